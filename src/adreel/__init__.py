@@ -1,0 +1,1 @@
+"""TikTok Ads reports as proved, versioned tables."""

@@ -1,0 +1,289 @@
+"""What can go wrong, grouped by what to do next.
+
+    AdreelError
+    ├── InputError            fix what was asked, then ask again
+    │   ├── DatasetError      a dataset with problems, each with the menu at fault
+    │   ├── NotFoundError     no such account, dataset, run, version
+    │   └── RequestError      TikTok refuses the request as it is: the catalogue is behind the API
+    ├── ReconnectError        the grant is dead: a person has to connect the account again
+    ├── AdvertiserError       this advertiser cannot be read: drop it, go on with the others
+    ├── SplitError            TikTok wants less at once: ask for parts
+    ├── RetryError            it passes: try again later
+    │   └── ThrottledError    TikTok's limit was met
+    ├── StorageError          the disk or the lake cannot take or give data
+    ├── BusyError             another process works on the same dataset
+    ├── ProofError            what came is not what TikTok says it has
+    ├── CancelledError        a person stopped the run
+    └── StopError             nothing that we know helps; read the message
+
+Return codes of the API are mapped here and nowhere else (`API_CODES`; source: TikTok's page "Return codes",
+doc 1737172488964097).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum, IntEnum
+from types import MappingProxyType
+
+
+class ExitCode(IntEnum):
+    """What the process tells its caller."""
+
+    OK = 0
+    BUG = 1
+    USAGE = 2
+    INPUT = 3
+    RECONNECT = 4
+    ADVERTISER = 5
+    RETRY_LATER = 6
+    STORAGE = 7
+    BUSY = 8
+    NOT_PROVED = 9
+    STOPPED = 10
+    CANCELLED = 130
+
+
+class AdreelError(Exception):
+    """Base of all errors that adreel raises on purpose; the message is for a person."""
+
+    exit_code = ExitCode.STOPPED
+
+    def __init__(self, message: str, *, code: int | None = None, request_id: str | None = None) -> None:
+        """`code` and `request_id` are TikTok's own, where TikTok was asked."""
+        self.message = message
+        self.code = code
+        self.request_id = request_id
+        super().__init__(message)
+
+    def __str__(self) -> str:
+        """The message, with TikTok's code and request id where there are any."""
+        facts = []
+        if self.code is not None:
+            facts.append(f"TikTok code {self.code}")
+        if self.request_id:
+            facts.append(f"request {self.request_id}")
+        return f"{self.message} ({', '.join(facts)})" if facts else self.message
+
+
+class InputError(AdreelError):
+    """What was asked cannot be done; ask differently."""
+
+    exit_code = ExitCode.INPUT
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong with a dataset: the menu, why, and the nearest valid choice if there is one."""
+
+    menu: str
+    reason: str
+    nearest: str | None = None
+    line: int | None = None
+
+    def __str__(self) -> str:
+        """One sentence for a person."""
+        where = f"line {self.line}, {self.menu}" if self.line else self.menu
+        hint = f" Nearest: {self.nearest}." if self.nearest else ""
+        return f"{where}: {self.reason}{hint}"
+
+
+class DatasetError(InputError):
+    """A dataset that TikTok would refuse, with every problem that it has."""
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        """At least one problem."""
+        self.problems = problems
+        super().__init__("\n".join(str(problem) for problem in problems))
+
+
+class NotFoundError(InputError):
+    """No account, dataset, run or version of that name."""
+
+
+class RequestError(InputError):
+    """TikTok refused the parameters of a request."""
+
+
+class ReconnectError(AdreelError):
+    """The token is wrong, revoked or of another app; a person has to connect the account again."""
+
+    exit_code = ExitCode.RECONNECT
+
+
+class AdvertiserError(AdreelError):
+    """One advertiser cannot be read; the others can."""
+
+    exit_code = ExitCode.ADVERTISER
+
+
+class SplitError(AdreelError):
+    """TikTok refuses so much at once."""
+
+    exit_code = ExitCode.RETRY_LATER
+
+
+class RetryError(AdreelError):
+    """It passes; the same request may work later."""
+
+    exit_code = ExitCode.RETRY_LATER
+
+
+class ThrottledError(RetryError):
+    """TikTok's limit was met."""
+
+
+class StorageError(AdreelError):
+    """The disk or the lake cannot take or give data."""
+
+    exit_code = ExitCode.STORAGE
+
+
+class BusyError(AdreelError):
+    """Another process works on the same dataset."""
+
+    exit_code = ExitCode.BUSY
+
+
+class ProofError(AdreelError):
+    """What came is not what TikTok says it has; the table stays as it was."""
+
+    exit_code = ExitCode.NOT_PROVED
+
+
+class CancelledError(AdreelError):
+    """A person stopped the run."""
+
+    exit_code = ExitCode.CANCELLED
+
+
+class StopError(AdreelError):
+    """Nothing that we know helps."""
+
+
+class Action(Enum):
+    """What to do with an answer of TikTok."""
+
+    GO_ON = "go on"
+    WAIT = "wait a little, then send the same again"
+    THROTTLED = "wait for the limit, then send the same again"
+    SPLIT = "ask for less at once"
+    DROP_ADVERTISER = "drop the advertiser"
+    RECONNECT = "ask the person to connect the account again"
+    FIX = "correct the request"
+    STOP = "stop"
+
+
+@dataclass(frozen=True, slots=True)
+class ApiCode:
+    """A return code of the API: its meaning and what to do next."""
+
+    meaning: str
+    action: Action
+
+
+def _codes() -> dict[int, ApiCode]:
+    go, wait, throttled = Action.GO_ON, Action.WAIT, Action.THROTTLED
+    split, drop, reconnect = Action.SPLIT, Action.DROP_ADVERTISER, Action.RECONNECT
+    fix, stop = Action.FIX, Action.STOP
+    rows: tuple[tuple[int, str, Action], ...] = (
+        (0, "OK", go),
+        (20001, "partly OK", go),
+        (40000, "invalid parameters", fix),
+        (40001, "no permission for this advertiser or operation", drop),
+        (40002, "a parameter is wrong", fix),
+        (40006, "the API version does not go with the parameters", stop),
+        (40007, "the object or operation does not exist", fix),
+        (40008, "there is no such endpoint", stop),
+        (40009, "the sandbox does not know this parameter", fix),
+        (40010, "wrong host for this API version", stop),
+        (40011, "too many ids in one request", split),
+        (40013, "there is no such sandbox account", drop),
+        (40014, "the sandbox does not offer this", stop),
+        (40016, "too many requests", throttled),
+        (40050, "the same request was sent twice", fix),
+        (40051, "invalid API version", stop),
+        (40052, "this creative material exists already", fix),
+        (40053, "wrong video id", fix),
+        (40065, "against the policy for minors in the US", fix),
+        (40067, "the query is too large", split),
+        (40100, "requests made too frequently", throttled),
+        (40101, "the app id, secret or code is wrong", reconnect),
+        (40102, "the access token has expired", reconnect),
+        (40103, "the refresh token has expired", reconnect),
+        (40104, "the access token is missing", reconnect),
+        (40105, "the access token is invalid or was revoked", reconnect),
+        (40106, "the token does not go with the user", reconnect),
+        (40107, "the refresh token is invalid", reconnect),
+        (40108, "the grant type is wrong", stop),
+        (40109, "the token cannot be deciphered", reconnect),
+        (40110, "the authorization code is wrong, used or too old", reconnect),
+        (40112, "the password is wrong", reconnect),
+        (40113, "the app is unknown, blocked, or not the one that the token was made for", reconnect),
+        (40115, "the authorization timestamp is too old", reconnect),
+        (40116, "the signature is wrong", stop),
+        (40117, "the signature method is wrong", stop),
+        (40118, "the app is not on the allow-list for this", stop),
+        (40119, "developer and advertiser belong to different companies", stop),
+        (40121, "the creator marketplace refuses", stop),
+        (40122, "the creator marketplace refuses", stop),
+        (40124, "the developer profile is not approved", stop),
+        (40125, "the developer lacks a permission that this needs", stop),
+        (40132, "too many requests for one value of a field", throttled),
+        (40133, "too many requests for this advertiser and path", throttled),
+        (40200, "the report task failed", wait),
+        (40201, "the report task is not ready", wait),
+        (40202, "another write is under way", wait),
+        (40300, "the advertiser does not exist or was deleted", drop),
+        (40301, "the advertiser cannot be matched", drop),
+        (40502, "the advertiser's quota of ads is used up", stop),
+        (40700, "internal validation failed", wait),
+        (40900, "file error", stop),
+        (40901, "the file is still being transcoded", wait),
+        (40902, "the file could not be fetched", wait),
+        (40903, "the file could not be fetched", wait),
+        (40913, "the file could not be fetched", wait),
+        (41000, "TikTok does not serve this country", stop),
+        (41001, "this endpoint is off line", stop),
+        (41002, "a field is no longer in use", fix),
+        (50000, "TikTok's system failed", wait),
+        (50002, "TikTok could not process the request", wait),
+        (51001, "a TikTok service failed", wait),
+        (51002, "a TikTok service timed out", wait),
+        (51039, "a TikTok service failed", wait),
+        (51305, "a TikTok service failed", wait),
+        (60001, "TikTok is under maintenance", wait),
+    )
+    table = {code: ApiCode(meaning, action) for code, meaning, action in rows}
+    files = set(range(40904, 40916)) - {40913}
+    return table | {code: ApiCode("file error", stop) for code in files}
+
+
+API_CODES: Mapping[int, ApiCode] = MappingProxyType(_codes())
+"""Every return code that is known, with its meaning and the action that follows."""
+
+_ERRORS: Mapping[Action, type[AdreelError]] = MappingProxyType(
+    {
+        Action.WAIT: RetryError,
+        Action.THROTTLED: ThrottledError,
+        Action.SPLIT: SplitError,
+        Action.DROP_ADVERTISER: AdvertiserError,
+        Action.RECONNECT: ReconnectError,
+        Action.FIX: RequestError,
+        Action.STOP: StopError,
+    }
+)
+
+
+def action_for(code: int) -> Action:
+    """What to do after `code`; an unknown 5xxxx passes (TikTok adds them one incident at a time), all else stops."""
+    if code in API_CODES:
+        return API_CODES[code].action
+    return Action.WAIT if 50000 <= code < 60000 else Action.STOP
+
+
+def api_error(code: int, message: str, request_id: str | None) -> AdreelError:
+    """The error for an answer with `code`, in TikTok's words; `code` is not one that means success."""
+    kind = _ERRORS[action_for(code)]
+    return kind(message.strip() or API_CODES[code].meaning, code=code, request_id=request_id)

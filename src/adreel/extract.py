@@ -1,0 +1,398 @@
+"""Runs a plan's chunks against TikTok and writes typed parts, each request proved before it counts.
+
+A part is one page. Pages that are there already are not asked for again, so a chunk that was interrupted goes on
+where it was. A report that changes while it is read is read anew: rows against `total_number`, no key twice, sums
+against `total_metrics`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from typing import Any, TypeVar
+
+import orjson
+import pyarrow as pa
+
+from adreel.errors import (
+    AdreelError,
+    AdvertiserError,
+    ProofError,
+    RequestError,
+    RetryError,
+    SplitError,
+    ThrottledError,
+)
+from adreel.pages import page_table, sums
+from adreel.parts import Part, Parts
+from adreel.plan import MOST_IDS, PAGE_SIZE, Chunk, Plan, Request, for_one, in_filter, narrowed
+from adreel.schema import arrow_schema, columns, key_columns
+from adreel.tiktok.client import Client, Page
+
+ROUNDS = 4
+"""How often a request whose report changes under it is read before the run says that it cannot be proved."""
+
+PARENTS = {
+    "ad": (("campaign", "campaign_ids"), ("adgroup", "adgroup_ids"), ("ad", "ad_ids")),
+    "adgroup": (("campaign", "campaign_ids"), ("adgroup", "adgroup_ids")),
+    "campaign": (("campaign", "campaign_ids"),),
+}
+"""By level, what a report that TikTok cuts at 20,000 ids is split by, and the filter's name."""
+
+CAMPAIGNS_AT_ONCE = 30
+"""Campaign ids that TikTok advises at most in one filter ("Run a synchronous report", filtering)."""
+
+_Answer = TypeVar("_Answer")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one request: rows by TikTok's count and as they came, keys seen twice, sums by both sides."""
+
+    rows_expected: int = 0
+    rows: int = 0
+    repeated: int = 0
+    pages: int = 0
+    totals: dict[str, tuple[Decimal, Decimal]] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+    def __add__(self, other: Outcome) -> Outcome:
+        """Both together."""
+        names = dict.fromkeys((*self.totals, *other.totals))
+        nothing = (Decimal(0), Decimal(0))
+        totals = {}
+        for name in names:
+            mine, yours = self.totals.get(name, nothing), other.totals.get(name, nothing)
+            totals[name] = (mine[0] + yours[0], mine[1] + yours[1])
+        return Outcome(
+            self.rows_expected + other.rows_expected,
+            self.rows + other.rows,
+            self.repeated + other.repeated,
+            self.pages + other.pages,
+            totals,
+            self.failed | other.failed,
+            tuple(dict.fromkeys(self.warnings + other.warnings)),
+        )
+
+    @property
+    def complete(self) -> bool:
+        """Whether TikTok's count of rows is what came, each once."""
+        return self.rows == self.rows_expected and not self.repeated
+
+    def differing(self) -> dict[str, tuple[Decimal, Decimal]]:
+        """The totals on which both sides differ by more than the rounding of single rows can explain."""
+        # TikTok rounds each row to cents, so a sum may be off by half a cent a row; counts are exact.
+        half_cents = Decimal("0.005") * self.rows
+        return {
+            name: (expected, got)
+            for name, (expected, got) in self.totals.items()
+            if abs(expected - got) > (0 if expected == int(expected) and got == int(got) else half_cents)
+        }
+
+
+async def together(coroutines: Iterable[Coroutine[Any, Any, _Answer]]) -> list[_Answer]:
+    """All answers in order; the first failure cancels the others and is raised as it is."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(coroutine) for coroutine in coroutines]
+    except BaseExceptionGroup as failures:
+        raise _first(failures) from None
+    return [task.result() for task in tasks]
+
+
+def _first(failures: BaseExceptionGroup[BaseException]) -> BaseException:
+    first = failures.exceptions[0]
+    return _first(first) if isinstance(first, BaseExceptionGroup) else first
+
+
+class Extraction:
+    """One run's reading: a plan, a client, and the place for its parts.
+
+    `arrived` is called with the number of rows of each page as it comes.
+    """
+
+    def __init__(self, plan: Plan, client: Client, parts: Parts, arrived: Callable[[int], None]) -> None:
+        """Nothing is sent yet."""
+        self._plan = plan
+        self._client = client
+        self._parts = parts
+        self._arrived = arrived
+        self._columns = columns(plan.dataset)
+        self._key = key_columns(plan.dataset)
+        self._failed: dict[str, str] = {}
+
+    async def chunk(self, chunk: Chunk) -> Outcome:
+        """Everything that the chunk asks for, in parts and proved.
+
+        Raises what the client raises, and ProofError if a report did not hold still; with `skip_failing` an
+        advertiser that cannot be read is named in the outcome instead.
+        """
+        outcomes = await together(self._request(chunk.name, request) for request in chunk.requests)
+        return sum(outcomes, Outcome())
+
+    async def _request(self, chunk: str, request: Request) -> Outcome:
+        known = {one.id: self._failed[one.id] for one in request.advertisers if one.id in self._failed}
+        if known and len(request.advertisers) == 1:
+            return Outcome(failed=known)
+        try:
+            return await self._read(chunk, request, 0)
+        except (AdvertiserError, RequestError, RetryError, ProofError) as error:
+            if len(request.advertisers) > 1 and not isinstance(error, RetryError):
+                return await self._one_by_one(chunk, request)
+            return self._skipped(request, error)
+
+    async def _one_by_one(self, chunk: str, request: Request) -> Outcome:
+        """One advertiser of several spoils the request: each is asked for itself."""
+        self._parts.drop(chunk, request.name)
+        singles = (for_one(request, advertiser) for advertiser in request.advertisers)
+        return sum(await together(self._request(chunk, single) for single in singles), Outcome())
+
+    def _skipped(self, request: Request, error: AdreelError) -> Outcome:
+        """The advertiser is left out if the person wants that; else the error goes on, naming it."""
+        name = ", ".join(f"{one.name} ({one.id})" for one in request.advertisers)
+        if not self._plan.dataset.skip_failing or isinstance(error, ThrottledError):
+            if isinstance(error, AdvertiserError):
+                hint = "Leave it out of advertisers, or set skip_failing_advertisers: true."
+                raise AdvertiserError(
+                    f"Advertiser {name} cannot be read: {error.message} {hint}",
+                    code=error.code,
+                    request_id=error.request_id,
+                ) from error
+            raise error
+        failed = {one.id: str(error) for one in request.advertisers}
+        self._failed |= failed
+        return Outcome(failed=failed)
+
+    async def _read(self, chunk: str, request: Request, depth: int) -> Outcome:
+        """One request, split if TikTok cuts it, read anew while its report changes."""
+        split = self._parts.note(chunk, request.name)
+        if split is not None:
+            return await self._split(chunk, request, depth, split)
+        for attempt in range(ROUNDS):
+            if attempt:
+                self._parts.drop(chunk, request.name)
+                await asyncio.sleep(0)
+            try:
+                outcome = await self._pages(chunk, request)
+            except SplitError:
+                outcome = None
+            if outcome is None:
+                self._parts.drop(chunk, request.name)
+                return await self._split(chunk, request, depth, None)
+            if outcome.complete and not outcome.differing():
+                return outcome
+        if outcome.complete:
+            return outcome
+        raise ProofError(
+            f"TikTok counts {outcome.rows_expected} rows for {self._about(request)} and gave {outcome.rows}, "
+            f"{outcome.repeated} of them twice, in each of {ROUNDS} attempts. The report changes while it is read; "
+            "the table stays as it was. Run again in a few minutes."
+        )
+
+    def _about(self, request: Request) -> str:
+        who = ", ".join(f"advertiser {one.name} ({one.id})" for one in request.advertisers)
+        return f"{who}, {request.span.start} to {request.span.end}" if request.span else who
+
+    async def _pages(self, chunk: str, request: Request) -> Outcome | None:
+        """All pages of a request; None if TikTok cut it at 20,000 ids."""
+        present = self._parts.of(chunk, request.name)
+        first = present.get(1) or await self._page(chunk, request, 1)
+        if first is None:
+            return None
+        missing = [number for number in range(2, first.total_pages + 1) if number not in present]
+        fetched = await together(self._page(chunk, request, number) for number in missing)
+        if any(part is None for part in fetched):
+            return None
+        parts = [first, *(part for number, part in present.items() if number > 1), *(p for p in fetched if p)]
+        return self._proved(chunk, request, first, parts)
+
+    async def _page(self, chunk: str, request: Request, number: int) -> Part | None:
+        """One page asked for and written as a part; None if TikTok cut the report."""
+        page = await self._ask(request, number)
+        if page.cut:
+            return None
+        table, unread = page_table(page.rows, self._columns_of(request), self._schema_of(request), request)
+        part = Part(
+            number=number,
+            rows=table.num_rows,
+            total_rows=page.total_number,
+            total_pages=max(1, -(-page.total_number // request.page_size)),
+            sums={name: str(value) for name, value in sums(table, self._columns_of(request)).items()},
+            totals=_totals(page, self._columns_of(request)),
+            warnings=tuple(str(one) for one in unread),
+        )
+        self._parts.write(chunk, request.name, part, table)
+        self._arrived(table.num_rows)
+        return part
+
+    async def _ask(self, request: Request, number: int) -> Page:
+        if request.path == "/advertiser/info/":
+            rows = await self._client.advertiser_info(
+                [one.id for one in request.advertisers], list(request.params["fields"])
+            )
+            return Page(rows=rows, total_number=len(request.advertisers), total_page=1)
+        params = dict(request.params)
+        if number > 1:
+            # Totals come with page 1 and are the same on every page.
+            params.pop("enable_total_metrics", None)
+        page = await self._client.page(request.path, params, number, request.page_size)
+        if self._plan.dataset.report == "custom_audience_details":
+            return replace(page, rows=await self._details(request, page.rows))
+        return page
+
+    async def _details(self, request: Request, listed: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        """The details of listed audiences, a hundred ids at a time."""
+        wanted = set(self._plan.dataset.audiences)
+        ids = [str(row["audience_id"]) for row in listed if not wanted or str(row["audience_id"]) in wanted]
+        if not ids:
+            return []
+        params = {"advertiser_id": request.advertisers[0].id, "custom_audience_ids": ids}
+        answer = await self._client.call("GET", "/dmp/custom_audience/get/", params=params)
+        found = answer.data.get("list") or []
+        return [{**(row.get("audience_details") or {}), **row} for row in found]
+
+    def _columns_of(self, request: Request) -> tuple[Any, ...]:
+        """The columns that this request's batch of metrics fills: the key and its own metrics."""
+        if len(self._plan.batches) == 1:
+            return self._columns
+        own = set(self._plan.batches[request.batch])
+        first = request.batch == 0
+        return tuple(
+            column
+            for column in self._columns
+            if column.name in self._key or (column.name in own if column.part == "metrics" else first)
+        )
+
+    def _schema_of(self, request: Request) -> pa.Schema:
+        return arrow_schema(self._columns_of(request))
+
+    def _proved(self, chunk: str, request: Request, first: Part, parts: list[Part]) -> Outcome:
+        rows = sum(part.rows for part in parts)
+        totals = {
+            name: (Decimal(expected), sum((Decimal(part.sums[name]) for part in parts), Decimal(0)))
+            for name, expected in first.totals.items()
+        }
+        counted = {part.total_rows for part in parts}
+        expected = first.total_rows if len(counted) == 1 else -1
+        if self._plan.dataset.audiences:
+            expected = rows
+        return Outcome(
+            rows_expected=expected,
+            rows=rows,
+            repeated=self._parts.repeated(chunk, request.name, self._key) if rows > 1 else 0,
+            pages=len(parts),
+            totals=totals,
+            warnings=tuple(warning for part in parts for warning in part.warnings),
+        )
+
+    async def _split(self, chunk: str, request: Request, depth: int, known: dict[str, Any] | None) -> Outcome:
+        """The request in parts that TikTok does not cut; what was found is noted, so that it is asked for once."""
+        if len(request.advertisers) > 1:
+            return await self._one_by_one(chunk, request)
+        steps = PARENTS.get(self._plan.dataset.level or "", ())
+        if depth >= len(steps):
+            raise ProofError(
+                f"TikTok gives only the newest 20,000 ids for {self._about(request)}, also when asked for a hundred."
+            )
+        level, filter_name = steps[depth]
+        if known is None:
+            ids, totals = await self._ids(request, level)
+            known = {"ids": ids, "totals": {name: str(value) for name, value in totals.items()}}
+            self._parts.write_note(chunk, request.name, known)
+        size = CAMPAIGNS_AT_ONCE if level == "campaign" else MOST_IDS
+        outcome = await self._narrowed(chunk, request, depth, filter_name, known["ids"], size)
+        expected = {name: Decimal(value) for name, value in known["totals"].items()}
+        higher = {name: (value, outcome.totals[name][1]) for name, value in expected.items() if name in outcome.totals}
+        return replace(outcome, totals=outcome.totals | higher)
+
+    async def _narrowed(
+        self, chunk: str, request: Request, depth: int, filter_name: str, ids: list[str], size: int
+    ) -> Outcome:
+        """The request for groups of ids; a group that is still cut is halved, a single id goes one level down."""
+        groups = [ids[first : first + size] for first in range(0, len(ids), size)]
+
+        async def read(group: list[str]) -> Outcome:
+            own = narrowed(request, f"{filter_name[:2]}{group[0]}x{len(group)}", filter_name, group)
+            if len(group) == 1:
+                return await self._read(chunk, own, depth + 1)
+            noted = self._parts.note(chunk, own.name)
+            if noted is None:
+                try:
+                    outcome = await self._pages(chunk, own)
+                except SplitError:
+                    outcome = None
+                if outcome is not None:
+                    return outcome if outcome.complete else await self._read(chunk, own, depth + 1)
+                self._parts.drop(chunk, own.name)
+                self._parts.write_note(chunk, own.name, {"halved": True})
+            return await self._narrowed(chunk, request, depth, filter_name, group, -(-len(group) // 2))
+
+        return sum(await together(read(group) for group in groups), Outcome())
+
+    async def _ids(self, request: Request, level: str) -> tuple[list[str], dict[str, Decimal]]:
+        """The ids of `level` that have rows in the request's days, and their totals: what the parts must reach."""
+        if level == self._plan.dataset.level:
+            return await self._listed(request, level), {}
+        params = {name: value for name, value in request.params.items() if name not in ("filtering", "dimensions")}
+        additive = [name for name in params["metrics"] if any(c.name == name and c.additive for c in self._columns)]
+        kept = [one for one in request.params.get("filtering", ()) if not one["field_name"].endswith("_status")]
+        deleted = [in_filter(f"{level}_status", ("STATUS_ALL",))] if self._plan.dataset.include_deleted else []
+        params |= {
+            "data_level": f"AUCTION_{level.upper()}",
+            "dimensions": [f"{level}_id"],
+            "metrics": additive[:MOST_IDS] or ["spend"],
+            "filtering": [*kept, *deleted],
+        }
+        first = await self._client.page(request.path, params, 1, PAGE_SIZE)
+        later = await together(
+            self._client.page(request.path, params, number, PAGE_SIZE)
+            for number in range(2, -(-first.total_number // PAGE_SIZE) + 1)
+        )
+        rows = [row for page in (first, *later) for row in page.rows]
+        ids = sorted({str(row["dimensions"][f"{level}_id"]) for row in rows})
+        return ids, _totals_of(first, additive)
+
+
+    async def _listed(self, request: Request, level: str) -> list[str]:
+        """The ids of the report's own level, which a report would cut, from the entities' own endpoint."""
+        filtering: dict[str, Any] = {"primary_status": "STATUS_ALL"}
+        for one in request.params.get("filtering", ()):
+            if one["field_name"] in ("campaign_ids", "adgroup_ids"):
+                filtering[one["field_name"]] = orjson.loads(one["filter_value"])
+        params = {"advertiser_id": request.advertisers[0].id, "fields": [f"{level}_id"], "filtering": filtering}
+        topview = {**params, "filtering": {**filtering, "buying_types": ["RESERVATION_TOP_VIEW"]}}
+        found: set[str] = set()
+        for asked in (params, topview):
+            rows = await self._rows(f"/{level}/get/", asked, 100 if level == "adgroup" else PAGE_SIZE)
+            found |= {str(row[f"{level}_id"]) for row in rows}
+        return sorted(found)
+
+    async def _rows(self, path: str, params: dict[str, Any], page_size: int) -> list[dict[str, Any]]:
+        """Every row of a short list."""
+        first = await self._client.page(path, params, 1, page_size)
+        later = await together(
+            self._client.page(path, params, number, page_size)
+            for number in range(2, -(-first.total_number // page_size) + 1)
+        )
+        return [row for page in (first, *later) for row in page.rows]
+
+
+def _totals_of(page: Page, names: Iterable[str]) -> dict[str, Decimal]:
+    given = page.total_metrics or {}
+    return {name: Decimal(str(given[name])) for name in names if _is_number(given.get(name))}
+
+
+def _totals(page: Page, own: Iterable[Any]) -> dict[str, str]:
+    """TikTok's own totals of the additive metrics, where it gives them."""
+    names = [column.name for column in own if column.additive and column.part == "metrics"]
+    return {name: str(value) for name, value in _totals_of(page, names).items()}
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        return value is not None and Decimal(str(value)).is_finite()
+    except ArithmeticError:
+        return False

@@ -1,0 +1,180 @@
+"""Which menus a report shows, and what each offers, given what is chosen in the menus above.
+
+The one reading of the catalogue's conditions: validation, forms and docs all ask here. What is chosen is a mapping
+from menu names to tuples of values, with switches as `true` and `false`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from adreel import catalog
+from adreel.catalog.records import Dimension, Menu, Metric, Report, When
+
+Chosen = Mapping[str, tuple[str, ...]]
+
+MOST_METRICS = 100
+"""Metrics that TikTok advises at most in one request; more are asked for in several and joined on the key."""
+
+UNKNOWN = "?"
+"""Stands for a choice that is no choice of its menu: it fits every condition, so that one slip is told of once."""
+
+_TIMES = {"none": "none", "day": "day", "hour": "hour", "daily": "day", "hourly": "hour"}
+_KINDS = {"basic": "BASIC", "audience": "AUDIENCE", "dsa": "CATALOG"}
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A value of a menu; `refusal` says why it cannot be chosen with what stands above, None that it can."""
+
+    value: str
+    title: str
+    meaning: str
+    refusal: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Grouping:
+    """What decides which dimensions and metrics go together: report type, level, and the dimensions chosen."""
+
+    kind: str
+    level: str
+    time: str
+    dimensions: tuple[str, ...]
+    id: str | None
+
+
+def shown(report: Report, chosen: Chosen) -> Iterator[Menu]:
+    """The menus that are there, in order."""
+    return (menu for menu in report.menus if unmet(menu.when, chosen) is None)
+
+
+def unmet(conditions: Iterable[When], chosen: Chosen) -> str | None:
+    """The first condition that does not hold, as a sentence; None if all hold."""
+    for when in conditions:
+        values = chosen.get(when.menu, ())
+        if UNKNOWN not in values and not any(value in when.among for value in values):
+            have = ", ".join(values) or "not chosen"
+            return f"it goes only with {when.menu} {' or '.join(when.among)}, and {when.menu} is {have}"
+    return None
+
+
+def defaults(menu: Menu, chosen: Chosen) -> tuple[str, ...]:
+    """What holds if nothing is chosen: the declared default, else for a required choice the first that can be had."""
+    if isinstance(menu.default, bool):
+        return (str(menu.default).lower(),)
+    if isinstance(menu.default, str):
+        return (menu.default,)
+    if menu.name == "id_dimension":
+        return tuple(choice.value for choice in menu.choices if unmet(choice.when, chosen) is None)[:1]
+    if menu.source == "choices" and menu.required and len(menu.choices) == 1:
+        return (menu.choices[0].value,)
+    return ()
+
+
+def offers(report: Report, menu: Menu, chosen: Chosen) -> tuple[Offer, ...]:
+    """Every value that the menu knows, each with the reason if it cannot be chosen now."""
+    if menu.source == "choices":
+        return tuple(Offer(c.value, c.title, c.meaning, unmet(c.when, chosen)) for c in menu.choices)
+    if menu.source == "fields":
+        return tuple(Offer(field.name, field.name, field.meaning, None) for field in catalog.fields()[report.name])
+    grouping = grouping_of(report, chosen)
+    if menu.source == "dimensions":
+        found = [d for d in catalog.dimensions().values() if _belongs(menu, d)]
+        return tuple(Offer(d.name, d.title, d.meaning, dimension_refusal(d, grouping, chosen)) for d in found)
+    if menu.source == "metrics":
+        return tuple(Offer(m.name, m.title, m.meaning, metric_refusal(m, grouping)) for m in catalog.metrics().values())
+    return ()
+
+
+def _belongs(menu: Menu, dimension: Dimension) -> bool:
+    """Whether the menu lists the dimension at all."""
+    if dimension.kind in ("id", "time") and menu.name != "dsa_dimension":
+        return False
+    if menu.name == "dsa_dimension":
+        return dimension.kind == "id" and dimension.reports == {"CATALOG"}
+    wanted = {"audience_dimensions": "AUDIENCE", "targeting_dimension": "BASIC"}.get(menu.name)
+    return bool(dimension.reports & {"AUDIENCE", "BASIC"}) if wanted is None else wanted in dimension.reports
+
+
+def grouping_of(report: Report, chosen: Chosen) -> Grouping:
+    """The grouping that the choices make."""
+    if report.name == "creatives":
+        return Grouping("CREATIVE", "ad", "none", (), None)
+    level = _first(chosen, "data_level") or _first(chosen, "report_level")
+    time = _TIMES.get(_first(chosen, "time_dimension") or _first(chosen, "time_granularity"), "none")
+    extra = ("audience_dimensions", "targeting_dimension", "dsa_dimension", "dimensions")
+    dimensions = tuple(value for menu in extra for value in chosen.get(menu, ()))
+    kind = "AUDIENCE" if report.name == "ad_audience" else _KINDS[_first(chosen, "report_type") or "basic"]
+    if UNKNOWN in chosen.get("report_type", ()):
+        kind = ""
+    named = _first(chosen, "id_dimension") or (f"{level}_id" if level else "none")
+    return Grouping(kind, level, time, dimensions, None if named == "none" else named)
+
+
+def _first(chosen: Chosen, menu: str) -> str:
+    return next((value for value in chosen.get(menu, ()) if value != UNKNOWN), "")
+
+
+def dimension_refusal(dimension: Dimension, grouping: Grouping, chosen: Chosen) -> str | None:
+    """Why TikTok refuses the dimension in this grouping, or None (docs: "Supported dimensions", facts in catalogue)."""
+    if grouping.kind and grouping.kind not in dimension.reports:
+        return f"{dimension.name} is not part of {grouping.kind.lower()} reports"
+    if dimension.levels and grouping.level and grouping.level not in dimension.levels:
+        return f"{dimension.name} is not given at {grouping.level} level, only at {_list(dimension.levels)}"
+    if grouping.time not in dimension.times:
+        return f"{dimension.name} does not go with time dimension {grouping.time}, only with {_list(dimension.times)}"
+    for other in grouping.dimensions:
+        if other != dimension.name and other not in dimension.pairs:
+            alone = f", only with {_list(dimension.pairs)}" if dimension.pairs else ""
+            return f"{dimension.name} cannot stand together with {other}{alone}"
+    if dimension.name == "match_type" and "search_keyword" not in grouping.dimensions:
+        return "match_type needs search_keyword beside it"
+    if _first(chosen, "lifetime") == "true" and not dimension.lifetime:
+        return f"{dimension.name} does not go with lifetime data"
+    return None
+
+
+def metric_refusal(metric: Metric, grouping: Grouping) -> str | None:
+    """Why TikTok refuses the metric in this grouping, or None."""
+    if grouping.kind and grouping.kind not in metric.reports:
+        return f"{metric.name} is not part of {grouping.kind.lower()} reports"
+    if grouping.kind == "CREATIVE":
+        return None
+    if grouping.level and metric.levels and grouping.level not in metric.levels:
+        return f"{metric.name} is not given at {grouping.level} level, only at {_list(metric.levels)}"
+    if metric.attribute and grouping.id is None:
+        return f"{metric.name} is an attribute and needs an ID dimension"
+    return _breakdown_refusal(metric, grouping)
+
+
+def _breakdown_refusal(metric: Metric, grouping: Grouping) -> str | None:
+    have = {*grouping.dimensions, grouping.id}
+    if metric.needs_any and not metric.needs_any & have:
+        return f"{metric.name} is given only with {_list(metric.needs_any)}"
+    refused = sorted(metric.refuses & have)
+    if refused:
+        return f"{metric.name} is not given with {refused[0]}"
+    if metric.id_and_day_only and (grouping.dimensions or grouping.time == "hour" or grouping.id is None):
+        return f"{metric.name} goes only with the ID dimension, or the ID dimension and day"
+    for name in grouping.dimensions:
+        dimension = catalog.dimensions().get(name)
+        if dimension is None:
+            continue
+        if metric.name in dimension.refuses:
+            return f"{metric.name} is not given with {name}"
+        if dimension.metrics and metric.name not in dimension.metrics:
+            return f"{name} takes only {_list(dimension.metrics)}"
+    return None
+
+
+def _list(names: Iterable[str]) -> str:
+    ordered = sorted(names)
+    return ordered[0] if len(ordered) == 1 else f"{', '.join(ordered[:-1])} or {ordered[-1]}"
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """Up to three known names like `word`, the nearest first."""
+    return ", ".join(get_close_matches(word, list(known), n=3, cutoff=0.6)) or None

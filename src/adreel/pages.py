@@ -1,0 +1,209 @@
+"""TikTok's pages of rows turned into typed Arrow tables.
+
+Every value of a report is a text; `-`, an empty text, null and an absent key all mean that there is no value. A value
+that cannot be read as its column's type becomes null and is told of, never guessed at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from adreel.plan import Request
+from adreel.schema import ARROW_TYPES, Column
+
+_ABSENT = pa.array(["-", ""])
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """Values of a column that are not of its type: how many, and one of them."""
+
+    column: str
+    count: int
+    example: str
+
+    def __str__(self) -> str:
+        """One sentence for the run's log."""
+        return f"{self.count} values of {self.column} are no {self.column} and became empty, such as {self.example!r}."
+
+
+def page_table(
+    rows: Sequence[Mapping[str, Any]], columns: Sequence[Column], schema: pa.Schema, request: Request
+) -> tuple[pa.Table, tuple[Unread, ...]]:
+    """One page as a table with `schema`, and what could not be read."""
+    unread: list[Unread] = []
+    sources = _sources(rows, columns)
+    arrays: dict[str, pa.Array] = {}
+    for column in columns:
+        values = sources.get(column.name)
+        arrays[column.name] = (
+            _column(column, values, unread) if values is not None else _from_request(column, len(rows), request)
+        )
+    _fill_advertiser(arrays, columns, rows, request)
+    return pa.Table.from_arrays([arrays[name] for name in schema.names], schema=schema), tuple(unread)
+
+
+def _sources(rows: Sequence[Mapping[str, Any]], columns: Sequence[Column]) -> dict[str, Sequence[Any]]:
+    """The values of each column that TikTok sends, by column name."""
+    found: dict[str, Sequence[Any]] = {}
+    for part in ("dimensions", "metrics", "info", "entity"):
+        names = [column.name for column in columns if column.part == part]
+        if names:
+            records = rows if part == "entity" else [row.get(part) or {} for row in rows]
+            found |= _transposed(records, names)
+    return found
+
+
+def _transposed(records: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[str, Sequence[Any]]:
+    """Records to columns; where all have the same keys in the same order, five times faster than by look-up."""
+    if not records:
+        return dict.fromkeys(names, ())
+    keys = list(records[0])
+    if all(list(record) == keys for record in records):
+        whole = dict(zip(keys, zip(*(record.values() for record in records), strict=True), strict=True))
+        absent = (None,) * len(records)
+        return {name: whole.get(name, absent) for name in names}
+    return {name: [record.get(name) for record in records] for name in names}
+
+
+def _column(column: Column, values: Sequence[Any], unread: list[Unread]) -> pa.Array:
+    if column.type == "list":
+        return pa.array([_texts(value) for value in values], ARROW_TYPES["list"])
+    try:
+        texts = pa.array(values, pa.string())
+    except (pa.ArrowTypeError, pa.ArrowInvalid):
+        texts = pa.array([_text(value) for value in values], pa.string())
+    try:
+        return _cast(texts, column)
+    except pa.ArrowInvalid:
+        return _careful(texts, column, unread)
+
+
+def _text(value: Any) -> str | None:
+    """A number, a truth or a nested value as a text."""
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, (bool, dict, list)):
+        return orjson.dumps(value).decode()
+    return str(value)
+
+
+def _texts(value: Any) -> list[str | None] | None:
+    if value is None or value in ("-", ""):
+        return None
+    return [_text(item) for item in value] if isinstance(value, list) else [_text(value)]
+
+
+def _cast(texts: pa.Array, column: Column) -> pa.Array:
+    """The texts as the column's type; ArrowInvalid if one of them is not of it."""
+    kind = ARROW_TYPES[column.type]
+    if column.type == "string":
+        absent = pc.is_in(texts, value_set=_ABSENT)
+        return pc.if_else(absent, pa.scalar(None, pa.string()), texts) if pc.any(absent).as_py() else texts
+    if column.type == "day":
+        return pc.utf8_slice_codeunits(texts, 0, 10).cast(kind)
+    if column.type == "time":
+        return _instants(texts)
+    return texts.cast(kind)
+
+
+def _instants(texts: pa.Array) -> pa.Array:
+    """Entity times: UTC as `YYYY-MM-DD HH:MM:SS`, or epoch seconds for advertisers."""
+    kind = ARROW_TYPES["time"]
+    try:
+        return pc.multiply(texts.cast(pa.int64()), 1_000_000).cast(pa.timestamp("us")).cast(kind)
+    except pa.ArrowInvalid:
+        plain = pc.replace_substring_regex(texts, pattern="Z$", replacement="")
+        return pc.assume_timezone(plain.cast(pa.timestamp("us")), "UTC")
+
+
+def _careful(texts: pa.Array, column: Column, unread: list[Unread]) -> pa.Array:
+    """Absent values to null first, then value by value what still cannot be read."""
+    cleaned = pc.if_else(pc.is_in(texts, value_set=_ABSENT), pa.scalar(None, pa.string()), texts)
+    try:
+        return _cast(cleaned, column)
+    except pa.ArrowInvalid:
+        pass
+    read: list[Any] = []
+    faults: list[str] = []
+    for text in cleaned.to_pylist():
+        try:
+            read.append(None if text is None else _cast(pa.array([text]), column)[0].as_py())
+        except pa.ArrowInvalid:
+            read.append(_rounded(text, column))
+            if read[-1] is None:
+                faults.append(text)
+    if faults:
+        unread.append(Unread(column.name, len(faults), faults[0]))
+    return pa.array(read, ARROW_TYPES[column.type])
+
+
+def _rounded(text: str, column: Column) -> Any:
+    """A count written as `12.0` or a decimal with more places than six; None if it is neither."""
+    try:
+        number = Decimal(text)
+    except ArithmeticError:
+        return None
+    if column.type == "int":
+        return int(number) if number == number.to_integral_value() else None
+    if column.type in ("money", "rate", "ratio") and number.is_finite():
+        return number.quantize(Decimal("0.000001"))
+    return None
+
+
+def _from_request(column: Column, count: int, request: Request) -> pa.Array:
+    """A column that TikTok does not send: the same in every row of the request."""
+    value: Any = None
+    if column.name == "start_date" and request.span:
+        value = request.span.start
+    elif column.name == "end_date" and request.span:
+        value = request.span.end
+    elif column.part == "buying":
+        value = request.buying
+    return pa.repeat(pa.scalar(value, ARROW_TYPES[column.type]), count)
+
+
+def _fill_advertiser(
+    arrays: dict[str, pa.Array], columns: Iterable[Column], rows: Sequence[Mapping[str, Any]], request: Request
+) -> None:
+    """The advertiser's own columns: from the request if it is for one, else from each row's advertiser_id."""
+    names = [column.name for column in columns if column.part == "advertiser"]
+    by_id = {advertiser.id: advertiser for advertiser in request.advertisers}
+    if len(by_id) == 1:
+        only = request.advertisers[0]
+        own = [only] * len(rows)
+    else:
+        own = [by_id[advertiser_id(row)] for row in rows]
+    facts = {"advertiser_id": "id", "currency": "currency", "timezone": "zone"}
+    for name in names:
+        if name in facts:
+            arrays[name] = pa.array([getattr(advertiser, facts[name]) for advertiser in own], pa.string())
+    if "stat_time_hour_utc" in names:
+        offsets = pa.array([advertiser.offset for advertiser in own], pa.duration("us"))
+        instants = pc.subtract(arrays["stat_time_hour"], offsets)
+        arrays["stat_time_hour_utc"] = pc.assume_timezone(instants, "UTC")
+
+
+def advertiser_id(row: Mapping[str, Any]) -> str:
+    """The advertiser that a row of a request over several says it is of."""
+    for part in ("dimensions", "metrics"):
+        found = (row.get(part) or {}).get("advertiser_id")
+        if found:
+            return str(found)
+    return str(row.get("advertiser_id") or "")
+
+
+def sums(table: pa.Table, columns: Iterable[Column]) -> dict[str, Decimal]:
+    """The sum of each additive column."""
+    return {
+        column.name: Decimal(pc.sum(table[column.name]).as_py() or 0)
+        for column in columns
+        if column.additive and column.part == "metrics"
+    }

@@ -1,0 +1,16 @@
+import os
+
+import pytest
+from hypothesis import settings
+
+# Seeds are given and nothing is left behind: the same examples on every machine, and no store of failures.
+settings.register_profile("adreel", deadline=None, derandomize=True, database=None, max_examples=60)
+settings.load_profile("adreel")
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keeps the developer's own settings out of the tests."""
+    for name in os.environ:
+        if name.startswith("ADREEL_"):
+            monkeypatch.delenv(name)

@@ -1,0 +1,230 @@
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adreel import catalog, menus
+from adreel.dataset import Checked, Dataset, check, key_columns, parse, read
+from adreel.errors import DatasetError
+from adreel.schema import arrow_schema, columns, key
+
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+EXAMPLES = sorted((Path(__file__).parent.parent / "examples").glob("*.yaml"))
+GOOD = {
+    "name": "T",
+    "account": "demo",
+    "report": "performance",
+    "data_level": "ad",
+    "time_dimension": "day",
+    "metrics": "[spend, impressions]",
+    "dates": "{period: last_7_days}",
+}
+
+
+def checked(**changes: str) -> Checked:
+    keys = GOOD | changes
+    return check(read("\n".join(f"{name}: {value}" for name, value in keys.items() if value)), NOW)
+
+
+def said(**changes: str) -> str:
+    found = checked(**changes)
+    assert found.dataset is None
+    return "\n".join(str(problem) for problem in found.problems)
+
+
+def good(**changes: str) -> Dataset:
+    found = checked(**changes)
+    assert found.problems == ()
+    assert found.dataset is not None
+    return found.dataset
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_every_example_is_a_dataset_with_columns_and_a_key(path: Path) -> None:
+    dataset = parse(read(path.read_text()), NOW)
+    names = arrow_schema(columns(dataset)).names
+    assert set(key(dataset)) <= set(names)
+    assert len(set(names)) == len(names)
+
+
+def test_every_problem_is_listed_at_once_with_menu_line_reason_and_nearest_choice() -> None:
+    text = """\
+name: Broken
+account: demo
+report: performance
+data_level: adgrup
+time_dimension: day
+metrics: [spent, impressions, reach, spend]
+lifetim: true
+dates: {start: 2026-11-10, end: 2026-11-01}
+update: {method: upset}
+"""
+    problems = {problem.menu: problem for problem in check(read(text), NOW).problems}
+    assert problems["data_level"].line == 4
+    assert problems["data_level"].nearest == "adgroup"
+    assert "spend" in (problems["metrics"].nearest or "")
+    assert problems["metrics"].line == 6
+    assert problems["lifetim"].nearest == "lifetime"
+    assert "after the end" in problems["dates"].reason
+    assert problems["update.method"].nearest == "upsert"
+    assert set(problems) >= {"data_level", "metrics", "lifetim", "dates", "update.method"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"report": "perfomance"}, "Nearest: performance"),
+        ({"report": ""}, "no report is chosen; there are performance"),
+        ({"name": ""}, "a dataset needs a name"),
+        ({"account": ""}, "the account that it reads"),
+        ({"id_dimension": "campaign_id"}, "it goes only with data_level campaign, and data_level is ad"),
+        ({"id_dimension": "none"}, "it goes only with data_level advertiser"),
+        ({"report_type": "audience"}, "audience_dimensions: nothing is chosen"),
+        ({"report_type": "audience", "service_type": "reservation"}, "it goes only with service_type auction"),
+        ({"report_type": "audience", "audience_dimensions": "[age, country_code]"}, "cannot stand together"),
+        (
+            {"report_type": "audience", "audience_dimensions": "[interest_category]"},
+            "does not go with time dimension day",
+        ),
+        ({"audience_dimensions": "[age]"}, "it goes only with report_type audience, and report_type is basic"),
+        ({"targeting_dimension": "contry_code"}, "Nearest: country_code"),
+        ({"targeting_dimension": "[country_code, ad_type]"}, "cannot stand together"),
+        ({"targeting_dimension": "match_type", "data_level": "campaign"}, "match_type needs search_keyword"),
+        ({"targeting_dimension": "search_terms"}, "search_terms is not given at ad level"),
+        ({"targeting_dimension": "country_code", "time_dimension": "none", "lifetime": "true"}, "lifetime"),
+        ({"lifetime": "true"}, "it goes only with time_dimension none, and time_dimension is day"),
+        ({"metrics": ""}, "nothing is chosen"),
+        ({"metrics": "[cash_spend]"}, "cash_spend is not given at ad level, only at advertiser"),
+        ({"metrics": "[single_image_impressions]"}, "is given only with image_id"),
+        ({"metrics": "[placement]"}, "'placement' is not known here"),
+        ({"metrics": "[gross_revenue]"}, "is not part of basic reports"),
+        ({"metrics": "[spend, spend]"}, "stands here more than once"),
+        ({"metrics": "{a: b}"}, "this takes a list of values"),
+        ({"data_level": "[ad, campaign]"}, "this takes one value"),
+        ({"data_level": "advertiser", "metrics": "[ad_name]"}, "ad_name is not given at advertiser level"),
+        ({"advertisers": "[abc]"}, "is no id"),
+        ({"skip_failing_advertisers": "maybe"}, "neither true nor false"),
+        ({"material_type": "video"}, "the report performance has no menu material_type"),
+        ({"dates": ""}, "no dates are chosen"),
+        ({"dates": "{start: today-7}"}, "a range needs its end"),
+        ({"dates": "{period: last_8_days}"}, "Nearest: last_"),
+        ({"dates": "{period: last_7_days, date: today}"}, "give one of"),
+        ({"dates": "{date: 2026-13-01}"}, "is no day"),
+        ({"dates": "{date: 2027-01-01}"}, "lies in the future"),
+        ({"dates": "{start: 2010-01-01, end: today}"}, "2016-09-01"),
+        ({"dates": "{period: last_week, week_starts: mondey}"}, "Nearest: monday"),
+        ({"update": "{method: append}", "reset_schema": "true"}, "append keeps the rows"),
+        ({"update": "{method: replace, key: [ad_id]}"}, "a key is for upsert"),
+        ({"update": "{method: upsert, key: [ad_id]}"}, "without advertiser_id, stat_time_day the key repeats"),
+        ({"update": "{method: replace, keep_days: 30}"}, "a rolling window is for partition"),
+        ({"update": "{method: partition, keep_days: 0}"}, "is no number of days"),
+        ({"update": "{method: partition}", "time_dimension": "none"}, "no time dimension"),
+        ({"data_level": "advertiser", "id_dimension": "none", "time_dimension": "none"}, "needs a time dimension"),
+    ],
+)
+def test_what_tiktok_would_refuse_is_refused_with_its_reason(changes: dict[str, str], sentence: str) -> None:
+    assert sentence in said(**changes)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "just words", "- a list", "name: [unclosed", "a: 1\na: 2", "name: !!python/object:os.system x"]
+)
+def test_a_file_that_is_no_dataset_is_refused_with_a_sentence(text: str) -> None:
+    with pytest.raises(DatasetError, match=r"keys such as|not YAML|stands here twice"):
+        parse(read(text), NOW)
+
+
+def test_ids_keep_their_digits_and_country_codes_stay_words() -> None:
+    dataset = good(advertisers="[007000000000000000001, 7000000000000000002]")
+    assert dataset.advertisers == ("007000000000000000001", "7000000000000000002")
+
+
+def test_keys_left_out_take_the_defaults_of_the_menus() -> None:
+    dataset = good()
+    assert dataset.id_dimension == "ad_id"
+    assert dataset.include_deleted
+    assert not dataset.skip_failing
+    assert dataset.advertisers is None
+    assert key_columns(dataset) == ("advertiser_id", "ad_id", "stat_time_day")
+
+
+def test_lifetime_ignores_the_dates_and_says_so() -> None:
+    dataset = good(time_dimension="none", lifetime="true")
+    assert dataset.dates is None
+    assert "not used" in dataset.notes[0]
+
+
+def test_figures_over_a_range_carry_the_range_in_their_key() -> None:
+    dataset = good(time_dimension="none")
+    assert key(dataset) == ("advertiser_id", "ad_id", "start_date")
+    assert {"start_date", "end_date"} <= set(arrow_schema(columns(dataset)).names)
+
+
+def test_reservation_rows_carry_their_buying_type_in_the_key() -> None:
+    assert "buying_type" in key(good(service_type="reservation"))
+
+
+def test_a_deprecated_report_becomes_performance_with_its_old_columns() -> None:
+    text = next(path for path in EXAMPLES if path.stem == "legacy_basic").read_text()
+    dataset = parse(read(text), NOW)
+    assert (dataset.report, dataset.made_as) == ("performance", "ad_performance")
+    names = arrow_schema(columns(dataset)).names
+    # Rule A: the second of a pair is gone, alone it has the first one's column; rule C: gone metrics stay null.
+    assert names.count("registration") == 1
+    assert "purchase" in names
+    assert dataset.null_columns == ("no_longer_offered",)
+    assert any("time_attr_active_register is ignored" in note for note in dataset.notes)
+    assert any("no_longer_offered is no longer offered" in note for note in dataset.notes)
+    # Rule B: the first keeps the shared title, the second has its own name.
+    titles = {column.name: column.title for column in columns(dataset)}
+    assert titles["add_billing"] == "Total Add Payment Info"
+    assert titles["total_add_payment_info"] == "total_add_payment_info"
+
+
+def test_a_deprecated_audience_report_needs_its_dimension() -> None:
+    old = {"report": "ad_audience", "data_level": "", "time_dimension": "", "report_level": "adgroup"}
+    assert "dimensions: nothing is chosen" in said(**old)
+    dataset = good(**old, dimensions="[adgroup_id, stat_time_day, gender, age]")
+    assert dataset.report_type == "audience"
+    assert dataset.breakdowns == ("gender", "age")
+
+
+LEVELS = st.sampled_from(["advertiser", "campaign", "adgroup", "ad"])
+
+
+@given(
+    level=LEVELS,
+    time=st.sampled_from(["none", "day", "hour"]),
+    kind=st.sampled_from(["basic", "audience"]),
+    data=st.data(),
+)
+def test_whatever_the_menus_offer_makes_a_dataset_without_problems(
+    level: str, time: str, kind: str, data: st.DataObject
+) -> None:
+    report = catalog.REPORTS["performance"]
+    chosen: dict[str, tuple[str, ...]] = {
+        "service_type": ("auction",),
+        "report_type": (kind,),
+        "data_level": (level,),
+        "time_dimension": (time,),
+        "id_dimension": (f"{level}_id",),
+        "lifetime": ("false",),
+    }
+    name = "audience_dimensions" if kind == "audience" else "targeting_dimension"
+    by_name = {menu.name: menu for menu in report.menus}
+    able = [offer.value for offer in menus.offers(report, by_name[name], chosen) if offer.refusal is None]
+    picked = data.draw(st.sampled_from(able if kind == "audience" else ["none", *able])) if able else "none"
+    if picked == "none" and kind == "audience":
+        return
+    chosen[name] = () if picked == "none" else (picked,)
+    metrics = [offer.value for offer in menus.offers(report, by_name["metrics"], chosen) if offer.refusal is None]
+    wanted = data.draw(st.lists(st.sampled_from(metrics), min_size=1, max_size=5, unique=True))
+    good(
+        report_type=kind,
+        data_level=level,
+        time_dimension=time,
+        metrics=f"[{', '.join(wanted)}]",
+        **({} if picked == "none" else {name: picked}),
+    )

@@ -1,0 +1,364 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import stat
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from virtual_time import NOON, VirtualTime
+
+from adreel.errors import InputError, StorageError, ThrottledError
+from adreel.tiktok.pace import LEVELS, Limits, Pace, limits_for
+
+BASIC = LEVELS["basic"]
+MIDNIGHT = NOON + 43_200
+
+
+def pace_at(clock: VirtualTime, folder: Path, limits: Limits = BASIC, app_id: str = "app") -> Pace:
+    return Pace(folder / "pace.db", app_id, limits, clock=clock.epoch)
+
+
+async def served(clock: VirtualTime, pace: Pace, arrival: float = 0.0) -> float:
+    """When the turn came, in seconds since the start."""
+    await asyncio.sleep(arrival)
+    await pace.turn()
+    return clock.passed
+
+
+def most_within(times: Sequence[float], window: float) -> int:
+    """The largest number of `times` in any half-open window of that many seconds."""
+    ordered = sorted(times)
+    return max((sum(1 for t in ordered[i:] if t < first + window) for i, first in enumerate(ordered)), default=0)
+
+
+def greedy(arrivals: Sequence[float], limits: Limits) -> list[float]:
+    """The earliest times that the limits allow, one request after the other, with the margins that are promised."""
+    times: list[float] = []
+    for arrival in sorted(arrivals):
+        at = arrival
+        for back, gap in ((1, 0.25 / limits.per_second), (limits.per_second, 1.02), (limits.per_minute, 60.5)):
+            if len(times) >= back:
+                at = max(at, times[-back] + gap)
+        times.append(at)
+    return times
+
+
+def test_levels_are_those_that_tiktok_grants() -> None:
+    assert LEVELS["basic"] == Limits(10, 600, 864_000)
+    assert LEVELS["ultimate"] == Limits(50, 3_000, 4_320_000)
+
+
+def test_a_level_can_be_named_in_any_case_or_given_as_a_number_per_second() -> None:
+    assert limits_for(" Advanced ") == Limits(20, 1_200, 1_728_000)
+    assert limits_for("7") == Limits(7, 420, 604_800)
+    assert limits_for("2.5") == Limits(2, 150, 216_000)
+    assert limits_for("0.5") == Limits(1, 30, 43_200)
+
+
+@pytest.mark.parametrize("level", ["", "gold", "0", "-3", "inf", "nan", "0.01"])
+def test_a_level_that_is_not_known_is_refused_with_the_choices(level: str) -> None:
+    with pytest.raises(InputError, match="basic, advanced, premium, ultimate"):
+        limits_for(level)
+
+
+def test_a_burst_and_170_more_turns_at_ten_a_second_take_no_longer_than_the_limit_makes_them(tmp_path: Path) -> None:
+    clock = VirtualTime()
+
+    async def main() -> list[float]:
+        pace = pace_at(clock, tmp_path)
+        times = await asyncio.gather(*(served(clock, pace) for _ in range(180)))
+        pace.close()
+        return times
+
+    times = clock.run(main)
+    assert times[9] < 0.3
+    assert times[-1] <= 17.6
+    assert most_within(times, 1.0) == 10
+
+
+arrivals_by_process = st.lists(
+    st.tuples(st.integers(0, 2), st.floats(0, 90).map(lambda t: round(t, 2))), min_size=1, max_size=40
+)
+small_limits = st.builds(
+    lambda second, minute: Limits(second, second + minute, 1_000_000), st.integers(1, 5), st.integers(0, 12)
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(arrivals=arrivals_by_process, limits=small_limits)
+def test_any_arrivals_over_several_processes_are_served_at_the_earliest_times_within_the_limits(
+    arrivals: list[tuple[int, float]], limits: Limits
+) -> None:
+    clock = VirtualTime()
+
+    async def main(folder: Path) -> list[float]:
+        paces = [pace_at(clock, folder, limits) for _ in range(3)]
+        times = await asyncio.gather(*(served(clock, paces[owner], at) for owner, at in arrivals))
+        for pace in paces:
+            pace.close()
+        return times
+
+    with tempfile.TemporaryDirectory() as folder:
+        times = sorted(clock.run(lambda: main(Path(folder))))
+    assert most_within(times, 1.0) <= limits.per_second
+    assert most_within(times, 60.0) <= limits.per_minute
+    assert times == pytest.approx(greedy([at for _, at in arrivals], limits), abs=1e-4)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    arrivals=st.lists(st.tuples(st.integers(0, 2), st.floats(0, 20)), min_size=1, max_size=40),
+    per_day=st.integers(1, 30),
+    before_midnight=st.floats(-5, 15),
+)
+def test_no_utc_day_gets_more_than_its_budget(
+    arrivals: list[tuple[int, float]], per_day: int, before_midnight: float
+) -> None:
+    clock = VirtualTime(start=MIDNIGHT - before_midnight)
+
+    async def main(folder: Path) -> list[float | BaseException]:
+        paces = [pace_at(clock, folder, Limits(4, 240, per_day)) for _ in range(3)]
+        turns = (served(clock, paces[owner], at) for owner, at in arrivals)
+        times = await asyncio.gather(*turns, return_exceptions=True)
+        for pace in paces:
+            pace.close()
+        return times
+
+    with tempfile.TemporaryDirectory() as folder:
+        outcomes = clock.run(lambda: main(Path(folder)))
+    times = [clock.start + time for time in outcomes if isinstance(time, float)]
+    days = [int(time // 86_400) for time in times]
+    assert all(days.count(day) <= per_day for day in days)
+    assert all(isinstance(outcome, float | ThrottledError) for outcome in outcomes)
+    if len(times) < len(outcomes):
+        assert per_day in [days.count(day) for day in days]
+
+
+def test_a_day_that_is_used_up_is_refused_with_the_time_of_its_renewal(tmp_path: Path) -> None:
+    clock = VirtualTime()
+
+    async def main() -> None:
+        pace = pace_at(clock, tmp_path, Limits(10, 600, 1))
+        await pace.turn()
+        try:
+            with pytest.raises(ThrottledError, match="2026-01-03 00:00 UTC"):
+                await pace.turn()
+        finally:
+            pace.close()
+
+    clock.run(main)
+
+
+def test_a_day_that_is_nearly_over_is_waited_for(tmp_path: Path) -> None:
+    clock = VirtualTime(start=MIDNIGHT - 100)
+
+    async def main() -> list[float]:
+        pace = pace_at(clock, tmp_path, Limits(10, 600, 2))
+        times = [await served(clock, pace) for _ in range(3)]
+        pace.close()
+        return times
+
+    assert clock.run(main) == pytest.approx([0, 0.025, 100], abs=1e-3)
+
+
+def test_a_hold_of_one_process_stops_every_process_of_the_app_and_no_other_app(tmp_path: Path) -> None:
+    clock = VirtualTime()
+
+    async def main() -> list[float]:
+        one, two, other = (pace_at(clock, tmp_path, app_id=app) for app in ("app", "app", "other"))
+        one.hold(305)
+        one.hold(1)
+        times = await asyncio.gather(*(served(clock, pace) for pace in (one, two, other)))
+        for pace in (one, two, other):
+            pace.close()
+        return times
+
+    first, second, other = clock.run(main)
+    assert (first, second) == pytest.approx((305, 305.025), abs=1e-3)
+    assert other == 0
+
+
+def test_those_who_wait_for_their_slot_when_a_hold_comes_wait_for_its_end(tmp_path: Path) -> None:
+    clock = VirtualTime()
+
+    async def main() -> list[float]:
+        one, two = pace_at(clock, tmp_path), pace_at(clock, tmp_path)
+        turns = [asyncio.ensure_future(served(clock, pace)) for pace in (one, two) for _ in range(20)]
+        await asyncio.sleep(1.5)
+        two.hold(10)
+        times = await asyncio.gather(*turns)
+        one.close()
+        two.close()
+        return times
+
+    times = sorted(clock.run(main))
+    assert not [time for time in times if 1.5 < time < 11.5]
+    assert most_within(times, 1.0) == 10
+    # What is left after the hold goes at the full rate again: twenty had gone, twenty are left.
+    assert times[20] == pytest.approx(11.5, abs=0.05)
+    assert times[-1] < 11.5 + 1.3
+
+
+def test_a_sleeper_who_wakes_up_late_makes_no_second_over_full(tmp_path: Path) -> None:
+    clock = VirtualTime()
+    naps = 0
+
+    async def oversleep(seconds: float) -> None:
+        nonlocal naps
+        naps += 1
+        await asyncio.sleep(seconds + (0.4 if naps % 7 == 0 else 0.0))
+
+    async def main() -> list[float]:
+        pace = Pace(tmp_path / "pace.db", "app", Limits(5, 300, 1_000), clock=clock.epoch, sleep=oversleep)
+        times = await asyncio.gather(*(served(clock, pace) for _ in range(60)))
+        pace.close()
+        return times
+
+    assert most_within(clock.run(main), 1.0) == 5
+
+
+def test_a_cancelled_waiter_costs_the_others_at_most_its_slot(tmp_path: Path) -> None:
+    clock = VirtualTime()
+
+    async def main() -> float:
+        pace = pace_at(clock, tmp_path)
+        crowd = [asyncio.ensure_future(served(clock, pace)) for _ in range(100)]
+        await asyncio.sleep(0.5)
+        for waiter in crowd:
+            waiter.cancel()
+        await asyncio.gather(*crowd, return_exceptions=True)
+        time = await served(clock, pace)
+        pace.close()
+        return time
+
+    assert clock.run(main) == pytest.approx(1.02 + 0.025, abs=1e-3)
+
+
+def test_a_clock_that_was_set_back_stops_nobody(tmp_path: Path) -> None:
+    clock = VirtualTime()
+
+    async def main() -> list[float]:
+        pace = pace_at(clock, tmp_path, Limits(2, 120, 1_000))
+        times = [await served(clock, pace) for _ in range(2)]
+        clock.start -= 7_200
+        times += [await served(clock, pace) for _ in range(4)]
+        pace.close()
+        return times
+
+    times = clock.run(main)
+    assert most_within(times, 1.0) == 2
+    assert times[-1] < 3
+
+
+def test_a_hold_ends_in_time_though_the_clock_was_set_back(tmp_path: Path) -> None:
+    clock = VirtualTime()
+
+    async def main() -> float:
+        pace = pace_at(clock, tmp_path)
+        await pace.turn()
+        pace.hold(30)
+        clock.start -= 7_200
+        time = await served(clock, pace)
+        pace.close()
+        return time
+
+    assert clock.run(main) == pytest.approx(30, abs=0.1)
+
+
+PROCESS = """
+import asyncio, json, sys
+from pathlib import Path
+from adreel.tiktok.pace import Limits, Pace
+
+async def main():
+    slots = []
+    naps = []
+    async def sleep(seconds):
+        naps.append(seconds)
+    pace = Pace(Path(sys.argv[1]), "app", Limits(50, 3000, 10**6), clock=lambda: 1000.0, sleep=sleep)
+    print("ready", flush=True)
+    sys.stdin.readline()
+    for _ in range(400):
+        naps.clear()
+        await pace.turn()
+        slots.append(sum(naps))
+    pace.close()
+    print(json.dumps(slots))
+
+asyncio.run(main())
+"""
+
+
+def test_two_processes_at_full_speed_never_get_the_same_slot(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", PROCESS, str(tmp_path / "new" / "pace.db")]
+    processes = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    slots = [json.loads(process.communicate(timeout=60)[0]) for process in processes]
+    assert [process.returncode for process in processes] == [0, 0]
+    assert sorted(slots[0] + slots[1]) == pytest.approx(greedy([0.0] * 800, Limits(50, 3000, 10**6)), abs=1e-6)
+    assert slots[0] != sorted(slots[0] + slots[1])[:400], "one process after the other proves nothing"
+
+
+def test_the_file_is_for_its_owner_alone(tmp_path: Path) -> None:
+    path = tmp_path / "state" / "pace.db"
+    Pace(path, "app", BASIC).close()
+    path.chmod(0o644)
+    pace = Pace(path, "app", BASIC)
+    asyncio.run(pace.turn())
+    modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()}
+    pace.close()
+    assert set(modes.values()) == {0o600}
+    assert "pace.db" in modes
+
+
+def test_the_log_stays_small(tmp_path: Path) -> None:
+    clock = VirtualTime()
+
+    async def main() -> int:
+        pace = pace_at(clock, tmp_path, Limits(100, 200, 10**6))
+        for _ in range(10):
+            await asyncio.gather(*(served(clock, pace) for _ in range(200)))
+            await asyncio.sleep(60)
+        pace.close()
+        return (tmp_path / "pace.db").stat().st_size
+
+    assert clock.run(main) < 50_000
+
+
+def test_slots_taken_before_a_restart_count(tmp_path: Path) -> None:
+    clock = VirtualTime()
+
+    async def main() -> float:
+        first = pace_at(clock, tmp_path, Limits(1, 60, 1_000))
+        await first.turn()
+        first.close()
+        again = pace_at(clock, tmp_path, Limits(1, 60, 1_000))
+        time = await served(clock, again)
+        again.close()
+        return time
+
+    assert clock.run(main) == pytest.approx(1.02, abs=1e-3)
+
+
+@pytest.mark.parametrize("content", [b"this is no database at all" * 100, None])
+def test_a_file_that_cannot_be_used_is_named_with_what_to_do(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "pace.db"
+    if content is None:
+        path.mkdir()
+    else:
+        path.write_bytes(content)
+    with pytest.raises(StorageError, match=r"pace\.db.*cannot be used.*delete it"):
+        Pace(path, "app", BASIC)

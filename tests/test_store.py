@@ -1,0 +1,808 @@
+import json
+import os
+import re
+import sqlite3
+import stat
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import duckdb
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from cryptography.fernet import Fernet
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import create_engine
+
+from adreel.errors import BusyError, InputError, NotFoundError, RetryError, StorageError
+from adreel.settings import Settings
+from adreel.store import (
+    FINISHED,
+    IN_PROGRESS,
+    SUCCESSFUL,
+    Account,
+    AccountStatus,
+    Advertiser,
+    Outcome,
+    Progress,
+    RunState,
+    SavedDataset,
+    Store,
+    new_run_id,
+)
+from adreel.store.database import HEAD, open_database
+from adreel.store.locks import Holder, dataset_lock, lock_holder
+from adreel.store.migrations.upgrade import config, upgrade
+from adreel.store.names import LONGEST_SLUG, RESERVED, slug
+from adreel.store.secrets import Keys
+from adreel.store.tables import metadata
+
+TOKEN = "act.token-of-the-first-account"
+START = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+
+class Clock:
+    """A second passes with every look."""
+
+    def __init__(self) -> None:
+        self.now = START
+
+    def __call__(self) -> datetime:
+        self.now += timedelta(seconds=1)
+        return self.now
+
+
+def settings(home: Path, *keys: str) -> Settings:
+    return Settings.load({"ADREEL_HOME": str(home), "ADREEL_SECRET_KEY": ",".join(keys)})
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def store(home: Path) -> Iterator[Store]:
+    with Store.open(settings(home), clock=Clock()) as opened:
+        yield opened
+
+
+def add_account(store: Store, name: str = "main", token: str = TOKEN) -> Account:
+    return store.accounts.add(name, token=token, app_id="app", base_url="http://127.0.0.1/v1.3", owner="Ann")
+
+
+def add_dataset(store: Store, name: str = "Ad spend by day", account: Account | None = None) -> SavedDataset:
+    return store.datasets.create(name, account=account or add_account(store), spec="{}")
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def schema(database: Path) -> set[tuple[str, str]]:
+    with closing(sqlite3.connect(database)) as connection:
+        rows = connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL").fetchall()
+    return {(name, re.sub(r"\s+", " ", sql)) for name, sql in rows}
+
+
+def write_revision(database: Path, revision: str) -> None:
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = ?", (revision,))
+        connection.execute("UPDATE marks SET value = '9.8.7'")
+
+
+@contextmanager
+def python(code: str, *arguments: object) -> Iterator[subprocess.Popen[str]]:
+    """Another process; killed at the end if it still runs."""
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def finished(processes: Iterable[subprocess.Popen[str]]) -> None:
+    for process in processes:
+        process.communicate()
+        assert process.returncode == 0
+
+
+# Accounts
+
+
+def test_an_account_is_found_by_its_name_and_by_its_id(store: Store) -> None:
+    account = add_account(store)
+    assert store.accounts.get("main") == store.accounts.get(account.id) == account
+    assert (account.name, account.app_id, account.base_url) == ("main", "app", "http://127.0.0.1/v1.3")
+    assert (account.status, account.owner, account.selection) == (AccountStatus.VALID, "Ann", None)
+    assert account.created_at == account.updated_at == account.last_checked_at == START + timedelta(seconds=1)
+
+
+def test_accounts_are_listed_by_name(store: Store) -> None:
+    assert store.accounts.list() == ()
+    names = [add_account(store, name).name for name in ("beta", "alpha")]
+    assert [account.name for account in store.accounts.list()] == sorted(names)
+
+
+def test_an_account_that_is_not_there_is_reported_with_the_nearest(store: Store) -> None:
+    with pytest.raises(NotFoundError, match="connect one first"):
+        store.accounts.get("main")
+    add_account(store, "Main shop")
+    add_account(store, "Other")
+    with pytest.raises(NotFoundError, match=r"no account 'main shpo'; nearest: Main shop\."):
+        store.accounts.get("main shpo")
+    with pytest.raises(NotFoundError, match=r"there are Main shop, Other\."):
+        store.accounts.get("xyz")
+    with pytest.raises(NotFoundError, match="'99'"):
+        store.accounts.get(99)
+
+
+def test_an_account_name_is_taken_once(store: Store) -> None:
+    add_account(store)
+    other = add_account(store, "other")
+    with pytest.raises(InputError, match="'main' already"):
+        add_account(store, " main ")
+    with pytest.raises(InputError, match="'main' already"):
+        store.accounts.rename(other, "main")
+    assert store.accounts.rename(other, "other").name == "other"
+
+
+@pytest.mark.parametrize("name", ["", "  ", "a\x00b", "x" * 101])
+def test_a_name_that_cannot_be_read_is_refused(store: Store, name: str) -> None:
+    with pytest.raises(InputError, match="cannot name an account"):
+        add_account(store, name)
+
+
+def test_datasets_follow_when_their_account_is_renamed(store: Store) -> None:
+    account = add_account(store)
+    dataset = add_dataset(store, account=account)
+    renamed = store.accounts.rename(account, "shop")
+    assert (renamed.id, renamed.name) == (account.id, "shop")
+    assert renamed.updated_at > account.updated_at
+    assert store.datasets.get(dataset.slug).account_name == "shop"
+    assert store.accounts.token(renamed) == TOKEN
+
+
+def test_connecting_again_changes_the_token_and_makes_the_account_valid(store: Store) -> None:
+    account = store.accounts.set_status(add_account(store), AccountStatus.REVOKED)
+    assert account.status is AccountStatus.REVOKED
+    again = store.accounts.set_token(account, "act.new", owner="Bob")
+    assert (again.status, again.owner, again.app_id) == (AccountStatus.VALID, "Bob", "app")
+    assert store.accounts.token(account) == "act.new"
+
+
+def test_a_check_is_an_update_only_if_the_status_changed(store: Store) -> None:
+    account = add_account(store)
+    checked = store.accounts.set_status(account, AccountStatus.VALID)
+    assert checked.updated_at == account.updated_at
+    assert checked.last_checked_at is not None
+    assert checked.last_checked_at > account.updated_at
+    assert store.accounts.set_status(account, AccountStatus.EXPIRED).updated_at > account.updated_at
+
+
+def test_advertisers_can_be_named_by_hand(store: Store) -> None:
+    account = store.accounts.choose_advertisers(add_account(store), ["20", "10", "20"])
+    assert account.selection == ("20", "10")
+    assert store.accounts.get("main").selection == ("20", "10")
+    assert store.accounts.choose_advertisers(account, None).selection is None
+    with pytest.raises(InputError, match="no advertiser"):
+        store.accounts.choose_advertisers(account, [])
+
+
+def test_deleting_an_account_keeps_its_datasets_disconnected(store: Store) -> None:
+    account = add_account(store)
+    dataset = add_dataset(store, account=account)
+    store.accounts.save_advertisers(account, [Advertiser("1")])
+    assert store.datasets.list(account) == (dataset,)
+    store.accounts.delete(account)
+    kept = store.datasets.get(dataset.slug)
+    assert not kept.connected
+    assert (kept.account_id, kept.account_name) == (None, "main")
+    assert store.accounts.advertisers(account) == ()
+    again = store.datasets.update(kept, account=add_account(store))
+    assert again.connected
+    assert again.account_id != account.id
+
+
+def test_an_account_that_was_deleted_meanwhile_is_reported(store: Store) -> None:
+    account = add_account(store)
+    store.accounts.delete(account)
+    for use in (
+        lambda: store.accounts.token(account),
+        lambda: store.accounts.delete(account),
+        lambda: store.accounts.set_status(account, AccountStatus.VALID),
+        lambda: store.accounts.rename(account, "other"),
+        lambda: store.accounts.save_advertisers(account, [Advertiser("1")]),
+    ):
+        with pytest.raises(NotFoundError, match="'main' was deleted"):
+            use()
+
+
+def test_advertisers_that_are_no_longer_listed_are_gone_and_come_back(store: Store) -> None:
+    account, other = add_account(store), add_account(store, "other")
+    first = Advertiser("1", "One", "USD", "Etc/GMT+8", "America/Los_Angeles", "STATUS_ENABLE", "US")
+    store.accounts.save_advertisers(account, [first, Advertiser("2", "Two")])
+    store.accounts.save_advertisers(other, [Advertiser("2", "Two")])
+    store.accounts.save_advertisers(account, [Advertiser("2", "Second")])
+    one, two = store.accounts.advertisers(account)
+    assert (one.gone, one.name, one.timezone, one.country) == (True, "One", "Etc/GMT+8", "US")
+    assert (two.gone, two.name) == (False, "Second")
+    assert two.refreshed_at > one.refreshed_at
+    assert [found.gone for found in store.accounts.advertisers(other)] == [False]
+    store.accounts.save_advertisers(account, [first])
+    assert [found.gone for found in store.accounts.advertisers(account)] == [False, True]
+
+
+def test_what_is_not_told_about_an_advertiser_stays_as_it_was_known(store: Store) -> None:
+    account = add_account(store)
+    store.accounts.save_advertisers(account, [Advertiser("1", "One", "USD", "Etc/GMT+8")])
+    store.accounts.save_advertisers(account, [Advertiser("1", "Uno")])
+    (found,) = store.accounts.advertisers(account)
+    assert (found.name, found.currency, found.timezone) == ("Uno", "USD", "Etc/GMT+8")
+
+
+# Tokens
+
+
+def test_a_token_is_in_no_file_of_the_home(store: Store, home: Path) -> None:
+    account = add_account(store)
+    assert store.accounts.token(account) == TOKEN
+    files = [path for path in home.rglob("*") if path.is_file()]
+    assert {"adreel.db", "adreel.db-wal", "secret.key"} <= {path.name for path in files}
+    assert not [path for path in files if TOKEN.encode() in path.read_bytes()]
+
+
+def test_a_token_is_in_no_text_made_from_an_account(store: Store) -> None:
+    assert TOKEN not in repr((add_account(store), store.accounts, store))
+
+
+def test_the_key_file_is_made_by_the_first_token_and_is_private(store: Store, home: Path) -> None:
+    key_file = home / "secret.key"
+    assert not key_file.exists()
+    add_account(store)
+    key = key_file.read_bytes()
+    assert mode(key_file) == 0o600
+    add_account(store, "other")
+    assert key_file.read_bytes() == key
+
+
+def test_a_key_of_the_settings_makes_no_key_file(home: Path) -> None:
+    with Store.open(settings(home, Fernet.generate_key().decode()), clock=Clock()) as store:
+        assert store.accounts.token(add_account(store)) == TOKEN
+    assert not (home / "secret.key").exists()
+
+
+def test_a_token_under_another_key_is_reported_and_no_key_is_shown(home: Path) -> None:
+    old, new = Fernet.generate_key().decode(), Fernet.generate_key().decode()
+    with Store.open(settings(home, old), clock=Clock()) as store:
+        account = add_account(store)
+    for given in ((new,), ()):
+        with Store.open(settings(home, *given), clock=Clock()) as store:
+            with pytest.raises(InputError, match="account 'main'.*ADREEL_SECRET_KEY") as caught:
+                store.accounts.token(account)
+            assert new not in str(caught.value)
+            assert caught.value.__suppress_context__
+    assert not (home / "secret.key").exists()
+
+
+def test_keys_are_rotated(home: Path) -> None:
+    old, new = Fernet.generate_key().decode(), Fernet.generate_key().decode()
+    with Store.open(settings(home, old), clock=Clock()) as store:
+        account = add_account(store)
+        add_account(store, "other", "act.other")
+    with Store.open(settings(home, new, old), clock=Clock()) as store:
+        assert store.accounts.token(account) == TOKEN
+        assert store.accounts.rotate_tokens() == 2
+    with Store.open(settings(home, new), clock=Clock()) as store:
+        assert [store.accounts.token(found) for found in store.accounts.list()] == [TOKEN, "act.other"]
+    with Store.open(settings(home, old), clock=Clock()) as store, pytest.raises(InputError):
+        store.accounts.token(account)
+
+
+def test_a_rotation_that_fails_changes_no_token(home: Path) -> None:
+    old, lost, new = (Fernet.generate_key().decode() for _ in range(3))
+    with Store.open(settings(home, old), clock=Clock()) as store:
+        account = add_account(store, "a")
+    with Store.open(settings(home, lost), clock=Clock()) as store:
+        add_account(store, "b")
+    with (
+        Store.open(settings(home, new, old), clock=Clock()) as store,
+        pytest.raises(InputError, match="account 'b'"),
+    ):
+        store.accounts.rotate_tokens()
+    with Store.open(settings(home, old), clock=Clock()) as store:
+        assert store.accounts.token(account) == TOKEN
+
+
+def test_a_damaged_key_file_is_reported(store: Store, home: Path) -> None:
+    account = add_account(store)
+    (home / "secret.key").write_text("hush\n")
+    with pytest.raises(InputError, match=r"secret\.key does not hold Fernet keys") as caught:
+        store.accounts.token(account)
+    assert "hush" not in str(caught.value)
+
+
+def test_processes_that_need_a_key_at_once_get_the_same_one(home: Path) -> None:
+    home.mkdir()
+    no_key = settings(home).secret_key
+    with ThreadPoolExecutor(8) as pool:
+        encrypted = list(pool.map(lambda n: Keys(no_key, home).encrypt(str(n)), range(8)))
+    assert [Keys(no_key, home).decrypt(text, "x") for text in encrypted] == [str(n) for n in range(8)]
+    assert [path.name for path in home.iterdir()] == ["secret.key"]
+
+
+# Files
+
+
+def test_the_home_and_its_files_are_closed_to_other_users(home: Path) -> None:
+    before = os.umask(0)
+    try:
+        with Store.open(settings(home), clock=Clock()) as store, dataset_lock(home, "a"):
+            add_account(store)
+            assert mode(home) == 0o700
+            assert mode(home / "locks") == 0o700
+            files = {path.name: mode(path) for path in home.rglob("*") if path.is_file()}
+    finally:
+        os.umask(before)
+    assert {"adreel.db", "adreel.db-wal", "adreel.db-shm", "secret.key", "a.lock", "a.run"} <= set(files)
+    assert {found for name, found in files.items()} == {0o600}
+
+
+def test_files_that_were_opened_to_other_users_are_closed_again(home: Path) -> None:
+    with Store.open(settings(home), clock=Clock()) as store:
+        account = add_account(store)
+    (home / "adreel.db").chmod(0o644)
+    (home / "secret.key").chmod(0o644)
+    with Store.open(settings(home), clock=Clock()) as store:
+        store.accounts.token(account)
+    assert mode(home / "adreel.db") == mode(home / "secret.key") == 0o600
+
+
+def test_a_folder_that_others_use_keeps_its_mode(home: Path) -> None:
+    home.mkdir()
+    home.chmod(0o755)
+    (home / "their file").touch()
+    with Store.open(settings(home), clock=Clock()):
+        assert mode(home) == 0o755
+
+
+def test_a_new_folder_with_only_settings_in_it_is_closed(home: Path) -> None:
+    home.mkdir()
+    home.chmod(0o755)
+    (home / "adreel.env").touch(0o600)
+    with Store.open(settings(home), clock=Clock()):
+        assert mode(home) == 0o700
+
+
+def test_a_home_that_cannot_be_made_is_reported(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StorageError, match="cannot be made"):
+        Store.open(settings(tmp_path / "file" / "home"), clock=Clock())
+
+
+# Schema
+
+
+def test_the_head_is_the_newest_migration_and_revisions_are_numbered_without_gaps() -> None:
+    scripts = ScriptDirectory.from_config(config())
+    revisions = sorted(script.revision for script in scripts.walk_revisions())
+    assert scripts.get_heads() == [HEAD]
+    assert revisions == [f"{number:04}" for number in range(1, len(revisions) + 1)]
+
+
+def test_migrating_from_nothing_gives_the_declared_tables(tmp_path: Path, store: Store, home: Path) -> None:
+    migrated = tmp_path / "migrated.db"
+    engine = create_engine(f"sqlite:///{migrated}")
+    with engine.begin() as connection:
+        upgrade(connection, "head")
+        context = MigrationContext.configure(connection, opts={"compare_server_default": True})
+        assert compare_metadata(context, metadata) == []
+    engine.dispose()
+    assert schema(migrated) == schema(home / "adreel.db")
+
+
+def test_an_older_database_is_migrated_when_it_is_opened(home: Path, tmp_path: Path) -> None:
+    home.mkdir()
+    with closing(sqlite3.connect(home / "adreel.db")) as connection:
+        connection.execute(
+            "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL, "
+            "CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"
+        )
+    with Store.open(settings(home), clock=Clock()) as store:
+        add_account(store)
+    with Store.open(settings(tmp_path / "new"), clock=Clock()):
+        assert schema(home / "adreel.db") == schema(tmp_path / "new" / "adreel.db")
+    with closing(sqlite3.connect(home / "adreel.db")) as connection:
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [(HEAD,)]
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_a_home_made_by_a_newer_adreel_is_refused_with_its_version(home: Path) -> None:
+    Store.open(settings(home), clock=Clock()).close()
+    write_revision(home / "adreel.db", "9999")
+    with pytest.raises(InputError, match=r"made by a newer adreel .*; install version 9\.8\.7 or newer"):
+        Store.open(settings(home), clock=Clock())
+
+
+def test_a_database_of_another_program_is_refused(home: Path) -> None:
+    Store.open(settings(home), clock=Clock()).close()
+    write_revision(home / "adreel.db", "ae1027a6acf")
+    with pytest.raises(StorageError, match="not a database of adreel"):
+        Store.open(settings(home), clock=Clock())
+    (home / "adreel.db").write_bytes(b"no database at all" * 100)
+    with pytest.raises(StorageError, match="file is not a database"):
+        Store.open(settings(home), clock=Clock())
+
+
+def test_a_home_opened_again_has_what_was_saved(home: Path) -> None:
+    with Store.open(settings(home), clock=Clock()) as store:
+        dataset = add_dataset(store)
+    with Store.open(settings(home), clock=Clock()) as store:
+        assert store.datasets.list() == (dataset,)
+        assert store.accounts.token(store.accounts.get("main")) == TOKEN
+
+
+# Datasets
+
+
+def test_a_dataset_is_found_by_slug_name_and_id(store: Store) -> None:
+    account = add_account(store)
+    spec = json.dumps({"report": "performance"})
+    made = store.datasets.create(
+        "Ad spend, by day", account=account, spec=spec, description=" d ", tags=["a b", "c", " a  b", ""]
+    )
+    assert (made.slug, made.table_slug, made.name) == ("ad_spend_by_day", "ad_spend_by_day", "Ad spend, by day")
+    assert (made.account_id, made.account_name, made.connected) == (account.id, "main", True)
+    assert (made.spec, made.spec_version, made.description, made.tags) == (spec, 1, "d", ("a b", "c"))
+    for name in ("ad_spend_by_day", "Ad spend, by day", made.id):
+        assert store.datasets.get(name) == made
+
+
+def test_a_dataset_that_is_not_there_is_reported_with_the_nearest(store: Store) -> None:
+    with pytest.raises(NotFoundError, match="save one first"):
+        store.datasets.get("spend")
+    add_dataset(store)
+    with pytest.raises(NotFoundError, match="nearest: .*ad_spend_by_day"):
+        store.datasets.get("ad_spend_by_dya")
+
+
+def test_datasets_whose_names_make_one_slug_are_numbered(store: Store) -> None:
+    account = add_account(store)
+    names = ("Ad spend", "ad-spend", "AD SPEND!", "ad_spend_2")
+    made = [add_dataset(store, name, account).slug for name in names]
+    assert made == ["ad_spend", "ad_spend_2", "ad_spend_3", "ad_spend_2_2"]
+
+
+def test_a_dataset_name_is_taken_once(store: Store) -> None:
+    dataset = add_dataset(store, "One")
+    other = add_dataset(store, "Two", store.accounts.get("main"))
+    with pytest.raises(InputError, match="'One' already"):
+        add_dataset(store, " One", store.accounts.get("main"))
+    with pytest.raises(InputError, match="'One' already"):
+        store.datasets.rename(other, "One")
+    assert store.datasets.rename(dataset, "One").name == "One"
+
+
+def test_renaming_keeps_the_slugs(store: Store) -> None:
+    renamed = store.datasets.rename(add_dataset(store), "Costs")
+    assert (renamed.name, renamed.slug, renamed.table_slug) == ("Costs", "ad_spend_by_day", "ad_spend_by_day")
+    assert store.datasets.get("Costs") == renamed
+
+
+def test_a_text_that_means_two_datasets_is_refused(store: Store) -> None:
+    first = store.datasets.rename(add_dataset(store, "spend"), "Costs")
+    second = add_dataset(store, "spend", store.accounts.get("main"))
+    with pytest.raises(InputError, match=r"'spend' is the slug of 'Costs' .* ask for 'Costs' or 'spend_2'"):
+        store.datasets.get("spend")
+    assert store.datasets.get("Costs") == first
+    assert store.datasets.get("spend_2") == second
+
+
+def test_only_another_spec_counts_the_version_up(store: Store) -> None:
+    dataset = add_dataset(store)
+    described = store.datasets.update(dataset, spec="{}", description="new", tags=["x"])
+    assert (described.spec_version, described.description, described.tags) == (1, "new", ("x",))
+    changed = store.datasets.update(described, spec='{"a": 1}')
+    assert (changed.spec_version, changed.spec, changed.description) == (2, '{"a": 1}', "new")
+    assert changed.updated_at > described.updated_at > dataset.updated_at
+    assert changed.created_at == dataset.created_at
+
+
+def test_deleting_a_dataset_keeps_its_runs_under_its_name(store: Store) -> None:
+    dataset = add_dataset(store)
+    run = store.runs.add(dataset, new_run_id())
+    store.runs.log(run.id, "planned")
+    store.datasets.delete(dataset)
+    kept = store.runs.get(run.id)
+    assert (kept.dataset_id, kept.dataset_name, kept.dataset_slug) == (None, "Ad spend by day", "ad_spend_by_day")
+    assert [line.text for line in store.runs.log_lines(run.id)] == ["planned"]
+    for use in (
+        lambda: store.datasets.delete(dataset),
+        lambda: store.datasets.rename(dataset, "x"),
+        lambda: store.datasets.update(dataset, spec="{}"),
+        lambda: store.runs.add(dataset, new_run_id()),
+    ):
+        with pytest.raises(NotFoundError, match="was deleted"):
+            use()
+
+
+# Slugs
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("Ad spend by day", "ad_spend_by_day"),
+        ("Größe & Übersicht", "grosse_ubersicht"),
+        ("Łódź – coûts", "lodz_couts"),
+        ("30 days", "d_30_days"),
+        ("Order", "order_data"),
+        ("  __a--b__ ", "a_b"),
+        ("广告", "dataset"),
+        ("ＴｉｋＴｏｋ", "tiktok"),
+        ("con", "con_data"),
+        ("x" * 200, "x" * LONGEST_SLUG),
+    ],
+)
+def test_a_slug_reads_like_the_name(name: str, expected: str) -> None:
+    assert slug(name) == expected
+
+
+@given(st.lists(st.one_of(st.text(), st.sampled_from(sorted(RESERVED)), st.from_regex(r"[a-z_0-9 ]{40,60}"))))
+def test_slugs_are_unique_and_safe_in_sql(names: list[str]) -> None:
+    taken: list[str] = []
+    for name in names:
+        made = slug(name, taken)
+        assert re.fullmatch(r"[a-z][a-z0-9_]*", made)
+        assert "__" not in made
+        assert not made.endswith("_")
+        assert len(made) <= LONGEST_SLUG
+        assert made not in RESERVED
+        assert made not in taken
+        taken.append(made)
+
+
+def test_a_word_of_sql_makes_a_slug_that_names_a_table_unquoted() -> None:
+    with closing(duckdb.connect()) as connection, closing(sqlite3.connect(":memory:")) as lite:
+        words = [word for (word,) in connection.execute("SELECT keyword_name FROM duckdb_keywords()").fetchall()]
+        assert len(words) > 300
+        for made in {slug(word) for word in [*words, *RESERVED]}:
+            for database in (connection, lite):
+                database.execute(f"CREATE TABLE {made} (a INTEGER)")
+                database.execute(f"SELECT {made}.a FROM {made}")
+
+
+# Runs
+
+
+def test_a_run_goes_from_queued_over_running_to_finished(store: Store) -> None:
+    dataset = add_dataset(store)
+    queued = store.runs.add(dataset, "b7" * 8)
+    assert queued.state is RunState.QUEUED
+    assert (queued.dataset_id, queued.dataset_slug, queued.spec_version) == (dataset.id, "ad_spend_by_day", 1)
+    assert (queued.started_at, queued.finished_at, queued.version, queued.rows) == (None, None, None, 0)
+    running = store.runs.begin(queued.id)
+    assert running.state is RunState.RUNNING
+    assert running.started_at == running.heartbeat_at
+    asked = store.runs.progress(queued.id, Progress(10, 1, 9, 9000, 2, 4, 20))
+    assert not asked
+    seen = store.runs.get(queued.id)
+    assert (seen.requests, seen.refused, seen.pages, seen.rows) == (10, 1, 9, 9000)
+    assert (seen.chunks_done, seen.chunks_total, seen.requests_planned) == (2, 4, 20)
+    assert seen.heartbeat_at is not None
+    assert running.heartbeat_at is not None
+    assert seen.heartbeat_at > running.heartbeat_at
+    outcome = Outcome(RunState.WARNED, 7, {"rows": 9000, "keys": [1]}, ("one is gone",), {"12": "no permission"})
+    done = store.runs.finish(queued.id, outcome)
+    assert done == store.runs.get(queued.id)
+    assert (done.state, done.version, done.proof) == (RunState.WARNED, 7, {"rows": 9000, "keys": [1]})
+    assert (done.warnings, done.skipped) == (("one is gone",), {"12": "no permission"})
+    assert (done.rows, done.error, done.cancel_requested) == (9000, "", False)
+    assert done.finished_at is not None
+
+
+def test_a_run_is_added_and_finished_once(store: Store) -> None:
+    dataset = add_dataset(store)
+    run = store.runs.add(dataset, "a" * 16)
+    assert store.runs.add(dataset, "a" * 16) == run
+    failed = Outcome(RunState.FAILED, error="the token is revoked", error_kind="ReconnectError")
+    done = store.runs.finish(run.id, failed)
+    assert (done.error, done.error_kind) == ("the token is revoked", "ReconnectError")
+    assert store.runs.finish(run.id, failed) == done
+    for use in (
+        lambda: store.runs.finish(run.id, Outcome(RunState.SUCCEEDED)),
+        lambda: store.runs.begin(run.id),
+        lambda: store.runs.progress(run.id, Progress()),
+        lambda: store.runs.request_cancel(run.id),
+    ):
+        with pytest.raises(InputError, match=f"run {run.id} is failed: Met an error"):
+            use()
+    assert store.runs.list() == (done,)
+
+
+def test_a_run_hears_that_it_shall_stop(store: Store) -> None:
+    run = store.runs.begin(store.runs.add(add_dataset(store), new_run_id()).id)
+    assert not store.runs.cancel_requested(run.id)
+    assert store.runs.request_cancel(run.id).cancel_requested
+    assert store.runs.cancel_requested(run.id)
+    assert store.runs.progress(run.id, Progress())
+
+
+def test_a_run_whose_process_died_is_interrupted_and_can_go_on(store: Store) -> None:
+    dataset = add_dataset(store)
+    other = add_dataset(store, "Other", store.accounts.get("main"))
+    dead, mine, theirs = (store.runs.begin(store.runs.add(of, new_run_id()).id) for of in (dataset, dataset, other))
+    waits = store.runs.add(dataset, new_run_id())
+    (found,) = store.runs.interrupt(dataset, besides=mine.id)
+    assert (found.id, found.state) == (dead.id, RunState.INTERRUPTED)
+    assert found.finished_at is not None
+    states = {run.id: run.state for run in store.runs.list()}
+    assert states[mine.id] is states[theirs.id] is RunState.RUNNING
+    assert states[waits.id] is RunState.QUEUED
+    again = store.runs.begin(dead.id)
+    assert (again.state, again.started_at, again.finished_at) == (RunState.RUNNING, dead.started_at, None)
+    assert again.heartbeat_at is not None
+    assert dead.heartbeat_at is not None
+    assert again.heartbeat_at > dead.heartbeat_at
+
+
+def test_a_run_is_found_by_the_beginning_of_its_id(store: Store) -> None:
+    dataset = add_dataset(store)
+    for run_id in ("abc1", "abd2", "abc1d"):
+        store.runs.add(dataset, run_id)
+    assert store.runs.get("abd").id == "abd2"
+    assert store.runs.get("abc1").id == "abc1"
+    with pytest.raises(InputError, match=r"several runs begin with 'ab': abc1d \(ad_spend_by_day\), abd2"):
+        store.runs.get("ab")
+    for unknown in ("x", "a%", "a_c"):
+        with pytest.raises(NotFoundError, match=unknown):
+            store.runs.get(unknown)
+
+
+def test_runs_are_listed_latest_first(store: Store) -> None:
+    dataset = add_dataset(store)
+    other = add_dataset(store, "Other", store.accounts.get("main"))
+    runs = [store.runs.add(of, new_run_id()) for of in (dataset, other, dataset, dataset)]
+    done = store.runs.finish(runs[2].id, Outcome(RunState.SUCCEEDED, version=1))
+    assert [run.id for run in store.runs.list()] == [run.id for run in reversed(runs)]
+    assert [run.id for run in store.runs.list(dataset, limit=2)] == [runs[3].id, runs[2].id]
+    assert store.runs.list(dataset, states=SUCCESSFUL) == (done,)
+    assert [run.id for run in store.runs.list(states=IN_PROGRESS)] == [runs[3].id, runs[1].id, runs[0].id]
+    assert store.runs.latest() == {dataset.id: runs[3], other.id: runs[1]}
+
+
+def test_a_log_can_be_followed(store: Store) -> None:
+    run = store.runs.add(add_dataset(store), new_run_id())
+    other = store.runs.add(store.datasets.get("ad_spend_by_day"), new_run_id())
+    store.runs.log(run.id, "planned", "began")
+    store.runs.log(other.id, "other")
+    first = store.runs.log_lines(run.id)
+    assert [line.text for line in first] == ["planned", "began"]
+    assert first[0].at > START
+    assert store.runs.log_lines(run.id, after=first[-1].number) == ()
+    store.runs.log(run.id, "ended")
+    assert [line.text for line in store.runs.log_lines(run.id, after=first[-1].number)] == ["ended"]
+    with pytest.raises(NotFoundError, match="nothing"):
+        store.runs.log("nothing", "line")
+
+
+def test_every_state_has_a_sentence_and_is_in_progress_or_finished() -> None:
+    assert IN_PROGRESS | FINISHED == set(RunState)
+    assert not IN_PROGRESS & FINISHED
+    assert SUCCESSFUL < FINISHED
+    for state in RunState:
+        assert state.sentence.endswith(".")
+        assert RunState(state.value) is state
+        assert f"{state}" == state.value
+
+
+def test_run_ids_are_short_and_differ() -> None:
+    ids = {new_run_id() for _ in range(1000)}
+    assert len(ids) == 1000
+    assert all(re.fullmatch(r"[0-9a-f]{16}", run_id) for run_id in ids)
+
+
+# Times
+
+
+def test_times_come_back_aware_and_in_utc_whatever_zone_the_clock_has(home: Path) -> None:
+    now = datetime(2026, 11, 22, 12, tzinfo=timezone(timedelta(hours=-8)))
+    with Store.open(settings(home), clock=lambda: now) as store:
+        made = add_account(store).created_at
+        assert made == store.accounts.get("main").created_at == now
+        assert made.tzinfo is UTC
+
+
+# Several processes
+
+
+def test_processes_that_open_a_new_home_and_write_at_once_do_not_fail(home: Path) -> None:
+    code = """
+import sys
+from datetime import UTC, datetime
+from adreel.settings import Settings
+from adreel.store import Store
+home, me = sys.argv[1:]
+sys.stdin.readline()
+with Store.open(Settings.load({"ADREEL_HOME": home}), clock=lambda: datetime.now(UTC)) as store:
+    account = store.accounts.add(me, token="t" + me, app_id="a", base_url="http://127.0.0.1")
+    dataset = store.datasets.create("Of " + me, account=account, spec="{}")
+    run = store.runs.add(dataset, me)
+    for number in range(40):
+        store.runs.log(run.id, str(number))
+"""
+    with python(code, home, "one") as one, python(code, home, "two") as two, python(code, home, "three") as three:
+        finished((one, two, three))
+    with Store.open(settings(home), clock=Clock()) as store:
+        for name in ("one", "two", "three"):
+            assert store.accounts.token(store.accounts.get(name)) == f"t{name}"
+            assert [line.text for line in store.runs.log_lines(name)] == [str(number) for number in range(40)]
+
+
+def test_readers_do_not_wait_for_a_writer_and_a_writer_that_waits_too_long_is_told(home: Path) -> None:
+    with Store.open(settings(home), clock=Clock()) as store:
+        account = add_account(store)
+    with closing(open_database(home, busy_seconds=0.02)) as database:
+        patient = Store(database, Keys(settings(home).secret_key, home), Clock())
+        with closing(sqlite3.connect(home / "adreel.db", isolation_level=None)) as writer:
+            writer.execute("BEGIN IMMEDIATE")
+            assert patient.accounts.list() == (account,)
+            with pytest.raises(RetryError, match="another process holds") as caught:
+                patient.accounts.set_token(account, "act.hush")
+            assert "hush" not in str(caught.value.__cause__)
+        assert patient.accounts.set_token(account, "act.new").id == account.id
+
+
+def test_a_dataset_is_held_by_one_run(home: Path) -> None:
+    assert lock_holder(home, "spend") is None
+    with dataset_lock(home, "spend", run_id="r1"):
+        assert lock_holder(home, "spend") == Holder("r1", os.getpid())
+        with (
+            pytest.raises(BusyError, match=rf"run r1 of dataset 'spend' .* \(process {os.getpid()}\)"),
+            dataset_lock(home, "spend", run_id="r2", wait=0),
+        ):
+            pass
+        with dataset_lock(home, "other", run_id="r3", wait=0):
+            pass
+        assert lock_holder(home, "spend") == Holder("r1", os.getpid())
+    assert lock_holder(home, "spend") is None
+
+
+def test_a_lock_is_released_when_the_run_fails(home: Path) -> None:
+    with pytest.raises(StorageError), dataset_lock(home, "spend"):
+        raise StorageError("full")
+    with dataset_lock(home, "spend", wait=0):
+        pass
+
+
+def test_a_lock_of_another_process_is_free_once_that_process_is_killed(home: Path) -> None:
+    code = """
+import sys
+from pathlib import Path
+from adreel.store.locks import dataset_lock
+with dataset_lock(Path(sys.argv[1]), "spend", run_id="r1"):
+    print("held", flush=True)
+    sys.stdin.readline()
+"""
+    with python(code, home) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "held\n"
+        assert lock_holder(home, "spend") == Holder("r1", other.pid)
+        with (
+            pytest.raises(BusyError, match=rf"run r1 .* \(process {other.pid}\)"),
+            dataset_lock(home, "spend", run_id="r2", wait=0),
+        ):
+            pass
+        other.kill()
+        other.wait()
+        assert lock_holder(home, "spend") is None
+        with dataset_lock(home, "spend", run_id="r2", wait=0):
+            assert lock_holder(home, "spend") == Holder("r2", os.getpid())
