@@ -8,8 +8,8 @@ against `total_metrics`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from decimal import Decimal
 from typing import Any, TypeVar
 
@@ -77,6 +77,17 @@ class Outcome:
             tuple(dict.fromkeys(self.warnings + other.warnings)),
         )
 
+    def as_json(self) -> dict[str, Any]:
+        """Plain values, for the memory of a run's steps."""
+        totals = {name: [str(expected), str(got)] for name, (expected, got) in self.totals.items()}
+        return asdict(self) | {"totals": totals}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Outcome:
+        """What `as_json` gave."""
+        totals = {name: (Decimal(expected), Decimal(got)) for name, (expected, got) in values["totals"].items()}
+        return cls(**{**values, "totals": totals, "warnings": tuple(values["warnings"])})
+
     @property
     def complete(self) -> bool:
         """Whether TikTok's count of rows is what came, each once."""
@@ -99,13 +110,14 @@ async def together(coroutines: Iterable[Coroutine[Any, Any, _Answer]]) -> list[_
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(coroutine) for coroutine in coroutines]
     except BaseExceptionGroup as failures:
-        raise _first(failures) from None
+        raise first_failure(failures) from None
     return [task.result() for task in tasks]
 
 
-def _first(failures: BaseExceptionGroup[BaseException]) -> BaseException:
+def first_failure(failures: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The failure that came first and ended the others."""
     first = failures.exceptions[0]
-    return _first(first) if isinstance(first, BaseExceptionGroup) else first
+    return first_failure(first) if isinstance(first, BaseExceptionGroup) else first
 
 
 class Extraction:
@@ -233,7 +245,7 @@ class Extraction:
             rows = await self._client.advertiser_info(
                 [one.id for one in request.advertisers], list(request.params["fields"])
             )
-            return Page(rows=rows, total_number=len(request.advertisers), total_page=1)
+            return Page(rows, len(request.advertisers), 1, None, False, "")
         params = dict(request.params)
         if number > 1:
             # Totals come with page 1 and are the same on every page.

@@ -1,0 +1,19 @@
+"""What TikTok's reports can carry: metrics, dimensions, fields of entities, and names of older API versions."""
+
+from adreel.catalog import legacy
+from adreel.catalog.legacy import RULE_A as LEGACY_RULE_A
+from adreel.catalog.legacy import RULE_B as LEGACY_RULE_B
+from adreel.catalog.legacy import RULE_C as LEGACY_RULE_C
+from adreel.catalog.load import dimensions, fields, metrics
+from adreel.catalog.reports import REPORTS
+
+__all__ = [
+    "LEGACY_RULE_A",
+    "LEGACY_RULE_B",
+    "LEGACY_RULE_C",
+    "REPORTS",
+    "dimensions",
+    "fields",
+    "legacy",
+    "metrics",
+]

@@ -1,0 +1,148 @@
+"""Reads the data files beside this module into records, once per process.
+
+A metric, dimension or field is one line of its file. Cells hold names with blanks between them, `yes` or nothing, and:
+`levels` nothing for all; `unit` nothing for the one that goes with the type; `formula` what a rate or cost is made of,
+such as `1000 * spend / impressions`; `event` the surface and what is counted there, such as `app: purchase count`, from
+which twins follow; `metrics` of a dimension `@group` for a whole group; `sure` `no` where it is not.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+from typing import cast
+
+from adreel.catalog.records import LEVELS, Dimension, DimensionKind, Field, Level, Metric, ValueType
+
+_HERE = Path(__file__).parent
+_ALL_LEVELS: frozenset[Level] = frozenset(LEVELS)
+_UNITS = {"money": "account_currency", "int": "count", "rate": "percent", "ratio": "ratio"}
+
+
+def _rows(name: str) -> list[dict[str, str]]:
+    with (_HERE / name).open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file, strict=True))
+
+
+@cache
+def _names(cell: str) -> frozenset[str]:
+    return frozenset(cell.split())
+
+
+@cache
+def _levels(cell: str) -> frozenset[Level]:
+    return cast(frozenset[Level], _names(cell)) if cell else _ALL_LEVELS
+
+
+def _formula(cell: str) -> tuple[str | None, str | None, int]:
+    """Numerator, denominator and scale of a cell such as `1000 * spend / impressions`."""
+    if not cell:
+        return None, None, 1
+    over, under = cell.split(" / ")
+    scale, _, numerator = over.rpartition(" * ")
+    return numerator, under, int(scale or 1)
+
+
+def _twins(rows: Iterable[Mapping[str, str]]) -> dict[str, tuple[str, ...]]:
+    """By metric: those with the same event, such as `purchase count`, on other surfaces, such as `app` or `website`."""
+    by_event: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for row in rows:
+        if row["event"]:
+            surface, event = row["event"].split(": ")
+            by_event[event].append((surface, row["name"]))
+    return {
+        name: tuple(other for elsewhere, other in same if elsewhere != surface)
+        for same in by_event.values()
+        for surface, name in same
+    }
+
+
+def _metric(row: Mapping[str, str], twins: tuple[str, ...]) -> Metric:
+    numerator, denominator, scale = _formula(row["formula"])
+    return Metric(
+        name=row["name"],
+        title=row["title"],
+        group=row["group"],
+        type=cast(ValueType, row["type"]),
+        unit=row["unit"] or _UNITS.get(row["type"], ""),
+        additive=row["additive"] == "yes",
+        reports=_names(row["reports"]),
+        levels=_levels(row["levels"]),
+        attribute=row["attribute"] == "yes",
+        needs_any=_names(row["needs_any"]),
+        refuses=_names(row["refuses"]),
+        id_and_day_only=row["id_and_day_only"] == "yes",
+        numerator=numerator,
+        denominator=denominator,
+        scale=scale,
+        twins=twins,
+        meaning=row["meaning"],
+        sure=row["sure"] != "no",
+        doubtful=_names(row["doubtful"]),
+    )
+
+
+def _allowed(cell: str) -> frozenset[str]:
+    """The metrics named in a cell, with the groups that stand there as `@group`."""
+    names = _names(cell)
+    groups = {name[1:] for name in names if name.startswith("@")}
+    if not groups:
+        return names
+    whole = {metric.name for metric in metrics().values() if metric.group in groups}
+    return frozenset(whole | {name for name in names if not name.startswith("@")})
+
+
+@cache
+def _refusing() -> Mapping[str, frozenset[str]]:
+    """By dimension: the metrics that refuse it."""
+    refusing: dict[str, set[str]] = defaultdict(set)
+    for metric in metrics().values():
+        for dimension in metric.refuses:
+            refusing[dimension].add(metric.name)
+    return {dimension: frozenset(names) for dimension, names in refusing.items()}
+
+
+def _dimension(row: Mapping[str, str]) -> Dimension:
+    return Dimension(
+        name=row["name"],
+        title=row["title"],
+        kind=cast(DimensionKind, row["kind"]),
+        type=cast(ValueType, row["type"]),
+        reports=_names(row["reports"]),
+        levels=_levels(row["levels"]),
+        times=_names(row["times"]),
+        pairs=_names(row["pairs"]),
+        lifetime=row["lifetime"] == "yes",
+        metrics=_allowed(row["metrics"]),
+        refuses=_refusing().get(row["name"], frozenset()),
+        meaning=row["meaning"],
+        sure=row["sure"] != "no",
+        doubtful=_names(row["doubtful"]),
+    )
+
+
+@cache
+def metrics() -> Mapping[str, Metric]:
+    """Every metric of TikTok's reports that is known, by its API name, in the order of the file."""
+    rows = _rows("metrics.csv")
+    twins = _twins(rows)
+    return MappingProxyType({row["name"]: _metric(row, twins.get(row["name"], ())) for row in rows})
+
+
+@cache
+def dimensions() -> Mapping[str, Dimension]:
+    """Everything that a report can be broken down by, by its API name."""
+    return MappingProxyType({row["name"]: _dimension(row) for row in _rows("dimensions.csv")})
+
+
+@cache
+def fields() -> Mapping[str, tuple[Field, ...]]:
+    """The columns of each report that lists entities, by the report's name, in the order of the table."""
+    by_report: dict[str, list[Field]] = defaultdict(list)
+    for row in _rows("fields.csv"):
+        by_report[row["report"]].append(Field(row["name"], cast(ValueType, row["type"]), row["meaning"]))
+    return MappingProxyType({report: tuple(columns) for report, columns in by_report.items()})

@@ -1,0 +1,427 @@
+"""The command line: what can be said, in one place; what is done stands in the modules beside this one.
+
+Those are imported when their command runs: typer and rich are all that `adreel --help` pays for. stdout is for data,
+stderr for talk; exit codes are `adreel.errors.ExitCode`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import click
+import typer
+from typer.core import TyperGroup
+
+from adreel.errors import AdreelError
+
+if TYPE_CHECKING:
+    import httpx2
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What a command works with: the environment, a clock of aware times, and a transport in place of the network."""
+
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    clock: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
+    transport: httpx2.AsyncBaseTransport | None = None
+
+
+class _Commands(TyperGroup):
+    """Turns adreel's errors into a sentence on stderr and an exit code."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Runs the command."""
+        try:
+            return super().invoke(ctx)
+        except AdreelError as error:
+            for line in str(error).splitlines():
+                typer.secho(f"error: {line}", err=True, fg="red" if sys.stderr.isatty() else None)
+            raise typer.Exit(int(error.exit_code)) from error
+
+
+app = typer.Typer(
+    cls=_Commands,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="TikTok Ads reports as proved, versioned tables on your own machine.",
+    epilog="First steps: adreel demo. Your own app: adreel accounts connect NAME.",
+)
+accounts = typer.Typer(no_args_is_help=True, help="Connect TikTok for Business accounts and look after them.")
+datasets = typer.Typer(no_args_is_help=True, help="Save, show, change and remove datasets.")
+app.add_typer(accounts, name="accounts")
+app.add_typer(datasets, name="datasets")
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+File = Annotated[
+    Path | None,
+    typer.Option("-f", "--file", help="A dataset file.", exists=True, dir_okay=False, readable=True),
+]
+NeededFile = Annotated[Path, typer.Option("-f", "--file", help="A dataset file.", exists=True, dir_okay=False)]
+Start = Annotated[str | None, typer.Option(help="First day instead of the dataset's own.", metavar="DAY")]
+End = Annotated[str | None, typer.Option(help="Last day instead of the dataset's own.", metavar="DAY")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+AccountName = Annotated[str, typer.Argument(metavar="NAME", help="The account's name.")]
+DatasetName = Annotated[str, typer.Argument(metavar="NAME", help="The dataset's name or slug.")]
+MaybeDataset = Annotated[str | None, typer.Argument(metavar="[NAME]", help="A saved dataset's name or slug.")]
+Words = Annotated[list[str] | None, typer.Argument(metavar="[WORDS]", help="Only those with all of these words.")]
+NoBrowser = Annotated[bool, typer.Option("--no-browser", help="Only print the address of the consent page.")]
+Paste = Annotated[bool, typer.Option("--paste", help="Paste the address that TikTok led to, as from another machine.")]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"adreel {version('adreel')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _start(
+    ctx: typer.Context,
+    _version_wanted: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    ctx.obj = ctx.obj or Session()
+
+
+@accounts.command("connect")
+def accounts_connect(
+    ctx: typer.Context, name: AccountName, no_browser: NoBrowser = False, paste: Paste = False
+) -> None:
+    """Connect an account through TikTok's consent page."""
+    from adreel.cli import accounts as act
+
+    act.connect(ctx.obj, name, browser=not no_browser, paste=paste)
+
+
+@accounts.command("add")
+def accounts_add(
+    ctx: typer.Context,
+    name: AccountName,
+    token_stdin: Annotated[bool, typer.Option("--token-stdin", help="Read an access token from stdin.")] = False,
+    advertisers: Annotated[
+        str | None, typer.Option(metavar="ID,ID", help="Read only these advertisers; needs no app id and secret.")
+    ] = None,
+) -> None:
+    """Add an account by an access token that you already have."""
+    from adreel.cli import accounts as act
+
+    act.add(ctx.obj, name, token_stdin=token_stdin, advertisers=advertisers)
+
+
+@accounts.command("list")
+def accounts_list(ctx: typer.Context, as_json: Json = False) -> None:
+    """List the accounts."""
+    from adreel.cli import accounts as act
+
+    act.show_all(ctx.obj, as_json=as_json)
+
+
+@accounts.command("rename")
+def accounts_rename(ctx: typer.Context, name: AccountName, to: Annotated[str, typer.Argument(metavar="TO")]) -> None:
+    """Give an account another name."""
+    from adreel.cli import accounts as act
+
+    act.rename(ctx.obj, name, to)
+
+
+@accounts.command("reconnect")
+def accounts_reconnect(
+    ctx: typer.Context,
+    name: AccountName,
+    no_browser: NoBrowser = False,
+    paste: Paste = False,
+    token_stdin: Annotated[bool, typer.Option("--token-stdin", help="Read an access token from stdin.")] = False,
+) -> None:
+    """Connect an account again, after its token died; its datasets go on."""
+    from adreel.cli import accounts as act
+
+    act.reconnect(ctx.obj, name, browser=not no_browser, paste=paste, token_stdin=token_stdin)
+
+
+@accounts.command("delete")
+def accounts_delete(
+    ctx: typer.Context,
+    name: AccountName,
+    yes: Yes = False,
+    revoke: Annotated[bool, typer.Option(help="Also revoke the token at TikTok.")] = False,
+) -> None:
+    """Forget an account; its datasets keep their data and stop updating."""
+    from adreel.cli import accounts as act
+
+    act.delete(ctx.obj, name, yes=yes, revoke=revoke)
+
+
+@accounts.command("advertisers")
+def accounts_advertisers(ctx: typer.Context, name: AccountName, as_json: Json = False) -> None:
+    """Ask TikTok which advertisers an account covers now, and list them."""
+    from adreel.cli import accounts as act
+
+    act.advertisers(ctx.obj, name, as_json=as_json)
+
+
+@app.command("reports", rich_help_panel="Look up")
+def reports(name: Annotated[str | None, typer.Argument(metavar="[NAME]")] = None, as_json: Json = False) -> None:
+    """List the reports, or one report's menus and what each offers."""
+    from adreel.cli import catalogue
+
+    catalogue.reports(name, as_json=as_json)
+
+
+@app.command("metrics", rich_help_panel="Look up")
+def metrics(words: Words = None, as_json: Json = False) -> None:
+    """Find metrics by words in their names, titles and meanings."""
+    from adreel.cli import catalogue
+
+    catalogue.metrics(words or [], as_json=as_json)
+
+
+@app.command("dimensions", rich_help_panel="Look up")
+def dimensions(words: Words = None, as_json: Json = False) -> None:
+    """Find dimensions by words in their names, titles and meanings."""
+    from adreel.cli import catalogue
+
+    catalogue.dimensions(words or [], as_json=as_json)
+
+
+@datasets.command("create")
+def datasets_create(ctx: typer.Context, file: NeededFile) -> None:
+    """Save a dataset from a file."""
+    from adreel.cli import datasets as act
+
+    act.create(ctx.obj, file)
+
+
+@datasets.command("import")
+def datasets_import(ctx: typer.Context, file: Annotated[Path, typer.Argument(exists=True, dir_okay=False)]) -> None:
+    """Bring over datasets of the older connector, with the reports and metric names that they had."""
+    from adreel.cli import datasets as act
+
+    act.bring_over(ctx.obj, file)
+
+
+@datasets.command("convert")
+def datasets_convert(ctx: typer.Context, name: DatasetName) -> None:
+    """Turn a dataset of a deprecated report into one of the Performance report."""
+    from adreel.cli import datasets as act
+
+    act.convert(ctx.obj, name)
+
+
+@datasets.command("list")
+def datasets_list(ctx: typer.Context, as_json: Json = False) -> None:
+    """List the datasets with their last run."""
+    from adreel.cli import datasets as act
+
+    act.show_all(ctx.obj, as_json=as_json)
+
+
+@datasets.command("show")
+def datasets_show(ctx: typer.Context, name: DatasetName) -> None:
+    """Print a dataset as a dataset file."""
+    from adreel.cli import datasets as act
+
+    act.show(ctx.obj, name)
+
+
+@datasets.command("edit")
+def datasets_edit(ctx: typer.Context, name: DatasetName, file: File = None) -> None:
+    """Change a dataset in your editor, or take over a file."""
+    from adreel.cli import datasets as act
+
+    act.edit(ctx.obj, name, file)
+
+
+@datasets.command("delete")
+def datasets_delete(
+    ctx: typer.Context,
+    name: DatasetName,
+    yes: Yes = False,
+    keep_table: Annotated[bool, typer.Option("--keep-table", help="Leave the table in the lake.")] = False,
+) -> None:
+    """Delete a dataset with its table; asks first."""
+    from adreel.cli import datasets as act
+
+    act.delete(ctx.obj, name, yes=yes, keep_table=keep_table)
+
+
+@app.command("validate", rich_help_panel="Run")
+def validate(ctx: typer.Context, name: MaybeDataset = None, file: File = None, as_json: Json = False) -> None:
+    """Check a dataset against the catalogue and list every problem."""
+    from adreel.cli import runs
+
+    runs.validate(ctx.obj, name, file, as_json=as_json)
+
+
+@app.command("plan", rich_help_panel="Run")
+def plan(
+    ctx: typer.Context,
+    name: MaybeDataset = None,
+    file: File = None,
+    start: Start = None,
+    end: End = None,
+    as_json: Json = False,
+) -> None:
+    """Show what a run would ask TikTok, and how long that takes; no report is asked for."""
+    from adreel.cli import runs
+
+    runs.plan(ctx.obj, name, file, (start, end), as_json=as_json)
+
+
+@app.command("preview", rich_help_panel="Run")
+def preview(
+    ctx: typer.Context,
+    name: MaybeDataset = None,
+    file: File = None,
+    start: Start = None,
+    end: End = None,
+    as_json: Json = False,
+) -> None:
+    """Show real first rows; nothing is saved."""
+    from adreel.cli import runs
+
+    runs.preview(ctx.obj, name, file, (start, end), as_json=as_json)
+
+
+@app.command("run", rich_help_panel="Run")
+def run(
+    ctx: typer.Context,
+    name: MaybeDataset = None,
+    file: File = None,
+    start: Start = None,
+    end: End = None,
+    as_json: Json = False,
+) -> None:
+    """Run a dataset: read, prove, commit. An interrupted run goes on where it stopped."""
+    from adreel.cli import runs
+
+    runs.run(ctx.obj, name, file, (start, end), as_json=as_json)
+
+
+@app.command("cancel", rich_help_panel="Run")
+def cancel(ctx: typer.Context, run_id: Annotated[str, typer.Argument(metavar="RUN")]) -> None:
+    """Stop a run; the table stays as it was."""
+    from adreel.cli import runs
+
+    runs.cancel(ctx.obj, run_id)
+
+
+@app.command("history", rich_help_panel="Tables")
+def history(
+    ctx: typer.Context,
+    name: DatasetName,
+    run_id: Annotated[str | None, typer.Option("--run", help="One run with its proof, warnings and log.")] = None,
+    as_json: Json = False,
+) -> None:
+    """List a dataset's runs, or show one."""
+    from adreel.cli import runs
+
+    runs.history(ctx.obj, name, run_id, as_json=as_json)
+
+
+@app.command("versions", rich_help_panel="Tables")
+def versions(ctx: typer.Context, name: DatasetName, as_json: Json = False) -> None:
+    """List the versions of a dataset's table that can be read."""
+    from adreel.cli import tables
+
+    tables.versions(ctx.obj, name, as_json=as_json)
+
+
+@app.command("diff", rich_help_panel="Tables")
+def diff(
+    ctx: typer.Context,
+    name: DatasetName,
+    before: Annotated[int, typer.Argument(metavar="V1")],
+    after: Annotated[int, typer.Argument(metavar="V2")],
+    as_json: Json = False,
+) -> None:
+    """Show what changed between two versions: rows, and by how much each metric moved on which day."""
+    from adreel.cli import tables
+
+    tables.diff(ctx.obj, name, before, after, as_json=as_json)
+
+
+@app.command("query", rich_help_panel="Tables")
+def query(
+    ctx: typer.Context,
+    sql: str,
+    format: Annotated[str, typer.Option("--format", help="table, csv, json or parquet.")] = "table",  # noqa: A002 - the option's name
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Write to this file.")] = None,
+) -> None:
+    """Ask SQL; every dataset is a table by its slug, such as ad_spend_by_day."""
+    from adreel.cli import tables
+
+    tables.query(ctx.obj, sql, format, output)
+
+
+@app.command("export", rich_help_panel="Tables")
+def export(
+    ctx: typer.Context,
+    name: DatasetName,
+    output: Annotated[Path, typer.Option("-o", "--output", help="A .csv, .parquet or .xlsx file.")],
+    version: Annotated[int | None, typer.Option(help="An earlier version.")] = None,
+) -> None:
+    """Write a dataset's table to a file."""
+    from adreel.cli import tables
+
+    tables.export(ctx.obj, name, output, version)
+
+
+@app.command("vacuum", rich_help_panel="Tables")
+def vacuum(
+    ctx: typer.Context,
+    name: DatasetName,
+    keep_days: Annotated[int, typer.Option(min=0, help="Versions of so many days stay readable.")] = 30,
+    keep_versions: Annotated[int, typer.Option(min=1, help="So many versions stay readable in any case.")] = 10,
+    yes: Yes = False,
+) -> None:
+    """Free the space of old versions; asks first."""
+    from adreel.cli import tables
+
+    tables.vacuum(ctx.obj, name, keep_days, keep_versions, yes=yes)
+
+
+@app.command("simulate", rich_help_panel="Try out")
+def simulate(
+    port: Annotated[int, typer.Option(help="0 takes a free one.")] = 0,
+    seed: int = 1,
+    today: Annotated[
+        str | None, typer.Option(metavar="DAY", help="The simulated today; by default the real one.")
+    ] = None,
+    advertisers: Annotated[int, typer.Option(min=1)] = 6,
+    ads: Annotated[int, typer.Option(min=1, help="Ads of each advertiser.")] = 200,
+    qps: Annotated[float, typer.Option(min=0, help="Requests a second; 0 lifts the limit.")] = 10,
+    latency_ms: Annotated[int, typer.Option(min=0, help="How long each answer takes.")] = 0,
+) -> None:
+    """Serve a simulated TikTok API on this machine."""
+    from adreel.cli import trial
+
+    trial.simulate(port, seed, today, advertisers, ads, qps, latency_ms)
+
+
+@app.command("demo", rich_help_panel="Try out")
+def demo(
+    ctx: typer.Context,
+    once: Annotated[bool, typer.Option("--once", help="End after the run.")] = False,
+    advertisers: Annotated[int, typer.Option(min=1)] = 6,
+    ads: Annotated[int, typer.Option(min=1, help="Ads of each advertiser.")] = 200,
+) -> None:
+    """Simulate TikTok, connect an account, run a first dataset and show it."""
+    from adreel.cli import trial
+
+    trial.demo(ctx.obj, once=once, advertisers=advertisers, ads=ads)
+
+
+def main() -> None:
+    """The console script."""
+    app()

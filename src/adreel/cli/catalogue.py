@@ -1,0 +1,95 @@
+"""`adreel reports`, `metrics`, `dimensions`: the catalogue looked up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict
+
+from adreel import catalog, menus
+from adreel.catalog.records import Dimension, Menu, Metric, Report
+from adreel.cli.output import print_json, print_table, say
+from adreel.errors import NotFoundError
+
+
+def reports(name: str | None, *, as_json: bool) -> None:
+    """All reports, or one report's menus."""
+    if name is None:
+        rows = [(one.name, "deprecated" if one.deprecated else "", one.meaning) for one in catalog.REPORTS.values()]
+        if as_json:
+            print_json([asdict(report) for report in catalog.REPORTS.values()])
+        else:
+            print_table(("report", "", "what it returns"), rows)
+        return
+    report = catalog.REPORTS.get(name)
+    if report is None:
+        near = menus.nearest(name, catalog.REPORTS)
+        raise NotFoundError(f"There is no report {name!r}." + (f" Nearest: {near}." if near else ""))
+    if as_json:
+        print_json(asdict(report))
+        return
+    rows = [(menu.name, _choices(report, menu), _default(menu), _conditions(menu)) for menu in report.menus]
+    print_table(("menu", "choices", "default", "only with"), rows, title=f"{report.title}: {report.meaning}")
+
+
+def _choices(report: Report, menu: Menu) -> str:
+    if menu.source == "choices":
+        return ", ".join(choice.value for choice in menu.choices)
+    if menu.source == "dimensions":
+        return ", ".join(offer.value for offer in menus.offers(report, menu, {}))
+    if menu.source == "fields":
+        return f"{len(catalog.fields()[report.name])} columns; all if none is named"
+    if menu.source == "metrics":
+        return f"{len(catalog.metrics()):,} metrics; see: adreel metrics WORDS"
+    return {
+        "switch": "true, false",
+        "advertisers": "all, or ids",
+        "ids": "ids; all if none is named",
+        "dates": "start and end, date, or period (with week_starts)",
+    }[menu.source]
+
+
+def _default(menu: Menu) -> str:
+    if isinstance(menu.default, bool):
+        return str(menu.default).lower()
+    return str(menu.default) if menu.default is not None else ("needed" if menu.required else "")
+
+
+def _conditions(menu: Menu) -> str:
+    return "; ".join(f"{when.menu} {' or '.join(when.among)}" for when in menu.when)
+
+
+def metrics(words: list[str], *, as_json: bool) -> None:
+    """Metrics that have all the words."""
+    found = [
+        metric for metric in catalog.metrics().values() if _has(words, (metric.name, metric.title, metric.meaning))
+    ]
+    if as_json:
+        print_json([asdict(metric) for metric in found])
+        return
+    print_table(
+        ("metric", "title", "type", "adds up", "twins", "meaning"),
+        [(m.name, m.title, m.type, "yes" if m.additive else "no", m.twins, _meaning(m)) for m in found],
+    )
+    say(f"{len(found):,} of {len(catalog.metrics()):,} metrics.")
+
+
+def dimensions(words: list[str], *, as_json: bool) -> None:
+    """Dimensions that have all the words."""
+    found = [one for one in catalog.dimensions().values() if _has(words, (one.name, one.title, one.meaning))]
+    if as_json:
+        print_json([asdict(one) for one in found])
+        return
+    print_table(
+        ("dimension", "title", "reports", "levels", "time", "meaning"),
+        [(d.name, d.title, sorted(d.reports), sorted(d.levels), sorted(d.times), _meaning(d)) for d in found],
+    )
+    say(f"{len(found)} of {len(catalog.dimensions())} dimensions.")
+
+
+def _meaning(record: Metric | Dimension) -> str:
+    return record.meaning if record.sure else f"{record.meaning} (Known from one source or inferred.)"
+
+
+def _has(words: Iterable[str], texts: Iterable[str]) -> bool:
+    whole = " ".join(texts).lower()
+    return all(word.lower() in whole for word in words)
