@@ -1,7 +1,10 @@
 import os
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from home import Home, make_home
 
 # Seeds are given and nothing is left behind: the same examples on every machine, and no store of failures.
 settings.register_profile("adreel", deadline=None, derandomize=True, database=None, max_examples=60)
@@ -14,3 +17,11 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in os.environ:
         if name.startswith("ADREEL_"):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    """A home with three ordinary advertisers and an account that reads them."""
+    made = make_home(tmp_path / "home")
+    made.add_account()
+    return made

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from virtual_time import NOON, VirtualTime
 
 from adreel.errors import InputError, StorageError, ThrottledError
 from adreel.tiktok.pace import LEVELS, Limits, Pace, limits_for
+from virtual_time import NOON, VirtualTime
 
 BASIC = LEVELS["basic"]
 MIDNIGHT = NOON + 43_200
@@ -91,7 +91,6 @@ small_limits = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None)
 @given(arrivals=arrivals_by_process, limits=small_limits)
 def test_any_arrivals_over_several_processes_are_served_at_the_earliest_times_within_the_limits(
     arrivals: list[tuple[int, float]], limits: Limits
@@ -112,7 +111,6 @@ def test_any_arrivals_over_several_processes_are_served_at_the_earliest_times_wi
     assert times == pytest.approx(greedy([at for _, at in arrivals], limits), abs=1e-4)
 
 
-@settings(max_examples=40, deadline=None)
 @given(
     arrivals=st.lists(st.tuples(st.integers(0, 2), st.floats(0, 20)), min_size=1, max_size=40),
     per_day=st.integers(1, 30),
@@ -222,6 +220,22 @@ def test_a_sleeper_who_wakes_up_late_makes_no_second_over_full(tmp_path: Path) -
         return times
 
     assert most_within(clock.run(main), 1.0) == 5
+
+
+def test_a_request_that_goes_later_than_its_turn_counts_from_then(tmp_path: Path) -> None:
+    clock = VirtualTime()
+
+    async def main() -> list[float]:
+        pace = pace_at(clock, tmp_path, Limits(2, 120, 1_000))
+        slots = [await pace.turn(), await pace.turn()]
+        await asyncio.sleep(0.3)
+        for slot in slots:
+            pace.went(slot)
+        times = [await served(clock, pace) for _ in range(2)]
+        pace.close()
+        return times
+
+    assert clock.run(main) == pytest.approx([0.125 + 0.3 + 1.02, 0.125 + 0.3 + 1.02 + 0.125], abs=1e-3)
 
 
 def test_a_cancelled_waiter_costs_the_others_at_most_its_slot(tmp_path: Path) -> None:

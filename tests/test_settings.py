@@ -82,10 +82,11 @@ def test_a_level_is_a_name_or_a_number_of_requests_per_second(tmp_path: Path, le
     ("variable", "value", "allowed"),
     [
         ("ADREEL_TIKTOK_LEVEL", "fast", "basic, advanced, premium, ultimate"),
-        ("ADREEL_TIKTOK_LEVEL", "0", "above 0"),
-        ("ADREEL_TIKTOK_LEVEL", "-3", "above 0"),
-        ("ADREEL_TIKTOK_LEVEL", "nan", "above 0"),
-        ("ADREEL_TIKTOK_LEVEL", "inf", "above 0"),
+        ("ADREEL_TIKTOK_LEVEL", "0", "at least one a minute"),
+        ("ADREEL_TIKTOK_LEVEL", "0.01", "at least one a minute"),
+        ("ADREEL_TIKTOK_LEVEL", "-3", "at least one a minute"),
+        ("ADREEL_TIKTOK_LEVEL", "nan", "at least one a minute"),
+        ("ADREEL_TIKTOK_LEVEL", "inf", "at least one a minute"),
         ("ADREEL_TIKTOK_URL", "business-api.tiktok.com", "http"),
         ("ADREEL_TIKTOK_URL", "ftp://business-api.tiktok.com", "http"),
         ("ADREEL_TIKTOK_URL", "https://", "http"),
@@ -203,7 +204,7 @@ def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
 def test_a_file_that_others_can_read_is_a_warning(tmp_path: Path) -> None:
     file = write_file(tmp_path, "ADREEL_TIKTOK_SECRET=hush\n")
     assert load(tmp_path).warnings == ()
-    file.chmod(0o644)
+    file.chmod(0o640)
     (warning,) = load(tmp_path).warnings
     assert f"chmod 600 {file}" in warning
     assert "hush" not in warning

@@ -232,27 +232,31 @@ def _read_menus(report: Report, values: Mapping[str, Any], problems: _Problems) 
         given = values.get(menu.name)
         refusal = menus.unmet(menu.when, chosen)
         if refusal is not None:
-            # A switch that is off and a list that is empty say what is so anyway.
-            if given is not None and given not in (False, [], "none"):
-                problems.add(menu.name, refusal)
-            if menu.source == "switch":
-                chosen[menu.name] = menus.defaults(menu, chosen)
-            continue
-        if given is None or given == []:
+            _read_hidden(menu, given, refusal, chosen, problems)
+        elif given is None or given == []:
             chosen[menu.name] = menus.defaults(menu, chosen)
             if menu.required and not chosen[menu.name]:
                 problems.add(menu.name, f"nothing is chosen; {menu.meaning[0].lower()}{menu.meaning[1:]}")
-            continue
-        chosen[menu.name] = _read_menu(menu, given, problems)
-        if menu.source == "choices":
-            _check_offered(report, menu, chosen[menu.name], chosen, problems)
-            known = {choice.value for choice in menu.choices}
-            chosen[menu.name] = tuple(value if value in known else menus.UNKNOWN for value in chosen[menu.name])
+        else:
+            chosen[menu.name] = _read_menu(menu, given, problems)
+            if menu.source == "choices":
+                _check_offered(report, menu, chosen[menu.name], chosen, problems)
+                known = {choice.value for choice in menu.choices}
+                chosen[menu.name] = tuple(value if value in known else menus.UNKNOWN for value in chosen[menu.name])
     # Dimensions and metrics look at menus below them too (lifetime), so they come when all is read.
     for menu in report.menus:
         if menu.name in chosen and menu.source != "choices":
             _check_choice(report, menu, chosen, problems)
     return chosen
+
+
+def _read_hidden(menu: Menu, given: Any, refusal: str, chosen: dict[str, tuple[str, ...]], problems: _Problems) -> None:
+    """A menu that is not there now: nothing may be chosen in it, and a switch stands at its default."""
+    # A switch that is off and a list that is empty say what is so anyway.
+    if given is not None and given not in (False, [], "none"):
+        problems.add(menu.name, refusal)
+    if menu.source == "switch":
+        chosen[menu.name] = menus.defaults(menu, chosen)
 
 
 def _read_menu(menu: Menu, given: Any, problems: _Problems) -> tuple[str, ...]:
@@ -587,7 +591,7 @@ def legacy_columns(names: Iterable[str]) -> LegacyColumns:
     null: dict[str, str] = {}
     notes: list[str] = []
     for name in given:
-        column = catalog.legacy.current_name(name) or name
+        column = catalog.legacy.column_name(name)
         if column in asked or column in null:
             notes.append(f"{name} is ignored: it has the same column {column} as {asked.get(column) or null[column]}.")
         elif column in catalog.metrics():

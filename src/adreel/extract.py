@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from adreel.errors import (
     AdreelError,
@@ -25,14 +26,16 @@ from adreel.errors import (
     SplitError,
     ThrottledError,
 )
-from adreel.pages import page_table, sums
-from adreel.parts import Part, Parts
+from adreel.lake import Lake
+from adreel.pages import key_texts, page_table, sums
 from adreel.plan import MOST_IDS, PAGE_SIZE, Chunk, Plan, Request, for_one, in_filter, narrowed
-from adreel.schema import arrow_schema, columns, key_columns
+from adreel.schema import Column, arrow_schema, columns, key
 from adreel.tiktok.client import Client, Page
 
 ROUNDS = 4
 """How often a request whose report changes under it is read before the run says that it cannot be proved."""
+
+PREVIEW_REQUESTS = 5
 
 PARENTS = {
     "ad": (("campaign", "campaign_ids"), ("adgroup", "adgroup_ids"), ("ad", "ad_ids")),
@@ -49,7 +52,10 @@ _Answer = TypeVar("_Answer")
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one request: rows by TikTok's count and as they came, keys seen twice, sums by both sides."""
+    """What became of one request: rows by TikTok's count and as they came, keys seen twice, sums by both sides.
+
+    `failed` names advertisers that were left out and why. Not `steady` if TikTok's count changed between pages.
+    """
 
     rows_expected: int = 0
     rows: int = 0
@@ -58,6 +64,7 @@ class Outcome:
     totals: dict[str, tuple[Decimal, Decimal]] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    steady: bool = True
 
     def __add__(self, other: Outcome) -> Outcome:
         """Both together."""
@@ -75,6 +82,7 @@ class Outcome:
             totals,
             self.failed | other.failed,
             tuple(dict.fromkeys(self.warnings + other.warnings)),
+            self.steady and other.steady,
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -91,7 +99,7 @@ class Outcome:
     @property
     def complete(self) -> bool:
         """Whether TikTok's count of rows is what came, each once."""
-        return self.rows == self.rows_expected and not self.repeated
+        return self.steady and self.rows == self.rows_expected and not self.repeated
 
     def differing(self) -> dict[str, tuple[Decimal, Decimal]]:
         """The totals on which both sides differ by more than the rounding of single rows can explain."""
@@ -120,6 +128,64 @@ def first_failure(failures: BaseExceptionGroup[BaseException]) -> BaseException:
     return first_failure(first) if isinstance(first, BaseExceptionGroup) else first
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One page as it was written: its rows, TikTok's count of rows and pages, and the sums of both sides."""
+
+    number: int
+    rows: int
+    total_rows: int
+    total_pages: int
+    sums: dict[str, str]
+    totals: dict[str, str]
+    warnings: tuple[str, ...] = ()
+
+
+class Parts:
+    """Where a run's pages lie, under the lake's root so that another worker can go on."""
+
+    def __init__(self, lake: Lake, run_id: str) -> None:
+        """Opens nothing yet."""
+        self._lake = lake
+        self._run_id = run_id
+
+    def of(self, chunk: str, request: str) -> dict[int, Part]:
+        """The pages of a request that are there, by number."""
+        names = self._lake.list_parts(self._run_id, f"{chunk}/{request}/")
+        infos = (self._lake.read_part_info(self._run_id, name) for name in names)
+        found = (Part(**{**info.facts, "warnings": tuple(info.facts["warnings"])}) for info in infos)
+        return {part.number: part for part in found}
+
+    def write(self, chunk: str, request: str, part: Part, table: pa.Table) -> None:
+        """Puts a page there; the same page again replaces it."""
+        self._lake.write_part(self._run_id, f"{chunk}/{request}/{part.number:06}", table, asdict(part))
+
+    def keys(self, chunk: str, request: str, number: int, key: tuple[str, ...]) -> pa.Array:
+        """The keys of a page that is there."""
+        reader = self._lake.read_parts(self._run_id, f"{chunk}/{request}/{number:06}")
+        return key_texts(reader.read_all(), key)
+
+    def drop(self, chunk: str, request: str) -> None:
+        """Removes what there is of a request."""
+        self._lake.drop_parts(self._run_id, f"{chunk}/{request}/")
+
+    def note(self, chunk: str, name: str) -> Any:
+        """What was noted under a name, or None."""
+        return self._lake.read_note(self._run_id, f"{chunk}/{name}" if chunk else name)
+
+    def write_note(self, chunk: str, name: str, value: Any) -> None:
+        """Notes a plain value."""
+        self._lake.write_note(self._run_id, f"{chunk}/{name}" if chunk else name, value)
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A page that was just read, with its keys; `cut` if TikTok left out ids."""
+
+    part: Part
+    keys: pa.Array
+
+
 class Extraction:
     """One run's reading: a plan, a client, and the place for its parts.
 
@@ -133,7 +199,7 @@ class Extraction:
         self._parts = parts
         self._arrived = arrived
         self._columns = columns(plan.dataset)
-        self._key = key_columns(plan.dataset)
+        self._key = key(plan.dataset)
         self._failed: dict[str, str] = {}
 
     async def chunk(self, chunk: Chunk) -> Outcome:
@@ -150,7 +216,9 @@ class Extraction:
         if known and len(request.advertisers) == 1:
             return Outcome(failed=known)
         try:
-            return await self._read(chunk, request, 0)
+            outcome = await self._read(chunk, request, 0)
+            # The rows of the first batch of metrics count; the others are joined to them.
+            return replace(outcome, rows=0, rows_expected=0) if request.batch else outcome
         except (AdvertiserError, RequestError, RetryError, ProofError) as error:
             if len(request.advertisers) > 1 and not isinstance(error, RetryError):
                 return await self._one_by_one(chunk, request)
@@ -210,35 +278,45 @@ class Extraction:
 
     async def _pages(self, chunk: str, request: Request) -> Outcome | None:
         """All pages of a request; None if TikTok cut it at 20,000 ids."""
-        present = self._parts.of(chunk, request.name)
-        first = present.get(1) or await self._page(chunk, request, 1)
-        if first is None:
-            return None
+        present = await asyncio.to_thread(self._parts.of, chunk, request.name)
+        fetched: list[_Read] = []
+        if 1 not in present:
+            read = await self._page(chunk, request, 1)
+            if read is None:
+                return None
+            fetched.append(read)
+        first = present.get(1) or fetched[0].part
         missing = [number for number in range(2, first.total_pages + 1) if number not in present]
-        fetched = await together(self._page(chunk, request, number) for number in missing)
-        if any(part is None for part in fetched):
+        later = await together(self._page(chunk, request, number) for number in missing)
+        if any(read is None for read in later):
             return None
-        parts = [first, *(part for number, part in present.items() if number > 1), *(p for p in fetched if p)]
-        return self._proved(chunk, request, first, parts)
+        fetched += [read for read in later if read]
+        return await asyncio.to_thread(self._proved, chunk, request, first, present, fetched)
 
-    async def _page(self, chunk: str, request: Request, number: int) -> Part | None:
+    async def _page(self, chunk: str, request: Request, number: int) -> _Read | None:
         """One page asked for and written as a part; None if TikTok cut the report."""
         page = await self._ask(request, number)
         if page.cut:
             return None
-        table, unread = page_table(page.rows, self._columns_of(request), self._schema_of(request), request)
+        # In a thread: turning a page into a part costs milliseconds, on an object store many of them.
+        read = await asyncio.to_thread(self._written, chunk, request, number, page)
+        self._arrived(0 if request.batch else read.part.rows)
+        return read
+
+    def _written(self, chunk: str, request: Request, number: int, page: Page) -> _Read:
+        own = self._columns_of(request)
+        table, unread = page_table(page.rows, own, arrow_schema(own), request)
         part = Part(
             number=number,
             rows=table.num_rows,
             total_rows=page.total_number,
             total_pages=max(1, -(-page.total_number // request.page_size)),
-            sums={name: str(value) for name, value in sums(table, self._columns_of(request)).items()},
-            totals=_totals(page, self._columns_of(request)),
+            sums={name: str(value) for name, value in sums(table, own).items()},
+            totals=_totals(page, own),
             warnings=tuple(str(one) for one in unread),
         )
         self._parts.write(chunk, request.name, part, table)
-        self._arrived(table.num_rows)
-        return part
+        return _Read(part, key_texts(table, self._key))
 
     async def _ask(self, request: Request, number: int) -> Page:
         if request.path == "/advertiser/info/":
@@ -266,38 +344,34 @@ class Extraction:
         found = answer.data.get("list") or []
         return [{**(row.get("audience_details") or {}), **row} for row in found]
 
-    def _columns_of(self, request: Request) -> tuple[Any, ...]:
-        """The columns that this request's batch of metrics fills: the key and its own metrics."""
-        if len(self._plan.batches) == 1:
-            return self._columns
-        own = set(self._plan.batches[request.batch])
-        first = request.batch == 0
-        return tuple(
-            column
-            for column in self._columns
-            if column.name in self._key or (column.name in own if column.part == "metrics" else first)
-        )
+    def _columns_of(self, request: Request) -> tuple[Column, ...]:
+        return batch_columns(self._plan, request.batch)
 
-    def _schema_of(self, request: Request) -> pa.Schema:
-        return arrow_schema(self._columns_of(request))
-
-    def _proved(self, chunk: str, request: Request, first: Part, parts: list[Part]) -> Outcome:
+    def _proved(
+        self, chunk: str, request: Request, first: Part, present: dict[int, Part], fetched: list[_Read]
+    ) -> Outcome:
+        """Counts of both sides, keys that repeat, sums of both sides."""
+        keys = [read.keys for read in fetched]
+        keys += [self._parts.keys(chunk, request.name, number, self._key) for number in present]
+        parts = [*present.values(), *(read.part for read in fetched)]
         rows = sum(part.rows for part in parts)
+        distinct = pc.count_distinct(pa.chunked_array(keys, pa.string()), mode="all").as_py()
         totals = {
             name: (Decimal(expected), sum((Decimal(part.sums[name]) for part in parts), Decimal(0)))
             for name, expected in first.totals.items()
         }
-        counted = {part.total_rows for part in parts}
-        expected = first.total_rows if len(counted) == 1 else -1
-        if self._plan.dataset.audiences:
-            expected = rows
+        # Pages that count differently are of different moments.
+        steady = len({part.total_rows for part in parts}) == 1
+        listed = self._plan.dataset.audiences or self._plan.dataset.report == "custom_audience_details"
+        expected = rows if listed else first.total_rows
         return Outcome(
             rows_expected=expected,
             rows=rows,
-            repeated=self._parts.repeated(chunk, request.name, self._key) if rows > 1 else 0,
+            repeated=rows - distinct,
             pages=len(parts),
             totals=totals,
             warnings=tuple(warning for part in parts for warning in part.warnings),
+            steady=steady,
         )
 
     async def _split(self, chunk: str, request: Request, depth: int, known: dict[str, Any] | None) -> Outcome:
@@ -367,7 +441,6 @@ class Extraction:
         ids = sorted({str(row["dimensions"][f"{level}_id"]) for row in rows})
         return ids, _totals_of(first, additive)
 
-
     async def _listed(self, request: Request, level: str) -> list[str]:
         """The ids of the report's own level, which a report would cut, from the entities' own endpoint."""
         filtering: dict[str, Any] = {"primary_status": "STATUS_ALL"}
@@ -408,3 +481,33 @@ def _is_number(value: Any) -> bool:
         return value is not None and Decimal(str(value)).is_finite()
     except ArithmeticError:
         return False
+
+
+def batch_columns(plan: Plan, batch: int) -> tuple[Column, ...]:
+    """The columns that a batch of metrics fills: the key and its own metrics, the first also all that is no metric."""
+    found = columns(plan.dataset)
+    if len(plan.batches) == 1:
+        return found
+    own, names = set(plan.batches[batch]), set(key(plan.dataset))
+    return tuple(
+        column
+        for column in found
+        if column.name in names or (column.name in own if column.part == "metrics" else batch == 0)
+    )
+
+
+async def preview_rows(plan: Plan, client: Client, wanted: int) -> pa.Table:
+    """The first typed rows of the plan's first requests, with no more than five questions."""
+    found = columns(plan.dataset)
+    schema = arrow_schema(found)
+    tables = [schema.empty_table()]
+    asked = 0
+    for request in plan.requests():
+        if asked == PREVIEW_REQUESTS or sum(table.num_rows for table in tables) >= wanted:
+            break
+        if request.batch or request.path == "/advertiser/info/":
+            continue
+        asked += 1
+        page = await client.page(request.path, request.params, 1, wanted)
+        tables.append(page_table(page.rows, found, schema, request)[0])
+    return pa.concat_tables(tables).slice(0, wanted)

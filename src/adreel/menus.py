@@ -22,6 +22,7 @@ UNKNOWN = "?"
 """Stands for a choice that is no choice of its menu: it fits every condition, so that one slip is told of once."""
 
 _TIMES = {"none": "none", "day": "day", "hour": "hour", "daily": "day", "hourly": "hour"}
+_TIME_DIMENSIONS = {"day": "stat_time_day", "hour": "stat_time_hour"}
 _KINDS = {"basic": "BASIC", "audience": "AUDIENCE", "dsa": "CATALOG"}
 
 
@@ -151,7 +152,7 @@ def metric_refusal(metric: Metric, grouping: Grouping) -> str | None:
 
 
 def _breakdown_refusal(metric: Metric, grouping: Grouping) -> str | None:
-    have = {*grouping.dimensions, grouping.id}
+    have = {*grouping.dimensions, grouping.id, _TIME_DIMENSIONS.get(grouping.time)}
     if metric.needs_any and not metric.needs_any & have:
         return f"{metric.name} is given only with {_list(metric.needs_any)}"
     refused = sorted(metric.refuses & have)

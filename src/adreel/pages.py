@@ -62,7 +62,7 @@ def _sources(rows: Sequence[Mapping[str, Any]], columns: Sequence[Column]) -> di
 
 
 def _transposed(records: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[str, Sequence[Any]]:
-    """Records to columns; where all have the same keys in the same order, five times faster than by look-up."""
+    """Records to columns; all at once where each has the same keys in the same order."""
     if not records:
         return dict.fromkeys(names, ())
     keys = list(records[0])
@@ -104,6 +104,8 @@ def _texts(value: Any) -> list[str | None] | None:
 def _cast(texts: pa.Array, column: Column) -> pa.Array:
     """The texts as the column's type; ArrowInvalid if one of them is not of it."""
     kind = ARROW_TYPES[column.type]
+    if column.part == "dimensions" and column.type == "string":
+        return texts  # It names the row, whatever it is.
     if column.type == "string":
         absent = pc.is_in(texts, value_set=_ABSENT)
         return pc.if_else(absent, pa.scalar(None, pa.string()), texts) if pc.any(absent).as_py() else texts
@@ -189,6 +191,13 @@ def _fill_advertiser(
         offsets = pa.array([advertiser.offset for advertiser in own], pa.duration("us"))
         instants = pc.subtract(arrays["stat_time_hour"], offsets)
         arrays["stat_time_hour_utc"] = pc.assume_timezone(instants, "UTC")
+
+
+def key_texts(table: pa.Table, key: Sequence[str]) -> pa.Array:
+    """Each row's key as one text; null where a part of it is."""
+    texts = [table[name].cast(pa.string()) for name in key]
+    joined = pc.binary_join_element_wise(*texts, "\x1f") if len(texts) > 1 else texts[0]
+    return joined.combine_chunks()
 
 
 def advertiser_id(row: Mapping[str, Any]) -> str:

@@ -119,8 +119,7 @@ class Plan:
 
     def chunks(self) -> Iterator[Chunk]:
         """The requests in steps; what is joined on the key afterwards is in one step."""
-        together = len(self.batches) * len(self.buying)
-        spans_in_chunk = max(1, CHUNK_REQUESTS // together)
+        spans_in_chunk = self._spans_in_chunk
         number = 0
         for read in self.reads:
             for first in range(0, len(read.spans), spans_in_chunk):
@@ -131,8 +130,12 @@ class Plan:
     @property
     def chunk_count(self) -> int:
         """How many steps there are."""
-        spans_in_chunk = max(1, CHUNK_REQUESTS // (len(self.batches) * len(self.buying)))
-        return sum(-(-len(read.spans) // spans_in_chunk) for read in self.reads)
+        return sum(-(-len(read.spans) // self._spans_in_chunk) for read in self.reads)
+
+    @property
+    def _spans_in_chunk(self) -> int:
+        # Batches are joined in memory, one span at a time.
+        return 1 if len(self.batches) > 1 else max(1, CHUNK_REQUESTS // len(self.buying))
 
     def _requests(self, read: Read) -> Iterator[Request]:
         for days in read.spans:

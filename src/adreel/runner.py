@@ -31,7 +31,7 @@ from adreel.plan import Advertiser, Chunk, Plan, make_plan
 from adreel.settings import Settings
 from adreel.store import Account, AccountStatus, Progress, Run, RunState, SavedDataset, Store, new_run_id
 from adreel.store import Outcome as RunOutcome
-from adreel.store.locks import dataset_lock
+from adreel.store.locks import dataset_lock, lock_holder
 from adreel.tiktok.client import Client
 
 VERSION = "1"
@@ -151,6 +151,15 @@ class Runner:
         lately = self.clock() - seen <= RESUME_WITHIN
         return latest if stopped and lately and latest.dates == dates else None
 
+    def cancel(self, run: Run) -> None:
+        """Asks the run's process to stop; if that died, the run is cancelled here and now."""
+        asked = self.store.runs.request_cancel(run.id)
+        if run.dataset_id is None or lock_holder(self.settings.home, run.dataset_slug) is not None:
+            return
+        self.store.runs.finish(asked.id, RunOutcome(RunState.CANCELLED, error="Cancelled after its process died."))
+        Lake(self.settings.lake_url).drop_run(run.id)
+        steps_file(self.settings, run.id).unlink(missing_ok=True)
+
     def _sweep(self, saved: SavedDataset, lake: Lake, run: Run) -> None:
         """Removes the parts of the dataset's earlier runs, which no run will go on with."""
         for other in self.store.runs.list(saved, limit=20):
@@ -168,7 +177,14 @@ class _Work:
     """One run at work: what its steps share while this process lives."""
 
     def __init__(
-        self, runner: Runner, lake: Lake, saved: SavedDataset, account: Account, dataset: Dataset, run: Run, watch: Watch
+        self,
+        runner: Runner,
+        lake: Lake,
+        saved: SavedDataset,
+        account: Account,
+        dataset: Dataset,
+        run: Run,
+        watch: Watch,
     ) -> None:
         self._runner = runner
         self._lake = lake

@@ -393,14 +393,14 @@ def vacuum(
 
 @app.command("simulate", rich_help_panel="Try out")
 def simulate(
-    port: Annotated[int, typer.Option(help="0 takes a free one.")] = 0,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8766,
     seed: int = 1,
     today: Annotated[
         str | None, typer.Option(metavar="DAY", help="The simulated today; by default the real one.")
     ] = None,
     advertisers: Annotated[int, typer.Option(min=1)] = 6,
     ads: Annotated[int, typer.Option(min=1, help="Ads of each advertiser.")] = 200,
-    qps: Annotated[float, typer.Option(min=0, help="Requests a second; 0 lifts the limit.")] = 10,
+    qps: Annotated[int, typer.Option(min=0, help="Requests a second; 0 lifts the limit.")] = 10,
     latency_ms: Annotated[int, typer.Option(min=0, help="How long each answer takes.")] = 0,
 ) -> None:
     """Serve a simulated TikTok API on this machine."""

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 import sys
 import webbrowser
-from collections.abc import Coroutine
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from adreel.cli import Session
 from adreel.cli.opened import Opened, opened
@@ -16,7 +15,10 @@ from adreel.connections import need_app, open_client, open_pace, owner_of, refre
 from adreel.dates import fixed_offset, offset_name
 from adreel.errors import InputError
 from adreel.store import Account, AccountAdvertiser
-from adreel.tiktok.oauth import Listener, consent_url, read_callback
+from adreel.tiktok.client import Client
+from adreel.tiktok.oauth import Listener, consent_url, new_state, read_callback
+
+_Answer = TypeVar("_Answer")
 
 CONSENT_SECONDS = 600
 """How long the person has for TikTok's consent page; it sends an e-mail with a code in between."""
@@ -90,8 +92,8 @@ def _keep(have: Opened, name: str, token: str, selection: tuple[str, ...] | None
     )
 
 
-def _with_client(have: Opened, token: str | None, use: Any) -> Any:
-    async def work() -> Any:
+def _with_client(have: Opened, token: str | None, use: Callable[[Client], Awaitable[_Answer]]) -> _Answer:
+    async def work() -> _Answer:
         pace = open_pace(have.settings)
         try:
             async with open_client(have.settings, pace, token, transport=have.session.transport) as client:
@@ -104,13 +106,11 @@ def _with_client(have: Opened, token: str | None, use: Any) -> Any:
 
 def _consented(have: Opened, *, browser: bool, paste: bool) -> str:
     """The token that the person's consent gives."""
-    state = secrets.token_urlsafe(32)
+    state = new_state()
     redirect = have.settings.tiktok_redirect_url
 
     async def ask() -> str:
-        say(
-            "TikTok signs in whoever is logged in to TikTok in that browser; log out there first to connect another user."
-        )
+        say("TikTok signs in whoever is logged in to it in that browser; log out there first to connect another user.")
         if paste:
             _open(consent_url(have.settings.tiktok_auth_url, have.settings.tiktok_app_id, state, redirect), browser)
             say("Allow the access there, then paste the address that TikTok led to:")
@@ -120,11 +120,11 @@ def _consented(have: Opened, *, browser: bool, paste: bool) -> str:
                 have.settings.tiktok_auth_url, have.settings.tiktok_app_id, state, listener.redirect_uri
             )
             _open(address, browser)
-            return await listener.wait(CONSENT_SECONDS)
+            return await listener.code(CONSENT_SECONDS)
 
     code = asyncio.run(ask())
     grant = _with_client(have, None, lambda client: client.exchange(code))
-    return str(grant.access_token)
+    return grant.access_token
 
 
 def _open(address: str, browser: bool) -> None:
@@ -142,10 +142,7 @@ def _show_connected(have: Opened, account: Account) -> None:
 
 def _refreshed(have: Opened, account: Account) -> tuple[AccountAdvertiser, ...]:
     token = have.store.accounts.token(account)
-    work: Coroutine[Any, Any, Any] | Any = _with_client(
-        have, token, lambda client: refresh(client, have.store, account)
-    )
-    return tuple(work)
+    return _with_client(have, token, lambda client: refresh(client, have.store, account))
 
 
 def _print_advertisers(found: tuple[AccountAdvertiser, ...]) -> None:

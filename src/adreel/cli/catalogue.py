@@ -27,8 +27,8 @@ def reports(name: str | None, *, as_json: bool) -> None:
     if as_json:
         print_json(asdict(report))
         return
-    rows = [(menu.name, _choices(report, menu), _default(menu), _conditions(menu)) for menu in report.menus]
-    print_table(("menu", "choices", "default", "only with"), rows, title=f"{report.title}: {report.meaning}")
+    menu_rows = [(menu.name, _choices(report, menu), _default(menu), _conditions(menu)) for menu in report.menus]
+    print_table(("menu", "choices", "default", "only with"), menu_rows, title=f"{report.title}: {report.meaning}")
 
 
 def _choices(report: Report, menu: Menu) -> str:

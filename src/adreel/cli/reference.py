@@ -1,0 +1,603 @@
+"""The reference pages of the docs, written from the records: `python -m adreel.cli.reference docs/reference`.
+
+The same records give the same pages: no clock, no terminal and no setting of this machine is looked at.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import typer.main
+from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
+
+from adreel import catalog, errors, menus
+from adreel.catalog.records import LEVELS, Choice, Dimension, DimensionKind, Menu, Metric, Report, When
+from adreel.cli import app
+from adreel.dataset import Dataset, key_columns
+from adreel.dates import PERIODS, WEEKDAYS, Dates, span
+from adreel.schema import ARROW_TYPES
+from adreel.settings import FILE_NAME, SETTINGS
+from adreel.store.records import FINISHED, SUCCESSFUL, RunState
+from adreel.tiktok.pace import LEVELS as APP_LEVELS
+
+MARK = "<!-- Written by `make docs` from adreel's records. Change those, not this page. -->"
+"""The first line of every page; a file in the folder that begins with it and is no page any more is removed."""
+
+EXAMPLE_DAY = date(2026, 3, 5)
+"""A Thursday: the day from which the periods are shown."""
+
+_KINDS: Mapping[DimensionKind, str] = {
+    "id": "IDs",
+    "time": "Time",
+    "breakdown": "Breakdowns",
+    "asset": "Parts of the ad",
+    "search": "Search",
+    "skan": "SKAdNetwork",
+    "audience": "Audience",
+}
+_SPELT = {"tiktok": "TikTok", "skan": "SKAN", "gmv": "GMV", "max": "Max", "spc": "SPC"}
+_VALUES = {"str": "TEXT", "int": "NUMBER", "float": "NUMBER", "path": "PATH", "file": "FILE", "directory": "FOLDER"}
+_EXITS = {
+    errors.ExitCode.OK: "It worked.",
+    errors.ExitCode.BUG: "adreel met something that it does not know, or a question was answered with no.",
+    errors.ExitCode.USAGE: "The command line was not understood.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page: `summary` stands under its title and in the list of pages, `body` gives its blocks."""
+
+    file: str
+    title: str
+    summary: str
+    body: Callable[[], Iterable[str]]
+
+
+def pages() -> dict[str, str]:
+    """Every page as Markdown, by the name of its file."""
+    texts = {page.file: _text(page.title, page.summary, page.body()) for page in _PAGES}
+    rows = ((f"[{page.title}]({page.file})", _plain(page.summary)) for page in _PAGES)
+    summary = "Everything that adreel knows by name, page by page."
+    return {"README.md": _text("Reference", summary, [_table(("page", "what it says"), rows)]), **texts}
+
+
+def write(folder: Path) -> tuple[str, ...]:
+    """Writes the pages, removes those that are no more, and gives the names of the files that changed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    wanted = pages()
+    changed = []
+    for file in sorted(folder.glob("*.md")):
+        if file.name not in wanted and file.read_text("utf-8").startswith(MARK):
+            file.unlink()
+            changed.append(file.name)
+    for name, text in wanted.items():
+        file = folder / name
+        if not file.exists() or file.read_text("utf-8") != text:
+            file.write_text(text, "utf-8", newline="\n")
+            changed.append(name)
+    return tuple(changed)
+
+
+def _text(title: str, summary: str, blocks: Iterable[str]) -> str:
+    return "\n\n".join([MARK, f"# {title}", summary, *blocks]) + "\n"
+
+
+def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join(f"| {' | '.join(map(_cell, line))} |" for line in lines)
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def _plain(text: str) -> str:
+    """A text of the records as Markdown that shows it letter by letter."""
+    shown = re.sub(r"([*\[`\\])", r"\\\1", text)
+    return re.sub(r"&(?=#?\w+;)", "&amp;", shown).replace("<", "&lt;")
+
+
+def _code(text: object) -> str:
+    return f"`{text}`" if str(text) else ""
+
+
+def _codes(names: Iterable[str], last: str = ",") -> str:
+    """Names in code, the last one after `last`, such as ` or`."""
+    shown = [_code(name) for name in names]
+    return ", ".join(shown) if last == "," or len(shown) < 2 else f"{', '.join(shown[:-1])}{last} {shown[-1]}"
+
+
+def _yes(held: object) -> str:
+    return "yes" if held else "no"
+
+
+# -- reports
+
+
+def _reports() -> Iterator[str]:
+    yield (
+        "A dataset file names its `report` and has the keys of that report's menus. Besides those every dataset has "
+        "`name`, `account`, `description`, `tags` and `update`: see [dataset files](../dataset-files.md). A menu or a "
+        "choice with a condition can be had only if the condition holds for the menus above it."
+    )
+    rows = ((_anchored(one), _plain(one.title), _plain(one.meaning)) for one in catalog.REPORTS.values())
+    yield _table(("report", "title", "what it returns"), rows)
+    for report in catalog.REPORTS.values():
+        yield from _report(report)
+    yield "## Periods"
+    yield (
+        "A period is counted in each advertiser's own time zone. `last_N_days` ends yesterday, `this_…` ends today. "
+        f"These are the days seen from {WEEKDAYS[EXAMPLE_DAY.weekday()].title()}, {EXAMPLE_DAY}, with weeks from Monday:"
+    )
+    spans = ((name, span(Dates(period=name), EXAMPLE_DAY)) for name in PERIODS)
+    yield _table(
+        ("period", "first day", "last day", "days"),
+        ((_code(name), str(days.start), str(days.end), str(days.days)) for name, days in spans),
+    )
+
+
+def _anchored(report: Report) -> str:
+    return f"[{_code(report.name)}](#{report.name})"
+
+
+def _report(report: Report) -> Iterator[str]:
+    yield f"## {report.name}"
+    old = " It cannot be chosen for a new dataset." if report.deprecated else ""
+    yield f"**{_plain(report.title)}.** {_plain(report.meaning)}{old}"
+    if report.name in catalog.fields():
+        yield f"Columns: [{report.name}](fields.md#{report.name})."
+    heads = ("menu", "title", "takes", "if left out", "only with", "meaning")
+    yield _table(heads, ((*_menu(report, menu), _plain(menu.meaning)) for menu in report.menus))
+    for menu in report.menus:
+        if menu.choices:
+            yield f"Choices of {_code(menu.name)}:"
+            yield _table(("choice", "title", "only with", "meaning"), map(_choice, menu.choices))
+
+
+def _menu(report: Report, menu: Menu) -> tuple[str, str, str, str, str]:
+    return _code(menu.name), _plain(menu.title), _takes(report, menu), left_out(menu), _conditions(menu.when)
+
+
+def _choice(choice: Choice) -> tuple[str, str, str, str]:
+    return _code(choice.value), _plain(choice.title), _conditions(choice.when), _plain(choice.meaning)
+
+
+def _takes(report: Report, menu: Menu) -> str:
+    many = "some of" if menu.many else "one of"
+    if menu.source == "choices":
+        return f"{many} {_codes(choice.value for choice in menu.choices)}"
+    if menu.source == "dimensions":
+        return f"{many} {_codes(offer.value for offer in menus.offers(report, menu, {}))}"
+    return {
+        "switch": "`true` or `false`",
+        "advertisers": "`all`, or ids",
+        "ids": "ids",
+        "dates": "`period`, `date`, or `start` and `end`; `week_starts`",
+        "metrics": f"{many} the [metrics](metrics.md)",
+        "fields": f"{many} the [columns](fields.md#{report.name})",
+    }[menu.source]
+
+
+def left_out(menu: Menu) -> str:
+    """What holds if a dataset file is silent on the menu: its default, one by condition, all, nothing, or `needed`."""
+    value = menus.defaults(menu, {})
+    if value:
+        return _codes(value)
+    by_condition = dict.fromkeys(
+        (menus.defaults(menu, {when.menu: (above,)}), when.menu, above)
+        for choice in menu.choices
+        for when in choice.when
+        for above in when.among
+    )
+    fitting = [f"{_codes(chosen)} with {menu_above} {above}" for chosen, menu_above, above in by_condition if chosen]
+    if fitting:
+        return "; ".join(fitting)
+    if menu.required:
+        return "needed"
+    return "all" if menu.source in ("fields", "ids") else "none"
+
+
+def _conditions(conditions: Iterable[When]) -> str:
+    return " and ".join(f"{_code(when.menu)} {_codes(when.among, ' or')}" for when in conditions)
+
+
+# -- metrics and dimensions
+
+
+def _offered() -> dict[str, str]:
+    """By TikTok's report type: the report of adreel that asks for it, and how."""
+    performance = catalog.REPORTS["performance"]
+    types = next(menu.choices for menu in performance.menus if menu.name == "report_type")
+    found = {
+        menus.grouping_of(performance, {"report_type": (choice.value,)}).kind: (
+            f"`performance` with `report_type: {choice.value}`"
+        )
+        for choice in types
+    }
+    return found | {menus.grouping_of(catalog.REPORTS["creatives"], {}).kind: "`creatives`"}
+
+
+def _report_types(records: Iterable[Metric | Dimension]) -> Iterator[str]:
+    offered = _offered()
+    every = sorted({name for record in records for name in record.reports})
+    ordered = [*offered, *(name for name in every if name not in offered)]
+    yield "`reports` are TikTok's report types. In adreel they are asked for by:"
+    rows = ((_code(name), offered.get(name, "no report of adreel")) for name in ordered)
+    yield _table(("TikTok's report type", "asked for by"), rows)
+
+
+def _metrics() -> Iterator[str]:
+    by_group: dict[str, list[Metric]] = defaultdict(list)
+    for metric in catalog.metrics().values():
+        by_group[metric.group].append(metric)
+    offered = set(_offered())
+    known, able = len(catalog.metrics()), sum(bool(m.reports & offered) for m in catalog.metrics().values())
+    yield (
+        f"adreel knows {known:,} metrics; {able:,} of them belong to a report that it asks for. "
+        "`adreel metrics WORDS` looks them up."
+    )
+    yield from _report_types(catalog.metrics().values())
+    yield (
+        "`type` is explained in [column types](types.md). `adds up` says whether values may be summed over rows: "
+        "rates, averages and counts of people may not. `levels` are the data levels that have the metric."
+    )
+    yield (
+        "Notes: *twins* are the same figure of the same event on other surfaces (app, website, TikTok, TikTok Shop, "
+        "offline); one of them can be 0 where another is not. *Sources differ* names what adreel allows although "
+        "sources differ on it or are silent. *Weakly known* marks a metric of which little or nothing recent is known."
+    )
+    rows = ((f"[{_heading(group)}](#{_slug(_heading(group))})", str(len(found))) for group, found in by_group.items())
+    yield _table(("group", "metrics"), rows)
+    units = _units_by_type()
+    heads = ("metric", "title", "type", "adds up", "levels", "reports", "meaning", "notes")
+    for group, found in by_group.items():
+        yield f"## {_heading(group)}"
+        yield _table(heads, (_metric(metric, units[metric.type]) for metric in found))
+
+
+def _heading(group: str) -> str:
+    words = [_SPELT.get(word, word) for word in group.split("_")]
+    return " ".join([words[0][0].upper() + words[0][1:], *words[1:]])
+
+
+def _slug(heading: str) -> str:
+    """The anchor that a heading gets on GitHub."""
+    return heading.lower().replace(" ", "-")
+
+
+def _units_by_type() -> dict[str, list[str]]:
+    """By type: the units that metrics of that type have."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for metric in catalog.metrics().values():
+        found[metric.type].add(metric.unit)
+    return {kind: sorted(unit for unit in found[kind] if unit) for kind in ARROW_TYPES}
+
+
+def _metric(metric: Metric, units: Sequence[str]) -> tuple[str, ...]:
+    return (
+        _code(metric.name),
+        _plain(metric.title),
+        metric.type if metric.unit in units and len(units) == 1 else f"{metric.type} {metric.unit}".strip(),
+        _yes(metric.additive),
+        _levels(metric.levels),
+        " ".join(sorted(metric.reports)),
+        _plain(metric.meaning),
+        _notes(metric),
+    )
+
+
+def _levels(levels: Iterable[str]) -> str:
+    held = [level for level in LEVELS if level in set(levels)]
+    return "all" if len(held) == len(LEVELS) else ", ".join(held)
+
+
+def _notes(metric: Metric) -> str:
+    scale = f"{metric.scale} * " if metric.scale != 1 else ""
+    formula = f"{scale}{metric.numerator} / {metric.denominator}" if metric.numerator else ""
+    notes = (
+        f"Is {_code(formula)}." if formula else "",
+        f"Twins: {_codes(metric.twins)}." if metric.twins else "",
+        "Needs an ID dimension." if metric.attribute else "",
+        f"Only with {_codes(sorted(metric.needs_any), ' or')}." if metric.needs_any else "",
+        "Only with the ID dimension, or with it and the day." if metric.id_and_day_only else "",
+        f"Not with {_codes(sorted(metric.refuses))}." if metric.refuses else "",
+        *_doubts(metric),
+    )
+    return " ".join(note for note in notes if note)
+
+
+def _doubts(record: Metric | Dimension) -> Iterator[str]:
+    if record.doubtful:
+        yield f"*Sources differ* on {_codes(sorted(record.doubtful))}."
+    if not record.sure:
+        yield "*Weakly known.*"
+
+
+def _dimensions() -> Iterator[str]:
+    yield "`adreel dimensions WORDS` looks them up."
+    yield from _report_types(catalog.dimensions().values())
+    yield (
+        "`time` says which time dimensions it goes with, `together with` which other breakdowns, `lifetime` whether it "
+        "goes with figures since the start. *Sources differ* names what adreel allows although sources differ on it or "
+        "are silent. *Weakly known* marks a dimension of which little is known."
+    )
+    heads = ("dimension", "title", "type", "levels", "time", "together with", "lifetime", "reports", "meaning", "notes")
+    for kind, heading in _KINDS.items():
+        yield f"## {heading}"
+        yield _table(heads, (_dimension(one) for one in catalog.dimensions().values() if one.kind == kind))
+    yield "## Metrics by dimension"
+    yield "Dimensions that are not named here take every metric of the report type and level."
+    for one in catalog.dimensions().values():
+        if one.metrics:
+            yield f"{_code(one.name)} takes only: {_codes(sorted(one.metrics))}."
+        if one.refuses:
+            yield f"{_code(one.name)} does not take: {_codes(sorted(one.refuses))}."
+
+
+def _dimension(one: Dimension) -> tuple[str, ...]:
+    return (
+        _code(one.name),
+        _plain(one.title),
+        one.type,
+        _levels(one.levels),
+        ", ".join(time for time in ("none", "day", "hour") if time in one.times),
+        _codes(sorted(one.pairs)),
+        _yes(one.lifetime),
+        " ".join(sorted(one.reports)),
+        _plain(one.meaning),
+        " ".join(_doubts(one)),
+    )
+
+
+def _fields() -> Iterator[str]:
+    yield "`type` is explained in [column types](types.md). The key is what names a row."
+    for report, columns in catalog.fields().items():
+        yield f"## {report}"
+        yield f"**{_plain(catalog.REPORTS[report].title)}.** Key: {' or '.join(_keys(report))}."
+        yield _table(
+            ("column", "type", "meaning"), ((_code(one.name), one.type, _plain(one.meaning)) for one in columns)
+        )
+
+
+def _keys(report: str) -> Iterator[str]:
+    """The key of a report that lists entities, one for each that its menus can give it."""
+    materials = (menu.choices for menu in catalog.REPORTS[report].menus if menu.name == "material_type")
+    datasets = [Dataset("", "", report, material_type=choice.value) for choices in materials for choice in choices] or [
+        Dataset("", "", report)
+    ]
+    yield from dict.fromkeys(_codes(key_columns(dataset)) for dataset in datasets)
+
+
+def _types() -> Iterator[str]:
+    yield (
+        "What TikTok sends as `-`, as empty text or not at all is null in the table, never 0. An id is text. A day is "
+        "a date and an hour a wall-clock time of the advertiser's own time zone; a time is an instant in UTC."
+    )
+    units = _units_by_type()
+    rows = ((_code(name), _code(arrow), _codes(units[name])) for name, arrow in ARROW_TYPES.items())
+    yield _table(("type", "Arrow type of the column", "units of metrics"), rows)
+
+
+# -- old names
+
+
+def _older_names() -> Iterator[str]:
+    yield (
+        "In a dataset of a deprecated report metrics may go by their names of API v1.1 and v1.2. This is the column "
+        "that each of them has. What is not on this page keeps its name."
+    )
+    yield "## Two names, one column"
+    yield (
+        "Both became one metric, so a dataset that has both gets one column. A metric that TikTok no longer offers "
+        "keeps its column, which is always null."
+    )
+    rows = (
+        (*map(_code, (pair.first, pair.second, pair.name)), _yes(pair.name in catalog.metrics()))
+        for pair in catalog.LEGACY_RULE_A
+    )
+    yield _table(("first", "second", "column", "offered by TikTok"), rows)
+    yield "## Two columns, one title"
+    yield "The first has the shared title. If a dataset has both, the title of the second is its own name."
+    pairs = ((_code(pair.first), _code(pair.second), _plain(pair.name)) for pair in catalog.LEGACY_RULE_B)
+    yield _table(("first", "second", "shared title"), pairs)
+    yield "## Renamed"
+    paired = {name for pair in catalog.LEGACY_RULE_A for name in (pair.first, pair.second)}
+    renamed = ((old, new) for old, new in catalog.legacy.OLDER_NAMES.items() if old not in paired)
+    yield _table(("older name", "name in v1.3"), ((_code(old), _code(new)) for old, new in renamed))
+
+
+# -- settings, errors, runs
+
+
+def _settings() -> Iterator[str]:
+    yield (
+        f"A setting is an environment variable or a line `NAME=value` of the file `{FILE_NAME}` in the home folder. "
+        "The environment counts before the file, the file before the default; an empty value counts as not set. "
+        "`ADREEL_HOME` cannot stand in the file."
+    )
+    heads = ("variable", "if not set", "what it is", "allowed", "secret")
+    yield _table(
+        heads,
+        (
+            (_code(one.variable), _code(one.default), _plain(one.help), _plain(one.allowed), _yes(one.secret))
+            for one in SETTINGS
+        ),
+    )
+    yield "## Levels of a TikTok app"
+    yield "Requests that TikTok takes from one app, over all accounts and advertisers together. A day is one of UTC."
+    limits = ((_code(name), *(f"{count:,}" for count in _limits(name))) for name in APP_LEVELS)
+    yield _table(("level", "in a second", "in a minute", "in a day"), limits)
+
+
+def _limits(level: str) -> tuple[int, int, int]:
+    limits = APP_LEVELS[level]
+    return limits.per_second, limits.per_minute, limits.per_day
+
+
+def _errors() -> Iterator[str]:
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.AdreelError)]
+    yield (
+        "A command that fails says why on stderr and ends with an exit code. Where TikTok refused something, the "
+        "message has TikTok's code and request id."
+    )
+    yield "## Exit codes"
+    yield _table(("exit code", "name", "meaning", "errors"), (_exit(code, kinds[1:]) for code in errors.ExitCode))
+    yield "## Errors"
+    yield "Errors are grouped by what to do next. Each is a kind of the one in the second column."
+    classes = ((_code(kind.__name__), _parent(kind), _meaning(kind), str(int(kind.exit_code))) for kind in kinds)
+    yield _table(("error", "is a", "meaning", "exit code"), classes)
+    yield "## Codes of TikTok's API"
+    yield (
+        "TikTok answers with a code. After one from 50000 to 59999 that is not listed adreel does this: "
+        f"{errors.action_for(59999).value}. After any other that is not listed: {errors.action_for(49999).value}."
+    )
+    codes = (
+        (str(code), _plain(row.meaning), _plain(row.action.value), _error_of(code))
+        for code, row in sorted(errors.API_CODES.items())
+    )
+    yield _table(("code", "meaning", "what adreel does", "error"), codes)
+
+
+def _exit(code: errors.ExitCode, kinds: Iterable[type[errors.AdreelError]]) -> tuple[str, str, str, str]:
+    held = [kind for kind in kinds if kind.exit_code is code]
+    heads = (_meaning(kind) for kind in held if kind.__mro__[1] is errors.AdreelError)
+    meaning = _EXITS.get(code) or " ".join(heads)
+    return str(int(code)), code.name, meaning, _codes(kind.__name__ for kind in held)
+
+
+def _meaning(kind: type[errors.AdreelError]) -> str:
+    return _plain(inspect.cleandoc(kind.__doc__ or ""))
+
+
+def _parent(kind: type[errors.AdreelError]) -> str:
+    parent = kind.__mro__[1]
+    return _code(parent.__name__) if issubclass(parent, errors.AdreelError) else ""
+
+
+def _error_of(code: int) -> str:
+    if errors.action_for(code) is errors.Action.GO_ON:
+        return ""
+    return _code(type(errors.api_error(code, "", None)).__name__)
+
+
+def _run_states() -> Iterator[str]:
+    yield "`adreel history NAME` lists the runs of a dataset."
+    rows = (
+        (_code(state.value), _plain(state.sentence), _yes(state in FINISHED), _yes(state in SUCCESSFUL))
+        for state in RunState
+    )
+    yield _table(("state", "meaning", "over", "made a new version"), rows)
+
+
+# -- commands
+
+
+def _commands() -> Iterator[str]:
+    root = typer.main.get_command(app)
+    assert isinstance(root, TyperGroup)
+    yield _plain(f"{root.help} {root.epilog}")
+    yield (
+        "Every command takes `--help`. Data goes to stdout, everything else to stderr; "
+        "[exit codes](errors.md#exit-codes) say how a command ended."
+    )
+    yield from _parameters(root)
+    panels: dict[str, list[str]] = defaultdict(list)
+    for name, command in sorted(root.commands.items(), key=lambda item: not isinstance(item[1], TyperGroup)):
+        path = f"adreel {name}"
+        if isinstance(command, TyperGroup):
+            panels[path] = [_plain(command.help or "")]
+            for inner, one in command.commands.items():
+                assert isinstance(one, TyperCommand)
+                panels[path].extend(_command(f"{path} {inner}", one))
+        else:
+            assert isinstance(command, TyperCommand)
+            panels[str(command.rich_help_panel or "Commands")].extend(_command(path, command))
+    for panel, blocks in panels.items():
+        yield f"## {panel}"
+        yield from blocks
+
+
+def _command(path: str, command: TyperCommand) -> Iterator[str]:
+    yield f"### {path}"
+    yield _plain(inspect.cleandoc(command.help or ""))
+    arguments = [_usage(one) for one in command.params if isinstance(one, TyperArgument)]
+    yield f"```text\n{' '.join([path, '[OPTIONS]', *arguments])}\n```"
+    yield from _parameters(command)
+
+
+def _usage(argument: TyperArgument) -> str:
+    name = _argument_name(argument)
+    shown = name if argument.required else f"[{name}]"
+    return shown if argument.nargs == 1 else f"{shown}..."
+
+
+def _argument_name(argument: TyperArgument) -> str:
+    return (argument.metavar or argument.name.upper()).strip("[]")
+
+
+def _parameters(command: TyperCommand | TyperGroup) -> Iterator[str]:
+    arguments = [one for one in command.params if isinstance(one, TyperArgument)]
+    if arguments:
+        yield _table(
+            ("argument", "needed", "meaning"),
+            ((_code(_argument_name(one)), _yes(one.required), _plain(one.help or "")) for one in arguments),
+        )
+    options = [one for one in command.params if isinstance(one, TyperOption) and not one.hidden]
+    if options:
+        context = typer.Context(command)
+        yield _table(("option", "takes", "if left out", "meaning"), (_option(one, context) for one in options))
+
+
+def _option(option: TyperOption, context: typer.Context) -> tuple[str, str, str, str]:
+    names = sorted([*option.opts, *option.secondary_opts], key=lambda name: not name.startswith("--"))
+    value = "" if option.is_flag else _option_value(option, context)
+    return _codes(names), value, _option_default(option), _plain(option.help or "")
+
+
+def _option_value(option: TyperOption, context: typer.Context) -> str:
+    word = option.display_type(context).strip("<>").removesuffix(" range")
+    bounds = (("at least", option.min), ("at most", option.max))
+    limits = [f"{words} {bound}" for words, bound in bounds if bound is not None]
+    return " ".join([_code(option.metavar or _VALUES.get(word, word)), *limits])
+
+
+def _option_default(option: TyperOption) -> str:
+    if option.required:
+        return "needed"
+    if option.is_flag:
+        return _codes(() if option.default else option.secondary_opts)
+    return "" if option.default is None else _code(option.default)
+
+
+_PAGES = (
+    Page("commands.md", "Commands", "Every command with its arguments and options.", _commands),
+    Page("reports.md", "Reports", "Every report with its menus, in their order, and what each menu offers.", _reports),
+    Page("metrics.md", "Metrics", "Every metric that is known of TikTok's reports, by group.", _metrics),
+    Page("dimensions.md", "Dimensions", "Everything that a report can be broken down by.", _dimensions),
+    Page("fields.md", "Fields", "The columns of the reports that list entities.", _fields),
+    Page("types.md", "Column types", "What the types in these pages are in a table.", _types),
+    Page("older-names.md", "Older names", "What became of the metrics of API v1.1 and v1.2.", _older_names),
+    Page("settings.md", "Settings", "Every setting, its default and what may stand there.", _settings),
+    Page("run-states.md", "Run states", "The states of a run.", _run_states),
+    Page("errors.md", "Errors", "Exit codes, the errors behind them, and the codes of TikTok's API.", _errors),
+)
+"""The pages, in the order of their list."""
+
+
+def main(folder: Annotated[Path, typer.Argument(help="Where the pages go.")]) -> None:
+    """Write the reference pages."""
+    changed = write(folder)
+    typer.echo(f"{len(changed)} of {len(pages())} pages changed in {folder}.", err=True)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,325 @@
+"""`adreel validate`, `plan`, `preview`, `run`, `cancel`, `history`."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from adreel.cli import Session
+from adreel.cli.opened import Opened, opened
+from adreel.cli.output import print_json, print_table, say, talk, text
+from adreel.connections import covered, is_fresh, open_client, open_pace, refresh
+from adreel.dataset import Dataset, Source, check, parse, read
+from adreel.errors import DatasetError, ExitCode, InputError, NotFoundError
+from adreel.extract import preview_rows
+from adreel.plan import Plan, make_plan
+from adreel.runner import DateRange, Runner, RunReport, Watch, source_of
+from adreel.saving import account_of, save
+from adreel.schema import columns, key
+from adreel.store import IN_PROGRESS, Account, Run, SavedDataset
+from adreel.store import Progress as RunProgress
+from adreel.tiktok.pace import limits_for
+
+PREVIEW_ROWS = 20
+
+
+def _source(have: Opened, name: str | None, file: Path | None) -> Source:
+    """The dataset that a command is about: a file, or a saved one."""
+    if (name is None) == (file is None):
+        raise InputError("Name a saved dataset, or give a file with -f FILE.")
+    if file is not None:
+        try:
+            return read(file.read_text(encoding="utf-8"))
+        except UnicodeDecodeError as error:
+            raise InputError(f"{file} is no text in UTF-8.") from error
+    return source_of(have.store.datasets.get(str(name)))
+
+
+def _dates(given: tuple[str | None, str | None]) -> DateRange | None:
+    start, end = given
+    if start is None and end is None:
+        return None
+    if start is None or end is None:
+        raise InputError("--start and --end go together.")
+    return start, end
+
+
+def _dated(source: Source, dates: DateRange | None) -> Source:
+    if dates is None:
+        return source
+    return Source({**source.values, "dates": {"start": dates[0], "end": dates[1]}}, source.lines)
+
+
+def validate(session: Session, name: str | None, file: Path | None, *, as_json: bool) -> None:
+    """Every problem of a dataset, or what it will make."""
+    with opened(session) as have:
+        source = _source(have, name, file)
+        checked = check(source, session.clock())
+        if as_json:
+            problems = [asdict(problem) for problem in checked.problems]
+            print_json({"valid": checked.dataset is not None, "problems": problems})
+        if checked.dataset is None:
+            raise DatasetError(checked.problems)
+        if not as_json:
+            _tell_valid(have, checked.dataset)
+
+
+def _tell_valid(have: Opened, dataset: Dataset) -> None:
+    found = columns(dataset)
+    say(f"{dataset.name!r} is valid: {len(found)} columns, rows named by {', '.join(key(dataset))}.")
+    for note in dataset.notes:
+        say(f"note: {note}")
+    if not any(account.name == dataset.account for account in have.store.accounts.list()):
+        say(f"note: no account {dataset.account!r} is connected yet; adreel accounts connect {dataset.account}")
+
+
+def plan(
+    session: Session, name: str | None, file: Path | None, given: tuple[str | None, str | None], *, as_json: bool
+) -> None:
+    """The requests of a run, its rows a page, and the minutes at the app's limit."""
+    with opened(session) as have:
+        dataset = parse(_dated(_source(have, name, file), _dates(given)), session.clock())
+        made = _plan(have, dataset)
+        limits = limits_for(have.settings.tiktok_level)
+        seconds = made.seconds(limits.per_second, limits.per_minute, limits.per_day)
+        facts = {
+            "requests": made.request_count,
+            "steps": made.chunk_count,
+            "rows_per_page": made.page_size,
+            "minutes": round(seconds / 60, 2),
+            "level": have.settings.tiktok_level,
+            "advertisers": sum(len(read.advertisers) for read in made.reads),
+            "metric_batches": len(made.batches),
+            "notes": list(made.notes),
+        }
+        if as_json:
+            print_json(facts | {"days": [_days(one) for one in made.days()]})
+        else:
+            _tell_plan(made, facts)
+
+
+def _days(pair: Any) -> dict[str, Any]:
+    advertiser, days = pair
+    return {"advertiser_id": advertiser.id, "timezone": advertiser.zone, "start": days.start, "end": days.end}
+
+
+def _tell_plan(made: Plan, facts: Mapping[str, Any]) -> None:
+    rows = [(advertiser.id, advertiser.name, advertiser.zone, days.start, days.end) for advertiser, days in made.days()]
+    if rows:
+        print_table(("advertiser", "name", "time zone", "from", "to"), rows[:20])
+    if len(rows) > 20:
+        say(f"... and {len(rows) - 20:,} more advertisers.")
+    print_table(
+        ("requests at least", "rows a page", "minutes at least", "app level", "steps"),
+        [(facts["requests"], facts["rows_per_page"], facts["minutes"], facts["level"], facts["steps"])],
+    )
+    say("Each request is for one page; where there are more rows, each further page is one more request.")
+    for note in made.notes:
+        say(f"note: {note}")
+
+
+def _plan(have: Opened, dataset: Dataset) -> Plan:
+    account = account_of(have.store, dataset)
+    found = covered(_known(have, account), dataset.advertisers or account.selection)
+    for advertiser_id, reason in found.unreadable.items():
+        say(f"note: advertiser {advertiser_id} cannot be read: {reason}.")
+    return make_plan(dataset, found.advertisers, have.session.clock())
+
+
+def _known(have: Opened, account: Account) -> Any:
+    """The account's advertisers, asked for anew unless that was done just now."""
+    known = have.store.accounts.advertisers(account)
+    if is_fresh(known, have.session.clock()):
+        return known
+
+    async def ask() -> Any:
+        pace = open_pace(have.settings)
+        token = have.store.accounts.token(account)
+        try:
+            async with open_client(have.settings, pace, token, transport=have.session.transport) as client:
+                return await refresh(client, have.store, account)
+        finally:
+            pace.close()
+
+    return asyncio.run(ask())
+
+
+def preview(
+    session: Session, name: str | None, file: Path | None, given: tuple[str | None, str | None], *, as_json: bool
+) -> None:
+    """Real first rows, typed as the table would have them."""
+    with opened(session) as have:
+        dataset = parse(_dated(_source(have, name, file), _dates(given)), session.clock())
+        made = _plan(have, dataset)
+        token = have.store.accounts.token(account_of(have.store, dataset))
+
+        async def ask() -> Any:
+            pace = open_pace(have.settings)
+            try:
+                async with open_client(have.settings, pace, token, transport=session.transport) as client:
+                    return await preview_rows(made, client, PREVIEW_ROWS)
+            finally:
+                pace.close()
+
+        table = asyncio.run(ask())
+        if as_json:
+            print_json(table.to_pylist())
+        elif table.num_rows:
+            print_table(table.column_names, [tuple(row.values()) for row in table.to_pylist()])
+        else:
+            say("TikTok has no rows for the first advertisers in these days.")
+
+
+def run(
+    session: Session, name: str | None, file: Path | None, given: tuple[str | None, str | None], *, as_json: bool
+) -> None:
+    """A dataset run to its end; a file is saved as a dataset first."""
+    with opened(session) as have:
+        dates = _dates(given)
+        source = _source(have, name, file)
+        parse(_dated(source, dates), session.clock())
+        saved = save(have.store, source, session.clock()) if file else have.store.datasets.get(str(name))
+        report = watched(have, saved, dates)
+        if as_json:
+            print_json(report.as_json())
+        else:
+            tell_report(saved, report)
+        if not report.proof.get("proved"):
+            sys.exit(ExitCode.NOT_PROVED)
+
+
+def watched(have: Opened, saved: SavedDataset, dates: DateRange | None = None) -> RunReport:
+    """Runs the dataset with a progress bar on stderr."""
+    runner = Runner(have.settings, have.store, clock=have.session.clock, transport=have.session.transport)
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("steps · {task.fields[rows]} rows · {task.fields[pages]} pages · {task.fields[left]}"),
+        TimeElapsedColumn(),
+        console=talk(),
+    )
+    with bar:
+        task = bar.add_task(escape(saved.name), total=None, rows="0", pages="0", left="")
+
+        def show(now: RunProgress) -> None:
+            left = _left(now, bar.tasks[0].elapsed or 0)
+            bar.update(
+                task,
+                completed=now.chunks_done,
+                total=now.chunks_total or None,
+                rows=f"{now.rows:,}",
+                pages=f"{now.pages:,}",
+                left=left,
+            )
+
+        return runner.run(saved, Watch(show, say), dates)
+
+
+def _left(now: RunProgress, elapsed: float) -> str:
+    """The minutes that are left, from the steps that are done."""
+    if not now.chunks_done or now.chunks_done >= now.chunks_total or elapsed < 5:
+        return ""
+    seconds = elapsed / now.chunks_done * (now.chunks_total - now.chunks_done)
+    return f"about {seconds / 60:.0f} min left" if seconds >= 90 else f"about {seconds:.0f} s left"
+
+
+def tell_report(saved: SavedDataset, report: RunReport) -> None:
+    """What a run did and whether it is proved, in words."""
+    proof = report.proof
+    say(
+        f"{saved.name}: {report.state}, {report.rows:,} rows in {report.seconds:.1f} s; {report.requests:,} requests, "
+        f"{report.refused:,} refused. Version {report.version} of {report.table}"
+    )
+    totals = proof.get("totals", {})
+    differing = {name for name, pair in totals.items() if pair["expected"] != pair["got"]}
+    rows = [("rows", text(proof["rows_expected"]), text(proof["rows"]), _mark(proof["rows"] == proof["rows_expected"]))]
+    rows += [("keys that repeat", "0", text(proof["duplicate_keys"]), _mark(not proof["duplicate_keys"]))]
+    rows += [
+        (name, _number(p["expected"]), _number(p["got"]), _mark(name not in differing)) for name, p in totals.items()
+    ]
+    print_table(
+        ("proof", "TikTok says", "the table has", ""), rows, title="Proved" if proof["proved"] else "NOT PROVED"
+    )
+    for advertiser, reason in report.skipped_advertisers.items():
+        say(f"skipped advertiser {advertiser}: {reason}")
+    for warning in report.warnings:
+        say(f"warning: {warning}")
+
+
+def _number(value: float) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.2f}"
+
+
+def _mark(good: bool) -> str:
+    return "ok" if good else "DIFFERS"
+
+
+def cancel(session: Session, run_id: str) -> None:
+    """Asks a run to stop; one whose process died is over at once."""
+    with opened(session) as have:
+        run = have.store.runs.get(run_id)
+        Runner(have.settings, have.store, clock=session.clock).cancel(run)
+        say(f"Run {run.id} of {run.dataset_name!r} is asked to stop; its table stays as it was.")
+
+
+def history(session: Session, name: str, run_id: str | None, *, as_json: bool) -> None:
+    """A dataset's runs, or one with all that is known of it."""
+    with opened(session) as have:
+        saved = have.store.datasets.get(name)
+        if run_id is not None:
+            _one_run(have, saved, run_id, as_json=as_json)
+            return
+        runs = have.store.runs.list(saved)
+        if as_json:
+            print_json([asdict(one) for one in runs])
+        elif runs:
+            print_table(
+                ("run", "started (UTC)", "state", "seconds", "requests", "rows", "version", "proved", "error"),
+                [_row(one) for one in runs],
+            )
+        else:
+            say(f"{saved.name!r} has not run yet. Run it with: adreel run {saved.slug}")
+
+
+def _row(one: Run) -> Iterable[Any]:
+    ended = one.finished_at or one.heartbeat_at
+    seconds = round((ended - one.started_at).total_seconds()) if ended and one.started_at else None
+    proved = one.proof.get("proved")
+    return (
+        one.id,
+        one.started_at or one.created_at,
+        str(one.state),
+        seconds,
+        one.requests,
+        one.rows,
+        one.version,
+        proved,
+        one.error or None,
+    )
+
+
+def _one_run(have: Opened, saved: SavedDataset, run_id: str, *, as_json: bool) -> None:
+    one = have.store.runs.get(run_id)
+    if one.dataset_id != saved.id:
+        raise NotFoundError(f"The run {one.id} is of {one.dataset_name!r}, not of {saved.name!r}.")
+    lines = have.store.runs.log_lines(one.id)
+    if as_json:
+        print_json(asdict(one) | {"log": [asdict(line) for line in lines]})
+        return
+    print_table(("", one.id), [(name, _plain(value)) for name, value in asdict(one).items() if name != "id"])
+    for line in lines:
+        say(f"{line.at:%Y-%m-%d %H:%M:%S}  {line.text}")
+    if one.state in IN_PROGRESS:
+        say(f"Stop it with: adreel cancel {one.id}")
+
+
+def _plain(value: Any) -> str:
+    return str(dict(value)) if isinstance(value, Mapping) else text(value)

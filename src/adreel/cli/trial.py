@@ -1,0 +1,236 @@
+"""`adreel simulate` and `adreel demo`: the simulator served, and a first dataset made against it."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import socket
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import typer
+
+from adreel.cli import Session
+from adreel.cli.opened import Opened
+from adreel.cli.output import print_table, say
+from adreel.cli.runs import tell_report, watched
+from adreel.connections import open_client, open_pace, owner_of, refresh
+from adreel.dataset import Source
+from adreel.errors import InputError, StopError
+from adreel.lake import Lake
+from adreel.saving import save
+from adreel.settings import Settings
+from adreel.simulator import WorldConfig, serve
+from adreel.simulator.server import serve_on
+from adreel.store import Account, SavedDataset, Store
+from adreel.tiktok.oauth import Listener, consent_url, new_state
+
+DEMO_ACCOUNT = "demo"
+DEMO_PORT = 8766
+DEMO_DATASET: dict[str, Any] = {
+    "name": "Ad spend by day",
+    "description": "Spend and results of every ad, day by day",
+    "tags": ["spend", "daily"],
+    "account": DEMO_ACCOUNT,
+    "report": "performance",
+    "advertisers": "all",
+    "skip_failing_advertisers": True,
+    "data_level": "ad",
+    "id_dimension": "ad_id",
+    "time_dimension": "day",
+    "metrics": [
+        *("ad_name", "adgroup_id", "campaign_id", "spend", "impressions", "clicks", "ctr", "cpc", "cpm", "reach"),
+        *("frequency", "conversion", "cost_per_conversion", "conversion_rate", "video_play_actions"),
+        *("video_watched_2s", "video_watched_6s", "likes", "comments", "shares"),
+    ],
+    "dates": {"start": "today-30", "end": "yesterday"},
+    "update": {"method": "upsert"},
+}
+
+SUMMARY = """
+select advertiser_id as advertiser, currency, timezone as zone, count(distinct ad_id) as ads,
+       count(distinct stat_time_day) as days, sum(spend) as spend, sum(impressions)::bigint as impressions,
+       sum(clicks)::bigint as clicks, round(100 * sum(clicks) / nullif(sum(impressions), 0), 2)::decimal(9, 2) as ctr,
+       sum(conversion)::bigint as conversions
+from {table} group by all order by advertiser
+"""
+"""Sums of what may be summed, by advertiser so that no currencies are mixed; the rate is made of its parts."""
+
+
+def simulate(port: int, seed: int, today: str | None, advertisers: int, ads: int, qps: int, latency_ms: int) -> None:
+    """Serves until interrupted."""
+    config = _config(today, seed=seed, advertisers=advertisers, ads=ads, qps=qps, latency_ms=latency_ms)
+    try:
+        serve(config, port=port, ready=lambda url: _tell_simulator(url, config))
+    except OSError as error:
+        raise InputError(
+            f"Port {port} cannot be had: {error.strerror}. Give another with --port, or 0 for a free one."
+        ) from error
+    except KeyboardInterrupt:
+        say("The simulator ended.")
+
+
+def _config(today: str | None, **sizes: int) -> WorldConfig:
+    try:
+        day = date.fromisoformat(today) if today else datetime.now(UTC).date()
+        return WorldConfig(today=day, **sizes)
+    except ValueError as error:
+        raise InputError(f"The simulated world cannot be made: {error}") from error
+
+
+def _tell_simulator(url: str, config: WorldConfig) -> None:
+    typer.echo(url)
+    say(
+        f"Simulated TikTok, today {config.today}. In another shell:\n"
+        f"  export ADREEL_TIKTOK_URL={url}/open_api/v1.3 ADREEL_TIKTOK_AUTH_URL={url}/portal/auth\n"
+        f"  export ADREEL_TIKTOK_APP_ID={config.app_id} ADREEL_TIKTOK_SECRET={config.secret}\n"
+        "The consent page, the side door for trouble and what is simulated: docs/simulator.md. Ctrl-C ends it."
+    )
+
+
+def demo(session: Session, *, once: bool, advertisers: int, ads: int) -> None:
+    """Simulator, consent, run, proof, summary, and what to try next."""
+    config = _config(None, advertisers=advertisers, ads=ads, seed=1, qps=10, latency_ms=0)
+    with _simulator(config) as url:
+        settings = replace(
+            Settings.load(session.environ),
+            tiktok_url=f"{url}/open_api/v1.3",
+            tiktok_auth_url=f"{url}/portal/auth",
+            tiktok_app_id=config.app_id,
+            tiktok_secret=type(Settings.load({}).tiktok_secret)(config.secret),
+        )
+        say(f"Simulated TikTok at {url}, with {advertisers} advertisers of {ads} ads.")
+        with Store.open(settings, clock=session.clock) as store:
+            have = Opened(session, settings, store)
+            _connected(have)
+            saved = save(store, Source(DEMO_DATASET, {}), session.clock())
+            report = watched(have, saved)
+            tell_report(saved, report)
+            _summarise(have, saved)
+            _tell_next(have, saved)
+        if not once and sys.stdin.isatty():
+            typer.prompt(
+                "The simulator goes on for you to try; Enter ends it", default="", show_default=False, err=True
+            )
+
+
+@contextmanager
+def _simulator(config: WorldConfig) -> Iterator[str]:
+    """The simulator in a thread of this process, at the demo's port or a free one."""
+    try:
+        listener = socket.create_server(("127.0.0.1", DEMO_PORT))
+    except OSError:
+        listener = socket.create_server(("127.0.0.1", 0))
+    address: list[str] = []
+    ready = threading.Event()
+    loop = asyncio.new_event_loop()
+
+    def tell(url: str) -> None:
+        address.append(url)
+        ready.set()
+
+    task = loop.create_task(serve_on(config, listener, tell))
+
+    def work() -> None:
+        try:
+            loop.run_until_complete(task)
+        except asyncio.CancelledError:
+            pass
+        finally:
+            loop.close()
+
+    thread = threading.Thread(target=work, name="simulator")
+    thread.start()
+    try:
+        ready.wait(30)
+        yield address[0]
+    finally:
+        loop.call_soon_threadsafe(task.cancel)
+        thread.join()
+        listener.close()
+
+
+def _connected(have: Opened) -> None:
+    """The demo account, through the consent page and the token exchange that a person's browser would go through."""
+
+    async def consent() -> tuple[str, str]:
+        async with Listener(new_state()) as listener:
+            settings = have.settings
+            page = consent_url(settings.tiktok_auth_url, settings.tiktok_app_id, listener.state, listener.redirect_uri)
+            await asyncio.gather(_allow(page), waiting := asyncio.ensure_future(listener.code(30)))
+            code = waiting.result()
+        pace = open_pace(settings)
+        try:
+            async with open_client(settings, pace, None) as client:
+                token = (await client.exchange(code)).access_token
+            async with open_client(settings, pace, token) as client:
+                return token, await owner_of(client)
+        finally:
+            pace.close()
+
+    token, owner = asyncio.run(consent())
+    account = _kept(have, token, owner)
+
+    async def advertisers() -> None:
+        pace = open_pace(have.settings)
+        try:
+            async with open_client(have.settings, pace, token) as client:
+                await refresh(client, have.store, account)
+        finally:
+            pace.close()
+
+    asyncio.run(advertisers())
+    say(f"Connected the account {account.name!r} through the simulated consent page.")
+
+
+async def _allow(page: str) -> None:
+    """Opens the consent page, ticks every advertiser, allows, and follows the redirect, as a browser would."""
+    async with httpx2.AsyncClient(trust_env=False) as browser:
+        form = (await browser.get(page)).text
+        fields = re.findall(r'name="([^"]+)" value="([^"]*)"', form)
+        hidden = {name: value for name, value in fields if name in ("app_id", "state", "redirect_uri")}
+        ids = re.findall(r'name="advertiser_id" value="([^"]*)" checked', form)
+        sent = await browser.post(page.split("?")[0], data={**hidden, "advertiser_id": ids, "decision": "allow"})
+        if sent.status_code not in (302, 303):
+            raise StopError(f"The simulated consent page answered {sent.status_code}.")
+        await browser.get(sent.headers["location"])
+
+
+def _kept(have: Opened, token: str, owner: str) -> Account:
+    known = next((one for one in have.store.accounts.list() if one.name == DEMO_ACCOUNT), None)
+    where = {"app_id": have.settings.tiktok_app_id, "base_url": have.settings.tiktok_url, "owner": owner}
+    if known is None:
+        return have.store.accounts.add(DEMO_ACCOUNT, token=token, **where)
+    if "127.0.0.1" not in known.base_url:
+        raise InputError(
+            f"The account {DEMO_ACCOUNT!r} is a real one; rename it first: adreel accounts rename demo NAME"
+        )
+    return have.store.accounts.set_token(known, token, **where)
+
+
+def _summarise(have: Opened, saved: SavedDataset) -> None:
+    with Lake(have.settings.lake_url).connect({saved.slug: saved.table_slug}) as connection:
+        answer = connection.sql(SUMMARY.format(table=saved.slug))
+        print_table(answer.columns, answer.fetchall(), title="The last 30 days, by advertiser")
+
+
+def _tell_next(have: Opened, saved: SavedDataset) -> None:
+    command = Path(sys.argv[0])
+    name = str(command.relative_to(Path.cwd())) if command.is_relative_to(Path.cwd()) else command.name
+    table = Lake(have.settings.lake_url).table_url(saved.table_slug)
+    say(NEXT.format(table=table, adreel=name, slug=saved.slug))
+
+
+NEXT = """\
+The table lies at {table}
+Three things to try next:
+  {adreel} query "select stat_time_day, sum(clicks) from {slug} group by 1 order by 1"
+  {adreel} export {slug} -o spend.xlsx
+  {adreel} simulate     (and in another shell: {adreel} run {slug}; {adreel} versions {slug}; {adreel} diff {slug} V1 V2)"""

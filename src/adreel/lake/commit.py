@@ -1,0 +1,430 @@
+"""One run into its table: one new version or none, by the dataset's update method."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from deltalake import CommitProperties, Schema, TableFeatures, Transaction
+from deltalake.exceptions import DeltaError
+from deltalake.transaction import AddAction, RemoveAction, create_table_with_add_actions
+
+from adreel.errors import BusyError, InputError, StorageError
+from adreel.lake.columns import conform, joined
+from adreel.lake.files import GROUP_ROWS, DataFile, FileWriter, Range, read_file
+from adreel.lake.place import Place
+from adreel.lake.tables import NOTE, TableState, find_table, read_commit
+from adreel.lake.windows import Leaving, Window
+
+ATTEMPTS = 5
+"""Tries of a commit when other writers are faster each time."""
+
+SMALL_FILES = 16
+"""Files of less than a row group that a table may gather before a commit puts them together."""
+
+TABLE_PROPERTIES: Mapping[str, str | None] = MappingProxyType(
+    # Earlier versions are promised until `vacuum` is asked for, so Delta's own clean-up of its log stays off.
+    {"delta.enableExpiredLogCleanup": "false", "delta.logRetentionDuration": "interval 36500 days"}
+)
+
+
+class Method(StrEnum):
+    """How new rows and the rows of the table come together."""
+
+    REPLACE = "replace"
+    APPEND = "append"
+    UPSERT = "upsert"
+    PARTITION = "partition"
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """What a commit does.
+
+    `schema` has the columns of the new rows, with title and description as field metadata. `windows` are the
+    advertiser-days that the run read whole: with PARTITION their rows are replaced whole, or all rows of their
+    advertisers if there is no `day_column`. Rows of days before `keep_from` leave with any method.
+    """
+
+    run_id: str
+    method: Method
+    schema: Any
+    key: tuple[str, ...] = ()
+    day_column: str | None = None
+    windows: tuple[Window, ...] = ()
+    keep_from: date | None = None
+    reset_schema: bool = False
+    advertiser_column: str = "advertiser_id"
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """What a commit did; counts are None where the method does not know them.
+
+    `changed` are rows whose key was there before, whether or not their values differ. `repeated`: the run had been
+    committed before, and nothing was done now.
+    """
+
+    version: int
+    rows_in: int
+    rows_after: int
+    added: int | None
+    changed: int | None
+    removed: int | None
+    repeated: bool = False
+
+
+class Landing:
+    """Commits one run to one table."""
+
+    def __init__(
+        self, place: Place, slug: str, batches: Callable[[], Any], write: Write, clock: Callable[[], datetime]
+    ) -> None:
+        self._place = place
+        self._slug = slug
+        self._batches = batches
+        self._write = write
+        self._clock = clock
+        self._leaving = Leaving(
+            write.windows if write.method is Method.PARTITION else (),
+            write.keep_from,
+            write.day_column,
+            write.advertiser_column,
+        )
+        key = write.key if write.method is Method.UPSERT else ()
+        self._ranged = tuple(dict.fromkeys((*self._leaving.columns, *key)))
+        self._what = f"the table {slug}"
+
+    def land(self) -> Commit:
+        """Commits, unless the run was committed before. Raises what `Lake.commit` says."""
+        _check(self._write)
+        for _ in range(ATTEMPTS):
+            table = find_table(self._place, self._slug)
+            done = self._done(table)
+            if done is not None:
+                return done
+            schema = joined(
+                self._slug, table.schema if table else None, self._write.schema, reset=self._write.reset_schema
+            )
+            if table is not None and _needs_feature(table, schema):
+                self._add_feature(table)
+                continue
+            landed = self._attempt(table, schema)
+            if landed is not None:
+                return landed
+        raise BusyError(
+            f"Other processes changed the table {self._slug} in each of {ATTEMPTS} attempts to commit run "
+            f"{self._write.run_id}; the table is as they left it. Run again when they are done."
+        )
+
+    def _done(self, table: TableState | None) -> Commit | None:
+        """The commit of this run that is in the table already."""
+        version = table.delta.transaction_version(self._write.run_id) if table else None
+        if version is None:
+            return None
+        with self._place.guard(self._what):
+            actions = read_commit(self._place, self._slug, version)
+        note = next(action["commitInfo"] for action in actions if "commitInfo" in action)[NOTE]
+        counts = (note[name] for name in ("rows_in", "rows", "added", "changed", "removed"))
+        return Commit(version, *counts, repeated=True)
+
+    def _add_feature(self, table: TableState) -> None:
+        """Makes the table one that may hold wall clock hours, which Delta Lake wants said beforehand.
+
+        This takes a version of its own, without any change of rows. It is met only when a table without hours gets
+        its first column of them.
+        """
+        with suppress(DeltaError), self._place.guard(self._what):
+            table.delta.alter.add_feature(
+                TableFeatures.TimestampWithoutTimezone, allow_protocol_versions_increase=True
+            )
+
+    def _attempt(self, table: TableState | None, schema: Any) -> Commit | None:
+        """One try; None if another writer was faster."""
+        writer = FileWriter(self._place, self._slug, schema, self._ranged)
+        try:
+            with self._place.guard(self._what):
+                change = self._prepare(table, schema, writer)
+        except BaseException:
+            _discard(writer)
+            raise
+        return self._put(table, schema, writer, change)
+
+    # -- the new files
+
+    def _prepare(self, table: TableState | None, schema: Any, writer: FileWriter) -> _Change:
+        """Writes the files of the new version and says which old ones stay."""
+        rows_in, written = self._take_in(schema, writer)
+        writer.end_file()
+        incoming = tuple(writer.files)
+        rows_before = table.rows if table else 0
+        if table is None or self._write.method is Method.REPLACE:
+            changed = 0 if table is None else None
+            return _Change((), rows_in, written, written, changed, rows_before)
+        leavers, matched = self._leavers(table, schema, incoming)
+        kept = self._carry_over(table, schema, writer, leavers)
+        left = sum(int(mask.sum()) for mask in leavers.values())
+        rows_after = rows_before - left + written
+        changed = None if self._write.method is Method.PARTITION else matched
+        return _Change(kept, rows_in, rows_after, written - matched, changed, left - matched)
+
+    def _take_in(self, schema: Any, writer: FileWriter) -> tuple[int, int]:
+        """Writes the new rows; how many came, and how many are of days to keep."""
+        came = written = 0
+        for raw in self._batches():
+            came += raw.num_rows
+            batch = conform(raw, schema)
+            if self._write.keep_from:
+                batch = batch.filter(pc.invert(self._leaving.expired(batch)))
+            if self._write.method is Method.PARTITION:
+                self._refuse_outside(batch)
+            written += batch.num_rows
+            writer.write(batch)
+        return came, written
+
+    def _refuse_outside(self, batch: Any) -> None:
+        inside = pc.sum(self._leaving.inside(batch)).as_py() or 0
+        if inside < batch.num_rows:
+            raise InputError(
+                f"{batch.num_rows - inside} new rows of run {self._write.run_id} are of days or advertisers that the "
+                f"run did not read whole, and would be doubled by the next run; the table {self._slug} is as it was."
+            )
+
+    def _leavers(
+        self, table: TableState, schema: Any, incoming: tuple[DataFile, ...]
+    ) -> tuple[dict[str, np.ndarray[Any, Any]], int]:
+        """For each file with rows that leave, which they are; and how many of the new rows have the key of one."""
+        leavers = {
+            file.path: mask
+            for file in table.files
+            if self._leaving.may_touch(file) and (mask := self._mask(schema, file)).any()
+        }
+        if self._write.method is not Method.UPSERT or not incoming:
+            return leavers, 0
+        return leavers, self._match(table, schema, incoming, leavers)
+
+    def _mask(self, schema: Any, file: DataFile) -> np.ndarray[Any, Any]:
+        """For each row of the file whether it leaves by its day or advertiser."""
+        looked_at = pa.schema([schema.field(name) for name in self._leaving.columns])
+        batches = read_file(self._place, self._slug, file, looked_at)
+        masks = [self._leaving.mask(batch).to_numpy(zero_copy_only=False) for batch in batches]
+        return np.concatenate(masks) if masks else np.zeros(0, bool)
+
+    def _match(
+        self,
+        table: TableState,
+        schema: Any,
+        incoming: tuple[DataFile, ...],
+        leavers: dict[str, np.ndarray[Any, Any]],
+    ) -> int:
+        """Adds the rows with the keys of new rows to `leavers`; how many new rows have the key of one."""
+        # Imported here: DuckDB takes 35 MB and 0.15 s of processor time, and upsert alone needs it.
+        from adreel.lake.keys import matches
+
+        keys = pa.schema([schema.field(name) for name in self._write.key])
+        self._refuse_faults(keys, incoming)
+        old = tuple(file for file in table.files if _may_match(file, incoming, self._write.key))
+        if not old:
+            return 0
+        matched = np.zeros(sum(file.rows for file in incoming), bool)
+        masks = [leavers.get(file.path, np.zeros(file.rows, bool)) for file in old]
+        for files, rows, news in matches(
+            lambda: self._key_reader(incoming, keys, running=True), lambda: self._key_reader(old, keys), self._write.key
+        ):
+            matched[news] = True
+            for number in np.unique(files):
+                masks[number][rows[files == number]] = True
+        leavers |= {file.path: mask for file, mask in zip(old, masks, strict=True) if mask.any()}
+        return int(matched.sum())
+
+    def _refuse_faults(self, keys: Any, incoming: tuple[DataFile, ...]) -> None:
+        from adreel.lake.keys import key_faults
+
+        faults = key_faults(lambda: self._key_reader(incoming, keys), self._write.key)
+        if not faults:
+            return
+        shown = ", ".join(f"{name}={value}" for name, value in faults.examples[0].items() if name != "rows")
+        raise InputError(
+            f"The key ({', '.join(self._write.key)}) does not name each new row of the table {self._slug} once: "
+            f"{faults.repeated} keys are repeated and {faults.nulls} rows have none, such as {shown}. Choose another "
+            "key or update method; the table is as it was."
+        )
+
+    def _key_reader(self, files: tuple[DataFile, ...], keys: Any, *, running: bool = False) -> Any:
+        """The key columns of files, with the number of the file, and of the row in its file or `running` on."""
+        schema = keys.append(pa.field("file", pa.int32())).append(pa.field("row", pa.int64()))
+        return pa.RecordBatchReader.from_batches(schema, self._numbered(files, keys, schema, running=running))
+
+    def _numbered(self, files: tuple[DataFile, ...], keys: Any, schema: Any, *, running: bool) -> Iterator[Any]:
+        row = 0
+        for number, file in enumerate(files):
+            row = row if running else 0
+            for batch in read_file(self._place, self._slug, file, keys):
+                place = pa.array(np.full(batch.num_rows, number, np.int32))
+                rows = pa.array(np.arange(row, row + batch.num_rows))
+                yield pa.RecordBatch.from_arrays([*batch.columns, place, rows], schema=schema)
+                row += batch.num_rows
+
+    def _carry_over(
+        self, table: TableState, schema: Any, writer: FileWriter, leavers: Mapping[str, np.ndarray[Any, Any]]
+    ) -> tuple[DataFile, ...]:
+        """Writes anew what stays of files that cannot stay as they are; returns the files that can."""
+        grown = not schema.equals(table.schema)
+        stay = [file for file in table.files if file.path not in leavers]
+        small = [file for file in stay if file.rows < GROUP_ROWS]
+        gathered = {file.path for file in small} if len(small) >= SMALL_FILES else set()
+        kept = []
+        for file in table.files:
+            if file.path not in leavers and not grown and file.path not in gathered:
+                kept.append(file)
+                continue
+            self._copy(file, schema, writer, leavers.get(file.path))
+        writer.end_file()
+        return tuple(kept)
+
+    def _copy(self, file: DataFile, schema: Any, writer: FileWriter, leaves: np.ndarray[Any, Any] | None) -> None:
+        if leaves is not None and leaves.all():
+            return
+        row = 0
+        for batch in read_file(self._place, self._slug, file, schema):
+            stay = None if leaves is None else pa.array(~leaves[row : row + batch.num_rows])
+            row += batch.num_rows
+            writer.write(batch if stay is None else batch.filter(stay))
+
+    # -- the commit
+
+    def _put(self, table: TableState | None, schema: Any, writer: FileWriter, change: _Change) -> Commit | None:
+        """Puts the version into the log; None, with the new files removed, if another writer took its number."""
+        version = table.version + 1 if table else 0
+        commit = Commit(version, change.rows_in, change.rows_after, change.added, change.changed, change.removed)
+        try:
+            self._put_into_log(table, schema, writer.files, change, commit)
+        except (DeltaError, OSError) as error:
+            # What a store answers does not tell for sure whether the commit is there: the log does. While that
+            # cannot be read the new files stay, as the log may refer to them.
+            seen = find_table(self._place, self._slug)
+            landed = self._done(seen)
+            if landed is not None:
+                return replace(landed, repeated=False)
+            _discard(writer)
+            if seen is not None and seen.version >= version:
+                return None
+            raise self._place.fault(error, self._what) from None
+        return commit
+
+    def _put_into_log(
+        self, table: TableState | None, schema: Any, added: list[DataFile], change: _Change, commit: Commit
+    ) -> None:
+        now = int(self._clock().timestamp() * 1000)
+        # No retries by delta-rs: it would put this change on top of another writer's without looking at its rows.
+        properties = CommitProperties(
+            custom_metadata={NOTE: self._note(commit)},
+            max_commit_retries=0,
+            app_transactions=[Transaction(self._write.run_id, commit.version)],
+        )
+        adds = [AddAction(file.path, file.size, {}, now, True, file.stats()) for file in added]
+        delta_schema = Schema.from_arrow(schema)
+        if table is None:
+            create_table_with_add_actions(
+                self._place.table_url(self._slug),
+                delta_schema,
+                adds,
+                configuration=TABLE_PROPERTIES,
+                storage_options=self._place.delta_options,
+                commit_properties=properties,
+            )
+            return
+        stay = {file.path for file in change.kept}
+        removes = [
+            RemoveAction(file.path, True, now, file.size, {}) for file in table.files if file.path not in stay
+        ]
+        # "overwrite" takes all files out by itself and is the one mode that can change the columns.
+        if change.kept or schema.equals(table.schema, check_metadata=True):
+            table.delta.create_write_transaction([*adds, *removes], "append", delta_schema, commit_properties=properties)
+        else:
+            table.delta.create_write_transaction(adds, "overwrite", delta_schema, commit_properties=properties)
+
+    def _note(self, commit: Commit) -> dict[str, Any]:
+        """What the version keeps of its run."""
+        return {
+            "run": self._write.run_id,
+            "method": str(self._write.method),
+            "key": list(self._write.key),
+            "day_column": self._write.day_column,
+            "rows": commit.rows_after,
+            "rows_in": commit.rows_in,
+            "added": commit.added,
+            "changed": commit.changed,
+            "removed": commit.removed,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """What a new version is made of, beside the new files: the old files that stay, and its counts."""
+
+    kept: tuple[DataFile, ...]
+    rows_in: int
+    rows_after: int
+    added: int | None
+    changed: int | None
+    removed: int | None
+
+
+def _check(write: Write) -> None:
+    """Raises InputError for a write that cannot be done whatever the table holds."""
+    names = write.schema.names
+    needed: list[str] = []
+    if write.method is Method.APPEND and write.reset_schema:
+        raise InputError("reset_schema cannot go with append, whose older rows keep their columns; choose another.")
+    if write.method is Method.UPSERT:
+        if not write.key:
+            raise InputError("upsert needs a key: name the columns that name a row, or choose another update method.")
+        needed += write.key
+    if write.method is Method.PARTITION:
+        needed.append(write.advertiser_column)
+    if write.keep_from and not write.day_column:
+        raise InputError("A rolling window of days needs a day column; leave it out, or ask for daily figures.")
+    needed += [write.day_column] if write.day_column else []
+    missing = [name for name in needed if name not in names]
+    if missing:
+        raise InputError(f"{write.method} needs the columns {', '.join(missing)}, which the new rows do not have.")
+    if write.day_column and not _is_day(write.schema.field(write.day_column).type):
+        raise InputError(f"Column {write.day_column} holds no days; {write.method} needs a day or an hour there.")
+
+
+def _is_day(kind: Any) -> bool:
+    return bool(pa.types.is_date32(kind) or pa.types.is_timestamp(kind))
+
+
+def _needs_feature(table: TableState, schema: Any) -> bool:
+    """Whether the schema has wall clock hours and the table may not have them yet."""
+    hours = any(pa.types.is_timestamp(field.type) and field.type.tz is None for field in schema)
+    return hours and "timestampNtz" not in (table.delta.protocol().reader_features or [])
+
+
+def _may_match(file: DataFile, incoming: tuple[DataFile, ...], key: tuple[str, ...]) -> bool:
+    """Whether a file may have keys of the new files, judged by their ranges."""
+    return any(
+        all(_overlap(file.ranges.get(name), new.ranges.get(name)) for name in key) for new in incoming
+    )
+
+
+def _overlap(one: Range | None, other: Range | None) -> bool:
+    if one is None or other is None or type(one[0]) is not type(other[0]):
+        return True
+    return bool(one[0] <= other[1] and other[0] <= one[1])
+
+
+def _discard(writer: FileWriter) -> None:
+    """Removes files that no commit refers to; what cannot be removed now goes with the next vacuum."""
+    with suppress(OSError, StorageError):
+        writer.discard()

@@ -1,0 +1,153 @@
+"""Run parts: what a run has read so far, as Arrow files that survive a crash, and small notes beside them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.ipc
+
+from adreel.errors import NotFoundError
+from adreel.lake.columns import conform
+from adreel.lake.place import RUNS, Place, checked
+
+_PART = ".arrow"
+_NOTE = ".json"
+_ROWS = b"adreel.rows"
+_FACTS = b"adreel.facts"
+_PLAIN = pa.ipc.IpcReadOptions(use_threads=False)
+_LZ4 = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
+
+
+@dataclass(frozen=True, slots=True)
+class PartInfo:
+    """What is known of a part without reading its rows."""
+
+    name: str
+    rows: int
+    facts: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+
+
+def write_part(place: Place, run_id: str, name: str, rows: Any, facts: Mapping[str, Any]) -> PartInfo:
+    """Puts a pyarrow Table or RecordBatch there whole or not at all; a part of that name is replaced."""
+    noted = {_ROWS: str(rows.num_rows).encode(), _FACTS: json.dumps(dict(facts)).encode()}
+    table = rows.replace_schema_metadata(noted)
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_file(sink, table.schema, options=_LZ4) as writer:
+        writer.write(table)
+    with place.guard(f"the parts of run {run_id}"):
+        place.write(_path(run_id, name) + _PART, sink.getvalue())
+    return PartInfo(name, rows.num_rows, facts)
+
+
+def list_parts(place: Place, run_id: str, prefix: str) -> tuple[str, ...]:
+    """The names of the run's parts that begin with `prefix`, in order."""
+    root = f"{RUNS}/{checked(run_id)}"
+    with place.guard(f"the parts of run {run_id}"):
+        found = place.found(f"{root}/{prefix.rpartition('/')[0]}".rstrip("/"))
+    names = (info.path.removeprefix(f"{root}/") for info in found if info.is_file and info.path.endswith(_PART))
+    return tuple(sorted(name.removesuffix(_PART) for name in names if name.startswith(prefix)))
+
+
+def has_part(place: Place, run_id: str, name: str) -> bool:
+    """Whether the run has such a part."""
+    with place.guard(f"the parts of run {run_id}"):
+        return place.exists(_path(run_id, name) + _PART)
+
+
+def read_part_info(place: Place, run_id: str, name: str) -> PartInfo:
+    """What is known of a part, from the end of its file. Raises NotFoundError."""
+    with place.guard(f"part {name} of run {run_id}"):
+        try:
+            with place.files.open_input_file(_path(run_id, name) + _PART) as file:
+                noted = pa.ipc.open_file(file, options=_PLAIN).schema.metadata
+        except FileNotFoundError:
+            raise NotFoundError(f"Run {run_id} has no part {name} in {place.url}.") from None
+    return PartInfo(name, int(noted[_ROWS]), json.loads(noted[_FACTS]))
+
+
+def read_parts(place: Place, run_id: str, prefix: str, schema: Any | None) -> Any:
+    """The rows of the parts as a RecordBatchReader that holds one part at a time, in the order of the names.
+
+    Every batch has `schema`: columns that a part lacks are null. Without one the first part's schema is taken.
+    """
+    names = list_parts(place, run_id, prefix)
+    if schema is None:
+        schema = _first_schema(place, run_id, names)
+    return pa.RecordBatchReader.from_batches(schema, _batches(place, run_id, names, schema))
+
+
+def parts_dataset(place: Place, run_id: str, prefix: str, schema: Any | None) -> Any:
+    """The parts as one pyarrow dataset."""
+    # Imported here: 25 MB that a plain run does not need.
+    import pyarrow.dataset as pa_dataset
+
+    names = list_parts(place, run_id, prefix)
+    if schema is None:
+        schema = _first_schema(place, run_id, names)
+    with place.guard(f"the parts of run {run_id}"):
+        paths = [_path(run_id, name) + _PART for name in names]
+        plain = schema.remove_metadata()
+        return pa_dataset.dataset(paths, schema=plain, format="ipc", filesystem=place.files)
+
+
+def drop_parts(place: Place, run_id: str, prefix: str) -> None:
+    """Removes the parts whose names begin with `prefix`."""
+    names = list_parts(place, run_id, prefix)
+    with place.guard(f"the parts of run {run_id}"):
+        place.delete([_path(run_id, name) + _PART for name in names])
+
+
+def write_note(place: Place, run_id: str, name: str, value: Any) -> None:
+    """Puts a JSON value beside the parts; a note of that name is replaced."""
+    with place.guard(f"the notes of run {run_id}"):
+        place.write(_path(run_id, name) + _NOTE, json.dumps(value, ensure_ascii=False).encode())
+
+
+def read_note(place: Place, run_id: str, name: str) -> Any | None:
+    """The JSON value of that name, or None."""
+    with place.guard(f"the notes of run {run_id}"):
+        try:
+            return json.loads(place.read(_path(run_id, name) + _NOTE).to_pybytes())
+        except FileNotFoundError:
+            return None
+
+
+def list_runs(place: Place) -> tuple[str, ...]:
+    """The runs that have parts or notes, in order."""
+    with place.guard("the parts of runs"):
+        return tuple(info.base_name for info in place.found(RUNS, recursive=False) if not info.is_file)
+
+
+def drop_run(place: Place, run_id: str) -> None:
+    """Removes all parts and notes of a run; there may be none."""
+    with place.guard(f"the parts of run {run_id}"):
+        place.delete_folder(f"{RUNS}/{checked(run_id)}")
+
+
+def _path(run_id: str, name: str) -> str:
+    return "/".join((RUNS, checked(run_id), *(checked(step) for step in name.split("/"))))
+
+
+def _first_schema(place: Place, run_id: str, names: tuple[str, ...]) -> Any:
+    if not names:
+        raise NotFoundError(f"Run {run_id} has no parts in {place.url}; run the dataset again.")
+    return next(_part_batches(place, run_id, names[0])).schema.remove_metadata()
+
+
+def _batches(place: Place, run_id: str, names: tuple[str, ...], schema: Any) -> Iterator[Any]:
+    for name in names:
+        for batch in _part_batches(place, run_id, name):
+            yield conform(batch, schema)
+
+
+def _part_batches(place: Place, run_id: str, name: str) -> Iterator[Any]:
+    """A part's batches; the file is read whole, which for pages is quicker than to map it."""
+    with place.guard(f"part {name} of run {run_id}"):
+        reader = pa.ipc.open_file(place.read(_path(run_id, name) + _PART), options=_PLAIN)
+        batches = [reader.get_batch(number) for number in range(reader.num_record_batches)]
+    yield from batches or [pa.RecordBatch.from_pylist([], reader.schema)]

@@ -1,0 +1,234 @@
+"""Where the lake is: a folder or an object store, behind one file system, with storage faults in plain words."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+import pyarrow as pa
+import pyarrow.fs as pa_fs
+from deltalake.exceptions import DeltaError
+
+from adreel.errors import InputError, StorageError
+
+RUNS = "_runs"
+"""The folder of run parts under the root; table names never begin with an underscore."""
+
+CONNECT_SECONDS = 5
+REQUEST_SECONDS = 60
+ATTEMPTS = 3
+"""Tries of a request to an object store: a store that is away is told of within seconds, not minutes."""
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=-]*")
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_AZURE = frozenset({"az", "azure", "abfs", "abfss", "adl"})
+_SCHEMES = frozenset({"s3", "s3a", "gs", *_AZURE})
+
+
+class Place:
+    """The root of a lake. `files` holds everything under it, whichever kind of store it is."""
+
+    def __init__(self, url: str, environ: Mapping[str, str]) -> None:
+        """Raises InputError if `url` is no folder, file://, s3://, gs:// or az:// address; touches no disk."""
+        self.folder = _folder(url)
+        self.url = str(self.folder) if self.folder else url.rstrip("/")
+        self._environ = environ
+        self._files: Any = None
+        if self.folder is not None and "%" in self.url:
+            raise InputError(f"{self.url} has a % in its name, which Delta Lake takes for a code; choose another.")
+        if self.folder is None and urlsplit(url).scheme not in _SCHEMES:
+            raise InputError(f"{url!r} is no address of a lake; give a folder, or file://, s3://, gs:// or az:// …")
+
+    @property
+    def files(self) -> Any:
+        """The pyarrow file system whose root is the lake's root."""
+        if self._files is None:
+            if self.folder is not None:
+                store, root = pa_fs.LocalFileSystem(), str(self.folder)
+            else:
+                store, root = _object_store(self.url, self._environ)
+            self._files = pa_fs.SubTreeFileSystem(root, store)
+        return self._files
+
+    def table_url(self, slug: str) -> str:
+        """The address of a dataset's table. Raises InputError for a name that is no table's."""
+        return f"{self.url}/{checked(slug)}"
+
+    @property
+    def delta_options(self) -> dict[str, str]:
+        """What delta-rs is told of the object store; the rest it reads from the environment itself."""
+        if self.folder is not None:
+            return {}
+        options = {
+            "connect_timeout": f"{CONNECT_SECONDS}s",
+            "timeout": f"{REQUEST_SECONDS}s",
+            "max_retries": str(ATTEMPTS - 1),
+            "retry_timeout": f"{REQUEST_SECONDS}s",
+        }
+        endpoint = _s3_endpoint(self._environ)
+        if endpoint and urlsplit(self.url).scheme in ("s3", "s3a"):
+            options |= {"aws_endpoint": endpoint, "aws_allow_http": str(endpoint.startswith("http:")).lower()}
+        return options
+
+    def write(self, path: str, data: Any) -> None:
+        """Puts a small file there whole or not at all: renamed into place, or put as one object."""
+        if self.folder is None:
+            with self.files.open_output_stream(path) as stream:
+                stream.write(data)
+            return
+        self.files.create_dir(path.rpartition("/")[0], recursive=True)
+        partial = f"{path}.{secrets.token_hex(4)}.tmp"
+        try:
+            with self.files.open_output_stream(partial) as stream:
+                stream.write(data)
+            self.files.move(partial, path)
+        except BaseException:
+            self.delete([partial])
+            raise
+
+    def read(self, path: str) -> Any:
+        """A file's bytes as a buffer; raises FileNotFoundError."""
+        with self.files.open_input_stream(path) as stream:
+            return stream.read_buffer()
+
+    def exists(self, path: str) -> bool:
+        """Whether there is such a file."""
+        return bool(self.files.get_file_info(path).is_file)
+
+    def found(self, folder: str, *, recursive: bool = True) -> list[Any]:
+        """Pyarrow's FileInfo of what lies in a folder, in the order of the paths; empty if there is no such folder."""
+        selector = pa_fs.FileSelector(folder, recursive=recursive, allow_not_found=True)
+        return sorted(self.files.get_file_info(selector), key=lambda info: str(info.path))
+
+    def delete(self, paths: list[str]) -> None:
+        """Removes files that may be gone already."""
+        for path in paths:
+            with suppress(FileNotFoundError):
+                self.files.delete_file(path)
+
+    def delete_folder(self, path: str) -> None:
+        """Removes a folder with all that is in it; it may be gone already."""
+        with suppress(FileNotFoundError):
+            self.files.delete_dir(path)
+
+    def flush(self, path: str) -> None:
+        """Makes sure that a local file survives a power cut, before anything refers to it."""
+        if self.folder is not None:
+            number = os.open(self.folder / path, os.O_RDONLY)
+            try:
+                os.fsync(number)
+            finally:
+                os.close(number)
+
+    @contextmanager
+    def guard(self, what: str) -> Iterator[None]:
+        """Turns faults of the disk, the store and the files into StorageError; `what` begins its sentence."""
+        try:
+            yield
+        except (OSError, DeltaError, pa.ArrowException) as error:
+            # Without the cause: texts of object stores may hold signed addresses.
+            raise self.fault(error, what) from None
+
+    def fault(self, error: Exception, what: str) -> StorageError:
+        """The StorageError for a fault met while working on `what`."""
+        reason, number = _reason(error)
+        if number in _FULL:
+            return StorageError(f"No space is left for {what} at {self.url} ({reason}); free some, then run again.")
+        if self.folder is None and isinstance(error, OSError) and not isinstance(error, FileNotFoundError):
+            return StorageError(
+                f"There is no reaching {what} at {self.url} ({reason}); check the address, the credentials and the "
+                "network, then run again."
+            )
+        if number in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
+            return StorageError(
+                f"There is no access to {what} at {self.url} ({reason}); make the folder readable and writable for "
+                "the user who runs adreel, or choose another lake."
+            )
+        return StorageError(
+            f"The files of {what} at {self.url} are damaged or missing ({reason}); restore them from a backup, or "
+            "delete the dataset's table and run the dataset again."
+        )
+
+
+def checked(name: str) -> str:
+    """A name that can be a folder or file under the root. Raises InputError for any other."""
+    if not _NAME.fullmatch(name):
+        raise InputError(f"{name!r} cannot be the name of a table, run or part: letters, digits, . _ = - only.")
+    return name
+
+
+def _folder(url: str) -> Path | None:
+    if "://" not in url:
+        return Path(url).expanduser().absolute()
+    parts = urlsplit(url)
+    return Path(url2pathname(parts.path)) if parts.scheme == "file" else None
+
+
+def _s3_endpoint(environ: Mapping[str, str]) -> str | None:
+    names = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
+    return next((environ[name].rstrip("/") for name in names if environ.get(name)), None)
+
+
+def _object_store(url: str, environ: Mapping[str, str]) -> tuple[Any, str]:
+    """Pyarrow's file system for an object store and the root in it.
+
+    Not deltalake's own: its writer does not take pyarrow's buffers, and it holds the interpreter while it waits.
+    """
+    parts = urlsplit(url)
+    if parts.scheme == "gs":
+        limit = timedelta(seconds=REQUEST_SECONDS)
+        return pa_fs.GcsFileSystem(retry_time_limit=limit), parts.netloc + parts.path
+    if parts.scheme in _AZURE:
+        return _azure(parts.netloc, environ), parts.netloc.partition("@")[0] + parts.path
+    endpoint = _s3_endpoint(environ)
+    address = urlsplit(endpoint) if endpoint else None
+    store = pa_fs.S3FileSystem(
+        endpoint_override=address.netloc + address.path if address else None,
+        scheme=address.scheme if address else "https",
+        region=environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION"),
+        connect_timeout=CONNECT_SECONDS,
+        request_timeout=REQUEST_SECONDS,
+        retry_strategy=pa_fs.AwsStandardS3RetryStrategy(max_attempts=ATTEMPTS),
+        allow_delayed_open=True,
+    )
+    return store, parts.netloc + parts.path
+
+
+def _azure(netloc: str, environ: Mapping[str, str]) -> Any:
+    """Azure's file system: the account stands in abfss://container@account.… or in the environment."""
+    account = netloc.partition("@")[2].partition(".")[0] or environ.get("AZURE_STORAGE_ACCOUNT_NAME", "")
+    names = MappingProxyType(
+        {
+            "account_key": ("AZURE_STORAGE_ACCOUNT_KEY", "AZURE_STORAGE_ACCESS_KEY"),
+            "sas_token": ("AZURE_STORAGE_SAS_TOKEN", "AZURE_STORAGE_SAS_KEY"),
+            "tenant_id": ("AZURE_STORAGE_TENANT_ID", "AZURE_TENANT_ID"),
+            "client_id": ("AZURE_STORAGE_CLIENT_ID", "AZURE_CLIENT_ID"),
+            "client_secret": ("AZURE_STORAGE_CLIENT_SECRET", "AZURE_CLIENT_SECRET"),
+        }
+    )
+    given = {key: next((environ[name] for name in every if environ.get(name)), None) for key, every in names.items()}
+    return pa_fs.AzureFileSystem(account, **{key: value for key, value in given.items() if value})
+
+
+def _reason(error: Exception) -> tuple[str, int | None]:
+    """Why in one line without addresses' queries, and the system's error number if there is one."""
+    text = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
+    number = getattr(error, "errno", None)
+    stated = re.search(r"\((?:os )?error (\d+)\)|\[errno (\d+)\]|Errno (\d+)", text)
+    if number is None and stated:
+        number = int(next(group for group in stated.groups() if group))
+    if number is not None and 0 < number < 200:
+        return os.strerror(number), number
+    lines = [line.strip(" ↳\t") for line in text.splitlines() if line.strip() and not re.match(r"\s*(\d+:|at )", line)]
+    wanted = lines[-1] if "↳" in text else lines[0] if lines else type(error).__name__
+    return re.sub(r"\?\S*", "", wanted)[:200], None

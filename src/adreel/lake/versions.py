@@ -1,0 +1,153 @@
+"""A table's versions: which there are, and which files may go when history no longer promises some of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from adreel.errors import InputError, NotFoundError
+from adreel.lake.place import Place
+from adreel.lake.tables import LOG, NOTE, TableState, find_table, log_versions, open_table, read_commit
+
+ORPHAN_AGE = timedelta(days=2)
+"""Files that no commit refers to are left over from a writer that died once they are so old."""
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """The table as one run left it. `at` is aware UTC; `rows` are the rows of the whole table."""
+
+    number: int
+    at: datetime
+    method: str
+    run_id: str
+    rows: int
+    key: tuple[str, ...]
+    day_column: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Vacuumed:
+    """What a vacuum freed: versions no longer promised, and files with their bytes."""
+
+    versions: int
+    files: int
+    size: int
+
+
+def versions(place: Place, slug: str) -> tuple[Version, ...]:
+    """The versions that runs made and that can be read, newest first. Raises NotFoundError if there is no table."""
+    table = open_table(place, slug)
+    with place.guard(f"the table {slug}"):
+        records = table.delta.history()
+    return tuple(_version(record) for record in records if NOTE in record)
+
+
+def version_note(place: Place, slug: str, number: int) -> Version | None:
+    """One version; None if no run made it."""
+    with place.guard(f"the table {slug}"):
+        actions = read_commit(place, slug, number)
+    record = next(action["commitInfo"] for action in actions if "commitInfo" in action)
+    return _version(record | {"version": number}) if NOTE in record else None
+
+
+def vacuum(place: Place, slug: str, keep_days: int, keep_versions: int, now: datetime) -> Vacuumed:
+    """Removes what only versions need that are neither among the newest `keep_versions` nor `keep_days` young.
+
+    The latest version always stays. The log forgets a version before its first file goes, so that `versions` never
+    names one that cannot be read, wherever this stops. Raises InputError for negative numbers, NotFoundError if there
+    is no table.
+    """
+    if keep_days < 0 or keep_versions < 0:
+        raise InputError("A vacuum keeps 0 days and 0 versions or more; the latest version always stays.")
+    table = open_table(place, slug)
+    first = _first_kept(place, table, keep_days, keep_versions, now)
+    with place.guard(f"the table {slug}"):
+        needed, gone = _sorted_out(place, table, first)
+        forgotten = _forget(place, table, first)
+        return _remove(place, slug, needed, gone, forgotten, now)
+
+
+def _first_kept(place: Place, table: TableState, keep_days: int, keep_versions: int, now: datetime) -> int:
+    """The oldest version that stays; all after it do."""
+    found = versions(place, table.slug)
+    since = now - timedelta(days=keep_days)
+    kept = [one.number for order, one in enumerate(found) if order < keep_versions or one.at >= since]
+    return min([table.version, *kept])
+
+
+def _sorted_out(place: Place, table: TableState, first: int) -> tuple[set[str], set[str]]:
+    """The files that versions from `first` on need, and those that only earlier ones did."""
+    earliest = find_table(place, table.slug, first)
+    assert earliest is not None
+    needed = {file.path for file in earliest.files} | {file.path for file in table.files}
+    gone: set[str] = set()
+    for number in log_versions(place, table.slug):
+        actions = read_commit(place, table.slug, number)
+        if number > first:
+            needed |= set(_paths(actions, "add"))
+        else:
+            gone |= set(_paths(actions, "remove"))
+    return needed, gone - needed
+
+
+def _paths(actions: Iterable[dict[str, Any]], kind: str) -> Iterable[str]:
+    return (action[kind]["path"] for action in actions if kind in action)
+
+
+def _forget(place: Place, table: TableState, first: int) -> int:
+    """Shortens the log to begin at `first`; how many versions it forgot.
+
+    Without its commit a version can be read only from a checkpoint, so one is made first.
+    """
+    old = [number for number in log_versions(place, table.slug) if number < first]
+    if not old:
+        return 0
+    earliest = find_table(place, table.slug, first)
+    assert earliest is not None
+    earliest.delta.create_checkpoint()
+    table.delta.create_checkpoint()
+    names = [info.base_name for info in place.found(f"{table.slug}/{LOG}", recursive=False) if info.is_file]
+    outdated = [name for name in names if name[:20].isdigit() and int(name[:20]) < first]
+    # Newest first: wherever this stops, what is left of the log can still be read.
+    outdated.sort(key=lambda name: (-int(name[:20]), "checkpoint" in name))
+    place.delete([f"{table.slug}/{LOG}/{name}" for name in outdated])
+    return len(old)
+
+
+def _remove(place: Place, slug: str, needed: set[str], gone: set[str], forgotten: int, now: datetime) -> Vacuumed:
+    """Removes the files that nobody needs, with those that a dead writer left."""
+    files = size = 0
+    for info in place.found(slug, recursive=False):
+        orphan = info.mtime is None or now.astimezone(UTC) - info.mtime > ORPHAN_AGE
+        if not info.is_file or info.base_name in needed or not (info.base_name in gone or orphan):
+            continue
+        place.delete([info.path])
+        files += 1
+        size += info.size
+    return Vacuumed(forgotten, files, size)
+
+
+def _version(record: dict[str, Any]) -> Version:
+    note = record[NOTE]
+    return Version(
+        number=record["version"],
+        at=datetime.fromtimestamp(record["timestamp"] / 1000, UTC),
+        method=note["method"],
+        run_id=note["run"],
+        rows=note["rows"],
+        key=tuple(note["key"]),
+        day_column=note["day_column"],
+    )
+
+
+def open_version(place: Place, slug: str, number: int) -> tuple[TableState, Version]:
+    """A version's table and what its run noted. Raises NotFoundError if there is no such version of a run."""
+    table = open_table(place, slug, number)
+    note = version_note(place, slug, number)
+    if note is None:
+        there = ", ".join(str(one.number) for one in reversed(versions(place, slug)))
+        raise NotFoundError(f"The table {slug} has no version {number} of a run; there are {there or 'none'}.")
+    return table, note

@@ -1,0 +1,131 @@
+"""The advertiser-days that a run read whole, and which rows of a table stand in them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from adreel.lake.columns import day_of
+from adreel.lake.files import DataFile, Range
+
+_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Advertisers and the days, both ends included and each in the advertiser's own zone, that were read of them."""
+
+    advertiser_ids: frozenset[str]
+    start: date
+    end: date
+
+
+class Leaving:
+    """Rows that leave a table: those of the windows, and those of days before `keep_from`.
+
+    Without a day column the windows' advertisers leave whole.
+    """
+
+    def __init__(
+        self, windows: Iterable[Window], keep_from: date | None, day_column: str | None, advertiser_column: str
+    ) -> None:
+        self._spans = _spans(windows) if day_column else {None: _advertisers(windows)}
+        self._keep_from = keep_from
+        self._day_column = day_column
+        self._advertiser_column = advertiser_column
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that `mask` looks at."""
+        return tuple(name for name in (self._day_column, self._advertiser_column) if name)
+
+    def mask(self, batch: Any) -> Any:
+        """For each row of the batch whether it leaves; a row without a day or advertiser stands in no window."""
+        days = day_of(batch.column(self._day_column)) if self._day_column else None
+        found = self._expired(days, batch.num_rows)
+        return pc.or_(found, self.inside(batch))
+
+    def inside(self, batch: Any) -> Any:
+        """For each row of the batch whether a window holds it."""
+        found = pa.repeat(pa.scalar(False), batch.num_rows)
+        days = day_of(batch.column(self._day_column)) if self._day_column else None
+        bounds = pc.min_max(days) if days is not None else None
+        advertisers = batch.column(self._advertiser_column) if self._spans else None
+        for span, ids in self._spans.items():
+            if span and (not bounds["min"].is_valid or not _meet(span, (bounds["min"].as_py(), bounds["max"].as_py()))):
+                continue
+            here = pc.is_in(advertisers, value_set=ids)
+            if span:
+                here = pc.and_(here, pc.and_(pc.greater_equal(days, span[0]), pc.less_equal(days, span[1])))
+            found = pc.or_(found, pc.fill_null(here, False))
+        return found
+
+    def expired(self, batch: Any) -> Any:
+        """For each row of the batch whether its day is before `keep_from`."""
+        days = day_of(batch.column(self._day_column)) if self._day_column else None
+        return self._expired(days, batch.num_rows)
+
+    def may_touch(self, file: DataFile) -> bool:
+        """Whether rows of the file may leave, judged by its ranges."""
+        days = _as_days(file.ranges.get(self._day_column or ""))
+        if self._keep_from and (days is None or days[0] < self._keep_from):
+            return True
+        advertisers = file.ranges.get(self._advertiser_column)
+        return any(
+            (span is None or days is None or _meet(span, days))
+            and (advertisers is None or pc.any(_between(ids, advertisers)).as_py())
+            for span, ids in self._spans.items()
+        )
+
+    def _expired(self, days: Any, rows: int) -> Any:
+        if self._keep_from is None or days is None:
+            return pa.repeat(pa.scalar(False), rows)
+        return pc.fill_null(pc.less(days, self._keep_from), False)
+
+
+def _advertisers(windows: Iterable[Window]) -> Any:
+    return pa.array(sorted({one for window in windows for one in window.advertiser_ids}), pa.string())
+
+
+def _spans(windows: Iterable[Window]) -> dict[Any, Any]:
+    """The advertisers of each unbroken span of days, so that many windows of one range cost one look."""
+    days: dict[str, list[tuple[date, date]]] = defaultdict(list)
+    for window in windows:
+        for advertiser in window.advertiser_ids:
+            days[advertiser].append((window.start, window.end))
+    found: dict[tuple[date, date], list[str]] = defaultdict(list)
+    for advertiser, spans in days.items():
+        for span in _unbroken(spans):
+            found[span].append(advertiser)
+    return {span: pa.array(sorted(ids), pa.string()) for span, ids in found.items()}
+
+
+def _unbroken(spans: list[tuple[date, date]]) -> list[tuple[date, date]]:
+    found: list[tuple[date, date]] = []
+    for start, end in sorted(spans):
+        if found and start <= found[-1][1] + _DAY:
+            found[-1] = (found[-1][0], max(found[-1][1], end))
+        else:
+            found.append((start, end))
+    return found
+
+
+def _meet(one: Range, other: Range) -> bool:
+    return bool(one[0] <= other[1] and other[0] <= one[1])
+
+
+def _between(ids: Any, bounds: Range) -> Any:
+    return pc.and_(pc.greater_equal(ids, bounds[0]), pc.less_equal(ids, bounds[1]))
+
+
+def _as_days(bounds: Range | None) -> Range | None:
+    if bounds is None:
+        return None
+    least, most = (bound.date() if isinstance(bound, datetime) else bound for bound in bounds)
+    return (least, most)

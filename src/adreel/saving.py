@@ -1,0 +1,122 @@
+"""Dataset files into the store: made, changed, found again, and written back as a file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import yaml
+
+from adreel import catalog, menus
+from adreel.dataset import Dataset, Method, Source, parse
+from adreel.errors import InputError, NotFoundError
+from adreel.schema import key
+from adreel.store import Account, SavedDataset, Store
+
+
+def save(store: Store, source: Source, now: datetime) -> SavedDataset:
+    """The dataset of that name, made or changed to what the file says.
+
+    Raises DatasetError with every problem, NotFoundError for an unknown account, and InputError where rows of the
+    table and new rows could not be told apart.
+    """
+    dataset = parse(source, now)
+    account = account_of(store, dataset)
+    spec = json.dumps(source.values, ensure_ascii=False, default=str)
+    known = next((saved for saved in store.datasets.list() if saved.name == dataset.name), None)
+    if known is None:
+        return store.datasets.create(
+            dataset.name, account=account, spec=spec, description=dataset.description, tags=dataset.tags
+        )
+    return change(store, known, source, now)
+
+
+def change(store: Store, saved: SavedDataset, source: Source, now: datetime) -> SavedDataset:
+    """A saved dataset changed to what the file says, its name too."""
+    dataset = parse(source, now)
+    account = account_of(store, dataset)
+    _refuse_other_key(saved, dataset, now)
+    if dataset.name != saved.name:
+        saved = store.datasets.rename(saved, dataset.name)
+    spec = json.dumps(source.values, ensure_ascii=False, default=str)
+    return store.datasets.update(saved, spec=spec, description=dataset.description, tags=dataset.tags, account=account)
+
+
+def _refuse_other_key(saved: SavedDataset, dataset: Dataset, now: datetime) -> None:
+    """Rows named by another key cannot stand in one table, unless the table is set up afresh by each run."""
+    before = key(parse(Source(json.loads(saved.spec), {}), now))
+    after = key(dataset)
+    fresh = dataset.update.method is Method.REPLACE and dataset.reset_schema
+    if before != after and not fresh:
+        raise InputError(
+            f"The rows of {saved.name!r} are named by {', '.join(before)}; with this change they would be named by "
+            f"{', '.join(after)}, and old and new rows could not be told apart. Give the dataset another name, or set "
+            "update: {method: replace} and reset_schema: true."
+        )
+
+
+def account_of(store: Store, dataset: Dataset) -> Account:
+    """The account that the dataset names."""
+    try:
+        return store.accounts.get(dataset.account)
+    except NotFoundError as error:
+        raise NotFoundError(f"account: {error.message}") from error
+
+
+def as_file(values: Mapping[str, Any]) -> str:
+    """A dataset as a dataset file, its keys in the order of the menus."""
+    report = catalog.REPORTS[str(values["report"])]
+    order = ["name", "description", "tags", "account", "report", *(menu.name for menu in report.menus), "update"]
+    ordered = {name: values[name] for name in order if name in values}
+    return yaml.safe_dump(ordered, sort_keys=False, allow_unicode=True, width=100)
+
+
+def converted(values: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    """The same dataset as one of the Performance report: what a deprecated report asked, in today's menus."""
+    dataset = parse(Source(values, {}), now)
+    if dataset.made_as is None:
+        raise InputError(f"{dataset.name!r} is a {dataset.report} dataset already; there is nothing to convert.")
+    kept = {name: values[name] for name in _KEPT if name in values}
+    found: dict[str, Any] = {
+        **kept,
+        "report": "performance",
+        "service_type": dataset.service_type,
+        "report_type": dataset.report_type,
+        "data_level": dataset.level,
+        "id_dimension": dataset.id_dimension,
+        "time_dimension": dataset.time,
+        "metrics": list(dataset.metrics),
+    }
+    if dataset.breakdowns:
+        name = "audience_dimensions" if dataset.report_type == "audience" else "targeting_dimension"
+        found[name] = list(dataset.breakdowns)
+    return found
+
+
+_KEPT = (
+    "name",
+    "description",
+    "tags",
+    "account",
+    "advertisers",
+    "skip_failing_advertisers",
+    "include_deleted",
+    "reset_schema",
+    "dates",
+    "update",
+)
+
+
+def refuse_deprecated(source: Source) -> None:
+    """Raises InputError if the file is of a report that new datasets cannot have."""
+    name = str(source.values.get("report") or "")
+    report = catalog.REPORTS.get(name)
+    if report is not None and report.deprecated:
+        offered = [one.name for one in catalog.REPORTS.values() if not one.deprecated]
+        near = menus.nearest(name, offered) or "performance"
+        raise InputError(
+            f"report: {name} is deprecated and cannot be chosen for a new dataset; nearest: {near}. A dataset of the "
+            "older connector is brought over with: adreel datasets import FILE"
+        )

@@ -1,0 +1,366 @@
+"""Settings: each is declared once, in `SETTINGS`; the environment, adreel.env, the command line and the docs read it.
+
+A plain frozen record and not pydantic-settings: that import costs 0.3 s of processor time at every start.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from base64 import urlsafe_b64decode
+from binascii import Error as Base64Error
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from math import isfinite
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, NamedTuple, Self
+from urllib.parse import urlsplit
+
+from adreel.errors import InputError, StorageError
+
+FILE_NAME = "adreel.env"
+PREFIX = "ADREEL_"
+LEVELS = ("basic", "advanced", "premium", "ultimate")
+"""API levels of a TikTok app (source: TikTok's page "Rate limits")."""
+
+LAKE_SCHEMES = ("file", "s3", "s3a", "gs", "az", "azure", "abfs", "abfss", "adl")
+_FERNET_KEY_BYTES = 32
+_HERE = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+class Secret:
+    """A text that shows itself only to who asks by name; equal to another with the same text."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """The text itself; keep it out of logs and messages."""
+        return self._text
+
+    def __bool__(self) -> bool:
+        """Whether there is any text."""
+        return bool(self._text)
+
+    def __eq__(self, other: object) -> bool:
+        return self._text == other._text if isinstance(other, Secret) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+    def __repr__(self) -> str:
+        return "Secret(hidden)" if self._text else "Secret(empty)"
+
+    __str__ = __repr__
+
+
+def _home(text: str) -> Path:
+    path = Path(text).expanduser().absolute()
+    if path.exists() and not path.is_dir():
+        raise ValueError(text)
+    return path
+
+
+def _lake_url(text: str) -> str:
+    if "://" not in text:
+        return str(Path(text).expanduser().absolute())
+    parts = urlsplit(text)
+    # `.port` raises ValueError for what is no port, such as a password that is cut at a slash.
+    known = parts.scheme in LAKE_SCHEMES and (parts.netloc or parts.path.strip("/")) and parts.port != 0
+    if not known or parts.password is not None or parts.query or parts.fragment:
+        raise ValueError(text)
+    return text.rstrip("/")
+
+
+def _web_url(text: str) -> str:
+    parts = urlsplit(text)
+    known = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    if not known or parts.username or parts.password or parts.query or parts.fragment or re.search(r"\s", text):
+        raise ValueError(text)
+    return text.rstrip("/")
+
+
+def _level(text: str) -> str:
+    word = text.lower()
+    if word not in LEVELS:
+        number = float(word)
+        if not isfinite(number) or number * 60 < 1:
+            raise ValueError(text)
+    return word
+
+
+def _one_word(text: str) -> str:
+    if re.search(r"\s", text):
+        raise ValueError(text)
+    return text
+
+
+def _secret_word(text: str) -> Secret:
+    return Secret(_one_word(text))
+
+
+def _secret_keys(text: str) -> Secret:
+    keys = [key.strip() for key in text.split(",") if key.strip()]
+    for key in keys:
+        if len(_decoded(key)) != _FERNET_KEY_BYTES:
+            raise ValueError("not a Fernet key")
+    return Secret(",".join(keys))
+
+
+def _decoded(key: str) -> bytes:
+    try:
+        return urlsafe_b64decode(key)
+    except Base64Error:
+        return b""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting: its field in `Settings`, its variable, its default as the docs show it, and what may stand there.
+
+    `read` turns a text into the value and raises ValueError for one that is not `allowed`.
+    """
+
+    name: str
+    variable: str
+    default: str
+    help: str
+    allowed: str
+    read: Callable[[str], object]
+    secret: bool = False
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting(
+        "home",
+        "ADREEL_HOME",
+        "",
+        "Folder of accounts, datasets, runs and keys; by default the data folder of the user.",
+        "a folder, or a path where one can be made",
+        _home,
+    ),
+    Setting(
+        "lake_url",
+        "ADREEL_LAKE_URL",
+        "<home>/lake",
+        "Where the tables are: a folder, or an object store. Its credentials come from the store's own variables.",
+        f"a path, or an address without credentials that begins with one of {', '.join(LAKE_SCHEMES)}://",
+        _lake_url,
+    ),
+    Setting(
+        "tiktok_url",
+        "ADREEL_TIKTOK_URL",
+        "https://business-api.tiktok.com/open_api/v1.3",
+        "Base address of TikTok's API, up to and with the version.",
+        "an http or https address",
+        _web_url,
+    ),
+    Setting(
+        "tiktok_auth_url",
+        "ADREEL_TIKTOK_AUTH_URL",
+        "https://business-api.tiktok.com/portal/auth",
+        "TikTok's consent page.",
+        "an http or https address",
+        _web_url,
+    ),
+    Setting(
+        "tiktok_app_id",
+        "ADREEL_TIKTOK_APP_ID",
+        "",
+        "Id of your app in TikTok's developer portal.",
+        "one word, as the portal shows it",
+        _one_word,
+    ),
+    Setting(
+        "tiktok_secret",
+        "ADREEL_TIKTOK_SECRET",
+        "",
+        "Secret of that app.",
+        "one word, as the portal shows it",
+        _secret_word,
+        secret=True,
+    ),
+    Setting(
+        "tiktok_level",
+        "ADREEL_TIKTOK_LEVEL",
+        "basic",
+        "API level of that app, which sets how many requests it may send.",
+        f"{', '.join(LEVELS)}, or a number of requests per second (at least one a minute: 0.017)",
+        _level,
+    ),
+    Setting(
+        "tiktok_redirect_url",
+        "ADREEL_TIKTOK_REDIRECT_URL",
+        "http://localhost:8765/callback",
+        "Where TikTok sends the browser after consent; one of the redirect addresses of the app.",
+        "an http or https address",
+        _web_url,
+    ),
+    Setting(
+        "secret_key",
+        "ADREEL_SECRET_KEY",
+        "",
+        "Fernet keys that tokens are encrypted with, newest first; by default one in secret.key, made on first use.",
+        "Fernet keys (32 bytes in URL-safe base64), separated by commas",
+        _secret_keys,
+        secret=True,
+    ),
+)
+"""Every setting, in the order in which the docs list them."""
+
+_HOME = SETTINGS[0]
+_BY_VARIABLE: Mapping[str, Setting] = MappingProxyType({setting.variable: setting for setting in SETTINGS})
+
+
+class Shown(NamedTuple):
+    """A setting as a person may see it: a secret's `text` only says whether it is set."""
+
+    setting: Setting
+    text: str
+    source: str
+
+
+class _Given(NamedTuple):
+    text: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What this process was told. `warnings` are sentences for the person; `sources` says where each value is from."""
+
+    home: Path
+    lake_url: str
+    tiktok_url: str
+    tiktok_auth_url: str
+    tiktok_app_id: str
+    tiktok_secret: Secret
+    tiktok_level: str
+    tiktok_redirect_url: str
+    secret_key: Secret
+    warnings: tuple[str, ...] = ()
+    sources: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def load(cls, environ: Mapping[str, str]) -> Self:
+        """The settings of `environ`, then of `<home>/adreel.env`, then the defaults; an empty value counts as not set.
+
+        Raises InputError for a wrong value and for an unknown line of the file; an unknown ADREEL_ variable of the
+        environment is a warning, since it may be meant for another program.
+        """
+        from_environ = {name: _Given(text.strip(), "environment") for name, text in environ.items()}
+        home = _home_folder(from_environ)
+        file = home / FILE_NAME
+        given = _file_values(file) | {name: value for name, value in from_environ.items() if value.text}
+        others = (setting for setting in SETTINGS if setting is not _HOME)
+        values: dict[str, Any] = {setting.name: _value(setting, given, home) for setting in others}
+        sources = {s.name: given[s.variable].source if s.variable in given else "default" for s in SETTINGS}
+        warnings = (*_unknown(environ), *_mode_warning(file), *_clear_text(values["tiktok_url"]))
+        return cls(home=home, **values, warnings=warnings, sources=sources)
+
+    def shown(self) -> tuple[Shown, ...]:
+        """Every setting with its value and source, in the order of `SETTINGS`."""
+        return tuple(
+            Shown(setting, _text(getattr(self, setting.name)), self.sources.get(setting.name, "given"))
+            for setting in SETTINGS
+        )
+
+
+def _text(value: object) -> str:
+    if isinstance(value, Secret):
+        return "(set)" if value else ""
+    return str(value)
+
+
+def _home_folder(environ: Mapping[str, _Given]) -> Path:
+    if _HOME.variable in environ and environ[_HOME.variable].text:
+        return Path(_read(_HOME, environ[_HOME.variable]))
+    # Imported only here: 0.04 s that a process with ADREEL_HOME need not pay.
+    from platformdirs import user_data_path
+
+    return user_data_path("adreel", appauthor=False)
+
+
+def _value(setting: Setting, given: Mapping[str, _Given], home: Path) -> object:
+    found = given.get(setting.variable)
+    return _read(setting, found) if found else setting.read(setting.default.replace("<home>", str(home)))
+
+
+def _read(setting: Setting, given: _Given) -> Any:
+    try:
+        return setting.read(given.text)
+    except (ValueError, RuntimeError):
+        # Without the cause, which carries the text.
+        shown = "a value (not shown)" if setting.secret else repr(_without_credentials(given.text))
+        where = "" if given.source == "environment" else f" ({given.source})"
+        raise InputError(f"{setting.variable}{where} is {shown}; allowed: {setting.allowed}.") from None
+
+
+def _without_credentials(url: str) -> str:
+    """`url` without what stands before an @ or after a question mark."""
+    return re.sub(r"\?.*", "?...", re.sub(r"//.*@", "//...@", url, flags=re.DOTALL), flags=re.DOTALL)
+
+
+def _file_values(path: Path) -> dict[str, _Given]:
+    """The values of an adreel.env, or none if there is no such file. Messages name lines, never what stands there."""
+    try:
+        lines = path.read_text("utf-8-sig").splitlines()
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not a text file in UTF-8; write KEY=VALUE lines.") from error
+    except OSError as error:
+        raise StorageError(f"{path} cannot be read: {error.strerror}.") from error
+    values: dict[str, _Given] = {}
+    for number, line in enumerate(lines, start=1):
+        where = f"{path}, line {number}"
+        for name, text in _assignment(line, where):
+            if name in values:
+                raise InputError(f"{where}: {name} stands here twice; keep one of them.")
+            values[name] = _Given(text, where)
+    return {name: value for name, value in values.items() if value.text}
+
+
+def _assignment(line: str, where: str) -> Iterator[tuple[str, str]]:
+    """The name and text of a line; nothing for an empty line and a comment."""
+    line = line.strip()
+    if not line or line.startswith("#"):
+        return
+    name, sign, text = line.removeprefix("export ").partition("=")
+    name, text = name.strip(), text.strip()
+    if not sign or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+        raise InputError(f"{where}: this is not KEY=VALUE; write for example ADREEL_TIKTOK_APP_ID=1234567890.")
+    if name == "ADREEL_HOME":
+        raise InputError(f"{where}: ADREEL_HOME cannot stand here, as it says where this file is; set it outside.")
+    if name not in _BY_VARIABLE:
+        raise InputError(f"{where}: there is no setting {name}.{_hint(name)}")
+    if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
+        text = text[1:-1]
+    yield name, text
+
+
+def _hint(name: str) -> str:
+    near = get_close_matches(name.upper(), _BY_VARIABLE, n=1)
+    return f" Nearest: {near[0]}." if near else f" There are {', '.join(_BY_VARIABLE)}."
+
+
+def _unknown(environ: Mapping[str, str]) -> Iterator[str]:
+    for name in sorted(environ):
+        if name.startswith(PREFIX) and name not in _BY_VARIABLE:
+            yield f"the environment variable {name} is no setting of adreel and is ignored.{_hint(name)}"
+
+
+def _mode_warning(file: Path) -> Iterator[str]:
+    if os.name == "posix" and file.exists() and stat.S_IMODE(file.stat().st_mode) & 0o077:
+        yield f"{file} can be read by other users of this machine; it may hold secrets: chmod 600 {file}"
+
+
+def _clear_text(url: str) -> Iterator[str]:
+    parts = urlsplit(url)
+    if parts.scheme == "http" and parts.hostname not in _HERE:
+        yield f"ADREEL_TIKTOK_URL is {url}: tokens travel to {parts.hostname} without encryption; use https."

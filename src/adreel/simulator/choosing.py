@@ -1,0 +1,138 @@
+"""Which ads a report is about (facts 3.5 and 3.8)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from adreel.simulator.entities import Entities
+from adreel.simulator.query import Filters, Query
+from adreel.simulator.table import AUCTION, BUYING_TYPES, RESERVATION_RF, AdTable
+
+Ints = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Chosen:
+    """Ads in groups, one per row entity, oldest first; `cut` says that older ones were left out.
+
+    `first` holds the position in `ads` of each group's first ad, and one past the last.
+    """
+
+    ads: Ints
+    first: Ints
+    cut: bool = False
+
+    def __len__(self) -> int:
+        return len(self.first) - 1
+
+    def members(self, groups: Ints) -> tuple[Ints, Ints]:
+        """The ads of some groups, and the place in `groups` of the group that each belongs to."""
+        counts = self.first[groups + 1] - self.first[groups]
+        owner = np.repeat(np.arange(len(groups), dtype=np.int64), counts)
+        offset = np.arange(len(owner), dtype=np.int64) - (np.cumsum(counts) - counts)[owner]
+        return self.ads[self.first[groups][owner] + offset], owner
+
+    def leaders(self, groups: Ints) -> Ints:
+        """The first ad of each of some groups."""
+        return self.ads[self.first[groups]]
+
+    def newest(self, limit: int) -> Chosen:
+        """Only the last `limit` groups."""
+        begin = self.first[max(0, len(self) - limit)]
+        return Chosen(self.ads[begin:], self.first[max(0, len(self) - limit) :] - begin, cut=True)
+
+
+def group(ads: Ints, numbers: Ints) -> Chosen:
+    """Ads in groups: those that stand together and have the same number."""
+    first = np.flatnonzero(np.diff(numbers, prepend=-1)).astype(np.int64)
+    return Chosen(ads, np.append(first, len(ads)))
+
+
+def choose(entities: Entities, query: Query, id_cut: int) -> Chosen:
+    """The ads that a report is about; of `id_cut` or more ids, a synchronous report keeps the newest."""
+    table = entities.table
+    ads = np.flatnonzero(_wanted(entities, query)).astype(np.int64)
+    chosen = group(ads, _numbers(table, ads, query))
+    if query.synchronous and query.level != "advertiser" and len(chosen) >= id_cut:
+        return chosen.newest(id_cut)
+    return chosen
+
+
+def _numbers(table: AdTable, ads: Ints, query: Query) -> Ints:
+    """The number of each ad's row entity."""
+    match query.level:
+        case "advertiser":
+            return np.zeros(len(ads), dtype=np.int64)
+        case "campaign":
+            return table.campaign[ads]
+        case "adgroup":
+            return table.adgroup[ads]
+    if query.identity == "ad_id_v2":
+        return np.where(table.smart[table.campaign[ads]], table.adgroups.first[table.adgroup[ads]], ads)
+    return ads
+
+
+def _wanted(entities: Entities, query: Query) -> Flags:
+    table, filters = entities.table, query.filters
+    mask = np.ones(len(table), dtype=bool)
+    of: Mapping[str, Ints] = {
+        "campaign": table.campaign,
+        "adgroup": table.adgroup,
+        "ad": np.arange(len(table), dtype=np.int64),
+    }
+    for level, numbers in of.items():
+        mask &= _with_status(entities, query, level)[numbers]
+        mask &= _with_id(table, filters, level)[numbers]
+    mask &= _bought(table, query)[table.campaign]
+    mask &= _of_kind(entities, filters)[table.campaign]
+    if filters.ids_v2 is not None:
+        mask &= np.array([entities.ad_id_v2(ad) in filters.ids_v2 for ad in range(len(table))], dtype=bool)
+    return mask
+
+
+def _with_status(entities: Entities, query: Query, level: str) -> Flags:
+    """Entities of a level with the statuses asked for; at the queried level, deleted ones have to be asked for."""
+    statuses = {str(name): chosen for name, chosen in query.filters.statuses.items()}.get(level)
+    if statuses is None:
+        statuses = frozenset({"STATUS_NOT_DELETE" if level == query.level else "STATUS_ALL"})
+    return entities.having(level, statuses)
+
+
+def _with_id(table: AdTable, filters: Filters, level: str) -> Flags:
+    own = {"campaign": table.campaigns.ids, "adgroup": table.adgroups.ids, "ad": table.ids}[level]
+    wanted = {str(name): chosen for name, chosen in filters.ids.items()}.get(level)
+    if wanted is None:
+        return np.ones(len(own), dtype=bool)
+    return np.isin(own, numbers_of(wanted))
+
+
+def numbers_of(ids: frozenset[str] | tuple[str, ...]) -> list[int]:
+    """Ids as numbers; what cannot be one matches nothing."""
+    return [int(text) for text in ids if text.isascii() and text.isdecimal() and len(text) < 20 and int(text) < 1 << 63]
+
+
+def _bought(table: AdTable, query: Query) -> Flags:
+    """Campaigns by buying type: TopView has to be asked for, but an account's own figures hold all."""
+    buying = query.filters.buying
+    if buying is not None:
+        return np.isin(table.buying, [BUYING_TYPES.index(name) for name in buying])
+    if query.level == "advertiser":
+        return np.ones(len(table.campaigns), dtype=bool)
+    return np.isin(table.buying, [AUCTION, RESERVATION_RF])
+
+
+def _of_kind(entities: Entities, filters: Filters) -> Flags:
+    """Campaigns by objective and automation."""
+    table = entities.table
+    mask = np.ones(len(table.campaigns), dtype=bool)
+    if filters.objectives is not None:
+        mask &= np.array([name in filters.objectives for name in entities.objective_types()], dtype=bool)
+    if filters.automation is not None:
+        smart = bool(filters.automation & {"UPGRADED_SMART_PLUS", "UPGRADED_SMART_PLUS_CREATIVE"})
+        mask &= (table.smart & smart) | (~table.smart & ("MANUAL" in filters.automation))
+    return mask

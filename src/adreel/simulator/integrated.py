@@ -1,0 +1,40 @@
+"""report/integrated/get (facts 3)."""
+
+from __future__ import annotations
+
+from adreel.simulator.call import Call, Reply
+from adreel.simulator.errors import bad, missing
+from adreel.simulator.grants import Grant
+from adreel.simulator.params import Params
+from adreel.simulator.query import read_query
+from adreel.simulator.reports import CUT_HEADER, make_report
+from adreel.simulator.state import Simulator
+from adreel.simulator.world import Advertiser
+
+_MOST_ADVERTISERS = 5
+
+
+def read_advertisers(simulator: Simulator, grant: Grant, params: Params) -> tuple[Advertiser, ...]:
+    """Whom a report is about: `advertiser_ids` wins over `advertiser_id`."""
+    several = params.strings("advertiser_ids")
+    if several is None:
+        if not params.has("advertiser_id"):
+            raise missing("advertiser_id")
+        return (simulator.advertiser(grant, params.text("advertiser_id")),)
+    if not 1 <= len(several) <= _MOST_ADVERTISERS:
+        raise bad(f"advertiser_ids: takes 1 to {_MOST_ADVERTISERS} ids.")
+    return tuple(simulator.advertiser(grant, identity) for identity in dict.fromkeys(several))
+
+
+def integrated(call: Call) -> Reply:
+    """GET /report/integrated/get/."""
+    simulator = call.simulator
+    advertisers = read_advertisers(simulator, call.grant(), call.params)
+    key = (tuple(advertiser.index for advertiser in advertisers), call.params.key())
+    data, cut = simulator.pages.get(key, lambda: _make(simulator, advertisers, call.params))
+    return Reply(data, (CUT_HEADER,) if cut else ())
+
+
+def _make(simulator: Simulator, advertisers: tuple[Advertiser, ...], params: Params) -> tuple[bytes, bool]:
+    query = read_query(params, several=params.has("advertiser_ids"))
+    return make_report(simulator.scene(query), advertisers)

@@ -1,0 +1,209 @@
+"""One advertiser's side of a report: its sums, and which rows come."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from adreel.simulator.breakdowns import PROMPT, Breakdown, make_breakdown
+from adreel.simulator.calendar import day_of
+from adreel.simulator.choosing import Chosen, choose
+from adreel.simulator.clock import Clock
+from adreel.simulator.entities import Entities
+from adreel.simulator.figures import Block, Lags, Slices, finish, impressions_until
+from adreel.simulator.hashing import word
+from adreel.simulator.memory import Memory
+from adreel.simulator.query import Query
+from adreel.simulator.recipes import IMPRESSIONS, Leaf, leaves, metric_recipe
+from adreel.simulator.table import SECOND_GOAL, AdTable
+from adreel.simulator.world import Advertiser, World
+
+Ints = NDArray[np.int64]
+
+SEEN = Leaf(IMPRESSIONS)
+_CELLS_AT_ONCE = 60_000
+"""Bounds the memory of one pass: a few arrays of so many numbers."""
+
+
+class ReportMemory:
+    """What pages of the same report share: which ads it is about, and which rows come."""
+
+    def __init__(self, most_bytes: int) -> None:
+        """`most_bytes` for each of the two."""
+        self.chosen: Memory[Chosen] = Memory(most_bytes, lambda chosen: chosen.ads.nbytes + chosen.first.nbytes)
+        self.rows: Memory[Ints] = Memory(most_bytes, lambda found: found.nbytes)
+
+    def clear(self) -> None:
+        """Forgets everything: the world has changed."""
+        self.chosen.clear()
+        self.rows.clear()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scene:
+    """What all parts of a report share."""
+
+    world: World
+    clock: Clock
+    lags: Lags
+    query: Query
+    memory: ReportMemory
+
+
+class Part:
+    """One advertiser's side of a report; rows are numbered by (group, slot, breakdown row)."""
+
+    def __init__(self, scene: Scene, advertiser: Advertiser, chosen: Chosen | None = None) -> None:
+        """`chosen` are the ads in their groups, if it is not the query that says so."""
+        self.advertiser, self.query = advertiser, scene.query
+        self._world, self._clock, self._lags = scene.world, scene.clock, scene.lags
+        self.table: AdTable = scene.world.table(advertiser)
+        self.entities = Entities(advertiser, self.table, scene.clock)
+        self._memory = scene.memory
+        self.chosen = chosen or self._memory.chosen.get(self._whom(), self._choose)
+        names = scene.query.breakdown
+        self.breakdown: Breakdown | None = make_breakdown(names, advertiser, scene.world.config.seed) if names else None
+        slow = self.query.report == "AUDIENCE" and not set(names) & PROMPT
+        self._slices = self._make_slices(slow=slow)
+        self._slow_slices = self._slices if slow else self._make_slices(slow=True)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Groups, slots, rows per slot."""
+        rows = 1 if self.breakdown is None else len(self.breakdown.rows)
+        return len(self.chosen), len(self._slices.first), rows
+
+    def everything(self) -> Ints:
+        """All groups."""
+        return np.arange(len(self.chosen), dtype=np.int64)
+
+    def _make_slices(self, *, slow: bool) -> Slices:
+        query, offset = self.query, self.advertiser.offset
+        shift = offset // 30 if query.in_utc else 0
+        start, end = query.start, query.end
+        if query.lifetime:
+            start, end = self._clock.first_day, self._clock.today(offset)
+        if query.time == "day":
+            return self._clock.by_day(start, end, offset, slow=slow, shift=shift)
+        if query.time == "hour":
+            return self._clock.by_hour(start, end, offset, slow=slow, shift=shift)
+        daily = self.breakdown is not None
+        return self._clock.whole(start, end, offset, slow=slow, shift=shift, daily=daily)
+
+    def _whom(self) -> Hashable:
+        """What decides which ads are meant."""
+        query = self.query
+        return self.advertiser.index, query.report, query.level, query.identity, query.synchronous, word(query.filters)
+
+    def _choose(self) -> Chosen:
+        return choose(self.entities, self.query, self._world.config.id_cut)
+
+    # --- sums -----------------------------------------------------------------------------------------------
+
+    def sums(self, wanted: Iterable[Leaf], groups: Ints) -> dict[Leaf, Ints]:
+        """Each leaf by (group, slot, breakdown row)."""
+        needed = tuple(dict.fromkeys(wanted))
+        _, slots, rows = self.shape
+        result = {leaf: np.zeros((len(groups), slots, rows), dtype=np.int64) for leaf in needed}
+        ads, owner = self.chosen.members(groups)
+        step = max(1, _CELLS_AT_ONCE // self._width())
+        for begin in range(0, len(ads), step):
+            some, owners = ads[begin : begin + step], owner[begin : begin + step]
+            starts = np.flatnonzero(np.diff(owners, prepend=-1))
+            for leaf, amounts in self._amounts(needed, some).items():
+                alone = len(starts) == len(owners)
+                by_group = amounts if alone else np.add.reduceat(amounts, starts, axis=0)
+                result[leaf][owners[starts]] += by_group
+        return result
+
+    def _width(self) -> int:
+        """Numbers per ad."""
+        cells = 1 if self.breakdown is None else self.breakdown.split.shares.shape[1]
+        return len(self._slices.edges) * cells
+
+    def _amounts(self, needed: tuple[Leaf, ...], ads: Ints) -> dict[Leaf, Ints]:
+        """Each leaf by (ad, slot, breakdown row)."""
+        blocks: dict[bool, Block] = {}
+        result: dict[Leaf, Ints] = {}
+        same = np.array_equal(self._slow_slices.edges, self._slices.edges)
+        for leaf in needed:
+            slow = leaf.slow and not same
+            if slow not in blocks:
+                blocks[slow] = self._block(ads, self._slow_slices if slow else self._slices)
+            amounts = blocks[slow].amount(leaf)
+            if len(self._slices.first) < amounts.shape[1]:
+                amounts = np.add.reduceat(amounts, self._slices.first, axis=1)
+            result[leaf] = amounts[..., None] if self.breakdown is None else self.breakdown.gather(amounts)
+        return result
+
+    def _block(self, ads: Ints, slices: Slices) -> Block:
+        until = impressions_until(self.table, ads, self._world.calendar, slices.edges)
+        split = None if self.breakdown is None else self.breakdown.split
+        return Block(self.table, ads, until, slices, self._lags, split)
+
+    # --- which rows -----------------------------------------------------------------------------------------
+
+    def places(self) -> Ints:
+        """The numbers of the rows that come, as `_find_places` finds them."""
+        query = self.query
+        span = (query.dimensions, query.start, query.end, query.lifetime, query.in_utc)
+        key = (self._whom(), span, query.order_field, query.descending, len(self.chosen))
+        return self._memory.rows.get(key, self._find_places)
+
+    def _find_places(self) -> Ints:
+        """The rows by `order_field`, else newest entity first and time upwards."""
+        groups, slots, rows = self.shape
+        seen = self.sums((SEEN,), self.everything())[SEEN] > 0
+        if self.query.dimensions == (self.query.identity,) and not self._world.config.plain:
+            seen[:, 0, 0] |= self._shown_at_zero()
+        found = np.flatnonzero(seen[::-1]).astype(np.int64)
+        size = slots * rows
+        places = (groups - 1 - found // size) * size + found % size
+        if self.query.order_field is None:
+            return places
+        recipe = metric_recipe(self.query.order_field)
+        values = finish(recipe, self.sums(leaves(recipe), self.everything())).ravel()[places]
+        return places[np.argsort(-values if self.query.descending else values, kind="stable")]
+
+    def _shown_at_zero(self) -> NDArray[np.bool_]:
+        """Without a time, some entities come although they have nothing, some do not (facts 3.7)."""
+        return (self.table.bits[self.chosen.leaders(self.everything())] & np.uint64(1)).astype(bool)
+
+    # --- what rows say --------------------------------------------------------------------------------------
+
+    def ids(self, groups: Ints) -> list[str]:
+        """What the ID dimension says of each group."""
+        first, table = self.chosen.leaders(groups), self.table
+        match self.query.level:
+            case "advertiser":
+                return [self.advertiser.id] * len(first)
+            case "campaign":
+                numbers = table.campaigns.ids[table.campaign[first]]
+            case "adgroup":
+                numbers = table.adgroups.ids[table.adgroup[first]]
+            case "ad":
+                if self.query.identity == "ad_id_v2":
+                    return [self.entities.ad_id_v2(ad) for ad in first.tolist()]
+                numbers = table.ids[first]
+        return [str(number) for number in numbers.tolist()]
+
+    def times(self) -> list[str]:
+        """What the time dimension says of each slot."""
+        if self.query.time == "day":
+            return [f"{day_of(day)} 00:00:00" for day in range(self.query.start, self.query.end + 1)]
+        hours = range(24 * (self.query.end + 1 - self.query.start))
+        return [f"{day_of(self.query.start + hour // 24)} {hour % 24:02d}:00:00" for hour in hours]
+
+    def attributes(self, name: str, groups: Ints) -> list[str | list[str]]:
+        """An attribute of each group."""
+        return [self.entities.attribute(name, ad) for ad in self.chosen.leaders(groups).tolist()]
+
+    def has_second_goal(self, groups: Ints) -> NDArray[np.bool_]:
+        """Whether any ad of each group has a secondary goal."""
+        ads, owner = self.chosen.members(groups)
+        found = np.zeros(len(groups), dtype=bool)
+        np.logical_or.at(found, owner, (self.table.surfaces[ads] & SECOND_GOAL) != 0)
+        return found

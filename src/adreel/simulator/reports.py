@@ -1,0 +1,114 @@
+"""Reports of one or several advertisers, page by page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from adreel.simulator.call import page_info
+from adreel.simulator.figures import finish
+from adreel.simulator.part import SEEN, Part, Scene
+from adreel.simulator.query import Query
+from adreel.simulator.recipes import Leaf, Recipe, has_people, leaves
+from adreel.simulator.world import Advertiser
+from adreel.simulator.writing import is_money, metric_names, recipes_of, text_of, write_rows
+
+Ints = NDArray[np.int64]
+
+_CUT = (
+    "Number of ad ids is equal or more than 20k, only return the top 20k id's results, "
+    "sorting by create time desc order."
+)
+CUT_HEADER = (b"x-tt-ads-throttle", _CUT.encode())
+
+
+def make_report(scene: Scene, advertisers: Sequence[Advertiser]) -> tuple[bytes, bool]:
+    """The `data` of an answer, and whether ids were cut away."""
+    query = scene.query
+    parts = [Part(scene, advertiser) for advertiser in advertisers]
+    cut = any(part.chosen.cut for part in parts)
+    if len(parts) > 1 and query.level != "advertiser" and query.synchronous:
+        cut = _share_cut(parts, scene.world.config.id_cut) or cut
+    begin, end = (query.page - 1) * query.page_size, query.page * query.page_size
+    if query.several and query.identity is None:
+        merged = _merged(parts, query)
+        total, listed = len(merged), ",".join(merged[begin:end])
+    else:
+        places = [part.places() for part in parts]
+        total = sum(len(found) for found in places)
+        listed = _page(parts, places, begin, end)
+    info = orjson.dumps(page_info(query.page, query.page_size, total)).decode()
+    totals = f',"total_metrics":{_totals(scene, parts)}' if query.totals and query.page == 1 else ""
+    return f'{{"list":[{listed}],"page_info":{info}{totals}}}'.encode(), cut
+
+
+def _share_cut(parts: Sequence[Part], limit: int) -> bool:
+    """Several advertisers share the cut: the first ones get most of it (facts 3.8, uneven)."""
+    if sum(len(part.chosen) for part in parts) < limit:
+        return False
+    left = limit
+    for part in parts:
+        if len(part.chosen) > left:
+            part.chosen = part.chosen.newest(left)
+        left -= len(part.chosen)
+    return True
+
+
+def _page(parts: Sequence[Part], places: Sequence[Ints], begin: int, end: int) -> str:
+    written = []
+    for part, found in zip(parts, places, strict=True):
+        some = found[max(0, begin) : max(0, end)]
+        if len(some):
+            written.append(write_rows(part, some))
+        begin, end = begin - len(found), end - len(found)
+    return ",".join(written)
+
+
+def _sum_up(parts: Sequence[Part], recipes: Mapping[str, Recipe]) -> dict[Leaf, Ints]:
+    """Each leaf over all rows of all parts."""
+    needed = [leaf for recipe in recipes.values() for leaf in leaves(recipe)]
+    sums: dict[Leaf, Ints] = {leaf: np.zeros(1, dtype=np.int64) for leaf in needed}
+    for part in parts:
+        for leaf, values in part.sums(needed, part.everything()).items():
+            sums[leaf] += values.sum()
+    return sums
+
+
+def _totals(scene: Scene, parts: Sequence[Part]) -> str:
+    """Sums over all rows; "-" for what does not add up and for attributes (facts 3.6)."""
+    query = scene.query
+    undivided = replace(scene, query=replace(query, time="none"))
+    recipes = {name: recipe for name, recipe in recipes_of(query.metrics).items() if not has_people(recipe)}
+    sums = _sum_up([Part(undivided, part.advertiser, part.chosen) for part in parts], recipes)
+    shown = dict.fromkeys(metric_names(query), "-")
+    for name, recipe in recipes.items():
+        if not (query.several and query.identity is None and is_money(name)):
+            shown[name] = text_of(name, recipe, several=query.several)(int(finish(recipe, sums)[0]))
+    return orjson.dumps(shown).decode()
+
+
+def _merged(parts: Sequence[Part], query: Query) -> list[str]:
+    """Rows of several advertisers without an ID: one per day or country, money unknown (facts 3.1)."""
+    recipes = recipes_of(query.metrics)
+    needed = [SEEN, *(leaf for recipe in recipes.values() for leaf in leaves(recipe))]
+    by_key: dict[str, dict[Leaf, Ints]] = {}
+    for part in parts:
+        everything = part.sums(needed, part.everything())
+        keys = part.times() if part.breakdown is None else [row[0] for row in part.breakdown.rows]
+        for place, key in enumerate(keys):
+            sums = by_key.setdefault(key, {leaf: np.zeros(1, dtype=np.int64) for leaf in needed})
+            for leaf in sums:
+                sums[leaf] += everything[leaf].reshape(-1, len(keys))[:, place].sum()
+    return [_merged_row(key, sums, recipes, query) for key, sums in by_key.items() if sums[SEEN][0]]
+
+
+def _merged_row(key: str, sums: Mapping[Leaf, Ints], recipes: Mapping[str, Recipe], query: Query) -> str:
+    shown = dict.fromkeys(metric_names(query), "0")
+    for name, recipe in recipes.items():
+        text = text_of(name, recipe, several=True)
+        shown[name] = "-" if is_money(name) else text(int(finish(recipe, sums)[0]))
+    return orjson.dumps({"dimensions": {query.dimensions[0]: key}, "metrics": shown}).decode()

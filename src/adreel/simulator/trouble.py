@@ -1,0 +1,99 @@
+"""Trouble that a test orders through the side door: what goes wrong with the next requests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, cast, get_args
+
+import orjson
+
+Kind = Literal["code", "http", "html", "hang", "cut", "drop", "repeat", "total", "garbage"]
+KINDS: tuple[str, ...] = get_args(Kind)
+
+
+@dataclass(slots=True)
+class Trouble:
+    """What happens to requests whose path contains `path` and whose parameters hold `where`.
+
+    The first `skip` of them pass; then it happens `times` times (0: always). `code` and `message` are the answer's,
+    `status` the HTTP status, `seconds` how long it hangs, `rows` how many rows are dropped or repeated, `change` what
+    is added to total_number.
+    """
+
+    kind: Kind
+    path: str = ""
+    where: Mapping[str, str] = field(default_factory=dict)
+    times: int = 1
+    skip: int = 0
+    code: int = 50000
+    message: str = "System error"
+    status: int = 502
+    seconds: float = 0.0
+    rows: int = 1
+    change: int = 1
+    happened: int = 0
+
+    def strikes(self, path: str, params: Mapping[str, object]) -> bool:
+        """Whether it happens to this request; counts."""
+        if self.path not in path or any(str(params.get(name)) != value for name, value in self.where.items()):
+            return False
+        if self.skip:
+            self.skip -= 1
+            return False
+        if self.times and self.happened >= self.times:
+            return False
+        self.happened += 1
+        return True
+
+    @property
+    def over(self) -> bool:
+        """Whether it will not happen again."""
+        return bool(self.times) and self.happened >= self.times
+
+
+def read_trouble(body: Mapping[str, object]) -> Trouble:
+    """A trouble as the side door gets it; raises ValueError with what is wrong with it."""
+    kind = body.get("kind")
+    if kind not in KINDS:
+        raise ValueError(f"kind is {kind!r}; known are {', '.join(KINDS)}.")
+    types: Mapping[str, type | tuple[type, ...]] = {
+        "path": str,
+        "times": int,
+        "skip": int,
+        "code": int,
+        "message": str,
+        "status": int,
+        "seconds": (int, float),
+        "rows": int,
+        "change": int,
+    }
+    values: dict[str, object] = {}
+    for name, value in body.items():
+        if name in {"kind", "where"}:
+            continue
+        if name not in types or not isinstance(value, types[name]):
+            raise ValueError(f"{name}={value!r} is not a part of a trouble.")
+        values[name] = value
+    where = body.get("where", {})
+    if not isinstance(where, dict):
+        raise ValueError("where is not an object of parameters.")
+    texts = {str(name): str(value) for name, value in where.items()}
+    return Trouble(kind=cast(Kind, kind), where=texts, **values)  # type: ignore[arg-type] # checked one by one above
+
+
+def spoil(data: bytes, trouble: Trouble) -> bytes:
+    """A page with rows dropped or repeated, or with another total_number."""
+    page = orjson.loads(data)
+    rows, info = page.get("list"), page.get("page_info")
+    if not isinstance(rows, list) or not isinstance(info, dict):
+        return data
+    if trouble.kind == "drop":
+        page["list"] = rows[: max(0, len(rows) - trouble.rows)]
+    elif trouble.kind == "repeat":
+        keep = max(0, len(rows) - trouble.rows)
+        page["list"] = rows[:keep] + rows[: len(rows) - keep]
+    else:
+        info["total_number"] += trouble.change
+        info["total_page"] = -(-info["total_number"] // info["page_size"])
+    return orjson.dumps(page)

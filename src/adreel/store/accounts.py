@@ -1,0 +1,222 @@
+"""Accounts: grants, their tokens, and the advertisers that they cover."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, delete, insert, select, update
+
+from adreel.errors import InputError, NotFoundError
+from adreel.store.database import Database
+from adreel.store.names import clean_name, is_id, not_found
+from adreel.store.records import Account, AccountAdvertiser, AccountStatus, Advertiser
+from adreel.store.secrets import Keys
+from adreel.store.tables import account_advertisers, accounts, datasets
+
+_PUBLIC = tuple(column for column in accounts.columns if column.name != "token")
+_FACTS = ("name", "currency", "timezone", "display_timezone", "status", "country")
+
+
+class Accounts:
+    """The accounts of one home."""
+
+    __slots__ = ("_clock", "_database", "_keys")
+
+    def __init__(self, database: Database, keys: Keys, clock: Callable[[], datetime]) -> None:
+        self._database = database
+        self._keys = keys
+        self._clock = clock
+
+    def add(
+        self,
+        name: str,
+        *,
+        token: str,
+        app_id: str,
+        base_url: str,
+        owner: str = "",
+        selection: Iterable[str] | None = None,
+    ) -> Account:
+        """A new account, valid from now. InputError if the name is taken or `selection` is empty."""
+        name = clean_name(name, "an account")
+        now = self._clock()
+        values = {
+            "name": name,
+            "token": self._keys.encrypt(token),
+            "app_id": app_id,
+            "base_url": base_url,
+            "owner": owner,
+            "selection": _selection(selection),
+            "status": AccountStatus.VALID,
+            "created_at": now,
+            "updated_at": now,
+            "last_checked_at": now,
+        }
+        with self._database.write() as connection:
+            _refuse_taken(connection, name)
+            row = connection.execute(insert(accounts).values(values).returning(*_PUBLIC)).one()
+        return _account(row)
+
+    def get(self, name: str | int) -> Account:
+        """The account of that name, else the one of that id; a number is an id. NotFoundError names the nearest."""
+        with self._database.read() as connection:
+            row = None
+            if isinstance(name, str):
+                row = connection.execute(select(*_PUBLIC).where(accounts.c.name == name)).first()
+            if row is None and is_id(name):
+                row = connection.execute(select(*_PUBLIC).where(accounts.c.id == int(name))).first()
+            if row is None:
+                known = connection.execute(select(accounts.c.name)).scalars()
+                raise not_found("account", str(name), known, "connect one first.")
+        return _account(row)
+
+    def list(self) -> tuple[Account, ...]:
+        """All accounts, by name."""
+        with self._database.read() as connection:
+            rows = connection.execute(select(*_PUBLIC).order_by(accounts.c.name)).all()
+        return tuple(_account(row) for row in rows)
+
+    def rename(self, account: Account, name: str) -> Account:
+        """The account under another name, which its datasets take over. InputError if the name is taken."""
+        name = clean_name(name, "an account")
+        with self._database.write() as connection:
+            _refuse_taken(connection, name, besides=account.id)
+            renamed = _change(connection, account, name=name, updated_at=self._clock())
+            connection.execute(update(datasets).where(datasets.c.account_id == account.id).values(account_name=name))
+        return renamed
+
+    def set_token(
+        self,
+        account: Account,
+        token: str,
+        *,
+        app_id: str | None = None,
+        base_url: str | None = None,
+        owner: str | None = None,
+    ) -> Account:
+        """The account connected again: a new token, valid from now; what is None stays."""
+        now = self._clock()
+        given = {"app_id": app_id, "base_url": base_url, "owner": owner}
+        changes = {name: value for name, value in given.items() if value is not None}
+        encrypted = self._keys.encrypt(token)
+        with self._database.write() as connection:
+            return _change(
+                connection,
+                account,
+                token=encrypted,
+                status=AccountStatus.VALID,
+                updated_at=now,
+                last_checked_at=now,
+                **changes,
+            )
+
+    def set_status(self, account: Account, status: AccountStatus) -> Account:
+        """What TikTok said about the token just now."""
+        now = self._clock()
+        changes = {"updated_at": now} if status is not account.status else {}
+        with self._database.write() as connection:
+            return _change(connection, account, status=status, last_checked_at=now, **changes)
+
+    def choose_advertisers(self, account: Account, selection: Iterable[str] | None) -> Account:
+        """The account with these advertisers named by hand; None for all that the grant covers."""
+        with self._database.write() as connection:
+            return _change(connection, account, selection=_selection(selection), updated_at=self._clock())
+
+    def delete(self, account: Account) -> None:
+        """Forgets the account and its token. Its datasets stay, disconnected, and keep the account's name."""
+        with self._database.write() as connection:
+            if not connection.execute(delete(accounts).where(accounts.c.id == account.id)).rowcount:
+                raise _deleted(account)
+
+    def token(self, account: Account) -> str:
+        """The token in clear text. InputError that names ADREEL_SECRET_KEY if no key fits."""
+        with self._database.read() as connection:
+            encrypted = connection.execute(select(accounts.c.token).where(accounts.c.id == account.id)).scalar()
+        if encrypted is None:
+            raise _deleted(account)
+        return self._keys.decrypt(encrypted, _whose(account.name))
+
+    def rotate_tokens(self) -> int:
+        """Encrypts every token anew under the newest key, all or none; returns how many. Errors as `token`."""
+        with self._database.write() as connection:
+            rows = connection.execute(select(accounts.c.id, accounts.c.name, accounts.c.token)).all()
+            for row in rows:
+                token = self._keys.rotate(row.token, _whose(row.name))
+                connection.execute(update(accounts).where(accounts.c.id == row.id).values(token=token))
+        return len(rows)
+
+    def save_advertisers(self, account: Account, advertisers: Iterable[Advertiser]) -> None:
+        """Takes over the account's whole list as TikTok gave it just now.
+
+        Advertisers that are not on it are marked gone; an empty text leaves what was known.
+        """
+        now = self._clock()
+        given = {advertiser.advertiser_id: advertiser for advertiser in advertisers}
+        with self._database.write() as connection:
+            _change(connection, account, last_checked_at=now)
+            rows = connection.execute(_of(account)).mappings().all()
+            known = {row["advertiser_id"]: dict(row) for row in rows}
+            merged = [_merged(known.get(key, {}), given.get(key)) for key in known | given]
+            connection.execute(delete(account_advertisers).where(account_advertisers.c.account_id == account.id))
+            if merged:
+                stamp = {"account_id": account.id, "refreshed_at": now}
+                connection.execute(insert(account_advertisers), [stamp | row for row in merged])
+
+    def advertisers(self, account: Account) -> tuple[AccountAdvertiser, ...]:
+        """The advertisers that the account ever covered, by id, also those that are gone."""
+        with self._database.read() as connection:
+            rows = connection.execute(_of(account).order_by(account_advertisers.c.advertiser_id)).mappings().all()
+        return tuple(AccountAdvertiser(**row) for row in rows)
+
+
+def _account(row: Row[Any]) -> Account:
+    values = row._asdict()
+    selection = values["selection"]
+    values["selection"] = tuple(selection) if selection is not None else None
+    values["status"] = AccountStatus(values["status"])
+    return Account(**values)
+
+
+def _change(connection: Connection, account: Account, **values: object) -> Account:
+    statement = update(accounts).where(accounts.c.id == account.id).values(values).returning(*_PUBLIC)
+    row = connection.execute(statement).first()
+    if row is None:
+        raise _deleted(account)
+    return _account(row)
+
+
+def _deleted(account: Account) -> NotFoundError:
+    return NotFoundError(f"the account {account.name!r} was deleted meanwhile.")
+
+
+def _merged(known: Mapping[str, Any], given: Advertiser | None) -> dict[str, Any]:
+    if given is None:
+        return {**known, "gone": True}
+    facts = {fact: getattr(given, fact) or known.get(fact, "") for fact in _FACTS}
+    return {"advertiser_id": given.advertiser_id, "gone": False, **facts}
+
+
+def _of(account: Account) -> Select[Any]:
+    return select(account_advertisers).where(account_advertisers.c.account_id == account.id)
+
+
+def _refuse_taken(connection: Connection, name: str, besides: int | None = None) -> None:
+    found = connection.execute(select(accounts.c.id).where(accounts.c.name == name)).scalar()
+    if found is not None and found != besides:
+        raise InputError(f"there is an account {name!r} already; choose another name, or connect that one again.")
+
+
+def _selection(ids: Iterable[str] | None) -> list[str] | None:
+    """The ids once each, in the order given."""
+    if ids is None:
+        return None
+    selection = list(dict.fromkeys(ids))
+    if not selection:
+        raise InputError("no advertiser is named; name at least one, or leave it to all that the account covers.")
+    return selection
+
+
+def _whose(name: str) -> str:
+    return f"account {name!r}"

@@ -1,0 +1,155 @@
+"""Saved datasets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, insert, or_, select, update
+
+from adreel.errors import InputError, NotFoundError
+from adreel.store.database import Database
+from adreel.store.names import clean_name, is_id, not_found, slug
+from adreel.store.records import Account, SavedDataset
+from adreel.store.tables import datasets
+
+
+class Datasets:
+    """The datasets of one home."""
+
+    __slots__ = ("_clock", "_database")
+
+    def __init__(self, database: Database, clock: Callable[[], datetime]) -> None:
+        self._database = database
+        self._clock = clock
+
+    def create(
+        self,
+        name: str,
+        *,
+        account: Account,
+        spec: str,
+        description: str = "",
+        tags: Iterable[str] = (),
+    ) -> SavedDataset:
+        """A new dataset, with slugs made from its name. InputError if the name is taken."""
+        name = clean_name(name, "a dataset")
+        now = self._clock()
+        values = {
+            "name": name,
+            "description": description.strip(),
+            "tags": _tags(tags),
+            "account_id": account.id,
+            "account_name": account.name,
+            "spec": spec,
+            "spec_version": 1,
+            "created_at": now,
+            "updated_at": now,
+        }
+        with self._database.write() as connection:
+            _refuse_taken(connection, name)
+            made = slug(name, _slugs(connection))
+            statement = insert(datasets).values(slug=made, table_slug=made, **values).returning(datasets)
+            return _dataset(connection.execute(statement).one())
+
+    def get(self, name: str | int) -> SavedDataset:
+        """The dataset of that slug or name, else the one of that id; a number is an id.
+
+        NotFoundError names the nearest; InputError if the text is the slug of one and the name of another.
+        """
+        rows: Sequence[Row[Any]] = ()
+        with self._database.read() as connection:
+            if isinstance(name, str):
+                named = or_(datasets.c.slug == name, datasets.c.name == name)
+                rows = connection.execute(select(datasets).where(named).order_by(datasets.c.id)).all()
+            if not rows and is_id(name):
+                rows = connection.execute(select(datasets).where(datasets.c.id == int(name))).all()
+            if not rows:
+                known = {name for row in connection.execute(select(datasets.c.slug, datasets.c.name)) for name in row}
+                raise not_found("dataset", str(name), known, "save one first.")
+        if len(rows) > 1:
+            choices = " or ".join(f"{row.slug!r} ({row.name})" for row in rows if row.slug != name)
+            names = " or ".join(f"{row.name!r}" for row in rows if row.slug == name)
+            raise InputError(f"{name!r} is the slug of {names} and the name of another; ask for {names} or {choices}.")
+        return _dataset(rows[0])
+
+    def list(self, account: Account | None = None) -> tuple[SavedDataset, ...]:
+        """All datasets, or those of an account, by name."""
+        statement = select(datasets).order_by(datasets.c.name)
+        if account is not None:
+            statement = statement.where(datasets.c.account_id == account.id)
+        with self._database.read() as connection:
+            rows = connection.execute(statement).all()
+        return tuple(_dataset(row) for row in rows)
+
+    def update(
+        self,
+        dataset: SavedDataset,
+        *,
+        spec: str | None = None,
+        description: str | None = None,
+        tags: Iterable[str] | None = None,
+        account: Account | None = None,
+    ) -> SavedDataset:
+        """The dataset with changes; what is None stays. Another `spec` counts `spec_version` up."""
+        changes: dict[str, Any] = {}
+        if description is not None:
+            changes["description"] = description.strip()
+        if tags is not None:
+            changes["tags"] = _tags(tags)
+        if account is not None:
+            changes |= {"account_id": account.id, "account_name": account.name}
+        with self._database.write() as connection:
+            now = connection.execute(select(datasets).where(datasets.c.id == dataset.id)).first()
+            if now is None:
+                raise _deleted(dataset)
+            if spec is not None and spec != now.spec:
+                changes |= {"spec": spec, "spec_version": now.spec_version + 1}
+            return self._change(connection, dataset, changes)
+
+    def rename(self, dataset: SavedDataset, name: str) -> SavedDataset:
+        """The dataset under another name; its slugs stay. InputError if the name is taken."""
+        name = clean_name(name, "a dataset")
+        with self._database.write() as connection:
+            _refuse_taken(connection, name, besides=dataset.id)
+            return self._change(connection, dataset, {"name": name})
+
+    def delete(self, dataset: SavedDataset) -> None:
+        """Forgets the dataset; its runs stay, under its name. The table in the lake is not touched."""
+        with self._database.write() as connection:
+            if not connection.execute(delete(datasets).where(datasets.c.id == dataset.id)).rowcount:
+                raise _deleted(dataset)
+
+    def _change(self, connection: Connection, dataset: SavedDataset, changes: dict[str, Any]) -> SavedDataset:
+        values = {**changes, "updated_at": self._clock()}
+        statement = update(datasets).where(datasets.c.id == dataset.id).values(values).returning(datasets)
+        row = connection.execute(statement).first()
+        if row is None:
+            raise _deleted(dataset)
+        return _dataset(row)
+
+
+def _dataset(row: Row[Any]) -> SavedDataset:
+    values = row._asdict()
+    return SavedDataset(**{**values, "tags": tuple(values["tags"])})
+
+
+def _deleted(dataset: SavedDataset) -> NotFoundError:
+    return NotFoundError(f"the dataset {dataset.slug!r} was deleted meanwhile.")
+
+
+def _refuse_taken(connection: Connection, name: str, besides: int | None = None) -> None:
+    found = connection.execute(select(datasets.c.id).where(datasets.c.name == name)).scalar()
+    if found is not None and found != besides:
+        raise InputError(f"there is a dataset {name!r} already; choose another name.")
+
+
+def _slugs(connection: Connection) -> set[str]:
+    rows = connection.execute(select(datasets.c.slug, datasets.c.table_slug))
+    return {found for row in rows for found in row}
+
+
+def _tags(tags: Iterable[str]) -> list[str]:
+    """The tags once each, in the order given, with single spaces."""
+    return list(dict.fromkeys(clean for tag in tags if (clean := " ".join(tag.split()))))

@@ -1,0 +1,61 @@
+"""The home folder and the private files in it: 0700 and 0600."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from adreel.errors import StorageError
+from adreel.settings import FILE_NAME
+
+DATABASE = "adreel.db"
+KEY_FILE = "secret.key"
+LOCKS = "locks"
+
+
+def prepare_home(home: Path) -> None:
+    """Makes the folder, for the user alone (0700). One that holds other files keeps its mode, as others may use it.
+
+    Raises StorageError if it cannot be made or written to.
+    """
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if os.name == "posix" and _is_open(home) and _is_ours(home) and _is_fresh(home):
+            home.chmod(0o700)
+    except OSError as error:
+        raise StorageError(f"the folder {home} cannot be made: {error.strerror}. Set ADREEL_HOME.") from error
+    if not os.access(home, os.R_OK | os.W_OK | os.X_OK):
+        raise StorageError(f"the folder {home} cannot be written to; set ADREEL_HOME or its permissions.")
+
+
+def private_file(path: Path) -> Path:
+    """Makes `path` if it is not there, and closes it to other users (0600). Raises StorageError."""
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    except OSError as error:
+        raise StorageError(f"{path} cannot be opened: {error.strerror}. Look at who owns it.") from error
+    close_to_others(path)
+    return path
+
+
+def close_to_others(path: Path) -> None:
+    """Takes away what other users may do with `path`, if it is ours to say. Raises StorageError."""
+    try:
+        if os.name == "posix" and _is_open(path) and _is_ours(path):
+            path.chmod(0o600)
+    except OSError as error:
+        raise StorageError(f"{path} is open to other users: {error.strerror}. Close it (chmod 600).") from error
+
+
+def _is_fresh(home: Path) -> bool:
+    """Whether nothing is in the folder but what a person may put there for adreel."""
+    return {entry.name for entry in home.iterdir()} <= {FILE_NAME, "lake"}
+
+
+def _is_open(path: Path) -> bool:
+    return bool(stat.S_IMODE(path.stat().st_mode) & 0o077)
+
+
+def _is_ours(path: Path) -> bool:
+    return path.stat().st_uid == os.geteuid()

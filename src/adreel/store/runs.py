@@ -1,0 +1,207 @@
+"""Runs and their logs."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import asdict, fields
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, func, insert, select, update
+
+from adreel.errors import InputError, NotFoundError
+from adreel.store.database import Database
+from adreel.store.records import (
+    IN_PROGRESS,
+    RESUMABLE,
+    LogLine,
+    Outcome,
+    Progress,
+    Run,
+    RunState,
+    SavedDataset,
+)
+from adreel.store.tables import datasets, run_log, runs
+
+_PUBLIC = tuple(column for column in runs.columns if column.name != "seq")
+_NOTHING_YET = asdict(Progress()) | {"proof": {}, "warnings": [], "skipped": {}, "error": "", "error_kind": ""}
+
+
+def new_run_id() -> str:
+    """An id that is short to type by its beginning: 16 hexadecimal digits at random."""
+    return secrets.token_hex(8)
+
+
+class Runs:
+    """The runs of one home.
+
+    A run is added when it is asked for, begins when a process works on it, tells its progress, and is finished once.
+    What a killed process left is set right by `interrupt`, which whoever holds the dataset's lock may call.
+    """
+
+    __slots__ = ("_clock", "_database")
+
+    def __init__(self, database: Database, clock: Callable[[], datetime]) -> None:
+        self._database = database
+        self._clock = clock
+
+    def add(self, dataset: SavedDataset, run_id: str) -> Run:
+        """A queued run of the dataset as it is now. One that is there already is returned as it is."""
+        with self._database.write() as connection:
+            row = _row(connection, run_id)
+            if row is not None:
+                return _run(row)
+            now = connection.execute(select(datasets).where(datasets.c.id == dataset.id)).first()
+            if now is None:
+                raise NotFoundError(f"the dataset {dataset.slug!r} was deleted meanwhile.")
+            values = {
+                "id": run_id,
+                "dataset_id": now.id,
+                "dataset_name": now.name,
+                "dataset_slug": now.slug,
+                "spec_version": now.spec_version,
+                "state": RunState.QUEUED,
+                "created_at": self._clock(),
+                "cancel_requested": False,
+            }
+            statement = insert(runs).values(_NOTHING_YET | values).returning(*_PUBLIC)
+            return _run(connection.execute(statement).one())
+
+    def begin(self, run_id: str) -> Run:
+        """The run as running: for the first time, or again after its process died. InputError if it has finished."""
+        now = self._clock()
+        changes = {
+            "state": RunState.RUNNING,
+            "started_at": func.coalesce(runs.c.started_at, now),
+            "heartbeat_at": now,
+            "finished_at": None,
+        }
+        with self._database.write() as connection:
+            return _change(connection, run_id, RESUMABLE, changes)
+
+    def progress(self, run_id: str, progress: Progress) -> bool:
+        """Writes down how far a running run is; returns whether a person asked to cancel it.
+
+        Costs a few milliseconds; call it once a second or so.
+        """
+        changes = asdict(progress) | {"heartbeat_at": self._clock()}
+        with self._database.write() as connection:
+            return _change(connection, run_id, {RunState.RUNNING}, changes).cancel_requested
+
+    def finish(self, run_id: str, outcome: Outcome) -> Run:
+        """The run as finished. Said twice it stays as it is; InputError if it has finished otherwise."""
+        assert outcome.state not in IN_PROGRESS, "a run finishes in a finished state"
+        changes = {field.name: getattr(outcome, field.name) for field in fields(outcome)}
+        changes |= {"proof": dict(outcome.proof), "skipped": dict(outcome.skipped), "finished_at": self._clock()}
+        with self._database.write() as connection:
+            row = _row(connection, run_id)
+            if row is not None and row.state == outcome.state and row.state != RunState.INTERRUPTED:
+                return _run(row)
+            return _change(connection, run_id, RESUMABLE, changes)
+
+    def interrupt(self, dataset: SavedDataset, *, besides: str | None = None) -> tuple[Run, ...]:
+        """Marks the dataset's running runs, `besides` one, as interrupted. The caller holds the dataset's lock."""
+        dead = (runs.c.dataset_id == dataset.id) & (runs.c.state == RunState.RUNNING)
+        if besides is not None:
+            dead &= runs.c.id != besides
+        changes = {"state": RunState.INTERRUPTED, "finished_at": self._clock()}
+        with self._database.write() as connection:
+            rows = connection.execute(update(runs).where(dead).values(changes).returning(*_PUBLIC)).all()
+        return tuple(_run(row) for row in rows)
+
+    def request_cancel(self, run_id: str) -> Run:
+        """Asks the run to stop; it does so by itself. InputError if it has finished."""
+        with self._database.write() as connection:
+            return _change(connection, run_id, IN_PROGRESS, {"cancel_requested": True})
+
+    def cancel_requested(self, run_id: str) -> bool:
+        """Whether a person asked the run to stop."""
+        with self._database.read() as connection:
+            return _run(_found(_row(connection, run_id), run_id)).cancel_requested
+
+    def get(self, run_id: str) -> Run:
+        """The run of that id, or the only one whose id begins so. NotFoundError; InputError if there are several."""
+        with self._database.read() as connection:
+            row = _row(connection, run_id)
+            if row is not None:
+                return _run(row)
+            rows = connection.execute(
+                _latest_first().where(runs.c.id.startswith(run_id, autoescape=True)).limit(5)
+            ).all()
+        if len(rows) > 1:
+            shown = ", ".join(f"{row.id} ({row.dataset_slug})" for row in rows)
+            raise InputError(f"several runs begin with {run_id!r}: {shown}; write more of the id.")
+        return _run(_found(rows[0] if rows else None, run_id))
+
+    def list(
+        self,
+        dataset: SavedDataset | None = None,
+        *,
+        states: Collection[RunState] = frozenset(RunState),
+        limit: int = 50,
+    ) -> tuple[Run, ...]:
+        """The latest runs, of one dataset or of all, latest first."""
+        statement = _latest_first().where(runs.c.state.in_(sorted(states))).limit(limit)
+        if dataset is not None:
+            statement = statement.where(runs.c.dataset_id == dataset.id)
+        with self._database.read() as connection:
+            rows = connection.execute(statement).all()
+        return tuple(_run(row) for row in rows)
+
+    def latest(self) -> Mapping[int, Run]:
+        """The latest run of each dataset, by the dataset's id."""
+        last = select(func.max(runs.c.seq)).where(runs.c.dataset_id.is_not(None)).group_by(runs.c.dataset_id)
+        with self._database.read() as connection:
+            rows = connection.execute(select(*_PUBLIC).where(runs.c.seq.in_(last))).all()
+        return {row.dataset_id: _run(row) for row in rows}
+
+    def log(self, run_id: str, *lines: str) -> None:
+        """Adds lines to the run's log, stamped with the time."""
+        now = self._clock()
+        with self._database.write() as connection:
+            _found(_row(connection, run_id), run_id)
+            rows = [{"run_id": run_id, "at": now, "text": line} for line in lines]
+            if rows:
+                connection.execute(insert(run_log), rows)
+
+    def log_lines(self, run_id: str, *, after: int = 0) -> tuple[LogLine, ...]:
+        """The run's log in order, from the line behind number `after`; pass the last number seen to follow it."""
+        statement = (
+            select(run_log.c.number, run_log.c.at, run_log.c.text)
+            .where(run_log.c.run_id == run_id, run_log.c.number > after)
+            .order_by(run_log.c.number)
+        )
+        with self._database.read() as connection:
+            rows = connection.execute(statement).all()
+        return tuple(LogLine(**row._mapping) for row in rows)
+
+
+def _run(row: Row[Any]) -> Run:
+    values = row._asdict()
+    warnings, state = tuple(values["warnings"]), RunState(values["state"])
+    return Run(**{**values, "warnings": warnings, "state": state})
+
+
+def _row(connection: Connection, run_id: str) -> Row[Any] | None:
+    return connection.execute(select(*_PUBLIC).where(runs.c.id == run_id)).first()
+
+
+def _found(row: Row[Any] | None, run_id: str) -> Row[Any]:
+    if row is None:
+        raise NotFoundError(f"there is no run whose id is or begins with {run_id!r}.")
+    return row
+
+
+def _latest_first() -> Select[Any]:
+    return select(*_PUBLIC).order_by(runs.c.seq.desc())
+
+
+def _change(connection: Connection, run_id: str, states: Collection[RunState], changes: Mapping[str, Any]) -> Run:
+    """The run changed, provided that it is in one of `states`."""
+    allowed = (runs.c.id == run_id) & runs.c.state.in_(sorted(states))
+    row = connection.execute(update(runs).where(allowed).values(changes).returning(*_PUBLIC)).first()
+    if row is None:
+        stands = RunState(_found(_row(connection, run_id), run_id).state)
+        raise InputError(f"run {run_id} is {stands.value}: {stands.sentence}")
+    return _run(row)

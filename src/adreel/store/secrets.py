@@ -1,0 +1,107 @@
+"""Tokens at rest: encrypted with Fernet, under keys that are not in the database."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from base64 import urlsafe_b64encode
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from adreel.errors import InputError, StorageError
+from adreel.settings import Secret
+from adreel.store.home import KEY_FILE, close_to_others
+
+if TYPE_CHECKING:
+    from cryptography.fernet import MultiFernet
+
+
+class Keys:
+    """The keys of one home: those of ADREEL_SECRET_KEY if it is set, else those of the key file, newest first.
+
+    The file is made when something is encrypted for the first time, and never by decrypting.
+    """
+
+    __slots__ = ("_file", "_given")
+
+    def __init__(self, given: Secret, home: Path) -> None:
+        self._given = given
+        self._file = home / KEY_FILE
+
+    def __repr__(self) -> str:
+        return f"Keys({self._where()})"
+
+    def encrypt(self, text: str) -> str:
+        """`text` under the newest key."""
+        if not self._given and not self._file.exists():
+            _make_key_file(self._file)
+        return self._fernet().encrypt(text.encode()).decode("ascii")
+
+    def decrypt(self, encrypted: str, whose: str) -> str:
+        """What `encrypt` was given, under any of the keys; InputError that names `whose` text it is if none fits."""
+        from cryptography.fernet import InvalidToken
+
+        try:
+            return self._fernet().decrypt(encrypted).decode()
+        except (InvalidToken, _NoKeyError):
+            raise InputError(
+                f"the token of {whose} was encrypted with a key that is not in {self._where()}. Give that key "
+                f"in ADREEL_SECRET_KEY (after newer ones, separated by commas), or connect the account again."
+            ) from None
+
+    def rotate(self, encrypted: str, whose: str) -> str:
+        """The same text under the newest key; errors as `decrypt`."""
+        return self.encrypt(self.decrypt(encrypted, whose))
+
+    def _fernet(self) -> MultiFernet:
+        # Imported only here: 0.05 s that a process without tokens need not pay.
+        from cryptography.fernet import Fernet, MultiFernet
+
+        try:
+            return MultiFernet([Fernet(key) for key in self._keys()])
+        except ValueError:
+            raise InputError(f"{self._where()} does not hold Fernet keys; restore the file.") from None
+
+    def _keys(self) -> Sequence[str]:
+        if self._given:
+            return self._given.reveal().split(",")
+        if not self._file.exists():
+            raise _NoKeyError
+        return _read_key_file(self._file)
+
+    def _where(self) -> str:
+        return "ADREEL_SECRET_KEY" if self._given else str(self._file)
+
+
+class _NoKeyError(Exception):
+    """There is no key yet."""
+
+
+def _read_key_file(path: Path) -> Sequence[str]:
+    close_to_others(path)
+    try:
+        return path.read_text("ascii").replace(",", "\n").split()
+    except OSError as error:
+        raise StorageError(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def _make_key_file(path: Path) -> None:
+    """Writes one new key for the user alone; another process that was faster wins, as a key must never be replaced."""
+    key = urlsafe_b64encode(secrets.token_bytes(32))
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        with os.fdopen(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
+            file.write(key + b"\n")
+            file.flush()
+            # On the disk before any token depends on it.
+            os.fsync(file.fileno())
+        try:
+            # A link, unlike a rename, fails if there is a key already.
+            os.link(draft, path)
+        except FileExistsError:
+            return
+        finally:
+            draft.unlink()
+    except OSError as error:
+        raise StorageError(f"{path} cannot be made: {error.strerror}. Set ADREEL_SECRET_KEY.") from error

@@ -1,0 +1,416 @@
+"""The client of TikTok's Business API: one paced, retried request at a time, pages, and who may be read.
+
+Every call raises errors of `adreel.errors` only: RequestError, ReconnectError, AdvertiserError, SplitError and
+StopError at once, RetryError and ThrottledError when waiting did not help within the attempts or the run's deadline.
+Each names the request, TikTok's words and TikTok's request id; none shows the token, the app's secret or an
+authorization code.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random as randomness
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType, TracebackType
+from typing import Any, Self, TypeVar
+from urllib.parse import quote
+
+import httpx2
+
+from adreel.errors import (
+    Action,
+    AdreelError,
+    AdvertiserError,
+    InputError,
+    RetryError,
+    SplitError,
+    StopError,
+    ThrottledError,
+    api_error,
+)
+from adreel.tiktok.envelope import Answer, Page, Trouble, read_page
+from adreel.tiktok.pace import Pace
+from adreel.tiktok.wire import Request, Value, Wire, checked_url, make_request
+
+T = TypeVar("T")
+
+LONGEST_ADVERTISER_BATCH = 100
+"""How many advertisers clients ask /advertiser/info/ for at once; TikTok's own limit is not documented."""
+
+# TikTok restricts an app whose report requests time out: the same one three times in ten minutes is blocked for ten
+# (page "timeouts best practice", doc 1738864817670145).
+_TIMEOUTS = 2
+_TIMEOUT_SECONDS = 600.0
+# A limit of the second is over after a second; one of the minute shuts the app out for five minutes (page "Rate
+# limits"). The answers do not say which it was: short waits come first, and a fourth refusal in a row means the minute.
+_THROTTLED_SECONDS = 1.1
+_SHORT_HOLDS = 3
+_BLOCKED_SECONDS = 305.0
+# These count one value of a field, or one advertiser and path: other requests may go on.
+_NARROW_LIMITS = frozenset({40132, 40133})
+_MAINTENANCE = 60001
+
+_ERRORS: Mapping[Action, type[AdreelError]] = MappingProxyType(
+    {
+        Action.WAIT: RetryError,
+        Action.THROTTLED: ThrottledError,
+        Action.SPLIT: SplitError,
+        Action.STOP: StopError,
+    }
+)
+
+
+@dataclass(slots=True)
+class Counts:
+    """What a client did so far: requests sent, pages read, refusals for being too fast, and requests sent again."""
+
+    requests: int = 0
+    pages: int = 0
+    refused: int = 0
+    retried: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What a person granted: the token, and TikTok's numbers of what it may do.
+
+    `advertiser_ids` is what TikTok says at that moment; `Client.advertisers` knows better.
+    """
+
+    access_token: str = field(repr=False)
+    advertiser_ids: tuple[str, ...]
+    scopes: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AdvertiserName:
+    """An advertiser that the token may read."""
+
+    id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """The TikTok for Business user who granted the token; TikTok masks the e-mail address."""
+
+    display_name: str
+    core_user_id: str
+    email: str
+
+
+@dataclass(slots=True)
+class _Tries:
+    """What was done so far for one request."""
+
+    began: float
+    sent: int = 0
+    throttled: int = 0
+    last: Trouble | None = None
+
+
+class Client:
+    """Requests to one address with one token, at the pace of one app; an async context manager for one event loop.
+
+    `deadline` is when the run has to end, in seconds of `monotonic`; no call goes on after it. `request_seconds` bounds
+    one try from sending to the last byte, `attempts` the tries of one request. `random` gives numbers from 0 to 1 for
+    the jitter of waits. `log` gets one line for each wait and each advertiser that is left out.
+    """
+
+    def __init__(
+        self,
+        *,
+        base_url: str,
+        pace: Pace,
+        token: str | None = None,
+        app_id: str | None = None,
+        secret: str | None = None,
+        transport: httpx2.AsyncBaseTransport | None = None,
+        request_seconds: float = 60.0,
+        attempts: int = 8,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        monotonic: Callable[[], float] = time.monotonic,
+        random: Callable[[], float] = randomness.random,
+        deadline: float | None = None,
+        log: Callable[[str], None] | None = None,
+    ) -> None:
+        """`base_url` ends with the API's version; raises InputError if it is no web address.
+
+        `transport` is TikTok's end by default, through the proxies of the environment.
+        """
+        self.counts = Counts()
+        self._base_url = checked_url(base_url)
+        self._pace = pace
+        self._app_id = app_id
+        self._secret = secret
+        self._token = token
+        self._hidden = {text for text in (token, secret) if text}
+        self._attempts = attempts
+        self._sleep = sleep
+        self._monotonic = monotonic
+        self._random = random
+        self._deadline = deadline
+        self._log = log
+        # Enough to use the whole rate when an answer takes two seconds, and as many again who wait for a turn.
+        in_flight = min(256, max(8, 4 * pace.limits.per_second))
+        self._in_flight = asyncio.Semaphore(in_flight)
+        self._wire = Wire(
+            self._base_url,
+            token=token,
+            connections=in_flight,
+            request_seconds=request_seconds,
+            transport=transport,
+        )
+        self._timeouts: dict[int, list[float]] = {}
+        self._refusals = 0
+        self._refused_at = self._held_until = float("-inf")
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Closes the connections; the pace stays open."""
+        await self._wire.close()
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, Value] | None = None,
+        body: Mapping[str, Any] | None = None,
+    ) -> Answer:
+        """The answer to one request; `path` begins and ends with a slash."""
+        return await self._answer(make_request(self._base_url, method, path, params or {}, body))
+
+    async def page(self, path: str, params: Mapping[str, Value], page: int, page_size: int) -> Page:
+        """One page of a list, pages counted from 1."""
+        paged = {**params, "page": page, "page_size": page_size}
+        request = make_request(self._base_url, "GET", path, paged, None)
+        answer = await self._answer(request)
+        self.counts.pages += 1
+        return read_page(answer, request.where)
+
+    async def exchange(self, auth_code: str) -> Grant:
+        """The grant for a code of the consent page; works once for each code.
+
+        Raises ReconnectError if the code is wrong, used or over an hour old, or does not go with the app.
+        """
+        self._hidden.add(auth_code)
+        body = {
+            **self._app(),
+            "auth_code": auth_code,
+            # Their ids are a snapshot without names, and TikTok advises against asking for thousands of them here.
+            "return_advertiser_ids": False,
+        }
+        answer = await self.call("POST", "/oauth2/access_token/", body=body)
+        token = answer.data.get("access_token")
+        if not isinstance(token, str) or not token:
+            raise StopError("TikTok granted the access without a token; connect again.", request_id=answer.request_id)
+        self._hidden.add(token)
+        return Grant(
+            token,
+            tuple(_words(answer.data.get("advertiser_ids"))),
+            tuple(int(scope) for scope in _words(answer.data.get("scope")) if scope.isdigit()),
+        )
+
+    async def revoke(self) -> None:
+        """Ends the grant of this client's token; raises ReconnectError if it is over already."""
+        await self.call("POST", "/oauth2/revoke_token/", body={**self._app(), "access_token": self._token})
+
+    async def advertisers(self) -> tuple[AdvertiserName, ...]:
+        """The advertisers that the token may read now, in TikTok's order."""
+        answer = await self.call("GET", "/oauth2/advertiser/get/", params=self._app())
+        rows = read_page(answer, "GET /oauth2/advertiser/get/").rows
+        return tuple(AdvertiserName(_word(row, "advertiser_id"), _word(row, "advertiser_name")) for row in rows)
+
+    async def advertiser_info(self, ids: Sequence[str], fields: Sequence[str] = ()) -> list[dict[str, Any]]:
+        """What TikTok knows of each advertiser, all fields if none is named.
+
+        Advertisers that may not be read or are gone are absent from the list, and named in the log.
+        """
+        size = LONGEST_ADVERTISER_BATCH
+        batches = [ids[start : start + size] for start in range(0, len(ids), size)]
+        found = await _together([self._advertiser_batch(batch, fields) for batch in batches])
+        return [row for rows in found for row in rows]
+
+    async def user(self) -> User:
+        """Who granted the token."""
+        data = (await self.call("GET", "/user/info/")).data
+        return User(_word(data, "display_name"), _word(data, "core_user_id"), _word(data, "email"))
+
+    async def _advertiser_batch(self, ids: Sequence[str], fields: Sequence[str]) -> list[dict[str, Any]]:
+        """The advertisers of one request; one that TikTok refuses is found by halving."""
+        params: dict[str, Value] = {"advertiser_ids": list(ids), "fields": list(fields) or None}
+        try:
+            answer = await self.call("GET", "/advertiser/info/", params=params)
+        except AdvertiserError as error:
+            if len(ids) == 1:
+                self._say(f"advertiser {ids[0]} is left out: {error}")
+                return []
+        except SplitError:
+            if len(ids) == 1:
+                raise
+        else:
+            return read_page(answer, "GET /advertiser/info/").rows
+        half = len(ids) // 2
+        first, second = await _together([self._advertiser_batch(part, fields) for part in (ids[:half], ids[half:])])
+        return first + second
+
+    def _app(self) -> dict[str, str]:
+        if not self._app_id or not self._secret:
+            raise InputError("This needs the id and the secret of your TikTok app; set both.")
+        return {"app_id": self._app_id, "secret": self._secret}
+
+    async def _answer(self, request: Request) -> Answer:
+        """Tries until there is an answer, or an error that says why there is none."""
+        tries = _Tries(began=self._monotonic())
+        left = None if self._deadline is None else self._deadline - tries.began
+        self._refuse_unsent(request, tries, left)
+        try:
+            async with asyncio.timeout(left) as limit:
+                while True:
+                    outcome = await self._try(request, tries)
+                    if isinstance(outcome, Answer):
+                        return outcome
+                    await self._sleep(self._wait(request, outcome, tries))
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            last = tries.last or Trouble("there is no answer yet.", Action.WAIT)
+            raise self._error(request, last, tries, "The run's deadline has come.") from None
+
+    async def _try(self, request: Request, tries: _Tries) -> Answer | Trouble:
+        async with self._in_flight:
+            slot = await self._pace.turn()
+            sent = self._monotonic()
+            self.counts.requests += 1
+            tries.sent += 1
+            outcome = await self._wire.send(request, lambda: self._pace.went(slot))
+        self._learn(outcome, sent)
+        if isinstance(outcome, Trouble):
+            tries.last = outcome
+            tries.throttled += outcome.action is Action.THROTTLED
+        return outcome
+
+    def _learn(self, outcome: Answer | Trouble, sent: float) -> None:
+        """Holds the whole app back when TikTok refuses it; longer with each refusal that no success interrupts."""
+        refused = isinstance(outcome, Trouble) and outcome.action is Action.THROTTLED
+        self.counts.refused += refused
+        # What was sent before the last refusal was known tells nothing about the time after it.
+        if sent <= self._refused_at:
+            return
+        if not isinstance(outcome, Trouble) or (outcome.code is not None and not refused):
+            self._refusals = 0
+        elif refused and outcome.code not in _NARROW_LIMITS:
+            self._refusals += 1
+            short = _THROTTLED_SECONDS * 2.0 ** (self._refusals - 1)
+            hold = max(short if self._refusals <= _SHORT_HOLDS else _BLOCKED_SECONDS, outcome.seconds)
+            self._pace.hold(hold)
+            self._refused_at = self._monotonic()
+            self._held_until = self._refused_at + hold
+            self._say(f"TikTok refuses the whole app for now ({outcome.what}): it waits {hold:.1f} s")
+
+    def _wait(self, request: Request, trouble: Trouble, tries: _Tries) -> float:
+        """The one decision whether a request is sent again: the seconds until then, or the error that ends it."""
+        if trouble.action not in {Action.WAIT, Action.THROTTLED}:
+            raise self._error(request, trouble, tries)
+        if trouble.timed_out and self._timeouts_of(request, now=True) >= _TIMEOUTS:
+            raise self._error(request, trouble, tries, _THIRD_TIMEOUT)
+        if tries.sent >= self._attempts:
+            raise self._error(request, trouble, tries, "Try again later.")
+        wait = self._seconds(trouble, tries)
+        if self._deadline is not None and self._monotonic() + wait >= self._deadline:
+            raise self._error(request, trouble, tries, "The run's deadline leaves no time for another try.")
+        self.counts.retried += 1
+        self._say(f"{request.where}: {trouble.what} Try {tries.sent + 1} of {self._attempts} in {wait:.1f} s")
+        return wait
+
+    def _seconds(self, trouble: Trouble, tries: _Tries) -> float:
+        """Short at first, doubled each time up to a cap, and never quite the same for two requests."""
+        least = trouble.seconds
+        if trouble.action is Action.THROTTLED:
+            first, cap, number = _THROTTLED_SECONDS, 60.0, tries.throttled
+            least = max(least, self._held_until - self._monotonic())
+        elif trouble.code == _MAINTENANCE:
+            first, cap, number = 60.0, 300.0, tries.sent
+        else:
+            first, cap, number = 0.5, 60.0, tries.sent
+        return max(min(cap, first * 2.0 ** (number - 1)) * (1 + 0.25 * self._random()), least)
+
+    def _refuse_unsent(self, request: Request, tries: _Tries, left: float | None) -> None:
+        """Raises for a request that must not be sent any more, or not again so soon."""
+        if left is not None and left <= 0:
+            raise self._error(request, Trouble("it was not sent.", Action.WAIT), tries, "The run's deadline has come.")
+        if self._timeouts_of(request) >= _TIMEOUTS:
+            trouble = Trouble("it was not sent, as it timed out twice within ten minutes.", Action.WAIT)
+            raise self._error(request, trouble, tries, _THIRD_TIMEOUT)
+
+    def _timeouts_of(self, request: Request, *, now: bool = False) -> int:
+        """How often the same request timed out in the last ten minutes; `now` adds one."""
+        time_now = self._monotonic()
+        recent = {
+            key: times
+            for key, all_times in self._timeouts.items()
+            if (times := [then for then in all_times if then > time_now - _TIMEOUT_SECONDS])
+        }
+        if now:
+            recent.setdefault(request.key, []).append(time_now)
+        self._timeouts = recent
+        return len(recent.get(request.key, ()))
+
+    def _error(self, request: Request, trouble: Trouble, tries: _Tries, next_step: str = "") -> AdreelError:
+        """The error for a request that is given up: what happened, how often it was tried, and what to do next."""
+        often = ""
+        if tries.sent > 1:
+            often = f"Tried {tries.sent} times in {self._monotonic() - tries.began:.0f} s."
+        if trouble.action is Action.RECONNECT:
+            next_step = "Connect the account again."
+        if trouble.action is Action.THROTTLED and trouble.code not in _NARROW_LIMITS:
+            next_step += " If no other program uses this app, its budget of the day may be used up until 00:00 UTC."
+        words = " ".join(part for part in (f"{request.where}: {trouble.what}", often, next_step.strip()) if part)
+        if trouble.code is not None:
+            return api_error(trouble.code, self._clean(words), trouble.request_id)
+        return _ERRORS[trouble.action](self._clean(words), request_id=trouble.request_id)
+
+    def _say(self, line: str) -> None:
+        if self._log is not None:
+            self._log(self._clean(line))
+
+    def _clean(self, text: str) -> str:
+        """`text` without secrets, whoever put them there."""
+        for secret in self._hidden:
+            text = text.replace(secret, "***").replace(quote(secret, safe=""), "***")
+        return text
+
+
+_THIRD_TIMEOUT = (
+    "TikTok blocks a request that times out a third time within ten minutes: try again after that, or ask for less "
+    "at once."
+)
+
+
+def _word(row: Mapping[str, Any], name: str) -> str:
+    """A value as a text, whether TikTok gives a text, a number or nothing."""
+    value = row.get(name)
+    return "" if value is None else str(value)
+
+
+def _words(values: object) -> list[str]:
+    return [str(value) for value in values] if isinstance(values, list) else []
+
+
+async def _together(coroutines: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
+    """All results, in order; the first error ends the others."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(coroutine) for coroutine in coroutines]
+    except* AdreelError as several:
+        first = several.exceptions[0]
+    else:
+        return [task.result() for task in tasks]
+    raise first

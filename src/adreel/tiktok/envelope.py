@@ -1,0 +1,188 @@
+"""What comes back from TikTok: its envelope read into an answer or a trouble, and an answer into a page.
+
+Everything that is TikTok's own is `{"code": 0, "message": "OK", "request_id": "...", "data": {...}}` with HTTP 200,
+errors too: the code decides (page "Return codes", doc 1737172488964097). Anything else comes from a wrong address, a
+failing server, or a proxy on the way.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from adreel.errors import API_CODES, Action, StopError, action_for
+
+CUT_HEADER = "X-Tt-Ads-Throttle"
+"""Present when a report leaves out ids beyond 20,000 ("performance improvements", doc 1757262274182145)."""
+
+_LONGEST_WORDS = 300
+_LONGEST_FIRST_WORDS = 80
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A request that succeeded. `cut` says that TikTok left out all but the newest 20,000 ids."""
+
+    data: dict[str, Any] = field(repr=False)
+    request_id: str
+    headers: Mapping[str, str] = field(repr=False)
+    cut: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Why one try of a request failed, as a sentence, and what follows from it.
+
+    `code` and `request_id` are TikTok's, if it was TikTok that answered; `seconds` is the wait that the other side
+    asked for.
+    """
+
+    what: str
+    action: Action
+    code: int | None = None
+    request_id: str | None = None
+    timed_out: bool = False
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a list. `total_number` counts the rows of all pages; the totals come only if they were asked for."""
+
+    rows: list[dict[str, Any]] = field(repr=False)
+    total_number: int
+    total_page: int
+    total_metrics: dict[str, Any] | None
+    cut: bool
+    request_id: str
+
+
+def read_answer(status: int, headers: Mapping[str, str], body: bytes) -> Answer | Trouble:
+    """What a whole HTTP answer means."""
+    envelope = _envelope(body)
+    if envelope is None:
+        return _foreign(status, headers, body)
+    code = int(envelope["code"])
+    request_id = _text(envelope.get("request_id")) or headers.get("X-Tt-Logid")
+    action = action_for(code)
+    if action is not Action.GO_ON:
+        return Trouble(_words(code, envelope.get("message")), action, code, request_id)
+    data = envelope.get("data") or {}
+    if not 200 <= status < 300 or not isinstance(data, dict):
+        return _foreign(status, headers, body)
+    return Answer(data, request_id or "", headers, CUT_HEADER in headers)
+
+
+def read_page(answer: Answer, where: str) -> Page:
+    """The rows of a list and how many there are; `where` names the request in the error.
+
+    Without page_info the rows are all there are. Raises StopError for data of a form that TikTok does not document.
+    """
+    rows, totals = answer.data.get("list") or [], answer.data.get("total_metrics")
+    info = answer.data.get("page_info") or {"total_number": len(rows), "total_page": 1}
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise _unknown_form(answer, where, "its list is not one of objects")
+    if not isinstance(info, dict) or not isinstance(totals, dict | None):
+        raise _unknown_form(answer, where, "its page_info or total_metrics is not an object")
+    number, pages = _count(info.get("total_number")), _count(info.get("total_page"))
+    if number is None and pages is not None and pages <= 1:
+        number = len(rows)
+    size = _count(info.get("page_size"))
+    if pages is None and number is not None and size:
+        pages = -(-number // size)
+    if number is None or pages is None:
+        raise _unknown_form(answer, where, "its page_info does not say how many rows there are")
+    return Page(rows, number, pages, totals, answer.cut, answer.request_id)
+
+
+def _unknown_form(answer: Answer, where: str, what: str) -> StopError:
+    return StopError(
+        f"{where}: TikTok's answer has a form that adreel does not know ({what}); report it with the request id.",
+        request_id=answer.request_id,
+    )
+
+
+def _envelope(body: bytes) -> dict[str, Any] | None:
+    try:
+        envelope = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return None
+    if not isinstance(envelope, dict) or _count(envelope.get("code")) is None:
+        return None
+    return envelope
+
+
+def _count(value: object) -> int | None:
+    """A whole number, whether it comes as a number or as a text; None for all else."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int | float):
+        return int(value) if float(value).is_integer() else None
+    return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else None
+
+
+def _text(value: object) -> str | None:
+    return str(value) if isinstance(value, str | int) and value != "" else None
+
+
+def _words(code: int, message: object) -> str:
+    """TikTok's own words, or what the code means if it has none."""
+    words = " ".join(message.split()) if isinstance(message, str) else ""
+    if not words:
+        words = API_CODES[code].meaning if code in API_CODES else "an error without a message"
+    return _sentence(words[:_LONGEST_WORDS])
+
+
+def _sentence(words: str) -> str:
+    return words if words.endswith((".", "!", "?")) else f"{words}."
+
+
+def _foreign(status: int, headers: Mapping[str, str], body: bytes) -> Trouble:
+    """What an answer that is not TikTok's envelope means, by its HTTP status."""
+    shown = f"HTTP {status} {_first_words(body)}"
+    if status == 404:
+        return Trouble(
+            f"{shown}: there is no such address. ADREEL_TIKTOK_URL must be the address of TikTok's API up to and with "
+            "the version, such as https://business-api.tiktok.com/open_api/v1.3.",
+            Action.STOP,
+        )
+    if status in {401, 403, 407}:
+        return Trouble(
+            f"{shown}: a proxy or firewall between this machine and TikTok refuses the request (TikTok itself refuses "
+            "with HTTP 200). Ask whoever runs the network to let it through.",
+            Action.STOP,
+        )
+    if status == 429:
+        return Trouble(f"{shown}: too many requests.", Action.THROTTLED, seconds=_retry_after(headers))
+    if status in {413, 414, 431}:
+        return Trouble(f"{shown}: the request is too long.", Action.SPLIT)
+    if 200 <= status < 300:
+        return Trouble(f"{shown} is not an answer of TikTok's API; a proxy on the way may have sent it.", Action.WAIT)
+    if status >= 500 or status in {408, 425}:
+        return Trouble(f"{shown}: TikTok's server, or a proxy on the way, failed.", Action.WAIT)
+    return Trouble(
+        f"{shown}: this is not TikTok's API. Check ADREEL_TIKTOK_URL and the proxies on the way to it.", Action.STOP
+    )
+
+
+def _retry_after(headers: Mapping[str, str]) -> float:
+    """The seconds that the header asks for; 0 if it is absent or a date."""
+    return float(_count(headers.get("Retry-After")) or 0)
+
+
+_MARKUP = re.compile(r"<(script|style)\b.*?(</\1>|\Z)|<!--.*?(-->|\Z)|<[^>]*>?", re.IGNORECASE | re.DOTALL)
+
+
+def _first_words(body: bytes) -> str:
+    """How a text or a page begins, without its markup; JSON is not shown, since it may hold a token."""
+    if body.lstrip()[:1] in {b"{", b"["}:
+        return "(JSON, cut off or without TikTok's code)"
+    text = " ".join(_MARKUP.sub(" ", body[:4000].decode("utf-8", "replace")).split())
+    text = "".join(letter for letter in text if letter.isprintable()).replace('"', "'")
+    if not text:
+        return "(nothing readable)"
+    return f'"{text}"' if len(text) <= _LONGEST_FIRST_WORDS else f'"{text[:_LONGEST_FIRST_WORDS]}..."'

@@ -1,0 +1,120 @@
+"""A home, a simulated world and the command line over them, for tests that go through the front door."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx2
+from click.testing import Result
+from starlette.applications import Starlette
+from typer.testing import CliRunner
+
+from adreel.cli import Session, app
+from adreel.simulator import WorldConfig, access_token, create_app
+
+TODAY = date(2026, 11, 22)
+URL = "http://tiktok.test"
+
+
+@dataclass
+class Home:
+    """Runs the command line in this process against a simulated world, with a clock that stands still."""
+
+    path: Path
+    config: WorldConfig
+    world: Starlette
+    environ: dict[str, str] = field(default_factory=dict)
+    now: datetime = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+    @property
+    def token(self) -> str:
+        return access_token(self.config)
+
+    def adreel(self, *words: str, stdin: str | None = None) -> Result:
+        environ = {
+            "ADREEL_HOME": str(self.path),
+            "ADREEL_TIKTOK_URL": f"{URL}/open_api/v1.3",
+            "ADREEL_TIKTOK_AUTH_URL": f"{URL}/portal/auth",
+            "ADREEL_TIKTOK_APP_ID": self.config.app_id,
+            "ADREEL_TIKTOK_SECRET": self.config.secret,
+            "ADREEL_TIKTOK_LEVEL": "5000",
+        } | self.environ
+        session = Session(environ, lambda: self.now, httpx2.ASGITransport(self.world))
+        return CliRunner().invoke(app, list(words), obj=session, input=stdin)
+
+    def good(self, *words: str, stdin: str | None = None) -> Result:
+        result = self.adreel(*words, stdin=stdin)
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        assert result.exit_code == 0, result.output
+        return result
+
+    def bad(self, *words: str, stdin: str | None = None) -> tuple[int, str]:
+        """The exit code and what stands on stderr; anything but a clean exit is a bug."""
+        result = self.adreel(*words, stdin=stdin)
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        assert result.exit_code != 0, result.output
+        return result.exit_code, result.stderr
+
+    def json(self, *words: str) -> Any:
+        return json.loads(self.good(*words, "--json").stdout)
+
+    def rows(self, sql: str) -> list[dict[str, Any]]:
+        return list(json.loads(self.good("query", sql, "--format", "json").stdout))
+
+    def add_account(self, name: str = "demo", advertisers: list[int] | None = None) -> None:
+        token = access_token(self.config, advertisers)
+        self.good("accounts", "add", name, "--token-stdin", stdin=f"{token}\n")
+
+    def file(self, name: str = "d.yaml", **keys: Any) -> str:
+        """A dataset file with these keys over a small daily report."""
+        values = {
+            "name": "Spend",
+            "account": "demo",
+            "report": "performance",
+            "data_level": "ad",
+            "time_dimension": "day",
+            "metrics": ["spend", "impressions", "clicks", "conversion"],
+            "dates": {"start": "today-3", "end": "yesterday"},
+        } | keys
+        path = self.path / name
+        path.write_text(json.dumps({key: value for key, value in values.items() if value is not None}))
+        return str(path)
+
+    def door(self, order: str, body: Mapping[str, Any] | None = None) -> Any:
+        """The simulator's side door."""
+
+        async def ask() -> Any:
+            transport = httpx2.ASGITransport(self.world)
+            async with httpx2.AsyncClient(transport=transport, base_url=URL) as client:
+                if body is None:
+                    answer = await client.get(f"/_simulator/{order}")
+                else:
+                    answer = await client.post(f"/_simulator/{order}", json=dict(body))
+            assert answer.status_code == 200, answer.text
+            return answer.json()
+
+        return asyncio.run(ask())
+
+    def requests(self, path: str = "report/integrated") -> list[dict[str, Any]]:
+        """What the simulator was asked, by path."""
+        return [one for one in self.door("requests")["requests"] if path in one["path"]]
+
+    def later(self, days: int) -> None:
+        """Lets days go by for both sides."""
+        self.now += timedelta(days=days)
+        self.door("now", {"today": self.now.date().isoformat(), "hour": 12})
+
+
+def make_home(path: Path, **world: Any) -> Home:
+    sizes = {"today": TODAY, "seed": 1, "advertisers": 3, "ads": 30, "qps": 0, "days": 120} | world
+    config = WorldConfig(**sizes)
+    path.mkdir(parents=True, exist_ok=True)
+    return Home(path, config, create_app(config))
