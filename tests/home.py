@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
-from click.testing import Result
 from starlette.applications import Starlette
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from adreel.cli import Session, app
 from adreel.simulator import WorldConfig, access_token, create_app
@@ -114,7 +113,7 @@ class Home:
 
 
 def make_home(path: Path, **world: Any) -> Home:
-    sizes = {"today": TODAY, "seed": 1, "advertisers": 3, "ads": 30, "qps": 0, "days": 120} | world
+    sizes: dict[str, Any] = {"today": TODAY, "advertisers": 3, "ads": 30, "qps": 0, "days": 120} | world
     config = WorldConfig(**sizes)
     path.mkdir(parents=True, exist_ok=True)
     return Home(path, config, create_app(config))

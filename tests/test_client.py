@@ -378,6 +378,7 @@ def test_an_http_status_that_will_not_change_stops_at_once(
     assert len(server.asked) == 1
 
 
+NEW_TOKEN = b"a-t0ken-that-the-client-does-not-know-yet"
 PASSING = {
     "a page of a proxy": html(200),
     "a failing gateway": html(502),
@@ -386,8 +387,8 @@ PASSING = {
     "a gateway's time-out": html(408),
     "no body": Reply(b""),
     "a text": Reply(b"upstream connect error"),
-    "cut-off JSON": Reply(b'{"code":0,"data":{"access_token":"' + TOKEN.encode()),
-    "JSON without a code": Reply(b'{"access_token":"' + TOKEN.encode() + b'"}'),
+    "cut-off JSON": Reply(b'{"code":0,"data":{"access_token":"' + NEW_TOKEN),
+    "JSON without a code": Reply(b'{"access_token":"' + NEW_TOKEN + b'"}'),
     "JSON that is no object": Reply(b"[1]"),
     "data that is no object": envelope(0, "text"),
     "a success with a failing status": envelope(0, {"list": []}, status=500),
@@ -404,7 +405,7 @@ def test_an_answer_that_is_not_tiktoks_is_asked_for_again_and_named_if_it_stays(
     error = failure(visit, Server(reply), attempts=2)
     assert type(error) is RetryError
     assert f"HTTP {reply.status} " in error.message
-    assert TOKEN not in str(error)
+    assert NEW_TOKEN.decode() not in str(error)
     assert "<" not in error.message
 
 

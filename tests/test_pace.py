@@ -343,7 +343,7 @@ def test_the_log_stays_small(tmp_path: Path) -> None:
 
     async def main() -> int:
         pace = pace_at(clock, tmp_path, Limits(100, 200, 10**6))
-        for _ in range(10):
+        for _ in range(20):
             await asyncio.gather(*(served(clock, pace) for _ in range(200)))
             await asyncio.sleep(60)
         pace.close()

@@ -651,13 +651,23 @@ def test_a_run_is_added_and_finished_once(store: Store) -> None:
     assert store.runs.finish(run.id, failed) == done
     for use in (
         lambda: store.runs.finish(run.id, Outcome(RunState.SUCCEEDED)),
-        lambda: store.runs.begin(run.id),
         lambda: store.runs.progress(run.id, Progress()),
         lambda: store.runs.request_cancel(run.id),
     ):
         with pytest.raises(InputError, match=f"run {run.id} is failed: Met an error"):
             use()
     assert store.runs.list() == (done,)
+
+
+def test_a_run_that_failed_can_go_on_and_one_that_was_cancelled_cannot(store: Store) -> None:
+    dataset = add_dataset(store)
+    failed = store.runs.begin(store.runs.add(dataset, new_run_id()).id)
+    store.runs.finish(failed.id, Outcome(RunState.FAILED, error="the network is away", error_kind="RetryError"))
+    again = store.runs.begin(failed.id)
+    assert (again.state, again.error, again.started_at) == (RunState.RUNNING, "", failed.started_at)
+    store.runs.finish(failed.id, Outcome(RunState.CANCELLED))
+    with pytest.raises(InputError, match="is cancelled"):
+        store.runs.begin(failed.id)
 
 
 def test_a_run_hears_that_it_shall_stop(store: Store) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -48,16 +49,14 @@ class Peer:
         return server
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
+        with suppress(OSError):
             self.heard.append(await reader.readuntil(b"\r\n\r\n"))
             said = self.says.pop(0) if len(self.says) > 1 else self.says[0]
             if said is None:
-                await reader.read()
-                return
+                said = await reader.read()
             writer.write(said)
             await writer.drain()
-        finally:
-            writer.close()
+        writer.close()
 
 
 def http(body: bytes, length: int | None = None, status: str = "200 OK") -> bytes:
@@ -66,14 +65,20 @@ def http(body: bytes, length: int | None = None, status: str = "200 OK") -> byte
 
 
 def over_the_network(
-    tmp_path: Path, peer: Peer, use: Callable[[Client], Awaitable[T]], *, url: str = "", **options: Any
+    tmp_path: Path,
+    peer: Peer,
+    use: Callable[[Client], Awaitable[T]],
+    *,
+    url: str = "",
+    limits: Limits = LEVELS["basic"],
+    **options: Any,
 ) -> T:
     async def no_wait(seconds: float) -> None:
         await asyncio.sleep(0)
 
     async def main() -> T:
         server = await peer.serve()
-        pace = Pace(tmp_path / "pace.db", "app", Limits(10_000, 10**6, 10**9))
+        pace = Pace(tmp_path / "pace.db", "app", limits, sleep=no_wait)
         base_url = url or f"http://127.0.0.1:{peer.port}/open_api/v1.3"
         try:
             async with Client(base_url=base_url, pace=pace, token=TOKEN, sleep=no_wait, **options) as client:
@@ -108,13 +113,20 @@ def test_a_packed_answer_that_is_damaged_is_asked_for_again(tmp_path: Path) -> N
 
 
 def test_hanging_answers_use_up_no_connection(tmp_path: Path) -> None:
-    peer = Peer([*[None] * 12, GOOD])
+    # At one request a second there are eight connections.
+    peer = Peer([*[None] * 8, GOOD])
 
-    async def use(client: Client) -> Any:
-        hanging = [client.call("GET", REPORT, params={"advertiser_id": str(number)}) for number in range(12)]
-        return await asyncio.gather(*hanging)
+    async def eight(client: Client, first: int) -> list[Any]:
+        params = [{"advertiser_id": str(number)} for number in range(first, first + 8)]
+        return await asyncio.gather(*(client.call("GET", REPORT, params=one) for one in params), return_exceptions=True)
 
-    assert len(over_the_network(tmp_path, peer, use, request_seconds=0.05)) == 12
+    async def use(client: Client) -> tuple[list[Any], list[Any]]:
+        return await eight(client, 0), await eight(client, 8)
+
+    limits = Limits(1, 10**6, 10**9)
+    hanging, fine = over_the_network(tmp_path, peer, use, limits=limits, request_seconds=0.2, attempts=1)
+    assert [type(outcome) for outcome in hanging] == [RetryError] * 8
+    assert [outcome.data for outcome in fine] == [{"list": []}] * 8
 
 
 def test_a_request_counts_from_when_it_goes_and_not_from_when_its_connection_is_asked_for(tmp_path: Path) -> None:
@@ -193,7 +205,7 @@ def test_a_proxy_that_cannot_be_used_is_refused_without_its_password(
         Client(base_url="https://tiktok.test/open_api/v1.3", pace=pace)
     pace.close()
     assert "pa55word" not in str(caught.value)
-    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__
 
 
 def test_secrets_are_in_no_log_of_the_libraries_below(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -13,9 +13,10 @@ import pyarrow.compute as pc
 
 from adreel.dataset import Method
 from adreel.dates import today_at
-from adreel.errors import AdvertiserError, ProofError
+from adreel.errors import AdvertiserError
 from adreel.extract import Outcome, batch_columns
 from adreel.lake import Lake, Window, Write
+from adreel.lake import Method as LakeMethod
 from adreel.plan import Chunk, Plan
 from adreel.schema import arrow_schema, columns, day_column, key
 
@@ -37,18 +38,13 @@ class Committed:
 def commit_run(lake: Lake, slug: str, run_id: str, plan: Plan, now: datetime, outcome: Outcome) -> Committed:
     """Proves the run's rows and makes one version of them, all or nothing; done twice it happens once.
 
-    Raises ProofError if rows are missing or stand there twice, AdvertiserError if no advertiser could be read.
+    Every row was counted and every key looked at when its request was read, and no two requests ask for the same rows.
+    Raises AdvertiserError if no advertiser could be read, and what `Lake.commit` raises.
     """
     if outcome.failed and not _advertisers(plan, outcome.failed):
         reasons = "; ".join(f"{advertiser}: {reason}" for advertiser, reason in outcome.failed.items())
         raise AdvertiserError(f"No advertiser could be read, so the table stays as it was. {reasons}")
     rows = _Rows(lake, run_id, plan, outcome.failed)
-    faults = lake.key_faults(rows.reader(), key(plan.dataset))
-    if faults.nulls or faults.repeated:
-        raise ProofError(
-            f"{faults.repeated} keys stand in the rows more than once and {faults.nulls} have no value, such as "
-            f"{faults.examples}; the table stays as it was."
-        )
     done = lake.commit(slug, rows.reader, _write(run_id, plan, now, outcome, rows.schema))
     warnings = (*plan.notes, *outcome.warnings)
     return Committed(done.version, proof_of(outcome, done.rows_in), warnings, outcome.failed)
@@ -87,7 +83,7 @@ def _write(run_id: str, plan: Plan, now: datetime, outcome: Outcome, schema: pa.
     ]
     return Write(
         run_id=run_id,
-        method=dataset.update.method,
+        method=LakeMethod(dataset.update.method),
         schema=schema,
         key=key(dataset),
         day_column=day_column(dataset),

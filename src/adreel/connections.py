@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -33,32 +33,58 @@ class Covered:
     unreadable: dict[str, str]
 
 
-def open_pace(settings: Settings) -> Pace:
-    """The one budget of the TikTok app, shared by all processes of this home."""
-    return Pace(settings.home / "pace.db", settings.tiktok_app_id or "app", limits_for(settings.tiktok_level))
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Where to ask, as which app, with which token."""
+
+    base_url: str
+    app_id: str
+    secret: str = field(repr=False)
+    token: str | None = field(repr=False)
 
 
-def open_client(
+def app_access(settings: Settings, token: str | None = None) -> Access:
+    """The app of the settings, with a token if there is one already."""
+    return Access(settings.tiktok_url, settings.tiktok_app_id, settings.tiktok_secret.reveal(), token)
+
+
+def account_access(settings: Settings, store: Store, account: Account) -> Access:
+    """What the account was connected with; settings that are set win, such as another address or a new secret."""
+    defaults = Settings.load({})
+    return Access(
+        settings.tiktok_url if settings.tiktok_url != defaults.tiktok_url else account.base_url,
+        settings.tiktok_app_id or account.app_id,
+        settings.tiktok_secret.reveal() or store.accounts.app_secret(account),
+        store.accounts.token(account),
+    )
+
+
+@asynccontextmanager
+async def connected(
     settings: Settings,
-    pace: Pace,
-    token: str | None,
+    access: Access,
     *,
     transport: httpx2.AsyncBaseTransport | None = None,
     deadline: float | None = None,
     log: Callable[[str], None] | None = None,
-) -> Client:
-    """A client with the app's and the account's credentials; `deadline` is in monotonic seconds."""
-    return Client(
-        base_url=settings.tiktok_url,
+) -> AsyncIterator[Client]:
+    """A client at the pace of the app, which all processes of this home share; `deadline` is in monotonic seconds."""
+    pace = Pace(settings.home / "pace.db", access.app_id or "app", limits_for(settings.tiktok_level))
+    client = Client(
+        base_url=access.base_url,
         pace=pace,
-        token=token,
-        app_id=settings.tiktok_app_id or None,
-        secret=settings.tiktok_secret.reveal() or None,
+        token=access.token,
+        app_id=access.app_id or None,
+        secret=access.secret or None,
         transport=transport,
         deadline=deadline,
-        monotonic=time.monotonic,
         log=log,
     )
+    try:
+        async with client:
+            yield client
+    finally:
+        pace.close()
 
 
 async def refresh(client: Client, store: Store, account: Account) -> tuple[AccountAdvertiser, ...]:

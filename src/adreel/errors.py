@@ -147,7 +147,7 @@ class BusyError(AdreelError):
 
 
 class ProofError(AdreelError):
-    """What came is not what TikTok says it has; the table stays as it was."""
+    """What came is not what TikTok says it has: not proved is not green."""
 
     exit_code = ExitCode.NOT_PROVED
 

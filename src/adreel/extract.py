@@ -152,7 +152,7 @@ class Parts:
     def of(self, chunk: str, request: str) -> dict[int, Part]:
         """The pages of a request that are there, by number."""
         names = self._lake.list_parts(self._run_id, f"{chunk}/{request}/")
-        infos = (self._lake.read_part_info(self._run_id, name) for name in names)
+        infos = (self._lake.part(self._run_id, name) for name in names)
         found = (Part(**{**info.facts, "warnings": tuple(info.facts["warnings"])}) for info in infos)
         return {part.number: part for part in found}
 
@@ -315,8 +315,14 @@ class Extraction:
             totals=_totals(page, own),
             warnings=tuple(str(one) for one in unread),
         )
+        keys = key_texts(table, self._key)
+        if keys.null_count:
+            raise ProofError(
+                f"{keys.null_count} rows for {self._about(request)} lack one of {', '.join(self._key)}, so they cannot "
+                "be told apart; the table stays as it was."
+            )
         self._parts.write(chunk, request.name, part, table)
-        return _Read(part, key_texts(table, self._key))
+        return _Read(part, keys)
 
     async def _ask(self, request: Request, number: int) -> Page:
         if request.path == "/advertiser/info/":

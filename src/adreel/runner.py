@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
@@ -18,11 +19,11 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
-from dbos import DBOS, DBOSConfig, SetWorkflowID
+from dbos import DBOS, DBOSConfig, SetWorkflowID, WorkflowHandle
 
 from adreel import errors
 from adreel.assemble import commit_run
-from adreel.connections import covered, is_fresh, open_client, open_pace, refresh
+from adreel.connections import account_access, connected, covered, is_fresh, refresh
 from adreel.dataset import Dataset, Source, parse
 from adreel.errors import AdreelError, AdvertiserError, CancelledError, InputError, ReconnectError
 from adreel.extract import Extraction, Outcome, Parts, first_failure
@@ -31,7 +32,8 @@ from adreel.plan import Advertiser, Chunk, Plan, make_plan
 from adreel.settings import Settings
 from adreel.store import Account, AccountStatus, Progress, Run, RunState, SavedDataset, Store, new_run_id
 from adreel.store import Outcome as RunOutcome
-from adreel.store.locks import dataset_lock, lock_holder
+from adreel.store.home import private_file
+from adreel.store.locks import dataset_lock, lock_holder, tell_holder
 from adreel.tiktok.client import Client
 
 VERSION = "1"
@@ -118,7 +120,7 @@ class Runner:
         with dataset_lock(self.settings.home, saved.slug):
             found = self._unfinished(saved, dates)
             run = found or self.store.runs.add(saved, new_run_id(), dates=dates)
-            Busy(self.settings.home, saved.slug).tell(run.id)
+            tell_holder(self.settings.home, saved.slug, run.id)
             self._sweep(saved, lake, run)
             if found:
                 watch.say(f"Going on with run {run.id}, which did not come to its end.")
@@ -195,7 +197,7 @@ class _Work:
         self._watch = watch
         self._progress = Progress(run.requests, run.refused, run.pages, run.rows)
         self._before = self._progress
-        self._client: Client | None = None
+        self._client: Client
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
         self._done = threading.Event()
@@ -213,6 +215,8 @@ class _Work:
         except KeyboardInterrupt:
             store.runs.interrupt(self._saved)
             raise
+        if "proof" in answer:
+            self._progress = replace(self._progress, rows=answer["proof"]["rows"])
         self._tick()
         outcome = _outcome(answer)
         run = store.runs.finish(self._run.id, outcome)
@@ -227,6 +231,7 @@ class _Work:
         """The workflow's answer; steps that are done are not done again."""
         path = steps_file(self._runner.settings, self._run.id)
         path.parent.mkdir(mode=0o700, exist_ok=True)
+        private_file(path)
         config: DBOSConfig = {
             "name": "adreel",
             "system_database_url": f"sqlite:///{path}",
@@ -241,6 +246,7 @@ class _Work:
             workflow = self._workflow()
             DBOS.launch()
             status = DBOS.get_workflow_status(self._run.id)
+            handle: WorkflowHandle[Any]
             if status is None:
                 with SetWorkflowID(self._run.id):
                     handle = DBOS.start_workflow(workflow)
@@ -248,9 +254,12 @@ class _Work:
                 handle = DBOS.retrieve_workflow(self._run.id)
             while (status is None or status.status in WAITING) and not self._done.wait(TICK):
                 self._tick()
-            return handle.get_result(polling_interval_sec=0.05)
+            answer: dict[str, Any] = handle.get_result(polling_interval_sec=0.05)
+            return answer
         finally:
             DBOS.destroy(destroy_registry=True)
+            # Its handler holds on to this stderr, which another run of this process may not have.
+            logging.getLogger("dbos").handlers.clear()
 
     def _tick(self) -> None:
         """Tells how far the run is, writes it down, and passes on that it is to stop."""
@@ -281,18 +290,17 @@ class _Work:
         async def run() -> dict[str, Any]:
             self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
             try:
-                return await self._until_stopped(self._steps(ask, chunk, commit))
+                return await self._until_stopped(self._connected(ask, chunk, commit))
             except AdreelError as error:
                 return _failure(error)
             finally:
-                await self._close()
                 self._done.set()
 
         return run
 
     async def _until_stopped(self, steps: Coroutine[Any, Any, dict[str, Any]]) -> dict[str, Any]:
         assert self._stop is not None
-        work, stop = asyncio.ensure_future(steps), asyncio.ensure_future(self._stop.wait())
+        work, stop = asyncio.create_task(steps), asyncio.create_task(self._stop.wait())
         await asyncio.wait({work, stop}, return_when=asyncio.FIRST_COMPLETED)
         stop.cancel()
         if work.done():
@@ -301,13 +309,24 @@ class _Work:
         await asyncio.wait({work})
         raise CancelledError(f"Run {self._run.id} was cancelled; the table stays as it was.")
 
+    async def _connected(self, *steps: _Step) -> dict[str, Any]:
+        settings = self._runner.settings
+        access = account_access(settings, self._runner.store, self._account)
+        transport, log = self._runner.transport, self._lines.append
+        async with connected(settings, access, transport=transport, log=log) as self._client:
+            try:
+                return await self._steps(*steps)
+            finally:
+                self._count()
+
     async def _steps(self, ask: _Step, chunk: _Step, commit: _Step) -> dict[str, Any]:
         asked = await ask()
         plan, unreadable = _plan_of(self._dataset, asked)
+        self._now = datetime.fromisoformat(asked["now"])
         self._progress = replace(
             self._progress, chunks_total=plan.chunk_count, requests_planned=plan.request_count, chunks_done=0
         )
-        extraction = Extraction(plan, self._open_client(), Parts(self._lake, self._run.id), self._arrived)
+        extraction = Extraction(plan, self._client, Parts(self._lake, self._run.id), self._arrived)
         outcome = Outcome(failed=unreadable)
         slots = asyncio.Semaphore(CHUNKS_AT_ONCE)
 
@@ -338,11 +357,11 @@ class _Work:
         parts = Parts(self._lake, self._run.id)
         noted = parts.note("", "asked")
         if noted is not None:
-            return noted
+            return dict(noted)
         store, now = self._runner.store, self._runner.clock()
         known = store.accounts.advertisers(self._account)
         if not is_fresh(known, now):
-            known = await refresh(self._open_client(), store, self._account)
+            known = await refresh(self._client, store, self._account)
         found = covered(known, self._dataset.advertisers or self._account.selection)
         if found.unreadable and not self._dataset.skip_failing:
             first, reason = next(iter(found.unreadable.items()))
@@ -358,30 +377,11 @@ class _Work:
         parts.write_note("", "asked", asked)
         return asked
 
-    def _open_client(self) -> Client:
-        if self._client is None:
-            self._pace = open_pace(self._runner.settings)
-            self._client = open_client(
-                self._runner.settings,
-                self._pace,
-                self._runner.store.accounts.token(self._account),
-                transport=self._runner.transport,
-                log=self._lines.append,
-            )
-        return self._client
-
-    async def _close(self) -> None:
-        if self._client is not None:
-            await self._client.__aexit__(None, None, None)
-            self._pace.close()
-            self._count()
-
     def _arrived(self, rows: int) -> None:
         self._progress = replace(self._progress, rows=self._progress.rows + rows)
         self._count()
 
     def _count(self) -> None:
-        assert self._client is not None
         counts, before = self._client.counts, self._before
         self._progress = replace(
             self._progress,
@@ -391,15 +391,15 @@ class _Work:
         )
 
     def _commit(self, plan: Plan, outcome: Outcome) -> dict[str, Any]:
-        committed = commit_run(self._lake, self._saved.table_slug, self._run.id, plan, outcome)
+        committed = commit_run(self._lake, self._saved.table_slug, self._run.id, plan, self._now, outcome)
         return committed.as_json()
 
 
 def source_of(saved: SavedDataset, dates: DateRange | None = None) -> Source:
     """The saved dataset's file as values, with other dates if they are given."""
-    values = json.loads(saved.spec)
+    values: dict[str, Any] = json.loads(saved.spec) | {"account": saved.account_name}
     if dates is not None:
-        values |= {"dates": {"start": dates[0], "end": dates[1]}}
+        values = {**values, "dates": {"start": dates[0], "end": dates[1]}}
     return Source(values, {})
 
 

@@ -14,7 +14,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import click
 import typer
 from typer.core import TyperGroup
 
@@ -36,7 +35,7 @@ class Session:
 class _Commands(TyperGroup):
     """Turns adreel's errors into a sentence on stderr and an exit code."""
 
-    def invoke(self, ctx: click.Context) -> Any:
+    def invoke(self, ctx: Any) -> Any:
         """Runs the command."""
         try:
             return super().invoke(ctx)
@@ -54,10 +53,10 @@ app = typer.Typer(
     help="TikTok Ads reports as proved, versioned tables on your own machine.",
     epilog="First steps: adreel demo. Your own app: adreel accounts connect NAME.",
 )
-accounts = typer.Typer(no_args_is_help=True, help="Connect TikTok for Business accounts and look after them.")
-datasets = typer.Typer(no_args_is_help=True, help="Save, show, change and remove datasets.")
-app.add_typer(accounts, name="accounts")
-app.add_typer(datasets, name="datasets")
+account_commands = typer.Typer(no_args_is_help=True, help="Connect TikTok for Business accounts and look after them.")
+dataset_commands = typer.Typer(no_args_is_help=True, help="Save, show, change and remove datasets.")
+app.add_typer(account_commands, name="accounts")
+app.add_typer(dataset_commands, name="datasets")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 File = Annotated[
@@ -70,8 +69,8 @@ End = Annotated[str | None, typer.Option(help="Last day instead of the dataset's
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 AccountName = Annotated[str, typer.Argument(metavar="NAME", help="The account's name.")]
 DatasetName = Annotated[str, typer.Argument(metavar="NAME", help="The dataset's name or slug.")]
-MaybeDataset = Annotated[str | None, typer.Argument(metavar="[NAME]", help="A saved dataset's name or slug.")]
-Words = Annotated[list[str] | None, typer.Argument(metavar="[WORDS]", help="Only those with all of these words.")]
+MaybeDataset = Annotated[str | None, typer.Argument(metavar="NAME", help="A saved dataset's name or slug.")]
+Words = Annotated[list[str] | None, typer.Argument(metavar="WORDS", help="Only those with all of these words.")]
 NoBrowser = Annotated[bool, typer.Option("--no-browser", help="Only print the address of the consent page.")]
 Paste = Annotated[bool, typer.Option("--paste", help="Paste the address that TikTok led to, as from another machine.")]
 
@@ -94,7 +93,7 @@ def _start(
     ctx.obj = ctx.obj or Session()
 
 
-@accounts.command("connect")
+@account_commands.command("connect")
 def accounts_connect(
     ctx: typer.Context, name: AccountName, no_browser: NoBrowser = False, paste: Paste = False
 ) -> None:
@@ -104,7 +103,7 @@ def accounts_connect(
     act.connect(ctx.obj, name, browser=not no_browser, paste=paste)
 
 
-@accounts.command("add")
+@account_commands.command("add")
 def accounts_add(
     ctx: typer.Context,
     name: AccountName,
@@ -119,7 +118,7 @@ def accounts_add(
     act.add(ctx.obj, name, token_stdin=token_stdin, advertisers=advertisers)
 
 
-@accounts.command("list")
+@account_commands.command("list")
 def accounts_list(ctx: typer.Context, as_json: Json = False) -> None:
     """List the accounts."""
     from adreel.cli import accounts as act
@@ -127,15 +126,17 @@ def accounts_list(ctx: typer.Context, as_json: Json = False) -> None:
     act.show_all(ctx.obj, as_json=as_json)
 
 
-@accounts.command("rename")
-def accounts_rename(ctx: typer.Context, name: AccountName, to: Annotated[str, typer.Argument(metavar="TO")]) -> None:
+@account_commands.command("rename")
+def accounts_rename(
+    ctx: typer.Context, name: AccountName, to: Annotated[str, typer.Argument(metavar="TO", help="The new name.")]
+) -> None:
     """Give an account another name."""
     from adreel.cli import accounts as act
 
     act.rename(ctx.obj, name, to)
 
 
-@accounts.command("reconnect")
+@account_commands.command("reconnect")
 def accounts_reconnect(
     ctx: typer.Context,
     name: AccountName,
@@ -149,7 +150,7 @@ def accounts_reconnect(
     act.reconnect(ctx.obj, name, browser=not no_browser, paste=paste, token_stdin=token_stdin)
 
 
-@accounts.command("delete")
+@account_commands.command("delete")
 def accounts_delete(
     ctx: typer.Context,
     name: AccountName,
@@ -162,7 +163,7 @@ def accounts_delete(
     act.delete(ctx.obj, name, yes=yes, revoke=revoke)
 
 
-@accounts.command("advertisers")
+@account_commands.command("advertisers")
 def accounts_advertisers(ctx: typer.Context, name: AccountName, as_json: Json = False) -> None:
     """Ask TikTok which advertisers an account covers now, and list them."""
     from adreel.cli import accounts as act
@@ -171,7 +172,9 @@ def accounts_advertisers(ctx: typer.Context, name: AccountName, as_json: Json = 
 
 
 @app.command("reports", rich_help_panel="Look up")
-def reports(name: Annotated[str | None, typer.Argument(metavar="[NAME]")] = None, as_json: Json = False) -> None:
+def reports(
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="One report.")] = None, as_json: Json = False
+) -> None:
     """List the reports, or one report's menus and what each offers."""
     from adreel.cli import catalogue
 
@@ -194,7 +197,7 @@ def dimensions(words: Words = None, as_json: Json = False) -> None:
     catalogue.dimensions(words or [], as_json=as_json)
 
 
-@datasets.command("create")
+@dataset_commands.command("create")
 def datasets_create(ctx: typer.Context, file: NeededFile) -> None:
     """Save a dataset from a file."""
     from adreel.cli import datasets as act
@@ -202,15 +205,20 @@ def datasets_create(ctx: typer.Context, file: NeededFile) -> None:
     act.create(ctx.obj, file)
 
 
-@datasets.command("import")
-def datasets_import(ctx: typer.Context, file: Annotated[Path, typer.Argument(exists=True, dir_okay=False)]) -> None:
+@dataset_commands.command("import")
+def datasets_import(
+    ctx: typer.Context,
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="Dataset files, one or several.", exists=True, dir_okay=False)
+    ],
+) -> None:
     """Bring over datasets of the older connector, with the reports and metric names that they had."""
     from adreel.cli import datasets as act
 
     act.bring_over(ctx.obj, file)
 
 
-@datasets.command("convert")
+@dataset_commands.command("convert")
 def datasets_convert(ctx: typer.Context, name: DatasetName) -> None:
     """Turn a dataset of a deprecated report into one of the Performance report."""
     from adreel.cli import datasets as act
@@ -218,7 +226,7 @@ def datasets_convert(ctx: typer.Context, name: DatasetName) -> None:
     act.convert(ctx.obj, name)
 
 
-@datasets.command("list")
+@dataset_commands.command("list")
 def datasets_list(ctx: typer.Context, as_json: Json = False) -> None:
     """List the datasets with their last run."""
     from adreel.cli import datasets as act
@@ -226,7 +234,7 @@ def datasets_list(ctx: typer.Context, as_json: Json = False) -> None:
     act.show_all(ctx.obj, as_json=as_json)
 
 
-@datasets.command("show")
+@dataset_commands.command("show")
 def datasets_show(ctx: typer.Context, name: DatasetName) -> None:
     """Print a dataset as a dataset file."""
     from adreel.cli import datasets as act
@@ -234,7 +242,7 @@ def datasets_show(ctx: typer.Context, name: DatasetName) -> None:
     act.show(ctx.obj, name)
 
 
-@datasets.command("edit")
+@dataset_commands.command("edit")
 def datasets_edit(ctx: typer.Context, name: DatasetName, file: File = None) -> None:
     """Change a dataset in your editor, or take over a file."""
     from adreel.cli import datasets as act
@@ -242,7 +250,7 @@ def datasets_edit(ctx: typer.Context, name: DatasetName, file: File = None) -> N
     act.edit(ctx.obj, name, file)
 
 
-@datasets.command("delete")
+@dataset_commands.command("delete")
 def datasets_delete(
     ctx: typer.Context,
     name: DatasetName,
@@ -309,7 +317,9 @@ def run(
 
 
 @app.command("cancel", rich_help_panel="Run")
-def cancel(ctx: typer.Context, run_id: Annotated[str, typer.Argument(metavar="RUN")]) -> None:
+def cancel(
+    ctx: typer.Context, run_id: Annotated[str, typer.Argument(metavar="RUN", help="A run's id or its beginning.")]
+) -> None:
     """Stop a run; the table stays as it was."""
     from adreel.cli import runs
 
@@ -341,8 +351,8 @@ def versions(ctx: typer.Context, name: DatasetName, as_json: Json = False) -> No
 def diff(
     ctx: typer.Context,
     name: DatasetName,
-    before: Annotated[int, typer.Argument(metavar="V1")],
-    after: Annotated[int, typer.Argument(metavar="V2")],
+    before: Annotated[int, typer.Argument(metavar="V1", help="The earlier version.")],
+    after: Annotated[int, typer.Argument(metavar="V2", help="The later version.")],
     as_json: Json = False,
 ) -> None:
     """Show what changed between two versions: rows, and by how much each metric moved on which day."""
@@ -354,7 +364,7 @@ def diff(
 @app.command("query", rich_help_panel="Tables")
 def query(
     ctx: typer.Context,
-    sql: str,
+    sql: Annotated[str, typer.Argument(metavar="SQL", help="A query.")],
     format: Annotated[str, typer.Option("--format", help="table, csv, json or parquet.")] = "table",  # noqa: A002 - the option's name
     output: Annotated[Path | None, typer.Option("-o", "--output", help="Write to this file.")] = None,
 ) -> None:
@@ -394,11 +404,11 @@ def vacuum(
 @app.command("simulate", rich_help_panel="Try out")
 def simulate(
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8766,
-    seed: int = 1,
+    seed: Annotated[int, typer.Option(help="Another seed makes another world.")] = 1,
     today: Annotated[
         str | None, typer.Option(metavar="DAY", help="The simulated today; by default the real one.")
     ] = None,
-    advertisers: Annotated[int, typer.Option(min=1)] = 6,
+    advertisers: Annotated[int, typer.Option(min=1, help="Ad accounts.")] = 6,
     ads: Annotated[int, typer.Option(min=1, help="Ads of each advertiser.")] = 200,
     qps: Annotated[int, typer.Option(min=0, help="Requests a second; 0 lifts the limit.")] = 10,
     latency_ms: Annotated[int, typer.Option(min=0, help="How long each answer takes.")] = 0,
@@ -413,7 +423,7 @@ def simulate(
 def demo(
     ctx: typer.Context,
     once: Annotated[bool, typer.Option("--once", help="End after the run.")] = False,
-    advertisers: Annotated[int, typer.Option(min=1)] = 6,
+    advertisers: Annotated[int, typer.Option(min=1, help="Ad accounts.")] = 6,
     ads: Annotated[int, typer.Option(min=1, help="Ads of each advertiser.")] = 200,
 ) -> None:
     """Simulate TikTok, connect an account, run a first dataset and show it."""

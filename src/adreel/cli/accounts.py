@@ -11,7 +11,7 @@ from typing import TypeVar
 from adreel.cli import Session
 from adreel.cli.opened import Opened, opened
 from adreel.cli.output import confirm, print_json, print_table, say
-from adreel.connections import need_app, open_client, open_pace, owner_of, refresh
+from adreel.connections import Access, account_access, app_access, connected, need_app, owner_of, refresh
 from adreel.dates import fixed_offset, offset_name
 from adreel.errors import InputError
 from adreel.store import Account, AccountAdvertiser
@@ -46,9 +46,14 @@ def reconnect(session: Session, name: str, *, browser: bool, paste: bool, token_
         else:
             need_app(have.settings)
             token = _consented(have, browser=browser, paste=paste)
-        owner = _with_client(have, token, owner_of)
+        access = app_access(have.settings, token)
         account = have.store.accounts.set_token(
-            account, token, app_id=have.settings.tiktok_app_id, base_url=have.settings.tiktok_url, owner=owner
+            account,
+            token,
+            app_id=access.app_id or None,
+            app_secret=access.secret or None,
+            base_url=access.base_url,
+            owner=_with_client(have, access, owner_of),
         )
         _show_connected(have, account)
 
@@ -81,25 +86,22 @@ def _read_token() -> str:
 
 def _keep(have: Opened, name: str, token: str, selection: tuple[str, ...] | None) -> Account:
     """Saves the account once TikTok has shown that the token is good."""
-    owner = _with_client(have, token, owner_of)
+    access = app_access(have.settings, token)
     return have.store.accounts.add(
         name,
         token=token,
-        app_id=have.settings.tiktok_app_id,
-        base_url=have.settings.tiktok_url,
-        owner=owner,
+        app_id=access.app_id,
+        app_secret=access.secret,
+        base_url=access.base_url,
+        owner=_with_client(have, access, owner_of),
         selection=selection,
     )
 
 
-def _with_client(have: Opened, token: str | None, use: Callable[[Client], Awaitable[_Answer]]) -> _Answer:
+def _with_client(have: Opened, access: Access, use: Callable[[Client], Awaitable[_Answer]]) -> _Answer:
     async def work() -> _Answer:
-        pace = open_pace(have.settings)
-        try:
-            async with open_client(have.settings, pace, token, transport=have.session.transport) as client:
-                return await use(client)
-        finally:
-            pace.close()
+        async with connected(have.settings, access, transport=have.session.transport) as client:
+            return await use(client)
 
     return asyncio.run(work())
 
@@ -123,7 +125,7 @@ def _consented(have: Opened, *, browser: bool, paste: bool) -> str:
             return await listener.code(CONSENT_SECONDS)
 
     code = asyncio.run(ask())
-    grant = _with_client(have, None, lambda client: client.exchange(code))
+    grant = _with_client(have, app_access(have.settings), lambda client: client.exchange(code))
     return grant.access_token
 
 
@@ -141,8 +143,8 @@ def _show_connected(have: Opened, account: Account) -> None:
 
 
 def _refreshed(have: Opened, account: Account) -> tuple[AccountAdvertiser, ...]:
-    token = have.store.accounts.token(account)
-    return _with_client(have, token, lambda client: refresh(client, have.store, account))
+    access = account_access(have.settings, have.store, account)
+    return _with_client(have, access, lambda client: refresh(client, have.store, account))
 
 
 def _print_advertisers(found: tuple[AccountAdvertiser, ...]) -> None:
@@ -211,7 +213,7 @@ def delete(session: Session, name: str, *, yes: bool, revoke: bool) -> None:
         stops = f" These datasets keep their data and stop updating: {', '.join(saved)}." if saved else ""
         confirm(f"Delete the account {account.name}?{stops}", yes=yes)
         if revoke:
-            need_app(have.settings)
-            _with_client(have, have.store.accounts.token(account), lambda client: client.revoke())
+            access = account_access(have.settings, have.store, account)
+            _with_client(have, access, lambda client: client.revoke())
         have.store.accounts.delete(account)
         say(f"Deleted {account.name}." + (" Its token is revoked at TikTok." if revoke else ""))

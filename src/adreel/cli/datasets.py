@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import typer
-import yaml
 
 from adreel.cli import Session
 from adreel.cli.opened import Opened, opened
@@ -53,14 +56,19 @@ def bring_over(session: Session, file: Path) -> None:
 
 
 def _documents(text: str) -> Iterator[Source]:
-    """Each dataset of a file: YAML documents, or one JSON or YAML list of datasets."""
-    if text.lstrip().startswith("["):
-        for values in yaml.safe_load(text):
-            yield Source(values, {})
+    """Each dataset of a file: YAML documents, or a JSON list of datasets."""
+    if not text.lstrip().startswith("["):
+        for part in text.split("\n---"):
+            if part.strip().removeprefix("---").strip():
+                yield read(part.removeprefix("---"))
         return
-    for part in text.split("\n---"):
-        if part.strip().removeprefix("---").strip():
-            yield read(part.removeprefix("---"))
+    try:
+        listed = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InputError(f"This is no list of datasets in JSON: {error}.") from error
+    for values in listed:
+        # Through the reader of dataset files, which JSON is a case of: ids stay texts, and entries are checked.
+        yield read(json.dumps(values))
 
 
 def convert(session: Session, name: str) -> None:
@@ -117,11 +125,24 @@ def edit(session: Session, name: str, file: Path | None) -> None:
             text = file.read_text(encoding="utf-8")
         else:
             before = as_file(source_of(saved).values)
-            text = typer.edit(before, extension=".yaml") or before
+            text = _edited(before)
             if text == before:
                 say("Nothing was changed.")
                 return
         _tell_saved(change(have.store, saved, read(text), session.clock()))
+
+
+def _edited(text: str) -> str:
+    """What the person makes of the text in the editor that $VISUAL or $EDITOR names."""
+    editor = shlex.split(os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi")
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "dataset.yaml"
+        path.write_text(text, encoding="utf-8")
+        try:
+            subprocess.run([*editor, str(path)], check=True)  # noqa: S603 - the person's own editor
+        except (OSError, subprocess.CalledProcessError) as error:
+            raise InputError(f"The editor {editor[0]!r} failed; name another in $EDITOR, or use -f FILE.") from error
+        return path.read_text(encoding="utf-8")
 
 
 def delete(session: Session, name: str, *, yes: bool, keep_table: bool) -> None:

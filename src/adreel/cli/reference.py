@@ -134,9 +134,10 @@ def _reports() -> Iterator[str]:
     for report in catalog.REPORTS.values():
         yield from _report(report)
     yield "## Periods"
+    weekday = WEEKDAYS[EXAMPLE_DAY.weekday()].title()
     yield (
         "A period is counted in each advertiser's own time zone. `last_N_days` ends yesterday, `this_…` ends today. "
-        f"These are the days seen from {WEEKDAYS[EXAMPLE_DAY.weekday()].title()}, {EXAMPLE_DAY}, with weeks from Monday:"
+        f"These are the days seen from {weekday}, {EXAMPLE_DAY}, with weeks from Monday:"
     )
     spans = ((name, span(Dates(period=name), EXAMPLE_DAY)) for name in PERIODS)
     yield _table(

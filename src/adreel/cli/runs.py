@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from adreel.cli import Session
 from adreel.cli.opened import Opened, opened
 from adreel.cli.output import print_json, print_table, say, talk, text
-from adreel.connections import covered, is_fresh, open_client, open_pace, refresh
+from adreel.connections import account_access, connected, covered, is_fresh, refresh
 from adreel.dataset import Dataset, Source, check, parse, read
 from adreel.errors import DatasetError, ExitCode, InputError, NotFoundError
 from adreel.extract import preview_rows
@@ -140,13 +140,9 @@ def _known(have: Opened, account: Account) -> Any:
         return known
 
     async def ask() -> Any:
-        pace = open_pace(have.settings)
-        token = have.store.accounts.token(account)
-        try:
-            async with open_client(have.settings, pace, token, transport=have.session.transport) as client:
-                return await refresh(client, have.store, account)
-        finally:
-            pace.close()
+        access = account_access(have.settings, have.store, account)
+        async with connected(have.settings, access, transport=have.session.transport) as client:
+            return await refresh(client, have.store, account)
 
     return asyncio.run(ask())
 
@@ -158,15 +154,11 @@ def preview(
     with opened(session) as have:
         dataset = parse(_dated(_source(have, name, file), _dates(given)), session.clock())
         made = _plan(have, dataset)
-        token = have.store.accounts.token(account_of(have.store, dataset))
+        access = account_access(have.settings, have.store, account_of(have.store, dataset))
 
         async def ask() -> Any:
-            pace = open_pace(have.settings)
-            try:
-                async with open_client(have.settings, pace, token, transport=session.transport) as client:
-                    return await preview_rows(made, client, PREVIEW_ROWS)
-            finally:
-                pace.close()
+            async with connected(have.settings, access, transport=session.transport) as client:
+                return await preview_rows(made, client, PREVIEW_ROWS)
 
         table = asyncio.run(ask())
         if as_json:
@@ -289,7 +281,7 @@ def history(session: Session, name: str, run_id: str | None, *, as_json: bool) -
             say(f"{saved.name!r} has not run yet. Run it with: adreel run {saved.slug}")
 
 
-def _row(one: Run) -> Iterable[Any]:
+def _row(one: Run) -> tuple[Any, ...]:
     ended = one.finished_at or one.heartbeat_at
     seconds = round((ended - one.started_at).total_seconds()) if ended and one.started_at else None
     proved = one.proof.get("proved")

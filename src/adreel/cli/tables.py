@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
 
 import duckdb
 
@@ -14,7 +13,8 @@ from adreel.cli.output import confirm, print_json, print_table, say
 from adreel.dataset import parse
 from adreel.errors import InputError, NotFoundError
 from adreel.export import FORMATS, write_file
-from adreel.lake import Difference, Lake
+from adreel.lake import Lake
+from adreel.lake.difference import Difference
 from adreel.runner import source_of
 from adreel.schema import columns
 from adreel.store import SavedDataset
@@ -118,8 +118,7 @@ def export(session: Session, name: str, output: Path, version: int | None) -> No
         lake = _lake(have)
         if not lake.exists(saved.table_slug):
             raise NotFoundError(f"{saved.name!r} has no table yet. Run it first: adreel run {saved.slug}")
-        source: Any = lake.dataset(saved.table_slug, version)
-        rows = write_file(source.scanner().to_reader(), output, kind)
+        rows = write_file(lake.read(saved.table_slug, version), output, kind)
         say(f"Wrote {rows:,} rows to {output}.")
 
 

@@ -21,7 +21,7 @@ from adreel.cli import Session
 from adreel.cli.opened import Opened
 from adreel.cli.output import print_table, say
 from adreel.cli.runs import tell_report, watched
-from adreel.connections import open_client, open_pace, owner_of, refresh
+from adreel.connections import app_access, connected, owner_of, refresh
 from adreel.dataset import Source
 from adreel.errors import InputError, StopError
 from adreel.lake import Lake
@@ -66,7 +66,9 @@ from {table} group by all order by advertiser
 
 def simulate(port: int, seed: int, today: str | None, advertisers: int, ads: int, qps: int, latency_ms: int) -> None:
     """Serves until interrupted."""
-    config = _config(today, seed=seed, advertisers=advertisers, ads=ads, qps=qps, latency_ms=latency_ms)
+    with _sizes_checked():
+        day = date.fromisoformat(today) if today else datetime.now(UTC).date()
+        config = WorldConfig(day, seed, advertisers, ads, qps, latency_ms=latency_ms)
     try:
         serve(config, port=port, ready=lambda url: _tell_simulator(url, config))
     except OSError as error:
@@ -77,10 +79,10 @@ def simulate(port: int, seed: int, today: str | None, advertisers: int, ads: int
         say("The simulator ended.")
 
 
-def _config(today: str | None, **sizes: int) -> WorldConfig:
+@contextmanager
+def _sizes_checked() -> Iterator[None]:
     try:
-        day = date.fromisoformat(today) if today else datetime.now(UTC).date()
-        return WorldConfig(today=day, **sizes)
+        yield
     except ValueError as error:
         raise InputError(f"The simulated world cannot be made: {error}") from error
 
@@ -97,7 +99,8 @@ def _tell_simulator(url: str, config: WorldConfig) -> None:
 
 def demo(session: Session, *, once: bool, advertisers: int, ads: int) -> None:
     """Simulator, consent, run, proof, summary, and what to try next."""
-    config = _config(None, advertisers=advertisers, ads=ads, seed=1, qps=10, latency_ms=0)
+    with _sizes_checked():
+        config = WorldConfig(session.clock().astimezone(UTC).date(), advertisers=advertisers, ads=ads)
     with _simulator(config) as url:
         settings = replace(
             Settings.load(session.environ),
@@ -161,30 +164,22 @@ def _connected(have: Opened) -> None:
     """The demo account, through the consent page and the token exchange that a person's browser would go through."""
 
     async def consent() -> tuple[str, str]:
-        async with Listener(new_state()) as listener:
-            settings = have.settings
-            page = consent_url(settings.tiktok_auth_url, settings.tiktok_app_id, listener.state, listener.redirect_uri)
+        state, settings = new_state(), have.settings
+        async with Listener(state) as listener:
+            page = consent_url(settings.tiktok_auth_url, settings.tiktok_app_id, state, listener.redirect_uri)
             await asyncio.gather(_allow(page), waiting := asyncio.ensure_future(listener.code(30)))
             code = waiting.result()
-        pace = open_pace(settings)
-        try:
-            async with open_client(settings, pace, None) as client:
-                token = (await client.exchange(code)).access_token
-            async with open_client(settings, pace, token) as client:
-                return token, await owner_of(client)
-        finally:
-            pace.close()
+        async with connected(settings, app_access(settings)) as client:
+            token = (await client.exchange(code)).access_token
+        async with connected(settings, app_access(settings, token)) as client:
+            return token, await owner_of(client)
 
     token, owner = asyncio.run(consent())
     account = _kept(have, token, owner)
 
     async def advertisers() -> None:
-        pace = open_pace(have.settings)
-        try:
-            async with open_client(have.settings, pace, token) as client:
-                await refresh(client, have.store, account)
-        finally:
-            pace.close()
+        async with connected(have.settings, app_access(have.settings, token)) as client:
+            await refresh(client, have.store, account)
 
     asyncio.run(advertisers())
     say(f"Connected the account {account.name!r} through the simulated consent page.")
@@ -205,7 +200,8 @@ async def _allow(page: str) -> None:
 
 def _kept(have: Opened, token: str, owner: str) -> Account:
     known = next((one for one in have.store.accounts.list() if one.name == DEMO_ACCOUNT), None)
-    where = {"app_id": have.settings.tiktok_app_id, "base_url": have.settings.tiktok_url, "owner": owner}
+    access = app_access(have.settings, token)
+    where = {"app_id": access.app_id, "app_secret": access.secret, "base_url": access.base_url, "owner": owner}
     if known is None:
         return have.store.accounts.add(DEMO_ACCOUNT, token=token, **where)
     if "127.0.0.1" not in known.base_url:
@@ -218,6 +214,7 @@ def _kept(have: Opened, token: str, owner: str) -> Account:
 def _summarise(have: Opened, saved: SavedDataset) -> None:
     with Lake(have.settings.lake_url).connect({saved.slug: saved.table_slug}) as connection:
         answer = connection.sql(SUMMARY.format(table=saved.slug))
+        assert answer is not None
         print_table(answer.columns, answer.fetchall(), title="The last 30 days, by advertiser")
 
 
@@ -233,4 +230,4 @@ The table lies at {table}
 Three things to try next:
   {adreel} query "select stat_time_day, sum(clicks) from {slug} group by 1 order by 1"
   {adreel} export {slug} -o spend.xlsx
-  {adreel} simulate     (and in another shell: {adreel} run {slug}; {adreel} versions {slug}; {adreel} diff {slug} V1 V2)"""
+  {adreel} simulate     (and in another shell: {adreel} run {slug}, then {adreel} diff {slug} 0 1)"""

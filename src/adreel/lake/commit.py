@@ -21,7 +21,7 @@ from adreel.errors import BusyError, InputError, StorageError
 from adreel.lake.columns import conform, joined
 from adreel.lake.files import GROUP_ROWS, DataFile, FileWriter, Range, read_file
 from adreel.lake.place import Place
-from adreel.lake.tables import NOTE, TableState, find_table, read_commit
+from adreel.lake.tables import NOTE, TableState, commit_info, find_table, read_commit
 from adreel.lake.windows import Leaving, Window
 
 ATTEMPTS = 5
@@ -132,9 +132,10 @@ class Landing:
             return None
         with self._place.guard(self._what):
             actions = read_commit(self._place, self._slug, version)
-        note = next(action["commitInfo"] for action in actions if "commitInfo" in action)[NOTE]
-        counts = (note[name] for name in ("rows_in", "rows", "added", "changed", "removed"))
-        return Commit(version, *counts, repeated=True)
+        note = commit_info(actions)[NOTE]
+        return Commit(
+            version, note["rows_in"], note["rows"], note["added"], note["changed"], note["removed"], repeated=True
+        )
 
     def _add_feature(self, table: TableState) -> None:
         """Makes the table one that may hold wall clock hours, which Delta Lake wants said beforehand.
@@ -143,9 +144,7 @@ class Landing:
         its first column of them.
         """
         with suppress(DeltaError), self._place.guard(self._what):
-            table.delta.alter.add_feature(
-                TableFeatures.TimestampWithoutTimezone, allow_protocol_versions_increase=True
-            )
+            table.delta.alter.add_feature(TableFeatures.TimestampWithoutTimezone, allow_protocol_versions_increase=True)
 
     def _attempt(self, table: TableState | None, schema: Any) -> Commit | None:
         """One try; None if another writer was faster."""
@@ -337,18 +336,18 @@ class Landing:
                 self._place.table_url(self._slug),
                 delta_schema,
                 adds,
-                configuration=TABLE_PROPERTIES,
+                configuration=dict(TABLE_PROPERTIES),
                 storage_options=self._place.delta_options,
                 commit_properties=properties,
             )
             return
         stay = {file.path for file in change.kept}
-        removes = [
-            RemoveAction(file.path, True, now, file.size, {}) for file in table.files if file.path not in stay
-        ]
+        removes = [RemoveAction(file.path, True, now, file.size, {}) for file in table.files if file.path not in stay]
         # "overwrite" takes all files out by itself and is the one mode that can change the columns.
         if change.kept or schema.equals(table.schema, check_metadata=True):
-            table.delta.create_write_transaction([*adds, *removes], "append", delta_schema, commit_properties=properties)
+            table.delta.create_write_transaction(
+                [*adds, *removes], "append", delta_schema, commit_properties=properties
+            )
         else:
             table.delta.create_write_transaction(adds, "overwrite", delta_schema, commit_properties=properties)
 
@@ -413,9 +412,7 @@ def _needs_feature(table: TableState, schema: Any) -> bool:
 
 def _may_match(file: DataFile, incoming: tuple[DataFile, ...], key: tuple[str, ...]) -> bool:
     """Whether a file may have keys of the new files, judged by their ranges."""
-    return any(
-        all(_overlap(file.ranges.get(name), new.ranges.get(name)) for name in key) for new in incoming
-    )
+    return any(all(_overlap(file.ranges.get(name), new.ranges.get(name)) for name in key) for new in incoming)
 
 
 def _overlap(one: Range | None, other: Range | None) -> bool:

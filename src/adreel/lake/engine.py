@@ -35,8 +35,8 @@ def engine(memory: str = WORK_MEMORY, threads: int = THREADS) -> Iterator[duckdb
 
 
 def start(folder: str, memory: str, threads: int) -> duckdb.DuckDBPyConnection:
-    """A DuckDB that spills to `folder`."""
-    return duckdb.connect(
+    """A DuckDB that spills to `folder` and takes an instant's day to be its day in UTC."""
+    connection = duckdb.connect(
         config={
             "memory_limit": memory,
             "threads": str(max(1, min(threads, os.cpu_count() or 1))),
@@ -47,6 +47,8 @@ def start(folder: str, memory: str, threads: int) -> duckdb.DuckDBPyConnection:
             "python_enable_replacements": "false",
         }
     )
+    connection.execute("SET TimeZone = 'UTC'")
+    return connection
 
 
 def fault(error: duckdb.Error) -> StorageError:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,14 +12,17 @@ import pyarrow as pa
 from deltalake import DeltaTable
 from deltalake.exceptions import TableNotFoundError
 
-from adreel.errors import NotFoundError
-from adreel.lake.files import DataFile
+from adreel.errors import InputError, NotFoundError
+from adreel.lake.files import DataFile, read_file
 from adreel.lake.place import Place
 
 NOTE = "adreel"
 """The key under which a commit of the Delta log says which run made it, and how."""
 
 LOG = "_delta_log"
+
+READERS = 16
+"""Files of the log that are fetched from an object store at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +63,7 @@ def open_table(place: Place, slug: str, version: int | None = None) -> TableStat
     """Like `find_table`. Raises NotFoundError if there is no table yet, or no such version any more."""
     latest = find_table(place, slug)
     if latest is None:
-        raise NotFoundError(f"The table {slug} does not exist in {place.url} yet; run its dataset first.")
+        raise no_table(place, slug)
     if version is None or version == latest.version:
         return latest
     there = log_versions(place, slug)
@@ -66,6 +71,11 @@ def open_table(place: Place, slug: str, version: int | None = None) -> TableStat
     if found is None:
         raise NotFoundError(f"The table {slug} has no version {version}; there are {_spans(there)}.")
     return found
+
+
+def no_table(place: Place, slug: str) -> NotFoundError:
+    """The error for a table that is not there."""
+    return NotFoundError(f"The table {slug} does not exist in {place.url} yet; run its dataset first.")
 
 
 def log_versions(place: Place, slug: str) -> tuple[int, ...]:
@@ -81,8 +91,33 @@ def read_commit(place: Place, slug: str, version: int) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines if line.strip()]
 
 
-def dataset_of(place: Place, table: TableState) -> Any:
-    """The version as a pyarrow dataset, whose files are skipped by their ranges.
+def read_commits(place: Place, slug: str, versions: tuple[int, ...]) -> dict[int, list[dict[str, Any]]]:
+    """The commits of several versions; those that went in the meantime are left out.
+
+    Not delta-rs's history: it numbers commits by counting back, which is wrong once the log has a gap.
+    """
+
+    def read(version: int) -> list[dict[str, Any]] | None:
+        try:
+            return read_commit(place, slug, version)
+        except FileNotFoundError:
+            return None
+
+    if place.folder is not None:
+        found = list(map(read, versions))
+    else:
+        with ThreadPoolExecutor(READERS) as pool:
+            found = list(pool.map(read, versions))
+    return {version: actions for version, actions in zip(versions, found, strict=True) if actions is not None}
+
+
+def commit_info(actions: list[dict[str, Any]]) -> dict[str, Any]:
+    """Who made a commit, when and how."""
+    return next((action["commitInfo"] for action in actions if "commitInfo" in action), {})
+
+
+def dataset_of(place: Place, table: TableState, files: tuple[DataFile, ...] | None = None) -> Any:
+    """The version, or some of its files, as a pyarrow dataset whose files are skipped by their ranges.
 
     Not delta-rs's own: its guarantees for files leave out that a column may hold nulls.
     """
@@ -92,9 +127,24 @@ def dataset_of(place: Place, table: TableState) -> Any:
     parquet = pa_dataset.ParquetFileFormat()
     fragments = [
         parquet.make_fragment(f"{table.slug}/{file.path}", place.files, _guarantee(pa_dataset, file, table.schema))
-        for file in table.files
+        for file in (table.files if files is None else files)
     ]
     return pa_dataset.FileSystemDataset(fragments, table.schema, parquet, place.files)
+
+
+def read_table(place: Place, table: TableState, columns: tuple[str, ...] | None = None) -> Any:
+    """The version's rows as a RecordBatchReader that holds one row group at a time. Raises InputError."""
+    missing = [name for name in columns or () if name not in table.schema.names]
+    if missing:
+        raise InputError(f"The table {table.slug} has no columns {', '.join(missing)}.")
+    schema = table.schema if columns is None else pa.schema([table.schema.field(name) for name in columns])
+
+    def batches() -> Iterator[Any]:
+        with place.guard(f"the table {table.slug}"):
+            for file in table.files:
+                yield from read_file(place, table.slug, file, schema)
+
+    return pa.RecordBatchReader.from_batches(schema, batches())
 
 
 def _guarantee(pa_dataset: Any, file: DataFile, schema: Any) -> Any:

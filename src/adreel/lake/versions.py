@@ -7,9 +7,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from adreel.errors import InputError, NotFoundError
+from adreel.errors import InputError
 from adreel.lake.place import Place
-from adreel.lake.tables import LOG, NOTE, TableState, find_table, log_versions, open_table, read_commit
+from adreel.lake.tables import (
+    LOG,
+    NOTE,
+    TableState,
+    commit_info,
+    find_table,
+    log_versions,
+    no_table,
+    open_table,
+    read_commits,
+)
 
 ORPHAN_AGE = timedelta(days=2)
 """Files that no commit refers to are left over from a writer that died once they are so old."""
@@ -39,18 +49,20 @@ class Vacuumed:
 
 def versions(place: Place, slug: str) -> tuple[Version, ...]:
     """The versions that runs made and that can be read, newest first. Raises NotFoundError if there is no table."""
-    table = open_table(place, slug)
+    there = log_versions(place, slug)
+    if not there:
+        raise no_table(place, slug)
     with place.guard(f"the table {slug}"):
-        records = table.delta.history()
-    return tuple(_version(record) for record in records if NOTE in record)
+        commits = read_commits(place, slug, there)
+    found = (_version(number, commit_info(actions)) for number, actions in commits.items())
+    return tuple(reversed([one for one in found if one is not None]))
 
 
 def version_note(place: Place, slug: str, number: int) -> Version | None:
-    """One version; None if no run made it."""
+    """What is known of one version; None if no run made it."""
     with place.guard(f"the table {slug}"):
-        actions = read_commit(place, slug, number)
-    record = next(action["commitInfo"] for action in actions if "commitInfo" in action)
-    return _version(record | {"version": number}) if NOTE in record else None
+        commits = read_commits(place, slug, (number,))
+    return _version(number, commit_info(commits.get(number, [])))
 
 
 def vacuum(place: Place, slug: str, keep_days: int, keep_versions: int, now: datetime) -> Vacuumed:
@@ -84,8 +96,7 @@ def _sorted_out(place: Place, table: TableState, first: int) -> tuple[set[str], 
     assert earliest is not None
     needed = {file.path for file in earliest.files} | {file.path for file in table.files}
     gone: set[str] = set()
-    for number in log_versions(place, table.slug):
-        actions = read_commit(place, table.slug, number)
+    for number, actions in read_commits(place, table.slug, log_versions(place, table.slug)).items():
         if number > first:
             needed |= set(_paths(actions, "add"))
         else:
@@ -130,24 +141,16 @@ def _remove(place: Place, slug: str, needed: set[str], gone: set[str], forgotten
     return Vacuumed(forgotten, files, size)
 
 
-def _version(record: dict[str, Any]) -> Version:
-    note = record[NOTE]
+def _version(number: int, info: dict[str, Any]) -> Version | None:
+    note = info.get(NOTE)
+    if note is None:
+        return None
     return Version(
-        number=record["version"],
-        at=datetime.fromtimestamp(record["timestamp"] / 1000, UTC),
+        number=number,
+        at=datetime.fromtimestamp(info["timestamp"] / 1000, UTC),
         method=note["method"],
         run_id=note["run"],
         rows=note["rows"],
         key=tuple(note["key"]),
         day_column=note["day_column"],
     )
-
-
-def open_version(place: Place, slug: str, number: int) -> tuple[TableState, Version]:
-    """A version's table and what its run noted. Raises NotFoundError if there is no such version of a run."""
-    table = open_table(place, slug, number)
-    note = version_note(place, slug, number)
-    if note is None:
-        there = ", ".join(str(one.number) for one in reversed(versions(place, slug)))
-        raise NotFoundError(f"The table {slug} has no version {number} of a run; there are {there or 'none'}.")
-    return table, note

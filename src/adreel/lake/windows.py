@@ -55,10 +55,10 @@ class Leaving:
         """For each row of the batch whether a window holds it."""
         found = pa.repeat(pa.scalar(False), batch.num_rows)
         days = day_of(batch.column(self._day_column)) if self._day_column else None
-        bounds = pc.min_max(days) if days is not None else None
+        bounds = _bounds(days)
         advertisers = batch.column(self._advertiser_column) if self._spans else None
         for span, ids in self._spans.items():
-            if span and (not bounds["min"].is_valid or not _meet(span, (bounds["min"].as_py(), bounds["max"].as_py()))):
+            if span and not _meet(span, bounds):
                 continue
             here = pc.is_in(advertisers, value_set=ids)
             if span:
@@ -116,8 +116,13 @@ def _unbroken(spans: list[tuple[date, date]]) -> list[tuple[date, date]]:
     return found
 
 
-def _meet(one: Range, other: Range) -> bool:
-    return bool(one[0] <= other[1] and other[0] <= one[1])
+def _meet(one: Range, other: Range | None) -> bool:
+    return other is not None and bool(one[0] <= other[1] and other[0] <= one[1])
+
+
+def _bounds(days: Any) -> Range | None:
+    found = pc.min_max(days).as_py() if days is not None else None
+    return (found["min"], found["max"]) if found and found["min"] is not None else None
 
 
 def _between(ids: Any, bounds: Range) -> Any:

@@ -15,7 +15,7 @@ from adreel.store.records import Account, AccountAdvertiser, AccountStatus, Adve
 from adreel.store.secrets import Keys
 from adreel.store.tables import account_advertisers, accounts, datasets
 
-_PUBLIC = tuple(column for column in accounts.columns if column.name != "token")
+_PUBLIC = tuple(column for column in accounts.columns if column.name not in ("token", "app_secret"))
 _FACTS = ("name", "currency", "timezone", "display_timezone", "status", "country")
 
 
@@ -36,6 +36,7 @@ class Accounts:
         token: str,
         app_id: str,
         base_url: str,
+        app_secret: str = "",
         owner: str = "",
         selection: Iterable[str] | None = None,
     ) -> Account:
@@ -45,6 +46,7 @@ class Accounts:
         values = {
             "name": name,
             "token": self._keys.encrypt(token),
+            "app_secret": self._hidden(app_secret),
             "app_id": app_id,
             "base_url": base_url,
             "owner": owner,
@@ -93,6 +95,7 @@ class Accounts:
         token: str,
         *,
         app_id: str | None = None,
+        app_secret: str | None = None,
         base_url: str | None = None,
         owner: str | None = None,
     ) -> Account:
@@ -100,6 +103,8 @@ class Accounts:
         now = self._clock()
         given = {"app_id": app_id, "base_url": base_url, "owner": owner}
         changes = {name: value for name, value in given.items() if value is not None}
+        if app_secret is not None:
+            changes["app_secret"] = self._hidden(app_secret)
         encrypted = self._keys.encrypt(token)
         with self._database.write() as connection:
             return _change(
@@ -138,13 +143,28 @@ class Accounts:
             raise _deleted(account)
         return self._keys.decrypt(encrypted, _whose(account.name))
 
+    def app_secret(self, account: Account) -> str:
+        """The secret of the app that the account was connected by, or empty. Errors as `token`."""
+        with self._database.read() as connection:
+            encrypted = connection.execute(select(accounts.c.app_secret).where(accounts.c.id == account.id)).scalar()
+        return self._keys.decrypt(encrypted, _whose(account.name)) if encrypted else ""
+
+    def _hidden(self, text: str) -> str:
+        return self._keys.encrypt(text) if text else ""
+
     def rotate_tokens(self) -> int:
-        """Encrypts every token anew under the newest key, all or none; returns how many. Errors as `token`."""
+        """Encrypts tokens and app secrets anew under the newest key, all or none; returns how many accounts.
+
+        Errors as `token`.
+        """
         with self._database.write() as connection:
-            rows = connection.execute(select(accounts.c.id, accounts.c.name, accounts.c.token)).all()
+            hidden = (accounts.c.token, accounts.c.app_secret)
+            rows = connection.execute(select(accounts.c.id, accounts.c.name, *hidden)).all()
             for row in rows:
-                token = self._keys.rotate(row.token, _whose(row.name))
-                connection.execute(update(accounts).where(accounts.c.id == row.id).values(token=token))
+                changes = {"token": self._keys.rotate(row.token, _whose(row.name))}
+                if row.app_secret:
+                    changes["app_secret"] = self._keys.rotate(row.app_secret, _whose(row.name))
+                connection.execute(update(accounts).where(accounts.c.id == row.id).values(changes))
         return len(rows)
 
     def save_advertisers(self, account: Account, advertisers: Iterable[Advertiser]) -> None:

@@ -45,6 +45,11 @@ def dataset_lock(home: Path, slug: str, *, run_id: str = "", wait: float = 0.2) 
         lock.release()
 
 
+def tell_holder(home: Path, slug: str, run_id: str) -> None:
+    """Says for which run the caller holds the dataset's lock, where it did not know when it took it."""
+    _write(lock_note(home, slug), Holder(run_id, os.getpid()))
+
+
 def lock_holder(home: Path, slug: str) -> Holder | None:
     """Who works on the dataset now, or None. Takes the lock for an instant, which `dataset_lock` waits out."""
     try:

@@ -161,6 +161,7 @@ class Outcome:
 class Run:
     """One execution of a dataset. `dataset_id` is None when the dataset was deleted; its name and slug are kept.
 
+    `dates` are the start and end that were asked for in place of the dataset's own.
     `created_at` is when it was asked for, `started_at` when it first began, `heartbeat_at` when its process last told
     of itself. The rest is as in `Progress` and `Outcome`.
     """
@@ -170,6 +171,7 @@ class Run:
     dataset_name: str
     dataset_slug: str
     spec_version: int
+    dates: tuple[str, str] | None
     state: RunState
     created_at: datetime
     started_at: datetime | None

@@ -46,8 +46,8 @@ class Runs:
         self._database = database
         self._clock = clock
 
-    def add(self, dataset: SavedDataset, run_id: str) -> Run:
-        """A queued run of the dataset as it is now. One that is there already is returned as it is."""
+    def add(self, dataset: SavedDataset, run_id: str, dates: tuple[str, str] | None = None) -> Run:
+        """A queued run of the dataset as it is now, or for other `dates`. One that is there already stays as it is."""
         with self._database.write() as connection:
             row = _row(connection, run_id)
             if row is not None:
@@ -61,6 +61,7 @@ class Runs:
                 "dataset_name": now.name,
                 "dataset_slug": now.slug,
                 "spec_version": now.spec_version,
+                "dates": dates,
                 "state": RunState.QUEUED,
                 "created_at": self._clock(),
                 "cancel_requested": False,
@@ -69,7 +70,10 @@ class Runs:
             return _run(connection.execute(statement).one())
 
     def begin(self, run_id: str) -> Run:
-        """The run as running: for the first time, or again after its process died. InputError if it has finished."""
+        """The run as running: for the first time, or again after it did not come to its end.
+
+        InputError if it made a version or was cancelled.
+        """
         now = self._clock()
         changes = {
             "state": RunState.RUNNING,
@@ -78,7 +82,7 @@ class Runs:
             "finished_at": None,
         }
         with self._database.write() as connection:
-            return _change(connection, run_id, RESUMABLE, changes)
+            return _change(connection, run_id, RESUMABLE | {RunState.FAILED}, changes | {"error": "", "error_kind": ""})
 
     def progress(self, run_id: str, progress: Progress) -> bool:
         """Writes down how far a running run is; returns whether a person asked to cancel it.
@@ -180,7 +184,8 @@ class Runs:
 def _run(row: Row[Any]) -> Run:
     values = row._asdict()
     warnings, state = tuple(values["warnings"]), RunState(values["state"])
-    return Run(**{**values, "warnings": warnings, "state": state})
+    dates = tuple(values["dates"]) if values["dates"] else None
+    return Run(**{**values, "warnings": warnings, "state": state, "dates": dates})
 
 
 def _row(connection: Connection, run_id: str) -> Row[Any] | None:

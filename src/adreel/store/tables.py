@@ -73,8 +73,9 @@ accounts = Table(
     Column("name", String, nullable=False),
     Column("app_id", String, nullable=False),
     Column("base_url", String, nullable=False),
-    # Encrypted (see secrets.py).
+    # Both encrypted (see secrets.py); the secret is empty where none was given.
     Column("token", Text, nullable=False),
+    Column("app_secret", Text, nullable=False),
     Column("status", String, nullable=False),
     Column("owner", String, nullable=False),
     Column("selection", JSON(none_as_null=True)),
@@ -132,6 +133,7 @@ runs = Table(
     Column("dataset_name", String, nullable=False),
     Column("dataset_slug", String, nullable=False),
     Column("spec_version", Integer, nullable=False),
+    Column("dates", JSON(none_as_null=True)),
     Column("state", String, nullable=False),
     Column("created_at", Utc, nullable=False),
     Column("started_at", Utc),
