@@ -1,4 +1,4 @@
-"""A careful plain script over requests: one request after the other, short waits when refused, JSON lines at the end."""
+"""A careful plain script over requests: one after the other, short waits when refused, JSON lines at the end."""
 
 from __future__ import annotations
 

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+import os
+import socket
+import sqlite3
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -16,6 +21,7 @@ from typer.testing import CliRunner, Result
 
 from adreel.cli import Session, app
 from adreel.simulator import WorldConfig, access_token, create_app
+from adreel.simulator.server import serve_on
 
 TODAY = date(2026, 11, 22)
 URL = "http://tiktok.test"
@@ -72,7 +78,7 @@ class Home:
         token = access_token(self.config, advertisers)
         self.good("accounts", "add", name, "--token-stdin", stdin=f"{token}\n")
 
-    def file(self, name: str = "d.yaml", **keys: Any) -> str:
+    def file(self, name: str = "d.yaml", /, **keys: Any) -> str:
         """A dataset file with these keys over a small daily report."""
         values = {
             "name": "Spend",
@@ -86,6 +92,17 @@ class Home:
         path = self.path / name
         path.write_text(json.dumps({key: value for key, value in values.items() if value is not None}))
         return str(path)
+
+    def kept(self, *besides: str) -> dict[str, Any]:
+        """All that the store and the lake hold, for a comparison with later; `besides` names tables to leave out."""
+        tables = {"accounts", "account_advertisers", "datasets", "runs"} - set(besides)
+        with closing(sqlite3.connect(self.path / "adreel.db")) as database:
+            found: dict[str, Any] = {
+                table: database.execute(f"SELECT * FROM {table} ORDER BY rowid").fetchall() for table in sorted(tables)
+            }
+        lake = self.path / "lake"
+        found["lake"] = sorted(str(path) for path in lake.rglob("*") if path.is_file())
+        return found
 
     def door(self, order: str, body: Mapping[str, Any] | None = None) -> Any:
         """The simulator's side door."""
@@ -117,3 +134,38 @@ def make_home(path: Path, **world: Any) -> Home:
     config = WorldConfig(**sizes)
     path.mkdir(parents=True, exist_ok=True)
     return Home(path, config, create_app(config))
+
+
+@contextmanager
+def served(config: WorldConfig) -> Iterator[str]:
+    """The simulator on a free port of this machine while the block runs; gives its address."""
+    loop = asyncio.new_event_loop()
+    listener = socket.create_server(("127.0.0.1", 0))
+    serving = loop.create_task(serve_on(config, listener, lambda _: None))
+
+    def work() -> None:
+        with suppress(asyncio.CancelledError):
+            loop.run_until_complete(serving)
+        loop.close()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        loop.call_soon_threadsafe(serving.cancel)
+        thread.join()
+        listener.close()
+
+
+def environment_of(home: Home, url: str) -> dict[str, str]:
+    """What a process of its own needs to work with the home and a simulator at `url`."""
+    return {
+        **os.environ,
+        "ADREEL_HOME": str(home.path),
+        "ADREEL_TIKTOK_URL": f"{url}/open_api/v1.3",
+        "ADREEL_TIKTOK_AUTH_URL": f"{url}/portal/auth",
+        "ADREEL_TIKTOK_APP_ID": home.config.app_id,
+        "ADREEL_TIKTOK_SECRET": home.config.secret,
+        "ADREEL_TIKTOK_LEVEL": "5000",
+    }

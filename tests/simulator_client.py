@@ -38,6 +38,11 @@ def as_query(params: Mapping[str, object]) -> dict[str, str]:
     return {name: value if isinstance(value, str) else orjson.dumps(value).decode() for name, value in params.items()}
 
 
+def ids_filter(name: str, ids: list[str]) -> list[dict[str, str]]:
+    """A report filter that wants one of some values."""
+    return [{"field_name": name, "filter_type": "IN", "filter_value": orjson.dumps(ids).decode()}]
+
+
 class Sim:
     """A simulator and a token for all of its advertisers; `ticks` is its monotonic clock, moved by hand."""
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from simulator_client import LEVELS, TODAY, Sim, added, cents, world
 
 from adreel import catalog
+from simulator_client import LEVELS, TODAY, Sim, added, cents, world
 
 ADDITIVE = (
     "spend",
@@ -24,6 +24,7 @@ ADDITIVE = (
     "vta_conversion",
 )
 SIM = Sim()
+MOVING = Sim()
 PLAIN = Sim(world(plain=True, advertisers=2, ads=12))
 
 days = st.dates(date(2025, 1, 1), TODAY)
@@ -73,7 +74,7 @@ def test_audience_parts_add_up_to_the_whole(day: date, at: str, name: str, data:
 def test_audience_parts_of_a_range_add_up_over_days(start: date, at: str) -> None:
     """A breakdown over a range is the sum of its days."""
     end = min(start + timedelta(days=9), TODAY)
-    wanted = dict(report_type="AUDIENCE")
+    wanted = {"report_type": "AUDIENCE"}
     whole = SIM.rows_at(at, ["impressions", "spend"], start, end, "gender", **wanted)
     daily = SIM.rows_at(at, ["impressions", "spend"], start, end, "gender", "stat_time_day", **wanted)
     for name in ("impressions", "spend"):
@@ -160,18 +161,18 @@ def test_totals_come_with_the_first_page_only() -> None:
 # --- restatement -----------------------------------------------------------------------------------------------
 
 
+@settings(max_examples=25)
 @given(st.integers(0, 40), st.sampled_from(("conversion", "total_purchase", "complete_payment", "result")))
 def test_attributed_events_of_a_day_grow_from_day_to_day_and_then_stand(age: int, name: str) -> None:
     """The same day, seen on two days that follow each other."""
     day = TODAY - timedelta(days=3)
-    sim = Sim()
     seen = []
     for later in (age, age + 1):
-        sim.door("POST", "now", today=(day + timedelta(days=1 + later)).isoformat())
-        seen.append({_key(row): int(row["metrics"][name]) for row in sim.rows_at("ad", [name], day, day)})
+        MOVING.door("POST", "now", today=(day + timedelta(days=1 + later)).isoformat())
+        seen.append({_key(row): int(row["metrics"][name]) for row in MOVING.rows_at("ad", [name], day, day)})
     for key, value in seen[0].items():
         assert seen[1].get(key, 0) >= value
-    if age >= sim.config.restate_days:
+    if age >= MOVING.config.restate_days:
         assert seen[0] == {key: seen[1][key] for key in seen[0]}
 
 
@@ -182,7 +183,7 @@ def _key(row: dict[str, dict[str, str]]) -> tuple[str, ...]:
 def test_conversions_of_a_week_have_grown_after_a_month_but_real_time_ones_have_not() -> None:
     sim = Sim()
     start, end = TODAY - timedelta(days=7), TODAY - timedelta(days=1)
-    names = ["conversion", "real_time_conversion", "impressions", "clicks"]
+    names = ["conversion", "real_time_conversion", "real_time_app_install", "impressions", "clicks"]
     before = sim.rows_at("campaign", names, start, end)
     sim.door("POST", "now", days=30)
     after = sim.rows_at("campaign", names, start, end)
@@ -232,6 +233,18 @@ def test_today_grows_with_the_hour() -> None:
         sim.door("POST", "now", hour=hour)
         seen.append(added(sim.rows_at("advertiser", ["impressions"], TODAY, TODAY), "impressions"))
     assert seen[0] < seen[1] < seen[2]
+
+
+def test_a_live_world_goes_by_the_machines_hours_until_the_side_door_sets_others() -> None:
+    sim = Sim(world(live=True))
+    seen = []
+    for wall in ("2026-08-20T06:59:00", "2026-08-20T09:01:00", "2026-08-22T00:00:00"):
+        sim.wall = datetime.fromisoformat(wall + "+00:00").timestamp()
+        seen.append(added(sim.rows_at("advertiser", ["impressions"], TODAY, TODAY), "impressions"))
+        assert sim.door("GET", "state")["now"] == wall[:13] + ":00:00+00:00"
+    assert 0 == seen[0] < seen[1] < seen[2]
+    sim.door("POST", "now", today="2026-08-20", hour=9)
+    assert added(sim.rows_at("advertiser", ["impressions"], TODAY, TODAY), "impressions") == seen[1]
 
 
 def test_reach_comes_sixteen_hours_late() -> None:

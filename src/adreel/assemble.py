@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import math
+import zlib
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -17,8 +20,18 @@ from adreel.errors import AdvertiserError
 from adreel.extract import Outcome, batch_columns
 from adreel.lake import Lake, Window, Write
 from adreel.lake import Method as LakeMethod
+from adreel.pages import key_texts
 from adreel.plan import Chunk, Plan
 from adreel.schema import arrow_schema, columns, day_column, key
+
+MOST_REASONS = 10
+"""Sentences of one kind that a run shows; what is more is counted."""
+
+JOINED_CELLS = 4_000_000
+"""Cells that are joined in memory at a time: some 100 MB with the copy that a join makes."""
+
+_KINDS = {"int": "whole numbers", "money": "money", "rate": "rates", "ratio": "ratios", "float": "numbers"}
+_KINDS |= {"day": "days", "hour": "hours", "time": "times", "bool": "yes or no"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,19 +48,46 @@ class Committed:
         return asdict(self)
 
 
-def commit_run(lake: Lake, slug: str, run_id: str, plan: Plan, now: datetime, outcome: Outcome) -> Committed:
+def commit_run(lake: Lake, slug: str, run_id: str, plan: Plan, now: datetime, outcomes: Iterable[Outcome]) -> Committed:
     """Proves the run's rows and makes one version of them, all or nothing; done twice it happens once.
 
     Every row was counted and every key looked at when its request was read, and no two requests ask for the same rows.
     Raises AdvertiserError if no advertiser could be read, and what `Lake.commit` raises.
     """
-    if outcome.failed and not _advertisers(plan, outcome.failed):
-        reasons = "; ".join(f"{advertiser}: {reason}" for advertiser, reason in outcome.failed.items())
-        raise AdvertiserError(f"No advertiser could be read, so the table stays as it was. {reasons}")
+    outcome = whole(outcomes)
+    if outcome.failed and not {one.id for read in plan.reads for one in read.advertisers} - set(outcome.failed):
+        raise AdvertiserError(f"No advertiser could be read, so the table stays as it was. {_reasons(outcome.failed)}")
     rows = _Rows(lake, run_id, plan, outcome.failed)
     done = lake.commit(slug, rows.reader, _write(run_id, plan, now, outcome, rows.schema))
-    warnings = (*plan.notes, *outcome.warnings)
-    return Committed(done.version, proof_of(outcome, done.rows_in), warnings, outcome.failed)
+    return Committed(done.version, proof_of(outcome, done.rows_in), warnings_of(plan, outcome), outcome.failed)
+
+
+def whole(outcomes: Iterable[Outcome]) -> Outcome:
+    """All outcomes together, without the rows of advertisers of which one was left out."""
+    found = tuple(outcomes)
+    failed = {advertiser: reason for one in found for advertiser, reason in one.failed.items()}
+    return sum((one.without(failed) for one in found), Outcome())
+
+
+def _reasons(failed: Mapping[str, str]) -> str:
+    """Why advertisers failed: the first few, and how many more there are."""
+    shown = "; ".join(f"{advertiser}: {reason}" for advertiser, reason in list(failed.items())[:MOST_REASONS])
+    more = len(failed) - MOST_REASONS
+    return f"{shown}; and {more} more." if more > 0 else shown
+
+
+def warnings_of(plan: Plan, outcome: Outcome) -> tuple[str, ...]:
+    """What a person should look at, in sentences."""
+    known = {column.name: column for column in columns(plan.dataset)}
+    unread = [
+        f"{count:,} values of {name} could not be read as {_KINDS.get(known[name].type, 'text')} and are empty in the "
+        f"table, such as {example!r}."
+        for name, (count, example) in outcome.unread.items()
+    ]
+    faults = list(outcome.faults[:MOST_REASONS])
+    if len(outcome.faults) > MOST_REASONS:
+        faults.append(f"And {len(outcome.faults) - MOST_REASONS:,} more differences of this kind.")
+    return (*unread, *faults)
 
 
 def proof_of(outcome: Outcome, rows: int) -> dict[str, Any]:
@@ -57,7 +97,7 @@ def proof_of(outcome: Outcome, rows: int) -> dict[str, Any]:
     }
     differing = sorted(outcome.differing())
     return {
-        "proved": rows == outcome.rows_expected and not outcome.repeated and not differing,
+        "proved": rows == outcome.rows_expected and not (outcome.repeated or differing or outcome.faults),
         "rows_expected": outcome.rows_expected,
         "rows": rows,
         "duplicate_keys": outcome.repeated,
@@ -68,10 +108,6 @@ def proof_of(outcome: Outcome, rows: int) -> dict[str, Any]:
 
 def _number(value: Decimal) -> int | float:
     return int(value) if value == value.to_integral_value() else float(value)
-
-
-def _advertisers(plan: Plan, failed: Iterable[str]) -> set[str]:
-    return {one.id for read in plan.reads for one in read.advertisers} - set(failed)
 
 
 def _write(run_id: str, plan: Plan, now: datetime, outcome: Outcome, schema: pa.Schema) -> Write:
@@ -131,30 +167,45 @@ class _Rows:
         names = list(key(self._plan.dataset))
         for chunk in self._plan.chunks():
             parts = self._lake.list_parts(self._run_id, f"{chunk.name}/")
-            for digits in _id_groups(len(parts)):
-                tables = [self._batch(chunk, parts, number, digits) for number in range(len(self._plan.batches))]
-                whole = tables[0]
-                for other in tables[1:]:
-                    whole = whole.join(other, keys=names, join_type="full outer")
-                yield from whole.select(self.schema.names).cast(self.schema).to_batches(max_chunksize=50_000)
+            groups = self._groups(len(parts))
+            for group in range(groups):
+                tables = [self._batch(chunk, parts, number, group, groups) for number in range(len(self._plan.batches))]
+                yield from joined(tables, names, self.schema).to_batches(max_chunksize=50_000)
 
-    def _batch(self, chunk: Chunk, parts: Iterable[str], number: int, digits: str | None) -> pa.Table:
-        """The rows of one batch of metrics in a chunk, of the ids that end in one of `digits` if those are given."""
+    def _groups(self, parts: int) -> int:
+        """Into how many groups of ids a join is cut so that it stays in memory, if every part is full."""
+        cells = parts / len(self._plan.batches) * self._plan.page_size * len(self.schema)
+        return max(1, math.ceil(cells / JOINED_CELLS))
+
+    def _batch(self, chunk: Chunk, parts: Iterable[str], number: int, group: int, groups: int) -> pa.Table:
+        """The rows of one batch of metrics in a chunk, of one group of ids."""
         own = [f"{chunk.name}/{request.name}" for request in chunk.requests if request.batch == number]
         # A request that was split lies under its name and a mark.
         starts = tuple(name + end for name in own for end in "/-")
         schema = arrow_schema(batch_columns(self._plan, number))
         names = [name for name in parts if name.startswith(starts)]
-        tables = []
-        for name in names:
-            table = self._lake.read_parts(self._run_id, name, schema=schema).read_all()
-            if digits is not None:
-                last = pc.utf8_slice_codeunits(table[self._plan.dataset.id_dimension or "advertiser_id"], -1)
-                table = table.filter(pc.is_in(last, value_set=pa.array(list(digits))))
-            tables.append(table)
-        return pa.concat_tables([schema.empty_table(), *tables])
+        tables = (self._lake.read_parts(self._run_id, name, schema=schema).read_all() for name in names)
+        kept = (self._of_group(table, group, groups) if groups > 1 else table for table in tables)
+        return pa.concat_tables([schema.empty_table(), *kept]).combine_chunks()
+
+    def _of_group(self, table: pa.Table, group: int, groups: int) -> pa.Table:
+        ids = table[self._plan.dataset.id_dimension or "advertiser_id"].combine_chunks().dictionary_encode()
+        numbers = [zlib.crc32(text.encode()) % groups for text in ids.dictionary.to_pylist()]
+        return table.filter(pc.equal(pc.take(pa.array(numbers, pa.int32()), ids.indices), group))
 
 
-def _id_groups(parts: int) -> tuple[str | None, ...]:
-    """What a join is cut into so that it stays in memory: nothing, or ids by their last digit."""
-    return (None,) if parts <= 200 else tuple("0123456789")
+def joined(tables: Sequence[pa.Table], names: Sequence[str], schema: pa.Schema) -> pa.Table:
+    """Tables that share the key columns `names`, joined on them; what a table lacks is null.
+
+    Pyarrow's own join has no place for lists.
+    """
+    keys = [key_texts(table, names) for table in tables]
+    every = pc.unique(pa.chunked_array(keys, pa.string()))
+    places = [pc.index_in(every, value_set=texts) for texts in keys]
+    taken: dict[str, list[pa.ChunkedArray]] = defaultdict(list)
+    for table, place in zip(tables, places, strict=True):
+        for name in table.column_names:
+            taken[name].append(table[name].take(place))
+    return pa.Table.from_arrays(
+        [pc.coalesce(*taken[name]) if len(taken[name]) > 1 else taken[name][0] for name in schema.names], schema=schema
+    )

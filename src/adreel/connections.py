@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -49,14 +51,35 @@ def app_access(settings: Settings, token: str | None = None) -> Access:
 
 
 def account_access(settings: Settings, store: Store, account: Account) -> Access:
-    """What the account was connected with; settings that are set win, such as another address or a new secret."""
-    defaults = Settings.load({})
+    """What the account was connected with, and its token."""
+    return replace(account_app(settings, store, account), token=store.accounts.token(account))
+
+
+def account_app(settings: Settings, store: Store, account: Account) -> Access:
+    """The app that the account was connected by, without a token.
+
+    An address that is set wins over the account's own, and so does the secret of the same app. Another app does not:
+    TikTok refuses a token that an app did not get itself.
+    """
+    same = account.app_id in ("", settings.tiktok_app_id)
+    address_set = settings.sources.get("tiktok_url", "default") != "default"
+    secret = settings.tiktok_secret.reveal() if same else ""
     return Access(
-        settings.tiktok_url if settings.tiktok_url != defaults.tiktok_url else account.base_url,
-        settings.tiktok_app_id or account.app_id,
-        settings.tiktok_secret.reveal() or store.accounts.app_secret(account),
-        store.accounts.token(account),
+        settings.tiktok_url if address_set else account.base_url,
+        account.app_id or settings.tiktok_app_id,
+        secret or store.accounts.app_secret(account),
+        None,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """How a client waits: its clocks in epoch and in monotonic seconds, its sleep, and the seconds of one try."""
+
+    request_seconds: float = 60.0
+    clock: Callable[[], float] = time.time
+    monotonic: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
 
 @asynccontextmanager
@@ -67,9 +90,12 @@ async def connected(
     transport: httpx2.AsyncBaseTransport | None = None,
     deadline: float | None = None,
     log: Callable[[str], None] | None = None,
+    waits: Waits | None = None,
 ) -> AsyncIterator[Client]:
     """A client at the pace of the app, which all processes of this home share; `deadline` is in monotonic seconds."""
-    pace = Pace(settings.home / "pace.db", access.app_id or "app", limits_for(settings.tiktok_level))
+    waits = waits or Waits()
+    limits = limits_for(settings.tiktok_level)
+    pace = Pace(settings.home / "pace.db", access.app_id or "app", limits, clock=waits.clock, sleep=waits.sleep)
     client = Client(
         base_url=access.base_url,
         pace=pace,
@@ -77,6 +103,9 @@ async def connected(
         app_id=access.app_id or None,
         secret=access.secret or None,
         transport=transport,
+        request_seconds=waits.request_seconds,
+        sleep=waits.sleep,
+        monotonic=waits.monotonic,
         deadline=deadline,
         log=log,
     )
@@ -93,20 +122,23 @@ async def refresh(client: Client, store: Store, account: Account) -> tuple[Accou
     Raises ReconnectError, after marking the account, if the token is dead.
     """
     try:
-        if account.selection is not None:
-            ids = list(account.selection)
-            names: dict[str, str] = {}
-        else:
-            listed = await client.advertisers()
-            ids = [one.id for one in listed]
-            names = {one.id: one.name for one in listed}
-        rows = await client.advertiser_info(ids, list(INFO_FIELDS)) if ids else []
+        found = await ask_advertisers(client, account.selection)
     except ReconnectError:
         store.accounts.set_status(account, AccountStatus.REVOKED)
         raise
-    info = {str(row.get("advertiser_id")): row for row in rows}
-    store.accounts.save_advertisers(account, (_known(one, names.get(one, ""), info.get(one, {})) for one in ids))
+    store.accounts.save_advertisers(account, found)
     return store.accounts.advertisers(account)
+
+
+async def ask_advertisers(client: Client, selection: tuple[str, ...] | None) -> tuple[KnownAdvertiser, ...]:
+    """The advertisers that the token covers, or those named, each with what TikTok tells of it; nothing is kept."""
+    if selection is not None:
+        names = dict.fromkeys(selection, "")
+    else:
+        names = {one.id: one.name for one in await client.advertisers()}
+    rows = await client.advertiser_info(list(names), list(INFO_FIELDS)) if names else []
+    info = {str(row.get("advertiser_id")): row for row in rows}
+    return tuple(_known(one, name, info.get(one, {})) for one, name in names.items())
 
 
 def _known(advertiser_id: str, name: str, info: dict[str, Any]) -> KnownAdvertiser:
@@ -139,20 +171,15 @@ def covered(known: Iterable[AccountAdvertiser], wanted: tuple[str, ...] | None) 
     return Covered(tuple(found), unreadable)
 
 
-def need_app(settings: Settings) -> None:
+def need_app(settings: Settings, access: Access) -> None:
     """Raises InputError that says how to name the app, if it is not named."""
-    missing = [
-        name
-        for name, value in (
-            ("ADREEL_TIKTOK_APP_ID", settings.tiktok_app_id),
-            ("ADREEL_TIKTOK_SECRET", settings.tiktok_secret),
-        )
-        if not value
-    ]
+    named = {"ADREEL_TIKTOK_APP_ID": access.app_id, "ADREEL_TIKTOK_SECRET": access.secret}
+    missing = [name for name, value in named.items() if not value]
     if missing:
+        verb = "are" if len(missing) > 1 else "is"
         raise InputError(
-            f"{' and '.join(missing)} not set. Both stand in TikTok's developer portal under My Apps; put them into "
-            f"the environment or into {settings.home / 'adreel.env'}."
+            f"{' and '.join(missing)} {verb} not set. Both stand in TikTok's developer portal under My Apps; put them "
+            f"into the environment or into {settings.home / 'adreel.env'}."
         )
 
 

@@ -16,7 +16,7 @@ import yaml
 
 from adreel import catalog, menus
 from adreel.catalog.records import Menu, Report
-from adreel.dates import PERIODS, WEEKDAYS, Dates, read_day, span, span_fault, today_at
+from adreel.dates import FIRST_DAY, PERIODS, WEEKDAYS, Dates, read_day, span, span_fault, today_at
 from adreel.errors import DatasetError, Problem
 
 LATEST_ZONE = timezone(timedelta(hours=14))
@@ -98,8 +98,23 @@ class Checked:
     problems: tuple[Problem, ...]
 
 
+class _DepthError(Exception):
+    """Brackets within brackets, more than a dataset file can need; each level makes reading on slower."""
+
+
 class _Loader(yaml.SafeLoader):
     """YAML without guesses: every scalar but null and booleans stays the text that the person wrote (ids, dates)."""
+
+    def fetch_flow_collection_start(self, TokenClass: type[yaml.Token]) -> None:  # noqa: N803 - the overridden name
+        """A bracket that opens."""
+        if self.flow_level > _DEEPEST:
+            raise _DepthError
+        super().fetch_flow_collection_start(TokenClass)
+
+    def construct_scalar(self, node: yaml.ScalarNode | yaml.MappingNode) -> Any:
+        """The text; JSON writes a character such as an emoji as two escapes, which are put together."""
+        value = super().construct_scalar(node)
+        return value.encode("utf-16", "surrogatepass").decode("utf-16") if isinstance(value, str) else value
 
 
 _Loader.yaml_implicit_resolvers = {
@@ -112,16 +127,68 @@ _Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("true|false|T
 
 def read(text: str) -> Source:
     """A dataset file's values and lines; DatasetError if it is not YAML or not a list of keys."""
-    loader = _Loader(text)
+    found = read_all(text)
+    if len(found) > 1:
+        raise _unreadable("this file has several datasets; bring them over with: adreel datasets import FILE")
+    return found[0]
+
+
+def read_all(text: str) -> tuple[Source, ...]:
+    """The datasets of a file, at least one: YAML documents, or a list of datasets in YAML or JSON.
+
+    Raises DatasetError as `read` does.
+    """
+    loader = None
     try:
-        node = loader.get_single_node()
-        values = loader.construct_document(node) if node is not None else None
+        loader = _Loader(text)
+        nodes: list[yaml.Node] = []
+        while loader.check_node():
+            node = loader.get_node()
+            assert node is not None
+            _refuse_growth(node)
+            nodes += node.value if isinstance(node, yaml.SequenceNode) else [node]
+        pairs = [(node, loader.construct_document(node)) for node in nodes]
+    except (RecursionError, _DepthError):
+        raise _unreadable("this is nested too deeply for a dataset file") from None
     except (yaml.YAMLError, ValueError, TypeError) as error:
-        raise DatasetError((Problem("file", f"this is not YAML: {_one_line(error)}"),)) from error
+        raise _unreadable(f"this is not YAML: {_one_line(error)}") from error
     finally:
-        loader.dispose()
+        if loader is not None:
+            loader.dispose()
+    if not pairs:
+        raise _unreadable("this file is empty; a dataset file has keys such as name, account, report and metrics")
+    return tuple(_source(node, values) for node, values in pairs)
+
+
+def _unreadable(reason: str) -> DatasetError:
+    return DatasetError((Problem("file", reason),))
+
+
+def _refuse_growth(node: yaml.Node) -> None:
+    """Refuses a few lines of references that stand for millions of values, or for themselves."""
+    sizes: dict[int, int] = {}
+
+    def size(one: yaml.Node) -> int:
+        if isinstance(one, yaml.ScalarNode):
+            return 1
+        if id(one) not in sizes:
+            # While its parts are counted, a node that comes again is a part of itself.
+            sizes[id(one)] = _MOST_VALUES + 1
+            parts = one.value if isinstance(one, yaml.SequenceNode) else [part for pair in one.value for part in pair]
+            sizes[id(one)] = 1 + sum(map(size, parts))
+        return sizes[id(one)]
+
+    if size(node) > _MOST_VALUES:
+        raise _unreadable(f"this stands for more than {_MOST_VALUES:,} values, which is no dataset")
+
+
+_MOST_VALUES = 100_000
+_DEEPEST = 50
+
+
+def _source(node: yaml.Node, values: Any) -> Source:
     if not isinstance(node, yaml.MappingNode) or not isinstance(values, dict):
-        raise DatasetError((Problem("file", "a dataset file has keys such as name, account, report and metrics"),))
+        raise _unreadable("a dataset file has keys such as name, account, report and metrics")
     lines: dict[str, int] = {}
     repeated = list(_lines(node, "", lines))
     if repeated:
@@ -284,7 +351,7 @@ def _check_choice(report: Report, menu: Menu, chosen: menus.Chosen, problems: _P
                 problems.add(menu.name, f"{value!r} is neither true nor false")
     elif menu.source in ("advertisers", "ids"):
         for value in given:
-            if not value.isdigit() and not (menu.source == "advertisers" and given == ("all",)):
+            if not (value.isascii() and value.isdigit()) and not (menu.source == "advertisers" and given == ("all",)):
                 problems.add(
                     menu.name, f"{value!r} is no id; ids are digits" + (", or all" * (menu.name == "advertisers"))
                 )
@@ -331,7 +398,11 @@ def _read_dates(
     dates = _dates_of(given, problems)
     if dates is not None:
         today = today_at(now or datetime.now(UTC), LATEST_ZONE.utcoffset(None))
-        fault = span_fault(span(dates, today), today)
+        try:
+            fault = span_fault(span(dates, today), today)
+        except OverflowError:
+            problems.add("dates", f"so many days back there was no calendar; the first day is {FIRST_DAY}")
+            return None
         if fault is not None:
             problems.add("dates", fault[1])
     return dates
@@ -388,7 +459,7 @@ def _read_update(given: Any, problems: _Problems) -> Update:
         return Update(method, key)
     if method is not Method.PARTITION:
         problems.add("update.keep_days", f"a rolling window is for partition, not for {method}")
-    elif not str(keep).isdigit() or int(keep) < 1:
+    elif not re.fullmatch("[1-9][0-9]{0,4}", str(keep)):
         problems.add("update.keep_days", f"{keep!r} is no number of days")
     else:
         return Update(method, key, int(keep))

@@ -8,7 +8,8 @@ against `total_metrics`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -17,6 +18,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from adreel import catalog
 from adreel.errors import (
     AdreelError,
     AdvertiserError,
@@ -27,10 +29,11 @@ from adreel.errors import (
     ThrottledError,
 )
 from adreel.lake import Lake
-from adreel.pages import key_texts, page_table, sums
+from adreel.pages import advertiser_id, key_texts, page_table, sums
 from adreel.plan import MOST_IDS, PAGE_SIZE, Chunk, Plan, Request, for_one, in_filter, narrowed
 from adreel.schema import Column, arrow_schema, columns, key
-from adreel.tiktok.client import Client, Page
+from adreel.tiktok.client import Client
+from adreel.tiktok.envelope import Page
 
 ROUNDS = 4
 """How often a request whose report changes under it is read before the run says that it cannot be proved."""
@@ -48,13 +51,16 @@ CAMPAIGNS_AT_ONCE = 30
 """Campaign ids that TikTok advises at most in one filter ("Run a synchronous report", filtering)."""
 
 _Answer = TypeVar("_Answer")
+_Value = TypeVar("_Value")
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one request: rows by TikTok's count and as they came, keys seen twice, sums by both sides.
+    """What became of one request or several: rows by TikTok's count and as they came, keys seen twice, sums by both.
 
-    `failed` names advertisers that were left out and why. Not `steady` if TikTok's count changed between pages.
+    `rows_of` counts the rows by advertiser. `failed` names advertisers that were left out and why, `faults` says in
+    sentences what both sides do not agree on, `unread` by column how many values could not be read, and one of them.
+    Not `steady` if TikTok's count changed between pages.
     """
 
     rows_expected: int = 0
@@ -63,26 +69,39 @@ class Outcome:
     pages: int = 0
     totals: dict[str, tuple[Decimal, Decimal]] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
-    warnings: tuple[str, ...] = ()
+    rows_of: dict[str, int] = field(default_factory=dict)
+    unread: dict[str, tuple[int, str]] = field(default_factory=dict)
+    faults: tuple[str, ...] = ()
     steady: bool = True
 
     def __add__(self, other: Outcome) -> Outcome:
         """Both together."""
-        names = dict.fromkeys((*self.totals, *other.totals))
-        nothing = (Decimal(0), Decimal(0))
-        totals = {}
-        for name in names:
-            mine, yours = self.totals.get(name, nothing), other.totals.get(name, nothing)
-            totals[name] = (mine[0] + yours[0], mine[1] + yours[1])
         return Outcome(
             self.rows_expected + other.rows_expected,
             self.rows + other.rows,
             self.repeated + other.repeated,
             self.pages + other.pages,
-            totals,
+            _added(self.totals, other.totals, lambda mine, yours: (mine[0] + yours[0], mine[1] + yours[1])),
             self.failed | other.failed,
-            tuple(dict.fromkeys(self.warnings + other.warnings)),
+            _added(self.rows_of, other.rows_of, lambda mine, yours: mine + yours),
+            _added(self.unread, other.unread, lambda mine, yours: (mine[0] + yours[0], mine[1])),
+            tuple(dict.fromkeys(self.faults + other.faults)),
             self.steady and other.steady,
+        )
+
+    def without(self, failed: Collection[str]) -> Outcome:
+        """What is left when the rows of advertisers that failed elsewhere are left out here too."""
+        gone = {one: rows for one, rows in self.rows_of.items() if one in failed}
+        if not gone:
+            return self
+        # Totals are asked for one advertiser at a time, and an outcome with them is of that one.
+        return replace(
+            self,
+            rows_expected=self.rows_expected - sum(gone.values()),
+            rows=self.rows - sum(gone.values()),
+            totals={} if len(gone) == len(self.rows_of) else self.totals,
+            rows_of={one: rows for one, rows in self.rows_of.items() if one not in failed},
+            faults=() if len(gone) == len(self.rows_of) else self.faults,
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -94,7 +113,8 @@ class Outcome:
     def from_json(cls, values: Mapping[str, Any]) -> Outcome:
         """What `as_json` gave."""
         totals = {name: (Decimal(expected), Decimal(got)) for name, (expected, got) in values["totals"].items()}
-        return cls(**{**values, "totals": totals, "warnings": tuple(values["warnings"])})
+        unread = {name: (count, example) for name, (count, example) in values["unread"].items()}
+        return cls(**{**values, "totals": totals, "unread": unread, "faults": tuple(values["faults"])})
 
     @property
     def complete(self) -> bool:
@@ -108,8 +128,16 @@ class Outcome:
         return {
             name: (expected, got)
             for name, (expected, got) in self.totals.items()
-            if abs(expected - got) > (0 if expected == int(expected) and got == int(got) else half_cents)
+            if abs(expected - got) > (0 if catalog.metrics()[name].type == "int" else half_cents)
         }
+
+
+def _added(
+    mine: dict[str, _Value], yours: dict[str, _Value], add: Callable[[_Value, _Value], _Value]
+) -> dict[str, _Value]:
+    """Both mappings together; what both have is added."""
+    both = {name: add(mine[name], value) for name, value in yours.items() if name in mine}
+    return mine | yours | both
 
 
 async def together(coroutines: Iterable[Coroutine[Any, Any, _Answer]]) -> list[_Answer]:
@@ -130,7 +158,7 @@ def first_failure(failures: BaseExceptionGroup[BaseException]) -> BaseException:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One page as it was written: its rows, TikTok's count of rows and pages, and the sums of both sides."""
+    """One page as it was written: its rows in all and by advertiser, TikTok's count of rows and pages, sums of both."""
 
     number: int
     rows: int
@@ -138,7 +166,8 @@ class Part:
     total_pages: int
     sums: dict[str, str]
     totals: dict[str, str]
-    warnings: tuple[str, ...] = ()
+    rows_of: dict[str, int]
+    unread: dict[str, tuple[int, str]] = field(default_factory=dict)
 
 
 class Parts:
@@ -149,11 +178,19 @@ class Parts:
         self._lake = lake
         self._run_id = run_id
 
+    async def work(self, call: Callable[..., _Answer], *given: Any) -> _Answer:
+        """Does what reads or writes parts without keeping the other requests waiting.
+
+        On a disk that is at once: a page takes a few milliseconds, and threads that take the interpreter from each
+        other cost a third more. On an object store it is in a thread.
+        """
+        return call(*given) if self._lake.is_folder else await asyncio.to_thread(call, *given)
+
     def of(self, chunk: str, request: str) -> dict[int, Part]:
         """The pages of a request that are there, by number."""
         names = self._lake.list_parts(self._run_id, f"{chunk}/{request}/")
         infos = (self._lake.part(self._run_id, name) for name in names)
-        found = (Part(**{**info.facts, "warnings": tuple(info.facts["warnings"])}) for info in infos)
+        found = (Part(**info.facts) for info in infos)
         return {part.number: part for part in found}
 
     def write(self, chunk: str, request: str, part: Part, table: pa.Table) -> None:
@@ -162,12 +199,17 @@ class Parts:
 
     def keys(self, chunk: str, request: str, number: int, key: tuple[str, ...]) -> pa.Array:
         """The keys of a page that is there."""
-        reader = self._lake.read_parts(self._run_id, f"{chunk}/{request}/{number:06}")
+        reader = self._lake.read_parts(self._run_id, f"{chunk}/{request}/{number:06}", columns=key)
         return key_texts(reader.read_all(), key)
 
     def drop(self, chunk: str, request: str) -> None:
         """Removes what there is of a request."""
         self._lake.drop_parts(self._run_id, f"{chunk}/{request}/")
+
+    def forget(self, chunk: str, request: str) -> None:
+        """Removes what there is of a request and of the requests that it was split into."""
+        for end in "/-":
+            self._lake.drop_parts(self._run_id, f"{chunk}/{request}{end}")
 
     def note(self, chunk: str, name: str) -> Any:
         """What was noted under a name, or None."""
@@ -200,6 +242,8 @@ class Extraction:
         self._arrived = arrived
         self._columns = columns(plan.dataset)
         self._key = key(plan.dataset)
+        batches = (batch_columns(plan, number) for number in range(len(plan.batches)))
+        self._shapes = tuple((own, arrow_schema(own)) for own in batches)
         self._failed: dict[str, str] = {}
 
     async def chunk(self, chunk: Chunk) -> Outcome:
@@ -208,69 +252,106 @@ class Extraction:
         Raises what the client raises, and ProofError if a report did not hold still; with `skip_failing` an
         advertiser that cannot be read is named in the outcome instead.
         """
-        outcomes = await together(self._request(chunk.name, request) for request in chunk.requests)
-        return sum(outcomes, Outcome())
+        if len(self._plan.batches) == 1:
+            outcomes = await together(self._request(chunk.name, request) for request in chunk.requests)
+            return sum(outcomes, Outcome())
+        asked = defaultdict[Any, list[Request]](list)
+        for request in chunk.requests:
+            asked[request.buying, request.span].append(request)
+        return sum(await together(self._batches(chunk.name, requests) for requests in asked.values()), Outcome())
+
+    async def _batches(self, chunk: str, requests: Sequence[Request]) -> Outcome:
+        """The batches of metrics of the same rows, which all must have as many; read anew while they do not."""
+        for attempt in range(ROUNDS):
+            if attempt:
+                for request in requests:
+                    self._parts.forget(chunk, request.name)
+            outcomes = await together(self._request(chunk, request) for request in requests)
+            counts = [one.rows for one in outcomes]
+            if len(set(counts)) == 1 or any(one.failed for one in outcomes):
+                break
+        else:
+            outcomes[0] = replace(outcomes[0], faults=(*outcomes[0].faults, self._uneven(requests[0], counts)))
+        # The rows of the first batch of metrics count; the others are joined to them.
+        joined = [replace(one, rows=0, rows_expected=0, rows_of=dict.fromkeys(one.rows_of, 0)) for one in outcomes[1:]]
+        return sum(joined, outcomes[0])
+
+    def _uneven(self, request: Request, counts: Sequence[int]) -> str:
+        spread = ", ".join(str(count) for count in counts)
+        return (
+            f"TikTok gives different numbers of rows for the batches of metrics of {self._about(request)}: {spread}. "
+            "Where a batch lacks a row its metrics are empty."
+        )
 
     async def _request(self, chunk: str, request: Request) -> Outcome:
         known = {one.id: self._failed[one.id] for one in request.advertisers if one.id in self._failed}
         if known and len(request.advertisers) == 1:
             return Outcome(failed=known)
         try:
-            outcome = await self._read(chunk, request, 0)
-            # The rows of the first batch of metrics count; the others are joined to them.
-            return replace(outcome, rows=0, rows_expected=0) if request.batch else outcome
+            return await self._read(chunk, request, 0)
         except (AdvertiserError, RequestError, RetryError, ProofError) as error:
-            if len(request.advertisers) > 1 and not isinstance(error, RetryError):
-                return await self._one_by_one(chunk, request)
-            return self._skipped(request, error)
+            alone = len(request.advertisers) == 1 or isinstance(error, ThrottledError)
+            if alone or (isinstance(error, RetryError) and not self._plan.dataset.skip_failing):
+                return self._skipped(request, error)
+            return await self._one_by_one(chunk, request)
 
     async def _one_by_one(self, chunk: str, request: Request) -> Outcome:
         """One advertiser of several spoils the request: each is asked for itself."""
         self._parts.drop(chunk, request.name)
+        self._parts.write_note(chunk, request.name, {"one_by_one": True})
         singles = (for_one(request, advertiser) for advertiser in request.advertisers)
         return sum(await together(self._request(chunk, single) for single in singles), Outcome())
 
     def _skipped(self, request: Request, error: AdreelError) -> Outcome:
         """The advertiser is left out if the person wants that; else the error goes on, naming it."""
-        name = ", ".join(f"{one.name} ({one.id})" for one in request.advertisers)
-        if not self._plan.dataset.skip_failing or isinstance(error, ThrottledError):
-            if isinstance(error, AdvertiserError):
-                hint = "Leave it out of advertisers, or set skip_failing_advertisers: true."
-                raise AdvertiserError(
-                    f"Advertiser {name} cannot be read: {error.message} {hint}",
-                    code=error.code,
-                    request_id=error.request_id,
-                ) from error
-            raise error
-        failed = {one.id: str(error) for one in request.advertisers}
-        self._failed |= failed
-        return Outcome(failed=failed)
+        if self._plan.dataset.skip_failing and not isinstance(error, ThrottledError):
+            failed = {one.id: str(error) for one in request.advertisers}
+            self._failed |= failed
+            return Outcome(failed=failed)
+        if isinstance(error, AdvertiserError):
+            name = ", ".join(f"{one.name} ({one.id})" for one in request.advertisers)
+            hint = "Leave it out of advertisers, or set skip_failing_advertisers: true."
+            raise AdvertiserError(
+                f"Advertiser {name} cannot be read: {error.message} {hint}",
+                code=error.code,
+                request_id=error.request_id,
+            ) from error
+        raise error
 
     async def _read(self, chunk: str, request: Request, depth: int) -> Outcome:
         """One request, split if TikTok cuts it, read anew while its report changes."""
         split = self._parts.note(chunk, request.name)
         if split is not None:
             return await self._split(chunk, request, depth, split)
+        outcome = Outcome()
         for attempt in range(ROUNDS):
             if attempt:
                 self._parts.drop(chunk, request.name)
-                await asyncio.sleep(0)
             try:
-                outcome = await self._pages(chunk, request)
+                found = await self._pages(chunk, request)
             except SplitError:
-                outcome = None
-            if outcome is None:
+                found = None
+            if found is None:
                 self._parts.drop(chunk, request.name)
                 return await self._split(chunk, request, depth, None)
+            outcome = found
             if outcome.complete and not outcome.differing():
                 return outcome
         if outcome.complete:
-            return outcome
+            return self._differs(request, outcome)
         raise ProofError(
             f"TikTok counts {outcome.rows_expected} rows for {self._about(request)} and gave {outcome.rows}, "
             f"{outcome.repeated} of them twice, in each of {ROUNDS} attempts. The report changes while it is read; "
             "the table stays as it was. Run again in a few minutes."
         )
+
+    def _differs(self, request: Request, outcome: Outcome) -> Outcome:
+        """The outcome with a sentence for each total that TikTok's rows do not reach, however often they are read."""
+        faults = tuple(
+            f"{name} of {self._about(request)}: TikTok's own total is {expected}, its rows sum up to {got}."
+            for name, (expected, got) in outcome.differing().items()
+        )
+        return replace(outcome, faults=(*outcome.faults, *faults))
 
     def _about(self, request: Request) -> str:
         who = ", ".join(f"advertiser {one.name} ({one.id})" for one in request.advertisers)
@@ -278,7 +359,7 @@ class Extraction:
 
     async def _pages(self, chunk: str, request: Request) -> Outcome | None:
         """All pages of a request; None if TikTok cut it at 20,000 ids."""
-        present = await asyncio.to_thread(self._parts.of, chunk, request.name)
+        present = await self._parts.work(self._parts.of, chunk, request.name)
         fetched: list[_Read] = []
         if 1 not in present:
             read = await self._page(chunk, request, 1)
@@ -291,21 +372,20 @@ class Extraction:
         if any(read is None for read in later):
             return None
         fetched += [read for read in later if read]
-        return await asyncio.to_thread(self._proved, chunk, request, first, present, fetched)
+        return await self._parts.work(self._proved, chunk, request, first, present, fetched)
 
     async def _page(self, chunk: str, request: Request, number: int) -> _Read | None:
         """One page asked for and written as a part; None if TikTok cut the report."""
         page = await self._ask(request, number)
         if page.cut:
             return None
-        # In a thread: turning a page into a part costs milliseconds, on an object store many of them.
-        read = await asyncio.to_thread(self._written, chunk, request, number, page)
+        read = await self._parts.work(self._written, chunk, request, number, page)
         self._arrived(0 if request.batch else read.part.rows)
         return read
 
     def _written(self, chunk: str, request: Request, number: int, page: Page) -> _Read:
-        own = self._columns_of(request)
-        table, unread = page_table(page.rows, own, arrow_schema(own), request)
+        own, schema = self._shapes[request.batch]
+        table, unread = page_table(page.rows, own, schema, request)
         part = Part(
             number=number,
             rows=table.num_rows,
@@ -313,7 +393,8 @@ class Extraction:
             total_pages=max(1, -(-page.total_number // request.page_size)),
             sums={name: str(value) for name, value in sums(table, own).items()},
             totals=_totals(page, own),
-            warnings=tuple(str(one) for one in unread),
+            rows_of=_counted(table["advertiser_id"], request),
+            unread={one.column: (one.count, one.example) for one in unread},
         )
         keys = key_texts(table, self._key)
         if keys.null_count:
@@ -326,10 +407,7 @@ class Extraction:
 
     async def _ask(self, request: Request, number: int) -> Page:
         if request.path == "/advertiser/info/":
-            rows = await self._client.advertiser_info(
-                [one.id for one in request.advertisers], list(request.params["fields"])
-            )
-            return Page(rows, len(request.advertisers), 1, None, False, "")
+            return await self._advertisers(request)
         params = dict(request.params)
         if number > 1:
             # Totals come with page 1 and are the same on every page.
@@ -339,19 +417,27 @@ class Extraction:
             return replace(page, rows=await self._details(request, page.rows))
         return page
 
-    async def _details(self, request: Request, listed: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-        """The details of listed audiences, a hundred ids at a time."""
-        wanted = set(self._plan.dataset.audiences)
-        ids = [str(row["audience_id"]) for row in listed if not wanted or str(row["audience_id"]) in wanted]
-        if not ids:
-            return []
-        params = {"advertiser_id": request.advertisers[0].id, "custom_audience_ids": ids}
-        answer = await self._client.call("GET", "/dmp/custom_audience/get/", params=params)
-        found = answer.data.get("list") or []
-        return [{**(row.get("audience_details") or {}), **row} for row in found]
+    async def _advertisers(self, request: Request) -> Page:
+        """The advertisers of a request, of which the client leaves out those that may not be read."""
+        ids = [one.id for one in request.advertisers]
+        rows = await self._client.advertiser_info(ids, list(request.params["fields"]))
+        missing = set(ids) - {advertiser_id(row) for row in rows}
+        if missing:
+            raise AdvertiserError(f"TikTok gives no details of {', '.join(sorted(missing))}.")
+        return Page(rows, len(rows), 1, None, False, "")
 
-    def _columns_of(self, request: Request) -> tuple[Column, ...]:
-        return batch_columns(self._plan, request.batch)
+    async def _details(self, request: Request, listed: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        """The details of listed audiences, a hundred ids at a time; the list's own row for one without details."""
+        wanted = set(self._plan.dataset.audiences)
+        known = {str(row["audience_id"]): row for row in listed if not wanted or str(row["audience_id"]) in wanted}
+        if not known:
+            return []
+        params = {"advertiser_id": request.advertisers[0].id, "custom_audience_ids": list(known)}
+        answer = await self._client.call("GET", "/dmp/custom_audience/get/", params=params)
+        for row in answer.data.get("list") or []:
+            details = {**(row.get("audience_details") or {}), **row}
+            known[str(details["audience_id"])] = details
+        return list(known.values())
 
     def _proved(
         self, chunk: str, request: Request, first: Part, present: dict[int, Part], fetched: list[_Read]
@@ -376,7 +462,8 @@ class Extraction:
             repeated=rows - distinct,
             pages=len(parts),
             totals=totals,
-            warnings=tuple(warning for part in parts for warning in part.warnings),
+            rows_of={one.id: sum(part.rows_of[one.id] for part in parts) for one in request.advertisers},
+            unread=_unread(parts),
             steady=steady,
         )
 
@@ -385,20 +472,26 @@ class Extraction:
         if len(request.advertisers) > 1:
             return await self._one_by_one(chunk, request)
         steps = PARENTS.get(self._plan.dataset.level or "", ())
+        if self._plan.dataset.id_dimension == "ad_id_v2":
+            # Ads of Upgraded Smart+ have no list of their own ids to go on with.
+            steps = steps[:2]
         if depth >= len(steps):
             raise ProofError(
-                f"TikTok gives only the newest 20,000 ids for {self._about(request)}, also when asked for a hundred."
+                f"TikTok gives only the newest 20,000 ids for {self._about(request)}, however little is asked for. "
+                "The table stays as it was. Ask for a higher data level, or for fewer days."
             )
         level, filter_name = steps[depth]
         if known is None:
-            ids, totals = await self._ids(request, level)
-            known = {"ids": ids, "totals": {name: str(value) for name, value in totals.items()}}
+            known = await self._ids(request, level)
             self._parts.write_note(chunk, request.name, known)
         size = CAMPAIGNS_AT_ONCE if level == "campaign" else MOST_IDS
         outcome = await self._narrowed(chunk, request, depth, filter_name, known["ids"], size)
-        expected = {name: Decimal(value) for name, value in known["totals"].items()}
-        higher = {name: (value, outcome.totals[name][1]) for name, value in expected.items() if name in outcome.totals}
-        return replace(outcome, totals=outcome.totals | higher)
+        higher = {
+            name: (Decimal(value), outcome.totals[name][1])
+            for name, value in known["totals"].items()
+            if name in outcome.totals
+        }
+        return self._differs(request, replace(outcome, totals=outcome.totals | higher))
 
     async def _narrowed(
         self, chunk: str, request: Request, depth: int, filter_name: str, ids: list[str], size: int
@@ -417,35 +510,53 @@ class Extraction:
                 except SplitError:
                     outcome = None
                 if outcome is not None:
-                    return outcome if outcome.complete else await self._read(chunk, own, depth + 1)
+                    good = outcome.complete and not outcome.differing()
+                    return outcome if good else await self._read(chunk, own, depth + 1)
                 self._parts.drop(chunk, own.name)
                 self._parts.write_note(chunk, own.name, {"halved": True})
             return await self._narrowed(chunk, request, depth, filter_name, group, -(-len(group) // 2))
 
         return sum(await together(read(group) for group in groups), Outcome())
 
-    async def _ids(self, request: Request, level: str) -> tuple[list[str], dict[str, Decimal]]:
-        """The ids of `level` that have rows in the request's days, and their totals: what the parts must reach."""
-        if level == self._plan.dataset.level:
-            return await self._listed(request, level), {}
+    async def _ids(self, request: Request, level: str) -> dict[str, Any]:
+        """The ids of `level` that have rows in the request's days, and the totals that their parts must reach.
+
+        Where TikTok would cut these ids too, they come from the list of all campaigns, ad groups or ads.
+        """
+        if level != self._plan.dataset.level:
+            names = self._compared(level)
+            params = self._of_level(request, level, names)
+            first = await self._client.page(request.path, params, 1, PAGE_SIZE)
+            if not first.cut:
+                rows = [*first.rows, *await self._later(request.path, params, first, PAGE_SIZE)]
+                totals = {name: str(value) for name, value in _totals_of(first, names).items()}
+                return {"ids": sorted({str(row["dimensions"][f"{level}_id"]) for row in rows}), "totals": totals}
+        return {"ids": await self._listed(request, level), "totals": {}}
+
+    def _compared(self, level: str) -> list[str]:
+        """The metrics whose totals at a higher level must be those of the rows below it.
+
+        Without deleted ads they are not: a campaign's figures keep those of its deleted ads.
+        """
+        known = catalog.metrics()
+        additive = {column.name for column in self._columns if column.additive and column.part == "metrics"}
+        names = [name for name in self._plan.dataset.metrics if name in additive and level in known[name].levels]
+        return names[:MOST_IDS] if self._plan.dataset.include_deleted else []
+
+    def _of_level(self, request: Request, level: str, metrics: Sequence[str]) -> dict[str, Any]:
+        """The request's parameters for the ids of another level alone, without breakdowns."""
         params = {name: value for name, value in request.params.items() if name not in ("filtering", "dimensions")}
-        additive = [name for name in params["metrics"] if any(c.name == name and c.additive for c in self._columns)]
-        kept = [one for one in request.params.get("filtering", ()) if not one["field_name"].endswith("_status")]
-        deleted = [in_filter(f"{level}_status", ("STATUS_ALL",))] if self._plan.dataset.include_deleted else []
+        filtering = [one for one in request.params.get("filtering", ()) if not one["field_name"].endswith("_status")]
+        if self._plan.dataset.include_deleted:
+            filtering.append(in_filter(f"{level}_status", ("STATUS_ALL",)))
         params |= {
+            # Audience reports want an audience dimension; the ids are the same without.
+            "report_type": "BASIC",
             "data_level": f"AUCTION_{level.upper()}",
             "dimensions": [f"{level}_id"],
-            "metrics": additive[:MOST_IDS] or ["spend"],
-            "filtering": [*kept, *deleted],
+            "metrics": list(metrics) or ["spend"],
         }
-        first = await self._client.page(request.path, params, 1, PAGE_SIZE)
-        later = await together(
-            self._client.page(request.path, params, number, PAGE_SIZE)
-            for number in range(2, -(-first.total_number // PAGE_SIZE) + 1)
-        )
-        rows = [row for page in (first, *later) for row in page.rows]
-        ids = sorted({str(row["dimensions"][f"{level}_id"]) for row in rows})
-        return ids, _totals_of(first, additive)
+        return params | ({"filtering": filtering} if filtering else {})
 
     async def _listed(self, request: Request, level: str) -> list[str]:
         """The ids of the report's own level, which a report would cut, from the entities' own endpoint."""
@@ -462,13 +573,35 @@ class Extraction:
         return sorted(found)
 
     async def _rows(self, path: str, params: dict[str, Any], page_size: int) -> list[dict[str, Any]]:
-        """Every row of a short list."""
+        """Every row of a list."""
         first = await self._client.page(path, params, 1, page_size)
-        later = await together(
+        return [*first.rows, *await self._later(path, params, first, page_size)]
+
+    async def _later(self, path: str, params: dict[str, Any], first: Page, page_size: int) -> list[dict[str, Any]]:
+        """The rows of all pages but the first."""
+        pages = await together(
             self._client.page(path, params, number, page_size)
             for number in range(2, -(-first.total_number // page_size) + 1)
         )
-        return [row for page in (first, *later) for row in page.rows]
+        return [row for page in pages for row in page.rows]
+
+
+def _unread(parts: Iterable[Part]) -> dict[str, tuple[int, str]]:
+    """By column, the values of all pages that could not be read, and one of them."""
+    found: dict[str, tuple[int, str]] = {}
+    for part in parts:
+        for name, (count, example) in part.unread.items():
+            known = found.get(name, (0, example))
+            found[name] = known[0] + count, known[1]
+    return found
+
+
+def _counted(advertisers: pa.ChunkedArray, request: Request) -> dict[str, int]:
+    """How many rows are of each advertiser of the request."""
+    if len(request.advertisers) == 1:
+        return {request.advertisers[0].id: len(advertisers)}
+    found = {str(one["values"]): int(one["counts"]) for one in pc.value_counts(advertisers).to_pylist()}
+    return {one.id: found.get(one.id, 0) for one in request.advertisers}
 
 
 def _totals_of(page: Page, names: Iterable[str]) -> dict[str, Decimal]:

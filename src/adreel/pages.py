@@ -6,16 +6,17 @@ that cannot be read as its column's type becomes null and is told of, never gues
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from operator import attrgetter, itemgetter
 from typing import Any
 
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from adreel.plan import Request
+from adreel.plan import Advertiser, Request
 from adreel.schema import ARROW_TYPES, Column
 
 _ABSENT = pa.array(["-", ""])
@@ -28,10 +29,6 @@ class Unread:
     column: str
     count: int
     example: str
-
-    def __str__(self) -> str:
-        """One sentence for the run's log."""
-        return f"{self.count} values of {self.column} are no {self.column} and became empty, such as {self.example!r}."
 
 
 def page_table(
@@ -62,15 +59,15 @@ def _sources(rows: Sequence[Mapping[str, Any]], columns: Sequence[Column]) -> di
 
 
 def _transposed(records: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[str, Sequence[Any]]:
-    """Records to columns; all at once where each has the same keys in the same order."""
+    """Records to columns: all at once where every record has every name, else by look-up."""
     if not records:
         return dict.fromkeys(names, ())
-    keys = list(records[0])
-    if all(list(record) == keys for record in records):
-        whole = dict(zip(keys, zip(*(record.values() for record in records), strict=True), strict=True))
-        absent = (None,) * len(records)
-        return {name: whole.get(name, absent) for name in names}
-    return {name: [record.get(name) for record in records] for name in names}
+    try:
+        # The first name twice, so that there are two at least and itemgetter gives tuples.
+        cells = zip(*map(itemgetter(*names, names[0]), records), strict=True)
+        return dict(zip((*names, names[0]), cells, strict=True))
+    except KeyError:
+        return {name: [record.get(name) for record in records] for name in names}
 
 
 def _column(column: Column, values: Sequence[Any], unread: list[Unread]) -> pa.Array:
@@ -178,17 +175,18 @@ def _fill_advertiser(
     """The advertiser's own columns: from the request if it is for one, else from each row's advertiser_id."""
     names = [column.name for column in columns if column.part == "advertiser"]
     by_id = {advertiser.id: advertiser for advertiser in request.advertisers}
-    if len(by_id) == 1:
-        only = request.advertisers[0]
-        own = [only] * len(rows)
-    else:
-        own = [by_id[advertiser_id(row)] for row in rows]
+
+    def each(fact: Callable[[Advertiser], Any], kind: pa.DataType) -> pa.Array:
+        if len(by_id) == 1:
+            return pa.repeat(pa.scalar(fact(request.advertisers[0]), kind), len(rows))
+        return pa.array([fact(by_id[advertiser_id(row)]) for row in rows], kind)
+
     facts = {"advertiser_id": "id", "currency": "currency", "timezone": "zone"}
     for name in names:
         if name in facts:
-            arrays[name] = pa.array([getattr(advertiser, facts[name]) for advertiser in own], pa.string())
+            arrays[name] = each(attrgetter(facts[name]), pa.string())
     if "stat_time_hour_utc" in names:
-        offsets = pa.array([advertiser.offset for advertiser in own], pa.duration("us"))
+        offsets = each(attrgetter("offset"), pa.duration("us"))
         instants = pc.subtract(arrays["stat_time_hour"], offsets)
         arrays["stat_time_hour_utc"] = pc.assume_timezone(instants, "UTC")
 

@@ -12,7 +12,8 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -23,18 +24,27 @@ from dbos import DBOS, DBOSConfig, SetWorkflowID, WorkflowHandle
 
 from adreel import errors
 from adreel.assemble import commit_run
-from adreel.connections import account_access, connected, covered, is_fresh, refresh
+from adreel.connections import Waits, account_access, connected, covered, is_fresh, refresh
 from adreel.dataset import Dataset, Source, parse
-from adreel.errors import AdreelError, AdvertiserError, CancelledError, InputError, ReconnectError
+from adreel.errors import (
+    AdreelError,
+    AdvertiserError,
+    CancelledError,
+    InputError,
+    NotFoundError,
+    ReconnectError,
+    StorageError,
+)
 from adreel.extract import Extraction, Outcome, Parts, first_failure
 from adreel.lake import Lake
 from adreel.plan import Advertiser, Chunk, Plan, make_plan
 from adreel.settings import Settings
-from adreel.store import Account, AccountStatus, Progress, Run, RunState, SavedDataset, Store, new_run_id
+from adreel.store import IN_PROGRESS, Account, AccountStatus, Progress, Run, RunState, SavedDataset, Store, new_run_id
 from adreel.store import Outcome as RunOutcome
 from adreel.store.home import private_file
 from adreel.store.locks import dataset_lock, lock_holder, tell_holder
 from adreel.tiktok.client import Client
+from adreel.tiktok.pace import limits_for
 
 VERSION = "1"
 """The shape of the steps; counted up when a run of an older adreel could not be gone on with."""
@@ -50,6 +60,13 @@ TICK = 0.5
 
 PASSING = frozenset({"RetryError", "ThrottledError", "ReconnectError", "StorageError"})
 """Errors after which the next run goes on where this one stopped: what was read is still good."""
+
+SHORTEST_DEADLINE = 6 * 3600.0
+DEADLINE_FACTOR = 10.0
+"""A run ends after six hours, or after ten times what its requests take at the app's limits if that is longer."""
+
+EXPIRED_CODES = frozenset({40102, 40103})
+"""TikTok's codes for a token that has expired, where the others say that it is wrong or revoked."""
 
 WAITING = frozenset({"PENDING", "ENQUEUED"})
 """States in which DBOS has a workflow that is yet to end."""
@@ -92,7 +109,10 @@ class Watch:
 
 
 class Runner:
-    """Runs datasets in this process. `transport` replaces the network, `clock` gives aware times."""
+    """Runs datasets in this process.
+
+    `transport` replaces the network, `clock` gives aware times, `waits` is how TikTok is waited for.
+    """
 
     def __init__(
         self,
@@ -101,12 +121,14 @@ class Runner:
         *,
         clock: Callable[[], datetime],
         transport: httpx2.AsyncBaseTransport | None = None,
+        waits: Waits | None = None,
     ) -> None:
         """Opens nothing yet."""
         self.settings = settings
         self.store = store
         self.clock = clock
         self.transport = transport
+        self.waits = waits or Waits()
 
     def run(self, saved: SavedDataset, watch: Watch, dates: DateRange | None = None) -> RunReport:
         """Runs the dataset to its end, or goes on with a run that did not come to its end.
@@ -121,10 +143,9 @@ class Runner:
             found = self._unfinished(saved, dates)
             run = found or self.store.runs.add(saved, new_run_id(), dates=dates)
             tell_holder(self.settings.home, saved.slug, run.id)
-            self._sweep(saved, lake, run)
             if found:
                 watch.say(f"Going on with run {run.id}, which did not come to its end.")
-            return _Work(self, lake, saved, account, dataset, run, watch).do(resumed=found is not None)
+            return _Work(self, lake, saved, account, dataset, run, watch, resumed=found is not None).do()
 
     def _account(self, saved: SavedDataset) -> Account:
         if saved.account_id is None:
@@ -155,24 +176,39 @@ class Runner:
 
     def cancel(self, run: Run) -> None:
         """Asks the run's process to stop; if that died, the run is cancelled here and now."""
-        asked = self.store.runs.request_cancel(run.id)
-        if run.dataset_id is None or lock_holder(self.settings.home, run.dataset_slug) is not None:
-            return
-        self.store.runs.finish(asked.id, RunOutcome(RunState.CANCELLED, error="Cancelled after its process died."))
-        Lake(self.settings.lake_url).drop_run(run.id)
-        steps_file(self.settings, run.id).unlink(missing_ok=True)
+        if run.state is not RunState.INTERRUPTED:
+            run = self.store.runs.request_cancel(run.id)
+            if run.dataset_id is None or lock_holder(self.settings.home, run.dataset_slug) is not None:
+                return
+        self.store.runs.finish(run.id, RunOutcome(RunState.CANCELLED, error="Cancelled after its process died."))
+        self._remove(Lake(self.settings.lake_url), run.id)
 
-    def _sweep(self, saved: SavedDataset, lake: Lake, run: Run) -> None:
-        """Removes the parts of the dataset's earlier runs, which no run will go on with."""
-        for other in self.store.runs.list(saved, limit=20):
-            if other.id != run.id:
-                lake.drop_run(other.id)
-                steps_file(self.settings, other.id).unlink(missing_ok=True)
+    def sweep(self, lake: Lake, run: Run) -> None:
+        """Removes what earlier runs of the dataset, and runs of deleted datasets, left: no run will go on with it."""
+        steps = {path.stem for path in steps_file(self.settings, run.id).parent.glob("*.db")}
+        for run_id in {*lake.list_runs(), *steps} - {run.id}:
+            try:
+                other = self.store.runs.get(run_id)
+            except NotFoundError:
+                continue  # Of another home that shares the lake.
+            if other.dataset_id == run.dataset_id or (other.dataset_id is None and other.state not in IN_PROGRESS):
+                self._remove(lake, other.id)
+
+    def _remove(self, lake: Lake, run_id: str) -> None:
+        lake.drop_run(run_id)
+        remove_steps(self.settings, run_id)
 
 
 def steps_file(settings: Settings, run_id: str) -> Path:
     """The file that keeps a run's finished steps; it goes when the run is over."""
     return settings.home / "steps" / f"{run_id}.db"
+
+
+def remove_steps(settings: Settings, run_id: str) -> None:
+    """Removes a run's steps; SQLite may have left files beside its own when the process died."""
+    path = steps_file(settings, run_id)
+    for ending in ("", "-wal", "-shm", "-journal"):
+        path.with_name(path.name + ending).unlink(missing_ok=True)
 
 
 class _Work:
@@ -187,8 +223,11 @@ class _Work:
         dataset: Dataset,
         run: Run,
         watch: Watch,
+        *,
+        resumed: bool,
     ) -> None:
         self._runner = runner
+        self._resumed = resumed
         self._lake = lake
         self._saved = saved
         self._account = account
@@ -201,31 +240,67 @@ class _Work:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
         self._done = threading.Event()
+        self._committing = False
         self._lines: list[str] = []
+        self._notes: list[str] = []
 
     # -- the main thread
 
-    def do(self, *, resumed: bool) -> RunReport:
+    def do(self) -> RunReport:
         """Works until the run is over, writes down how it ended, and reports or raises."""
         store = self._runner.store
         self._run = store.runs.begin(self._run.id)
         began = time.monotonic()
         try:
+            self._runner.sweep(self._lake, self._run)
             answer = self._durably()
         except KeyboardInterrupt:
-            store.runs.interrupt(self._saved)
+            raise self._interrupted() from None
+        except Exception as error:
+            # What is no error of TikTok's or of a request ends the run here: the disk, or a bug.
+            known = isinstance(error, AdreelError)
+            words = str(error) if known else f"This is a bug of adreel; please report it: {error!r}"
+            self._finish(RunOutcome(RunState.FAILED, error=words, error_kind=type(error).__name__))
             raise
         if "proof" in answer:
             self._progress = replace(self._progress, rows=answer["proof"]["rows"])
         self._tick()
-        outcome = _outcome(answer)
-        run = store.runs.finish(self._run.id, outcome)
-        steps_file(self._runner.settings, run.id).unlink(missing_ok=True)
+        run = self._finish(_outcome(answer))
+        if run.error:
+            raise self._error(answer)
+        return _report(run, self._lake.table_url(self._saved.table_slug), time.monotonic() - began, self._resumed)
+
+    def _finish(self, outcome: RunOutcome) -> Run:
+        """Writes down how the run ended, and removes what nobody will go on with."""
+        run = self._runner.store.runs.finish(self._run.id, outcome)
+        remove_steps(self._runner.settings, run.id)
         if outcome.error_kind not in PASSING:
-            self._lake.drop_run(run.id)
-        if outcome.error:
-            raise _error(answer)
-        return _report(run, self._lake.table_url(self._saved.table_slug), time.monotonic() - began, resumed)
+            # The run is over, whether or not the disk lets go of its parts; the next run sweeps them.
+            with suppress(StorageError):
+                self._lake.drop_run(run.id)
+        return run
+
+    def _interrupted(self) -> CancelledError:
+        self._runner.store.runs.interrupt(self._saved)
+        return CancelledError(
+            f"Interrupted. The table stays as it was, and what was read is kept: adreel run {self._saved.slug} goes "
+            f"on with run {self._run.id} within {RESUME_WITHIN // timedelta(hours=1)} hours."
+        )
+
+    def _error(self, answer: Mapping[str, Any]) -> AdreelError:
+        """The error that ended the run; a dead token is noted in the account."""
+        error = _error(answer)
+        if not isinstance(error, ReconnectError):
+            return error
+        status = AccountStatus.EXPIRED if error.code in EXPIRED_CODES else AccountStatus.REVOKED
+        self._runner.store.accounts.set_status(self._account, status)
+        name = self._account.name
+        return ReconnectError(
+            f"{error.message} That is: adreel accounts reconnect {name!r}. Then the next run goes on where this one "
+            "stopped.",
+            code=error.code,
+            request_id=error.request_id,
+        )
 
     def _durably(self) -> dict[str, Any]:
         """The workflow's answer; steps that are done are not done again."""
@@ -245,27 +320,51 @@ class _Work:
         try:
             workflow = self._workflow()
             DBOS.launch()
-            status = DBOS.get_workflow_status(self._run.id)
+            workflow_id, status = self._left_by_dead_process()
             handle: WorkflowHandle[Any]
             if status is None:
-                with SetWorkflowID(self._run.id):
+                with SetWorkflowID(workflow_id):
                     handle = DBOS.start_workflow(workflow)
             else:
-                handle = DBOS.retrieve_workflow(self._run.id)
-            while (status is None or status.status in WAITING) and not self._done.wait(TICK):
+                handle = DBOS.retrieve_workflow(workflow_id)
+            while (status is None or status in WAITING) and not self._done.wait(TICK):
                 self._tick()
             answer: dict[str, Any] = handle.get_result(polling_interval_sec=0.05)
             return answer
         finally:
+            self._loop = None
             DBOS.destroy(destroy_registry=True)
             # Its handler holds on to this stderr, which another run of this process may not have.
             logging.getLogger("dbos").handlers.clear()
 
+    def _left_by_dead_process(self) -> tuple[str, str | None]:
+        """The workflow to go on with and its status; one that ended in trouble is followed by a new one.
+
+        A new one reads nothing again, for it finds the parts.
+        """
+        number = 0
+        while True:
+            workflow_id = f"{self._run.id}-{number}"
+            status = DBOS.get_workflow_status(workflow_id)
+            if status is None or status.status in WAITING:
+                return workflow_id, None if status is None else status.status
+            if status.status == "SUCCESS":
+                answer: dict[str, Any] = DBOS.retrieve_workflow(workflow_id).get_result()
+                if answer.get("error") not in PASSING:
+                    return workflow_id, status.status
+            number += 1
+
     def _tick(self) -> None:
         """Tells how far the run is, writes it down, and passes on that it is to stop."""
         self._watch.progress(self._progress)
-        while self._lines:
-            self._runner.store.runs.log(self._run.id, self._lines.pop(0))
+        while self._notes:
+            note = self._notes.pop(0)
+            self._watch.say(note)
+            self._lines.append(note)
+        if self._lines:
+            # The loop adds lines meanwhile.
+            lines = [self._lines.pop(0) for _ in range(len(self._lines))]
+            self._runner.store.runs.log(self._run.id, *lines)
         if self._runner.store.runs.progress(self._run.id, self._progress) and self._loop and self._stop:
             self._loop.call_soon_threadsafe(self._stop.set)
 
@@ -283,8 +382,8 @@ class _Work:
             return (await extraction.chunk(piece)).as_json()
 
         @DBOS.step(name="commit")
-        async def commit(plan: Plan, outcome: Outcome) -> dict[str, Any]:
-            return await asyncio.to_thread(self._commit, plan, outcome)
+        async def commit(plan: Plan, outcomes: list[Outcome]) -> dict[str, Any]:
+            return await asyncio.to_thread(self._commit, plan, outcomes)
 
         @DBOS.workflow(name="run")
         async def run() -> dict[str, Any]:
@@ -303,31 +402,52 @@ class _Work:
         work, stop = asyncio.create_task(steps), asyncio.create_task(self._stop.wait())
         await asyncio.wait({work, stop}, return_when=asyncio.FIRST_COMPLETED)
         stop.cancel()
-        if work.done():
-            return work.result()
+        if work.done() or self._committing:
+            # A commit cannot be called back, so a stop that comes during it comes too late.
+            return await work
         work.cancel()
         await asyncio.wait({work})
         raise CancelledError(f"Run {self._run.id} was cancelled; the table stays as it was.")
 
-    async def _connected(self, *steps: _Step) -> dict[str, Any]:
-        settings = self._runner.settings
-        access = account_access(settings, self._runner.store, self._account)
-        transport, log = self._runner.transport, self._lines.append
-        async with connected(settings, access, transport=transport, log=log) as self._client:
+    async def _connected(self, ask: _Step, chunk: _Step, commit: _Step) -> dict[str, Any]:
+        async with self._client_until(SHORTEST_DEADLINE):
+            asked = await ask()
+        plan, unreadable = _plan_of(self._dataset, asked)
+        self._now = datetime.fromisoformat(asked["now"])
+        self._tell_notes(plan)
+        limits = limits_for(self._runner.settings.tiktok_level)
+        least = plan.seconds(limits.per_second, limits.per_minute, limits.per_day)
+        async with self._client_until(max(SHORTEST_DEADLINE, DEADLINE_FACTOR * least)):
+            outcomes = await self._chunks(plan, chunk)
+        self._committing = True
+        return await commit(plan, [Outcome(failed=unreadable), *outcomes])
+
+    @asynccontextmanager
+    async def _client_until(self, seconds: float) -> AsyncIterator[None]:
+        """A client that gives up in so many seconds, so that no run hangs."""
+        runner = self._runner
+        access = account_access(runner.settings, runner.store, self._account)
+        deadline = runner.waits.monotonic() + seconds
+        transport, log, waits = runner.transport, self._lines.append, runner.waits
+        async with connected(
+            runner.settings, access, transport=transport, log=log, deadline=deadline, waits=waits
+        ) as self._client:
+            self._before = self._progress
             try:
-                return await self._steps(*steps)
+                yield
             finally:
                 self._count()
 
-    async def _steps(self, ask: _Step, chunk: _Step, commit: _Step) -> dict[str, Any]:
-        asked = await ask()
-        plan, unreadable = _plan_of(self._dataset, asked)
-        self._now = datetime.fromisoformat(asked["now"])
+    def _tell_notes(self, plan: Plan) -> None:
+        """What is odd about the plan though nothing is wrong, for the person and the log."""
+        self._notes.extend(f"note: {note}" for note in plan.notes)
+
+    async def _chunks(self, plan: Plan, chunk: _Step) -> list[Outcome]:
+        """Every chunk's outcome."""
         self._progress = replace(
             self._progress, chunks_total=plan.chunk_count, requests_planned=plan.request_count, chunks_done=0
         )
         extraction = Extraction(plan, self._client, Parts(self._lake, self._run.id), self._arrived)
-        outcome = Outcome(failed=unreadable)
         slots = asyncio.Semaphore(CHUNKS_AT_ONCE)
 
         async def one(piece: Chunk) -> Outcome:
@@ -337,20 +457,16 @@ class _Work:
                 slots.release()
                 self._progress = replace(self._progress, chunks_done=self._progress.chunks_done + 1)
 
-        async def every() -> Outcome:
+        try:
             # Steps are numbered as they start, so they start in the plan's order: a resumed run starts them alike.
             async with asyncio.TaskGroup() as group:
                 tasks = []
                 for piece in plan.chunks():
                     await slots.acquire()
                     tasks.append(group.create_task(one(piece)))
-            return sum((task.result() for task in tasks), Outcome())
-
-        try:
-            outcome += await every()
         except BaseExceptionGroup as failures:
             raise first_failure(failures) from None
-        return await commit(plan, outcome)
+        return [task.result() for task in tasks]
 
     async def _asked(self) -> dict[str, Any]:
         """The time and the advertisers that the run is planned with; kept beside its parts, which belong to them."""
@@ -363,6 +479,11 @@ class _Work:
         if not is_fresh(known, now):
             known = await refresh(self._client, store, self._account)
         found = covered(known, self._dataset.advertisers or self._account.selection)
+        if not found.advertisers and not found.unreadable:
+            raise AdvertiserError(
+                f"The account {self._account.name!r} covers no advertiser, so there is nothing to read and the table "
+                "stays as it was. Grant it some in TikTok's Business Center, or connect it again."
+            )
         if found.unreadable and not self._dataset.skip_failing:
             first, reason = next(iter(found.unreadable.items()))
             raise AdvertiserError(
@@ -390,9 +511,21 @@ class _Work:
             pages=before.pages + counts.pages,
         )
 
-    def _commit(self, plan: Plan, outcome: Outcome) -> dict[str, Any]:
-        committed = commit_run(self._lake, self._saved.table_slug, self._run.id, plan, self._now, outcome)
-        return committed.as_json()
+    def _commit(self, plan: Plan, outcomes: list[Outcome]) -> dict[str, Any]:
+        committed = commit_run(self._lake, self._saved.table_slug, self._run.id, plan, self._now, outcomes)
+        return replace(committed, warnings=(*committed.warnings, *self._moved(plan))).as_json()
+
+    def _moved(self, plan: Plan) -> Iterator[str]:
+        """Says so if a run that was gone on with read other days than one that begins now would."""
+        if not self._resumed:
+            return
+        advertisers = [one for read in plan.reads for one in read.advertisers]
+        then, now = dict(plan.days()), dict(make_plan(self._dataset, advertisers, self._runner.clock()).days())
+        if then != now:
+            yield (
+                f"This run began at {self._now:%Y-%m-%d %H:%M} UTC, and its days are counted from then. Run the "
+                "dataset again for the days since."
+            )
 
 
 def source_of(saved: SavedDataset, dates: DateRange | None = None) -> Source:

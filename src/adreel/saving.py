@@ -14,6 +14,7 @@ from adreel.dataset import Dataset, Method, Source, parse
 from adreel.errors import InputError, NotFoundError
 from adreel.schema import key
 from adreel.store import Account, SavedDataset, Store
+from adreel.store.names import clean_name
 
 
 def save(store: Store, source: Source, now: datetime) -> SavedDataset:
@@ -23,14 +24,26 @@ def save(store: Store, source: Source, now: datetime) -> SavedDataset:
     table and new rows could not be told apart.
     """
     dataset = parse(source, now)
-    account = account_of(store, dataset)
-    spec = json.dumps(source.values, ensure_ascii=False, default=str)
-    known = next((saved for saved in store.datasets.list() if saved.name == dataset.name), None)
-    if known is None:
-        return store.datasets.create(
-            dataset.name, account=account, spec=spec, description=dataset.description, tags=dataset.tags
-        )
-    return change(store, known, source, now)
+    known = named(store, dataset.name)
+    if known is not None:
+        return change(store, known, source, now)
+    return store.datasets.create(
+        dataset.name,
+        account=account_of(store, dataset),
+        spec=spec_of(source),
+        description=dataset.description,
+        tags=dataset.tags,
+    )
+
+
+def named(store: Store, name: str) -> SavedDataset | None:
+    """The dataset of exactly that name."""
+    return next((saved for saved in store.datasets.list() if saved.name == clean_name(name, "a dataset")), None)
+
+
+def spec_of(source: Source) -> str:
+    """A dataset file as the store keeps it."""
+    return json.dumps(source.values, ensure_ascii=False, default=str)
 
 
 def change(store: Store, saved: SavedDataset, source: Source, now: datetime) -> SavedDataset:
@@ -38,9 +51,11 @@ def change(store: Store, saved: SavedDataset, source: Source, now: datetime) -> 
     dataset = parse(source, now)
     account = account_of(store, dataset)
     _refuse_other_key(saved, dataset, now)
-    if dataset.name != saved.name:
+    if clean_name(dataset.name, "a dataset") != saved.name:
         saved = store.datasets.rename(saved, dataset.name)
-    spec = json.dumps(source.values, ensure_ascii=False, default=str)
+    spec = spec_of(source)
+    if spec == saved.spec and saved.account_id == account.id:
+        return saved
     return store.datasets.update(saved, spec=spec, description=dataset.description, tags=dataset.tags, account=account)
 
 

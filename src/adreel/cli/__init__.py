@@ -6,6 +6,7 @@ stderr for talk; exit codes are `adreel.errors.ExitCode`.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from adreel.errors import AdreelError
+from adreel.errors import AdreelError, ExitCode
 
 if TYPE_CHECKING:
     import httpx2
@@ -38,11 +39,26 @@ class _Commands(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         """Runs the command."""
         try:
-            return super().invoke(ctx)
+            answer = super().invoke(ctx)
+            # Here, where a full disk can still be told of.
+            sys.stdout.flush()
         except AdreelError as error:
-            for line in str(error).splitlines():
-                typer.secho(f"error: {line}", err=True, fg="red" if sys.stderr.isatty() else None)
+            _tell(str(error))
             raise typer.Exit(int(error.exit_code)) from error
+        except OSError as error:
+            if error.errno not in _DISK_FAULTS:
+                raise
+            _tell(f"What was to be written could not be: {error.strerror}. Free some space, then try again.")
+            raise typer.Exit(int(ExitCode.STORAGE)) from error
+        return answer
+
+
+def _tell(message: str) -> None:
+    for line in message.splitlines():
+        typer.secho(f"error: {line}", err=True, fg="red" if sys.stderr.isatty() else None)
+
+
+_DISK_FAULTS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
 
 app = typer.Typer(
@@ -365,7 +381,7 @@ def diff(
 def query(
     ctx: typer.Context,
     sql: Annotated[str, typer.Argument(metavar="SQL", help="A query.")],
-    format: Annotated[str, typer.Option("--format", help="table, csv, json or parquet.")] = "table",  # noqa: A002 - the option's name
+    format: Annotated[str, typer.Option("--format", help="table, csv, json, parquet or xlsx.")] = "table",  # noqa: A002 - the option's name
     output: Annotated[Path | None, typer.Option("-o", "--output", help="Write to this file.")] = None,
 ) -> None:
     """Ask SQL; every dataset is a table by its slug, such as ad_spend_by_day."""

@@ -6,15 +6,28 @@ import asyncio
 import sys
 import webbrowser
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import TypeVar
 
 from adreel.cli import Session
 from adreel.cli.opened import Opened, opened
 from adreel.cli.output import confirm, print_json, print_table, say
-from adreel.connections import Access, account_access, app_access, connected, need_app, owner_of, refresh
+from adreel.connections import (
+    Access,
+    account_access,
+    account_app,
+    app_access,
+    ask_advertisers,
+    connected,
+    need_app,
+    owner_of,
+    refresh,
+)
 from adreel.dates import fixed_offset, offset_name
-from adreel.errors import InputError
+from adreel.errors import AdvertiserError, InputError, ReconnectError
 from adreel.store import Account, AccountAdvertiser
+from adreel.store import Advertiser as KnownAdvertiser
+from adreel.store.names import clean_name
 from adreel.tiktok.client import Client
 from adreel.tiktok.oauth import Listener, consent_url, new_state, read_callback
 
@@ -27,14 +40,10 @@ CONSENT_SECONDS = 600
 def connect(session: Session, name: str, *, browser: bool, paste: bool) -> None:
     """Consent page, code, token, advertisers."""
     with opened(session) as have:
-        need_app(have.settings)
-        if any(account.name == name for account in have.store.accounts.list()):
-            raise InputError(
-                f"There is an account {name!r} already; connect it anew with: adreel accounts reconnect {name}"
-            )
-        token = _consented(have, browser=browser, paste=paste)
-        account = _keep(have, name, token, selection=None)
-        _show_connected(have, account)
+        access = app_access(have.settings)
+        need_app(have.settings, access)
+        name = _free_name(have, name)
+        _keep(have, name, _consented(have, access, browser=browser, paste=paste), selection=None)
 
 
 def reconnect(session: Session, name: str, *, browser: bool, paste: bool, token_stdin: bool) -> None:
@@ -43,19 +52,27 @@ def reconnect(session: Session, name: str, *, browser: bool, paste: bool, token_
         account = have.store.accounts.get(name)
         if token_stdin:
             token = _read_token()
+            access = _own_app(have, account)
         else:
-            need_app(have.settings)
-            token = _consented(have, browser=browser, paste=paste)
-        access = app_access(have.settings, token)
+            access = _own_app(have, account)
+            need_app(have.settings, access)
+            token = _consented(have, access, browser=browser, paste=paste)
+        access = replace(access, token=token)
+        owner, found = _with_client(have, access, lambda client: _owner_and_advertisers(client, account.selection))
         account = have.store.accounts.set_token(
-            account,
-            token,
-            app_id=access.app_id or None,
-            app_secret=access.secret or None,
-            base_url=access.base_url,
-            owner=_with_client(have, access, owner_of),
+            account, token, app_id=access.app_id, app_secret=access.secret, base_url=access.base_url, owner=owner
         )
+        have.store.accounts.save_advertisers(account, found)
         _show_connected(have, account)
+
+
+def _own_app(have: Opened, account: Account) -> Access:
+    """The app that the settings name, else the one that the account was connected by."""
+    mine = app_access(have.settings)
+    if mine.app_id and mine.secret:
+        address_set = have.settings.sources.get("tiktok_url", "default") != "default"
+        return mine if address_set or not account.base_url else replace(mine, base_url=account.base_url)
+    return account_app(have.settings, have.store, account)
 
 
 def add(session: Session, name: str, *, token_stdin: bool, advertisers: str | None) -> None:
@@ -68,13 +85,22 @@ def add(session: Session, name: str, *, token_stdin: bool, advertisers: str | No
         selection = None
         if advertisers is not None:
             selection = tuple(part.strip() for part in advertisers.split(",") if part.strip())
-            wrong = [part for part in selection if not part.isdigit()]
-            if wrong or not selection:
+            if not selection or not all(part.isascii() and part.isdigit() for part in selection):
                 raise InputError(f"--advertisers takes ids with commas between them, not {advertisers!r}.")
         else:
-            need_app(have.settings)
-        account = _keep(have, name, _read_token(), selection)
-        _show_connected(have, account)
+            need_app(have.settings, app_access(have.settings))
+        name = _free_name(have, name)
+        _keep(have, name, _read_token(), selection)
+
+
+def _free_name(have: Opened, name: str) -> str:
+    """The name as it will be kept; InputError before TikTok is asked for anything if it cannot be had."""
+    name = clean_name(name, "an account")
+    if any(account.name == name for account in have.store.accounts.list()):
+        raise InputError(
+            f"There is an account {name!r} already; connect it anew with: adreel accounts reconnect {name!r}"
+        )
+    return name
 
 
 def _read_token() -> str:
@@ -84,18 +110,31 @@ def _read_token() -> str:
     return token
 
 
-def _keep(have: Opened, name: str, token: str, selection: tuple[str, ...] | None) -> Account:
-    """Saves the account once TikTok has shown that the token is good."""
+def _keep(have: Opened, name: str, token: str, selection: tuple[str, ...] | None) -> None:
+    """Saves the account once TikTok has shown that the token, the app and the advertisers are good."""
     access = app_access(have.settings, token)
-    return have.store.accounts.add(
+    owner, found = _with_client(have, access, lambda client: _owner_and_advertisers(client, selection))
+    if selection is not None and not any(one.timezone or one.currency for one in found):
+        raise AdvertiserError(
+            f"TikTok gives this token no details of {', '.join(selection)}; look at the ids, and at who granted it."
+        )
+    account = have.store.accounts.add(
         name,
         token=token,
         app_id=access.app_id,
         app_secret=access.secret,
         base_url=access.base_url,
-        owner=_with_client(have, access, owner_of),
+        owner=owner,
         selection=selection,
     )
+    have.store.accounts.save_advertisers(account, found)
+    _show_connected(have, account)
+
+
+async def _owner_and_advertisers(
+    client: Client, selection: tuple[str, ...] | None
+) -> tuple[str, tuple[KnownAdvertiser, ...]]:
+    return await owner_of(client), await ask_advertisers(client, selection)
 
 
 def _with_client(have: Opened, access: Access, use: Callable[[Client], Awaitable[_Answer]]) -> _Answer:
@@ -106,26 +145,25 @@ def _with_client(have: Opened, access: Access, use: Callable[[Client], Awaitable
     return asyncio.run(work())
 
 
-def _consented(have: Opened, *, browser: bool, paste: bool) -> str:
+def _consented(have: Opened, access: Access, *, browser: bool, paste: bool) -> str:
     """The token that the person's consent gives."""
     state = new_state()
+    # To the letter as the app has it in TikTok's portal, which takes localhost and 127.0.0.1 for two addresses.
     redirect = have.settings.tiktok_redirect_url
+    page = consent_url(have.settings.tiktok_auth_url, access.app_id, state, redirect)
 
     async def ask() -> str:
         say("TikTok signs in whoever is logged in to it in that browser; log out there first to connect another user.")
         if paste:
-            _open(consent_url(have.settings.tiktok_auth_url, have.settings.tiktok_app_id, state, redirect), browser)
+            _open(page, browser)
             say("Allow the access there, then paste the address that TikTok led to:")
             return read_callback(sys.stdin.readline().strip(), state)
         async with Listener.at(redirect, state) as listener:
-            address = consent_url(
-                have.settings.tiktok_auth_url, have.settings.tiktok_app_id, state, listener.redirect_uri
-            )
-            _open(address, browser)
+            _open(page, browser)
             return await listener.code(CONSENT_SECONDS)
 
     code = asyncio.run(ask())
-    grant = _with_client(have, app_access(have.settings), lambda client: client.exchange(code))
+    grant = _with_client(have, access, lambda client: client.exchange(code))
     return grant.access_token
 
 
@@ -136,9 +174,8 @@ def _open(address: str, browser: bool) -> None:
 
 
 def _show_connected(have: Opened, account: Account) -> None:
-    found = _refreshed(have, account)
-    say(f"Connected {account.name}" + (f", granted by {account.owner}" if account.owner else "") + ".")
-    _print_advertisers(found)
+    say(f"Connected {account.name!r}" + (f", granted by {account.owner}" if account.owner else "") + ".")
+    _print_advertisers(have.store.accounts.advertisers(account))
     say(f"Next: write a dataset file with account: {account.name}, or try one from examples/, then: adreel run -f FILE")
 
 
@@ -149,10 +186,22 @@ def _refreshed(have: Opened, account: Account) -> tuple[AccountAdvertiser, ...]:
 
 def _print_advertisers(found: tuple[AccountAdvertiser, ...]) -> None:
     rows = [
-        (one.advertiser_id, one.name, one.currency or None, _zone(one), one.status or None, "gone" if one.gone else "")
-        for one in found
+        (one.advertiser_id, one.name or None, one.currency or None, _zone(one), _status(one))
+        for one in sorted(found, key=lambda one: one.gone)
     ]
-    print_table(("advertiser", "name", "currency", "time zone", "status", ""), rows)
+    print_table(("advertiser", "name", "currency", "time zone", "status"), rows)
+    closed = [one.advertiser_id for one in found if not (one.gone or _zone(one))]
+    if closed:
+        say(
+            f"note: TikTok gives no details of {', '.join(closed)}. A run fails there unless the dataset says "
+            "skip_failing_advertisers: true, or leaves them out of advertisers."
+        )
+
+
+def _status(one: AccountAdvertiser) -> str | None:
+    if one.gone:
+        return "not covered any more"
+    return one.status.removeprefix("STATUS_").replace("_", " ").lower() or (None if _zone(one) else "no access")
 
 
 def _zone(one: AccountAdvertiser) -> str | None:
@@ -193,7 +242,8 @@ def show_all(session: Session, *, as_json: bool) -> None:
         if as_json:
             print_json(rows)
         elif rows:
-            print_table(tuple(rows[0]), [tuple(row.values()) for row in rows])
+            heads = ("name", "owner", "status", "advertisers", "datasets", "updated (UTC)")
+            print_table(heads, [tuple(row.values()) for row in rows])
         else:
             say("No account is connected yet. Connect one with: adreel accounts connect NAME (or try adreel demo)")
 
@@ -202,7 +252,7 @@ def rename(session: Session, name: str, to: str) -> None:
     """Another name; datasets follow."""
     with opened(session) as have:
         account = have.store.accounts.rename(have.store.accounts.get(name), to)
-        say(f"{name} is now called {account.name}.")
+        say(f"{name!r} is now called {account.name!r}; its datasets follow.")
 
 
 def delete(session: Session, name: str, *, yes: bool, revoke: bool) -> None:
@@ -213,7 +263,15 @@ def delete(session: Session, name: str, *, yes: bool, revoke: bool) -> None:
         stops = f" These datasets keep their data and stop updating: {', '.join(saved)}." if saved else ""
         confirm(f"Delete the account {account.name}?{stops}", yes=yes)
         if revoke:
-            access = account_access(have.settings, have.store, account)
-            _with_client(have, access, lambda client: client.revoke())
+            _revoke(have, account)
         have.store.accounts.delete(account)
-        say(f"Deleted {account.name}." + (" Its token is revoked at TikTok." if revoke else ""))
+        say(f"Deleted {account.name!r}.")
+
+
+def _revoke(have: Opened, account: Account) -> None:
+    try:
+        access = account_access(have.settings, have.store, account)
+        _with_client(have, access, lambda client: client.revoke())
+        say("Its token is revoked at TikTok.")
+    except ReconnectError as error:
+        say(f"Its token was over already: {error}")

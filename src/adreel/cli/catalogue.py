@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import asdict
 
 from adreel import catalog, menus
-from adreel.catalog.records import Dimension, Menu, Metric, Report
+from adreel.catalog.records import LEVELS, Dimension, Menu, Metric, Report
 from adreel.cli.output import print_json, print_table, say
 from adreel.errors import NotFoundError
 
@@ -67,8 +67,9 @@ def metrics(words: list[str], *, as_json: bool) -> None:
         print_json([asdict(metric) for metric in found])
         return
     print_table(
-        ("metric", "title", "type", "adds up", "twins", "meaning"),
-        [(m.name, m.title, m.type, "yes" if m.additive else "no", m.twins, _meaning(m)) for m in found],
+        ("metric", "type", "adds up", "what it is"),
+        [(m.name, m.type, "yes" if m.additive else "no", _meaning(m) + _twins(m)) for m in found],
+        whole=True,
     )
     say(f"{len(found):,} of {len(catalog.metrics()):,} metrics.")
 
@@ -80,14 +81,31 @@ def dimensions(words: list[str], *, as_json: bool) -> None:
         print_json([asdict(one) for one in found])
         return
     print_table(
-        ("dimension", "title", "reports", "levels", "time", "meaning"),
-        [(d.name, d.title, sorted(d.reports), sorted(d.levels), sorted(d.times), _meaning(d)) for d in found],
+        ("dimension", "reports", "levels", "time", "what it is"),
+        [(d.name, sorted(d.reports), _levels(d), _ordered(d.times, TIMES), _meaning(d)) for d in found],
+        whole=True,
     )
     say(f"{len(found)} of {len(catalog.dimensions())} dimensions.")
 
 
 def _meaning(record: Metric | Dimension) -> str:
-    return record.meaning if record.sure else f"{record.meaning} (Known from one source or inferred.)"
+    doubt = "" if record.sure else " (Known from one source or inferred.)"
+    return f"{record.title}: {record.meaning}{doubt}"
+
+
+def _twins(metric: Metric) -> str:
+    return f" The same elsewhere: {', '.join(metric.twins)}." if metric.twins else ""
+
+
+def _levels(dimension: Dimension) -> str | list[str]:
+    return "all" if dimension.levels == set(LEVELS) else _ordered(dimension.levels, LEVELS)
+
+
+def _ordered(names: Collection[str], order: tuple[str, ...]) -> list[str]:
+    return [*(name for name in order if name in names), *sorted(set(names) - set(order))]
+
+
+TIMES = ("none", "day", "hour")
 
 
 def _has(words: Iterable[str], texts: Iterable[str]) -> bool:

@@ -3,34 +3,34 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
 import subprocess
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import typer
 
 from adreel.cli import Session
+from adreel.cli.files import read_text
 from adreel.cli.opened import Opened, opened
 from adreel.cli.output import confirm, print_json, print_table, say
-from adreel.dataset import Source, parse, read
-from adreel.errors import BusyError, InputError
-from adreel.lake import Lake
-from adreel.runner import source_of
-from adreel.saving import as_file, change, converted, refuse_deprecated, save
+from adreel.dataset import Source, parse, read, read_all
+from adreel.errors import AdreelError, BusyError, InputError
+from adreel.runner import source_of, steps_file
+from adreel.saving import account_of, as_file, change, converted, named, refuse_deprecated, save, spec_of
 from adreel.store import SavedDataset
+from adreel.store.home import private_file
 from adreel.store.locks import dataset_lock
 
 
 def create(session: Session, file: Path) -> None:
     """A new dataset from a file."""
-    source = read(file.read_text(encoding="utf-8"))
+    source = read(read_text(file))
     refuse_deprecated(source)
     with opened(session) as have:
         name = parse(source, session.clock()).name
-        if any(saved.name == name for saved in have.store.datasets.list()):
+        if named(have.store, name) is not None:
             raise InputError(
                 f"There is a dataset {name!r} already; change it with: adreel datasets edit {name!r} -f {file}"
             )
@@ -38,37 +38,46 @@ def create(session: Session, file: Path) -> None:
 
 
 def _tell_saved(saved: SavedDataset) -> None:
-    say(f"Saved {saved.name!r}; its table will be {saved.table_slug}. Next: adreel run {saved.slug}")
+    say(f"Saved {saved.name!r}; its table is {saved.table_slug}. Next: adreel run {saved.slug}")
 
 
 def bring_over(session: Session, file: Path) -> None:
     """Datasets of the older connector, one or several in a file; all are checked before any is saved."""
-    text = file.read_text(encoding="utf-8")
-    sources = list(_documents(text))
+    sources = read_all(read_text(file))
     with opened(session) as have:
+        _refuse_import(have, sources)
         for source in sources:
-            parse(source, session.clock())
-        for source in sources:
+            dataset = parse(source, session.clock())
+            saved = named(have.store, dataset.name)
+            if saved is not None:
+                say(f"{saved.name!r} is here already, just so.")
+                continue
             saved = save(have.store, source, session.clock())
-            for note in parse(source, session.clock()).notes:
+            for note in dataset.notes:
                 say(f"{saved.name}: {note}")
             _tell_saved(saved)
 
 
-def _documents(text: str) -> Iterator[Source]:
-    """Each dataset of a file: YAML documents, or a JSON list of datasets."""
-    if not text.lstrip().startswith("["):
-        for part in text.split("\n---"):
-            if part.strip().removeprefix("---").strip():
-                yield read(part.removeprefix("---"))
-        return
-    try:
-        listed = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise InputError(f"This is no list of datasets in JSON: {error}.") from error
-    for values in listed:
-        # Through the reader of dataset files, which JSON is a case of: ids stay texts, and entries are checked.
-        yield read(json.dumps(values))
+def _refuse_import(have: Opened, sources: Iterable[Source]) -> None:
+    """Raises the first reason why not all of the datasets can be saved; one that is there already, just so, is none."""
+    names: Counter[str] = Counter()
+    for number, source in enumerate(sources, start=1):
+        try:
+            dataset = parse(source, have.session.clock())
+            account_of(have.store, dataset)
+        except InputError as error:
+            raise InputError(
+                f"Nothing was imported. Dataset {number}, {source.values.get('name')}:\n{error}"
+            ) from error
+        known = named(have.store, dataset.name)
+        names[dataset.name] += 1
+        if names[dataset.name] > 1:
+            raise InputError(f"Nothing was imported: the file has {dataset.name!r} twice; give one another name.")
+        if known is not None and known.spec != spec_of(source):
+            raise InputError(
+                f"Nothing was imported: there is another dataset {dataset.name!r} already. Give one of them another "
+                f"name, or change that one with: adreel datasets edit {known.slug}"
+            )
 
 
 def convert(session: Session, name: str) -> None:
@@ -98,15 +107,20 @@ def show_all(session: Session, *, as_json: bool) -> None:
                     "report": json.loads(saved.spec).get("report"),
                     "account": saved.account_name + ("" if saved.connected else " (disconnected)"),
                     "rows": run.rows if run else None,
-                    "last run": run.finished_at or run.created_at if run else None,
+                    "last_run": run.finished_at or run.created_at if run else None,
                     "state": str(run.state) if run else "never run",
+                    "error": run.error or None if run else None,
                     "tags": saved.tags,
                 }
             )
         if as_json:
-            print_json([{key.replace(" ", "_"): value for key, value in row.items()} for row in rows])
+            print_json(rows)
         elif rows:
-            print_table(tuple(rows[0]), [tuple(row.values()) for row in rows])
+            heads = ("name", "table", "report", "account", "rows", "last run (UTC)", "state")
+            print_table(heads, [tuple(row.values())[: len(heads)] for row in rows])
+            for row in rows:
+                if row["error"]:
+                    say(f"{row['name']}: {row['error']}")
         else:
             say("No dataset is saved yet. Save one with: adreel datasets create -f FILE (there are some in examples/)")
 
@@ -122,47 +136,65 @@ def edit(session: Session, name: str, file: Path | None) -> None:
     with opened(session) as have:
         saved = have.store.datasets.get(name)
         if file is not None:
-            text = file.read_text(encoding="utf-8")
+            _change(have, saved, read_text(file))
+            return
+        before = as_file(source_of(saved).values)
+        draft = have.settings.home / f"{saved.slug}.draft.yaml"
+        private_file(draft).write_text(before, encoding="utf-8")
+        _edit(session, draft)
+        text = read_text(draft)
+        if text == before:
+            say("Nothing was changed.")
         else:
-            before = as_file(source_of(saved).values)
-            text = _edited(before)
-            if text == before:
-                say("Nothing was changed.")
-                return
-        _tell_saved(change(have.store, saved, read(text), session.clock()))
+            try:
+                _change(have, saved, text)
+            except AdreelError as error:
+                raise InputError(
+                    f"{error}\nNothing was changed. Your text is kept: correct it, then "
+                    f"adreel datasets edit {saved.slug} -f {draft}"
+                ) from error
+        draft.unlink()
 
 
-def _edited(text: str) -> str:
-    """What the person makes of the text in the editor that $VISUAL or $EDITOR names."""
-    editor = shlex.split(os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi")
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "dataset.yaml"
-        path.write_text(text, encoding="utf-8")
-        try:
-            subprocess.run([*editor, str(path)], check=True)  # noqa: S603 - the person's own editor
-        except (OSError, subprocess.CalledProcessError) as error:
-            raise InputError(f"The editor {editor[0]!r} failed; name another in $EDITOR, or use -f FILE.") from error
-        return path.read_text(encoding="utf-8")
+def _change(have: Opened, saved: SavedDataset, text: str) -> None:
+    source = read(text)
+    if source.values.get("report") != json.loads(saved.spec).get("report"):
+        refuse_deprecated(source)
+    _tell_saved(change(have.store, saved, source, have.session.clock()))
+
+
+def _edit(session: Session, draft: Path) -> None:
+    """Lets the person work on the draft in the editor that $VISUAL or $EDITOR names."""
+    editor = shlex.split(session.environ.get("VISUAL") or session.environ.get("EDITOR") or "vi")
+    try:
+        subprocess.run([*editor, str(draft)], check=True)  # noqa: S603 - the person's own editor
+    except (OSError, subprocess.CalledProcessError) as error:
+        draft.unlink()
+        raise InputError(f"The editor {editor[0]!r} failed; name another in $EDITOR, or use -f FILE.") from error
 
 
 def delete(session: Session, name: str, *, yes: bool, keep_table: bool) -> None:
     """A dataset, and its table unless it is to stay."""
     with opened(session) as have:
         saved = have.store.datasets.get(name)
-        lake = Lake(have.settings.lake_url)
         what = f"Delete the dataset {saved.name!r}" + (
             "? Its table stays." if keep_table else f" and its table {saved.table_slug} with all versions?"
         )
         confirm(what, yes=yes)
-        _delete(have, saved, lake, keep_table)
+        _delete(have, saved, keep_table)
         say(f"Deleted {saved.name!r}.")
 
 
-def _delete(have: Opened, saved: SavedDataset, lake: Lake, keep_table: bool) -> None:
+def _delete(have: Opened, saved: SavedDataset, keep_table: bool) -> None:
     try:
         with dataset_lock(have.settings.home, saved.slug):
-            have.store.datasets.delete(saved)
+            # The dataset last: if the lake cannot be reached, it is still there to be deleted again.
+            lake = have.lake()
+            for run in have.store.runs.list(saved):
+                lake.drop_run(run.id)
+                steps_file(have.settings, run.id).unlink(missing_ok=True)
             if not keep_table:
                 lake.drop(saved.table_slug)
+            have.store.datasets.delete(saved)
     except BusyError as error:
         raise BusyError(f"{error.message} Cancel it first, or wait for its end.") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
@@ -12,16 +13,27 @@ from typing import Any
 import orjson
 import typer
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from adreel.errors import InputError
+from adreel.errors import CancelledError, InputError
+
+PIPED_WIDTH = 10_000
+"""Columns of a table that goes into a pipe or a file: its rows are never folded there."""
+
+WIDEST_CELL = 28
+"""A column counts as this wide at most when it is decided how many columns fit; longer texts are folded."""
+
+GAP = 3
+"""Columns of the terminal between two of the table."""
 
 
 def out() -> Console:
-    """Data, on stdout; as wide as the terminal, and never cut where it is piped."""
-    return Console(width=None if sys.stdout.isatty() else 200, soft_wrap=False, highlight=False)
+    """Data, on stdout: as wide as the terminal, or as COLUMNS says."""
+    bounded = sys.stdout.isatty() or "COLUMNS" in os.environ
+    return Console(width=None if bounded else PIPED_WIDTH, soft_wrap=False, highlight=False)
 
 
 def talk() -> Console:
@@ -31,7 +43,7 @@ def talk() -> Console:
 
 def say(text: str) -> None:
     """A line on stderr."""
-    talk().print(escape(text), soft_wrap=True)
+    talk().print(escape(_printable(text, keep="\n")), soft_wrap=True)
 
 
 def print_json(value: Any) -> None:
@@ -40,9 +52,9 @@ def print_json(value: Any) -> None:
 
 
 def plain(value: Any) -> Any:
-    """What JSON has no word for: money as a number, sets as lists."""
+    """What JSON has no word for: money as a number with all its digits, sets as lists."""
     if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else float(value)
+        return orjson.Fragment(f"{value.normalize():f}") if value.is_finite() else None
     if isinstance(value, (set, frozenset)):
         return sorted(value)
     if isinstance(value, Enum):
@@ -55,39 +67,88 @@ def text(value: Any) -> str:
     if value is None:
         return "·"
     if isinstance(value, Decimal):
-        short = value.normalize()
-        exponent = short.as_tuple().exponent
-        places = max(2, -exponent) if isinstance(exponent, int) else 2
-        return f"{short:,.{places}f}"
+        return _decimal(value)
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int):
         return f"{value:,}"
     if isinstance(value, datetime):
-        return value.isoformat(sep=" ", timespec="minutes")
+        return value.isoformat(sep=" ", timespec="minutes").replace("+00:00", "Z")
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, (list, tuple, set, frozenset)):
         return ", ".join(text(item) for item in value)
-    return str(value)
+    return _printable(str(value))
 
 
-def print_table(heads: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str | None = None) -> None:
-    """A table on stdout; numbers to the right."""
-    shown = [list(row) for row in rows]
+def _decimal(value: Decimal) -> str:
+    if not value.is_finite():
+        return str(value)
+    short = value.normalize()
+    exponent = short.as_tuple().exponent
+    whole = isinstance(exponent, int) and exponent >= 0 and value.as_tuple().exponent == 0
+    places = 0 if whole else max(2, -exponent) if isinstance(exponent, int) else 2
+    return f"{short:,.{places}f}"
+
+
+def _printable(text: str, keep: str = "") -> str:
+    """Without what would move the cursor or colour the terminal: names of ads are other people's texts."""
+    return "".join(one if one.isprintable() or one in keep else " " if one.isspace() else "\ufffd" for one in text)
+
+
+def print_table(
+    heads: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    *,
+    title: str | None = None,
+    fit: bool = False,
+    whole: bool = False,
+) -> tuple[str, ...]:
+    """A table on stdout, numbers to the right.
+
+    With `whole`, the first column is never folded, so that its names can be copied. With `fit`, only as many columns
+    as the terminal has room for; returns the heads of those that were left out.
+    """
+    kept = [list(row) for row in rows]
+    cells = [[text(cell) for cell in row] for row in kept]
+    console = out()
+    shown = _fitting(heads, cells, console.width) if fit else len(heads)
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for number, head in enumerate(heads[:shown]):
+        numeric = any(isinstance(row[number], (int, float, Decimal)) for row in kept)
+        table.add_column(
+            escape(_printable(head)),
+            justify="right" if numeric else "left",
+            overflow="fold",
+            no_wrap=whole and number == 0,
+        )
+    for row in cells:
+        table.add_row(*(escape(cell) for cell in row[:shown]))
+    console.print(table)
+    return tuple(heads[shown:])
+
+
+def _fitting(heads: Sequence[str], cells: Sequence[Sequence[str]], width: int) -> int:
+    """How many columns from the left fit side by side, at least one."""
+    used, count = 0, 0
     for number, head in enumerate(heads):
-        numeric = any(isinstance(row[number], (int, float, Decimal)) for row in shown)
-        table.add_column(escape(head), justify="right" if numeric else "left", overflow="fold")
-    for row in shown:
-        table.add_row(*(escape(text(cell)) for cell in row))
-    out().print(table)
+        widest = max([cell_len(head), *(cell_len(row[number]) for row in cells)])
+        used += min(widest, WIDEST_CELL) + (GAP if count else 0)
+        if used > width and count:
+            break
+        count += 1
+    return count
 
 
 def confirm(question: str, *, yes: bool) -> None:
-    """Asks before loss; InputError if nobody can answer, typer.Abort if the answer is no."""
+    """Asks before loss; CancelledError if the answer is no, InputError if nobody answers."""
     if yes:
         return
-    if not sys.stdin.isatty():
-        raise InputError(f"{question} Nobody can answer here; say --yes.")
-    typer.confirm(question, abort=True, err=True)
+    try:
+        agreed = typer.confirm(question, err=True)
+    except typer.Abort as error:
+        if sys.stdin.isatty():
+            raise
+        raise InputError("Nobody can answer here; say --yes.") from error
+    if not agreed:
+        raise CancelledError("Nothing was changed.")

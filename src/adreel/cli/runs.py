@@ -13,17 +13,18 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from adreel.cli import Session
+from adreel.cli.files import read_text
 from adreel.cli.opened import Opened, opened
 from adreel.cli.output import print_json, print_table, say, talk, text
 from adreel.connections import account_access, connected, covered, is_fresh, refresh
-from adreel.dataset import Dataset, Source, check, parse, read
-from adreel.errors import DatasetError, ExitCode, InputError, NotFoundError
+from adreel.dataset import Dataset, Source, parse, read
+from adreel.errors import AdreelError, DatasetError, ExitCode, InputError, NotFoundError
 from adreel.extract import preview_rows
 from adreel.plan import Plan, make_plan
 from adreel.runner import DateRange, Runner, RunReport, Watch, source_of
 from adreel.saving import account_of, save
 from adreel.schema import columns, key
-from adreel.store import IN_PROGRESS, Account, Run, SavedDataset
+from adreel.store import IN_PROGRESS, Account, Run, RunState, SavedDataset
 from adreel.store import Progress as RunProgress
 from adreel.tiktok.pace import limits_for
 
@@ -33,12 +34,9 @@ PREVIEW_ROWS = 20
 def _source(have: Opened, name: str | None, file: Path | None) -> Source:
     """The dataset that a command is about: a file, or a saved one."""
     if (name is None) == (file is None):
-        raise InputError("Name a saved dataset, or give a file with -f FILE.")
+        raise InputError("Name a saved dataset, or give a file with -f FILE; one of the two.")
     if file is not None:
-        try:
-            return read(file.read_text(encoding="utf-8"))
-        except UnicodeDecodeError as error:
-            raise InputError(f"{file} is no text in UTF-8.") from error
+        return read(read_text(file))
     return source_of(have.store.datasets.get(str(name)))
 
 
@@ -60,15 +58,16 @@ def _dated(source: Source, dates: DateRange | None) -> Source:
 def validate(session: Session, name: str | None, file: Path | None, *, as_json: bool) -> None:
     """Every problem of a dataset, or what it will make."""
     with opened(session) as have:
-        source = _source(have, name, file)
-        checked = check(source, session.clock())
+        try:
+            dataset = parse(_source(have, name, file), session.clock())
+        except DatasetError as error:
+            if as_json:
+                print_json({"valid": False, "problems": [asdict(problem) for problem in error.problems]})
+            raise
         if as_json:
-            problems = [asdict(problem) for problem in checked.problems]
-            print_json({"valid": checked.dataset is not None, "problems": problems})
-        if checked.dataset is None:
-            raise DatasetError(checked.problems)
-        if not as_json:
-            _tell_valid(have, checked.dataset)
+            print_json({"valid": True, "problems": []})
+        else:
+            _tell_valid(have, dataset)
 
 
 def _tell_valid(have: Opened, dataset: Dataset) -> None:
@@ -164,7 +163,9 @@ def preview(
         if as_json:
             print_json(table.to_pylist())
         elif table.num_rows:
-            print_table(table.column_names, [tuple(row.values()) for row in table.to_pylist()])
+            left_out = print_table(table.column_names, [tuple(row.values()) for row in table.to_pylist()], fit=True)
+            if left_out:
+                say(f"Not shown for want of room: {', '.join(left_out)}; --json has all.")
         else:
             say("TikTok has no rows for the first advertisers in these days.")
 
@@ -173,18 +174,50 @@ def run(
     session: Session, name: str | None, file: Path | None, given: tuple[str | None, str | None], *, as_json: bool
 ) -> None:
     """A dataset run to its end; a file is saved as a dataset first."""
-    with opened(session) as have:
-        dates = _dates(given)
-        source = _source(have, name, file)
-        parse(_dated(source, dates), session.clock())
-        saved = save(have.store, source, session.clock()) if file else have.store.datasets.get(str(name))
-        report = watched(have, saved, dates)
+    seen: tuple[Run, ...] = ()
+    try:
+        with opened(session) as have:
+            dates = _dates(given)
+            source = _source(have, name, file)
+            parse(_dated(source, dates), session.clock())
+            saved = save(have.store, source, session.clock()) if file else have.store.datasets.get(str(name))
+            before = have.store.runs.list(saved, limit=1)
+            try:
+                report = watched(have, saved, dates)
+            finally:
+                seen = tuple(one for one in have.store.runs.list(saved, limit=1) if one not in before)
+    except (AdreelError, KeyboardInterrupt) as error:
         if as_json:
-            print_json(report.as_json())
-        else:
-            tell_report(saved, report)
-        if not report.proof.get("proved"):
-            sys.exit(ExitCode.NOT_PROVED)
+            print_json(_failure(error, seen))
+        raise
+    if as_json:
+        print_json(report.as_json())
+    else:
+        tell_report(saved, report)
+    if not report.proof.get("proved"):
+        sys.exit(ExitCode.NOT_PROVED)
+
+
+def _failure(error: AdreelError | KeyboardInterrupt, seen: tuple[Run, ...]) -> dict[str, Any]:
+    """What `run --json` prints of a run that failed, was stopped, or (`run_id` null) never began."""
+    if isinstance(error, KeyboardInterrupt):
+        known: dict[str, Any] = {"error": "Interrupted.", "error_kind": "KeyboardInterrupt", "exit_code": 130}
+        own = next(iter(seen), None)
+    else:
+        known = {
+            "error": str(error),
+            "error_kind": type(error).__name__,
+            "exit_code": int(error.exit_code),
+            "tiktok_code": error.code,
+            "request_id": error.request_id,
+        }
+        own = next((one for one in seen if one.error == str(error)), None)
+    if isinstance(error, DatasetError):
+        known["problems"] = [asdict(problem) for problem in error.problems]
+    if own is None:
+        return {"run_id": None, "state": str(RunState.FAILED)} | known
+    counts = {name: getattr(own, name) for name in ("rows", "requests", "refused", "pages")}
+    return {"run_id": own.id, "state": str(own.state), **known, **counts}
 
 
 def watched(have: Opened, saved: SavedDataset, dates: DateRange | None = None) -> RunReport:
@@ -276,6 +309,7 @@ def history(session: Session, name: str, run_id: str | None, *, as_json: bool) -
             print_table(
                 ("run", "started (UTC)", "state", "seconds", "requests", "rows", "version", "proved", "error"),
                 [_row(one) for one in runs],
+                whole=True,
             )
         else:
             say(f"{saved.name!r} has not run yet. Run it with: adreel run {saved.slug}")

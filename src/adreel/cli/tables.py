@@ -12,7 +12,7 @@ from adreel.cli.opened import Opened, opened
 from adreel.cli.output import confirm, print_json, print_table, say
 from adreel.dataset import parse
 from adreel.errors import InputError, NotFoundError
-from adreel.export import FORMATS, write_file
+from adreel.export import WRITERS, file_kind, write_file
 from adreel.lake import Lake
 from adreel.lake.difference import Difference
 from adreel.runner import source_of
@@ -20,16 +20,15 @@ from adreel.schema import columns
 from adreel.store import SavedDataset
 from adreel.store.locks import dataset_lock
 
-
-def _lake(have: Opened) -> Lake:
-    return Lake(have.settings.lake_url)
+MOST_ROWS = 1_000
+"""Rows of an answer that are printed as a table."""
 
 
 def versions(session: Session, name: str, *, as_json: bool) -> None:
     """The versions that can be read, newest first."""
     with opened(session) as have:
         saved = have.store.datasets.get(name)
-        found = _lake(have).versions(saved.table_slug)
+        found = _with_table(have, saved).versions(saved.table_slug)
         rows = [
             {"version": one.number, "at": one.at, "method": one.method, "rows": one.rows, "run": one.run_id}
             for one in found
@@ -40,12 +39,20 @@ def versions(session: Session, name: str, *, as_json: bool) -> None:
             print_table(("version", "at (UTC)", "method", "rows", "run"), [tuple(row.values()) for row in rows])
 
 
+def _with_table(have: Opened, saved: SavedDataset) -> Lake:
+    """The lake; NotFoundError if the dataset has no table in it yet."""
+    lake = have.lake()
+    if not lake.exists(saved.table_slug):
+        raise NotFoundError(f"{saved.name!r} has no table yet. Run it first: adreel run {saved.slug}")
+    return lake
+
+
 def diff(session: Session, name: str, before: int, after: int, *, as_json: bool) -> None:
     """What changed between two versions."""
     with opened(session) as have:
         saved = have.store.datasets.get(name)
         additive = tuple(c.name for c in columns(parse(source_of(saved), session.clock())) if c.additive)
-        found = _lake(have).difference(saved.table_slug, before, after, additive)
+        found = _with_table(have, saved).difference(saved.table_slug, before, after, additive)
         if as_json:
             print_json(found.as_json())
         else:
@@ -63,62 +70,80 @@ def _print_difference(saved: SavedDataset, found: Difference) -> None:
         )
     days = [day for day in found.days if day.added or day.gone or day.changed]
     if days:
-        names = [one.name for one in moved if one.moved is not None][:6]
-        print_table(
+        names = [one.name for one in moved if one.moved is not None]
+        left_out = print_table(
             ("day", "added", "gone", "changed", *names),
             [(day.day, day.added, day.gone, day.changed, *(day.moved.get(name) for name in names)) for day in days],
+            fit=True,
         )
+        if left_out:
+            say(f"Not shown for want of room: {', '.join(left_out)}; --json has all.")
     if not (found.added or found.gone or found.changed):
         say("Both versions hold the same rows.")
 
 
 def query(session: Session, sql: str, format_name: str, output: Path | None) -> None:
     """SQL over all tables."""
-    if format_name not in ("table", *FORMATS) and not (format_name == "xlsx" and output):
-        raise InputError(f"--format: {format_name!r} is not known; there are table, csv, json and parquet.")
+    chosen = _format(format_name, output)
     with opened(session) as have:
-        lake = _lake(have)
-        slugs = {saved.slug: saved.table_slug for saved in have.store.datasets.list()}
-        there = {slug: table for slug, table in slugs.items() if lake.exists(table)}
+        lake = have.lake()
+        saved = have.store.datasets.list()
+        # All only if none is named: a table that is damaged then stands in nobody's way.
+        wanted = [one for one in saved if one.slug in sql.casefold()] or saved
+        there = {one.slug: one.table_slug for one in wanted if lake.exists(one.table_slug)}
         with lake.connect(there) as connection:
             try:
                 answer = connection.sql(sql)
+                if answer is None:
+                    say("Done; there is nothing to show.")
+                else:
+                    _put(answer, chosen, output)
             except duckdb.Error as error:
-                raise InputError(f"The query failed: {error}{_tables(there)}") from error
-            if answer is None:
-                say("Done; there is nothing to show.")
-                return
-            _put(answer, format_name, output)
+                raise InputError(f"The query failed: {error}\n{_tables(have)}") from error
 
 
-def _tables(there: dict[str, str]) -> str:
-    return f"\nTables: {', '.join(sorted(there)) or 'none yet; run a dataset first'}"
+def _format(name: str, output: Path | None) -> str:
+    """The format that the answer is to have: the option's, else what the file's ending says."""
+    if name not in ("table", *WRITERS):
+        raise InputError(f"--format: {name!r} is not known; there are table, {', '.join(WRITERS)}.")
+    if output is not None:
+        return name if name != "table" else file_kind(output)
+    if name == "xlsx" or (name == "parquet" and sys.stdout.isatty()):
+        raise InputError(f"--format {name} is no text for a terminal; name a file with -o FILE.")
+    return name
+
+
+def _tables(have: Opened) -> str:
+    names = [saved.slug for saved in have.store.datasets.list()]
+    return f"Tables: {', '.join(names) or 'none yet; run a dataset first'}"
 
 
 def _put(answer: duckdb.DuckDBPyRelation, format_name: str, output: Path | None) -> None:
     if output is not None:
-        chosen = output.suffix.removeprefix(".").lower() if format_name == "table" else format_name
-        rows = write_file(answer.to_arrow_reader(10_000), output, chosen)
+        rows = write_file(answer.to_arrow_reader(10_000), output, format_name)
         say(f"Wrote {rows:,} rows to {output}.")
     elif format_name == "table":
-        print_table(answer.columns, answer.fetchall())
-    elif format_name == "parquet" and sys.stdout.isatty():
-        raise InputError("Parquet is no text for a terminal; name a file with -o FILE.")
+        _print_answer(answer)
     else:
         write_file(answer.to_arrow_reader(10_000), sys.stdout.buffer, format_name)
 
 
+def _print_answer(answer: duckdb.DuckDBPyRelation) -> None:
+    # One more than is shown tells that there are more; a terminal is no place for a million rows.
+    rows = answer.fetchmany(MOST_ROWS + 1)
+    left_out = print_table(answer.columns, rows[:MOST_ROWS], fit=True)
+    if left_out:
+        say(f"Not shown for want of room: {', '.join(left_out)}. Name fewer columns, or write a file with -o FILE.")
+    if len(rows) > MOST_ROWS:
+        say(f"These are the first {MOST_ROWS:,} rows. All of them: --format csv, or -o FILE.")
+
+
 def export(session: Session, name: str, output: Path, version: int | None) -> None:
     """A table, or an earlier version of it, as a file."""
-    kind = output.suffix.removeprefix(".").lower()
-    if kind not in ("csv", "parquet", "xlsx", "json"):
-        raise InputError(f"{output.name}: the file's ending says its format: .csv, .parquet, .xlsx or .json.")
+    kind = file_kind(output)
     with opened(session) as have:
         saved = have.store.datasets.get(name)
-        lake = _lake(have)
-        if not lake.exists(saved.table_slug):
-            raise NotFoundError(f"{saved.name!r} has no table yet. Run it first: adreel run {saved.slug}")
-        rows = write_file(lake.read(saved.table_slug, version), output, kind)
+        rows = write_file(_with_table(have, saved).read(saved.table_slug, version), output, kind)
         say(f"Wrote {rows:,} rows to {output}.")
 
 
@@ -126,7 +151,7 @@ def vacuum(session: Session, name: str, keep_days: int, keep_versions: int, *, y
     """Frees what versions need that history no longer promises."""
     with opened(session) as have:
         saved = have.store.datasets.get(name)
-        lake = _lake(have)
+        lake = _with_table(have, saved)
         confirm(
             f"Versions of {saved.name!r} older than {keep_days} days, but for the last {keep_versions}, "
             "cannot be read afterwards. Go on?",

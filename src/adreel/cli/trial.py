@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
+import shlex
+import shutil
 import socket
 import sys
 import threading
@@ -13,20 +15,21 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx2
 import typer
 
 from adreel.cli import Session
-from adreel.cli.opened import Opened
+from adreel.cli.opened import Opened, settings_of
 from adreel.cli.output import print_table, say
 from adreel.cli.runs import tell_report, watched
 from adreel.connections import app_access, connected, owner_of, refresh
 from adreel.dataset import Source
 from adreel.errors import InputError, StopError
-from adreel.lake import Lake
-from adreel.saving import save
-from adreel.settings import Settings
+from adreel.runner import RunReport
+from adreel.saving import named, save
+from adreel.settings import Secret
 from adreel.simulator import WorldConfig, serve
 from adreel.simulator.server import serve_on
 from adreel.store import Account, SavedDataset, Store
@@ -103,21 +106,22 @@ def demo(session: Session, *, once: bool, advertisers: int, ads: int) -> None:
         config = WorldConfig(session.clock().astimezone(UTC).date(), advertisers=advertisers, ads=ads)
     with _simulator(config) as url:
         settings = replace(
-            Settings.load(session.environ),
+            settings_of(session),
             tiktok_url=f"{url}/open_api/v1.3",
             tiktok_auth_url=f"{url}/portal/auth",
             tiktok_app_id=config.app_id,
-            tiktok_secret=type(Settings.load({}).tiktok_secret)(config.secret),
+            tiktok_secret=Secret(config.secret),
         )
         say(f"Simulated TikTok at {url}, with {advertisers} advertisers of {ads} ads.")
         with Store.open(settings, clock=session.clock) as store:
             have = Opened(session, settings, store)
+            _refuse_own(store)
             _connected(have)
             saved = save(store, Source(DEMO_DATASET, {}), session.clock())
             report = watched(have, saved)
             tell_report(saved, report)
             _summarise(have, saved)
-            _tell_next(have, saved)
+            _tell_next(saved, report, _simulate_words(url, config))
         if not once and sys.stdin.isatty():
             typer.prompt(
                 "The simulator goes on for you to try; Enter ends it", default="", show_default=False, err=True
@@ -198,31 +202,73 @@ async def _allow(page: str) -> None:
         await browser.get(sent.headers["location"])
 
 
+def _demo_account(store: Store) -> Account | None:
+    return next((one for one in store.accounts.list() if one.name == DEMO_ACCOUNT), None)
+
+
+def _refuse_own(store: Store) -> None:
+    """Raises InputError if the demo's names stand for something of the person's own."""
+    account = _demo_account(store)
+    if account is not None and urlsplit(account.base_url).hostname != "127.0.0.1":
+        raise InputError(
+            f"The account {DEMO_ACCOUNT!r} is a real one; rename it first: adreel accounts rename {DEMO_ACCOUNT} NAME"
+        )
+    saved = named(store, str(DEMO_DATASET["name"]))
+    if saved is not None and saved.account_name != DEMO_ACCOUNT:
+        raise InputError(
+            f"The dataset {saved.name!r} of the account {saved.account_name!r} has the name of the demo's; give it "
+            f"another with: adreel datasets edit {saved.slug}"
+        )
+
+
 def _kept(have: Opened, token: str, owner: str) -> Account:
-    known = next((one for one in have.store.accounts.list() if one.name == DEMO_ACCOUNT), None)
+    known = _demo_account(have.store)
     access = app_access(have.settings, token)
     where = {"app_id": access.app_id, "app_secret": access.secret, "base_url": access.base_url, "owner": owner}
     if known is None:
         return have.store.accounts.add(DEMO_ACCOUNT, token=token, **where)
-    if "127.0.0.1" not in known.base_url:
-        raise InputError(
-            f"The account {DEMO_ACCOUNT!r} is a real one; rename it first: adreel accounts rename demo NAME"
-        )
     return have.store.accounts.set_token(known, token, **where)
 
 
 def _summarise(have: Opened, saved: SavedDataset) -> None:
-    with Lake(have.settings.lake_url).connect({saved.slug: saved.table_slug}) as connection:
+    with have.lake().connect({saved.slug: saved.table_slug}) as connection:
         answer = connection.sql(SUMMARY.format(table=saved.slug))
         assert answer is not None
-        print_table(answer.columns, answer.fetchall(), title="The last 30 days, by advertiser")
+        print_table(answer.columns, answer.fetchall(), title="The last 30 days, by advertiser", fit=True)
 
 
-def _tell_next(have: Opened, saved: SavedDataset) -> None:
-    command = Path(sys.argv[0])
-    name = str(command.relative_to(Path.cwd())) if command.is_relative_to(Path.cwd()) else command.name
-    table = Lake(have.settings.lake_url).table_url(saved.table_slug)
-    say(NEXT.format(table=table, adreel=name, slug=saved.slug))
+def _simulate_words(url: str, config: WorldConfig) -> str:
+    """The options that serve the demo's own world, where the account will look for it."""
+    default, port = WorldConfig(config.today), urlsplit(url).port
+    options = {
+        "port": (port, DEMO_PORT),
+        "advertisers": (config.advertisers, default.advertisers),
+        "ads": (config.ads, default.ads),
+    }
+    return "".join(f" --{name} {value}" for name, (value, usual) in options.items() if value != usual)
+
+
+def _tell_next(saved: SavedDataset, report: RunReport, simulate_words: str) -> None:
+    version = report.version or 0
+    say(
+        NEXT.format(
+            table=report.table,
+            adreel=_command(),
+            slug=saved.slug,
+            options=simulate_words,
+            before=version,
+            after=version + 1,
+        )
+    )
+
+
+def _command() -> str:
+    """The program as the person can type it here."""
+    command, here = Path(sys.argv[0]).absolute(), Path.cwd()
+    found = shutil.which(command.name)
+    if found is not None and Path(found).absolute() == command:
+        return command.name
+    return shlex.quote(str(command.relative_to(here) if command.is_relative_to(here) else command))
 
 
 NEXT = """\
@@ -230,4 +276,5 @@ The table lies at {table}
 Three things to try next:
   {adreel} query "select stat_time_day, sum(clicks) from {slug} group by 1 order by 1"
   {adreel} export {slug} -o spend.xlsx
-  {adreel} simulate     (and in another shell: {adreel} run {slug}, then {adreel} diff {slug} 0 1)"""
+  {adreel} simulate{options}
+    and in another shell: {adreel} run {slug} && {adreel} diff {slug} {before} {after}"""

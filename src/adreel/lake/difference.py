@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
-from datetime import date
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -13,15 +14,18 @@ import pyarrow as pa
 
 from adreel.lake.columns import wider_type
 from adreel.lake.engine import engine, quoted, sql
+from adreel.lake.keys import key_faults
 from adreel.lake.place import Place
 from adreel.lake.query import create_view
-from adreel.lake.tables import TableState, open_table
+from adreel.lake.tables import TableState, open_table, read_table
 from adreel.lake.versions import Version, version_note
 
 EXAMPLES = 10
 """Changed rows that are shown."""
 
-MEMORY = "128MB"
+MEMORY = "256MB"
+SLICE_CELLS = 4_000_000
+"""Values of the larger side that are joined at a time; `MEMORY` holds them twice over."""
 
 _HERE = quoted("in this version")
 
@@ -97,8 +101,21 @@ def difference(place: Place, slug: str, before: int, after: int, additive: Itera
         return _Comparison(connection, place, old, new, note, tuple(additive)).made()
 
 
+@dataclass(frozen=True, slots=True)
+class _Slice:
+    """Some of the rows: those of a span of days, or without a day, or any; of these one of several parts by hash."""
+
+    days: tuple[date, date] | None = None
+    dayless: bool = False
+    part: int = 0
+    parts: int = 1
+
+
 class _Comparison:
-    """Two versions in one DuckDB. Files that both have hold no difference, so only the others are compared."""
+    """Two versions in one DuckDB. Files that both have hold no difference, so only the others are compared.
+
+    They are compared a slice at a time: joined in one go they would need memory for all of one side, or fail.
+    """
 
     def __init__(
         self,
@@ -110,23 +127,35 @@ class _Comparison:
         additive: tuple[str, ...],
     ) -> None:
         self._connection = connection
+        self._place = place
         self._old = old
         self._new = new
         shared = {file.path for file in old.files} & {file.path for file in new.files}
-        create_view(connection, "old_rows", place, old, tuple(f for f in old.files if f.path not in shared))
-        create_view(connection, "new_rows", place, new, tuple(f for f in new.files if f.path not in shared))
-        create_view(connection, "same_rows", place, new, tuple(f for f in new.files if f.path in shared))
+        self._old_files = tuple(file for file in old.files if file.path not in shared)
+        self._new_files = tuple(file for file in new.files if file.path not in shared)
+        create_view(connection, "old_rows", place, old, self._old_files)
+        create_view(connection, "new_rows", place, new, self._new_files)
+        create_view(connection, "same_rows", place, new, tuple(file for file in new.files if file.path in shared))
         self._columns = tuple(name for name in new.schema.names if name in old.schema.names)
-        self._day = note.day_column if note and note.day_column in self._columns else None
+        self._day = note.day_column if note and self._has_days(note.day_column) else None
         self._summed = tuple(name for name in additive if name in self._columns and self._can_sum(name))
         key = note.key if note else ()
         self._key = key if key and set(key) <= set(self._columns) and self._names_rows(key) else ()
+        self._slice_rows = max(1_000, SLICE_CELLS // max(1, len(new.schema), len(old.schema)))
+        self._days: dict[date | None, list[int]] = defaultdict(lambda: [0, 0, 0])
+        self._changes: dict[str, int] = defaultdict(int)
+        self._found: list[Example] = []
 
     def made(self) -> Difference:
-        """The difference, from at most six passes over the columns that matter."""
-        days, changes = self._by_key() if self._key else self._by_whole_rows()
+        """The difference."""
+        for part in self._slices():
+            before = sum(map(sum, self._days.values()))
+            self._compare(part)
+            if sum(map(sum, self._days.values())) > before and len(self._changed_examples()) < EXAMPLES:
+                self._found += self._examples(part)
         moved, sums = self._sums()
-        added, gone, changed = (sum(counts[number] for counts in days.values()) for number in range(3))
+        added, gone, changed = (sum(counts[number] for counts in self._days.values()) for number in range(3))
+        plain = [one for one in self._found if not (one.before and one.after)]
         return Difference(
             before=self._old.version,
             after=self._new.version,
@@ -137,65 +166,122 @@ class _Comparison:
             changed=changed,
             keyed=bool(self._key),
             metrics=tuple(
-                MetricDifference(name, changes.get(name, 0), *sums.get(name, (None, None, None)))
+                MetricDifference(name, self._changes[name], *sums.get(name, (None, None, None)))
                 for name in self._columns
                 if name not in self._key
             ),
-            days=tuple(_days(days, moved)) if self._day else (),
+            days=tuple(_days(self._days, moved)) if self._day else (),
             columns_added=tuple(name for name in self._new.schema.names if name not in self._columns),
             columns_gone=tuple(name for name in self._old.schema.names if name not in self._columns),
-            examples=self._examples() if added or gone or changed else (),
+            examples=tuple((self._changed_examples() + plain)[:EXAMPLES]),
         )
+
+    def _has_days(self, name: str | None) -> bool:
+        return name in self._columns and self._old.schema.field(name).type == self._new.schema.field(name).type
+
+    def _names_rows(self, key: tuple[str, ...]) -> bool:
+        for table, files in ((self._old, self._old_files), (self._new, self._new_files)):
+            some = replace(table, files=files)
+            if key_faults(lambda some=some: read_table(self._place, some, key), key):
+                return False
+        return True
+
+    # -- slices
+
+    def _slices(self) -> Iterator[_Slice]:
+        """Slices of about `SLICE_CELLS` values of the larger side; days in order, so that few row groups are read."""
+        if self._key and self._day not in self._key:
+            rows = max(sum(file.rows for file in files) for files in (self._old_files, self._new_files))
+            yield from self._split(_Slice(), rows)
+            return
+        counts = self._day_counts()
+        if None in counts:
+            yield from self._split(_Slice(dayless=True), counts.pop(None))
+        gathered: list[date] = []
+        for day in sorted(day for day in counts if day):
+            if gathered and sum(counts[one] for one in gathered) + counts[day] > self._slice_rows:
+                yield from self._split(_Slice((gathered[0], gathered[-1])), sum(counts[one] for one in gathered))
+                gathered = []
+            gathered.append(day)
+        if gathered:
+            yield from self._split(_Slice((gathered[0], gathered[-1])), sum(counts[one] for one in gathered))
+
+    def _split(self, whole: _Slice, rows: int) -> Iterator[_Slice]:
+        parts = max(1, -(-rows // self._slice_rows))
+        return (replace(whole, part=part, parts=parts) for part in range(parts))
+
+    def _day_counts(self) -> dict[date | None, int]:
+        """The rows of each day, of the version that has more."""
+        counts: dict[date | None, int] = {}
+        for view in ("old_rows", "new_rows"):
+            for day, rows in self._rows(
+                sql("SELECT", self._day_of("v"), f"AS day, count(*) FROM {view} v GROUP BY day")
+            ):
+                counts[day] = max(rows, counts.get(day, 0))
+        return counts
+
+    def _where(self, part: _Slice, side: str) -> str:
+        found = ["TRUE"]
+        if self._day and part.dayless:
+            found.append(f"{side}.{quoted(self._day)} IS NULL")
+        if self._day and part.days:
+            column, (first, last) = f"{side}.{quoted(self._day)}", part.days
+            found.append(f"{column} >= '{first}' AND {column} < '{last + timedelta(days=1)}'")
+        if part.parts > 1:
+            names = self._key or self._columns
+            found.append(f"hash({', '.join(self._value(side, name) for name in names)}) % {part.parts} = {part.part}")
+        return " AND ".join(found)
 
     # -- rows
 
-    def _by_key(self) -> tuple[dict[date | None, tuple[int, int, int]], dict[str, int]]:
-        """Rows added, gone and changed by day, and how many values of each column changed."""
-        valued = [name for name in self._columns if name not in self._key]
+    def _compare(self, part: _Slice) -> None:
+        """Counts the rows of a slice that were added, are gone or changed, by day, and the values that changed."""
+        for day, added, gone, changed, *values in self._by_key(part) if self._key else self._by_whole_rows(part):
+            counts = self._days[day]
+            for number, count in enumerate((added, gone, changed)):
+                counts[number] += int(count)
+            for name, count in zip(self._valued, values, strict=False):
+                self._changes[name] += count
+
+    @property
+    def _valued(self) -> list[str]:
+        return [name for name in self._columns if name not in self._key]
+
+    def _by_key(self, part: _Slice) -> list[tuple[Any, ...]]:
         counts = [
             f"count(*) FILTER (o.{_HERE} IS NULL)",
             f"count(*) FILTER (n.{_HERE} IS NULL)",
-            f"count(*) FILTER ({self._changed(valued)})",
-            *(f"count(*) FILTER ({self._changed([name])})" for name in valued),
+            f"count(*) FILTER ({self._changed(self._valued)})",
+            *(f"count(*) FILTER ({self._changed([name])})" for name in self._valued),
         ]
-        day = f"coalesce({self._day_of('n')}, {self._day_of('o')})"
-        rows = self._rows(sql("SELECT", ", ".join([f"{day} AS day", *counts]), self._joined(), "GROUP BY ALL"))
-        changes = {name: sum(int(row[4 + number]) for row in rows) for number, name in enumerate(valued)}
-        return {row[0]: (row[1], row[2], row[3]) for row in rows}, changes
+        day = f"coalesce({self._day_of('n')}, {self._day_of('o')}) AS day"
+        return self._rows(sql("SELECT", ", ".join([day, *counts]), self._joined(part), "GROUP BY ALL"))
 
-    def _by_whole_rows(self) -> tuple[dict[date | None, tuple[int, int, int]], dict[str, int]]:
-        """Rows added and gone by day, for rows that no key names: equal rows cancel out, told by a hash."""
+    def _by_whole_rows(self, part: _Slice) -> list[tuple[Any, ...]]:
+        """Rows that no key names: equal rows of both versions cancel out, told by a hash."""
         sides = " UNION ALL ".join(
             sql(
                 "SELECT",
-                f"{self._day_of(side)} AS day,",
-                self._hash(side),
-                "AS hash,",
-                sign,
-                f"AS sign FROM {view} {side}",
+                f"{self._day_of(side)} AS day, {self._hash(side)} AS hash, {sign} AS sign FROM {view} {side} WHERE",
+                self._where(part, side),
             )
-            for side, sign, view in (("o", "-1", "old_rows"), ("n", "1", "new_rows"))
+            for side, sign, view in (("o", -1, "old_rows"), ("n", 1, "new_rows"))
         )
         query = sql("SELECT day, hash, sum(sign) AS times FROM (", sides, ") GROUP BY ALL HAVING times <> 0")
-        self._connection.execute(sql("CREATE TEMP TABLE moved_rows AS", query))
-        rows = self._rows(
-            "SELECT day, coalesce(sum(times) FILTER (times > 0), 0), -coalesce(sum(times) FILTER (times < 0), 0) "
+        self._connection.execute(sql("CREATE OR REPLACE TEMP TABLE moved_rows AS", query))
+        return self._rows(
+            "SELECT day, coalesce(sum(times) FILTER (times > 0), 0), -coalesce(sum(times) FILTER (times < 0), 0), 0 "
             "FROM moved_rows GROUP BY day"
         )
-        return {row[0]: (int(row[1]), int(row[2]), 0) for row in rows}, {}
 
-    def _names_rows(self, key: tuple[str, ...]) -> bool:
-        names = ", ".join(map(quoted, key))
-        return all(
-            self._rows(sql("SELECT", f"count(*) = count(DISTINCT hash({names})) FROM {view}"))[0][0]
-            for view in ("old_rows", "new_rows")
-        )
-
-    def _joined(self) -> str:
+    def _joined(self, part: _Slice) -> str:
         on = " AND ".join(
             f"{self._value('o', name)} IS NOT DISTINCT FROM {self._value('n', name)}" for name in self._key
         )
-        sides = (sql("(SELECT *, TRUE AS", _HERE, f"FROM {view})") for view in ("old_rows", "new_rows"))
+        sides = (
+            sql("(SELECT *, TRUE AS", _HERE, f"FROM {view} v WHERE {self._where(part, 'v')})")
+            for view in ("old_rows", "new_rows")
+        )
         return "FROM {} o FULL JOIN {} n ON {}".format(*sides, on)
 
     def _changed(self, names: list[str]) -> str:
@@ -246,38 +332,48 @@ class _Comparison:
 
     # -- examples
 
-    def _examples(self) -> tuple[Example, ...]:
-        if self._key:
-            return self._examples_by_key()
-        found = []
-        for view, side, sign in (("old_rows", "o", "<"), ("new_rows", "n", ">")):
-            hashes = sql("SELECT hash FROM moved_rows WHERE times", sign, "0 ORDER BY hash LIMIT", str(EXAMPLES))
-            query = sql("SELECT * FROM", f"{view} {side} WHERE", self._hash(side), f"IN ({hashes}) LIMIT {EXAMPLES}")
-            rows = self._connection.execute(query).to_arrow_table().to_pylist()
-            found += [Example(row, None) if side == "o" else Example(None, row) for row in rows]
-        return tuple(found[:EXAMPLES])
+    def _changed_examples(self) -> list[Example]:
+        return [one for one in self._found if one.before and one.after]
 
-    def _examples_by_key(self) -> tuple[Example, ...]:
-        """Rows that changed before rows that came or went, in the order of the key."""
-        valued = [name for name in self._columns if name not in self._key]
-        chosen = f"WHERE o.{_HERE} IS NULL OR n.{_HERE} IS NULL OR ({self._changed(valued)})"
-        order = ", ".join(f"coalesce({self._value('n', name)}, {self._value('o', name)})" for name in self._key)
-        both = f"(o.{_HERE} AND n.{_HERE}) IS NOT TRUE"
-        old, new = _packed("o", self._old.schema.names), _packed("n", self._new.schema.names)
-        packed = f"o.{_HERE} AS was, n.{_HERE} AS stays, {old} AS old, {new} AS new"
-        query = sql("SELECT", packed, self._joined(), chosen, f"ORDER BY {both}, {order} LIMIT {EXAMPLES}")
+    def _examples(self, part: _Slice) -> list[Example]:
+        """Rows of a slice that changed before rows that came or went, in the order of the key."""
+        if not self._key:
+            return self._moved_rows("old_rows", "o", "<") + self._moved_rows("new_rows", "n", ">")
+        keys = ", ".join(
+            f"coalesce({self._value('n', name)}, {self._value('o', name)}) AS {quoted(name)}" for name in self._key
+        )
+        chosen = f"WHERE o.{_HERE} IS NULL OR n.{_HERE} IS NULL OR ({self._changed(self._valued)})"
+        order = f"ORDER BY (o.{_HERE} AND n.{_HERE}) IS NOT TRUE, {', '.join(map(quoted, self._key))} LIMIT {EXAMPLES}"
+        query = sql("SELECT", keys, self._joined(part), chosen, order)
+        self._connection.execute(sql("CREATE OR REPLACE TEMP TABLE shown AS", query))
+        old, new = self._shown("old_rows", part), self._shown("new_rows", part)
+        return [Example(old.get(row), new.get(row)) for row in dict.fromkeys([*old, *new])]
+
+    def _shown(self, view: str, part: _Slice) -> dict[tuple[Any, ...], Mapping[str, Any]]:
+        """The rows of a slice with the keys that are to be shown, by key. Read by themselves, as wide rows are
+        expensive to join.
+        """
+        keys = ", ".join(self._value("v", name) for name in self._key)
+        shown = sql("SELECT", f"hash({', '.join(map(quoted, self._key))}) FROM shown")
+        query = sql("SELECT * FROM", f"{view} v WHERE", self._where(part, "v"), f"AND hash({keys}) IN ({shown})")
+        rows = self._connection.execute(sql(query, "ORDER BY", keys)).to_arrow_table().to_pylist()
+        return {tuple(row[name] for name in self._key): row for row in rows}
+
+    def _moved_rows(self, view: str, side: str, sign: str) -> list[Example]:
+        hashes = sql("SELECT hash FROM moved_rows WHERE times", sign, "0 ORDER BY hash LIMIT", str(EXAMPLES))
+        query = sql("SELECT * FROM", f"{view} {side} WHERE", self._hash(side), f"IN ({hashes}) LIMIT {EXAMPLES}")
         rows = self._connection.execute(query).to_arrow_table().to_pylist()
-        return tuple(Example(row["old"] if row["was"] else None, row["new"] if row["stays"] else None) for row in rows)
+        return [Example(row, None) if side == "o" else Example(None, row) for row in rows]
 
     def _rows(self, query: str) -> list[tuple[Any, ...]]:
         return self._connection.execute(query).fetchall()
 
 
 def _days(
-    counts: Mapping[date | None, tuple[int, int, int]], moved: Mapping[date | None, Mapping[str, Number]]
+    counts: Mapping[date | None, list[int]], moved: Mapping[date | None, Mapping[str, Number]]
 ) -> Iterable[DayDifference]:
     for day in sorted(counts.keys() | moved.keys(), key=lambda day: day or date.min):
-        added, gone, changed = counts.get(day, (0, 0, 0))
+        added, gone, changed = counts.get(day, [0, 0, 0])
         steps = moved.get(day, {})
         if added or gone or changed or steps:
             yield DayDifference(day, added, gone, changed, dict(steps))
@@ -287,11 +383,6 @@ def _total(number: int, *parts: Mapping[date | None, tuple[Any, ...]]) -> Any:
     """A sum over all days of several parts of a version; None if there is no value at all."""
     known = [row[number] for part in parts for row in part.values() if row[number] is not None]
     return sum(known) if known else None
-
-
-def _packed(side: str, names: Iterable[str]) -> str:
-    fields = ", ".join(f"{quoted(name)} := {side}.{quoted(name)}" for name in names)
-    return f"struct_pack({fields})"
 
 
 def _sql_type(kind: Any | None) -> str:

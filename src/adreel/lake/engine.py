@@ -11,18 +11,12 @@ import duckdb
 
 from adreel.errors import StorageError
 
-WORK_MEMORY = "64MB"
-"""What DuckDB holds when it checks and joins keys or compares versions; more goes to its folder on disk."""
-
-QUERY_MEMORY = "256MB"
-"""What a person's query may hold."""
-
 THREADS = 2
-"""More threads need more memory at once; a commit reads one column set at a time anyway."""
+"""Each thread needs memory of its own."""
 
 
 @contextmanager
-def engine(memory: str = WORK_MEMORY, threads: int = THREADS) -> Iterator[duckdb.DuckDBPyConnection]:
+def engine(memory: str, threads: int = THREADS) -> Iterator[duckdb.DuckDBPyConnection]:
     """An empty DuckDB while the block runs. Its faults of memory and disk become StorageError."""
     with TemporaryDirectory(prefix="adreel-") as folder:
         connection = start(folder, memory, threads)

@@ -99,8 +99,9 @@ class FileWriter:
     def discard(self) -> None:
         """Removes all files that were made; for when nothing was committed."""
         if self._writer is not None:
-            # A disk that is full refuses the rest of the file too, which is to be removed anyway.
-            with suppress(OSError):
+            # A disk that is full refuses the rest of the file too, which is to be removed anyway; a writer that could
+            # not be closed before has no metadata now, which is a RuntimeError.
+            with suppress(OSError, RuntimeError):
                 self._writer.close()
             with suppress(OSError):
                 self._stream.close()

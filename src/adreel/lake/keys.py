@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from adreel.errors import InputError
-from adreel.lake.engine import engine, quoted, sql
+from adreel.lake.hashes import Words, key_hashes
 
-Source = Callable[[], Any]
-"""Gives a pyarrow RecordBatchReader or Dataset over the same rows each time that it is called."""
+Source = Any
+"""A pyarrow Table, Dataset or RecordBatchReader, or a callable that gives one of them."""
 
-SMALL = 20_000
-"""Rows of a table in memory that Python counts sooner than DuckDB starts (30 ms)."""
+EXAMINED = 1_000
+"""Keys that look repeated and are looked at one by one."""
+
+_AT_ONCE = 32_768
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,86 +39,133 @@ class KeyFaults:
         return bool(self.nulls or self.repeated)
 
 
-NO_FAULTS = KeyFaults(0, 0, ())
+def key_faults(source: Source, key: tuple[str, ...], examples: int = 5) -> KeyFaults:
+    """The rows of `source` that `key` does not name: null in a key column, or a key that another row has.
 
-
-def key_faults(source: Any, key: tuple[str, ...], examples: int = 5) -> KeyFaults:
-    """The rows of `source` that `key` does not name: null in a key column, or a key that came before.
-
-    `source` is a pyarrow Table, RecordBatchReader or Dataset, or a callable that gives one of the latter two anew each
-    time; of a callable and a Dataset first only hashes are kept, which takes less memory. Raises InputError if a key
-    column is not there.
+    Takes eight bytes of memory a row, and those of the key columns of a bare reader, which cannot be read twice.
+    Raises InputError if a key column is not there or is of a type without equality.
     """
-    again: Source = source if callable(source) else lambda: source
-    once = isinstance(source, pa.RecordBatchReader)
-    first = again()
-    missing = [name for name in key if name not in first.schema.names]
-    if missing or not key:
-        raise InputError(f"The key ({', '.join(key) or 'none'}) is not in the rows; they lack: {', '.join(missing)}.")
-    if isinstance(first, pa.Table) and first.num_rows <= SMALL:
-        return _counted(first, key, examples)
-    with engine() as connection:
-        if not once and not _suspicious(connection, first, key):
-            return NO_FAULTS
-        return _examined(connection, first if once else again(), key, examples)
-
-
-def matches(
-    incoming: Source, table: Source, key: tuple[str, ...]
-) -> Iterator[tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], np.ndarray[Any, Any]]]:
-    """Which rows of `table` have the key of a row of `incoming`.
-
-    Both give a RecordBatchReader with the key columns and "row", an integer; `table` also "file". Yields the files and
-    rows of the table with the rows of `incoming` that they match, as arrays of equal length.
-    """
-    on = " AND ".join(f"t.{quoted(name)} = i.{quoted(name)}" for name in key)
-    with engine() as connection:
-        connection.register("incoming", incoming())
-        connection.register("existing", table())
-        found = connection.execute(sql("SELECT t.file, t.row, i.row FROM existing t JOIN incoming i ON", on))
-        for batch in found.to_arrow_reader(100_000):
-            file, row, new = (column.to_numpy(zero_copy_only=False) for column in batch.columns)
-            yield file, row, new
-
-
-def _counted(table: Any, key: tuple[str, ...], examples: int) -> KeyFaults:
-    rows = list(zip(*(table.column(name).to_pylist() for name in key), strict=True))
-    if len(set(rows)) == len(rows) and not any(table.column(name).null_count for name in key):
-        return NO_FAULTS
-    counts: dict[tuple[Any, ...], int] = {}
-    for row in rows:
-        counts[row] = counts.get(row, 0) + 1
-    nulls = sum(None in row for row in rows)
-    wrong = [(row, count) for row, count in counts.items() if count > 1 or None in row]
-    repeated = sum(count > 1 and None not in row for row, count in wrong)
+    again = _again(source, key)
+    nulls, suspects = _suspects(again(), key)
+    if not nulls and not len(suspects):
+        return KeyFaults(0, 0, ())
+    counts = _counted(again(), key, suspects[:EXAMINED], examples)
+    repeated = [(row, count) for row, count in counts.items() if count > 1 and None not in row]
+    alone = min(len(suspects), EXAMINED) - len(repeated)
+    wrong = [*repeated, *((row, count) for row, count in counts.items() if None in row)]
     shown = tuple({**dict(zip(key, row, strict=True)), "rows": count} for row, count in wrong[:examples])
-    return KeyFaults(nulls, repeated, shown)
+    return KeyFaults(nulls, len(suspects) - max(0, alone), shown)
 
 
-def _suspicious(connection: duckdb.DuckDBPyConnection, rows: Any, key: tuple[str, ...]) -> bool:
-    """Whether there may be a fault: judged by hashes of keys, which take a fifth of the keys' memory."""
-    names = ", ".join(map(quoted, key))
-    nulls = " OR ".join(f"{quoted(name)} IS NULL" for name in key)
-    connection.register("rows", rows)
-    counts = f"count(*), count(DISTINCT hash({names})), count(*) FILTER ({nulls})"
-    found = connection.execute(sql("SELECT", counts, "FROM rows")).fetchall()
-    connection.unregister("rows")
-    total, different, faulty = found[0]
-    return bool(faulty or different < total)
+class KeyIndex:
+    """The rows that have a key, found by it; takes 24 bytes of memory a row."""
+
+    def __init__(self, batches: Iterable[Any], key: tuple[str, ...]) -> None:
+        """Reads the batches once."""
+        self._key = key
+        one, other = bytearray(), bytearray()
+        nulls = False
+        for batch in batches:
+            nulls = nulls or bool(_null_rows(batch, key).any())
+            first, second = key_hashes(batch, key)
+            one += first.tobytes()
+            other += second.tobytes()
+        hashes = np.frombuffer(one, np.uint64)
+        self._order = np.argsort(hashes)
+        self._first = hashes[self._order]
+        self._second = np.frombuffer(other, np.uint64)[self._order]
+        self.suspect = nulls or bool((self._first[1:] == self._first[:-1]).any())
+        """Whether the keys may not name the rows: there are nulls, or two first hashes are equal."""
+
+    def __len__(self) -> int:
+        """Indexed rows."""
+        return len(self._first)
+
+    def find(self, batch: Any) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+        """The rows of `batch` whose key is in the index, and the indexed rows that have it. Nulls are never equal."""
+        none = np.zeros(0, np.int64)
+        if not len(self) or not batch.num_rows:
+            return none, none
+        first, second = key_hashes(batch, self._key)
+        at = np.searchsorted(self._first, first)
+        rows = np.flatnonzero(~_null_rows(batch, self._key))
+        found, indexed = [none], [none]
+        # Two keys with one first hash stand side by side; a third is beyond all likelihood.
+        for step in (0, 1):
+            place = np.minimum(at[rows] + step, len(self) - 1)
+            hit = (self._first[place] == first[rows]) & (self._second[place] == second[rows])
+            found.append(rows[hit])
+            indexed.append(self._order[place[hit]])
+            rows = rows[~hit]
+        return np.concatenate(found), np.concatenate(indexed)
 
 
-def _examined(connection: duckdb.DuckDBPyConnection, rows: Any, key: tuple[str, ...], examples: int) -> KeyFaults:
-    names = ", ".join(map(quoted, key))
-    nulls = " OR ".join(f"{quoted(name)} IS NULL" for name in key)
-    connection.register("rows", rows)
-    found = sql("SELECT", names, ", count(*) AS times, (", nulls, ") AS empty FROM rows GROUP BY", names)
-    connection.execute(sql("CREATE TEMP TABLE faults AS", found, "HAVING times > 1 OR empty"))
-    counted = connection.execute(
-        "SELECT coalesce(sum(times) FILTER (empty), 0), count(*) FILTER (NOT empty) FROM faults"
-    ).fetchall()
-    shown = connection.execute(sql("SELECT", names, ", times FROM faults ORDER BY ALL LIMIT", str(examples))).fetchall()
-    return KeyFaults(
-        int(counted[0][0]),
-        int(counted[0][1]),
-        tuple({**dict(zip(key, row, strict=False)), "rows": row[-1]} for row in shown),
-    )
+def _again(source: Source, key: tuple[str, ...]) -> Callable[[], Iterator[Any]]:
+    """Gives the key columns of the rows anew each time."""
+    if isinstance(source, pa.RecordBatchReader):
+        _refuse_missing(source.schema.names, key)
+        source = pa.Table.from_batches([batch.select(key) for batch in source], _selected(source.schema, key))
+    return lambda: _batches(source() if callable(source) else source, key)
+
+
+def _batches(rows: Any, key: tuple[str, ...]) -> Iterator[Any]:
+    _refuse_missing(rows.schema.names, key)
+    if isinstance(rows, pa.Table):
+        every = rows.select(key).to_batches()
+    else:
+        every = rows if isinstance(rows, pa.RecordBatchReader) else rows.to_batches(columns=list(key))
+    for batch in every:
+        for start in range(0, batch.num_rows, _AT_ONCE):
+            yield batch.slice(start, _AT_ONCE)
+
+
+def _selected(schema: Any, key: tuple[str, ...]) -> Any:
+    return pa.schema([schema.field(name) for name in key])
+
+
+def _refuse_missing(names: list[str], key: tuple[str, ...]) -> None:
+    missing = [name for name in key if name not in names]
+    if missing or not key:
+        raise InputError(f"The key ({', '.join(key)}) cannot name rows without the columns {', '.join(missing)}.")
+
+
+def _null_rows(batch: Any, key: tuple[str, ...]) -> np.ndarray[Any, Any]:
+    """For each row whether it has a null in its key."""
+    found = np.zeros(batch.num_rows, bool)
+    for name in key:
+        if batch.column(name).null_count:
+            found |= pc.is_null(batch.column(name)).to_numpy(zero_copy_only=False)
+    return found
+
+
+def _suspects(batches: Iterable[Any], key: tuple[str, ...]) -> tuple[int, Words]:
+    """The number of rows with a null in the key, and the first hashes that several other rows have."""
+    nulls = 0
+    gathered = bytearray()
+    for batch in batches:
+        empty = _null_rows(batch, key)
+        nulls += int(empty.sum())
+        (first,) = key_hashes(batch, key, 1)
+        gathered += first[~empty].tobytes() if empty.any() else first.tobytes()
+    hashes = np.frombuffer(gathered, np.uint64)
+    hashes.sort()
+    return nulls, np.unique(hashes[1:][hashes[1:] == hashes[:-1]])
+
+
+def _counted(
+    batches: Iterable[Any], key: tuple[str, ...], suspects: Words, examples: int
+) -> dict[tuple[Any, ...], int]:
+    """How many rows have each key that is suspect, and each of some keys with a null."""
+    counts: dict[tuple[Any, ...], int] = {}
+    empty_keys = 0
+    for batch in batches:
+        empty = _null_rows(batch, key)
+        (first,) = key_hashes(batch, key, 1)
+        chosen = batch.select(key).filter(pa.array(empty | np.isin(first, suspects)))
+        for row in zip(*(column.to_pylist() for column in chosen.columns), strict=True):
+            if None in row and row not in counts:
+                if empty_keys >= examples:
+                    continue
+                empty_keys += 1
+            counts[row] = counts.get(row, 0) + 1
+    return counts

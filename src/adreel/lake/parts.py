@@ -70,15 +70,18 @@ def read_part_info(place: Place, run_id: str, name: str) -> PartInfo:
     return PartInfo(name, int(noted[_ROWS]), json.loads(noted[_FACTS]))
 
 
-def read_parts(place: Place, run_id: str, prefix: str, schema: Any | None) -> Any:
+def read_parts(place: Place, run_id: str, prefix: str, schema: Any | None, columns: tuple[str, ...] | None) -> Any:
     """The rows of the parts as a RecordBatchReader that holds one part at a time, in the order of the names.
 
-    Every batch has `schema`: columns that a part lacks are null. Without one the first part's schema is taken.
+    Every batch has `schema`: columns that a part lacks are null. Without one the first part's schema is taken. With
+    `columns` only these are unpacked.
     """
     names = list_parts(place, run_id, prefix)
     if schema is None:
         schema = _first_schema(place, run_id, names)
-    return pa.RecordBatchReader.from_batches(schema, _batches(place, run_id, names, schema))
+    if columns is not None:
+        schema = pa.schema([schema.field(name) for name in columns])
+    return pa.RecordBatchReader.from_batches(schema, _batches(place, run_id, names, schema, columns))
 
 
 def parts_dataset(place: Place, run_id: str, prefix: str, schema: Any | None) -> Any:
@@ -115,6 +118,8 @@ def read_note(place: Place, run_id: str, name: str) -> Any | None:
             return json.loads(place.read(_path(run_id, name) + _NOTE).to_pybytes())
         except FileNotFoundError:
             return None
+        except ValueError as error:
+            raise place.fault(error, f"note {name} of run {run_id}") from None
 
 
 def list_runs(place: Place) -> tuple[str, ...]:
@@ -136,18 +141,25 @@ def _path(run_id: str, name: str) -> str:
 def _first_schema(place: Place, run_id: str, names: tuple[str, ...]) -> Any:
     if not names:
         raise NotFoundError(f"Run {run_id} has no parts in {place.url}; run the dataset again.")
-    return next(_part_batches(place, run_id, names[0])).schema.remove_metadata()
+    return next(_part_batches(place, run_id, names[0], None)).schema.remove_metadata()
 
 
-def _batches(place: Place, run_id: str, names: tuple[str, ...], schema: Any) -> Iterator[Any]:
+def _batches(
+    place: Place, run_id: str, names: tuple[str, ...], schema: Any, columns: tuple[str, ...] | None
+) -> Iterator[Any]:
     for name in names:
-        for batch in _part_batches(place, run_id, name):
+        for batch in _part_batches(place, run_id, name, columns):
             yield conform(batch, schema)
 
 
-def _part_batches(place: Place, run_id: str, name: str) -> Iterator[Any]:
+def _part_batches(place: Place, run_id: str, name: str, columns: tuple[str, ...] | None) -> Iterator[Any]:
     """A part's batches; the file is read whole, which for pages is quicker than to map it."""
     with place.guard(f"part {name} of run {run_id}"):
-        reader = pa.ipc.open_file(place.read(_path(run_id, name) + _PART), options=_PLAIN)
+        data = place.read(_path(run_id, name) + _PART)
+        reader = pa.ipc.open_file(data, options=_PLAIN)
+        if columns is not None:
+            fields = [number for number, field in enumerate(reader.schema) if field.name in columns]
+            chosen = pa.ipc.IpcReadOptions(use_threads=False, included_fields=fields)
+            reader = pa.ipc.open_file(data, options=chosen)
         batches = [reader.get_batch(number) for number in range(reader.num_record_batches)]
     yield from batches or [pa.RecordBatch.from_pylist([], reader.schema)]

@@ -6,11 +6,10 @@ import errno
 import os
 import re
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
@@ -38,11 +37,10 @@ _SCHEMES = frozenset({"s3", "s3a", "gs", *_AZURE})
 class Place:
     """The root of a lake. `files` holds everything under it, whichever kind of store it is."""
 
-    def __init__(self, url: str, environ: Mapping[str, str]) -> None:
+    def __init__(self, url: str) -> None:
         """Raises InputError if `url` is no folder, file://, s3://, gs:// or az:// address; touches no disk."""
         self.folder = _folder(url)
         self.url = str(self.folder) if self.folder else url.rstrip("/")
-        self._environ = environ
         self._files: Any = None
         if self.folder is not None and "%" in self.url:
             raise InputError(f"{self.url} has a % in its name, which Delta Lake takes for a code; choose another.")
@@ -56,7 +54,7 @@ class Place:
             if self.folder is not None:
                 store, root = pa_fs.LocalFileSystem(), str(self.folder)
             else:
-                store, root = _object_store(self.url, self._environ)
+                store, root = _object_store(self.url)
             self._files = pa_fs.SubTreeFileSystem(root, store)
         return self._files
 
@@ -75,7 +73,7 @@ class Place:
             "max_retries": str(ATTEMPTS - 1),
             "retry_timeout": f"{REQUEST_SECONDS}s",
         }
-        endpoint = _s3_endpoint(self._environ)
+        endpoint = _s3_endpoint()
         if endpoint and urlsplit(self.url).scheme in ("s3", "s3a"):
             options |= {"aws_endpoint": endpoint, "aws_allow_http": str(endpoint.startswith("http:")).lower()}
         return options
@@ -174,12 +172,16 @@ def _folder(url: str) -> Path | None:
     return Path(url2pathname(parts.path)) if parts.scheme == "file" else None
 
 
-def _s3_endpoint(environ: Mapping[str, str]) -> str | None:
-    names = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
-    return next((environ[name].rstrip("/") for name in names if environ.get(name)), None)
+def _given(*names: str) -> str | None:
+    """The first of some environment variables that is set."""
+    return next((os.environ[name] for name in names if os.environ.get(name)), None)
 
 
-def _object_store(url: str, environ: Mapping[str, str]) -> tuple[Any, str]:
+def _s3_endpoint() -> str | None:
+    return (_given("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT") or "").rstrip("/") or None
+
+
+def _object_store(url: str) -> tuple[Any, str]:
     """Pyarrow's file system for an object store and the root in it.
 
     Not deltalake's own: its writer does not take pyarrow's buffers, and it holds the interpreter while it waits.
@@ -189,13 +191,13 @@ def _object_store(url: str, environ: Mapping[str, str]) -> tuple[Any, str]:
         limit = timedelta(seconds=REQUEST_SECONDS)
         return pa_fs.GcsFileSystem(retry_time_limit=limit), parts.netloc + parts.path
     if parts.scheme in _AZURE:
-        return _azure(parts.netloc, environ), parts.netloc.partition("@")[0] + parts.path
-    endpoint = _s3_endpoint(environ)
+        return _azure(parts.netloc), parts.netloc.partition("@")[0] + parts.path
+    endpoint = _s3_endpoint()
     address = urlsplit(endpoint) if endpoint else None
     store = pa_fs.S3FileSystem(
         endpoint_override=address.netloc + address.path if address else None,
         scheme=address.scheme if address else "https",
-        region=environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION"),
+        region=_given("AWS_REGION", "AWS_DEFAULT_REGION") or ("us-east-1" if endpoint else None),
         connect_timeout=CONNECT_SECONDS,
         request_timeout=REQUEST_SECONDS,
         retry_strategy=pa_fs.AwsStandardS3RetryStrategy(max_attempts=ATTEMPTS),
@@ -204,20 +206,17 @@ def _object_store(url: str, environ: Mapping[str, str]) -> tuple[Any, str]:
     return store, parts.netloc + parts.path
 
 
-def _azure(netloc: str, environ: Mapping[str, str]) -> Any:
+def _azure(netloc: str) -> Any:
     """Azure's file system: the account stands in abfss://container@account.… or in the environment."""
-    account = netloc.partition("@")[2].partition(".")[0] or environ.get("AZURE_STORAGE_ACCOUNT_NAME", "")
-    names = MappingProxyType(
-        {
-            "account_key": ("AZURE_STORAGE_ACCOUNT_KEY", "AZURE_STORAGE_ACCESS_KEY"),
-            "sas_token": ("AZURE_STORAGE_SAS_TOKEN", "AZURE_STORAGE_SAS_KEY"),
-            "tenant_id": ("AZURE_STORAGE_TENANT_ID", "AZURE_TENANT_ID"),
-            "client_id": ("AZURE_STORAGE_CLIENT_ID", "AZURE_CLIENT_ID"),
-            "client_secret": ("AZURE_STORAGE_CLIENT_SECRET", "AZURE_CLIENT_SECRET"),
-        }
-    )
-    given = {key: next((environ[name] for name in every if environ.get(name)), None) for key, every in names.items()}
-    return pa_fs.AzureFileSystem(account, **{key: value for key, value in given.items() if value})
+    account = netloc.partition("@")[2].partition(".")[0] or _given("AZURE_STORAGE_ACCOUNT_NAME") or ""
+    credentials = {
+        "account_key": _given("AZURE_STORAGE_ACCOUNT_KEY", "AZURE_STORAGE_ACCESS_KEY"),
+        "sas_token": _given("AZURE_STORAGE_SAS_TOKEN", "AZURE_STORAGE_SAS_KEY"),
+        "tenant_id": _given("AZURE_STORAGE_TENANT_ID", "AZURE_TENANT_ID"),
+        "client_id": _given("AZURE_STORAGE_CLIENT_ID", "AZURE_CLIENT_ID"),
+        "client_secret": _given("AZURE_STORAGE_CLIENT_SECRET", "AZURE_CLIENT_SECRET"),
+    }
+    return pa_fs.AzureFileSystem(account, **{name: value for name, value in credentials.items() if value})
 
 
 def _reason(error: Exception) -> tuple[str, int | None]:

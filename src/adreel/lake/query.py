@@ -10,10 +10,13 @@ from typing import Self
 import duckdb
 
 from adreel.errors import InputError
-from adreel.lake.engine import QUERY_MEMORY, literal, quoted, sql, start
+from adreel.lake.engine import literal, quoted, sql, start
 from adreel.lake.files import DataFile
 from adreel.lake.place import Place
 from adreel.lake.tables import TableState, dataset_of, open_table
+
+MEMORY = "256MB"
+"""What a person's query may hold; more goes to disk."""
 
 THREADS = 4
 
@@ -43,7 +46,7 @@ class Connection:
         """`tables` says which table each view shows. Raises NotFoundError for a table that does not exist."""
         opened = {view: open_table(place, slug) for view, slug in tables.items()}
         self._folder = TemporaryDirectory(prefix="adreel-")
-        self._connection = start(self._folder.name, QUERY_MEMORY, THREADS)
+        self._connection = start(self._folder.name, MEMORY, THREADS)
         try:
             for view, table in opened.items():
                 create_view(self._connection, view, place, table)

@@ -113,6 +113,7 @@ class Api:
 
     async def _answer(self, request: Request) -> Body:
         simulator = self._simulator
+        simulator.catch_up()
         name = request.url.path.removeprefix(BASE)
         at = simulator.monotonic()
         known = ENDPOINTS.get(name)
@@ -123,11 +124,20 @@ class Api:
             return Body(b"405 method not allowed", 405, ((b"content-type", b"text/plain"),))
         content = await request.body()
         params, refusal = _read_params(request, content)
+        refusal = self._limit() or refusal
         trouble = self._trouble(name, params)
         await self._wait(trouble)
         code, body = self._serve(request, name, known[1], params, refusal, trouble)
         self._note(request, name, params, code, at)
         return _break(body, trouble)
+
+    def _limit(self) -> ApiError | None:
+        """Whether a request that comes now is one too many."""
+        try:
+            self._simulator.throttle.take(self._simulator.monotonic())
+        except ApiError as error:
+            return error
+        return None
 
     def _unknown(self, request: Request, name: str, at: float) -> Body:
         if name in KNOWN_ELSEWHERE:
@@ -158,11 +168,10 @@ class Api:
     ) -> tuple[int, Body]:
         simulator = self._simulator
         try:
-            simulator.throttle.take(simulator.monotonic())
-            if trouble is not None and trouble.kind == "code":
-                raise ApiError(trouble.code, trouble.message)
             if refusal is not None:
                 raise refusal
+            if trouble is not None and trouble.kind == "code":
+                raise ApiError(trouble.code, trouble.message)
             token = request.headers.get("access-token", "")
             reply = endpoint(Call(simulator, name, params, token, str(request.base_url)))
         except ApiError as error:
@@ -190,20 +199,27 @@ def _read_params(request: Request, content: bytes) -> tuple[Params, ApiError | N
 
 
 def _accept(simulator: Simulator, reply: Reply, trouble: Trouble | None) -> Body:
+    request_id = simulator.request_id()
     if reply.raw is not None:
-        return Body(reply.raw, headers=reply.headers)
+        return Body(reply.raw, headers=(*reply.headers, _log_id(request_id)))
     data = reply.data
     if trouble is not None and trouble.kind in {"drop", "repeat", "total"}:
         data = spoil(data, trouble)
-    head = f'{{"code":0,"message":"OK","request_id":"{simulator.request_id()}",'.encode()
+    head = f'{{"code":0,"message":"OK","request_id":"{request_id}",'.encode()
+    headers = (_JSON, _log_id(request_id), *reply.headers)
     if reply.flat:
-        return Body(head + orjson.dumps(reply.flat)[1:])
-    return Body(b"".join((head, b'"data":', data, b"}")), headers=(_JSON, *reply.headers))
+        return Body(head + orjson.dumps(reply.flat)[1:], headers=headers)
+    return Body(b"".join((head, b'"data":', data, b"}")), headers=headers)
+
+
+def _log_id(request_id: str) -> tuple[bytes, bytes]:
+    return b"x-tt-logid", request_id.encode()
 
 
 def _refuse(simulator: Simulator, error: ApiError) -> Body:
-    envelope = {"code": error.code, "message": error.message, "request_id": simulator.request_id(), "data": {}}
-    return Body(orjson.dumps(envelope))
+    request_id = simulator.request_id()
+    envelope = {"code": error.code, "message": error.message, "request_id": request_id, "data": {}}
+    return Body(orjson.dumps(envelope), headers=(_JSON, _log_id(request_id)))
 
 
 def _not_simulated(simulator: Simulator, what: str) -> Body:

@@ -108,7 +108,8 @@ def make_breakdown(names: tuple[str, ...], advertiser: Advertiser, seed: int) ->
     """The rows of `names` in the order in which they were asked for."""
     axes = _axes(names, advertiser, seed)
     cells = [()] if not axes else _product([values for _, values in axes])
-    shares = _shares(len(cells), seed, "+".join(name for name, _ in axes), partly=bool(_PARTLY & set(names)))
+    nowhere = 40 if names[0].startswith(("search", "match")) else 2 if names[0] in _PARTLY else 0
+    shares = _shares(len(cells), seed, "+".join(name for name, _ in axes), nowhere)
     places = [[name for name, _ in axes].index(name) for name in names]
     by_row: dict[tuple[str, ...], list[int]] = {}
     for number, cell in enumerate(cells):
@@ -142,15 +143,12 @@ def _product(axes: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
     return cells
 
 
-def _shares(cells: int, seed: int, name: str, *, partly: bool) -> Ints:
-    """Running shares for a few habits; now and then a cell gets nothing, and with `partly` a part goes nowhere."""
-    width = cells + (1 if partly else 0)
-    weights = (bits_of(_HABITS * width, seed, "shares", name) >> np.uint64(54)).astype(np.int64)
-    weights = weights.reshape(_HABITS, width)
+def _shares(cells: int, seed: int, name: str, nowhere: int) -> Ints:
+    """Running shares for a few habits; now and then a cell gets nothing, and `nowhere` times their sum goes nowhere."""
+    weights = (bits_of(_HABITS * cells, seed, "shares", name) >> np.uint64(54)).astype(np.int64)
+    weights = weights.reshape(_HABITS, cells)
     weights[weights < 100] = 0
     weights[:, 0] += 200
-    if partly:
-        weights[:, -1] = weights[:, :-1].sum(axis=1) * 2
-    shares = np.zeros((_HABITS, width + 1), dtype=np.int64)
+    shares = np.zeros((_HABITS, cells + 1), dtype=np.int64)
     np.cumsum(weights, axis=1, out=shares[:, 1:])
-    return (shares * SPLIT // shares[:, -1:])[:, : cells + 1]
+    return shares * SPLIT // (shares[:, -1:] * (1 + nowhere))

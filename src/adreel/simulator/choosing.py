@@ -58,23 +58,23 @@ def choose(entities: Entities, query: Query, id_cut: int) -> Chosen:
     table = entities.table
     ads = np.flatnonzero(_wanted(entities, query)).astype(np.int64)
     chosen = group(ads, _numbers(table, ads, query))
-    if query.synchronous and query.level != "advertiser" and len(chosen) >= id_cut:
+    if query.synchronous and query.identity not in {None, "advertiser_id"} and len(chosen) >= id_cut:
         return chosen.newest(id_cut)
     return chosen
 
 
 def _numbers(table: AdTable, ads: Ints, query: Query) -> Ints:
     """The number of each ad's row entity."""
-    match query.level:
-        case "advertiser":
-            return np.zeros(len(ads), dtype=np.int64)
-        case "campaign":
+    match query.identity:
+        case "campaign_id":
             return table.campaign[ads]
-        case "adgroup":
+        case "adgroup_id":
             return table.adgroup[ads]
-    if query.identity == "ad_id_v2":
-        return np.where(table.smart[table.campaign[ads]], table.adgroups.first[table.adgroup[ads]], ads)
-    return ads
+        case "ad_id":
+            return ads
+        case "ad_id_v2":
+            return np.where(table.smart[table.campaign[ads]], table.adgroups.first[table.adgroup[ads]], ads)
+    return np.zeros(len(ads), dtype=np.int64)
 
 
 def _wanted(entities: Entities, query: Query) -> Flags:
@@ -117,13 +117,18 @@ def numbers_of(ids: frozenset[str] | tuple[str, ...]) -> list[int]:
 
 
 def _bought(table: AdTable, query: Query) -> Flags:
-    """Campaigns by buying type: TopView has to be asked for, but an account's own figures hold all."""
+    """Campaigns by buying type: TopView has to be asked for, but an account's own figures hold all.
+
+    GMV Max has reports of its own and is in none of these.
+    """
     buying = query.filters.buying
     if buying is not None:
-        return np.isin(table.buying, [BUYING_TYPES.index(name) for name in buying])
-    if query.level == "advertiser":
-        return np.ones(len(table.campaigns), dtype=bool)
-    return np.isin(table.buying, [AUCTION, RESERVATION_RF])
+        shown = [BUYING_TYPES.index(name) for name in buying]
+    elif query.level == "advertiser":
+        shown = list(range(len(BUYING_TYPES)))
+    else:
+        shown = [AUCTION, RESERVATION_RF]
+    return np.isin(table.buying, shown) & ~table.gmv_max
 
 
 def _of_kind(entities: Entities, filters: Filters) -> Flags:

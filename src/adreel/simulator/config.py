@@ -17,8 +17,9 @@ class WorldConfig:
     advertiser. `qps` and `qpm` are the app's limits (0: none; `qpm=None` is sixty times `qps`). `days` is how much
     history there is at least: figures begin on the first of January of the year that lies so far back. `id_cut` is how
     many ids a synchronous report returns at most. `plain` makes every advertiser an ordinary one and every ad live on
-    every day, with all figures at once, so that advertisers x ads x days rows come exactly. With `late` unset,
-    de-duplicated metrics and audience reports are as fresh as the others.
+    every day, and no figure late, so that advertisers x ads x days rows come exactly. With `late` unset,
+    de-duplicated metrics and audience reports are as fresh as the others. With `live`, the present is the machine's
+    own, hour by hour, until the side door sets another; `today` then only says where the history reaches back from.
     """
 
     today: date
@@ -33,6 +34,7 @@ class WorldConfig:
     id_cut: int = 20_000
     plain: bool = False
     late: bool = True
+    live: bool = False
     app_id: str = APP_ID
     secret: str = field(default=SECRET, repr=False)
     page_cache_mb: int = 256

@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit, urlunsplit
 
 from adreel.simulator.grants import auth_code
 from adreel.simulator.state import Simulator
+from adreel.simulator.world import Advertiser
 
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _STYLE = "body{font:16px system-ui;max-width:36rem;margin:3rem auto;padding:0 1rem}label{display:block;padding:.3rem 0}"
@@ -32,7 +33,7 @@ def show_consent(simulator: Simulator, query: Mapping[str, str]) -> str:
     """The page as HTML."""
     _check(simulator, query)
     boxes = "".join(
-        f'<label><input type="checkbox" name="advertiser_id" value="{advertiser.id}" checked> '
+        f'<label><input type="checkbox" name="advertiser_id" value="{advertiser.id}"{_ticked(advertiser)}> '
         f"{escape(advertiser.name)} <small>{advertiser.id}</small></label>"
         for advertiser in simulator.world.advertisers
         if simulator.removed.get(advertiser.id, True)
@@ -50,6 +51,11 @@ def show_consent(simulator: Simulator, query: Mapping[str, str]) -> str:
         '<p><button name="decision" value="allow">Allow</button> '
         '<button name="decision" value="refuse">Refuse</button></p></form></html>'
     )
+
+
+def _ticked(advertiser: Advertiser) -> str:
+    """All but the one that nobody may read, so that what is allowed without a second look can be read."""
+    return "" if advertiser.kind == "no_permission" else " checked"
 
 
 def take_decision(simulator: Simulator, content: bytes) -> str:

@@ -139,7 +139,7 @@ def _choose(table: AdTable, request: _Request) -> Chosen:
         if name in request.wanted:
             of = {"ad_id": number, "adgroup_id": table.adgroup, "campaign_id": table.campaign}[name]
             mask &= np.isin(ids, numbers_of(request.wanted[name]))[of]
-    ads = np.flatnonzero(mask).astype(np.int64)
+    ads = np.flatnonzero(mask & ~table.gmv_max[table.campaign]).astype(np.int64)
     return group(ads, owner[ads])
 
 

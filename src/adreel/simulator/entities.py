@@ -110,6 +110,7 @@ class Entities:
             "objective_type": objective_type,
             "app_promotion_type": "APP_INSTALL" if objective == 1 else None,
             "sales_destination": "TIKTOK_SHOP" if objective == 4 else "WEBSITE" if objective == 0 else None,
+            "campaign_product_source": "STORE" if table.gmv_max[index] else None,
             "budget": float(50 * (1 + index % 40)),
             "budget_mode": "BUDGET_MODE_DAY" if index % 3 else "BUDGET_MODE_INFINITE",
             "budget_optimize_on": index % 4 == 0,
@@ -152,7 +153,6 @@ class Entities:
         first = int(table.adgroups.first[index])
         campaign = int(table.campaign[first])
         objective, smart = int(table.objective[campaign]), bool(table.smart[campaign])
-        made = int(table.adgroups.created[index])
         record: Record = {
             "advertiser_id": self._advertiser.id,
             "campaign_id": str(table.campaigns.ids[campaign]),
@@ -160,55 +160,22 @@ class Entities:
             "adgroup_id": str(table.adgroups.ids[index]),
             "adgroup_name": naming.adgroup_name(index),
             "promotion_type": _PROMOTION[objective],
-            "promotion_target_type": None,
             "app_id": "7100000000000000001" if objective == 1 else None,
             "pixel_id": "7200000000000000001" if objective in (0, 2) else None,
             "optimization_event": "ON_WEB_ORDER" if objective == 0 else None,
-            "placement_type": "PLACEMENT_TYPE_AUTOMATIC" if index % 3 else "PLACEMENT_TYPE_NORMAL",
-            "placements": ["PLACEMENT_TIKTOK"] if index % 3 == 0 else ["PLACEMENT_TIKTOK", "PLACEMENT_PANGLE"],
-            "search_result_enabled": index % 2 == 0,
-            "comment_disabled": False,
-            "video_download_disabled": index % 5 == 0,
-            "share_disabled": False,
-            "location_ids": ["6252001"],
-            "languages": ["en"],
-            "gender": ("GENDER_UNLIMITED", "GENDER_MALE", "GENDER_FEMALE")[index % 3],
-            "age_groups": ["AGE_18_24", "AGE_25_34"] if index % 2 else None,
-            "audience_ids": [],
-            "excluded_audience_ids": [],
-            "interest_category_ids": [],
-            "operating_systems": ["ANDROID"] if objective == 1 else [],
-            "brand_safety_type": "STANDARD_INVENTORY",
-            "budget_mode": "BUDGET_MODE_DAY",
-            "budget": float(20 + index % 30),
-            "scheduled_budget": 0.0,
-            "schedule_type": "SCHEDULE_FROM_NOW",
-            "schedule_start_time": utc_text(made),
-            "schedule_end_time": utc_text(made + 3650 * 86400),
-            "dayparting": "1" * 336,
             "optimization_goal": _GOALS[objective],
-            "secondary_optimization_event": "ON_WEB_CART" if self._has_second_goal(first) else None,
+            "secondary_optimization_event": "ON_WEB_CART" if table.surfaces[first] & SECOND_GOAL else None,
             "frequency": 3 if table.buying[campaign] == RESERVATION_RF else None,
             "frequency_schedule": 7 if table.buying[campaign] == RESERVATION_RF else None,
             "bid_type": "BID_TYPE_NO_BID" if smart else "BID_TYPE_CUSTOM",
             "bid_price": 0.0 if smart else round(0.5 + index % 7 * 0.25, 2),
-            "conversion_bid_price": 0.0,
-            "click_attribution_window": "SEVEN_DAYS",
-            "engaged_view_attribution_window": "ONE_DAY",
-            "view_attribution_window": "ONE_DAY",
-            "attribution_event_count": "EVERY",
             "billing_event": _BILLING[objective],
-            "pacing": "PACING_MODE_SMOOTH",
-            "is_hfss": False,
-            "is_new_structure": True,
+            "operating_systems": ["ANDROID"] if objective == 1 else [],
             "is_smart_performance_campaign": smart,
-            "skip_learning_phase": True,
         }
-        record |= self._status("ADGROUP_STATUS", "adgroup", index)
+        made = int(table.adgroups.created[index])
+        record |= _targeting(index) | _schedule(index, made) | self._status("ADGROUP_STATUS", "adgroup", index)
         return record | self._times(made, smart=smart, index=index)
-
-    def _has_second_goal(self, ad: int) -> bool:
-        return bool(self.table.surfaces[ad] & SECOND_GOAL)
 
     def ad(self, index: int) -> Record:
         """The ad as ad/get shows it."""
@@ -224,31 +191,21 @@ class Entities:
             "ad_id": str(table.ids[index]),
             "ad_name": naming.ad_name(index),
             "ad_format": "SINGLE_VIDEO" if video else "SINGLE_IMAGE",
-            "creative_type": None,
             "identity_type": "CUSTOMIZED_USER",
             "identity_id": str(word(self._advertiser.id, "identity") % 10**18 + 7 * 10**18),
             "video_id": video_id(table, index) if video else None,
             "image_ids": [image_id(table, index)],
-            "music_id": None,
             "ad_text": naming.ad_text(index),
-            "ad_texts": None,
             "call_to_action": naming.call_to_action(index),
             "landing_page_url": self._url(index),
             "utm_params": [{"key": "utm_source", "value": "tiktok"}],
-            "page_id": None,
             "deeplink": "",
             "deeplink_type": "NORMAL",
             "display_name": self._advertiser.name,
             "app_name": "Example App" if table.surfaces[index] & APP else "",
-            "avatar_icon_web_url": None,
             "profile_image_url": "",
-            "impression_tracking_url": None,
-            "click_tracking_url": None,
             "playable_url": "",
             "tracking_pixel_id": 7200000000000000001 if table.objective[campaign] in (0, 2) else 0,
-            "branded_content_disabled": False,
-            "vast_moat_enabled": False,
-            "creative_authorized": False,
             "is_aco": False,
             "is_new_structure": True,
             "optimization_event": "ON_WEB_ORDER" if table.objective[campaign] == 0 else None,
@@ -336,6 +293,48 @@ class Entities:
         return "UPGRADED_SMART_PLUS" if self.table.smart[campaign] else "MANUAL"
 
 
+def _targeting(index: int) -> Record:
+    """Whom an ad group is for, and where it is shown."""
+    return {
+        "placement_type": "PLACEMENT_TYPE_AUTOMATIC" if index % 3 else "PLACEMENT_TYPE_NORMAL",
+        "placements": ["PLACEMENT_TIKTOK", "PLACEMENT_PANGLE"] if index % 3 else ["PLACEMENT_TIKTOK"],
+        "search_result_enabled": index % 2 == 0,
+        "comment_disabled": False,
+        "video_download_disabled": index % 5 == 0,
+        "share_disabled": False,
+        "location_ids": ["6252001"],
+        "languages": ["en"],
+        "gender": ("GENDER_UNLIMITED", "GENDER_MALE", "GENDER_FEMALE")[index % 3],
+        "age_groups": ["AGE_18_24", "AGE_25_34"] if index % 2 else None,
+        "audience_ids": [],
+        "excluded_audience_ids": [],
+        "interest_category_ids": [],
+        "brand_safety_type": "STANDARD_INVENTORY",
+        "is_hfss": False,
+    }
+
+
+def _schedule(index: int, made: int) -> Record:
+    """When an ad group runs, for how much, and how its events are counted."""
+    return {
+        "budget_mode": "BUDGET_MODE_DAY",
+        "budget": float(20 + index % 30),
+        "scheduled_budget": 0.0,
+        "schedule_type": "SCHEDULE_FROM_NOW",
+        "schedule_start_time": utc_text(made),
+        "schedule_end_time": utc_text(made + 3650 * 86400),
+        "dayparting": "1" * 336,
+        "conversion_bid_price": 0.0,
+        "click_attribution_window": "SEVEN_DAYS",
+        "engaged_view_attribution_window": "ONE_DAY",
+        "view_attribution_window": "ONE_DAY",
+        "attribution_event_count": "EVERY",
+        "pacing": "PACING_MODE_SMOOTH",
+        "is_new_structure": True,
+        "skip_learning_phase": True,
+    }
+
+
 def video_id(table: AdTable, ad: int) -> str:
     """Three ads in a row share a video."""
     return f"v10033g50000c{word(table.index, 'video', ad // 3) % 10**15:015d}"
@@ -364,7 +363,6 @@ _BY_NUMBER: Mapping[str, Callable[[int], str]] = {
     "call_to_action": naming.call_to_action,
 }
 _ATTRIBUTES: Mapping[str, Callable[[Entities, int], str]] = {
-    "campaign_id": lambda e, ad: str(e.table.campaigns.ids[_campaign(e, ad)]),
     "campaign_name": lambda e, ad: naming.campaign_name(_campaign(e, ad)),
     "campaign_automation_type": lambda e, ad: e.automation(_campaign(e, ad)),
     "objective_type": lambda e, ad: e._objective(_campaign(e, ad))[1],
@@ -372,7 +370,6 @@ _ATTRIBUTES: Mapping[str, Callable[[Entities, int], str]] = {
     "campaign_dedicate_type": lambda e, ad: "iOS14" if e.table.ios[_campaign(e, ad)] else "Regular",
     "app_promotion_type": lambda e, ad: "App install" if _objective_index(e, ad) == 1 else "-",
     "rf_campaign_type": lambda e, ad: "STANDARD" if e.table.buying[_campaign(e, ad)] == RESERVATION_RF else "-",
-    "adgroup_id": lambda e, ad: str(e.table.adgroups.ids[e.table.adgroup[ad]]),
     "adgroup_name": lambda e, ad: naming.adgroup_name(int(e.table.adgroup[ad])),
     "placement_type": lambda e, ad: "Automatic Placement" if e.table.adgroup[ad] % 3 else "TikTok",
     "promotion_type": lambda e, ad: _PROMOTION_WORDS[_objective_index(e, ad)],
@@ -383,7 +380,6 @@ _ATTRIBUTES: Mapping[str, Callable[[Entities, int], str]] = {
     "billing_event": lambda e, ad: _BILLING[_objective_index(e, ad)],
     "bid_strategy": lambda e, ad: "Lowest cost" if e.table.smart[_campaign(e, ad)] else "Cost cap",
     "bid": lambda e, ad: f"{0.5 + int(e.table.adgroup[ad]) % 7 * 0.25:.2f}",
-    "ad_id": lambda e, ad: str(e.table.ids[ad]),
     "ad_id_v2": lambda e, ad: e.ad_id_v2(ad),
     "ad_url": lambda e, ad: e._url(ad),
     "tt_app_id": lambda e, ad: _app(e, ad, "7100000000000000001"),

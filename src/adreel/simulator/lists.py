@@ -9,6 +9,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
+from adreel import catalog
 from adreel.simulator import naming
 from adreel.simulator.call import Call, Reply, page_info
 from adreel.simulator.choosing import numbers_of
@@ -21,6 +22,7 @@ from adreel.simulator.table import AUCTION, BUYING_TYPES, RESERVATION_RF, AdTabl
 Level = Literal["campaign", "adgroup", "ad"]
 Flags = NDArray[np.bool_]
 
+_REPORTS: Mapping[Level, str] = {"campaign": "campaigns", "adgroup": "ad_groups", "ad": "ads"}
 _PREFIX: Mapping[Level, str] = {"campaign": "CAMPAIGN", "adgroup": "ADGROUP", "ad": "AD"}
 _MOST_IDS = 100
 _SIMULATED = frozenset(
@@ -63,24 +65,36 @@ def _list(call: Call, level: Level) -> Reply:
     advertiser = call.advertiser()
     table = call.simulator.world.table(advertiser)
     entities = Entities(advertiser, table, call.simulator.clock)
-    fields = call.params.strings("fields")
+    fields = _read_fields(call.params, level)
     narrowing = _Narrowing(entities, level, _filtering(call.params))
     page = call.params.number("page", 1, 1, 1 << 31)
     size = call.params.number("page_size", 10, 1, narrowing.longest_page)
     wanted = np.flatnonzero(narrowing.mask())[::-1]
     make: Callable[[int], Record] = getattr(entities, level)
-    rows = [make(int(index)) for index in wanted[(page - 1) * size : page * size]]
+    rows = [_complete(make(int(index)), level) for index in wanted[(page - 1) * size : page * size]]
     if "NULL_FIELD" in (call.params.strings("exclude_field_types_in_response") or ()):
         rows = [{name: value for name, value in row.items() if value is not None} for row in rows]
     if fields is not None:
-        rows = [_only(row, fields, level) for row in rows]
+        shown = {f"{level}_id", *fields}
+        rows = [{name: value for name, value in row.items() if name in shown} for row in rows]
     data = {"list": rows, "page_info": page_info(page, size, len(wanted))}
     return Reply(orjson.dumps(data))
 
 
-def _only(row: Record, fields: tuple[str, ...], level: Level) -> Record:
-    """The fields asked for, and the id; one that an entity lacks does not come."""
-    return {name: row[name] for name in dict.fromkeys((f"{level}_id", *fields)) if name in row}
+def _complete(row: Record, level: Level) -> Record:
+    """With null for every field that the API has and the world has not; modify_time is missing if it is missing."""
+    return {name: row.get(name) for name in _fields(level) if name in row or name != "modify_time"}
+
+
+def _fields(level: Level) -> list[str]:
+    return [field.name for field in catalog.fields()[_REPORTS[level]]]
+
+
+def _read_fields(params: Params, level: Level) -> tuple[str, ...] | None:
+    fields = params.strings("fields")
+    if fields is not None and (wrong := [name for name in fields if name not in _fields(level)]):
+        raise bad(f"fields: Invalid fields: {wrong!r}.")
+    return fields
 
 
 def _filtering(params: Params) -> dict[str, object]:
@@ -122,6 +136,8 @@ class _Narrowing:
         table = self._entities.table
         campaign = _campaigns_of(table, self._level)
         mask = self._with_status()
+        if self._level == "ad":
+            mask &= ~table.gmv_max[campaign]
         mask &= np.isin(table.buying, [BUYING_TYPES.index(name) for name in self._buying])[campaign]
         for name in ("campaign_ids", "adgroup_ids", "ad_ids"):
             mask &= self._with_ids(name)

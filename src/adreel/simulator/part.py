@@ -63,7 +63,7 @@ class Part:
         self.table: AdTable = scene.world.table(advertiser)
         self.entities = Entities(advertiser, self.table, scene.clock)
         self._memory = scene.memory
-        self.chosen = chosen or self._memory.chosen.get(self._whom(), self._choose)
+        self.chosen = self._memory.chosen.get(self._whom(), self._choose) if chosen is None else chosen
         names = scene.query.breakdown
         self.breakdown: Breakdown | None = make_breakdown(names, advertiser, scene.world.config.seed) if names else None
         slow = self.query.report == "AUDIENCE" and not set(names) & PROMPT
@@ -176,18 +176,23 @@ class Part:
 
     def ids(self, groups: Ints) -> list[str]:
         """What the ID dimension says of each group."""
-        first, table = self.chosen.leaders(groups), self.table
-        match self.query.level:
-            case "advertiser":
-                return [self.advertiser.id] * len(first)
-            case "campaign":
-                numbers = table.campaigns.ids[table.campaign[first]]
-            case "adgroup":
-                numbers = table.adgroups.ids[table.adgroup[first]]
-            case "ad":
-                if self.query.identity == "ad_id_v2":
-                    return [self.entities.ad_id_v2(ad) for ad in first.tolist()]
-                numbers = table.ids[first]
+        if self.query.identity == "advertiser_id":
+            return [self.advertiser.id] * len(groups)
+        if self.query.identity == "ad_id_v2":
+            return [self.entities.ad_id_v2(ad) for ad in self.chosen.leaders(groups).tolist()]
+        return self._id_columns(self.query.identity or "", self.chosen.leaders(groups)) or []
+
+    def _id_columns(self, name: str, ads: Ints) -> list[str] | None:
+        """The id of that name of each ad, or of the campaign or ad group that it is in; None if it is no such id."""
+        match name:
+            case "campaign_id":
+                numbers = self.table.campaigns.ids[self.table.campaign[ads]]
+            case "adgroup_id":
+                numbers = self.table.adgroups.ids[self.table.adgroup[ads]]
+            case "ad_id":
+                numbers = self.table.ids[ads]
+            case _:
+                return None
         return [str(number) for number in numbers.tolist()]
 
     def times(self) -> list[str]:
@@ -199,7 +204,9 @@ class Part:
 
     def attributes(self, name: str, groups: Ints) -> list[str | list[str]]:
         """An attribute of each group."""
-        return [self.entities.attribute(name, ad) for ad in self.chosen.leaders(groups).tolist()]
+        ads = self.chosen.leaders(groups)
+        ids = self._id_columns(name, ads)
+        return [self.entities.attribute(name, ad) for ad in ads.tolist()] if ids is None else [*ids]
 
     def has_second_goal(self, groups: Ints) -> NDArray[np.bool_]:
         """Whether any ad of each group has a secondary goal."""

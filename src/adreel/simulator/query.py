@@ -204,7 +204,10 @@ def _check_service(params: Params) -> None:
 def _read_grouping(report: str, level: Level, dimensions: tuple[str, ...]) -> tuple[str | None, Time, tuple[str, ...]]:
     """The ID dimension, the time dimension and the others, if they may stand together."""
     known = catalog.dimensions()
-    unknown = [name for name in dimensions if name not in known or report not in known[name].reports]
+    also = _IDS[level] if report == "CATALOG" else ()
+    unknown = [
+        name for name in dimensions if name not in known or (report not in known[name].reports and name not in also)
+    ]
     if unknown or len(set(dimensions)) != len(dimensions) or not dimensions:
         raise bad(f"dimensions: Invalid dimension fields: {unknown or list(dimensions)!r}.")
     identities = [name for name in dimensions if known[name].kind == "id" and name not in _CATALOGUE]

@@ -31,7 +31,7 @@ def make_report(scene: Scene, advertisers: Sequence[Advertiser]) -> tuple[bytes,
     query = scene.query
     parts = [Part(scene, advertiser) for advertiser in advertisers]
     cut = any(part.chosen.cut for part in parts)
-    if len(parts) > 1 and query.level != "advertiser" and query.synchronous:
+    if len(parts) > 1 and query.identity not in {None, "advertiser_id"} and query.synchronous:
         cut = _share_cut(parts, scene.world.config.id_cut) or cut
     begin, end = (query.page - 1) * query.page_size, query.page * query.page_size
     if query.several and query.identity is None:

@@ -27,10 +27,17 @@ def serve(
 
 
 async def serve_on(config: WorldConfig, listener: socket.socket, ready: Callable[[str], None]) -> None:
-    """Serves on a socket that listens already, until cancelled or interrupted."""
+    """Serves on a socket that listens already, until interrupted or cancelled; then closes what is open."""
     settings = uvicorn.Config(
         create_app(config), log_level="critical", access_log=False, lifespan="off", timeout_graceful_shutdown=1
     )
     host, port = listener.getsockname()[:2]
     ready(f"http://{host}:{port}")
-    await uvicorn.Server(settings).serve(sockets=[listener])
+    server = uvicorn.Server(settings)
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    try:
+        await asyncio.shield(serving)
+    except asyncio.CancelledError:
+        server.should_exit = True
+        await serving
+        raise

@@ -49,6 +49,7 @@ def _now(simulator: Simulator, body: Mapping[str, object]) -> object:
     day = date.fromisoformat(_text(body, "today")) if "today" in body else present.date()
     day += timedelta(days=_whole(body, "days", 0))
     moment = datetime(day.year, day.month, day.day, _whole(body, "hour", 12), _whole(body, "minute", 0), tzinfo=UTC)
+    simulator.follows_wall = False
     simulator.set_now(moment)
     return {"now": moment.isoformat()}
 

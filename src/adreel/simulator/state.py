@@ -82,6 +82,7 @@ class Simulator:
     tasks: dict[str, Task] = field(init=False)
     task_polls: int | None = field(init=False)
     log: deque[Entry] = field(init=False)
+    follows_wall: bool = field(init=False)
     consents: int = field(init=False)
     requests: int = field(init=False)
     latency: float = field(init=False)
@@ -97,6 +98,7 @@ class Simulator:
     def reset(self) -> None:
         """As it was when it started."""
         config = self.config
+        self.follows_wall = config.live
         self.set_now(noon(config.today).replace(tzinfo=UTC))
         self.throttle = Throttle(config.qps, config.per_minute)
         self.task_throttle = Throttle(2 if config.qps else 0, 60 if config.qps else 0)
@@ -112,6 +114,13 @@ class Simulator:
         self.clock = Clock.at(now, self.world.first_day, config.restate_days, late=config.uses_late_figures)
         self.reports.clear()
         self.pages.clear()
+
+    def catch_up(self) -> None:
+        """Goes on to the machine's hour, in a world that lives by it."""
+        if self.follows_wall:
+            hour = datetime.fromtimestamp(self.wall() // 3600 * 3600, UTC)
+            if hour != self.clock.now:
+                self.set_now(hour)
 
     def scene(self, query: Query) -> Scene:
         """What a report is made from."""

@@ -41,6 +41,7 @@ OBJECTIVES: tuple[tuple[str, int], ...] = (
     ("REACH", EVERYWHERE),
     ("ENGAGEMENT", ONSITE | LIVE),
 )
+_PRODUCT_SALES = 4
 AUCTION, RESERVATION_RF, RESERVATION_TOP_VIEW = 0, 1, 2
 BUYING_TYPES = ("AUCTION", "RESERVATION_RF", "RESERVATION_TOP_VIEW")
 NEVER = 1 << 30
@@ -66,7 +67,8 @@ class AdTable:
     """One advertiser's ads, oldest first; ads of one ad group, and ad groups of one campaign, stand together.
 
     `base` is what an ordinary day brings in impressions, `jitter` what chance adds or takes. `start` and `stop` are day
-    numbers. `deleted` and `disabled` are the ad's own; the campaign's and the ad group's come on top.
+    numbers. `deleted` and `disabled` are the ad's own; the campaign's and the ad group's come on top. From `objective`
+    on, columns are by campaign.
     """
 
     index: int
@@ -91,6 +93,7 @@ class AdTable:
     buying: Ints
     smart: Flags
     ios: Flags
+    gmv_max: Flags
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -106,32 +109,20 @@ def _shares(bits: Bits, shift: int, of: int) -> Ints:
     return ((bits >> np.uint64(shift)) % np.uint64(of)).astype(np.int64)
 
 
-def _sizes(ads: int) -> tuple[int, int]:
-    """Ads per ad group, ad groups per campaign: small worlds have campaigns of every kind, too."""
-    return (2, 2) if ads <= 100 else (5, 4)
-
-
 def _campaign_flags(config: WorldConfig, count: int) -> dict[str, NDArray[np.bool_]]:
     number = np.arange(count)
     none = np.zeros(count, dtype=bool)
     if config.plain:
-        return dict.fromkeys(("deleted", "disabled", "rf", "top_view", "smart", "ios"), none)
+        return dict.fromkeys(("deleted", "disabled", "rf", "top_view", "smart", "ios", "gmv_max"), none)
     return {
         "deleted": number % 13 == 3,
         "disabled": number % 17 == 6,
         "rf": number % 11 == 2,
         "top_view": number % 11 == 4,
         "smart": number % 5 == 1,
+        "gmv_max": number % 10 == 8,
         "ios": (number % 8 == 1) & (number % 16 == 9),
     }
-
-
-def _campaign_created(config: WorldConfig, era: int, count: int, index: int) -> tuple[Ints, int]:
-    """Seconds since 1970, rising; and how far apart the campaigns are."""
-    begin, end = (era - 1300) * 86400, (era - (1200 if config.plain else 10)) * 86400
-    gap = max(16, (end - begin) // max(1, count))
-    noise = _shares(bits_of(count, config.seed, "created", index), 20, max(1, gap // 4))
-    return begin + gap * np.arange(count, dtype=np.int64) + noise, gap
 
 
 def _stops(config: WorldConfig, bits: Bits, start: Ints, era: int) -> Ints:
@@ -156,49 +147,93 @@ def _surfaces(config: WorldConfig, bits: Bits, objective: Ints, ios: Flags) -> I
     return by_objective[objective] | picture | second | np.where(ios, SKAN, 0)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Tree:
+    """Which campaign and ad group each ad is in, and which campaign each ad group is in."""
+
+    campaign: Ints
+    adgroup: Ints
+    campaign_of_adgroup: Ints
+    campaigns: int
+
+    @property
+    def adgroups(self) -> int:
+        return len(self.campaign_of_adgroup)
+
+
+def _tree(ads: int) -> _Tree:
+    """Small worlds have small groups, so that they hold campaigns of every kind, too."""
+    per_adgroup, per_campaign = (2, 2) if ads <= 100 else (5, 4)
+    adgroup = np.arange(ads, dtype=np.int64) // per_adgroup
+    campaign_of_adgroup = np.arange(-(-ads // per_adgroup), dtype=np.int64) // per_campaign
+    campaigns = -(-len(campaign_of_adgroup) // per_campaign)
+    return _Tree(campaign_of_adgroup[adgroup], adgroup, campaign_of_adgroup, campaigns)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Made:
+    """When campaigns, ad groups and ads were made, in seconds since 1970; each rises."""
+
+    campaigns: Ints
+    adgroups: Ints
+    ads: Ints
+
+
+def _made(config: WorldConfig, era: int, index: int, tree: _Tree) -> _Made:
+    begin, end = (era - 1300) * 86400, (era - (1200 if config.plain else 10)) * 86400
+    gap = max(640, (end - begin) // max(1, tree.campaigns))
+    noise = _shares(bits_of(tree.campaigns, config.seed, "created", index), 20, max(1, gap // 4))
+    campaigns = begin + gap * np.arange(tree.campaigns, dtype=np.int64) + noise
+    adgroups = campaigns[tree.campaign_of_adgroup] + gap // 8 * (1 + _within(tree.campaign_of_adgroup))
+    return _Made(campaigns, adgroups, adgroups[tree.adgroup] + gap // 64 * (1 + _within(tree.adgroup)))
+
+
+def _within(groups: Ints) -> Ints:
+    """The place of each member in its group."""
+    return np.arange(len(groups), dtype=np.int64) - np.searchsorted(groups, groups)
+
+
+def _campaigns(flags: dict[str, Flags], index: int, tree: _Tree, made: _Made) -> Groups:
+    ids = ids_of(made.campaigns, index, CAMPAIGN)
+    return Groups(ids, made.campaigns, _firsts(tree.campaign, tree.campaigns), flags["deleted"], flags["disabled"])
+
+
+def _adgroups(config: WorldConfig, index: int, tree: _Tree, made: _Made) -> Groups:
+    ids, first = ids_of(made.adgroups, index, ADGROUP), _firsts(tree.adgroup, tree.adgroups)
+    return Groups(ids, made.adgroups, first, _every(config, tree.adgroups, 19, 7), _every(config, tree.adgroups, 14, 5))
+
+
+def _every(config: WorldConfig, count: int, nth: int, first: int) -> Flags:
+    """Every so many of a world's entities, none of a plain world's."""
+    return np.zeros(count, dtype=bool) if config.plain else np.arange(count) % nth == first
+
+
+def _base(bits: Bits, buying: Ints) -> Ints:
+    """Impressions of an ordinary day: many small ads, a few big ones, reservations bigger."""
+    base: Ints = 40 + (_shares(bits, 12, 1 << 20) ** 2 >> 26) + _shares(bits, 32, 400)
+    return base * np.array([1, 3, 20], dtype=np.int64)[buying]
+
+
 def make_table(config: WorldConfig, era: int, index: int, *, empty: bool) -> AdTable:
     """The ads of advertiser number `index`."""
-    count = 0 if empty else config.ads
-    per_adgroup, per_campaign = _sizes(count)
-    adgroup = np.arange(count, dtype=np.int64) // per_adgroup
-    adgroups = int(adgroup[-1]) + 1 if count else 0
-    campaign_of_adgroup = np.arange(adgroups, dtype=np.int64) // per_campaign
-    campaign = campaign_of_adgroup[adgroup]
-    campaigns = int(campaign[-1]) + 1 if count else 0
-    flags = _campaign_flags(config, campaigns)
-    made, gap = _campaign_created(config, era, campaigns, index)
-    adgroup_made = made[campaign_of_adgroup] + gap // 8 * (1 + np.arange(adgroups) % per_campaign)
-    created = adgroup_made[adgroup] + gap // 64 * (1 + np.arange(count, dtype=np.int64) % per_adgroup)
-    bits = bits_of(count, config.seed, "ad", index)
-    base = 40 + (_shares(bits, 12, 1 << 20) ** 2 >> 26) + _shares(bits, 32, 400)
-    base = base * np.array([1, 3, 20])[_buying(flags)][campaign]
-    start = created // 86400 + 1
-    objective = np.arange(campaigns, dtype=np.int64) % len(OBJECTIVES)
-    ios = flags["ios"][campaign]
-    plain_flag = np.zeros(count, dtype=bool) if config.plain else np.ones(count, dtype=bool)
-    number = np.arange(count)
+    tree = _tree(0 if empty else config.ads)
+    flags, made = _campaign_flags(config, tree.campaigns), _made(config, era, index, tree)
+    bits = bits_of(len(tree.campaign), config.seed, "ad", index)
+    buying = np.where(flags["top_view"], RESERVATION_TOP_VIEW, np.where(flags["rf"], RESERVATION_RF, AUCTION))
+    objective = np.arange(tree.campaigns, dtype=np.int64) % len(OBJECTIVES)
+    objective[flags["gmv_max"]] = _PRODUCT_SALES
+    base = _base(bits, buying[tree.campaign])
+    start = made.ads // 86400 + 1
     return AdTable(
         index=index,
-        campaigns=Groups(
-            ids=ids_of(made, index, CAMPAIGN),
-            created=made,
-            first=_firsts(campaign, campaigns),
-            deleted=flags["deleted"],
-            disabled=flags["disabled"],
-        ),
-        adgroups=Groups(
-            ids=ids_of(adgroup_made, index, ADGROUP),
-            created=adgroup_made,
-            first=_firsts(adgroup, adgroups),
-            deleted=(np.arange(adgroups) % 19 == 7) & (not config.plain),
-            disabled=(np.arange(adgroups) % 14 == 5) & (not config.plain),
-        ),
-        campaign=campaign,
-        adgroup=adgroup,
-        ids=ids_of(created, index, AD),
-        created=created,
-        deleted=plain_flag & (number % 16 == 6),
-        disabled=plain_flag & (number % 23 == 9),
+        campaigns=_campaigns(flags, index, tree, made),
+        adgroups=_adgroups(config, index, tree, made),
+        campaign=tree.campaign,
+        adgroup=tree.adgroup,
+        ids=ids_of(made.ads, index, AD),
+        created=made.ads,
+        deleted=_every(config, len(bits), 16, 6),
+        disabled=_every(config, len(bits), 23, 9),
         bits=bits,
         base=base,
         jitter=base // 5,
@@ -207,16 +242,13 @@ def make_table(config: WorldConfig, era: int, index: int, *, empty: bool) -> AdT
         shape=_shares(bits, 40, 4),
         start=start,
         stop=_stops(config, bits, start, era),
-        surfaces=_surfaces(config, bits, objective[campaign], ios),
+        surfaces=_surfaces(config, bits, objective[tree.campaign], flags["ios"][tree.campaign]),
         objective=objective,
-        buying=_buying(flags),
+        buying=buying,
         smart=flags["smart"],
         ios=flags["ios"],
+        gmv_max=flags["gmv_max"],
     )
-
-
-def _buying(flags: dict[str, NDArray[np.bool_]]) -> Ints:
-    return np.where(flags["top_view"], RESERVATION_TOP_VIEW, np.where(flags["rf"], RESERVATION_RF, AUCTION))
 
 
 def _firsts(group: Ints, count: int) -> Ints:

@@ -20,7 +20,7 @@ from adreel.simulator.reports import make_report
 from adreel.simulator.state import Simulator, Task
 
 _FORMATS = ("CSV_STRING", "CSV_DOWNLOAD", "XLSX_DOWNLOAD")
-_BAD_NAME = re.compile(r"[/ \t\x08@#$%^&*()\[\]]")
+_BAD_NAME = re.compile(r"[/\t\x08@#$%^&*()\[\]]")
 _SYNCHRONOUS = frozenset({"billed_cost", "minis_name", "optimization_event"})
 _CSV = (b"content-type", b"text/csv; charset=utf-8")
 

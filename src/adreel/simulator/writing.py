@@ -134,11 +134,13 @@ class _Writer:
                 self._add(name, self._figures(name, finish(recipe, sums), recipe))
 
     def _figures(self, name: str, values: Ints, recipe: Recipe) -> list[str]:
-        """A metric's values as texts; a figure of the secondary goal is "-" where there is none."""
+        """A metric's values as texts: "-" for a secondary goal that is not there, "<5" for a few by search term."""
         decimals = 0 if unit_of(recipe) == 1 else 2
         if decimals and self._part.query.several and is_money(name):
             values, decimals = (values + 50) // 100, 0
         texts = _written(values, decimals)
+        if name == "impressions" and "search_terms" in self._part.query.breakdown:
+            return ["<5" if value < 5 else text for value, text in zip(values.tolist(), texts, strict=True)]
         if _SECONDARY in name:
             there = self._part.has_second_goal(self._groups)[self._local].tolist()
             return [text if has else "-" for text, has in zip(texts, there, strict=True)]

@@ -1,0 +1,182 @@
+"""adreel beside a plain script and the official SDK, on the same work against the same simulator, one after the other.
+
+`python -m bench` prints the table and writes it to docs/benchmarks.md; `python -m bench --quick` prints only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from adreel.simulator import WorldConfig, access_token
+from bench.work import APP_ID, END, METRICS, SECRET, START, TODAY
+
+ROOT = Path(__file__).parent.parent
+ADREEL = Path(sys.executable).with_name("adreel")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A situation: the world's size, and the API's pace."""
+
+    name: str
+    qps: int = 0
+    latency_ms: int = 0
+    advertisers: int = 10
+    ads: int = 200
+    days: int = 90
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What one run cost: seconds of processor and wall, megabytes at the peak, requests, refusals, rows."""
+
+    who: str
+    cpu: float
+    wall: float
+    peak: float
+    requests: int
+    refused: int
+    rows: int
+
+
+@contextmanager
+def served(setting: Setting) -> Iterator[str]:
+    """A simulator of its own process; yields the API's base."""
+    words = [sys.executable, "-m", "bench.server", "--today", TODAY.isoformat()]
+    for name in ("advertisers", "ads", "qps", "latency_ms"):
+        words += [f"--{name.replace('_', '-')}", str(getattr(setting, name))]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        try:
+            assert process.stdout is not None
+            yield f"{process.stdout.readline().strip()}/open_api/v1.3"
+        finally:
+            process.terminate()
+
+
+def measured(words: list[str], environ: dict[str, str]) -> tuple[dict[str, Any], float, float, float]:
+    """The last line of stdout as JSON, processor seconds, wall seconds and peak megabytes of the whole process."""
+    with tempfile.TemporaryFile("w+") as out:
+        began = time.perf_counter()
+        process = subprocess.Popen(words, stdout=out, env=environ, cwd=ROOT)
+        _, status, used = os.wait4(process.pid, 0)
+        wall = time.perf_counter() - began
+        out.seek(0)
+        text = out.read()
+    if status:
+        raise SystemExit(f"{words} ended with {status}: {text[-2000:]}")
+    # Linux counts the peak in kilobytes.
+    return json.loads(text[text.index("{") :]), used.ru_utime + used.ru_stime, wall, used.ru_maxrss / 1024
+
+
+def token(setting: Setting) -> str:
+    """A token for all advertisers."""
+    return access_token(WorldConfig(today=TODAY, advertisers=setting.advertisers, ads=setting.ads, plain=True))
+
+
+def run_peer(module: str, who: str, url: str, setting: Setting) -> Figures:
+    """A script that ends in JSON lines."""
+    with tempfile.TemporaryDirectory() as folder:
+        environ = os.environ | {"BENCH_URL": url, "BENCH_TOKEN": token(setting), "BENCH_DAYS": str(setting.days)}
+        words = [sys.executable, "-m", module, str(Path(folder) / "rows.jsonl")]
+        counts, cpu, wall, peak = measured(words, environ)
+    return Figures(who, cpu, wall, peak, counts["requests"], counts["refused"], counts["rows"])
+
+
+def run_adreel(url: str, setting: Setting) -> Figures:
+    """`adreel run` of ad-daily into a new table."""
+    with tempfile.TemporaryDirectory() as folder:
+        level = str(setting.qps) if setting.qps not in (0, 10) else ("basic" if setting.qps else "100000")
+        environ = os.environ | {
+            "ADREEL_HOME": folder,
+            "ADREEL_TIKTOK_URL": url,
+            "ADREEL_TIKTOK_APP_ID": APP_ID,
+            "ADREEL_TIKTOK_SECRET": SECRET,
+            "ADREEL_TIKTOK_LEVEL": level,
+        }
+        add = [str(ADREEL), "accounts", "add", "demo", "--token-stdin"]
+        subprocess.run(add, input=token(setting), text=True, env=environ, check=True, capture_output=True)
+        path = Path(folder) / "ad_daily.yaml"
+        dates = {"start": START.isoformat(), "end": END.isoformat()}
+        path.write_text(json.dumps(_dataset() | {"dates": dates}))
+        report, cpu, wall, peak = measured([str(ADREEL), "run", "-f", str(path), "--json"], environ)
+    assert report["proof"]["proved"], report
+    return Figures("adreel", cpu, wall, peak, report["requests"], report["refused"], report["rows"])
+
+
+def _dataset() -> dict[str, Any]:
+    return {
+        "name": "Ad spend by day",
+        "account": "demo",
+        "report": "performance",
+        "data_level": "ad",
+        "time_dimension": "day",
+        "metrics": METRICS,
+        "update": {"method": "upsert"},
+    }
+
+
+PEERS = (("bench.plain", "plain requests script"), ("bench.sdk", "official SDK in a loop"))
+SETTINGS = (
+    Setting("no latency, no limit"),
+    Setting("200 ms an answer, 10 requests a second", qps=10, latency_ms=200),
+    Setting("2 s an answer, 10 requests a second", qps=10, latency_ms=2000),
+)
+LARGE = Setting("ten times the rows, no latency, no limit", ads=2000)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--quick", action="store_true", help="only adreel and the plain script, without latency")
+    given = parser.parse_args()
+    lines = [f"Measured on {time.strftime('%Y-%m-%d')}: {platform.machine()}, {os.cpu_count()} cores, "]
+    lines[0] += (
+        f"Python {platform.python_version()}, {platform.system()}. One run each; the simulator on the same machine."
+    )
+    for setting in SETTINGS[:1] if given.quick else (*SETTINGS, LARGE):
+        lines += ["", f"### {setting.name}", "", *_table(setting, peers=PEERS[:1] if given.quick else PEERS)]
+    sys.stdout.write("\n".join(lines) + "\n")
+    if not given.quick:
+        _keep(lines)
+
+
+def _table(setting: Setting, peers: tuple[tuple[str, str], ...]) -> Iterator[str]:
+    yield "| | CPU s | wall s | wall / floor | peak MB | requests | refused | rows |"
+    yield "| --- | --: | --: | --: | --: | --: | --: | --: |"
+    with served(setting) as url:
+        # A first reading fills the simulator's memory of pages, so that nobody pays for making them.
+        run_peer("bench.plain", "", url, setting) if not setting.latency_ms else None
+        found = [run_adreel(url, setting)]
+        if setting is not LARGE:
+            found += [run_peer(module, who, url, setting) for module, who in peers]
+    for one in found:
+        floor = f"{one.wall / (one.requests / setting.qps):.2f}" if setting.qps else ""
+        yield (
+            f"| {one.who} | {one.cpu:.2f} | {one.wall:.2f} | {floor} | {one.peak:.0f} | {one.requests:,} | "
+            f"{one.refused:,} | {one.rows:,} |"
+        )
+
+
+def _keep(lines: list[str]) -> None:
+    """Puts the tables into docs/benchmarks.md, between its two marks."""
+    path = ROOT / "docs" / "benchmarks.md"
+    text = path.read_text()
+    head, _, rest = text.partition("<!-- figures -->")
+    _, _, tail = rest.partition("<!-- end of figures -->")
+    body = "\n".join(lines)
+    path.write_text(f"{head}<!-- figures -->\n\n{body}\n\n<!-- end of figures -->{tail}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,133 @@
+"""Runs through `Runner` where the command line has no switch: another network, another clock, no real waits."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import orjson
+import pyarrow as pa
+
+from adreel.connections import Waits
+from adreel.dataset import read
+from adreel.lake import Lake
+from adreel.runner import Runner, RunReport, Watch
+from adreel.saving import save
+from adreel.settings import Settings
+from adreel.store import Run, SavedDataset, Store
+from home import URL, Home
+
+Change = Callable[[dict[str, str], dict[str, Any]], None]
+
+
+@dataclass
+class Hurry:
+    """Waits that take no time: to sleep is to move the clock."""
+
+    passed: float = 0.0
+    began: float = field(default_factory=time.time)
+
+    async def sleep(self, seconds: float) -> None:
+        self.passed += seconds
+        await asyncio.sleep(0)
+
+    def waits(self, request_seconds: float = 60) -> Waits:
+        return Waits(request_seconds, lambda: self.began + self.passed, lambda: self.passed, self.sleep)
+
+
+class Tampered(httpx2.AsyncBaseTransport):
+    """The simulated world with reports changed on the way: `change` gets the parameters and the answer's data."""
+
+    def __init__(self, home: Home, change: Change) -> None:
+        self._under = httpx2.ASGITransport(home.world)
+        self._change = change
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        response = await self._under.handle_async_request(request)
+        if "report/integrated" not in request.url.path:
+            return response
+        answer = orjson.loads(await response.aread())
+        self._change(dict(request.url.params), answer["data"])
+        cut = {name: value for name, value in response.headers.items() if name.startswith("x-tt-")}
+        return httpx2.Response(200, headers=cut, content=orjson.dumps(answer))
+
+
+def settings_of(home: Home) -> Settings:
+    return Settings.load(
+        {
+            "ADREEL_HOME": str(home.path),
+            "ADREEL_TIKTOK_URL": f"{URL}/open_api/v1.3",
+            "ADREEL_TIKTOK_APP_ID": home.config.app_id,
+            "ADREEL_TIKTOK_SECRET": home.config.secret,
+            "ADREEL_TIKTOK_LEVEL": "5000",
+        }
+        | home.environ
+    )
+
+
+def run(
+    home: Home,
+    file: str,
+    *,
+    transport: httpx2.AsyncBaseTransport | None = None,
+    waits: Waits | None = None,
+    watch: Watch | None = None,
+) -> RunReport:
+    """Saves the file as a dataset and runs it."""
+    settings = settings_of(home)
+    with Store.open(settings, clock=lambda: home.now) as store:
+        saved = save(store, read(Path(file).read_text("utf-8")), home.now)
+        runner = Runner(
+            settings,
+            store,
+            clock=lambda: home.now,
+            transport=transport or httpx2.ASGITransport(home.world),
+            waits=waits or Hurry().waits(),
+        )
+        return runner.run(saved, watch or Watch())
+
+
+def latest(home: Home, slug: str = "spend") -> Run:
+    """The dataset's latest run as the store has it."""
+    with Store.open(settings_of(home), clock=lambda: home.now) as store:
+        return store.runs.list(store.datasets.get(slug), limit=1)[0]
+
+
+def saved(home: Home, slug: str = "spend") -> SavedDataset:
+    with Store.open(settings_of(home), clock=lambda: home.now) as store:
+        return store.datasets.get(slug)
+
+
+def log_of(home: Home, slug: str = "spend") -> list[str]:
+    """The log of the dataset's latest run."""
+    with Store.open(settings_of(home), clock=lambda: home.now) as store:
+        run_id = store.runs.list(store.datasets.get(slug), limit=1)[0].id
+        return [line.text for line in store.runs.log_lines(run_id)]
+
+
+def table(home: Home, slug: str = "spend", version: int | None = None) -> pa.Table:
+    """The rows of a dataset's table in one order."""
+    rows: pa.Table = Lake(home.path / "lake").read(slug, version).read_all()
+    keys = [name for name in rows.column_names if name.endswith("_id") or name.startswith("stat_time")]
+    return rows.sort_by([(name, "ascending") for name in keys])
+
+
+def left_behind(home: Home) -> list[str]:
+    """Files of runs that are over: steps and parts."""
+    steps = home.path.glob("steps/*")
+    parts = home.path.glob("lake/_runs/**/*")
+    return [str(path.relative_to(home.path)) for path in (*steps, *parts) if path.is_file()]
+
+
+def questions(home: Home, path: str = "report/integrated") -> list[tuple[str, ...]]:
+    """What was asked with success, without what does not make a question: each once is what a run should ask."""
+    return [
+        tuple(f"{name}={value}" for name, value in sorted(one["params"].items()))
+        for one in home.requests(path)
+        if one["code"] == 0
+    ]

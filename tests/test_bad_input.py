@@ -1,0 +1,472 @@
+"""What is wrong gets a sentence and an exit code, and changes nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adreel.errors import ExitCode
+from adreel.store.locks import dataset_lock
+from home import Home, environment_of, make_home, served
+
+BIG_INTEGER = "9" * 5000
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """A home for tests that change nothing, with one dataset that has run."""
+    home = make_home(tmp_path_factory.mktemp("shared") / "home", ads=4)
+    home.add_account()
+    home.good("run", "-f", home.file("spend.yaml", metrics=["spend"]))
+    return home
+
+
+@pytest.fixture
+def unchanged(shared: Home) -> Iterator[Home]:
+    """The shared home, which has to be as it was afterwards."""
+    before = shared.kept()
+    yield shared
+    assert shared.kept() == before
+
+
+def refused(home: Home, *words: str, code: ExitCode = ExitCode.INPUT, stdin: str | None = None) -> str:
+    """What is said on stderr; nothing may stand on stdout."""
+    result = home.adreel(*words, stdin=stdin)
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert (result.exit_code, result.stdout) == (code, ""), result.output
+    assert "Traceback" not in result.stderr
+    return " ".join(result.stderr.replace("│", " ").split())
+
+
+# -- datasets that TikTok would refuse: nothing is sent, nothing is kept
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ({"report": "perfomance"}, "report: 'perfomance' is no report. Nearest: performance,"),
+        ({"report": None}, "report: no report is chosen; there are performance, creatives"),
+        ({"metrcs": ["spend"]}, "'metrcs' is no key. Nearest: metrics"),
+        ({"material_type": "video"}, "the report performance has no menu material_type"),
+        ({"metrics": ["spnd"]}, "metrics: 'spnd' is not known here. Nearest: spend"),
+        ({"metrics": []}, "metrics: nothing is chosen"),
+        ({"metrics": "spend, clicks"}, "metrics: 'spend, clicks' is not known here"),
+        ({"metrics": {"spend": True}}, "metrics: this takes a list of values"),
+        ({"metrics": ["spend", "spend"]}, "spend stands here more than once"),
+        ({"data_level": "keyword"}, "data_level: 'keyword' is not known here; there are advertiser, campaign"),
+        ({"data_level": "campaign", "id_dimension": "ad_id"}, "id_dimension"),
+        ({"data_level": "advertiser", "metrics": ["ad_name"]}, "ad_name"),
+        ({"report_type": "audience"}, "audience_dimensions: nothing is chosen"),
+        ({"report_type": "audience", "audience_dimensions": ["age"], "time_dimension": "hour"}, "age"),
+        ({"report_type": "audience", "audience_dimensions": ["age"], "service_type": "reservation"}, "service_type"),
+        ({"lifetime": True}, "lifetime: it goes only with time_dimension none, and time_dimension is day"),
+        ({"advertisers": "everyone"}, "advertisers: 'everyone' is no id; ids are digits, or all"),
+        ({"advertisers": ["²"]}, "'²' is no id"),
+        ({"dates": None}, "dates: no dates are chosen"),
+        ({"dates": "yesterday"}, "dates are keys: start and end, date, or period"),
+        ({"dates": {"start": "2026-11-05", "end": "2026-11-01"}}, "The start 2026-11-05 lies after the end 2026-11-01"),
+        ({"dates": {"start": "1", "end": "5"}}, "lies after the end"),
+        ({"dates": {"start": "2026-11-01", "end": "2026-12-31"}}, "2026-12-31 lies in the future; the last day"),
+        ({"dates": {"start": "2010-01-01", "end": "today"}}, "the first day that can be asked for is 2016-09-01"),
+        ({"dates": {"start": "today-9999999", "end": "today"}}, "the first day is 2016-09-01"),
+        ({"dates": {"start": BIG_INTEGER, "end": "today"}}, "is no day"),
+        ({"dates": {"start": "2026-02-30", "end": "today"}}, "'2026-02-30' is no day"),
+        ({"dates": {"period": "last_9_days"}}, "dates.period: 'last_9_days' is no period. Nearest: last_90_days"),
+        ({"dates": {"period": "last_week", "week_starts": "mittwoch"}}, "'mittwoch' is no weekday"),
+        ({"dates": {"date": "today", "period": "today"}}, "give one of: period, date, or start with end"),
+        ({"update": {"method": "merge"}}, "update.method: 'merge' is no update method"),
+        ({"update": {"method": "append"}, "reset_schema": True}, "reset_schema: append keeps the rows"),
+        ({"update": {"method": "upsert", "key": ["ad_id"]}}, "without advertiser_id, stat_time_day the key repeats"),
+        ({"update": {"method": "partition"}, "time_dimension": "none"}, "partition replaces days"),
+        ({"update": {"method": "partition", "keep_days": BIG_INTEGER}}, "is no number of days"),
+        ({"update": {"method": "partition", "keep_days": "²"}}, "'²' is no number of days"),
+        ({"update": {"method": "append", "keep_days": 3}}, "a rolling window is for partition"),
+        ({"name": None}, "name: a dataset needs a name"),
+        ({"name": "\x1b[31mred"}, "cannot name a dataset"),
+        ({"name": "x" * 101}, "cannot name a dataset"),
+        ({"name": "\ud83d"}, "this is not YAML"),
+        ({"account": None}, "account: a dataset needs the account that it reads"),
+        ({"account": "dmo"}, "account: there is no account 'dmo'; nearest: demo"),
+    ],
+)
+def test_a_dataset_that_cannot_be_is_refused_with_the_menu_and_the_reason(
+    unchanged: Home, keys: dict[str, Any], said: str
+) -> None:
+    sent = len(unchanged.requests(""))
+    file = Path(unchanged.file("bad.yaml"))
+    values = json.loads(file.read_text()) | {"name": "Bad"} | keys
+    file.write_text(json.dumps({key: value for key, value in values.items() if value is not None}))
+    assert said in refused(unchanged, "run", "-f", str(file))
+    assert len(unchanged.requests("")) == sent
+
+
+def test_all_problems_of_a_file_are_told_at_once_with_their_lines(unchanged: Home, tmp_path: Path) -> None:
+    file = tmp_path / "d.yaml"
+    file.write_text(
+        "name: A\naccount: demo\nreport: performance\ndata_level: ad\nmetrics: [spnd]\ndates: {date: soon}\n"
+    )
+    said = refused(unchanged, "datasets", "create", "-f", str(file))
+    assert "line 5, metrics" in said
+    assert "line 6, dates.date" in said
+
+
+def test_validate_tells_a_machine_the_same(unchanged: Home, tmp_path: Path) -> None:
+    result = unchanged.adreel("validate", "-f", unchanged.file("bad.yaml", metrics=["spnd"]), "--json")
+    assert result.exit_code == ExitCode.INPUT
+    answer = json.loads(result.stdout)
+    assert answer["valid"] is False
+    assert [(one["menu"], one["nearest"].split(",")[0]) for one in answer["problems"]] == [("metrics", "spend")]
+    (tmp_path / "empty.yaml").touch()
+    result = unchanged.adreel("validate", "-f", str(tmp_path / "empty.yaml"), "--json")
+    assert json.loads(result.stdout)["problems"][0]["menu"] == "file"
+
+
+# -- files that are none
+
+
+@pytest.mark.parametrize("words", [("datasets", "create", "-f"), ("datasets", "import"), ("run", "-f"), ("plan", "-f")])
+def test_a_file_that_is_not_there_or_a_folder_is_a_slip_on_the_command_line(
+    unchanged: Home, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    assert "does not exist" in refused(unchanged, *words, str(tmp_path / "no.yaml"), code=ExitCode.USAGE)
+    assert "is a directory" in refused(unchanged, *words, str(tmp_path), code=ExitCode.USAGE)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "this file is empty"),
+        (b"# nothing but words about it\n", "this file is empty"),
+        (b"\xff\xfe\x00n\x00a", "is no text in UTF-8 (line 1)"),
+        (b"name: A\naccount: caf\xe9\n", "is no text in UTF-8 (line 2)"),
+        (b"name: A\x00\n", "it has zero bytes"),
+        (b"\x7fELF\x02\x01", "this is not YAML"),
+        (b"PAR1\x15\x04\x15", "this is not YAML"),
+        (b"just words", "a dataset file has keys"),
+        (b"name: [", "this is not YAML"),
+        (b"name: A\nname: B\n", "stands here twice; it is on line 1 too"),
+        (b"name: !!python/object/apply:os.system [ls]\n", "this is not YAML"),
+        (b"x: " + b"[" * 50_000, "nested too deeply"),
+        (b"[" * 5_000 + b"]" * 5_000, "nested too deeply"),
+        (b"x: " + b"y" * 1_000_001, "is no dataset file"),
+        (b"a: &a [1,1,1,1,1,1,1,1,1,1]\n" + b"".join(
+            b"%c: &%c [%s]\n" % (n, n, b",".join([b"*%c" % (n - 1)] * 10)) for n in range(ord("b"), ord("j"))
+        ), "more than 100,000 values"),
+        (b"name: &a [*a]\n", "more than 100,000 values"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("words", [("datasets", "create", "-f"), ("datasets", "import"), ("run", "-f")])
+def test_what_is_no_dataset_file_is_refused(
+    unchanged: Home, tmp_path: Path, words: tuple[str, ...], content: bytes, said: str
+) -> None:
+    file = tmp_path / "d.yaml"
+    file.write_bytes(content)
+    assert said in refused(unchanged, *words, str(file))
+
+
+# -- names that are none
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("run", "spnd"), "there is no dataset 'spnd'; nearest: spend"),
+        (("run",), "Name a saved dataset, or give a file with -f FILE"),
+        (("run", "spend", "--start", "today-3"), "--start and --end go together"),
+        (("run", "spend", "--start", "today", "--end", "yesterday"), "lies after the end"),
+        (("plan", "spend", "--start", "soon", "--end", "today"), "'soon' is no day"),
+        (("preview", "nothing"), "there is no dataset 'nothing'"),
+        (("history", "nothing"), "there is no dataset"),
+        (("history", "spend", "--run", "zzz"), "there is no run whose id is or begins with 'zzz'"),
+        (("cancel", "zzz"), "there is no run"),
+        (("versions", "nothing"), "there is no dataset"),
+        (("diff", "spend", "0", "7"), "7"),
+        (("export", "spend", "-o", "x.doc"), "the file's ending says its format: .csv, .json, .parquet, .xlsx"),
+        (("export", "spend", "-o", "spend"), "the file's ending says its format"),
+        (("export", "spend", "-o", "/nowhere/at/all/x.csv"), "there is no folder /nowhere/at/all"),
+        (("export", "spend", "-o", "x.csv", "--version", "9"), "9"),
+        (("datasets", "show", "nothing"), "there is no dataset"),
+        (("datasets", "delete", "nothing", "--yes"), "there is no dataset"),
+        (("datasets", "edit", "nothing"), "there is no dataset"),
+        (("datasets", "convert", "spend"), "there is nothing to convert"),
+        (("accounts", "rename", "nothing", "x"), "there is no account 'nothing'"),
+        (("accounts", "rename", "demo", " "), "cannot name an account"),
+        (("accounts", "delete", "nothing", "--yes"), "there is no account"),
+        (("accounts", "advertisers", "nothing"), "there is no account"),
+        (("accounts", "reconnect", "nothing"), "there is no account"),
+        (("accounts", "connect", "demo"), "adreel accounts reconnect 'demo'"),
+        (("accounts", "add", "other"), "--token-stdin"),
+        (("reports", "perfomance"), "Nearest: performance"),
+        (("query", "select * from nothing"), "Tables: spend"),
+        (("query", "select 1", "--format", "doc"), "there are table, csv, json, parquet, xlsx"),
+        (("query", "select 1", "--format", "xlsx"), "name a file with -o FILE"),
+        (("query", "select 1", "-o", "x.doc"), "the file's ending says its format"),
+        (("simulate", "--today", "2026-13-01"), "The simulated world cannot be made"),
+        (("simulate", "--advertisers", "100000"), "room for 1 to 1024"),
+        (("demo", "--once", "--ads", "100000000"), "room for"),
+    ],
+    ids=" ".join,
+)  # fmt: skip
+def test_what_is_not_there_is_named_with_the_way_on(unchanged: Home, words: tuple[str, ...], said: str) -> None:
+    assert said in refused(unchanged, *words)
+
+
+@pytest.mark.parametrize(
+    ("sql", "said"),
+    [
+        ("select * from read_csv('/etc/passwd')", "Permission Error"),
+        ("select * from '/etc/passwd'", "Error"),
+        ("copy (select 1) to 'x.csv'", "A COPY statement cannot be used here"),
+        ("attach 'x.db'", "ATTACH statement cannot be used here"),
+        ("install httpfs", "cannot be used here"),
+        ("set enable_external_access = true", "SET statement cannot be used here"),
+        ("insert into spend select * from spend", "The query failed"),
+        ("drop view spend; create table spend as select 1", "cannot be used here"),
+        ("selct 1", "syntax error"),
+        ("", "says nothing"),
+        ("select cast(advertiser_id || 'x' as int) from spend", "Conversion Error"),
+    ],
+)  # fmt: skip
+def test_a_query_reads_the_tables_and_nothing_else(unchanged: Home, sql: str, said: str) -> None:
+    if sql.startswith("drop"):
+        # What a query makes or drops is its own and in memory; the table stays.
+        unchanged.good("query", sql)
+    elif not sql:
+        unchanged.good("query", sql)
+    else:
+        assert said in refused(unchanged, "query", sql)
+
+
+# -- accounts and advertisers
+
+
+@pytest.mark.parametrize("words", [(), ("--advertisers", "1"), ("--advertisers", "all")])
+def test_a_wrong_token_makes_no_account(unchanged: Home, words: tuple[str, ...]) -> None:
+    code = ExitCode.INPUT if "all" in words else ExitCode.RECONNECT
+    said = refused(unchanged, "accounts", "add", "x", "--token-stdin", *words, stdin="not-a-token\n", code=code)
+    assert "not-a-token" not in said
+    assert ("ids with commas" if "all" in words else "TikTok code 40105") in said
+
+
+def test_an_empty_token_makes_no_account(unchanged: Home) -> None:
+    assert "no token on stdin" in refused(unchanged, "accounts", "add", "x", "--token-stdin", stdin="")
+
+
+def test_an_app_that_is_not_named_is_asked_for(unchanged: Home) -> None:
+    unchanged.environ = {"ADREEL_TIKTOK_APP_ID": "", "ADREEL_TIKTOK_SECRET": ""}
+    try:
+        for words in (("add", "x", "--token-stdin"), ("connect", "x", "--no-browser")):
+            said = refused(unchanged, "accounts", *words, stdin="t\n")
+            assert "ADREEL_TIKTOK_APP_ID and ADREEL_TIKTOK_SECRET are not set" in said
+    finally:
+        unchanged.environ = {}
+
+
+def test_a_wrong_secret_of_the_app_makes_no_account(unchanged: Home) -> None:
+    unchanged.environ = {"ADREEL_TIKTOK_SECRET": "wrong"}
+    try:
+        token = f"{unchanged.token}\n"
+        said = refused(unchanged, "accounts", "add", "x", "--token-stdin", stdin=token, code=ExitCode.RECONNECT)
+    finally:
+        unchanged.environ = {}
+    assert "40101" in said
+
+
+def test_advertisers_that_the_token_cannot_read_make_no_account(unchanged: Home) -> None:
+    words = ("accounts", "add", "x", "--token-stdin", "--advertisers", "123,456")
+    said = refused(unchanged, *words, stdin=f"{unchanged.token}\n", code=ExitCode.ADVERTISER)
+    assert "no details of 123, 456" in said
+
+
+def test_a_token_that_died_fails_the_run_and_the_account_says_so_until_it_is_connected_again(home: Home) -> None:
+    home.good("run", "-f", home.file(metrics=["spend"]))
+    home.door("revoke", {"token": home.token})
+    home.later(1)
+    table = home.kept("accounts", "account_advertisers", "runs")
+    said = refused(home, "run", "spend", code=ExitCode.RECONNECT)
+    assert "TikTok code 40105" in said
+    assert home.token not in said
+    assert home.kept("accounts", "account_advertisers", "runs") == table
+    assert [one["state"] for one in home.json("history", "spend")] == ["failed", "succeeded"]
+    assert home.json("accounts", "list")[0]["status"] == "revoked"
+    assert "adreel accounts reconnect 'demo'" in refused(home, "run", "spend", code=ExitCode.RECONNECT)
+    other = home.door("token", {"advertiser_ids": [one["advertiser_id"] for one in home.door("state")["advertisers"]]})
+    refused(home, "accounts", "reconnect", "demo", "--token-stdin", stdin="wrong\n", code=ExitCode.RECONNECT)
+    token = other["access_token"]
+    if token == home.token:
+        home.door("reset", {})
+    home.good("accounts", "reconnect", "demo", "--token-stdin", stdin=f"{token}\n")
+    home.good("run", "spend")
+
+
+def test_an_advertiser_without_permission_is_named_and_skipped_where_that_is_asked_for(tmp_path: Path) -> None:
+    home = make_home(tmp_path / "home", advertisers=4, ads=3)
+    home.add_account()
+    closed = next(one for one in home.door("state")["advertisers"] if one["kind"] == "no_permission")
+    file = home.file(metrics=["spend"])
+    said = refused(home, "run", "-f", file, code=ExitCode.ADVERTISER)
+    assert closed["advertiser_id"] in said
+    assert "skip_failing_advertisers: true" in said
+    assert home.kept()["lake"] == []
+    report = home.json("run", "-f", home.file(metrics=["spend"], skip_failing_advertisers=True))
+    assert report["state"] == "warned"
+    assert list(report["skipped_advertisers"]) == [closed["advertiser_id"]]
+
+
+# -- runs told to a machine
+
+
+def test_a_run_that_never_began_says_so_in_one_json_object(unchanged: Home) -> None:
+    result = unchanged.adreel("run", "-f", unchanged.file("bad.yaml", metrics=["spnd"]), "--json")
+    assert result.exit_code == ExitCode.INPUT
+    answer = json.loads(result.stdout)
+    assert (answer["run_id"], answer["state"], answer["exit_code"]) == (None, "failed", 3)
+    assert (answer["error_kind"], answer["problems"][0]["menu"]) == ("DatasetError", "metrics")
+
+
+def test_a_run_that_failed_says_so_in_one_json_object(home: Home) -> None:
+    home.door("trouble", {"kind": "code", "path": "report/integrated", "code": 40118, "times": 99})
+    result = home.adreel("run", "-f", home.file(metrics=["spend"]), "--json")
+    assert result.exit_code == ExitCode.STOPPED
+    answer = json.loads(result.stdout)
+    run = home.json("history", "spend")[0]
+    assert (answer["run_id"], answer["state"], answer["error"]) == (run["id"], "failed", run["error"])
+    assert answer["tiktok_code"] == 40118
+    assert answer["request_id"]
+    assert answer["requests"] >= 1
+
+
+def test_a_second_run_of_the_same_dataset_is_told_who_is_at_work(unchanged: Home) -> None:
+    file = str(unchanged.path / "spend.yaml")
+    with dataset_lock(unchanged.path, "spend", run_id="abc123"):
+        for words in (("run", "spend"), ("run", "-f", file), ("datasets", "delete", "spend", "--yes")):
+            said = refused(unchanged, *words, code=ExitCode.BUSY)
+            assert "run abc123 of dataset 'spend' is under way" in said
+        result = unchanged.adreel("run", "spend", "--json")
+    assert result.exit_code == ExitCode.BUSY
+    assert json.loads(result.stdout)["run_id"] is None
+
+
+# -- homes, settings, disks and lakes
+
+
+@pytest.mark.parametrize(
+    ("environ", "said"),
+    [
+        ({"ADREEL_TIKTOK_LEVEL": "fast"}, "ADREEL_TIKTOK_LEVEL is 'fast'; allowed: basic, advanced"),
+        ({"ADREEL_TIKTOK_URL": "tiktok"}, "ADREEL_TIKTOK_URL is 'tiktok'; allowed: an http or https address"),
+        ({"ADREEL_LAKE_URL": "ftp://x"}, "ADREEL_LAKE_URL is 'ftp://x'"),
+        ({"ADREEL_SECRET_KEY": "secret"}, "ADREEL_SECRET_KEY is a value (not shown)"),
+    ],
+)
+def test_a_wrong_setting_is_named_with_what_is_allowed(home: Home, environ: dict[str, str], said: str) -> None:
+    before = home.kept()
+    home.environ = environ
+    assert said in refused(home, "accounts", "list")
+    assert said in refused(home, "demo", "--once")
+    assert home.kept() == before
+
+
+def test_a_home_of_a_newer_version_is_left_alone(home: Home) -> None:
+    with closing(sqlite3.connect(home.path / "adreel.db")) as database, database:
+        database.execute("UPDATE alembic_version SET version_num = '9999'")
+        database.execute("UPDATE marks SET value = '7.0' WHERE name = 'adreel'")
+    before = home.kept()
+    assert "made by a newer adreel than this one" in refused(home, "datasets", "list")
+    assert "install version 7.0 or newer" in refused(home, "run", "-f", home.file())
+    assert home.kept() == before
+
+
+def test_a_home_below_a_file_is_refused(home: Home, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    home.environ = {"ADREEL_HOME": str(tmp_path / "file")}
+    assert "ADREEL_HOME" in refused(home, "accounts", "list")
+    home.environ = {"ADREEL_HOME": str(tmp_path / "file" / "home")}
+    assert "cannot be made: Not a directory" in refused(home, "accounts", "list", code=ExitCode.STORAGE)
+
+
+@pytest.mark.parametrize("url", ["{tmp}/file/lake", "s3://bucket/lake"])
+def test_a_lake_that_cannot_be_reached_is_named_and_loses_nothing(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    for name, value in {"AWS_ENDPOINT_URL": "http://127.0.0.1:1", "AWS_ACCESS_KEY_ID": "k", "AWS_REGION": "x"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "not-to-be-seen")
+    (tmp_path / "file").touch()
+    home.good("datasets", "create", "-f", home.file(metrics=["spend"]))
+    datasets = home.kept("runs")
+    home.environ = {"ADREEL_LAKE_URL": url.format(tmp=tmp_path)}
+    target = str(tmp_path / "x.csv")
+    asked = (("export", "spend", "-o", target), ("query", "select 1"), ("datasets", "delete", "spend", "--yes"))
+    for words in (("run", "spend"), *(asked if "s3" in url else ())):
+        said = refused(home, *words, code=ExitCode.STORAGE)
+        assert url.format(tmp=tmp_path).removesuffix("/lake") in said
+        assert "not-to-be-seen" not in said
+    assert home.kept("runs") == datasets
+
+
+def limited(environ: dict[str, str], size: int, *words: str) -> subprocess.CompletedProcess[str]:
+    """The command in a process of its own whose files cannot grow beyond `size` bytes."""
+    return subprocess.run(
+        [sys.executable, "-c", "from adreel.cli import main; main()", *words],
+        env=environ,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY)),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_a_disk_that_is_full_leaves_no_half_of_a_file(unchanged: Home, tmp_path: Path) -> None:
+    sql = "select range as number, md5(range::varchar) as text from range(5000)"
+    for name in ("x.csv", "x.xlsx"):
+        environ = environment_of(unchanged, "http://127.0.0.1:1")
+        done = limited(environ, 50_000, "query", sql, "-o", str(tmp_path / name))
+        assert done.returncode == ExitCode.STORAGE, done.stderr
+        assert f"{tmp_path / name} cannot be written: File too large" in done.stderr
+        assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_that_is_full_fails_the_run_and_the_next_one_goes_on(tmp_path: Path) -> None:
+    home = make_home(tmp_path / "home", advertisers=1, ads=300)
+    home.add_account()
+    metrics = "spend impressions clicks ctr cpc cpm reach frequency conversion video_play_actions likes shares".split()
+    file = home.file(metrics=metrics, dates={"start": "2026-08-01", "end": "2026-11-20"})
+    home.good("datasets", "create", "-f", file)
+    with served(home.config) as url:
+        done = limited(environment_of(home, url), 350_000, "run", "spend", "--json")
+    assert done.stdout, done.stderr
+    answer = json.loads(done.stdout)
+    assert (done.returncode, answer["state"], answer["error_kind"]) == (ExitCode.STORAGE, "failed", "StorageError")
+    assert "No space is left" in answer["error"]
+    assert "Traceback" not in done.stderr
+    report = home.json("run", "spend")
+    assert (report["run_id"], report["proof"]["proved"]) == (answer["run_id"], True)
+
+
+def test_stdout_that_cannot_take_the_data_is_told_of(unchanged: Home) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", "from adreel.cli import main; main()", "query", "select 1", "--format", "csv"],
+            env={**os.environ, "ADREEL_HOME": str(unchanged.path)},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == ExitCode.STORAGE
+    assert "No space left on device" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,247 @@
+"""`adreel accounts`, through the front door: consent, tokens, names, and what TikTok tells of advertisers."""
+
+from __future__ import annotations
+
+import re
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import httpx2
+import pytest
+
+from adreel.errors import ExitCode
+from home import Home, environment_of, make_home, served
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Home:
+    """A home without an account."""
+    return make_home(tmp_path / "home", advertisers=4, ads=2)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+@dataclass
+class Connecting:
+    """`adreel accounts connect` at work in a process of its own, which has printed the consent page."""
+
+    process: subprocess.Popen[str]
+    page: str
+    redirect: str
+    said: str
+
+    def submit(self, decision: str = "allow", ids: list[str] | None = None) -> str:
+        """Sends the consent page's form; returns where TikTok leads the browser."""
+        form = httpx2.get(self.page).text
+        hidden = dict(re.findall(r'type="hidden" name="([^"]+)" value="([^"]*)"', form))
+        ticked = re.findall(r'value="(\d+)" checked', form) if ids is None else ids
+        sent = httpx2.post(self.page.partition("?")[0], data={**hidden, "advertiser_id": ticked, "decision": decision})
+        assert sent.status_code in (302, 303)
+        return str(sent.headers["location"])
+
+    def end(self) -> tuple[int, str, str]:
+        stdout, stderr = self.process.communicate(timeout=30)
+        return self.process.returncode, stdout, self.said + stderr
+
+
+@contextmanager
+def connecting(home: Home, url: str, *words: str) -> Iterator[Connecting]:
+    redirect = f"http://localhost:{free_port()}/callback"
+    process = subprocess.Popen(
+        [sys.executable, "-c", "from adreel.cli import main; main()", "accounts", *words, "--no-browser"],
+        env=environment_of(home, url) | {"ADREEL_TIKTOK_REDIRECT_URL": redirect},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stderr is not None
+        said, page = "", process.stderr.readline()
+        while page and not page.startswith(url):
+            said, page = said + page, process.stderr.readline()
+        assert page, said
+        yield Connecting(process, page.strip(), redirect, said)
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_connect_goes_through_the_consent_page_and_back(empty: Home) -> None:
+    with served(empty.config) as url, connecting(empty, url, "connect", "shop") as work:
+        asked = parse_qs(urlsplit(work.page).query)
+        # To the letter as the app has it: TikTok takes localhost and 127.0.0.1 for two addresses.
+        assert asked["redirect_uri"] == [work.redirect]
+        assert len(asked["state"][0]) >= 32
+        back = work.submit()
+        wrong = httpx2.get(re.sub(r"state=[^&]+", "state=of-somebody-else", back))
+        assert (wrong.status_code, "another consent" in wrong.text) == (400, True)
+        assert "Connected" in httpx2.get(back).text
+        code, stdout, stderr = work.end()
+    assert code == ExitCode.OK, stderr
+    assert "Connected 'shop', granted by Media Team 1." in stderr
+    assert "log out there first" in stderr
+    account = empty.json("accounts", "list")[0]
+    assert (account["name"], account["status"], account["advertisers"]) == ("shop", "valid", 3)
+    closed = next(one for one in empty.door("state")["advertisers"] if one["kind"] == "no_permission")
+    assert closed["advertiser_id"] not in stdout
+    assert empty.token not in stdout + stderr
+
+
+def test_a_consent_that_is_refused_connects_nothing(empty: Home) -> None:
+    with served(empty.config) as url, connecting(empty, url, "connect", "shop") as work:
+        page = httpx2.get(work.submit("refuse"))
+        assert (page.status_code, "refused or left" in page.text) == (403, True)
+        code, stdout, stderr = work.end()
+    assert (code, stdout) == (ExitCode.RECONNECT, "")
+    assert "the consent was refused or left" in stderr
+    assert empty.json("accounts", "list") == []
+
+
+def test_the_address_can_be_pasted_as_from_another_machine(empty: Home) -> None:
+    with served(empty.config) as url, connecting(empty, url, "connect", "shop", "--paste") as work:
+        ids = [one["advertiser_id"] for one in empty.door("state")["advertisers"]][:1]
+        assert work.process.stdin is not None
+        work.process.stdin.write(f"  {work.submit(ids=ids)}\n")
+        code, stdout, stderr = work.end()
+    assert code == ExitCode.OK, stderr
+    assert ids[0] in stdout
+    assert empty.json("accounts", "list")[0]["advertisers"] == 1
+
+
+@pytest.mark.parametrize(
+    ("pasted", "said"),
+    [
+        ("http://localhost:1/callback?auth_code=x&state=other", "belongs to another consent"),
+        ("http://localhost:1/callback?auth_code=x", "has no state"),
+        ("", "has no state"),
+    ],
+)
+def test_a_pasted_address_of_another_consent_connects_nothing(empty: Home, pasted: str, said: str) -> None:
+    code, stderr = empty.bad("accounts", "connect", "shop", "--paste", "--no-browser", stdin=f"{pasted}\n")
+    assert (code, said in stderr) == (ExitCode.INPUT, True), stderr
+    assert empty.json("accounts", "list") == []
+
+
+def test_a_redirect_address_of_another_machine_asks_for_the_paste(empty: Home) -> None:
+    empty.environ = {"ADREEL_TIKTOK_REDIRECT_URL": "https://example.test/callback"}
+    code, stderr = empty.bad("accounts", "connect", "shop", "--no-browser")
+    assert (code, "paste the address" in stderr) == (ExitCode.INPUT, True)
+
+
+def test_an_account_that_is_there_can_be_connected_again_through_the_consent_page(empty: Home) -> None:
+    empty.add_account("shop", advertisers=[0])
+    with served(empty.config) as url, connecting(empty, url, "reconnect", "shop") as work:
+        httpx2.get(work.submit())
+        code, _, stderr = work.end()
+    assert code == ExitCode.OK, stderr
+    assert empty.json("accounts", "list")[0]["advertisers"] == 3
+
+
+def test_a_token_on_stdin_makes_an_account_and_stays_secret(empty: Home) -> None:
+    result = empty.good("accounts", "add", "shop", "--token-stdin", stdin=f"{empty.token}\n")
+    assert "note: TikTok gives no details of" in result.stderr
+    assert "no access" in result.stdout
+    assert "Nordlicht Möbel GmbH" in result.stdout
+    assert empty.token not in result.output
+    assert empty.token.encode() not in b"".join(path.read_bytes() for path in empty.path.rglob("*") if path.is_file())
+
+
+def test_advertisers_named_by_hand_need_no_app(empty: Home) -> None:
+    empty.environ = {"ADREEL_TIKTOK_APP_ID": "", "ADREEL_TIKTOK_SECRET": ""}
+    first, second, *_ = [one["advertiser_id"] for one in empty.door("state")["advertisers"]]
+    words = ("--token-stdin", "--advertisers", f"{first}, {second},")
+    empty.good("accounts", "add", "shop", *words, stdin=f"{empty.token}\n")
+    assert [one["advertiser_id"] for one in empty.json("accounts", "advertisers", "shop")] == [first, second]
+    report = empty.json("run", "-f", empty.file(account="shop", metrics=["spend"]))
+    assert report["state"] == "succeeded"
+    assert not empty.requests("oauth2")
+    empty.good("accounts", "reconnect", "shop", "--token-stdin", stdin=f"{empty.token}\n")
+
+
+def test_the_app_of_another_account_does_not_stand_in_for_an_accounts_own(home: Home) -> None:
+    home.environ = {"ADREEL_TIKTOK_APP_ID": "123", "ADREEL_TIKTOK_SECRET": "of-another-app"}
+    assert len(home.json("accounts", "advertisers", "demo")) == 3
+    home.environ = {"ADREEL_TIKTOK_SECRET": "rotated-but-wrong"}
+    assert home.bad("accounts", "advertisers", "demo")[0] == ExitCode.RECONNECT
+
+
+def test_an_account_goes_on_at_its_own_address_without_any_setting(home: Home) -> None:
+    names = ("URL", "AUTH_URL", "APP_ID", "SECRET")
+    home.environ = {f"ADREEL_TIKTOK_{name}": "" for name in names}
+    home.later(1)
+    assert home.json("run", "-f", home.file(metrics=["spend"]))["state"] == "succeeded"
+    home.good("accounts", "reconnect", "demo", "--token-stdin", stdin=f"{home.token}\n")
+    assert len(home.json("accounts", "advertisers", "demo")) == 3
+
+
+def test_accounts_are_listed_for_people_and_machines(home: Home) -> None:
+    assert "demo" in home.good("accounts", "list").stdout
+    (account,) = home.json("accounts", "list")
+    assert account["owner"] == "Media Team 1"
+    assert account["datasets"] == []
+    home.good("datasets", "create", "-f", home.file())
+    assert home.json("accounts", "list")[0]["datasets"] == ["spend"]
+
+
+def test_advertisers_are_listed_with_their_zone_and_what_became_of_them(home: Home) -> None:
+    first = home.json("accounts", "advertisers", "demo")[0]
+    assert (first["timezone"], first["display_timezone"]) == ("Etc/GMT+8", "America/Los_Angeles")
+    assert "UTC-08:00 America/Los_Angeles" in home.good("accounts", "advertisers", "demo").stdout
+    home.door("remove", {"advertiser_id": first["advertiser_id"], "listed": False})
+    gone = {one["advertiser_id"]: one["gone"] for one in home.json("accounts", "advertisers", "demo")}
+    assert gone[first["advertiser_id"]] is True
+    assert sum(gone.values()) == 1
+    assert "not covered any more" in home.good("accounts", "advertisers", "demo").stdout
+
+
+def test_a_renamed_account_takes_its_datasets_with_it(home: Home) -> None:
+    home.good("datasets", "create", "-f", home.file(metrics=["spend"]))
+    home.good("accounts", "rename", "demo", "shop")
+    assert "account: shop" in home.good("datasets", "show", "spend").stdout
+    assert home.json("run", "spend")["state"] == "succeeded"
+    home.add_account("other")
+    assert home.bad("accounts", "rename", "other", "shop")[0] == ExitCode.INPUT
+
+
+def test_delete_names_the_datasets_that_stop_and_asks(home: Home) -> None:
+    home.good("run", "-f", home.file(metrics=["spend"]))
+    before = home.kept()
+    code, stderr = home.bad("accounts", "delete", "demo", stdin="n\n")
+    assert (code, "stop updating: Spend" in stderr) == (ExitCode.CANCELLED, True)
+    code, stderr = home.bad("accounts", "delete", "demo", stdin="")
+    assert (code, "say --yes" in stderr) == (ExitCode.INPUT, True)
+    assert home.kept() == before
+    home.good("accounts", "delete", "demo", stdin="y\n")
+    assert home.json("accounts", "list") == []
+    assert home.rows("select count(*) as n from spend")[0]["n"] > 0
+    assert "(disconnected)" in home.good("datasets", "list").stdout
+    code, stderr = home.bad("run", "spend")
+    assert (code, "its account 'demo' was deleted" in stderr) == (ExitCode.INPUT, True)
+
+
+def test_delete_can_revoke_the_token_at_tiktok(home: Home) -> None:
+    assert "revoked at TikTok" in home.good("accounts", "delete", "demo", "--yes", "--revoke").stderr
+    assert home.bad("accounts", "add", "demo", "--token-stdin", stdin=f"{home.token}\n")[0] == ExitCode.RECONNECT
+
+
+def test_a_token_that_is_dead_already_does_not_keep_its_account_alive(home: Home) -> None:
+    home.door("revoke", {"token": home.token})
+    assert "over already" in home.good("accounts", "delete", "demo", "--yes", "--revoke").stderr
+    assert home.json("accounts", "list") == []
+
+
+def test_warnings_about_settings_are_told_once_on_stderr(home: Home) -> None:
+    home.environ = {"ADREEL_TIKTOK_APPID": "1"}
+    result = home.good("accounts", "list")
+    assert result.stderr.count("ADREEL_TIKTOK_APPID is no setting of adreel") == 1
+    assert "warning" not in result.stdout

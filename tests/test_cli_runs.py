@@ -1,0 +1,214 @@
+"""`adreel validate`, `plan`, `preview`, `run`, `history`, `cancel` and the catalogue, through the front door."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from adreel import catalog
+from adreel.errors import ExitCode
+from adreel.store.locks import dataset_lock
+from home import Home, make_home
+
+REPORT = {
+    "run_id",
+    "state",
+    "rows",
+    "requests",
+    "refused",
+    "pages",
+    "seconds",
+    "version",
+    "table",
+    "proof",
+    "warnings",
+    "skipped_advertisers",
+}
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """A home for tests that change nothing, with one dataset that has run."""
+    home = make_home(tmp_path_factory.mktemp("shared") / "home", ads=4)
+    home.add_account()
+    home.good("run", "-f", home.file(metrics=["spend", "clicks", "ctr"]))
+    return home
+
+
+# -- run
+
+
+def test_a_run_prints_one_json_object_and_nothing_else_on_stdout(home: Home) -> None:
+    result = home.good("run", "-f", home.file(metrics=["spend", "impressions", "clicks", "ctr"]), "--json")
+    report = json.loads(result.stdout)
+    assert set(report) >= REPORT
+    assert (report["state"], report["version"], report["refused"]) == ("succeeded", 0, 0)
+    proof = report["proof"]
+    assert proof["rows_expected"] == proof["rows"] == report["rows"] > 0
+    assert proof["duplicate_keys"] == 0
+    assert set(proof["totals"]) == {"spend", "impressions", "clicks"}
+    assert all(pair["expected"] == pair["got"] for pair in proof["totals"].values())
+    assert report["table"] == str(home.path / "lake" / "spend")
+    assert home.rows("select count(*) as n from spend") == [{"n": report["rows"]}]
+    assert len(home.requests()) <= report["requests"]
+
+
+def test_a_run_tells_a_person_what_was_proved(home: Home) -> None:
+    result = home.good("run", "-f", home.file(metrics=["spend"]))
+    assert "Proved" in result.stdout
+    assert re.search(r"rows +(\d+) +\1 +ok", result.stdout)
+    assert re.search(r"Spend: succeeded, \d+ rows in [\d.]+ s; \d+ requests, 0 refused. Version 0", result.stderr)
+
+
+def test_a_run_that_is_not_proved_is_not_green(home: Home) -> None:
+    home.door("trouble", {"kind": "total", "path": "report/integrated", "times": 0})
+    result = home.adreel("run", "-f", home.file(metrics=["spend"]), "--json")
+    answer = json.loads(result.stdout)
+    assert (result.exit_code, answer["state"], answer["proof"]["proved"]) == (ExitCode.NOT_PROVED, "warned", False)
+    result = home.adreel("run", "spend")
+    assert (result.exit_code, "NOT PROVED" in result.stdout) == (ExitCode.NOT_PROVED, True)
+    assert "DIFFERS" in result.stdout
+
+
+def test_other_dates_are_for_one_run_only(home: Home) -> None:
+    file = home.file(metrics=["spend"])
+    home.good("run", "-f", file, "--start", "2026-11-01", "--end", "2026-11-02")
+    assert {row["stat_time_day"] for row in home.rows("select distinct stat_time_day from spend")} == {
+        "2026-11-01",
+        "2026-11-02",
+    }
+    assert "end: yesterday" in home.good("datasets", "show", "spend").stdout
+    home.good("run", "spend")
+    assert home.rows("select max(stat_time_day) as day from spend") == [{"day": "2026-11-21"}]
+
+
+def test_a_file_that_is_run_again_unchanged_leaves_its_dataset_alone(home: Home) -> None:
+    home.good("run", "-f", home.file(metrics=["spend"]))
+    before = home.kept()["datasets"]
+    home.later(1)
+    home.good("run", "-f", home.file(metrics=["spend"]))
+    assert home.kept()["datasets"] == before
+    home.good("run", "-f", home.file(metrics=["spend", "clicks"]))
+    assert home.kept()["datasets"] != before
+
+
+# -- validate, plan, preview
+
+
+def test_a_valid_dataset_is_told_of_its_columns_and_key(shared: Home) -> None:
+    result = shared.good("validate", "-f", shared.file("v.yaml", metrics=["spend"]))
+    assert (result.stdout, "rows named by advertiser_id, ad_id, stat_time_day" in result.stderr) == ("", True)
+    assert shared.json("validate", "spend") == {"valid": True, "problems": []}
+    result = shared.good("validate", "-f", shared.file("v.yaml", account="other"))
+    assert "no account 'other' is connected yet" in result.stderr
+
+
+def test_a_plan_shows_days_requests_and_price_and_asks_for_no_report(shared: Home) -> None:
+    before, asked = shared.kept(), len(shared.requests())
+    plan = shared.json("plan", "-f", shared.file("p.yaml", name="Planned"))
+    assert (plan["advertisers"], plan["requests"] >= 1, plan["minutes"] >= 0) == (3, True, True)
+    assert {day["timezone"] for day in plan["days"]} == {"UTC-08:00", "UTC+01:00", "UTC+09:00"}
+    assert {day["end"] for day in plan["days"]} == {"2026-11-21"}
+    text = shared.good("plan", "spend", "--start", "2026-11-01", "--end", "2026-11-03").stdout
+    assert "2026-11-01" in text
+    assert "requests at least" in text
+    assert (shared.kept(), len(shared.requests())) == (before, asked)
+
+
+def test_a_preview_shows_typed_rows_and_saves_nothing(shared: Home) -> None:
+    before = shared.kept()
+    rows = shared.json("preview", "-f", shared.file("p.yaml", name="Seen", metrics=["spend", "ad_name"]))
+    assert 0 < len(rows) <= 20
+    assert {"advertiser_id", "ad_id", "stat_time_day", "spend", "ad_name"} <= set(rows[0])
+    assert isinstance(rows[0]["spend"], (int, float))
+    assert "ad_name" in shared.good("preview", "-f", shared.file("p.yaml", name="Seen", metrics=["ad_name"])).stdout
+    assert shared.kept() == before
+
+
+def test_a_preview_of_days_without_rows_says_so(shared: Home) -> None:
+    words = ("preview", "spend", "--start", "2018-01-01", "--end", "2018-01-02")
+    assert "no rows" in shared.good(*words).stderr
+    assert shared.json(*words) == []
+
+
+# -- history and cancel
+
+
+def test_history_lists_runs_and_shows_one(shared: Home) -> None:
+    (run,) = shared.json("history", "spend")
+    assert (run["state"], run["version"], run["proof"]["proved"]) == ("succeeded", 0, True)
+    assert run["id"] in shared.good("history", "spend").stdout
+    one = shared.json("history", "spend", "--run", run["id"][:6])
+    assert (one["id"], isinstance(one["log"], list)) == (run["id"], True)
+    assert run["id"] in shared.good("history", "spend", "--run", run["id"]).stdout
+
+
+def test_a_dataset_that_never_ran_has_no_history(home: Home) -> None:
+    home.good("datasets", "create", "-f", home.file())
+    assert "Run it with: adreel run spend" in home.good("history", "spend").stderr
+    assert home.json("history", "spend") == []
+
+
+def test_a_run_that_is_over_cannot_be_cancelled(shared: Home) -> None:
+    before = shared.kept()
+    code, stderr = shared.bad("cancel", shared.json("history", "spend")[0]["id"])
+    assert (code, "is succeeded" in stderr) == (ExitCode.INPUT, True)
+    assert shared.kept() == before
+
+
+def test_a_second_dataset_runs_while_the_first_is_busy(home: Home) -> None:
+    with dataset_lock(home.path, "first"):
+        assert home.bad("run", "-f", home.file(name="First", metrics=["spend"]))[0] == ExitCode.BUSY
+        assert home.json("run", "-f", home.file(name="Second", metrics=["spend"]))["state"] == "succeeded"
+
+
+# -- the catalogue
+
+
+def test_reports_are_listed_and_one_is_shown_with_its_menus(shared: Home) -> None:
+    assert {one["name"] for one in shared.json("reports")} == set(catalog.REPORTS)
+    assert "deprecated" in shared.good("reports").stdout
+    for name in catalog.REPORTS:
+        text = shared.good("reports", name).stdout
+        assert all(menu.name in text for menu in catalog.REPORTS[name].menus)
+    assert shared.json("reports", "ads")["name"] == "ads"
+
+
+def test_metrics_and_dimensions_are_found_by_words(shared: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert len(shared.json("metrics")) == len(catalog.metrics())
+    found = [one["name"] for one in shared.json("metrics", "PURCHASE", "value")]
+    assert "total_purchase_value" in found
+    assert "spend" not in found
+    assert [one["name"] for one in shared.json("dimensions", "age range")] == ["age"]
+    monkeypatch.setenv("COLUMNS", "80")
+    text = shared.good("metrics", "purchase", "value").stdout
+    assert all(name in text for name in found)
+    assert "0 of" in shared.good("dimensions", "nothing like it").stderr
+
+
+# -- what the program costs to start
+
+
+@pytest.mark.parametrize("words", ["--help", "run --help", "--version"])
+def test_help_imports_nothing_heavy(words: str) -> None:
+    code = (
+        "import sys; from adreel.cli import main\n"
+        f"sys.argv = ['adreel', *{words.split()!r}]\n"
+        "try: main()\nexcept SystemExit: pass\n"
+        "print(sorted({name.split('.')[0] for name in sys.modules}), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "adreel" in done.stdout
+    heavy = {"pyarrow", "sqlalchemy", "dbos", "duckdb", "deltalake", "httpx2", "starlette", "uvicorn", "yaml", "orjson"}
+    assert not heavy & set(re.findall(r"\w+", done.stderr))
+
+
+def test_the_program_can_be_started_as_it_is_installed() -> None:
+    program = Path(sys.executable).with_name("adreel")
+    done = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
+    assert re.fullmatch(r"adreel \d+\.\d+\.\d+\n", done.stdout)

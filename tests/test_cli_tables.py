@@ -1,0 +1,275 @@
+"""`adreel query`, `export`, `versions`, `diff`, `vacuum`, through the front door."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import openpyxl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from adreel.errors import ExitCode
+from home import Home, make_home
+
+NASTY = (
+    "=1+1",
+    "+49 30",
+    "@sum(a1)",
+    "-5",
+    "山田 🍋 Ünïcödé",
+    'say "hi", ok',
+    "two\nlines",
+    "[bold]no[/bold]",
+    "007",
+    "",
+)
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """A home whose dataset has two versions."""
+    home = make_home(tmp_path_factory.mktemp("shared") / "home", ads=4)
+    home.add_account()
+    file = home.file(metrics=["ad_name", "spend", "impressions", "ctr"], update={"method": "upsert"})
+    home.good("run", "-f", file)
+    home.later(1)
+    home.good("run", "spend")
+    nothing: dict[str, Any] = {"data_level": None, "time_dimension": None, "metrics": None, "dates": None}
+    home.good("run", "-f", home.file("ads.yaml", name="Ads", report="ads", **nothing))
+    return home
+
+
+def values(*texts: str) -> str:
+    return ", ".join("('" + text.replace("'", "''") + "')" for text in texts)
+
+
+def sheet(path: Path) -> list[tuple[Any, ...]]:
+    book = openpyxl.load_workbook(path)
+    return list(book["data"].iter_rows(values_only=True))
+
+
+def test_every_dataset_is_a_table_by_its_slug(shared: Home) -> None:
+    assert shared.rows("select count(distinct s.ad_id) as n from spend s join ads using (ad_id)")[0]["n"] > 0
+
+
+def test_a_query_answers_in_every_format_on_stdout(shared: Home) -> None:
+    sql = "select 'Ä' as name, 1.50::decimal(9, 2) as money, date '2026-01-31' as day, null as nothing, [1, 2] as list"
+    assert "1.50" in shared.good("query", sql).stdout
+    rows = list(csv.DictReader(io.StringIO(shared.good("query", sql, "--format", "csv").stdout)))
+    assert rows == [{"name": "Ä", "money": "1.50", "day": "2026-01-31", "nothing": "", "list": "[1,2]"}]
+    text = shared.good("query", sql, "--format", "json").stdout
+    assert json.loads(text) == [{"name": "Ä", "money": 1.5, "day": "2026-01-31", "nothing": None, "list": [1, 2]}]
+    table = pq.read_table(io.BytesIO(shared.good("query", sql, "--format", "parquet").stdout_bytes))
+    assert table.to_pylist()[0]["money"] == Decimal("1.50")
+
+
+def test_money_and_big_numbers_keep_all_their_digits_in_json(shared: Home) -> None:
+    sql = "select 12345678901234567.123456::decimal(24, 6) as money, sum(9223372036854775807) as big"
+    text = shared.good("query", sql, "--format", "json").stdout
+    assert json.loads(text, parse_float=str, parse_int=str) == [
+        {"money": "12345678901234567.123456", "big": "9223372036854775807"}
+    ]
+
+
+def test_output_goes_clean_through_a_pipe(shared: Home) -> None:
+    for format_name in ("csv", "parquet"):
+        words = ("query", "select 1 as a", "--format", format_name)
+        done = subprocess.run(
+            [sys.executable, "-c", "from adreel.cli import main; main()", *words],
+            env={**os.environ, "ADREEL_HOME": str(shared.path)},
+            capture_output=True,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert done.stdout == b'"a"\n1\n' or pq.read_table(io.BytesIO(done.stdout)).num_rows == 1
+
+
+@pytest.mark.parametrize("kind", ["csv", "json", "parquet", "xlsx"])
+def test_a_query_writes_what_it_says_into_a_file(shared: Home, tmp_path: Path, kind: str) -> None:
+    path = tmp_path / f"x.{kind}"
+    result = shared.good("query", f"select * from (values {values(*NASTY)}) t(text)", "-o", str(path))
+    assert (result.stdout, f"Wrote {len(NASTY)} rows" in result.stderr) == ("", True)
+    read: dict[str, Any] = {
+        "csv": lambda: [row["text"] for row in csv.DictReader(io.StringIO(path.read_bytes().decode()))],
+        "json": lambda: [row["text"] for row in json.loads(path.read_text())],
+        "parquet": lambda: pq.read_table(path)["text"].to_pylist(),
+        "xlsx": lambda: ["" if row[0] is None else row[0] for row in sheet(path)[1:]],
+    }
+    assert tuple(read[kind]()) == NASTY
+
+
+def test_a_sheet_has_numbers_dates_and_texts_as_excel_means_them(shared: Home, tmp_path: Path) -> None:
+    path = tmp_path / "x.xlsx"
+    sql = """
+        select '=1+1' as formula, 1.5::decimal(24, 6) as money, 3 as whole, 12345678901234567890::hugeint as big,
+        date '2026-01-31' as day, timestamp '2026-01-31 13:00' as hour, timestamptz '2026-01-31 13:00:00+00' as at,
+        'nan'::double as nan, date '1800-01-01' as old, true as yes, ['a', 'ü'] as list, {'a': 1} as struct,
+        null as nothing, (interval 1 day)::varchar as span"""
+    shared.good("query", sql, "-o", str(path))
+    heads, row = sheet(path)
+    found = dict(zip(heads, row, strict=True))
+    assert {name: str(found.pop(name)) for name in ("day", "hour", "at")} == {
+        "day": "2026-01-31 00:00:00",
+        "hour": "2026-01-31 13:00:00",
+        "at": "2026-01-31 13:00:00",
+    }
+    assert found == {
+        "formula": "=1+1",
+        "money": 1.5,
+        "whole": 3,
+        "big": "12345678901234567890",
+        "nan": "nan",
+        "old": "1800-01-01",
+        "yes": True,
+        "list": '["a","ü"]',
+        "struct": '{"a":1}',
+        "nothing": None,
+        "span": "1 day",
+    }
+    cells = openpyxl.load_workbook(path)["data"][2]
+    assert [cells[0].data_type, cells[4].number_format, cells[5].number_format] == [
+        "s",
+        "yyyy-mm-dd",
+        "yyyy-mm-dd hh:mm",
+    ]
+
+
+def test_a_text_that_no_cell_holds_is_refused_and_leaves_no_file(shared: Home, tmp_path: Path) -> None:
+    path = tmp_path / "x.xlsx"
+    path.write_text("mine")
+    code, stderr = shared.bad("query", "select repeat('x', 40000) as long", "-o", str(path))
+    assert (code, "an Excel cell holds 32,767" in stderr) == (ExitCode.INPUT, True)
+    assert [(one.name, one.read_text()) for one in tmp_path.iterdir()] == [("x.xlsx", "mine")]
+
+
+def test_what_a_format_cannot_hold_is_named(shared: Home, tmp_path: Path) -> None:
+    code, stderr = shared.bad("query", "select interval 1 day as span", "-o", str(tmp_path / "x.parquet"))
+    assert (code, "cannot be written as parquet" in stderr) == (ExitCode.INPUT, True), stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", ["csv", "json", "parquet", "xlsx"])
+def test_an_export_holds_the_whole_table(shared: Home, tmp_path: Path, kind: str) -> None:
+    path = tmp_path / f"spend.{kind}"
+    shared.good("export", "spend", "-o", str(path))
+    expected = {(row["ad_id"], row["stat_time_day"], float(row["spend"])) for row in shared.rows("select * from spend")}
+    read: dict[str, Any] = {
+        "csv": lambda: csv.DictReader(io.StringIO(path.read_bytes().decode())),
+        "json": lambda: json.loads(path.read_text()),
+        "parquet": lambda: pq.read_table(path).to_pylist(),
+        "xlsx": lambda: [dict(zip(sheet(path)[0], row, strict=True)) for row in sheet(path)[1:]],
+    }
+    rows = [(row["ad_id"], str(row["stat_time_day"])[:10], float(row["spend"])) for row in read[kind]()]
+    assert len(rows) == len(expected)
+    assert set(rows) == expected
+
+
+def test_an_export_keeps_types_and_lists(shared: Home, tmp_path: Path) -> None:
+    shared.good("export", "spend", "-o", str(tmp_path / "x.parquet"))
+    schema = pq.read_schema(tmp_path / "x.parquet")
+    assert (schema.field("spend").type, schema.field("stat_time_day").type) == (pa.decimal128(24, 6), pa.date32())
+    shared.good("export", "ads", "-o", str(tmp_path / "ads.csv"))
+    with (tmp_path / "ads.csv").open(newline="") as file:
+        ads = list(csv.DictReader(file))
+    lists = [name for name, value in ads[0].items() if value.startswith("[")]
+    assert lists
+    assert all(isinstance(json.loads(ad[name]), list) for ad in ads for name in lists if ad[name])
+
+
+def test_an_earlier_version_can_be_exported(shared: Home, tmp_path: Path) -> None:
+    shared.good("export", "spend", "-o", str(tmp_path / "x.json"), "--version", "0")
+    shared.good("export", "spend", "-o", str(tmp_path / "y.json"))
+    first, last = (json.loads((tmp_path / name).read_text()) for name in ("x.json", "y.json"))
+    assert max(row["stat_time_day"] for row in first) == "2026-11-21"
+    assert max(row["stat_time_day"] for row in last) == "2026-11-22"
+
+
+@pytest.mark.parametrize("kind", ["csv", "json", "parquet", "xlsx"])
+def test_a_table_without_rows_is_a_file_with_a_heading(shared: Home, tmp_path: Path, kind: str) -> None:
+    path = tmp_path / f"x.{kind}"
+    result = shared.good("query", "select ad_id, spend from spend where false", "-o", str(path))
+    assert "Wrote 0 rows" in result.stderr
+    read: dict[str, Any] = {
+        "csv": lambda: path.read_text() == '"ad_id","spend"\n',
+        "json": lambda: json.loads(path.read_text()) == [],
+        "parquet": lambda: pq.read_table(path).column_names == ["ad_id", "spend"],
+        "xlsx": lambda: sheet(path) == [("ad_id", "spend")],
+    }
+    assert read[kind]()
+
+
+def test_a_dataset_that_never_ran_has_no_table(shared: Home, tmp_path: Path) -> None:
+    shared.good("datasets", "create", "-f", shared.file("n.yaml", name="Fresh", metrics=["spend"]))
+    for words in (
+        ("export", "fresh", "-o", str(tmp_path / "x.csv")),
+        ("versions", "fresh"),
+        ("diff", "fresh", "0", "1"),
+    ):
+        code, stderr = shared.bad(*words)
+        assert (code, "Run it first: adreel run fresh" in stderr) == (ExitCode.INPUT, True)
+    shared.good("datasets", "delete", "fresh", "--yes")
+
+
+def test_versions_are_listed_newest_first(shared: Home) -> None:
+    assert [one["version"] for one in shared.json("versions", "spend")] == [1, 0]
+    runs = {one["version"]: one["id"] for one in shared.json("history", "spend")}
+    assert {one["version"]: one["run"] for one in shared.json("versions", "spend")} == runs
+    assert "upsert" in shared.good("versions", "spend").stdout
+
+
+def test_diff_tells_of_rows_and_of_metrics_by_day(shared: Home) -> None:
+    found = shared.json("diff", "spend", "0", "1")
+    new = shared.rows("select count(*) as n from spend where stat_time_day = '2026-11-22'")[0]["n"]
+    assert found["added"] == new
+    text = shared.good("diff", "spend", "0", "1")
+    assert "2026-11-22" in text.stdout
+    assert "version 0 to 1" in text.stderr
+    assert "hold the same rows" in shared.good("diff", "spend", "1", "1").stderr
+
+
+def test_a_table_that_is_wider_than_the_terminal_shows_what_fits_and_names_the_rest(
+    shared: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    result = shared.good("query", "select * from spend limit 3")
+    assert max(len(line) for line in result.stdout.splitlines()) <= 60
+    assert "advertiser_id" in result.stdout
+    assert "timezone" not in result.stdout
+    assert "timezone. Name fewer columns" in " ".join(result.stderr.split())
+    monkeypatch.delenv("COLUMNS")
+    assert "timezone" in shared.good("query", "select * from spend limit 3").stdout
+
+
+def test_names_cannot_steer_the_terminal(shared: Home) -> None:
+    text = shared.good("query", "select chr(27) || '[2J' || chr(10) || '[red]x' as name").stdout
+    assert "\x1b" not in text
+    assert "[red]x" in text
+
+
+def test_a_table_on_the_terminal_ends_somewhere(shared: Home) -> None:
+    result = shared.good("query", "select * from range(3000)")
+    assert len(result.stdout.splitlines()) < 1010
+    assert "the first 1,000 rows" in result.stderr
+
+
+def test_vacuum_asks_and_frees_old_versions(home: Home) -> None:
+    home.good("run", "-f", home.file(metrics=["spend"]))
+    home.later(40)
+    home.good("run", "spend")
+    before = home.kept()
+    words = ("vacuum", "spend", "--keep-days", "30", "--keep-versions", "1")
+    assert home.bad(*words, stdin="n\n")[0] == ExitCode.CANCELLED
+    assert home.kept() == before
+    rows = home.rows("select * from spend order by all")
+    assert "1 of 2 versions can be read" in home.good(*words, "--yes").stderr
+    assert home.rows("select * from spend order by all") == rows
+    assert home.bad("export", "spend", "-o", str(home.path / "x.csv"), "--version", "0")[0] == ExitCode.INPUT

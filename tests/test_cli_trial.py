@@ -1,0 +1,131 @@
+"""`adreel simulate` and `adreel demo`, as a person starts them."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlencode
+
+import httpx2
+import pytest
+
+from adreel.errors import ExitCode
+from home import Home, make_home
+
+PROGRAM = [sys.executable, "-c", "from adreel.cli import main; main()"]
+WORLD = ("--advertisers", "4", "--ads", "3")
+
+
+@contextmanager
+def simulated(*words: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """`adreel simulate` in a process of its own, and the address that it prints."""
+    process = subprocess.Popen(
+        [*PROGRAM, "simulate", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout is not None
+        yield process, process.stdout.readline().strip()
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def adreel(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*PROGRAM, *words], env={**os.environ, "ADREEL_HOME": str(home)}, capture_output=True, text=True, check=False
+    )
+
+
+def test_simulate_prints_its_address_and_ends_when_interrupted() -> None:
+    with simulated("--port", "0", "--today", "2026-11-22", *WORLD) as (process, url):
+        assert re.fullmatch(r"http://127\.0\.0\.1:\d+", url)
+        state = httpx2.get(f"{url}/_simulator/state").json()
+        assert (state["now"][:10], len(state["advertisers"])) == ("2026-11-22", 4)
+        process.send_signal(signal.SIGINT)
+        stdout, stderr = process.communicate(timeout=20)
+    assert process.returncode in (ExitCode.OK, ExitCode.CANCELLED)
+    assert stdout == ""
+    assert f"ADREEL_TIKTOK_URL={url}/open_api/v1.3" in stderr
+    assert "Traceback" not in stderr
+
+
+def test_a_port_that_is_taken_is_named() -> None:
+    with simulated("--port", "0", *WORLD) as (_, url):
+        port = url.rpartition(":")[2]
+        done = subprocess.run([*PROGRAM, "simulate", "--port", port], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (ExitCode.INPUT, "")
+    assert f"Port {port} cannot be had" in done.stderr
+
+
+def test_the_demo_proves_shows_and_leaves_an_account_that_goes_on(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    done = adreel(home, "demo", "--once", *WORLD)
+    assert done.returncode == ExitCode.OK, done.stderr
+    assert "Proved" in done.stdout
+    assert "The last 30 days, by advertiser" in done.stdout
+    assert f"The table lies at {home / 'lake' / 'ad_spend_by_day'}" in done.stderr
+    assert "Connected the account 'demo' through the simulated consent page." in done.stderr
+    next_steps = done.stderr.partition("Three things to try next:")[2]
+    assert re.search(r"query \".*from ad_spend_by_day", next_steps)
+    assert "export ad_spend_by_day -o spend.xlsx" in next_steps
+    simulate = re.search(r"simulate( .*)", next_steps)
+    assert simulate is not None
+    again = adreel(home, "demo", "--once", *WORLD)
+    assert again.returncode == ExitCode.OK, again.stderr
+    assert "Version 1 of" in again.stderr
+    assert "diff ad_spend_by_day 1 2" in again.stderr
+    words = re.search(r"simulate( .*)", again.stderr.partition("Three things to try next:")[2])
+    assert words is not None
+    # What it proposes, word for word: the account finds its world where it left it, without any setting.
+    with simulated(*words[1].split()):
+        report = adreel(home, "run", "ad_spend_by_day", "--json")
+    assert report.returncode == ExitCode.OK, report.stderr
+    assert json.loads(report.stdout)["version"] == 2
+    gone = adreel(home, "accounts", "advertisers", "demo")
+    assert gone.returncode == ExitCode.RETRY_LATER
+    assert "Traceback" not in gone.stderr
+
+
+def test_the_demo_leaves_a_persons_own_account_and_dataset_alone(home: Home) -> None:
+    before = home.kept()
+    code, stderr = home.bad("demo", "--once", *WORLD)
+    assert (code, "adreel accounts rename demo NAME" in stderr) == (ExitCode.INPUT, True)
+    home.good("accounts", "rename", "demo", "shop")
+    home.good("datasets", "create", "-f", home.file(name="Ad spend by day", account="shop"))
+    before = home.kept()
+    code, stderr = home.bad("demo", "--once", *WORLD)
+    assert (code, "has the name of the demo's" in stderr) == (ExitCode.INPUT, True)
+    assert home.kept() == before
+
+
+def test_the_consent_page_ticks_what_can_be_read(tmp_path: Path) -> None:
+    home = make_home(tmp_path / "home", advertisers=4, ads=2)
+    query = {"app_id": home.config.app_id, "state": "s", "redirect_uri": "http://localhost:1/c"}
+
+    async def page() -> str:
+        transport = httpx2.ASGITransport(home.world)
+        async with httpx2.AsyncClient(transport=transport, base_url="http://tiktok.test") as client:
+            return (await client.get(f"/portal/auth?{urlencode(query)}")).text
+
+    import asyncio
+
+    text = asyncio.run(page())
+    ticked = {one["advertiser_id"]: f'value="{one["advertiser_id"]}" checked' in text
+              for one in home.door("state")["advertisers"]}  # fmt: skip
+    kinds = {one["advertiser_id"]: one["kind"] for one in home.door("state")["advertisers"]}
+    assert ticked == {one: kind != "no_permission" for one, kind in kinds.items()}
+    assert all(one in text for one in kinds)
+
+
+@pytest.mark.parametrize("words", [("--port", "70000"), ("--ads", "0"), ("--today", "soon")])
+def test_a_world_that_cannot_be_is_refused(home: Home, words: tuple[str, ...]) -> None:
+    code, stderr = home.bad("simulate", *words)
+    assert code in (ExitCode.USAGE, ExitCode.INPUT)
+    assert stderr

@@ -1,0 +1,497 @@
+"""Whole runs against the simulator: what ends up in the table, and whether it is proved."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from adreel import catalog, menus
+from adreel.dataset import read
+from adreel.runner import Watch
+from home import Home, make_home
+from running import Tampered, latest, left_behind, log_of, questions, run, saved, table
+
+EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.yaml"))
+
+
+def named(home: Home, name: str, **keys: Any) -> str:
+    """A dataset file of another name."""
+    path = Path(home.file(f"{name}.yaml", **keys))
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"name": name}))
+    return str(path)
+
+
+# -- every example
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """A home that several tests of examples share; each has its own dataset."""
+    made = make_home(tmp_path_factory.mktemp("shared") / "home")
+    made.add_account()
+    return made
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+def test_an_example_runs_and_is_proved_and_runs_again(shared: Home, example: Path) -> None:
+    first, second = (shared.json("run", "-f", str(example)) for _ in range(2))
+    for report in (first, second):
+        assert (report["state"], report["proof"]["proved"]) == ("succeeded", True)
+        assert report["rows"] == report["proof"]["rows"] > 0
+    slug = first["table"].rpartition("/")[2]
+    assert (first["version"], second["version"]) == (0, 1)
+    assert table(shared, slug).num_rows == first["rows"]
+    assert table(shared, slug).equals(table(shared, slug, 0))
+    assert left_behind(shared) == []
+
+
+TYPES: dict[str, dict[str, pa.DataType]] = {
+    "ad_daily": {
+        "advertiser_id": pa.string(),
+        "ad_id": pa.string(),
+        "stat_time_day": pa.date32(),
+        "ad_name": pa.string(),
+        "spend": pa.decimal128(24, 6),
+        "impressions": pa.int64(),
+        "ctr": pa.decimal128(24, 6),
+        "currency": pa.string(),
+        "timezone": pa.string(),
+    },
+    "campaign_hourly": {"stat_time_hour": pa.timestamp("us"), "stat_time_hour_utc": pa.timestamp("us", "UTC")},
+    "campaign_lifetime": {"purchase": pa.int64(), "campaign_id": pa.string()},
+    "audience_age_gender": {"age": pa.string(), "gender": pa.string(), "clicks": pa.int64()},
+    "spend_by_country": {"country_code": pa.string()},
+    "legacy_basic": {"no_longer_offered": pa.string(), "registration": pa.int64()},
+    "ads": {"ad_id": pa.string(), "create_time": pa.timestamp("us", "UTC")},
+    "advertisers": {"advertiser_id": pa.string(), "create_time": pa.timestamp("us", "UTC")},
+    "creatives": {"start_date": pa.date32(), "spend": pa.decimal128(24, 6)},
+}
+
+
+@pytest.mark.parametrize("example", TYPES)
+def test_the_columns_of_an_example_have_their_types(shared: Home, example: str) -> None:
+    file = next(path for path in EXAMPLES if path.stem == example)
+    name = read(file.read_text()).values["name"]
+    schema = table(shared, saved(shared, name).table_slug).schema
+    assert {column: schema.field(column).type for column in TYPES[example]} == TYPES[example]
+
+
+def test_the_values_are_those_that_tiktok_sent(home: Home) -> None:
+    sent: list[dict[str, Any]] = []
+    report = run(home, home.file(), transport=Tampered(home, lambda _, data: sent.extend(data["list"])))
+    rows = {(row["ad_id"], row["stat_time_day"]): row for row in table(home).to_pylist()}
+    assert len(rows) == len(sent) == report.rows
+    for one in sent:
+        day = date.fromisoformat(one["dimensions"]["stat_time_day"][:10])
+        row = rows[one["dimensions"]["ad_id"], day]
+        assert row["spend"] == Decimal(one["metrics"]["spend"])
+        assert row["impressions"] == int(one["metrics"]["impressions"])
+
+
+def test_a_note_with_which_nothing_is_wrong_is_told_and_logged_and_leaves_the_run_green(home: Home) -> None:
+    file = home.file(report_type="basic", time_dimension=None, lifetime=True)
+    told: list[str] = []
+    report = run(home, file, watch=Watch(say=told.append))
+    assert (report.state, report.warnings) == ("succeeded", ())
+    assert told == ["note: Lifetime data is on, so the dates are not used."]
+    assert told[0] in log_of(home)
+
+
+# -- restatement and update methods
+
+
+def conversions_of(home: Home, version: int | None = None) -> dict[date, int]:
+    """Conversions by day."""
+    found: Counter[date] = Counter()
+    for row in table(home, version=version).to_pylist():
+        found[row["stat_time_day"]] += row["conversion"]
+    return dict(found)
+
+
+def test_conversions_that_tiktok_moves_later_are_shown_by_diff_on_their_days(home: Home) -> None:
+    file = home.file(dates={"start": "today-6", "end": "yesterday"}, update={"method": "upsert"})
+    home.good("run", "-f", file)
+    home.later(2)
+    home.good("run", "-f", file)
+    before, after = conversions_of(home, 0), conversions_of(home, 1)
+    assert min(after) == min(before), "upsert keeps what is before the days that were read"
+    assert max(after) == max(before) + timedelta(days=2)
+    moved = {str(day): after[day] - before[day] for day in before if after[day] != before[day]}
+    assert moved, "the simulator restates"
+    shown = home.json("diff", "spend", "0", "1")
+    changes = {
+        day["day"]: int(day["moved"]["conversion"])
+        for day in shown["days"]
+        if day["day"] <= str(max(before)) and int(day["moved"].get("conversion", 0))
+    }
+    assert changes == moved
+
+
+def test_partition_replaces_the_days_that_were_read_and_keeps_the_others(home: Home) -> None:
+    file = home.file(dates={"start": "today-6", "end": "yesterday"}, update={"method": "partition"})
+    home.good("run", "-f", file)
+    home.later(3)
+    home.good("run", "-f", file)
+    before, after = conversions_of(home, 0), conversions_of(home, 1)
+    days = sorted(before)
+    assert [after[day] for day in days[:2]] == [before[day] for day in days[:2]]
+    assert set(after) > set(before)
+    fresh = make_home(home.path.parent / "fresh")
+    fresh.add_account()
+    fresh.later(3)
+    fresh.good("run", "-f", fresh.file(dates={"start": "today-6", "end": "yesterday"}))
+    again = conversions_of(fresh)
+    assert {day: after[day] for day in again} == again
+
+
+def test_a_day_that_became_empty_is_emptied_by_partition(home: Home) -> None:
+    file = home.file(update={"method": "partition"})
+    run(home, file)
+    gone = max(row["stat_time_day"] for row in table(home).to_pylist())
+
+    def emptied(_: dict[str, str], data: dict[str, Any]) -> None:
+        data["list"] = [row for row in data["list"] if not row["dimensions"]["stat_time_day"].startswith(str(gone))]
+        data["page_info"]["total_number"] = len(data["list"])
+        data.pop("total_metrics", None)
+
+    report = run(home, file, transport=Tampered(home, emptied))
+    assert report.proof["proved"]
+    assert set(conversions_of(home)) == set(conversions_of(home, 0)) - {gone}
+
+
+def test_days_older_than_keep_days_are_dropped(home: Home) -> None:
+    file = home.file(dates={"start": "today-6", "end": "yesterday"}, update={"method": "partition", "keep_days": 7})
+    home.good("run", "-f", file)
+    home.later(4)
+    home.good("run", "-f", file)
+    # It is noon in UTC: the advertiser furthest behind has the same day.
+    kept = sorted(conversions_of(home))
+    assert kept[0] == home.now.date() - timedelta(days=6)
+    assert kept[-1] == home.now.date() - timedelta(days=1)
+    assert min(conversions_of(home, 0)) == home.now.date() - timedelta(days=10)
+
+
+def test_append_puts_the_rows_of_each_run_behind_those_of_the_last(home: Home) -> None:
+    file = home.file(update={"method": "append"})
+    first, second = home.json("run", "-f", file), home.json("run", "-f", file)
+    assert table(home).num_rows == first["rows"] + second["rows"]
+
+
+# -- time zones
+
+
+def test_today_is_each_advertisers_own(tmp_path: Path) -> None:
+    home = make_home(tmp_path / "home", advertisers=12)
+    home.add_account()
+    home.now = datetime(2026, 11, 22, 11, 30, tzinfo=UTC)
+    home.door("now", {"today": "2026-11-22", "hour": 11, "minute": 30})
+    file = home.file(dates={"date": "today"}, skip_failing_advertisers=True)
+    home.good("run", "-f", file)
+    offsets = {one["advertiser_id"]: one["offset_minutes"] for one in home.door("state")["advertisers"]}
+    asked = {one["advertiser"]: one["params"]["start_date"] for one in home.requests() if one["code"] == 0}
+    assert asked == {
+        advertiser: str((home.now + timedelta(minutes=offsets[advertiser])).date()) for advertiser in asked
+    }
+    assert set(asked.values()) == {"2026-11-22", "2026-11-23"}
+    assert {str(day) for day in pc.unique(table(home)["stat_time_day"]).to_pylist()} <= set(asked.values())
+
+
+def test_hours_are_the_advertisers_own_and_utc_and_add_up_to_its_day(tmp_path: Path) -> None:
+    home = make_home(tmp_path / "home", advertisers=10, ads=4, plain=True)
+    home.add_account()
+    day = {"date": "yesterday"}
+    home.good("run", "-f", home.file(time_dimension="hour", data_level="advertiser", dates=day))
+    home.good("run", "-f", named(home, "Days", data_level="advertiser", dates=day))
+    offsets = {one["advertiser_id"]: one["offset_minutes"] for one in home.door("state")["advertisers"]}
+    assert {minutes % 60 for minutes in offsets.values()} == {0, 30}
+    sums: Counter[tuple[str, date]] = Counter()
+    for row in table(home).to_pylist():
+        wall = row["stat_time_hour"].replace(tzinfo=UTC)
+        assert wall - row["stat_time_hour_utc"] == timedelta(minutes=offsets[row["advertiser_id"]])
+        sums[row["advertiser_id"], wall.date()] += row["impressions"]
+    days = {(row["advertiser_id"], row["stat_time_day"]): row["impressions"] for row in table(home, "days").to_pylist()}
+    assert dict(sums) == days
+    assert len(days) == 10
+
+
+# -- more metrics than a request takes
+
+
+def metrics_of_ads(count: int) -> list[str]:
+    """So many metrics of ads by day, of every kind, and always spend."""
+    chosen = {
+        "service_type": ("auction",),
+        "report_type": ("basic",),
+        "data_level": ("ad",),
+        "id_dimension": ("ad_id",),
+        "time_dimension": ("day",),
+    }
+    report = catalog.REPORTS["performance"]
+    menu = next(menu for menu in report.menus if menu.name == "metrics")
+    offered = [offer.value for offer in menus.offers(report, menu, chosen) if offer.refusal is None]
+    known = catalog.metrics()
+    sure = [name for name in offered if known[name].sure and not known[name].refuses]
+    return ["spend", *(name for name in sure if name != "spend")][:count]
+
+
+def test_250_metrics_are_the_same_as_asked_for_a_hundred_at_a_time(home: Home) -> None:
+    names = metrics_of_ads(250)
+    assert len(names) == 250
+    report = home.json("run", "-f", home.file(metrics=names, dates={"date": "yesterday"}))
+    assert report["proof"]["proved"]
+    assert report["requests"] == 9
+    whole = table(home)
+    assert whole.num_rows == report["rows"] == report["proof"]["rows_expected"]
+    for number in range(3):
+        part = names[100 * number : 100 * number + 100]
+        file = named(home, f"Part {number}", metrics=part, dates={"date": "yesterday"})
+        assert home.json("run", "-f", file)["proof"]["proved"]
+        assert whole.select(["ad_id", *part]).equals(table(home, f"part_{number}").select(["ad_id", *part]))
+
+
+def test_a_batch_of_metrics_with_fewer_rows_is_not_proved_and_its_cells_are_empty(home: Home) -> None:
+    names = metrics_of_ads(150)
+
+    def shortened(params: dict[str, str], data: dict[str, Any]) -> None:
+        if "spend" not in json.loads(params["metrics"]):
+            data["list"].pop()
+            data["page_info"]["total_number"] -= 1
+            data.pop("total_metrics", None)
+
+    file = home.file(metrics=names, dates={"date": "yesterday"}, advertisers=[advertisers_of(home)[0]])
+    report = run(home, file, transport=Tampered(home, shortened))
+    assert (report.state, report.proof["proved"]) == ("warned", False)
+    assert any("different numbers of rows for the batches of metrics" in one for one in report.warnings)
+    rows = table(home)
+    assert rows.num_rows == report.rows
+    assert rows[names[-1]].null_count >= 1
+    assert rows["spend"].null_count == 0
+
+
+def advertisers_of(home: Home) -> list[str]:
+    return [str(one["advertiser_id"]) for one in home.door("state")["advertisers"]]
+
+
+# -- the cut at 20,000 ids
+
+
+@pytest.mark.parametrize("level", ["ad", "adgroup", "campaign"])
+def test_a_report_that_tiktok_cuts_is_read_whole_in_parts(tmp_path: Path, level: str) -> None:
+    tables, counts = [], []
+    for cut in (10, 20_000):
+        home = make_home(tmp_path / str(cut), advertisers=1, ads=240, id_cut=cut)
+        home.add_account()
+        report = home.json("run", "-f", home.file(data_level=level, dates={"start": "today-2", "end": "yesterday"}))
+        assert (report["state"], report["proof"]["proved"]) == ("succeeded", True), report
+        assert report["proof"]["totals"]["spend"]["expected"] > 0
+        tables.append(table(home))
+        counts.append(report["requests"])
+        assert len(questions(home)) == len(set(questions(home)))
+    assert tables[0].num_rows > 10
+    assert tables[0].equals(tables[1])
+    assert counts[0] < 130
+
+
+def test_an_audience_report_that_tiktok_cuts_is_read_whole_in_parts(tmp_path: Path) -> None:
+    tables = []
+    for cut in (15, 20_000):
+        home = make_home(tmp_path / str(cut), advertisers=1, ads=60, id_cut=cut)
+        home.add_account()
+        file = home.file(report_type="audience", audience_dimensions=["gender"], dates={"date": "today-3"})
+        report = home.json("run", "-f", file)
+        assert report["proof"]["proved"]
+        tables.append(table(home).sort_by([("ad_id", "ascending"), ("gender", "ascending")]))
+    assert tables[0].num_rows > 0
+    assert tables[0].equals(tables[1])
+
+
+def test_parts_of_a_cut_report_that_lack_rows_are_held_against_the_advertisers_own_figures(tmp_path: Path) -> None:
+    home = make_home(tmp_path / "home", advertisers=1, ads=120, id_cut=10)
+    home.add_account()
+
+    def shortened(params: dict[str, str], data: dict[str, Any]) -> None:
+        narrowed = "_ids" in params.get("filtering", "") and data["list"]
+        if narrowed and params["data_level"] == "AUCTION_AD":
+            data["list"].pop()
+            data["page_info"]["total_number"] -= 1
+            for name in data.get("total_metrics", {}):
+                data["total_metrics"][name] = str(sum(Decimal(row["metrics"][name]) for row in data["list"]))
+
+    report = run(home, home.file(dates={"date": "yesterday"}), transport=Tampered(home, shortened))
+    assert (report.state, report.proof["proved"]) == ("warned", False)
+    assert "impressions" in report.proof["differing"]
+    assert any("TikTok's own total" in one for one in report.warnings)
+
+
+# -- several advertisers in one request
+
+
+def test_whole_numbers_of_several_advertisers_come_in_shared_requests_and_are_the_same(tmp_path: Path) -> None:
+    home = make_home(tmp_path / "home", advertisers=7, plain=True, ads=5)
+    home.add_account()
+    shared = home.json("run", "-f", home.file(metrics=["impressions", "clicks"]))
+    single = home.json("run", "-f", named(home, "Single", metrics=["impressions", "clicks", "spend"]))
+    assert shared["proof"]["proved"]
+    assert (shared["requests"], single["requests"]) == (2, 7)
+    names = ["advertiser_id", "ad_id", "stat_time_day", "impressions", "clicks", "currency", "timezone"]
+    assert table(home).select(names).equals(table(home, "single").select(names))
+
+
+def test_one_advertiser_of_a_shared_request_that_fails_does_not_spoil_the_others(tmp_path: Path) -> None:
+    home = make_home(tmp_path / "home", advertisers=7, ads=5, plain=True)
+    home.add_account()
+    gone = advertisers_of(home)[2]
+    home.door("remove", {"advertiser_id": gone})
+    file = home.file(metrics=["impressions"], skip_failing_advertisers=True)
+    report = home.json("run", "-f", file)
+    assert (report["state"], report["proof"]["proved"]) == ("warned", True)
+    assert list(report["skipped_advertisers"]) == [gone]
+    assert set(table(home)["advertiser_id"].to_pylist()) == set(advertisers_of(home)) - {gone}
+
+
+# -- advertisers that fail
+
+
+def fragile(tmp_path: Path) -> Home:
+    """Six advertisers: four ordinary ones, one without permission, one without ads."""
+    home = make_home(tmp_path / "home", advertisers=6, ads=20)
+    home.add_account()
+    return home
+
+
+def by_kind(home: Home) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for one in home.door("state")["advertisers"]:
+        found.setdefault(one["kind"], []).append(one["advertiser_id"])
+    return found
+
+
+def test_advertisers_that_fail_are_skipped_and_named_with_the_reason(tmp_path: Path) -> None:
+    home = fragile(tmp_path)
+    kinds = by_kind(home)
+    removed, broken = kinds["ordinary"][1], kinds["ordinary"][2]
+    home.json("plan", "-f", home.file())
+    home.door("remove", {"advertiser_id": removed})
+    trouble = {"kind": "code", "code": 50000, "times": 0, "where": {"advertiser_id": broken}}
+    home.door("trouble", {**trouble, "path": "report"})
+    report = run(home, home.file(skip_failing_advertisers=True))
+    assert (report.state, report.proof["proved"]) == ("warned", True)
+    assert set(report.skipped_advertisers) == {removed, broken, *kinds["no_permission"]}
+    assert "40300" in report.skipped_advertisers[removed]
+    assert "50000" in report.skipped_advertisers[broken]
+    assert set(table(home)["advertiser_id"].to_pylist()) == {kinds["ordinary"][0], kinds["ordinary"][3]}
+    assert report.proof["rows_expected"] == report.rows == table(home).num_rows
+
+
+def test_an_advertiser_that_fails_in_some_of_its_days_is_left_out_whole(tmp_path: Path) -> None:
+    home = make_home(tmp_path / "home", ads=5)
+    home.add_account()
+    broken = advertisers_of(home)[1]
+    trouble = {"kind": "code", "code": 40001, "times": 0, "path": "report"}
+    home.door("trouble", {**trouble, "where": {"advertiser_id": broken, "start_date": "2026-11-20"}})
+    dates = {"start": "2026-10-01", "end": "yesterday"}
+    file = home.file(time_dimension="hour", dates=dates, skip_failing_advertisers=True)
+    report = run(home, file)
+    assert report.proof["proved"], report
+    assert list(report.skipped_advertisers) == [broken]
+    assert broken not in table(home)["advertiser_id"].to_pylist()
+
+
+def test_without_skipping_an_advertiser_that_fails_ends_the_run_and_leaves_the_table(tmp_path: Path) -> None:
+    home = fragile(tmp_path)
+    ordinary = by_kind(home)["ordinary"]
+    home.good("run", "-f", home.file(advertisers=ordinary))
+    home.door("remove", {"advertiser_id": ordinary[1]})
+    code, words = home.bad("run", "-f", home.file(advertisers=ordinary))
+    assert code == 5
+    assert ordinary[1] in words
+    assert "skip_failing_advertisers: true" in words
+    assert table(home).equals(table(home, version=0))
+    assert latest(home).state == "failed"
+
+
+def test_an_advertiser_without_permission_is_named_before_anything_is_read(tmp_path: Path) -> None:
+    home = fragile(tmp_path)
+    code, words = home.bad("run", "-f", home.file())
+    assert code == 5
+    assert by_kind(home)["no_permission"][0] in words
+    assert home.requests() == []
+
+
+def test_an_advertiser_without_rows_is_no_failure(tmp_path: Path) -> None:
+    home = fragile(tmp_path)
+    file = home.file(advertisers=by_kind(home)["empty"])
+    report = home.json("run", "-f", file)
+    assert (report["state"], report["rows"], report["proof"]["proved"]) == ("succeeded", 0, True)
+    assert table(home).num_rows == 0
+
+
+def test_when_all_advertisers_fail_the_run_fails_and_the_table_stays(home: Home) -> None:
+    file = home.file(skip_failing_advertisers=True)
+    home.good("run", "-f", file)
+    for advertiser in advertisers_of(home):
+        home.door("remove", {"advertiser_id": advertiser})
+    code, words = home.bad("run", "-f", file)
+    assert code == 5
+    assert "No advertiser could be read, so the table stays as it was" in words
+    assert [one["version"] for one in home.json("versions", "spend")] == [0]
+
+
+# -- values that cannot be read
+
+
+def test_values_that_cannot_be_read_become_null_and_are_counted_over_all_pages(home: Home) -> None:
+    def hidden(_: dict[str, str], data: dict[str, Any]) -> None:
+        for row in data["list"][:2]:
+            row["metrics"]["impressions"] = "<5"
+        data.pop("total_metrics", None)
+
+    report = run(home, home.file(), transport=Tampered(home, hidden))
+    assert report.state == "warned"
+    assert report.warnings == (
+        "6 values of impressions could not be read as whole numbers and are empty in the table, such as '<5'.",
+    )
+    assert table(home)["impressions"].null_count == 6
+
+
+# -- order
+
+
+class Reordered(httpx2.AsyncBaseTransport):
+    """Answers the requests that are under way in the order of `ranks`."""
+
+    def __init__(self, home: Home, ranks: list[int]) -> None:
+        self._under = httpx2.ASGITransport(home.world)
+        self._ranks = ranks
+        self._number = 0
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        import asyncio
+
+        rank = self._ranks[self._number % len(self._ranks)]
+        self._number += 1
+        response = await self._under.handle_async_request(request)
+        for _ in range(rank):
+            await asyncio.sleep(0)
+        return response
+
+
+@settings(max_examples=4, phases=(Phase.generate,), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(ranks=st.lists(st.integers(0, 60), min_size=3, max_size=12))
+def test_pages_that_come_in_any_order_make_the_same_table(shared: Home, ranks: list[int]) -> None:
+    file = named(shared, "Any order", dates={"start": "today-90", "end": "yesterday"})
+    report = run(shared, file, transport=Reordered(shared, ranks))
+    assert report.proof["proved"]
+    assert report.pages > 6
+    assert table(shared, "any_order").equals(table(shared, "any_order", 0))

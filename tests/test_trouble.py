@@ -1,0 +1,471 @@
+"""Runs under trouble: what passes is waited out, what does not is said in one sentence, and no table is spoiled."""
+
+from __future__ import annotations
+
+import json
+import threading
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adreel.errors import AdvertiserError, CancelledError, ProofError, RequestError, RetryError, StopError, StorageError
+from adreel.lake import Lake
+from adreel.runner import Watch
+from adreel.store import Progress, Store
+from adreel.store.locks import dataset_lock
+from home import Home, make_home
+from running import Hurry, Tampered, latest, left_behind, log_of, questions, run, settings_of, table
+
+REPORT = "report/integrated"
+
+
+@pytest.fixture
+def calm(tmp_path: Path) -> Home:
+    """A home whose dataset `spend` has run once without trouble."""
+    home = make_home(tmp_path / "home", ads=10)
+    home.add_account()
+    home.good("run", "-f", home.file())
+    return home
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Home:
+    """A home in which nothing has run yet."""
+    home = make_home(tmp_path / "home", ads=10)
+    home.add_account()
+    return home
+
+
+def same(home: Home) -> bool:
+    """Whether the newest version has the rows of the first."""
+    return bool(table(home).equals(table(home, version=0)))
+
+
+def versions(home: Home, slug: str = "spend") -> int:
+    return len(Lake(home.path / "lake").versions(slug))
+
+
+# -- what passes
+
+PASSING: dict[str, dict[str, Any]] = {
+    "a burst of refusals": {"kind": "code", "code": 40100, "message": "Requests made too frequently.", "times": 5},
+    "refusals of one advertiser": {"kind": "code", "code": 40133, "times": 2},
+    "system errors now and then": {"kind": "code", "code": 50000, "times": 4},
+    "an unknown server error": {"kind": "code", "code": 51234, "times": 2},
+    "maintenance": {"kind": "code", "code": 60001, "times": 2},
+    "a page of a proxy": {"kind": "html", "status": 502, "times": 4},
+    "a page of a proxy that says all is well": {"kind": "html", "status": 200, "times": 3},
+    "a gateway that is busy": {"kind": "http", "status": 503, "times": 3},
+    "answers that are half of one": {"kind": "garbage", "times": 3},
+    "pages that lack a row": {"kind": "drop", "rows": 1, "times": 2},
+    "pages that have a row twice": {"kind": "repeat", "rows": 1, "times": 2},
+    "another count of rows": {"kind": "total", "change": 3, "times": 2},
+}
+
+
+@pytest.mark.parametrize("trouble", PASSING)
+def test_a_trouble_that_passes_is_waited_out_and_the_rows_are_right(calm: Home, trouble: str) -> None:
+    calm.door("trouble", {**PASSING[trouble], "path": REPORT})
+    report = run(calm, calm.file())
+    assert (report.state, report.proof["proved"]) == ("succeeded", True)
+    assert not calm.door("state")["troubles"], "it did happen"
+    assert same(calm)
+
+
+def test_refusals_are_counted_and_stand_in_the_runs_log(calm: Home) -> None:
+    calm.door("trouble", {"kind": "code", "code": 40100, "times": 5, "path": REPORT})
+    report = run(calm, calm.file())
+    assert report.refused == 5
+    assert any("TikTok refuses the whole app for now" in line for line in log_of(calm))
+
+
+def test_a_request_that_hangs_is_given_up_and_asked_again(calm: Home) -> None:
+    calm.door("trouble", {"kind": "hang", "seconds": 30, "times": 1, "path": REPORT})
+    report = run(calm, calm.file(), waits=Hurry().waits(request_seconds=0.05))
+    assert report.proof["proved"]
+    assert any("no answer within 0.05 s" in line for line in log_of(calm))
+    assert same(calm)
+
+
+def test_a_count_of_rows_that_changes_between_pages_is_read_anew_until_it_holds_still(tmp_path: Path) -> None:
+    home = make_home(tmp_path / "home", advertisers=1, ads=50, plain=True)
+    home.add_account()
+    file = home.file(dates={"start": "today-30", "end": "yesterday"})
+    home.door("trouble", {"kind": "total", "change": 1, "path": REPORT, "where": {"page": "2"}, "times": 2})
+    report = run(home, file)
+    assert (report.state, report.rows, report.proof["proved"]) == ("succeeded", 1500, True)
+
+
+# -- what does not pass
+
+
+def test_a_count_of_rows_that_never_holds_still_is_not_proved(calm: Home) -> None:
+    calm.door("trouble", {"kind": "total", "change": 1, "path": REPORT, "times": 0})
+    code, words = calm.bad("run", "-f", calm.file())
+    assert code == 9
+    assert "in each of 4 attempts" in words
+    assert "the table stays as it was" in words
+    assert words.count("error:") == 1
+    assert versions(calm) == 1
+    assert latest(calm).state == "failed"
+
+
+@pytest.mark.parametrize("kind", ["drop", "repeat"])
+def test_pages_that_always_lack_or_repeat_a_row_are_not_proved(calm: Home, kind: str) -> None:
+    calm.door("trouble", {"kind": kind, "path": REPORT, "times": 0})
+    with pytest.raises(ProofError, match="TikTok counts"):
+        run(calm, calm.file())
+    assert versions(calm) == 1
+
+
+def test_totals_that_differ_make_a_version_that_is_not_proved(calm: Home) -> None:
+    def other(_: dict[str, str], data: dict[str, Any]) -> None:
+        data["total_metrics"]["impressions"] = str(int(data["total_metrics"]["impressions"]) + 1)
+
+    report = run(calm, calm.file(), transport=Tampered(calm, other))
+    assert (report.state, report.version, report.proof["proved"]) == ("warned", 1, False)
+    assert report.proof["differing"] == ["impressions"]
+    assert report.warnings[0].startswith("impressions of advertiser")
+    assert "TikTok's own total" in report.warnings[0]
+
+
+def test_totals_that_differ_in_opposite_ways_are_not_proved_either(calm: Home) -> None:
+    changes = iter([1, -1] * 20)
+    signs: dict[str, int] = {}
+
+    def other(params: dict[str, str], data: dict[str, Any]) -> None:
+        sign = signs.setdefault(params["advertiser_id"], next(changes))
+        data["total_metrics"]["clicks"] = str(int(data["total_metrics"]["clicks"]) + sign)
+
+    ids = [one["advertiser_id"] for one in calm.door("state")["advertisers"]][:2]
+    report = run(calm, calm.file(advertisers=ids), transport=Tampered(calm, other))
+    pair = report.proof["totals"]["clicks"]
+    assert pair["expected"] == pair["got"]
+    assert (report.state, report.proof["proved"]) == ("warned", False)
+
+
+def test_money_may_differ_by_the_rounding_of_its_rows_and_no_more(calm: Home) -> None:
+    def other(amount: float) -> Any:
+        def change(_: dict[str, str], data: dict[str, Any]) -> None:
+            spend = float(data["total_metrics"]["spend"]) + amount * len(data["list"])
+            data["total_metrics"]["spend"] = f"{spend:.2f}"
+
+        return change
+
+    assert run(calm, calm.file(), transport=Tampered(calm, other(0.004))).proof["proved"]
+    assert not run(calm, calm.file(), transport=Tampered(calm, other(0.006))).proof["proved"]
+
+
+def test_a_run_that_is_not_proved_ends_with_its_own_exit_code(calm: Home) -> None:
+    # What TikTok sums up is one thing on page 1 and the rows another: a row is replaced by a copy of another day.
+    calm.world = _Lying(calm.world)  # type: ignore[assignment]  # it takes the place of the application
+    assert calm.adreel("run", "-f", calm.file(), "--json").exit_code == 9
+    assert latest(calm).state == "warned"
+
+
+class _Lying:
+    """The simulated world with other totals."""
+
+    def __init__(self, world: Any) -> None:
+        self._world = world
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        async def changed(message: Any) -> None:
+            body = message.get("body", b"")
+            if b'"total_metrics":{"spend":"' in body:
+                message = {
+                    **message,
+                    "body": body.replace(b'"total_metrics":{"spend":"', b'"total_metrics":{"spend":"9'),
+                }
+            await send(message)
+
+        await self._world(scope, receive, changed)
+
+
+def test_a_system_that_fails_for_ever_ends_with_try_again_later(calm: Home) -> None:
+    calm.door("trouble", {"kind": "code", "code": 50000, "message": "System error", "times": 0, "path": REPORT})
+    with pytest.raises(RetryError, match="Tried 8 times") as caught:
+        run(calm, calm.file())
+    assert int(caught.value.exit_code) == 6
+    assert versions(calm) == 1
+
+
+def test_an_unknown_code_stops_the_run_with_tiktoks_words(calm: Home) -> None:
+    calm.door("trouble", {"kind": "code", "code": 49999, "message": "The moon is in the way.", "path": REPORT})
+    with pytest.raises(StopError, match=r"The moon is in the way\.") as caught:
+        run(calm, calm.file())
+    assert "TikTok code 49999" in str(caught.value)
+    assert latest(calm).state == "failed"
+    assert versions(calm) == 1
+
+
+def test_a_metric_that_tiktok_refuses_is_told_in_tiktoks_words(calm: Home) -> None:
+    words = "Please correct the information in invalid metric fields and try again. Invalid metric fields: ['clicks']."
+    calm.door("trouble", {"kind": "code", "code": 40002, "message": words, "path": REPORT, "times": 0})
+    with pytest.raises(RequestError) as caught:
+        run(calm, calm.file())
+    assert words in caught.value.message
+    assert int(caught.value.exit_code) == 3
+
+
+def test_a_hopeless_hang_ends_the_run_and_the_next_one_goes_on(calm: Home) -> None:
+    calm.door(
+        "trouble", {"kind": "hang", "seconds": 30, "times": 0, "path": REPORT, "where": {"start_date": "2026-11-19"}}
+    )
+    with pytest.raises(RetryError, match="times out a third time"):
+        run(calm, calm.file(), waits=Hurry().waits(request_seconds=0.02))
+    calm.door("calm", {})
+    assert run(calm, calm.file()).proof["proved"]
+    assert same(calm)
+
+
+def test_a_run_ends_at_its_deadline_and_the_next_one_goes_on(calm: Home) -> None:
+    calm.door("trouble", {"kind": "code", "code": 60001, "times": 0, "path": REPORT})
+    hurry = Hurry()
+
+    async def slow(seconds: float) -> None:
+        await Hurry.sleep(hurry, seconds * 200)
+
+    waits = hurry.waits()
+    with pytest.raises(RetryError, match="deadline"):
+        run(calm, calm.file(), waits=type(waits)(60, waits.clock, waits.monotonic, slow))
+    assert hurry.passed >= 6 * 3600
+    calm.door("calm", {})
+    assert run(calm, calm.file()).resumed
+    assert same(calm)
+
+
+# -- a token that dies
+
+
+def test_after_a_token_dies_and_the_account_is_reconnected_nothing_is_asked_again(tmp_path: Path) -> None:
+    home = make_home(tmp_path / "home", advertisers=3, ads=5)
+    home.add_account()
+    file = home.file(time_dimension="hour", dates={"start": "today-40", "end": "yesterday"})
+    home.door(
+        "trouble", {"kind": "code", "code": 40105, "message": "Access token is incorrect.", "path": REPORT, "skip": 70}
+    )
+    code, words = home.bad("run", "-f", file)
+    assert code == 4
+    assert "adreel accounts reconnect 'demo'" in words
+    assert "the next run goes on where this one stopped" in words
+    assert home.json("accounts", "list")[0]["status"] == "revoked"
+    code, words = home.bad("run", "spend")
+    assert (code, "revoked" in words) == (4, True)
+    home.good("accounts", "reconnect", "demo", "--token-stdin", stdin=f"{home.token}\n")
+    report = home.json("run", "spend")
+    assert (report["resumed"], report["proof"]["proved"], report["version"]) == (True, True, 0)
+    asked = questions(home)
+    # What was under way when the token died may have been answered and not kept.
+    assert len(asked) - len(set(asked)) <= 64
+    assert len(set(asked)) == 120
+    assert left_behind(home) == []
+
+
+# -- going on
+
+
+def stopped_after(home: Home, file: str, pages: int, **keys: Any) -> str:
+    """Starts a run that TikTok's system stops after so many pages; the id of the run."""
+    home.door("trouble", {"kind": "code", "code": 50000, "times": 0, "path": REPORT, "skip": pages, **keys})
+    with pytest.raises(RetryError):
+        run(home, file)
+    home.door("calm", {})
+    return latest(home).id
+
+
+HOURS: dict[str, Any] = {"time_dimension": "hour", "dates": {"start": "today-20", "end": "yesterday"}}
+
+
+def test_a_run_that_failed_for_a_passing_reason_is_gone_on_with(fresh: Home) -> None:
+    file = fresh.file(**HOURS)
+    stopped = stopped_after(fresh, file, 30)
+    before = len(questions(fresh))
+    told: list[str] = []
+    report = run(fresh, file, watch=Watch(say=told.append))
+    assert (report.run_id, report.resumed) == (stopped, True)
+    assert told[0] == f"Going on with run {stopped}, which did not come to its end."
+    assert len(questions(fresh)) - before <= 60 - 15, "what is there is not asked for again"
+    assert report.proof["proved"]
+    assert report.requests >= 60
+    assert left_behind(fresh) == []
+
+
+def test_a_dataset_that_was_changed_begins_anew_and_the_old_parts_go(fresh: Home) -> None:
+    stopped = stopped_after(fresh, fresh.file(**HOURS), 30)
+    assert left_behind(fresh)
+    report = run(fresh, fresh.file(**HOURS, metrics=["spend", "clicks"]))
+    assert (report.resumed, report.proof["proved"]) == (False, True)
+    assert report.run_id != stopped
+    assert left_behind(fresh) == []
+
+
+def test_a_run_that_stopped_longer_than_a_day_ago_begins_anew(fresh: Home) -> None:
+    file = fresh.file(**HOURS)
+    stopped = stopped_after(fresh, file, 30)
+    fresh.now += timedelta(hours=24, minutes=1)
+    report = run(fresh, file)
+    assert (report.resumed, report.run_id == stopped) == (False, False)
+    assert left_behind(fresh) == []
+
+
+def test_a_run_that_is_gone_on_with_on_another_day_says_of_which_days_it_is(fresh: Home) -> None:
+    file = fresh.file(**HOURS)
+    stopped_after(fresh, file, 30)
+    fresh.now += timedelta(hours=20)
+    report = run(fresh, file)
+    assert (report.resumed, report.state) == (True, "warned")
+    assert "This run began at 2026-11-22 12:00 UTC" in report.warnings[0]
+    assert report.proof["proved"]
+
+
+def test_a_cut_report_that_was_interrupted_is_gone_on_with_and_loses_nothing(tmp_path: Path) -> None:
+    whole = make_home(tmp_path / "whole", advertisers=1, ads=120)
+    whole.add_account()
+    run(whole, whole.file())
+    home = make_home(tmp_path / "home", advertisers=1, ads=120, id_cut=10)
+    home.add_account()
+    stopped_after(home, home.file(), 20)
+    done = len(questions(home))
+    report = run(home, home.file())
+    assert (report.resumed, report.proof["proved"]) == (True, True)
+    asked = questions(home)
+    assert len(asked[done:]) - len(set(asked[done:]) - set(asked[:done])) <= 20
+    assert table(home).equals(table(whole))
+
+
+# -- cancel and busy
+
+
+def test_a_second_run_of_the_same_dataset_is_refused_and_names_the_first(calm: Home) -> None:
+    with dataset_lock(calm.path, "spend", run_id="cafe0123"):
+        code, words = calm.bad("run", "spend")
+    assert code == 8
+    assert "run cafe0123" in words
+    assert "cancel it" in words
+
+
+def test_a_run_is_cancelled_from_elsewhere_and_the_table_stays(calm: Home) -> None:
+    calm.door("trouble", {"kind": "hang", "seconds": 60, "times": 0, "path": REPORT})
+    file = calm.file()
+
+    def cancel(_: Progress) -> None:
+        # In a thread, as another process would; the run is under way by now.
+        if calm.door("state")["requests"] > 0 and not stopping:
+            stopping.append(latest(calm).id)
+            worker = threading.Thread(target=lambda: calm.good("cancel", stopping[0]))
+            worker.start()
+            worker.join()
+
+    stopping: list[str] = []
+    with pytest.raises(CancelledError, match="the table stays as it was"):
+        run(calm, file, watch=Watch(progress=cancel))
+    assert latest(calm).state == "cancelled"
+    assert versions(calm) == 1
+    calm.door("calm", {})
+    report = run(calm, file)
+    assert (report.resumed, report.proof["proved"]) == (False, True)
+    assert left_behind(calm) == []
+
+
+def test_a_run_whose_process_died_can_be_cancelled_and_the_next_one_begins_anew(fresh: Home) -> None:
+    stopped_after(fresh, fresh.file(**HOURS), 30)
+    with Store.open(settings_of(fresh), clock=lambda: fresh.now) as store:
+        dead = store.runs.begin(latest(fresh).id)
+    fresh.good("cancel", dead.id)
+    assert latest(fresh).state == "cancelled"
+    assert left_behind(fresh) == []
+    assert not run(fresh, fresh.file(**HOURS)).resumed
+
+
+def test_a_run_that_was_interrupted_can_be_cancelled_too(fresh: Home) -> None:
+    stopped_after(fresh, fresh.file(**HOURS), 30)
+    with Store.open(settings_of(fresh), clock=lambda: fresh.now) as store:
+        store.runs.begin(latest(fresh).id)
+        store.runs.interrupt(store.datasets.get("spend"))
+    fresh.good("cancel", latest(fresh).id)
+    assert latest(fresh).state == "cancelled"
+    assert left_behind(fresh) == []
+
+
+# -- the disk
+
+
+def test_a_lake_that_cannot_be_written_ends_the_run_and_the_next_one_goes_on(calm: Home) -> None:
+    lake = calm.path / "lake"
+    blocker = lake / "_runs"
+    for path in blocker.glob("*"):
+        path.rmdir()
+    blocker.rmdir()
+    blocker.write_text("a file where a folder has to be")
+    code, words = calm.bad("run", "-f", calm.file())
+    assert code == 7
+    assert "error:" in words
+    assert latest(calm).error_kind == "StorageError"
+    assert versions(calm) == 1
+    blocker.unlink()
+    report = run(calm, calm.file())
+    assert (report.resumed, report.proof["proved"]) == (True, True)
+    assert same(calm)
+
+
+def test_a_disk_that_refuses_parts_in_the_middle_ends_the_run_and_the_next_one_goes_on(fresh: Home) -> None:
+    runs = fresh.path / "lake" / "_runs"
+    blocked: list[Path] = []
+
+    def block(_: dict[str, str], __: dict[str, Any]) -> None:
+        # From now on nothing can be put into the folder of the third chunk.
+        chunk = next(iter(runs.iterdir())) / "000002"
+        if not blocked and not chunk.exists():
+            chunk.write_text("a file where a folder has to be")
+            blocked.append(chunk)
+
+    with pytest.raises(StorageError, match="(parts|notes) of run") as caught:
+        run(fresh, fresh.file(**HOURS), transport=Tampered(fresh, block))
+    assert int(caught.value.exit_code) == 7
+    assert (latest(fresh).state, latest(fresh).error_kind) == ("failed", "StorageError")
+    assert not Lake(fresh.path / "lake").exists("spend")
+    blocked[0].unlink()
+    report = run(fresh, fresh.file(**HOURS))
+    assert (report.resumed, report.proof["proved"]) == (True, True)
+    assert left_behind(fresh) == []
+
+
+def test_a_part_that_was_damaged_on_the_disk_is_an_error_of_storage_and_no_table(fresh: Home) -> None:
+    stopped_after(fresh, fresh.file(**HOURS), 30)
+    parts = sorted((fresh.path / "lake" / "_runs").glob("**/*.arrow"))
+    parts[0].write_bytes(b"not arrow")
+    with pytest.raises(StorageError):
+        run(fresh, fresh.file(**HOURS))
+    assert not Lake(fresh.path / "lake").exists("spend")
+
+
+def test_an_account_without_advertisers_leaves_the_table_as_it_was(calm: Home) -> None:
+    for one in calm.door("state")["advertisers"]:
+        calm.door("remove", {"advertiser_id": one["advertiser_id"], "listed": False})
+    calm.now += timedelta(minutes=10)
+    with pytest.raises(AdvertiserError, match="covers no advertiser"):
+        run(calm, calm.file())
+    assert versions(calm) == 1
+
+
+def test_an_advertiser_without_details_is_skipped_in_the_report_of_advertisers(tmp_path: Path) -> None:
+    home = make_home(tmp_path / "home", advertisers=6, ads=2)
+    home.add_account()
+    path = home.path / "a.yaml"
+    values = {"name": "Who", "account": "demo", "report": "advertisers", "skip_failing_advertisers": True}
+    path.write_text(json.dumps(values))
+    ids = [one["advertiser_id"] for one in home.door("state")["advertisers"]]
+    assert home.adreel("plan", "-f", str(path)).exit_code in (0, 3)
+    if home.adreel("validate", "-f", str(path)).exit_code:
+        values.pop("skip_failing_advertisers")
+        path.write_text(json.dumps(values))
+        code, words = home.bad("run", "-f", str(path))
+        assert (code, ids[4] in words) == (5, True)
+        return
+    home.door("remove", {"advertiser_id": ids[0]})
+    report = run(home, str(path))
+    assert set(report.skipped_advertisers) == {ids[0], ids[4]}
+    assert report.rows == 4
