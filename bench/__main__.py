@@ -16,12 +16,16 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from adreel.dataset import Source, parse
+from adreel.plan import Advertiser, make_plan
 from adreel.simulator import WorldConfig, access_token
 from bench.work import APP_ID, END, METRICS, SECRET, START, TODAY
 
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 ROOT = Path(__file__).parent.parent
 ADREEL = Path(sys.executable).with_name("adreel")
 
@@ -146,6 +150,7 @@ def main() -> None:
     )
     for setting in SETTINGS[:1] if given.quick else (*SETTINGS, LARGE):
         lines += ["", f"### {setting.name}", "", *_table(setting, peers=PEERS[:1] if given.quick else PEERS)]
+    lines += ["", "### Start-up and planning", "", *_small()]
     sys.stdout.write("\n".join(lines) + "\n")
     if not given.quick:
         _keep(lines)
@@ -166,6 +171,29 @@ def _table(setting: Setting, peers: tuple[tuple[str, str], ...]) -> Iterator[str
             f"| {one.who} | {one.cpu:.2f} | {one.wall:.2f} | {floor} | {one.peak:.0f} | {one.requests:,} | "
             f"{one.refused:,} | {one.rows:,} |"
         )
+
+
+def _small() -> Iterator[str]:
+    """`adreel --help`, and a plan of three years by the hour for a thousand advertisers."""
+    walls = sorted(_timed([str(ADREEL), "--help"]) for _ in range(7))
+    values = _dataset() | {"time_dimension": "hour", "dates": {"start": "2023-11-22", "end": "2026-11-21"}}
+    dataset = parse(Source(values | {"metrics": ["spend"]}, {}), NOW)
+    advertisers = [Advertiser(str(number), "Shop", "USD", timedelta(hours=number % 24 - 12)) for number in range(1000)]
+    began = time.perf_counter()
+    plan = make_plan(dataset, advertisers, NOW)
+    count = plan.request_count
+    minutes = plan.seconds(10, 600, 864_000) / 60
+    took = time.perf_counter() - began
+    yield "| | seconds |"
+    yield "| --- | --: |"
+    yield f"| `adreel --help`, median of {len(walls)} | {walls[len(walls) // 2]:.2f} |"
+    yield f"| a plan of {count:,} requests ({minutes:,.0f} minutes at 10 a second) | {took:.3f} |"
+
+
+def _timed(words: list[str]) -> float:
+    began = time.perf_counter()
+    subprocess.run(words, check=True, capture_output=True)
+    return time.perf_counter() - began
 
 
 def _keep(lines: list[str]) -> None:

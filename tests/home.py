@@ -36,6 +36,7 @@ class Home:
     world: Starlette
     environ: dict[str, str] = field(default_factory=dict)
     now: datetime = datetime(2026, 11, 22, 12, tzinfo=UTC)
+    transport: httpx2.AsyncBaseTransport | None = None
 
     @property
     def token(self) -> str:
@@ -50,7 +51,7 @@ class Home:
             "ADREEL_TIKTOK_SECRET": self.config.secret,
             "ADREEL_TIKTOK_LEVEL": "5000",
         } | self.environ
-        session = Session(environ, lambda: self.now, httpx2.ASGITransport(self.world))
+        session = Session(environ, lambda: self.now, self.transport or httpx2.ASGITransport(self.world))
         return CliRunner().invoke(app, list(words), obj=session, input=stdin)
 
     def good(self, *words: str, stdin: str | None = None) -> Result:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import re
 import threading
 import urllib.parse
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BufferedIOBase
 from typing import Any, ClassVar
 
 
@@ -31,17 +33,15 @@ class Bucket(BaseHTTPRequestHandler):
         return urllib.parse.unquote(parts.path).lstrip("/").partition("/")[2], query, body
 
     def _body(self) -> bytes:
-        data = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        if "aws-chunked" not in self.headers.get("Content-Encoding", ""):
-            return data
-        found = b""
-        while data:
-            head, _, data = data.partition(b"\r\n")
-            size = int(head.partition(b";")[0], 16)
-            if not size:
-                break
-            found, data = found + data[:size], data[size + 2 :]
-        return found
+        """The body, out of the chunks of HTTP and those of S3 inside them."""
+        if self.headers.get("Transfer-Encoding") == "chunked":
+            data = b"".join(_chunks(self.rfile))
+            self.rfile.readline()
+        else:
+            data = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if "aws-chunked" in self.headers.get("Content-Encoding", ""):
+            return b"".join(_chunks(io.BytesIO(data)))
+        return data
 
     def _answer(self, status: int, body: bytes = b"", **headers: str) -> None:
         self.send_response(status)
@@ -115,6 +115,12 @@ class Bucket(BaseHTTPRequestHandler):
         key, _, _ = self._asked()
         self.objects.pop(key, None)
         self._answer(204)
+
+
+def _chunks(stream: BufferedIOBase) -> Iterator[bytes]:
+    while size := int(stream.readline().partition(b";")[0], 16):
+        yield stream.read(size)
+        stream.readline()
 
 
 def _as_it_is(command: str, key: str) -> int | None:

@@ -443,7 +443,7 @@ def test_a_disk_that_is_full_leaves_no_half_of_a_file(unchanged: Home, tmp_path:
 def test_a_disk_that_is_full_fails_the_run_and_the_next_one_goes_on(tmp_path: Path) -> None:
     home = make_home(tmp_path / "home", advertisers=1, ads=300)
     home.add_account()
-    metrics = "spend impressions clicks ctr cpc cpm reach frequency conversion video_play_actions likes shares".split()
+    metrics = ["spend", "impressions", "clicks", "ctr", "cpc", "cpm", "reach", "frequency", "conversion", "likes"]
     file = home.file(metrics=metrics, dates={"start": "2026-08-01", "end": "2026-11-20"})
     home.good("datasets", "create", "-f", file)
     with served(home.config) as url:

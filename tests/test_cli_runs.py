@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
+from typing import Any
 
+import httpx2
 import pytest
 
 from adreel import catalog
 from adreel.errors import ExitCode
 from adreel.store.locks import dataset_lock
-from home import Home, make_home
+from home import Home, environment_of, make_home, served
+from running import Tampered
 
 REPORT = {
     "run_id",
@@ -66,13 +71,25 @@ def test_a_run_tells_a_person_what_was_proved(home: Home) -> None:
 
 
 def test_a_run_that_is_not_proved_is_not_green(home: Home) -> None:
-    home.door("trouble", {"kind": "total", "path": "report/integrated", "times": 0})
+    def another_total(_: dict[str, str], data: dict[str, Any]) -> None:
+        data["total_metrics"]["spend"] = "12345678.9"
+
+    home.transport = Tampered(home, another_total)
     result = home.adreel("run", "-f", home.file(metrics=["spend"]), "--json")
     answer = json.loads(result.stdout)
     assert (result.exit_code, answer["state"], answer["proof"]["proved"]) == (ExitCode.NOT_PROVED, "warned", False)
     result = home.adreel("run", "spend")
     assert (result.exit_code, "NOT PROVED" in result.stdout) == (ExitCode.NOT_PROVED, True)
-    assert "DIFFERS" in result.stdout
+    assert re.search(r"spend .* DIFFERS", result.stdout)
+
+
+def test_rows_that_are_not_those_that_tiktok_counts_make_no_version(home: Home) -> None:
+    home.door("trouble", {"kind": "drop", "path": "report/integrated", "times": 0})
+    result = home.adreel("run", "-f", home.file(metrics=["spend"]), "--json")
+    answer = json.loads(result.stdout)
+    assert (result.exit_code, answer["state"], answer["error_kind"]) == (ExitCode.NOT_PROVED, "failed", "ProofError")
+    assert answer["rows"] > 0
+    assert home.bad("versions", "spend")[0] == ExitCode.INPUT
 
 
 def test_other_dates_are_for_one_run_only(home: Home) -> None:
@@ -95,6 +112,29 @@ def test_a_file_that_is_run_again_unchanged_leaves_its_dataset_alone(home: Home)
     assert home.kept()["datasets"] == before
     home.good("run", "-f", home.file(metrics=["spend", "clicks"]))
     assert home.kept()["datasets"] != before
+
+
+def test_a_run_that_a_person_interrupts_says_so_and_goes_on_next_time(tmp_path: Path) -> None:
+    home = make_home(tmp_path / "home", advertisers=1, ads=3, latency_ms=300)
+    home.add_account()
+    file = home.file(metrics=["spend"], dates={"start": "today-100", "end": "yesterday"})
+    with served(home.config) as url:
+        process = subprocess.Popen(
+            [sys.executable, "-c", "from adreel.cli import main; main()", "run", "-f", file, "--json"],
+            env=environment_of(home, url),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        while process.poll() is None and "report/integrated" not in httpx2.get(f"{url}/_simulator/requests").text:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        stdout, stderr = process.communicate(timeout=30)
+    answer = json.loads(stdout)
+    assert (process.returncode, answer["state"], answer["exit_code"]) == (ExitCode.CANCELLED, "interrupted", 130)
+    assert "Traceback" not in stderr
+    report = home.json("run", "spend")
+    assert (report["run_id"], report["resumed"], report["proof"]["proved"]) == (answer["run_id"], True, True)
 
 
 # -- validate, plan, preview

@@ -18,12 +18,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 import uvicorn
 
 from adreel.lake import Lake
 from home import Home, make_home
-from running import latest, left_behind, questions, run, table
+from running import latest, left_behind, log_of, run, table
 
 ADVERTISERS, ADS, DAYS = 3, 4, 25
 REQUESTS = ADVERTISERS * DAYS
@@ -70,8 +71,13 @@ class Outside:
         return sum(trouble.happened for trouble in self.home.world.state.simulator.troubles)
 
     def asked(self) -> int:
-        """Report requests that TikTok has seen."""
-        return sum("report" in one.path for one in list(self.home.world.state.simulator.log))
+        """Report requests that TikTok has answered."""
+        return len(self.reports())
+
+    def reports(self) -> list[tuple[str, str]]:
+        """Advertiser and day of each of them, in order; copied at once, as the server works meanwhile."""
+        log = list(self.home.world.state.simulator.log)
+        return [(one.advertiser, str(one.params["start_date"])) for one in log if "report" in one.path]
 
 
 def until(seen: Callable[[], bool]) -> None:
@@ -108,13 +114,12 @@ def read_already(home: Home) -> set[tuple[str, str]]:
 
 def check_whole(outside: Outside) -> None:
     """The next run goes on, asks for nothing that is there, and leaves one version with the right rows."""
-    there, before = read_already(outside.home), len(outside.home.requests())
+    there, before = read_already(outside.home), outside.asked()
     report = run(outside.home, outside.file())
     assert (report.resumed, report.version, report.proof["proved"]) == (True, 0, True)
     assert report.rows == ROWS
-    again = {(one["advertiser"], str(one["params"]["start_date"])) for one in outside.home.requests()[before:]}
-    assert not again & there
-    assert len(set(questions(outside.home))) == REQUESTS
+    assert not set(outside.reports()[before:]) & there
+    assert len(set(outside.reports())) == REQUESTS
     check_table(outside.home)
 
 
@@ -145,9 +150,9 @@ def test_a_run_that_is_killed_when_all_is_read_asks_for_nothing_more(outside: Ou
     parts = outside.home.path / "lake" / "_runs"
     code, _ = outside.run_until(lambda: len(list(parts.glob("*/*/*/*.arrow"))) >= REQUESTS, signal.SIGKILL)
     assert code == -signal.SIGKILL
-    before = len(questions(outside.home))
+    before = outside.asked()
     check_whole(outside)
-    assert len(questions(outside.home)) == before
+    assert outside.asked() == before == REQUESTS
 
 
 @pytest.mark.parametrize("sign", ["spend/*.parquet", "spend/_delta_log/*.json"])
@@ -193,3 +198,12 @@ def test_a_disk_that_takes_no_more_ends_a_run_with_a_sentence_and_no_table(outsi
     assert not Lake(outside.home.path / "lake").exists("spend")
     assert run(outside.home, outside.file()).rows == ROWS
     check_table(outside.home)
+
+
+def test_answers_that_break_off_are_asked_for_again(outside: Outside) -> None:
+    home = outside.home
+    home.environ["ADREEL_TIKTOK_URL"] = f"{outside.url}/open_api/v1.3"
+    home.door("trouble", {"kind": "cut", "times": 5, "path": "report"})
+    report = run(home, outside.file(), transport=httpx2.AsyncHTTPTransport())
+    assert (report.rows, report.proof["proved"]) == (ROWS, True)
+    assert any("the answer broke off" in line for line in log_of(home))

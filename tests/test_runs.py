@@ -289,7 +289,7 @@ def advertisers_of(home: Home) -> list[str]:
 @pytest.mark.parametrize("level", ["ad", "adgroup", "campaign"])
 def test_a_report_that_tiktok_cuts_is_read_whole_in_parts(tmp_path: Path, level: str) -> None:
     tables, counts = [], []
-    for cut in (10, 20_000):
+    for cut in (6, 20_000):
         home = make_home(tmp_path / str(cut), advertisers=1, ads=240, id_cut=cut)
         home.add_account()
         report = home.json("run", "-f", home.file(data_level=level, dates={"start": "today-2", "end": "yesterday"}))
@@ -300,7 +300,7 @@ def test_a_report_that_tiktok_cuts_is_read_whole_in_parts(tmp_path: Path, level:
         assert len(questions(home)) == len(set(questions(home)))
     assert tables[0].num_rows > 10
     assert tables[0].equals(tables[1])
-    assert counts[0] < 130
+    assert counts[0] < 200
 
 
 def test_an_audience_report_that_tiktok_cuts_is_read_whole_in_parts(tmp_path: Path) -> None:
@@ -487,7 +487,7 @@ class Reordered(httpx2.AsyncBaseTransport):
         return response
 
 
-@settings(max_examples=4, phases=(Phase.generate,), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=3, phases=(Phase.generate,), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(ranks=st.lists(st.integers(0, 60), min_size=3, max_size=12))
 def test_pages_that_come_in_any_order_make_the_same_table(shared: Home, ranks: list[int]) -> None:
     file = named(shared, "Any order", dates={"start": "today-90", "end": "yesterday"})

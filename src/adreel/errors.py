@@ -153,7 +153,7 @@ class ProofError(AdreelError):
 
 
 class CancelledError(AdreelError):
-    """A person stopped the run."""
+    """A person stopped the run, or answered a question with no."""
 
     exit_code = ExitCode.CANCELLED
 

@@ -8,7 +8,6 @@ by no other.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import threading
 import time
@@ -25,7 +24,7 @@ from dbos import DBOS, DBOSConfig, SetWorkflowID, WorkflowHandle
 from adreel import errors
 from adreel.assemble import commit_run
 from adreel.connections import Waits, account_access, connected, covered, is_fresh, refresh
-from adreel.dataset import Dataset, Source, parse
+from adreel.dataset import Dataset, parse
 from adreel.errors import (
     AdreelError,
     AdvertiserError,
@@ -38,6 +37,7 @@ from adreel.errors import (
 from adreel.extract import Extraction, Outcome, Parts, first_failure
 from adreel.lake import Lake
 from adreel.plan import Advertiser, Chunk, Plan, make_plan
+from adreel.saving import source_of
 from adreel.settings import Settings
 from adreel.store import IN_PROGRESS, Account, AccountStatus, Progress, Run, RunState, SavedDataset, Store, new_run_id
 from adreel.store import Outcome as RunOutcome
@@ -138,7 +138,7 @@ class Runner:
         """
         account = self._account(saved)
         dataset = parse(source_of(saved, dates), self.clock())
-        lake = Lake(self.settings.lake_url)
+        lake = Lake(self.settings.lake_url, clock=self.clock)
         with dataset_lock(self.settings.home, saved.slug):
             found = self._unfinished(saved, dates)
             run = found or self.store.runs.add(saved, new_run_id(), dates=dates)
@@ -181,7 +181,7 @@ class Runner:
             if run.dataset_id is None or lock_holder(self.settings.home, run.dataset_slug) is not None:
                 return
         self.store.runs.finish(run.id, RunOutcome(RunState.CANCELLED, error="Cancelled after its process died."))
-        self._remove(Lake(self.settings.lake_url), run.id)
+        self._remove(Lake(self.settings.lake_url, clock=self.clock), run.id)
 
     def sweep(self, lake: Lake, run: Run) -> None:
         """Removes what earlier runs of the dataset, and runs of deleted datasets, left: no run will go on with it."""
@@ -526,14 +526,6 @@ class _Work:
                 f"This run began at {self._now:%Y-%m-%d %H:%M} UTC, and its days are counted from then. Run the "
                 "dataset again for the days since."
             )
-
-
-def source_of(saved: SavedDataset, dates: DateRange | None = None) -> Source:
-    """The saved dataset's file as values, with other dates if they are given."""
-    values: dict[str, Any] = json.loads(saved.spec) | {"account": saved.account_name}
-    if dates is not None:
-        values = {**values, "dates": {"start": dates[0], "end": dates[1]}}
-    return Source(values, {})
 
 
 def _plan_of(dataset: Dataset, asked: Mapping[str, Any]) -> tuple[Plan, dict[str, str]]:

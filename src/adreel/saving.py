@@ -72,6 +72,14 @@ def _refuse_other_key(saved: SavedDataset, dataset: Dataset, now: datetime) -> N
         )
 
 
+def source_of(saved: SavedDataset, dates: tuple[str, str] | None = None) -> Source:
+    """The saved dataset's file as values, with other dates if they are given."""
+    values: dict[str, Any] = json.loads(saved.spec) | {"account": saved.account_name}
+    if dates is not None:
+        values = {**values, "dates": {"start": dates[0], "end": dates[1]}}
+    return Source(values, {})
+
+
 def account_of(store: Store, dataset: Dataset) -> Account:
     """The account that the dataset names."""
     try:

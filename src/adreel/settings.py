@@ -85,6 +85,12 @@ def _web_url(text: str) -> str:
     return text.rstrip("/")
 
 
+def _redirect_url(text: str) -> str:
+    """To the letter as it was given: TikTok compares it with the app's own."""
+    _web_url(text)
+    return text
+
+
 def _level(text: str) -> str:
     word = text.lower()
     if word not in LEVELS:
@@ -199,7 +205,7 @@ SETTINGS: tuple[Setting, ...] = (
         "http://localhost:8765/callback",
         "Where TikTok sends the browser after consent; one of the redirect addresses of the app.",
         "an http or https address",
-        _web_url,
+        _redirect_url,
     ),
     Setting(
         "secret_key",

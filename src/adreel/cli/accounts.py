@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import time
 import webbrowser
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -32,6 +33,9 @@ from adreel.tiktok.client import Client
 from adreel.tiktok.oauth import Listener, consent_url, new_state, read_callback
 
 _Answer = TypeVar("_Answer")
+
+PATIENCE_SECONDS = 60
+"""How long a person who sits before the terminal waits for TikTok."""
 
 CONSENT_SECONDS = 600
 """How long the person has for TikTok's consent page; it sends an e-mail with a code in between."""
@@ -139,7 +143,9 @@ async def _owner_and_advertisers(
 
 def _with_client(have: Opened, access: Access, use: Callable[[Client], Awaitable[_Answer]]) -> _Answer:
     async def work() -> _Answer:
-        async with connected(have.settings, access, transport=have.session.transport) as client:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        transport = have.session.transport
+        async with connected(have.settings, access, transport=transport, deadline=deadline, log=say) as client:
             return await use(client)
 
     return asyncio.run(work())

@@ -17,8 +17,7 @@ from adreel.cli.opened import Opened, opened
 from adreel.cli.output import confirm, print_json, print_table, say
 from adreel.dataset import Source, parse, read, read_all
 from adreel.errors import AdreelError, BusyError, InputError
-from adreel.runner import source_of, steps_file
-from adreel.saving import account_of, as_file, change, converted, named, refuse_deprecated, save, spec_of
+from adreel.saving import account_of, as_file, change, converted, named, refuse_deprecated, save, source_of, spec_of
 from adreel.store import SavedDataset
 from adreel.store.home import private_file
 from adreel.store.locks import dataset_lock
@@ -186,6 +185,9 @@ def delete(session: Session, name: str, *, yes: bool, keep_table: bool) -> None:
 
 
 def _delete(have: Opened, saved: SavedDataset, keep_table: bool) -> None:
+    # Imported here: 0.7 s that the other commands need not pay.
+    from adreel.runner import steps_file
+
     try:
         with dataset_lock(have.settings.home, saved.slug):
             # The dataset last: if the lake cannot be reached, it is still there to be deleted again.

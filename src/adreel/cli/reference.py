@@ -47,7 +47,7 @@ _SPELT = {"tiktok": "TikTok", "skan": "SKAN", "gmv": "GMV", "max": "Max", "spc":
 _VALUES = {"str": "TEXT", "int": "NUMBER", "float": "NUMBER", "path": "PATH", "file": "FILE", "directory": "FOLDER"}
 _EXITS = {
     errors.ExitCode.OK: "It worked.",
-    errors.ExitCode.BUG: "adreel met something that it does not know, or a question was answered with no.",
+    errors.ExitCode.BUG: "adreel met something that it does not know.",
     errors.ExitCode.USAGE: "The command line was not understood.",
 }
 

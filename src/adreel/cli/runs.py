@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -18,17 +19,19 @@ from adreel.cli.opened import Opened, opened
 from adreel.cli.output import print_json, print_table, say, talk, text
 from adreel.connections import account_access, connected, covered, is_fresh, refresh
 from adreel.dataset import Dataset, Source, parse, read
-from adreel.errors import AdreelError, DatasetError, ExitCode, InputError, NotFoundError
-from adreel.extract import preview_rows
+from adreel.errors import AdreelError, CancelledError, DatasetError, ExitCode, InputError, NotFoundError
 from adreel.plan import Plan, make_plan
-from adreel.runner import DateRange, Runner, RunReport, Watch, source_of
-from adreel.saving import account_of, save
+from adreel.saving import account_of, save, source_of
 from adreel.schema import columns, key
 from adreel.store import IN_PROGRESS, Account, Run, RunState, SavedDataset
 from adreel.store import Progress as RunProgress
 from adreel.tiktok.pace import limits_for
 
+if TYPE_CHECKING:
+    from adreel.runner import DateRange, RunReport
+
 PREVIEW_ROWS = 20
+PATIENCE_SECONDS = 120
 
 
 def _source(have: Opened, name: str | None, file: Path | None) -> Source:
@@ -140,23 +143,32 @@ def _known(have: Opened, account: Account) -> Any:
 
     async def ask() -> Any:
         access = account_access(have.settings, have.store, account)
-        async with connected(have.settings, access, transport=have.session.transport) as client:
+        transport = have.session.transport
+        async with connected(have.settings, access, transport=transport, deadline=_patience(), log=say) as client:
             return await refresh(client, have.store, account)
 
     return asyncio.run(ask())
+
+
+def _patience() -> float:
+    """Until when a person who sits before the terminal waits for TikTok, in monotonic seconds."""
+    return time.monotonic() + PATIENCE_SECONDS
 
 
 def preview(
     session: Session, name: str | None, file: Path | None, given: tuple[str | None, str | None], *, as_json: bool
 ) -> None:
     """Real first rows, typed as the table would have them."""
+    from adreel.extract import preview_rows
+
     with opened(session) as have:
         dataset = parse(_dated(_source(have, name, file), _dates(given)), session.clock())
         made = _plan(have, dataset)
         access = account_access(have.settings, have.store, account_of(have.store, dataset))
 
         async def ask() -> Any:
-            async with connected(have.settings, access, transport=session.transport) as client:
+            transport, deadline = session.transport, _patience()
+            async with connected(have.settings, access, transport=transport, deadline=deadline, log=say) as client:
                 return await preview_rows(made, client, PREVIEW_ROWS)
 
         table = asyncio.run(ask())
@@ -201,8 +213,8 @@ def run(
 def _failure(error: AdreelError | KeyboardInterrupt, seen: tuple[Run, ...]) -> dict[str, Any]:
     """What `run --json` prints of a run that failed, was stopped, or (`run_id` null) never began."""
     if isinstance(error, KeyboardInterrupt):
+        # Before or after the run itself, which turns an interruption into a CancelledError.
         known: dict[str, Any] = {"error": "Interrupted.", "error_kind": "KeyboardInterrupt", "exit_code": 130}
-        own = next(iter(seen), None)
     else:
         known = {
             "error": str(error),
@@ -211,7 +223,9 @@ def _failure(error: AdreelError | KeyboardInterrupt, seen: tuple[Run, ...]) -> d
             "tiktok_code": error.code,
             "request_id": error.request_id,
         }
-        own = next((one for one in seen if one.error == str(error)), None)
+    # Another process's run of the dataset, which made this one impossible, is not this command's.
+    ours = (one for one in seen if isinstance(error, CancelledError) or one.error == str(error))
+    own = next(ours, None)
     if isinstance(error, DatasetError):
         known["problems"] = [asdict(problem) for problem in error.problems]
     if own is None:
@@ -222,6 +236,9 @@ def _failure(error: AdreelError | KeyboardInterrupt, seen: tuple[Run, ...]) -> d
 
 def watched(have: Opened, saved: SavedDataset, dates: DateRange | None = None) -> RunReport:
     """Runs the dataset with a progress bar on stderr."""
+    # Imported here: 0.7 s that the other commands need not pay.
+    from adreel.runner import Runner, Watch
+
     runner = Runner(have.settings, have.store, clock=have.session.clock, transport=have.session.transport)
     bar = Progress(
         TextColumn("{task.description}"),
@@ -264,7 +281,7 @@ def tell_report(saved: SavedDataset, report: RunReport) -> None:
         f"{report.refused:,} refused. Version {report.version} of {report.table}"
     )
     totals = proof.get("totals", {})
-    differing = {name for name, pair in totals.items() if pair["expected"] != pair["got"]}
+    differing = set(proof.get("differing", ()))
     rows = [("rows", text(proof["rows_expected"]), text(proof["rows"]), _mark(proof["rows"] == proof["rows_expected"]))]
     rows += [("keys that repeat", "0", text(proof["duplicate_keys"]), _mark(not proof["duplicate_keys"]))]
     rows += [
@@ -289,6 +306,8 @@ def _mark(good: bool) -> str:
 
 def cancel(session: Session, run_id: str) -> None:
     """Asks a run to stop; one whose process died is over at once."""
+    from adreel.runner import Runner
+
     with opened(session) as have:
         run = have.store.runs.get(run_id)
         Runner(have.settings, have.store, clock=session.clock).cancel(run)

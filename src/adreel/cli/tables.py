@@ -15,7 +15,7 @@ from adreel.errors import InputError, NotFoundError
 from adreel.export import WRITERS, file_kind, write_file
 from adreel.lake import Lake
 from adreel.lake.difference import Difference
-from adreel.runner import source_of
+from adreel.saving import source_of
 from adreel.schema import columns
 from adreel.store import SavedDataset
 from adreel.store.locks import dataset_lock

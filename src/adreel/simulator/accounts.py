@@ -1,4 +1,4 @@
-"""Tokens and who they belong to: exchange, revoke, the advertisers of an account (facts 1)."""
+"""Tokens and who they belong to: exchange, revoke, the advertisers of an account."""
 
 from __future__ import annotations
 

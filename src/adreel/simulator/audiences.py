@@ -1,4 +1,4 @@
-"""Custom audiences: their list and their details (facts 6.2)."""
+"""Custom audiences: their list and their details."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ _PARTLY = frozenset(
 """Only a part of an ad's delivery has such a value; the rest comes in no row."""
 
 PROMPT = frozenset({"country_code", "placement"})
-"""Audience dimensions that come as soon as the basic figures; the others are 16 hours late (facts 8)."""
+"""Audience dimensions that come as soon as the basic figures; the others are 16 hours late."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

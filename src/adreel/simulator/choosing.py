@@ -1,4 +1,4 @@
-"""Which ads a report is about (facts 3.5 and 3.8)."""
+"""Which ads a report is about: filters (TikTok's doc 1751443975608321) and the cut (doc 1757262274182145)."""
 
 from __future__ import annotations
 

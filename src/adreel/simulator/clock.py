@@ -15,7 +15,7 @@ Ints = NDArray[np.int64]
 
 _DAY = 1440
 _LATE = 32
-"""De-duplicated and audience figures come 16 hours late (facts 8), in half hours."""
+"""De-duplicated and audience figures come 16 hours late, in half hours (TikTok's doc 1738864894606337)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Clock:
         return (self.minute + offset) // 60 * 2 - (_LATE if slow and self.late else 0)
 
     def _is_rough(self, days: Ints, offset: int) -> Ints:
-        """Whether the first noon in UTC after a day's end is still to come (facts 8, daily repair)."""
+        """Whether the first noon in UTC after a day's end is still to come (daily repair, doc 1738864894606337)."""
         end = (days + 1) * _DAY - offset
         repair = -(-(end - 720) // _DAY) * _DAY + 720
         return (repair > self.minute).astype(np.int64)

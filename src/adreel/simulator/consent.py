@@ -1,4 +1,4 @@
-"""The page on which a person allows the app to read advertisers (facts 1.1 and 1.2)."""
+"""The page on which a person allows the app to read advertisers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""creative/report/get: figures of videos, images and instant pages (facts 6.3)."""
+"""creative/report/get: figures of videos, images and instant pages (TikTok's doc 1740662135093314)."""
 
 from __future__ import annotations
 

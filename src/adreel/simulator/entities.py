@@ -236,7 +236,7 @@ class Entities:
         return {"operation_status": operation, "secondary_status": f"{prefix}_{secondary}"}
 
     def _times(self, created: int, *, smart: bool, index: int) -> Record:
-        """Smart+ entities have no modify_time (facts 6.1)."""
+        """Smart+ entities have no modify_time."""
         modified = {} if smart else {"modify_time": utc_text(created + 86400 * (1 + index % 30) + index % 3600)}
         return {"create_time": utc_text(created), **modified}
 

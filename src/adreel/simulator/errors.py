@@ -7,7 +7,7 @@ class ApiError(Exception):
     """An answer with a return code other than 0, in TikTok's manner."""
 
     def __init__(self, code: int, message: str) -> None:
-        """`code` is one of TikTok's return codes (facts 2.2)."""
+        """`code` is one of TikTok's return codes (doc 1737172488964097)."""
         self.code = code
         self.message = message
         super().__init__(f"{code}: {message}")

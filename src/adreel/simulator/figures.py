@@ -238,7 +238,7 @@ def people(events: Ints) -> Ints:
 def finish(recipe: Recipe, sums: Mapping[Leaf, Ints]) -> Ints:
     """The metric's values out of the sums of its leaves: whole, or in hundredths (`recipes.unit_of`).
 
-    Quotients are rounded half up; what has no denominator is 0 (facts 9.6).
+    Quotients are rounded half up; what has no denominator is 0.
     """
     match recipe:
         case Plain(leaf):

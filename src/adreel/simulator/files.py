@@ -1,4 +1,4 @@
-"""Videos and images of an advertiser (facts 6.4)."""
+"""Videos and images of an advertiser."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""report/integrated/get (facts 3)."""
+"""report/integrated/get (TikTok's doc 1740302848100353)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How often the app may ask (facts 2.3)."""
+"""How often the app may ask (TikTok's doc 1740029171730433)."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""campaign/get, adgroup/get and ad/get (facts 6.1)."""
+"""campaign/get, adgroup/get and ad/get."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sized
 from typing import Literal
 
 import numpy as np
@@ -224,7 +224,8 @@ class _Narrowing:
 
 
 def _count(table: AdTable, level: Level) -> int:
-    return len({"campaign": table.campaigns, "adgroup": table.adgroups, "ad": table}[level])  # type: ignore[arg-type] # all have a length
+    entities: Mapping[Level, Sized] = {"campaign": table.campaigns, "adgroup": table.adgroups, "ad": table}
+    return len(entities[level])
 
 
 def _first_ads(table: AdTable, level: Level) -> NDArray[np.int64]:

@@ -169,7 +169,7 @@ class Part:
         return places[np.argsort(-values if self.query.descending else values, kind="stable")]
 
     def _shown_at_zero(self) -> NDArray[np.bool_]:
-        """Without a time, some entities come although they have nothing, some do not (facts 3.7)."""
+        """Without a time, some entities come although they have nothing, some do not."""
         return (self.table.bits[self.chosen.leaders(self.everything())] & np.uint64(1)).astype(bool)
 
     # --- what rows say --------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""What a report request asks for, refused as TikTok refuses it (facts 3.1 to 3.5, order of 9.2)."""
+"""What a report request asks for, refused as TikTok refuses it (TikTok's doc 1740302848100353)."""
 
 from __future__ import annotations
 
@@ -226,7 +226,7 @@ def _read_grouping(report: str, level: Level, dimensions: tuple[str, ...]) -> tu
 
 
 def _check_breakdown(report: str, names: tuple[str, ...]) -> None:
-    """One breakdown at most, or a pair that belongs together (facts 3.3)."""
+    """One breakdown at most, or a pair that belongs together."""
     if (report == "AUDIENCE" and not names) or (report == "CATALOG" and len(names) != 1):
         raise conflict()
     pairs = ({"age", "gender"}, {"search_keyword", "match_type"})
@@ -320,7 +320,7 @@ def _read_totals(params: Params, report: str, others: tuple[str, ...], time: Tim
 
 
 def read_filters(value: object, level: Level, dimensions: tuple[str, ...], *, synchronous: bool = True) -> Filters:
-    """The report filters: a list of objects, every `filter_value` a string (facts 3.5)."""
+    """The report filters: a list of objects, every `filter_value` a string (doc 1751443975608321)."""
     if value is None:
         return Filters()
     if not isinstance(value, list):

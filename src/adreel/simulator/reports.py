@@ -47,7 +47,7 @@ def make_report(scene: Scene, advertisers: Sequence[Advertiser]) -> tuple[bytes,
 
 
 def _share_cut(parts: Sequence[Part], limit: int) -> bool:
-    """Several advertisers share the cut: the first ones get most of it (facts 3.8, uneven)."""
+    """Several advertisers share the cut: the first ones get most of it."""
     if sum(len(part.chosen) for part in parts) < limit:
         return False
     left = limit
@@ -79,7 +79,7 @@ def _sum_up(parts: Sequence[Part], recipes: Mapping[str, Recipe]) -> dict[Leaf, 
 
 
 def _totals(scene: Scene, parts: Sequence[Part]) -> str:
-    """Sums over all rows; "-" for what does not add up and for attributes (facts 3.6)."""
+    """Sums over all rows; "-" for what does not add up and for attributes."""
     query = scene.query
     undivided = replace(scene, query=replace(query, time="none"))
     recipes = {name: recipe for name, recipe in recipes_of(query.metrics).items() if not has_people(recipe)}
@@ -92,7 +92,7 @@ def _totals(scene: Scene, parts: Sequence[Part]) -> str:
 
 
 def _merged(parts: Sequence[Part], query: Query) -> list[str]:
-    """Rows of several advertisers without an ID: one per day or country, money unknown (facts 3.1)."""
+    """Rows of several advertisers without an ID: one per day or country, money unknown."""
     recipes = recipes_of(query.metrics)
     needed = [SEEN, *(leaf for recipe in recipes.values() for leaf in leaves(recipe))]
     by_key: dict[str, dict[Leaf, Ints]] = {}

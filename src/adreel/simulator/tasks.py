@@ -1,4 +1,4 @@
-"""Asynchronous reports: a task is created, asked after, downloaded (facts 5)."""
+"""Asynchronous reports: a task is created, asked after, downloaded (TikTok's doc 1740302766489602)."""
 
 from __future__ import annotations
 

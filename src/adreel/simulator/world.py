@@ -26,7 +26,7 @@ _ZONES: tuple[tuple[str, str, int, str, str], ...] = (
     ("Etc/GMT-13", "Pacific/Auckland", 780, "NZD", "NZ"),
     ("Etc/GMT+11", "Pacific/Pago_Pago", -660, "USD", "US"),
 )
-"""timezone, display_timezone, minutes east of UTC, currency, country (facts 1.5 and 8: the fixed zone counts)."""
+"""timezone, display_timezone, minutes east of UTC, currency, country; days are those of the fixed offset."""
 
 _NAMES = (
     "Nordlicht Möbel GmbH",

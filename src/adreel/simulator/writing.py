@@ -26,7 +26,7 @@ def is_money(name: str) -> bool:
 
 
 def text_of(name: str, recipe: Recipe, *, several: bool) -> Callable[[int], str]:
-    """How a single value of a metric is written; of several advertisers, money has no decimals (facts 3.1)."""
+    """How one value of a metric is written; of several advertisers, money has no decimals (doc 1740302848100353)."""
     if unit_of(recipe) == 1:
         return str
     if several and is_money(name):
@@ -35,7 +35,7 @@ def text_of(name: str, recipe: Recipe, *, several: bool) -> Callable[[int], str]
 
 
 def metric_names(query: Query) -> tuple[str, ...]:
-    """The metrics of each row; several advertisers bring their zone, currency and id along (facts 3.1)."""
+    """The metrics of each row; several advertisers bring their zone, currency and id along (doc 1740302848100353)."""
     extra = ("currency", "timezone", "advertiser_id") if query.several else ()
     return tuple(dict.fromkeys((*query.metrics, *extra)))
 

@@ -1,0 +1,273 @@
+"""Where a lake lies: folders and object stores alike, and what is said when they fail."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from adreel.errors import InputError, StorageError
+from adreel.lake import Lake
+from lake_rows import SCHEMA, in_order, put, row, table_rows, window
+from s3_server import object_store
+
+
+@pytest.fixture
+def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, bytes]]:
+    """A bucket on this machine, named by the environment; its objects by key."""
+    with object_store() as (endpoint, objects):
+        set_environment(monkeypatch, endpoint)
+        yield objects
+
+
+def set_environment(monkeypatch: pytest.MonkeyPatch, endpoint: str) -> None:
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "someone")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hush-hush")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+
+# -- addresses
+
+
+def test_a_folder_may_be_named_by_path_or_by_address(tmp_path: Path) -> None:
+    put(Lake(tmp_path / "my lake"), "run1", "append", [row("a", 1)])
+    assert len(table_rows(Lake((tmp_path / "my lake").as_uri()))) == 1
+    assert Lake(f"{tmp_path}/my lake/").table_url("ads") == f"{tmp_path}/my lake/ads"
+    assert Lake("s3://bucket/some/lake/").table_url("ads") == "s3://bucket/some/lake/ads"
+
+
+def test_a_lake_touches_nothing_until_it_is_used(tmp_path: Path) -> None:
+    Lake(tmp_path / "lake")
+    assert not Lake(tmp_path / "lake").exists("ads")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("url", ["ftp://host/lake", "http://host/lake", "/tmp/100%lake"])
+def test_an_address_that_is_none_is_refused(url: str) -> None:
+    with pytest.raises(InputError, match=r"is no address of a lake|has a % in its name"):
+        Lake(url)
+
+
+# -- object stores
+
+
+def test_a_lake_in_an_object_store_does_what_one_in_a_folder_does(s3: dict[str, bytes], tmp_path: Path) -> None:
+    every = [Lake("s3://bucket/some/lake"), Lake(tmp_path / "lake")]
+    for lake in every:
+        assert not lake.exists("ads")
+        put(lake, "run1", "replace", [row("a", 1), row("b", 2), row("a", 3)])
+        put(lake, "run2", "upsert", [row("b", 2, 5), row("c", 2, 5)])
+        put(lake, "run3", "partition", [row("d", 3)], windows=(window(3, 3),))
+        put(lake, "run4", "append", [row("e", 4)])
+        assert put(lake, "run4", "append", [row("e", 4)]).repeated
+    for version in range(4):
+        assert in_order(table_rows(every[0], version=version)) == in_order(table_rows(every[1], version=version))
+    assert every[0].difference("ads", 0, 3, ("spend",)) == every[1].difference("ads", 0, 3, ("spend",))
+    for lake in every:
+        with lake.connect({"ads": "ads"}) as connection:
+            answer = connection.sql("select ad_id from ads where stat_time_day = '2026-01-02' order by 1")
+            assert answer is not None
+            assert answer.fetchall() == [("b",), ("c",)]
+        freed = lake.vacuum("ads", keep_days=0, keep_versions=2)
+        assert freed.versions in (2, 0)  # The second lake is a moment younger than its clock tells.
+        assert [one.run_id for one in lake.versions("ads")][:2] == ["run4", "run3"]
+        lake.drop("ads")
+        assert not lake.exists("ads")
+    assert [key for key in s3 if "ads" in key and not key.endswith("/")] == []
+
+
+def test_run_parts_lie_in_an_object_store_as_well(s3: dict[str, bytes]) -> None:
+    lake = Lake("s3://bucket/lake")
+    table = pa.Table.from_pylist([dict(row("a", 1))], SCHEMA)
+    for name in ("c1/r-1", "c1/r-2", "c2/r-1"):
+        lake.write_part("run1", name, table, {"total": 1})
+    lake.write_note("run1", "c1/split", [1, 2])
+    assert lake.list_parts("run1", "c1/") == ("c1/r-1", "c1/r-2")
+    assert (lake.part("run1", "c1/r-1").rows, lake.part("run1", "c1/r-1").facts) == (1, {"total": 1})
+    assert lake.read_parts("run1").read_all().num_rows == lake.parts_dataset("run1").count_rows() == 3
+    assert (lake.has_part("run1", "c2/r-1"), lake.has_part("run1", "c2/r-2")) == (True, False)
+    assert (lake.read_note("run1", "c1/split"), lake.read_note("run1", "other")) == ([1, 2], None)
+    lake.drop_parts("run1", "c1/")
+    assert lake.list_parts("run1") == ("c2/r-1",)
+    assert lake.list_runs() == ("run1",)
+    lake.drop_run("run1")
+    lake.drop_run("run1")
+    assert (lake.list_runs(), [key for key in s3 if key.endswith(".arrow")]) == ((), [])
+
+
+def test_a_commit_whose_answer_got_lost_is_found_in_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    spoilt: list[str] = []
+
+    def lose_answer(command: str, key: str) -> int | None:
+        if key.endswith(f"{1:020}.json") and not spoilt:
+            spoilt.append(key)
+            return 500
+        return None
+
+    with object_store(lose_answer) as (endpoint, objects):
+        set_environment(monkeypatch, endpoint)
+        lake = Lake("s3://bucket/lake")
+        put(lake, "run1", "append", [row("a", 1)])
+        done = put(lake, "run2", "append", [row("b", 1)])
+        assert spoilt
+        assert (done.version, done.rows_after, done.repeated) == (1, 2, False)
+        assert len(table_rows(lake)) == 2
+        assert sum(key.endswith(".parquet") for key in objects) == 2
+
+
+def test_a_store_that_cannot_be_reached_is_told_of_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_environment(monkeypatch, "http://127.0.0.1:1")
+    lake = Lake("s3://bucket/lake")
+    table = pa.Table.from_pylist([dict(row("a", 1))], SCHEMA)
+    for ask in (
+        lambda: put(lake, "run1", "append", [row("a", 1)]),
+        lambda: lake.write_part("run1", "p", table),
+        lambda: lake.list_parts("run1"),
+        lambda: lake.read_note("run1", "plan"),
+        lambda: lake.versions("ads"),
+        lambda: lake.exists("ads"),
+    ):
+        with pytest.raises(StorageError) as caught:
+            ask()
+        message = str(caught.value)
+        assert message.startswith("There is no reaching the ")
+        assert "s3://bucket/lake" in message
+        assert "check the address, the credentials and the network" in message
+        assert "hush-hush" not in message
+        assert "\n" not in message
+
+
+# -- disks
+
+
+def test_a_root_that_is_a_file_is_told_of_in_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "lake").write_text("")
+    lake = Lake(tmp_path / "lake")
+    for ask in (
+        lambda: put(lake, "run1", "append", [row("a", 1)]),
+        lambda: lake.write_note("run1", "plan", 1),
+        lambda: lake.write_part("run1", "p", SCHEMA.empty_table()),
+    ):
+        with pytest.raises(StorageError, match=r"There is no access to the .* at .*lake \(Not a directory\)"):
+            ask()
+
+
+FULL_DISK = """
+    import resource, sys
+    sys.path.insert(0, {tests!r})
+    from adreel.errors import StorageError
+    from adreel.lake import Lake, Method, Write
+    from lake_rows import DAY, KEY, SCHEMA, day, put, row, table_rows
+    import pyarrow as pa
+
+    lake = Lake({lake!r})
+    resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
+    count = {count}
+    columns = dict(
+        advertiser_id=pa.array(["1"] * count),
+        stat_time_day=pa.array([day(1)] * count),
+        ad_id=pa.array([str(number * 7919 % 1000003) for number in range(count)]),
+        spend=pa.nulls(count, SCHEMA.field("spend").type),
+        clicks=pa.array([number * 104729 % 1000003 for number in range(count)]),
+    )
+    table = pa.table(columns, schema=SCHEMA)
+    for method in Method:
+        try:
+            lake.commit("ads", lambda: table.to_reader(max_chunksize=5000), Write("run2", method, SCHEMA, KEY, None))
+        except StorageError as error:
+            print("told:", error)
+        else:
+            print("done")
+    try:
+        lake.write_part("run2", "p", table)
+    except StorageError as error:
+        print("told:", error)
+"""
+
+
+@pytest.mark.parametrize(("limit", "count"), [(20_000, 30_000), (300, 0)])
+def test_a_disk_that_is_full_leaves_the_table_as_it_was(tmp_path: Path, limit: int, count: int) -> None:
+    lake = Lake(tmp_path / "lake")
+    put(lake, "run1", "append", [row("a", 1), row("b", 1)])
+    before = {path: path.read_bytes() for path in (tmp_path / "lake").rglob("*") if path.is_file()}
+    code = textwrap.dedent(FULL_DISK).format(tests=str(Path(__file__).parent), lake=lake.url, limit=limit, count=count)
+    code = code.replace(
+        'Write("run2", method, SCHEMA, KEY, None)', 'Write("run2", method, SCHEMA, KEY, None, windows=WINDOWS)'
+    )
+    code = code.replace("lake = Lake", "from lake_rows import window\nWINDOWS = (window(1, 1),)\nlake = Lake", 1)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    told = [line for line in done.stdout.splitlines() if line]
+    assert len(told) == 5, done.stderr
+    for line in told:
+        assert "No space is left for the " in line
+        assert "free some, then run again" in line
+    after = {path: path.read_bytes() for path in (tmp_path / "lake").rglob("*") if path.is_file()}
+    assert after == before
+    assert len(table_rows(lake)) == 2
+
+
+CONCURRENT = """
+    import sys
+    sys.path.insert(0, {tests!r})
+    from adreel.errors import BusyError
+    from adreel.lake import Lake
+    from lake_rows import put, row
+
+    lake = Lake({lake!r})
+    for number in range(6):
+        while True:
+            try:
+                put(lake, f"run-{name}-{{number}}", "upsert", [row("{name}", 1 + number), row("shared", 1 + number)])
+                break
+            except BusyError:
+                pass
+"""
+
+
+def test_two_processes_that_commit_at_once_lose_and_double_nothing(tmp_path: Path) -> None:
+    lake = Lake(tmp_path / "lake")
+    tests = str(Path(__file__).parent)
+    codes = [textwrap.dedent(CONCURRENT).format(tests=tests, lake=lake.url, name=name) for name in ("one", "two")]
+    running = [subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE) for code in codes]
+    assert [process.communicate(timeout=60)[1] for process in running] == [b"", b""]
+    found = sorted((one["ad_id"], one["stat_time_day"].day) for one in table_rows(lake))
+    assert found == sorted((ad, number) for ad in ("one", "two", "shared") for number in range(1, 7))
+    runs = [one.run_id for one in lake.versions("ads")]
+    assert sorted(runs) == sorted(f"run-{name}-{number}" for name in ("one", "two") for number in range(6))
+
+
+KILLED = """
+    import os, signal, sys
+    sys.path.insert(0, {tests!r})
+    from adreel.lake import Lake, Method, Write
+    from lake_rows import KEY, SCHEMA, row
+    import pyarrow as pa
+
+    def batches():
+        for number in range(200):
+            yield pa.RecordBatch.from_pylist([dict(row(f"ad{{number}}-{{i}}", 1)) for i in range(1000)], SCHEMA)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    reader = lambda: pa.RecordBatchReader.from_batches(SCHEMA, batches())
+    Lake({lake!r}).commit("ads", reader, Write("run2", Method.REPLACE, SCHEMA, KEY))
+"""
+
+
+def test_a_process_that_is_killed_in_the_middle_leaves_the_table_as_it_was(tmp_path: Path) -> None:
+    lake = Lake(tmp_path / "lake")
+    put(lake, "run1", "append", [row("a", 1)])
+    code = textwrap.dedent(KILLED).format(tests=str(Path(__file__).parent), lake=lake.url)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60, check=False)
+    assert done.returncode == -9
+    assert len(list((tmp_path / "lake" / "ads").glob("*.parquet"))) == 2
+    assert in_order(table_rows(lake)) == in_order([row("a", 1)])
+    assert put(lake, "run2", "replace", [row("b", 1)]).version == 1
