@@ -408,6 +408,21 @@ def test_an_advertiser_that_fails_in_some_of_its_days_is_left_out_whole(tmp_path
     assert broken not in table(home)["advertiser_id"].to_pylist()
 
 
+def test_replace_leaves_the_rows_of_an_advertiser_that_was_skipped_as_they_were(tmp_path: Path) -> None:
+    home = make_home(tmp_path / "home")
+    home.add_account()
+    file = home.file(skip_failing_advertisers=True, update={"method": "replace"})
+    home.good("run", "-f", file)
+    count = "select advertiser_id, count(*) as n from spend group by 1 order by 1"
+    before = home.rows(count)
+    gone = before[0]["advertiser_id"]
+    home.door("remove", {"advertiser_id": gone})
+    report = home.json("run", "-f", file)
+    assert list(report["skipped_advertisers"]) == [gone]
+    assert report["state"] == "warned"
+    assert home.rows(count) == before
+
+
 def test_without_skipping_an_advertiser_that_fails_ends_the_run_and_leaves_the_table(tmp_path: Path) -> None:
     home = fragile(tmp_path)
     ordinary = by_kind(home)["ordinary"]

@@ -6,7 +6,7 @@ import math
 import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -58,8 +58,27 @@ def commit_run(lake: Lake, slug: str, run_id: str, plan: Plan, now: datetime, ou
     if outcome.failed and not {one.id for read in plan.reads for one in read.advertisers} - set(outcome.failed):
         raise AdvertiserError(f"No advertiser could be read, so the table stays as it was. {_reasons(outcome.failed)}")
     rows = _Rows(lake, run_id, plan, outcome.failed)
-    done = lake.commit(slug, rows.reader, _write(run_id, plan, now, outcome, rows.schema))
-    return Committed(done.version, proof_of(outcome, done.rows_in), warnings_of(plan, outcome), outcome.failed)
+    write = _write(run_id, plan, now, outcome, rows.schema)
+    if outcome.failed and write.method is LakeMethod.REPLACE and not write.reset_schema and lake.exists(slug):
+        write = _sparing(write, lake, slug, plan, outcome.failed)
+    done = lake.commit(slug, rows.reader, write)
+    proof = proof_of(outcome, done.rows_in) | {"currencies": _currencies(plan, outcome.failed)}
+    return Committed(done.version, proof, warnings_of(plan, outcome), outcome.failed)
+
+
+def _currencies(plan: Plan, failed: Mapping[str, str]) -> list[str]:
+    """The currencies that sums of money go over."""
+    read = (one for read in plan.reads for one in read.advertisers if one.id not in failed)
+    return sorted({one.currency for one in read})
+
+
+def _sparing(write: Write, lake: Lake, slug: str, plan: Plan, failed: Mapping[str, str]) -> Write:
+    """A replacement that leaves the rows of advertisers that failed as they were: they are not known to be gone."""
+    known = {one.id for read in plan.reads for one in read.advertisers}
+    for batch in lake.read(slug, columns=("advertiser_id",)):
+        known |= set(batch.column("advertiser_id").unique().to_pylist())
+    everything = Window(frozenset(known - set(failed) - {None}), date.min, date.max)
+    return replace(write, method=LakeMethod.PARTITION, day_column=None, windows=(everything,))
 
 
 def whole(outcomes: Iterable[Outcome]) -> Outcome:

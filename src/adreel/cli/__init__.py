@@ -417,6 +417,14 @@ def vacuum(
     tables.vacuum(ctx.obj, name, keep_days, keep_versions, yes=yes)
 
 
+@app.command("settings", rich_help_panel="Look up")
+def settings(ctx: typer.Context, as_json: Json = False) -> None:
+    """Show every setting, where it comes from, and what it is for; secrets stay hidden."""
+    from adreel.cli import catalogue
+
+    catalogue.settings(ctx.obj, as_json=as_json)
+
+
 @app.command("simulate", rich_help_panel="Try out")
 def simulate(
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8766,

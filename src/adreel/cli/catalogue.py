@@ -7,8 +7,11 @@ from dataclasses import asdict
 
 from adreel import catalog, menus
 from adreel.catalog.records import LEVELS, Dimension, Menu, Metric, Report
+from adreel.cli import Session
+from adreel.cli.opened import settings_of
 from adreel.cli.output import print_json, print_table, say
 from adreel.errors import NotFoundError
+from adreel.settings import FILE_NAME
 
 
 def reports(name: str | None, *, as_json: bool) -> None:
@@ -111,3 +114,14 @@ TIMES = ("none", "day", "hour")
 def _has(words: Iterable[str], texts: Iterable[str]) -> bool:
     whole = " ".join(texts).lower()
     return all(word.lower() in whole for word in words)
+
+
+def settings(session: Session, *, as_json: bool) -> None:
+    """Every setting as it is now."""
+    found = settings_of(session)
+    rows = [(one.setting.variable, one.text, one.source, one.setting.help) for one in found.shown()]
+    if as_json:
+        print_json([dict(zip(("variable", "value", "source", "help"), row, strict=True)) for row in rows])
+    else:
+        print_table(("setting", "value", "from", "what it is for"), rows)
+        say(f"Set them in the environment, or in {found.home / FILE_NAME} as lines of NAME=VALUE.")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from adreel import catalog
 from adreel.cli import Session
 from adreel.cli.files import read_text
 from adreel.cli.opened import Opened, opened
@@ -284,8 +285,10 @@ def tell_report(saved: SavedDataset, report: RunReport) -> None:
     differing = set(proof.get("differing", ()))
     rows = [("rows", text(proof["rows_expected"]), text(proof["rows"]), _mark(proof["rows"] == proof["rows_expected"]))]
     rows += [("keys that repeat", "0", text(proof["duplicate_keys"]), _mark(not proof["duplicate_keys"]))]
+    several = len(proof.get("currencies", ())) > 1
     rows += [
-        (name, _number(p["expected"]), _number(p["got"]), _mark(name not in differing)) for name, p in totals.items()
+        (_check_name(name, several), _number(p["expected"]), _number(p["got"]), _mark(name not in differing))
+        for name, p in totals.items()
     ]
     print_table(
         ("proof", "TikTok says", "the table has", ""), rows, title="Proved" if proof["proved"] else "NOT PROVED"
@@ -294,6 +297,12 @@ def tell_report(saved: SavedDataset, report: RunReport) -> None:
         say(f"skipped advertiser {advertiser}: {reason}")
     for warning in report.warnings:
         say(f"warning: {warning}")
+
+
+def _check_name(name: str, several: bool) -> str:
+    """A sum of money over several currencies is a check and no amount, and says so."""
+    money = several and catalog.metrics()[name].type == "money"
+    return f"{name} (a check over currencies, no amount)" if money else name
 
 
 def _number(value: float) -> str:

@@ -71,7 +71,7 @@ def simulate(port: int, seed: int, today: str | None, advertisers: int, ads: int
     """Serves until interrupted."""
     with _sizes_checked():
         day = date.fromisoformat(today) if today else datetime.now(UTC).date()
-        config = WorldConfig(day, seed, advertisers, ads, qps, latency_ms=latency_ms)
+        config = WorldConfig(day, seed, advertisers, ads, qps, latency_ms=latency_ms, live=today is None)
     try:
         serve(config, port=port, ready=lambda url: _tell_simulator(url, config))
     except OSError as error:
@@ -103,7 +103,7 @@ def _tell_simulator(url: str, config: WorldConfig) -> None:
 def demo(session: Session, *, once: bool, advertisers: int, ads: int) -> None:
     """Simulator, consent, run, proof, summary, and what to try next."""
     with _sizes_checked():
-        config = WorldConfig(session.clock().astimezone(UTC).date(), advertisers=advertisers, ads=ads)
+        config = WorldConfig(session.clock().astimezone(UTC).date(), advertisers=advertisers, ads=ads, live=True)
     with _simulator(config) as url:
         settings = replace(
             settings_of(session),

@@ -118,6 +118,7 @@ def _forget(place: Place, table: TableState, first: int) -> int:
         return 0
     earliest = find_table(place, table.slug, first)
     assert earliest is not None
+    earliest.delta.create_checkpoint()
     table.delta.create_checkpoint()
     names = [info.base_name for info in place.found(f"{table.slug}/{LOG}", recursive=False) if info.is_file]
     outdated = [name for name in names if name[:20].isdigit() and int(name[:20]) < first]
