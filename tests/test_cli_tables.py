@@ -273,3 +273,11 @@ def test_vacuum_asks_and_frees_old_versions(home: Home) -> None:
     assert "1 of 2 versions can be read" in home.good(*words, "--yes").stderr
     assert home.rows("select * from spend order by all") == rows
     assert home.bad("export", "spend", "-o", str(home.path / "x.csv"), "--version", "0")[0] == ExitCode.INPUT
+
+
+def test_an_hourly_table_is_shown_with_its_instants(home: Home) -> None:
+    file = home.file(time_dimension="hour", data_level="campaign", dates={"date": "yesterday"})
+    home.good("run", "-f", file)
+    shown = home.good("query", "select stat_time_hour, stat_time_hour_utc from spend order by all limit 1").stdout
+    assert "2026-11-21 00:00" in shown
+    assert "2026-11-20 15:00Z" in shown or "2026-11-21 08:00Z" in shown

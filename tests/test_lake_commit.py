@@ -212,6 +212,21 @@ def test_upsert_refuses_new_rows_that_the_key_does_not_name(lake: Lake, rows: li
     assert not lake.exists("new")
 
 
+TEXTS = st.sampled_from(["", "\0", "a", "a\0", "\0a", "1234567", "12345678", "12345678\0", "123456789", "é" * 20])
+
+
+@settings(max_examples=25)
+@given(st.lists(st.tuples(TEXTS, TEXTS), unique=True), st.lists(st.tuples(TEXTS, TEXTS), unique=True))
+def test_upsert_tells_keys_apart_by_every_byte(old: list[tuple[str, str]], new: list[tuple[str, str]]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        lake = Lake(folder)
+        for number, keys in enumerate((old, new)):
+            rows = [row(ad, 1, number, 1, advertiser) for ad, advertiser in keys]
+            put(lake, f"run{number}", "upsert", rows, key=("ad_id", "advertiser_id"))
+        found = {(one["ad_id"], one["advertiser_id"]): int(one["spend"]) for one in table_rows(lake)}
+    assert found == {**dict.fromkeys(old, 0), **dict.fromkeys(new, 1)}
+
+
 def test_old_rows_with_a_null_in_the_key_stay_as_they_are(lake: Lake) -> None:
     put(lake, "run1", "append", [{**row("a", 1), "ad_id": None}, row("a", 1)])
     assert put(lake, "run2", "upsert", [row("a", 1, 9)]).rows_after == 2

@@ -88,6 +88,19 @@ def test_keys_of_many_rows_are_told_apart() -> None:
     assert LAKE.key_faults(pa.table({"id": twice}), ("id",)).repeated == 7
 
 
+@pytest.mark.parametrize(
+    "values",
+    [pa.array([7, 1, 2, 1]), pa.array([Decimal(7), 1, 2, 1]), pa.array(["x" * 30, "a", "bb", "a"])],
+    ids=["whole numbers", "decimals", "texts"],
+)
+def test_equal_keys_are_equal_wherever_they_stand_in_memory(values: pa.Array) -> None:
+    table = pa.concat_tables([pa.table({"id": values.slice(1, 1)}), pa.table({"id": values.slice(2, 2)})])
+    faults = LAKE.key_faults(table, ("id",))
+    assert (faults.repeated, faults.examples[0]["rows"]) == (1, 2)
+    beside_longer_texts = pa.concat_tables([pa.table({"id": values.slice(0, 2)}), pa.table({"id": values.slice(3)})])
+    assert LAKE.key_faults(beside_longer_texts, ("id",)).repeated == 1
+
+
 def test_columns_are_not_mixed_up_with_each_other() -> None:
     table = pa.table({"one": ["ab", "a"], "two": ["c", "bc"], "three": ["x", "x"]})
     assert not LAKE.key_faults(table, ("one", "two"))

@@ -8,11 +8,12 @@ by no other.
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -211,6 +212,22 @@ def remove_steps(settings: Settings, run_id: str) -> None:
         path.with_name(path.name + ending).unlink(missing_ok=True)
 
 
+@contextmanager
+def _seldom_collected() -> Iterator[None]:
+    """Looks for cycles of garbage less often: a page is thousands of small objects and has none.
+
+    Measured at a sixth of the processor time of reading 180 pages.
+    """
+    usual = gc.get_threshold()
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 100)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*usual)
+        gc.unfreeze()
+
+
 class _Work:
     """One run at work: what its steps share while this process lives."""
 
@@ -253,7 +270,8 @@ class _Work:
         began = time.monotonic()
         try:
             self._runner.sweep(self._lake, self._run)
-            answer = self._durably()
+            with _seldom_collected():
+                answer = self._durably()
         except KeyboardInterrupt:
             raise self._interrupted() from None
         except Exception as error:
@@ -313,7 +331,7 @@ class _Work:
             "application_version": VERSION,
             "executor_id": self._run.id,
             "log_level": "CRITICAL",
-            "notification_listener_polling_interval_sec": 0.05,
+            "notification_listener_polling_interval_sec": 0.2,
             "scheduler_polling_interval_sec": 3600,
         }
         DBOS(config=config)

@@ -130,7 +130,9 @@ def _put(answer: duckdb.DuckDBPyRelation, format_name: str, output: Path | None)
 
 def _print_answer(answer: duckdb.DuckDBPyRelation) -> None:
     # One more than is shown tells that there are more; a terminal is no place for a million rows.
-    rows = answer.fetchmany(MOST_ROWS + 1)
+    # Through Arrow: DuckDB's own rows need another time zone library for instants.
+    table = answer.limit(MOST_ROWS + 1).to_arrow_table()
+    rows = list(zip(*(column.to_pylist() for column in table.columns), strict=True))
     left_out = print_table(answer.columns, rows[:MOST_ROWS], fit=True)
     if left_out:
         say(f"Not shown for want of room: {', '.join(left_out)}. Name fewer columns, or write a file with -o FILE.")

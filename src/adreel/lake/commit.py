@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import CommitProperties, Schema, TableFeatures, Transaction
-from deltalake.exceptions import DeltaError
+from deltalake.exceptions import CommitFailedError, DeltaError
 from deltalake.transaction import AddAction, RemoveAction, create_table_with_add_actions
 
 from adreel.errors import BusyError, InputError, StorageError
@@ -155,7 +155,8 @@ class Landing:
         This takes a version of its own, without any change of rows. It is met only when a table without hours gets
         its first column of them.
         """
-        with suppress(DeltaError), self._place.guard(self._what):
+        # Whoever was faster is met again by the next try.
+        with self._place.guard(self._what), suppress(CommitFailedError):
             table.delta.alter.add_feature(TableFeatures.TimestampWithoutTimezone, allow_protocol_versions_increase=True)
 
     def _attempt(self, table: TableState | None, schema: Any) -> Commit | None:

@@ -275,9 +275,7 @@ class _Comparison:
         )
 
     def _joined(self, part: _Slice) -> str:
-        on = " AND ".join(
-            f"{self._value('o', name)} IS NOT DISTINCT FROM {self._value('n', name)}" for name in self._key
-        )
+        on = " AND ".join(f"{self._value('o', name)} = {self._value('n', name)}" for name in self._key)
         sides = (
             sql("(SELECT *, TRUE AS", _HERE, f"FROM {view} v WHERE {self._where(part, 'v')})")
             for view in ("old_rows", "new_rows")
