@@ -15,7 +15,8 @@ settings.load_profile("adreel")
 def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keeps the developer's own settings out of the tests."""
     for name in os.environ:
-        if name.startswith("ADREEL_"):
+        # COLUMNS and LINES: the terminal of whoever runs the tests, which pytest hands to its workers.
+        if name.startswith("ADREEL_") or name in ("COLUMNS", "LINES"):
             monkeypatch.delenv(name)
 
 

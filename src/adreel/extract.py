@@ -304,7 +304,9 @@ class Extraction:
 
     def _skipped(self, request: Request, error: AdreelError) -> Outcome:
         """The advertiser is left out if the person wants that; else the error goes on, naming it."""
-        if self._plan.dataset.skip_failing and not isinstance(error, ThrottledError):
+        # No answer of TikTok's at all is not the advertiser's fault: the network is away, for all of them.
+        silent = isinstance(error, RetryError) and error.code is None
+        if self._plan.dataset.skip_failing and not isinstance(error, ThrottledError) and not silent:
             failed = {one.id: str(error) for one in request.advertisers}
             self._failed |= failed
             return Outcome(failed=failed)

@@ -107,6 +107,7 @@ class Watch:
 
     progress: Callable[[Progress], None] = field(default=lambda _: None)
     say: Callable[[str], None] = field(default=lambda _: None)
+    trouble: Callable[[str], None] = field(default=lambda _: None)
 
 
 class Runner:
@@ -382,6 +383,7 @@ class _Work:
         if self._lines:
             # The loop adds lines meanwhile.
             lines = [self._lines.pop(0) for _ in range(len(self._lines))]
+            self._watch.trouble(lines[-1])
             self._runner.store.runs.log(self._run.id, *lines)
         if self._runner.store.runs.progress(self._run.id, self._progress) and self._loop and self._stop:
             self._loop.call_soon_threadsafe(self._stop.set)

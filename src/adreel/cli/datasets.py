@@ -13,10 +13,10 @@ import typer
 
 from adreel.cli import Session
 from adreel.cli.files import read_text
-from adreel.cli.opened import Opened, opened
+from adreel.cli.opened import Opened, opened, seen
 from adreel.cli.output import confirm, print_json, print_table, say
 from adreel.dataset import Source, parse, read, read_all
-from adreel.errors import AdreelError, BusyError, InputError
+from adreel.errors import AdreelError, InputError
 from adreel.saving import account_of, as_file, change, converted, named, refuse_deprecated, save, source_of, spec_of
 from adreel.store import SavedDataset
 from adreel.store.home import private_file
@@ -95,17 +95,18 @@ def convert(session: Session, name: str) -> None:
 def show_all(session: Session, *, as_json: bool) -> None:
     """Every dataset with its last run."""
     with opened(session) as have:
-        latest = have.store.runs.latest()
+        latest, lake = have.store.runs.latest(), have.lake()
         rows = []
         for saved in have.store.datasets.list():
             run = latest.get(saved.id)
+            run = seen(have, run) if run else None
             rows.append(
                 {
                     "name": saved.name,
                     "table": saved.table_slug,
                     "report": json.loads(saved.spec).get("report"),
                     "account": saved.account_name + ("" if saved.connected else " (disconnected)"),
-                    "rows": run.rows if run else None,
+                    "rows": lake.table(saved.table_slug).rows if lake.exists(saved.table_slug) else None,
                     "last_run": run.finished_at or run.created_at if run else None,
                     "state": str(run.state) if run else "never run",
                     "error": run.error or None if run else None,
@@ -119,9 +120,14 @@ def show_all(session: Session, *, as_json: bool) -> None:
             print_table(heads, [tuple(row.values())[: len(heads)] for row in rows])
             for row in rows:
                 if row["error"]:
-                    say(f"{row['name']}: {row['error']}")
+                    say(f"{row['name']}: {_short(str(row['error']))}")
         else:
             say("No dataset is saved yet. Save one with: adreel datasets create -f FILE (there are some in examples/)")
+
+
+def _short(error: str) -> str:
+    """An error's beginning, where it is one of several in a list."""
+    return error if len(error) <= 200 else f"{error[:200]}… (all of it: adreel history)"
 
 
 def show(session: Session, name: str) -> None:
@@ -188,15 +194,12 @@ def _delete(have: Opened, saved: SavedDataset, keep_table: bool) -> None:
     # Imported here: 0.7 s that the other commands need not pay.
     from adreel.runner import steps_file
 
-    try:
-        with dataset_lock(have.settings.home, saved.slug):
-            # The dataset last: if the lake cannot be reached, it is still there to be deleted again.
-            lake = have.lake()
-            for run in have.store.runs.list(saved):
-                lake.drop_run(run.id)
-                steps_file(have.settings, run.id).unlink(missing_ok=True)
-            if not keep_table:
-                lake.drop(saved.table_slug)
-            have.store.datasets.delete(saved)
-    except BusyError as error:
-        raise BusyError(f"{error.message} Cancel it first, or wait for its end.") from error
+    with dataset_lock(have.settings.home, saved.slug):
+        # The dataset last: if the lake cannot be reached, it is still there to be deleted again.
+        lake = have.lake()
+        for run in have.store.runs.list(saved):
+            lake.drop_run(run.id)
+            steps_file(have.settings, run.id).unlink(missing_ok=True)
+        if not keep_table:
+            lake.drop(saved.table_slug)
+        have.store.datasets.delete(saved)

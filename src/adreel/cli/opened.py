@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from adreel.cli import Session
 from adreel.cli.output import say
 from adreel.settings import Settings
-from adreel.store import Store
+from adreel.store import IN_PROGRESS, Run, RunState, Store
+from adreel.store.locks import lock_holder
 
 if TYPE_CHECKING:
     from adreel.lake import Lake
@@ -46,3 +47,9 @@ def opened(session: Session) -> Iterator[Opened]:
     settings = settings_of(session)
     with Store.open(settings, clock=session.clock) as store:
         yield Opened(session, settings, store)
+
+
+def seen(have: Opened, run: Run) -> Run:
+    """The run as it is: one that is said to be running, and whose process is gone, was interrupted."""
+    alive = run.state not in IN_PROGRESS or lock_holder(have.settings.home, run.dataset_slug) is not None
+    return run if alive else replace(run, state=RunState.INTERRUPTED, error=RunState.INTERRUPTED.sentence)

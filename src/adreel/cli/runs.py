@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from adreel import catalog
 from adreel.cli import Session
 from adreel.cli.files import read_text
-from adreel.cli.opened import Opened, opened
+from adreel.cli.opened import Opened, opened, seen
 from adreel.cli.output import print_json, print_table, say, talk, text
 from adreel.connections import account_access, connected, covered, is_fresh, refresh
 from adreel.dataset import Dataset, Source, parse, read
@@ -263,7 +263,11 @@ def watched(have: Opened, saved: SavedDataset, dates: DateRange | None = None) -
                 left=left,
             )
 
-        return runner.run(saved, Watch(show, say), dates)
+        def trouble(line: str) -> None:
+            # Beside the bar, and gone with the next: the run's log keeps every line.
+            bar.update(task, left=escape(line) if bar.console.is_terminal else "")
+
+        return runner.run(saved, Watch(show, say, trouble), dates)
 
 
 def _left(now: RunProgress, elapsed: float) -> str:
@@ -331,6 +335,7 @@ def history(session: Session, name: str, run_id: str | None, *, as_json: bool) -
             _one_run(have, saved, run_id, as_json=as_json)
             return
         runs = have.store.runs.list(saved)
+        runs = (seen(have, runs[0]), *runs[1:]) if runs else ()
         if as_json:
             print_json([asdict(one) for one in runs])
         elif runs:

@@ -52,14 +52,25 @@ def diff(session: Session, name: str, before: int, after: int, *, as_json: bool)
     with opened(session) as have:
         saved = have.store.datasets.get(name)
         additive = tuple(c.name for c in columns(parse(source_of(saved), session.clock())) if c.additive)
-        found = _with_table(have, saved).difference(saved.table_slug, before, after, additive)
+        lake = _with_table(have, saved)
+        found = lake.difference(saved.table_slug, before, after, additive)
         if as_json:
             print_json(found.as_json())
         else:
-            _print_difference(saved, found)
+            _print_difference(saved, found, _currencies(lake, saved, after))
 
 
-def _print_difference(saved: SavedDataset, found: Difference) -> None:
+def _currencies(lake: Lake, saved: SavedDataset, version: int) -> list[str]:
+    """The currencies that a version's money is in."""
+    if "currency" not in lake.table(saved.table_slug, version).schema.names:
+        return []
+    found: set[str] = set()
+    for batch in lake.read(saved.table_slug, version, columns=("currency",)):
+        found |= set(batch.column("currency").unique().to_pylist())
+    return sorted(one for one in found if one)
+
+
+def _print_difference(saved: SavedDataset, found: Difference, currencies: list[str]) -> None:
     say(f"{saved.name}: version {found.before} to {found.after}")
     print_table(("rows added", "rows gone", "rows changed"), [(found.added, found.gone, found.changed)])
     moved = [one for one in found.metrics if one.values_changed]
@@ -78,6 +89,8 @@ def _print_difference(saved: SavedDataset, found: Difference) -> None:
         )
         if left_out:
             say(f"Not shown for want of room: {', '.join(left_out)}; --json has all.")
+    if len(currencies) > 1 and any(one.moved is not None for one in moved):
+        say(f"Sums of money go over {', '.join(currencies)}: they show that something moved, and are no amounts.")
     if not (found.added or found.gone or found.changed):
         say("Both versions hold the same rows.")
 

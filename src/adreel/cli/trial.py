@@ -12,7 +12,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -121,7 +121,7 @@ def demo(session: Session, *, once: bool, advertisers: int, ads: int) -> None:
             report = watched(have, saved)
             tell_report(saved, report)
             _summarise(have, saved)
-            _tell_next(saved, report, _simulate_words(url, config))
+            _tell_next(saved, report, _simulate_words(url, config), config.today + timedelta(days=3))
         if not once and sys.stdin.isatty():
             typer.prompt(
                 "The simulator goes on for you to try; Enter ends it", default="", show_default=False, err=True
@@ -135,6 +135,7 @@ def _simulator(config: WorldConfig) -> Iterator[str]:
         listener = socket.create_server(("127.0.0.1", DEMO_PORT))
     except OSError:
         listener = socket.create_server(("127.0.0.1", 0))
+        say(f"Port {DEMO_PORT} is taken, so the demo has another; the account will look for TikTok there from now on.")
     address: list[str] = []
     ready = threading.Event()
     loop = asyncio.new_event_loop()
@@ -248,7 +249,7 @@ def _simulate_words(url: str, config: WorldConfig) -> str:
     return "".join(f" --{name} {value}" for name, (value, usual) in options.items() if value != usual)
 
 
-def _tell_next(saved: SavedDataset, report: RunReport, simulate_words: str) -> None:
+def _tell_next(saved: SavedDataset, report: RunReport, simulate_words: str, later: date) -> None:
     version = report.version or 0
     say(
         NEXT.format(
@@ -256,6 +257,7 @@ def _tell_next(saved: SavedDataset, report: RunReport, simulate_words: str) -> N
             adreel=_command(),
             slug=saved.slug,
             options=simulate_words,
+            later=later,
             before=version,
             after=version + 1,
         )
@@ -276,5 +278,6 @@ The table lies at {table}
 Three things to try next:
   {adreel} query "select stat_time_day, sum(clicks) from {slug} group by 1 order by 1"
   {adreel} export {slug} -o spend.xlsx
-  {adreel} simulate{options}
-    and in another shell: {adreel} run {slug} && {adreel} diff {slug} {before} {after}"""
+  {adreel} simulate{options} --today {later}
+    and in another shell, to see what TikTok restated by then:
+    {adreel} run {slug} && {adreel} diff {slug} {before} {after}"""
