@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import business_api_client
-from business_api_client.rest import ApiException
+from business_api_client.tiktok_business.tiktok_exceptions import TiktokSDKError
 
 from bench.work import APP_ID, DIMENSIONS, METRICS, SECRET, windows
 
@@ -27,9 +27,9 @@ def main() -> None:
         while True:
             counts["requests"] += 1
             try:
-                return call(*words, **named)
-            except ApiException as error:
-                if "40100" not in str(error):
+                return call(*words, **named)["data"]
+            except TiktokSDKError as error:
+                if error.error_code != 40100:
                     raise
                 counts["refused"] += 1
                 time.sleep(1)
@@ -37,7 +37,7 @@ def main() -> None:
     authentication = business_api_client.AuthenticationApi(client)
     listed = ask(authentication.oauth2_advertiser_get, APP_ID, SECRET, token)
     with Path(sys.argv[1]).open("w") as file:
-        for advertiser in _rows(listed):
+        for advertiser in listed["list"]:
             for start, end in windows():
                 page, pages = 1, 1
                 while page <= pages:
@@ -60,11 +60,9 @@ def main() -> None:
                         file.write(json.dumps(record) + "\n")
                     counts["rows"] += len(answer["list"])
                     page += 1
+    client.pool.close()
+    client.pool.join()
     sys.stdout.write(json.dumps(counts) + "\n")
-
-
-def _rows(answer: Any) -> list[dict[str, Any]]:
-    return list(answer["list"])
 
 
 if __name__ == "__main__":

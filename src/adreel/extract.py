@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from decimal import Decimal
 from typing import Any, TypeVar
 
@@ -169,6 +169,10 @@ class Part:
     rows_of: dict[str, int]
     unread: dict[str, tuple[int, str]] = field(default_factory=dict)
 
+    def facts(self) -> dict[str, Any]:
+        """What is kept beside the rows; the values themselves, which `asdict` would copy one by one."""
+        return {one.name: getattr(self, one.name) for one in fields(self)}
+
 
 class Parts:
     """Where a run's pages lie, under the lake's root so that another worker can go on."""
@@ -195,7 +199,7 @@ class Parts:
 
     def write(self, chunk: str, request: str, part: Part, table: pa.Table) -> None:
         """Puts a page there; the same page again replaces it."""
-        self._lake.write_part(self._run_id, f"{chunk}/{request}/{part.number:06}", table, asdict(part))
+        self._lake.write_part(self._run_id, f"{chunk}/{request}/{part.number:06}", table, part.facts())
 
     def keys(self, chunk: str, request: str, number: int, key: tuple[str, ...]) -> pa.Array:
         """The keys of a page that is there."""

@@ -53,9 +53,17 @@ def _sources(rows: Sequence[Mapping[str, Any]], columns: Sequence[Column]) -> di
     for part in ("dimensions", "metrics", "info", "entity"):
         names = [column.name for column in columns if column.part == part]
         if names:
-            records = rows if part == "entity" else [row.get(part) or {} for row in rows]
-            found |= _transposed(records, names)
+            found |= _transposed(rows if part == "entity" else _records(rows, part), names)
     return found
+
+
+def _records(rows: Sequence[Mapping[str, Any]], part: str) -> list[Mapping[str, Any]]:
+    """A part of every row; empty where a row lacks it."""
+    try:
+        found = list(map(itemgetter(part), rows))
+    except KeyError:
+        found = [None]
+    return found if all(found) else [row.get(part) or {} for row in rows]
 
 
 def _transposed(records: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[str, Sequence[Any]]:
