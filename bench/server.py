@@ -12,15 +12,14 @@ from adreel.simulator import WorldConfig, serve
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--today", type=date.fromisoformat, required=True)
-    for name in ("advertisers", "ads", "qps", "latency-ms"):
+    for name in ("advertisers", "ads"):
         parser.add_argument(f"--{name}", type=int, required=True)
     given = parser.parse_args()
     config = WorldConfig(
         today=given.today,
         advertisers=given.advertisers,
         ads=given.ads,
-        qps=given.qps,
-        latency_ms=given.latency_ms,
+        qps=0,
         plain=True,
         page_cache_mb=2048,
     )

@@ -332,7 +332,7 @@ class _Work:
             "application_version": VERSION,
             "executor_id": self._run.id,
             "log_level": "CRITICAL",
-            "notification_listener_polling_interval_sec": 0.2,
+            "notification_listener_polling_interval_sec": 0.05,
             "scheduler_polling_interval_sec": 3600,
         }
         DBOS(config=config)

@@ -154,7 +154,7 @@ class Client:
         self._deadline = deadline
         self._log = log
         # Enough to use the whole rate when an answer takes two seconds, and as many again who wait for a turn.
-        in_flight = min(256, max(8, 4 * pace.limits.per_second))
+        in_flight = min(128, max(8, 4 * pace.limits.per_second))
         self._in_flight = asyncio.Semaphore(in_flight)
         self._wire = Wire(
             self._base_url,
