@@ -185,8 +185,8 @@ class Parts:
     async def work(self, call: Callable[..., _Answer], *given: Any) -> _Answer:
         """Does what reads or writes parts without keeping the other requests waiting.
 
-        On a disk that is at once: a page takes a few milliseconds, and threads that take the interpreter from each
-        other cost a third more. On an object store it is in a thread.
+        On a disk that is at once: a page takes a few milliseconds, and threads would take the interpreter from each
+        other. On an object store it is in a thread.
         """
         return call(*given) if self._lake.is_folder else await asyncio.to_thread(call, *given)
 
