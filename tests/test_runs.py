@@ -83,6 +83,7 @@ TYPES: dict[str, dict[str, pa.DataType]] = {
 def test_the_columns_of_an_example_have_their_types(shared: Home, example: str) -> None:
     file = next(path for path in EXAMPLES if path.stem == example)
     name = read(file.read_text()).values["name"]
+    shared.good("run", "-f", str(file))
     schema = table(shared, saved(shared, name).table_slug).schema
     assert {column: schema.field(column).type for column in TYPES[example]} == TYPES[example]
 

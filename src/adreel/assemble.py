@@ -19,7 +19,6 @@ from adreel.dates import today_at
 from adreel.errors import AdvertiserError
 from adreel.extract import Outcome, batch_columns
 from adreel.lake import Lake, Window, Write
-from adreel.lake import Method as LakeMethod
 from adreel.pages import key_texts
 from adreel.plan import Chunk, Plan
 from adreel.schema import arrow_schema, columns, day_column, key
@@ -59,7 +58,7 @@ def commit_run(lake: Lake, slug: str, run_id: str, plan: Plan, now: datetime, ou
         raise AdvertiserError(f"No advertiser could be read, so the table stays as it was. {_reasons(outcome.failed)}")
     rows = _Rows(lake, run_id, plan, outcome.failed)
     write = _write(run_id, plan, now, outcome, rows.schema)
-    if outcome.failed and write.method is LakeMethod.REPLACE and not write.reset_schema and lake.exists(slug):
+    if outcome.failed and write.method is Method.REPLACE and not write.reset_schema and lake.exists(slug):
         write = _sparing(write, lake, slug, plan, outcome.failed)
     done = lake.commit(slug, rows.reader, write)
     proof = proof_of(outcome, done.rows_in) | {"currencies": _currencies(plan, outcome.failed)}
@@ -78,7 +77,7 @@ def _sparing(write: Write, lake: Lake, slug: str, plan: Plan, failed: Mapping[st
     for batch in lake.read(slug, columns=("advertiser_id",)):
         known |= set(batch.column("advertiser_id").unique().to_pylist())
     everything = Window(frozenset(known - set(failed) - {None}), date.min, date.max)
-    return replace(write, method=LakeMethod.PARTITION, day_column=None, windows=(everything,))
+    return replace(write, method=Method.PARTITION, day_column=None, windows=(everything,))
 
 
 def whole(outcomes: Iterable[Outcome]) -> Outcome:
@@ -138,7 +137,7 @@ def _write(run_id: str, plan: Plan, now: datetime, outcome: Outcome, schema: pa.
     ]
     return Write(
         run_id=run_id,
-        method=LakeMethod(dataset.update.method),
+        method=dataset.update.method,
         schema=schema,
         key=key(dataset),
         day_column=day_column(dataset),

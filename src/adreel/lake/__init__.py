@@ -12,8 +12,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from adreel.dataset import Method
 from adreel.lake import parts
-from adreel.lake.commit import Commit, Landing, Method, Write
+from adreel.lake.commit import Commit, Landing, Write
 from adreel.lake.keys import KeyFaults, key_faults
 from adreel.lake.parts import PartInfo
 from adreel.lake.place import Place

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from enum import StrEnum
 from itertools import chain
 from types import MappingProxyType
 from typing import Any
@@ -18,6 +17,7 @@ from deltalake import CommitProperties, Schema, TableFeatures, Transaction
 from deltalake.exceptions import CommitFailedError, DeltaError
 from deltalake.transaction import AddAction, RemoveAction, create_table_with_add_actions
 
+from adreel.dataset import Method
 from adreel.errors import BusyError, InputError, StorageError
 from adreel.lake.columns import conform, joined
 from adreel.lake.files import GROUP_ROWS, DataFile, FileWriter, Range, read_file
@@ -41,15 +41,6 @@ TABLE_PROPERTIES: Mapping[str, str | None] = MappingProxyType(
         "delta.checkpointInterval": "10",
     }
 )
-
-
-class Method(StrEnum):
-    """How new rows and the rows of the table come together."""
-
-    REPLACE = "replace"
-    APPEND = "append"
-    UPSERT = "upsert"
-    PARTITION = "partition"
 
 
 @dataclass(frozen=True, slots=True)
