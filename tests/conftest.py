@@ -1,4 +1,5 @@
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,9 @@ from home import Home, make_home
 # Seeds are given and nothing is left behind: the same examples on every machine, and no store of failures.
 settings.register_profile("adreel", deadline=None, derandomize=True, database=None, max_examples=60)
 settings.load_profile("adreel")
+
+# A shell starts what runs in the background deaf to control-c, and so would be the processes that tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

@@ -64,9 +64,9 @@ class World:
             random=lambda: 0.0,
         )
 
-    def visit(self, use: Callable[[Client], Awaitable[T]]) -> T:
+    def visit(self, use: Callable[[Client], Awaitable[T]], level: str = "basic") -> T:
         async def main() -> T:
-            pace = Pace(self.folder / "pace.db", "app", LEVELS["basic"], clock=self.clock.epoch)
+            pace = Pace(self.folder / "pace.db", "app", LEVELS[level], clock=self.clock.epoch)
             try:
                 async with self.client(pace) as client:
                     return await use(client)
@@ -92,6 +92,16 @@ def test_nothing_is_refused_at_the_full_rate(tmp_path: Path, latency: int) -> No
     counts = world.visit(world.reports(300))
     assert (counts.pages, counts.refused, counts.retried) == (300, 0, 0)
     assert world.clock.passed < 300 / 10 * 1.02 + latency / 1000
+
+
+def test_an_app_of_the_highest_level_is_used_whole_however_long_an_answer_takes(tmp_path: Path) -> None:
+    world = World(
+        tmp_path, WorldConfig(today=WORLD.today, advertisers=1, ads=1, plain=True, qps=50, qpm=3_000, latency_ms=2000)
+    )
+    counts = world.visit(world.reports(1_000), "ultimate")
+    assert (counts.pages, counts.refused, counts.retried) == (1_000, 0, 0)
+    # The first answers tell how long one takes; from then on there are as many under way as the rate needs.
+    assert world.clock.passed < 1_000 / 50 * 1.02 + 2 * 2.0
 
 
 def test_two_processes_of_one_app_together_are_not_refused(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -32,7 +32,7 @@ from adreel.lake import Lake
 from adreel.pages import advertiser_id, key_texts, page_table, sums
 from adreel.plan import MOST_IDS, PAGE_SIZE, Chunk, Plan, Request, for_one, in_filter, narrowed
 from adreel.schema import Column, arrow_schema, columns, key
-from adreel.tiktok.client import Client
+from adreel.tiktok.client import Client, together
 from adreel.tiktok.envelope import Page
 
 ROUNDS = 4
@@ -138,22 +138,6 @@ def _added(
     """Both mappings together; what both have is added."""
     both = {name: add(mine[name], value) for name, value in yours.items() if name in mine}
     return mine | yours | both
-
-
-async def together(coroutines: Iterable[Coroutine[Any, Any, _Answer]]) -> list[_Answer]:
-    """All answers in order; the first failure cancels the others and is raised as it is."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(coroutine) for coroutine in coroutines]
-    except BaseExceptionGroup as failures:
-        raise first_failure(failures) from None
-    return [task.result() for task in tasks]
-
-
-def first_failure(failures: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The failure that came first and ended the others."""
-    first = failures.exceptions[0]
-    return first_failure(first) if isinstance(first, BaseExceptionGroup) else first
 
 
 @dataclass(frozen=True, slots=True)

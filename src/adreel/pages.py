@@ -39,21 +39,23 @@ def page_table(
     sources = _sources(rows, columns)
     arrays: dict[str, pa.Array] = {}
     for column in columns:
-        values = sources.get(column.name)
+        texts = sources.get(column.name)
         arrays[column.name] = (
-            _column(column, values, unread) if values is not None else _from_request(column, len(rows), request)
+            _typed(column, texts, unread) if texts is not None else _from_request(column, len(rows), request)
         )
     _fill_advertiser(arrays, columns, rows, request)
     return pa.Table.from_arrays([arrays[name] for name in schema.names], schema=schema), tuple(unread)
 
 
-def _sources(rows: Sequence[Mapping[str, Any]], columns: Sequence[Column]) -> dict[str, Sequence[Any]]:
-    """The values of each column that TikTok sends, by column name."""
-    found: dict[str, Sequence[Any]] = {}
+def _sources(rows: Sequence[Mapping[str, Any]], columns: Sequence[Column]) -> dict[str, pa.Array]:
+    """The values of each column that TikTok sends, as texts or lists of them, by column name."""
+    found: dict[str, pa.Array] = {}
     for part in ("dimensions", "metrics", "info", "entity"):
-        names = [column.name for column in columns if column.part == part]
-        if names:
-            found |= _transposed(rows if part == "entity" else _records(rows, part), names)
+        lists = [column.name for column in columns if column.part == part and column.type == "list"]
+        texts = [column.name for column in columns if column.part == part and column.type != "list"]
+        if texts or lists:
+            records = rows if part == "entity" else _records(rows, part)
+            found |= _texts_by_name(records, texts) | _lists_by_name(records, lists)
     return found
 
 
@@ -66,25 +68,25 @@ def _records(rows: Sequence[Mapping[str, Any]], part: str) -> list[Mapping[str, 
     return found if all(found) else [row.get(part) or {} for row in rows]
 
 
-def _transposed(records: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[str, Sequence[Any]]:
-    """Records to columns: all at once where every record has every name, else by look-up."""
-    if not records:
-        return dict.fromkeys(names, ())
+def _texts_by_name(records: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[str, pa.Array]:
+    """Records to columns of texts; null where a record lacks the name."""
+    kind = pa.struct([(name, pa.string()) for name in names])
     try:
-        # The first name twice, so that there are two at least and itemgetter gives tuples.
-        cells = zip(*map(itemgetter(*names, names[0]), records), strict=True)
-        return dict(zip((*names, names[0]), cells, strict=True))
-    except KeyError:
-        return {name: [record.get(name) for record in records] for name in names}
-
-
-def _column(column: Column, values: Sequence[Any], unread: list[Unread]) -> pa.Array:
-    if column.type == "list":
-        return pa.array([_texts(value) for value in values], ARROW_TYPES["list"])
-    try:
-        texts = pa.array(values, pa.string())
+        found = pa.array(records, kind)
     except (pa.ArrowTypeError, pa.ArrowInvalid):
-        texts = pa.array([_text(value) for value in values], pa.string())
+        found = pa.array([{name: _text(record.get(name)) for name in names} for record in records], kind)
+    return dict(zip(names, found.flatten(), strict=True))
+
+
+def _lists_by_name(records: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[str, pa.Array]:
+    """Records to columns of lists of texts."""
+    kind = ARROW_TYPES["list"]
+    return {name: pa.array([_texts(record.get(name)) for record in records], kind) for name in names}
+
+
+def _typed(column: Column, texts: pa.Array, unread: list[Unread]) -> pa.Array:
+    if column.type == "list":
+        return texts
     try:
         return _cast(texts, column)
     except pa.ArrowInvalid:

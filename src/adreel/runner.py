@@ -35,7 +35,7 @@ from adreel.errors import (
     ReconnectError,
     StorageError,
 )
-from adreel.extract import Extraction, Outcome, Parts, first_failure
+from adreel.extract import Extraction, Outcome, Parts
 from adreel.lake import Lake
 from adreel.plan import Advertiser, Chunk, Plan, make_plan
 from adreel.saving import source_of
@@ -44,7 +44,7 @@ from adreel.store import IN_PROGRESS, Account, AccountStatus, Progress, Run, Run
 from adreel.store import Outcome as RunOutcome
 from adreel.store.home import private_file
 from adreel.store.locks import dataset_lock, lock_holder, tell_holder
-from adreel.tiktok.client import Client
+from adreel.tiktok.client import Client, first_failure
 from adreel.tiktok.pace import limits_for
 
 VERSION = "1"

@@ -11,8 +11,10 @@ from __future__ import annotations
 import asyncio
 import random as randomness
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import ceil
 from types import MappingProxyType, TracebackType
 from typing import Any, Self, TypeVar
 from urllib.parse import quote
@@ -51,6 +53,12 @@ _BLOCKED_SECONDS = 305.0
 # These count one value of a field, or one advertiser and path: other requests may go on.
 _NARROW_LIMITS = frozenset({40132, 40133})
 _MAINTENANCE = 60001
+# Requests under way: at first, and at most. An answer that takes L seconds needs rate x L of them, and some that wait
+# for their turn.
+_WAYS = 20
+_MOST_WAYS = 128
+_SPARE = 1.5
+_FASTEST = 50
 
 _ERRORS: Mapping[Action, type[AdreelError]] = MappingProxyType(
     {
@@ -153,13 +161,13 @@ class Client:
         self._random = random
         self._deadline = deadline
         self._log = log
-        # Enough to use the whole rate when an answer takes two seconds, and as many again who wait for a turn.
-        in_flight = min(128, max(8, 4 * pace.limits.per_second))
-        self._in_flight = asyncio.Semaphore(in_flight)
+        self._ways = min(_WAYS, max(8, 2 * pace.limits.per_second))
+        self._in_flight = asyncio.Semaphore(self._ways)
+        self._latencies: deque[float] = deque(maxlen=_WAYS)
         self._wire = Wire(
             self._base_url,
             token=token,
-            connections=in_flight,
+            connections=_MOST_WAYS,
             request_seconds=request_seconds,
             transport=transport,
         )
@@ -235,7 +243,7 @@ class Client:
         """
         size = LONGEST_ADVERTISER_BATCH
         batches = [ids[start : start + size] for start in range(0, len(ids), size)]
-        found = await _together([self._advertiser_batch(batch, fields) for batch in batches])
+        found = await together([self._advertiser_batch(batch, fields) for batch in batches])
         return [row for rows in found for row in rows]
 
     async def user(self) -> User:
@@ -258,7 +266,7 @@ class Client:
         else:
             return read_page(answer, "GET /advertiser/info/").rows
         half = len(ids) // 2
-        first, second = await _together([self._advertiser_batch(part, fields) for part in (ids[:half], ids[half:])])
+        first, second = await together([self._advertiser_batch(part, fields) for part in (ids[:half], ids[half:])])
         return first + second
 
     def _app(self) -> dict[str, str]:
@@ -292,10 +300,24 @@ class Client:
             tries.sent += 1
             outcome = await self._wire.send(request, lambda: self._pace.went(slot))
         self._learn(outcome, sent)
+        self._widen(self._monotonic() - sent)
         if isinstance(outcome, Trouble):
             tries.last = outcome
             tries.throttled += outcome.action is Action.THROTTLED
         return outcome
+
+    def _widen(self, seconds: float) -> None:
+        """Puts more requests under way if answers take so long that those at hand would not use the rate.
+
+        Judged by the quickest of the last answers: the others may only have waited for this process. Each way has a
+        connection of its own, which costs about 2 ms of processor time; without latency few are as fast as many.
+        """
+        self._latencies.append(seconds)
+        rate = min(self._pace.limits.per_second, _FASTEST)
+        wanted = min(_MOST_WAYS, ceil(_SPARE * rate * min(self._latencies)))
+        for _ in range(self._ways, wanted):
+            self._in_flight.release()
+        self._ways = max(self._ways, wanted)
 
     def _learn(self, outcome: Answer | Trouble, sent: float) -> None:
         """Holds the whole app back when TikTok refuses it; longer with each refusal that no success interrupts."""
@@ -404,13 +426,17 @@ def _words(values: object) -> list[str]:
     return [str(value) for value in values] if isinstance(values, list) else []
 
 
-async def _together(coroutines: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
-    """All results, in order; the first error ends the others."""
+async def together(coroutines: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """All answers in order; the first failure cancels the others and is raised as it is."""
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(coroutine) for coroutine in coroutines]
-    except* AdreelError as several:
-        first = several.exceptions[0]
-    else:
-        return [task.result() for task in tasks]
-    raise first
+    except BaseExceptionGroup as failures:
+        raise first_failure(failures) from None
+    return [task.result() for task in tasks]
+
+
+def first_failure(failures: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The failure that came first and ended the others."""
+    first = failures.exceptions[0]
+    return first_failure(first) if isinstance(first, BaseExceptionGroup) else first

@@ -146,7 +146,9 @@ def _transport(base_url: str, connections: int) -> httpx2.AsyncHTTPTransport:
         max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=_IDLE_SECONDS
     )
     try:
-        return httpx2.AsyncHTTPTransport(limits=limits, proxy=proxy)
+        # Without TLS there is no certificate to check, and reading the authorities takes 50 ms.
+        verify = parts.scheme == "https" or proxy is not None
+        return httpx2.AsyncHTTPTransport(verify=verify, limits=limits, proxy=proxy)
     except (ImportError, ValueError, httpx2.InvalidURL):
         # Without the cause, which shows the proxy's password.
         raise InputError(
