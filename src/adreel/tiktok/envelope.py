@@ -84,7 +84,7 @@ def read_page(answer: Answer, where: str) -> Page:
     """
     rows, totals = answer.data.get("list") or [], answer.data.get("total_metrics")
     info = answer.data.get("page_info") or {"total_number": len(rows), "total_page": 1}
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+    if not isinstance(rows, list) or not set(map(type, rows)) <= {dict}:
         raise _unknown_form(answer, where, "its list is not one of objects")
     if not isinstance(info, dict) or not isinstance(totals, dict | None):
         raise _unknown_form(answer, where, "its page_info or total_metrics is not an object")
