@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from decimal import Decimal
 from typing import Any, TypeVar
 
-import orjson
+import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -29,11 +29,11 @@ from adreel.errors import (
     ThrottledError,
 )
 from adreel.lake import Lake
-from adreel.pages import advertiser_id, key_texts, page_table, sums
+from adreel.pages import as_records, key_texts, page_table, row_type, sums
 from adreel.plan import MOST_IDS, PAGE_SIZE, Chunk, Plan, Request, for_one, in_filter, narrowed
 from adreel.schema import Column, arrow_schema, columns, key
 from adreel.tiktok.client import Client, together
-from adreel.tiktok.envelope import Page
+from adreel.tiktok.envelope import Page, Reader, reader_of
 
 ROUNDS = 4
 """How often a request whose report changes under it is read before the run says that it cannot be proved."""
@@ -209,6 +209,21 @@ class Parts:
 
 
 @dataclass(frozen=True, slots=True)
+class _Shape:
+    """What a page becomes: its columns, their schema, the type of its rows, and what reads these."""
+
+    columns: tuple[Column, ...]
+    schema: pa.Schema
+    row: type[Any]
+    reader: Reader
+
+    @classmethod
+    def of(cls, found: tuple[Column, ...]) -> _Shape:
+        row = row_type(found)
+        return cls(found, arrow_schema(found), row, reader_of(row))
+
+
+@dataclass(frozen=True, slots=True)
 class _Read:
     """A page that was just read, with its keys; `cut` if TikTok left out ids."""
 
@@ -231,7 +246,7 @@ class Extraction:
         self._columns = columns(plan.dataset)
         self._key = key(plan.dataset)
         batches = (batch_columns(plan, number) for number in range(len(plan.batches)))
-        self._shapes = tuple((own, arrow_schema(own)) for own in batches)
+        self._shapes = tuple(_Shape.of(own) for own in batches)
         self._failed: dict[str, str] = {}
 
     async def chunk(self, chunk: Chunk) -> Outcome:
@@ -374,15 +389,15 @@ class Extraction:
         return read
 
     def _written(self, chunk: str, request: Request, number: int, page: Page) -> _Read:
-        own, schema = self._shapes[request.batch]
-        table, unread = page_table(page.rows, own, schema, request)
+        shape = self._shapes[request.batch]
+        table, unread = page_table(page.rows, shape.columns, shape.schema, request)
         part = Part(
             number=number,
             rows=table.num_rows,
             total_rows=page.total_number,
             total_pages=max(1, -(-page.total_number // request.page_size)),
-            sums={name: str(value) for name, value in sums(table, own).items()},
-            totals=_totals(page, own),
+            sums={name: str(value) for name, value in sums(table, shape.columns).items()},
+            totals=_totals(page, shape.columns),
             rows_of=_counted(table["advertiser_id"], request),
             unread={one.column: (one.count, one.example) for one in unread},
         )
@@ -396,25 +411,26 @@ class Extraction:
         return _Read(part, keys)
 
     async def _ask(self, request: Request, number: int) -> Page:
+        shape = self._shapes[request.batch]
         if request.path == "/advertiser/info/":
-            return await self._advertisers(request)
+            return await self._advertisers(request, shape)
         params = dict(request.params)
         if number > 1:
             # Totals come with page 1 and are the same on every page.
             params.pop("enable_total_metrics", None)
-        page = await self._client.page(request.path, params, number, request.page_size)
         if self._plan.dataset.report == "custom_audience_details":
-            return replace(page, rows=await self._details(request, page.rows))
-        return page
+            page = await self._client.page(request.path, params, number, request.page_size)
+            return replace(page, rows=as_records(await self._details(request, page.rows), shape.row))
+        return await self._client.page(request.path, params, number, request.page_size, shape.reader)
 
-    async def _advertisers(self, request: Request) -> Page:
+    async def _advertisers(self, request: Request, shape: _Shape) -> Page:
         """The advertisers of a request, of which the client leaves out those that may not be read."""
         ids = [one.id for one in request.advertisers]
         rows = await self._client.advertiser_info(ids, list(request.params["fields"]))
-        missing = set(ids) - {advertiser_id(row) for row in rows}
+        missing = set(ids) - {str(row.get("advertiser_id")) for row in rows}
         if missing:
             raise AdvertiserError(f"TikTok gives no details of {', '.join(sorted(missing))}.")
-        return Page(rows, len(rows), 1, None, False, "")
+        return Page(as_records(rows, shape.row), len(rows), 1, None, False, "")
 
     async def _details(self, request: Request, listed: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         """The details of listed audiences, a hundred ids at a time; the list's own row for one without details."""
@@ -553,7 +569,7 @@ class Extraction:
         filtering: dict[str, Any] = {"primary_status": "STATUS_ALL"}
         for one in request.params.get("filtering", ()):
             if one["field_name"] in ("campaign_ids", "adgroup_ids"):
-                filtering[one["field_name"]] = orjson.loads(one["filter_value"])
+                filtering[one["field_name"]] = msgspec.json.decode(one["filter_value"])
         params = {"advertiser_id": request.advertisers[0].id, "fields": [f"{level}_id"], "filtering": filtering}
         topview = {**params, "filtering": {**filtering, "buying_types": ["RESERVATION_TOP_VIEW"]}}
         found: set[str] = set()
@@ -627,9 +643,8 @@ def batch_columns(plan: Plan, batch: int) -> tuple[Column, ...]:
 
 async def preview_rows(plan: Plan, client: Client, wanted: int) -> pa.Table:
     """The first typed rows of the plan's first requests, with no more than five questions."""
-    found = columns(plan.dataset)
-    schema = arrow_schema(found)
-    tables = [schema.empty_table()]
+    shape = _Shape.of(columns(plan.dataset))
+    tables = [shape.schema.empty_table()]
     asked = 0
     for request in plan.requests():
         if asked == PREVIEW_REQUESTS or sum(table.num_rows for table in tables) >= wanted:
@@ -637,6 +652,6 @@ async def preview_rows(plan: Plan, client: Client, wanted: int) -> pa.Table:
         if request.batch or request.path == "/advertiser/info/":
             continue
         asked += 1
-        page = await client.page(request.path, request.params, 1, wanted)
-        tables.append(page_table(page.rows, found, schema, request)[0])
+        page = await client.page(request.path, request.params, 1, wanted, shape.reader)
+        tables.append(page_table(page.rows, shape.columns, shape.schema, request)[0])
     return pa.concat_tables(tables).slice(0, wanted)

@@ -32,7 +32,7 @@ from adreel.errors import (
     ThrottledError,
     api_error,
 )
-from adreel.tiktok.envelope import Answer, Page, Trouble, read_page
+from adreel.tiktok.envelope import Answer, Page, Reader, Trouble, read_page
 from adreel.tiktok.pace import Pace
 from adreel.tiktok.wire import Request, Value, Wire, checked_url, make_request
 
@@ -195,13 +195,15 @@ class Client:
         """The answer to one request; `path` begins and ends with a slash."""
         return await self._answer(make_request(self._base_url, method, path, params or {}, body))
 
-    async def page(self, path: str, params: Mapping[str, Value], page: int, page_size: int) -> Page:
-        """One page of a list, pages counted from 1."""
+    async def page(
+        self, path: str, params: Mapping[str, Value], page: int, page_size: int, reader: Reader | None = None
+    ) -> Page:
+        """One page of a list, pages counted from 1; its rows are dictionaries, or what `reader` makes of them."""
         paged = {**params, "page": page, "page_size": page_size}
         request = make_request(self._base_url, "GET", path, paged, None)
         answer = await self._answer(request)
         self.counts.pages += 1
-        return read_page(answer, request.where)
+        return read_page(answer, request.where, reader) if reader else read_page(answer, request.where)
 
     async def exchange(self, auth_code: str) -> Grant:
         """The grant for a code of the consent page; works once for each code.
@@ -264,7 +266,7 @@ class Client:
             if len(ids) == 1:
                 raise
         else:
-            return read_page(answer, "GET /advertiser/info/").rows
+            return list(read_page(answer, "GET /advertiser/info/").rows)
         half = len(ids) // 2
         first, second = await together([self._advertiser_batch(part, fields) for part in (ids[:half], ids[half:])])
         return first + second

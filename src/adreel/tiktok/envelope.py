@@ -8,11 +8,11 @@ failing server, or a proxy on the way.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
+import msgspec
 
 from adreel.errors import API_CODES, Action, StopError, action_for
 
@@ -25,12 +25,20 @@ _LONGEST_FIRST_WORDS = 80
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A request that succeeded. `cut` says that TikTok left out all but the newest 20,000 ids."""
+    """A request that succeeded. `body` is the text of its data, `cut` says that TikTok left out all but the newest
+    20,000 ids.
+    """
 
-    data: dict[str, Any] = field(repr=False)
+    body: msgspec.Raw = field(repr=False)
     request_id: str
     headers: Mapping[str, str] = field(repr=False)
     cut: bool
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """The data, read anew each time; empty where there is none."""
+        found: dict[str, Any] = msgspec.json.decode(self.body)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +59,12 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of a list. `total_number` counts the rows of all pages; the totals come only if they were asked for."""
+    """One page of a list. `total_number` counts the rows of all pages; the totals come only if they were asked for.
 
-    rows: list[dict[str, Any]] = field(repr=False)
+    Rows are dictionaries, or records of the type that the page was asked for as.
+    """
+
+    rows: Sequence[Any] = field(repr=False)
     total_number: int
     total_page: int
     total_metrics: dict[str, Any] | None
@@ -61,31 +72,65 @@ class Page:
     request_id: str
 
 
+class _Envelope(msgspec.Struct):
+    """What TikTok puts around everything; its own types are not relied on."""
+
+    code: Any = None
+    message: Any = None
+    request_id: Any = None
+    data: msgspec.Raw = msgspec.Raw(b"null")
+
+
+_ENVELOPES = msgspec.json.Decoder(_Envelope)
+
+Reader = msgspec.json.Decoder[Any]
+"""Reads the data of a list; made by `reader_of`."""
+
+
+def reader_of(row: type[Any]) -> Reader:
+    """For a list whose rows are read as `row`, which takes a third less time and memory than dictionaries."""
+    fields = [("list", list[row] | None, None), ("page_info", Any, None), ("total_metrics", Any, None)]  # type: ignore[valid-type]  # made here
+    return msgspec.json.Decoder(msgspec.defstruct("List", fields))
+
+
+_DICTIONARIES = reader_of(dict[str, Any])
+
+
 def read_answer(status: int, headers: Mapping[str, str], body: bytes) -> Answer | Trouble:
     """What a whole HTTP answer means."""
     envelope = _envelope(body)
     if envelope is None:
         return _foreign(status, headers, body)
-    code = int(envelope["code"])
-    request_id = _text(envelope.get("request_id")) or headers.get("X-Tt-Logid")
+    code = int(envelope.code)
+    request_id = _text(envelope.request_id) or headers.get("X-Tt-Logid")
     action = action_for(code)
     if action is not Action.GO_ON:
-        return Trouble(_words(code, envelope.get("message")), action, code, request_id)
-    data = envelope.get("data") or {}
-    if not 200 <= status < 300 or not isinstance(data, dict):
+        return Trouble(_words(code, envelope.message), action, code, request_id)
+    data = _object(envelope.data)
+    if not 200 <= status < 300 or data is None:
         return _foreign(status, headers, body)
     return Answer(data, request_id or "", headers, CUT_HEADER in headers)
 
 
-def read_page(answer: Answer, where: str) -> Page:
+def _object(data: msgspec.Raw) -> msgspec.Raw | None:
+    """The text of an object; an empty one for what stands for no data, None for anything else."""
+    text = memoryview(data)
+    if bytes(text[:1]) == b"{":
+        return data
+    return msgspec.Raw(b"{}") if len(text) <= len("false") and not msgspec.json.decode(text) else None
+
+
+def read_page(answer: Answer, where: str, reader: Reader = _DICTIONARIES) -> Page:
     """The rows of a list and how many there are; `where` names the request in the error.
 
     Without page_info the rows are all there are. Raises StopError for data of a form that TikTok does not document.
     """
-    rows, totals = answer.data.get("list") or [], answer.data.get("total_metrics")
-    info = answer.data.get("page_info") or {"total_number": len(rows), "total_page": 1}
-    if not isinstance(rows, list) or not set(map(type, rows)) <= {dict}:
-        raise _unknown_form(answer, where, "its list is not one of objects")
+    try:
+        found = reader.decode(answer.body)
+    except msgspec.ValidationError as error:
+        raise _unknown_form(answer, where, f"its list is not one of objects: {error}") from None
+    rows, totals = found.list or [], found.total_metrics
+    info = found.page_info or {"total_number": len(rows), "total_page": 1}
     if not isinstance(info, dict) or not isinstance(totals, dict | None):
         raise _unknown_form(answer, where, "its page_info or total_metrics is not an object")
     number, pages = _count(info.get("total_number")), _count(info.get("total_page"))
@@ -106,14 +151,12 @@ def _unknown_form(answer: Answer, where: str, what: str) -> StopError:
     )
 
 
-def _envelope(body: bytes) -> dict[str, Any] | None:
+def _envelope(body: bytes) -> _Envelope | None:
     try:
-        envelope = orjson.loads(body)
-    except orjson.JSONDecodeError:
+        envelope = _ENVELOPES.decode(body)
+    except msgspec.DecodeError:
         return None
-    if not isinstance(envelope, dict) or _count(envelope.get("code")) is None:
-        return None
-    return envelope
+    return envelope if _count(envelope.code) is not None else None
 
 
 def _count(value: object) -> int | None:
