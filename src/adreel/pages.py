@@ -98,7 +98,8 @@ def _sources(rows: Sequence[Row], columns: Sequence[Column]) -> dict[str, pa.Arr
 
 def _by_name(records: Sequence[Row], columns: Sequence[Column], names: Sequence[str]) -> dict[str, pa.Array]:
     """Records to columns; null where a record lacks the name. All at once where each is whole and has texts alone."""
-    if all(records) and columns[0].part != "entity":
+    whole = all(records) and not any(column.type == "list" or column.part == "entity" for column in columns)
+    if whole:
         kind = pa.struct([(name, pa.string()) for name in names])
         with suppress(pa.ArrowTypeError, pa.ArrowInvalid):
             cells = pa.array(list(map(msgspec.structs.astuple, records)), kind).flatten()
