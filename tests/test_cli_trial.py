@@ -70,7 +70,7 @@ def test_the_demo_proves_shows_and_leaves_an_account_that_goes_on(tmp_path: Path
     done = adreel(home, "demo", "--once", *WORLD)
     assert done.returncode == ExitCode.OK, done.stderr
     assert "Proved" in done.stdout
-    assert "The last 30 days, by advertiser" in done.stdout
+    assert "The last 60 days, by advertiser" in done.stdout
     assert f"The table lies at {home / 'lake' / 'ad_spend_by_day'}" in done.stderr
     assert "Connected the account 'demo' through the simulated consent page." in done.stderr
     next_steps = done.stderr.partition("Three things to try next:")[2]

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -86,10 +87,25 @@ def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
-def schema(database: Path) -> set[tuple[str, str]]:
+def schema(database: Path) -> dict[str, Any]:
+    """What SQLite knows of the tables, however the text was put that made them."""
     with closing(sqlite3.connect(database)) as connection:
-        rows = connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL").fetchall()
-    return {(name, re.sub(r"\s+", "", sql)) for name, sql in rows}
+
+        def ask(pragma: str, name: str) -> list[tuple[Any, ...]]:
+            return connection.execute(f"SELECT * FROM pragma_{pragma}(?)", (name,)).fetchall()
+
+        tables = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'table'").fetchall()
+        return {
+            name: {
+                "columns": {row[1:] for row in ask("table_info", name)},
+                "keys": {row[2:] for row in ask("foreign_key_list", name)},
+                "indexes": {
+                    (row[2], *(column[2] for column in ask("index_info", row[1]))) for row in ask("index_list", name)
+                },
+                "counted": "AUTOINCREMENT" in sql,
+            }
+            for name, sql in tables
+        }
 
 
 def write_revision(database: Path, revision: str) -> None:
@@ -421,8 +437,11 @@ def test_migrating_from_nothing_gives_the_declared_tables(tmp_path: Path, store:
     engine = create_engine(f"sqlite:///{migrated}")
     with engine.begin() as connection:
         upgrade(connection, "head")
-        context = MigrationContext.configure(connection, opts={"compare_server_default": True})
-        assert compare_metadata(context, metadata) == []
+        context = MigrationContext.configure(connection)
+        # SQLAlchemy cannot read all of a foreign key that was added with its column, nor an empty default; `schema`
+        # below does.
+        found = [change for change in compare_metadata(context, metadata) if change[0] not in ("add_fk", "remove_fk")]
+        assert found == []
     engine.dispose()
     assert schema(migrated) == schema(home / "adreel.db")
 

@@ -12,17 +12,21 @@ from typing import Any
 
 import httpx2
 
-from adreel.dates import fixed_offset
-from adreel.errors import AdreelError, InputError, ReconnectError
+from adreel.dates import fixed_offset, offset_name
+from adreel.errors import AdreelError, AdvertiserError, InputError, ReconnectError
 from adreel.plan import Advertiser
 from adreel.settings import Settings
-from adreel.store import Account, AccountAdvertiser, AccountStatus, Store
+from adreel.store import Account, AccountAdvertiser, AccountStatus, Store, User
 from adreel.store import Advertiser as KnownAdvertiser
+from adreel.store.names import clean_name
 from adreel.tiktok.client import Client
 from adreel.tiktok.pace import Pace, limits_for
 
 FRESH = timedelta(minutes=5)
 """How long a list of advertisers counts as what TikTok would say: a plan and the run after it ask once."""
+
+PATIENCE_SECONDS = 60.0
+"""How long a person who connects an account is kept waiting for TikTok."""
 
 INFO_FIELDS = ("advertiser_id", "name", "currency", "timezone", "display_timezone", "status", "country")
 
@@ -70,6 +74,15 @@ def account_app(settings: Settings, store: Store, account: Account) -> Access:
         secret or store.accounts.app_secret(account),
         None,
     )
+
+
+def own_app(settings: Settings, store: Store, account: Account) -> Access:
+    """The app by which the account is connected again: the one that the settings name, else the account's own."""
+    mine = app_access(settings)
+    if not (mine.app_id and mine.secret):
+        return account_app(settings, store, account)
+    address_set = settings.sources.get("tiktok_url", "default") != "default"
+    return mine if address_set or not account.base_url else replace(mine, base_url=account.base_url)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +159,22 @@ def _known(advertiser_id: str, name: str, info: dict[str, Any]) -> KnownAdvertis
     return KnownAdvertiser(advertiser_id=advertiser_id, name=str(info.get("name") or name), **texts)
 
 
+def zone_words(one: KnownAdvertiser) -> str | None:
+    """An advertiser's zone for a person, as in "UTC-08:00 America/Los_Angeles"; None if TikTok gives no details."""
+    try:
+        offset = fixed_offset(one.timezone, one.display_timezone)
+    except InputError:
+        return None
+    return f"{offset_name(offset)} {one.display_timezone}".strip()
+
+
+def status_words(one: AccountAdvertiser) -> str | None:
+    """How an advertiser stands, for a person; None if TikTok says nothing of it."""
+    if one.gone:
+        return "not covered any more"
+    return one.status.removeprefix("STATUS_").replace("_", " ").lower() or (None if zone_words(one) else "no access")
+
+
 def is_fresh(known: Iterable[AccountAdvertiser], now: datetime) -> bool:
     """Whether the advertisers were asked for so lately that asking again would tell nothing."""
     ages = [now - one.refreshed_at for one in known]
@@ -183,11 +212,166 @@ def need_app(settings: Settings, access: Access) -> None:
         )
 
 
-async def owner_of(client: Client) -> str:
-    """The display name of the TikTok user behind a token; empty where TikTok does not tell."""
+def free_name(store: Store, name: str) -> str:
+    """The name as a new account will have it; InputError, before TikTok is asked for anything, if it cannot be had."""
+    name = clean_name(name, "an account")
+    if any(account.name == name for account in store.accounts.list()):
+        raise InputError(f"There is an account {name!r} already; choose another name, or connect that one again.")
+    return name
+
+
+@dataclass(frozen=True, slots=True)
+class Granter:
+    """The TikTok for Business user who granted a token; empty texts where TikTok does not tell."""
+
+    name: str = ""
+    id: str = ""
+
+
+NOBODY = Granter()
+"""Stands for a user of whom TikTok tells nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """A token that TikTok takes: where and as which app it was asked, who granted it, and what it covers."""
+
+    access: Access
+    granter: Granter
+    advertisers: tuple[KnownAdvertiser, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Connecting:
+    """Connects accounts of one home and lets go of them, while a person waits.
+
+    `transport` replaces the network, `log` gets a line for each wait. Every question to TikTok ends after
+    `PATIENCE_SECONDS`, with RetryError if there is no answer by then.
+    """
+
+    settings: Settings
+    store: Store
+    transport: httpx2.AsyncBaseTransport | None = None
+    log: Callable[[str], None] | None = None
+
+    async def exchanged(self, access: Access, code: str) -> Access:
+        """The access with the token for a code of the consent page; ReconnectError if TikTok does not take the code."""
+        async with self._client(access) as client:
+            return replace(access, token=(await client.exchange(code)).access_token)
+
+    async def granted(self, access: Access, selection: tuple[str, ...] | None = None) -> Granted:
+        """What TikTok shows of a token that is not kept yet, with `selection` in place of the advertisers it lists.
+
+        ReconnectError if it does not take the token or the app, AdvertiserError if the token reads none of `selection`.
+        """
+        async with self._client(access) as client:
+            granter, found = await granter_of(client), await ask_advertisers(client, selection)
+        if selection is not None and not any(one.timezone or one.currency for one in found):
+            raise AdvertiserError(
+                f"TikTok gives this token no details of {', '.join(selection)}; look at the ids, and at who granted it."
+            )
+        return Granted(access, granter, found)
+
+    async def granter(self, account: Account) -> Granter:
+        """Who granted the account's present token: TikTok's word, or what was kept if the token is dead."""
+        try:
+            async with self._client(account_access(self.settings, self.store, account)) as client:
+                found = await granter_of(client)
+        except AdreelError:
+            # Also for a token that no key decrypts: what follows replaces it.
+            return Granter(account.owner)
+        return found if found != NOBODY else Granter(account.owner)
+
+    def keep(
+        self, name: str, granted: Granted, *, selection: tuple[str, ...] | None = None, user: User | None = None
+    ) -> Account:
+        """A new account, which `user` owns. InputError if the name is taken."""
+        access = granted.access
+        account = self.store.accounts.add(
+            name,
+            token=_token_of(access),
+            app_id=access.app_id,
+            app_secret=access.secret,
+            base_url=access.base_url,
+            owner=granted.granter.name,
+            selection=selection,
+            user=user,
+        )
+        self.store.accounts.save_advertisers(account, granted.advertisers)
+        return account
+
+    def keep_again(self, account: Account, granted: Granted) -> Account:
+        """The account with another token; its name, datasets and shares stay."""
+        access = granted.access
+        account = self.store.accounts.set_token(
+            account,
+            _token_of(access),
+            app_id=access.app_id,
+            app_secret=access.secret,
+            base_url=access.base_url,
+            owner=granted.granter.name or None,
+        )
+        self.store.accounts.save_advertisers(account, granted.advertisers)
+        return account
+
+    async def choose(self, account: Account, selection: tuple[str, ...] | None) -> Account:
+        """The account with these advertisers named by hand, or with all that its grant covers; errors as `granted`.
+
+        Kept once TikTok has shown that they can be read. A dead token is marked.
+        """
+        try:
+            granted = await self.granted(account_access(self.settings, self.store, account), selection)
+        except ReconnectError:
+            self.store.accounts.set_status(account, AccountStatus.REVOKED)
+            raise
+        chosen = self.store.accounts.choose_advertisers(account, selection)
+        self.store.accounts.save_advertisers(chosen, granted.advertisers)
+        return chosen
+
+    async def revoke(self, account: Account) -> str:
+        """Ends the account's grant at TikTok; returns a sentence that says so, or that it was over already.
+
+        Other errors of TikTok are raised: the grant then holds.
+        """
+        try:
+            async with self._client(account_access(self.settings, self.store, account)) as client:
+                await client.revoke()
+        except ReconnectError as error:
+            return f"Its token was over already: {error}"
+        return "Its token is revoked at TikTok."
+
+    @asynccontextmanager
+    async def _client(self, access: Access) -> AsyncIterator[Client]:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        async with connected(
+            self.settings, access, transport=self.transport, deadline=deadline, log=self.log
+        ) as client:
+            yield client
+
+
+def same_user(before: Granter, now: Granter) -> bool:
+    """Whether two grants are of one TikTok user, by TikTok's number or else by name; True if too little is known."""
+    if before.id and now.id:
+        return before.id == now.id
+    return not before.name or not now.name or before.name == now.name
+
+
+async def granter_of(client: Client) -> Granter:
+    """The TikTok user behind a token; ReconnectError if it is dead."""
     try:
-        return (await client.user()).display_name
+        user = await client.user()
     except ReconnectError:
         raise
     except AdreelError:
-        return ""
+        return NOBODY
+    return Granter(user.display_name, user.core_user_id)
+
+
+async def owner_of(client: Client) -> str:
+    """The display name of the TikTok user behind a token; empty where TikTok does not tell."""
+    return (await granter_of(client)).name
+
+
+def _token_of(access: Access) -> str:
+    assert access.token, "an access that was granted has its token"
+    return access.token

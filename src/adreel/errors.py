@@ -5,6 +5,7 @@
     │   ├── DatasetError      a dataset with problems, each with the menu at fault
     │   ├── NotFoundError     no such account, dataset, run, version
     │   └── RequestError      TikTok refuses the request as it is: the catalogue is behind the API
+    ├── ForbiddenError        what was asked is another person's to do: ask them, or for the right
     ├── ReconnectError        the grant is dead: a person has to connect the account again
     ├── AdvertiserError       this advertiser cannot be read: drop it, go on with the others
     ├── SplitError            TikTok wants less at once: ask for parts
@@ -42,6 +43,7 @@ class ExitCode(IntEnum):
     BUSY = 8
     NOT_PROVED = 9
     STOPPED = 10
+    FORBIDDEN = 11
     CANCELLED = 130
 
 
@@ -104,6 +106,12 @@ class NotFoundError(InputError):
 
 class RequestError(InputError):
     """TikTok refused the parameters of a request."""
+
+
+class ForbiddenError(AdreelError):
+    """The user may not do this; the message says whom to ask."""
+
+    exit_code = ExitCode.FORBIDDEN
 
 
 class ReconnectError(AdreelError):

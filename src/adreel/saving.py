@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -13,15 +13,15 @@ from adreel import catalog, menus
 from adreel.dataset import Dataset, Method, Source, parse
 from adreel.errors import InputError, NotFoundError
 from adreel.schema import key
-from adreel.store import Account, SavedDataset, Store
+from adreel.store import Account, SavedDataset, Store, User
 from adreel.store.names import clean_name
 
 
-def save(store: Store, source: Source, now: datetime) -> SavedDataset:
-    """The dataset of that name, made or changed to what the file says.
+def save(store: Store, source: Source, now: datetime, owner: User | None = None) -> SavedDataset:
+    """The dataset of that name, made or changed to what the file says; a new one is `owner`'s.
 
-    Raises DatasetError with every problem, NotFoundError for an unknown account, and InputError where rows of the
-    table and new rows could not be told apart.
+    Nobody is asked whether they may: that is `adreel.access.Guard.save`. Raises DatasetError with every problem,
+    NotFoundError for an unknown account, and InputError where rows of the table and new rows could not be told apart.
     """
     dataset = parse(source, now)
     known = named(store, dataset.name)
@@ -33,6 +33,7 @@ def save(store: Store, source: Source, now: datetime) -> SavedDataset:
         spec=spec_of(source),
         description=dataset.description,
         tags=dataset.tags,
+        owner=owner,
     )
 
 
@@ -57,6 +58,14 @@ def change(store: Store, saved: SavedDataset, source: Source, now: datetime) -> 
     if spec == saved.spec and saved.account_id == account.id:
         return saved
     return store.datasets.update(saved, spec=spec, description=dataset.description, tags=dataset.tags, account=account)
+
+
+def tag(store: Store, saved: SavedDataset, tags: Iterable[str]) -> SavedDataset:
+    """A saved dataset with these tags and no others, in its file too. InputError for what cannot be a tag."""
+    wanted = list(dict.fromkeys(clean_name(one, "a tag") for one in tags))
+    values = {name: value for name, value in json.loads(saved.spec).items() if name != "tags"}
+    spec = spec_of(Source(values | ({"tags": wanted} if wanted else {}), {}))
+    return store.datasets.update(saved, spec=spec, tags=wanted)
 
 
 def _refuse_other_key(saved: SavedDataset, dataset: Dataset, now: datetime) -> None:

@@ -110,6 +110,12 @@ def _secret_word(text: str) -> Secret:
     return Secret(_one_word(text))
 
 
+def _one_line(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError(text)
+    return text
+
+
 def _secret_keys(text: str) -> Secret:
     keys = [key.strip() for key in text.split(",") if key.strip()]
     for key in keys:
@@ -208,6 +214,14 @@ SETTINGS: tuple[Setting, ...] = (
         _redirect_url,
     ),
     Setting(
+        "web_url",
+        "ADREEL_WEB_URL",
+        "http://localhost:8765",
+        "Address that people open the Data Center at; sign-in and consent hold for this name.",
+        "an http or https address",
+        _web_url,
+    ),
+    Setting(
         "secret_key",
         "ADREEL_SECRET_KEY",
         "",
@@ -215,6 +229,14 @@ SETTINGS: tuple[Setting, ...] = (
         "Fernet keys (32 bytes in URL-safe base64), separated by commas",
         _secret_keys,
         secret=True,
+    ),
+    Setting(
+        "user",
+        "ADREEL_USER",
+        "",
+        "The user as whom commands act; by default they act for whoever runs this machine, who may do everything.",
+        "the name of a user",
+        _one_line,
     ),
 )
 """Every setting, in the order in which the docs list them."""
@@ -248,7 +270,9 @@ class Settings:
     tiktok_secret: Secret
     tiktok_level: str
     tiktok_redirect_url: str
+    web_url: str
     secret_key: Secret
+    user: str
     warnings: tuple[str, ...] = ()
     sources: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
 

@@ -72,8 +72,10 @@ app = typer.Typer(
 )
 account_commands = typer.Typer(no_args_is_help=True, help="Connect TikTok for Business accounts and look after them.")
 dataset_commands = typer.Typer(no_args_is_help=True, help="Save, show, change and remove datasets.")
+user_commands = typer.Typer(no_args_is_help=True, help="Say who may sign in, and what they may do.")
 app.add_typer(account_commands, name="accounts")
 app.add_typer(dataset_commands, name="datasets")
+app.add_typer(user_commands, name="users")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 File = Annotated[
@@ -85,10 +87,14 @@ Start = Annotated[str | None, typer.Option(help="First day instead of the datase
 End = Annotated[str | None, typer.Option(help="Last day instead of the dataset's own.", metavar="DAY")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 AccountName = Annotated[str, typer.Argument(metavar="NAME", help="The account's name.")]
+UserName = Annotated[str, typer.Argument(metavar="NAME", help="The user's name.")]
 DatasetName = Annotated[str, typer.Argument(metavar="NAME", help="The dataset's name or slug.")]
 MaybeDataset = Annotated[str | None, typer.Argument(metavar="NAME", help="A saved dataset's name or slug.")]
 Words = Annotated[list[str] | None, typer.Argument(metavar="WORDS", help="Only those with all of these words.")]
 NoBrowser = Annotated[bool, typer.Option("--no-browser", help="Only print the address of the consent page.")]
+PasswordStdin = Annotated[
+    bool, typer.Option("--password-stdin", help="Read the password from stdin instead of asking for it.")
+]
 Paste = Annotated[bool, typer.Option("--paste", help="Paste the address that TikTok led to, as from another machine.")]
 
 
@@ -180,12 +186,110 @@ def accounts_delete(
     act.delete(ctx.obj, name, yes=yes, revoke=revoke)
 
 
+@account_commands.command("share")
+def accounts_share(
+    ctx: typer.Context,
+    name: AccountName,
+    user: Annotated[str | None, typer.Argument(metavar="USER", help="With whom.")] = None,
+    level: Annotated[
+        str | None, typer.Argument(metavar="LEVEL", help="How far: none, read, share, edit or owner.")
+    ] = None,
+    everyone: Annotated[
+        str | None, typer.Option(metavar="LEVEL", help="Share with every user: none, read, share or edit.")
+    ] = None,
+) -> None:
+    """Share an account with a user or with everyone, or end that."""
+    from adreel.cli import accounts as act
+
+    act.share(ctx.obj, name, user, level, everyone)
+
+
+@account_commands.command("shares")
+def accounts_shares(ctx: typer.Context, name: AccountName, as_json: Json = False) -> None:
+    """List with whom an account is shared, and how far."""
+    from adreel.cli import accounts as act
+
+    act.shares(ctx.obj, name, as_json=as_json)
+
+
 @account_commands.command("advertisers")
 def accounts_advertisers(ctx: typer.Context, name: AccountName, as_json: Json = False) -> None:
     """Ask TikTok which advertisers an account covers now, and list them."""
     from adreel.cli import accounts as act
 
     act.advertisers(ctx.obj, name, as_json=as_json)
+
+
+@user_commands.command("list")
+def users_list(ctx: typer.Context, as_json: Json = False) -> None:
+    """List the users."""
+    from adreel.cli import users as act
+
+    act.show_all(ctx.obj, as_json=as_json)
+
+
+@user_commands.command("add")
+def users_add(
+    ctx: typer.Context,
+    name: UserName,
+    role: Annotated[str, typer.Option(help="admin, editor or viewer; the first user is an admin.")] = "viewer",
+    password_stdin: PasswordStdin = False,
+) -> None:
+    """Add a user; asks for the password."""
+    from adreel.cli import users as act
+
+    act.add(ctx.obj, name, role, password_stdin=password_stdin)
+
+
+@user_commands.command("role")
+def users_role(
+    ctx: typer.Context,
+    name: UserName,
+    role: Annotated[str, typer.Argument(metavar="ROLE", help="admin, editor or viewer.")],
+) -> None:
+    """Give a user another role."""
+    from adreel.cli import users as act
+
+    act.set_role(ctx.obj, name, role)
+
+
+@user_commands.command("password")
+def users_password(ctx: typer.Context, name: UserName, password_stdin: PasswordStdin = False) -> None:
+    """Give a user another password, and sign them out everywhere; asks for the password."""
+    from adreel.cli import users as act
+
+    act.set_password(ctx.obj, name, password_stdin=password_stdin)
+
+
+@user_commands.command("disable")
+def users_disable(ctx: typer.Context, name: UserName) -> None:
+    """Lock a user out; what they own stays."""
+    from adreel.cli import users as act
+
+    act.disable(ctx.obj, name)
+
+
+@user_commands.command("enable")
+def users_enable(ctx: typer.Context, name: UserName) -> None:
+    """Let a user in again."""
+    from adreel.cli import users as act
+
+    act.enable(ctx.obj, name)
+
+
+@user_commands.command("delete")
+def users_delete(
+    ctx: typer.Context,
+    name: UserName,
+    heir: Annotated[
+        str | None, typer.Option(metavar="USER", help="Who takes over accounts that nobody else owns.")
+    ] = None,
+    yes: Yes = False,
+) -> None:
+    """Delete a user; their datasets stay and have no owner then. Asks first."""
+    from adreel.cli import users as act
+
+    act.delete(ctx.obj, name, heir, yes=yes)
 
 
 @app.command("reports", rich_help_panel="Look up")
@@ -439,22 +543,39 @@ def simulate(
     latency_ms: Annotated[int, typer.Option(min=0, help="How long each answer takes.")] = 0,
 ) -> None:
     """Serve a simulated TikTok API on this machine."""
-    from adreel.cli import trial
+    from adreel.cli import simulation
 
-    trial.simulate(port, seed, today, advertisers, ads, qps, latency_ms)
+    simulation.simulate(port, seed, today, advertisers, ads, qps, latency_ms)
 
 
 @app.command("demo", rich_help_panel="Try out")
 def demo(
     ctx: typer.Context,
-    once: Annotated[bool, typer.Option("--once", help="End after the run.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="End after the first run.")] = False,
     advertisers: Annotated[int, typer.Option(min=1, help="Ad accounts.")] = 6,
     ads: Annotated[int, typer.Option(min=1, help="Ads of each advertiser.")] = 200,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Of the Data Center; 0 takes a free one.")] = 8765,
+    browser: Annotated[bool, typer.Option(help="Open the Data Center in a browser.")] = True,
 ) -> None:
-    """Simulate TikTok, connect an account, run a first dataset and show it."""
+    """Simulate TikTok, connect an account, run datasets, and serve the Data Center over them."""
     from adreel.cli import trial
 
-    trial.demo(ctx.obj, once=once, advertisers=advertisers, ads=ads)
+    trial.demo(ctx.obj, once=once, advertisers=advertisers, ads=ads, port=port, browser=browser)
+
+
+@app.command("serve", rich_help_panel="Data Center")
+def serve(
+    ctx: typer.Context,
+    host: Annotated[str, typer.Option(help="The address to listen at; 0.0.0.0 is every one of this machine.")] = (
+        "127.0.0.1"
+    ),
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8765,
+    browser: Annotated[bool, typer.Option(help="Open the Data Center in a browser.")] = True,
+) -> None:
+    """Serve the Data Center: pages for people and the REST API."""
+    from adreel.cli import serving
+
+    serving.serve(ctx.obj, host, port, browser=browser)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""`adreel accounts`: connect, add, list, rename, reconnect, delete, advertisers."""
+"""`adreel accounts`: connect, add, list, rename, reconnect, share, shares, delete, advertisers."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import TypeVar
 
+from adreel.access import VIEWERS, AccountRight
 from adreel.cli import Session
 from adreel.cli.opened import Opened, opened
-from adreel.cli.output import confirm, print_json, print_table, say
+from adreel.cli.output import choice_of, confirm, print_json, print_table, say
 from adreel.connections import (
     Access,
     account_access,
@@ -26,7 +27,7 @@ from adreel.connections import (
 )
 from adreel.dates import fixed_offset, offset_name
 from adreel.errors import AdvertiserError, InputError, ReconnectError
-from adreel.store import Account, AccountAdvertiser
+from adreel.store import Account, AccountAdvertiser, Level, Role, User
 from adreel.store import Advertiser as KnownAdvertiser
 from adreel.store.names import clean_name
 from adreel.tiktok.client import Client
@@ -44,6 +45,7 @@ CONSENT_SECONDS = 600
 def connect(session: Session, name: str, *, browser: bool, paste: bool) -> None:
     """Consent page, code, token, advertisers."""
     with opened(session) as have:
+        have.guard.need_role(Role.ADMIN, Role.EDITOR)
         access = app_access(have.settings)
         need_app(have.settings, access)
         name = _free_name(have, name)
@@ -53,7 +55,7 @@ def connect(session: Session, name: str, *, browser: bool, paste: bool) -> None:
 def reconnect(session: Session, name: str, *, browser: bool, paste: bool, token_stdin: bool) -> None:
     """A new token for an account that is there."""
     with opened(session) as have:
-        account = have.store.accounts.get(name)
+        account = have.guard.account(name, AccountRight.EDIT)
         if token_stdin:
             token = _read_token()
             access = _own_app(have, account)
@@ -86,6 +88,7 @@ def add(session: Session, name: str, *, token_stdin: bool, advertisers: str | No
             "Say --token-stdin and give the access token on stdin, so that it stays out of the shell's history."
         )
     with opened(session) as have:
+        have.guard.need_role(Role.ADMIN, Role.EDITOR)
         selection = None
         if advertisers is not None:
             selection = tuple(part.strip() for part in advertisers.split(",") if part.strip())
@@ -100,10 +103,11 @@ def add(session: Session, name: str, *, token_stdin: bool, advertisers: str | No
 def _free_name(have: Opened, name: str) -> str:
     """The name as it will be kept; InputError before TikTok is asked for anything if it cannot be had."""
     name = clean_name(name, "an account")
-    if any(account.name == name for account in have.store.accounts.list()):
-        raise InputError(
-            f"There is an account {name!r} already; connect it anew with: adreel accounts reconnect {name!r}"
-        )
+    known = next((account for account in have.store.accounts.list() if account.name == name), None)
+    if known is not None:
+        mine = have.guard.may(AccountRight.EDIT, known)
+        instead = f"connect it anew with: adreel accounts reconnect {name!r}" if mine else "choose another name."
+        raise InputError(f"There is an account {name!r} already; {instead}")
     return name
 
 
@@ -130,6 +134,7 @@ def _keep(have: Opened, name: str, token: str, selection: tuple[str, ...] | None
         base_url=access.base_url,
         owner=owner,
         selection=selection,
+        user=have.guard.actor.user,
     )
     have.store.accounts.save_advertisers(account, found)
     _show_connected(have, account)
@@ -221,7 +226,7 @@ def _zone(one: AccountAdvertiser) -> str | None:
 def advertisers(session: Session, name: str, *, as_json: bool) -> None:
     """The account's advertisers as TikTok says now."""
     with opened(session) as have:
-        found = _refreshed(have, have.store.accounts.get(name))
+        found = _refreshed(have, have.guard.account(name, AccountRight.USE))
         if as_json:
             keys = ("advertiser_id", "name", "currency", "timezone", "display_timezone", "status", "country", "gone")
             print_json([{key: getattr(one, key) for key in keys} for one in found])
@@ -233,7 +238,7 @@ def show_all(session: Session, *, as_json: bool) -> None:
     """Every account with its datasets and how its token is."""
     with opened(session) as have:
         rows = []
-        for account in have.store.accounts.list():
+        for account in have.guard.accounts():
             saved = have.store.datasets.list(account)
             rows.append(
                 {
@@ -257,14 +262,50 @@ def show_all(session: Session, *, as_json: bool) -> None:
 def rename(session: Session, name: str, to: str) -> None:
     """Another name; datasets follow."""
     with opened(session) as have:
-        account = have.store.accounts.rename(have.store.accounts.get(name), to)
+        account = have.store.accounts.rename(have.guard.account(name, AccountRight.EDIT), to)
         say(f"{name!r} is now called {account.name!r}; its datasets follow.")
+
+
+def share(session: Session, name: str, user_name: str | None, level: str | None, everyone: str | None) -> None:
+    """Shares an account with one user, or with everyone."""
+    with opened(session) as have:
+        account = have.guard.account(name)
+        if user_name is not None and level is not None and everyone is None:
+            _share_with(have, account, have.store.users.get(user_name), choice_of(Level, level))
+        elif everyone is not None and user_name is None:
+            wanted = choice_of(Level, everyone)
+            have.guard.share_with_everyone(account, wanted)
+            say(f"Everyone has {account.name!r} at the level {wanted}. {wanted.meaning}")
+        else:
+            raise InputError("Say whom and how far, as in: adreel accounts share NAME USER read; or --everyone LEVEL.")
+
+
+def _share_with(have: Opened, account: Account, user: User, level: Level) -> None:
+    have.guard.share(account, user, level)
+    say(f"{user.name!r} has {account.name!r} at the level {level}. {level.meaning}")
+    if user.role is Role.VIEWER and level > VIEWERS:
+        say(f"note: {user.name!r} is a viewer, and has no more of it than {VIEWERS} until their role changes.")
+
+
+def shares(session: Session, name: str, *, as_json: bool) -> None:
+    """With whom an account is shared, and how far."""
+    with opened(session) as have:
+        account = have.guard.account(name)
+        everyone, by_user = have.store.shares.everyone(account), have.store.shares.of(account)
+        if as_json:
+            users = [{"name": user.name, "role": user.role, "level": level} for user, level in by_user.items()]
+            print_json({"everyone": everyone, "users": users})
+            return
+        rows = [(user.name, user.role, level, level.meaning) for user, level in by_user.items()]
+        print_table(("user", "role", "level", "what that is"), [*rows, ("everyone", "", everyone, everyone.meaning)])
+        if Level.OWNER not in by_user.values():
+            say(f"No user owns {account.name!r}, so it is the administrators'.")
 
 
 def delete(session: Session, name: str, *, yes: bool, revoke: bool) -> None:
     """Names the datasets that will stop, asks, forgets."""
     with opened(session) as have:
-        account = have.store.accounts.get(name)
+        account = have.guard.account(name, AccountRight.DELETE)
         saved = [dataset.name for dataset in have.store.datasets.list(account)]
         stops = f" These datasets keep their data and stop updating: {', '.join(saved)}." if saved else ""
         confirm(f"Delete the account {account.name}?{stops}", yes=yes)

@@ -1,17 +1,18 @@
-"""What a command opens from its session: settings, store and lake."""
+"""What a command opens from its session: settings, store and lake, and whose rights it has."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from adreel.access import Actor, Guard
 from adreel.cli import Session
 from adreel.cli.output import say
+from adreel.errors import ForbiddenError, NotFoundError
 from adreel.settings import Settings
-from adreel.store import IN_PROGRESS, Run, RunState, Store
-from adreel.store.locks import lock_holder
+from adreel.store import Run, Store, locks
 
 if TYPE_CHECKING:
     from adreel.lake import Lake
@@ -19,11 +20,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """The session with its settings read and its store open."""
+    """The session with its settings read and its store open; `guard` knows what the person may do."""
 
     session: Session
     settings: Settings
     store: Store
+    guard: Guard
 
     def lake(self) -> Lake:
         """The lake that the settings name."""
@@ -46,10 +48,22 @@ def opened(session: Session) -> Iterator[Opened]:
     """The home, open while the block runs."""
     settings = settings_of(session)
     with Store.open(settings, clock=session.clock) as store:
-        yield Opened(session, settings, store)
+        yield Opened(session, settings, store, guard_of(settings, store))
+
+
+def guard_of(settings: Settings, store: Store) -> Guard:
+    """The rights of the user that ADREEL_USER names, or of whoever runs this machine."""
+    if not settings.user:
+        return Guard(store, Actor(None))
+    try:
+        user = store.users.get(settings.user)
+    except NotFoundError as error:
+        raise NotFoundError(f"ADREEL_USER: {error.message}") from error
+    if user.disabled:
+        raise ForbiddenError(f"ADREEL_USER: the user {user.name!r} is disabled. Ask an administrator.")
+    return Guard(store, Actor(user))
 
 
 def seen(have: Opened, run: Run) -> Run:
     """The run as it is: one that is said to be running, and whose process is gone, was interrupted."""
-    alive = run.state not in IN_PROGRESS or lock_holder(have.settings.home, run.dataset_slug) is not None
-    return run if alive else replace(run, state=RunState.INTERRUPTED, error=RunState.INTERRUPTED.sentence)
+    return locks.seen(have.settings.home, run)

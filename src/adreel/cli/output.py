@@ -7,8 +7,8 @@ import sys
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
-from enum import Enum
-from typing import Any
+from enum import Enum, StrEnum
+from typing import Any, TypeVar
 
 import orjson
 import typer
@@ -138,6 +138,18 @@ def _fitting(heads: Sequence[str], cells: Sequence[Sequence[str]], width: int) -
             break
         count += 1
     return count
+
+
+_Choice = TypeVar("_Choice", bound=StrEnum)
+
+
+def choice_of(kind: type[_Choice], word: str) -> _Choice:
+    """The choice that a person wrote; InputError names those that there are."""
+    try:
+        return kind(word.strip().lower())
+    except ValueError:
+        names = ", ".join(kind)
+        raise InputError(f"There is no {kind.__name__.lower()} {word!r}; there are {names}.") from None
 
 
 def confirm(question: str, *, yes: bool) -> None:

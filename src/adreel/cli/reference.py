@@ -19,13 +19,14 @@ import typer.main
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 from adreel import catalog, errors, menus
+from adreel.access import NEEDED, NEEDED_OF_ACCOUNT, AccountRight, DatasetRight
 from adreel.catalog.records import LEVELS, Choice, Dimension, DimensionKind, Menu, Metric, Report, When
 from adreel.cli import app
 from adreel.dataset import Dataset, key_columns
 from adreel.dates import PERIODS, WEEKDAYS, Dates, span
 from adreel.schema import ARROW_TYPES
 from adreel.settings import FILE_NAME, SETTINGS
-from adreel.store.records import FINISHED, SUCCESSFUL, RunState
+from adreel.store.records import FINISHED, SUCCESSFUL, Level, Role, RunState
 from adreel.tiktok.pace import LEVELS as APP_LEVELS
 
 MARK = "<!-- Written by `make docs` from adreel's records. Change those, not this page. -->"
@@ -499,6 +500,52 @@ def _run_states() -> Iterator[str]:
     yield _table(("state", "meaning", "over", "made a new version"), rows)
 
 
+# -- users
+
+
+def _rights() -> Iterator[str]:
+    yield (
+        "Commands act for whoever runs the machine, who may do everything, or with `ADREEL_USER` as that user. What a "
+        "user may not see is not there for them; what they may see and not do ends with exit code "
+        f"{errors.ExitCode.FORBIDDEN.value}."
+    )
+    yield "## Roles"
+    yield _table(("role", "meaning"), ((_code(role.value), _plain(role.meaning)) for role in Role))
+    yield "## Levels of sharing"
+    yield (
+        "An account is shared with users by name, with everyone, or both; the more counts. Each level has what those "
+        "above it in this list have. Who connects an account owns it; one without an owner is the administrators'. An "
+        "administrator has every account as its owner does."
+    )
+    yield _table(("level", "meaning"), ((_code(level.value), _plain(level.meaning)) for level in Level))
+    yield "## Rights with an account"
+    yield "A viewer has the right to see only."
+    rows = ((_code(right.value), _ACCOUNT_RIGHTS[right], _code(NEEDED[right].value)) for right in AccountRight)
+    yield _table(("right", "what it is", "least level for an editor"), rows)
+    yield "## Rights with a dataset"
+    yield (
+        "An editor has every right with datasets of their own. With a dataset whose account was deleted, its owner and "
+        "administrators have every right, and editors may see it."
+    )
+    rows = ((_code(one.value), _DATASET_RIGHTS[one], _code(NEEDED_OF_ACCOUNT[one].value)) for one in DatasetRight)
+    yield _table(("right", "what it is", "least level of its account for an editor"), rows)
+
+
+_ACCOUNT_RIGHTS: Mapping[AccountRight, str] = {
+    AccountRight.SEE: "See it, its datasets, and with whom it is shared.",
+    AccountRight.USE: "Ask TikTok with it: for its advertisers, for plans and previews, and in datasets of one's own.",
+    AccountRight.SHARE: "Share it, up to one's own level.",
+    AccountRight.EDIT: "Rename it, and connect it again.",
+    AccountRight.DELETE: "Delete it.",
+}
+_DATASET_RIGHTS: Mapping[DatasetRight, str] = {
+    DatasetRight.SEE: "See it, its table with all versions, and its runs; query and export it.",
+    DatasetRight.RUN: "Run it, stop its runs, and see its plan and preview.",
+    DatasetRight.EDIT: "Change it, and free the space of old versions.",
+    DatasetRight.DELETE: "Delete it.",
+}
+
+
 # -- commands
 
 
@@ -588,6 +635,7 @@ _PAGES = (
     Page("types.md", "Column types", "What the types in these pages are in a table.", _types),
     Page("older-names.md", "Older names", "What became of the metrics of API v1.1 and v1.2.", _older_names),
     Page("settings.md", "Settings", "Every setting, its default and what may stand there.", _settings),
+    Page("rights.md", "Roles and rights", "What users may do with accounts and datasets.", _rights),
     Page("run-states.md", "Run states", "The states of a run.", _run_states),
     Page("errors.md", "Errors", "Exit codes, the errors behind them, and the codes of TikTok's API.", _errors),
 )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -14,34 +13,45 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from adreel import catalog
+from adreel.access import DatasetRight
 from adreel.cli import Session
 from adreel.cli.files import read_text
 from adreel.cli.opened import Opened, opened, seen
 from adreel.cli.output import print_json, print_table, say, talk, text
-from adreel.connections import account_access, connected, covered, is_fresh, refresh
 from adreel.dataset import Dataset, Source, parse, read
 from adreel.errors import AdreelError, CancelledError, DatasetError, ExitCode, InputError, NotFoundError
-from adreel.plan import Plan, make_plan
-from adreel.saving import account_of, save, source_of
+from adreel.plan import Plan
+from adreel.saving import source_of
 from adreel.schema import columns, key
 from adreel.store import IN_PROGRESS, Account, Run, RunState, SavedDataset
 from adreel.store import Progress as RunProgress
-from adreel.tiktok.pace import limits_for
 
 if TYPE_CHECKING:
+    from adreel.asking import Asking, Planned
     from adreel.runner import DateRange, RunReport
 
 PREVIEW_ROWS = 20
-PATIENCE_SECONDS = 120
 
 
-def _source(have: Opened, name: str | None, file: Path | None) -> Source:
-    """The dataset that a command is about: a file, or a saved one."""
+def _source(have: Opened, name: str | None, file: Path | None, right: DatasetRight) -> Source:
+    """The dataset that a command is about: a file, or a saved one with which the person has the right."""
     if (name is None) == (file is None):
         raise InputError("Name a saved dataset, or give a file with -f FILE; one of the two.")
     if file is not None:
         return read(read_text(file))
-    return source_of(have.store.datasets.get(str(name)))
+    return source_of(have.guard.dataset(str(name), right))
+
+
+def _asked(
+    have: Opened, name: str | None, file: Path | None, given: tuple[str | None, str | None]
+) -> tuple[Dataset, Account]:
+    """What a person wants to know more of before a run, and the account to ask with, which they may use for it."""
+    source = _source(have, name, file, DatasetRight.RUN)
+    dataset = parse(_dated(source, _dates(given)), have.session.clock())
+    saved = have.guard.dataset(name) if name is not None else None
+    if saved is not None and saved.account_id is not None:
+        return dataset, have.store.accounts.get(saved.account_id)
+    return dataset, have.guard.usable(dataset.account)
 
 
 def _dates(given: tuple[str | None, str | None]) -> DateRange | None:
@@ -63,7 +73,7 @@ def validate(session: Session, name: str | None, file: Path | None, *, as_json: 
     """Every problem of a dataset, or what it will make."""
     with opened(session) as have:
         try:
-            dataset = parse(_source(have, name, file), session.clock())
+            dataset = parse(_source(have, name, file, DatasetRight.SEE), session.clock())
         except DatasetError as error:
             if as_json:
                 print_json({"valid": False, "problems": [asdict(problem) for problem in error.problems]})
@@ -79,7 +89,7 @@ def _tell_valid(have: Opened, dataset: Dataset) -> None:
     say(f"{dataset.name!r} is valid: {len(found)} columns, rows named by {', '.join(key(dataset))}.")
     for note in dataset.notes:
         say(f"note: {note}")
-    if not any(account.name == dataset.account for account in have.store.accounts.list()):
+    if not any(account.name == dataset.account for account in have.guard.accounts()):
         say(f"note: no account {dataset.account!r} is connected yet; adreel accounts connect {dataset.account}")
 
 
@@ -88,16 +98,14 @@ def plan(
 ) -> None:
     """The requests of a run, its rows a page, and the minutes at the app's limit."""
     with opened(session) as have:
-        dataset = parse(_dated(_source(have, name, file), _dates(given)), session.clock())
-        made = _plan(have, dataset)
-        limits = limits_for(have.settings.tiktok_level)
-        seconds = made.seconds(limits.per_second, limits.per_minute, limits.per_day)
+        planned = _plan(have, *_asked(have, name, file, given))
+        made = planned.plan
         facts = {
             "requests": made.request_count,
             "steps": made.chunk_count,
             "rows_per_page": made.page_size,
-            "minutes": round(seconds / 60, 2),
-            "level": have.settings.tiktok_level,
+            "minutes": planned.minutes,
+            "level": planned.level,
             "advertisers": sum(len(read.advertisers) for read in made.reads),
             "metric_batches": len(made.batches),
             "notes": list(made.notes),
@@ -128,51 +136,29 @@ def _tell_plan(made: Plan, facts: Mapping[str, Any]) -> None:
         say(f"note: {note}")
 
 
-def _plan(have: Opened, dataset: Dataset) -> Plan:
-    account = account_of(have.store, dataset)
-    found = covered(_known(have, account), dataset.advertisers or account.selection)
-    for advertiser_id, reason in found.unreadable.items():
+def _plan(have: Opened, dataset: Dataset, account: Account) -> Planned:
+    asking = _asking(have)
+    planned = asking.planned(dataset, account, asyncio.run(asking.advertisers(account)))
+    for advertiser_id, reason in planned.unreadable.items():
         say(f"note: advertiser {advertiser_id} cannot be read: {reason}.")
-    return make_plan(dataset, found.advertisers, have.session.clock())
+    return planned
 
 
-def _known(have: Opened, account: Account) -> Any:
-    """The account's advertisers, asked for anew unless that was done just now."""
-    known = have.store.accounts.advertisers(account)
-    if is_fresh(known, have.session.clock()):
-        return known
+def _asking(have: Opened) -> Asking:
+    # Imported here: 0.1 s that a run, which asks by itself, need not pay.
+    from adreel.asking import Asking
 
-    async def ask() -> Any:
-        access = account_access(have.settings, have.store, account)
-        transport = have.session.transport
-        async with connected(have.settings, access, transport=transport, deadline=_patience(), log=say) as client:
-            return await refresh(client, have.store, account)
-
-    return asyncio.run(ask())
-
-
-def _patience() -> float:
-    """Until when a person who sits before the terminal waits for TikTok, in monotonic seconds."""
-    return time.monotonic() + PATIENCE_SECONDS
+    return Asking(have.settings, have.store, have.session.clock, have.session.transport, say)
 
 
 def preview(
     session: Session, name: str | None, file: Path | None, given: tuple[str | None, str | None], *, as_json: bool
 ) -> None:
     """Real first rows, typed as the table would have them."""
-    from adreel.extract import preview_rows
-
     with opened(session) as have:
-        dataset = parse(_dated(_source(have, name, file), _dates(given)), session.clock())
-        made = _plan(have, dataset)
-        access = account_access(have.settings, have.store, account_of(have.store, dataset))
-
-        async def ask() -> Any:
-            transport, deadline = session.transport, _patience()
-            async with connected(have.settings, access, transport=transport, deadline=deadline, log=say) as client:
-                return await preview_rows(made, client, PREVIEW_ROWS)
-
-        table = asyncio.run(ask())
+        dataset, account = _asked(have, name, file, given)
+        _plan(have, dataset, account)
+        table = asyncio.run(_asking(have).preview(dataset, account, PREVIEW_ROWS))
         if as_json:
             print_json(table.to_pylist())
         elif table.num_rows:
@@ -191,9 +177,10 @@ def run(
     try:
         with opened(session) as have:
             dates = _dates(given)
-            source = _source(have, name, file)
+            source = _source(have, name, file, DatasetRight.RUN)
             parse(_dated(source, dates), session.clock())
-            saved = save(have.store, source, session.clock()) if file else have.store.datasets.get(str(name))
+            saved = have.guard.save(source, session.clock()) if file else have.guard.dataset(str(name))
+            have.guard.need(DatasetRight.RUN, saved)
             before = have.store.runs.list(saved, limit=1)
             try:
                 report = watched(have, saved, dates)
@@ -322,7 +309,7 @@ def cancel(session: Session, run_id: str) -> None:
     from adreel.runner import Runner
 
     with opened(session) as have:
-        run = have.store.runs.get(run_id)
+        run = have.guard.run(run_id, DatasetRight.RUN)
         Runner(have.settings, have.store, clock=session.clock).cancel(run)
         say(f"Run {run.id} of {run.dataset_name!r} is asked to stop; its table stays as it was.")
 
@@ -330,7 +317,7 @@ def cancel(session: Session, run_id: str) -> None:
 def history(session: Session, name: str, run_id: str | None, *, as_json: bool) -> None:
     """A dataset's runs, or one with all that is known of it."""
     with opened(session) as have:
-        saved = have.store.datasets.get(name)
+        saved = have.guard.dataset(name)
         if run_id is not None:
             _one_run(have, saved, run_id, as_json=as_json)
             return
@@ -366,7 +353,7 @@ def _row(one: Run) -> tuple[Any, ...]:
 
 
 def _one_run(have: Opened, saved: SavedDataset, run_id: str, *, as_json: bool) -> None:
-    one = have.store.runs.get(run_id)
+    one = have.guard.run(run_id)
     if one.dataset_id != saved.id:
         raise NotFoundError(f"The run {one.id} is of {one.dataset_name!r}, not of {saved.name!r}.")
     lines = have.store.runs.log_lines(one.id)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import duckdb
 
+from adreel.access import DatasetRight
 from adreel.cli import Session
 from adreel.cli.opened import Opened, opened
 from adreel.cli.output import confirm, print_json, print_table, say
@@ -27,7 +28,7 @@ MOST_ROWS = 1_000
 def versions(session: Session, name: str, *, as_json: bool) -> None:
     """The versions that can be read, newest first."""
     with opened(session) as have:
-        saved = have.store.datasets.get(name)
+        saved = have.guard.dataset(name)
         found = _with_table(have, saved).versions(saved.table_slug)
         rows = [
             {"version": one.number, "at": one.at, "method": one.method, "rows": one.rows, "run": one.run_id}
@@ -50,7 +51,7 @@ def _with_table(have: Opened, saved: SavedDataset) -> Lake:
 def diff(session: Session, name: str, before: int, after: int, *, as_json: bool) -> None:
     """What changed between two versions."""
     with opened(session) as have:
-        saved = have.store.datasets.get(name)
+        saved = have.guard.dataset(name)
         additive = tuple(c.name for c in columns(parse(source_of(saved), session.clock())) if c.additive)
         lake = _with_table(have, saved)
         found = lake.difference(saved.table_slug, before, after, additive)
@@ -100,7 +101,7 @@ def query(session: Session, sql: str, format_name: str, output: Path | None) -> 
     chosen = _format(format_name, output)
     with opened(session) as have:
         lake = have.lake()
-        saved = have.store.datasets.list()
+        saved = have.guard.datasets()
         # All only if none is named: a table that is damaged then stands in nobody's way.
         wanted = [one for one in saved if one.slug in sql.casefold()] or saved
         there = {one.slug: one.table_slug for one in wanted if lake.exists(one.table_slug)}
@@ -127,7 +128,7 @@ def _format(name: str, output: Path | None) -> str:
 
 
 def _tables(have: Opened) -> str:
-    names = [saved.slug for saved in have.store.datasets.list()]
+    names = [saved.slug for saved in have.guard.datasets()]
     return f"Tables: {', '.join(names) or 'none yet; run a dataset first'}"
 
 
@@ -157,7 +158,7 @@ def export(session: Session, name: str, output: Path, version: int | None) -> No
     """A table, or an earlier version of it, as a file."""
     kind = file_kind(output)
     with opened(session) as have:
-        saved = have.store.datasets.get(name)
+        saved = have.guard.dataset(name)
         rows = write_file(_with_table(have, saved).read(saved.table_slug, version), output, kind)
         say(f"Wrote {rows:,} rows to {output}.")
 
@@ -165,7 +166,7 @@ def export(session: Session, name: str, output: Path, version: int | None) -> No
 def vacuum(session: Session, name: str, keep_days: int, keep_versions: int, *, yes: bool) -> None:
     """Frees what versions need that history no longer promises."""
     with opened(session) as have:
-        saved = have.store.datasets.get(name)
+        saved = have.guard.dataset(name, DatasetRight.EDIT)
         lake = _with_table(have, saved)
         confirm(
             f"Versions of {saved.name!r} older than {keep_days} days, but for the last {keep_versions}, "

@@ -1,4 +1,4 @@
-"""`adreel simulate` and `adreel demo`: the simulator served, and a first dataset made against it."""
+"""`adreel demo`: a simulated TikTok, an account connected to it, datasets run, and the Data Center over them."""
 
 from __future__ import annotations
 
@@ -12,27 +12,29 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx2
-import typer
 
+from adreel.access import AccountRight, DatasetRight
 from adreel.cli import Session
-from adreel.cli.opened import Opened, settings_of
+from adreel.cli.opened import Opened, guard_of, settings_of
 from adreel.cli.output import print_table, say
 from adreel.cli.runs import tell_report, watched
+from adreel.cli.serving import PORT, listening, reached, serve_on
+from adreel.cli.simulation import sizes_checked
 from adreel.connections import app_access, connected, owner_of, refresh
 from adreel.dataset import Source
 from adreel.errors import InputError, StopError
 from adreel.runner import RunReport
-from adreel.saving import named, save
+from adreel.saving import named
 from adreel.settings import Secret
-from adreel.simulator import WorldConfig, serve
-from adreel.simulator.server import serve_on
-from adreel.store import Account, SavedDataset, Store
+from adreel.simulator import WorldConfig
+from adreel.simulator.server import serve_on as simulate_on
+from adreel.store import Account, Role, SavedDataset, Store
 from adreel.tiktok.oauth import Listener, consent_url, new_state
 
 DEMO_ACCOUNT = "demo"
@@ -49,13 +51,90 @@ DEMO_DATASET: dict[str, Any] = {
     "id_dimension": "ad_id",
     "time_dimension": "day",
     "metrics": [
-        *("ad_name", "adgroup_id", "campaign_id", "spend", "impressions", "clicks", "ctr", "cpc", "cpm", "reach"),
+        *(
+            "ad_name",
+            "adgroup_name",
+            "campaign_name",
+            "adgroup_id",
+            "campaign_id",
+            "spend",
+            "impressions",
+            "clicks",
+            "ctr",
+            "cpc",
+            "cpm",
+            "reach",
+        ),
         *("frequency", "conversion", "cost_per_conversion", "conversion_rate", "video_play_actions"),
-        *("video_watched_2s", "video_watched_6s", "likes", "comments", "shares"),
+        *("video_watched_2s", "video_watched_6s", "video_views_p25", "video_views_p50", "video_views_p75"),
+        *("video_views_p100", "likes", "comments", "shares"),
     ],
-    "dates": {"start": "today-30", "end": "yesterday"},
+    "dates": {"start": "today-60", "end": "yesterday"},
     "update": {"method": "upsert"},
 }
+
+_REST: dict[str, Any] = {"account": DEMO_ACCOUNT, "advertisers": "all", "skip_failing_advertisers": True}
+MORE_DATASETS: tuple[dict[str, Any], ...] = (
+    _REST
+    | {
+        "name": "Campaign spend by hour",
+        "description": "Which hours of the week bring results",
+        "tags": ["hourly"],
+        "report": "performance",
+        "data_level": "campaign",
+        "time_dimension": "hour",
+        "metrics": ["campaign_name", "spend", "impressions", "clicks", "conversion"],
+        "dates": {"start": "today-7", "end": "yesterday"},
+        "update": {"method": "partition"},
+    },
+    _REST
+    | {
+        "name": "Audience by age and gender",
+        "description": "Who sees the ads, and who buys",
+        "tags": ["audience"],
+        "report": "performance",
+        "report_type": "audience",
+        "data_level": "campaign",
+        "time_dimension": "day",
+        "audience_dimensions": ["age", "gender"],
+        "metrics": ["campaign_name", "spend", "impressions", "clicks", "conversion"],
+        "dates": {"start": "today-14", "end": "yesterday"},
+        "update": {"method": "partition"},
+    },
+    _REST
+    | {
+        "name": "Advertiser spend by country",
+        "description": "Where the money goes",
+        "tags": ["spend"],
+        "report": "performance",
+        "data_level": "advertiser",
+        "time_dimension": "day",
+        "targeting_dimension": "country_code",
+        "metrics": ["spend", "impressions", "clicks"],
+        "dates": {"period": "last_30_days"},
+        "update": {"method": "upsert"},
+    },
+    _REST
+    | {
+        "name": "Video creatives",
+        "description": "Which videos earn their place",
+        "tags": ["creative"],
+        "report": "creatives",
+        "material_type": "video",
+        "metrics": ["spend", "impressions", "clicks"],
+        "dates": {"start": "today-14", "end": "yesterday"},
+        "update": {"method": "replace"},
+    },
+    _REST
+    | {
+        "name": "Campaigns",
+        "description": "Every campaign with its settings, deleted ones too",
+        "tags": ["settings"],
+        "report": "campaigns",
+        "update": {"method": "replace"},
+    },
+)
+"""Beside the first dataset, so that the Data Center has a chart of every kind to show."""
 
 SUMMARY = """
 select advertiser_id as advertiser, currency, timezone as zone, count(distinct ad_id) as ads,
@@ -67,65 +146,71 @@ from {table} group by all order by advertiser
 """Sums of what may be summed, by advertiser so that no currencies are mixed; the rate is made of its parts."""
 
 
-def simulate(port: int, seed: int, today: str | None, advertisers: int, ads: int, qps: int, latency_ms: int) -> None:
-    """Serves until interrupted."""
-    with _sizes_checked():
-        day = date.fromisoformat(today) if today else datetime.now(UTC).date()
-        config = WorldConfig(day, seed, advertisers, ads, qps, latency_ms=latency_ms, live=today is None)
-    try:
-        serve(config, port=port, ready=lambda url: _tell_simulator(url, config))
-    except OSError as error:
-        raise InputError(
-            f"Port {port} cannot be had: {error.strerror}. Give another with --port, or 0 for a free one."
-        ) from error
-    except KeyboardInterrupt:
-        say("The simulator ended.")
+def demo(session: Session, *, once: bool, advertisers: int, ads: int, port: int, browser: bool) -> None:
+    """Simulator, consent, runs, proof, summary, and what to try next; then the Data Center, unless `once`."""
+    with sizes_checked():
+        config = WorldConfig(session.clock().astimezone(UTC).date(), advertisers=advertisers, ads=ads, live=True)
+    if once:
+        with _simulator(config) as url, _opened(session, config, url) as have:
+            _made(have, config, url)
+        return
+    with (
+        listening("127.0.0.1", port, otherwise_free=port == PORT) as listener,
+        _simulator(config) as url,
+        _opened(session, config, url) as have,
+    ):
+        _with_yesterday(have, config, url)
+        _made(have, config, url)
+        for values in MORE_DATASETS:
+            saved = have.guard.save(Source(values, {}), session.clock())
+            report = watched(have, saved)
+            say(f"{saved.name}: {report.state}, {report.rows:,} rows{', proved' if report.proof['proved'] else ''}.")
+        settings = reached(have.settings, listener)
+        serve_on(session, settings, have.store, listener, browser=browser, made_up=url)
 
 
 @contextmanager
-def _sizes_checked() -> Iterator[None]:
-    try:
-        yield
-    except ValueError as error:
-        raise InputError(f"The simulated world cannot be made: {error}") from error
-
-
-def _tell_simulator(url: str, config: WorldConfig) -> None:
-    typer.echo(url)
-    say(
-        f"Simulated TikTok, today {config.today}. In another shell:\n"
-        f"  export ADREEL_TIKTOK_URL={url}/open_api/v1.3 ADREEL_TIKTOK_AUTH_URL={url}/portal/auth\n"
-        f"  export ADREEL_TIKTOK_APP_ID={config.app_id} ADREEL_TIKTOK_SECRET={config.secret}\n"
-        "The consent page, the side door for trouble and what is simulated: docs/simulator.md. Ctrl-C ends it."
+def _opened(session: Session, config: WorldConfig, url: str) -> Iterator[Opened]:
+    """The home, with the simulated TikTok in place of the real one, and the demo account connected."""
+    settings = replace(
+        settings_of(session),
+        tiktok_url=f"{url}/open_api/v1.3",
+        tiktok_auth_url=f"{url}/portal/auth",
+        tiktok_app_id=config.app_id,
+        tiktok_secret=Secret(config.secret),
     )
+    say(f"Simulated TikTok at {url}, with {config.advertisers} advertisers of {config.ads} ads.")
+    with Store.open(settings, clock=session.clock) as store:
+        have = Opened(session, settings, store, guard_of(settings, store))
+        have.guard.need_role(Role.ADMIN, Role.EDITOR)
+        _refuse_own(have)
+        _connected(have)
+        yield have
 
 
-def demo(session: Session, *, once: bool, advertisers: int, ads: int) -> None:
-    """Simulator, consent, run, proof, summary, and what to try next."""
-    with _sizes_checked():
-        config = WorldConfig(session.clock().astimezone(UTC).date(), advertisers=advertisers, ads=ads, live=True)
-    with _simulator(config) as url:
-        settings = replace(
-            settings_of(session),
-            tiktok_url=f"{url}/open_api/v1.3",
-            tiktok_auth_url=f"{url}/portal/auth",
-            tiktok_app_id=config.app_id,
-            tiktok_secret=Secret(config.secret),
-        )
-        say(f"Simulated TikTok at {url}, with {advertisers} advertisers of {ads} ads.")
-        with Store.open(settings, clock=session.clock) as store:
-            have = Opened(session, settings, store)
-            _refuse_own(store)
-            _connected(have)
-            saved = save(store, Source(DEMO_DATASET, {}), session.clock())
-            report = watched(have, saved)
-            tell_report(saved, report)
-            _summarise(have, saved)
-            _tell_next(saved, report, _simulate_words(url, config), config.today + timedelta(days=3))
-        if not once and sys.stdin.isatty():
-            typer.prompt(
-                "The simulator goes on for you to try; Enter ends it", default="", show_default=False, err=True
-            )
+def _made(have: Opened, config: WorldConfig, url: str) -> None:
+    """The first dataset run and shown."""
+    saved = have.guard.save(Source(DEMO_DATASET, {}), have.session.clock())
+    report = watched(have, saved)
+    tell_report(saved, report)
+    _summarise(have, saved)
+    _tell_next(saved, report, _simulate_words(url, config), config.today + timedelta(days=3))
+
+
+def _with_yesterday(have: Opened, config: WorldConfig, url: str) -> None:
+    """The first dataset as it was a day ago, so that there is something that TikTok changed since.
+
+    Only in a home where it has no table yet.
+    """
+    saved = have.guard.save(Source(DEMO_DATASET, {}), have.session.clock())
+    if have.lake().exists(saved.table_slug):
+        return
+    yesterday = config.today - timedelta(days=1)
+    say(f"First as it was on {yesterday}, so that you can see what TikTok changes afterwards.")
+    with httpx2.Client(base_url=url, trust_env=False) as door:
+        door.post("/_simulator/now", json={"today": yesterday.isoformat(), "hour": 15}).raise_for_status()
+        watched(have, saved, ("today-60", "today-2"))
+        door.post("/_simulator/reset", json={}).raise_for_status()
 
 
 @contextmanager
@@ -144,7 +229,7 @@ def _simulator(config: WorldConfig) -> Iterator[str]:
         address.append(url)
         ready.set()
 
-    task = loop.create_task(serve_on(config, listener, tell))
+    task = loop.create_task(simulate_on(config, listener, tell))
 
     def work() -> None:
         try:
@@ -207,15 +292,24 @@ def _demo_account(store: Store) -> Account | None:
     return next((one for one in store.accounts.list() if one.name == DEMO_ACCOUNT), None)
 
 
-def _refuse_own(store: Store) -> None:
-    """Raises InputError if the demo's names stand for something of the person's own."""
-    account = _demo_account(store)
+def _refuse_own(have: Opened) -> None:
+    """Raises InputError if the demo's names stand for something of the person's own; ForbiddenError, of another's."""
+    account = _demo_account(have.store)
+    if account is not None:
+        have.guard.need(AccountRight.EDIT, account)
+    for values in (DEMO_DATASET, *MORE_DATASETS):
+        saved = named(have.store, str(values["name"]))
+        if saved is not None:
+            _refuse_others(have, saved)
     if account is not None and urlsplit(account.base_url).hostname != "127.0.0.1":
         raise InputError(
             f"The account {DEMO_ACCOUNT!r} is a real one; rename it first: adreel accounts rename {DEMO_ACCOUNT} NAME"
         )
-    saved = named(store, str(DEMO_DATASET["name"]))
-    if saved is not None and saved.account_name != DEMO_ACCOUNT:
+
+
+def _refuse_others(have: Opened, saved: SavedDataset) -> None:
+    have.guard.need(DatasetRight.EDIT, saved)
+    if saved.account_name != DEMO_ACCOUNT:
         raise InputError(
             f"The dataset {saved.name!r} of the account {saved.account_name!r} has the name of the demo's; give it "
             f"another with: adreel datasets edit {saved.slug}"
@@ -227,7 +321,7 @@ def _kept(have: Opened, token: str, owner: str) -> Account:
     access = app_access(have.settings, token)
     where = {"app_id": access.app_id, "app_secret": access.secret, "base_url": access.base_url, "owner": owner}
     if known is None:
-        return have.store.accounts.add(DEMO_ACCOUNT, token=token, **where)
+        return have.store.accounts.add(DEMO_ACCOUNT, token=token, **where, user=have.guard.actor.user)
     return have.store.accounts.set_token(known, token, **where)
 
 
@@ -235,7 +329,7 @@ def _summarise(have: Opened, saved: SavedDataset) -> None:
     with have.lake().connect({saved.slug: saved.table_slug}) as connection:
         answer = connection.sql(SUMMARY.format(table=saved.slug))
         assert answer is not None
-        print_table(answer.columns, answer.fetchall(), title="The last 30 days, by advertiser", fit=True)
+        print_table(answer.columns, answer.fetchall(), title="The last 60 days, by advertiser", fit=True)
 
 
 def _simulate_words(url: str, config: WorldConfig) -> str:

@@ -1,7 +1,7 @@
-"""Accounts, datasets and runs, kept in one SQLite file in the home folder.
+"""Accounts, datasets, runs, users and what belongs to users, kept in one SQLite file in the home folder.
 
-`Store.open` gives the three lists; what they return are frozen records, and every time in them is aware and in UTC.
-A dataset's lock is in `adreel.store.locks`.
+`Store.open` gives the lists; what they return are frozen records, and every time in them is aware and in UTC. The
+lists ask nobody for permission: that is `adreel.access`. A dataset's lock is in `adreel.store.locks`.
 """
 
 from __future__ import annotations
@@ -13,8 +13,11 @@ from typing import Self
 
 from adreel.settings import Settings
 from adreel.store.accounts import Accounts
+from adreel.store.attempts import Attempts
+from adreel.store.consents import Consents
 from adreel.store.database import Database, open_database
 from adreel.store.datasets import Datasets
+from adreel.store.passwords import COST, Cost, Passwords
 from adreel.store.records import (
     FINISHED,
     IN_PROGRESS,
@@ -24,15 +27,28 @@ from adreel.store.records import (
     AccountAdvertiser,
     AccountStatus,
     Advertiser,
+    ApiToken,
+    Consent,
+    Level,
     LogLine,
     Outcome,
     Progress,
+    Role,
     Run,
+    RunBrief,
     RunState,
     SavedDataset,
+    Session,
+    User,
+    Workspace,
 )
 from adreel.store.runs import Runs, new_run_id
 from adreel.store.secrets import Keys
+from adreel.store.sessions import Sessions
+from adreel.store.shares import Shares
+from adreel.store.tokens import Tokens
+from adreel.store.users import Users
+from adreel.store.workspace import Workspaces
 
 __all__ = [
     "FINISHED",
@@ -44,15 +60,31 @@ __all__ = [
     "AccountStatus",
     "Accounts",
     "Advertiser",
+    "ApiToken",
+    "Attempts",
+    "Consent",
+    "Consents",
+    "Cost",
     "Datasets",
+    "Level",
     "LogLine",
     "Outcome",
     "Progress",
+    "Role",
     "Run",
+    "RunBrief",
     "RunState",
     "Runs",
     "SavedDataset",
+    "Session",
+    "Sessions",
+    "Shares",
     "Store",
+    "Tokens",
+    "User",
+    "Users",
+    "Workspace",
+    "Workspaces",
     "new_run_id",
 ]
 
@@ -60,21 +92,41 @@ __all__ = [
 class Store:
     """The lists of one home. Close it, or use it in a `with` block; safe to use from several threads."""
 
-    __slots__ = ("_database", "accounts", "datasets", "runs")
+    __slots__ = (
+        "_database",
+        "accounts",
+        "attempts",
+        "consents",
+        "datasets",
+        "runs",
+        "sessions",
+        "shares",
+        "tokens",
+        "users",
+        "workspace",
+    )
 
-    def __init__(self, database: Database, keys: Keys, clock: Callable[[], datetime]) -> None:
+    def __init__(self, database: Database, keys: Keys, clock: Callable[[], datetime], cost: Cost = COST) -> None:
         self._database = database
         self.accounts = Accounts(database, keys, clock)
         self.datasets = Datasets(database, clock)
         self.runs = Runs(database, clock)
+        self.users = Users(database, Passwords(cost), clock)
+        self.sessions = Sessions(database, clock)
+        self.tokens = Tokens(database, clock)
+        self.attempts = Attempts(database, clock)
+        self.shares = Shares(database)
+        self.consents = Consents(database, clock)
+        self.workspace = Workspaces(database)
 
     @classmethod
-    def open(cls, settings: Settings, *, clock: Callable[[], datetime]) -> Self:
+    def open(cls, settings: Settings, *, clock: Callable[[], datetime], cost: Cost = COST) -> Self:
         """The store in the home folder, made or migrated if it has to be; `clock` gives aware times.
 
-        Raises InputError for a home made by a newer adreel, and StorageError if the disk cannot be used.
+        `cost` is what looking at a password costs. Raises InputError for a home made by a newer adreel, and
+        StorageError if the disk cannot be used.
         """
-        return cls(open_database(settings.home), Keys(settings.secret_key, settings.home), clock)
+        return cls(open_database(settings.home), Keys(settings.secret_key, settings.home), clock, cost)
 
     def close(self) -> None:
         """Closes the database."""

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, delete, insert, select, update
+from sqlalchemy import Connection, Row, Select, delete, insert, select, true, update
 
 from adreel.errors import InputError, NotFoundError
 from adreel.store.database import Database
 from adreel.store.names import clean_name, is_id, not_found
-from adreel.store.records import Account, AccountAdvertiser, AccountStatus, Advertiser
+from adreel.store.records import Account, AccountAdvertiser, AccountStatus, Advertiser, Level, User
 from adreel.store.secrets import Keys
-from adreel.store.tables import account_advertisers, accounts, datasets
+from adreel.store.tables import account_advertisers, account_shares, accounts, datasets
 
-_PUBLIC = tuple(column for column in accounts.columns if column.name not in ("token", "app_secret"))
+_PUBLIC = tuple(column for column in accounts.columns if column.name not in ("token", "app_secret", "everyone"))
 _FACTS = ("name", "currency", "timezone", "display_timezone", "status", "country")
 
 
@@ -39,8 +39,13 @@ class Accounts:
         app_secret: str = "",
         owner: str = "",
         selection: Iterable[str] | None = None,
+        user: User | None = None,
     ) -> Account:
-        """A new account, valid from now. InputError if the name is taken or `selection` is empty."""
+        """A new account, valid from now, which `user` owns; without one it is the administrators'.
+
+        `owner` is the display name of who granted it at TikTok. InputError if the name is taken or `selection` is
+        empty.
+        """
         name = clean_name(name, "an account")
         now = self._clock()
         values = {
@@ -59,18 +64,25 @@ class Accounts:
         with self._database.write() as connection:
             _refuse_taken(connection, name)
             row = connection.execute(insert(accounts).values(values).returning(*_PUBLIC)).one()
+            if user is not None:
+                share = {"account_id": row.id, "user_id": user.id, "level": Level.OWNER}
+                connection.execute(insert(account_shares).values(share))
         return _account(row)
 
-    def get(self, name: str | int) -> Account:
-        """The account of that name, else the one of that id; a number is an id. NotFoundError names the nearest."""
+    def get(self, name: str | int, *, among: Collection[int] | None = None) -> Account:
+        """The account of that name, else the one of that id; a number is an id. NotFoundError names the nearest.
+
+        Only those whose ids are `among` these are looked at and named, if they are given.
+        """
+        offered = true() if among is None else accounts.c.id.in_(among)
         with self._database.read() as connection:
             row = None
             if isinstance(name, str):
-                row = connection.execute(select(*_PUBLIC).where(accounts.c.name == name)).first()
+                row = connection.execute(select(*_PUBLIC).where(offered, accounts.c.name == name)).first()
             if row is None and is_id(name):
-                row = connection.execute(select(*_PUBLIC).where(accounts.c.id == int(name))).first()
+                row = connection.execute(select(*_PUBLIC).where(offered, accounts.c.id == int(name))).first()
             if row is None:
-                known = connection.execute(select(accounts.c.name)).scalars()
+                known = connection.execute(select(accounts.c.name).where(offered)).scalars()
                 raise not_found("account", str(name), known, "connect one first.")
         return _account(row)
 

@@ -12,6 +12,7 @@ from contextlib import closing, contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
+import orjson
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DatabaseError, IntegrityError
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -20,7 +21,7 @@ from adreel.errors import InputError, RetryError, StorageError
 from adreel.store.home import DATABASE, prepare_home, private_file
 from adreel.store.tables import alembic_version, marks, metadata
 
-HEAD = "0001"
+HEAD = "0002"
 """The revision that this adreel needs: the newest in `migrations/versions`. Revisions are numbers that grow."""
 
 BUSY_SECONDS = 30.0
@@ -75,7 +76,9 @@ def open_database(home: Path, *, busy_seconds: float = BUSY_SECONDS) -> Database
 def _engine(path: Path, busy_seconds: float = BUSY_SECONDS, *, foreign_keys: bool = True) -> Engine:
     # hide_parameters: an error's text must not carry what was being saved.
     url = URL.create("sqlite", database=str(path))
-    engine = create_engine(url, connect_args={"timeout": busy_seconds}, hide_parameters=True)
+    engine = create_engine(
+        url, connect_args={"timeout": busy_seconds}, hide_parameters=True, json_deserializer=orjson.loads
+    )
     event.listen(engine, "connect", _on_connect if foreign_keys else _on_bare_connect)
     event.listen(engine, "begin", _on_begin)
     return engine

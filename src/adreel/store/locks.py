@@ -9,13 +9,14 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from adreel.errors import BusyError, RetryError, StorageError
 from adreel.store.home import LOCKS, prepare_home, private_file
+from adreel.store.records import Run, RunState
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,19 @@ def lock_holder(home: Path, slug: str) -> Holder | None:
     except Timeout:
         return _read(lock_note(home, slug))
     return None
+
+
+def is_alive(home: Path, slug: str, run_id: str) -> bool:
+    """Whether the process of a run that is said to be running is there."""
+    holder = lock_holder(home, slug)
+    return holder is not None and holder.run_id in ("", run_id)
+
+
+def seen(home: Path, run: Run) -> Run:
+    """The run as it is: one that is said to be running, and whose process is gone, was interrupted."""
+    if run.state is not RunState.RUNNING or is_alive(home, run.dataset_slug, run.id):
+        return run
+    return replace(run, state=RunState.INTERRUPTED, error=RunState.INTERRUPTED.sentence)
 
 
 @contextmanager

@@ -57,11 +57,11 @@ def slug(name: str, taken: Collection[str] = ()) -> str:
     return found
 
 
-def clean_name(text: str, what: str) -> str:
+def clean_name(text: str, what: str, longest: int = LONGEST_NAME) -> str:
     """`text` with single spaces; InputError if it is empty, too long, or holds what cannot be printed."""
     name = " ".join(text.split())
-    if not name or len(name) > LONGEST_NAME or not name.isprintable():
-        raise InputError(f"{name!r} cannot name {what}; use 1 to {LONGEST_NAME} printable characters.")
+    if not name or len(name) > longest or not name.isprintable():
+        raise InputError(f"{name!r} cannot name {what}; use 1 to {longest} printable characters.")
     return name
 
 

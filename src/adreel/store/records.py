@@ -9,6 +9,116 @@ from enum import StrEnum
 from typing import Any
 
 
+class Role(StrEnum):
+    """What a user may do at all; `meaning` says it to a person."""
+
+    meaning: str
+
+    ADMIN = "admin", "Looks after users, and may do everything with every account and dataset."
+    EDITOR = "editor", "Connects accounts, and makes, runs and changes datasets."
+    VIEWER = "viewer", "Looks at the data of accounts that are shared with them, and changes nothing."
+
+    def __new__(cls, value: str, meaning: str = "") -> Role:
+        """The role's text is its value."""
+        role = str.__new__(cls, value)
+        role._value_ = value
+        role.meaning = meaning
+        return role
+
+
+class Level(StrEnum):
+    """How far an account is shared with a user; each level has what those below it have. Levels compare by that.
+
+    `meaning` says it to a person, `rank` counts from 0. The user's role may allow less.
+    """
+
+    meaning: str
+    rank: int
+
+    NONE = "none", "No access."
+    READ = "read", "Can use it in datasets, and see the data of its datasets."
+    SHARE = "share", "Can share it, too."
+    EDIT = "edit", "Can rename it and connect it again, and run, change and delete its datasets, too."
+    OWNER = "owner", "Can delete it and name other owners, too."
+
+    def __new__(cls, value: str, meaning: str = "") -> Level:
+        """The level's text is its value."""
+        level = str.__new__(cls, value)
+        level._value_ = value
+        level.meaning = meaning
+        level.rank = len(cls.__members__)
+        return level
+
+    def __lt__(self, other: str) -> bool:
+        return self.rank < Level(other).rank
+
+    def __le__(self, other: str) -> bool:
+        return self.rank <= Level(other).rank
+
+    def __gt__(self, other: str) -> bool:
+        return self.rank > Level(other).rank
+
+    def __ge__(self, other: str) -> bool:
+        return self.rank >= Level(other).rank
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A person who signs in. `seen_at` is when they, or a program with a token of theirs, last did something."""
+
+    id: int
+    name: str
+    role: Role
+    disabled: bool
+    created_at: datetime
+    seen_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A browser that is signed in; `agent` is what it says of itself. Its secret is not here, nor in the database."""
+
+    id: int
+    user_id: int
+    agent: str
+    created_at: datetime
+    seen_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ApiToken:
+    """A key for programs that act as the user, or only read as the user. Its secret is not here, nor in the database.
+
+    `expires_at` is None for one that is good until it is revoked; `used_at` is to the minute.
+    """
+
+    id: int
+    user_id: int
+    name: str
+    read_only: bool
+    created_at: datetime
+    expires_at: datetime | None
+    used_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """What a user went to TikTok's consent page for: to connect the account again, or a new one under this name."""
+
+    user_id: int
+    account_id: int | None
+    name: str | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """What all users of a home share: its name, and the IANA zone in which pages show times."""
+
+    name: str
+    zone: str
+
+
 class AccountStatus(StrEnum):
     """Whether TikTok still honours the token of an account, as far as was seen last."""
 
@@ -68,7 +178,8 @@ class SavedDataset:
     """A dataset with its table. `spec` is the dataset file as JSON, which the store does not look into.
 
     `slug` names it on the command line and `table_slug` its table in the lake; both stay through a rename.
-    `account_id` is None when the account was deleted; `account_name` is kept.
+    `account_id` is None when the account was deleted; `account_name` is kept. `owner_id` is the user who made it, or
+    None for one that the command line made and for one whose owner was deleted.
     """
 
     id: int
@@ -83,6 +194,7 @@ class SavedDataset:
     spec_version: int
     created_at: datetime
     updated_at: datetime
+    owner_id: int | None = None
 
     @property
     def connected(self) -> bool:
@@ -145,7 +257,7 @@ class Outcome:
     """How a run ended. `version` is the table's, if the run made one; `skipped` says why, by advertiser id.
 
     `proof` is JSON that the store does not look into. `error` is the message for a person and `error_kind` the name of
-    the error's class.
+    the error's class. `table_rows` and `table_columns` are those of the whole table in that version.
     """
 
     state: RunState
@@ -155,6 +267,8 @@ class Outcome:
     skipped: Mapping[str, str] = field(default_factory=dict)
     error: str = ""
     error_kind: str = ""
+    table_rows: int | None = None
+    table_columns: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +277,8 @@ class Run:
 
     `dates` are the start and end that were asked for in place of the dataset's own.
     `created_at` is when it was asked for, `started_at` when it first began, `heartbeat_at` when its process last told
-    of itself. The rest is as in `Progress` and `Outcome`.
+    of itself. `asked_by` is the name of the user who asked, or empty for the command line's own. The rest is as in
+    `Progress` and `Outcome`.
     """
 
     id: str
@@ -191,6 +306,27 @@ class Run:
     skipped: Mapping[str, str]
     error: str
     error_kind: str
+    asked_by: str
+    table_rows: int | None
+    table_columns: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunBrief:
+    """What a list of datasets shows of a run. `proved` is None for a run that made no version, and for one of which
+    the store does not know it; the rest is as in `Run`.
+    """
+
+    id: str
+    state: RunState
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    version: int | None
+    proved: bool | None
+    error: str
+    table_rows: int | None
+    table_columns: int | None
 
 
 @dataclass(frozen=True, slots=True)

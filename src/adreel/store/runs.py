@@ -8,7 +8,7 @@ from dataclasses import asdict, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, func, insert, select, true, update
 
 from adreel.errors import InputError, NotFoundError
 from adreel.store.database import Database
@@ -19,12 +19,29 @@ from adreel.store.records import (
     Outcome,
     Progress,
     Run,
+    RunBrief,
     RunState,
     SavedDataset,
 )
 from adreel.store.tables import datasets, run_log, runs
 
 _PUBLIC = tuple(column for column in runs.columns if column.name != "seq")
+_BRIEF = (
+    runs.c.id.label("run_id"),
+    runs.c.state,
+    runs.c.created_at,
+    runs.c.started_at,
+    runs.c.finished_at,
+    runs.c.version,
+    # Where all was well the state says so.
+    case(
+        (runs.c.state == RunState.SUCCEEDED, 1),
+        (runs.c.state == RunState.WARNED, func.json_extract(runs.c.proof, "$.proved")),
+    ).label("proved"),
+    runs.c.error,
+    runs.c.table_rows,
+    runs.c.table_columns,
+)
 _NOTHING_YET = asdict(Progress()) | {"proof": {}, "warnings": [], "skipped": {}, "error": "", "error_kind": ""}
 
 
@@ -46,8 +63,13 @@ class Runs:
         self._database = database
         self._clock = clock
 
-    def add(self, dataset: SavedDataset, run_id: str, dates: tuple[str, str] | None = None) -> Run:
-        """A queued run of the dataset as it is now, or for other `dates`. One that is there already stays as it is."""
+    def add(
+        self, dataset: SavedDataset, run_id: str, dates: tuple[str, str] | None = None, *, asked_by: str = ""
+    ) -> Run:
+        """A queued run of the dataset as it is now, or for other `dates`. One that is there already stays as it is.
+
+        `asked_by` is the name of a user, or empty for the command line's own.
+        """
         with self._database.write() as connection:
             row = _row(connection, run_id)
             if row is not None:
@@ -65,6 +87,7 @@ class Runs:
                 "state": RunState.QUEUED,
                 "created_at": self._clock(),
                 "cancel_requested": False,
+                "asked_by": asked_by,
             }
             statement = insert(runs).values(_NOTHING_YET | values).returning(*_PUBLIC)
             return _run(connection.execute(statement).one())
@@ -83,6 +106,12 @@ class Runs:
         }
         with self._database.write() as connection:
             return _change(connection, run_id, RESUMABLE | {RunState.FAILED}, changes | {"error": "", "error_kind": ""})
+
+    def requeue(self, run_id: str, *, asked_by: str = "") -> Run:
+        """A run that did not come to its end, waiting again. InputError if it made a version or was cancelled."""
+        changes = {"state": RunState.QUEUED, "finished_at": None, "error": "", "error_kind": "", "asked_by": asked_by}
+        with self._database.write() as connection:
+            return _change(connection, run_id, RESUMABLE | {RunState.FAILED}, changes)
 
     def progress(self, run_id: str, progress: Progress) -> bool:
         """Writes down how far a running run is; returns whether a person asked to cancel it.
@@ -124,15 +153,17 @@ class Runs:
         with self._database.read() as connection:
             return _run(_found(_row(connection, run_id), run_id)).cancel_requested
 
-    def get(self, run_id: str) -> Run:
-        """The run of that id, or the only one whose id begins so. NotFoundError; InputError if there are several."""
+    def get(self, run_id: str, *, among: Collection[int] | None = None) -> Run:
+        """The run of that id, or the only one whose id begins so. NotFoundError; InputError if there are several.
+
+        Only runs of datasets whose ids are `among` these are looked at and named, if they are given.
+        """
+        offered = _latest_first() if among is None else _latest_first().where(runs.c.dataset_id.in_(among))
         with self._database.read() as connection:
-            row = _row(connection, run_id)
+            row = connection.execute(offered.where(runs.c.id == run_id)).first()
             if row is not None:
                 return _run(row)
-            rows = connection.execute(
-                _latest_first().where(runs.c.id.startswith(run_id, autoescape=True)).limit(5)
-            ).all()
+            rows = connection.execute(offered.where(runs.c.id.startswith(run_id, autoescape=True)).limit(5)).all()
         if len(rows) > 1:
             shown = ", ".join(f"{row.id} ({row.dataset_slug})" for row in rows)
             raise InputError(f"several runs begin with {run_id!r}: {shown}; write more of the id.")
@@ -144,14 +175,33 @@ class Runs:
         *,
         states: Collection[RunState] = frozenset(RunState),
         limit: int = 50,
+        offset: int = 0,
     ) -> tuple[Run, ...]:
-        """The latest runs, of one dataset or of all, latest first."""
-        statement = _latest_first().where(runs.c.state.in_(sorted(states))).limit(limit)
+        """The latest runs but for the first `offset`, of one dataset or of all, latest first."""
+        statement = _latest_first().where(runs.c.state.in_(sorted(states))).limit(limit).offset(offset)
         if dataset is not None:
             statement = statement.where(runs.c.dataset_id == dataset.id)
         with self._database.read() as connection:
             rows = connection.execute(statement).all()
         return tuple(_run(row) for row in rows)
+
+    def page(
+        self,
+        among: Collection[int] | None = None,
+        *,
+        states: Collection[RunState] = frozenset(RunState),
+        limit: int = 50,
+        offset: int = 0,
+    ) -> tuple[tuple[Run, ...], int]:
+        """Some of the runs, latest first, and how many there are in all.
+
+        `among` are ids of datasets; None is for all runs, also those of deleted datasets.
+        """
+        chosen = and_(runs.c.state.in_(sorted(states)), true() if among is None else runs.c.dataset_id.in_(among))
+        with self._database.read() as connection:
+            rows = connection.execute(_latest_first().where(chosen).limit(limit).offset(offset)).all()
+            total = connection.execute(select(func.count()).select_from(runs).where(chosen)).scalar_one()
+        return tuple(_run(row) for row in rows), int(total)
 
     def latest(self) -> Mapping[int, Run]:
         """The latest run of each dataset, by the dataset's id."""
@@ -159,6 +209,44 @@ class Runs:
         with self._database.read() as connection:
             rows = connection.execute(select(*_PUBLIC).where(runs.c.seq.in_(last))).all()
         return {row.dataset_id: _run(row) for row in rows}
+
+    def count(self, dataset: SavedDataset) -> int:
+        """How many runs the dataset has had."""
+        statement = select(func.count()).where(runs.c.dataset_id == dataset.id)
+        with self._database.read() as connection:
+            return int(connection.execute(statement).scalar_one())
+
+    def good(self, dataset: SavedDataset, limit: int = 1) -> tuple[Run, ...]:
+        """The latest runs that made a version, latest first."""
+        statement = _latest_first().where(runs.c.dataset_id == dataset.id, runs.c.version.is_not(None)).limit(limit)
+        with self._database.read() as connection:
+            rows = connection.execute(statement).all()
+        return tuple(_run(row) for row in rows)
+
+    def briefs(self) -> Mapping[int, tuple[RunBrief, RunBrief | None]]:
+        """Of each dataset that has run, by its id: the latest run, and the latest that made a version."""
+        own = runs.c.dataset_id == datasets.c.id
+        with self._database.read() as connection:
+            latest = _briefs(connection, own)
+            good = {dataset_id: brief for dataset_id, brief in latest.items() if brief.version is not None}
+            others = latest.keys() - good.keys()
+            if others:
+                good |= _briefs(connection, own & runs.c.version.is_not(None), datasets.c.id.in_(others))
+        return {dataset_id: (brief, good.get(dataset_id)) for dataset_id, brief in latest.items()}
+
+    def ended(self, states: Collection[RunState]) -> frozenset[int]:
+        """The ids of the datasets whose latest run is in one of these states."""
+        last = (
+            select(runs.c.seq)
+            .where(runs.c.dataset_id == datasets.c.id)
+            .order_by(runs.c.seq.desc())
+            .limit(1)
+            .correlate(datasets)
+            .scalar_subquery()
+        )
+        statement = select(datasets.c.id).join(runs, runs.c.seq == last).where(runs.c.state.in_(sorted(states)))
+        with self._database.read() as connection:
+            return frozenset(connection.execute(statement).scalars())
 
     def log(self, run_id: str, *lines: str) -> None:
         """Adds lines to the run's log, stamped with the time."""
@@ -179,6 +267,20 @@ class Runs:
         with self._database.read() as connection:
             rows = connection.execute(statement).all()
         return tuple(LogLine(**row._mapping) for row in rows)
+
+
+def _briefs(connection: Connection, chosen: ColumnElement[bool], *among: ColumnElement[bool]) -> dict[int, RunBrief]:
+    """The latest run of each dataset, or of those `among` these, out of the runs that are `chosen`."""
+    # Not the greatest of each group: that would look at every run there ever was.
+    last = select(runs.c.seq).where(chosen).order_by(runs.c.seq.desc()).limit(1).correlate(datasets).scalar_subquery()
+    rows = connection.execute(select(datasets.c.id, *_BRIEF).join(runs, runs.c.seq == last).where(*among)).all()
+    return {dataset_id: _brief(*values) for dataset_id, *values in rows}
+
+
+def _brief(run_id: str, state: str, *rest: Any) -> RunBrief:
+    created, started, finished, version, proved, *others = rest
+    known = None if proved is None else bool(proved)
+    return RunBrief(run_id, RunState(state), created, started, finished, version, known, *others)
 
 
 def _run(row: Row[Any]) -> Run:

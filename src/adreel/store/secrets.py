@@ -1,7 +1,8 @@
-"""Tokens at rest: encrypted with Fernet, under keys that are not in the database."""
+"""Secrets at rest: TikTok's tokens encrypted with Fernet, under keys that are elsewhere; our own as SHA-256."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 from base64 import urlsafe_b64encode
@@ -15,6 +16,11 @@ from adreel.store.home import KEY_FILE, close_to_others
 
 if TYPE_CHECKING:
     from cryptography.fernet import MultiFernet
+
+
+def fingerprint(secret: str) -> str:
+    """What is kept of a secret that we made ourselves: SHA-256, which is enough as nobody can guess 256 random bits."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 class Keys:

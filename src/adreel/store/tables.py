@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import (
     JSON,
@@ -36,9 +38,15 @@ class Utc(TypeDecorator[datetime]):
         assert value.tzinfo is not None, "times are aware"
         return value.astimezone(UTC).replace(tzinfo=None)
 
-    def process_result_value(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
-        """For the program."""
-        return value.replace(tzinfo=UTC) if value is not None else None
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], datetime | None]:
+        """For the program. In one step: lists of a thousand rows have several times each."""
+        read = self.impl_instance.result_processor(dialect, coltype)
+
+        def process(value: Any) -> datetime | None:
+            found = read(value) if read else value
+            return found.replace(tzinfo=UTC) if found is not None else None
+
+        return process
 
 
 metadata = MetaData(
@@ -82,6 +90,8 @@ accounts = Table(
     Column("created_at", Utc, nullable=False),
     Column("updated_at", Utc, nullable=False),
     Column("last_checked_at", Utc),
+    # The level that every user has at least.
+    Column("everyone", String, nullable=False, server_default="none"),
     UniqueConstraint("name"),
     sqlite_autoincrement=True,
 )
@@ -116,6 +126,7 @@ datasets = Table(
     Column("spec_version", Integer, nullable=False),
     Column("created_at", Utc, nullable=False),
     Column("updated_at", Utc, nullable=False),
+    Column("owner_id", ForeignKey("users.id", ondelete="SET NULL")),
     UniqueConstraint("slug"),
     UniqueConstraint("table_slug"),
     UniqueConstraint("name"),
@@ -153,6 +164,11 @@ runs = Table(
     Column("skipped", JSON, nullable=False),
     Column("error", Text, nullable=False),
     Column("error_kind", String, nullable=False),
+    # The name of the user who asked, kept when the user goes; empty for the command line's own.
+    Column("asked_by", String, nullable=False, server_default=""),
+    # The whole table as the run left it, so that lists need not open tables.
+    Column("table_rows", Integer),
+    Column("table_columns", Integer),
     UniqueConstraint("id"),
     Index(None, "dataset_id"),
     sqlite_autoincrement=True,
@@ -167,4 +183,97 @@ run_log = Table(
     Column("text", Text, nullable=False),
     Index(None, "run_id"),
     sqlite_autoincrement=True,
+)
+
+users = Table(
+    "users",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", String, nullable=False),
+    # The name as it is compared: without regard to case.
+    Column("name_key", String, nullable=False),
+    # Argon2id with its parameters and salt (see passwords.py).
+    Column("password", String, nullable=False),
+    Column("role", String, nullable=False),
+    Column("disabled", Boolean, nullable=False),
+    Column("created_at", Utc, nullable=False),
+    Column("seen_at", Utc),
+    UniqueConstraint("name_key"),
+    sqlite_autoincrement=True,
+)
+
+# Of every secret that a browser or a program shows, only its SHA-256 is kept (see secrets.py).
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("secret_hash", String, nullable=False),
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    Column("agent", String, nullable=False),
+    Column("created_at", Utc, nullable=False),
+    Column("seen_at", Utc, nullable=False),
+    UniqueConstraint("secret_hash"),
+    Index(None, "user_id"),
+    sqlite_autoincrement=True,
+)
+
+api_tokens = Table(
+    "api_tokens",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("secret_hash", String, nullable=False),
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    Column("name", String, nullable=False),
+    Column("read_only", Boolean, nullable=False),
+    Column("created_at", Utc, nullable=False),
+    Column("expires_at", Utc),
+    Column("used_at", Utc),
+    UniqueConstraint("secret_hash"),
+    Index(None, "user_id"),
+    sqlite_autoincrement=True,
+)
+
+# Sign-ins that failed. The name only as SHA-256: people type passwords there.
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name_hash", String, nullable=False),
+    Column("address", String, nullable=False),
+    Column("at", Utc, nullable=False),
+    # Seconds that this failure makes the same name and address wait.
+    Column("wait", Integer, nullable=False),
+    Index(None, "name_hash"),
+    Index(None, "address"),
+    Index(None, "at"),
+)
+
+account_shares = Table(
+    "account_shares",
+    metadata,
+    Column("account_id", ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True),
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Column("level", String, nullable=False),
+    Index(None, "user_id"),
+)
+
+consents = Table(
+    "consents",
+    metadata,
+    Column("state_hash", String, primary_key=True),
+    Column("session_hash", String, nullable=False),
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    Column("account_id", ForeignKey("accounts.id", ondelete="CASCADE")),
+    Column("name", String),
+    Column("created_at", Utc, nullable=False),
+    Column("used_at", Utc),
+)
+
+# One row, or none while everything is as it was at first.
+workspace = Table(
+    "workspace",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", String, nullable=False),
+    Column("zone", String, nullable=False),
 )

@@ -1,0 +1,95 @@
+"""`adreel serve`: the Data Center, and the processes of the runs that are asked for there."""
+
+from __future__ import annotations
+
+import socket
+import sys
+import webbrowser
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+
+import uvicorn
+
+from adreel.cli import Session
+from adreel.cli.opened import settings_of
+from adreel.cli.output import say
+from adreel.errors import InputError
+from adreel.settings import Settings
+from adreel.store import Store
+from adreel.web.app import create_app
+from adreel.web.security import LOOPBACK
+from adreel.worker import Starter
+
+PORT = 8765
+
+
+def serve(session: Session, host: str, port: int, *, browser: bool) -> None:
+    """Serves until interrupted."""
+    with listening(host, port) as listener:
+        settings = reached(settings_of(session), listener)
+        with Store.open(settings, clock=session.clock) as store:
+            _refuse_open_door(store, host)
+            serve_on(session, settings, store, listener, browser=browser)
+
+
+def serve_on(
+    session: Session,
+    settings: Settings,
+    store: Store,
+    listener: socket.socket,
+    *,
+    browser: bool,
+    made_up: str = "",
+) -> None:
+    """Serves on a socket that listens until interrupted; `made_up` is the address of a simulated TikTok."""
+    bound = str(listener.getsockname()[0])
+    app = create_app(settings, store, clock=session.clock, hosts=(bound,), made_up=made_up)
+    config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False, lifespan="off")
+    say(f"The Data Center is at {settings.web_url} ; Ctrl-C ends it.")
+    if not store.users.any():
+        say("Nobody has been there yet: the first visit makes the administrator.")
+    if browser and sys.stderr.isatty():
+        webbrowser.open(settings.web_url)
+    # uvicorn raises the interruption again when it has closed everything.
+    with Starter(settings, store, session.environ), suppress(KeyboardInterrupt):
+        uvicorn.Server(config).run([listener])
+    say("The Data Center ended; runs under way go on by themselves.")
+
+
+@contextmanager
+def listening(host: str, port: int, *, otherwise_free: bool = False) -> Iterator[socket.socket]:
+    """A socket that listens there, before anything else is begun.
+
+    InputError if the port cannot be had; with `otherwise_free` another is taken instead.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        listener = socket.create_server((host, port), family=family)
+    except OSError as error:
+        if not otherwise_free:
+            raise InputError(
+                f"Port {port} of {host} cannot be had: {error.strerror}. Give another with --port, or 0 for a free one."
+            ) from error
+        say(f"Port {port} is taken, so the Data Center has another.")
+        listener = socket.create_server((host, 0), family=family)
+    with listener:
+        yield listener
+
+
+def reached(settings: Settings, listener: socket.socket) -> Settings:
+    """The settings with the address that people reach the server at, unless they name one."""
+    if settings.sources.get("web_url", "default") != "default":
+        return settings
+    host, port = listener.getsockname()[:2]
+    name = "localhost" if host in LOOPBACK else host
+    return replace(settings, web_url=f"http://{name}:{port}")
+
+
+def _refuse_open_door(store: Store, host: str) -> None:
+    """The first visitor becomes administrator, which must not be left to whoever on the network is quickest."""
+    if host not in LOOPBACK and not store.users.any():
+        raise InputError(
+            f"{host} can be reached by others, and whoever visits first would be the administrator. Make one first: "
+            "adreel users add NAME --role admin"
+        )

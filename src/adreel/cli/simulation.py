@@ -1,0 +1,47 @@
+"""`adreel simulate`: TikTok's API for trying out, served on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+
+import typer
+
+from adreel.cli.output import say
+from adreel.errors import InputError
+from adreel.simulator import WorldConfig, serve
+
+
+def simulate(port: int, seed: int, today: str | None, advertisers: int, ads: int, qps: int, latency_ms: int) -> None:
+    """Serves until interrupted."""
+    with sizes_checked():
+        day = date.fromisoformat(today) if today else datetime.now(UTC).date()
+        config = WorldConfig(day, seed, advertisers, ads, qps, latency_ms=latency_ms, live=today is None)
+    try:
+        serve(config, port=port, ready=lambda url: _tell_simulator(url, config))
+    except OSError as error:
+        raise InputError(
+            f"Port {port} cannot be had: {error.strerror}. Give another with --port, or 0 for a free one."
+        ) from error
+    except KeyboardInterrupt:
+        say("The simulator ended.")
+
+
+@contextmanager
+def sizes_checked() -> Iterator[None]:
+    """Turns what the world says of its sizes into InputError."""
+    try:
+        yield
+    except ValueError as error:
+        raise InputError(f"The simulated world cannot be made: {error}") from error
+
+
+def _tell_simulator(url: str, config: WorldConfig) -> None:
+    typer.echo(url)
+    say(
+        f"Simulated TikTok, today {config.today}. In another shell:\n"
+        f"  export ADREEL_TIKTOK_URL={url}/open_api/v1.3 ADREEL_TIKTOK_AUTH_URL={url}/portal/auth\n"
+        f"  export ADREEL_TIKTOK_APP_ID={config.app_id} ADREEL_TIKTOK_SECRET={config.secret}\n"
+        "The consent page, the side door for trouble and what is simulated: docs/simulator.md. Ctrl-C ends it."
+    )

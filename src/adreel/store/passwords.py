@@ -1,0 +1,95 @@
+"""Passwords at rest: Argon2id. argon2 is imported only where a password is looked at, which a run never does."""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from adreel.errors import InputError, RetryError
+
+if TYPE_CHECKING:
+    from argon2 import PasswordHasher
+
+SHORTEST = 10
+LONGEST = 1_000
+"""Characters of a password."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What one look at a password costs: memory, passes over it, threads.
+
+    The default is the least that OWASP's "Password Storage Cheat Sheet" names for Argon2id, so that several people who
+    sign in at once stay within the memory of a small machine.
+    """
+
+    memory_kib: int = 19 * 1024
+    passes: int = 2
+    threads: int = 1
+
+
+COST = Cost()
+
+
+class Passwords:
+    """Hashes passwords, and checks them against hashes, at one cost."""
+
+    __slots__ = ("_cost",)
+
+    def __init__(self, cost: Cost = COST) -> None:
+        self._cost = cost
+
+    def hashed(self, password: str, name: str) -> str:
+        """A hash with its salt and cost. InputError if the password is too short, too long or the user's `name`."""
+        plain = unicodedata.normalize("NFKC", password)
+        if not SHORTEST <= len(plain) <= LONGEST:
+            raise InputError(f"a password has {SHORTEST} to {LONGEST:,} characters; choose another.")
+        if plain.strip().casefold() == unicodedata.normalize("NFKC", name).casefold():
+            raise InputError("the password is the user's name; choose another.")
+        return self._work(password)
+
+    def fits(self, hashed: str, password: str) -> bool:
+        """Whether `hashed` was made of the password. RetryError if there is not enough memory to tell."""
+        from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
+
+        try:
+            return self._hasher().verify(hashed, _bytes(password))
+        except (VerifyMismatchError, InvalidHashError):
+            return False
+        except VerificationError as error:
+            raise _failed(error) from error
+
+    def waste(self, password: str) -> None:
+        """The work of `fits` where there is no hash: how long an answer takes must not tell which names there are."""
+        self._work(password)
+
+    def outdated(self, hashed: str) -> bool:
+        """Whether a hash was made at another cost than passwords cost now."""
+        return self._hasher().check_needs_rehash(hashed)
+
+    def again(self, password: str) -> str:
+        """A new hash of a password that is in use already, whatever rules there are by now."""
+        return self._work(password)
+
+    def _work(self, password: str) -> str:
+        from argon2.exceptions import HashingError
+
+        try:
+            return self._hasher().hash(_bytes(password))
+        except HashingError as error:
+            raise _failed(error) from error
+
+    def _hasher(self) -> PasswordHasher:
+        from argon2 import PasswordHasher
+
+        return PasswordHasher(self._cost.passes, self._cost.memory_kib, self._cost.threads)
+
+
+def _bytes(password: str) -> bytes:
+    """The password as it is hashed: however a keyboard composed it, and cut where no password goes on."""
+    return unicodedata.normalize("NFKC", password[: 2 * LONGEST]).encode("utf-8", "surrogatepass")
+
+
+def _failed(error: Exception) -> RetryError:
+    return RetryError(f"passwords cannot be looked at now ({error}); try again when the machine has more memory free.")

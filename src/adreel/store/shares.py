@@ -1,0 +1,121 @@
+"""Shares: how far each account is shared with whom. What that means together with roles is in `adreel.access`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from adreel.errors import InputError, NotFoundError
+from adreel.store.database import Database
+from adreel.store.records import Account, Level, User
+from adreel.store.tables import account_shares, accounts, users
+from adreel.store.users import PUBLIC, can_own, user_of
+
+
+class Shares:
+    """The shares of one home. An account that has an owner keeps one; what nobody owns is the administrators'."""
+
+    __slots__ = ("_database",)
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def of(self, account: Account) -> Mapping[User, Level]:
+        """The users with whom the account is shared by name, highest level first."""
+        statement = (
+            select(*PUBLIC, account_shares.c.level)
+            .join(account_shares)
+            .where(account_shares.c.account_id == account.id)
+            .order_by(users.c.name_key)
+        )
+        with self._database.read() as connection:
+            found = {user_of(row): Level(row.level) for row in connection.execute(statement)}
+        return dict(sorted(found.items(), key=lambda item: -item[1].rank))
+
+    def owners(self) -> Mapping[int, tuple[User, ...]]:
+        """The owners of every account that has any, by the account's id, each by name."""
+        statement = (
+            select(*PUBLIC, account_shares.c.account_id)
+            .join(account_shares)
+            .where(account_shares.c.level == Level.OWNER)
+            .order_by(users.c.name_key)
+        )
+        found: dict[int, tuple[User, ...]] = {}
+        with self._database.read() as connection:
+            for row in connection.execute(statement):
+                found[row.account_id] = (*found.get(row.account_id, ()), user_of(row))
+        return found
+
+    def level(self, account: Account, user: User) -> Level:
+        """How far the account is shared with this user by name."""
+        with self._database.read() as connection:
+            return _level(connection, account, user)
+
+    def everyone(self, account: Account) -> Level:
+        """How far the account is shared with every user."""
+        with self._database.read() as connection:
+            found = connection.execute(select(accounts.c.everyone).where(accounts.c.id == account.id)).scalar()
+        return Level(found or Level.NONE)
+
+    def set(self, account: Account, user: User, level: Level) -> None:
+        """Shares the account with a user so far, or no more.
+
+        InputError if the account's last owner would go, or if the new one cannot own accounts.
+        """
+        with self._database.write() as connection:
+            _need(connection, account)
+            row = connection.execute(select(*PUBLIC).where(users.c.id == user.id)).first()
+            if row is None:
+                raise NotFoundError(f"the user {user.name!r} was deleted meanwhile.")
+            has = _level(connection, account, user)
+            if level is Level.OWNER and has is not Level.OWNER and not can_own(user_of(row)):
+                state = "disabled" if row.disabled else f"a {row.role}"
+                raise InputError(f"{user.name!r} is {state} and cannot own an account; only editors and admins can.")
+            if has is Level.OWNER and level is not Level.OWNER and _owners(connection, account) == 1:
+                raise InputError(
+                    f"{user.name!r} is the last owner of the account {account.name!r} and has to stay so; make "
+                    "another owner first."
+                )
+            _put(connection, account, user, level)
+
+    def set_everyone(self, account: Account, level: Level) -> None:
+        """Shares the account with every user so far. InputError for a level of owner, which needs a name."""
+        if level is Level.OWNER:
+            raise InputError("not everyone can own an account; name the users who are to own it.")
+        with self._database.write() as connection:
+            _need(connection, account)
+            connection.execute(update(accounts).where(accounts.c.id == account.id).values(everyone=level))
+
+    def of_user(self, user: User) -> Mapping[int, Level]:
+        """How far each account is shared with the user, by name or with everyone, by the account's id."""
+        mine = (account_shares.c.account_id == accounts.c.id) & (account_shares.c.user_id == user.id)
+        statement = select(accounts.c.id, accounts.c.everyone, account_shares.c.level).outerjoin(account_shares, mine)
+        with self._database.read() as connection:
+            rows = connection.execute(statement).all()
+        return {row.id: max(Level(row.everyone), Level(row.level or Level.NONE)) for row in rows}
+
+
+def _need(connection: Connection, account: Account) -> None:
+    if not connection.execute(select(accounts.c.id).where(accounts.c.id == account.id)).first():
+        raise NotFoundError(f"the account {account.name!r} was deleted meanwhile.")
+
+
+def _level(connection: Connection, account: Account, user: User) -> Level:
+    of_both = (account_shares.c.account_id == account.id) & (account_shares.c.user_id == user.id)
+    return Level(connection.execute(select(account_shares.c.level).where(of_both)).scalar() or Level.NONE)
+
+
+def _owners(connection: Connection, account: Account) -> int:
+    owners = (account_shares.c.account_id == account.id) & (account_shares.c.level == Level.OWNER)
+    return connection.execute(select(func.count()).where(owners)).scalar_one()
+
+
+def _put(connection: Connection, account: Account, user: User, level: Level) -> None:
+    if level is Level.NONE:
+        of_both = (account_shares.c.account_id == account.id) & (account_shares.c.user_id == user.id)
+        connection.execute(delete(account_shares).where(of_both))
+        return
+    statement = upsert(account_shares).values(account_id=account.id, user_id=user.id, level=level)
+    connection.execute(statement.on_conflict_do_update(index_elements=["account_id", "user_id"], set_={"level": level}))

@@ -1,0 +1,235 @@
+"""Users: who may sign in, and as what."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, exists, func, insert, select, update
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from adreel.errors import InputError, NotFoundError
+from adreel.store.database import Database
+from adreel.store.names import clean_name, is_id, not_found
+from adreel.store.passwords import Passwords
+from adreel.store.records import Level, Role, User
+from adreel.store.tables import account_shares, accounts, sessions, users
+
+LONGEST_NAME = 60
+
+PUBLIC = tuple(users.c[name] for name in ("id", "name", "role", "disabled", "created_at", "seen_at"))
+"""The columns of a `User`."""
+
+
+class Users:
+    """The users of one home. Where there are any, one of them at least is an administrator who is not disabled."""
+
+    __slots__ = ("_clock", "_database", "_passwords")
+
+    def __init__(self, database: Database, passwords: Passwords, clock: Callable[[], datetime]) -> None:
+        self._database = database
+        self._passwords = passwords
+        self._clock = clock
+
+    def add(self, name: str, password: str, role: Role) -> User:
+        """A new user.
+
+        InputError if the name is taken (in any case) or no name, if the password is no good one (see `Passwords`), and
+        if the first user is to be no administrator.
+        """
+        values = self._new(name, password, role)
+        with self._database.write() as connection:
+            if role is not Role.ADMIN and not _admins(connection):
+                raise InputError("the first user has to be an administrator, who looks after the others.")
+            return _add(connection, values)
+
+    def add_first(self, name: str, password: str) -> User:
+        """The administrator of a home that has no users yet. InputError if there are users, and as `add`."""
+        values = self._new(name, password, Role.ADMIN)
+        with self._database.write() as connection:
+            if _any(connection):
+                raise InputError("there are users already; sign in, or ask an administrator for a user of your own.")
+            return _add(connection, values)
+
+    def any(self) -> bool:
+        """Whether there are users."""
+        with self._database.read() as connection:
+            return _any(connection)
+
+    def get(self, name: str | int) -> User:
+        """The user of that name (in any case), else the one of that id; a number is an id.
+
+        NotFoundError names the nearest.
+        """
+        with self._database.read() as connection:
+            row = _named(connection, name) if isinstance(name, str) else None
+            if row is None and is_id(name):
+                row = connection.execute(select(*PUBLIC).where(users.c.id == int(name))).first()
+            if row is None:
+                known = connection.execute(select(users.c.name)).scalars()
+                raise not_found("user", str(name), known, "add one first.")
+        return user_of(row)
+
+    def list(self) -> tuple[User, ...]:
+        """All users, by name."""
+        with self._database.read() as connection:
+            rows = connection.execute(select(*PUBLIC).order_by(users.c.name_key)).all()
+        return tuple(user_of(row) for row in rows)
+
+    def check(self, name: str, password: str) -> User | None:
+        """The user of that name and password, unless disabled; takes as long if there is no such user.
+
+        RetryError if there is no memory for it.
+        """
+        with self._database.read() as connection:
+            row = _named(connection, name, users.c.password)
+        if row is None:
+            self._passwords.waste(password)
+            return None
+        if not self._passwords.fits(row.password, password) or row.disabled:
+            return None
+        if self._passwords.outdated(row.password):
+            self._keep_anew(row.id, row.password, password)
+        return user_of(row)
+
+    def _keep_anew(self, user_id: int, before: str, password: str) -> None:
+        """Hashes a password that is right at today's cost; one that was changed meanwhile stays."""
+        now = self._passwords.again(password)
+        same = (users.c.id == user_id) & (users.c.password == before)
+        with self._database.write() as connection:
+            connection.execute(update(users).where(same).values(password=now))
+
+    def set_password(self, user: User, password: str) -> None:
+        """Another password; InputError as `add`. Whoever is signed in stays so until `Sessions.end_all`."""
+        hashed = self._passwords.hashed(password, user.name)
+        with self._database.write() as connection:
+            _change(connection, user, password=hashed)
+
+    def set_role(self, user: User, role: Role) -> User:
+        """The user in another role. InputError if no administrator would be left."""
+        with self._database.write() as connection:
+            if role is not Role.ADMIN:
+                _refuse_last_admin(connection, user)
+            return _change(connection, user, role=role)
+
+    def disable(self, user: User) -> User:
+        """The user locked out, with every session ended; what they own stays. InputError as `set_role`."""
+        with self._database.write() as connection:
+            _refuse_last_admin(connection, user)
+            connection.execute(delete(sessions).where(sessions.c.user_id == user.id))
+            return _change(connection, user, disabled=True)
+
+    def enable(self, user: User) -> User:
+        """The user let in again; their API tokens work again, too."""
+        with self._database.write() as connection:
+            return _change(connection, user, disabled=False)
+
+    def delete(self, user: User, *, heir: User | None = None) -> None:
+        """Forgets the user with their sessions, tokens and shares; their datasets stay, and have no owner then.
+
+        `heir` becomes an owner of the accounts that nobody else owns. InputError if there are such accounts and no
+        heir, if the heir cannot own accounts, and as `set_role`.
+        """
+        with self._database.write() as connection:
+            _refuse_last_admin(connection, user)
+            alone = _owned_alone(connection, user)
+            if alone:
+                _hand_over(connection, user, alone, heir)
+            if not connection.execute(delete(users).where(users.c.id == user.id)).rowcount:
+                raise _deleted(user)
+
+    def _new(self, name: str, password: str, role: Role) -> dict[str, Any]:
+        name = clean_name(name, "a user", LONGEST_NAME)
+        # Outside of a transaction, which others would have to wait for.
+        hashed = self._passwords.hashed(password, name)
+        stamp = {"role": role, "disabled": False, "created_at": self._clock()}
+        return {"name": name, "name_key": name_key(name), "password": hashed, **stamp}
+
+
+def name_key(name: str) -> str:
+    """A user's name as it is compared: names that differ only in case or spaces are one."""
+    return unicodedata.normalize("NFKC", " ".join(name.split())).casefold()
+
+
+def user_of(row: Any) -> User:
+    """The record of a row that has the columns `PUBLIC`."""
+    values = {column.name: getattr(row, column.name) for column in PUBLIC}
+    return User(**{**values, "role": Role(values["role"])})
+
+
+def _any(connection: Connection) -> bool:
+    return bool(connection.execute(select(exists(select(users.c.id)))).scalar())
+
+
+def _named(connection: Connection, name: str, *more: Any) -> Row[Any] | None:
+    if not name.isprintable():
+        return None
+    return connection.execute(select(*PUBLIC, *more).where(users.c.name_key == name_key(name))).first()
+
+
+def _add(connection: Connection, values: dict[str, Any]) -> User:
+    if connection.execute(select(users.c.id).where(users.c.name_key == values["name_key"])).first():
+        raise InputError(f"there is a user {values['name']!r} already; choose another name.")
+    return user_of(connection.execute(insert(users).values(values).returning(*PUBLIC)).one())
+
+
+def _change(connection: Connection, user: User, **values: object) -> User:
+    row = connection.execute(update(users).where(users.c.id == user.id).values(values).returning(*PUBLIC)).first()
+    if row is None:
+        raise _deleted(user)
+    return user_of(row)
+
+
+def _deleted(user: User) -> NotFoundError:
+    return NotFoundError(f"the user {user.name!r} was deleted meanwhile.")
+
+
+def _admins(connection: Connection) -> set[int]:
+    """The ids of the administrators who are not disabled."""
+    able = (users.c.role == Role.ADMIN) & ~users.c.disabled
+    return set(connection.execute(select(users.c.id).where(able)).scalars())
+
+
+def _refuse_last_admin(connection: Connection, user: User) -> None:
+    if _admins(connection) == {user.id}:
+        raise InputError(
+            f"{user.name!r} is the last administrator who can sign in and has to stay so; make another one first."
+        )
+
+
+def _owned_alone(connection: Connection, user: User) -> dict[int, str]:
+    """The accounts of which the user is the only owner: their names, by id."""
+    owners = account_shares.c.level == Level.OWNER
+    alone = (
+        select(account_shares.c.account_id)
+        .where(owners)
+        .group_by(account_shares.c.account_id)
+        .having(func.count() == 1, func.max(account_shares.c.user_id) == user.id)
+    )
+    rows = connection.execute(select(accounts.c.id, accounts.c.name).where(accounts.c.id.in_(alone))).all()
+    return {row.id: row.name for row in sorted(rows, key=lambda row: row.name)}
+
+
+def _hand_over(connection: Connection, user: User, alone: dict[int, str], heir: User | None) -> None:
+    names = ", ".join(alone.values())
+    if heir is None:
+        raise InputError(
+            f"{user.name!r} is the only owner of {names}; name somebody who takes over, or make another owner first."
+        )
+    row = connection.execute(select(*PUBLIC).where(users.c.id == heir.id)).first()
+    if row is None:
+        raise _deleted(heir)
+    if heir.id == user.id or not can_own(user_of(row)):
+        raise InputError(f"{heir.name!r} cannot take over {names}; name another user, an editor or an administrator.")
+    rows = [{"account_id": account_id, "user_id": heir.id, "level": Level.OWNER} for account_id in alone]
+    statement = upsert(account_shares).values(rows)
+    connection.execute(
+        statement.on_conflict_do_update(index_elements=["account_id", "user_id"], set_={"level": Level.OWNER})
+    )
+
+
+def can_own(user: User) -> bool:
+    """Whether the user could do with an account what its owner has to."""
+    return not user.disabled and user.role is not Role.VIEWER

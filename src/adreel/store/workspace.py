@@ -1,0 +1,61 @@
+"""The workspace: what all users of a home share."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from zoneinfo import available_timezones
+
+from sqlalchemy import Connection, select
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from adreel.errors import InputError
+from adreel.store.database import Database
+from adreel.store.names import LONGEST_NAME, clean_name
+from adreel.store.records import Workspace
+from adreel.store.tables import workspace
+
+DEFAULT = Workspace("adreel", "UTC")
+
+
+class Workspaces:
+    """The workspace of one home."""
+
+    __slots__ = ("_database",)
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def get(self) -> Workspace:
+        """The workspace as it is."""
+        with self._database.read() as connection:
+            return _workspace(connection)
+
+    def set(self, *, name: str | None = None, zone: str | None = None) -> Workspace:
+        """The workspace with changes; what is None stays. InputError if the name or the zone is none."""
+        if name is not None:
+            name = clean_name(name, "a workspace", LONGEST_NAME)
+        if zone is not None:
+            zone = _zone(zone)
+        with self._database.write() as connection:
+            now = _workspace(connection)
+            values = {"id": 1, "name": name or now.name, "zone": zone or now.zone}
+            connection.execute(
+                upsert(workspace).values(values).on_conflict_do_update(index_elements=["id"], set_=values)
+            )
+            return _workspace(connection)
+
+
+def _workspace(connection: Connection) -> Workspace:
+    row = connection.execute(select(workspace.c.name, workspace.c.zone)).first()
+    return Workspace(row.name, row.zone) if row is not None else DEFAULT
+
+
+def _zone(text: str) -> str:
+    """The IANA name of a zone, in the case that it is written in."""
+    known = {name.casefold(): name for name in available_timezones()}
+    word = text.strip().replace(" ", "_").casefold()
+    if word not in known:
+        near = get_close_matches(word, known, n=1, cutoff=0.5)
+        hint = f" nearest: {known[near[0]]}." if near else " they are written like Europe/Berlin, or UTC."
+        raise InputError(f"there is no time zone {text!r};{hint}")
+    return known[word]

@@ -1,0 +1,103 @@
+"""`adreel serve` and the end of `adreel demo`: the Data Center as a process."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from adreel.errors import ExitCode
+from home import Home
+
+PROGRAM = [sys.executable, "-c", "from adreel.cli import main; main()"]
+OURS = {"Sec-Fetch-Site": "same-origin"}
+PASSWORD = "correct horse battery"
+
+
+@contextmanager
+def serving(home: Path, *words: str) -> Iterator[tuple[subprocess.Popen[str], str, list[str]]]:
+    """A process that serves, its address, and what it said until it did."""
+    environ = {**os.environ, "ADREEL_HOME": str(home)}
+    process = subprocess.Popen(
+        [*PROGRAM, *words], env=environ, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stderr is not None
+        said: list[str] = []
+        for line in process.stderr:
+            said.append(line)
+            found = re.search(r"The Data Center is at (http://\S+)", line)
+            if found:
+                yield process, found[1], said
+                return
+        pytest.fail("".join(said))
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def made_administrator(client: httpx2.Client) -> None:
+    answer = client.post("/setup", data={"name": "ada", "password": PASSWORD, "again": PASSWORD}, headers=OURS)
+    assert (answer.status_code, answer.headers.get("location")) == (303, "/datasets")
+
+
+def test_the_first_visit_makes_the_administrator_and_the_second_signs_in(tmp_path: Path) -> None:
+    with serving(tmp_path / "home", "serve", "--port", "0", "--no-browser") as (process, url, _):
+        with httpx2.Client(base_url=url) as client:
+            assert client.get("/datasets").headers["location"] == "/setup"
+            made_administrator(client)
+            assert client.get("/datasets").status_code == 200
+        with httpx2.Client(base_url=url) as client:
+            assert client.get("/datasets").headers["location"] == "/login?next=/datasets"
+            assert client.get("/setup").headers["location"] == "/login"
+        process.send_signal(signal.SIGINT)
+        _, stderr = process.communicate(timeout=30)
+    assert process.returncode in (ExitCode.OK, ExitCode.CANCELLED)
+    assert "The Data Center ended" in stderr
+    assert "Traceback" not in stderr
+
+
+def test_the_name_that_cookies_hold_for_is_the_one_that_pages_lead_to(tmp_path: Path) -> None:
+    with serving(tmp_path / "home", "serve", "--port", "0", "--no-browser") as (_, url, _):
+        answer = httpx2.get(url.replace("localhost", "127.0.0.1") + "/setup?a=1")
+        assert (answer.status_code, answer.headers["location"]) == (307, f"{url}/setup?a=1")
+        assert httpx2.get(f"{url}/setup", headers={"Host": "evil.test"}).status_code == 421
+
+
+def test_nobody_on_the_network_becomes_administrator_by_being_first(home: Home) -> None:
+    code, stderr = home.bad("serve", "--host", "0.0.0.0", "--port", "0", "--no-browser")
+    assert (code, "adreel users add NAME --role admin" in stderr) == (ExitCode.INPUT, True)
+
+
+def test_a_port_that_is_taken_is_named(home: Home) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = str(listener.getsockname()[1])
+        code, stderr = home.bad("serve", "--port", port, "--no-browser")
+    assert (code, f"Port {port} of 127.0.0.1 cannot be had" in stderr) == (ExitCode.INPUT, True)
+
+
+def test_the_demo_ends_in_a_data_center_with_datasets_of_which_one_was_restated(tmp_path: Path) -> None:
+    words = ("demo", "--port", "0", "--no-browser", "--advertisers", "4", "--ads", "3")
+    with serving(tmp_path / "home", *words) as (process, url, said):
+        with httpx2.Client(base_url=url) as client:
+            made_administrator(client)
+            page = client.get("/datasets").text
+            assert "every number here is made up" in page
+            for name in ("Ad spend by day", "Campaign spend by hour", "Audience by age and gender", "Video creatives"):
+                assert name in page
+            assert client.get("/datasets/ad_spend_by_day/cards").status_code == 200
+            versions = client.get("/datasets/ad_spend_by_day/versions").text
+        assert "First as it was on" in "".join(said)
+        assert "2 versions can be read" in versions
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=30)
+    assert process.returncode in (ExitCode.OK, ExitCode.CANCELLED)
