@@ -35,12 +35,14 @@ _KINDS |= {"day": "days", "hour": "hours", "time": "times", "bool": "yes or no"}
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """What a run left: the version, its proof, and what a person should know."""
+    """What a run left: the version, its proof, what a person should know, and the size of the whole table."""
 
     version: int
     proof: Mapping[str, Any]
     warnings: tuple[str, ...]
     skipped: Mapping[str, str]
+    table_rows: int
+    table_columns: int
 
     def as_json(self) -> dict[str, Any]:
         """Plain values, for the memory of a run's steps."""
@@ -62,7 +64,7 @@ def commit_run(lake: Lake, slug: str, run_id: str, plan: Plan, now: datetime, ou
         write = _sparing(write, lake, slug, plan, outcome.failed)
     done = lake.commit(slug, rows.reader, write)
     proof = proof_of(outcome, done.rows_in) | {"currencies": _currencies(plan, outcome.failed)}
-    return Committed(done.version, proof, warnings_of(plan, outcome), outcome.failed)
+    return Committed(done.version, proof, warnings_of(plan, outcome), outcome.failed, done.rows_after, done.columns)
 
 
 def _currencies(plan: Plan, failed: Mapping[str, str]) -> list[str]:

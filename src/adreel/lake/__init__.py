@@ -7,9 +7,10 @@ to free them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from adreel.dataset import Method
@@ -18,12 +19,13 @@ from adreel.lake.commit import Commit, Landing, Write
 from adreel.lake.keys import KeyFaults, key_faults
 from adreel.lake.parts import PartInfo
 from adreel.lake.place import Place
-from adreel.lake.tables import TableState, dataset_of, find_table, open_table, read_table
+from adreel.lake.tables import TableCache, TableState, dataset_of, read_table
 from adreel.lake.versions import Vacuumed, Version, vacuum, versions
 from adreel.lake.windows import Window
 
 if TYPE_CHECKING:
-    from adreel.lake.difference import Difference
+    from adreel.lake.browse import Browser, ColumnStatistics, Filter, Order, Page
+    from adreel.lake.difference import Difference, Part
     from adreel.lake.query import Connection
 
 __all__ = [
@@ -49,6 +51,9 @@ class Lake:
 
     Credentials and endpoint of an object store come from its usual environment variables. Every method raises
     StorageError if the lake cannot be reached, read or written.
+
+    One lake may be used from several threads. What is kept between calls belongs to it and is bounded: the state of
+    tables, and what `page` and `statistics` need; `close` gives it back.
     """
 
     def __init__(
@@ -60,6 +65,9 @@ class Lake:
         """Touches no disk yet. `clock` gives aware times. Raises InputError for an address that is none."""
         self._place = Place(str(url))
         self._clock = clock
+        self._tables = TableCache(self._place)
+        self._browsing = Lock()
+        self._browser: Browser | None = None
 
     def __repr__(self) -> str:
         return f"Lake({self._place.url!r})"
@@ -73,6 +81,14 @@ class Lake:
     def is_folder(self) -> bool:
         """Whether the lake is a folder of this machine, and no object store."""
         return self._place.folder is not None
+
+    def close(self) -> None:
+        """Ends what `page` and `statistics` keep open and forgets what was read; the lake may be used again."""
+        with self._browsing:
+            if self._browser is not None:
+                self._browser.close()
+            self._browser = None
+        self._tables.clear()
 
     # -- run parts
 
@@ -139,11 +155,11 @@ class Lake:
 
     def exists(self, slug: str) -> bool:
         """Whether the dataset has a table."""
-        return find_table(self._place, slug) is not None
+        return self._tables.find(slug) is not None
 
     def table(self, slug: str, version: int | None = None) -> TableState:
         """The table as `version` or the latest left it: columns, rows, bytes. Raises NotFoundError."""
-        return open_table(self._place, slug, version)
+        return self._tables.open(slug, version)
 
     def drop(self, slug: str) -> None:
         """Removes a dataset's table with all its versions; there may be none."""
@@ -166,11 +182,11 @@ class Lake:
 
     def dataset(self, slug: str, version: int | None = None) -> Any:
         """The table as a pyarrow Dataset. Raises NotFoundError, with the versions there are."""
-        return dataset_of(self._place, open_table(self._place, slug, version))
+        return dataset_of(self._place, self._tables.open(slug, version))
 
     def read(self, slug: str, version: int | None = None, columns: tuple[str, ...] | None = None) -> Any:
         """The table's rows as a pyarrow RecordBatchReader that holds one row group at a time. Raises NotFoundError."""
-        return read_table(self._place, open_table(self._place, slug, version), columns)
+        return read_table(self._place, self._tables.open(slug, version), columns)
 
     def vacuum(self, slug: str, *, keep_days: int, keep_versions: int) -> Vacuumed:
         """Frees what only versions need that are neither among the newest `keep_versions` nor `keep_days` young.
@@ -198,8 +214,64 @@ class Lake:
 
         return difference(self._place, slug, before, after, additive)
 
-    def connect(self, tables: Mapping[str, str]) -> Connection:
-        """A DuckDB in which each name is a view of a table. Raises NotFoundError for a table that does not exist."""
+    def moved_apart(
+        self, slug: str, before: int, after: int, additive: tuple[str, ...], column: str
+    ) -> tuple[Part, ...]:
+        """By how much sums moved between two versions, apart for each value of `column`.
+
+        For amounts that must not be added over all rows, such as money in several currencies. Empty if a version has
+        no such column. Raises NotFoundError for versions that cannot be read.
+        """
+        from adreel.lake.difference import moved_apart
+
+        return moved_apart(self._place, slug, before, after, additive, column)
+
+    def connect(
+        self, tables: Mapping[str, str], *, seconds: float | None = None, read_only: bool = False
+    ) -> Connection:
+        """A DuckDB in which each name is a view of a table. Raises NotFoundError for a table that does not exist.
+
+        `seconds` bounds each answer of `Connection.rows` and `Connection.reader`. With `read_only`, which is for SQL
+        of people who are not at this machine, it takes SELECT of the views and nothing that tells of the machine.
+        """
         from adreel.lake.query import Connection
 
-        return Connection(self._place, tables)
+        opened = {view: self._tables.open(slug) for view, slug in tables.items()}
+        return Connection(self._place, opened, seconds=seconds, read_only=read_only)
+
+    def page(
+        self,
+        slug: str,
+        *,
+        version: int | None = None,
+        columns: Sequence[str] | None = None,
+        where: Sequence[Filter] = (),
+        order: Sequence[Order] = (),
+        offset: int = 0,
+        limit: int = 50,
+    ) -> Page:
+        """Up to 1,000 rows of a version from row `offset` on, of those that all filters let through, in an order.
+
+        Nulls are last in every order, and rows that are equal in it keep the table's own. Raises InputError for a
+        column, operator, value or page that cannot be, naming it; NotFoundError for versions that cannot be read.
+        """
+        return self._browse().page(self._tables.open(slug, version), columns, where, order, offset, limit)
+
+    def statistics(
+        self,
+        slug: str,
+        version: int | None = None,
+        columns: Sequence[str] | None = None,
+        *,
+        additive: Collection[str] = (),
+    ) -> tuple[ColumnStatistics, ...]:
+        """What each column holds; `additive` are those that may be summed. Raises what `page` does."""
+        return self._browse().statistics(self._tables.open(slug, version), columns, additive)
+
+    def _browse(self) -> Browser:
+        from adreel.lake.browse import Browser
+
+        with self._browsing:
+            if self._browser is None:
+                self._browser = Browser(self._place)
+            return self._browser

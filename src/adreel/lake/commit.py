@@ -65,7 +65,7 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """What a commit did; counts are None where the method does not know them.
+    """What a commit did; counts are None where the method does not know them. `columns` are the table's.
 
     `changed` are rows whose key was there before, whether or not their values differ. `repeated`: the run had been
     committed before, and nothing was done now.
@@ -77,6 +77,7 @@ class Commit:
     added: int | None
     changed: int | None
     removed: int | None
+    columns: int
     repeated: bool = False
 
 
@@ -137,7 +138,14 @@ class Landing:
             )
         note = commit_info(actions)[NOTE]
         return Commit(
-            version, note["rows_in"], note["rows"], note["added"], note["changed"], note["removed"], repeated=True
+            version,
+            note["rows_in"],
+            note["rows"],
+            note["added"],
+            note["changed"],
+            note["removed"],
+            len(table.schema) if table else 0,
+            repeated=True,
         )
 
     def _add_feature(self, table: TableState) -> None:
@@ -295,7 +303,8 @@ class Landing:
     def _put(self, table: TableState | None, schema: Any, writer: FileWriter, change: _Change) -> Commit | None:
         """Puts the version into the log; None, with the new files removed, if another writer took its number."""
         version = table.version + 1 if table else 0
-        commit = Commit(version, change.rows_in, change.rows_after, change.added, change.changed, change.removed)
+        counts = (change.rows_in, change.rows_after, change.added, change.changed, change.removed)
+        commit = Commit(version, *counts, len(schema))
         try:
             self._put_into_log(table, schema, writer.files, change, commit)
         except (DeltaError, OSError) as error:

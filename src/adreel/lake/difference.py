@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from adreel.lake.columns import wider_type
 from adreel.lake.engine import engine, quoted, sql
+from adreel.lake.files import DataFile
 from adreel.lake.keys import key_faults
 from adreel.lake.place import Place
 from adreel.lake.query import create_view
@@ -102,6 +103,81 @@ def difference(place: Place, slug: str, before: int, after: int, additive: Itera
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """By how much sums moved over the rows that have one `value` in a column, such as one currency.
+
+    `sums` has before, after and in between by column, `days` the steps of each day by column.
+    """
+
+    value: Any
+    sums: Mapping[str, tuple[Number | None, Number | None, Number]]
+    days: Mapping[date | None, Mapping[str, Number]]
+
+
+def moved_apart(
+    place: Place, slug: str, before: int, after: int, names: Iterable[str], column: str
+) -> tuple[Part, ...]:
+    """The sums of `names` by the value of `column`; see `Lake.moved_apart`."""
+    old, new = open_table(place, slug, before), open_table(place, slug, after)
+    there = set(old.schema.names) & set(new.schema.names)
+    summed = [name for name in names if name in there]
+    if column not in there or not summed:
+        return ()
+    note = version_note(place, slug, after)
+    day = note.day_column if note and note.day_column in there else None
+    with engine(MEMORY) as connection:
+        _create_views(connection, place, old, new)
+        sides = [_sums_apart(connection, view, day, column, summed) for view in ("old_rows", "new_rows", "same_rows")]
+    values = {value for side in sides for value, _ in side}
+    return tuple(_part(value, summed, *sides) for value in sorted(values, key=lambda value: (value is None, value)))
+
+
+_Apart = Mapping[tuple[Any, date | None], tuple[Any, ...]]
+
+
+def _sums_apart(
+    connection: duckdb.DuckDBPyConnection, view: str, day: str | None, column: str, names: list[str]
+) -> _Apart:
+    sums = ", ".join(f"sum(v.{quoted(name)})" for name in names)
+    days = f"CAST(v.{quoted(day)} AS DATE)" if day else "CAST(NULL AS DATE)"
+    query = sql("SELECT", f"v.{quoted(column)} AS part, {days} AS day, {sums} FROM {view} v GROUP BY part, day")
+    return {(row[0], row[1]): row[2:] for row in connection.execute(query).fetchall()}
+
+
+def _part(value: Any, names: list[str], old: _Apart, new: _Apart, same: _Apart) -> Part:
+    before, after, stayed = (
+        {day: row for (one, day), row in side.items() if one == value} for side in (old, new, same)
+    )
+    sums = {}
+    for number, name in enumerate(names):
+        first, last = _total(number, before, stayed), _total(number, after, stayed)
+        sums[name] = (first, last, (last or 0) - (first or 0))
+    days = {day: _steps(names, before.get(day), after.get(day)) for day in before.keys() | after.keys()}
+    return Part(value, sums, {day: steps for day, steps in days.items() if steps})
+
+
+def _steps(names: Iterable[str], old: tuple[Any, ...] | None, new: tuple[Any, ...] | None) -> dict[str, Number]:
+    """By how much each sum moved, but for those that did not."""
+    none = (None,) * len(tuple(names))
+    pairs = zip(names, old or none, new or none, strict=True)
+    steps = {name: (after or 0) - (before or 0) for name, before, after in pairs}
+    return {name: step for name, step in steps.items() if step}
+
+
+def _create_views(
+    connection: duckdb.DuckDBPyConnection, place: Place, old: TableState, new: TableState
+) -> tuple[tuple[DataFile, ...], tuple[DataFile, ...]]:
+    """Views over the rows of each version that may differ, and over those that both share; the files that differ."""
+    shared = {file.path for file in old.files} & {file.path for file in new.files}
+    old_files = tuple(file for file in old.files if file.path not in shared)
+    new_files = tuple(file for file in new.files if file.path not in shared)
+    create_view(connection, "old_rows", place, old, old_files)
+    create_view(connection, "new_rows", place, new, new_files)
+    create_view(connection, "same_rows", place, new, tuple(file for file in new.files if file.path in shared))
+    return old_files, new_files
+
+
+@dataclass(frozen=True, slots=True)
 class _Slice:
     """Some of the rows: those of a span of days, or without a day, or any; of these one of several parts by hash."""
 
@@ -130,12 +206,7 @@ class _Comparison:
         self._place = place
         self._old = old
         self._new = new
-        shared = {file.path for file in old.files} & {file.path for file in new.files}
-        self._old_files = tuple(file for file in old.files if file.path not in shared)
-        self._new_files = tuple(file for file in new.files if file.path not in shared)
-        create_view(connection, "old_rows", place, old, self._old_files)
-        create_view(connection, "new_rows", place, new, self._new_files)
-        create_view(connection, "same_rows", place, new, tuple(file for file in new.files if file.path in shared))
+        self._old_files, self._new_files = _create_views(connection, place, old, new)
         self._columns = tuple(name for name in new.schema.names if name in old.schema.names)
         self._day = note.day_column if note and self._has_days(note.day_column) else None
         self._summed = tuple(name for name in additive if name in self._columns and self._can_sum(name))
@@ -307,10 +378,7 @@ class _Comparison:
         old, new, same = (self._sums_by_day(view) for view in ("old_rows", "new_rows", "same_rows"))
         moved: dict[date | None, dict[str, Number]] = {}
         for day in old.keys() | new.keys():
-            none = (None,) * len(self._summed)
-            pairs = zip(self._summed, old.get(day, none), new.get(day, none), strict=True)
-            steps = {name: (after or 0) - (before or 0) for name, before, after in pairs}
-            moved[day] = {name: step for name, step in steps.items() if step}
+            moved[day] = _steps(self._summed, old.get(day), new.get(day))
         totals = {}
         for number, name in enumerate(self._summed):
             before, after = _total(number, old, same), _total(number, new, same)

@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from tempfile import TemporaryDirectory
+from time import monotonic
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import duckdb
+import pyarrow as pa
 
 from adreel.errors import InputError
-from adreel.lake.engine import literal, quoted, sql, start
+from adreel.lake.engine import limited, literal, lock, quoted, sql, start
 from adreel.lake.files import DataFile
 from adreel.lake.place import Place
-from adreel.lake.tables import TableState, dataset_of, open_table
+from adreel.lake.select import check_select
+from adreel.lake.tables import TableState, dataset_of
 
 MEMORY = "256MB"
 """What a person's query may hold; more goes to disk."""
 
+DISK = "1GB"
+"""What a query of somebody who is not at this machine may put on disk."""
+
 THREADS = 4
+
+READ_ROWS = 10_000
 
 _ALLOWED = frozenset(
     {
@@ -33,7 +43,11 @@ _ALLOWED = frozenset(
 """Statements that read the views or work on tables in memory. COPY is not among them: the files that DuckDB may read
 are files that it may write."""
 
+_READING = frozenset({duckdb.StatementType.SELECT})
+
 _GLOB = frozenset("*?[")
+
+_LESS = "ask for fewer rows and columns, or for sums of them"
 
 
 class Connection:
@@ -42,15 +56,28 @@ class Connection:
     SQL reads the views and nothing else of the machine or the network; it may make tables of its own, in memory.
     """
 
-    def __init__(self, place: Place, tables: Mapping[str, str]) -> None:
-        """`tables` says which table each view shows. Raises NotFoundError for a table that does not exist."""
-        opened = {view: open_table(place, slug) for view, slug in tables.items()}
+    def __init__(
+        self,
+        place: Place,
+        tables: Mapping[str, TableState],
+        *,
+        seconds: float | None = None,
+        read_only: bool = False,
+    ) -> None:
+        """`tables` says what each view shows. See `Lake.connect`."""
+        self._place = place
+        self._views = frozenset(view.casefold() for view in tables)
+        self._seconds = seconds
+        self._read_only = read_only
         self._folder = TemporaryDirectory(prefix="adreel-")
-        self._connection = start(self._folder.name, MEMORY, THREADS)
+        self._connection = start(self._folder.name, MEMORY, THREADS, DISK if read_only else None)
         try:
-            for view, table in opened.items():
+            for view, table in tables.items():
                 create_view(self._connection, view, place, table)
-            self._lock(path for table in opened.values() for path in _paths(place, table.slug, table.files))
+            lock(
+                self._connection,
+                paths=[path for table in tables.values() for path in file_paths(place, table.slug, table.files)],
+            )
         except BaseException:
             self.close()
             raise
@@ -58,15 +85,40 @@ class Connection:
     def sql(self, query: str) -> duckdb.DuckDBPyRelation | None:
         """The answer to the last statement of `query`; None if it has none, as with CREATE.
 
-        Raises InputError for statements other than SELECT and work on tables in memory, and DuckDB's own errors.
+        The answer is worked out while it is read, for which no limit of time holds. Raises InputError for statements
+        other than SELECT and work on tables in memory, and DuckDB's own errors.
         """
-        for statement in duckdb.extract_statements(query):
-            if statement.type not in _ALLOWED:
-                raise InputError(
-                    f"A {statement.type.name} statement cannot be used here; queries read tables (SELECT) and may "
-                    "make tables of their own in memory."
-                )
+        if re.search("[\0\ud800-\udfff]", query):
+            raise InputError("The query has characters that are no text; write it anew.")
+        # By this connection, which is locked: IMPORT DATABASE reads files already when it is taken apart.
+        for statement in self._connection.extract_statements(query):
+            if statement.type not in (_READING if self._read_only else _ALLOWED):
+                raise InputError(f"A {statement.type.name} statement cannot be used here; {self._use(query)}.")
+        if self._read_only:
+            check_select(self._connection, query, self._views)
         return self._connection.sql(query)
+
+    def rows(self, query: str, limit: int) -> Any | None:
+        """The first `limit` rows of the answer as a pyarrow Table; None if there is no answer, as with CREATE.
+
+        Raises InputError for what `sql` refuses, for SQL that DuckDB cannot do, and when the time is over.
+        """
+        with self._told(self._seconds):
+            answer = self.sql(query)
+            return None if answer is None else answer.limit(limit).to_arrow_table()
+
+    def reader(self, query: str) -> Any:
+        """The answer as a pyarrow RecordBatchReader, to be read while the connection is open.
+
+        Raises what `rows` does, also while it is read; the limit of time is for DuckDB's share of it. InputError too
+        for a query without an answer.
+        """
+        with self._told(self._seconds):
+            answer = self.sql(query)
+            if answer is None:
+                raise InputError("The query has no rows to show; let it end with a SELECT.")
+            found = answer.to_arrow_reader(READ_ROWS)
+        return pa.RecordBatchReader.from_batches(found.schema, self._batches(found))
 
     def close(self) -> None:
         """Ends DuckDB and removes what it kept on disk."""
@@ -81,14 +133,43 @@ class Connection:
     ) -> None:
         self.close()
 
-    def _lock(self, paths: Iterable[str]) -> None:
-        allowed = ", ".join(map(literal, paths))
-        for setting in (
-            f"allowed_paths = [{allowed}]",
-            "enable_external_access = false",
-            "lock_configuration = true",
-        ):
-            self._connection.execute(f"SET {setting}")
+    def _use(self, query: str) -> str:
+        """What can be used in place of a statement that is refused."""
+        if not self._read_only:
+            return "queries read tables (SELECT) and may make tables of their own in memory"
+        if "pivot" in query.casefold():
+            return "queries read tables (SELECT), and PIVOT needs its values: PIVOT ... ON column IN (...)"
+        return "queries read tables (SELECT)"
+
+    def _batches(self, found: Any) -> Iterator[Any]:
+        left = self._seconds
+        while True:
+            began = monotonic()
+            with self._told(left):
+                batch = next(found, None)
+            if batch is None:
+                return
+            if left is not None:
+                left = max(0.0, left - (monotonic() - began))
+            yield batch
+
+    @contextmanager
+    def _told(self, seconds: float | None) -> Iterator[None]:
+        """Turns DuckDB's errors into ours, and ends what takes longer than `seconds`."""
+        try:
+            with limited(self._connection, seconds, f"The query took longer than {self._seconds} seconds; {_LESS}."):
+                yield
+        except duckdb.OutOfMemoryException as error:
+            raise InputError(f"The query needs more memory or disk than a query may have; {_LESS}.") from error
+        except (duckdb.Error, pa.ArrowException) as error:
+            if self._place.folder and str(self._place.folder) in str(error):
+                # SQL cannot name the lake's files: one of them is gone or damaged.
+                raise self._place.fault(error, "the tables") from None
+            raise InputError(f"The query failed: {self._reason(error)}") from error
+
+    def _reason(self, error: Exception) -> str:
+        """What DuckDB says, without where it keeps what does not fit into memory."""
+        return str(error).replace(self._folder.name, "...")
 
 
 def create_view(
@@ -106,16 +187,22 @@ def create_view(
     chosen = table.files if files is None else files
     if not chosen:
         connection.register(name, table.schema.empty_table())
-    elif place.folder is None or _GLOB & set(place.url):
+    elif not reads_files(place):
         connection.register(name, dataset_of(place, table, chosen))
     else:
-        paths = ", ".join(map(literal, _paths(place, table.slug, chosen)))
+        paths = ", ".join(map(literal, file_paths(place, table.slug, chosen)))
         columns = ", ".join(map(quoted, table.schema.names))
         query = sql("SELECT", columns, f"FROM read_parquet([{paths}])")
         connection.execute(sql("CREATE VIEW", quoted(name), "AS", query))
 
 
-def _paths(place: Place, slug: str, files: Iterable[DataFile]) -> list[str]:
+def reads_files(place: Place) -> bool:
+    """Whether DuckDB reads the files itself: not those of object stores, nor names that it takes for patterns."""
+    return place.folder is not None and not _GLOB & set(place.url)
+
+
+def file_paths(place: Place, slug: str, files: Iterable[DataFile]) -> list[str]:
+    """Where the files are; none in an object store."""
     if place.folder is None:
         return []
     return [str(place.folder / slug / file.path) for file in files]

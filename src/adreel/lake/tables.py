@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from threading import Lock
+from typing import Any, Generic, TypeVar
 
 import pyarrow as pa
 from deltalake import DeltaTable
@@ -14,7 +16,7 @@ from deltalake.exceptions import TableNotFoundError
 
 from adreel.errors import InputError, NotFoundError
 from adreel.lake.files import DataFile, read_file
-from adreel.lake.place import Place
+from adreel.lake.place import Place, checked
 
 NOTE = "adreel"
 """The key under which a commit of the Delta log says which run made it, and how."""
@@ -23,6 +25,12 @@ LOG = "_delta_log"
 
 READERS = 16
 """Files of the log that are fetched from an object store at a time."""
+
+TABLES = 64
+"""Versions of tables whose state is kept between calls."""
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +52,111 @@ class TableState:
     def size(self) -> int:
         """Bytes of the version's files."""
         return sum(file.size for file in self.files)
+
+    @property
+    def content(self) -> tuple[str, ...]:
+        """What tells the rows from those of any other version: files have names of their own and never change."""
+        return (self.slug, *self.schema.names, *(file.path for file in self.files))
+
+
+class Recent(Generic[K, V]):
+    """The values of the last few keys; may be used from several threads."""
+
+    def __init__(self, size: int) -> None:
+        """Keeps `size` values."""
+        self._size = size
+        self._values: OrderedDict[K, V] = OrderedDict()
+        self._lock = Lock()
+
+    def find(self, key: K) -> V | None:
+        """The value, if it is kept still."""
+        with self._lock:
+            if key in self._values:
+                self._values.move_to_end(key)
+            return self._values.get(key)
+
+    def keep(self, key: K, value: V) -> None:
+        """Keeps a value, in place of the one that was not asked for the longest time."""
+        with self._lock:
+            self._values[key] = value
+            self._values.move_to_end(key)
+            if len(self._values) > self._size:
+                self._values.popitem(last=False)
+
+    def get(self, key: K, make: Callable[[], V]) -> V:
+        """The value, made if it is not there. Two threads may make it at the same time."""
+        value = self.find(key)
+        if value is None:
+            value = make()
+            self.keep(key, value)
+        return value
+
+    def clear(self) -> None:
+        """Forgets all values."""
+        with self._lock:
+            self._values.clear()
+
+
+class TableCache:
+    """Tables as their versions left them, each read from the log once.
+
+    A version never changes, so a look at its own entry and whether there is a next one is enough: the whole log is
+    read only for a version that was not seen yet. The entry's time and size tell a table from one of the same name
+    that was removed.
+    """
+
+    def __init__(self, place: Place) -> None:
+        """Of the lake at `place`; reads nothing yet."""
+        self._place = place
+        self._newest: Recent[str, int] = Recent(TABLES)
+        self._states: Recent[tuple[str, int], tuple[_Stamp, TableState]] = Recent(TABLES)
+
+    def find(self, slug: str, version: int | None = None) -> TableState | None:
+        """Like `find_table`, for a version whose entry the log still holds."""
+        with self._place.guard(f"the table {slug}"):
+            number, stamp = self._look(slug, version)
+        if stamp is None:
+            return None
+        kept = self._states.find((slug, number))
+        if kept is not None and kept[0] == stamp:
+            return kept[1]
+        state = find_table(self._place, slug, number)
+        if state is not None:
+            self._states.keep((slug, number), (stamp, state))
+        return state
+
+    def open(self, slug: str, version: int | None = None) -> TableState:
+        """Like `open_table`."""
+        return self.find(slug, version) or open_table(self._place, slug, version)
+
+    def clear(self) -> None:
+        """Forgets all tables."""
+        self._newest.clear()
+        self._states.clear()
+
+    def _look(self, slug: str, version: int | None) -> tuple[int, _Stamp | None]:
+        """The version, or the newest, and the stamp of its entry; None if the log has none."""
+        checked(slug)
+        if version is not None:
+            return version, self._stamps(slug, version)[0]
+        newest = self._newest.find(slug)
+        if newest is not None:
+            stamp, later = self._stamps(slug, newest, newest + 1)
+            if stamp is not None and later is None:
+                return newest, stamp
+        there = log_versions(self._place, slug)
+        if not there:
+            return 0, None
+        self._newest.keep(slug, there[-1])
+        return there[-1], self._stamps(slug, there[-1])[0]
+
+    def _stamps(self, slug: str, *versions: int) -> list[_Stamp | None]:
+        infos = self._place.files.get_file_info([_entry(slug, version) for version in versions])
+        return [(info.mtime_ns, info.size) if info.is_file else None for info in infos]
+
+
+_Stamp = tuple[int, int]
+"""When an entry of the log was written, and its size."""
 
 
 def find_table(place: Place, slug: str, version: int | None = None) -> TableState | None:
@@ -73,6 +186,10 @@ def open_table(place: Place, slug: str, version: int | None = None) -> TableStat
     return found
 
 
+def _entry(slug: str, version: int) -> str:
+    return f"{slug}/{LOG}/{version:020}.json"
+
+
 def no_table(place: Place, slug: str) -> NotFoundError:
     """The error for a table that is not there."""
     return NotFoundError(f"The table {slug} does not exist in {place.url} yet; run its dataset first.")
@@ -87,7 +204,7 @@ def log_versions(place: Place, slug: str) -> tuple[int, ...]:
 
 def read_commit(place: Place, slug: str, version: int) -> list[dict[str, Any]]:
     """The actions of a version's commit, as the Delta log holds them. Raises FileNotFoundError."""
-    lines = place.read(f"{slug}/{LOG}/{version:020}.json").to_pybytes().splitlines()
+    lines = place.read(_entry(slug, version)).to_pybytes().splitlines()
     return [json.loads(line) for line in lines if line.strip()]
 
 

@@ -1,0 +1,192 @@
+"""Looking into a table: a page of its rows, filtered and sorted, and what its columns hold."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from tempfile import TemporaryDirectory
+from threading import Lock
+from typing import Any
+
+import duckdb
+
+from adreel.errors import InputError
+from adreel.lake.engine import THREADS, fault, lock, start
+from adreel.lake.filters import (
+    EVERY,
+    OPERATORS,
+    Condition,
+    Filter,
+    Kind,
+    Operator,
+    Order,
+    Takes,
+    condition,
+    kind_of,
+    operators_for,
+    sorted_by,
+)
+from adreel.lake.place import Place
+from adreel.lake.query import reads_files
+from adreel.lake.rows import Rows
+from adreel.lake.statistics import Bin, ColumnStatistics, Frequent, statistics
+from adreel.lake.tables import Recent, TableState
+
+__all__ = [
+    "OPERATORS",
+    "Bin",
+    "Browser",
+    "ColumnStatistics",
+    "Filter",
+    "Frequent",
+    "Kind",
+    "Operator",
+    "Order",
+    "Page",
+    "Takes",
+    "kind_of",
+    "operators_for",
+]
+
+MEMORY = "256MB"
+"""What all pages and statistics of a lake may hold at a time; a page of millions of rows takes a tenth."""
+
+DISK = "2GB"
+
+MOST_ROWS = 1_000
+"""Rows of a page. So many ranks are found at a time and kept, for the pages before and after."""
+
+PAGES = 256
+COUNTS = 1_024
+COLUMNS = 1_024
+"""Results that are kept: ranks (8 kB each), counts, and statistics of columns. Versions never change, so they hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some rows of a version: `total` are all its rows, `matching` those that the filters let through."""
+
+    rows: Any
+    total: int
+    matching: int
+    version: int
+
+
+class Browser:
+    """A DuckDB that is kept open to look into the tables of one lake. May be used from several threads."""
+
+    def __init__(self, place: Place) -> None:
+        """Of the lake at `place`; starts nothing yet."""
+        self._place = place
+        self._lock = Lock()
+        self._folder: TemporaryDirectory[str] | None = None
+        self._connection: duckdb.DuckDBPyConnection | None = None
+        self._counts: Recent[tuple[object, ...], int] = Recent(COUNTS)
+        self._ranks: Recent[tuple[object, ...], array[int]] = Recent(PAGES)
+        self._columns: Recent[tuple[object, ...], ColumnStatistics] = Recent(COLUMNS)
+
+    def page(
+        self,
+        table: TableState,
+        columns: Sequence[str] | None,
+        where: Sequence[Filter],
+        order: Sequence[Order],
+        offset: int,
+        limit: int,
+    ) -> Page:
+        """See `Lake.page`."""
+        names = _chosen(table, columns)
+        asked = _every([condition(table.schema, one) for one in where])
+        keys = sorted_by(table.schema, order)
+        if offset < 0 or not 0 < limit <= MOST_ROWS:
+            raise InputError(f"A page begins at row 0 or later and has 1 to {MOST_ROWS:,} rows.")
+        with self._cursor() as cursor:
+            rows = Rows(cursor, self._place, table, asked)
+            matching = self._counts.get((table.content, asked), rows.count) if where else table.rows
+            ranks = range(offset, min(offset + limit, matching))
+            if keys or where:
+                places = self._places(rows, (table.content, asked, keys), keys, ranks, matching)
+            else:
+                places = rows.own_places(ranks)
+            return Page(rows.pick(names, places), table.rows, matching, table.version)
+
+    def statistics(
+        self, table: TableState, columns: Sequence[str] | None, additive: Collection[str]
+    ) -> tuple[ColumnStatistics, ...]:
+        """See `Lake.statistics`."""
+        names = _chosen(table, columns)
+        with self._cursor() as cursor:
+            rows = Rows(cursor, self._place, table)
+
+            def told(name: str) -> ColumnStatistics:
+                summed = name in additive
+                key = (table.content, name, summed)
+                return self._columns.get(key, lambda: statistics(rows, table, name, summed=summed))
+
+            return tuple(map(told, names))
+
+    def close(self) -> None:
+        """Ends DuckDB, removes what it kept on disk, and forgets all results. The next call begins anew."""
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+            if self._folder is not None:
+                self._folder.cleanup()
+            self._connection = self._folder = None
+        for kept in (self._counts, self._ranks, self._columns):
+            kept.clear()
+
+    def _places(
+        self, rows: Rows, key: tuple[object, ...], order: Sequence[Order], ranks: range, matching: int
+    ) -> list[int]:
+        """The places of the rows of these ranks, found with those around them."""
+
+        def block(first: int) -> array[int]:
+            wanted = min(MOST_ROWS, matching - first)
+            return self._ranks.get((*key, first), lambda: array("q", rows.places(order, first, wanted, matching)))
+
+        found: list[int] = []
+        for first in range(ranks.start - ranks.start % MOST_ROWS, ranks.stop, MOST_ROWS):
+            found += block(first)[max(0, ranks.start - first) : ranks.stop - first]
+        return found
+
+    @contextmanager
+    def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection for one thread; its faults of memory and disk become StorageError."""
+        with self._lock:
+            if self._connection is None:
+                self._folder = TemporaryDirectory(prefix="adreel-")
+                self._connection = start(self._folder.name, MEMORY, THREADS, DISK)
+                lock(self._connection, folders=[str(self._place.folder)] if reads_files(self._place) else [])
+            cursor = self._connection.cursor()
+        try:
+            with self._place.guard("the lake"):
+                yield cursor
+        except (duckdb.IOException, duckdb.PermissionException) as error:
+            raise self._place.fault(error, "the tables") from None
+        except duckdb.Error as error:
+            raise fault(error) from error
+        finally:
+            cursor.close()
+
+
+def _chosen(table: TableState, columns: Sequence[str] | None) -> tuple[str, ...]:
+    """The columns that are asked for, each once; all if none are named."""
+    names = tuple(table.schema.names if columns is None else dict.fromkeys(columns))
+    missing = [name for name in names if name not in table.schema.names]
+    if missing or not names:
+        raise InputError(
+            f"The table {table.slug} has no columns {', '.join(missing)}." if missing else "Name at least one column."
+        )
+    return names
+
+
+def _every(conditions: list[Condition]) -> Condition:
+    """The condition that all of them hold."""
+    if not conditions:
+        return EVERY
+    values = tuple(value for one in conditions for value in one.values)
+    columns = tuple(name for one in conditions for name in one.columns)
+    return Condition(" AND ".join(f"({one.sql})" for one in conditions), values, columns)

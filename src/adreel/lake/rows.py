@@ -1,0 +1,278 @@
+"""The rows of one version in an order of their own: counted, ranked and picked without holding more than is shown."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from adreel.lake.columns import kept
+from adreel.lake.engine import literal, quoted, sql
+from adreel.lake.files import GROUP_ROWS, DataFile, read_file
+from adreel.lake.filters import EVERY, Condition, Order, sql_type
+from adreel.lake.place import Place
+from adreel.lake.query import file_paths, reads_files
+from adreel.lake.tables import TableState
+
+ROWS_OF_A_FILE = 2**40
+"""No file has as many; a row's place is its file's number times this, plus its number in the file."""
+
+NEAR = 20_000
+"""Ranks up to here are found by keeping the first rows while all are read; that takes memory for each."""
+
+FEW = 75_000
+"""Rows that are sorted as they are: their keys take a few megabytes."""
+
+SAMPLE = 16_000
+SPREAD = SAMPLE // 100
+"""A sample of so many tells a rank to within 0.8 % of all rows (twice the standard error), so 1 % to either side."""
+
+COLUMNS = 12
+COLUMNS_NEARBY = 48
+"""Columns that are read at a time, for rows from all over and from one or two row groups: each thread of DuckDB unpacks
+a piece of each, about a megabyte."""
+
+_PLACE = f"(CAST(file_index AS BIGINT) * {ROWS_OF_A_FILE} + CAST(file_row_number AS BIGINT))"
+_NUMBERS = ("file_index", "file_row_number")
+_ROWS = "numbered_rows"
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """What rows are sorted by: an expression, its type, and the columns that it reads."""
+
+    sql: str
+    type: str
+    descending: bool
+    columns: tuple[str, ...]
+    nulls_first: bool = False
+
+    @property
+    def direction(self) -> str:
+        return f"{'DESC' if self.descending else 'ASC'} NULLS {'FIRST' if self.nulls_first else 'LAST'}"
+
+    @property
+    def backwards(self) -> _Key:
+        return replace(self, descending=not self.descending, nulls_first=not self.nulls_first)
+
+
+@dataclass(frozen=True, slots=True)
+class _Region:
+    """Rows that follow each other: how many are before them, and how many they are; `settled`: equal in the key."""
+
+    condition: Condition
+    before: int
+    rows: int
+    settled: bool
+
+
+class Rows:
+    """The rows of a version for which a condition holds, in a DuckDB. Their own order is that of the table's files."""
+
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        place: Place,
+        table: TableState,
+        condition: Condition = EVERY,
+    ) -> None:
+        """`connection` is this object's alone while it is used."""
+        self._connection = connection
+        self._place = place
+        self._table = table
+        self._condition = condition
+
+    def ask(self, select: str, columns: Iterable[str], tail: str = "", values: Sequence[str] = ()) -> Any:
+        """`select` of the rows as an Arrow table, with `tail` after the WHERE clause; they read `columns`.
+
+        `values` are for the places of `select`, or of `tail` if no condition has any.
+        """
+        return self._ask(select, columns, self._condition, tail, values)
+
+    def count(self) -> int:
+        """How many rows there are."""
+        return int(self.ask("count(*) AS rows", ()).column(0)[0].as_py())
+
+    def own_places(self, ranks: range) -> list[int]:
+        """The places of these ranks in the table's own order, which the counts of its files tell without a look."""
+        found: list[int] = []
+        first = 0
+        for number, file in enumerate(self._table.files):
+            here = range(max(0, ranks.start - first), min(file.rows, ranks.stop - first))
+            found += (number * ROWS_OF_A_FILE + row for row in here)
+            first += file.rows
+        return found
+
+    def places(self, order: Sequence[Order], start: int, wanted: int, rows: int) -> list[int]:
+        """The places of `wanted` rows from rank `start` on, of `rows` in all; equal rows keep the table's order."""
+        schema = self._table.schema
+        keys = [
+            _Key(quoted(one.column), sql_type(schema.field(one.column).type), one.descending, (one.column,))
+            for one in order
+        ]
+        keys.append(_Key(_PLACE, "BIGINT", False, ()))
+        late = 2 * start > rows
+        if late:
+            # The last page is as near as the first, seen from the other end.
+            keys, start = [key.backwards for key in keys], rows - start - wanted
+        found: list[int] = []
+        while len(found) < wanted:
+            found += self._run(keys, start + len(found), wanted - len(found), rows)
+        return found[::-1] if late else found
+
+    def pick(self, names: Sequence[str], places: Sequence[int]) -> Any:
+        """The rows at these places, in the order of the places, as an Arrow table with these columns."""
+        schema = pa.schema([self._table.schema.field(name) for name in names])
+        rank = {one: number for number, one in enumerate(sorted(set(places)))}
+        by_file: dict[int, list[int]] = defaultdict(list)
+        for one in rank:
+            number, row = divmod(one, ROWS_OF_A_FILE)
+            by_file[number].append(row)
+        indices = pa.array([rank[one] for one in places], pa.int64())
+        nearby = len(places) > 0 and max(places) - min(places) < GROUP_ROWS
+        step = COLUMNS_NEARBY if nearby else COLUMNS
+        columns: list[Any] = []
+        for first in range(0, len(schema), step):
+            part = pa.schema(list(schema)[first : first + step])
+            found = [self._picked(self._table.files[number], rows, part) for number, rows in by_file.items()]
+            columns += pa.concat_tables(found).take(indices).columns if found else part.empty_table().columns
+        return pa.table(columns, schema=schema)
+
+    def _picked(self, file: DataFile, rows: list[int], schema: Any) -> Any:
+        """Some rows of a file, in its order."""
+        if not reads_files(self._place):
+            return pa.Table.from_batches(_chosen(self._place, self._table.slug, file, rows, schema), schema)
+        names = ", ".join(map(quoted, schema.names))
+        (path,) = file_paths(self._place, self._table.slug, [file])
+        together = rows[-1] - rows[0] == len(rows) - 1
+        which = f"BETWEEN {rows[0]} AND {rows[-1]}" if together else f"IN ({', '.join(map(str, rows))})"
+        query = sql("SELECT", names, "FROM read_parquet(", literal(path), ") WHERE file_row_number", which)
+        query = sql(query, "ORDER BY file_row_number")
+        return self._connection.execute(query).to_arrow_table().cast(schema)
+
+    # -- ranks
+
+    def _run(self, keys: list[_Key], start: int, wanted: int, rows: int) -> list[int]:
+        """At least one and at most `wanted` places from rank `start` on.
+
+        A sort of all rows would need memory for all of them, or minutes. So the rank is closed in on: two values of a
+        sample lie close before and behind it, and counting says where it is for sure.
+        """
+        condition = self._condition
+        while rows > FEW and start + wanted > NEAR:
+            region = self._region(keys[0], condition, start, rows)
+            condition = _both(condition, region.condition)
+            start, rows = start - region.before, region.rows
+            if region.settled:
+                keys = keys[1:]
+        order = ", ".join(f"{key.sql} {key.direction}" for key in keys)
+        tail = f"ORDER BY {order} LIMIT {min(wanted, rows - start)} OFFSET {start}"
+        columns = [name for key in keys for name in key.columns]
+        places: list[int] = self._ask(f"{_PLACE} AS place", columns, condition, tail).column(0).to_pylist()
+        return places
+
+    def _region(self, key: _Key, condition: Condition, start: int, rows: int) -> _Region:
+        """Where rank `start` is, between the values of a sample."""
+        regions = list(_regions(key, self._bounds(key, condition, start, rows)))
+        counts = ", ".join(f"count(*) FILTER (WHERE {one.sql})" for one, _ in regions)
+        values = [value for one, _ in regions for value in one.values]
+        counted = self._ask(counts, key.columns, condition, "", values)
+        before = 0
+        for (one, settled), column in zip(regions, counted.columns, strict=True):
+            number = column[0].as_py()
+            if start < before + number:
+                return _Region(one, before, number, settled)
+            before += number
+        raise AssertionError("the regions hold all rows")
+
+    def _bounds(self, key: _Key, condition: Condition, start: int, rows: int) -> list[str]:
+        """Values of a sample a little before and behind the rank; fewer if they are equal or null."""
+        every = self._select(f"{key.sql} AS key", key.columns, condition)
+        sample = sql("(", every, f") TABLESAMPLE reservoir({SAMPLE} ROWS)")
+        query = sql("SELECT CAST(key AS VARCHAR) FROM", sample, "ORDER BY key", key.direction)
+        found = self._run_query(query, condition.values).column(0).to_pylist()
+        spot = start * len(found) // rows
+        around = (found[max(0, spot - SPREAD)], found[min(len(found) - 1, spot + SPREAD)])
+        return [value for value in dict.fromkeys(around) if value is not None]
+
+    # -- queries
+
+    def _ask(
+        self, select: str, columns: Iterable[str], condition: Condition, tail: str = "", values: Sequence[str] = ()
+    ) -> Any:
+        return self._run_query(sql(self._select(select, columns, condition), tail), (*values, *condition.values))
+
+    def _run_query(self, query: str, values: Sequence[str]) -> Any:
+        return self._connection.execute(query, list(values)).to_arrow_table()
+
+    def _select(self, select: str, columns: Iterable[str], condition: Condition) -> str:
+        return sql("SELECT", select, "FROM", self._source({*columns, *condition.columns}), "WHERE", condition.sql)
+
+    def _source(self, columns: Collection[str]) -> str:
+        """What SQL reads the columns of, with the numbers of files and rows; a stream can be read once."""
+        if reads_files(self._place) and self._table.files:
+            paths = ", ".join(map(literal, file_paths(self._place, self._table.slug, self._table.files)))
+            return f"read_parquet([{paths}])"
+        self._connection.register(_ROWS, _numbered(self._place, self._table, columns))
+        return _ROWS
+
+
+def _both(one: Condition, other: Condition) -> Condition:
+    return Condition(f"({one.sql}) AND ({other.sql})", one.values + other.values, one.columns + other.columns)
+
+
+def _regions(key: _Key, bounds: list[str]) -> Iterator[tuple[Condition, bool]]:
+    """The rows before, at, between and behind the bounds, and those without a value, in the order of the key."""
+    if key.nulls_first:
+        yield Condition(f"{key.sql} IS NULL", (), key.columns), True
+    value = f"CAST(? AS {key.type})"
+    before, behind = (f"{key.sql} {sign} {value}" for sign in ("><" if key.descending else "<>"))
+    for number, bound in enumerate(bounds):
+        if number == 0:
+            yield Condition(before, (bound,), key.columns), False
+        else:
+            yield Condition(f"{behind} AND {before}", (bounds[number - 1], bound), key.columns), False
+        yield Condition(f"{key.sql} = {value}", (bound,), key.columns), True
+    last = f"{behind}" if bounds else f"{key.sql} IS NOT NULL"
+    yield Condition(last, tuple(bounds[-1:]), key.columns), False
+    if not key.nulls_first:
+        yield Condition(f"{key.sql} IS NULL", (), key.columns), True
+
+
+def _numbered(place: Place, table: TableState, columns: Collection[str]) -> Any:
+    """Columns of a version as a stream, with the number of each row's file and its number there."""
+    wanted = pa.schema([table.schema.field(name) for name in table.schema.names if name in columns])
+    schema = pa.schema([*wanted, *(pa.field(name, pa.int64()) for name in _NUMBERS)])
+
+    def batches() -> Iterator[Any]:
+        for number, file in enumerate(table.files):
+            first = 0
+            for batch in read_file(place, table.slug, file, wanted):
+                rows = np.arange(first, first + batch.num_rows)
+                numbers = [pa.array(np.full(len(rows), number)), pa.array(rows)]
+                yield pa.RecordBatch.from_arrays([*batch.columns, *numbers], schema=schema)
+                first += batch.num_rows
+
+    return pa.RecordBatchReader.from_batches(schema, batches())
+
+
+def _chosen(place: Place, slug: str, file: DataFile, rows: list[int], schema: Any) -> Iterator[Any]:
+    """Some rows of a file, in its order, by way of pyarrow's file systems; only their row groups are read."""
+    wanted = np.array(rows)
+    with place.files.open_input_file(f"{slug}/{file.path}") as stream:
+        parquet = pq.ParquetFile(stream, pre_buffer=place.folder is None)
+        names = [name for name in parquet.schema_arrow.names if name in schema.names]
+        first = 0
+        for group in range(parquet.num_row_groups):
+            count = parquet.metadata.row_group(group).num_rows
+            here = wanted[(wanted >= first) & (wanted < first + count)] - first
+            if len(here):
+                table = parquet.read_row_group(group, columns=names, use_threads=False).take(pa.array(here))
+                yield from (kept(batch, schema) for batch in table.to_batches())
+            first += count

@@ -1,0 +1,146 @@
+"""What SQL of somebody who is not at this machine may hold: one SELECT of the views, nothing of the machine itself."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Iterator, Mapping
+from types import MappingProxyType
+from typing import Any
+
+import duckdb
+
+from adreel.errors import InputError
+
+LONGEST = 100_000
+"""Characters of a query."""
+
+TABLE_FUNCTIONS = frozenset({"unnest", "range", "generate_series", "json_each", "json_tree"})
+"""The functions that may stand in FROM. All others read files, settings, logs or SQL in a text."""
+
+TELLING = frozenset({"current_setting", "getenv", "json_serialize_plan", "pg_get_viewdef", "write_log"})
+"""Functions that tell settings, variables of the environment or paths, or write DuckDB's log."""
+
+LARGEST = 10_000
+
+SIZES: Mapping[str, tuple[int, ...]] = MappingProxyType(
+    {
+        "array_resize": (1,),
+        "bar": (3,),
+        "generate_series": (0, 1, 2),
+        "list_resize": (1,),
+        "lpad": (1,),
+        "range": (0, 1, 2),
+        "repeat": (1,),
+        "rpad": (1,),
+    }
+)
+"""Where functions are told how large a value to make. DuckDB's bound on memory does not hold for it, and a call that
+has begun is not interrupted, so the size must stand there as a number up to `LARGEST`."""
+
+TEMPLATES: Mapping[str, re.Pattern[str]] = MappingProxyType(
+    {"format": re.compile(r"\d{5}|\{[^}]*\{"), "printf": re.compile(r"\d{5}|\*")}
+)
+"""What a template of these must not have, for the same reason: a width of five digits, or one from elsewhere."""
+
+_SOURCES = frozenset({"EMPTY", "BASE_TABLE", "SUBQUERY", "JOIN", "TABLE_FUNCTION", "EXPRESSION_LIST", "PIVOT"})
+_SHOWS = frozenset({"DESCRIBE", "SUMMARY"})
+
+
+def check_select(connection: duckdb.DuckDBPyConnection, query: str, views: Collection[str]) -> None:
+    """Raises InputError for SQL that is more than one SELECT of `views` (names in lower case).
+
+    DuckDB's own parser says what it holds, so that comments, quotes and case hide nothing.
+    """
+    tree = _parsed(connection, query)
+    named = frozenset(name.casefold() for node in _nodes(tree) for name in _with_names(node))
+    # A name that a WITH gives holds in a part of the query only; elsewhere it is DuckDB's own view of that name.
+    own = named & _own_views(connection)
+    if own:
+        raise InputError(
+            f"WITH cannot give the name {min(own)}, which DuckDB has for a view of its own; choose another."
+        )
+    for node in _nodes(tree):
+        if "sample" in node:
+            _check_source(node, views, named)
+        if node.get("class") == "FUNCTION":
+            _check_function(node)
+
+
+def _parsed(connection: duckdb.DuckDBPyConnection, query: str) -> Any:
+    if len(query) > LONGEST:
+        raise InputError(f"The query has {len(query):,} characters; it may have {LONGEST:,}.")
+    try:
+        (text,) = connection.execute("SELECT json_serialize_sql(CAST(? AS VARCHAR))", [query]).fetchall()[0]
+        tree = json.loads(text)
+    except RecursionError as error:
+        raise InputError("The query is nested too deeply; write parts of it as WITH name AS (...).") from error
+    if tree["error"]:
+        raise InputError(f"The query cannot be used here: {tree['error_message']}")
+    if len(tree["statements"]) != 1:
+        raise InputError(f"There are {len(tree['statements'])} statements; ask one SELECT at a time.")
+    return tree
+
+
+def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
+    """Every object of the tree; the function of a table function only by its arguments."""
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, list):
+            waiting += node
+        elif isinstance(node, dict):
+            yield node
+            in_from = node.get("type") == "TABLE_FUNCTION" and "sample" in node
+            waiting += [one for key, one in node.items() if not (in_from and key == "function")]
+            if in_from:
+                waiting += node["function"]["children"]
+
+
+def _with_names(node: dict[str, Any]) -> list[str]:
+    return [one["key"] for one in node.get("cte_map", {}).get("map", [])]
+
+
+def _own_views(connection: duckdb.DuckDBPyConnection) -> set[str]:
+    rows = connection.execute("SELECT view_name FROM duckdb_views() WHERE internal").fetchall()
+    return {name.casefold() for (name,) in rows}
+
+
+def _check_source(node: dict[str, Any], views: Collection[str], named: Collection[str]) -> None:
+    """Looks at what stands in FROM."""
+    kind = node["type"]
+    if kind == "BASE_TABLE":
+        name = node["table_name"]
+        whole = ".".join(part for part in (node["catalog_name"], node["schema_name"], name) if part)
+        known = name.casefold() in views or (name.casefold() in named and whole == name)
+        if not known or whole not in (name, f"main.{name}", f"memory.main.{name}"):
+            raise InputError(f"There is no table {whole}; there are {', '.join(sorted(views)) or 'none yet'}.")
+    elif kind == "TABLE_FUNCTION":
+        function = node["function"].get("function_name", "")
+        if function.casefold() not in TABLE_FUNCTIONS:
+            raise InputError(f"The function {function} cannot be used in FROM here; tables and SELECT can.")
+    elif kind == "SHOW_REF":
+        if node["show_type"] not in _SHOWS or node["query"] is None:
+            raise InputError("Only DESCRIBE and SUMMARIZE of a table or SELECT can be used here.")
+    elif kind not in _SOURCES and not kind.endswith("_NODE"):
+        raise InputError(f"{kind} cannot be used in FROM here; tables and SELECT can.")
+
+
+def _check_function(node: dict[str, Any]) -> None:
+    """Looks at a function that makes values."""
+    name = node["function_name"].casefold()
+    if name in TELLING:
+        raise InputError(f"The function {name} cannot be used here: it tells of the machine.")
+    given = [_constant(child) for child in node["children"]]
+    sizes = [given[place] for place in SIZES.get(name, ()) if place < len(given)]
+    if not all(isinstance(size, int) and size <= LARGEST for size in sizes):
+        in_from = "; in FROM it has no such limit" if name in TABLE_FUNCTIONS else ""
+        raise InputError(f"{name} needs a size here that is written as a number up to {LARGEST:,}{in_from}.")
+    template = TEMPLATES.get(name)
+    if template and not (given and isinstance(given[0], str) and not template.search(given[0])):
+        raise InputError(f"{name} needs a template here that is written as a text, with widths of up to four digits.")
+
+
+def _constant(node: dict[str, Any]) -> Any:
+    """The value of a number or text that stands in the query as it is, else None."""
+    return node.get("value", {}).get("value") if node.get("class") == "CONSTANT" else None

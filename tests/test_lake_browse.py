@@ -1,0 +1,630 @@
+"""Pages of a table and statistics of its columns, against plain Python over the same rows."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from functools import cmp_to_key, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from adreel.errors import InputError, NotFoundError, StorageError
+from adreel.lake import Lake, Method, Write
+from adreel.lake.browse import OPERATORS, Bin, ColumnStatistics, Filter, Frequent, Order, Takes, operators_for
+from lake_rows import Row, day, put, row, with_columns
+from s3_server import object_store
+from test_lake_storage import set_environment
+
+EVERY_TYPE = with_columns(
+    name=pa.string(),
+    cost=pa.float64(),
+    live=pa.bool_(),
+    hour=pa.timestamp("us"),
+    at=pa.timestamp("us", tz="UTC"),
+    tags=pa.list_(pa.string()),
+)
+
+
+def at(text: str) -> datetime:
+    """A wall clock time."""
+    return datetime.fromisoformat(text)
+
+
+@contextmanager
+def opened(path: Path | str) -> Iterator[Lake]:
+    lake = Lake(path)
+    try:
+        yield lake
+    finally:
+        lake.close()
+
+
+@pytest.fixture(params=["lake", "lake [1]?"])
+def lake(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Lake]:
+    """An empty lake, in a folder whose files DuckDB reads itself and in one whose files go through Arrow."""
+    with opened(tmp_path / request.param) as lake:
+        yield lake
+
+
+def ids(lake: Lake, **asked: Any) -> list[str]:
+    """The ads of a page."""
+    found: list[str] = lake.page("ads", **asked).rows.column("ad_id").to_pylist()
+    return found
+
+
+# -- pages
+
+
+def test_a_page_has_its_rows_and_says_how_many_there_are(lake: Lake) -> None:
+    put(lake, "run1", "append", [row(f"a{number}", 1 + number) for number in range(5)])
+    put(lake, "run2", "append", [row(f"b{number}", 1 + number) for number in range(3)])
+    every = [one["ad_id"] for one in lake.read("ads").read_all().to_pylist()]
+    assert [ids(lake, offset=offset, limit=3) for offset in (0, 3, 6)] == [every[:3], every[3:6], every[6:]]
+    page = lake.page("ads", offset=6, limit=3)
+    assert (page.total, page.matching, page.version) == (8, 8, 1)
+    assert page.rows.schema.equals(lake.table("ads").schema, check_metadata=True)
+
+
+def test_a_page_behind_the_last_row_is_empty_and_has_its_columns(lake: Lake) -> None:
+    put(lake, "run1", "append", [row("a", 1)])
+    for asked in ({}, {"order": [Order("spend")]}, {"where": [Filter("ad_id", "=", "x")]}):
+        page = lake.page("ads", columns=["spend", "ad_id"], offset=40, **asked)
+        assert (page.rows.num_rows, page.rows.column_names, page.total) == (0, ["spend", "ad_id"], 1)
+
+
+def test_a_table_without_rows_has_pages_and_statistics(lake: Lake) -> None:
+    put(lake, "run1", "replace", [])
+    page = lake.page("ads", where=[Filter("spend", ">", 1)], order=[Order("spend")])
+    assert (page.rows.num_rows, page.total, page.matching) == (0, 0, 0)
+    assert [(one.rows, one.nulls, one.distinct, one.frequent) for one in lake.statistics("ads")] == [(0, 0, 0, ())] * 5
+
+
+def test_rows_are_sorted_by_several_columns_with_nulls_last_both_ways(lake: Lake) -> None:
+    put(lake, "run1", "append", [row("a", 1, 2, 1), row("b", 1, None, 1), row("c", 1, 3, 2), row("d", 1, 3, 1)])
+    put(lake, "run2", "append", [row("e", 1, 2, None), row("f", 1, 1, 1)])
+    assert ids(lake, order=[Order("spend"), Order("clicks")]) == ["f", "a", "e", "d", "c", "b"]
+    assert ids(lake, order=[Order("spend", descending=True), Order("clicks")]) == ["d", "c", "a", "e", "f", "b"]
+    assert ids(lake, order=[Order("clicks", descending=True), Order("ad_id")]) == ["c", "a", "b", "d", "f", "e"]
+
+
+def test_equal_rows_keep_the_order_of_the_table_from_page_to_page(lake: Lake) -> None:
+    for number in range(3):
+        put(lake, f"run{number}", "append", [row(f"{number}{ad}", 1, ad % 2) for ad in range(7)])
+    every = [one["ad_id"] for one in lake.read("ads").read_all().to_pylist()]
+    expected = [one for one in every if int(one[1]) % 2 == 0] + [one for one in every if int(one[1]) % 2]
+    pages = [ids(lake, order=[Order("spend")], offset=offset, limit=4) for offset in range(0, 21, 4)]
+    assert [one for page in pages for one in page] == expected
+
+
+def test_an_earlier_version_is_paged_as_it_was(lake: Lake) -> None:
+    put(lake, "run1", "replace", [row("a", 1)])
+    assert ids(lake) == ["a"]
+    put(lake, "run2", "replace", [row("b", 1)])
+    assert (ids(lake), ids(lake, version=0)) == (["b"], ["a"])
+    assert lake.statistics("ads", version=0, columns=["ad_id"])[0].least == "a"
+    with pytest.raises(NotFoundError, match="no version 2; there are 0, 1"):
+        lake.page("ads", version=2)
+    lake.vacuum("ads", keep_days=0, keep_versions=1)
+    with pytest.raises(NotFoundError, match="no version 0; there are 1"):
+        lake.page("ads", version=0)
+
+
+def test_what_another_process_does_to_a_table_is_seen_at_once(lake: Lake, tmp_path: Path) -> None:
+    other = Lake(lake.url)
+    with pytest.raises(NotFoundError, match="does not exist"):
+        lake.page("ads")
+    put(other, "run1", "replace", [row("a", 1)])
+    assert (ids(lake), lake.exists("ads"), lake.table("ads").version) == (["a"], True, 0)
+    for number in range(2, 14):
+        put(other, f"run{number}", "replace", [row(f"a{number}", 1)])
+        assert ids(lake) == [f"a{number}"]
+    other.drop("ads")
+    assert not lake.exists("ads")
+    put(other, "run1", "replace", [row("new", 1)], schema=with_columns(likes=pa.int64()))
+    assert (ids(lake, order=[Order("ad_id")]), lake.table("ads").version) == (["new"], 0)
+    assert "likes" in lake.page("ads").rows.column_names
+
+
+def test_a_lake_in_an_object_store_is_browsed_like_one_in_a_folder(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    rows = [row(f"ad{number}", 1 + number % 5, number * 7 % 10) for number in range(40)]
+    with object_store() as (endpoint, _), opened(tmp_path / "lake") as near:
+        set_environment(monkeypatch, endpoint)
+        with opened("s3://bucket/lake") as far:
+            for lake in (near, far):
+                put(lake, "run1", "replace", rows[:25])
+                put(lake, "run2", "append", rows[25:])
+            asked: Any = {"where": [Filter("spend", ">=", 3)], "order": [Order("spend"), Order("ad_id")], "offset": 5}
+            assert near.page("ads", **asked) == far.page("ads", **asked)
+            assert near.page("ads", offset=20, limit=10) == far.page("ads", offset=20, limit=10)
+            assert near.statistics("ads", additive=("spend",)) == far.statistics("ads", additive=("spend",))
+            put(far, "run3", "replace", [row("x", 1)])
+            assert ids(far) == ["x"]
+
+
+def test_threads_share_a_lake(lake: Lake) -> None:
+    rows = [row(f"ad{number:03}", 1 + number % 9, number * 37 % 100) for number in range(200)]
+    put(lake, "run1", "replace", rows)
+
+    def asked(number: int) -> list[Any]:
+        where = [Filter("spend", "<", 50 + number % 3)]
+        page = lake.page("ads", where=where, order=[Order("spend", descending=bool(number % 2))], offset=5, limit=10)
+        assert lake.statistics("ads", columns=["ad_id"])[0].distinct == 200
+        found: list[Any] = page.rows.column("spend").to_pylist()
+        return found
+
+    with ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(asked, range(30)))
+    for number, answer in enumerate(answers):
+        below = sorted((int(one["spend"]) for one in rows if one["spend"] < 50 + number % 3), reverse=bool(number % 2))
+        assert list(map(int, answer)) == below[5:15]
+
+
+def test_nothing_is_left_on_disk_when_the_lake_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(scratch))
+    lake = Lake(tmp_path / "lake")
+    put(lake, "run1", "replace", [row("a", 1)])
+    assert ids(lake) == ["a"]
+    assert list(scratch.iterdir())
+    lake.close()
+    assert list(scratch.iterdir()) == []
+    # A lake that was closed may be used again.
+    assert ids(lake) == ["a"]
+    lake.close()
+    lake.close()
+    assert list(scratch.iterdir()) == []
+
+
+def test_files_that_are_gone_are_told_as_such(lake: Lake) -> None:
+    put(lake, "run1", "replace", [row("a", 1)])
+    for file in Path(lake.url, "ads").glob("*.parquet"):
+        file.unlink()
+    for ask in (lambda: lake.page("ads"), lambda: lake.statistics("ads")):
+        with pytest.raises(StorageError):
+            ask()
+
+
+# -- filters
+
+
+FILTERED = [
+    {**row("a", 1, "1.50", 1), "name": "Spring 50% Sale", "cost": 0.5, "live": True, "tags": ["New", "hot"]},
+    {**row("b", 2, "2", 2), "name": "autumn_sale", "cost": -1.0, "live": False, "tags": []},
+    {**row("c", 3, "10", 3), "name": "O'Brien, Été", "hour": at("2026-01-01 18:00"), "at": at("2026-01-01 18:00")},
+    {**row("d", 4, None, None), "name": "", "hour": at("2026-01-02"), "at": at("2026-01-02")},
+]
+
+
+@pytest.mark.parametrize(
+    ("filters", "expected"),
+    [
+        ([Filter("spend", "=", "1.5")], "a"),
+        ([Filter("spend", "=", Decimal("1.500000"))], "a"),
+        ([Filter("spend", "!=", 2)], "acd"),
+        ([Filter("spend", "<", "10.00")], "ab"),
+        ([Filter("spend", "<=", 10)], "abc"),
+        ([Filter("spend", ">", " 1.5 ")], "bc"),
+        ([Filter("spend", ">=", "2")], "bc"),
+        ([Filter("spend", "in", "1.5, 10")], "ac"),
+        ([Filter("spend", "in", [Decimal(2)])], "b"),
+        ([Filter("spend", "is null")], "d"),
+        ([Filter("spend", "is not null")], "abc"),
+        ([Filter("clicks", "=", "2")], "b"),
+        ([Filter("clicks", ">", -5)], "abc"),
+        ([Filter("cost", "<", "1e-1")], "b"),
+        ([Filter("live", "=", "yes")], "a"),
+        ([Filter("live", "!=", False)], "acd"),
+        ([Filter("stat_time_day", ">=", "2026-01-03")], "cd"),
+        ([Filter("stat_time_day", "in", [day(1), "2026-01-04"])], "ad"),
+        ([Filter("hour", "<", "2026-01-02")], "c"),
+        ([Filter("hour", "=", at("2026-01-02"))], "d"),
+        ([Filter("at", "=", "2026-01-01T19:00+01:00")], "c"),
+        ([Filter("at", ">", "2026-01-01 18:00")], "d"),
+        ([Filter("at", "=", datetime(2026, 1, 2, tzinfo=UTC))], "d"),
+        ([Filter("name", "contains", "SALE")], "ab"),
+        ([Filter("name", "contains", "0%")], "a"),
+        ([Filter("name", "contains", "_s")], "b"),
+        ([Filter("name", "contains", "o'brien, été")], "c"),
+        ([Filter("name", "contains", "")], "abcd"),
+        ([Filter("name", "=", "")], "d"),
+        ([Filter("name", "=", "autumn_sale ")], ""),
+        ([Filter("name", "in", 'x, "O\'Brien, Été"')], "c"),
+        ([Filter("name", "in", '["autumn_sale", "O\'Brien, Été"]')], "bc"),
+        ([Filter("name", ">", "a")], "b"),
+        ([Filter("tags", "contains", "HOT")], "a"),
+        ([Filter("tags", "is null")], "cd"),
+        ([Filter("ad_id", "=", "x' OR '1'='1")], ""),
+        ([Filter("spend", ">", 1), Filter("clicks", "<", 3), Filter("name", "contains", "s")], "ab"),
+        ([Filter("spend", "is null"), Filter("spend", "is not null")], ""),
+    ],
+)
+def test_filters_are_typed_by_their_columns(lake: Lake, filters: list[Filter], expected: str) -> None:
+    put(lake, "run1", "replace", FILTERED, schema=EVERY_TYPE)
+    page = lake.page("ads", where=filters, order=[Order("ad_id")])
+    assert ("".join(page.rows.column("ad_id").to_pylist()), page.matching, page.total) == (expected, len(expected), 4)
+
+
+@pytest.mark.parametrize(
+    ("refused", "words"),
+    [
+        (Filter("spend", ">", "ten"), "spend: 'ten' is no value of this column; give a number"),
+        (Filter("spend", "=", "NaN"), "spend: 'NaN' is no value"),
+        (Filter("spend", "=", "1e999999999"), "spend: '1e999999999' is no value"),
+        (Filter("spend", "=", "1e-999999999"), "spend: '1e-999999999' is no value"),
+        (Filter("spend", "=", "0.1234567"), "spend: '0.1234567' is no value"),
+        (Filter("spend", "=", True), "spend: 'True' is no value"),
+        (Filter("spend", "=", ""), "spend: '' is no value"),
+        (Filter("clicks", "=", "1.5"), "clicks: '1.5' is no value"),
+        (Filter("clicks", "=", Decimal("1.5")), "clicks: '1.5' is no value"),
+        (Filter("clicks", "=", 2**63), "clicks: '9223372036854775808' is no value"),
+        (Filter("clicks", "=", day(1)), "clicks: '2026-01-01' is no value"),
+        (Filter("cost", "<", "inf"), "cost: 'inf' is no value"),
+        (Filter("live", "=", "maybe"), "live: 'maybe' is no value of this column; give true or false"),
+        (Filter("stat_time_day", "=", "01/02/2026"), "stat_time_day: '01/02/2026' is no value .* such as 2026-01-31"),
+        (Filter("stat_time_day", "=", at("2026-01-01")), "stat_time_day: '2026-01-01 00:00:00' is no value"),
+        (Filter("stat_time_day", "in", "2026-01-01, soon"), "stat_time_day: 'soon' is no value"),
+        (Filter("hour", "=", "2026-01-01T00:00Z"), "hour: .* is no value"),
+        (Filter("name", "=", "\ud800"), r"name: '\\ud800' is no value"),
+        (Filter("name", "in", []), "name: 'is one of' needs a value"),
+        (Filter("name", "in", "[1"), "name: .* is no JSON list"),
+        (Filter("name", "in", None), "name: 'is one of' needs a value"),
+        (Filter("spend", ">"), "spend: 'is more than' needs a value"),
+        (Filter("spend", "contains", "1"), "spend: 'contains' does not go with its type; choose one of '='"),
+        (Filter("tags", "=", "hot"), "tags: '=' does not go with its type; choose one of 'contains'"),
+        (Filter("live", "<", "true"), "live: '<' does not go with its type"),
+        (Filter("spend", "like", "1"), "spend: there is no operator 'like'; there are =, !="),
+        (Filter("reach", "=", "1"), "no column reach to filter by; there are advertiser_id"),
+        (Filter('x" OR 1=1 --', "=", "1"), "no column x"),
+    ],
+)
+def test_a_filter_that_cannot_be_is_told_with_its_column(lake: Lake, refused: Filter, words: str) -> None:
+    put(lake, "run1", "replace", FILTERED, schema=EVERY_TYPE)
+    with pytest.raises(InputError, match=words):
+        lake.page("ads", where=[refused])
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"offset": -1}, "begins at row 0 or later and has 1 to 1,000 rows"),
+        ({"limit": 0}, "1 to 1,000 rows"),
+        ({"limit": 1_001}, "1 to 1,000 rows"),
+        ({"columns": ["reach", "spend"]}, "has no columns reach"),
+        ({"columns": []}, "at least one column"),
+        ({"order": [Order("reach")]}, "no column reach to sort by"),
+        ({"order": [Order("tags")]}, "tags holds lists"),
+    ],
+)
+def test_a_page_that_cannot_be_is_refused(lake: Lake, asked: dict[str, Any], words: str) -> None:
+    put(lake, "run1", "replace", FILTERED, schema=EVERY_TYPE)
+    with pytest.raises(InputError, match=words):
+        lake.page("ads", **asked)
+
+
+def test_each_filter_is_a_sentence_for_a_person() -> None:
+    assert Filter("spend", ">=", "10").sentence() == "spend is at least 10"
+    assert Filter("spend", ">=", "10").sentence("Cost") == "Cost is at least 10"
+    assert Filter("spend", "is null").sentence("Cost") == "Cost is empty"
+    assert Filter("country", "in", "DE,FR").sentence() == "country is one of DE, FR"
+    assert Filter("name", "=", "").sentence() == 'name is ""'
+    assert Filter("name", "contains", "{column} {0}").sentence() == "name contains {column} {0}"
+    for one in OPERATORS.values():
+        value = None if one.takes is Takes.NOTHING else "7"
+        assert Filter("clicks", one.key, value).sentence().startswith(f"clicks {one.label}")
+
+
+def test_a_form_is_told_which_operators_go_with_a_column() -> None:
+    offered = {name: [one.key for one in operators_for(EVERY_TYPE.field(name).type)] for name in EVERY_TYPE.names}
+    assert offered["spend"] == offered["stat_time_day"] == [key for key in OPERATORS if key != "contains"]
+    assert offered["name"] == list(OPERATORS)
+    assert offered["live"] == ["=", "!=", "is null", "is not null"]
+    assert offered["tags"] == ["contains", "is null", "is not null"]
+
+
+# -- against plain Python
+
+TEXTS = st.text(max_size=4) | st.sampled_from(["sale", "SALE", "%", "'", '"'])
+ROWS = st.lists(
+    st.fixed_dictionaries(
+        {
+            "advertiser_id": st.sampled_from("123"),
+            "stat_time_day": st.none() | st.builds(day, st.integers(1, 5)),
+            "ad_id": TEXTS,
+            "spend": st.none() | st.decimals(-20, 20, places=2),
+            "clicks": st.none() | st.integers(-3, 3),
+        }
+    ),
+    max_size=14,
+)
+VALUES: dict[str, st.SearchStrategy[Any]] = {
+    "stat_time_day": st.builds(day, st.integers(1, 5)),
+    "ad_id": TEXTS,
+    "spend": st.decimals(-20, 20, places=2),
+    "clicks": st.integers(-3, 3),
+}
+FILTERS = st.sampled_from(sorted(VALUES)).flatmap(
+    lambda name: (
+        st.builds(
+            Filter,
+            st.just(name),
+            st.sampled_from(["=", "!=", "<", "<=", ">", ">=", *(["contains"] if name == "ad_id" else [])]),
+            VALUES[name],
+        )
+        | st.builds(Filter, st.just(name), st.just("in"), st.lists(VALUES[name], min_size=1, max_size=3))
+        | st.builds(Filter, st.just(name), st.sampled_from(["is null", "is not null"]))
+    )
+)
+ORDERS = st.lists(st.builds(Order, st.sampled_from(["advertiser_id", *VALUES]), st.booleans()), max_size=3)
+
+COMPARED: dict[str, Callable[[Any, Any], bool]] = {
+    "=": lambda one, other: one == other,
+    "<": lambda one, other: one < other,
+    "<=": lambda one, other: one <= other,
+    ">": lambda one, other: one > other,
+    ">=": lambda one, other: one >= other,
+    "in": lambda one, others: one in others,
+}
+
+
+def holds(asked: Filter, one: Row) -> bool:
+    value = one[asked.column]
+    if asked.op == "is null":
+        return value is None
+    if asked.op == "!=":
+        return bool(value != asked.value)
+    return value is not None and (asked.op == "is not null" or COMPARED[asked.op](value, asked.value))
+
+
+def in_sorted_order(rows: Sequence[Row], order: Sequence[Order]) -> list[Row]:
+    def compared(one: Row, other: Row) -> int:
+        for key in order:
+            left, right = one[key.column], other[key.column]
+            if left == right:
+                continue
+            if left is None or right is None:
+                return 1 if left is None else -1
+            return (1 if left > right else -1) * (-1 if key.descending else 1)
+        return 0
+
+    return sorted(rows, key=cmp_to_key(compared))
+
+
+@settings(max_examples=60)
+@given(ROWS, ROWS, st.lists(FILTERS.filter(lambda one: one.op != "contains"), max_size=2), ORDERS, st.integers(0, 20))
+def test_a_page_is_that_of_plain_python(
+    first: list[Row], second: list[Row], where: list[Filter], order: list[Order], offset: int
+) -> None:
+    with tempfile.TemporaryDirectory() as folder, opened(folder) as lake:
+        put(lake, "run1", "append", first)
+        put(lake, "run2", "append", second)
+        every = lake.read("ads").read_all().to_pylist()
+        page = lake.page("ads", where=where, order=order, offset=offset, limit=5)
+    matching = [one for one in every if all(holds(asked, one) for asked in where)]
+    assert (page.total, page.matching) == (len(every), len(matching))
+    assert page.rows.to_pylist() == in_sorted_order(matching, order)[offset : offset + 5]
+
+
+@settings(max_examples=40)
+@given(st.lists(TEXTS, min_size=1, max_size=8), TEXTS)
+def test_any_text_is_found_again_by_itself_and_by_a_part(texts: list[str], part: str) -> None:
+    with tempfile.TemporaryDirectory() as folder, opened(folder) as lake:
+        put(lake, "run1", "append", [row(text, 1) for text in texts])
+        for text in texts:
+            assert lake.page("ads", where=[Filter("ad_id", "=", text)]).matching == texts.count(text)
+        assert lake.page("ads", where=[Filter("ad_id", "in", texts)]).matching == len(texts)
+        found = lake.page("ads", where=[Filter("ad_id", "contains", part)]).matching
+    assert found >= sum(part in text for text in texts)
+
+
+@pytest.fixture(scope="module")
+def typed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
+    with opened(tmp_path_factory.mktemp("typed") / "lake") as lake:
+        put(lake, "run1", "replace", FILTERED, schema=EVERY_TYPE)
+        yield lake
+
+
+@given(st.text(max_size=12), st.sampled_from(EVERY_TYPE.names), st.sampled_from(sorted(OPERATORS)))
+@settings(max_examples=200)
+def test_whatever_is_typed_into_a_filter_gives_a_page_or_a_complaint(
+    typed: Lake, text: str, name: str, op: str
+) -> None:
+    complaint = f"{name}: "
+    try:
+        page = typed.page("ads", where=[Filter(name, op, text)])
+    except InputError as error:
+        complaint = error.message
+    else:
+        assert page.matching == page.rows.num_rows <= 4
+    assert complaint.startswith(f"{name}: ")
+
+
+# -- many rows
+
+MANY = 400_000
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Lake, pa.Table]]:
+    """So many rows that they are not sorted as a whole: a column of few values, one with nulls, one of ties."""
+    chance = np.random.default_rng(1)
+    schema = pa.schema(
+        [
+            pa.field("advertiser_id", pa.string()),
+            pa.field("currency", pa.string()),
+            pa.field("spend", pa.decimal128(24, 6)),
+            pa.field("clicks", pa.int64()),
+            pa.field("number", pa.int64()),
+        ]
+    )
+    clicks = chance.integers(0, 40, MANY)
+    table = pa.table(
+        [
+            pa.array(["1"] * MANY),
+            pa.array(chance.choice(["EUR", "GBP", "USD"], MANY, p=[0.6, 0.1, 0.3])),
+            pa.array(chance.lognormal(3, 2, MANY).round(2)).cast(pa.decimal128(24, 6), safe=False),
+            pa.array(clicks, mask=clicks > 30),
+            pa.array(np.arange(MANY)),
+        ],
+        schema=schema,
+    )
+    with opened(tmp_path_factory.mktemp("many") / "lake") as lake:
+        for number in range(2):
+            half = table.slice(number * MANY // 2, MANY // 2)
+            write = Write(f"run{number}", Method.APPEND, schema)
+            lake.commit("ads", partial(half.to_reader, max_chunksize=50_000), write)
+        yield lake, lake.read("ads").read_all()
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        [Order("spend")],
+        [Order("spend", descending=True)],
+        [Order("currency"), Order("clicks", descending=True), Order("spend")],
+        [Order("currency", descending=True)],
+        [Order("clicks")],
+        [Order("clicks", descending=True), Order("currency")],
+        [Order("number", descending=True)],
+    ],
+    ids=lambda order: "-".join(f"{one.column}{'v' * one.descending}" for one in order),
+)
+def test_every_page_of_many_rows_is_where_a_full_sort_has_it(many: tuple[Lake, pa.Table], order: list[Order]) -> None:
+    lake, table = many
+    keys: list[Any] = [np.arange(MANY)]
+    for one in reversed(order):
+        column = table.column(one.column)
+        codes = np.unique(np.array(column.to_pylist()), return_inverse=True)[1] if one.column == "currency" else None
+        values = codes if codes is not None else column.cast(pa.float64()).fill_null(np.inf).to_numpy()
+        keys.append(np.where(np.isinf(values), np.inf, -values) if one.descending else values)
+    # The table's own order decides at last.
+    ranks = np.lexsort(keys)
+    numbers = table.column("number").to_numpy()[ranks]
+    for offset in (0, 990, 19_990, 60_000, 150_000, 199_980, 239_990, 333_333, 399_000, MANY - 5):
+        page = lake.page("ads", columns=["number"], order=order, offset=offset, limit=30)
+        assert page.rows.column("number").to_pylist() == numbers[offset : offset + 30].tolist()
+
+
+def test_many_filtered_rows_are_ranked_among_themselves(many: tuple[Lake, pa.Table]) -> None:
+    lake, table = many
+    where = [Filter("currency", "!=", "GBP"), Filter("clicks", ">", 2)]
+    found = [
+        (one["spend"], -number, one["number"])
+        for number, one in enumerate(table.to_pylist())
+        if one["currency"] != "GBP" and (one["clicks"] or 0) > 2
+    ]
+    numbers = [number for _, _, number in sorted(found, reverse=True)]
+    for offset in (0, 30_000, 120_000, len(found) - 10):
+        page = lake.page("ads", where=where, order=[Order("spend", descending=True)], offset=offset, limit=20)
+        assert page.matching == len(found)
+        assert page.rows.column("number").to_pylist() == numbers[offset : offset + 20]
+        unsorted = lake.page("ads", where=where, offset=offset, limit=20)
+        own = [number for _, _, number in found][offset : offset + 20]
+        assert unsorted.rows.column("number").to_pylist() == own
+
+
+# -- statistics
+
+
+def statistics(lake: Lake, **asked: Any) -> dict[str, ColumnStatistics]:
+    return {one.name: one for one in lake.statistics("ads", **asked)}
+
+
+def test_statistics_say_what_each_column_holds(lake: Lake) -> None:
+    put(lake, "run1", "replace", FILTERED, schema=EVERY_TYPE)
+    found = statistics(lake, additive=("spend", "clicks", "name"))
+    assert list(found) == EVERY_TYPE.names
+    spend, clicks = found["spend"], found["clicks"]
+    assert (spend.rows, spend.nulls, spend.distinct, spend.distinct_exact) == (4, 1, 3, True)
+    assert (spend.least, spend.greatest, spend.total) == (Decimal("1.5"), Decimal(10), Decimal("13.5"))
+    assert (spend.frequent, spend.histogram[0], len(spend.histogram)) == ((), Bin(1.5, 1.925, 1), 20)
+    assert (clicks.total, type(clicks.total)) == (6, int)
+    assert clicks.histogram == (Bin(1, 2, 1), Bin(2, 3, 1), Bin(3, 4, 1))
+    assert (found["name"].total, found["name"].least, found["name"].histogram) == (None, "", ())
+    assert found["advertiser_id"].frequent == (Frequent("1", 4),)
+    assert found["stat_time_day"].frequent[0] == Frequent(date(2026, 1, 1), 1)
+    assert (found["live"].nulls, found["live"].frequent) == (2, (Frequent(False, 1), Frequent(True, 1)))
+    assert (found["hour"].least, found["at"].greatest) == (
+        at("2026-01-01 18:00"),
+        datetime(2026, 1, 2, tzinfo=UTC),
+    )
+    assert (found["tags"].nulls, found["tags"].distinct, found["tags"].least) == (2, None, None)
+
+
+def test_only_columns_that_may_be_summed_have_a_sum(lake: Lake) -> None:
+    put(lake, "run1", "replace", [row("a", 1, 2, 3), row("b", 1, 5, None)])
+    assert {name: one.total for name, one in statistics(lake, additive=("clicks",)).items() if one.total} == {
+        "clicks": 3
+    }
+    assert statistics(lake, additive=("spend",))["spend"].total == 7
+
+
+def test_the_sum_of_nothing_is_null(lake: Lake) -> None:
+    put(lake, "run1", "replace", [row("a", 1, None, None)])
+    spend = statistics(lake, additive=("spend",))["spend"]
+    assert (spend.nulls, spend.distinct, spend.least, spend.total, spend.histogram) == (1, 0, None, None, ())
+
+
+def test_great_sums_are_exact(lake: Lake) -> None:
+    put(lake, "run1", "replace", [row(ad, 1, "999999999999999999.999999", 2**63 - 1) for ad in "abc"])
+    found = statistics(lake, additive=("spend", "clicks"))
+    assert found["clicks"].total == 3 * (2**63 - 1)
+    assert found["spend"].total == 3 * Decimal("999999999999999999.999999")
+
+
+@settings(max_examples=40)
+@given(ROWS)
+def test_statistics_are_those_of_counting(rows: list[Row]) -> None:
+    with tempfile.TemporaryDirectory() as folder, opened(folder) as lake:
+        put(lake, "run1", "replace", rows)
+        found = statistics(lake, additive=("spend", "clicks"))
+    for name, one in found.items():
+        values = [each[name] for each in rows if each[name] is not None]
+        assert (one.rows, one.nulls, one.distinct) == (len(rows), len(rows) - len(values), len(set(values)))
+        assert (one.least, one.greatest) == ((min(values), max(values)) if values else (None, None))
+        if name in ("spend", "clicks"):
+            assert one.total == (sum(values) if values else None)
+            assert sum(each.rows for each in one.histogram) == len(values)
+            assert all(left.most == right.least for left, right in zip(one.histogram, one.histogram[1:], strict=False))
+        else:
+            counted = sorted(Counter(values).items(), key=lambda item: (-item[1], item[0]))
+            assert [(each.value, each.rows) for each in one.frequent] == counted[:5]
+
+
+def test_statistics_of_many_rows_say_that_they_estimate(many: tuple[Lake, pa.Table]) -> None:
+    lake, table = many
+    found = statistics(lake)
+    assert (found["currency"].distinct, found["currency"].distinct_exact) == (3, True)
+    number = found["number"]
+    assert not number.distinct_exact
+    assert number.distinct is not None
+    assert abs(number.distinct - MANY) < MANY / 10
+    assert (number.least, number.greatest) == (0, MANY - 1)
+    assert found["clicks"].nulls == table.column("clicks").null_count
+    assert [one.rows for one in number.histogram] == [MANY // 20] * 20
+
+
+def test_frequent_ones_among_very_many_texts_are_found_and_counted(tmp_path: Path) -> None:
+    texts = [f"ad {number}" for number in range(150_000)]
+    texts += [f"often {number % 3}" for number in range(30_000)]
+    schema = pa.schema([pa.field("advertiser_id", pa.string()), pa.field("name", pa.string())])
+    table = pa.table({"advertiser_id": ["1"] * len(texts), "name": texts}, schema=schema)
+    with opened(tmp_path / "lake") as lake:
+        lake.commit("ads", lambda: table.to_reader(20_000), Write("run1", Method.APPEND, schema))
+        name = statistics(lake)["name"]
+    assert not name.distinct_exact
+    assert name.frequent[:3] == tuple(Frequent(f"often {number}", 10_000) for number in range(3))
+    assert all(one.rows == 1 for one in name.frequent[3:])
