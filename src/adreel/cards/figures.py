@@ -1,0 +1,170 @@
+"""What a figure of a card is made of, and so what may be done with it: the one place that decides on arithmetic.
+
+A metric that the catalogue calls additive is summed. A rate, cost or ratio is its scale times the sum of its numerator
+over the sum of its denominator, both additive and both in the table. Anything else (people reached, averages, budgets)
+is shown as it is where a row stands alone, or not at all. Money goes over one currency at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from typing import Literal
+
+from adreel import catalog
+from adreel.catalog.cards import FIELD_TITLES, MONEY, ROWS, SPENT, Card, Rest
+from adreel.catalog.records import Metric
+from adreel.schema import Column
+
+Unit = Literal["money", "count", "percent", "ratio", "seconds", "per_user", "number"]
+
+_UNITS: Mapping[str, Unit] = {
+    "account_currency": "money",
+    "count": "count",
+    "percent": "percent",
+    "ratio": "ratio",
+    "seconds": "seconds",
+    "per_user": "per_user",
+}
+_FIELD_UNITS: Mapping[str, Unit] = {"money": "money", "int": "count"}
+
+
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """The sum of an additive column."""
+
+    column: str
+
+
+@dataclass(frozen=True, slots=True)
+class Quotient:
+    """`scale` times the sum of one additive column over that of another, over the rows that have both."""
+
+    over: str
+    under: str
+    scale: int
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """A row's own value, which is computed in no way."""
+
+    column: str
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many rows there are."""
+
+
+Making = Sum | Quotient | Own | Count
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A figure as a card shows it. `has_money` says whether it depends on a currency, as money over money does too."""
+
+    name: str
+    title: str
+    unit: Unit
+    has_money: bool
+    making: Making
+
+
+class Figures:
+    """The figures that a table can give, by the columns that it has."""
+
+    def __init__(self, columns: Mapping[str, Column]) -> None:
+        """`columns` are those of the table, by name."""
+        self._columns = columns
+        self._has_currency = "currency" in columns
+        self._there = tuple(figure for figure in map(self.made, columns) if figure is not None)
+
+    def chosen(self, card: Card) -> tuple[Figure, ...]:
+        """What the card shows: what it wishes for, then what fills up; none if that is less than it needs."""
+        if card.own:
+            found = _present(self.own(name) for name in card.figures)
+        else:
+            found = self._distinct((*card.figures, *self._rest(card.rest)))
+        kept = tuple(islice(found, card.most))
+        return kept if len(kept) >= card.least else ()
+
+    def made(self, name: str) -> Figure | None:
+        """The figure of that name as a sum or a quotient of sums; None if the table cannot give it."""
+        if name == ROWS:
+            return Figure(ROWS, "Number", "count", has_money=False, making=Count())
+        metric = catalog.metrics().get(name)
+        if metric is None:
+            return None
+        if self._is_summable(name):
+            return self._figure(metric, Sum(name))
+        over, under = metric.numerator, metric.denominator
+        if over and under and self._is_summable(over) and self._is_summable(under):
+            return self._figure(metric, Quotient(over, under, metric.scale))
+        return None
+
+    def own(self, name: str) -> Figure | None:
+        """The column of that name row by row; None if the table does not have it or it is no number."""
+        column = self._columns.get(name)
+        if column is None:
+            return None
+        unit = _UNITS.get(column.unit) or _FIELD_UNITS.get(column.type)
+        if unit is None or (unit == "money" and not self._has_currency):
+            return None
+        return Figure(name, FIELD_TITLES.get(name, column.title), unit, unit == "money", Own(name))
+
+    def _is_summable(self, name: str) -> bool:
+        """Whether the table has the column as a figure of the report, and its values may be added up."""
+        column, metric = self._columns.get(name), catalog.metrics().get(name)
+        if column is None or metric is None or column.part != "metrics":
+            return False
+        return metric.additive and (metric.type != "money" or self._has_currency)
+
+    def _figure(self, metric: Metric, making: Sum | Quotient) -> Figure:
+        column = self._columns.get(metric.name)
+        parts = (making.column,) if isinstance(making, Sum) else (making.over, making.under)
+        has_money = any(catalog.metrics()[part].type == "money" for part in parts)
+        title = column.title if column is not None else metric.title
+        return Figure(metric.name, title, _UNITS.get(metric.unit, "number"), has_money, making)
+
+    def _distinct(self, names: Iterable[str]) -> Iterator[Figure]:
+        """The figures of these names, each computation once: two metrics of the catalogue may be the same rate."""
+        makings: set[Making] = set()
+        for figure in _present(self.made(name) for name in names):
+            if figure.making not in makings:
+                makings.add(figure.making)
+                yield figure
+
+    def _rest(self, rest: Rest) -> Iterable[str]:
+        """Other columns of the table that go with a card, in the table's order."""
+        if rest == "none":
+            return ()
+        if rest == "twins":
+            return self._twins()
+        return (figure.name for figure in self._there if _fits(figure, rest))
+
+    def _twins(self) -> tuple[str, ...]:
+        """The first event that the table has in several places, with all of them."""
+        for name in self._columns:
+            if self._is_summable(name):
+                twins = [twin for twin in catalog.metrics()[name].twins if self._is_summable(twin)]
+                if twins:
+                    return (name, *twins)
+        return ()
+
+
+def _fits(figure: Figure, rest: Rest) -> bool:
+    match figure.making:
+        case Sum(column):
+            is_value = figure.unit == "money" and column not in SPENT
+            return rest == "sums" or (rest == "counts" and figure.unit == "count") or (rest == "values" and is_value)
+        case Quotient(_, under, _):
+            is_return = figure.unit == "ratio" and under in MONEY
+            return (rest == "returns" and is_return) or (rest == "rates" and not is_return)
+        case _:
+            return False
+
+
+def _present(found: Iterable[Figure | None]) -> Iterator[Figure]:
+    return (figure for figure in found if figure is not None)

@@ -1,0 +1,89 @@
+"""The sentences below a card: what its figures cover, what is left out of them and why."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Container, Iterator, Sequence
+from datetime import date
+from typing import Any
+
+from adreel import catalog
+from adreel.cards.figures import Count, Quotient, Sum
+from adreel.cards.offers import HOUR, Offer, within_sentence
+from adreel.cards.selection import Selection, span_text
+from adreel.dates import Span
+
+
+def notes_of(offer: Offer, selection: Selection, incomplete: Collection[str]) -> tuple[str, ...]:
+    """What belongs to a card; `incomplete` are columns of which some rows have no value."""
+    return (
+        *_money(offer, selection),
+        *_window(offer, selection),
+        *selection.notes,
+        *_days(offer, selection),
+        *_parts(offer, incomplete),
+    )
+
+
+def others_note(offer: Offer, rows: Sequence[tuple[Any, ...]], values: int, total: Any) -> tuple[str, ...]:
+    """How much the values have that are not shown; `rows` begin with two columns that are no figures."""
+    if values <= len(rows):
+        return ()
+    figure = offer.figures[0]
+    noun = f"the {within_sentence(figure.title)}" if isinstance(figure.making, Sum) else "all"
+    shown = sum(row[2] for row in rows)
+    if not isinstance(figure.making, Sum | Count) or not total:
+        return (f"These are {len(rows)} of {values:,}.",)
+    share = 100 * (1 - float(shown) / float(total))
+    return (f"These are {len(rows)} of {values:,}; the others have {share:.0f} % of {noun}.",)
+
+
+def gaps_note(days: Sequence[date], there: Container[Any]) -> tuple[str, ...]:
+    """How many of the days have no rows."""
+    missing = sum(day not in there for day in days)
+    if not missing:
+        return ()
+    have = "has" if missing == 1 else "have"
+    return (f"{missing} of the {len(days)} days {have} no rows: nothing was shown then, or they were not read.",)
+
+
+def _money(offer: Offer, selection: Selection) -> Iterator[str]:
+    if not offer.has_money:
+        return
+    currency = selection.facts.currency or "a currency that is not known"
+    if selection.left_out:
+        others = ", ".join(code or "no known currency" for code in selection.left_out)
+        yield f"Money is in {currency}. Rows in {others} are left out here, as currencies are never added up."
+
+
+def _window(offer: Offer, selection: Selection) -> Iterator[str]:
+    window, open_days = selection.facts.window, selection.facts.open_days
+    if window is None:
+        return
+    if window.end in open_days:
+        yield f"{span_text(window)} was not over when the rows were read: these figures still grow."
+        return
+    if not offer.has_days or offer.kind == "heat":
+        yield f"Figures cover {span_text(window)}."
+    if open_days:
+        was, has = ("was", "is") if len(open_days) == 1 else ("were", "are")
+        place = "drawn apart" if offer.kind == "line" else "left out"
+        days = span_text(Span(open_days[0], open_days[-1]))
+        yield f"{days} {was} not over in every account when the rows were read, and {has} {place}."
+
+
+def _days(offer: Offer, selection: Selection) -> Iterator[str]:
+    has_days = offer.has_days or any(side.by == HOUR for side in offer.sides)
+    if has_days and selection.zones > 1:
+        yield f"Each account's days are its own: the accounts here are in {selection.zones} time zones."
+    if offer.card.previous and selection.no_previous:
+        yield selection.no_previous
+
+
+def _parts(offer: Offer, incomplete: Collection[str]) -> Iterator[str]:
+    makings = [figure.making for figure in offer.figures]
+    parts = {part for one in makings if isinstance(one, Quotient) for part in (one.over, one.under)}
+    lacking = [catalog.metrics()[name].title for name in sorted(parts & set(incomplete))]
+    if lacking:
+        yield f"Some rows have no value for {', '.join(lacking)}; rates are made of the rows that have both parts."
+    if offer.is_partial:
+        yield "TikTok gives such rows for a part of the whole only, so sums can be less than without the breakdown."

@@ -1,0 +1,369 @@
+"""Which rows of a table the cards go over, by account and day, and what has to be told about them."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from functools import partial
+
+from adreel.cards.source import VIEW, Source, among, day_of, where, within
+from adreel.dataset import Dataset, Method, key_columns
+from adreel.dates import Span, fixed_offset, today_at
+from adreel.errors import InputError
+from adreel.lake.engine import quoted
+
+DAYS = (7, 14, 30, 60, 90)
+"""The lengths that a menu offers; any other will do."""
+
+LAST_ZONE = timedelta(hours=-12)
+"""Where a day ends last: without a zone that is known a day is over when it is over there."""
+
+MOST_NAMED = 3
+"""Accounts or days that a sentence names one by one."""
+
+_ONE_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What a person chose to see. `currency` None: the one with the most rows; `days` None: all of them."""
+
+    currency: str | None = None
+    days: int | None = 30
+    advertiser: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CurrencyFacts:
+    """A currency of the table and its rows; the code is empty where it is not known."""
+
+    code: str
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class AdvertiserFacts:
+    """An account in the table; `first` and `last` are the days that it has rows of."""
+
+    id: str
+    currency: str
+    zone: str
+    rows: int
+    first: date | None
+    last: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a table has to choose from, and what of it is shown.
+
+    `currency` is the one that money is shown in, None if there is no money. `window` are the days that are added up,
+    over in every account when the rows were read; `previous` those before them, if the table has them whole;
+    `open_days` were not over. All three are None or empty without days.
+    """
+
+    rows: int
+    currencies: tuple[CurrencyFacts, ...]
+    advertisers: tuple[AdvertiserFacts, ...]
+    currency: str | None
+    first: date | None
+    last: date | None
+    window: Span | None = None
+    previous: Span | None = None
+    open_days: tuple[date, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The rows to work on.
+
+    `condition` picks accounts and ranges, as SQL. `refusal` says why nothing can be shown of them, `no_previous` why
+    there are no days to compare with. `notes` hold for every card; `zones` are how many time zones the accounts are
+    in, `left_out` the currencies that money is not shown in.
+    """
+
+    facts: Facts
+    condition: str
+    refusal: str | None
+    no_previous: str | None
+    notes: tuple[str, ...]
+    zones: int
+    left_out: tuple[str, ...]
+
+    @property
+    def shown(self) -> Span | None:
+        """The days that a line shows: those of the window, and those that were not over."""
+        return _shown(self.facts)
+
+    @property
+    def read(self) -> Span | None:
+        """All days that are looked at."""
+        shown, previous = self.shown, self.facts.previous
+        return Span(previous.start, shown.end) if shown and previous else shown
+
+
+def _shown(facts: Facts) -> Span | None:
+    return Span(facts.window.start, max((facts.window.end, *facts.open_days))) if facts.window else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Rows of one account with one currency, zone and range."""
+
+    advertiser: str
+    currency: str
+    zone: str
+    range: tuple[date, date] | None
+    first: date | None
+    last: date | None
+    rows: int
+
+
+def select(
+    source: Source,
+    dataset: Dataset,
+    names: Collection[str],
+    choices: Choices,
+    read_at: datetime,
+    methods: Collection[Method],
+) -> Selection:
+    """What the cards go over; `names` are the table's columns and `methods` made its rows. Raises InputError."""
+    groups = _groups(source, dataset, names)
+    _check(choices, groups)
+    chosen = [one for one in groups if choices.advertiser in (None, one.advertiser)]
+    newest = _newest(chosen)
+    facts = _facts(_newest(groups), newest, choices)
+    if "currency" not in names:
+        facts = replace(facts, currencies=(), currency=None)
+    condition = _condition(choices, chosen, newest)
+    no_previous = None
+    if dataset.time != "none" and newest:
+        facts = _with_days(facts, newest, choices, read_at)
+        facts, no_previous = _compared(source, dataset, facts, newest, condition)
+    refusal = None
+    if Method.APPEND in (dataset.update.method, *methods) or dataset.update.key is not None:
+        # The other methods keep one row of each key; these may keep several.
+        repeated = partial(_several_times, source, dataset, names, condition)
+        refusal = repeated(_shown(facts))
+        if facts.previous is not None and repeated(facts.previous) is not None:
+            facts, no_previous = replace(facts, previous=None), "The days before were read several times."
+    return Selection(
+        facts=facts,
+        condition=condition,
+        refusal=refusal,
+        no_previous=no_previous,
+        notes=(*_range_notes(chosen, newest), *_dataset_notes(dataset)),
+        zones=len({one.zone for one in newest}),
+        left_out=tuple(one.code for one in _currencies(newest) if one.code != facts.currency),
+    )
+
+
+def _groups(source: Source, dataset: Dataset, names: Collection[str]) -> list[_Group]:
+    """One look at the whole table."""
+    day = day_of(dataset) if dataset.time != "none" else "NULL"
+    told = [quoted(one) if one in names else "NULL" for one in ("advertiser_id", "currency", "timezone")]
+    told += [quoted(one) if one in names else "NULL" for one in ("start_date", "end_date")]
+    found = source.rows(
+        "SELECT", ", ".join(told), f", min({day}), max({day}), count(*) FROM {VIEW} GROUP BY ALL ORDER BY ALL"
+    )
+    return [
+        _Group(one[0] or "", one[1] or "", one[2] or "", (one[3], one[4]) if one[3] and one[4] else None, *one[5:])
+        for one in found
+    ]
+
+
+def _check(choices: Choices, groups: Sequence[_Group]) -> None:
+    if choices.days is not None and choices.days < 1:
+        raise InputError(f"days: {choices.days} is no number of days; choose 1 or more, or all.")
+    accounts = {one.advertiser for one in groups}
+    if choices.advertiser is not None and choices.advertiser not in accounts:
+        raise InputError(f"advertiser: the table has no rows of the account {choices.advertiser!r}; choose another.")
+    currencies = {one.currency for one in groups}
+    if choices.currency is not None and choices.currency not in currencies:
+        there = ", ".join(sorted(filter(None, currencies))) or "none"
+        raise InputError(f"currency: the table has no rows in {choices.currency!r}; there are {there}.")
+
+
+def _newest(groups: Sequence[_Group]) -> list[_Group]:
+    """The groups with each account's newest range: ranges overlap, so figures of two are never added up."""
+    ends: dict[str, tuple[date, date]] = {}
+    for one in groups:
+        if one.range is not None:
+            start, end = one.range
+            ends[one.advertiser] = max(ends.get(one.advertiser, (end, start)), (end, start))
+    return [one for one in groups if one.range is None or ends[one.advertiser] == one.range[::-1]]
+
+
+def _condition(choices: Choices, chosen: Sequence[_Group], newest: Sequence[_Group]) -> str:
+    """The condition that rows are of the chosen account and of the newest ranges."""
+    if len(newest) == len(chosen):
+        return "" if choices.advertiser is None else among("advertiser_id", [choices.advertiser])
+    accounts: dict[tuple[date, date] | None, set[str]] = defaultdict(set)
+    for one in newest:
+        accounts[one.range].add(one.advertiser)
+    return " OR ".join(
+        f"({among('advertiser_id', sorted(ids))} AND {_in_range(days)})" for days, ids in accounts.items()
+    )
+
+
+def _in_range(days: tuple[date, date] | None) -> str:
+    if days is None:
+        return f"{quoted('start_date')} IS NULL OR {quoted('end_date')} IS NULL"
+    return f"{quoted('start_date')} = DATE '{days[0]}' AND {quoted('end_date')} = DATE '{days[1]}'"
+
+
+def _facts(every: Sequence[_Group], chosen: Sequence[_Group], choices: Choices) -> Facts:
+    """`every` is what there is to choose from, `chosen` what is shown."""
+    here = _currencies(chosen)
+    currency = here[0].code if here else None
+    if choices.currency in {one.code for one in here}:
+        currency = choices.currency
+    return Facts(
+        rows=sum(one.rows for one in chosen),
+        currencies=_currencies(every),
+        advertisers=_advertisers(every),
+        currency=currency,
+        first=min((one.first for one in chosen if one.first), default=None),
+        last=max((one.last for one in chosen if one.last), default=None),
+    )
+
+
+def _currencies(groups: Iterable[_Group]) -> tuple[CurrencyFacts, ...]:
+    rows: Counter[str] = Counter()
+    for one in groups:
+        rows[one.currency] += one.rows
+    return tuple(CurrencyFacts(code, rows[code]) for code in sorted(rows, key=lambda code: (-rows[code], code)))
+
+
+def _advertisers(groups: Iterable[_Group]) -> tuple[AdvertiserFacts, ...]:
+    of_account: dict[str, list[_Group]] = defaultdict(list)
+    for one in groups:
+        of_account[one.advertiser].append(one)
+    return tuple(
+        AdvertiserFacts(
+            id=account,
+            currency=found[-1].currency,
+            zone=found[-1].zone,
+            rows=sum(one.rows for one in found),
+            first=min((one.first for one in found if one.first), default=None),
+            last=max((one.last for one in found if one.last), default=None),
+        )
+        for account, found in sorted(of_account.items())
+    )
+
+
+def _with_days(facts: Facts, groups: Sequence[_Group], choices: Choices, read_at: datetime) -> Facts:
+    """The facts with the days that are shown: whole ones, and after them those that were not over."""
+    if facts.first is None or facts.last is None:
+        return facts
+    today = min(today_at(read_at, _offset(one.zone)) for one in groups)
+    whole = min(facts.last, today - _ONE_DAY)
+    if whole < facts.first:
+        # Nothing but days that were not over: better shown, and named, than nothing at all.
+        return replace(facts, window=Span(facts.first, facts.last), open_days=days_of(Span(facts.first, facts.last)))
+    start = facts.first
+    if choices.days is not None and choices.days <= (whole - start).days:
+        start = whole - (choices.days - 1) * _ONE_DAY
+    return replace(facts, window=Span(start, whole), open_days=days_of(Span(whole + _ONE_DAY, facts.last)))
+
+
+def _offset(zone: str) -> timedelta:
+    try:
+        return fixed_offset(zone)
+    except InputError:
+        return LAST_ZONE
+
+
+def days_of(span: Span | None) -> tuple[date, ...]:
+    """Every day of a span."""
+    return tuple(span.start + number * _ONE_DAY for number in range(span.days)) if span else ()
+
+
+def _compared(
+    source: Source, dataset: Dataset, facts: Facts, groups: Sequence[_Group], condition: str
+) -> tuple[Facts, str | None]:
+    """The facts with the days before the window if the table has them whole, else the reason."""
+    window = facts.window
+    if window is None or window.start == facts.first or window.end in facts.open_days:
+        return facts, None
+    before = Span(window.start - window.days * _ONE_DAY, window.start - _ONE_DAY)
+    late = sorted({one.advertiser for one in groups if _is_late(one, before, window)})
+    if late:
+        return facts, (
+            f"There is nothing to compare with: of the days before, the table has not all from {before.start} on for "
+            f"{'account' if len(late) == 1 else 'accounts'} {_several(late)}."
+        )
+    day = day_of(dataset)
+    days = {
+        one for (one,) in source.rows("SELECT DISTINCT", day, "FROM", VIEW, where(condition, within(dataset, before)))
+    }
+    missing = [str(one) for one in days_of(before) if one not in days]
+    if missing:
+        return facts, f"There is nothing to compare with: the table has no rows of {_several(missing)}."
+    return replace(facts, previous=before), None
+
+
+def _is_late(group: _Group, before: Span, window: Span) -> bool:
+    """Whether an account that the window has begins only after the days before it did."""
+    if group.first is None or group.last is None:
+        return False
+    return before.start < group.first and window.start <= group.last
+
+
+def _several(names: Sequence[str]) -> str:
+    """The first few, and how many more there are."""
+    more = len(names) - MOST_NAMED
+    return f"{', '.join(names[:MOST_NAMED])} and {more} more" if more > 0 else ", ".join(names)
+
+
+def _range_notes(chosen: Sequence[_Group], newest: Sequence[_Group]) -> list[str]:
+    ranges = sorted({one.range for one in newest if one.range is not None})
+    notes = []
+    if len(ranges) == 1:
+        notes.append(f"Figures cover {span_text(Span(*ranges[0]))}.")
+    elif ranges:
+        spans = _several([span_text(Span(*one)) for one in ranges])
+        notes.append(f"Figures cover the newest range of each account: {spans}.")
+    older = sum(one.rows for one in chosen) - sum(one.rows for one in newest)
+    if older:
+        notes.append(f"{older:,} rows of earlier ranges are left out: ranges overlap and cannot be added up.")
+    return notes
+
+
+def _dataset_notes(dataset: Dataset) -> list[str]:
+    notes = []
+    if dataset.lifetime:
+        notes.append("These are TikTok's lifetime figures.")
+    if dataset.time != "none" and dataset.dates is not None and _asks_for_today_alone(dataset):
+        notes.append("The dataset reads each day only while it lasts, so days may stand as they were before their end.")
+    return notes
+
+
+def _asks_for_today_alone(dataset: Dataset) -> bool:
+    assert dataset.dates is not None
+    start = dataset.dates.start
+    return dataset.dates.period == "today" or (start is not None and start.fixed is None and start.back == 0)
+
+
+def span_text(span: Span) -> str:
+    """The days of a span in words."""
+    return str(span.start) if span.start == span.end else f"{span.start} to {span.end}"
+
+
+def _several_times(
+    source: Source, dataset: Dataset, there: Collection[str], condition: str, days: Span | None
+) -> str | None:
+    """Why rows cannot be counted, if the table has some of them several times."""
+    names = [name for name in key_columns(dataset) if name in there]
+    hashed = f"hash({', '.join(map(quoted, names))})"
+    clause = where(condition, within(dataset, days) if days else "")
+    ((rows, keys),) = source.rows(f"SELECT count(*), count(DISTINCT {hashed}) FROM", VIEW, clause)
+    if rows == keys:
+        return None
+    return (
+        f"{rows - keys:,} of {rows:,} rows have the same {', '.join(names)} as another, as happens when each run "
+        "appends its rows, and would be counted twice. Choose days that were read once, or set the update method to "
+        "upsert or replace."
+    )

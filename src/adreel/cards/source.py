@@ -1,0 +1,61 @@
+"""The rows of a dataset's table, as cards ask for them: SQL over one view, and tables of sums made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any, Literal
+
+import duckdb
+
+from adreel.dataset import Dataset
+from adreel.dates import Span
+from adreel.lake.engine import fault, literal, quoted, sql
+from adreel.lake.query import Connection
+
+VIEW = "rows"
+"""The view over the dataset's table."""
+
+
+class Source:
+    """A connection in which `VIEW` is the table. DuckDB's faults become StorageError."""
+
+    def __init__(self, connection: Connection) -> None:
+        """The connection stays the caller's to close."""
+        self._connection = connection
+
+    def rows(self, *parts: str) -> list[tuple[Any, ...]]:
+        """The rows of a query, put together from its parts."""
+        try:
+            answer = self._connection.sql(sql(*parts))
+            return [] if answer is None else answer.fetchall()
+        except duckdb.Error as error:
+            raise fault(error) from error
+
+    def keep(self, what: Literal["TABLE", "VIEW"], name: str, *parts: str) -> None:
+        """Keeps the rows of a query under that name, or the query itself."""
+        self.rows("CREATE OR REPLACE TEMP", what, quoted(name), "AS", *parts)
+
+
+def day_of(dataset: Dataset) -> str:
+    """The day of a row of a dataset with days."""
+    return f"CAST({quoted('stat_time_hour')} AS DATE)" if dataset.time == "hour" else quoted("stat_time_day")
+
+
+def within(dataset: Dataset, days: Span) -> str:
+    """The condition that a row is of these days, in a form by which files and row groups are skipped."""
+    if dataset.time != "hour":
+        return f"{quoted('stat_time_day')} BETWEEN DATE '{days.start}' AND DATE '{days.end}'"
+    column, after = quoted("stat_time_hour"), days.end + timedelta(days=1)
+    return f"{column} >= TIMESTAMP '{days.start} 00:00:00' AND {column} < TIMESTAMP '{after} 00:00:00'"
+
+
+def among(column: str, values: Iterable[str]) -> str:
+    """The condition that a column has one of these values."""
+    return f"{quoted(column)} IN ({', '.join(map(literal, values))})"
+
+
+def where(*conditions: str) -> str:
+    """The clause that all of these hold; empty ones say nothing."""
+    there = [one for one in conditions if one]
+    return f"WHERE {' AND '.join(f'({one})' for one in there)}" if there else ""

@@ -1,0 +1,55 @@
+"""What values are called for people: countries, ages, states in TikTok's spelling."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from adreel.catalog.cards import CONSTANTS, PREFIXES, VALUE_NAMES
+from adreel.catalog.countries import COUNTRIES
+from adreel.dates import fixed_offset, offset_name
+from adreel.errors import InputError
+
+_SHORT = 4
+"""Short forms such as CPC and OCPM are written so."""
+
+
+def named(column: str, value: str | bool | None) -> str:
+    """A value of a column in words; what has no words of its own stays as it is."""
+    if value is None or value == "":
+        return "Not given"
+    if isinstance(value, bool):
+        return "Yes" if value else "No"
+    own = VALUE_NAMES.get(column, {}).get(value)
+    if own is not None:
+        return own
+    if column in ("country_code", "country"):
+        return COUNTRIES.get(value, value)
+    if column == "age":
+        return value.removeprefix("AGE_").replace("_", "-")
+    if column == "timezone":
+        return _offset(value)
+    return _words(value) if column in CONSTANTS else value
+
+
+def _offset(zone: str) -> str:
+    """A zone by its offset: `Etc/GMT+8` reads as the contrary of what it is, UTC-08:00."""
+    try:
+        return offset_name(fixed_offset(zone))
+    except InputError:
+        return zone
+
+
+def distinct(names: Sequence[str], ids: Sequence[str]) -> list[str]:
+    """The names, with the id behind those that several have."""
+    often = Counter(names)
+    return [name if often[name] == 1 else f"{name} ({one})" for name, one in zip(names, ids, strict=True)]
+
+
+def _words(value: str) -> str:
+    """TikTok's constants as words: `AD_STATUS_DELIVERY_OK` as `Delivery ok`."""
+    is_short = len(value) <= _SHORT and "_" not in value
+    if is_short or not (value.isupper() and value.replace("_", "").isalnum()):
+        return value
+    prefix = next((one for one in PREFIXES if value.startswith(one)), "")
+    return value.removeprefix(prefix).replace("_", " ").capitalize()
