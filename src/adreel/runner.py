@@ -29,6 +29,7 @@ from adreel.dataset import Dataset, parse
 from adreel.errors import (
     AdreelError,
     AdvertiserError,
+    BusyError,
     CancelledError,
     InputError,
     NotFoundError,
@@ -132,22 +133,41 @@ class Runner:
         self.transport = transport
         self.waits = waits or Waits()
 
-    def run(self, saved: SavedDataset, watch: Watch, dates: DateRange | None = None) -> RunReport:
+    def run(
+        self, saved: SavedDataset, watch: Watch, dates: DateRange | None = None, queued: Run | None = None
+    ) -> RunReport:
         """Runs the dataset to its end, or goes on with a run that did not come to its end.
 
-        `dates` replaces the dataset's own. Raises BusyError if another process runs it, and whatever ended the run,
-        after writing it down.
+        `dates` replaces the dataset's own; `queued` is the run that `enqueue` gave, which then knows its dates. Raises
+        BusyError if another process runs the dataset, and whatever ended the run, after writing it down.
         """
         account = self._account(saved)
         dataset = parse(source_of(saved, dates), self.clock())
         lake = Lake(self.settings.lake_url, clock=self.clock)
         with dataset_lock(self.settings.home, saved.slug):
-            found = self._unfinished(saved, dates)
-            run = found or self.store.runs.add(saved, new_run_id(), dates=dates)
+            found = queued or self._unfinished(saved, dates)
+            run = found or self.store.runs.add(saved, new_run_id(), dates, asked_by=self.settings.user)
+            resumed = run.started_at is not None
             tell_holder(self.settings.home, saved.slug, run.id)
-            if found:
+            if resumed:
                 watch.say(f"Going on with run {run.id}, which did not come to its end.")
-            return _Work(self, lake, saved, account, dataset, run, watch, resumed=found is not None).do()
+            return _Work(self, lake, saved, account, dataset, run, watch, resumed=resumed).do()
+
+    def enqueue(self, saved: SavedDataset, dates: DateRange | None = None, asked_by: str = "") -> Run:
+        """A run that waits for a process to work on it: one to go on with, or a new one, asked by the user named.
+
+        Raises BusyError if the dataset has a run under way or waiting, and as `run` for a dataset that cannot run.
+        """
+        self._account(saved)
+        parse(source_of(saved, dates), self.clock())
+        with dataset_lock(self.settings.home, saved.slug):
+            waiting = self.store.runs.list(saved, states={RunState.QUEUED}, limit=1)
+            if waiting:
+                raise BusyError(f"Run {waiting[0].id} of {saved.name!r} waits for its turn already.")
+            found = self._unfinished(saved, dates)
+            if found:
+                return self.store.runs.requeue(found.id, asked_by=asked_by)
+            return self.store.runs.add(saved, new_run_id(), dates, asked_by=asked_by)
 
     def _account(self, saved: SavedDataset) -> Account:
         if saved.account_id is None:
@@ -178,23 +198,47 @@ class Runner:
 
     def cancel(self, run: Run) -> None:
         """Asks the run's process to stop; if that died, the run is cancelled here and now."""
+        why = "Cancelled before it began." if run.state is RunState.QUEUED else "Cancelled after its process died."
         if run.state is not RunState.INTERRUPTED:
             run = self.store.runs.request_cancel(run.id)
-            if run.dataset_id is None or lock_holder(self.settings.home, run.dataset_slug) is not None:
+            holder = lock_holder(self.settings.home, run.dataset_slug)
+            # The process that holds the lock may work on another run of the dataset, while this one waits.
+            if run.dataset_id is None or (holder is not None and holder.run_id in ("", run.id)):
                 return
-        self.store.runs.finish(run.id, RunOutcome(RunState.CANCELLED, error="Cancelled after its process died."))
+        self.store.runs.finish(run.id, RunOutcome(RunState.CANCELLED, error=why))
         self._remove(Lake(self.settings.lake_url, clock=self.clock), run.id)
+
+    def delete(self, saved: SavedDataset, *, keep_table: bool = False) -> None:
+        """Deletes the dataset with what its runs left, and its table with all versions unless that is to stay.
+
+        Raises BusyError while a process runs the dataset.
+        """
+        with dataset_lock(self.settings.home, saved.slug):
+            # The dataset last: if the lake cannot be reached, it is still there to be deleted again.
+            lake = Lake(self.settings.lake_url, clock=self.clock)
+            for run in self._leaving(lake):
+                if run.dataset_id == saved.id:
+                    self._remove(lake, run.id)
+            if not keep_table:
+                lake.drop(saved.table_slug)
+            self.store.datasets.delete(saved)
 
     def sweep(self, lake: Lake, run: Run) -> None:
         """Removes what earlier runs of the dataset, and runs of deleted datasets, left: no run will go on with it."""
-        steps = {path.stem for path in steps_file(self.settings, run.id).parent.glob("*.db")}
-        for run_id in {*lake.list_runs(), *steps} - {run.id}:
+        for other in self._leaving(lake):
+            ended = other.dataset_id is None and other.state not in IN_PROGRESS
+            if other.id != run.id and (other.dataset_id == run.dataset_id or ended):
+                self._remove(lake, other.id)
+
+    def _leaving(self, lake: Lake) -> Iterator[Run]:
+        """The runs of this home that have parts or steps."""
+        steps = {path.stem for path in steps_file(self.settings, "").parent.glob("*.db")}
+        for run_id in {*lake.list_runs(), *steps}:
             try:
-                other = self.store.runs.get(run_id)
+                found = self.store.runs.get(run_id)
             except NotFoundError:
                 continue  # Of another home that shares the lake.
-            if other.dataset_id == run.dataset_id or (other.dataset_id is None and other.state not in IN_PROGRESS):
-                self._remove(lake, other.id)
+            yield found
 
     def _remove(self, lake: Lake, run_id: str) -> None:
         lake.drop_run(run_id)
@@ -583,6 +627,9 @@ def _outcome(answer: Mapping[str, Any]) -> RunOutcome:
         proof=answer["proof"],
         warnings=tuple(answer["warnings"]),
         skipped=answer["skipped"],
+        # Not in what an older adreel left to go on with.
+        table_rows=answer.get("table_rows"),
+        table_columns=answer.get("table_columns"),
     )
 
 

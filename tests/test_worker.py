@@ -1,0 +1,133 @@
+"""Runs that wait, and the processes that work on them."""
+
+from __future__ import annotations
+
+import os
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from adreel.errors import BusyError, InputError
+from adreel.runner import Runner
+from adreel.settings import Settings
+from adreel.store import FINISHED, Outcome, RunState, Store
+from adreel.worker import Starter, environment, work
+from home import Home, environment_of, make_home, served
+
+
+def settings_of(home: Home, url: str = "http://tiktok.test") -> Settings:
+    return Settings.load({k: v for k, v in environment_of(home, url).items() if k.startswith("ADREEL_")})
+
+
+def opened(home: Home) -> tuple[Settings, Store]:
+    settings = settings_of(home)
+    return settings, Store.open(settings, clock=lambda: home.now)
+
+
+def queued(home: Home, store: Store, **keys: Any) -> str:
+    home.good("datasets", "create", "-f", home.file(**keys))
+    runner = Runner(settings_of(home), store, clock=lambda: home.now)
+    return runner.enqueue(store.datasets.get("spend")).id
+
+
+def worked(home: Home, settings: Settings, store: Store, run_id: str) -> Any:
+    return work(settings, store, run_id, clock=lambda: home.now, transport=httpx2.ASGITransport(home.world))
+
+
+def test_a_run_that_waits_is_worked_on_and_makes_a_version(home: Home) -> None:
+    settings, store = opened(home)
+    with store:
+        run = worked(home, settings, store, queued(home, store))
+        assert (run.state, run.version) == (RunState.SUCCEEDED, 0)
+    assert home.rows("select count(*) as n from spend")[0]["n"] == run.rows > 0
+
+
+def test_a_dataset_that_waits_cannot_be_asked_for_again(home: Home) -> None:
+    settings, store = opened(home)
+    with store:
+        queued(home, store)
+        with pytest.raises(BusyError, match="waits for its turn already"):
+            Runner(settings, store, clock=lambda: home.now).enqueue(store.datasets.get("spend"))
+
+
+def test_a_run_that_stopped_for_a_reason_that_passes_waits_again_instead_of_a_new_one(home: Home) -> None:
+    settings, store = opened(home)
+    with store:
+        run_id = queued(home, store)
+        store.runs.begin(run_id)
+        store.runs.finish(run_id, Outcome(RunState.FAILED, error="TikTok is away.", error_kind="RetryError"))
+        again = Runner(settings, store, clock=lambda: home.now).enqueue(store.datasets.get("spend"))
+        assert again.id == run_id
+        assert worked(home, settings, store, run_id).state is RunState.SUCCEEDED
+
+
+def test_a_run_that_waits_can_be_cancelled_before_it_begins(home: Home) -> None:
+    settings, store = opened(home)
+    with store:
+        run_id = queued(home, store)
+        Runner(settings, store, clock=lambda: home.now).cancel(store.runs.get(run_id))
+        run = store.runs.get(run_id)
+        assert (run.state, run.error) == (RunState.CANCELLED, "Cancelled before it began.")
+        assert worked(home, settings, store, run_id).state is RunState.CANCELLED
+
+
+def test_a_run_whose_dataset_was_deleted_while_it_waited_fails_with_the_reason(home: Home) -> None:
+    settings, store = opened(home)
+    with store:
+        run_id = queued(home, store)
+        store.datasets.delete(store.datasets.get("spend"))
+        run = worked(home, settings, store, run_id)
+        assert run.state is RunState.FAILED
+        assert "'Spend' was deleted meanwhile" in run.error
+
+
+def test_a_dataset_without_an_account_cannot_be_queued(home: Home) -> None:
+    settings, store = opened(home)
+    home.good("datasets", "create", "-f", home.file())
+    home.good("accounts", "delete", "demo", "--yes")
+    with store, pytest.raises(InputError, match="disconnected"):
+        Runner(settings, store, clock=lambda: home.now).enqueue(store.datasets.get("spend"))
+
+
+def test_a_server_starts_what_waits_in_processes_of_their_own(tmp_path: Path) -> None:
+    home = make_home(tmp_path / "home", today=datetime.now(UTC).date(), advertisers=1, ads=3)
+    home.now = datetime.now(UTC)
+    home.add_account()
+    with served(home.config) as url:
+        settings = settings_of(home, url)
+        with Store.open(settings, clock=lambda: datetime.now(UTC)) as store:
+            run_id = queued(home, store)
+            with Starter(settings, store, os.environ):
+                until = time.monotonic() + 60
+                while store.runs.get(run_id).state not in FINISHED and time.monotonic() < until:
+                    time.sleep(0.1)
+            run = store.runs.get(run_id)
+            assert (run.state, run.error) == (RunState.SUCCEEDED, "")
+
+
+def test_a_process_that_dies_before_it_begins_leaves_its_words_in_the_run(home: Home) -> None:
+    settings, store = opened(home)
+    with store:
+        run_id = queued(home, store)
+        with Starter(settings, store, os.environ | {"PYTHONPATH": "/nowhere", "PYTHONHOME": "/nowhere"}):
+            until = time.monotonic() + 60
+            while store.runs.get(run_id).state not in FINISHED and time.monotonic() < until:
+                time.sleep(0.1)
+        run = store.runs.get(run_id)
+        assert run.state is RunState.INTERRUPTED
+        assert "Run the dataset again" in run.error
+        assert store.runs.log_lines(run_id)
+
+
+def test_a_process_gets_the_settings_that_differ_from_its_own_and_no_others(home: Home) -> None:
+    settings = settings_of(home)
+    given = environment(settings, {"PATH": "/bin"})
+    assert given["ADREEL_HOME"] == str(home.path)
+    assert given["ADREEL_TIKTOK_SECRET"] == home.config.secret
+    assert "ADREEL_TIKTOK_LEVEL" in given
+    assert "ADREEL_LAKE_URL" not in given
+    assert Settings.load(given) == settings
