@@ -1,11 +1,16 @@
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 
 from home import Home, make_home
+
+if TYPE_CHECKING:
+    from web_home import Site
 
 # Seeds are given and nothing is left behind: the same examples on every machine, and no store of failures.
 settings.register_profile("adreel", deadline=None, derandomize=True, database=None, max_examples=60)
@@ -30,3 +35,13 @@ def home(tmp_path: Path) -> Home:
     made = make_home(tmp_path / "home")
     made.add_account()
     return made
+
+
+@pytest.fixture
+def site(home: Home) -> Iterator["Site"]:
+    """The Data Center over that home."""
+    # Imported here: most tests have no use for the web.
+    from web_home import open_site
+
+    with open_site(home) as opened:
+        yield opened

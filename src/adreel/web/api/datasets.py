@@ -1,0 +1,687 @@
+"""Datasets: saved, changed, checked, planned, previewed, and what is done to several at once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from pydantic import Field, JsonValue, RootModel
+
+from adreel import catalog
+from adreel.access import DatasetRight
+from adreel.dataset import Dataset, Source, check, parse, read_all
+from adreel.errors import AdreelError, BusyError, DatasetError, InputError, NotFoundError, Problem
+from adreel.saving import as_file, converted, named, refuse_deprecated, tag
+from adreel.saving import source_of as saved_source
+from adreel.schema import columns, key
+from adreel.standing import SORTS, Standing, Status, Wanted, chosen, standing, standings
+from adreel.store import Account, RunState, SavedDataset
+from adreel.store.names import clean_name
+from adreel.web.api.accounts import UserName
+from adreel.web.api.failures import Failure, Fault, failure_of, failures, fault
+from adreel.web.api.runs import date_range
+from adreel.web.api.shapes import (
+    Answer,
+    Body,
+    Editor,
+    Exact,
+    Paged,
+    Paging,
+    Slug,
+    items_of,
+    located,
+    part,
+    source_of,
+    types_of,
+)
+from adreel.web.api.tables import ColumnType, Value
+from adreel.web.center import Center, Here, Visitor, Who
+from adreel.web.downloads import attachment
+from adreel.web.imports import arrivals, bring
+
+router = APIRouter(tags=["datasets"])
+
+FILE_EXAMPLE: dict[str, Any] = {
+    "name": "Ad spend by day",
+    "account": "demo",
+    "report": "performance",
+    "data_level": "ad",
+    "time_dimension": "day",
+    "metrics": ["spend", "impressions", "clicks"],
+    "dates": {"start": "today-30", "end": "yesterday"},
+    "update": {"method": "upsert"},
+}
+
+
+def _file_schema(schema: dict[str, Any]) -> None:
+    """The keys of dataset files, from the catalogue."""
+    texts = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
+    found: dict[str, Any] = {
+        "name": {"type": "string", "description": "The dataset's name, unique here."},
+        "description": {"type": "string"},
+        "tags": {"type": "array", "items": {"type": "string"}},
+        "account": {"type": "string", "description": "The name of the account that it reads."},
+        "report": {"type": "string", "enum": list(catalog.REPORTS)},
+        "update": {"type": "object", "description": "method, and key or keep_days where the method has them."},
+    }
+    for report in catalog.REPORTS.values():
+        for menu in report.menus:
+            kind: dict[str, Any] = {"switch": {"type": "boolean"}, "dates": {"type": "object"}}.get(menu.source, texts)
+            found.setdefault(menu.name, {**kind, "title": menu.title, "description": menu.meaning})
+    schema["properties"] = found
+    schema["required"] = ["name", "account", "report"]
+    schema["example"] = FILE_EXAMPLE
+
+
+class DatasetFile(RootModel[dict[str, JsonValue]]):
+    """A dataset file as JSON. Which menus there are depends on the report; see its offers."""
+
+    model_config = {"frozen": True, "json_schema_extra": _file_schema}
+
+
+class LastRun(Answer):
+    """A dataset's latest run."""
+
+    id: str = Field(examples=["0123456789abcdef"])
+    state: RunState = Field(examples=[RunState.SUCCEEDED])
+    created_at: datetime
+    finished_at: datetime | None
+    version: int | None = Field(examples=[0])
+    proved: bool | None = Field(description="Null for a run that made no version.", examples=[True])
+    error: str | None = Field(examples=[None])
+
+
+class DatasetRights(Answer):
+    """What you may do with a dataset."""
+
+    run: bool = Field(examples=[True])
+    edit: bool = Field(examples=[True])
+    delete: bool = Field(examples=[True])
+
+
+class DatasetAnswer(Answer):
+    """A dataset as lists show it."""
+
+    slug: str = Field(description="Its name in addresses and in SQL; stays through a rename.", examples=["spend"])
+    name: str = Field(examples=["Spend"])
+    description: str = Field(examples=[""])
+    tags: list[str] = Field(examples=[["daily"]])
+    report: str = Field(examples=["performance"])
+    account: str = Field(description="The account's name, kept when it was deleted.", examples=["demo"])
+    account_id: str | None = Field(description="Null for a dataset that is disconnected.", examples=["1"])
+    owner: UserName | None = Field(description="Who made it.")
+    status: Status = Field(description="What somebody has to know first.", examples=[Status.GOOD])
+    status_words: str = Field(description="What is wrong and what to do; empty if nothing is.", examples=[""])
+    attention: bool = Field(description="Whether somebody has to do something.", examples=[False])
+    rows: int | None = Field(description="Of the table, as the last good run left it.", examples=[90])
+    columns: int | None = Field(examples=[9])
+    read_at: datetime | None = Field(description="When the run began whose rows the table holds.")
+    last_run: LastRun | None
+    spec_version: int = Field(description="Counts changes; send it with a change to refuse an older one.", examples=[1])
+    created_at: datetime
+    updated_at: datetime
+    may: DatasetRights
+
+
+class DatasetWhole(DatasetAnswer):
+    """A dataset with its file."""
+
+    file: dict[str, JsonValue] = Field(description="The dataset file.", examples=[FILE_EXAMPLE])
+    key: list[str] = Field(description="The columns that name a row.", examples=[["advertiser_id", "ad_id"]])
+    table: str = Field(description="Address of the Delta table.", examples=["/data/lake/spend"])
+
+
+class Datasets(Paged[DatasetAnswer]):
+    """Datasets."""
+
+
+class Checked(Answer):
+    """What is wrong with a dataset, or what it will make."""
+
+    valid: bool = Field(examples=[True])
+    problems: list[Fault] = Field(description="Everything that is wrong, each with the menu at fault.")
+    notes: list[str] = Field(description="What is odd though nothing is wrong.", examples=[[]])
+    columns: list[str] = Field(description="The columns that the table will have.", examples=[["ad_id", "spend"]])
+    key: list[str] = Field(description="The columns that name a row.", examples=[["advertiser_id", "ad_id"]])
+
+
+class Days(Answer):
+    """The days that a run would ask for, in the advertiser's own zone."""
+
+    advertiser_id: str = Field(examples=["7000000000000000000"])
+    name: str = Field(examples=["Shop"])
+    timezone: str = Field(examples=["UTC-08:00"])
+    start: date
+    end: date
+
+
+class PlanAnswer(Answer):
+    """What a run would ask TikTok."""
+
+    requests: int = Field(description="At least: each further page is one more.", examples=[12])
+    steps: int = Field(examples=[3])
+    rows_per_page: int = Field(examples=[1000])
+    minutes: float = Field(description="At least, at the limits of the app's level.", examples=[0.02])
+    level: str = Field(description="Of the app.", examples=["basic"])
+    advertisers: int = Field(examples=[3])
+    metric_batches: int = Field(examples=[1])
+    notes: list[str] = Field(examples=[[]])
+    unreadable: dict[str, str] = Field(description="Why, by advertiser id.", examples=[{}])
+    days: list[Days]
+
+
+class Preview(Answer):
+    """Real first rows, typed as the table would have them."""
+
+    columns: list[ColumnType]
+    items: list[dict[str, Value]]
+
+
+class Imported(Answer):
+    """What an import did."""
+
+    saved: list[DatasetAnswer]
+    there: list[str] = Field(description="Slugs of datasets that were here already, just so.", examples=[[]])
+    notes: list[str] = Field(description="About columns that the older connector had.", examples=[[]])
+
+
+class BulkResult(Answer):
+    """What became of one of the datasets."""
+
+    dataset: str = Field(examples=["spend"])
+    done: bool = Field(examples=[True])
+    run: str | None = Field(description="The run that was asked for.", examples=["0123456789abcdef"])
+    error: Failure | None
+
+
+class BulkResults(Answer):
+    """What became of each."""
+
+    results: list[BulkResult]
+
+
+class DatasetsQuery(Paging):
+    """Which datasets, in which order."""
+
+    q: str = Field("", max_length=200, description="Words; each must be in the name, description, tags and the like.")
+    status: Status | None = Field(None, description="Only with this status.")
+    report: str = Field("", max_length=60, description="Only of this report.")
+    account: str = Field("", max_length=200, description="Only of the account of this name.")
+    tag: str = Field("", max_length=200, description="Only with this tag.")
+    mine: bool = Field(False, description="Only your own.")
+    recent: bool = Field(False, description="Only those that ran in the last day.")
+    attention: bool = Field(False, description="Only those where somebody has to do something.")
+    sort: str = Field(
+        "name",
+        pattern=f"^-?({'|'.join(SORTS)})$",
+        description=f"{', '.join(SORTS)}; with `-` in front for descending.",
+    )
+
+
+class ChangeQuery(Body):
+    """Over what the change is made."""
+
+    spec_version: int | None = Field(
+        None, ge=1, le=2**53, description="The version that you changed; 409 if it is another by now."
+    )
+
+
+class DeleteQuery(Body):
+    """What becomes of the table."""
+
+    keep_table: bool = Field(False, description="Leave the table in the lake.")
+
+
+class DatesQuery(Body):
+    """Other days than the dataset's own."""
+
+    start: str | None = Field(None, max_length=100, description="A day, or relative: today-7.")
+    end: str | None = Field(None, max_length=100, description="A day, or relative: yesterday.")
+
+
+class PreviewQuery(DatesQuery):
+    """How much."""
+
+    rows: int = Field(20, ge=1, le=100, description="At most so many rows.")
+
+
+class CopyBody(Body):
+    """The copy's name."""
+
+    name: str | None = Field(None, max_length=200, description="`… copy` if it is left out.", examples=["Spend 2"])
+
+
+class TagsBody(Body):
+    """All tags of a dataset."""
+
+    tags: list[Annotated[str, Field(max_length=100)]] = Field(max_length=100, examples=[["daily", "spend"]])
+
+
+class BulkBody(Body):
+    """What to do with which datasets."""
+
+    action: Literal["run", "delete", "tag", "untag"] = Field(examples=["run"])
+    datasets: list[Annotated[str, Field(max_length=100)]] = Field(min_length=1, max_length=1_000, examples=[["spend"]])
+    tag: str = Field("", max_length=100, description="For tag and untag.", examples=["daily"])
+    keep_table: bool = Field(False, description="For delete: leave the tables in the lake.")
+
+
+# -- the list
+
+
+@router.get("/datasets", summary="List the datasets", responses=failures())
+def list_datasets(here: Here, who: Who, query: Annotated[DatasetsQuery, Query()]) -> Datasets:
+    """The datasets that you may see, with their status and last run, by name unless another order is asked for."""
+    now = here.clock()
+    wanted = Wanted(
+        text=query.q,
+        status=query.status or "",
+        report=query.report,
+        account=query.account,
+        tag=query.tag,
+        mine=query.mine,
+        recent=query.recent,
+        attention=query.attention,
+        sort=query.sort.removeprefix("-"),
+        descending=query.sort.startswith("-"),
+    )
+    found = chosen(standings(here.store, who.guard, here.settings.home, now), wanted, who.user, now)
+    items = _answers(here, who, part(found, query))
+    return Datasets(items=items, total=len(found), limit=query.limit, offset=query.offset)
+
+
+@router.post(
+    "/datasets",
+    summary="Create a dataset",
+    status_code=201,
+    responses=located(201, "The dataset's address.") | failures(403, 404),
+)
+def create_dataset(here: Here, who: Editor, body: DatasetFile, answer: Response) -> DatasetWhole:
+    """A dataset from its file, checked against the catalogue. It is yours; run it next."""
+    return _created(here, who, source_of(body.root), answer)
+
+
+@router.post("/datasets/validate", summary="Check a dataset", responses=failures())
+def validate(here: Here, who: Who, body: DatasetFile) -> Checked:
+    """Every problem of a dataset file at once, or the columns that it will make. Nothing is saved."""
+    try:
+        source = source_of(body.root)
+    except DatasetError as error:
+        return _problems(error.problems)
+    checked = check(source, here.clock())
+    problems = [*checked.problems, *_name_problem(source), *_account_problem(who, source)]
+    dataset = checked.dataset
+    if problems or dataset is None:
+        return _problems(problems)
+    names = [one.name for one in columns(dataset)]
+    return Checked(valid=True, problems=[], notes=list(dataset.notes), columns=names, key=list(key(dataset)))
+
+
+@router.post(
+    "/datasets/plan", summary="Plan a run of a dataset that is not saved", responses=failures(403, 404, 409, 429, 502)
+)
+async def plan(here: Here, who: Who, body: DatasetFile, query: Annotated[DatesQuery, Query()]) -> PlanAnswer:
+    """What a run would ask TikTok, and how long that takes; no report is asked for."""
+    dataset = parse(_dated(source_of(body.root), query), here.clock())
+    return await _planned(here, dataset, who.guard.usable(dataset.account))
+
+
+@router.post(
+    "/datasets/preview",
+    summary="Preview a dataset that is not saved",
+    response_model=Preview,
+    responses=failures(403, 404, 409, 429, 502),
+)
+async def preview(here: Here, who: Who, body: DatasetFile, query: Annotated[PreviewQuery, Query()]) -> Response:
+    """Real first rows from TikTok; nothing is saved."""
+    dataset = parse(_dated(source_of(body.root), query), here.clock())
+    return await _previewed(here, dataset, who.guard.usable(dataset.account), query.rows)
+
+
+async def _text(request: Request) -> str:
+    """The text of a file that was sent."""
+    content = await request.body()
+    try:
+        text = content.decode("utf-8-sig")
+        if "json" in request.headers.get("content-type", ""):
+            # Through JSON's own reader, since YAML does not take its tabs.
+            text = json.dumps(json.loads(text))
+    except (ValueError, RecursionError) as error:
+        raise InputError("The file is no text in UTF-8, or no JSON where JSON was promised.") from error
+    if "\0" in text:
+        raise InputError("The file is no text: it has zero bytes. A dataset file is YAML or JSON in UTF-8.")
+    return text
+
+
+_YAML: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The file.",
+        "content": {"application/yaml": {"schema": {"$ref": "#/components/schemas/DatasetFile"}}},
+        "headers": {"Content-Disposition": {"schema": {"type": "string"}, "required": True}},
+    }
+}
+
+_IMPORT = {
+    "required": True,
+    "content": {
+        "application/yaml": {
+            "schema": {"type": "string"},
+            "example": "name: Spend\naccount: demo\nreport: campaigns\n",
+        },
+        "application/json": {
+            "schema": {
+                "anyOf": [
+                    {"$ref": "#/components/schemas/DatasetFile"},
+                    {"type": "array", "items": {"$ref": "#/components/schemas/DatasetFile"}},
+                ]
+            }
+        },
+    },
+}
+
+
+@router.post(
+    "/datasets/import", summary="Import datasets", responses=failures(403, 404), openapi_extra={"requestBody": _IMPORT}
+)
+def import_datasets(here: Here, who: Editor, text: Annotated[str, Depends(_text)]) -> Imported:
+    """Datasets from a file with one or several, also of the older connector; all are saved, or none."""
+    now = here.clock()
+    found = arrivals(here.store, who.guard, read_all(text), now)
+    faults = [Problem(f"dataset {one.number}", fault) for one in found for fault in one.faults]
+    if faults:
+        raise DatasetError(tuple(faults))
+    brought = bring(who.guard, found, now)
+    return Imported(
+        saved=_answers(here, who, _stand(here, who, brought.saved)),
+        there=[one.slug for one in brought.there],
+        notes=list(brought.notes),
+    )
+
+
+@router.post("/datasets/bulk", summary="Do something with several datasets", responses=failures(403))
+def bulk(here: Here, who: Editor, body: BulkBody) -> BulkResults:
+    """Runs, deletes, tags or untags each; what one of them refuses does not stop the others."""
+    if body.action in ("tag", "untag") and not body.tag.strip():
+        raise InputError("tag: name the tag.")
+    return BulkResults(results=[_result(here, who, body, slug) for slug in dict.fromkeys(body.datasets)])
+
+
+# -- one dataset
+
+
+@router.get("/datasets/{dataset}", summary="Get a dataset", responses=failures(404))
+def get_dataset(here: Here, who: Who, dataset: Slug) -> DatasetWhole:
+    """A dataset with its file, status and last run."""
+    return _whole(here, who, who.guard.dataset(dataset))
+
+
+@router.put("/datasets/{dataset}", summary="Replace a dataset's file", responses=failures(403, 404, 409))
+def replace_dataset(
+    here: Here, who: Who, dataset: Slug, body: DatasetFile, query: Annotated[ChangeQuery, Query()]
+) -> DatasetWhole:
+    """The dataset changed to what the file says, its name too; its slug, table and runs stay."""
+    saved = _to_change(who, dataset, query)
+    return _whole(here, who, _changed(here, who, saved, source_of(body.root)))
+
+
+@router.patch("/datasets/{dataset}", summary="Change some keys of a dataset's file", responses=failures(403, 404, 409))
+def change_dataset(
+    here: Here, who: Who, dataset: Slug, body: dict[str, JsonValue], query: Annotated[ChangeQuery, Query()]
+) -> DatasetWhole:
+    """The dataset with the keys that are given; null takes a key out."""
+    saved = _to_change(who, dataset, query)
+    values = {**saved_source(saved).values, **body}
+    source = source_of({name: value for name, value in values.items() if value is not None})
+    return _whole(here, who, _changed(here, who, saved, source))
+
+
+@router.delete("/datasets/{dataset}", summary="Delete a dataset", status_code=204, responses=failures(403, 404, 409))
+def delete_dataset(here: Here, who: Who, dataset: Slug, query: Annotated[DeleteQuery, Query()]) -> None:
+    """Deletes the dataset, and its table with all versions unless that is to stay; its runs stay in history."""
+    here.runner.delete(who.guard.dataset(dataset, DatasetRight.DELETE), keep_table=query.keep_table)
+
+
+@router.get(
+    "/datasets/{dataset}/file",
+    summary="Download a dataset's file",
+    response_class=Response,
+    responses=_YAML | failures(404),
+)
+def get_file(who: Who, dataset: Slug) -> Response:
+    """The dataset as YAML, for `adreel datasets create`, for version control, or for another home."""
+    saved = who.guard.dataset(dataset)
+    headers = attachment(f"{saved.slug}.yaml", f"{saved.name}.yaml")
+    return Response(as_file(saved_source(saved).values), media_type="application/yaml", headers=headers)
+
+
+@router.post(
+    "/datasets/{dataset}/duplicate",
+    summary="Duplicate a dataset",
+    status_code=201,
+    responses=located(201, "The copy's address.") | failures(403, 404),
+)
+def duplicate_dataset(
+    here: Here, who: Editor, dataset: Slug, answer: Response, body: CopyBody | None = None
+) -> DatasetWhole:
+    """A copy of the dataset under another name, without its table. It is yours."""
+    saved = who.guard.dataset(dataset)
+    name = body.name if body is not None and body.name is not None else f"{saved.name} copy"
+    return _created(here, who, source_of({**saved_source(saved).values, "name": name}), answer)
+
+
+@router.post(
+    "/datasets/{dataset}/convert", summary="Convert a dataset of a deprecated report", responses=failures(403, 404)
+)
+def convert_dataset(here: Here, who: Who, dataset: Slug) -> DatasetWhole:
+    """Makes a dataset of the Performance report of it; its table goes on."""
+    saved = who.guard.dataset(dataset, DatasetRight.EDIT)
+    source = Source(converted(saved_source(saved).values, here.clock()), {})
+    return _whole(here, who, who.guard.change(saved, source, here.clock()))
+
+
+@router.put("/datasets/{dataset}/tags", summary="Set a dataset's tags", responses=failures(403, 404))
+def set_tags(here: Here, who: Who, dataset: Slug, body: TagsBody) -> DatasetWhole:
+    """All tags of a dataset."""
+    return _whole(here, who, tag(here.store, who.guard.dataset(dataset, DatasetRight.EDIT), body.tags))
+
+
+@router.get("/datasets/{dataset}/plan", summary="Plan a run of a dataset", responses=failures(403, 404, 409, 429, 502))
+async def plan_dataset(here: Here, who: Who, dataset: Slug, query: Annotated[DatesQuery, Query()]) -> PlanAnswer:
+    """What the next run would ask TikTok, and how long that takes; no report is asked for."""
+    found, account = _to_run(here, who, dataset, query)
+    return await _planned(here, found, account)
+
+
+@router.get(
+    "/datasets/{dataset}/preview",
+    summary="Preview a dataset",
+    response_model=Preview,
+    responses=failures(403, 404, 409, 429, 502),
+)
+async def preview_dataset(here: Here, who: Who, dataset: Slug, query: Annotated[PreviewQuery, Query()]) -> Response:
+    """Real first rows from TikTok; nothing is saved."""
+    found, account = _to_run(here, who, dataset, query)
+    return await _previewed(here, found, account, query.rows)
+
+
+# -- what they do
+
+
+def _created(here: Center, who: Visitor, source: Source, answer: Response) -> DatasetWhole:
+    refuse_deprecated(source)
+    name = parse(source, here.clock()).name
+    if named(here.store, name) is not None:
+        raise InputError(f"There is a dataset {name!r} already; choose another name.")
+    saved = who.guard.save(source, here.clock())
+    answer.headers["Location"] = f"/api/v1/datasets/{saved.slug}"
+    return _whole(here, who, saved)
+
+
+def _to_change(who: Visitor, dataset: str, query: ChangeQuery) -> SavedDataset:
+    saved = who.guard.dataset(dataset, DatasetRight.EDIT)
+    if query.spec_version not in (None, saved.spec_version):
+        raise BusyError(
+            f"{saved.name!r} was changed meanwhile: it is at version {saved.spec_version}, and the change was made "
+            f"over {query.spec_version}. Look at it as it is now, then change that."
+        )
+    return saved
+
+
+def _changed(here: Center, who: Visitor, saved: SavedDataset, source: Source) -> SavedDataset:
+    if source.values.get("report") != json.loads(saved.spec).get("report"):
+        refuse_deprecated(source)
+    return who.guard.change(saved, source, here.clock())
+
+
+def _result(here: Center, who: Visitor, body: BulkBody, slug: str) -> BulkResult:
+    try:
+        return BulkResult(dataset=slug, done=True, run=_done(here, who, body, slug), error=None)
+    except AdreelError as error:
+        return BulkResult(dataset=slug, done=False, run=None, error=failure_of(error))
+
+
+def _done(here: Center, who: Visitor, body: BulkBody, slug: str) -> str | None:
+    """Does it; the run that was asked for, if one was."""
+    if body.action == "run":
+        saved = who.guard.dataset(slug, DatasetRight.RUN)
+        return here.runner.enqueue(saved, asked_by=who.user.name).id
+    if body.action == "delete":
+        here.runner.delete(who.guard.dataset(slug, DatasetRight.DELETE), keep_table=body.keep_table)
+        return None
+    saved = who.guard.dataset(slug, DatasetRight.EDIT)
+    named_tag = " ".join(body.tag.split())
+    others = [one for one in saved.tags if one != named_tag]
+    tag(here.store, saved, [*others, named_tag] if body.action == "tag" else others)
+    return None
+
+
+def _dated(source: Source, query: DatesQuery) -> Source:
+    dates = date_range(query.start, query.end)
+    if dates is None:
+        return source
+    return Source({**source.values, "dates": {"start": dates[0], "end": dates[1]}}, source.lines)
+
+
+def _to_run(here: Center, who: Visitor, dataset: str, query: DatesQuery) -> tuple[Dataset, Account]:
+    """A saved dataset and the account that it reads, for who may run it."""
+    saved = who.guard.dataset(dataset, DatasetRight.RUN)
+    found = parse(saved_source(saved, date_range(query.start, query.end)), here.clock())
+    if saved.account_id is None:
+        raise InputError(f"{saved.name!r} is disconnected: its account was deleted. Give it another account first.")
+    return found, here.store.accounts.get(saved.account_id)
+
+
+async def _planned(here: Center, dataset: Dataset, account: Account) -> PlanAnswer:
+    planned = here.asking.planned(dataset, account, await here.asking.advertisers(account))
+    made = planned.plan
+    return PlanAnswer(
+        requests=made.request_count,
+        steps=made.chunk_count,
+        rows_per_page=made.page_size,
+        minutes=planned.minutes,
+        level=planned.level,
+        advertisers=sum(len(read.advertisers) for read in made.reads),
+        metric_batches=len(made.batches),
+        notes=list(made.notes),
+        unreadable=planned.unreadable,
+        days=[
+            Days(advertiser_id=one.id, name=one.name, timezone=one.zone, start=days.start, end=days.end)
+            for one, days in made.days()
+        ],
+    )
+
+
+async def _previewed(here: Center, dataset: Dataset, account: Account, rows: int) -> Response:
+    table = await here.asking.preview(dataset, account, rows)
+    return Exact({"columns": types_of(table), "items": items_of(table)})
+
+
+def _problems(found: Iterable[Problem]) -> Checked:
+    return Checked(valid=False, problems=[fault(one) for one in found], notes=[], columns=[], key=[])
+
+
+def _name_problem(source: Source) -> Iterable[Problem]:
+    name = source.values.get("name")
+    if isinstance(name, str) and name.strip():
+        try:
+            clean_name(name, "a dataset")
+        except InputError as error:
+            yield Problem("name", error.message)
+
+
+def _account_problem(who: Visitor, source: Source) -> Iterable[Problem]:
+    name = str(source.values.get("account") or "").strip()
+    if name:
+        try:
+            who.guard.account(name)
+        except NotFoundError as error:
+            yield Problem("account", error.message)
+
+
+# -- how they are shown
+
+
+def _stand(here: Center, who: Visitor, found: Iterable[SavedDataset]) -> list[Standing]:
+    now = here.clock()
+    return [standing(here.store, who.guard, here.settings.home, one, now) for one in found]
+
+
+def _answers(here: Center, who: Visitor, found: Iterable[Standing]) -> list[DatasetAnswer]:
+    names = {user.id: user.name for user in here.store.users.list()}
+    return [DatasetAnswer(**_facts(who, one, names)) for one in found]
+
+
+def _whole(here: Center, who: Visitor, saved: SavedDataset) -> DatasetWhole:
+    names = {user.id: user.name for user in here.store.users.list()}
+    source = saved_source(saved)
+    dataset = check(source, here.clock()).dataset
+    return DatasetWhole(
+        **_facts(who, _stand(here, who, [saved])[0], names),
+        file=dict(source.values),
+        key=list(key(dataset)) if dataset is not None else [],
+        table=here.lake.table_url(saved.table_slug),
+    )
+
+
+def _facts(who: Visitor, one: Standing, names: Mapping[int, str]) -> dict[str, Any]:
+    saved, owner = one.saved, one.saved.owner_id or 0
+    rights = (DatasetRight.RUN, DatasetRight.EDIT, DatasetRight.DELETE)
+    return {
+        "slug": saved.slug,
+        "name": saved.name,
+        "description": saved.description,
+        "tags": list(saved.tags),
+        "report": one.report,
+        "account": saved.account_name,
+        "account_id": str(saved.account_id) if saved.account_id is not None else None,
+        "owner": UserName(id=str(owner), name=names[owner]) if owner in names else None,
+        "status": one.status,
+        "status_words": one.words,
+        "attention": one.status.attention,
+        "rows": one.rows,
+        "columns": one.columns,
+        "read_at": one.read_at,
+        "last_run": _last_run(one),
+        "spec_version": saved.spec_version,
+        "created_at": saved.created_at,
+        "updated_at": saved.updated_at,
+        "may": DatasetRights(**{right.value: who.guard.may(right, saved) for right in rights}),
+    }
+
+
+def _last_run(one: Standing) -> LastRun | None:
+    run = one.latest
+    if run is None:
+        return None
+    return LastRun(
+        id=run.id,
+        state=run.state,
+        created_at=run.created_at,
+        finished_at=run.finished_at,
+        version=run.version,
+        proved=run.proved,
+        error=run.error or None,
+    )

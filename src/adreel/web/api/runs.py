@@ -1,0 +1,247 @@
+"""Runs: asked for, followed, cancelled, looked up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Response
+from pydantic import Field
+
+from adreel.access import DatasetRight
+from adreel.errors import InputError
+from adreel.runner import DateRange
+from adreel.store import Role, Run, RunState
+from adreel.store.locks import seen
+from adreel.web.api.failures import failures
+from adreel.web.api.shapes import Answer, Body, Paged, Paging, RunId, Slug, located
+from adreel.web.center import Center, Here, Who
+
+router = APIRouter(tags=["runs"])
+
+
+class Total(Answer):
+    """A sum as TikTok gives it, and as the rows have it."""
+
+    expected: float = Field(examples=[12.4])
+    got: float = Field(examples=[12.4])
+
+
+class Proof(Answer):
+    """TikTok's own figures beside those of what was read."""
+
+    proved: bool = Field(examples=[True])
+    rows: int = Field(examples=[90])
+    rows_expected: int = Field(examples=[90])
+    duplicate_keys: int = Field(examples=[0])
+    totals: dict[str, Total] = Field(
+        description="Sums by metric, rounded for comparison; a sum of money over several currencies is no amount."
+    )
+    differing: list[str] = Field(description="Metrics whose sums differ.", examples=[[]])
+    currencies: list[str] = Field(examples=[["EUR"]])
+
+
+class RunProgress(Answer):
+    """How far a run is."""
+
+    requests: int = Field(examples=[12])
+    requests_planned: int = Field(description="At least so many.", examples=[12])
+    refused: int = Field(description="Of these met TikTok's limit.", examples=[0])
+    pages: int = Field(examples=[12])
+    rows: int = Field(examples=[90])
+    chunks_done: int = Field(examples=[3])
+    chunks_total: int = Field(examples=[3])
+
+
+class Dates(Answer):
+    """The days that were asked for in place of the dataset's own."""
+
+    start: str = Field(examples=["2026-11-01"])
+    end: str = Field(examples=["yesterday"])
+
+
+class RunAnswer(Answer):
+    """One execution of a dataset."""
+
+    id: str = Field(examples=["0123456789abcdef"])
+    dataset: str = Field(description="The dataset's slug.", examples=["spend"])
+    dataset_name: str = Field(examples=["Spend"])
+    dataset_deleted: bool = Field(examples=[False])
+    state: RunState = Field(examples=[RunState.SUCCEEDED])
+    meaning: str = Field(description="The state as a sentence.", examples=[RunState.SUCCEEDED.sentence])
+    asked_by: str = Field(description="The user who asked; empty for the command line.", examples=["ada"])
+    spec_version: int = Field(description="Of the dataset, when the run was asked for.", examples=[1])
+    dates: Dates | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    cancel_requested: bool = Field(examples=[False])
+    progress: RunProgress
+    version: int | None = Field(description="The table's version that it made, if it made one.", examples=[0])
+    table_rows: int | None = Field(description="Of the whole table in that version.", examples=[90])
+    table_columns: int | None = Field(examples=[9])
+    proof: Proof | None = Field(description="Null for a run that made no version.")
+    warnings: list[str] = Field(examples=[[]])
+    skipped: dict[str, str] = Field(description="Why, by advertiser id.", examples=[{}])
+    error: str | None = Field(examples=[None])
+    error_kind: str | None = Field(examples=[None])
+
+
+class Runs(Paged[RunAnswer]):
+    """Runs, latest first."""
+
+
+class LogLine(Answer):
+    """A line of a run's log."""
+
+    number: int = Field(description="Grows along the log; not without gaps.", examples=[1])
+    at: datetime
+    text: str = Field(examples=["TikTok's limit was met; waiting 1 s."])
+
+
+class Log(Answer):
+    """A piece of a run's log."""
+
+    lines: list[LogLine]
+    last: int = Field(description="Pass it as `after` to follow the log.", examples=[1])
+    state: RunState = Field(description="Of the run: no more lines come once it is over.", examples=[RunState.RUNNING])
+
+
+class RunsQuery(Paging):
+    """Which runs."""
+
+    state: list[RunState] = Field([], description="Only those in these states.")
+
+
+class LogQuery(Body):
+    """Which lines."""
+
+    after: int = Field(0, ge=0, le=2**53, description="Only lines behind this number.")
+    limit: int = Field(1_000, ge=1, le=10_000, description="At most so many.")
+
+
+class RunBody(Body):
+    """Other days than the dataset's own, for this run alone."""
+
+    start: str | None = Field(None, max_length=100, description="A day, or relative: today-7.", examples=["2026-11-01"])
+    end: str | None = Field(None, max_length=100, examples=["yesterday"])
+
+    @property
+    def dates(self) -> DateRange | None:
+        """Both ends, or None for the dataset's own. InputError for one without the other."""
+        return date_range(self.start, self.end)
+
+
+def date_range(start: str | None, end: str | None) -> DateRange | None:
+    """Both ends, or None for the dataset's own. InputError for one without the other."""
+    if start is None and end is None:
+        return None
+    if start is None or end is None:
+        raise InputError("start and end go together; give both, or neither for the dataset's own days.")
+    return start, end
+
+
+@router.post(
+    "/datasets/{dataset}/runs",
+    summary="Run a dataset",
+    status_code=202,
+    responses=located(202, "The run's address, to follow it.") | failures(403, 404, 409),
+)
+def start_run(here: Here, who: Who, dataset: Slug, answer: Response, body: RunBody | None = None) -> RunAnswer:
+    """Asks for a run, which begins when a process is free; one that was interrupted lately is gone on with.
+
+    409 if the dataset has a run under way or waiting, or if its account has to be connected again.
+    """
+    saved = who.guard.dataset(dataset, DatasetRight.RUN)
+    run = here.runner.enqueue(saved, body.dates if body else None, asked_by=who.user.name)
+    answer.headers["Location"] = f"/api/v1/runs/{run.id}"
+    return _run(here, run)
+
+
+@router.get("/datasets/{dataset}/runs", summary="List a dataset's runs", responses=failures(404))
+def list_dataset_runs(here: Here, who: Who, dataset: Slug, query: Annotated[RunsQuery, Query()]) -> Runs:
+    """A dataset's runs, latest first."""
+    return _page(here, [who.guard.dataset(dataset).id], query)
+
+
+@router.get("/runs", summary="List all runs", responses=failures())
+def list_runs(here: Here, who: Who, query: Annotated[RunsQuery, Query()]) -> Runs:
+    """The runs of all datasets that you may see, latest first; administrators also see those of deleted datasets."""
+    everything = who.user.role is Role.ADMIN
+    return _page(here, None if everything else [one.id for one in who.guard.datasets()], query)
+
+
+@router.get("/runs/{run}", summary="Get a run", responses=failures(403, 404))
+def get_run(here: Here, who: Who, run: RunId) -> RunAnswer:
+    """A run with its progress while it works, and its proof when it is over."""
+    return _run(here, who.guard.run(run))
+
+
+@router.get("/runs/{run}/log", summary="Get a run's log", responses=failures(403, 404))
+def get_log(here: Here, who: Who, run: RunId, query: Annotated[LogQuery, Query()]) -> Log:
+    """What the run told of; ask again with `after` to follow it."""
+    found = who.guard.run(run)
+    # The state first: lines that come between the two looks are then there in the next.
+    state = seen(here.settings.home, found).state
+    lines = here.store.runs.log_lines(found.id, after=query.after)[: query.limit]
+    return Log(
+        lines=[LogLine(number=one.number, at=one.at, text=one.text) for one in lines],
+        last=lines[-1].number if lines else query.after,
+        state=state,
+    )
+
+
+@router.post("/runs/{run}/cancel", summary="Cancel a run", status_code=202, responses=failures(403, 404))
+def cancel_run(here: Here, who: Who, run: RunId) -> RunAnswer:
+    """Asks a run to stop; its table stays as it was. One that waits, or whose process died, is over at once."""
+    found = who.guard.run(run, DatasetRight.RUN)
+    here.runner.cancel(seen(here.settings.home, found))
+    return _run(here, here.store.runs.get(found.id))
+
+
+def _page(here: Center, datasets: list[int] | None, query: RunsQuery) -> Runs:
+    states = frozenset(query.state or RunState)
+    runs, total = here.store.runs.page(datasets, states=states, limit=query.limit, offset=query.offset)
+    return Runs(items=[_run(here, one) for one in runs], total=total, limit=query.limit, offset=query.offset)
+
+
+def _run(here: Center, found: Run) -> RunAnswer:
+    run = seen(here.settings.home, found)
+    return RunAnswer(
+        id=run.id,
+        dataset=run.dataset_slug,
+        dataset_name=run.dataset_name,
+        dataset_deleted=run.dataset_id is None,
+        state=run.state,
+        meaning=run.state.sentence,
+        asked_by=run.asked_by,
+        spec_version=run.spec_version,
+        dates=Dates(start=run.dates[0], end=run.dates[1]) if run.dates else None,
+        created_at=run.created_at,
+        started_at=run.started_at,
+        finished_at=run.finished_at,
+        cancel_requested=run.cancel_requested,
+        progress=RunProgress(**{name: getattr(run, name) for name in RunProgress.model_fields}),
+        version=run.version,
+        table_rows=run.table_rows,
+        table_columns=run.table_columns,
+        proof=_proof(run.proof) if run.proof else None,
+        warnings=list(run.warnings),
+        skipped=dict(run.skipped),
+        error=run.error or None,
+        error_kind=run.error_kind or None,
+    )
+
+
+def _proof(found: Mapping[str, Any]) -> Proof:
+    totals = {name: Total(expected=one["expected"], got=one["got"]) for name, one in found.get("totals", {}).items()}
+    return Proof(
+        proved=found.get("proved", False),
+        rows=found.get("rows", 0),
+        rows_expected=found.get("rows_expected", 0),
+        duplicate_keys=found.get("duplicate_keys", 0),
+        totals=totals,
+        differing=found.get("differing", []),
+        currencies=found.get("currencies", []),
+    )

@@ -1,0 +1,195 @@
+"""What all families of the API share: shapes of bodies and answers, paging, exact numbers, and who may call."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from itertools import count
+from typing import Annotated, Any, Generic, TypeVar
+
+import orjson
+import pyarrow as pa
+from fastapi import Depends, Path
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from starlette.responses import Response
+
+from adreel.dataset import Source, read
+from adreel.errors import DatasetError, ForbiddenError, InputError, Problem
+from adreel.store import Role
+from adreel.web.center import Visitor, Who
+
+LONGEST_PAGE = 1_000
+FURTHEST = 2**53
+
+_Item = TypeVar("_Item")
+
+
+class Body(BaseModel):
+    """What a client sends; a key that is not known is a mistake and is said to be one."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Answer(BaseModel):
+    """What a client gets. Times are UTC in ISO 8601 with Z, ids are texts."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class Paging(Body):
+    """Which part of a list is asked for."""
+
+    limit: int = Field(50, ge=1, le=LONGEST_PAGE, description="At most so many.")
+    offset: int = Field(0, ge=0, le=FURTHEST, description="Leave out so many from the beginning.")
+
+
+class Paged(Answer, Generic[_Item]):
+    """A part of a list, and how long the whole list is."""
+
+    items: list[_Item]
+    total: int = Field(description="How many there are in all.", examples=[1])
+    limit: int = Field(examples=[50])
+    offset: int = Field(examples=[0])
+
+
+def located(status: int, what: str) -> dict[int | str, dict[str, Any]]:
+    """An answer whose `Location` header says where the new thing is, as OpenAPI has it."""
+    header = {"schema": {"type": "string"}, "description": what, "required": True}
+    return {status: {"headers": {"Location": header}}}
+
+
+DatasetValues = dict[str, JsonValue]
+"""A dataset file as JSON: keys such as name, account and report, and the report's menus."""
+
+
+def source_of(values: Mapping[str, Any]) -> Source:
+    """The dataset file as the command line reads it from disk, where numbers are texts.
+
+    Raises DatasetError for what no file could hold, such as half of a character.
+    """
+    try:
+        json.dumps(values, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise DatasetError((Problem("file", "a text holds half of a character (a lone surrogate)."),)) from None
+    # The one character that JSON takes as it is and YAML does not.
+    return read(json.dumps(values).replace("\x7f", "\\u007f"))
+
+
+def part(found: Sequence[_Item], paging: Paging) -> Sequence[_Item]:
+    """The part of a list that is asked for."""
+    return found[paging.offset : paging.offset + paging.limit]
+
+
+class Exact(Response):
+    """An answer with numbers of exact size: JSON numbers with all their digits, as `--json` prints them."""
+
+    media_type = "application/json"
+
+    def render(self, content: Any) -> bytes:
+        """The answer's JSON."""
+        return orjson.dumps(content, default=plain, option=orjson.OPT_UTC_Z)
+
+
+def plain(value: Any) -> Any:
+    """What JSON has no word for: exact numbers with all digits, records as objects, the rest as texts."""
+    if isinstance(value, BaseModel):
+        return dict(value)
+    if isinstance(value, Decimal):
+        return orjson.Fragment(f"{value.normalize():f}") if value.is_finite() else None
+    if isinstance(value, set | frozenset):
+        return sorted(value)
+    if isinstance(value, bytes):
+        return value.hex()
+    return str(value)
+
+
+def types_of(table: pa.Table) -> list[dict[str, str]]:
+    """The columns of rows with their types."""
+    names = _names(table)
+    return [{"name": name, "type": str(field.type)} for name, field in zip(names, table.schema, strict=True)]
+
+
+def items_of(table: pa.Table) -> list[dict[str, Any]]:
+    """Rows as objects. InputError for a value that neither JSON nor a text can hold."""
+    columns = [_values(table.schema.field(number), column) for number, column in enumerate(table.columns)]
+    names = _names(table)
+    return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def _names(table: pa.Table) -> list[str]:
+    """The columns' names, told apart: an object has each key once."""
+    names: list[str] = []
+    for name in table.column_names:
+        free = (one for number in count(2) if (one := f"{name}_{number}") not in names)
+        names.append(next(free) if name in names else name)
+    return names
+
+
+def _values(field: pa.Field, column: pa.ChunkedArray) -> list[Any]:
+    try:
+        return list(column.to_pylist())
+    except (ValueError, OverflowError):
+        # Times that Python has no word for: nanoseconds, and years of five digits.
+        pass
+    try:
+        return list(column.cast(pa.string()).to_pylist())
+    except pa.ArrowException as error:
+        raise InputError(f"The column {field.name} holds values that JSON has no word for; cast it to text.") from error
+
+
+def ordered(names: Iterable[str], order: Iterable[str] = ()) -> list[str]:
+    """Names of a set as a list that is always the same: those of `order` first, the others by the alphabet."""
+    there, first = set(names), list(order)
+    return [*(name for name in first if name in there), *sorted(there - set(first))]
+
+
+# -- who may call
+
+
+def member(who: Who) -> Visitor:
+    """Somebody with a token that may do more than read."""
+    who.guard.need_role(*Role)
+    return who
+
+
+def editor(who: Who) -> Visitor:
+    """An editor or administrator, with a token that may do more than read."""
+    who.guard.need_role(Role.EDITOR, Role.ADMIN)
+    return who
+
+
+def admin(who: Who) -> Visitor:
+    """An administrator, with a token that may do more than read."""
+    who.guard.need_role(Role.ADMIN)
+    return who
+
+
+def overseer(who: Who) -> Visitor:
+    """An administrator, who may only read here."""
+    who.guard.need_role(Role.ADMIN, reading=True)
+    return who
+
+
+def person(who: Who) -> Visitor:
+    """Somebody in a browser, as for what a program must not do by itself."""
+    if not who.secret:
+        raise ForbiddenError(
+            "This takes a person who is signed in in a browser, and not an API token: do it in the Data Center."
+        )
+    return who
+
+
+Member = Annotated[Visitor, Depends(member)]
+Editor = Annotated[Visitor, Depends(editor)]
+Admin = Annotated[Visitor, Depends(admin)]
+Overseer = Annotated[Visitor, Depends(overseer)]
+Person = Annotated[Visitor, Depends(person)]
+
+Id = Annotated[str, Path(pattern="^[0-9]{1,18}$", description="An id, as lists give it.", examples=["1"])]
+Slug = Annotated[
+    str, Path(pattern="^[a-z][a-z0-9_]{0,47}$", description="A dataset's slug, its name in SQL.", examples=["spend"])
+]
+RunId = Annotated[
+    str, Path(pattern="^[0-9a-f]{1,32}$", description="A run's id, or its beginning.", examples=["0123456789abcdef"])
+]

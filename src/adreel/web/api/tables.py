@@ -1,0 +1,451 @@
+"""A dataset's table read: versions, what changed between two, rows, statistics, columns, files, cards."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import asdict
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from fastapi import APIRouter, Query
+from pydantic import Field
+from starlette.responses import Response
+
+from adreel.access import DatasetRight
+from adreel.dataset import Method
+from adreel.errors import InputError, NotFoundError
+from adreel.schema import Column as ColumnRecord
+from adreel.schema import columns
+from adreel.store import SavedDataset
+from adreel.web.api.failures import failures
+from adreel.web.api.shapes import Answer, Body, Exact, Paged, Paging, Slug, items_of, part, types_of
+from adreel.web.center import Center, Here, Visitor, Who
+from adreel.web.changes import CURRENCY, currencies_of
+from adreel.web.downloads import MEDIA_TYPES, file_answer
+from adreel.web.heading import parsed
+
+if TYPE_CHECKING:
+    from adreel.lake.difference import Part
+
+router = APIRouter(tags=["tables"])
+
+Number = int | float
+Value = Annotated[Any, Field(description="Numbers with all their digits; days and times in ISO 8601.")]
+Format = Literal["csv", "json", "parquet", "xlsx"]
+
+FILE: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The file, as a stream.",
+        "content": {
+            kind.partition(";")[0]: {"schema": {"type": "string", "format": "binary"}} for kind in MEDIA_TYPES.values()
+        },
+        "headers": {"Content-Disposition": {"schema": {"type": "string"}, "required": True}},
+    }
+}
+"""An answer that is a file, as OpenAPI has it."""
+
+OPERATORS = {
+    "eq": "=",
+    "ne": "!=",
+    "lt": "<",
+    "le": "<=",
+    "gt": ">",
+    "ge": ">=",
+    "contains": "contains",
+    "in": "in",
+    "null": "is null",
+    "notnull": "is not null",
+}
+"""What a filter may compare by, and how the lake calls it."""
+
+
+class Version(Answer):
+    """A table as one run left it."""
+
+    version: int = Field(examples=[0])
+    at: datetime
+    method: str = Field(description="The update method.", examples=["replace"])
+    run: str = Field(examples=["0123456789abcdef"])
+    rows: int = Field(description="Of the whole table.", examples=[90])
+    key: list[str] = Field(description="The columns that name a row.", examples=[["advertiser_id", "ad_id"]])
+
+
+class Versions(Paged[Version]):
+    """The versions that can be read, newest first."""
+
+
+class Column(Answer):
+    """A column of a table."""
+
+    name: str = Field(examples=["spend"])
+    type: str = Field(description="Arrow's name of the type.", examples=["decimal128(24, 6)"])
+    title: str = Field(examples=["Cost"])
+    meaning: str = Field(examples=["What was paid."])
+    unit: str = Field(examples=["account_currency"])
+    additive: bool = Field(description="Whether values may be summed over rows.", examples=[True])
+    key: bool = Field(description="Whether it is one of those that name a row.", examples=[False])
+
+
+class Schema(Answer):
+    """The columns of a table's version."""
+
+    version: int = Field(examples=[0])
+    rows: int = Field(examples=[90])
+    size: int = Field(description="Bytes of its files.", examples=[4096])
+    columns: list[Column]
+
+
+class ColumnType(Answer):
+    """A column's name and type."""
+
+    name: str = Field(examples=["spend"])
+    type: str = Field(examples=["decimal128(24, 6)"])
+
+
+class Rows(Paged[dict[str, Value]]):
+    """Rows of a table; `total` counts those that the filters let through."""
+
+    version: int = Field(examples=[0])
+    table_rows: int = Field(description="Rows of the whole table.", examples=[90])
+    columns: list[ColumnType]
+
+
+class Frequent(Answer):
+    """One of the most frequent values."""
+
+    value: Value
+    rows: int = Field(examples=[3])
+
+
+class Bin(Answer):
+    """A part of a histogram: values from `least` up to, but for the last bin, below `most`."""
+
+    least: float
+    most: float
+    rows: int = Field(examples=[3])
+
+
+class ColumnStatistics(Answer):
+    """What stands in a column."""
+
+    name: str = Field(examples=["spend"])
+    rows: int = Field(examples=[90])
+    nulls: int = Field(examples=[0])
+    distinct: int | None = Field(description="Different values.", examples=[88])
+    distinct_exact: bool = Field(examples=[True])
+    least: Value
+    greatest: Value
+    total: Value = Field(
+        description="The sum, only where it is one: not of rates and texts, of money in several currencies, or of rows "
+        "that append has put there several times."
+    )
+    frequent: list[Frequent]
+    histogram: list[Bin]
+
+
+class Statistics(Answer):
+    """What stands in the columns of a table's version."""
+
+    columns: list[ColumnStatistics]
+
+
+class MetricDifference(Answer):
+    """A column in both versions; sums are null where values must not be summed."""
+
+    name: str = Field(examples=["spend"])
+    values_changed: int = Field(examples=[3])
+    before: Number | None
+    after: Number | None
+    moved: Number | None
+
+
+class DayDifference(Answer):
+    """A day on which anything changed; `moved` says by how much each sum did."""
+
+    day: date | datetime | None
+    added: int = Field(examples=[0])
+    gone: int = Field(examples=[0])
+    changed: int = Field(examples=[3])
+    moved: dict[str, Number]
+
+
+class MovedSum(Answer):
+    """A sum of money in one currency, in both versions."""
+
+    name: str = Field(examples=["spend"])
+    before: Number | None
+    after: Number | None
+    moved: Number
+
+
+class MovedDay(Answer):
+    """By how much each sum of money in one currency moved on a day."""
+
+    day: date | datetime | None
+    moved: dict[str, Number]
+
+
+class CurrencyDifference(Answer):
+    """What moved of the money in one currency."""
+
+    currency: str | None = Field(examples=["EUR"])
+    metrics: list[MovedSum]
+    days: list[MovedDay]
+
+
+class Example(Answer):
+    """A row in both versions, or null where it is not there."""
+
+    before: dict[str, Value] | None
+    after: dict[str, Value] | None
+
+
+class Difference(Answer):
+    """What changed from one version to another."""
+
+    before: int = Field(examples=[0])
+    after: int = Field(examples=[1])
+    rows_before: int = Field(examples=[90])
+    rows_after: int = Field(examples=[90])
+    added: int = Field(examples=[0])
+    gone: int = Field(examples=[0])
+    changed: int = Field(examples=[3])
+    keyed: bool = Field(
+        description="Whether rows were told apart by their key; if not, a changed row is one gone and one added.",
+        examples=[True],
+    )
+    currencies: list[str] = Field(description="Of the money in both versions.", examples=[["EUR"]])
+    metrics: list[MetricDifference]
+    days: list[DayDifference]
+    by_currency: list[CurrencyDifference] = Field(
+        description="The sums of money, if there are several currencies; the other sums are then without them."
+    )
+    columns_added: list[str]
+    columns_gone: list[str]
+    examples: list[Example]
+
+
+class AtVersion(Body):
+    """Which version."""
+
+    version: int | None = Field(None, ge=0, le=2**53, description="The newest if it is left out.")
+
+
+class RowsQuery(Paging):
+    """Which rows and columns, and in what order."""
+
+    version: int | None = Field(None, ge=0, le=2**53, description="The newest if it is left out.")
+    columns: list[str] = Field([], description="Only these columns; all if none is named.")
+    filter: list[str] = Field(
+        [],
+        description="Each as `column:operator:value`, and all must hold. Operators: "
+        + ", ".join(OPERATORS)
+        + "; `null` and `notnull` take no value, `in` takes values with commas between them.",
+        examples=[["spend:ge:10"]],
+    )
+    sort: list[str] = Field([], description="Columns, with `-` in front for descending.", examples=[["-spend"]])
+
+
+class StatisticsQuery(AtVersion):
+    """Which columns."""
+
+    columns: list[str] = Field([], description="Only these columns; all if none is named.")
+
+
+class DifferenceQuery(Body):
+    """Which two versions."""
+
+    before: int | None = Field(None, ge=0, le=2**53, description="The one before `after` if it is left out.")
+    after: int | None = Field(None, ge=0, le=2**53, description="The newest if it is left out.")
+
+
+class ExportQuery(AtVersion):
+    """Which file."""
+
+    format: Format = Field("csv", description="Of the file.")
+    columns: list[str] = Field([], description="Only these columns; all if none is named.")
+    for_spreadsheet: bool = Field(
+        False,
+        description="In CSV, put an apostrophe before texts that a spreadsheet program would take for formulas.",
+    )
+
+
+@router.get("/datasets/{dataset}/versions", summary="List the versions of a table", responses=failures(404))
+def list_versions(here: Here, who: Who, dataset: Slug, query: Annotated[Paging, Query()]) -> Versions:
+    """Every version that can be read, newest first; each is one run's."""
+    found = here.lake.versions(with_table(here, who, dataset).table_slug)
+    items = [
+        Version(version=one.number, at=one.at, method=one.method, run=one.run_id, rows=one.rows, key=list(one.key))
+        for one in part(found, query)
+    ]
+    return Versions(items=items, total=len(found), limit=query.limit, offset=query.offset)
+
+
+@router.get("/datasets/{dataset}/schema", summary="Get the columns of a table", responses=failures(404))
+def get_schema(here: Here, who: Who, dataset: Slug, query: Annotated[AtVersion, Query()]) -> Schema:
+    """Columns with their types, titles, meanings and units, and which of them name a row."""
+    saved = with_table(here, who, dataset)
+    state = here.lake.table(saved.table_slug, query.version)
+    key = next((one.key for one in here.lake.versions(saved.table_slug) if one.number == state.version), ())
+    known = _known(here, saved)
+    found = []
+    for field in state.schema:
+        told = {name.decode(): value.decode() for name, value in (field.metadata or {}).items()}
+        found.append(
+            Column(
+                name=field.name,
+                type=str(field.type),
+                title=told.get("title", field.name),
+                meaning=told.get("description", ""),
+                unit=told.get("unit", ""),
+                additive=field.name in known and known[field.name].additive,
+                key=field.name in key,
+            )
+        )
+    return Schema(version=state.version, rows=state.rows, size=state.size, columns=found)
+
+
+@router.get("/datasets/{dataset}/rows", summary="Read rows of a table", response_model=Rows, responses=failures(404))
+def list_rows(here: Here, who: Who, dataset: Slug, query: Annotated[RowsQuery, Query()]) -> Response:
+    """Rows with filters, order and paging; nulls come last. For whole tables take the export."""
+    from adreel.lake.browse import Filter, Order
+
+    saved = with_table(here, who, dataset)
+    page = here.lake.page(
+        saved.table_slug,
+        version=query.version,
+        columns=query.columns or None,
+        where=[Filter(*_filter(text)) for text in query.filter],
+        order=[Order(text.removeprefix("-"), descending=text.startswith("-")) for text in query.sort],
+        offset=query.offset,
+        limit=query.limit,
+    )
+    return Exact(
+        {
+            "items": items_of(page.rows),
+            "total": page.matching,
+            "limit": query.limit,
+            "offset": query.offset,
+            "version": page.version,
+            "table_rows": page.total,
+            "columns": types_of(page.rows),
+        }
+    )
+
+
+@router.get(
+    "/datasets/{dataset}/statistics",
+    summary="Get statistics of a table's columns",
+    response_model=Statistics,
+    responses=failures(404),
+)
+def get_statistics(here: Here, who: Who, dataset: Slug, query: Annotated[StatisticsQuery, Query()]) -> Response:
+    """Nulls, different and frequent values, bounds and histograms; sums only of what may be summed."""
+    saved = with_table(here, who, dataset)
+    summable = _summable(here, saved, here.lake.table(saved.table_slug, query.version).version)
+    found = here.lake.statistics(saved.table_slug, query.version, query.columns or None, additive=summable)
+    return Exact({"columns": list(found)})
+
+
+@router.get(
+    "/datasets/{dataset}/difference",
+    summary="Compare two versions of a table",
+    response_model=Difference,
+    responses=failures(404),
+)
+def get_difference(here: Here, who: Who, dataset: Slug, query: Annotated[DifferenceQuery, Query()]) -> Response:
+    """What TikTok changed between two runs: rows that came, went and changed, and how sums moved on which day.
+
+    Money in several currencies is never added up: its sums then stand in `by_currency` alone.
+    """
+    saved = with_table(here, who, dataset)
+    before, after = _two_versions(here, saved, query)
+    known = _known(here, saved)
+    additive = tuple(name for name, column in known.items() if column.additive)
+    found = asdict(here.lake.difference(saved.table_slug, before, after, additive))
+    currencies = currencies_of(here.lake, saved.table_slug, before, after)
+    money = tuple(name for name in additive if known[name].type == "money") if len(currencies) > 1 else ()
+    parts = here.lake.moved_apart(saved.table_slug, before, after, money, CURRENCY) if money else ()
+    return Exact(_apart(found, money) | {"currencies": currencies, "by_currency": [_part(one) for one in parts]})
+
+
+def _apart(found: dict[str, Any], money: Collection[str]) -> dict[str, Any]:
+    """The difference without sums over several currencies."""
+    no_sums = {"before": None, "after": None, "moved": None}
+    metrics = [one | no_sums if one["name"] in money else one for one in found["metrics"]]
+    days = [
+        one | {"moved": {name: moved for name, moved in one["moved"].items() if name not in money}}
+        for one in found["days"]
+    ]
+    return found | {"metrics": metrics, "days": days}
+
+
+def _part(part: Part) -> dict[str, Any]:
+    return {
+        "currency": part.value,
+        "metrics": [
+            {"name": name, "before": before, "after": after, "moved": moved}
+            for name, (before, after, moved) in part.sums.items()
+        ],
+        "days": [{"day": day, "moved": dict(moved)} for day, moved in part.days.items()],
+    }
+
+
+@router.get(
+    "/datasets/{dataset}/export",
+    summary="Download a table as a file",
+    response_class=Response,
+    responses=FILE | failures(404),
+)
+def export(here: Here, who: Who, dataset: Slug, query: Annotated[ExportQuery, Query()]) -> Response:
+    """The whole table, or an earlier version of it, as a stream of CSV, JSON, Parquet or Excel."""
+    from adreel.export import stream
+
+    saved = with_table(here, who, dataset)
+    reader = here.lake.read(saved.table_slug, query.version, tuple(query.columns) or None)
+    chunks = stream(reader, query.format, for_spreadsheet=query.for_spreadsheet)
+    return file_answer(chunks, query.format, f"{saved.slug}.{query.format}", f"{saved.name}.{query.format}")
+
+
+def with_table(here: Center, who: Visitor, dataset: str) -> SavedDataset:
+    """The dataset; NotFoundError if it may not be seen, or has no table yet."""
+    saved = who.guard.dataset(dataset, DatasetRight.SEE)
+    if not here.lake.exists(saved.table_slug):
+        raise NotFoundError(f"{saved.name!r} has no table yet; run it first.")
+    return saved
+
+
+def _known(here: Center, saved: SavedDataset) -> dict[str, ColumnRecord]:
+    """The columns as the dataset has them now; none if its settings do not hold any more."""
+    dataset, _ = parsed(here, saved)
+    return {one.name: one for one in columns(dataset)} if dataset else {}
+
+
+def _summable(here: Center, saved: SavedDataset, version: int) -> list[str]:
+    """The columns whose sum over the version's rows is an amount."""
+    dataset, _ = parsed(here, saved)
+    if dataset is None or dataset.update.method is Method.APPEND:
+        return []
+    one_currency = len(currencies_of(here.lake, saved.table_slug, version)) < 2
+    return [one.name for one in columns(dataset) if one.additive and (one_currency or one.type != "money")]
+
+
+def _filter(text: str) -> tuple[str, str, str | None]:
+    """Column, operator and value."""
+    column, _, rest = text.partition(":")
+    operator, colon, value = rest.partition(":")
+    if operator not in OPERATORS:
+        raise InputError(
+            f"filter: {text!r} is no filter; write column:operator:value, as in spend:ge:10, with one of "
+            f"{', '.join(OPERATORS)}."
+        )
+    return column, OPERATORS[operator], value if colon else None
+
+
+def _two_versions(here: Center, saved: SavedDataset, query: DifferenceQuery) -> tuple[int, int]:
+    numbers = [one.number for one in here.lake.versions(saved.table_slug)]
+    after = query.after if query.after is not None else numbers[0]
+    before = query.before if query.before is not None else next((one for one in numbers if one < after), None)
+    if before is None:
+        raise NotFoundError(f"{saved.name!r} has no version before {after} that can be read.")
+    return before, after

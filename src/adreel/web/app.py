@@ -1,0 +1,131 @@
+"""The app: pages, API and static files behind one shield."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from datetime import datetime
+from http import HTTPStatus
+
+import httpx2
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.responses import PlainTextResponse, Response
+from starlette.types import ASGIApp
+
+from adreel import errors
+from adreel.errors import AdreelError, DatasetError
+from adreel.lake import Lake
+from adreel.settings import Settings
+from adreel.store import Store
+from adreel.web import api
+from adreel.web.assets import Assets
+from adreel.web.center import COOKIE, Center, SignInNeededError
+from adreel.web.pages import ROUTERS
+from adreel.web.pages.failures import Failure
+from adreel.web.render import Pages, go, is_fragment, respond
+from adreel.web.security import SAFE, Shield
+from adreel.web.sign_in import sign_in_path
+from adreel.web.status import status_of
+
+API = "/api/v1"
+
+
+def create_app(
+    settings: Settings,
+    store: Store,
+    *,
+    clock: Callable[[], datetime],
+    transport: httpx2.AsyncBaseTransport | None = None,
+    hosts: Iterable[str] = (),
+    made_up: str = "",
+) -> ASGIApp:
+    """The Data Center over one home, as an ASGI app. The caller closes the store, and starts what waits.
+
+    `hosts` are names that it answers to besides its public address; `made_up` the address of a simulated TikTok.
+    """
+    app = FastAPI(title="adreel", docs_url=None, redoc_url=None, openapi_url=None, lifespan=_lifespan)
+    app.state.center = Center(
+        settings, store, Lake(settings.lake_url, clock=clock), clock, transport=transport, made_up=made_up
+    )
+    assets = Assets()
+    app.state.pages = Pages(assets)
+    app.state.assets = assets
+    app.mount("/static", assets)
+    for router in ROUTERS:
+        app.include_router(router, include_in_schema=False)
+    app.mount(API, api.create_api(app.state))
+    app.add_exception_handler(AdreelError, _refused)
+    app.add_exception_handler(SignInNeededError, _stranger)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(RequestValidationError, _malformed)
+    app.add_exception_handler(Exception, _broken)
+    return _Gate(GZipMiddleware(app, minimum_size=800), settings, hosts)
+
+
+class _Gate(Shield):
+    """The shield, which says no to programs in the API's shape."""
+
+    def _refusal(self, request: Request) -> ASGIApp | None:
+        found = super()._refusal(request)
+        if not isinstance(found, PlainTextResponse) or not request.url.path.startswith(f"{API}/"):
+            return found
+        if found.status_code == HTTPStatus.FORBIDDEN and COOKIE not in request.cookies:
+            # Without a session there is nothing that another site could use: a program forgot its token.
+            return None
+        return api.refused(found.status_code, bytes(found.body).decode().strip())
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    yield
+    center: Center = app.state.center
+    center.lake.close()
+
+
+def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, AdreelError)
+    problems = error.problems if isinstance(error, DatasetError) else ()
+    return _failed(request, status_of(error), str(error) if not problems else error.message, problems)
+
+
+def _failed(request: Request, status: HTTPStatus, message: str, problems: tuple[errors.Problem, ...] = ()) -> Response:
+    if is_fragment(request):
+        answer = respond(request, Failure.fragment(status, message, problems), status)
+        if request.method not in SAFE:
+            # What was refused leaves the form as it was, and is said beside it.
+            answer.headers.update({"HX-Retarget": "#notes", "HX-Reswap": "innerHTML"})
+        return answer
+    return respond(request, Failure(status, status.phrase, message, problems), status)
+
+
+def _stranger(request: Request, _: Exception) -> Response:
+    return go(request, sign_in_path(request))
+
+
+def _http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    if request.url.path.startswith(f"{API}/"):
+        # An address that leads to no app of ours, as with a line break in it, but is meant for the API.
+        return api.refused_address(request, error)
+    status = HTTPStatus(error.status_code)
+    words = "There is no such page." if status is HTTPStatus.NOT_FOUND else str(error.detail)
+    answer = _failed(request, status, words)
+    answer.headers.update(error.headers or {})
+    return answer
+
+
+def _malformed(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    faults = "; ".join(f"{'.'.join(map(str, one['loc'][1:]))}: {one['msg']}" for one in error.errors())
+    return _failed(request, HTTPStatus.UNPROCESSABLE_ENTITY, f"The request cannot be read: {faults}.")
+
+
+def _broken(request: Request, _: Exception) -> Response:
+    return _failed(
+        request,
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        "This is a bug of adreel; the server's log says more. Nothing was changed by the step that failed.",
+    )

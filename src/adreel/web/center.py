@@ -1,0 +1,116 @@
+"""What every request works with, and who asks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import httpx2
+from fastapi import Depends, Request
+
+from adreel.access import Actor, Guard
+from adreel.asking import Asking
+from adreel.lake import Lake
+from adreel.runner import Runner
+from adreel.settings import Settings
+from adreel.store import Role, Store, User
+
+COOKIE = "adreel_session"
+
+
+@dataclass(frozen=True, slots=True)
+class Center:
+    """One home as the pages see it; `transport` replaces the network towards TikTok.
+
+    `made_up` is the address of a simulated TikTok, which pages then say; empty for the real one.
+    """
+
+    settings: Settings
+    store: Store
+    lake: Lake
+    clock: Callable[[], datetime]
+    transport: httpx2.AsyncBaseTransport | None = None
+    made_up: str = ""
+
+    @property
+    def asking(self) -> Asking:
+        """For questions to TikTok while a person waits."""
+        return Asking(self.settings, self.store, self.clock, self.transport)
+
+    @property
+    def runner(self) -> Runner:
+        """For runs that are asked for or cancelled; they work in processes of their own."""
+        return Runner(self.settings, self.store, clock=self.clock, transport=self.transport)
+
+    @property
+    def secure(self) -> bool:
+        """Whether people come by https."""
+        return urlsplit(self.settings.web_url).scheme == "https"
+
+
+class SignInNeededError(Exception):
+    """Nobody is signed in, and the page is for somebody; the app answers with the sign-in page, the API with 401."""
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Who asks: a user of a browser session, or of an API token; `secret` is the session's, empty for a token."""
+
+    user: User
+    guard: Guard
+    secret: str
+
+    @property
+    def may_edit(self) -> bool:
+        """Whether the role lets this person make and change things at all."""
+        return self.user.role is not Role.VIEWER
+
+
+def center(request: Request) -> Center:
+    """The app's."""
+    found: Center = request.app.state.center
+    return found
+
+
+def visitor(request: Request) -> Visitor:
+    """Who is signed in. Raises SignInNeededError. A request with a bearer token is judged by that alone."""
+    found = known_visitor(request)
+    if found is None:
+        raise SignInNeededError
+    return found
+
+
+def known_visitor(request: Request) -> Visitor | None:
+    """Who is signed in, if anybody is."""
+    store = center(request).store
+    bearer = bearer_of(request.headers.get("authorization"))
+    if bearer is not None:
+        token = store.tokens.find(bearer)
+        if token is None:
+            return None
+        user = store.users.get(token.user_id)
+        return Visitor(user, Guard(store, Actor(user, read_only=token.read_only)), "")
+    secret = request.cookies.get(COOKIE, "")
+    session = store.sessions.find(secret) if secret else None
+    if session is None:
+        return None
+    user = store.users.get(session.user_id)
+    return Visitor(user, Guard(store, Actor(user)), secret)
+
+
+def bearer_of(header: str | None) -> str | None:
+    """The token of an Authorization header; None if there is no such header, empty if it holds something else."""
+    if header is None:
+        return None
+    kind, _, token = header.partition(" ")
+    return token.strip() if kind.lower() == "bearer" else ""
+
+
+Here = Annotated[Center, Depends(center)]
+"""A page's parameter: what it works with."""
+
+Who = Annotated[Visitor, Depends(visitor)]
+"""A page's parameter: who asks."""

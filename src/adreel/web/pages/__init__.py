@@ -1,0 +1,17 @@
+"""The pages, a module for each family of addresses."""
+
+from adreel.web.pages import accounts, cards, data, dataset, datasets, details, entrance, history, people, query
+
+ROUTERS = (
+    entrance.router,
+    details.router,
+    datasets.router,
+    dataset.router,
+    data.router,
+    cards.router,
+    history.router,
+    accounts.router,
+    people.router,
+    query.router,
+)
+"""In the order in which addresses are looked for: /datasets/new before /datasets/{slug}."""

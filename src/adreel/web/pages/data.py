@@ -1,0 +1,442 @@
+"""A dataset's table: rows sorted, filtered and paged by the server, and what its columns mean and hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, ClassVar
+from urllib.parse import urlencode
+
+import pyarrow as pa
+from fastapi import APIRouter, Request
+from starlette.datastructures import QueryParams
+from starlette.responses import Response
+
+from adreel.dataset import Dataset, Method
+from adreel.errors import InputError, NotFoundError
+from adreel.lake import TableState
+from adreel.lake.browse import (
+    OPERATORS,
+    ColumnStatistics,
+    Filter,
+    Kind,
+    Operator,
+    Order,
+    Takes,
+    kind_of,
+    operators_for,
+)
+from adreel.schema import Column, columns, key
+from adreel.store import SavedDataset
+from adreel.web.center import Center, Here, Who
+from adreel.web.heading import Heading, heading, parsed
+from adreel.web.pages.words import sentence
+from adreel.web.render import Page, plain, respond
+
+router = APIRouter()
+
+SIZES = (50, 100, 250)
+"""Rows of a page that a person can choose."""
+
+MOST_VERSIONS = 200
+"""Versions that the picker offers; the Versions tab has all."""
+
+LONGEST_CELL = 200
+"""Characters of a cell that are shown at first."""
+
+INPUTS: Mapping[Kind, str] = {Kind.NUMBER: "number", Kind.DAY: "date"}
+"""What a value is typed in, where that is no plain text."""
+
+WORDS: Mapping[Kind, str] = {
+    Kind.TEXT: "text",
+    Kind.NUMBER: "number",
+    Kind.DAY: "day",
+    Kind.TIME: "time",
+    Kind.TRUTH: "yes or no",
+    Kind.LIST: "list",
+}
+"""What a column of another table, which the dataset does not know, holds."""
+
+TYPES: Mapping[str, str] = {"int": "whole number", "float": "number", "string": "text", "bool": "yes or no"}
+"""The catalogue's words for types, where a person would say it otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How a person looks at the table. `show` None stands for all columns, `version` None for the newest."""
+
+    slug: str
+    version: int | None = None
+    show: tuple[str, ...] | None = None
+    where: tuple[Filter, ...] = ()
+    order: tuple[Order, ...] = ()
+    page: int = 1
+    size: int = SIZES[0]
+
+    @property
+    def pairs(self) -> list[tuple[str, str]]:
+        """The address's query; what is as it is at first is left out."""
+        found = [("version", str(self.version))] if self.version is not None else []
+        found += [("where", spelled(one)) for one in self.where]
+        found += [("sort", ("-" if one.descending else "") + one.column) for one in self.order]
+        found += [("show", name) for name in self.show or ()]
+        found += [("size", str(self.size))] if self.size != SIZES[0] else []
+        return found + ([("page", str(self.page))] if self.page != 1 else [])
+
+    @property
+    def address(self) -> str:
+        """Where this look is."""
+        query = urlencode(self.pairs)
+        return f"/datasets/{self.slug}/data" + (f"?{query}" if query else "")
+
+    @property
+    def kept(self) -> list[tuple[str, str]]:
+        """What the form sends along without showing it."""
+        return [pair for pair in replace(self, page=1).pairs if pair[0] in ("where", "sort")]
+
+    def at(self, page: int) -> str:
+        """The address of another page."""
+        return replace(self, page=page).address
+
+    def without(self, one: Filter) -> str:
+        """The address with one filter less."""
+        return replace(self, where=tuple(other for other in self.where if other != one), page=1).address
+
+    def by(self, name: str) -> str:
+        """The address sorted by a column: from the least, then from the greatest, then as the table is."""
+        steps = {"none": (Order(name),), "ascending": (Order(name, descending=True),), "descending": ()}
+        return replace(self, order=steps[self.direction(name)], page=1).address
+
+    def direction(self, name: str) -> str:
+        """How the column is sorted, in ARIA's words."""
+        found = next((one for one in self.order if one.column == name), None)
+        if found is None:
+            return "none"
+        return "descending" if found.descending else "ascending"
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A column as the table's heading shows it."""
+
+    name: str
+    title: str
+    numeric: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The part of the filter form that depends on the column: its operators, and how a value is typed in."""
+
+    column: str
+    operators: tuple[Operator, ...]
+    input: str
+    truth: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """What the table shows. `error` is why the rows that were asked for cannot be shown, and then there are none."""
+
+    look: Look
+    heads: tuple[Head, ...]
+    every: tuple[Head, ...]
+    cells: tuple[tuple[str | None, ...], ...]
+    total: int
+    matching: int
+    sentences: tuple[tuple[Filter, str], ...]
+    versions: tuple[tuple[int, datetime | None], ...]
+    newest: int
+    asked: Asked
+    error: str
+
+    @property
+    def pages(self) -> int:
+        """How many pages there are."""
+        return max(1, -(-self.matching // self.look.size))
+
+    @property
+    def first(self) -> int:
+        """The number of the first row of the page."""
+        return (self.look.page - 1) * self.look.size + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Data(Page):
+    """The Data tab; `rows` is None where there is no table yet, `fault` why it cannot be read."""
+
+    template: ClassVar[str] = "data.html"
+    head: Heading
+    rows: Rows | None
+    fault: str
+    sizes: tuple[int, ...] = SIZES
+    longest_cell: int = LONGEST_CELL
+
+
+@dataclass(frozen=True, slots=True)
+class DataPart(Page):
+    """The rows alone, where what is looked at changed."""
+
+    template: ClassVar[str] = "_rows.html"
+    rows: Rows
+    sizes: tuple[int, ...] = SIZES
+    longest_cell: int = LONGEST_CELL
+
+
+@dataclass(frozen=True, slots=True)
+class FilterPart(Page):
+    """The part of the filter form that depends on the column."""
+
+    template: ClassVar[str] = "_filter.html"
+    asked: Asked
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """A column with what it means and holds; `found` is None until it was counted."""
+
+    name: str
+    title: str
+    type: str
+    unit: str
+    meaning: str
+    key: bool
+    additive: bool
+    found: ColumnStatistics | None
+    total_note: str
+
+    @property
+    def bars(self) -> tuple[tuple[int, int], ...]:
+        """The histogram as places and heights of 100."""
+        bins = self.found.histogram if self.found else ()
+        most = max((one.rows for one in bins), default=0) or 1
+        return tuple((place, max(2, round(one.rows * 100 / most)) if one.rows else 0) for place, one in enumerate(bins))
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnsPart(Page):
+    """What the columns mean and, once they were counted, hold."""
+
+    template: ClassVar[str] = "_columns.html"
+    slug: str
+    version: int | None
+    described: tuple[Described, ...]
+    counted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnsPage(Page):
+    """The columns of a version; `part` is None where there is no table."""
+
+    template: ClassVar[str] = "columns.html"
+    head: Heading
+    part: ColumnsPart | None
+    fault: str
+
+
+@router.get("/datasets/{slug}/data")
+def rows(request: Request, here: Here, who: Who, slug: str) -> Response:
+    """A page of the table, or its rows alone where the form asks for them."""
+    saved = who.guard.dataset(slug)
+    look = look_of(saved.slug, request.query_params)
+    partial = request.headers.get("hx-request-type") == "partial"
+    try:
+        found = _rows(here, saved, look)
+    except NotFoundError as error:
+        if partial:
+            raise
+        fault = "" if look.version is None else sentence(error)
+        return respond(request, Data(heading(here, who, saved, "data", look.address), None, fault), visitor=who)
+    if partial:
+        answer = respond(request, DataPart(found), visitor=who)
+        answer.headers["HX-Replace-Url"] = found.look.address
+        return answer
+    return respond(request, Data(heading(here, who, saved, "data", found.look.address), found, ""), visitor=who)
+
+
+@router.get("/datasets/{slug}/data/filter")
+def filter_form(request: Request, here: Here, who: Who, slug: str, column: str = "") -> Response:
+    """How a column can be filtered."""
+    saved = who.guard.dataset(slug)
+    table = here.lake.table(saved.table_slug)
+    return respond(request, FilterPart(_asked(table, column)), visitor=who)
+
+
+def look_of(slug: str, query: QueryParams) -> Look:
+    """What the address asks for. A filter that is being added stands in `column`, `op` and `value`."""
+    where = [one for text in query.getlist("where") if (one := _unspelled(text))]
+    added = Filter(query.get("column", ""), query.get("op", ""), query.get("value", "").strip())
+    operator = OPERATORS.get(added.op)
+    if added.column and operator and (added.value or operator.takes is Takes.NOTHING):
+        where.append(added)
+    sorts = [text for text in query.getlist("sort") if text]
+    return Look(
+        slug=slug,
+        version=int(version) if (version := query.get("version", "")).isdecimal() and len(version) < 10 else None,
+        show=tuple(dict.fromkeys(query.getlist("show"))) or None,
+        where=tuple(dict.fromkeys(where)),
+        order=tuple(Order(text.removeprefix("-"), text.startswith("-")) for text in sorts[:3]),
+        page=int(page) if (page := query.get("page", "")).isdecimal() and len(page) < 10 and int(page) else 1,
+        size=next((size for size in SIZES if str(size) == query.get("size")), SIZES[0]),
+    )
+
+
+def spelled(one: Filter) -> str:
+    """A filter as the address has it: `spend:>=:10`."""
+    operator = OPERATORS.get(one.op)
+    bare = operator is not None and operator.takes is Takes.NOTHING
+    return f"{one.column}:{one.op}" if bare else f"{one.column}:{one.op}:{one.value}"
+
+
+def _unspelled(text: str) -> Filter | None:
+    column, _, rest = text.partition(":")
+    op, _, value = rest.partition(":")
+    return Filter(column, op, value) if column and op else None
+
+
+def _rows(here: Center, saved: SavedDataset, look: Look) -> Rows:
+    table = here.lake.table(saved.table_slug, look.version)
+    known = _known(parsed(here, saved)[0])
+    every = tuple(_head(table, name, known) for name in table.schema.names)
+    show = tuple(name for name in table.schema.names if look.show is None or name in look.show)
+    heads = tuple(one for one in every if one.name in show)
+    error, matching = "", 0
+    cells: tuple[tuple[str | None, ...], ...] = ()
+    if look.show is not None and len(show) in (0, len(every)):
+        look, heads = replace(look, show=None), every
+    try:
+        look, cells, matching = _cells(here, saved, look, [one.name for one in heads])
+        sentences = tuple((one, _sentence(one, known)) for one in look.where)
+    except NotFoundError:
+        raise
+    except InputError as fault:
+        error, sentences = str(fault), tuple((one, f"{one.column} {one.op} {one.value}") for one in look.where)
+    versions = tuple(
+        (run.version, run.finished_at) for run in here.store.runs.good(saved, MOST_VERSIONS) if run.version is not None
+    )
+    newest = versions[0][0] if versions else table.version
+    asked = _asked(table, look.where[-1].column if look.where else table.schema.names[0])
+    return Rows(look, heads, every, cells, table.rows, matching, sentences, versions, newest, asked, error)
+
+
+def _cells(
+    here: Center, saved: SavedDataset, look: Look, names: list[str]
+) -> tuple[Look, tuple[tuple[str | None, ...], ...], int]:
+    """The page's rows as texts; the last page if the one that was asked for lies behind it."""
+
+    def page(number: int) -> Any:
+        offset = (number - 1) * look.size
+        return here.lake.page(
+            saved.table_slug,
+            version=look.version,
+            columns=names,
+            where=look.where,
+            order=look.order,
+            offset=offset,
+            limit=look.size,
+        )
+
+    found = page(look.page)
+    last = max(1, -(-found.matching // look.size))
+    if look.page > last:
+        look = replace(look, page=last)
+        found = page(last)
+    texts = [[None if value is None else plain(value) for value in column.to_pylist()] for column in found.rows.columns]
+    return look, tuple(zip(*texts, strict=True)), found.matching
+
+
+def _known(dataset: Dataset | None) -> Mapping[str, Column]:
+    """The columns that the dataset asks for, by name; none if its settings do not hold any more."""
+    return {column.name: column for column in columns(dataset)} if dataset else {}
+
+
+def _head(table: TableState, name: str, known: Mapping[str, Column]) -> Head:
+    title = known[name].title if name in known else name
+    return Head(name, title, kind_of(table.schema.field(name).type) is Kind.NUMBER)
+
+
+def _sentence(one: Filter, known: Mapping[str, Column]) -> str:
+    return one.sentence(known[one.column].title if one.column in known else None)
+
+
+def _asked(table: TableState, column: str) -> Asked:
+    """How a column can be filtered; the first one for a name that the table does not have."""
+    name = column if column in table.schema.names else table.schema.names[0]
+    kind = table.schema.field(name).type
+    what = kind_of(kind)
+    return Asked(name, operators_for(kind), INPUTS.get(what, "text"), what is Kind.TRUTH)
+
+
+# -- columns
+
+
+@router.get("/datasets/{slug}/data/columns")
+def column_list(
+    request: Request, here: Here, who: Who, slug: str, version: int | None = None, count: bool = False
+) -> Response:
+    """What the columns mean, and with `count` what they hold."""
+    saved = who.guard.dataset(slug)
+    partial = request.headers.get("hx-request-type") == "partial"
+    address = f"/datasets/{saved.slug}/data/columns" + ("" if version is None else f"?version={version}")
+    try:
+        part = _columns(here, saved, version, counted=count)
+    except NotFoundError as error:
+        if partial:
+            raise
+        fault = "" if version is None else sentence(error)
+        return respond(request, ColumnsPage(heading(here, who, saved, "data", address), None, fault), visitor=who)
+    if partial:
+        return respond(request, part, visitor=who)
+    return respond(request, ColumnsPage(heading(here, who, saved, "data", address), part, ""), visitor=who)
+
+
+def _columns(here: Center, saved: SavedDataset, version: int | None, *, counted: bool) -> ColumnsPart:
+    table = here.lake.table(saved.table_slug, version)
+    dataset, _ = parsed(here, saved)
+    known = _known(dataset)
+    found: Mapping[str, ColumnStatistics] = {}
+    if counted:
+        additive = [name for name, column in known.items() if column.additive]
+        found = {one.name: one for one in here.lake.statistics(saved.table_slug, version, additive=additive)}
+    notes = _total_notes(dataset, known, found) if dataset else {}
+    keys = key(dataset) if dataset else ()
+    described = tuple(_described(field, known.get(field.name), keys, found, notes) for field in table.schema)
+    return ColumnsPart(saved.slug, version, described, counted)
+
+
+def _described(
+    field: pa.Field,
+    column: Column | None,
+    keys: Iterable[str],
+    found: Mapping[str, ColumnStatistics],
+    notes: Mapping[str, str],
+) -> Described:
+    """A column of the table; one that the dataset does not ask for any more tells of itself."""
+    facts = {name.decode(): text.decode() for name, text in (field.metadata or {}).items()}
+    word = TYPES.get(column.type, column.type) if column else WORDS[kind_of(field.type)]
+    return Described(
+        name=field.name,
+        title=column.title if column else facts.get("title", field.name),
+        type=word,
+        unit=column.unit if column else facts.get("unit", ""),
+        meaning=column.meaning if column else facts.get("description", ""),
+        key=field.name in keys,
+        additive=column is not None and column.additive,
+        found=found.get(field.name),
+        total_note=notes.get(field.name, ""),
+    )
+
+
+def _total_notes(
+    dataset: Dataset, known: Mapping[str, Column], found: Mapping[str, ColumnStatistics]
+) -> dict[str, str]:
+    """Why a column's sum is not shown although its values may be added: another way it would be a wrong amount."""
+    currencies = (found["currency"].distinct or 0) if "currency" in found else 1
+    notes = {}
+    for name, column in known.items():
+        if column.additive and dataset.update.method is Method.APPEND:
+            notes[name] = "Not added up: with append the same day stands in the table once for each run."
+        elif column.additive and column.type == "money" and currencies > 1:
+            notes[name] = "Not added up: it is in several currencies."
+    return notes

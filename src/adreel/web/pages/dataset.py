@@ -1,0 +1,275 @@
+"""One dataset: its overview, what the next run would read, and what is done to it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Annotated, ClassVar
+
+from fastapi import APIRouter, Form, Request
+from starlette.responses import Response
+
+from adreel.access import DatasetRight
+from adreel.asking import Planned
+from adreel.connections import covered
+from adreel.dataset import Dataset, parse
+from adreel.dates import Span, offset_name, read_day
+from adreel.errors import AdreelError, InputError, NotFoundError, Problem
+from adreel.export import WRITERS, stream
+from adreel.saving import source_of
+from adreel.schema import day_column, key
+from adreel.store import AccountAdvertiser, Run, SavedDataset
+from adreel.web.center import Center, Here, Visitor, Who
+from adreel.web.changes import Since, ends_of, since
+from adreel.web.downloads import file_answer
+from adreel.web.heading import Heading, Live, account_of, heading, live, parsed
+from adreel.web.pages.datasets import Deletion
+from adreel.web.pages.words import sentence
+from adreel.web.render import Page, go, own_path, respond
+
+router = APIRouter()
+
+MOST_ADVERTISERS = 100
+"""Advertisers that the overview lists."""
+
+CHEAP_ROWS = 500_000
+"""Rows of a table whose last change the overview works out without being asked to."""
+
+Text = Annotated[str, Form()]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The dataset's table as it is now. `first` and `last` are its days, where it has days."""
+
+    version: int
+    rows: int
+    columns: int
+    size: int
+    address: str
+    first: date | None
+    last: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where the rows come from: the advertisers that a run reads, and why others cannot be read."""
+
+    advertisers: tuple[AccountAdvertiser, ...]
+    count: int
+    unreadable: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Overview(Page):
+    """The dataset's first page. `dataset` is None if its settings do not hold any more, for the `problems`.
+
+    `proof_run` is the run that made the table what it is.
+    """
+
+    template: ClassVar[str] = "overview.html"
+    head: Heading
+    dataset: Dataset | None
+    problems: tuple[Problem, ...]
+    table: Table | None
+    table_fault: str
+    proof_run: Run | None
+    source: Source | None
+    owner: str
+    key: tuple[str, ...]
+    cheap: bool
+    most_advertisers: int = MOST_ADVERTISERS
+
+
+@dataclass(frozen=True, slots=True)
+class Zone:
+    """Advertisers that count their days alike, and the days that a run would ask of them now."""
+
+    name: str
+    count: int
+    days: Span
+
+
+@dataclass(frozen=True, slots=True)
+class NextRun(Page):
+    """What a run that began now would read; `error` is why that cannot be said."""
+
+    template: ClassVar[str] = "_next_run.html"
+    planned: Planned | None
+    zones: tuple[Zone, ...]
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class SincePart(Page):
+    """What the last run changed, in a sentence; None if nothing can be compared."""
+
+    template: ClassVar[str] = "_since.html"
+    slug: str
+    found: Since | None
+
+
+@dataclass(frozen=True, slots=True)
+class LivePart(Page):
+    """The run at work, looked at again."""
+
+    template: ClassVar[str] = "_live.html"
+    live: Live
+
+
+@router.get("/datasets/{slug}")
+def overview(request: Request, here: Here, who: Who, slug: str) -> Response:
+    """How the dataset is."""
+    saved = who.guard.dataset(slug)
+    dataset, problems = parsed(here, saved)
+    table, fault = _table(here, saved, dataset)
+    page = Overview(
+        head=heading(here, who, saved, "overview", f"/datasets/{saved.slug}"),
+        dataset=dataset,
+        problems=problems,
+        table=table,
+        table_fault=fault,
+        proof_run=next(iter(here.store.runs.good(saved)), None),
+        source=_source(here, who, saved, dataset),
+        owner=_owner(here, saved),
+        key=key(dataset) if dataset else (),
+        cheap=table is not None and table.rows <= CHEAP_ROWS,
+    )
+    return respond(request, page, visitor=who)
+
+
+def _table(here: Center, saved: SavedDataset, dataset: Dataset | None) -> tuple[Table | None, str]:
+    """The table, or what is wrong with it; neither if there is none yet."""
+    try:
+        found = here.lake.table(saved.table_slug)
+    except NotFoundError:
+        return None, ""
+    except AdreelError as error:
+        return None, sentence(error)
+    first, last = ends_of(found, day_column(dataset) if dataset else None) or (None, None)
+    address = here.lake.table_url(saved.table_slug)
+    return Table(found.version, found.rows, len(found.schema), found.size, address, first, last), ""
+
+
+def _source(here: Center, who: Visitor, saved: SavedDataset, dataset: Dataset | None) -> Source | None:
+    """The advertisers that a run would read now; None if that is not known, or not the person's to know."""
+    account = account_of(who, saved)
+    if account is None or dataset is None:
+        return None
+    known = here.store.accounts.advertisers(account)
+    found = covered(known, dataset.advertisers or account.selection)
+    read = {one.id for one in found.advertisers}
+    listed = tuple(one for one in known if one.advertiser_id in read)[:MOST_ADVERTISERS]
+    return Source(listed, len(read), tuple(found.unreadable.items())[:MOST_ADVERTISERS])
+
+
+def _owner(here: Center, saved: SavedDataset) -> str:
+    if saved.owner_id is None:
+        return ""
+    try:
+        return here.store.users.get(saved.owner_id).name
+    except NotFoundError:
+        return ""
+
+
+@router.get("/datasets/{slug}/live")
+def look_again(request: Request, here: Here, who: Who, slug: str) -> Response:
+    """The run at work; once it is over the page is told so."""
+    found = live(here, who, who.guard.dataset(slug))
+    answer = respond(request, LivePart(found), visitor=who)
+    if not found.working:
+        answer.headers["HX-Trigger"] = "run-over"
+    return answer
+
+
+@router.get("/datasets/{slug}/next")
+def next_run(request: Request, here: Here, who: Who, slug: str) -> Response:
+    """What a run that began now would read. Nothing is asked of TikTok."""
+    saved = who.guard.dataset(slug)
+    try:
+        if saved.account_id is None:
+            raise InputError("There is no account to read with.")
+        account = who.guard.account(saved.account_id)
+        dataset = parse(source_of(saved), here.clock())
+        planned = here.asking.planned(dataset, account, here.store.accounts.advertisers(account))
+    except AdreelError as error:
+        return respond(request, NextRun(None, (), sentence(error)), visitor=who)
+    return respond(request, NextRun(planned, _zones(planned), ""), visitor=who)
+
+
+def _zones(planned: Planned) -> tuple[Zone, ...]:
+    groups: dict[tuple[timedelta, Span], int] = defaultdict(int)
+    for advertiser, days in planned.plan.days():
+        groups[advertiser.offset, days] += 1
+    return tuple(Zone(offset_name(offset), count, days) for (offset, days), count in sorted(groups.items()))
+
+
+@router.get("/datasets/{slug}/since")
+def last_change(request: Request, here: Here, who: Who, slug: str) -> Response:
+    """What the last run changed, in a sentence."""
+    saved = who.guard.dataset(slug)
+    return respond(request, SincePart(saved.slug, since(here, saved)), visitor=who)
+
+
+# -- what is done to it
+
+
+@router.post("/datasets/{slug}/run")
+def run(
+    request: Request, here: Here, who: Who, slug: str, start: Text = "", end: Text = "", onward: Text = ""
+) -> Response:
+    """Asks for a run, for other days if they are given."""
+    saved = who.guard.dataset(slug, DatasetRight.RUN)
+    dates = _dates(start.strip(), end.strip())
+    here.runner.enqueue(saved, dates, who.user.name)
+    return go(request, own_path(onward, f"/datasets/{saved.slug}"))
+
+
+def _dates(start: str, end: str) -> tuple[str, str] | None:
+    if not start and not end:
+        return None
+    for word in (start, end):
+        try:
+            read_day(word)
+        except ValueError:
+            raise InputError(f"{word!r} is no day. Write two days such as 2026-01-31, yesterday or today-28.") from None
+    return start, end
+
+
+@router.post("/runs/{run_id}/cancel")
+def cancel(request: Request, here: Here, who: Who, run_id: str, onward: Text = "") -> Response:
+    """Asks a run to stop."""
+    found = who.guard.run(run_id, DatasetRight.RUN)
+    here.runner.cancel(found)
+    home = f"/datasets/{found.dataset_slug}" if found.dataset_id is not None else "/datasets"
+    return go(request, own_path(onward, home))
+
+
+@router.get("/datasets/{slug}/delete")
+def ask_before_deletion(request: Request, here: Here, who: Who, slug: str) -> Response:
+    """The question before the dataset is deleted."""
+    saved = who.guard.dataset(slug, DatasetRight.DELETE)
+    base = f"/datasets/{saved.slug}"
+    found = heading(here, who, saved, "overview", base).standing
+    return respond(request, Deletion((found,), f"{base}/delete", base), visitor=who)
+
+
+@router.post("/datasets/{slug}/delete")
+def delete(request: Request, here: Here, who: Who, slug: str, tables: Text = "delete") -> Response:
+    """Deletes the dataset, and its table unless that is to stay."""
+    saved = who.guard.dataset(slug, DatasetRight.DELETE)
+    here.runner.delete(saved, keep_table=tables == "keep")
+    return go(request, "/datasets", f"Deleted {saved.name}.")
+
+
+@router.get("/datasets/{slug}/export")
+def export(here: Here, who: Who, slug: str, format: str = "csv", version: int | None = None) -> Response:  # noqa: A002
+    """The table, or an earlier version of it, as a file."""
+    saved = who.guard.dataset(slug)
+    if format not in WRITERS:
+        raise InputError(f"{format!r} is no format of an export; there are {', '.join(WRITERS)}.")
+    reader = here.lake.read(saved.table_slug, version)
+    ending = format if version is None else f"v{version}.{format}"
+    chunks = stream(reader, format, for_spreadsheet=True)
+    return file_answer(chunks, format, f"{saved.slug}.{ending}", f"{saved.name}.{ending}")

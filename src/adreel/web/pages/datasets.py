@@ -1,0 +1,338 @@
+"""The list of datasets, and what is done to several at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Annotated, ClassVar
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Form, Request
+from starlette.datastructures import QueryParams
+from starlette.responses import Response
+
+from adreel.access import DatasetRight
+from adreel.errors import AdreelError, InputError
+from adreel.saving import as_file, source_of, tag
+from adreel.standing import SORTS, Standing, Status, Wanted, chosen, standings
+from adreel.store import Role, SavedDataset
+from adreel.web.center import Center, Here, Visitor, Who
+from adreel.web.downloads import attachment
+from adreel.web.pages.words import sentence
+from adreel.web.render import Page, go, own_path, respond
+
+router = APIRouter()
+
+PAGE = 50
+"""Datasets of a page."""
+
+LONGEST_ERROR = 300
+"""Characters of a dataset's error that the list shows; its own page shows all."""
+
+MOST_AT_ONCE = 1_000
+"""Datasets that something is done to at once."""
+
+COLUMNS: tuple[tuple[str, str, bool], ...] = (
+    ("name", "Name", False),
+    ("report", "Report", False),
+    ("account", "Account", False),
+    ("rows", "Rows", True),
+    ("columns", "Columns", True),
+    ("last_run", "Last run", False),
+    ("status", "Status", False),
+)
+"""The columns: the key that they are sorted by, their heading, and whether they hold numbers."""
+
+SWITCHES: tuple[tuple[str, str], ...] = (
+    ("attention", "Needs attention"),
+    ("mine", "Owned by me"),
+    ("recent", "Ran in the last 24 hours"),
+)
+
+Slugs = Annotated[list[str], Form(default_factory=list, max_length=MOST_AT_ONCE)]
+Text = Annotated[str, Form()]
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What the filters' menus offer: values with their titles."""
+
+    statuses: tuple[tuple[str, str], ...]
+    reports: tuple[tuple[str, str], ...]
+    accounts: tuple[tuple[str, str], ...]
+    tags: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """One page of the list. `total` are all datasets that the person may see, `matching` those that are wanted."""
+
+    wanted: Wanted
+    rows: tuple[Standing, ...]
+    total: int
+    matching: int
+    page: int
+    choices: Choices
+
+    @property
+    def pages(self) -> int:
+        """How many pages there are."""
+        return max(1, -(-self.matching // PAGE))
+
+    @property
+    def first(self) -> int:
+        """The number of the first row."""
+        return (self.page - 1) * PAGE + 1
+
+    @property
+    def working(self) -> bool:
+        """Whether a dataset of this page has a run at work or waiting."""
+        return any(one.status in (Status.RUNNING, Status.QUEUED) for one in self.rows)
+
+    @property
+    def address(self) -> str:
+        """The address of this page of the list."""
+        return self.at(self.page)
+
+    def at(self, page: int) -> str:
+        """The address of another page of it."""
+        return address_of(self.wanted, page)
+
+    def by(self, key: str) -> str:
+        """The address of the list sorted by a column; by the same again, the other way round."""
+        again = self.wanted.sort == key
+        # Numbers and times are of interest from the top.
+        falls = not self.wanted.descending if again else key in ("rows", "columns", "last_run")
+        return address_of(replace(self.wanted, sort=key, descending=falls), 1)
+
+    def direction(self, key: str) -> str:
+        """How the column is sorted, in ARIA's words."""
+        if self.wanted.sort != key:
+            return "none"
+        return "descending" if self.wanted.descending else "ascending"
+
+
+@dataclass(frozen=True, slots=True)
+class Datasets(Page):
+    """The list with its filters; `accounts` is how many accounts the person sees, for a workspace that is new."""
+
+    template: ClassVar[str] = "datasets.html"
+    listing: Listing
+    accounts: int
+    columns: tuple[tuple[str, str, bool], ...] = COLUMNS
+    switches: tuple[tuple[str, str], ...] = SWITCHES
+    longest_error: int = LONGEST_ERROR
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetsPart(Page):
+    """The list without its filters, where these changed."""
+
+    template: ClassVar[str] = "_datasets.html"
+    listing: Listing
+    columns: tuple[tuple[str, str, bool], ...] = COLUMNS
+    longest_error: int = LONGEST_ERROR
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion(Page):
+    """The question before datasets are deleted; `action` is where the answer goes, `onward` where a no leads."""
+
+    template: ClassVar[str] = "deletion.html"
+    found: tuple[Standing, ...]
+    action: str
+    onward: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refusals(Page):
+    """What was done to several datasets, and why it was not done to others."""
+
+    template: ClassVar[str] = "refusals.html"
+    said: str
+    refused: tuple[tuple[str, str], ...]
+    onward: str
+
+
+@router.get("/datasets")
+def datasets(request: Request, here: Here, who: Who) -> Response:
+    """The list, or its rows alone where its filters ask for them."""
+    listing = _listing(here, who, request.query_params)
+    if request.headers.get("hx-request-type") == "partial":
+        answer = respond(request, DatasetsPart(listing), visitor=who)
+        answer.headers["HX-Replace-Url"] = listing.address
+        return answer
+    return respond(request, Datasets(listing, 0 if listing.total else len(who.guard.accounts())), visitor=who)
+
+
+def _listing(here: Center, who: Visitor, query: QueryParams) -> Listing:
+    now = here.clock()
+    every = standings(here.store, who.guard, here.settings.home, now)
+    wanted = wanted_of(query)
+    found = chosen(every, wanted, who.user, now)
+    last = max(1, -(-len(found) // PAGE))
+    page = min(_whole(query.get("page", "")), last)
+    rows = tuple(found[(page - 1) * PAGE : page * PAGE])
+    return Listing(wanted, rows, len(every), len(found), page, _choices(every))
+
+
+def _whole(text: str) -> int:
+    """A page's number; the first for what is none."""
+    return int(text) if text.isascii() and text.isdecimal() and 0 < len(text) < 10 and int(text) else 1
+
+
+def wanted_of(query: QueryParams) -> Wanted:
+    """What the address asks for; what it should not hold is passed over."""
+    sort = query.get("sort", "name")
+    key = sort.removeprefix("-")
+    return Wanted(
+        text=query.get("q", "").strip()[:200],
+        status=query.get("status", ""),
+        report=query.get("report", ""),
+        account=query.get("account", ""),
+        tag=query.get("tag", ""),
+        mine=bool(query.get("mine")),
+        recent=bool(query.get("recent")),
+        attention=bool(query.get("attention")),
+        sort=key if key in SORTS else "name",
+        descending=sort.startswith("-"),
+    )
+
+
+def address_of(wanted: Wanted, page: int = 1) -> str:
+    """The address of a page of the list; what does not narrow it is left out."""
+    sort = ("-" if wanted.descending else "") + wanted.sort
+    pairs = {
+        "q": wanted.text,
+        "status": wanted.status,
+        "report": wanted.report,
+        "account": wanted.account,
+        "tag": wanted.tag,
+        "mine": "1" if wanted.mine else "",
+        "recent": "1" if wanted.recent else "",
+        "attention": "1" if wanted.attention else "",
+        "sort": "" if sort == "name" else sort,
+        "page": "" if page == 1 else str(page),
+    }
+    query = urlencode({name: value for name, value in pairs.items() if value})
+    return f"/datasets?{query}" if query else "/datasets"
+
+
+def _choices(every: Iterable[Standing]) -> Choices:
+    found = tuple(every)
+    statuses = sorted({one.status for one in found}, key=lambda status: status.rank)
+    reports = sorted({(one.report, one.report_title) for one in found}, key=lambda pair: pair[1].casefold())
+    return Choices(
+        statuses=tuple((status.value, status.label) for status in statuses),
+        reports=tuple(reports),
+        accounts=_sorted(one.saved.account_name for one in found),
+        tags=_sorted(word for one in found for word in one.saved.tags),
+    )
+
+
+def _sorted(names: Iterable[str]) -> tuple[tuple[str, str], ...]:
+    return tuple((name, name) for name in sorted(set(names), key=str.casefold))
+
+
+# -- several at once
+
+
+@router.post("/datasets/bulk")
+def bulk(
+    request: Request,
+    here: Here,
+    who: Who,
+    slug: Slugs,
+    action: Text = "",
+    tag_name: Text = "",
+    onward: Text = "/datasets",
+    sure: Text = "",
+    tables: Text = "delete",
+) -> Response:
+    """Does one thing to all datasets that are named, or to none if the person may not do it to one of them."""
+    onward = own_path(onward, "/datasets")
+    if not slug:
+        raise InputError("Choose at least one dataset.")
+    if action == "download":
+        return _download([who.guard.dataset(one) for one in slug])
+    who.guard.need_role(Role.ADMIN, Role.EDITOR)
+    if action == "run":
+        return _run(request, here, who, slug, onward)
+    if action == "delete":
+        return _delete(request, here, who, slug, onward, sure=bool(sure), keep_tables=tables == "keep")
+    if action in ("tag", "untag"):
+        return _tag(request, here, who, slug, tag_name, onward, put=action == "tag")
+    raise InputError(f"{action!r} cannot be done to datasets here; choose run, delete, tag, untag or download.")
+
+
+def _download(found: Iterable[SavedDataset]) -> Response:
+    """The datasets' files in one, as `adreel datasets import` reads it."""
+    text = "---\n".join(as_file(source_of(saved).values) for saved in found)
+    return Response(text, media_type="application/yaml", headers=attachment("datasets.yaml", "datasets.yaml"))
+
+
+def _run(request: Request, here: Center, who: Visitor, slugs: Iterable[str], onward: str) -> Response:
+    found = [who.guard.dataset(one, DatasetRight.RUN) for one in slugs]
+    runner = here.runner
+    refused = _each(found, lambda saved: runner.enqueue(saved, None, who.user.name))
+    asked = len(found) - len(refused)
+    said = f"{asked} run{'s' if asked != 1 else ''} asked for."
+    return _done(request, said, refused, onward)
+
+
+def _delete(
+    request: Request,
+    here: Center,
+    who: Visitor,
+    slugs: Iterable[str],
+    onward: str,
+    *,
+    sure: bool,
+    keep_tables: bool,
+) -> Response:
+    found = [who.guard.dataset(one, DatasetRight.DELETE) for one in slugs]
+    if not sure:
+        named = {saved.id for saved in found}
+        every = standings(here.store, who.guard, here.settings.home, here.clock())
+        asked = tuple(one for one in every if one.saved.id in named)
+        return respond(request, Deletion(asked, "/datasets/bulk", onward), visitor=who)
+    runner = here.runner
+    refused = _each(found, lambda saved: runner.delete(saved, keep_table=keep_tables))
+    gone = len(found) - len(refused)
+    return _done(request, f"Deleted {gone} dataset{'s' if gone != 1 else ''}.", refused, onward)
+
+
+def _tag(
+    request: Request, here: Center, who: Visitor, slugs: Iterable[str], name: str, onward: str, *, put: bool
+) -> Response:
+    if not name.strip():
+        raise InputError("Write the tag's name, then try again.")
+    found = [who.guard.dataset(one, DatasetRight.EDIT) for one in slugs]
+    word = " ".join(name.split())
+
+    def change(saved: SavedDataset) -> None:
+        others = [one for one in saved.tags if one != word]
+        wanted = [*others, word] if put else others
+        if set(wanted) != set(saved.tags):
+            tag(here.store, saved, wanted)
+
+    refused = _each(found, change)
+    said = f"Tagged {len(found) - len(refused)} as {word!r}." if put else f"Took the tag {word!r} away."
+    return _done(request, said, refused, onward)
+
+
+def _each(found: Iterable[SavedDataset], work: Callable[[SavedDataset], object]) -> tuple[tuple[str, str], ...]:
+    """Does it to each; the names of those to which it could not be done, with the reason."""
+    refused = []
+    for saved in found:
+        try:
+            work(saved)
+        except AdreelError as error:
+            refused.append((saved.name, sentence(error)))
+    return tuple(refused)
+
+
+def _done(request: Request, said: str, refused: tuple[tuple[str, str], ...], onward: str) -> Response:
+    if not refused:
+        return go(request, onward, said)
+    return respond(request, Refusals(said, refused, onward), 409)

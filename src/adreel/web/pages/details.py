@@ -1,0 +1,352 @@
+"""The Details pane: a dataset made, changed, previewed and saved."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
+from urllib.parse import urlencode
+
+import pyarrow as pa
+from fastapi import APIRouter, Depends, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+
+from adreel import catalog
+from adreel.access import AccountRight, DatasetRight
+from adreel.dataset import Source, parse
+from adreel.errors import AdreelError, DatasetError, ForbiddenError, InputError, Problem
+from adreel.saving import converted, named, refuse_deprecated, source_of
+from adreel.schema import Column, columns
+from adreel.store import Account, Role, SavedDataset
+from adreel.web.center import Center, Here, Visitor, Who
+from adreel.web.faults import Said, found_in, readable, told
+from adreel.web.fit import fitted
+from adreel.web.forms import Fields, fields_of, scalar, texts
+from adreel.web.heading import Heading, heading
+from adreel.web.pages import transfers
+from adreel.web.pages.words import sentence
+from adreel.web.panes import Around, Form, form_of, posted_values
+from adreel.web.render import Page, go, is_fragment, respond
+
+router = APIRouter()
+router.include_router(transfers.router)
+
+PREVIEW_ROWS = 20
+"""Rows that Load preview shows."""
+
+LONGEST_CLASH = 300
+"""Letters of a menu that somebody else changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clash:
+    """A menu that somebody else changed meanwhile: what is there now, and what this form has."""
+
+    title: str
+    there: str
+    yours: str
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """The first rows, or why there are none."""
+
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Any, ...], ...]
+    error: str
+    problems: tuple[Said, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NewDataset(Page):
+    """The page of a new dataset; `like` is the name of the one that it began as a copy of."""
+
+    template: ClassVar[str] = "details.html"
+    form: Form
+    like: str
+    preview: Preview | None
+
+
+@dataclass(frozen=True, slots=True)
+class Settings(Page):
+    """The page of a dataset's settings. `clashes` are what somebody else saved meanwhile; None if nobody did."""
+
+    template: ClassVar[str] = "details_settings.html"
+    head: Heading
+    form: Form
+    clashes: tuple[Clash, ...] | None
+    preview: Preview | None
+
+
+@dataclass(frozen=True, slots=True)
+class FormPart(Page):
+    """The form alone, after something in it changed."""
+
+    template: ClassVar[str] = "_details_form.html"
+    form: Form
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewPart(Page):
+    """The preview alone."""
+
+    template: ClassVar[str] = "_details_preview.html"
+    preview: Preview
+
+
+async def _posted(request: Request) -> Fields:
+    try:
+        return Fields.read(await request.body())
+    except ClientDisconnect as error:
+        # The person typed on, and the next question is on its way.
+        raise InputError("The browser broke the request off.") from error
+
+
+Posted = Annotated[Fields, Depends(_posted)]
+"""A page's parameter: the fields of the form that was sent."""
+
+
+# -- the form
+
+
+@router.get("/datasets/new")
+def new(request: Request, here: Here, who: Who, account: str = "", report: str = "", like: str = "") -> Response:
+    """An empty form, or one filled as another dataset is."""
+    _need_editor(who)
+    if like:
+        saved = who.guard.dataset(like)
+        fields, notes = _copied(saved, here)
+        return respond(request, NewDataset(form_of(fields, _around(here, who, fields), notes=notes), saved.name, None))
+    accounts = _usable(who)
+    only = accounts[0].name if len(accounts) == 1 else ""
+    offered = [one.name for one in catalog.REPORTS.values() if not one.deprecated]
+    fields = fields_of({"account": account or only, "report": report if report in offered else offered[0]})
+    return respond(request, NewDataset(form_of(fields, _around(here, who, fields)), "", None))
+
+
+def _copied(saved: SavedDataset, here: Center) -> tuple[Fields, tuple[str, ...]]:
+    """The fields for a copy; one of a deprecated report begins as what serves it now."""
+    values = dict(source_of(saved).values)
+    notes: tuple[str, ...] = ()
+    if catalog.REPORTS[str(values["report"])].deprecated:
+        values = converted(values, here.clock())
+        title = catalog.REPORTS[values["report"]].title
+        notes = (f"The report of {saved.name!r} is deprecated, so the copy is one of {title}.",)
+    return fields_of({**values, "name": f"{saved.name} copy"}), notes
+
+
+@router.get("/datasets/{slug}/settings")
+def settings(request: Request, here: Here, who: Who, slug: str) -> Response:
+    """A saved dataset's form."""
+    saved = who.guard.dataset(slug, DatasetRight.EDIT)
+    fields = fields_of(source_of(saved).values)
+    return _settings(request, here, who, saved, form_of(fields, _around(here, who, fields, saved)))
+
+
+@router.post("/datasets/form")
+def form(request: Request, here: Here, who: Who, fields: Posted) -> Response:
+    """The form after something in it was changed, or a button in it was pressed."""
+    _need_editor(who)
+    return _answer(request, here, who, fields)
+
+
+@router.post("/datasets/form/advertisers")
+async def ask_advertisers(request: Request, here: Here, who: Who, fields: Posted) -> Response:
+    """The form after TikTok was asked anew for the account's advertisers."""
+    _need_editor(who)
+    await here.asking.refreshed(who.guard.usable(fields.text("account")))
+    return await run_in_threadpool(_answer, request, here, who, fields)
+
+
+def _answer(request: Request, here: Center, who: Visitor, fields: Fields, preview: Preview | None = None) -> Response:
+    """The form, in a page of its own where no part of one was asked for."""
+    saved = _edited(who, fields)
+    shape = form_of(fields, _around(here, who, fields, saved))
+    if is_fragment(request):
+        return respond(request, FormPart(shape))
+    if saved is None:
+        return respond(request, NewDataset(shape, "", preview))
+    return _settings(request, here, who, saved, shape, preview=preview)
+
+
+def _settings(
+    request: Request,
+    here: Center,
+    who: Visitor,
+    saved: SavedDataset,
+    shape: Form,
+    *,
+    clashes: tuple[Clash, ...] | None = None,
+    preview: Preview | None = None,
+    status: int = 200,
+) -> Response:
+    head = heading(here, who, saved, "settings", f"/datasets/{saved.slug}/settings")
+    return respond(request, Settings(head, shape, clashes, preview), status)
+
+
+def _need_editor(who: Visitor) -> None:
+    who.guard.need_role(Role.ADMIN, Role.EDITOR)
+
+
+def _edited(who: Visitor, fields: Fields) -> SavedDataset | None:
+    """The dataset whose settings the form changes; None for a new one."""
+    slug = fields.last("slug")
+    return who.guard.dataset(slug, DatasetRight.EDIT) if slug else None
+
+
+def _usable(who: Visitor) -> tuple[Account, ...]:
+    return tuple(one for one in who.guard.accounts() if who.guard.may(AccountRight.USE, one))
+
+
+def _around(here: Center, who: Visitor, fields: Fields, saved: SavedDataset | None = None) -> Around:
+    accounts = _usable(who)
+    name = fields.text("account")
+    account = next((one for one in accounts if one.name == name), None)
+    if account is None and saved is not None and saved.account_id is not None and name == saved.account_name:
+        # One's own dataset can be changed also where its account is no longer shared.
+        account = here.store.accounts.get(saved.account_id)
+    return Around(
+        accounts=accounts,
+        account=account,
+        advertisers=here.store.accounts.advertisers(account) if account else (),
+        now=here.clock(),
+        zone=here.store.workspace.get().zone,
+        saved=saved,
+        plan=here.asking.planned,
+    )
+
+
+# -- preview
+
+
+@router.post("/datasets/preview")
+async def preview(request: Request, here: Here, who: Who, fields: Posted) -> Response:
+    """The first rows that TikTok gives for what the form has; nothing is saved."""
+    _need_editor(who)
+    found = await _preview(here, who, fields)
+    if is_fragment(request):
+        return respond(request, PreviewPart(found))
+    return await run_in_threadpool(_answer, request, here, who, fields, found)
+
+
+async def _preview(here: Center, who: Visitor, fields: Fields) -> Preview:
+    values = posted_values(fields)
+    try:
+        dataset = readable(values, here.clock())
+        saved = _edited(who, fields)
+        own = saved is not None and saved.account_id is not None and dataset.account == saved.account_name
+        account = here.store.accounts.get(dataset.account) if own else who.guard.usable(dataset.account)
+        table = await here.asking.preview(dataset, account, PREVIEW_ROWS)
+    except DatasetError as error:
+        report = catalog.REPORTS.get(scalar(values["report"]))
+        return Preview((), (), "This cannot be read yet.", told(error.problems, report, values, tried=True)[0])
+    except AdreelError as error:
+        return Preview((), (), sentence(error), ())
+    return Preview(columns(dataset), tuple(_rows(table)), "", ())
+
+
+def _rows(table: pa.Table) -> Iterator[tuple[Any, ...]]:
+    return zip(*(column.to_pylist() for column in table.columns), strict=True)
+
+
+# -- saving
+
+
+@router.post("/datasets/new")
+def save(request: Request, here: Here, who: Who, fields: Posted) -> Response:
+    """Saves a new dataset and has its first run begin; opens it, or another form."""
+    _need_editor(who)
+    values = posted_values(fields)
+    refused = tuple(_refusals(here, who, values, None))
+    if refused:
+        return respond(request, NewDataset(form_of(fields, _around(here, who, fields), refused), "", None), 422)
+    saved = who.guard.save(Source(values, {}), here.clock())
+    said = _begun(here, who, saved)
+    if fields.last("then") == "again":
+        again = urlencode({"account": saved.account_name, "report": scalar(values["report"])})
+        return go(request, f"/datasets/new?{again}", said)
+    return go(request, f"/datasets/{saved.slug}", said)
+
+
+def _begun(here: Center, who: Visitor, saved: SavedDataset) -> str:
+    """Has the first run begin, and says so; a dataset that cannot run now is saved all the same."""
+    try:
+        here.runner.enqueue(saved, asked_by=who.user.name)
+    except AdreelError as error:
+        return f"{saved.name!r} is saved, but no run could begin: {error}"
+    return f"{saved.name!r} is saved, and its first run begins."
+
+
+@router.post("/datasets/{slug}/settings")
+def change(request: Request, here: Here, who: Who, slug: str, fields: Posted) -> Response:
+    """Saves a dataset's settings, unless somebody else has saved others since this form was opened."""
+    saved = who.guard.dataset(slug, DatasetRight.EDIT)
+    values = posted_values(fields)
+    if fields.last("spec_version") != str(saved.spec_version):
+        return _clash(request, here, who, saved, fields)
+    refused = tuple(_refusals(here, who, values, saved)) or _changed(here, who, saved, values)
+    if refused:
+        shape = form_of(fields, _around(here, who, fields, saved), refused)
+        return _settings(request, here, who, saved, shape, status=422)
+    return go(request, f"/datasets/{slug}", "The settings are saved. The next run goes by them.")
+
+
+def _changed(here: Center, who: Visitor, saved: SavedDataset, values: Mapping[str, Any]) -> tuple[Problem, ...]:
+    """Saves the change, or says why it cannot be; nothing is written where nothing is different."""
+    now, source = here.clock(), Source(values, {})
+    try:
+        if not saved.connected or parse(source_of(saved), now) != parse(source, now):
+            who.guard.change(saved, source, now)
+    except InputError as error:
+        return (Problem("update.key", error.message),)
+    return ()
+
+
+def _refusals(here: Center, who: Visitor, values: Mapping[str, Any], saved: SavedDataset | None) -> Iterator[Problem]:
+    """Why the values cannot be saved, each with the menu at fault."""
+    yield from found_in(values, here.clock()).problems
+    name, account = scalar(values["name"]), scalar(values["account"])
+    own = source_of(saved).values.get("report") if saved else None
+    if values["report"] != own:
+        try:
+            refuse_deprecated(Source(values, {}))
+        except InputError as error:
+            yield Problem("report", error.message.removeprefix("report: "))
+    if name:
+        try:
+            known = named(here.store, name)
+            if known is not None and (saved is None or known.id != saved.id):
+                yield Problem("name", f"there is a dataset {known.name!r} already; choose another name.")
+        except InputError as error:
+            yield Problem("name", error.message)
+    if account and (saved is None or not saved.connected or account != saved.account_name):
+        try:
+            who.guard.usable(account)
+        except (InputError, ForbiddenError) as error:
+            yield Problem("account", error.message.removeprefix("account: "))
+
+
+def _clash(request: Request, here: Center, who: Visitor, saved: SavedDataset, fields: Fields) -> Response:
+    """Tells what somebody else has saved meanwhile; saved again, this form goes over it knowingly."""
+    there = fitted(source_of(saved).values)
+    clashes = tuple(_clashes(there.values if there else {}, posted_values(fields)))
+    known = Fields({**fields.values, "spec_version": (str(saved.spec_version),)})
+    shape = form_of(known, _around(here, who, known, saved))
+    return _settings(request, here, who, saved, shape, clashes=clashes, status=409)
+
+
+def _clashes(there: Mapping[str, Any], yours: Mapping[str, Any]) -> Iterator[Clash]:
+    titles = {menu.name: menu.title for report in catalog.REPORTS.values() for menu in report.menus}
+    for name in dict.fromkeys((*there, *yours)):
+        before, after = _shown(there.get(name)), _shown(yours.get(name))
+        if before != after:
+            yield Clash(titles.get(name, name.capitalize()), before, after)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_shown(one)}" for name, one in value.items())
+    words = ", ".join(texts(value)) or "\N{EN DASH}"
+    return words if len(words) <= LONGEST_CLASH else f"{words[:LONGEST_CLASH]}…"

@@ -1,0 +1,363 @@
+"""A dataset's runs with their proofs and logs, its versions, and what changed between two of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
+
+from fastapi import APIRouter, Request
+from starlette.responses import PlainTextResponse, Response
+
+from adreel import catalog
+from adreel.access import DatasetRight
+from adreel.errors import InputError, NotFoundError
+from adreel.lake import Version
+from adreel.store import IN_PROGRESS, LogLine, Run, RunState, SavedDataset
+from adreel.store.locks import seen
+from adreel.web.center import Center, Here, Visitor, Who
+from adreel.web.changes import Changes, changes
+from adreel.web.downloads import attachment
+from adreel.web.heading import Heading, heading, known_advertisers, share_done, time_left
+from adreel.web.render import Page, respond
+
+router = APIRouter()
+
+PAGE = 50
+"""Runs of a page, and versions."""
+
+MOST_LINES = 500
+"""Lines of a log that its page shows at first; all of them are a download away."""
+
+TONES: Mapping[RunState, str] = {
+    RunState.QUEUED: "info",
+    RunState.RUNNING: "info",
+    RunState.SUCCEEDED: "success",
+    RunState.WARNED: "warning",
+    RunState.FAILED: "danger",
+    RunState.CANCELLED: "secondary",
+    RunState.INTERRUPTED: "warning",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """A run in the list. `before` is the version that the one before it made, to compare with."""
+
+    run: Run
+    took: timedelta | None
+    before: int | None
+
+    @property
+    def tone(self) -> str:
+        """How good its state is."""
+        return TONES[self.run.state]
+
+    @property
+    def proved(self) -> bool | None:
+        """Whether its rows are proved; None if it made no version."""
+        return bool(self.run.proof.get("proved")) if self.run.version is not None else None
+
+
+@dataclass(frozen=True, slots=True)
+class History(Page):
+    """The runs of a dataset, latest first."""
+
+    template: ClassVar[str] = "history.html"
+    head: Heading
+    runs: tuple[RunRow, ...]
+    total: int
+    page: int
+
+    @property
+    def pages(self) -> int:
+        """How many pages there are."""
+        return max(1, -(-self.total // PAGE))
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line of a proof: what TikTok says, what was read."""
+
+    name: str
+    expected: str
+    got: str
+    good: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RunView:
+    """One run with all that is known of it; `skipped` has the advertisers' names where they are known."""
+
+    row: RunRow
+    checks: tuple[Check, ...]
+    skipped: tuple[tuple[str, str, str], ...]
+    share: float | None
+    left: timedelta | None
+    may_cancel: bool
+    slug: str
+
+    @property
+    def run(self) -> Run:
+        """The run."""
+        return self.row.run
+
+    @property
+    def working(self) -> bool:
+        """Whether a process works on it, or will."""
+        return self.run.state in IN_PROGRESS
+
+
+@dataclass(frozen=True, slots=True)
+class RunPage(Page):
+    """One run's page. `left_out` are the log's first lines that are not shown."""
+
+    template: ClassVar[str] = "run.html"
+    head: Heading
+    view: RunView
+    lines: tuple[LogLine, ...]
+    left_out: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunPart(Page):
+    """The run looked at again while it works."""
+
+    template: ClassVar[str] = "_run.html"
+    view: RunView
+
+
+@dataclass(frozen=True, slots=True)
+class LogPart(Page):
+    """The log's lines since the last look."""
+
+    template: ClassVar[str] = "_log.html"
+    slug: str
+    run_id: str
+    lines: tuple[LogLine, ...]
+    last: int
+    working: bool
+
+
+@dataclass(frozen=True, slots=True)
+class VersionRow:
+    """A version in the list, with the run that made it if the store knows it."""
+
+    version: Version
+    run: Run | None
+
+
+@dataclass(frozen=True, slots=True)
+class Versions(Page):
+    """The versions that can be read, and the two that are compared; these are None if there are not two."""
+
+    template: ClassVar[str] = "versions.html"
+    head: Heading
+    rows: tuple[VersionRow, ...]
+    total: int
+    page: int
+    before: int | None
+    after: int | None
+    fault: str
+
+    @property
+    def pages(self) -> int:
+        """How many pages there are."""
+        return max(1, -(-self.total // PAGE))
+
+
+@dataclass(frozen=True, slots=True)
+class DifferencePart(Page):
+    """What changed between two versions."""
+
+    template: ClassVar[str] = "_difference.html"
+    slug: str
+    changes: Changes
+
+
+# -- runs
+
+
+@router.get("/datasets/{slug}/history")
+def history(request: Request, here: Here, who: Who, slug: str, page: int = 1) -> Response:
+    """The runs, a page at a time."""
+    saved = who.guard.dataset(slug)
+    total = here.store.runs.count(saved)
+    page = min(max(1, page), max(1, -(-total // PAGE)))
+    # One more than is shown, for what the last one is compared with.
+    runs = here.store.runs.list(saved, limit=PAGE + 1, offset=(page - 1) * PAGE)
+    address = f"/datasets/{saved.slug}/history" + (f"?page={page}" if page > 1 else "")
+    found = History(heading(here, who, saved, "history", address), _rows(here, runs)[:PAGE], total, page)
+    return respond(request, found, visitor=who)
+
+
+def _rows(here: Center, runs: Sequence[Run]) -> tuple[RunRow, ...]:
+    rows = []
+    for number, run in enumerate(runs):
+        made = (one.version for one in runs[number + 1 :] if one.version is not None)
+        before = next(made, None) if run.version is not None else None
+        known = seen(here.settings.home, run)
+        rows.append(RunRow(known, _took(known, here.clock()), before))
+    return tuple(rows)
+
+
+def _took(run: Run, now: datetime) -> timedelta | None:
+    """How long it took so far, to the last sign of life of a process that died."""
+    ended = run.finished_at or (now if run.state in IN_PROGRESS else run.heartbeat_at)
+    return ended - run.started_at if ended and run.started_at else None
+
+
+@router.get("/datasets/{slug}/history/{run_id}")
+def one_run(request: Request, here: Here, who: Who, slug: str, run_id: str) -> Response:
+    """One run, or the part of its page that changes while it works."""
+    saved = who.guard.dataset(slug)
+    run = _run(who, saved, run_id)
+    head = heading(here, who, saved, "history", f"/datasets/{saved.slug}/history/{run.id}")
+    view = _view(here, who, saved, run)
+    if request.headers.get("hx-request-type") == "partial":
+        answer = respond(request, RunPart(view), visitor=who)
+        if not view.working:
+            answer.headers["HX-Trigger"] = "run-over"
+        return answer
+    lines = here.store.runs.log_lines(run.id)
+    shown = lines[-MOST_LINES:]
+    last = lines[-1].number if lines else 0
+    return respond(request, RunPage(head, view, shown, len(lines) - len(shown), last), visitor=who)
+
+
+def _run(who: Visitor, saved: SavedDataset, run_id: str) -> Run:
+    run = who.guard.run(run_id)
+    if run.dataset_id != saved.id:
+        raise NotFoundError(f"The run {run.id} is not of {saved.name!r}.")
+    return run
+
+
+def _view(here: Center, who: Visitor, saved: SavedDataset, run: Run) -> RunView:
+    (row,) = _rows(here, [run])
+    return RunView(
+        row=row,
+        checks=checks_of(run.proof),
+        skipped=_skipped(here, who, saved, run),
+        share=share_done(row.run),
+        left=time_left(row.run, here.clock()),
+        may_cancel=row.run.state in IN_PROGRESS
+        and not row.run.cancel_requested
+        and who.guard.may(DatasetRight.RUN, saved),
+        slug=saved.slug,
+    )
+
+
+def checks_of(proof: Mapping[str, Any]) -> tuple[Check, ...]:
+    """A run's proof, line by line; empty for a run that made no version."""
+    if not proof:
+        return ()
+    rows, expected, repeated = proof["rows"], proof["rows_expected"], proof["duplicate_keys"]
+    several = len(proof.get("currencies", ())) > 1
+    differing = set(proof.get("differing", ()))
+    return (
+        Check("Rows", f"{expected:,}", f"{rows:,}", rows == expected),
+        Check("Keys that repeat", "0", f"{repeated:,}", not repeated),
+        *(
+            Check(_check_name(name, several), _number(pair["expected"]), _number(pair["got"]), name not in differing)
+            for name, pair in proof.get("totals", {}).items()
+        ),
+    )
+
+
+def _check_name(name: str, several: bool) -> str:
+    """A sum of money over several currencies is a check and no amount, and says so."""
+    known = catalog.metrics().get(name)
+    title = f"{known.title} ({name})" if known else name
+    return f"{title}: a check over currencies, no amount" if several and known and known.type == "money" else title
+
+
+def _number(value: float) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.2f}"
+
+
+def _skipped(here: Center, who: Visitor, saved: SavedDataset, run: Run) -> tuple[tuple[str, str, str], ...]:
+    names = {one.advertiser_id: one.name for one in known_advertisers(here, who, saved)} if run.skipped else {}
+    return tuple((advertiser, names.get(advertiser, ""), reason) for advertiser, reason in run.skipped.items())
+
+
+@router.get("/datasets/{slug}/history/{run_id}/log")
+def log(request: Request, here: Here, who: Who, slug: str, run_id: str, after: int | None = None) -> Response:
+    """The log's lines behind number `after`, or the whole log as a file."""
+    saved = who.guard.dataset(slug)
+    run = _run(who, saved, run_id)
+    lines = here.store.runs.log_lines(run.id, after=after or 0)
+    if after is None:
+        text = "".join(f"{line.at:%Y-%m-%dT%H:%M:%SZ}  {line.text}\n" for line in lines)
+        name = f"{saved.slug}.{run.id}.log"
+        return PlainTextResponse(text, headers=attachment(name, name))
+    working = seen(here.settings.home, run).state in IN_PROGRESS
+    last = lines[-1].number if lines else after
+    return respond(request, LogPart(saved.slug, run.id, lines, last, working), visitor=who)
+
+
+# -- versions
+
+
+@router.get("/datasets/{slug}/versions")
+def versions(
+    request: Request,
+    here: Here,
+    who: Who,
+    slug: str,
+    before: int | None = None,
+    after: int | None = None,
+    page: int = 1,
+) -> Response:
+    """The versions that can be read, and what changed between two of them: the last two, if none are named."""
+    saved = who.guard.dataset(slug)
+    found = here.lake.versions(saved.table_slug) if here.lake.exists(saved.table_slug) else ()
+    pair, fault = _pair([one.number for one in found], before, after)
+    page = min(max(1, page), max(1, -(-len(found) // PAGE)))
+    shown = found[(page - 1) * PAGE : page * PAGE]
+    made = {run.version: run for run in here.store.runs.good(saved, page * PAGE + PAGE)} if shown else {}
+    rows = tuple(VersionRow(one, _maker(one, made.get(one.number))) for one in shown)
+    address = f"/datasets/{saved.slug}/versions{_query(pair, page)}"
+    found_page = Versions(
+        heading(here, who, saved, "versions", address), rows, len(found), page, pair[0], pair[1], fault
+    )
+    return respond(request, found_page, visitor=who)
+
+
+def _maker(version: Version, run: Run | None) -> Run | None:
+    return run if run is not None and run.id == version.run_id else None
+
+
+def _query(pair: tuple[int | None, int | None], page: int) -> str:
+    chosen = [] if None in pair else [f"before={pair[0]}", f"after={pair[1]}"]
+    words = "&".join([*chosen, *([f"page={page}"] if page > 1 else [])])
+    return f"?{words}" if words else ""
+
+
+def _pair(there: Sequence[int], before: int | None, after: int | None) -> tuple[tuple[int | None, int | None], str]:
+    """The two versions to compare, the earlier first, and what is wrong with what was asked for."""
+    missing = [one for one in (before, after) if one is not None and one not in there]
+    if missing:
+        return (None, None), f"Version {missing[0]} cannot be read: it was freed, or never made."
+    if before is not None and after is not None and before == after:
+        return (None, None), "Choose two different versions."
+    if after is None:
+        after = there[0] if there else None
+        if before is not None and before == after:
+            after = None
+    if before is None and after is not None:
+        before = next((one for one in there if one < after), None)
+    if before is None or after is None:
+        return (None, None), ""
+    return (min(before, after), max(before, after)), ""
+
+
+@router.get("/datasets/{slug}/difference")
+def difference(request: Request, here: Here, who: Who, slug: str, before: int, after: int) -> Response:
+    """What changed between two versions; this may take seconds, so pages ask for it by itself."""
+    saved = who.guard.dataset(slug)
+    if before == after:
+        raise InputError("Choose two different versions.")
+    found = changes(here, saved, min(before, after), max(before, after))
+    return respond(request, DifferencePart(saved.slug, found), visitor=who)

@@ -1,0 +1,329 @@
+"""SQL over the tables."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from time import perf_counter
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+from anyio import CapacityLimiter, to_thread
+from fastapi import APIRouter, Form, Request
+from starlette.responses import Response
+
+from adreel.errors import AdreelError, InputError, NotFoundError
+from adreel.export import WRITERS
+from adreel.store import SavedDataset
+from adreel.web.center import Center, Here, Visitor, Who
+from adreel.web.downloads import file_answer
+from adreel.web.pages.words import sentence
+from adreel.web.render import Page, is_fragment, plain, respond
+from adreel.web.status import status_of
+
+if TYPE_CHECKING:
+    from adreel.lake.query import Connection
+
+router = APIRouter()
+
+Text = Annotated[str, Form()]
+
+SECONDS = 20.0
+"""How long a query may take."""
+
+AT_ONCE = 2
+"""Queries that a server works on at a time: each may hold 256 MB and several threads; further ones wait."""
+
+MOST_ROWS = 1_000
+MOST_CELLS = 30_000
+"""Of an answer that is shown; a download has all of it."""
+
+LONGEST_CELL = 500
+LONGEST_SQL = 50_000
+
+MOST_TABLES = 100
+"""Tables that the list beside the editor shows; a search finds the others."""
+
+MOST_OPENED = 50
+"""Tables that are opened for a query that names none, so that it can ask which there are."""
+
+FORMATS: tuple[tuple[str, str], ...] = tuple(
+    (kind, {"xlsx": "Excel", "parquet": "Parquet"}.get(kind, kind.upper())) for kind in WRITERS
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of an answer or a table; `title` is empty where SQL made it."""
+
+    name: str
+    type: str
+    title: str = ""
+    numeric: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Answer(Page):
+    """What a query gave: rows, or the words of why there are none."""
+
+    template: ClassVar[str] = "_answer.html"
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[str | None, ...], ...]
+    more: bool
+    seconds: float
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tables(Page):
+    """The tables that can be asked, found by a text."""
+
+    template: ClassVar[str] = "_query_tables.html"
+    tables: tuple[SavedDataset, ...]
+    q: str
+    matching: int
+
+
+@dataclass(frozen=True, slots=True)
+class Columns(Page):
+    """The columns of a table, and what could be asked of it."""
+
+    template: ClassVar[str] = "_query_columns.html"
+    slug: str
+    columns: tuple[Column, ...]
+    examples: tuple[tuple[str, str], ...]
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class QueryPage(Page):
+    """The editor, the tables beside it, and the answer below."""
+
+    template: ClassVar[str] = "query.html"
+    sql: str
+    list: Tables
+    columns: Columns | None
+    answer: Answer | None
+    examples: tuple[tuple[str, str], ...]
+    formats: tuple[tuple[str, str], ...] = FORMATS
+    seconds: int = round(SECONDS)
+    most_rows: int = MOST_ROWS
+
+
+@router.get("/query")
+def editor(request: Request, here: Here, who: Who, sql: str = "", q: str = "", table: str = "") -> Response:
+    """The editor, with `sql` in it; nothing is asked by the mere visit."""
+    return respond(request, _page(here, who, sql[:LONGEST_SQL], q=q, table=table), visitor=who)
+
+
+@router.get("/query/tables")
+def tables(request: Request, who: Who, q: str = "") -> Response:
+    """The part of the page that lists tables."""
+    return respond(request, _tables(who, q), visitor=who)
+
+
+@router.get("/query/tables/{slug}")
+def columns(request: Request, here: Here, who: Who, slug: str) -> Response:
+    """The columns of one table."""
+    return respond(request, _columns(here, who, slug), visitor=who)
+
+
+@router.post("/query")
+async def ask(request: Request, here: Here, who: Who, sql: Text = "") -> Response:
+    """The answer to a query, or why there is none."""
+    answer, status = await to_thread.run_sync(_answer, here, who, sql, limiter=_turns(request))
+    if is_fragment(request):
+        return respond(request, answer, status, who)
+    return respond(request, _page(here, who, sql[:LONGEST_SQL], answer=answer), status, who)
+
+
+@router.post("/query/download")
+async def download(request: Request, here: Here, who: Who, sql: Text = "", kind: Text = "csv") -> Response:
+    """The whole answer as a file."""
+    try:
+        if kind not in WRITERS:
+            raise InputError(f"There is no format {kind[:20]!r}; choose {', '.join(WRITERS)}.")
+        chunks = _chunks(here, who, sql, kind)
+        return await to_thread.run_sync(
+            file_answer, chunks, kind, f"query.{kind}", f"query.{kind}", limiter=_turns(request)
+        )
+    except AdreelError as error:
+        answer = _failed(error)
+        return respond(request, _page(here, who, sql[:LONGEST_SQL], answer=answer), status_of(error), who)
+
+
+def _turns(request: Request) -> CapacityLimiter:
+    """The app's turns for queries. Called on the event loop only, where nobody comes in between."""
+    found: CapacityLimiter | None = getattr(request.app.state, "query_turns", None)
+    if found is None:
+        found = request.app.state.query_turns = CapacityLimiter(AT_ONCE)
+    return found
+
+
+# -- asking
+
+
+def _answer(here: Center, who: Visitor, sql: str) -> tuple[Answer, int]:
+    """The answer and its status."""
+    began = perf_counter()
+    try:
+        with _connected(here, who, sql) as connection:
+            table = connection.rows(sql, MOST_ROWS + 1)
+    except AdreelError as error:
+        return _failed(error), status_of(error)
+    if table is None:
+        return _failed(InputError("The query has no rows to show; let it end with a SELECT.")), 422
+    fits = max(1, min(MOST_ROWS, MOST_CELLS // max(1, table.num_columns)))
+    cells = [_texts(column) for column in table.slice(0, fits).columns]
+    return (
+        Answer(
+            columns=tuple(_column(field) for field in table.schema),
+            rows=tuple(zip(*cells, strict=True)),
+            more=table.num_rows > fits,
+            seconds=perf_counter() - began,
+            problem="",
+        ),
+        200,
+    )
+
+
+def _failed(error: AdreelError) -> Answer:
+    return Answer((), (), more=False, seconds=0.0, problem=sentence(error))
+
+
+def _chunks(here: Center, who: Visitor, sql: str, kind: str) -> Iterator[bytes]:
+    from adreel.export import stream
+
+    with _connected(here, who, sql) as connection:
+        # Who downloads here opens the file with a spreadsheet, more often than not.
+        yield from stream(connection.reader(sql), kind, for_spreadsheet=True)
+
+
+@contextmanager
+def _connected(here: Center, who: Visitor, sql: str) -> Iterator[Connection]:
+    """A DuckDB with the tables of the datasets that the person may see, each under its slug."""
+    if not sql.strip():
+        raise InputError("There is no query; write a SELECT over one of the tables.")
+    if len(sql) > LONGEST_SQL:
+        raise InputError(f"The query has {len(sql):,} characters; {LONGEST_SQL:,} at most are taken.")
+    words = set(re.findall(r"\w+", sql.casefold()))
+    seen = who.guard.datasets()
+    wanted = [one for one in seen if one.slug in words] or seen[:MOST_OPENED]
+    views = {one.slug: one.table_slug for one in wanted if here.lake.exists(one.table_slug)}
+    with here.lake.connect(views, seconds=SECONDS, read_only=True) as connection:
+        yield connection
+
+
+def _texts(column: Any) -> list[str | None]:
+    """A column's values as they are shown; None for null."""
+    import pyarrow as pa
+
+    try:
+        values = column.to_pylist()
+    except (ArithmeticError, ValueError, pa.ArrowException):
+        values = [_value(one) for one in column]
+    return [None if value is None else _cut(plain(value)) for value in values]
+
+
+def _value(scalar: Any) -> Any:
+    """A value of which Python knows none like it, such as a day after the year 9999, as Arrow writes it."""
+    import pyarrow as pa
+
+    try:
+        return scalar.as_py()
+    except (ArithmeticError, ValueError, pa.ArrowException):
+        pass
+    try:
+        return scalar.cast(pa.string()).as_py()
+    except pa.ArrowException:
+        return "(cannot be shown)"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST_CELL else f"{text[:LONGEST_CELL]}…"
+
+
+def _column(field: Any) -> Column:
+    import pyarrow as pa
+
+    kind = field.type
+    numeric = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
+    metadata = field.metadata or {}
+    return Column(field.name, type_words(kind), metadata.get(b"title", b"").decode("utf-8", "replace"), numeric)
+
+
+def type_words(kind: Any) -> str:
+    """A column's type for a person."""
+    import pyarrow.types as types
+
+    words = (
+        (types.is_boolean, "yes or no"),
+        (types.is_integer, "whole number"),
+        (types.is_decimal, "decimal"),
+        (types.is_floating, "number"),
+        (types.is_date, "day"),
+        (types.is_timestamp, "time"),
+        (types.is_nested, "list"),
+    )
+    if types.is_string(kind) or types.is_large_string(kind):
+        return "text"
+    return next((word for fits, word in words if fits(kind)), str(kind))
+
+
+# -- the page
+
+
+def _page(
+    here: Center, who: Visitor, sql: str, *, q: str = "", table: str = "", answer: Answer | None = None
+) -> QueryPage:
+    found = _tables(who, q)
+    return QueryPage(
+        sql=sql,
+        list=found,
+        columns=_columns(here, who, table) if table else None,
+        answer=answer,
+        examples=_examples(found.tables[0].slug, ()) if found.tables else (),
+    )
+
+
+def _tables(who: Visitor, q: str) -> Tables:
+    words = q.casefold().split()
+    matching = [
+        one for one in who.guard.datasets() if all(word in f"{one.slug} {one.name}".casefold() for word in words)
+    ]
+    return Tables(tuple(matching[:MOST_TABLES]), q[:100], len(matching))
+
+
+def _columns(here: Center, who: Visitor, slug: str) -> Columns:
+    saved = who.guard.dataset(slug)
+    try:
+        schema = here.lake.table(saved.table_slug).schema
+    except NotFoundError:
+        words = "There is no table yet: run the dataset first."
+        return Columns(saved.slug, (), (), words)
+    found = tuple(_column(field) for field in schema)
+    return Columns(saved.slug, found, _examples(saved.slug, schema.names), "")
+
+
+def _examples(slug: str, names: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """Queries that begin somewhere: their titles and SQL. Money is never summed over currencies."""
+    found = [
+        ("First 100 rows", f"select *\nfrom {slug}\nlimit 100"),
+        ("How many rows", f"select count(*)\nfrom {slug}"),
+    ]
+    if {"spend", "currency", "stat_time_day"} <= set(names):
+        found.append(
+            (
+                "Cost of each day",
+                f"select stat_time_day, currency, sum(spend) as spend\nfrom {slug}\ngroup by all\norder by all",
+            )
+        )
+    if {"spend", "currency", "advertiser_id"} <= set(names):
+        found.append(
+            (
+                "Cost of each advertiser",
+                f"select advertiser_id, currency, sum(spend) as spend\nfrom {slug}\ngroup by all\norder by spend desc",
+            )
+        )
+    return tuple(found)

@@ -1,0 +1,122 @@
+"""Datasets carried over: duplicated, downloaded as a file, converted, and brought in from files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, File, Form, Request, UploadFile
+from starlette.responses import Response
+
+from adreel.access import AccountRight, DatasetRight
+from adreel.dataset import Source, parse, read_all
+from adreel.errors import InputError
+from adreel.saving import as_file, converted, source_of
+from adreel.store import Account, Role
+from adreel.web.center import Here, Visitor, Who
+from adreel.web.downloads import attachment
+from adreel.web.imports import Arrival, Brought, arrivals, bring, with_account
+from adreel.web.render import Page, go, respond
+
+router = APIRouter()
+
+Text = Annotated[str, Form()]
+
+
+@dataclass(frozen=True, slots=True)
+class Import(Page):
+    """The page where files of datasets are brought in; `found` have their faults, `error` is one of the whole file."""
+
+    template: ClassVar[str] = "details_import.html"
+    accounts: tuple[Account, ...]
+    account: str
+    text: str
+    error: str
+    found: tuple[Arrival, ...]
+
+
+@router.get("/datasets/import")
+def import_page(request: Request, who: Who) -> Response:
+    """Where a file is chosen, or its text pasted."""
+    return respond(request, _import(who))
+
+
+@router.post("/datasets/import")
+def bring_over(
+    request: Request,
+    here: Here,
+    who: Who,
+    file: Annotated[UploadFile | None, File()] = None,
+    text: Text = "",
+    account: Text = "",
+) -> Response:
+    """Datasets of a file with one or several, also of the older connector: all are saved, or none.
+
+    `account` replaces the one that each of them names.
+    """
+    page = _import(who)
+    content = file.file.read() if file is not None and file.filename else b""
+    try:
+        given = content.decode("utf-8-sig") if content else text
+        sources = read_all(given)
+    except UnicodeDecodeError:
+        page = Import(page.accounts, account, text, "The file is no text in UTF-8. Save it so, then try again.", ())
+        return respond(request, page, 422)
+    except InputError as error:
+        return respond(request, Import(page.accounts, account, given, error.message, ()), 422)
+    if account:
+        sources = tuple(with_account(source, account) for source in sources)
+    found = arrivals(here.store, who.guard, sources, here.clock())
+    if any(one.faults for one in found):
+        return respond(request, Import(page.accounts, account, given, "", found), 422)
+    return go(request, "/datasets", _said(bring(who.guard, found, here.clock())))
+
+
+def _import(who: Visitor) -> Import:
+    who.guard.need_role(Role.ADMIN, Role.EDITOR)
+    accounts = tuple(one for one in who.guard.accounts() if who.guard.may(AccountRight.USE, one))
+    return Import(accounts, "", "", "", ())
+
+
+def _said(brought: Brought) -> str:
+    words = []
+    if brought.saved:
+        names = ", ".join(one.name for one in brought.saved[:5]) + (", …" if len(brought.saved) > 5 else "")
+        words.append(f"{_count(len(brought.saved))} brought in: {names}. Run them when you like.")
+    if brought.there:
+        words.append(f"{_count(len(brought.there))} here already, just so.")
+    return " ".join([*words, *brought.notes])
+
+
+def _count(number: int) -> str:
+    return f"{number} dataset{' was' if number == 1 else 's were'}"
+
+
+@router.post("/datasets/{slug}/duplicate")
+def duplicate(request: Request, who: Who, slug: str) -> Response:
+    """Leads to a new form that is filled as the dataset is."""
+    who.guard.need_role(Role.ADMIN, Role.EDITOR)
+    saved = who.guard.dataset(slug)
+    return go(request, f"/datasets/new?{urlencode({'like': saved.slug})}")
+
+
+@router.get("/datasets/{slug}/download")
+def download(who: Who, slug: str) -> Response:
+    """The dataset as a file that `adreel datasets` reads."""
+    saved = who.guard.dataset(slug)
+    text = as_file(source_of(saved).values)
+    return Response(text, media_type="application/yaml", headers=attachment(f"{saved.slug}.yaml", f"{saved.name}.yaml"))
+
+
+@router.post("/datasets/{slug}/convert")
+def convert(request: Request, here: Here, who: Who, slug: str) -> Response:
+    """Turns a dataset of a deprecated report into one of what serves it now; its table goes on."""
+    saved = who.guard.dataset(slug, DatasetRight.EDIT)
+    now = here.clock()
+    before = parse(source_of(saved), now)
+    changed = who.guard.change(saved, Source(converted(source_of(saved).values, now), {}), now)
+    said = f"{changed.name!r} is converted, and its table goes on."
+    if before.null_columns:
+        said += f" These columns were always empty and are not asked for any more: {', '.join(before.null_columns)}."
+    return go(request, f"/datasets/{changed.slug}/settings", said)

@@ -1,0 +1,224 @@
+"""Pages as dataclasses and templates of the same name, and how values look in them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, ClassVar
+from urllib.parse import quote, unquote
+from zoneinfo import ZoneInfo
+
+from fastapi import Request
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from adreel.store import Role, User
+from adreel.web.assets import Assets
+from adreel.web.center import Visitor, center, known_visitor
+
+SAID = "adreel_said"
+"""The cookie with what the page that follows a redirect tells the person."""
+
+THEME = "adreel_theme"
+THEMES = ("auto", "light", "dark")
+
+UNKNOWN = "\N{EN DASH}"
+"""Stands for what is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What a page's template gets; the template has the same name. Fragments of pages are pages without a frame."""
+
+    template: ClassVar[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Shell:
+    """What the frame around every page shows; `zone` is the workspace's."""
+
+    user: User | None
+    workspace: str
+    zone: str
+    path: str
+    said: str
+    theme: str
+    made_up: str
+
+    @property
+    def may_edit(self) -> bool:
+        """Whether the person may make and change things at all."""
+        return self.user is not None and self.user.role is not Role.VIEWER
+
+    @property
+    def is_admin(self) -> bool:
+        """Whether the person looks after the workspace."""
+        return self.user is not None and self.user.role is Role.ADMIN
+
+
+class Pages:
+    """Renders pages; one for each app, which keeps the templates that were read."""
+
+    def __init__(self, assets: Assets) -> None:
+        """Reads templates as they are needed."""
+        self.environment = Environment(
+            loader=FileSystemLoader(Path(__file__).parent / "templates"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            auto_reload=False,
+        )
+        self.environment.globals |= {"asset": assets.url}
+        self.environment.filters |= {
+            "count": count,
+            "number": number,
+            "plain": plain,
+            "duration": duration,
+            "size": size,
+            "ago": ago,
+            "moment": moment,
+        }
+
+    def html(self, page: Page, shell: Shell, now: datetime) -> str:
+        """The page's text."""
+        values = {one.name: getattr(page, one.name) for one in fields(page)}
+        return self.environment.get_template(page.template).render(values, shell=shell, now=now)
+
+
+def respond(request: Request, page: Page, status: int = 200, visitor: Visitor | None = None) -> HTMLResponse:
+    """The answer with a page or fragment; what was said is said once."""
+    shell = shell_of(request, visitor or known_visitor(request))
+    pages: Pages = request.app.state.pages
+    answer = HTMLResponse(pages.html(page, shell, center(request).clock()), status)
+    if shell.said and not is_fragment(request):
+        answer.delete_cookie(SAID, path="/")
+    return answer
+
+
+def shell_of(request: Request, visitor: Visitor | None) -> Shell:
+    """The frame for whoever asks."""
+    here = center(request)
+    workspace = here.store.workspace.get()
+    theme = request.cookies.get(THEME, "auto")
+    return Shell(
+        user=visitor.user if visitor else None,
+        workspace=workspace.name,
+        zone=workspace.zone,
+        path=request.url.path,
+        said=unquote(request.cookies.get(SAID, ""))[:500],
+        theme=theme if theme in THEMES else "auto",
+        made_up=here.made_up,
+    )
+
+
+def is_fragment(request: Request) -> bool:
+    """Whether htmx asks for a part of a page."""
+    return request.headers.get("hx-request") == "true"
+
+
+def go(request: Request, path: str, said: str = "") -> Response:
+    """Leads the browser to another page of ours, which then says `said`."""
+    answer = Response(status_code=204, headers={"HX-Redirect": path}) if is_fragment(request) else None
+    found = answer or RedirectResponse(path, 303)
+    if said:
+        found.set_cookie(
+            SAID, quote(said), max_age=60, path="/", httponly=True, samesite="lax", secure=center(request).secure
+        )
+    return found
+
+
+def own_path(text: str, otherwise: str = "/") -> str:
+    """`text` if it is a path of this site, and no address of another in disguise; else `otherwise`."""
+    plain_path = text.startswith("/") and not text.startswith(("//", "/\\"))
+    printable = all(character.isprintable() and character != "\\" for character in text)
+    return text if plain_path and printable else otherwise
+
+
+# -- how values look
+
+
+def count(value: int | None) -> str:
+    """12,345; a dash for what is not known."""
+    return UNKNOWN if value is None else f"{value:,}"
+
+
+def number(value: Decimal | float | None, digits: int = 2) -> str:
+    """1,234.50; whole numbers without digits."""
+    if value is None:
+        return UNKNOWN
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.{digits}f}"
+
+
+def plain(value: Any) -> str:
+    """A cell of a table."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Decimal):
+        exact = f"{value:f}"
+        return exact.rstrip("0").rstrip(".") if "." in exact else exact
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M}"
+    if isinstance(value, list | tuple):
+        return ", ".join(plain(one) for one in value)
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name}: {plain(one)}" for name, one in value.items())
+    return str(value)
+
+
+def duration(value: timedelta | float | None) -> str:
+    """3 min 20 s."""
+    if value is None:
+        return UNKNOWN
+    seconds = value.total_seconds() if isinstance(value, timedelta) else float(value)
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
+def size(value: int | None) -> str:
+    """4.2 MB."""
+    if value is None:
+        return UNKNOWN
+    amount = float(value)
+    for unit in ("B", "kB", "MB", "GB"):
+        if amount < 1000:
+            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+        amount /= 1000
+    return f"{amount:.1f} TB"
+
+
+def ago(value: datetime | None, now: datetime) -> str:
+    """How long ago, in words."""
+    if value is None:
+        return "never"
+    seconds = (now - value).total_seconds()
+    if seconds < 60:
+        return "just now"
+    for unit, length, most in (("minute", 60, 60), ("hour", 3600, 24), ("day", 86400, 60)):
+        passed = int(seconds // length)
+        if passed < most:
+            return f"{passed} {unit}{'s' if passed > 1 else ''} ago"
+    return f"on {value:%Y-%m-%d}"
+
+
+def moment(value: datetime | None, zone: str) -> Markup:
+    """A time in the workspace's zone, with UTC on hover and for programs."""
+    if value is None:
+        return Markup(UNKNOWN)  # noqa: S704 - our own constant
+    utc = value.astimezone(UTC)
+    local = value.astimezone(ZoneInfo(zone))
+    return Markup('<time datetime="{}" title="{} UTC">{}</time>').format(
+        f"{utc:%Y-%m-%dT%H:%M:%SZ}", f"{utc:%Y-%m-%d %H:%M:%S}", f"{local:%Y-%m-%d %H:%M}"
+    )

@@ -1,0 +1,73 @@
+"""Coming in and going out: sessions in cookies, and where a person goes after signing in."""
+
+from __future__ import annotations
+
+from math import ceil
+from urllib.parse import quote, urlsplit
+
+from fastapi import Request
+from starlette.responses import Response
+
+from adreel.errors import ForbiddenError, InputError
+from adreel.store import User
+from adreel.web.center import COOKIE, Center, Visitor, center
+from adreel.web.render import go, is_fragment, own_path
+
+WRONG = "The name or the password is wrong."
+
+
+def sign_in_path(request: Request) -> str:
+    """The page for somebody who is not signed in: where the first administrator is made, or where one signs in."""
+    if not center(request).store.users.any():
+        return "/setup"
+    # A fragment is no place to come back to; the page that asked for it is.
+    page = request.headers.get("hx-current-url", "") if is_fragment(request) else str(request.url)
+    if request.method != "GET" and not is_fragment(request):
+        return "/login"
+    onward = own_path(_path(page), "")
+    return f"/login?next={quote(onward)}" if onward not in ("", "/") else "/login"
+
+
+def _path(address: str) -> str:
+    """What stands behind the host's name."""
+    parts = urlsplit(address)
+    return f"{parts.path}?{parts.query}" if parts.query else parts.path
+
+
+def signed_in(request: Request, user: User, onward: str, said: str = "") -> Response:
+    """The answer that begins a session; one that the browser had before ends."""
+    here = center(request)
+    end_session(here, request)
+    secret = here.store.sessions.begin(user, request.headers.get("user-agent", "")[:200])
+    answer = go(request, own_path(onward), said)
+    answer.set_cookie(COOKIE, secret, path="/", httponly=True, samesite="lax", secure=here.secure, max_age=30 * 86_400)
+    return answer
+
+
+def end_session(here: Center, request: Request) -> None:
+    """Ends the browser's session, if it has one."""
+    secret = request.cookies.get(COOKIE)
+    if secret:
+        here.store.sessions.end(secret)
+
+
+def need_browser(visitor: Visitor) -> None:
+    """Raises ForbiddenError for a program with an API token, where a person has to be at the browser."""
+    if not visitor.secret:
+        raise ForbiddenError("This is for a person who is signed in, and not for an API token.")
+
+
+def checked(request: Request, name: str, password: str, wrong: str = WRONG) -> User:
+    """The user of that name and password. InputError for a wrong one, or after too many wrong ones."""
+    attempts, users = center(request).store.attempts, center(request).store.users
+    address = request.client.host if request.client else ""
+    wait = attempts.allowed(name, address)
+    if wait > 0:
+        raise InputError(f"Too many wrong passwords. Wait {max(1, ceil(wait / 60))} min, then try again.")
+    # Before the password is looked at, so that guesses at the same time count each other.
+    attempts.note(name, address)
+    user = users.check(name, password)
+    if user is None:
+        raise InputError(wrong)
+    attempts.clear(name, address)
+    return user

@@ -1,0 +1,56 @@
+// The Details pane: the server's answer is the truth, and what a person does meanwhile is not lost to it.
+(() => {
+  "use strict";
+
+  const form = () => document.getElementById("details");
+  const opened = new Set();
+  let place = null;
+  const asked = new WeakMap();
+  let changes = 0;
+
+  const isOurs = (element) => element instanceof Element && element.closest("#details") !== null;
+
+  // A box that cannot be ticked now keeps its place for the keyboard, and stays as it is.
+  document.addEventListener("click", (event) => {
+    const box = event.target.closest("[aria-disabled=true]");
+    if (box && isOurs(box)) event.preventDefault();
+  });
+
+  // Counted on the way down, before htmx asks.
+  document.addEventListener("change", (event) => {
+    if (!isOurs(event.target)) return;
+    changes += 1;
+    for (const mark of document.querySelectorAll(".preview-old")) mark.hidden = false;
+  }, true);
+
+  // An answer to a question that was asked before the last change is too old: its successor is on the way.
+  document.addEventListener("htmx:before:request", (event) => {
+    asked.set(event.detail.ctx, changes);
+  });
+  document.addEventListener("htmx:before:swap", (event) => {
+    const context = event.detail.ctx;
+    if (context.target !== form()) return;
+    if (asked.has(context) && asked.get(context) !== changes) {
+      event.preventDefault();
+      return;
+    }
+    place = document.activeElement.closest(".menu-pane[tabindex]");
+    opened.clear();
+    for (const part of form().querySelectorAll("details[open][id]")) opened.add(part.id);
+  });
+
+  // A morph closes what the answer has closed.
+  document.addEventListener("htmx:after:settle", (event) => {
+    if (!isOurs(event.target)) return;
+    for (const id of opened) {
+      const part = document.getElementById(id);
+      if (part) part.open = true;
+    }
+    // A button that has removed itself leaves its menu the focus, so that the keyboard goes on from there.
+    if (place && place.isConnected && document.activeElement === document.body) place.focus({ preventScroll: true });
+  });
+
+  // What stands in the way of saving is where the page begins.
+  const summary = document.getElementById("summary");
+  if (summary) summary.focus();
+})();

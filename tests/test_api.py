@@ -1,0 +1,438 @@
+"""The API as a whole: who may ask, what is refused and how that is said, and how it is described."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from starlette.datastructures import State
+from starlette.testclient import TestClient
+
+from adreel import errors
+from adreel.errors import AdreelError, DatasetError, Problem
+from adreel.store import Level, Role
+from adreel.web.api import create_api
+from adreel.web.api.failures import add_handlers
+from adreel.web.api.tables import OPERATORS
+from api_home import ADDRESS, API, SPEND, Program, error_of, program, stranger, table
+from home import Home
+from web_home import PASSWORD, Site
+
+DESCRIPTION = create_api(State()).openapi()
+
+OPERATIONS: dict[str, tuple[str, str, dict[str, Any]]] = {
+    operation["operationId"]: (method.upper(), path, operation)
+    for path, methods in DESCRIPTION["paths"].items()
+    for method, operation in methods.items()
+}
+
+KNOWN = {
+    "dataset": "spend",
+    "account": "1",
+    "user": "1",
+    "token": "1",
+    "run": "0",
+    "card": "spend",
+    "report": "performance",
+    "metric": "spend",
+    "dimension": "country_code",
+}
+"""What stands in addresses."""
+
+ERRORS = {
+    "AdreelError": 502,
+    "InputError": 422,
+    "DatasetError": 422,
+    "NotFoundError": 404,
+    "RequestError": 422,
+    "ForbiddenError": 403,
+    "ReconnectError": 409,
+    "AdvertiserError": 409,
+    "SplitError": 502,
+    "RetryError": 503,
+    "ThrottledError": 429,
+    "StorageError": 507,
+    "BusyError": 409,
+    "ProofError": 502,
+    "CancelledError": 409,
+    "StopError": 502,
+}
+
+CHANGES: dict[str, Any] = {
+    "create_token": {"name": "mine"},
+    "revoke_token": None,
+    "create_user": {"name": "new", "password": PASSWORD},
+    "change_user": {"role": "viewer"},
+    "set_password": {"password": PASSWORD},
+    "delete_user": None,
+    "change_workspace": {"name": "Growth"},
+    "create_account": {"name": "other", "token": "abc"},
+    "begin_consent": {"name": "other"},
+    "change_account": {"name": "other"},
+    "delete_account": None,
+    "replace_token": {"token": "abc"},
+    "refresh_advertisers": None,
+    "choose_advertisers": {"advertisers": None},
+    "share_with_everyone": {"level": "read"},
+    "share": {"level": "read"},
+    "create_dataset": SPEND,
+    "import_datasets": SPEND,
+    "bulk": {"action": "delete", "datasets": ["spend"]},
+    "replace_dataset": SPEND,
+    "change_dataset": {"tags": ["x"]},
+    "delete_dataset": None,
+    "duplicate_dataset": {"name": "other"},
+    "convert_dataset": None,
+    "set_tags": {"tags": ["x"]},
+    "plan": SPEND,
+    "preview": SPEND,
+    "start_run": None,
+    "cancel_run": None,
+}
+"""Every operation that changes something or asks TikTok by another method than GET, with a body that is right."""
+
+ASKS: dict[str, Any] = {
+    "get_offers": {},
+    "validate": SPEND,
+    "ask_query": {"sql": "select 1"},
+    "export_query": {"sql": "select 1"},
+}
+"""Those that only ask what is here."""
+
+
+def address(name: str) -> tuple[str, str]:
+    """Method and address of an operation, with what is known in the place of its parameters."""
+    method, path, _ = OPERATIONS[name]
+    return method, path.format(**KNOWN)
+
+
+# -- who may ask
+
+
+def test_nothing_is_told_to_who_shows_no_token(site: Site) -> None:
+    asking = stranger(site)
+    for name in OPERATIONS:
+        method, path = address(name)
+        assert asking.bad(method, path, 401)["kind"] == "SignInNeededError", name
+
+
+def test_a_token_that_is_not_known_revoked_or_over_opens_nothing(site: Site, home: Home) -> None:
+    asking = program(site)
+    assert asking.get("/me")["user"]["name"] == "admin"
+    assert "not known" in Program(asking.client, "adreel_x").bad("GET", "/me", 401)["message"]
+    assert Program(asking.client, "").ask("GET", "/me", headers={"Authorization": "Basic YTpi"}).status_code == 401
+    admin = site.store.users.get("admin")
+    _, secret = site.store.tokens.add(admin, "short", False, 1)
+    assert Program(asking.client, secret).get("/me")
+    home.now += timedelta(days=1)
+    Program(asking.client, secret).bad("GET", "/me", 401)
+    asking.good("DELETE", f"/tokens/{asking.get('/tokens')['items'][0]['id']}", 204)
+    assert asking.bad("GET", "/me", 401)
+    assert asking.ask("GET", "/me").headers["www-authenticate"] == "Bearer"
+
+
+def test_a_disabled_users_tokens_open_nothing_until_they_are_let_in_again(site: Site) -> None:
+    ada = site.user("ada")
+    theirs, admin = program(site, ada), program(site)
+    assert admin.good("PATCH", f"/users/{ada.id}", json={"disabled": True})["disabled"] is True
+    theirs.bad("GET", "/me", 401)
+    admin.good("PATCH", f"/users/{ada.id}", json={"disabled": False})
+    assert theirs.get("/me")["user"]["name"] == "ada"
+
+
+def test_a_browser_that_is_signed_in_may_ask_and_another_sites_page_may_not_change_anything(site: Site) -> None:
+    visit = site.visit("admin")
+    assert visit.get(f"{API}/me").json()["user"]["name"] == "admin"
+    body = {"name": "Growth"}
+    assert visit.client.patch(f"{API}/workspace", json=body).status_code == 403
+    foreign = {"Sec-Fetch-Site": "cross-site"}
+    assert visit.client.patch(f"{API}/workspace", json=body, headers=foreign).status_code == 403
+    assert visit.get(f"{API}/workspace").json()["name"] == "adreel"
+    own = {"Sec-Fetch-Site": "same-origin"}
+    assert visit.client.patch(f"{API}/workspace", json=body, headers=own).json()["name"] == "Growth"
+
+
+def test_a_wrong_token_is_not_made_good_by_the_browsers_session(site: Site) -> None:
+    visit = site.visit("admin")
+    answer = visit.client.get(f"{API}/me", headers={"Authorization": "Bearer adreel_wrong"})
+    assert answer.status_code == 401
+
+
+def test_every_operation_that_changes_something_is_known_to_these_tests() -> None:
+    changing = {name for name, (method, _, _) in OPERATIONS.items() if method != "GET"}
+    assert changing == CHANGES.keys() | ASKS.keys()
+
+
+def test_a_token_that_may_only_read_is_refused_what_changes_something_or_asks_tiktok(site: Site) -> None:
+    run = waiting_run(site)
+    reading = program(site, read_only=True)
+    before, asked = site.home.kept(), len(site.home.requests(""))
+    for name, body in CHANGES.items():
+        method, path = address(name)
+        error = reading.bad(method, path.replace("/runs/0", f"/runs/{run}"), 403, json=body)
+        assert error["kind"] == "ForbiddenError", name
+    for name in ("plan_dataset", "preview_dataset"):
+        assert "only read" in reading.bad(*address(name), 403)["message"]
+    assert site.home.kept() == before
+    assert len(site.home.requests("")) == asked
+
+
+def test_a_token_that_may_only_read_may_ask_what_is_here(site: Site) -> None:
+    waiting_run(site)
+    reading = program(site, read_only=True)
+    for name, body in ASKS.items():
+        assert reading.ask(*address(name), json=body).status_code == 200, name
+    assert reading.ask(*address("export_query"), json=ASKS["export_query"]).text.split() == ['"1"', "1"]
+
+
+def waiting_run(site: Site) -> str:
+    """The id of a run that waits, of a new dataset."""
+    asking = program(site)
+    slug = asking.good("POST", "/datasets", 201, json=SPEND)["slug"]
+    return str(asking.good("POST", f"/datasets/{slug}/runs", 202)["id"])
+
+
+def test_a_viewer_is_refused_what_changes_something(site: Site) -> None:
+    run = waiting_run(site)
+    viewer = site.user("viewer", Role.VIEWER)
+    site.store.shares.set(site.store.accounts.get("demo"), viewer, Level.READ)
+    looking = program(site, viewer)
+    assert looking.get("/datasets")["total"] == 1
+    before = site.home.kept()
+    for name in CHANGES.keys() - {"create_token", "revoke_token", "begin_consent"}:
+        method, path = address(name)
+        error = looking.bad(method, path.replace("/runs/0", f"/runs/{run}"), 403, json=CHANGES[name])
+        assert error["kind"] == "ForbiddenError", name
+    assert site.home.kept() == before
+
+
+def test_only_administrators_look_after_users_and_see_settings(site: Site) -> None:
+    editor = program(site, site.user("ada"))
+    for name, (_, path, _) in OPERATIONS.items():
+        if path.startswith(("/users", "/settings")):
+            assert "takes an administrator" in editor.bad(*address(name), 403, json=CHANGES.get(name))["message"]
+    assert editor.bad("PATCH", "/workspace", 403, json={"name": "Mine"})
+
+
+@pytest.mark.parametrize(
+    ("level", "sees", "changes"),
+    [(Level.NONE, False, False), (Level.READ, True, False), (Level.SHARE, True, False), (Level.EDIT, True, True)],
+)
+def test_what_an_editor_may_do_with_anothers_dataset_follows_the_accounts_sharing(
+    site: Site, level: Level, *, sees: bool, changes: bool
+) -> None:
+    slug = table(site, program(site))
+    ada = site.user("ada")
+    site.store.shares.set(site.store.accounts.get("demo"), ada, level)
+    asking = program(site, ada)
+    path = f"/datasets/{slug}"
+    if not sees:
+        assert asking.get("/datasets")["total"] == 0
+        assert asking.get("/runs")["total"] == 0
+        assert "demo" not in str(asking.get("/accounts"))
+        for ending in ("", "/rows", "/runs", "/export", "/cards", "/file", "/versions"):
+            assert "Spend" not in asking.bad("GET", path + ending, 404)["message"]
+        asking.bad("GET", f"/runs/{site.store.runs.list()[0].id}", 404)
+        assert "no table" in asking.bad("POST", "/query", 422, json={"sql": f"select * from {slug}"})["message"]
+        return
+    assert asking.get(path)["may"] == {"run": changes, "edit": changes, "delete": changes}
+    assert asking.get(f"{path}/rows")["total"] > 0
+    assert asking.good("POST", "/query", json={"sql": f"select count(*) as n from {slug}"})["items"][0]["n"] > 0
+    for method, ending, good in (("POST", "/runs", 202), ("PATCH", "", 200), ("DELETE", "", 204)):
+        answer = asking.ask(method, path + ending, json={"tags": ["x"]} if method == "PATCH" else None)
+        if ending == "/runs":
+            site.work()
+        assert answer.status_code == (good if changes else 403), answer.text
+
+
+def test_an_editor_does_everything_with_datasets_of_their_own(site: Site) -> None:
+    ada = site.user("ada")
+    site.store.shares.set(site.store.accounts.get("demo"), ada, Level.READ)
+    asking = program(site, ada)
+    slug = table(site, asking)
+    assert asking.get(f"/datasets/{slug}")["owner"]["name"] == "ada"
+    assert asking.good("PUT", f"/datasets/{slug}/tags", json={"tags": ["mine"]})["tags"] == ["mine"]
+    asking.good("DELETE", f"/datasets/{slug}", 204)
+
+
+# -- how errors are said
+
+
+def test_every_error_of_adreel_is_known_here() -> None:
+    there = {name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, AdreelError)}
+    assert there == ERRORS.keys()
+
+
+def test_every_error_has_one_shape(site: Site) -> None:
+    asking = program(site)
+    asking.good("POST", "/datasets", 201, json=SPEND)
+    assert asking.bad("GET", "/nowhere", 404)["kind"] == "NotFoundError"
+    assert asking.bad("GET", "/line%0Abreak", 404)["kind"] == "NotFoundError"
+    assert asking.bad("DELETE", "/me", 405)["kind"] == "MethodError"
+    assert asking.ask("DELETE", "/me").headers["allow"] == "GET"
+    assert asking.bad("GET", "/datasets/nothing", 404)["kind"] == "NotFoundError"
+    assert asking.bad("GET", "/datasets/No-Slug", 422)["problems"][0]["menu"] == "dataset"
+    json_type = {"Content-Type": "application/json"}
+    assert asking.bad("POST", "/datasets", 422, content=b"{", headers=json_type)["problems"]
+    for content in (b"\xff", b"[" * 100_000):
+        assert asking.bad("POST", "/datasets", 422, content=content, headers=json_type)["kind"] == "InputError"
+    assert asking.bad("POST", "/datasets", 422, content=b"{}", headers={"Content-Type": "text/plain"})
+
+
+def test_a_parameter_or_key_that_is_not_known_is_a_mistake(site: Site) -> None:
+    asking = program(site)
+    (problem,) = asking.bad("GET", "/datasets", 422, params={"stat": "good"})["problems"]
+    assert problem["menu"] == "stat"
+    (problem,) = asking.bad("PATCH", "/workspace", 422, json={"nam": "x"})["problems"]
+    assert problem["menu"] == "nam"
+    assert {one["menu"] for one in asking.bad("GET", "/runs", 422, params={"limit": 0, "offset": -1})["problems"]} == {
+        "limit",
+        "offset",
+    }
+
+
+def test_a_dataset_with_problems_has_each_of_them_with_its_menu_and_the_nearest_choice(site: Site) -> None:
+    error = program(site).bad("POST", "/datasets", 422, json=SPEND | {"metrics": ["spent"], "data_level": "adz"})
+    assert error["kind"] == "DatasetError"
+    found = {problem["menu"]: problem["nearest"] for problem in error["problems"]}
+    assert found.keys() == {"metrics", "data_level"}
+    assert "spend" in found["metrics"]
+
+
+def test_tiktoks_code_and_request_id_stand_in_the_error(site: Site) -> None:
+    error = program(site).bad("POST", "/accounts", 409, json={"name": "other", "token": "wrong"})
+    assert error["kind"] == "ReconnectError"
+    assert error["tiktok_code"] == 40105
+    assert error["request_id"]
+
+
+@pytest.mark.parametrize("kind", sorted(ERRORS))
+def test_every_kind_of_error_has_a_status_of_its_own_and_keeps_its_words(kind: str) -> None:
+    api = FastAPI()
+    add_handlers(api)
+    raised = DatasetError((Problem("metrics", "No."),)) if kind == "DatasetError" else getattr(errors, kind)("No.")
+
+    @api.get("/")
+    def fail() -> None:
+        raise raised
+
+    answer = TestClient(api).get("/")
+    assert answer.status_code == ERRORS[kind]
+    error = error_of(answer)
+    assert error["kind"] == kind
+    assert "No." in error["message"]
+    assert ("retry-after" in answer.headers) == (answer.status_code in (429, 503))
+
+
+def test_a_bug_is_said_to_be_one_and_tells_nothing_of_the_inside() -> None:
+    api = FastAPI()
+    add_handlers(api)
+
+    @api.get("/")
+    def fail() -> None:
+        raise RuntimeError("the inside")
+
+    answer = TestClient(api, raise_server_exceptions=False).get("/")
+    assert answer.status_code == 500
+    assert error_of(answer)["kind"] == "BugError"
+    assert "inside" not in answer.text
+
+
+def test_a_secret_that_was_sent_in_a_wrong_request_is_not_repeated(site: Site) -> None:
+    asking = program(site)
+    secret = "xyzzy-secret-" * 200
+    for method, path, body in (
+        ("POST", "/accounts", {"name": "a", "token": secret}),
+        ("PUT", "/accounts/1/token", {"token": secret, "more": 1}),
+        ("POST", "/users", {"name": "a", "password": secret}),
+        ("PUT", "/users/1/password", {"password": [secret]}),
+    ):
+        assert "xyzzy" not in str(asking.bad(method, path, 422, json=body))
+
+
+# -- how it is described
+
+
+def test_the_description_is_there_for_everybody_and_says_where_the_api_is(site: Site) -> None:
+    answer = site.visit().get(f"{API}/openapi.json")
+    assert answer.status_code == 200
+    found = answer.json()
+    assert found["servers"] == [{"url": API}]
+    assert found["paths"] == DESCRIPTION["paths"]
+    assert found["security"] == [{"token": []}, {"session": []}]
+    assert found["components"]["securitySchemes"]["token"]["scheme"] == "bearer"
+
+
+def test_every_operation_is_described_with_its_errors_and_answers() -> None:
+    tags = {tag["name"] for tag in DESCRIPTION["tags"]}
+    counted = Counter(
+        operation["operationId"] for methods in DESCRIPTION["paths"].values() for operation in methods.values()
+    )
+    assert counted.total() == len(counted), "two operations have one name"
+    for name, (method, path, operation) in OPERATIONS.items():
+        assert operation["summary"], name
+        assert operation["description"].strip().endswith("."), name
+        assert set(operation["tags"]) <= tags
+        answers = operation["responses"]
+        assert {"401", "422", "503", "507"} <= answers.keys(), name
+        assert method == "GET" or name in ASKS or "403" in answers, name
+        assert "{" not in path or path.startswith("/reports") or "404" in answers, name
+        for status, answer in answers.items():
+            assert answer["description"], (name, status)
+            if status >= "400":
+                schema = answer["content"]["application/json"]["schema"]
+                assert schema == {"$ref": "#/components/schemas/Failed"}, (name, status)
+            elif status != "204":
+                assert all(content["schema"] for content in answer["content"].values()), (name, status)
+
+
+def test_every_parameter_and_key_is_described_or_has_an_example() -> None:
+    for name, (_, _, operation) in OPERATIONS.items():
+        for parameter in operation.get("parameters", ()):
+            assert parameter.get("description") or parameter["schema"].get("description"), (name, parameter["name"])
+
+
+def test_the_page_that_shows_the_description_needs_nothing_of_another_site(site: Site) -> None:
+    for visit in (site.visit(), site.visit("admin")):
+        answer = visit.get(f"{API}/docs")
+        assert answer.status_code == 200
+        assert answer.headers["content-type"].startswith("text/html")
+        assert "script-src 'self'" in answer.headers["content-security-policy"]
+        page = answer.text
+        assert 'data-description="/api/v1/openapi.json"' in page
+        assert "http://" not in page.replace(ADDRESS, "")
+        assert "https://" not in page
+        assert "<script>" not in page
+        assert " style=" not in page
+        for name in ("swagger-ui.js", "swagger-ui.css", "api-docs.js"):
+            assert name in page
+
+
+def test_the_shield_says_no_in_the_same_shape(site: Site) -> None:
+    visit = site.visit("admin")
+    refused = visit.client.patch(f"{API}/workspace", json={}, headers={"Sec-Fetch-Site": "cross-site"})
+    assert refused.status_code == 403
+    assert error_of(refused)["kind"] == "ForbiddenError"
+    elsewhere = visit.client.get(f"{API}/me", headers={"Host": "evil.example"})
+    assert (elsewhere.status_code, error_of(elsewhere)["kind"]) == (421, "InputError")
+    large = visit.client.post(f"{API}/query", content=b" " * 5_000_000, headers={"Authorization": "Bearer x"})
+    assert (large.status_code, error_of(large)["kind"]) == (413, "InputError")
+
+
+def test_every_operation_stands_in_the_docs_and_no_other() -> None:
+    text = (Path(__file__).parent.parent / "docs" / "api.md").read_text("utf-8")
+    rows = re.findall(r"^\| ([A-Z]+) \| `([^`]+)` \|", text, re.MULTILINE)
+    assert sorted(rows) == sorted((method, path) for method, path, _ in OPERATIONS.values())
+
+
+def test_the_docs_name_every_status_and_operator_of_a_filter() -> None:
+    text = (Path(__file__).parent.parent / "docs" / "api.md").read_text("utf-8")
+    told = set(re.findall(r"\b[45]\d\d\b", " ".join(re.findall(r"^\| ([\d, ]+) \|", text, re.MULTILINE))))
+    declared = {status for _, _, operation in OPERATIONS.values() for status in operation["responses"] if status > "4"}
+    assert declared <= told
+    assert all(f"`{name}`" in text for name in OPERATORS)

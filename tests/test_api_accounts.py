@@ -1,0 +1,157 @@
+"""Accounts over the API: added by token, looked after, shared, let go of."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qs, urlsplit
+
+from adreel.simulator import access_token
+from adreel.store import Level, Role
+from api_home import API, SPEND, program
+from web_home import Site
+
+
+def test_an_account_is_added_by_a_token_that_tiktok_takes_and_belongs_to_who_added_it(site: Site) -> None:
+    ada = site.user("ada")
+    asking = program(site, ada)
+    answer = asking.ask("POST", "/accounts", json={"name": "brand", "token": site.home.token})
+    assert answer.status_code == 201, answer.text
+    account = answer.json()
+    assert answer.headers["location"] == f"{API}/accounts/{account['id']}"
+    assert (account["name"], account["status"], account["level"]) == ("brand", "valid", "owner")
+    assert [one["name"] for one in account["owners"]] == ["ada"]
+    assert account["granted_by"]
+    assert asking.get(f"/accounts/{account['id']}/advertisers")["total"] == 3
+    assert site.home.token not in str(asking.get("/accounts"))
+    assert "already" in asking.bad("POST", "/accounts", 422, json={"name": "brand", "token": "x"})["message"]
+
+
+def test_an_account_of_some_advertisers_reads_these_alone(site: Site) -> None:
+    asking = program(site)
+    ids = [one["id"] for one in asking.get("/accounts/1/advertisers")["items"]]
+    body = {"name": "one", "token": site.home.token, "advertisers": ids[:1]}
+    account = asking.good("POST", "/accounts", 201, json=body)
+    assert account["advertisers"] == ids[:1]
+    assert [one["id"] for one in asking.get(f"/accounts/{account['id']}/advertisers")["items"]] == ids[:1]
+    path = f"/accounts/{account['id']}/advertisers"
+    assert asking.good("PUT", path, json={"advertisers": ids[:2]})["advertisers"] == ids[:2]
+    assert asking.good("PUT", path, json={"advertisers": None})["advertisers"] is None
+    assert asking.get(path, gone=False)["total"] == 3
+    asking.bad("PUT", path, 422, json={"advertisers": []})
+    asking.bad("PUT", path, 422, json={"advertisers": ["x"]})
+
+
+def test_a_token_that_tiktok_does_not_take_makes_no_account(site: Site) -> None:
+    asking = program(site)
+    for token, status in (("wrong", 409), ("two words", 422), ("", 422)):
+        asking.bad("POST", "/accounts", status, json={"name": "other", "token": token})
+    assert asking.get("/accounts")["total"] == 1
+
+
+def test_a_new_token_keeps_the_account_and_its_datasets(site: Site) -> None:
+    asking = program(site)
+    asking.good("POST", "/datasets", 201, json=SPEND)
+    token = access_token(site.home.config, [0, 1])
+    account = asking.good("PUT", "/accounts/1/token", json={"token": token})
+    assert (account["id"], account["datasets"]) == ("1", ["spend"])
+    assert asking.get("/accounts/1/advertisers", gone=False)["total"] == 2
+    assert asking.bad("PUT", "/accounts/1/token", 409, json={"token": "wrong"})["kind"] == "ReconnectError"
+
+
+def test_advertisers_are_asked_for_anew(site: Site) -> None:
+    asking = program(site)
+    asked = len(site.home.requests("oauth2/advertiser"))
+    found = asking.good("POST", "/accounts/1/advertisers/refresh")
+    assert found["total"] == len(found["items"]) == 3
+    assert len(site.home.requests("oauth2/advertiser")) == asked + 1
+    first = found["items"][0]
+    assert asking.get("/accounts/1/advertisers", q=first["id"])["items"] == [first]
+
+
+def test_an_account_is_renamed_and_its_datasets_follow(site: Site) -> None:
+    asking = program(site)
+    asking.good("POST", "/datasets", 201, json=SPEND)
+    assert asking.good("PATCH", "/accounts/1", json={"name": "brand"})["name"] == "brand"
+    assert asking.get("/datasets/spend")["account"] == "brand"
+    assert asking.get("/datasets/spend")["file"]["account"] == "brand"
+
+
+def test_accounts_are_filtered_sorted_and_paged(site: Site) -> None:
+    asking = program(site)
+    for name in ("alpha", "Beta"):
+        asking.good("POST", "/accounts", 201, json={"name": name, "token": site.home.token})
+    asking.good("POST", "/datasets", 201, json=SPEND)
+
+    def names(**query: object) -> list[str]:
+        return [one["name"] for one in asking.get("/accounts", **query)["items"]]
+
+    assert names() == ["alpha", "Beta", "demo"]
+    assert names(sort="-name") == ["demo", "Beta", "alpha"]
+    assert names(sort="-datasets") == ["demo", "alpha", "Beta"]
+    assert names(used=True) == ["demo"]
+    assert names(used=False) == ["alpha", "Beta"]
+    assert names(q="BET") == ["Beta"]
+    assert names(status="expired") == []
+    assert names(limit=1, offset=1) == ["Beta"]
+    assert asking.get("/accounts", limit=1)["total"] == 3
+    asking.bad("GET", "/accounts", 422, params={"sort": "colour"})
+
+
+def test_an_account_is_shared_with_a_user_and_with_everyone(site: Site) -> None:
+    ada, asking = site.user("ada"), program(site)
+    hers = program(site, ada)
+    hers.bad("GET", "/accounts/1", 404)
+    found = asking.good("PUT", f"/accounts/1/shares/{ada.id}", json={"level": "read"})
+    assert found == {"everyone": "none", "users": [{"user": {"id": str(ada.id), "name": "ada"}, "level": "read"}]}
+    assert hers.get("/accounts/1")["may"] == {"use": True, "share": False, "edit": False, "delete": False}
+    assert "share" in hers.bad("PUT", f"/accounts/1/shares/{ada.id}", 403, json={"level": "owner"})["message"]
+    assert asking.good("PUT", "/accounts/1/shares/everyone", json={"level": "share"})["everyone"] == "share"
+    assert hers.get("/accounts/1")["level"] == "share"
+    asking.bad("PUT", "/accounts/1/shares/everyone", 422, json={"level": "owner"})
+    asking.good("PUT", "/accounts/1/shares/everyone", json={"level": "none"})
+    asking.good("PUT", f"/accounts/1/shares/{ada.id}", json={"level": "none"})
+    hers.bad("GET", "/accounts/1", 404)
+
+
+def test_an_accounts_last_owner_stays(site: Site) -> None:
+    ada = site.user("ada")
+    site.store.shares.set(site.store.accounts.get("demo"), ada, Level.OWNER)
+    error = program(site, ada).bad("PUT", f"/accounts/1/shares/{ada.id}", 422, json={"level": "edit"})
+    assert "last owner" in error["message"]
+
+
+def test_a_deleted_account_leaves_its_datasets_with_their_data(site: Site) -> None:
+    asking = program(site)
+    asking.good("POST", "/datasets", 201, json=SPEND)
+    asking.good("DELETE", "/accounts/1", 204, params={"revoke": True})
+    assert len(site.home.requests("oauth2/revoke_token")) == 1
+    asking.bad("GET", "/accounts/1", 404)
+    found = asking.get("/datasets/spend")
+    assert (found["status"], found["account"], found["account_id"]) == ("disconnected", "demo", None)
+    assert "disconnected" in asking.bad("POST", "/datasets/spend/runs", 422)["message"]
+    assert "disconnected" in asking.bad("GET", "/datasets/spend/plan", 422)["message"]
+
+
+def test_a_consent_begins_in_the_browser_that_it_is_for_and_not_with_a_token(site: Site) -> None:
+    error = program(site).bad("POST", "/accounts/consents", 403, json={"name": "brand"})
+    assert "browser" in error["message"]
+    visit = site.visit("admin")
+    own = {"Sec-Fetch-Site": "same-origin"}
+    answer = visit.client.post(f"{API}/accounts/consents", json={"name": "brand"}, headers=own)
+    assert answer.status_code == 201, answer.text
+    query = parse_qs(urlsplit(answer.json()["address"]).query)
+    assert query["app_id"] == [site.home.config.app_id]
+    assert query["redirect_uri"] == ["http://localhost:8765/callback"]
+    assert query["state"]
+    for body in ({}, {"name": "brand", "account": "1"}, {"name": "demo"}):
+        assert visit.client.post(f"{API}/accounts/consents", json=body, headers=own).status_code == 422
+    again = visit.client.post(f"{API}/accounts/consents", json={"account": "1"}, headers=own)
+    assert again.status_code == 201
+
+
+def test_a_viewer_sees_an_account_and_begins_no_consent(site: Site) -> None:
+    viewer = site.user("viewer", Role.VIEWER)
+    site.store.shares.set(site.store.accounts.get("demo"), viewer, Level.READ)
+    assert program(site, viewer).get("/accounts/1")["level"] == "read"
+    visit = site.visit(viewer)
+    own = {"Sec-Fetch-Site": "same-origin"}
+    assert visit.client.post(f"{API}/accounts/consents", json={"name": "mine"}, headers=own).status_code == 403

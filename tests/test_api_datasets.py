@@ -1,0 +1,299 @@
+"""Datasets over the API: made, changed, checked, planned, previewed, carried over."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import yaml
+
+from adreel.store import Level
+from api_home import API, SPEND, Program, program, table
+from home import Home
+from web_home import Site
+
+LEGACY: dict[str, Any] = {
+    "name": "Older",
+    "account": "demo",
+    "report": "ad_performance",
+    "time_granularity": "daily",
+    "metrics": ["spend", "impressions"],
+    "dates": {"start": "today-3", "end": "yesterday"},
+}
+
+
+def test_a_dataset_is_created_got_replaced_and_deleted(site: Site) -> None:
+    asking = program(site)
+    answer = asking.ask("POST", "/datasets", json=SPEND | {"tags": ["daily"], "description": "What it cost"})
+    assert answer.status_code == 201
+    assert answer.headers["location"] == f"{API}/datasets/spend"
+    made = answer.json()
+    assert (made["slug"], made["name"], made["tags"], made["spec_version"]) == ("spend", "Spend", ["daily"], 1)
+    assert (made["status"], made["rows"], made["last_run"]) == ("never", None, None)
+    assert made["owner"]["name"] == "admin"
+    assert made["key"] == ["advertiser_id", "ad_id", "stat_time_day"]
+    assert made["file"]["metrics"] == SPEND["metrics"]
+    assert asking.get("/datasets/spend") == made
+    other = asking.good("PUT", "/datasets/spend", json=SPEND | {"name": "Cost", "metrics": ["spend"]})
+    assert (other["slug"], other["name"], other["spec_version"]) == ("spend", "Cost", 2)
+    asking.good("DELETE", "/datasets/spend", 204)
+    asking.bad("GET", "/datasets/spend", 404)
+
+
+def test_a_dataset_made_here_is_the_one_that_the_command_line_makes(site: Site, home: Home) -> None:
+    asking = program(site)
+    asking.good("POST", "/datasets", 201, json=SPEND | {"update": {"method": "partition", "keep_days": 30}})
+    home.good("datasets", "create", "-f", home.file(name="Other", update={"method": "partition", "keep_days": 30}))
+    here, there = (site.store.datasets.get(slug) for slug in ("spend", "other"))
+    assert here.spec.replace("Spend", "Other") == there.spec
+
+
+def test_a_name_is_given_once(site: Site) -> None:
+    asking = program(site)
+    asking.good("POST", "/datasets", 201, json=SPEND)
+    assert "already" in asking.bad("POST", "/datasets", 422, json=SPEND)["message"]
+    hers = program(site, site.user("ada"))
+    site.store.shares.set(site.store.accounts.get("demo"), site.store.users.get("ada"), Level.READ)
+    hers.bad("POST", "/datasets", 422, json=SPEND)
+    assert site.store.datasets.get("spend").spec_version == 1
+
+
+def test_a_dataset_of_an_account_that_one_may_not_use_cannot_be_made(site: Site) -> None:
+    hers = program(site, site.user("ada"))
+    assert hers.bad("POST", "/datasets", 404, json=SPEND)["message"].startswith("account:")
+
+
+def test_some_keys_are_changed_and_null_takes_one_out(site: Site) -> None:
+    asking = program(site)
+    asking.good("POST", "/datasets", 201, json=SPEND | {"tags": ["daily"]})
+    changed = asking.good("PATCH", "/datasets/spend", json={"metrics": ["spend", "clicks"], "tags": None})
+    assert changed["file"]["metrics"] == ["spend", "clicks"]
+    assert changed["tags"] == []
+    assert "tags" not in changed["file"]
+    assert changed["file"]["time_dimension"] == "day"
+
+
+def test_a_change_over_an_older_version_is_refused(site: Site) -> None:
+    asking = program(site)
+    asking.good("POST", "/datasets", 201, json=SPEND)
+    asking.good("PATCH", "/datasets/spend", json={"tags": ["a"]}, params={"spec_version": 1})
+    for method, body in (("PATCH", {"tags": ["b"]}), ("PUT", SPEND)):
+        error = asking.bad(method, "/datasets/spend", 409, json=body, params={"spec_version": 1})
+        assert "changed meanwhile" in error["message"]
+    assert asking.get("/datasets/spend")["tags"] == ["a"]
+
+
+def test_a_change_of_what_names_a_row_is_refused_as_on_the_command_line(site: Site) -> None:
+    asking = program(site)
+    asking.good("POST", "/datasets", 201, json=SPEND)
+    assert "told apart" in asking.bad("PATCH", "/datasets/spend", 422, json={"data_level": "campaign"})["message"]
+
+
+def test_every_problem_of_a_dataset_is_listed(site: Site) -> None:
+    asking = program(site)
+    wrong = {"name": "", "account": "dem", "report": "performance", "metrics": ["spent"], "dates": {"start": "x"}}
+    found = asking.good("POST", "/datasets/validate", json=wrong)
+    assert found["valid"] is False
+    assert {"name", "account", "data_level", "metrics"} <= {one["menu"] for one in found["problems"]}
+    assert any(one["menu"].startswith("dates") for one in found["problems"])
+    good = asking.good("POST", "/datasets/validate", json=SPEND)
+    assert (good["valid"], good["problems"]) == (True, [])
+    assert good["key"] == ["advertiser_id", "ad_id", "stat_time_day"]
+    assert set(SPEND["metrics"]) <= set(good["columns"])
+    assert asking.get("/datasets")["total"] == 0
+
+
+ODD: tuple[dict[str, Any], ...] = (
+    {"name": "\ud800"},
+    {"tags": ["\udfff"]},
+    {"\ud800": 1},
+    {"metrics": {"a": 1}},
+    {"metrics": [["spend"]]},
+    {"dates": {"start": {"a": 1}, "end": 2}},
+    {"update": {"method": ["upsert"], "keep_days": 1e999}},
+    {"name": [1]},
+    {"report": ["performance"]},
+    {"account": {"a": "b"}},
+    {"name": "x" * 5_000},
+    {"a": 12345678901234567890123},
+)
+
+
+def test_odd_values_are_problems_and_no_failures(site: Site) -> None:
+    asking = program(site)
+    for odd in ODD:
+        sent: Any = {"content": json.dumps(SPEND | odd), "headers": {"Content-Type": "application/json"}}
+        assert asking.good("POST", "/datasets/validate", **sent)["problems"], odd
+        asking.bad("POST", "/datasets", 422, **sent)
+    assert asking.get("/datasets")["total"] == 0
+
+
+def test_a_text_comes_back_with_every_character(site: Site) -> None:
+    asking = program(site)
+    text = 'a\x7fb \u0085 € \U0001f600 "quoted" \\ line\nnext\ttab: - # yes'
+    asking.good("POST", "/datasets", 201, json=SPEND | {"description": text, "name": "yes"})
+    assert asking.get("/datasets/yes")["file"]["description"] == text
+    assert yaml.safe_load(asking.ask("GET", "/datasets/yes/file").text)["description"] == text
+
+
+def test_a_plan_names_the_requests_and_the_days_of_each_advertiser(site: Site) -> None:
+    asking = program(site)
+    found = asking.good("POST", "/datasets/plan", json=SPEND)
+    assert (found["requests"], found["advertisers"], found["level"]) == (3, 3, "5000")
+    assert {one["start"] for one in found["days"]} == {"2026-11-19"}
+    asking.good("POST", "/datasets", 201, json=SPEND)
+    assert asking.get("/datasets/spend/plan") == found
+    other = asking.get("/datasets/spend/plan", start="today-10", end="today-9")
+    assert {(one["start"], one["end"]) for one in other["days"]} == {("2026-11-12", "2026-11-13")}
+    assert "go together" in asking.bad("GET", "/datasets/spend/plan", 422, params={"start": "today-2"})["message"]
+    assert not site.home.requests()
+
+
+def test_a_preview_has_typed_first_rows_and_saves_nothing(site: Site) -> None:
+    asking = program(site)
+    found = asking.good("POST", "/datasets/preview", json=SPEND, params={"rows": 3})
+    assert len(found["items"]) == 3
+    assert {one["name"]: one["type"] for one in found["columns"]}["spend"].startswith("decimal")
+    assert isinstance(found["items"][0]["spend"], float | int)
+    assert asking.get("/datasets")["total"] == 0
+    asking.good("POST", "/datasets", 201, json=SPEND)
+    assert asking.get("/datasets/spend/preview", rows=3) == found
+
+
+def test_a_file_comes_out_as_it_went_in(site: Site) -> None:
+    asking = program(site)
+    asking.good("POST", "/datasets", 201, json=SPEND | {"name": "Spend / 50 €", "tags": ["a, b"]})
+    answer = asking.ask("GET", "/datasets/spend_50/file")
+    assert answer.headers["content-type"] == "application/yaml"
+    assert 'filename="spend_50.yaml"' in answer.headers["content-disposition"]
+    assert yaml.safe_load(answer.text) == SPEND | {"name": "Spend / 50 €", "tags": ["a, b"]}
+    asking.good("DELETE", "/datasets/spend_50", 204)
+    found = asking.good(
+        "POST", "/datasets/import", content=answer.content, headers={"Content-Type": "application/yaml"}
+    )
+    assert [one["slug"] for one in found["saved"]] == ["spend_50"]
+
+
+def test_several_datasets_are_imported_all_or_none_and_twice_changes_nothing(site: Site) -> None:
+    asking = program(site)
+    files = [SPEND, LEGACY]
+    broken = asking.bad("POST", "/datasets/import", 422, json=[*files, SPEND | {"name": "X", "metrics": ["spent"]}])
+    assert [one["menu"] for one in broken["problems"]] == ["dataset 3"]
+    assert asking.get("/datasets")["total"] == 0
+    assert [one["slug"] for one in asking.good("POST", "/datasets/import", json=files)["saved"]] == ["spend", "older"]
+    again = asking.good("POST", "/datasets/import", json=files)
+    assert (again["saved"], again["there"]) == ([], ["spend", "older"])
+    tabbed = '{\n\t"name": "Tabbed",\n\t"account": "demo",\n\t"report": "campaigns"\n}'
+    headers = {"Content-Type": "application/json"}
+    assert asking.good("POST", "/datasets/import", content=tabbed, headers=headers)["saved"][0]["slug"] == "tabbed"
+    for content in (b"\xff\xfe", b"a\0b", b"{", b"", b"[]"):
+        asking.bad("POST", "/datasets/import", 422, content=content, headers=headers)
+
+
+def test_a_dataset_of_a_deprecated_report_is_converted_and_cannot_be_made_anew(site: Site) -> None:
+    asking = program(site)
+    assert "deprecated" in asking.bad("POST", "/datasets", 422, json=LEGACY)["message"]
+    asking.good("POST", "/datasets/import", json=LEGACY)
+    found = asking.good("POST", "/datasets/older/convert")
+    assert found["report"] == found["file"]["report"] == "performance"
+    assert "nothing to convert" in asking.bad("POST", "/datasets/older/convert", 422)["message"]
+
+
+def test_a_copy_is_a_dataset_of_its_own(site: Site) -> None:
+    asking = program(site)
+    slug = table(site, asking, tags=["daily"])
+    answer = asking.ask("POST", f"/datasets/{slug}/duplicate")
+    assert answer.status_code == 201
+    assert answer.headers["location"] == f"{API}/datasets/spend_copy"
+    copy = answer.json()
+    assert (copy["name"], copy["tags"], copy["rows"]) == ("Spend copy", ["daily"], None)
+    assert asking.good("POST", f"/datasets/{slug}/duplicate", 201, json={"name": "Third"})["slug"] == "third"
+    asking.bad("POST", f"/datasets/{slug}/duplicate", 422, json={"name": "Third"})
+
+
+def test_datasets_are_filtered_sorted_and_paged(site: Site) -> None:
+    asking = program(site)
+    asking.good("POST", "/datasets", 201, json=SPEND | {"name": "Zeta", "tags": ["a"]})
+    table(site, asking)
+    asking.good("POST", "/datasets", 201, json={"name": "Mid", "account": "demo", "report": "campaigns"})
+
+    def names(**query: object) -> list[str]:
+        return [one["name"] for one in asking.get("/datasets", **query)["items"]]
+
+    assert names() == ["Mid", "Spend", "Zeta"]
+    assert names(sort="-name") == ["Zeta", "Spend", "Mid"]
+    assert names(sort="-rows")[0] == "Spend"
+    assert names(status="never") == ["Mid", "Zeta"]
+    assert names(status="good") == ["Spend"]
+    assert names(tag="a") == ["Zeta"]
+    assert names(report="campaigns") == ["Mid"]
+    assert names(account="demo", q="spe") == ["Spend"]
+    assert names(recent=True) == ["Spend"]
+    assert names(attention=True) == []
+    assert names(limit=1, offset=1) == ["Spend"]
+    site.store.shares.set_everyone(site.store.accounts.get("demo"), Level.READ)
+    assert program(site, site.user("ada")).get("/datasets", mine=True)["total"] == 0
+    found = asking.get("/datasets", status="good")["items"][0]
+    assert found["rows"] > 0
+    assert found["last_run"]["proved"] is True
+
+
+def test_tags_are_set_in_the_file_too(site: Site) -> None:
+    asking = program(site)
+    asking.good("POST", "/datasets", 201, json=SPEND)
+    found = asking.good("PUT", "/datasets/spend/tags", json={"tags": ["b", "a", "b"]})
+    assert found["tags"] == found["file"]["tags"] == ["b", "a"]
+
+
+def test_what_is_done_to_several_is_told_of_each(site: Site) -> None:
+    asking = program(site)
+    for name in ("One", "Two"):
+        asking.good("POST", "/datasets", 201, json=SPEND | {"name": name})
+
+    def bulk(action: str, *slugs: str, **more: object) -> list[dict[str, Any]]:
+        body = {"action": action, "datasets": list(slugs), **more}
+        return list(asking.good("POST", "/datasets/bulk", json=body)["results"])
+
+    tagged = bulk("tag", "one", "nothing", "two", tag=" x  y ")
+    assert [(one["dataset"], one["done"]) for one in tagged] == [("one", True), ("nothing", False), ("two", True)]
+    assert tagged[1]["error"]["kind"] == "NotFoundError"
+    assert asking.get("/datasets", tag="x y")["total"] == 2
+    bulk("untag", "one", tag="x y")
+    assert asking.get("/datasets/one")["tags"] == []
+    runs = bulk("run", "one", "two", "one")
+    assert [one["done"] for one in runs] == [True, True]
+    assert {one["run"] for one in runs} == {one["id"] for one in asking.get("/runs")["items"]}
+    assert [one["error"]["kind"] for one in bulk("run", "one")] == ["BusyError"]
+    site.work()
+    assert [one["done"] for one in bulk("delete", "one", "two")] == [True, True]
+    assert asking.get("/datasets")["total"] == 0
+    asking.bad("POST", "/datasets/bulk", 422, json={"action": "tag", "datasets": ["one"]})
+
+
+def test_bulk_does_to_each_what_the_person_may(site: Site) -> None:
+    asking, ada = program(site), site.user("ada")
+    hers = program(site, ada)
+    asking.good("POST", "/datasets", 201, json=SPEND | {"name": "Theirs"})
+    site.store.shares.set(site.store.accounts.get("demo"), ada, Level.READ)
+    hers.good("POST", "/datasets", 201, json=SPEND | {"name": "Hers"})
+    body = {"action": "delete", "datasets": ["theirs", "hers"]}
+    found = hers.good("POST", "/datasets/bulk", json=body)["results"]
+    assert [(one["done"], one["error"] and one["error"]["kind"]) for one in found] == [
+        (False, "ForbiddenError"),
+        (True, None),
+    ]
+    assert names_of(asking) == ["Theirs"]
+
+
+def names_of(asking: Program) -> list[str]:
+    return [one["name"] for one in asking.get("/datasets")["items"]]
+
+
+def test_a_deleted_datasets_table_goes_unless_it_is_to_stay(site: Site) -> None:
+    asking = program(site)
+    lake = site.home.path / "lake"
+    for keep in (True, False):
+        slug = table(site, asking, name=f"Keep {keep}")
+        assert (lake / slug).is_dir()
+        asking.good("DELETE", f"/datasets/{slug}", 204, params={"keep_table": keep})
+        assert (lake / slug).is_dir() is keep

@@ -1,0 +1,126 @@
+"""Runs over the API: asked for, followed, cancelled, looked up."""
+
+from __future__ import annotations
+
+from adreel.store.locks import dataset_lock
+from api_home import API, SPEND, Program, program
+from web_home import Site
+
+
+def dataset(asking: Program, name: str = "Spend") -> str:
+    return str(asking.good("POST", "/datasets", 201, json=SPEND | {"name": name})["slug"])
+
+
+def test_a_run_is_asked_for_and_followed_at_its_address(site: Site) -> None:
+    asking = program(site)
+    answer = asking.ask("POST", f"/datasets/{dataset(asking)}/runs")
+    assert answer.status_code == 202
+    run = answer.json()
+    assert answer.headers["location"] == f"{API}/runs/{run['id']}"
+    assert (run["state"], run["asked_by"], run["proof"]) == ("queued", "admin", None)
+    site.work()
+    done = asking.get(f"/runs/{run['id']}")
+    assert (done["state"], done["version"], done["error"]) == ("succeeded", 0, None)
+    assert done["proof"]["proved"] is True
+    assert done["proof"]["rows"] == done["proof"]["rows_expected"] == done["table_rows"] > 0
+    assert done["proof"]["totals"]["spend"]["expected"] == done["proof"]["totals"]["spend"]["got"]
+    assert done["progress"]["chunks_done"] == done["progress"]["chunks_total"] == 3
+    assert done["created_at"].endswith("Z")
+    assert asking.get(f"/runs/{run['id'][:6]}")["id"] == run["id"]
+
+
+def test_a_run_for_other_days_reads_these(site: Site) -> None:
+    asking = program(site)
+    slug = dataset(asking)
+    run = asking.good("POST", f"/datasets/{slug}/runs", 202, json={"start": "2026-11-10", "end": "2026-11-11"})
+    assert run["dates"] == {"start": "2026-11-10", "end": "2026-11-11"}
+    site.work()
+    days = {one["stat_time_day"] for one in asking.get(f"/datasets/{slug}/rows", limit=1_000)["items"]}
+    assert days == {"2026-11-10", "2026-11-11"}
+    asking.bad("POST", f"/datasets/{slug}/runs", 422, json={"start": "2026-11-10"})
+    asking.bad("POST", f"/datasets/{slug}/runs", 422, json={"start": "x", "end": "y"})
+
+
+def test_a_dataset_runs_once_at_a_time(site: Site) -> None:
+    asking = program(site)
+    slug = dataset(asking)
+    asking.good("POST", f"/datasets/{slug}/runs", 202)
+    assert asking.bad("POST", f"/datasets/{slug}/runs", 409)["kind"] == "BusyError"
+    site.work()
+    with dataset_lock(site.home.path, slug):
+        assert asking.bad("POST", f"/datasets/{slug}/runs", 409)["kind"] == "BusyError"
+        assert asking.bad("DELETE", f"/datasets/{slug}", 409)["kind"] == "BusyError"
+
+
+def test_a_run_that_waits_is_cancelled_and_one_that_is_over_is_not(site: Site) -> None:
+    asking = program(site)
+    run = asking.good("POST", f"/datasets/{dataset(asking)}/runs", 202)["id"]
+    cancelled = asking.good("POST", f"/runs/{run}/cancel", 202)
+    assert cancelled["state"] == "cancelled"
+    assert site.work() == ()
+    assert "cancelled" in asking.bad("POST", f"/runs/{run}/cancel", 422)["message"]
+
+
+def test_a_run_whose_process_died_is_shown_as_interrupted_and_gone_on_with(site: Site) -> None:
+    asking = program(site)
+    slug = dataset(asking)
+    run = asking.good("POST", f"/datasets/{slug}/runs", 202)["id"]
+    site.store.runs.begin(run)
+    assert asking.get(f"/runs/{run}")["state"] == "interrupted"
+    assert asking.get("/datasets/spend")["status"] == "interrupted"
+    assert asking.good("POST", f"/datasets/{slug}/runs", 202)["id"] == run
+    site.work()
+    assert asking.get(f"/runs/{run}")["state"] == "succeeded"
+
+
+def test_a_log_is_followed_from_where_one_left_off(site: Site) -> None:
+    asking = program(site)
+    run = asking.good("POST", f"/datasets/{dataset(asking)}/runs", 202)["id"]
+    site.store.runs.log(run, "one", "two", "three")
+    first = asking.get(f"/runs/{run}/log", limit=2)
+    assert [line["text"] for line in first["lines"]] == ["one", "two"]
+    rest = asking.get(f"/runs/{run}/log", after=first["last"])
+    assert [line["text"] for line in rest["lines"]] == ["three"]
+    assert asking.get(f"/runs/{run}/log", after=rest["last"]) == {"lines": [], "last": rest["last"], "state": "queued"}
+
+
+def test_a_failed_run_says_what_ended_it(site: Site) -> None:
+    asking = program(site)
+    slug = dataset(asking)
+    site.home.door("trouble", {"kind": "code", "code": 40002, "message": "No", "times": 0, "path": "report/integrated"})
+    asking.good("POST", f"/datasets/{slug}/runs", 202)
+    site.work()
+    (run,) = asking.get(f"/datasets/{slug}/runs")["items"]
+    assert (run["state"], run["error_kind"], run["version"]) == ("failed", "RequestError", None)
+    assert "40002" in run["error"]
+    found = asking.get(f"/datasets/{slug}")
+    assert (found["status"], found["attention"]) == ("failed", True)
+    assert found["status_words"] == run["error"]
+
+
+def test_runs_are_listed_by_dataset_and_state_a_page_at_a_time(site: Site) -> None:
+    asking = program(site)
+    one, two = dataset(asking, "One"), dataset(asking, "Two")
+    for slug in (one, two):
+        asking.good("POST", f"/datasets/{slug}/runs", 202)
+    site.work()
+    asking.good("POST", f"/datasets/{one}/runs", 202)
+    assert [run["dataset"] for run in asking.get("/runs")["items"]] == ["one", "two", "one"]
+    assert [run["state"] for run in asking.get(f"/datasets/{one}/runs")["items"]] == ["queued", "succeeded"]
+    assert asking.get("/runs", state="queued")["total"] == 1
+    page = asking.get("/runs", state=["queued", "succeeded"], limit=1, offset=2)
+    assert (page["total"], [run["dataset"] for run in page["items"]]) == (3, ["one"])
+    asking.bad("GET", "/runs", 422, params={"state": "asleep"})
+
+
+def test_a_deleted_datasets_runs_are_the_administrators(site: Site) -> None:
+    asking, ada = program(site), site.user("ada")
+    hers = program(site, ada)
+    slug = dataset(asking)
+    run = asking.good("POST", f"/datasets/{slug}/runs", 202)["id"]
+    site.work()
+    asking.good("DELETE", f"/datasets/{slug}", 204)
+    assert asking.get(f"/runs/{run}")["dataset_deleted"] is True
+    assert asking.get("/runs")["total"] == 1
+    hers.bad("GET", f"/runs/{run}", 404)
+    assert hers.get("/runs")["total"] == 0

@@ -1,0 +1,240 @@
+"""Tables over the API: versions, differences, rows, statistics, files, cards, SQL."""
+
+from __future__ import annotations
+
+import io
+import json
+from decimal import Decimal
+from typing import Any
+
+import openpyxl
+import pyarrow.parquet as pq
+import pytest
+
+from api_home import SPEND, Program, program, table
+from home import Home
+from web_home import Site
+
+
+@pytest.fixture
+def asking(site: Site) -> Program:
+    """A program over a site with a table called spend."""
+    found = program(site)
+    table(site, found)
+    return found
+
+
+def exact(answer: Any) -> Any:
+    """An answer's JSON with decimals, as a client that books money reads it."""
+    return json.loads(answer.text, parse_float=Decimal)
+
+
+def test_rows_are_those_of_the_table_with_all_their_digits(asking: Program, home: Home) -> None:
+    answer = asking.ask("GET", "/datasets/spend/rows", params={"limit": 1000, "sort": ["stat_time_day", "ad_id"]})
+    found = exact(answer)
+    wanted = home.good("query", "select * from spend order by stat_time_day, ad_id", "--format", "json").stdout
+    assert found["items"] == json.loads(wanted, parse_float=Decimal)
+    assert found["total"] == found["table_rows"] == len(found["items"])
+    assert [one["name"] for one in found["columns"]] == list(found["items"][0])
+
+
+def test_rows_are_filtered_sorted_and_paged(asking: Program) -> None:
+    def rows(**query: Any) -> dict[str, Any]:
+        return dict(asking.get("/datasets/spend/rows", **query))
+
+    every = rows(limit=1000)["items"]
+    rich = rows(filter=["spend:ge:50", "clicks:gt:10"], sort="-spend", limit=5)
+    wanted = sorted((one for one in every if one["spend"] >= 50 and one["clicks"] > 10), key=lambda one: -one["spend"])
+    assert rich["total"] == len(wanted) > 5
+    assert [one["spend"] for one in rich["items"]] == [one["spend"] for one in wanted[:5]]
+    second = rows(filter=["spend:ge:50", "clicks:gt:10"], sort="-spend", limit=5, offset=5)
+    assert [one["spend"] for one in second["items"]] == [one["spend"] for one in wanted[5:10]]
+    assert list(rows(columns=["ad_id", "spend"], limit=1)["items"][0]) == ["ad_id", "spend"]
+    days = rows(filter="stat_time_day:eq:2026-11-20", limit=1000)["items"]
+    assert {one["stat_time_day"] for one in days} == {"2026-11-20"}
+    assert rows(filter="currency:in:EUR,JPY")["total"] + rows(filter="currency:eq:USD")["total"] == len(every)
+    assert rows(filter="spend:null")["total"] == 0
+    assert rows(filter="spend:notnull")["total"] == len(every)
+    assert rows(filter="timezone:contains:utc")["total"] == len(every)
+
+
+def test_what_cannot_be_asked_of_rows_is_refused(asking: Program) -> None:
+    for query in (
+        {"filter": "spend"},
+        {"filter": "spend:about:1"},
+        {"filter": "spend:ge:much"},
+        {"filter": "nothing:eq:1"},
+        {"filter": "spend:ge"},
+        {"sort": "nothing"},
+        {"columns": "nothing"},
+        {"limit": 1001},
+        {"version": "x"},
+    ):
+        assert asking.bad("GET", "/datasets/spend/rows", 422, params=query)["message"], query
+
+
+def test_a_dataset_without_a_table_says_that_it_has_to_run(site: Site) -> None:
+    asking = program(site)
+    asking.good("POST", "/datasets", 201, json=SPEND)
+    for part in ("rows", "versions", "schema", "statistics", "difference", "export", "cards", "cards/spend"):
+        error = asking.bad("GET", f"/datasets/spend/{part}", 404)
+        assert "run it first" in error["message"]
+        assert str(site.home.path) not in error["message"]
+
+
+def test_the_schema_says_what_each_column_is(asking: Program) -> None:
+    found = asking.get("/datasets/spend/schema")
+    columns = {one["name"]: one for one in found["columns"]}
+    assert [name for name, one in columns.items() if one["key"]] == ["advertiser_id", "ad_id", "stat_time_day"]
+    assert columns["spend"]["additive"] is True
+    assert columns["ad_id"]["additive"] is False
+    assert columns["spend"]["unit"] == "account_currency"
+    assert columns["spend"]["meaning"]
+    assert found["rows"] == asking.get("/datasets/spend")["rows"]
+
+
+def test_statistics_sum_only_what_may_be_summed(asking: Program) -> None:
+    rows = exact(asking.ask("GET", "/datasets/spend/rows", params={"limit": 1000}))["items"]
+    found = {one["name"]: one for one in exact(asking.ask("GET", "/datasets/spend/statistics"))["columns"]}
+    assert found["clicks"]["total"] == sum(one["clicks"] for one in rows)
+    assert found["spend"]["total"] is None, "three currencies"
+    assert found["spend"]["greatest"] == max(one["spend"] for one in rows)
+    assert found["ad_id"]["total"] is None
+    assert found["ad_id"]["distinct"] == len({one["ad_id"] for one in rows})
+    (one,) = asking.get("/datasets/spend/statistics", columns=["clicks"])["columns"]
+    assert sum(part["rows"] for part in one["histogram"]) == len(rows)
+
+
+def test_versions_are_compared_and_the_last_two_unless_others_are_named(site: Site, asking: Program) -> None:
+    assert asking.bad("GET", "/datasets/spend/difference", 404)["kind"] == "NotFoundError"
+    before = exact(asking.ask("GET", "/datasets/spend/rows", params={"limit": 1000}))["items"]
+    site.home.later(1)
+    asking.good("POST", "/datasets/spend/runs", 202)
+    site.work()
+    after = exact(asking.ask("GET", "/datasets/spend/rows", params={"limit": 1000}))["items"]
+    versions = asking.get("/datasets/spend/versions")
+    assert [one["version"] for one in versions["items"]] == [1, 0]
+    assert exact(asking.ask("GET", "/datasets/spend/rows", params={"limit": 1000, "version": 0}))["items"] == before
+    found = exact(asking.ask("GET", "/datasets/spend/difference"))
+    assert (found["before"], found["after"], found["keyed"]) == (0, 1, True)
+    assert (found["rows_before"], found["rows_after"]) == (len(before), len(after))
+    clicks = next(one for one in found["metrics"] if one["name"] == "clicks")
+    assert clicks["moved"] == sum(one["clicks"] for one in after) - sum(one["clicks"] for one in before)
+    assert sum(day["moved"].get("clicks", 0) for day in found["days"]) == clicks["moved"]
+    spend = next(one for one in found["metrics"] if one["name"] == "spend")
+    assert (spend["before"], spend["after"], spend["moved"]) == (None, None, None)
+    assert found["currencies"] == [one["currency"] for one in found["by_currency"]] == ["EUR", "JPY", "USD"]
+    for part in found["by_currency"]:
+        (moved,) = part["metrics"]
+        for side, rows in (("before", before), ("after", after)):
+            assert moved[side] == sum(one["spend"] for one in rows if one["currency"] == part["currency"])
+        assert sum(day["moved"].get("spend", 0) for day in part["days"]) == moved["moved"]
+    assert exact(asking.ask("GET", "/datasets/spend/difference", params={"before": 0, "after": 1})) == found
+    asking.bad("GET", "/datasets/spend/difference", 404, params={"before": 0, "after": 7})
+    asking.bad("GET", "/datasets/spend/rows", 404, params={"version": 7})
+
+
+def test_money_in_one_currency_is_summed_and_what_append_repeats_is_not(site: Site) -> None:
+    asking = program(site)
+    ids = [one["id"] for one in asking.get("/accounts/1/advertisers")["items"]]
+    slug = table(site, asking, advertisers=ids[:1])
+    rows = exact(asking.ask("GET", f"/datasets/{slug}/rows", params={"limit": 1000}))["items"]
+    found = {one["name"]: one["total"] for one in exact(asking.ask("GET", f"/datasets/{slug}/statistics"))["columns"]}
+    assert found["spend"] == sum(one["spend"] for one in rows)
+    appended = table(site, asking, name="Appended", advertisers=ids[:1], update={"method": "append"})
+    assert all(one["total"] is None for one in asking.get(f"/datasets/{appended}/statistics")["columns"])
+
+
+def test_a_table_is_downloaded_in_every_format(asking: Program) -> None:
+    total = asking.get("/datasets/spend")["rows"]
+
+    def file(kind: str, **query: Any) -> Any:
+        answer = asking.ask("GET", "/datasets/spend/export", params={"format": kind, **query})
+        assert answer.status_code == 200, answer.text
+        assert f'filename="spend.{kind}"' in answer.headers["content-disposition"]
+        return answer
+
+    assert len(file("csv").text.splitlines()) == total + 1
+    assert len(file("json").json()) == total
+    assert pq.read_table(io.BytesIO(file("parquet").content)).num_rows == total
+    sheet = openpyxl.load_workbook(io.BytesIO(file("xlsx").content)).active
+    assert sheet is not None
+    assert sheet.max_row == total + 1
+    assert file("csv", columns=["ad_id"], version=0).text.splitlines()[0] == '"ad_id"'
+    asking.bad("GET", "/datasets/spend/export", 422, params={"format": "pdf"})
+    asking.bad("GET", "/datasets/spend/export", 422, params={"columns": ["nothing"]})
+    asking.bad("GET", "/datasets/spend/export", 404, params={"version": 7})
+
+
+def test_cards_are_offered_and_their_data_is_never_added_over_currencies(asking: Program) -> None:
+    offered = asking.get("/datasets/spend/cards", limit=1000)
+    assert offered["total"] == len(offered["items"]) > 1
+    shown = [one["key"] for one in offered["items"] if one["refusal"] is None]
+    for key in shown:
+        found = asking.get(f"/datasets/spend/cards/{key}", days=0)
+        assert found["chart"]["name"] == key
+        assert len(found["table"]["head"]) == len(found["table"]["numeric"])
+    rows = asking.get("/datasets/spend/rows", limit=1000)["items"]
+    found = asking.get("/datasets/spend/cards/spend", currency="EUR", days=0)
+    assert found["facts"]["currency"] == "EUR"
+    assert {one["code"] for one in found["facts"]["currencies"]} == {"EUR", "JPY", "USD"}
+    drawn = [value for value in found["chart"]["panels"][0]["series"][0]["values"] if value is not None]
+    assert sum(drawn) == pytest.approx(sum(one["spend"] for one in rows if one["currency"] == "EUR"))
+    asking.bad("GET", "/datasets/spend/cards/nothing", 404)
+    asking.bad("GET", "/datasets/spend/cards/spend", 422, params={"currency": "XXX"})
+
+
+def test_sql_is_answered_with_types_and_says_if_there_is_more(asking: Program) -> None:
+    body = {"sql": "select currency, sum(spend) as cost from spend group by all order by 1", "limit": 2}
+    found = exact(asking.ask("POST", "/query", json=body))
+    assert [one["currency"] for one in found["items"]] == ["EUR", "JPY"]
+    assert found["more"] is True
+    assert found["columns"][1]["type"].startswith("decimal")
+    assert isinstance(found["items"][0]["cost"], Decimal)
+    assert asking.good("POST", "/query", json={**body, "limit": 3})["more"] is False
+
+
+def test_odd_values_and_names_of_sql_are_json_too(asking: Program) -> None:
+    sql = """
+        select 1 as a, 2 as a, 'x'::blob as b, interval 1 day as i, time '01:02:03' as t, 'nan'::double as n,
+               date '290000-01-01' as far, timestamp_ns '2020-01-01 00:00:00.123456789' as ns, map {'k': 1.50} as m,
+               18446744073709551615::ubigint as u, [date '2026-01-01'] as days, {'d': 1.5::decimal(9, 2)} as s
+    """
+    (row,) = exact(asking.ask("POST", "/query", json={"sql": sql}))["items"]
+    assert (row["a"], row["a_2"], row["n"]) == (1, 2, None)
+    assert row["u"] == 18446744073709551615
+    assert row["days"] == ["2026-01-01"]
+    assert row["s"] == {"d": Decimal("1.5")}
+    assert isinstance(row["far"], str)
+    assert "123456789" in row["ns"]
+
+
+def test_sql_that_reads_or_writes_anything_else_is_refused(asking: Program) -> None:
+    for sql in (
+        "select * from nothing",
+        "selec 1",
+        "select 1 from",
+        "copy spend to '/tmp/x.csv'",
+        "attach '/tmp/x.db'",
+        "select * from read_csv('/etc/passwd')",
+        "select * from '/etc/passwd'",
+        "install httpfs",
+        "create table x as select 1",
+        "drop view spend",
+        "set threads = 1",
+        "select getenv('HOME')",
+        "",
+        " ",
+    ):
+        assert asking.bad("POST", "/query", 422, json={"sql": sql})["message"], sql
+        assert asking.bad("POST", "/query/export", 422, json={"sql": sql})["message"], sql
+
+
+def test_an_answer_of_sql_is_downloaded_whole(asking: Program) -> None:
+    answer = asking.ask("POST", "/query/export", json={"sql": "select range as n from range(5000)", "format": "csv"})
+    assert answer.status_code == 200
+    assert len(answer.text.splitlines()) == 5001
+    formula = {"sql": "select '=1+1' as name", "format": "csv"}
+    assert asking.ask("POST", "/query/export", json=formula).text.splitlines()[1] == '"=1+1"'
+    safe = asking.ask("POST", "/query/export", json=formula | {"for_spreadsheet": True})
+    assert safe.text.splitlines()[1] == '"\'=1+1"'

@@ -1,0 +1,581 @@
+"""Datasets as forms: what a form shows and sends is the dataset, whatever the report; what cannot go together goes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jinja2 import Template
+
+from adreel import catalog, menus
+from adreel.asking import Planned
+from adreel.catalog.records import Menu, Report
+from adreel.catalog.sets import GROUP_TITLES, SETS
+from adreel.dataset import Source, check, parse, read
+from adreel.dates import PERIODS, WEEKDAYS
+from adreel.plan import Advertiser, make_plan
+from adreel.store import Account, AccountAdvertiser, AccountStatus, SavedDataset
+from adreel.web.assets import Assets
+from adreel.web.faults import readable
+from adreel.web.fit import fitted
+from adreel.web.forms import Fields, fields_of, ids_in, tags_in, tags_text
+from adreel.web.panes import Around, Form, form_of, posted_values
+from adreel.web.render import Pages
+from form_page import sent
+
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+EXAMPLES = sorted((Path(__file__).parent.parent / "examples").glob("*.yaml"))
+ACCOUNT = Account(
+    id=1,
+    name="demo",
+    app_id="app",
+    base_url="http://tiktok.test",
+    status=AccountStatus.VALID,
+    owner="",
+    selection=None,
+    created_at=NOW,
+    updated_at=NOW,
+    last_checked_at=NOW,
+)
+DAILY: dict[str, Any] = {
+    "name": "T",
+    "account": "demo",
+    "report": "performance",
+    "data_level": "ad",
+    "time_dimension": "day",
+    "metrics": ["spend", "impressions"],
+    "dates": {"period": "last_7_days"},
+}
+
+
+def known(*ids: str, zone: str = "Etc/GMT+8") -> tuple[AccountAdvertiser, ...]:
+    return tuple(
+        AccountAdvertiser(
+            advertiser_id=one,
+            name=f"Shop {one[-2:]}",
+            currency="USD",
+            timezone=zone,
+            status="STATUS_ENABLE",
+            account_id=1,
+            refreshed_at=NOW,
+        )
+        for one in ids
+    )
+
+
+ADVERTISERS = (*known("7000000000000000001", "7000000000000000002"), *known("7000000000000000003", zone="Etc/GMT-9"))
+
+
+def plan(dataset: Any, account: Account, advertisers: tuple[AccountAdvertiser, ...]) -> Planned:
+    made = make_plan(dataset, [Advertiser(one.advertiser_id, one.name, "USD", timedelta()) for one in advertisers], NOW)
+    return Planned(made, "basic", 0.1, {})
+
+
+AROUND = Around((ACCOUNT,), ACCOUNT, ADVERTISERS, NOW, "UTC", None, plan)
+
+
+@cache
+def template() -> Template:
+    return Pages(Assets()).environment.get_template("_details_form.html")
+
+
+def shown(form: Form) -> str:
+    return template().render(form=form, shell=None, now=NOW)
+
+
+def opened(values: dict[str, Any]) -> Form:
+    """The form of a new dataset, or of a saved one where its report is deprecated."""
+    saved = saved_as(values) if catalog.REPORTS[values["report"]].deprecated else None
+    return form_of(fields_of(values), replace(AROUND, saved=saved))
+
+
+def saved_as(values: dict[str, Any]) -> SavedDataset:
+    return SavedDataset(
+        id=1,
+        slug="t",
+        table_slug="t",
+        name="T",
+        description="",
+        tags=(),
+        account_id=1,
+        account_name="demo",
+        spec=json.dumps(values),
+        spec_version=3,
+        created_at=NOW,
+        updated_at=NOW,
+    )
+
+
+def posted(*pairs: tuple[str, str], **fields: str) -> Form:
+    """The form after these fields were sent."""
+    return form_of(Fields.of([*((name.replace("__", "."), value) for name, value in fields.items()), *pairs]), AROUND)
+
+
+def through_the_page(values: dict[str, Any]) -> dict[str, Any]:
+    """The values that a browser sends back when the form that shows them is sent as it is."""
+    return posted_values(Fields.of(sent(shown(opened(values)))))
+
+
+def pane(form: Form, name: str) -> Any:
+    return next(one for one in (*form.menus, *form.dating, *form.resetting) if one.name == name)
+
+
+# -- the same dataset
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_every_example_comes_back_from_its_form_as_the_same_dataset(path: Path) -> None:
+    source = read(path.read_text())
+    back = through_the_page(dict(source.values))
+    assert parse(Source(back, {}), NOW) == parse(source, NOW)
+
+
+IDS = st.lists(st.from_regex(r"7[0-9]{18}", fullmatch=True), min_size=1, max_size=4, unique=True)
+WORDS = st.text(
+    st.characters(categories=("L", "N", "P", "S", "Zs"), exclude_characters="\u0085"), min_size=1, max_size=30
+)
+NAMES = WORDS.map(lambda text: " ".join(text.split())).filter(bool)
+DAYS_BACK = st.integers(0, 40)
+OLD_METRICS = [
+    "spend",
+    "stat_cost",
+    "show_cnt",
+    "no_longer_offered",
+    "active_register",
+    "time_attr_active_pay",
+    "add_billing",
+    "total_add_payment_info",
+]
+
+
+@st.composite
+def dates(draw: st.DrawFn) -> dict[str, Any]:
+    kind = draw(st.sampled_from(["period", "date", "back", "range"]))
+    if kind == "period":
+        week = draw(st.none() | st.sampled_from(WEEKDAYS))
+        return {"period": draw(st.sampled_from(PERIODS))} | ({"week_starts": week} if week else {})
+    if kind == "date":
+        return {"date": draw(st.sampled_from(["today", "yesterday", "today-7", "2026-02-28"]))}
+    if kind == "back":
+        return {"date": draw(DAYS_BACK)}
+    start, end = sorted((draw(DAYS_BACK), draw(DAYS_BACK)), reverse=True)
+    return {"start": draw(st.sampled_from([start, f"today-{start}", "2026-01-31"])), "end": end}
+
+
+@st.composite
+def values_of_report(draw: st.DrawFn, report: Report) -> dict[str, Any]:
+    """A dataset file of the report, its menus filled from the top down with what they offer."""
+    chosen: dict[str, tuple[str, ...]] = {}
+    values: dict[str, Any] = {"name": draw(NAMES), "account": "demo", "report": report.name}
+    if draw(st.booleans()):
+        values |= {"description": draw(WORDS).strip() or "d", "tags": draw(st.lists(NAMES, max_size=3, unique=True))}
+    for menu in report.menus:
+        if menus.unmet(menu.when, chosen) is not None:
+            chosen[menu.name] = menus.defaults(menu, chosen)
+            continue
+        given = draw(menu_values(report, menu, chosen))
+        if given is not None:
+            values[menu.name] = given
+        texts = given if isinstance(given, list) else [str(given).lower() if isinstance(given, bool) else given]
+        chosen[menu.name] = tuple(texts) if given is not None else menus.defaults(menu, chosen)
+    if draw(st.booleans()):
+        method = draw(st.sampled_from(["replace", "append", "upsert", "partition"]))
+        days = {"keep_days": draw(st.integers(1, 500))} if method == "partition" and draw(st.booleans()) else {}
+        values["update"] = {"method": method, **days}
+    return values
+
+
+def menu_values(report: Report, menu: Menu, chosen: menus.Chosen) -> st.SearchStrategy[Any]:
+    """Something that may stand in the menu, or None for what holds if nothing does."""
+    if menu.source == "dates":
+        return dates()
+    if menu.source == "switch":
+        return st.none() | st.booleans()
+    if menu.source == "advertisers":
+        return st.none() | st.just("all") | IDS
+    if menu.source == "ids":
+        return st.none() | IDS
+    if report.deprecated and menu.source == "metrics":
+        by_viewer = any(one.source == "dimensions" and one.required for one in report.menus)
+        names = OLD_METRICS[:4] if by_viewer else OLD_METRICS
+        return st.lists(st.sampled_from(names), min_size=1, max_size=5, unique=True)
+    if report.deprecated and menu.source == "dimensions":
+        some = ["gender", "age"] if menu.required else ["country_code", "country_id"]
+        return st.sampled_from(some).map(lambda one: [one, "stat_time_day"])
+    able = [one.value for one in menus.offers(report, menu, {**chosen, menu.name: ()}) if one.refusal is None]
+    if menu.source == "choices":
+        return st.sampled_from(able) if menu.required else st.none() | st.sampled_from(able)
+    if menu.source == "dimensions":
+        one = st.sampled_from(able).map(lambda value: [value]) if able else st.none()
+        return one if menu.required else st.none() | one
+    lists = st.lists(st.sampled_from(able), min_size=1, max_size=6, unique=True)
+    return lists if menu.required else st.none() | lists
+
+
+@pytest.mark.parametrize("name", catalog.REPORTS)
+@settings(max_examples=12)
+@given(data=st.data())
+def test_a_dataset_of_any_report_comes_back_from_its_form_as_the_same_dataset(name: str, data: st.DataObject) -> None:
+    # Were most of the datasets no good, Hypothesis would complain of the filter.
+    good = values_of_report(catalog.REPORTS[name]).filter(lambda one: check(Source(one, {}), NOW).dataset is not None)
+    values = data.draw(good)
+    form = opened(values)
+    assert (form.told, form.problems, form.missing) == ((), (), ())
+    back = posted_values(Fields.of(sent(shown(form))))
+    assert parse(Source(back, {}), NOW) == parse(Source(values, {}), NOW)
+
+
+NAMES_OF_FIELDS = sorted(
+    {menu.name for report in catalog.REPORTS.values() for menu in report.menus}
+    | {"advertisers.how", "advertisers.typed", "dates.kind", "dates.period", "dates.start.how", "dates.start.back"}
+    | {
+        "dates.date.how",
+        "dates.date.on",
+        "metrics.seen",
+        "metrics.tick",
+        "metrics.most",
+        "metrics.search",
+        "do",
+        "tags",
+    }
+    | {"update.method", "update.key", "update.keep_days", "metrics.group", "metrics.searched", "spec_version", "tried"}
+)
+JUNK = st.sampled_from(
+    [
+        *["all", "picked", "typed", "ad", "advertiser", "campaign_id", "day", "hour", "audience", "dsa", "reservation"],
+        *["true", "age", "gender", "spend", "cash_spend", "country_code", "range", "period", "on", "back", "-1", "7"],
+        *["2026-13-40", "last_week", "upsert", "partition", "add-set metrics core", "remove metrics spend", '"', "%"],
+        *["more metrics", "add-found metrics", "empty metrics", "add-set metrics none", "add-found fields", "999999"],
+    ]
+)
+
+
+@settings(max_examples=40)
+@given(
+    report=st.sampled_from(["", "none", *catalog.REPORTS]),
+    pairs=st.lists(st.tuples(st.sampled_from(NAMES_OF_FIELDS), JUNK | st.text(max_size=8)), max_size=25),
+)
+def test_whatever_is_sent_there_is_a_form_and_what_it_keeps_fits(report: str, pairs: list[tuple[str, str]]) -> None:
+    form = form_of(Fields.of([("report", report), ("account", "demo"), *pairs]), AROUND)
+    again = fitted(posted_values(Fields.of(sent(shown(form)))))
+    assert (again is None) == (form.report is None)
+    if again is not None:
+        assert again.told == ()
+
+
+@given(st.lists(NAMES, max_size=6))
+def test_tags_come_back_from_their_line(tags: list[str]) -> None:
+    assert list(tags_in(tags_text(tags))) == tags
+
+
+def test_ids_are_found_whatever_stands_between_them() -> None:
+    text = "1, 2;3|4\t5\n\"6\" '7' [8] (9){10}, , 2"
+    assert ids_in(text) == ("1", "2", "3", "4", "5", "6", "7", "8", "9", "10")
+
+
+def test_a_form_with_more_fields_than_any_of_ours_is_refused() -> None:
+    with pytest.raises(Exception, match="50,000 fields"):
+        Fields.read(b"a=1&" * 60_000)
+
+
+# -- what fits
+
+
+def test_what_no_longer_goes_with_a_choice_above_is_taken_back_and_told() -> None:
+    form = posted(report="performance", report_type="dsa", data_level="ad", time_dimension="hour", dates__kind="period")
+    assert (
+        "Hourly was taken back: it goes only with report_type basic or audience, and report_type is dsa." in form.told
+    )
+    assert [one.value for one in pane(form, "time_dimension").options if one.chosen] == ["none"]
+
+
+def test_metrics_that_the_level_does_not_have_are_taken_back_and_told_by_title_with_the_reason() -> None:
+    form = posted(("metrics", "spend"), ("metrics", "ad_name"), report="performance", data_level="advertiser")
+    assert form.told == (
+        "Advertiser ID" and "Ad name was taken back: ad_name is not given at advertiser level, only at ad.",
+    )
+    assert [one.value for one in pane(form, "metrics").picker.kept] == ["spend"]
+
+
+def test_the_id_follows_the_level_and_that_is_told_in_few_words() -> None:
+    form = posted(report="performance", data_level="campaign", id_dimension="ad_id")
+    assert form.told == ("ID dimension is now Campaign ID.",)
+
+
+def test_many_things_taken_back_are_not_told_one_by_one() -> None:
+    attributes = [one.name for one in catalog.metrics().values() if one.attribute and one.levels == {"ad"}][:12]
+    form = posted(*(("metrics", one) for one in attributes), report="performance", data_level="advertiser")
+    assert len(form.told) == 7
+    assert form.told[-1] == f"{len(attributes) - 6} more of Metrics were taken back too."
+
+
+def test_a_menu_that_is_gone_takes_its_choice_with_it_and_a_default_goes_without_a_word() -> None:
+    form = posted(report="performance", report_type="basic", audience_dimensions="age", dsa_type="catalog")
+    assert form.told == (
+        "Audience dimension was taken back: it goes only with report_type audience, and report_type is basic.",
+    )
+
+
+def test_a_dimension_that_needs_another_is_kept_wherever_it_stands() -> None:
+    pairs = [("targeting_dimension", "match_type"), ("targeting_dimension", "search_keyword")]
+    form = posted(*pairs, report="performance", data_level="campaign")
+    assert [one.value for one in pane(form, "targeting_dimension").options if one.chosen] == [
+        "search_keyword",
+        "match_type",
+    ]
+    alone = posted(pairs[0], report="performance", data_level="campaign")
+    assert alone.told == ("Match type was taken back: match_type needs search_keyword beside it.",)
+
+
+def test_another_report_tells_which_lists_it_left_behind() -> None:
+    form = posted(("metrics", "spend"), report="campaigns", data_level="ad")
+    assert form.told == ("Taken back: Metrics. Campaigns has no such menu.",)
+
+
+def test_columns_of_another_report_are_taken_back() -> None:
+    form = posted(("fields", "campaign_id"), ("fields", "adgroup_id"), report="campaigns")
+    assert form.told == ("adgroup_id was taken back: Campaigns has nothing of that name.",)
+
+
+def test_dates_are_back_when_lifetime_data_is_switched_off_again() -> None:
+    dates = {"dates__kind": "range", "dates__start__how": "back", "dates__start__back": "10", "dates__end__how": "on"}
+    form = posted(report="performance", data_level="ad", lifetime="true", dates__end__on="2026-11-20", **dates)
+    assert form.dates is not None
+    assert "no dates" in form.dates.unused
+    page = shown(form)
+    assert 'type="date"' not in page
+    pairs = [(name, value) for name, value in sent(page) if name != "lifetime"]
+    off = form_of(Fields.of(pairs), AROUND)
+    assert posted_values(off.fields)["dates"] == {"start": "10", "end": "2026-11-20"}
+
+
+def test_a_box_that_is_out_of_sight_stays_ticked_and_one_in_sight_is_as_it_was_left() -> None:
+    form = posted(
+        *[("metrics", "spend"), ("metrics", "clicks"), ("metrics", "ctr")],
+        *[("metrics.seen", "spend clicks reach"), ("metrics.tick", "clicks"), ("metrics.tick", "reach")],
+        report="performance",
+        data_level="ad",
+    )
+    assert [one.value for one in pane(form, "metrics").picker.kept] == ["clicks", "ctr", "reach"]
+
+
+# -- problems
+
+
+def test_nobody_is_told_of_an_empty_field_before_they_tried_to_save() -> None:
+    form = posted(report="performance", account="demo")
+    assert form.problems == ()
+    assert form.missing == ("Name", "Data level", "ID dimension", "Metrics")
+    tried = posted(report="performance", account="demo", tried="yes")
+    assert {one.menu for one in tried.problems} == {"name", "data_level", "id_dimension", "metrics"}
+    assert tried.missing == ()
+
+
+def test_picking_no_advertiser_is_a_problem_and_does_not_mean_all() -> None:
+    form = posted(report="campaigns", name="C", account="demo", advertisers__how="picked", tried="yes")
+    assert [one.words for one in form.problems] == ["None is chosen. Choose at least one, or all advertisers."]
+    assert form.planned is None
+
+
+def test_a_key_with_a_column_that_the_table_does_not_have_is_refused_at_its_field() -> None:
+    fields = {"update__method": "upsert", "update__key": "advertiser_id ad_id stat_time_day ad_nme"}
+    form = posted(
+        ("metrics", "ad_name"),
+        report="performance",
+        name="N",
+        account="demo",
+        data_level="ad",
+        time_dimension="day",
+        **fields,
+    )
+    assert [(one.menu, one.title) for one in form.problems] == [("update.key", "Key")]
+    assert "no column ad_nme. Nearest: ad_name" in form.problems[0].words
+
+
+def test_a_look_needs_neither_a_name_nor_a_right_update_method() -> None:
+    values = DAILY | {"name": "", "time_dimension": "none", "update": {"method": "partition"}, "tags": {"a": "b"}}
+    assert readable(values, NOW).metrics == ("spend", "impressions")
+    assert opened(values).columns
+
+
+# -- lists
+
+
+def picker_of(**fields: str) -> Any:
+    given = {"report": "performance", "data_level": "ad", "time_dimension": "day"} | fields
+    return pane(posted(**given), "metrics").picker
+
+
+def values_shown(picker: Any) -> list[str]:
+    return [pick.value for block in picker.blocks for pick in block]
+
+
+def test_a_metric_is_found_by_title_name_meaning_and_group_and_its_own_name_comes_first() -> None:
+    assert values_shown(picker_of(metrics__search="spend"))[0] == "spend"
+    assert values_shown(picker_of(metrics__search="Cost per 1,000 people"))[0] == "cost_per_1000_reached"
+    assert "reach" in values_shown(picker_of(metrics__search="people saw"))
+    groups = {catalog.metrics()[one].group for one in values_shown(picker_of(metrics__group="video"))}
+    assert groups == {"video"}
+    assert picker_of(metrics__search="no such metric at all").blocks == ()
+
+
+def test_a_metric_stands_beside_what_counts_the_same_event_elsewhere() -> None:
+    blocks = picker_of(metrics__search="complete_payment").blocks
+    first = [pick.value for pick in blocks[0]]
+    assert first[0] == "complete_payment"
+    assert {"purchase", "onsite_shopping", "offline_shopping_events"} <= set(first)
+    everything = [pick.value for block in blocks for pick in block]
+    assert len(everything) == len(set(everything))
+
+
+def test_metrics_are_shown_sixty_at_a_time_and_another_search_begins_anew() -> None:
+    assert 60 <= len(values_shown(picker_of())) < 70
+    more = picker_of(do="more metrics", metrics__searched=" ", metrics__most="60")
+    assert 120 <= len(values_shown(more)) < 130
+    assert len(values_shown(picker_of(metrics__search="cost", metrics__searched=" ", metrics__most="300"))) < 70
+
+
+def test_a_metric_that_cannot_go_says_why_and_comes_after_those_that_can() -> None:
+    picker = picker_of(metrics__group="core")
+    picks = [pick for block in picker.blocks for pick in block]
+    refused = [pick.refusal is not None for pick in picks]
+    assert refused == sorted(refused)
+    why = {pick.value: pick.refusal for pick in picks}
+    assert why["cash_spend"] == "cash_spend is not given at ad level, only at advertiser"
+
+
+def test_a_set_adds_what_can_go_and_tells_what_was_left_out() -> None:
+    form = posted(("metrics", "reach"), report="performance", data_level="campaign", do="add-set metrics names")
+    chosen = [one.value for one in pane(form, "metrics").picker.kept]
+    assert chosen[0] == "reach"
+    assert "campaign_name" in chosen
+    assert "ad_name" not in chosen
+    assert form.told[0].startswith("Left out of Names: ")
+    assert "(ad_name is not given at campaign level, only at ad)" in form.told[0]
+
+
+def test_all_that_was_found_and_can_be_had_is_added_at_once() -> None:
+    fields = {"do": "add-found metrics", "metrics__group": "video", "metrics__searched": "video "}
+    kept = picker_of(**fields).kept
+    assert [one.value for one in kept] == [one.name for one in catalog.metrics().values() if one.group == "video"]
+
+
+def test_more_than_a_hundred_metrics_are_said_to_take_several_requests() -> None:
+    picker = picker_of(do="add-found metrics", metrics__group="app_event", metrics__searched="app_event ")
+    assert len(picker.kept) > 200
+    assert picker.batches == 3
+
+
+def test_every_set_names_metrics_of_the_catalogue_that_go_together_in_a_daily_report_of_ads() -> None:
+    report = catalog.REPORTS["performance"]
+    menu = next(menu for menu in report.menus if menu.source == "metrics")
+    chosen = {"report_type": ("basic",), "data_level": ("ad",), "id_dimension": ("ad_id",), "time_dimension": ("day",)}
+    refusals = {one.value: one.refusal for one in menus.offers(report, menu, chosen)}
+    for one in SETS.values():
+        assert {name: refusals[name] for name in one.metrics if refusals[name]} == {}, one.name
+        assert len(set(one.metrics)) == len(one.metrics)
+    assert set(GROUP_TITLES) == {one.group for one in catalog.metrics().values()}
+
+
+def test_advertisers_are_found_by_name_id_currency_and_zone_and_gone_ones_only_if_asked_for() -> None:
+    gone = AccountAdvertiser(advertiser_id="799", name="Old", account_id=1, refreshed_at=NOW, gone=True)
+    around = Around((ACCOUNT,), ACCOUNT, (*ADVERTISERS, gone), NOW, "UTC", None, plan)
+
+    def found(words: str, *picked: str) -> list[str]:
+        fields = {
+            "report": "ads",
+            "advertisers.how": "picked",
+            "advertisers.search": words,
+            "advertisers": " ".join(picked),
+        }
+        return values_shown(pane(form_of(Fields.of(fields.items()), around), "advertisers").picker)
+
+    assert len(found("")) == 3
+    assert found("etc/gmt-9") == ["7000000000000000003"]
+    assert found("shop 02 usd") == ["7000000000000000002"]
+    assert found("old") == ["799"]
+    assert "799" in found("", "799")
+
+
+# -- dates, key, page
+
+
+def test_the_days_asked_for_now_are_told_by_zone_and_that_zones_differ_from_the_workspace() -> None:
+    form = opened(DAILY)
+    assert form.dates is not None
+    told = [(one.zone, one.advertisers, str(one.span.start), str(one.span.end)) for one in form.dates.zones if one.span]
+    assert told == [
+        ("UTC-08:00", 2, "2026-11-15", "2026-11-21"),
+        ("UTC+09:00", 1, "2026-11-15", "2026-11-21"),
+    ]
+    assert form.dates.notes == (
+        "3 advertisers count days in UTC-08:00, UTC+09:00, and not as the workspace does (UTC, UTC+00:00 now).",
+    )
+    some = opened(DAILY | {"advertisers": ["7000000000000000003"]})
+    assert some.dates is not None
+    assert [one.zone for one in some.dates.zones] == ["UTC+09:00"]
+
+
+def test_days_that_are_wrong_are_told_at_the_dates_and_none_is_said_to_be_asked_for() -> None:
+    form = opened(DAILY | {"dates": {"start": "2026-11-10", "end": "2026-11-01"}})
+    assert form.dates is not None
+    assert form.dates.zones == ()
+    assert [one.menu for one in form.at("dates")] == ["dates"]
+    assert "after the end" in form.problems[0].words
+
+
+def test_a_day_that_is_half_typed_stays_where_it_was_typed() -> None:
+    form = posted(
+        report="performance", data_level="ad", dates__kind="date", dates__date__how="back", dates__date__back="todya"
+    )
+    assert "'todya' is no day" in form.at("dates")[0].words
+    assert ("dates.date.back", "todya") in sent(shown(form))
+
+
+def test_partition_is_refused_with_its_reason_where_rows_have_no_day() -> None:
+    form = opened(DAILY | {"time_dimension": "none"})
+    refusal = {one.value: one.refusal for one in form.update.methods}["partition"]
+    assert refusal is not None
+    assert "time dimension" in refusal
+    assert form.update.key == ("advertiser_id", "ad_id", "start_date")
+
+
+def test_every_choice_that_cannot_be_made_has_its_reason_in_words_that_belong_to_its_field() -> None:
+    fields = {**fields_of(DAILY).values, "metrics.search": ("cash",)}
+    page = shown(form_of(Fields(fields), AROUND))
+    assert 'id="f-id_dimension-campaign_id" name="id_dimension" value="campaign_id" disabled' in page
+    assert "Not now: it goes only with data_level campaign, and data_level is ad." in page
+    assert 'aria-describedby="meaning-id_dimension said-id_dimension why-id_dimension-advertiser_id' in page
+    assert 'value="cash_spend" aria-disabled="true" aria-describedby="why-metrics-cash_spend"' in page
+
+
+def test_ids_of_a_page_are_unique_and_what_describes_a_field_is_there() -> None:
+    for name in catalog.REPORTS:
+        for fields in ({}, {"advertisers.how": "picked"}, {"advertisers.how": "typed", "dates.kind": "range"}):
+            page = shown(
+                form_of(
+                    Fields.of([("report", name), ("account", "demo"), ("data_level", "ad"), *fields.items()]), AROUND
+                )
+            )
+            ids = [part.split('"')[0] for part in page.split(' id="')[1:]]
+            assert len(ids) == len(set(ids)), [one for one in ids if ids.count(one) > 1]
+            for part in page.split('aria-describedby="')[1:]:
+                assert set(part.split('"')[0].split()) <= set(ids)
+            for part in page.split(' for="')[1:]:
+                assert part.split('"')[0] in ids
+
+
+def test_no_template_and_no_code_of_the_form_knows_a_report_by_name() -> None:
+    web = Path(__file__).parent.parent / "src/adreel/web"
+    code = [web / f"{name}.py" for name in ("forms", "fit", "panes", "pickers", "faults", "days", "pages/details")]
+    names = {name for name in catalog.REPORTS if name not in ("advertisers",)}
+    for path in (*code, *(web / "templates").glob("*details*.html")):
+        text = path.read_text()
+        assert not [name for name in names if json.dumps(name) in text or f"'{name}'" in text], path.name

@@ -1,0 +1,532 @@
+"""One dataset's pages: overview, what the next run reads, the run at work, the table, files, and who may do what."""
+
+from __future__ import annotations
+
+import html
+import io
+import json
+import re
+import urllib.parse
+from collections.abc import Callable, Iterator
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+import httpx2
+import openpyxl
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from starlette.datastructures import QueryParams
+
+from adreel.lake import Lake
+from adreel.store import Level, Progress, Role, RunState, SavedDataset
+from adreel.store.locks import dataset_lock
+from adreel.web.pages.data import Look, look_of
+from home import Home
+from web_home import Site, Visit, open_site, words_of
+
+BASE = "/datasets/spend"
+
+
+@pytest.fixture
+def ran(home: Home) -> Iterator[Site]:
+    """A dataset that ran once."""
+    home.good("run", "-f", home.file(description="What each ad cost.", tags=["daily"]))
+    with open_site(home) as site:
+        yield site
+
+
+def part(visit: Visit, path: str, **query: Any) -> httpx2.Response:
+    """What htmx asks for where a part of the page changes."""
+    return visit.client.get(path, params=query or None, headers={"HX-Request": "true", "HX-Request-Type": "partial"})
+
+
+def words(visit: Visit, path: str, **query: Any) -> str:
+    return words_of(visit.good(path, **query))
+
+
+def saved(site: Site) -> SavedDataset:
+    return site.store.datasets.get("spend")
+
+
+def rows(site: Site, version: int | None = None) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = Lake(site.home.path / "lake").read("spend", version).read_all().to_pylist()
+    return found
+
+
+def somebody(site: Site, role: Role, level: Level) -> Visit:
+    """Somebody with whom the account is shared."""
+    user = site.user("somebody", role)
+    site.store.shares.set(site.store.accounts.get("demo"), user, level)
+    return site.visit(user)
+
+
+# -- overview
+
+
+def test_the_overview_says_size_freshness_proof_and_where_the_rows_come_from(ran: Site) -> None:
+    page = words(ran.visit("admin"), BASE)
+    count = len(rows(ran))
+    assert f"Rows {count:,} 9 columns" in page
+    assert "Read just now 2026-11-22 12:00 ; newest day 2026-11-21" in page
+    assert "Version 0 2026-11-19 to 2026-11-21" in page
+    assert "Proof Proved 6 checks against TikTok's figures agree." in page
+    assert "Account demo Advertisers 3 advertisers" in page
+    assert f"Table {ran.home.path / 'lake' / 'spend'}" in page
+    assert "What each ad cost." in page
+    assert "Update method replace" in page
+    assert "Rows are named by advertiser_id, ad_id, stat_time_day" in page
+
+
+def test_times_are_shown_in_the_workspaces_zone_with_utc_for_programs(ran: Site) -> None:
+    ran.store.workspace.set(zone="Asia/Tokyo")
+    page = ran.visit("admin").good(BASE)
+    assert '<time datetime="2026-11-22T12:00:00Z" title="2026-11-22 12:00:00 UTC">2026-11-22 21:00</time>' in page
+
+
+def test_a_dataset_that_never_ran_says_so_on_every_tab_and_offers_a_run(home: Home) -> None:
+    home.good("datasets", "create", "-f", home.file())
+    with open_site(home) as site:
+        visit = site.visit("admin")
+        for path in ("", "/data", "/data/columns", "/cards", "/versions"):
+            page = words(visit, f"{BASE}{path}")
+            assert "No table yet" in page, path
+            assert "Run now" in page, path
+        assert "No run yet" in words(visit, f"{BASE}/history")
+        assert "Export" not in words(visit, BASE)
+        assert visit.get(f"{BASE}/export").status_code == 404
+
+
+def test_the_next_run_is_counted_without_asking_tiktok(ran: Site) -> None:
+    ran.home.door("reset", {})
+    page = words(ran.visit("admin"), f"{BASE}/next")
+    assert page.startswith("3 requests at least")
+    assert "2026-11-19 to 2026-11-21 (UTC+01:00, 1 advertiser)" in page
+    assert ran.home.requests("") == []
+
+
+def test_what_the_last_run_changed_is_told_with_currencies_apart(ran: Site) -> None:
+    assert "There is no earlier version" in words(ran.visit("admin"), f"{BASE}/since")
+    ran.home.later(1)
+    ran.home.good("run", "spend")
+    said = words(ran.visit("admin"), f"{BASE}/since")
+    assert re.match(
+        r"Since version 0: \d+ rows changed on 2 days; Conversions \+\d+\. 1 day came, with \d+ rows\.", said
+    )
+    assert f"{BASE}/versions?before=0&amp;after=1" in ran.visit("admin").good(f"{BASE}/since")
+
+
+def test_settings_that_do_not_hold_any_more_are_told_and_the_rows_stay_readable(ran: Site) -> None:
+    spec = json.loads(saved(ran).spec) | {"metrics": ["spend", "no_such_metric"]}
+    ran.store.datasets.update(saved(ran), spec=json.dumps(spec))
+    visit = ran.visit("admin")
+    assert "TikTok does not take these settings any more. metrics : " in words(visit, BASE)
+    assert "Rows 1 to 50 of" in words(visit, f"{BASE}/data")
+    assert "The settings do not hold any more" in words(visit, f"{BASE}/cards")
+    assert "no_such_metric" in words(visit, f"{BASE}/next")
+    assert "advertiser_id" in words(visit, f"{BASE}/data/columns", count="1")
+
+
+def test_a_disconnected_dataset_keeps_its_data_and_cannot_run(ran: Site) -> None:
+    ran.home.good("accounts", "delete", "demo", "--yes")
+    visit = ran.visit("admin")
+    page = words(visit, BASE)
+    assert "Disconnected. The account 'demo' was deleted" in page
+    assert "Choose another account" in page
+    assert "Run now" not in page
+    assert "Rows 1 to 50 of" in words(visit, f"{BASE}/data")
+    assert "is disconnected" in words_of(visit.post(f"{BASE}/run").text)
+    assert "There is no account to read with." in words(visit, f"{BASE}/next")
+
+
+def test_a_dead_grant_leads_who_may_to_connecting_again_and_others_to_an_owner(ran: Site) -> None:
+    ran.home.door("revoke", {"token": ran.home.token})
+    ran.home.bad("run", "spend")
+    account = ran.store.accounts.get("demo")
+    page = ran.visit("admin").good(BASE)
+    assert f'href="/accounts/{account.id}">Connect the account again</a>' in page
+    page = words(somebody(ran, Role.EDITOR, Level.READ), BASE)
+    assert "Reconnect. The account 'demo' is revoked." in page
+    assert "Ask an owner of the account to connect it again." in page
+
+
+def test_a_failed_run_is_told_on_every_tab_with_what_to_do(ran: Site) -> None:
+    ran.home.door("trouble", {"kind": "code", "code": 40002, "message": "No", "times": 0, "path": "report/integrated"})
+    ran.home.bad("run", "spend")
+    visit = ran.visit("admin")
+    run = ran.store.runs.list(limit=1)[0]
+    for path in ("", "/data", "/cards", "/history", "/versions"):
+        page = visit.good(f"{BASE}{path}")
+        assert re.search(r"Failed\. .*No.* \(TikTok code 40002", words_of(page)), path
+        assert "Run again" in words_of(page), path
+        assert f"{BASE}/history/{run.id}" in page, path
+
+
+def test_markup_in_names_and_descriptions_is_shown_as_text_on_every_tab(home: Home) -> None:
+    name = "<script>alert(1)</script><b>bold</b>"
+    home.good("run", "-f", home.file(name=name, description="<img src=x onerror=alert(2)>", tags=["<i>t</i>"]))
+    with open_site(home) as site:
+        visit = site.visit("admin")
+        slug = site.store.datasets.list()[0].slug
+        for path in ("", "/data", "/data/columns", "/cards", "/history", "/versions", "/delete", "/live"):
+            page = visit.good(f"/datasets/{slug}{path}")
+            assert "<script>alert" not in page, path
+            assert "<img" not in page, path
+            assert "<i>t" not in page, path
+        assert name in words_of(visit.good(f"/datasets/{slug}"))
+
+
+# -- runs
+
+
+def test_a_run_is_asked_for_worked_on_and_told_of(ran: Site) -> None:
+    visit = ran.visit("admin")
+    assert visit.sent(f"{BASE}/run", {"onward": f"{BASE}/data?page=2"}) == f"{BASE}/data?page=2"
+    waiting = visit.good(f"{BASE}/data")
+    assert "Waits for its turn" in words_of(waiting)
+    assert f'hx-get="{BASE}/live" hx-trigger="every 1s"' in waiting
+    assert "Run now" not in words_of(waiting)
+    (run,) = ran.work()
+    assert (run.state, run.asked_by, run.table_rows, run.table_columns) == (
+        RunState.SUCCEEDED,
+        "admin",
+        len(rows(ran)),
+        9,
+    )
+    over = visit.get(f"{BASE}/live")
+    assert over.headers["HX-Trigger"] == "run-over"
+    assert "hx-get" not in over.text
+    assert f"The run ended: {run.rows} rows read, version 1. The table has what TikTok has." in words_of(over.text)
+
+
+def test_a_run_at_work_shows_how_far_it_is_and_how_long_it_takes(ran: Site) -> None:
+    run = ran.store.runs.add(saved(ran), "1" * 16)
+    ran.store.runs.begin(run.id)
+    ran.store.runs.progress(run.id, Progress(30, 2, 30, 12_345, 3, 4, 40))
+    ran.home.now += timedelta(minutes=3)
+    visit = ran.visit("admin")
+    with dataset_lock(ran.home.path, "spend", run_id=run.id):
+        page = visit.get(f"{BASE}/live")
+        assert "HX-Trigger" not in page.headers
+        assert 'value="75" max="100"' in page.text
+        said = words_of(page.text)
+        assert "3 of 4 steps 12,345 rows 30 of at least 40 requests 2 refused" in said
+        assert "about 1 min 0 s left" in said
+        assert "Cancel" in said
+    assert "Interrupted. Its process died" in words(visit, BASE)
+
+
+def test_other_days_are_run_once_and_nonsense_is_refused(ran: Site) -> None:
+    visit = ran.visit("admin")
+    visit.sent(f"{BASE}/run", {"start": "2026-11-01", "end": "today-20"})
+    assert ran.work()[0].dates == ("2026-11-01", "today-20")
+    assert rows(ran)[0]["stat_time_day"] <= date(2026, 11, 2)
+    for wrong in ({"start": "soon", "end": "today"}, {"start": "today"}, {"start": "today", "end": "today-3"}):
+        answer = visit.post(f"{BASE}/run", wrong)
+        assert answer.status_code == 422, wrong
+    assert ran.work() == ()
+
+
+def test_a_second_run_at_the_same_time_is_refused_with_its_reason(ran: Site) -> None:
+    visit = ran.visit("admin")
+    visit.sent(f"{BASE}/run")
+    answer = visit.post(f"{BASE}/run")
+    assert answer.status_code == 409
+    assert "waits for its turn already" in words_of(answer.text)
+
+
+def test_a_waiting_run_is_cancelled_and_the_table_stays(ran: Site) -> None:
+    visit = ran.visit("admin")
+    visit.sent(f"{BASE}/run")
+    run = ran.store.runs.list(limit=1)[0]
+    assert visit.sent(f"/runs/{run.id}/cancel") == BASE
+    assert ran.store.runs.get(run.id).state is RunState.CANCELLED
+    assert "The run was cancelled. The table stays as it was." in words(visit, BASE)
+    assert visit.post(f"/runs/{run.id}/cancel").status_code == 422
+
+
+# -- deleting
+
+
+@pytest.mark.parametrize("tables", ["delete", "keep"])
+def test_a_dataset_is_deleted_after_a_question_with_its_table_or_without(ran: Site, tables: str) -> None:
+    visit = ran.visit("admin")
+    question = words(visit, f"{BASE}/delete")
+    assert f"Delete Spend? Spend : Performance, {len(rows(ran))} rows in the table spend" in question
+    assert visit.sent(f"{BASE}/delete", {"tables": tables}) == "/datasets"
+    assert "Deleted Spend." in visit.good("/datasets")
+    assert visit.get(BASE).status_code == 404
+    assert Lake(ran.home.path / "lake").exists("spend") is (tables == "keep")
+
+
+def test_a_dataset_at_work_is_not_deleted(ran: Site) -> None:
+    with dataset_lock(ran.home.path, "spend", run_id="abc"):
+        answer = ran.visit("admin").post(f"{BASE}/delete")
+    assert answer.status_code == 409
+    assert "Run abc of dataset 'spend' is under way" in words_of(answer.text)
+    assert len(rows(ran)) > 0
+
+
+# -- the table
+
+
+def shown(page: str) -> list[list[str]]:
+    """The rows of a page's table."""
+    body = re.search(r"(?s)<tbody>(.*?)</tbody>", page[page.index("data-table") :])
+    assert body is not None
+    return [
+        [html.unescape(re.sub(r"<[^>]+>", "", cell)) for cell in re.findall(r"(?s)<td[^>]*>(.*?)</td>", row)]
+        for row in re.findall(r"(?s)<tr>(.*?)</tr>", body[1])
+    ]
+
+
+def test_the_table_is_sorted_filtered_and_paged_by_the_server(ran: Site) -> None:
+    visit = ran.visit("admin")
+    everything = sorted(rows(ran), key=lambda row: row["spend"], reverse=True)
+    page = visit.good(f"{BASE}/data", sort="-spend", page="2")
+    assert [Decimal(cells[3]) for cells in shown(page)] == [row["spend"] for row in everything[50:100]]
+    assert f"Rows 51 to 100 of {len(everything)}" in words_of(page)
+    dear = [row for row in everything if row["spend"] >= 50 and row["currency"] == "EUR"]
+    page = visit.good(f"{BASE}/data", where=["spend:>=:50", "currency:=:EUR"], sort="-spend")
+    assert [cells[1] for cells in shown(page)] == [row["ad_id"] for row in dear]
+    assert "Cost is at least 50" in words_of(page)
+    assert f"of {len(dear)} ({len(everything)} without filters)" in words_of(page)
+
+
+def test_a_filter_that_is_added_stands_in_the_address_from_then_on(ran: Site) -> None:
+    answer = part(ran.visit("admin"), f"{BASE}/data", column="spend", op=">=", value="50", version="", size="50")
+    assert answer.headers["HX-Replace-Url"] == f"{BASE}/data?where=spend%3A%3E%3D%3A50"
+    assert "<html" not in answer.text
+    empty = part(ran.visit("admin"), f"{BASE}/data", column="spend", op=">=", value="")
+    assert empty.headers["HX-Replace-Url"] == f"{BASE}/data"
+
+
+def test_a_filter_of_a_wrong_type_is_told_beside_the_form(ran: Site) -> None:
+    page = ran.visit("admin").good(f"{BASE}/data", where="spend:>=:many")
+    assert "spend: 'many' is no value of this column" in words_of(page)
+    assert "Without: spend &gt;= many" in page
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"where": "no_such:=:1"},
+        {"where": "spend:~~:1"},
+        {"sort": "no_such"},
+        {"sort": "spend; DROP TABLE x"},
+        {"where": 'spend" OR 1=1 --:=:1'},
+    ],
+)
+def test_columns_and_comparisons_that_are_none_are_refused_in_words(ran: Site, query: dict[str, str]) -> None:
+    page = ran.visit("admin").get(f"{BASE}/data", **query)
+    assert page.status_code == 200
+    assert 'role="alert"' in page.text
+    assert "data-table" not in page.text
+
+
+def test_the_filter_form_fits_the_columns_type(ran: Site) -> None:
+    visit = ran.visit("admin")
+    assert 'type="date"' in visit.good(f"{BASE}/data/filter", column="stat_time_day")
+    assert 'type="number"' in visit.good(f"{BASE}/data/filter", column="spend")
+    text = visit.good(f"{BASE}/data/filter", column="ad_id")
+    assert 'type="text"' in text
+    assert '<option value="contains" selected>' in text
+    assert 'value="contains"' not in visit.good(f"{BASE}/data/filter", column="spend")
+
+
+def test_columns_can_be_chosen_and_all_of_them_need_no_address(ran: Site) -> None:
+    visit = ran.visit("admin")
+    page = part(visit, f"{BASE}/data", show=["spend", "stat_time_day"])
+    assert [len(cells) for cells in shown(page.text)][:1] == [2]
+    assert page.headers["HX-Replace-Url"] == f"{BASE}/data?show=spend&show=stat_time_day"
+    names = Lake(ran.home.path / "lake").table("spend").schema.names
+    assert part(visit, f"{BASE}/data", show=names).headers["HX-Replace-Url"] == f"{BASE}/data"
+    assert part(visit, f"{BASE}/data", show=["gone"]).headers["HX-Replace-Url"] == f"{BASE}/data"
+
+
+def test_an_earlier_version_is_looked_at_and_one_that_never_was_is_told(ran: Site) -> None:
+    ran.home.later(1)
+    ran.home.good("run", "spend")
+    visit = ran.visit("admin")
+    assert len(rows(ran, 0)) != len(rows(ran))
+    assert f"of {len(rows(ran, 0))}." in words(visit, f"{BASE}/data", version="0")
+    assert f"of {len(rows(ran))}." in words(visit, f"{BASE}/data")
+    for path in ("/data", "/data/columns"):
+        assert "The table spend has no version 7" in words(visit, f"{BASE}{path}", version="7")
+
+
+def test_a_page_behind_the_last_shows_the_last(ran: Site) -> None:
+    page = words(ran.visit("admin"), f"{BASE}/data", page="999")
+    assert re.search(rf"to {len(rows(ran))} of {len(rows(ran))}\.", page)
+
+
+def test_columns_have_title_type_meaning_key_and_statistics_that_come_later(ran: Site) -> None:
+    visit = ran.visit("admin")
+    first = visit.good(f"{BASE}/data/columns")
+    assert f'hx-get="{BASE}/data/columns?count=1" hx-trigger="load"' in first
+    assert "Cost spend money account currency Money spent on the ads" in words_of(first)
+    assert "Day stat_time_day key day" in words_of(first)
+    counted = part(visit, f"{BASE}/data/columns", count="1")
+    assert "hx-trigger" not in counted.text
+    said = words_of(counted.text)
+    clicks = [row["clicks"] for row in rows(ran)]
+    assert f"{min(clicks)} to {max(clicks)}" in said
+    assert f"{sum(clicks):,}" in said
+    money = sum(row["spend"] for row in rows(ran))
+    assert f"{money:,.2f}" not in said, "three currencies are no sum"
+    assert "Not added up: it is in several currencies." in said
+
+
+def test_with_append_nothing_is_added_up(home: Home) -> None:
+    home.good("run", "-f", home.file(update={"method": "append"}))
+    with open_site(home) as site:
+        said = words_of(part(site.visit("admin"), f"{BASE}/data/columns", count="1").text)
+        assert "Not added up: with append the same day stands in the table once for each run." in said
+
+
+NAMES = st.from_regex(r"\A[a-z][a-z0-9_]{0,20}\Z")
+FILTERS = st.tuples(
+    NAMES, st.sampled_from(["=", "!=", "<", ">=", "contains", "in"]), st.text(min_size=1).map(str.strip)
+)
+
+
+@given(
+    where=st.lists(FILTERS.filter(lambda one: bool(one[2])), max_size=4),
+    sort=st.lists(st.tuples(st.booleans(), NAMES), max_size=3),
+    show=st.lists(NAMES, max_size=5),
+    page=st.integers(1, 10**8),
+    version=st.none() | st.integers(0, 10**8),
+)
+def test_a_look_at_the_table_is_the_same_after_a_way_through_its_address(
+    where: list[tuple[str, str, str]], sort: list[tuple[bool, str]], show: list[str], page: int, version: int | None
+) -> None:
+    pairs = [("where", f"{column}:{op}:{value}") for column, op, value in where]
+    pairs += [("sort", ("-" if falls else "") + name) for falls, name in sort] + [("show", name) for name in show]
+    pairs += [("page", str(page))] + ([("version", str(version))] if version is not None else [])
+    look = look_of("spend", QueryParams(pairs))
+    again = look_of("spend", QueryParams(urllib.parse.urlsplit(look.address).query))
+    assert again == look
+    assert [(one.column, one.op, one.value) for one in look.where] == list(dict.fromkeys(where))
+    assert isinstance(look, Look)
+
+
+# -- files
+
+
+def _csv(data: bytes) -> int:
+    return int(pa_csv.read_csv(io.BytesIO(data)).num_rows)
+
+
+def _json(data: bytes) -> int:
+    return len(json.loads(data))
+
+
+def _parquet(data: bytes) -> int:
+    return int(pq.read_table(io.BytesIO(data)).num_rows)
+
+
+def _excel(data: bytes) -> int:
+    sheet = openpyxl.load_workbook(io.BytesIO(data)).active
+    assert sheet is not None
+    return int(sheet.max_row) - 1
+
+
+@pytest.mark.parametrize(("kind", "count"), [("csv", _csv), ("json", _json), ("parquet", _parquet), ("xlsx", _excel)])
+def test_the_table_and_its_versions_come_as_files(ran: Site, kind: str, count: Callable[[bytes], int]) -> None:
+    ran.home.later(1)
+    ran.home.good("run", "spend")
+    visit = ran.visit("admin")
+    newest = visit.get(f"{BASE}/export", format=kind)
+    assert newest.status_code == 200
+    assert count(newest.content) == len(rows(ran))
+    assert (
+        newest.headers["content-disposition"] == f"attachment; filename=\"spend.{kind}\"; filename*=UTF-8''Spend.{kind}"
+    )
+    earlier = visit.get(f"{BASE}/export", format=kind, version=0)
+    assert count(earlier.content) == len(rows(ran, 0))
+    assert f'filename="spend.v0.{kind}"' in earlier.headers["content-disposition"]
+
+
+def test_a_files_name_leads_out_of_no_folder_and_into_no_header(home: Home) -> None:
+    home.good("run", "-f", home.file(name='../../etc/"pass\\wd" Ünïcode; x=y'))
+    with open_site(home) as site:
+        slug = site.store.datasets.list()[0].slug
+        header = site.visit("admin").get(f"/datasets/{slug}/export").headers["content-disposition"]
+        plain, full = re.fullmatch(r"attachment; filename=\"([a-z0-9_.]+)\"; filename\*=UTF-8''(\S+)", header).groups()  # type: ignore[union-attr]
+        assert plain == f"{slug}.csv"
+        name = urllib.parse.unquote(full)
+        assert name == "_.._etc__pass_wd_ Ünïcode; x=y.csv"
+        assert not set('/\\"') & set(name)
+
+
+def test_a_text_that_a_spreadsheet_would_take_for_a_formula_is_defused_in_csv(home: Home) -> None:
+    fields = {"data_level": None, "time_dimension": None, "metrics": None, "dates": None}
+    home.good("run", "-f", home.file(report="campaigns", **fields))
+    lake = Lake(home.path / "lake")
+    with open_site(home) as site:
+        text = site.visit("admin").get(f"{BASE}/export").text
+        assert text.startswith('"advertiser_id"')
+        names = [row["campaign_name"] for row in lake.read("spend").read_all().to_pylist()]
+        assert all(not line.startswith(("=", "@")) for line in re.findall(r'"([^"]*)"', text))
+        assert len(names) == text.count("\n") - 1
+
+
+def test_a_format_that_is_none_is_refused(ran: Site) -> None:
+    answer = ran.visit("admin").get(f"{BASE}/export", format="docx")
+    assert answer.status_code == 422
+    assert "there are csv, json, parquet, xlsx" in words_of(answer.text)
+
+
+# -- who may
+
+WRITES = [f"{BASE}/run", f"{BASE}/delete"]
+
+
+def test_who_may_only_look_sees_everything_and_no_buttons_and_is_refused(ran: Site) -> None:
+    visit = somebody(ran, Role.VIEWER, Level.READ)
+    for path in ("", "/data", "/cards", "/history", "/versions"):
+        page = visit.good(f"{BASE}{path}")
+        for action in ("/run", "/duplicate", "/delete", "/settings"):
+            assert f"{BASE}{action}" not in page, (path, action)
+    assert visit.get(f"{BASE}/export").status_code == 200
+    for path in WRITES:
+        assert visit.post(path).status_code == 403, path
+    assert visit.get(f"{BASE}/delete").status_code == 403
+    assert len(ran.store.datasets.list()) == 1
+    assert not ran.store.runs.list(states={RunState.QUEUED})
+
+
+def test_who_may_use_the_account_but_not_change_its_datasets_cannot_run_or_cancel_them(ran: Site) -> None:
+    ran.visit("admin").sent(f"{BASE}/run")
+    visit = somebody(ran, Role.EDITOR, Level.SHARE)
+    run = ran.store.runs.list(limit=1)[0]
+    assert visit.post(f"/runs/{run.id}/cancel").status_code == 403
+    assert "Cancel" not in words(visit, f"{BASE}/live")
+    assert visit.post(f"{BASE}/run").status_code == 403
+    assert ran.store.runs.get(run.id).state is RunState.QUEUED
+
+
+def test_who_may_change_the_accounts_datasets_runs_and_deletes_them(ran: Site) -> None:
+    visit = somebody(ran, Role.EDITOR, Level.EDIT)
+    visit.sent(f"{BASE}/run")
+    assert ran.work()[0].asked_by == "somebody"
+    visit.sent(f"{BASE}/delete")
+    assert ran.store.datasets.list() == ()
+
+
+PATHS = ["", "/live", "/next", "/since", "/data", "/data/filter", "/data/columns", "/cards", "/cards/all", "/history"]
+PATHS += ["/versions", "/difference?before=0&after=1", "/export", "/delete"]
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_what_is_not_shared_with_me_is_not_there(ran: Site, path: str) -> None:
+    visit = ran.visit(ran.user("ada"))
+    answer = visit.get(f"{BASE}{path}")
+    assert answer.status_code == 404
+    assert "3 advertisers" not in answer.text
+    assert visit.post(f"{BASE}/run").status_code == 404
+    stranger = ran.visit().client.get(f"{BASE}{path}", follow_redirects=False)
+    assert stranger.headers["location"].startswith("/login")

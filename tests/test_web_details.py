@@ -1,0 +1,565 @@
+"""The Details pane through HTTP: menus that follow each other, saving, changing, looking, copying, bringing in."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from adreel import catalog
+from adreel.dataset import Source, parse, read
+from adreel.saving import source_of
+from adreel.store import Level, Role, RunState, SavedDataset
+from adreel.web.render import UNKNOWN
+from form_page import Pairs, filled, sent
+from web_home import Site, Visit, words_of
+
+EXAMPLES = sorted((Path(__file__).parent.parent / "examples").glob("*.yaml"))
+SMALL: dict[str, Any] = {
+    "report": "performance",
+    "data_level": "ad",
+    "time_dimension": "day",
+    "metrics": ["spend", "impressions"],
+}
+VALUES: dict[str, Any] = SMALL | {
+    "name": "Spend",
+    "account": "demo",
+    "dates": {"start": "today-3", "end": "yesterday"},
+}
+
+
+def data(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """A form's fields as the test client wants them."""
+    found: dict[str, list[str]] = {}
+    for name, value in pairs:
+        found.setdefault(name, []).append(value)
+    return found
+
+
+def form(visit: Visit, pairs: Pairs) -> str:
+    """The form after it was sent because something in it changed."""
+    answer = visit.fragment("POST", "/datasets/form", data(pairs))
+    assert answer.status_code == 200, words_of(answer.text)
+    return answer.text
+
+
+def begun(visit: Visit, **fields: Any) -> str:
+    """A new form with these fields filled in."""
+    page = visit.good("/datasets/new")
+    return form(visit, filled(page, **(SMALL | fields)))
+
+
+def saved(site: Site, **values: Any) -> SavedDataset:
+    """A dataset of the administrator's."""
+    source = Source(VALUES | values, {})
+    admin = site.store.users.get("admin")
+    account = site.store.accounts.get(source.values["account"])
+    return site.store.datasets.create(
+        source.values["name"], account=account, spec=json.dumps(source.values), owner=admin
+    )
+
+
+def settings_of(visit: Visit, dataset: SavedDataset, **fields: Any) -> Pairs:
+    """A dataset's settings with these fields changed."""
+    return filled(visit.good(f"/datasets/{dataset.slug}/settings"), **fields)
+
+
+def at(page: str, menu: str) -> str:
+    """What is said of problems at a menu."""
+    found = re.search(rf'(?s)id="said-{re.escape(menu)}"[^>]*>(.*?)</div>', page)
+    assert found is not None, menu
+    return words_of(found[1])
+
+
+def summary(page: str) -> list[str]:
+    """The menus that the summary of problems leads to."""
+    found = re.search(r'(?s)id="summary".*?</ul>', page)
+    return re.findall(r'href="#menu-([\w.]+)"', found[0]) if found else []
+
+
+# -- menus
+
+
+def test_a_new_form_offers_every_report_that_is_not_deprecated(site: Site) -> None:
+    page = site.visit("admin").good("/datasets/new")
+    offered = re.search(r'(?s)<select[^>]*name="report".*?</select>', page)
+    assert offered is not None
+    assert re.findall(r'value="(\w+)"', offered[0]) == [
+        one.name for one in catalog.REPORTS.values() if not one.deprecated
+    ]
+
+
+def test_menus_come_and_go_with_what_is_chosen_above_them(site: Site) -> None:
+    visit = site.visit("admin")
+    basic = begun(visit, name="N")
+    assert 'id="menu-targeting_dimension"' in basic
+    assert 'id="menu-audience_dimensions"' not in basic
+    audience = form(visit, filled(basic, report_type="audience"))
+    assert 'id="menu-targeting_dimension"' not in audience
+    assert 'id="menu-audience_dimensions"' in audience
+    ads = form(visit, filled(audience, report="ads"))
+    assert 'id="menu-fields"' in ads
+    assert 'id="menu-data_level"' not in ads
+    assert 'id="menu-dates"' not in ads
+    assert ("name", "N") in sent(ads)
+
+
+def test_a_choice_that_does_not_fit_any_more_is_taken_back_and_the_person_is_told(site: Site) -> None:
+    visit = site.visit("admin")
+    page = form(visit, filled(begun(visit, time_dimension="hour"), report_type="dsa"))
+    told = re.search(r'(?s)id="told" role="status">(.*?)<div class="actions">', page)
+    assert told is not None
+    assert "Hourly was taken back: it goes only with report_type basic or audience" in words_of(told[1])
+    assert ("time_dimension", "none") in sent(page)
+
+
+def test_the_form_works_as_a_plain_page_without_scripts(site: Site) -> None:
+    visit = site.visit("admin")
+    page = visit.good("/datasets/new")
+    assert "<noscript>" in page
+    answer = visit.post("/datasets/form", data(filled(page, report="campaigns", name="All campaigns")))
+    assert answer.status_code == 200
+    assert "<h1>New dataset</h1>" in answer.text
+    again = visit.post("/datasets/form", data([*sent(answer.text), ("do", "add-found fields")]))
+    assert ("fields", "campaign_id") in sent(again.text)
+    assert visit.sent("/datasets/new", data([*sent(again.text), ("then", "open")])) == "/datasets/all_campaigns"
+
+
+def test_pressing_enter_in_a_field_saves_nothing(site: Site) -> None:
+    # A browser then presses the form's first button.
+    page = site.visit("admin").good("/datasets/new")
+    body = page[page.index('<form id="details"') :]
+    assert 'action="/datasets/form"' in body[: body.index(">")]
+    first = re.search(r"<button[^>]*>", body)
+    assert first is not None
+    assert "formaction" not in first[0]
+
+
+def test_the_days_the_price_and_the_columns_are_told_before_anything_is_saved(site: Site) -> None:
+    page = words_of(begun(site.visit("admin")))
+    assert "UTC-08:00, 1 advertiser: 2026-10-23 to 2026-11-21 (30 days)" in page
+    assert "3 advertisers count days in" in page
+    assert "Requests 3 at least Advertisers 3" in page
+    assert "The table will have 7 columns" in page
+    assert site.store.datasets.list() == ()
+    assert site.home.requests() == []
+
+
+def test_lifetime_data_makes_the_dates_vanish_and_says_so(site: Site) -> None:
+    visit = site.visit("admin")
+    page = form(visit, [*filled(begun(visit), time_dimension="none"), ("lifetime", "true")])
+    assert "Lifetime data is on: TikTok's figures since the start are read, and no dates." in words_of(page)
+    assert "Asked for now" not in page
+    assert 'id="f-dates-period"' not in page
+
+
+# -- saving
+
+
+def test_saving_opens_the_dataset_whose_first_run_begins_and_whose_owner_is_the_person(site: Site) -> None:
+    ada = site.user("ada")
+    site.store.shares.set(site.store.accounts.get("demo"), ada, Level.READ)
+    visit = site.visit(ada)
+    page = begun(visit, name="Spend of ads", description="For\nMonday", tags='weekly, "a, b"')
+    assert visit.sent("/datasets/new", data([*sent(page), ("then", "open")])) == "/datasets/spend_of_ads"
+    made = site.store.datasets.get("spend_of_ads")
+    assert made.owner_id == ada.id
+    assert (made.description, made.tags) == ("For\nMonday", ("weekly", "a, b"))
+    assert [run.asked_by for run in site.store.runs.list(made)] == ["ada"]
+    assert [run.state for run in site.work()] == [RunState.SUCCEEDED]
+
+
+def test_save_and_new_begins_another_form_with_the_same_account_and_report(site: Site) -> None:
+    visit = site.visit("admin")
+    page = form(visit, filled(visit.good("/datasets/new"), report="campaigns", name="One"))
+    place = visit.sent("/datasets/new", data([*sent(page), ("then", "again")]))
+    assert place == "/datasets/new?account=demo&report=campaigns"
+    following = visit.good(place)
+    assert "'One' is saved, and its first run begins." in words_of(following)
+    assert {("account", "demo"), ("report", "campaigns"), ("name", "")} <= set(sent(following))
+
+
+def test_what_stands_in_the_way_of_saving_is_told_at_each_menu_with_a_summary_that_leads_there(site: Site) -> None:
+    visit = site.visit("admin")
+    page = begun(
+        visit, data_level=None, metrics=None, dates__kind="date", dates__date__how="back", dates__date__back="-9"
+    )
+    answer = visit.post("/datasets/new", data(sent(page)))
+    assert answer.status_code == 422
+    assert summary(answer.text) == ["name", "data_level", "id_dimension", "metrics", "dates"]
+    assert at(answer.text, "name") == "A dataset needs a name."
+    assert "'-9' is no day" in at(answer.text, "dates")
+    assert (
+        'id="f-name" name="name" value="" maxlength="200" aria-describedby="said-name" aria-invalid="true"'
+        in answer.text
+    )
+    assert site.store.datasets.list() == ()
+    # From now on what is wrong stays told until it is mended.
+    mended = form(visit, filled(answer.text, name="N"))
+    assert summary(mended) == ["data_level", "id_dimension", "metrics", "dates"]
+
+
+def test_a_name_that_is_taken_and_one_that_cannot_be_are_told_at_the_name(site: Site) -> None:
+    saved(site)
+    visit = site.visit("admin")
+    taken = visit.post("/datasets/new", data(sent(begun(visit, name="Spend"))))
+    assert taken.status_code == 422
+    assert "There is a dataset 'Spend' already" in at(taken.text, "name")
+    long = visit.post("/datasets/new", data(sent(begun(visit, name="x" * 150))))
+    assert "use 1 to 100 printable characters" in at(long.text, "name")
+    assert [one.spec for one in site.store.datasets.list()] == [json.dumps(VALUES)]
+
+
+def test_an_account_that_is_not_shared_cannot_be_used_and_is_not_told_of(site: Site) -> None:
+    visit = site.visit(site.user("ada"))
+    assert "No account can be used yet" in words_of(visit.good("/datasets/new"))
+    page = begun(visit, name="N", account="demo")
+    assert "Asked for now" not in page
+    answer = visit.post("/datasets/new", data(sent(page)))
+    assert answer.status_code == 422
+    assert "There is no account 'demo'" in at(answer.text, "account")
+    assert site.store.datasets.list() == ()
+
+
+def test_a_deprecated_report_cannot_be_had_for_a_new_dataset_by_any_form(site: Site) -> None:
+    visit = site.visit("admin")
+    fields = {"name": "Old", "account": "demo", "report": "ad_performance", "metrics": "spend", "dates.kind": "period"}
+    answer = visit.post("/datasets/new", fields)
+    assert answer.status_code == 422
+    assert site.store.datasets.list() == ()
+
+
+def test_nothing_that_tiktok_refuses_is_saved_also_if_a_form_is_made_by_hand(site: Site) -> None:
+    visit = site.visit("admin")
+    page = begun(visit, name="N")
+    by_hand = filled(
+        page, report_type="audience", audience_dimensions=["age", "country_code"], metrics=["spend", "cash_spend"]
+    )
+    visit.sent("/datasets/new", data(by_hand))
+    values = source_of(site.store.datasets.get("n")).values
+    assert values["metrics"] == ["spend"]
+    assert values["audience_dimensions"] == ["age"]
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_every_example_can_be_opened_and_saved_without_a_change(site: Site, path: Path) -> None:
+    source = read(path.read_text())
+    account = site.store.accounts.get("demo")
+    made = site.store.datasets.create(source.values["name"], account=account, spec=json.dumps(source.values))
+    visit = site.visit("admin")
+    pairs = settings_of(visit, made)
+    assert visit.sent(f"/datasets/{made.slug}/settings", data(pairs)) == f"/datasets/{made.slug}"
+    assert site.store.datasets.get(made.slug).spec_version == 1
+    now = site.home.now
+    changed = [(name, "Other words" if name == "description" else value) for name, value in pairs]
+    visit.sent(f"/datasets/{made.slug}/settings", data(changed))
+    after = site.store.datasets.get(made.slug)
+    assert after.description == "Other words"
+    kept = {**source_of(after).values, "description": source.values.get("description", "")}
+    assert parse(Source(kept, {}), now) == parse(source, now)
+
+
+# -- changing
+
+
+def test_settings_show_what_is_saved_and_change_it(site: Site) -> None:
+    dataset, visit = saved(site, metrics=["spend", "reach", "clicks"]), site.visit("admin")
+    page = visit.good(f"/datasets/{dataset.slug}/settings")
+    assert [value for name, value in sent(page) if name == "metrics"] == ["spend", "reach", "clicks"]
+    removed = form(visit, [*sent(page), ("do", "remove metrics reach")])
+    visit.sent(f"/datasets/{dataset.slug}/settings", data(sent(removed)))
+    after = site.store.datasets.get(dataset.slug)
+    assert source_of(after).values["metrics"] == ["spend", "clicks"]
+    assert after.spec_version == 2
+    assert "The settings are saved." in words_of(visit.good(f"/datasets/{dataset.slug}"))
+
+
+def test_a_change_of_the_key_is_warned_of_in_the_form_and_refused_with_a_sentence(site: Site) -> None:
+    dataset, visit = saved(site), site.visit("admin")
+    pairs = settings_of(visit, dataset, data_level="campaign", id_dimension="campaign_id")
+    assert "would be named by advertiser_id, campaign_id, stat_time_day now" in words_of(form(visit, pairs))
+    answer = visit.post(f"/datasets/{dataset.slug}/settings", data(pairs))
+    assert answer.status_code == 422
+    assert "could not be told apart" in at(answer.text, "update")
+    assert site.store.datasets.get(dataset.slug).spec_version == 1
+    fresh = [*sent(answer.text), ("reset_schema", "true"), ("update.method", "replace")]
+    visit.sent(f"/datasets/{dataset.slug}/settings", data(fresh))
+    assert source_of(site.store.datasets.get(dataset.slug)).values["data_level"] == "campaign"
+
+
+def test_of_two_people_who_change_a_dataset_the_second_is_told_what_the_first_saved(site: Site) -> None:
+    dataset, first, second = saved(site), site.visit("admin"), site.visit(site.user("bob", Role.ADMIN))
+    mine = settings_of(first, dataset, description="Mine")
+    theirs = settings_of(second, dataset, metrics=["spend", "clicks"])
+    address = f"/datasets/{dataset.slug}/settings"
+    first.sent(address, data(mine))
+    answer = second.post(address, data(theirs))
+    assert answer.status_code == 409
+    said = words_of(answer.text)
+    assert "Somebody else has saved these settings since you opened them" in said
+    assert f"Description Mine {UNKNOWN}" in said
+    assert "Metrics spend, impressions spend, clicks" in said
+    assert source_of(site.store.datasets.get(dataset.slug)).values["metrics"] == ["spend", "impressions"]
+    # Saved once more it is done knowingly.
+    second.sent(address, data(sent(answer.text)))
+    assert source_of(site.store.datasets.get(dataset.slug)).values["metrics"] == ["spend", "clicks"]
+    assert site.store.datasets.get(dataset.slug).description == ""
+
+
+def test_a_disconnected_dataset_is_given_another_account(site: Site) -> None:
+    dataset = saved(site)
+    site.store.accounts.delete(site.store.accounts.get("demo"))
+    site.home.add_account("other")
+    visit = site.visit("admin")
+    address = f"/datasets/{dataset.slug}/settings"
+    page = visit.good(address)
+    assert "demo cannot be used: it is not there any more" in words_of(page)
+    answer = visit.post(address, data(sent(page)))
+    assert answer.status_code == 422
+    assert "There is no account 'demo'" in at(answer.text, "account")
+    visit.sent(address, data(filled(answer.text, account="other")))
+    assert site.store.datasets.get(dataset.slug).account_name == "other"
+
+
+def test_a_deprecated_dataset_is_converted_by_a_button(site: Site) -> None:
+    source = read(next(path for path in EXAMPLES if path.stem == "legacy_basic").read_text())
+    account = site.store.accounts.get("demo")
+    made = site.store.datasets.create("Old basic report", account=account, spec=json.dumps(source.values))
+    visit = site.visit("admin")
+    page = words_of(visit.good(f"/datasets/{made.slug}/settings"))
+    assert "This report is deprecated" in page
+    assert "older name of purchase" in page
+    place = visit.sent(f"/datasets/{made.slug}/convert")
+    assert place == f"/datasets/{made.slug}/settings"
+    after = visit.good(place)
+    assert "These columns were always empty and are not asked for any more: no_longer_offered." in words_of(after)
+    assert "This report is deprecated" not in after
+    assert source_of(site.store.datasets.get(made.slug)).values["report"] == "performance"
+
+
+# -- looking
+
+
+def test_load_preview_shows_typed_rows_and_saves_nothing_also_without_a_name(site: Site) -> None:
+    visit = site.visit("admin")
+    before = site.home.kept("accounts", "account_advertisers")
+    answer = visit.fragment("POST", "/datasets/preview", data(sent(begun(visit))))
+    assert answer.status_code == 200
+    assert "<html" not in answer.text
+    said = words_of(answer.text)
+    assert "20 real first rows. Nothing is saved." in said
+    assert "Cost spend money" in said
+    assert "Impressions impressions int" in said
+    assert answer.text.count("<tr>") == 21
+    assert site.home.kept("accounts", "account_advertisers") == before
+
+
+def test_load_preview_works_as_a_plain_page_too(site: Site) -> None:
+    visit = site.visit("admin")
+    answer = visit.post("/datasets/preview", data(sent(begun(visit, name="Kept"))))
+    assert answer.status_code == 200
+    assert "20 real first rows" in words_of(answer.text)
+    assert ("name", "Kept") in sent(answer.text)
+
+
+def test_a_preview_that_cannot_be_had_says_why_in_words(site: Site) -> None:
+    visit = site.visit("admin")
+    nothing = visit.fragment("POST", "/datasets/preview", data(sent(visit.good("/datasets/new"))))
+    assert "This cannot be read yet." in words_of(nothing.text)
+    assert "Metrics : Nothing is chosen" in words_of(nothing.text)
+    assert "Name" not in words_of(nothing.text)
+    page = begun(visit)
+    site.home.door("revoke", {"token": site.home.token})
+    dead = visit.fragment("POST", "/datasets/preview", data(sent(page)))
+    assert dead.status_code == 200
+    assert 'role="alert"' in dead.text
+    assert "TikTok code 40105" in dead.text
+
+
+def test_the_list_of_advertisers_is_asked_for_anew_on_request(site: Site) -> None:
+    visit = site.visit("admin")
+    page = begun(visit, report="campaigns", advertisers__how="picked")
+    account = site.store.accounts.get("demo")
+    site.store.accounts.save_advertisers(account, ())
+    gone = form(visit, sent(page))
+    assert "There is nothing to choose from" in words_of(gone)
+    answer = visit.fragment("POST", "/datasets/form/advertisers", data(sent(gone)))
+    assert answer.status_code == 200
+    assert answer.text.count('name="advertisers.tick"') == 3
+
+
+def test_picked_advertisers_are_saved_by_their_ids_and_typed_ones_too(site: Site) -> None:
+    visit = site.visit("admin")
+    ids = [one.advertiser_id for one in site.store.accounts.advertisers(site.store.accounts.get("demo"))]
+    picked = begun(visit, name="Two", report="campaigns", advertisers__how="picked", advertisers__tick=ids[:2])
+    assert "2 chosen." in words_of(picked)
+    visit.sent("/datasets/new", data(sent(picked)))
+    assert source_of(site.store.datasets.get("two")).values["advertisers"] == ids[:2]
+    typed = form(visit, filled(picked, name="One", advertisers__how="typed"))
+    assert ids[0] in dict(sent(typed))["advertisers.typed"]
+    visit.sent("/datasets/new", data(filled(typed, advertisers__typed=f"[{ids[2]};\n{ids[2]}]")))
+    assert source_of(site.store.datasets.get("one")).values["advertisers"] == [ids[2]]
+
+
+# -- copies and files
+
+
+def test_a_copy_opens_as_a_new_form_and_is_not_saved_yet(site: Site) -> None:
+    dataset, visit = saved(site, metrics=["spend", "clicks"]), site.visit("admin")
+    place = visit.sent(f"/datasets/{dataset.slug}/duplicate")
+    page = visit.good(place)
+    assert {("name", "Spend copy"), ("metrics", "spend"), ("metrics", "clicks")} <= set(sent(page))
+    assert len(site.store.datasets.list()) == 1
+    assert visit.sent("/datasets/new", data(sent(page))) == "/datasets/spend_copy"
+
+
+def test_the_copy_of_a_deprecated_dataset_is_one_of_what_serves_it_now(site: Site) -> None:
+    source = read(next(path for path in EXAMPLES if path.stem == "legacy_basic").read_text())
+    account = site.store.accounts.get("demo")
+    made = site.store.datasets.create("Old", account=account, spec=json.dumps({**source.values, "name": "Old"}))
+    page = site.visit("admin").good("/datasets/new", like=made.slug)
+    assert "The report of 'Old' is deprecated, so the copy is one of Performance." in words_of(page)
+    assert ("report", "performance") in sent(page)
+
+
+def test_a_download_is_a_file_that_can_be_brought_in_again(site: Site) -> None:
+    dataset, visit = saved(site, name='Spend "a/b" €'), site.visit("admin")
+    answer = visit.get(f"/datasets/{dataset.slug}/download")
+    assert answer.headers["content-type"].startswith("application/yaml")
+    assert 'filename="spend_a_b.yaml"' in answer.headers["content-disposition"]
+    assert parse(read(answer.text), site.home.now) == parse(source_of(dataset), site.home.now)
+    site.store.datasets.delete(dataset)
+    assert visit.sent("/datasets/import", {"text": answer.text}) == "/datasets"
+    assert len(site.store.datasets.list()) == 1
+
+
+def test_a_file_of_several_datasets_is_brought_in_whole(site: Site) -> None:
+    visit = site.visit("admin")
+    several = [VALUES, VALUES | {"name": "Clicks"}]
+    content = yaml.safe_dump_all(several).encode()
+    answer = visit.post("/datasets/import", {"account": ""}, files={"file": ("sets.yaml", content)})
+    assert answer.status_code == 303
+    assert {one.name for one in site.store.datasets.list()} == {"Spend", "Clicks"}
+    assert site.store.runs.list() == ()
+    admin = site.store.users.get("admin")
+    assert {one.owner_id for one in site.store.datasets.list()} == {admin.id}
+    # The same once more changes nothing; JSON is read as well.
+    visit.sent("/datasets/import", {"text": json.dumps(several)})
+    assert "2 datasets were here already, just so." in words_of(visit.good("/datasets"))
+
+
+def test_of_a_file_with_a_fault_nothing_is_brought_in_and_each_dataset_has_its_faults_told(site: Site) -> None:
+    saved(site, name="There")
+    visit = site.visit("admin")
+    several = [
+        VALUES,
+        VALUES | {"name": "Bad", "data_level": "adgrup", "metrics": ["spent"]},
+        VALUES | {"name": "There", "metrics": ["clicks"]},
+        VALUES,
+        VALUES | {"name": "Stranger", "account": "nobody's"},
+    ]
+    text = yaml.safe_dump([json.loads(json.dumps(one)) for one in several], sort_keys=False)
+    answer = visit.post("/datasets/import", {"text": text})
+    assert answer.status_code == 422
+    said = words_of(answer.text)
+    assert "Nothing was imported: each dataset has to be right before any is saved." in said
+    assert re.search(r"Spend : good Bad : line \d+, data_level: 'adgrup' .* Nearest: adgroup", said)
+    assert re.search(r"line \d+, metrics: 'spent' is not known here", said)
+    assert "There : name: there is another dataset 'There' already" in said
+    assert "The file has 'Spend' twice" in said
+    assert "Stranger : account: there is no account" in said
+    assert [one.name for one in site.store.datasets.list()] == ["There"]
+    # What was pasted is still there, to be mended.
+    area = re.search(r'(?s)<textarea[^>]*id="text"[^>]*>\n(.*?)</textarea>', answer.text)
+    assert area is not None
+    assert html.unescape(area[1]) == text
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"text": ""}, "this file is empty"),
+        ({"text": "just words"}, "a dataset file has keys such as"),
+        ({"text": "a: [unclosed"}, "this is not YAML"),
+    ],
+)
+def test_what_is_no_file_of_datasets_is_refused_in_words(site: Site, fields: dict[str, str], words: str) -> None:
+    answer = site.visit("admin").post("/datasets/import", fields)
+    assert answer.status_code == 422
+    assert words in words_of(answer.text)
+
+
+def test_a_file_that_is_no_text_is_refused_in_words(site: Site) -> None:
+    answer = site.visit("admin").post("/datasets/import", files={"file": ("x.yaml", b"\xff\xfe\x00name")})
+    assert answer.status_code == 422
+    assert "no text in UTF-8" in words_of(answer.text)
+
+
+def test_an_import_may_put_every_dataset_on_one_account(site: Site) -> None:
+    visit = site.visit("admin")
+    visit.sent("/datasets/import", {"text": yaml.safe_dump(VALUES | {"account": "elsewhere"}), "account": "demo"})
+    assert site.store.datasets.get("spend").account_name == "demo"
+
+
+# -- rights
+
+
+def test_a_viewer_gets_none_of_it(site: Site) -> None:
+    dataset = saved(site)
+    viewer = site.user("vera", Role.VIEWER)
+    site.store.shares.set(site.store.accounts.get("demo"), viewer, Level.READ)
+    visit = site.visit(viewer)
+    slug = dataset.slug
+    for path in ("/datasets/new", f"/datasets/new?like={slug}", f"/datasets/{slug}/settings", "/datasets/import"):
+        assert visit.get(path).status_code == 403, path
+    everything = data(sent(site.visit("admin").good(f"/datasets/{slug}/settings")))
+    posts = ["/datasets/form", "/datasets/form/advertisers", "/datasets/preview", "/datasets/new", "/datasets/import"]
+    for path in [*posts, *(f"/datasets/{slug}/{one}" for one in ("settings", "duplicate", "convert"))]:
+        assert visit.post(path, everything).status_code == 403, path
+        assert visit.fragment("POST", path, everything).status_code == 403, path
+    assert site.store.datasets.get(slug).spec_version == 1
+    # What may be seen may be taken along.
+    assert visit.get(f"/datasets/{slug}/download").status_code == 200
+
+
+def test_an_editor_changes_no_dataset_of_others_without_the_right(site: Site) -> None:
+    dataset = saved(site)
+    ada = site.user("ada")
+    site.store.shares.set(site.store.accounts.get("demo"), ada, Level.READ)
+    visit = site.visit(ada)
+    pairs = data(sent(site.visit("admin").good(f"/datasets/{dataset.slug}/settings")))
+    assert visit.get(f"/datasets/{dataset.slug}/settings").status_code == 403
+    assert visit.post(f"/datasets/{dataset.slug}/settings", pairs).status_code == 403
+    assert visit.post("/datasets/form", pairs).status_code == 403
+    # A copy of one's own is no change.
+    page = visit.good("/datasets/new", like=dataset.slug)
+    assert visit.sent("/datasets/new", data(sent(page))) == "/datasets/spend_copy"
+    assert site.store.datasets.get("spend_copy").owner_id == ada.id
+
+
+def test_a_dataset_that_may_not_be_seen_is_not_there(site: Site) -> None:
+    dataset = saved(site)
+    visit = site.visit(site.user("ada"))
+    for path in (f"/datasets/{dataset.slug}/settings", f"/datasets/{dataset.slug}/download"):
+        assert visit.get(path).status_code == 404, path
+    assert visit.get("/datasets/new", like=dataset.slug).status_code == 404
+
+
+def test_markup_in_names_is_shown_as_text(site: Site) -> None:
+    evil = '<script>alert("x")</script>'
+    dataset = saved(site, name=evil, description=evil, tags=[evil])
+    visit = site.visit("admin")
+    for page in (
+        visit.good(f"/datasets/{dataset.slug}/settings"),
+        visit.good("/datasets/new", like=dataset.slug),
+        begun(visit, name=evil, metrics__search=evil, update__method=evil, data_level=evil, tags=evil),
+        visit.post("/datasets/import", {"text": evil + ": 1"}).text,
+    ):
+        assert "<script>alert" not in page
+        assert "&lt;script&gt;" in page

@@ -1,0 +1,347 @@
+"""A dataset's runs with proof and log, its versions, and the number that TikTok changed."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import httpx2
+import pytest
+
+from adreel.lake import Lake
+from adreel.store import Level, LogLine, Outcome, Role, RunState, SavedDataset
+from adreel.store.locks import dataset_lock
+from home import Home
+from running import Tampered
+from web_home import Site, Visit, open_site, words_of
+
+BASE = "/datasets/spend"
+
+
+@pytest.fixture
+def twice(home: Home) -> Iterator[Site]:
+    """A dataset that ran on two days: the second found conversions that came late, a new day, and one day less."""
+    home.good("run", "-f", home.file())
+    home.later(1)
+    home.good("run", "spend")
+    with open_site(home) as site:
+        yield site
+
+
+def part(visit: Visit, path: str, **query: Any) -> httpx2.Response:
+    return visit.client.get(path, params=query or None, headers={"HX-Request": "true", "HX-Request-Type": "partial"})
+
+
+def words(visit: Visit, path: str, **query: Any) -> str:
+    return words_of(visit.good(path, **query))
+
+
+def saved(site: Site) -> SavedDataset:
+    return site.store.datasets.get("spend")
+
+
+def rows(site: Site, version: int) -> dict[tuple[str, str], dict[str, Any]]:
+    found = Lake(site.home.path / "lake").read("spend", version).read_all().to_pylist()
+    return {(row["ad_id"], str(row["stat_time_day"])): row for row in found}
+
+
+def chart(page: str) -> dict[str, Any]:
+    found = re.search(r'data-chart="([^"]*)"', page)
+    assert found is not None
+    drawn: dict[str, Any] = json.loads(html.unescape(found[1]))
+    return drawn
+
+
+# -- runs
+
+
+def test_the_history_has_every_run_with_who_asked_latest_first(twice: Site) -> None:
+    visit = twice.visit("admin")
+    visit.sent(f"{BASE}/run")
+    twice.work()
+    page = words(visit, f"{BASE}/history")
+    count = len(rows(twice, 2))
+    assert re.search(rf"2026-11-23 12:00 succeeded 0\.0 s \d+ {count} 2 since 1 yes admin", page)
+    assert re.search(r"2026-11-22 12:00 succeeded 0\.0 s \d+ \d+ 0 yes command line 3 runs", page)
+
+
+def test_the_history_comes_in_pages(twice: Site) -> None:
+    for number in range(60):
+        run = twice.store.runs.add(saved(twice), f"{number:016}")
+        twice.store.runs.finish(run.id, Outcome(RunState.FAILED, error=f"Reason {number}."))
+    visit = twice.visit("admin")
+    assert "Page 1 of 2" in words(visit, f"{BASE}/history")
+    last = words(visit, f"{BASE}/history", page="2")
+    assert "Reason 9." in last
+    assert "Reason 10." not in last
+    assert "62 runs" in last
+
+
+def test_a_run_shows_its_proof_line_by_line(twice: Site) -> None:
+    run = twice.store.runs.list(limit=1)[0]
+    page = words(twice.visit("admin"), f"{BASE}/history/{run.id}")
+    found = rows(twice, 1).values()
+    assert "Proof: proved" in page
+    assert f"Rows {len(found)} {len(found)} agrees" in page
+    assert "Keys that repeat 0 0 agrees" in page
+    clicks = f"{sum(row['clicks'] for row in found):,}"
+    assert f"Clicks (destination) (clicks) {clicks} {clicks} agrees" in page
+    assert "Cost (spend): a check over currencies, no amount" in page
+
+
+def test_a_run_that_is_not_proved_is_not_green_and_says_what_differs(home: Home) -> None:
+    def change(asked: dict[str, str], data: dict[str, Any]) -> None:
+        if "total_metrics" in data:
+            data["total_metrics"]["clicks"] = "1"
+
+    home.transport = Tampered(home, change)
+    assert home.adreel("run", "-f", home.file()).exit_code == 9
+    with open_site(home) as site:
+        visit = site.visit("admin")
+        run = site.store.runs.list(limit=1)[0]
+        page = words(visit, f"{BASE}/history/{run.id}")
+        assert "Proof: not proved" in page
+        assert re.search(r"Clicks \(destination\) \(clicks\) \d [\d,]+ differs", page)
+        assert "Not proved. The last run's rows differ from TikTok's own figures." in page
+        assert "1 of 6 checks differ" in words(visit, BASE)
+        assert 'value="unproved" selected' in visit.good("/datasets", status="unproved")
+
+
+def test_a_run_that_skipped_an_advertiser_names_it_with_its_reason(home: Home) -> None:
+    gone = home.door("state")["advertisers"][0]["advertiser_id"]
+    home.good("run", "-f", home.file(skip_failing_advertisers=True))
+    home.door("remove", {"advertiser_id": gone})
+    home.good("run", "spend")
+    with open_site(home) as site:
+        visit = site.visit("admin")
+        run = site.store.runs.list(limit=1)[0]
+        name = {one.advertiser_id: one.name for one in site.store.accounts.advertisers(site.store.accounts.get("demo"))}
+        page = words(visit, f"{BASE}/history/{run.id}")
+        assert f"{name[str(gone)]} {gone} {run.skipped[str(gone)]}" in page
+        assert "1 advertiser could not be read and was skipped" in words(visit, BASE)
+        assert "Warnings. The last run has warnings." in words(visit, BASE)
+
+
+def test_a_failed_runs_page_says_why_and_that_the_table_stayed(twice: Site) -> None:
+    twice.home.door("trouble", {"kind": "code", "code": 40002, "message": "<b>No</b>", "times": 0, "path": "report"})
+    visit = twice.visit("admin")
+    visit.sent(f"{BASE}/run")
+    (run,) = twice.work()
+    page = visit.good(f"{BASE}/history/{run.id}")
+    assert "<b>No" not in page
+    assert "<b>No</b>" in words_of(page)
+    assert "Version none; the table stayed as it was" in words_of(page)
+    assert "Asked for 2026-11-23 12:00 by admin" in words_of(page)
+
+
+def test_a_run_at_work_is_followed_with_its_log(twice: Site) -> None:
+    run = twice.store.runs.add(saved(twice), "1" * 16, ("today-3", "today"))
+    twice.store.runs.begin(run.id)
+    twice.store.runs.log(run.id, "first <i>line</i>")
+    visit = twice.visit("admin")
+    base = f"{BASE}/history/{run.id}"
+    with dataset_lock(twice.home.path, "spend", run_id=run.id):
+        page = visit.good(base)
+        assert f'hx-get="{base}" hx-trigger="every 1s"' in page
+        assert "12:00:00 first <i>line</i>" in words_of(page)
+        assert "<i>line" not in page
+        (line,) = twice.store.runs.log_lines(run.id)
+        assert isinstance(line, LogLine)
+        assert f'hx-get="{base}/log?after={line.number}" hx-trigger="every 1s"' in page
+        twice.store.runs.log(run.id, "second line")
+        more = part(visit, f"{base}/log", after=line.number)
+        assert words_of(more.text) == "12:00:00 second line"
+        assert f"log?after={line.number + 1}" in more.text
+        assert 'hx-target="#log" hx-swap="beforeend"' in more.text
+        assert "HX-Trigger" not in part(visit, base).headers
+    twice.store.runs.finish(run.id, Outcome(RunState.FAILED, error="No."))
+    over = part(visit, base)
+    assert over.headers["HX-Trigger"] == "run-over"
+    assert "every 1s" not in over.text
+    assert "hx-get" not in part(visit, f"{base}/log", after=line.number).text
+
+
+def test_a_log_is_a_file_too_and_its_page_shows_the_end_of_a_long_one(twice: Site) -> None:
+    run = twice.store.runs.list(limit=1)[0]
+    twice.store.runs.log(run.id, *(f"line {number}" for number in range(700)))
+    visit = twice.visit("admin")
+    page = words(visit, f"{BASE}/history/{run.id}")
+    assert "200 earlier lines are in the file." in page
+    assert "line 199 " not in page
+    assert "line 699" in page
+    file = visit.get(f"{BASE}/history/{run.id}/log")
+    assert file.headers["content-disposition"].startswith(f'attachment; filename="spend.{run.id}.log"')
+    assert file.text.count("\n") == 700
+
+
+def test_a_run_of_another_dataset_or_one_that_never_was_is_not_found(twice: Site) -> None:
+    twice.home.good("run", "-f", twice.home.file("o.yaml", name="Other"))
+    other = twice.store.runs.list(limit=1)[0]
+    visit = twice.visit("admin")
+    for path in (f"{BASE}/history/{other.id}", f"{BASE}/history/{other.id}/log", f"{BASE}/history/ffffffffffffffff"):
+        assert visit.get(path).status_code == 404, path
+
+
+def test_a_run_is_not_there_for_somebody_who_may_not_see_its_dataset(twice: Site) -> None:
+    run = twice.store.runs.list(limit=1)[0]
+    twice.store.datasets.create(
+        "Hers", account=twice.store.accounts.get("demo"), spec='{"report": "ads"}', owner=twice.user("ada")
+    )
+    visit = twice.visit("ada")
+    assert visit.get("/datasets/hers/history").status_code == 200
+    assert visit.get(f"/datasets/hers/history/{run.id}").status_code == 404
+    assert visit.post(f"/runs/{run.id}/cancel").status_code == 404
+
+
+# -- versions
+
+
+def test_versions_are_listed_with_what_made_them_and_the_last_two_are_compared(twice: Site) -> None:
+    visit = twice.visit("admin")
+    page = visit.good(f"{BASE}/versions")
+    assert f'hx-get="{BASE}/difference?before=0&amp;after=1" hx-trigger="load"' in page
+    for number in (0, 1):
+        run = twice.store.runs.good(saved(twice), 2)[1 - number]
+        assert f'href="{BASE}/history/{run.id}"' in page
+        assert f"replace {len(rows(twice, number))} {run.id}" in words_of(page)
+    assert "2 versions can be read" in words_of(page)
+
+
+def test_the_version_before_is_taken_where_only_one_is_named(twice: Site) -> None:
+    twice.home.good("run", "spend")
+    visit = twice.visit("admin")
+    assert "difference?before=0&amp;after=1" in visit.good(f"{BASE}/versions", after="1")
+    assert "difference?before=0&amp;after=2" in visit.good(f"{BASE}/versions", before="2", after="0")
+    assert "difference?before=1&amp;after=2" in visit.good(f"{BASE}/versions")
+    assert "Choose two different versions." in words(visit, f"{BASE}/versions", before="1", after="1")
+
+
+def test_a_version_that_was_freed_is_told_and_not_offered(twice: Site) -> None:
+    twice.home.good("vacuum", "spend", "--keep-days", "0", "--keep-versions", "1", "--yes")
+    visit = twice.visit("admin")
+    page = words(visit, f"{BASE}/versions")
+    assert "1 version can be read" in page
+    assert "There is one version." in page
+    assert "Version 0 cannot be read" in words(visit, f"{BASE}/versions", before="0", after="1")
+    assert part(visit, f"{BASE}/difference", before=0, after=1).status_code == 404
+    assert "There is no earlier version" in words(visit, f"{BASE}/since")
+
+
+# -- the difference
+
+
+def test_the_number_that_tiktok_changed_stands_first(twice: Site) -> None:
+    before, after = rows(twice, 0), rows(twice, 1)
+    both = {day for _, day in before} & {day for _, day in after}
+    changed = [key for key in before if key in after and before[key] != after[key]]
+    late = sum(after[key]["conversion"] - before[key]["conversion"] for key in changed)
+    assert late > 0
+    page = part(twice.visit("admin"), f"{BASE}/difference", before=0, after=1).text
+    said = words_of(page)
+    assert said.startswith(f"{len(changed)} rows changed on {len(both)} days; Conversions +{late}. 1 day came")
+    drawn = chart(page)
+    assert drawn["panels"][0]["title"] == "Conversions"
+    steps = dict(zip(drawn["x"]["values"], drawn["panels"][0]["series"][0]["values"], strict=True))
+    expected = dict.fromkeys(both, 0)
+    for ad, day in changed:
+        expected[day] += after[ad, day]["conversion"] - before[ad, day]["conversion"]
+    assert {day: steps[day] for day in both} == expected
+    assert f"+{late}</td></tr>" in page.replace("\n", "")
+
+
+def test_money_of_several_currencies_stands_apart_and_is_never_added(twice: Site) -> None:
+    page = part(twice.visit("admin"), f"{BASE}/difference", before=0, after=1).text
+    said = words_of(page)
+    assert "Money is in EUR, JPY, USD and is never added over currencies: each stands by itself." in said
+    for currency in ("EUR", "JPY", "USD"):
+        sums = [
+            sum(row["spend"] for row in rows(twice, number).values() if row["currency"] == currency)
+            for number in (0, 1)
+        ]
+        moved = f"{sums[1] - sums[0]:+,.2f} {currency}"
+        assert f"Cost ({currency})" in said
+        assert f"{sums[0]:,.2f} {currency} {sums[1]:,.2f} {currency} {moved}" in said
+    everything = sum(row["spend"] for row in rows(twice, 1).values())
+    assert f"{everything:,.2f}" not in said
+    assert {"Cost (EUR)", "Cost (JPY)", "Cost (USD)"} <= {panel["title"] for panel in chart(page)["panels"]}
+
+
+def test_days_that_came_and_went_are_told_from_what_was_restated(twice: Site) -> None:
+    page = part(twice.visit("admin"), f"{BASE}/difference", before=0, after=1).text
+    days = [sorted({day for _, day in rows(twice, number)}) for number in (0, 1)]
+    said = words_of(page)
+    assert f"{days[0][0]} left" in said
+    assert f"{days[1][-1]} came" in said
+    panel = next(one for one in chart(page)["panels"] if one["title"] == "Impressions")
+    restated, came, left = (one["values"] for one in panel["series"])
+    assert [one["shown"] for one in panel["series"]] == [True, False, False]
+    assert [value is not None for value in came] == [False, False, False, True]
+    assert [value is not None for value in left] == [True, False, False, False]
+    assert restated[1:3] == [0, 0]
+
+
+def test_rows_are_shown_before_and_after(twice: Site) -> None:
+    said = words_of(part(twice.visit("admin"), f"{BASE}/difference", before=0, after=1).text)
+    before, after = rows(twice, 0), rows(twice, 1)
+    ad, day = next(key for key in sorted(before) if key in after and before[key] != after[key])
+    row = before[ad, day]
+    assert re.search(rf"changed Account ID {row['advertiser_id']} Ad ID \d+ Day 2026-11-2\d Conversions \d+ \d+", said)
+    assert day in said
+
+
+def test_two_versions_alike_say_that_nothing_changed(twice: Site) -> None:
+    twice.home.good("run", "spend")
+    visit = twice.visit("admin")
+    page = part(visit, f"{BASE}/difference", before=1, after=2)
+    assert "TikTok changed nothing" in words_of(page.text)
+    assert "data-chart" not in page.text
+    assert "Since version 1: nothing changed." in words(visit, f"{BASE}/since")
+
+
+def test_figures_that_do_not_add_up_are_counted_and_not_summed(home: Home) -> None:
+    home.good(
+        "run", "-f", home.file(metrics=["spend", "reach", "ctr"], dates={"start": "yesterday", "end": "yesterday"})
+    )
+    home.now += timedelta(hours=30)
+    home.door("now", {"today": "2026-11-23", "hour": 18})
+    home.good("run", "spend", "--start", "today-2", "--end", "today-2")
+    with open_site(home) as site:
+        said = words_of(part(site.visit("admin"), f"{BASE}/difference", before=0, after=1).text)
+        if "Reach" in said:
+            assert re.search(r"Reach \d+ not a sum: its values do not add up", said)
+        assert not re.search(r"Reach \d+ [\d,]+ [\d,]+ [+-]", said)
+
+
+def test_a_list_without_days_is_compared_row_by_row(home: Home) -> None:
+    nothing = {"data_level": None, "time_dimension": None, "metrics": None, "dates": None}
+    home.good("run", "-f", home.file(report="campaigns", **nothing))
+    home.later(3)
+    home.good("run", "spend")
+    with open_site(home) as site:
+        page = part(site.visit("admin"), f"{BASE}/difference", before=0, after=1)
+        assert page.status_code == 200
+        assert "By day" not in words_of(page.text)
+
+
+def test_the_same_version_twice_and_versions_that_never_were_are_refused(twice: Site) -> None:
+    visit = twice.visit("admin")
+    assert part(visit, f"{BASE}/difference", before=1, after=1).status_code == 422
+    missing = part(visit, f"{BASE}/difference", before=1, after=9)
+    assert missing.status_code == 404
+    assert "has no version 9" in words_of(missing.text)
+    assert part(visit, f"{BASE}/difference", before="x", after=1).status_code == 422
+
+
+def test_who_may_only_look_compares_and_cannot_cancel(twice: Site) -> None:
+    run = twice.store.runs.add(saved(twice), "2" * 16)
+    user = twice.user("vera", Role.VIEWER)
+    twice.store.shares.set(twice.store.accounts.get("demo"), user, Level.READ)
+    visit = twice.visit(user)
+    assert part(visit, f"{BASE}/difference", before=0, after=1).status_code == 200
+    assert "Cancel" not in words(visit, f"{BASE}/history/{run.id}")
+    assert visit.post(f"/runs/{run.id}/cancel").status_code == 403
+    assert twice.store.runs.get(run.id).state is RunState.QUEUED

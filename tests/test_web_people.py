@@ -1,0 +1,303 @@
+"""The pages of people: users, one's own profile with API tokens, and the workspace."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+import pytest
+
+from adreel.store import Level, Role
+from web_home import PASSWORD, Site, Visit, path_of, words_of
+
+LONG = "a longer horse battery"
+
+
+def signs_in(site: Site, name: str, password: str) -> bool:
+    return site.visit().post("/login", {"name": name, "password": password}).status_code == 303
+
+
+def shown_once(page: str) -> str:
+    """The password or token that a page shows."""
+    found = re.search(r'id="made" value="([^"]+)"', page)
+    assert found, words_of(page)
+    return found[1]
+
+
+# -- users
+
+
+def test_the_list_tells_who_there_is(site: Site) -> None:
+    ada = site.user("ada")
+    site.store.users.disable(site.user("bob", Role.VIEWER))
+    site.store.accounts.add("Shop", token="t", app_id="1", base_url="http://x.test", user=ada)
+    said = words_of(site.visit("admin").good("/users"))
+    assert "ada editor never 1 can sign in" in said
+    assert "admin (you) admin just now 0 can sign in" in said
+    assert "bob viewer never 0 cannot sign in" in said
+
+
+def test_a_user_is_added_with_a_password(site: Site) -> None:
+    visit = site.visit("admin")
+    assert visit.sent("/users", {"name": "ada", "role": "viewer", "password": LONG}) == "/users"
+    assert site.store.users.get("ada").role is Role.VIEWER
+    assert signs_in(site, "Ada", LONG)
+    assert LONG not in visit.good("/users")
+
+
+def test_a_password_that_is_made_is_shown_once(site: Site) -> None:
+    visit = site.visit("admin")
+    answer = visit.post("/users", {"name": "ada", "role": "editor"})
+    password = shown_once(answer.text)
+    assert len(password) >= 20
+    assert signs_in(site, "ada", password)
+    assert password not in str(answer.headers)
+    assert password not in visit.good("/users")
+    assert shown_once(visit.post("/users", {"name": "bob", "role": "editor"}).text) != password
+
+
+@pytest.mark.parametrize(
+    ("form", "said"),
+    [
+        ({"name": "ADMIN", "role": "editor", "password": LONG}, "There is a user 'ADMIN' already"),
+        ({"name": "", "role": "editor", "password": LONG}, "cannot name a user"),
+        ({"name": "ada", "role": "king", "password": LONG}, "Choose a role."),
+        ({"name": "ada", "role": "editor", "password": "short"}, "A password has 10 to 1,000 characters"),
+        ({"name": "ada lovelace", "role": "editor", "password": "Ada Lovelace"}, "The password is the user's name"),
+    ],
+)
+def test_a_user_that_cannot_be_is_said_at_the_form(site: Site, form: dict[str, str], said: str) -> None:
+    answer = site.visit("admin").post("/users", form)
+    assert answer.status_code == 422
+    assert said in words_of(answer.text)
+    assert form["password"] not in answer.text
+    assert f'value="{form["name"]}"' in answer.text
+    assert len(site.store.users.list()) == 1
+
+
+def test_another_role_holds_from_the_next_request_on(site: Site) -> None:
+    ada, visit = site.user("ada"), site.visit("admin")
+    hers = site.visit("ada")
+    assert hers.get("/accounts/connect").status_code == 200
+    visit.sent(f"/users/{ada.id}/role", {"role": "viewer"})
+    assert hers.get("/accounts/connect").status_code == 403
+
+
+def test_a_user_who_is_locked_out_is_out_at_once_and_comes_back(site: Site) -> None:
+    ada, visit = site.user("ada"), site.visit("admin")
+    hers = site.visit("ada")
+    _, secret = site.store.tokens.add(ada, "program", True, None)
+    bearer = {"Authorization": f"Bearer {secret}"}
+    visit.sent(f"/users/{ada.id}/disable")
+    assert path_of(hers.client.get("/accounts", follow_redirects=False).headers["location"]) == "/login"
+    assert hers.client.get("/accounts", headers=bearer, follow_redirects=False).status_code == 303
+    assert not signs_in(site, "ada", PASSWORD)
+    assert "cannot sign in" in words_of(visit.good(f"/users/{ada.id}"))
+    visit.sent(f"/users/{ada.id}/enable")
+    assert signs_in(site, "ada", PASSWORD)
+
+
+def test_a_new_password_signs_the_user_out_everywhere(site: Site) -> None:
+    ada, visit = site.user("ada"), site.visit("admin")
+    hers = site.visit("ada")
+    visit.sent(f"/users/{ada.id}/password", {"password": LONG})
+    assert hers.client.get("/accounts", follow_redirects=False).status_code == 303
+    assert (signs_in(site, "ada", PASSWORD), signs_in(site, "ada", LONG)) == (False, True)
+    made = shown_once(visit.post(f"/users/{ada.id}/password").text)
+    assert signs_in(site, "ada", made)
+    short = visit.post(f"/users/{ada.id}/password", {"password": "short"})
+    assert (short.status_code, "A password has 10" in words_of(short.text)) == (422, True)
+
+
+def test_an_administrators_own_password_wants_the_present_one(site: Site) -> None:
+    admin = site.store.users.get("admin")
+    answer = site.visit("admin").post(f"/users/{admin.id}/password", {"password": LONG})
+    assert answer.status_code == 422
+    assert "changed on your profile" in words_of(answer.text)
+    assert signs_in(site, "admin", PASSWORD)
+
+
+def test_the_last_administrator_stays_one(site: Site) -> None:
+    admin, visit = site.store.users.get("admin"), site.visit("admin")
+    for action, form in (("role", {"role": "editor"}), ("disable", {}), ("delete", {})):
+        answer = visit.post(f"/users/{admin.id}/{action}", form)
+        assert answer.status_code == 422, action
+        assert "'admin' is the last administrator who can sign in" in words_of(answer.text)
+    site.user("root", Role.ADMIN)
+    assert visit.sent(f"/users/{admin.id}/role", {"role": "editor"}) == "/"
+    assert visit.get("/users").status_code == 403
+
+
+def test_a_user_who_owns_accounts_alone_is_deleted_with_an_heir(site: Site) -> None:
+    ada, bob, eve, visit = site.user("ada"), site.user("bob"), site.user("eve", Role.VIEWER), site.visit("admin")
+    account = site.store.accounts.add("Shop", token="t", app_id="1", base_url="http://x.test", user=ada)
+    page = visit.good(f"/users/{ada.id}")
+    assert "Who takes over Shop" in words_of(page)
+    assert f'<option value="{bob.id}">' in page
+    assert f'<option value="{eve.id}">' not in page
+    path = f"/users/{ada.id}/delete"
+    for heir, said in (("", "only owner of Shop"), (str(eve.id), "'eve' cannot take over Shop")):
+        answer = visit.post(path, {"heir": heir})
+        assert (answer.status_code, said in words_of(answer.text)) == (422, True)
+    assert visit.sent(path, {"heir": bob.id}) == "/users"
+    assert {user.name: level for user, level in site.store.shares.of(account).items()} == {"bob": Level.OWNER}
+    assert visit.get(f"/users/{ada.id}").status_code == 404
+
+
+@pytest.mark.parametrize("role", [Role.EDITOR, Role.VIEWER])
+def test_only_administrators_look_after_people_and_workspace(site: Site, role: Role) -> None:
+    ada = site.user("ada")
+    site.user("eve", role)
+    visit = site.visit("eve")
+    eve = site.store.users.get("eve")
+    for path in ("/users", f"/users/{ada.id}", "/workspace"):
+        assert visit.get(path).status_code == 403, path
+    posts = ["/users", "/workspace", *(f"/users/{eve.id}/{one}" for one in ("role", "password", "disable", "delete"))]
+    for path in posts:
+        answer = visit.post(path, {"name": "x", "role": "admin", "password": LONG, "zone": "UTC"})
+        assert answer.status_code == 403, path
+    assert site.store.users.get("eve") == eve
+    assert "People" not in words_of(visit.good("/accounts"))
+
+
+# -- one's own profile
+
+
+def test_ones_own_password_is_changed_with_the_present_one(site: Site) -> None:
+    ada = site.user("ada")
+    visit, other = site.visit("ada"), site.visit("ada")
+    form = {"present": PASSWORD, "password": LONG, "again": LONG}
+    for wrong, said in (
+        ({"present": "wrong horse battery"}, "The present password is wrong."),
+        ({"again": "something else"}, "The two new passwords differ."),
+        ({"password": "short", "again": "short"}, "A password has 10"),
+    ):
+        answer = visit.post("/profile/password", form | wrong)
+        assert (answer.status_code, said in words_of(answer.text)) == (422, True)
+        assert PASSWORD not in answer.text
+    before = visit.client.cookies["adreel_session"]
+    assert visit.sent("/profile/password", form) == "/profile"
+    assert visit.client.cookies["adreel_session"] != before
+    assert "Your password is changed" in words_of(visit.good("/profile"))
+    assert site.store.sessions.find(before) is None
+    assert other.client.get("/profile", follow_redirects=False).status_code == 303
+    assert len(site.store.sessions.list(ada)) == 1
+    assert signs_in(site, "ada", LONG)
+
+
+def test_the_present_password_cannot_be_guessed_for_long(site: Site) -> None:
+    site.user("ada")
+    visit = site.visit("ada")
+    form = {"present": "wrong horse battery", "password": LONG, "again": LONG}
+    said = [words_of(visit.post("/profile/password", form).text) for _ in range(7)]
+    assert "The present password is wrong." in said[0]
+    assert "Too many wrong passwords." in said[-1]
+    assert "Too many wrong passwords." in words_of(visit.post("/profile/password", form | {"present": PASSWORD}).text)
+
+
+def test_other_browsers_are_listed_and_signed_out(site: Site) -> None:
+    site.user("ada")
+    phone = Visit(site.visit().client)
+    agent = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) Version/18.0 Mobile Safari/604.1"
+    phone.post("/login", {"name": "ada", "password": PASSWORD}, headers={"User-Agent": agent})
+    site.home.now += timedelta(hours=2)
+    visit = site.visit("ada")
+    said = words_of(visit.good("/profile"))
+    assert "(this one)" in said
+    assert "Safari on iPhone" in said
+    assert "2 hours ago" in said
+    visit.sent("/profile/sessions/end")
+    assert "1 other browser was signed out." in words_of(visit.good("/profile"))
+    assert phone.client.get("/profile", follow_redirects=False).status_code == 303
+
+
+def test_an_api_token_is_made_shown_once_used_and_revoked(site: Site) -> None:
+    ada = site.user("ada")
+    visit = site.visit("ada")
+    answer = visit.post("/profile/tokens", {"name": "nightly", "kind": "read", "days": "30"})
+    secret = shown_once(answer.text)
+    assert secret.startswith("adreel_")
+    page = visit.good("/profile")
+    assert secret not in page
+    assert "nightly only read 2026-11-22 12:00 never 2026-12-22 12:00" in words_of(page)
+    bearer = {"Authorization": f"Bearer {secret}"}
+    program = site.visit().client
+    assert program.get("/accounts", headers=bearer).status_code == 200
+    (token,) = site.store.tokens.list(ada)
+    assert token.read_only
+    site.home.now += timedelta(days=31)
+    visit = site.visit("ada")
+    assert "over" in words_of(visit.good("/profile"))
+    visit.sent(f"/profile/tokens/{token.id}/revoke")
+    assert site.store.tokens.list(ada) == ()
+    assert visit.post(f"/profile/tokens/{token.id}/revoke").status_code == 404
+
+
+def test_another_persons_token_cannot_be_revoked(site: Site) -> None:
+    site.user("ada")
+    token, _ = site.store.tokens.add(site.store.users.get("admin"), "nightly", False, None)
+    assert site.visit("ada").post(f"/profile/tokens/{token.id}/revoke").status_code == 404
+    assert site.store.tokens.list(site.store.users.get("admin")) == (token,)
+
+
+@pytest.mark.parametrize(
+    ("form", "said"),
+    [
+        ({"name": "", "kind": "read", "days": "30"}, "cannot name an API token"),
+        ({"name": "x", "kind": "everything", "days": "30"}, "Choose what the token may do"),
+        ({"name": "x", "kind": "all", "days": "31"}, "how long it is good for"),
+    ],
+)
+def test_a_token_that_cannot_be_is_said_at_the_form(site: Site, form: dict[str, str], said: str) -> None:
+    answer = site.visit("admin").post("/profile/tokens", form)
+    assert (answer.status_code, said in words_of(answer.text)) == (422, True)
+    assert site.store.tokens.list(site.store.users.get("admin")) == ()
+
+
+def test_an_api_token_makes_no_token_and_changes_no_password(site: Site) -> None:
+    """Else one that may only read could make itself one that may do all."""
+    admin = site.store.users.get("admin")
+    _, secret = site.store.tokens.add(admin, "program", True, None)
+    client, bearer = site.visit().client, {"Authorization": f"Bearer {secret}"}
+    for path, form in (
+        ("/profile/tokens", {"name": "more", "kind": "all", "days": ""}),
+        ("/profile/password", {"present": PASSWORD, "password": LONG, "again": LONG}),
+        ("/profile/sessions/end", {}),
+        ("/users", {"name": "eve", "role": "admin", "password": LONG}),
+        (f"/users/{admin.id}/role", {"role": "viewer"}),
+        ("/workspace", {"name": "mine", "zone": "UTC"}),
+    ):
+        answer = client.post(path, data=form, headers=bearer, follow_redirects=False)
+        assert answer.status_code == 403, path
+    assert client.get("/profile", headers=bearer).status_code == 403
+    assert client.get("/users", headers=bearer).status_code == 200
+    assert len(site.store.tokens.list(admin)) == 1
+    assert len(site.store.users.list()) == 1
+
+
+# -- the workspace
+
+
+def test_the_workspaces_name_and_zone_are_changed(site: Site) -> None:
+    visit = site.visit("admin")
+    assert visit.sent("/workspace", {"name": "Nordlicht", "zone": "asia/tokyo"}) == "/workspace"
+    page = visit.good("/workspace")
+    assert 'value="Asia/Tokyo"' in page
+    assert "admin of Nordlicht" in words_of(page)
+    assert "2026-11-22 21:00" in words_of(visit.good("/accounts"))
+    wrong = visit.post("/workspace", {"name": "Nordlicht", "zone": "Europe/Berln"})
+    assert wrong.status_code == 422
+    assert "nearest: Europe/Berlin" in words_of(wrong.text)
+    assert 'value="Europe/Berln"' in wrong.text
+
+
+def test_the_workspace_says_where_things_are_and_no_secret(site: Site) -> None:
+    page = site.visit("admin").good("/workspace")
+    said = words_of(page)
+    for text in (str(site.home.path), "http://tiktok.test/open_api/v1.3", site.home.config.app_id, "ADREEL_LAKE_URL"):
+        assert text in said
+    assert "Secret of the app (set) ADREEL_TIKTOK_SECRET, environment" in said
+    assert site.home.config.secret not in page
+    assert "Versions adreel" in said
+    key = (site.home.path / "secret.key").read_text().strip()
+    assert key not in page

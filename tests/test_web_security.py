@@ -1,0 +1,312 @@
+"""What holds on every page: who may send forms, under which names, what browsers may do, where secrets go."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator
+from http.cookies import SimpleCookie
+from pathlib import Path
+
+import httpx2
+import pytest
+from fastapi.routing import APIRoute
+from starlette.testclient import TestClient
+
+from adreel.settings import Settings
+from adreel.store import Role, Store
+from adreel.web.app import create_app
+from adreel.web.pages import ROUTERS
+from home import Home, make_home
+from web_home import ADDRESS, PASSWORD, Site, open_site, words_of
+
+OPEN = {"/", "/health", "/setup", "/login", "/logout", "/theme", "/callback"}
+"""Pages for which nobody has to be signed in."""
+
+
+def routes(method: str) -> list[str]:
+    """The paths of all pages that take the method, with something in the place of each parameter."""
+    found = {
+        re.sub(r"\{[^}]*\}", "1", route.path)
+        for router in ROUTERS
+        for route in router.routes
+        if isinstance(route, APIRoute) and method in (route.methods or ())
+    }
+    return sorted(found)
+
+
+def browser(site: Site, user: str | None = None) -> TestClient:
+    """A browser that adds no headers of its own."""
+    return site.visit(user).client
+
+
+# -- forms of other sites
+
+
+@pytest.mark.parametrize("path", routes("POST"))
+def test_a_form_of_another_site_does_nothing(site: Site, path: str) -> None:
+    client = browser(site, "admin")
+    before = site.home.kept()
+    for headers in (
+        {"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"},
+        {"Sec-Fetch-Site": "same-site", "Origin": "https://other.localhost"},
+        {"Sec-Fetch-Site": "none"},
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Origin": "http://localhost:9999"},
+        {},
+    ):
+        answer = client.post(path, data={"name": "evil"}, headers=headers, follow_redirects=False)
+        assert answer.status_code == 403, headers
+        assert "came from another site" in answer.text
+    assert site.home.kept() == before
+    assert client.get("/accounts", follow_redirects=False).status_code == 200
+
+
+def test_a_browser_that_tells_only_its_origin_can_send_forms(site: Site) -> None:
+    client = browser(site)
+    form = {"name": "admin", "password": PASSWORD}
+    assert client.post("/login", data=form, headers={"Origin": ADDRESS}, follow_redirects=False).status_code == 303
+
+
+# -- who is not signed in
+
+
+@pytest.mark.parametrize("path", [path for path in routes("GET") if path not in OPEN])
+def test_no_page_is_shown_to_a_stranger(site: Site, path: str) -> None:
+    answer = browser(site).get(path, follow_redirects=False)
+    assert answer.status_code == 303
+    assert answer.headers["location"].startswith("/login")
+
+
+@pytest.mark.parametrize("path", [path for path in routes("POST") if path not in OPEN])
+def test_no_form_is_taken_from_a_stranger(site: Site, path: str) -> None:
+    before = site.home.kept()
+    answer = site.visit().post(path, {"name": "evil", "sql": "select 1"})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/login")
+    assert site.home.kept() == before
+
+
+def test_a_token_that_is_none_is_not_helped_by_a_session(site: Site) -> None:
+    client = browser(site, "admin")
+    for header in ("Bearer adreel_wrong", "Bearer ", "bearer"):
+        answer = client.get("/accounts", headers={"Authorization": header}, follow_redirects=False)
+        assert answer.status_code == 303, header
+
+
+# -- names
+
+
+@pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example", "192.0.2.7:8765", "[2001:db8::1]"])
+def test_other_names_are_not_answered_to(site: Site, host: str) -> None:
+    answer = browser(site).get("/health", headers={"Host": host})
+    assert answer.status_code == 421
+    assert "ADREEL_WEB_URL" in answer.text
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:8765", "[::1]:8765"])
+def test_this_machines_other_names_lead_to_the_one_that_cookies_are_of(site: Site, host: str) -> None:
+    answer = browser(site).get("/callback?state=a%20b&code=c", headers={"Host": host}, follow_redirects=False)
+    assert (answer.status_code, answer.headers["location"]) == (307, f"{ADDRESS}/callback?state=a%20b&code=c")
+
+
+# -- what browsers may do with answers
+
+
+def headers_of(site: Site) -> Iterator[tuple[str, httpx2.Response]]:
+    """An answer of every kind."""
+    client = browser(site, "admin")
+    own = {"Sec-Fetch-Site": "same-origin"}
+    yield "page", client.get("/accounts")
+    yield "fragment", client.get("/accounts", headers={"HX-Request": "true"})
+    yield "redirect", client.get("/", follow_redirects=False)
+    yield "sign-in", browser(site).get("/login")
+    yield "not found", client.get("/no/such/page")
+    yield "refused", client.get("/accounts/999")
+    yield "malformed", client.get("/accounts?page=x")
+    yield "form", client.post("/users", data={"name": ""}, headers=own)
+    yield "other site", client.post("/users", data={"name": ""})
+    yield "other name", client.get("/accounts", headers={"Host": "evil.example"})
+    yield "too large", client.post("/users", data={"name": "x" * 4_100_000}, headers=own)
+    yield "method", client.delete("/accounts", headers=own)
+    yield "health", client.get("/health")
+    yield "static", client.get("/static/adreel.css")
+    yield "no static", client.get("/static/../../app.py")
+    yield "api", client.get("/api/v1/me")
+    yield "no api", client.get("/api/v1/no/such/thing")
+
+
+def test_every_kind_of_answer_says_what_a_browser_may_do_with_it(site: Site) -> None:
+    for kind, answer in headers_of(site):
+        policy = dict(one.strip().partition(" ")[::2] for one in answer.headers["content-security-policy"].split(";"))
+        assert policy["default-src"] == "'self'", kind
+        assert policy["script-src"] == "'self'", kind
+        assert policy["style-src"] == "'self'", kind
+        assert policy["frame-ancestors"] == "'none'", kind
+        assert policy["base-uri"] == "'none'", kind
+        assert policy["object-src"] == "'none'", kind
+        assert policy["form-action"] == "'self' http://tiktok.test", kind
+        assert "unsafe" not in answer.headers["content-security-policy"], kind
+        assert answer.headers["x-content-type-options"] == "nosniff", kind
+        assert answer.headers["referrer-policy"] == "same-origin", kind
+        if kind not in ("static", "no static"):
+            assert answer.headers["cache-control"] == "no-store", kind
+
+
+def test_pages_hold_no_script_and_no_style_of_their_own(site: Site) -> None:
+    visit = site.visit("admin")
+    for path in ("/accounts", "/accounts/connect", "/accounts/token", "/accounts/1", "/accounts/1/delete", "/users"):
+        assert_plain(visit.good(path))
+    for path in ("/users/1", "/profile", "/workspace", "/query"):
+        assert_plain(visit.good(path))
+    assert_plain(site.visit().good("/login"))
+
+
+def assert_plain(page: str) -> None:
+    assert not re.search(r"<script(?![^>]*\ssrc=)", page)
+    assert "<style" not in page
+    assert not re.search(r"<[^>]+\s(style|on[a-z]+)=", page)
+    assert "javascript:" not in page
+    assert not re.search(r'(src|href|action)="(https?:)?//(?!tiktok\.test)', page)
+
+
+# -- cookies
+
+
+def cookies_of(answer: httpx2.Response) -> dict[str, tuple[str, set[str]]]:
+    """Each cookie that an answer sets: its value and its flags."""
+    found = {}
+    for header in answer.headers.get_list("set-cookie"):
+        first, *rest = [part.strip() for part in header.split(";")]
+        parsed: SimpleCookie = SimpleCookie(first)
+        for name, morsel in parsed.items():
+            found[name] = (morsel.value, {part.casefold() for part in rest})
+    return found
+
+
+def test_a_sessions_cookie_is_out_of_reach_of_scripts_and_other_sites(site: Site) -> None:
+    answer = site.visit().post("/login", {"name": "admin", "password": PASSWORD})
+    value, flags = cookies_of(answer)["adreel_session"]
+    assert len(value) >= 43
+    assert {"httponly", "samesite=lax", "path=/"} <= flags
+    assert "secure" not in flags
+    assert not any(flag.startswith("domain") for flag in flags)
+
+
+def test_over_https_cookies_travel_by_https_alone(tmp_path: Path) -> None:
+    home = make_home(tmp_path / "home")
+    home.environ = {"ADREEL_WEB_URL": "https://ads.example"}
+    with open_site(home) as site, TestClient(site.app, base_url="https://ads.example") as client:
+        form = {"name": "admin", "password": PASSWORD, "onward": "/workspace"}
+        own = {"Sec-Fetch-Site": "same-origin"}
+        answer = client.post("/login", data=form, headers=own, follow_redirects=False)
+        assert "secure" in cookies_of(answer)["adreel_session"][1]
+        assert answer.headers["strict-transport-security"] == "max-age=31536000"
+        saved = client.post("/workspace", data={"name": "x", "zone": "UTC"}, headers=own, follow_redirects=False)
+        assert "secure" in cookies_of(saved)["adreel_said"][1]
+        theme = client.post("/theme", data={"theme": "dark"}, headers=own, follow_redirects=False)
+        assert "secure" in cookies_of(theme)["adreel_theme"][1]
+
+
+# -- secrets
+
+
+def test_the_database_holds_no_secret_of_ours_in_clear_text(site: Site) -> None:
+    visit = site.visit("admin")
+    session = visit.client.cookies["adreel_session"]
+    _, token = site.store.tokens.add(site.store.users.get("admin"), "program", False, None)
+    page = visit.sent("/accounts/connect", {"name": "Shop"})
+    state = re.findall(r"state=([^&]+)", page)[0]
+    site.store.close()
+    kept = b"".join(path.read_bytes() for path in site.home.path.rglob("*") if path.is_file())
+    for secret in (session, token, state, PASSWORD, site.home.token):
+        assert secret.encode() not in kept
+
+
+def test_no_secret_reaches_a_log(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    visit = site.visit("admin")
+    session = visit.client.cookies["adreel_session"]
+    made = visit.post("/users", {"name": "ada", "role": "editor"})
+    password = re.findall(r'id="made" value="([^"]+)"', made.text)[0]
+    token = re.findall(
+        r'id="made" value="([^"]+)"', visit.post("/profile/tokens", {"name": "x", "kind": "read", "days": "30"}).text
+    )[0]
+    visit.post("/accounts/1/refresh")
+    visit.post("/accounts/token", {"name": "Shop", "token": site.home.token})
+    visit.post("/accounts/token", {"name": "Shop", "token": "wrong-token-0123456789"})
+    secrets = (session, password, token, PASSWORD, site.home.token, site.home.config.secret, "wrong-token-0123456789")
+    written = caplog.text + "".join(str(record.__dict__) for record in caplog.records if record.name != "httpx2")
+    for secret in secrets:
+        assert secret not in written
+
+
+def test_an_error_of_ours_shows_no_trace_to_the_person(tmp_path: Path) -> None:
+    class Broken(httpx2.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+            raise RuntimeError(f"boom {request.headers.get('access-token')}")
+
+    home: Home = make_home(tmp_path / "home")
+    home.add_account()
+    home.transport = Broken()
+    with open_site(home) as site:
+        cookie = site.visit("admin").client.cookies["adreel_session"]
+        client = TestClient(site.app, base_url=ADDRESS, raise_server_exceptions=False)
+        answer = client.post(
+            "/accounts/1/refresh",
+            headers={"Sec-Fetch-Site": "same-origin", "Cookie": f"adreel_session={cookie}"},
+        )
+    assert answer.status_code == 500
+    assert "script-src 'self'" in answer.headers["content-security-policy"]
+    assert answer.headers["cache-control"] == "no-store"
+    assert "This is a bug of adreel" in words_of(answer.text)
+    assert "boom" not in answer.text
+    assert home.token not in answer.text
+    assert "Traceback" not in answer.text
+
+
+# -- the form for SQL
+
+
+def test_sql_of_another_site_is_not_asked(site: Site) -> None:
+    client = browser(site, "admin")
+    for path in ("/query", "/query/download"):
+        answer = client.post(path, data={"sql": "select 42"}, headers={"Sec-Fetch-Site": "cross-site"})
+        assert answer.status_code == 403
+    assert "42" not in words_of(client.get("/query?sql=select%2042").text)
+
+
+def test_text_in_an_answer_is_shown_and_not_run(site: Site) -> None:
+    site.home.good("run", "-f", site.home.file())
+    visit = site.visit("admin")
+    evil = "<script>alert(1)</script><img src=x onerror=alert(1)>"
+    part = visit.fragment("POST", "/query", {"sql": f"select '{evil}' as \"{evil}\", spend from spend limit 1"}).text
+    assert "<script" not in part
+    assert "<img" not in part
+    assert part.count("&lt;script&gt;") == 2
+    wrong = visit.fragment("POST", "/query", {"sql": f'select "{evil}" from spend'}).text
+    assert "<img" not in wrong
+
+
+# -- every role
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_no_page_breaks_for_any_role(site: Site, role: Role) -> None:
+    site.user("eve", role)
+    visit = site.visit("eve")
+    for path in ("/accounts", "/accounts/connect", "/accounts/token", "/accounts/1", "/accounts/1/delete", "/users"):
+        assert visit.get(path).status_code in (200, 403, 404), path
+    for path in ("/users/1", "/profile", "/workspace", "/query", "/query/tables", "/query/tables/spend"):
+        assert visit.get(path).status_code in (200, 403, 404), path
+
+
+def test_a_home_without_a_user_shows_nothing_but_the_first_visit(tmp_path: Path) -> None:
+    home = make_home(tmp_path / "home")
+    settings = Settings.load({"ADREEL_HOME": str(home.path)})
+    with Store.open(settings, clock=lambda: home.now) as store:
+        client = TestClient(create_app(settings, store, clock=lambda: home.now), base_url=ADDRESS)
+        answer = client.post(
+            "/accounts/token", data={"name": "x"}, headers={"Sec-Fetch-Site": "same-origin"}, follow_redirects=False
+        )
+        assert (answer.status_code, answer.headers["location"]) == (303, "/setup")
