@@ -1,0 +1,315 @@
+"""The Data Center with 1,000 datasets, 200 accounts and a table of three million rows: how long its pages take.
+
+`python -m bench.web` prints the figures; `make bench` puts them into docs/benchmarks.md. Times are of a client on the
+same machine, from the request to the last byte; the server does not know of it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import httpx2
+
+from adreel.lake import Lake
+from adreel.settings import Settings
+from adreel.simulator import WorldConfig, access_token
+from adreel.store import Advertiser, Outcome, Role, RunState, SavedDataset, Store, new_run_id
+from bench import tables
+from bench.work import APP_ID, METRICS, SECRET, TODAY
+
+ROOT = Path(__file__).parent.parent
+ADREEL = Path(sys.executable).with_name("adreel")
+DATASETS = 1_000
+ACCOUNTS = 200
+PASSWORD = "a password of the bench"
+TIMES = 40
+PEOPLE = 50
+SECONDS = 20.0
+LARGE = "Ads of three million rows"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One kind of page: milliseconds of each answer, and its compressed size."""
+
+    what: str
+    milliseconds: tuple[float, ...]
+    bytes: int
+
+    def row(self) -> str:
+        ordered = sorted(self.milliseconds)
+        p95 = ordered[int(len(ordered) * 0.95)]
+        return f"| {self.what} | {median(ordered):.0f} | {p95:.0f} | {self.bytes / 1000:.1f} |"
+
+
+def fill(store: Store, settings: Settings) -> SavedDataset:
+    """Accounts, datasets and runs; returns the dataset of the large table."""
+    admin = store.users.add_first("admin", PASSWORD)
+    chance = random.Random(1)
+    accounts = []
+    for number in range(ACCOUNTS):
+        token = access_token(WorldConfig(today=TODAY, advertisers=10, ads=200, plain=True))
+        account = store.accounts.add(
+            f"Client {number:03}",
+            token=token,
+            app_id=APP_ID,
+            app_secret=SECRET,
+            base_url=settings.tiktok_url,
+            user=admin,
+        )
+        store.accounts.save_advertisers(account, [_advertiser(number, one) for one in range(chance.choice((1, 5, 40)))])
+        accounts.append(account)
+    large = store.datasets.create(
+        LARGE, account=accounts[0], spec=_spec(LARGE, accounts[0].name), owner=admin, tags=("large",)
+    )
+    _ran(store, large, tables.ROWS, 1)
+    for number in range(DATASETS - 1):
+        name, account = f"Dataset {number:04}", chance.choice(accounts)
+        tags = ("daily", "spend")[: chance.randrange(3)]
+        saved = store.datasets.create(name, account=account, spec=_spec(name, account.name), owner=admin, tags=tags)
+        for _ in range(chance.randrange(4)):
+            _ran(store, saved, chance.randrange(100_000), 0)
+    return large
+
+
+def _advertiser(account: int, number: int) -> Advertiser:
+    zone = ("Etc/GMT+8", "Etc/GMT-1", "UTC")[number % 3]
+    return Advertiser(
+        f"{7_100_000_000_000_000_000 + account * 1000 + number}", f"Shop {number}", "USD", zone, "", "STATUS_ENABLE"
+    )
+
+
+def _spec(name: str, account: str) -> str:
+    values = {
+        "name": name,
+        "account": account,
+        "report": "performance",
+        "data_level": "ad",
+        "time_dimension": "day",
+        "metrics": METRICS,
+        "dates": {"start": "today-30", "end": "yesterday"},
+        "update": {"method": "upsert"},
+    }
+    return json.dumps(values)
+
+
+def _ran(store: Store, saved: SavedDataset, rows: int, version: int) -> None:
+    run = store.runs.add(saved, new_run_id())
+    store.runs.begin(run.id)
+    proof = {
+        "proved": True,
+        "rows": rows,
+        "rows_expected": rows,
+        "duplicate_keys": 0,
+        "totals": {},
+        "currencies": ["USD"],
+    }
+    store.runs.finish(run.id, Outcome(RunState.SUCCEEDED, version=version, proof=proof))
+
+
+@contextmanager
+def serving(environ: dict[str, str]) -> Iterator[tuple[str, int]]:
+    """`adreel serve` as a process; its address and process id."""
+    words = [str(ADREEL), "serve", "--port", "0", "--no-browser"]
+    with subprocess.Popen(words, env=environ, stderr=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        assert process.stderr is not None
+        try:
+            for line in process.stderr:
+                found = re.search(r"http://\S+", line)
+                if found:
+                    break
+            else:
+                raise SystemExit("The server did not start.")
+            threading.Thread(target=process.stderr.read, daemon=True).start()
+            yield found.group(), process.pid
+        finally:
+            process.send_signal(signal.SIGINT)
+
+
+def signed_in(url: str) -> httpx2.Client:
+    """A browser of the administrator."""
+    client = httpx2.Client(base_url=url, headers={"Sec-Fetch-Site": "same-origin"}, timeout=60)
+    client.post("/login", data={"name": "admin", "password": PASSWORD}).raise_for_status()
+    return client
+
+
+def asked(client: httpx2.Client, what: str, method: str, path: str, times: int = TIMES, **more: Any) -> Measured:
+    """The same request again and again, after two that warm up."""
+    taken, size = [], 0
+    for number in range(times + 2):
+        began = time.perf_counter()
+        with client.stream(method, path, **more) as answer:
+            size = sum(len(chunk) for chunk in answer.iter_raw())
+        if answer.status_code != 200:
+            raise SystemExit(f"{method} {path}: {answer.status_code}")
+        if number > 1:
+            taken.append((time.perf_counter() - began) * 1000)
+    return Measured(what, tuple(taken), size)
+
+
+def pages(client: httpx2.Client, large: SavedDataset) -> Iterator[Measured]:
+    """Every list, form fragment and first table page, and the cards."""
+    slug = large.slug
+    fragment = {"HX-Request": "true"}
+    form = _form()
+    yield asked(client, "datasets, first of 20 pages", "GET", "/datasets")
+    yield asked(client, "datasets, filtered and sorted", "GET", "/datasets?q=dataset+01&sort=-rows&tag=daily")
+    yield asked(client, "accounts, first page", "GET", "/accounts")
+    yield asked(client, "account", "GET", "/accounts/1")
+    yield asked(client, "new dataset", "GET", "/datasets/new")
+    yield asked(client, "form fragment", "POST", "/datasets/form", data=form, headers=fragment)
+    yield asked(
+        client,
+        "form fragment, metrics searched",
+        "POST",
+        "/datasets/form",
+        data=form | {"metrics.search": "purchase"},
+        headers=fragment,
+    )
+    yield asked(client, "overview", "GET", f"/datasets/{slug}")
+    yield asked(client, "data, first page of 3,000,000 rows", "GET", f"/datasets/{slug}/data")
+    yield asked(client, "history", "GET", f"/datasets/{slug}/history")
+    yield asked(client, "versions", "GET", f"/datasets/{slug}/versions")
+    yield asked(client, "users", "GET", "/users")
+    yield asked(client, "cards page", "GET", f"/datasets/{slug}/cards", times=10)
+    yield asked(client, "all cards of 3,000,000 rows", "GET", f"/datasets/{slug}/cards/all", times=10, headers=fragment)
+
+
+def _form() -> dict[str, Any]:
+    return {
+        "report": "performance",
+        "account": "Client 000",
+        "data_level": "ad",
+        "time_dimension": "day",
+        "metrics": METRICS,
+    }
+
+
+def first_load(client: httpx2.Client, path: str) -> int:
+    """Compressed bytes of a page with all that it names, for a browser that was never here."""
+    bare = {"Accept-Encoding": "gzip"}
+    with client.stream("GET", path, headers=bare) as answer:
+        chunks = list(answer.iter_raw())
+    text = client.get(path).text
+    total = sum(map(len, chunks))
+    for name in sorted(set(re.findall(r'(?:src|href)="(/static/[^"]+)"', text))):
+        with client.stream("GET", name, headers=bare) as answer:
+            total += sum(len(chunk) for chunk in answer.iter_raw())
+    return total
+
+
+def crowd(url: str, large: SavedDataset) -> tuple[list[float], int]:
+    """Milliseconds of every click of many people at once, and how many failed."""
+    paths = ["/datasets", "/datasets?tag=daily", "/accounts", "/datasets/new", "/query"]
+    paths += [f"/datasets/{large.slug}{tab}" for tab in ("", "/data", "/history", "/versions")]
+    taken: list[float] = []
+    failed = 0
+    until = time.monotonic() + SECONDS
+
+    def person(number: int) -> None:
+        nonlocal failed
+        chance = random.Random(number)
+        with signed_in(url) as client:
+            while time.monotonic() < until:
+                began = time.perf_counter()
+                try:
+                    answer = client.get(chance.choice(paths))
+                    failed += answer.status_code != 200
+                except httpx2.HTTPError:
+                    failed += 1
+                taken.append((time.perf_counter() - began) * 1000)
+                # A person reads before the next click.
+                time.sleep(chance.uniform(0.5, 1.5))
+
+    with ThreadPoolExecutor(PEOPLE) as everybody:
+        list(everybody.map(person, range(PEOPLE)))
+    return taken, failed
+
+
+def peak_megabytes(pid: int) -> float:
+    """The most memory that the process had so far."""
+    found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+    assert found is not None
+    return int(found.group(1)) / 1024
+
+
+def table(folder: Path, simulator: str) -> Iterator[str]:
+    """Everything measured, as lines of Markdown."""
+    environ = os.environ | {
+        "ADREEL_HOME": str(folder),
+        "ADREEL_TIKTOK_URL": simulator,
+        "ADREEL_TIKTOK_APP_ID": APP_ID,
+        "ADREEL_TIKTOK_SECRET": SECRET,
+        "ADREEL_TIKTOK_LEVEL": "50",
+    }
+    settings = Settings.load(environ)
+    with Store.open(settings, clock=lambda: datetime.now(UTC)) as store:
+        large = fill(store, settings)
+        store.users.add("reader", PASSWORD, Role.VIEWER)
+    lake = Lake(settings.lake_url)
+    tables.make(lake)
+    (folder / "lake" / tables.SLUG).rename(folder / "lake" / large.table_slug)
+    with serving(environ) as (url, pid), signed_in(url) as client:
+        idle = peak_megabytes(pid)
+        yield f"| {DATASETS:,} datasets, {ACCOUNTS} accounts | median ms | p95 ms | kB, compressed |"
+        yield "| --- | --: | --: | --: |"
+        for one in pages(client, large):
+            yield one.row()
+        yield ""
+        yield "| | |"
+        yield "| --- | --: |"
+        for what, path in (("datasets", "/datasets"), ("cards", f"/datasets/{large.slug}/cards")):
+            weight = first_load(client, path) / 1000
+            yield f"| first load of the {what}, with everything, compressed | {weight:.0f} kB |"
+        client.post("/datasets/dataset_0001/run").raise_for_status()
+        clicks, failed = crowd(url, large)
+        clicks.sort()
+        p95 = clicks[int(len(clicks) * 0.95)]
+        yield (
+            f"| {PEOPLE} people for {SECONDS:.0f} s while a run loads: clicks, failed, median, p95 | "
+            f"{len(clicks):,}, {failed}, {median(clicks):.0f} ms, {p95:.0f} ms |"
+        )
+        yield f"| the server's memory: at the start, at its peak | {idle:.0f} MB, {peak_megabytes(pid):.0f} MB |"
+
+
+@contextmanager
+def simulated() -> Iterator[str]:
+    """The simulator as a process of its own; the API's base."""
+    words = [sys.executable, "-m", "bench.server", "--today", TODAY.isoformat(), "--advertisers", "10", "--ads", "200"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        try:
+            assert process.stdout is not None
+            yield f"{process.stdout.readline().strip()}/open_api/v1.3"
+        finally:
+            process.terminate()
+
+
+def lines() -> list[str]:
+    """The tables as Markdown, made in a folder that goes again."""
+    with tempfile.TemporaryDirectory(prefix="adreel-bench-") as folder, simulated() as simulator:
+        return list(table(Path(folder), simulator))
+
+
+def main() -> None:
+    sys.stdout.write("\n".join(lines()) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,205 @@
+"""Writes docs/pictures: the Data Center over a simulated TikTok, in a home that is thrown away, seen with Chromium.
+
+`make pictures` starts it, with the folder of the tests among Python's: it looks at the same Data Center as they do.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import yaml
+from playwright.sync_api import Browser, Page, expect
+
+from adreel.store import Level, Role
+from browser import PASSWORD, PHONE, WIDE, Town, opened, started, visiting
+from home import make_home
+
+PICTURES = Path(__file__).with_name("pictures")
+EXAMPLES = Path(__file__).parent.parent / "examples"
+
+MOST_BYTES = 150_000
+
+SAVED: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        "ad_daily": {},
+        "campaign_hourly": {"dates": {"start": "today-14", "end": "yesterday"}, "tags": ["hourly"]},
+        "audience_age_gender": {"dates": {"period": "last_30_days"}, "tags": ["audience"]},
+        "spend_by_country": {},
+        "campaigns": {},
+        "creatives": {"tags": ["video"]},
+    }
+)
+"""The examples that are saved, and what differs from their files."""
+
+
+def main() -> None:
+    """Takes every picture."""
+    for name in [name for name in os.environ if name.startswith("ADREEL_")]:
+        del os.environ[name]
+    PICTURES.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        home = make_home(Path(folder) / "home", advertisers=5, ads=40, days=400)
+        with opened(home, {"ADREEL_TIKTOK_LEVEL": "basic"}) as town, started() as chromium:
+            furnish(town)
+            take_all(Camera(chromium, town, folder))
+    too_large = [path.name for path in PICTURES.glob("*.png") if path.stat().st_size > MOST_BYTES]
+    if too_large:
+        sys.exit(f"Larger than {MOST_BYTES:,} bytes: {', '.join(too_large)}")
+
+
+# -- what there is to see
+
+
+def furnish(town: Town) -> None:
+    """People, accounts and datasets; one of these has run on two days, one cannot run any more."""
+    ada, ben = town.store.users.add_first("ada", PASSWORD), town.user("ben", Role.EDITOR)
+    town.user("vera", Role.VIEWER)
+    town.home.now -= timedelta(days=1)
+    town.later(0)
+    shop, agency = town.connect("Nordlicht", ada), town.connect("Agency", ben, advertisers=1)
+    town.store.shares.set(shop, ben, Level.EDIT)
+    saved = [town.save(example(name) | changes | {"account": shop.name}, ada) for name, changes in SAVED.items()]
+    leads = town.dataset(agency, ben, name="Leads of the week", tags=["leads"])
+    for one in (*saved, leads):
+        town.run(one)
+    town.later(1)
+    town.run(saved[0])
+    town.door("revoke", token=town.store.accounts.token(agency))
+    town.run(leads)
+
+
+def example(name: str) -> dict[str, Any]:
+    """A dataset of the examples' folder."""
+    values: dict[str, Any] = yaml.safe_load((EXAMPLES / f"{name}.yaml").read_text(encoding="utf-8"))
+    return values
+
+
+# -- what is seen of it
+
+
+@dataclass(frozen=True, slots=True)
+class Camera:
+    """Takes pictures of what somebody sees; `folder` is what is not to be seen of this machine."""
+
+    chromium: Browser
+    town: Town
+    folder: str
+
+    @contextmanager
+    def person(self, *, phone: bool = False, dark: bool = False) -> Iterator[Page]:
+        """The administrator, to whom nothing moves."""
+        width, height = PHONE if phone else WIDE
+        with visiting(
+            self.chromium,
+            self.town,
+            "ada",
+            viewport={"width": width, "height": height},
+            color_scheme="dark" if dark else "light",
+            reduced_motion="reduce",
+        ) as person:
+            yield person.page
+
+    def take(self, page: Page, name: str) -> None:
+        """Writes what stands in the window now, without where the home lies."""
+        expect(page.locator(".htmx-request, [aria-busy=true]")).to_have_count(0)
+        page.locator("code").evaluate_all(
+            "(all, folder) => all.forEach((one) => { one.textContent = one.textContent.replace(folder, '~') })",
+            self.folder,
+        )
+        page.screenshot(path=PICTURES / f"{name}.png")
+
+
+def take_all(camera: Camera) -> None:
+    """Every picture."""
+    with camera.person() as page:
+        lists(camera, page)
+        form(camera, page)
+        dataset(camera, page)
+        running(camera, page)
+    with camera.person(phone=True) as page:
+        page.goto("/datasets/ad_spend_by_day/cards?currency=EUR")
+        drawn(page)
+        camera.take(page, "phone")
+    with camera.person(dark=True) as page:
+        page.goto("/datasets/ad_spend_by_day/cards?currency=EUR")
+        drawn(page)
+        scroll_to(page, "Cost by day")
+        camera.take(page, "dark")
+
+
+def lists(camera: Camera, page: Page) -> None:
+    """What stands on the first pages."""
+    page.goto("/datasets")
+    camera.take(page, "datasets")
+    page.goto("/accounts")
+    camera.take(page, "accounts")
+
+
+def form(camera: Camera, page: Page) -> None:
+    """A new dataset: its metrics, and the first rows."""
+    page.goto("/datasets/new?account=Nordlicht")
+    page.get_by_role("radio", name="Ad", exact=True).check()
+    page.get_by_role("radio", name="Daily").check()
+    page.get_by_role("button", name="+ Core").click()
+    page.get_by_label("Search metrics").fill("purchase")
+    expect(page.get_by_text("The same event, counted in different places").first).to_be_visible()
+    scroll_to(page, "Metrics")
+    camera.take(page, "metrics")
+    page.get_by_role("button", name="Load preview").click()
+    expect(page.get_by_role("region", name="First rows").get_by_role("row").nth(1)).to_be_visible()
+    camera.take(page, "preview")
+
+
+def dataset(camera: Camera, page: Page) -> None:
+    """A dataset that has run twice, and the cards of others."""
+    page.goto("/datasets/ad_spend_by_day")
+    expect(page.get_by_text("Since version 0:")).to_be_visible()
+    camera.take(page, "overview")
+    page.goto("/datasets/ad_spend_by_day/data?sort=-spend")
+    camera.take(page, "data")
+    page.goto("/datasets/ad_spend_by_day/versions")
+    expect(page.get_by_role("heading", name="What moved, day by day")).to_be_visible()
+    drawn(page)
+    camera.take(page, "difference")
+    for slug, card, name in (
+        ("ad_spend_by_day", "Totals", "cards"),
+        ("campaign_spend_by_hour", "Cost by hour", "cards-hours"),
+        ("audience_by_age_and_gender", "Cost by age", "cards-audience"),
+    ):
+        page.goto(f"/datasets/{slug}/cards?currency=EUR")
+        drawn(page)
+        scroll_to(page, card)
+        camera.take(page, name)
+
+
+def running(camera: Camera, page: Page) -> None:
+    """A run in its middle."""
+    page.goto("/datasets/campaign_spend_by_hour")
+    page.get_by_role("button", name="Run now").click()
+    expect(page.get_by_role("progressbar")).to_have_attribute("value", re.compile("^[4-8][0-9]$"))
+    camera.take(page, "run")
+
+
+def drawn(page: Page) -> None:
+    """Waits until charts are there."""
+    expect(page.get_by_role("figure").locator("canvas").first).to_be_visible()
+
+
+def scroll_to(page: Page, heading: str) -> None:
+    """Brings the part with that heading to the top of the window, below the bar."""
+    found = page.get_by_role("heading", name=re.compile(f"^{heading}")).or_(page.locator("legend", has_text=heading))
+    found.first.evaluate("element => scrollTo(0, element.getBoundingClientRect().top + scrollY - 90)")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,288 @@
+"""Every page of the app can be used by everybody: axe finds nothing serious, and nothing is wider than a phone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+from types import MappingProxyType
+
+import pytest
+from fastapi.routing import iter_route_contexts
+from playwright.sync_api import Browser, Page, expect
+
+import browser
+from adreel.store import Level, Role
+from adreel.web.pages import ROUTERS
+from browser import PASSWORD, PHONE, Person, Town, opened, visiting
+from home import make_home
+
+AXE = Path(__file__).parent.parent / "node_modules" / "axe-core" / "axe.min.js"
+
+chromium = browser.chromium
+
+ADDRESSES: Mapping[str, str] = MappingProxyType(
+    {
+        "/datasets": "/datasets",
+        "/datasets/new": "/datasets/new",
+        "/datasets/import": "/datasets/import",
+        "/datasets/{slug}": "/datasets/spend_by_ad",
+        "/datasets/{slug}/settings": "/datasets/spend_by_ad/settings",
+        "/datasets/{slug}/data": "/datasets/spend_by_ad/data",
+        "/datasets/{slug}/data/columns": "/datasets/spend_by_ad/data/columns",
+        "/datasets/{slug}/cards": "/datasets/spend_by_ad/cards",
+        "/datasets/{slug}/history": "/datasets/spend_by_ad/history",
+        "/datasets/{slug}/history/{run_id}": "/datasets/spend_by_ad/history/{run_id}",
+        "/datasets/{slug}/versions": "/datasets/spend_by_ad/versions",
+        "/datasets/{slug}/delete": "/datasets/spend_by_ad/delete",
+        "/accounts": "/accounts",
+        "/accounts/connect": "/accounts/connect",
+        "/accounts/token": "/accounts/token",
+        "/callback": "/callback?error=access_denied",
+        "/accounts/{account_id:int}": "/accounts/1",
+        "/accounts/{account_id:int}/delete": "/accounts/1/delete",
+        "/users": "/users",
+        "/users/{user_id:int}": "/users/2",
+        "/profile": "/profile",
+        "/workspace": "/workspace",
+        "/query": "/query?table=spend_by_ad",
+    }
+)
+"""An address for each page, by its route; {run_id} is that of the newest run."""
+
+ELSEWHERE: Mapping[str, str] = MappingProxyType(
+    {
+        "/": "leads to the datasets",
+        "/health": "for programs",
+        "/setup": "has a test of its own, in a home without users",
+        "/login": "has a test of its own, for a stranger",
+        "/datasets/{slug}/live": "part of each page of a dataset",
+        "/datasets/{slug}/next": "part of the overview",
+        "/datasets/{slug}/since": "part of the overview",
+        "/datasets/{slug}/cards/all": "part of the cards",
+        "/datasets/{slug}/cards/one": "part of the cards",
+        "/datasets/{slug}/data/filter": "part of the table",
+        "/datasets/{slug}/difference": "part of the versions",
+        "/query/tables": "part of the query page",
+        "/query/tables/{slug}": "part of the query page",
+        "/datasets/{slug}/download": "a file",
+        "/datasets/{slug}/export": "a file",
+        "/datasets/{slug}/history/{run_id}/log": "a file",
+    }
+)
+"""Routes that are no page of their own, and why."""
+
+
+@pytest.fixture(scope="module")
+def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+    """A home with all that pages show: two versions, a dataset that never ran, people with shares."""
+    with opened(make_home(tmp_path_factory.mktemp("axe") / "home", advertisers=3, ads=6, days=40)) as found:
+        admin = found.store.users.add_first("admin", PASSWORD)
+        found.user("eddy", Role.EDITOR)
+        found.user("vera", Role.VIEWER)
+        account = found.connect("Shop", admin)
+        found.store.shares.set(account, found.store.users.get("eddy"), Level.EDIT)
+        daily = found.dataset(account, admin, tags=["daily"], description="What the ads cost, day by day.")
+        found.run(daily)
+        found.dataset(account, admin, name="Never run")
+        found.later(1)
+        found.run(daily)
+        yield found
+
+
+def routes() -> set[str]:
+    """The paths of all pages and parts of pages."""
+    contexts = [one for router in ROUTERS for one in iter_route_contexts(router.routes)]
+    return {str(one.path) for one in contexts if "GET" in (one.methods or ())}
+
+
+def test_every_page_has_an_address_at_which_it_is_looked_at() -> None:
+    assert routes() == ADDRESSES.keys() | ELSEWHERE.keys()
+
+
+@pytest.mark.parametrize("route", ADDRESSES)
+def test_a_page_can_be_used_by_everybody(chromium: Browser, town: Town, route: str) -> None:
+    newest = town.store.runs.list(town.store.datasets.get("spend_by_ad"), limit=1)[0]
+    with visited(chromium, town, "admin") as person:
+        person.expect_refusal(422)
+        person.goto(ADDRESSES[route].format(run_id=newest.id))
+        look(person.page)
+
+
+def test_the_first_visit_can_be_used_by_everybody(chromium: Browser, tmp_path: Path) -> None:
+    with opened(make_home(tmp_path / "home", advertisers=1, ads=1)) as empty, visited(chromium, empty, None) as person:
+        person.goto("/")
+        look(person.page)
+
+
+def wrong_password(person: Person, town: Town) -> None:
+    person.goto("/login")
+    person.page.get_by_label("Name").fill("nobody")
+    person.page.get_by_label("Password").fill("a wrong password")
+    person.page.get_by_role("button", name="Sign in").click()
+    expect(person.page.get_by_role("alert")).to_be_visible()
+
+
+def run_at_work(person: Person, town: Town) -> None:
+    town.reports.clear()
+    person.goto("/datasets/spend_by_ad/history")
+    person.page.get_by_role("button", name="Run now").click()
+    expect(person.page.get_by_text("Reading from TikTok")).to_be_visible()
+
+
+def faulty_form(person: Person, town: Town) -> None:
+    page = person.page
+    person.goto("/datasets/new")
+    page.get_by_role("radio", name="Ad", exact=True).check()
+    page.get_by_role("button", name="+ Core").click()
+    expect(page.get_by_role("button", name="Remove Cost", exact=True)).to_be_visible()
+    page.get_by_label("Search metrics").fill("purchase")
+    expect(page.get_by_text(re.compile(r"^\d+ of [\d,]+ metrics"))).to_be_visible()
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_role("alert")).to_contain_text("in the way of saving")
+
+
+def first_rows(person: Person, town: Town) -> None:
+    page = person.page
+    person.goto("/datasets/spend_by_ad/settings")
+    page.get_by_role("button", name="Load preview").click()
+    expect(page.get_by_role("region", name="First rows").get_by_role("row").nth(1)).to_be_visible()
+
+
+def opened_menus(person: Person, town: Town) -> None:
+    page = person.page
+    person.goto("/datasets/spend_by_ad")
+    page.get_by_text("More", exact=True).click()
+    page.get_by_role("link", name="Run other days…").click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+    page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
+    page.get_by_text("admin", exact=True).first.click()
+    expect(page.get_by_role("button", name="Sign out")).to_be_visible()
+
+
+def filtered_rows(person: Person, town: Town) -> None:
+    page = person.page
+    person.goto("/datasets/spend_by_ad/data")
+    page.get_by_label("Column", exact=True).select_option(label="Cost")
+    page.get_by_label("Comparison").select_option(label="is more than")
+    page.get_by_label("Value", exact=True).fill("0")
+    page.get_by_role("button", name="Filter", exact=True).click()
+    expect(page.get_by_role("link", name=re.compile("^Without: "))).to_be_visible()
+
+
+def charts_as_tables(person: Person, town: Town) -> None:
+    page = person.page
+    person.goto("/datasets/spend_by_ad/cards")
+    expect(page.get_by_role("figure").locator("canvas").first).to_be_visible()
+    for table in page.get_by_text("As a table").all():
+        table.click()
+
+
+def answered_query(person: Person, town: Town) -> None:
+    page = person.page
+    person.goto("/query")
+    page.get_by_label("SQL").fill("select * from spend_by_ad limit 3")
+    page.get_by_role("button", name="Run").click()
+    expect(page.get_by_role("region", name="Answer").get_by_role("row")).to_have_count(4)
+
+
+def faulty_import(person: Person, town: Town) -> None:
+    page = person.page
+    person.goto("/datasets/import")
+    page.get_by_label("Or its text").fill("name: A\nreport: performence\n")
+    page.get_by_role("button", name="Import", exact=True).click()
+    expect(page.get_by_role("alert")).to_contain_text("Nothing was imported")
+
+
+def new_token(person: Person, town: Town) -> None:
+    page = person.page
+    person.goto("/profile")
+    page.get_by_label("What it is for").fill("reports")
+    page.get_by_role("button", name="Make a token").click()
+    expect(page.get_by_text("It is shown this once.")).to_be_visible()
+
+
+STATES: Mapping[str, tuple[str | None, Callable[[Person, Town], None]]] = MappingProxyType(
+    {
+        "a wrong password": (None, wrong_password),
+        "no such page": ("admin", lambda person, _: person.goto("/datasets/nothing")),
+        "nothing shared": ("vera", lambda person, _: person.goto("/datasets")),
+        "no account shared": ("vera", lambda person, _: person.goto("/accounts")),
+        "an account of another": ("eddy", lambda person, _: person.goto("/accounts/1")),
+        "no table yet": ("admin", lambda person, _: person.goto("/datasets/never_run")),
+        "no cards yet": ("admin", lambda person, _: person.goto("/datasets/never_run/cards")),
+        "a run at work": ("admin", run_at_work),
+        "a form with problems": ("admin", faulty_form),
+        "first rows": ("admin", first_rows),
+        "menus": ("admin", opened_menus),
+        "filtered rows": ("admin", filtered_rows),
+        "charts as tables": ("admin", charts_as_tables),
+        "an answer": ("admin", answered_query),
+        "a faulty import": ("admin", faulty_import),
+        "a new token": ("eddy", new_token),
+    }
+)
+"""What pages show only after something was done there: who does it, and how."""
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_what_a_page_turns_into_can_be_used_by_everybody(chromium: Browser, town: Town, state: str) -> None:
+    user, arrive = STATES[state]
+    with visited(chromium, town, user) as person:
+        for status in (404, 422):
+            person.expect_refusal(status)
+        try:
+            arrive(person, town)
+            look(person.page)
+        finally:
+            town.reports.set()
+
+
+def visited(chromium: Browser, town: Town, user: str | None) -> AbstractContextManager[Person]:
+    """A visit in which nothing moves, so that colours are what they are to be."""
+    return visiting(chromium, town, user, reduced_motion="reduce")
+
+
+def look(page: Page) -> None:
+    """Looks at the page as it is on a wide light screen, and on a narrow dark one."""
+    # Parts of the page that come with requests of their own.
+    expect(page.locator(".htmx-request, [aria-busy=true]")).to_have_count(0)
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    faults = [f"wide and light: {one}" for one in axe(page)]
+    page.emulate_media(color_scheme="dark")
+    page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
+    expect(page.locator("html")).to_have_attribute("data-bs-theme", "dark")
+    faults += [f"narrow and dark: {one}" for one in axe(page)]
+    width = page.evaluate("document.scrollingElement.scrollWidth")
+    if width > PHONE[0]:
+        faults.append(f"narrow: the page is {width} wide, because of {wide(page)}")
+    assert not faults, "\n".join(faults)
+
+
+def axe(page: Page) -> list[str]:
+    """What axe finds serious or critical, each with where it is."""
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    return [
+        f"{one['id']} ({one['impact']}): {node['html'][:300]} {' '.join(node['failureSummary'].split())}"
+        for one in found["violations"]
+        if one["impact"] in ("serious", "critical")
+        for node in one["nodes"]
+    ]
+
+
+def wide(page: Page) -> list[str]:
+    """The elements that reach beyond the right edge, and do not scroll by themselves."""
+    return list(
+        page.evaluate(
+            """() => [...document.querySelectorAll("body *")]
+                .filter((one) => one.getBoundingClientRect().right > innerWidth + 1)
+                .filter((one) => {
+                    for (let box = one.parentElement; box && box !== document.body; box = box.parentElement) {
+                        if (getComputedStyle(box).overflowX !== "visible") return false;
+                    }
+                    return true;
+                })
+                .slice(0, 5).map((one) => one.outerHTML.slice(0, 160))"""
+        )
+    )

@@ -1,0 +1,55 @@
+"""A run that fails, and what a person then does about it, in Chromium."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+import browser
+from browser import PASSWORD, Town, opened, visiting
+from home import make_home
+
+chromium = browser.chromium
+
+
+@pytest.fixture
+def town(tmp_path: Path) -> Iterator[Town]:
+    """A dataset with a table, whose account's grant has just been taken back at TikTok."""
+    with opened(make_home(tmp_path / "home", advertisers=2, ads=4, days=30)) as found:
+        admin = found.store.users.add_first("admin", PASSWORD)
+        account = found.connect("Shop", admin)
+        found.run(found.dataset(account, admin))
+        found.door("revoke", token=found.store.accounts.token(account))
+        yield found
+
+
+def test_a_run_that_fails_says_why_and_goes_well_once_the_account_is_connected_again(
+    chromium: Browser, town: Town
+) -> None:
+    with visiting(chromium, town, "admin") as person:
+        page = person.page
+        person.goto("/datasets/spend_by_ad")
+        page.get_by_role("button", name="Run now").click()
+        trouble = page.get_by_role("region", name="Needs attention")
+        expect(trouble).to_contain_text("Reconnect.")
+        expect(trouble).to_contain_text("The account 'Shop' is revoked")
+
+        page.get_by_role("navigation", name="Main").get_by_role("link", name="Datasets").click()
+        row = page.get_by_role("row", name="Spend by ad")
+        expect(row).to_contain_text("Reconnect")
+        expect(row).to_contain_text("The account 'Shop' is revoked")
+
+        row.get_by_role("link", name="Spend by ad").click()
+        trouble.get_by_role("link", name="Connect the account again").click()
+        page.get_by_role("button", name="Connect again").click()
+        page.get_by_role("button", name="Allow").click()
+        expect(page.get_by_role("status").filter(has_text="again")).to_be_visible()
+
+        page.get_by_role("row", name="Spend by ad").get_by_role("link").click()
+        page.get_by_role("button", name="Run now").click()
+        expect(page.get_by_text("The run ended:")).to_be_visible()
+        expect(page.get_by_role("main")).to_contain_text("Proved")
+        expect(trouble).to_have_count(0)

@@ -1,0 +1,117 @@
+"""What people of each role find on the pages, in Chromium; the rights themselves are tested without a browser."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+import browser
+from adreel.store import Level, Role
+from browser import PASSWORD, Town, opened, visiting
+from home import make_home
+
+chromium = browser.chromium
+
+CHANGING: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "/datasets": ("New dataset", "Import", "Run", "Add tag", "Delete…"),
+        "/datasets/spend_by_ad": ("Run now", "Settings", "Run other days…", "Duplicate", "Delete…"),
+        "/datasets/spend_by_ad/history": ("Run now",),
+        "/accounts": ("Add account",),
+        "/accounts/1": ("Connect again", "Ask TikTok again", "Read only these", "Rename", "Delete this account…"),
+    }
+)
+"""Buttons and links that change something, or lead to where that is done, by page."""
+
+
+@pytest.fixture
+def town(tmp_path: Path) -> Iterator[Town]:
+    """An account of the administrator's, and a dataset with a table."""
+    with opened(make_home(tmp_path / "home", advertisers=2, ads=4, days=30)) as found:
+        admin = found.store.users.add_first("admin", PASSWORD)
+        found.run(found.dataset(found.connect("Shop", admin), admin))
+        yield found
+
+
+def test_a_viewer_finds_no_button_for_what_they_may_not_do(chromium: Browser, town: Town) -> None:
+    vera = town.user("vera", Role.VIEWER)
+    town.store.shares.set(town.store.accounts.get("Shop"), vera, Level.READ)
+    with visiting(chromium, town, "admin") as admin:
+        for path, names in CHANGING.items():
+            admin.goto(path)
+            assert {name for name in names if not offered(admin.page, name)} == set(), path
+    with visiting(chromium, town, vera) as viewer:
+        for path, names in CHANGING.items():
+            viewer.goto(path)
+            assert {name for name in names if offered(viewer.page, name)} == set(), path
+        look_at_everything(viewer.page)
+        viewer.expect_refusal(403)
+        viewer.goto("/datasets/new")
+        expect(viewer.page.get_by_role("alert")).to_contain_text("viewer")
+
+
+def offered(page: Page, name: str) -> bool:
+    """Whether a button or link has this name, be it in a menu that is closed."""
+    both = page.locator("a, button, summary")
+    return name in {" ".join(text.split()) for text in both.all_text_contents()}
+
+
+def look_at_everything(page: Page) -> None:
+    """What a viewer is here for."""
+    page.goto("/datasets")
+    page.get_by_role("link", name="Spend by ad").click()
+    page.get_by_role("link", name="Data", exact=True).click()
+    expect(page.get_by_role("region", name="Rows").get_by_role("row").nth(1)).to_be_visible()
+    page.get_by_role("link", name="Cards").click()
+    expect(page.get_by_role("figure").locator("canvas").first).to_be_visible()
+    page.get_by_role("link", name="Query").click()
+    page.get_by_role("textbox", name="SQL").fill("select count(*) as n from spend_by_ad")
+    page.get_by_role("button", name="Run", exact=False).first.click()
+    expect(page.get_by_role("region", name="Answer").get_by_role("row")).to_have_count(2)
+
+
+def test_an_editor_finds_an_account_once_it_is_shared_with_them(chromium: Browser, town: Town) -> None:
+    town.user("eddy", Role.EDITOR)
+    with visiting(chromium, town, "eddy") as person:
+        page = person.page
+        person.goto("/accounts")
+        expect(page.get_by_text("No account is connected yet")).to_be_visible()
+        person.goto("/datasets/new")
+        expect(page.get_by_text("No account can be used yet.")).to_be_visible()
+        person.expect_refusal(404)
+        person.goto("/datasets/spend_by_ad")
+        expect(page.get_by_role("alert")).to_contain_text("There is no dataset 'spend_by_ad'")
+
+        share(chromium, town)
+        person.goto("/accounts")
+        page.get_by_role("link", name="Shop").click()
+        expect(page.get_by_text("You have")).to_be_visible()
+        page.get_by_role("link", name="New dataset").click()
+        expect(page.get_by_role("combobox", name="Account")).to_have_value("Shop")
+        page.get_by_role("combobox", name="Report").select_option(label="Campaigns")
+        expect(page.get_by_role("group", name="Metrics")).to_have_count(0)
+        page.get_by_role("textbox", name="Name needed").fill("My campaigns")
+        page.get_by_role("button", name="Save", exact=True).click()
+        expect(page.get_by_role("heading", name="My campaigns")).to_be_visible()
+        expect(page.get_by_text("The run ended:")).to_be_visible()
+
+        # Another's dataset of that account is there to be looked at, and its buttons are not.
+        person.goto("/datasets/spend_by_ad")
+        expect(page.get_by_role("heading", name="Spend by ad")).to_be_visible()
+        assert not offered(page, "Run now")
+        assert offered(page, "Duplicate")
+
+
+def share(chromium: Browser, town: Town) -> None:
+    """The administrator lets the editor use the account."""
+    with visiting(chromium, town, "admin") as person:
+        page = person.page
+        person.goto("/accounts/1")
+        page.get_by_role("combobox", name="Share with").select_option(label="eddy (editor)")
+        page.get_by_role("combobox", name="Level", exact=True).select_option(label="read")
+        page.get_by_role("button", name="Share", exact=True).click()
+        expect(page.get_by_role("combobox", name="Level of eddy")).to_have_value("read")
