@@ -7,7 +7,7 @@ READY := .venv/.ready
 BROWSERS := chromium chromium-browser google-chrome
 CHROMIUM ?= $(firstword $(foreach name,$(BROWSERS),$(shell command -v $(name) 2>/dev/null)))
 
-.PHONY: help setup demo test browser lint types imports unit bench docs lock clean
+.PHONY: help setup demo test browser lint types imports unit bench docs pictures lock clean
 
 help:            ## this list
 	@grep -hE '^[a-z]+: .*## |^[a-z]+:  +## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -66,6 +66,9 @@ bench: setup     ## adreel beside its peers; see docs/benchmarks.md
 
 docs: setup      ## write the reference pages anew from the records
 	$(BIN)/python -m adreel.cli.reference docs/reference
+
+pictures: setup browser  ## take the pictures of the Data Center anew; see docs/pictures
+	CHROMIUM='$(or $(CHROMIUM),none)' PYTHONPATH=tests $(BIN)/python docs/take_pictures.py
 
 lock: setup      ## resolve the versions anew
 	$(BIN)/python -m pip install --quiet uv

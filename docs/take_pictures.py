@@ -21,7 +21,7 @@ import yaml
 from playwright.sync_api import Browser, Page, expect
 
 from adreel.store import Level, Role
-from browser import PASSWORD, PHONE, WIDE, Town, opened, started, visiting
+from browser import PASSWORD, PHONE, WIDE, Town, chromium_path, opened, started, visiting
 from home import make_home
 
 PICTURES = Path(__file__).with_name("pictures")
@@ -44,6 +44,8 @@ SAVED: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 
 def main() -> None:
     """Takes every picture."""
+    if chromium_path() is None:
+        sys.exit("There is no Chromium here to take pictures with; see make browser.")
     for name in [name for name in os.environ if name.startswith("ADREEL_")]:
         del os.environ[name]
     PICTURES.mkdir(exist_ok=True)
@@ -68,7 +70,7 @@ def furnish(town: Town) -> None:
     town.later(0)
     shop, agency = town.connect("Nordlicht", ada), town.connect("Agency", ben, advertisers=1)
     town.store.shares.set(shop, ben, Level.EDIT)
-    saved = [town.save(example(name) | changes | {"account": shop.name}, ada) for name, changes in SAVED.items()]
+    saved = [town.save({**example(name), **changes, "account": shop.name}, ada) for name, changes in SAVED.items()]
     leads = town.dataset(agency, ben, name="Leads of the week", tags=["leads"])
     for one in (*saved, leads):
         town.run(one)

@@ -65,14 +65,14 @@ expect.set_options(timeout=PATIENCE_MS)
 def started() -> Iterator[Browser]:
     """Chromium without a window. While it runs, this thread has an event loop and can have no other."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=_chromium(), args=list(FLAGS))
+        browser = playwright.chromium.launch(executable_path=chromium_path(), args=list(FLAGS))
         try:
             yield browser
         finally:
             browser.close()
 
 
-def _chromium() -> str | None:
+def chromium_path() -> str | None:
     """Chromium's path, as CHROMIUM names it or the machine has it; None if there is none."""
     named = os.environ.get("CHROMIUM") or shutil.which("chromium") or "none"
     return None if named == "none" else named
@@ -81,7 +81,7 @@ def _chromium() -> str | None:
 @pytest.fixture(scope="module")
 def chromium(request: pytest.FixtureRequest) -> Iterator[Browser]:
     """One browser for the tests of a module; each visit has a context of its own."""
-    if _chromium() is None:
+    if chromium_path() is None:
         # The one reason for which a test may be left out: a machine on which Chromium can neither be found nor
         # installed. `make browser` says what to do.
         words = f"NOT TESTED IN A BROWSER: {request.node.nodeid}. There is no Chromium here; see make browser."

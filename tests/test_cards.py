@@ -253,6 +253,16 @@ def test_hours_of_the_week_are_averages_of_whole_days(world: Home) -> None:
     assert chart["y"]["values"] == ["Friday", "Saturday"]
 
 
+def test_an_hour_of_a_weekday_that_comes_twice_is_the_mean_of_both(tmp_path: Path) -> None:
+    dataset = asked(time_dimension="hour")
+    hours = {day: datetime(2026, 3, day, 5, tzinfo=UTC).replace(tzinfo=None) for day in (1, 2, 8)}
+    rows = [row(spend=spend, stat_time_hour=hours[day]) for day, spend in ((1, 4), (2, 7), (8, 6))]
+    page = shown(made(tmp_path, dataset, rows), dataset)
+    cells = {(day, hour): value for hour, day, value in page["hours"].rows}
+    assert cells == {("Sunday", "05"): 5, ("Monday", "05"): 7}
+    assert as_table(page["hours"]).rows == (("05", "7.00 EUR", "5.00 EUR"),)
+
+
 def test_a_day_that_was_not_over_is_marked_and_in_no_sum(world: Home) -> None:
     _, page, rows = of_example(world, "campaign_hourly", Choices(currency="EUR"))
     chart = chart_of(page["spend"])
@@ -617,6 +627,15 @@ def test_choices_that_the_table_does_not_have_are_refused(tmp_path: Path, choice
 def test_a_table_that_is_not_there_is_told() -> None:
     with pytest.raises(NotFoundError, match="does not exist"):
         cards_data(Lake("/nowhere/lake"), "spend", asked(), (), read_at=NOON)
+
+
+def test_a_table_of_other_settings_is_not_guessed_at(tmp_path: Path) -> None:
+    lake = made(tmp_path, asked(), [row(on=1)])
+    changed = asked(time_dimension="hour", update={"method": "replace"}, reset_schema=True)
+    page = shown(lake, changed)
+    assert "totals" in page
+    for card in page.cards.values():
+        assert "run the dataset to see this card" in (card.refusal or "")
 
 
 def test_an_empty_table_has_empty_cards(tmp_path: Path) -> None:

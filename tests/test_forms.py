@@ -232,6 +232,12 @@ def test_a_dataset_of_any_report_comes_back_from_its_form_as_the_same_dataset(na
     assert parse(Source(back, {}), NOW) == parse(Source(values, {}), NOW)
 
 
+@pytest.mark.parametrize("names", [["age", "gender"], ["gender", "age"]])
+def test_dimensions_stay_in_the_order_of_the_columns(names: list[str]) -> None:
+    values = DAILY | {"report_type": "audience", "audience_dimensions": names}
+    assert through_the_page(values)["audience_dimensions"] == names
+
+
 NAMES_OF_FIELDS = sorted(
     {menu.name for report in catalog.REPORTS.values() for menu in report.menus}
     | {"advertisers.how", "advertisers.typed", "dates.kind", "dates.period", "dates.start.how", "dates.start.back"}

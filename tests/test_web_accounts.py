@@ -280,6 +280,19 @@ def test_advertisers_are_searched_and_paged(site: Site) -> None:
     assert "No advertiser is like that" in words_of(visit.fragment("GET", path, {"q": "none"}).text)
 
 
+def test_an_account_whose_key_is_lost_can_still_be_looked_at_and_deleted(tmp_path: Path) -> None:
+    home = make_home(tmp_path / "home")
+    home.add_account()
+    (home.path / "secret.key").unlink()
+    home.environ = {"ADREEL_TIKTOK_APP_ID": "", "ADREEL_TIKTOK_SECRET": ""}
+    with open_site(home) as site:
+        visit = site.visit("admin")
+        assert "was encrypted with a key that is not in" in words_of(visit.good("/accounts/1"))
+        answer = visit.post("/accounts/1/delete", {"revoke": "yes"})
+        assert (answer.status_code, "The account is still here." in words_of(answer.text)) == (422, True)
+        visit.sent("/accounts/1/delete")
+
+
 # -- sharing
 
 

@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 from starlette.testclient import TestClient
 
+from adreel.connections import Granter, same_user
 from adreel.simulator import access_token
 from adreel.store import Account, AccountStatus, Level, Role
 from home import URL, Home, make_home
@@ -243,9 +244,10 @@ def test_a_pasted_page_never_links_elsewhere(tmp_path: Path) -> None:
     home = make_home(tmp_path / "home")
     home.environ = {"ADREEL_TIKTOK_REDIRECT_URL": "https://other.example/cb"}
     with open_site(home) as site:
-        evil = "javascript:alert(1)"
-        answer = site.visit("admin").post("/accounts/connect/paste", {"address": "x", "consent": evil})
-        assert evil not in answer.text
+        visit = site.visit("admin")
+        for evil in ("javascript:alert(1)", f"{URL}/portal/auth.evil", f"{URL}.evil.example/portal/auth", "//evil"):
+            answer = visit.post("/accounts/connect/paste", {"address": "x", "consent": evil})
+            assert evil not in answer.text
 
 
 def consent_page(page: str) -> str:
@@ -355,6 +357,21 @@ def test_the_same_user_under_another_name_is_not_asked_about(site: Site) -> None
     visit = site.visit("admin")
     said = landed(visit, consent(site.home, visit.sent(f"/accounts/{account.id}/reconnect")))
     assert "Connected again demo" in said
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "same"),
+    [
+        (Granter("Ada", "1"), Granter("Ada", "2"), False),
+        (Granter("Ada", "1"), Granter("Ada Lovelace", "1"), True),
+        (Granter("Ada"), Granter("Ada", "2"), True),
+        (Granter("Ada"), Granter("Bob", "2"), False),
+        (Granter("", "1"), Granter("Bob"), True),
+        (Granter(), Granter("Bob", "2"), True),
+    ],
+)
+def test_tiktok_users_are_told_apart_by_number_or_else_by_name(before: Granter, now: Granter, same: bool) -> None:
+    assert same_user(before, now) is same
 
 
 def test_who_lost_the_right_meanwhile_connects_nothing(site: Site) -> None:

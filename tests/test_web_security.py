@@ -24,6 +24,15 @@ OPEN = {"/", "/health", "/setup", "/login", "/logout", "/theme", "/callback"}
 """Pages for which nobody has to be signed in."""
 
 
+@pytest.fixture(scope="module")
+def quiet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """One Data Center for all tests in which nothing may happen."""
+    home = make_home(tmp_path_factory.mktemp("quiet") / "home")
+    home.add_account()
+    with open_site(home) as site:
+        yield site
+
+
 def routes(method: str) -> list[str]:
     """The paths of all pages that take the method, with something in the place of each parameter."""
     found = {
@@ -44,9 +53,9 @@ def browser(site: Site, user: str | None = None) -> TestClient:
 
 
 @pytest.mark.parametrize("path", routes("POST"))
-def test_a_form_of_another_site_does_nothing(site: Site, path: str) -> None:
-    client = browser(site, "admin")
-    before = site.home.kept()
+def test_a_form_of_another_site_does_nothing(quiet: Site, path: str) -> None:
+    client = browser(quiet, "admin")
+    before = quiet.home.kept()
     for headers in (
         {"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"},
         {"Sec-Fetch-Site": "same-site", "Origin": "https://other.localhost"},
@@ -59,7 +68,7 @@ def test_a_form_of_another_site_does_nothing(site: Site, path: str) -> None:
         answer = client.post(path, data={"name": "evil"}, headers=headers, follow_redirects=False)
         assert answer.status_code == 403, headers
         assert "came from another site" in answer.text
-    assert site.home.kept() == before
+    assert quiet.home.kept() == before
     assert client.get("/accounts", follow_redirects=False).status_code == 200
 
 
@@ -73,18 +82,18 @@ def test_a_browser_that_tells_only_its_origin_can_send_forms(site: Site) -> None
 
 
 @pytest.mark.parametrize("path", [path for path in routes("GET") if path not in OPEN])
-def test_no_page_is_shown_to_a_stranger(site: Site, path: str) -> None:
-    answer = browser(site).get(path, follow_redirects=False)
+def test_no_page_is_shown_to_a_stranger(quiet: Site, path: str) -> None:
+    answer = browser(quiet).get(path, follow_redirects=False)
     assert answer.status_code == 303
     assert answer.headers["location"].startswith("/login")
 
 
 @pytest.mark.parametrize("path", [path for path in routes("POST") if path not in OPEN])
-def test_no_form_is_taken_from_a_stranger(site: Site, path: str) -> None:
-    before = site.home.kept()
-    answer = site.visit().post(path, {"name": "evil", "sql": "select 1"})
+def test_no_form_is_taken_from_a_stranger(quiet: Site, path: str) -> None:
+    before = quiet.home.kept()
+    answer = quiet.visit().post(path, {"name": "evil", "sql": "select 1"})
     assert (answer.status_code, answer.headers["location"]) == (303, "/login")
-    assert site.home.kept() == before
+    assert quiet.home.kept() == before
 
 
 def test_a_token_that_is_none_is_not_helped_by_a_session(site: Site) -> None:
@@ -98,15 +107,15 @@ def test_a_token_that_is_none_is_not_helped_by_a_session(site: Site) -> None:
 
 
 @pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example", "192.0.2.7:8765", "[2001:db8::1]"])
-def test_other_names_are_not_answered_to(site: Site, host: str) -> None:
-    answer = browser(site).get("/health", headers={"Host": host})
+def test_other_names_are_not_answered_to(quiet: Site, host: str) -> None:
+    answer = browser(quiet).get("/health", headers={"Host": host})
     assert answer.status_code == 421
     assert "ADREEL_WEB_URL" in answer.text
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:8765", "[::1]:8765"])
-def test_this_machines_other_names_lead_to_the_one_that_cookies_are_of(site: Site, host: str) -> None:
-    answer = browser(site).get("/callback?state=a%20b&code=c", headers={"Host": host}, follow_redirects=False)
+def test_this_machines_other_names_lead_to_the_one_that_cookies_are_of(quiet: Site, host: str) -> None:
+    answer = browser(quiet).get("/callback?state=a%20b&code=c", headers={"Host": host}, follow_redirects=False)
     assert (answer.status_code, answer.headers["location"]) == (307, f"{ADDRESS}/callback?state=a%20b&code=c")
 
 

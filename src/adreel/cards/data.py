@@ -12,12 +12,12 @@ from typing import Any, Literal
 from adreel.cards.cubes import Ask, Cubes
 from adreel.cards.figures import Count, Figure, Own, Sum, Unit
 from adreel.cards.notes import gaps_note, notes_of, others_note
-from adreel.cards.offers import DAY, HOUR, Offer, Side
+from adreel.cards.offers import DAY, HOUR, OUTDATED, Offer, Side
 from adreel.cards.selection import Choices, Facts, Selection, days_of, select, span_text
 from adreel.cards.source import Source
 from adreel.cards.values import distinct, named
 from adreel.catalog.cards import CardKind
-from adreel.dataset import Dataset, Method
+from adreel.dataset import Dataset, Method, key_columns
 from adreel.dates import WEEKDAYS, Span
 from adreel.lake import Lake
 from adreel.lake.engine import literal, quoted
@@ -99,6 +99,9 @@ def cards_data(
     NotFoundError if there is no table, InputError for choices that the table does not have, StorageError.
     """
     there = frozenset(one.name for one in columns(dataset)) & frozenset(lake.table(slug).schema.names)
+    if not there.issuperset(key_columns(dataset)):
+        nothing = Facts(rows=0, currencies=(), advertisers=(), currency=None, first=None, last=None)
+        return CardsData(tuple(CardData(offer, refusal=offer.refusal or OUTDATED) for offer in offers), nothing)
     with lake.connect({"rows": slug}) as connection:
         source = Source(connection)
         selection = select(source, dataset, there, choices or Choices(), read_at, methods)

@@ -27,6 +27,9 @@ MONTH = "@month "
 """What rows are told apart by beside columns, whose names have no such sign; behind MONTH comes a column of times."""
 
 
+OUTDATED = "The table was made with other settings than the dataset has now; run the dataset to see this card."
+
+
 @dataclass(frozen=True, slots=True)
 class Side:
     """An axis on a dataset: `by` is a column or one of DAY, HOUR and MONTH, `label` the column with names."""
@@ -161,6 +164,8 @@ class _Fitting:
         )
 
     def _refusal(self, figures: tuple[Figure, ...], sides: tuple[Side, ...]) -> str | None:
+        if not set(self._key) <= self._columns.keys():
+            return OUTDATED
         if any(isinstance(figure.making, Own | Count) for figure in figures):
             return None
         merged = self._overlapping - {side.by for side in sides}

@@ -55,7 +55,7 @@ def check_select(connection: duckdb.DuckDBPyConnection, query: str, views: Colle
     tree = _parsed(connection, query)
     named = frozenset(name.casefold() for node in _nodes(tree) for name in _with_names(node))
     # A name that a WITH gives holds in a part of the query only; elsewhere it is DuckDB's own view of that name.
-    own = named & _own_views(connection)
+    own = named & _own_views(connection) if named else frozenset()
     if own:
         raise InputError(
             f"WITH cannot give the name {min(own)}, which DuckDB has for a view of its own; choose another."

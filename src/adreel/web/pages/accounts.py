@@ -388,7 +388,11 @@ def _one(
 
 def _lacking(here: Center, found: Account) -> str:
     """Why the account cannot be connected again by TikTok's page; empty if it can."""
-    access = own_app(here.settings, here.store, found)
+    try:
+        access = own_app(here.settings, here.store, found)
+    except InputError as error:
+        # The app's secret is kept under a key that is lost; the page is needed all the more.
+        return sentence(error)
     return "" if access.app_id and access.secret else lacking_app(here.settings)
 
 

@@ -237,9 +237,15 @@ async def paste(request: Request, here: Here, who: Who, address: Text = "", cons
     query = urlsplit(address.strip()[:4000]).query
     if "state" not in parse_qs(query):
         words = "This address has no state; copy the whole address that the browser shows after TikTok's page."
-        known = consent if consent.startswith(here.settings.tiktok_auth_url) else here.settings.tiktok_auth_url
+        known = consent if _is_consent(here.settings, consent) else here.settings.tiktok_auth_url
         return respond(request, Paste(known, way_back(here.settings), words), 422)
     return await _arrived(request, here, who, query)
+
+
+def _is_consent(settings: Settings, address: str) -> bool:
+    """Whether the address is of TikTok's consent page, and no other's."""
+    page = urlsplit(settings.tiktok_auth_url)._replace(query="")
+    return address.partition("?")[0] == page.geturl()
 
 
 async def _arrived(request: Request, here: Center, who: Visitor, query: str) -> Response:

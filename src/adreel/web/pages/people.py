@@ -17,7 +17,7 @@ from zoneinfo import available_timezones
 from fastapi import APIRouter, Form, Request
 from starlette.responses import Response
 
-from adreel.errors import AdreelError, InputError
+from adreel.errors import AdreelError, InputError, NotFoundError
 from adreel.store import Account, ApiToken, Role, Session, User
 from adreel.store.passwords import SHORTEST
 from adreel.store.users import LONGEST_NAME, can_own
@@ -353,6 +353,8 @@ def add_token(
 def revoke_token(request: Request, here: Here, who: Who, token_id: int) -> Response:
     """Ends one of one's own tokens."""
     need_browser(who)
+    if token_id not in {one.id for one in here.store.tokens.list(who.user)}:
+        raise NotFoundError("You have no such API token; it may have been revoked already.")
     here.store.tokens.revoke(who.user, token_id)
     return go(request, "/profile#tokens", "The API token is revoked; programs that use it are refused from now on.")
 

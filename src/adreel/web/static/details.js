@@ -34,7 +34,7 @@
       event.preventDefault();
       return;
     }
-    place = document.activeElement.closest(".menu-pane[tabindex]");
+    place = document.activeElement?.closest(".menu-pane[tabindex]") ?? null;
     opened.clear();
     for (const part of form().querySelectorAll("details[open][id]")) opened.add(part.id);
   });

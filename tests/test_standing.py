@@ -1,0 +1,213 @@
+"""How a dataset stands: one status, and what to do; and how a list of them is narrowed down."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adreel.access import Actor, Guard
+from adreel.settings import Settings
+from adreel.standing import SORTS, STALE_AFTER, Standing, Status, Wanted, chosen, standing, standings
+from adreel.store import AccountStatus, Outcome, RunBrief, RunState, SavedDataset, Store
+from adreel.store.locks import dataset_lock
+from home import Home
+
+OPERATOR = Actor(None)
+
+
+@pytest.fixture
+def store(home: Home) -> Iterator[Store]:
+    with Store.open(Settings.load({"ADREEL_HOME": str(home.path)}), clock=lambda: home.now) as opened:
+        yield opened
+
+
+def made(store: Store, name: str = "Spend", **spec: object) -> SavedDataset:
+    values = {"report": "performance", "dates": {"start": "today-3", "end": "yesterday"}} | spec
+    return store.datasets.create(name, account=store.accounts.get("demo"), spec=json.dumps(values))
+
+
+def ended(store: Store, saved: SavedDataset, number: int, outcome: Outcome) -> None:
+    run = store.runs.add(saved, f"{number:016}")
+    store.runs.begin(run.id)
+    store.runs.finish(run.id, outcome)
+
+
+def status(store: Store, home: Home, saved: SavedDataset) -> Status:
+    """How it stands, told alike by the list and by its own page."""
+    guard = Guard(store, OPERATOR)
+    saved = store.datasets.get(saved.id)
+    one = standing(store, guard, home.path, saved, home.now)
+    (listed,) = (other for other in standings(store, guard, home.path, home.now) if other.saved.id == saved.id)
+    assert listed == one
+    return one.status
+
+
+GOOD = Outcome(RunState.SUCCEEDED, 0, {"proved": True}, table_rows=7, table_columns=3)
+
+
+def test_a_dataset_goes_from_never_run_by_way_of_waiting_to_good(store: Store, home: Home) -> None:
+    saved = made(store)
+    assert status(store, home, saved) is Status.NEVER
+    run = store.runs.add(saved, "1" * 16)
+    assert status(store, home, saved) is Status.QUEUED
+    store.runs.begin(run.id)
+    with dataset_lock(home.path, saved.slug, run_id=run.id):
+        assert status(store, home, saved) is Status.RUNNING
+    with dataset_lock(home.path, saved.slug, run_id="another"):
+        assert status(store, home, saved) is Status.INTERRUPTED
+    assert status(store, home, saved) is Status.INTERRUPTED
+    store.runs.finish(run.id, GOOD)
+    assert status(store, home, saved) is Status.GOOD
+
+
+@pytest.mark.parametrize(
+    ("outcome", "expected"),
+    [
+        (Outcome(RunState.FAILED, error="Reason."), Status.FAILED),
+        (Outcome(RunState.CANCELLED), Status.CANCELLED),
+        (Outcome(RunState.WARNED, 1, {"proved": False}), Status.UNPROVED),
+        (Outcome(RunState.WARNED, 1, {"proved": True}, ("Look.",)), Status.WARNED),
+        (Outcome(RunState.INTERRUPTED, error="It died."), Status.INTERRUPTED),
+    ],
+)
+def test_the_last_run_says_how_a_dataset_stands_and_the_last_good_one_what_it_holds(
+    store: Store, home: Home, outcome: Outcome, expected: Status
+) -> None:
+    saved = made(store)
+    ended(store, saved, 1, GOOD)
+    ended(store, saved, 2, outcome)
+    assert status(store, home, saved) is expected
+    (one,) = standings(store, Guard(store, OPERATOR), home.path, home.now)
+    assert (one.rows, one.columns) == ((7, 3) if outcome.version is None else (None, None))
+    assert bool(one.words) is expected.attention
+    if outcome.error:
+        assert outcome.error in one.words
+
+
+def test_an_account_that_died_or_went_comes_before_what_the_last_run_says(store: Store, home: Home) -> None:
+    saved = made(store)
+    ended(store, saved, 1, Outcome(RunState.FAILED, error="Reason."))
+    account = store.accounts.get("demo")
+    store.accounts.set_status(account, AccountStatus.EXPIRED)
+    assert status(store, home, saved) is Status.RECONNECT
+    store.accounts.delete(account)
+    assert status(store, home, saved) is Status.DISCONNECTED
+
+
+@pytest.mark.parametrize(
+    ("spec", "grows_old"),
+    [
+        ({"dates": {"start": "today-3", "end": "yesterday"}}, True),
+        ({"dates": {"period": "last_month"}}, True),
+        ({"dates": {"date": "yesterday"}}, True),
+        ({"dates": {"start": "2026-01-01", "end": "today"}}, True),
+        ({"dates": None}, True),
+        ({"lifetime": True, "dates": {"start": "2026-01-01", "end": "2026-01-02"}}, True),
+        ({"dates": {"start": "2026-01-01", "end": "2026-01-02"}}, False),
+        ({"dates": {"date": "2026-01-01"}}, False),
+        ({"dates": {"start": "2026-01-01"}}, False),
+        ({"dates": {"start": "nonsense"}}, True),
+    ],
+)
+def test_only_a_table_that_a_new_run_would_change_grows_old(
+    store: Store, home: Home, spec: dict[str, Any], grows_old: bool
+) -> None:
+    saved = made(store, **spec)
+    ended(store, saved, 1, GOOD)
+    home.now += STALE_AFTER
+    assert status(store, home, saved) is Status.GOOD
+    home.now += timedelta(seconds=1)
+    assert status(store, home, saved) is (Status.STALE if grows_old else Status.GOOD)
+
+
+def test_runs_are_briefly_told_for_each_dataset_that_ran(store: Store) -> None:
+    never, failed, good = made(store, "Never"), made(store, "Failed"), made(store, "Good")
+    for number in range(1, 4):
+        ended(store, good, number, GOOD)
+    ended(store, failed, 8, Outcome(RunState.FAILED, error="Reason."))
+    ended(store, good, 9, Outcome(RunState.FAILED, error="Reason."))
+    briefs = store.runs.briefs()
+    assert never.id not in briefs
+    assert briefs[failed.id][1] is None
+    latest, made_it = briefs[good.id]
+    assert isinstance(latest, RunBrief)
+    assert (latest.id, latest.state, latest.error, latest.version) == (f"{9:016}", RunState.FAILED, "Reason.", None)
+    assert made_it is not None
+    assert (made_it.id, made_it.proved, made_it.table_rows) == (f"{3:016}", True, 7)
+    assert (store.runs.count(good), store.runs.count(never)) == (4, 0)
+    assert [run.id for run in store.runs.good(good, 2)] == [f"{3:016}", f"{2:016}"]
+    assert [run.id for run in store.runs.list(good, limit=2, offset=1)] == [f"{3:016}", f"{2:016}"]
+
+
+TEXT = st.text("ab c", max_size=4)
+
+
+@st.composite
+def several(draw: st.DrawFn, home: Path = Path("/nowhere")) -> list[Standing]:
+    """Standings of datasets that differ in all that a list can be narrowed down by."""
+    from datetime import UTC, datetime
+
+    at = datetime(2026, 11, 22, tzinfo=UTC)
+    found = []
+    for number in range(draw(st.integers(0, 8))):
+        account = draw(st.sampled_from(["x", "y"]))
+        owner = draw(st.sampled_from([None, 1, 2]))
+        tags = tuple(draw(st.lists(st.sampled_from(["a", "b"]), max_size=2)))
+        name = draw(TEXT)
+        saved = SavedDataset(number, f"s{number}", f"s{number}", name, "", tags, 1, account, "{}", 1, at, at, owner)
+        ran = at - timedelta(hours=draw(st.integers(0, 50)))
+        rows = draw(st.none() | st.integers(0, 9))
+        run = draw(st.none() | st.just(RunBrief("r", RunState.SUCCEEDED, ran, ran, ran, 0, True, "", rows, rows)))
+        report = draw(st.sampled_from(["ads", "performance"]))
+        found.append(Standing(saved, report, report.title(), run, run, draw(st.sampled_from(list(Status))), ""))
+    return found
+
+
+@given(
+    several(),
+    st.builds(
+        Wanted,
+        text=TEXT,
+        status=st.sampled_from(["", *Status]),
+        report=st.sampled_from(["", "ads"]),
+        account=st.sampled_from(["", "x"]),
+        tag=st.sampled_from(["", "a"]),
+        mine=st.booleans(),
+        recent=st.booleans(),
+        attention=st.booleans(),
+        sort=st.sampled_from(list(SORTS)),
+        descending=st.booleans(),
+    ),
+)
+def test_a_list_has_exactly_what_is_wanted_in_the_order_that_is_wanted(found: list[Standing], wanted: Wanted) -> None:
+    from datetime import UTC, datetime
+
+    from adreel.store import Role, User
+
+    now = datetime(2026, 11, 22, tzinfo=UTC)
+    user = User(1, "me", Role.EDITOR, False, now, None)
+    kept = chosen(found, wanted, user, now)
+    assert {id(one) for one in kept} <= {id(one) for one in found}
+    for one in found:
+        saved = one.saved
+        text = " ".join((saved.name, saved.slug, saved.account_name, one.report_title, *saved.tags)).casefold()
+        asked = (
+            all(word in text for word in wanted.text.casefold().split()),
+            wanted.status in ("", one.status),
+            wanted.report in ("", one.report),
+            wanted.account in ("", saved.account_name),
+            not wanted.tag or wanted.tag in saved.tags,
+            not wanted.mine or saved.owner_id == user.id,
+            not wanted.recent or (one.ran_at is not None and one.ran_at >= now - timedelta(days=1)),
+            not wanted.attention or one.status.attention,
+        )
+        assert (one in kept) is all(asked)
+    keys = [SORTS[wanted.sort](one) for one in kept]
+    assert keys == sorted(keys, reverse=wanted.descending)
