@@ -213,7 +213,7 @@ def test_a_download_that_cannot_be_is_said_on_the_page(visit: Visit) -> None:
     for form, said in (
         ({"sql": "selec 1", "kind": "csv"}, "syntax error"),
         ({"sql": "select 1", "kind": "exe"}, "There is no format 'exe'"),
-        ({"sql": "create table x as select 1", "kind": "json"}, "The query cannot be used here"),
+        ({"sql": "create table x as select 1", "kind": "json"}, "A CREATE statement cannot be used here"),
     ):
         answer = visit.post("/query/download", form)
         assert answer.status_code == 422, form

@@ -60,7 +60,10 @@
   }
 
   const compact = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
-  const short = (format) => (value) => compact.format(value) + (format.unit === "percent" ? " %" : "");
+  // Marks of an axis below one would look alike with one digit.
+  const small = new Intl.NumberFormat("en", { maximumSignificantDigits: 2 });
+  const short = (format) => (value) =>
+    (Math.abs(value) < 1 ? small : compact).format(value) + (format.unit === "percent" ? " %" : "");
 
   // -- parts of options
 
@@ -96,7 +99,13 @@
     data: axis.values.map(plain),
     axisLine: { lineStyle: { color: style.line } },
     axisTick: { show: false },
-    axisLabel: { color: style.quiet, hideOverlap: true, formatter: axis.type === "day" ? (day) => day.slice(5) : (text) => cut(text, 18) },
+    axisLabel: {
+      color: style.quiet,
+      hideOverlap: true,
+      // Of a few names each stands there; of many, as many as have room.
+      interval: axis.type === "text" && axis.values.length <= 12 ? 0 : "auto",
+      formatter: axis.type === "day" ? (day) => day.slice(5) : (text) => cut(text, 18),
+    },
     ...more,
   });
 
