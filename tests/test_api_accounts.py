@@ -57,6 +57,19 @@ def test_a_new_token_keeps_the_account_and_its_datasets(site: Site) -> None:
     assert asking.bad("PUT", "/accounts/1/token", 409, json={"token": "wrong"})["kind"] == "ReconnectError"
 
 
+def test_another_tiktok_users_token_is_taken_only_if_that_is_meant(site: Site) -> None:
+    asking = program(site)
+    # As if somebody else had granted the account, whose token is dead by now.
+    site.home.door("revoke", {"token": site.home.token})
+    site.store.accounts.set_token(site.store.accounts.get("demo"), site.home.token, owner="Berlin Office")
+    token = access_token(site.home.config, [0])
+    error = asking.bad("PUT", "/accounts/1/token", 409, json={"token": token})
+    assert "another TikTok user" in error["message"]
+    assert asking.get("/accounts/1")["granted_by"] == "Berlin Office"
+    account = asking.good("PUT", "/accounts/1/token", json={"token": token, "another_user": True})
+    assert account["granted_by"] != "Berlin Office"
+
+
 def test_advertisers_are_asked_for_anew(site: Site) -> None:
     asking = program(site)
     asked = len(site.home.requests("oauth2/advertiser"))

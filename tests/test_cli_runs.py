@@ -115,9 +115,10 @@ def test_a_file_that_is_run_again_unchanged_leaves_its_dataset_alone(home: Home)
 
 
 def test_a_run_that_a_person_interrupts_says_so_and_goes_on_next_time(tmp_path: Path) -> None:
-    home = make_home(tmp_path / "home", advertisers=1, ads=3, latency_ms=300)
+    home = make_home(tmp_path / "home", advertisers=1, ads=3)
     home.add_account()
     file = home.file(metrics=["spend"], dates={"start": "today-100", "end": "yesterday"})
+    home.door("trouble", {"kind": "hang", "seconds": 50, "path": "report"})
     with served(home.config) as url:
         process = subprocess.Popen(
             [sys.executable, "-c", "from adreel.cli import main; main()", "run", "-f", file, "--json"],

@@ -345,8 +345,10 @@ class _Work:
 
     def _interrupted(self) -> CancelledError:
         self._runner.store.runs.interrupt(self._saved)
+        # A commit may have been made before its step was written down; the next run finds it and makes no second one.
+        table = "may have its new version already" if self._committing else "stays as it was"
         return CancelledError(
-            f"Interrupted. The table stays as it was, and what was read is kept: adreel run {self._saved.slug} goes "
+            f"Interrupted. The table {table}, and what was read is kept: adreel run {self._saved.slug} goes "
             f"on with run {self._run.id} within {RESUME_WITHIN // timedelta(hours=1)} hours."
         )
 

@@ -202,7 +202,9 @@ def _failure(error: AdreelError | KeyboardInterrupt, seen: tuple[Run, ...]) -> d
     """What `run --json` prints of a run that failed, was stopped, or (`run_id` null) never began."""
     if isinstance(error, KeyboardInterrupt):
         # Before or after the run itself, which turns an interruption into a CancelledError.
-        known: dict[str, Any] = {"error": "Interrupted.", "error_kind": "KeyboardInterrupt", "exit_code": 130}
+        ended = any(one.state is RunState.SUCCEEDED for one in seen)
+        words = "Interrupted after the run had ended." if ended else "Interrupted."
+        known: dict[str, Any] = {"error": words, "error_kind": "KeyboardInterrupt", "exit_code": 130}
     else:
         known = {
             "error": str(error),
