@@ -205,7 +205,7 @@ def fault_of_command(command: TyperCommand, words: Sequence[str], *, whole: bool
         elif not (options[name].is_flag or sign) and next(rest, None) is None:
             return f"{name} needs a value"
         else:
-            given.add(options[name].name)
+            given.add(str(options[name].name))
     return fault_of_count(command, count, given) if whole else None
 
 

@@ -589,7 +589,7 @@ def _usage(argument: TyperArgument) -> str:
 
 
 def _argument_name(argument: TyperArgument) -> str:
-    return (argument.metavar or argument.name.upper()).strip("[]")
+    return (argument.metavar or str(argument.name).upper()).strip("[]")
 
 
 def _parameters(command: TyperCommand | TyperGroup) -> Iterator[str]:
@@ -601,19 +601,18 @@ def _parameters(command: TyperCommand | TyperGroup) -> Iterator[str]:
         )
     options = [one for one in command.params if isinstance(one, TyperOption) and not one.hidden]
     if options:
-        context = typer.Context(command)
-        yield _table(("option", "takes", "if left out", "meaning"), (_option(one, context) for one in options))
+        yield _table(("option", "takes", "if left out", "meaning"), (_option(one) for one in options))
 
 
-def _option(option: TyperOption, context: typer.Context) -> tuple[str, str, str, str]:
+def _option(option: TyperOption) -> tuple[str, str, str, str]:
     names = sorted([*option.opts, *option.secondary_opts], key=lambda name: not name.startswith("--"))
-    value = "" if option.is_flag else _option_value(option, context)
+    value = "" if option.is_flag else _option_value(option)
     return _codes(names), value, _option_default(option), _plain(option.help or "")
 
 
-def _option_value(option: TyperOption, context: typer.Context) -> str:
-    word = option.display_type(context).strip("<>").removesuffix(" range")
-    bounds = (("at least", option.min), ("at most", option.max))
+def _option_value(option: TyperOption) -> str:
+    word = option.type.name.removesuffix(" range")
+    bounds = (("at least", getattr(option.type, "min", None)), ("at most", getattr(option.type, "max", None)))
     limits = [f"{words} {bound}" for words, bound in bounds if bound is not None]
     return " ".join([_code(option.metavar or _VALUES.get(word, word)), *limits])
 

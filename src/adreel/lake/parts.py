@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -20,6 +22,8 @@ _NOTE = ".json"
 _ROWS = b"adreel.rows"
 _FACTS = b"adreel.facts"
 _PLAIN = pa.ipc.IpcReadOptions(use_threads=False)
+_AHEAD = 4
+"""So many parts are read while the one before is used: in an object store each takes a journey."""
 _LZ4 = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
 
 
@@ -141,19 +145,24 @@ def _path(run_id: str, name: str) -> str:
 def _first_schema(place: Place, run_id: str, names: tuple[str, ...]) -> Any:
     if not names:
         raise NotFoundError(f"Run {run_id} has no parts in {place.url}; run the dataset again.")
-    return next(_part_batches(place, run_id, names[0], None)).schema.remove_metadata()
+    return _part_batches(place, run_id, names[0], None)[0].schema.remove_metadata()
 
 
 def _batches(
     place: Place, run_id: str, names: tuple[str, ...], schema: Any, columns: tuple[str, ...] | None
 ) -> Iterator[Any]:
-    for name in names:
-        for batch in _part_batches(place, run_id, name, columns):
-            yield conform(batch, schema)
+    coming: deque[Future[list[Any]]] = deque()
+    with ThreadPoolExecutor(_AHEAD) as readers:
+        for name in names:
+            coming.append(readers.submit(_part_batches, place, run_id, name, columns))
+            if len(coming) > _AHEAD:
+                yield from (conform(batch, schema) for batch in coming.popleft().result())
+        while coming:
+            yield from (conform(batch, schema) for batch in coming.popleft().result())
 
 
-def _part_batches(place: Place, run_id: str, name: str, columns: tuple[str, ...] | None) -> Iterator[Any]:
-    """A part's batches; the file is read whole, which for pages is quicker than to map it."""
+def _part_batches(place: Place, run_id: str, name: str, columns: tuple[str, ...] | None) -> list[Any]:
+    """A part's batches, one at least; the file is read whole, which for pages is quicker than to map it."""
     with place.guard(f"part {name} of run {run_id}"):
         data = place.read(_path(run_id, name) + _PART)
         reader = pa.ipc.open_file(data, options=_PLAIN)
@@ -162,4 +171,4 @@ def _part_batches(place: Place, run_id: str, name: str, columns: tuple[str, ...]
             chosen = pa.ipc.IpcReadOptions(use_threads=False, included_fields=fields)
             reader = pa.ipc.open_file(data, options=chosen)
         batches = [reader.get_batch(number) for number in range(reader.num_record_batches)]
-    yield from batches or [pa.RecordBatch.from_pylist([], reader.schema)]
+    return batches or [pa.RecordBatch.from_pylist([], reader.schema)]
