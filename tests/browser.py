@@ -27,7 +27,7 @@ from adreel.access import Actor, Guard
 from adreel.connections import app_access, connected, refresh
 from adreel.dataset import Source
 from adreel.errors import AdreelError
-from adreel.runner import Runner
+from adreel.orders import Orders
 from adreel.settings import Settings
 from adreel.store import FINISHED, Account, Cost, Role, Run, RunState, SavedDataset, Store, User
 from adreel.web.app import create_app
@@ -188,7 +188,7 @@ class Town:
 
     def ask_for_run(self, saved: SavedDataset) -> Run:
         """A run that is begun as soon as no other is at work."""
-        return Runner(self.settings, self.store, clock=lambda: self.home.now).enqueue(saved)
+        return Orders(self.settings, self.store, clock=lambda: self.home.now).enqueue(saved)
 
     def run(self, saved: SavedDataset) -> Run:
         """Runs the dataset to its end."""

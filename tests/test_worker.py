@@ -12,10 +12,11 @@ import httpx2
 import pytest
 
 from adreel.errors import BusyError, InputError
-from adreel.runner import Runner
+from adreel.orders import Orders
 from adreel.settings import Settings
+from adreel.starter import Starter, environment
 from adreel.store import FINISHED, Outcome, RunState, Store
-from adreel.worker import Starter, environment, work
+from adreel.worker import work
 from home import Home, environment_of, make_home, served
 
 
@@ -30,8 +31,8 @@ def opened(home: Home) -> tuple[Settings, Store]:
 
 def queued(home: Home, store: Store, **keys: Any) -> str:
     home.good("datasets", "create", "-f", home.file(**keys))
-    runner = Runner(settings_of(home), store, clock=lambda: home.now)
-    return runner.enqueue(store.datasets.get("spend")).id
+    orders = Orders(settings_of(home), store, clock=lambda: home.now)
+    return orders.enqueue(store.datasets.get("spend")).id
 
 
 def worked(home: Home, settings: Settings, store: Store, run_id: str) -> Any:
@@ -51,7 +52,7 @@ def test_a_dataset_that_waits_cannot_be_asked_for_again(home: Home) -> None:
     with store:
         queued(home, store)
         with pytest.raises(BusyError, match="waits for its turn already"):
-            Runner(settings, store, clock=lambda: home.now).enqueue(store.datasets.get("spend"))
+            Orders(settings, store, clock=lambda: home.now).enqueue(store.datasets.get("spend"))
 
 
 def test_a_run_that_stopped_for_a_reason_that_passes_waits_again_instead_of_a_new_one(home: Home) -> None:
@@ -60,7 +61,7 @@ def test_a_run_that_stopped_for_a_reason_that_passes_waits_again_instead_of_a_ne
         run_id = queued(home, store)
         store.runs.begin(run_id)
         store.runs.finish(run_id, Outcome(RunState.FAILED, error="TikTok is away.", error_kind="RetryError"))
-        again = Runner(settings, store, clock=lambda: home.now).enqueue(store.datasets.get("spend"))
+        again = Orders(settings, store, clock=lambda: home.now).enqueue(store.datasets.get("spend"))
         assert again.id == run_id
         assert worked(home, settings, store, run_id).state is RunState.SUCCEEDED
 
@@ -69,7 +70,7 @@ def test_a_run_that_waits_can_be_cancelled_before_it_begins(home: Home) -> None:
     settings, store = opened(home)
     with store:
         run_id = queued(home, store)
-        Runner(settings, store, clock=lambda: home.now).cancel(store.runs.get(run_id))
+        Orders(settings, store, clock=lambda: home.now).cancel(store.runs.get(run_id))
         run = store.runs.get(run_id)
         assert (run.state, run.error) == (RunState.CANCELLED, "Cancelled before it began.")
         assert worked(home, settings, store, run_id).state is RunState.CANCELLED
@@ -90,7 +91,7 @@ def test_a_dataset_without_an_account_cannot_be_queued(home: Home) -> None:
     home.good("datasets", "create", "-f", home.file())
     home.good("accounts", "delete", "demo", "--yes")
     with store, pytest.raises(InputError, match="disconnected"):
-        Runner(settings, store, clock=lambda: home.now).enqueue(store.datasets.get("spend"))
+        Orders(settings, store, clock=lambda: home.now).enqueue(store.datasets.get("spend"))
 
 
 def test_a_server_starts_what_waits_in_processes_of_their_own(tmp_path: Path) -> None:

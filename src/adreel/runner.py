@@ -16,7 +16,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Itera
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -29,22 +28,20 @@ from adreel.dataset import Dataset, parse
 from adreel.errors import (
     AdreelError,
     AdvertiserError,
-    BusyError,
     CancelledError,
-    InputError,
-    NotFoundError,
     ReconnectError,
     StorageError,
 )
 from adreel.extract import Extraction, Outcome, Parts
 from adreel.lake import Lake
+from adreel.orders import PASSING, RESUME_WITHIN, DateRange, Orders, remove_steps, steps_file
 from adreel.plan import Advertiser, Chunk, Plan, make_plan
 from adreel.saving import source_of
 from adreel.settings import Settings
-from adreel.store import IN_PROGRESS, Account, AccountStatus, Progress, Run, RunState, SavedDataset, Store, new_run_id
+from adreel.store import Account, AccountStatus, Progress, Run, RunState, SavedDataset, Store, new_run_id
 from adreel.store import Outcome as RunOutcome
 from adreel.store.home import private_file
-from adreel.store.locks import dataset_lock, lock_holder, tell_holder
+from adreel.store.locks import dataset_lock, tell_holder
 from adreel.tiktok.client import Client, first_failure
 from adreel.tiktok.pace import limits_for
 
@@ -54,14 +51,8 @@ VERSION = "1"
 CHUNKS_AT_ONCE = 16
 """Steps under way at a time: enough requests to fill any app level at two seconds an answer."""
 
-RESUME_WITHIN = timedelta(hours=24)
-"""A run that was interrupted longer ago begins anew, so that its pages are not of different days."""
-
 TICK = 0.5
 """Seconds between two looks at how far the run is and whether it is to stop."""
-
-PASSING = frozenset({"RetryError", "ThrottledError", "ReconnectError", "StorageError"})
-"""Errors after which the next run goes on where this one stopped: what was read is still good."""
 
 SHORTEST_DEADLINE = 6 * 3600.0
 DEADLINE_FACTOR = 10.0
@@ -72,9 +63,6 @@ EXPIRED_CODES = frozenset({40102, 40103})
 
 WAITING = frozenset({"PENDING", "ENQUEUED"})
 """States in which DBOS has a workflow that is yet to end."""
-
-DateRange = tuple[str, str]
-"""A start and an end as a person writes them, in place of the dataset's own dates."""
 
 _Step = Callable[..., Awaitable[dict[str, Any]]]
 
@@ -132,129 +120,27 @@ class Runner:
         self.clock = clock
         self.transport = transport
         self.waits = waits or Waits()
+        self.orders = Orders(settings, store, clock=clock)
 
     def run(
         self, saved: SavedDataset, watch: Watch, dates: DateRange | None = None, queued: Run | None = None
     ) -> RunReport:
         """Runs the dataset to its end, or goes on with a run that did not come to its end.
 
-        `dates` replaces the dataset's own; `queued` is the run that `enqueue` gave, which then knows its dates. Raises
-        BusyError if another process runs the dataset, and whatever ended the run, after writing it down.
+        `dates` replaces the dataset's own; `queued` is the run that `Orders.enqueue` gave, which knows its dates.
+        Raises BusyError if another process runs the dataset, and whatever ended the run, after writing it down.
         """
-        account = self._account(saved)
+        account = self.orders.account(saved)
         dataset = parse(source_of(saved, dates), self.clock())
         lake = Lake(self.settings.lake_url, clock=self.clock)
         with dataset_lock(self.settings.home, saved.slug):
-            found = queued or self._unfinished(saved, dates)
+            found = queued or self.orders.unfinished(saved, dates)
             run = found or self.store.runs.add(saved, new_run_id(), dates, asked_by=self.settings.user)
             resumed = run.started_at is not None
             tell_holder(self.settings.home, saved.slug, run.id)
             if resumed:
                 watch.say(f"Going on with run {run.id}, which did not come to its end.")
             return _Work(self, lake, saved, account, dataset, run, watch, resumed=resumed).do()
-
-    def enqueue(self, saved: SavedDataset, dates: DateRange | None = None, asked_by: str = "") -> Run:
-        """A run that waits for a process to work on it: one to go on with, or a new one, asked by the user named.
-
-        Raises BusyError if the dataset has a run under way or waiting, and as `run` for a dataset that cannot run.
-        """
-        self._account(saved)
-        parse(source_of(saved, dates), self.clock())
-        with dataset_lock(self.settings.home, saved.slug):
-            waiting = self.store.runs.list(saved, states={RunState.QUEUED}, limit=1)
-            if waiting:
-                raise BusyError(f"Run {waiting[0].id} of {saved.name!r} waits for its turn already.")
-            found = self._unfinished(saved, dates)
-            if found:
-                return self.store.runs.requeue(found.id, asked_by=asked_by)
-            return self.store.runs.add(saved, new_run_id(), dates, asked_by=asked_by)
-
-    def _account(self, saved: SavedDataset) -> Account:
-        if saved.account_id is None:
-            raise InputError(
-                f"The dataset {saved.name!r} is disconnected: its account {saved.account_name!r} was deleted. "
-                f"Name another account with: adreel datasets edit {saved.slug}"
-            )
-        account = self.store.accounts.get(saved.account_id)
-        if account.status is not AccountStatus.VALID:
-            raise ReconnectError(
-                f"The account {account.name!r} is {account.status}. Connect it again: "
-                f"adreel accounts reconnect {account.name!r}"
-            )
-        return account
-
-    def _unfinished(self, saved: SavedDataset, dates: DateRange | None) -> Run | None:
-        """The run to go on with: the latest, if it ended lately for a reason that passes, and asked the same."""
-        self.store.runs.interrupt(saved)
-        latest = next(iter(self.store.runs.list(saved, limit=1)), None)
-        if latest is None or latest.cancel_requested or latest.spec_version != saved.spec_version:
-            return None
-        stopped = latest.state is RunState.INTERRUPTED or (
-            latest.state is RunState.FAILED and latest.error_kind in PASSING
-        )
-        seen = latest.heartbeat_at or latest.created_at
-        lately = self.clock() - seen <= RESUME_WITHIN
-        return latest if stopped and lately and latest.dates == dates else None
-
-    def cancel(self, run: Run) -> None:
-        """Asks the run's process to stop; if that died, the run is cancelled here and now."""
-        why = "Cancelled before it began." if run.state is RunState.QUEUED else "Cancelled after its process died."
-        if run.state is not RunState.INTERRUPTED:
-            run = self.store.runs.request_cancel(run.id)
-            holder = lock_holder(self.settings.home, run.dataset_slug)
-            # The process that holds the lock may work on another run of the dataset, while this one waits.
-            if run.dataset_id is None or (holder is not None and holder.run_id in ("", run.id)):
-                return
-        self.store.runs.finish(run.id, RunOutcome(RunState.CANCELLED, error=why))
-        self._remove(Lake(self.settings.lake_url, clock=self.clock), run.id)
-
-    def delete(self, saved: SavedDataset, *, keep_table: bool = False) -> None:
-        """Deletes the dataset with what its runs left, and its table with all versions unless that is to stay.
-
-        Raises BusyError while a process runs the dataset.
-        """
-        with dataset_lock(self.settings.home, saved.slug):
-            # The dataset last: if the lake cannot be reached, it is still there to be deleted again.
-            lake = Lake(self.settings.lake_url, clock=self.clock)
-            for run in self._leaving(lake):
-                if run.dataset_id == saved.id:
-                    self._remove(lake, run.id)
-            if not keep_table:
-                lake.drop(saved.table_slug)
-            self.store.datasets.delete(saved)
-
-    def sweep(self, lake: Lake, run: Run) -> None:
-        """Removes what earlier runs of the dataset, and runs of deleted datasets, left: no run will go on with it."""
-        for other in self._leaving(lake):
-            ended = other.dataset_id is None and other.state not in IN_PROGRESS
-            if other.id != run.id and (other.dataset_id == run.dataset_id or ended):
-                self._remove(lake, other.id)
-
-    def _leaving(self, lake: Lake) -> Iterator[Run]:
-        """The runs of this home that have parts or steps."""
-        steps = {path.stem for path in steps_file(self.settings, "").parent.glob("*.db")}
-        for run_id in {*lake.list_runs(), *steps}:
-            try:
-                found = self.store.runs.get(run_id)
-            except NotFoundError:
-                continue  # Of another home that shares the lake.
-            yield found
-
-    def _remove(self, lake: Lake, run_id: str) -> None:
-        lake.drop_run(run_id)
-        remove_steps(self.settings, run_id)
-
-
-def steps_file(settings: Settings, run_id: str) -> Path:
-    """The file that keeps a run's finished steps; it goes when the run is over."""
-    return settings.home / "steps" / f"{run_id}.db"
-
-
-def remove_steps(settings: Settings, run_id: str) -> None:
-    """Removes a run's steps; SQLite may have left files beside its own when the process died."""
-    path = steps_file(settings, run_id)
-    for ending in ("", "-wal", "-shm", "-journal"):
-        path.with_name(path.name + ending).unlink(missing_ok=True)
 
 
 @contextmanager
@@ -314,7 +200,7 @@ class _Work:
         self._run = store.runs.begin(self._run.id)
         began = time.monotonic()
         try:
-            self._runner.sweep(self._lake, self._run)
+            self._runner.orders.sweep(self._lake, self._run)
             with _seldom_collected():
                 answer = self._durably()
         except KeyboardInterrupt:

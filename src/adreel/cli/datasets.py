@@ -192,8 +192,8 @@ def delete(session: Session, name: str, *, yes: bool, keep_table: bool) -> None:
             "? Its table stays." if keep_table else f" and its table {saved.table_slug} with all versions?"
         )
         confirm(what, yes=yes)
-        # Imported here: 0.7 s that the other commands need not pay.
-        from adreel.runner import Runner
+        # Imported here: the lake, which the other commands need not load.
+        from adreel.orders import Orders
 
-        Runner(have.settings, have.store, clock=session.clock).delete(saved, keep_table=keep_table)
+        Orders(have.settings, have.store, clock=session.clock).delete(saved, keep_table=keep_table)
         say(f"Deleted {saved.name!r}.")

@@ -28,7 +28,8 @@ from adreel.store import Progress as RunProgress
 
 if TYPE_CHECKING:
     from adreel.asking import Asking, Planned
-    from adreel.runner import DateRange, RunReport
+    from adreel.orders import DateRange
+    from adreel.runner import RunReport
 
 PREVIEW_ROWS = 20
 
@@ -308,11 +309,11 @@ def _mark(good: bool) -> str:
 
 def cancel(session: Session, run_id: str) -> None:
     """Asks a run to stop; one whose process died is over at once."""
-    from adreel.runner import Runner
+    from adreel.orders import Orders
 
     with opened(session) as have:
         run = have.guard.run(run_id, DatasetRight.RUN)
-        Runner(have.settings, have.store, clock=session.clock).cancel(run)
+        Orders(have.settings, have.store, clock=session.clock).cancel(run)
         say(f"Run {run.id} of {run.dataset_name!r} is asked to stop; its table stays as it was.")
 
 

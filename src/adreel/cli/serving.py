@@ -16,10 +16,10 @@ from adreel.cli.opened import settings_of
 from adreel.cli.output import say
 from adreel.errors import InputError
 from adreel.settings import Settings
+from adreel.starter import Starter
 from adreel.store import Store
 from adreel.web.app import create_app
 from adreel.web.security import LOOPBACK
-from adreel.worker import Starter
 
 PORT = 8765
 
@@ -43,6 +43,8 @@ def serve_on(
     made_up: str = "",
 ) -> None:
     """Serves on a socket that listens until interrupted; `made_up` is the address of a simulated TikTok."""
+    # asyncio does this only for sockets that name their protocol; without it answers wait 40 ms for a late ACK.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     bound = str(listener.getsockname()[0])
     app = create_app(settings, store, clock=session.clock, hosts=(bound,), made_up=made_up)
     config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False, lifespan="off")

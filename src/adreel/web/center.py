@@ -14,7 +14,7 @@ from fastapi import Depends, Request
 from adreel.access import Actor, Guard
 from adreel.asking import Asking
 from adreel.lake import Lake
-from adreel.runner import Runner
+from adreel.orders import Orders
 from adreel.settings import Settings
 from adreel.store import Role, Store, User
 
@@ -41,9 +41,9 @@ class Center:
         return Asking(self.settings, self.store, self.clock, self.transport)
 
     @property
-    def runner(self) -> Runner:
-        """For runs that are asked for or cancelled; they work in processes of their own."""
-        return Runner(self.settings, self.store, clock=self.clock, transport=self.transport)
+    def orders(self) -> Orders:
+        """For runs that are asked for or cancelled, and datasets that are deleted."""
+        return Orders(self.settings, self.store, clock=self.clock)
 
     @property
     def secure(self) -> bool:

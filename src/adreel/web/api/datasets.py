@@ -441,7 +441,7 @@ def change_dataset(
 @router.delete("/datasets/{dataset}", summary="Delete a dataset", status_code=204, responses=failures(403, 404, 409))
 def delete_dataset(here: Here, who: Who, dataset: Slug, query: Annotated[DeleteQuery, Query()]) -> None:
     """Deletes the dataset, and its table with all versions unless that is to stay; its runs stay in history."""
-    here.runner.delete(who.guard.dataset(dataset, DatasetRight.DELETE), keep_table=query.keep_table)
+    here.orders.delete(who.guard.dataset(dataset, DatasetRight.DELETE), keep_table=query.keep_table)
 
 
 @router.get(
@@ -547,9 +547,9 @@ def _done(here: Center, who: Visitor, body: BulkBody, slug: str) -> str | None:
     """Does it; the run that was asked for, if one was."""
     if body.action == "run":
         saved = who.guard.dataset(slug, DatasetRight.RUN)
-        return here.runner.enqueue(saved, asked_by=who.user.name).id
+        return here.orders.enqueue(saved, asked_by=who.user.name).id
     if body.action == "delete":
-        here.runner.delete(who.guard.dataset(slug, DatasetRight.DELETE), keep_table=body.keep_table)
+        here.orders.delete(who.guard.dataset(slug, DatasetRight.DELETE), keep_table=body.keep_table)
         return None
     saved = who.guard.dataset(slug, DatasetRight.EDIT)
     named_tag = " ".join(body.tag.split())

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from adreel.access import DatasetRight
 from adreel.errors import InputError
-from adreel.runner import DateRange
+from adreel.orders import DateRange
 from adreel.store import Role, Run, RunState
 from adreel.store.locks import seen
 from adreel.web.api.failures import failures
@@ -154,7 +154,7 @@ def start_run(here: Here, who: Who, dataset: Slug, answer: Response, body: RunBo
     409 if the dataset has a run under way or waiting, or if its account has to be connected again.
     """
     saved = who.guard.dataset(dataset, DatasetRight.RUN)
-    run = here.runner.enqueue(saved, body.dates if body else None, asked_by=who.user.name)
+    run = here.orders.enqueue(saved, body.dates if body else None, asked_by=who.user.name)
     answer.headers["Location"] = f"/api/v1/runs/{run.id}"
     return _run(here, run)
 
@@ -196,7 +196,7 @@ def get_log(here: Here, who: Who, run: RunId, query: Annotated[LogQuery, Query()
 def cancel_run(here: Here, who: Who, run: RunId) -> RunAnswer:
     """Asks a run to stop; its table stays as it was. One that waits, or whose process died, is over at once."""
     found = who.guard.run(run, DatasetRight.RUN)
-    here.runner.cancel(seen(here.settings.home, found))
+    here.orders.cancel(seen(here.settings.home, found))
     return _run(here, here.store.runs.get(found.id))
 
 

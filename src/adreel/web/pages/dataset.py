@@ -222,7 +222,7 @@ def run(
     """Asks for a run, for other days if they are given."""
     saved = who.guard.dataset(slug, DatasetRight.RUN)
     dates = _dates(start.strip(), end.strip())
-    here.runner.enqueue(saved, dates, who.user.name)
+    here.orders.enqueue(saved, dates, who.user.name)
     return go(request, own_path(onward, f"/datasets/{saved.slug}"))
 
 
@@ -241,7 +241,7 @@ def _dates(start: str, end: str) -> tuple[str, str] | None:
 def cancel(request: Request, here: Here, who: Who, run_id: str, onward: Text = "") -> Response:
     """Asks a run to stop."""
     found = who.guard.run(run_id, DatasetRight.RUN)
-    here.runner.cancel(found)
+    here.orders.cancel(found)
     home = f"/datasets/{found.dataset_slug}" if found.dataset_id is not None else "/datasets"
     return go(request, own_path(onward, home))
 
@@ -259,7 +259,7 @@ def ask_before_deletion(request: Request, here: Here, who: Who, slug: str) -> Re
 def delete(request: Request, here: Here, who: Who, slug: str, tables: Text = "delete") -> Response:
     """Deletes the dataset, and its table unless that is to stay."""
     saved = who.guard.dataset(slug, DatasetRight.DELETE)
-    here.runner.delete(saved, keep_table=tables == "keep")
+    here.orders.delete(saved, keep_table=tables == "keep")
     return go(request, "/datasets", f"Deleted {saved.name}.")
 
 

@@ -273,8 +273,8 @@ def _download(found: Iterable[SavedDataset]) -> Response:
 
 def _run(request: Request, here: Center, who: Visitor, slugs: Iterable[str], onward: str) -> Response:
     found = [who.guard.dataset(one, DatasetRight.RUN) for one in slugs]
-    runner = here.runner
-    refused = _each(found, lambda saved: runner.enqueue(saved, None, who.user.name))
+    orders = here.orders
+    refused = _each(found, lambda saved: orders.enqueue(saved, None, who.user.name))
     asked = len(found) - len(refused)
     said = f"{asked} run{'s' if asked != 1 else ''} asked for."
     return _done(request, said, refused, onward)
@@ -296,8 +296,8 @@ def _delete(
         every = standings(here.store, who.guard, here.settings.home, here.clock())
         asked = tuple(one for one in every if one.saved.id in named)
         return respond(request, Deletion(asked, "/datasets/bulk", onward), visitor=who)
-    runner = here.runner
-    refused = _each(found, lambda saved: runner.delete(saved, keep_table=keep_tables))
+    orders = here.orders
+    refused = _each(found, lambda saved: orders.delete(saved, keep_table=keep_tables))
     gone = len(found) - len(refused)
     return _done(request, f"Deleted {gone} dataset{'s' if gone != 1 else ''}.", refused, onward)
 

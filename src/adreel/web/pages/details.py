@@ -273,7 +273,7 @@ def save(request: Request, here: Here, who: Who, fields: Posted) -> Response:
 def _begun(here: Center, who: Visitor, saved: SavedDataset) -> str:
     """Has the first run begin, and says so; a dataset that cannot run now is saved all the same."""
     try:
-        here.runner.enqueue(saved, asked_by=who.user.name)
+        here.orders.enqueue(saved, asked_by=who.user.name)
     except AdreelError as error:
         return f"{saved.name!r} is saved, but no run could begin: {error}"
     return f"{saved.name!r} is saved, and its first run begins."

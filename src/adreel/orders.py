@@ -1,0 +1,141 @@
+"""What people ask for besides looking: a run, the end of a run, the end of a dataset.
+
+A run that is asked for here waits in the store; another process works on it. So this needs nothing of what reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from adreel.dataset import parse
+from adreel.errors import BusyError, InputError, NotFoundError, ReconnectError
+from adreel.lake import Lake
+from adreel.saving import source_of
+from adreel.settings import Settings
+from adreel.store import IN_PROGRESS, Account, AccountStatus, Outcome, Run, RunState, SavedDataset, Store, new_run_id
+from adreel.store.locks import dataset_lock, lock_holder
+
+RESUME_WITHIN = timedelta(hours=24)
+"""A run that was interrupted longer ago begins anew, so that its pages are not of different days."""
+
+PASSING = frozenset({"RetryError", "ThrottledError", "ReconnectError", "StorageError"})
+"""Errors after which the next run goes on where this one stopped: what was read is still good."""
+
+DateRange = tuple[str, str]
+"""A start and an end as a person writes them, in place of the dataset's own dates."""
+
+
+class Orders:
+    """Takes orders of one home; what waits is worked on by processes of its own."""
+
+    def __init__(self, settings: Settings, store: Store, *, clock: Callable[[], datetime]) -> None:
+        """`clock` gives aware times."""
+        self.settings = settings
+        self.store = store
+        self.clock = clock
+
+    def enqueue(self, saved: SavedDataset, dates: DateRange | None = None, asked_by: str = "") -> Run:
+        """A run that waits for a process to work on it: one to go on with, or a new one, asked by the user named.
+
+        Raises BusyError if the dataset has a run under way or waiting, and as `run` for a dataset that cannot run.
+        """
+        self.account(saved)
+        parse(source_of(saved, dates), self.clock())
+        with dataset_lock(self.settings.home, saved.slug):
+            waiting = self.store.runs.list(saved, states={RunState.QUEUED}, limit=1)
+            if waiting:
+                raise BusyError(f"Run {waiting[0].id} of {saved.name!r} waits for its turn already.")
+            found = self.unfinished(saved, dates)
+            if found:
+                return self.store.runs.requeue(found.id, asked_by=asked_by)
+            return self.store.runs.add(saved, new_run_id(), dates, asked_by=asked_by)
+
+    def cancel(self, run: Run) -> None:
+        """Asks the run's process to stop; if that died, the run is cancelled here and now."""
+        why = "Cancelled before it began." if run.state is RunState.QUEUED else "Cancelled after its process died."
+        if run.state is not RunState.INTERRUPTED:
+            run = self.store.runs.request_cancel(run.id)
+            holder = lock_holder(self.settings.home, run.dataset_slug)
+            # The process that holds the lock may work on another run of the dataset, while this one waits.
+            if run.dataset_id is None or (holder is not None and holder.run_id in ("", run.id)):
+                return
+        self.store.runs.finish(run.id, Outcome(RunState.CANCELLED, error=why))
+        self._remove(Lake(self.settings.lake_url, clock=self.clock), run.id)
+
+    def delete(self, saved: SavedDataset, *, keep_table: bool = False) -> None:
+        """Deletes the dataset with what its runs left, and its table with all versions unless that is to stay.
+
+        Raises BusyError while a process runs the dataset.
+        """
+        with dataset_lock(self.settings.home, saved.slug):
+            # The dataset last: if the lake cannot be reached, it is still there to be deleted again.
+            lake = Lake(self.settings.lake_url, clock=self.clock)
+            for run in self._leaving(lake):
+                if run.dataset_id == saved.id:
+                    self._remove(lake, run.id)
+            if not keep_table:
+                lake.drop(saved.table_slug)
+            self.store.datasets.delete(saved)
+
+    def account(self, saved: SavedDataset) -> Account:
+        """The account that a dataset is read with. InputError if it has none, ReconnectError for a dead one."""
+        if saved.account_id is None:
+            raise InputError(
+                f"The dataset {saved.name!r} is disconnected: its account {saved.account_name!r} was deleted. "
+                f"Name another account with: adreel datasets edit {saved.slug}"
+            )
+        account = self.store.accounts.get(saved.account_id)
+        if account.status is not AccountStatus.VALID:
+            raise ReconnectError(
+                f"The account {account.name!r} is {account.status}. Connect it again: "
+                f"adreel accounts reconnect {account.name!r}"
+            )
+        return account
+
+    def unfinished(self, saved: SavedDataset, dates: DateRange | None) -> Run | None:
+        """The run to go on with: the latest, if it ended lately for a reason that passes, and asked the same."""
+        self.store.runs.interrupt(saved)
+        latest = next(iter(self.store.runs.list(saved, limit=1)), None)
+        if latest is None or latest.cancel_requested or latest.spec_version != saved.spec_version:
+            return None
+        stopped = latest.state is RunState.INTERRUPTED or (
+            latest.state is RunState.FAILED and latest.error_kind in PASSING
+        )
+        seen = latest.heartbeat_at or latest.created_at
+        lately = self.clock() - seen <= RESUME_WITHIN
+        return latest if stopped and lately and latest.dates == dates else None
+
+    def sweep(self, lake: Lake, run: Run) -> None:
+        """Removes what earlier runs of the dataset, and runs of deleted datasets, left: no run will go on with it."""
+        for other in self._leaving(lake):
+            ended = other.dataset_id is None and other.state not in IN_PROGRESS
+            if other.id != run.id and (other.dataset_id == run.dataset_id or ended):
+                self._remove(lake, other.id)
+
+    def _leaving(self, lake: Lake) -> Iterator[Run]:
+        """The runs of this home that have parts or steps."""
+        steps = {path.stem for path in steps_file(self.settings, "").parent.glob("*.db")}
+        for run_id in {*lake.list_runs(), *steps}:
+            try:
+                found = self.store.runs.get(run_id)
+            except NotFoundError:
+                continue  # Of another home that shares the lake.
+            yield found
+
+    def _remove(self, lake: Lake, run_id: str) -> None:
+        lake.drop_run(run_id)
+        remove_steps(self.settings, run_id)
+
+
+def steps_file(settings: Settings, run_id: str) -> Path:
+    """The file that keeps a run's finished steps; it goes when the run is over."""
+    return settings.home / "steps" / f"{run_id}.db"
+
+
+def remove_steps(settings: Settings, run_id: str) -> None:
+    """Removes a run's steps; SQLite may have left files beside its own when the process died."""
+    path = steps_file(settings, run_id)
+    for ending in ("", "-wal", "-shm", "-journal"):
+        path.with_name(path.name + ending).unlink(missing_ok=True)
