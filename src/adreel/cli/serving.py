@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import sys
 import webbrowser
@@ -47,12 +48,15 @@ def serve_on(
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     bound = str(listener.getsockname()[0])
     app = create_app(settings, store, clock=session.clock, hosts=(bound,), made_up=made_up)
-    config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False, lifespan="off")
+    config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False, lifespan="on")
     say(f"The Data Center is at {settings.web_url} ; Ctrl-C ends it.")
     if not store.users.any():
         say("Nobody has been there yet: the first visit makes the administrator.")
     if browser and sys.stderr.isatty():
         webbrowser.open(settings.web_url)
+    # A command that ends soon looks for garbage seldom; what goes on for weeks must not.
+    gc.freeze()
+    gc.set_threshold(2_000, 10, 10)
     # uvicorn raises the interruption again when it has closed everything.
     with Starter(settings, store, session.environ), suppress(KeyboardInterrupt):
         uvicorn.Server(config).run([listener])

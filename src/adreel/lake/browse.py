@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from tempfile import TemporaryDirectory
@@ -55,6 +56,9 @@ MEMORY = "256MB"
 
 DISK = "2GB"
 
+AT_ONCE = 2
+"""Threads that look into tables: each keeps memory of its own, and more would end no sooner."""
+
 MOST_ROWS = 1_000
 """Rows of a page. So many ranks are found at a time and kept, for the pages before and after."""
 
@@ -81,6 +85,7 @@ class Browser:
         """Of the lake at `place`; starts nothing yet."""
         self._place = place
         self._lock = Lock()
+        self._workers = ThreadPoolExecutor(AT_ONCE, "adreel-browse")
         self._folder: TemporaryDirectory[str] | None = None
         self._connection: duckdb.DuckDBPyConnection | None = None
         self._counts: Recent[tuple[object, ...], int] = Recent(COUNTS)
@@ -102,30 +107,37 @@ class Browser:
         keys = sorted_by(table.schema, order)
         if offset < 0 or not 0 < limit <= MOST_ROWS:
             raise InputError(f"A page begins at row 0 or later and has 1 to {MOST_ROWS:,} rows.")
-        with self._cursor() as cursor:
-            rows = Rows(cursor, self._place, table, asked)
-            matching = self._counts.get((table.content, asked), rows.count) if where else table.rows
-            ranks = range(offset, min(offset + limit, matching))
-            if keys or where:
-                places = self._places(rows, (table.content, asked, keys), keys, ranks, matching)
-            else:
-                places = rows.own_places(ranks)
-            return Page(rows.pick(names, places), table.rows, matching, table.version)
+
+        def found() -> Page:
+            with self._cursor() as cursor:
+                rows = Rows(cursor, self._place, table, asked)
+                matching = self._counts.get((table.content, asked), rows.count) if where else table.rows
+                ranks = range(offset, min(offset + limit, matching))
+                if keys or where:
+                    places = self._places(rows, (table.content, asked, keys), keys, ranks, matching)
+                else:
+                    places = rows.own_places(ranks)
+                return Page(rows.pick(names, places), table.rows, matching, table.version)
+
+        return self._workers.submit(found).result()
 
     def statistics(
         self, table: TableState, columns: Sequence[str] | None, additive: Collection[str]
     ) -> tuple[ColumnStatistics, ...]:
         """See `Lake.statistics`."""
         names = _chosen(table, columns)
-        with self._cursor() as cursor:
-            rows = Rows(cursor, self._place, table)
 
-            def told(name: str) -> ColumnStatistics:
-                summed = name in additive
-                key = (table.content, name, summed)
-                return self._columns.get(key, lambda: statistics(rows, table, name, summed=summed))
+        def told(rows: Rows, name: str) -> ColumnStatistics:
+            summed = name in additive
+            key = (table.content, name, summed)
+            return self._columns.get(key, lambda: statistics(rows, table, name, summed=summed))
 
-            return tuple(map(told, names))
+        def found() -> tuple[ColumnStatistics, ...]:
+            with self._cursor() as cursor:
+                rows = Rows(cursor, self._place, table)
+                return tuple(told(rows, name) for name in names)
+
+        return self._workers.submit(found).result()
 
     def close(self) -> None:
         """Ends DuckDB, removes what it kept on disk, and forgets all results. The next call begins anew."""

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, delete, insert, select, true, update
 
 from adreel.errors import InputError, NotFoundError
-from adreel.store.database import Database
+from adreel.store.database import Database, Unchanged
 from adreel.store.names import clean_name, is_id, not_found
 from adreel.store.records import Account, AccountAdvertiser, AccountStatus, Advertiser, Level, User
 from adreel.store.secrets import Keys
@@ -22,12 +22,13 @@ _FACTS = ("name", "currency", "timezone", "display_timezone", "status", "country
 class Accounts:
     """The accounts of one home."""
 
-    __slots__ = ("_clock", "_database", "_keys")
+    __slots__ = ("_all", "_clock", "_database", "_keys")
 
     def __init__(self, database: Database, keys: Keys, clock: Callable[[], datetime]) -> None:
         self._database = database
         self._keys = keys
         self._clock = clock
+        self._all = Unchanged(database, self._read)
 
     def add(
         self,
@@ -88,6 +89,9 @@ class Accounts:
 
     def list(self) -> tuple[Account, ...]:
         """All accounts, by name."""
+        return self._all.get()
+
+    def _read(self) -> tuple[Account, ...]:
         with self._database.read() as connection:
             rows = connection.execute(select(*_PUBLIC).order_by(accounts.c.name)).all()
         return tuple(_account(row) for row in rows)

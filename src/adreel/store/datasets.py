@@ -6,10 +6,10 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, insert, or_, select, true, update
+from sqlalchemy import Connection, Row, Select, delete, func, insert, or_, select, true, update
 
 from adreel.errors import InputError, NotFoundError
-from adreel.store.database import Database
+from adreel.store.database import Database, Unchanged
 from adreel.store.names import clean_name, is_id, not_found, slug
 from adreel.store.records import Account, SavedDataset, User
 from adreel.store.tables import datasets
@@ -18,11 +18,12 @@ from adreel.store.tables import datasets
 class Datasets:
     """The datasets of one home."""
 
-    __slots__ = ("_clock", "_database")
+    __slots__ = ("_all", "_clock", "_database")
 
     def __init__(self, database: Database, clock: Callable[[], datetime]) -> None:
         self._database = database
         self._clock = clock
+        self._all = Unchanged(database, lambda: self._read(select(datasets)))
 
     def create(
         self,
@@ -80,11 +81,13 @@ class Datasets:
 
     def list(self, account: Account | None = None) -> tuple[SavedDataset, ...]:
         """All datasets, or those of an account, by name."""
-        statement = select(datasets).order_by(datasets.c.name)
-        if account is not None:
-            statement = statement.where(datasets.c.account_id == account.id)
+        if account is None:
+            return self._all.get()
+        return self._read(select(datasets).where(datasets.c.account_id == account.id))
+
+    def _read(self, statement: Select[Any]) -> tuple[SavedDataset, ...]:
         with self._database.read() as connection:
-            rows = connection.execute(statement).all()
+            rows = connection.execute(statement.order_by(datasets.c.name)).all()
         return tuple(_dataset(row) for row in rows)
 
     def counts(self) -> Mapping[int, int]:

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, func, insert, select, true, update
 
 from adreel.errors import InputError, NotFoundError
-from adreel.store.database import Database
+from adreel.store.database import Database, Unchanged
 from adreel.store.records import (
     IN_PROGRESS,
     RESUMABLE,
@@ -57,11 +57,12 @@ class Runs:
     What a killed process left is set right by `interrupt`, which whoever holds the dataset's lock may call.
     """
 
-    __slots__ = ("_clock", "_database")
+    __slots__ = ("_briefs", "_clock", "_database")
 
     def __init__(self, database: Database, clock: Callable[[], datetime]) -> None:
         self._database = database
         self._clock = clock
+        self._briefs = Unchanged(database, self._read_briefs)
 
     def add(
         self, dataset: SavedDataset, run_id: str, dates: tuple[str, str] | None = None, *, asked_by: str = ""
@@ -225,6 +226,9 @@ class Runs:
 
     def briefs(self) -> Mapping[int, tuple[RunBrief, RunBrief | None]]:
         """Of each dataset that has run, by its id: the latest run, and the latest that made a version."""
+        return self._briefs.get()
+
+    def _read_briefs(self) -> Mapping[int, tuple[RunBrief, RunBrief | None]]:
         own = runs.c.dataset_id == datasets.c.id
         with self._database.read() as connection:
             latest = _briefs(connection, own)

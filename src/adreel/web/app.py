@@ -8,6 +8,7 @@ from datetime import datetime
 from http import HTTPStatus
 
 import httpx2
+from anyio import to_thread
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -31,6 +32,10 @@ from adreel.web.sign_in import sign_in_path
 from adreel.web.status import status_of
 
 API = "/api/v1"
+
+THREADS = 6
+"""Requests that are worked on at a time. They wait for nothing but the processor (queries and TikTok are waited for
+elsewhere), so more of them would end no sooner and hold more memory."""
 
 
 def create_app(
@@ -80,6 +85,7 @@ class _Gate(Shield):
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    to_thread.current_default_thread_limiter().total_tokens = THREADS
     yield
     center: Center = app.state.center
     center.lake.close()

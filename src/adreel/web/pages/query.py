@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from time import perf_counter
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
-from anyio import CapacityLimiter, to_thread
+from anyio import to_thread
 from fastapi import APIRouter, Form, Request
 from starlette.responses import Response
 
@@ -19,34 +17,22 @@ from adreel.store import SavedDataset
 from adreel.web.center import Center, Here, Visitor, Who
 from adreel.web.downloads import file_answer
 from adreel.web.pages.words import sentence
+from adreel.web.queries import LONGEST_SQL, SECONDS, connected, turns
 from adreel.web.render import Page, is_fragment, plain, respond
 from adreel.web.status import status_of
-
-if TYPE_CHECKING:
-    from adreel.lake.query import Connection
 
 router = APIRouter()
 
 Text = Annotated[str, Form()]
-
-SECONDS = 20.0
-"""How long a query may take."""
-
-AT_ONCE = 2
-"""Queries that a server works on at a time: each may hold 256 MB and several threads; further ones wait."""
 
 MOST_ROWS = 1_000
 MOST_CELLS = 30_000
 """Of an answer that is shown; a download has all of it."""
 
 LONGEST_CELL = 500
-LONGEST_SQL = 50_000
 
 MOST_TABLES = 100
 """Tables that the list beside the editor shows; a search finds the others."""
-
-MOST_OPENED = 50
-"""Tables that are opened for a query that names none, so that it can ask which there are."""
 
 FORMATS: tuple[tuple[str, str], ...] = tuple(
     (kind, {"xlsx": "Excel", "parquet": "Parquet"}.get(kind, kind.upper())) for kind in WRITERS
@@ -132,7 +118,7 @@ def columns(request: Request, here: Here, who: Who, slug: str) -> Response:
 @router.post("/query")
 async def ask(request: Request, here: Here, who: Who, sql: Text = "") -> Response:
     """The answer to a query, or why there is none."""
-    answer, status = await to_thread.run_sync(_answer, here, who, sql, limiter=_turns(request))
+    answer, status = await to_thread.run_sync(_answer, here, who, sql, limiter=turns(request))
     if is_fragment(request):
         return respond(request, answer, status, who)
     return respond(request, _page(here, who, sql[:LONGEST_SQL], answer=answer), status, who)
@@ -146,19 +132,11 @@ async def download(request: Request, here: Here, who: Who, sql: Text = "", kind:
             raise InputError(f"There is no format {kind[:20]!r}; choose {', '.join(WRITERS)}.")
         chunks = _chunks(here, who, sql, kind)
         return await to_thread.run_sync(
-            file_answer, chunks, kind, f"query.{kind}", f"query.{kind}", limiter=_turns(request)
+            file_answer, chunks, kind, f"query.{kind}", f"query.{kind}", limiter=turns(request)
         )
     except AdreelError as error:
         answer = _failed(error)
         return respond(request, _page(here, who, sql[:LONGEST_SQL], answer=answer), status_of(error), who)
-
-
-def _turns(request: Request) -> CapacityLimiter:
-    """The app's turns for queries. Called on the event loop only, where nobody comes in between."""
-    found: CapacityLimiter | None = getattr(request.app.state, "query_turns", None)
-    if found is None:
-        found = request.app.state.query_turns = CapacityLimiter(AT_ONCE)
-    return found
 
 
 # -- asking
@@ -168,7 +146,7 @@ def _answer(here: Center, who: Visitor, sql: str) -> tuple[Answer, int]:
     """The answer and its status."""
     began = perf_counter()
     try:
-        with _connected(here, who, sql) as connection:
+        with connected(here, who, sql) as connection:
             table = connection.rows(sql, MOST_ROWS + 1)
     except AdreelError as error:
         return _failed(error), status_of(error)
@@ -195,24 +173,9 @@ def _failed(error: AdreelError) -> Answer:
 def _chunks(here: Center, who: Visitor, sql: str, kind: str) -> Iterator[bytes]:
     from adreel.export import stream
 
-    with _connected(here, who, sql) as connection:
+    with connected(here, who, sql) as connection:
         # Who downloads here opens the file with a spreadsheet, more often than not.
         yield from stream(connection.reader(sql), kind, for_spreadsheet=True)
-
-
-@contextmanager
-def _connected(here: Center, who: Visitor, sql: str) -> Iterator[Connection]:
-    """A DuckDB with the tables of the datasets that the person may see, each under its slug."""
-    if not sql.strip():
-        raise InputError("There is no query; write a SELECT over one of the tables.")
-    if len(sql) > LONGEST_SQL:
-        raise InputError(f"The query has {len(sql):,} characters; {LONGEST_SQL:,} at most are taken.")
-    words = set(re.findall(r"\w+", sql.casefold()))
-    seen = who.guard.datasets()
-    wanted = [one for one in seen if one.slug in words] or seen[:MOST_OPENED]
-    views = {one.slug: one.table_slug for one in wanted if here.lake.exists(one.table_slug)}
-    with here.lake.connect(views, seconds=SECONDS, read_only=True) as connection:
-        yield connection
 
 
 def _texts(column: Any) -> list[str | None]:
