@@ -26,6 +26,7 @@ import requests
 from adreel.dataset import Source, parse
 from adreel.plan import Advertiser, make_plan
 from adreel.simulator import WorldConfig, access_token
+from bench import web
 from bench.work import APP_ID, END, METRICS, SECRET, START, TODAY
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -159,6 +160,8 @@ def main() -> None:
     for setting in SETTINGS[:1] if given.quick else (*SETTINGS, LARGE):
         lines += ["", f"### {setting.name}", "", *_table(setting, peers=PEERS[:1] if given.quick else PEERS)]
     lines += ["", "### Start-up and planning", "", *_small()]
+    if not given.quick:
+        lines += ["", "### The Data Center", "", *web.lines()]
     sys.stdout.write("\n".join(lines) + "\n")
     if not given.quick:
         _keep(lines)

@@ -157,6 +157,24 @@ def test_accounts_are_listed_by_name(store: Store) -> None:
     assert [account.name for account in store.accounts.list()] == sorted(names)
 
 
+def test_lists_show_at_once_what_this_or_another_process_changed(home: Path, store: Store) -> None:
+    with Store.open(settings(home), clock=lambda: START) as other:
+        saved = add_dataset(store)
+        for seen in (store, other):
+            assert [one.name for one in seen.accounts.list()] == ["main"]
+            assert [one.name for one in seen.datasets.list()] == ["Ad spend by day"]
+            assert seen.runs.briefs() == {}
+        run = other.runs.add(saved, "r1")
+        other.datasets.rename(saved, "Renamed")
+        store.accounts.rename(store.accounts.get("main"), "Shop")
+        for seen in (store, other):
+            assert [one.name for one in seen.accounts.list()] == ["Shop"]
+            assert [one.name for one in seen.datasets.list()] == ["Renamed"]
+            assert seen.runs.briefs()[saved.id][0].id == run.id
+        store.runs.finish(run.id, Outcome(RunState.CANCELLED))
+        assert other.runs.briefs()[saved.id][0].state is RunState.CANCELLED
+
+
 def test_an_account_that_is_not_there_is_reported_with_the_nearest(store: Store) -> None:
     with pytest.raises(NotFoundError, match="connect one first"):
         store.accounts.get("main")

@@ -42,6 +42,9 @@ def work(
 def main() -> None:
     """The process of one run: its id is the only argument, its settings are the environment's."""
     settings = Settings.load(os.environ)
+    # People who click go before: a run waits for TikTok most of the time anyway. Windows has no such thing.
+    if hasattr(os, "nice"):
+        os.nice(10)
 
     def clock() -> datetime:
         return datetime.now(UTC)

@@ -138,6 +138,8 @@ def _on_connect(connection: sqlite3.Connection, entry: ConnectionPoolEntry) -> N
 def _on_bare_connect(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
     # The driver's own BEGIN comes too late to be IMMEDIATE; `_on_begin` sends it instead.
     connection.isolation_level = None
+    # In kB, of each connection; a server has several, and the system keeps the file anyway.
+    connection.execute("PRAGMA cache_size = -500")
 
 
 def _on_begin(connection: Connection) -> None:
