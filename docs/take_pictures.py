@@ -29,9 +29,16 @@ EXAMPLES = Path(__file__).parent.parent / "examples"
 
 MOST_BYTES = 150_000
 
+METRICS = (
+    *("ad_name", "campaign_id", "campaign_name", "spend", "impressions", "clicks", "ctr", "cpc", "cpm", "reach"),
+    *("frequency", "conversion", "cost_per_conversion", "conversion_rate", "video_play_actions"),
+    *("video_watched_2s", "video_watched_6s", "likes", "comments", "shares"),
+)
+"""Of the first dataset: with the names of campaigns, as people who look at cards choose them."""
+
 SAVED: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
-        "ad_daily": {},
+        "ad_daily": {"metrics": list(METRICS)},
         "campaign_hourly": {"dates": {"start": "today-14", "end": "yesterday"}, "tags": ["hourly"]},
         "audience_age_gender": {"dates": {"period": "last_30_days"}, "tags": ["audience"]},
         "spend_by_country": {},

@@ -74,7 +74,7 @@ def test_an_address_fills_the_editor_and_asks_nothing(visit: Visit) -> None:
 
 def test_nulls_and_what_python_has_no_value_for_are_shown(visit: Visit) -> None:
     said = words_of(asked(visit, "select null as a, [1, null] as c, true as d, 1.50 as e, 'x' as f"))
-    assert said.endswith("null 1, yes 1.5 x")
+    assert said.endswith("null 1, yes 1.50 x")
     said = words_of(asked(visit, "select date 'infinity' as a, timestamp_ns '2026-01-01 00:00:00.123456789' as b"))
     assert "out of range" in said
     assert said.endswith("2026-01-01 00:00:00.123456789")

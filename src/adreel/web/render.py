@@ -161,8 +161,9 @@ def plain(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, Decimal):
-        exact = f"{value:f}"
-        return exact.rstrip("0").rstrip(".") if "." in exact else exact
+        # As money is written, so that figures of a column stand below each other; more digits if it has them.
+        whole, _, rest = f"{value:f}".partition(".")
+        return f"{whole}.{rest.rstrip('0'):0<2}"
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d %H:%M}"
     if isinstance(value, list | tuple):
