@@ -276,11 +276,27 @@ def test_days_that_came_and_went_are_told_from_what_was_restated(twice: Site) ->
     assert f"{days[0][0]} left" in said
     assert f"{days[1][-1]} came" in said
     panel = next(one for one in chart(page)["panels"] if one["title"] == "Impressions")
-    restated, came, left = (one["values"] for one in panel["series"])
-    assert [one["shown"] for one in panel["series"]] == [True, False, False]
+    restated, grew, came, left = (one["values"] for one in panel["series"])
+    assert [one["shown"] for one in panel["series"]] == [True, False, False, False]
+    assert grew == [None] * 4
     assert [value is not None for value in came] == [False, False, False, True]
     assert [value is not None for value in left] == [True, False, False, False]
     assert restated[1:3] == [0, 0]
+
+
+def test_the_rest_of_a_day_that_was_not_over_is_told_from_what_was_restated(home: Home) -> None:
+    home.good("run", "-f", home.file(dates={"start": "2026-11-20", "end": "today"}))
+    home.later(1)
+    home.good("run", "spend")
+    with open_site(home) as site:
+        page = part(site.visit("admin"), f"{BASE}/difference", before=0, after=1).text
+    said = words_of(page)
+    assert "2026-11-22 went on: not over everywhere at the first reading" in said
+    assert "Impressions" not in said.partition("went on")[0]
+    panel = next(one for one in chart(page)["panels"] if one["title"] == "Impressions")
+    restated, grew, *_ = (dict(zip(chart(page)["x"]["values"], one["values"], strict=True)) for one in panel["series"])
+    assert grew["2026-11-22"] > 0
+    assert restated["2026-11-21"] == 0
 
 
 def test_rows_are_shown_before_and_after(twice: Site) -> None:

@@ -44,13 +44,20 @@ class Orders:
         self.account(saved)
         parse(source_of(saved, dates), self.clock())
         with dataset_lock(self.settings.home, saved.slug):
-            waiting = self.store.runs.list(saved, states={RunState.QUEUED}, limit=1)
-            if waiting:
-                raise BusyError(f"Run {waiting[0].id} of {saved.name!r} waits for its turn already.")
+            self.refuse_waiting(saved)
             found = self.unfinished(saved, dates)
             if found:
                 return self.store.runs.requeue(found.id, asked_by=asked_by)
             return self.store.runs.add(saved, new_run_id(), dates, asked_by=asked_by)
+
+    def refuse_waiting(self, saved: SavedDataset) -> None:
+        """Raises BusyError if a run of the dataset waits for its turn, which no other may take. Under its lock."""
+        waiting = self.store.runs.list(saved, states={RunState.QUEUED}, limit=1)
+        if waiting:
+            raise BusyError(
+                f"Run {waiting[0].id} of {saved.name!r} waits for its turn already. It begins while the Data Center is "
+                f"served; without that: adreel cancel {waiting[0].id}"
+            )
 
     def cancel(self, run: Run) -> None:
         """Asks the run's process to stop; if that died, the run is cancelled here and now."""

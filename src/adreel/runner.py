@@ -134,6 +134,8 @@ class Runner:
         dataset = parse(source_of(saved, dates), self.clock())
         lake = Lake(self.settings.lake_url, clock=self.clock)
         with dataset_lock(self.settings.home, saved.slug):
+            if queued is None:
+                self.orders.refuse_waiting(saved)
             found = queued or self.orders.unfinished(saved, dates)
             run = found or self.store.runs.add(saved, new_run_id(), dates, asked_by=self.settings.user)
             resumed = run.started_at is not None
@@ -404,10 +406,11 @@ class _Work:
 
         async def one(piece: Chunk) -> Outcome:
             try:
-                return Outcome.from_json(await chunk(extraction, piece))
+                outcome = Outcome.from_json(await chunk(extraction, piece))
+                self._progress = replace(self._progress, chunks_done=self._progress.chunks_done + 1)
+                return outcome
             finally:
                 slots.release()
-                self._progress = replace(self._progress, chunks_done=self._progress.chunks_done + 1)
 
         try:
             # Steps are numbered as they start, so they start in the plan's order: a resumed run starts them alike.

@@ -66,17 +66,20 @@ def _window(offer: Offer, selection: Selection) -> Iterator[str]:
         yield f"Figures cover {span_text(window)}."
     if open_days:
         was, has = ("was", "is") if len(open_days) == 1 else ("were", "are")
-        place = "drawn apart" if offer.kind == "line" else "left out"
         days = span_text(Span(open_days[0], open_days[-1]))
-        yield f"{days} {was} not over in every account when the rows were read, and {has} {place}."
+        yield (
+            f"{days} {was} not over in every account when the rows were read, and {has} left out; lines draw what "
+            f"there is apart."
+        )
 
 
 def _days(offer: Offer, selection: Selection) -> Iterator[str]:
     has_days = offer.has_days or any(side.by == HOUR for side in offer.sides)
     if has_days and selection.zones > 1:
         yield f"Each account's days are its own: the accounts here are in {selection.zones} time zones."
-    if offer.card.previous and selection.no_previous:
-        yield selection.no_previous
+    reason = selection.no_days_before(offer)
+    if offer.card.previous and reason:
+        yield reason
 
 
 def _parts(offer: Offer, incomplete: Collection[str]) -> Iterator[str]:

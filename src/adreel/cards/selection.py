@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import partial
 
+from adreel.cards.offers import Offer
 from adreel.cards.source import VIEW, Source, among, day_of, where, within
 from adreel.dataset import Dataset, Method, key_columns
 from adreel.dates import Span, fixed_offset, today_at
@@ -80,17 +81,27 @@ class Selection:
     """The rows to work on.
 
     `condition` picks accounts and ranges, as SQL. `refusal` says why nothing can be shown of them, `no_previous` why
-    there are no days to compare with. `notes` hold for every card; `zones` are how many time zones the accounts are
-    in, `left_out` the currencies that money is not shown in.
+    there are no days to compare with, and `none_of_all` why there are none for what goes over all currencies. `notes`
+    hold for every card; `zones` are how many time zones the accounts are in, `left_out` the currencies that money is
+    not shown in.
     """
 
     facts: Facts
     condition: str
     refusal: str | None
     no_previous: str | None
+    none_of_all: str | None
     notes: tuple[str, ...]
     zones: int
     left_out: tuple[str, ...]
+
+    def previous(self, offer: Offer) -> Span | None:
+        """The days that a card compares with."""
+        return self.facts.previous if offer.has_money or self.none_of_all is None else None
+
+    def no_days_before(self, offer: Offer) -> str | None:
+        """Why there are none."""
+        return self.no_previous if offer.has_money or self.none_of_all is None else self.none_of_all
 
     @property
     def shown(self) -> Span | None:
@@ -138,10 +149,15 @@ def select(
     if "currency" not in names:
         facts = replace(facts, currencies=(), currency=None)
     condition = _condition(choices, chosen, newest)
-    no_previous = None
+    no_previous = none_of_all = None
     if dataset.time != "none" and newest:
-        facts = _with_days(facts, newest, choices, read_at)
-        facts, no_previous = _compared(source, dataset, facts, newest, condition)
+        windowed = _with_days(facts, newest, choices, read_at)
+        facts, no_previous = _compared(source, dataset, windowed, newest, condition)
+        same = [one for one in newest if one.currency == facts.currency]
+        if facts.currency and len(same) < len(newest):
+            # Cards of money are of these accounts only, and need the days before of no others.
+            none_of_all = no_previous
+            facts, no_previous = _compared(source, dataset, windowed, same, condition)
     refusal = None
     if Method.APPEND in (dataset.update.method, *methods) or dataset.update.key is not None:
         # The other methods keep one row of each key; these may keep several.
@@ -154,6 +170,7 @@ def select(
         condition=condition,
         refusal=refusal,
         no_previous=no_previous,
+        none_of_all=none_of_all,
         notes=(*_range_notes(chosen, newest), *_dataset_notes(dataset)),
         zones=len({one.zone for one in newest}),
         left_out=tuple(one.code for one in _currencies(newest) if one.code != facts.currency),

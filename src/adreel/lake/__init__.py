@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from threading import Lock
+from threading import Event, Lock
 from typing import TYPE_CHECKING, Any
 
 from adreel.dataset import Method
@@ -227,17 +227,23 @@ class Lake:
         return moved_apart(self._place, slug, before, after, additive, column)
 
     def connect(
-        self, tables: Mapping[str, str], *, seconds: float | None = None, read_only: bool = False
+        self,
+        tables: Mapping[str, str],
+        *,
+        seconds: float | None = None,
+        read_only: bool = False,
+        given_up: Event | None = None,
     ) -> Connection:
         """A DuckDB in which each name is a view of a table. Raises NotFoundError for a table that does not exist.
 
-        `seconds` bounds each answer of `Connection.rows` and `Connection.reader`. With `read_only`, which is for SQL
-        of people who are not at this machine, it takes SELECT of the views and nothing that tells of the machine.
+        `seconds` bounds each answer of `Connection.rows` and `Connection.reader`, which `given_up` ends
+        before. With `read_only`, which is for SQL of people who are not at this machine, it takes SELECT of the views
+        and nothing that tells of the machine.
         """
         from adreel.lake.query import Connection
 
         opened = {view: self._tables.open(slug) for view, slug in tables.items()}
-        return Connection(self._place, opened, seconds=seconds, read_only=read_only)
+        return Connection(self._place, opened, seconds=seconds, read_only=read_only, given_up=given_up)
 
     def page(
         self,

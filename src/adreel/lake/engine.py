@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from tempfile import TemporaryDirectory
 from threading import Event, Thread
+from time import monotonic
 
 import duckdb
 
@@ -16,7 +17,7 @@ THREADS = 2
 """Each thread needs memory of its own."""
 
 AGAIN = 0.05
-"""Seconds after which a statement that began while the last was being interrupted is interrupted too."""
+"""Seconds between two looks at whether the time is over; a statement that began meanwhile is interrupted too."""
 
 
 @contextmanager
@@ -66,22 +67,26 @@ def lock(connection: duckdb.DuckDBPyConnection, *, paths: Iterable[str] = (), fo
 
 
 @contextmanager
-def limited(connection: duckdb.DuckDBPyConnection, seconds: float | None, late: str) -> Iterator[None]:
+def limited(
+    connection: duckdb.DuckDBPyConnection, seconds: float | None, late: str, given_up: Event | None = None
+) -> Iterator[None]:
     """Interrupts the connection if the block takes longer, which is an InputError that says `late`; None is no limit.
 
-    DuckDB looks up between pieces of its work, so a single call of a function that takes long goes on to its end.
+    So does `given_up` once it is set, from whichever thread: nobody waits for the answer any more. DuckDB looks up
+    between pieces of its work, so a single call of a function that takes long goes on to its end.
     """
     if seconds is None:
         yield
         return
     done, over = Event(), Event()
 
+    ends = monotonic() + seconds
+
     def stop() -> None:
-        pause = seconds
-        while not done.wait(pause):
-            over.set()
-            connection.interrupt()
-            pause = AGAIN
+        while not done.wait(AGAIN):
+            if monotonic() >= ends or (given_up is not None and given_up.is_set()):
+                over.set()
+                connection.interrupt()
 
     watch = Thread(target=stop, name="adreel-query-limit", daemon=True)
     watch.start()

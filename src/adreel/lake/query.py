@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from tempfile import TemporaryDirectory
+from threading import Event
 from time import monotonic
 from types import TracebackType
 from typing import Any, Self
@@ -63,12 +64,14 @@ class Connection:
         *,
         seconds: float | None = None,
         read_only: bool = False,
+        given_up: Event | None = None,
     ) -> None:
         """`tables` says what each view shows. See `Lake.connect`."""
         self._place = place
         self._views = frozenset(view.casefold() for view in tables)
         self._seconds = seconds
         self._read_only = read_only
+        self._given_up = given_up
         self._folder = TemporaryDirectory(prefix="adreel-")
         self._connection = start(self._folder.name, MEMORY, THREADS, DISK if read_only else None)
         try:
@@ -157,7 +160,8 @@ class Connection:
     def _told(self, seconds: float | None) -> Iterator[None]:
         """Turns DuckDB's errors into ours, and ends what takes longer than `seconds`."""
         try:
-            with limited(self._connection, seconds, f"The query took longer than {self._seconds} seconds; {_LESS}."):
+            late = f"The query took longer than {self._seconds} seconds; {_LESS}."
+            with limited(self._connection, seconds, late, self._given_up):
                 yield
         except duckdb.OutOfMemoryException as error:
             raise InputError(f"The query needs more memory or disk than a query may have; {_LESS}.") from error

@@ -9,17 +9,21 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from adreel.errors import NotFoundError
+from adreel.dates import fixed_offset, today_at
+from adreel.errors import InputError, NotFoundError
 from adreel.lake import Lake, TableState
 from adreel.lake.difference import DayDifference, Difference, Example, MetricDifference, Number, Part
 from adreel.schema import Column, columns, day_column
-from adreel.store import SavedDataset
+from adreel.store import SUCCESSFUL, SavedDataset
 from adreel.web.center import Center
 from adreel.web.heading import parsed
 from adreel.web.render import UNKNOWN, plain
 
 CURRENCY = "currency"
 """The column that says in which currency a row's money is."""
+
+ZONE = "timezone"
+"""The column with the zone of the advertiser whose row it is."""
 
 MOST_PANELS = 16
 """Figures that the picture offers, those first of which most values changed."""
@@ -30,8 +34,9 @@ MOST_MOVES = 3
 MOST_SUMS = 6
 """Figures that the table of days has columns for."""
 
-RESTATED, CAME, WENT = KINDS = ("both versions have", "came", "left")
-"""What a day is to two versions. On days that both have, what moved is what TikTok changed."""
+RESTATED, GREW, CAME, WENT = KINDS = ("both versions have", "was not over", "came", "left")
+"""What a day is to two versions. On days that both have, what moved is what TikTok changed, unless the day was not over
+everywhere when the first was read: then most of it is the rest of the day."""
 
 Ends = tuple[date, date]
 """A table's first and last day."""
@@ -158,7 +163,21 @@ def changes(here: Center, saved: SavedDataset, before: int, after: int) -> Chang
     parts = lake.moved_apart(slug, before, after, money, CURRENCY) if len(currencies) > 1 and money else ()
     day = day_column(dataset) if dataset else None
     ends = (ends_of(lake.table(slug, before), day), ends_of(lake.table(slug, after), day))
-    return _Telling(found, known, currencies, parts, ends).told()
+    return _Telling(found, known, currencies, parts, ends, _open_from(here, saved, before)).told()
+
+
+def _open_from(here: Center, saved: SavedDataset, version: int) -> date | None:
+    """The first day that was not over in the zone of every advertiser when a version was read; None if not known."""
+    runs = here.store.runs.list(saved, states=SUCCESSFUL, limit=1_000)
+    made = next((run for run in runs if run.version == version), None)
+    zones = texts_of(here.lake, saved.table_slug, ZONE, version)
+    if made is None or not zones:
+        return None
+    read_at = made.started_at or made.created_at
+    try:
+        return min(today_at(read_at, fixed_offset(zone)) for zone in zones)
+    except InputError:
+        return None
 
 
 def ends_of(table: TableState, column: str | None) -> Ends | None:
@@ -174,23 +193,28 @@ def ends_of(table: TableState, column: str | None) -> Ends | None:
 
 def currencies_of(lake: Lake, slug: str, *versions: int) -> tuple[str, ...]:
     """The currencies of the money in these versions, in order."""
+    return texts_of(lake, slug, CURRENCY, *versions)
+
+
+def texts_of(lake: Lake, slug: str, column: str, *versions: int) -> tuple[str, ...]:
+    """The texts that stand in a column of these versions, in order; none if they have no such column."""
     found: set[str] = set()
     for version in versions:
         table = lake.table(slug, version)
-        if CURRENCY not in table.schema.names:
+        if column not in table.schema.names:
             continue
-        ranges = _ranges(table)
+        ranges = _ranges(table, column)
         if ranges is None or len(ranges) > 1:
-            for batch in lake.read(slug, version, columns=(CURRENCY,)):
-                found |= {one for one in batch.column(CURRENCY).unique().to_pylist() if one}
+            for batch in lake.read(slug, version, columns=(column,)):
+                found |= {one for one in batch.column(column).unique().to_pylist() if one}
         else:
             found |= ranges
     return tuple(sorted(found))
 
 
-def _ranges(table: TableState) -> set[str] | None:
-    """The least and greatest currencies of the files: all there are if that is one; None if some are not known."""
-    known = [file.ranges.get(CURRENCY) for file in table.files if file.rows]
+def _ranges(table: TableState, column: str) -> set[str] | None:
+    """The least and greatest texts of the files: all there are if that is one; None if some are not known."""
+    known = [file.ranges.get(column) for file in table.files if file.rows]
     return None if None in known else {str(end) for ends in known if ends for end in ends}
 
 
@@ -214,12 +238,14 @@ class _Telling:
         currencies: tuple[str, ...],
         parts: tuple[Part, ...],
         ends: tuple[Ends | None, Ends | None],
+        open_from: date | None,
     ) -> None:
         self._found = found
         self._known = known
         self._currencies = currencies
         self._parts = parts
         self._ends = ends
+        self._open_from = open_from
         self._kinds = {one.day: self._kind(one) for one in found.days}
 
     def told(self) -> Changes:
@@ -258,13 +284,15 @@ class _Telling:
         )
 
     def _kind(self, one: DayDifference) -> str:
-        """Whether both versions have the day."""
+        """Whether both versions have the day, and whether it was over for the first."""
         before, after = self._ends
         if one.day is None or before is None or after is None:
             return RESTATED
         if not before[0] <= one.day <= before[1]:
             return CAME
-        return RESTATED if after[0] <= one.day <= after[1] else WENT
+        if not after[0] <= one.day <= after[1]:
+            return WENT
+        return GREW if self._open_from is not None and one.day >= self._open_from else RESTATED
 
     def _title(self, name: str) -> str:
         return self._known[name].title if name in self._known else name
@@ -313,7 +341,7 @@ class _Telling:
         )
         words = ", ".join(f"{_rows(count)} {word}" for count, word in zip(counts, _DONE, strict=True) if count)
         if not words:
-            words = "nothing changed on the days that both versions have"
+            words = "nothing changed on the days that both versions have whole"
         elif days:
             words += f" on {_days(len(days))}"
         sums = list(_sums(moved))
@@ -325,6 +353,9 @@ class _Telling:
             days = [one for one in self._found.days if self._kinds[one.day] == kind]
             if days:
                 yield f"{_days(len(days)).capitalize()} {word}, with {_rows(sum(one.added + one.gone for one in days))}"
+        grown = [str(one.day) for one in self._found.days if self._kinds[one.day] == GREW]
+        if grown:
+            yield f"{' and '.join(grown)} went on: not over everywhere at the first reading"
 
     # -- the picture
 
@@ -392,7 +423,12 @@ class _Telling:
 
 
 _DONE = ("changed", "came", "went")
-_SERIES = {RESTATED: "days in both versions", CAME: "days that came", WENT: "days that left"}
+_SERIES = {
+    RESTATED: "days in both versions",
+    GREW: "days that were not over",
+    CAME: "days that came",
+    WENT: "days that left",
+}
 
 
 def _rows(count: int) -> str:

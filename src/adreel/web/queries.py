@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from threading import Event
+from typing import TYPE_CHECKING, TypeVar
 
-from anyio import CapacityLimiter
+from anyio import CapacityLimiter, create_task_group, to_thread
 from fastapi import Request
 
 from adreel.errors import InputError
@@ -15,6 +17,8 @@ from adreel.web.center import Center, Visitor
 
 if TYPE_CHECKING:
     from adreel.lake.query import Connection
+
+T = TypeVar("T")
 
 SECONDS = 20.0
 """How long a query may take."""
@@ -28,16 +32,47 @@ MOST_OPENED = 50
 """Tables that are opened for a query that names none, so that it can ask which there are."""
 
 
-def turns(request: Request) -> CapacityLimiter:
-    """The app's turns for queries. Called on the event loop only, where nobody comes in between."""
-    found: CapacityLimiter | None = getattr(request.app.state, "query_turns", None)
-    if found is None:
-        found = request.app.state.query_turns = CapacityLimiter(AT_ONCE)
-    return found
+@dataclass(frozen=True, slots=True)
+class _Turns:
+    """Whose turn it is: `AT_ONCE` of everybody's, and one of each user's, so that nobody takes all."""
+
+    everybody: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(AT_ONCE))
+    own: dict[int, CapacityLimiter] = field(default_factory=dict)
+
+
+async def in_turn(request: Request, who: Visitor, work: Callable[[Event], T]) -> T:
+    """The outcome of `work` in a thread of its own, when it is its turn.
+
+    `work` gets an event that is set when the client has gone: then nobody waits for an answer. Called on the event
+    loop only, where nobody comes in between.
+    """
+    turns: _Turns = getattr(request.app.state, "query_turns", None) or _Turns()
+    request.app.state.query_turns = turns
+    given_up, done = Event(), list[T]()
+    failed: Exception | None = None
+    async with turns.own.setdefault(who.user.id, CapacityLimiter(1)), create_task_group() as group:
+
+        async def watch() -> None:
+            while (await request.receive())["type"] != "http.disconnect":
+                pass
+            given_up.set()
+            group.cancel_scope.cancel()
+
+        group.start_soon(watch)
+        try:
+            done.append(await to_thread.run_sync(work, given_up, limiter=turns.everybody))
+        except Exception as error:  # noqa: BLE001 - raised again, outside of the group, which would wrap it
+            failed = error
+        group.cancel_scope.cancel()
+    if failed is not None:
+        raise failed
+    if not done:
+        raise InputError("Nobody waited for the answer any more.")
+    return done[0]
 
 
 @contextmanager
-def connected(here: Center, who: Visitor, sql: str) -> Iterator[Connection]:
+def connected(here: Center, who: Visitor, sql: str, given_up: Event) -> Iterator[Connection]:
     """A DuckDB with the tables of the datasets that the person may see, each under its slug; read only.
 
     InputError for a query that is empty or too long.
@@ -50,5 +85,5 @@ def connected(here: Center, who: Visitor, sql: str) -> Iterator[Connection]:
     seen = who.guard.datasets()
     wanted = [one for one in seen if one.slug in words] or seen[:MOST_OPENED]
     views = {one.slug: one.table_slug for one in wanted if here.lake.exists(one.table_slug)}
-    with here.lake.connect(views, seconds=SECONDS, read_only=True) as connection:
+    with here.lake.connect(views, seconds=SECONDS, read_only=True, given_up=given_up) as connection:
         yield connection

@@ -67,6 +67,9 @@ class Shield:
             return RedirectResponse(f"{self._public}{request.url.path}{_query(request)}", 307)
         if int(request.headers.get("content-length") or 0) > MOST_BYTES:
             return PlainTextResponse(f"A request may have {MOST_BYTES:,} bytes at most.\n", 413)
+        if "transfer-encoding" in request.headers:
+            # Its end is not known before it is there.
+            return PlainTextResponse("Send the request with its length (Content-Length), not in chunks.\n", 411)
         if request.method not in SAFE and not _is_own(request.headers, self._origins(request)):
             return PlainTextResponse("This request came from another site, so nothing was done.\n", 403)
         return None

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from threading import Event
 
-from anyio import to_thread
 from fastapi import APIRouter, Request
 from pydantic import Field
 from starlette.responses import Response
@@ -14,7 +14,7 @@ from adreel.web.api.shapes import Answer, Body, Exact, items_of, types_of
 from adreel.web.api.tables import FILE, ColumnType, Format, Value
 from adreel.web.center import Center, Here, Visitor, Who
 from adreel.web.downloads import file_answer
-from adreel.web.queries import LONGEST_SQL, connected, turns
+from adreel.web.queries import LONGEST_SQL, connected, in_turn
 
 router = APIRouter(tags=["query"])
 
@@ -57,19 +57,22 @@ class QueryAnswer(Answer):
 @router.post("/query", summary="Ask SQL", response_model=QueryAnswer, responses=failures())
 async def ask_query(request: Request, here: Here, who: Who, body: RowsBody) -> Response:
     """The first rows of a query's answer, within 20 seconds. Changes nothing, so a token that may only read can ask."""
-    return await to_thread.run_sync(_answer, here, who, body, limiter=turns(request))
+    return await in_turn(request, who, lambda given_up: _answer(here, who, body, given_up))
 
 
 @router.post("/query/export", summary="Download a query's answer", response_class=Response, responses=FILE | failures())
 async def export_query(request: Request, here: Here, who: Who, body: FileBody) -> Response:
     """All rows of a query's answer as a file, as a stream, within 20 seconds."""
     name = f"query.{body.format}"
-    chunks = _chunks(here, who, body)
-    return await to_thread.run_sync(file_answer, chunks, body.format, name, name, limiter=turns(request))
+
+    def begun(given_up: Event) -> Response:
+        return file_answer(_chunks(here, who, body, given_up), body.format, name, name)
+
+    return await in_turn(request, who, begun)
 
 
-def _answer(here: Center, who: Visitor, body: RowsBody) -> Response:
-    with connected(here, who, body.sql) as connection:
+def _answer(here: Center, who: Visitor, body: RowsBody, given_up: Event) -> Response:
+    with connected(here, who, body.sql, given_up) as connection:
         found = connection.rows(body.sql, body.limit + 1)
     if found is None:
         return Exact({"columns": [], "items": [], "more": False})
@@ -77,8 +80,8 @@ def _answer(here: Center, who: Visitor, body: RowsBody) -> Response:
     return Exact({"columns": types_of(found), "items": items, "more": found.num_rows > body.limit})
 
 
-def _chunks(here: Center, who: Visitor, body: FileBody) -> Iterator[bytes]:
+def _chunks(here: Center, who: Visitor, body: FileBody, given_up: Event) -> Iterator[bytes]:
     from adreel.export import stream
 
-    with connected(here, who, body.sql) as connection:
+    with connected(here, who, body.sql, given_up) as connection:
         yield from stream(connection.reader(body.sql), body.format, for_spreadsheet=body.for_spreadsheet)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from threading import Event
 from time import perf_counter
 from typing import Annotated, Any, ClassVar
 
-from anyio import to_thread
 from fastapi import APIRouter, Form, Request
 from starlette.responses import Response
 
@@ -17,7 +17,7 @@ from adreel.store import SavedDataset
 from adreel.web.center import Center, Here, Visitor, Who
 from adreel.web.downloads import file_answer
 from adreel.web.pages.words import sentence
-from adreel.web.queries import LONGEST_SQL, SECONDS, connected, turns
+from adreel.web.queries import LONGEST_SQL, SECONDS, connected, in_turn
 from adreel.web.render import Page, is_fragment, plain, respond
 from adreel.web.status import status_of
 
@@ -118,7 +118,7 @@ def columns(request: Request, here: Here, who: Who, slug: str) -> Response:
 @router.post("/query")
 async def ask(request: Request, here: Here, who: Who, sql: Text = "") -> Response:
     """The answer to a query, or why there is none."""
-    answer, status = await to_thread.run_sync(_answer, here, who, sql, limiter=turns(request))
+    answer, status = await in_turn(request, who, lambda given_up: _answer(here, who, sql, given_up))
     if is_fragment(request):
         return respond(request, answer, status, who)
     return respond(request, _page(here, who, sql[:LONGEST_SQL], answer=answer), status, who)
@@ -127,13 +127,14 @@ async def ask(request: Request, here: Here, who: Who, sql: Text = "") -> Respons
 @router.post("/query/download")
 async def download(request: Request, here: Here, who: Who, sql: Text = "", kind: Text = "csv") -> Response:
     """The whole answer as a file."""
+
+    def begun(given_up: Event) -> Response:
+        return file_answer(_chunks(here, who, sql, kind, given_up), kind, f"query.{kind}", f"query.{kind}")
+
     try:
         if kind not in WRITERS:
             raise InputError(f"There is no format {kind[:20]!r}; choose {', '.join(WRITERS)}.")
-        chunks = _chunks(here, who, sql, kind)
-        return await to_thread.run_sync(
-            file_answer, chunks, kind, f"query.{kind}", f"query.{kind}", limiter=turns(request)
-        )
+        return await in_turn(request, who, begun)
     except AdreelError as error:
         answer = _failed(error)
         return respond(request, _page(here, who, sql[:LONGEST_SQL], answer=answer), status_of(error), who)
@@ -142,11 +143,11 @@ async def download(request: Request, here: Here, who: Who, sql: Text = "", kind:
 # -- asking
 
 
-def _answer(here: Center, who: Visitor, sql: str) -> tuple[Answer, int]:
+def _answer(here: Center, who: Visitor, sql: str, given_up: Event) -> tuple[Answer, int]:
     """The answer and its status."""
     began = perf_counter()
     try:
-        with connected(here, who, sql) as connection:
+        with connected(here, who, sql, given_up) as connection:
             table = connection.rows(sql, MOST_ROWS + 1)
     except AdreelError as error:
         return _failed(error), status_of(error)
@@ -170,10 +171,10 @@ def _failed(error: AdreelError) -> Answer:
     return Answer((), (), more=False, seconds=0.0, problem=sentence(error))
 
 
-def _chunks(here: Center, who: Visitor, sql: str, kind: str) -> Iterator[bytes]:
+def _chunks(here: Center, who: Visitor, sql: str, kind: str, given_up: Event) -> Iterator[bytes]:
     from adreel.export import stream
 
-    with connected(here, who, sql) as connection:
+    with connected(here, who, sql, given_up) as connection:
         # Who downloads here opens the file with a spreadsheet, more often than not.
         yield from stream(connection.reader(sql), kind, for_spreadsheet=True)
 
