@@ -422,6 +422,8 @@ def test_the_shield_says_no_in_the_same_shape(site: Site) -> None:
     assert (elsewhere.status_code, error_of(elsewhere)["kind"]) == (421, "InputError")
     large = visit.client.post(f"{API}/query", content=b" " * 5_000_000, headers={"Authorization": "Bearer x"})
     assert (large.status_code, error_of(large)["kind"]) == (413, "InputError")
+    chunked = visit.client.post(f"{API}/query", content=iter([b"{", b"}"]), headers={"Authorization": "Bearer x"})
+    assert (chunked.status_code, error_of(chunked)["kind"]) == (411, "InputError")
 
 
 def test_every_operation_stands_in_the_docs_and_no_other() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 from decimal import Decimal
@@ -11,7 +12,7 @@ import openpyxl
 import pyarrow.parquet as pq
 import pytest
 
-from api_home import SPEND, Program, program, table
+from api_home import API, SPEND, Program, program, table
 from home import Home
 from web_home import Site
 
@@ -238,3 +239,41 @@ def test_an_answer_of_sql_is_downloaded_whole(asking: Program) -> None:
     assert asking.ask("POST", "/query/export", json=formula).text.splitlines()[1] == '"=1+1"'
     safe = asking.ask("POST", "/query/export", json=formula | {"for_spreadsheet": True})
     assert safe.text.splitlines()[1] == '"\'=1+1"'
+
+
+ENDLESS = "select count(*) from range(10000000000) a, range(1000000) b"
+
+
+def test_a_query_ends_when_nobody_waits_for_its_answer(asking: Program, site: Site) -> None:
+    body = json.dumps({"sql": ENDLESS}).encode()
+    headers = {"authorization": f"Bearer {asking.token}", "content-type": "application/json", "host": "localhost:8765"}
+    scope = {
+        "type": "http",
+        "http_version": "1.1",
+        "method": "POST",
+        "scheme": "http",
+        "path": f"{API}/query",
+        "raw_path": f"{API}/query".encode(),
+        "query_string": b"",
+        "headers": [(k.encode(), v.encode()) for k, v in {**headers, "content-length": str(len(body))}.items()],
+        "client": ("127.0.0.1", 1),
+        "server": ("localhost", 8765),
+    }
+
+    async def leave() -> None:
+        came = [{"type": "http.request", "body": body, "more_body": False}]
+
+        async def receive() -> dict[str, Any]:
+            if came:
+                return came.pop()
+            await asyncio.sleep(0.3)
+            return {"type": "http.disconnect"}
+
+        async def send(_: Any) -> None:
+            pass
+
+        # Far less than the 20 seconds that a query may take.
+        await asyncio.wait_for(site.app(scope, receive, send), 10)
+
+    asyncio.run(leave())
+    assert asking.good("POST", "/query", json={"sql": "select 1 as one"})["items"] == [{"one": 1}]

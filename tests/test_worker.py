@@ -11,7 +11,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from adreel.errors import BusyError, InputError
+from adreel.errors import BusyError, ExitCode, InputError
 from adreel.orders import Orders
 from adreel.settings import Settings
 from adreel.starter import Starter, environment
@@ -53,6 +53,17 @@ def test_a_dataset_that_waits_cannot_be_asked_for_again(home: Home) -> None:
         queued(home, store)
         with pytest.raises(BusyError, match="waits for its turn already"):
             Orders(settings, store, clock=lambda: home.now).enqueue(store.datasets.get("spend"))
+
+
+def test_a_run_that_waits_is_not_overtaken_by_the_command_line(home: Home) -> None:
+    settings, store = opened(home)
+    with store:
+        run_id = queued(home, store)
+        code, said = home.bad("run", "spend")
+        assert code == ExitCode.BUSY
+        assert f"Run {run_id} of 'Spend' waits for its turn already" in said
+        assert f"adreel cancel {run_id}" in said
+        assert worked(home, settings, store, run_id).state is RunState.SUCCEEDED
 
 
 def test_a_run_that_stopped_for_a_reason_that_passes_waits_again_instead_of_a_new_one(home: Home) -> None:
