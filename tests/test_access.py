@@ -255,7 +255,7 @@ def test_a_right_needs_a_role_and_for_a_reader_only_where_something_is_read(stor
 def test_what_may_not_be_seen_is_not_there_and_is_not_named(store: Store) -> None:
     found = scene(store)
     guard = found.guard()
-    with pytest.raises(NotFoundError, match=r"no account 'shop'; connect one first\."):
+    with pytest.raises(NotFoundError, match=r"no account 'shop', or it is not shared with you\."):
         guard.account("shop")
     with pytest.raises(NotFoundError, match=r"no dataset 'Theirs'; there are Mine, mine\."):
         guard.dataset("Theirs")

@@ -197,7 +197,7 @@ def restated(page: Page, figure: str) -> Decimal:
     page.get_by_role("link", name="See what changed").click()
     expect(page.get_by_role("heading", name="Version 0 to 1")).to_be_visible()
     table = page.get_by_role("region", name="By figure").last
-    heading = table.get_by_role("columnheader", name="Of it on days that both have")
+    heading = table.get_by_role("columnheader", name="Of it what TikTok changed")
     place = heading.evaluate("cell => cell.cellIndex")
     row = table.get_by_role("row", name=re.compile(f"^{figure} "))
     number = row.locator(f"td:nth-child({place + 1})").inner_text()

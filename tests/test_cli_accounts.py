@@ -187,7 +187,7 @@ def test_an_account_goes_on_at_its_own_address_without_any_setting(home: Home) -
 def test_accounts_are_listed_for_people_and_machines(home: Home) -> None:
     assert "demo" in home.good("accounts", "list").stdout
     (account,) = home.json("accounts", "list")
-    assert account["owner"] == "Media Team 1"
+    assert account["granted_by"] == "Media Team 1"
     assert account["datasets"] == []
     home.good("datasets", "create", "-f", home.file())
     assert home.json("accounts", "list")[0]["datasets"] == ["spend"]

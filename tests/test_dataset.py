@@ -79,6 +79,7 @@ update: {method: upset}
         ({"report": ""}, "no report is chosen; there are performance"),
         ({"name": ""}, "a dataset needs a name"),
         ({"account": ""}, "the account that it reads"),
+        ({"description": "x" * 10_001}, "a description has 10,000 characters at most"),
         ({"id_dimension": "campaign_id"}, "it goes only with data_level campaign, and data_level is ad"),
         ({"id_dimension": "none"}, "it goes only with data_level advertiser"),
         ({"report_type": "audience"}, "audience_dimensions: nothing is chosen"),

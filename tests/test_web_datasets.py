@@ -248,6 +248,8 @@ def test_tags_are_put_on_and_taken_away_in_the_datasets_file_too(three: Site) ->
     visit.sent("/datasets/bulk", both | {"action": "untag"})
     assert saved(three, "ads_by_day").tags == ("daily", "core")
     assert "tags" not in yaml.safe_load(three.home.good("datasets", "show", "campaigns").stdout)
+    visit.sent("/datasets/bulk", {"slug": ["campaigns"], "tag_name": "a, b ,,", "action": "tag"})
+    assert saved(three, "campaigns").tags == ("a", "b")
 
 
 def test_the_settings_of_several_are_one_file_that_can_be_imported(three: Site) -> None:

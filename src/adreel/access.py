@@ -293,7 +293,11 @@ class Guard:
             found = get(name)
             if self.may(AccountRight.SEE if isinstance(found, Account) else DatasetRight.SEE, found):
                 return found
-        return get(name, among=[one.id for one in seen()])
+        offered = [one.id for one in seen()]
+        if not offered:
+            kind = "account" if get == self._store.accounts.get else "dataset"
+            raise NotFoundError(f"there is no {kind} {name!r}, or it is not shared with you.")
+        return get(name, among=offered)
 
     def _refuse_reader(self, right: AccountRight | DatasetRight, what: str) -> None:
         if self.actor.read_only and right.value != "see":

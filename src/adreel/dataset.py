@@ -22,6 +22,7 @@ from adreel.errors import DatasetError, Problem
 LATEST_ZONE = timezone(timedelta(hours=14))
 """Where today comes first: a day that is in the future even there is in the future for every advertiser."""
 
+LONGEST_DESCRIPTION = 10_000
 GENERAL_KEYS = ("name", "description", "tags", "account", "report", "update")
 _DATE_KEYS = ("start", "end", "date", "period", "week_starts")
 _UPDATE_KEYS = ("method", "key", "keep_days")
@@ -270,6 +271,8 @@ def _check_general(values: Mapping[str, Any], problems: _Problems) -> None:
     for key in ("name", "account", "description"):
         if isinstance(values.get(key), (list, dict)):
             problems.add(key, "this is text")
+    if len(str(values.get("description") or "")) > LONGEST_DESCRIPTION:
+        problems.add("description", f"a description has {LONGEST_DESCRIPTION:,} characters at most")
     tags = values.get("tags")
     if tags is not None and not isinstance(tags, (list, str)):
         problems.add("tags", "tags are a list of words")

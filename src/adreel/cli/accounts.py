@@ -243,7 +243,7 @@ def show_all(session: Session, *, as_json: bool) -> None:
             rows.append(
                 {
                     "name": account.name,
-                    "owner": account.owner,
+                    "granted_by": account.owner,
                     "status": str(account.status),
                     "advertisers": sum(not one.gone for one in have.store.accounts.advertisers(account)),
                     "datasets": [dataset.slug for dataset in saved],
@@ -253,7 +253,7 @@ def show_all(session: Session, *, as_json: bool) -> None:
         if as_json:
             print_json(rows)
         elif rows:
-            heads = ("name", "owner", "status", "advertisers", "datasets", "updated (UTC)")
+            heads = ("name", "granted by", "status", "advertisers", "datasets", "updated (UTC)")
             print_table(heads, [tuple(row.values()) for row in rows])
         else:
             say("No account is connected yet. Connect one with: adreel accounts connect NAME (or try adreel demo)")

@@ -305,19 +305,20 @@ def _delete(
 def _tag(
     request: Request, here: Center, who: Visitor, slugs: Iterable[str], name: str, onward: str, *, put: bool
 ) -> Response:
-    if not name.strip():
+    words = tuple(dict.fromkeys(" ".join(one.split()) for one in name.split(",") if one.strip()))
+    if not words:
         raise InputError("Write the tag's name, then try again.")
     found = [who.guard.dataset(one, DatasetRight.EDIT) for one in slugs]
-    word = " ".join(name.split())
 
     def change(saved: SavedDataset) -> None:
-        others = [one for one in saved.tags if one != word]
-        wanted = [*others, word] if put else others
+        others = [one for one in saved.tags if one not in words]
+        wanted = [*others, *words] if put else others
         if set(wanted) != set(saved.tags):
             tag(here.store, saved, wanted)
 
     refused = _each(found, change)
-    said = f"Tagged {len(found) - len(refused)} as {word!r}." if put else f"Took the tag {word!r} away."
+    told = " and ".join(map(repr, words))
+    said = f"Tagged {len(found) - len(refused)} as {told}." if put else f"Took the tag {told} away."
     return _done(request, said, refused, onward)
 
 

@@ -29,6 +29,17 @@
   });
 
   // <input data-all="name"> ticks every checkbox of that name in its form; a count of them is shown in [data-count].
+  // What stands in [data-needs-chosen] can be pressed once something is ticked.
+  const count = (form) => {
+    const counter = form.querySelector("[data-count]");
+    if (!counter) return;
+    const chosen = form.querySelectorAll(`input[name="${counter.dataset.count}"]:checked`).length;
+    counter.textContent = String(chosen);
+    for (const button of form.querySelectorAll("[data-needs-chosen] button")) button.disabled = chosen === 0;
+  };
+  const countAll = () => { for (const form of document.forms) count(form); };
+  window.addEventListener("pageshow", countAll);
+
   document.addEventListener("change", (event) => {
     const all = event.target.closest("[data-all]");
     const form = event.target.form;
@@ -36,12 +47,7 @@
     if (all) {
       for (const box of form.querySelectorAll(`input[name="${all.dataset.all}"]`)) box.checked = all.checked;
     }
-    const counter = form.querySelector("[data-count]");
-    if (counter) {
-      const chosen = form.querySelectorAll(`input[name="${counter.dataset.count}"]:checked`).length;
-      counter.textContent = String(chosen);
-      for (const part of form.querySelectorAll("[data-with-chosen]")) part.hidden = chosen === 0;
-    }
+    count(form);
   });
 
   // <form data-once> cannot be sent twice by an impatient click.
@@ -69,6 +75,7 @@
     for (const option of event.target.querySelectorAll("option")) {
       if (option.selected !== option.defaultSelected) option.selected = option.defaultSelected;
     }
+    countAll();
   });
 
   // <button data-copy="#id"> copies the text of an element.
