@@ -36,6 +36,7 @@ ADDRESSES: Mapping[str, str] = MappingProxyType(
         "/datasets/{slug}/history/{run_id}": "/datasets/spend_by_ad/history/{run_id}",
         "/datasets/{slug}/versions": "/datasets/spend_by_ad/versions",
         "/datasets/{slug}/delete": "/datasets/spend_by_ad/delete",
+        "/deletion": "/deletion?slug=spend_by_ad",
         "/accounts": "/accounts",
         "/accounts/connect": "/accounts/connect",
         "/accounts/token": "/accounts/token",

@@ -222,9 +222,8 @@ def test_several_datasets_are_run_at_once_and_those_that_cannot_are_named(three:
 def test_deleting_several_asks_first_and_names_them(three: Site) -> None:
     visit = three.visit("admin")
     chosen = {"slug": ["ads_by_day", "campaigns"], "action": "delete", "onward": "/datasets?q=a"}
-    question = visit.post("/datasets/bulk", chosen)
-    assert question.status_code == 200
-    assert "Delete 2 datasets? Ads by day : Performance, 198 rows in the table ads_by_day" in words_of(question.text)
+    question = visit.good(visit.sent("/datasets/bulk", chosen))
+    assert "Delete 2 datasets? Ads by day : Performance, 198 rows in the table ads_by_day" in words_of(question)
     assert len(three.store.datasets.list()) == 3, "nothing was done yet"
     assert visit.sent("/datasets/bulk", chosen | {"sure": "yes", "tables": "delete"}) == "/datasets?q=a"
     assert [one.name for one in three.store.datasets.list()] == ["Zeroth hour"]

@@ -45,6 +45,8 @@ def show_consent(simulator: Simulator, query: Mapping[str, str]) -> str:
     )
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8"><title>Simulated TikTok for Business</title>'
+        # Or the browser asks for an icon that is not there.
+        '<link rel="icon" href="data:,">'
         f"<style>{_STYLE}</style><h1>Allow this app to read your ad accounts?</h1>"
         "<p>This is adreel's simulator, not TikTok. Everything on it is made up.</p>"
         f'<form method="post" action="/portal/auth">{hidden}{boxes}'

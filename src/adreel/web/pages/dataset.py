@@ -256,7 +256,7 @@ def ask_before_deletion(request: Request, here: Here, who: Who, slug: str) -> Re
 
 
 @router.post("/datasets/{slug}/delete")
-def delete(request: Request, here: Here, who: Who, slug: str, tables: Text = "delete") -> Response:
+def delete(request: Request, here: Here, who: Who, slug: str, tables: Text = "keep") -> Response:
     """Deletes the dataset, and its table unless that is to stay."""
     saved = who.guard.dataset(slug, DatasetRight.DELETE)
     here.orders.delete(saved, keep_table=tables == "keep")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Form, Request
+from fastapi import APIRouter, Form, Query, Request
 from starlette.datastructures import QueryParams
 from starlette.responses import Response
 
@@ -247,7 +247,7 @@ def bulk(
     tag_name: Text = "",
     onward: Text = "/datasets",
     sure: Text = "",
-    tables: Text = "delete",
+    tables: Text = "keep",
 ) -> Response:
     """Does one thing to all datasets that are named, or to none if the person may not do it to one of them."""
     onward = own_path(onward, "/datasets")
@@ -259,10 +259,29 @@ def bulk(
     if action == "run":
         return _run(request, here, who, slug, onward)
     if action == "delete":
-        return _delete(request, here, who, slug, onward, sure=bool(sure), keep_tables=tables == "keep")
+        if not sure:
+            # A page of its own, so that the browser's Back finds it again.
+            asked = [("slug", one) for one in slug] + [("onward", onward)]
+            return go(request, f"/deletion?{urlencode(asked)}")
+        return _delete(request, here, who, slug, onward, keep_tables=tables == "keep")
     if action in ("tag", "untag"):
         return _tag(request, here, who, slug, tag_name, onward, put=action == "tag")
     raise InputError(f"{action!r} cannot be done to datasets here; choose run, delete, tag, untag or download.")
+
+
+@router.get("/deletion")
+def ask_before_deletion(
+    request: Request,
+    here: Here,
+    who: Who,
+    slug: Annotated[list[str], Query(max_length=MOST_AT_ONCE)],
+    onward: str = "/datasets",
+) -> Response:
+    """The question before several datasets are deleted."""
+    named = {who.guard.dataset(one, DatasetRight.DELETE).id for one in slug}
+    every = standings(here.store, who.guard, here.settings.home, here.clock())
+    asked = tuple(one for one in every if one.saved.id in named)
+    return respond(request, Deletion(asked, "/datasets/bulk", own_path(onward, "/datasets")), visitor=who)
 
 
 def _download(found: Iterable[SavedDataset]) -> Response:
@@ -287,15 +306,9 @@ def _delete(
     slugs: Iterable[str],
     onward: str,
     *,
-    sure: bool,
     keep_tables: bool,
 ) -> Response:
     found = [who.guard.dataset(one, DatasetRight.DELETE) for one in slugs]
-    if not sure:
-        named = {saved.id for saved in found}
-        every = standings(here.store, who.guard, here.settings.home, here.clock())
-        asked = tuple(one for one in every if one.saved.id in named)
-        return respond(request, Deletion(asked, "/datasets/bulk", onward), visitor=who)
     orders = here.orders
     refused = _each(found, lambda saved: orders.delete(saved, keep_table=keep_tables))
     gone = len(found) - len(refused)
