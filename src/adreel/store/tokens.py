@@ -55,9 +55,6 @@ class Tokens:
         with self._database.write() as connection:
             if not connection.execute(select(users.c.id).where(users.c.id == user.id)).first():
                 raise NotFoundError(f"the user {user.name!r} was deleted meanwhile.")
-            mine = (api_tokens.c.user_id == user.id) & (api_tokens.c.name == name)
-            if connection.execute(select(api_tokens.c.id).where(mine)).first():
-                raise InputError(f"you have an API token {name!r} already; choose another name, or revoke that one.")
             row = connection.execute(insert(api_tokens).values(values).returning(*_PUBLIC)).one()
         return _token(row), secret
 
