@@ -107,7 +107,7 @@ class Standing:
     @property
     def read_at(self) -> datetime | None:
         """When the run began whose rows the table holds."""
-        return (self.good.started_at or self.good.created_at) if self.good else None
+        return self.good.read_at if self.good else None
 
 
 def standings(store: Store, guard: Guard, home: Path, now: datetime) -> tuple[Standing, ...]:
@@ -200,8 +200,8 @@ def _judged_by_run(
         )
     if latest.state is RunState.WARNED:
         return Status.WARNED, "The last run has warnings. Look at what they say."
-    if good and _moves(values) and now - (good.started_at or good.created_at) > STALE_AFTER:
-        days = (now - (good.started_at or good.created_at)).days
+    if good and _moves(values) and now - good.read_at > STALE_AFTER:
+        days = (now - good.read_at).days
         return Status.STALE, f"The table was read {days} days ago. Run it for what happened since."
     return (Status.CANCELLED if latest.state is RunState.CANCELLED else Status.GOOD), ""
 

@@ -154,7 +154,7 @@ def select(
         windowed = _with_days(facts, newest, choices, read_at)
         facts, no_previous = _compared(source, dataset, windowed, newest, condition)
         same = [one for one in newest if one.currency == facts.currency]
-        if facts.currency and len(same) < len(newest):
+        if no_previous is not None and facts.currency and len(same) < len(newest):
             # Cards of money are of these accounts only, and need the days before of no others.
             none_of_all = no_previous
             facts, no_previous = _compared(source, dataset, windowed, same, condition)

@@ -198,9 +198,6 @@ NAMES: Mapping[str, str] = MappingProxyType(
 )
 """The column with the names of ids."""
 
-ENTITIES = tuple(NAMES)
-"""Ids of which one stands below the other; what is known of one by its id goes with it in every row."""
-
 _DAY = Axis("day")
 
 CARDS: tuple[Card, ...] = (

@@ -344,7 +344,7 @@ def _row(one: Run) -> tuple[Any, ...]:
     proved = one.proof.get("proved")
     return (
         one.id,
-        one.started_at or one.created_at,
+        one.read_at,
         str(one.state),
         seconds,
         one.requests,

@@ -310,6 +310,11 @@ class Run:
     table_rows: int | None
     table_columns: int | None
 
+    @property
+    def read_at(self) -> datetime:
+        """When it began to read; before that, when it was asked for."""
+        return self.started_at or self.created_at
+
 
 @dataclass(frozen=True, slots=True)
 class RunBrief:
@@ -327,6 +332,11 @@ class RunBrief:
     error: str
     table_rows: int | None
     table_columns: int | None
+
+    @property
+    def read_at(self) -> datetime:
+        """When it began to read; before that, when it was asked for."""
+        return self.started_at or self.created_at
 
 
 @dataclass(frozen=True, slots=True)

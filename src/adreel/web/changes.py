@@ -14,7 +14,7 @@ from adreel.errors import InputError, NotFoundError
 from adreel.lake import Lake, TableState
 from adreel.lake.difference import DayDifference, Difference, Example, MetricDifference, Number, Part
 from adreel.schema import Column, columns, day_column
-from adreel.store import SUCCESSFUL, SavedDataset
+from adreel.store import SavedDataset
 from adreel.web.center import Center
 from adreel.web.heading import parsed
 from adreel.web.render import UNKNOWN, plain
@@ -168,14 +168,12 @@ def changes(here: Center, saved: SavedDataset, before: int, after: int) -> Chang
 
 def _open_from(here: Center, saved: SavedDataset, version: int) -> date | None:
     """The first day that was not over in the zone of every advertiser when a version was read; None if not known."""
-    runs = here.store.runs.list(saved, states=SUCCESSFUL, limit=1_000)
-    made = next((run for run in runs if run.version == version), None)
+    made = next((run for run in here.store.runs.good(saved, 1_000) if run.version == version), None)
     zones = texts_of(here.lake, saved.table_slug, ZONE, version)
     if made is None or not zones:
         return None
-    read_at = made.started_at or made.created_at
     try:
-        return min(today_at(read_at, fixed_offset(zone)) for zone in zones)
+        return min(today_at(made.read_at, fixed_offset(zone)) for zone in zones)
     except InputError:
         return None
 

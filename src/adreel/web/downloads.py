@@ -8,6 +8,8 @@ from urllib.parse import quote
 from starlette.concurrency import iterate_in_threadpool
 from starlette.responses import StreamingResponse
 
+from adreel.export import WRITERS
+
 MEDIA_TYPES = {
     "csv": "text/csv; charset=utf-8",
     "json": "application/json",
@@ -15,6 +17,11 @@ MEDIA_TYPES = {
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
 """What each format of `adreel.export` is called on the web."""
+
+FORMATS: tuple[tuple[str, str], ...] = tuple(
+    (kind, {"xlsx": "Excel", "parquet": "Parquet"}.get(kind, kind.upper())) for kind in WRITERS
+)
+"""The formats of a menu: key and title."""
 
 
 def attachment(plain: str, name: str) -> dict[str, str]:

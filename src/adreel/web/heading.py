@@ -9,12 +9,12 @@ from datetime import datetime, timedelta
 from adreel.access import AccountRight, DatasetRight
 from adreel.dataset import Dataset, parse
 from adreel.errors import DatasetError, NotFoundError, Problem
-from adreel.export import WRITERS
 from adreel.saving import source_of
 from adreel.standing import Standing, Status, standing
 from adreel.store import IN_PROGRESS, Account, AccountAdvertiser, Run, RunState, SavedDataset
 from adreel.store.locks import seen
 from adreel.web.center import Center, Visitor
+from adreel.web.downloads import FORMATS
 
 TABS: tuple[tuple[str, str, str], ...] = (
     ("overview", "Overview", ""),
@@ -29,11 +29,6 @@ SETTINGS_TAB = ("settings", "Settings", "/settings")
 
 NEWS = timedelta(minutes=1)
 """How long a run that ended well is told of above the tabs."""
-
-EXPORTS: tuple[tuple[str, str], ...] = tuple(
-    (kind, {"xlsx": "Excel", "parquet": "Parquet"}.get(kind, kind.upper())) for kind in WRITERS
-)
-"""The formats of the export menu: key and title."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +135,7 @@ class Heading:
     @property
     def exports(self) -> tuple[tuple[str, str], ...]:
         """The formats that the table can be had in, if there is a table."""
-        return EXPORTS if self.standing.good else ()
+        return FORMATS if self.standing.good else ()
 
 
 def heading(here: Center, who: Visitor, saved: SavedDataset, tab: str, address: str) -> Heading:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 from pydantic import ConfigDict, Field
 from starlette.responses import Response
 
-from adreel.dataset import Dataset, Method, parse
+from adreel.dataset import Dataset, parse
 from adreel.errors import NotFoundError
 from adreel.saving import source_of
 from adreel.store import SavedDataset
@@ -17,6 +17,7 @@ from adreel.web.api.failures import failures
 from adreel.web.api.shapes import Answer, Body, Exact, Paged, Paging, Slug, part
 from adreel.web.api.tables import with_table
 from adreel.web.center import Center, Here, Who
+from adreel.web.made import made
 
 router = APIRouter(tags=["cards"])
 
@@ -148,8 +149,8 @@ def get_card(
     if not offers:
         raise NotFoundError(f"{saved.name!r} has no card {card!r}.")
     choices = Choices(query.currency, query.days or None, query.advertiser)
-    read_at, methods = _made_by(here, saved)
-    found = cards_data(here.lake, saved.table_slug, parsed, offers, choices, read_at=read_at, methods=methods)
+    by = made(here, saved)
+    found = cards_data(here.lake, saved.table_slug, parsed, offers, choices, read_at=by.read_at, methods=by.methods)
     data, facts = found.cards[0], found.facts
     return Exact({"chart": chart_of(data), "table": as_table(data), "facts": facts})
 
@@ -157,15 +158,3 @@ def get_card(
 def _parsed(here: Center, saved: SavedDataset) -> Dataset:
     """The dataset; DatasetError if its settings do not hold any more."""
     return parse(source_of(saved), here.clock())
-
-
-def _made_by(here: Center, saved: SavedDataset) -> tuple[datetime, set[Method]]:
-    """When the run began that made the newest version, and the update methods whose rows may be in it."""
-    methods: set[Method] = set()
-    versions = here.lake.versions(saved.table_slug)
-    for one in versions:
-        methods.add(Method(one.method))
-        if one.method == Method.REPLACE:
-            break
-    run = next(iter(here.store.runs.good(saved)), None)
-    return ((run.started_at or run.created_at) if run else versions[0].at), methods

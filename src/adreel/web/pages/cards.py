@@ -6,7 +6,6 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
@@ -26,12 +25,12 @@ from adreel.cards import (
     cards_of,
     chart_of,
 )
-from adreel.dataset import Dataset, Method
+from adreel.dataset import Dataset
 from adreel.errors import AdreelError, InputError, NotFoundError
-from adreel.lake import Lake
 from adreel.store import SavedDataset
 from adreel.web.center import Center, Here, Visitor, Who
 from adreel.web.heading import Heading, heading, known_advertisers, parsed
+from adreel.web.made import made
 from adreel.web.pages.words import sentence
 from adreel.web.render import Page, respond
 
@@ -165,6 +164,7 @@ def all_cards(
     saved = who.guard.dataset(slug)
     choices = choices_of(currency, advertiser, days)
     offered = _offered(here, saved)
+    by = made(here, saved)
     try:
         found = cards_data(
             here.lake,
@@ -172,8 +172,8 @@ def all_cards(
             offered.dataset,
             offered.offers,
             choices,
-            read_at=_read_at(here, saved),
-            methods=_methods(here.lake, saved),
+            read_at=by.read_at,
+            methods=by.methods,
         )
     except AdreelError as error:
         # In each card's place, from where each can be asked for again.
@@ -210,6 +210,7 @@ def one_card(
     if offer is None:
         raise NotFoundError(f"{saved.name!r} has no card {key!r}.")
     menus = Menus(saved.slug, choices, None, ())
+    by = made(here, saved)
     try:
         found = card_data(
             here.lake,
@@ -217,8 +218,8 @@ def one_card(
             offered.dataset,
             offer,
             choices,
-            read_at=_read_at(here, saved),
-            methods=_methods(here.lake, saved),
+            read_at=by.read_at,
+            methods=by.methods,
         )
     except AdreelError as error:
         return respond(
@@ -244,28 +245,6 @@ def _offered(here: Center, saved: SavedDataset) -> _Offered:
         raise InputError(f"The settings do not hold any more: {problems[0]}")
     names = here.lake.table(saved.table_slug).schema.names
     return _Offered(saved, dataset, cards_of(dataset, names))
-
-
-def _read_at(here: Center, saved: SavedDataset) -> datetime:
-    """When the run began that made the table; now, if the store does not know that run."""
-    made = next(iter(here.store.runs.good(saved)), None)
-    return (made.started_at or made.created_at) if made else here.clock()
-
-
-def _methods(lake: Lake, saved: SavedDataset) -> tuple[Method, ...]:
-    """The update methods that made the newest version, which may differ once the dataset was changed."""
-    if saved.spec_version == 1:
-        return ()
-    return tuple(dict.fromkeys(_since_replaced(lake, saved.table_slug)))
-
-
-def _since_replaced(lake: Lake, slug: str) -> Iterator[Method]:
-    """The methods of versions back to the one that replaced all rows."""
-    for one in lake.versions(slug):
-        method = Method(one.method)
-        yield method
-        if method is Method.REPLACE:
-            return
 
 
 def _advertisers(here: Center, who: Visitor, saved: SavedDataset, facts: Facts) -> Iterator[tuple[str, str]]:

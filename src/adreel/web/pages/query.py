@@ -15,7 +15,7 @@ from adreel.errors import AdreelError, InputError, NotFoundError
 from adreel.export import WRITERS
 from adreel.store import SavedDataset
 from adreel.web.center import Center, Here, Visitor, Who
-from adreel.web.downloads import file_answer
+from adreel.web.downloads import FORMATS, file_answer
 from adreel.web.pages.words import sentence
 from adreel.web.queries import LONGEST_SQL, SECONDS, connected, in_turn
 from adreel.web.render import Page, is_fragment, plain, respond
@@ -33,10 +33,6 @@ LONGEST_CELL = 500
 
 MOST_TABLES = 100
 """Tables that the list beside the editor shows; a search finds the others."""
-
-FORMATS: tuple[tuple[str, str], ...] = tuple(
-    (kind, {"xlsx": "Excel", "parquet": "Parquet"}.get(kind, kind.upper())) for kind in WRITERS
-)
 
 
 @dataclass(frozen=True, slots=True)
