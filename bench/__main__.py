@@ -14,7 +14,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -26,11 +25,9 @@ import requests
 from adreel.dataset import Source, parse
 from adreel.plan import Advertiser, make_plan
 from adreel.simulator import WorldConfig, access_token
-from bench.work import APP_ID, END, METRICS, SECRET, START, TODAY
+from bench.work import ADREEL, APP_ID, END, METRICS, ROOT, SECRET, START, TODAY, simulator
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
-ROOT = Path(__file__).parent.parent
-ADREEL = Path(sys.executable).with_name("adreel")
 
 
 @dataclass(frozen=True)
@@ -56,20 +53,6 @@ class Figures:
     requests: int
     refused: int
     rows: int
-
-
-@contextmanager
-def served(setting: Setting) -> Iterator[str]:
-    """A simulator of its own process; yields the API's base."""
-    words = [sys.executable, "-m", "bench.server", "--today", TODAY.isoformat()]
-    for name in ("advertisers", "ads"):
-        words += [f"--{name}", str(getattr(setting, name))]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
-        try:
-            assert process.stdout is not None
-            yield f"{process.stdout.readline().strip()}/open_api/v1.3"
-        finally:
-            process.terminate()
 
 
 def measured(words: list[str], environ: dict[str, str]) -> tuple[dict[str, Any], float, float, float]:
@@ -172,7 +155,7 @@ def main() -> None:
 def _table(setting: Setting, peers: tuple[tuple[str, str], ...]) -> Iterator[str]:
     yield "| | CPU s | wall s | wall / floor | peak MB | requests | refused | rows |"
     yield "| --- | --: | --: | --: | --: | --: | --: | --: |"
-    with served(setting) as url:
+    with simulator(setting.advertisers, setting.ads) as url:
         # A first reading fills the simulator's memory of pages, so that nobody pays for making them.
         if setting is not LARGE:
             run_peer("bench.plain", "", url, setting)

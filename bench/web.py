@@ -32,10 +32,8 @@ from adreel.settings import Settings
 from adreel.simulator import WorldConfig, access_token
 from adreel.store import Advertiser, Outcome, Role, RunState, SavedDataset, Store, new_run_id
 from bench import tables
-from bench.work import APP_ID, METRICS, SECRET, TODAY
+from bench.work import ADREEL, APP_ID, METRICS, ROOT, SECRET, TODAY, simulator
 
-ROOT = Path(__file__).parent.parent
-ADREEL = Path(sys.executable).with_name("adreel")
 DATASETS = 1_000
 ACCOUNTS = 200
 PASSWORD = "a password of the bench"
@@ -274,11 +272,11 @@ def peak_megabytes(pid: int) -> float:
     return int(found.group(1)) / 1024
 
 
-def table(folder: Path, simulator: str) -> Iterator[str]:
+def table(folder: Path, api: str) -> Iterator[str]:
     """Everything measured, as lines of Markdown."""
     environ = os.environ | {
         "ADREEL_HOME": str(folder),
-        "ADREEL_TIKTOK_URL": simulator,
+        "ADREEL_TIKTOK_URL": api,
         "ADREEL_TIKTOK_APP_ID": APP_ID,
         "ADREEL_TIKTOK_SECRET": SECRET,
         "ADREEL_TIKTOK_LEVEL": "basic",
@@ -316,23 +314,11 @@ def table(folder: Path, simulator: str) -> Iterator[str]:
         yield f"| the server's memory: at the start, at its peak | {idle:.0f} MB, {peak_megabytes(pid):.0f} MB |"
 
 
-@contextmanager
-def simulated() -> Iterator[str]:
-    """The simulator as a process of its own, which stands back as TikTok would be elsewhere; the API's base."""
-    words = ["nice", "-n", "10", sys.executable, "-m", "bench.server", "--today", TODAY.isoformat()]
-    words += ["--advertisers", "10", "--ads", "200"]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
-        try:
-            assert process.stdout is not None
-            yield f"{process.stdout.readline().strip()}/open_api/v1.3"
-        finally:
-            process.terminate()
-
-
 def lines() -> Iterator[str]:
     """The tables as Markdown, made in a folder that goes again."""
-    with tempfile.TemporaryDirectory(prefix="adreel-bench-") as folder, simulated() as simulator:
-        yield from table(Path(folder), simulator)
+    # It stands back, as TikTok would be elsewhere.
+    with tempfile.TemporaryDirectory(prefix="adreel-bench-") as folder, simulator(10, 200, niceness=10) as url:
+        yield from table(Path(folder), url)
 
 
 def main() -> None:

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date, timedelta
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+ADREEL = Path(sys.executable).with_name("adreel")
 
 METRICS = [
     *("ad_name", "adgroup_id", "campaign_id", "spend", "impressions", "clicks", "ctr", "cpc", "cpm", "reach"),
@@ -29,3 +37,16 @@ def windows() -> list[tuple[str, str]]:
         found.append((start.isoformat(), end.isoformat()))
         start = end + timedelta(days=1)
     return found
+
+
+@contextmanager
+def simulator(advertisers: int, ads: int, niceness: int = 0) -> Iterator[str]:
+    """A simulator that is a process of its own; yields the API's base."""
+    words = ["nice", "-n", str(niceness), sys.executable, "-m", "bench.server", "--today", TODAY.isoformat()]
+    words += ["--advertisers", str(advertisers), "--ads", str(ads)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        try:
+            assert process.stdout is not None
+            yield f"{process.stdout.readline().strip()}/open_api/v1.3"
+        finally:
+            process.terminate()

@@ -8,19 +8,10 @@ from typing import Any
 import httpx2
 
 from adreel.store import User
+from home import SPEND
 from web_home import ADDRESS, Site
 
 API = "/api/v1"
-
-SPEND: dict[str, Any] = {
-    "name": "Spend",
-    "account": "demo",
-    "report": "performance",
-    "data_level": "ad",
-    "time_dimension": "day",
-    "metrics": ["spend", "impressions", "clicks", "conversion"],
-    "dates": {"start": "today-3", "end": "yesterday"},
-}
 
 
 @dataclass

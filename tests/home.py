@@ -26,6 +26,17 @@ from adreel.simulator.server import serve_on
 TODAY = date(2026, 11, 22)
 URL = "http://tiktok.test"
 
+SPEND: dict[str, Any] = {
+    "name": "Spend",
+    "account": "demo",
+    "report": "performance",
+    "data_level": "ad",
+    "time_dimension": "day",
+    "metrics": ["spend", "impressions", "clicks", "conversion"],
+    "dates": {"start": "today-3", "end": "yesterday"},
+}
+"""A small daily report as a dataset file has it."""
+
 
 @dataclass
 class Home:
@@ -81,15 +92,7 @@ class Home:
 
     def file(self, name: str = "d.yaml", /, **keys: Any) -> str:
         """A dataset file with these keys over a small daily report."""
-        values = {
-            "name": "Spend",
-            "account": "demo",
-            "report": "performance",
-            "data_level": "ad",
-            "time_dimension": "day",
-            "metrics": ["spend", "impressions", "clicks", "conversion"],
-            "dates": {"start": "today-3", "end": "yesterday"},
-        } | keys
+        values = SPEND | keys
         path = self.path / name
         path.write_text(json.dumps({key: value for key, value in values.items() if value is not None}))
         return str(path)

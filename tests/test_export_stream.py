@@ -101,7 +101,7 @@ def test_text_formats_come_while_rows_are_read(kind: str) -> None:
     assert next(chunks)
     assert next(chunks)
     assert len(read) < 5
-    chunks.close()  # type: ignore[attr-defined]
+    chunks.close()
 
 
 @pytest.mark.parametrize("kind", ["parquet", "xlsx"])
@@ -110,7 +110,7 @@ def test_other_formats_leave_no_file_wherever_the_client_goes_away(kind: str, sc
     first = next(chunks)
     assert first[:2] in (b"PA", b"PK")
     assert list(scratch.iterdir()) == []
-    chunks.close()  # type: ignore[attr-defined]
+    chunks.close()
     assert list(scratch.iterdir()) == []
 
 

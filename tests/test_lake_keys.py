@@ -23,6 +23,7 @@ TYPES = {
     "text": (pa.string(), st.sampled_from(["", "a", "b", "a\0", "\0a", "1234567", "12345678", "123456789", "é" * 40])),
     "id": (pa.string(), st.sampled_from([f"17{number:017}" for number in range(4)])),
     "day": (pa.date32(), st.sampled_from([date(2026, 1, 1), date(2026, 1, 2), date(1969, 12, 31)])),
+    # Hours are of the advertiser's own zone, without one in the table.
     "hour": (pa.timestamp("us"), st.sampled_from([datetime(2026, 1, 1, 5), datetime(2026, 1, 1, 6)])),  # noqa: DTZ001
     "at": (pa.timestamp("us", tz="UTC"), st.sampled_from([datetime(2026, 1, 1, tzinfo=UTC)])),
     "count": (pa.int64(), st.sampled_from([0, 1, -1, 2**62])),

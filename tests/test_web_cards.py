@@ -8,13 +8,12 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-import httpx2
 import pytest
 
 from adreel.lake import Lake
 from home import Home
 from running import Tampered
-from web_home import Site, Visit, open_site, words_of
+from web_home import Site, open_site, words_of
 
 BASE = "/datasets/spend"
 EVIL = '</script><img src=x onerror="alert(1)">{b|x}'
@@ -32,17 +31,13 @@ def site(home: Home) -> Iterator[Site]:
 def figures(page: str) -> dict[str, str]:
     """The page's cards by title."""
     found = re.findall(r"(?s)<figure.*?</figure>", page)
-    return {html.unescape(re.search(r"<h2[^>]*>([^<]*)</h2>", one)[1]): one for one in found}  # type: ignore[index]
+    return {html.unescape(re.findall(r"<h2[^>]*>([^<]*)</h2>", one)[0]): one for one in found}
 
 
 def charts(page: str) -> dict[str, dict[str, Any]]:
     """What is to be drawn, by title."""
     found = re.findall(r'data-chart="([^"]*)"', page)
     return {chart["title"]: chart for chart in (json.loads(html.unescape(one)) for one in found)}
-
-
-def part(visit: Visit, path: str, **query: Any) -> httpx2.Response:
-    return visit.client.get(path, params=query or None, headers={"HX-Request": "true", "HX-Request-Type": "partial"})
 
 
 def rows(site: Site) -> list[dict[str, Any]]:
@@ -118,7 +113,7 @@ def test_days_that_are_no_number_are_refused(site: Site, days: str) -> None:
 
 def test_a_choice_that_the_table_does_not_have_fails_in_each_cards_place_and_can_be_tried_again(site: Site) -> None:
     visit = site.visit("admin")
-    found = figures(part(visit, f"{BASE}/cards/all", currency="XXX").text)
+    found = figures(visit.part(f"{BASE}/cards/all", currency="XXX").text)
     assert {"Totals", "Cost by day"} <= set(found)
     for title, figure in found.items():
         assert "This card could not be made: " in words_of(figure), title
@@ -126,7 +121,7 @@ def test_a_choice_that_the_table_does_not_have_fails_in_each_cards_place_and_can
     again = re.search(r'hx-get="([^"]*)"', found["Cost by day"])
     assert again is not None
     path = html.unescape(again[1]).replace("currency=XXX", "currency=EUR")
-    one = part(visit, path)
+    one = visit.part(path)
     assert list(charts(one.text)) == ["Cost by day"]
     assert "<html" not in one.text
 

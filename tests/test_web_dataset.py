@@ -12,7 +12,6 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
-import httpx2
 import openpyxl
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
@@ -39,15 +38,6 @@ def ran(home: Home) -> Iterator[Site]:
         yield site
 
 
-def part(visit: Visit, path: str, **query: Any) -> httpx2.Response:
-    """What htmx asks for where a part of the page changes."""
-    return visit.client.get(path, params=query or None, headers={"HX-Request": "true", "HX-Request-Type": "partial"})
-
-
-def words(visit: Visit, path: str, **query: Any) -> str:
-    return words_of(visit.good(path, **query))
-
-
 def saved(site: Site) -> SavedDataset:
     return site.store.datasets.get("spend")
 
@@ -68,7 +58,7 @@ def somebody(site: Site, role: Role, level: Level) -> Visit:
 
 
 def test_the_overview_says_size_freshness_proof_and_where_the_rows_come_from(ran: Site) -> None:
-    page = words(ran.visit("admin"), BASE)
+    page = ran.visit("admin").words(BASE)
     count = len(rows(ran))
     assert f"Rows {count:,} 9 columns" in page
     assert "Read just now 2026-11-22 12:00 ; newest day 2026-11-21" in page
@@ -92,27 +82,27 @@ def test_a_dataset_that_never_ran_says_so_on_every_tab_and_offers_a_run(home: Ho
     with open_site(home) as site:
         visit = site.visit("admin")
         for path in ("", "/data", "/data/columns", "/cards", "/versions"):
-            page = words(visit, f"{BASE}{path}")
+            page = visit.words(f"{BASE}{path}")
             assert "No table yet" in page, path
             assert "Run now" in page, path
-        assert "No run yet" in words(visit, f"{BASE}/history")
-        assert "Export" not in words(visit, BASE)
+        assert "No run yet" in visit.words(f"{BASE}/history")
+        assert "Export" not in visit.words(BASE)
         assert visit.get(f"{BASE}/export").status_code == 404
 
 
 def test_the_next_run_is_counted_without_asking_tiktok(ran: Site) -> None:
     ran.home.door("reset", {})
-    page = words(ran.visit("admin"), f"{BASE}/next")
+    page = ran.visit("admin").words(f"{BASE}/next")
     assert page.startswith("3 requests at least")
     assert "2026-11-19 to 2026-11-21 (UTC+01:00, 1 advertiser)" in page
     assert ran.home.requests("") == []
 
 
 def test_what_the_last_run_changed_is_told_with_currencies_apart(ran: Site) -> None:
-    assert "There is no earlier version" in words(ran.visit("admin"), f"{BASE}/since")
+    assert "There is no earlier version" in ran.visit("admin").words(f"{BASE}/since")
     ran.home.later(1)
     ran.home.good("run", "spend")
-    said = words(ran.visit("admin"), f"{BASE}/since")
+    said = ran.visit("admin").words(f"{BASE}/since")
     assert re.match(
         r"Since version 0: \d+ rows changed on 2 days; Conversions \+\d+\. 1 day came, with \d+ rows\.", said
     )
@@ -123,23 +113,23 @@ def test_settings_that_do_not_hold_any_more_are_told_and_the_rows_stay_readable(
     spec = json.loads(saved(ran).spec) | {"metrics": ["spend", "no_such_metric"]}
     ran.store.datasets.update(saved(ran), spec=json.dumps(spec))
     visit = ran.visit("admin")
-    assert "TikTok does not take these settings any more. metrics : " in words(visit, BASE)
-    assert "Rows 1 to 50 of" in words(visit, f"{BASE}/data")
-    assert "The settings do not hold any more" in words(visit, f"{BASE}/cards")
-    assert "no_such_metric" in words(visit, f"{BASE}/next")
-    assert "advertiser_id" in words(visit, f"{BASE}/data/columns", count="1")
+    assert "TikTok does not take these settings any more. metrics : " in visit.words(BASE)
+    assert "Rows 1 to 50 of" in visit.words(f"{BASE}/data")
+    assert "The settings do not hold any more" in visit.words(f"{BASE}/cards")
+    assert "no_such_metric" in visit.words(f"{BASE}/next")
+    assert "advertiser_id" in visit.words(f"{BASE}/data/columns", count="1")
 
 
 def test_a_disconnected_dataset_keeps_its_data_and_cannot_run(ran: Site) -> None:
     ran.home.good("accounts", "delete", "demo", "--yes")
     visit = ran.visit("admin")
-    page = words(visit, BASE)
+    page = visit.words(BASE)
     assert "Disconnected. The account 'demo' was deleted" in page
     assert "Choose another account" in page
     assert "Run now" not in page
-    assert "Rows 1 to 50 of" in words(visit, f"{BASE}/data")
+    assert "Rows 1 to 50 of" in visit.words(f"{BASE}/data")
     assert "is disconnected" in words_of(visit.post(f"{BASE}/run").text)
-    assert "There is no account to read with." in words(visit, f"{BASE}/next")
+    assert "There is no account to read with." in visit.words(f"{BASE}/next")
 
 
 def test_a_dead_grant_leads_who_may_to_connecting_again_and_others_to_an_owner(ran: Site) -> None:
@@ -148,7 +138,7 @@ def test_a_dead_grant_leads_who_may_to_connecting_again_and_others_to_an_owner(r
     account = ran.store.accounts.get("demo")
     page = ran.visit("admin").good(BASE)
     assert f'href="/accounts/{account.id}">Connect the account again</a>' in page
-    page = words(somebody(ran, Role.EDITOR, Level.READ), BASE)
+    page = somebody(ran, Role.EDITOR, Level.READ).words(BASE)
     assert "Reconnect. The account 'demo' is revoked." in page
     assert "Ask an owner of the account to connect it again." in page
 
@@ -216,7 +206,7 @@ def test_a_run_at_work_shows_how_far_it_is_and_how_long_it_takes(ran: Site) -> N
         assert "3 of 4 steps 12,345 rows 30 of at least 40 requests 2 refused" in said
         assert "about 1 min 0 s left" in said
         assert "Cancel" in said
-    assert "Interrupted. Its process died" in words(visit, BASE)
+    assert "Interrupted. Its process died" in visit.words(BASE)
 
 
 def test_other_days_are_run_once_and_nonsense_is_refused(ran: Site) -> None:
@@ -244,7 +234,7 @@ def test_a_waiting_run_is_cancelled_and_the_table_stays(ran: Site) -> None:
     run = ran.store.runs.list(limit=1)[0]
     assert visit.sent(f"/runs/{run.id}/cancel") == BASE
     assert ran.store.runs.get(run.id).state is RunState.CANCELLED
-    assert "The run was cancelled. The table stays as it was." in words(visit, BASE)
+    assert "The run was cancelled. The table stays as it was." in visit.words(BASE)
     assert visit.post(f"/runs/{run.id}/cancel").status_code == 422
 
 
@@ -254,7 +244,7 @@ def test_a_waiting_run_is_cancelled_and_the_table_stays(ran: Site) -> None:
 @pytest.mark.parametrize("tables", ["delete", "keep"])
 def test_a_dataset_is_deleted_after_a_question_with_its_table_or_without(ran: Site, tables: str) -> None:
     visit = ran.visit("admin")
-    question = words(visit, f"{BASE}/delete")
+    question = visit.words(f"{BASE}/delete")
     assert f"Delete Spend? Spend : Performance, {len(rows(ran))} rows in the table spend" in question
     assert visit.sent(f"{BASE}/delete", {"tables": tables}) == "/datasets"
     assert "Deleted Spend." in visit.good("/datasets")
@@ -297,10 +287,10 @@ def test_the_table_is_sorted_filtered_and_paged_by_the_server(ran: Site) -> None
 
 
 def test_a_filter_that_is_added_stands_in_the_address_from_then_on(ran: Site) -> None:
-    answer = part(ran.visit("admin"), f"{BASE}/data", column="spend", op=">=", value="50", version="", size="50")
+    answer = ran.visit("admin").part(f"{BASE}/data", column="spend", op=">=", value="50", version="", size="50")
     assert answer.headers["HX-Replace-Url"] == f"{BASE}/data?where=spend%3A%3E%3D%3A50"
     assert "<html" not in answer.text
-    empty = part(ran.visit("admin"), f"{BASE}/data", column="spend", op=">=", value="")
+    empty = ran.visit("admin").part(f"{BASE}/data", column="spend", op=">=", value="")
     assert empty.headers["HX-Replace-Url"] == f"{BASE}/data"
 
 
@@ -339,12 +329,12 @@ def test_the_filter_form_fits_the_columns_type(ran: Site) -> None:
 
 def test_columns_can_be_chosen_and_all_of_them_need_no_address(ran: Site) -> None:
     visit = ran.visit("admin")
-    page = part(visit, f"{BASE}/data", show=["spend", "stat_time_day"])
+    page = visit.part(f"{BASE}/data", show=["spend", "stat_time_day"])
     assert [len(cells) for cells in shown(page.text)][:1] == [2]
     assert page.headers["HX-Replace-Url"] == f"{BASE}/data?show=spend&show=stat_time_day"
     names = Lake(ran.home.path / "lake").table("spend").schema.names
-    assert part(visit, f"{BASE}/data", show=names).headers["HX-Replace-Url"] == f"{BASE}/data"
-    assert part(visit, f"{BASE}/data", show=["gone"]).headers["HX-Replace-Url"] == f"{BASE}/data"
+    assert visit.part(f"{BASE}/data", show=names).headers["HX-Replace-Url"] == f"{BASE}/data"
+    assert visit.part(f"{BASE}/data", show=["gone"]).headers["HX-Replace-Url"] == f"{BASE}/data"
 
 
 def test_an_earlier_version_is_looked_at_and_one_that_never_was_is_told(ran: Site) -> None:
@@ -352,14 +342,14 @@ def test_an_earlier_version_is_looked_at_and_one_that_never_was_is_told(ran: Sit
     ran.home.good("run", "spend")
     visit = ran.visit("admin")
     assert len(rows(ran, 0)) != len(rows(ran))
-    assert f"of {len(rows(ran, 0))}." in words(visit, f"{BASE}/data", version="0")
-    assert f"of {len(rows(ran))}." in words(visit, f"{BASE}/data")
+    assert f"of {len(rows(ran, 0))}." in visit.words(f"{BASE}/data", version="0")
+    assert f"of {len(rows(ran))}." in visit.words(f"{BASE}/data")
     for path in ("/data", "/data/columns"):
-        assert "The table spend has no version 7" in words(visit, f"{BASE}{path}", version="7")
+        assert "The table spend has no version 7" in visit.words(f"{BASE}{path}", version="7")
 
 
 def test_a_page_behind_the_last_shows_the_last(ran: Site) -> None:
-    page = words(ran.visit("admin"), f"{BASE}/data", page="999")
+    page = ran.visit("admin").words(f"{BASE}/data", page="999")
     assert re.search(rf"to {len(rows(ran))} of {len(rows(ran))}\.", page)
 
 
@@ -369,7 +359,7 @@ def test_columns_have_title_type_meaning_key_and_statistics_that_come_later(ran:
     assert f'hx-get="{BASE}/data/columns?count=1" hx-trigger="load"' in first
     assert "Cost spend money account currency Money spent on the ads" in words_of(first)
     assert "Day stat_time_day key day" in words_of(first)
-    counted = part(visit, f"{BASE}/data/columns", count="1")
+    counted = visit.part(f"{BASE}/data/columns", count="1")
     assert "hx-trigger" not in counted.text
     said = words_of(counted.text)
     clicks = [row["clicks"] for row in rows(ran)]
@@ -383,7 +373,7 @@ def test_columns_have_title_type_meaning_key_and_statistics_that_come_later(ran:
 def test_with_append_nothing_is_added_up(home: Home) -> None:
     home.good("run", "-f", home.file(update={"method": "append"}))
     with open_site(home) as site:
-        said = words_of(part(site.visit("admin"), f"{BASE}/data/columns", count="1").text)
+        said = words_of(site.visit("admin").part(f"{BASE}/data/columns", count="1").text)
         assert "Not added up: with append the same day stands in the table once for each run." in said
 
 
@@ -455,7 +445,7 @@ def test_a_files_name_leads_out_of_no_folder_and_into_no_header(home: Home) -> N
     with open_site(home) as site:
         slug = site.store.datasets.list()[0].slug
         header = site.visit("admin").get(f"/datasets/{slug}/export").headers["content-disposition"]
-        plain, full = re.fullmatch(r"attachment; filename=\"([a-z0-9_.]+)\"; filename\*=UTF-8''(\S+)", header).groups()  # type: ignore[union-attr]
+        ((plain, full),) = re.findall(r"^attachment; filename=\"([a-z0-9_.]+)\"; filename\*=UTF-8''(\S+)$", header)
         assert plain == f"{slug}.csv"
         name = urllib.parse.unquote(full)
         assert name == "_.._etc__pass_wd_ Ünïcode; x=y.csv"
@@ -504,7 +494,7 @@ def test_who_may_use_the_account_but_not_change_its_datasets_cannot_run_or_cance
     visit = somebody(ran, Role.EDITOR, Level.SHARE)
     run = ran.store.runs.list(limit=1)[0]
     assert visit.post(f"/runs/{run.id}/cancel").status_code == 403
-    assert "Cancel" not in words(visit, f"{BASE}/live")
+    assert "Cancel" not in visit.words(f"{BASE}/live")
     assert visit.post(f"{BASE}/run").status_code == 403
     assert ran.store.runs.get(run.id).state is RunState.QUEUED
 

@@ -7,9 +7,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any
 
-import httpx2
 import pytest
 import yaml
 
@@ -40,12 +38,6 @@ def three(home: Home) -> Iterator[Site]:
 def names_of(page: str) -> list[str]:
     """The datasets of a page of the list, in their order."""
     return re.findall(r'<td class="cell-name"><a href="/datasets/[a-z0-9_]+">([^<]*)</a>', page)
-
-
-def part(visit: Visit, path: str, **query: Any) -> httpx2.Response:
-    """What htmx asks for where a part of the page changes."""
-    headers = {"HX-Request": "true", "HX-Request-Type": "partial"}
-    return visit.client.get(path, params=query or None, headers=headers)
 
 
 def saved(site: Site, slug: str) -> SavedDataset:
@@ -176,7 +168,7 @@ def test_owned_by_me_shows_what_i_made(three: Site) -> None:
 
 
 def test_a_part_of_the_page_comes_with_the_address_to_keep(three: Site) -> None:
-    answer = part(three.visit("admin"), "/datasets", q="ads", status="", sort="-rows", tag="")
+    answer = three.visit("admin").part("/datasets", q="ads", status="", sort="-rows", tag="")
     assert names_of(answer.text) == ["Ads by day"]
     assert "<html" not in answer.text
     assert answer.headers["HX-Replace-Url"] == "/datasets?q=ads&sort=-rows"

@@ -8,7 +8,6 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-import httpx2
 import pytest
 
 from adreel.lake import Lake
@@ -16,7 +15,7 @@ from adreel.store import Level, LogLine, Outcome, Role, RunState, SavedDataset
 from adreel.store.locks import dataset_lock
 from home import Home
 from running import Tampered
-from web_home import Site, Visit, open_site, words_of
+from web_home import Site, open_site, words_of
 
 BASE = "/datasets/spend"
 
@@ -29,14 +28,6 @@ def twice(home: Home) -> Iterator[Site]:
     home.good("run", "spend")
     with open_site(home) as site:
         yield site
-
-
-def part(visit: Visit, path: str, **query: Any) -> httpx2.Response:
-    return visit.client.get(path, params=query or None, headers={"HX-Request": "true", "HX-Request-Type": "partial"})
-
-
-def words(visit: Visit, path: str, **query: Any) -> str:
-    return words_of(visit.good(path, **query))
 
 
 def saved(site: Site) -> SavedDataset:
@@ -62,7 +53,7 @@ def test_the_history_has_every_run_with_who_asked_latest_first(twice: Site) -> N
     visit = twice.visit("admin")
     visit.sent(f"{BASE}/run")
     twice.work()
-    page = words(visit, f"{BASE}/history")
+    page = visit.words(f"{BASE}/history")
     count = len(rows(twice, 2))
     assert re.search(rf"2026-11-23 12:00 succeeded 0\.0 s \d+ {count} 2 since 1 yes admin", page)
     assert re.search(r"2026-11-22 12:00 succeeded 0\.0 s \d+ \d+ 0 yes command line 3 runs", page)
@@ -73,8 +64,8 @@ def test_the_history_comes_in_pages(twice: Site) -> None:
         run = twice.store.runs.add(saved(twice), f"{number:016}")
         twice.store.runs.finish(run.id, Outcome(RunState.FAILED, error=f"Reason {number}."))
     visit = twice.visit("admin")
-    assert "Page 1 of 2" in words(visit, f"{BASE}/history")
-    last = words(visit, f"{BASE}/history", page="2")
+    assert "Page 1 of 2" in visit.words(f"{BASE}/history")
+    last = visit.words(f"{BASE}/history", page="2")
     assert "Reason 9." in last
     assert "Reason 10." not in last
     assert "62 runs" in last
@@ -82,7 +73,7 @@ def test_the_history_comes_in_pages(twice: Site) -> None:
 
 def test_a_run_shows_its_proof_line_by_line(twice: Site) -> None:
     run = twice.store.runs.list(limit=1)[0]
-    page = words(twice.visit("admin"), f"{BASE}/history/{run.id}")
+    page = twice.visit("admin").words(f"{BASE}/history/{run.id}")
     found = rows(twice, 1).values()
     assert "Proof: proved" in page
     assert f"Rows {len(found)} {len(found)} agrees" in page
@@ -102,11 +93,11 @@ def test_a_run_that_is_not_proved_is_not_green_and_says_what_differs(home: Home)
     with open_site(home) as site:
         visit = site.visit("admin")
         run = site.store.runs.list(limit=1)[0]
-        page = words(visit, f"{BASE}/history/{run.id}")
+        page = visit.words(f"{BASE}/history/{run.id}")
         assert "Proof: not proved" in page
         assert re.search(r"Clicks \(destination\) \(clicks\) \d [\d,]+ differs", page)
         assert "Not proved. The last run's rows differ from TikTok's own figures." in page
-        assert "1 of 6 checks differ" in words(visit, BASE)
+        assert "1 of 6 checks differ" in visit.words(BASE)
         assert 'value="unproved" selected' in visit.good("/datasets", status="unproved")
 
 
@@ -119,10 +110,10 @@ def test_a_run_that_skipped_an_advertiser_names_it_with_its_reason(home: Home) -
         visit = site.visit("admin")
         run = site.store.runs.list(limit=1)[0]
         name = {one.advertiser_id: one.name for one in site.store.accounts.advertisers(site.store.accounts.get("demo"))}
-        page = words(visit, f"{BASE}/history/{run.id}")
+        page = visit.words(f"{BASE}/history/{run.id}")
         assert f"{name[str(gone)]} {gone} {run.skipped[str(gone)]}" in page
-        assert "1 advertiser could not be read and was skipped" in words(visit, BASE)
-        assert "Warnings. The last run has warnings." in words(visit, BASE)
+        assert "1 advertiser could not be read and was skipped" in visit.words(BASE)
+        assert "Warnings. The last run has warnings." in visit.words(BASE)
 
 
 def test_a_failed_runs_page_says_why_and_that_the_table_stayed(twice: Site) -> None:
@@ -152,23 +143,23 @@ def test_a_run_at_work_is_followed_with_its_log(twice: Site) -> None:
         assert isinstance(line, LogLine)
         assert f'hx-get="{base}/log?after={line.number}" hx-trigger="every 1s"' in page
         twice.store.runs.log(run.id, "second line")
-        more = part(visit, f"{base}/log", after=line.number)
+        more = visit.part(f"{base}/log", after=line.number)
         assert words_of(more.text) == "12:00:00 second line"
         assert f"log?after={line.number + 1}" in more.text
         assert 'hx-target="#log" hx-swap="beforeend"' in more.text
-        assert "HX-Trigger" not in part(visit, base).headers
+        assert "HX-Trigger" not in visit.part(base).headers
     twice.store.runs.finish(run.id, Outcome(RunState.FAILED, error="No."))
-    over = part(visit, base)
+    over = visit.part(base)
     assert over.headers["HX-Trigger"] == "run-over"
     assert "every 1s" not in over.text
-    assert "hx-get" not in part(visit, f"{base}/log", after=line.number).text
+    assert "hx-get" not in visit.part(f"{base}/log", after=line.number).text
 
 
 def test_a_log_is_a_file_too_and_its_page_shows_the_end_of_a_long_one(twice: Site) -> None:
     run = twice.store.runs.list(limit=1)[0]
     twice.store.runs.log(run.id, *(f"line {number}" for number in range(700)))
     visit = twice.visit("admin")
-    page = words(visit, f"{BASE}/history/{run.id}")
+    page = visit.words(f"{BASE}/history/{run.id}")
     assert "200 earlier lines are in the file." in page
     assert "line 199 " not in page
     assert "line 699" in page
@@ -216,18 +207,18 @@ def test_the_version_before_is_taken_where_only_one_is_named(twice: Site) -> Non
     assert "difference?before=0&amp;after=1" in visit.good(f"{BASE}/versions", after="1")
     assert "difference?before=0&amp;after=2" in visit.good(f"{BASE}/versions", before="2", after="0")
     assert "difference?before=1&amp;after=2" in visit.good(f"{BASE}/versions")
-    assert "Choose two different versions." in words(visit, f"{BASE}/versions", before="1", after="1")
+    assert "Choose two different versions." in visit.words(f"{BASE}/versions", before="1", after="1")
 
 
 def test_a_version_that_was_freed_is_told_and_not_offered(twice: Site) -> None:
     twice.home.good("vacuum", "spend", "--keep-days", "0", "--keep-versions", "1", "--yes")
     visit = twice.visit("admin")
-    page = words(visit, f"{BASE}/versions")
+    page = visit.words(f"{BASE}/versions")
     assert "1 version can be read" in page
     assert "There is one version." in page
-    assert "Version 0 cannot be read" in words(visit, f"{BASE}/versions", before="0", after="1")
-    assert part(visit, f"{BASE}/difference", before=0, after=1).status_code == 404
-    assert "There is no earlier version" in words(visit, f"{BASE}/since")
+    assert "Version 0 cannot be read" in visit.words(f"{BASE}/versions", before="0", after="1")
+    assert visit.part(f"{BASE}/difference", before=0, after=1).status_code == 404
+    assert "There is no earlier version" in visit.words(f"{BASE}/since")
 
 
 # -- the difference
@@ -239,7 +230,7 @@ def test_the_number_that_tiktok_changed_stands_first(twice: Site) -> None:
     changed = [key for key in before if key in after and before[key] != after[key]]
     late = sum(after[key]["conversion"] - before[key]["conversion"] for key in changed)
     assert late > 0
-    page = part(twice.visit("admin"), f"{BASE}/difference", before=0, after=1).text
+    page = twice.visit("admin").part(f"{BASE}/difference", before=0, after=1).text
     said = words_of(page)
     assert said.startswith(f"{len(changed)} rows changed on {len(both)} days; Conversions +{late}. 1 day came")
     drawn = chart(page)
@@ -253,7 +244,7 @@ def test_the_number_that_tiktok_changed_stands_first(twice: Site) -> None:
 
 
 def test_money_of_several_currencies_stands_apart_and_is_never_added(twice: Site) -> None:
-    page = part(twice.visit("admin"), f"{BASE}/difference", before=0, after=1).text
+    page = twice.visit("admin").part(f"{BASE}/difference", before=0, after=1).text
     said = words_of(page)
     assert "Money is in EUR, JPY, USD and is never added over currencies: each stands by itself." in said
     for currency in ("EUR", "JPY", "USD"):
@@ -270,7 +261,7 @@ def test_money_of_several_currencies_stands_apart_and_is_never_added(twice: Site
 
 
 def test_days_that_came_and_went_are_told_from_what_was_restated(twice: Site) -> None:
-    page = part(twice.visit("admin"), f"{BASE}/difference", before=0, after=1).text
+    page = twice.visit("admin").part(f"{BASE}/difference", before=0, after=1).text
     days = [sorted({day for _, day in rows(twice, number)}) for number in (0, 1)]
     said = words_of(page)
     assert f"{days[0][0]} left" in said
@@ -289,7 +280,7 @@ def test_the_rest_of_a_day_that_was_not_over_is_told_from_what_was_restated(home
     home.later(1)
     home.good("run", "spend")
     with open_site(home) as site:
-        page = part(site.visit("admin"), f"{BASE}/difference", before=0, after=1).text
+        page = site.visit("admin").part(f"{BASE}/difference", before=0, after=1).text
     said = words_of(page)
     assert "2026-11-22 went on: not over everywhere at the first reading" in said
     assert "Impressions" not in said.partition("went on")[0]
@@ -300,7 +291,7 @@ def test_the_rest_of_a_day_that_was_not_over_is_told_from_what_was_restated(home
 
 
 def test_rows_are_shown_before_and_after(twice: Site) -> None:
-    said = words_of(part(twice.visit("admin"), f"{BASE}/difference", before=0, after=1).text)
+    said = words_of(twice.visit("admin").part(f"{BASE}/difference", before=0, after=1).text)
     before, after = rows(twice, 0), rows(twice, 1)
     ad, day = next(key for key in sorted(before) if key in after and before[key] != after[key])
     row = before[ad, day]
@@ -311,10 +302,10 @@ def test_rows_are_shown_before_and_after(twice: Site) -> None:
 def test_two_versions_alike_say_that_nothing_changed(twice: Site) -> None:
     twice.home.good("run", "spend")
     visit = twice.visit("admin")
-    page = part(visit, f"{BASE}/difference", before=1, after=2)
+    page = visit.part(f"{BASE}/difference", before=1, after=2)
     assert "TikTok changed nothing" in words_of(page.text)
     assert "data-chart" not in page.text
-    assert "Since version 1: nothing changed." in words(visit, f"{BASE}/since")
+    assert "Since version 1: nothing changed." in visit.words(f"{BASE}/since")
 
 
 def test_figures_that_do_not_add_up_are_counted_and_not_summed(home: Home) -> None:
@@ -325,7 +316,7 @@ def test_figures_that_do_not_add_up_are_counted_and_not_summed(home: Home) -> No
         before, after = rows(site, 0), rows(site, 1)
         changed = sum(before[key]["reach"] != after[key]["reach"] for key in before if key in after)
         assert changed
-        page = part(site.visit("admin"), f"{BASE}/difference", before=0, after=1).text
+        page = site.visit("admin").part(f"{BASE}/difference", before=0, after=1).text
         assert f"Reach {changed} not a sum: its values do not add up" in words_of(page)
         assert "Reach" not in {panel["title"] for panel in chart(page)["panels"]}
 
@@ -336,18 +327,18 @@ def test_a_list_without_days_is_compared_row_by_row(home: Home) -> None:
     home.later(3)
     home.good("run", "spend")
     with open_site(home) as site:
-        page = part(site.visit("admin"), f"{BASE}/difference", before=0, after=1)
+        page = site.visit("admin").part(f"{BASE}/difference", before=0, after=1)
         assert page.status_code == 200
         assert "By day" not in words_of(page.text)
 
 
 def test_the_same_version_twice_and_versions_that_never_were_are_refused(twice: Site) -> None:
     visit = twice.visit("admin")
-    assert part(visit, f"{BASE}/difference", before=1, after=1).status_code == 422
-    missing = part(visit, f"{BASE}/difference", before=1, after=9)
+    assert visit.part(f"{BASE}/difference", before=1, after=1).status_code == 422
+    missing = visit.part(f"{BASE}/difference", before=1, after=9)
     assert missing.status_code == 404
     assert "has no version 9" in words_of(missing.text)
-    assert part(visit, f"{BASE}/difference", before="x", after=1).status_code == 422
+    assert visit.part(f"{BASE}/difference", before="x", after=1).status_code == 422
 
 
 def test_who_may_only_look_compares_and_cannot_cancel(twice: Site) -> None:
@@ -355,7 +346,7 @@ def test_who_may_only_look_compares_and_cannot_cancel(twice: Site) -> None:
     user = twice.user("vera", Role.VIEWER)
     twice.store.shares.set(twice.store.accounts.get("demo"), user, Level.READ)
     visit = twice.visit(user)
-    assert part(visit, f"{BASE}/difference", before=0, after=1).status_code == 200
-    assert "Cancel" not in words(visit, f"{BASE}/history/{run.id}")
+    assert visit.part(f"{BASE}/difference", before=0, after=1).status_code == 200
+    assert "Cancel" not in visit.words(f"{BASE}/history/{run.id}")
     assert visit.post(f"/runs/{run.id}/cancel").status_code == 403
     assert twice.store.runs.get(run.id).state is RunState.QUEUED

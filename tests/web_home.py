@@ -50,6 +50,15 @@ class Visit:
         assert answer.status_code == 200, (answer.status_code, words_of(answer.text)[:2000])
         return answer.text
 
+    def words(self, path: str, **query: Any) -> str:
+        """What a person reads on a page."""
+        return words_of(self.good(path, **query))
+
+    def part(self, path: str, **query: Any) -> httpx2.Response:
+        """What htmx asks for where a part of the page changes."""
+        headers = {"HX-Request": "true", "HX-Request-Type": "partial"}
+        return self.client.get(path, params=query or None, headers=headers)
+
     def sent(self, path: str, data: Mapping[str, Any] | None = None) -> str:
         """Where a form that was taken leads to."""
         answer = self.post(path, data)

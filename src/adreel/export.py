@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -72,7 +72,7 @@ def write_file(reader: pa.RecordBatchReader, target: Path | IO[bytes], kind: str
         return _write(reader, target, kind)
 
 
-def stream(reader: pa.RecordBatchReader, kind: str, *, for_spreadsheet: bool = False) -> Iterator[bytes]:
+def stream(reader: pa.RecordBatchReader, kind: str, *, for_spreadsheet: bool = False) -> Generator[bytes, None, None]:
     """All rows in a format of `WRITERS`, piece by piece, in bounded memory.
 
     CSV and JSON come while the rows are read. Parquet and Excel need the whole first, on disk in a file without a
@@ -86,7 +86,7 @@ def stream(reader: pa.RecordBatchReader, kind: str, *, for_spreadsheet: bool = F
     return _pieces(reader, kind, for_spreadsheet=for_spreadsheet)
 
 
-def _pieces(reader: pa.RecordBatchReader, kind: str, *, for_spreadsheet: bool) -> Iterator[bytes]:
+def _pieces(reader: pa.RecordBatchReader, kind: str, *, for_spreadsheet: bool) -> Generator[bytes, None, None]:
     with _told(kind):
         if kind == "csv":
             yield from (piece for piece, _ in _csv_pieces(reader, for_spreadsheet=for_spreadsheet))

@@ -98,6 +98,7 @@ def create_api(state: State) -> FastAPI:
         api.include_router(router)
     api.add_api_route("/docs", _docs, include_in_schema=False)
     add_handlers(api)
+    # FastAPI documents this assignment as its way to a description of one's own.
     api.openapi = _Description(api)  # type: ignore[method-assign]
     return api
 

@@ -91,6 +91,7 @@ class Wanted:
 
     def address(self, **changes: object) -> str:
         """The address of the list with changes; what is as usual is left out."""
+        # mypy cannot match the names of keywords with the fields.
         usual, asked = Wanted(), replace(self, **changes)  # type: ignore[arg-type]
         names = ("q", "owner", "used", "status", "updated", "sort", "page")
         given = {name: getattr(asked, name) for name in names if getattr(asked, name) != getattr(usual, name)}

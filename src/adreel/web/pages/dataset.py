@@ -264,7 +264,13 @@ def delete(request: Request, here: Here, who: Who, slug: str, tables: Text = "ke
 
 
 @router.get("/datasets/{slug}/export")
-def export(here: Here, who: Who, slug: str, format: str = "csv", version: int | None = None) -> Response:  # noqa: A002
+def export(
+    here: Here,
+    who: Who,
+    slug: str,
+    format: str = "csv",  # noqa: A002 - the word in the address
+    version: int | None = None,
+) -> Response:
     """The table, or an earlier version of it, as a file."""
     saved = who.guard.dataset(slug)
     if format not in WRITERS:
