@@ -9,9 +9,10 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Dialog, Locator, Page, expect
 
 import browser
+from adreel.store import Role
 from browser import PASSWORD, Town, opened, visiting
 from home import make_home
 
@@ -290,3 +291,41 @@ def reach(page: Page, wanted: Locator) -> None:
 def press(page: Page, wanted: Locator, key: str) -> None:
     reach(page, wanted)
     page.keyboard.press(key)
+
+
+def test_whoever_leaves_what_is_not_saved_is_asked_first(chromium: Browser, town: Town) -> None:
+    ada = town.user("ada", Role.ADMIN)
+    base = f"/datasets/{town.dataset(town.connect(owner=ada), ada).slug}"
+    with visiting(chromium, town, ada) as person:
+        page, asked = person.page, list[str]()
+
+        def stay(dialog: Dialog) -> None:
+            asked.append(dialog.type)
+            dialog.dismiss()
+
+        def leave() -> None:
+            page.get_by_role("link", name="Overview").click()
+
+        page.on("dialog", stay)
+        person.goto(f"{base}/settings")
+        # Whoever only looks has nothing to lose.
+        page.get_by_label("Search metrics").fill("likes")
+        expect(page.get_by_role("checkbox", name="Paid likes likes")).to_be_visible()
+        leave()
+        expect(page).to_have_url(f"{town.url}{base}")
+        assert asked == []
+
+        person.goto(f"{base}/settings")
+        page.get_by_label("Search metrics").fill("likes")
+        page.get_by_role("checkbox", name="Paid likes likes").check()
+        expect(page.get_by_role("button", name="Remove Paid likes", exact=True)).to_be_visible()
+        page.get_by_label("Name needed").fill("")
+        leave()
+        person.expect_refusal(422)
+        page.get_by_role("button", name="Save", exact=True).click()
+        expect(page.get_by_role("alert").first).to_contain_text("in the way of saving")
+        leave()
+        page.get_by_label("Name needed").fill("Likes by ad")
+        page.get_by_role("button", name="Save", exact=True).click()
+        expect(page.get_by_role("heading", name="Likes by ad")).to_be_visible()
+        assert asked == ["beforeunload", "beforeunload"]

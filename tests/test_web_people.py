@@ -214,7 +214,7 @@ def test_other_browsers_are_listed_and_signed_out(site: Site) -> None:
 def test_an_api_token_is_made_shown_once_used_and_revoked(site: Site) -> None:
     ada = site.user("ada")
     visit = site.visit("ada")
-    answer = visit.post("/profile/tokens", {"name": "nightly", "kind": "read", "days": "30"})
+    answer = visit.post("/profile/tokens", {"name": "nightly", "kind": "read", "days": "30", "newest": "0"})
     secret = shown_once(answer.text)
     assert secret.startswith("adreel_")
     page = visit.good("/profile")
@@ -234,6 +234,19 @@ def test_an_api_token_is_made_shown_once_used_and_revoked(site: Site) -> None:
         assert visit.post(f"/profile/tokens/{number}/revoke").status_code == 404
 
 
+def test_a_form_for_a_token_that_is_sent_again_makes_no_second_one(site: Site) -> None:
+    """As a page that shows a secret does when it is loaded again."""
+    visit = site.visit("admin")
+    form = {"name": "nightly", "kind": "read", "days": "30", "newest": "0"}
+    page = visit.post("/profile/tokens", form).text
+    again = visit.post("/profile/tokens", form)
+    assert (again.status_code, "Nothing was made now" in words_of(again.text)) == (422, True)
+    (token,) = site.store.tokens.list(site.store.users.get("admin"))
+    assert f'name="newest" value="{token.id}"' in page
+    shown_once(visit.post("/profile/tokens", form | {"newest": str(token.id)}).text)
+    assert len(site.store.tokens.list(site.store.users.get("admin"))) == 2
+
+
 def test_another_persons_token_cannot_be_revoked(site: Site) -> None:
     site.user("ada")
     token, _ = site.store.tokens.add(site.store.users.get("admin"), "nightly", False, None)
@@ -250,7 +263,7 @@ def test_another_persons_token_cannot_be_revoked(site: Site) -> None:
     ],
 )
 def test_a_token_that_cannot_be_is_said_at_the_form(site: Site, form: dict[str, str], said: str) -> None:
-    answer = site.visit("admin").post("/profile/tokens", form)
+    answer = site.visit("admin").post("/profile/tokens", form | {"newest": "0"})
     assert (answer.status_code, said in words_of(answer.text)) == (422, True)
     assert site.store.tokens.list(site.store.users.get("admin")) == ()
 

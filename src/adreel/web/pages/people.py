@@ -261,7 +261,10 @@ class TokenRow:
 
 @dataclass(frozen=True, slots=True)
 class Profile(Page):
-    """What is one's own: password, browsers that are signed in, API tokens."""
+    """What is one's own: password, browsers that are signed in, API tokens.
+
+    `newest` tells the form for a token from one that was sent already.
+    """
 
     template: ClassVar[str] = "profile.html"
     devices: tuple[Device, ...]
@@ -273,6 +276,7 @@ class Profile(Page):
     problem: str
     typed: str
     made: Made | None
+    newest: str
 
 
 @router.get("/profile")
@@ -300,7 +304,13 @@ def _profile(
         problem=problem,
         typed=typed,
         made=made,
+        newest=_newest(here, who),
     )
+
+
+def _newest(here: Center, who: Visitor) -> str:
+    """The id of the user's token that was made last, or 0."""
+    return str(max((one.id for one in here.store.tokens.list(who.user)), default=0))
 
 
 def _is_over(token: ApiToken, now: datetime) -> bool:
@@ -335,11 +345,16 @@ def end_others(request: Request, here: Here, who: Who) -> Response:
 
 @router.post("/profile/tokens")
 def add_token(
-    request: Request, here: Here, who: Who, name: Text = "", kind: Text = "read", days: Text = "90"
+    request: Request, here: Here, who: Who, name: Text = "", kind: Text = "read", days: Text = "90", newest: Text = ""
 ) -> Response:
-    """A new API token, shown this once."""
+    """A new API token, shown this once. `newest` is of the page with the form: one that is sent again makes nothing."""
     need_browser(who)
     try:
+        if newest != _newest(here, who):
+            raise InputError(
+                "Nothing was made now: since this form was opened a token was made or revoked, perhaps by the form "
+                "itself, which was sent again. A token's secret is shown once; revoke one whose secret was not noted."
+            )
         if days not in DAYS or kind not in ("read", "all"):
             raise InputError("Choose what the token may do, and how long it is good for.")
         token, secret = here.store.tokens.add(who.user, name, kind == "read", int(days) if days else None)

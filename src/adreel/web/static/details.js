@@ -50,6 +50,21 @@
     if (place && place.isConnected && document.activeElement === document.body) place.focus({ preventScroll: true });
   });
 
+  // Whoever leaves with something changed and not saved is asked first. What could not be saved is not saved yet.
+  // What is shown of long lists is no change; a choice stands in a tick where it is shown, else in a field of its own.
+  const looking = /\.(search|searched|group|most|seen)$/;
+  const filledIn = () => {
+    const fields = [...new FormData(form())].filter(([name]) => !looking.test(name));
+    return [...new Set(fields.map(([name, value]) => `${name.replace(/\.tick$/, "")}=${value}`))].sort().join("\n");
+  };
+  const before = form().elements.tried ? null : filledIn();
+  let saving = false;
+  document.addEventListener("submit", (event) => { saving = isOurs(event.target); });
+  window.addEventListener("pageshow", () => { saving = false; });
+  window.addEventListener("beforeunload", (event) => {
+    if (!saving && filledIn() !== before) event.preventDefault();
+  });
+
   // What stands in the way of saving is where the page begins.
   const summary = document.getElementById("summary");
   if (summary) summary.focus();
