@@ -286,7 +286,7 @@ def test_every_error_has_one_shape(site: Site) -> None:
 
 def test_a_parameter_or_key_that_is_not_known_is_a_mistake(site: Site) -> None:
     asking = program(site)
-    (problem,) = asking.bad("GET", "/datasets", 422, params={"stat": "good"})["problems"]
+    (problem,) = asking.bad("GET", "/datasets", 422, params={"stat": "proved"})["problems"]
     assert problem["menu"] == "stat"
     (problem,) = asking.bad("PATCH", "/workspace", 422, json={"nam": "x"})["problems"]
     assert problem["menu"] == "nam"

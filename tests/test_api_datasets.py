@@ -224,7 +224,7 @@ def test_datasets_are_filtered_sorted_and_paged(site: Site) -> None:
     assert names(sort="-name") == ["Zeta", "Spend", "Mid"]
     assert names(sort="-rows")[0] == "Spend"
     assert names(status="never") == ["Mid", "Zeta"]
-    assert names(status="good") == ["Spend"]
+    assert names(status="proved") == ["Spend"]
     assert names(tag="a") == ["Zeta"]
     assert names(report="campaigns") == ["Mid"]
     assert names(account="demo", q="spe") == ["Spend"]
@@ -233,7 +233,7 @@ def test_datasets_are_filtered_sorted_and_paged(site: Site) -> None:
     assert names(limit=1, offset=1) == ["Spend"]
     site.store.shares.set_everyone(site.store.accounts.get("demo"), Level.READ)
     assert program(site, site.user("ada")).get("/datasets", mine=True)["total"] == 0
-    found = asking.get("/datasets", status="good")["items"][0]
+    found = asking.get("/datasets", status="proved")["items"][0]
     assert found["rows"] > 0
     assert found["last_run"]["proved"] is True
 

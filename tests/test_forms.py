@@ -297,7 +297,8 @@ def test_a_form_with_more_fields_than_any_of_ours_is_refused() -> None:
 def test_what_no_longer_goes_with_a_choice_above_is_taken_back_and_told() -> None:
     form = posted(report="performance", report_type="dsa", data_level="ad", time_dimension="hour", dates__kind="period")
     assert (
-        "Hourly was taken back: it goes only with report_type basic or audience, and report_type is dsa." in form.told
+        "Hourly was taken back: it goes only with report type basic or audience, and the report type is dsa."
+        in form.told
     )
     assert [one.value for one in pane(form, "time_dimension").options if one.chosen] == ["none"]
 
@@ -325,7 +326,7 @@ def test_many_things_taken_back_are_not_told_one_by_one() -> None:
 def test_a_menu_that_is_gone_takes_its_choice_with_it_and_a_default_goes_without_a_word() -> None:
     form = posted(report="performance", report_type="basic", audience_dimensions="age", dsa_type="catalog")
     assert form.told == (
-        "Audience dimension was taken back: it goes only with report_type audience, and report_type is basic.",
+        "Audience dimension was taken back: it goes only with report type audience, and the report type is basic.",
     )
 
 
@@ -557,7 +558,7 @@ def test_every_choice_that_cannot_be_made_has_its_reason_in_words_that_belong_to
     fields = {**fields_of(DAILY).values, "metrics.search": ("cash",)}
     page = shown(form_of(Fields(fields), AROUND))
     assert 'id="f-id_dimension-campaign_id" name="id_dimension" value="campaign_id" disabled' in page
-    assert "Not now: it goes only with data_level campaign, and data_level is ad." in page
+    assert "Not now: it goes only with data level campaign, and the data level is ad." in page
     assert 'aria-describedby="meaning-id_dimension said-id_dimension why-id_dimension-advertiser_id' in page
     assert 'value="cash_spend" aria-disabled="true" aria-describedby="why-metrics-cash_spend"' in page
 

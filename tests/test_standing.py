@@ -64,7 +64,7 @@ def test_a_dataset_goes_from_never_run_by_way_of_waiting_to_good(store: Store, h
         assert status(store, home, saved) is Status.INTERRUPTED
     assert status(store, home, saved) is Status.INTERRUPTED
     store.runs.finish(run.id, GOOD)
-    assert status(store, home, saved) is Status.GOOD
+    assert status(store, home, saved) is Status.PROVED
 
 
 @pytest.mark.parametrize(
@@ -122,9 +122,9 @@ def test_only_a_table_that_a_new_run_would_change_grows_old(
     saved = made(store, **spec)
     ended(store, saved, 1, GOOD)
     home.now += STALE_AFTER
-    assert status(store, home, saved) is Status.GOOD
+    assert status(store, home, saved) is Status.PROVED
     home.now += timedelta(seconds=1)
-    assert status(store, home, saved) is (Status.STALE if grows_old else Status.GOOD)
+    assert status(store, home, saved) is (Status.STALE if grows_old else Status.PROVED)
 
 
 def test_runs_are_briefly_told_for_each_dataset_that_ran(store: Store) -> None:

@@ -115,7 +115,7 @@ def test_a_choice_that_does_not_fit_any_more_is_taken_back_and_the_person_is_tol
     page = form(visit, filled(begun(visit, time_dimension="hour"), report_type="dsa"))
     told = re.search(r'(?s)id="told" role="status">(.*?)<div class="actions">', page)
     assert told is not None
-    assert "Hourly was taken back: it goes only with report_type basic or audience" in words_of(told[1])
+    assert "Hourly was taken back: it goes only with report type basic or audience" in words_of(told[1])
     assert ("time_dimension", "none") in sent(page)
 
 

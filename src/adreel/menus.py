@@ -58,8 +58,10 @@ def unmet(conditions: Iterable[When], chosen: Chosen) -> str | None:
     for when in conditions:
         values = chosen.get(when.menu, ())
         if UNKNOWN not in values and not any(value in when.among for value in values):
-            have = ", ".join(values) or "not chosen"
-            return f"it goes only with {when.menu} {' or '.join(when.among)}, and {when.menu} is {have}"
+            # In words that stand as well in a form, where nobody sees the keys of dataset files.
+            name = when.menu.replace("_", " ")
+            have = f"the {name} is {', '.join(values)}" if values else f"no {name} is chosen"
+            return f"it goes only with {name} {' or '.join(when.among)}, and {have}"
     return None
 
 

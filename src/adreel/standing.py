@@ -52,7 +52,7 @@ class Status(StrEnum):
     QUEUED = "queued", "Waiting", "info", False, "A run waits for its turn."
     NEVER = "never", "Never run", "secondary", False, "There is no table yet."
     CANCELLED = "cancelled", "Cancelled", "secondary", False, "The last run was stopped by a person."
-    GOOD = "good", "Proved", "success", False, "The table has what TikTok has."
+    PROVED = "proved", "Proved", "success", False, "The table has what TikTok has."
 
     def __new__(cls, value: str, label: str = "", tone: str = "", attention: bool = False, meaning: str = "") -> Status:
         """The status's text is its value."""
@@ -203,7 +203,7 @@ def _judged_by_run(
     if good and _moves(values) and now - good.read_at > STALE_AFTER:
         days = (now - good.read_at).days
         return Status.STALE, f"The table was read {days} days ago. Run it for what happened since."
-    return (Status.CANCELLED if latest.state is RunState.CANCELLED else Status.GOOD), ""
+    return (Status.CANCELLED if latest.state is RunState.CANCELLED else Status.PROVED), ""
 
 
 def _moves(values: Mapping[str, Any]) -> bool:

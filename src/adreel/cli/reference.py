@@ -26,6 +26,7 @@ from adreel.dataset import Dataset, key_columns
 from adreel.dates import PERIODS, WEEKDAYS, Dates, span
 from adreel.schema import ARROW_TYPES
 from adreel.settings import FILE_NAME, SETTINGS
+from adreel.standing import Status
 from adreel.store.records import FINISHED, SUCCESSFUL, Level, Role, RunState
 from adreel.tiktok.pace import LEVELS as APP_LEVELS
 
@@ -498,6 +499,13 @@ def _run_states() -> Iterator[str]:
         for state in RunState
     )
     yield _table(("state", "meaning", "over", "made a new version"), rows)
+    yield "## How a dataset stands"
+    yield (
+        "Out of its last run, its account and its settings comes one status, which the Data Center shows and the API "
+        "names."
+    )
+    standings = ((_code(one.value), one.label, _plain(one.meaning), _yes(one.attention)) for one in Status)
+    yield _table(("status", "in the Data Center", "meaning", "somebody has to act"), standings)
 
 
 # -- users
@@ -635,7 +643,7 @@ _PAGES = (
     Page("older-names.md", "Older names", "What became of the metrics of API v1.1 and v1.2.", _older_names),
     Page("settings.md", "Settings", "Every setting, its default and what may stand there.", _settings),
     Page("rights.md", "Roles and rights", "What users may do with accounts and datasets.", _rights),
-    Page("run-states.md", "Run states", "The states of a run.", _run_states),
+    Page("run-states.md", "Run states", "The states of a run, and how a dataset stands.", _run_states),
     Page("errors.md", "Errors", "Exit codes, the errors behind them, and the codes of TikTok's API.", _errors),
 )
 """The pages, in the order of their list."""

@@ -113,7 +113,7 @@ class DatasetAnswer(Answer):
     account: str = Field(description="The account's name, kept when it was deleted.", examples=["demo"])
     account_id: str | None = Field(description="Null for a dataset that is disconnected.", examples=["1"])
     owner: UserName | None = Field(description="Who made it.")
-    status: Status = Field(description="What somebody has to know first.", examples=[Status.GOOD])
+    status: Status = Field(description="What somebody has to know first.", examples=[Status.PROVED])
     status_words: str = Field(description="What is wrong and what to do; empty if nothing is.", examples=[""])
     attention: bool = Field(description="Whether somebody has to do something.", examples=[False])
     rows: int | None = Field(description="Of the table, as the last good run left it.", examples=[90])
