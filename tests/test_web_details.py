@@ -481,6 +481,15 @@ def test_of_a_file_with_a_fault_nothing_is_brought_in_and_each_dataset_has_its_f
     assert html.unescape(area[1]) == text
 
 
+def test_an_account_that_is_not_there_is_told_together_with_the_other_faults(site: Site) -> None:
+    text = "name: A\naccount: nobody\nreport: performance\ndata_level: ad\nmetrics: [spend]\n"
+    answer = site.visit("admin").post("/datasets/import", {"text": text})
+    said = words_of(answer.text)
+    assert answer.status_code == 422
+    assert "there is no account 'nobody'" in said
+    assert "dates: " in said
+
+
 @pytest.mark.parametrize(
     ("fields", "words"),
     [

@@ -71,19 +71,30 @@ def bring(guard: Guard, found: Iterable[Arrival], now: datetime) -> Brought:
 def _arrival(store: Store, guard: Guard, number: int, source: Source, now: datetime) -> Arrival:
     name = _name(source.values)
     checked = check(source, now)
-    faults = [str(problem) for problem in checked.problems]
+    faults = [*map(str, checked.problems), *_account_faults(guard, source)]
     known: SavedDataset | None = None
     try:
         if checked.dataset is not None:
-            guard.usable(checked.dataset.account)
             known = named(store, checked.dataset.name)
-    except (InputError, ForbiddenError) as error:
+    except InputError as error:
         faults.append(error.message)
     if known is not None and not (guard.may(DatasetRight.SEE, known) and _is_same(known, source)):
         faults.append(
             f"name: there is another dataset {name!r} already. Give one of them another name, or change that one."
         )
     return Arrival(number, name, source, checked.dataset, known, tuple(faults))
+
+
+def _account_faults(guard: Guard, source: Source) -> Iterable[str]:
+    """Why the account that the file names cannot be used."""
+    account = source.values.get("account")
+    if not isinstance(account, str) or not account.strip():
+        # The check has told of it.
+        return
+    try:
+        guard.usable(account.strip())
+    except (InputError, ForbiddenError) as error:
+        yield error.message
 
 
 def _is_same(known: SavedDataset, source: Source) -> bool:
