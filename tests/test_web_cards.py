@@ -178,3 +178,11 @@ def test_cards_of_a_dataset_that_changed_its_method_look_at_the_versions(home: H
     home.good("run", "-f", home.file(update={"method": "replace"}))
     with open_site(home) as site:
         assert "Cost by day" in charts(site.visit("admin").good(f"{BASE}/cards/all"))
+
+
+def test_advertisers_are_called_by_their_names_where_the_table_has_only_ids(site: Site) -> None:
+    names = {one.name for one in site.store.accounts.advertisers(site.store.accounts.get("demo"))}
+    found = figures(site.visit("admin").part(f"{BASE}/cards/all").text)
+    (bars,) = (text for title, text in found.items() if title == "Accounts by cost")
+    # One, since each of the three has another currency.
+    assert len([name for name in names if html.escape(name) in bars]) == 1

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any, Literal
 
 from adreel.cards.cubes import Ask, Cubes
@@ -91,12 +92,14 @@ def cards_data(
     *,
     read_at: datetime,
     methods: Collection[Method] = (),
+    names: Mapping[str, str] = MappingProxyType({}),
 ) -> CardsData:
     """What the cards show of the newest version of the table `slug`, read in one go.
 
     `read_at` is the aware time at which the run began that read the rows: days that were not over then are told
-    apart. `methods` are the update methods that made the version, if the dataset had others before. Raises
-    NotFoundError if there is no table, InputError for choices that the table does not have, StorageError.
+    apart. `methods` are the update methods that made the version, if the dataset had others before. `names` are those
+    of advertisers by their ids, for tables without a column of them. Raises NotFoundError if there is no table,
+    InputError for choices that the table does not have, StorageError.
     """
     there = frozenset(one.name for one in columns(dataset)) & frozenset(lake.table(slug).schema.names)
     if not there.issuperset(key_columns(dataset)):
@@ -109,7 +112,7 @@ def cards_data(
             cards = tuple(CardData(offer, refusal=offer.refusal or selection.refusal) for offer in offers)
             return CardsData(cards, selection.facts)
         shown = [offer for offer in offers if offer.refusal is None]
-        reading = _Reading(Cubes(source, dataset, there, selection, shown), selection)
+        reading = _Reading(Cubes(source, dataset, there, selection, shown), selection, names)
         cards = tuple(
             reading.card(offer) if offer.refusal is None else CardData(offer, refusal=offer.refusal) for offer in offers
         )
@@ -125,17 +128,20 @@ def card_data(
     *,
     read_at: datetime,
     methods: Collection[Method] = (),
+    names: Mapping[str, str] = MappingProxyType({}),
 ) -> CardData:
     """What one card shows; as `cards_data`, which is better for several."""
-    return cards_data(lake, slug, dataset, (offer,), choices, read_at=read_at, methods=methods).cards[0]
+    found = cards_data(lake, slug, dataset, (offer,), choices, read_at=read_at, methods=methods, names=names)
+    return found.cards[0]
 
 
 class _Reading:
     """Reads card after card from the sums."""
 
-    def __init__(self, cubes: Cubes, selection: Selection) -> None:
+    def __init__(self, cubes: Cubes, selection: Selection, advertisers: Mapping[str, str]) -> None:
         self._cubes = cubes
         self._selection = selection
+        self._advertisers = advertisers
         self._facts = selection.facts
         self._by_kind: Mapping[CardKind, Callable[[Offer], CardData]] = {
             "numbers": self._numbers,
@@ -213,7 +219,7 @@ class _Reading:
         best = self._cubes.rows(
             Ask(offer, (side.by,), _labels(side), self._facts.window, extra=("count(*) OVER ()",), tail=tail)
         )
-        names = dict(zip((row[0] for row in best), _names(side, best, 1), strict=True))
+        names = dict(zip((row[0] for row in best), self._names(side, best, 1), strict=True))
         condition = " OR ".join(_is(side.by, value) for value in names) or "false"
         found: dict[tuple[Any, Any], tuple[Value, ...]] = {
             (row[0], row[1]): row[2:]
@@ -234,6 +240,15 @@ class _Reading:
         notes = (f"{left:,} more {'is' if left == 1 else 'are'} not drawn.",) if left else ()
         return CardData(offer, (*head, *self._values(offer)), tuple(rows), notes)
 
+    def _names(self, side: Side, rows: Sequence[tuple[Any, ...]], place: int) -> list[str]:
+        """What the values of the first column are called: by the names at `place`, else by themselves."""
+        known = self._advertisers if side.by == "advertiser_id" else {}
+        names = [
+            str(row[place]) if side.label and row[place] else known.get(row[0]) or named(side.by, row[0])
+            for row in rows
+        ]
+        return distinct(names, [str(row[0]) for row in rows])
+
     # -- by values
 
     def _bars(self, offer: Offer) -> CardData:
@@ -251,7 +266,7 @@ class _Reading:
         if all(row[0] in (None, "") for row in found):
             # Nothing to compare: the column has no values.
             found = []
-        names = _names(side, found, len(by))
+        names = self._names(side, found, len(by))
         skipped = len(by) + len(labels)
         rows = [
             (row[0] if row[0] is None else str(row[0]), name, *(_number(value) for value in row[skipped:-2]))
@@ -324,12 +339,6 @@ def _is_own(offer: Offer) -> bool:
 
 def _labels(side: Side) -> tuple[str, ...]:
     return (side.label,) if side.label else ()
-
-
-def _names(side: Side, rows: Sequence[tuple[Any, ...]], place: int) -> list[str]:
-    """What the values of the first column are called: by the names at `place`, else by themselves."""
-    names = [str(row[place]) if side.label and row[place] else named(side.by, row[0]) for row in rows]
-    return distinct(names, [str(row[0]) for row in rows])
 
 
 def _is(column: str, value: str | bool | None) -> str:

@@ -11,7 +11,7 @@ from adreel.dataset import Dataset, parse
 from adreel.errors import DatasetError, NotFoundError, Problem
 from adreel.saving import source_of
 from adreel.standing import Standing, Status, standing
-from adreel.store import IN_PROGRESS, Account, AccountAdvertiser, Run, RunState, SavedDataset
+from adreel.store import IN_PROGRESS, Account, Run, RunState, SavedDataset
 from adreel.store.locks import seen
 from adreel.web.center import Center, Visitor
 from adreel.web.downloads import FORMATS
@@ -168,10 +168,14 @@ def parsed(here: Center, saved: SavedDataset) -> tuple[Dataset | None, tuple[Pro
         return None, error.problems
 
 
-def known_advertisers(here: Center, who: Visitor, saved: SavedDataset) -> tuple[AccountAdvertiser, ...]:
-    """The advertisers of the dataset's account as it saw them last; none if the person may not see the account."""
+def advertiser_names(here: Center, who: Visitor, saved: SavedDataset) -> dict[str, str]:
+    """The names of the dataset's advertisers by their ids, as its account saw them last.
+
+    Without those that have none; none at all if the person may not see the account.
+    """
     account = account_of(who, saved)
-    return here.store.accounts.advertisers(account) if account else ()
+    known = here.store.accounts.advertisers(account) if account else ()
+    return {one.advertiser_id: one.name for one in known if one.name}
 
 
 def account_of(who: Visitor, saved: SavedDataset) -> Account | None:

@@ -17,6 +17,7 @@ from adreel.web.api.failures import failures
 from adreel.web.api.shapes import Answer, Body, Exact, Paged, Paging, Slug, part
 from adreel.web.api.tables import with_table
 from adreel.web.center import Center, Here, Who
+from adreel.web.heading import advertiser_names
 from adreel.web.made import made
 
 router = APIRouter(tags=["cards"])
@@ -150,7 +151,10 @@ def get_card(
         raise NotFoundError(f"{saved.name!r} has no card {card!r}.")
     choices = Choices(query.currency, query.days or None, query.advertiser)
     by = made(here, saved)
-    found = cards_data(here.lake, saved.table_slug, parsed, offers, choices, read_at=by.read_at, methods=by.methods)
+    names = advertiser_names(here, who, saved)
+    found = cards_data(
+        here.lake, saved.table_slug, parsed, offers, choices, read_at=by.read_at, methods=by.methods, names=names
+    )
     data, facts = found.cards[0], found.facts
     return Exact({"chart": chart_of(data), "table": as_table(data), "facts": facts})
 

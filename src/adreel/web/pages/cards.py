@@ -28,8 +28,8 @@ from adreel.cards import (
 from adreel.dataset import Dataset
 from adreel.errors import AdreelError, InputError, NotFoundError
 from adreel.store import SavedDataset
-from adreel.web.center import Center, Here, Visitor, Who
-from adreel.web.heading import Heading, heading, known_advertisers, parsed
+from adreel.web.center import Center, Here, Who
+from adreel.web.heading import Heading, advertiser_names, heading, parsed
 from adreel.web.made import made
 from adreel.web.pages.words import sentence
 from adreel.web.render import Page, respond
@@ -164,7 +164,7 @@ def all_cards(
     saved = who.guard.dataset(slug)
     choices = choices_of(currency, advertiser, days)
     offered = _offered(here, saved)
-    by = made(here, saved)
+    by, names = made(here, saved), advertiser_names(here, who, saved)
     try:
         found = cards_data(
             here.lake,
@@ -174,12 +174,13 @@ def all_cards(
             choices,
             read_at=by.read_at,
             methods=by.methods,
+            names=names,
         )
     except AdreelError as error:
         # In each card's place, from where each can be asked for again.
         failed = tuple(replace(_waiting(one), loaded=True, error=sentence(error)) for one in offered.offers)
         return respond(request, CardsPart(Menus(saved.slug, choices, None, ()), failed), visitor=who)
-    menus = Menus(saved.slug, choices, found.facts, tuple(_advertisers(here, who, saved, found.facts)))
+    menus = Menus(saved.slug, choices, found.facts, tuple(_advertisers(names, found.facts)))
     figures, notes = _told_once(tuple(map(figure_of, found.cards)))
     return respond(request, CardsPart(menus, figures, notes), visitor=who)
 
@@ -210,7 +211,7 @@ def one_card(
     if offer is None:
         raise NotFoundError(f"{saved.name!r} has no card {key!r}.")
     menus = Menus(saved.slug, choices, None, ())
-    by = made(here, saved)
+    by, names = made(here, saved), advertiser_names(here, who, saved)
     try:
         found = card_data(
             here.lake,
@@ -220,6 +221,7 @@ def one_card(
             choices,
             read_at=by.read_at,
             methods=by.methods,
+            names=names,
         )
     except AdreelError as error:
         return respond(
@@ -247,9 +249,8 @@ def _offered(here: Center, saved: SavedDataset) -> _Offered:
     return _Offered(saved, dataset, cards_of(dataset, names))
 
 
-def _advertisers(here: Center, who: Visitor, saved: SavedDataset, facts: Facts) -> Iterator[tuple[str, str]]:
+def _advertisers(names: Mapping[str, str], facts: Facts) -> Iterator[tuple[str, str]]:
     """The advertisers to choose from, with their names where they are known."""
-    names = {one.advertiser_id: one.name for one in known_advertisers(here, who, saved)}
     for one in facts.advertisers:
         name = names.get(one.id, "")
         yield one.id, f"{name} ({one.id})" if name else one.id

@@ -19,7 +19,7 @@ from adreel.store.locks import seen
 from adreel.web.center import Center, Here, Visitor, Who
 from adreel.web.changes import Changes, changes
 from adreel.web.downloads import attachment
-from adreel.web.heading import Heading, heading, known_advertisers, share_done, time_left
+from adreel.web.heading import Heading, advertiser_names, heading, share_done, time_left
 from adreel.web.render import Page, respond
 
 router = APIRouter()
@@ -278,7 +278,7 @@ def _number(value: float) -> str:
 
 
 def _skipped(here: Center, who: Visitor, saved: SavedDataset, run: Run) -> tuple[tuple[str, str, str], ...]:
-    names = {one.advertiser_id: one.name for one in known_advertisers(here, who, saved)} if run.skipped else {}
+    names = advertiser_names(here, who, saved) if run.skipped else {}
     return tuple((advertiser, names.get(advertiser, ""), reason) for advertiser, reason in run.skipped.items())
 
 
