@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from adreel import catalog
 from api_home import SPEND, program
 from web_home import Site
@@ -43,6 +45,22 @@ def test_metrics_are_found_by_words_and_by_group(site: Site) -> None:
         assert all(word in said for word in ("cost", "per", "conversion"))
     group = asking.get("/metrics/spend")["group"]
     assert all(one["group"] == group for one in asking.get("/metrics", group=group, limit=1_000)["items"])
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        ("cpa", "cost_per_conversion"),
+        ("CPI", "cost_per_app_install"),
+        ("cpl", "cost_per_form"),
+        ("aov", "value_per_complete_payment"),
+        ("hook rate", "video_watched_2s"),
+        ("hold rate", "video_watched_6s"),
+        ("completion rate", "video_views_p100"),
+    ],
+)
+def test_metrics_are_found_by_what_marketers_call_them(site: Site, words: str, name: str) -> None:
+    assert name in [one["name"] for one in program(site).get("/metrics", q=words)["items"]]
 
 
 def test_sets_of_metrics_name_metrics_that_there_are(site: Site) -> None:
