@@ -21,6 +21,7 @@ from adreel.cards import CardData, CardsData, Choices, Offer, as_table, card_dat
 from adreel.cards.figures import Count, Figures, Own, Quotient, Sum
 from adreel.catalog.cards import CARDS, KINDS, ROWS, SHARING, SHARING_PART, TRAITS
 from adreel.dataset import Dataset, Method, Source, key_columns, parse, read
+from adreel.dates import Span
 from adreel.errors import InputError, NotFoundError
 from adreel.lake import Lake, Write
 from adreel.schema import arrow_schema, columns, day_column, key
@@ -186,12 +187,26 @@ def test_cost_by_day_is_the_sum_of_the_rows_of_one_currency(world: Home) -> None
         assert {one.currency for one in page["spend"].columns if one.unit == "money"} == {currency}
 
 
-def test_counts_go_over_all_accounts_and_need_no_currency(world: Home) -> None:
+def test_counts_are_of_the_accounts_whose_money_is_shown(world: Home) -> None:
+    """Else costs, clicks and views of one page would be of different ads."""
     _, page, rows = of_example(world, "ad_daily", Choices(days=7))
-    since = date(2026, 11, 15)
-    clicks = sum(one["clicks"] for one in rows if one["stat_time_day"] >= since)
+    since, currency = date(2026, 11, 15), page.facts.currency
+    rows = [one for one in rows if one["stat_time_day"] >= since and one["currency"] == currency]
+    clicks = sum(one["clicks"] for one in rows)
     assert sum(column(page["results"], "clicks")) == clicks
-    assert "currenc" not in told(page["results"])
+    assert clicks in column(page["totals"], "clicks")
+    views = sum(one["video_play_actions"] for one in rows)
+    assert column(page["funnel"], "value")[0] == views
+    for card in ("totals", "results", "funnel"):
+        assert f"Accounts in {currency} only: those in" in told(page[card])
+
+
+def test_a_report_without_money_goes_over_all_accounts(tmp_path: Path) -> None:
+    dataset = asked(metrics=["impressions", "clicks"])
+    rows = [row(), row("2", advertiser_id="8", currency="JPY")]
+    page = shown(made(tmp_path, dataset, rows), dataset)
+    assert column(page["totals"], "impressions") == [200]
+    assert "currenc" not in told(page["totals"])
 
 
 def test_rates_are_made_of_sums(world: Home) -> None:
@@ -232,7 +247,7 @@ def test_ads_have_their_names_and_what_lacks_a_name_has_its_id(world: Home) -> N
 def test_the_funnel_has_the_steps_that_the_dataset_has(world: Home) -> None:
     _, page, rows = of_example(world, "ad_daily", Choices(days=None))
     steps = ("video_play_actions", "video_watched_2s", "video_watched_6s")
-    sums = [sum(one[step] for one in rows) for step in steps]
+    sums = [sum(one[step] for one in rows if one["currency"] == page.facts.currency) for step in steps]
     assert column(page["funnel"], "value") == sums
     assert chart_of(page["funnel"])["shares"] == [pytest.approx(100 * one / sums[0]) for one in sums]
 
@@ -312,7 +327,8 @@ def test_audiences_are_compared_by_size_and_not_added_up(world: Home) -> None:
 
 def test_creatives_are_ranked_among_those_that_were_shown_enough(world: Home) -> None:
     _, page, rows = of_example(world, "creatives")
-    rates = {one["material_id"]: 100 * one["clicks"] / one["impressions"] for one in rows if one["impressions"] >= 1000}
+    rows = [one for one in rows if one["currency"] == page.facts.currency and one["impressions"] >= 1000]
+    rates = {one["material_id"]: 100 * one["clicks"] / one["impressions"] for one in rows}
     best = sorted(rates, key=lambda one: -rates[one])[:15]
     assert column(page["creative_rates"], "ctr") == [pytest.approx(rates[one]) for one in best]
     assert "Figures cover 2026-11-15 to 2026-11-21." in page["creatives"].notes
@@ -590,7 +606,7 @@ def test_money_is_shown_in_the_currency_with_the_most_rows(tmp_path: Path) -> No
     assert page.facts.currency == "EUR"
     assert [(one.code, one.rows) for one in page.facts.currencies] == [("EUR", 3), ("JPY", 2)]
     assert column(page["totals"], "spend") == [15]
-    assert "Money is in EUR. Rows in JPY are left out here, as currencies are never added up." in page["totals"].notes
+    assert "Accounts in EUR only: those in JPY are left out, as currencies are never added up." in page["totals"].notes
     assert column(page["accounts"], "id") == ["7"]
 
 
@@ -673,16 +689,18 @@ def test_a_comparison_of_money_needs_the_days_before_of_its_own_accounts_only(tm
     assert len(column(page["totals"], "spend")) == 2
     yen = shown(made(tmp_path, dataset, rows), dataset, Choices(currency="JPY", days=4))
     assert len(column(yen["totals"], "spend")) == 1
-    assert any("not all from 2026-03-01 on for account 8." in note for note in yen["totals"].notes)
+    assert yen.facts.first == date(2026, 3, 5)
 
 
-def test_a_currency_that_is_there_only_in_the_days_before_is_compared_with_nothing(tmp_path: Path) -> None:
-    dataset = asked()
+def test_the_days_are_those_of_the_accounts_that_are_shown(tmp_path: Path) -> None:
+    """An account in another zone, for which a day was not over, takes no day from those that are shown."""
+    dataset = asked(dates={"start": "2026-01-01", "end": "today"})
     rows = [row(on=day) for day in range(1, 10)] + [row("2", 3, 70, advertiser_id="8", currency="USD")]
-    page = shown(made(tmp_path, dataset, rows), dataset, Choices(currency="USD", days=4))
-    assert column(page["totals"], "spend") == [None, 70]
-    assert page["totals"].is_empty is False
-    assert chart_of(page["totals"])["numbers"][0]["change"] is None
+    lake = made(tmp_path, dataset, rows)
+    dollars, euros = (shown(lake, dataset, Choices(currency=code, days=4)) for code in ("USD", "EUR"))
+    assert column(dollars["totals"], "spend") == [70]
+    assert dollars.facts.window == Span(date(2026, 3, 3), date(2026, 3, 3))
+    assert euros.facts.window == Span(date(2026, 3, 6), date(2026, 3, 9))
 
 
 @pytest.mark.parametrize(

@@ -34,8 +34,8 @@ def test_money_moves_by_itself_in_each_currency(tmp_path: Path) -> None:
     kept(
         lake, "r2", row("a", 1, "1.75", currency="EUR"), row("b", 1, "2", currency="USD"), row("d", 3, 1, currency=None)
     )
-    eur, usd, none = lake.moved_apart("ads", 0, 1, ("spend",), "currency")
-    assert (eur.value, usd.value, none.value) == ("EUR", "USD", None)
+    eur, usd, none = lake.moved_apart("ads", 0, 1, ("spend",), ("currency",))
+    assert (eur.values, usd.values, none.values) == (("EUR",), ("USD",), (None,))
     assert eur.sums == {"spend": (Decimal("1.5"), Decimal("1.75"), Decimal("0.25"))}
     assert eur.days == {day(1): {"spend": Decimal("0.25")}}
     assert usd.sums == {"spend": (Decimal(7), Decimal(2), Decimal(-5))}
@@ -47,10 +47,10 @@ def test_nothing_is_told_apart_by_a_column_that_a_version_lacks(tmp_path: Path) 
     lake = Lake(tmp_path)
     kept(lake, "r1", row("a", 1, currency="EUR"))
     kept(lake, "r2", row("a", 1, currency="EUR"))
-    assert lake.moved_apart("ads", 0, 1, ("spend",), "no_such") == ()
-    assert lake.moved_apart("ads", 0, 1, ("no_such",), "currency") == ()
+    assert lake.moved_apart("ads", 0, 1, ("spend",), ("no_such",)) == ()
+    assert lake.moved_apart("ads", 0, 1, ("no_such",), ("currency",))[0].sums == {}
     with pytest.raises(NotFoundError, match="no version 5"):
-        lake.moved_apart("ads", 0, 5, ("spend",), "currency")
+        lake.moved_apart("ads", 0, 5, ("spend",), ("currency",))
 
 
 ROWS = st.lists(
@@ -73,7 +73,7 @@ def test_parts_are_what_plain_sums_over_the_rows_are(
     for sign, rows in ((-1, before), (1, after)):
         for _, _, spend, code in rows:
             expected[code] += sign * spend
-    found = lake.moved_apart("ads", 0, 1, ("spend",), "currency")
-    assert {part.value: part.sums["spend"][2] for part in found} == dict(expected)
+    found = lake.moved_apart("ads", 0, 1, ("spend",), ("currency",))
+    assert {part.values[0]: part.sums["spend"][2] for part in found} == dict(expected)
     for part in found:
-        assert sum(steps.get("spend", 0) for steps in part.days.values()) == expected[part.value]
+        assert sum(steps.get("spend", 0) for steps in part.days.values()) == expected[part.values[0]]

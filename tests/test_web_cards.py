@@ -88,7 +88,7 @@ def test_money_is_of_one_currency_and_another_can_be_chosen(site: Site) -> None:
 
 def test_what_all_cards_have_to_say_is_said_once(site: Site) -> None:
     page = words_of(site.visit("admin").good(f"{BASE}/cards/all"))
-    assert page.count("Each account's days are its own: the accounts here are in 3 time zones.") == 1
+    assert page.count("those in EUR, USD are left out, as currencies are never added up.") == 1
 
 
 def test_days_and_advertiser_are_chosen_and_stay_in_the_address(site: Site) -> None:

@@ -173,7 +173,7 @@ class _Reading:
         )
 
     def _numbers(self, offer: Offer) -> CardData:
-        previous = self._selection.previous(offer)
+        previous = self._facts.previous
         periods = (self._facts.window, *([previous] if previous else []))
         found = [next(_plain(self._cubes.rows(Ask(offer, days=span))), None) for span in periods]
         blank = (None,) * len(offer.figures)
@@ -191,7 +191,7 @@ class _Reading:
             return CardData(offer)
         if len(offer.sides) > 1:
             return self._lines(offer, offer.sides[1], shown)
-        previous = self._selection.previous(offer) if offer.card.previous else None
+        previous = self._facts.previous if offer.card.previous else None
         now, before = self._by_day(offer, shown), self._by_day(offer, previous)
         blank = (None,) * len(offer.figures)
         earlier = days_of(previous)

@@ -47,12 +47,11 @@ def gaps_note(days: Sequence[date], there: Container[Any]) -> tuple[str, ...]:
 
 
 def _money(offer: Offer, selection: Selection) -> Iterator[str]:
-    if not offer.has_money:
+    if not selection.left_out or not (offer.has_money or selection.one_currency):
         return
     currency = selection.facts.currency or "a currency that is not known"
-    if selection.left_out:
-        others = ", ".join(code or "no known currency" for code in selection.left_out)
-        yield f"Money is in {currency}. Rows in {others} are left out here, as currencies are never added up."
+    others = ", ".join(code or "no known currency" for code in selection.left_out)
+    yield f"Accounts in {currency} only: those in {others} are left out, as currencies are never added up."
 
 
 def _window(offer: Offer, selection: Selection) -> Iterator[str]:
@@ -77,9 +76,8 @@ def _days(offer: Offer, selection: Selection) -> Iterator[str]:
     has_days = offer.has_days or any(side.by == HOUR for side in offer.sides)
     if has_days and selection.zones > 1:
         yield f"Each account's days are its own: the accounts here are in {selection.zones} time zones."
-    reason = selection.no_days_before(offer)
-    if offer.card.previous and reason:
-        yield reason
+    if offer.card.previous and selection.no_previous:
+        yield selection.no_previous
 
 
 def _parts(offer: Offer, incomplete: Collection[str]) -> Iterator[str]:

@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import partial
 
-from adreel.cards.offers import Offer
 from adreel.cards.source import VIEW, Source, among, day_of, where, within
 from adreel.dataset import Dataset, Method, key_columns
 from adreel.dates import Span, fixed_offset, today_at
 from adreel.errors import InputError
-from adreel.lake.engine import quoted
+from adreel.lake.engine import literal, quoted
+from adreel.schema import columns
 
 DAYS = (7, 14, 30, 60, 90)
 """The lengths that a menu offers; any other will do."""
@@ -81,27 +81,19 @@ class Selection:
     """The rows to work on.
 
     `condition` picks accounts and ranges, as SQL. `refusal` says why nothing can be shown of them, `no_previous` why
-    there are no days to compare with, and `none_of_all` why there are none for what goes over all currencies. `notes`
-    hold for every card; `zones` are how many time zones the accounts are in, `left_out` the currencies that money is
-    not shown in.
+    there are no days to compare with. `notes` hold for every card; `zones` are how many time zones the accounts are
+    in, `left_out` the currencies that money is not shown in, and `one_currency` says that their accounts are left out
+    of every card.
     """
 
     facts: Facts
     condition: str
     refusal: str | None
     no_previous: str | None
-    none_of_all: str | None
     notes: tuple[str, ...]
     zones: int
     left_out: tuple[str, ...]
-
-    def previous(self, offer: Offer) -> Span | None:
-        """The days that a card compares with."""
-        return self.facts.previous if offer.has_money or self.none_of_all is None else None
-
-    def no_days_before(self, offer: Offer) -> str | None:
-        """Why there are none."""
-        return self.no_previous if offer.has_money or self.none_of_all is None else self.none_of_all
+    one_currency: bool
 
     @property
     def shown(self) -> Span | None:
@@ -144,20 +136,22 @@ def select(
     groups = _groups(source, dataset, names)
     _check(choices, groups)
     chosen = [one for one in groups if choices.advertiser in (None, one.advertiser)]
+    currencies = _currencies(_newest(chosen))
+    currency = _currency(currencies, choices) if "currency" in names else None
+    # Of a report with money all cards go over the accounts of one currency, so that their figures are of the same ads.
+    one_currency = len(currencies) > 1 and currency is not None and _has_money(dataset, names)
+    if one_currency:
+        chosen = [one for one in chosen if one.currency == currency]
     newest = _newest(chosen)
-    facts = _facts(_newest(groups), newest, choices)
+    facts = _facts(_newest(groups), newest, currency)
     if "currency" not in names:
-        facts = replace(facts, currencies=(), currency=None)
+        facts = replace(facts, currencies=())
     condition = _condition(choices, chosen, newest)
-    no_previous = none_of_all = None
+    if one_currency:
+        condition = f"({condition or 'TRUE'}) AND coalesce({quoted('currency')}, '') = {literal(currency or '')}"
+    no_previous = None
     if dataset.time != "none" and newest:
-        windowed = _with_days(facts, newest, choices, read_at)
-        facts, no_previous = _compared(source, dataset, windowed, newest, condition)
-        same = [one for one in newest if one.currency == facts.currency]
-        if no_previous is not None and facts.currency and len(same) < len(newest):
-            # Cards of money are of these accounts only, and need the days before of no others.
-            none_of_all = no_previous
-            facts, no_previous = _compared(source, dataset, windowed, same, condition)
+        facts, no_previous = _compared(source, dataset, _with_days(facts, newest, choices, read_at), newest, condition)
     refusal = None
     if Method.APPEND in (dataset.update.method, *methods) or dataset.update.key is not None:
         # The other methods keep one row of each key; these may keep several.
@@ -170,10 +164,10 @@ def select(
         condition=condition,
         refusal=refusal,
         no_previous=no_previous,
-        none_of_all=none_of_all,
         notes=(*_range_notes(chosen, newest), *_dataset_notes(dataset)),
         zones=len({one.zone for one in newest}),
-        left_out=tuple(one.code for one in _currencies(newest) if one.code != facts.currency),
+        left_out=tuple(one.code for one in currencies if one.code != facts.currency),
+        one_currency=one_currency,
     )
 
 
@@ -231,12 +225,19 @@ def _in_range(days: tuple[date, date] | None) -> str:
     return f"{quoted('start_date')} = DATE '{days[0]}' AND {quoted('end_date')} = DATE '{days[1]}'"
 
 
-def _facts(every: Sequence[_Group], chosen: Sequence[_Group], choices: Choices) -> Facts:
+def _has_money(dataset: Dataset, names: Collection[str]) -> bool:
+    """Whether it is a report with amounts; a list of campaigns with budgets is none."""
+    return bool(dataset.metrics) and any(one.type == "money" for one in columns(dataset) if one.name in names)
+
+
+def _currency(there: Sequence[CurrencyFacts], choices: Choices) -> str | None:
+    """The one that money is shown in: that which was chosen, if it is there, else that with the most rows."""
+    codes = [one.code for one in there]
+    return choices.currency if choices.currency in codes else next(iter(codes), None)
+
+
+def _facts(every: Sequence[_Group], chosen: Sequence[_Group], currency: str | None) -> Facts:
     """`every` is what there is to choose from, `chosen` what is shown."""
-    here = _currencies(chosen)
-    currency = here[0].code if here else None
-    if choices.currency in {one.code for one in here}:
-        currency = choices.currency
     return Facts(
         rows=sum(one.rows for one in chosen),
         currencies=_currencies(every),

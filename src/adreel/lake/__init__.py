@@ -205,26 +205,29 @@ class Lake:
 
     # -- questions, for which alone DuckDB is imported: it takes 35 MB and 0.15 s of processor time
 
-    def difference(self, slug: str, before: int, after: int, additive: tuple[str, ...] = ()) -> Difference:
+    def difference(
+        self, slug: str, before: int, after: int, additive: tuple[str, ...] = (), apart: str | None = None
+    ) -> Difference:
         """What changed between two versions; `additive` are the columns that may be summed.
 
-        Raises NotFoundError for versions that cannot be read.
+        Days are told apart by the values of the column `apart`, if both versions have one of that name. Raises
+        NotFoundError for versions that cannot be read.
         """
         from adreel.lake.difference import difference
 
-        return difference(self._place, slug, before, after, additive)
+        return difference(self._place, slug, before, after, additive, apart)
 
     def moved_apart(
-        self, slug: str, before: int, after: int, additive: tuple[str, ...], column: str
+        self, slug: str, before: int, after: int, additive: tuple[str, ...], columns: tuple[str, ...]
     ) -> tuple[Part, ...]:
-        """By how much sums moved between two versions, apart for each value of `column`.
+        """By how much sums moved between two versions, apart for each combination of values of `columns`.
 
-        For amounts that must not be added over all rows, such as money in several currencies. Empty if a version has
-        no such column. Raises NotFoundError for versions that cannot be read.
+        For amounts that must not be added over all rows, such as money in several currencies. Empty if a version
+        lacks one of the columns. Raises NotFoundError for versions that cannot be read.
         """
         from adreel.lake.difference import moved_apart
 
-        return moved_apart(self._place, slug, before, after, additive, column)
+        return moved_apart(self._place, slug, before, after, additive, columns)
 
     def connect(
         self,

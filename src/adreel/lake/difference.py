@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
@@ -50,13 +50,17 @@ class MetricDifference:
 
 @dataclass(frozen=True, slots=True)
 class DayDifference:
-    """One day on which anything changed; `moved` says by how much the sum of each additive column did."""
+    """One day on which anything changed; `moved` says by how much the sum of each additive column did.
+
+    `part` is the value of the column that days were to be told apart by, such as one advertiser; else None.
+    """
 
     day: date | None
     added: int
     gone: int
     changed: int
     moved: Mapping[str, Number]
+    part: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,70 +94,94 @@ class Difference:
     examples: tuple[Example, ...]
 
     def as_json(self) -> dict[str, Any]:
-        """Plain values: numbers of exact size as texts, days in ISO 8601."""
-        return {name: _plain(value) for name, value in asdict(self).items()}
+        """Plain values, day by day for all rows: numbers of exact size as texts, days in ISO 8601."""
+        found = {name: _plain(value) for name, value in asdict(self).items()}
+        for one in found["days"]:
+            del one["part"]
+        return found
 
 
-def difference(place: Place, slug: str, before: int, after: int, additive: Iterable[str]) -> Difference:
+def difference(
+    place: Place, slug: str, before: int, after: int, additive: Iterable[str], apart: str | None = None
+) -> Difference:
     """Compares two versions by the key of the later one, null equal to null; see `Lake.difference`."""
     old, new = open_table(place, slug, before), open_table(place, slug, after)
     note = version_note(place, slug, after)
     with engine(MEMORY) as connection:
-        return _Comparison(connection, place, old, new, note, tuple(additive)).made()
+        return _Comparison(connection, place, old, new, note, tuple(additive), apart).made()
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """By how much sums moved over the rows that have one `value` in a column, such as one currency.
+    """By how much sums moved over the rows that have the same `values` in some columns, such as one currency.
 
-    `sums` has before, after and in between by column, `days` the steps of each day by column.
+    `sums` has before, after and in between by column, `days` the steps of each day by column. `before` and `after`
+    are the first and last day that these rows have in each version, None without any.
     """
 
-    value: Any
+    values: tuple[Any, ...]
     sums: Mapping[str, tuple[Number | None, Number | None, Number]]
     days: Mapping[date | None, Mapping[str, Number]]
+    before: tuple[date, date] | None
+    after: tuple[date, date] | None
 
 
 def moved_apart(
-    place: Place, slug: str, before: int, after: int, names: Iterable[str], column: str
+    place: Place, slug: str, before: int, after: int, names: Iterable[str], columns: Collection[str]
 ) -> tuple[Part, ...]:
-    """The sums of `names` by the value of `column`; see `Lake.moved_apart`."""
+    """The sums of `names` by the values of `columns`; see `Lake.moved_apart`."""
     old, new = open_table(place, slug, before), open_table(place, slug, after)
     there = set(old.schema.names) & set(new.schema.names)
-    summed = [name for name in names if name in there]
-    if column not in there or not summed:
+    if not there.issuperset(columns):
         return ()
+    summed = [name for name in names if name in there]
     note = version_note(place, slug, after)
     day = note.day_column if note and note.day_column in there else None
     with engine(MEMORY) as connection:
         _create_views(connection, place, old, new)
-        sides = [_sums_apart(connection, view, day, column, summed) for view in ("old_rows", "new_rows", "same_rows")]
-    values = {value for side in sides for value, _ in side}
-    return tuple(_part(value, summed, *sides) for value in sorted(values, key=lambda value: (value is None, value)))
+        sides = [_sums_apart(connection, view, day, columns, summed) for view in ("old_rows", "new_rows", "same_rows")]
+    values = {one for side in sides for one in side}
+    blank: _Days = {}
+    return tuple(
+        _part(one, summed, *(side.get(one, blank) for side in sides)) for one in sorted(values, key=_nulls_last)
+    )
 
 
-_Apart = Mapping[tuple[Any, date | None], tuple[Any, ...]]
+_Days = Mapping[date | None, tuple[Any, ...]]
+"""The sums of each day."""
+
+
+def _nulls_last(values: tuple[Any, ...]) -> list[tuple[bool, Any]]:
+    return [(one is None, one) for one in values]
 
 
 def _sums_apart(
-    connection: duckdb.DuckDBPyConnection, view: str, day: str | None, column: str, names: list[str]
-) -> _Apart:
-    sums = ", ".join(f"sum(v.{quoted(name)})" for name in names)
+    connection: duckdb.DuckDBPyConnection, view: str, day: str | None, columns: Collection[str], names: list[str]
+) -> dict[tuple[Any, ...], dict[date | None, tuple[Any, ...]]]:
     days = f"CAST(v.{quoted(day)} AS DATE)" if day else "CAST(NULL AS DATE)"
-    query = sql("SELECT", f"v.{quoted(column)} AS part, {days} AS day, {sums} FROM {view} v GROUP BY part, day")
-    return {(row[0], row[1]): row[2:] for row in connection.execute(query).fetchall()}
+    told = [*(f"v.{quoted(name)}" for name in columns), days, *(f"sum(v.{quoted(name)})" for name in names)]
+    place = len(columns)
+    groups = ", ".join(str(number + 1) for number in range(place + 1))
+    query = sql("SELECT", ", ".join(told), f"FROM {view} v GROUP BY {groups}")
+    found: dict[tuple[Any, ...], dict[date | None, tuple[Any, ...]]] = defaultdict(dict)
+    for row in connection.execute(query).fetchall():
+        found[row[:place]][row[place]] = row[place + 1 :]
+    return found
 
 
-def _part(value: Any, names: list[str], old: _Apart, new: _Apart, same: _Apart) -> Part:
-    before, after, stayed = (
-        {day: row for (one, day), row in side.items() if one == value} for side in (old, new, same)
-    )
+def _part(values: tuple[Any, ...], names: list[str], before: _Days, after: _Days, stayed: _Days) -> Part:
     sums = {}
     for number, name in enumerate(names):
         first, last = _total(number, before, stayed), _total(number, after, stayed)
         sums[name] = (first, last, (last or 0) - (first or 0))
     days = {day: _steps(names, before.get(day), after.get(day)) for day in before.keys() | after.keys()}
-    return Part(value, sums, {day: steps for day, steps in days.items() if steps})
+    moved = {day: steps for day, steps in days.items() if steps}
+    return Part(values, sums, moved, _ends(before, stayed), _ends(after, stayed))
+
+
+def _ends(*sides: _Days) -> tuple[date, date] | None:
+    days = [day for side in sides for day in side if day is not None]
+    return (min(days), max(days)) if days else None
 
 
 def _steps(names: Iterable[str], old: tuple[Any, ...] | None, new: tuple[Any, ...] | None) -> dict[str, Number]:
@@ -201,6 +229,7 @@ class _Comparison:
         new: TableState,
         note: Version | None,
         additive: tuple[str, ...],
+        apart: str | None,
     ) -> None:
         self._connection = connection
         self._place = place
@@ -208,12 +237,13 @@ class _Comparison:
         self._new = new
         self._old_files, self._new_files = _create_views(connection, place, old, new)
         self._columns = tuple(name for name in new.schema.names if name in old.schema.names)
-        self._day = note.day_column if note and self._has_days(note.day_column) else None
+        self._day = note.day_column if note and self._has(note.day_column) else None
+        self._apart = apart if apart is not None and self._has(apart) else None
         self._summed = tuple(name for name in additive if name in self._columns and self._can_sum(name))
         key = note.key if note else ()
         self._key = key if key and set(key) <= set(self._columns) and self._names_rows(key) else ()
         self._slice_rows = max(1_000, SLICE_CELLS // max(1, len(new.schema), len(old.schema)))
-        self._days: dict[date | None, list[int]] = defaultdict(lambda: [0, 0, 0])
+        self._days: dict[_Place, list[int]] = defaultdict(lambda: [0, 0, 0])
         self._changes: dict[str, int] = defaultdict(int)
         self._found: list[Example] = []
 
@@ -247,7 +277,8 @@ class _Comparison:
             examples=tuple((self._changed_examples() + plain)[:EXAMPLES]),
         )
 
-    def _has_days(self, name: str | None) -> bool:
+    def _has(self, name: str | None) -> bool:
+        """Whether both versions have such a column, of one type."""
         return name in self._columns and self._old.schema.field(name).type == self._new.schema.field(name).type
 
     def _names_rows(self, key: tuple[str, ...]) -> bool:
@@ -307,8 +338,8 @@ class _Comparison:
 
     def _compare(self, part: _Slice) -> None:
         """Counts the rows of a slice that were added, are gone or changed, by day, and the values that changed."""
-        for day, added, gone, changed, *values in self._by_key(part) if self._key else self._by_whole_rows(part):
-            counts = self._days[day]
+        for apart, day, added, gone, changed, *values in self._by_key(part) if self._key else self._by_whole_rows(part):
+            counts = self._days[apart, day]
             for number, count in enumerate((added, gone, changed)):
                 counts[number] += int(count)
             for name, count in zip(self._valued, values, strict=False):
@@ -325,24 +356,25 @@ class _Comparison:
             f"count(*) FILTER ({self._changed(self._valued)})",
             *(f"count(*) FILTER ({self._changed([name])})" for name in self._valued),
         ]
-        day = f"coalesce({self._day_of('n')}, {self._day_of('o')}) AS day"
-        return self._rows(sql("SELECT", ", ".join([day, *counts]), self._joined(part), "GROUP BY ALL"))
+        places = [f"coalesce({one('n')}, {one('o')})" for one in (self._apart_of, self._day_of)]
+        return self._rows(sql("SELECT", ", ".join([*places, *counts]), self._joined(part), "GROUP BY 1, 2"))
 
     def _by_whole_rows(self, part: _Slice) -> list[tuple[Any, ...]]:
         """Rows that no key names: equal rows of both versions cancel out, told by a hash."""
         sides = " UNION ALL ".join(
             sql(
                 "SELECT",
-                f"{self._day_of(side)} AS day, {self._hash(side)} AS hash, {sign} AS sign FROM {view} {side} WHERE",
+                f"{self._apart_of(side)} AS apart, {self._day_of(side)} AS day, {self._hash(side)} AS hash, "
+                f"{sign} AS sign FROM {view} {side} WHERE",
                 self._where(part, side),
             )
             for side, sign, view in (("o", -1, "old_rows"), ("n", 1, "new_rows"))
         )
-        query = sql("SELECT day, hash, sum(sign) AS times FROM (", sides, ") GROUP BY ALL HAVING times <> 0")
+        query = sql("SELECT apart, day, hash, sum(sign) AS times FROM (", sides, ") GROUP BY ALL HAVING times <> 0")
         self._connection.execute(sql("CREATE OR REPLACE TEMP TABLE moved_rows AS", query))
         return self._rows(
-            "SELECT day, coalesce(sum(times) FILTER (times > 0), 0), -coalesce(sum(times) FILTER (times < 0), 0), 0 "
-            "FROM moved_rows GROUP BY day"
+            "SELECT apart, day, coalesce(sum(times) FILTER (times > 0), 0), "
+            "-coalesce(sum(times) FILTER (times < 0), 0), 0 FROM moved_rows GROUP BY apart, day"
         )
 
     def _joined(self, part: _Slice) -> str:
@@ -369,26 +401,30 @@ class _Comparison:
     def _day_of(self, side: str) -> str:
         return f"CAST({side}.{quoted(self._day)} AS DATE)" if self._day else "CAST(NULL AS DATE)"
 
+    def _apart_of(self, side: str) -> str:
+        return f"{side}.{quoted(self._apart)}" if self._apart else "CAST(NULL AS VARCHAR)"
+
     # -- sums
 
-    def _sums(self) -> tuple[dict[date | None, dict[str, Number]], dict[str, tuple[Any, Any, Any]]]:
+    def _sums(self) -> tuple[dict[_Place, dict[str, Number]], dict[str, tuple[Any, Any, Any]]]:
         """By how much each sum moved by day, and each sum before, after and in between."""
         if not self._summed:
             return {}, {}
         old, new, same = (self._sums_by_day(view) for view in ("old_rows", "new_rows", "same_rows"))
-        moved: dict[date | None, dict[str, Number]] = {}
-        for day in old.keys() | new.keys():
-            moved[day] = _steps(self._summed, old.get(day), new.get(day))
+        moved: dict[_Place, dict[str, Number]] = {}
+        for place in old.keys() | new.keys():
+            moved[place] = _steps(self._summed, old.get(place), new.get(place))
         totals = {}
         for number, name in enumerate(self._summed):
             before, after = _total(number, old, same), _total(number, new, same)
             totals[name] = (before, after, (after or 0) - (before or 0))
         return moved, totals
 
-    def _sums_by_day(self, view: str) -> dict[date | None, tuple[Any, ...]]:
+    def _sums_by_day(self, view: str) -> dict[_Place, tuple[Any, ...]]:
         sums = ", ".join(f"sum(v.{quoted(name)})" for name in self._summed)
-        rows = self._rows(sql("SELECT", f"{self._day_of('v')} AS day, {sums} FROM {view} v GROUP BY day"))
-        return {row[0]: row[1:] for row in rows}
+        places = f"{self._apart_of('v')}, {self._day_of('v')}"
+        rows = self._rows(sql("SELECT", f"{places}, {sums} FROM {view} v GROUP BY 1, 2"))
+        return {(row[0], row[1]): row[2:] for row in rows}
 
     def _can_sum(self, name: str) -> bool:
         kinds = (self._old.schema.field(name).type, self._new.schema.field(name).type)
@@ -435,17 +471,19 @@ class _Comparison:
         return self._connection.execute(query).fetchall()
 
 
-def _days(
-    counts: Mapping[date | None, list[int]], moved: Mapping[date | None, Mapping[str, Number]]
-) -> Iterable[DayDifference]:
-    for day in sorted(counts.keys() | moved.keys(), key=lambda day: day or date.min):
-        added, gone, changed = counts.get(day, [0, 0, 0])
-        steps = moved.get(day, {})
+_Place = tuple[Any, date | None]
+"""The part that days are told apart by, and the day."""
+
+
+def _days(counts: Mapping[_Place, list[int]], moved: Mapping[_Place, Mapping[str, Number]]) -> Iterable[DayDifference]:
+    for place in sorted(counts.keys() | moved.keys(), key=lambda place: (place[1] or date.min, str(place[0]))):
+        added, gone, changed = counts.get(place, [0, 0, 0])
+        steps = moved.get(place, {})
         if added or gone or changed or steps:
-            yield DayDifference(day, added, gone, changed, dict(steps))
+            yield DayDifference(place[1], added, gone, changed, dict(steps), place[0])
 
 
-def _total(number: int, *parts: Mapping[date | None, tuple[Any, ...]]) -> Any:
+def _total(number: int, *parts: Mapping[Any, tuple[Any, ...]]) -> Any:
     """A sum over all days of several parts of a version; None if there is no value at all."""
     known = [row[number] for part in parts for row in part.values() if row[number] is not None]
     return sum(known) if known else None

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from adreel.dates import fixed_offset, today_at
-from adreel.errors import InputError, NotFoundError
+from adreel.errors import NotFoundError
 from adreel.lake import Lake, TableState
 from adreel.lake.difference import DayDifference, Difference, Example, MetricDifference, Number, Part
-from adreel.schema import Column, columns, day_column
+from adreel.schema import Column, columns
 from adreel.store import SavedDataset
 from adreel.web.center import Center
 from adreel.web.heading import parsed
 from adreel.web.render import UNKNOWN, plain
+from adreel.web.spans import CAME, GREW, KINDS, RESTATED, WENT, Ends, Held, Kinds
+
+ADVERTISER = "advertiser_id"
+"""The column that says whose row it is."""
 
 CURRENCY = "currency"
 """The column that says in which currency a row's money is."""
@@ -34,19 +38,15 @@ MOST_MOVES = 3
 MOST_SUMS = 6
 """Figures that the table of days has columns for."""
 
-RESTATED, GREW, CAME, WENT = KINDS = ("both versions have", "was not over", "came", "left")
-"""What a day is to two versions. On days that both have, what moved is what TikTok changed, unless the day was not over
-everywhere when the first was read: then most of it is the rest of the day."""
-
-Ends = tuple[date, date]
-"""A table's first and last day."""
+Place = tuple[date | None, str]
+"""A day, and one of `KINDS`: a day may be new for one advertiser, and restated for another."""
 
 
 @dataclass(frozen=True, slots=True)
 class Move:
     """By how much one sum moved. `currency` is that of money, `part` whether other currencies stand beside it.
 
-    `restated` is what of it is of days that both versions have.
+    `restated` is what of it is of days that both versions have, `days` the steps by day and kind of day.
     """
 
     name: str
@@ -57,7 +57,7 @@ class Move:
     after: Number | None
     moved: Number
     restated: Number
-    days: Mapping[date | None, Number]
+    days: Mapping[Place, Number]
 
     @property
     def label(self) -> str:
@@ -81,9 +81,9 @@ class MetricRow:
 
 @dataclass(frozen=True, slots=True)
 class DayRow:
-    """A day on which anything changed, with the steps of the figures that the table has columns for.
+    """Of a day on which anything changed those advertisers for which it is of one of `KINDS`.
 
-    `kind` is one of `KINDS`.
+    `steps` are of the figures that the table has columns for.
     """
 
     day: date | None
@@ -157,25 +157,44 @@ def changes(here: Center, saved: SavedDataset, before: int, after: int) -> Chang
     known = {column.name: column for column in columns(dataset)} if dataset else {}
     additive = tuple(name for name, column in known.items() if column.additive)
     lake, slug = here.lake, saved.table_slug
-    found = lake.difference(slug, before, after, additive)
-    currencies = currencies_of(lake, slug, before, after)
-    money = tuple(name for name in additive if known[name].type == "money")
-    parts = lake.moved_apart(slug, before, after, money, CURRENCY) if len(currencies) > 1 and money else ()
-    day = day_column(dataset) if dataset else None
-    ends = (ends_of(lake.table(slug, before), day), ends_of(lake.table(slug, after), day))
-    return _Telling(found, known, currencies, parts, ends, _open_from(here, saved, before)).told()
+    found = lake.difference(slug, before, after, additive, ADVERTISER)
+    there = [set(lake.table(slug, version).schema.names) for version in (before, after)]
+    told = tuple(name for name in (ADVERTISER, CURRENCY, ZONE) if all(name in names for names in there))
+    parts = [
+        _Part(dict(zip(told, part.values, strict=True)), part)
+        for part in lake.moved_apart(slug, before, after, additive, told)
+    ]
+    # One query finds the runs of both; many runs of a dataset make no version, but few have made a thousand.
+    read_at = {run.version: run.read_at for run in here.store.runs.good(saved, 1_000)}
+    zones = {one.advertiser: one.zone for one in parts}
+    kinds = Kinds(
+        Held({one.advertiser: one.part.before for one in parts if one.part.before}, zones, read_at.get(before)),
+        Held({one.advertiser: one.part.after for one in parts if one.part.after}, zones, read_at.get(after)),
+    )
+    return _Telling(found, known, parts, kinds).told()
 
 
-def _open_from(here: Center, saved: SavedDataset, version: int) -> date | None:
-    """The first day that was not over in the zone of every advertiser when a version was read; None if not known."""
-    made = next((run for run in here.store.runs.good(saved, 1_000) if run.version == version), None)
-    zones = texts_of(here.lake, saved.table_slug, ZONE, version)
-    if made is None or not zones:
-        return None
-    try:
-        return min(today_at(made.read_at, fixed_offset(zone)) for zone in zones)
-    except InputError:
-        return None
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What moved of one advertiser; `told` says which it is, as far as the table does."""
+
+    told: Mapping[str, Any]
+    part: Part
+
+    @property
+    def advertiser(self) -> str | None:
+        """Its id."""
+        return self.told.get(ADVERTISER)
+
+    @property
+    def currency(self) -> str:
+        """Of its money; empty where it is not known."""
+        return self.told.get(CURRENCY) or ""
+
+    @property
+    def zone(self) -> str:
+        """Of its days; empty where it is not known."""
+        return self.told.get(ZONE) or ""
 
 
 def ends_of(table: TableState, column: str | None) -> Ends | None:
@@ -190,21 +209,16 @@ def ends_of(table: TableState, column: str | None) -> Ends | None:
 
 
 def currencies_of(lake: Lake, slug: str, *versions: int) -> tuple[str, ...]:
-    """The currencies of the money in these versions, in order."""
-    return texts_of(lake, slug, CURRENCY, *versions)
-
-
-def texts_of(lake: Lake, slug: str, column: str, *versions: int) -> tuple[str, ...]:
-    """The texts that stand in a column of these versions, in order; none if they have no such column."""
+    """The currencies of the money in these versions, in order; none if they have no column that says it."""
     found: set[str] = set()
     for version in versions:
         table = lake.table(slug, version)
-        if column not in table.schema.names:
+        if CURRENCY not in table.schema.names:
             continue
-        ranges = _ranges(table, column)
+        ranges = _ranges(table, CURRENCY)
         if ranges is None or len(ranges) > 1:
-            for batch in lake.read(slug, version, columns=(column,)):
-                found |= {one for one in batch.column(column).unique().to_pylist() if one}
+            for batch in lake.read(slug, version, columns=(CURRENCY,)):
+                found |= {one for one in batch.column(CURRENCY).unique().to_pylist() if one}
         else:
             found |= ranges
     return tuple(sorted(found))
@@ -229,22 +243,13 @@ def amount(value: Number | None, currency: str, *, signed: bool = False) -> str:
 class _Telling:
     """Puts one difference into words and numbers for a page."""
 
-    def __init__(
-        self,
-        found: Difference,
-        known: Mapping[str, Column],
-        currencies: tuple[str, ...],
-        parts: tuple[Part, ...],
-        ends: tuple[Ends | None, Ends | None],
-        open_from: date | None,
-    ) -> None:
+    def __init__(self, found: Difference, known: Mapping[str, Column], parts: list[_Part], kinds: Kinds) -> None:
         self._found = found
         self._known = known
-        self._currencies = currencies
         self._parts = parts
-        self._ends = ends
-        self._open_from = open_from
-        self._kinds = {one.day: self._kind(one) for one in found.days}
+        self._kinds = kinds
+        self._currencies = tuple(sorted({one.currency for one in parts if one.currency}))
+        self._places = _places(found.days, kinds)
 
     def told(self) -> Changes:
         """All of it."""
@@ -261,36 +266,22 @@ class _Telling:
             day_heads=tuple(move.label for move in columns_of_days),
             days=tuple(
                 DayRow(
-                    one.day,
-                    self._kinds[one.day],
-                    one.added,
-                    one.gone,
-                    one.changed,
+                    *place,
+                    *counts,
                     tuple(
-                        move.amount(move.days[one.day], signed=True) if one.day in move.days else ""
+                        move.amount(move.days[place], signed=True) if place in move.days else ""
                         for move in columns_of_days
                     ),
                 )
-                for one in found.days
+                for place, counts in self._places.items()
             ),
             examples=tuple(map(self._example, found.examples)),
             currencies=self._currencies,
             panels=tuple(panel["title"] for panel in panels),
             chart=self._chart(panels),
             unchanged=len(found.metrics) - len(metrics),
-            by_day=bool(found.days),
+            by_day=self._by_day,
         )
-
-    def _kind(self, one: DayDifference) -> str:
-        """Whether both versions have the day, and whether it was over for the first."""
-        before, after = self._ends
-        if one.day is None or before is None or after is None:
-            return RESTATED
-        if not before[0] <= one.day <= before[1]:
-            return CAME
-        if not after[0] <= one.day <= after[1]:
-            return WENT
-        return GREW if self._open_from is not None and one.day >= self._open_from else RESTATED
 
     def _title(self, name: str) -> str:
         return self._known[name].title if name in self._known else name
@@ -302,75 +293,76 @@ class _Telling:
         """The sums of a column: one, or of money one for each currency."""
         if one.moved is None:
             return
-        is_money = one.name in self._known and self._known[one.name].type == "money"
-        title = self._title(one.name)
-        if is_money and self._parts:
-            for part in self._parts:
-                before, after, moved = part.sums[one.name]
-                days = {day: steps[one.name] for day, steps in part.days.items() if one.name in steps}
-                yield self._move(one.name, title, str(part.value or ""), True, (before, after, moved), days)
-            return
-        currency = self._currencies[0] if is_money and self._currencies else ""
-        days = {day.day: day.moved[one.name] for day in self._found.days if one.name in day.moved}
-        yield self._move(one.name, title, currency, False, (one.before, one.after, one.moved), days)
+        if one.name not in self._known or self._known[one.name].type != "money":
+            yield self._move(one.name, "", self._parts, part=False)
+        elif len(self._currencies) <= 1:
+            yield self._move(one.name, next(iter(self._currencies), ""), self._parts, part=False)
+        else:
+            for currency in sorted({one.currency for one in self._parts}, key=lambda code: (code == "", code)):
+                yield self._move(
+                    one.name, currency, [one for one in self._parts if one.currency == currency], part=True
+                )
 
-    def _move(
-        self,
-        name: str,
-        title: str,
-        currency: str,
-        part: bool,
-        sums: tuple[Number | None, Number | None, Number],
-        days: Mapping[date | None, Number],
-    ) -> Move:
-        steps = [step for day, step in days.items() if self._kinds.get(day) == RESTATED]
-        restated = sum(steps) if self._found.days else sums[2]
-        return Move(name, title, currency, part, *sums, restated, days)
+    def _move(self, name: str, currency: str, parts: Iterable[_Part], *, part: bool) -> Move:
+        """The sum of a column over some advertisers."""
+        days: dict[Place, Any] = defaultdict(int)
+        before: Any = None
+        after: Any = None
+        for one in parts:
+            first, last, _ = one.part.sums[name]
+            before, after = _added(before, first), _added(after, last)
+            for day, steps in one.part.days.items():
+                if name in steps:
+                    days[day, self._kinds.of(one.advertiser, day)] += steps[name]
+        moved = (after or 0) - (before or 0)
+        days = {place: step for place, step in days.items() if step}
+        restated = sum(step for (_, kind), step in days.items() if kind == RESTATED)
+        return Move(name, self._title(name), currency, part, before, after, moved, restated, days)
 
     def _words(self, moved: Iterable[Move]) -> str:
         found = self._found
         if not (found.added or found.gone or found.changed):
             return "nothing changed."
-        days = [one for one in found.days if self._kinds[one.day] == RESTATED]
-        counts = (
-            (sum(one.changed for one in days), sum(one.added for one in days), sum(one.gone for one in days))
-            if found.days
-            else (found.changed, found.added, found.gone)
-        )
-        words = ", ".join(f"{_rows(count)} {word}" for count, word in zip(counts, _DONE, strict=True) if count)
+        restated = [counts for (_, kind), counts in self._places.items() if kind == RESTATED]
+        counted = [sum(counts[number] for counts in restated) for number in (2, 0, 1)]
+        words = ", ".join(f"{_rows(count)} {word}" for count, word in zip(counted, _DONE, strict=True) if count)
         if not words:
             words = "nothing changed on the days that both versions have whole"
-        elif days:
-            words += f" on {_days(len(days))}"
+        elif self._by_day:
+            words += f" on {_days(len(restated))}"
         sums = list(_sums(moved))
         return ". ".join(["; ".join([words, *([", ".join(sums)] if sums else [])]), *self._besides()]) + "."
 
     def _besides(self) -> Iterator[str]:
-        """The days that only one of the versions has."""
+        """The days that only one of the versions has, or has whole."""
         for kind, word in ((CAME, "came"), (WENT, "left the table")):
-            days = [one for one in self._found.days if self._kinds[one.day] == kind]
-            if days:
-                yield f"{_days(len(days)).capitalize()} {word}, with {_rows(sum(one.added + one.gone for one in days))}"
-        grown = [str(one.day) for one in self._found.days if self._kinds[one.day] == GREW]
+            found = [counts for (_, one), counts in self._places.items() if one == kind]
+            if found:
+                rows = sum(added + gone + changed for added, gone, changed in found)
+                yield f"{_days(len(found)).capitalize()} {word}, with {_rows(rows)}"
+        grown = [str(day) for (day, kind) in self._places if kind == GREW]
         if grown:
-            yield f"{' and '.join(grown)} went on: not over everywhere at the first reading"
+            yield f"{' and '.join(grown)} went on: not over at the first reading"
+
+    @property
+    def _by_day(self) -> bool:
+        return any(day is not None for day, _ in self._places)
 
     # -- the picture
 
     def _panels(self, moved: list[Move]) -> list[dict[str, Any]]:
-        """Rows first, then the figures of which most values changed."""
-        days = [day for day in self._found.days if day.day]
-        if not days:
+        """The figures of which most values changed, and then the rows."""
+        if not self._by_day:
             return []
         shown = [move for move in moved if move.days][:MOST_PANELS]
-        counts = {one.day: one.changed + one.added + one.gone for one in days}
+        counts = {place: sum(counted) for place, counted in self._places.items()}
         rows = Move("", "Rows that changed, came or went", "", False, None, None, 0, 0, counts)
-        return [*(self._panel(move, counts) for move in shown), self._panel(rows, counts)]
+        return [self._panel(move) for move in (*shown, rows)]
 
-    def _panel(self, move: Move, days: Iterable[date | None]) -> dict[str, Any]:
+    def _panel(self, move: Move) -> dict[str, Any]:
         """One figure's bars, a series for each kind of days."""
         whole = all(isinstance(step, int) for step in move.days.values())
-        there = tuple(days)
+        there = {kind: {day for day, one in self._places if one == kind} for kind in KINDS}
         return {
             "title": move.label,
             "signed": bool(move.name),
@@ -385,21 +377,26 @@ class _Telling:
                     "role": "part",
                     # First of all, what TikTok changed: days that come and go are larger by far.
                     "shown": kind == RESTATED,
-                    "values": [float(move.days.get(day, 0)) if self._kinds[day] == kind else None for day in there],
+                    "values": [
+                        float(move.days.get((day, kind), 0)) if day in there[kind] else None for day in self._chart_days
+                    ],
                 }
                 for kind in KINDS
             ],
         }
 
+    @property
+    def _chart_days(self) -> list[date]:
+        return sorted({day for day, _ in self._places if day is not None})
+
     def _chart(self, panels: list[dict[str, Any]]) -> str:
         if not panels:
             return ""
-        days = [str(day.day) for day in self._found.days if day.day]
         chart = {
             "name": "difference",
             "kind": "moves",
             "title": "What moved, day by day",
-            "x": {"title": "Day", "type": "day", "values": days},
+            "x": {"title": "Day", "type": "day", "values": [str(day) for day in self._chart_days]},
             "panels": panels,
         }
         return json.dumps(chart, ensure_ascii=False, separators=(",", ":"))
@@ -418,6 +415,20 @@ class _Telling:
             tuple((self._title(name), plain(both[name])) for name in named),
             tuple((self._title(name), _cell(one.before, name), _cell(one.after, name)) for name in differing),
         )
+
+
+def _places(days: Iterable[DayDifference], kinds: Kinds) -> dict[Place, tuple[int, int, int]]:
+    """How many rows were added, are gone and changed, by day and what it is to the versions."""
+    found: dict[Place, tuple[int, int, int]] = {}
+    for one in days:
+        place = (one.day, kinds.of(one.part, one.day))
+        added, gone, changed = found.get(place, (0, 0, 0))
+        found[place] = (added + one.added, gone + one.gone, changed + one.changed)
+    return found
+
+
+def _added(one: Any, other: Any) -> Any:
+    return other if one is None else one if other is None else one + other
 
 
 _DONE = ("changed", "came", "went")

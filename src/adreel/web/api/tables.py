@@ -365,7 +365,7 @@ def get_difference(here: Here, who: Who, dataset: Slug, query: Annotated[Differe
     found = asdict(here.lake.difference(saved.table_slug, before, after, additive))
     currencies = currencies_of(here.lake, saved.table_slug, before, after)
     money = tuple(name for name in additive if known[name].type == "money") if len(currencies) > 1 else ()
-    parts = here.lake.moved_apart(saved.table_slug, before, after, money, CURRENCY) if money else ()
+    parts = here.lake.moved_apart(saved.table_slug, before, after, money, (CURRENCY,)) if money else ()
     return Exact(_apart(found, money) | {"currencies": currencies, "by_currency": [_part(one) for one in parts]})
 
 
@@ -374,7 +374,8 @@ def _apart(found: dict[str, Any], money: Collection[str]) -> dict[str, Any]:
     no_sums = {"before": None, "after": None, "moved": None}
     metrics = [one | no_sums if one["name"] in money else one for one in found["metrics"]]
     days = [
-        one | {"moved": {name: moved for name, moved in one["moved"].items() if name not in money}}
+        {name: one[name] for name in DayDifference.model_fields}
+        | {"moved": {name: moved for name, moved in one["moved"].items() if name not in money}}
         for one in found["days"]
     ]
     return found | {"metrics": metrics, "days": days}
@@ -382,7 +383,7 @@ def _apart(found: dict[str, Any], money: Collection[str]) -> dict[str, Any]:
 
 def _part(part: Part) -> dict[str, Any]:
     return {
-        "currency": part.value,
+        "currency": part.values[0],
         "metrics": [
             {"name": name, "before": before, "after": after, "moved": moved}
             for name, (before, after, moved) in part.sums.items()
