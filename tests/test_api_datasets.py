@@ -297,3 +297,20 @@ def test_a_deleted_datasets_table_goes_unless_it_is_to_stay(site: Site) -> None:
         assert (lake / slug).is_dir()
         asking.good("DELETE", f"/datasets/{slug}", 204, params={"keep_table": keep})
         assert (lake / slug).is_dir() is keep
+
+
+def test_a_dataset_of_the_same_name_does_not_go_on_with_a_table_that_stayed(site: Site) -> None:
+    """An upsert would mix its rows with those of another dataset."""
+    asking = program(site)
+    slug = table(site, asking)
+    kept = sorted((site.home.path / "lake" / slug).rglob("*"))
+    asking.good("DELETE", f"/datasets/{slug}", 204, params={"keep_table": True})
+    assert asking.good("POST", "/datasets", 201, json=SPEND)["slug"] == slug
+    asking.bad("GET", f"/datasets/{slug}/rows", 404)
+    asking.good("POST", f"/datasets/{slug}/runs", 202)
+    site.work()
+    assert asking.get(f"/datasets/{slug}/versions")["total"] == 1
+    assert sorted((site.home.path / "lake" / slug).rglob("*")) == kept
+    rows = asking.get(f"/datasets/{slug}/rows")["total"]
+    asked = {"sql": f"SELECT count(*) AS rows FROM {slug}"}
+    assert asking.good("POST", "/query", 200, json=asked)["items"] == [{"rows": rows}]

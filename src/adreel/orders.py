@@ -84,7 +84,7 @@ class Orders:
                     self._remove(lake, run.id)
             if not keep_table:
                 lake.drop(saved.table_slug)
-            self.store.datasets.delete(saved)
+            self.store.datasets.delete(saved, table_stays=keep_table and lake.exists(saved.table_slug))
 
     def account(self, saved: SavedDataset) -> Account:
         """The account that a dataset is read with. InputError if it has none, ReconnectError for a dead one."""

@@ -12,7 +12,7 @@ from adreel.errors import InputError, NotFoundError
 from adreel.store.database import Database, Unchanged
 from adreel.store.names import clean_name, is_id, not_found, slug
 from adreel.store.records import Account, SavedDataset, User
-from adreel.store.tables import datasets
+from adreel.store.tables import datasets, kept_tables
 
 
 class Datasets:
@@ -52,8 +52,10 @@ class Datasets:
         }
         with self._database.write() as connection:
             _refuse_taken(connection, name)
-            made = slug(name, _slugs(connection))
-            statement = insert(datasets).values(slug=made, table_slug=made, **values).returning(datasets)
+            taken = _slugs(connection)
+            made = slug(name, taken)
+            table = slug(name, taken | set(connection.execute(select(kept_tables.c.table_slug)).scalars()))
+            statement = insert(datasets).values(slug=made, table_slug=table, **values).returning(datasets)
             return _dataset(connection.execute(statement).one())
 
     def get(self, name: str | int, *, among: Collection[int] | None = None) -> SavedDataset:
@@ -141,11 +143,16 @@ class Datasets:
             _refuse_taken(connection, name, besides=dataset.id)
             return self._change(connection, dataset, {"name": name})
 
-    def delete(self, dataset: SavedDataset) -> None:
-        """Forgets the dataset; its runs stay, under its name. The table in the lake is not touched."""
+    def delete(self, dataset: SavedDataset, *, table_stays: bool = False) -> None:
+        """Forgets the dataset; its runs stay, under its name. The table in the lake is not touched.
+
+        If it stays there, its slug is not given to another dataset, which would write into it.
+        """
         with self._database.write() as connection:
             if not connection.execute(delete(datasets).where(datasets.c.id == dataset.id)).rowcount:
                 raise _deleted(dataset)
+            if table_stays:
+                connection.execute(insert(kept_tables).values(table_slug=dataset.table_slug))
 
     def _change(self, connection: Connection, dataset: SavedDataset, changes: dict[str, Any]) -> SavedDataset:
         values = {**changes, "updated_at": self._clock()}

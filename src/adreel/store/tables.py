@@ -277,3 +277,10 @@ workspace = Table(
     Column("name", String, nullable=False),
     Column("zone", String, nullable=False),
 )
+
+# Tables in the lake that outlived their datasets.
+kept_tables = Table(
+    "kept_tables",
+    metadata,
+    Column("table_slug", String, primary_key=True),
+)
