@@ -243,3 +243,16 @@ def test_an_own_path_never_names_a_host(text: str) -> None:
 def test_the_server_says_that_it_is_well(site: Site) -> None:
     answer = site.visit().get("/health")
     assert (answer.status_code, answer.text) == (200, "ok\n")
+
+
+def test_every_page_says_it_while_numbers_are_of_a_simulated_tiktok(site: Site) -> None:
+    """Also when the Data Center is served without the settings that named the simulator: the account knows."""
+    visit = site.visit("admin")
+    assert "imulated TikTok" not in visit.words("/datasets")
+    made = site.store.accounts.add("Trial", token="t", app_id="a", base_url="http://127.0.0.1:8766/open_api/v1.3")
+    assert "Some accounts here read a simulated TikTok: their numbers are made up." in visit.words("/datasets")
+    for account in site.store.accounts.list():
+        if account != made:
+            site.store.accounts.delete(account)
+    assert "Simulated TikTok: every number here is made up." in visit.words("/users")
+    assert 'href="http://127.0.0.1:8766/"' in visit.good("/users")

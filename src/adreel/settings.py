@@ -28,7 +28,8 @@ LEVELS = ("basic", "advanced", "premium", "ultimate")
 
 LAKE_SCHEMES = ("file", "s3", "s3a", "gs", "az", "azure", "abfs", "abfss", "adl")
 _FERNET_KEY_BYTES = 32
-_HERE = frozenset({"localhost", "127.0.0.1", "::1"})
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+"""Names of this machine to itself: no other listens in, and no other answers."""
 
 
 class Secret:
@@ -392,5 +393,5 @@ def _mode_warning(file: Path) -> Iterator[str]:
 
 def _clear_text(url: str) -> Iterator[str]:
     parts = urlsplit(url)
-    if parts.scheme == "http" and parts.hostname not in _HERE:
+    if parts.scheme == "http" and parts.hostname not in LOOPBACK:
         yield f"ADREEL_TIKTOK_URL is {url}: tokens travel to {parts.hostname} without encryption; use https."

@@ -17,11 +17,10 @@ from adreel.cli import Session
 from adreel.cli.opened import settings_of
 from adreel.cli.output import say
 from adreel.errors import InputError
-from adreel.settings import Settings
+from adreel.settings import LOOPBACK, Settings
 from adreel.starter import Starter
 from adreel.store import Store
 from adreel.web.app import create_app
-from adreel.web.security import LOOPBACK
 
 PORT = 8765
 
@@ -45,13 +44,12 @@ def serve_on(
     listener: socket.socket,
     *,
     browser: bool,
-    made_up: str = "",
 ) -> None:
-    """Serves on a socket that listens until interrupted; `made_up` is the address of a simulated TikTok."""
+    """Serves on a socket that listens until interrupted."""
     # asyncio does this only for sockets that name their protocol; without it answers wait 40 ms for a late ACK.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     bound = str(listener.getsockname()[0])
-    app = create_app(settings, store, clock=session.clock, hosts=(bound,), made_up=made_up)
+    app = create_app(settings, store, clock=session.clock, hosts=(bound,))
     config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False, lifespan="on")
     say(f"The Data Center is at {settings.web_url} ; Ctrl-C ends it.")
     if not store.users.any():

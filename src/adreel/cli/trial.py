@@ -9,10 +9,10 @@ import shutil
 import socket
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, date, timedelta
+from datetime import UTC, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -152,7 +152,8 @@ def demo(session: Session, *, once: bool, advertisers: int, ads: int, port: int,
         config = WorldConfig(session.clock().astimezone(UTC).date(), advertisers=advertisers, ads=ads, live=True)
     if once:
         with _simulator(config) as url, _opened(session, config, url) as have:
-            _made(have, config, url)
+            later = config.today + timedelta(days=3)
+            _made(have, SIMULATE, options=_simulate_words(url, config), later=later)
         return
     with (
         listening("127.0.0.1", port, otherwise_free=port == PORT) as listener,
@@ -160,13 +161,13 @@ def demo(session: Session, *, once: bool, advertisers: int, ads: int, port: int,
         _opened(session, config, url) as have,
     ):
         _with_yesterday(have, config, url)
-        _made(have, config, url)
+        _made(have, LET_A_DAY_GO_BY, url=url)
         for values in MORE_DATASETS:
             saved = have.guard.save(Source(values, {}), session.clock())
             report = watched(have, saved)
             say(f"{saved.name}: {report.state}, {report.rows:,} rows{', proved' if report.proof['proved'] else ''}.")
         settings = reached(have.settings, listener)
-        serve_on(session, settings, have.store, listener, browser=browser, made_up=url)
+        serve_on(session, settings, have.store, listener, browser=browser)
 
 
 @contextmanager
@@ -188,13 +189,13 @@ def _opened(session: Session, config: WorldConfig, url: str) -> Iterator[Opened]
         yield have
 
 
-def _made(have: Opened, config: WorldConfig, url: str) -> None:
-    """The first dataset run and shown."""
+def _made(have: Opened, third: str, **words: object) -> None:
+    """The first dataset run and shown; `third` is the last thing to try next, and takes the `words`."""
     saved = have.guard.save(Source(DEMO_DATASET, {}), have.session.clock())
     report = watched(have, saved)
     tell_report(saved, report)
     _summarise(have, saved)
-    _tell_next(saved, report, _simulate_words(url, config), config.today + timedelta(days=3))
+    _tell_next(saved, report, third, words)
 
 
 def _with_yesterday(have: Opened, config: WorldConfig, url: str) -> None:
@@ -343,19 +344,10 @@ def _simulate_words(url: str, config: WorldConfig) -> str:
     return "".join(f" --{name} {value}" for name, (value, usual) in options.items() if value != usual)
 
 
-def _tell_next(saved: SavedDataset, report: RunReport, simulate_words: str, later: date) -> None:
+def _tell_next(saved: SavedDataset, report: RunReport, third: str, words: Mapping[str, object]) -> None:
     version = report.version or 0
-    say(
-        NEXT.format(
-            table=report.table,
-            adreel=_command(),
-            slug=saved.slug,
-            options=simulate_words,
-            later=later,
-            before=version,
-            after=version + 1,
-        )
-    )
+    known = {"table": report.table, "adreel": _command(), "slug": saved.slug, "before": version, "after": version + 1}
+    say((NEXT + third).format(**known, **words))
 
 
 def _command() -> str:
@@ -372,6 +364,13 @@ The table lies at {table}
 Three things to try next:
   {adreel} query "select stat_time_day, sum(clicks) from {slug} group by 1 order by 1"
   {adreel} export {slug} -o spend.xlsx
+"""
+
+SIMULATE = """\
   {adreel} simulate{options} --today {later}
     and in another shell, to see what TikTok restated by then:
+    {adreel} run {slug} && {adreel} diff {slug} {before} {after}"""
+
+LET_A_DAY_GO_BY = """\
+  open {url}/ and let a day go by there; then, to see what TikTok restated:
     {adreel} run {slug} && {adreel} diff {slug} {before} {after}"""

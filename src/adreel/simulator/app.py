@@ -20,6 +20,7 @@ from adreel.simulator.call import Call, Endpoint, Reply
 from adreel.simulator.config import WorldConfig
 from adreel.simulator.consent import ConsentError, show_consent, take_decision
 from adreel.simulator.errors import ApiError, NotSimulatedError
+from adreel.simulator.frontpage import let_a_day_go_by, show_front
 from adreel.simulator.params import Params, read_body
 from adreel.simulator.sidedoor import side_door
 from adreel.simulator.state import Entry, Simulator
@@ -264,6 +265,14 @@ async def _download(request: Request) -> Response:
     return Response(tasks.write_csv(simulator, task), media_type="text/csv")
 
 
+async def _front(request: Request) -> Response:
+    simulator: Simulator = request.app.state.simulator
+    if request.method == "GET":
+        return HTMLResponse(show_front(simulator))
+    let_a_day_go_by(simulator)
+    return RedirectResponse("/", 303)
+
+
 async def _nothing(request: Request) -> Response:
     del request
     return PlainTextResponse("404 page not found", 404)
@@ -287,6 +296,7 @@ def create_app(
             Route(BASE + "{path:path}", Api(simulator, sleep), methods=None),
             Route("/portal/auth", _consent, methods=["GET", "POST"]),
             Route("/_downloads/{task}", _download),
+            Route("/", _front, methods=["GET", "POST"]),
             Route("/_simulator/{path:path}", side_door, methods=["GET", "POST"]),
             Route("/{path:path}", _nothing),
         ]

@@ -13,6 +13,7 @@ import httpx2
 import orjson
 
 from adreel.errors import Action, InputError, ReconnectError
+from adreel.settings import LOOPBACK
 from adreel.tiktok.envelope import Answer, Trouble, read_answer
 
 Value = str | int | bool | Sequence[Any] | Mapping[str, Any] | None
@@ -20,7 +21,6 @@ Value = str | int | bool | Sequence[Any] | Mapping[str, Any] | None
 
 _CONNECT_SECONDS = 10.0
 _IDLE_SECONDS = 30.0
-_HERE = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +138,7 @@ def _transport(base_url: str, connections: int) -> httpx2.AsyncHTTPTransport:
     as a parameter.
     """
     parts = urlsplit(base_url)
-    proxies = {} if parts.hostname in _HERE or proxy_bypass(parts.netloc) else getproxies()
+    proxies = {} if parts.hostname in LOOPBACK or proxy_bypass(parts.netloc) else getproxies()
     proxy = proxies.get(parts.scheme) or proxies.get("all")
     if proxy and "://" not in proxy:
         proxy = f"http://{proxy}"

@@ -45,16 +45,13 @@ def create_app(
     clock: Callable[[], datetime],
     transport: httpx2.AsyncBaseTransport | None = None,
     hosts: Iterable[str] = (),
-    made_up: str = "",
 ) -> ASGIApp:
     """The Data Center over one home, as an ASGI app. The caller closes the store, and starts what waits.
 
-    `hosts` are names that it answers to besides its public address; `made_up` the address of a simulated TikTok.
+    `hosts` are names that it answers to besides its public address.
     """
     app = FastAPI(title="adreel", docs_url=None, redoc_url=None, openapi_url=None, lifespan=_lifespan)
-    app.state.center = Center(
-        settings, store, Lake(settings.lake_url, clock=clock), clock, transport=transport, made_up=made_up
-    )
+    app.state.center = Center(settings, store, Lake(settings.lake_url, clock=clock), clock, transport=transport)
     assets = Assets()
     app.state.pages = Pages(assets)
     app.state.assets = assets

@@ -15,25 +15,36 @@ from adreel.access import Actor, Guard
 from adreel.asking import Asking
 from adreel.lake import Lake
 from adreel.orders import Orders
-from adreel.settings import Settings
+from adreel.settings import LOOPBACK, Settings
 from adreel.store import Role, Store, User
 
 COOKIE = "adreel_session"
 
 
 @dataclass(frozen=True, slots=True)
-class Center:
-    """One home as the pages see it; `transport` replaces the network towards TikTok.
+class MadeUp:
+    """A simulated TikTok: its own page, and whether every account reads it."""
 
-    `made_up` is the address of a simulated TikTok, which pages then say; empty for the real one.
-    """
+    address: str
+    everything: bool
+
+    @property
+    def words(self) -> str:
+        """Which numbers are made up."""
+        if self.everything:
+            return "Simulated TikTok: every number here is made up."
+        return "Some accounts here read a simulated TikTok: their numbers are made up."
+
+
+@dataclass(frozen=True, slots=True)
+class Center:
+    """One home as the pages see it; `transport` replaces the network towards TikTok."""
 
     settings: Settings
     store: Store
     lake: Lake
     clock: Callable[[], datetime]
     transport: httpx2.AsyncBaseTransport | None = None
-    made_up: str = ""
 
     @property
     def asking(self) -> Asking:
@@ -44,6 +55,16 @@ class Center:
     def orders(self) -> Orders:
         """For runs that are asked for or cancelled, and datasets that are deleted."""
         return Orders(self.settings, self.store, clock=self.clock)
+
+    @property
+    def made_up(self) -> MadeUp | None:
+        """What every page says while numbers are of a simulated TikTok, which is one on this machine."""
+        asked = [account.base_url for account in self.store.accounts.list()] or [self.settings.tiktok_url]
+        simulated = [base for base in asked if urlsplit(base).hostname in LOOPBACK]
+        if not simulated:
+            return None
+        parts = urlsplit(simulated[0])
+        return MadeUp(f"{parts.scheme}://{parts.netloc}/", len(simulated) == len(asked))
 
     @property
     def secure(self) -> bool:

@@ -18,7 +18,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from adreel.store import Role, User
 from adreel.web.assets import Assets
-from adreel.web.center import Visitor, center, known_visitor
+from adreel.web.center import MadeUp, Visitor, center, known_visitor
 
 SAID = "adreel_said"
 """The cookie with what the page that follows a redirect tells the person."""
@@ -47,7 +47,7 @@ class Shell:
     path: str
     said: str
     theme: str
-    made_up: str
+    made_up: MadeUp | None
 
     @property
     def may_edit(self) -> bool:

@@ -10,12 +10,10 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from adreel.settings import Settings
+from adreel.settings import LOOPBACK, Settings
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 """Methods that change nothing."""
-
-LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 MOST_BYTES = 4_000_000
 """Of a request's body: the largest is a file of datasets."""

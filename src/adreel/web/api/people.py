@@ -62,7 +62,7 @@ class Me(Answer):
     workspace: WorkspaceAnswer
     version: str = Field(description="Of adreel.", examples=["0.1.0"])
     simulated: str | None = Field(
-        description="Address of the simulated TikTok, where there is one: every number is made up then.",
+        description="Says it while numbers are made up, as TikTok is simulated on this machine; else null.",
         examples=[None],
     )
 
@@ -158,7 +158,7 @@ def get_me(here: Here, who: Who) -> Me:
         may_edit=who.may_edit,
         workspace=_workspace(here.store.workspace.get()),
         version=version("adreel"),
-        simulated=here.made_up or None,
+        simulated=here.made_up.words if here.made_up else None,
     )
 
 
