@@ -61,6 +61,40 @@ def test_gmv_max_has_a_campaign_but_no_ads_and_no_rows_in_these_reports() -> Non
     assert own not in {row["dimensions"]["campaign_id"] for row in rows}
 
 
+@pytest.mark.parametrize(("number", "rate", "coin"), [(0, 1, 0.25), (2, 150, 1), (3, 85, 0.25)])
+def test_budgets_and_bids_are_on_the_scale_of_the_currency(number: int, rate: int, coin: float) -> None:
+    """Dollars, rupees, and yen, of which there are only whole ones."""
+    asked = {"advertiser_id": SIM.ids[number], "page_size": "1000"}
+    campaigns = SIM.get("campaign/get/", **asked)["data"]["list"]
+    adgroups = SIM.get("adgroup/get/", **asked)["data"]["list"]
+    bids = {row["bid_price"] for row in adgroups} - {0}
+    assert {row["budget"] / rate for row in campaigns} <= set(range(50, 2001, 50))
+    assert {row["budget"] / rate for row in adgroups} <= set(range(20, 50))
+    assert 0.4 < min(bids) / rate < max(bids) / rate <= 2
+    assert {bid % coin for bid in bids} == {0}
+
+
+@pytest.mark.parametrize("number", [0, 2, 3])
+def test_budgets_and_bids_are_the_same_in_lists_and_in_reports(number: int) -> None:
+    asked = {"advertiser_id": SIM.ids[number], "page_size": "1000"}
+    listed = {row["adgroup_id"]: row for row in SIM.get("adgroup/get/", **asked)["data"]["list"]}
+    campaigns = {row["campaign_id"]: row["budget"] for row in SIM.get("campaign/get/", **asked)["data"]["list"]}
+    names = ["campaign_id", "campaign_budget", "budget", "bid"]
+    rows = SIM.rows_at("adgroup", names, TODAY, TODAY, advertiser_id=SIM.ids[number])
+    told = {row["dimensions"]["adgroup_id"]: row["metrics"] for row in rows}
+    assert listed.keys() & told.keys()
+    for name in listed.keys() & told.keys():
+        assert float(told[name]["budget"]) == listed[name]["budget"]
+        assert float(told[name]["bid"]) == listed[name]["bid_price"] or not listed[name]["bid_price"]
+        assert float(told[name]["campaign_budget"]) == campaigns[told[name]["campaign_id"]]
+
+
+def test_the_balance_of_an_account_in_yen_is_whole() -> None:
+    (row,) = SIM.get("advertiser/info/", advertiser_ids=[SIM.ids[2]])["data"]["list"]
+    assert (row["currency"], row["balance"] % 1) == ("JPY", 0)
+    assert row["balance"] >= 150
+
+
 def test_smart_plus_entities_have_no_modify_time() -> None:
     rows = SIM.get("campaign/get/", advertiser_id=SIM.ids[0], page_size="1000")["data"]["list"]
     with_time = {row["is_smart_performance_campaign"]: "modify_time" in row for row in rows}

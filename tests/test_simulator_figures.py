@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adreel import catalog
-from simulator_client import LEVELS, TODAY, Sim, added, cents, world
+from simulator_client import EVERYTHING, LEVELS, TODAY, Sim, added, cents, ids_filter, world
 
 ADDITIVE = (
     "spend",
@@ -33,12 +33,79 @@ metric = st.sampled_from(ADDITIVE)
 advertiser = st.integers(0, 3)
 
 
-@given(days, level, metric, advertiser)
-def test_every_level_adds_up_to_the_advertiser(day: date, at: str, name: str, number: int) -> None:
-    """Sums of ads, ad groups and campaigns are the account's own figure, to the cent."""
-    whole = SIM.rows_at("advertiser", [name], day, day, "stat_time_day", advertiser_id=SIM.ids[number])
-    parts = SIM.rows_at(at, [name], day, day, "stat_time_day", advertiser_id=SIM.ids[number])
-    assert added(parts, name) == added(whole, name)
+def _of_account(
+    at: str, name: str, start: date, end: date, *more: str, number: int, buying: str | None = None, **params: object
+) -> int:
+    """A metric of a whole account over a level's rows, deleted ones too; without `buying`, what comes unasked."""
+    data_level, identity = LEVELS[at]
+    rows = SIM.rows(
+        advertiser_id=SIM.ids[number],
+        data_level=data_level,
+        dimensions=[identity, *more],
+        metrics=[name],
+        start_date=start.isoformat(),
+        end_date=end.isoformat(),
+        filtering=[*EVERYTHING.get(at, []), *(ids_filter("buying_type", [buying]) if buying else [])],
+        **params,
+    )
+    return added(rows, name)
+
+
+@given(days, level, metric, advertiser, st.sampled_from((None, "AUCTION", "RESERVATION_RF", "RESERVATION_TOP_VIEW")))
+def test_every_level_adds_up_to_the_advertiser(day: date, at: str, name: str, number: int, buying: str | None) -> None:
+    """Sums of ads, ad groups and campaigns are the account's own figure, to the cent, whatever the buying type."""
+    whole = _of_account("advertiser", name, day, day, number=number, buying=buying)
+    assert _of_account(at, name, day, day, "stat_time_day", number=number, buying=buying) == whole
+
+
+WHOLE = ("age", "gender", "country_code", "province_id", "ac", "language", "platform", "placement", "device_brand_id")
+
+
+@given(days, level, st.sampled_from(("spend", "impressions", "clicks")), advertiser, st.sampled_from(WHOLE))
+def test_an_audience_at_any_level_is_what_the_ads_brought(
+    day: date, at: str, name: str, number: int, split: str
+) -> None:
+    """Where an account's audience is, and who it is, adds up to the same sum as its ads."""
+    start, end = day - timedelta(days=9), min(day, TODAY - timedelta(days=3))
+    start = min(start, end)
+    parts = _of_account(at, name, start, end, split, number=number, report_type="AUDIENCE")
+    assert parts == _of_account("ad", name, start, end, number=number)
+
+
+@given(days, level, st.sampled_from(("age", "gender")))
+def test_ages_and_genders_alone_are_those_of_both_together(day: date, at: str, alone: str) -> None:
+    seen = []
+    for split in ((alone,), ("age", "gender"), ("gender", "age")):
+        sums: dict[str, int] = {}
+        for row in SIM.rows_at(at, ["impressions"], day, day, *split, report_type="AUDIENCE"):
+            value = row["dimensions"][alone]
+            sums[value] = sums.get(value, 0) + int(row["metrics"]["impressions"])
+        seen.append(sums)
+    assert seen[0] == seen[1] == seen[2]
+
+
+@given(days, st.integers(0, 29), st.sampled_from(("spend", "impressions", "clicks")), advertiser)
+def test_videos_and_images_together_are_what_the_ads_brought(start: date, more: int, name: str, number: int) -> None:
+    """By material, in a creative report as in one of ads, there is no more and no less than by ad."""
+    end = min(start + timedelta(days=more), TODAY)
+    shares = []
+    for material, dimension in (("VIDEO", "video_material_id"), ("IMAGE", "image_id")):
+        shares.append(_of_account("ad", name, start, end, dimension, number=number))
+        assert _by_material(material, name, start, end, number) == shares[-1]
+    assert sum(shares) == _of_account("ad", name, start, end, number=number)
+
+
+def _by_material(material: str, name: str, start: date, end: date, number: int) -> int:
+    answer = SIM.get(
+        "creative/report/get/",
+        advertiser_id=SIM.ids[number],
+        material_type=material,
+        metrics_fields=[name],
+        start_date=start.isoformat(),
+        end_date=end.isoformat(),
+        page_size=1000,
+    )
+    return added(answer["data"]["list"], name)
 
 
 @given(days, st.integers(0, 29), level, metric)
@@ -151,6 +218,45 @@ def test_totals_are_the_sums_of_all_rows_and_a_dash_for_what_does_not_add_up() -
         assert cents(totals[name]) == added(rows, name)
     assert cents(totals["ctr"]) == _rounded(10000 * added(rows, "clicks"), added(rows, "impressions"))
     assert [totals[name] for name in ("reach", "frequency", "campaign_name")] == ["-", "-", "-"]
+
+
+@pytest.mark.parametrize("number", [0, 2, 3])
+@pytest.mark.parametrize("lasting", [1, 30, 365])
+def test_amounts_of_every_size_and_currency_add_up_to_their_total(number: int, lasting: int) -> None:
+    names = ["spend", "total_complete_payment_rate"]
+    span = {"start_date": (TODAY - timedelta(days=lasting - 1)).isoformat(), "end_date": TODAY.isoformat()}
+    wanted = {"advertiser_id": SIM.ids[number], "metrics": names, "dimensions": ["campaign_id"], **span}
+    totals = SIM.report(enable_total_metrics=True, **wanted)["total_metrics"]
+    for name in names:
+        assert added(SIM.rows(**wanted), name) == cents(totals[name]) > 0
+
+
+# --- money -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("number", "rate"), [(0, 1), (1, 1), (2, 150), (3, 85)])
+def test_prices_are_on_the_scale_of_the_currency(number: int, rate: int) -> None:
+    """A thousand impressions cost a few dollars, and as much in euros, yen and rupees; an event's value goes along."""
+    names = ["currency", "cpm", "value_per_complete_payment"]
+    start, end = TODAY - timedelta(days=60), TODAY - timedelta(days=31)
+    (row,) = SIM.rows_at("advertiser", names, start, end, advertiser_id=SIM.ids[number])
+    assert row["metrics"]["currency"] == ("USD", "EUR", "JPY", "INR")[number]
+    assert 4 * rate < float(row["metrics"]["cpm"]) < 10 * rate
+    assert 9 * rate < float(row["metrics"]["value_per_complete_payment"]) < 60 * rate
+
+
+def test_yen_are_whole_and_have_decimals_all_the_same() -> None:
+    names = [
+        metric.name
+        for metric in catalog.metrics().values()
+        if metric.type == "money" and metric.additive and not metric.attribute and "BASIC" in metric.reports
+        if {"advertiser", "ad"} <= metric.levels and not metric.needs_any
+    ]
+    for at in ("advertiser", "ad"):
+        rows = SIM.rows_at(at, names, TODAY - timedelta(days=9), TODAY, "stat_time_day", advertiser_id=SIM.ids[2])
+        values = [value for row in rows for value in row["metrics"].values()]
+        assert {value[-3:] for value in values if value != "-"} == {".00"}
+        assert max(float(value) for value in values if value != "-") > 1000
 
 
 def test_totals_come_with_the_first_page_only() -> None:

@@ -6,6 +6,7 @@ from adreel.simulator.call import Call, Reply, reply
 from adreel.simulator.errors import ApiError, bad
 from adreel.simulator.grants import access_token, bad_code, read_code
 from adreel.simulator.hashing import word
+from adreel.simulator.money import currency_of
 from adreel.simulator.state import Simulator
 from adreel.simulator.world import Advertiser
 
@@ -158,7 +159,7 @@ def _record(advertiser: Advertiser) -> dict[str, object]:
         "email": "a***@example.com",
         "license_url": None,
         "country": advertiser.country,
-        "balance": float(100 + word(advertiser.id, "balance") % 900_000) / 100,
+        "balance": currency_of(advertiser.currency).worth((100 + word(advertiser.id, "balance") % 900_000) / 100),
         "create_time": advertiser.created,
         "display_timezone": advertiser.display_timezone,
         "owner_bc_id": str(7_000_000_000_000_000_100),

@@ -115,7 +115,7 @@ def make_breakdown(names: tuple[str, ...], advertiser: Advertiser, seed: int) ->
     for number, cell in enumerate(cells):
         by_row.setdefault(tuple(cell[place] for place in places), []).append(number)
     members = tuple(np.array(numbers, dtype=np.int64) for numbers in by_row.values())
-    return Breakdown(tuple(by_row), members, Split(shares, word(seed, "habit", names[0])))
+    return Breakdown(tuple(by_row), members, Split(shares, word(seed, "habit", axes[0][0])))
 
 
 def _axes(names: tuple[str, ...], advertiser: Advertiser, seed: int) -> list[tuple[str, tuple[str, ...]]]:

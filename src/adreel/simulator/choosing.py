@@ -10,10 +10,14 @@ from numpy.typing import NDArray
 
 from adreel.simulator.entities import Entities
 from adreel.simulator.query import Filters, Query
-from adreel.simulator.table import AUCTION, BUYING_TYPES, RESERVATION_RF, AdTable
+from adreel.simulator.table import AUCTION, BUYING_TYPES, IMAGE, RESERVATION_RF, VIDEO, AdTable
 
 Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
+
+
+MATERIALS = {"video_material_id": VIDEO, "image_id": IMAGE}
+"""Dimensions that only ads with such a material have, and its surface."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,6 +92,8 @@ def _wanted(entities: Entities, query: Query) -> Flags:
     for level, numbers in of.items():
         mask &= _with_status(entities, query, level)[numbers]
         mask &= _with_id(table, filters, level)[numbers]
+    for name in MATERIALS.keys() & set(query.breakdown):
+        mask &= (table.surfaces & MATERIALS[name]) != 0
     mask &= _bought(table, query)[table.campaign]
     mask &= _of_kind(entities, filters)[table.campaign]
     if filters.ids_v2 is not None:
@@ -117,17 +123,12 @@ def numbers_of(ids: frozenset[str] | tuple[str, ...]) -> list[int]:
 
 
 def _bought(table: AdTable, query: Query) -> Flags:
-    """Campaigns by buying type: TopView has to be asked for, but an account's own figures hold all.
+    """Campaigns by buying type: TopView has to be asked for, also at advertiser level, so that all levels agree.
 
     GMV Max has reports of its own and is in none of these.
     """
     buying = query.filters.buying
-    if buying is not None:
-        shown = [BUYING_TYPES.index(name) for name in buying]
-    elif query.level == "advertiser":
-        shown = list(range(len(BUYING_TYPES)))
-    else:
-        shown = [AUCTION, RESERVATION_RF]
+    shown = [AUCTION, RESERVATION_RF] if buying is None else [BUYING_TYPES.index(name) for name in buying]
     return np.isin(table.buying, shown) & ~table.gmv_max
 
 

@@ -20,7 +20,7 @@ from adreel.simulator.params import Params, strings_of
 from adreel.simulator.part import SEEN, Part, Scene
 from adreel.simulator.query import Filters, Query
 from adreel.simulator.recipes import Leaf, leaves, metric_recipe
-from adreel.simulator.table import IMAGE, OBJECTIVES, VIDEO, AdTable
+from adreel.simulator.table import IMAGE, OBJECTIVES, RESERVATION_TOP_VIEW, VIDEO, AdTable
 from adreel.simulator.writing import recipes_of, text_of
 
 Ints = NDArray[np.int64]
@@ -101,7 +101,7 @@ def _read_filters(params: Params) -> dict[str, tuple[str, ...]]:
 
 
 def _query(request: _Request) -> Query:
-    """The report over ads that a creative report comes down to; deleted ones are in it."""
+    """The report over ads that a creative report comes down to."""
     return Query(
         report="BASIC",
         level="ad",
@@ -126,7 +126,7 @@ def _query(request: _Request) -> Query:
 
 
 def _choose(table: AdTable, request: _Request) -> Chosen:
-    """Ads by material; newest materials last."""
+    """Ads by material, newest materials last: those of the account's own figures, deleted ones too, no TopView."""
     number = np.arange(len(table), dtype=np.int64)
     if request.material == "INSTANT_PAGE":
         forms = [index for index, (name, _) in enumerate(OBJECTIVES) if name == "LEAD_GENERATION"]
@@ -139,7 +139,8 @@ def _choose(table: AdTable, request: _Request) -> Chosen:
         if name in request.wanted:
             of = {"ad_id": number, "adgroup_id": table.adgroup, "campaign_id": table.campaign}[name]
             mask &= np.isin(ids, numbers_of(request.wanted[name]))[of]
-    ads = np.flatnonzero(mask & ~table.gmv_max[table.campaign]).astype(np.int64)
+    counted = ~table.gmv_max & (table.buying != RESERVATION_TOP_VIEW)
+    ads = np.flatnonzero(mask & counted[table.campaign]).astype(np.int64)
     return group(ads, owner[ads])
 
 

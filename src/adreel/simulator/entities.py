@@ -111,7 +111,7 @@ class Entities:
             "app_promotion_type": "APP_INSTALL" if objective == 1 else None,
             "sales_destination": "TIKTOK_SHOP" if objective == 4 else "WEBSITE" if objective == 0 else None,
             "campaign_product_source": "STORE" if table.gmv_max[index] else None,
-            "budget": float(50 * (1 + index % 40)),
+            "budget": table.currency.worth(_campaign_budget(index)),
             "budget_mode": "BUDGET_MODE_DAY" if index % 3 else "BUDGET_MODE_INFINITE",
             "budget_optimize_on": index % 4 == 0,
             "bid_type": "BID_TYPE_NO_BID" if smart else "BID_TYPE_CUSTOM",
@@ -168,13 +168,14 @@ class Entities:
             "frequency": 3 if table.buying[campaign] == RESERVATION_RF else None,
             "frequency_schedule": 7 if table.buying[campaign] == RESERVATION_RF else None,
             "bid_type": "BID_TYPE_NO_BID" if smart else "BID_TYPE_CUSTOM",
-            "bid_price": 0.0 if smart else round(0.5 + index % 7 * 0.25, 2),
+            "bid_price": 0.0 if smart else table.currency.worth(_bid(index)),
+            "budget": table.currency.worth(_adgroup_budget(index)),
             "billing_event": _BILLING[objective],
             "operating_systems": ["ANDROID"] if objective == 1 else [],
             "is_smart_performance_campaign": smart,
         }
         made = int(table.adgroups.created[index])
-        record |= _targeting(index) | _schedule(index, made) | self._status("ADGROUP_STATUS", "adgroup", index)
+        record |= _targeting(index) | _schedule(made) | self._status("ADGROUP_STATUS", "adgroup", index)
         return record | self._times(made, smart=smart, index=index)
 
     def ad(self, index: int) -> Record:
@@ -288,6 +289,10 @@ class Entities:
         """How the campaign was bought."""
         return BUYING_TYPES[int(self.table.buying[campaign])]
 
+    def price(self, dollars: float) -> str:
+        """What costs so many dollars in America, as attributes write it."""
+        return f"{self.table.currency.worth(dollars):.2f}"
+
     def automation(self, campaign: int) -> str:
         """MANUAL or UPGRADED_SMART_PLUS."""
         return "UPGRADED_SMART_PLUS" if self.table.smart[campaign] else "MANUAL"
@@ -314,11 +319,25 @@ def _targeting(index: int) -> Record:
     }
 
 
-def _schedule(index: int, made: int) -> Record:
-    """When an ad group runs, for how much, and how its events are counted."""
+def _campaign_budget(index: int) -> float:
+    """A day's, in dollars."""
+    return 50 * (1 + index % 40)
+
+
+def _adgroup_budget(index: int) -> float:
+    """A day's, in dollars."""
+    return 20 + index % 30
+
+
+def _bid(index: int) -> float:
+    """In dollars."""
+    return 0.5 + index % 7 * 0.25
+
+
+def _schedule(made: int) -> Record:
+    """When an ad group runs, and how its events are counted."""
     return {
         "budget_mode": "BUDGET_MODE_DAY",
-        "budget": float(20 + index % 30),
         "scheduled_budget": 0.0,
         "schedule_type": "SCHEDULE_FROM_NOW",
         "schedule_start_time": utc_text(made),
@@ -366,7 +385,7 @@ _ATTRIBUTES: Mapping[str, Callable[[Entities, int], str]] = {
     "campaign_name": lambda e, ad: naming.campaign_name(_campaign(e, ad)),
     "campaign_automation_type": lambda e, ad: e.automation(_campaign(e, ad)),
     "objective_type": lambda e, ad: e._objective(_campaign(e, ad))[1],
-    "campaign_budget": lambda e, ad: f"{50 * (1 + _campaign(e, ad) % 40):.2f}",
+    "campaign_budget": lambda e, ad: e.price(_campaign_budget(_campaign(e, ad))),
     "campaign_dedicate_type": lambda e, ad: "iOS14" if e.table.ios[_campaign(e, ad)] else "Regular",
     "app_promotion_type": lambda e, ad: "App install" if _objective_index(e, ad) == 1 else "-",
     "rf_campaign_type": lambda e, ad: "STANDARD" if e.table.buying[_campaign(e, ad)] == RESERVATION_RF else "-",
@@ -374,12 +393,12 @@ _ATTRIBUTES: Mapping[str, Callable[[Entities, int], str]] = {
     "placement_type": lambda e, ad: "Automatic Placement" if e.table.adgroup[ad] % 3 else "TikTok",
     "promotion_type": lambda e, ad: _PROMOTION_WORDS[_objective_index(e, ad)],
     "adgroup_download_url": lambda e, ad: e._url(ad),
-    "budget": lambda e, ad: f"{20 + int(e.table.adgroup[ad]) % 30:.2f}",
+    "budget": lambda e, ad: e.price(_adgroup_budget(int(e.table.adgroup[ad]))),
     "smart_target": lambda e, ad: _GOALS[_objective_index(e, ad)].replace("_", " ").capitalize(),
     "pricing_category": lambda e, ad: _BILLING[_objective_index(e, ad)],
     "billing_event": lambda e, ad: _BILLING[_objective_index(e, ad)],
     "bid_strategy": lambda e, ad: "Lowest cost" if e.table.smart[_campaign(e, ad)] else "Cost cap",
-    "bid": lambda e, ad: f"{0.5 + int(e.table.adgroup[ad]) % 7 * 0.25:.2f}",
+    "bid": lambda e, ad: e.price(_bid(int(e.table.adgroup[ad]))),
     "ad_id_v2": lambda e, ad: e.ad_id_v2(ad),
     "ad_url": lambda e, ad: e._url(ad),
     "tt_app_id": lambda e, ad: _app(e, ad, "7100000000000000001"),

@@ -126,14 +126,17 @@ class Block:
             amounts += np.diff(self._until(CORRECTION)) * self._by_stretch(self._slices.rough)
         if leaf.price:
             amounts *= self._wide(self._price(leaf))
+        if leaf.is_money and self._table.currency.coin > 1:
+            amounts *= self._table.currency.coin
         if leaf.sequence.surface:
             here = (self._table.surfaces[self._ads] & leaf.sequence.surface) != 0
             amounts *= self._wide(here.astype(np.int64))
         return amounts
 
     def _price(self, leaf: Leaf) -> Ints:
+        """Each ad's own, in coins."""
         spread = (mix(self._bits ^ np.uint64(word("value", leaf.sequence.key))) >> np.uint64(54)).astype(np.int64)
-        return leaf.price * (512 + spread) >> 10
+        return (leaf.price * (512 + spread) >> 10) * self._table.currency.rate // 100
 
     def _by_stretch(self, values: Ints) -> Ints:
         """One value per stretch, shaped to go with the amounts."""
@@ -152,6 +155,8 @@ class Block:
         own = mix(self._bits ^ np.uint64(word("rate", what.key)))
         spread = (own >> np.uint64(54)).astype(np.int64)
         rate = _rate(what, spread)
+        if what == SPEND:
+            rate = rate * self._table.currency.rate // 100
         swing = np.minimum(rate >> 1, np.maximum(65536 - rate, 0)) if what not in (SPEND, PLAY_TIME) else rate >> 2
         wave = np.maximum(self._table.wave[self._ads] >> what.shift, 16)
         phase = (own & np.uint64(0xFFFFFFFF)).astype(np.int64)

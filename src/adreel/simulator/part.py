@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from adreel.simulator.breakdowns import PROMPT, Breakdown, make_breakdown
 from adreel.simulator.calendar import day_of
-from adreel.simulator.choosing import Chosen, choose
+from adreel.simulator.choosing import MATERIALS, Chosen, choose
 from adreel.simulator.clock import Clock
 from adreel.simulator.entities import Entities
 from adreel.simulator.figures import Block, Lags, Slices, finish, impressions_until
@@ -96,7 +96,8 @@ class Part:
     def _whom(self) -> Hashable:
         """What decides which ads are meant."""
         query = self.query
-        return self.advertiser.index, query.report, query.level, query.identity, query.synchronous, word(query.filters)
+        what = query.report, query.level, query.identity, *(MATERIALS.keys() & set(query.breakdown))
+        return self.advertiser.index, what, query.synchronous, word(query.filters)
 
     def _choose(self) -> Chosen:
         return choose(self.entities, self.query, self._world.config.id_cut)

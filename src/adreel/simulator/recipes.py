@@ -53,6 +53,11 @@ class Leaf:
     corrected: bool = False
     unit: int = 1
 
+    @property
+    def is_money(self) -> bool:
+        """Whether it is an amount of the account's currency; the only other hundredths are seconds of play."""
+        return self.unit == 100 and self.sequence != PLAY_TIME
+
 
 @dataclass(frozen=True, slots=True)
 class Plain:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from adreel.simulator.calendar import VARIANTS
 from adreel.simulator.config import WorldConfig
 from adreel.simulator.hashing import Bits, bits_of
+from adreel.simulator.money import Currency
 
 Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
@@ -68,7 +69,7 @@ class AdTable:
 
     `base` is what an ordinary day brings in impressions, `jitter` what chance adds or takes. `start` and `stop` are day
     numbers. `deleted` and `disabled` are the ad's own; the campaign's and the ad group's come on top. From `objective`
-    on, columns are by campaign.
+    on, columns are by campaign. `currency` is what all of them are paid in.
     """
 
     index: int
@@ -94,6 +95,7 @@ class AdTable:
     smart: Flags
     ios: Flags
     gmv_max: Flags
+    currency: Currency
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -209,13 +211,13 @@ def _every(config: WorldConfig, count: int, nth: int, first: int) -> Flags:
 
 
 def _base(bits: Bits, buying: Ints) -> Ints:
-    """Impressions of an ordinary day: many small ads, a few big ones, reservations bigger."""
+    """Impressions of an ordinary day: many small ads, a few big ones, Reach & Frequency bigger."""
     base: Ints = 40 + (_shares(bits, 12, 1 << 20) ** 2 >> 26) + _shares(bits, 32, 400)
-    return base * np.array([1, 3, 20], dtype=np.int64)[buying]
+    return base * np.where(buying == RESERVATION_RF, 3, 1)
 
 
-def make_table(config: WorldConfig, era: int, index: int, *, empty: bool) -> AdTable:
-    """The ads of advertiser number `index`."""
+def make_table(config: WorldConfig, era: int, index: int, currency: Currency, *, empty: bool) -> AdTable:
+    """The ads of advertiser number `index`, who pays in `currency`."""
     tree = _tree(0 if empty else config.ads)
     flags, made = _campaign_flags(config, tree.campaigns), _made(config, era, index, tree)
     bits = bits_of(len(tree.campaign), config.seed, "ad", index)
@@ -248,6 +250,7 @@ def make_table(config: WorldConfig, era: int, index: int, *, empty: bool) -> AdT
         smart=flags["smart"],
         ios=flags["ios"],
         gmv_max=flags["gmv_max"],
+        currency=currency,
     )
 
 

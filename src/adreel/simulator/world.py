@@ -10,6 +10,7 @@ from typing import Literal
 from adreel.simulator.calendar import Calendar, day_number, era_of, make_calendar
 from adreel.simulator.config import WorldConfig
 from adreel.simulator.hashing import word
+from adreel.simulator.money import currency_of
 from adreel.simulator.table import AdTable, make_table
 
 Kind = Literal["ordinary", "no_permission", "empty"]
@@ -102,7 +103,8 @@ class World:
         """The advertiser's ads; those asked for last are kept, up to a million ads."""
         known = self._tables.get(advertiser.index)
         if known is None:
-            known = make_table(self.config, self.era, advertiser.index, empty=advertiser.kind == "empty")
+            currency, empty = currency_of(advertiser.currency), advertiser.kind == "empty"
+            known = make_table(self.config, self.era, advertiser.index, currency, empty=empty)
             self._tables[advertiser.index] = known
             while len(self._tables) > 1 and sum(len(table) for table in self._tables.values()) > 1_000_000:
                 self._tables.popitem(last=False)

@@ -58,14 +58,26 @@ def _texts(decimals: int) -> NDArray[np.object_]:
     return np.array(made, dtype=object)
 
 
+@cache
+def _ends() -> NDArray[np.object_]:
+    """The two decimals of a number, with their point."""
+    return np.array([f".{n:02d}" for n in range(100)], dtype=object)
+
+
 def _written(values: Ints, decimals: int) -> list[str]:
     known = _texts(decimals)
+    texts: list[str]
     if values.size == 0 or 0 <= values.min() <= values.max() < len(known):
-        texts: list[str] = known[values].tolist()
+        texts = known[values].tolist()
         return texts
-    if decimals:
-        return [f"{value // 100}.{value % 100:02d}" for value in values.tolist()]
-    return [str(value) for value in values.tolist()]
+    if not decimals:
+        return [str(value) for value in values.tolist()]
+    whole, rest = np.divmod(values, 100)
+    known, ends = _texts(0), _ends()[rest]
+    if 0 <= whole.min() <= whole.max() < len(known):
+        texts = (known[whole] + ends).tolist()
+        return texts
+    return [f"{number}{end}" for number, end in zip(whole.tolist(), ends.tolist(), strict=True)]
 
 
 class _Writer:
@@ -90,7 +102,8 @@ class _Writer:
         flat = [""] * (self._count * len(self._pieces))
         for place, piece in enumerate(self._pieces):
             flat[place :: len(self._pieces)] = piece
-        return "".join(flat)[:-1]
+        flat[-1] = flat[-1].removesuffix(",")
+        return "".join(flat)
 
     def _constant(self, text: str) -> None:
         self._pieces.append([text] * self._count)
@@ -148,4 +161,5 @@ class _Writer:
 
 
 def _pick(values: list[str], places: Ints) -> list[str]:
-    return [values[place] for place in places.tolist()]
+    picked: list[str] = np.array(values, dtype=object)[places].tolist()
+    return picked
