@@ -198,6 +198,8 @@ def _source(node: yaml.Node, values: Any) -> Source:
 
 
 def _one_line(error: Exception) -> str:
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem and error.problem_mark:
+        return f"line {error.problem_mark.line + 1}: {error.problem}"
     return " ".join(str(error).split())
 
 
@@ -429,15 +431,15 @@ def _dates_of(given: Mapping[str, Any], problems: _Problems) -> Dates | None:
     if kinds == ["start"] and given.get("end") is None:
         problems.add("dates.end", "a range needs its end; for one day use date")
         return None
-    days = []
+    days, wrong = [], False
     for key in ("date", "start", "end"):
         if given.get(key) is not None and not (key == "end" and kinds == ["date"]):
             try:
                 days.append(read_day(str(given[key])))
             except (ValueError, OverflowError):
+                wrong = True
                 problems.add(f"dates.{key}", f"{given[key]!r} is no day: 2026-01-31, today, yesterday, today-7 or 7")
-                return None
-    return Dates(start=days[0], end=days[-1])
+    return None if wrong else Dates(start=days[0], end=days[-1])
 
 
 def _read_update(given: Any, problems: _Problems) -> Update:

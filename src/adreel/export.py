@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date, datetime, time
@@ -77,7 +78,8 @@ def stream(reader: pa.RecordBatchReader, kind: str, *, for_spreadsheet: bool = F
 
     CSV and JSON come while the rows are read. Parquet and Excel need the whole first, on disk in a file without a
     name, which goes when the iterator ends or is closed; what they cannot hold is told before the first piece. With
-    `for_spreadsheet` texts in CSV that a spreadsheet would take for a formula begin with an apostrophe.
+    `for_spreadsheet` CSV begins with the mark by which Excel knows UTF-8, and texts in it that a spreadsheet would take
+    for a formula begin with an apostrophe.
 
     Raises InputError for an unknown format and for rows that the format cannot hold, StorageError if the disk fails.
     """
@@ -174,7 +176,9 @@ def _csv_pieces(reader: pa.RecordBatchReader, *, for_spreadsheet: bool) -> Itera
     flat = pa.schema([pa.field(field.name, _csv_type(field.type)) for field in reader.schema])
     heading = pa.array(flat.names, pa.string())
     names = (_guarded(heading) if for_spreadsheet else heading).to_pylist()
-    yield _csv_text(pa.RecordBatch.from_pylist([], flat).rename_columns(names), heading=True), 0
+    # Without it Excel reads a file in the encoding of its country, and spoils every letter beyond ASCII.
+    mark = codecs.BOM_UTF8 if for_spreadsheet else b""
+    yield mark + _csv_text(pa.RecordBatch.from_pylist([], flat).rename_columns(names), heading=True), 0
     for raw in reader:
         batch = _flat(raw, flat)
         if for_spreadsheet:

@@ -42,7 +42,7 @@ class FileBody(QueryBody):
     format: Format = Field("csv", description="Of the file.")
     for_spreadsheet: bool = Field(
         False,
-        description="In CSV, put an apostrophe before texts that a spreadsheet program would take for formulas.",
+        description="In CSV, begin with the mark of UTF-8, and put an apostrophe before texts that would be formulas.",
     )
 
 

@@ -266,7 +266,7 @@ class ExportQuery(AtVersion):
     columns: list[str] = Field([], description="Only these columns; all if none is named.")
     for_spreadsheet: bool = Field(
         False,
-        description="In CSV, put an apostrophe before texts that a spreadsheet program would take for formulas.",
+        description="In CSV, begin with the mark of UTF-8, and put an apostrophe before texts that would be formulas.",
     )
 
 
