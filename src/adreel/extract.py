@@ -54,6 +54,13 @@ _Answer = TypeVar("_Answer")
 _Value = TypeVar("_Value")
 
 
+GO_ON_WITHOUT = (
+    "Leave it out of the dataset's advertisers, or switch on Skip failing advertisers, which is "
+    "skip_failing_advertisers: true in a file."
+)
+"""What to do about an advertiser that cannot be read."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of one request or several: rows by TikTok's count and as they came, keys seen twice, sums by both.
@@ -315,9 +322,8 @@ class Extraction:
             return Outcome(failed=failed)
         if isinstance(error, AdvertiserError):
             name = ", ".join(f"{one.name} ({one.id})" for one in request.advertisers)
-            hint = "Leave it out of advertisers, or set skip_failing_advertisers: true."
             raise AdvertiserError(
-                f"Advertiser {name} cannot be read: {error.message} {hint}",
+                f"Advertiser {name} cannot be read: {error.message} {GO_ON_WITHOUT}",
                 code=error.code,
                 request_id=error.request_id,
             ) from error

@@ -32,7 +32,7 @@ from adreel.errors import (
     ReconnectError,
     StorageError,
 )
-from adreel.extract import Extraction, Outcome, Parts
+from adreel.extract import GO_ON_WITHOUT, Extraction, Outcome, Parts
 from adreel.lake import Lake
 from adreel.orders import PASSING, RESUME_WITHIN, DateRange, Orders, remove_steps, steps_file
 from adreel.plan import Advertiser, Chunk, Plan, make_plan
@@ -441,10 +441,8 @@ class _Work:
             )
         if found.unreadable and not self._dataset.skip_failing:
             first, reason = next(iter(found.unreadable.items()))
-            raise AdvertiserError(
-                f"Advertiser {first} cannot be read: {reason}. Leave it out of advertisers, or set "
-                "skip_failing_advertisers: true."
-            )
+            name = next((f"{one.name} ({first})" for one in known if one.advertiser_id == first and one.name), first)
+            raise AdvertiserError(f"Advertiser {name} cannot be read: {reason}. {GO_ON_WITHOUT}")
         asked = {
             "now": now.isoformat(),
             "advertisers": [[one.id, one.name, one.currency, one.offset.total_seconds()] for one in found.advertisers],
