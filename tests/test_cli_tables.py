@@ -72,6 +72,11 @@ def test_a_query_answers_in_every_format_on_stdout(shared: Home) -> None:
     assert table.to_pylist()[0]["money"] == Decimal("1.50")
 
 
+def test_a_sum_of_whole_numbers_is_shown_whole(shared: Home) -> None:
+    said = shared.good("query", "select sum(n) as total from (values (21562490::bigint), (1)) as t(n)").stdout
+    assert "21,562,491 " in said.replace("\n", " ")
+
+
 def test_money_and_big_numbers_keep_all_their_digits_in_json(shared: Home) -> None:
     sql = "select 12345678901234567.123456::decimal(24, 6) as money, sum(9223372036854775807) as big"
     text = shared.good("query", sql, "--format", "json").stdout

@@ -129,6 +129,12 @@ def test_what_tiktok_would_refuse_is_refused_with_its_reason(changes: dict[str, 
     assert sentence in said(**changes)
 
 
+def test_of_two_days_that_are_none_both_are_told() -> None:
+    told = said(dates="{start: soon, end: later}")
+    assert "dates.start: 'soon' is no day" in told
+    assert "dates.end: 'later' is no day" in told
+
+
 @pytest.mark.parametrize(
     "text", ["", "just words", "- a list", "name: [unclosed", "a: 1\na: 2", "name: !!python/object:os.system x"]
 )

@@ -474,6 +474,40 @@ def test_all_that_was_found_and_can_be_had_is_added_at_once() -> None:
     assert [one.value for one in kept] == [one.name for one in catalog.metrics().values() if one.group == "video"]
 
 
+@pytest.mark.parametrize(
+    ("words", "value", "places"),
+    [("installs", "app_install", 3), ("roas", "complete_payment_roas", 5), ("cost per", "cost_per_conversion", 3)],
+)
+def test_what_most_people_look_for_is_found_before_what_is_rare(words: str, value: str, places: int) -> None:
+    assert value in values_shown(picker_of(metrics__search=words))[:places]
+
+
+def test_what_can_be_had_is_found_before_what_cannot_whatever_the_length_of_its_title() -> None:
+    found = values_shown(picker_of(metrics__search="name", data_level="campaign"))
+    assert found.index("campaign_name") < found.index("ad_name")
+    found = values_shown(picker_of(metrics__search="name"))
+    assert found.index("ad_name") < found.index("campaign_name")
+
+
+def test_without_words_metrics_stand_in_the_order_of_the_catalogue() -> None:
+    names = [one.name for one in catalog.metrics().values() if one.group == "video"]
+    assert [one for one in values_shown(picker_of(metrics__group="video")) if one in names][:5] == names[:5]
+
+
+@pytest.mark.parametrize(
+    ("search", "words"),
+    [
+        ("cash", "Choose the one that can be had</button>"),
+        ("cash_spend", "Choose it</button>"),
+        ("ad name", "Choose all 3 that can be had</button>"),
+        ("cost per result", "Choose all 4</button>"),
+    ],
+)
+def test_the_button_that_chooses_what_was_found_says_how_much_it_chooses(search: str, words: str) -> None:
+    form = posted(report="performance", data_level="advertiser", time_dimension="day", metrics__search=search)
+    assert words in shown(form), pane(form, "metrics").picker.found
+
+
 def test_more_than_a_hundred_metrics_are_said_to_take_several_requests() -> None:
     picker = picker_of(do="add-found metrics", metrics__group="app_event", metrics__searched="app_event ")
     assert len(picker.kept) > 200

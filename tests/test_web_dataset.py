@@ -24,6 +24,7 @@ from adreel.lake import Lake
 from adreel.store import Level, Progress, Role, RunState, SavedDataset
 from adreel.store.locks import dataset_lock
 from adreel.web.pages.data import Look, look_of
+from adreel.web.pages.words import grouped
 from home import Home
 from web_home import Site, Visit, open_site, words_of
 
@@ -220,12 +221,44 @@ def test_other_days_are_run_once_and_nonsense_is_refused(ran: Site) -> None:
     assert ran.work() == ()
 
 
-def test_a_second_run_at_the_same_time_is_refused_with_its_reason(ran: Site) -> None:
+@pytest.mark.parametrize(
+    ("start", "end", "why"),
+    [
+        ("tomorrow", "yesterday", "'tomorrow' is no day. Write two days such as 2026-01-31, yesterday or today-28."),
+        ("today", "2026-11-01", "lies after the end 2026-11-01."),
+        ("<b>", "today", "'<b>' is no day."),
+    ],
+)
+def test_days_that_cannot_be_are_told_in_their_form_with_what_was_typed(
+    ran: Site, start: str, end: str, why: str
+) -> None:
+    answer = ran.visit("admin").post(f"{BASE}/run", {"start": start, "end": end})
+    assert answer.status_code == 422
+    found = re.search(r'(?s)<dialog id="other-days"[^>]* data-at-once>(.*?)</dialog>', answer.text)
+    assert found is not None
+    assert why in words_of(found[1])
+    assert f'name="start" required autocomplete="off" value="{html.escape(start)}"' in found[1]
+    assert f'name="end" required autocomplete="off" value="{end}"' in found[1]
+    assert "What the next run would read" in answer.text
+    assert "data-at-once" not in ran.visit("admin").good(BASE)
+
+
+def test_a_second_run_leads_back_to_the_page_which_says_that_one_waits(ran: Site) -> None:
     visit = ran.visit("admin")
     visit.sent(f"{BASE}/run")
-    answer = visit.post(f"{BASE}/run")
-    assert answer.status_code == 409
-    assert "waits for its turn already" in words_of(answer.text)
+    assert visit.sent(f"{BASE}/run", {"onward": f"{BASE}/history"}) == f"{BASE}/history"
+    page = visit.words(f"{BASE}/history")
+    assert "A run waits for its turn or is under way already, so no other was asked for." in page
+    assert "Waits for its turn Run" in page
+    assert "adreel cancel" not in page
+    assert len(ran.work()) == 1
+
+
+def test_days_that_cannot_be_are_told_also_while_a_run_waits(ran: Site) -> None:
+    visit = ran.visit("admin")
+    visit.sent(f"{BASE}/run")
+    answer = visit.post(f"{BASE}/run", {"start": "soon", "end": "today"})
+    assert "'soon' is no day." in words_of(answer.text)
 
 
 def test_a_waiting_run_is_cancelled_and_the_table_stays(ran: Site) -> None:
@@ -292,6 +325,22 @@ def test_a_filter_that_is_added_stands_in_the_address_from_then_on(ran: Site) ->
     assert "<html" not in answer.text
     empty = ran.visit("admin").part(f"{BASE}/data", column="spend", op=">=", value="")
     assert empty.headers["HX-Replace-Url"] == f"{BASE}/data"
+
+
+def test_a_filter_without_a_value_is_told_at_the_filter_and_keeps_what_was_chosen(ran: Site) -> None:
+    visit = ran.visit("admin")
+    words = "Write a value to compare with, or choose 'is empty'."
+    part = visit.part(f"{BASE}/data", column="spend", op=">=", value=" ", add="filter")
+    assert part.headers["HX-Replace-Url"] == f"{BASE}/data"
+    assert words in words_of(part.text)
+    assert '<option value="spend" selected>' in part.text
+    assert '<option value="&gt;=" selected>' in part.text
+    assert 'aria-invalid="true" aria-describedby="filter-said"' in part.text
+    assert words not in visit.words(f"{BASE}/data", column="spend", op=">=", value=""), "nobody asked for a filter"
+    assert words not in visit.words(f"{BASE}/data", column="spend", op="is null", value="", add="filter")
+    page = visit.good(f"{BASE}/data")
+    form = page[page.index('class="data-form"') :]
+    assert '<button class="visually-hidden"' in form[: form.index("</button>")], "Enter in the value adds the filter"
 
 
 def test_a_filter_of_a_wrong_type_is_told_beside_the_form(ran: Site) -> None:
@@ -363,11 +412,34 @@ def test_columns_have_title_type_meaning_key_and_statistics_that_come_later(ran:
     assert "hx-trigger" not in counted.text
     said = words_of(counted.text)
     clicks = [row["clicks"] for row in rows(ran)]
-    assert f"{min(clicks)} to {max(clicks)}" in said
+    assert f"{min(clicks):,} to {max(clicks):,}" in said
     assert f"{sum(clicks):,}" in said
     money = sum(row["spend"] for row in rows(ran))
     assert f"{money:,.2f}" not in said, "three currencies are no sum"
-    assert "Not added up: it is in several currencies." in said
+    assert said.count("Not added up: it is in several currencies.") == 1
+    assert "not added up" not in said
+    costs = [row["spend"] for row in rows(ran)]
+    assert f"{min(costs):,.2f} to {max(costs):,.2f} over several currencies" in said
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (21562491, "21,562,491"),
+        (-1234, "-1,234"),
+        (Decimal("-0.500000"), "-0.50"),
+        (Decimal("1234567.125"), "1,234,567.125"),
+        (Decimal("1E+4"), "10,000.00"),
+        (1234.5, "1,234.5"),
+        (float("-inf"), "-inf"),
+        (1e16, "1e+16"),
+        (True, "yes"),
+        ("1234", "1234"),
+        (None, ""),
+    ],
+)
+def test_thousands_stand_apart_in_numbers_and_in_nothing_else(value: Any, text: str) -> None:
+    assert grouped(value) == text
 
 
 def test_with_append_nothing_is_added_up(home: Home) -> None:
@@ -458,7 +530,8 @@ def test_a_text_that_a_spreadsheet_would_take_for_a_formula_is_defused_in_csv(ho
     lake = Lake(home.path / "lake")
     with open_site(home) as site:
         text = site.visit("admin").get(f"{BASE}/export").text
-        assert text.startswith('"advertiser_id"')
+        # Excel knows by the mark that letters beyond ASCII are in UTF-8.
+        assert text.startswith('\ufeff"advertiser_id"')
         names = [row["campaign_name"] for row in lake.read("spend").read_all().to_pylist()]
         assert all(not line.startswith(("=", "@")) for line in re.findall(r'"([^"]*)"', text))
         assert len(names) == text.count("\n") - 1

@@ -76,8 +76,8 @@ def test_who_may_only_look_and_sees_nothing_is_told_whom_to_ask(home: Home) -> N
 def test_a_row_says_what_the_table_holds_and_how_the_last_run_went(three: Site) -> None:
     page = words_of(three.visit("admin").good("/datasets"))
     rows = Lake(three.home.path / "lake").table("ads_by_day").rows
-    assert f"Ads by day daily core Performance demo {rows:,} 9 just now Proved" in page
-    assert "Zeroth hour core Performance demo \N{EN DASH} \N{EN DASH} never Never run" in page
+    assert f"Ads by day daily core Proved Performance demo {rows:,} 9 just now Proved" in page
+    assert "Zeroth hour core Never run Performance demo \N{EN DASH} \N{EN DASH} never Never run" in page
 
 
 def test_a_dataset_that_failed_shows_the_errors_words_in_the_list(three: Site) -> None:
@@ -207,7 +207,8 @@ def test_several_datasets_are_run_at_once_and_those_that_cannot_are_named(three:
     again = visit.post("/datasets/bulk", {"slug": ["ads_by_day", "zeroth_hour"], "action": "run"})
     assert again.status_code == 409
     assert "1 run asked for." in words_of(again.text)
-    assert re.search(r"Ads by day : Run \w+ of 'Ads by day' waits for its turn already\.", words_of(again.text))
+    assert "Ads by day : A run waits for its turn or is under way already" in words_of(again.text)
+    assert "adreel cancel" not in again.text
     assert {run.asked_by for run in three.work()} == {"admin"}
 
 
@@ -268,6 +269,25 @@ def test_choosing_none_and_a_tag_without_a_name_are_told(three: Site) -> None:
     assert (
         visit.post("/datasets/bulk", {"slug": "campaigns", "action": "tag", "tag_name": "x" * 101}).status_code == 409
     )
+
+
+def test_a_tag_without_a_name_is_told_by_the_browser_where_the_choice_stays(three: Site) -> None:
+    page = three.visit("admin").good("/datasets")
+    assert re.search(r'<input[^>]* name="tag_name"[^>]* required>', page)
+    free = {
+        action: "formnovalidate" in more for action, more in re.findall(r'name="action" value="(\w+)"([^>]*)>', page)
+    }
+    assert free == {"tag": False, "untag": False, "run": True, "download": True, "delete": True}
+
+
+def test_on_a_narrow_screen_the_status_stands_below_the_name(three: Site) -> None:
+    page = three.visit("admin").good("/datasets")
+    name = re.search(r'(?s)<td class="cell-name">.*?</td>', page)
+    assert name is not None
+    below = re.search(r'(?s)<div class="narrow-only">(.*?)</div>', name[0])
+    assert below is not None
+    column = re.findall(r'(?s)<td class="wide-only">(.*?)</td>', page)
+    assert below[1] in column
 
 
 def test_a_foreign_address_to_go_on_to_is_not_followed(three: Site) -> None:

@@ -83,6 +83,13 @@ def summary(page: str) -> list[str]:
     return re.findall(r'href="#menu-([\w.]+)"', found[0]) if found else []
 
 
+def beside(page: str) -> str:
+    """What the panel beside the form says."""
+    found = re.search(r'(?s)<aside class="details-aside".*?</aside>', page)
+    assert found is not None
+    return words_of(found[0].split('id="columns"')[0].rpartition("<")[0].removesuffix('<div class="card">'))
+
+
 # -- menus
 
 
@@ -194,7 +201,7 @@ def test_what_stands_in_the_way_of_saving_is_told_at_each_menu_with_a_summary_th
     assert answer.status_code == 422
     assert summary(answer.text) == ["name", "data_level", "id_dimension", "metrics", "dates"]
     assert at(answer.text, "name") == "A dataset needs a name."
-    assert "'-9' is no day" in at(answer.text, "dates")
+    assert "'-9' is no day" in at(answer.text, "dates.date")
     assert (
         'id="f-name" name="name" value="" maxlength="200" aria-describedby="said-name" aria-invalid="true"'
         in answer.text
@@ -203,6 +210,75 @@ def test_what_stands_in_the_way_of_saving_is_told_at_each_menu_with_a_summary_th
     # From now on what is wrong stays told until it is mended.
     mended = form(visit, filled(answer.text, name="N"))
     assert summary(mended) == ["data_level", "id_dimension", "metrics", "dates"]
+
+
+def test_a_day_that_is_not_chosen_is_told_at_its_field_once_somebody_tried_to_save(site: Site) -> None:
+    visit = site.visit("admin")
+    page = begun(
+        visit,
+        dates__kind="range",
+        dates__start__how="on",
+        dates__start__on="",
+        dates__end__how="back",
+        dates__end__back="1",
+    )
+    assert beside(page).endswith("Still needed: Name, From")
+    assert at(page, "dates.start") == ""
+    answer = visit.post("/datasets/new", data(sent(page)))
+    assert at(answer.text, "dates.start") == "Choose a day."
+    assert at(answer.text, "dates.end") == at(answer.text, "dates") == ""
+    both = form(visit, filled(answer.text, dates__end__how="on", dates__end__on=""))
+    assert at(both, "dates.end") == at(both, "dates.start") == "Choose a day."
+    single = form(visit, filled(both, dates__kind="date", dates__date__how="back", dates__date__back=""))
+    assert at(single, "dates.date") == "Choose a day."
+
+
+def test_of_two_days_that_are_wrong_both_are_told_each_at_its_field(site: Site) -> None:
+    page = begun(
+        site.visit("admin"),
+        dates__kind="range",
+        dates__start__how="back",
+        dates__start__back="abc",
+        dates__end__how="back",
+        dates__end__back="-5",
+    )
+    assert "'abc' is no day" in at(page, "dates.start")
+    assert "'-5' is no day" in at(page, "dates.end")
+    assert at(page, "dates") == ""
+    order = form(site.visit("admin"), filled(page, dates__start__back="1", dates__end__back="7"))
+    assert "lies after the end" in at(order, "dates")
+    assert order.count('said-dates.start" aria-invalid="true"') == 1
+
+
+def test_the_panel_says_what_stands_in_the_way_also_after_later_changes(site: Site) -> None:
+    visit = site.visit("admin")
+    page = begun(visit, metrics=None)
+    assert beside(page).endswith("Still needed: Name, Metrics")
+    tried = visit.post("/datasets/new", data(sent(page))).text
+    assert beside(tried).endswith("In the way of saving: Name, Metrics")
+    assert beside(form(visit, filled(tried, name="N"))).endswith("In the way of saving: Metrics")
+    assert "saving:" not in beside(form(visit, filled(tried, name="N", metrics=["spend"])))
+
+
+def test_advertisers_that_cannot_be_read_are_named_and_can_be_skipped_by_a_button(site: Site) -> None:
+    account = site.store.accounts.get("demo")
+    known = site.store.accounts.advertisers(account)
+    lost = known[0]
+    site.store.accounts.save_advertisers(account, known[1:])
+    visit = site.visit("admin")
+    page = begun(visit, name="N", advertisers__how="typed", advertisers__typed=f"{lost.advertiser_id} 42")
+    assert "A run would fail" in beside(page)
+    assert f"{lost.name} ({lost.advertiser_id}): the account does not cover it" in beside(page)
+    assert " 42: the account does not cover it" in beside(page)
+    button = re.search(r'<button[^>]*name="do" value="(switch-on [^"]*)"[^>]*>([^<]*)', page)
+    assert button is not None
+    assert button[2] == "Switch on Skip failing advertisers"
+    mended = form(visit, [*sent(page), ("do", button[1])])
+    assert sent(mended).count(("skip_failing_advertisers", "true")) == 1
+    assert "A run would fail" not in beside(mended)
+    assert "2 cannot be read" in beside(mended)
+    # No other field is switched on by a form that is made by hand.
+    assert visit.sent("/datasets/new", data([*sent(mended), ("do", "switch-on name")])) == "/datasets/n"
 
 
 def test_a_name_that_is_taken_and_one_that_cannot_be_are_told_at_the_name(site: Site) -> None:

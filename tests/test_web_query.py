@@ -56,7 +56,20 @@ def test_a_query_is_answered_as_a_table(ran: Site, visit: Visit) -> None:
     assert said.startswith(f"{len(expected)} rows, in ")
     assert "currency text spend decimal n whole number" in said
     for row in expected:
-        assert f"{row['currency']} {row['spend']} {row['n']}" in said
+        assert f"{row['currency']} {row['spend']:,.2f} {row['n']}" in said
+
+
+def test_a_sum_of_whole_numbers_is_whole_and_thousands_stand_apart(visit: Visit) -> None:
+    said = words_of(asked(visit, "select sum(n) as s, -max(n) as m from (values (21562490::bigint), (1)) as t(n)"))
+    assert "s whole number m whole number" in said
+    assert said.endswith("21,562,491 -21,562,490")
+    said = words_of(asked(visit, "select 170141183460469231731687303715884105727::hugeint as h, 12345.60 as d"))
+    assert said.endswith("170,141,183,460,469,231,731,687,303,715,884,105,727 12,345.60")
+
+
+def test_a_year_has_no_comma(visit: Visit) -> None:
+    said = words_of(asked(visit, "select year(date '2026-11-22') as y, sum(2026) as s, 1234.5::double as f"))
+    assert said.endswith("2026 2026 1,234.5")
 
 
 def test_without_javascript_the_whole_page_comes_back(visit: Visit) -> None:
@@ -249,4 +262,4 @@ def test_queries_take_turns(ran: Site, visit: Visit) -> None:
             form = {"sql": "select sum(range) as n from range(300000)"}
             return [one.text for one in await asyncio.gather(*(client.post("/query", data=form) for _ in range(6)))]
 
-    assert all("44999850000" in words_of(one) for one in asyncio.run(ask()))
+    assert all("44,999,850,000" in words_of(one) for one in asyncio.run(ask()))

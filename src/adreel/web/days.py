@@ -34,6 +34,11 @@ class Day:
     on: str
     back: str
 
+    @property
+    def menu(self) -> str:
+        """What problems of the day are told of."""
+        return f"dates.{self.key}"
+
 
 @dataclass(frozen=True, slots=True)
 class ZoneDays:

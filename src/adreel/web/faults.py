@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any
@@ -60,7 +60,8 @@ def found_in(values: Mapping[str, Any], now: datetime) -> Found:
     """What is wrong with the values, and what can be read."""
     general = tuple(_general_problems(values))
     checked = _check(values, now)
-    problems = tuple(dict.fromkeys((*general, *checked.problems, *_own_problems(values, checked.dataset))))
+    in_file = (_of_form(one, values) for one in checked.problems)
+    problems = tuple(dict.fromkeys((*general, *in_file, *_own_problems(values, checked.dataset))))
     if checked.dataset is not None or not all(_root(one) in HARMLESS for one in problems):
         return Found(problems, checked.dataset if all(_root(one) in HARMLESS for one in problems) else None)
     return Found(problems, _check({name: one for name, one in values.items() if name not in HARMLESS}, now).dataset)
@@ -84,6 +85,12 @@ def _general_problems(values: Mapping[str, Any]) -> Iterator[Problem]:
     return (one for one in check(Source(general, {})).problems if one.menu != "report")
 
 
+def _of_form(problem: Problem, values: Mapping[str, Any]) -> Problem:
+    """The problem as a form says it: a day that is missing is a field that is empty, and no word that is no day."""
+    empty_day = problem.menu.startswith("dates.") and _given(problem.menu, values) == ""
+    return replace(problem, reason="choose a day") if empty_day else problem
+
+
 def _own_problems(values: Mapping[str, Any], dataset: Dataset | None) -> Iterator[Problem]:
     """What a form can say that means something else in a file, or nothing."""
     if values.get("advertisers") == []:
@@ -100,6 +107,13 @@ def _root(problem: Problem) -> str:
     return problem.menu.split(".")[0]
 
 
+def _given(menu: str, values: Mapping[str, Any]) -> Any:
+    """What stands in a menu, or in a part of it, which has a name after a dot."""
+    root, _, part = menu.partition(".")
+    found = values.get(root)
+    return found[part] if isinstance(found, dict) and part in found else found
+
+
 def told(
     problems: Iterable[Problem], report: Report | None, values: Mapping[str, Any], *, tried: bool
 ) -> tuple[tuple[Said, ...], tuple[str, ...]]:
@@ -113,7 +127,7 @@ def told(
     for problem in problems:
         root = _root(problem)
         title = titles.get(problem.menu) or titles.get(root, root)
-        if tried or values.get(root) not in (None, "", [], {}):
+        if tried or _given(problem.menu, values) not in (None, "", [], {}):
             said[Said(problem.menu, title, sentence(problem))] = None
         else:
             missing[title] = None

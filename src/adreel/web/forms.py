@@ -235,7 +235,8 @@ def _dates_value(fields: Fields) -> dict[str, str]:
         matters = week and (week != "monday" or "week" in period)
         return {"period": period} | ({"week_starts": week} if matters else {})
     keys = {"date": ("date",), "range": ("start", "end")}.get(kind, ())
-    return {key: day for key in keys if (day := day_value(key, fields))}
+    # A day that is not chosen yet stays, so that it can be told which one is missing.
+    return {key: day_value(key, fields) for key in keys}
 
 
 def day_value(key: str, fields: Fields) -> str:

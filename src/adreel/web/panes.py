@@ -114,7 +114,8 @@ class Form:
 
     `problems` are told at their menus, `missing` are the titles of what is yet to be filled in, `told` is what was
     taken back. `menus` are those of the report, but for those that stand with the dates and with the update method.
-    `dataset` is what can be read so far, also if its name is missing, and None if it cannot.
+    `dataset` is what can be read so far, also if its name is missing, and None if it cannot. `names` are those of the
+    account's advertisers by their ids.
     """
 
     fields: Fields
@@ -136,6 +137,7 @@ class Form:
     dataset: Dataset | None
     columns: tuple[Column, ...]
     planned: Planned | None
+    names: Mapping[str, str]
 
     def text(self, name: str) -> str:
         """What stands in a text field."""
@@ -176,12 +178,20 @@ def _order(fields: Fields) -> tuple[str, str, str]:
 
 
 def _acted(fields: Fields, values: dict[str, Any]) -> dict[str, Any]:
-    """The values after a button that takes something out of a list."""
+    """The values after a button that takes something out of a list, or switches something on."""
     verb, menu, value = _order(fields)
     given = values.get(menu)
+    if verb == "switch-on" and menu in _switches(values):
+        return {**values, menu: True}
     if verb not in ("empty", "remove") or not isinstance(given, list):
         return values
     return {**values, menu: [one for one in given if verb == "remove" and one != value]}
+
+
+def _switches(values: Mapping[str, Any]) -> frozenset[str]:
+    """The menus of the report that are switches."""
+    report = catalog.REPORTS.get(values["report"])
+    return frozenset(menu.name for menu in (report.menus if report else ()) if menu.source == "switch")
 
 
 class _Shape:
@@ -235,6 +245,7 @@ class _Shape:
             dataset=found.dataset,
             columns=columns(found.dataset) if found.dataset else (),
             planned=self._planned(found.dataset),
+            names={one.advertiser_id: one.name for one in around.advertisers if one.name},
         )
 
     # -- account and report

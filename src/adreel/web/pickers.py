@@ -136,19 +136,29 @@ def _texts() -> Mapping[str, tuple[str, str]]:
 
 
 def _ranked(question: Question, offers: Mapping[str, Offer]) -> list[str]:
-    """The names that have all the words: first those that are called so, then those of which it is said."""
+    """The names that have all the words: first those that are called so, then those of which it is said.
+
+    Among equals those that can be had come first, then the core metrics, then short titles, as rare ones have long
+    titles.
+    """
     known = catalog.metrics()
     words = question.words.lower().split()
     whole = " ".join(words)
-    found: list[tuple[int, bool, str]] = []
+    found: list[tuple[int, bool, bool, int, str]] = []
     for name, (names, everything) in _texts().items():
         if question.group and known[name].group != question.group:
             continue
         if all(word in everything for word in words):
             rank = _rank(known[name], names, words, whole) if words else 0
-            found.append((rank, offers[name].refusal is not None, name))
-    # Stable: within a rank the order of the catalogue.
-    return [name for *_, name in sorted(found, key=lambda one: one[:2])]
+            common, length = (known[name].group == "core", _length(known[name])) if words else (True, 0)
+            found.append((rank, offers[name].refusal is not None, not common, length, name))
+    # Stable: what is equal in all that stays in the order of the catalogue.
+    return [name for *_, name in sorted(found, key=lambda one: one[:4])]
+
+
+def _length(metric: Metric) -> int:
+    """Of the title; what stands in brackets only says where the same thing is counted."""
+    return len(metric.title.partition(" (")[0])
 
 
 def _rank(metric: Metric, names: str, words: list[str], whole: str) -> int:
@@ -157,7 +167,8 @@ def _rank(metric: Metric, names: str, words: list[str], whole: str) -> int:
         return 0
     if metric.name.startswith(whole) or title.startswith(whole):
         return 1
-    return 2 if all(word in names for word in words) else 3
+    # Who asks for installs means App install too.
+    return 2 if all(word.removesuffix("s") in names for word in words) else 3
 
 
 def _metric_blocks(

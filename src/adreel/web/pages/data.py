@@ -31,7 +31,7 @@ from adreel.schema import Column, columns, key
 from adreel.store import SavedDataset
 from adreel.web.center import Center, Here, Who
 from adreel.web.heading import Heading, heading, parsed
-from adreel.web.pages.words import sentence
+from adreel.web.pages.words import grouped, sentence
 from adreel.web.render import Page, plain, respond
 
 router = APIRouter()
@@ -41,6 +41,9 @@ SIZES = (50, 100, 250)
 
 MOST_VERSIONS = 200
 """Versions that the picker offers; the Versions tab has all."""
+
+NO_VALUE = "Write a value to compare with, or choose 'is empty'."
+"""What is said to somebody who adds a filter without a value."""
 
 LONGEST_CELL = 200
 """Characters of a cell that are shown at first."""
@@ -127,12 +130,17 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The part of the filter form that depends on the column: its operators, and how a value is typed in."""
+    """The part of the filter form that depends on the column: its operators, and how a value is typed in.
+
+    `op` is the operator that is chosen, `fault` what is missing from a filter that was to be added.
+    """
 
     column: str
     operators: tuple[Operator, ...]
+    op: str
     input: str
     truth: bool
+    fault: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +202,11 @@ class FilterPart(Page):
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """A column with what it means and holds; `found` is None until it was counted."""
+    """A column with what it means and holds; `found` is None until it was counted.
+
+    `total_note` is why there is no sum although values may be added, `mixed` says that amounts are in several
+    currencies.
+    """
 
     name: str
     title: str
@@ -205,6 +217,17 @@ class Described:
     additive: bool
     found: ColumnStatistics | None
     total_note: str
+    mixed: bool
+
+    @property
+    def least(self) -> str:
+        """The least value; nothing if there is none."""
+        return grouped(self.found.least) if self.found else ""
+
+    @property
+    def greatest(self) -> str:
+        """The greatest value; nothing if there is none."""
+        return grouped(self.found.greatest) if self.found else ""
 
     @property
     def bars(self) -> tuple[tuple[int, int], ...]:
@@ -242,7 +265,7 @@ def rows(request: Request, here: Here, who: Who, slug: str) -> Response:
     look = look_of(saved.slug, request.query_params)
     partial = request.headers.get("hx-request-type") == "partial"
     try:
-        found = _rows(here, saved, look)
+        found = _rows(here, saved, look, _without_value(request.query_params))
     except NotFoundError as error:
         if partial:
             raise
@@ -266,9 +289,8 @@ def filter_form(request: Request, here: Here, who: Who, slug: str, column: str =
 def look_of(slug: str, query: QueryParams) -> Look:
     """What the address asks for. A filter that is being added stands in `column`, `op` and `value`."""
     where = [one for text in query.getlist("where") if (one := _unspelled(text))]
-    added = Filter(query.get("column", ""), query.get("op", ""), query.get("value", "").strip())
-    operator = OPERATORS.get(added.op)
-    if added.column and operator and (added.value or operator.takes is Takes.NOTHING):
+    added = _added(query)
+    if added is not None and (added.value or OPERATORS[added.op].takes is Takes.NOTHING):
         where.append(added)
     sorts = [text for text in query.getlist("sort") if text]
     return Look(
@@ -280,6 +302,21 @@ def look_of(slug: str, query: QueryParams) -> Look:
         page=int(page) if (page := query.get("page", "")).isdecimal() and len(page) < 10 and int(page) else 1,
         size=next((size for size in SIZES if str(size) == query.get("size")), SIZES[0]),
     )
+
+
+def _added(query: QueryParams) -> Filter | None:
+    """The filter that stands in the form, also where its value is yet to be written."""
+    found = Filter(query.get("column", ""), query.get("op", ""), query.get("value", "").strip())
+    return found if found.column and found.op in OPERATORS else None
+
+
+def _without_value(query: QueryParams) -> Filter | None:
+    """A filter that was to be added, and for which a value is missing.
+
+    The form sends its filter whatever a person does in it, and `add` only if it is to be added.
+    """
+    found = _added(query) if query.get("add") else None
+    return found if found and not found.value and OPERATORS[found.op].takes is not Takes.NOTHING else None
 
 
 def spelled(one: Filter) -> str:
@@ -295,7 +332,7 @@ def _unspelled(text: str) -> Filter | None:
     return Filter(column, op, value) if column and op else None
 
 
-def _rows(here: Center, saved: SavedDataset, look: Look) -> Rows:
+def _rows(here: Center, saved: SavedDataset, look: Look, without_value: Filter | None) -> Rows:
     table = here.lake.table(saved.table_slug, look.version)
     known = _known(parsed(here, saved)[0])
     every = tuple(_head(table, name, known) for name in table.schema.names)
@@ -316,7 +353,8 @@ def _rows(here: Center, saved: SavedDataset, look: Look) -> Rows:
         (run.version, run.finished_at) for run in here.store.runs.good(saved, MOST_VERSIONS) if run.version is not None
     )
     newest = versions[0][0] if versions else table.version
-    asked = _asked(table, look.where[-1].column if look.where else table.schema.names[0])
+    last = without_value or next(reversed(look.where), None)
+    asked = _asked(table, last.column if last else "", without_value)
     return Rows(look, heads, every, cells, table.rows, matching, sentences, versions, newest, asked, error)
 
 
@@ -360,12 +398,22 @@ def _sentence(one: Filter, known: Mapping[str, Column]) -> str:
     return one.sentence(known[one.column].title if one.column in known else None)
 
 
-def _asked(table: TableState, column: str) -> Asked:
+def _asked(table: TableState, column: str, without_value: Filter | None = None) -> Asked:
     """How a column can be filtered; the first one for a name that the table does not have."""
     name = column if column in table.schema.names else table.schema.names[0]
     kind = table.schema.field(name).type
     what = kind_of(kind)
-    return Asked(name, operators_for(kind), INPUTS.get(what, "text"), what is Kind.TRUTH)
+    operators = operators_for(kind)
+    keys = [one.key for one in operators]
+    wanted = (without_value.op if without_value else "", "contains", keys[0])
+    return Asked(
+        column=name,
+        operators=operators,
+        op=next(one for one in wanted if one in keys),
+        input=INPUTS.get(what, "text"),
+        truth=what is Kind.TRUTH,
+        fault=NO_VALUE if without_value else "",
+    )
 
 
 # -- columns
@@ -425,18 +473,23 @@ def _described(
         additive=column is not None and column.additive,
         found=found.get(field.name),
         total_note=notes.get(field.name, ""),
+        mixed=column is not None and column.type == "money" and _currencies(found) > 1,
     )
+
+
+def _currencies(found: Mapping[str, ColumnStatistics]) -> int:
+    """How many currencies the rows are in, as far as that was counted."""
+    return (found["currency"].distinct or 0) if "currency" in found else 1
 
 
 def _total_notes(
     dataset: Dataset, known: Mapping[str, Column], found: Mapping[str, ColumnStatistics]
 ) -> dict[str, str]:
     """Why a column's sum is not shown although its values may be added: another way it would be a wrong amount."""
-    currencies = (found["currency"].distinct or 0) if "currency" in found else 1
     notes = {}
     for name, column in known.items():
         if column.additive and dataset.update.method is Method.APPEND:
             notes[name] = "Not added up: with append the same day stands in the table once for each run."
-        elif column.additive and column.type == "money" and currencies > 1:
+        elif column.additive and column.type == "money" and _currencies(found) > 1:
             notes[name] = "Not added up: it is in several currencies."
     return notes

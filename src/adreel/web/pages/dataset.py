@@ -15,7 +15,7 @@ from adreel.asking import Planned
 from adreel.connections import covered
 from adreel.dataset import Dataset, parse
 from adreel.dates import Span, offset_name, read_day
-from adreel.errors import AdreelError, InputError, NotFoundError, Problem
+from adreel.errors import AdreelError, BusyError, DatasetError, InputError, NotFoundError, Problem
 from adreel.export import WRITERS, stream
 from adreel.saving import source_of
 from adreel.schema import day_column, key
@@ -25,8 +25,9 @@ from adreel.web.changes import Since, ends_of, since
 from adreel.web.downloads import file_answer
 from adreel.web.heading import Heading, Live, account_of, heading, live, parsed
 from adreel.web.pages.datasets import Deletion
-from adreel.web.pages.words import sentence
+from adreel.web.pages.words import refusal, sentence
 from adreel.web.render import Page, go, own_path, respond
+from adreel.web.status import status_of
 
 router = APIRouter()
 
@@ -62,10 +63,19 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
+class OtherDays:
+    """The days that a run was asked for, as they were typed, and why there can be none for them."""
+
+    start: str
+    end: str
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Overview(Page):
     """The dataset's first page. `dataset` is None if its settings do not hold any more, for the `problems`.
 
-    `proof_run` is the run that made the table what it is.
+    `proof_run` is the run that made the table what it is. `other_days` are days that were refused.
     """
 
     template: ClassVar[str] = "overview.html"
@@ -79,6 +89,7 @@ class Overview(Page):
     owner: str
     key: tuple[str, ...]
     cheap: bool
+    other_days: OtherDays | None = None
     most_advertisers: int = MOST_ADVERTISERS
 
 
@@ -121,10 +132,13 @@ class LivePart(Page):
 @router.get("/datasets/{slug}")
 def overview(request: Request, here: Here, who: Who, slug: str) -> Response:
     """How the dataset is."""
-    saved = who.guard.dataset(slug)
+    return respond(request, _overview(here, who, who.guard.dataset(slug)), visitor=who)
+
+
+def _overview(here: Center, who: Visitor, saved: SavedDataset, other_days: OtherDays | None = None) -> Overview:
     dataset, problems = parsed(here, saved)
     table, fault = _table(here, saved, dataset)
-    page = Overview(
+    return Overview(
         head=heading(here, who, saved, "overview", f"/datasets/{saved.slug}"),
         dataset=dataset,
         problems=problems,
@@ -135,8 +149,8 @@ def overview(request: Request, here: Here, who: Who, slug: str) -> Response:
         owner=_owner(here, saved),
         key=key(dataset) if dataset else (),
         cheap=table is not None and table.rows <= CHEAP_ROWS,
+        other_days=other_days,
     )
-    return respond(request, page, visitor=who)
 
 
 def _table(here: Center, saved: SavedDataset, dataset: Dataset | None) -> tuple[Table | None, str]:
@@ -219,11 +233,24 @@ def last_change(request: Request, here: Here, who: Who, slug: str) -> Response:
 def run(
     request: Request, here: Here, who: Who, slug: str, start: Text = "", end: Text = "", onward: Text = ""
 ) -> Response:
-    """Asks for a run, for other days if they are given."""
+    """Asks for a run, for other days if they are given; days that cannot be are told beside what was typed."""
     saved = who.guard.dataset(slug, DatasetRight.RUN)
-    dates = _dates(start.strip(), end.strip())
-    here.orders.enqueue(saved, dates, who.user.name)
-    return go(request, own_path(onward, f"/datasets/{saved.slug}"))
+    home = own_path(onward, f"/datasets/{saved.slug}")
+    try:
+        here.orders.enqueue(saved, _dates(start.strip(), end.strip()), who.user.name)
+    except BusyError as error:
+        return go(request, home, refusal(error))
+    except InputError as error:
+        if not (start or end) or not saved.connected:
+            raise
+        refused = OtherDays(start, end, _reasons(error))
+        return respond(request, _overview(here, who, saved, refused), status_of(error), who)
+    return go(request, home)
+
+
+def _reasons(error: InputError) -> tuple[str, ...]:
+    problems = error.problems if isinstance(error, DatasetError) else ()
+    return tuple(one.reason for one in problems) or (sentence(error),)
 
 
 def _dates(start: str, end: str) -> tuple[str, str] | None:

@@ -18,7 +18,7 @@ from adreel.standing import SORTS, Standing, Status, Wanted, chosen, standings
 from adreel.store import Role, SavedDataset
 from adreel.web.center import Center, Here, Visitor, Who
 from adreel.web.downloads import attachment
-from adreel.web.pages.words import sentence
+from adreel.web.pages.words import refusal
 from adreel.web.render import Page, go, own_path, respond
 
 router = APIRouter()
@@ -342,7 +342,7 @@ def _each(found: Iterable[SavedDataset], work: Callable[[SavedDataset], object])
         try:
             work(saved)
         except AdreelError as error:
-            refused.append((saved.name, sentence(error)))
+            refused.append((saved.name, refusal(error)))
     return tuple(refused)
 
 

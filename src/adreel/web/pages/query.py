@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from threading import Event
 from time import perf_counter
 from typing import Annotated, Any, ClassVar
@@ -16,7 +17,7 @@ from adreel.export import WRITERS
 from adreel.store import SavedDataset
 from adreel.web.center import Center, Here, Visitor, Who
 from adreel.web.downloads import FORMATS, file_answer
-from adreel.web.pages.words import sentence
+from adreel.web.pages.words import grouped, sentence
 from adreel.web.queries import LONGEST_SQL, SECONDS, connected, in_turn
 from adreel.web.render import Page, is_fragment, plain, respond
 from adreel.web.status import status_of
@@ -30,6 +31,9 @@ MOST_CELLS = 30_000
 """Of an answer that is shown; a download has all of it."""
 
 LONGEST_CELL = 500
+
+SMALL = 10_000
+"""Whole numbers below it are written without a comma: they may be years."""
 
 MOST_TABLES = 100
 """Tables that the list beside the editor shows; a search finds the others."""
@@ -183,7 +187,15 @@ def _texts(column: Any) -> list[str | None]:
         values = column.to_pylist()
     except (ArithmeticError, ValueError, pa.ArrowException):
         values = [_value(one) for one in column]
-    return [None if value is None else _cut(plain(value)) for value in values]
+    return [None if value is None else _cut(_text(value)) for value in values]
+
+
+def _text(value: Any) -> str:
+    """A value as a cell: what is whole stays so, and thousands stand apart, but not in a year."""
+    if isinstance(value, Decimal) and value.as_tuple().exponent == 0:
+        value = int(value)
+    small = isinstance(value, int) and abs(value) < SMALL
+    return plain(value) if small else grouped(value)
 
 
 def _value(scalar: Any) -> Any:
@@ -220,6 +232,8 @@ def type_words(kind: Any) -> str:
     words = (
         (types.is_boolean, "yes or no"),
         (types.is_integer, "whole number"),
+        # A sum of whole numbers may be too great for Arrow's, so DuckDB gives it as a decimal without places.
+        (lambda one: types.is_decimal(one) and one.scale == 0, "whole number"),
         (types.is_decimal, "decimal"),
         (types.is_floating, "number"),
         (types.is_date, "day"),

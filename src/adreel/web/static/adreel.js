@@ -20,6 +20,9 @@
     }
   });
 
+  // <dialog data-at-once> has something to tell, so the page begins with it.
+  for (const dialog of document.querySelectorAll("dialog[data-at-once]")) dialog.showModal();
+
   document.addEventListener("keydown", (event) => {
     if (event.key !== "Escape") return;
     for (const menu of document.querySelectorAll("details.menu[open]")) {
