@@ -30,7 +30,7 @@ import httpx2
 from adreel.lake import Lake
 from adreel.settings import Settings
 from adreel.simulator import WorldConfig, access_token
-from adreel.store import Advertiser, Outcome, Role, RunState, SavedDataset, Store, new_run_id
+from adreel.store import IN_PROGRESS, Advertiser, Outcome, Role, RunState, SavedDataset, Store, new_run_id
 from bench import tables
 from bench.work import ADREEL, APP_ID, METRICS, ROOT, SECRET, TODAY, simulator
 
@@ -265,6 +265,16 @@ def crowd(url: str, large: SavedDataset) -> tuple[list[float], int]:
     return taken, failed
 
 
+def ended(client: httpx2.Client, store: Store, run_id: str) -> None:
+    """Cancels the run, whose process would go on without the server, and waits until that is gone."""
+    posted(client, f"/runs/{run_id}/cancel")
+    until = time.monotonic() + 60
+    while store.runs.get(run_id).state in IN_PROGRESS:
+        if time.monotonic() > until:
+            raise SystemExit("The run does not end.")
+        time.sleep(0.1)
+
+
 def peak_megabytes(pid: int) -> float:
     """The most memory that the process had so far."""
     found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
@@ -310,8 +320,9 @@ def table(folder: Path, api: str) -> Iterator[str]:
         )
         with Store.open(settings, clock=lambda: datetime.now(UTC)) as store:
             (run,) = store.runs.list(store.datasets.get(LOADING), limit=1)
-        yield f"| the run by then: pages, rows | {run.state} {run.pages:,}, {run.rows:,} |"
-        yield f"| the server's memory: at the start, at its peak | {idle:.0f} MB, {peak_megabytes(pid):.0f} MB |"
+            yield f"| the run by then: pages, rows | {run.state} {run.pages:,}, {run.rows:,} |"
+            yield f"| the server's memory: at the start, at its peak | {idle:.0f} MB, {peak_megabytes(pid):.0f} MB |"
+            ended(client, store, run.id)
 
 
 def lines() -> Iterator[str]:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 
+import pyarrow as pa
 import uvicorn
 
 from adreel.cli import Session
@@ -72,6 +73,8 @@ def _stay_small() -> None:
         change = ctypes.CDLL(None).mallopt
         for option, value in ((M_MMAP_THRESHOLD, 1 << 20), (M_TRIM_THRESHOLD, 1 << 20), (M_ARENA_MAX, 2)):
             change(option, value)
+    # Arrow's own pool keeps what was freed, too.
+    pa.set_memory_pool(pa.system_memory_pool())
 
 
 @contextmanager

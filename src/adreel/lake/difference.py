@@ -25,7 +25,7 @@ EXAMPLES = 10
 """Changed rows that are shown."""
 
 MEMORY = "256MB"
-SLICE_CELLS = 4_000_000
+SLICE_CELLS = 1_000_000
 """Values of the larger side that are joined at a time; `MEMORY` holds them twice over."""
 
 _HERE = quoted("in this version")
