@@ -201,6 +201,20 @@ def test_counts_are_of_the_accounts_whose_money_is_shown(world: Home) -> None:
         assert f"Accounts in {currency} only: those in" in told(page[card])
 
 
+def test_a_comparison_says_that_the_last_days_have_not_all_their_conversions(world: Home) -> None:
+    _, page, _ = of_example(world, "ad_daily", Choices(days=7))
+    assert "come in for weeks" in told(page["totals"])
+    assert "come in for weeks" not in told(page["accounts"])
+
+
+def test_a_currency_that_the_chosen_advertiser_does_not_have_is_told(tmp_path: Path) -> None:
+    dataset, lake = two_currencies(tmp_path)
+    page = shown(lake, dataset, Choices(currency="JPY", advertiser="7"))
+    assert page.facts.currency == "EUR"
+    assert "The chosen advertiser has no rows in JPY; its money is in EUR." in page["totals"].notes
+    assert "no rows in" not in told(shown(lake, dataset, Choices(currency="JPY"))["totals"])
+
+
 def test_a_report_without_money_goes_over_all_accounts(tmp_path: Path) -> None:
     dataset = asked(metrics=["impressions", "clicks"])
     rows = [row(), row("2", advertiser_id="8", currency="JPY")]

@@ -557,6 +557,17 @@ def test_of_a_file_with_a_fault_nothing_is_brought_in_and_each_dataset_has_its_f
     assert html.unescape(area[1]) == text
 
 
+def test_a_dataset_beside_a_table_that_stayed_says_where_its_own_is(site: Site) -> None:
+    visit = site.visit("admin")
+    dataset = saved(site, name="Shop")
+    visit.sent(f"/datasets/{dataset.slug}/run")
+    site.work()
+    visit.sent(f"/datasets/{dataset.slug}/delete", {"tables": "keep"})
+    visit.sent("/datasets/import", {"text": yaml.safe_dump(json.loads(json.dumps(VALUES | {"name": "Shop"})))})
+    told = "The table shop in the lake stayed from a deleted dataset and is left as it is; this one fills shop_2."
+    assert told in visit.words("/datasets")
+
+
 def test_an_account_that_is_not_there_is_told_together_with_the_other_faults(site: Site) -> None:
     text = "name: A\naccount: nobody\nreport: performance\ndata_level: ad\nmetrics: [spend]\n"
     answer = site.visit("admin").post("/datasets/import", {"text": text})

@@ -12,6 +12,9 @@ from adreel.cards.offers import HOUR, Offer, within_sentence
 from adreel.cards.selection import Selection, span_text
 from adreel.dates import Span
 
+LATE = "conversion"
+"""The results that cards show and that TikTok goes on adding to past days (facts in the metric's meaning)."""
+
 
 def notes_of(offer: Offer, selection: Selection, incomplete: Collection[str]) -> tuple[str, ...]:
     """What belongs to a card; `incomplete` are columns of which some rows have no value."""
@@ -21,6 +24,7 @@ def notes_of(offer: Offer, selection: Selection, incomplete: Collection[str]) ->
         *selection.notes,
         *_days(offer, selection),
         *_parts(offer, incomplete),
+        *_late(offer),
     )
 
 
@@ -88,3 +92,15 @@ def _parts(offer: Offer, incomplete: Collection[str]) -> Iterator[str]:
         yield f"Some rows have no value for {', '.join(lacking)}; rates are made of the rows that have both parts."
     if offer.is_partial:
         yield "TikTok gives such rows for a part of the whole only, so sums can be less than without the breakdown."
+
+
+def _late(offer: Offer) -> Iterator[str]:
+    """What a comparison with days before has to say of results that come in for weeks."""
+    makings = [figure.making for figure in offer.figures]
+    parts = {one.column for one in makings if isinstance(one, Sum)}
+    parts |= {part for one in makings if isinstance(one, Quotient) for part in (one.over, one.under)}
+    if offer.card.previous and LATE in parts:
+        yield (
+            "Conversions are booked on the day of the ad's view or click and come in for weeks: the last days have "
+            "fewer than they will have, and look worse than the days before."
+        )

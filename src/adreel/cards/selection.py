@@ -164,7 +164,7 @@ def select(
         condition=condition,
         refusal=refusal,
         no_previous=no_previous,
-        notes=(*_range_notes(chosen, newest), *_dataset_notes(dataset)),
+        notes=(*_choice_notes(choices, currency), *_range_notes(chosen, newest), *_dataset_notes(dataset)),
         zones=len({one.zone for one in newest}),
         left_out=tuple(one.code for one in currencies if one.code != facts.currency),
         one_currency=one_currency,
@@ -334,6 +334,12 @@ def _several(names: Sequence[str]) -> str:
     """The first few, and how many more there are."""
     more = len(names) - MOST_NAMED
     return f"{', '.join(names[:MOST_NAMED])} and {more} more" if more > 0 else ", ".join(names)
+
+
+def _choice_notes(choices: Choices, currency: str | None) -> list[str]:
+    if choices.currency in (None, currency):
+        return []
+    return [f"The chosen advertiser has no rows in {choices.currency}; its money is in {currency}."]
 
 
 def _range_notes(chosen: Sequence[_Group], newest: Sequence[_Group]) -> list[str]:

@@ -64,8 +64,18 @@ def bring(guard: Guard, found: Iterable[Arrival], now: datetime) -> Brought:
             there.append(one.known)
             continue
         saved.append(guard.save(one.source, now))
+        notes += [f"{one.name}: {note}" for note in beside(saved[-1])]
         notes += [f"{one.name}: {note}" for note in one.dataset.notes] if one.dataset else []
     return Brought(tuple(saved), tuple(there), tuple(notes))
+
+
+def beside(saved: SavedDataset) -> Iterable[str]:
+    """What is told of a dataset that was saved just now, if its table is another than its name says."""
+    if saved.table_slug != saved.slug:
+        yield (
+            f"The table {saved.slug} in the lake stayed from a deleted dataset and is left as it is; this one fills "
+            f"{saved.table_slug}."
+        )
 
 
 def _arrival(store: Store, guard: Guard, number: int, source: Source, now: datetime) -> Arrival:

@@ -25,6 +25,7 @@ from adreel.web.faults import Said, found_in, readable, told
 from adreel.web.fit import fitted
 from adreel.web.forms import Fields, fields_of, scalar, texts
 from adreel.web.heading import Heading, heading
+from adreel.web.imports import beside
 from adreel.web.pages import transfers
 from adreel.web.pages.words import sentence
 from adreel.web.panes import Around, Form, form_of, posted_values
@@ -263,7 +264,7 @@ def save(request: Request, here: Here, who: Who, fields: Posted) -> Response:
     if refused:
         return respond(request, NewDataset(form_of(fields, _around(here, who, fields), refused), "", None), 422)
     saved = who.guard.save(Source(values, {}), here.clock())
-    said = _begun(here, who, saved)
+    said = " ".join((_begun(here, who, saved), *beside(saved)))
     if fields.last("then") == "again":
         again = urlencode({"account": saved.account_name, "report": scalar(values["report"])})
         return go(request, f"/datasets/new?{again}", said)
