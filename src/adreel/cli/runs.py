@@ -174,7 +174,7 @@ def run(
     session: Session, name: str | None, file: Path | None, given: tuple[str | None, str | None], *, as_json: bool
 ) -> None:
     """A dataset run to its end; a file is saved as a dataset first."""
-    seen: tuple[Run, ...] = ()
+    own: tuple[Run, ...] = ()
     try:
         with opened(session) as have:
             dates = _dates(given)
@@ -186,10 +186,11 @@ def run(
             try:
                 report = watched(have, saved, dates)
             finally:
-                seen = tuple(one for one in have.store.runs.list(saved, limit=1) if one not in before)
+                # As it is, whatever is written down: an interruption may come while it is being written.
+                own = tuple(seen(have, one) for one in have.store.runs.list(saved, limit=1) if one not in before)
     except (AdreelError, KeyboardInterrupt) as error:
         if as_json:
-            print_json(_failure(error, seen))
+            print_json(_failure(error, own))
         raise
     if as_json:
         print_json(report.as_json())
@@ -199,11 +200,11 @@ def run(
         sys.exit(ExitCode.NOT_PROVED)
 
 
-def _failure(error: AdreelError | KeyboardInterrupt, seen: tuple[Run, ...]) -> dict[str, Any]:
+def _failure(error: AdreelError | KeyboardInterrupt, begun: tuple[Run, ...]) -> dict[str, Any]:
     """What `run --json` prints of a run that failed, was stopped, or (`run_id` null) never began."""
     if isinstance(error, KeyboardInterrupt):
         # Before or after the run itself, which turns an interruption into a CancelledError.
-        ended = any(one.state is RunState.SUCCEEDED for one in seen)
+        ended = any(one.state is RunState.SUCCEEDED for one in begun)
         words = "Interrupted after the run had ended." if ended else "Interrupted."
         known: dict[str, Any] = {"error": words, "error_kind": "KeyboardInterrupt", "exit_code": 130}
     else:
@@ -215,7 +216,8 @@ def _failure(error: AdreelError | KeyboardInterrupt, seen: tuple[Run, ...]) -> d
             "request_id": error.request_id,
         }
     # Another process's run of the dataset, which made this one impossible, is not this command's.
-    ours = (one for one in seen if isinstance(error, CancelledError) or one.error == str(error))
+    stopped = isinstance(error, CancelledError | KeyboardInterrupt)
+    ours = (one for one in begun if stopped or one.error == str(error))
     own = next(ours, None)
     if isinstance(error, DatasetError):
         known["problems"] = [asdict(problem) for problem in error.problems]
