@@ -53,6 +53,15 @@ def test_nothing_is_told_apart_by_a_column_that_a_version_lacks(tmp_path: Path) 
         lake.moved_apart("ads", 0, 5, ("spend",), ("currency",))
 
 
+def test_a_column_that_is_no_number_in_one_version_is_not_summed(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    worded = SCHEMA.set(SCHEMA.get_field_index("spend"), SCHEMA.field("spend").with_type(SCHEMA.field("ad_id").type))
+    put(lake, "r1", "replace", [{**row("a", 1, currency="EUR"), "spend": "much"}], schema=worded)
+    put(lake, "r2", "replace", [row("a", 1, currency="EUR")], schema=SCHEMA, reset_schema=True)
+    (eur,) = lake.moved_apart("ads", 0, 1, ("spend",), ("currency",))
+    assert (eur.sums, eur.before) == ({}, (day(1), day(1)))
+
+
 ROWS = st.lists(
     st.tuples(st.sampled_from("abc"), st.integers(1, 3), st.integers(-9, 9), st.sampled_from(["EUR", "USD", None])),
     max_size=8,

@@ -134,7 +134,7 @@ def moved_apart(
     there = set(old.schema.names) & set(new.schema.names)
     if not there.issuperset(columns):
         return ()
-    summed = [name for name in names if name in there]
+    summed = [name for name in names if name in there and _can_sum(name, old, new)]
     note = version_note(place, slug, after)
     day = note.day_column if note and note.day_column in there else None
     with engine(MEMORY) as connection:
@@ -145,6 +145,12 @@ def moved_apart(
     return tuple(
         _part(one, summed, *(side.get(one, blank) for side in sides)) for one in sorted(values, key=_nulls_last)
     )
+
+
+def _can_sum(name: str, *tables: TableState) -> bool:
+    """Whether a column is one of numbers in each of the tables."""
+    kinds = [table.schema.field(name).type for table in tables]
+    return all(pa.types.is_integer(kind) or pa.types.is_decimal(kind) or pa.types.is_floating(kind) for kind in kinds)
 
 
 _Days = Mapping[date | None, tuple[Any, ...]]
@@ -239,7 +245,7 @@ class _Comparison:
         self._columns = tuple(name for name in new.schema.names if name in old.schema.names)
         self._day = note.day_column if note and self._has(note.day_column) else None
         self._apart = apart if apart is not None and self._has(apart) else None
-        self._summed = tuple(name for name in additive if name in self._columns and self._can_sum(name))
+        self._summed = tuple(name for name in additive if name in self._columns and _can_sum(name, old, new))
         key = note.key if note else ()
         self._key = key if key and set(key) <= set(self._columns) and self._names_rows(key) else ()
         self._slice_rows = max(1_000, SLICE_CELLS // max(1, len(new.schema), len(old.schema)))
@@ -425,12 +431,6 @@ class _Comparison:
         places = f"{self._apart_of('v')}, {self._day_of('v')}"
         rows = self._rows(sql("SELECT", f"{places}, {sums} FROM {view} v GROUP BY 1, 2"))
         return {(row[0], row[1]): row[2:] for row in rows}
-
-    def _can_sum(self, name: str) -> bool:
-        kinds = (self._old.schema.field(name).type, self._new.schema.field(name).type)
-        return all(
-            pa.types.is_integer(kind) or pa.types.is_decimal(kind) or pa.types.is_floating(kind) for kind in kinds
-        )
 
     # -- examples
 

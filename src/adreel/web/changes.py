@@ -157,7 +157,8 @@ def changes(here: Center, saved: SavedDataset, before: int, after: int) -> Chang
     known = {column.name: column for column in columns(dataset)} if dataset else {}
     additive = tuple(name for name, column in known.items() if column.additive)
     lake, slug = here.lake, saved.table_slug
-    found = lake.difference(slug, before, after, additive, ADVERTISER)
+    # Without sums, of which all that is told comes from those of each advertiser.
+    found = lake.difference(slug, before, after, apart=ADVERTISER)
     there = [set(lake.table(slug, version).schema.names) for version in (before, after)]
     told = tuple(name for name in (ADVERTISER, CURRENCY, ZONE) if all(name in names for names in there))
     parts = [
@@ -254,7 +255,7 @@ class _Telling:
     def told(self) -> Changes:
         """All of it."""
         found = self._found
-        differing = [one for one in found.metrics if one.values_changed or one.moved]
+        differing = [one for one in found.metrics if one.values_changed or self._has_moved(one.name)]
         metrics = tuple(self._metric(one) for one in sorted(differing, key=lambda one: -one.values_changed))
         moved = [move for metric in metrics for move in metric.moves if move.days or move.moved]
         columns_of_days = moved[:MOST_SUMS]
@@ -289,19 +290,26 @@ class _Telling:
     def _metric(self, one: MetricDifference) -> MetricRow:
         return MetricRow(one.name, self._title(one.name), one.values_changed, tuple(self._moves(one)))
 
+    def _is_summed(self, name: str) -> bool:
+        return any(name in one.part.sums for one in self._parts)
+
+    def _has_moved(self, name: str) -> bool:
+        """Whether the sum over all advertisers is another one; of money in several currencies it is a check."""
+        steps: list[Any] = [one.part.sums[name][2] for one in self._parts if name in one.part.sums]
+        return bool(sum(steps))
+
     def _moves(self, one: MetricDifference) -> Iterator[Move]:
         """The sums of a column: one, or of money one for each currency."""
-        if one.moved is None:
+        if not self._is_summed(one.name):
             return
         if one.name not in self._known or self._known[one.name].type != "money":
             yield self._move(one.name, "", self._parts, part=False)
         elif len(self._currencies) <= 1:
             yield self._move(one.name, next(iter(self._currencies), ""), self._parts, part=False)
         else:
-            for currency in sorted({one.currency for one in self._parts}, key=lambda code: (code == "", code)):
-                yield self._move(
-                    one.name, currency, [one for one in self._parts if one.currency == currency], part=True
-                )
+            for currency in sorted({part.currency for part in self._parts}, key=lambda code: (code == "", code)):
+                mine = [part for part in self._parts if part.currency == currency]
+                yield self._move(one.name, currency, mine, part=True)
 
     def _move(self, name: str, currency: str, parts: Iterable[_Part], *, part: bool) -> Move:
         """The sum of a column over some advertisers."""
