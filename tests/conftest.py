@@ -1,4 +1,5 @@
 import os
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,12 +30,19 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
 
 
+@pytest.fixture(scope="session")
+def connected_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a home with an account, from which others are copied; nobody works in it."""
+    home = make_home(tmp_path_factory.mktemp("connected") / "home")
+    home.add_account()
+    return home.path
+
+
 @pytest.fixture
-def home(tmp_path: Path) -> Home:
+def home(tmp_path: Path, connected_home: Path) -> Home:
     """A home with three ordinary advertisers and an account that reads them."""
-    made = make_home(tmp_path / "home")
-    made.add_account()
-    return made
+    shutil.copytree(connected_home, tmp_path / "home")
+    return make_home(tmp_path / "home")
 
 
 @pytest.fixture
