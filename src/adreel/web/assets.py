@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
-from dataclasses import dataclass
-from functools import cached_property
+import os
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
+from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers
-from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
-from starlette.types import Receive, Scope, Send
+from starlette.exceptions import HTTPException
+from starlette.responses import FileResponse, Response
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
 
 from adreel.errors import StopError
 
@@ -22,7 +23,7 @@ PREFIX = "/static"
 """Where the app mounts the files."""
 
 YEAR = "public, max-age=31536000, immutable"
-ASK_AGAIN = "no-cache"
+REVALIDATE = "no-cache"
 
 TYPES = MappingProxyType(
     {
@@ -35,100 +36,64 @@ TYPES = MappingProxyType(
 """What is served, and as what; any other file in the folder is not."""
 
 
-@dataclass(frozen=True)
-class Asset:
-    """One file, read when it is first asked for."""
+class Assets(StaticFiles):
+    """Starlette's static files under addresses that hold a hash of the content, so that browsers may keep them.
 
-    path: Path
-
-    @cached_property
-    def body(self) -> bytes:
-        """The file as it is."""
-        return self.path.read_bytes()
-
-    @cached_property
-    def packed(self) -> bytes:
-        """The file compressed: as the build left it beside the file, else now."""
-        beside = self.path.with_name(f"{self.path.name}.gz")
-        return beside.read_bytes() if beside.is_file() else gzip.compress(self.body, 9, mtime=0)
-
-    @cached_property
-    def version(self) -> str:
-        """Changes with the content."""
-        return hashlib.sha256(self.body).hexdigest()[:16]
-
-
-class Assets:
-    """An ASGI app over a folder of files, and the addresses under which pages name them.
-
-    The folder is listed once, when the app starts; a path that was not found then leads nowhere, whatever it says.
-    An address holds a hash of the content, so that browsers may keep the file for good.
+    A script or style sheet that the build left a compressed copy of is sent as that copy. The app's middleware
+    compresses the others.
     """
 
     def __init__(self, folder: Path = STATIC) -> None:
-        """Lists the files and reads none of them."""
-        self._assets = {
-            path.relative_to(folder).as_posix(): Asset(path)
-            for path in sorted(folder.rglob("*"))
-            if path.suffix in TYPES and path.is_file()
-        }
+        super().__init__(directory=folder)
+        self._folder = folder
 
     def url(self, name: str) -> str:
         """The address of a file in the folder, for pages.
 
         Raises StopError if there is no such file: the build has not fetched it.
         """
-        asset = self._assets.get(name)
-        if asset is None:
+        path = self._folder / name
+        if not path.is_file():
             raise StopError(
                 f"The pages' file {name!r} is missing from this installation. In a checkout run `make setup`; "
                 "else install adreel again."
             )
-        return f"{PREFIX}/{name}?v={asset.version}"
+        return f"{PREFIX}/{name}?v={_hash(path, path.stat().st_mtime_ns)}"
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers one request; the app's mount has its prefix in `root_path`."""
-        if scope["type"] != "http":
-            raise RuntimeError(f"Only HTTP is answered here, not {scope['type']}")
-        await self._answer(Request(scope))(scope, receive, send)
-
-    def _answer(self, request: Request) -> Response:
-        if request.method not in ("GET", "HEAD"):
-            return _refusal("Files can only be read.\n", 405, Allow="GET, HEAD")
-        path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
-        asset = self._assets.get(path.removeprefix("/"))
-        if asset is None:
-            return _refusal("There is no such file.\n", 404)
-        tag = f'W/"{asset.version}"'
-        headers = {
-            "Cache-Control": YEAR if request.query_params.get("v") == asset.version else ASK_AGAIN,
-            "ETag": tag,
-            "Vary": "Accept-Encoding",
-            "X-Content-Type-Options": "nosniff",
-        }
-        if _knows(request.headers, tag):
-            return Response(status_code=304, headers=headers)
-        body = asset.body
-        if _takes_gzip(request.headers):
-            body = asset.packed
-            headers["Content-Encoding"] = "gzip"
-        return Response(body, headers=headers | {"Content-Type": TYPES[asset.path.suffix]})
+    def file_response(
+        self, full_path: str | os.PathLike[str], stat_result: os.stat_result, scope: Scope, status_code: int = 200
+    ) -> Response:
+        """The file, or that the browser has it already. Raises HTTPException (404) for a file of no type in `TYPES`."""
+        path = Path(full_path)
+        if path.suffix not in TYPES:
+            raise HTTPException(404)
+        packed = path.with_name(f"{path.name}.gz")
+        has_packed = packed.is_file()
+        use_packed = has_packed and accepts_gzip(Headers(scope=scope))
+        sent = packed if use_packed else path
+        response = super().file_response(sent, sent.stat(), scope, status_code)
+        version = parse_qs(scope["query_string"].decode("latin-1")).get("v")
+        current = version == [_hash(path, stat_result.st_mtime_ns)]
+        response.headers["Cache-Control"] = YEAR if current else REVALIDATE
+        if has_packed:
+            response.headers["Vary"] = "Accept-Encoding"
+        if isinstance(response, FileResponse):
+            response.headers["Content-Type"] = TYPES[path.suffix]
+            if use_packed:
+                response.headers["Content-Encoding"] = "gzip"
+        return response
 
 
-def _refusal(words: str, status: int, **headers: str) -> Response:
-    return PlainTextResponse(words, status, {"X-Content-Type-Options": "nosniff", **headers})
+@cache
+def _hash(path: Path, modified: int) -> str:  # noqa: ARG001 - a file that was changed since is hashed anew
+    """Changes with the content."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
 
 
-def _knows(headers: Headers, tag: str) -> bool:
-    """Whether the browser has this very content."""
-    known = {one.strip() for one in headers.get("if-none-match", "").split(",")}
-    return not known.isdisjoint({tag, tag.removeprefix("W/"), "*"})
-
-
-def _takes_gzip(headers: Headers) -> bool:
+def accepts_gzip(headers: Headers) -> bool:
     """Whether `Accept-Encoding` names gzip, and not with the weight 0 (source: RFC 9110, section 12.5.3)."""
-    for one in headers.get("accept-encoding", "").lower().split(","):
-        name, _, weight = one.replace(" ", "").partition(";q=")
+    for coding in headers.get("accept-encoding", "").lower().split(","):
+        name, _, weight = coding.replace(" ", "").partition(";q=")
         if name == "gzip":
             return not weight or weight.strip("0.") != ""
     return False
