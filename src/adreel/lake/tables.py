@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from threading import Lock
 from typing import Any, Generic, TypeVar
 
 import pyarrow as pa
+from cachetools import LRUCache
 from deltalake import DeltaTable
 from deltalake.exceptions import TableNotFoundError
 
@@ -64,24 +64,18 @@ class Recent(Generic[K, V]):
 
     def __init__(self, size: int) -> None:
         """Keeps `size` values."""
-        self._size = size
-        self._values: OrderedDict[K, V] = OrderedDict()
+        self._values: LRUCache[K, V] = LRUCache(size)
         self._lock = Lock()
 
     def find(self, key: K) -> V | None:
         """The value, if it is kept still."""
         with self._lock:
-            if key in self._values:
-                self._values.move_to_end(key)
             return self._values.get(key)
 
     def keep(self, key: K, value: V) -> None:
-        """Keeps a value, in place of the one that was not asked for the longest time."""
+        """Keeps a value, in place of the one that was used least recently."""
         with self._lock:
             self._values[key] = value
-            self._values.move_to_end(key)
-            if len(self._values) > self._size:
-                self._values.popitem(last=False)
 
     def get(self, key: K, make: Callable[[], V]) -> V:
         """The value, made if it is not there. Two threads may make it at the same time."""

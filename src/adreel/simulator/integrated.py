@@ -31,7 +31,7 @@ def integrated(call: Call) -> Reply:
     simulator = call.simulator
     advertisers = read_advertisers(simulator, call.grant(), call.params)
     key = (tuple(advertiser.index for advertiser in advertisers), call.params.key())
-    data, cut = simulator.pages.get(key, lambda: _make(simulator, advertisers, call.params))
+    data, cut = simulator.pages.compute(key, lambda: _make(simulator, advertisers, call.params))
     return Reply(data, (CUT_HEADER,) if cut else ())
 
 

@@ -2,35 +2,27 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from typing import Generic, TypeVar
+from contextlib import suppress
+from typing import TypeVar
+
+from cachetools import LRUCache
 
 Value = TypeVar("Value")
 
 
-class Memory(Generic[Value]):
+class Memory(LRUCache[Hashable, Value]):
     """Values by key; those used least recently go when there is no room."""
 
     def __init__(self, most_bytes: int, size: Callable[[Value], int]) -> None:
-        """`size` says how many bytes a value takes."""
-        self._most, self._size_of, self._size = most_bytes, size, 0
-        self._known: OrderedDict[Hashable, Value] = OrderedDict()
+        """`size` says how many bytes a value takes; one that takes more than there is room for is not kept."""
+        super().__init__(most_bytes, size)
 
-    def get(self, key: Hashable, make: Callable[[], Value]) -> Value:
-        """The value of `key`, made if it is not known."""
-        known = self._known.get(key)
-        if known is not None:
-            self._known.move_to_end(key)
-            return known
-        made = make()
-        self._known[key] = made
-        self._size += self._size_of(made)
-        while self._size > self._most and len(self._known) > 1:
-            self._size -= self._size_of(self._known.popitem(last=False)[1])
-        return made
-
-    def clear(self) -> None:
-        """Forgets everything."""
-        self._known.clear()
-        self._size = 0
+    def compute(self, key: Hashable, make: Callable[[], Value]) -> Value:
+        """The value of `key`, made if it is not kept."""
+        value = self.get(key)
+        if value is None:
+            value = make()
+            with suppress(ValueError):
+                self[key] = value
+        return value

@@ -63,7 +63,7 @@ class Part:
         self.table: AdTable = scene.world.table(advertiser)
         self.entities = Entities(advertiser, self.table, scene.clock)
         self._memory = scene.memory
-        self.chosen = self._memory.chosen.get(self._whom(), self._choose) if chosen is None else chosen
+        self.chosen = self._memory.chosen.compute(self._whom(), self._choose) if chosen is None else chosen
         names = scene.query.breakdown
         self.breakdown: Breakdown | None = make_breakdown(names, advertiser, scene.world.config.seed) if names else None
         slow = self.query.report == "AUDIENCE" and not set(names) & PROMPT
@@ -152,7 +152,7 @@ class Part:
         query = self.query
         span = (query.dimensions, query.start, query.end, query.lifetime, query.in_utc)
         key = (self._whom(), span, query.order_field, query.descending, len(self.chosen))
-        return self._memory.rows.get(key, self._find_places)
+        return self._memory.rows.compute(key, self._find_places)
 
     def _find_places(self) -> Ints:
         """The rows by `order_field`, else newest entity first and time upwards."""
