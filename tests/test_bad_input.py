@@ -407,9 +407,7 @@ def test_a_lake_that_cannot_be_reached_is_named_and_loses_nothing(
     home.good("datasets", "create", "-f", home.file(metrics=["spend"]))
     datasets = home.kept("runs")
     home.environ = {"ADREEL_LAKE_URL": url.format(tmp=tmp_path)}
-    target = str(tmp_path / "x.csv")
-    asked = (("export", "spend", "-o", target), ("query", "select 1"), ("datasets", "delete", "spend", "--yes"))
-    for words in (("run", "spend"), *(asked if "s3" in url else ())):
+    for words in (("run", "spend"), *((("datasets", "delete", "spend", "--yes"),) if "s3" in url else ())):
         said = refused(home, *words, code=ExitCode.STORAGE)
         assert url.format(tmp=tmp_path).removesuffix("/lake") in said
         assert "not-to-be-seen" not in said

@@ -127,15 +127,8 @@ def test_a_commit_whose_answer_got_lost_is_found_in_the_log(monkeypatch: pytest.
 def test_a_store_that_cannot_be_reached_is_told_of_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     set_environment(monkeypatch, "http://127.0.0.1:1")
     lake = Lake("s3://bucket/lake")
-    table = pa.Table.from_pylist([dict(row("a", 1))], SCHEMA)
-    for ask in (
-        lambda: put(lake, "run1", "append", [row("a", 1)]),
-        lambda: lake.write_part("run1", "p", table),
-        lambda: lake.list_parts("run1"),
-        lambda: lake.read_note("run1", "plan"),
-        lambda: lake.versions("ads"),
-        lambda: lake.exists("ads"),
-    ):
+    # Two ways lead to a store, delta-rs' and pyarrow's; each tries again for a second or two before it gives up.
+    for ask in (lambda: lake.versions("ads"), lambda: lake.read_note("run1", "plan")):
         with pytest.raises(StorageError) as caught:
             ask()
         message = str(caught.value)
