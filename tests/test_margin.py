@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from random import Random
 from statistics import mean
 
 import httpx2
@@ -16,6 +18,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adreel.simulator import WorldConfig, access_token, create_app
+from adreel.simulator.errors import ApiError
+from adreel.simulator.limits import Throttle
 from adreel.tiktok.client import Client
 from adreel.tiktok.margin import LEAST, MOST, Margin, scatter_of
 from adreel.tiktok.pace import LEVELS, Limits, Pace
@@ -115,6 +119,27 @@ def outcomes(jitter_ms: int, processes: int, steady: float | None = None, seeds:
                 network.transport = Steady(network.transport, network.clock, steady)
             found.append(network.run(180, processes))
     return found
+
+
+def refused_at(margin: float, between: float, jitter: float) -> int:
+    """How many of 2,000 requests a limit of ten a second refuses, all sent as early as the margin and gap allow."""
+    sent: list[float] = []
+    for number in range(2_000):
+        after_last = sent[-1] + between if sent else 0.0
+        sent.append(max(after_last, sent[number - 10] + 1 + margin) if number >= 10 else after_last)
+    random, throttle = Random(1), Throttle(10, 0)
+    for at in sorted(at + random.uniform(0, jitter) for at in sent):
+        with suppress(ApiError):
+            throttle.take(at)
+    return throttle.refused
+
+
+@pytest.mark.parametrize("jitter", [0.1, 0.3])
+def test_bursts_need_less_margin_than_even_spacing(jitter: float) -> None:
+    assert refused_at(0.001, 0.003, 0.0) == 0
+    bursts, even = refused_at(0.55 * jitter, 0.003, jitter), refused_at(0.55 * jitter, 0.1, jitter)
+    assert bursts < even / 5
+    assert refused_at(jitter + 0.001, 0.1, jitter) == 0
 
 
 @pytest.mark.parametrize("processes", [1, 2])
