@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
 import stat
 import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -374,6 +376,24 @@ def test_slots_taken_before_a_restart_count(tmp_path: Path) -> None:
         time = await served(clock, again)
         again.close()
         return time
+
+    assert clock.run(main) == pytest.approx(FIRST, abs=1e-3)
+
+
+def test_a_file_from_before_there_was_anything_to_learn_is_used_on(tmp_path: Path) -> None:
+    clock = VirtualTime()
+
+    async def main() -> float:
+        first = pace_at(clock, tmp_path, Limits(1, 60, 1_000))
+        await first.turn()
+        first.close()
+        with closing(sqlite3.connect(tmp_path / "pace.db", isolation_level=None)) as connection:
+            connection.execute("DROP TABLE margin")
+        again = pace_at(clock, tmp_path, Limits(1, 60, 1_000))
+        slot = await again.turn()
+        assert again.refused(slot) > slot.margin
+        again.close()
+        return clock.passed
 
     assert clock.run(main) == pytest.approx(FIRST, abs=1e-3)
 

@@ -166,6 +166,7 @@ class Client:
         self._log = log
         self._ways = min(_WAYS, max(8, 2 * pace.limits.per_second))
         self._in_flight = asyncio.Semaphore(self._ways)
+        self._handing_on = asyncio.Lock()
         self._latencies: deque[float] = deque(maxlen=_WAYS)
         self._journeys: deque[float] = deque(maxlen=_WAYS)
         self._wire = Wire(
@@ -313,6 +314,10 @@ class Client:
         if isinstance(outcome, Trouble):
             tries.last = outcome
             tries.throttled += outcome.action is Action.THROTTLED
+        # Handed on one in each round of the loop: what the callers make of ten pages at once would keep the next burst
+        # from going in time, and make answers that wait for this process look like a network that scatters.
+        async with self._handing_on:
+            await asyncio.sleep(0)
         return outcome
 
     async def _journey(self, request: Request, slot: Slot) -> tuple[Answer | Trouble, float]:
