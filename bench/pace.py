@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -65,7 +66,7 @@ def _shares(processes: int) -> Iterator[tuple[date, date]]:
 
 
 def lines() -> Iterator[str]:
-    """The table, and how loaded the machine was."""
+    """The table."""
     yield "| on the way up to | processes | requests | refused | wall / floor |"
     yield "| --: | --: | --: | --: | --: |"
     with simulator(ADVERTISERS, ADS) as url:
@@ -78,11 +79,10 @@ def lines() -> Iterator[str]:
             order(url, "jitter", ms=jitter)
             for processes in (1, 2):
                 runs = [load(url, processes) for _ in range(TIMES)]
+                sys.stderr.write(f"{jitter} ms, {processes}: {runs}, load {os.getloadavg()[0]:.1f}\n")
                 cells = (
                     ", ".join(f"{run.requests:,}" for run in runs),
                     ", ".join(f"{run.refused:,}" for run in runs),
                     ", ".join(f"{run.floors:.2f}" for run in runs),
                 )
                 yield f"| {jitter} ms | {processes} | {' | '.join(cells)} |"
-    yield ""
-    yield f"Load of the machine at the end: {os.getloadavg()[0]:.1f}."
