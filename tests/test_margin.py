@@ -64,7 +64,10 @@ class Outcome:
 
 
 class Network:
-    """A simulated TikTok that answers in 200 ms, with the pace's file of one home."""
+    """A simulated TikTok that answers in 200 ms, with the pace's file of one home.
+
+    `work` is how many seconds a process makes something of each answer, and does nothing else.
+    """
 
     def __init__(self, folder: Path, jitter_ms: int = 0, seed: int = 1, qps: int = 10) -> None:
         self.config = WorldConfig(
@@ -74,6 +77,7 @@ class Network:
         self.app = create_app(self.config, wall=self.clock.epoch, monotonic=self.clock.monotonic)
         self.simulator = self.app.state.simulator
         self.path = folder / "pace.db"
+        self.work = 0.0
         self.transport: httpx2.AsyncBaseTransport = httpx2.ASGITransport(self.app)
 
     def pace(self, limits: Limits) -> Pace:
@@ -90,7 +94,12 @@ class Network:
             monotonic=self.clock.monotonic,
             random=lambda: 0.0,
         )
-        await asyncio.gather(*(client.user() for _ in range(requests)))
+
+        async def ask() -> None:
+            await client.user()
+            self.clock.passed += self.work
+
+        await asyncio.gather(*(ask() for _ in range(requests)))
         margin = (await pace.turn()).margin
         pace.close()
         return margin
@@ -181,6 +190,15 @@ def test_whatever_the_scatter_refusals_stay_few(jitter_ms: int, seed: int, proce
     assert first.refused <= 9
     assert later.refused <= 6
     assert later.floors < 1.1 + jitter_ms / 1000
+
+
+def test_a_process_that_has_work_with_its_answers_is_not_taken_for_a_network_that_scatters(tmp_path: Path) -> None:
+    network = Network(tmp_path)
+    network.work = 0.015
+    outcome = network.run(180)
+    assert outcome.refused == 0
+    assert outcome.floors < 1.06
+    assert outcome.margin < 0.03
 
 
 def test_a_run_begins_with_what_an_earlier_one_learned(tmp_path: Path) -> None:

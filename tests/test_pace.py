@@ -217,6 +217,25 @@ def test_those_who_wait_for_their_slot_when_a_hold_comes_wait_for_its_end(tmp_pa
     assert times[-1] < 11.5 + 1.3
 
 
+def test_those_who_wait_for_their_slot_when_the_margin_is_widened_wait_for_the_wider(tmp_path: Path) -> None:
+    clock = VirtualTime()
+
+    async def main() -> tuple[float, float]:
+        one, two = (pace_at(clock, tmp_path, Limits(2, 120, 1_000)) for _ in range(2))
+        slots = [await one.turn(), await one.turn()]
+        waiting = asyncio.ensure_future(served(clock, one))
+        await asyncio.sleep(0.5)
+        wider = two.refused(slots[1])
+        two.close()
+        time = await waiting
+        one.close()
+        return time, wider
+
+    time, wider = clock.run(main)
+    assert wider > Margin().seconds
+    assert time == pytest.approx(1 + wider, abs=1e-3)
+
+
 def test_a_sleeper_who_wakes_up_late_makes_no_second_over_full(tmp_path: Path) -> None:
     clock = VirtualTime()
     naps = 0

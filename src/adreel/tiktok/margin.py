@@ -25,8 +25,8 @@ MOST = 1.0
 
 _FIRST_CAUTION = 0.065
 _MOST_CAUTION = 0.2
-# A refusal confirms what the answers suggest, or if that was too little widens the margin a little. Where answers
-# suggest nothing, it widens it by this or by half.
+# A refusal confirms what the answers suggest. At least it widens the margin by half, or a little; or by more where they
+# suggest nothing.
 _A_LITTLE = 0.05
 _WIDER = 0.08
 # The ways of ten requests even each other out: a part of what one may be late is enough for all.
@@ -94,8 +94,9 @@ class Margin:
         """
         if number < self.since:
             return self
-        wider = max(self.scatter, margin + _A_LITTLE) if _suspicious(self.scatter) else margin + max(_WIDER, margin / 2)
-        return replace(self, proof=max(self.proof, min(MOST, wider)), since=following)
+        suggested, step = (self.scatter, _A_LITTLE) if _suspicious(self.scatter) else (0.0, _WIDER)
+        wider = min(MOST, max(suggested, margin + max(step, margin / 2)))
+        return replace(self, proof=max(self.proof, wider), since=following)
 
     def scattered(self, scatter: float) -> Margin:
         """After answers that scatter so; hardly more than what was seen lately is no news."""
