@@ -1,6 +1,7 @@
 """adreel beside a plain script and the official SDK, on the same work against the same simulator, one after the other.
 
-`python -m bench` prints the table and writes it to docs/benchmarks.md; `python -m bench --quick` prints only.
+`python -m bench` prints all sections and writes them to docs/benchmarks.md. `python -m bench pace` (or other sections)
+prints these alone, `python -m bench --quick` the least of the first.
 """
 
 from __future__ import annotations
@@ -20,12 +21,10 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import requests
-
 from adreel.dataset import Source, parse
 from adreel.plan import Advertiser, make_plan
-from adreel.simulator import WorldConfig, access_token
-from bench.work import ADREEL, APP_ID, END, METRICS, ROOT, SECRET, START, TODAY, simulator
+from bench import pace
+from bench.work import ADREEL, END, ROOT, START, connected_home, dataset, order, run_words, simulator, token
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
@@ -70,15 +69,11 @@ def measured(words: list[str], environ: dict[str, str]) -> tuple[dict[str, Any],
     return json.loads(text[text.index("{") :]), used.ru_utime + used.ru_stime, wall, used.ru_maxrss / 1024
 
 
-def token(setting: Setting) -> str:
-    """A token for all advertisers."""
-    return access_token(WorldConfig(today=TODAY, advertisers=setting.advertisers, ads=setting.ads, plain=True))
-
-
 def run_peer(module: str, who: str, url: str, setting: Setting) -> Figures:
     """A script that ends in JSON lines."""
     with tempfile.TemporaryDirectory() as folder:
-        environ = os.environ | {"BENCH_URL": url, "BENCH_TOKEN": token(setting), "BENCH_DAYS": str(setting.days)}
+        access = token(setting.advertisers, setting.ads)
+        environ = os.environ | {"BENCH_URL": url, "BENCH_TOKEN": access, "BENCH_DAYS": str(setting.days)}
         words = [sys.executable, "-m", module, str(Path(folder) / "rows.jsonl")]
         counts, cpu, wall, peak = measured(words, environ)
     return Figures(who, cpu, wall, peak, counts["requests"], counts["refused"], counts["rows"])
@@ -88,33 +83,10 @@ def run_adreel(url: str, setting: Setting) -> Figures:
     """`adreel run` of ad-daily into a new table."""
     with tempfile.TemporaryDirectory() as folder:
         level = str(setting.qps) if setting.qps not in (0, 10) else ("basic" if setting.qps else "100000")
-        environ = os.environ | {
-            "ADREEL_HOME": folder,
-            "ADREEL_TIKTOK_URL": url,
-            "ADREEL_TIKTOK_APP_ID": APP_ID,
-            "ADREEL_TIKTOK_SECRET": SECRET,
-            "ADREEL_TIKTOK_LEVEL": level,
-        }
-        add = [str(ADREEL), "accounts", "add", "demo", "--token-stdin"]
-        subprocess.run(add, input=token(setting), text=True, env=environ, check=True, capture_output=True)
-        path = Path(folder) / "ad_daily.yaml"
-        dates = {"start": START.isoformat(), "end": END.isoformat()}
-        path.write_text(json.dumps(_dataset() | {"dates": dates}))
-        report, cpu, wall, peak = measured([str(ADREEL), "run", "-f", str(path), "--json"], environ)
+        environ = connected_home(Path(folder), url, level, token(setting.advertisers, setting.ads))
+        report, cpu, wall, peak = measured(run_words(Path(folder), "Ad spend by day", START, END), environ)
     assert report["proof"]["proved"], report
     return Figures("adreel", cpu, wall, peak, report["requests"], report["refused"], report["rows"])
-
-
-def _dataset() -> dict[str, Any]:
-    return {
-        "name": "Ad spend by day",
-        "account": "demo",
-        "report": "performance",
-        "data_level": "ad",
-        "time_dimension": "day",
-        "metrics": METRICS,
-        "update": {"method": "upsert"},
-    }
 
 
 PEERS = (("bench.plain", "plain requests script"), ("bench.sdk", "official SDK in a loop"))
@@ -131,25 +103,49 @@ TIMES = 3
 
 def main() -> None:
     parser = argparse.ArgumentParser()
+    parser.add_argument("sections", nargs="*", metavar="section", help=f"some of: {', '.join(SECTIONS)}")
     parser.add_argument("--quick", action="store_true", help="only adreel and the plain script, without latency")
     given = parser.parse_args()
+    if unknown := set(given.sections) - set(SECTIONS):
+        parser.error(f"no section is called {', '.join(sorted(unknown))}")
+    if given.quick:
+        sys.stdout.write("\n".join(_table(FAST, peers=PEERS[:1])) + "\n")
+        return
     about = (
         f"Measured on {time.strftime('%Y-%m-%d')}: {platform.machine()}, {os.cpu_count()} shared cores, Python "
         f"{platform.python_version()}, {platform.system()}; the simulator on the same machine. Without latency the "
         f"medians of {TIMES} runs in turn, else one run each."
     )
     lines = [about]
-    for setting in SETTINGS[:1] if given.quick else (*SETTINGS, LARGE):
-        lines += ["", f"### {setting.name}", "", *_table(setting, peers=PEERS[:1] if given.quick else PEERS)]
-    lines += ["", "### Start-up and planning", "", *_small()]
-    if not given.quick:
-        # Imported here: what stands in this process's memory would count as its children's, from before they begin.
-        from bench import web
-
-        lines += ["", "### The Data Center", "", *web.lines()]
+    for name in SECTIONS:
+        if name in given.sections or not given.sections:
+            lines += SECTIONS[name]()
     sys.stdout.write("\n".join(lines) + "\n")
-    if not given.quick:
+    if not given.sections:
         _keep(lines)
+
+
+def _peers() -> Iterator[str]:
+    for setting in (*SETTINGS, LARGE):
+        yield from ("", f"### {setting.name}", "", *_table(setting, peers=PEERS))
+
+
+def _pace() -> Iterator[str]:
+    yield from ("", "### A network that scatters", "", *pace.lines())
+
+
+def _start() -> Iterator[str]:
+    yield from ("", "### Start-up and planning", "", *_small())
+
+
+def _center() -> Iterator[str]:
+    # Imported here: what stands in this process's memory would count as its children's, from before they begin.
+    from bench import web
+
+    yield from ("", "### The Data Center", "", *web.lines())
+
+
+SECTIONS = {"peers": _peers, "pace": _pace, "start": _start, "center": _center}
 
 
 def _table(setting: Setting, peers: tuple[tuple[str, str], ...]) -> Iterator[str]:
@@ -159,7 +155,9 @@ def _table(setting: Setting, peers: tuple[tuple[str, str], ...]) -> Iterator[str
         # A first reading fills the simulator's memory of pages, so that nobody pays for making them.
         if setting is not LARGE:
             run_peer("bench.plain", "", url, setting)
-        _slow_down(url, setting)
+        # Its limit and latency come once it has made its pages.
+        order(url, "limits", qps=setting.qps)
+        order(url, "latency", ms=setting.latency_ms)
         found = list(_runs(url, setting, peers))
     for one in found:
         floor = f"{one.wall / (one.requests / setting.qps):.2f}" if setting.qps else ""
@@ -167,13 +165,6 @@ def _table(setting: Setting, peers: tuple[tuple[str, str], ...]) -> Iterator[str
             f"| {one.who} | {one.cpu:.2f} | {one.wall:.2f} | {floor} | {one.peak:.0f} | {one.requests:,} | "
             f"{one.refused:,} | {one.rows:,} |"
         )
-
-
-def _slow_down(url: str, setting: Setting) -> None:
-    """Gives the simulator its limit and latency, once it has made its pages."""
-    door = url.removesuffix("/open_api/v1.3") + "/_simulator"
-    for order, body in (("limits", {"qps": setting.qps}), ("latency", {"ms": setting.latency_ms})):
-        requests.post(f"{door}/{order}", json=body, timeout=10).raise_for_status()
 
 
 def _runs(url: str, setting: Setting, peers: tuple[tuple[str, str], ...]) -> Iterator[Figures]:
@@ -193,11 +184,11 @@ def _runs(url: str, setting: Setting, peers: tuple[tuple[str, str], ...]) -> Ite
 def _small() -> Iterator[str]:
     """`adreel --help`, and a plan of three years by the hour for a thousand advertisers."""
     walls = sorted(_timed([str(ADREEL), "--help"]) for _ in range(7))
-    values = _dataset() | {"time_dimension": "hour", "dates": {"start": "2023-11-22", "end": "2026-11-21"}}
-    dataset = parse(Source(values | {"metrics": ["spend"]}, {}), NOW)
+    values = dataset() | {"time_dimension": "hour", "dates": {"start": "2023-11-22", "end": "2026-11-21"}}
+    asked = parse(Source(values | {"metrics": ["spend"]}, {}), NOW)
     advertisers = [Advertiser(str(number), "Shop", "USD", timedelta(hours=number % 24 - 12)) for number in range(1000)]
     began = time.perf_counter()
-    plan = make_plan(dataset, advertisers, NOW)
+    plan = make_plan(asked, advertisers, NOW)
     count = plan.request_count
     minutes = plan.seconds(10, 600, 864_000) / 60
     took = time.perf_counter() - began

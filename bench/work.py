@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -9,6 +10,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
+
+import requests
+
+from adreel.simulator import WorldConfig, access_token
 
 ROOT = Path(__file__).parent.parent
 ADREEL = Path(sys.executable).with_name("adreel")
@@ -37,6 +43,52 @@ def windows() -> list[tuple[str, str]]:
         found.append((start.isoformat(), end.isoformat()))
         start = end + timedelta(days=1)
     return found
+
+
+def token(advertisers: int, ads: int) -> str:
+    """A token for all advertisers of a simulated world."""
+    return access_token(WorldConfig(today=TODAY, advertisers=advertisers, ads=ads, plain=True))
+
+
+def dataset() -> dict[str, Any]:
+    """The work as a dataset, without days."""
+    return {
+        "name": "Ad spend by day",
+        "account": "demo",
+        "report": "performance",
+        "data_level": "ad",
+        "time_dimension": "day",
+        "metrics": METRICS,
+        "update": {"method": "upsert"},
+    }
+
+
+def connected_home(folder: Path, url: str, level: str, access: str) -> dict[str, str]:
+    """The environment of a new home with the account `demo`."""
+    environ = os.environ | {
+        "ADREEL_HOME": str(folder),
+        "ADREEL_TIKTOK_URL": url,
+        "ADREEL_TIKTOK_APP_ID": APP_ID,
+        "ADREEL_TIKTOK_SECRET": SECRET,
+        "ADREEL_TIKTOK_LEVEL": level,
+    }
+    add = [str(ADREEL), "accounts", "add", "demo", "--token-stdin"]
+    subprocess.run(add, input=access, text=True, env=environ, check=True, capture_output=True)
+    return environ
+
+
+def run_words(folder: Path, name: str, start: date, end: date) -> list[str]:
+    """The command that runs the work for some days as a dataset of that name."""
+    path = folder / f"{name}.yaml"
+    dates = {"start": start.isoformat(), "end": end.isoformat()}
+    path.write_text(json.dumps(dataset() | {"name": name, "dates": dates}))
+    return [str(ADREEL), "run", "-f", str(path), "--json"]
+
+
+def order(url: str, name: str, **body: int) -> None:
+    """An order at the simulator's side door."""
+    door = url.removesuffix("/open_api/v1.3") + "/_simulator"
+    requests.post(f"{door}/{name}", json=body, timeout=10).raise_for_status()
 
 
 @contextmanager

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
 import stat
 import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -14,11 +16,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adreel.errors import InputError, StorageError, ThrottledError
+from adreel.tiktok.margin import Margin
 from adreel.tiktok.pace import LEVELS, Limits, Pace, limits_for
 from virtual_time import NOON, VirtualTime
 
 BASIC = LEVELS["basic"]
 MIDNIGHT = NOON + 43_200
+FIRST = 1 + Margin().seconds
+"""After how many seconds a second's budget is used again by an app that knows nothing of its network."""
 
 
 def pace_at(clock: VirtualTime, folder: Path, limits: Limits = BASIC, app_id: str = "app") -> Pace:
@@ -41,11 +46,19 @@ def most_within(times: Sequence[float], window: float) -> int:
 def greedy(arrivals: Sequence[float], limits: Limits) -> list[float]:
     """The earliest times that the limits allow, one request after the other, with the margins that are promised."""
     times: list[float] = []
+    margin = Margin()
     for arrival in sorted(arrivals):
         at = arrival
-        for back, gap in ((1, 0.25 / limits.per_second), (limits.per_second, 1.02), (limits.per_minute, 60.5)):
+        second = 1 + margin.seconds
+        for back, gap in (
+            (1, margin.between(limits.per_second)),
+            (limits.per_second, second),
+            (limits.per_minute, 60.5),
+        ):
             if len(times) >= back:
                 at = max(at, times[-back] + gap)
+        if len(times) >= limits.per_second and at - times[-limits.per_second] < second + margin.seconds:
+            margin = margin.tried(limits.per_second, 0.0)
         times.append(at)
     return times
 
@@ -78,8 +91,8 @@ def test_a_burst_and_170_more_turns_at_ten_a_second_take_no_longer_than_the_limi
         return times
 
     times = clock.run(main)
-    assert times[9] < 0.3
-    assert times[-1] <= 17.6
+    assert times[9] < 0.1
+    assert times[-1] <= 17.8
     assert most_within(times, 1.0) == 10
 
 
@@ -163,7 +176,7 @@ def test_a_day_that_is_nearly_over_is_waited_for(tmp_path: Path) -> None:
         pace.close()
         return times
 
-    assert clock.run(main) == pytest.approx([0, 0.025, 100], abs=1e-3)
+    assert clock.run(main) == pytest.approx([0, 0.003, 100], abs=1e-3)
 
 
 def test_a_hold_of_one_process_stops_every_process_of_the_app_and_no_other_app(tmp_path: Path) -> None:
@@ -179,7 +192,7 @@ def test_a_hold_of_one_process_stops_every_process_of_the_app_and_no_other_app(t
         return times
 
     first, second, other = clock.run(main)
-    assert (first, second) == pytest.approx((305, 305.025), abs=1e-3)
+    assert (first, second) == pytest.approx((305, 305.003), abs=1e-3)
     assert other == 0
 
 
@@ -202,6 +215,25 @@ def test_those_who_wait_for_their_slot_when_a_hold_comes_wait_for_its_end(tmp_pa
     # What is left after the hold goes at the full rate again: twenty had gone, twenty are left.
     assert times[20] == pytest.approx(11.5, abs=0.05)
     assert times[-1] < 11.5 + 1.3
+
+
+def test_those_who_wait_for_their_slot_when_the_margin_is_widened_wait_for_the_wider(tmp_path: Path) -> None:
+    clock = VirtualTime()
+
+    async def main() -> tuple[float, float]:
+        one, two = (pace_at(clock, tmp_path, Limits(2, 120, 1_000)) for _ in range(2))
+        slots = [await one.turn(), await one.turn()]
+        waiting = asyncio.ensure_future(served(clock, one))
+        await asyncio.sleep(0.5)
+        wider = two.refused(slots[1])
+        two.close()
+        time = await waiting
+        one.close()
+        return time, wider
+
+    time, wider = clock.run(main)
+    assert wider > Margin().seconds
+    assert time == pytest.approx(1 + wider, abs=1e-3)
 
 
 def test_a_sleeper_who_wakes_up_late_makes_no_second_over_full(tmp_path: Path) -> None:
@@ -235,7 +267,8 @@ def test_a_request_that_goes_later_than_its_turn_counts_from_then(tmp_path: Path
         pace.close()
         return times
 
-    assert clock.run(main) == pytest.approx([0.125 + 0.3 + 1.02, 0.125 + 0.3 + 1.02 + 0.125], abs=1e-3)
+    late = 0.015 + 0.3
+    assert clock.run(main) == pytest.approx([late + FIRST, late + FIRST + 0.015], abs=1e-3)
 
 
 def test_a_cancelled_waiter_costs_the_others_at_most_its_slot(tmp_path: Path) -> None:
@@ -252,7 +285,7 @@ def test_a_cancelled_waiter_costs_the_others_at_most_its_slot(tmp_path: Path) ->
         pace.close()
         return time
 
-    assert clock.run(main) == pytest.approx(1.02 + 0.025, abs=1e-3)
+    assert clock.run(main) == pytest.approx(FIRST + 0.003, abs=1e-3)
 
 
 def test_a_clock_that_was_set_back_stops_nobody(tmp_path: Path) -> None:
@@ -363,7 +396,25 @@ def test_slots_taken_before_a_restart_count(tmp_path: Path) -> None:
         again.close()
         return time
 
-    assert clock.run(main) == pytest.approx(1.02, abs=1e-3)
+    assert clock.run(main) == pytest.approx(FIRST, abs=1e-3)
+
+
+def test_a_file_from_before_there_was_anything_to_learn_is_used_on(tmp_path: Path) -> None:
+    clock = VirtualTime()
+
+    async def main() -> float:
+        first = pace_at(clock, tmp_path, Limits(1, 60, 1_000))
+        await first.turn()
+        first.close()
+        with closing(sqlite3.connect(tmp_path / "pace.db", isolation_level=None)) as connection:
+            connection.execute("DROP TABLE margin")
+        again = pace_at(clock, tmp_path, Limits(1, 60, 1_000))
+        slot = await again.turn()
+        assert again.refused(slot) > slot.margin
+        again.close()
+        return clock.passed
+
+    assert clock.run(main) == pytest.approx(FIRST, abs=1e-3)
 
 
 @pytest.mark.parametrize("content", [b"this is no database at all" * 100, None])

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from adreel.simulator import create_app
 from simulator_client import BASE, REPORT, Sim, world
 
 SIM = Sim()
@@ -56,6 +57,37 @@ def test_an_answer_can_hang_and_every_answer_can_take_its_time() -> None:
     sim.door("POST", "trouble", kind="hang", seconds=30)
     assert [sim.code("user/info/") for _ in range(2)] == [0, 0]
     assert sim.slept == [30.05, 0.05]
+
+
+def test_requests_can_be_longer_on_their_way_as_the_seed_has_it() -> None:
+    ways = []
+    for seed in (1, 1, 2):
+        sim = Sim(world(seed=seed, jitter_ms=300))
+        assert {sim.code("user/info/") for _ in range(40)} == {0}
+        ways.append(sim.slept)
+    assert ways[0] == ways[1] != ways[2]
+    assert all(0 <= way <= 0.3 for way in ways[0])
+    assert min(ways[0]) < 0.05 < 0.25 < max(ways[0])
+    sim.door("POST", "jitter", ms=0)
+    assert [sim.code("user/info/"), len(sim.slept)] == [0, 40]
+
+
+def test_a_request_counts_for_the_limits_when_it_is_here() -> None:
+    async def go_by(seconds: float) -> None:
+        sim.ticks += seconds
+
+    sim = Sim(world(qps=1, jitter_ms=900))
+    sim.app = create_app(sim.config, monotonic=lambda: sim.ticks, sleep=go_by)
+    way = sim.app.state.simulator.way
+    first = way()
+    sim.door("POST", "reset")
+    assert sim.code("user/info/") == 0
+    assert sim.door("GET", "requests")["requests"][0]["at"] == first > 0
+    sim.door("POST", "jitter", ms=0)
+    sim.ticks = 0.999
+    assert sim.code("user/info/") == 40100
+    sim.ticks = first + 1.001
+    assert sim.code("user/info/") == 0
 
 
 def test_rows_can_be_dropped_or_repeated_and_the_total_can_change() -> None:

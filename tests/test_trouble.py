@@ -78,7 +78,7 @@ def test_refusals_are_counted_and_stand_in_the_runs_log(calm: Home) -> None:
     calm.door("trouble", {"kind": "code", "code": 40100, "times": 5, "path": REPORT})
     report = run(calm, calm.file())
     assert report.refused == 5
-    assert any("TikTok refuses the whole app for now" in line for line in log_of(calm))
+    assert any("TikTok counts requests too close together" in line for line in log_of(calm))
 
 
 def test_a_request_that_hangs_is_given_up_and_asked_again(calm: Home) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from adreel.errors import InputError, RetryError, StopError
 from adreel.tiktok.client import Client
+from adreel.tiktok.margin import Margin
 from adreel.tiktok.pace import LEVELS, Limits, Pace
 
 T = TypeVar("T")
@@ -154,7 +155,7 @@ def test_a_request_counts_from_when_it_goes_and_not_from_when_its_connection_is_
         pace.close()
 
     over_the_network(tmp_path, peer, use)
-    assert naps == pytest.approx([1.02])
+    assert naps == pytest.approx([1 + Margin().seconds])
 
 
 def test_a_host_that_takes_no_connection_is_told(tmp_path: Path) -> None:

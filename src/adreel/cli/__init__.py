@@ -541,11 +541,14 @@ def simulate(
     ads: Annotated[int, typer.Option(min=1, help="Ads of each advertiser.")] = 200,
     qps: Annotated[int, typer.Option(min=0, help="Requests a second; 0 lifts the limit.")] = 10,
     latency_ms: Annotated[int, typer.Option(min=0, help="How long each answer takes.")] = 0,
+    jitter_ms: Annotated[
+        int, typer.Option("--jitter", min=0, help="Up to how many milliseconds more a request is on its way.")
+    ] = 0,
 ) -> None:
     """Serve a simulated TikTok API on this machine."""
     from adreel.cli import simulation
 
-    simulation.simulate(port, seed, today, advertisers, ads, qps, latency_ms)
+    simulation.simulate(port, seed, today, advertisers, ads, qps, latency_ms, jitter_ms)
 
 
 @app.command("demo", rich_help_panel="Try out")

@@ -13,11 +13,15 @@ from adreel.errors import InputError
 from adreel.simulator import WorldConfig, serve
 
 
-def simulate(port: int, seed: int, today: str | None, advertisers: int, ads: int, qps: int, latency_ms: int) -> None:
+def simulate(
+    port: int, seed: int, today: str | None, advertisers: int, ads: int, qps: int, latency_ms: int, jitter_ms: int
+) -> None:
     """Serves until interrupted."""
     with sizes_checked():
         day = date.fromisoformat(today) if today else datetime.now(UTC).date()
-        config = WorldConfig(day, seed, advertisers, ads, qps, latency_ms=latency_ms, live=today is None)
+        config = WorldConfig(
+            day, seed, advertisers, ads, qps, latency_ms=latency_ms, jitter_ms=jitter_ms, live=today is None
+        )
     try:
         serve(config, port=port, ready=lambda url: _tell_simulator(url, config))
     except OSError as error:

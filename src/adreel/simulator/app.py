@@ -103,7 +103,7 @@ class Api:
     """Answers everything under the base path."""
 
     def __init__(self, simulator: Simulator, sleep: Callable[[float], Awaitable[None]]) -> None:
-        """`sleep` waits for latency and for ordered hangs."""
+        """`sleep` waits for the way here, latency and ordered hangs."""
         self._simulator, self._sleep = simulator, sleep
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -114,6 +114,8 @@ class Api:
 
     async def _answer(self, request: Request) -> Body:
         simulator = self._simulator
+        if simulator.jitter:
+            await self._sleep(simulator.way())
         simulator.catch_up()
         name = request.url.path.removeprefix(BASE)
         at = simulator.monotonic()

@@ -14,12 +14,14 @@ class WorldConfig:
     """The world's size, its age and the limits of its app; two worlds with equal configs are equal to the byte.
 
     `today` is a day in UTC, and the time of day is noon UTC until the side door says otherwise. `ads` counts per
-    advertiser. `qps` and `qpm` are the app's limits (0: none; `qpm=None` is sixty times `qps`). `days` is how much
-    history there is at least: figures begin on the first of January of the year that lies so far back. `id_cut` is how
-    many ids a synchronous report returns at most. `plain` makes every advertiser an ordinary one and every ad live on
-    every day, and no figure late, so that advertisers x ads x days rows come exactly. With `late` unset,
-    de-duplicated metrics and audience reports are as fresh as the others. With `live`, the present is the machine's
-    own, hour by hour, until the side door sets another; `today` then only says where the history reaches back from.
+    advertiser. `qps` and `qpm` are the app's limits (0: none; `qpm=None` is sixty times `qps`). With `jitter_ms` each
+    request is up to so much longer on its way here, at random from the seed: it is counted, and answered, so much
+    later. `days` is how much history there is at least: figures begin on the first of January of the year that lies so
+    far back. `id_cut` is how many ids a synchronous report returns at most. `plain` makes every advertiser an ordinary
+    one and every ad live on every day, and no figure late, so that advertisers x ads x days rows come exactly. With
+    `late` unset, de-duplicated metrics and audience reports are as fresh as the others. With `live`, the present is the
+    machine's own, hour by hour, until the side door sets another; `today` then only says where the history reaches back
+    from.
     """
 
     today: date
@@ -29,6 +31,7 @@ class WorldConfig:
     qps: int = 10
     qpm: int | None = None
     latency_ms: int = 0
+    jitter_ms: int = 0
     days: int = 730
     restate_days: int = 28
     id_cut: int = 20_000

@@ -66,6 +66,11 @@ def _latency(simulator: Simulator, body: Mapping[str, object]) -> object:
     return {"latency_ms": simulator.latency * 1000}
 
 
+def _jitter(simulator: Simulator, body: Mapping[str, object]) -> object:
+    simulator.jitter = _whole(body, "ms", 0) / 1000
+    return {"jitter_ms": simulator.jitter * 1000}
+
+
 def _revoke(simulator: Simulator, body: Mapping[str, object]) -> object:
     simulator.revoked.add(_text(body, "token"))
     return {"revoked": len(simulator.revoked)}
@@ -140,6 +145,7 @@ ORDERS: Mapping[str, tuple[str, Order]] = {
     "now": ("POST", _now),
     "limits": ("POST", _limits),
     "latency": ("POST", _latency),
+    "jitter": ("POST", _jitter),
     "revoke": ("POST", _revoke),
     "remove": ("POST", _remove),
     "tasks": ("POST", _tasks),

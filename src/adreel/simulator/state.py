@@ -13,6 +13,7 @@ from adreel.simulator.config import WorldConfig
 from adreel.simulator.errors import ApiError
 from adreel.simulator.figures import Lags
 from adreel.simulator.grants import Grant, read_token
+from adreel.simulator.hashing import word
 from adreel.simulator.limits import Throttle
 from adreel.simulator.memory import Memory
 from adreel.simulator.params import Params
@@ -86,6 +87,8 @@ class Simulator:
     consents: int = field(init=False)
     requests: int = field(init=False)
     latency: float = field(init=False)
+    jitter: float = field(init=False)
+    arrivals: int = field(init=False)
 
     def __post_init__(self) -> None:
         """A world is made once; everything else begins with `reset`."""
@@ -104,9 +107,9 @@ class Simulator:
         self.task_throttle = Throttle(2 if config.qps else 0, 60 if config.qps else 0)
         self.revoked, self.used_codes, self.removed = set(), set(), {}
         self.troubles, self.tasks, self.log = [], {}, deque(maxlen=_LOG)
-        self.consents = self.requests = 0
+        self.consents = self.requests = self.arrivals = 0
         self.task_polls = 2
-        self.latency = config.latency_ms / 1000
+        self.latency, self.jitter = config.latency_ms / 1000, config.jitter_ms / 1000
 
     def set_now(self, now: datetime) -> None:
         """Moves the present."""
@@ -121,6 +124,11 @@ class Simulator:
             hour = datetime.fromtimestamp(self.wall() // 3600 * 3600, UTC)
             if hour != self.clock.now:
                 self.set_now(hour)
+
+    def way(self) -> float:
+        """How many seconds longer than the quickest the next request is on its way: evenly from 0 to the jitter."""
+        self.arrivals += 1
+        return self.jitter * word(self.config.seed, "way", self.arrivals) / 2**64
 
     def scene(self, query: Query) -> Scene:
         """What a report is made from."""

@@ -33,7 +33,8 @@ from adreel.errors import (
     api_error,
 )
 from adreel.tiktok.envelope import Answer, Page, Reader, Trouble, read_page
-from adreel.tiktok.pace import Pace
+from adreel.tiktok.margin import scatter_of
+from adreel.tiktok.pace import Pace, Slot
 from adreel.tiktok.wire import Request, Value, Wire, checked_url, make_request
 
 T = TypeVar("T")
@@ -46,9 +47,11 @@ LONGEST_ADVERTISER_BATCH = 100
 _TIMEOUTS = 2
 _TIMEOUT_SECONDS = 600.0
 # A limit of the second is over after a second; one of the minute shuts the app out for five minutes (page "Rate
-# limits"). The answers do not say which it was: short waits come first, and a fourth refusal in a row means the minute.
+# limits"). The answers do not say which it was. One refusal among answers is a request that arrived too soon after
+# others: the pace widens its margin, and nobody waits. If what is sent then is refused before anything succeeds, all
+# wait a second, then two; a fourth refusal in a row means the minute.
 _THROTTLED_SECONDS = 1.1
-_SHORT_HOLDS = 3
+_HOLDS = (0.0, _THROTTLED_SECONDS, 2 * _THROTTLED_SECONDS)
 _BLOCKED_SECONDS = 305.0
 # These count one value of a field, or one advertiser and path: other requests may go on.
 _NARROW_LIMITS = frozenset({40132, 40133})
@@ -163,7 +166,9 @@ class Client:
         self._log = log
         self._ways = min(_WAYS, max(8, 2 * pace.limits.per_second))
         self._in_flight = asyncio.Semaphore(self._ways)
+        self._handing_on = asyncio.Lock()
         self._latencies: deque[float] = deque(maxlen=_WAYS)
+        self._journeys: deque[float] = deque(maxlen=_WAYS)
         self._wire = Wire(
             self._base_url,
             token=token,
@@ -300,13 +305,37 @@ class Client:
             sent = self._monotonic()
             self.counts.requests += 1
             tries.sent += 1
-            outcome = await self._wire.send(request, lambda: self._pace.went(slot))
-        self._learn(outcome, sent)
+            outcome, journey = await self._journey(request, slot)
+        self._learn(outcome, sent, slot)
         self._widen(self._monotonic() - sent)
+        if isinstance(outcome, Answer):
+            self._journeys.append(journey)
+            self._pace.scattered(scatter_of(self._journeys))
         if isinstance(outcome, Trouble):
             tries.last = outcome
             tries.throttled += outcome.action is Action.THROTTLED
+        # Handed on one in each round of the loop: what the callers make of ten pages at once would keep the next burst
+        # from going in time, and make answers that wait for this process look like a network that scatters.
+        async with self._handing_on:
+            await asyncio.sleep(0)
         return outcome
+
+    async def _journey(self, request: Request, slot: Slot) -> tuple[Answer | Trouble, float]:
+        """What came of a request, and the seconds from its going, on a connection that stands, to its answer's head."""
+        began = self._monotonic()
+        ended: float | None = None
+
+        def went() -> None:
+            nonlocal began
+            self._pace.went(slot)
+            began = self._monotonic()
+
+        def came() -> None:
+            nonlocal ended
+            ended = self._monotonic()
+
+        outcome = await self._wire.send(request, went, came)
+        return outcome, (self._monotonic() if ended is None else ended) - began
 
     def _widen(self, seconds: float) -> None:
         """Puts more requests under way if answers take so long that those at hand would not use the rate.
@@ -321,8 +350,8 @@ class Client:
             self._in_flight.release()
         self._ways = max(self._ways, wanted)
 
-    def _learn(self, outcome: Answer | Trouble, sent: float) -> None:
-        """Holds the whole app back when TikTok refuses it; longer with each refusal that no success interrupts."""
+    def _learn(self, outcome: Answer | Trouble, sent: float, slot: Slot) -> None:
+        """Keeps requests further apart when TikTok refuses the app, and holds them all if no success comes between."""
         refused = isinstance(outcome, Trouble) and outcome.action is Action.THROTTLED
         self.counts.refused += refused
         # What was sent before the last refusal was known tells nothing about the time after it.
@@ -332,12 +361,21 @@ class Client:
             self._refusals = 0
         elif refused and outcome.code not in _NARROW_LIMITS:
             self._refusals += 1
-            short = _THROTTLED_SECONDS * 2.0 ** (self._refusals - 1)
-            hold = max(short if self._refusals <= _SHORT_HOLDS else _BLOCKED_SECONDS, outcome.seconds)
-            self._pace.hold(hold)
             self._refused_at = self._monotonic()
-            self._held_until = self._refused_at + hold
-            self._say(f"TikTok refuses the whole app for now ({outcome.what}): it waits {hold:.1f} s")
+            margin = self._pace.refused(slot)
+            hold = _HOLDS[self._refusals - 1] if self._refusals <= len(_HOLDS) else _BLOCKED_SECONDS
+            self._hold(max(hold, outcome.seconds), margin, outcome.what)
+
+    def _hold(self, seconds: float, margin: float, why: str) -> None:
+        if seconds:
+            self._pace.hold(seconds)
+            self._held_until = self._refused_at + seconds
+            self._say(f"TikTok refuses the whole app for now ({why}): it waits {seconds:.1f} s")
+        else:
+            self._say(
+                f"TikTok counts requests too close together ({why}): a second's budget is used again after "
+                f"{1 + margin:.2f} s"
+            )
 
     def _wait(self, request: Request, trouble: Trouble, tries: _Tries) -> float:
         """The one decision whether a request is sent again: the seconds until then, or the error that ends it."""
@@ -358,8 +396,12 @@ class Client:
         """Short at first, doubled each time up to a cap, and never quite the same for two requests."""
         least = trouble.seconds
         if trouble.action is Action.THROTTLED:
-            first, cap, number = _THROTTLED_SECONDS, 60.0, tries.throttled
             least = max(least, self._held_until - self._monotonic())
+            # A first refusal by the app's limit is the pace's to mend: the request waits for its turn only.
+            number = tries.throttled - (trouble.code not in _NARROW_LIMITS)
+            if number < 1:
+                return max(0.0, least)
+            first, cap = _THROTTLED_SECONDS, 60.0
         elif trouble.code == _MAINTENANCE:
             first, cap, number = 60.0, 300.0, tries.sent
         else:

@@ -2,7 +2,8 @@
 
 TikTok counts requests per developer app, over all advertisers and tokens together (page "Rate limits",
 doc 1740029171730433): by the second, by the minute and by the UTC day. Whoever passes the minute's limit is
-shut out for five minutes. So each request first takes a slot from a log that all processes of this machine share.
+shut out for five minutes. So each request first takes a slot from a log that all processes of this machine share. How
+much more than a second the slots keep apart is learned, see `adreel.tiktok.margin`, and shared as well.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import UTC, datetime
 from math import isfinite, nan
 from pathlib import Path
@@ -22,6 +23,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from adreel.errors import InputError, StorageError, ThrottledError
+from adreel.tiktok.margin import Margin
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +69,21 @@ def limits_for(level: str) -> Limits:
 
 
 class Slot(NamedTuple):
-    """One request's place in the app's log: its number, and its time in epoch seconds."""
+    """One request's place in the app's log: its number, its time in epoch seconds, and the margin of that moment.
+
+    It is `tight` if the margin decided on its time, or nearly.
+    """
 
     number: int
     at: float
+    margin: float
+    tight: bool
 
 
-# A little more than TikTok's second and minute, because a request arrives somewhat later than it is sent.
-_SECOND = 1.02
-_MINUTE = 60.5
+_SECOND = 1.0
+_MINUTE = 60.0
+# Passing a minute's limit costs five minutes, so its margin is never a narrow one.
+_LEAST_OF_MINUTE = 0.5
 # A request that goes later than this after its turn has its time written down; less is within the margin above.
 _LATE = 0.01
 # A clock that is further behind than this was set back.
@@ -95,6 +103,15 @@ CREATE TABLE slot (
   app_id TEXT, number INTEGER, at REAL NOT NULL, PRIMARY KEY (app_id, number)
 ) WITHOUT ROWID;
 """
+
+# Apart from the others, for files that were made before there was anything to learn.
+_MARGIN_TABLE = """
+CREATE TABLE IF NOT EXISTS margin (
+  app_id TEXT PRIMARY KEY, caution REAL NOT NULL, proof REAL NOT NULL, scatter REAL NOT NULL, since INTEGER NOT NULL
+) WITHOUT ROWID
+"""
+_READ_MARGIN = "SELECT caution, proof, scatter, since FROM margin WHERE app_id = ?"
+_MARGIN_ROW = " INTO margin VALUES (?, ?, ?, ?, ?)"
 
 # The state of one app, with the times of the slots that bind the next: the last, the second's and the minute's.
 _STATE = """
@@ -129,6 +146,8 @@ class Pace:
         self._clock = clock
         self._sleep = sleep
         self._queue = asyncio.Lock()
+        self._margin = Margin()
+        self._scatter = 0.0
         self._connection = _open(path, app_id)
 
     async def turn(self) -> Slot:
@@ -145,6 +164,7 @@ class Pace:
                 if slot.at <= now:
                     return slot
                 await self._sleep(slot.at - now)
+                slot = await self._kept_apart(slot)
                 if not self._held(slot):
                     return self.went(slot)
 
@@ -155,13 +175,7 @@ class Pace:
         first requests of a run would arrive together with those of the next second. Raises StorageError as `turn`.
         """
         now = self._clock()
-        if now <= slot.at + _LATE:
-            return slot
-        with self._errors_named():
-            self._connection.execute(
-                "UPDATE slot SET at = ? WHERE app_id = ? AND number = ?", (now, self.app_id, slot.number)
-            )
-        return Slot(slot.number, now)
+        return slot if now <= slot.at + _LATE else self._moved(slot, now)
 
     def hold(self, seconds: float) -> None:
         """Gives no slot to any process for so long; a longer hold that is under way stays.
@@ -171,6 +185,24 @@ class Pace:
         with self._transaction() as sql:
             until = self._clock() + seconds
             sql.execute("UPDATE app SET blocked_until = max(blocked_until, ?) WHERE app_id = ?", (until, self.app_id))
+
+    def refused(self, slot: Slot) -> float:
+        """Learns that TikTok refused the request of a slot for coming too soon; gives the margin from now on.
+
+        Raises StorageError if the file cannot be written, as `scattered` does.
+        """
+        with self._transaction() as sql:
+            (taken,) = sql.execute("SELECT taken FROM app WHERE app_id = ?", (self.app_id,)).fetchone()
+            self._write_margin(sql, self._read_margin(sql).refused(slot.number, slot.margin, taken))
+        return self._margin.seconds
+
+    def scattered(self, seconds: float) -> None:
+        """Learns by how much the last answers differed in the time that they took."""
+        self._scatter = seconds
+        # Asked after each answer, and news only now and then: what the last slot was given with is near enough.
+        if self._margin.scattered(seconds) is not self._margin:
+            with self._transaction() as sql:
+                self._write_margin(sql, self._read_margin(sql).scattered(seconds))
 
     def close(self) -> None:
         """Closes the file; slots that were taken stay taken."""
@@ -188,10 +220,15 @@ class Pace:
             back = seen - now if seen > now + _SET_BACK else 0.0
             if back:
                 self._set_back(sql, back)
-            # A quarter of the mean distance after the one before, so that a burst does not come all at once.
-            gaps = (0.25 / limits.per_second, _SECOND, _MINUTE)
+            margin = self._read_margin(sql)
+            second, minute = _SECOND + margin.seconds, _MINUTE + max(_LEAST_OF_MINUTE, margin.seconds)
+            gaps = (margin.between(limits.per_second), second, minute)
             after = (then - back + gap for then, gap in zip(taken, gaps, strict=True) if then is not None)
             at, day, used = self._within_day(now, max(now, blocked_until - back, *after), day, used)
+            # What comes much later than the margin asks for tells nothing about it.
+            tight = taken[1] is not None and at - (taken[1] - back) < second + margin.seconds
+            if tight:
+                self._write_margin(sql, margin.tried(limits.per_second, self._scatter))
             sql.execute("INSERT INTO slot VALUES (?, ?, ?)", (app, number, at))
             sql.execute(
                 "UPDATE app SET taken = ?, seen = ?, day = ?, used = ? WHERE app_id = ?",
@@ -200,9 +237,9 @@ class Pace:
             if number % _PRUNED_EVERY == 0:
                 sql.execute(
                     "DELETE FROM slot WHERE app_id = ? AND number < ? AND at < ?",
-                    (app, number - limits.per_minute, at - _MINUTE),
+                    (app, number - limits.per_minute, at - minute),
                 )
-        return now, Slot(number, at)
+        return now, Slot(number, at, margin.seconds, tight)
 
     def _within_day(self, now: float, at: float, day: int, used: int) -> tuple[float, int, int]:
         """The time of a slot, its UTC day (counted from 1970), and how many slots of that day are taken."""
@@ -223,6 +260,34 @@ class Pace:
         """Moves the log with a clock that was set back; else nobody would get a slot for so long."""
         sql.execute("UPDATE slot SET at = at - ? WHERE app_id = ?", (seconds, self.app_id))
         sql.execute("UPDATE app SET blocked_until = blocked_until - ? WHERE app_id = ?", (seconds, self.app_id))
+
+    def _read_margin(self, sql: sqlite3.Connection) -> Margin:
+        self._margin = Margin(*sql.execute(_READ_MARGIN, (self.app_id,)).fetchone())
+        return self._margin
+
+    def _write_margin(self, sql: sqlite3.Connection, margin: Margin) -> None:
+        sql.execute("INSERT OR REPLACE" + _MARGIN_ROW, (self.app_id, *astuple(margin)))
+        self._margin = margin
+
+    async def _kept_apart(self, slot: Slot) -> Slot:
+        """Waits on, with the slot moved, if the margin was widened while the owner of the slot slept.
+
+        Else it would go ahead of the burst that it belongs to, in each second from then on, and be refused the easier.
+        """
+        with self._errors_named():
+            wider = self._read_margin(self._connection).seconds - slot.margin
+        if wider <= 0 or not slot.tight:
+            return slot
+        moved = self._moved(slot, slot.at + wider)
+        await self._sleep(wider)
+        return moved._replace(margin=slot.margin + wider)
+
+    def _moved(self, slot: Slot, at: float) -> Slot:
+        with self._errors_named():
+            self._connection.execute(
+                "UPDATE slot SET at = ? WHERE app_id = ? AND number = ?", (at, self.app_id, slot.number)
+            )
+        return slot._replace(at=at)
 
     def _held(self, slot: Slot) -> bool:
         """Whether a hold came while the owner of the slot slept."""
@@ -261,6 +326,8 @@ def _open(path: Path, app_id: str) -> sqlite3.Connection:
             # What a power cut can lose here is worth less than the disk's time on every request.
             connection.execute("PRAGMA synchronous = OFF")
             connection.execute("INSERT OR IGNORE INTO app (app_id) VALUES (?)", (app_id,))
+            connection.execute(_MARGIN_TABLE)
+            connection.execute("INSERT OR IGNORE" + _MARGIN_ROW, (app_id, *astuple(Margin())))
         except BaseException:
             connection.close()
             raise

@@ -82,15 +82,20 @@ class Wire:
         self._timeout = httpx2.Timeout(request_seconds, connect=min(_CONNECT_SECONDS, request_seconds)).as_dict()
         self._transport = transport or _transport(base_url, connections)
 
-    async def send(self, request: Request, on_way: Callable[[], object]) -> Answer | Trouble:
+    async def send(
+        self, request: Request, on_way: Callable[[], object], on_answer: Callable[[], object]
+    ) -> Answer | Trouble:
         """The answer, or what went wrong; raises nothing of the network's.
 
-        `on_way` is called when there is a connection and the request goes.
+        `on_way` is called when there is a connection and the request goes, `on_answer` when its answer begins. Neither
+        is by a transport without connections.
         """
 
         async def trace(event: str, _: Mapping[str, Any]) -> None:
             if event == "http11.send_request_headers.started":
                 on_way()
+            elif event == "http11.receive_response_headers.complete":
+                on_answer()
 
         headers = self._headers if request.body is None else {**self._headers, "Content-Type": "application/json"}
         try:
