@@ -4,6 +4,7 @@
     ├── InputError            fix what was asked, then ask again
     │   ├── DatasetError      a dataset with problems, each with the menu at fault
     │   ├── NotFoundError     no such account, dataset, run, version
+    │   ├── ExistsError       the name is taken: choose another
     │   └── RequestError      TikTok refuses the request as it is: the catalogue is behind the API
     ├── ForbiddenError        what was asked is another person's to do: ask them, or for the right
     ├── ReconnectError        the grant is dead: a person has to connect the account again
@@ -102,6 +103,10 @@ class DatasetError(InputError):
 
 class NotFoundError(InputError):
     """No account, dataset, run or version of that name."""
+
+
+class ExistsError(InputError):
+    """An account, dataset or user of that name is there already."""
 
 
 class RequestError(InputError):

@@ -8,9 +8,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, delete, insert, select, true, update
 
-from adreel.errors import InputError, NotFoundError
+from adreel.errors import ExistsError, InputError, NotFoundError
 from adreel.store.database import Database, Unchanged
-from adreel.store.names import clean_name, is_id, not_found
+from adreel.store.names import clean_name, is_id, kept_name, not_found
 from adreel.store.records import Account, AccountAdvertiser, AccountStatus, Advertiser, Level, User
 from adreel.store.secrets import Keys
 from adreel.store.tables import account_advertisers, account_shares, accounts, datasets
@@ -79,7 +79,8 @@ class Accounts:
         with self._database.read() as connection:
             row = None
             if isinstance(name, str):
-                row = connection.execute(select(*_PUBLIC).where(offered, accounts.c.name == name)).first()
+                named = accounts.c.name.in_((name, kept_name(name)))
+                row = connection.execute(select(*_PUBLIC).where(offered, named)).first()
             if row is None and is_id(name):
                 row = connection.execute(select(*_PUBLIC).where(offered, accounts.c.id == int(name))).first()
             if row is None:
@@ -241,7 +242,7 @@ def _of(account: Account) -> Select[Any]:
 def _refuse_taken(connection: Connection, name: str, besides: int | None = None) -> None:
     found = connection.execute(select(accounts.c.id).where(accounts.c.name == name)).scalar()
     if found is not None and found != besides:
-        raise InputError(f"there is an account {name!r} already; choose another name, or connect that one again.")
+        raise ExistsError(f"there is an account {name!r} already; choose another name, or connect that one again.")
 
 
 def _selection(ids: Iterable[str] | None) -> list[str] | None:

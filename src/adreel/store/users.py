@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, exists, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from adreel.errors import InputError, NotFoundError
+from adreel.errors import ExistsError, InputError, NotFoundError
 from adreel.store.database import Database
 from adreel.store.names import clean_name, is_id, not_found
 from adreel.store.passwords import Passwords
@@ -50,7 +50,7 @@ class Users:
         values = self._new(name, password, Role.ADMIN)
         with self._database.write() as connection:
             if _any(connection):
-                raise InputError("there are users already; sign in, or ask an administrator for a user of your own.")
+                raise ExistsError("there are users already; sign in, or ask an administrator for a user of your own.")
             return _add(connection, values)
 
     def any(self) -> bool:
@@ -171,7 +171,7 @@ def _named(connection: Connection, name: str, *more: Any) -> Row[Any] | None:
 
 def _add(connection: Connection, values: dict[str, Any]) -> User:
     if connection.execute(select(users.c.id).where(users.c.name_key == values["name_key"])).first():
-        raise InputError(f"there is a user {values['name']!r} already; choose another name.")
+        raise ExistsError(f"there is a user {values['name']!r} already; choose another name.")
     return user_of(connection.execute(insert(users).values(values).returning(*PUBLIC)).one())
 
 

@@ -54,7 +54,7 @@ _MEANINGS: Mapping[int, str] = {
     401: "No token, or one that is over: make one in the Data Center, under your name.",
     403: "You, or this token, may not do that; the message says whom to ask.",
     404: "There is no such thing, or you may not see it.",
-    409: "Not now: another run or person works on the same, or TikTok does not honour the account's token.",
+    409: "The name is taken, another run or person works on the same, or TikTok does not honour the account's token.",
     422: "What was asked cannot be; `problems` names each thing that is wrong.",
     429: "TikTok's limit was met; try again after `Retry-After` seconds.",
     502: "TikTok answered what nothing that is known helps against.",

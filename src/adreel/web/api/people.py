@@ -214,7 +214,7 @@ def list_users(here: Here, _: Overseer, query: Annotated[Paging, Query()]) -> Us
     tags=["users"],
     summary="Add a user",
     status_code=201,
-    responses=located(201, "The user's address.") | failures(403),
+    responses=located(201, "The user's address.") | failures(403, 409),
 )
 def create_user(here: Here, _: Admin, body: UserBody, answer: Response) -> UserAnswer:
     """A user who can sign in with the password at once. For administrators."""
