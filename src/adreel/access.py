@@ -90,6 +90,7 @@ class Guard:
         self.actor = actor
         self._store = store
         self._levels: dict[int, Level] | None = None
+        self._kept: Mapping[int, Level] | None = None
 
     # -- what there is for the actor
 
@@ -266,12 +267,16 @@ class Guard:
         if user.disabled:
             return False
         own = dataset.owner_id == user.id
-        level = self._level(dataset.account_id) if dataset.account_id is not None else Level.NONE
+        level = self._level(dataset.account_id) if dataset.account_id is not None else self._kept_level(dataset, user)
         enough = own or level >= NEEDED_OF_ACCOUNT[right]
-        editor = user.role is Role.EDITOR
-        if right is DatasetRight.SEE:
-            return enough or (editor and not dataset.connected)
-        return enough and editor
+        return enough and (right is DatasetRight.SEE or user.role is Role.EDITOR)
+
+    def _kept_level(self, dataset: SavedDataset, user: User) -> Level:
+        """What the user had of a dataset before its account was deleted."""
+        if self._kept is None:
+            self._kept = self._store.shares.kept(user)
+        kept = self._kept.get(dataset.id, Level.NONE)
+        return min(kept, VIEWERS) if user.role is Role.VIEWER else kept
 
     def _unbounded(self) -> bool:
         """Whether the actor may do everything with every account and dataset."""

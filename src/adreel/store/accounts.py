@@ -13,7 +13,7 @@ from adreel.store.database import Database, Unchanged
 from adreel.store.names import clean_name, is_id, kept_name, not_found
 from adreel.store.records import Account, AccountAdvertiser, AccountStatus, Advertiser, Level, User
 from adreel.store.secrets import Keys
-from adreel.store.tables import account_advertisers, account_shares, accounts, datasets
+from adreel.store.tables import account_advertisers, account_shares, accounts, dataset_shares, datasets, users
 
 _PUBLIC = tuple(column for column in accounts.columns if column.name not in ("token", "app_secret", "everyone"))
 _FACTS = ("name", "currency", "timezone", "display_timezone", "status", "country")
@@ -147,8 +147,12 @@ class Accounts:
             return _change(connection, account, selection=_selection(selection), updated_at=self._clock())
 
     def delete(self, account: Account) -> None:
-        """Forgets the account and its token. Its datasets stay, disconnected, and keep the account's name."""
+        """Forgets the account and its token. Its datasets stay, disconnected, and keep the account's name.
+
+        What users had of them through the account, they keep.
+        """
         with self._database.write() as connection:
+            _keep_shares(connection, account)
             if not connection.execute(delete(accounts).where(accounts.c.id == account.id)).rowcount:
                 raise _deleted(account)
 
@@ -206,6 +210,25 @@ class Accounts:
         with self._database.read() as connection:
             rows = connection.execute(_of(account).order_by(account_advertisers.c.advertiser_id)).mappings().all()
         return tuple(AccountAdvertiser(**row) for row in rows)
+
+
+def _keep_shares(connection: Connection, account: Account) -> None:
+    """Writes down what each user has of the account's datasets, as the shares go with the account."""
+    everyone = Level(
+        connection.execute(select(accounts.c.everyone).where(accounts.c.id == account.id)).scalar() or Level.NONE
+    )
+    named = (account_shares.c.user_id == users.c.id) & (account_shares.c.account_id == account.id)
+    rows = connection.execute(select(users.c.id, account_shares.c.level).outerjoin(account_shares, named)).all()
+    levels = {row.id: max(everyone, Level(row.level or Level.NONE)) for row in rows}
+    ids = connection.execute(select(datasets.c.id).where(datasets.c.account_id == account.id)).scalars().all()
+    kept = [
+        {"dataset_id": dataset_id, "user_id": user_id, "level": level}
+        for dataset_id in ids
+        for user_id, level in levels.items()
+        if level is not Level.NONE
+    ]
+    if kept:
+        connection.execute(insert(dataset_shares), kept)
 
 
 def _account(row: Row[Any]) -> Account:

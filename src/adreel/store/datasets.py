@@ -12,7 +12,7 @@ from adreel.errors import AdreelError, ExistsError, NotFoundError
 from adreel.store.database import Database, Unchanged
 from adreel.store.names import clean_name, is_id, kept_name, not_found, slug
 from adreel.store.records import Account, SavedDataset, User
-from adreel.store.tables import datasets, kept_tables
+from adreel.store.tables import dataset_shares, datasets, kept_tables
 
 
 class Datasets:
@@ -157,6 +157,8 @@ class Datasets:
             now = connection.execute(select(datasets).where(datasets.c.id == dataset.id)).first()
             if now is None:
                 raise _deleted(dataset)
+            if account is not None:
+                connection.execute(delete(dataset_shares).where(dataset_shares.c.dataset_id == dataset.id))
             if spec is not None and spec != now.spec:
                 changes |= {"spec": spec, "spec_version": now.spec_version + 1}
             return self._change(connection, dataset, changes)
