@@ -11,7 +11,8 @@
     ├── AdvertiserError       this advertiser cannot be read: drop it, go on with the others
     ├── SplitError            TikTok wants less at once: ask for parts
     ├── RetryError            it passes: try again later
-    │   └── ThrottledError    TikTok's limit was met
+    │   ├── ThrottledError    TikTok's limit was met
+    │   └── GuessingError     too many wrong passwords: wait as long as it says
     ├── StorageError          the disk or the lake cannot take or give data
     ├── BusyError             another process works on the same dataset
     ├── ProofError            what came is not what TikTok says it has
@@ -145,6 +146,15 @@ class RetryError(AdreelError):
 
 class ThrottledError(RetryError):
     """TikTok's limit was met."""
+
+
+class GuessingError(RetryError):
+    """Too many wrong passwords came from this address."""
+
+    def __init__(self, message: str, *, seconds: int = 60) -> None:
+        """`seconds` have to go by before the next try."""
+        self.seconds = seconds
+        super().__init__(message)
 
 
 class StorageError(AdreelError):

@@ -254,11 +254,18 @@ def users_role(
 
 
 @user_commands.command("password")
-def users_password(ctx: typer.Context, name: UserName, password_stdin: PasswordStdin = False) -> None:
-    """Give a user another password, and sign them out everywhere; asks for the password."""
+def users_password(
+    ctx: typer.Context,
+    name: UserName,
+    password_stdin: PasswordStdin = False,
+    keep_tokens: Annotated[
+        bool, typer.Option("--keep-tokens", help="Keep your API tokens, where the password is your own.")
+    ] = False,
+) -> None:
+    """Give a user another password, sign them out everywhere, end their API tokens; asks for the password."""
     from adreel.cli import users as act
 
-    act.set_password(ctx.obj, name, password_stdin=password_stdin)
+    act.set_password(ctx.obj, name, password_stdin=password_stdin, keep_tokens=keep_tokens)
 
 
 @user_commands.command("disable")

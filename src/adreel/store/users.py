@@ -15,7 +15,8 @@ from adreel.store.database import Database
 from adreel.store.names import clean_name, is_id, not_found
 from adreel.store.passwords import Passwords
 from adreel.store.records import Level, Role, User
-from adreel.store.tables import account_shares, accounts, sessions, users
+from adreel.store.secrets import fingerprint
+from adreel.store.tables import account_shares, accounts, api_tokens, sessions, users
 
 LONGEST_NAME = 60
 
@@ -101,11 +102,23 @@ class Users:
         with self._database.write() as connection:
             connection.execute(update(users).where(same).values(password=now))
 
-    def set_password(self, user: User, password: str) -> None:
-        """Another password; InputError as `add`. Whoever is signed in stays so until `Sessions.end_all`."""
+    def set_password(
+        self, user: User, password: str, *, keep_tokens: bool = False, besides: str | None = None
+    ) -> tuple[int, int]:
+        """Another password, which ends the user's sessions, and API tokens unless they are to be kept.
+
+        The session whose secret is `besides` goes on. Returns how many sessions and tokens ended. InputError as `add`.
+        """
         hashed = self._passwords.hashed(password, user.name)
+        others = sessions.c.user_id == user.id
+        if besides is not None:
+            others &= sessions.c.secret_hash != fingerprint(besides)
         with self._database.write() as connection:
             _change(connection, user, password=hashed)
+            browsers = connection.execute(delete(sessions).where(others)).rowcount
+            if keep_tokens:
+                return browsers, 0
+            return browsers, connection.execute(delete(api_tokens).where(api_tokens.c.user_id == user.id)).rowcount
 
     def set_role(self, user: User, role: Role) -> User:
         """The user in another role. InputError if no administrator would be left."""

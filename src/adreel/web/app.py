@@ -29,7 +29,7 @@ from adreel.web.pages.failures import Failure
 from adreel.web.render import Pages, go, is_fragment, respond
 from adreel.web.security import SAFE, Shield
 from adreel.web.sign_in import sign_in_path
-from adreel.web.status import status_of
+from adreel.web.status import retry_after, status_of
 
 API = "/api/v1"
 
@@ -91,7 +91,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, AdreelError)
     problems = error.problems if isinstance(error, DatasetError) else ()
-    return _failed(request, status_of(error), str(error) if not problems else error.message, problems)
+    answer = _failed(request, status_of(error), str(error) if not problems else error.message, problems)
+    answer.headers.update(retry_after(error))
+    return answer
 
 
 def _failed(request: Request, status: HTTPStatus, message: str, problems: tuple[errors.Problem, ...] = ()) -> Response:

@@ -15,10 +15,7 @@ from starlette.responses import JSONResponse, Response
 from adreel.errors import AdreelError, DatasetError, Problem
 from adreel.web.api.shapes import Answer
 from adreel.web.center import SignInNeededError
-from adreel.web.status import status_of
-
-RETRY_SECONDS = 60
-"""How long a client that met TikTok's limit, or a busy server, had better wait."""
+from adreel.web.status import RETRY_SECONDS, retry_after, status_of
 
 
 class Fault(Answer):
@@ -56,7 +53,7 @@ _MEANINGS: Mapping[int, str] = {
     404: "There is no such thing, or you may not see it.",
     409: "The name is taken, another run or person works on the same, or TikTok does not honour the account's token.",
     422: "What was asked cannot be; `problems` names each thing that is wrong.",
-    429: "TikTok's limit was met; try again after `Retry-After` seconds.",
+    429: "TikTok's limit was met, or too many passwords were wrong; try again after `Retry-After` seconds.",
     502: "TikTok answered what nothing that is known helps against.",
     503: "It passes: TikTok or the database is busy; try again after `Retry-After` seconds.",
     507: "The disk or the lake cannot take or give data.",
@@ -129,7 +126,9 @@ def add_handlers(api: FastAPI) -> None:
 
 def _refused(_: Request, error: Exception) -> Response:
     assert isinstance(error, AdreelError)
-    return failed(status_of(error), failure_of(error))
+    answer = failed(status_of(error), failure_of(error))
+    answer.headers.update(retry_after(error))
+    return answer
 
 
 def _stranger(request: Request, _: Exception) -> Response:

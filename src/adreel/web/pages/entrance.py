@@ -8,10 +8,11 @@ from typing import Annotated, ClassVar
 from fastapi import APIRouter, Form, Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
-from adreel.errors import InputError
+from adreel.errors import GuessingError, InputError
 from adreel.web.center import COOKIE, Here, known_visitor
 from adreel.web.render import THEME, THEMES, Page, go, own_path, respond
 from adreel.web.sign_in import checked, end_session, signed_in
+from adreel.web.status import retry_after, status_of
 
 router = APIRouter()
 
@@ -88,8 +89,10 @@ def sign_in(request: Request, name: Text = "", password: Text = "", onward: Text
     """Begins a session."""
     try:
         user = checked(request, name, password)
-    except InputError as error:
-        return respond(request, SignIn(name, own_path(onward), error.message), 422)
+    except (InputError, GuessingError) as error:
+        answer = respond(request, SignIn(name, own_path(onward), error.message), status_of(error))
+        answer.headers.update(retry_after(error))
+        return answer
     return signed_in(request, user, onward)
 
 
