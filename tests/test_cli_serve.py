@@ -24,9 +24,9 @@ PASSWORD = "correct horse battery"
 
 
 @contextmanager
-def serving(home: Path, *words: str) -> Iterator[tuple[subprocess.Popen[str], str, list[str]]]:
+def serving(home: Path, *words: str, **more: str) -> Iterator[tuple[subprocess.Popen[str], str, list[str]]]:
     """A process that serves, its address, and what it said until it did."""
-    environ = {**os.environ, "ADREEL_HOME": str(home)}
+    environ = {**os.environ, "ADREEL_HOME": str(home), **more}
     process = subprocess.Popen(
         [*PROGRAM, *words], env=environ, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
@@ -35,7 +35,7 @@ def serving(home: Path, *words: str) -> Iterator[tuple[subprocess.Popen[str], st
         said: list[str] = []
         for line in process.stderr:
             said.append(line)
-            found = re.search(r"The Data Center is at (http://\S+)", line)
+            found = re.search(r"The Data Center is at (https?://\S+)", line)
             if found:
                 yield process, found[1], said
                 return
@@ -71,6 +71,51 @@ def test_the_name_that_cookies_hold_for_is_the_one_that_pages_lead_to(tmp_path: 
         answer = httpx2.get(url.replace("localhost", "127.0.0.1") + "/setup?a=1")
         assert (answer.status_code, answer.headers["location"]) == (307, f"{url}/setup?a=1")
         assert httpx2.get(f"{url}/setup", headers={"Host": "evil.test"}).status_code == 421
+
+
+HEAD = b"POST /login HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Site: same-origin\r\n"
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [b"", b"GET /hea", HEAD + b"Content-Length: 10\r\nX-Slow: ", HEAD + b"Content-Length: 10\r\n\r\nname="],
+    ids=["nothing", "half a line", "half a head", "half a body"],
+)
+@pytest.mark.parametrize("first", [True, False])
+def test_a_request_that_does_not_come_is_not_waited_for(impatient: int, sent: bytes, first: bool) -> None:
+    if not first and not sent:
+        return  # The time between two requests is uvicorn's.
+    with socket.create_connection(("127.0.0.1", impatient), timeout=20) as client:
+        if not first:
+            client.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert client.recv(65_536).endswith(b"ok\n")
+        client.sendall(sent)
+        received = b""
+        # Until the server closes.
+        while part := client.recv(65_536):
+            received += part
+    assert received.startswith(b"HTTP/1.1 408")
+    assert b"connection: close" in received.lower()
+
+
+@pytest.fixture(scope="module")
+def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """The port of a server that waits a fifth of a second."""
+    home = tmp_path_factory.mktemp("impatient") / "home"
+    with serving(home, "serve", "--port", "0", "--no-browser", ADREEL_REQUEST_SECONDS="0.2") as (_, url, _):
+        yield int(url.rpartition(":")[2])
+
+
+@pytest.mark.parametrize(
+    ("url", "proxies", "warned"),
+    [("https://ads.example", "", True), ("https://ads.example", "127.0.0.1", False), ("http://ads.example", "", False)],
+)
+def test_a_server_behind_a_proxy_that_it_does_not_know_says_so(
+    tmp_path: Path, url: str, proxies: str, warned: bool
+) -> None:
+    words = ("serve", "--port", "0", "--no-browser")
+    with serving(tmp_path / "home", *words, ADREEL_WEB_URL=url, ADREEL_PROXIES=proxies) as (_, _, said):
+        assert ("ADREEL_PROXIES" in "".join(said)) is warned
 
 
 def test_nobody_on_the_network_becomes_administrator_by_being_first(home: Home) -> None:

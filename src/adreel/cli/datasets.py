@@ -85,8 +85,8 @@ def _refuse_import(have: Opened, sources: Iterable[Source]) -> None:
                 f"Nothing was imported: there is another dataset {dataset.name!r} already. Give one of them another "
                 f"name, or change that one with: adreel datasets edit {known.slug}"
             )
-    for error in have.store.datasets.refusals(new).values():
-        raise ExistsError(f"Nothing was imported: {error}")
+    for refusal in have.store.datasets.refusals(new).values():
+        raise ExistsError(f"Nothing was imported: {refusal}")
 
 
 def convert(session: Session, name: str) -> None:

@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 
 from adreel.errors import AdreelError, DatasetError, Problem
 from adreel.web.api.shapes import Answer
-from adreel.web.center import SignInNeededError
+from adreel.web.center import SignInNeededError, bearer_of
 from adreel.web.status import RETRY_SECONDS, retry_after, status_of
 
 
@@ -132,7 +132,7 @@ def _refused(_: Request, error: Exception) -> Response:
 
 
 def _stranger(request: Request, _: Exception) -> Response:
-    if request.headers.get("authorization") is None:
+    if bearer_of(request.headers.get("authorization")) is None:
         words = "Sign in, or send an API token: Authorization: Bearer adreel_…"
     else:
         words = "This API token is not known, was revoked, or is over; make another one in the Data Center."

@@ -316,8 +316,8 @@ def _refusals(here: Center, who: Visitor, values: Mapping[str, Any], saved: Save
         except InputError as error:
             yield Problem("report", error.message.removeprefix("report: "))
     if name:
-        for error in here.store.datasets.refusals([name], besides=saved).values():
-            yield Problem("name", error.message)
+        for refusal in here.store.datasets.refusals([name], besides=saved).values():
+            yield Problem("name", refusal.message)
     if account and (saved is None or not saved.connected or account != saved.account_name):
         try:
             who.guard.usable(account)
