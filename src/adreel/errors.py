@@ -25,7 +25,7 @@ doc 1737172488964097).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum, IntEnum
 from types import MappingProxyType
@@ -46,6 +46,7 @@ class ExitCode(IntEnum):
     NOT_PROVED = 9
     STOPPED = 10
     FORBIDDEN = 11
+    SKIPPED = 12
     CANCELLED = 130
 
 
@@ -183,6 +184,20 @@ class CancelledError(AdreelError):
 
 class StopError(AdreelError):
     """Nothing that we know helps."""
+
+
+def exit_code_of(kind: str) -> ExitCode:
+    """The exit code of the error of that name; of a name that is none of ours, that of a bug."""
+    return _EXIT_CODES.get(kind, ExitCode.BUG)
+
+
+def _kinds(kind: type[AdreelError]) -> Iterator[type[AdreelError]]:
+    yield kind
+    for below in kind.__subclasses__():
+        yield from _kinds(below)
+
+
+_EXIT_CODES: Mapping[str, ExitCode] = MappingProxyType({kind.__name__: kind.exit_code for kind in _kinds(AdreelError)})
 
 
 class Action(Enum):

@@ -51,6 +51,7 @@ _EXITS = {
     errors.ExitCode.OK: "It worked.",
     errors.ExitCode.BUG: "adreel met something that it does not know.",
     errors.ExitCode.USAGE: "The command line was not understood.",
+    errors.ExitCode.SKIPPED: "The run made a verified version, but ad accounts were skipped; it says which.",
 }
 
 
