@@ -73,9 +73,11 @@ app = typer.Typer(
 account_commands = typer.Typer(no_args_is_help=True, help="Connect TikTok for Business accounts and look after them.")
 dataset_commands = typer.Typer(no_args_is_help=True, help="Save, show, change and remove datasets.")
 user_commands = typer.Typer(no_args_is_help=True, help="Say who may sign in, and what they may do.")
+secret_commands = typer.Typer(no_args_is_help=True, help="Look after the keys that tokens are encrypted with.")
 app.add_typer(account_commands, name="accounts")
 app.add_typer(dataset_commands, name="datasets")
 app.add_typer(user_commands, name="users")
+app.add_typer(secret_commands, name="secrets")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 File = Annotated[
@@ -218,6 +220,18 @@ def accounts_advertisers(ctx: typer.Context, name: AccountName, as_json: Json = 
     from adreel.cli import accounts as act
 
     act.advertisers(ctx.obj, name, as_json=as_json)
+
+
+@secret_commands.command("rotate")
+def secrets_rotate(
+    ctx: typer.Context,
+    new_key: Annotated[bool, typer.Option("--new-key", help="First put a new key into secret.key.")] = False,
+    drop_old: Annotated[bool, typer.Option("--drop-old", help="Then take the old keys out of secret.key.")] = False,
+) -> None:
+    """Encrypt all tokens anew with the first key, after which the others are not needed."""
+    from adreel.cli import secrets as act
+
+    act.rotate(ctx.obj, new_key=new_key, drop_old=drop_old)
 
 
 @user_commands.command("list")

@@ -100,6 +100,7 @@ class Store:
         "attempts",
         "consents",
         "datasets",
+        "keys",
         "runs",
         "sessions",
         "shares",
@@ -110,6 +111,7 @@ class Store:
 
     def __init__(self, database: Database, keys: Keys, clock: Callable[[], datetime], cost: Cost = COST) -> None:
         self._database = database
+        self.keys = keys
         self.accounts = Accounts(database, keys, clock)
         self.datasets = Datasets(database, clock)
         self.runs = Runs(database, clock)

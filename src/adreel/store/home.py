@@ -48,6 +48,16 @@ def close_to_others(path: Path) -> None:
         raise StorageError(f"{path} is open to other users: {error.strerror}. Close it (chmod 600).") from error
 
 
+def sync_folder(folder: Path) -> None:
+    """Has the folder's names on the disk, so that a file that was put there outlives the machine's power."""
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
 def _is_fresh(home: Path) -> bool:
     """Whether nothing is in the folder but what a person may put there for adreel."""
     return {entry.name for entry in home.iterdir()} <= {FILE_NAME, "lake"}
