@@ -148,3 +148,44 @@ def test_the_demo_ends_in_a_data_center_with_datasets_of_which_one_was_restated(
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=30)
     assert process.returncode in (ExitCode.OK, ExitCode.CANCELLED)
+
+
+# -- where a container has less than a desk
+
+
+def bare(script: str, *words: str, home: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """A command in a process with an empty environment, after a script that takes something away."""
+    environ = {"ADREEL_HOME": str(home)} if home is not None else {}
+    program = [sys.executable, "-c", f"{script}\nfrom adreel.cli import main; main()", *words]
+    return subprocess.run(program, env=environ, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+
+
+NO_NAME = """
+import pwd
+def unknown(_):
+    raise KeyError("uid not found")
+pwd.getpwuid = unknown
+"""
+NO_TEMPORARY_FOLDER = "import tempfile; tempfile._candidate_tempdir_list = list"
+CLOSED = "import os\nfor number in (0, 1, 2): os.close(number)\nimport sys; sys.stdin = sys.stdout = sys.stderr = None"
+
+
+@pytest.mark.parametrize("words", [("datasets", "list"), ("serve", "--port", "0"), ("settings",)])
+def test_a_user_without_a_name_and_a_home_is_told_what_to_set(words: tuple[str, ...]) -> None:
+    done = bare(NO_NAME, *words)
+    assert (done.returncode, "ADREEL_HOME" in done.stderr) == (ExitCode.INPUT, True), done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_without_a_folder_for_temporary_files_the_home_has_one(tmp_path: Path) -> None:
+    done = bare(f"{NO_NAME}\n{NO_TEMPORARY_FOLDER}", "query", "select 41 + 1", home=tmp_path / "home")
+    assert (done.returncode, "42" in done.stdout) == (ExitCode.OK, True), done.stderr
+
+
+def test_streams_that_are_closed_end_no_command_and_no_file_takes_their_place(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    assert bare(CLOSED, "users", "list", home=home).returncode == ExitCode.OK
+    assert bare(CLOSED, "reports", home=home).returncode == ExitCode.OK
+    for words in (("users", "add", "x", "--password-stdin"), ("users", "add", "x")):
+        assert bare(CLOSED, *words, home=home).returncode == ExitCode.INPUT
+    assert bare("", "users", "list", home=home).returncode == ExitCode.OK, "the database is whole"

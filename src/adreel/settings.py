@@ -348,7 +348,11 @@ def _home_folder(environ: Mapping[str, _Given]) -> Path:
     # Imported only here: 0.04 s that a process with ADREEL_HOME need not pay.
     from platformdirs import user_data_path
 
-    return user_data_path("adreel", appauthor=False)
+    try:
+        return user_data_path("adreel", appauthor=False)
+    except RuntimeError:
+        # As in a container: no HOME, and no line for the user in /etc/passwd.
+        raise InputError("This user has no home folder; say in ADREEL_HOME where adreel may keep its files.") from None
 
 
 def _value(setting: Setting, given: Mapping[str, _Given], home: Path) -> object:

@@ -601,6 +601,7 @@ def serve(
 
 def main() -> None:
     """The console script."""
+    _open_streams()
     # Loading modules makes many objects and no garbage: looking for it is a tenth of the start, and again 70 ms at the
     # end of the process, which frees everything anyway. numpy's algebra is not used; its threads would spin.
     gc.set_threshold(200_000, 50, 100)
@@ -611,3 +612,19 @@ def main() -> None:
         app()
     finally:
         gc.freeze()
+
+
+def _open_streams() -> None:
+    """Stands in for stdin, stdout and stderr that whoever started the process has closed.
+
+    Else the next file that is opened would have their number, and what is printed would end in it.
+    """
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(number, True)
+    os.close(number)
+    if sys.stdin is None:
+        sys.stdin = os.fdopen(0, encoding="utf-8", closefd=False)
+    if sys.stdout is None:
+        sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(2, "w", encoding="utf-8", closefd=False)

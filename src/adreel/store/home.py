@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import tempfile
 from pathlib import Path
 
 from adreel.errors import StorageError
@@ -27,6 +28,20 @@ def prepare_home(home: Path) -> None:
         raise StorageError(f"the folder {home} cannot be made: {error.strerror}. Set ADREEL_HOME.") from error
     if not os.access(home, os.R_OK | os.W_OK | os.X_OK):
         raise StorageError(f"the folder {home} cannot be written to; set ADREEL_HOME or its permissions.")
+
+
+def find_temporary_folder(home: Path) -> None:
+    """Has Python keep temporary files in the home where the system has no folder for them that can be written to.
+
+    Raises StorageError as `prepare_home`.
+    """
+    try:
+        tempfile.gettempdir()
+    except FileNotFoundError:
+        folder = home / "tmp"
+        prepare_home(home)
+        prepare_home(folder)
+        tempfile.tempdir = str(folder)
 
 
 def private_file(path: Path) -> Path:
