@@ -86,8 +86,13 @@ class Home:
         assert result.exit_code != 0, result.output
         return result.exit_code, result.stderr
 
-    def json(self, *words: str) -> Any:
-        return json.loads(self.good(*words, "--json").stdout)
+    def json(self, *words: str, code: int = 0) -> Any:
+        """What a command prints with --json; `code` is its exit code."""
+        result = self.adreel(*words, "--json")
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        assert result.exit_code == code, result.output
+        return json.loads(result.stdout)
 
     def rows(self, sql: str) -> list[dict[str, Any]]:
         return list(json.loads(self.good("query", sql, "--format", "json").stdout))

@@ -49,6 +49,7 @@ ERRORS = {
     "InputError": 422,
     "DatasetError": 422,
     "NotFoundError": 404,
+    "ExistsError": 409,
     "RequestError": 422,
     "ForbiddenError": 403,
     "ReconnectError": 409,
@@ -56,6 +57,7 @@ ERRORS = {
     "SplitError": 502,
     "RetryError": 503,
     "ThrottledError": 429,
+    "GuessingError": 429,
     "StorageError": 507,
     "BusyError": 409,
     "ProofError": 502,
@@ -69,6 +71,7 @@ CHANGES: dict[str, Any] = {
     "create_user": {"name": "new", "password": PASSWORD},
     "change_user": {"role": "viewer"},
     "set_password": {"password": PASSWORD},
+    "change_password": {"present": PASSWORD, "password": "another horse battery"},
     "delete_user": None,
     "change_workspace": {"name": "Growth"},
     "create_account": {"name": "other", "token": "abc"},
@@ -204,7 +207,7 @@ def test_a_viewer_is_refused_what_changes_something(site: Site) -> None:
     looking = program(site, viewer)
     assert looking.get("/datasets")["total"] == 1
     before = site.home.kept()
-    for name in CHANGES.keys() - {"create_token", "revoke_token", "begin_consent"}:
+    for name in CHANGES.keys() - {"create_token", "revoke_token", "begin_consent", "change_password"}:
         method, path = address(name)
         error = looking.bad(method, path.replace("/runs/0", f"/runs/{run}"), 403, json=CHANGES[name])
         assert error["kind"] == "ForbiddenError", name

@@ -51,10 +51,10 @@ def test_a_dataset_made_here_is_the_one_that_the_command_line_makes(site: Site, 
 def test_a_name_is_given_once(site: Site) -> None:
     asking = program(site)
     asking.good("POST", "/datasets", 201, json=SPEND)
-    assert "already" in asking.bad("POST", "/datasets", 422, json=SPEND)["message"]
+    assert "already" in asking.bad("POST", "/datasets", 409, json=SPEND)["message"]
     hers = program(site, site.user("ada"))
     site.store.shares.set(site.store.accounts.get("demo"), site.store.users.get("ada"), Level.READ)
-    hers.bad("POST", "/datasets", 422, json=SPEND)
+    hers.bad("POST", "/datasets", 409, json=SPEND)
     assert site.store.datasets.get("spend").spec_version == 1
 
 
@@ -208,7 +208,7 @@ def test_a_copy_is_a_dataset_of_its_own(site: Site) -> None:
     copy = answer.json()
     assert (copy["name"], copy["tags"], copy["rows"]) == ("Spend copy", ["daily"], None)
     assert asking.good("POST", f"/datasets/{slug}/duplicate", 201, json={"name": "Third"})["slug"] == "third"
-    asking.bad("POST", f"/datasets/{slug}/duplicate", 422, json={"name": "Third"})
+    asking.bad("POST", f"/datasets/{slug}/duplicate", 409, json={"name": "Third"})
 
 
 def test_datasets_are_filtered_sorted_and_paged(site: Site) -> None:

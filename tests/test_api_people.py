@@ -41,6 +41,40 @@ def test_another_password_ends_the_users_sessions(site: Site) -> None:
     asking.bad("PUT", f"/users/{ada.id}/password", 422, json={"password": "short"})
 
 
+def test_another_password_by_an_administrator_ends_the_users_tokens(site: Site) -> None:
+    ada = site.user("ada")
+    hers = program(site, ada)
+    hers.get("/me")
+    program(site).good("PUT", f"/users/{ada.id}/password", 204, json={"password": "another horse battery"})
+    hers.bad("GET", "/me", 401)
+
+
+def test_ones_own_password_takes_the_present_one(site: Site) -> None:
+    ada = site.user("ada")
+    hers, other = program(site, ada), program(site, ada)
+    body = {"present": PASSWORD, "password": "another horse battery"}
+    assert "is wrong" in hers.bad("PUT", "/me/password", 422, json=body | {"present": "wrong horse battery"})["message"]
+    hers.good("PUT", "/me/password", 204, json=body | {"keep_tokens": True})
+    other.get("/me")
+    hers.good("PUT", "/me/password", 204, json={"present": "another horse battery", "password": PASSWORD})
+    for asking in (hers, other):
+        asking.bad("GET", "/me", 401)
+    admin = program(site)
+    me = admin.get("/me")["user"]["id"]
+    said = admin.bad("PUT", f"/users/{me}/password", 422, json={"password": "another horse battery"})["message"]
+    assert "/me/password" in said
+
+
+def test_who_guesses_their_password_by_program_has_to_wait(site: Site) -> None:
+    asking = program(site, site.user("ada"))
+    body = {"present": "wrong horse battery", "password": "another horse battery"}
+    for _ in range(5):
+        asking.bad("PUT", "/me/password", 422, json=body)
+    answer = asking.ask("PUT", "/me/password", json=body | {"present": PASSWORD})
+    assert (answer.status_code, answer.headers["retry-after"]) == (429, "60")
+    assert answer.json()["error"]["kind"] == "GuessingError"
+
+
 def test_the_last_administrator_stays_one_and_nobody_deletes_themselves(site: Site) -> None:
     asking = program(site)
     me = asking.get("/me")["user"]["id"]

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import httpx2
+
+from adreel.store import Role
 from adreel.store.locks import dataset_lock
 from api_home import API, SPEND, Program, program
 from web_home import Site
@@ -50,6 +56,55 @@ def test_a_dataset_runs_once_at_a_time(site: Site) -> None:
     with dataset_lock(site.home.path, slug):
         assert asking.bad("POST", f"/datasets/{slug}/runs", 409)["kind"] == "BusyError"
         assert asking.bad("DELETE", f"/datasets/{slug}", 409)["kind"] == "BusyError"
+
+
+def test_the_same_key_gives_the_same_run_whatever_became_of_it(site: Site) -> None:
+    asking = program(site)
+    slug = asking.good("POST", "/datasets", 201, json=SPEND)["slug"]
+    path, key = f"/datasets/{slug}/runs", {"Idempotency-Key": "nightly-2026-11-22"}
+    answers = [asking.ask("POST", path, headers=key) for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [202] * 3
+    (run,) = {answer.json()["id"] for answer in answers}
+    assert {answer.headers["location"] for answer in answers} == {f"{API}/runs/{run}"}
+    asking.bad("POST", path, 409)
+    site.work()
+    assert asking.good("POST", path, 202, headers=key)["state"] == "succeeded"
+    assert asking.get("/runs")["total"] == 1
+    for other in ({"start": "2026-11-01", "end": "2026-11-02"}, {"start": "today-3", "end": "yesterday"}):
+        assert run in asking.bad("POST", path, 422, headers=key, json=other)["message"]
+    copy = asking.good("POST", f"/datasets/{slug}/duplicate", 201)["slug"]
+    asking.bad("POST", f"/datasets/{copy}/runs", 422, headers=key)
+    assert asking.good("POST", path, 202, headers={"Idempotency-Key": "nightly-2026-11-23"})["id"] != run
+    for wrong in ("", "x" * 256, "a b"):
+        asking.bad("POST", path, 422, headers={"Idempotency-Key": wrong})
+
+
+def test_a_key_is_its_users_own_is_kept_for_a_day_and_not_for_what_was_refused(site: Site) -> None:
+    asking, other = program(site), program(site, site.user("grace", Role.ADMIN))
+    slug = asking.good("POST", "/datasets", 201, json=SPEND)["slug"]
+    path, key = f"/datasets/{slug}/runs", {"Idempotency-Key": "k"}
+    asking.bad("POST", path, 422, headers=key, json={"start": "2026-11-02", "end": "2026-11-01"})
+    first = asking.good("POST", path, 202, headers=key)["id"]
+    other.bad("POST", path, 409, headers=key)
+    site.work()
+    site.home.now += timedelta(hours=23, minutes=59)
+    assert asking.good("POST", path, 202, headers=key)["id"] == first
+    site.home.now += timedelta(minutes=2)
+    assert asking.good("POST", path, 202, headers=key)["id"] != first
+
+
+def test_requests_with_one_key_at_once_ask_for_one_run(site: Site) -> None:
+    slug = program(site).good("POST", "/datasets", 201, json=SPEND)["slug"]
+    asking = [program(site) for _ in range(6)]
+
+    def ask(one: Program) -> httpx2.Response:
+        return one.ask("POST", f"/datasets/{slug}/runs", headers={"Idempotency-Key": "k"})
+
+    with ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(ask, asking))
+    assert len({answer.json()["id"] for answer in answers if answer.status_code == 202}) == 1
+    assert {answer.status_code for answer in answers} <= {202, 409}, "409 while the lock is another's"
+    assert program(site).get("/runs")["total"] == 1
 
 
 def test_a_run_that_waits_is_cancelled_and_one_that_is_over_is_not(site: Site) -> None:

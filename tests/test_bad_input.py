@@ -319,8 +319,9 @@ def test_an_advertiser_without_permission_is_named_and_skipped_where_that_is_ask
     assert closed["advertiser_id"] in said
     assert "skip_failing_advertisers: true" in said
     assert home.kept()["lake"] == []
-    report = home.json("run", "-f", home.file(metrics=["spend"], skip_failing_advertisers=True))
-    assert report["state"] == "warned"
+    file = home.file(metrics=["spend"], skip_failing_advertisers=True)
+    report = home.json("run", "-f", file, code=ExitCode.SKIPPED)
+    assert (report["state"], report["exit_code"]) == ("warned", ExitCode.SKIPPED)
     assert list(report["skipped_advertisers"]) == [closed["advertiser_id"]]
 
 

@@ -56,6 +56,7 @@ ELSEWHERE: Mapping[str, str] = MappingProxyType(
     {
         "/": "leads to the datasets",
         "/health": "for programs",
+        "/ready": "for programs",
         "/setup": "has a test of its own, in a home without users",
         "/login": "has a test of its own, for a stranger",
         "/datasets/{slug}/live": "part of each page of a dataset",

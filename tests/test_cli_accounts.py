@@ -14,8 +14,11 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx2
 import pytest
+from cryptography.fernet import Fernet
 
 from adreel.errors import ExitCode
+from adreel.settings import Settings
+from adreel.store import Store
 from home import Home, environment_of, make_home, served
 
 
@@ -245,3 +248,71 @@ def test_warnings_about_settings_are_told_once_on_stderr(home: Home) -> None:
     result = home.good("accounts", "list")
     assert result.stderr.count("ADREEL_TIKTOK_APPID is no setting of adreel") == 1
     assert "warning" not in result.stdout
+
+
+# -- keys
+
+
+def test_a_new_key_replaces_the_old_one_and_every_token_stays_readable(home: Home) -> None:
+    home.add_account("second")
+    file = home.path / "secret.key"
+    before = file.read_text().split()
+    assert "one key only" in home.good("secrets", "rotate").stderr
+    said = home.good("secrets", "rotate", "--new-key").stderr
+    new, *old = file.read_text().split()
+    assert old == before
+    assert ("2 accounts are encrypted" in said, "--drop-old" in said) == (True, True)
+    assert all(key not in said for key in (new, *old))
+    home.good("accounts", "advertisers", "demo")
+    home.good("secrets", "rotate", "--drop-old")
+    assert (file.read_text().split(), file.stat().st_mode & 0o777) == ([new], 0o600)
+    for name in ("demo", "second"):
+        home.good("accounts", "advertisers", name)
+    home.good("secrets", "rotate", "--new-key", "--drop-old")
+    assert new not in file.read_text()
+    home.good("accounts", "advertisers", "demo")
+
+
+def test_keys_of_the_environment_are_rotated_and_not_changed(empty: Home) -> None:
+    old, new = Fernet.generate_key().decode(), Fernet.generate_key().decode()
+    empty.environ = {"ADREEL_SECRET_KEY": old}
+    empty.add_account()
+    empty.environ = {"ADREEL_SECRET_KEY": f"{new},{old}"}
+    said = empty.good("secrets", "rotate").stderr
+    assert ("ADREEL_SECRET_KEY has 2 keys" in said, old in said, new in said) == (True, False, False)
+    for option in ("--new-key", "--drop-old"):
+        code, said = empty.bad("secrets", "rotate", option)
+        assert (code, "ADREEL_SECRET_KEY" in said) == (ExitCode.INPUT, True)
+    empty.environ = {"ADREEL_SECRET_KEY": new}
+    empty.good("accounts", "advertisers", "demo")
+    empty.environ = {"ADREEL_SECRET_KEY": old}
+    assert "with a key that is not in ADREEL_SECRET_KEY" in empty.bad("accounts", "advertisers", "demo")[1]
+
+
+def test_a_rotation_that_is_killed_anywhere_leaves_every_token_readable(home: Home) -> None:
+    """Before each change of the key file in turn; that of the database is one transaction."""
+    script = "import os, sys\nfrom adreel.cli import main\nleft = [int(sys.argv.pop(1))]\n" + KILLER
+    environ = environment_of(home, "http://tiktok.test")
+    for writes in range(10):
+        words = [sys.executable, "-c", script, str(writes), "secrets", "rotate", "--new-key", "--drop-old"]
+        ended = subprocess.run(words, env=environ, capture_output=True, check=False)
+        with Store.open(Settings.load({"ADREEL_HOME": str(home.path)}), clock=lambda: home.now) as store:
+            assert store.accounts.token(store.accounts.get("demo")) == home.token
+        if ended.returncode == 0:
+            break
+        assert ended.returncode == 9, ended.stderr
+    else:
+        pytest.fail("the rotation never came to its end")
+    assert writes == 4
+
+
+KILLER = """
+def hook(event, args):
+    made = event == "open" and "secret.key" in str(args[0]) and isinstance(args[2], int) and args[2] & os.O_CREAT
+    if made or (event == "os.rename" and "secret.key" in str(args[1])):
+        left[0] -= 1
+        if left[0] < 0:
+            os._exit(9)
+sys.addaudithook(hook)
+main()
+"""

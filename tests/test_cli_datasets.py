@@ -55,7 +55,7 @@ def test_a_name_that_is_taken_is_not_overwritten_by_create(home: Home) -> None:
     home.good("datasets", "create", "-f", home.file())
     before = home.kept()
     code, stderr = home.bad("datasets", "create", "-f", home.file(metrics=["clicks"]))
-    assert (code, "adreel datasets edit 'Spend'" in stderr) == (ExitCode.INPUT, True)
+    assert (code, "adreel datasets edit spend -f" in stderr) == (ExitCode.INPUT, True)
     assert home.kept() == before
 
 

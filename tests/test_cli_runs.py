@@ -33,6 +33,7 @@ REPORT = {
     "proof",
     "warnings",
     "skipped_advertisers",
+    "exit_code",
 }
 
 
@@ -52,7 +53,7 @@ def test_a_run_prints_one_json_object_and_nothing_else_on_stdout(home: Home) -> 
     result = home.good("run", "-f", home.file(metrics=["spend", "impressions", "clicks", "ctr"]), "--json")
     report = json.loads(result.stdout)
     assert set(report) >= REPORT
-    assert (report["state"], report["version"], report["refused"]) == ("succeeded", 0, 0)
+    assert (report["state"], report["version"], report["refused"], report["exit_code"]) == ("succeeded", 0, 0, 0)
     proof = report["proof"]
     assert proof["rows_expected"] == proof["rows"] == report["rows"] > 0
     assert proof["duplicate_keys"] == 0

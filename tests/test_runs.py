@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from adreel import catalog, menus
 from adreel.dataset import read
+from adreel.errors import ExitCode
 from adreel.runner import Watch
 from home import Home, make_home
 from running import Tampered, latest, left_behind, log_of, questions, run, saved, table
@@ -198,7 +199,7 @@ def test_today_is_each_advertisers_own(tmp_path: Path) -> None:
     home.now = datetime(2026, 11, 22, 11, 30, tzinfo=UTC)
     home.door("now", {"today": "2026-11-22", "hour": 11, "minute": 30})
     file = home.file(dates={"date": "today"}, skip_failing_advertisers=True)
-    home.good("run", "-f", file)
+    home.json("run", "-f", file, code=ExitCode.SKIPPED)
     offsets = {one["advertiser_id"]: one["offset_minutes"] for one in home.door("state")["advertisers"]}
     asked = {one["advertiser"]: one["params"]["start_date"] for one in home.requests() if one["code"] == 0}
     assert asked == {
@@ -355,7 +356,7 @@ def test_one_advertiser_of_a_shared_request_that_fails_does_not_spoil_the_others
     gone = advertisers_of(home)[2]
     home.door("remove", {"advertiser_id": gone})
     file = home.file(metrics=["impressions"], skip_failing_advertisers=True)
-    report = home.json("run", "-f", file)
+    report = home.json("run", "-f", file, code=ExitCode.SKIPPED)
     assert (report["state"], report["proof"]["proved"]) == ("warned", True)
     assert list(report["skipped_advertisers"]) == [gone]
     assert set(table(home)["advertiser_id"].to_pylist()) == set(advertisers_of(home)) - {gone}
@@ -418,9 +419,9 @@ def test_replace_leaves_the_rows_of_an_advertiser_that_was_skipped_as_they_were(
     before = home.rows(count)
     gone = before[0]["advertiser_id"]
     home.door("remove", {"advertiser_id": gone})
-    report = home.json("run", "-f", file)
+    report = home.json("run", "-f", file, code=ExitCode.SKIPPED)
     assert list(report["skipped_advertisers"]) == [gone]
-    assert report["state"] == "warned"
+    assert (report["state"], report["exit_code"]) == ("warned", ExitCode.SKIPPED)
     assert home.rows(count) == before
 
 

@@ -240,14 +240,17 @@ def test_fifty_failures_of_one_address_hold_up_all_its_names(store: Store, clock
     assert store.attempts.allowed("somebody", HERE) == 0
 
 
-def test_twenty_failures_of_one_name_hold_it_up_everywhere(store: Store, clock: Clock) -> None:
+def test_many_addresses_that_guess_one_name_are_slowed_from_the_first_failure_on_and_its_owner_is_not(
+    store: Store, clock: Clock
+) -> None:
     for number in range(20):
-        assert store.attempts.allowed("bob", f"10.0.0.{number}") == 0
-        store.attempts.note("bob", f"10.0.0.{number}")
-    assert store.attempts.allowed("bob", THERE) == 15 * 60
-    assert store.attempts.allowed("cyd", THERE) == 0
-    clock.later(minutes=15)
+        assert fail(store, 1, address=f"10.0.0.{number}") == 0
+    for number in range(20, 200):
+        assert fail(store, 1, address=f"10.0.0.{number}") == 60
     assert store.attempts.allowed("bob", THERE) == 0
+    assert fail(store, 1, "cyd", THERE) == 0
+    clock.later(minutes=15)
+    assert fail(store, 4, address=THERE) == 0
 
 
 def test_who_has_signed_in_begins_anew_at_that_address_only(store: Store) -> None:

@@ -18,11 +18,12 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from cryptography.fernet import Fernet
-from hypothesis import given
+from hypothesis import HealthCheck, given
+from hypothesis import settings as examples
 from hypothesis import strategies as st
 from sqlalchemy import create_engine
 
-from adreel.errors import BusyError, InputError, NotFoundError, RetryError, StorageError
+from adreel.errors import BusyError, ExistsError, InputError, NotFoundError, RetryError, StorageError
 from adreel.settings import Settings
 from adreel.store import (
     FINISHED,
@@ -545,7 +546,7 @@ def test_long_names_that_differ_at_the_end_make_slugs_that_differ() -> None:
 
 def test_datasets_whose_names_make_one_slug_are_numbered(store: Store) -> None:
     account = add_account(store)
-    names = ("Ad spend", "ad-spend", "AD SPEND!", "ad_spend_2")
+    names = ("Ad spend", "ad-spend", "AD SPEND!", "ad spend 2")
     made = [add_dataset(store, name, account).slug for name in names]
     assert made == ["ad_spend", "ad_spend_2", "ad_spend_3", "ad_spend_2_2"]
 
@@ -566,13 +567,64 @@ def test_renaming_keeps_the_slugs(store: Store) -> None:
     assert store.datasets.get("Costs") == renamed
 
 
-def test_a_text_that_means_two_datasets_is_refused(store: Store) -> None:
+def clash(store: Store) -> tuple[SavedDataset, SavedDataset]:
+    """Two datasets, the second named like the first's slug, as homes of before may have them."""
     first = store.datasets.rename(add_dataset(store, "spend"), "Costs")
-    second = add_dataset(store, "spend", store.accounts.get("main"))
-    with pytest.raises(InputError, match=r"'spend' is the slug of 'Costs' .* ask for 'Costs' or 'spend_2'"):
-        store.datasets.get("spend")
-    assert store.datasets.get("Costs") == first
-    assert store.datasets.get("spend_2") == second
+    second = add_dataset(store, "Something", store.accounts.get("main"))
+    with closing(sqlite3.connect(store._database.path)) as database:
+        database.execute("UPDATE datasets SET name = 'spend' WHERE id = ?", (second.id,))
+        database.commit()
+    return store.datasets.get(first.id), store.datasets.get(second.id)
+
+
+def test_a_slug_wins_over_the_name_of_another_and_both_stay_in_reach(store: Store) -> None:
+    first, second = clash(store)
+    assert second.name == first.slug == "spend"
+    assert store.datasets.get("spend") == store.datasets.get("Costs") == first
+    assert store.datasets.get("something") == second
+    assert store.datasets.rename(second, "spend").name == "spend", "its own name is no new one"
+
+
+def test_no_new_name_is_another_datasets_name_or_slug_and_no_new_slug_is_a_name(store: Store) -> None:
+    first = store.datasets.rename(add_dataset(store, "spend"), "Costs")
+    other = add_dataset(store, "Reach", store.accounts.get("main"))
+    for name in ("Costs", "spend", " spend ", "Cos\u0074s"):
+        with pytest.raises(ExistsError, match="already; choose another name"):
+            add_dataset(store, name, store.accounts.get("main"))
+        with pytest.raises(ExistsError, match="already; choose another name"):
+            store.datasets.rename(other, name)
+        assert list(store.datasets.refusals([name])) == [name]
+    assert store.datasets.rename(first, "spend").name == "spend", "its own slug is free to it"
+    store.datasets.rename(other, "views")
+    assert add_dataset(store, "Views", store.accounts.get("main")).slug == "views_2"
+
+
+def test_names_that_look_the_same_are_one_name(store: Store) -> None:
+    composed, decomposed = "Caf\u00e9", "Cafe\u0301"
+    dataset = add_dataset(store, decomposed)
+    assert (dataset.name, store.datasets.get(decomposed)) == (composed, dataset)
+    with pytest.raises(ExistsError):
+        add_dataset(store, composed, store.accounts.get("main"))
+
+
+@given(names=st.lists(st.text("aA b_12", min_size=1, max_size=4), min_size=1, max_size=8))
+@examples(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_what_is_foretold_of_names_is_what_happens(store: Store, names: list[str]) -> None:
+    with closing(sqlite3.connect(store._database.path)) as database:
+        database.execute("DELETE FROM datasets")
+        database.commit()
+    account = store.accounts.list()[0] if store.accounts.list() else add_account(store)
+    names = list(dict.fromkeys(names))
+    foretold = set(store.datasets.refusals(names))
+    refused = set()
+    for name in names:
+        try:
+            add_dataset(store, name, account)
+        except InputError:
+            refused.add(name)
+    assert refused == foretold
+    for saved in store.datasets.list():
+        assert store.datasets.get(saved.slug) == store.datasets.get(saved.name) == saved
 
 
 def test_only_another_spec_counts_the_version_up(store: Store) -> None:

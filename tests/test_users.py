@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from time import process_time
 
 import argon2.low_level
 import pytest
@@ -18,8 +19,9 @@ import pytest
 from adreel.errors import ExitCode, InputError, NotFoundError
 from adreel.settings import Settings
 from adreel.store import Cost, Level, Role, Store, User, Workspace
+from adreel.store.passwords import Passwords
 from home import Home, make_home
-from people import PASSWORD, START, Clock, add_account, add_dataset, add_user, open_people
+from people import CHEAP, PASSWORD, START, Clock, add_account, add_dataset, add_user, open_people
 
 
 @pytest.fixture
@@ -213,8 +215,16 @@ def test_a_password_is_kept_as_argon2id_under_a_salt_of_its_own(store: Store, fo
         ("ninechars", "10 to 1,000 characters"),
         ("x" * 1001, "10 to 1,000 characters"),
         ("", "10 to 1,000 characters"),
-        ("ANN OF CLEVES", "is the user's name"),
-        (" Ann of Cleves ", "is the user's name"),
+        ("ANN OF CLEVES", "the user's name, or little more"),
+        (" Ann of Cleves ", "the user's name, or little more"),
+        ("cleves2024!", "the user's name, or little more"),
+        ("password1234", "a common one"),
+        ("P@ssw0rd1!", "a common one"),
+        ("qwertyuiop", "a common one"),
+        ("1q2w3e4r5t6y", "a common one"),
+        ("aaaaaaaaaaaaaaaaaaaaaaaaa", "a common one"),
+        ("adreeladreel", "a common one"),
+        ("Password2024!", "a common one"),
     ],
 )
 def test_a_password_that_is_too_easy_is_refused_and_not_repeated(store: Store, password: str, reason: str) -> None:
@@ -231,20 +241,29 @@ def test_a_password_that_is_too_easy_is_refused_and_not_repeated(store: Store, p
 
 def test_ten_characters_are_enough_and_may_be_of_any_script(store: Store) -> None:
     bob = add_user(store, "Bob")
-    store.users.set_password(bob, "密码密码密码1234")
-    assert store.users.check("Bob", "密码密码密码1234") is not None
+    store.users.set_password(bob, "密码很难猜的密码七八")
+    assert store.users.check("Bob", "密码很难猜的密码七八") is not None
     store.users.set_password(bob, "élevé à 100")
     assert store.users.check("Bob", unicodedata.normalize("NFD", "élevé à 100")) is not None
     assert store.users.check("Bob", PASSWORD) is None
 
 
-def test_another_password_ends_no_session_by_itself(store: Store) -> None:
-    bob = add_user(store, "Bob")
+def test_another_password_ends_the_users_sessions_and_tokens_but_for_what_is_to_stay(store: Store) -> None:
+    bob, eve = add_user(store, "Bob"), add_user(store, "Eve")
     here, there = store.sessions.begin(bob, "here"), store.sessions.begin(bob, "there")
-    store.users.set_password(bob, "another battery horse")
-    assert store.sessions.end_all(bob, besides=here) == 1
-    assert store.sessions.find(here) is not None
-    assert store.sessions.find(there) is None
+    (_, own), (_, other) = store.tokens.add(bob, "x", True, None), store.tokens.add(eve, "x", True, None)
+    assert store.users.set_password(bob, "another battery horse", keep_tokens=True, besides=here) == (1, 0)
+    assert (store.sessions.find(here) is None, store.sessions.find(there) is None) == (False, True)
+    assert store.tokens.find(own) is not None
+    assert store.users.set_password(bob, "yet another battery horse") == (1, 1)
+    assert (store.sessions.find(here), store.tokens.find(own)) == (None, None)
+    assert store.tokens.find(other) is not None
+
+
+def test_a_password_of_a_thousand_characters_is_judged_in_a_moment() -> None:
+    spent = process_time()
+    Passwords(CHEAP).hashed("4@8({[<369!1|0$5+7%2" * 50, "Ann")
+    assert process_time() - spent < 5
 
 
 def test_a_password_is_hashed_anew_when_it_is_used_after_its_cost_has_changed(folder: Path, clock: Clock) -> None:

@@ -66,7 +66,7 @@ def test_the_first_visitor_becomes_the_administrator_and_nobody_after_them(unuse
         ({"again": "another password"}, "The two passwords differ."),
         ({"password": "short", "again": "short"}, "10 to 1,000 characters"),
         ({"name": "  "}, "cannot name a user"),
-        ({"name": PASSWORD}, "the password is the user's name"),
+        ({"name": PASSWORD}, "the user's name, or little more"),
     ],
 )
 def test_an_administrator_that_cannot_be_is_said_at_the_form(unused: Site, form: dict[str, str], said: str) -> None:
@@ -135,6 +135,8 @@ def test_five_wrong_passwords_make_the_next_one_wait_also_if_it_is_right(site: S
     for _ in range(5):
         assert "is wrong" in tried(visit, "admin", "wrong horse battery")
     assert "Too many wrong passwords. Wait 1 min" in tried(visit, "Admin", PASSWORD)
+    answer = visit.post("/login", {"name": "admin", "password": PASSWORD})
+    assert (answer.status_code, answer.headers["retry-after"]) == (429, "60")
     site.home.now += timedelta(seconds=61)
     assert "is wrong" in tried(visit, "admin", "wrong horse battery")
     assert "Wait 2 min" in tried(visit, "admin", PASSWORD)

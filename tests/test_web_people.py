@@ -63,7 +63,10 @@ def test_a_password_that_is_made_is_shown_once(site: Site) -> None:
         ({"name": "", "role": "editor", "password": LONG}, "cannot name a user"),
         ({"name": "ada", "role": "king", "password": LONG}, "Choose a role."),
         ({"name": "ada", "role": "editor", "password": "short"}, "A password has 10 to 1,000 characters"),
-        ({"name": "ada lovelace", "role": "editor", "password": "Ada Lovelace"}, "The password is the user's name"),
+        (
+            {"name": "ada lovelace", "role": "editor", "password": "Ada Lovelace"},
+            "the user's name, or little more",
+        ),
     ],
 )
 def test_a_user_that_cannot_be_is_said_at_the_form(site: Site, form: dict[str, str], said: str) -> None:
@@ -107,6 +110,31 @@ def test_a_new_password_signs_the_user_out_everywhere(site: Site) -> None:
     assert signs_in(site, "ada", made)
     short = visit.post(f"/users/{ada.id}/password", {"password": "short"})
     assert (short.status_code, "A password has 10" in words_of(short.text)) == (422, True)
+
+
+def test_a_password_from_an_administrator_ends_the_users_api_tokens(site: Site) -> None:
+    ada, visit = site.user("ada"), site.visit("admin")
+    _, secret = site.store.tokens.add(ada, "program", True, None)
+    visit.sent(f"/users/{ada.id}/password", {"password": LONG})
+    assert site.store.tokens.find(secret) is None
+
+
+@pytest.mark.parametrize(("choice", "left"), [("stay", 1), ("end", 0)])
+def test_who_changes_their_own_password_chooses_what_becomes_of_their_tokens(
+    site: Site, choice: str, left: int
+) -> None:
+    ada = site.user("ada")
+    hers = site.visit("ada")
+    form = {"present": PASSWORD, "password": LONG, "again": LONG}
+    assert 'name="tokens"' not in hers.good("/profile"), "nobody is asked about what they do not have"
+    site.store.tokens.add(ada, "program", True, None)
+    assert 'name="tokens"' in hers.good("/profile")
+    answer = hers.post("/profile/password", form)
+    assert (answer.status_code, "Choose whether your API tokens stay or end." in words_of(answer.text)) == (422, True)
+    assert signs_in(site, "ada", PASSWORD), "nothing was changed"
+    hers.sent("/profile/password", form | {"tokens": choice})
+    assert len(site.store.tokens.list(ada)) == left
+    assert signs_in(site, "ada", LONG)
 
 
 def test_an_administrators_own_password_wants_the_present_one(site: Site) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import re
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from http.cookies import SimpleCookie
 from pathlib import Path
 
@@ -20,7 +22,7 @@ from adreel.web.pages import ROUTERS
 from home import Home, make_home
 from web_home import ADDRESS, PASSWORD, Site, open_site, words_of
 
-OPEN = {"/", "/health", "/setup", "/login", "/logout", "/theme", "/callback"}
+OPEN = {"/", "/health", "/ready", "/setup", "/login", "/logout", "/theme", "/callback"}
 """Pages for which nobody has to be signed in."""
 
 
@@ -72,6 +74,17 @@ def test_a_form_of_another_site_does_nothing(quiet: Site, path: str) -> None:
     assert client.get("/accounts", follow_redirects=False).status_code == 200
 
 
+@pytest.mark.parametrize("kind", ["Basic YTpi", "Negotiate x", "Bearer", "Bearer ", "adreel_x", "", "Digest a=b"])
+def test_an_authorization_that_is_not_ours_opens_nothing_and_shuts_nothing(quiet: Site, kind: str) -> None:
+    headers = {"Authorization": kind}
+    for path in ("/login", "/logout", "/theme", "/users", "/profile/password", "/api/v1/tokens"):
+        answer = browser(quiet, "admin").post(path, headers=headers | {"Origin": "https://evil.example"})
+        assert answer.status_code == 403, path
+    if not kind.startswith("Bearer"):
+        # A proxy with a password of its own has the browser send one along.
+        assert browser(quiet, "admin").get("/accounts", headers=headers, follow_redirects=False).status_code == 200
+
+
 def test_a_browser_that_tells_only_its_origin_can_send_forms(site: Site) -> None:
     client = browser(site)
     form = {"name": "admin", "password": PASSWORD}
@@ -108,9 +121,58 @@ def test_a_token_that_is_none_is_not_helped_by_a_session(site: Site) -> None:
 
 @pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example", "192.0.2.7:8765", "[2001:db8::1]"])
 def test_other_names_are_not_answered_to(quiet: Site, host: str) -> None:
-    answer = browser(quiet).get("/health", headers={"Host": host})
+    client = browser(quiet)
+    answer = client.get("/login", headers={"Host": host})
     assert answer.status_code == 421
     assert "ADREEL_WEB_URL" in answer.text
+
+
+@pytest.mark.parametrize("host", ["evil.example", "10.0.0.7:8765", "127.0.0.1", "[::1]:8765", "[", ""])
+def test_who_watches_the_server_may_ask_by_any_name(quiet: Site, host: str) -> None:
+    client = browser(quiet)
+    for path, words in (("/health", "ok\n"), ("/ready", "ready\n")):
+        answer = client.get(path, headers={"Host": host}, follow_redirects=False)
+        assert (answer.status_code, answer.text) == (200, words)
+        assert client.head(path, headers={"Host": host}, follow_redirects=False).status_code == 405
+        assert client.post(path, headers={"Host": "evil.example"}).status_code == 421
+    for path in ("/health/", "/health/../login", "/HEALTH", "//health"):
+        assert client.get(path, headers={"Host": "evil.example"}, follow_redirects=False).status_code == 421, path
+
+
+def test_a_home_that_cannot_be_read_is_not_ready_and_the_server_is_healthy(site: Site) -> None:
+    client = browser(site)
+    assert client.get("/ready").status_code == 200
+    site.store.close()
+    for path in site.home.path.glob("adreel.db*"):
+        path.write_bytes(b"no database " * 100)
+    answer = client.get("/ready")
+    assert (answer.status_code, answer.text) == (503, "The database cannot be read.\n")
+    assert client.get("/health").status_code == 200
+
+
+# -- where requests come from
+
+
+@pytest.mark.parametrize(
+    ("proxies", "peer", "said", "address"),
+    [
+        ("", "127.0.0.1", "203.0.113.9", "127.0.0.1"),
+        ("10.0.0.0/8", "192.0.2.1", "203.0.113.9", "192.0.2.1"),
+        ("10.0.0.0/8", "10.1.2.3", "203.0.113.9", "203.0.113.9"),
+        ("10.0.0.0/8", "10.1.2.3", "198.51.100.1, 203.0.113.9, 10.9.9.9", "203.0.113.9"),
+        ("10.0.0.0/8,::1", "::1", "2001:db8::5", "2001:db8::/64"),
+    ],
+)
+def test_only_named_proxies_say_where_a_request_came_from(
+    tmp_path: Path, proxies: str, peer: str, said: str, address: str
+) -> None:
+    home = make_home(tmp_path / "home")
+    home.environ = {"ADREEL_PROXIES": proxies}
+    with open_site(home) as site, TestClient(site.app, base_url=ADDRESS, client=(peer, 4711)) as client:
+        headers = {"Sec-Fetch-Site": "same-origin", "X-Forwarded-For": said}
+        client.post("/login", data={"name": "admin", "password": "wrong"}, headers=headers)
+        with closing(sqlite3.connect(home.path / "adreel.db")) as database:
+            assert database.execute("SELECT address FROM attempts").fetchall() == [(address,)]
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:8765", "[::1]:8765"])

@@ -18,7 +18,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
 
-from adreel.errors import ForbiddenError, InputError, NotFoundError
+from adreel.errors import ExistsError, ForbiddenError, InputError, NotFoundError
 from adreel.store import Account, Level, Role, Run, SavedDataset, Store, User
 
 if TYPE_CHECKING:
@@ -90,6 +90,7 @@ class Guard:
         self.actor = actor
         self._store = store
         self._levels: dict[int, Level] | None = None
+        self._kept: Mapping[int, Level] | None = None
 
     # -- what there is for the actor
 
@@ -211,7 +212,7 @@ class Guard:
     def save(self, source: Source, now: datetime) -> SavedDataset:
         """The dataset of the name in the file: the actor's new one, or the one that is there changed.
 
-        Errors as `adreel.saving.save`; InputError if the name is taken by a dataset that the actor may not see.
+        Errors as `adreel.saving.save`; ExistsError if the name is taken by a dataset that the actor may not see.
         """
         # Imported here: 0.2 s that commands without a dataset file need not pay.
         from adreel import saving
@@ -221,10 +222,17 @@ class Guard:
         known = saving.named(self._store, dataset.name)
         if known is not None:
             if not self.may(DatasetRight.SEE, known):
-                raise InputError(f"there is a dataset {known.name!r} already; choose another name.")
+                raise ExistsError(f"there is a dataset {known.name!r} already; choose another name.")
             return self.change(known, source, now)
-        self.usable(dataset.account)
-        return saving.save(self._store, source, now, self.actor.user)
+        return self.create(source, now)
+
+    def create(self, source: Source, now: datetime) -> SavedDataset:
+        """A new dataset of the actor's; errors as `adreel.saving.create`. One that is there is never changed."""
+        from adreel import saving
+        from adreel.dataset import parse
+
+        self.usable(parse(source, now).account)
+        return saving.create(self._store, source, now, self.actor.user)
 
     def change(self, saved: SavedDataset, source: Source, now: datetime) -> SavedDataset:
         """A saved dataset changed to what the file says; its account may be another that the actor may use."""
@@ -259,12 +267,16 @@ class Guard:
         if user.disabled:
             return False
         own = dataset.owner_id == user.id
-        level = self._level(dataset.account_id) if dataset.account_id is not None else Level.NONE
+        level = self._level(dataset.account_id) if dataset.account_id is not None else self._kept_level(dataset, user)
         enough = own or level >= NEEDED_OF_ACCOUNT[right]
-        editor = user.role is Role.EDITOR
-        if right is DatasetRight.SEE:
-            return enough or (editor and not dataset.connected)
-        return enough and editor
+        return enough and (right is DatasetRight.SEE or user.role is Role.EDITOR)
+
+    def _kept_level(self, dataset: SavedDataset, user: User) -> Level:
+        """What the user had of a dataset before its account was deleted."""
+        if self._kept is None:
+            self._kept = self._store.shares.kept(user)
+        kept = self._kept.get(dataset.id, Level.NONE)
+        return min(kept, VIEWERS) if user.role is Role.VIEWER else kept
 
     def _unbounded(self) -> bool:
         """Whether the actor may do everything with every account and dataset."""

@@ -13,7 +13,7 @@ from typing import Any
 import httpx2
 
 from adreel.dates import fixed_offset, offset_name
-from adreel.errors import AdreelError, AdvertiserError, InputError, ReconnectError
+from adreel.errors import AdreelError, AdvertiserError, ExistsError, InputError, ReconnectError
 from adreel.plan import Advertiser
 from adreel.settings import Settings
 from adreel.store import Account, AccountAdvertiser, AccountStatus, Store, User
@@ -216,7 +216,7 @@ def free_name(store: Store, name: str) -> str:
     """The name as a new account will have it; InputError, before TikTok is asked for anything, if it cannot be had."""
     name = clean_name(name, "an account")
     if any(account.name == name for account in store.accounts.list()):
-        raise InputError(f"There is an account {name!r} already; choose another name, or connect that one again.")
+        raise ExistsError(f"There is an account {name!r} already; choose another name, or connect that one again.")
     return name
 
 

@@ -4,13 +4,15 @@
     ├── InputError            fix what was asked, then ask again
     │   ├── DatasetError      a dataset with problems, each with the menu at fault
     │   ├── NotFoundError     no such account, dataset, run, version
+    │   ├── ExistsError       the name is taken: choose another
     │   └── RequestError      TikTok refuses the request as it is: the catalogue is behind the API
     ├── ForbiddenError        what was asked is another person's to do: ask them, or for the right
     ├── ReconnectError        the grant is dead: a person has to connect the account again
     ├── AdvertiserError       this advertiser cannot be read: drop it, go on with the others
     ├── SplitError            TikTok wants less at once: ask for parts
     ├── RetryError            it passes: try again later
-    │   └── ThrottledError    TikTok's limit was met
+    │   ├── ThrottledError    TikTok's limit was met
+    │   └── GuessingError     too many wrong passwords: wait as long as it says
     ├── StorageError          the disk or the lake cannot take or give data
     ├── BusyError             another process works on the same dataset
     ├── ProofError            what came is not what TikTok says it has
@@ -23,7 +25,7 @@ doc 1737172488964097).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum, IntEnum
 from types import MappingProxyType
@@ -44,6 +46,7 @@ class ExitCode(IntEnum):
     NOT_PROVED = 9
     STOPPED = 10
     FORBIDDEN = 11
+    SKIPPED = 12
     CANCELLED = 130
 
 
@@ -104,6 +107,10 @@ class NotFoundError(InputError):
     """No account, dataset, run or version of that name."""
 
 
+class ExistsError(InputError):
+    """An account, dataset or user of that name is there already."""
+
+
 class RequestError(InputError):
     """TikTok refused the parameters of a request."""
 
@@ -142,6 +149,15 @@ class ThrottledError(RetryError):
     """TikTok's limit was met."""
 
 
+class GuessingError(RetryError):
+    """Too many wrong passwords came from this address."""
+
+    def __init__(self, message: str, *, seconds: int = 60) -> None:
+        """`seconds` have to go by before the next try."""
+        self.seconds = seconds
+        super().__init__(message)
+
+
 class StorageError(AdreelError):
     """The disk or the lake cannot take or give data."""
 
@@ -168,6 +184,20 @@ class CancelledError(AdreelError):
 
 class StopError(AdreelError):
     """Nothing that we know helps."""
+
+
+def exit_code_of(kind: str) -> ExitCode:
+    """The exit code of the error of that name; of a name that is none of ours, that of a bug."""
+    return _EXIT_CODES.get(kind, ExitCode.BUG)
+
+
+def _kinds(kind: type[AdreelError]) -> Iterator[type[AdreelError]]:
+    yield kind
+    for below in kind.__subclasses__():
+        yield from _kinds(below)
+
+
+_EXIT_CODES: Mapping[str, ExitCode] = MappingProxyType({kind.__name__: kind.exit_code for kind in _kinds(AdreelError)})
 
 
 class Action(Enum):

@@ -14,7 +14,18 @@ from adreel.errors import BusyError, InputError, NotFoundError, ReconnectError
 from adreel.lake import Lake
 from adreel.saving import source_of
 from adreel.settings import Settings
-from adreel.store import IN_PROGRESS, Account, AccountStatus, Outcome, Run, RunState, SavedDataset, Store, new_run_id
+from adreel.store import (
+    IN_PROGRESS,
+    Account,
+    AccountStatus,
+    Outcome,
+    Run,
+    RunKey,
+    RunState,
+    SavedDataset,
+    Store,
+    new_run_id,
+)
 from adreel.store.locks import dataset_lock, lock_holder
 
 RESUME_WITHIN = timedelta(hours=24)
@@ -36,19 +47,33 @@ class Orders:
         self.store = store
         self.clock = clock
 
-    def enqueue(self, saved: SavedDataset, dates: DateRange | None = None, asked_by: str = "") -> Run:
+    def enqueue(
+        self,
+        saved: SavedDataset,
+        dates: DateRange | None = None,
+        asked_by: str = "",
+        key: RunKey | None = None,
+    ) -> Run:
         """A run that waits for a process to work on it: one to go on with, or a new one, asked by the user named.
 
+        What was asked for under the same `key` lately is the same run, whatever became of it; errors as `Runs.keyed`.
         Raises BusyError if the dataset has a run under way or waiting, and as `run` for a dataset that cannot run.
         """
+        run = self.store.runs.keyed(key) if key else None
+        if run is not None:
+            return run
         self.account(saved)
         parse(source_of(saved, dates), self.clock())
         with dataset_lock(self.settings.home, saved.slug):
+            # Again, as the same may have been asked for while this waited for the lock.
+            run = self.store.runs.keyed(key) if key else None
+            if run is not None:
+                return run
             self.refuse_waiting(saved)
             found = self.unfinished(saved, dates)
             if found:
-                return self.store.runs.requeue(found.id, asked_by=asked_by)
-            return self.store.runs.add(saved, new_run_id(), dates, asked_by=asked_by)
+                return self.store.runs.requeue(found.id, asked_by=asked_by, key=key)
+            return self.store.runs.add(saved, new_run_id(), dates, asked_by=asked_by, key=key)
 
     def refuse_waiting(self, saved: SavedDataset) -> None:
         """Raises BusyError if a run of the dataset waits for its turn, which no other may take. Under its lock."""

@@ -27,6 +27,12 @@ def save(store: Store, source: Source, now: datetime, owner: User | None = None)
     known = named(store, dataset.name)
     if known is not None:
         return change(store, known, source, now)
+    return create(store, source, now, owner)
+
+
+def create(store: Store, source: Source, now: datetime, owner: User | None = None) -> SavedDataset:
+    """A new dataset of that name; errors as `save`, ExistsError if the name is taken, by whomever and however late."""
+    dataset = parse(source, now)
     return store.datasets.create(
         dataset.name,
         account=account_of(store, dataset),

@@ -107,6 +107,22 @@ def _one_word(text: str) -> str:
     return text
 
 
+def _proxies(text: str) -> str:
+    """Addresses and networks, each as Python writes it."""
+    # Imported only here: a run has no use for it.
+    from ipaddress import ip_address, ip_network
+
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    return ",".join(str(ip_network(part) if "/" in part else ip_address(part)) for part in parts)
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 < seconds <= 3_600:
+        raise ValueError(text)
+    return seconds
+
+
 def _secret_word(text: str) -> Secret:
     return Secret(_one_word(text))
 
@@ -223,6 +239,22 @@ SETTINGS: tuple[Setting, ...] = (
         _web_url,
     ),
     Setting(
+        "proxies",
+        "ADREEL_PROXIES",
+        "",
+        "Proxies in front of the Data Center that are believed when they say from which address a request came.",
+        "IP addresses and networks, separated by commas, such as 127.0.0.1,10.0.0.0/8",
+        _proxies,
+    ),
+    Setting(
+        "request_seconds",
+        "ADREEL_REQUEST_SECONDS",
+        "30",
+        "Seconds within which the head of a request has to be there, and then its body.",
+        "a number above 0, at most 3600",
+        _seconds,
+    ),
+    Setting(
         "secret_key",
         "ADREEL_SECRET_KEY",
         "",
@@ -272,6 +304,8 @@ class Settings:
     tiktok_level: str
     tiktok_redirect_url: str
     web_url: str
+    proxies: str
+    request_seconds: float
     secret_key: Secret
     user: str
     warnings: tuple[str, ...] = ()
@@ -314,7 +348,11 @@ def _home_folder(environ: Mapping[str, _Given]) -> Path:
     # Imported only here: 0.04 s that a process with ADREEL_HOME need not pay.
     from platformdirs import user_data_path
 
-    return user_data_path("adreel", appauthor=False)
+    try:
+        return user_data_path("adreel", appauthor=False)
+    except RuntimeError:
+        # As in a container: no HOME, and no line for the user in /etc/passwd.
+        raise InputError("This user has no home folder; say in ADREEL_HOME where adreel may keep its files.") from None
 
 
 def _value(setting: Setting, given: Mapping[str, _Given], home: Path) -> object:

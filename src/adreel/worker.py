@@ -13,6 +13,7 @@ from adreel.errors import AdreelError, NotFoundError
 from adreel.runner import Runner, Watch
 from adreel.settings import Settings
 from adreel.store import Outcome, Run, RunState, Store
+from adreel.store.home import find_temporary_folder
 
 
 def work(
@@ -42,6 +43,7 @@ def work(
 def main() -> None:
     """The process of one run: its id is the only argument, its settings are the environment's."""
     settings = Settings.load(os.environ)
+    find_temporary_folder(settings.home)
     # People who click go before: a run waits for TikTok most of the time anyway. Windows has no such thing.
     if hasattr(os, "nice"):
         os.nice(10)

@@ -73,9 +73,11 @@ app = typer.Typer(
 account_commands = typer.Typer(no_args_is_help=True, help="Connect TikTok for Business accounts and look after them.")
 dataset_commands = typer.Typer(no_args_is_help=True, help="Save, show, change and remove datasets.")
 user_commands = typer.Typer(no_args_is_help=True, help="Say who may sign in, and what they may do.")
+secret_commands = typer.Typer(no_args_is_help=True, help="Look after the keys that tokens are encrypted with.")
 app.add_typer(account_commands, name="accounts")
 app.add_typer(dataset_commands, name="datasets")
 app.add_typer(user_commands, name="users")
+app.add_typer(secret_commands, name="secrets")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 File = Annotated[
@@ -220,6 +222,18 @@ def accounts_advertisers(ctx: typer.Context, name: AccountName, as_json: Json = 
     act.advertisers(ctx.obj, name, as_json=as_json)
 
 
+@secret_commands.command("rotate")
+def secrets_rotate(
+    ctx: typer.Context,
+    new_key: Annotated[bool, typer.Option("--new-key", help="First put a new key into secret.key.")] = False,
+    drop_old: Annotated[bool, typer.Option("--drop-old", help="Then take the old keys out of secret.key.")] = False,
+) -> None:
+    """Encrypt all tokens anew with the first key, after which the others are not needed."""
+    from adreel.cli import secrets as act
+
+    act.rotate(ctx.obj, new_key=new_key, drop_old=drop_old)
+
+
 @user_commands.command("list")
 def users_list(ctx: typer.Context, as_json: Json = False) -> None:
     """List the users."""
@@ -254,11 +268,18 @@ def users_role(
 
 
 @user_commands.command("password")
-def users_password(ctx: typer.Context, name: UserName, password_stdin: PasswordStdin = False) -> None:
-    """Give a user another password, and sign them out everywhere; asks for the password."""
+def users_password(
+    ctx: typer.Context,
+    name: UserName,
+    password_stdin: PasswordStdin = False,
+    keep_tokens: Annotated[
+        bool, typer.Option("--keep-tokens", help="Keep your API tokens, where the password is your own.")
+    ] = False,
+) -> None:
+    """Give a user another password, sign them out everywhere, end their API tokens; asks for the password."""
     from adreel.cli import users as act
 
-    act.set_password(ctx.obj, name, password_stdin=password_stdin)
+    act.set_password(ctx.obj, name, password_stdin=password_stdin, keep_tokens=keep_tokens)
 
 
 @user_commands.command("disable")
@@ -583,6 +604,7 @@ def serve(
 
 def main() -> None:
     """The console script."""
+    _open_streams()
     # Loading modules makes many objects and no garbage: looking for it is a tenth of the start, and again 70 ms at the
     # end of the process, which frees everything anyway. numpy's algebra is not used; its threads would spin.
     gc.set_threshold(200_000, 50, 100)
@@ -593,3 +615,19 @@ def main() -> None:
         app()
     finally:
         gc.freeze()
+
+
+def _open_streams() -> None:
+    """Stands in for stdin, stdout and stderr that whoever started the process has closed.
+
+    Else the next file that is opened would have their number, and what is printed would end in it.
+    """
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(number, True)
+    os.close(number)
+    if sys.stdin is None:
+        sys.stdin = os.fdopen(0, encoding="utf-8", closefd=False)
+    if sys.stdout is None:
+        sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(2, "w", encoding="utf-8", closefd=False)

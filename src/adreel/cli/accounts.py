@@ -26,7 +26,7 @@ from adreel.connections import (
     refresh,
 )
 from adreel.dates import fixed_offset, offset_name
-from adreel.errors import AdvertiserError, InputError, ReconnectError
+from adreel.errors import AdvertiserError, ExistsError, InputError, ReconnectError
 from adreel.store import Account, AccountAdvertiser, Level, Role, User
 from adreel.store import Advertiser as KnownAdvertiser
 from adreel.store.names import clean_name
@@ -107,7 +107,7 @@ def _free_name(have: Opened, name: str) -> str:
     if known is not None:
         mine = have.guard.may(AccountRight.EDIT, known)
         instead = f"connect it anew with: adreel accounts reconnect {name!r}" if mine else "choose another name."
-        raise InputError(f"There is an account {name!r} already; {instead}")
+        raise ExistsError(f"There is an account {name!r} already; {instead}")
     return name
 
 

@@ -17,7 +17,7 @@ from adreel.cli.files import read_text
 from adreel.cli.opened import Opened, opened, seen
 from adreel.cli.output import confirm, print_json, print_table, say
 from adreel.dataset import Source, parse, read, read_all
-from adreel.errors import AdreelError, InputError
+from adreel.errors import AdreelError, ExistsError, InputError
 from adreel.saving import as_file, converted, named, refuse_deprecated, source_of, spec_of
 from adreel.store import SavedDataset
 from adreel.store.home import private_file
@@ -31,10 +31,10 @@ def create(session: Session, file: Path) -> None:
         name = parse(source, session.clock()).name
         known = named(have.store, name)
         if known is not None and have.guard.may(DatasetRight.SEE, known):
-            raise InputError(
-                f"There is a dataset {name!r} already; change it with: adreel datasets edit {name!r} -f {file}"
+            raise ExistsError(
+                f"There is a dataset {name!r} already; change it with: adreel datasets edit {known.slug} -f {file}"
             )
-        _tell_saved(have.guard.save(source, session.clock()))
+        _tell_saved(have.guard.create(source, session.clock()))
 
 
 def _tell_saved(saved: SavedDataset) -> None:
@@ -52,7 +52,7 @@ def bring_over(session: Session, file: Path) -> None:
             if saved is not None:
                 say(f"{saved.name!r} is here already, just so.")
                 continue
-            saved = have.guard.save(source, session.clock())
+            saved = have.guard.create(source, session.clock())
             for note in dataset.notes:
                 say(f"{saved.name}: {note}")
             _tell_saved(saved)
@@ -61,6 +61,7 @@ def bring_over(session: Session, file: Path) -> None:
 def _refuse_import(have: Opened, sources: Iterable[Source]) -> None:
     """Raises the first reason why not all of the datasets can be saved; one that is there already, just so, is none."""
     names: Counter[str] = Counter()
+    new: list[str] = []
     for number, source in enumerate(sources, start=1):
         try:
             dataset = parse(source, have.session.clock())
@@ -74,6 +75,7 @@ def _refuse_import(have: Opened, sources: Iterable[Source]) -> None:
         if names[dataset.name] > 1:
             raise InputError(f"Nothing was imported: the file has {dataset.name!r} twice; give one another name.")
         if known is None:
+            new.append(dataset.name)
             continue
         if not have.guard.may(DatasetRight.SEE, known):
             raise InputError(f"Nothing was imported: there is a dataset {dataset.name!r} already; choose another name.")
@@ -83,6 +85,8 @@ def _refuse_import(have: Opened, sources: Iterable[Source]) -> None:
                 f"Nothing was imported: there is another dataset {dataset.name!r} already. Give one of them another "
                 f"name, or change that one with: adreel datasets edit {known.slug}"
             )
+    for refusal in have.store.datasets.refusals(new).values():
+        raise ExistsError(f"Nothing was imported: {refusal}")
 
 
 def convert(session: Session, name: str) -> None:

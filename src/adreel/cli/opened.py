@@ -13,6 +13,7 @@ from adreel.cli.output import say
 from adreel.errors import ForbiddenError, NotFoundError
 from adreel.settings import Settings
 from adreel.store import Run, Store, locks
+from adreel.store.home import find_temporary_folder
 
 if TYPE_CHECKING:
     from adreel.lake import Lake
@@ -40,6 +41,7 @@ def settings_of(session: Session) -> Settings:
     settings = Settings.load(session.environ)
     for warning in settings.warnings:
         say(f"warning: {warning}")
+    find_temporary_folder(settings.home)
     return settings
 
 

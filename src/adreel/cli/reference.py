@@ -51,6 +51,7 @@ _EXITS = {
     errors.ExitCode.OK: "It worked.",
     errors.ExitCode.BUG: "adreel met something that it does not know.",
     errors.ExitCode.USAGE: "The command line was not understood.",
+    errors.ExitCode.SKIPPED: "The run made a verified version, but ad accounts were skipped; it says which.",
 }
 
 
@@ -532,8 +533,8 @@ def _rights() -> Iterator[str]:
     yield _table(("right", "what it is", "least level for an editor"), rows)
     yield "## Rights with a dataset"
     yield (
-        "An editor has every right with datasets of their own. With a dataset whose account was deleted, its owner and "
-        "administrators have every right, and editors may see it."
+        "An editor has every right with datasets of their own. When an account is deleted, users keep what they "
+        "had of its datasets until these get another account; nobody gets more."
     )
     rows = ((_code(one.value), _DATASET_RIGHTS[one], _code(NEEDED_OF_ACCOUNT[one].value)) for one in DatasetRight)
     yield _table(("right", "what it is", "least level of its account for an editor"), rows)

@@ -185,6 +185,7 @@ def run(
             before = have.store.runs.list(saved, limit=1)
             try:
                 report = watched(have, saved, dates)
+                code = have.store.runs.get(report.run_id).exit_code or ExitCode.OK
             finally:
                 # As it is, whatever is written down: an interruption may come while it is being written.
                 own = tuple(seen(have, one) for one in have.store.runs.list(saved, limit=1) if one not in before)
@@ -193,11 +194,11 @@ def run(
             print_json(_failure(error, own))
         raise
     if as_json:
-        print_json(report.as_json())
+        print_json(report.as_json() | {"exit_code": int(code)})
     else:
         tell_report(saved, report)
-    if not report.proof.get("proved"):
-        sys.exit(ExitCode.NOT_PROVED)
+    if code is not ExitCode.OK:
+        sys.exit(code)
 
 
 def _failure(error: AdreelError | KeyboardInterrupt, begun: tuple[Run, ...]) -> dict[str, Any]:

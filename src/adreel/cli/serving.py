@@ -10,6 +10,7 @@ import webbrowser
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from urllib.parse import urlsplit
 
 import pyarrow as pa
 import uvicorn
@@ -17,6 +18,7 @@ import uvicorn
 from adreel.cli import Session
 from adreel.cli.opened import settings_of
 from adreel.cli.output import say
+from adreel.cli.patience import patient
 from adreel.errors import InputError
 from adreel.settings import LOOPBACK, Settings
 from adreel.starter import Starter
@@ -51,7 +53,17 @@ def serve_on(
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     bound = str(listener.getsockname()[0])
     app = create_app(settings, store, clock=session.clock, hosts=(bound,))
-    config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False, lifespan="on")
+    config = uvicorn.Config(
+        app,
+        http=patient(settings.request_seconds),
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        # Which proxies are believed is a setting of ours; uvicorn would believe every one on this machine.
+        proxy_headers=False,
+        lifespan="on",
+    )
+    _warn_of_proxy(settings)
     say(f"The Data Center is at {settings.web_url} ; Ctrl-C ends it.")
     if not store.users.any():
         say("Nobody has been there yet: the first visit makes the administrator.")
@@ -62,6 +74,15 @@ def serve_on(
     with Starter(settings, store, session.environ), suppress(KeyboardInterrupt):
         uvicorn.Server(config).run([listener])
     say("The Data Center ended; runs under way go on by themselves.")
+
+
+def _warn_of_proxy(settings: Settings) -> None:
+    """Says what goes wrong if a proxy is in front that is not named."""
+    if urlsplit(settings.web_url).scheme == "https" and not settings.proxies:
+        say(
+            "warning: ADREEL_WEB_URL is https, so a proxy is in front, and ADREEL_PROXIES does not name it: everybody "
+            "seems to come from one address, and wrong passwords of one person make all others wait."
+        )
 
 
 def _stay_small() -> None:

@@ -54,15 +54,21 @@ def set_role(session: Session, name: str, role_name: str) -> None:
         say(f"{user.name!r} is in the role {changed.role} now. {changed.role.meaning}")
 
 
-def set_password(session: Session, name: str, *, password_stdin: bool) -> None:
+def set_password(session: Session, name: str, *, password_stdin: bool, keep_tokens: bool) -> None:
     """Another password for a user, or for oneself."""
     with opened(session) as have:
         user, me = have.store.users.get(name), have.guard.actor.user
         if me is None or user.id != me.id:
             have.guard.need_role(Role.ADMIN)
-        have.store.users.set_password(user, _password(password_stdin))
-        ended = have.store.sessions.end_all(user)
-        say(f"{user.name!r} has another password; {ended} of their browsers have to sign in anew.")
+            if keep_tokens:
+                raise InputError(
+                    "--keep-tokens is for one's own password (ADREEL_USER); after another's their API tokens end."
+                )
+        browsers, tokens = have.store.users.set_password(user, _password(password_stdin), keep_tokens=keep_tokens)
+        say(
+            f"{user.name!r} has another password; {browsers} of their browsers have to sign in anew, and {tokens} of "
+            "their API tokens ended."
+        )
 
 
 def disable(session: Session, name: str) -> None:

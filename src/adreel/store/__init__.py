@@ -36,6 +36,7 @@ from adreel.store.records import (
     Role,
     Run,
     RunBrief,
+    RunKey,
     RunState,
     SavedDataset,
     Session,
@@ -73,6 +74,7 @@ __all__ = [
     "Role",
     "Run",
     "RunBrief",
+    "RunKey",
     "RunState",
     "Runs",
     "SavedDataset",
@@ -98,6 +100,7 @@ class Store:
         "attempts",
         "consents",
         "datasets",
+        "keys",
         "runs",
         "sessions",
         "shares",
@@ -108,6 +111,7 @@ class Store:
 
     def __init__(self, database: Database, keys: Keys, clock: Callable[[], datetime], cost: Cost = COST) -> None:
         self._database = database
+        self.keys = keys
         self.accounts = Accounts(database, keys, clock)
         self.datasets = Datasets(database, clock)
         self.runs = Runs(database, clock)

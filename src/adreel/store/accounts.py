@@ -6,14 +6,14 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, delete, insert, select, true, update
+from sqlalchemy import Column, Connection, Row, Select, delete, insert, select, true, update
 
-from adreel.errors import InputError, NotFoundError
+from adreel.errors import ExistsError, InputError, NotFoundError
 from adreel.store.database import Database, Unchanged
-from adreel.store.names import clean_name, is_id, not_found
+from adreel.store.names import clean_name, is_id, kept_name, not_found
 from adreel.store.records import Account, AccountAdvertiser, AccountStatus, Advertiser, Level, User
 from adreel.store.secrets import Keys
-from adreel.store.tables import account_advertisers, account_shares, accounts, datasets
+from adreel.store.tables import account_advertisers, account_shares, accounts, dataset_shares, datasets, users
 
 _PUBLIC = tuple(column for column in accounts.columns if column.name not in ("token", "app_secret", "everyone"))
 _FACTS = ("name", "currency", "timezone", "display_timezone", "status", "country")
@@ -51,8 +51,6 @@ class Accounts:
         now = self._clock()
         values = {
             "name": name,
-            "token": self._keys.encrypt(token),
-            "app_secret": self._hidden(app_secret),
             "app_id": app_id,
             "base_url": base_url,
             "owner": owner,
@@ -64,6 +62,8 @@ class Accounts:
         }
         with self._database.write() as connection:
             _refuse_taken(connection, name)
+            # In here, as the keys may be rotated at any time, and an old one dropped, by who holds the transaction.
+            values |= {"token": self._keys.encrypt(token), "app_secret": self._hidden(app_secret)}
             row = connection.execute(insert(accounts).values(values).returning(*_PUBLIC)).one()
             if user is not None:
                 share = {"account_id": row.id, "user_id": user.id, "level": Level.OWNER}
@@ -79,7 +79,8 @@ class Accounts:
         with self._database.read() as connection:
             row = None
             if isinstance(name, str):
-                row = connection.execute(select(*_PUBLIC).where(offered, accounts.c.name == name)).first()
+                named = accounts.c.name.in_((name, kept_name(name)))
+                row = connection.execute(select(*_PUBLIC).where(offered, named)).first()
             if row is None and is_id(name):
                 row = connection.execute(select(*_PUBLIC).where(offered, accounts.c.id == int(name))).first()
             if row is None:
@@ -119,14 +120,13 @@ class Accounts:
         now = self._clock()
         given = {"app_id": app_id, "base_url": base_url, "owner": owner}
         changes = {name: value for name, value in given.items() if value is not None}
-        if app_secret is not None:
-            changes["app_secret"] = self._hidden(app_secret)
-        encrypted = self._keys.encrypt(token)
         with self._database.write() as connection:
+            if app_secret is not None:
+                changes["app_secret"] = self._hidden(app_secret)
             return _change(
                 connection,
                 account,
-                token=encrypted,
+                token=self._keys.encrypt(token),
                 status=AccountStatus.VALID,
                 updated_at=now,
                 last_checked_at=now,
@@ -146,41 +146,68 @@ class Accounts:
             return _change(connection, account, selection=_selection(selection), updated_at=self._clock())
 
     def delete(self, account: Account) -> None:
-        """Forgets the account and its token. Its datasets stay, disconnected, and keep the account's name."""
+        """Forgets the account and its token. Its datasets stay, disconnected, and keep the account's name.
+
+        What users had of them through the account, they keep.
+        """
         with self._database.write() as connection:
+            _keep_shares(connection, account)
             if not connection.execute(delete(accounts).where(accounts.c.id == account.id)).rowcount:
                 raise _deleted(account)
 
     def token(self, account: Account) -> str:
         """The token in clear text. InputError that names ADREEL_SECRET_KEY if no key fits."""
-        with self._database.read() as connection:
-            encrypted = connection.execute(select(accounts.c.token).where(accounts.c.id == account.id)).scalar()
-        if encrypted is None:
-            raise _deleted(account)
-        return self._keys.decrypt(encrypted, _whose(account.name))
+        return self._shown(account, accounts.c.token)
 
     def app_secret(self, account: Account) -> str:
         """The secret of the app that the account was connected by, or empty. Errors as `token`."""
+        return self._shown(account, accounts.c.app_secret)
+
+    def _shown(self, account: Account, column: Column[str]) -> str:
+        """What an encrypted column holds; empty for one that holds nothing."""
+        encrypted = self._encrypted(account, column)
+        try:
+            return self._keys.decrypt(encrypted, _whose(account.name)) if encrypted else ""
+        except InputError:
+            # The keys may have been rotated, and the old one dropped, between the two looks.
+            again = self._encrypted(account, column)
+            if again == encrypted:
+                raise
+            return self._keys.decrypt(again, _whose(account.name)) if again else ""
+
+    def _encrypted(self, account: Account, column: Column[str]) -> str:
         with self._database.read() as connection:
-            encrypted = connection.execute(select(accounts.c.app_secret).where(accounts.c.id == account.id)).scalar()
-        return self._keys.decrypt(encrypted, _whose(account.name)) if encrypted else ""
+            row = connection.execute(select(column).where(accounts.c.id == account.id)).first()
+        if row is None:
+            raise _deleted(account)
+        return str(row[0])
 
     def _hidden(self, text: str) -> str:
         return self._keys.encrypt(text) if text else ""
 
-    def rotate_tokens(self) -> int:
+    def rotate_tokens(self, *, drop_old: bool = False) -> int:
         """Encrypts tokens and app secrets anew under the newest key, all or none; returns how many accounts.
 
-        Errors as `token`.
+        With `drop_old` the key file has no other key afterwards. Errors as `token`, and as `Keys.drop_old`.
         """
         with self._database.write() as connection:
-            hidden = (accounts.c.token, accounts.c.app_secret)
-            rows = connection.execute(select(accounts.c.id, accounts.c.name, *hidden)).all()
-            for row in rows:
-                changes = {"token": self._keys.rotate(row.token, _whose(row.name))}
-                if row.app_secret:
-                    changes["app_secret"] = self._keys.rotate(row.app_secret, _whose(row.name))
-                connection.execute(update(accounts).where(accounts.c.id == row.id).values(changes))
+            count = self._rotate(connection)
+        if drop_old:
+            # Within a transaction of its own, in which nobody else writes: what was written since is looked at, too,
+            # and nothing that is not on the disk yet is relied on.
+            with self._database.write() as connection:
+                self._rotate(connection)
+                self._keys.drop_old()
+        return count
+
+    def _rotate(self, connection: Connection) -> int:
+        hidden = (accounts.c.token, accounts.c.app_secret)
+        rows = connection.execute(select(accounts.c.id, accounts.c.name, *hidden)).all()
+        for row in rows:
+            changes = {"token": self._keys.rotate(row.token, _whose(row.name))}
+            if row.app_secret:
+                changes["app_secret"] = self._keys.rotate(row.app_secret, _whose(row.name))
+            connection.execute(update(accounts).where(accounts.c.id == row.id).values(changes))
         return len(rows)
 
     def save_advertisers(self, account: Account, advertisers: Iterable[Advertiser]) -> None:
@@ -205,6 +232,25 @@ class Accounts:
         with self._database.read() as connection:
             rows = connection.execute(_of(account).order_by(account_advertisers.c.advertiser_id)).mappings().all()
         return tuple(AccountAdvertiser(**row) for row in rows)
+
+
+def _keep_shares(connection: Connection, account: Account) -> None:
+    """Writes down what each user has of the account's datasets, as the shares go with the account."""
+    everyone = Level(
+        connection.execute(select(accounts.c.everyone).where(accounts.c.id == account.id)).scalar() or Level.NONE
+    )
+    named = (account_shares.c.user_id == users.c.id) & (account_shares.c.account_id == account.id)
+    rows = connection.execute(select(users.c.id, account_shares.c.level).outerjoin(account_shares, named)).all()
+    levels = {row.id: max(everyone, Level(row.level or Level.NONE)) for row in rows}
+    ids = connection.execute(select(datasets.c.id).where(datasets.c.account_id == account.id)).scalars().all()
+    kept = [
+        {"dataset_id": dataset_id, "user_id": user_id, "level": level}
+        for dataset_id in ids
+        for user_id, level in levels.items()
+        if level is not Level.NONE
+    ]
+    if kept:
+        connection.execute(insert(dataset_shares), kept)
 
 
 def _account(row: Row[Any]) -> Account:
@@ -241,7 +287,7 @@ def _of(account: Account) -> Select[Any]:
 def _refuse_taken(connection: Connection, name: str, besides: int | None = None) -> None:
     found = connection.execute(select(accounts.c.id).where(accounts.c.name == name)).scalar()
     if found is not None and found != besides:
-        raise InputError(f"there is an account {name!r} already; choose another name, or connect that one again.")
+        raise ExistsError(f"there is an account {name!r} already; choose another name, or connect that one again.")
 
 
 def _selection(ids: Iterable[str] | None) -> list[str] | None:

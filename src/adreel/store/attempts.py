@@ -20,8 +20,13 @@ FREE = 5
 """From so many failures on, the same name at the same address waits."""
 
 PER_ADDRESS = 50
+"""So many failures of one address, whatever the names, are let through in the window."""
+
 PER_NAME = 20
-"""So many failures are let through in the window: of one address, and of one name at all addresses."""
+"""From so many failures of one name at all addresses on, each address waits from its first failure on.
+
+So many addresses that guess together are slowed, and the person, who types the right password, waits for nothing.
+"""
 
 FIRST_WAIT = timedelta(minutes=1)
 LONGEST_WAIT = timedelta(minutes=15)
@@ -52,11 +57,7 @@ class Attempts:
         """Seconds that this name at this address has to wait before it may try again; 0 if it may."""
         now, who, where = self._clock(), _who(name), _where(address)
         with self._database.read() as connection:
-            ends = (
-                _end_of_wait(connection, who, where),
-                _below(connection, attempts.c.address == where, PER_ADDRESS, now),
-                _below(connection, attempts.c.name_hash == who, PER_NAME, now),
-            )
+            ends = (_end_of_wait(connection, who, where), _below(connection, where, now))
         return max([0.0, *((end - now).total_seconds() for end in ends if end is not None)])
 
     def clear(self, name: str, address: str) -> None:
@@ -96,9 +97,15 @@ def _next_wait(connection: Connection, who: str, where: str, now: datetime) -> t
         before = timedelta(seconds=last.wait)
         if now < last.at + before + WINDOW:
             return min(2 * before, LONGEST_WAIT)
-    lately = select(func.count()).where(_pair(who, where), attempts.c.at > now - WINDOW)
-    failures = connection.execute(lately).scalar_one() + 1
-    return FIRST_WAIT if failures >= FREE else timedelta(0)
+    of_name = _lately(connection, attempts.c.name_hash == who, now)
+    free = FREE if of_name < PER_NAME else 1
+    return FIRST_WAIT if _lately(connection, _pair(who, where), now) + 1 >= free else timedelta(0)
+
+
+def _lately(connection: Connection, which: ColumnElement[bool], now: datetime) -> int:
+    """How many failures are in the window."""
+    counted = select(func.count()).where(which, attempts.c.at > now - WINDOW)
+    return connection.execute(counted).scalar_one()
 
 
 def _end_of_wait(connection: Connection, who: str, where: str) -> datetime | None:
@@ -114,13 +121,13 @@ def _newest(who: str, where: str) -> Select[Any]:
     return select(attempts.c.at, attempts.c.wait).where(_pair(who, where)).order_by(*ordered).limit(1)
 
 
-def _below(connection: Connection, which: ColumnElement[bool], most: int, now: datetime) -> datetime | None:
-    """When fewer than `most` failures will be left in the window; None if that is so now."""
+def _below(connection: Connection, where: str, now: datetime) -> datetime | None:
+    """When fewer failures of the address than it may have will be left in the window; None if that is so now."""
     statement = (
         select(attempts.c.at)
-        .where(which, attempts.c.at > now - WINDOW)
+        .where(attempts.c.address == where, attempts.c.at > now - WINDOW)
         .order_by(attempts.c.at.desc(), attempts.c.id.desc())
-        .offset(most - 1)
+        .offset(PER_ADDRESS - 1)
         .limit(1)
     )
     at = connection.execute(statement).scalar()

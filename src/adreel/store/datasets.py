@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, delete, func, insert, or_, select, true, update
 
-from adreel.errors import InputError, NotFoundError
+from adreel.errors import AdreelError, ExistsError, NotFoundError
 from adreel.store.database import Database, Unchanged
-from adreel.store.names import clean_name, is_id, not_found, slug
+from adreel.store.names import clean_name, is_id, kept_name, not_found, slug
 from adreel.store.records import Account, SavedDataset, User
-from adreel.store.tables import datasets, kept_tables
+from adreel.store.tables import dataset_shares, datasets, kept_tables
 
 
 class Datasets:
@@ -35,7 +35,10 @@ class Datasets:
         tags: Iterable[str] = (),
         owner: User | None = None,
     ) -> SavedDataset:
-        """A new dataset of `owner`, with slugs made from its name. InputError if the name is taken."""
+        """A new dataset of `owner`, with slugs made from its name.
+
+        ExistsError if the name is the name or the slug of another.
+        """
         name = clean_name(name, "a dataset")
         now = self._clock()
         values = {
@@ -53,33 +56,55 @@ class Datasets:
         with self._database.write() as connection:
             _refuse_taken(connection, name)
             taken = _slugs(connection)
-            made = slug(name, taken)
+            made = slug(name, taken | _names(connection))
             table = slug(name, taken | set(connection.execute(select(kept_tables.c.table_slug)).scalars()))
             statement = insert(datasets).values(slug=made, table_slug=table, **values).returning(datasets)
             return _dataset(connection.execute(statement).one())
 
     def get(self, name: str | int, *, among: Collection[int] | None = None) -> SavedDataset:
-        """The dataset of that slug or name, else the one of that id; a number is an id.
+        """The dataset of that slug, else of that name, else of that id; a number is an id.
 
         Only those whose ids are `among` these are looked at and named, if they are given. NotFoundError names the
-        nearest; InputError if the text is the slug of one and the name of another.
+        nearest.
         """
         offered = select(datasets).where(true() if among is None else datasets.c.id.in_(among))
-        rows: Sequence[Row[Any]] = ()
+        row: Row[Any] | None = None
         with self._database.read() as connection:
             if isinstance(name, str):
-                named = or_(datasets.c.slug == name, datasets.c.name == name)
-                rows = connection.execute(offered.where(named).order_by(datasets.c.id)).all()
-            if not rows and is_id(name):
-                rows = connection.execute(offered.where(datasets.c.id == int(name))).all()
-            if not rows:
+                named = or_(datasets.c.slug == name, datasets.c.name.in_((name, kept_name(name))))
+                row = connection.execute(offered.where(named).order_by(datasets.c.slug != name).limit(1)).first()
+            if row is None and is_id(name):
+                row = connection.execute(offered.where(datasets.c.id == int(name))).first()
+            if row is None:
                 known = {name for row in connection.execute(offered) for name in (row.slug, row.name)}
                 raise not_found("dataset", str(name), known, "save one first.")
-        if len(rows) > 1:
-            choices = " or ".join(f"{row.slug!r} ({row.name})" for row in rows if row.slug != name)
-            names = " or ".join(f"{row.name!r}" for row in rows if row.slug == name)
-            raise InputError(f"{name!r} is the slug of {names} and the name of another; ask for {names} or {choices}.")
-        return _dataset(rows[0])
+        return _dataset(row)
+
+    def refusals(self, names_asked: Iterable[str], *, besides: SavedDataset | None = None) -> Mapping[str, AdreelError]:
+        """Why datasets of these names could not be created one after the other, by the name at fault.
+
+        With `besides` the names are for that dataset, to be renamed. Promises nothing: another process may be quicker.
+        """
+        with self._database.read() as connection:
+            rows = connection.execute(select(datasets)).all()
+        others = [row for row in rows if besides is None or row.id != besides.id]
+        own = besides.name if besides is not None else None
+        names, slugs = {row.name for row in others}, {row.slug for row in others}
+        used = slugs | {row.table_slug for row in rows}
+        refused: dict[str, AdreelError] = {}
+        for name in names_asked:
+            try:
+                kept = clean_name(name, "a dataset")
+                if kept != own:
+                    _free(kept, names, slugs)
+            except AdreelError as error:
+                refused[name] = error
+                continue
+            made = slug(kept, used | names)
+            names.add(kept)
+            slugs.add(made)
+            used.add(made)
+        return refused
 
     def list(self, account: Account | None = None) -> tuple[SavedDataset, ...]:
         """All datasets, or those of an account, by name."""
@@ -132,15 +157,18 @@ class Datasets:
             now = connection.execute(select(datasets).where(datasets.c.id == dataset.id)).first()
             if now is None:
                 raise _deleted(dataset)
+            if account is not None:
+                connection.execute(delete(dataset_shares).where(dataset_shares.c.dataset_id == dataset.id))
             if spec is not None and spec != now.spec:
                 changes |= {"spec": spec, "spec_version": now.spec_version + 1}
             return self._change(connection, dataset, changes)
 
     def rename(self, dataset: SavedDataset, name: str) -> SavedDataset:
-        """The dataset under another name; its slugs stay. InputError if the name is taken."""
+        """The dataset under another name; its slugs stay. ExistsError as `create`."""
         name = clean_name(name, "a dataset")
         with self._database.write() as connection:
-            _refuse_taken(connection, name, besides=dataset.id)
+            if name != dataset.name:
+                _refuse_taken(connection, name, besides=dataset.id)
             return self._change(connection, dataset, {"name": name})
 
     def delete(self, dataset: SavedDataset, *, table_stays: bool = False) -> None:
@@ -174,9 +202,26 @@ def _deleted(dataset: SavedDataset) -> NotFoundError:
 
 
 def _refuse_taken(connection: Connection, name: str, besides: int | None = None) -> None:
-    found = connection.execute(select(datasets.c.id).where(datasets.c.name == name)).scalar()
-    if found is not None and found != besides:
-        raise InputError(f"there is a dataset {name!r} already; choose another name.")
+    """Raises ExistsError if another dataset has the name, or is reached by it."""
+    taken = or_(datasets.c.name == name, datasets.c.slug == name)
+    rows = connection.execute(select(datasets.c.id, datasets.c.name, datasets.c.slug).where(taken)).all()
+    others = [row for row in rows if row.id != besides]
+    _free(name, {row.name for row in others}, {row.slug for row in others})
+
+
+def _free(name: str, names: Collection[str], slugs: Collection[str]) -> None:
+    """Raises ExistsError for a name that is one of these.
+
+    A slug always wins, so a dataset that is named like another's could not be reached by its name.
+    """
+    if name in names:
+        raise ExistsError(f"there is a dataset {name!r} already; choose another name.")
+    if name in slugs:
+        raise ExistsError(f"{name!r} is the address of another dataset already; choose another name.")
+
+
+def _names(connection: Connection) -> set[str]:
+    return set(connection.execute(select(datasets.c.name)).scalars())
 
 
 def _slugs(connection: Connection) -> set[str]:
@@ -186,4 +231,4 @@ def _slugs(connection: Connection) -> set[str]:
 
 def _tags(tags: Iterable[str]) -> list[str]:
     """The tags once each, in the order given, with single spaces."""
-    return list(dict.fromkeys(clean for tag in tags if (clean := " ".join(tag.split()))))
+    return list(dict.fromkeys(clean for tag in tags if (clean := kept_name(tag))))

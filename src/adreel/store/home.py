@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import tempfile
 from pathlib import Path
 
 from adreel.errors import StorageError
@@ -29,6 +30,20 @@ def prepare_home(home: Path) -> None:
         raise StorageError(f"the folder {home} cannot be written to; set ADREEL_HOME or its permissions.")
 
 
+def find_temporary_folder(home: Path) -> None:
+    """Has Python keep temporary files in the home where the system has no folder for them that can be written to.
+
+    Raises StorageError as `prepare_home`.
+    """
+    try:
+        tempfile.gettempdir()
+    except FileNotFoundError:
+        folder = home / "tmp"
+        prepare_home(home)
+        prepare_home(folder)
+        tempfile.tempdir = str(folder)
+
+
 def private_file(path: Path) -> Path:
     """Makes `path` if it is not there, and closes it to other users (0600). Raises StorageError."""
     try:
@@ -46,6 +61,16 @@ def close_to_others(path: Path) -> None:
             path.chmod(0o600)
     except OSError as error:
         raise StorageError(f"{path} is open to other users: {error.strerror}. Close it (chmod 600).") from error
+
+
+def sync_folder(folder: Path) -> None:
+    """Has the folder's names on the disk, so that a file that was put there outlives the machine's power."""
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _is_fresh(home: Path) -> bool:

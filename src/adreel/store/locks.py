@@ -89,6 +89,19 @@ def schema_lock(home: Path) -> Iterator[None]:
         lock.release()
 
 
+@contextmanager
+def secrets_lock(home: Path) -> Iterator[None]:
+    """Held while keys are rotated, so that one process does it. BusyError if another holds it."""
+    try:
+        lock = _acquire(home, ".secrets", 0.2)
+    except Timeout as error:
+        raise BusyError("another process rotates the keys just now; wait for it, then try again.") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 def lock_note(home: Path, slug: str) -> Path:
     """The file beside the lock that says who holds it; one that a dead process left means nothing."""
     return home / LOCKS / f"{slug}.run"

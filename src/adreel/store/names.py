@@ -58,11 +58,16 @@ def slug(name: str, taken: Collection[str] = ()) -> str:
 
 
 def clean_name(text: str, what: str, longest: int = LONGEST_NAME) -> str:
-    """`text` with single spaces; InputError if it is empty, too long, or holds what cannot be printed."""
-    name = " ".join(text.split())
+    """`text` as names are kept; InputError if it is empty, too long, or holds what cannot be printed."""
+    name = kept_name(text)
     if not name or len(name) > longest or not name.isprintable():
         raise InputError(f"{name!r} cannot name {what}; use 1 to {longest} printable characters.")
     return name
+
+
+def kept_name(text: str) -> str:
+    """`text` with single spaces, its letters composed (NFC): names that look the same are one name."""
+    return unicodedata.normalize("NFC", " ".join(text.split()))
 
 
 def is_id(name: str | int) -> bool:

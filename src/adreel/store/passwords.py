@@ -16,6 +16,12 @@ SHORTEST = 10
 LONGEST = 1_000
 """Characters of a password."""
 
+GUESSES = 100_000_000
+"""A password that a guesser who begins with what people use most comes to sooner is refused (zxcvbn's estimate)."""
+
+LOOKED_AT = 40
+"""Characters that are looked at for that: time grows with the square of their number."""
+
 
 @dataclass(frozen=True, slots=True)
 class Cost:
@@ -43,12 +49,14 @@ class Passwords:
         self._turn = Lock()
 
     def hashed(self, password: str, name: str) -> str:
-        """A hash with its salt and cost. InputError if the password is too short, too long or the user's `name`."""
+        """A hash with its salt and cost.
+
+        InputError if the password is too short or too long, one of the common ones, or made of the user's `name`.
+        """
         plain = unicodedata.normalize("NFKC", password)
         if not SHORTEST <= len(plain) <= LONGEST:
             raise InputError(f"a password has {SHORTEST} to {LONGEST:,} characters; choose another.")
-        if plain.strip().casefold() == unicodedata.normalize("NFKC", name).casefold():
-            raise InputError("the password is the user's name; choose another.")
+        _refuse_common(plain, name)
         return self._work(password)
 
     def fits(self, hashed: str, password: str) -> bool:
@@ -88,6 +96,23 @@ class Passwords:
         from argon2 import PasswordHasher
 
         return PasswordHasher(self._cost.passes, self._cost.memory_kib, self._cost.threads)
+
+
+def _refuse_common(password: str, name: str) -> None:
+    """Raises InputError for a password that is guessed soon; it is not repeated."""
+    # Imported only here: 15 MB of lists, which a server needs when somebody sets a password.
+    from zxcvbn import zxcvbn
+
+    own = unicodedata.normalize("NFKC", name)
+    found = zxcvbn(password.strip()[:LOOKED_AT], user_inputs=[own, *own.split(), "adreel", "tiktok"])
+    if found["guesses"] >= GUESSES:
+        return
+    if any(match.get("dictionary_name") == "user_inputs" for match in found["sequence"]):
+        raise InputError("the password is guessed soon: it is the user's name, or little more. Choose another.")
+    raise InputError(
+        "the password is guessed soon: it is a common one, or made of common parts. Choose several words that do not "
+        "belong together."
+    )
 
 
 def _bytes(password: str) -> bytes:

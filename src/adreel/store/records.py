@@ -8,6 +8,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from adreel.errors import ExitCode, exit_code_of
+
 
 class Role(StrEnum):
     """What a user may do at all; `meaning` says it to a person."""
@@ -314,6 +316,26 @@ class Run:
     def read_at(self) -> datetime:
         """When it began to read; before that, when it was asked for."""
         return self.started_at or self.created_at
+
+    @property
+    def exit_code(self) -> ExitCode | None:
+        """What `adreel run` ends with for this run; None while it is not over, or can be resumed."""
+        if self.state in SUCCESSFUL:
+            if not self.proof.get("proved"):
+                return ExitCode.NOT_PROVED
+            return ExitCode.SKIPPED if self.skipped else ExitCode.OK
+        if self.state is RunState.CANCELLED:
+            return ExitCode.CANCELLED
+        return exit_code_of(self.error_kind) if self.state is RunState.FAILED else None
+
+
+@dataclass(frozen=True, slots=True)
+class RunKey:
+    """A user's own key for a run, and what is asked for under it: the same key means the same run."""
+
+    user_id: int
+    key: str
+    asked: str
 
 
 @dataclass(frozen=True, slots=True)

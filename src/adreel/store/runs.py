@@ -5,10 +5,10 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, fields
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, func, insert, select, true, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, delete, func, insert, select, true, update
 
 from adreel.errors import InputError, NotFoundError
 from adreel.store.database import Database, Unchanged
@@ -20,10 +20,12 @@ from adreel.store.records import (
     Progress,
     Run,
     RunBrief,
+    RunKey,
     RunState,
     SavedDataset,
 )
-from adreel.store.tables import datasets, run_log, runs
+from adreel.store.secrets import fingerprint
+from adreel.store.tables import datasets, run_keys, run_log, runs
 
 _PUBLIC = tuple(column for column in runs.columns if column.name != "seq")
 _BRIEF = (
@@ -42,6 +44,9 @@ _BRIEF = (
     runs.c.table_rows,
     runs.c.table_columns,
 )
+KEYS_KEPT = timedelta(days=1)
+"""A key means its run for so long after that was asked for."""
+
 _NOTHING_YET = asdict(Progress()) | {"proof": {}, "warnings": [], "skipped": {}, "error": "", "error_kind": ""}
 
 
@@ -65,11 +70,17 @@ class Runs:
         self._briefs = Unchanged(database, self._read_briefs)
 
     def add(
-        self, dataset: SavedDataset, run_id: str, dates: tuple[str, str] | None = None, *, asked_by: str = ""
+        self,
+        dataset: SavedDataset,
+        run_id: str,
+        dates: tuple[str, str] | None = None,
+        *,
+        asked_by: str = "",
+        key: RunKey | None = None,
     ) -> Run:
         """A queued run of the dataset as it is now, or for other `dates`. One that is there already stays as it is.
 
-        `asked_by` is the name of a user, or empty for the command line's own.
+        `asked_by` is the name of a user, or empty for the command line's own; `key` means this run from now on.
         """
         with self._database.write() as connection:
             row = _row(connection, run_id)
@@ -91,7 +102,34 @@ class Runs:
                 "asked_by": asked_by,
             }
             statement = insert(runs).values(_NOTHING_YET | values).returning(*_PUBLIC)
-            return _run(connection.execute(statement).one())
+            run = _run(connection.execute(statement).one())
+            self._note(connection, key, run)
+            return run
+
+    def keyed(self, key: RunKey) -> Run | None:
+        """The run that was asked for under this key, within a day. InputError if something else was asked for."""
+        mine = (run_keys.c.user_id == key.user_id) & (run_keys.c.key_hash == fingerprint(key.key))
+        statement = select(run_keys.c.asked_hash, run_keys.c.run_id).where(
+            mine, run_keys.c.created_at > self._clock() - KEYS_KEPT
+        )
+        with self._database.read() as connection:
+            row = connection.execute(statement).first()
+            if row is None:
+                return None
+            if row.asked_hash != fingerprint(key.asked):
+                raise InputError(
+                    f"This key was sent before with another dataset or other days, for run {row.run_id}. Send a new "
+                    "key for each run that is to be asked for."
+                )
+            return _run(_found(_row(connection, row.run_id), row.run_id))
+
+    def _note(self, connection: Connection, key: RunKey | None, run: Run) -> None:
+        """Writes down that the key means this run, and forgets keys that are too old."""
+        now = self._clock()
+        connection.execute(delete(run_keys).where(run_keys.c.created_at <= now - KEYS_KEPT))
+        if key is not None:
+            values = {"user_id": key.user_id, "key_hash": fingerprint(key.key), "asked_hash": fingerprint(key.asked)}
+            connection.execute(insert(run_keys).values(**values, run_id=run.id, created_at=now))
 
     def begin(self, run_id: str) -> Run:
         """The run as running: for the first time, or again after it did not come to its end.
@@ -108,11 +146,13 @@ class Runs:
         with self._database.write() as connection:
             return _change(connection, run_id, RESUMABLE | {RunState.FAILED}, changes | {"error": "", "error_kind": ""})
 
-    def requeue(self, run_id: str, *, asked_by: str = "") -> Run:
+    def requeue(self, run_id: str, *, asked_by: str = "", key: RunKey | None = None) -> Run:
         """A run that did not come to its end, waiting again. InputError if it made a version or was cancelled."""
         changes = {"state": RunState.QUEUED, "finished_at": None, "error": "", "error_kind": "", "asked_by": asked_by}
         with self._database.write() as connection:
-            return _change(connection, run_id, RESUMABLE | {RunState.FAILED}, changes)
+            run = _change(connection, run_id, RESUMABLE | {RunState.FAILED}, changes)
+            self._note(connection, key, run)
+            return run
 
     def progress(self, run_id: str, progress: Progress) -> bool:
         """Writes down how far a running run is; returns whether a person asked to cancel it.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from adreel.errors import InputError, StorageError
 from adreel.settings import Secret
-from adreel.store.home import KEY_FILE, close_to_others
+from adreel.store.home import KEY_FILE, close_to_others, sync_folder
 
 if TYPE_CHECKING:
     from cryptography.fernet import MultiFernet
@@ -59,6 +59,49 @@ class Keys:
     def rotate(self, encrypted: str, whose: str) -> str:
         """The same text under the newest key; errors as `decrypt`."""
         return self.encrypt(self.decrypt(encrypted, whose))
+
+    def add_first(self) -> None:
+        """Puts a new key before those of the key file. InputError where the keys are ADREEL_SECRET_KEY's."""
+        self._need_file()
+        if self._file.exists():
+            new = urlsafe_b64encode(secrets.token_bytes(32)).decode("ascii")
+            self._replace_file([new, *_read_key_file(self._file)])
+        else:
+            _make_key_file(self._file)
+
+    def drop_old(self) -> None:
+        """Leaves the first key of the key file alone. Nothing may be under another. InputError as `add_first`."""
+        self._need_file()
+        if self._file.exists():
+            self._replace_file(_read_key_file(self._file)[:1])
+
+    def count(self) -> int:
+        """How many keys there are."""
+        try:
+            return len(self._keys())
+        except _NoKeyError:
+            return 0
+
+    def _need_file(self) -> None:
+        if self._given:
+            raise InputError(
+                "The keys are in ADREEL_SECRET_KEY, which adreel cannot change. Put a new key before the old one, "
+                "start every process of adreel anew, run adreel secrets rotate, then take the old key away."
+            )
+
+    def _replace_file(self, keys: Sequence[str]) -> None:
+        """The key file with these keys: as a whole, and on the disk before anything depends on it."""
+        draft = self._file.with_name(f".{self._file.name}.{secrets.token_hex(4)}")
+        try:
+            with os.fdopen(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="ascii") as file:
+                file.write("".join(f"{key}\n" for key in keys))
+                file.flush()
+                os.fsync(file.fileno())
+            draft.replace(self._file)
+            sync_folder(self._file.parent)
+        except OSError as error:
+            draft.unlink(missing_ok=True)
+            raise StorageError(f"{self._file} cannot be written: {error.strerror}.") from error
 
     def _fernet(self) -> MultiFernet:
         # Imported only here: 0.05 s that a process without tokens need not pay.

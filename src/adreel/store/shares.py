@@ -10,7 +10,7 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 from adreel.errors import InputError, NotFoundError
 from adreel.store.database import Database
 from adreel.store.records import Account, Level, User
-from adreel.store.tables import account_shares, accounts, users
+from adreel.store.tables import account_shares, accounts, dataset_shares, users
 from adreel.store.users import PUBLIC, can_own, user_of
 
 
@@ -95,6 +95,12 @@ class Shares:
         with self._database.read() as connection:
             rows = connection.execute(statement).all()
         return {row.id: max(Level(row.everyone), Level(row.level or Level.NONE)) for row in rows}
+
+    def kept(self, user: User) -> Mapping[int, Level]:
+        """What the user had of each dataset through its account when that was deleted, by the dataset's id."""
+        mine = select(dataset_shares.c.dataset_id, dataset_shares.c.level).where(dataset_shares.c.user_id == user.id)
+        with self._database.read() as connection:
+            return {row.dataset_id: Level(row.level) for row in connection.execute(mine)}
 
 
 def _need(connection: Connection, account: Account) -> None:

@@ -284,3 +284,25 @@ kept_tables = Table(
     metadata,
     Column("table_slug", String, primary_key=True),
 )
+
+# What users had of a dataset through its account when that was deleted; gone when it gets another account.
+dataset_shares = Table(
+    "dataset_shares",
+    metadata,
+    Column("dataset_id", ForeignKey("datasets.id", ondelete="CASCADE"), primary_key=True),
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Column("level", String, nullable=False),
+    Index(None, "user_id"),
+)
+
+# Runs that programs asked for under a key of theirs, so that asking again gives the same run. Both as SHA-256.
+run_keys = Table(
+    "run_keys",
+    metadata,
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Column("key_hash", String, primary_key=True),
+    Column("asked_hash", String, nullable=False),
+    Column("run_id", ForeignKey("runs.id", ondelete="CASCADE"), nullable=False),
+    Column("created_at", Utc, nullable=False),
+    Index(None, "created_at"),
+)

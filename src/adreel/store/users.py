@@ -10,12 +10,13 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, exists, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from adreel.errors import InputError, NotFoundError
+from adreel.errors import ExistsError, InputError, NotFoundError
 from adreel.store.database import Database
 from adreel.store.names import clean_name, is_id, not_found
 from adreel.store.passwords import Passwords
 from adreel.store.records import Level, Role, User
-from adreel.store.tables import account_shares, accounts, sessions, users
+from adreel.store.secrets import fingerprint
+from adreel.store.tables import account_shares, accounts, api_tokens, sessions, users
 
 LONGEST_NAME = 60
 
@@ -50,7 +51,7 @@ class Users:
         values = self._new(name, password, Role.ADMIN)
         with self._database.write() as connection:
             if _any(connection):
-                raise InputError("there are users already; sign in, or ask an administrator for a user of your own.")
+                raise ExistsError("there are users already; sign in, or ask an administrator for a user of your own.")
             return _add(connection, values)
 
     def any(self) -> bool:
@@ -101,11 +102,23 @@ class Users:
         with self._database.write() as connection:
             connection.execute(update(users).where(same).values(password=now))
 
-    def set_password(self, user: User, password: str) -> None:
-        """Another password; InputError as `add`. Whoever is signed in stays so until `Sessions.end_all`."""
+    def set_password(
+        self, user: User, password: str, *, keep_tokens: bool = False, besides: str | None = None
+    ) -> tuple[int, int]:
+        """Another password, which ends the user's sessions, and API tokens unless they are to be kept.
+
+        The session whose secret is `besides` goes on. Returns how many sessions and tokens ended. InputError as `add`.
+        """
         hashed = self._passwords.hashed(password, user.name)
+        others = sessions.c.user_id == user.id
+        if besides is not None:
+            others &= sessions.c.secret_hash != fingerprint(besides)
         with self._database.write() as connection:
             _change(connection, user, password=hashed)
+            browsers = connection.execute(delete(sessions).where(others)).rowcount
+            if keep_tokens:
+                return browsers, 0
+            return browsers, connection.execute(delete(api_tokens).where(api_tokens.c.user_id == user.id)).rowcount
 
     def set_role(self, user: User, role: Role) -> User:
         """The user in another role. InputError if no administrator would be left."""
@@ -171,7 +184,7 @@ def _named(connection: Connection, name: str, *more: Any) -> Row[Any] | None:
 
 def _add(connection: Connection, values: dict[str, Any]) -> User:
     if connection.execute(select(users.c.id).where(users.c.name_key == values["name_key"])).first():
-        raise InputError(f"there is a user {values['name']!r} already; choose another name.")
+        raise ExistsError(f"there is a user {values['name']!r} already; choose another name.")
     return user_of(connection.execute(insert(users).values(values).returning(*PUBLIC)).one())
 
 

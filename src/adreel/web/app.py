@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from datetime import datetime
 from http import HTTPStatus
+from typing import Any, cast
 
 import httpx2
 from anyio import to_thread
@@ -13,8 +14,9 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import Response
 from starlette.types import ASGIApp
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from adreel import errors
 from adreel.errors import AdreelError, DatasetError
@@ -29,7 +31,7 @@ from adreel.web.pages.failures import Failure
 from adreel.web.render import Pages, go, is_fragment, respond
 from adreel.web.security import SAFE, Shield
 from adreel.web.sign_in import sign_in_path
-from adreel.web.status import status_of
+from adreel.web.status import retry_after, status_of
 
 API = "/api/v1"
 
@@ -64,20 +66,29 @@ def create_app(
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _malformed)
     app.add_exception_handler(Exception, _broken)
-    return _Gate(GZipMiddleware(app, minimum_size=800), settings, hosts)
+    gate = _Gate(GZipMiddleware(app, minimum_size=800), settings, hosts)
+    return _behind(gate, settings.proxies.split(",")) if settings.proxies else gate
+
+
+def _behind(app: ASGIApp, proxies: list[str]) -> ASGIApp:
+    """The app with the addresses that these proxies say requests came from."""
+    # uvicorn and Starlette describe the same interface in types of their own.
+    return cast("ASGIApp", ProxyHeadersMiddleware(cast("Any", app), proxies))
 
 
 class _Gate(Shield):
     """The shield, which says no to programs in the API's shape."""
 
-    def _refusal(self, request: Request) -> ASGIApp | None:
-        found = super()._refusal(request)
-        if not isinstance(found, PlainTextResponse) or not request.url.path.startswith(f"{API}/"):
-            return found
-        if found.status_code == HTTPStatus.FORBIDDEN and COOKIE not in request.cookies:
-            # Without a session there is nothing that another site could use: a program forgot its token.
-            return None
-        return api.refused(found.status_code, bytes(found.body).decode().strip())
+    def _say(self, request: Request, status: int, words: str) -> Response:
+        return api.refused(status, words) if _is_api(request) else super()._say(request, status, words)
+
+    def _foreign(self, request: Request) -> Response | None:
+        # Without a session there is nothing that another site could use: a program forgot its token.
+        return None if _is_api(request) and COOKIE not in request.cookies else super()._foreign(request)
+
+
+def _is_api(request: Request) -> bool:
+    return bool(request.scope["path"].startswith(f"{API}/"))
 
 
 @asynccontextmanager
@@ -91,7 +102,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, AdreelError)
     problems = error.problems if isinstance(error, DatasetError) else ()
-    return _failed(request, status_of(error), str(error) if not problems else error.message, problems)
+    answer = _failed(request, status_of(error), str(error) if not problems else error.message, problems)
+    answer.headers.update(retry_after(error))
+    return answer
 
 
 def _failed(request: Request, status: HTTPStatus, message: str, problems: tuple[errors.Problem, ...] = ()) -> Response:
@@ -110,7 +123,7 @@ def _stranger(request: Request, _: Exception) -> Response:
 
 def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    if request.url.path.startswith(f"{API}/"):
+    if _is_api(request):
         # An address that leads to no app of ours, as with a line break in it, but is meant for the API.
         return api.refused_address(request, error)
     status = HTTPStatus(error.status_code)

@@ -123,11 +123,9 @@ def known_visitor(request: Request) -> Visitor | None:
 
 
 def bearer_of(header: str | None) -> str | None:
-    """The token of an Authorization header; None if there is no such header, empty if it holds something else."""
-    if header is None:
-        return None
-    kind, _, token = header.partition(" ")
-    return token.strip() if kind.lower() == "bearer" else ""
+    """The token of an Authorization header; None without one, or for one of another kind, as a proxy's (Basic)."""
+    kind, _, token = (header or "").strip().partition(" ")
+    return token.strip() if kind.lower() == "bearer" else None
 
 
 Here = Annotated[Center, Depends(center)]

@@ -52,18 +52,19 @@ def arrivals(store: Store, guard: Guard, sources: Iterable[Source], now: datetim
             arrival = _with_fault(arrival, fault)
         names.add(arrival.name)
         found.append(arrival)
-    return tuple(found)
+    refused = store.datasets.refusals(one.name for one in found if one.known is None and not one.faults)
+    return tuple(_with_fault(one, f"name: {refused[one.name]}") if one.name in refused else one for one in found)
 
 
 def bring(guard: Guard, found: Iterable[Arrival], now: datetime) -> Brought:
-    """Saves every dataset that is not here yet. None of them has a fault. Errors as `Guard.save`."""
+    """Saves every dataset that is not here yet. None of them has a fault. Errors as `Guard.create`."""
     saved, there, notes = [], [], []
     for one in found:
         assert not one.faults, "arrivals with faults are told, not saved"
         if one.known is not None:
             there.append(one.known)
             continue
-        saved.append(guard.save(one.source, now))
+        saved.append(guard.create(one.source, now))
         notes += [f"{one.name}: {note}" for note in beside(saved[-1])]
         notes += [f"{one.name}: {note}" for note in one.dataset.notes] if one.dataset else []
     return Brought(tuple(saved), tuple(there), tuple(notes))

@@ -8,7 +8,7 @@ from urllib.parse import quote, urlsplit
 from fastapi import Request
 from starlette.responses import Response
 
-from adreel.errors import ForbiddenError, InputError
+from adreel.errors import ForbiddenError, GuessingError, InputError
 from adreel.store import User
 from adreel.web.center import COOKIE, Center, Visitor, center
 from adreel.web.render import go, is_fragment, own_path
@@ -58,12 +58,13 @@ def need_browser(visitor: Visitor) -> None:
 
 
 def checked(request: Request, name: str, password: str, wrong: str = WRONG) -> User:
-    """The user of that name and password. InputError for a wrong one, or after too many wrong ones."""
+    """The user of that name and password. InputError for a wrong one, GuessingError after too many wrong ones."""
     attempts, users = center(request).store.attempts, center(request).store.users
     address = request.client.host if request.client else ""
     wait = attempts.allowed(name, address)
     if wait > 0:
-        raise InputError(f"Too many wrong passwords. Wait {max(1, ceil(wait / 60))} min, then try again.")
+        words = f"Too many wrong passwords. Wait {ceil(wait / 60)} min, then try again."
+        raise GuessingError(words, seconds=ceil(wait))
     # Before the password is looked at, so that guesses at the same time count each other.
     attempts.note(name, address)
     user = users.check(name, password)

@@ -11,15 +11,28 @@ STATUS: tuple[tuple[type[AdreelError], HTTPStatus], ...] = (
     (errors.NotFoundError, HTTPStatus.NOT_FOUND),
     (errors.ForbiddenError, HTTPStatus.FORBIDDEN),
     (errors.BusyError, HTTPStatus.CONFLICT),
+    (errors.ExistsError, HTTPStatus.CONFLICT),
     (errors.InputError, HTTPStatus.UNPROCESSABLE_ENTITY),
     (errors.ReconnectError, HTTPStatus.CONFLICT),
     (errors.AdvertiserError, HTTPStatus.CONFLICT),
     (errors.CancelledError, HTTPStatus.CONFLICT),
     (errors.ThrottledError, HTTPStatus.TOO_MANY_REQUESTS),
+    (errors.GuessingError, HTTPStatus.TOO_MANY_REQUESTS),
     (errors.RetryError, HTTPStatus.SERVICE_UNAVAILABLE),
     (errors.StorageError, HTTPStatus.INSUFFICIENT_STORAGE),
 )
 """The status of each kind of error; the first that fits."""
+
+
+RETRY_SECONDS = 60
+"""How long a client that met TikTok's limit, or a busy server, had better wait."""
+
+
+def retry_after(error: AdreelError) -> dict[str, str]:
+    """The header that says when to try again, for an error that passes."""
+    if isinstance(error, errors.GuessingError):
+        return {"Retry-After": str(error.seconds)}
+    return {"Retry-After": str(RETRY_SECONDS)} if isinstance(error, errors.RetryError) else {}
 
 
 def status_of(error: AdreelError) -> HTTPStatus:

@@ -215,7 +215,12 @@ async def create_account(here: Here, who: Editor, body: AccountBody, answer: Res
     return _answer(here, who, account)
 
 
-@router.post("/accounts/consents", summary="Begin a consent at TikTok", status_code=201, responses=failures(403, 404))
+@router.post(
+    "/accounts/consents",
+    summary="Begin a consent at TikTok",
+    status_code=201,
+    responses=failures(403, 404, 409),
+)
 def begin_consent(here: Here, _: Editor, who: Person, body: ConsentBody) -> Consent:
     """The address of TikTok's consent page, for a new account or one that is to be connected again.
 
@@ -238,7 +243,7 @@ def get_account(here: Here, who: Who, account: Id) -> AccountAnswer:
     return _answer(here, who, who.guard.account(int(account)))
 
 
-@router.patch("/accounts/{account}", summary="Rename an account", responses=failures(403, 404))
+@router.patch("/accounts/{account}", summary="Rename an account", responses=failures(403, 404, 409))
 def change_account(here: Here, who: Who, account: Id, body: AccountChanges) -> AccountAnswer:
     """Another name, which its datasets take over."""
     found = who.guard.account(int(account), AccountRight.EDIT)

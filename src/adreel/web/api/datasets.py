@@ -14,7 +14,7 @@ from adreel import catalog
 from adreel.access import DatasetRight
 from adreel.dataset import Dataset, Source, check, parse, read_all
 from adreel.errors import AdreelError, BusyError, DatasetError, InputError, NotFoundError, Problem
-from adreel.saving import as_file, converted, named, refuse_deprecated, tag
+from adreel.saving import as_file, converted, refuse_deprecated, tag
 from adreel.saving import source_of as saved_source
 from adreel.schema import columns, key
 from adreel.standing import SORTS, Standing, Status, Wanted, chosen, standing, standings
@@ -297,7 +297,7 @@ def list_datasets(here: Here, who: Who, query: Annotated[DatasetsQuery, Query()]
     "/datasets",
     summary="Create a dataset",
     status_code=201,
-    responses=located(201, "The dataset's address.") | failures(403, 404),
+    responses=located(201, "The dataset's address.") | failures(403, 404, 409),
 )
 def create_dataset(here: Here, who: Editor, body: DatasetFile, answer: Response) -> DatasetWhole:
     """A dataset from its file, checked against the catalogue. It is yours; run it next."""
@@ -384,7 +384,10 @@ _IMPORT = {
 
 
 @router.post(
-    "/datasets/import", summary="Import datasets", responses=failures(403, 404), openapi_extra={"requestBody": _IMPORT}
+    "/datasets/import",
+    summary="Import datasets",
+    responses=failures(403, 404, 409),
+    openapi_extra={"requestBody": _IMPORT},
 )
 def import_datasets(here: Here, who: Editor, text: Annotated[str, Depends(_text)]) -> Imported:
     """Datasets from a file with one or several, also of the older connector; all are saved, or none."""
@@ -461,7 +464,7 @@ def get_file(who: Who, dataset: Slug) -> Response:
     "/datasets/{dataset}/duplicate",
     summary="Duplicate a dataset",
     status_code=201,
-    responses=located(201, "The copy's address.") | failures(403, 404),
+    responses=located(201, "The copy's address.") | failures(403, 404, 409),
 )
 def duplicate_dataset(
     here: Here, who: Editor, dataset: Slug, answer: Response, body: CopyBody | None = None
@@ -512,10 +515,7 @@ async def preview_dataset(here: Here, who: Who, dataset: Slug, query: Annotated[
 
 def _created(here: Center, who: Visitor, source: Source, answer: Response) -> DatasetWhole:
     refuse_deprecated(source)
-    name = parse(source, here.clock()).name
-    if named(here.store, name) is not None:
-        raise InputError(f"There is a dataset {name!r} already; choose another name.")
-    saved = who.guard.save(source, here.clock())
+    saved = who.guard.create(source, here.clock())
     answer.headers["Location"] = f"/api/v1/datasets/{saved.slug}"
     return _whole(here, who, saved)
 

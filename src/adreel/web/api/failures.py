@@ -14,11 +14,8 @@ from starlette.responses import JSONResponse, Response
 
 from adreel.errors import AdreelError, DatasetError, Problem
 from adreel.web.api.shapes import Answer
-from adreel.web.center import SignInNeededError
-from adreel.web.status import status_of
-
-RETRY_SECONDS = 60
-"""How long a client that met TikTok's limit, or a busy server, had better wait."""
+from adreel.web.center import SignInNeededError, bearer_of
+from adreel.web.status import RETRY_SECONDS, retry_after, status_of
 
 
 class Fault(Answer):
@@ -54,9 +51,9 @@ _MEANINGS: Mapping[int, str] = {
     401: "No token, or one that is over: make one in the Data Center, under your name.",
     403: "You, or this token, may not do that; the message says whom to ask.",
     404: "There is no such thing, or you may not see it.",
-    409: "Not now: another run or person works on the same, or TikTok does not honour the account's token.",
+    409: "The name is taken, another run or person works on the same, or TikTok does not honour the account's token.",
     422: "What was asked cannot be; `problems` names each thing that is wrong.",
-    429: "TikTok's limit was met; try again after `Retry-After` seconds.",
+    429: "TikTok's limit was met, or too many passwords were wrong; try again after `Retry-After` seconds.",
     502: "TikTok answered what nothing that is known helps against.",
     503: "It passes: TikTok or the database is busy; try again after `Retry-After` seconds.",
     507: "The disk or the lake cannot take or give data.",
@@ -129,11 +126,13 @@ def add_handlers(api: FastAPI) -> None:
 
 def _refused(_: Request, error: Exception) -> Response:
     assert isinstance(error, AdreelError)
-    return failed(status_of(error), failure_of(error))
+    answer = failed(status_of(error), failure_of(error))
+    answer.headers.update(retry_after(error))
+    return answer
 
 
 def _stranger(request: Request, _: Exception) -> Response:
-    if request.headers.get("authorization") is None:
+    if bearer_of(request.headers.get("authorization")) is None:
         words = "Sign in, or send an API token: Authorization: Bearer adreel_…"
     else:
         words = "This API token is not known, was revoked, or is over; make another one in the Data Center."

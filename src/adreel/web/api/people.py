@@ -6,7 +6,7 @@ from datetime import datetime
 from importlib.metadata import version
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field, SecretStr
 
 from adreel.errors import InputError
@@ -27,8 +27,12 @@ from adreel.web.api.shapes import (
     part,
 )
 from adreel.web.center import Here, Who
+from adreel.web.sign_in import checked
 
 router = APIRouter()
+
+
+_RULES = "10 characters at least; no common one, and not made of the name."
 
 
 class UserAnswer(Answer):
@@ -71,7 +75,7 @@ class UserBody(Body):
     """A new user."""
 
     name: str = Field(max_length=200, examples=["grace"])
-    password: SecretStr = Field(max_length=1_000, description="10 characters at least, and not the name.")
+    password: SecretStr = Field(max_length=1_000, description=_RULES)
     role: Role = Field(Role.VIEWER, examples=[Role.VIEWER])
 
 
@@ -85,7 +89,17 @@ class UserChanges(Body):
 class PasswordBody(Body):
     """Another password."""
 
-    password: SecretStr = Field(max_length=1_000, description="10 characters at least, and not the name.")
+    password: SecretStr = Field(max_length=1_000, description=_RULES)
+
+
+class OwnPasswordBody(Body):
+    """Another password of one's own."""
+
+    present: SecretStr = Field(max_length=1_000, description="The password until now.")
+    password: SecretStr = Field(max_length=1_000, description=_RULES)
+    keep_tokens: bool = Field(
+        False, description="Whether your API tokens stay; else all end, also one that this is asked with."
+    )
 
 
 class UserHeir(Body):
@@ -162,6 +176,21 @@ def get_me(here: Here, who: Who) -> Me:
     )
 
 
+@router.put(
+    "/me/password",
+    tags=["me"],
+    summary="Change your password",
+    status_code=204,
+    responses=failures(403, 429),
+)
+def change_password(request: Request, here: Here, who: Member, body: OwnPasswordBody) -> None:
+    """Another password of your own; other browsers are signed out."""
+    checked(request, who.user.name, body.present.get_secret_value(), "The present password is wrong.")
+    here.store.users.set_password(
+        who.user, body.password.get_secret_value(), keep_tokens=body.keep_tokens, besides=who.secret
+    )
+
+
 # -- tokens of one's own
 
 
@@ -214,7 +243,7 @@ def list_users(here: Here, _: Overseer, query: Annotated[Paging, Query()]) -> Us
     tags=["users"],
     summary="Add a user",
     status_code=201,
-    responses=located(201, "The user's address.") | failures(403),
+    responses=located(201, "The user's address.") | failures(403, 409),
 )
 def create_user(here: Here, _: Admin, body: UserBody, answer: Response) -> UserAnswer:
     """A user who can sign in with the password at once. For administrators."""
@@ -247,11 +276,15 @@ def change_user(here: Here, _: Admin, user: Id, body: UserChanges) -> UserAnswer
     status_code=204,
     responses=failures(403, 404),
 )
-def set_password(here: Here, _: Admin, user: Id, body: PasswordBody) -> None:
-    """Another password, which ends the user's sessions; their API tokens stay. For administrators."""
+def set_password(here: Here, who: Admin, user: Id, body: PasswordBody) -> None:
+    """Another password, which ends the user's sessions and API tokens. For administrators.
+
+    Your own is changed at `/me/password`, where the present one is asked for.
+    """
     found = here.store.users.get(int(user))
+    if found.id == who.user.id:
+        raise InputError("Your own password is changed with PUT /me/password, where the present one is asked for.")
     here.store.users.set_password(found, body.password.get_secret_value())
-    here.store.sessions.end_all(found)
 
 
 @router.delete("/users/{user}", tags=["users"], summary="Delete a user", status_code=204, responses=failures(403, 404))

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Header, Query, Response
 from pydantic import Field
 
 from adreel.access import DatasetRight
 from adreel.errors import InputError
 from adreel.orders import DateRange
-from adreel.store import Role, Run, RunState
+from adreel.store import Role, Run, RunKey, RunState
 from adreel.store.locks import seen
 from adreel.web.api.failures import failures
 from adreel.web.api.shapes import Answer, Body, Paged, Paging, RunId, Slug, located
@@ -86,6 +87,11 @@ class RunAnswer(Answer):
     skipped: dict[str, str] = Field(description="Why, by advertiser id.", examples=[{}])
     error: str | None = Field(examples=[None])
     error_kind: str | None = Field(examples=[None])
+    exit_code: int | None = Field(
+        description="What `adreel run` ends with for this run: 0, 12 for done but ad accounts were skipped, or that of "
+        "the error; null while it is not over.",
+        examples=[0],
+    )
 
 
 class Runs(Paged[RunAnswer]):
@@ -133,6 +139,20 @@ class RunBody(Body):
         return date_range(self.start, self.end)
 
 
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=255,
+        pattern="^[!-~]+$",
+        description="A text of your own, as a UUID. Within a day the same key gives the same run; with another "
+        "dataset or other days it is refused.",
+        examples=["6f1c0c1e-6d0c-4a53-9d3f-0a8f1d0f3c55"],
+    ),
+]
+
+
 def date_range(start: str | None, end: str | None) -> DateRange | None:
     """Both ends, or None for the dataset's own. InputError for one without the other."""
     if start is None and end is None:
@@ -148,13 +168,19 @@ def date_range(start: str | None, end: str | None) -> DateRange | None:
     status_code=202,
     responses=located(202, "The run's address, to follow it.") | failures(403, 404, 409),
 )
-def start_run(here: Here, who: Who, dataset: Slug, answer: Response, body: RunBody | None = None) -> RunAnswer:
+def start_run(
+    here: Here, who: Who, dataset: Slug, answer: Response, body: RunBody | None = None, key: IdempotencyKey = None
+) -> RunAnswer:
     """Asks for a run, which begins when a process is free; one that was interrupted lately is gone on with.
+
+    With an `Idempotency-Key` of your own it can be sent again without asking for another run.
 
     409 if the dataset has a run under way or waiting, or if its account has to be connected again.
     """
     saved = who.guard.dataset(dataset, DatasetRight.RUN)
-    run = here.orders.enqueue(saved, body.dates if body else None, asked_by=who.user.name)
+    dates = body.dates if body else None
+    own = RunKey(who.user.id, key, json.dumps([saved.id, dates])) if key is not None else None
+    run = here.orders.enqueue(saved, dates, asked_by=who.user.name, key=own)
     answer.headers["Location"] = f"/api/v1/runs/{run.id}"
     return _run(here, run)
 
@@ -231,6 +257,7 @@ def _run(here: Center, found: Run) -> RunAnswer:
         skipped=dict(run.skipped),
         error=run.error or None,
         error_kind=run.error_kind or None,
+        exit_code=run.exit_code,
     )
 
 

@@ -17,7 +17,7 @@ from adreel import catalog
 from adreel.access import AccountRight, DatasetRight
 from adreel.dataset import Source, parse
 from adreel.errors import AdreelError, DatasetError, ForbiddenError, InputError, Problem
-from adreel.saving import converted, named, refuse_deprecated, source_of
+from adreel.saving import converted, refuse_deprecated, source_of
 from adreel.schema import Column, columns
 from adreel.store import Account, Role, SavedDataset
 from adreel.web.center import Center, Here, Visitor, Who
@@ -263,7 +263,7 @@ def save(request: Request, here: Here, who: Who, fields: Posted) -> Response:
     refused = tuple(_refusals(here, who, values, None))
     if refused:
         return respond(request, NewDataset(form_of(fields, _around(here, who, fields), refused), "", None), 422)
-    saved = who.guard.save(Source(values, {}), here.clock())
+    saved = who.guard.create(Source(values, {}), here.clock())
     said = " ".join((_begun(here, who, saved), *beside(saved)))
     if fields.last("then") == "again":
         again = urlencode({"account": saved.account_name, "report": scalar(values["report"])})
@@ -316,12 +316,8 @@ def _refusals(here: Center, who: Visitor, values: Mapping[str, Any], saved: Save
         except InputError as error:
             yield Problem("report", error.message.removeprefix("report: "))
     if name:
-        try:
-            known = named(here.store, name)
-            if known is not None and (saved is None or known.id != saved.id):
-                yield Problem("name", f"there is a dataset {known.name!r} already; choose another name.")
-        except InputError as error:
-            yield Problem("name", error.message)
+        for refusal in here.store.datasets.refusals([name], besides=saved).values():
+            yield Problem("name", refusal.message)
     if account and (saved is None or not saved.connected or account != saved.account_name):
         try:
             who.guard.usable(account)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 from fastapi import APIRouter, Form, Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
-from adreel.errors import InputError
+from adreel.errors import GuessingError, InputError, RetryError, StorageError
 from adreel.web.center import COOKIE, Here, known_visitor
 from adreel.web.render import THEME, THEMES, Page, go, own_path, respond
 from adreel.web.sign_in import checked, end_session, signed_in
+from adreel.web.status import retry_after, status_of
 
 router = APIRouter()
 
@@ -44,10 +46,21 @@ def home() -> Response:
 
 
 @router.get("/health")
-def health(here: Here) -> Response:
-    """For whoever watches the server: it answers, and its database can be read."""
-    here.store.users.any()
+def health() -> Response:
+    """For whoever watches the server, by any host name: it answers."""
     return PlainTextResponse("ok\n")
+
+
+@router.get("/ready")
+def ready(here: Here) -> Response:
+    """For whoever sends people here, by any host name: the home can be read and written. 503 if it cannot."""
+    try:
+        here.store.users.any()
+    except (StorageError, RetryError):
+        return PlainTextResponse("The database cannot be read.\n", 503)
+    if not os.access(here.settings.home, os.W_OK):
+        return PlainTextResponse("The home folder cannot be written to.\n", 503)
+    return PlainTextResponse("ready\n")
 
 
 @router.get("/setup")
@@ -88,8 +101,10 @@ def sign_in(request: Request, name: Text = "", password: Text = "", onward: Text
     """Begins a session."""
     try:
         user = checked(request, name, password)
-    except InputError as error:
-        return respond(request, SignIn(name, own_path(onward), error.message), 422)
+    except (InputError, GuessingError) as error:
+        answer = respond(request, SignIn(name, own_path(onward), error.message), status_of(error))
+        answer.headers.update(retry_after(error))
+        return answer
     return signed_in(request, user, onward)
 
 

@@ -17,7 +17,7 @@ from zoneinfo import available_timezones
 from fastapi import APIRouter, Form, Request
 from starlette.responses import Response
 
-from adreel.errors import AdreelError, InputError, NotFoundError
+from adreel.errors import AdreelError, GuessingError, InputError, NotFoundError
 from adreel.store import Account, ApiToken, Role, Session, User
 from adreel.store.passwords import SHORTEST
 from adreel.store.users import LONGEST_NAME, can_own
@@ -26,7 +26,7 @@ from adreel.web.pages.consent import leads_here, way_back
 from adreel.web.pages.words import device, sentence
 from adreel.web.render import Page, go, respond
 from adreel.web.sign_in import checked, need_browser, signed_in
-from adreel.web.status import status_of
+from adreel.web.status import retry_after, status_of
 
 router = APIRouter()
 
@@ -190,7 +190,7 @@ def set_role(request: Request, here: Here, who: Who, user_id: int, role: Text = 
 
 @router.post("/users/{user_id:int}/password")
 def set_password(request: Request, here: Here, who: Who, user_id: int, password: Text = "") -> Response:
-    """Another password, which ends the user's sessions; without one it is made, and shown once."""
+    """Another password, which ends the user's sessions and tokens; without one it is made, and shown once."""
     who.guard.need_role(Role.ADMIN)
     found = here.store.users.get(user_id)
     given = password or new_password()
@@ -200,9 +200,9 @@ def set_password(request: Request, here: Here, who: Who, user_id: int, password:
         here.store.users.set_password(found, given)
     except InputError as error:
         return _bad(request, here, who, found, "password", error)
-    here.store.sessions.end_all(found)
     if password:
-        return go(request, f"/users/{found.id}", f"{found.name} has another password, and was signed out everywhere.")
+        said = f"{found.name} has another password, was signed out everywhere, and has no API tokens any more."
+        return go(request, f"/users/{found.id}", said)
     return respond(request, _user(here, who, found, made=Made(found.name, given)), visitor=who)
 
 
@@ -319,19 +319,29 @@ def _is_over(token: ApiToken, now: datetime) -> bool:
 
 @router.post("/profile/password")
 def change_password(
-    request: Request, here: Here, who: Who, present: Text = "", password: Text = "", again: Text = ""
+    request: Request, here: Here, who: Who, present: Text = "", password: Text = "", again: Text = "", tokens: Text = ""
 ) -> Response:
-    """One's own password; other browsers are signed out, and this one goes on with a new session."""
+    """One's own password; other browsers are signed out, and this one goes on with a new session.
+
+    `tokens` says whether one's API tokens are to `stay` or to `end`; who has some has to choose.
+    """
     need_browser(who)
     try:
         if password != again:
             raise InputError("The two new passwords differ.")
+        if tokens not in ("stay", "end") and here.store.tokens.list(who.user):
+            raise InputError("Choose whether your API tokens stay or end.")
         checked(request, who.user.name, present, "The present password is wrong.")
-        here.store.users.set_password(who.user, password)
-    except InputError as error:
-        return respond(request, _profile(here, who, place="password", problem=sentence(error)), 422, who)
-    here.store.sessions.end_all(who.user)
-    return signed_in(request, who.user, "/profile", "Your password is changed, and other browsers are signed out.")
+        _, ended = here.store.users.set_password(who.user, password, keep_tokens=tokens == "stay")
+    except (InputError, GuessingError) as error:
+        page = _profile(here, who, place="password", problem=sentence(error))
+        answer = respond(request, page, status_of(error), who)
+        answer.headers.update(retry_after(error))
+        return answer
+    said = "Your password is changed, and other browsers are signed out."
+    if ended:
+        said = "Your password is changed; other browsers are signed out, and your API tokens have ended."
+    return signed_in(request, who.user, "/profile", said)
 
 
 @router.post("/profile/sessions/end")
