@@ -18,6 +18,7 @@ from adreel.cli import Session
 from adreel.cli.opened import settings_of
 from adreel.cli.output import say
 from adreel.errors import InputError
+from adreel.sandbox import Sandbox
 from adreel.settings import LOOPBACK, Settings
 from adreel.starter import Starter
 from adreel.store import Store
@@ -50,7 +51,9 @@ def serve_on(
     # asyncio does this only for sockets that name their protocol; without it answers wait 40 ms for a late ACK.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     bound = str(listener.getsockname()[0])
-    app = create_app(settings, store, clock=session.clock, hosts=(bound,))
+    sandbox = Sandbox()
+    sandbox.start()
+    app = create_app(settings, store, clock=session.clock, hosts=(bound,), sandbox=sandbox)
     config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False, lifespan="on")
     say(f"The Data Center is at {settings.web_url} ; Ctrl-C ends it.")
     if not store.users.any():

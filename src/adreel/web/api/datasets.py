@@ -14,6 +14,7 @@ from adreel import catalog
 from adreel.access import DatasetRight
 from adreel.dataset import Dataset, Source, check, parse, read_all
 from adreel.errors import AdreelError, BusyError, DatasetError, InputError, NotFoundError, Problem
+from adreel.exact import items_of, types_of
 from adreel.saving import as_file, converted, named, refuse_deprecated, tag
 from adreel.saving import source_of as saved_source
 from adreel.schema import columns, key
@@ -31,11 +32,9 @@ from adreel.web.api.shapes import (
     Paged,
     Paging,
     Slug,
-    items_of,
     located,
     part,
     source_of,
-    types_of,
 )
 from adreel.web.api.tables import ColumnType, Value
 from adreel.web.center import Center, Here, Visitor, Who
