@@ -22,9 +22,8 @@ from typing import IO, Any, Self
 from adreel.errors import CancelledError, InputError, RetryError, StopError, StorageError
 from adreel.lake import Lake
 from adreel.lake.query import QueryError
-from adreel.sandbox.launcher import ORDER
 from adreel.sandbox.limits import Limits
-from adreel.sandbox.request import Request
+from adreel.sandbox.request import ORDER, Request
 
 PIECE = 1 << 18
 """Bytes of an answer that are taken at a time."""

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from struct import Struct
 from typing import Literal
 
 from adreel.lake import Snapshot
 from adreel.sandbox.limits import Limits
+
+ORDER = Struct("!d")
+"""What is asked of the launcher: the seconds that the child may live. The child's two sockets come with it."""
 
 AnswerForm = Literal["arrow", "cells", "items", "csv", "json", "parquet", "xlsx"]
 """An Arrow stream of the first rows; texts for a page; objects for the API; or a file of `adreel.export` with all rows.
