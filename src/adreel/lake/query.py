@@ -19,7 +19,7 @@ from adreel.errors import InputError
 from adreel.lake.engine import literal, lock, quoted, sql, start
 from adreel.lake.files import DataFile
 from adreel.lake.place import Place
-from adreel.lake.select import check_select
+from adreel.lake.select import NESTED, check_select
 from adreel.lake.tables import TableState, dataset_of
 
 MEMORY = "256MB"
@@ -88,12 +88,11 @@ class Connection:
         self._folder = self._own_folder.name if self._own_folder else str(bounds.folder)
         self._connection = start(self._folder, bounds.memory, bounds.threads, bounds.disk)
         try:
-            for view, table in tables.items():
-                create_view(self._connection, view, place, table)
-            lock(
-                self._connection,
-                paths=[path for table in tables.values() for path in file_paths(place, table.slug, table.files)],
-            )
+            with self._told():
+                for view, table in tables.items():
+                    create_view(self._connection, view, place, table)
+            paths = [path for table in tables.values() for path in file_paths(place, table.slug, table.files)]
+            lock(self._connection, paths=paths)
         except BaseException:
             self.close()
             raise
@@ -117,7 +116,8 @@ class Connection:
     def rows(self, query: str, limit: int) -> Any | None:
         """The first `limit` rows of the answer as a pyarrow Table; None if there is no answer, as with CREATE.
 
-        Raises InputError for what `sql` refuses, QueryError for SQL that DuckDB cannot do, and MemoryError.
+        Raises InputError for what `sql` refuses, QueryError for SQL that DuckDB cannot do, MemoryError, and
+        OSError for a disk that is full.
         """
         with self._told():
             answer = self.sql(query)
@@ -180,6 +180,8 @@ class Connection:
             if self._place.folder and str(self._place.folder) in str(error):
                 # SQL cannot name the lake's files: one of them is gone or damaged.
                 raise self._place.fault(error, "the tables") from None
+            if "max_expression_depth" in str(error):
+                raise QueryError(NESTED) from error
             raise QueryError(f"The query failed: {self._reason(error)}") from error
 
     def _reason(self, error: Exception) -> str:

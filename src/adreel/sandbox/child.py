@@ -19,6 +19,7 @@ from adreel.errors import AdreelError, InputError, StorageError
 from adreel.export import stream
 from adreel.lake.place import Place
 from adreel.lake.query import Bounds, Connection, QueryError
+from adreel.lake.select import NESTED
 from adreel.sandbox import answers
 from adreel.sandbox.limits import THREADS, Limits, end_processes, limit, loosen
 from adreel.sandbox.request import Request
@@ -111,7 +112,7 @@ def _told(limits: Limits) -> Iterator[None]:
             raise InputError(limits.out_of_disk) from None
         raise
     except RecursionError:
-        raise InputError("The query is nested too deeply; write parts of it as WITH name AS (...).") from None
+        raise InputError(NESTED) from None
 
 
 def _kind(error: AdreelError) -> str:

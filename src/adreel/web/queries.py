@@ -25,8 +25,8 @@ from adreel.web.downloads import MEDIA_TYPES, attachment
 AT_ONCE = 2
 """Queries that a server works on at a time, each in a process of its own; further ones wait."""
 
-MOST_WAITING = 20
-MOST_OF_ONE = 4
+MOST_WAITING = 24
+MOST_OF_ONE = 8
 """Queries that wait or are worked on, of everybody and of one user."""
 
 LONGEST_WAIT = 60.0
