@@ -32,9 +32,9 @@ MOST_OF_ONE = 8
 LONGEST_WAIT = 60.0
 """Seconds that a query waits for its turn."""
 
-MOST_FILES = 16
-MOST_FILES_OF_ONE = 6
-"""Answers that are being fetched, of everybody and of one user: each may be a file of 1 GB until it is."""
+MOST_FILES = 40
+MOST_FILES_OF_ONE = 14
+"""Answers that are waited for or fetched, of everybody and of one user: each may be a file of 1 GB until it is."""
 
 MOST_JSON = 32 << 20
 """Bytes of an answer over the API; a download has all of it."""
@@ -164,7 +164,7 @@ _TOO_MANY = (
 _NO_TURN = f"Other queries ran first, and yours did not start within {LONGEST_WAIT:.0f} seconds. Try again in a minute."
 
 _TOO_MANY_FILES = (
-    f"Too many downloads at once: {MOST_FILES_OF_ONE} of yours or {MOST_FILES} of everybody are under way. Wait until "
+    f"Too many answers at once: {MOST_FILES_OF_ONE} of yours or {MOST_FILES} of everybody are not fetched yet. Wait until "
     "one of them is complete, then try again."
 )
 
