@@ -164,8 +164,8 @@ _TOO_MANY = (
 _NO_TURN = f"Other queries ran first, and yours did not start within {LONGEST_WAIT:.0f} seconds. Try again in a minute."
 
 _TOO_MANY_FILES = (
-    f"Too many answers at once: {MOST_FILES_OF_ONE} of yours or {MOST_FILES} of everybody are not fetched yet. Wait until "
-    "one of them is complete, then try again."
+    f"Too many answers at once: {MOST_FILES_OF_ONE} of yours or {MOST_FILES} of everybody are not fetched yet. Wait "
+    "until one of them is complete, then try again."
 )
 
 
