@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
+
+from anyio import CapacityLimiter, to_thread
+from fastapi import Request
 
 from adreel.access import DatasetRight, Guard
 from adreel.dataset import Dataset, Source, check
 from adreel.errors import ForbiddenError, InputError
 from adreel.saving import named, source_of, spec_of
 from adreel.store import SavedDataset, Store
+
+T = TypeVar("T")
+
+MOST_FAULTS = 100
+LONGEST_FAULT = 600
+LONGEST_NAME = 200
+"""Of the answer to a file that cannot be imported: faults in all, and characters of a fault and of a name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +54,7 @@ def with_account(source: Source, account: str) -> Source:
 def arrivals(store: Store, guard: Guard, sources: Iterable[Source], now: datetime) -> tuple[Arrival, ...]:
     """Each dataset with all that stands against it; nothing is saved."""
     names: set[str] = set()
-    found = []
+    found: list[Arrival] = []
     for number, source in enumerate(sources, start=1):
         arrival = _arrival(store, guard, number, source, now)
         if arrival.name in names:
@@ -52,7 +62,28 @@ def arrivals(store: Store, guard: Guard, sources: Iterable[Source], now: datetim
             arrival = _with_fault(arrival, fault)
         names.add(arrival.name)
         found.append(arrival)
-    return tuple(found)
+    return tuple(_shortened(found))
+
+
+def _shortened(found: Sequence[Arrival]) -> Iterator[Arrival]:
+    """The same with at most `MOST_FAULTS` or so in all: each that has faults keeps some, and says how many more."""
+    most = max(1, MOST_FAULTS // max(1, sum(bool(arrival.faults) for arrival in found)))
+    for arrival in found:
+        faults = [text if len(text) <= LONGEST_FAULT else f"{text[:LONGEST_FAULT]}…" for text in arrival.faults]
+        more = len(faults) - most
+        told = faults if more <= 0 else [*faults[:most], f"and {more:,} more problem{'' if more == 1 else 's'}."]
+        yield replace(arrival, name=arrival.name[:LONGEST_NAME], faults=tuple(told))
+
+
+async def one_at_a_time(request: Request, work: Callable[[], T]) -> T:
+    """The outcome of `work`, which reads a file, in a thread: reading holds the processor, so others wait their turn.
+
+    Called on the event loop only.
+    """
+    turn: CapacityLimiter | None = getattr(request.app.state, "import_turn", None)
+    if turn is None:
+        turn = request.app.state.import_turn = CapacityLimiter(1)
+    return await to_thread.run_sync(work, limiter=turn)
 
 
 def bring(guard: Guard, found: Iterable[Arrival], now: datetime) -> Brought:
@@ -117,6 +148,4 @@ def _name(values: Mapping[str, Any]) -> str:
 
 
 def _with_fault(arrival: Arrival, fault: str) -> Arrival:
-    return Arrival(
-        arrival.number, arrival.name, arrival.source, arrival.dataset, arrival.known, (*arrival.faults, fault)
-    )
+    return replace(arrival, faults=(*arrival.faults, fault))

@@ -39,7 +39,7 @@ from adreel.web.api.shapes import (
 from adreel.web.api.tables import ColumnType, Value
 from adreel.web.center import Center, Here, Visitor, Who
 from adreel.web.downloads import attachment
-from adreel.web.imports import arrivals, bring
+from adreel.web.imports import arrivals, bring, one_at_a_time
 
 router = APIRouter(tags=["datasets"])
 
@@ -385,8 +385,15 @@ _IMPORT = {
 @router.post(
     "/datasets/import", summary="Import datasets", responses=failures(403, 404), openapi_extra={"requestBody": _IMPORT}
 )
-def import_datasets(here: Here, who: Editor, text: Annotated[str, Depends(_text)]) -> Imported:
-    """Datasets from a file with one or several, also of the older connector; all are saved, or none."""
+async def import_datasets(request: Request, here: Here, who: Editor, text: Annotated[str, Depends(_text)]) -> Imported:
+    """Datasets from a file with one or several, also of the older connector; all are saved, or none.
+
+    A file has at most 500,000 bytes, 200 datasets, 20,000 keys and values, and 50 levels of nesting.
+    """
+    return await one_at_a_time(request, lambda: _import(here, who, text))
+
+
+def _import(here: Center, who: Visitor, text: str) -> Imported:
     now = here.clock()
     found = arrivals(here.store, who.guard, read_all(text), now)
     faults = [Problem(f"dataset {one.number}", fault) for one in found for fault in one.faults]

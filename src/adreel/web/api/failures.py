@@ -12,7 +12,7 @@ from pydantic import Field
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
-from adreel.errors import AdreelError, DatasetError, Problem
+from adreel.errors import AdreelError, DatasetError, Problem, shortened
 from adreel.web.api.shapes import Answer
 from adreel.web.center import SignInNeededError
 from adreel.web.status import status_of
@@ -154,7 +154,7 @@ def refused_address(_: Request, error: Exception) -> Response:
 
 def _malformed(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    problems = tuple(_problem(one) for one in error.errors())
+    problems = shortened([_problem(one) for one in error.errors()])
     return refused(422, "\n".join(map(str, problems)), problems)
 
 
