@@ -316,7 +316,9 @@ class _Problems:
 
 
 def _cut(text: str) -> str:
-    return text if len(text) <= LONGEST_REASON else f"{text[:LONGEST_REASON]}…"
+    """A text without its middle if it is long: what stands at fault begins it, and why ends it."""
+    half = LONGEST_REASON // 2
+    return text if len(text) <= LONGEST_REASON else f"{text[:half]}…{text[-half:]}"
 
 
 def _check_general(values: Mapping[str, Any], problems: _Problems) -> None:

@@ -152,8 +152,8 @@ def _put(box: Sandbox, request: Request, output: Path | None) -> None:
     elif request.form == "arrow":
         answer = box.ask(request)
         rows = answer.rows
-        if rows is not None:
-            with answer.file as file:
+        with answer.file as file:
+            if rows is not None:
                 _print_answer(pa.ipc.open_stream(file).read_all())
     else:
         rows = box.ask(request, into=sys.stdout.buffer).rows
