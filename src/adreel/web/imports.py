@@ -12,7 +12,7 @@ from anyio import CapacityLimiter, to_thread
 from fastapi import Request
 
 from adreel.access import DatasetRight, Guard
-from adreel.dataset import Dataset, Source, check
+from adreel.dataset import MOST_PROBLEMS, Dataset, Source, check
 from adreel.errors import ForbiddenError, InputError
 from adreel.saving import named, source_of, spec_of
 from adreel.store import SavedDataset, Store
@@ -20,9 +20,11 @@ from adreel.store import SavedDataset, Store
 T = TypeVar("T")
 
 MOST_FAULTS = 100
+SLACK = 2
 LONGEST_FAULT = 600
 LONGEST_NAME = 200
-"""Of the answer to a file that cannot be imported: faults in all, and characters of a fault and of a name."""
+"""Of the answer to a file that cannot be imported: faults in all, how many more are not worth a cut, and the characters
+of a fault and of a name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,9 @@ def _shortened(found: Sequence[Arrival]) -> Iterator[Arrival]:
     for arrival in found:
         faults = [text if len(text) <= LONGEST_FAULT else f"{text[:LONGEST_FAULT]}…" for text in arrival.faults]
         more = len(faults) - most
-        told = faults if more <= 0 else [*faults[:most], f"and {more:,} more problem{'' if more == 1 else 's'}."]
+        # The check of one dataset has cut its own list, whose last line says so.
+        least = "at least " if len(faults) > MOST_PROBLEMS else ""
+        told = faults if more <= SLACK else [*faults[:most], f"and {least}{more:,} more problems."]
         yield replace(arrival, name=arrival.name[:LONGEST_NAME], faults=tuple(told))
 
 
