@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -104,10 +105,10 @@ def test_the_list_of_problems_is_cut(visit: Visit) -> None:
     with pytest.raises(DatasetError, match="and 2,899 more problems"):
         read_all(repeated)
     many = "".join(f"---\nname: n{n}\nreport: performance\nx: 1\ny: 2\n" for n in range(MOST_DATASETS))
-    for file, more in ((text, "and 4,900 more problems"), (many, "more problems")):
+    for file, more in ((text, r"and [\d,]{5} more problems"), (many, r"and \d more problems")):
         page = visit.post("/datasets/import", {"text": file})
         assert page.status_code == 422
-        assert more in words_of(page.text)
+        assert re.search(more, words_of(page.text))
         assert len(page.text) < len(file) + 200_000
 
 
