@@ -58,7 +58,7 @@ _MEANINGS: Mapping[int, str] = {
     422: "What was asked cannot be; `problems` names each thing that is wrong.",
     429: "TikTok's limit was met; try again after `Retry-After` seconds.",
     502: "TikTok answered what nothing that is known helps against.",
-    503: "It passes: TikTok or the database is busy; try again after `Retry-After` seconds.",
+    503: "It passes: TikTok, the database or the queue of queries is busy; try again after `Retry-After` seconds.",
     507: "The disk or the lake cannot take or give data.",
 }
 
