@@ -162,8 +162,8 @@ def test_a_file_that_is_not_there_or_a_folder_is_a_slip_on_the_command_line(
         (b"x: " + b"y" * 1_000_001, "is no dataset file"),
         (b"a: &a [1,1,1,1,1,1,1,1,1,1]\n" + b"".join(
             b"%c: &%c [%s]\n" % (n, n, b",".join([b"*%c" % (n - 1)] * 10)) for n in range(ord("b"), ord("j"))
-        ), "more than 100,000 values"),
-        (b"name: &a [*a]\n", "more than 100,000 values"),
+        ), "more than 20,000 values"),
+        (b"name: &a [*a]\n", "more than 20,000 values"),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("words", [("datasets", "create", "-f"), ("datasets", "import"), ("run", "-f")])

@@ -1,9 +1,9 @@
-"""SQL of somebody who is not at this machine: what it reads, what it cannot, and how long it may take."""
+"""SQL of somebody who is not at this machine: what it reads, and what it cannot."""
 
 from __future__ import annotations
 
+import re
 import tempfile
-import threading
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -16,8 +16,9 @@ import pytest
 from adreel.errors import InputError, StorageError
 from adreel.export import stream
 from adreel.lake import Lake
+from adreel.lake.functions import FUNCTIONS, TABLE_FUNCTIONS
+from adreel.lake.place import Place
 from adreel.lake.query import Connection
-from adreel.lake.select import TABLE_FUNCTIONS
 from lake_rows import put, row
 
 
@@ -31,7 +32,8 @@ def lake(tmp_path: Path) -> Lake:
 
 @pytest.fixture
 def connection(lake: Lake) -> Iterator[Connection]:
-    with lake.connect({"ads": "ads", "Other ads": "other"}, seconds=20, read_only=True) as connection:
+    views = lake.snapshot({"ads": "ads", "Other ads": "other"}).views
+    with Connection(Place(lake.url), views, read_only=True) as connection:
         yield connection
 
 
@@ -86,7 +88,9 @@ def test_an_answer_keeps_its_types_and_can_be_empty(connection: Connection) -> N
 
 
 def test_an_answer_is_streamed_to_an_export(connection: Connection) -> None:
-    chunks = stream(connection.reader("select ad_id, spend from ads order by ad_id"), "csv")
+    reader = connection.reader("select ad_id, spend from ads order by ad_id")
+    assert reader is not None
+    chunks = stream(reader, "csv")
     assert b"".join(chunks).decode() == '"ad_id","spend"\n"a",1.500000\n"b",2.000000\n"c",\n'
 
 
@@ -94,8 +98,7 @@ def test_a_query_at_this_machine_may_still_make_tables_of_its_own(lake: Lake) ->
     with lake.connect({"ads": "ads"}) as connection:
         assert connection.rows("create table mine as from ads", 5) is None
         assert answer(connection, "select count(*) from mine") == [[3]]
-        with pytest.raises(InputError, match="no rows to show"):
-            connection.reader("drop table mine")
+        assert connection.reader("drop table mine") is None
 
 
 def test_no_query_at_this_machine_reads_files_while_it_is_taken_apart(lake: Lake, tmp_path: Path) -> None:
@@ -221,20 +224,19 @@ def test_no_query_at_this_machine_reads_files_while_it_is_taken_apart(lake: Lake
         "select pg_get_viewdef(1)",
         "select json_serialize_plan('select * from ads')",
         "select write_log('x')",
-        # large values out of small ones
-        "select length(repeat('x', 2000000000))",
-        "select lpad('x', 2000000000, 'y')",
-        "select rpad('x', 20000 * 100000, 'y')",
-        "select len(range(1000000000))",
-        "select len(generate_series(1, 1000000000))",
-        "select format('{{:>2000000000}}', 'x')",
-        "select format('{{:>{{}}}}', 'x', 2000000000)",
-        "select printf('%2000000000d', 1)",
-        "select printf('%*d', 2000000000, 1)",
-        "select printf(name, 1) from (select '%d' as name)",
-        "select list_resize([1], 2000000000)",
-        "select bar(1, 0, 1, 1000000000)",
-        "select repeat('x', spend::int) from ads",
+        # functions that stand in no list
+        "select sleep_ms(1)",
+        "select pg_sleep(1)",
+        "select current_query()",
+        "select nextval('x')",
+        "select getvariable('x')",
+        "select json_serialize_sql('select 1')",
+        "select sum(sleep_ms(1)) over () from ads",
+        "select list_transform([1], lambda x: sleep_ms(x))",
+        "from range(sleep_ms(1))",
+        "select * from ads order by txid_current()",
+        "select in_search_path('memory', 'main')",
+        "select no_function_of_that_name(1)",
     ],
 )
 def test_all_else_is_refused_and_nothing_is_touched(connection: Connection, tmp_path: Path, sql: str) -> None:
@@ -245,8 +247,6 @@ def test_all_else_is_refused_and_nothing_is_touched(connection: Connection, tmp_
     with pytest.raises(InputError) as caught:
         connection.rows(asked, 10)
     assert "the secret" not in caught.value.message
-    with pytest.raises(InputError):
-        connection.reader(asked)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["lake", "secret.txt"]
     assert file.read_bytes() == before
     # It goes on working afterwards.
@@ -272,18 +272,24 @@ def test_no_function_tells_where_the_lake_is(connection: Connection, lake: Lake)
             assert not any(secret in told for secret in secrets), sql
 
 
-def test_no_function_that_makes_tables_may_be_used_but_those_that_are_known_to_be_harmless(
-    connection: Connection,
-) -> None:
+def test_only_functions_of_the_list_may_be_used(connection: Connection) -> None:
     with duckdb.connect() as plain:
-        names = plain.execute(
-            "select distinct function_name from duckdb_functions() where function_type in ('table', 'table_macro')"
-        ).fetchall()
-    assert len(names) > 70
-    for (name,) in names:
-        if name not in TABLE_FUNCTIONS:
-            with pytest.raises(InputError, match="cannot be used in FROM here"):
-                connection.rows(f"from {name}('x')", 1)
+        kinds = plain.execute("select distinct function_type, lower(function_name) from duckdb_functions()").fetchall()
+    tables = {name for kind, name in kinds if kind in ("table", "table_macro")}
+    values = {name for kind, name in kinds if kind in ("scalar", "aggregate", "macro")}
+    assert len(tables) > 70
+    for name in tables - TABLE_FUNCTIONS:
+        with pytest.raises(InputError, match="cannot be used in FROM here"):
+            connection.rows(f"from {name}('x')", 1)
+    refused = {name for name in values - FUNCTIONS if re.fullmatch(r"[a-z_]\w*", name)}
+    assert len(refused) > 200
+    for name in refused - {"user"}:
+        with pytest.raises(InputError, match="cannot be used here"):
+            connection.rows(f'select "{name}"()', 1)
+    # No name of the list is one that DuckDB does not have, so that none is let through by an oversight later.
+    assert {name for name in FUNCTIONS if re.fullmatch(r"[a-z_]\w*", name)} <= values | TABLE_FUNCTIONS
+    with pytest.raises(InputError, match="Nearest: sum"):
+        connection.rows("select summ(spend) from ads", 1)
 
 
 def test_a_table_that_is_not_there_is_told_with_those_that_are(connection: Connection) -> None:
@@ -312,48 +318,3 @@ def test_files_that_are_gone_are_no_fault_of_the_query(connection: Connection, t
         file.unlink()
     with pytest.raises(StorageError):
         connection.rows("select sum(spend) from ads", 1)
-
-
-# -- how long and how large
-
-ENDLESS = "select count(*) from range(100000000) a, range(100000000) b where a.range * b.range % 7 = 3"
-
-
-def test_a_query_that_takes_too_long_is_stopped(lake: Lake) -> None:
-    with lake.connect({"ads": "ads"}, seconds=0.2, read_only=True) as connection:
-        with pytest.raises(InputError, match=r"took longer than 0\.2 seconds; ask for fewer rows"):
-            connection.rows(ENDLESS, 1)
-        with pytest.raises(InputError, match=r"took longer than 0\.2 seconds; ask for fewer rows"):
-            connection.reader(ENDLESS).read_all()
-        # The next one has the whole time again.
-        assert answer(connection, "select 1") == [[1]]
-    assert not [one for one in threading.enumerate() if one.name == "adreel-query-limit"]
-
-
-def test_a_stream_that_takes_too_long_is_stopped_on_the_way(lake: Lake) -> None:
-    slow = f"select range from range(1000000) where range < 20000 or ({ENDLESS}) > range"
-    with lake.connect({}, seconds=0.5, read_only=True) as connection, pytest.raises(InputError, match="took longer"):
-        connection.reader(slow).read_all()
-
-
-def test_a_query_that_needs_too_much_memory_is_stopped(lake: Lake) -> None:
-    with (
-        lake.connect({}, seconds=60, read_only=True) as connection,
-        pytest.raises(InputError, match="needs more memory or disk than a query may have"),
-    ):
-        connection.rows("select len(list(range)) from range(300000000)", 1)
-
-
-def test_a_query_keeps_what_it_puts_on_disk_within_bounds(
-    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    scratch = tmp_path / "scratch"
-    scratch.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(scratch))
-    # A gigabyte would take a minute to fill.
-    monkeypatch.setattr("adreel.lake.query.DISK", "50MB")
-    with lake.connect({}, seconds=60, read_only=True) as connection:
-        with pytest.raises(InputError, match="needs more memory or disk"):
-            connection.rows("select range from range(30000000) order by hash(range) offset 29000000", 1)
-        assert sum(file.stat().st_size for file in scratch.rglob("*") if file.is_file()) < 60_000_000
-    assert list(scratch.iterdir()) == []

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,6 +16,7 @@ import pytest
 
 from adreel.errors import InputError, StorageError
 from adreel.lake import Lake
+from adreel.sandbox import Limits, Request, Sandbox, object_store_environment
 from lake_rows import SCHEMA, in_order, put, row, table_rows, window
 from s3_server import object_store
 
@@ -83,6 +86,19 @@ def test_a_lake_in_an_object_store_does_what_one_in_a_folder_does(s3: dict[str, 
         lake.drop("ads")
         assert not lake.exists("ads")
     assert [key for key in s3 if "ads" in key and not key.endswith("/")] == []
+
+
+def test_sql_of_people_reads_an_object_store_in_a_process_that_was_told_how(s3: dict[str, bytes]) -> None:
+    lake = Lake("s3://bucket/some/lake")
+    put(lake, "run1", "append", [row("a", 1, "1.5"), row("b", 2, 2)])
+    limits = Limits(512 << 20, 30, "ADREEL_QUERY_MEMORY", "ADREEL_QUERY_SECONDS")
+    environ = object_store_environment(lake, os.environ)
+    request = Request("select ad_id, spend from ads order by 1", lake.snapshot({"ads": "ads"}), limits, "items")
+    with Sandbox() as box:
+        with box.ask(replace(request, environ=environ)).file as file:
+            assert json.loads(file.read())["items"] == [{"ad_id": "a", "spend": 1.5}, {"ad_id": "b", "spend": 2}]
+        with pytest.raises(InputError, match="cannot be used in FROM here"):
+            box.ask(replace(request, sql="from read_parquet('s3://bucket/some/lake/ads/*.parquet')", environ=environ))
 
 
 def test_run_parts_lie_in_an_object_store_as_well(s3: dict[str, bytes]) -> None:

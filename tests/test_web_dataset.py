@@ -20,11 +20,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.datastructures import QueryParams
 
+from adreel.cells import grouped
 from adreel.lake import Lake
 from adreel.store import Level, Progress, Role, RunState, SavedDataset
 from adreel.store.locks import dataset_lock
 from adreel.web.pages.data import Look, look_of
-from adreel.web.pages.words import grouped
 from home import Home
 from web_home import Site, Visit, open_site, words_of
 

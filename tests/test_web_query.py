@@ -8,6 +8,8 @@ import html
 import io
 import json
 import re
+import resource
+import sys
 from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
@@ -21,6 +23,7 @@ import pytest
 
 from adreel.lake import Lake, Method, Write
 from adreel.store import Level, Role
+from adreel.web import queries
 from home import make_home
 from web_home import ADDRESS, Site, Visit, open_site, words_of
 
@@ -109,8 +112,8 @@ def test_a_thousand_rows_are_shown_of_more(visit: Visit) -> None:
 @pytest.mark.parametrize(
     ("sql", "said"),
     [
-        ("", "There is no query"),
-        ("   ", "There is no query"),
+        ("", "The query is empty"),
+        ("   ", "The query is empty"),
         ("x" * 50_001, "50,000 at most"),
         ("selec 1", "syntax error"),
         ("select nothing_of_that_name from spend", "nothing_of_that_name"),
@@ -249,17 +252,46 @@ def test_a_text_that_a_spreadsheet_would_run_is_disarmed_in_csv(tmp_path: Path) 
         assert "'-1.50" not in text
 
 
-def test_queries_take_turns(ran: Site, visit: Visit) -> None:
-    """Each may take much memory, so a server works on a few at a time; the others are answered all the same."""
+def at_once(site: Site, visit: Visit, sql: str, times: int) -> list[httpx2.Response]:
+    """The answers to a query that one person asks several times at the same moment."""
     cookies = {"adreel_session": visit.client.cookies["adreel_session"]}
     headers = {"HX-Request": "true", "Sec-Fetch-Site": "same-origin"}
 
-    async def ask() -> list[str]:
-        transport = httpx2.ASGITransport(ran.app)
+    async def ask() -> list[httpx2.Response]:
+        transport = httpx2.ASGITransport(site.app)
         async with httpx2.AsyncClient(
             transport=transport, base_url=ADDRESS, cookies=cookies, headers=headers
         ) as client:
-            form = {"sql": "select sum(range) as n from range(300000)"}
-            return [one.text for one in await asyncio.gather(*(client.post("/query", data=form) for _ in range(6)))]
+            return list(await asyncio.gather(*(client.post("/query", data={"sql": sql}) for _ in range(times))))
 
-    assert all("44,999,850,000" in words_of(one) for one in asyncio.run(ask()))
+    return asyncio.run(ask())
+
+
+def test_queries_take_turns_and_those_beyond_a_limit_are_told_to_wait(
+    ran: Site, visit: Visit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each may take much memory, so a server works on a few at a time; the others are answered all the same."""
+    monkeypatch.setattr("adreel.web.pages.query.WORTH_TELLING", 0.0)
+    answers = at_once(ran, visit, "select sum(range) as n from range(300000)", queries.MOST_OF_ONE + 2)
+    by_status = {status: [one for one in answers if one.status_code == status] for status in (200, 503)}
+    assert (len(by_status[200]), len(by_status[503])) == (queries.MOST_OF_ONE, 2)
+    assert all("44,999,850,000" in words_of(one.text) for one in by_status[200])
+    assert "in the queue" in words_of(by_status[200][-1].text)
+    for one in by_status[503]:
+        assert "Wait until one of them is answered, then try again." in words_of(one.text)
+    assert "1 row, in" in words_of(asked(visit, "select 1"))
+    monkeypatch.setattr(queries, "LONGEST_WAIT", 0.0)
+    assert "did not start within" in words_of(asked(visit, "select 1", 503))
+
+
+def resident() -> int:
+    """Bytes of memory that this process, which is the server here, holds."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems hold no limit of memory")
+def test_a_server_stays_small_while_queries_want_all_of_its_memory(ran: Site, visit: Visit) -> None:
+    before = resident()
+    answers = at_once(ran, visit, "select repeat(repeat(repeat('x', 10000), 10000), 10)", 6)
+    assert all("needed more than 512 MB of memory" in words_of(one.text) for one in answers)
+    assert resident() - before < 30 << 20

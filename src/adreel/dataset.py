@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
@@ -17,12 +18,26 @@ import yaml
 from adreel import catalog, menus
 from adreel.catalog.records import Menu, Report
 from adreel.dates import FIRST_DAY, PERIODS, WEEKDAYS, Dates, read_day, span, span_fault, today_at
-from adreel.errors import DatasetError, Problem
+from adreel.errors import DatasetError, Problem, shortened
 
 LATEST_ZONE = timezone(timedelta(hours=14))
 """Where today comes first: a day that is in the future even there is in the future for every advertiser."""
 
 LONGEST_DESCRIPTION = 10_000
+MOST_BYTES = 500_000
+MOST_DATASETS = 200
+MOST_VALUES = 20_000
+DEEPEST = 50
+"""Of a file: its bytes in UTF-8, its datasets, its keys and values with what aliases stand for, and levels of nesting.
+"""
+
+MOST_PROBLEMS = 100
+MOST_NEAREST = 20
+"""Problems of a dataset that are listed, and those that come with the nearest choices; looking for them takes time."""
+
+LONGEST_REASON = 500
+"""Characters of a problem, which may quote what stands in the file."""
+
 GENERAL_KEYS = ("name", "description", "tags", "account", "report", "update")
 _DATE_KEYS = ("start", "end", "date", "period", "week_starts")
 _UPDATE_KEYS = ("method", "key", "keep_days")
@@ -99,18 +114,32 @@ class Checked:
     problems: tuple[Problem, ...]
 
 
-class _DepthError(Exception):
-    """Brackets within brackets, more than a dataset file can need; each level makes reading on slower."""
+class _LimitError(Exception):
+    """More of something than a file of datasets may have; the message says what."""
 
 
 class _Loader(yaml.SafeLoader):
     """YAML without guesses: every scalar but null and booleans stays the text that the person wrote (ids, dates)."""
 
+    _values = _datasets = _depth = 0
+
     def fetch_flow_collection_start(self, TokenClass: type[yaml.Token]) -> None:  # noqa: N803 - the overridden name
-        """A bracket that opens."""
-        if self.flow_level > _DEEPEST:
-            raise _DepthError
+        """A bracket that opens: each within others makes reading on slower, before there is an event of it."""
+        if self.flow_level > DEEPEST:
+            raise _LimitError(_NESTED)
         super().fetch_flow_collection_start(TokenClass)
+
+    def get_event(self) -> yaml.Event:
+        """The next thing in the file, if it may have so many."""
+        event: yaml.Event = super().get_event()  # type: ignore[no-untyped-call] # PyYAML's own types lack it
+        self._values += isinstance(event, yaml.NodeEvent)
+        self._datasets += isinstance(event, yaml.DocumentStartEvent)
+        self._depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if self._depth > DEEPEST:
+            raise _LimitError(_NESTED)
+        _refuse_more("values", self._values, MOST_VALUES)
+        _refuse_more("datasets", self._datasets, MOST_DATASETS)
+        return event
 
     def construct_scalar(self, node: yaml.ScalarNode | yaml.MappingNode) -> Any:
         """The text; JSON writes a character such as an emoji as two escapes, which are put together."""
@@ -137,10 +166,12 @@ def read(text: str) -> Source:
 def read_all(text: str) -> tuple[Source, ...]:
     """The datasets of a file, at least one: YAML documents, or a list of datasets in YAML or JSON.
 
-    Raises DatasetError as `read` does.
+    Raises DatasetError as `read` does, and for a file beyond the limits above, before the rest of it is read.
     """
+    size = len(text.encode("utf-8", "surrogatepass"))
     loader = None
     try:
+        _refuse_more("bytes", size, MOST_BYTES)
         loader = _Loader(text)
         nodes: list[yaml.Node] = []
         while loader.check_node():
@@ -148,9 +179,12 @@ def read_all(text: str) -> tuple[Source, ...]:
             assert node is not None
             _refuse_growth(node)
             nodes += node.value if isinstance(node, yaml.SequenceNode) else [node]
+            _refuse_more("datasets", len(nodes), MOST_DATASETS)
         pairs = [(node, loader.construct_document(node)) for node in nodes]
-    except (RecursionError, _DepthError):
-        raise _unreadable("this is nested too deeply for a dataset file") from None
+    except RecursionError:
+        raise _unreadable(_NESTED) from None
+    except _LimitError as error:
+        raise _unreadable(str(error)) from None
     except (yaml.YAMLError, ValueError, TypeError) as error:
         raise _unreadable(f"this is not YAML: {_one_line(error)}") from error
     finally:
@@ -159,6 +193,14 @@ def read_all(text: str) -> tuple[Source, ...]:
     if not pairs:
         raise _unreadable("this file is empty; a dataset file has keys such as name, account, report and metrics")
     return tuple(_source(node, values) for node, values in pairs)
+
+
+_NESTED = f"this is nested too deeply for a dataset file, which has {DEEPEST} levels at most"
+
+
+def _refuse_more(what: str, number: int, most: int) -> None:
+    if number > most:
+        raise _LimitError(f"a file may have {most:,} {what} at most, and this one has more; split it into several")
 
 
 def _unreadable(reason: str) -> DatasetError:
@@ -174,17 +216,13 @@ def _refuse_growth(node: yaml.Node) -> None:
             return 1
         if id(one) not in sizes:
             # While its parts are counted, a node that comes again is a part of itself.
-            sizes[id(one)] = _MOST_VALUES + 1
+            sizes[id(one)] = MOST_VALUES + 1
             parts = one.value if isinstance(one, yaml.SequenceNode) else [part for pair in one.value for part in pair]
             sizes[id(one)] = 1 + sum(map(size, parts))
         return sizes[id(one)]
 
-    if size(node) > _MOST_VALUES:
-        raise _unreadable(f"this stands for more than {_MOST_VALUES:,} values, which is no dataset")
-
-
-_MOST_VALUES = 100_000
-_DEEPEST = 50
+    if size(node) > MOST_VALUES:
+        raise _LimitError(f"this stands for more than {MOST_VALUES:,} values, which is no dataset")
 
 
 def _source(node: yaml.Node, values: Any) -> Source:
@@ -193,7 +231,7 @@ def _source(node: yaml.Node, values: Any) -> Source:
     lines: dict[str, int] = {}
     repeated = list(_lines(node, "", lines))
     if repeated:
-        raise DatasetError(tuple(repeated))
+        raise DatasetError(shortened(repeated, MOST_PROBLEMS))
     return Source(values, lines)
 
 
@@ -254,16 +292,33 @@ class _Problems:
     def __init__(self, source: Source) -> None:
         self._source = source
         self._found: list[Problem] = []
+        self._more = 0
 
     def add(self, menu: str, reason: str, nearest: str | None = None) -> None:
         """One more problem, unless the same was said of the same menu."""
+        if len(self._found) >= MOST_PROBLEMS:
+            self._more += 1
+            return
         line = self._source.lines.get(menu) or self._source.lines.get(menu.split(".")[0])
-        problem = Problem(menu, reason if reason.endswith(".") else f"{reason}.", nearest, line)
+        reason = _cut(reason)
+        problem = Problem(_cut(menu), reason if reason.endswith(".") else f"{reason}.", nearest, line)
         if problem not in self._found:
             self._found.append(problem)
 
+    def nearest(self, word: str, known: Iterable[str]) -> str | None:
+        """The choices like `word`; None where too many words are wrong to look for those of each."""
+        return menus.nearest(word, known) if len(self._found) < MOST_NEAREST else None
+
     def found(self) -> tuple[Problem, ...]:
-        return tuple(sorted(self._found, key=lambda problem: problem.line or 0))
+        listed = sorted(self._found, key=lambda problem: problem.line or 0)
+        more = [Problem("file", f"and {self._more:,} more problems.")] if self._more else []
+        return (*listed, *more)
+
+
+def _cut(text: str) -> str:
+    """A text without its middle if it is long: what stands at fault begins it, and why ends it."""
+    half = LONGEST_REASON // 2
+    return text if len(text) <= LONGEST_REASON else f"{text[:half]}…{text[-half:]}"
 
 
 def _check_general(values: Mapping[str, Any], problems: _Problems) -> None:
@@ -287,7 +342,7 @@ def _check_keys(report: Report, values: Mapping[str, Any], problems: _Problems) 
         if key in known:
             continue
         reason = f"the report {report.name} has no menu {key}" if key in every else f"{key!r} is no key"
-        problems.add(str(key), reason, menus.nearest(str(key), known))
+        problems.add(str(key), reason, problems.nearest(str(key), known))
 
 
 def _texts(value: Any) -> tuple[str, ...] | None:
@@ -342,7 +397,7 @@ def _read_menu(menu: Menu, given: Any, problems: _Problems) -> tuple[str, ...]:
     if len(texts) > 1 and not menu.many:
         problems.add(menu.name, f"this takes one value, not {len(texts)}")
         return texts[:1]
-    twice = sorted({text for text in texts if texts.count(text) > 1})
+    twice = sorted(text for text, times in Counter(texts).items() if times > 1)
     if twice:
         problems.add(menu.name, f"{', '.join(twice)} stands here more than once")
     return tuple(dict.fromkeys(texts))
@@ -369,7 +424,8 @@ def _check_offered(
 ) -> None:
     free = menus.offers(report, menu, {**chosen, menu.name: ()})
     can_be_had = [offer.value for offer in free if offer.refusal is None]
-    known = tuple(value for value in given if value in {offer.value for offer in free})
+    there = {offer.value for offer in free}
+    known = tuple(value for value in given if value in there)
     offered = {offer.value: offer for offer in menus.offers(report, menu, {**chosen, menu.name: known})}
     for value in given:
         if value == "none" and not menu.required and menu.source == "dimensions":
@@ -377,10 +433,10 @@ def _check_offered(
         offer = offered.get(value)
         if offer is None:
             few = f"; there are {', '.join(can_be_had)}" if len(can_be_had) <= 12 else ""
-            problems.add(menu.name, f"{value!r} is not known here{few}", menus.nearest(value, can_be_had))
+            problems.add(menu.name, f"{value!r} is not known here{few}", problems.nearest(value, can_be_had))
         elif offer.refusal is not None:
             others = [other for other in can_be_had if other != value]
-            problems.add(menu.name, offer.refusal, menus.nearest(value, others))
+            problems.add(menu.name, offer.refusal, problems.nearest(value, others))
 
 
 def _read_dates(
@@ -399,7 +455,7 @@ def _read_dates(
         return None
     for key in given:
         if key not in _DATE_KEYS:
-            problems.add(f"dates.{key}", f"{key!r} is no key of dates", menus.nearest(str(key), _DATE_KEYS))
+            problems.add(f"dates.{key}", f"{key!r} is no key of dates", problems.nearest(str(key), _DATE_KEYS))
     dates = _dates_of(given, problems)
     if dates is not None:
         today = today_at(now or datetime.now(UTC), LATEST_ZONE.utcoffset(None))
@@ -450,7 +506,7 @@ def _read_update(given: Any, problems: _Problems) -> Update:
         return Update()
     for key in given:
         if key not in _UPDATE_KEYS:
-            problems.add(f"update.{key}", f"{key!r} is no key of update", menus.nearest(str(key), _UPDATE_KEYS))
+            problems.add(f"update.{key}", f"{key!r} is no key of update", problems.nearest(str(key), _UPDATE_KEYS))
     word = str(given.get("method") or "replace").lower()
     if word not in list(Method):
         problems.add("update.method", f"{word!r} is no update method", menus.nearest(word, list(Method)))

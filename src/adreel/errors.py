@@ -25,7 +25,7 @@ doc 1737172488964097).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, IntEnum
 from types import MappingProxyType
@@ -92,6 +92,13 @@ class Problem:
         where = f"line {self.line}, {self.menu}" if self.line else self.menu
         hint = f" Nearest: {self.nearest}." if self.nearest else ""
         return f"{where}: {self.reason}{hint}"
+
+
+def shortened(problems: Sequence[Problem], most: int = 100) -> tuple[Problem, ...]:
+    """The first problems of a long list, and how many more there are."""
+    if len(problems) <= most:
+        return tuple(problems)
+    return (*problems[:most], Problem("file", f"and {len(problems) - most:,} more problems."))
 
 
 class DatasetError(InputError):

@@ -125,19 +125,28 @@ def _write(reader: pa.RecordBatchReader, target: Path | IO[bytes], kind: str) ->
         # By way of a pipe that Arrow may close, as its writers do with what they are given.
         with pa.PythonFile(_Kept(target), mode="w") as file:
             return WRITERS[kind](reader, file)
+    with placed(target) as opened:
+        return WRITERS[kind](reader, opened)
+
+
+@contextmanager
+def placed(target: Path) -> Iterator[IO[bytes]]:
+    """A file that is at `target` when the block has ended, whole, and not at all if it raises.
+
+    Raises InputError for a place where no file can be, StorageError if the disk fails.
+    """
     if target.is_dir() or not target.parent.is_dir():
         reason = "it is a folder" if target.is_dir() else f"there is no folder {target.parent}"
         raise InputError(f"{target} cannot be written: {reason}.")
     partial = target.with_name(f".{target.name}.part")
     try:
         with partial.open("wb") as opened:
-            rows = WRITERS[kind](reader, opened)
+            yield opened
         partial.replace(target)
     except OSError as error:
         raise StorageError(f"{target} cannot be written: {error.strerror or error}.") from error
     finally:
         partial.unlink(missing_ok=True)
-    return rows
 
 
 class _Kept:

@@ -185,6 +185,11 @@ def _list(names: Iterable[str]) -> str:
     return ordered[0] if len(ordered) == 1 else f"{', '.join(ordered[:-1])} or {ordered[-1]}"
 
 
+LONGEST_WORD = 100
+
+
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """Up to three known names like `word`, the nearest first."""
+    """Up to three known names like `word`, the nearest first; none for a text that is much longer than a name."""
+    if len(word) > LONGEST_WORD:
+        return None
     return ", ".join(get_close_matches(word, list(known), n=3, cutoff=0.6)) or None

@@ -28,6 +28,8 @@ LEVELS = ("basic", "advanced", "premium", "ultimate")
 
 LAKE_SCHEMES = ("file", "s3", "s3a", "gs", "az", "azure", "abfs", "abfss", "adl")
 _FERNET_KEY_BYTES = 32
+LEAST_QUERY_MEMORY = 128 << 20
+LONGEST_QUERY = 86_400
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 """Names of this machine to itself: no other listens in, and no other answers."""
 
@@ -58,6 +60,13 @@ class Secret:
         return "Secret(hidden)" if self._text else "Secret(empty)"
 
     __str__ = __repr__
+
+
+class Size(int):
+    """A number of bytes that shows itself in MB of 2**20 bytes, or whole GB."""
+
+    def __str__(self) -> str:
+        return f"{self >> 30} GB" if self and not self % (1 << 30) else f"{self / (1 << 20):.6g} MB"
 
 
 def _home(text: str) -> Path:
@@ -131,6 +140,23 @@ def _one_line(text: str) -> str:
     if not text.isprintable():
         raise ValueError(text)
     return text
+
+
+def _size(text: str) -> Size:
+    match = re.fullmatch(r"(\d{1,7})\s*(MB|GB)", text, re.IGNORECASE)
+    if match is None:
+        raise ValueError(text)
+    size = int(match[1]) << (20 if match[2].upper() == "MB" else 30)
+    if size < LEAST_QUERY_MEMORY:
+        raise ValueError(text)
+    return Size(size)
+
+
+def _seconds(text: str) -> int:
+    seconds = int(text)
+    if not 1 <= seconds <= LONGEST_QUERY:
+        raise ValueError(text)
+    return seconds
 
 
 def _secret_keys(text: str) -> Secret:
@@ -271,6 +297,38 @@ SETTINGS: tuple[Setting, ...] = (
         "the name of a user",
         _one_line,
     ),
+    Setting(
+        "query_memory",
+        "ADREEL_QUERY_MEMORY",
+        "512 MB",
+        "Memory that one SQL query on the query page or over the API may use; two run at a time.",
+        "a size from 128 MB, such as 512 MB or 2 GB",
+        _size,
+    ),
+    Setting(
+        "query_seconds",
+        "ADREEL_QUERY_SECONDS",
+        "20",
+        "Seconds that such a query may take.",
+        "whole seconds, 1 to 86400",
+        _seconds,
+    ),
+    Setting(
+        "cli_query_memory",
+        "ADREEL_CLI_QUERY_MEMORY",
+        "2 GB",
+        "Memory that a query of the command `adreel query` may use.",
+        "a size from 128 MB, such as 512 MB or 2 GB",
+        _size,
+    ),
+    Setting(
+        "cli_query_seconds",
+        "ADREEL_CLI_QUERY_SECONDS",
+        "3600",
+        "Seconds that a query of the command `adreel query` may take.",
+        "whole seconds, 1 to 86400",
+        _seconds,
+    ),
 )
 """Every setting, in the order in which the docs list them."""
 
@@ -308,6 +366,10 @@ class Settings:
     request_seconds: float
     secret_key: Secret
     user: str
+    query_memory: Size
+    query_seconds: int
+    cli_query_memory: Size
+    cli_query_seconds: int
     warnings: tuple[str, ...] = ()
     sources: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
 

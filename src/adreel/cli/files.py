@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from adreel.dataset import MOST_BYTES
 from adreel.errors import InputError, StorageError
-
-LONGEST = 1_000_000
-"""Bytes of a file; the longest dataset that TikTok could serve has some ten thousand."""
 
 
 def read_text(file: Path) -> str:
     """The text of a dataset file. Raises InputError if it is no text, StorageError if the disk fails."""
     try:
         with file.open("rb") as opened:
-            content = opened.read(LONGEST + 1)
+            content = opened.read(MOST_BYTES + 1)
     except OSError as error:
         raise StorageError(f"{file} cannot be read: {error.strerror}.") from error
-    if len(content) > LONGEST:
-        raise InputError(f"{file} has more than {LONGEST:,} bytes and is no dataset file.")
+    if len(content) > MOST_BYTES:
+        raise InputError(f"{file} has more than {MOST_BYTES:,} bytes and is no dataset file.")
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

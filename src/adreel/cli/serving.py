@@ -20,6 +20,7 @@ from adreel.cli.opened import settings_of
 from adreel.cli.output import say
 from adreel.cli.patience import patient
 from adreel.errors import InputError
+from adreel.sandbox import Sandbox
 from adreel.settings import LOOPBACK, Settings
 from adreel.starter import Starter
 from adreel.store import Store
@@ -52,7 +53,9 @@ def serve_on(
     # asyncio does this only for sockets that name their protocol; without it answers wait 40 ms for a late ACK.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     bound = str(listener.getsockname()[0])
-    app = create_app(settings, store, clock=session.clock, hosts=(bound,))
+    sandbox = Sandbox()
+    sandbox.start()
+    app = create_app(settings, store, clock=session.clock, hosts=(bound,), sandbox=sandbox)
     config = uvicorn.Config(
         app,
         http=patient(settings.request_seconds),

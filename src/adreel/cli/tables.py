@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
+from typing import Any, cast
 
-import duckdb
+import pyarrow as pa
 
 from adreel.access import DatasetRight
 from adreel.cli import Session
@@ -13,9 +15,11 @@ from adreel.cli.opened import Opened, opened
 from adreel.cli.output import confirm, print_json, print_table, say
 from adreel.dataset import parse
 from adreel.errors import InputError, NotFoundError
-from adreel.export import WRITERS, file_kind, write_file
+from adreel.export import WRITERS, file_kind, placed, write_file
 from adreel.lake import Lake
 from adreel.lake.difference import Difference
+from adreel.lake.query import QueryError
+from adreel.sandbox import AnswerForm, Request, Sandbox, object_store_environment, of_the_command
 from adreel.saving import source_of
 from adreel.schema import columns
 from adreel.store import SavedDataset
@@ -97,23 +101,29 @@ def _print_difference(saved: SavedDataset, found: Difference, currencies: list[s
 
 
 def query(session: Session, sql: str, format_name: str, output: Path | None) -> None:
-    """SQL over all tables."""
+    """SQL over all tables, in a process of its own."""
     chosen = _format(format_name, output)
-    with opened(session) as have:
+    with Sandbox() as box, opened(session) as have:
+        # It starts while the tables are looked up.
+        box.start()
         lake = have.lake()
         saved = have.guard.datasets()
         # All only if none is named: a table that is damaged then stands in nobody's way.
-        wanted = [one for one in saved if one.slug in sql.casefold()] or saved
-        there = {one.slug: one.table_slug for one in wanted if lake.exists(one.table_slug)}
-        with lake.connect(there) as connection:
-            try:
-                answer = connection.sql(sql)
-                if answer is None:
-                    say("Done; there is nothing to show.")
-                else:
-                    _put(answer, chosen, output)
-            except duckdb.Error as error:
-                raise InputError(f"The query failed: {error}\n{_tables(have)}") from error
+        wanted = [dataset for dataset in saved if dataset.slug in sql.casefold()] or saved
+        tables = {dataset.slug: dataset.table_slug for dataset in wanted if lake.exists(dataset.table_slug)}
+        request = Request(
+            sql,
+            lake.snapshot(tables),
+            of_the_command(have.settings),
+            "arrow" if chosen == "table" else cast("AnswerForm", chosen),
+            MOST_ROWS,
+            read_only=False,
+            environ=object_store_environment(lake, os.environ),
+        )
+        try:
+            _put(box, request, output)
+        except QueryError as error:
+            raise InputError(f"{error}\n{_tables(have)}") from error
 
 
 def _format(name: str, output: Path | None) -> str:
@@ -132,22 +142,30 @@ def _tables(have: Opened) -> str:
     return f"Tables: {', '.join(names) or 'none yet; run a dataset first'}"
 
 
-def _put(answer: duckdb.DuckDBPyRelation, format_name: str, output: Path | None) -> None:
+def _put(box: Sandbox, request: Request, output: Path | None) -> None:
+    """Asks, and puts the answer where it is wanted."""
     if output is not None:
-        rows = write_file(answer.to_arrow_reader(10_000), output, format_name)
-        say(f"Wrote {rows:,} rows to {output}.")
-    elif format_name == "table":
-        _print_answer(answer)
+        with placed(output) as file:
+            rows = box.ask(request, into=file).rows
+        if rows is not None:
+            say(f"Wrote {rows:,} rows to {output}.")
+    elif request.form == "arrow":
+        answer = box.ask(request)
+        rows = answer.rows
+        with answer.file as file:
+            if rows is not None:
+                _print_answer(pa.ipc.open_stream(file).read_all())
     else:
-        write_file(answer.to_arrow_reader(10_000), sys.stdout.buffer, format_name)
+        rows = box.ask(request, into=sys.stdout.buffer).rows
+        sys.stdout.buffer.flush()
+    if rows is None:
+        say("Done; there is nothing to show.")
 
 
-def _print_answer(answer: duckdb.DuckDBPyRelation) -> None:
-    # One more than is shown tells that there are more; a terminal is no place for a million rows.
-    # Through Arrow: DuckDB's own rows need another time zone library for instants.
-    table = answer.limit(MOST_ROWS + 1).to_arrow_table()
+def _print_answer(table: Any) -> None:
+    """A table on the terminal; one row more than is shown tells that there are more."""
     rows = list(zip(*(column.to_pylist() for column in table.columns), strict=True))
-    left_out = print_table(answer.columns, rows[:MOST_ROWS], fit=True)
+    left_out = print_table(table.column_names, rows[:MOST_ROWS], fit=True)
     if left_out:
         say(f"Not shown for want of room: {', '.join(left_out)}. Name fewer columns, or write a file with -o FILE.")
     if len(rows) > MOST_ROWS:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from threading import Event, Lock
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from adreel.dataset import Method
@@ -19,7 +19,7 @@ from adreel.lake.commit import Commit, Landing, Write
 from adreel.lake.keys import KeyFaults, key_faults
 from adreel.lake.parts import PartInfo
 from adreel.lake.place import Place
-from adreel.lake.tables import TableCache, TableState, dataset_of, read_table
+from adreel.lake.tables import Snapshot, TableCache, TableState, dataset_of, read_table
 from adreel.lake.versions import Vacuumed, Version, vacuum, versions
 from adreel.lake.windows import Window
 
@@ -34,6 +34,7 @@ __all__ = [
     "Lake",
     "Method",
     "PartInfo",
+    "Snapshot",
     "TableState",
     "Vacuumed",
     "Version",
@@ -229,24 +230,21 @@ class Lake:
 
         return moved_apart(self._place, slug, before, after, additive, columns)
 
-    def connect(
-        self,
-        tables: Mapping[str, str],
-        *,
-        seconds: float | None = None,
-        read_only: bool = False,
-        given_up: Event | None = None,
-    ) -> Connection:
-        """A DuckDB in which each name is a view of a table. Raises NotFoundError for a table that does not exist.
+    def snapshot(self, tables: Mapping[str, str]) -> Snapshot:
+        """What another process needs to read the newest versions of tables, each under a name.
 
-        `seconds` bounds each answer of `Connection.rows` and `Connection.reader`, which `given_up` ends
-        before. With `read_only`, which is for SQL of people who are not at this machine, it takes SELECT of the views
-        and nothing that tells of the machine.
+        Raises NotFoundError for a table that does not exist.
+        """
+        return Snapshot(self._place.url, {view: self._tables.open(slug).shown for view, slug in tables.items()})
+
+    def connect(self, tables: Mapping[str, str]) -> Connection:
+        """A DuckDB of this process in which each name is a view of a table, for SQL that adreel itself writes.
+
+        Raises NotFoundError for a table that does not exist. SQL of people goes through `adreel.sandbox`.
         """
         from adreel.lake.query import Connection
 
-        opened = {view: self._tables.open(slug) for view, slug in tables.items()}
-        return Connection(self._place, opened, seconds=seconds, read_only=read_only, given_up=given_up)
+        return Connection(self._place, {view: self._tables.open(slug) for view, slug in tables.items()})
 
     def page(
         self,

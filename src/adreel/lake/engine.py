@@ -6,18 +6,13 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from tempfile import TemporaryDirectory
-from threading import Event, Thread
-from time import monotonic
 
 import duckdb
 
-from adreel.errors import InputError, StorageError
+from adreel.errors import StorageError
 
 THREADS = 2
 """Each thread needs memory of its own."""
-
-AGAIN = 0.05
-"""Seconds between two looks at whether the time is over; a statement that began meanwhile is interrupted too."""
 
 
 @contextmanager
@@ -64,41 +59,6 @@ def lock(connection: duckdb.DuckDBPyConnection, *, paths: Iterable[str] = (), fo
         "lock_configuration = true",
     ):
         connection.execute(f"SET {setting}")
-
-
-@contextmanager
-def limited(
-    connection: duckdb.DuckDBPyConnection, seconds: float | None, late: str, given_up: Event | None = None
-) -> Iterator[None]:
-    """Interrupts the connection if the block takes longer, which is an InputError that says `late`; None is no limit.
-
-    So does `given_up` once it is set, from whichever thread: nobody waits for the answer any more. DuckDB looks up
-    between pieces of its work, so a single call of a function that takes long goes on to its end.
-    """
-    if seconds is None:
-        yield
-        return
-    done, over = Event(), Event()
-
-    ends = monotonic() + seconds
-
-    def stop() -> None:
-        while not done.wait(AGAIN):
-            if monotonic() >= ends or (given_up is not None and given_up.is_set()):
-                over.set()
-                connection.interrupt()
-
-    watch = Thread(target=stop, name="adreel-query-limit", daemon=True)
-    watch.start()
-    try:
-        yield
-    except duckdb.InterruptException as error:
-        if not over.is_set():
-            raise
-        raise InputError(late) from error
-    finally:
-        done.set()
-        watch.join()
 
 
 def fault(error: duckdb.Error) -> StorageError:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from tempfile import TemporaryDirectory
-from threading import Event
-from time import monotonic
 from types import TracebackType
 from typing import Any, Self
 
@@ -15,17 +16,14 @@ import duckdb
 import pyarrow as pa
 
 from adreel.errors import InputError
-from adreel.lake.engine import limited, literal, lock, quoted, sql, start
+from adreel.lake.engine import literal, lock, quoted, sql, start
 from adreel.lake.files import DataFile
 from adreel.lake.place import Place
-from adreel.lake.select import check_select
+from adreel.lake.select import NESTED, check_select
 from adreel.lake.tables import TableState, dataset_of
 
 MEMORY = "256MB"
-"""What a person's query may hold; more goes to disk."""
-
-DISK = "1GB"
-"""What a query of somebody who is not at this machine may put on disk."""
+"""What a connection may hold unless it is told; more goes to disk."""
 
 THREADS = 4
 
@@ -48,7 +46,22 @@ _READING = frozenset({duckdb.StatementType.SELECT})
 
 _GLOB = frozenset("*?[")
 
-_LESS = "ask for fewer rows and columns, or for sums of them"
+_OUT_OF_MEMORY = re.compile(r"bad_alloc|bad allocation|[Ff]ailed to allocate|malloc of size|Cannot allocate memory")
+"""How DuckDB and Arrow say that the system gave no more memory, in errors of other classes."""
+
+
+class QueryError(InputError):
+    """SQL that DuckDB cannot do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What a connection may take: memory, disk (as DuckDB writes sizes), and a folder of the caller's."""
+
+    memory: str = MEMORY
+    disk: str | None = None
+    threads: int = THREADS
+    folder: str | None = None
 
 
 class Connection:
@@ -61,26 +74,25 @@ class Connection:
         self,
         place: Place,
         tables: Mapping[str, TableState],
+        bounds: Bounds = Bounds(),
         *,
-        seconds: float | None = None,
         read_only: bool = False,
-        given_up: Event | None = None,
     ) -> None:
-        """`tables` says what each view shows. See `Lake.connect`."""
+        """`tables` says what each view shows. With `read_only` only a SELECT of the views is taken, with harmless
+        functions.
+        """
         self._place = place
         self._views = frozenset(view.casefold() for view in tables)
-        self._seconds = seconds
         self._read_only = read_only
-        self._given_up = given_up
-        self._folder = TemporaryDirectory(prefix="adreel-")
-        self._connection = start(self._folder.name, MEMORY, THREADS, DISK if read_only else None)
+        self._own_folder = None if bounds.folder else TemporaryDirectory(prefix="adreel-")
+        self._folder = self._own_folder.name if self._own_folder else str(bounds.folder)
+        self._connection = start(self._folder, bounds.memory, bounds.threads, bounds.disk)
         try:
-            for view, table in tables.items():
-                create_view(self._connection, view, place, table)
-            lock(
-                self._connection,
-                paths=[path for table in tables.values() for path in file_paths(place, table.slug, table.files)],
-            )
+            with self._told():
+                for view, table in tables.items():
+                    create_view(self._connection, view, place, table)
+            paths = [path for table in tables.values() for path in file_paths(place, table.slug, table.files)]
+            lock(self._connection, paths=paths)
         except BaseException:
             self.close()
             raise
@@ -88,8 +100,8 @@ class Connection:
     def sql(self, query: str) -> duckdb.DuckDBPyRelation | None:
         """The answer to the last statement of `query`; None if it has none, as with CREATE.
 
-        The answer is worked out while it is read, for which no limit of time holds. Raises InputError for statements
-        other than SELECT and work on tables in memory, and DuckDB's own errors.
+        The answer is worked out while it is read. Raises InputError for statements other than SELECT and work on
+        tables in memory, and DuckDB's own errors.
         """
         if re.search("[\0\ud800-\udfff]", query):
             raise InputError("The query has characters that are no text; write it anew.")
@@ -104,29 +116,30 @@ class Connection:
     def rows(self, query: str, limit: int) -> Any | None:
         """The first `limit` rows of the answer as a pyarrow Table; None if there is no answer, as with CREATE.
 
-        Raises InputError for what `sql` refuses, for SQL that DuckDB cannot do, and when the time is over.
+        Raises InputError for what `sql` refuses, QueryError for SQL that DuckDB cannot do, MemoryError, and
+        OSError for a disk that is full.
         """
-        with self._told(self._seconds):
+        with self._told():
             answer = self.sql(query)
             return None if answer is None else answer.limit(limit).to_arrow_table()
 
-    def reader(self, query: str) -> Any:
-        """The answer as a pyarrow RecordBatchReader, to be read while the connection is open.
+    def reader(self, query: str) -> Any | None:
+        """The answer as a pyarrow RecordBatchReader, to be read while the connection is open; None if there is none.
 
-        Raises what `rows` does, also while it is read; the limit of time is for DuckDB's share of it. InputError too
-        for a query without an answer.
+        Raises what `rows` does, also while it is read.
         """
-        with self._told(self._seconds):
+        with self._told():
             answer = self.sql(query)
             if answer is None:
-                raise InputError("The query has no rows to show; let it end with a SELECT.")
-            found = answer.to_arrow_reader(READ_ROWS)
-        return pa.RecordBatchReader.from_batches(found.schema, self._batches(found))
+                return None
+            batches = answer.to_arrow_reader(READ_ROWS)
+        return pa.RecordBatchReader.from_batches(batches.schema, self._batches(batches))
 
     def close(self) -> None:
         """Ends DuckDB and removes what it kept on disk."""
         self._connection.close()
-        self._folder.cleanup()
+        if self._own_folder is not None:
+            self._own_folder.cleanup()
 
     def __enter__(self) -> Self:
         return self
@@ -144,36 +157,36 @@ class Connection:
             return "queries read tables (SELECT), and PIVOT needs its values: PIVOT ... ON column IN (...)"
         return "queries read tables (SELECT)"
 
-    def _batches(self, found: Any) -> Iterator[Any]:
-        left = self._seconds
+    def _batches(self, batches: Any) -> Iterator[Any]:
         while True:
-            began = monotonic()
-            with self._told(left):
-                batch = next(found, None)
+            with self._told():
+                batch = next(batches, None)
             if batch is None:
                 return
-            if left is not None:
-                left = max(0.0, left - (monotonic() - began))
             yield batch
 
     @contextmanager
-    def _told(self, seconds: float | None) -> Iterator[None]:
-        """Turns DuckDB's errors into ours, and ends what takes longer than `seconds`."""
+    def _told(self) -> Iterator[None]:
+        """Turns DuckDB's errors into ours."""
         try:
-            late = f"The query took longer than {self._seconds} seconds; {_LESS}."
-            with limited(self._connection, seconds, late, self._given_up):
-                yield
+            yield
         except duckdb.OutOfMemoryException as error:
-            raise InputError(f"The query needs more memory or disk than a query may have; {_LESS}.") from error
+            if "max_temp_directory_size" in str(error):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
+            raise MemoryError from error
         except (duckdb.Error, pa.ArrowException) as error:
+            if isinstance(error, pa.ArrowMemoryError) or _OUT_OF_MEMORY.search(str(error)):
+                raise MemoryError from error
             if self._place.folder and str(self._place.folder) in str(error):
                 # SQL cannot name the lake's files: one of them is gone or damaged.
                 raise self._place.fault(error, "the tables") from None
-            raise InputError(f"The query failed: {self._reason(error)}") from error
+            if "max_expression_depth" in str(error):
+                raise QueryError(NESTED) from error
+            raise QueryError(f"The query failed: {self._reason(error)}") from error
 
     def _reason(self, error: Exception) -> str:
         """What DuckDB says, without where it keeps what does not fit into memory."""
-        return str(error).replace(self._folder.name, "...")
+        return str(error).replace(self._folder, "...")
 
 
 def create_view(

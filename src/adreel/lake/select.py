@@ -3,45 +3,16 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Collection, Iterator, Mapping
-from types import MappingProxyType
+from collections.abc import Collection, Iterator
+from difflib import get_close_matches
 from typing import Any
 
 import duckdb
 
 from adreel.errors import InputError
+from adreel.lake.functions import FUNCTIONS, TABLE_FUNCTIONS
 
-LONGEST = 100_000
-"""Characters of a query."""
-
-TABLE_FUNCTIONS = frozenset({"unnest", "range", "generate_series", "json_each", "json_tree"})
-"""The functions that may stand in FROM. All others read files, settings, logs or SQL in a text."""
-
-TELLING = frozenset({"current_setting", "getenv", "json_serialize_plan", "pg_get_viewdef", "write_log"})
-"""Functions that tell settings, variables of the environment or paths, or write DuckDB's log."""
-
-LARGEST = 10_000
-
-SIZES: Mapping[str, tuple[int, ...]] = MappingProxyType(
-    {
-        "array_resize": (1,),
-        "bar": (3,),
-        "generate_series": (0, 1, 2),
-        "list_resize": (1,),
-        "lpad": (1,),
-        "range": (0, 1, 2),
-        "repeat": (1,),
-        "rpad": (1,),
-    }
-)
-"""Where functions are told how large a value to make. DuckDB's bound on memory does not hold for it, and a call that
-has begun is not interrupted, so the size must stand there as a number up to `LARGEST`."""
-
-TEMPLATES: Mapping[str, re.Pattern[str]] = MappingProxyType(
-    {"format": re.compile(r"\d{5}|\{[^}]*\{"), "printf": re.compile(r"\d{5}|\*")}
-)
-"""What a template of these must not have, for the same reason: a width of five digits, or one from elsewhere."""
+NESTED = "The query is nested too deeply. Write parts of it as WITH name AS (...)."
 
 _SOURCES = frozenset({"EMPTY", "BASE_TABLE", "SUBQUERY", "JOIN", "TABLE_FUNCTION", "EXPRESSION_LIST", "PIVOT"})
 _SHOWS = frozenset({"DESCRIBE", "SUMMARY"})
@@ -63,18 +34,16 @@ def check_select(connection: duckdb.DuckDBPyConnection, query: str, views: Colle
     for node in _nodes(tree):
         if "sample" in node:
             _check_source(node, views, named)
-        if node.get("class") == "FUNCTION":
+        if "function_name" in node:
             _check_function(node)
 
 
 def _parsed(connection: duckdb.DuckDBPyConnection, query: str) -> Any:
-    if len(query) > LONGEST:
-        raise InputError(f"The query has {len(query):,} characters; it may have {LONGEST:,}.")
     try:
         (text,) = connection.execute("SELECT json_serialize_sql(CAST(? AS VARCHAR))", [query]).fetchall()[0]
         tree = json.loads(text)
     except RecursionError as error:
-        raise InputError("The query is nested too deeply; write parts of it as WITH name AS (...).") from error
+        raise InputError(NESTED) from error
     if tree["error"]:
         raise InputError(f"The query cannot be used here: {tree['error_message']}")
     if len(tree["statements"]) != 1:
@@ -129,18 +98,7 @@ def _check_source(node: dict[str, Any], views: Collection[str], named: Collectio
 def _check_function(node: dict[str, Any]) -> None:
     """Looks at a function that makes values."""
     name = node["function_name"].casefold()
-    if name in TELLING:
-        raise InputError(f"The function {name} cannot be used here: it tells of the machine.")
-    given = [_constant(child) for child in node["children"]]
-    sizes = [given[place] for place in SIZES.get(name, ()) if place < len(given)]
-    if not all(isinstance(size, int) and size <= LARGEST for size in sizes):
-        in_from = "; in FROM it has no such limit" if name in TABLE_FUNCTIONS else ""
-        raise InputError(f"{name} needs a size here that is written as a number up to {LARGEST:,}{in_from}.")
-    template = TEMPLATES.get(name)
-    if template and not (given and isinstance(given[0], str) and not template.search(given[0])):
-        raise InputError(f"{name} needs a template here that is written as a text, with widths of up to four digits.")
-
-
-def _constant(node: dict[str, Any]) -> Any:
-    """The value of a number or text that stands in the query as it is, else None."""
-    return node.get("value", {}).get("value") if node.get("class") == "CONSTANT" else None
+    if name not in FUNCTIONS:
+        near = get_close_matches(name, FUNCTIONS, n=1)
+        hint = f" Nearest: {near[0]}." if near else ""
+        raise InputError(f"The function {name} cannot be used here, or there is none of that name.{hint}")

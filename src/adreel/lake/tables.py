@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Lock
 from typing import Any, Generic, TypeVar
 
@@ -57,6 +57,19 @@ class TableState:
     def content(self) -> tuple[str, ...]:
         """What tells the rows from those of any other version: files have names of their own and never change."""
         return (self.slug, *self.schema.names, *(file.path for file in self.files))
+
+    @property
+    def shown(self) -> TableState:
+        """The same without delta-rs's handle: enough to read it, and another process can be sent it."""
+        return replace(self, delta=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Some tables of the lake at `url` as they were, each under the name of a view. Can be sent to another process."""
+
+    url: str
+    views: Mapping[str, TableState]
 
 
 class Recent(Generic[K, V]):

@@ -21,6 +21,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from adreel import errors
 from adreel.errors import AdreelError, DatasetError
 from adreel.lake import Lake
+from adreel.sandbox import Sandbox
 from adreel.settings import Settings
 from adreel.store import Store
 from adreel.web import api
@@ -47,13 +48,15 @@ def create_app(
     clock: Callable[[], datetime],
     transport: httpx2.AsyncBaseTransport | None = None,
     hosts: Iterable[str] = (),
+    sandbox: Sandbox | None = None,
 ) -> ASGIApp:
     """The Data Center over one home, as an ASGI app. The caller closes the store, and starts what waits.
 
-    `hosts` are names that it answers to besides its public address.
+    `hosts` are names that it answers to besides its public address; `sandbox` is where SQL runs, if there is one yet.
     """
     app = FastAPI(title="adreel", docs_url=None, redoc_url=None, openapi_url=None, lifespan=_lifespan)
-    app.state.center = Center(settings, store, Lake(settings.lake_url, clock=clock), clock, transport=transport)
+    lake = Lake(settings.lake_url, clock=clock)
+    app.state.center = Center(settings, store, lake, clock, sandbox or Sandbox(), transport=transport)
     assets = Assets()
     app.state.pages = Pages(assets)
     app.state.assets = assets
@@ -97,6 +100,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     yield
     center: Center = app.state.center
     center.lake.close()
+    center.sandbox.close()
 
 
 def _refused(request: Request, error: Exception) -> Response:

@@ -15,6 +15,7 @@ from adreel.access import Actor, Guard
 from adreel.asking import Asking
 from adreel.lake import Lake
 from adreel.orders import Orders
+from adreel.sandbox import Sandbox
 from adreel.settings import LOOPBACK, Settings
 from adreel.store import Role, Store, User
 
@@ -44,6 +45,7 @@ class Center:
     store: Store
     lake: Lake
     clock: Callable[[], datetime]
+    sandbox: Sandbox
     transport: httpx2.AsyncBaseTransport | None = None
 
     @property

@@ -10,6 +10,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
+from adreel.cells import plain
 from adreel.errors import NotFoundError
 from adreel.lake import Lake, TableState
 from adreel.lake.difference import DayDifference, Difference, Example, MetricDifference, Number, Part
@@ -17,7 +18,7 @@ from adreel.schema import Column, columns
 from adreel.store import SavedDataset
 from adreel.web.center import Center
 from adreel.web.heading import parsed
-from adreel.web.render import UNKNOWN, plain
+from adreel.web.render import UNKNOWN
 from adreel.web.spans import CAME, GREW, KINDS, RESTATED, WENT, Ends, Held, Kinds
 
 ADVERTISER = "advertiser_id"

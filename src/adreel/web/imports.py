@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
+
+from anyio import CapacityLimiter, to_thread
+from fastapi import Request
 
 from adreel.access import DatasetRight, Guard
-from adreel.dataset import Dataset, Source, check
+from adreel.dataset import MOST_PROBLEMS, Dataset, Source, check
 from adreel.errors import ForbiddenError, InputError
 from adreel.saving import named, source_of, spec_of
 from adreel.store import SavedDataset, Store
+
+T = TypeVar("T")
+
+MOST_FAULTS = 100
+SLACK = 2
+LONGEST_FAULT = 600
+LONGEST_NAME = 200
+"""Of the answer to a file that cannot be imported: faults in all, how many more are not worth a cut, and the characters
+of a fault and of a name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +56,7 @@ def with_account(source: Source, account: str) -> Source:
 def arrivals(store: Store, guard: Guard, sources: Iterable[Source], now: datetime) -> tuple[Arrival, ...]:
     """Each dataset with all that stands against it; nothing is saved."""
     names: set[str] = set()
-    found = []
+    found: list[Arrival] = []
     for number, source in enumerate(sources, start=1):
         arrival = _arrival(store, guard, number, source, now)
         if arrival.name in names:
@@ -53,7 +65,31 @@ def arrivals(store: Store, guard: Guard, sources: Iterable[Source], now: datetim
         names.add(arrival.name)
         found.append(arrival)
     refused = store.datasets.refusals(one.name for one in found if one.known is None and not one.faults)
-    return tuple(_with_fault(one, f"name: {refused[one.name]}") if one.name in refused else one for one in found)
+    named = (_with_fault(one, f"name: {refused[one.name]}") if one.name in refused else one for one in found)
+    return tuple(_shortened(tuple(named)))
+
+
+def _shortened(found: Sequence[Arrival]) -> Iterator[Arrival]:
+    """The same with at most `MOST_FAULTS` or so in all: each that has faults keeps some, and says how many more."""
+    most = max(1, MOST_FAULTS // max(1, sum(bool(arrival.faults) for arrival in found)))
+    for arrival in found:
+        faults = [text if len(text) <= LONGEST_FAULT else f"{text[:LONGEST_FAULT]}…" for text in arrival.faults]
+        more = len(faults) - most
+        # The check of one dataset has cut its own list, whose last line says so.
+        least = "at least " if len(faults) > MOST_PROBLEMS else ""
+        told = faults if more <= SLACK else [*faults[:most], f"and {least}{more:,} more problems."]
+        yield replace(arrival, name=arrival.name[:LONGEST_NAME], faults=tuple(told))
+
+
+async def one_at_a_time(request: Request, work: Callable[[], T]) -> T:
+    """The outcome of `work`, which reads a file, in a thread: reading holds the processor, so others wait their turn.
+
+    Called on the event loop only.
+    """
+    turn: CapacityLimiter | None = getattr(request.app.state, "import_turn", None)
+    if turn is None:
+        turn = request.app.state.import_turn = CapacityLimiter(1)
+    return await to_thread.run_sync(work, limiter=turn)
 
 
 def bring(guard: Guard, found: Iterable[Arrival], now: datetime) -> Brought:
@@ -118,6 +154,4 @@ def _name(values: Mapping[str, Any]) -> str:
 
 
 def _with_fault(arrival: Arrival, fault: str) -> Arrival:
-    return Arrival(
-        arrival.number, arrival.name, arrival.source, arrival.dataset, arrival.known, (*arrival.faults, fault)
-    )
+    return replace(arrival, faults=(*arrival.faults, fault))

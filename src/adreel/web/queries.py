@@ -1,30 +1,46 @@
-"""SQL that people and programs ask over the web: what it may see, how long it may take, and how many at a time."""
+"""SQL that people and programs ask over the web: what it may see, and whose turn it is."""
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import AsyncExitStack, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from threading import Event
-from typing import TYPE_CHECKING, TypeVar
+from time import monotonic
+from typing import IO
 
-from anyio import CapacityLimiter, create_task_group, to_thread
+from anyio import CapacityLimiter, create_task_group, fail_after, to_thread
 from fastapi import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
-from adreel.errors import InputError
+from adreel import sandbox
+from adreel.errors import CancelledError, InputError, RetryError
+from adreel.sandbox import AnswerForm
 from adreel.web.center import Center, Visitor
-
-if TYPE_CHECKING:
-    from adreel.lake.query import Connection
-
-T = TypeVar("T")
-
-SECONDS = 20.0
-"""How long a query may take."""
+from adreel.web.downloads import MEDIA_TYPES, attachment
 
 AT_ONCE = 2
-"""Queries that a server works on at a time: each may hold 256 MB and several threads; further ones wait."""
+"""Queries that a server works on at a time, each in a process of its own; further ones wait."""
+
+MOST_WAITING = 24
+MOST_OF_ONE = 8
+"""Queries that wait or are worked on, of everybody and of one user."""
+
+LONGEST_WAIT = 60.0
+"""Seconds that a query waits for its turn."""
+
+MOST_FILES = 40
+MOST_FILES_OF_ONE = 14
+"""Answers that are waited for or fetched, of everybody and of one user: each may be a file of 1 GB until it is."""
+
+MOST_JSON = 32 << 20
+"""Bytes of an answer over the API; a download has all of it."""
+
+PIECE = 1 << 18
+"""Bytes that are sent at a time."""
 
 LONGEST_SQL = 50_000
 
@@ -32,58 +48,177 @@ MOST_OPENED = 50
 """Tables that are opened for a query that names none, so that it can ask which there are."""
 
 
+@dataclass(slots=True)
+class _Count:
+    """How many of something there are, in all and of each user."""
+
+    most: int
+    most_of_one: int
+    of: dict[int, int] = field(default_factory=dict)
+
+    @contextmanager
+    def one_more(self, user: int, refusal: str) -> Iterator[None]:
+        """One more while the block runs. RetryError with `refusal` if there are too many."""
+        own = self.of.get(user, 0)
+        if own >= self.most_of_one or sum(self.of.values()) >= self.most:
+            raise RetryError(refusal)
+        self.of[user] = own + 1
+        try:
+            yield
+        finally:
+            self.of[user] -= 1
+            if not self.of[user]:
+                del self.of[user]
+
+
 @dataclass(frozen=True, slots=True)
 class _Turns:
     """Whose turn it is: `AT_ONCE` of everybody's, and one of each user's, so that nobody takes all."""
 
     everybody: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(AT_ONCE))
+    threads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(AT_ONCE))
     own: dict[int, CapacityLimiter] = field(default_factory=dict)
+    asked: _Count = field(default_factory=lambda: _Count(MOST_WAITING, MOST_OF_ONE))
+    files: _Count = field(default_factory=lambda: _Count(MOST_FILES, MOST_FILES_OF_ONE))
 
 
-async def in_turn(request: Request, who: Visitor, work: Callable[[Event], T]) -> T:
-    """The outcome of `work` in a thread of its own, when it is its turn.
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """An answer, and the seconds that its query waited for its turn."""
 
-    `work` gets an event that is set when the client has gone: then nobody waits for an answer. Called on the event
-    loop only, where nobody comes in between.
+    file: IO[bytes]
+    waited: float
+
+
+async def answered(
+    request: Request,
+    here: Center,
+    who: Visitor,
+    sql: str,
+    form: AnswerForm,
+    *,
+    most_rows: int = 1_000,
+    output: int = 1 << 30,
+    for_spreadsheet: bool = False,
+) -> Asked:
+    """The answer to a query of a person, worked out when it is its turn; given up when the client goes.
+
+    Called on the event loop only, where nobody comes in between. Raises what `Sandbox.ask` does, InputError for a query
+    that is empty or too long, and RetryError if too many wait already or the turn does not come.
     """
-    turns: _Turns = getattr(request.app.state, "query_turns", None) or _Turns()
-    request.app.state.query_turns = turns
-    given_up, done = Event(), list[T]()
-    failed: Exception | None = None
-    async with turns.own.setdefault(who.user.id, CapacityLimiter(1)), create_task_group() as group:
-
-        async def watch() -> None:
-            while (await request.receive())["type"] != "http.disconnect":
-                pass
-            given_up.set()
-            group.cancel_scope.cancel()
-
-        group.start_soon(watch)
-        try:
-            done.append(await to_thread.run_sync(work, given_up, limiter=turns.everybody))
-        except Exception as error:  # noqa: BLE001 - raised again, outside of the group, which would wrap it
-            failed = error
-        group.cancel_scope.cancel()
-    if failed is not None:
-        raise failed
-    if not done:
-        raise InputError("Nobody waited for the answer any more.")
-    return done[0]
-
-
-@contextmanager
-def connected(here: Center, who: Visitor, sql: str, given_up: Event) -> Iterator[Connection]:
-    """A DuckDB with the tables of the datasets that the person may see, each under its slug; read only.
-
-    InputError for a query that is empty or too long.
-    """
+    turns = turns_of(request)
     if not sql.strip():
-        raise InputError("There is no query; write a SELECT over one of the tables.")
+        raise InputError("The query is empty. Write a SELECT over one of the tables.")
     if len(sql) > LONGEST_SQL:
         raise InputError(f"The query has {len(sql):,} characters; {LONGEST_SQL:,} at most are taken.")
+    limits = sandbox.of_the_web(here.settings, output)
+    given_up, began, waited = Event(), monotonic(), 0.0
+
+    def work() -> IO[bytes]:
+        asked = sandbox.Request(
+            sql,
+            here.lake.snapshot(_views(here, who, sql)),
+            limits,
+            form,
+            most_rows,
+            for_spreadsheet=for_spreadsheet,
+            environ=sandbox.object_store_environment(here.lake, os.environ),
+        )
+        return here.sandbox.ask(asked, given_up=given_up).file
+
+    async def watch() -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+        given_up.set()
+        group.cancel_scope.cancel()
+
+    failed: Exception | None = None
+    files = list[IO[bytes]]()
+    with turns.asked.one_more(who.user.id, _TOO_MANY):
+        async with create_task_group() as group:
+            group.start_soon(watch)
+            try:
+                async with AsyncExitStack() as turn:
+                    with fail_after(LONGEST_WAIT):
+                        await turn.enter_async_context(turns.own.setdefault(who.user.id, CapacityLimiter(1)))
+                        await turn.enter_async_context(turns.everybody)
+                    waited = monotonic() - began
+                    files.append(await to_thread.run_sync(work, limiter=turns.threads))
+            except TimeoutError:
+                failed = RetryError(_NO_TURN)
+            except Exception as error:  # noqa: BLE001 - raised again, outside of the group, which would wrap it
+                failed = error
+            group.cancel_scope.cancel()
+    if failed is not None:
+        raise failed
+    if not files:
+        raise CancelledError("Nobody waited for the answer any more.")
+    return Asked(files[0], waited)
+
+
+_TOO_MANY = (
+    f"Too many queries at once: {MOST_OF_ONE} of yours or {MOST_WAITING} of everybody are waiting or running. Wait "
+    "until one of them is answered, then try again."
+)
+
+_NO_TURN = f"Other queries ran first, and yours did not start within {LONGEST_WAIT:.0f} seconds. Try again in a minute."
+
+_TOO_MANY_FILES = (
+    f"Too many answers at once: {MOST_FILES_OF_ONE} of yours or {MOST_FILES} of everybody are not fetched yet. Wait "
+    "until one of them is complete, then try again."
+)
+
+
+def turns_of(request: Request) -> _Turns:
+    """The app's turns; called on the event loop only, where nobody comes in between."""
+    turns: _Turns | None = getattr(request.app.state, "query_turns", None)
+    if turns is None:
+        turns = request.app.state.query_turns = _Turns()
+    return turns
+
+
+async def file_of(
+    request: Request, here: Center, who: Visitor, sql: str, kind: AnswerForm, *, for_spreadsheet: bool
+) -> Response:
+    """The whole answer as a file of a format of `adreel.export`. Raises what `answered` does."""
+    headers = attachment(f"query.{kind}", f"query.{kind}")
+    # Said so that it is not compressed on the way: that costs more time than it saves, and two formats are already.
+    headers["Content-Encoding"] = "identity"
+    with _fetching(request, who) as kept:
+        asked = await answered(request, here, who, sql, kind, for_spreadsheet=for_spreadsheet)
+        kept.enter_context(asked.file)
+        return _Fetched(asked.file, MEDIA_TYPES[kind], headers, kept.pop_all())
+
+
+async def items_of(request: Request, here: Center, who: Visitor, sql: str, most_rows: int) -> Response:
+    """The first rows of the answer as the API's JSON. Raises what `answered` does."""
+    with _fetching(request, who) as kept:
+        asked = await answered(request, here, who, sql, "items", most_rows=most_rows, output=MOST_JSON)
+        kept.enter_context(asked.file)
+        return _Fetched(asked.file, "application/json", {}, kept.pop_all())
+
+
+def _fetching(request: Request, who: Visitor) -> ExitStack:
+    kept = ExitStack()
+    kept.enter_context(turns_of(request).files.one_more(who.user.id, _TOO_MANY_FILES))
+    return kept
+
+
+class _Fetched(StreamingResponse):
+    """A file as it is fetched; `kept` is let go of when that ends, whoever ends it."""
+
+    def __init__(self, file: IO[bytes], media_type: str, headers: Mapping[str, str], kept: ExitStack) -> None:
+        super().__init__(iter(lambda: file.read(PIECE), b""), media_type=media_type, headers=headers)
+        self._kept = kept
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._kept:
+            await super().__call__(scope, receive, send)
+
+
+def _views(here: Center, who: Visitor, sql: str) -> dict[str, str]:
+    """The tables of the datasets that the person may see and the query names, each under its slug."""
     words = set(re.findall(r"\w+", sql.casefold()))
     seen = who.guard.datasets()
-    wanted = [one for one in seen if one.slug in words] or seen[:MOST_OPENED]
-    views = {one.slug: one.table_slug for one in wanted if here.lake.exists(one.table_slug)}
-    with here.lake.connect(views, seconds=SECONDS, read_only=True, given_up=given_up) as connection:
-        yield connection
+    named = [dataset for dataset in seen if dataset.slug in words] or seen[:MOST_OPENED]
+    return {dataset.slug: dataset.table_slug for dataset in named if here.lake.exists(dataset.table_slug)}

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 from urllib.parse import quote, unquote
 from zoneinfo import ZoneInfo
 
@@ -16,6 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from adreel.cells import plain
 from adreel.store import Role, User
 from adreel.web.assets import Assets
 from adreel.web.center import MadeUp, Visitor, center, known_visitor
@@ -152,25 +152,6 @@ def number(value: Decimal | float | None, digits: int = 2) -> str:
     if value is None:
         return UNKNOWN
     return f"{value:,}" if isinstance(value, int) else f"{value:,.{digits}f}"
-
-
-def plain(value: Any) -> str:
-    """A cell of a table."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, Decimal):
-        # As money is written, so that figures of a column stand below each other; more digits if it has them.
-        whole, _, rest = f"{value:f}".partition(".")
-        return f"{whole}.{rest.rstrip('0'):0<2}"
-    if isinstance(value, datetime):
-        return f"{value:%Y-%m-%d %H:%M}"
-    if isinstance(value, list | tuple):
-        return ", ".join(plain(one) for one in value)
-    if isinstance(value, Mapping):
-        return ", ".join(f"{name}: {plain(one)}" for name, one in value.items())
-    return str(value)
 
 
 def duration(value: timedelta | float | None) -> str:

@@ -18,7 +18,7 @@ from adreel.web.center import bearer_of
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 """Methods that change nothing."""
 
-MOST_BYTES = 4_000_000
+MOST_BYTES = 1_000_000
 """Of a request's body: the largest is a file of datasets."""
 
 SMALL_BYTES = 64_000

@@ -16,6 +16,7 @@ from starlette.datastructures import State
 from starlette.responses import Response
 
 from adreel.web.api import accounts, cards, catalogue, datasets, people, query, runs, tables
+from adreel.web.api.bodies import JsonLimits
 from adreel.web.api.failures import add_handlers, refused, refused_address
 from adreel.web.center import COOKIE
 from adreel.web.render import Page, respond
@@ -98,6 +99,7 @@ def create_api(state: State) -> FastAPI:
         api.include_router(router)
     api.add_api_route("/docs", _docs, include_in_schema=False)
     add_handlers(api)
+    api.add_middleware(JsonLimits)
     # FastAPI documents this assignment as its way to a description of one's own.
     api.openapi = _Description(api)  # type: ignore[method-assign]
     return api

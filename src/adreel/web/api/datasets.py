@@ -14,6 +14,7 @@ from adreel import catalog
 from adreel.access import DatasetRight
 from adreel.dataset import Dataset, Source, check, parse, read_all
 from adreel.errors import AdreelError, BusyError, DatasetError, InputError, NotFoundError, Problem
+from adreel.exact import items_of, types_of
 from adreel.saving import as_file, converted, refuse_deprecated, tag
 from adreel.saving import source_of as saved_source
 from adreel.schema import columns, key
@@ -31,16 +32,14 @@ from adreel.web.api.shapes import (
     Paged,
     Paging,
     Slug,
-    items_of,
     located,
     part,
     source_of,
-    types_of,
 )
 from adreel.web.api.tables import ColumnType, Value
 from adreel.web.center import Center, Here, Visitor, Who
 from adreel.web.downloads import attachment
-from adreel.web.imports import arrivals, bring
+from adreel.web.imports import arrivals, bring, one_at_a_time
 
 router = APIRouter(tags=["datasets"])
 
@@ -389,8 +388,15 @@ _IMPORT = {
     responses=failures(403, 404, 409),
     openapi_extra={"requestBody": _IMPORT},
 )
-def import_datasets(here: Here, who: Editor, text: Annotated[str, Depends(_text)]) -> Imported:
-    """Datasets from a file with one or several, also of the older connector; all are saved, or none."""
+async def import_datasets(request: Request, here: Here, who: Editor, text: Annotated[str, Depends(_text)]) -> Imported:
+    """Datasets from a file with one or several, also of the older connector; all are saved, or none.
+
+    A file has at most 500,000 bytes, 200 datasets, 20,000 keys and values, and 50 levels of nesting.
+    """
+    return await one_at_a_time(request, lambda: _import(here, who, text))
+
+
+def _import(here: Center, who: Visitor, text: str) -> Imported:
     now = here.clock()
     found = arrivals(here.store, who.guard, read_all(text), now)
     faults = [Problem(f"dataset {one.number}", fault) for one in found for fault in one.faults]

@@ -12,7 +12,7 @@ from pydantic import Field
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
-from adreel.errors import AdreelError, DatasetError, Problem
+from adreel.errors import AdreelError, DatasetError, Problem, shortened
 from adreel.web.api.shapes import Answer
 from adreel.web.center import SignInNeededError, bearer_of
 from adreel.web.status import RETRY_SECONDS, retry_after, status_of
@@ -55,7 +55,7 @@ _MEANINGS: Mapping[int, str] = {
     422: "What was asked cannot be; `problems` names each thing that is wrong.",
     429: "TikTok's limit was met, or too many passwords were wrong; try again after `Retry-After` seconds.",
     502: "TikTok answered what nothing that is known helps against.",
-    503: "It passes: TikTok or the database is busy; try again after `Retry-After` seconds.",
+    503: "It passes: TikTok, the database or the queue of queries is busy; try again after `Retry-After` seconds.",
     507: "The disk or the lake cannot take or give data.",
 }
 
@@ -153,7 +153,7 @@ def refused_address(_: Request, error: Exception) -> Response:
 
 def _malformed(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    problems = tuple(_problem(one) for one in error.errors())
+    problems = shortened([_problem(one) for one in error.errors()])
     return refused(422, "\n".join(map(str, problems)), problems)
 
 

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from threading import Event
-
 from fastapi import APIRouter, Request
 from pydantic import Field
 from starlette.responses import Response
 
 from adreel.web.api.failures import failures
-from adreel.web.api.shapes import Answer, Body, Exact, items_of, types_of
+from adreel.web.api.shapes import Answer, Body
 from adreel.web.api.tables import FILE, ColumnType, Format, Value
-from adreel.web.center import Center, Here, Visitor, Who
-from adreel.web.downloads import file_answer
-from adreel.web.queries import LONGEST_SQL, connected, in_turn
+from adreel.web.center import Here, Who
+from adreel.web.queries import LONGEST_SQL, file_of, items_of
 
 router = APIRouter(tags=["query"])
 
@@ -56,32 +52,15 @@ class QueryAnswer(Answer):
 
 @router.post("/query", summary="Ask SQL", response_model=QueryAnswer, responses=failures())
 async def ask_query(request: Request, here: Here, who: Who, body: RowsBody) -> Response:
-    """The first rows of a query's answer, within 20 seconds. Changes nothing, so a token that may only read can ask."""
-    return await in_turn(request, who, lambda given_up: _answer(here, who, body, given_up))
+    """The first rows of a query's answer, up to 32 MB of JSON. Changes nothing, so a read-only token can ask.
+
+    The query runs in a process of its own with the memory of ADREEL_QUERY_MEMORY and the seconds of
+    ADREEL_QUERY_SECONDS. Two run at a time; 503 if too many wait or a turn does not come.
+    """
+    return await items_of(request, here, who, body.sql, body.limit)
 
 
 @router.post("/query/export", summary="Download a query's answer", response_class=Response, responses=FILE | failures())
 async def export_query(request: Request, here: Here, who: Who, body: FileBody) -> Response:
-    """All rows of a query's answer as a file, as a stream, within 20 seconds."""
-    name = f"query.{body.format}"
-
-    def begun(given_up: Event) -> Response:
-        return file_answer(_chunks(here, who, body, given_up), body.format, name, name)
-
-    return await in_turn(request, who, begun)
-
-
-def _answer(here: Center, who: Visitor, body: RowsBody, given_up: Event) -> Response:
-    with connected(here, who, body.sql, given_up) as connection:
-        found = connection.rows(body.sql, body.limit + 1)
-    if found is None:
-        return Exact({"columns": [], "items": [], "more": False})
-    items = items_of(found.slice(0, body.limit))
-    return Exact({"columns": types_of(found), "items": items, "more": found.num_rows > body.limit})
-
-
-def _chunks(here: Center, who: Visitor, body: FileBody, given_up: Event) -> Iterator[bytes]:
-    from adreel.export import stream
-
-    with connected(here, who, body.sql, given_up) as connection:
-        yield from stream(connection.reader(body.sql), body.format, for_spreadsheet=body.for_spreadsheet)
+    """All rows of a query's answer as a file of up to 1 GB, with the limits of `POST /query`."""
+    return await file_of(request, here, who, body.sql, body.format, for_spreadsheet=body.for_spreadsheet)

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from decimal import Decimal
-from itertools import count
 from typing import Annotated, Any, Generic, TypeVar
 
 import orjson
-import pyarrow as pa
 from fastapi import Depends, Path
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from starlette.responses import Response
 
 from adreel.dataset import Source, read
-from adreel.errors import DatasetError, ForbiddenError, InputError, Problem
+from adreel.errors import DatasetError, ForbiddenError, Problem
+from adreel.exact import exact
 from adreel.store import Role
 from adreel.web.center import Visitor, Who
 
@@ -95,47 +93,9 @@ def plain(value: Any) -> Any:
     """What JSON has no word for: exact numbers with all digits, records as objects, the rest as texts."""
     if isinstance(value, BaseModel):
         return dict(value)
-    if isinstance(value, Decimal):
-        return orjson.Fragment(f"{value.normalize():f}") if value.is_finite() else None
     if isinstance(value, set | frozenset):
         return sorted(value)
-    if isinstance(value, bytes):
-        return value.hex()
-    return str(value)
-
-
-def types_of(table: pa.Table) -> list[dict[str, str]]:
-    """The columns of rows with their types."""
-    names = _names(table)
-    return [{"name": name, "type": str(field.type)} for name, field in zip(names, table.schema, strict=True)]
-
-
-def items_of(table: pa.Table) -> list[dict[str, Any]]:
-    """Rows as objects. InputError for a value that neither JSON nor a text can hold."""
-    columns = [_values(table.schema.field(number), column) for number, column in enumerate(table.columns)]
-    names = _names(table)
-    return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
-
-
-def _names(table: pa.Table) -> list[str]:
-    """The columns' names, told apart: an object has each key once."""
-    names: list[str] = []
-    for name in table.column_names:
-        free = (one for number in count(2) if (one := f"{name}_{number}") not in names)
-        names.append(next(free) if name in names else name)
-    return names
-
-
-def _values(field: pa.Field, column: pa.ChunkedArray) -> list[Any]:
-    try:
-        return list(column.to_pylist())
-    except (ValueError, OverflowError):
-        # Times that Python has no word for: nanoseconds, and years of five digits.
-        pass
-    try:
-        return list(column.cast(pa.string()).to_pylist())
-    except pa.ArrowException as error:
-        raise InputError(f"The column {field.name} holds values that JSON has no word for; cast it to text.") from error
+    return exact(value)
 
 
 def ordered(names: Iterable[str], order: Iterable[str] = ()) -> list[str]:

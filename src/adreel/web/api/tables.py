@@ -14,11 +14,12 @@ from starlette.responses import Response
 from adreel.access import DatasetRight
 from adreel.dataset import Method
 from adreel.errors import InputError, NotFoundError
+from adreel.exact import items_of, types_of
 from adreel.schema import Column as ColumnRecord
 from adreel.schema import columns
 from adreel.store import SavedDataset
 from adreel.web.api.failures import failures
-from adreel.web.api.shapes import Answer, Body, Exact, Paged, Paging, Slug, items_of, part, types_of
+from adreel.web.api.shapes import Answer, Body, Exact, Paged, Paging, Slug, part
 from adreel.web.center import Center, Here, Visitor, Who
 from adreel.web.changes import CURRENCY, currencies_of
 from adreel.web.downloads import MEDIA_TYPES, file_answer

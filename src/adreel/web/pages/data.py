@@ -13,6 +13,7 @@ from fastapi import APIRouter, Request
 from starlette.datastructures import QueryParams
 from starlette.responses import Response
 
+from adreel.cells import grouped, plain
 from adreel.dataset import Dataset, Method
 from adreel.errors import InputError, NotFoundError
 from adreel.lake import TableState
@@ -31,8 +32,8 @@ from adreel.schema import Column, columns, key
 from adreel.store import SavedDataset
 from adreel.web.center import Center, Here, Who
 from adreel.web.heading import Heading, heading, parsed
-from adreel.web.pages.words import grouped, sentence
-from adreel.web.render import Page, plain, respond
+from adreel.web.pages.words import sentence
+from adreel.web.render import Page, respond
 
 router = APIRouter()
 

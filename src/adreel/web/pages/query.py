@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
-from threading import Event
 from time import perf_counter
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, cast
 
+import orjson
 from fastapi import APIRouter, Form, Request
 from starlette.responses import Response
 
 from adreel.errors import AdreelError, InputError, NotFoundError
 from adreel.export import WRITERS
+from adreel.sandbox import AnswerForm, column_of
 from adreel.store import SavedDataset
 from adreel.web.center import Center, Here, Visitor, Who
-from adreel.web.downloads import FORMATS, file_answer
-from adreel.web.pages.words import grouped, sentence
-from adreel.web.queries import LONGEST_SQL, SECONDS, connected, in_turn
-from adreel.web.render import Page, is_fragment, plain, respond
+from adreel.web.downloads import FORMATS
+from adreel.web.pages.words import sentence
+from adreel.web.queries import LONGEST_SQL, Asked, answered, file_of
+from adreel.web.render import Page, is_fragment, respond
 from adreel.web.status import status_of
 
 router = APIRouter()
@@ -27,13 +27,11 @@ router = APIRouter()
 Text = Annotated[str, Form()]
 
 MOST_ROWS = 1_000
-MOST_CELLS = 30_000
-"""Of an answer that is shown; a download has all of it."""
+MOST_BYTES = 32 << 20
+"""Of an answer that is shown, as it comes from the child; its texts are a sixth of that."""
 
-LONGEST_CELL = 500
-
-SMALL = 10_000
-"""Whole numbers below it are written without a comma: they may be years."""
+WORTH_TELLING = 0.5
+"""Seconds of waiting for a turn from which on a person reads of them."""
 
 MOST_TABLES = 100
 """Tables that the list beside the editor shows; a search finds the others."""
@@ -58,6 +56,7 @@ class Answer(Page):
     rows: tuple[tuple[str | None, ...], ...]
     more: bool
     seconds: float
+    waited: float
     problem: str
 
 
@@ -93,7 +92,7 @@ class QueryPage(Page):
     answer: Answer | None
     examples: tuple[tuple[str, str], ...]
     formats: tuple[tuple[str, str], ...] = FORMATS
-    seconds: int = round(SECONDS)
+    seconds: int = 0
     most_rows: int = MOST_ROWS
 
 
@@ -118,7 +117,12 @@ def columns(request: Request, here: Here, who: Who, slug: str) -> Response:
 @router.post("/query")
 async def ask(request: Request, here: Here, who: Who, sql: Text = "") -> Response:
     """The answer to a query, or why there is none."""
-    answer, status = await in_turn(request, who, lambda given_up: _answer(here, who, sql, given_up))
+    began = perf_counter()
+    try:
+        asked = await answered(request, here, who, sql, "cells", most_rows=MOST_ROWS, output=MOST_BYTES)
+        answer, status = _answer(asked, perf_counter() - began), 200
+    except AdreelError as error:
+        answer, status = _failed(error), status_of(error)
     if is_fragment(request):
         return respond(request, answer, status, who)
     return respond(request, _page(here, who, sql[:LONGEST_SQL], answer=answer), status, who)
@@ -127,14 +131,11 @@ async def ask(request: Request, here: Here, who: Who, sql: Text = "") -> Respons
 @router.post("/query/download")
 async def download(request: Request, here: Here, who: Who, sql: Text = "", kind: Text = "csv") -> Response:
     """The whole answer as a file."""
-
-    def begun(given_up: Event) -> Response:
-        return file_answer(_chunks(here, who, sql, kind, given_up), kind, f"query.{kind}", f"query.{kind}")
-
     try:
         if kind not in WRITERS:
             raise InputError(f"There is no format {kind[:20]!r}; choose {', '.join(WRITERS)}.")
-        return await in_turn(request, who, begun)
+        # Who downloads here opens the file with a spreadsheet, more often than not.
+        return await file_of(request, here, who, sql, cast("AnswerForm", kind), for_spreadsheet=True)
     except AdreelError as error:
         answer = _failed(error)
         return respond(request, _page(here, who, sql[:LONGEST_SQL], answer=answer), status_of(error), who)
@@ -143,106 +144,25 @@ async def download(request: Request, here: Here, who: Who, sql: Text = "", kind:
 # -- asking
 
 
-def _answer(here: Center, who: Visitor, sql: str, given_up: Event) -> tuple[Answer, int]:
-    """The answer and its status."""
-    began = perf_counter()
-    try:
-        with connected(here, who, sql, given_up) as connection:
-            table = connection.rows(sql, MOST_ROWS + 1)
-    except AdreelError as error:
-        return _failed(error), status_of(error)
-    if table is None:
-        return _failed(InputError("The query has no rows to show; let it end with a SELECT.")), 422
-    fits = max(1, min(MOST_ROWS, MOST_CELLS // max(1, table.num_columns)))
-    cells = [_texts(column) for column in table.slice(0, fits).columns]
-    return (
-        Answer(
-            columns=tuple(_column(field) for field in table.schema),
-            rows=tuple(zip(*cells, strict=True)),
-            more=table.num_rows > fits,
-            seconds=perf_counter() - began,
-            problem="",
-        ),
-        200,
+def _answer(asked: Asked, seconds: float) -> Answer:
+    with asked.file as file:
+        found = orjson.loads(file.read())
+    return Answer(
+        columns=tuple(Column(**column) for column in found["columns"]),
+        rows=tuple(map(tuple, found["rows"])),
+        more=found["more"],
+        seconds=seconds - asked.waited,
+        waited=asked.waited if asked.waited >= WORTH_TELLING else 0.0,
+        problem="",
     )
 
 
 def _failed(error: AdreelError) -> Answer:
-    return Answer((), (), more=False, seconds=0.0, problem=sentence(error))
-
-
-def _chunks(here: Center, who: Visitor, sql: str, kind: str, given_up: Event) -> Iterator[bytes]:
-    from adreel.export import stream
-
-    with connected(here, who, sql, given_up) as connection:
-        # Who downloads here opens the file with a spreadsheet, more often than not.
-        yield from stream(connection.reader(sql), kind, for_spreadsheet=True)
-
-
-def _texts(column: Any) -> list[str | None]:
-    """A column's values as they are shown; None for null."""
-    import pyarrow as pa
-
-    try:
-        values = column.to_pylist()
-    except (ArithmeticError, ValueError, pa.ArrowException):
-        values = [_value(one) for one in column]
-    return [None if value is None else _cut(_text(value)) for value in values]
-
-
-def _text(value: Any) -> str:
-    """A value as a cell: what is whole stays so, and thousands stand apart, but not in a year."""
-    if isinstance(value, Decimal) and value.as_tuple().exponent == 0:
-        value = int(value)
-    small = isinstance(value, int) and abs(value) < SMALL
-    return plain(value) if small else grouped(value)
-
-
-def _value(scalar: Any) -> Any:
-    """A value of which Python knows none like it, such as a day after the year 9999, as Arrow writes it."""
-    import pyarrow as pa
-
-    try:
-        return scalar.as_py()
-    except (ArithmeticError, ValueError, pa.ArrowException):
-        pass
-    try:
-        return scalar.cast(pa.string()).as_py()
-    except pa.ArrowException:
-        return "(cannot be shown)"
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= LONGEST_CELL else f"{text[:LONGEST_CELL]}…"
+    return Answer((), (), more=False, seconds=0.0, waited=0.0, problem=sentence(error))
 
 
 def _column(field: Any) -> Column:
-    import pyarrow as pa
-
-    kind = field.type
-    numeric = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
-    metadata = field.metadata or {}
-    return Column(field.name, type_words(kind), metadata.get(b"title", b"").decode("utf-8", "replace"), numeric)
-
-
-def type_words(kind: Any) -> str:
-    """A column's type for a person."""
-    import pyarrow.types as types
-
-    words = (
-        (types.is_boolean, "yes or no"),
-        (types.is_integer, "whole number"),
-        # A sum of whole numbers may be too great for Arrow's, so DuckDB gives it as a decimal without places.
-        (lambda one: types.is_decimal(one) and one.scale == 0, "whole number"),
-        (types.is_decimal, "decimal"),
-        (types.is_floating, "number"),
-        (types.is_date, "day"),
-        (types.is_timestamp, "time"),
-        (types.is_nested, "list"),
-    )
-    if types.is_string(kind) or types.is_large_string(kind):
-        return "text"
-    return next((word for fits, word in words if fits(kind)), str(kind))
+    return Column(**column_of(field))
 
 
 # -- the page
@@ -258,6 +178,7 @@ def _page(
         columns=_columns(here, who, table) if table else None,
         answer=answer,
         examples=_examples(found.tables[0].slug, ()) if found.tables else (),
+        seconds=here.settings.query_seconds,
     )
 
 

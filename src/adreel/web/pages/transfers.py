@@ -14,9 +14,9 @@ from adreel.dataset import Source, parse, read_all
 from adreel.errors import InputError
 from adreel.saving import as_file, converted, source_of
 from adreel.store import Account, Role
-from adreel.web.center import Here, Visitor, Who
+from adreel.web.center import Center, Here, Visitor, Who
 from adreel.web.downloads import attachment
-from adreel.web.imports import Arrival, Brought, arrivals, bring, with_account
+from adreel.web.imports import Arrival, Brought, arrivals, bring, one_at_a_time, with_account
 from adreel.web.render import Page, go, respond
 
 router = APIRouter()
@@ -43,7 +43,7 @@ def import_page(request: Request, who: Who) -> Response:
 
 
 @router.post("/datasets/import")
-def bring_over(
+async def bring_over(
     request: Request,
     here: Here,
     who: Who,
@@ -55,8 +55,12 @@ def bring_over(
 
     `account` replaces the one that each of them names.
     """
-    page = _import(who)
     content = file.file.read() if file is not None and file.filename else b""
+    return await one_at_a_time(request, lambda: _imported(request, here, who, content, text, account))
+
+
+def _imported(request: Request, here: Center, who: Visitor, content: bytes, text: str, account: str) -> Response:
+    page = _import(who)
     try:
         given = content.decode("utf-8-sig") if content else text
         sources = read_all(given)

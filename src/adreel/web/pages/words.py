@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-from typing import Any
-
 from adreel.errors import AdreelError, BusyError
-from adreel.web.render import plain
 
 BUSY = "A run waits for its turn or is under way already, so no other was asked for."
 
@@ -20,15 +16,6 @@ def sentence(error: AdreelError) -> str:
 def refusal(error: AdreelError) -> str:
     """Why no run was asked for: in a page's own words where another run is there, else as `sentence`."""
     return BUSY if isinstance(error, BusyError) else sentence(error)
-
-
-def grouped(value: Any) -> str:
-    """A cell as `plain` has it, with its thousands apart if it is a number."""
-    if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):
-        return plain(value)
-    whole, point, rest = plain(value).partition(".")
-    sign, digits = whole[: whole.startswith("-")], whole.removeprefix("-")
-    return f"{sign}{int(digits):,}{point}{rest}" if digits.isdecimal() else plain(value)
 
 
 def device(agent: str) -> str:

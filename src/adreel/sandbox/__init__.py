@@ -1,0 +1,22 @@
+"""SQL of people in processes of their own, whose memory, time, processes and output the system limits.
+
+`client` asks, `launcher` is the process that children are forked from, `child` is one query, `limits` is what it may
+take. Nothing else in adreel runs SQL that a person wrote.
+"""
+
+from adreel.sandbox.answers import column_of
+from adreel.sandbox.client import Answer, Sandbox, object_store_environment
+from adreel.sandbox.limits import Limits, of_the_command, of_the_web
+from adreel.sandbox.request import AnswerForm, Request
+
+__all__ = [
+    "Answer",
+    "AnswerForm",
+    "Limits",
+    "Request",
+    "Sandbox",
+    "column_of",
+    "object_store_environment",
+    "of_the_command",
+    "of_the_web",
+]

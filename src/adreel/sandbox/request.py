@@ -1,0 +1,36 @@
+"""What a child is asked: a query, the tables that it may read, and the form of the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from struct import Struct
+from typing import Literal
+
+from adreel.lake import Snapshot
+from adreel.sandbox.limits import Limits
+
+ORDER = Struct("!d")
+"""What is asked of the launcher: the seconds that the child may live. The child's two sockets come with it."""
+
+AnswerForm = Literal["arrow", "cells", "items", "csv", "json", "parquet", "xlsx"]
+"""An Arrow stream of the first rows; texts for a page; objects for the API; or a file of `adreel.export` with all rows.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One query over a lake's tables as they were. `most_rows` is for the first three forms.
+
+    `environ` is what the lake's object store needs to know; a folder needs nothing. It is sent over a socket, so no
+    other process sees it.
+    """
+
+    sql: str
+    snapshot: Snapshot
+    limits: Limits
+    form: AnswerForm
+    most_rows: int = 1_000
+    read_only: bool = True
+    for_spreadsheet: bool = False
+    environ: Mapping[str, str] = field(default_factory=dict, repr=False)
