@@ -19,7 +19,7 @@ from adreel.dates import today_at
 from adreel.errors import AdvertiserError
 from adreel.extract import Outcome, batch_columns
 from adreel.lake import Lake, Window, Write
-from adreel.pages import key_texts
+from adreel.pages import key_texts, widened
 from adreel.plan import Chunk, Plan
 from adreel.schema import arrow_schema, columns, day_column, key
 
@@ -58,7 +58,7 @@ def commit_run(lake: Lake, slug: str, run_id: str, plan: Plan, now: datetime, ou
     outcome = whole(outcomes)
     if outcome.failed and not {one.id for read in plan.reads for one in read.advertisers} - set(outcome.failed):
         raise AdvertiserError(f"No advertiser could be read, so the table stays as it was. {_reasons(outcome.failed)}")
-    rows = _Rows(lake, run_id, plan, outcome.failed)
+    rows = _Rows(lake, run_id, plan, outcome.failed, outcome.fractions)
     write = _write(run_id, plan, now, outcome, rows.schema)
     if outcome.failed and write.method is Method.REPLACE and not write.reset_schema and lake.exists(slug):
         write = _sparing(write, lake, slug, plan, outcome.failed)
@@ -161,12 +161,14 @@ def _keep_from(plan: Plan, now: datetime) -> date | None:
 class _Rows:
     """The run's rows as one stream: without advertisers that were left out, batches of metrics joined on the key."""
 
-    def __init__(self, lake: Lake, run_id: str, plan: Plan, failed: Mapping[str, str]) -> None:
+    def __init__(self, lake: Lake, run_id: str, plan: Plan, failed: Mapping[str, str], decimals: Iterable[str]) -> None:
+        """`decimals` are columns of counts that came with fractions."""
         self._lake = lake
         self._run_id = run_id
         self._plan = plan
         self._failed = pa.array(sorted(failed), pa.string())
-        self.schema = arrow_schema(columns(plan.dataset))
+        self._decimals = tuple(decimals)
+        self.schema = widened(arrow_schema(columns(plan.dataset)), self._decimals)
 
     def reader(self) -> pa.RecordBatchReader:
         """All rows from the start; bounded in memory, however many there are."""
@@ -202,7 +204,7 @@ class _Rows:
         own = [f"{chunk.name}/{request.name}" for request in chunk.requests if request.batch == number]
         # A request that was split lies under its name and a mark.
         starts = tuple(name + end for name in own for end in "/-")
-        schema = arrow_schema(batch_columns(self._plan, number))
+        schema = widened(arrow_schema(batch_columns(self._plan, number)), self._decimals)
         names = [name for name in parts if name.startswith(starts)]
         tables = (self._lake.read_parts(self._run_id, name, schema=schema).read_all() for name in names)
         kept = (self._of_group(table, group, groups) if groups > 1 else table for table in tables)
