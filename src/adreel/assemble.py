@@ -18,13 +18,16 @@ from adreel.dataset import Method
 from adreel.dates import today_at
 from adreel.errors import AdvertiserError
 from adreel.extract import Outcome, batch_columns
-from adreel.lake import Lake, Window, Write
+from adreel.lake import Commit, Lake, Window, Write
 from adreel.pages import key_texts, widened
 from adreel.plan import Chunk, Plan
 from adreel.schema import arrow_schema, columns, day_column, key
 
 MOST_REASONS = 10
 """Sentences of one kind that a run shows; what is more is counted."""
+
+MANY_ROWS = 10
+"""A table of fewer rows may lose most of them without being remarkable."""
 
 JOINED_CELLS = 4_000_000
 """Cells that are joined in memory at a time: some 100 MB with the copy that a join makes."""
@@ -64,7 +67,31 @@ def commit_run(lake: Lake, slug: str, run_id: str, plan: Plan, now: datetime, ou
         write = _sparing(write, lake, slug, plan, outcome.failed)
     done = lake.commit(slug, rows.reader, write)
     proof = proof_of(outcome, done.rows_in) | {"currencies": _currencies(plan, outcome.failed)}
-    return Committed(done.version, proof, warnings_of(plan, outcome), outcome.failed, done.rows_after, done.columns)
+    warnings = (*_shrunk(done, write), *warnings_of(plan, outcome), *_fractions(outcome, done, write))
+    return Committed(done.version, proof, warnings, outcome.failed, done.rows_after, done.columns)
+
+
+def _fractions(outcome: Outcome, done: Commit, write: Write) -> Iterator[str]:
+    """Columns of counts that had to become decimals; told once, as later fractions change nothing."""
+    fresh = done.rows_before is None or write.reset_schema
+    for name, (count, rows) in outcome.fractions.items():
+        if fresh or name in done.widened:
+            more = f"; and {count - len(rows):,} more" if count > len(rows) else ""
+            yield (
+                f"{count:,} values of {name}, a count, came with fractions: {'; '.join(rows)}{more}. The column holds "
+                "decimals from this version on, so that nothing is lost."
+            )
+
+
+def _shrunk(done: Commit, write: Write) -> Iterator[str]:
+    """Says so if the table lost all or most of its rows, though TikTok counted what came."""
+    before, after = done.rows_before or 0, done.rows_after
+    if before and (not after or (before >= MANY_ROWS and 2 * after < before)):
+        yield (
+            f"The table went from {before:,} rows to {after:,}. TikTok counted {done.rows_in:,} rows, and the update "
+            f"method is {write.method}. If that is not what you expect, compare the versions before you use the "
+            "figures; earlier versions can still be read."
+        )
 
 
 def _currencies(plan: Plan, failed: Mapping[str, str]) -> list[str]:

@@ -100,7 +100,7 @@ def _report_columns(dataset: Dataset) -> tuple[Column, ...]:
             "dimensions",
             known[name].title,
             known[name].meaning,
-            breakdown=known[name].kind not in ("id", "time"),
+            breakdown=name in dataset.breakdowns,
         )
         for name in dimensions_asked(dataset)
         if name != "advertiser_id"

@@ -331,11 +331,8 @@ def history(session: Session, name: str, run_id: str | None, *, as_json: bool) -
         if as_json:
             print_json([asdict(one) for one in runs])
         elif runs:
-            print_table(
-                ("run", "started (UTC)", "state", "seconds", "requests", "rows", "version", "proved", "error"),
-                [_row(one) for one in runs],
-                whole=True,
-            )
+            heads = ("run", "started (UTC)", "state", "seconds", "requests", "rows", "version", "proved")
+            print_table((*heads, "error or warning"), [_row(one) for one in runs], whole=True)
         else:
             say(f"{saved.name!r} has not run yet. Run it with: adreel run {saved.slug}")
 
@@ -353,7 +350,7 @@ def _row(one: Run) -> tuple[Any, ...]:
         one.rows,
         one.version,
         proved,
-        one.error or None,
+        one.error or next(iter(one.warnings), None),
     )
 
 

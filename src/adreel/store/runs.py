@@ -41,6 +41,7 @@ _BRIEF = (
     runs.c.error,
     runs.c.table_rows,
     runs.c.table_columns,
+    func.coalesce(runs.c.warnings[0].as_string(), ""),
 )
 _NOTHING_YET = asdict(Progress()) | {"proof": {}, "warnings": [], "skipped": {}, "error": "", "error_kind": ""}
 
