@@ -24,8 +24,10 @@ doc 1737172488964097).
 
 from __future__ import annotations
 
+import errno
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum, IntEnum
 from types import MappingProxyType
@@ -174,6 +176,51 @@ class StopError(AdreelError):
 
 class AbsentError(StopError):
     """There is no such endpoint at this address, as some are missing in TikTok's sandbox."""
+
+
+DISK_FAULTS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS})
+"""Of the system's errors those that are the disk's."""
+
+_DISK_WORDS = ("database or disk is full", "disk I/O error", "attempt to write a readonly database")
+
+
+def disk_fault(error: BaseException) -> StorageError | None:
+    """What a person is told of an error that is the disk's, or that followed from one; None for another error.
+
+    SQLite tells of a full disk in words, which the libraries over it pass on.
+    """
+    if isinstance(error, AdreelError):
+        return error if isinstance(error, StorageError) else None
+    seen: BaseException | None = error
+    while seen is not None:
+        words = str(seen)
+        if isinstance(seen, StorageError):
+            return seen
+        if isinstance(seen, OSError) and seen.errno in DISK_FAULTS:
+            return _disk_error(seen.strerror or words)
+        for fault in _DISK_WORDS:
+            if fault in words:
+                return _disk_error(fault)
+        seen = seen.__cause__ or seen.__context__
+    return None
+
+
+def _disk_error(words: str) -> StorageError:
+    return StorageError(f"What was to be written could not be: {words}. Free some space, then try again.")
+
+
+@contextmanager
+def disk_faults_told() -> Iterator[None]:
+    """Raises StorageError in place of what a full or broken disk makes of whatever is done inside."""
+    try:
+        yield
+    except AdreelError:
+        raise
+    except Exception as error:
+        fault = disk_fault(error)
+        if fault is None:
+            raise
+        raise fault from error
 
 
 class Action(Enum):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import duckdb
 from adreel.access import DatasetRight
 from adreel.cli import Session
 from adreel.cli.opened import Opened, opened
-from adreel.cli.output import confirm, print_json, print_table, say
+from adreel.cli.output import Terminal, confirm, print_json, print_table, say
 from adreel.dataset import parse
 from adreel.errors import InputError, NotFoundError
 from adreel.export import WRITERS, file_kind, write_file
@@ -139,7 +140,9 @@ def _put(answer: duckdb.DuckDBPyRelation, format_name: str, output: Path | None)
     elif format_name == "table":
         _print_answer(answer)
     else:
-        write_file(answer.to_arrow_reader(10_000), sys.stdout.buffer, format_name)
+        terminal = sys.stdout.isatty()
+        target = io.BufferedWriter(Terminal(as_json=format_name == "json")) if terminal else sys.stdout.buffer
+        write_file(answer.to_arrow_reader(10_000), target, format_name)
 
 
 def _print_answer(answer: duckdb.DuckDBPyRelation) -> None:
@@ -154,12 +157,15 @@ def _print_answer(answer: duckdb.DuckDBPyRelation) -> None:
         say(f"These are the first {MOST_ROWS:,} rows. All of them: --format csv, or -o FILE.")
 
 
-def export(session: Session, name: str, output: Path, version: int | None) -> None:
+def export(session: Session, name: str, output: Path, version: int | None, *, for_spreadsheet: bool) -> None:
     """A table, or an earlier version of it, as a file."""
     kind = file_kind(output)
+    if for_spreadsheet and kind != "csv":
+        raise InputError(f"--for-spreadsheet is for .csv files; {output.name} holds texts as texts without it.")
     with opened(session) as have:
         saved = have.guard.dataset(name)
-        rows = write_file(_with_table(have, saved).read(saved.table_slug, version), output, kind)
+        reader = _with_table(have, saved).read(saved.table_slug, version)
+        rows = write_file(reader, output, kind, for_spreadsheet=for_spreadsheet)
         say(f"Wrote {rows:,} rows to {output}.")
 
 

@@ -28,6 +28,9 @@ CUT_HEADER = "X-Tt-Ads-Throttle"
 _LONGEST_WORDS = 300
 _LONGEST_FIRST_WORDS = 80
 
+_NOTHING = frozenset({b"null", b"[]", b'""', b"0", b"false"})
+_LONGEST_NOTHING = len("false") + 1
+
 LONGEST_COUNT = 15
 """Digits of the largest whole number that is taken for a count or a code."""
 
@@ -135,7 +138,7 @@ def _object(data: msgspec.Raw) -> msgspec.Raw | None:
     text = memoryview(data)
     if bytes(text[:1]) == b"{":
         return data
-    return msgspec.Raw(b"{}") if len(text) <= len("false") and not msgspec.json.decode(text) else None
+    return msgspec.Raw(b"{}") if bytes(text[:_LONGEST_NOTHING]) in _NOTHING else None
 
 
 def _decoded(decoder: msgspec.json.Decoder[Any], text: bytes | msgspec.Raw) -> Any:

@@ -274,7 +274,7 @@ async def replace_token(here: Here, who: Who, account: Id, body: AgainBody) -> A
     found = who.guard.account(int(account), AccountRight.EDIT)
     connecting = Connecting(here.settings, here.store, here.transport)
     access = replace(own_app(here.settings, here.store, found), token=read_token(body.token.get_secret_value()))
-    granted = await connecting.granted(access, found.selection)
+    granted = await connecting.granted(access, found.selection, found)
     if not body.another_user and not same_user(await connecting.granter(found), granted.granter):
         raise BusyError(
             f"This token was granted by another TikTok user than the one of {found.name!r}, so it may cover other "
@@ -312,7 +312,7 @@ async def choose_advertisers(here: Here, who: Who, account: Id, body: Selection)
     found = who.guard.account(int(account), AccountRight.EDIT)
     selection = tuple(dict.fromkeys(body.advertisers)) if body.advertisers else None
     access = replace(own_app(here.settings, here.store, found), token=here.store.accounts.token(found))
-    granted = await Connecting(here.settings, here.store, here.transport).granted(access, selection)
+    granted = await Connecting(here.settings, here.store, here.transport).granted(access, selection, found)
     chosen = here.store.accounts.choose_advertisers(found, selection)
     here.store.accounts.save_advertisers(chosen, granted.advertisers)
     return _answer(here, who, chosen)
