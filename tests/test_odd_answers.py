@@ -72,15 +72,23 @@ def versions(home: Home, slug: str) -> int:
 # -- what TikTok did not count
 
 
-@pytest.mark.parametrize("path", COUNTED)
+UNCOUNTED: dict[str, dict[str, Any]] = {
+    "no page_info": {"kind": "uncounted"},
+    **{data: {"kind": "data", "value": data} for data in ("null", "[]", "{}", '{"list":[]}')},
+}
+
+
 @pytest.mark.parametrize(
-    "order",
-    [{"kind": "uncounted"}, *({"kind": "data", "value": data} for data in ("null", "[]", "{}", '{"list":[]}'))],
-    ids=str,
+    ("path", "case"),
+    [
+        *((REPORT, case) for case in UNCOUNTED),
+        *((path, case) for path in COUNTED if path != REPORT for case in ("no page_info", "null")),
+    ],
 )
 def test_an_answer_without_tiktoks_count_is_asked_for_again_and_never_empties_a_table(
-    quiet: Home, path: str, order: dict[str, Any]
+    quiet: Home, path: str, case: str
 ) -> None:
+    order = UNCOUNTED[case]
     file, slug = dataset_file(quiet, path), slug_of(path)
     before, rows = versions(quiet, slug), table(quiet, slug)
     quiet.door("trouble", {**order, "path": path, "times": 2})
@@ -272,14 +280,13 @@ def test_a_count_with_a_fraction_is_kept_with_all_its_digits(tmp_path: Path) -> 
 # -- breakdowns without a value
 
 
-@pytest.mark.parametrize("method", ["upsert", "partition"])
 @pytest.mark.parametrize(
-    "breakdown",
+    ("method", "breakdown"),
     [
-        {"targeting_dimension": "country_code"},
-        {"targeting_dimension": "ad_type"},
-        {"report_type": "audience", "audience_dimensions": ["gender"]},
-        {"report_type": "audience", "audience_dimensions": ["province_id"]},
+        ("upsert", {"targeting_dimension": "country_code"}),
+        ("partition", {"targeting_dimension": "country_code"}),
+        ("upsert", {"targeting_dimension": "ad_type"}),
+        ("upsert", {"report_type": "audience", "audience_dimensions": ["province_id"]}),
     ],
     ids=str,
 )
