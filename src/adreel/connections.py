@@ -330,17 +330,21 @@ class Connecting:
             return replace(access, token=(await client.exchange(code)).access_token)
 
     async def granted(
-        self, access: Access, selection: tuple[str, ...] | None = None, account: Account | None = None
+        self,
+        access: Access,
+        selection: tuple[str, ...] | None = None,
+        account: Account | None = None,
+        by_hand: ByHand | None = None,
     ) -> Granted:
         """What TikTok shows of a token that is not kept yet, with `selection` in place of the advertisers it lists.
 
-        The token is to be that of `account`, if it is not for a new one.
+        The token is to be that of `account`, if it is not for a new one. `by_hand` is for where TikTok tells nothing.
 
         ReconnectError if it does not take the token or the app, AdvertiserError if the token reads none of `selection`.
         """
         async with self._client(access) as client:
             known = self.store.accounts.advertisers(account) if account else ()
-            granter, found = await granter_of(client), await ask_advertisers(client, selection, known)
+            granter, found = await granter_of(client), await ask_advertisers(client, selection, known, by_hand)
         if selection is not None and not any(one.timezone or one.currency for one in found):
             raise AdvertiserError(
                 f"TikTok gives this token no details of {', '.join(selection)}; look at the ids, and at who granted it."

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import Field, SecretStr
 
 from adreel.access import AccountRight
-from adreel.connections import Connecting, app_access, free_name, need_app, own_app, same_user
+from adreel.connections import ByHand, Connecting, app_access, free_name, need_app, own_app, same_user
 from adreel.errors import BusyError, InputError
 from adreel.store import Account, AccountAdvertiser, AccountStatus, Level, User
 from adreel.tiktok.oauth import consent_url, new_state
@@ -135,6 +135,15 @@ class AccountBody(TokenBody):
         max_length=10_000,
         description="Read only these; needs no app id and secret. Null for all that the token covers.",
     )
+    timezone: str = Field(
+        "",
+        max_length=64,
+        examples=["UTC+08:00"],
+        description="Their time zone, where TikTok tells none (its sandbox); UTC if it is empty.",
+    )
+    currency: str = Field(
+        "", max_length=3, examples=["USD"], description="Their currency, where TikTok tells none (its sandbox)."
+    )
 
 
 class AgainBody(TokenBody):
@@ -209,7 +218,7 @@ async def create_account(here: Here, who: Editor, body: AccountBody, answer: Res
         need_app(here.settings, access)
     name = free_name(here.store, body.name)
     connecting = Connecting(here.settings, here.store, here.transport)
-    granted = await connecting.granted(access, selection)
+    granted = await connecting.granted(access, selection, by_hand=ByHand(body.timezone, body.currency))
     account = connecting.keep(name, granted, selection=selection, user=who.user)
     answer.headers["Location"] = f"/api/v1/accounts/{account.id}"
     return _answer(here, who, account)
