@@ -335,3 +335,11 @@ def test_a_permission_that_the_app_lacks_is_no_fault_of_an_advertiser(home: Home
     assert code == ExitCode.ADVERTISER
     assert "The app lacks the permission for /report/integrated/get/" in said
     assert "skip_failing_advertisers" not in said, "that would leave out all of them"
+
+
+def test_a_permission_that_the_app_lacks_for_details_is_told_when_an_account_is_added(empty: Home) -> None:
+    words = "advertiser does not grant you /advertiser/info/:GET permission"
+    empty.door("trouble", {"kind": "code", "code": 40001, "message": words, "path": "advertiser/info", "times": 0})
+    code, said = empty.bad("accounts", "add", "x", "--token-stdin", stdin=empty.token)
+    assert (code, "give it the scope of that endpoint" in said) == (ExitCode.ADVERTISER, True)
+    assert empty.json("accounts", "list") == []

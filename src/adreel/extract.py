@@ -147,7 +147,11 @@ class Outcome:
     def from_json(cls, values: Mapping[str, Any]) -> Outcome:
         """What `as_json` gave."""
         totals = {name: (Decimal(expected), Decimal(got)) for name, (expected, got) in values["totals"].items()}
-        pairs = {name: {one: tuple(pair) for one, pair in values[name].items()} for name in ("unread", "fractions")}
+        # Fractions are not in what an older adreel left to go on with.
+        pairs = {
+            name: {column: tuple(pair) for column, pair in values.get(name, {}).items()}
+            for name in ("unread", "fractions")
+        }
         return cls(**{**values, **pairs, "totals": totals, "faults": tuple(values["faults"])})
 
     @property

@@ -35,7 +35,8 @@ KEY_MARK = "\x1f"
 
 _ABSENT = pa.array([ABSENT, ""])
 _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,9})?\s*", re.ASCII)
-_SIX_PLACES = Decimal("0.000001")
+_SMALLEST = -30
+_LONGEST_EXAMPLE = 80
 _MANY = 2**40
 _JSON = msgspec.json.Encoder(decimal_format="number")
 _EPOCH = date(1970, 1, 1)
@@ -263,7 +264,8 @@ def _careful(texts: pa.Array, column: Column, odd: _Oddities) -> pa.Array:
     cells = [nothing if text is None else _cell(text, column) for text in values]
     faults = [text for text, cell in zip(values, cells, strict=True) if text is not None and cell is None]
     if faults:
-        odd.unread.append(Unread(column.name, len(faults), faults[0]))
+        first = faults[0] if len(faults[0]) <= _LONGEST_EXAMPLE else f"{faults[0][:_LONGEST_EXAMPLE]}…"
+        odd.unread.append(Unread(column.name, len(faults), first))
     return pa.concat_arrays([nothing if cell is None else cell for cell in cells])
 
 
@@ -286,9 +288,9 @@ def _number(text: str) -> Decimal | None:
     if not _NUMBER.fullmatch(text):
         return None
     number = Decimal(text.strip())
-    if number.adjusted() < -len(str(_SIX_PLACES)) * 4:
+    if number.adjusted() < _SMALLEST:
         return Decimal(0)
-    return number if number.adjusted() < len(str(LARGEST)) - 1 else None
+    return number if number.copy_abs() < LARGEST else None
 
 
 def _plain_number(text: str, column: Column) -> str | None:

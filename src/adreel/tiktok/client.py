@@ -255,32 +255,42 @@ class Client:
     async def advertiser_info(self, ids: Sequence[str], fields: Sequence[str] = ()) -> list[dict[str, Any]]:
         """What TikTok knows of each advertiser, all fields if none is named.
 
-        Advertisers that may not be read or are gone are absent from the list, and named in the log.
+        Advertisers that may not be read or are gone are absent from the list, and named in the log. Raises
+        AdvertiserError if there are none because the app lacks the permission.
         """
         size = LONGEST_ADVERTISER_BATCH
         batches = [ids[start : start + size] for start in range(0, len(ids), size)]
-        found = await together([self._advertiser_batch(batch, fields) for batch in batches])
-        return [row for rows in found for row in rows]
+        refusals: list[AdvertiserError] = []
+        found = await together([self._advertiser_batch(batch, fields, refusals) for batch in batches])
+        rows = [row for batch_rows in found for row in batch_rows]
+        if not rows and refusals and lacks_scope(refusals[0].code, refusals[0].message):
+            raise refusals[0]
+        return rows
 
     async def user(self) -> User:
         """Who granted the token."""
         data = (await self.call("GET", "/user/info/")).data
         return User(_word(data, "display_name"), _word(data, "core_user_id"), _word(data, "email"))
 
-    async def _advertiser_batch(self, ids: Sequence[str], fields: Sequence[str]) -> list[dict[str, Any]]:
-        """The advertisers of one request; one that TikTok refuses is found by halving."""
+    async def _advertiser_batch(
+        self, ids: Sequence[str], fields: Sequence[str], refusals: list[AdvertiserError]
+    ) -> list[dict[str, Any]]:
+        """The advertisers of one request; one that TikTok refuses is found by halving, and why added to `refusals`."""
         params: dict[str, Value] = {"advertiser_ids": list(ids), "fields": list(fields) or None}
         try:
             return await self.uncounted("/advertiser/info/", params)
         except AdvertiserError as error:
             if len(ids) == 1:
                 self._say(f"advertiser {ids[0]} is left out: {error}")
+                refusals.append(error)
                 return []
         except SplitError:
             if len(ids) == 1:
                 raise
         half = len(ids) // 2
-        first, second = await together([self._advertiser_batch(part, fields) for part in (ids[:half], ids[half:])])
+        first, second = await together(
+            [self._advertiser_batch(part, fields, refusals) for part in (ids[:half], ids[half:])]
+        )
         return first + second
 
     def _app(self) -> dict[str, str]:
