@@ -40,6 +40,21 @@ def test_an_account_of_some_advertisers_reads_these_alone(site: Site) -> None:
     asking.bad("PUT", path, 422, json={"advertisers": ["x"]})
 
 
+def test_an_account_of_the_sandbox_has_the_zone_that_is_given_or_utc(site: Site) -> None:
+    asking = program(site)
+    ids = [one["id"] for one in asking.get("/accounts/1/advertisers")["items"]]
+    site.home.door("trouble", {"kind": "code", "code": 40006, "path": "advertiser/info", "times": 0})
+    body = {"token": site.home.token, "advertisers": ids[:1]}
+    given = {**body, "name": "given", "timezone": "UTC+08:00", "currency": "USD"}
+    for sent, zone in ((given, "UTC+08:00 (given by hand)"), ({**body, "name": "assumed"}, "UTC (assumed)")):
+        account = asking.good("POST", "/accounts", 201, json=sent)
+        assert asking.get(f"/accounts/{account['id']}/advertisers")["items"][0]["display_timezone"] == zone
+    path = f"/accounts/{asking.get('/accounts', q='given')['items'][0]['id']}"
+    asking.good("PUT", f"{path}/token", json={"token": site.home.token})
+    assert asking.get(f"{path}/advertisers")["items"][0]["timezone"] == "UTC+08:00"
+    asking.bad("POST", "/accounts", 422, json={**given, "name": "wrong", "currency": "dollars"})
+
+
 def test_a_token_that_tiktok_does_not_take_makes_no_account(site: Site) -> None:
     asking = program(site)
     for token, status in (("wrong", 409), ("two words", 422), ("", 422)):

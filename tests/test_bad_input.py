@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import resource
@@ -10,9 +11,11 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 
 from adreel.errors import ExitCode
@@ -346,6 +349,39 @@ def test_a_run_that_failed_says_so_in_one_json_object(home: Home) -> None:
     assert answer["tiktok_code"] == 40118
     assert answer["request_id"]
     assert answer["requests"] >= 1
+
+
+class Broken(httpx2.AsyncBaseTransport):
+    """A network with a bug in it."""
+
+    def __init__(self, error: BaseException) -> None:
+        self._error = error
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        del request
+        raise self._error
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "code"),
+    [
+        (ZeroDivisionError("of nothing"), "ZeroDivisionError", ExitCode.BUG),
+        (OSError(errno.ENOSPC, "No space left on device"), "StorageError", ExitCode.STORAGE),
+        (sqlite3.OperationalError("database or disk is full"), "StorageError", ExitCode.STORAGE),
+    ],
+    ids=str,
+)
+def test_whatever_ends_a_run_a_machine_gets_one_json_object(
+    home: Home, error: BaseException, kind: str, code: int
+) -> None:
+    home.good("datasets", "create", "-f", home.file())
+    home.transport = Broken(error)
+    home.now += timedelta(minutes=10)
+    result = home.adreel("run", "spend", "--json")
+    answer = json.loads(result.stdout)
+    run = home.json("history", "spend")[0]
+    assert (answer["error_kind"], answer["exit_code"], result.exit_code) == (kind, code, code)
+    assert (answer["run_id"], answer["state"], run["error_kind"]) == (run["id"], "failed", kind)
 
 
 def test_a_second_run_of_the_same_dataset_is_told_who_is_at_work(unchanged: Home) -> None:

@@ -316,3 +316,99 @@ def hook(event, args):
 sys.addaudithook(hook)
 main()
 """
+# -- where TikTok tells less than usual
+
+NO_DETAILS: dict[str, dict[str, object]] = {
+    "by its code": {"kind": "code", "code": 40006, "message": "The request path does not exist"},
+    "by HTTP": {"kind": "http", "status": 404},
+    "as what the sandbox does not offer": {"kind": "code", "code": 40014, "message": "Not supported in sandbox."},
+}
+
+
+@pytest.mark.parametrize("way", NO_DETAILS)
+def test_the_sandbox_is_connected_with_the_zone_and_currency_that_a_person_gives(empty: Home, way: str) -> None:
+    one = empty.door("state")["advertisers"][0]["advertiser_id"]
+    empty.door("trouble", {**NO_DETAILS[way], "path": "advertiser/info", "times": 0})
+    empty.door("trouble", {"kind": "http", "status": 404, "path": "oauth2/advertiser/get", "times": 0})
+    words = ("accounts", "add", "sandbox", "--token-stdin")
+    code, said = empty.bad(*words, stdin=empty.token)
+    assert (code, "--advertisers ID --timezone ZONE --currency CODE" in said) == (ExitCode.STOPPED, True)
+    given = ("--advertisers", one, "--timezone", "UTC+08:00", "--currency", "usd")
+    assert "note: TikTok tells no zone" not in empty.good(*words, *given, stdin=empty.token).stderr
+    rows = empty.json("accounts", "advertisers", "sandbox")
+    assert [(row["currency"], row["timezone"]) for row in rows] == [("USD", "UTC+08:00")]
+    report = empty.json("run", "-f", empty.file(account="sandbox"))
+    assert report["proof"]["proved"]
+    days = empty.json("plan", "spend")["days"]
+    assert days[0]["timezone"] == "UTC+08:00"
+    empty.good("accounts", "reconnect", "sandbox", "--token-stdin", stdin=empty.token)
+    assert empty.json("accounts", "advertisers", "sandbox")[0]["timezone"] == "UTC+08:00"
+
+
+def test_the_sandbox_without_a_zone_is_counted_in_utc_and_that_is_said_aloud(empty: Home) -> None:
+    one, other = (each["advertiser_id"] for each in empty.door("state")["advertisers"][:2])
+    empty.door("trouble", {**NO_DETAILS["by its code"], "path": "advertiser/info", "times": 0})
+    result = empty.good("accounts", "add", "s", "--token-stdin", "--advertisers", one, stdin=empty.token)
+    assert f"note: TikTok tells no zone and no currency of {one}" in result.stderr
+    assert "Days are counted in UTC" in result.stderr
+    assert "UTC (assumed)" in result.stdout
+    empty.door("remove", {"advertiser_id": other})
+    code, said = empty.bad("accounts", "add", "t", "--token-stdin", "--advertisers", other, stdin=empty.token)
+    assert (code, "gives this token no details" in said) == (ExitCode.ADVERTISER, True)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [("--timezone", "Mars/Base", "time zone"), ("--currency", "dollars", "no currency")],
+)
+def test_a_zone_or_currency_that_is_none_is_refused(empty: Home, option: str, value: str, said: str) -> None:
+    one = empty.door("state")["advertisers"][0]["advertiser_id"]
+    words = ("accounts", "add", "s", "--token-stdin", "--advertisers", one, option, value)
+    code, talk = empty.bad(*words, stdin=empty.token)
+    assert (code, said in talk) == (ExitCode.INPUT, True)
+
+
+def test_tiktoks_own_zone_comes_before_one_that_is_given(empty: Home) -> None:
+    one = empty.door("state")["advertisers"][0]
+    words = ("accounts", "add", "s", "--token-stdin", "--advertisers", one["advertiser_id"], "--timezone", "UTC+11:00")
+    assert "its own are used" in empty.good(*words, stdin=empty.token).stderr
+    assert empty.json("accounts", "advertisers", "s")[0]["timezone"] != "UTC+11:00"
+
+
+def test_a_wrong_address_is_no_sandbox(empty: Home) -> None:
+    one = empty.door("state")["advertisers"][0]["advertiser_id"]
+    empty.environ["ADREEL_TIKTOK_URL"] = "http://tiktok.test/open_api/v9.9"
+    code, said = empty.bad("accounts", "add", "s", "--token-stdin", "--advertisers", one, stdin=empty.token)
+    assert (code, "there is no such address" in said) == (ExitCode.STOPPED, True)
+    assert empty.json("accounts", "list") == []
+
+
+def test_a_consent_that_covers_nothing_says_so_at_once(empty: Home) -> None:
+    empty.door("trouble", {"kind": "data", "value": '{"list":[]}', "path": "oauth2/advertiser/get"})
+    said = empty.good("accounts", "add", "none", "--token-stdin", stdin=empty.token).stderr
+    assert "note: The consent covers no ad account" in said
+    assert "Business Center" in said
+
+
+def test_a_token_of_another_app_is_told_apart(empty: Home) -> None:
+    words = "The app_id is inconsistent with the token's app information."
+    empty.door("trouble", {"kind": "code", "code": 40000, "message": words, "path": "oauth2/advertiser/get"})
+    code, said = empty.bad("accounts", "add", "other", "--token-stdin", stdin=empty.token)
+    assert (code, "ADREEL_TIKTOK_APP_ID" in said) == (ExitCode.RECONNECT, True)
+
+
+def test_a_permission_that_the_app_lacks_is_no_fault_of_an_advertiser(home: Home) -> None:
+    words = "advertiser does not grant you /report/integrated/get/:GET permission"
+    home.door("trouble", {"kind": "code", "code": 40001, "message": words, "path": "report", "times": 0})
+    code, said = home.bad("run", "-f", home.file())
+    assert code == ExitCode.ADVERTISER
+    assert "The app lacks the permission for /report/integrated/get/" in said
+    assert "skip_failing_advertisers" not in said, "that would leave out all of them"
+
+
+def test_a_permission_that_the_app_lacks_for_details_is_told_when_an_account_is_added(empty: Home) -> None:
+    words = "advertiser does not grant you /advertiser/info/:GET permission"
+    empty.door("trouble", {"kind": "code", "code": 40001, "message": words, "path": "advertiser/info", "times": 0})
+    code, said = empty.bad("accounts", "add", "x", "--token-stdin", stdin=empty.token)
+    assert (code, "give it the scope of that endpoint" in said) == (ExitCode.ADVERTISER, True)
+    assert empty.json("accounts", "list") == []

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
 import os
+import pty
 import subprocess
 import sys
 from decimal import Decimal
@@ -286,3 +288,63 @@ def test_an_hourly_table_is_shown_with_its_instants(home: Home) -> None:
     shown = home.good("query", "select stat_time_hour, stat_time_hour_utc from spend order by all limit 1").stdout
     assert "2026-11-21 00:00" in shown
     assert "2026-11-20 15:00Z" in shown or "2026-11-21 08:00Z" in shown
+
+
+# -- files for people, and terminals
+
+
+def test_an_export_for_a_spreadsheet_is_marked_and_holds_no_formula(shared: Home, tmp_path: Path) -> None:
+    shared.door("trouble", {"kind": "value", "field": "ad_name", "value": '"=1+1"', "path": "ad/get", "rows": 1})
+    nothing: dict[str, Any] = {"data_level": None, "time_dimension": None, "metrics": None, "dates": None}
+    shared.good("run", "-f", shared.file("odd.yaml", name="Odd", report="ads", **nothing))
+    for place, options in (("plain.csv", ()), ("people.csv", ("--for-spreadsheet",))):
+        shared.good("export", "odd", "-o", str(tmp_path / place), *options)
+    plain, people = ((tmp_path / place).read_bytes() for place in ("plain.csv", "people.csv"))
+    assert people.startswith(b"\xef\xbb\xbf")
+    assert b',"\'=1+1",' in people
+    assert not plain.startswith(b"\xef\xbb\xbf")
+    assert b',"=1+1",' in plain
+    code, said = shared.bad("export", "ads", "-o", str(tmp_path / "x.xlsx"), "--for-spreadsheet")
+    assert (code, "is for .csv files" in said) == (ExitCode.INPUT, True)
+    assert not (tmp_path / "x.xlsx").exists()
+
+
+JOINED = "می\u200cروم 👨\u200d👩"
+
+
+def on_terminal(home: Home, *words: str) -> str:
+    """What the command writes to a terminal of its own."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-c", "from adreel.cli import main; main()", *words],
+        env={**os.environ, "ADREEL_HOME": str(home.path), "PYTHONUTF8": "1"},
+        stdout=theirs,
+        stderr=subprocess.PIPE,
+    )
+    os.close(theirs)
+    written = b""
+    with contextlib.suppress(OSError):  # The other end is closed.
+        while piece := os.read(ours, 65536):
+            written += piece
+    os.close(ours)
+    assert process.communicate(timeout=30)[1] == b""
+    assert process.returncode == 0
+    return written.decode()
+
+
+def test_letters_that_join_are_printed(shared: Home) -> None:
+    assert JOINED in shared.good("query", f"select '{JOINED}' as name").stdout
+
+
+@pytest.mark.parametrize("kind", ["csv", "json"])
+def test_escapes_are_cleaned_on_a_terminal_and_raw_in_a_pipe(shared: Home, kind: str) -> None:
+    sql = f"select 'a' || chr(27) || '[31mRED' || chr(155) || '2J' || chr(8238) || '{JOINED}' as name, 'é' as other"
+    raw = shared.good("query", sql, "--format", kind).stdout
+    shown = on_terminal(shared, "query", sql, "--format", kind)
+    assert JOINED in shown
+    assert not {"\x1b", "\x9b", "\u202e"} & set(shown)
+    if kind == "csv":
+        assert "a\x1b[31mRED\x9b2J\u202e" in raw
+        assert "a\ufffd[31mRED\ufffd2J\ufffd" in shown
+    else:
+        assert json.loads(shown) == json.loads(raw)

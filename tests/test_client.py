@@ -14,6 +14,7 @@ import pytest
 
 from adreel.errors import (
     API_CODES,
+    AbsentError,
     Action,
     AdreelError,
     AdvertiserError,
@@ -212,11 +213,12 @@ def test_an_answer_without_data_is_empty(visit: Callable[..., Any], body: bytes)
 
 def test_the_cut_at_twenty_thousand_ids_is_told(visit: Callable[..., Any]) -> None:
     cut = {"X-Tt-Ads-Throttle": "Number of ad ids is equal or more than 20k"}
-    server = Server(envelope(0, {"list": []}, headers=cut))
+    server = Server(envelope(0, {"list": [], "page_info": {"total_number": 0}}, headers=cut))
     assert visit(server, ask).cut
     assert visit(server, lambda client: client.page(REPORT, {}, 1, 1000)).cut
 
 
+COUNTED = envelope(0, {"list": [], "page_info": {"total_number": 0}})
 ROW = {"dimensions": {"ad_id": "1"}, "metrics": {"spend": "1.00"}}
 
 
@@ -226,13 +228,13 @@ ROW = {"dimensions": {"ad_id": "1"}, "metrics": {"spend": "1.00"}}
         ({"list": [ROW], "page_info": {"page": 1, "page_size": 1, "total_number": 7, "total_page": 7}}, (1, 7, 7)),
         ({"list": [ROW], "page_info": {"page_size": "2", "total_number": "7", "total_page": "4"}}, (1, 7, 4)),
         ({"list": [ROW], "page_info": {"page_size": 2, "total_number": 7.0, "total_page": None}}, (1, 7, 4)),
-        ({"list": [ROW], "page_info": {"total_number": None, "total_page": 1}}, (1, 1, 1)),
-        ({"list": [], "page_info": {"page": 1, "page_size": 10, "total_number": 0, "total_page": 0}}, (0, 0, 0)),
-        ({"list": [], "page_info": {"page": 1, "page_size": 10, "total_number": 0, "total_page": 1}}, (0, 0, 1)),
+        ({"list": [ROW], "page_info": {"page_size": 7, "total_number": 60, "total_page": 9}}, (1, 60, 9)),
+        ({"list": [ROW], "page_info": {"page_size": 7, "total_number": 60}}, (1, 60, 9)),
+        ({"list": [ROW], "page_info": {"page_size": 1000, "total_number": 60, "total_page": 9}}, (1, 60, 9)),
+        ({"list": [ROW], "page_info": {"total_number": 2001}}, (1, 2001, 3)),
+        ({"list": [ROW], "page_info": {"total_number": 3, "total_page": 10**9}}, (1, 3, 3)),
+        ({"list": [], "page_info": {"page": 1, "page_size": 10, "total_number": 0, "total_page": 0}}, (0, 0, 1)),
         ({"list": None, "page_info": {"total_number": 0, "total_page": 1}}, (0, 0, 1)),
-        ({"list": [ROW, ROW]}, (2, 2, 1)),
-        ({"list": [ROW], "page_info": None}, (1, 1, 1)),
-        ({}, (0, 0, 1)),
     ],
 )
 def test_a_page_has_its_rows_and_the_count_of_all(
@@ -246,7 +248,7 @@ def test_a_page_has_its_rows_and_the_count_of_all(
 
 
 def test_a_page_has_the_totals_that_were_asked_for(visit: Callable[..., Any]) -> None:
-    server = Server(envelope(0, {"list": [ROW], "total_metrics": {"spend": "1.00"}}))
+    server = Server(envelope(0, {"list": [ROW], "page_info": {"total_number": 1}, "total_metrics": {"spend": "1.00"}}))
     assert visit(server, lambda client: client.page(REPORT, {}, 1, 10)).total_metrics == {"spend": "1.00"}
 
 
@@ -255,11 +257,7 @@ def test_a_page_has_the_totals_that_were_asked_for(visit: Callable[..., Any]) ->
     [
         {"list": ["no object"]},
         {"list": {"a": 1}},
-        {"list": [], "page_info": [1]},
-        {"list": [], "total_metrics": "5"},
-        {"list": [ROW], "page_info": {"total_page": 3}},
-        {"list": [ROW], "page_info": {"total_number": 3}},
-        {"list": [ROW], "page_info": {"total_number": True, "total_page": "x"}},
+        {"list": [], "page_info": {"total_number": 0}, "total_metrics": "5"},
     ],
 )
 def test_a_page_of_an_unknown_form_stops_with_its_request_id(visit: Callable[..., Any], data: object) -> None:
@@ -267,8 +265,95 @@ def test_a_page_of_an_unknown_form_stops_with_its_request_id(visit: Callable[...
         visit(Server(envelope(0, data)), lambda client: client.page(REPORT, {}, 3, 10))
 
 
+@pytest.mark.parametrize(
+    "data",
+    [
+        None,
+        [],
+        {},
+        {"list": []},
+        {"list": None},
+        {"list": [ROW]},
+        {"page_info": {"total_number": 0}},
+        {"list": [], "page_info": None},
+        {"list": [], "page_info": [1]},
+        {"list": [ROW], "page_info": {"total_page": 1}},
+        {"list": [], "page_info": {"total_number": None, "total_page": 0}},
+        {"list": [], "page_info": {"total_number": -1}},
+        {"list": [], "page_info": {"total_number": True}},
+        {"list": [], "page_info": {"total_number": 0.5}},
+        {"list": [], "page_info": {"total_number": "9" * 400}},
+    ],
+)
+def test_a_page_that_tiktok_did_not_count_is_asked_for_again(visit: Callable[..., Any], data: object) -> None:
+    counted = envelope(0, {"list": [ROW], "page_info": {"total_number": 1}})
+    server = Server(envelope(0, data), counted)
+    assert visit(server, lambda client: client.page(REPORT, {}, 1, 10)).total_number == 1
+    assert len(server.asked) == 2
+    with pytest.raises(RetryError, match=r"code 0 and without .*Tried 8 times.*R-1"):
+        visit(Server(envelope(0, data)), lambda client: client.page(REPORT, {}, 1, 10))
+
+
+ODD_TEXTS = {
+    "half a character": (rb'"Ad \ud83d"', "Ad \ufffd"),
+    "the other half": (rb'"\udc00 Ad"', "\ufffd Ad"),
+    "halves the wrong way around": (rb'"\udc00\ud83d"', "\ufffd\ufffd"),
+    "a whole character in two escapes": (rb'"\ud83d\ude00"', "\U0001f600"),
+    "a backslash before what looks like half a character": (rb'"\\ud83d"', r"\ud83d"),
+    "bytes that are no UTF-8": (b'"caf\xe9"', "caf\ufffd"),
+    "half a character in bytes": (b'"\xed\xa0\xbd"', "\ufffd\ufffd\ufffd"),
+    "a control character as it is": (b'"a\x01b"', "a\x01b"),
+    "a number beyond all types": (b"1" * 400, "1" * 400),
+    "no number": (b"NaN", "NaN"),
+    "a number without end": (b"-Infinity", "-Infinity"),
+    "a power beyond all types": (b"1e999999999999999999999", "1e999999999999999999999"),
+}
+
+
+@pytest.mark.parametrize("case", ODD_TEXTS)
+def test_text_that_is_no_unicode_and_numbers_of_any_size_are_read(visit: Callable[..., Any], case: str) -> None:
+    written, expected = ODD_TEXTS[case]
+    body = b'{"code":0,"message":' + written + b',"data":{"list":[{"name":' + written
+    server = Server(Reply(body + b'}],"page_info":{"total_number":1}}}'))
+    page = visit(server, lambda client: client.page(REPORT, {}, 1, 10))
+    assert str(page.rows[0]["name"]) == expected
+    assert len(server.asked) == 1
+
+
+def test_numbers_keep_all_their_digits(visit: Callable[..., Any]) -> None:
+    body = b'{"code":0,"data":{"list":[{"budget":12345678901234567.89}],"page_info":{"total_number":1}}}'
+    page = visit(Server(Reply(body)), lambda client: client.page(REPORT, {}, 1, 10))
+    assert str(page.rows[0]["budget"]) == "12345678901234567.89"
+
+
+def test_a_byte_order_mark_before_an_answer_is_dropped(visit: Callable[..., Any]) -> None:
+    server = Server(Reply(b'\xef\xbb\xbf{"code":0,"data":{"a":1}}'))
+    assert visit(server, ask).data == {"a": 1}
+
+
+def test_json_that_is_nested_without_end_is_no_answer(visit: Callable[..., Any]) -> None:
+    body = b'{"code":0,"data":{"list":[{"a":' + b"[" * 5000 + b"]" * 5000 + b'}],"page_info":{"total_number":1}}}'
+    assert isinstance(failure(visit, Server(Reply(body))), RetryError)
+
+
+def test_a_token_of_another_app_says_so(visit: Callable[..., Any]) -> None:
+    words = "The app_id is inconsistent with the token's app information. Please check."
+    error = failure(visit, Server(envelope(40000, message=words)))
+    assert isinstance(error, ReconnectError)
+    assert "was not made by the app" in error.message
+    assert "ADREEL_TIKTOK_APP_ID" in error.message
+
+
+def test_a_permission_that_the_app_lacks_says_so(visit: Callable[..., Any]) -> None:
+    words = "advertiser does not grant you /report/integrated/get/:GET permission"
+    error = failure(visit, Server(envelope(40001, message=words)))
+    assert isinstance(error, AdvertiserError)
+    assert "lacks the permission for /report/integrated/get/: give it the scope" in error.message
+    assert "connect the account again" in error.message
+
+
 def test_counts_say_what_was_done(visit: Callable[..., Any]) -> None:
-    server = Server(envelope(40100), envelope(50000), OK)
+    server = Server(envelope(40100), envelope(50000), COUNTED, OK)
 
     async def use(client: Client) -> Any:
         await client.page(REPORT, {}, 1, 10)
@@ -287,6 +372,7 @@ KINDS: Mapping[Action, type[AdreelError]] = {
     Action.SPLIT: SplitError,
     Action.DROP_ADVERTISER: AdvertiserError,
     Action.RECONNECT: ReconnectError,
+    Action.ABSENT: AbsentError,
     Action.STOP: StopError,
 }
 

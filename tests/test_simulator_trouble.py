@@ -102,6 +102,34 @@ def test_rows_can_be_dropped_or_repeated_and_the_total_can_change() -> None:
     assert sim.report() == whole
 
 
+def test_pages_can_lose_their_count_and_be_capped_and_answers_can_have_other_data_or_a_mark() -> None:
+    sim = Sim()
+    whole = sim.report()
+    for order in ({"kind": "uncounted"}, {"kind": "cap", "rows": 2}, {"kind": "data", "value": "[]"}):
+        sim.door("POST", "trouble", **order)
+    uncounted, capped, other = sim.report(), sim.report(), sim.get(REPORT, **sim.basic())
+    assert uncounted["list"] == whole["list"]
+    assert "page_info" not in uncounted
+    assert capped["list"] == whole["list"][:2]
+    assert capped["page_info"]["page_size"] == 2
+    assert capped["page_info"]["total_number"] == whole["page_info"]["total_number"]
+    assert (other["code"], other["data"]) == (0, [])
+    sim.door("POST", "trouble", kind="mark")
+    marked = sim.send("GET", BASE + "user/info/", headers={"Access-Token": sim.token})
+    assert marked.content.startswith(b"\xef\xbb\xbf{")
+
+
+def test_fields_of_rows_can_have_any_json_or_be_gone() -> None:
+    sim = Sim()
+    for value in ('"12.5"', "1" * 30, ""):
+        sim.door("POST", "trouble", kind="value", field="metrics.spend", value=value, rows=2)
+    answers = [sim.report()["list"] for _ in range(3)]
+    assert [row["metrics"]["spend"] for row in answers[0][:2]] == ["12.5", "12.5"]
+    assert answers[1][1]["metrics"]["spend"] == int("1" * 30)
+    assert "spend" not in answers[2][1]["metrics"]
+    assert all("spend" in row["metrics"] for row in answers[2][2:])
+
+
 def test_limits_latency_and_the_present_can_be_changed_and_reset() -> None:
     sim = Sim()
     sim.door("POST", "limits", qps=1)

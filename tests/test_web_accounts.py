@@ -214,6 +214,14 @@ def test_advertisers_are_asked_for_again(site: Site) -> None:
     assert "not covered any more" in said
 
 
+def test_an_account_that_covers_nothing_says_so(site: Site) -> None:
+    visit, account = site.visit("admin"), site.store.accounts.get("demo")
+    assert "covers no ad account" not in visit.words(f"/accounts/{account.id}")
+    site.home.door("trouble", {"kind": "data", "value": '{"list":[]}', "path": "oauth2/advertiser/get"})
+    visit.sent(f"/accounts/{account.id}/refresh")
+    assert "The consent covers no ad account" in visit.words(f"/accounts/{account.id}")
+
+
 def test_a_dead_token_is_told_at_the_account_and_marked(site: Site) -> None:
     visit, account = site.visit("admin"), site.store.accounts.get("demo")
     site.home.door("revoke", {"token": site.home.token})

@@ -18,13 +18,16 @@ from adreel.dataset import Method
 from adreel.dates import today_at
 from adreel.errors import AdvertiserError
 from adreel.extract import Outcome, batch_columns
-from adreel.lake import Lake, Window, Write
-from adreel.pages import key_texts
+from adreel.lake import Commit, Lake, Window, Write
+from adreel.pages import key_texts, widened
 from adreel.plan import Chunk, Plan
 from adreel.schema import arrow_schema, columns, day_column, key
 
 MOST_REASONS = 10
 """Sentences of one kind that a run shows; what is more is counted."""
+
+MANY_ROWS = 10
+"""A table of fewer rows may lose most of them without being remarkable."""
 
 JOINED_CELLS = 4_000_000
 """Cells that are joined in memory at a time: some 100 MB with the copy that a join makes."""
@@ -58,13 +61,37 @@ def commit_run(lake: Lake, slug: str, run_id: str, plan: Plan, now: datetime, ou
     outcome = whole(outcomes)
     if outcome.failed and not {one.id for read in plan.reads for one in read.advertisers} - set(outcome.failed):
         raise AdvertiserError(f"No advertiser could be read, so the table stays as it was. {_reasons(outcome.failed)}")
-    rows = _Rows(lake, run_id, plan, outcome.failed)
+    rows = _Rows(lake, run_id, plan, outcome.failed, outcome.fractions)
     write = _write(run_id, plan, now, outcome, rows.schema)
     if outcome.failed and write.method is Method.REPLACE and not write.reset_schema and lake.exists(slug):
         write = _sparing(write, lake, slug, plan, outcome.failed)
     done = lake.commit(slug, rows.reader, write)
     proof = proof_of(outcome, done.rows_in) | {"currencies": _currencies(plan, outcome.failed)}
-    return Committed(done.version, proof, warnings_of(plan, outcome), outcome.failed, done.rows_after, done.columns)
+    warnings = (*_shrunk(done, write), *warnings_of(plan, outcome), *_fractions(outcome, done, write))
+    return Committed(done.version, proof, warnings, outcome.failed, done.rows_after, done.columns)
+
+
+def _fractions(outcome: Outcome, done: Commit, write: Write) -> Iterator[str]:
+    """Columns of counts that had to become decimals; told once, as later fractions change nothing."""
+    fresh = done.rows_before is None or write.reset_schema
+    for name, (count, rows) in outcome.fractions.items():
+        if fresh or name in done.widened:
+            more = f"; and {count - len(rows):,} more" if count > len(rows) else ""
+            yield (
+                f"{count:,} values of {name}, a count, came with fractions: {'; '.join(rows)}{more}. The column holds "
+                "decimals from this version on, so that nothing is lost."
+            )
+
+
+def _shrunk(done: Commit, write: Write) -> Iterator[str]:
+    """Says so if the table lost all or most of its rows, though TikTok counted what came."""
+    before, after = done.rows_before or 0, done.rows_after
+    if before and (not after or (before >= MANY_ROWS and 2 * after < before)):
+        yield (
+            f"The table went from {before:,} rows to {after:,}. TikTok counted {done.rows_in:,} rows, and the update "
+            f"method is {write.method}. If that is not what you expect, compare the versions before you use the "
+            "figures; earlier versions can still be read."
+        )
 
 
 def _currencies(plan: Plan, failed: Mapping[str, str]) -> list[str]:
@@ -161,12 +188,14 @@ def _keep_from(plan: Plan, now: datetime) -> date | None:
 class _Rows:
     """The run's rows as one stream: without advertisers that were left out, batches of metrics joined on the key."""
 
-    def __init__(self, lake: Lake, run_id: str, plan: Plan, failed: Mapping[str, str]) -> None:
+    def __init__(self, lake: Lake, run_id: str, plan: Plan, failed: Mapping[str, str], decimals: Iterable[str]) -> None:
+        """`decimals` are columns of counts that came with fractions."""
         self._lake = lake
         self._run_id = run_id
         self._plan = plan
         self._failed = pa.array(sorted(failed), pa.string())
-        self.schema = arrow_schema(columns(plan.dataset))
+        self._decimals = tuple(decimals)
+        self.schema = widened(arrow_schema(columns(plan.dataset)), self._decimals)
 
     def reader(self) -> pa.RecordBatchReader:
         """All rows from the start; bounded in memory, however many there are."""
@@ -202,7 +231,7 @@ class _Rows:
         own = [f"{chunk.name}/{request.name}" for request in chunk.requests if request.batch == number]
         # A request that was split lies under its name and a mark.
         starts = tuple(name + end for name in own for end in "/-")
-        schema = arrow_schema(batch_columns(self._plan, number))
+        schema = widened(arrow_schema(batch_columns(self._plan, number)), self._decimals)
         names = [name for name in parts if name.startswith(starts)]
         tables = (self._lake.read_parts(self._run_id, name, schema=schema).read_all() for name in names)
         kept = (self._of_group(table, group, groups) if groups > 1 else table for table in tables)

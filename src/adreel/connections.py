@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import httpx2
 
 from adreel.dates import fixed_offset, offset_name
-from adreel.errors import AdreelError, AdvertiserError, ExistsError, InputError, ReconnectError
+from adreel.errors import AbsentError, AdreelError, AdvertiserError, ExistsError, InputError, ReconnectError
 from adreel.plan import Advertiser
 from adreel.settings import Settings
 from adreel.store import Account, AccountAdvertiser, AccountStatus, Store, User
 from adreel.store import Advertiser as KnownAdvertiser
 from adreel.store.names import clean_name
-from adreel.tiktok.client import Client
+from adreel.tiktok.client import AdvertiserName, Client
 from adreel.tiktok.pace import Pace, limits_for
 
 FRESH = timedelta(minutes=5)
@@ -135,7 +136,7 @@ async def refresh(client: Client, store: Store, account: Account) -> tuple[Accou
     Raises ReconnectError, after marking the account, if the token is dead.
     """
     try:
-        found = await ask_advertisers(client, account.selection)
+        found = await ask_advertisers(client, account.selection, store.accounts.advertisers(account))
     except ReconnectError:
         store.accounts.set_status(account, AccountStatus.REVOKED)
         raise
@@ -143,15 +144,84 @@ async def refresh(client: Client, store: Store, account: Account) -> tuple[Accou
     return store.accounts.advertisers(account)
 
 
-async def ask_advertisers(client: Client, selection: tuple[str, ...] | None) -> tuple[KnownAdvertiser, ...]:
-    """The advertisers that the token covers, or those named, each with what TikTok tells of it; nothing is kept."""
+@dataclass(frozen=True, slots=True)
+class ByHand:
+    """Zone and currency of advertisers as a person gives them, for where TikTok tells none: its sandbox."""
+
+    timezone: str = ""
+    currency: str = ""
+
+    def __post_init__(self) -> None:
+        """Raises InputError for what is no zone or no currency."""
+        if self.timezone:
+            fixed_offset(self.timezone)
+        if self.currency and not re.fullmatch("[A-Z]{3}", self.currency):
+            raise InputError(f"{self.currency!r} is no currency; it has three capital letters, as USD has.")
+
+    def of(self, advertiser_id: str) -> KnownAdvertiser:
+        """An advertiser with these; days are those of UTC if no zone is given."""
+        return KnownAdvertiser(
+            advertiser_id=advertiser_id,
+            name="",
+            currency=self.currency,
+            timezone=self.timezone or "UTC",
+            display_timezone=f"{self.timezone} {GIVEN}" if self.timezone else f"UTC {ASSUMED}",
+            status="",
+            country="",
+        )
+
+
+GIVEN, ASSUMED = "(given by hand)", "(assumed)"
+"""End the zone's name where TikTok tells none."""
+
+
+async def ask_advertisers(
+    client: Client,
+    selection: tuple[str, ...] | None,
+    known: Iterable[KnownAdvertiser | AccountAdvertiser] = (),
+    by_hand: ByHand | None = None,
+) -> tuple[KnownAdvertiser, ...]:
+    """The advertisers that the token covers, or those named, each with what TikTok tells of it; nothing is kept.
+
+    TikTok's sandbox tells nothing of advertisers: there they are as they are `known`, else with zone and currency
+    `by_hand`, once a list of theirs could be read.
+    """
     if selection is not None:
         names = dict.fromkeys(selection, "")
     else:
-        names = {one.id: one.name for one in await client.advertisers()}
-    rows = await client.advertiser_info(list(names), list(INFO_FIELDS)) if names else []
+        names = {one.id: one.name for one in await _listed(client)}
+    try:
+        rows = await client.advertiser_info(list(names), list(INFO_FIELDS)) if names else []
+    except AbsentError:
+        there = {one.advertiser_id: _as_known(one) for one in known if one.timezone}
+        return tuple([there.get(one) or await _by_hand(client, one, by_hand or ByHand()) for one in names])
     info = {str(row.get("advertiser_id")): row for row in rows}
     return tuple(_known(one, name, info.get(one, {})) for one, name in names.items())
+
+
+async def _listed(client: Client) -> tuple[AdvertiserName, ...]:
+    try:
+        return await client.advertisers()
+    except AbsentError as error:
+        raise AbsentError(
+            f"{error.message} If this is TikTok's sandbox, which does not list advertisers, name yours: "
+            "adreel accounts add NAME --token-stdin --advertisers ID --timezone ZONE --currency CODE",
+            code=error.code,
+            request_id=error.request_id,
+        ) from error
+
+
+async def _by_hand(client: Client, advertiser_id: str, by_hand: ByHand) -> KnownAdvertiser:
+    """An advertiser of which TikTok tells nothing, with a zone only if the token reads it."""
+    try:
+        await client.page("/campaign/get/", {"advertiser_id": advertiser_id}, 1, 1)
+    except AdvertiserError:
+        return _known(advertiser_id, "", {})
+    return by_hand.of(advertiser_id)
+
+
+def _as_known(one: KnownAdvertiser | AccountAdvertiser) -> KnownAdvertiser:
+    return KnownAdvertiser(**{field.name: getattr(one, field.name) for field in fields(KnownAdvertiser)})
 
 
 def _known(advertiser_id: str, name: str, info: dict[str, Any]) -> KnownAdvertiser:
@@ -259,13 +329,22 @@ class Connecting:
         async with self._client(access) as client:
             return replace(access, token=(await client.exchange(code)).access_token)
 
-    async def granted(self, access: Access, selection: tuple[str, ...] | None = None) -> Granted:
+    async def granted(
+        self,
+        access: Access,
+        selection: tuple[str, ...] | None = None,
+        account: Account | None = None,
+        by_hand: ByHand | None = None,
+    ) -> Granted:
         """What TikTok shows of a token that is not kept yet, with `selection` in place of the advertisers it lists.
+
+        The token is to be that of `account`, if it is not for a new one. `by_hand` is for where TikTok tells nothing.
 
         ReconnectError if it does not take the token or the app, AdvertiserError if the token reads none of `selection`.
         """
         async with self._client(access) as client:
-            granter, found = await granter_of(client), await ask_advertisers(client, selection)
+            known = self.store.accounts.advertisers(account) if account else ()
+            granter, found = await granter_of(client), await ask_advertisers(client, selection, known, by_hand)
         if selection is not None and not any(one.timezone or one.currency for one in found):
             raise AdvertiserError(
                 f"TikTok gives this token no details of {', '.join(selection)}; look at the ids, and at who granted it."
@@ -320,7 +399,7 @@ class Connecting:
         Kept once TikTok has shown that they can be read. A dead token is marked.
         """
         try:
-            granted = await self.granted(account_access(self.settings, self.store, account), selection)
+            granted = await self.granted(account_access(self.settings, self.store, account), selection, account)
         except ReconnectError:
             self.store.accounts.set_status(account, AccountStatus.REVOKED)
             raise

@@ -18,6 +18,7 @@
     ├── ProofError            what came is not what TikTok says it has
     ├── CancelledError        a person stopped the run
     └── StopError             nothing that we know helps; read the message
+        └── AbsentError       there is no such endpoint at this address
 
 Return codes of the API are mapped here and nowhere else (`API_CODES`; source: TikTok's page "Return codes",
 doc 1737172488964097).
@@ -25,7 +26,10 @@ doc 1737172488964097).
 
 from __future__ import annotations
 
+import errno
+import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum, IntEnum
 from types import MappingProxyType
@@ -193,6 +197,55 @@ class StopError(AdreelError):
     """Nothing that we know helps."""
 
 
+class AbsentError(StopError):
+    """There is no such endpoint at this address, as some are missing in TikTok's sandbox."""
+
+
+DISK_FAULTS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS})
+"""Of the system's errors those that are the disk's."""
+
+_DISK_WORDS = ("database or disk is full", "disk I/O error", "attempt to write a readonly database")
+
+
+def disk_fault(error: BaseException) -> StorageError | None:
+    """What a person is told of an error that is the disk's, or that followed from one; None for another error.
+
+    SQLite tells of a full disk in words, which the libraries over it pass on.
+    """
+    if isinstance(error, AdreelError):
+        return error if isinstance(error, StorageError) else None
+    seen: BaseException | None = error
+    while seen is not None:
+        words = str(seen)
+        if isinstance(seen, StorageError):
+            return seen
+        if isinstance(seen, OSError) and seen.errno in DISK_FAULTS:
+            return _disk_error(seen.strerror or words)
+        for fault in _DISK_WORDS:
+            if fault in words:
+                return _disk_error(fault)
+        seen = seen.__cause__ or seen.__context__
+    return None
+
+
+def _disk_error(words: str) -> StorageError:
+    return StorageError(f"What was to be written could not be: {words}. Free some space, then try again.")
+
+
+@contextmanager
+def disk_faults_told() -> Iterator[None]:
+    """Raises StorageError in place of what a full or broken disk makes of whatever is done inside."""
+    try:
+        yield
+    except AdreelError:
+        raise
+    except Exception as error:
+        fault = disk_fault(error)
+        if fault is None:
+            raise
+        raise fault from error
+
+
 def exit_code_of(kind: str) -> ExitCode:
     """The exit code of the error of that name; of a name that is none of ours, that of a bug."""
     return _EXIT_CODES.get(kind, ExitCode.BUG)
@@ -217,6 +270,7 @@ class Action(Enum):
     DROP_ADVERTISER = "drop the advertiser"
     RECONNECT = "ask the person to connect the account again"
     FIX = "correct the request"
+    ABSENT = "do without the endpoint, or stop"
     STOP = "stop"
 
 
@@ -231,21 +285,21 @@ class ApiCode:
 def _codes() -> dict[int, ApiCode]:
     go, wait, throttled = Action.GO_ON, Action.WAIT, Action.THROTTLED
     split, drop, reconnect = Action.SPLIT, Action.DROP_ADVERTISER, Action.RECONNECT
-    fix, stop = Action.FIX, Action.STOP
+    fix, stop, absent = Action.FIX, Action.STOP, Action.ABSENT
     rows: tuple[tuple[int, str, Action], ...] = (
         (0, "OK", go),
         (20001, "partly OK", go),
         (40000, "invalid parameters", fix),
         (40001, "no permission for this advertiser or operation", drop),
         (40002, "a parameter is wrong", fix),
-        (40006, "the API version does not go with the parameters", stop),
+        (40006, "the API version does not go with the parameters, or there is no such path", absent),
         (40007, "the object or operation does not exist", fix),
-        (40008, "there is no such endpoint", stop),
+        (40008, "there is no such endpoint", absent),
         (40009, "the sandbox does not know this parameter", fix),
         (40010, "wrong host for this API version", stop),
         (40011, "too many ids in one request", split),
         (40013, "there is no such sandbox account", drop),
-        (40014, "the sandbox does not offer this", stop),
+        (40014, "the sandbox does not offer this", absent),
         (40016, "too many requests", throttled),
         (40050, "the same request was sent twice", fix),
         (40051, "invalid API version", stop),
@@ -316,13 +370,33 @@ _ERRORS: Mapping[Action, type[AdreelError]] = MappingProxyType(
         Action.DROP_ADVERTISER: AdvertiserError,
         Action.RECONNECT: ReconnectError,
         Action.FIX: RequestError,
+        Action.ABSENT: AbsentError,
         Action.STOP: StopError,
     }
 )
 
 
-def action_for(code: int) -> Action:
+_OTHER_APP = re.compile(
+    r"app_?id is inconsistent with the token|token.{0,40}(another|different|other) app", re.IGNORECASE
+)
+_NO_SCOPE = re.compile(r"(/[a-z0-9_/]+/)(:[A-Z]+)?\s*(permission|scope)", re.IGNORECASE)
+
+
+def lacks_scope(code: int | None, message: str) -> str | None:
+    """The path that TikTok says the app may not ask, if that is what an answer of `code` says."""
+    path = _NO_SCOPE.search(message) if code == 40001 else None
+    return path[1] if path else None
+
+
+def is_other_app(code: int | None, message: str) -> bool:
+    """Whether TikTok says that the token was made by another app than the one that asks."""
+    return code == 40000 and _OTHER_APP.search(message) is not None
+
+
+def action_for(code: int, message: str = "") -> Action:
     """What to do after `code`; an unknown 5xxxx passes (TikTok adds them one incident at a time), all else stops."""
+    if is_other_app(code, message):
+        return Action.RECONNECT
     if code in API_CODES:
         return API_CODES[code].action
     return Action.WAIT if 50000 <= code < 60000 else Action.STOP
@@ -330,5 +404,5 @@ def action_for(code: int) -> Action:
 
 def api_error(code: int, message: str, request_id: str | None) -> AdreelError:
     """The error for an answer with `code`, in TikTok's words; `code` is not one that means success."""
-    kind = _ERRORS[action_for(code)]
+    kind = _ERRORS[action_for(code, message)]
     return kind(message.strip() or API_CODES[code].meaning, code=code, request_id=request_id)

@@ -52,6 +52,8 @@ SHORT_DECIMALS = 6
 PIECE = 1 << 18
 """Bytes of a file that are streamed at a time."""
 
+_Writer = Callable[[pa.RecordBatchReader, Any], int]
+
 
 def file_kind(target: Path) -> str:
     """The format that the file's ending names; InputError if it names none."""
@@ -63,14 +65,18 @@ def file_kind(target: Path) -> str:
     return kind
 
 
-def write_file(reader: pa.RecordBatchReader, target: Path | IO[bytes], kind: str) -> int:
+def write_file(
+    reader: pa.RecordBatchReader, target: Path | IO[bytes], kind: str, *, for_spreadsheet: bool = False
+) -> int:
     """Writes all rows in a format of `WRITERS` and returns how many there were; a file is there whole or not at all.
+
+    `for_spreadsheet` does to CSV what it does in `stream`.
 
     Raises InputError for a place where no file can be and for rows that the format cannot hold, StorageError if the
     disk fails.
     """
     with _told(kind):
-        return _write(reader, target, kind)
+        return _write(reader, target, _spreadsheet_csv if for_spreadsheet and kind == "csv" else WRITERS[kind])
 
 
 def stream(reader: pa.RecordBatchReader, kind: str, *, for_spreadsheet: bool = False) -> Generator[bytes, None, None]:
@@ -120,13 +126,13 @@ def _told(kind: str) -> Iterator[None]:
         raise InputError(f"A column cannot be written as {kind}: {error}. Cast it to text in a query.") from error
 
 
-def _write(reader: pa.RecordBatchReader, target: Path | IO[bytes], kind: str) -> int:
+def _write(reader: pa.RecordBatchReader, target: Path | IO[bytes], writer: _Writer) -> int:
     if not isinstance(target, Path):
         # By way of a pipe that Arrow may close, as its writers do with what they are given.
         with pa.PythonFile(_Kept(target), mode="w") as file:
-            return WRITERS[kind](reader, file)
+            return writer(reader, file)
     with placed(target) as opened:
-        return WRITERS[kind](reader, opened)
+        return writer(reader, opened)
 
 
 @contextmanager
@@ -169,6 +175,10 @@ class _Kept:
 
 def _csv(reader: pa.RecordBatchReader, file: Any) -> int:
     return _put(_csv_pieces(reader, for_spreadsheet=False), file)
+
+
+def _spreadsheet_csv(reader: pa.RecordBatchReader, file: Any) -> int:
+    return _put(_csv_pieces(reader, for_spreadsheet=True), file)
 
 
 def _put(pieces: Iterator[tuple[Any, int]], file: Any) -> int:
@@ -375,7 +385,5 @@ def _cell(value: Any) -> Any:
     return _json_text(value)
 
 
-WRITERS: Mapping[str, Callable[[pa.RecordBatchReader, Any], int]] = MappingProxyType(
-    {"csv": _csv, "json": _json, "parquet": _parquet, "xlsx": _excel}
-)
+WRITERS: Mapping[str, _Writer] = MappingProxyType({"csv": _csv, "json": _json, "parquet": _parquet, "xlsx": _excel})
 """What each format is written by."""

@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from decimal import Decimal
+from itertools import islice
 from typing import Any, TypeVar
 
 import msgspec
@@ -27,9 +28,21 @@ from adreel.errors import (
     RetryError,
     SplitError,
     ThrottledError,
+    lacks_scope,
 )
 from adreel.lake import Lake
-from adreel.pages import as_records, key_texts, page_table, row_type, sums
+from adreel.lake.columns import conform
+from adreel.pages import (
+    KEY_MARK,
+    Fractions,
+    as_records,
+    key_texts,
+    key_words,
+    page_table,
+    row_type,
+    sums,
+    widened,
+)
 from adreel.plan import MOST_IDS, PAGE_SIZE, Chunk, Plan, Request, for_one, in_filter, narrowed
 from adreel.schema import Column, arrow_schema, columns, key
 from adreel.tiktok.client import Client, together
@@ -46,6 +59,15 @@ PARENTS = {
     "campaign": (("campaign", "campaign_ids"),),
 }
 """By level, what a report that TikTok cuts at 20,000 ids is split by, and the filter's name."""
+
+MOST_DIGITS = 30
+"""Digits of a total that is compared with the rows."""
+
+MOST_FRACTIONS = 5
+"""Values with a fraction that are shown for each column of counts."""
+
+PAGES_AT_ONCE = 200
+"""Pages of a request that are asked for before it is looked whether there are any: TikTok's count may be wrong."""
 
 CAMPAIGNS_AT_ONCE = 30
 """Campaign ids that TikTok advises at most in one filter ("Run a synchronous report", filtering)."""
@@ -66,8 +88,9 @@ class Outcome:
     """What became of one request or several: rows by TikTok's count and as they came, keys seen twice, sums by both.
 
     `rows_of` counts the rows by advertiser. `failed` names advertisers that were left out and why, `faults` says in
-    sentences what both sides do not agree on, `unread` by column how many values could not be read, and one of them.
-    Not `steady` if TikTok's count changed between pages.
+    sentences what both sides do not agree on, `unread` by column how many values could not be read, and one of them,
+    `fractions` by column of counts how many values have a fraction, and the first with their keys. Not `steady` if
+    TikTok's count changed between pages. `repeated_key` is one of the keys that are there twice.
     """
 
     rows_expected: int = 0
@@ -78,8 +101,10 @@ class Outcome:
     failed: dict[str, str] = field(default_factory=dict)
     rows_of: dict[str, int] = field(default_factory=dict)
     unread: dict[str, tuple[int, str]] = field(default_factory=dict)
+    fractions: dict[str, tuple[int, list[str]]] = field(default_factory=dict)
     faults: tuple[str, ...] = ()
     steady: bool = True
+    repeated_key: str = ""
 
     def __add__(self, other: Outcome) -> Outcome:
         """Both together."""
@@ -92,8 +117,10 @@ class Outcome:
             self.failed | other.failed,
             _added(self.rows_of, other.rows_of, lambda mine, yours: mine + yours),
             _added(self.unread, other.unread, lambda mine, yours: (mine[0] + yours[0], mine[1])),
+            _added(self.fractions, other.fractions, _more_fractions),
             tuple(dict.fromkeys(self.faults + other.faults)),
             self.steady and other.steady,
+            self.repeated_key or other.repeated_key,
         )
 
     def without(self, failed: Collection[str]) -> Outcome:
@@ -120,8 +147,12 @@ class Outcome:
     def from_json(cls, values: Mapping[str, Any]) -> Outcome:
         """What `as_json` gave."""
         totals = {name: (Decimal(expected), Decimal(got)) for name, (expected, got) in values["totals"].items()}
-        unread = {name: (count, example) for name, (count, example) in values["unread"].items()}
-        return cls(**{**values, "totals": totals, "unread": unread, "faults": tuple(values["faults"])})
+        # Fractions are not in what an older adreel left to go on with.
+        pairs = {
+            name: {column: tuple(pair) for column, pair in values.get(name, {}).items()}
+            for name in ("unread", "fractions")
+        }
+        return cls(**{**values, **pairs, "totals": totals, "faults": tuple(values["faults"])})
 
     @property
     def complete(self) -> bool:
@@ -147,6 +178,10 @@ def _added(
     return mine | yours | both
 
 
+def _more_fractions(mine: tuple[int, list[str]], yours: tuple[int, list[str]]) -> tuple[int, list[str]]:
+    return mine[0] + yours[0], [*mine[1], *yours[1]][:MOST_FRACTIONS]
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """One page as it was written: its rows in all and by advertiser, TikTok's count of rows and pages, sums of both."""
@@ -159,6 +194,8 @@ class Part:
     totals: dict[str, str]
     rows_of: dict[str, int]
     unread: dict[str, tuple[int, str]] = field(default_factory=dict)
+    fractions: dict[str, tuple[int, list[str]]] = field(default_factory=dict)
+    left_out: int = 0
 
     def facts(self) -> dict[str, Any]:
         """What is kept beside the rows; the values themselves, which `asdict` would copy one by one."""
@@ -255,6 +292,7 @@ class Extraction:
         batches = (batch_columns(plan, number) for number in range(len(plan.batches)))
         self._shapes = tuple(_Shape.of(own) for own in batches)
         self._failed: dict[str, str] = {}
+        self._answered: set[str] = set()
 
     async def chunk(self, chunk: Chunk) -> Outcome:
         """Everything that the chunk asks for, in parts and proved.
@@ -322,12 +360,20 @@ class Extraction:
             return Outcome(failed=failed)
         if isinstance(error, AdvertiserError):
             name = ", ".join(f"{one.name} ({one.id})" for one in request.advertisers)
+            without = f" {GO_ON_WITHOUT}" if self._others_are_read(request, error) else ""
             raise AdvertiserError(
-                f"Advertiser {name} cannot be read: {error.message} {GO_ON_WITHOUT}",
+                f"Advertiser {name} cannot be read: {error.message}{without}",
                 code=error.code,
                 request_id=error.request_id,
             ) from error
         raise error
+
+    def _others_are_read(self, request: Request, error: AdvertiserError) -> bool:
+        """Whether the run could go on with other advertisers: an app that lacks a permission lacks it for all."""
+        own = {one.id for one in request.advertisers}
+        if lacks_scope(error.code, error.message):
+            return bool(self._answered - own)
+        return any(one.id not in own for read in self._plan.reads for one in read.advertisers)
 
     async def _read(self, chunk: str, request: Request, depth: int) -> Outcome:
         """One request, split if TikTok cuts it, read anew while its report changes."""
@@ -350,10 +396,21 @@ class Extraction:
                 return outcome
         if outcome.complete:
             return self._differs(request, outcome)
-        raise ProofError(
-            f"TikTok counts {outcome.rows_expected} rows for {self._about(request)} and gave {outcome.rows}, "
-            f"{outcome.repeated} of them twice, in each of {ROUNDS} attempts. The report changes while it is read; "
-            "the table stays as it was. Run again in a few minutes."
+        raise ProofError(self._incomplete(request, outcome))
+
+    def _incomplete(self, request: Request, outcome: Outcome) -> str:
+        """Why the rows of a request are not those that TikTok counts."""
+        about, often = self._about(request), f"in each of {ROUNDS} attempts"
+        if outcome.repeated and outcome.steady and outcome.rows == outcome.rows_expected:
+            return (
+                f"TikTok counts {outcome.rows} rows for {about} and gave {outcome.repeated} of them twice, {often}: "
+                f"{outcome.repeated_key}, for one. The table stays as it was, since rows that are in twice would be "
+                "summed twice. Run again in a few hours; if it stays so, tell TikTok's support the key."
+            )
+        return (
+            f"TikTok counts {outcome.rows_expected} rows for {about} and gave {outcome.rows}, {outcome.repeated} of "
+            f"them twice, {often}. The report changes while it is read; the table stays as it was. Run again in a few "
+            "minutes."
         )
 
     def _differs(self, request: Request, outcome: Outcome) -> Outcome:
@@ -378,16 +435,21 @@ class Extraction:
                 return None
             fetched.append(read)
         first = present.get(1) or fetched[0].part
-        missing = [number for number in range(2, first.total_pages + 1) if number not in present]
-        later = await together(self._page(chunk, request, number) for number in missing)
-        if any(read is None for read in later):
-            return None
-        fetched += [read for read in later if read]
+        missing = (number for number in range(2, first.total_pages + 1) if number not in present)
+        while numbers := list(islice(missing, PAGES_AT_ONCE)):
+            later = await together(self._page(chunk, request, number) for number in numbers)
+            if any(read is None for read in later):
+                return None
+            fetched += [read for read in later if read]
+            if not (fetched[-1].part.rows or fetched[-1].part.left_out):
+                # There is no more, whatever the count says; the proof compares both.
+                break
         return await self._parts.work(self._proved, chunk, request, first, present, fetched)
 
     async def _page(self, chunk: str, request: Request, number: int) -> _Read | None:
         """One page asked for and written as a part; None if TikTok cut the report."""
         page = await self._ask(request, number)
+        self._answered |= {one.id for one in request.advertisers}
         if page.cut:
             return None
         read = await self._parts.work(self._written, chunk, request, number, page)
@@ -396,16 +458,19 @@ class Extraction:
 
     def _written(self, chunk: str, request: Request, number: int, page: Page) -> _Read:
         shape = self._shapes[request.batch]
-        table, unread = page_table(page.rows, shape.columns, shape.schema, request)
+        typed = page_table(page.rows, shape.columns, shape.schema, request)
+        table = typed.table
         part = Part(
             number=number,
             rows=table.num_rows,
             total_rows=page.total_number,
-            total_pages=max(1, -(-page.total_number // request.page_size)),
+            total_pages=page.total_page,
             sums={name: str(value) for name, value in sums(table, shape.columns).items()},
             totals=_totals(page, shape.columns),
             rows_of=_counted(table["advertiser_id"], request),
-            unread={one.column: (one.count, one.example) for one in unread},
+            unread={one.column: (one.count, one.example) for one in typed.unread},
+            fractions={one.column: (len(one.texts), self._fraction_rows(table, one)) for one in typed.fractions},
+            left_out=page.left_out,
         )
         keys = key_texts(table, self._key)
         if keys.null_count:
@@ -415,6 +480,12 @@ class Extraction:
             )
         self._parts.write(chunk, request.name, part, table)
         return _Read(part, keys)
+
+    def _fraction_rows(self, table: pa.Table, fractions: Fractions) -> list[str]:
+        """The first values with a fraction, each with the key of its row."""
+        first = list(fractions.texts)[:MOST_FRACTIONS]
+        rows = table.select(self._key).take(first).to_pylist()
+        return [f"{fractions.texts[row]} ({key_words(key)})" for row, key in zip(first, rows, strict=True)]
 
     async def _ask(self, request: Request, number: int) -> Page:
         shape = self._shapes[request.batch]
@@ -426,7 +497,8 @@ class Extraction:
             params.pop("enable_total_metrics", None)
         if self._plan.dataset.report == "custom_audience_details":
             page = await self._client.page(request.path, params, number, request.page_size)
-            return replace(page, rows=as_records(await self._details(request, page.rows), shape.row))
+            found, left_out = await self._details(request, page.rows)
+            return replace(page, rows=as_records(found, shape.row), left_out=left_out)
         return await self._client.page(request.path, params, number, request.page_size, shape.reader)
 
     async def _advertisers(self, request: Request, shape: _Shape) -> Page:
@@ -438,18 +510,25 @@ class Extraction:
             raise AdvertiserError(f"TikTok gives no details of {', '.join(sorted(missing))}.")
         return Page(as_records(rows, shape.row), len(rows), 1, None, False, "")
 
-    async def _details(self, request: Request, listed: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-        """The details of listed audiences, a hundred ids at a time; the list's own row for one without details."""
+    async def _details(self, request: Request, listed: Sequence[dict[str, Any]]) -> tuple[list[dict[str, Any]], int]:
+        """The details of listed audiences, a hundred ids at a time; the list's own row for one without details.
+
+        Also how many of those listed are not among the audiences that the dataset names.
+        """
         wanted = set(self._plan.dataset.audiences)
-        known = {str(row["audience_id"]): row for row in listed if not wanted or str(row["audience_id"]) in wanted}
+        _ids_in(listed, "audience_id")
+        ids = [str(row["audience_id"]) for row in listed]
+        known = {one: row for one, row in zip(ids, listed, strict=True) if not wanted or one in wanted}
+        left_out = sum(one not in known for one in ids)
         if not known:
-            return []
+            return [], left_out
         params = {"advertiser_id": request.advertisers[0].id, "custom_audience_ids": list(known)}
-        answer = await self._client.call("GET", "/dmp/custom_audience/get/", params=params)
-        for row in answer.data.get("list") or []:
-            details = {**(row.get("audience_details") or {}), **row}
-            known[str(details["audience_id"])] = details
-        return list(known.values())
+        for row in await self._client.listed("/dmp/custom_audience/get/", params):
+            details = row.get("audience_details")
+            whole = {**(details if isinstance(details, Mapping) else {}), **row}
+            if str(whole.get("audience_id")) in known:
+                known[str(whole["audience_id"])] = whole
+        return list(known.values()), left_out
 
     def _proved(
         self, chunk: str, request: Request, first: Part, present: dict[int, Part], fetched: list[_Read]
@@ -466,8 +545,7 @@ class Extraction:
         }
         # Pages that count differently are of different moments.
         steady = len({part.total_rows for part in parts}) == 1
-        listed = self._plan.dataset.audiences or self._plan.dataset.report == "custom_audience_details"
-        expected = rows if listed else first.total_rows
+        expected = first.total_rows - sum(part.left_out for part in parts)
         return Outcome(
             rows_expected=expected,
             rows=rows,
@@ -476,8 +554,16 @@ class Extraction:
             totals=totals,
             rows_of={one.id: sum(part.rows_of[one.id] for part in parts) for one in request.advertisers},
             unread=_unread(parts),
+            fractions=_fractions(parts),
             steady=steady,
+            repeated_key=self._repeated(keys) if rows > distinct else "",
         )
+
+    def _repeated(self, keys: Sequence[pa.Array]) -> str:
+        """One of the keys that are there more than once, in words."""
+        counts = pc.value_counts(pa.chunked_array(keys, pa.string()))
+        text = next(one["values"] for one in counts.to_pylist() if one["counts"] > 1)
+        return key_words(dict(zip(self._key, text.split(KEY_MARK), strict=False)))
 
     async def _split(self, chunk: str, request: Request, depth: int, known: dict[str, Any] | None) -> Outcome:
         """The request in parts that TikTok does not cut; what was found is noted, so that it is asked for once."""
@@ -540,9 +626,9 @@ class Extraction:
             params = self._of_level(request, level, names)
             first = await self._client.page(request.path, params, 1, PAGE_SIZE)
             if not first.cut:
-                rows = [*first.rows, *await self._later(request.path, params, first, PAGE_SIZE)]
+                rows = await self._every(request.path, params, first, PAGE_SIZE)
                 totals = {name: str(value) for name, value in _totals_of(first, names).items()}
-                return {"ids": sorted({str(row["dimensions"][f"{level}_id"]) for row in rows}), "totals": totals}
+                return {"ids": _ids_in([row.get("dimensions") for row in rows], f"{level}_id"), "totals": totals}
         return {"ids": await self._listed(request, level), "totals": {}}
 
     def _compared(self, level: str) -> list[str]:
@@ -581,21 +667,36 @@ class Extraction:
         found: set[str] = set()
         for asked in (params, topview):
             rows = await self._rows(f"/{level}/get/", asked, 100 if level == "adgroup" else PAGE_SIZE)
-            found |= {str(row[f"{level}_id"]) for row in rows}
+            found |= set(_ids_in(rows, f"{level}_id"))
         return sorted(found)
 
     async def _rows(self, path: str, params: dict[str, Any], page_size: int) -> list[dict[str, Any]]:
-        """Every row of a list."""
-        first = await self._client.page(path, params, 1, page_size)
-        return [*first.rows, *await self._later(path, params, first, page_size)]
+        """Every row of a list, as many as TikTok counts."""
+        return await self._every(path, params, await self._client.page(path, params, 1, page_size), page_size)
 
-    async def _later(self, path: str, params: dict[str, Any], first: Page, page_size: int) -> list[dict[str, Any]]:
-        """The rows of all pages but the first."""
-        pages = await together(
-            self._client.page(path, params, number, page_size)
-            for number in range(2, -(-first.total_number // page_size) + 1)
-        )
-        return [row for page in pages for row in page.rows]
+    async def _every(self, path: str, params: dict[str, Any], first: Page, page_size: int) -> list[dict[str, Any]]:
+        """The rows of the first page and of all others; ProofError if they are not as many as TikTok counts."""
+        rows: list[dict[str, Any]] = list(first.rows)
+        numbers = iter(range(2, first.total_page + 1))
+        while asked := list(islice(numbers, PAGES_AT_ONCE)):
+            pages = await together(self._client.page(path, params, number, page_size) for number in asked)
+            rows += [row for page in pages for row in page.rows]
+            if not pages[-1].rows:
+                break
+        if len(rows) != first.total_number:
+            raise ProofError(
+                f"TikTok counts {first.total_number} rows of GET {path} for advertiser {params['advertiser_id']} and "
+                f"gave {len(rows)}; the table stays as it was. Run again in a few minutes."
+            )
+        return rows
+
+
+def _ids_in(rows: Iterable[Any], name: str) -> list[str]:
+    """The ids of a list's rows; ProofError if a row has none, as what it stands for could not be asked for."""
+    ids = {row.get(name) if isinstance(row, Mapping) else None for row in rows}
+    if not all(isinstance(one, str | int) and one not in ("", "-") for one in ids):
+        raise ProofError(f"TikTok gave rows without {name}; the table stays as it was. Run again in a few minutes.")
+    return sorted(map(str, ids))
 
 
 def _unread(parts: Iterable[Part]) -> dict[str, tuple[int, str]]:
@@ -605,6 +706,15 @@ def _unread(parts: Iterable[Part]) -> dict[str, tuple[int, str]]:
         for name, (count, example) in part.unread.items():
             known = found.get(name, (0, example))
             found[name] = known[0] + count, known[1]
+    return found
+
+
+def _fractions(parts: Iterable[Part]) -> dict[str, tuple[int, list[str]]]:
+    """By column of counts, the values of all pages that have a fraction, and the first of them."""
+    found: dict[str, tuple[int, list[str]]] = {}
+    for part in parts:
+        for name, (count, rows) in part.fractions.items():
+            found[name] = _more_fractions(found.get(name, (0, [])), (count, rows))
     return found
 
 
@@ -629,9 +739,11 @@ def _totals(page: Page, own: Iterable[Any]) -> dict[str, str]:
 
 def _is_number(value: Any) -> bool:
     try:
-        return value is not None and Decimal(str(value)).is_finite()
+        number = Decimal(str(value))
     except ArithmeticError:
         return False
+    # Of more digits than any sum of rows that a table can hold, it is no number to reckon with.
+    return value is not None and number.is_finite() and abs(number.adjusted()) < MOST_DIGITS
 
 
 def batch_columns(plan: Plan, batch: int) -> tuple[Column, ...]:
@@ -651,6 +763,7 @@ async def preview_rows(plan: Plan, client: Client, wanted: int) -> pa.Table:
     """The first typed rows of the plan's first requests, with no more than five questions."""
     shape = _Shape.of(columns(plan.dataset))
     tables = [shape.schema.empty_table()]
+    wide: set[str] = set()
     asked = 0
     for request in plan.requests():
         if asked == PREVIEW_REQUESTS or sum(table.num_rows for table in tables) >= wanted:
@@ -659,5 +772,9 @@ async def preview_rows(plan: Plan, client: Client, wanted: int) -> pa.Table:
             continue
         asked += 1
         page = await client.page(request.path, request.params, 1, wanted, shape.reader)
-        tables.append(page_table(page.rows, shape.columns, shape.schema, request)[0])
-    return pa.concat_tables(tables).slice(0, wanted)
+        typed = page_table(page.rows, shape.columns, shape.schema, request)
+        wide |= {one.column for one in typed.fractions}
+        tables.append(typed.table)
+    schema = widened(shape.schema, wide)
+    batches = [conform(batch, schema) for table in tables for batch in table.to_batches()]
+    return pa.Table.from_batches(batches, schema).slice(0, wanted)

@@ -31,6 +31,8 @@ from adreel.errors import (
     CancelledError,
     ReconnectError,
     StorageError,
+    disk_fault,
+    disk_faults_told,
 )
 from adreel.extract import GO_ON_WITHOUT, Extraction, Outcome, Parts
 from adreel.lake import Lake
@@ -133,7 +135,7 @@ class Runner:
         account = self.orders.account(saved)
         dataset = parse(source_of(saved, dates), self.clock())
         lake = Lake(self.settings.lake_url, clock=self.clock)
-        with dataset_lock(self.settings.home, saved.slug):
+        with disk_faults_told(), dataset_lock(self.settings.home, saved.slug):
             if queued is None:
                 self.orders.refuse_waiting(saved)
             found = queued or self.orders.unfinished(saved, dates)
@@ -209,9 +211,10 @@ class _Work:
             raise self._interrupted() from None
         except Exception as error:
             # What is no error of TikTok's or of a request ends the run here: the disk, or a bug.
-            known = isinstance(error, AdreelError)
-            words = str(error) if known else f"This is a bug of adreel; please report it: {error!r}"
-            self._finish(RunOutcome(RunState.FAILED, error=words, error_kind=type(error).__name__))
+            cause = disk_fault(error) or error
+            known = isinstance(cause, AdreelError)
+            words = str(cause) if known else f"This is a bug of adreel; please report it: {error!r}"
+            self._finish(RunOutcome(RunState.FAILED, error=words, error_kind=type(cause).__name__))
             raise
         if "proof" in answer:
             self._progress = replace(self._progress, rows=answer["proof"]["rows"])

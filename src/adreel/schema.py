@@ -37,7 +37,8 @@ class Column:
     """One column: `part` says where its value comes from.
 
     dimensions, metrics, info and entity are the parts of TikTok's rows; advertiser, span and buying are known from
-    the request; null is a metric that the API no longer has.
+    the request; null is a metric that the API no longer has. A `breakdown` has a value in every row: "-" where TikTok
+    gives none.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Column:
     meaning: str
     unit: str = ""
     additive: bool = False
+    breakdown: bool = False
 
 
 def columns(dataset: Dataset) -> tuple[Column, ...]:
@@ -92,7 +94,14 @@ def _unique(found: tuple[Column, ...]) -> tuple[Column, ...]:
 def _report_columns(dataset: Dataset) -> tuple[Column, ...]:
     known = catalog.dimensions()
     dimensions = tuple(
-        Column(name, known[name].type, "dimensions", known[name].title, known[name].meaning)
+        Column(
+            name,
+            known[name].type,
+            "dimensions",
+            known[name].title,
+            known[name].meaning,
+            breakdown=name in dataset.breakdowns,
+        )
         for name in dimensions_asked(dataset)
         if name != "advertiser_id"
     )

@@ -143,6 +143,7 @@ def brief(run: Run) -> RunBrief:
         run.error,
         run.table_rows,
         run.table_columns,
+        next(iter(run.warnings), ""),
     )
 
 
@@ -199,7 +200,7 @@ def _judged_by_run(
             "The last run's rows differ from TikTok's own figures. See its proof, then run again.",
         )
     if latest.state is RunState.WARNED:
-        return Status.WARNED, "The last run has warnings. Look at what they say."
+        return Status.WARNED, latest.warning or "The last run has warnings. Look at what they say."
     if good and _moves(values) and now - good.read_at > STALE_AFTER:
         days = (now - good.read_at).days
         return Status.STALE, f"The table was read {days} days ago. Run it for what happened since."

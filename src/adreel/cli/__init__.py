@@ -6,7 +6,6 @@ stderr for talk; exit codes are `adreel.errors.ExitCode`.
 
 from __future__ import annotations
 
-import errno
 import gc
 import os
 import sys
@@ -19,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from adreel.errors import AdreelError, ExitCode
+from adreel.errors import AdreelError, disk_faults_told
 
 if TYPE_CHECKING:
     import httpx2
@@ -40,26 +39,19 @@ class _Commands(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         """Runs the command."""
         try:
-            answer = super().invoke(ctx)
-            # Here, where a full disk can still be told of.
-            sys.stdout.flush()
+            with disk_faults_told():
+                answer = super().invoke(ctx)
+                # Here, where a full disk can still be told of.
+                sys.stdout.flush()
         except AdreelError as error:
             _tell(str(error))
             raise typer.Exit(int(error.exit_code)) from error
-        except OSError as error:
-            if error.errno not in _DISK_FAULTS:
-                raise
-            _tell(f"What was to be written could not be: {error.strerror}. Free some space, then try again.")
-            raise typer.Exit(int(ExitCode.STORAGE)) from error
         return answer
 
 
 def _tell(message: str) -> None:
     for line in message.splitlines():
         typer.secho(f"error: {line}", err=True, fg="red" if sys.stderr.isatty() else None)
-
-
-_DISK_FAULTS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
 
 app = typer.Typer(
@@ -136,11 +128,18 @@ def accounts_add(
     advertisers: Annotated[
         str | None, typer.Option(metavar="ID,ID", help="Read only these advertisers; needs no app id and secret.")
     ] = None,
+    timezone: Annotated[
+        str | None,
+        typer.Option(metavar="ZONE", help="Their time zone, such as UTC+08:00, where TikTok tells none (its sandbox)."),
+    ] = None,
+    currency: Annotated[
+        str | None, typer.Option(metavar="CODE", help="Their currency, such as USD, where TikTok tells none.")
+    ] = None,
 ) -> None:
     """Add an account by an access token that you already have."""
     from adreel.cli import accounts as act
 
-    act.add(ctx.obj, name, token_stdin=token_stdin, advertisers=advertisers)
+    act.add(ctx.obj, name, token_stdin=token_stdin, advertisers=advertisers, timezone=timezone, currency=currency)
 
 
 @account_commands.command("list")
@@ -520,13 +519,22 @@ def query(
 def export(
     ctx: typer.Context,
     name: DatasetName,
-    output: Annotated[Path, typer.Option("-o", "--output", help="A .csv, .parquet or .xlsx file.")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="A .csv, .json, .parquet or .xlsx file; its ending says which.")
+    ],
     version: Annotated[int | None, typer.Option(help="An earlier version.")] = None,
+    for_spreadsheet: Annotated[
+        bool,
+        typer.Option(
+            "--for-spreadsheet",
+            help="CSV that Excel reads as UTF-8, with an apostrophe before texts that look like formulas.",
+        ),
+    ] = False,
 ) -> None:
     """Write a dataset's table to a file."""
     from adreel.cli import tables
 
-    tables.export(ctx.obj, name, output, version)
+    tables.export(ctx.obj, name, output, version, for_spreadsheet=for_spreadsheet)
 
 
 @app.command("vacuum", rich_help_panel="Tables")

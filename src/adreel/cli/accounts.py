@@ -15,7 +15,10 @@ from adreel.cli import Session
 from adreel.cli.opened import Opened, opened
 from adreel.cli.output import choice_of, confirm, print_json, print_table, say
 from adreel.connections import (
+    ASSUMED,
+    GIVEN,
     Access,
+    ByHand,
     account_access,
     account_app,
     app_access,
@@ -49,7 +52,7 @@ def connect(session: Session, name: str, *, browser: bool, paste: bool) -> None:
         access = app_access(have.settings)
         need_app(have.settings, access)
         name = _free_name(have, name)
-        _keep(have, name, _consented(have, access, browser=browser, paste=paste), selection=None)
+        _keep(have, name, _consented(have, access, browser=browser, paste=paste), None, ByHand())
 
 
 def reconnect(session: Session, name: str, *, browser: bool, paste: bool, token_stdin: bool) -> None:
@@ -64,7 +67,10 @@ def reconnect(session: Session, name: str, *, browser: bool, paste: bool, token_
             need_app(have.settings, access)
             token = _consented(have, access, browser=browser, paste=paste)
         access = replace(access, token=token)
-        owner, found = _with_client(have, access, lambda client: _owner_and_advertisers(client, account.selection))
+        known = have.store.accounts.advertisers(account)
+        owner, found = _with_client(
+            have, access, lambda client: _owner_and_advertisers(client, account.selection, known)
+        )
         account = have.store.accounts.set_token(
             account, token, app_id=access.app_id, app_secret=access.secret, base_url=access.base_url, owner=owner
         )
@@ -81,8 +87,17 @@ def _own_app(have: Opened, account: Account) -> Access:
     return account_app(have.settings, have.store, account)
 
 
-def add(session: Session, name: str, *, token_stdin: bool, advertisers: str | None) -> None:
-    """An account from a token on stdin."""
+def add(
+    session: Session,
+    name: str,
+    *,
+    token_stdin: bool,
+    advertisers: str | None,
+    timezone: str | None,
+    currency: str | None,
+) -> None:
+    """An account from a token on stdin; zone and currency are for where TikTok tells none."""
+    by_hand = ByHand((timezone or "").strip(), (currency or "").strip().upper())
     if not token_stdin:
         raise InputError(
             "Say --token-stdin and give the access token on stdin, so that it stays out of the shell's history."
@@ -97,7 +112,7 @@ def add(session: Session, name: str, *, token_stdin: bool, advertisers: str | No
         else:
             need_app(have.settings, app_access(have.settings))
         name = _free_name(have, name)
-        _keep(have, name, _read_token(), selection)
+        _keep(have, name, _read_token(), selection, by_hand)
 
 
 def _free_name(have: Opened, name: str) -> str:
@@ -118,10 +133,10 @@ def _read_token() -> str:
     return token
 
 
-def _keep(have: Opened, name: str, token: str, selection: tuple[str, ...] | None) -> None:
+def _keep(have: Opened, name: str, token: str, selection: tuple[str, ...] | None, by_hand: ByHand) -> None:
     """Saves the account once TikTok has shown that the token, the app and the advertisers are good."""
     access = app_access(have.settings, token)
-    owner, found = _with_client(have, access, lambda client: _owner_and_advertisers(client, selection))
+    owner, found = _with_client(have, access, lambda client: _owner_and_advertisers(client, selection, (), by_hand))
     if selection is not None and not any(one.timezone or one.currency for one in found):
         raise AdvertiserError(
             f"TikTok gives this token no details of {', '.join(selection)}; look at the ids, and at who granted it."
@@ -138,12 +153,18 @@ def _keep(have: Opened, name: str, token: str, selection: tuple[str, ...] | None
     )
     have.store.accounts.save_advertisers(account, found)
     _show_connected(have, account)
+    told = [one.advertiser_id for one in found if one.timezone and not one.display_timezone.endswith((GIVEN, ASSUMED))]
+    if told and by_hand != ByHand():
+        say(f"note: TikTok tells zone and currency of {', '.join(told)}; its own are used and not those that you gave.")
 
 
 async def _owner_and_advertisers(
-    client: Client, selection: tuple[str, ...] | None
+    client: Client,
+    selection: tuple[str, ...] | None,
+    known: tuple[AccountAdvertiser, ...],
+    by_hand: ByHand | None = None,
 ) -> tuple[str, tuple[KnownAdvertiser, ...]]:
-    return await owner_of(client), await ask_advertisers(client, selection)
+    return await owner_of(client), await ask_advertisers(client, selection, known, by_hand)
 
 
 def _with_client(have: Opened, access: Access, use: Callable[[Client], Awaitable[_Answer]]) -> _Answer:
@@ -186,7 +207,19 @@ def _open(address: str, browser: bool) -> None:
 
 def _show_connected(have: Opened, account: Account) -> None:
     say(f"Connected {account.name!r}" + (f", granted by {account.owner}" if account.owner else "") + ".")
-    _print_advertisers(have.store.accounts.advertisers(account))
+    found = have.store.accounts.advertisers(account)
+    _print_advertisers(found)
+    assumed = [one.advertiser_id for one in found if not one.gone and one.display_timezone.endswith(ASSUMED)]
+    if assumed:
+        say(
+            f"note: TikTok tells no zone and no currency of {', '.join(assumed)}, as its sandbox does not. Days are "
+            "counted in UTC. To count in another zone, delete the account and add it with --timezone and --currency."
+        )
+    if all(one.gone for one in found):
+        say(
+            f"note: The consent covers no ad account, so {account.name!r} has nothing to read. Grant this TikTok user "
+            "ad accounts in TikTok's Business Center, or connect the account again as a user who has some."
+        )
     say(f"Next: write a dataset file with account: {account.name}, or try one from examples/, then: adreel run -f FILE")
 
 

@@ -120,6 +120,7 @@ def show_all(session: Session, *, as_json: bool) -> None:
                     "last_run": run.finished_at or run.created_at if run else None,
                     "state": str(run.state) if run else "never run",
                     "error": run.error or None if run else None,
+                    "warnings": run.warnings if run else (),
                     "tags": saved.tags,
                 }
             )
@@ -129,8 +130,9 @@ def show_all(session: Session, *, as_json: bool) -> None:
             heads = ("name", "table", "report", "account", "rows", "last run (UTC)", "state")
             print_table(heads, [tuple(row.values())[: len(heads)] for row in rows])
             for row in rows:
-                if row["error"]:
-                    say(f"{row['name']}: {_short(str(row['error']))}")
+                words = row["error"] or next(iter(row["warnings"]), None)
+                if words:
+                    say(f"{row['name']}: {_short(str(words))}")
         else:
             say("No dataset is saved yet. Save one with: adreel datasets create -f FILE (there are some in examples/)")
 

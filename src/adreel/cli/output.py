@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
+import io
+import json
 import os
 import sys
 from collections.abc import Iterable, Sequence
@@ -48,7 +51,8 @@ def say(text: str) -> None:
 
 def print_json(value: Any) -> None:
     """One JSON value on stdout."""
-    sys.stdout.write(orjson.dumps(value, default=plain, option=orjson.OPT_INDENT_2).decode() + "\n")
+    text = orjson.dumps(value, default=plain, option=orjson.OPT_INDENT_2).decode() + "\n"
+    sys.stdout.write(_escaped(text) if sys.stdout.isatty() else text)
 
 
 def plain(value: Any) -> Any:
@@ -91,9 +95,43 @@ def _decimal(value: Decimal) -> str:
     return f"{short:,.{places}f}"
 
 
+JOINERS = "\u200c\u200d"
+"""Letters of Persian, Hindi and others, and families of emoji, are written with them; they move nothing."""
+
+
 def _printable(text: str, keep: str = "") -> str:
     """Without what would move the cursor or colour the terminal: names of ads are other people's texts."""
+    keep += JOINERS
     return "".join(one if one.isprintable() or one in keep else " " if one.isspace() else "\ufffd" for one in text)
+
+
+class Terminal(io.RawIOBase):
+    """A terminal that gets UTF-8 text from a writer of files, without what would move its cursor or colour it.
+
+    JSON keeps its meaning, for it is escaped there.
+    """
+
+    def __init__(self, *, as_json: bool) -> None:
+        """Writes to stdout."""
+        super().__init__()
+        self._as_json = as_json
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+
+    def writable(self) -> bool:
+        """Always."""
+        return True
+
+    def write(self, data: Any) -> int:
+        """Writes what is whole letters; the rest comes with the next piece."""
+        text = self._decoder.decode(bytes(data))
+        sys.stdout.write(_escaped(text) if self._as_json else _printable(text, keep="\r\n\t"))
+        return len(data)
+
+
+def _escaped(text: str) -> str:
+    """JSON with what is not printable as escapes."""
+    keep = JOINERS + "\n"
+    return "".join(one if one.isprintable() or one in keep else json.dumps(one)[1:-1] for one in text)
 
 
 def print_table(

@@ -383,8 +383,10 @@ def _keys(report: str) -> Iterator[str]:
 
 def _types() -> Iterator[str]:
     yield (
-        "What TikTok sends as `-`, as empty text or not at all is null in the table, never 0. An id is text. A day is "
-        "a date and an hour a wall-clock time of the advertiser's own time zone; a time is an instant in UTC."
+        "What TikTok sends as `-`, as empty text or not at all is null in the table, never 0; as the value of a "
+        "breakdown it is `-`. An id is text. A day is a date and an hour a wall-clock time of the advertiser's own "
+        "time zone; a time is an instant in UTC. A count that came with a fraction makes its column one of decimals. "
+        "Hours without a zone make a table one with Delta Lake's feature `timestampNtz`, which readers have to know."
     )
     units = _units_by_type()
     rows = ((_code(name), _code(arrow), _codes(units[name])) for name, arrow in ARROW_TYPES.items())

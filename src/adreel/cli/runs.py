@@ -19,7 +19,16 @@ from adreel.cli.files import read_text
 from adreel.cli.opened import Opened, opened, seen
 from adreel.cli.output import print_json, print_table, say, talk, text
 from adreel.dataset import Dataset, Source, parse, read
-from adreel.errors import AdreelError, CancelledError, DatasetError, ExitCode, InputError, NotFoundError
+from adreel.errors import (
+    AdreelError,
+    CancelledError,
+    DatasetError,
+    ExitCode,
+    InputError,
+    NotFoundError,
+    StorageError,
+    disk_fault,
+)
 from adreel.plan import Plan
 from adreel.saving import source_of
 from adreel.schema import columns, key
@@ -189,9 +198,9 @@ def run(
             finally:
                 # As it is, whatever is written down: an interruption may come while it is being written.
                 own = tuple(seen(have, one) for one in have.store.runs.list(saved, limit=1) if one not in before)
-    except (AdreelError, KeyboardInterrupt) as error:
+    except (Exception, KeyboardInterrupt) as error:
         if as_json:
-            print_json(_failure(error, own))
+            print_json(_failure(disk_fault(error) or error, own))
         raise
     if as_json:
         print_json(report.as_json() | {"exit_code": int(code)})
@@ -201,14 +210,14 @@ def run(
         sys.exit(code)
 
 
-def _failure(error: AdreelError | KeyboardInterrupt, begun: tuple[Run, ...]) -> dict[str, Any]:
+def _failure(error: BaseException, begun: tuple[Run, ...]) -> dict[str, Any]:
     """What `run --json` prints of a run that failed, was stopped, or (`run_id` null) never began."""
     if isinstance(error, KeyboardInterrupt):
         # Before or after the run itself, which turns an interruption into a CancelledError.
         ended = any(one.state is RunState.SUCCEEDED for one in begun)
         words = "Interrupted after the run had ended." if ended else "Interrupted."
         known: dict[str, Any] = {"error": words, "error_kind": "KeyboardInterrupt", "exit_code": 130}
-    else:
+    elif isinstance(error, AdreelError):
         known = {
             "error": str(error),
             "error_kind": type(error).__name__,
@@ -216,9 +225,12 @@ def _failure(error: AdreelError | KeyboardInterrupt, begun: tuple[Run, ...]) -> 
             "tiktok_code": error.code,
             "request_id": error.request_id,
         }
+    else:
+        words = f"Unexpected error: {error!r}. Please report it, with what stands on stderr."
+        known = {"error": words, "error_kind": type(error).__name__, "exit_code": int(ExitCode.BUG)}
     # Another process's run of the dataset, which made this one impossible, is not this command's.
-    stopped = isinstance(error, CancelledError | KeyboardInterrupt)
-    ours = (one for one in begun if stopped or one.error == str(error))
+    certain = not isinstance(error, AdreelError) or isinstance(error, CancelledError | StorageError)
+    ours = (one for one in begun if certain or one.error == str(error))
     own = next(ours, None)
     if isinstance(error, DatasetError):
         known["problems"] = [asdict(problem) for problem in error.problems]
@@ -332,11 +344,8 @@ def history(session: Session, name: str, run_id: str | None, *, as_json: bool) -
         if as_json:
             print_json([asdict(one) for one in runs])
         elif runs:
-            print_table(
-                ("run", "started (UTC)", "state", "seconds", "requests", "rows", "version", "proved", "error"),
-                [_row(one) for one in runs],
-                whole=True,
-            )
+            heads = ("run", "started (UTC)", "state", "seconds", "requests", "rows", "version", "proved")
+            print_table((*heads, "error or warning"), [_row(one) for one in runs], whole=True)
         else:
             say(f"{saved.name!r} has not run yet. Run it with: adreel run {saved.slug}")
 
@@ -354,7 +363,7 @@ def _row(one: Run) -> tuple[Any, ...]:
         one.rows,
         one.version,
         proved,
-        one.error or None,
+        one.error or next(iter(one.warnings), None),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ import pyarrow as pa
 from adreel.access import DatasetRight
 from adreel.cli import Session
 from adreel.cli.opened import Opened, opened
-from adreel.cli.output import confirm, print_json, print_table, say
+from adreel.cli.output import Terminal, confirm, print_json, print_table, say
 from adreel.dataset import parse
 from adreel.errors import InputError, NotFoundError
 from adreel.export import WRITERS, file_kind, placed, write_file
@@ -156,8 +157,10 @@ def _put(box: Sandbox, request: Request, output: Path | None) -> None:
             if rows is not None:
                 _print_answer(pa.ipc.open_stream(file).read_all())
     else:
-        rows = box.ask(request, into=sys.stdout.buffer).rows
-        sys.stdout.buffer.flush()
+        terminal = sys.stdout.isatty()
+        target = io.BufferedWriter(Terminal(as_json=request.form == "json")) if terminal else sys.stdout.buffer
+        rows = box.ask(request, into=target).rows
+        target.flush()
     if rows is None:
         say("Done; there is nothing to show.")
 
@@ -172,12 +175,15 @@ def _print_answer(table: Any) -> None:
         say(f"These are the first {MOST_ROWS:,} rows. All of them: --format csv, or -o FILE.")
 
 
-def export(session: Session, name: str, output: Path, version: int | None) -> None:
+def export(session: Session, name: str, output: Path, version: int | None, *, for_spreadsheet: bool) -> None:
     """A table, or an earlier version of it, as a file."""
     kind = file_kind(output)
+    if for_spreadsheet and kind != "csv":
+        raise InputError(f"--for-spreadsheet is for .csv files; {output.name} holds texts as texts without it.")
     with opened(session) as have:
         saved = have.guard.dataset(name)
-        rows = write_file(_with_table(have, saved).read(saved.table_slug, version), output, kind)
+        reader = _with_table(have, saved).read(saved.table_slug, version)
+        rows = write_file(reader, output, kind, for_spreadsheet=for_spreadsheet)
         say(f"Wrote {rows:,} rows to {output}.")
 
 

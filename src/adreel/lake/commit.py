@@ -67,8 +67,9 @@ class Write:
 class Commit:
     """What a commit did; counts are None where the method does not know them. `columns` are the table's.
 
-    `changed` are rows whose key was there before, whether or not their values differ. `repeated`: the run had been
-    committed before, and nothing was done now.
+    `changed` are rows whose key was there before, whether or not their values differ. `rows_before` is None for a
+    table's first version; `widened` are columns whose type had to grow. `repeated`: the run had been committed before,
+    and nothing was done now.
     """
 
     version: int
@@ -78,6 +79,8 @@ class Commit:
     changed: int | None
     removed: int | None
     columns: int
+    rows_before: int | None = None
+    widened: tuple[str, ...] = ()
     repeated: bool = False
 
 
@@ -145,6 +148,8 @@ class Landing:
             note["changed"],
             note["removed"],
             len(table.schema) if table else 0,
+            note.get("rows_before"),
+            tuple(note.get("widened", ())),
             repeated=True,
         )
 
@@ -304,7 +309,8 @@ class Landing:
         """Puts the version into the log; None, with the new files removed, if another writer took its number."""
         version = table.version + 1 if table else 0
         counts = (change.rows_in, change.rows_after, change.added, change.changed, change.removed)
-        commit = Commit(version, *counts, len(schema))
+        before = table.rows if table else None
+        commit = Commit(version, *counts, len(schema), before, _widened(table, schema) if table else ())
         try:
             self._put_into_log(table, schema, writer.files, change, commit)
         except (DeltaError, OSError) as error:
@@ -364,6 +370,8 @@ class Landing:
             "added": commit.added,
             "changed": commit.changed,
             "removed": commit.removed,
+            "rows_before": commit.rows_before,
+            "widened": list(commit.widened),
         }
 
 
@@ -377,6 +385,12 @@ class _Change:
     added: int | None
     changed: int | None
     removed: int | None
+
+
+def _widened(table: TableState, schema: Any) -> tuple[str, ...]:
+    """The columns that are of another type than in the table."""
+    there = [name for name in schema.names if name in table.schema.names]
+    return tuple(name for name in there if schema.field(name).type != table.schema.field(name).type)
 
 
 def _check(write: Write) -> None:

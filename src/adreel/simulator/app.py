@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from adreel.simulator.frontpage import let_a_day_go_by, show_front
 from adreel.simulator.params import Params, read_body
 from adreel.simulator.sidedoor import side_door
 from adreel.simulator.state import Entry, Simulator
-from adreel.simulator.trouble import Trouble, spoil
+from adreel.simulator.trouble import PAGE_KINDS, Trouble, spoil
 
 BASE = "/open_api/v1.3/"
 _JSON = (b"content-type", b"application/json")
@@ -175,6 +176,8 @@ class Api:
                 raise refusal
             if trouble is not None and trouble.kind == "code":
                 raise ApiError(trouble.code, trouble.message)
+            if trouble is not None and trouble.kind == "cap":
+                params = params.capped(trouble.rows)
             token = request.headers.get("access-token", "")
             reply = endpoint(Call(simulator, name, params, token, str(request.base_url)))
         except ApiError as error:
@@ -206,8 +209,10 @@ def _accept(simulator: Simulator, reply: Reply, trouble: Trouble | None) -> Body
     if reply.raw is not None:
         return Body(reply.raw, headers=(*reply.headers, _log_id(request_id)))
     data = reply.data
-    if trouble is not None and trouble.kind in {"drop", "repeat", "total"}:
+    if trouble is not None and trouble.kind in PAGE_KINDS:
         data = spoil(data, trouble)
+    elif trouble is not None and trouble.kind == "data":
+        data = trouble.value.encode()
     head = f'{{"code":0,"message":"OK","request_id":"{request_id}",'.encode()
     headers = (_JSON, _log_id(request_id), *reply.headers)
     if reply.flat:
@@ -243,6 +248,8 @@ def _break(body: Body, trouble: Trouble | None) -> Body:
             return Body(html, trouble.status, ((b"content-type", b"text/html"),))
         case "garbage":
             return Body(b'{"code":0,"message":"OK","data":{"list":[', body.status, body.headers)
+        case "mark":
+            return Body(codecs.BOM_UTF8 + body.content, body.status, body.headers)
         case "cut":
             return Body(body.content[: len(body.content) // 2], body.status, body.headers, len(body.content))
     return body

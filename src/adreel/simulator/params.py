@@ -27,6 +27,10 @@ class Params:
         """The same for the same parameters."""
         return orjson.dumps({**self._body, **self._query}, option=orjson.OPT_SORT_KEYS).decode()
 
+    def capped(self, rows: int) -> Params:
+        """The same, with pages of so many rows at most, as the default of 10 where none is asked for."""
+        return Params({**self._query, "page_size": str(min(rows, self.number("page_size", 10, 1, 1000)))}, self._body)
+
     def has(self, name: str) -> bool:
         """Whether it came with a value."""
         return self._query.get(name, "") != "" or self._body.get(name) not in (None, "")

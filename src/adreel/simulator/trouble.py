@@ -4,12 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, cast, get_args
+from typing import Any, Literal, cast, get_args
 
 import orjson
 
-Kind = Literal["code", "http", "html", "hang", "cut", "drop", "repeat", "total", "garbage"]
+Kind = Literal[
+    "code",
+    "http",
+    "html",
+    "hang",
+    "cut",
+    "garbage",
+    "drop",
+    "repeat",
+    "total",
+    "uncounted",
+    "value",
+    "data",
+    "mark",
+    "cap",
+]
 KINDS: tuple[str, ...] = get_args(Kind)
+
+PAGE_KINDS = frozenset({"drop", "repeat", "total", "uncounted", "value"})
+"""What happens to a page of rows, and to no other answer."""
+
+_PLACE = "~ the value of a trouble ~"
 
 
 @dataclass(slots=True)
@@ -17,8 +37,10 @@ class Trouble:
     """What happens to requests whose path contains `path` and whose parameters hold `where`.
 
     The first `skip` of them pass; then it happens `times` times (0: always). `code` and `message` are the answer's,
-    `status` the HTTP status, `seconds` how long it hangs, `rows` how many rows are dropped or repeated, `change` what
-    is added to total_number.
+    `status` the HTTP status, `seconds` how long it hangs, `rows` how many rows are dropped, repeated or given another
+    value, or to how many rows a page is capped, `change` what is added to total_number. `value` is JSON as it is
+    written, right or not: the data of the answer, or what stands in `field` (`metrics.spend`, `budget`) of the rows;
+    nothing takes the field away. An answer with a mark begins with the byte order mark of UTF-8.
     """
 
     kind: Kind
@@ -32,6 +54,8 @@ class Trouble:
     seconds: float = 0.0
     rows: int = 1
     change: int = 1
+    field: str = ""
+    value: str = ""
     happened: int = 0
 
     def strikes(self, path: str, params: Mapping[str, object]) -> bool:
@@ -67,6 +91,8 @@ def read_trouble(body: Mapping[str, object]) -> Trouble:
         "seconds": (int, float),
         "rows": int,
         "change": int,
+        "field": str,
+        "value": str,
     }
     values: dict[str, object] = {}
     for name, value in body.items():
@@ -78,22 +104,44 @@ def read_trouble(body: Mapping[str, object]) -> Trouble:
     where = body.get("where", {})
     if not isinstance(where, dict):
         raise ValueError("where is not an object of parameters.")
+    if kind == "value" and not values.get("field"):
+        raise ValueError("A value needs the field that gets it, as in metrics.spend.")
+    if kind == "data" and not values.get("value"):
+        raise ValueError("Data need a value, as in null.")
     texts = {str(name): str(value) for name, value in where.items()}
     return Trouble(kind=cast(Kind, kind), where=texts, **values)  # type: ignore[arg-type] # checked one by one above
 
 
 def spoil(data: bytes, trouble: Trouble) -> bytes:
-    """A page with rows dropped or repeated, or with another total_number."""
+    """A page with rows dropped, repeated or of another value, with another total_number, or without a count."""
     page = orjson.loads(data)
     rows, info = page.get("list"), page.get("page_info")
-    if not isinstance(rows, list) or not isinstance(info, dict):
+    if not isinstance(rows, list) or (trouble.kind != "value" and not isinstance(info, dict)):
         return data
     if trouble.kind == "drop":
         page["list"] = rows[: max(0, len(rows) - trouble.rows)]
     elif trouble.kind == "repeat":
         keep = max(0, len(rows) - trouble.rows)
         page["list"] = rows[:keep] + rows[: len(rows) - keep]
+    elif trouble.kind == "uncounted":
+        del page["page_info"]
+    elif trouble.kind == "value":
+        for row in rows[: trouble.rows]:
+            _put(row, trouble)
     else:
         info["total_number"] += trouble.change
         info["total_page"] = -(-info["total_number"] // info["page_size"])
-    return orjson.dumps(page)
+    return orjson.dumps(page).replace(orjson.dumps(_PLACE), trouble.value.encode())
+
+
+def _put(row: dict[str, Any], trouble: Trouble) -> None:
+    """Another value in a field of a row that has it, or no such field."""
+    *parts, name = trouble.field.split(".")
+    for part in parts:
+        row = row[part] if isinstance(row.get(part), dict) else {}
+    if name not in row:
+        return
+    if trouble.value:
+        row[name] = _PLACE
+    else:
+        del row[name]

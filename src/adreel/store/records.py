@@ -311,6 +311,7 @@ class Run:
     asked_by: str
     table_rows: int | None
     table_columns: int | None
+    warning: str = ""
 
     @property
     def read_at(self) -> datetime:
@@ -341,7 +342,7 @@ class RunKey:
 @dataclass(frozen=True, slots=True)
 class RunBrief:
     """What a list of datasets shows of a run. `proved` is None for a run that made no version, and for one of which
-    the store does not know it; the rest is as in `Run`.
+    the store does not know it; `warning` is the first of its warnings; the rest is as in `Run`.
     """
 
     id: str
@@ -354,6 +355,7 @@ class RunBrief:
     error: str
     table_rows: int | None
     table_columns: int | None
+    warning: str = ""
 
     @property
     def read_at(self) -> datetime:

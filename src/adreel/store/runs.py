@@ -43,6 +43,7 @@ _BRIEF = (
     runs.c.error,
     runs.c.table_rows,
     runs.c.table_columns,
+    func.coalesce(runs.c.warnings[0].as_string(), ""),
 )
 KEYS_KEPT = timedelta(days=1)
 """A key means its run for so long after that was asked for."""

@@ -22,6 +22,7 @@ from urllib.parse import quote
 import httpx2
 
 from adreel.errors import (
+    AbsentError,
     Action,
     AdreelError,
     AdvertiserError,
@@ -31,8 +32,10 @@ from adreel.errors import (
     StopError,
     ThrottledError,
     api_error,
+    is_other_app,
+    lacks_scope,
 )
-from adreel.tiktok.envelope import Answer, Page, Reader, Trouble, read_page
+from adreel.tiktok.envelope import Answer, Page, Reader, Trouble, read_list, read_page
 from adreel.tiktok.margin import scatter_of
 from adreel.tiktok.pace import Pace, Slot
 from adreel.tiktok.wire import Request, Value, Wire, checked_url, make_request
@@ -68,6 +71,7 @@ _ERRORS: Mapping[Action, type[AdreelError]] = MappingProxyType(
         Action.WAIT: RetryError,
         Action.THROTTLED: ThrottledError,
         Action.SPLIT: SplitError,
+        Action.ABSENT: AbsentError,
         Action.STOP: StopError,
     }
 )
@@ -198,7 +202,17 @@ class Client:
         body: Mapping[str, Any] | None = None,
     ) -> Answer:
         """The answer to one request; `path` begins and ends with a slash."""
-        return await self._answer(make_request(self._base_url, method, path, params or {}, body))
+        return await self._answer(make_request(self._base_url, method, path, params or {}, body), _as_it_is)
+
+    async def uncounted(self, path: str, params: Mapping[str, Value]) -> list[dict[str, Any]]:
+        """All rows of a list that TikTok gives whole, without a count of them; none if there is no list."""
+        request = make_request(self._base_url, "GET", path, params, None)
+        return list((await self._answer(request, lambda answer: read_page(answer, request.where))).rows)
+
+    async def listed(self, path: str, params: Mapping[str, Value]) -> list[dict[str, Any]]:
+        """As `uncounted`, where an answer without a list is asked for again like a failure of TikTok's."""
+        request = make_request(self._base_url, "GET", path, params, None)
+        return list((await self._answer(request, lambda answer: read_list(answer, request.where))).rows)
 
     async def page(
         self, path: str, params: Mapping[str, Value], page: int, page_size: int, reader: Reader | None = None
@@ -206,9 +220,10 @@ class Client:
         """One page of a list, pages counted from 1; its rows are dictionaries, or what `reader` makes of them."""
         paged = {**params, "page": page, "page_size": page_size}
         request = make_request(self._base_url, "GET", path, paged, None)
-        answer = await self._answer(request)
+        more = {"reader": reader} if reader else {}
+        found = await self._answer(request, lambda one: read_page(one, request.where, page_size=page_size, **more))
         self.counts.pages += 1
-        return read_page(answer, request.where, reader) if reader else read_page(answer, request.where)
+        return found
 
     async def exchange(self, auth_code: str) -> Grant:
         """The grant for a code of the consent page; works once for each code.
@@ -239,41 +254,48 @@ class Client:
 
     async def advertisers(self) -> tuple[AdvertiserName, ...]:
         """The advertisers that the token may read now, in TikTok's order."""
-        answer = await self.call("GET", "/oauth2/advertiser/get/", params=self._app())
-        rows = read_page(answer, "GET /oauth2/advertiser/get/").rows
+        rows = await self.uncounted("/oauth2/advertiser/get/", self._app())
         return tuple(AdvertiserName(_word(row, "advertiser_id"), _word(row, "advertiser_name")) for row in rows)
 
     async def advertiser_info(self, ids: Sequence[str], fields: Sequence[str] = ()) -> list[dict[str, Any]]:
         """What TikTok knows of each advertiser, all fields if none is named.
 
-        Advertisers that may not be read or are gone are absent from the list, and named in the log.
+        Advertisers that may not be read or are gone are absent from the list, and named in the log. Raises
+        AdvertiserError if there are none because the app lacks the permission.
         """
         size = LONGEST_ADVERTISER_BATCH
         batches = [ids[start : start + size] for start in range(0, len(ids), size)]
-        found = await together([self._advertiser_batch(batch, fields) for batch in batches])
-        return [row for rows in found for row in rows]
+        refusals: list[AdvertiserError] = []
+        found = await together([self._advertiser_batch(batch, fields, refusals) for batch in batches])
+        rows = [row for batch_rows in found for row in batch_rows]
+        if not rows and refusals and lacks_scope(refusals[0].code, refusals[0].message):
+            raise refusals[0]
+        return rows
 
     async def user(self) -> User:
         """Who granted the token."""
         data = (await self.call("GET", "/user/info/")).data
         return User(_word(data, "display_name"), _word(data, "core_user_id"), _word(data, "email"))
 
-    async def _advertiser_batch(self, ids: Sequence[str], fields: Sequence[str]) -> list[dict[str, Any]]:
-        """The advertisers of one request; one that TikTok refuses is found by halving."""
+    async def _advertiser_batch(
+        self, ids: Sequence[str], fields: Sequence[str], refusals: list[AdvertiserError]
+    ) -> list[dict[str, Any]]:
+        """The advertisers of one request; one that TikTok refuses is found by halving, and why added to `refusals`."""
         params: dict[str, Value] = {"advertiser_ids": list(ids), "fields": list(fields) or None}
         try:
-            answer = await self.call("GET", "/advertiser/info/", params=params)
+            return await self.uncounted("/advertiser/info/", params)
         except AdvertiserError as error:
             if len(ids) == 1:
                 self._say(f"advertiser {ids[0]} is left out: {error}")
+                refusals.append(error)
                 return []
         except SplitError:
             if len(ids) == 1:
                 raise
-        else:
-            return list(read_page(answer, "GET /advertiser/info/").rows)
         half = len(ids) // 2
-        first, second = await together([self._advertiser_batch(part, fields) for part in (ids[:half], ids[half:])])
+        first, second = await together(
+            [self._advertiser_batch(part, fields, refusals) for part in (ids[:half], ids[half:])]
+        )
         return first + second
 
     def _app(self) -> dict[str, str]:
@@ -281,16 +303,16 @@ class Client:
             raise InputError("This needs the id and the secret of your TikTok app; set both.")
         return {"app_id": self._app_id, "secret": self._secret}
 
-    async def _answer(self, request: Request) -> Answer:
-        """Tries until there is an answer, or an error that says why there is none."""
+    async def _answer(self, request: Request, read: Callable[[Answer], T | Trouble]) -> T:
+        """Tries until there is an answer that `read` can read, or an error that says why there is none."""
         tries = _Tries(began=self._monotonic())
         left = None if self._deadline is None else self._deadline - tries.began
         self._refuse_unsent(request, tries, left)
         try:
             async with asyncio.timeout(left) as limit:
                 while True:
-                    outcome = await self._try(request, tries)
-                    if isinstance(outcome, Answer):
+                    outcome = await self._try(request, tries, read)
+                    if not isinstance(outcome, Trouble):
                         return outcome
                     await self._sleep(self._wait(request, outcome, tries))
         except TimeoutError:
@@ -299,18 +321,19 @@ class Client:
             last = tries.last or Trouble("there is no answer yet.", Action.WAIT)
             raise self._error(request, last, tries, "The run's deadline has come.") from None
 
-    async def _try(self, request: Request, tries: _Tries) -> Answer | Trouble:
+    async def _try(self, request: Request, tries: _Tries, read: Callable[[Answer], T | Trouble]) -> T | Trouble:
         async with self._in_flight:
             slot = await self._pace.turn()
             sent = self._monotonic()
             self.counts.requests += 1
             tries.sent += 1
-            outcome, journey = await self._journey(request, slot)
-        self._learn(outcome, sent, slot)
+            answer, journey = await self._journey(request, slot)
+        self._learn(answer, sent, slot)
         self._widen(self._monotonic() - sent)
-        if isinstance(outcome, Answer):
+        if isinstance(answer, Answer):
             self._journeys.append(journey)
             self._pace.scattered(scatter_of(self._journeys))
+        outcome = answer if isinstance(answer, Trouble) else read(answer)
         if isinstance(outcome, Trouble):
             tries.last = outcome
             tries.throttled += outcome.action is Action.THROTTLED
@@ -434,8 +457,19 @@ class Client:
         often = ""
         if tries.sent > 1:
             often = f"Tried {tries.sent} times in {self._monotonic() - tries.began:.0f} s."
-        if trouble.action is Action.RECONNECT:
+        if is_other_app(trouble.code, trouble.what):
+            next_step = (
+                f"The token was not made by the app {self._app_id} of ADREEL_TIKTOK_APP_ID: name the app that made it, "
+                "or connect the account again with this one."
+            )
+        elif trouble.action is Action.RECONNECT:
             next_step = "Connect the account again."
+        scope = lacks_scope(trouble.code, trouble.what)
+        if scope:
+            next_step = (
+                f"The app lacks the permission for {scope}: give it the scope of that endpoint in TikTok's developer "
+                "portal (My Apps), then connect the account again."
+            )
         if trouble.action is Action.THROTTLED and trouble.code not in _NARROW_LIMITS:
             next_step += " If no other program uses this app, its budget of the day may be used up until 00:00 UTC."
         words = " ".join(part for part in (f"{request.where}: {trouble.what}", often, next_step.strip()) if part)
@@ -458,6 +492,10 @@ _THIRD_TIMEOUT = (
     "TikTok blocks a request that times out a third time within ten minutes: try again after that, or ask for less "
     "at once."
 )
+
+
+def _as_it_is(answer: Answer) -> Answer | Trouble:
+    return answer
 
 
 def _word(row: Mapping[str, Any], name: str) -> str:

@@ -3,13 +3,19 @@
 Everything that is TikTok's own is `{"code": 0, "message": "OK", "request_id": "...", "data": {...}}` with HTTP 200,
 errors too: the code decides (page "Return codes", doc 1737172488964097). Anything else comes from a wrong address, a
 failing server, or a proxy on the way.
+
+Answers are read strictly at first. One that is no strict JSON (half characters, bytes that are no UTF-8, bare `NaN`,
+numbers of any size) is read again leniently: what is no Unicode becomes U+FFFD, and numbers become texts.
 """
 
 from __future__ import annotations
 
+import codecs
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -21,6 +27,12 @@ CUT_HEADER = "X-Tt-Ads-Throttle"
 
 _LONGEST_WORDS = 300
 _LONGEST_FIRST_WORDS = 80
+
+_NOTHING = frozenset({b"null", b"[]", b'""', b"0", b"false"})
+_LONGEST_NOTHING = len("false") + 1
+
+LONGEST_COUNT = 15
+"""Digits of the largest whole number that is taken for a count or a code."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +49,7 @@ class Answer:
     @property
     def data(self) -> dict[str, Any]:
         """The data, read anew each time; empty where there is none."""
-        found: dict[str, Any] = msgspec.json.decode(self.body)
+        found: dict[str, Any] = _decoded(_ANYTHING, self.body)
         return found
 
 
@@ -59,9 +71,11 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of a list. `total_number` counts the rows of all pages; the totals come only if they were asked for.
+    """One page of a list. `total_number` counts the rows of all pages, `total_page` the pages of the size that TikTok
+    gives, which may be smaller than asked; the totals come only if they were asked for.
 
-    Rows are dictionaries, or records of the type that the page was asked for as.
+    Rows are dictionaries, or records of the type that the page was asked for as; `left_out` counts those that were not
+    wanted and are not among them.
     """
 
     rows: Sequence[Any] = field(repr=False)
@@ -70,6 +84,7 @@ class Page:
     total_metrics: dict[str, Any] | None
     cut: bool
     request_id: str
+    left_out: int = 0
 
 
 class _Envelope(msgspec.Struct):
@@ -82,6 +97,7 @@ class _Envelope(msgspec.Struct):
 
 
 _ENVELOPES = msgspec.json.Decoder(_Envelope)
+_ANYTHING = msgspec.json.Decoder(float_hook=Decimal)
 
 Reader = msgspec.json.Decoder[Any]
 """Reads the data of a list; made by `reader_of`."""
@@ -89,8 +105,12 @@ Reader = msgspec.json.Decoder[Any]
 
 def reader_of(row: type[Any]) -> Reader:
     """For a list whose rows are read as `row`, which takes a third less time and memory than dictionaries."""
-    fields = [("list", list[row] | None, None), ("page_info", Any, None), ("total_metrics", Any, None)]  # type: ignore[valid-type]  # made here
-    return msgspec.json.Decoder(msgspec.defstruct("List", fields))
+    fields = [
+        ("list", list[row] | None | msgspec.UnsetType, msgspec.UNSET),  # type: ignore[valid-type]  # made here
+        ("page_info", Any, None),
+        ("total_metrics", Any, None),
+    ]
+    return msgspec.json.Decoder(msgspec.defstruct("List", fields), float_hook=Decimal)
 
 
 _DICTIONARIES = reader_of(dict[str, Any])
@@ -98,12 +118,13 @@ _DICTIONARIES = reader_of(dict[str, Any])
 
 def read_answer(status: int, headers: Mapping[str, str], body: bytes) -> Answer | Trouble:
     """What a whole HTTP answer means."""
+    body = body.removeprefix(codecs.BOM_UTF8)
     envelope = _envelope(body)
-    if envelope is None:
+    code = None if envelope is None else _count(envelope.code)
+    if envelope is None or code is None:
         return _foreign(status, headers, body)
-    code = int(envelope.code)
     request_id = _text(envelope.request_id) or headers.get("X-Tt-Logid")
-    action = action_for(code)
+    action = action_for(code, _plain(envelope.message))
     if action is not Action.GO_ON:
         return Trouble(_words(code, envelope.message), action, code, request_id)
     data = _object(envelope.data)
@@ -117,31 +138,88 @@ def _object(data: msgspec.Raw) -> msgspec.Raw | None:
     text = memoryview(data)
     if bytes(text[:1]) == b"{":
         return data
-    return msgspec.Raw(b"{}") if len(text) <= len("false") and not msgspec.json.decode(text) else None
+    return msgspec.Raw(b"{}") if bytes(text[:_LONGEST_NOTHING]) in _NOTHING else None
 
 
-def read_page(answer: Answer, where: str, reader: Reader = _DICTIONARIES) -> Page:
-    """The rows of a list and how many there are; `where` names the request in the error.
+def _decoded(decoder: msgspec.json.Decoder[Any], text: bytes | msgspec.Raw) -> Any:
+    """The text as `decoder` reads it, leniently if it is no strict JSON.
 
-    Without page_info the rows are all there are. Raises StopError for data of a form that TikTok does not document.
+    Raises ValidationError for another form than the decoder's, DecodeError for what is no JSON at all.
     """
     try:
-        found = reader.decode(answer.body)
-    except msgspec.ValidationError as error:
+        return decoder.decode(text)
+    except RecursionError:
+        raise msgspec.DecodeError("nested too deeply") from None
+    except (msgspec.DecodeError, ValueError, ArithmeticError) as error:
+        # Numbers that no type holds are told of as errors of form.
+        lenient = _lenient(bytes(text))
+        if lenient is None:
+            raise msgspec.DecodeError(str(error)) from None
+        return decoder.decode(lenient)
+
+
+def _lenient(text: bytes) -> bytes | None:
+    """A JSON text written anew in strict JSON, with numbers as texts and U+FFFD for what is no Unicode.
+
+    None if it is no JSON.
+    """
+    try:
+        value = json.loads(
+            text.decode("utf-8", "replace"), strict=False, parse_int=str, parse_float=str, parse_constant=str
+        )
+    except (ValueError, RecursionError):
+        return None
+    whole = json.dumps(value, ensure_ascii=False).encode("utf-16", "surrogatepass")
+    return whole.decode("utf-16", "replace").encode()
+
+
+def read_page(
+    answer: Answer, where: str, reader: Reader = _DICTIONARIES, *, page_size: int | None = None
+) -> Page | Trouble:
+    """The rows of a list and how many there are; `where` names the request in the error.
+
+    With `page_size`, the number of rows that were asked for, an answer without its list or without TikTok's own count
+    of all rows is no evidence that there are no more: it is a trouble that may pass. Without it, the rows are all there
+    are. Raises StopError for data of a form that TikTok does not document.
+    """
+    found = _list_of(answer, where, reader)
+    rows, totals, info = found.list or [], found.total_metrics, found.page_info
+    if not isinstance(totals, dict | None):
+        raise _unknown_form(answer, where, "its total_metrics is not an object")
+    if page_size is None:
+        return Page(rows, len(rows), 1, totals, answer.cut, answer.request_id)
+    total = _count(info.get("total_number")) if isinstance(info, dict) else None
+    if found.list is msgspec.UNSET:
+        return _without("a list", answer)
+    if total is None or total < 0:
+        return _without("its count of all rows (page_info.total_number)", answer)
+    return Page(rows, total, _pages(info, total, page_size), totals, answer.cut, answer.request_id)
+
+
+def read_list(answer: Answer, where: str) -> Page | Trouble:
+    """The rows of a list that TikTok does not count, which has to be there. Raises StopError as `read_page`."""
+    if _list_of(answer, where, _DICTIONARIES).list is msgspec.UNSET:
+        return _without("a list", answer)
+    return read_page(answer, where)
+
+
+def _list_of(answer: Answer, where: str, reader: Reader) -> Any:
+    try:
+        return _decoded(reader, answer.body)
+    except msgspec.DecodeError as error:
         raise _unknown_form(answer, where, f"its list is not one of objects: {error}") from None
-    rows, totals = found.list or [], found.total_metrics
-    info = found.page_info or {"total_number": len(rows), "total_page": 1}
-    if not isinstance(info, dict) or not isinstance(totals, dict | None):
-        raise _unknown_form(answer, where, "its page_info or total_metrics is not an object")
-    number, pages = _count(info.get("total_number")), _count(info.get("total_page"))
-    if number is None and pages is not None and pages <= 1:
-        number = len(rows)
-    size = _count(info.get("page_size"))
-    if pages is None and number is not None and size:
-        pages = -(-number // size)
-    if number is None or pages is None:
-        raise _unknown_form(answer, where, "its page_info does not say how many rows there are")
-    return Page(rows, number, pages, totals, answer.cut, answer.request_id)
+
+
+def _without(what: str, answer: Answer) -> Trouble:
+    return Trouble(f"TikTok answered with code 0 and without {what}.", Action.WAIT, None, answer.request_id)
+
+
+def _pages(info: Mapping[str, Any], total: int, asked: int) -> int:
+    """How many pages hold `total` rows: by the size that TikTok gives or by its own number, whichever is more."""
+    size = _count(info.get("page_size")) or asked
+    pages = -(-total // min(asked, size)) if size > 0 else total
+    # Each page but the last of none has a row.
+    return max(1, min(total, max(pages, _count(info.get("total_page")) or 0)))
 
 
 def _unknown_form(answer: Answer, where: str, what: str) -> StopError:
@@ -153,28 +231,35 @@ def _unknown_form(answer: Answer, where: str, what: str) -> StopError:
 
 def _envelope(body: bytes) -> _Envelope | None:
     try:
-        envelope = _ENVELOPES.decode(body)
+        envelope: _Envelope = _decoded(_ENVELOPES, body)
     except msgspec.DecodeError:
         return None
-    return envelope if _count(envelope.code) is not None else None
+    return envelope
 
 
 def _count(value: object) -> int | None:
-    """A whole number, whether it comes as a number or as a text; None for all else."""
-    if isinstance(value, bool):
+    """A whole number, whether it comes as a number or as a text; None for all else, and for what counts nothing."""
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal | str):
         return None
-    if isinstance(value, int | float):
-        return int(value) if float(value).is_integer() else None
-    return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else None
+    if isinstance(value, str) and not (value.isascii() and value.isdigit() and len(value) <= LONGEST_COUNT):
+        return None
+    number = Decimal(value)
+    if not number.is_finite() or number.adjusted() >= LONGEST_COUNT or number != number.to_integral_value():
+        return None
+    return int(number)
 
 
 def _text(value: object) -> str | None:
     return str(value) if isinstance(value, str | int) and value != "" else None
 
 
+def _plain(message: object) -> str:
+    return " ".join(message.split()) if isinstance(message, str) else ""
+
+
 def _words(code: int, message: object) -> str:
     """TikTok's own words, or what the code means if it has none."""
-    words = " ".join(message.split()) if isinstance(message, str) else ""
+    words = _plain(message)
     if not words:
         words = API_CODES[code].meaning if code in API_CODES else "an error without a message"
     return _sentence(words[:_LONGEST_WORDS])
@@ -191,7 +276,7 @@ def _foreign(status: int, headers: Mapping[str, str], body: bytes) -> Trouble:
         return Trouble(
             f"{shown}: there is no such address. ADREEL_TIKTOK_URL must be the address of TikTok's API up to and with "
             "the version, such as https://business-api.tiktok.com/open_api/v1.3.",
-            Action.STOP,
+            Action.ABSENT,
         )
     if status in {401, 403, 407}:
         return Trouble(

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import Field, SecretStr
 
 from adreel.access import AccountRight
-from adreel.connections import Connecting, app_access, free_name, need_app, own_app, same_user
+from adreel.connections import ByHand, Connecting, app_access, free_name, need_app, own_app, same_user
 from adreel.errors import BusyError, InputError
 from adreel.store import Account, AccountAdvertiser, AccountStatus, Level, User
 from adreel.tiktok.oauth import consent_url, new_state
@@ -135,6 +135,15 @@ class AccountBody(TokenBody):
         max_length=10_000,
         description="Read only these; needs no app id and secret. Null for all that the token covers.",
     )
+    timezone: str = Field(
+        "",
+        max_length=64,
+        examples=["UTC+08:00"],
+        description="Their time zone, where TikTok tells none (its sandbox); UTC if it is empty.",
+    )
+    currency: str = Field(
+        "", max_length=3, examples=["USD"], description="Their currency, where TikTok tells none (its sandbox)."
+    )
 
 
 class AgainBody(TokenBody):
@@ -209,7 +218,7 @@ async def create_account(here: Here, who: Editor, body: AccountBody, answer: Res
         need_app(here.settings, access)
     name = free_name(here.store, body.name)
     connecting = Connecting(here.settings, here.store, here.transport)
-    granted = await connecting.granted(access, selection)
+    granted = await connecting.granted(access, selection, by_hand=ByHand(body.timezone, body.currency))
     account = connecting.keep(name, granted, selection=selection, user=who.user)
     answer.headers["Location"] = f"/api/v1/accounts/{account.id}"
     return _answer(here, who, account)
@@ -279,7 +288,7 @@ async def replace_token(here: Here, who: Who, account: Id, body: AgainBody) -> A
     found = who.guard.account(int(account), AccountRight.EDIT)
     connecting = Connecting(here.settings, here.store, here.transport)
     access = replace(own_app(here.settings, here.store, found), token=read_token(body.token.get_secret_value()))
-    granted = await connecting.granted(access, found.selection)
+    granted = await connecting.granted(access, found.selection, found)
     if not body.another_user and not same_user(await connecting.granter(found), granted.granter):
         raise BusyError(
             f"This token was granted by another TikTok user than the one of {found.name!r}, so it may cover other "
@@ -317,7 +326,7 @@ async def choose_advertisers(here: Here, who: Who, account: Id, body: Selection)
     found = who.guard.account(int(account), AccountRight.EDIT)
     selection = tuple(dict.fromkeys(body.advertisers)) if body.advertisers else None
     access = replace(own_app(here.settings, here.store, found), token=here.store.accounts.token(found))
-    granted = await Connecting(here.settings, here.store, here.transport).granted(access, selection)
+    granted = await Connecting(here.settings, here.store, here.transport).granted(access, selection, found)
     chosen = here.store.accounts.choose_advertisers(found, selection)
     here.store.accounts.save_advertisers(chosen, granted.advertisers)
     return _answer(here, who, chosen)

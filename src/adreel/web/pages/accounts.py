@@ -472,7 +472,7 @@ async def reconnect_by_token(request: Request, here: Here, who: Who, account_id:
     found = who.guard.account(account_id, AccountRight.EDIT)
     try:
         access = replace(own_app(here.settings, here.store, found), token=read_token(token))
-        granted = await Connecting(here.settings, here.store, here.transport).granted(access, found.selection)
+        granted = await Connecting(here.settings, here.store, here.transport).granted(access, found.selection, found)
     except AdreelError as error:
         return _wrong(request, here, who, found, "token", error)
     return await settle(request, here, who, granted, found, found.name)
