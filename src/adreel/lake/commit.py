@@ -326,7 +326,7 @@ class Landing:
         now = int(self._clock().timestamp() * 1000)
         # No retries by delta-rs: it would put this change on top of another writer's without looking at its rows.
         properties = CommitProperties(
-            custom_metadata={NOTE: self._note(commit)},
+            custom_metadata={NOTE: self._note(commit, now)},
             max_commit_retries=0,
             app_transactions=[Transaction(self._write.run_id, commit.version)],
         )
@@ -352,9 +352,10 @@ class Landing:
         else:
             table.delta.create_write_transaction(adds, "overwrite", delta_schema, commit_properties=properties)
 
-    def _note(self, commit: Commit) -> dict[str, Any]:
-        """What the version keeps of its run."""
+    def _note(self, commit: Commit, now: int) -> dict[str, Any]:
+        """What the version keeps of its run; `now` is in milliseconds since 1970."""
         return {
+            "at": now,
             "run": self._write.run_id,
             "method": str(self._write.method),
             "key": list(self._write.key),

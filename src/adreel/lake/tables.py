@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import date
 from threading import Lock
 from typing import Any, Generic, TypeVar
 
@@ -57,6 +58,16 @@ class TableState:
     def content(self) -> tuple[str, ...]:
         """What tells the rows from those of any other version: files have names of their own and never change."""
         return (self.slug, *self.schema.names, *(file.path for file in self.files))
+
+    def day_ends(self, column: str | None) -> tuple[date, date] | None:
+        """The first and last day of a column of days or hours, from what is known of the files; None if unknown."""
+        ranges = [file.ranges.get(column) for file in self.files if file.rows] if column else []
+        known = [ends for ends in ranges if ends is not None]
+        if not known or len(known) < len(ranges):
+            return None
+        # A day, an hour, or either as a text.
+        least, most = min(first for first, _ in known), max(last for _, last in known)
+        return date.fromisoformat(str(least)[:10]), date.fromisoformat(str(most)[:10])
 
 
 class Recent(Generic[K, V]):

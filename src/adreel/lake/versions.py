@@ -27,7 +27,10 @@ ORPHAN_AGE = timedelta(days=2)
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """The table as one run left it. `at` is aware UTC; `rows` are the rows of the whole table."""
+    """The table as one run or restore left it. `at` is aware UTC; `rows` are the rows of the whole table.
+
+    `restored` is the version whose rows a restore brought back, None for a run's.
+    """
 
     number: int
     at: datetime
@@ -36,6 +39,7 @@ class Version:
     rows: int
     key: tuple[str, ...]
     day_column: str | None
+    restored: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,10 +151,12 @@ def _version(number: int, info: dict[str, Any]) -> Version | None:
         return None
     return Version(
         number=number,
-        at=datetime.fromtimestamp(info["timestamp"] / 1000, UTC),
+        # delta-rs writes down a time of its own, which is not that of the lake's clock.
+        at=datetime.fromtimestamp(note.get("at", info["timestamp"]) / 1000, UTC),
         method=note["method"],
         run_id=note["run"],
         rows=note["rows"],
         key=tuple(note["key"]),
         day_column=note["day_column"],
+        restored=note.get("restored"),
     )

@@ -21,7 +21,7 @@ from adreel.saving import source_of
 from adreel.schema import day_column, key
 from adreel.store import AccountAdvertiser, Run, SavedDataset
 from adreel.web.center import Center, Here, Visitor, Who
-from adreel.web.changes import Since, ends_of, since
+from adreel.web.changes import Since, since
 from adreel.web.downloads import file_answer
 from adreel.web.heading import Heading, Live, account_of, heading, live, parsed
 from adreel.web.pages.datasets import Deletion
@@ -161,7 +161,7 @@ def _table(here: Center, saved: SavedDataset, dataset: Dataset | None) -> tuple[
         return None, ""
     except AdreelError as error:
         return None, sentence(error)
-    first, last = ends_of(found, day_column(dataset) if dataset else None) or (None, None)
+    first, last = found.day_ends(day_column(dataset) if dataset else None) or (None, None)
     address = here.lake.table_url(saved.table_slug)
     return Table(found.version, found.rows, len(found.schema), found.size, address, first, last), ""
 
