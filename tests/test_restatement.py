@@ -130,12 +130,37 @@ def test_no_number_anywhere_is_a_sum_over_currencies(site: Site) -> None:
             assert f"{total.normalize():f}" not in text
 
 
-def test_versions_of_a_removed_metric_still_have_its_title_and_sums(tmp_path: Path) -> None:
+@pytest.mark.parametrize("method", ["upsert", "partition"])
+def test_a_metric_taken_out_of_a_dataset_keeps_its_history_and_its_place_in_comparisons(
+    tmp_path: Path, method: str
+) -> None:
     home = make_home(tmp_path / "home", advertisers=2, ads=4)
     home.add_account()
-    home.good("run", "-f", home.file(update={"method": "upsert"}))
-    home.good("run", "-f", home.file(metrics=["spend"], update={"method": "upsert"}))
+    home.good("run", "-f", home.file(update={"method": method}))
+    home.later(1)
+    report = json.loads(
+        home.good("run", "-f", home.file(metrics=["spend"], update={"method": method}), "--json").stdout
+    )
+    (warning,) = report["warnings"]
+    assert warning.startswith(
+        "The run did not ask for columns impressions, clicks, conversion: rows that it read again"
+    )
+    before, after = rows(home, 0), rows(home, 1)
+    for key, row in after.items():
+        assert row["clicks"] == (before[key]["clicks"] if key in before else None)
     found = home.json("diff", "spend", "0", "1")
     clicks = _metric(found, "clicks")
     assert (clicks["title"], clicks["type"], clicks["values_changed"]) == ("Clicks (destination)", "int", 0)
-    assert clicks["sums"][0]["before"] == clicks["sums"][0]["after"] > 0
+    assert clicks["sums"][0]["before"] == clicks["sums"][0]["after"] == sum(row["clicks"] for row in before.values())
+    assert _metric(found, "spend")["sums"]
+
+
+def test_replace_says_which_values_left_with_a_column_and_where_they_are(tmp_path: Path) -> None:
+    home = make_home(tmp_path / "home", advertisers=2, ads=4)
+    home.add_account()
+    home.good("run", "-f", home.file())
+    report = json.loads(home.good("run", "-f", home.file(metrics=["spend", "clicks"]), "--json").stdout)
+    (warning,) = report["warnings"]
+    assert "The values of columns impressions, conversion left the table" in warning
+    assert "Version 0 still has them" in warning
+    assert json.loads(home.good("run", "spend", "--json").stdout)["warnings"] == []

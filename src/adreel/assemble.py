@@ -18,7 +18,7 @@ from adreel.dataset import Method
 from adreel.dates import today_at
 from adreel.errors import AdvertiserError
 from adreel.extract import Outcome, batch_columns
-from adreel.lake import Lake, Window, Write
+from adreel.lake import Commit, Lake, Window, Write
 from adreel.pages import key_texts
 from adreel.plan import Chunk, Plan
 from adreel.schema import arrow_schema, columns, day_column, key
@@ -64,7 +64,8 @@ def commit_run(lake: Lake, slug: str, run_id: str, plan: Plan, now: datetime, ou
         write = _sparing(write, lake, slug, plan, outcome.failed)
     done = lake.commit(slug, rows.reader, write)
     proof = proof_of(outcome, done.rows_in) | {"currencies": _currencies(plan, outcome.failed)}
-    return Committed(done.version, proof, warnings_of(plan, outcome), outcome.failed, done.rows_after, done.columns)
+    warnings = (*warnings_of(plan, outcome), *column_warnings(done))
+    return Committed(done.version, proof, warnings, outcome.failed, done.rows_after, done.columns)
 
 
 def _currencies(plan: Plan, failed: Mapping[str, str]) -> list[str]:
@@ -108,6 +109,29 @@ def warnings_of(plan: Plan, outcome: Outcome) -> tuple[str, ...]:
     if len(outcome.faults) > MOST_REASONS:
         faults.append(f"And {len(outcome.faults) - MOST_REASONS:,} more differences of this kind.")
     return (*unread, *faults)
+
+
+def column_warnings(done: Commit) -> Iterator[str]:
+    """What a run that did not ask for all columns of its table did to them."""
+    if done.kept:
+        values = sum(done.kept.values())
+        yield (
+            f"The run did not ask for {_names(done.kept)}: rows that it read again keep what an earlier run read "
+            f"({values:,} values), and new rows have none. To have them read again, add them to the dataset; to drop "
+            "them, set reset_schema: true."
+        )
+    if done.emptied:
+        yield (
+            f"The values of {_names(done.emptied)} left the table: the run did not ask for them, or their type was set "
+            f"afresh. Version {done.version - 1} still has them and can be restored."
+        )
+
+
+def _names(names: Iterable[str]) -> str:
+    """Names of columns: the first few, and how many more there are."""
+    every = list(names)
+    more = f" and {len(every) - MOST_REASONS} more" if len(every) > MOST_REASONS else ""
+    return ("column " if len(every) == 1 else "columns ") + ", ".join(every[:MOST_REASONS]) + more
 
 
 def proof_of(outcome: Outcome, rows: int) -> dict[str, Any]:
