@@ -21,6 +21,7 @@ from adreel.extract import Outcome, batch_columns
 from adreel.lake import Commit, Lake, Window, Write
 from adreel.pages import key_texts
 from adreel.plan import Chunk, Plan
+from adreel.replacement import merges_by_day
 from adreel.schema import arrow_schema, columns, day_column, key
 
 MOST_REASONS = 10
@@ -28,6 +29,11 @@ MOST_REASONS = 10
 
 JOINED_CELLS = 4_000_000
 """Cells that are joined in memory at a time: some 100 MB with the copy that a join makes."""
+
+_MERGED = (
+    "Only the days of this run were replaced. The dataset's update method is replace, so its next run without other "
+    "days replaces the whole table by its own days. To keep more days, change the update method to partition."
+)
 
 _KINDS = {"int": "whole numbers", "money": "money", "rate": "rates", "ratio": "ratios", "float": "numbers"}
 _KINDS |= {"day": "days", "hour": "hours", "time": "times", "bool": "yes or no"}
@@ -49,8 +55,19 @@ class Committed:
         return asdict(self)
 
 
-def commit_run(lake: Lake, slug: str, run_id: str, plan: Plan, now: datetime, outcomes: Iterable[Outcome]) -> Committed:
+def commit_run(
+    lake: Lake,
+    slug: str,
+    run_id: str,
+    plan: Plan,
+    now: datetime,
+    outcomes: Iterable[Outcome],
+    *,
+    other_days: bool = False,
+) -> Committed:
     """Proves the run's rows and makes one version of them, all or nothing; done twice it happens once.
+
+    With `other_days`, days in place of the dataset's own, a replacement replaces only these where it can.
 
     Every row was counted and every key looked at when its request was read, and no two requests ask for the same rows.
     Raises AdvertiserError if no advertiser could be read, and what `Lake.commit` raises.
@@ -60,11 +77,16 @@ def commit_run(lake: Lake, slug: str, run_id: str, plan: Plan, now: datetime, ou
         raise AdvertiserError(f"No advertiser could be read, so the table stays as it was. {_reasons(outcome.failed)}")
     rows = _Rows(lake, run_id, plan, outcome.failed)
     write = _write(run_id, plan, now, outcome, rows.schema)
+    warnings: tuple[str, ...] = ()
+    merges = other_days and write.method is Method.REPLACE and lake.exists(slug)
+    if merges and merges_by_day(lake, slug, plan.dataset):
+        write = replace(write, method=Method.PARTITION, reset_schema=False)
+        warnings = (_MERGED,)
     if outcome.failed and write.method is Method.REPLACE and not write.reset_schema and lake.exists(slug):
         write = _sparing(write, lake, slug, plan, outcome.failed)
     done = lake.commit(slug, rows.reader, write)
     proof = proof_of(outcome, done.rows_in) | {"currencies": _currencies(plan, outcome.failed)}
-    warnings = (*warnings_of(plan, outcome), *column_warnings(done))
+    warnings = (*warnings_of(plan, outcome), *column_warnings(done), *warnings)
     return Committed(done.version, proof, warnings, outcome.failed, done.rows_after, done.columns)
 
 

@@ -4,6 +4,7 @@
     ├── InputError            fix what was asked, then ask again
     │   ├── DatasetError      a dataset with problems, each with the menu at fault
     │   ├── NotFoundError     no such account, dataset, run, version
+    │   ├── ConfirmError      rows would go that are not read again: ask again with a yes
     │   └── RequestError      TikTok refuses the request as it is: the catalogue is behind the API
     ├── ForbiddenError        what was asked is another person's to do: ask them, or for the right
     ├── ReconnectError        the grant is dead: a person has to connect the account again
@@ -102,6 +103,14 @@ class DatasetError(InputError):
 
 class NotFoundError(InputError):
     """No account, dataset, run or version of that name."""
+
+
+class ConfirmError(InputError):
+    """What was asked takes `rows` rows out of a table that are not read again, and nobody has agreed to it."""
+
+    def __init__(self, message: str, rows: int) -> None:
+        self.rows = rows
+        super().__init__(message)
 
 
 class RequestError(InputError):

@@ -17,9 +17,9 @@ from adreel.access import DatasetRight
 from adreel.cli import Session
 from adreel.cli.files import read_text
 from adreel.cli.opened import Opened, opened, seen
-from adreel.cli.output import print_json, print_table, say, talk, text
+from adreel.cli.output import confirm, print_json, print_table, say, talk, text
 from adreel.dataset import Dataset, Source, parse, read
-from adreel.errors import AdreelError, CancelledError, DatasetError, ExitCode, InputError, NotFoundError
+from adreel.errors import AdreelError, CancelledError, ConfirmError, DatasetError, ExitCode, InputError, NotFoundError
 from adreel.plan import Plan
 from adreel.saving import source_of
 from adreel.schema import columns, key
@@ -74,7 +74,8 @@ def validate(session: Session, name: str | None, file: Path | None, *, as_json: 
     """Every problem of a dataset, or what it will make."""
     with opened(session) as have:
         try:
-            dataset = parse(_source(have, name, file, DatasetRight.SEE), session.clock())
+            source = _source(have, name, file, DatasetRight.SEE)
+            dataset = parse(source, session.clock())
         except DatasetError as error:
             if as_json:
                 print_json({"valid": False, "problems": [asdict(problem) for problem in error.problems]})
@@ -83,6 +84,8 @@ def validate(session: Session, name: str | None, file: Path | None, *, as_json: 
             print_json({"valid": True, "problems": []})
         else:
             _tell_valid(have, dataset)
+            for line in have.guard.losses(source, have.lake(), session.clock()) if file else ():
+                say(f"note: {line}")
 
 
 def _tell_valid(have: Opened, dataset: Dataset) -> None:
@@ -171,7 +174,13 @@ def preview(
 
 
 def run(
-    session: Session, name: str | None, file: Path | None, given: tuple[str | None, str | None], *, as_json: bool
+    session: Session,
+    name: str | None,
+    file: Path | None,
+    given: tuple[str | None, str | None],
+    *,
+    yes: bool,
+    as_json: bool,
 ) -> None:
     """A dataset run to its end; a file is saved as a dataset first."""
     own: tuple[Run, ...] = ()
@@ -180,8 +189,9 @@ def run(
             dates = _dates(given)
             source = _source(have, name, file, DatasetRight.RUN)
             parse(_dated(source, dates), session.clock())
-            saved = have.guard.save(source, session.clock()) if file else have.guard.dataset(str(name))
+            saved = _saved(have, source) if file else have.guard.dataset(str(name))
             have.guard.need(DatasetRight.RUN, saved)
+            _agree_to_loss(have, saved, dates, yes=yes)
             before = have.store.runs.list(saved, limit=1)
             try:
                 report = watched(have, saved, dates)
@@ -198,6 +208,27 @@ def run(
         tell_report(saved, report)
     if not report.proof.get("proved"):
         sys.exit(ExitCode.NOT_PROVED)
+
+
+def _saved(have: Opened, source: Source) -> SavedDataset:
+    """The file as a saved dataset, with what the change takes out of its table told before."""
+    for line in have.guard.losses(source, have.lake(), have.session.clock()):
+        say(f"note: {line}")
+    return have.guard.save(source, have.session.clock())
+
+
+def _agree_to_loss(have: Opened, saved: SavedDataset, dates: DateRange | None, *, yes: bool) -> None:
+    """Asks before a run for other days takes rows out of the table that it does not read again."""
+    if dates is None:
+        return
+    # Imported here: what waits is no matter of the other commands.
+    from adreel.orders import Orders
+
+    try:
+        Orders(have.settings, have.store, clock=have.session.clock).refuse_loss(saved, dates)
+    except ConfirmError as error:
+        say(error.message)
+        confirm("Run it?", yes=yes)
 
 
 def _failure(error: AdreelError | KeyboardInterrupt, begun: tuple[Run, ...]) -> dict[str, Any]:

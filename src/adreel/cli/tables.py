@@ -173,6 +173,19 @@ def export(session: Session, name: str, output: Path, version: int | None) -> No
         say(f"Wrote {rows:,} rows to {output}.")
 
 
+def restore(session: Session, name: str, version: int) -> None:
+    """An earlier version's rows as a new version."""
+    # Imported here: what runs need, which the other commands need not load.
+    from adreel.orders import Orders
+
+    with opened(session) as have:
+        saved = have.guard.dataset(name, DatasetRight.RUN)
+        _with_table(have, saved)
+        run = Orders(have.settings, have.store, clock=session.clock).restore(saved, version, have.settings.user)
+        for warning in run.warnings:
+            say(warning)
+
+
 def vacuum(session: Session, name: str, keep_days: int, keep_versions: int, *, yes: bool) -> None:
     """Frees what versions need that history no longer promises."""
     with opened(session) as have:

@@ -20,7 +20,7 @@ from adreel.lake.keys import KeyFaults, key_faults
 from adreel.lake.parts import PartInfo
 from adreel.lake.place import Place
 from adreel.lake.tables import TableCache, TableState, dataset_of, read_table
-from adreel.lake.versions import Vacuumed, Version, vacuum, versions
+from adreel.lake.versions import Vacuumed, Version, restore, vacuum, versions
 from adreel.lake.windows import Window
 
 if TYPE_CHECKING:
@@ -187,6 +187,14 @@ class Lake:
     def read(self, slug: str, version: int | None = None, columns: tuple[str, ...] | None = None) -> Any:
         """The table's rows as a pyarrow RecordBatchReader that holds one row group at a time. Raises NotFoundError."""
         return read_table(self._place, self._tables.open(slug, version), columns)
+
+    def restore(self, slug: str, version: int, run_id: str) -> Version:
+        """Makes a new version with the rows and columns of `version`, so that nothing is lost; `run_id` names it.
+
+        Raises NotFoundError for a version that cannot be read, InputError for the newest, BusyError if another
+        process changes the table at the same time.
+        """
+        return restore(self._place, slug, version, run_id, self._clock())
 
     def texts(self, slug: str, column: str, version: int | None = None) -> frozenset[str]:
         """The different texts of a column; none if the version has no such column. Raises NotFoundError."""

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from adreel.errors import InputError
+from deltalake import CommitProperties, Transaction
+from deltalake.exceptions import CommitFailedError
+
+from adreel.errors import BusyError, InputError, NotFoundError
 from adreel.lake.place import Place
 from adreel.lake.tables import (
     LOG,
@@ -20,6 +23,9 @@ from adreel.lake.tables import (
     open_table,
     read_commits,
 )
+
+RESTORE = "restore"
+"""The method of a version that brings back the rows of an earlier one."""
 
 ORPHAN_AGE = timedelta(days=2)
 """Files that no commit refers to are left over from a writer that died once they are so old."""
@@ -67,6 +73,44 @@ def version_note(place: Place, slug: str, number: int) -> Version | None:
     with place.guard(f"the table {slug}"):
         commits = read_commits(place, slug, (number,))
     return _version(number, commit_info(commits.get(number, [])))
+
+
+def restore(place: Place, slug: str, number: int, run_id: str, now: datetime) -> Version:
+    """Makes a new version with the rows and columns of an earlier one; see `Lake.restore`."""
+    latest, earlier = open_table(place, slug), open_table(place, slug, number)
+    origin = version_note(place, slug, number)
+    if number == latest.version:
+        raise InputError(f"Version {number} is the newest of the table {slug} already; there is nothing to restore.")
+    if origin is None:
+        raise NotFoundError(f"Version {number} of the table {slug} is no run's; restore another.")
+    note = {
+        "at": int(now.timestamp() * 1000),
+        "run": run_id,
+        "method": RESTORE,
+        "restored": number,
+        "key": list(origin.key),
+        "day_column": origin.day_column,
+        "rows": earlier.rows,
+        "rows_in": earlier.rows,
+        "added": None,
+        "changed": None,
+        "removed": None,
+    }
+    made = latest.version + 1
+    # No retries by delta-rs: it would put the old rows over those of another writer that came meanwhile.
+    properties = CommitProperties(
+        custom_metadata={NOTE: note}, max_commit_retries=0, app_transactions=[Transaction(run_id, made)]
+    )
+    try:
+        with place.guard(f"the table {slug}"):
+            latest.delta.restore(number, commit_properties=properties)
+    except CommitFailedError:
+        raise BusyError(
+            f"Another process changed the table {slug} at the same time; nothing was restored. Try again."
+        ) from None
+    version = version_note(place, slug, made)
+    assert version is not None
+    return version
 
 
 def vacuum(place: Place, slug: str, keep_days: int, keep_versions: int, now: datetime) -> Vacuumed:

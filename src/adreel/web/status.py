@@ -11,6 +11,7 @@ STATUS: tuple[tuple[type[AdreelError], HTTPStatus], ...] = (
     (errors.NotFoundError, HTTPStatus.NOT_FOUND),
     (errors.ForbiddenError, HTTPStatus.FORBIDDEN),
     (errors.BusyError, HTTPStatus.CONFLICT),
+    (errors.ConfirmError, HTTPStatus.CONFLICT),
     (errors.InputError, HTTPStatus.UNPROCESSABLE_ENTITY),
     (errors.ReconnectError, HTTPStatus.CONFLICT),
     (errors.AdvertiserError, HTTPStatus.CONFLICT),

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Path, Query, Response
 from pydantic import Field
 
 from adreel.access import DatasetRight
-from adreel.errors import InputError
+from adreel.errors import InputError, NotFoundError
 from adreel.orders import DateRange
 from adreel.store import Role, Run, RunState
 from adreel.store.locks import seen
@@ -122,10 +122,15 @@ class LogQuery(Body):
 
 
 class RunBody(Body):
-    """Other days than the dataset's own, for this run alone."""
+    """Other days than the dataset's own, for this run alone: only these days are replaced in the table."""
 
     start: str | None = Field(None, max_length=100, description="A day, or relative: today-7.", examples=["2026-11-01"])
     end: str | None = Field(None, max_length=100, examples=["yesterday"])
+    replace_rows: bool = Field(
+        False,
+        description="Run even if these days cannot be merged into the table, so that other rows leave it; else 409 "
+        "says how many.",
+    )
 
     @property
     def dates(self) -> DateRange | None:
@@ -151,10 +156,33 @@ def date_range(start: str | None, end: str | None) -> DateRange | None:
 def start_run(here: Here, who: Who, dataset: Slug, answer: Response, body: RunBody | None = None) -> RunAnswer:
     """Asks for a run, which begins when a process is free; one that was interrupted lately is gone on with.
 
-    409 if the dataset has a run under way or waiting, or if its account has to be connected again.
+    409 if the dataset has a run under way or waiting, if its account has to be connected again, or if other days
+    would take rows out of the table that are not read again and `replace_rows` does not agree to it.
     """
     saved = who.guard.dataset(dataset, DatasetRight.RUN)
-    run = here.orders.enqueue(saved, body.dates if body else None, asked_by=who.user.name)
+    given = body or RunBody()
+    run = here.orders.enqueue(saved, given.dates, asked_by=who.user.name, replace_rows=given.replace_rows)
+    answer.headers["Location"] = f"/api/v1/runs/{run.id}"
+    return _run(here, run)
+
+
+@router.post(
+    "/datasets/{dataset}/versions/{version}/restore",
+    summary="Restore a version",
+    status_code=201,
+    responses=located(201, "The address of the run that stands for it.") | failures(403, 404, 409),
+)
+def restore(
+    here: Here, who: Who, dataset: Slug, version: Annotated[int, Path(ge=0, le=2**53)], answer: Response
+) -> RunAnswer:
+    """Makes a new version of the table with the rows of an earlier one; what it was stays a version too.
+
+    It is a run that read nothing, with the proof of the run that read the rows.
+    """
+    saved = who.guard.dataset(dataset, DatasetRight.RUN)
+    if not here.lake.exists(saved.table_slug):
+        raise NotFoundError(f"{saved.name!r} has no table yet; run it first.")
+    run = here.orders.restore(saved, version, who.user.name)
     answer.headers["Location"] = f"/api/v1/runs/{run.id}"
     return _run(here, run)
 

@@ -12,7 +12,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from adreel import catalog
 from adreel.access import DatasetRight
-from adreel.errors import InputError, NotFoundError
+from adreel.errors import BusyError, InputError, NotFoundError
 from adreel.lake import Version
 from adreel.store import IN_PROGRESS, LogLine, Run, RunState, SavedDataset
 from adreel.store.locks import seen
@@ -20,7 +20,8 @@ from adreel.web.center import Center, Here, Visitor, Who
 from adreel.web.changes import Changes, changes
 from adreel.web.downloads import attachment
 from adreel.web.heading import Heading, advertiser_names, heading, share_done, time_left
-from adreel.web.render import Page, respond
+from adreel.web.pages.words import sentence
+from adreel.web.render import Page, go, respond
 
 router = APIRouter()
 
@@ -351,6 +352,18 @@ def _pair(there: Sequence[int], before: int | None, after: int | None) -> tuple[
     if before is None or after is None:
         return (None, None), ""
     return (min(before, after), max(before, after)), ""
+
+
+@router.post("/datasets/{slug}/versions/{version}/restore")
+def restore(request: Request, here: Here, who: Who, slug: str, version: int) -> Response:
+    """Brings back the rows of an earlier version as a new one."""
+    saved = who.guard.dataset(slug, DatasetRight.RUN)
+    home = f"/datasets/{saved.slug}/versions"
+    try:
+        run = here.orders.restore(saved, version, who.user.name)
+    except (BusyError, NotFoundError) as error:
+        return go(request, home, sentence(error))
+    return go(request, home, f"Version {version} is restored as version {run.version}.")
 
 
 @router.get("/datasets/{slug}/difference")
