@@ -202,8 +202,8 @@ def test_counts_and_sums_are_those_of_comparing_row_by_row(
         on = one.day.day if one.day else 0
         assert one.changed == by_day[on]
         for number, name in enumerate(ADDITIVE):
-            sums = (total([side[key][number] for key in side if key[1] == on]) or 0 for side in (old, new))
-            before, after = sums
+            own = (total([side[key][number] for key in side if key[1] == on]) or 0 for side in (old, new))
+            before, after = own
             assert steps.get(one.day, {}).get(name, 0) == after - before
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -71,7 +72,7 @@ def _spans(dataset: Dataset, now: datetime) -> set[Span]:
 def _same_start(batch: Any, spans: set[Span]) -> Any:
     """Rows that a run over one of the spans would overwrite, though they cover other days."""
     starts, ends = (batch.column(name) for name in DAYS)
-    found = pc.equal(pc.scalar(1), pc.scalar(0))
+    found = pa.array(np.zeros(batch.num_rows, bool))
     for one in spans:
         found = pc.or_(found, pc.and_(pc.equal(starts, one.start), pc.not_equal(ends, one.end)))
     return found

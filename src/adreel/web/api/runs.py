@@ -160,8 +160,8 @@ def start_run(here: Here, who: Who, dataset: Slug, answer: Response, body: RunBo
     would take rows out of the table that are not read again and `replace_rows` does not agree to it.
     """
     saved = who.guard.dataset(dataset, DatasetRight.RUN)
-    given = body or RunBody()
-    run = here.orders.enqueue(saved, given.dates, asked_by=who.user.name, replace_rows=given.replace_rows)
+    agreed = body is not None and body.replace_rows
+    run = here.orders.enqueue(saved, body.dates if body else None, asked_by=who.user.name, replace_rows=agreed)
     answer.headers["Location"] = f"/api/v1/runs/{run.id}"
     return _run(here, run)
 
