@@ -80,7 +80,7 @@ def test_a_run_shows_its_proof_line_by_line(twice: Site) -> None:
     assert "Keys that repeat 0 0 agrees" in page
     clicks = f"{sum(row['clicks'] for row in found):,}"
     assert f"Clicks (destination) (clicks) {clicks} {clicks} agrees" in page
-    assert "Cost (spend): a check over currencies, no amount" in page
+    assert "Cost (spend): checksum over currencies, not an amount" in page
 
 
 def test_a_run_that_is_not_proved_is_not_green_and_says_what_differs(home: Home) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from adreel import catalog
 from adreel.dataset import Method
 from adreel.dates import today_at
 from adreel.errors import AdvertiserError
@@ -85,7 +86,7 @@ def commit_run(
     if outcome.failed and write.method is Method.REPLACE and not write.reset_schema and lake.exists(slug):
         write = _sparing(write, lake, slug, plan, outcome.failed)
     done = lake.commit(slug, rows.reader, write)
-    proof = proof_of(outcome, done.rows_in) | {"currencies": _currencies(plan, outcome.failed)}
+    proof = proof_of(outcome, done.rows_in, _currencies(plan, outcome.failed))
     warnings = (*warnings_of(plan, outcome), *column_warnings(done), *warnings)
     return Committed(done.version, proof, warnings, outcome.failed, done.rows_after, done.columns)
 
@@ -156,8 +157,12 @@ def _names(names: Iterable[str]) -> str:
     return ("column " if len(every) == 1 else "columns ") + ", ".join(every[:MOST_REASONS]) + more
 
 
-def proof_of(outcome: Outcome, rows: int) -> dict[str, Any]:
-    """TikTok's figures beside the table's; proved if all agree."""
+def proof_of(outcome: Outcome, rows: int, currencies: list[str]) -> dict[str, Any]:
+    """TikTok's figures beside the table's; proved if all agree.
+
+    `checksums` are the totals that go over money of several currencies: they show that all was read, and are no amount.
+    """
+    known = catalog.metrics()
     totals = {
         name: {"expected": _number(expected), "got": _number(got)} for name, (expected, got) in outcome.totals.items()
     }
@@ -169,6 +174,8 @@ def proof_of(outcome: Outcome, rows: int) -> dict[str, Any]:
         "duplicate_keys": outcome.repeated,
         "totals": totals,
         "differing": differing,
+        "currencies": currencies,
+        "checksums": sorted(name for name in totals if len(currencies) > 1 and known[name].type == "money"),
     }
 
 

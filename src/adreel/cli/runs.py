@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from adreel import catalog
 from adreel.access import DatasetRight
 from adreel.cli import Session
 from adreel.cli.files import read_text
@@ -312,9 +311,14 @@ def tell_report(saved: SavedDataset, report: RunReport) -> None:
     differing = set(proof.get("differing", ()))
     rows = [("rows", text(proof["rows_expected"]), text(proof["rows"]), _mark(proof["rows"] == proof["rows_expected"]))]
     rows += [("keys that repeat", "0", text(proof["duplicate_keys"]), _mark(not proof["duplicate_keys"]))]
-    several = len(proof.get("currencies", ())) > 1
+    checksums = set(proof.get("checksums", ()))
     rows += [
-        (_check_name(name, several), _number(p["expected"]), _number(p["got"]), _mark(name not in differing))
+        (
+            _check_name(name, is_checksum=name in checksums),
+            _number(p["expected"]),
+            _number(p["got"]),
+            _mark(name not in differing),
+        )
         for name, p in totals.items()
     ]
     print_table(
@@ -326,10 +330,9 @@ def tell_report(saved: SavedDataset, report: RunReport) -> None:
         say(f"warning: {warning}")
 
 
-def _check_name(name: str, several: bool) -> str:
-    """A sum of money over several currencies is a check and no amount, and says so."""
-    money = several and catalog.metrics()[name].type == "money"
-    return f"{name} (a check over currencies, no amount)" if money else name
+def _check_name(name: str, *, is_checksum: bool) -> str:
+    """A total over several currencies is a checksum and no amount, and says so."""
+    return f"{name} (checksum over currencies, not an amount)" if is_checksum else name
 
 
 def _number(value: float) -> str:

@@ -35,11 +35,12 @@ class Proof(Answer):
     rows: int = Field(examples=[90])
     rows_expected: int = Field(examples=[90])
     duplicate_keys: int = Field(examples=[0])
-    totals: dict[str, Total] = Field(
-        description="Sums by metric, rounded for comparison; a sum of money over several currencies is no amount."
-    )
+    totals: dict[str, Total] = Field(description="Sums by metric, rounded for comparison; see `checksums`.")
     differing: list[str] = Field(description="Metrics whose sums differ.", examples=[[]])
     currencies: list[str] = Field(examples=[["EUR"]])
+    checksums: list[str] = Field(
+        description="The totals that go over money of several currencies: checksums, not amounts.", examples=[[]]
+    )
 
 
 class RunProgress(Answer):
@@ -272,4 +273,5 @@ def _proof(found: Mapping[str, Any]) -> Proof:
         totals=totals,
         differing=found.get("differing", []),
         currencies=found.get("currencies", []),
+        checksums=found.get("checksums", []),
     )

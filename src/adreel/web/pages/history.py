@@ -255,23 +255,28 @@ def checks_of(proof: Mapping[str, Any]) -> tuple[Check, ...]:
     if not proof:
         return ()
     rows, expected, repeated = proof["rows"], proof["rows_expected"], proof["duplicate_keys"]
-    several = len(proof.get("currencies", ())) > 1
+    checksums = set(proof.get("checksums", ()))
     differing = set(proof.get("differing", ()))
     return (
         Check("Rows", f"{expected:,}", f"{rows:,}", rows == expected),
         Check("Keys that repeat", "0", f"{repeated:,}", not repeated),
         *(
-            Check(_check_name(name, several), _number(pair["expected"]), _number(pair["got"]), name not in differing)
+            Check(
+                _check_name(name, is_checksum=name in checksums),
+                _number(pair["expected"]),
+                _number(pair["got"]),
+                name not in differing,
+            )
             for name, pair in proof.get("totals", {}).items()
         ),
     )
 
 
-def _check_name(name: str, several: bool) -> str:
-    """A sum of money over several currencies is a check and no amount, and says so."""
+def _check_name(name: str, *, is_checksum: bool) -> str:
+    """A total over several currencies is a checksum and no amount, and says so."""
     known = catalog.metrics().get(name)
     title = f"{known.title} ({name})" if known else name
-    return f"{title}: a check over currencies, no amount" if several and known and known.type == "money" else title
+    return f"{title}: checksum over currencies, not an amount" if is_checksum else title
 
 
 def _number(value: float) -> str:
