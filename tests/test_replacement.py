@@ -64,6 +64,17 @@ def test_other_days_replace_only_themselves_whatever_the_method(small: Home, met
     assert len(told) == (method == "replace")
 
 
+def test_other_days_merge_too_where_ad_accounts_were_skipped(tmp_path: Path) -> None:
+    home = make_home(tmp_path / "home", advertisers=5, ads=4)
+    home.add_account()
+    home.adreel("run", "-f", home.file(dates=FOUR_DAYS, skip_failing_advertisers=True))
+    home.adreel("run", "spend")
+    before = days(home)
+    home.adreel("run", "spend", *OTHER)
+    assert days(home) == before
+    assert len(home.json("versions", "spend")) == 3
+
+
 def test_other_days_add_to_what_append_has(small: Home) -> None:
     small.good("run", "-f", small.file(dates=FOUR_DAYS, update={"method": "append"}))
     before = days(small)

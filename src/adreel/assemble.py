@@ -103,7 +103,7 @@ def _sparing(write: Write, lake: Lake, slug: str, plan: Plan, failed: Mapping[st
     for batch in lake.read(slug, columns=("advertiser_id",)):
         known |= set(batch.column("advertiser_id").unique().to_pylist())
     everything = Window(frozenset(known - set(failed) - {None}), date.min, date.max)
-    return replace(write, method=Method.PARTITION, day_column=None, windows=(everything,))
+    return replace(write, method=Method.PARTITION, whole_advertisers=True, windows=(everything,))
 
 
 def whole(outcomes: Iterable[Outcome]) -> Outcome:

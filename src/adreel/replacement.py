@@ -33,10 +33,9 @@ class Loss:
 
 
 def merges_by_day(lake: Lake, slug: str, dataset: Dataset) -> bool:
-    """Whether a run of other days can replace just these days in the table: both have the same key and day column."""
-    latest = next(iter(lake.versions(slug)), None)
-    own = (day_column(dataset), key(dataset))
-    return latest is not None and own[0] is not None and (latest.day_column, latest.key) == own
+    """Whether a run of other days can replace just these days in the table: rows have a day, and the same key."""
+    latest, column = next(iter(lake.versions(slug)), None), day_column(dataset)
+    return latest is not None and column in lake.table(slug).schema.names and latest.key == key(dataset)
 
 
 def loss_by_other_days(lake: Lake, slug: str, dataset: Dataset, now: datetime) -> Loss | None:

@@ -50,7 +50,8 @@ class Write:
 
     `schema` has the columns of the new rows, with title and description as field metadata. `windows` are the
     advertiser-days that the run read whole: with PARTITION their rows are replaced whole, or all rows of their
-    advertisers if there is no `day_column`. Rows of days before `keep_from` leave with any method.
+    advertisers if there is no `day_column` or with `whole_advertisers`. Rows of days before `keep_from` leave with any
+    method.
     """
 
     run_id: str
@@ -62,6 +63,7 @@ class Write:
     keep_from: date | None = None
     reset_schema: bool = False
     advertiser_column: str = "advertiser_id"
+    whole_advertisers: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +101,12 @@ class Landing:
         self._leaving = Leaving(
             write.windows if write.method is Method.PARTITION else (),
             write.keep_from,
-            write.day_column,
+            None if write.whole_advertisers else write.day_column,
             write.advertiser_column,
         )
         key = write.key if write.method is Method.UPSERT else ()
-        self._ranged = tuple(dict.fromkeys((*self._leaving.columns, *key)))
+        day = (write.day_column,) if write.day_column else ()
+        self._ranged = tuple(dict.fromkeys((*day, *self._leaving.columns, *key)))
         self._what = f"the table {slug}"
 
     def land(self) -> Commit:
