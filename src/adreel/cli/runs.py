@@ -226,6 +226,8 @@ def _agree_to_loss(have: Opened, saved: SavedDataset, dates: DateRange | None, *
     try:
         Orders(have.settings, have.store, clock=have.session.clock).refuse_loss(saved, dates)
     except ConfirmError as error:
+        if not yes and not sys.stdin.isatty():
+            raise ConfirmError(f"{error.message} Nobody can answer here; to agree, say --yes.", error.rows) from None
         say(error.message)
         confirm("Run it?", yes=yes)
 
