@@ -223,8 +223,12 @@ def test_a_version_comes_back_by_command_page_and_api_and_nothing_is_lost(small:
 def test_a_restored_table_stands_with_the_proof_of_the_run_that_read_it_and_says_so(small: Home, site: Site) -> None:
     small.good("run", "-f", small.file(dates=FOUR_DAYS))
     small.good("run", "-f", small.file(dates={"start": "2026-11-19", "end": "2026-11-19"}))
+    small.later(2)
     small.good("restore", "spend", "0")
     latest, *_, first = small.json("history", "spend")
+    assert latest["started_at"] == first["started_at"], "when its rows were read"
+    assert latest["finished_at"] > first["finished_at"]
+    assert "2 days ago" in site.visit("admin").words("/datasets/spend")
     assert (latest["state"], latest["version"], latest["proof"]) == ("warned", 2, first["proof"])
     assert latest["warnings"][0].startswith("Version 0 was restored as version 2: ")
     assert (latest["table_rows"], latest["table_columns"]) == (first["table_rows"], first["table_columns"])

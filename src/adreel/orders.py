@@ -94,7 +94,7 @@ class Orders:
                 "run goes on from these; days between them and the days that it reads are not in the table."
             )
             self.store.runs.add(saved, run_id, asked_by=asked_by)
-            self.store.runs.begin(run_id)
+            self.store.runs.begin(run_id, reader.read_at if reader else made.at)
             table = lake.table(saved.table_slug, made.number)
             outcome = Outcome(
                 RunState.WARNED,

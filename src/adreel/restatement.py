@@ -215,7 +215,7 @@ def compare(store: Store, lake: Lake, saved: SavedDataset, before: int, after: i
         _Account(dict(zip(told, part.values, strict=True)), part)
         for part in lake.moved_apart(slug, before, after, additive, told)
     ]
-    kinds = _kinds(store, lake, saved, (before, after), accounts)
+    kinds = _kinds(store, saved, (before, after), accounts)
 
     def part_of(values: tuple[Any, ...], day: date | None) -> Hashable:
         account = dict(zip(told, values, strict=True))
@@ -335,12 +335,9 @@ class Kinds:
         return DayKind.UNFINISHED if today is not None and day >= today else DayKind.RESTATED
 
 
-def _kinds(
-    store: Store, lake: Lake, saved: SavedDataset, versions: tuple[int, int], accounts: Iterable[_Account]
-) -> Kinds:
+def _kinds(store: Store, saved: SavedDataset, versions: tuple[int, int], accounts: Iterable[_Account]) -> Kinds:
     # One query finds the runs of both.
     read_at = {run.version: run.read_at for run in store.runs.good(saved, MOST_READINGS)}
-    restored = {one.number: one.restored for one in lake.versions(saved.table_slug)}
     zones: dict[str | None, str] = {}
     ends: tuple[dict[str | None, Ends], dict[str | None, Ends]] = ({}, {})
     for one in accounts:
@@ -349,17 +346,8 @@ def _kinds(
             if own is not None:
                 other = found.get(one.advertiser, own)
                 found[one.advertiser] = (min(own[0], other[0]), max(own[1], other[1]))
-    before, after = (
-        Reading(found, zones, read_at.get(_read_by(version, restored)))
-        for version, found in zip(versions, ends, strict=True)
-    )
+    before, after = (Reading(found, zones, read_at.get(version)) for version, found in zip(versions, ends, strict=True))
     return Kinds(before, after)
-
-
-def _read_by(version: int, restored: Mapping[int, int | None]) -> int:
-    """The version whose run read the rows: a version that restores another has that one's."""
-    origin = restored.get(version)
-    return version if origin is None else _read_by(origin, restored)
 
 
 # -- the telling

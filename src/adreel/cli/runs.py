@@ -378,7 +378,8 @@ def history(session: Session, name: str, run_id: str | None, *, as_json: bool) -
 
 def _row(one: Run) -> tuple[Any, ...]:
     ended = one.finished_at or one.heartbeat_at
-    seconds = round((ended - one.started_at).total_seconds()) if ended and one.started_at else None
+    began = None if one.restores else one.started_at
+    seconds = round((ended - began).total_seconds()) if ended and began else None
     proved = one.proof.get("proved")
     return (
         one.id,

@@ -197,17 +197,13 @@ class Lake:
         return restore(self._place, slug, version, run_id, self._clock())
 
     def texts(self, slug: str, column: str, version: int | None = None) -> frozenset[str]:
-        """The different texts of a column; none if the version has no such column. Raises NotFoundError."""
+        """The different texts of a column, empty for null; none if there is no such column. Raises NotFoundError."""
         table = self._tables.open(slug, version)
         if column not in table.schema.names:
             return frozenset()
-        ranges = [file.ranges.get(column) for file in table.files if file.rows]
-        ends = {str(end) for both in ranges if both for end in both}
-        if None not in ranges and len(ends) <= 1:
-            return frozenset(ends - {""})
         found: set[str] = set()
         for batch in read_table(self._place, table, (column,)):
-            found |= {text for text in batch.column(column).unique().to_pylist() if text}
+            found |= {text or "" for text in batch.column(column).unique().to_pylist()}
         return frozenset(found)
 
     def vacuum(self, slug: str, *, keep_days: int, keep_versions: int) -> Vacuumed:

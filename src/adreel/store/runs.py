@@ -93,15 +93,15 @@ class Runs:
             statement = insert(runs).values(_NOTHING_YET | values).returning(*_PUBLIC)
             return _run(connection.execute(statement).one())
 
-    def begin(self, run_id: str) -> Run:
+    def begin(self, run_id: str, read_at: datetime | None = None) -> Run:
         """The run as running: for the first time, or again after it did not come to its end.
 
-        InputError if it made a version or was cancelled.
+        `read_at` is when its rows were read, for a restore. InputError if it made a version or was cancelled.
         """
         now = self._clock()
         changes = {
             "state": RunState.RUNNING,
-            "started_at": func.coalesce(runs.c.started_at, now),
+            "started_at": func.coalesce(runs.c.started_at, read_at or now),
             "heartbeat_at": now,
             "finished_at": None,
         }

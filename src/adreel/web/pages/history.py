@@ -205,7 +205,9 @@ def _rows(here: Center, runs: Sequence[Run]) -> tuple[RunRow, ...]:
 
 
 def _took(run: Run, now: datetime) -> timedelta | None:
-    """How long it took so far, to the last sign of life of a process that died."""
+    """How long it took so far, to the last sign of life of a process that died; None for a restore."""
+    if run.restores:
+        return None
     ended = run.finished_at or (now if run.state in IN_PROGRESS else run.heartbeat_at)
     return ended - run.started_at if ended and run.started_at else None
 
