@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from functools import partial
@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from adreel.errors import BusyError, InputError, ProofError
 from adreel.lake import Lake, Method, Window, Write
 from adreel.lake.files import FILE_ROWS
-from lake_rows import DAY, KEY, SCHEMA, Row, day, in_order, put, reader, row, table_rows, window, with_columns
+from lake_rows import DAY, DECIMAL, KEY, SCHEMA, Row, day, in_order, put, reader, row, table_rows, window, with_columns
 
 
 @pytest.fixture
@@ -397,6 +397,53 @@ def test_a_column_that_is_asked_for_again_is_read_anew(lake: Lake, method: str, 
     done = put(lake, "run3", method, [row("a", 1, likes=None), row("b", 2, likes=9)], schema=LATE, **options)
     assert {one["ad_id"]: one["likes"] for one in table_rows(lake)} == {"a": None, "b": 9}
     assert not done.kept
+
+
+CELLS: Mapping[str, tuple[Mapping[str, Any], ...]] = {
+    # Of the ads a (read again), b (not read again) and c (new): the old column, the new column, the widened one.
+    "replace": ({"a": None, "c": None}, {"a": 7, "c": 8}, {"a": "2.5", "c": "1.5"}),
+    "append": ({"a": 3, "b": 4, "c": None}, {"b": None, "c": 8}, {"b": "1", "c": "1.5"}),
+    "upsert": ({"a": 3, "b": 4, "c": None}, {"a": 7, "b": None, "c": 8}, {"a": "2.5", "b": "1", "c": "1.5"}),
+    "partition": ({"a": 3, "b": 4, "c": None}, {"a": 7, "b": None, "c": 8}, {"a": "2.5", "b": "1", "c": "1.5"}),
+}
+
+
+@pytest.mark.parametrize("method", list(Method))
+def test_a_column_that_is_renamed_or_widened_does_what_the_manual_says(lake: Lake, method: Method) -> None:
+    """A renamed column is one that is removed and one that is added."""
+    put(lake, "run1", "append", [row("a", 1, likes=3), row("b", 3, likes=4)], schema=LATE)
+    new_schema = with_columns(clicks=DECIMAL, hearts=pa.int64())
+    new = [
+        {**row("a", 1, hearts=7), "clicks": Decimal("2.5")},
+        {**row("c", 2, hearts=8), "clicks": Decimal("1.5")},
+    ]
+    options: dict[str, Any] = {"windows": (window(1, 2),)} if method is Method.PARTITION else {}
+    put(lake, "run2", method, new, schema=new_schema, **options)
+    found = table_rows(lake)
+    likes, hearts, clicks = CELLS[method]
+    if method is Method.APPEND:
+        assert sorted(str(one["likes"]) for one in found if one["ad_id"] == "a") == ["3", "None"]
+        found = [one for one in found if one["ad_id"] != "a" or one["likes"] == 3]
+    assert {one["ad_id"]: one["likes"] for one in found} == likes
+    assert {one["ad_id"]: one["hearts"] for one in found if one["ad_id"] in hearts} == hearts
+    widened = {one["ad_id"]: one["clicks"] for one in found if one["ad_id"] in clicks}
+    assert widened == {ad: Decimal(value) for ad, value in clicks.items()}
+
+
+@pytest.mark.parametrize("method", list(Method))
+def test_another_type_is_refused_unless_the_columns_are_reset(lake: Lake, method: Method) -> None:
+    put(lake, "run1", "append", [row("a", 1), row("b", 3)])
+    worded = with_columns(clicks=pa.string())
+    options: dict[str, Any] = {"windows": (window(1, 2),)} if method is Method.PARTITION else {}
+    new = [{**row("a", 1), "clicks": "many"}]
+    with pytest.raises(InputError, match="clicks of dataset ads is int64 in the table and string"):
+        put(lake, "run2", method, new, schema=worded, **options)
+    if method is Method.APPEND:
+        return
+    done = put(lake, "run3", method, new, schema=worded, reset_schema=True, **options)
+    found = {one["ad_id"]: one["clicks"] for one in table_rows(lake)}
+    assert found == {"a": "many"} | ({} if method is Method.REPLACE else {"b": None})
+    assert done.emptied == (() if method is Method.REPLACE else ("clicks",))
 
 
 def test_a_row_that_is_gone_takes_what_was_not_asked_for_with_it(lake: Lake) -> None:
