@@ -119,17 +119,15 @@ def test_versions_are_compared_and_the_last_two_unless_others_are_named(site: Si
     found = exact(asking.ask("GET", "/datasets/spend/difference"))
     assert (found["before"], found["after"], found["keyed"]) == (0, 1, True)
     assert (found["rows_before"], found["rows_after"]) == (len(before), len(after))
-    clicks = next(one for one in found["metrics"] if one["name"] == "clicks")
-    assert clicks["moved"] == sum(one["clicks"] for one in after) - sum(one["clicks"] for one in before)
-    assert sum(day["moved"].get("clicks", 0) for day in found["days"]) == clicks["moved"]
-    spend = next(one for one in found["metrics"] if one["name"] == "spend")
-    assert (spend["before"], spend["after"], spend["moved"]) == (None, None, None)
-    assert found["currencies"] == [one["currency"] for one in found["by_currency"]] == ["EUR", "JPY", "USD"]
-    for part in found["by_currency"]:
-        (moved,) = part["metrics"]
+    sums = {(one["name"], part["currency"]): part for one in found["metrics"] for part in one["sums"]}
+    assert found["currencies"] == ["EUR", "JPY", "USD"]
+    assert set(sums) >= {("clicks", None), *(("spend", code) for code in found["currencies"])}
+    assert ("spend", None) not in sums
+    for (name, code), part in sums.items():
         for side, rows in (("before", before), ("after", after)):
-            assert moved[side] == sum(one["spend"] for one in rows if one["currency"] == part["currency"])
-        assert sum(day["moved"].get("spend", 0) for day in part["days"]) == moved["moved"]
+            assert part[side] == sum(one[name] for one in rows if code in (None, one["currency"]))
+        steps = [one for day in found["days"] for one in day["moved"] if (one["name"], one["currency"]) == (name, code)]
+        assert sum(one["moved"] for one in steps) == part["moved"] == part["after"] - part["before"]
     assert exact(asking.ask("GET", "/datasets/spend/difference", params={"before": 0, "after": 1})) == found
     asking.bad("GET", "/datasets/spend/difference", 404, params={"before": 0, "after": 7})
     asking.bad("GET", "/datasets/spend/rows", 404, params={"version": 7})

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adreel.errors import BusyError, InputError, ProofError
 from adreel.lake import Lake, Method, Window, Write
-from lake_rows import DAY, KEY, SCHEMA, Row, day, in_order, put, reader, row, table_rows, window, with_columns
+from adreel.lake.files import FILE_ROWS
+from lake_rows import DAY, DECIMAL, KEY, SCHEMA, Row, day, in_order, put, reader, row, table_rows, window, with_columns
 
 
 @pytest.fixture
@@ -84,20 +87,51 @@ def read_whole(step: dict[str, Any], one: Row) -> bool:
     )
 
 
-def expected(before: Sequence[Row], step: dict[str, Any]) -> list[Row]:
-    """What the table holds after the step, by the words of the methods."""
+def expected(before: Sequence[Row], step: dict[str, Any], after: Sequence[Row]) -> list[Row]:
+    """What the table holds after the step, by the words of the methods.
+
+    `after`, what it does hold, is looked at only where keys are repeated, so that the words leave a choice.
+    """
     if step["method"] is Method.REPLACE:
         kept: list[Row] = []
     elif step["method"] is Method.APPEND:
         kept = list(before)
     elif step["method"] is Method.UPSERT:
-        new = {tuple(one[name] for name in KEY) for one in step["rows"] if stays(step, one)}
-        kept = [one for one in before if tuple(one[name] for name in KEY) not in new]
+        new = {key_of(one) for one in step["rows"] if stays(step, one)}
+        kept = [one for one in before if key_of(one) not in new]
     else:
         kept = [one for one in before if not read_whole(step, one)]
-    found = [one for one in [*kept, *step["rows"]] if stays(step, one)]
+    come = [one for one in step["rows"] if stays(step, one)]
+    merges = step["method"] in (Method.UPSERT, Method.PARTITION)
+    if merges and not step["reset_schema"] and "likes" not in step["schema"].names:
+        left = [one for one in before if all(one is not other for other in kept)]
+        come = [{**one, "likes": likes} for one, likes in zip(come, kept_likes(left, come, after), strict=True)]
+    found = [*(one for one in kept if stays(step, one)), *come]
     if step["reset_schema"]:
         found = [{name: one.get(name) for name in step["schema"].names} for one in found]
+    return found
+
+
+def key_of(one: Row) -> tuple[Any, ...]:
+    return tuple(one[name] for name in KEY)
+
+
+def kept_likes(left: Sequence[Row], come: Sequence[Row], after: Sequence[Row]) -> list[int | None]:
+    """The value of a column that was not asked for which each new row keeps of the row with its key."""
+    found: list[int | None] = []
+    for one in come:
+        values = [other.get("likes") for other in left if key_of(other) == key_of(one)]
+        twins = [other for other in come if key_of(other) == key_of(one)]
+        if len(values) <= 1 and len(twins) == 1:
+            found.append(values[0] if values else None)
+            continue
+        plain = [{**other, "likes": None} for other in after]
+        mine = [row for row, bare in zip(after, plain, strict=True) if in_order([bare]) == in_order([one])]
+        chosen = sorted((row.get("likes") for row in mine), key=lambda likes: (likes is None, likes or 0))
+        same = [number for number, other in enumerate(come) if in_order([other]) == in_order([one])]
+        value = chosen[same.index(len(found))] if same.index(len(found)) < len(chosen) else None
+        assert value is None or value in values, "a value out of nowhere"
+        found.append(value)
     return found
 
 
@@ -140,7 +174,7 @@ def test_any_sequence_of_commits_leaves_what_its_methods_say(found: list[dict[st
                     lake.commit("ads", cut_short(batches, step["schema"]), write)
                 assert lake.exists("ads") == bool(history)
             done = lake.commit("ads", batches, write)
-            history.append(expected(history[-1] if history else [], step))
+            history.append(expected(history[-1] if history else [], step, table_rows(lake)))
             assert (done.version, done.rows_after, done.repeated) == (number, len(history[-1]), False)
             if step["repeats"]:
                 again = lake.commit("ads", batches, write)
@@ -332,6 +366,126 @@ def test_a_column_that_new_rows_lack_stays_and_is_null_in_them(lake: Lake) -> No
     put(lake, "run1", "append", [row("a", 1, likes=3)], schema=LATE)
     put(lake, "run2", "append", [row("b", 1)])
     assert {one["ad_id"]: one["likes"] for one in table_rows(lake)} == {"a": 3, "b": None}
+
+
+MERGES = [
+    pytest.param("upsert", {}, id="upsert"),
+    pytest.param("partition", {"windows": (window(1, 3),)}, id="partition"),
+]
+
+
+@pytest.mark.parametrize(("method", "options"), MERGES)
+def test_rows_read_again_keep_the_columns_that_the_run_did_not_ask_for(
+    lake: Lake, method: str, options: dict[str, Any]
+) -> None:
+    put(
+        lake, "run1", "append", [row("a", 1, 1, likes=3), row("b", 1, 1, likes=None), row("c", 4, likes=5)], schema=LATE
+    )
+    new = [row("a", 1, 2), row("b", 1, 2), row("d", 2)]
+    done = put(lake, "run2", method, new, **options)
+    found = {one["ad_id"]: (one["spend"], one["likes"]) for one in table_rows(lake)}
+    assert found == {"a": (2, 3), "b": (2, None), "c": (1, 5), "d": (1, None)}
+    assert (dict(done.kept), done.emptied) == ({"likes": 1}, ())
+    again = put(lake, "run2", method, new, **options)
+    assert (again.repeated, again.kept) == (True, done.kept)
+
+
+@pytest.mark.parametrize(("method", "options"), MERGES)
+def test_a_column_that_is_asked_for_again_is_read_anew(lake: Lake, method: str, options: dict[str, Any]) -> None:
+    put(lake, "run1", method, [row("a", 1, likes=3), row("b", 2, likes=4)], schema=LATE, **options)
+    put(lake, "run2", method, [row("a", 1), row("b", 2)], **options)
+    done = put(lake, "run3", method, [row("a", 1, likes=None), row("b", 2, likes=9)], schema=LATE, **options)
+    assert {one["ad_id"]: one["likes"] for one in table_rows(lake)} == {"a": None, "b": 9}
+    assert not done.kept
+
+
+CELLS: Mapping[str, tuple[Mapping[str, Any], ...]] = {
+    # Of the ads a (read again), b (not read again) and c (new): the old column, the new column, the widened one.
+    "replace": ({"a": None, "c": None}, {"a": 7, "c": 8}, {"a": "2.5", "c": "1.5"}),
+    "append": ({"a": 3, "b": 4, "c": None}, {"b": None, "c": 8}, {"b": "1", "c": "1.5"}),
+    "upsert": ({"a": 3, "b": 4, "c": None}, {"a": 7, "b": None, "c": 8}, {"a": "2.5", "b": "1", "c": "1.5"}),
+    "partition": ({"a": 3, "b": 4, "c": None}, {"a": 7, "b": None, "c": 8}, {"a": "2.5", "b": "1", "c": "1.5"}),
+}
+
+
+@pytest.mark.parametrize("method", list(Method))
+def test_a_column_that_is_renamed_or_widened_does_what_the_manual_says(lake: Lake, method: Method) -> None:
+    """A renamed column is one that is removed and one that is added."""
+    put(lake, "run1", "append", [row("a", 1, likes=3), row("b", 3, likes=4)], schema=LATE)
+    new_schema = with_columns(clicks=DECIMAL, hearts=pa.int64())
+    new = [
+        {**row("a", 1, hearts=7), "clicks": Decimal("2.5")},
+        {**row("c", 2, hearts=8), "clicks": Decimal("1.5")},
+    ]
+    options: dict[str, Any] = {"windows": (window(1, 2),)} if method is Method.PARTITION else {}
+    put(lake, "run2", method, new, schema=new_schema, **options)
+    found = table_rows(lake)
+    likes, hearts, clicks = CELLS[method]
+    if method is Method.APPEND:
+        assert sorted(str(one["likes"]) for one in found if one["ad_id"] == "a") == ["3", "None"]
+        found = [one for one in found if one["ad_id"] != "a" or one["likes"] == 3]
+    assert {one["ad_id"]: one["likes"] for one in found} == likes
+    assert {one["ad_id"]: one["hearts"] for one in found if one["ad_id"] in hearts} == hearts
+    widened = {one["ad_id"]: one["clicks"] for one in found if one["ad_id"] in clicks}
+    assert widened == {ad: Decimal(value) for ad, value in clicks.items()}
+
+
+@pytest.mark.parametrize("method", list(Method))
+def test_another_type_is_refused_unless_the_columns_are_reset(lake: Lake, method: Method) -> None:
+    put(lake, "run1", "append", [row("a", 1), row("b", 3)])
+    worded = with_columns(clicks=pa.string())
+    options: dict[str, Any] = {"windows": (window(1, 2),)} if method is Method.PARTITION else {}
+    new = [{**row("a", 1), "clicks": "many"}]
+    with pytest.raises(InputError, match="clicks of dataset ads is int64 in the table and string"):
+        put(lake, "run2", method, new, schema=worded, **options)
+    if method is Method.APPEND:
+        return
+    done = put(lake, "run3", method, new, schema=worded, reset_schema=True, **options)
+    found = {one["ad_id"]: one["clicks"] for one in table_rows(lake)}
+    assert found == {"a": "many"} | ({} if method is Method.REPLACE else {"b": None})
+    assert done.emptied == (() if method is Method.REPLACE else ("clicks",))
+
+
+def test_a_row_that_is_gone_takes_what_was_not_asked_for_with_it(lake: Lake) -> None:
+    put(lake, "run1", "partition", [row("a", 1, likes=3)], schema=LATE, windows=(window(1, 1),))
+    put(lake, "run2", "partition", [], windows=(window(1, 1),))
+    put(lake, "run3", "partition", [row("a", 1)], windows=(window(1, 1),))
+    assert [one["likes"] for one in table_rows(lake)] == [None]
+
+
+def test_rows_of_a_null_in_the_key_keep_what_was_not_asked_for_too(lake: Lake) -> None:
+    worded, bare = with_columns(likes=pa.int64(), age=pa.string()), with_columns(age=pa.string())
+    options: dict[str, Any] = {"windows": (window(1, 1),), "key": (*KEY, "age")}
+    rows = [row("a", 1, likes=3, age=None), row("a", 1, likes=4, age=""), row("a", 1, likes=5, age="18-24")]
+    put(lake, "run1", "partition", rows, schema=worded, **options)
+    put(lake, "run2", "partition", [row("a", 1, age=age) for age in ("18-24", None, "")], schema=bare, **options)
+    assert {one["age"]: one["likes"] for one in table_rows(lake)} == {None: 3, "": 4, "18-24": 5}
+
+
+def test_many_rows_keep_their_own_values_over_row_groups_and_files(lake: Lake) -> None:
+    count = FILE_ROWS + 70_000
+    texts = pc.utf8_lpad(pa.array(range(count)).cast(pa.string()), 6, "0")
+    same = pa.schema([*(SCHEMA.field(name) for name in ("ad_id", DAY)), pa.field("likes", pa.int64())])
+    whole = pa.table([texts, pa.repeat(pa.scalar(day(1)), count), pa.array(range(count))], schema=same)
+    bare = whole.drop_columns("likes").take(pa.array(range(count - 1, -1, -1)))
+    for number, table in enumerate((whole, bare)):
+        write = Write(f"run{number}", Method.UPSERT, table.schema, KEY, DAY)
+        lake.commit("ads", partial(table.to_reader, max_chunksize=20_000), write)
+    found = lake.read("ads").read_all()
+    assert found.num_rows == count
+    assert found["ad_id"].cast(pa.int64()).equals(found["likes"])
+
+
+def test_values_that_leave_with_a_column_are_named_once(lake: Lake) -> None:
+    put(lake, "run1", "replace", [row("a", 1, likes=3)], schema=LATE)
+    assert put(lake, "run2", "replace", [row("a", 1)]).emptied == ("likes",)
+    assert put(lake, "run3", "replace", [row("a", 1)]).emptied == ()
+    put(lake, "run4", "upsert", [row("a", 1, likes=3)], schema=LATE)
+    assert put(lake, "run5", "upsert", [row("b", 1)], reset_schema=True).emptied == ("likes",)
+    put(lake, "run6", "upsert", [row("a", 1, "1.5")])
+    narrow = with_columns(spend=pa.int64())
+    done = put(lake, "run7", "upsert", [{**row("c", 1), "spend": 3}], schema=narrow, reset_schema=True)
+    assert done.emptied == ("spend",)
 
 
 def test_replace_keeps_the_columns_unless_they_are_reset(lake: Lake) -> None:

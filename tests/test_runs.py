@@ -133,9 +133,10 @@ def test_conversions_that_tiktok_moves_later_are_shown_by_diff_on_their_days(hom
     assert moved, "the simulator restates"
     shown = home.json("diff", "spend", "0", "1")
     changes = {
-        day["day"]: int(day["moved"]["conversion"])
+        day["day"]: one["moved"]
         for day in shown["days"]
-        if day["day"] <= str(max(before)) and int(day["moved"].get("conversion", 0))
+        for one in day["moved"]
+        if one["name"] == "conversion" and day["kind"] == "restated"
     }
     assert changes == moved
 

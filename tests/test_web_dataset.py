@@ -105,7 +105,7 @@ def test_what_the_last_run_changed_is_told_with_currencies_apart(ran: Site) -> N
     ran.home.good("run", "spend")
     said = ran.visit("admin").words(f"{BASE}/since")
     assert re.match(
-        r"Since version 0: \d+ rows changed on 2 days; Conversions \+\d+\. 1 day came, with \d+ rows\.", said
+        r"Since version 0: \d+ rows changed on 2 days; Conversions \+\d+\. 1 day added, with \d+ rows\.", said
     )
     assert f"{BASE}/versions?before=0&amp;after=1" in ran.visit("admin").good(f"{BASE}/since")
 

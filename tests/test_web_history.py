@@ -80,7 +80,7 @@ def test_a_run_shows_its_proof_line_by_line(twice: Site) -> None:
     assert "Keys that repeat 0 0 agrees" in page
     clicks = f"{sum(row['clicks'] for row in found):,}"
     assert f"Clicks (destination) (clicks) {clicks} {clicks} agrees" in page
-    assert "Cost (spend): a check over currencies, no amount" in page
+    assert "Cost (spend): checksum over currencies, not an amount" in page
 
 
 def test_a_run_that_is_not_proved_is_not_green_and_says_what_differs(home: Home) -> None:
@@ -232,7 +232,7 @@ def test_the_number_that_tiktok_changed_stands_first(twice: Site) -> None:
     assert late > 0
     page = twice.visit("admin").part(f"{BASE}/difference", before=0, after=1).text
     said = words_of(page)
-    assert said.startswith(f"{len(changed)} rows changed on {len(both)} days; Conversions +{late}. 1 day came")
+    assert said.startswith(f"{len(changed)} rows changed on {len(both)} days; Conversions +{late}. 1 day added")
     drawn = chart(page)
     assert drawn["panels"][0]["title"] == "Conversions"
     steps = dict(zip(drawn["x"]["values"], drawn["panels"][0]["series"][0]["values"], strict=True))
@@ -264,8 +264,8 @@ def test_days_that_came_and_went_are_told_from_what_was_restated(twice: Site) ->
     page = twice.visit("admin").part(f"{BASE}/difference", before=0, after=1).text
     days = [sorted({day for _, day in rows(twice, number)}) for number in (0, 1)]
     said = words_of(page)
-    assert f"{days[0][0]} left" in said
-    assert f"{days[1][-1]} came" in said
+    assert f"{days[0][0]} removed" in said
+    assert f"{days[1][-1]} added" in said
     panel = next(one for one in chart(page)["panels"] if one["title"] == "Impressions")
     restated, grew, came, left = (one["values"] for one in panel["series"])
     assert [one["shown"] for one in panel["series"]] == [True, False, False, False]
@@ -314,7 +314,7 @@ def test_a_day_may_be_new_for_one_advertiser_and_restated_for_another(home: Home
         page = site.visit("admin").part(f"{BASE}/difference", before=0, after=1).text
         new = [row for (_, day), row in rows(site, 1).items() if day == "2026-11-21" and row["currency"] == "USD"]
     said = words_of(page)
-    first = said.partition(" came, with ")[0]
+    first = said.partition(" added, with ")[0]
     assert "Conversions +" in first
     # In the last hours before a reading TikTok's figures are not final; those of Los Angeles were not read at all.
     assert "USD" not in first
@@ -357,7 +357,7 @@ def test_two_versions_alike_say_that_nothing_changed(twice: Site) -> None:
     twice.home.good("run", "spend")
     visit = twice.visit("admin")
     page = visit.part(f"{BASE}/difference", before=1, after=2)
-    assert "TikTok changed nothing" in words_of(page.text)
+    assert "rows: nothing changed." in words_of(page.text)
     assert "data-chart" not in page.text
     assert "Since version 1: nothing changed." in visit.words(f"{BASE}/since")
 

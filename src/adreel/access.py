@@ -23,6 +23,7 @@ from adreel.store import Account, Level, Role, Run, SavedDataset, Store, User
 
 if TYPE_CHECKING:
     from adreel.dataset import Source
+    from adreel.lake import Lake
 
 
 class AccountRight(StrEnum):
@@ -244,6 +245,19 @@ class Guard:
         if not saved.connected or dataset.account != saved.account_name:
             self.usable(dataset.account)
         return saving.change(self._store, saved, source, now)
+
+    def losses(self, source: Source, lake: Lake, now: datetime, saved: SavedDataset | None = None) -> tuple[str, ...]:
+        """What the next run takes out of the table once the dataset is changed to what the file says, in sentences.
+
+        Of `saved`, else of the dataset of that name; nothing of one that the actor may not see.
+        """
+        from adreel import saving
+        from adreel.dataset import parse
+
+        known = saved or saving.named(self._store, parse(source, now).name)
+        if known is None or not self.may(DatasetRight.SEE, known):
+            return ()
+        return saving.losses(lake, known, source, now)
 
     def usable(self, name: str) -> Account:
         """The account that a dataset file names, if the actor may use it; the error says which menu is at fault."""

@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from adreel import catalog
 from adreel.dataset import Method
 from adreel.dates import today_at
 from adreel.errors import AdvertiserError
@@ -21,6 +22,7 @@ from adreel.extract import Outcome, batch_columns
 from adreel.lake import Commit, Lake, Window, Write
 from adreel.pages import key_texts, widened
 from adreel.plan import Chunk, Plan
+from adreel.replacement import merges_by_day
 from adreel.schema import arrow_schema, columns, day_column, key
 
 MOST_REASONS = 10
@@ -31,6 +33,11 @@ MANY_ROWS = 10
 
 JOINED_CELLS = 4_000_000
 """Cells that are joined in memory at a time: some 100 MB with the copy that a join makes."""
+
+_MERGED = (
+    "Only the days of this run were replaced. The dataset's update method is replace, so its next run without other "
+    "days replaces the whole table by its own days. To keep more days, change the update method to partition."
+)
 
 _KINDS = {"int": "whole numbers", "money": "money", "rate": "rates", "ratio": "ratios", "float": "numbers"}
 _KINDS |= {"day": "days", "hour": "hours", "time": "times", "bool": "yes or no"}
@@ -52,8 +59,19 @@ class Committed:
         return asdict(self)
 
 
-def commit_run(lake: Lake, slug: str, run_id: str, plan: Plan, now: datetime, outcomes: Iterable[Outcome]) -> Committed:
+def commit_run(
+    lake: Lake,
+    slug: str,
+    run_id: str,
+    plan: Plan,
+    now: datetime,
+    outcomes: Iterable[Outcome],
+    *,
+    other_days: bool = False,
+) -> Committed:
     """Proves the run's rows and makes one version of them, all or nothing; done twice it happens once.
+
+    With `other_days`, days in place of the dataset's own, a replacement replaces only these where it can.
 
     Every row was counted and every key looked at when its request was read, and no two requests ask for the same rows.
     Raises AdvertiserError if no advertiser could be read, and what `Lake.commit` raises.
@@ -63,11 +81,17 @@ def commit_run(lake: Lake, slug: str, run_id: str, plan: Plan, now: datetime, ou
         raise AdvertiserError(f"No advertiser could be read, so the table stays as it was. {_reasons(outcome.failed)}")
     rows = _Rows(lake, run_id, plan, outcome.failed, outcome.fractions)
     write = _write(run_id, plan, now, outcome, rows.schema)
+    warnings: tuple[str, ...] = ()
+    merges = other_days and write.method is Method.REPLACE and lake.exists(slug)
+    if merges and merges_by_day(lake, slug, plan.dataset):
+        write = replace(write, method=Method.PARTITION, reset_schema=False)
+        warnings = (_MERGED,)
     if outcome.failed and write.method is Method.REPLACE and not write.reset_schema and lake.exists(slug):
         write = _sparing(write, lake, slug, plan, outcome.failed)
     done = lake.commit(slug, rows.reader, write)
-    proof = proof_of(outcome, done.rows_in) | {"currencies": _currencies(plan, outcome.failed)}
-    warnings = (*_shrunk(done, write), *warnings_of(plan, outcome), *_fractions(outcome, done, write))
+    proof = proof_of(outcome, done.rows_in, _currencies(plan, outcome.failed))
+    told = (*_shrunk(done, write), *warnings_of(plan, outcome), *_fractions(outcome, done, write))
+    warnings = (*told, *column_warnings(done), *warnings)
     return Committed(done.version, proof, warnings, outcome.failed, done.rows_after, done.columns)
 
 
@@ -106,7 +130,7 @@ def _sparing(write: Write, lake: Lake, slug: str, plan: Plan, failed: Mapping[st
     for batch in lake.read(slug, columns=("advertiser_id",)):
         known |= set(batch.column("advertiser_id").unique().to_pylist())
     everything = Window(frozenset(known - set(failed) - {None}), date.min, date.max)
-    return replace(write, method=Method.PARTITION, day_column=None, windows=(everything,))
+    return replace(write, method=Method.PARTITION, whole_advertisers=True, windows=(everything,))
 
 
 def whole(outcomes: Iterable[Outcome]) -> Outcome:
@@ -137,8 +161,35 @@ def warnings_of(plan: Plan, outcome: Outcome) -> tuple[str, ...]:
     return (*unread, *faults)
 
 
-def proof_of(outcome: Outcome, rows: int) -> dict[str, Any]:
-    """TikTok's figures beside the table's; proved if all agree."""
+def column_warnings(done: Commit) -> Iterator[str]:
+    """What a run that did not ask for all columns of its table did to them."""
+    if done.kept:
+        values = sum(done.kept.values())
+        yield (
+            f"The run did not ask for {_names(done.kept)}: rows that it read again keep what an earlier run read "
+            f"({values:,} values), and new rows have none. To have them read again, add them to the dataset; to drop "
+            "them, set reset_schema: true."
+        )
+    if done.emptied:
+        yield (
+            f"The values of {_names(done.emptied)} left the table: the run did not ask for them, or their type was set "
+            f"afresh. Version {done.version - 1} still has them and can be restored."
+        )
+
+
+def _names(names: Iterable[str]) -> str:
+    """Names of columns: the first few, and how many more there are."""
+    every = list(names)
+    more = f" and {len(every) - MOST_REASONS} more" if len(every) > MOST_REASONS else ""
+    return ("column " if len(every) == 1 else "columns ") + ", ".join(every[:MOST_REASONS]) + more
+
+
+def proof_of(outcome: Outcome, rows: int, currencies: list[str]) -> dict[str, Any]:
+    """TikTok's figures beside the table's; proved if all agree.
+
+    `checksums` are the totals that go over money of several currencies: they show that all was read, and are no amount.
+    """
+    known = catalog.metrics()
     totals = {
         name: {"expected": _number(expected), "got": _number(got)} for name, (expected, got) in outcome.totals.items()
     }
@@ -150,6 +201,8 @@ def proof_of(outcome: Outcome, rows: int) -> dict[str, Any]:
         "duplicate_keys": outcome.repeated,
         "totals": totals,
         "differing": differing,
+        "currencies": currencies,
+        "checksums": sorted(name for name in totals if len(currencies) > 1 and known[name].type == "money"),
     }
 
 

@@ -5,6 +5,7 @@
     │   ├── DatasetError      a dataset with problems, each with the menu at fault
     │   ├── NotFoundError     no such account, dataset, run, version
     │   ├── ExistsError       the name is taken: choose another
+    │   ├── ConfirmError      rows would go that are not read again: ask again with a yes
     │   └── RequestError      TikTok refuses the request as it is: the catalogue is behind the API
     ├── ForbiddenError        what was asked is another person's to do: ask them, or for the right
     ├── ReconnectError        the grant is dead: a person has to connect the account again
@@ -118,6 +119,12 @@ class NotFoundError(InputError):
     """No account, dataset, run or version of that name."""
 
 
+class ConfirmError(InputError):
+    """What was asked takes `rows` rows out of a table that are not read again, and nobody has agreed to it."""
+
+    def __init__(self, message: str, rows: int) -> None:
+        self.rows = rows
+        super().__init__(message)
 class ExistsError(InputError):
     """An account, dataset or user of that name is there already."""
 

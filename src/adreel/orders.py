@@ -6,12 +6,14 @@ A run that is asked for here waits in the store; another process works on it. So
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from adreel.dataset import parse
-from adreel.errors import BusyError, InputError, NotFoundError, ReconnectError
-from adreel.lake import Lake
+from adreel.errors import BusyError, ConfirmError, InputError, NotFoundError, ReconnectError
+from adreel.lake import Lake, Version
+from adreel.replacement import loss_by_other_days, refuse_unkept_days
 from adreel.saving import source_of
 from adreel.settings import Settings
 from adreel.store import (
@@ -53,16 +55,21 @@ class Orders:
         dates: DateRange | None = None,
         asked_by: str = "",
         key: RunKey | None = None,
+        *,
+        replace_rows: bool = False,
     ) -> Run:
         """A run that waits for a process to work on it: one to go on with, or a new one, asked by the user named.
 
         What was asked for under the same `key` lately is the same run, whatever became of it; errors as `Runs.keyed`.
-        Raises BusyError if the dataset has a run under way or waiting, and as `run` for a dataset that cannot run.
+        Raises BusyError if the dataset has a run under way or waiting, ConfirmError as `refuse_loss` unless
+        `replace_rows` agrees to it, and as `run` for a dataset that cannot run.
         """
         run = self.store.runs.keyed(key) if key else None
         if run is not None:
             return run
         self.account(saved)
+        if not replace_rows:
+            self.refuse_loss(saved, dates)
         parse(source_of(saved, dates), self.clock())
         with dataset_lock(self.settings.home, saved.slug):
             # Again, as the same may have been asked for while this waited for the lock.
@@ -74,6 +81,69 @@ class Orders:
             if found:
                 return self.store.runs.requeue(found.id, asked_by=asked_by, key=key)
             return self.store.runs.add(saved, new_run_id(), dates, asked_by=asked_by, key=key)
+
+    def refuse_loss(self, saved: SavedDataset, dates: DateRange | None) -> None:
+        """Raises ConfirmError if a run for other days takes rows out of the table that it does not read again.
+
+        InputError for days that the dataset's rolling window does not keep.
+        """
+        if dates is None:
+            return
+        dataset = parse(source_of(saved, dates), self.clock())
+        refuse_unkept_days(dataset, self.clock())
+        lake = Lake(self.settings.lake_url, clock=self.clock)
+        loss = loss_by_other_days(lake, saved.table_slug, dataset, self.clock())
+        if loss is not None:
+            raise ConfirmError(
+                f"A run of {saved.name!r} for these days takes {loss.rows:,} row{'s' if loss.rows != 1 else ''} out of "
+                f"its table: {loss.reason}. Earlier versions stay and can be restored.",
+                loss.rows,
+            )
+
+    def restore(self, saved: SavedDataset, version: int, asked_by: str = "") -> Run:
+        """A new version of the dataset's table with the rows of an earlier one; what it was stays a version too.
+
+        It is a run that read nothing: its proof is that of the run which read the rows. Raises NotFoundError for a
+        version that cannot be read, InputError for the newest, BusyError if a run is under way or waiting.
+        """
+        with dataset_lock(self.settings.home, saved.slug):
+            self.refuse_waiting(saved)
+            self.store.runs.interrupt(saved)
+            lake = Lake(self.settings.lake_url, clock=self.clock)
+            run_id = new_run_id()
+            made = lake.restore(saved.table_slug, version, run_id)
+            reader = self._reader_of(saved, lake, made)
+            read = f"rows read on {reader.read_at:%Y-%m-%d at %H:%M} UTC" if reader else "rows of an earlier reading"
+            warning = (
+                f"Version {version} was restored as version {made.number}: {made.rows:,} {read}. The dataset's next "
+                "run goes on from these; days between them and the days that it reads are not in the table."
+            )
+            self.store.runs.add(saved, run_id, asked_by=asked_by)
+            self.store.runs.begin(run_id, reader.read_at if reader else made.at)
+            table = lake.table(saved.table_slug, made.number)
+            outcome = Outcome(
+                RunState.WARNED,
+                version=made.number,
+                proof=reader.proof if reader else {},
+                warnings=(warning, *(reader.warnings if reader else ())),
+                skipped=reader.skipped if reader else {},
+                table_rows=table.rows,
+                table_columns=len(table.schema),
+            )
+            return self.store.runs.finish(run_id, outcome)
+
+    def _reader_of(self, saved: SavedDataset, lake: Lake, made: Version) -> Run | None:
+        """The run that read the rows of a restored version, if the store still knows it."""
+        every = {one.number: one for one in lake.versions(saved.table_slug)}
+        origin: Version | None = made
+        while origin is not None and origin.restored is not None:
+            origin = every.get(origin.restored)
+        if origin is None:
+            return None
+        with suppress(NotFoundError):
+            run = self.store.runs.get(origin.run_id)
+            return run if run.dataset_id == saved.id and run.version == origin.number else None
+        return None
 
     def refuse_waiting(self, saved: SavedDataset) -> None:
         """Raises BusyError if a run of the dataset waits for its turn, which no other may take. Under its lock."""

@@ -468,7 +468,8 @@ class _Work:
         )
 
     def _commit(self, plan: Plan, outcomes: list[Outcome]) -> dict[str, Any]:
-        committed = commit_run(self._lake, self._saved.table_slug, self._run.id, plan, self._now, outcomes)
+        slug, other_days = self._saved.table_slug, self._run.dates is not None
+        committed = commit_run(self._lake, slug, self._run.id, plan, self._now, outcomes, other_days=other_days)
         return replace(committed, warnings=(*committed.warnings, *self._moved(plan))).as_json()
 
     def _moved(self, plan: Plan) -> Iterator[str]:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from adreel import catalog, menus
 from adreel.dataset import Dataset, Method, Source, parse
-from adreel.errors import InputError, NotFoundError
+from adreel.errors import DatasetError, InputError, NotFoundError
 from adreel.schema import key
 from adreel.store import Account, SavedDataset, Store, User
 from adreel.store.names import clean_name
+
+if TYPE_CHECKING:
+    from adreel.lake import Lake
 
 
 def save(store: Store, source: Source, now: datetime, owner: User | None = None) -> SavedDataset:
@@ -64,6 +67,18 @@ def change(store: Store, saved: SavedDataset, source: Source, now: datetime) -> 
     if spec == saved.spec and saved.account_id == account.id:
         return saved
     return store.datasets.update(saved, spec=spec, description=dataset.description, tags=dataset.tags, account=account)
+
+
+def losses(lake: Lake, saved: SavedDataset, source: Source, now: datetime) -> tuple[str, ...]:
+    """What the next run takes out of the table once the dataset is changed to what the file says, in sentences."""
+    # Imported here: the lake, which the other uses need not load.
+    from adreel.replacement import loss_by_change
+
+    try:
+        before = parse(Source(json.loads(saved.spec), {}), now)
+    except DatasetError:
+        return ()
+    return loss_by_change(lake, saved.table_slug, before, parse(source, now), now)
 
 
 def tag(store: Store, saved: SavedDataset, tags: Iterable[str]) -> SavedDataset:

@@ -152,7 +152,7 @@ def _size(text: str) -> Size:
     return Size(size)
 
 
-def _seconds(text: str) -> int:
+def _query_seconds(text: str) -> int:
     seconds = int(text)
     if not 1 <= seconds <= LONGEST_QUERY:
         raise ValueError(text)
@@ -311,7 +311,7 @@ SETTINGS: tuple[Setting, ...] = (
         "20",
         "Seconds that such a query may take.",
         "whole seconds, 1 to 86400",
-        _seconds,
+        _query_seconds,
     ),
     Setting(
         "cli_query_memory",
@@ -327,7 +327,7 @@ SETTINGS: tuple[Setting, ...] = (
         "3600",
         "Seconds that a query of the command `adreel query` may take.",
         "whole seconds, 1 to 86400",
-        _seconds,
+        _query_seconds,
     ),
 )
 """Every setting, in the order in which the docs list them."""

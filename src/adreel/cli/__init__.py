@@ -449,12 +449,16 @@ def run(
     file: File = None,
     start: Start = None,
     end: End = None,
+    yes: Yes = False,
     as_json: Json = False,
 ) -> None:
-    """Run a dataset: read, prove, commit. An interrupted run goes on where it stopped."""
+    """Run a dataset: read, prove, commit. An interrupted run goes on where it stopped.
+
+    With --start and --end only these days are replaced in the table; asks first where that cannot be.
+    """
     from adreel.cli import runs
 
-    runs.run(ctx.obj, name, file, (start, end), as_json=as_json)
+    runs.run(ctx.obj, name, file, (start, end), yes=yes, as_json=as_json)
 
 
 @app.command("cancel", rich_help_panel="Run")
@@ -535,6 +539,18 @@ def export(
     from adreel.cli import tables
 
     tables.export(ctx.obj, name, output, version, for_spreadsheet=for_spreadsheet)
+
+
+@app.command("restore", rich_help_panel="Tables")
+def restore(
+    ctx: typer.Context,
+    name: DatasetName,
+    version: Annotated[int, typer.Argument(help="The version whose rows are to be the table's again.")],
+) -> None:
+    """Bring back an earlier version's rows as a new version; nothing is lost."""
+    from adreel.cli import tables
+
+    tables.restore(ctx.obj, name, version)
 
 
 @app.command("vacuum", rich_help_panel="Tables")

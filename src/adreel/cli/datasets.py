@@ -177,6 +177,8 @@ def _change(have: Opened, saved: SavedDataset, text: str) -> None:
     source = read(text)
     if source.values.get("report") != json.loads(saved.spec).get("report"):
         refuse_deprecated(source)
+    for line in have.guard.losses(source, have.lake(), have.session.clock(), saved):
+        say(f"note: {line}")
     _tell_saved(have.guard.change(saved, source, have.session.clock()))
 
 

@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from adreel import catalog
 from adreel.access import DatasetRight
 from adreel.cli import Session
 from adreel.cli.files import read_text
 from adreel.cli.opened import Opened, opened, seen
-from adreel.cli.output import print_json, print_table, say, talk, text
+from adreel.cli.output import confirm, print_json, print_table, say, talk, text
 from adreel.dataset import Dataset, Source, parse, read
 from adreel.errors import (
     AdreelError,
     CancelledError,
+    ConfirmError,
     DatasetError,
     ExitCode,
     InputError,
@@ -83,7 +83,8 @@ def validate(session: Session, name: str | None, file: Path | None, *, as_json: 
     """Every problem of a dataset, or what it will make."""
     with opened(session) as have:
         try:
-            dataset = parse(_source(have, name, file, DatasetRight.SEE), session.clock())
+            source = _source(have, name, file, DatasetRight.SEE)
+            dataset = parse(source, session.clock())
         except DatasetError as error:
             if as_json:
                 print_json({"valid": False, "problems": [asdict(problem) for problem in error.problems]})
@@ -92,6 +93,8 @@ def validate(session: Session, name: str | None, file: Path | None, *, as_json: 
             print_json({"valid": True, "problems": []})
         else:
             _tell_valid(have, dataset)
+            for line in have.guard.losses(source, have.lake(), session.clock()) if file else ():
+                say(f"note: {line}")
 
 
 def _tell_valid(have: Opened, dataset: Dataset) -> None:
@@ -180,7 +183,13 @@ def preview(
 
 
 def run(
-    session: Session, name: str | None, file: Path | None, given: tuple[str | None, str | None], *, as_json: bool
+    session: Session,
+    name: str | None,
+    file: Path | None,
+    given: tuple[str | None, str | None],
+    *,
+    yes: bool,
+    as_json: bool,
 ) -> None:
     """A dataset run to its end; a file is saved as a dataset first."""
     own: tuple[Run, ...] = ()
@@ -189,8 +198,9 @@ def run(
             dates = _dates(given)
             source = _source(have, name, file, DatasetRight.RUN)
             parse(_dated(source, dates), session.clock())
-            saved = have.guard.save(source, session.clock()) if file else have.guard.dataset(str(name))
+            saved = _saved(have, source) if file else have.guard.dataset(str(name))
             have.guard.need(DatasetRight.RUN, saved)
+            _agree_to_loss(have, saved, dates, yes=yes)
             before = have.store.runs.list(saved, limit=1)
             try:
                 report = watched(have, saved, dates)
@@ -208,6 +218,29 @@ def run(
         tell_report(saved, report)
     if code is not ExitCode.OK:
         sys.exit(code)
+
+
+def _saved(have: Opened, source: Source) -> SavedDataset:
+    """The file as a saved dataset, with what the change takes out of its table told before."""
+    for line in have.guard.losses(source, have.lake(), have.session.clock()):
+        say(f"note: {line}")
+    return have.guard.save(source, have.session.clock())
+
+
+def _agree_to_loss(have: Opened, saved: SavedDataset, dates: DateRange | None, *, yes: bool) -> None:
+    """Asks before a run for other days takes rows out of the table that it does not read again."""
+    if dates is None:
+        return
+    # Imported here: what waits is no matter of the other commands.
+    from adreel.orders import Orders
+
+    try:
+        Orders(have.settings, have.store, clock=have.session.clock).refuse_loss(saved, dates)
+    except ConfirmError as error:
+        if not yes and not sys.stdin.isatty():
+            raise ConfirmError(f"{error.message} Nobody can answer here; to agree, say --yes.", error.rows) from None
+        say(error.message)
+        confirm("Run it?", yes=yes)
 
 
 def _failure(error: BaseException, begun: tuple[Run, ...]) -> dict[str, Any]:
@@ -294,9 +327,14 @@ def tell_report(saved: SavedDataset, report: RunReport) -> None:
     differing = set(proof.get("differing", ()))
     rows = [("rows", text(proof["rows_expected"]), text(proof["rows"]), _mark(proof["rows"] == proof["rows_expected"]))]
     rows += [("keys that repeat", "0", text(proof["duplicate_keys"]), _mark(not proof["duplicate_keys"]))]
-    several = len(proof.get("currencies", ())) > 1
+    checksums = set(proof.get("checksums", ()))
     rows += [
-        (_check_name(name, several), _number(p["expected"]), _number(p["got"]), _mark(name not in differing))
+        (
+            _check_name(name, is_checksum=name in checksums),
+            _number(p["expected"]),
+            _number(p["got"]),
+            _mark(name not in differing),
+        )
         for name, p in totals.items()
     ]
     print_table(
@@ -308,10 +346,9 @@ def tell_report(saved: SavedDataset, report: RunReport) -> None:
         say(f"warning: {warning}")
 
 
-def _check_name(name: str, several: bool) -> str:
-    """A sum of money over several currencies is a check and no amount, and says so."""
-    money = several and catalog.metrics()[name].type == "money"
-    return f"{name} (a check over currencies, no amount)" if money else name
+def _check_name(name: str, *, is_checksum: bool) -> str:
+    """A total over several currencies is a checksum and no amount, and says so."""
+    return f"{name} (checksum over currencies, not an amount)" if is_checksum else name
 
 
 def _number(value: float) -> str:
@@ -352,7 +389,8 @@ def history(session: Session, name: str, run_id: str | None, *, as_json: bool) -
 
 def _row(one: Run) -> tuple[Any, ...]:
     ended = one.finished_at or one.heartbeat_at
-    seconds = round((ended - one.started_at).total_seconds()) if ended and one.started_at else None
+    began = None if one.restores else one.started_at
+    seconds = round((ended - began).total_seconds()) if ended and began else None
     proved = one.proof.get("proved")
     return (
         one.id,

@@ -6,7 +6,7 @@ import io
 import os
 import sys
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pyarrow as pa
 
@@ -14,17 +14,16 @@ from adreel.access import DatasetRight
 from adreel.cli import Session
 from adreel.cli.opened import Opened, opened
 from adreel.cli.output import Terminal, confirm, print_json, print_table, say
-from adreel.dataset import parse
 from adreel.errors import InputError, NotFoundError
 from adreel.export import WRITERS, file_kind, placed, write_file
 from adreel.lake import Lake
-from adreel.lake.difference import Difference
 from adreel.lake.query import QueryError
 from adreel.sandbox import AnswerForm, Request, Sandbox, object_store_environment, of_the_command
-from adreel.saving import source_of
-from adreel.schema import columns
 from adreel.store import SavedDataset
 from adreel.store.locks import dataset_lock
+
+if TYPE_CHECKING:
+    from adreel.restatement import ColumnChange, Comparison
 
 MOST_ROWS = 1_000
 """Rows of an answer that are printed as a table."""
@@ -55,50 +54,60 @@ def _with_table(have: Opened, saved: SavedDataset) -> Lake:
 
 def diff(session: Session, name: str, before: int, after: int, *, as_json: bool) -> None:
     """What changed between two versions."""
+    # Imported here: the store's and the catalogue's share that the other commands need not pay.
+    from adreel.restatement import compare
+
     with opened(session) as have:
         saved = have.guard.dataset(name)
-        additive = tuple(c.name for c in columns(parse(source_of(saved), session.clock())) if c.additive)
         lake = _with_table(have, saved)
-        found = lake.difference(saved.table_slug, before, after, additive)
+        found = compare(have.store, lake, saved, before, after, session.clock())
         if as_json:
             print_json(found.as_json())
         else:
-            _print_difference(saved, found, _currencies(lake, saved, after))
+            _print_comparison(saved, found)
 
 
-def _currencies(lake: Lake, saved: SavedDataset, version: int) -> list[str]:
-    """The currencies that a version's money is in."""
-    if "currency" not in lake.table(saved.table_slug, version).schema.names:
-        return []
-    found: set[str] = set()
-    for batch in lake.read(saved.table_slug, version, columns=("currency",)):
-        found |= set(batch.column("currency").unique().to_pylist())
-    return sorted(one for one in found if one)
-
-
-def _print_difference(saved: SavedDataset, found: Difference, currencies: list[str]) -> None:
+def _print_comparison(saved: SavedDataset, found: Comparison) -> None:
     say(f"{saved.name}: version {found.before} to {found.after}")
+    if found.same:
+        say("Both versions hold the same rows.")
+        return
     print_table(("rows added", "rows gone", "rows changed"), [(found.added, found.gone, found.changed)])
-    moved = [one for one in found.metrics if one.values_changed]
-    if moved:
-        print_table(
-            ("metric", "values changed", "before", "after", "moved by"),
-            [(one.name, one.values_changed, one.before, one.after, one.moved) for one in moved],
-        )
-    days = [day for day in found.days if day.added or day.gone or day.changed]
-    if days:
-        names = [one.name for one in moved if one.moved is not None]
+    rows = [row for column in found.columns if column.has_moved for row in _metric_rows(column)]
+    if rows:
+        print_table(("metric", "currency", "values changed", "before", "after", "moved by", "restated by"), rows)
+    if found.days:
+        sums = found.moved_sums
+        heads = [f"{column.name} {one.currency or ''}".strip() for column, one in sums]
         left_out = print_table(
-            ("day", "added", "gone", "changed", *names),
-            [(day.day, day.added, day.gone, day.changed, *(day.moved.get(name) for name in names)) for day in days],
+            ("day", "", "added", "gone", "changed", *heads),
+            [
+                (
+                    day.day,
+                    day.kind.label,
+                    day.added,
+                    day.gone,
+                    day.changed,
+                    *(one.days.get((day.day, day.kind)) for _, one in sums),
+                )
+                for day in found.days
+            ],
             fit=True,
         )
         if left_out:
             say(f"Not shown for want of room: {', '.join(left_out)}; --json has all.")
-    if len(currencies) > 1 and any(one.moved is not None for one in moved):
-        say(f"Sums of money go over {', '.join(currencies)}: they show that something moved, and are no amounts.")
-    if not (found.added or found.gone or found.changed):
-        say("Both versions hold the same rows.")
+    say(found.summary[:1].upper() + found.summary[1:])
+
+
+def _metric_rows(column: ColumnChange) -> list[tuple[Any, ...]]:
+    """A line for each currency; without sums for a column that must not be summed."""
+    if not column.sums:
+        return [(column.name, None, column.values_changed, None, None, None, None)]
+    return [
+        (column.name, one.currency, one.values_changed, one.before, one.after, one.moved, one.restated)
+        for one in column.sums
+        if one.has_moved
+    ]
 
 
 def query(session: Session, sql: str, format_name: str, output: Path | None) -> None:
@@ -185,6 +194,19 @@ def export(session: Session, name: str, output: Path, version: int | None, *, fo
         reader = _with_table(have, saved).read(saved.table_slug, version)
         rows = write_file(reader, output, kind, for_spreadsheet=for_spreadsheet)
         say(f"Wrote {rows:,} rows to {output}.")
+
+
+def restore(session: Session, name: str, version: int) -> None:
+    """An earlier version's rows as a new version."""
+    # Imported here: what runs need, which the other commands need not load.
+    from adreel.orders import Orders
+
+    with opened(session) as have:
+        saved = have.guard.dataset(name, DatasetRight.RUN)
+        _with_table(have, saved)
+        run = Orders(have.settings, have.store, clock=session.clock).restore(saved, version, have.settings.user)
+        for warning in run.warnings:
+            say(warning)
 
 
 def vacuum(session: Session, name: str, keep_days: int, keep_versions: int, *, yes: bool) -> None:

@@ -20,12 +20,12 @@ from adreel.lake.keys import KeyFaults, key_faults
 from adreel.lake.parts import PartInfo
 from adreel.lake.place import Place
 from adreel.lake.tables import Snapshot, TableCache, TableState, dataset_of, read_table
-from adreel.lake.versions import Vacuumed, Version, vacuum, versions
+from adreel.lake.versions import Vacuumed, Version, restore, vacuum, versions
 from adreel.lake.windows import Window
 
 if TYPE_CHECKING:
     from adreel.lake.browse import Browser, ColumnStatistics, Filter, Order, Page
-    from adreel.lake.difference import Difference, Part
+    from adreel.lake.difference import Apart, Difference, Part
     from adreel.lake.query import Connection
 
 __all__ = [
@@ -189,6 +189,24 @@ class Lake:
         """The table's rows as a pyarrow RecordBatchReader that holds one row group at a time. Raises NotFoundError."""
         return read_table(self._place, self._tables.open(slug, version), columns)
 
+    def restore(self, slug: str, version: int, run_id: str) -> Version:
+        """Makes a new version with the rows and columns of `version`, so that nothing is lost; `run_id` names it.
+
+        Raises NotFoundError for a version that cannot be read, InputError for the newest, BusyError if another
+        process changes the table at the same time.
+        """
+        return restore(self._place, slug, version, run_id, self._clock())
+
+    def texts(self, slug: str, column: str, version: int | None = None) -> frozenset[str]:
+        """The different texts of a column, empty for null; none if there is no such column. Raises NotFoundError."""
+        table = self._tables.open(slug, version)
+        if column not in table.schema.names:
+            return frozenset()
+        found: set[str] = set()
+        for batch in read_table(self._place, table, (column,)):
+            found |= {text or "" for text in batch.column(column).unique().to_pylist()}
+        return frozenset(found)
+
     def vacuum(self, slug: str, *, keep_days: int, keep_versions: int) -> Vacuumed:
         """Frees what only versions need that are neither among the newest `keep_versions` nor `keep_days` young.
 
@@ -206,17 +224,14 @@ class Lake:
 
     # -- questions, for which alone DuckDB is imported: it takes 35 MB and 0.15 s of processor time
 
-    def difference(
-        self, slug: str, before: int, after: int, additive: tuple[str, ...] = (), apart: str | None = None
-    ) -> Difference:
-        """What changed between two versions; `additive` are the columns that may be summed.
+    def difference(self, slug: str, before: int, after: int, apart: Apart | None = None) -> Difference:
+        """What changed between two versions, its rows told apart as `apart` says.
 
-        Days are told apart by the values of the column `apart`, if both versions have one of that name. Raises
-        NotFoundError for versions that cannot be read.
+        Raises NotFoundError for versions that cannot be read.
         """
-        from adreel.lake.difference import difference
+        from adreel.lake.difference import Apart, difference
 
-        return difference(self._place, slug, before, after, additive, apart)
+        return difference(self._place, slug, before, after, apart or Apart())
 
     def moved_apart(
         self, slug: str, before: int, after: int, additive: tuple[str, ...], columns: tuple[str, ...]

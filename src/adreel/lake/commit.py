@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from itertools import chain
 from types import MappingProxyType
@@ -19,11 +19,12 @@ from deltalake.transaction import AddAction, RemoveAction, create_table_with_add
 
 from adreel.dataset import Method
 from adreel.errors import BusyError, InputError, StorageError
-from adreel.lake.columns import conform, joined
+from adreel.lake.columns import conform, joined, wider_type
 from adreel.lake.files import GROUP_ROWS, DataFile, FileWriter, Range, read_file
 from adreel.lake.keys import KeyIndex, key_faults
 from adreel.lake.place import Place
 from adreel.lake.tables import NOTE, TableState, commit_info, find_table, read_commits
+from adreel.lake.unasked import Columns, kept_batches, with_values
 from adreel.lake.windows import Leaving, Window
 
 ATTEMPTS = 5
@@ -49,7 +50,8 @@ class Write:
 
     `schema` has the columns of the new rows, with title and description as field metadata. `windows` are the
     advertiser-days that the run read whole: with PARTITION their rows are replaced whole, or all rows of their
-    advertisers if there is no `day_column`. Rows of days before `keep_from` leave with any method.
+    advertisers if there is no `day_column` or with `whole_advertisers`. Rows of days before `keep_from` leave with any
+    method.
     """
 
     run_id: str
@@ -61,6 +63,7 @@ class Write:
     keep_from: date | None = None
     reset_schema: bool = False
     advertiser_column: str = "advertiser_id"
+    whole_advertisers: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +71,9 @@ class Commit:
     """What a commit did; counts are None where the method does not know them. `columns` are the table's.
 
     `changed` are rows whose key was there before, whether or not their values differ. `rows_before` is None for a
-    table's first version; `widened` are columns whose type had to grow. `repeated`: the run had been committed before,
-    and nothing was done now.
+    table's first version; `widened` are columns whose type had to grow. `kept` counts, by column that the run did not
+    ask for, the values that rows which it read again keep. `emptied` are columns whose earlier values left the table
+    without being read again. `repeated`: the run had been committed before, and nothing was done now.
     """
 
     version: int
@@ -81,6 +85,8 @@ class Commit:
     columns: int
     rows_before: int | None = None
     widened: tuple[str, ...] = ()
+    kept: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    emptied: tuple[str, ...] = ()
     repeated: bool = False
 
 
@@ -98,11 +104,12 @@ class Landing:
         self._leaving = Leaving(
             write.windows if write.method is Method.PARTITION else (),
             write.keep_from,
-            write.day_column,
+            None if write.whole_advertisers else write.day_column,
             write.advertiser_column,
         )
         key = write.key if write.method is Method.UPSERT else ()
-        self._ranged = tuple(dict.fromkeys((*self._leaving.columns, *key)))
+        day = (write.day_column,) if write.day_column else ()
+        self._ranged = tuple(dict.fromkeys((*day, *self._leaving.columns, *key)))
         self._what = f"the table {slug}"
 
     def land(self) -> Commit:
@@ -150,6 +157,8 @@ class Landing:
             len(table.schema) if table else 0,
             note.get("rows_before"),
             tuple(note.get("widened", ())),
+            note.get("kept", {}),
+            tuple(note.get("emptied", ())),
             repeated=True,
         )
 
@@ -177,22 +186,75 @@ class Landing:
 
     def _prepare(self, table: TableState | None, schema: Any, writer: FileWriter) -> _Change:
         """Writes the files of the new version and says which old ones stay."""
-        rows_in, written = self._take_in(schema, writer)
+        rows_in, written, values_kept = self._take_in(table, schema, writer)
         with self._place.guard(self._what):
             index = self._indexed(schema, tuple(writer.files))
             if table is None:
                 return _Change((), rows_in, written, written, 0, 0)
+            emptied = self._emptied(table, schema)
             if self._write.method is Method.REPLACE:
-                return _Change((), rows_in, written, written, None, table.rows)
+                return _Change((), rows_in, written, written, None, table.rows, emptied=emptied)
             leavers = self._leavers(table, schema)
             matched = self._match(table, schema, tuple(writer.files), index, leavers) if index else 0
             kept = self._carry_over(table, schema, writer, leavers)
         left = sum(int(mask.sum()) for mask in leavers.values())
         rows_after = table.rows - left + written
         changed = None if self._write.method is Method.PARTITION else matched
-        return _Change(kept, rows_in, rows_after, written - matched, changed, left - matched)
+        return _Change(kept, rows_in, rows_after, written - matched, changed, left - matched, values_kept, emptied)
 
-    def _take_in(self, schema: Any, writer: FileWriter) -> tuple[int, int]:
+    def _take_in(self, table: TableState | None, schema: Any, writer: FileWriter) -> tuple[int, int, Mapping[str, int]]:
+        """Writes the new rows; how many came, how many are of days to keep, and the values kept by unasked column."""
+        names = self._unasked(table)
+        if table is None or not names.unasked:
+            return *self._write_new(schema, writer), {}
+        draft = FileWriter(self._place, self._slug, schema, tuple(dict.fromkeys((*names.leaving, *names.key))))
+        try:
+            counts = self._write_new(schema, draft)
+            return *counts, self._fill(table, schema, names, tuple(draft.files), writer)
+        finally:
+            _discard(draft)
+
+    def _unasked(self, table: TableState | None) -> Columns:
+        """The columns whose values rows that are read again keep: those that the run did not ask for."""
+        merges = self._write.method in (Method.UPSERT, Method.PARTITION) and not self._write.reset_schema
+        key = self._write.key
+        if table is None or not merges or not key or not set(key) <= set(table.schema.names):
+            return Columns(key, (), ())
+        names = tuple(name for name in table.schema.names if name not in self._write.schema.names)
+        return Columns(key, names, self._leaving.columns if self._write.method is Method.PARTITION else ())
+
+    def _fill(
+        self, table: TableState, schema: Any, names: Columns, drafted: tuple[DataFile, ...], writer: FileWriter
+    ) -> Mapping[str, int]:
+        """Writes the new rows with what earlier runs read of the unasked columns; how many values these are."""
+        counts = dict.fromkeys(names.unasked, 0)
+        leaves = self._leaving.inside if self._write.method is Method.PARTITION else None
+        with self._place.guard(self._what):
+            for file in drafted:
+                old_files = [old for old in table.files if _may_match(old, (file,), names.key)]
+                for batch in kept_batches(self._place, self._slug, schema, names, file, old_files, leaves):
+                    for name in names.unasked:
+                        counts[name] += batch.num_rows - batch.column(name).null_count
+                    writer.write(batch)
+            writer.end_file()
+        return {name: count for name, count in counts.items() if count}
+
+    def _emptied(self, table: TableState, schema: Any) -> tuple[str, ...]:
+        """The columns whose values leave without being read again, or cannot stay in their new type."""
+        if self._write.method is Method.REPLACE:
+            names = [name for name in table.schema.names if name not in self._write.schema.names]
+        elif self._write.reset_schema:
+            names = [
+                field.name
+                for field in table.schema
+                if field.name not in schema.names
+                or wider_type(field.type, schema.field(field.name).type) != schema.field(field.name).type
+            ]
+        else:
+            names = []
+        return with_values(self._place, self._slug, table.files, table.schema, names)
+
+    def _write_new(self, schema: Any, writer: FileWriter) -> tuple[int, int]:
         """Writes the new rows; how many came, and how many are of days to keep."""
         came = written = 0
         for raw in self._batches():
@@ -310,7 +372,8 @@ class Landing:
         version = table.version + 1 if table else 0
         counts = (change.rows_in, change.rows_after, change.added, change.changed, change.removed)
         before = table.rows if table else None
-        commit = Commit(version, *counts, len(schema), before, _widened(table, schema) if table else ())
+        widened = _widened(table, schema) if table else ()
+        commit = Commit(version, *counts, len(schema), before, widened, change.values_kept, change.emptied)
         try:
             self._put_into_log(table, schema, writer.files, change, commit)
         except (DeltaError, OSError) as error:
@@ -332,7 +395,7 @@ class Landing:
         now = int(self._clock().timestamp() * 1000)
         # No retries by delta-rs: it would put this change on top of another writer's without looking at its rows.
         properties = CommitProperties(
-            custom_metadata={NOTE: self._note(commit)},
+            custom_metadata={NOTE: self._note(commit, now)},
             max_commit_retries=0,
             app_transactions=[Transaction(self._write.run_id, commit.version)],
         )
@@ -358,9 +421,10 @@ class Landing:
         else:
             table.delta.create_write_transaction(adds, "overwrite", delta_schema, commit_properties=properties)
 
-    def _note(self, commit: Commit) -> dict[str, Any]:
-        """What the version keeps of its run."""
+    def _note(self, commit: Commit, now: int) -> dict[str, Any]:
+        """What the version keeps of its run; `now` is in milliseconds since 1970."""
         return {
+            "at": now,
             "run": self._write.run_id,
             "method": str(self._write.method),
             "key": list(self._write.key),
@@ -372,6 +436,8 @@ class Landing:
             "removed": commit.removed,
             "rows_before": commit.rows_before,
             "widened": list(commit.widened),
+            "kept": dict(commit.kept),
+            "emptied": list(commit.emptied),
         }
 
 
@@ -385,6 +451,8 @@ class _Change:
     added: int | None
     changed: int | None
     removed: int | None
+    values_kept: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    emptied: tuple[str, ...] = ()
 
 
 def _widened(table: TableState, schema: Any) -> tuple[str, ...]:

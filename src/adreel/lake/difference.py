@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
@@ -37,30 +37,35 @@ Number = Decimal | int | float
 class MetricDifference:
     """One column of both versions, the key left out.
 
-    `values_changed` counts rows of both versions in which it differs. The sums are over all rows of a version, null
-    where there is nothing to sum, and None throughout for a column that must not be summed.
+    `changed` counts rows of both versions in which its value differs, by what the rows were told apart by.
     """
 
     name: str
-    values_changed: int
-    before: Number | None
-    after: Number | None
-    moved: Number | None
+    changed: Mapping[Hashable, int]
+
+    @property
+    def values_changed(self) -> int:
+        """The count over all rows."""
+        return sum(self.changed.values())
 
 
 @dataclass(frozen=True, slots=True)
 class DayDifference:
-    """One day on which anything changed; `moved` says by how much the sum of each additive column did.
-
-    `part` is the value of the column that days were to be told apart by, such as one advertiser; else None.
-    """
+    """The rows of one day that came, went or changed; `part` is what they were told apart by, else None."""
 
     day: date | None
     added: int
     gone: int
     changed: int
-    moved: Mapping[str, Number]
-    part: Any = None
+    part: Hashable = None
+
+
+@dataclass(frozen=True, slots=True)
+class Apart:
+    """How rows are told apart: by `part`, of their values in `columns`, which both versions have, and their day."""
+
+    columns: tuple[str, ...] = ()
+    part: Callable[[tuple[Any, ...], date | None], Hashable] = field(default=lambda _values, _day: None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,22 +98,13 @@ class Difference:
     columns_gone: tuple[str, ...]
     examples: tuple[Example, ...]
 
-    def as_json(self) -> dict[str, Any]:
-        """Plain values, day by day for all rows: numbers of exact size as texts, days in ISO 8601."""
-        found = {name: _plain(value) for name, value in asdict(self).items()}
-        for one in found["days"]:
-            del one["part"]
-        return found
 
-
-def difference(
-    place: Place, slug: str, before: int, after: int, additive: Iterable[str], apart: str | None = None
-) -> Difference:
+def difference(place: Place, slug: str, before: int, after: int, apart: Apart) -> Difference:
     """Compares two versions by the key of the later one, null equal to null; see `Lake.difference`."""
     old, new = open_table(place, slug, before), open_table(place, slug, after)
     note = version_note(place, slug, after)
     with engine(MEMORY) as connection:
-        return _Comparison(connection, place, old, new, note, tuple(additive), apart).made()
+        return _Comparison(connection, place, old, new, note, apart).made()
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,8 +230,7 @@ class _Comparison:
         old: TableState,
         new: TableState,
         note: Version | None,
-        additive: tuple[str, ...],
-        apart: str | None,
+        apart: Apart,
     ) -> None:
         self._connection = connection
         self._place = place
@@ -244,13 +239,12 @@ class _Comparison:
         self._old_files, self._new_files = _create_views(connection, place, old, new)
         self._columns = tuple(name for name in new.schema.names if name in old.schema.names)
         self._day = note.day_column if note and self._has(note.day_column) else None
-        self._apart = apart if apart is not None and self._has(apart) else None
-        self._summed = tuple(name for name in additive if name in self._columns and _can_sum(name, old, new))
+        self._apart = apart
         key = note.key if note else ()
         self._key = key if key and set(key) <= set(self._columns) and self._names_rows(key) else ()
         self._slice_rows = max(1_000, SLICE_CELLS // max(1, len(new.schema), len(old.schema)))
         self._days: dict[_Place, list[int]] = defaultdict(lambda: [0, 0, 0])
-        self._changes: dict[str, int] = defaultdict(int)
+        self._changes: dict[str, dict[Hashable, int]] = defaultdict(lambda: defaultdict(int))
         self._found: list[Example] = []
 
     def made(self) -> Difference:
@@ -260,7 +254,6 @@ class _Comparison:
             self._compare(part)
             if sum(map(sum, self._days.values())) > before and len(self._changed_examples()) < EXAMPLES:
                 self._found += self._examples(part)
-        moved, sums = self._sums()
         added, gone, changed = (sum(counts[number] for counts in self._days.values()) for number in range(3))
         plain = [one for one in self._found if not (one.before and one.after)]
         return Difference(
@@ -273,11 +266,9 @@ class _Comparison:
             changed=changed,
             keyed=bool(self._key),
             metrics=tuple(
-                MetricDifference(name, self._changes[name], *sums.get(name, (None, None, None)))
-                for name in self._columns
-                if name not in self._key
+                MetricDifference(name, dict(self._changes[name])) for name in self._columns if name not in self._key
             ),
-            days=tuple(_days(self._days, moved)) if self._day else (),
+            days=tuple(_days(self._days)) if self._day else (),
             columns_added=tuple(name for name in self._new.schema.names if name not in self._columns),
             columns_gone=tuple(name for name in self._old.schema.names if name not in self._columns),
             examples=tuple((self._changed_examples() + plain)[:EXAMPLES]),
@@ -344,12 +335,16 @@ class _Comparison:
 
     def _compare(self, part: _Slice) -> None:
         """Counts the rows of a slice that were added, are gone or changed, by day, and the values that changed."""
-        for apart, day, added, gone, changed, *values in self._by_key(part) if self._key else self._by_whole_rows(part):
-            counts = self._days[apart, day]
+        width = len(self._apart.columns)
+        for row in self._by_key(part) if self._key else self._by_whole_rows(part):
+            day, added, gone, changed, *values = row[width:]
+            told = self._apart.part(row[:width], day)
+            counts = self._days[told, day]
             for number, count in enumerate((added, gone, changed)):
                 counts[number] += int(count)
             for name, count in zip(self._valued, values, strict=False):
-                self._changes[name] += count
+                if count:
+                    self._changes[name][told] += count
 
     @property
     def _valued(self) -> list[str]:
@@ -362,25 +357,35 @@ class _Comparison:
             f"count(*) FILTER ({self._changed(self._valued)})",
             *(f"count(*) FILTER ({self._changed([name])})" for name in self._valued),
         ]
-        places = [f"coalesce({one('n')}, {one('o')})" for one in (self._apart_of, self._day_of)]
-        return self._rows(sql("SELECT", ", ".join([*places, *counts]), self._joined(part), "GROUP BY 1, 2"))
+        # A row of both versions is told apart by what it is now.
+        new, old = self._places_of("n"), self._places_of("o")
+        places = [f"CASE WHEN n.{_HERE} THEN {after} ELSE {before} END" for after, before in zip(new, old, strict=True)]
+        groups = ", ".join(str(number + 1) for number in range(len(places)))
+        return self._rows(sql("SELECT", ", ".join([*places, *counts]), self._joined(part), f"GROUP BY {groups}"))
 
     def _by_whole_rows(self, part: _Slice) -> list[tuple[Any, ...]]:
         """Rows that no key names: equal rows of both versions cancel out, told by a hash."""
+        names = [*(f"apart{number}" for number in range(len(self._apart.columns))), "day"]
         sides = " UNION ALL ".join(
             sql(
                 "SELECT",
-                f"{self._apart_of(side)} AS apart, {self._day_of(side)} AS day, {self._hash(side)} AS hash, "
-                f"{sign} AS sign FROM {view} {side} WHERE",
+                ", ".join(f"{place} AS {name}" for place, name in zip(self._places_of(side), names, strict=True)),
+                f", {self._hash(side)} AS hash, {sign} AS sign FROM {view} {side} WHERE",
                 self._where(part, side),
             )
             for side, sign, view in (("o", -1, "old_rows"), ("n", 1, "new_rows"))
         )
-        query = sql("SELECT apart, day, hash, sum(sign) AS times FROM (", sides, ") GROUP BY ALL HAVING times <> 0")
+        told = ", ".join(names)
+        query = sql("SELECT", told, ", hash, sum(sign) AS times FROM (", sides, ") GROUP BY ALL HAVING times <> 0")
         self._connection.execute(sql("CREATE OR REPLACE TEMP TABLE moved_rows AS", query))
         return self._rows(
-            "SELECT apart, day, coalesce(sum(times) FILTER (times > 0), 0), "
-            "-coalesce(sum(times) FILTER (times < 0), 0), 0 FROM moved_rows GROUP BY apart, day"
+            sql(
+                "SELECT",
+                told,
+                ", coalesce(sum(times) FILTER (times > 0), 0), -coalesce(sum(times) FILTER (times < 0), 0), 0",
+                "FROM moved_rows GROUP BY",
+                told,
+            )
         )
 
     def _joined(self, part: _Slice) -> str:
@@ -407,30 +412,9 @@ class _Comparison:
     def _day_of(self, side: str) -> str:
         return f"CAST({side}.{quoted(self._day)} AS DATE)" if self._day else "CAST(NULL AS DATE)"
 
-    def _apart_of(self, side: str) -> str:
-        return f"{side}.{quoted(self._apart)}" if self._apart else "CAST(NULL AS VARCHAR)"
-
-    # -- sums
-
-    def _sums(self) -> tuple[dict[_Place, dict[str, Number]], dict[str, tuple[Any, Any, Any]]]:
-        """By how much each sum moved by day, and each sum before, after and in between."""
-        if not self._summed:
-            return {}, {}
-        old, new, same = (self._sums_by_day(view) for view in ("old_rows", "new_rows", "same_rows"))
-        moved: dict[_Place, dict[str, Number]] = {}
-        for place in old.keys() | new.keys():
-            moved[place] = _steps(self._summed, old.get(place), new.get(place))
-        totals = {}
-        for number, name in enumerate(self._summed):
-            before, after = _total(number, old, same), _total(number, new, same)
-            totals[name] = (before, after, (after or 0) - (before or 0))
-        return moved, totals
-
-    def _sums_by_day(self, view: str) -> dict[_Place, tuple[Any, ...]]:
-        sums = ", ".join(f"sum(v.{quoted(name)})" for name in self._summed)
-        places = f"{self._apart_of('v')}, {self._day_of('v')}"
-        rows = self._rows(sql("SELECT", f"{places}, {sums} FROM {view} v GROUP BY 1, 2"))
-        return {(row[0], row[1]): row[2:] for row in rows}
+    def _places_of(self, side: str) -> list[str]:
+        """What rows are told apart by, and their day."""
+        return [*(f"{side}.{quoted(name)}" for name in self._apart.columns), self._day_of(side)]
 
     # -- examples
 
@@ -471,16 +455,15 @@ class _Comparison:
         return self._connection.execute(query).fetchall()
 
 
-_Place = tuple[Any, date | None]
-"""The part that days are told apart by, and the day."""
+_Place = tuple[Hashable, date | None]
+"""What rows are told apart by, and the day."""
 
 
-def _days(counts: Mapping[_Place, list[int]], moved: Mapping[_Place, Mapping[str, Number]]) -> Iterable[DayDifference]:
-    for place in sorted(counts.keys() | moved.keys(), key=lambda place: (place[1] or date.min, str(place[0]))):
-        added, gone, changed = counts.get(place, [0, 0, 0])
-        steps = moved.get(place, {})
-        if added or gone or changed or steps:
-            yield DayDifference(place[1], added, gone, changed, dict(steps), place[0])
+def _days(counts: Mapping[_Place, list[int]]) -> Iterable[DayDifference]:
+    for place in sorted(counts, key=lambda place: (place[1] or date.min, str(place[0]))):
+        added, gone, changed = counts[place]
+        if added or gone or changed:
+            yield DayDifference(place[1], added, gone, changed, place[0])
 
 
 def _total(number: int, *parts: Mapping[Any, tuple[Any, ...]]) -> Any:
@@ -496,13 +479,3 @@ def _sql_type(kind: Any | None) -> str:
     if kind is not None and pa.types.is_integer(kind):
         return "BIGINT"
     return "DOUBLE" if kind is not None and pa.types.is_floating(kind) else "VARCHAR"
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {name: _plain(one) for name, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
-    if isinstance(value, date):
-        return value.isoformat()  # an hour too: datetime is a date
-    return str(value) if isinstance(value, Decimal) else value

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from datetime import date
 from threading import Lock
 from typing import Any, Generic, TypeVar
 
@@ -62,6 +63,16 @@ class TableState:
     def shown(self) -> TableState:
         """The same without delta-rs's handle: enough to read it, and another process can be sent it."""
         return replace(self, delta=None)
+
+    def day_ends(self, column: str | None) -> tuple[date, date] | None:
+        """The first and last day of a column of days or hours, from what is known of the files; None if unknown."""
+        ranges = [file.ranges.get(column) for file in self.files if file.rows] if column else []
+        known = [ends for ends in ranges if ends is not None]
+        if not known or len(known) < len(ranges):
+            return None
+        # A day, an hour, or either as a text.
+        least, most = min(first for first, _ in known), max(last for _, last in known)
+        return date.fromisoformat(str(least)[:10]), date.fromisoformat(str(most)[:10])
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from adreel.errors import InputError
+from deltalake import CommitProperties, Transaction
+from deltalake.exceptions import CommitFailedError
+
+from adreel.errors import BusyError, InputError, NotFoundError
 from adreel.lake.place import Place
 from adreel.lake.tables import (
     LOG,
@@ -21,13 +24,19 @@ from adreel.lake.tables import (
     read_commits,
 )
 
+RESTORE = "restore"
+"""The method of a version that brings back the rows of an earlier one."""
+
 ORPHAN_AGE = timedelta(days=2)
 """Files that no commit refers to are left over from a writer that died once they are so old."""
 
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """The table as one run left it. `at` is aware UTC; `rows` are the rows of the whole table."""
+    """The table as one run or restore left it. `at` is aware UTC; `rows` are the rows of the whole table.
+
+    `restored` is the version whose rows a restore brought back, None for a run's.
+    """
 
     number: int
     at: datetime
@@ -36,6 +45,7 @@ class Version:
     rows: int
     key: tuple[str, ...]
     day_column: str | None
+    restored: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +73,44 @@ def version_note(place: Place, slug: str, number: int) -> Version | None:
     with place.guard(f"the table {slug}"):
         commits = read_commits(place, slug, (number,))
     return _version(number, commit_info(commits.get(number, [])))
+
+
+def restore(place: Place, slug: str, number: int, run_id: str, now: datetime) -> Version:
+    """Makes a new version with the rows and columns of an earlier one; see `Lake.restore`."""
+    latest, earlier = open_table(place, slug), open_table(place, slug, number)
+    origin = version_note(place, slug, number)
+    if number == latest.version:
+        raise InputError(f"Version {number} is the newest of the table {slug} already; there is nothing to restore.")
+    if origin is None:
+        raise NotFoundError(f"Version {number} of the table {slug} is no run's; restore another.")
+    note = {
+        "at": int(now.timestamp() * 1000),
+        "run": run_id,
+        "method": RESTORE,
+        "restored": number,
+        "key": list(origin.key),
+        "day_column": origin.day_column,
+        "rows": earlier.rows,
+        "rows_in": earlier.rows,
+        "added": None,
+        "changed": None,
+        "removed": None,
+    }
+    made = latest.version + 1
+    # No retries by delta-rs: it would put the old rows over those of another writer that came meanwhile.
+    properties = CommitProperties(
+        custom_metadata={NOTE: note}, max_commit_retries=0, app_transactions=[Transaction(run_id, made)]
+    )
+    try:
+        with place.guard(f"the table {slug}"):
+            latest.delta.restore(number, commit_properties=properties)
+    except CommitFailedError:
+        raise BusyError(
+            f"Another process changed the table {slug} at the same time; nothing was restored. Try again."
+        ) from None
+    version = version_note(place, slug, made)
+    assert version is not None
+    return version
 
 
 def vacuum(place: Place, slug: str, keep_days: int, keep_versions: int, now: datetime) -> Vacuumed:
@@ -147,10 +195,12 @@ def _version(number: int, info: dict[str, Any]) -> Version | None:
         return None
     return Version(
         number=number,
-        at=datetime.fromtimestamp(info["timestamp"] / 1000, UTC),
+        # delta-rs writes down a time of its own, which is not that of the lake's clock.
+        at=datetime.fromtimestamp(note.get("at", info["timestamp"]) / 1000, UTC),
         method=note["method"],
         run_id=note["run"],
         rows=note["rows"],
         key=tuple(note["key"]),
         day_column=note["day_column"],
+        restored=note.get("restored"),
     )

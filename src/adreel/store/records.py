@@ -279,7 +279,8 @@ class Run:
 
     `dates` are the start and end that were asked for in place of the dataset's own.
     `created_at` is when it was asked for, `started_at` when it first began, `heartbeat_at` when its process last told
-    of itself. `asked_by` is the name of the user who asked, or empty for the command line's own. The rest is as in
+    of itself. A restore began when its rows were read, before it was asked for.
+    `asked_by` is the name of the user who asked, or empty for the command line's own. The rest is as in
     `Progress` and `Outcome`.
     """
 
@@ -328,6 +329,11 @@ class Run:
         if self.state is RunState.CANCELLED:
             return ExitCode.CANCELLED
         return exit_code_of(self.error_kind) if self.state is RunState.FAILED else None
+
+    @property
+    def restores(self) -> bool:
+        """Whether it brought back rows that an earlier run had read."""
+        return self.started_at is not None and self.started_at < self.created_at
 
 
 @dataclass(frozen=True, slots=True)

@@ -132,15 +132,15 @@ class Runs:
             values = {"user_id": key.user_id, "key_hash": fingerprint(key.key), "asked_hash": fingerprint(key.asked)}
             connection.execute(insert(run_keys).values(**values, run_id=run.id, created_at=now))
 
-    def begin(self, run_id: str) -> Run:
+    def begin(self, run_id: str, read_at: datetime | None = None) -> Run:
         """The run as running: for the first time, or again after it did not come to its end.
 
-        InputError if it made a version or was cancelled.
+        `read_at` is when its rows were read, for a restore. InputError if it made a version or was cancelled.
         """
         now = self._clock()
         changes = {
             "state": RunState.RUNNING,
-            "started_at": func.coalesce(runs.c.started_at, now),
+            "started_at": func.coalesce(runs.c.started_at, read_at or now),
             "heartbeat_at": now,
             "finished_at": None,
         }

@@ -12,6 +12,7 @@ STATUS: tuple[tuple[type[AdreelError], HTTPStatus], ...] = (
     (errors.ForbiddenError, HTTPStatus.FORBIDDEN),
     (errors.BusyError, HTTPStatus.CONFLICT),
     (errors.ExistsError, HTTPStatus.CONFLICT),
+    (errors.ConfirmError, HTTPStatus.CONFLICT),
     (errors.InputError, HTTPStatus.UNPROCESSABLE_ENTITY),
     (errors.ReconnectError, HTTPStatus.CONFLICT),
     (errors.AdvertiserError, HTTPStatus.CONFLICT),

@@ -131,6 +131,9 @@ class DatasetWhole(DatasetAnswer):
     file: dict[str, JsonValue] = Field(description="The dataset file.", examples=[FILE_EXAMPLE])
     key: list[str] = Field(description="The columns that name a row.", examples=[["advertiser_id", "ad_id"]])
     table: str = Field(description="Address of the Delta table.", examples=["/data/lake/spend"])
+    notes: list[str] = Field(
+        [], description="After a change: what the next run takes out of the table, or stops to read.", examples=[[]]
+    )
 
 
 class Datasets(Paged[DatasetAnswer]):
@@ -316,7 +319,8 @@ def validate(here: Here, who: Who, body: DatasetFile) -> Checked:
     if problems or dataset is None:
         return _problems(problems)
     names = [one.name for one in columns(dataset)]
-    return Checked(valid=True, problems=[], notes=list(dataset.notes), columns=names, key=list(key(dataset)))
+    notes = [*dataset.notes, *who.guard.losses(source, here.lake, here.clock())]
+    return Checked(valid=True, problems=[], notes=notes, columns=names, key=list(key(dataset)))
 
 
 @router.post(
@@ -432,8 +436,7 @@ def replace_dataset(
     here: Here, who: Who, dataset: Slug, body: DatasetFile, query: Annotated[ChangeQuery, Query()]
 ) -> DatasetWhole:
     """The dataset changed to what the file says, its name too; its slug, table and runs stay."""
-    saved = _to_change(who, dataset, query)
-    return _whole(here, who, _changed(here, who, saved, source_of(body.root)))
+    return _changed(here, who, _to_change(who, dataset, query), source_of(body.root))
 
 
 @router.patch("/datasets/{dataset}", summary="Change some keys of a dataset's file", responses=failures(403, 404, 409))
@@ -444,7 +447,7 @@ def change_dataset(
     saved = _to_change(who, dataset, query)
     values = {**saved_source(saved).values, **body}
     source = source_of({name: value for name, value in values.items() if value is not None})
-    return _whole(here, who, _changed(here, who, saved, source))
+    return _changed(here, who, saved, source)
 
 
 @router.delete("/datasets/{dataset}", summary="Delete a dataset", status_code=204, responses=failures(403, 404, 409))
@@ -536,10 +539,12 @@ def _to_change(who: Visitor, dataset: str, query: ChangeQuery) -> SavedDataset:
     return saved
 
 
-def _changed(here: Center, who: Visitor, saved: SavedDataset, source: Source) -> SavedDataset:
+def _changed(here: Center, who: Visitor, saved: SavedDataset, source: Source) -> DatasetWhole:
     if source.values.get("report") != json.loads(saved.spec).get("report"):
         refuse_deprecated(source)
-    return who.guard.change(saved, source, here.clock())
+    losses = who.guard.losses(source, here.lake, here.clock(), saved)
+    whole = _whole(here, who, who.guard.change(saved, source, here.clock()))
+    return whole.model_copy(update={"notes": list(losses)})
 
 
 def _result(here: Center, who: Visitor, body: BulkBody, slug: str) -> BulkResult:

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Header, Path, Query, Response
 from pydantic import Field
 
 from adreel.access import DatasetRight
-from adreel.errors import InputError
+from adreel.errors import InputError, NotFoundError
 from adreel.orders import DateRange
 from adreel.store import Role, Run, RunKey, RunState
 from adreel.store.locks import seen
@@ -36,11 +36,12 @@ class Proof(Answer):
     rows: int = Field(examples=[90])
     rows_expected: int = Field(examples=[90])
     duplicate_keys: int = Field(examples=[0])
-    totals: dict[str, Total] = Field(
-        description="Sums by metric, rounded for comparison; a sum of money over several currencies is no amount."
-    )
+    totals: dict[str, Total] = Field(description="Sums by metric, rounded for comparison; see `checksums`.")
     differing: list[str] = Field(description="Metrics whose sums differ.", examples=[[]])
     currencies: list[str] = Field(examples=[["EUR"]])
+    checksums: list[str] = Field(
+        description="The totals that go over money of several currencies: checksums, not amounts.", examples=[[]]
+    )
 
 
 class RunProgress(Answer):
@@ -128,10 +129,15 @@ class LogQuery(Body):
 
 
 class RunBody(Body):
-    """Other days than the dataset's own, for this run alone."""
+    """Other days than the dataset's own, for this run alone: only these days are replaced in the table."""
 
     start: str | None = Field(None, max_length=100, description="A day, or relative: today-7.", examples=["2026-11-01"])
     end: str | None = Field(None, max_length=100, examples=["yesterday"])
+    replace_rows: bool = Field(
+        False,
+        description="Run even if these days cannot be merged into the table, so that other rows leave it; else 409 "
+        "says how many.",
+    )
 
     @property
     def dates(self) -> DateRange | None:
@@ -175,12 +181,35 @@ def start_run(
 
     With an `Idempotency-Key` of your own it can be sent again without asking for another run.
 
-    409 if the dataset has a run under way or waiting, or if its account has to be connected again.
+    409 if the dataset has a run under way or waiting, if its account has to be connected again, or if other days
+    would take rows out of the table that are not read again and `replace_rows` does not agree to it.
     """
     saved = who.guard.dataset(dataset, DatasetRight.RUN)
+    agreed = body is not None and body.replace_rows
     dates = body.dates if body else None
-    own = RunKey(who.user.id, key, json.dumps([saved.id, dates])) if key is not None else None
-    run = here.orders.enqueue(saved, dates, asked_by=who.user.name, key=own)
+    own = RunKey(who.user.id, key, json.dumps([saved.id, dates, agreed])) if key is not None else None
+    run = here.orders.enqueue(saved, dates, asked_by=who.user.name, key=own, replace_rows=agreed)
+    answer.headers["Location"] = f"/api/v1/runs/{run.id}"
+    return _run(here, run)
+
+
+@router.post(
+    "/datasets/{dataset}/versions/{version}/restore",
+    summary="Restore a version",
+    status_code=201,
+    responses=located(201, "The address of the run that stands for it.") | failures(403, 404, 409),
+)
+def restore(
+    here: Here, who: Who, dataset: Slug, version: Annotated[int, Path(ge=0, le=2**53)], answer: Response
+) -> RunAnswer:
+    """Makes a new version of the table with the rows of an earlier one; what it was stays a version too.
+
+    It is a run that read nothing, with the proof of the run that read the rows.
+    """
+    saved = who.guard.dataset(dataset, DatasetRight.RUN)
+    if not here.lake.exists(saved.table_slug):
+        raise NotFoundError(f"{saved.name!r} has no table yet; run it first.")
+    run = here.orders.restore(saved, version, who.user.name)
     answer.headers["Location"] = f"/api/v1/runs/{run.id}"
     return _run(here, run)
 
@@ -271,4 +300,5 @@ def _proof(found: Mapping[str, Any]) -> Proof:
         totals=totals,
         differing=found.get("differing", []),
         currencies=found.get("currencies", []),
+        checksums=found.get("checksums", []),
     )

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import asdict
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
 from pydantic import Field
@@ -15,18 +13,15 @@ from adreel.access import DatasetRight
 from adreel.dataset import Method
 from adreel.errors import InputError, NotFoundError
 from adreel.exact import items_of, types_of
+from adreel.restatement import CURRENCY, DayKind, compare
 from adreel.schema import Column as ColumnRecord
 from adreel.schema import columns
 from adreel.store import SavedDataset
 from adreel.web.api.failures import failures
 from adreel.web.api.shapes import Answer, Body, Exact, Paged, Paging, Slug, part
 from adreel.web.center import Center, Here, Visitor, Who
-from adreel.web.changes import CURRENCY, currencies_of
 from adreel.web.downloads import MEDIA_TYPES, file_answer
 from adreel.web.heading import parsed
-
-if TYPE_CHECKING:
-    from adreel.lake.difference import Part
 
 router = APIRouter(tags=["tables"])
 
@@ -150,48 +145,54 @@ class Statistics(Answer):
     columns: list[ColumnStatistics]
 
 
-class MetricDifference(Answer):
-    """A column in both versions; sums are null where values must not be summed."""
+class CurrencySum(Answer):
+    """The sum of a column in one currency, in both versions; null where there is nothing to sum."""
 
-    name: str = Field(examples=["spend"])
-    values_changed: int = Field(examples=[3])
+    currency: str | None = Field(
+        description="Null for what is no money; empty where the currency is not known.", examples=["EUR"]
+    )
+    values_changed: int = Field(description="Rows of both versions in which the value differs.", examples=[3])
+    values_restated: int = Field(description="Of these, on days that TikTok restated.", examples=[3])
     before: Number | None
     after: Number | None
     moved: Number | None
+    restated: Number | None = Field(description="What of `moved` TikTok restated.")
 
 
-class DayDifference(Answer):
-    """A day on which anything changed; `moved` says by how much each sum did."""
+class MetricDifference(Answer):
+    """A column in both versions; `sums` is empty where values must not be summed, and has one entry for each currency
+    of money.
+    """
 
-    day: date | datetime | None
-    added: int = Field(examples=[0])
-    gone: int = Field(examples=[0])
-    changed: int = Field(examples=[3])
-    moved: dict[str, Number]
+    name: str = Field(examples=["spend"])
+    title: str = Field(examples=["Cost"])
+    type: str | None = Field(examples=["money"])
+    values_changed: int = Field(examples=[3])
+    values_restated: int = Field(examples=[3])
+    sums: list[CurrencySum]
 
 
 class MovedSum(Answer):
-    """A sum of money in one currency, in both versions."""
+    """By how much a day's sum moved."""
 
     name: str = Field(examples=["spend"])
-    before: Number | None
-    after: Number | None
+    currency: str | None = Field(examples=["EUR"])
     moved: Number
 
 
-class MovedDay(Answer):
-    """By how much each sum of money in one currency moved on a day."""
+class DayDifference(Answer):
+    """A day on which anything changed, of those ad accounts for which it is of one kind."""
 
     day: date | datetime | None
-    moved: dict[str, Number]
-
-
-class CurrencyDifference(Answer):
-    """What moved of the money in one currency."""
-
-    currency: str | None = Field(examples=["EUR"])
-    metrics: list[MovedSum]
-    days: list[MovedDay]
+    kind: DayKind = Field(
+        description="restated: in both versions, and over in its ad account's zone when the first was read; "
+        "unfinished: it was not over then; added, removed: in one version only.",
+        examples=[DayKind.RESTATED],
+    )
+    added: int = Field(examples=[0])
+    gone: int = Field(examples=[0])
+    changed: int = Field(examples=[3])
+    moved: list[MovedSum]
 
 
 class Example(Answer):
@@ -215,12 +216,10 @@ class Difference(Answer):
         description="Whether rows were told apart by their key; if not, a changed row is one gone and one added.",
         examples=[True],
     )
+    summary: str = Field(description="In sentences.", examples=["3 rows changed on 1 day; Cost +1.20 EUR."])
     currencies: list[str] = Field(description="Of the money in both versions.", examples=[["EUR"]])
     metrics: list[MetricDifference]
     days: list[DayDifference]
-    by_currency: list[CurrencyDifference] = Field(
-        description="The sums of money, if there are several currencies; the other sums are then without them."
-    )
     columns_added: list[str]
     columns_gone: list[str]
     examples: list[Example]
@@ -357,40 +356,11 @@ def get_statistics(here: Here, who: Who, dataset: Slug, query: Annotated[Statist
 def get_difference(here: Here, who: Who, dataset: Slug, query: Annotated[DifferenceQuery, Query()]) -> Response:
     """What TikTok changed between two runs: rows that came, went and changed, and how sums moved on which day.
 
-    Money in several currencies is never added up: its sums then stand in `by_currency` alone.
+    Money of different currencies is never added up. The page and `adreel diff` have the same figures.
     """
     saved = with_table(here, who, dataset)
     before, after = _two_versions(here, saved, query)
-    known = _known(here, saved)
-    additive = tuple(name for name, column in known.items() if column.additive)
-    found = asdict(here.lake.difference(saved.table_slug, before, after, additive))
-    currencies = currencies_of(here.lake, saved.table_slug, before, after)
-    money = tuple(name for name in additive if known[name].type == "money") if len(currencies) > 1 else ()
-    parts = here.lake.moved_apart(saved.table_slug, before, after, money, (CURRENCY,)) if money else ()
-    return Exact(_apart(found, money) | {"currencies": currencies, "by_currency": [_part(one) for one in parts]})
-
-
-def _apart(found: dict[str, Any], money: Collection[str]) -> dict[str, Any]:
-    """The difference without sums over several currencies."""
-    no_sums = {"before": None, "after": None, "moved": None}
-    metrics = [one | no_sums if one["name"] in money else one for one in found["metrics"]]
-    days = [
-        {name: one[name] for name in DayDifference.model_fields}
-        | {"moved": {name: moved for name, moved in one["moved"].items() if name not in money}}
-        for one in found["days"]
-    ]
-    return found | {"metrics": metrics, "days": days}
-
-
-def _part(part: Part) -> dict[str, Any]:
-    return {
-        "currency": part.values[0],
-        "metrics": [
-            {"name": name, "before": before, "after": after, "moved": moved}
-            for name, (before, after, moved) in part.sums.items()
-        ],
-        "days": [{"day": day, "moved": dict(moved)} for day, moved in part.days.items()],
-    }
+    return Exact(compare(here.store, here.lake, saved, before, after, here.clock()).as_json())
 
 
 @router.get(
@@ -428,7 +398,7 @@ def _summable(here: Center, saved: SavedDataset, version: int) -> list[str]:
     dataset, _ = parsed(here, saved)
     if dataset is None or dataset.update.method is Method.APPEND:
         return []
-    one_currency = len(currencies_of(here.lake, saved.table_slug, version)) < 2
+    one_currency = len(here.lake.texts(saved.table_slug, CURRENCY, version)) < 2
     return [one.name for one in columns(dataset) if one.additive and (one_currency or one.type != "money")]
 
 

@@ -479,8 +479,9 @@ def _described(
 
 
 def _currencies(found: Mapping[str, ColumnStatistics]) -> int:
-    """How many currencies the rows are in, as far as that was counted."""
-    return (found["currency"].distinct or 0) if "currency" in found else 1
+    """How many currencies the rows are in, as far as that was counted; an unknown one is another."""
+    counted = found.get("currency")
+    return (counted.distinct or 0) + bool(counted.nulls) if counted else 1
 
 
 def _total_notes(

@@ -15,13 +15,13 @@ from adreel.asking import Planned
 from adreel.connections import covered
 from adreel.dataset import Dataset, parse
 from adreel.dates import Span, offset_name, read_day
-from adreel.errors import AdreelError, BusyError, DatasetError, InputError, NotFoundError, Problem
+from adreel.errors import AdreelError, BusyError, ConfirmError, DatasetError, InputError, NotFoundError, Problem
 from adreel.export import WRITERS, stream
 from adreel.saving import source_of
 from adreel.schema import day_column, key
 from adreel.store import AccountAdvertiser, Run, SavedDataset
 from adreel.web.center import Center, Here, Visitor, Who
-from adreel.web.changes import Since, ends_of, since
+from adreel.web.changes import Since, since
 from adreel.web.downloads import file_answer
 from adreel.web.heading import Heading, Live, account_of, heading, live, parsed
 from adreel.web.pages.datasets import Deletion
@@ -64,11 +64,15 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class OtherDays:
-    """The days that a run was asked for, as they were typed, and why there can be none for them."""
+    """The days that a run was asked for, as they were typed, and why there can be none for them.
+
+    `asks`: there can be one, if the person agrees to what the reasons say.
+    """
 
     start: str
     end: str
     reasons: tuple[str, ...]
+    asks: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +165,7 @@ def _table(here: Center, saved: SavedDataset, dataset: Dataset | None) -> tuple[
         return None, ""
     except AdreelError as error:
         return None, sentence(error)
-    first, last = ends_of(found, day_column(dataset) if dataset else None) or (None, None)
+    first, last = found.day_ends(day_column(dataset) if dataset else None) or (None, None)
     address = here.lake.table_url(saved.table_slug)
     return Table(found.version, found.rows, len(found.schema), found.size, address, first, last), ""
 
@@ -231,19 +235,28 @@ def last_change(request: Request, here: Here, who: Who, slug: str) -> Response:
 
 @router.post("/datasets/{slug}/run")
 def run(
-    request: Request, here: Here, who: Who, slug: str, start: Text = "", end: Text = "", onward: Text = ""
+    request: Request,
+    here: Here,
+    who: Who,
+    slug: str,
+    start: Text = "",
+    end: Text = "",
+    onward: Text = "",
+    agreed: Text = "",
 ) -> Response:
     """Asks for a run, for other days if they are given; days that cannot be are told beside what was typed."""
     saved = who.guard.dataset(slug, DatasetRight.RUN)
     home = own_path(onward, f"/datasets/{saved.slug}")
     try:
-        here.orders.enqueue(saved, _dates(start.strip(), end.strip()), who.user.name)
+        dates = _dates(start.strip(), end.strip())
+        # What is agreed to is agreed to for the days that the question was about.
+        here.orders.enqueue(saved, dates, who.user.name, replace_rows=agreed == f"{start} {end}")
     except BusyError as error:
         return go(request, home, refusal(error))
     except InputError as error:
         if not (start or end) or not saved.connected:
             raise
-        refused = OtherDays(start, end, _reasons(error))
+        refused = OtherDays(start, end, _reasons(error), asks=isinstance(error, ConfirmError))
         return respond(request, _overview(here, who, saved, refused), status_of(error), who)
     return go(request, home)
 

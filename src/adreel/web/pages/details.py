@@ -287,11 +287,13 @@ def change(request: Request, here: Here, who: Who, slug: str, fields: Posted) ->
     values = posted_values(fields)
     if fields.last("spec_version") != str(saved.spec_version):
         return _clash(request, here, who, saved, fields)
-    refused = tuple(_refusals(here, who, values, saved)) or _changed(here, who, saved, values)
+    refused = tuple(_refusals(here, who, values, saved))
+    losses = () if refused else who.guard.losses(Source(values, {}), here.lake, here.clock(), saved)
+    refused = refused or _changed(here, who, saved, values)
     if refused:
         shape = form_of(fields, _around(here, who, fields, saved), refused)
         return _settings(request, here, who, saved, shape, status=422)
-    return go(request, f"/datasets/{slug}", "The settings are saved. The next run goes by them.")
+    return go(request, f"/datasets/{slug}", " ".join(("The settings are saved. The next run goes by them.", *losses)))
 
 
 def _changed(here: Center, who: Visitor, saved: SavedDataset, values: Mapping[str, Any]) -> tuple[Problem, ...]:

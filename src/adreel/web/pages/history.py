@@ -12,7 +12,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from adreel import catalog
 from adreel.access import DatasetRight
-from adreel.errors import InputError, NotFoundError
+from adreel.errors import BusyError, InputError, NotFoundError
 from adreel.lake import Version
 from adreel.store import IN_PROGRESS, LogLine, Run, RunState, SavedDataset
 from adreel.store.locks import seen
@@ -20,7 +20,8 @@ from adreel.web.center import Center, Here, Visitor, Who
 from adreel.web.changes import Changes, changes
 from adreel.web.downloads import attachment
 from adreel.web.heading import Heading, advertiser_names, heading, share_done, time_left
-from adreel.web.render import Page, respond
+from adreel.web.pages.words import sentence
+from adreel.web.render import Page, go, respond
 
 router = APIRouter()
 
@@ -204,7 +205,9 @@ def _rows(here: Center, runs: Sequence[Run]) -> tuple[RunRow, ...]:
 
 
 def _took(run: Run, now: datetime) -> timedelta | None:
-    """How long it took so far, to the last sign of life of a process that died."""
+    """How long it took so far, to the last sign of life of a process that died; None for a restore."""
+    if run.restores:
+        return None
     ended = run.finished_at or (now if run.state in IN_PROGRESS else run.heartbeat_at)
     return ended - run.started_at if ended and run.started_at else None
 
@@ -254,23 +257,28 @@ def checks_of(proof: Mapping[str, Any]) -> tuple[Check, ...]:
     if not proof:
         return ()
     rows, expected, repeated = proof["rows"], proof["rows_expected"], proof["duplicate_keys"]
-    several = len(proof.get("currencies", ())) > 1
+    checksums = set(proof.get("checksums", ()))
     differing = set(proof.get("differing", ()))
     return (
         Check("Rows", f"{expected:,}", f"{rows:,}", rows == expected),
         Check("Keys that repeat", "0", f"{repeated:,}", not repeated),
         *(
-            Check(_check_name(name, several), _number(pair["expected"]), _number(pair["got"]), name not in differing)
+            Check(
+                _check_name(name, is_checksum=name in checksums),
+                _number(pair["expected"]),
+                _number(pair["got"]),
+                name not in differing,
+            )
             for name, pair in proof.get("totals", {}).items()
         ),
     )
 
 
-def _check_name(name: str, several: bool) -> str:
-    """A sum of money over several currencies is a check and no amount, and says so."""
+def _check_name(name: str, *, is_checksum: bool) -> str:
+    """A total over several currencies is a checksum and no amount, and says so."""
     known = catalog.metrics().get(name)
     title = f"{known.title} ({name})" if known else name
-    return f"{title}: a check over currencies, no amount" if several and known and known.type == "money" else title
+    return f"{title}: checksum over currencies, not an amount" if is_checksum else title
 
 
 def _number(value: float) -> str:
@@ -351,6 +359,18 @@ def _pair(there: Sequence[int], before: int | None, after: int | None) -> tuple[
     if before is None or after is None:
         return (None, None), ""
     return (min(before, after), max(before, after)), ""
+
+
+@router.post("/datasets/{slug}/versions/{version}/restore")
+def restore(request: Request, here: Here, who: Who, slug: str, version: int) -> Response:
+    """Brings back the rows of an earlier version as a new one."""
+    saved = who.guard.dataset(slug, DatasetRight.RUN)
+    home = f"/datasets/{saved.slug}/versions"
+    try:
+        run = here.orders.restore(saved, version, who.user.name)
+    except (BusyError, NotFoundError) as error:
+        return go(request, home, sentence(error))
+    return go(request, home, f"Version {version} is restored as version {run.version}.")
 
 
 @router.get("/datasets/{slug}/difference")
