@@ -188,7 +188,7 @@ def test_save_and_new_begins_another_form_with_the_same_account_and_report(site:
     place = visit.sent("/datasets/new", data([*sent(page), ("then", "again")]))
     assert place == "/datasets/new?account=demo&report=campaigns"
     following = visit.good(place)
-    assert "'One' is saved, and its first run begins." in words_of(following)
+    assert "'One' is saved, and its first run is queued." in words_of(following)
     assert {("account", "demo"), ("report", "campaigns"), ("name", "")} <= set(sent(following))
 
 

@@ -24,6 +24,7 @@ from adreel.web.center import Center, Here, Visitor, Who
 from adreel.web.changes import Since, ends_of, since
 from adreel.web.downloads import file_answer
 from adreel.web.heading import Heading, Live, account_of, heading, live, parsed
+from adreel.web.pages.data import asked_exactly
 from adreel.web.pages.datasets import Deletion
 from adreel.web.pages.words import refusal, sentence
 from adreel.web.render import Page, go, own_path, respond
@@ -292,17 +293,20 @@ def delete(request: Request, here: Here, who: Who, slug: str, tables: Text = "ke
 
 @router.get("/datasets/{slug}/export")
 def export(
+    request: Request,
     here: Here,
     who: Who,
     slug: str,
     format: str = "csv",  # noqa: A002 - the word in the address
-    version: int | None = None,
 ) -> Response:
-    """The table, or an earlier version of it, as a file."""
+    """The table as a file. The query is a Data page's, so a file has the version, rows, columns and order of its page."""
     saved = who.guard.dataset(slug)
     if format not in WRITERS:
         raise InputError(f"{format!r} is no format of an export; there are {', '.join(WRITERS)}.")
-    reader = here.lake.read(saved.table_slug, version)
-    ending = format if version is None else f"v{version}.{format}"
+    look = asked_exactly(saved.slug, request.query_params)
+    names = here.lake.table(saved.table_slug, look.version).schema.names
+    shown = look.shown(names)
+    reader = here.lake.read(saved.table_slug, look.version, shown, where=look.where, order=look.order)
+    ending = format if look.version is None else f"v{look.version}.{format}"
     chunks = stream(reader, format, for_spreadsheet=True)
     return file_answer(chunks, format, f"{saved.slug}.{ending}", f"{saved.name}.{ending}")

@@ -277,7 +277,7 @@ def _begun(here: Center, who: Visitor, saved: SavedDataset) -> str:
         here.orders.enqueue(saved, asked_by=who.user.name)
     except AdreelError as error:
         return f"{saved.name!r} is saved, but no run could begin: {error}"
-    return f"{saved.name!r} is saved, and its first run begins."
+    return f"{saved.name!r} is saved, and its first run is queued."
 
 
 @router.post("/datasets/{slug}/settings")
