@@ -299,7 +299,7 @@ def export(
     slug: str,
     format: str = "csv",  # noqa: A002 - the word in the address
 ) -> Response:
-    """The table as a file. The query is a Data page's, so a file has the version, rows, columns and order of its page."""
+    """The table as a file. The query is that of a Data page, and the file has what its pages show, in that order."""
     saved = who.guard.dataset(slug)
     if format not in WRITERS:
         raise InputError(f"{format!r} is no format of an export; there are {', '.join(WRITERS)}.")
