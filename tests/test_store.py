@@ -575,6 +575,16 @@ def test_a_text_that_means_two_datasets_is_refused(store: Store) -> None:
     assert store.datasets.get("spend_2") == second
 
 
+def test_a_name_that_is_not_there_is_told_with_each_dataset_once(store: Store) -> None:
+    account = add_account(store)
+    for number in range(1, 13):
+        add_dataset(store, f"Daily spend {number}", account)
+    with pytest.raises(NotFoundError, match=r"there is no dataset 'nope'; there are Daily spend 1, .* and 2 more\."):
+        store.datasets.get("nope")
+    with pytest.raises(NotFoundError, match=r"nearest: .*Daily spend 1"):
+        store.datasets.get("dayly_spend_1")
+
+
 def test_only_another_spec_counts_the_version_up(store: Store) -> None:
     dataset = add_dataset(store)
     described = store.datasets.update(dataset, spec="{}", description="new", tags=["x"])

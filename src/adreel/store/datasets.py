@@ -73,8 +73,8 @@ class Datasets:
             if not rows and is_id(name):
                 rows = connection.execute(offered.where(datasets.c.id == int(name))).all()
             if not rows:
-                known = {name for row in connection.execute(offered) for name in (row.slug, row.name)}
-                raise not_found("dataset", str(name), known, "save one first.")
+                known = {row.slug: row.name for row in connection.execute(offered)}
+                raise not_found("dataset", str(name), known.values(), "save one first.", slugs=known)
         if len(rows) > 1:
             choices = " or ".join(f"{row.slug!r} ({row.name})" for row in rows if row.slug != name)
             names = " or ".join(f"{row.name!r}" for row in rows if row.slug == name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Event
@@ -17,6 +17,7 @@ from adreel.web.center import Center, Visitor
 
 if TYPE_CHECKING:
     from adreel.lake.query import Connection
+    from adreel.store import SavedDataset
 
 T = TypeVar("T")
 
@@ -71,6 +72,11 @@ async def in_turn(request: Request, who: Visitor, work: Callable[[Event], T]) ->
     return done[0]
 
 
+def _views(here: Center, datasets: Iterable[SavedDataset]) -> dict[str, str]:
+    """The tables of these datasets that there are, by the names that queries know them by."""
+    return {one.slug: one.table_slug for one in datasets if here.lake.exists(one.table_slug)}
+
+
 @contextmanager
 def connected(here: Center, who: Visitor, sql: str, given_up: Event) -> Iterator[Connection]:
     """A DuckDB with the tables of the datasets that the person may see, each under its slug; read only.
@@ -83,7 +89,10 @@ def connected(here: Center, who: Visitor, sql: str, given_up: Event) -> Iterator
         raise InputError(f"The query has {len(sql):,} characters; {LONGEST_SQL:,} at most are taken.")
     words = set(re.findall(r"\w+", sql.casefold()))
     seen = who.guard.datasets()
-    wanted = [one for one in seen if one.slug in words] or seen[:MOST_OPENED]
-    views = {one.slug: one.table_slug for one in wanted if here.lake.exists(one.table_slug)}
+    named = [one for one in seen if one.slug in words]
+    views = _views(here, named)
+    if not named or len(views) < len(named):
+        # One that is named has no table: what can be asked in its place is told with the error.
+        views = _views(here, seen[:MOST_OPENED]) | views
     with here.lake.connect(views, seconds=SECONDS, read_only=True, given_up=given_up) as connection:
         yield connection
