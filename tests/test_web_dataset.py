@@ -65,7 +65,7 @@ def test_the_overview_says_size_freshness_proof_and_where_the_rows_come_from(ran
     assert f"Rows {count:,} 9 columns" in page
     assert "Read just now 2026-11-22 12:00 ; newest day 2026-11-21" in page
     assert "Version 0 2026-11-19 to 2026-11-21" in page
-    assert "Proof Proved 6 checks against TikTok's figures agree." in page
+    assert "Proof Proved Checked against TikTok: rows, keys, 4 sums." in page
     assert "Account demo Advertisers 3 advertisers" in page
     assert f"Table {ran.home.path / 'lake' / 'spend'}" in page
     assert "What each ad cost." in page

@@ -319,7 +319,7 @@ class Run:
 @dataclass(frozen=True, slots=True)
 class RunBrief:
     """What a list of datasets shows of a run. `proved` is None for a run that made no version, and for one of which
-    the store does not know it; the rest is as in `Run`.
+    the store does not know it; `sums` is how many sums were compared with TikTok's; the rest is as in `Run`.
     """
 
     id: str
@@ -332,6 +332,7 @@ class RunBrief:
     error: str
     table_rows: int | None
     table_columns: int | None
+    sums: int
 
     @property
     def read_at(self) -> datetime:

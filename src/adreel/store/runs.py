@@ -41,6 +41,10 @@ _BRIEF = (
     runs.c.error,
     runs.c.table_rows,
     runs.c.table_columns,
+    select(func.count())
+    .select_from(func.json_each(runs.c.proof, "$.totals").table_valued("key"))
+    .scalar_subquery()
+    .label("sums"),
 )
 _NOTHING_YET = asdict(Progress()) | {"proof": {}, "warnings": [], "skipped": {}, "error": "", "error_kind": ""}
 

@@ -236,7 +236,8 @@ def amount(value: Number | None, currency: str, *, signed: bool = False) -> str:
     if value is None:
         return UNKNOWN
     sign = "+" if signed and value else ""
-    whole = isinstance(value, int) or (not currency and value == int(value))
+    # Money has decimals also where its sum is a whole number: 0.00 USD stands beside no 0 USD.
+    whole = not currency and value == int(value)
     text = f"{int(value):{sign},}" if whole else f"{Decimal(str(value)):{sign},.2f}"
     return f"{text} {currency}" if currency else text
 

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
 from adreel.access import DatasetRight
+from adreel.checks import Kind, checks_of
 from adreel.errors import InputError
 from adreel.orders import DateRange
 from adreel.store import Role, Run, RunState
@@ -35,6 +36,10 @@ class Proof(Answer):
     rows: int = Field(examples=[90])
     rows_expected: int = Field(examples=[90])
     duplicate_keys: int = Field(examples=[0])
+    checks: list[Kind] = Field(
+        description="What was compared with TikTok's figures; no sums where its API gives no totals.",
+        examples=[["rows", "keys", "sums"]],
+    )
     totals: dict[str, Total] = Field(
         description="Sums by metric, rounded for comparison; a sum of money over several currencies is no amount."
     )
@@ -241,6 +246,7 @@ def _proof(found: Mapping[str, Any]) -> Proof:
         rows=found.get("rows", 0),
         rows_expected=found.get("rows_expected", 0),
         duplicate_keys=found.get("duplicate_keys", 0),
+        checks=list(dict.fromkeys(check.kind for check in checks_of(found))),
         totals=totals,
         differing=found.get("differing", []),
         currencies=found.get("currencies", []),

@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from adreel.access import DatasetRight
 from adreel.asking import Planned
+from adreel.checks import Check, checks_of
 from adreel.connections import covered
 from adreel.dataset import Dataset, parse
 from adreel.dates import Span, offset_name, read_day
@@ -86,6 +87,7 @@ class Overview(Page):
     table: Table | None
     table_fault: str
     proof_run: Run | None
+    checks: tuple[Check, ...]
     source: Source | None
     owner: str
     key: tuple[str, ...]
@@ -139,13 +141,15 @@ def overview(request: Request, here: Here, who: Who, slug: str) -> Response:
 def _overview(here: Center, who: Visitor, saved: SavedDataset, other_days: OtherDays | None = None) -> Overview:
     dataset, problems = parsed(here, saved)
     table, fault = _table(here, saved, dataset)
+    proof_run = next(iter(here.store.runs.good(saved)), None)
     return Overview(
         head=heading(here, who, saved, "overview", f"/datasets/{saved.slug}"),
         dataset=dataset,
         problems=problems,
         table=table,
         table_fault=fault,
-        proof_run=next(iter(here.store.runs.good(saved)), None),
+        proof_run=proof_run,
+        checks=checks_of(proof_run.proof) if proof_run else (),
         source=_source(here, who, saved, dataset),
         owner=_owner(here, saved),
         key=key(dataset) if dataset else (),
