@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 import httpx2
 
 from adreel.access import AccountRight, DatasetRight
+from adreel.checks import checked_in
 from adreel.cli import Session
 from adreel.cli.opened import Opened, guard_of, open_store, settings_of
 from adreel.cli.output import print_table, say
@@ -166,7 +167,8 @@ def demo(session: Session, *, once: bool, advertisers: int, ads: int, port: int,
         for values in MORE_DATASETS:
             saved = have.guard.save(Source(values, {}), session.clock())
             report = watched(have, saved)
-            say(f"{saved.name}: {report.state}, {report.rows:,} rows{', proved' if report.proof['proved'] else ''}.")
+            proved = f", proved by {checked_in(report.proof)}" if report.proof["proved"] else ""
+            say(f"{saved.name}: {report.state}, {report.rows:,} rows{proved}.")
         settings = reached(have.settings, listener)
         serve_on(session, settings, have.store, listener, browser=browser)
 
