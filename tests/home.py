@@ -145,7 +145,14 @@ class Home:
 
 
 def make_home(path: Path, **world: Any) -> Home:
-    sizes: dict[str, Any] = {"today": TODAY, "advertisers": 3, "ads": 30, "qps": 0, "days": 120} | world
+    sizes: dict[str, Any] = {
+        "today": TODAY,
+        "advertisers": 3,
+        "ads": 30,
+        "qps": 0,
+        "days": 120,
+        "hostile_names": True,
+    } | world
     config = WorldConfig(**sizes)
     path.mkdir(parents=True, exist_ok=True)
     return Home(path, config, create_app(config))

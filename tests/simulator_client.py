@@ -30,7 +30,7 @@ EVERYTHING = {
 
 def world(**changes: Any) -> WorldConfig:
     """A small world without limits, where nothing is said otherwise."""
-    return replace(WorldConfig(today=TODAY, ads=40, qps=0), **changes)
+    return replace(WorldConfig(today=TODAY, ads=40, qps=0, hostile_names=True), **changes)
 
 
 def as_query(params: Mapping[str, object]) -> dict[str, str]:

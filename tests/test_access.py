@@ -259,7 +259,7 @@ def test_what_may_not_be_seen_is_not_there_and_is_not_named(store: Store) -> Non
     guard = found.guard()
     with pytest.raises(NotFoundError, match=r"no account 'shop', or it is not shared with you\."):
         guard.account("shop")
-    with pytest.raises(NotFoundError, match=r"no dataset 'Theirs'; there are Mine, mine\."):
+    with pytest.raises(NotFoundError, match=r"no dataset 'Theirs'; there are Mine\."):
         guard.dataset("Theirs")
     add_account(store, "shop 2", found.ute)
     with pytest.raises(NotFoundError, match=r"no account 'shop'; nearest: shop 2\."):

@@ -28,6 +28,7 @@ def test_a_run_is_asked_for_and_followed_at_its_address(site: Site) -> None:
     done = asking.get(f"/runs/{run['id']}")
     assert (done["state"], done["version"], done["error"]) == ("succeeded", 0, None)
     assert done["proof"]["proved"] is True
+    assert done["proof"]["checks"] == ["rows", "keys", "sums"]
     assert done["proof"]["rows"] == done["proof"]["rows_expected"] == done["table_rows"] > 0
     assert done["proof"]["totals"]["spend"]["expected"] == done["proof"]["totals"]["spend"]["got"]
     assert done["progress"]["chunks_done"] == done["progress"]["chunks_total"] == 3

@@ -160,6 +160,10 @@ def test_a_table_is_downloaded_in_every_format(asking: Program) -> None:
     assert sheet is not None
     assert sheet.max_row == total + 1
     assert file("csv", columns=["ad_id"], version=0).text.splitlines()[0] == '"ad_id"'
+    some = {"columns": ["ad_id", "spend"], "filter": ["spend:ge:50"], "sort": ["-spend"]}
+    page = exact(asking.ask("GET", "/datasets/spend/rows", params={**some, "limit": 1000}))
+    assert 0 < page["total"] < total
+    assert [one["ad_id"] for one in file("json", **some).json()] == [one["ad_id"] for one in page["items"]]
     asking.bad("GET", "/datasets/spend/export", 422, params={"format": "pdf"})
     asking.bad("GET", "/datasets/spend/export", 422, params={"columns": ["nothing"]})
     asking.bad("GET", "/datasets/spend/export", 404, params={"version": 7})

@@ -66,7 +66,7 @@ def test_a_run_prints_one_json_object_and_nothing_else_on_stdout(home: Home) -> 
 
 def test_a_run_tells_a_person_what_was_proved(home: Home) -> None:
     result = home.good("run", "-f", home.file(metrics=["spend"]))
-    assert "Proved" in result.stdout
+    assert "Proved: rows, keys, 1 sum " in result.stdout
     assert re.search(r"rows +(\d+) +\1 +ok", result.stdout)
     assert re.search(r"Spend: succeeded, \d+ rows in [\d.]+ s; \d+ requests, 0 refused. Version 0", result.stderr)
 

@@ -586,6 +586,11 @@ def test_partition_is_refused_with_its_reason_where_rows_have_no_day() -> None:
     assert refusal is not None
     assert "time dimension" in refusal
     assert form.update.key == ("advertiser_id", "ad_id", "start_date")
+    for dates in ({"start": "someday", "end": "yesterday"}, {"start": "today-7", "end": "yesterday"}):
+        for time in ("none", "day"):
+            form = opened(DAILY | {"time_dimension": time, "dates": dates})
+            refusals = {option.value: option.refusal for option in form.update.methods}
+            assert (refusals["partition"] is None) == (time == "day"), (dates, time)
 
 
 def test_every_choice_that_cannot_be_made_has_its_reason_in_words_that_belong_to_its_field() -> None:

@@ -11,6 +11,7 @@ from adreel import catalog
 from adreel.simulator import WorldConfig
 from adreel.simulator.app import ENDPOINTS
 from adreel.simulator.entities import Entities
+from adreel.simulator.state import Simulator
 from simulator_client import EVERYTHING, TODAY, Sim, added, world
 
 SIM = Sim()
@@ -274,3 +275,16 @@ def test_the_page_for_developers_names_every_endpoint() -> None:
     """docs/simulator.md lists what is simulated."""
     text = (Path(__file__).parents[1] / "docs" / "simulator.md").read_text(encoding="utf-8")
     assert [name for name in ENDPOINTS if f"`{name}`" not in text] == []
+
+
+def test_a_world_has_an_agencys_names_unless_hostile_ones_are_asked_for() -> None:
+    def names(**changes: bool) -> list[str]:
+        simulator = Simulator(world(**changes), wall=lambda: 0.0, monotonic=lambda: 0.0)
+        entities = Entities(
+            simulator.world.advertisers[0], simulator.world.table(simulator.world.advertisers[0]), simulator.clock
+        )
+        accounts = [advertiser.name for advertiser in simulator.world.advertisers]
+        return [*accounts, *(entities.ad_name(ad) for ad in range(40)), entities.campaign_name(6)]
+
+    assert not [name for name in names(hostile_names=False) if set(name) & set("<>\"'\t=\\{};,")]
+    assert {"<script>alert(1)</script> 7", "<script>alert('adreel')</script> Shop"} <= set(names())

@@ -627,6 +627,16 @@ def test_what_is_foretold_of_names_is_what_happens(store: Store, names: list[str
         assert store.datasets.get(saved.slug) == store.datasets.get(saved.name) == saved
 
 
+def test_a_name_that_is_not_there_is_told_with_each_dataset_once(store: Store) -> None:
+    account = add_account(store)
+    for number in range(1, 13):
+        add_dataset(store, f"Daily spend {number}", account)
+    with pytest.raises(NotFoundError, match=r"there is no dataset 'nope'; there are Daily spend 1, .* and 2 more\."):
+        store.datasets.get("nope")
+    with pytest.raises(NotFoundError, match="nearest: daily_spend_1, "):
+        store.datasets.get("dayly_spend_1")
+
+
 def test_only_another_spec_counts_the_version_up(store: Store) -> None:
     dataset = add_dataset(store)
     described = store.datasets.update(dataset, spec="{}", description="new", tags=["x"])

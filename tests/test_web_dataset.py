@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import html
 import io
 import json
@@ -64,7 +65,7 @@ def test_the_overview_says_size_freshness_proof_and_where_the_rows_come_from(ran
     assert f"Rows {count:,} 9 columns" in page
     assert "Read just now 2026-11-22 12:00 ; newest day 2026-11-21" in page
     assert "Version 0 2026-11-19 to 2026-11-21" in page
-    assert "Proof Proved 6 checks against TikTok's figures agree." in page
+    assert "Proof Proved Checked against TikTok: rows, keys, 4 sums." in page
     assert "Account demo Advertisers 3 advertisers" in page
     assert f"Table {ran.home.path / 'lake' / 'spend'}" in page
     assert "What each ad cost." in page
@@ -510,6 +511,57 @@ def test_the_table_and_its_versions_come_as_files(ran: Site, kind: str, count: C
     earlier = visit.get(f"{BASE}/export", format=kind, version=0)
     assert count(earlier.content) == len(rows(ran, 0))
     assert f'filename="spend.v0.{kind}"' in earlier.headers["content-disposition"]
+
+
+def test_a_file_has_the_rows_columns_and_order_of_the_page_that_links_to_it(ran: Site) -> None:
+    visit = ran.visit("admin")
+    everything = len(rows(ran))
+    look = {"where": ["spend:>=:20", "currency:!=:EUR"], "sort": ["currency", "-spend"], "show": ["ad_id", "spend"]}
+    page = visit.good(f"{BASE}/data", **look, size="250")
+    matching = int(re.search(r"Rows 1 to [\d,]+ of (\d+)", words_of(page))[1])  # type: ignore[index]
+    assert f"Export {matching} of {everything} rows" in words_of(page)
+    assert 50 < matching < 250
+    links = [html.unescape(one) for one in re.findall(rf'href="({BASE}/export[^"]*)"', page)]
+    assert len(links) == 4
+    lines = list(csv.reader(io.StringIO(visit.get(links[0]).content.decode("utf-8-sig"))))
+    assert lines[0] == ["ad_id", "spend"]
+    assert [[ad, Decimal(spend)] for ad, spend in lines[1:]] == [[ad, Decimal(spend)] for ad, spend in shown(page)]
+    (parquet,) = [one for one in links if "format=parquet" in one]
+    table = pq.read_table(io.BytesIO(visit.get(parquet).content))
+    assert table.schema.types == [ran_type(ran, name) for name in ("ad_id", "spend")]
+    assert table.column("ad_id").to_pylist() == [ad for ad, _ in lines[1:]]
+
+
+def ran_type(ran: Site, name: str) -> Any:
+    """The type of a column in the table."""
+    return Lake(ran.home.path / "lake").table("spend").schema.field(name).type
+
+
+def test_every_row_of_a_filtered_table_is_in_its_file_however_many_pages_it_has(ran: Site) -> None:
+    visit = ran.visit("admin")
+    found = csv.DictReader(
+        io.StringIO(visit.get(f"{BASE}/export", where="impressions:>=:1").content.decode("utf-8-sig"))
+    )
+    assert [one["ad_id"] for one in found] == [row["ad_id"] for row in rows(ran) if row["impressions"] >= 1]
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ({"version": "newest"}, "'newest' is no version"),
+        ({"version": "-1"}, "'-1' is no version"),
+        ({"where": "spend"}, "'spend' is no filter"),
+        ({"where": "spend:>=:much"}, "is no value of this column"),
+        ({"where": "nothing:=:1"}, "There is no column nothing"),
+        ({"sort": "nothing"}, "There is no column nothing"),
+    ],
+)
+def test_a_file_that_would_hold_something_else_than_was_asked_for_is_refused(
+    ran: Site, query: dict[str, str], words: str
+) -> None:
+    answer = ran.visit("admin").get(f"{BASE}/export", **query)
+    assert answer.status_code == 422
+    assert words in words_of(answer.text)
 
 
 def test_a_files_name_leads_out_of_no_folder_and_into_no_header(home: Home) -> None:

@@ -71,12 +71,17 @@ def test_who_may_only_look_and_sees_nothing_is_told_whom_to_ask(home: Home) -> N
         page = site.visit(site.user("vera", Role.VIEWER)).good("/datasets")
         assert "Nothing is shared with you yet" in page
         assert "/datasets/new" not in page
+        site.store.shares.set(site.store.accounts.get("demo"), site.store.users.get("vera"), Level.READ)
+        page = words_of(site.visit("vera").good("/datasets"))
+        assert "No datasets yet One account is shared with you." in page
+        assert "Nothing is shared" not in page
 
 
 def test_a_row_says_what_the_table_holds_and_how_the_last_run_went(three: Site) -> None:
     page = words_of(three.visit("admin").good("/datasets"))
     rows = Lake(three.home.path / "lake").table("ads_by_day").rows
-    assert f"Ads by day daily core Proved Performance demo {rows:,} 9 just now Proved" in page
+    badge = "Proved: rows, keys, 4 sums"
+    assert f"Ads by day daily core {badge} Performance demo {rows:,} 9 just now {badge}" in page
     assert "Zeroth hour core Never run Performance demo \N{EN DASH} \N{EN DASH} never Never run" in page
 
 

@@ -188,7 +188,7 @@ def test_save_and_new_begins_another_form_with_the_same_account_and_report(site:
     place = visit.sent("/datasets/new", data([*sent(page), ("then", "again")]))
     assert place == "/datasets/new?account=demo&report=campaigns"
     following = visit.good(place)
-    assert "'One' is saved, and its first run begins." in words_of(following)
+    assert "'One' is saved, and its first run is queued." in words_of(following)
     assert {("account", "demo"), ("report", "campaigns"), ("name", "")} <= set(sent(following))
 
 
@@ -659,3 +659,30 @@ def test_markup_in_names_is_shown_as_text(site: Site) -> None:
     ):
         assert "<script>alert" not in page
         assert "&lt;script&gt;" in page
+
+
+def test_a_preview_fails_where_the_run_would_and_says_which_advertiser_it_cannot_read(site: Site) -> None:
+    visit = site.visit("admin")
+    granted = [one.advertiser_id for one in site.store.accounts.advertisers(site.store.accounts.get("demo"))]
+    ids = f"{granted[0]} 7000000000000000999"
+    page = begun(visit, advertisers__how="typed", advertisers__typed=ids)
+    refused = words_of(visit.fragment("POST", "/datasets/preview", data(sent(page))).text)
+    assert "Advertiser 7000000000000000999 cannot be read: the account does not cover it." in refused
+    assert "No rows" not in refused
+    skipping = form(visit, [*sent(page), ("skip_failing_advertisers", "true")])
+    assert "20 real first rows" in words_of(visit.fragment("POST", "/datasets/preview", data(sent(skipping))).text)
+    none = form(visit, filled(skipping, advertisers__typed="7000000000000000999"))
+    assert "cannot be read" in words_of(visit.fragment("POST", "/datasets/preview", data(sent(none))).text)
+
+
+def test_what_could_not_be_saved_comes_back_into_the_page_it_was_sent_from(site: Site) -> None:
+    visit = site.visit("admin")
+    page = begun(visit, name="")
+    refused = visit.fragment("POST", "/datasets/new", data([*sent(page), ("then", "open")]))
+    assert refused.status_code == 422
+    assert "<html" not in refused.text
+    assert "in the way of saving" in words_of(refused.text)
+    kept = [pair for pair in sent(refused.text) if pair[0] not in ("tried", "name")]
+    assert kept == [pair for pair in sent(page) if pair[0] != "name"]
+    made = visit.fragment("POST", "/datasets/new", data(filled(refused.text, name="Now")))
+    assert made.headers["HX-Redirect"] == "/datasets/now"

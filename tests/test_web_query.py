@@ -99,11 +99,11 @@ def test_nulls_and_what_python_has_no_value_for_are_shown(visit: Visit) -> None:
 
 def test_a_thousand_rows_are_shown_of_more(visit: Visit) -> None:
     part = asked(visit, "select * from range(5000)")
-    assert "1,000 rows are shown of more; a download has them all" in words_of(part)
+    assert "First 1,000 rows; download for all." in words_of(part)
     assert part.count("<tr>") == 1001
     wide = ", ".join(f"{number} as c{number}" for number in range(100))
     part = asked(visit, f"select {wide} from range(5000)")
-    assert "300 rows are shown of more" in words_of(part)
+    assert "First 300 rows; download for all." in words_of(part)
     exactly = asked(visit, "select * from range(1000)")
     assert "1,000 rows, in" in words_of(exactly)
     assert "0 rows, in" in words_of(asked(visit, "select 1 where false"))
@@ -170,6 +170,11 @@ def test_only_tables_of_datasets_that_one_may_see_are_there(ran: Site) -> None:
     ran.store.users.delete(ran.store.users.get("eve"))
 
 
+def test_a_table_that_is_not_there_is_told_with_those_that_are(visit: Visit) -> None:
+    for sql in ("select * from later", "select * from later join spend using (ad_id)", "select * from nothing"):
+        assert "; there are spend." in words_of(asked(visit, sql, 422)), sql
+
+
 def test_a_message_shows_no_place_of_this_machine(ran: Site, visit: Visit) -> None:
     for sql in ("select * from parquet_metadata('x')", "select cast('a' as int) from spend", "select * from spendd"):
         assert str(ran.home.path) not in asked(visit, sql, 422)
@@ -179,11 +184,11 @@ def test_the_tables_are_listed_searched_and_opened(visit: Visit) -> None:
     page = visit.good("/query")
     assert "spend Spend" not in words_of(page)
     assert 'hx-get="/query/tables/spend"' in page
-    assert 'data-sql="select *\nfrom later\nlimit 100"' in page
-    part = visit.fragment("GET", "/query/tables", {"q": "LAT"}).text
-    assert "later" in words_of(part)
-    assert "spend" not in words_of(part)
-    assert "No table is like that." in words_of(visit.fragment("GET", "/query/tables", {"q": "none"}).text)
+    assert 'data-sql="select *\nfrom spend\nlimit 100"' in page
+    assert 'hx-get="/query/tables/later"' not in page
+    assert "1 dataset without a table: run it first." in words_of(page)
+    assert "spend" in words_of(visit.fragment("GET", "/query/tables", {"q": "SPE"}).text)
+    assert "No tables match this search." in words_of(visit.fragment("GET", "/query/tables", {"q": "none"}).text)
     columns = visit.fragment("GET", "/query/tables/spend").text
     said = words_of(columns)
     assert "Cost of each day" in said

@@ -10,7 +10,7 @@ from datetime import datetime
 import httpx2
 import pyarrow as pa
 
-from adreel.connections import account_access, connected, covered, is_fresh, refresh
+from adreel.connections import account_access, connected, covered, is_fresh, refresh, refuse_unreadable
 from adreel.dataset import Dataset
 from adreel.extract import preview_rows
 from adreel.plan import Plan, make_plan
@@ -67,8 +67,14 @@ class Asking:
         return Planned(plan, self.settings.tiktok_level, round(seconds / 60, 2), found.unreadable)
 
     async def preview(self, dataset: Dataset, account: Account, rows: int) -> pa.Table:
-        """The first rows that TikTok gives for the dataset, typed as its table would have them."""
-        planned = self.planned(dataset, account, await self.advertisers(account))
+        """The first rows that TikTok gives for the dataset, typed as its table would have them.
+
+        Raises AdvertiserError where a run would, instead of a preview of the advertisers that can be read.
+        """
+        known = await self.advertisers(account)
+        found = covered(known, dataset.advertisers or account.selection)
+        refuse_unreadable(found, known, account, skip_failing=dataset.skip_failing)
+        planned = self.planned(dataset, account, known)
         access = account_access(self.settings, self.store, account)
         async with connected(
             self.settings, access, transport=self.transport, deadline=_patience(), log=self.log

@@ -15,7 +15,7 @@ import httpx2
 
 from adreel.dates import fixed_offset, offset_name
 from adreel.errors import AbsentError, AdreelError, AdvertiserError, ExistsError, InputError, ReconnectError
-from adreel.plan import Advertiser
+from adreel.plan import GO_ON_WITHOUT, Advertiser
 from adreel.settings import Settings
 from adreel.store import Account, AccountAdvertiser, AccountStatus, Store, User
 from adreel.store import Advertiser as KnownAdvertiser
@@ -268,6 +268,25 @@ def covered(known: Iterable[AccountAdvertiser], wanted: tuple[str, ...] | None) 
             continue
         found.append(Advertiser(one.advertiser_id, one.name or one.advertiser_id, one.currency, offset))
     return Covered(tuple(found), unreadable)
+
+
+def refuse_unreadable(
+    found: Covered, known: Iterable[AccountAdvertiser], account: Account, *, skip_failing: bool
+) -> None:
+    """Raises AdvertiserError if a run over these advertisers would fail before it asks for a row.
+
+    With `skip_failing` those that cannot be read are left out, unless there are no others.
+    """
+    if not found.advertisers and not found.unreadable:
+        raise AdvertiserError(
+            f"The account {account.name!r} covers no advertiser, so there is nothing to read and the table "
+            "stays as it was. Grant it some in TikTok's Business Center, or connect it again."
+        )
+    if found.unreadable and not (skip_failing and found.advertisers):
+        first, reason = next(iter(found.unreadable.items()))
+        name = next((f"{one.name} ({first})" for one in known if one.advertiser_id == first and one.name), first)
+        advice = "No other is left, so choose others." if skip_failing else GO_ON_WITHOUT
+        raise AdvertiserError(f"Advertiser {name} cannot be read: {reason}. {advice}")
 
 
 def need_app(settings: Settings, access: Access) -> None:

@@ -125,6 +125,8 @@ class ConfirmError(InputError):
     def __init__(self, message: str, rows: int) -> None:
         self.rows = rows
         super().__init__(message)
+
+
 class ExistsError(InputError):
     """An account, dataset or user of that name is there already."""
 

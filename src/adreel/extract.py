@@ -43,7 +43,7 @@ from adreel.pages import (
     sums,
     widened,
 )
-from adreel.plan import MOST_IDS, PAGE_SIZE, Chunk, Plan, Request, for_one, in_filter, narrowed
+from adreel.plan import GO_ON_WITHOUT, MOST_IDS, PAGE_SIZE, Chunk, Plan, Request, for_one, in_filter, narrowed
 from adreel.schema import Column, arrow_schema, columns, key
 from adreel.tiktok.client import Client, together
 from adreel.tiktok.envelope import Page, Reader, reader_of
@@ -74,13 +74,6 @@ CAMPAIGNS_AT_ONCE = 30
 
 _Answer = TypeVar("_Answer")
 _Value = TypeVar("_Value")
-
-
-GO_ON_WITHOUT = (
-    "Leave it out of the dataset's advertisers, or switch on Skip failing advertisers, which is "
-    "skip_failing_advertisers: true in a file."
-)
-"""What to do about an advertiser that cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)

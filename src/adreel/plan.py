@@ -44,6 +44,13 @@ _RESERVATION = ("RESERVATION_RF", "RESERVATION_TOP_VIEW")
 _WHOLE_TYPES = {"int", "string", "bool", "list"}
 
 
+GO_ON_WITHOUT = (
+    "Leave it out of the dataset's advertisers, or switch on Skip failing advertisers, which is "
+    "skip_failing_advertisers: true in a file."
+)
+"""What to do about an advertiser that cannot be read."""
+
+
 @dataclass(frozen=True, slots=True)
 class Advertiser:
     """An ad account as the plan needs it; `offset` is its fixed distance from UTC."""

@@ -450,7 +450,8 @@ def amount(value: Number | None, currency: str | None, *, signed: bool = False) 
     if value is None:
         return "\N{EN DASH}"
     sign = "+" if signed and value else ""
-    whole = isinstance(value, int) or (not currency and value == int(value))
+    # Money has decimals also where its sum is a whole number: 0.00 USD beside no 0 USD.
+    whole = not currency and value == int(value)
     text = f"{int(value):{sign},}" if whole else f"{Decimal(str(value)):{sign},.2f}"
     return f"{text} {currency}" if currency else text
 

@@ -23,18 +23,17 @@ from dbos import DBOS, DBOSConfig, SetWorkflowID, WorkflowHandle
 
 from adreel import errors
 from adreel.assemble import commit_run
-from adreel.connections import Waits, account_access, connected, covered, is_fresh, refresh
+from adreel.connections import Waits, account_access, connected, covered, is_fresh, refresh, refuse_unreadable
 from adreel.dataset import Dataset, parse
 from adreel.errors import (
     AdreelError,
-    AdvertiserError,
     CancelledError,
     ReconnectError,
     StorageError,
     disk_fault,
     disk_faults_told,
 )
-from adreel.extract import GO_ON_WITHOUT, Extraction, Outcome, Parts
+from adreel.extract import Extraction, Outcome, Parts
 from adreel.lake import Lake
 from adreel.orders import PASSING, RESUME_WITHIN, DateRange, Orders, remove_steps, steps_file
 from adreel.plan import Advertiser, Chunk, Plan, make_plan
@@ -437,15 +436,7 @@ class _Work:
         if not is_fresh(known, now):
             known = await refresh(self._client, store, self._account)
         found = covered(known, self._dataset.advertisers or self._account.selection)
-        if not found.advertisers and not found.unreadable:
-            raise AdvertiserError(
-                f"The account {self._account.name!r} covers no advertiser, so there is nothing to read and the table "
-                "stays as it was. Grant it some in TikTok's Business Center, or connect it again."
-            )
-        if found.unreadable and not self._dataset.skip_failing:
-            first, reason = next(iter(found.unreadable.items()))
-            name = next((f"{one.name} ({first})" for one in known if one.advertiser_id == first and one.name), first)
-            raise AdvertiserError(f"Advertiser {name} cannot be read: {reason}. {GO_ON_WITHOUT}")
+        refuse_unreadable(found, known, self._account, skip_failing=self._dataset.skip_failing)
         asked = {
             "now": now.isoformat(),
             "advertisers": [[one.id, one.name, one.currency, one.offset.total_seconds()] for one in found.advertisers],

@@ -18,6 +18,7 @@ import orjson
 
 from adreel import catalog
 from adreel.access import Guard
+from adreel.checks import checked
 from adreel.dates import read_day
 from adreel.errors import NotFoundError
 from adreel.store import Account, AccountStatus, Run, RunBrief, RunState, SavedDataset, Store, User
@@ -100,6 +101,11 @@ class Standing:
         return self.good.table_columns if self.good else None
 
     @property
+    def checked(self) -> str:
+        """By which checks the table is proved; empty where it is not."""
+        return checked(self.good.sums) if self.status is Status.PROVED and self.good else ""
+
+    @property
     def ran_at(self) -> datetime | None:
         """When the latest run ended, or was asked for."""
         return (self.latest.finished_at or self.latest.created_at) if self.latest else None
@@ -144,6 +150,7 @@ def brief(run: Run) -> RunBrief:
         run.table_rows,
         run.table_columns,
         next(iter(run.warnings), ""),
+        len(run.proof.get("totals", {})),
     )
 
 

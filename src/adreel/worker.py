@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 
 import httpx2
 
+from adreel.clock import HomeClock
 from adreel.errors import AdreelError, NotFoundError
 from adreel.runner import Runner, Watch
 from adreel.settings import Settings
@@ -48,10 +49,9 @@ def main() -> None:
     if hasattr(os, "nice"):
         os.nice(10)
 
-    def clock() -> datetime:
-        return datetime.now(UTC)
-
+    clock = HomeClock()
     with Store.open(settings, clock=clock) as store:
+        clock.follow(store.accounts)
         work(settings, store, sys.argv[1], clock=clock)
 
 

@@ -28,6 +28,9 @@ Value = str | int | float | bool | date | None
 Role = Literal["category", "id", "series", "value", "previous_category", "previous", "open", "share"]
 
 
+ORDERED = frozenset({"age"})
+"""Columns whose values have an order of their own, which is that of their texts; what is not known is last."""
+
 _WHOLE_MONEY = frozenset(
     ["BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "VND", "VUV", "XAF", "XOF", "XPF"]
 )
@@ -272,6 +275,8 @@ class _Reading:
             (row[0] if row[0] is None else str(row[0]), name, *(_number(value) for value in row[skipped:-2]))
             for row, name in zip(found, names, strict=True)
         ]
+        if side.by in ORDERED:
+            rows.sort(key=lambda row: (row[0] in (None, "", "NONE"), str(row[0])))
         title = side.title.removesuffix(" ID")
         head = (CardColumn("id", side.title, "id"), CardColumn("name", title, "category"))
         notes = others_note(offer, rows, found[0][-2], found[0][-1]) if found else ()

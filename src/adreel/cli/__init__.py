@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -24,12 +24,19 @@ if TYPE_CHECKING:
     import httpx2
 
 
+def _home_clock() -> Callable[[], datetime]:
+    # Imported here: `adreel --help` needs no clock.
+    from adreel.clock import HomeClock
+
+    return HomeClock()
+
+
 @dataclass(frozen=True, slots=True)
 class Session:
     """What a command works with: the environment, a clock of aware times, and a transport in place of the network."""
 
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
-    clock: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
+    clock: Callable[[], datetime] = field(default_factory=_home_clock)
     transport: httpx2.AsyncBaseTransport | None = None
 
 

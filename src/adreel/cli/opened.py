@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from adreel.access import Actor, Guard
 from adreel.cli import Session
 from adreel.cli.output import say
+from adreel.clock import HomeClock
 from adreel.errors import ForbiddenError, NotFoundError
 from adreel.settings import Settings
 from adreel.store import Run, Store, locks
@@ -49,8 +50,17 @@ def settings_of(session: Session) -> Settings:
 def opened(session: Session) -> Iterator[Opened]:
     """The home, open while the block runs."""
     settings = settings_of(session)
-    with Store.open(settings, clock=session.clock) as store:
+    with open_store(session, settings) as store:
         yield Opened(session, settings, store, guard_of(settings, store))
+
+
+@contextmanager
+def open_store(session: Session, settings: Settings) -> Iterator[Store]:
+    """The store, open while the block runs; from here on the session's clock is that of the home."""
+    with Store.open(settings, clock=session.clock) as store:
+        if isinstance(session.clock, HomeClock):
+            session.clock.follow(store.accounts)
+        yield store
 
 
 def guard_of(settings: Settings, store: Store) -> Guard:

@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from adreel.access import DatasetRight
+from adreel.checks import Check, checked_in, checks_of
 from adreel.cli import Session
 from adreel.cli.files import read_text
 from adreel.cli.opened import Opened, opened, seen
@@ -323,32 +324,22 @@ def tell_report(saved: SavedDataset, report: RunReport) -> None:
         f"{saved.name}: {report.state}, {report.rows:,} rows in {report.seconds:.1f} s; {report.requests:,} requests, "
         f"{report.refused:,} refused. Version {report.version} of {report.table}"
     )
-    totals = proof.get("totals", {})
-    differing = set(proof.get("differing", ()))
-    rows = [("rows", text(proof["rows_expected"]), text(proof["rows"]), _mark(proof["rows"] == proof["rows_expected"]))]
-    rows += [("keys that repeat", "0", text(proof["duplicate_keys"]), _mark(not proof["duplicate_keys"]))]
-    checksums = set(proof.get("checksums", ()))
-    rows += [
-        (
-            _check_name(name, is_checksum=name in checksums),
-            _number(p["expected"]),
-            _number(p["got"]),
-            _mark(name not in differing),
-        )
-        for name, p in totals.items()
+    rows = [
+        (_check_name(check), _number(check.expected), _number(check.got), _mark(check.agrees))
+        for check in checks_of(proof)
     ]
-    print_table(
-        ("proof", "TikTok says", "the table has", ""), rows, title="Proved" if proof["proved"] else "NOT PROVED"
-    )
+    state = "Proved" if proof["proved"] else "NOT PROVED"
+    print_table(("proof", "TikTok says", "the table has", ""), rows, title=f"{state}: {checked_in(proof)}")
     for advertiser, reason in report.skipped_advertisers.items():
         say(f"skipped advertiser {advertiser}: {reason}")
     for warning in report.warnings:
         say(f"warning: {warning}")
 
 
-def _check_name(name: str, *, is_checksum: bool) -> str:
-    """A total over several currencies is a checksum and no amount, and says so."""
-    return f"{name} (checksum over currencies, not an amount)" if is_checksum else name
+def _check_name(check: Check) -> str:
+    """A sum of money over several currencies is a checksum and not an amount, and says so."""
+    name = "keys that repeat" if check.kind == "keys" else check.name
+    return f"{name} (checksum over currencies, not an amount)" if check.is_checksum else name
 
 
 def _number(value: float) -> str:

@@ -16,7 +16,7 @@ import pyarrow as pa
 import uvicorn
 
 from adreel.cli import Session
-from adreel.cli.opened import settings_of
+from adreel.cli.opened import open_store, settings_of
 from adreel.cli.output import say
 from adreel.cli.patience import patient
 from adreel.errors import InputError
@@ -36,7 +36,7 @@ def serve(session: Session, host: str, port: int, *, browser: bool) -> None:
     """Serves until interrupted."""
     with listening(host, port) as listener:
         settings = reached(settings_of(session), listener)
-        with Store.open(settings, clock=session.clock) as store:
+        with open_store(session, settings) as store:
             _refuse_open_door(store, host)
             serve_on(session, settings, store, listener, browser=browser)
 

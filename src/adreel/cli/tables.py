@@ -148,7 +148,8 @@ def _format(name: str, output: Path | None) -> str:
 
 
 def _tables(have: Opened) -> str:
-    names = [saved.slug for saved in have.guard.datasets()]
+    lake = have.lake()
+    names = [saved.slug for saved in have.guard.datasets() if lake.exists(saved.table_slug)]
     return f"Tables: {', '.join(names) or 'none yet; run a dataset first'}"
 
 

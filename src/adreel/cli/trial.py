@@ -20,12 +20,14 @@ from urllib.parse import urlsplit
 import httpx2
 
 from adreel.access import AccountRight, DatasetRight
+from adreel.checks import checked_in
 from adreel.cli import Session
-from adreel.cli.opened import Opened, guard_of, settings_of
+from adreel.cli.opened import Opened, guard_of, open_store, settings_of
 from adreel.cli.output import print_table, say
 from adreel.cli.runs import tell_report, watched
 from adreel.cli.serving import PORT, listening, reached, serve_on
 from adreel.cli.simulation import sizes_checked
+from adreel.clock import HomeClock
 from adreel.connections import app_access, connected, owner_of, refresh
 from adreel.dataset import Source
 from adreel.errors import InputError, StopError
@@ -165,7 +167,8 @@ def demo(session: Session, *, once: bool, advertisers: int, ads: int, port: int,
         for values in MORE_DATASETS:
             saved = have.guard.save(Source(values, {}), session.clock())
             report = watched(have, saved)
-            say(f"{saved.name}: {report.state}, {report.rows:,} rows{', proved' if report.proof['proved'] else ''}.")
+            proved = f", proved by {checked_in(report.proof)}" if report.proof["proved"] else ""
+            say(f"{saved.name}: {report.state}, {report.rows:,} rows{proved}.")
         settings = reached(have.settings, listener)
         serve_on(session, settings, have.store, listener, browser=browser)
 
@@ -181,7 +184,7 @@ def _opened(session: Session, config: WorldConfig, url: str) -> Iterator[Opened]
         tiktok_secret=Secret(config.secret),
     )
     say(f"Simulated TikTok at {url}, with {config.advertisers} advertisers of {config.ads} ads.")
-    with Store.open(settings, clock=session.clock) as store:
+    with open_store(session, settings) as store:
         have = Opened(session, settings, store, guard_of(settings, store))
         have.guard.need_role(Role.ADMIN, Role.EDITOR)
         _refuse_own(have)
@@ -210,8 +213,17 @@ def _with_yesterday(have: Opened, config: WorldConfig, url: str) -> None:
     say(f"First as it was on {yesterday}, so that you can see what TikTok changes afterwards.")
     with httpx2.Client(base_url=url, trust_env=False) as door:
         door.post("/_simulator/now", json={"today": yesterday.isoformat(), "hour": 15}).raise_for_status()
-        watched(have, saved, ("today-60", "today-2"))
+        _look_at_the_clock(have)
+        days = [(config.today - timedelta(days=ago)).isoformat() for ago in (60, 2)]
+        watched(have, saved, (days[0], days[1]))
         door.post("/_simulator/reset", json={}).raise_for_status()
+        _look_at_the_clock(have)
+
+
+def _look_at_the_clock(have: Opened) -> None:
+    """The simulator's time was changed, and the home goes by it."""
+    if isinstance(have.session.clock, HomeClock):
+        have.session.clock.forget()
 
 
 @contextmanager
@@ -372,5 +384,5 @@ SIMULATE = """\
     {adreel} run {slug} && {adreel} diff {slug} {before} {after}"""
 
 LET_A_DAY_GO_BY = """\
-  open {url}/ and let a day go by there; then, to see what TikTok restated:
+  open {url}/ and advance one day there; then, to see what TikTok restated:
     {adreel} run {slug} && {adreel} diff {slug} {before} {after}"""

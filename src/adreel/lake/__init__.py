@@ -185,9 +185,26 @@ class Lake:
         """The table as a pyarrow Dataset. Raises NotFoundError, with the versions there are."""
         return dataset_of(self._place, self._tables.open(slug, version))
 
-    def read(self, slug: str, version: int | None = None, columns: tuple[str, ...] | None = None) -> Any:
-        """The table's rows as a pyarrow RecordBatchReader that holds one row group at a time. Raises NotFoundError."""
-        return read_table(self._place, self._tables.open(slug, version), columns)
+    def read(
+        self,
+        slug: str,
+        version: int | None = None,
+        columns: Sequence[str] | None = None,
+        *,
+        where: Sequence[Filter] = (),
+        order: Sequence[Order] = (),
+    ) -> Any:
+        """A version's rows as a pyarrow RecordBatchReader, of those that all filters let through, in an order.
+
+        Without filters and order it holds one row group at a time; with them DuckDB sorts, on disk where memory does
+        not do. The order is that of `page`. Raises NotFoundError, and InputError for columns and values that cannot be.
+        """
+        table = self._tables.open(slug, version)
+        if not where and not order:
+            return read_table(self._place, table, None if columns is None else tuple(columns))
+        from adreel.lake.browse import read_rows
+
+        return read_rows(self._place, table, columns, where, order)
 
     def restore(self, slug: str, version: int, run_id: str) -> Version:
         """Makes a new version with the rows and columns of `version`, so that nothing is lost; `run_id` names it.

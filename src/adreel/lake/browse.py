@@ -12,9 +12,10 @@ from threading import Lock
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 from adreel.errors import InputError
-from adreel.lake.engine import THREADS, fault, lock, start
+from adreel.lake.engine import THREADS, engine, fault, lock, start
 from adreel.lake.filters import (
     EVERY,
     OPERATORS,
@@ -49,6 +50,7 @@ __all__ = [
     "Takes",
     "kind_of",
     "operators_for",
+    "read_rows",
 ]
 
 MEMORY = "256MB"
@@ -182,6 +184,23 @@ class Browser:
             raise fault(error) from error
         finally:
             cursor.close()
+
+
+def read_rows(
+    place: Place, table: TableState, columns: Sequence[str] | None, where: Sequence[Filter], order: Sequence[Order]
+) -> Any:
+    """See `Lake.read`; in a DuckDB of its own, which goes when the last row was read or the reader is closed."""
+    names = _chosen(table, columns)
+    asked = _every([condition(table.schema, one) for one in where])
+    keys = sorted_by(table.schema, order)
+    schema = pa.schema([table.schema.field(name) for name in names])
+
+    def batches() -> Iterator[Any]:
+        with place.guard(f"the table {table.slug}"), engine(MEMORY) as connection:
+            lock(connection, folders=[str(place.folder)] if reads_files(place) else [])
+            yield from Rows(connection, place, table, asked).read(names, keys)
+
+    return pa.RecordBatchReader.from_batches(schema, batches())
 
 
 def _chosen(table: TableState, columns: Sequence[str] | None) -> tuple[str, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from adreel.simulator import naming
 from adreel.simulator.call import Call, Reply, paged, reply
 from adreel.simulator.entities import utc_text
 from adreel.simulator.errors import bad
@@ -20,7 +19,7 @@ def _audience(advertiser: Advertiser, index: int) -> dict[str, object]:
     valid = index % 6 != 4
     return {
         "audience_id": str(10**8 + advertiser.index * 1000 + index),
-        "name": f"{naming.adgroup_name(index)} audience",
+        "name": advertiser.naming.audience(index),
         "audience_type": kind,
         "audience_sub_type": "NORMAL",
         "calculate_type": "EMAIL_SHA256" if kind == "CUSTOMER_FILE" else None,

@@ -19,7 +19,8 @@ class WorldConfig:
     later. `days` is how much history there is at least: figures begin on the first of January of the year that lies so
     far back. `id_cut` is how many ids a synchronous report returns at most. `plain` makes every advertiser an ordinary
     one and every ad live on every day, and no figure late, so that advertisers x ads x days rows come exactly. With
-    `late` unset, de-duplicated metrics and audience reports are as fresh as the others. With `live`, the present is the
+    `late` unset, de-duplicated metrics and audience reports are as fresh as the others. With `hostile_names`, names
+    hold what breaks careless clients: quotes, markup, formulas, other scripts. With `live`, the present is the
     machine's own, hour by hour, until the side door sets another; `today` then only says where the history reaches back
     from.
     """
@@ -38,6 +39,7 @@ class WorldConfig:
     plain: bool = False
     late: bool = True
     live: bool = False
+    hostile_names: bool = False
     app_id: str = APP_ID
     secret: str = field(default=SECRET, repr=False)
     page_cache_mb: int = 256

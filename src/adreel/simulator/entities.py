@@ -9,9 +9,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from adreel.simulator import naming
 from adreel.simulator.clock import Clock
 from adreel.simulator.hashing import word
+from adreel.simulator.naming import call_to_action
 from adreel.simulator.table import (
     APP,
     BUYING_TYPES,
@@ -93,6 +93,20 @@ class Entities:
         table = self.table
         return table.campaign[table.adgroups.first[:-1]]
 
+    # --- names ------------------------------------------------------------------------------------------------
+
+    def campaign_name(self, index: int) -> str:
+        """The name of a campaign."""
+        return self._advertiser.naming.campaign(index, int(self.table.objective[index]), self._advertiser.country)
+
+    def adgroup_name(self, index: int) -> str:
+        """The name of an ad group."""
+        return self._advertiser.naming.adgroup(index)
+
+    def ad_name(self, index: int) -> str:
+        """The name of an ad."""
+        return self._advertiser.naming.ad(index, video=bool(self.table.surfaces[index] & VIDEO))
+
     # --- records --------------------------------------------------------------------------------------------
 
     def campaign(self, index: int) -> Record:
@@ -103,7 +117,7 @@ class Entities:
         record: Record = {
             "advertiser_id": self._advertiser.id,
             "campaign_id": str(table.campaigns.ids[index]),
-            "campaign_name": naming.campaign_name(index),
+            "campaign_name": self.campaign_name(index),
             "campaign_type": "IOS14_CAMPAIGN" if ios else "REGULAR_CAMPAIGN",
             "campaign_system_origin": "TT_ADS_PLATFORM",
             "objective": "LANDING_PAGE" if objective != 1 else "APP",
@@ -156,9 +170,9 @@ class Entities:
         record: Record = {
             "advertiser_id": self._advertiser.id,
             "campaign_id": str(table.campaigns.ids[campaign]),
-            "campaign_name": naming.campaign_name(campaign),
+            "campaign_name": self.campaign_name(campaign),
             "adgroup_id": str(table.adgroups.ids[index]),
-            "adgroup_name": naming.adgroup_name(index),
+            "adgroup_name": self.adgroup_name(index),
             "promotion_type": _PROMOTION[objective],
             "app_id": "7100000000000000001" if objective == 1 else None,
             "pixel_id": "7200000000000000001" if objective in (0, 2) else None,
@@ -186,18 +200,18 @@ class Entities:
         record: Record = {
             "advertiser_id": self._advertiser.id,
             "campaign_id": str(table.campaigns.ids[campaign]),
-            "campaign_name": naming.campaign_name(campaign),
+            "campaign_name": self.campaign_name(campaign),
             "adgroup_id": str(table.adgroups.ids[adgroup]),
-            "adgroup_name": naming.adgroup_name(adgroup),
+            "adgroup_name": self.adgroup_name(adgroup),
             "ad_id": str(table.ids[index]),
-            "ad_name": naming.ad_name(index),
+            "ad_name": self.ad_name(index),
             "ad_format": "SINGLE_VIDEO" if video else "SINGLE_IMAGE",
             "identity_type": "CUSTOMIZED_USER",
             "identity_id": str(word(self._advertiser.id, "identity") % 10**18 + 7 * 10**18),
             "video_id": video_id(table, index) if video else None,
             "image_ids": [image_id(table, index)],
-            "ad_text": naming.ad_text(index),
-            "call_to_action": naming.call_to_action(index),
+            "ad_text": self._advertiser.naming.text(index),
+            "call_to_action": call_to_action(index),
             "landing_page_url": self._url(index),
             "utm_params": [{"key": "utm_source", "value": "tiktok"}],
             "deeplink": "",
@@ -247,10 +261,8 @@ class Entities:
         """An attribute metric of the entity whose first ad is `ad`; "-" where it does not apply."""
         if name in _AD_LISTS:
             return self._list_attribute(name, ad)
-        read, by_number = _ATTRIBUTES.get(name), _BY_NUMBER.get(name)
-        if read is not None:
-            return read(self, ad)
-        return by_number(ad) if by_number is not None else self._account_attributes.get(name, "-")
+        read = _ATTRIBUTES.get(name)
+        return read(self, ad) if read is not None else self._account_attributes.get(name, "-")
 
     @cached_property
     def _account_attributes(self) -> Mapping[str, str]:
@@ -268,9 +280,9 @@ class Entities:
 
     def _list_attribute(self, name: str, ad: int) -> list[str]:
         if name == "ad_text_list":
-            return [naming.ad_text(ad), naming.ad_text(ad + 1)]
+            return [self._advertiser.naming.text(ad), self._advertiser.naming.text(ad + 1)]
         if name == "call_to_action_list":
-            return [naming.call_to_action(ad)]
+            return [call_to_action(ad)]
         if name == "ad_url_list":
             return [self._url(ad)]
         if name == "ad_display_name_list":
@@ -376,20 +388,18 @@ def _app(entities: Entities, ad: int, value: str) -> str:
     return value if _objective_index(entities, ad) == 1 else "0"
 
 
-_BY_NUMBER: Mapping[str, Callable[[int], str]] = {
-    "ad_name": naming.ad_name,
-    "ad_text": naming.ad_text,
-    "call_to_action": naming.call_to_action,
-}
 _ATTRIBUTES: Mapping[str, Callable[[Entities, int], str]] = {
-    "campaign_name": lambda e, ad: naming.campaign_name(_campaign(e, ad)),
+    "ad_name": lambda e, ad: e.ad_name(ad),
+    "ad_text": lambda e, ad: e._advertiser.naming.text(ad),
+    "call_to_action": lambda _, ad: call_to_action(ad),
+    "campaign_name": lambda e, ad: e.campaign_name(_campaign(e, ad)),
     "campaign_automation_type": lambda e, ad: e.automation(_campaign(e, ad)),
     "objective_type": lambda e, ad: e._objective(_campaign(e, ad))[1],
     "campaign_budget": lambda e, ad: e.price(_campaign_budget(_campaign(e, ad))),
     "campaign_dedicate_type": lambda e, ad: "iOS14" if e.table.ios[_campaign(e, ad)] else "Regular",
     "app_promotion_type": lambda e, ad: "App install" if _objective_index(e, ad) == 1 else "-",
     "rf_campaign_type": lambda e, ad: "STANDARD" if e.table.buying[_campaign(e, ad)] == RESERVATION_RF else "-",
-    "adgroup_name": lambda e, ad: naming.adgroup_name(int(e.table.adgroup[ad])),
+    "adgroup_name": lambda e, ad: e.adgroup_name(int(e.table.adgroup[ad])),
     "placement_type": lambda e, ad: "Automatic Placement" if e.table.adgroup[ad] % 3 else "TikTok",
     "promotion_type": lambda e, ad: _PROMOTION_WORDS[_objective_index(e, ad)],
     "adgroup_download_url": lambda e, ad: e._url(ad),

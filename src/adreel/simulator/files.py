@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from adreel.simulator import naming
 from adreel.simulator.call import Call, Reply, page_info, reply
 from adreel.simulator.entities import image_id, video_id
 from adreel.simulator.errors import NotSimulatedError, bad
 from adreel.simulator.hashing import word
+from adreel.simulator.naming import Naming
 from adreel.simulator.table import IMAGE, VIDEO, AdTable
 
 _MOST_VIDEOS, _MOST_IMAGES = 60, 100
@@ -28,13 +28,13 @@ def _ads_by_file(table: AdTable, surface: int) -> list[int]:
     return first
 
 
-def _video(table: AdTable, ad: int) -> dict[str, object]:
+def _video(table: AdTable, ad: int, naming: Naming) -> dict[str, object]:
     made = int(table.created[ad])
     identity = video_id(table, ad)
     return {
         "video_id": identity,
         "material_id": str(7 * 10**18 + word(identity) % 10**18),
-        "file_name": f"{naming.ad_name(ad)}.mp4",
+        "file_name": f"{naming.ad(ad, video=True)}.mp4",
         "format": "mp4",
         "width": 720,
         "height": 1280,
@@ -53,13 +53,13 @@ def _video(table: AdTable, ad: int) -> dict[str, object]:
     }
 
 
-def _image(table: AdTable, ad: int) -> dict[str, object]:
+def _image(table: AdTable, ad: int, naming: Naming) -> dict[str, object]:
     made = int(table.created[ad])
     identity = image_id(table, ad)
     return {
         "image_id": identity,
         "material_id": str(7 * 10**18 + word(identity) % 10**18),
-        "file_name": f"{naming.ad_name(ad)}.png",
+        "file_name": f"{naming.ad(ad, video=False)}.png",
         "format": "png",
         "width": 1080,
         "height": 1080,
@@ -74,24 +74,26 @@ def _image(table: AdTable, ad: int) -> dict[str, object]:
 
 
 def _search(call: Call, surface: int) -> Reply:
-    table = call.simulator.world.table(call.advertiser())
+    advertiser = call.advertiser()
+    table = call.simulator.world.table(advertiser)
     if call.params.has("filtering"):
         raise NotSimulatedError(f"the filters of {call.path}")
     page, size = call.params.number("page", 1, 1, 1 << 31), call.params.number("page_size", 20, 1, 1000)
     ads = _ads_by_file(table, surface)[:_REACHABLE]
     make = _video if surface == VIDEO else _image
-    rows = [make(table, ad) for ad in ads[(page - 1) * size : page * size]]
+    rows = [make(table, ad, advertiser.naming) for ad in ads[(page - 1) * size : page * size]]
     return reply({"list": rows, "page_info": page_info(page, size, len(ads))})
 
 
 def _info(call: Call, surface: int, name: str, most: int) -> Reply:
-    table = call.simulator.world.table(call.advertiser())
+    advertiser = call.advertiser()
+    table = call.simulator.world.table(advertiser)
     call.params.require(name)
     wanted = call.params.strings(name) or ()
     if not 1 <= len(wanted) <= most:
         raise bad(f"{name}: takes 1 to {most} ids.")
     make, identify = (_video, video_id) if surface == VIDEO else (_image, image_id)
-    rows = [make(table, ad) for ad in _ads_by_file(table, surface) if identify(table, ad) in wanted]
+    rows = [make(table, ad, advertiser.naming) for ad in _ads_by_file(table, surface) if identify(table, ad) in wanted]
     return reply({"list": rows})
 
 

@@ -10,7 +10,6 @@ import orjson
 from numpy.typing import NDArray
 
 from adreel import catalog
-from adreel.simulator import naming
 from adreel.simulator.call import Call, Reply, page_info
 from adreel.simulator.choosing import numbers_of
 from adreel.simulator.entities import Entities, Record
@@ -219,7 +218,7 @@ class _Narrowing:
         part = self._text(f"{self._level}_name", "")
         if not part:
             return np.ones(count, dtype=bool)
-        name: Callable[[int], str] = getattr(naming, f"{self._level}_name")
+        name: Callable[[int], str] = getattr(self._entities, f"{self._level}_name")
         return np.array([part.lower() in name(index).lower() for index in range(count)], dtype=bool)
 
 

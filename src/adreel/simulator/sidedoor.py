@@ -94,6 +94,11 @@ def _reset(simulator: Simulator, body: Mapping[str, object]) -> object:
     return {}
 
 
+def _clock(simulator: Simulator, body: Mapping[str, object]) -> object:
+    del body
+    return {"now": simulator.clock.now.isoformat(), "ahead_seconds": simulator.ahead_seconds}
+
+
 def _state(simulator: Simulator, body: Mapping[str, object]) -> object:
     del body
     return {
@@ -152,6 +157,7 @@ ORDERS: Mapping[str, tuple[str, Order]] = {
     "reset": ("POST", _reset),
     "token": ("POST", _token),
     "state": ("GET", _state),
+    "clock": ("GET", _clock),
     "requests": ("GET", _requests),
 }
 """What the side door takes, by the last part of the path."""

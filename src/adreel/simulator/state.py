@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from adreel.simulator.calendar import noon
 from adreel.simulator.clock import Clock
@@ -84,6 +84,8 @@ class Simulator:
     task_polls: int | None = field(init=False)
     log: deque[Entry] = field(init=False)
     follows_wall: bool = field(init=False)
+    shift: timedelta = field(init=False)
+    set_at: float = field(init=False)
     consents: int = field(init=False)
     requests: int = field(init=False)
     latency: float = field(init=False)
@@ -101,7 +103,7 @@ class Simulator:
     def reset(self) -> None:
         """As it was when it started."""
         config = self.config
-        self.follows_wall = config.live
+        self.follows_wall, self.shift = config.live, timedelta()
         self.set_now(noon(config.today).replace(tzinfo=UTC))
         self.throttle = Throttle(config.qps, config.per_minute)
         self.task_throttle = Throttle(2 if config.qps else 0, 60 if config.qps else 0)
@@ -114,6 +116,7 @@ class Simulator:
     def set_now(self, now: datetime) -> None:
         """Moves the present."""
         config = self.config
+        self.set_at = self.wall()
         self.clock = Clock.at(now, self.world.first_day, config.restate_days, late=config.uses_late_figures)
         self.reports.clear()
         self.pages.clear()
@@ -121,7 +124,7 @@ class Simulator:
     def catch_up(self) -> None:
         """Goes on to the machine's hour, in a world that lives by it."""
         if self.follows_wall:
-            hour = datetime.fromtimestamp(self.wall() // 3600 * 3600, UTC)
+            hour = datetime.fromtimestamp(self.wall() // 3600 * 3600, UTC) + self.shift
             if hour != self.clock.now:
                 self.set_now(hour)
 
@@ -129,6 +132,16 @@ class Simulator:
         """How many seconds longer than the quickest the next request is on its way: evenly from 0 to the jitter."""
         self.arrivals += 1
         return self.jitter * word(self.config.seed, "way", self.arrivals) / 2**64
+
+    def go_on(self, days: int) -> None:
+        """The same time some days later; a world that lives by the machine's hours still does."""
+        self.shift += timedelta(days=days)
+        self.set_now(self.clock.now + timedelta(days=days))
+
+    @property
+    def ahead_seconds(self) -> float:
+        """How far the present is ahead of the machine's, as it was when it was set."""
+        return self.shift.total_seconds() if self.follows_wall else self.clock.now.timestamp() - self.set_at
 
     def scene(self, query: Query) -> Scene:
         """What a report is made from."""

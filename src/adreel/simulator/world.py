@@ -11,6 +11,7 @@ from adreel.simulator.calendar import Calendar, day_number, era_of, make_calenda
 from adreel.simulator.config import WorldConfig
 from adreel.simulator.hashing import word
 from adreel.simulator.money import currency_of
+from adreel.simulator.naming import AGENCY, HOSTILE, Naming
 from adreel.simulator.table import AdTable, make_table
 
 Kind = Literal["ordinary", "no_permission", "empty"]
@@ -29,21 +30,13 @@ _ZONES: tuple[tuple[str, str, int, str, str], ...] = (
 )
 """timezone, display_timezone, minutes east of UTC, currency, country; days are those of the fixed offset."""
 
-_NAMES = (
-    "Nordlicht Möbel GmbH",
-    "O'Brien & Sons “Outdoor”, Ltd.",
-    "山田珈琲店",
-    "<script>alert('adreel')</script> Shop",
-    "Limonada 🍋 São Paulo",
-    'Quote "Unquote" Books, Inc.',
-    "Ægir Fiskur ehf.",
-    "Plain Advertising",
-)
-
 
 @dataclass(frozen=True, slots=True)
 class Advertiser:
-    """One ad account; `offset` is in minutes east of UTC, fixed for life; `created` counts seconds since 1970."""
+    """One ad account; `offset` is in minutes east of UTC, fixed for life; `created` counts seconds since 1970.
+
+    `naming` names what is in it.
+    """
 
     index: int
     id: str
@@ -55,6 +48,7 @@ class Advertiser:
     offset: int
     country: str
     created: int
+    naming: Naming
 
 
 def entity_id(created: int, advertiser: int, kind: int, index: int) -> int:
@@ -71,11 +65,11 @@ def _kind(config: WorldConfig, index: int) -> Kind:
 def _advertiser(config: WorldConfig, era: int, index: int) -> Advertiser:
     zone, display, offset, currency, country = _ZONES[index % len(_ZONES)]
     created = (era - 1480) * 86400 + 3600 * index + word(config.seed, "account", index) % 3000
-    suffix = "" if index < len(_NAMES) else f" {index + 1}"
+    naming = HOSTILE if config.hostile_names else AGENCY
     return Advertiser(
         index=index,
         id=str(entity_id(created, index, 3, 0)),
-        name=_NAMES[index % len(_NAMES)] + suffix,
+        name=naming.account(index),
         kind=_kind(config, index),
         currency=currency,
         timezone=zone,
@@ -83,6 +77,7 @@ def _advertiser(config: WorldConfig, era: int, index: int) -> Advertiser:
         offset=offset,
         country=country,
         created=created,
+        naming=naming,
     )
 
 

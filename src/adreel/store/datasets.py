@@ -76,8 +76,8 @@ class Datasets:
             if row is None and is_id(name):
                 row = connection.execute(offered.where(datasets.c.id == int(name))).first()
             if row is None:
-                known = {name for row in connection.execute(offered) for name in (row.slug, row.name)}
-                raise not_found("dataset", str(name), known, "save one first.")
+                known = {row.slug: row.name for row in connection.execute(offered)}
+                raise not_found("dataset", str(name), known.values(), "save one first.", slugs=known)
         return _dataset(row)
 
     def refusals(self, names_asked: Iterable[str], *, besides: SavedDataset | None = None) -> Mapping[str, AdreelError]:

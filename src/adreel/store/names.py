@@ -75,13 +75,16 @@ def is_id(name: str | int) -> bool:
     return str(name).isascii() and str(name).isdecimal() and len(str(name)) <= _LONGEST_ID
 
 
-def not_found(what: str, name: str, known: Iterable[str], none: str) -> NotFoundError:
-    """The error for a `name` that is not among `known`, with the nearest; `none` is said if nothing is known."""
+def not_found(what: str, name: str, known: Iterable[str], none: str, slugs: Iterable[str] = ()) -> NotFoundError:
+    """The error for a `name` that is not among `known`, with the nearest; `none` is said if nothing is known.
+
+    `slugs` are other names of the same things: one of them may be the nearest, but each thing is listed once.
+    """
     names = sorted(known)
     if not names:
         return NotFoundError(f"there is no {what} {name!r}; {none}")
-    near = get_close_matches(name.lower(), {n.lower(): n for n in names}, n=3)
-    by_lower = {n.lower(): n for n in names}
+    by_lower = {n.lower(): n for n in sorted({*names, *slugs})}
+    near = get_close_matches(name.lower(), by_lower, n=3)
     hint = f"nearest: {', '.join(by_lower[n] for n in near)}" if near else _listed(names)
     return NotFoundError(f"there is no {what} {name!r}; {hint}.")
 

@@ -348,7 +348,8 @@ class RunKey:
 @dataclass(frozen=True, slots=True)
 class RunBrief:
     """What a list of datasets shows of a run. `proved` is None for a run that made no version, and for one of which
-    the store does not know it; `warning` is the first of its warnings; the rest is as in `Run`.
+    the store does not know it; `warning` is the first of its warnings, `sums` how many sums were compared with
+    TikTok's; the rest is as in `Run`.
     """
 
     id: str
@@ -362,6 +363,7 @@ class RunBrief:
     table_rows: int | None
     table_columns: int | None
     warning: str = ""
+    sums: int = 0
 
     @property
     def read_at(self) -> datetime:

@@ -44,6 +44,10 @@ _BRIEF = (
     runs.c.table_rows,
     runs.c.table_columns,
     func.coalesce(runs.c.warnings[0].as_string(), ""),
+    select(func.count())
+    .select_from(func.json_each(runs.c.proof, "$.totals").table_valued("key"))
+    .scalar_subquery()
+    .label("sums"),
 )
 KEYS_KEPT = timedelta(days=1)
 """A key means its run for so long after that was asked for."""

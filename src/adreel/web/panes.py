@@ -40,6 +40,9 @@ UPDATE_METHODS: Mapping[Method, tuple[str, str]] = MappingProxyType(
 )
 """Title and meaning of each."""
 
+TIME_MENUS = ("time_dimension", "time_granularity")
+"""The menus that say whether rows are of days; a report has one of them at most."""
+
 RESET = "reset_schema"
 """The menu that stands with the update method."""
 
@@ -355,7 +358,7 @@ class _Shape:
     def _update(self, dataset: Dataset | None) -> UpdatePane:
         method = self._fields.text("update.method") or str(Method.REPLACE)
         refusals: dict[Method, str] = {}
-        if dataset is not None and day_column(dataset) is None:
+        if not self._has_days(dataset):
             refusals[Method.PARTITION] = "it replaces days, and a row here is of no day; choose a time dimension"
         if self._values.get(RESET):
             refusals[Method.APPEND] = "it keeps the rows that are there, and Reset schema sets the columns afresh"
@@ -370,6 +373,12 @@ class _Shape:
             keep_days=self._fields.last("update.keep_days"),
             key_change=self._key_change(dataset, fresh=method == Method.REPLACE and bool(self._values.get(RESET))),
         )
+
+    def _has_days(self, dataset: Dataset | None) -> bool:
+        """Whether rows belong to days; the menus say it also while something else is wrong, such as the dates."""
+        if dataset is not None:
+            return day_column(dataset) is not None
+        return any(self._chosen.get(menu, ("none",)) not in ((), ("none",)) for menu in TIME_MENUS)
 
     def _key_change(self, dataset: Dataset | None, *, fresh: bool) -> str:
         """The warning that rows of the saved table and new ones could not be told apart; not if it is made afresh."""

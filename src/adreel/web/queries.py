@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AsyncExitStack, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from threading import Event
@@ -19,6 +19,7 @@ from starlette.types import Receive, Scope, Send
 from adreel import sandbox
 from adreel.errors import CancelledError, InputError, RetryError
 from adreel.sandbox import AnswerForm
+from adreel.store import SavedDataset
 from adreel.web.center import Center, Visitor
 from adreel.web.downloads import MEDIA_TYPES, attachment
 
@@ -220,5 +221,14 @@ def _views(here: Center, who: Visitor, sql: str) -> dict[str, str]:
     """The tables of the datasets that the person may see and the query names, each under its slug."""
     words = set(re.findall(r"\w+", sql.casefold()))
     seen = who.guard.datasets()
-    named = [dataset for dataset in seen if dataset.slug in words] or seen[:MOST_OPENED]
-    return {dataset.slug: dataset.table_slug for dataset in named if here.lake.exists(dataset.table_slug)}
+    named = [dataset for dataset in seen if dataset.slug in words]
+    views = _with_table(here, named)
+    if not named or len(views) < len(named):
+        # A dataset that is named has no table: the error names the tables that can be queried instead.
+        views = _with_table(here, seen[:MOST_OPENED]) | views
+    return views
+
+
+def _with_table(here: Center, datasets: Iterable[SavedDataset]) -> dict[str, str]:
+    """The tables of these datasets that there are, by the names that queries know them by."""
+    return {dataset.slug: dataset.table_slug for dataset in datasets if here.lake.exists(dataset.table_slug)}

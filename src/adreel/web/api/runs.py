@@ -11,6 +11,7 @@ from fastapi import APIRouter, Header, Path, Query, Response
 from pydantic import Field
 
 from adreel.access import DatasetRight
+from adreel.checks import Kind, checks_of
 from adreel.errors import InputError, NotFoundError
 from adreel.orders import DateRange
 from adreel.store import Role, Run, RunKey, RunState
@@ -36,6 +37,10 @@ class Proof(Answer):
     rows: int = Field(examples=[90])
     rows_expected: int = Field(examples=[90])
     duplicate_keys: int = Field(examples=[0])
+    checks: list[Kind] = Field(
+        description="What was compared with TikTok's figures; no sums where its API gives no totals.",
+        examples=[["rows", "keys", "sums"]],
+    )
     totals: dict[str, Total] = Field(description="Sums by metric, rounded for comparison; see `checksums`.")
     differing: list[str] = Field(description="Metrics whose sums differ.", examples=[[]])
     currencies: list[str] = Field(examples=[["EUR"]])
@@ -297,6 +302,7 @@ def _proof(found: Mapping[str, Any]) -> Proof:
         rows=found.get("rows", 0),
         rows_expected=found.get("rows_expected", 0),
         duplicate_keys=found.get("duplicate_keys", 0),
+        checks=list(dict.fromkeys(check.kind for check in checks_of(found))),
         totals=totals,
         differing=found.get("differing", []),
         currencies=found.get("currencies", []),

@@ -13,6 +13,7 @@ from adreel.access import DatasetRight
 from adreel.dataset import Method
 from adreel.errors import InputError, NotFoundError
 from adreel.exact import items_of, types_of
+from adreel.lake.browse import Filter, Order
 from adreel.restatement import CURRENCY, DayKind, compare
 from adreel.schema import Column as ColumnRecord
 from adreel.schema import columns
@@ -231,10 +232,9 @@ class AtVersion(Body):
     version: int | None = Field(None, ge=0, le=2**53, description="The newest if it is left out.")
 
 
-class RowsQuery(Paging):
-    """Which rows and columns, and in what order."""
+class RowSelection(AtVersion):
+    """Which rows and columns of a version, and in what order."""
 
-    version: int | None = Field(None, ge=0, le=2**53, description="The newest if it is left out.")
     columns: list[str] = Field([], description="Only these columns; all if none is named.")
     filter: list[str] = Field(
         [],
@@ -244,6 +244,20 @@ class RowsQuery(Paging):
         examples=[["spend:ge:10"]],
     )
     sort: list[str] = Field([], description="Columns, with `-` in front for descending.", examples=[["-spend"]])
+
+    @property
+    def where(self) -> list[Filter]:
+        """The filters."""
+        return [_filter(text) for text in self.filter]
+
+    @property
+    def order(self) -> list[Order]:
+        """What the rows are sorted by."""
+        return [Order(text.removeprefix("-"), descending=text.startswith("-")) for text in self.sort]
+
+
+class RowsQuery(RowSelection, Paging):
+    """A page of rows."""
 
 
 class StatisticsQuery(AtVersion):
@@ -259,11 +273,10 @@ class DifferenceQuery(Body):
     after: int | None = Field(None, ge=0, le=2**53, description="The newest if it is left out.")
 
 
-class ExportQuery(AtVersion):
-    """Which file."""
+class ExportQuery(RowSelection):
+    """Which file, and what it holds."""
 
     format: Format = Field("csv", description="Of the file.")
-    columns: list[str] = Field([], description="Only these columns; all if none is named.")
     for_spreadsheet: bool = Field(
         False,
         description="In CSV, begin with the mark of UTF-8, and put an apostrophe before texts that would be formulas.",
@@ -308,15 +321,13 @@ def get_schema(here: Here, who: Who, dataset: Slug, query: Annotated[AtVersion, 
 @router.get("/datasets/{dataset}/rows", summary="Read rows of a table", response_model=Rows, responses=failures(404))
 def list_rows(here: Here, who: Who, dataset: Slug, query: Annotated[RowsQuery, Query()]) -> Response:
     """Rows with filters, order and paging; nulls come last. For whole tables take the export."""
-    from adreel.lake.browse import Filter, Order
-
     saved = with_table(here, who, dataset)
     page = here.lake.page(
         saved.table_slug,
         version=query.version,
         columns=query.columns or None,
-        where=[Filter(*_filter(text)) for text in query.filter],
-        order=[Order(text.removeprefix("-"), descending=text.startswith("-")) for text in query.sort],
+        where=query.where,
+        order=query.order,
         offset=query.offset,
         limit=query.limit,
     )
@@ -370,11 +381,13 @@ def get_difference(here: Here, who: Who, dataset: Slug, query: Annotated[Differe
     responses=FILE | failures(404),
 )
 def export(here: Here, who: Who, dataset: Slug, query: Annotated[ExportQuery, Query()]) -> Response:
-    """The whole table, or an earlier version of it, as a stream of CSV, JSON, Parquet or Excel."""
+    """A version's rows as a stream of CSV, JSON, Parquet or Excel: all of them, or as `rows` has them."""
     from adreel.export import stream
 
     saved = with_table(here, who, dataset)
-    reader = here.lake.read(saved.table_slug, query.version, tuple(query.columns) or None)
+    reader = here.lake.read(
+        saved.table_slug, query.version, query.columns or None, where=query.where, order=query.order
+    )
     chunks = stream(reader, query.format, for_spreadsheet=query.for_spreadsheet)
     return file_answer(chunks, query.format, f"{saved.slug}.{query.format}", f"{saved.name}.{query.format}")
 
@@ -402,8 +415,8 @@ def _summable(here: Center, saved: SavedDataset, version: int) -> list[str]:
     return [one.name for one in columns(dataset) if one.additive and (one_currency or one.type != "money")]
 
 
-def _filter(text: str) -> tuple[str, str, str | None]:
-    """Column, operator and value."""
+def _filter(text: str) -> Filter:
+    """A filter as it is spelled in the address."""
     column, _, rest = text.partition(":")
     operator, colon, value = rest.partition(":")
     if operator not in OPERATORS:
@@ -411,7 +424,7 @@ def _filter(text: str) -> tuple[str, str, str | None]:
             f"filter: {text!r} is no filter; write column:operator:value, as in spend:ge:10, with one of "
             f"{', '.join(OPERATORS)}."
         )
-    return column, OPERATORS[operator], value if colon else None
+    return Filter(column, OPERATORS[operator], value if colon else None)
 
 
 def _two_versions(here: Center, saved: SavedDataset, query: DifferenceQuery) -> tuple[int, int]:

@@ -25,11 +25,12 @@ from adreel.cards import (
     cards_of,
     chart_of,
 )
+from adreel.connections import covered
 from adreel.dataset import Dataset
 from adreel.errors import AdreelError, InputError, NotFoundError
 from adreel.store import SavedDataset
-from adreel.web.center import Center, Here, Who
-from adreel.web.heading import Heading, advertiser_names, heading, parsed
+from adreel.web.center import Center, Here, Visitor, Who
+from adreel.web.heading import Heading, account_of, advertiser_names, heading, parsed
 from adreel.web.made import made
 from adreel.web.pages.words import sentence
 from adreel.web.render import Page, respond
@@ -78,12 +79,16 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Menus:
-    """What the person chose, and what there is to choose from; `facts` is None until the cards were loaded."""
+    """What the person chose, and what there is to choose from; `facts` is None until the cards were loaded.
+
+    `empty` are the ad accounts that the dataset reads and that have no rows.
+    """
 
     slug: str
     choices: Choices
     facts: Facts | None
     advertisers: tuple[tuple[str, str], ...]
+    empty: tuple[str, ...] = ()
     days: tuple[int, ...] = DAYS
 
     @property
@@ -180,7 +185,8 @@ def all_cards(
         # In each card's place, from where each can be asked for again.
         failed = tuple(replace(_waiting(one), loaded=True, error=sentence(error)) for one in offered.offers)
         return respond(request, CardsPart(Menus(saved.slug, choices, None, ()), failed), visitor=who)
-    menus = Menus(saved.slug, choices, found.facts, tuple(_advertisers(names, found.facts)))
+    there = tuple(_advertisers(names, found.facts))
+    menus = Menus(saved.slug, choices, found.facts, there, _empty(here, who, offered, found.facts))
     figures, notes = _told_once(tuple(map(figure_of, found.cards)))
     return respond(request, CardsPart(menus, figures, notes), visitor=who)
 
@@ -254,6 +260,16 @@ def _advertisers(names: Mapping[str, str], facts: Facts) -> Iterator[tuple[str, 
     for one in facts.advertisers:
         name = names.get(one.id, "")
         yield one.id, f"{name} ({one.id})" if name else one.id
+
+
+def _empty(here: Center, who: Visitor, offered: _Offered, facts: Facts) -> tuple[str, ...]:
+    """The ad accounts that a run reads and of which the table has no rows; none if the account may not be seen."""
+    account = account_of(who, offered.saved)
+    if account is None:
+        return ()
+    read = covered(here.store.accounts.advertisers(account), offered.dataset.advertisers or account.selection)
+    there = {one.id for one in facts.advertisers}
+    return tuple(one.name for one in read.advertisers if one.id not in there)
 
 
 def _waiting(offer: Offer) -> Figure:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, ClassVar
@@ -31,6 +31,7 @@ from adreel.lake.browse import (
 from adreel.schema import Column, columns, key
 from adreel.store import SavedDataset
 from adreel.web.center import Center, Here, Who
+from adreel.web.downloads import FORMATS
 from adreel.web.heading import Heading, heading, parsed
 from adreel.web.pages.words import sentence
 from adreel.web.render import Page, respond
@@ -93,6 +94,16 @@ class Look:
         """Where this look is."""
         query = urlencode(self.pairs)
         return f"/datasets/{self.slug}/data" + (f"?{query}" if query else "")
+
+    def shown(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Those of a table's columns that are shown, in the table's order; all if it has none of them."""
+        chosen = tuple(name for name in names if self.show is None or name in self.show)
+        return chosen or tuple(names)
+
+    def export(self, kind: str) -> str:
+        """Where a file of the rows and columns that are looked at is."""
+        pairs = [pair for pair in self.pairs if pair[0] not in ("size", "page")]
+        return f"/datasets/{self.slug}/export?{urlencode([('format', kind), *pairs])}"
 
     @property
     def kept(self) -> list[tuple[str, str]]:
@@ -181,6 +192,7 @@ class Data(Page):
     fault: str
     sizes: tuple[int, ...] = SIZES
     longest_cell: int = LONGEST_CELL
+    formats: tuple[tuple[str, str], ...] = FORMATS
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +203,7 @@ class DataPart(Page):
     rows: Rows
     sizes: tuple[int, ...] = SIZES
     longest_cell: int = LONGEST_CELL
+    formats: tuple[tuple[str, str], ...] = FORMATS
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,6 +318,18 @@ def look_of(slug: str, query: QueryParams) -> Look:
     )
 
 
+def asked_exactly(slug: str, query: QueryParams) -> Look:
+    """What the address asks for; InputError for a version or filter that a page would pass over without a word."""
+    look = look_of(slug, query)
+    version = query.get("version", "")
+    if version and look.version is None:
+        raise InputError(f"{version[:20]!r} is no version. Give its number, or leave it out for the newest.")
+    for text in query.getlist("where"):
+        if _unspelled(text) is None:
+            raise InputError(f"{text[:60]!r} is no filter. Write column:operator:value, as in spend:>=:10.")
+    return look
+
+
 def _added(query: QueryParams) -> Filter | None:
     """The filter that stands in the form, also where its value is yet to be written."""
     found = Filter(query.get("column", ""), query.get("op", ""), query.get("value", "").strip())
@@ -337,12 +362,12 @@ def _rows(here: Center, saved: SavedDataset, look: Look, without_value: Filter |
     table = here.lake.table(saved.table_slug, look.version)
     known = _known(parsed(here, saved)[0])
     every = tuple(_head(table, name, known) for name in table.schema.names)
-    show = tuple(name for name in table.schema.names if look.show is None or name in look.show)
+    show = look.shown(table.schema.names)
     heads = tuple(one for one in every if one.name in show)
     error, matching = "", 0
     cells: tuple[tuple[str | None, ...], ...] = ()
-    if look.show is not None and len(show) in (0, len(every)):
-        look, heads = replace(look, show=None), every
+    if len(show) == len(every):
+        look = replace(look, show=None)
     try:
         look, cells, matching = _cells(here, saved, look, [one.name for one in heads])
         sentences = tuple((one, _sentence(one, known)) for one in look.where)

@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from adreel.access import DatasetRight
 from adreel.asking import Planned
+from adreel.checks import Check, checks_of
 from adreel.connections import covered
 from adreel.dataset import Dataset, parse
 from adreel.dates import Span, offset_name, read_day
@@ -24,6 +25,7 @@ from adreel.web.center import Center, Here, Visitor, Who
 from adreel.web.changes import Since, since
 from adreel.web.downloads import file_answer
 from adreel.web.heading import Heading, Live, account_of, heading, live, parsed
+from adreel.web.pages.data import asked_exactly
 from adreel.web.pages.datasets import Deletion
 from adreel.web.pages.words import refusal, sentence
 from adreel.web.render import Page, go, own_path, respond
@@ -89,6 +91,7 @@ class Overview(Page):
     table: Table | None
     table_fault: str
     proof_run: Run | None
+    checks: tuple[Check, ...]
     source: Source | None
     owner: str
     key: tuple[str, ...]
@@ -142,13 +145,15 @@ def overview(request: Request, here: Here, who: Who, slug: str) -> Response:
 def _overview(here: Center, who: Visitor, saved: SavedDataset, other_days: OtherDays | None = None) -> Overview:
     dataset, problems = parsed(here, saved)
     table, fault = _table(here, saved, dataset)
+    proof_run = next(iter(here.store.runs.good(saved)), None)
     return Overview(
         head=heading(here, who, saved, "overview", f"/datasets/{saved.slug}"),
         dataset=dataset,
         problems=problems,
         table=table,
         table_fault=fault,
-        proof_run=next(iter(here.store.runs.good(saved)), None),
+        proof_run=proof_run,
+        checks=checks_of(proof_run.proof) if proof_run else (),
         source=_source(here, who, saved, dataset),
         owner=_owner(here, saved),
         key=key(dataset) if dataset else (),
@@ -305,17 +310,20 @@ def delete(request: Request, here: Here, who: Who, slug: str, tables: Text = "ke
 
 @router.get("/datasets/{slug}/export")
 def export(
+    request: Request,
     here: Here,
     who: Who,
     slug: str,
     format: str = "csv",  # noqa: A002 - the word in the address
-    version: int | None = None,
 ) -> Response:
-    """The table, or an earlier version of it, as a file."""
+    """The table as a file. The query is that of a Data page, and the file has what its pages show, in that order."""
     saved = who.guard.dataset(slug)
     if format not in WRITERS:
         raise InputError(f"{format!r} is no format of an export; there are {', '.join(WRITERS)}.")
-    reader = here.lake.read(saved.table_slug, version)
-    ending = format if version is None else f"v{version}.{format}"
+    look = asked_exactly(saved.slug, request.query_params)
+    names = here.lake.table(saved.table_slug, look.version).schema.names
+    shown = look.shown(names)
+    reader = here.lake.read(saved.table_slug, look.version, shown, where=look.where, order=look.order)
+    ending = format if look.version is None else f"v{look.version}.{format}"
     chunks = stream(reader, format, for_spreadsheet=True)
     return file_answer(chunks, format, f"{saved.slug}.{ending}", f"{saved.name}.{ending}")

@@ -83,10 +83,11 @@ class Settings(Page):
 
 @dataclass(frozen=True, slots=True)
 class FormPart(Page):
-    """The form alone, after something in it changed."""
+    """The form alone, after something in it changed, or where it could not be saved; `clashes` as in `Settings`."""
 
     template: ClassVar[str] = "_details_form.html"
     form: Form
+    clashes: tuple[Clash, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +184,8 @@ def _settings(
     preview: Preview | None = None,
     status: int = 200,
 ) -> Response:
+    if is_fragment(request):
+        return respond(request, FormPart(shape, clashes), status)
     head = heading(here, who, saved, "settings", f"/datasets/{saved.slug}/settings")
     return respond(request, Settings(head, shape, clashes, preview), status)
 
@@ -262,7 +265,8 @@ def save(request: Request, here: Here, who: Who, fields: Posted) -> Response:
     values = posted_values(fields)
     refused = tuple(_refusals(here, who, values, None))
     if refused:
-        return respond(request, NewDataset(form_of(fields, _around(here, who, fields), refused), "", None), 422)
+        shape = form_of(fields, _around(here, who, fields), refused)
+        return respond(request, FormPart(shape) if is_fragment(request) else NewDataset(shape, "", None), 422)
     saved = who.guard.create(Source(values, {}), here.clock())
     said = " ".join((_begun(here, who, saved), *beside(saved)))
     if fields.last("then") == "again":
@@ -277,7 +281,7 @@ def _begun(here: Center, who: Visitor, saved: SavedDataset) -> str:
         here.orders.enqueue(saved, asked_by=who.user.name)
     except AdreelError as error:
         return f"{saved.name!r} is saved, but no run could begin: {error}"
-    return f"{saved.name!r} is saved, and its first run begins."
+    return f"{saved.name!r} is saved, and its first run is queued."
 
 
 @router.post("/datasets/{slug}/settings")

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from fastapi import APIRouter, Request
 from starlette.responses import PlainTextResponse, Response
 
 from adreel import catalog
 from adreel.access import DatasetRight
+from adreel.checks import Check, checked_in, checks_of
 from adreel.errors import BusyError, InputError, NotFoundError
 from adreel.lake import Version
 from adreel.store import IN_PROGRESS, LogLine, Run, RunState, SavedDataset
@@ -60,6 +61,11 @@ class RunRow:
         """Whether its rows are proved; None if it made no version."""
         return bool(self.run.proof.get("proved")) if self.run.version is not None else None
 
+    @property
+    def checked(self) -> str:
+        """By which checks; empty if it made no version."""
+        return checked_in(self.run.proof)
+
 
 @dataclass(frozen=True, slots=True)
 class History(Page):
@@ -78,7 +84,7 @@ class History(Page):
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class CheckRow:
     """One line of a proof: what TikTok says, what was read."""
 
     name: str
@@ -92,7 +98,7 @@ class RunView:
     """One run with all that is known of it; `skipped` has the advertisers' names where they are known."""
 
     row: RunRow
-    checks: tuple[Check, ...]
+    checks: tuple[CheckRow, ...]
     skipped: tuple[tuple[str, str, str], ...]
     share: float | None
     left: timedelta | None
@@ -241,7 +247,7 @@ def _view(here: Center, who: Visitor, saved: SavedDataset, run: Run) -> RunView:
     (row,) = _rows(here, [run])
     return RunView(
         row=row,
-        checks=checks_of(run.proof),
+        checks=tuple(map(_check_row, checks_of(run.proof))),
         skipped=_skipped(here, who, saved, run),
         share=share_done(row.run),
         left=time_left(row.run, here.clock()),
@@ -252,33 +258,14 @@ def _view(here: Center, who: Visitor, saved: SavedDataset, run: Run) -> RunView:
     )
 
 
-def checks_of(proof: Mapping[str, Any]) -> tuple[Check, ...]:
-    """A run's proof, line by line; empty for a run that made no version."""
-    if not proof:
-        return ()
-    rows, expected, repeated = proof["rows"], proof["rows_expected"], proof["duplicate_keys"]
-    checksums = set(proof.get("checksums", ()))
-    differing = set(proof.get("differing", ()))
-    return (
-        Check("Rows", f"{expected:,}", f"{rows:,}", rows == expected),
-        Check("Keys that repeat", "0", f"{repeated:,}", not repeated),
-        *(
-            Check(
-                _check_name(name, is_checksum=name in checksums),
-                _number(pair["expected"]),
-                _number(pair["got"]),
-                name not in differing,
-            )
-            for name, pair in proof.get("totals", {}).items()
-        ),
-    )
-
-
-def _check_name(name: str, *, is_checksum: bool) -> str:
-    """A total over several currencies is a checksum and no amount, and says so."""
-    known = catalog.metrics().get(name)
-    title = f"{known.title} ({name})" if known else name
-    return f"{title}: checksum over currencies, not an amount" if is_checksum else title
+def _check_row(check: Check) -> CheckRow:
+    """A check as it is shown: a sum by its metric's title; one over several currencies is named a checksum."""
+    name = {"rows": "Rows", "keys": "Keys that repeat"}.get(check.kind)
+    if name is None:
+        known = catalog.metrics().get(check.name)
+        name = f"{known.title} ({check.name})" if known else check.name
+    ending = ": checksum over currencies, not an amount" if check.is_checksum else ""
+    return CheckRow(name + ending, _number(check.expected), _number(check.got), check.agrees)
 
 
 def _number(value: float) -> str:

@@ -62,12 +62,14 @@ class Answer(Page):
 
 @dataclass(frozen=True, slots=True)
 class Tables(Page):
-    """The tables that can be asked, found by a text."""
+    """The tables that can be asked, found by a text. `total` are all of them, `without` datasets that have none yet."""
 
     template: ClassVar[str] = "_query_tables.html"
     tables: tuple[SavedDataset, ...]
     q: str
     matching: int
+    total: int
+    without: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +105,9 @@ def editor(request: Request, here: Here, who: Who, sql: str = "", q: str = "", t
 
 
 @router.get("/query/tables")
-def tables(request: Request, who: Who, q: str = "") -> Response:
+def tables(request: Request, here: Here, who: Who, q: str = "") -> Response:
     """The part of the page that lists tables."""
-    return respond(request, _tables(who, q), visitor=who)
+    return respond(request, _tables(here, who, q), visitor=who)
 
 
 @router.get("/query/tables/{slug}")
@@ -171,7 +173,7 @@ def _column(field: Any) -> Column:
 def _page(
     here: Center, who: Visitor, sql: str, *, q: str = "", table: str = "", answer: Answer | None = None
 ) -> QueryPage:
-    found = _tables(who, q)
+    found = _tables(here, who, q)
     return QueryPage(
         sql=sql,
         list=found,
@@ -182,12 +184,13 @@ def _page(
     )
 
 
-def _tables(who: Visitor, q: str) -> Tables:
+def _tables(here: Center, who: Visitor, q: str) -> Tables:
     words = q.casefold().split()
-    matching = [
-        one for one in who.guard.datasets() if all(word in f"{one.slug} {one.name}".casefold() for word in words)
-    ]
-    return Tables(tuple(matching[:MOST_TABLES]), q[:100], len(matching))
+    seen = who.guard.datasets()
+    runs = here.store.runs.briefs()
+    there = [one for one in seen if one.id in runs and runs[one.id][1] is not None]
+    matching = [one for one in there if all(word in f"{one.slug} {one.name}".casefold() for word in words)]
+    return Tables(tuple(matching[:MOST_TABLES]), q[:100], len(matching), len(there), len(seen) - len(there))
 
 
 def _columns(here: Center, who: Visitor, slug: str) -> Columns:

@@ -7,6 +7,8 @@
     const opener = event.target.closest("[data-open]");
     if (opener) {
       const dialog = document.querySelector(opener.dataset.open);
+      const menu = opener.closest("details.menu");
+      if (menu) menu.open = false;
       if (dialog) dialog.showModal();
       event.preventDefault();
     }
@@ -31,6 +33,16 @@
     }
   });
 
+  // An error in [data-problem] is why the form came back, so it is in view, wherever on the page its form stands.
+  const problem = document.querySelector("[data-problem]");
+  if (problem) {
+    const { top, bottom } = problem.getBoundingClientRect();
+    if (top < 0 || bottom > window.innerHeight) {
+      problem.scrollIntoView({ block: "center" });
+      problem.focus({ preventScroll: true });
+    }
+  }
+
   // <input data-all="name"> ticks every checkbox of that name in its form; a count of them is shown in [data-count].
   // What stands in [data-needs-chosen] can be pressed once something is ticked.
   const count = (form) => {
@@ -39,6 +51,11 @@
     const chosen = form.querySelectorAll(`input[name="${counter.dataset.count}"]:checked`).length;
     counter.textContent = String(chosen);
     for (const button of form.querySelectorAll("[data-needs-chosen] button")) button.disabled = chosen === 0;
+    const all = form.querySelector(`[data-all="${counter.dataset.count}"]`);
+    if (!all) return;
+    const boxes = form.querySelectorAll(`input[name="${counter.dataset.count}"]`).length;
+    all.checked = chosen > 0 && chosen === boxes;
+    all.indeterminate = chosen > 0 && chosen < boxes;
   };
   const countAll = () => { for (const form of document.forms) count(form); };
   window.addEventListener("pageshow", countAll);
@@ -70,16 +87,39 @@
     if (event.target.matches("[data-submit]")) event.target.form.requestSubmit();
   });
 
-  // A morph leaves boxes and menus as the person touched them; the answer repeats what was sent, so it is right.
+  // [data-refresh] asks anew by itself. Nobody pressed anything, so what the person is doing stays as it is: what is
+  // ticked, chosen and open. Menus and dialogs that are open are left alone; the next refresh brings them up to date.
+  const busy = "details.menu[open], dialog[open]";
+  const refreshed = new Map();
+  document.addEventListener("htmx:before:swap", (event) => {
+    if (!event.target.matches("[data-refresh]")) return;
+    const target = event.detail.ctx.target;
+    for (const element of target.querySelectorAll(busy)) element.setAttribute("hx-morph-skip", "");
+    refreshed.set(target, [...target.querySelectorAll("details[open]")]);
+  });
+
+  // A morph leaves boxes and menus as the person touched them. After a change in a form the answer repeats what was
+  // sent, so it is right; but for the ticks that choose rows, which are not sent.
   document.addEventListener("htmx:after:settle", (event) => {
-    for (const box of event.target.querySelectorAll("input[type=checkbox], input[type=radio]")) {
-      box.checked = box.defaultChecked;
-    }
-    for (const option of event.target.querySelectorAll("option")) {
-      if (option.selected !== option.defaultSelected) option.selected = option.defaultSelected;
+    const opened = refreshed.get(event.target);
+    if (opened) {
+      for (const element of event.target.querySelectorAll("[hx-morph-skip]")) element.removeAttribute("hx-morph-skip");
+      for (const element of opened) element.open = true;
+      refreshed.delete(event.target);
+    } else {
+      for (const box of event.target.querySelectorAll("input[type=checkbox], input[type=radio]")) {
+        if (!isRowChoice(box)) box.checked = box.defaultChecked;
+      }
+      for (const option of event.target.querySelectorAll("option")) {
+        if (option.selected !== option.defaultSelected) option.selected = option.defaultSelected;
+      }
     }
     countAll();
   });
+  const isRowChoice = (box) => box.form?.querySelector("[data-count]")?.dataset.count === box.name;
+
+  // What a page said of a run that began is over with the run; the page shows how it ended.
+  document.addEventListener("run-over", () => document.querySelector("[data-said]")?.remove());
 
   // <button data-copy="#id"> copies the text of an element.
   document.addEventListener("click", async (event) => {

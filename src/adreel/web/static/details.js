@@ -5,6 +5,7 @@
   const form = () => document.getElementById("details");
   const opened = new Set();
   let place = null;
+  let refused = false;
   const asked = new WeakMap();
   let changes = 0;
 
@@ -20,8 +21,19 @@
   document.addEventListener("change", (event) => {
     if (!isOurs(event.target)) return;
     changes += 1;
-    for (const mark of document.querySelectorAll(".preview-old")) mark.hidden = false;
+    outdate();
   }, true);
+
+  // A preview is of the form as it was: rows say so, and an error whose cause may be gone goes.
+  const outdate = () => {
+    for (const mark of document.querySelectorAll(".preview-old")) mark.hidden = false;
+    const error = document.querySelector("#preview .preview-error");
+    if (!error) return;
+    const words = document.createElement("p");
+    words.className = "text-secondary";
+    words.textContent = "The form has changed. Load preview again.";
+    error.replaceWith(words);
+  };
 
   // An answer to a question that was asked before the last change is too old: its successor is on the way.
   document.addEventListener("htmx:before:request", (event) => {
@@ -29,11 +41,16 @@
   });
   document.addEventListener("htmx:before:swap", (event) => {
     const context = event.detail.ctx;
+    const saved = context.sourceElement.matches("[data-save]");
+    if (saved) saving = false;
     if (context.target !== form()) return;
+    // A button changes the form without a change in a field of it.
+    if (context.sourceElement.matches("[name=do]")) outdate();
     if (asked.has(context) && asked.get(context) !== changes) {
       event.preventDefault();
       return;
     }
+    refused = saved;
     place = document.activeElement?.closest(".menu-pane[tabindex]") ?? null;
     opened.clear();
     for (const part of form().querySelectorAll("details[open][id]")) opened.add(part.id);
@@ -45,6 +62,11 @@
     for (const id of opened) {
       const part = document.getElementById(id);
       if (part) part.open = true;
+    }
+    if (refused) {
+      refused = false;
+      tell();
+      return;
     }
     // A button that has removed itself leaves its menu the focus, so that the keyboard goes on from there.
     if (place && place.isConnected && document.activeElement === document.body) place.focus({ preventScroll: true });
@@ -60,12 +82,13 @@
   const before = form().elements.tried ? null : filledIn();
   let saving = false;
   document.addEventListener("submit", (event) => { saving = isOurs(event.target); });
+  document.addEventListener("htmx:before:request", (event) => { saving = event.target.matches("[data-save]"); });
   window.addEventListener("pageshow", () => { saving = false; });
   window.addEventListener("beforeunload", (event) => {
     if (!saving && filledIn() !== before) event.preventDefault();
   });
 
-  // What stands in the way of saving is where the page begins.
-  const summary = document.getElementById("summary");
-  if (summary) summary.focus();
+  // What stands in the way of saving is where the page begins, and where it goes on when it could not be saved.
+  const tell = () => (document.getElementById("clash") ?? document.getElementById("summary"))?.focus();
+  tell();
 })();

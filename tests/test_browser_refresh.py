@@ -1,0 +1,101 @@
+"""What a person does on a page stays while the page refreshes itself, and what went wrong is in view, in Chromium."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+import browser
+from browser import PASSWORD, PHONE, Town, opened, visiting
+from home import make_home
+
+chromium = browser.chromium
+
+
+@pytest.fixture
+def town(tmp_path: Path) -> Iterator[Town]:
+    """An account of the administrator's, and a dataset with a table."""
+    with opened(make_home(tmp_path / "home", advertisers=2, ads=4, days=30)) as found:
+        admin = found.store.users.add_first("admin", PASSWORD)
+        found.run(found.dataset(found.connect("Shop", admin), admin))
+        yield found
+
+
+def test_what_is_ticked_typed_and_open_stays_while_a_run_refreshes_the_page(chromium: Browser, town: Town) -> None:
+    town.reports.clear()
+    town.ask_for_run(town.store.datasets.get("spend_by_ad"))
+    with visiting(chromium, town, "admin") as person:
+        page = person.page
+        person.goto("/datasets")
+        box = page.get_by_role("checkbox", name="Choose Spend by ad")
+        box.check()
+        page.locator("#tag-name").fill("weekly")
+        for _ in range(2):
+            with page.expect_response(lambda answer: answer.url.endswith("/datasets")):
+                pass
+        page.evaluate("() => new Promise(requestAnimationFrame)")
+        expect(box).to_be_checked()
+        expect(page.locator("[data-count]")).to_have_text("1")
+        expect(page.locator("#tag-name")).to_have_value("weekly")
+        expect(page.get_by_role("button", name="Add tag")).to_be_enabled()
+        person.goto("/datasets/spend_by_ad/data")
+        page.locator("#columns-menu > summary").click()
+        column = page.locator("#columns-menu input[name=show]").nth(1)
+        column.uncheck()
+        town.reports.set()
+        expect(page.locator("#live")).to_contain_text("The run ended")
+        expect(page.locator("#columns-menu")).to_have_attribute("open", "")
+        expect(column).not_to_be_checked()
+
+
+def test_a_form_that_was_refused_says_why_in_view_and_keeps_what_was_filled_in(chromium: Browser, town: Town) -> None:
+    with visiting(chromium, town, "admin", viewport={"width": PHONE[0], "height": PHONE[1]}) as person:
+        page = person.page
+        person.expect_refusal(422)
+        person.goto("/datasets/new")
+        page.get_by_label("Description").fill("for Monday")
+        page.get_by_role("button", name="Save", exact=True).click()
+        expect(page.locator("#summary")).to_be_focused()
+        expect(page.locator("#summary")).to_be_in_viewport()
+        assert page.url.endswith("/datasets/new")
+        expect(page.get_by_label("Description")).to_have_value("for Monday")
+        person.goto("/users/1")
+        page.get_by_role("button", name="Lock admin out").click()
+        expect(page.get_by_role("alert")).to_be_in_viewport()
+        expect(page.get_by_role("alert")).to_be_focused()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_what_is_to_be_filled_in_is_told_from_what_surrounds_it(chromium: Browser, town: Town, scheme: str) -> None:
+    with visiting(chromium, town, "admin", color_scheme=scheme) as person:
+        for path in ("/datasets", "/datasets/new", "/datasets/spend_by_ad/data", "/accounts/1"):
+            person.goto(path)
+            ratios: dict[str, float] = person.page.evaluate(CONTRAST)
+            assert ratios, path
+            assert min(ratios.values()) >= 3, (path, ratios)
+
+
+CONTRAST = """() => {
+  const light = (color) => {
+    const [r, g, b] = color.match(/[\\d.]+/g).slice(0, 3).map((part) => part / 255)
+      .map((part) => part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const seen = (color) => !/, 0\\)$|^transparent$/.test(color);
+  const behind = (element) => {
+    while (element && !seen(getComputedStyle(element).backgroundColor)) element = element.parentElement;
+    return element ? getComputedStyle(element).backgroundColor : "rgb(255, 255, 255)";
+  };
+  const found = {};
+  for (const element of document.querySelectorAll("main .form-control, main .form-select, main .form-check-input")) {
+    if (element.checked || element.disabled || element.ariaDisabled === "true" || !element.offsetWidth) continue;
+    if (getComputedStyle(element).opacity < 1) continue;
+    const [one, other] = [light(getComputedStyle(element).borderTopColor), light(behind(element.parentElement))];
+    const ratio = (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05);
+    found[element.className + element.type] = Math.min(ratio, found[element.className + element.type] ?? 99);
+  }
+  return found;
+}"""
