@@ -61,7 +61,7 @@ class Limits:
     def out_of_time(self) -> str:
         """The same of time."""
         return (
-            f"The query took longer than {self.seconds:g} seconds. Aggregate or filter earlier, or raise "
+            f"The query took longer than {self.seconds:g} second{'' if self.seconds == 1 else 's'}. Aggregate or filter earlier, or raise "
             f"{self.seconds_setting}."
         )
 
