@@ -164,7 +164,9 @@ def several(draw: st.DrawFn, home: Path = Path("/nowhere")) -> list[Standing]:
         saved = SavedDataset(number, f"s{number}", f"s{number}", name, "", tags, 1, account, "{}", 1, at, at, owner)
         ran = at - timedelta(hours=draw(st.integers(0, 50)))
         rows = draw(st.none() | st.integers(0, 9))
-        run = draw(st.none() | st.just(RunBrief("r", RunState.SUCCEEDED, ran, ran, ran, 0, True, "", rows, rows, "", 4)))
+        run = draw(
+            st.none() | st.just(RunBrief("r", RunState.SUCCEEDED, ran, ran, ran, 0, True, "", rows, rows, sums=4))
+        )
         report = draw(st.sampled_from(["ads", "performance"]))
         found.append(Standing(saved, report, report.title(), run, run, draw(st.sampled_from(list(Status))), ""))
     return found

@@ -151,6 +151,8 @@ def main() -> None:
     orders = socket.socket(fileno=int(sys.argv[1]))
     gc.freeze()
     _Launcher(orders).run()
+    # Without the interpreter's own end, for which a command would wait.
+    os._exit(0)
 
 
 if __name__ == "__main__":

@@ -60,10 +60,8 @@ class Limits:
     @property
     def out_of_time(self) -> str:
         """The same of time."""
-        return (
-            f"The query took longer than {self.seconds:g} seconds. Aggregate or filter earlier, or raise "
-            f"{self.seconds_setting}."
-        )
+        seconds = "1 second" if self.seconds == 1 else f"{self.seconds:g} seconds"
+        return f"The query took longer than {seconds}. Aggregate or filter earlier, or raise {self.seconds_setting}."
 
     @property
     def too_large(self) -> str:
