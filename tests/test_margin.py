@@ -192,6 +192,16 @@ def test_whatever_the_scatter_refusals_stay_few(jitter_ms: int, seed: int, proce
     assert later.floors < 1.1 + jitter_ms / 1000
 
 
+def test_answers_that_scatter_widen_the_margin_before_anything_is_refused(tmp_path: Path) -> None:
+    runs = []
+    for seed in range(6):
+        (tmp_path / str(seed)).mkdir()
+        runs.append(Network(tmp_path / str(seed), 300, seed).run(30))
+    unrefused = [run for run in runs if not run.refused]
+    assert len(unrefused) >= 3
+    assert all(run.margin > 2 * Margin().seconds for run in unrefused)
+
+
 def test_a_process_that_has_work_with_its_answers_is_not_taken_for_a_network_that_scatters(tmp_path: Path) -> None:
     network = Network(tmp_path)
     network.work = 0.015
