@@ -121,7 +121,7 @@ def _shrunk(done: Commit, write: Write) -> Iterator[str]:
 def _currencies(plan: Plan, failed: Mapping[str, str]) -> list[str]:
     """The currencies that sums of money go over."""
     read = (one for read in plan.reads for one in read.advertisers if one.id not in failed)
-    return sorted({one.currency for one in read})
+    return sorted({one.currency for one in read if one.currency})
 
 
 def _sparing(write: Write, lake: Lake, slug: str, plan: Plan, failed: Mapping[str, str]) -> Write:

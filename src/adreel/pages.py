@@ -161,7 +161,7 @@ def _sources(rows: Sequence[Row], columns: Sequence[Column]) -> dict[str, pa.Arr
 
 def _by_name(records: Sequence[Row], columns: Sequence[Column], names: Sequence[str]) -> dict[str, pa.Array]:
     """Records to columns; null where a record lacks the name. All at once where each is whole and has texts alone."""
-    whole = all(isinstance(one, msgspec.Struct) for one in records) and not any(
+    whole = all(issubclass(kind, msgspec.Struct) for kind in set(map(type, records))) and not any(
         column.type == "list" or column.part == "entity" for column in columns
     )
     if whole:
