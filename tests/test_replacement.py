@@ -60,7 +60,7 @@ def test_other_days_replace_only_themselves_whatever_the_method(small: Home, met
     assert days(small) == before
     small.good("run", "spend", "--start", "2026-11-20", "--end", "2026-11-20")
     assert set(days(small)) == {*before, "2026-11-20"}
-    told = [warning for warning in report["warnings"] if "next run without other days replaces" in warning]
+    told = [warning for warning in report["warnings"] if "next run of the dataset's own dates replaces" in warning]
     assert len(told) == (method == "replace")
 
 
@@ -95,7 +95,7 @@ def test_figures_over_a_range_go_for_others_only_after_a_yes(small: Home) -> Non
     before = rows(small)
     code, said = small.bad("run", "spend", *OTHER)
     assert code == ExitCode.INPUT
-    assert f"takes {len(before)} rows out of its table" in said
+    assert f"removes {len(before)} rows from its table" in said
     assert "say --yes" in said
     assert same(rows(small), before)
     assert len(small.json("history", "spend")) == 1
@@ -111,7 +111,7 @@ def test_upserted_figures_over_a_range_ask_only_where_rows_would_be_overwritten(
     code, said = small.bad("run", "spend", "--start", "2026-11-16", "--end", "2026-11-17")
     assert code == ExitCode.INPUT
     first = sum(str(row["start_date"]) == "2026-11-16" for row in rows(small))
-    assert f"takes {first} rows out" in said
+    assert f"removes {first} rows" in said
 
 
 def test_days_that_a_rolling_window_does_not_keep_are_refused(small: Home) -> None:
@@ -128,7 +128,7 @@ def test_the_api_says_409_with_the_count_until_it_is_told_to_replace(small: Home
     dates = {"start": "2026-11-18", "end": "2026-11-18"}
     error = asking.bad("POST", "/datasets/spend/runs", 409, json=dates)
     assert error["kind"] == "ConfirmError"
-    assert f"takes {len(rows(small))} rows out of its table" in error["message"]
+    assert f"removes {len(rows(small))} rows from its table" in error["message"]
     asking.good("POST", "/datasets/spend/runs", 202, json=dates | {"replace_rows": True})
     (run,) = site.work()
     assert run.state is RunState.SUCCEEDED
@@ -141,7 +141,7 @@ def test_the_page_asks_with_the_count_and_runs_only_the_days_that_were_agreed_to
     dates = {"start": "2026-11-18", "end": "2026-11-18"}
     page = visit.post("/datasets/spend/run", dates)
     assert page.status_code == 409
-    assert f"takes {len(rows(small))} rows out of its table" in words_of(page.text)
+    assert f"removes {len(rows(small))} rows from its table" in words_of(page.text)
     assert "Run and replace rows" in words_of(page.text)
     assert not site.work()
     changed = {"start": "2026-11-17", "end": "2026-11-18", "agreed": "2026-11-18 2026-11-18"}
@@ -157,15 +157,18 @@ def test_the_page_asks_with_the_count_and_runs_only_the_days_that_were_agreed_to
 @pytest.mark.parametrize(
     ("keys", "said"),
     [
-        ({"dates": {"start": "2026-11-18", "end": "2026-11-19"}}, "takes out {earlier} rows of days that it does not"),
-        ({"metrics": ["spend"]}, "empties these columns, which it does not ask for any more: impressions, clicks"),
+        ({"dates": {"start": "2026-11-18", "end": "2026-11-19"}}, "removes {earlier} rows of days outside the dataset"),
+        ({"metrics": ["spend"]}, "empties these columns, which are no longer selected: impressions, clicks"),
         (
             {"metrics": ["spend"], "update": {"method": "upsert"}},
-            "keep their values and are not read any more: impress",
+            "keep their values and are no longer updated: impress",
         ),
-        ({"metrics": ["spend"], "reset_schema": True}, "out of the table with all their values: impressions, clicks"),
-        ({"update": {"method": "partition", "keep_days": 5}}, "takes out {oldest} rows of days before 2026-11-18"),
-        ({"data_level": "campaign", "reset_schema": True}, "takes out all {all} rows of the table"),
+        (
+            {"metrics": ["spend"], "reset_schema": True},
+            "removes these columns with all their values: impressions, clicks",
+        ),
+        ({"update": {"method": "partition", "keep_days": 5}}, "removes {oldest} rows of days before 2026-11-18"),
+        ({"data_level": "campaign", "reset_schema": True}, "replaces all {all} rows of the table"),
         ({"name": "Spend"}, ""),
     ],
 )
@@ -197,7 +200,7 @@ def test_a_change_by_page_and_api_says_it_too(small: Home, site: Site) -> None:
     ids = sorted({row["advertiser_id"] for row in rows(small)})
     gone = sum(row["advertiser_id"] != ids[0] for row in rows(small))
     (note,) = asking.good("PATCH", "/datasets/spend", json={"advertisers": ids[:1]})["notes"]
-    assert note == f"The next run takes out {gone} rows of ad accounts that it does not read any more."
+    assert note == f"The next run removes {gone} rows of ad accounts that are no longer selected."
 
 
 # -- restoring

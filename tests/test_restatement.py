@@ -147,9 +147,7 @@ def test_a_metric_taken_out_of_a_dataset_keeps_its_history_and_its_place_in_comp
         home.good("run", "-f", home.file(metrics=["spend"], update={"method": method}), "--json").stdout
     )
     (warning,) = report["warnings"]
-    assert warning.startswith(
-        "The run did not ask for columns impressions, clicks, conversion: rows that it read again"
-    )
+    assert warning.startswith("No longer selected: columns impressions, clicks, conversion. Rows that were read again")
     before, after = rows(home, 0), rows(home, 1)
     for key, row in after.items():
         assert row["clicks"] == (before[key]["clicks"] if key in before else None)
@@ -166,6 +164,6 @@ def test_replace_says_which_values_left_with_a_column_and_where_they_are(tmp_pat
     home.good("run", "-f", home.file())
     report = json.loads(home.good("run", "-f", home.file(metrics=["spend", "clicks"]), "--json").stdout)
     (warning,) = report["warnings"]
-    assert "The values of columns impressions, conversion left the table" in warning
+    assert "Values of columns impressions, conversion were removed" in warning
     assert "Version 0 still has them" in warning
     assert json.loads(home.good("run", "spend", "--json").stdout)["warnings"] == []

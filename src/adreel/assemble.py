@@ -35,8 +35,8 @@ JOINED_CELLS = 4_000_000
 """Cells that are joined in memory at a time: some 100 MB with the copy that a join makes."""
 
 _MERGED = (
-    "Only the days of this run were replaced. The dataset's update method is replace, so its next run without other "
-    "days replaces the whole table by its own days. To keep more days, change the update method to partition."
+    "Only the days of this run were replaced. The update method is replace, so the next run of the dataset's own dates "
+    "replaces the whole table. To keep other days, change the update method to partition."
 )
 
 _KINDS = {"int": "whole numbers", "money": "money", "rate": "rates", "ratio": "ratios", "float": "numbers"}
@@ -166,14 +166,14 @@ def column_warnings(done: Commit) -> Iterator[str]:
     if done.kept:
         values = sum(done.kept.values())
         yield (
-            f"The run did not ask for {_names(done.kept)}: rows that it read again keep what an earlier run read "
-            f"({values:,} values), and new rows have none. To have them read again, add them to the dataset; to drop "
-            "them, set reset_schema: true."
+            f"No longer selected: {_names(done.kept)}. Rows that were read again keep {values:,} earlier "
+            "values, and new rows are empty. Add them to the dataset to refresh them, or set reset_schema: true to "
+            "remove them."
         )
     if done.emptied:
         yield (
-            f"The values of {_names(done.emptied)} left the table: the run did not ask for them, or their type was set "
-            f"afresh. Version {done.version - 1} still has them and can be restored."
+            f"Values of {_names(done.emptied)} were removed, as they are no longer selected or their type changed. "
+            f"Version {done.version - 1} still has them and can be restored."
         )
 
 

@@ -94,9 +94,10 @@ class Orders:
         lake = Lake(self.settings.lake_url, clock=self.clock)
         loss = loss_by_other_days(lake, saved.table_slug, dataset, self.clock())
         if loss is not None:
+            rows = f"{loss.rows:,} row{'s' if loss.rows != 1 else ''}"
             raise ConfirmError(
-                f"A run of {saved.name!r} for these days takes {loss.rows:,} row{'s' if loss.rows != 1 else ''} out of "
-                f"its table: {loss.reason}. Earlier versions stay and can be restored.",
+                f"Running {saved.name!r} for these days removes {rows} from its "
+                f"table: {loss.reason}. Earlier versions stay and can be restored.",
                 loss.rows,
             )
 
@@ -115,8 +116,8 @@ class Orders:
             reader = self._reader_of(saved, lake, made)
             read = f"rows read on {reader.read_at:%Y-%m-%d at %H:%M} UTC" if reader else "rows of an earlier reading"
             warning = (
-                f"Version {version} was restored as version {made.number}: {made.rows:,} {read}. The dataset's next "
-                "run goes on from these; days between them and the days that it reads are not in the table."
+                f"Version {version} was restored as version {made.number}: {made.rows:,} {read}. The next run updates "
+                "the days of the dataset's own dates; run other days to fill any days in between."
             )
             self.store.runs.add(saved, run_id, asked_by=asked_by)
             self.store.runs.begin(run_id, reader.read_at if reader else made.at)

@@ -56,9 +56,9 @@ def loss_by_other_days(lake: Lake, slug: str, dataset: Dataset, now: datetime) -
     if not rows:
         return None
     if day_column(dataset):
-        reason = "the table's rows are of another shape than those of this dataset, so that days cannot be merged"
+        reason = "the primary key of the table is not the dataset's, so the days cannot be merged"
     else:
-        reason = "without a day in each row, figures over other days take the place of those that are there"
+        reason = "its rows have no day, so figures for other days replace the ones in the table"
     return Loss(rows, reason)
 
 
@@ -92,8 +92,8 @@ def refuse_unkept_days(dataset: Dataset, now: datetime) -> None:
     first = min(today_at(now, offset) for offset in ZONES) - timedelta(days=keep - 1)
     if max(one.end for one in _spans(dataset, now)) < first:
         raise InputError(
-            f"The table keeps {keep} days, from {first} on, so nothing of these days would stay in it. Ask for later "
-            "days, or let it keep more."
+            f"The table keeps {keep} days, from {first} on, so these days would not stay in it. Choose later days, or "
+            "increase keep_days."
         )
 
 
@@ -111,10 +111,10 @@ def _losses(lake: Lake, slug: str, before: Dataset, after: Dataset, now: datetim
     if not table.rows:
         return
     if key(before) != key(after) or before.report != after.report:
-        yield f"The next run takes out all {table.rows:,} rows of the table: its rows are to be named otherwise."
+        yield f"The next run replaces all {table.rows:,} rows of the table: the report or its primary key changes."
         return
     if replaces and not replaced:
-        yield f"From now on each run replaces the whole table, which has {table.rows:,} rows now."
+        yield f"Each run now replaces the whole table, which has {table.rows:,} rows today."
     if replaces:
         yield from _left_behind(lake, slug, before, after, now, newly=not replaced)
     keep, kept = after.update.keep_days, before.update.keep_days
@@ -123,7 +123,7 @@ def _losses(lake: Lake, slug: str, before: Dataset, after: Dataset, now: datetim
         first = min(today_at(now, offset) for offset in ZONES) - timedelta(days=keep - 1)
         rows = _count(lake, slug, (column,), lambda batch: pc.less(_days(batch, column), first))
         if rows:
-            yield f"The next run takes out {_rows(rows)} of days before {first}, as it keeps {keep} days."
+            yield f"The next run removes {_rows(rows)} of days before {first}: the table keeps {keep} days."
     yield from _columns(table.schema.names, before, after)
 
 
@@ -137,13 +137,13 @@ def _left_behind(
         first, last = min(one.start for one in spans), max(one.end for one in spans)
         rows = _count(lake, slug, (column,), lambda batch: _outside(_days(batch, column), first, last))
         if rows:
-            yield f"The next run takes out {_rows(rows)} of days that it does not read: it reads {first} to {last}."
+            yield f"The next run removes {_rows(rows)} of days outside the dataset's dates ({first} to {last})."
     wanted = after.advertisers
     if wanted and (newly or set(before.advertisers or ()) != set(wanted)):
         ids = pa.array(sorted(wanted), pa.string())
         rows = _count(lake, slug, ("advertiser_id",), lambda batch: pc.invert(pc.is_in(batch.column(0), value_set=ids)))
         if rows:
-            yield f"The next run takes out {_rows(rows)} of ad accounts that it does not read any more."
+            yield f"The next run removes {_rows(rows)} of ad accounts that are no longer selected."
 
 
 def _days(batch: Any, column: str) -> Any:
@@ -164,11 +164,11 @@ def _columns(names: list[str], before: Dataset, after: Dataset) -> Iterator[str]
         return
     shown = ", ".join(dropped)
     if after.reset_schema:
-        yield f"The next run takes these columns out of the table with all their values: {shown}."
+        yield f"The next run removes these columns with all their values: {shown}."
     elif after.update.method is Method.REPLACE:
-        yield f"The next run empties these columns, which it does not ask for any more: {shown}."
+        yield f"The next run empties these columns, which are no longer selected: {shown}."
     elif after.update.method is not Method.APPEND:
-        yield f"These columns keep their values and are not read any more: {shown}."
+        yield f"These columns keep their values and are no longer updated: {shown}."
 
 
 def _rows(count: int) -> str:

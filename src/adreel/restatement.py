@@ -29,7 +29,7 @@ from adreel.store import SavedDataset, Store
 if TYPE_CHECKING:
     from adreel.lake.difference import Difference, Example, Part
 
-ADVERTISER, CURRENCY, ZONE = TOLD = ("advertiser_id", "currency", "timezone")
+ADVERTISER, CURRENCY, ZONE = ACCOUNT_COLUMNS = ("advertiser_id", "currency", "timezone")
 """The columns that say whose row it is, in which currency its money is, and in which zone its day."""
 
 MOST_READINGS = 1_000
@@ -208,23 +208,23 @@ def compare(store: Store, lake: Lake, saved: SavedDataset, before: int, after: i
     slug = saved.table_slug
     schemas = [lake.table(slug, version).schema for version in (before, after)]
     shared = [name for name in schemas[1].names if name in schemas[0].names]
-    told = tuple(name for name in TOLD if name in shared and _same_type(schemas, name))
-    known = _known(saved, shared, now)
-    additive = tuple(name for name, column in known.items() if column.additive)
+    identity = tuple(name for name in ACCOUNT_COLUMNS if name in shared and _same_type(schemas, name))
+    facts = _column_facts(saved, shared, now)
+    additive = tuple(name for name, column in facts.items() if column.additive)
     accounts = [
-        _Account(dict(zip(told, part.values, strict=True)), part)
-        for part in lake.moved_apart(slug, before, after, additive, told)
+        _Account(dict(zip(identity, part.values, strict=True)), part)
+        for part in lake.moved_apart(slug, before, after, additive, identity)
     ]
     kinds = _kinds(store, saved, (before, after), accounts)
 
     def part_of(values: tuple[Any, ...], day: date | None) -> Hashable:
-        account = dict(zip(told, values, strict=True))
+        account = dict(zip(identity, values, strict=True))
         return account.get(CURRENCY) or "", kinds.of(account.get(ADVERTISER), day)
 
     from adreel.lake.difference import Apart
 
-    difference = lake.difference(slug, before, after, Apart(told, part_of))
-    return _Telling(difference, known, accounts, kinds).comparison()
+    difference = lake.difference(slug, before, after, Apart(identity, part_of))
+    return _Summing(difference, facts, accounts, kinds).comparison()
 
 
 def _same_type(schemas: list[Any], name: str) -> bool:
@@ -232,46 +232,48 @@ def _same_type(schemas: list[Any], name: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
+class _ColumnFacts:
     title: str
     type: str
     additive: bool
 
 
-def _known(saved: SavedDataset, names: Iterable[str], now: datetime) -> dict[str, _Known]:
+def _column_facts(saved: SavedDataset, names: Iterable[str], now: datetime) -> dict[str, _ColumnFacts]:
     """What is known of the columns: as the dataset asks for them, else, if it does not any more, by the catalogue."""
     metrics = catalog.metrics()
-    known = {
-        name: _Known(metrics[name].title, metrics[name].type, metrics[name].additive)
+    facts = {
+        name: _ColumnFacts(metrics[name].title, metrics[name].type, metrics[name].additive)
         for name in names
         if name in metrics
     }
     with suppress(DatasetError):
-        known |= {one.name: _Known(one.title, one.type, one.additive) for one in columns(parse(source_of(saved), now))}
-    return known
+        facts |= {
+            one.name: _ColumnFacts(one.title, one.type, one.additive) for one in columns(parse(source_of(saved), now))
+        }
+    return facts
 
 
 @dataclass(frozen=True, slots=True)
 class _Account:
-    """What moved of the rows of one ad account; `told` says which it is, as far as the table does."""
+    """What moved of the rows of one ad account; `identity` says which it is, as far as the table does."""
 
-    told: Mapping[str, Any]
+    identity: Mapping[str, Any]
     part: Part
 
     @property
     def advertiser(self) -> str | None:
         """Its id."""
-        return self.told.get(ADVERTISER)
+        return self.identity.get(ADVERTISER)
 
     @property
     def currency(self) -> str:
         """Of its money; empty where it is not known."""
-        return self.told.get(CURRENCY) or ""
+        return self.identity.get(CURRENCY) or ""
 
     @property
     def zone(self) -> str:
         """Of its days; empty where it is not known."""
-        return self.told.get(ZONE) or ""
+        return self.identity.get(ZONE) or ""
 
 
 # -- which day is what
@@ -308,12 +310,12 @@ class Reading:
             return {}
         first, last = min(one[0] for one in self.ends.values()), max(one[1] for one in self.ends.values())
         todays = {one: self.today(one) for one in self.ends}
-        known = {one: today for one, today in todays.items() if today is not None}
-        if len(known) < len(todays):
+        dated = {one: today for one, today in todays.items() if today is not None}
+        if len(dated) < len(todays):
             return dict.fromkeys(self.ends, Span(first, last))
-        oldest = max((today - self.ends[one][0] for one, today in known.items()), default=timedelta())
-        newest = min((today - self.ends[one][1] for one, today in known.items()), default=timedelta())
-        return {one: Span(max(today - oldest, first), min(today - newest, last)) for one, today in known.items()}
+        oldest = max((today - self.ends[one][0] for one, today in dated.items()), default=timedelta())
+        newest = min((today - self.ends[one][1] for one, today in dated.items()), default=timedelta())
+        return {one: Span(max(today - oldest, first), min(today - newest, last)) for one, today in dated.items()}
 
 
 class Kinds:
@@ -353,14 +355,14 @@ def _kinds(store: Store, saved: SavedDataset, versions: tuple[int, int], account
 # -- the telling
 
 
-class _Telling:
+class _Summing:
     """Puts what the lake counted together, by column, currency and kind of day."""
 
     def __init__(
-        self, difference: Difference, known: Mapping[str, _Known], accounts: list[_Account], kinds: Kinds
+        self, difference: Difference, facts: Mapping[str, _ColumnFacts], accounts: list[_Account], kinds: Kinds
     ) -> None:
         self._difference = difference
-        self._known = known
+        self._column_facts = facts
         self._accounts = accounts
         self._kinds = kinds
         self._currencies = tuple(sorted({one.currency for one in accounts if one.currency}))
@@ -368,7 +370,7 @@ class _Telling:
     def comparison(self) -> Comparison:
         """All of it."""
         found = self._difference
-        made = tuple(self._column(one.name, one.changed) for one in found.metrics)
+        column_changes = tuple(self._column(one.name, one.changed) for one in found.metrics)
         days = tuple(self._days())
         return Comparison(
             before=found.before,
@@ -379,21 +381,21 @@ class _Telling:
             gone=found.gone,
             changed=found.changed,
             keyed=found.keyed,
-            summary=_summary(found, made, days),
+            summary=_summary(found, column_changes, days),
             currencies=self._currencies,
-            columns=made,
+            columns=column_changes,
             days=days,
             columns_added=found.columns_added,
             columns_gone=found.columns_gone,
             examples=found.examples,
-            titles={name: known.title for name, known in self._known.items()},
+            titles={name: facts.title for name, facts in self._column_facts.items()},
         )
 
     def _column(self, name: str, changed: Mapping[Any, int]) -> ColumnChange:
-        known = self._known.get(name, _Known(name, "", additive=False))
+        facts = self._column_facts.get(name, _ColumnFacts(name, "", additive=False))
         restated = sum(count for (_, kind), count in changed.items() if kind is DayKind.RESTATED)
-        sums = tuple(self._sums(name, known.type == "money", changed))
-        return ColumnChange(name, known.title, known.type, sum(changed.values()), restated, sums)
+        sums = tuple(self._sums(name, facts.type == "money", changed))
+        return ColumnChange(name, facts.title, facts.type, sum(changed.values()), restated, sums)
 
     def _sums(self, name: str, is_money: bool, changed: Mapping[Any, int]) -> Iterator[Sum]:
         """The sums of a column: one, or of money one for each currency."""
@@ -459,7 +461,7 @@ def amount(value: Number | None, currency: str | None, *, signed: bool = False) 
 _DONE = (("changed", "changed"), ("added", "added"), ("gone", "removed"))
 
 
-def _summary(found: Difference, made: Iterable[ColumnChange], days: tuple[DayChange, ...]) -> str:
+def _summary(found: Difference, column_changes: Iterable[ColumnChange], days: tuple[DayChange, ...]) -> str:
     if not (found.added or found.gone or found.changed):
         return "nothing changed."
     restated = [day for day in days if day.kind is DayKind.RESTATED]
@@ -470,7 +472,7 @@ def _summary(found: Difference, made: Iterable[ColumnChange], days: tuple[DayCha
         words = "nothing changed on the days that both versions have whole"
     elif days:
         words += f" on {_plural(len(restated), 'day')}"
-    sums = ", ".join(_restated_sums(made))
+    sums = ", ".join(_restated_sums(column_changes))
     return ". ".join([f"{words}; {sums}" if sums else words, *_besides(days)]) + "."
 
 
@@ -486,9 +488,9 @@ def _besides(days: Iterable[DayChange]) -> Iterator[str]:
         yield f"{' and '.join(unfinished)} went on: not over at the first reading"
 
 
-def _restated_sums(made: Iterable[ColumnChange]) -> list[str]:
+def _restated_sums(column_changes: Iterable[ColumnChange]) -> list[str]:
     """The first few figures that TikTok restated, each with its amounts."""
-    ranked = sorted(made, key=lambda column: -column.values_changed)
+    ranked = sorted(column_changes, key=lambda column: -column.values_changed)
     found = {
         column.title: [amount(one.restated, one.currency, signed=True) for one in column.sums if one.restated]
         for column in ranked
