@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from contextlib import closing
 from http.cookies import SimpleCookie
 from pathlib import Path
+from typing import Any
 
+import anyio
 import httpx2
 import pytest
 from fastapi.routing import APIRoute
@@ -19,6 +21,7 @@ from adreel.settings import Settings
 from adreel.store import Role, Store
 from adreel.web.app import create_app
 from adreel.web.pages import ROUTERS
+from adreel.web.security import Shield
 from home import Home, make_home
 from web_home import ADDRESS, PASSWORD, Site, open_site, words_of
 
@@ -382,3 +385,44 @@ def test_a_home_without_a_user_shows_nothing_but_the_first_visit(tmp_path: Path)
             "/accounts/token", data={"name": "x"}, headers={"Sec-Fetch-Site": "same-origin"}, follow_redirects=False
         )
         assert (answer.status_code, answer.headers["location"]) == (303, "/setup")
+
+
+# -- bodies
+
+
+def test_large_bodies_are_not_held_without_bound(quiet: Site) -> None:
+    """Each is allowed; together they are more than the server keeps at a time."""
+    body = b" " * 3_900_000
+    headers = [(b"host", b"localhost"), (b"content-length", b"3900000"), (b"authorization", b"Bearer adreel_x")]
+    scope: dict[str, Any] = {"type": "http", "method": "POST", "path": "/query", "query_string": b"", "scheme": "http"}
+    answered: list[list[Any]] = []
+
+    async def asked() -> None:
+        over = anyio.Event()
+
+        async def waiting(_: Any, __: Any, ___: Any) -> None:
+            await over.wait()
+
+        shield = Shield(waiting, quiet.settings)
+
+        async def ask() -> None:
+            sent: list[Any] = []
+            answered.append(sent)
+
+            async def receive() -> Any:
+                return {"type": "http.request", "body": body, "more_body": False}
+
+            async def send(message: Any) -> None:
+                sent.append(message)
+
+            await shield({**scope, "headers": headers, "server": ("localhost", 80)}, receive, send)
+
+        async with anyio.create_task_group() as group:
+            for _ in range(6):
+                group.start_soon(ask)
+            await anyio.wait_all_tasks_blocked()
+            over.set()
+
+    anyio.run(asked)
+    statuses = [sent[0]["status"] for sent in answered if sent]
+    assert statuses == [503, 503]

@@ -54,13 +54,15 @@ class QueryAnswer(Answer):
     more: bool = Field(description="Whether there are more rows than were asked for.", examples=[False])
 
 
-@router.post("/query", summary="Ask SQL", response_model=QueryAnswer, responses=failures())
+@router.post("/query", summary="Ask SQL", response_model=QueryAnswer, responses=failures(403))
 async def ask_query(request: Request, here: Here, who: Who, body: RowsBody) -> Response:
     """The first rows of a query's answer, within 20 seconds. Changes nothing, so a token that may only read can ask."""
     return await in_turn(request, who, lambda given_up: _answer(here, who, body, given_up))
 
 
-@router.post("/query/export", summary="Download a query's answer", response_class=Response, responses=FILE | failures())
+@router.post(
+    "/query/export", summary="Download a query's answer", response_class=Response, responses=FILE | failures(403)
+)
 async def export_query(request: Request, here: Here, who: Who, body: FileBody) -> Response:
     """All rows of a query's answer as a file, as a stream, within 20 seconds."""
     name = f"query.{body.format}"
