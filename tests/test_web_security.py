@@ -112,6 +112,12 @@ def test_no_form_is_taken_from_a_stranger(quiet: Site, path: str) -> None:
     assert quiet.home.kept() == before
 
 
+def test_an_address_of_a_page_that_is_none_leads_to_sign_in(quiet: Site) -> None:
+    for address in ("http://[", "http://[::1", "//", "\\x"):
+        answer = browser(quiet).get("/accounts", headers={"HX-Request": "true", "HX-Current-URL": address})
+        assert answer.headers["hx-redirect"] == "/login"
+
+
 def test_a_token_that_is_none_is_not_helped_by_a_session(site: Site) -> None:
     client = browser(site, "admin")
     for header in ("Bearer adreel_wrong", "Bearer ", "bearer"):
@@ -122,11 +128,29 @@ def test_a_token_that_is_none_is_not_helped_by_a_session(site: Site) -> None:
 # -- names
 
 
-@pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example", "192.0.2.7:8765", "[2001:db8::1]"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        "evil.example",
+        "localhost.evil.example",
+        "192.0.2.7:8765",
+        "[2001:db8::1]",
+        "my_evil.example",
+        "localhost@evil.example",
+        "localhost/evil",
+        "localhost:evil",
+        "[",
+        "evil example",
+        "localhost.",
+    ],
+)
 def test_other_names_are_not_answered_to(quiet: Site, host: str) -> None:
     client = browser(quiet)
-    answer = client.get("/login", headers={"Host": host})
+    answer = client.get("/login", headers={"Host": host}, follow_redirects=False)
     assert answer.status_code == 421
+    own = {"Host": host, "Sec-Fetch-Site": "same-origin", "Origin": f"http://{host}"}
+    for path in ("/login", "/api/v1/users"):
+        assert client.post(path, headers=own).status_code == 421
     assert "ADREEL_WEB_URL" in answer.text
 
 
