@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import httpx2
 import yaml
 
 from adreel.store import Level
@@ -56,6 +58,34 @@ def test_a_name_is_given_once(site: Site) -> None:
     site.store.shares.set(site.store.accounts.get("demo"), site.store.users.get("ada"), Level.READ)
     hers.bad("POST", "/datasets", 409, json=SPEND)
     assert site.store.datasets.get("spend").spec_version == 1
+
+
+def test_of_programs_that_create_one_name_at_once_one_does_and_nothing_is_overwritten(site: Site) -> None:
+    bodies = [SPEND | {"description": str(number)} for number in range(6)]
+
+    def create(asking: Program, body: dict[str, Any]) -> httpx2.Response:
+        return asking.ask("POST", "/datasets", json=body)
+
+    with ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(create, [program(site) for _ in bodies], bodies))
+    assert sorted(answer.status_code for answer in answers) == [201, *[409] * 5]
+    (made,) = (answer.json() for answer in answers if answer.status_code == 201)
+    saved = site.store.datasets.get("spend")
+    assert (saved.description, saved.spec_version) == (made["description"], 1)
+
+
+def test_a_file_whose_datasets_would_take_one_anothers_place_is_refused_whole(site: Site) -> None:
+    asking = program(site)
+    asking.good("POST", "/datasets", 201, json=SPEND)
+    for names in (["Other", "other"], ["Fine", "spend"]):
+        text = "\n---\n".join(json.dumps(SPEND | {"name": name}) for name in names)
+        headers = {"Content-Type": "application/yaml"}
+        said = asking.bad("POST", "/datasets/import", 422, content=text, headers=headers)["message"]
+        assert "is the address of another dataset" in said
+    assert asking.get("/datasets")["total"] == 1
+    asking.bad("PATCH", "/datasets/spend", 422, json={"name": ""})
+    copy = asking.good("POST", "/datasets/spend/duplicate", 201)["slug"]
+    assert asking.bad("PATCH", f"/datasets/{copy}", 409, json={"name": "spend"})["kind"] == "ExistsError"
 
 
 def test_a_dataset_of_an_account_that_one_may_not_use_cannot_be_made(site: Site) -> None:

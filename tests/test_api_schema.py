@@ -119,3 +119,61 @@ def test_generated_requests_are_answered_as_the_description_says(made: Made, sit
     right()
     if {"parameters", "requestBody"} & DESCRIPTION["paths"][path][method.lower()].keys():
         wrong()
+
+
+@pytest.fixture(scope="module")
+def quiet(made: Made, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """One copy of the home for requests that are refused and change nothing."""
+    path = tmp_path_factory.mktemp("quiet") / "home"
+    shutil.copytree(made.home.path, path)
+    with open_site(Home(path, made.home.config, made.home.world)) as opened:
+        yield opened
+
+
+NOT_THERE = {"dataset": "none", "run": "ffffffff", "card": "none", "report": "none", "metric": "none"}
+NOT_THERE |= {"account": "99", "user": "99", "token": "99", "dimension": "none"}
+
+
+@pytest.fixture(scope="module")
+def refusals(quiet: Site) -> dict[str, tuple[Any, dict[str, Any], set[int]]]:
+    """Requests that change nothing: by whom, with what, and the statuses that there may be if they are refused."""
+    stranger_client = quiet.visit().client
+    signed_in = quiet.visit("admin").client
+    reader = {"Authorization": f"Bearer {program(quiet, read_only=True).token}"}
+    editor = {"Authorization": f"Bearer {program(quiet, 'viewer').token}"}
+    admin = {"Authorization": f"Bearer {program(quiet).token}"}
+    json_body, xml = {"Content-Type": "application/json"}, {"Content-Type": "application/xml"}
+    return {
+        "no token": (stranger_client, {"headers": json_body, "content": b"{}"}, {401}),
+        "a token that is none": (stranger_client, {"headers": {"Authorization": "Bearer adreel_x"}}, {401}),
+        "another kind": (stranger_client, {"headers": {"Authorization": "Basic YTpi"}}, {401}),
+        "another name": (stranger_client, {"headers": admin | {"Host": "evil.example"}}, {421}),
+        "in chunks": (stranger_client, {"headers": admin | {"Transfer-Encoding": "chunked"}}, {411}),
+        "too large": (stranger_client, {"headers": admin | {"Content-Length": "4000001"}, "content": b""}, {413}),
+        "another site": (signed_in, {"headers": json_body | {"Origin": "null"}, "content": b"{}"}, {403}),
+        "only reading": (stranger_client, {"headers": reader | json_body, "content": b"{}"}, set()),
+        "an editor without shares": (stranger_client, {"headers": editor | json_body, "content": b"{}"}, set()),
+        "no JSON": (stranger_client, {"headers": admin | json_body, "content": b"{"}, {403, 404, 422}),
+        "another type": (stranger_client, {"headers": admin | xml, "content": b"<a/>"}, {403, 404, 422}),
+    }
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_refusals_are_as_the_description_says(
+    made: Made, quiet: Site, refusals: dict[str, tuple[Any, dict[str, Any], set[int]]], name: str
+) -> None:
+    method, path = OPERATIONS[name]
+    operation = SCHEMA[path][method]
+    takes_body = "requestBody" in DESCRIPTION["paths"][path][method.lower()]
+    before = quiet.home.kept()
+    for parameters in (made.parameters, NOT_THERE):
+        address = path.format(**parameters)
+        case = operation.Case(path_parameters=parameters)
+        for what, (client, sent, statuses) in refusals.items():
+            if what in ("no JSON", "another type") and not takes_body:
+                continue  # An administrator's request, to which the body means nothing.
+            answer = client.request(method, f"{API}{address}", follow_redirects=False, **sent)
+            case.validate_response(answer, checks=CHECKS)
+            if statuses and (what, method) != ("another site", "GET"):
+                assert answer.status_code in statuses, (what, answer.status_code, answer.text)
+    assert quiet.home.kept() == before

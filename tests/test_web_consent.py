@@ -232,6 +232,7 @@ def test_the_redirect_address_that_was_set_goes_to_tiktok_to_the_letter(tmp_path
         page = consent_page(answer.text)
         assert parse_qs(urlsplit(page).query)["redirect_uri"] == ["https://other.example/cb/Back/"]
         back = pasted(home, page)
+        assert visit.post("/accounts/connect/paste", {"address": "http://[", "consent": page}).status_code == 422
         wrong = visit.post("/accounts/connect/paste", {"address": "https://other.example/cb/Back/", "consent": page})
         assert wrong.status_code == 422
         assert "has no state" in words_of(wrong.text)

@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from contextlib import closing
 from http.cookies import SimpleCookie
 from pathlib import Path
+from typing import Any
 
+import anyio
 import httpx2
 import pytest
 from fastapi.routing import APIRoute
@@ -19,6 +21,7 @@ from adreel.settings import Settings
 from adreel.store import Role, Store
 from adreel.web.app import create_app
 from adreel.web.pages import ROUTERS
+from adreel.web.security import Shield
 from home import Home, make_home
 from web_home import ADDRESS, PASSWORD, Site, open_site, words_of
 
@@ -109,6 +112,12 @@ def test_no_form_is_taken_from_a_stranger(quiet: Site, path: str) -> None:
     assert quiet.home.kept() == before
 
 
+def test_an_address_of_a_page_that_is_none_leads_to_sign_in(quiet: Site) -> None:
+    for address in ("http://[", "http://[::1", "//", "\\x"):
+        answer = browser(quiet).get("/accounts", headers={"HX-Request": "true", "HX-Current-URL": address})
+        assert answer.headers["hx-redirect"] == "/login"
+
+
 def test_a_token_that_is_none_is_not_helped_by_a_session(site: Site) -> None:
     client = browser(site, "admin")
     for header in ("Bearer adreel_wrong", "Bearer ", "bearer"):
@@ -119,11 +128,29 @@ def test_a_token_that_is_none_is_not_helped_by_a_session(site: Site) -> None:
 # -- names
 
 
-@pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example", "192.0.2.7:8765", "[2001:db8::1]"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        "evil.example",
+        "localhost.evil.example",
+        "192.0.2.7:8765",
+        "[2001:db8::1]",
+        "my_evil.example",
+        "localhost@evil.example",
+        "localhost/evil",
+        "localhost:evil",
+        "[",
+        "evil example",
+        "localhost.",
+    ],
+)
 def test_other_names_are_not_answered_to(quiet: Site, host: str) -> None:
     client = browser(quiet)
-    answer = client.get("/login", headers={"Host": host})
+    answer = client.get("/login", headers={"Host": host}, follow_redirects=False)
     assert answer.status_code == 421
+    own = {"Host": host, "Sec-Fetch-Site": "same-origin", "Origin": f"http://{host}"}
+    for path in ("/login", "/api/v1/users"):
+        assert client.post(path, headers=own).status_code == 421
     assert "ADREEL_WEB_URL" in answer.text
 
 
@@ -382,3 +409,44 @@ def test_a_home_without_a_user_shows_nothing_but_the_first_visit(tmp_path: Path)
             "/accounts/token", data={"name": "x"}, headers={"Sec-Fetch-Site": "same-origin"}, follow_redirects=False
         )
         assert (answer.status_code, answer.headers["location"]) == (303, "/setup")
+
+
+# -- bodies
+
+
+def test_large_bodies_are_not_held_without_bound(quiet: Site) -> None:
+    """Each is allowed; together they are more than the server keeps at a time."""
+    body = b" " * 3_900_000
+    headers = [(b"host", b"localhost"), (b"content-length", b"3900000"), (b"authorization", b"Bearer adreel_x")]
+    scope: dict[str, Any] = {"type": "http", "method": "POST", "path": "/query", "query_string": b"", "scheme": "http"}
+    answered: list[list[Any]] = []
+
+    async def asked() -> None:
+        over = anyio.Event()
+
+        async def waiting(_: Any, __: Any, ___: Any) -> None:
+            await over.wait()
+
+        shield = Shield(waiting, quiet.settings)
+
+        async def ask() -> None:
+            sent: list[Any] = []
+            answered.append(sent)
+
+            async def receive() -> Any:
+                return {"type": "http.request", "body": body, "more_body": False}
+
+            async def send(message: Any) -> None:
+                sent.append(message)
+
+            await shield({**scope, "headers": headers, "server": ("localhost", 80)}, receive, send)
+
+        async with anyio.create_task_group() as group:
+            for _ in range(6):
+                group.start_soon(ask)
+            await anyio.wait_all_tasks_blocked()
+            over.set()
+
+    anyio.run(asked)
+    statuses = [sent[0]["status"] for sent in answered if sent]
+    assert statuses == [503, 503]

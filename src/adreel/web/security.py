@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from http import HTTPStatus
 from urllib.parse import urlsplit
@@ -131,15 +132,18 @@ class Shield:
         return self._say(request, HTTPStatus.FORBIDDEN, "This request came from another site, so nothing was done.")
 
     def _origins(self, request: Request) -> set[str]:
-        return {self._public, f"{request.url.scheme}://{request.url.netloc}"}
+        return {self._public, f"{request.url.scheme}://{request.headers.get('host', '')}"}
 
 
 def _hostname(request: Request) -> str:
-    """The name that was asked for; empty for a header that holds none."""
-    try:
-        return request.url.hostname or ""
-    except ValueError:
-        return ""
+    """The name that was asked for, as the header has it; empty for a header that holds none.
+
+    Starlette takes the server's own name where it finds a header odd, as with an underscore: a page of another site
+    under such a name would count as ours.
+    """
+    said = request.headers.get("host", "")
+    found = re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[0-9A-Za-z._-]+)(:[0-9]{1,5})?", said)
+    return found[1].strip("[]").lower() if found else ""
 
 
 def _length(headers: Headers) -> int:

@@ -29,8 +29,11 @@ def sign_in_path(request: Request) -> str:
 
 
 def _path(address: str) -> str:
-    """What stands behind the host's name."""
-    parts = urlsplit(address)
+    """What stands behind the host's name; empty for what is no address."""
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return ""
     return f"{parts.path}?{parts.query}" if parts.query else parts.path
 
 

@@ -228,7 +228,7 @@ def get_report(report: ReportName, _: Who) -> ReportWithMenus:
     return ReportWithMenus(**dict(_report(found)), menus=[_menu(one) for one in found.menus])
 
 
-@router.post("/reports/{report}/offers", summary="See what the menus offer now", responses=failures(404))
+@router.post("/reports/{report}/offers", summary="See what the menus offer now", responses=failures(403, 404))
 def get_offers(report: ReportName, body: OffersBody, _: Who) -> MenusNow:
     """What the form does when something is chosen: which menus are there, what each offers, and why some is refused.
 

@@ -306,7 +306,7 @@ def create_dataset(here: Here, who: Editor, body: DatasetFile, answer: Response)
     return _created(here, who, source_of(body.root), answer)
 
 
-@router.post("/datasets/validate", summary="Check a dataset", responses=failures())
+@router.post("/datasets/validate", summary="Check a dataset", responses=failures(403))
 def validate(here: Here, who: Who, body: DatasetFile) -> Checked:
     """Every problem of a dataset file at once, or the columns that it will make. Nothing is saved."""
     try:

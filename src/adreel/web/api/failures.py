@@ -51,9 +51,14 @@ _MEANINGS: Mapping[int, str] = {
     401: "No token, or one that is over: make one in the Data Center, under your name.",
     403: "You, or this token, may not do that; the message says whom to ask.",
     404: "There is no such thing, or you may not see it.",
+    408: "The body did not come in time; send it again, at once.",
     409: "The name is taken, another run or person works on the same, or TikTok does not honour the account's token.",
+    411: "Send the request with its length, not in chunks.",
+    413: "The body is too large.",
+    421: "The server does not answer to this name; set ADREEL_WEB_URL.",
     422: "What was asked cannot be; `problems` names each thing that is wrong.",
     429: "TikTok's limit was met, or too many passwords were wrong; try again after `Retry-After` seconds.",
+    500: "A bug of adreel; the server's log says more.",
     502: "TikTok answered what nothing that is known helps against.",
     503: "It passes: TikTok, the database or the queue of queries is busy; try again after `Retry-After` seconds.",
     507: "The disk or the lake cannot take or give data.",
@@ -68,7 +73,7 @@ KINDS: Mapping[int, str] = {
 }
 """The kinds of what no error of ours stands for; all others are InputErrors."""
 
-ALWAYS = (401, 422, 503, 507)
+ALWAYS = (401, 408, 411, 413, 421, 422, 500, 503, 507)
 """What every request may meet."""
 
 

@@ -50,7 +50,7 @@ class QueryAnswer(Answer):
     more: bool = Field(description="Whether there are more rows than were asked for.", examples=[False])
 
 
-@router.post("/query", summary="Ask SQL", response_model=QueryAnswer, responses=failures())
+@router.post("/query", summary="Ask SQL", response_model=QueryAnswer, responses=failures(403))
 async def ask_query(request: Request, here: Here, who: Who, body: RowsBody) -> Response:
     """The first rows of a query's answer, up to 32 MB of JSON. Changes nothing, so a read-only token can ask.
 
@@ -60,7 +60,9 @@ async def ask_query(request: Request, here: Here, who: Who, body: RowsBody) -> R
     return await items_of(request, here, who, body.sql, body.limit)
 
 
-@router.post("/query/export", summary="Download a query's answer", response_class=Response, responses=FILE | failures())
+@router.post(
+    "/query/export", summary="Download a query's answer", response_class=Response, responses=FILE | failures(403)
+)
 async def export_query(request: Request, here: Here, who: Who, body: FileBody) -> Response:
     """All rows of a query's answer as a file of up to 1 GB, with the limits of `POST /query`."""
     return await file_of(request, here, who, body.sql, body.format, for_spreadsheet=body.for_spreadsheet)

@@ -234,7 +234,7 @@ async def paste(request: Request, here: Here, who: Who, address: Text = "", cons
     """The way back, as an address that the person copied from the browser."""
     _need_connector(who)
     need_browser(who)
-    query = urlsplit(address.strip()[:4000]).query
+    query = address.strip()[:4000].partition("#")[0].partition("?")[2]
     if "state" not in parse_qs(query):
         words = "This address has no state; copy the whole address that the browser shows after TikTok's page."
         known = consent if _is_consent(here.settings, consent) else here.settings.tiktok_auth_url

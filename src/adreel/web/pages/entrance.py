@@ -102,7 +102,7 @@ def sign_in(request: Request, name: Text = "", password: Text = "", onward: Text
     try:
         user = checked(request, name, password)
     except (InputError, GuessingError) as error:
-        answer = respond(request, SignIn(name, own_path(onward), error.message), status_of(error))
+        answer = respond(request, SignIn(name[:200], own_path(onward), error.message), status_of(error))
         answer.headers.update(retry_after(error))
         return answer
     return signed_in(request, user, onward)
