@@ -60,14 +60,14 @@ def test_an_answer_can_hang_and_every_answer_can_take_its_time() -> None:
 
 def test_rows_can_be_dropped_or_repeated_and_the_total_can_change() -> None:
     sim = Sim()
-    whole = sim.report()
+    intact = sim.report()
     for order in ({"kind": "drop", "rows": 2}, {"kind": "repeat"}, {"kind": "total", "change": 5}):
         sim.door("POST", "trouble", **order)
     dropped, repeated, changed = sim.report(), sim.report(), sim.report()
-    assert dropped["list"] == whole["list"][:-2]
-    assert repeated["list"] == [*whole["list"][:-1], whole["list"][0]]
-    assert changed["page_info"]["total_number"] == whole["page_info"]["total_number"] + 5
-    assert sim.report() == whole
+    assert dropped["list"] == intact["list"][:-2]
+    assert repeated["list"] == [*intact["list"][:-1], intact["list"][0]]
+    assert changed["page_info"]["total_number"] == intact["page_info"]["total_number"] + 5
+    assert sim.report() == intact
 
 
 def test_limits_latency_and_the_present_can_be_changed_and_reset() -> None:
