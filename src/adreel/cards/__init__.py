@@ -24,20 +24,20 @@ Names are texts for people, days are as 2026-01-31 and months as 2026-01.
 
 from adreel.cards.chart import CardTable, as_table, chart_of
 from adreel.cards.data import CardColumn, CardData, CardsData, card_data, cards_data
-from adreel.cards.offers import Offer, cards_of
-from adreel.cards.selection import DAYS, AdvertiserFacts, Choices, CurrencyFacts, Facts
+from adreel.cards.offers import CardOffer, cards_of
+from adreel.cards.selection import DAYS, AdvertiserFacts, CardChoices, CardFacts, CurrencyFacts
 
 __all__ = [
     "DAYS",
     "AdvertiserFacts",
+    "CardChoices",
     "CardColumn",
     "CardData",
+    "CardFacts",
+    "CardOffer",
     "CardTable",
     "CardsData",
-    "Choices",
     "CurrencyFacts",
-    "Facts",
-    "Offer",
     "as_table",
     "card_data",
     "cards_data",

@@ -26,7 +26,7 @@ class CardTable:
 def chart_of(data: CardData) -> Json:
     """The chart as plain JSON values; its shape stands in the description of `adreel.cards`."""
     offer = data.offer
-    found: Json = {
+    chart: Json = {
         "name": offer.key,
         "kind": offer.kind,
         "title": offer.title,
@@ -36,18 +36,18 @@ def chart_of(data: CardData) -> Json:
         "empty": data.is_empty,
     }
     if data.refusal is not None or data.is_empty:
-        return found
+        return chart
     match offer.kind:
         case "numbers":
-            return found | _numbers(data)
+            return chart | _numbers(data)
         case "line":
-            return found | _line(data)
+            return chart | _line(data)
         case "heat":
-            return found | _heat(data)
+            return chart | _heat(data)
         case "grouped":
-            return found | _grouped(data)
+            return chart | _grouped(data)
         case _:
-            return found | _bars(data)
+            return chart | _bars(data)
 
 
 def as_table(data: CardData) -> CardTable:
@@ -62,7 +62,9 @@ def as_table(data: CardData) -> CardTable:
         tuple(_text(row[number], data.columns[number], data.is_open(row)) for number in shown) for row in data.rows
     )
     columns = [data.columns[number] for number in shown]
-    return CardTable(caption, tuple(one.title for one in columns), rows, tuple(one.unit is not None for one in columns))
+    return CardTable(
+        caption, tuple(column.title for column in columns), rows, tuple(column.unit is not None for column in columns)
+    )
 
 
 def _crossed(caption: str, data: CardData) -> CardTable:
@@ -72,8 +74,11 @@ def _crossed(caption: str, data: CardData) -> CardTable:
     category, value = data.columns[place], data.columns[crossed.values[0]]
     opened = {row[place] for row in data.rows if data.is_open(row)}
     rows = tuple(
-        (_text(one, category, one in opened), *(_text(cell, value) for cell in crossed.row(one, crossed.values[0])))
-        for one in crossed.categories
+        (
+            _text(category_value, category, category_value in opened),
+            *(_text(cell, value) for cell in crossed.row(category_value, crossed.values[0])),
+        )
+        for category_value in crossed.categories
     )
     head = (category.title, *map(str, crossed.series))
     return CardTable(caption, head, rows, (False, *(True for _ in crossed.series)))
@@ -104,11 +109,11 @@ class _Crossed:
 
     def row(self, category: Value, place: int) -> list[Value]:
         """The values of one category, series by series."""
-        return [self._cell(category, one, place) for one in self.series]
+        return [self._cell(category, series_value, place) for series_value in self.series]
 
     def column(self, series: Value, place: int) -> list[Value]:
         """The values of one series, category by category."""
-        return [self._cell(one, series, place) for one in self.categories]
+        return [self._cell(category_value, series, place) for category_value in self.categories]
 
     def _cell(self, category: Value, series: Value, place: int) -> Value:
         row = self._rows.get((category, series))
@@ -124,14 +129,14 @@ def _axis(data: CardData, values: Sequence[Value]) -> Json:
     column = data.columns[place]
     kind = column.name if column.name in ("day", "month") else "text"
     texts = [value.strftime("%Y-%m") if kind == "month" and isinstance(value, date) else str(value) for value in values]
-    found: Json = {"title": column.title, "type": kind, "values": texts}
+    axis: Json = {"title": column.title, "type": kind, "values": texts}
     ids = data.places("id")
     if ids:
-        found["ids"] = [row[ids[0]] for row in data.rows]
+        axis["ids"] = [row[ids[0]] for row in data.rows]
     if data.places("open"):
         opened = {row[place] for row in data.rows if data.is_open(row)}
-        found["open"] = [number for number, value in enumerate(values) if value in opened]
-    return found
+        axis["open"] = [number for number, value in enumerate(values) if value in opened]
+    return axis
 
 
 def _series(name: str, role: str, values: Sequence[Value]) -> Json:
@@ -188,7 +193,10 @@ def _grouped(data: CardData) -> Json:
         {
             "title": data.columns[place].title,
             "format": _format(data.columns[place]),
-            "series": [_series(str(one), "part", crossed.column(one, place)) for one in crossed.series],
+            "series": [
+                _series(str(series_value), "part", crossed.column(series_value, place))
+                for series_value in crossed.series
+            ],
         }
         for place in crossed.values
     ]
@@ -204,23 +212,23 @@ def _bars(data: CardData) -> Json:
         "format": _format(column),
         "series": [_series(column.title, "main", _column(data, value))],
     }
-    found: Json = {"x": _axis(data, _column(data, place)), "panels": [panel]}
+    chart: Json = {"x": _axis(data, _column(data, place)), "panels": [panel]}
     shares = data.places("share")
-    return found | {"shares": _column(data, shares[0])} if shares else found
+    return chart | {"shares": _column(data, shares[0])} if shares else chart
 
 
 def _heat(data: CardData) -> Json:
     crossed = _Crossed(data)
     place = crossed.values[0]
     hours = [f"{hour:02}" for hour in range(24)]
-    days = [one for one in (name.capitalize() for name in WEEKDAYS) if one in crossed.series]
+    days = [day for day in (name.capitalize() for name in WEEKDAYS) if day in crossed.series]
     grid = {
         (hour, day): value
         for day in days
         for hour, value in zip(crossed.categories, crossed.column(day, place), strict=True)
     }
     cells = [[x, y, grid.get((hour, day))] for y, day in enumerate(days) for x, hour in enumerate(hours)]
-    there = [cell[2] for cell in cells if cell[2] is not None]
+    values = [cell[2] for cell in cells if cell[2] is not None]
     (series,) = data.places("series")
     return {
         "x": {"title": "Hour", "type": "text", "values": hours},
@@ -228,6 +236,6 @@ def _heat(data: CardData) -> Json:
         "title_value": data.columns[place].title,
         "format": _format(data.columns[place]),
         "cells": cells,
-        "least": min(there),
-        "most": max(there),
+        "least": min(values),
+        "most": max(values),
     }

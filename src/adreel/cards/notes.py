@@ -8,15 +8,15 @@ from typing import Any
 
 from adreel import catalog
 from adreel.cards.figures import Count, Quotient, Sum
-from adreel.cards.offers import HOUR, Offer, within_sentence
-from adreel.cards.selection import Selection, span_text
+from adreel.cards.offers import HOUR, CardOffer, within_sentence
+from adreel.cards.selection import CardSelection, span_text
 from adreel.dates import Span
 
 LATE = "conversion"
 """The results that cards show and that TikTok goes on adding to past days (facts in the metric's meaning)."""
 
 
-def notes_of(offer: Offer, selection: Selection, incomplete: Collection[str]) -> tuple[str, ...]:
+def notes_of(offer: CardOffer, selection: CardSelection, incomplete: Collection[str]) -> tuple[str, ...]:
     """What belongs to a card; `incomplete` are columns of which some rows have no value."""
     return (
         *_money(offer, selection),
@@ -28,29 +28,29 @@ def notes_of(offer: Offer, selection: Selection, incomplete: Collection[str]) ->
     )
 
 
-def others_note(offer: Offer, rows: Sequence[tuple[Any, ...]], values: int, total: Any) -> tuple[str, ...]:
+def others_note(offer: CardOffer, rows: Sequence[tuple[Any, ...]], values: int, total: Any) -> tuple[str, ...]:
     """How much the values have that are not shown; `rows` begin with two columns that are no figures."""
     if values <= len(rows):
         return ()
     figure = offer.figures[0]
-    noun = f"the {within_sentence(figure.title)}" if isinstance(figure.making, Sum) else "all"
+    noun = f"the {within_sentence(figure.title)}" if isinstance(figure.computation, Sum) else "all"
     shown = sum(row[2] for row in rows)
-    if not isinstance(figure.making, Sum | Count) or not total:
+    if not isinstance(figure.computation, Sum | Count) or not total:
         return (f"These are {len(rows)} of {values:,}.",)
     share = 100 * (1 - float(shown) / float(total))
     return (f"These are {len(rows)} of {values:,}; the others have {share:.0f} % of {noun}.",)
 
 
-def gaps_note(days: Sequence[date], there: Container[Any]) -> tuple[str, ...]:
+def gaps_note(days: Sequence[date], days_with_rows: Container[Any]) -> tuple[str, ...]:
     """How many of the days have no rows."""
-    missing = sum(day not in there for day in days)
+    missing = sum(day not in days_with_rows for day in days)
     if not missing:
         return ()
     have = "has" if missing == 1 else "have"
     return (f"{missing} of the {len(days)} days {have} no rows: nothing was shown then, or they were not read.",)
 
 
-def _money(offer: Offer, selection: Selection) -> Iterator[str]:
+def _money(offer: CardOffer, selection: CardSelection) -> Iterator[str]:
     if not selection.left_out or not (offer.has_money or selection.one_currency):
         return
     currency = selection.facts.currency or "a currency that is not known"
@@ -58,7 +58,7 @@ def _money(offer: Offer, selection: Selection) -> Iterator[str]:
     yield f"Accounts in {currency} only: those in {others} are left out, as currencies are never added up."
 
 
-def _window(offer: Offer, selection: Selection) -> Iterator[str]:
+def _window(offer: CardOffer, selection: CardSelection) -> Iterator[str]:
     window, open_days = selection.facts.window, selection.facts.open_days
     if window is None:
         return
@@ -76,17 +76,22 @@ def _window(offer: Offer, selection: Selection) -> Iterator[str]:
         )
 
 
-def _days(offer: Offer, selection: Selection) -> Iterator[str]:
-    has_days = offer.has_days or any(side.by == HOUR for side in offer.sides)
+def _days(offer: CardOffer, selection: CardSelection) -> Iterator[str]:
+    has_days = offer.has_days or any(axis.by == HOUR for axis in offer.axes)
     if has_days and selection.zones > 1:
         yield f"Each account's days are its own: the accounts here are in {selection.zones} time zones."
     if offer.card.previous and selection.no_previous:
         yield selection.no_previous
 
 
-def _parts(offer: Offer, incomplete: Collection[str]) -> Iterator[str]:
-    makings = [figure.making for figure in offer.figures]
-    parts = {part for one in makings if isinstance(one, Quotient) for part in (one.over, one.under)}
+def _parts(offer: CardOffer, incomplete: Collection[str]) -> Iterator[str]:
+    computations = [figure.computation for figure in offer.figures]
+    parts = {
+        part
+        for computation in computations
+        if isinstance(computation, Quotient)
+        for part in (computation.over, computation.under)
+    }
     lacking = [catalog.metrics()[name].title for name in sorted(parts & set(incomplete))]
     if lacking:
         yield f"Some rows have no value for {', '.join(lacking)}; rates are made of the rows that have both parts."
@@ -94,11 +99,16 @@ def _parts(offer: Offer, incomplete: Collection[str]) -> Iterator[str]:
         yield "TikTok gives such rows for a part of the whole only, so sums can be less than without the breakdown."
 
 
-def _late(offer: Offer) -> Iterator[str]:
+def _late(offer: CardOffer) -> Iterator[str]:
     """What a comparison with days before has to say of results that come in for weeks."""
-    makings = [figure.making for figure in offer.figures]
-    parts = {one.column for one in makings if isinstance(one, Sum)}
-    parts |= {part for one in makings if isinstance(one, Quotient) for part in (one.over, one.under)}
+    computations = [figure.computation for figure in offer.figures]
+    parts = {computation.column for computation in computations if isinstance(computation, Sum)}
+    parts |= {
+        part
+        for computation in computations
+        if isinstance(computation, Quotient)
+        for part in (computation.over, computation.under)
+    }
     if offer.card.previous and LATE in parts:
         yield (
             "Conversions are booked on the day of the ad's view or click and come in for weeks: the last days have "

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import partial
 
-from adreel.cards.source import VIEW, Source, among, day_of, where, within
+from adreel.cards.source import VIEW, CardSource, among, day_of, where, within
 from adreel.dataset import Dataset, Method, key_columns
 from adreel.dates import Span, fixed_offset, today_at
 from adreel.errors import InputError
@@ -28,7 +28,7 @@ _ONE_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Choices:
+class CardChoices:
     """What a person chose to see. `currency` None: the one with the most rows; `days` None: all of them."""
 
     currency: str | None = None
@@ -57,7 +57,7 @@ class AdvertiserFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class CardFacts:
     """What a table has to choose from, and what of it is shown.
 
     `currency` is the one that money is shown in, None if there is no money. `window` are the days that are added up,
@@ -77,7 +77,7 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True)
-class Selection:
+class CardSelection:
     """The rows to work on.
 
     `condition` picks accounts and ranges, as SQL. `refusal` says why nothing can be shown of them, `no_previous` why
@@ -86,7 +86,7 @@ class Selection:
     of every card.
     """
 
-    facts: Facts
+    facts: CardFacts
     condition: str
     refusal: str | None
     no_previous: str | None
@@ -107,7 +107,7 @@ class Selection:
         return Span(previous.start, shown.end) if shown and previous else shown
 
 
-def _shown(facts: Facts) -> Span | None:
+def _shown(facts: CardFacts) -> Span | None:
     return Span(facts.window.start, max((facts.window.end, *facts.open_days))) if facts.window else None
 
 
@@ -125,23 +125,23 @@ class _Group:
 
 
 def select(
-    source: Source,
+    source: CardSource,
     dataset: Dataset,
     names: Collection[str],
-    choices: Choices,
+    choices: CardChoices,
     read_at: datetime,
     methods: Collection[Method],
-) -> Selection:
+) -> CardSelection:
     """What the cards go over; `names` are the table's columns and `methods` made its rows. Raises InputError."""
     groups = _groups(source, dataset, names)
     _check(choices, groups)
-    chosen = [one for one in groups if choices.advertiser in (None, one.advertiser)]
+    chosen = [group for group in groups if choices.advertiser in (None, group.advertiser)]
     currencies = _currencies(_newest(chosen))
     currency = _currency(currencies, choices) if "currency" in names else None
     # Of a report with money all cards go over the accounts of one currency, so that their figures are of the same ads.
     one_currency = len(currencies) > 1 and currency is not None and _has_money(dataset, names)
     if one_currency:
-        chosen = [one for one in chosen if one.currency == currency]
+        chosen = [group for group in chosen if group.currency == currency]
     newest = _newest(chosen)
     facts = _facts(_newest(groups), newest, currency)
     if "currency" not in names:
@@ -159,61 +159,63 @@ def select(
         refusal = repeated(_shown(facts))
         if facts.previous is not None and repeated(facts.previous) is not None:
             facts, no_previous = replace(facts, previous=None), "The days before were read several times."
-    return Selection(
+    return CardSelection(
         facts=facts,
         condition=condition,
         refusal=refusal,
         no_previous=no_previous,
         notes=(*_choice_notes(choices, currency), *_range_notes(chosen, newest), *_dataset_notes(dataset)),
-        zones=len({one.zone for one in newest}),
-        left_out=tuple(one.code for one in currencies if one.code != facts.currency),
+        zones=len({group.zone for group in newest}),
+        left_out=tuple(currency.code for currency in currencies if currency.code != facts.currency),
         one_currency=one_currency,
     )
 
 
-def _groups(source: Source, dataset: Dataset, names: Collection[str]) -> list[_Group]:
+def _groups(source: CardSource, dataset: Dataset, names: Collection[str]) -> list[_Group]:
     """One look at the whole table."""
     day = day_of(dataset) if dataset.time != "none" else "NULL"
-    told = [quoted(one) if one in names else "NULL" for one in ("advertiser_id", "currency", "timezone")]
-    told += [quoted(one) if one in names else "NULL" for one in ("start_date", "end_date")]
-    found = source.rows(
-        "SELECT", ", ".join(told), f", min({day}), max({day}), count(*) FROM {VIEW} GROUP BY ALL ORDER BY ALL"
+    selected = [quoted(name) if name in names else "NULL" for name in ("advertiser_id", "currency", "timezone")]
+    selected += [quoted(name) if name in names else "NULL" for name in ("start_date", "end_date")]
+    rows = source.rows(
+        "SELECT",
+        ", ".join(selected),
+        f", min({day}), max({day}), count(*) FROM {VIEW} GROUP BY ALL ORDER BY ALL",
     )
     return [
-        _Group(one[0] or "", one[1] or "", one[2] or "", (one[3], one[4]) if one[3] and one[4] else None, *one[5:])
-        for one in found
+        _Group(row[0] or "", row[1] or "", row[2] or "", (row[3], row[4]) if row[3] and row[4] else None, *row[5:])
+        for row in rows
     ]
 
 
-def _check(choices: Choices, groups: Sequence[_Group]) -> None:
+def _check(choices: CardChoices, groups: Sequence[_Group]) -> None:
     if choices.days is not None and choices.days < 1:
         raise InputError(f"days: {choices.days} is no number of days; choose 1 or more, or all.")
-    accounts = {one.advertiser for one in groups}
+    accounts = {group.advertiser for group in groups}
     if choices.advertiser is not None and choices.advertiser not in accounts:
         raise InputError(f"advertiser: the table has no rows of the account {choices.advertiser!r}; choose another.")
-    currencies = {one.currency for one in groups}
+    currencies = {group.currency for group in groups}
     if choices.currency is not None and choices.currency not in currencies:
-        there = ", ".join(sorted(filter(None, currencies))) or "none"
-        raise InputError(f"currency: the table has no rows in {choices.currency!r}; there are {there}.")
+        codes = ", ".join(sorted(filter(None, currencies))) or "none"
+        raise InputError(f"currency: the table has no rows in {choices.currency!r}; there are {codes}.")
 
 
 def _newest(groups: Sequence[_Group]) -> list[_Group]:
     """The groups with each account's newest range: ranges overlap, so figures of two are never added up."""
     ends: dict[str, tuple[date, date]] = {}
-    for one in groups:
-        if one.range is not None:
-            start, end = one.range
-            ends[one.advertiser] = max(ends.get(one.advertiser, (end, start)), (end, start))
-    return [one for one in groups if one.range is None or ends[one.advertiser] == one.range[::-1]]
+    for group in groups:
+        if group.range is not None:
+            start, end = group.range
+            ends[group.advertiser] = max(ends.get(group.advertiser, (end, start)), (end, start))
+    return [group for group in groups if group.range is None or ends[group.advertiser] == group.range[::-1]]
 
 
-def _condition(choices: Choices, chosen: Sequence[_Group], newest: Sequence[_Group]) -> str:
+def _condition(choices: CardChoices, chosen: Sequence[_Group], newest: Sequence[_Group]) -> str:
     """The condition that rows are of the chosen account and of the newest ranges."""
     if len(newest) == len(chosen):
         return "" if choices.advertiser is None else among("advertiser_id", [choices.advertiser])
     accounts: dict[tuple[date, date] | None, set[str]] = defaultdict(set)
-    for one in newest:
-        accounts[one.range].add(one.advertiser)
+    for group in newest:
+        accounts[group.range].add(group.advertiser)
     return " OR ".join(
         f"({among('advertiser_id', sorted(ids))} AND {_in_range(days)})" for days, ids in accounts.items()
     )
@@ -227,64 +229,66 @@ def _in_range(days: tuple[date, date] | None) -> str:
 
 def _has_money(dataset: Dataset, names: Collection[str]) -> bool:
     """Whether it is a report with amounts; a list of campaigns with budgets is none."""
-    return bool(dataset.metrics) and any(one.type == "money" for one in columns(dataset) if one.name in names)
+    return bool(dataset.metrics) and any(column.type == "money" for column in columns(dataset) if column.name in names)
 
 
-def _currency(there: Sequence[CurrencyFacts], choices: Choices) -> str | None:
+def _currency(currencies: Sequence[CurrencyFacts], choices: CardChoices) -> str | None:
     """The one that money is shown in: that which was chosen, if it is there, else that with the most rows."""
-    codes = [one.code for one in there]
+    codes = [currency.code for currency in currencies]
     return choices.currency if choices.currency in codes else next(iter(codes), None)
 
 
-def _facts(every: Sequence[_Group], chosen: Sequence[_Group], currency: str | None) -> Facts:
+def _facts(all_groups: Sequence[_Group], chosen: Sequence[_Group], currency: str | None) -> CardFacts:
     """`every` is what there is to choose from, `chosen` what is shown."""
-    return Facts(
-        rows=sum(one.rows for one in chosen),
-        currencies=_currencies(every),
-        advertisers=_advertisers(every),
+    return CardFacts(
+        rows=sum(group.rows for group in chosen),
+        currencies=_currencies(all_groups),
+        advertisers=_advertisers(all_groups),
         currency=currency,
-        first=min((one.first for one in chosen if one.first), default=None),
-        last=max((one.last for one in chosen if one.last), default=None),
+        first=min((group.first for group in chosen if group.first), default=None),
+        last=max((group.last for group in chosen if group.last), default=None),
     )
 
 
 def _currencies(groups: Iterable[_Group]) -> tuple[CurrencyFacts, ...]:
     rows: Counter[str] = Counter()
-    for one in groups:
-        rows[one.currency] += one.rows
+    for group in groups:
+        rows[group.currency] += group.rows
     return tuple(CurrencyFacts(code, rows[code]) for code in sorted(rows, key=lambda code: (-rows[code], code)))
 
 
 def _advertisers(groups: Iterable[_Group]) -> tuple[AdvertiserFacts, ...]:
     of_account: dict[str, list[_Group]] = defaultdict(list)
-    for one in groups:
-        of_account[one.advertiser].append(one)
+    for group in groups:
+        of_account[group.advertiser].append(group)
     return tuple(
         AdvertiserFacts(
             id=account,
-            currency=found[-1].currency,
-            zone=found[-1].zone,
-            rows=sum(one.rows for one in found),
-            first=min((one.first for one in found if one.first), default=None),
-            last=max((one.last for one in found if one.last), default=None),
+            currency=account_groups[-1].currency,
+            zone=account_groups[-1].zone,
+            rows=sum(group.rows for group in account_groups),
+            first=min((group.first for group in account_groups if group.first), default=None),
+            last=max((group.last for group in account_groups if group.last), default=None),
         )
-        for account, found in sorted(of_account.items())
+        for account, account_groups in sorted(of_account.items())
     )
 
 
-def _with_days(facts: Facts, groups: Sequence[_Group], choices: Choices, read_at: datetime) -> Facts:
+def _with_days(facts: CardFacts, groups: Sequence[_Group], choices: CardChoices, read_at: datetime) -> CardFacts:
     """The facts with the days that are shown: whole ones, and after them those that were not over."""
     if facts.first is None or facts.last is None:
         return facts
-    today = min(today_at(read_at, _offset(one.zone)) for one in groups)
-    whole = min(facts.last, today - _ONE_DAY)
-    if whole < facts.first:
+    today = min(today_at(read_at, _offset(group.zone)) for group in groups)
+    last_whole_day = min(facts.last, today - _ONE_DAY)
+    if last_whole_day < facts.first:
         # Nothing but days that were not over: better shown, and named, than nothing at all.
         return replace(facts, window=Span(facts.first, facts.last), open_days=days_of(Span(facts.first, facts.last)))
     start = facts.first
-    if choices.days is not None and choices.days <= (whole - start).days:
-        start = whole - (choices.days - 1) * _ONE_DAY
-    return replace(facts, window=Span(start, whole), open_days=days_of(Span(whole + _ONE_DAY, facts.last)))
+    if choices.days is not None and choices.days <= (last_whole_day - start).days:
+        start = last_whole_day - (choices.days - 1) * _ONE_DAY
+    return replace(
+        facts, window=Span(start, last_whole_day), open_days=days_of(Span(last_whole_day + _ONE_DAY, facts.last))
+    )
 
 
 def _offset(zone: str) -> timedelta:
@@ -300,14 +304,14 @@ def days_of(span: Span | None) -> tuple[date, ...]:
 
 
 def _compared(
-    source: Source, dataset: Dataset, facts: Facts, groups: Sequence[_Group], condition: str
-) -> tuple[Facts, str | None]:
+    source: CardSource, dataset: Dataset, facts: CardFacts, groups: Sequence[_Group], condition: str
+) -> tuple[CardFacts, str | None]:
     """The facts with the days before the window if the table has them whole, else the reason."""
     window = facts.window
     if window is None or window.start == facts.first or window.end in facts.open_days:
         return facts, None
     before = Span(window.start - window.days * _ONE_DAY, window.start - _ONE_DAY)
-    late = sorted({one.advertiser for one in groups if _is_late(one, before, window)})
+    late = sorted({group.advertiser for group in groups if _is_late(group, before, window)})
     if late:
         return facts, (
             f"There is nothing to compare with: of the days before, the table has not all from {before.start} on for "
@@ -315,9 +319,12 @@ def _compared(
         )
     day = day_of(dataset)
     days = {
-        one for (one,) in source.rows("SELECT DISTINCT", day, "FROM", VIEW, where(condition, within(dataset, before)))
+        day_with_rows
+        for (day_with_rows,) in source.rows(
+            "SELECT DISTINCT", day, "FROM", VIEW, where(condition, within(dataset, before))
+        )
     }
-    missing = [str(one) for one in days_of(before) if one not in days]
+    missing = [str(day) for day in days_of(before) if day not in days]
     if missing:
         return facts, f"There is nothing to compare with: the table has no rows of {_several(missing)}."
     return replace(facts, previous=before), None
@@ -336,21 +343,21 @@ def _several(names: Sequence[str]) -> str:
     return f"{', '.join(names[:MOST_NAMED])} and {more} more" if more > 0 else ", ".join(names)
 
 
-def _choice_notes(choices: Choices, currency: str | None) -> list[str]:
+def _choice_notes(choices: CardChoices, currency: str | None) -> list[str]:
     if choices.currency in (None, currency):
         return []
     return [f"The chosen advertiser has no rows in {choices.currency}; its money is in {currency}."]
 
 
 def _range_notes(chosen: Sequence[_Group], newest: Sequence[_Group]) -> list[str]:
-    ranges = sorted({one.range for one in newest if one.range is not None})
+    ranges = sorted({group.range for group in newest if group.range is not None})
     notes = []
     if len(ranges) == 1:
         notes.append(f"Figures cover {span_text(Span(*ranges[0]))}.")
     elif ranges:
-        spans = _several([span_text(Span(*one)) for one in ranges])
+        spans = _several([span_text(Span(*days)) for days in ranges])
         notes.append(f"Figures cover the newest range of each account: {spans}.")
-    older = sum(one.rows for one in chosen) - sum(one.rows for one in newest)
+    older = sum(group.rows for group in chosen) - sum(group.rows for group in newest)
     if older:
         notes.append(f"{older:,} rows of earlier ranges are left out: ranges overlap and cannot be added up.")
     return notes
@@ -377,10 +384,10 @@ def span_text(span: Span) -> str:
 
 
 def _several_times(
-    source: Source, dataset: Dataset, there: Collection[str], condition: str, days: Span | None
+    source: CardSource, dataset: Dataset, names_in_table: Collection[str], condition: str, days: Span | None
 ) -> str | None:
     """Why rows cannot be counted, if the table has some of them several times."""
-    names = [name for name in key_columns(dataset) if name in there]
+    names = [name for name in key_columns(dataset) if name in names_in_table]
     hashed = f"hash({', '.join(map(quoted, names))})"
     clause = where(condition, within(dataset, days) if days else "")
     ((rows, keys),) = source.rows(f"SELECT count(*), count(DISTINCT {hashed}) FROM", VIEW, clause)

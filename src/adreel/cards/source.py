@@ -17,7 +17,7 @@ VIEW = "rows"
 """The view over the dataset's table."""
 
 
-class Source:
+class CardSource:
     """A connection in which `VIEW` is the table. DuckDB's faults become StorageError."""
 
     def __init__(self, connection: Connection) -> None:
@@ -32,9 +32,9 @@ class Source:
         except duckdb.Error as error:
             raise fault(error) from error
 
-    def keep(self, what: Literal["TABLE", "VIEW"], name: str, *parts: str) -> None:
+    def keep(self, kind: Literal["TABLE", "VIEW"], name: str, *parts: str) -> None:
         """Keeps the rows of a query under that name, or the query itself."""
-        self.rows("CREATE OR REPLACE TEMP", what, quoted(name), "AS", *parts)
+        self.rows("CREATE OR REPLACE TEMP", kind, quoted(name), "AS", *parts)
 
 
 def day_of(dataset: Dataset) -> str:
@@ -57,5 +57,5 @@ def among(column: str, values: Iterable[str]) -> str:
 
 def where(*conditions: str) -> str:
     """The clause that all of these hold; empty ones say nothing."""
-    there = [one for one in conditions if one]
-    return f"WHERE {' AND '.join(f'({one})' for one in there)}" if there else ""
+    filled = [condition for condition in conditions if condition]
+    return f"WHERE {' AND '.join(f'({condition})' for condition in filled)}" if filled else ""

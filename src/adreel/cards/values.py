@@ -20,9 +20,9 @@ def named(column: str, value: str | bool | None) -> str:
         return "Not given"
     if isinstance(value, bool):
         return "Yes" if value else "No"
-    own = VALUE_NAMES.get(column, {}).get(value)
-    if own is not None:
-        return own
+    own_name = VALUE_NAMES.get(column, {}).get(value)
+    if own_name is not None:
+        return own_name
     if column in ("country_code", "country"):
         return COUNTRIES.get(value, value)
     if column == "age":
@@ -42,8 +42,8 @@ def _offset(zone: str) -> str:
 
 def distinct(names: Sequence[str], ids: Sequence[str]) -> list[str]:
     """The names, with the id behind those that several have."""
-    often = Counter(names)
-    return [name if often[name] == 1 else f"{name} ({one})" for name, one in zip(names, ids, strict=True)]
+    counts = Counter(names)
+    return [name if counts[name] == 1 else f"{name} ({value_id})" for name, value_id in zip(names, ids, strict=True)]
 
 
 def _words(value: str) -> str:
@@ -51,5 +51,5 @@ def _words(value: str) -> str:
     is_short = len(value) <= _SHORT and "_" not in value
     if is_short or not (value.isupper() and value.replace("_", "").isalnum()):
         return value
-    prefix = next((one for one in PREFIXES if value.startswith(one)), "")
+    prefix = next((prefix for prefix in PREFIXES if value.startswith(prefix)), "")
     return value.removeprefix(prefix).replace("_", " ").capitalize()

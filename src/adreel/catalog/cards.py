@@ -37,7 +37,7 @@ class Axis:
 
 
 @dataclass(frozen=True, slots=True)
-class Card:
+class CardSpec:
     """One chart. In `title` and `meaning` stand {column}, {figure} and {things} for what the dataset has.
 
     `figures` are wished for, those that matter most first: `least` must be there, `most` are shown, and `rest` says
@@ -200,8 +200,8 @@ NAMES: Mapping[str, str] = MappingProxyType(
 
 _DAY = Axis("day")
 
-CARDS: tuple[Card, ...] = (
-    Card(
+CARDS: tuple[CardSpec, ...] = (
+    CardSpec(
         "totals",
         "Totals",
         "What all rows come to; rates are made of the sums, not averaged. People reached cannot be added up and are "
@@ -212,7 +212,7 @@ CARDS: tuple[Card, ...] = (
         rest="sums",
         previous=True,
     ),
-    Card(
+    CardSpec(
         "spend",
         "{figure} by day",
         "What was spent each day, and in as many days before. It does not show what the money brought.",
@@ -221,7 +221,7 @@ CARDS: tuple[Card, ...] = (
         (_DAY,),
         previous=True,
     ),
-    Card(
+    CardSpec(
         "results",
         "Results by day",
         "How often ads were shown and acted on each day. Conversions are booked on the day of the ad's view or click, "
@@ -233,7 +233,7 @@ CARDS: tuple[Card, ...] = (
         rest="counts",
         previous=True,
     ),
-    Card(
+    CardSpec(
         "values",
         "Value by day",
         "The money that TikTok says the ads brought, booked as conversions are. Events in the app, on the website and "
@@ -244,7 +244,7 @@ CARDS: tuple[Card, ...] = (
         most=4,
         rest="values",
     ),
-    Card(
+    CardSpec(
         "rates",
         "Rates and costs by day",
         "Each day's rates and costs, made of that day's sums. A day with few impressions swings widely.",
@@ -255,7 +255,7 @@ CARDS: tuple[Card, ...] = (
         rest="rates",
         previous=True,
     ),
-    Card(
+    CardSpec(
         "returns",
         "Return on ad spend by day",
         "The value of what was bought for each unit of money spent, made of each day's sums. App, website and TikTok "
@@ -266,7 +266,7 @@ CARDS: tuple[Card, ...] = (
         most=4,
         rest="returns",
     ),
-    Card(
+    CardSpec(
         "twins",
         "The same event in the app, on the website, on TikTok",
         "One event as each place counts it. They are different events: a zero in one says nothing about the others.",
@@ -277,7 +277,7 @@ CARDS: tuple[Card, ...] = (
         most=5,
         rest="twins",
     ),
-    Card(
+    CardSpec(
         "campaigns",
         "Campaigns by {figure}",
         "The campaigns with the most of it, and what they brought. It does not say why.",
@@ -288,7 +288,7 @@ CARDS: tuple[Card, ...] = (
         rest="sums",
         limit=10,
     ),
-    Card(
+    CardSpec(
         "ad_groups",
         "Ad groups by {figure}",
         "The ad groups with the most of it, and what they brought. It does not say why.",
@@ -299,7 +299,7 @@ CARDS: tuple[Card, ...] = (
         rest="sums",
         limit=10,
     ),
-    Card(
+    CardSpec(
         "ads",
         "Ads by {figure}",
         "The ads with the most of it, and what they brought. It does not say why.",
@@ -310,7 +310,7 @@ CARDS: tuple[Card, ...] = (
         rest="sums",
         limit=10,
     ),
-    Card(
+    CardSpec(
         "accounts",
         "Accounts by {figure}",
         "The accounts with the most of it. Accounts with another currency are not compared with these.",
@@ -321,7 +321,7 @@ CARDS: tuple[Card, ...] = (
         rest="sums",
         limit=10,
     ),
-    Card(
+    CardSpec(
         "funnel",
         "How far videos are watched",
         "How many plays reached each point, as a share of all plays. Seconds and percents measure the same plays in "
@@ -331,7 +331,7 @@ CARDS: tuple[Card, ...] = (
         least=3,
         most=7,
     ),
-    Card(
+    CardSpec(
         "hours",
         "{figure} by hour of the week",
         "The average of each hour of each weekday, in each account's own time zone. It shows when ads ran, not when "
@@ -341,7 +341,7 @@ CARDS: tuple[Card, ...] = (
         (Axis("hour"), Axis("weekday")),
         rest="sums",
     ),
-    Card(
+    CardSpec(
         "hours_results",
         "{figure} by hour of the week",
         "The average of each hour of each weekday, in each account's own time zone. Where little was spent there are "
@@ -350,7 +350,7 @@ CARDS: tuple[Card, ...] = (
         ("conversion", "clicks"),
         (Axis("hour"), Axis("weekday")),
     ),
-    Card(
+    CardSpec(
         "age_gender",
         "{figure} by age and gender",
         "How it is shared out among viewers. It shows whom the ads reached, not who would have wanted them.",
@@ -359,7 +359,7 @@ CARDS: tuple[Card, ...] = (
         (Axis("breakdown", ("age",)), Axis("breakdown", ("gender",))),
         rest="sums",
     ),
-    Card(
+    CardSpec(
         "age_gender_rates",
         "{figure} by age and gender",
         "The rate of each group of viewers, made of the group's sums. Small groups swing widely.",
@@ -367,7 +367,7 @@ CARDS: tuple[Card, ...] = (
         ("conversion_rate_v2", "ctr", "cpm"),
         (Axis("breakdown", ("age",)), Axis("breakdown", ("gender",))),
     ),
-    Card(
+    CardSpec(
         "breakdown",
         "{figure} by {column}",
         "How it is shared out by {column}, and the rates of each value, made of its sums.",
@@ -379,7 +379,7 @@ CARDS: tuple[Card, ...] = (
         each=9,
         limit=15,
     ),
-    Card(
+    CardSpec(
         "breakdown_days",
         "{figure} by {column} and day",
         "The five values with the most of it, day by day.",
@@ -390,7 +390,7 @@ CARDS: tuple[Card, ...] = (
         each=1,
         limit=5,
     ),
-    Card(
+    CardSpec(
         "trait",
         "{figure} by {column}",
         "How it is shared out by {column}, as the setting stood when the rows were read.",
@@ -402,7 +402,7 @@ CARDS: tuple[Card, ...] = (
         each=3,
         limit=15,
     ),
-    Card(
+    CardSpec(
         "creatives",
         "Creatives by {figure}",
         "The creative assets with the most of it. One asset may be in several ads.",
@@ -413,7 +413,7 @@ CARDS: tuple[Card, ...] = (
         rest="sums",
         limit=15,
     ),
-    Card(
+    CardSpec(
         "creative_rates",
         "Creatives by {figure}",
         "The creative assets with the highest rate, of those that were shown at least 1,000 times. It compares them "
@@ -426,7 +426,7 @@ CARDS: tuple[Card, ...] = (
         limit=15,
         at_least=("impressions", 1_000),
     ),
-    Card(
+    CardSpec(
         "people_days",
         "People by day and account",
         "Each account's people as TikTok counts them day by day. Someone seen on two days counts on both, so days and "
@@ -438,7 +438,7 @@ CARDS: tuple[Card, ...] = (
         own=True,
         limit=5,
     ),
-    Card(
+    CardSpec(
         "people",
         "{figure} by {column}",
         "Each row's own figure, as TikTok counts it over the whole range. People seen by two of them count for both, "
@@ -450,7 +450,7 @@ CARDS: tuple[Card, ...] = (
         own=True,
         limit=10,
     ),
-    Card(
+    CardSpec(
         "kinds",
         "{things} by {column}",
         "How many of the {things} there are of each, as they stood at the last run.",
@@ -461,8 +461,8 @@ CARDS: tuple[Card, ...] = (
         subject="things",
         limit=15,
     ),
-    Card(
-        "made",
+    CardSpec(
+        "created",
         "{things} made, by month",
         "How many of the {things} were made in each month (UTC). Those that were deleted count only if the dataset "
         "includes deleted ones.",
@@ -471,7 +471,7 @@ CARDS: tuple[Card, ...] = (
         (Axis("month", ("create_time",)),),
         subject="things",
     ),
-    Card(
+    CardSpec(
         "expiring",
         "{things} by the month in which they expire",
         "How many of the {things} can no longer be used from each month on (UTC).",
@@ -480,7 +480,7 @@ CARDS: tuple[Card, ...] = (
         (Axis("month", ("expired_time",)),),
         subject="things",
     ),
-    Card(
+    CardSpec(
         "parents",
         "{things} by campaign",
         "The campaigns with the most {things}, whatever they spend.",
@@ -490,7 +490,7 @@ CARDS: tuple[Card, ...] = (
         subject="things",
         limit=10,
     ),
-    Card(
+    CardSpec(
         "owners",
         "{things} by account",
         "How many of the {things} each account has. What several accounts share counts for each of them.",
@@ -500,7 +500,7 @@ CARDS: tuple[Card, ...] = (
         subject="things",
         limit=10,
     ),
-    Card(
+    CardSpec(
         "sizes",
         "Audiences by size",
         "How many people each audience matches. One person may be in several, so sizes cannot be added up.",
@@ -511,7 +511,7 @@ CARDS: tuple[Card, ...] = (
         subject="things",
         limit=15,
     ),
-    Card(
+    CardSpec(
         "balances",
         "Accounts by balance",
         "The money left in each account when it was read. Accounts with another currency are not compared with these.",

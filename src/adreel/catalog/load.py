@@ -92,8 +92,8 @@ def _allowed(cell: str) -> frozenset[str]:
     groups = {name[1:] for name in names if name.startswith("@")}
     if not groups:
         return names
-    whole = {metric.name for metric in metrics().values() if metric.group in groups}
-    return frozenset(whole | {name for name in names if not name.startswith("@")})
+    group_metrics = {metric.name for metric in metrics().values() if metric.group in groups}
+    return frozenset(group_metrics | {name for name in names if not name.startswith("@")})
 
 
 @cache

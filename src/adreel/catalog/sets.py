@@ -220,7 +220,7 @@ _ALL = (
     ),
 )
 
-SETS: Mapping[str, MetricSet] = MappingProxyType({one.name: one for one in _ALL})
+SETS: Mapping[str, MetricSet] = MappingProxyType({metric_set.name: metric_set for metric_set in _ALL})
 """Every set by its name, in the order in which it is offered."""
 
 GROUP_TITLES: Mapping[str, str] = MappingProxyType(
