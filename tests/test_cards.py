@@ -210,20 +210,20 @@ def test_counts_are_of_the_accounts_whose_money_is_shown(world: Home) -> None:
     views = sum(row["video_play_actions"] for row in rows)
     assert column(page["funnel"], "value")[0] == views
     for card in ("totals", "results", "funnel"):
-        assert f"Accounts in {currency} only: those in" in told(page[card])
+        assert f"Ad accounts in {currency} only." in told(page[card])
 
 
 def test_a_comparison_says_that_the_last_days_have_not_all_their_conversions(world: Home) -> None:
     _, page, _ = of_example(world, "ad_daily", CardChoices(days=7))
-    assert "come in for weeks" in told(page["totals"])
-    assert "come in for weeks" not in told(page["accounts"])
+    assert "adds them for weeks" in told(page["totals"])
+    assert "adds them for weeks" not in told(page["accounts"])
 
 
 def test_a_currency_that_the_chosen_advertiser_does_not_have_is_told(tmp_path: Path) -> None:
     dataset, lake = two_currencies(tmp_path)
     page = shown(lake, dataset, CardChoices(currency="JPY", advertiser="7"))
     assert page.facts.currency == "EUR"
-    assert "The chosen advertiser has no rows in JPY; its money is in EUR." in page["totals"].notes
+    assert "The selected ad account has no rows in JPY; its amounts are in EUR." in page["totals"].notes
     assert "no rows in" not in told(shown(lake, dataset, CardChoices(currency="JPY"))["totals"])
 
 
@@ -262,7 +262,7 @@ def test_the_top_ads_are_those_with_the_most_spend(world: Home) -> None:
     assert column(page["ads"], "id") == best
     assert column(page["ads"], "spend") == [pytest.approx(float(spent[ad])) for ad in best]
     rest = 100 * (1 - float(sum(spent[ad] for ad in best)) / float(sum(spent.values())))
-    assert f"These are 10 of {len(spent)}; the others have {rest:.0f} % of the cost." in page["ads"].notes
+    assert f"Shows 10 of {len(spent)}; the others have {rest:.0f} % of the cost." in page["ads"].notes
 
 
 def test_ads_have_their_names_and_what_lacks_a_name_has_its_id(world: Home) -> None:
@@ -315,8 +315,8 @@ def test_a_day_that_was_not_over_is_marked_and_in_no_sum(world: Home) -> None:
         row for row in rows if row["currency"] == "EUR" and row["stat_time_hour"].date() < date(2026, 11, 22)
     ]
     assert column(page["totals"], "spend") == [pytest.approx(float(sum(row["spend"] for row in closed_rows)))]
-    note = next(note for note in page["totals"].notes if "not over" in note)
-    assert note.startswith("2026-11-22 was not over in every account when the rows were read, and is left out")
+    note = next(note for note in page["totals"].notes if "in progress" in note)
+    assert note.startswith("2026-11-22 was in progress in some ad accounts when the rows were read and is left out of sums")
 
 
 def test_age_and_gender_stand_side_by_side(world: Home) -> None:
@@ -328,7 +328,7 @@ def test_age_and_gender_stand_side_by_side(world: Home) -> None:
     chart = chart_of(page["age_gender"])
     assert chart["x"]["values"] == ["13-17", "18-24", "25-34", "35-44", "45-54", "55 and over"]
     (panel,) = chart["panels"]
-    assert [series["name"] for series in panel["series"]] == ["Female", "Male", "Not known"]
+    assert [series["name"] for series in panel["series"]] == ["Female", "Male", "Unknown"]
     assert panel["series"][1]["values"][1] == pytest.approx(spent["AGE_18_24", "MALE"])
     assert sum(column(page["age_gender"], "spend")) == pytest.approx(sum(spent.values()))
 
@@ -337,7 +337,7 @@ def test_countries_have_their_names(world: Home) -> None:
     _, page, _ = of_example(world, "spend_by_country")
     names = by(page["breakdown.country_code"], "id", "name")
     assert names["DE"] == "Germany"
-    assert names["None"] == "Not known"
+    assert names["None"] == "Unknown"
     assert len(chart_of(page["breakdown_days.country_code"])["panels"][0]["series"]) == 5
 
 
@@ -345,14 +345,14 @@ def test_things_are_counted_by_what_they_are(world: Home) -> None:
     _, page, rows = of_example(world, "ads")
     assert by(page["kinds.secondary_status"], "id", ROWS) == Counter(row["secondary_status"] for row in rows)
     assert sum(column(page["created"], ROWS)) == len(rows)
-    assert page["owners"].offer.title == "Ads by account"
+    assert page["owners"].offer.title == "Ads by ad account"
 
 
 def test_audiences_are_compared_by_size_and_not_added_up(world: Home) -> None:
     _, page, rows = of_example(world, "custom_audiences")
     sizes = sorted((row["cover_num"] for row in rows), reverse=True)
     assert column(page["sizes"], "cover_num") == sizes[:15]
-    assert page["sizes"].notes == (f"These are 15 of {len(rows)}.",)
+    assert page["sizes"].notes == (f"Shows 15 of {len(rows)}.",)
 
 
 def test_creatives_are_ranked_among_those_that_were_shown_enough(world: Home) -> None:
@@ -427,7 +427,7 @@ def assert_sensible(offer: CardOffer, dataset: Dataset, names: set[str]) -> None
                 days = {"stat_time_day"} if "@day" in told_apart else set()
                 assert set(key_columns(dataset)) <= told_apart | {"advertiser_id"} | days
             case Count():
-                assert offer.card.subject == "things"
+                assert offer.card.subject == "entities"
         money = [metrics[part].type == "money" for part in parts_of(figure.computation)]
         assert figure.has_money == any(money)
     overlapping = {name for name in dataset.breakdowns if name not in SHARING | SHARING_PART}
@@ -601,7 +601,7 @@ def test_a_part_of_the_whole_is_called_one(tmp_path: Path) -> None:
         data_level="adgroup", targeting_dimension="search_terms", metrics=["spend", "clicks", "impressions"]
     )
     page = shown(lake_with(tmp_path, dataset, [row(adgroup_id="3", search_terms="shoes")]), dataset)
-    assert "a part of the whole only" in told(page["totals"])
+    assert "a part of delivery only" in told(page["totals"])
 
 
 def test_the_same_rate_is_not_shown_under_two_names() -> None:
@@ -645,7 +645,8 @@ def test_money_is_shown_in_the_currency_with_the_most_rows(tmp_path: Path) -> No
     assert page.facts.currency == "EUR"
     assert [(currency.code, currency.rows) for currency in page.facts.currencies] == [("EUR", 3), ("JPY", 2)]
     assert column(page["totals"], "spend") == [15]
-    assert "Accounts in EUR only: those in JPY are left out, as currencies are never added up." in page["totals"].notes
+    note = "Ad accounts in EUR only. Ad accounts in JPY are left out, as currencies are never summed."
+    assert note in page["totals"].notes
     assert column(page["accounts"], "id") == ["7"]
 
 
@@ -669,9 +670,9 @@ def test_one_account_can_be_chosen_and_brings_its_currency(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("choices", "words"),
     [
-        (CardChoices(currency="CHF"), "the table has no rows in 'CHF'; there are EUR, JPY"),
-        (CardChoices(advertiser="x' OR 1=1"), "the table has no rows of the account"),
-        (CardChoices(days=0), "0 is no number of days"),
+        (CardChoices(currency="CHF"), "the table has no rows in 'CHF'. Choose one of: EUR, JPY"),
+        (CardChoices(advertiser="x' OR 1=1"), "the table has no rows of ad account"),
+        (CardChoices(days=0), "0 is not a valid number of days"),
     ],
 )
 def test_choices_that_the_table_does_not_have_are_refused(tmp_path: Path, choices: CardChoices, words: str) -> None:
@@ -691,7 +692,7 @@ def test_a_table_of_other_settings_is_not_guessed_at(tmp_path: Path) -> None:
     page = shown(lake, changed)
     assert "totals" in page
     for card in page.cards.values():
-        assert "run the dataset to see this card" in (card.refusal or "")
+        assert "Run the dataset to see this chart" in (card.refusal or "")
 
 
 def test_an_empty_table_has_empty_cards(tmp_path: Path) -> None:
@@ -750,7 +751,7 @@ def test_the_days_are_those_of_the_accounts_that_are_shown(tmp_path: Path) -> No
         ([row(on=day) for day in (1, 2, 3, 4, 6, 7, 8, 9)], "the table has no rows of 2026-03-05"),
         (
             [row(on=day) for day in range(1, 10)] + [row("2", day, advertiser_id="8") for day in (3, 4, 7)],
-            "not all from 2026-03-02 on for account 8",
+            "does not have all days from 2026-03-02 on for ad account 8",
         ),
     ],
 )
@@ -777,7 +778,7 @@ def test_a_day_is_over_when_it_is_over_in_every_account(tmp_path: Path) -> None:
     page = shown(lake, dataset, read_at=after)
     assert page.facts.open_days == (date(2026, 3, 9),)
     assert shown(lake, dataset, CardChoices(advertiser="7"), read_at=after).facts.open_days == ()
-    assert "the accounts here are in 2 time zones" in told(page["spend"])
+    assert "these ad accounts are in 2 time zones" in told(page["spend"])
 
 
 @pytest.mark.parametrize("zone", [None, "somewhere"])
@@ -792,8 +793,8 @@ def test_if_no_day_is_over_the_day_is_shown_and_named(tmp_path: Path) -> None:
     dataset = asked(dates={"date": "today"})
     page = shown(lake_with(tmp_path, dataset, [row(on=10, spend=3)]), dataset)
     assert column(page["totals"], "spend") == [3]
-    assert "2026-03-10 was not over when the rows were read: these figures still grow." in page["totals"].notes
-    assert "reads each day only while it lasts" in told(page["totals"])
+    assert "2026-03-10 was in progress when the rows were read. Figures will increase." in page["totals"].notes
+    assert "reads each day only while it is in progress" in told(page["totals"])
     assert chart_of(page["spend"])["x"]["open"] == [0]
 
 
@@ -808,7 +809,7 @@ def test_days_without_rows_are_gaps_and_not_zeros(tmp_path: Path) -> None:
     page = shown(lake_with(tmp_path, dataset, [row(on=1), row(on=4)]), dataset)
     assert column(page["spend"], "spend") == [1, None, None, 1]
     assert "2 of the 4 days have no rows" in told(page["spend"])
-    assert as_table(page["spend"]).rows[1] == ("2026-03-02", "not known")
+    assert as_table(page["spend"]).rows[1] == ("2026-03-02", "unknown")
 
 
 def test_a_campaign_has_its_newest_name(tmp_path: Path) -> None:
@@ -847,7 +848,7 @@ def test_rows_that_were_appended_twice_are_not_counted_twice(tmp_path: Path) -> 
     page = shown(lake, dataset)
     for card in page.cards.values():
         assert card.rows == ()
-        assert "1 of 5 rows have the same advertiser_id, campaign_id, stat_time_day" in (card.refusal or "")
+        assert "1 of 5 rows repeat another row's advertiser_id, campaign_id, stat_time_day" in (card.refusal or "")
     assert column(shown(lake, dataset, CardChoices(days=1))["totals"], "spend") == [1]
 
 
@@ -878,7 +879,7 @@ def test_ranges_that_overlap_are_not_added_up(tmp_path: Path) -> None:
     page = shown(lake, dataset)
     assert by(page["campaigns"], "id", "spend") == {"8": 7, "7": 6}
     assert column(page["totals"], "spend") == [13]
-    assert "1 rows of earlier ranges are left out" in told(page["totals"])
+    assert "1 row of earlier ranges left out" in told(page["totals"])
     assert "2026-03-02 to 2026-03-08, 2026-03-03 to 2026-03-09" in told(page["totals"])
 
 
@@ -938,7 +939,7 @@ def test_cards_tell_what_stands_in_a_trait(tmp_path: Path) -> None:
     dataset = asked(metrics=["spend", "clicks", "objective_type"])
     rows = [row(on=1, objective_type="LEAD_GENERATION"), row("2", 1, 3, objective_type=None)]
     page = shown(lake_with(tmp_path, dataset, rows), dataset)
-    assert by(page["trait.objective_type"], "name", "spend") == {"Not given": 3, "Lead generation": 1}
+    assert by(page["trait.objective_type"], "name", "spend") == {"Not set": 3, "Lead generation": 1}
 
 
 def test_one_card_is_what_it_is_among_all(tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ def test_the_page_is_there_at_once_and_its_charts_come_in_one_request(site: Site
     assert f'hx-get="{BASE}/cards/all"' in page
     assert "data-chart" not in page
     waiting = figures(page)
-    assert {"Totals", "Cost by day", "Ads by cost"} <= set(waiting)
+    assert {"Totals", "Cost by day", "Top ads by cost"} <= set(waiting)
     assert all('aria-busy="true"' in figure for figure in waiting.values())
     assert "echarts.min.js" in page
     assert "<script>" not in page
@@ -83,12 +83,12 @@ def test_money_is_of_one_currency_and_another_can_be_chosen(site: Site) -> None:
         assert chart["panels"][0]["format"]["currency"] == currency
     page = visit.good(f"{BASE}/cards/all", currency="EUR")
     assert 'value="EUR" selected' in page
-    assert "currencies are never added up" in words_of(page)
+    assert "currencies are never summed" in words_of(page)
 
 
 def test_what_all_cards_have_to_say_is_said_once(site: Site) -> None:
     page = words_of(site.visit("admin").good(f"{BASE}/cards/all"))
-    assert page.count("those in EUR, USD are left out, as currencies are never added up.") == 1
+    assert page.count("Ad accounts in EUR, USD are left out, as currencies are never summed.") == 1
 
 
 def test_days_and_advertiser_are_chosen_and_stay_in_the_address(site: Site) -> None:
@@ -186,6 +186,6 @@ def test_cards_of_a_dataset_that_changed_its_method_look_at_the_versions(home: H
 def test_advertisers_are_called_by_their_names_where_the_table_has_only_ids(site: Site) -> None:
     names = {account.name for account in site.store.accounts.advertisers(site.store.accounts.get("demo"))}
     drawn = figures(site.visit("admin").part(f"{BASE}/cards/all").text)
-    (bars,) = (text for title, text in drawn.items() if title == "Accounts by cost")
+    (bars,) = (text for title, text in drawn.items() if title == "Top ad accounts by cost")
     # One, since each of the three has another currency.
     assert len([name for name in names if html.escape(name) in bars]) == 1

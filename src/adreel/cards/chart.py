@@ -1,4 +1,4 @@
-"""A card's data as a description of a chart for the browser, and as a table of texts."""
+"""A card's data as a chart description for the browser, and as a table of texts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class CardTable:
-    """A card as a table: texts, the first of each row being its header; `numeric` says which columns are numbers."""
+    """A card as a table of texts. The first text of a row is its header; `numeric` says which columns are numbers."""
 
     caption: str
     head: tuple[str, ...]
@@ -24,7 +24,7 @@ class CardTable:
 
 
 def chart_of(data: CardData) -> Json:
-    """The chart as plain JSON values; its shape stands in the description of `adreel.cards`."""
+    """The chart as plain JSON values; the docstring of `adreel.cards` describes their shape."""
     offer = data.offer
     chart: Json = {
         "name": offer.key,
@@ -51,7 +51,7 @@ def chart_of(data: CardData) -> Json:
 
 
 def as_table(data: CardData) -> CardTable:
-    """The same figures as texts, one row for each thing that they are of."""
+    """The card's figures as texts, one row per category."""
     caption = f"{data.offer.title}. {data.offer.meaning}"
     if data.refusal is not None:
         return CardTable(caption, (), (), ())
@@ -68,7 +68,7 @@ def as_table(data: CardData) -> CardTable:
 
 
 def _crossed(caption: str, data: CardData) -> CardTable:
-    """Categories down, series across."""
+    """A table with a row per category and a column per series."""
     crossed = _Crossed(data)
     (place,) = data.places("category")
     category, value = data.columns[place], data.columns[crossed.values[0]]
@@ -86,11 +86,11 @@ def _crossed(caption: str, data: CardData) -> CardTable:
 
 def _text(value: Value, column: CardColumn, is_open: bool = False) -> str:
     if value is None:
-        return "not known"
+        return "unknown"
     if isinstance(value, date) and column.name == "month":
         return value.strftime("%Y-%m")
     if column.unit is None or isinstance(value, str | date):
-        return f"{value} (not over)" if is_open and column.role == "category" else str(value)
+        return f"{value} (in progress)" if is_open and column.role == "category" else str(value)
     number = f"{value:,.{column.decimals}f}"
     if column.unit == "money":
         return f"{number} {column.currency}" if column.currency else number
@@ -98,7 +98,7 @@ def _text(value: Value, column: CardColumn, is_open: bool = False) -> str:
 
 
 class _Crossed:
-    """Rows that are told apart by a category and a series, laid out as a grid."""
+    """Rows with a category and a series, as a grid."""
 
     def __init__(self, data: CardData) -> None:
         (category,), (series,) = data.places("category"), data.places("series")
@@ -163,7 +163,7 @@ def _numbers(data: CardData) -> Json:
 
 
 def _change(now: Value, before: Value) -> float | None:
-    """By how many percent a number grew; None from nothing."""
+    """The change in percent; None if the earlier value is zero or missing."""
     if not isinstance(now, int | float) or not isinstance(before, int | float) or not before:
         return None
     return 100 * (now - before) / abs(before)
@@ -204,7 +204,7 @@ def _grouped(data: CardData) -> Json:
 
 
 def _bars(data: CardData) -> Json:
-    """One panel: the figure that the bars are of; the others stand in the table."""
+    """One panel with the first figure; the other figures are shown in the table only."""
     (place,), value = data.places("category"), data.places("value")[0]
     column = data.columns[value]
     panel = {

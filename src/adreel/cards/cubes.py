@@ -1,7 +1,7 @@
-"""Tables of sums, made in as few passes over the rows as will do, from which every card of a page is read.
+"""Tables of sums, computed in as few passes over the rows as possible, from which all cards of a page are read.
 
-A pass costs about as much for one card as for ten, so cards that tell rows apart by the same things share one table,
-and so do those that tell by what goes with the same id.
+A pass costs about as much for one card as for ten, so cards with the same grouping share a table, and so do cards that
+group by ids of the report and by attributes of these ids.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _LAST = quoted("@last")
 
 @dataclass(frozen=True, slots=True)
 class Cube:
-    """A table of sums by `by`: columns, or DAY, HOUR and MONTH of a column."""
+    """A temporary table of sums, grouped by `by`: columns, DAY, HOUR or MONTH of a column."""
 
     name: str
     by: frozenset[str]
@@ -34,7 +34,7 @@ class Cube:
 
 @dataclass(frozen=True, slots=True)
 class _SumShape:
-    """How a table of sums is made, as SQL with a place for a column."""
+    """SQL templates for the columns of a table of sums, each with a placeholder for a column."""
 
     rows: str
     total: str
@@ -44,15 +44,15 @@ class _SumShape:
 
 _MANY = _SumShape("count(*)", "sum({})", "count({})", "max({})")
 _ONE = _SumShape("1", "{}", "CAST({} IS NOT NULL AS INTEGER)", "{}")
-"""Of a single row."""
+"""For cubes in which each row is a group of its own, so that nothing needs to be aggregated."""
 
 
 @dataclass(frozen=True, slots=True)
 class CubeQuery:
-    """What is asked of the sums: an offer's figures by what, of which days, under which conditions.
+    """A query of the sums: an offer's figures, grouped by `by`, of some days and under conditions in SQL.
 
-    `by` are columns or DAY, HOUR and MONTH, `labels` columns with names of what stands in them. `extra` are further
-    expressions and `tail` is what comes after the groups, both as SQL.
+    `by` are columns, DAY, HOUR or MONTH, `labels` columns with the names of ids in `by`. `extra` are further SQL
+    expressions, `tail` is the SQL after GROUP BY.
     """
 
     offer: CardOffer
@@ -65,7 +65,7 @@ class CubeQuery:
 
 
 class Cubes:
-    """The tables of sums for some cards."""
+    """The tables of sums that some cards need, and queries of them."""
 
     def __init__(
         self,
@@ -75,7 +75,7 @@ class Cubes:
         selection: CardSelection,
         offers: Sequence[CardOffer],
     ) -> None:
-        """Makes them; `columns` are the dataset's in its table, `offers` cards that can be shown."""
+        """Creates the tables. `columns` are the dataset's columns in its table, `offers` cards without a refusal."""
         self._source = source
         self._dataset = dataset
         self._columns = columns
@@ -84,7 +84,7 @@ class Cubes:
         self._paired: frozenset[Quotient] = frozenset()
         self._make()
         self.incomplete = self._incomplete()
-        """Columns that rates are made of and that some rows have no value for."""
+        """Numerators and denominators of rates that are null in some rows."""
         if self.incomplete:
             computations = (figure.computation for cube in self._cubes for figure in cube.figures)
             self._paired = frozenset(
@@ -97,7 +97,8 @@ class Cubes:
     def rows(self, cube_query: CubeQuery) -> list[tuple[Any, ...]]:
         """Rows of the query's `by`, `labels`, the offer's figures and `extra`, in this order of columns."""
         offer = cube_query.offer
-        cube = self._cube_for(_grouping_of(offer, self._selection))
+        grouping = _grouping_of(offer, self._selection)
+        cube = next(cube for cube in self._cubes if grouping <= cube.by)
         conditions = list(cube_query.conditions)
         if offer.has_money:
             conditions.append(f"{quoted(CURRENCY)} = {literal(self._selection.facts.currency or '')}")
@@ -111,7 +112,7 @@ class Cubes:
         return self._source.rows("SELECT", ", ".join(shown), "FROM", source, where(*conditions), group, cube_query.tail)
 
     def value(self, figure: CardFigure) -> str:
-        """A figure over rows of sums, as SQL: the one place that computes one."""
+        """SQL that computes a figure from rows of sums; the only place that does."""
         match figure.computation:
             case Sum(column):
                 return f"sum({quoted('+' + column)})"
@@ -127,15 +128,15 @@ class Cubes:
                 return f"sum({_ROWS})"
 
     def _label(self, column: str, cube: Cube) -> str:
-        """The newest name of an id: a thing that was renamed has its old name in older rows."""
+        """SQL for the newest name of an id, as rows from before a renaming have the old name."""
         if self._dataset.time == "none":
             return f"max({quoted(column)})"
         return f"arg_max({quoted(column)}, {quoted(DAY) if DAY in cube.by else _LAST})"
 
-    # -- which tables
+    # -- planning
 
     def _plan(self, offers: Sequence[CardOffer]) -> Iterator[Cube]:
-        """As few tables as have what every card is told apart by."""
+        """The fewest tables that have every card's grouping."""
         groupings = {offer.key: _grouping_of(offer, self._selection) for offer in offers}
         joint: frozenset[str] = frozenset().union(*(by for by in groupings.values() if self._goes_with_ids(by)))
         distinct_groupings = {joint if self._goes_with_ids(by) else by for by in groupings.values()}
@@ -149,15 +150,11 @@ class Cubes:
             yield Cube(f"@sums {number}", by, tuple(needed))
 
     def _goes_with_ids(self, by: frozenset[str]) -> bool:
-        """Whether these are ids of a report's rows and what goes with them, and not further ways to tell them apart."""
+        """Whether the grouping has ids of a report and their attributes only, no breakdowns or times."""
         apart = {*self._dataset.breakdowns, DAY, HOUR}
         return bool(self._dataset.metrics) and not by & apart
 
-    def _cube_for(self, by: frozenset[str]) -> Cube:
-        cubes = {cube.by: cube for cube in self._cubes}
-        return cubes[_first(cubes, by)]
-
-    # -- how they are made
+    # -- creation
 
     def _make(self) -> None:
         for cube in self._cubes:
@@ -177,7 +174,7 @@ class Cubes:
                 self._source.keep("TABLE", cube.name, *query, "GROUP BY", groups)
 
     def _is_one_row_each(self, cube: Cube) -> bool:
-        """Whether the rows are told apart as far as they can be, so that there is nothing to sum up beforehand."""
+        """Whether the grouping contains the table's key, so that each row is a group of its own."""
         days = {"day": "stat_time_day", "hour": "stat_time_hour"}
         day_columns = {DAY} if self._dataset.time == "day" else {DAY, HOUR}
         time = {days[self._dataset.time]} if self._dataset.time != "none" and day_columns <= cube.by else set()
@@ -224,12 +221,12 @@ class Cubes:
 
 
 def _first(tables: Iterable[frozenset[str]], by: frozenset[str]) -> frozenset[str]:
-    """The first of the tables, which begin with the smallest, that tells apart what is wanted."""
+    """The first of the groupings, which are sorted by size, that contains `by`."""
     return next(grouping for grouping in tables if by <= grouping)
 
 
 def _grouping_of(offer: CardOffer, selection: CardSelection) -> frozenset[str]:
-    """What a card's rows are told apart by, with the names of ids."""
+    """What a card's rows are grouped by, with the columns of names of ids."""
     by: set[str] = {axis.by for axis in offer.axes}
     by |= {axis.label for axis in offer.axes if axis.label}
     if any(isinstance(figure.computation, Own) for figure in offer.figures):

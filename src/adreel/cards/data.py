@@ -1,4 +1,4 @@
-"""What cards show: their rows, read from the sums, with the sentences that belong to them."""
+"""The rows of cards, read from the tables of sums, with their notes."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _WHOLE_MONEY = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class CardColumn:
-    """A column of a card's rows: what it is there for, and of figures the unit and the currency."""
+    """A column of a card's rows: its role, and for figures the unit, currency and decimals to show."""
 
     name: str
     title: str
@@ -48,10 +48,9 @@ class CardColumn:
 
 @dataclass(frozen=True, slots=True)
 class CardData:
-    """A card's rows as plain values; numbers are exact enough to be drawn and read, not to be booked.
+    """A card's rows as plain values; amounts are floats, exact enough for charts but not for accounting.
 
-    `notes` are sentences that belong to the rows. With a `refusal` there are no rows; `is_empty` says that there is
-    nothing to draw.
+    `notes` are sentences about the rows. With a `refusal` there are no rows.
     """
 
     offer: CardOffer
@@ -67,17 +66,17 @@ class CardData:
         return not any(row[number] is not None for row in self.rows for number in values)
 
     def places(self, role: Role) -> tuple[int, ...]:
-        """Where the columns of that role stand in a row."""
+        """The positions of the columns with that role."""
         return tuple(number for number, column in enumerate(self.columns) if column.role == role)
 
     def is_open(self, row: tuple[Value, ...]) -> bool:
-        """Whether the row is of a day that was not over."""
+        """Whether the row is of a day that was in progress when the rows were read."""
         return any(row[number] for number in self.places("open"))
 
 
 @dataclass(frozen=True, slots=True)
 class CardsData:
-    """The cards of a page, in the order of the offers, and what there is to choose from."""
+    """The cards of a page, in the order of the offers, and the table's facts for filters."""
 
     cards: tuple[CardData, ...]
     facts: CardFacts
@@ -94,12 +93,12 @@ def cards_data(
     methods: Collection[Method] = (),
     names: Mapping[str, str] = MappingProxyType({}),
 ) -> CardsData:
-    """What the cards show of the newest version of the table `slug`, read in one go.
+    """The data of all offers, read together from the newest version of the table `slug`.
 
-    `read_at` is the aware time at which the run began that read the rows: days that were not over then are told
-    apart. `methods` are the update methods that made the version, if the dataset had others before. `names` are those
-    of advertisers by their ids, for tables without a column of them. Raises NotFoundError if there is no table,
-    InputError for choices that the table does not have, StorageError.
+    `read_at` is the aware start time of the run that read the rows: days that were in progress then are left out of
+    sums. `methods` are the update methods that wrote the version, if the dataset had others before. `names` are
+    advertiser names by id, for tables without a column of them. Raises NotFoundError if there is no table, InputError
+    for choices that the table does not have, and StorageError.
     """
     names_in_table = frozenset(column.name for column in columns(dataset)) & frozenset(lake.table(slug).schema.names)
     if not names_in_table.issuperset(key_columns(dataset)):
@@ -130,13 +129,13 @@ def card_data(
     methods: Collection[Method] = (),
     names: Mapping[str, str] = MappingProxyType({}),
 ) -> CardData:
-    """What one card shows; as `cards_data`, which is better for several."""
+    """The data of one offer; `cards_data` is faster for several. Same arguments and errors."""
     page = cards_data(lake, slug, dataset, (offer,), choices, read_at=read_at, methods=methods, names=names)
     return page.cards[0]
 
 
 class _Reading:
-    """Reads card after card from the sums."""
+    """Reads cards one by one from the tables of sums."""
 
     def __init__(self, cubes: Cubes, selection: CardSelection, advertisers: Mapping[str, str]) -> None:
         self._cubes = cubes
@@ -154,7 +153,7 @@ class _Reading:
         }
 
     def card(self, offer: CardOffer) -> CardData:
-        """The card's rows and all its notes."""
+        """The card's rows and notes."""
         data = self._by_kind[offer.kind](offer)
         return replace(data, notes=(*data.notes, *notes_of(offer, self._selection, self._cubes.incomplete)))
 
@@ -163,7 +162,7 @@ class _Reading:
         return tuple(
             CardColumn(
                 name=figure.name if role == "value" else f"{role} {figure.name}",
-                title=figure.title if role == "value" else f"{figure.title}, days before",
+                title=figure.title if role == "value" else f"{figure.title}, previous period",
                 role=role,
                 unit=figure.unit,
                 currency=self._facts.currency if figure.unit == "money" else None,
@@ -201,9 +200,12 @@ class _Reading:
             row = (day, day in self._facts.open_days, *now.get(day, blank))
             past = earlier[number] if number < len(earlier) else None
             rows.append((*row, past, *before.get(past, blank)) if earlier else row)
-        head = (CardColumn("day", "Day", "category"), CardColumn("open", "Not over", "open"), *self._values(offer))
+        head = (CardColumn("day", "Day", "category"), CardColumn("open", "In progress", "open"), *self._values(offer))
         if earlier:
-            head += (CardColumn("previous day", "Day before", "previous_category"), *self._values(offer, "previous"))
+            head += (
+                CardColumn("previous day", "Day in previous period", "previous_category"),
+                *self._values(offer, "previous"),
+            )
         return CardData(offer, head, tuple(rows), gaps_note(days_of(self._facts.window), now))
 
     def _by_day(self, offer: CardOffer, days: Span | None) -> dict[Value, tuple[Value, ...]]:
@@ -212,9 +214,9 @@ class _Reading:
         return {row[0]: row[1:] for row in _plain(self._cubes.rows(CubeQuery(offer, (DAY,), days=days)))}
 
     def _lines(self, offer: CardOffer, axis: CardAxis, shown: Span) -> CardData:
-        """A line for each of the values that have the most."""
+        """A line for each of the values that rank highest by the first figure."""
         first = offer.figures[0]
-        # A row's own values are compared one by one: the greatest of each.
+        # Own values cannot be summed, so values rank by their greatest one.
         most = f"max({quoted('=' + first.name)})" if isinstance(first.computation, Own) else self._cubes.value(first)
         tail = f"ORDER BY {most} DESC NULLS LAST, {quoted(axis.by)} LIMIT {offer.card.limit}"
         best = self._cubes.rows(
@@ -234,15 +236,15 @@ class _Reading:
         ]
         head = (
             CardColumn("day", "Day", "category"),
-            CardColumn("open", "Not over", "open"),
+            CardColumn("open", "In progress", "open"),
             CardColumn(axis.by, axis.title, "series"),
         )
-        left = best[0][-1] - len(best) if best else 0
-        notes = (f"{left:,} more {'is' if left == 1 else 'are'} not drawn.",) if left else ()
+        hidden = best[0][-1] - len(best) if best else 0
+        notes = (f"{hidden:,} more {'is' if hidden == 1 else 'are'} not shown.",) if hidden else ()
         return CardData(offer, (*head, *self._values(offer)), tuple(rows), notes)
 
     def _names(self, axis: CardAxis, rows: Sequence[tuple[Any, ...]], place: int) -> list[str]:
-        """What the values of the first column are called: by the names at `place`, else by themselves."""
+        """Display names of the values in the first column: the label at `place`, else a name of the value itself."""
         advertiser_names = self._advertisers if axis.by == "advertiser_id" else {}
         names = [
             str(row[place]) if axis.label and row[place] else advertiser_names.get(row[0]) or named(axis.by, row[0])
@@ -265,7 +267,7 @@ class _Reading:
         labels = _labels(axis)
         sums = self._cubes.rows(CubeQuery(offer, by, labels, self._facts.window, extra=extra, tail=tail))
         if all(row[0] in (None, "") for row in sums):
-            # Nothing to compare: the column has no values.
+            # The column has no values to compare.
             sums = []
         names = self._names(axis, sums, len(by))
         skipped = len(by) + len(labels)
@@ -284,7 +286,7 @@ class _Reading:
         undated = counts.pop(None, None)
         months = [month for month in counts if isinstance(month, date)]
         rows = [(month, counts.get(month, 0)) for month in _months(months)]
-        notes = (f"{undated:,} have no such date.",) if undated else ()
+        notes = (f"{undated:,} {'has' if undated == 1 else 'have'} no such date.",) if undated else ()
         return CardData(offer, (CardColumn("month", "Month", "category"), *self._values(offer)), tuple(rows), notes)
 
     def _grouped(self, offer: CardOffer) -> CardData:
@@ -310,7 +312,7 @@ class _Reading:
         return CardData(offer, head, tuple(rows))
 
     def _heat(self, offer: CardOffer) -> CardData:
-        """An hour's average over the weeks: its sum over the number of such weekdays, as days are of equal length."""
+        """Averages by hour of the week: an hour's sum divided by the number of such weekdays in the window."""
         figure = offer.figures[0]
         sums: dict[tuple[int, int], Any] = defaultdict(int)
         for day, hour, value in self._cubes.rows(CubeQuery(offer, (DAY, HOUR), days=self._facts.window)):
@@ -345,14 +347,14 @@ def _labels(axis: CardAxis) -> tuple[str, ...]:
 
 
 def _is(column: str, value: str | bool | None) -> str:
-    """The condition that a column has the value."""
+    """The SQL condition that a column equals the value."""
     if value is None:
         return f"{quoted(column)} IS NULL"
     return f"{quoted(column)} = {literal(value) if isinstance(value, str) else value}"
 
 
 def _plain(rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
-    """Rows with numbers as ints and floats."""
+    """Rows with decimals as floats."""
     return (tuple(_number(value) for value in row) for row in rows)
 
 

@@ -1,8 +1,8 @@
-"""What a figure of a card is made of, and so what may be done with it: the one place that decides on arithmetic.
+"""How a card's figures are computed: the only place that decides on arithmetic.
 
-A metric that the catalogue calls additive is summed. A rate, cost or ratio is its scale times the sum of its numerator
-over the sum of its denominator, both additive and both in the table. Anything else (people reached, averages, budgets)
-is shown as it is where a row stands alone, or not at all. Money goes over one currency at a time.
+An additive metric of the catalogue is summed. A rate, cost or ratio is its scale times the sum of its numerator over
+the sum of its denominator, both additive and both in the table. Anything else (reach, averages, budgets) is shown row
+by row or not at all. Money is summed in one currency at a time.
 """
 
 from __future__ import annotations
@@ -48,14 +48,14 @@ class Quotient:
 
 @dataclass(frozen=True, slots=True)
 class Own:
-    """A row's own value, which is computed in no way."""
+    """A row's own value, never summed."""
 
     column: str
 
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """How many rows there are."""
+    """The number of rows."""
 
 
 Computation = Sum | Quotient | Own | Count
@@ -63,7 +63,7 @@ Computation = Sum | Quotient | Own | Count
 
 @dataclass(frozen=True, slots=True)
 class CardFigure:
-    """A figure as a card shows it. `has_money` says whether it depends on a currency, as money over money does too."""
+    """A figure of a card. `has_money` says whether it depends on a currency, as a ratio of two amounts does too."""
 
     name: str
     title: str
@@ -73,7 +73,7 @@ class CardFigure:
 
 
 class Figures:
-    """The figures that a table can give, by the columns that it has."""
+    """The figures that can be computed from a table's columns."""
 
     def __init__(self, columns: Mapping[str, Column]) -> None:
         """`columns` are those of the table, by name."""
@@ -82,7 +82,7 @@ class Figures:
         self._computable = tuple(figure for figure in map(self.computed, columns) if figure is not None)
 
     def chosen(self, card: CardSpec) -> tuple[CardFigure, ...]:
-        """What the card shows: what it wishes for, then what fills up; none if that is less than it needs."""
+        """The card's figures: the preferred ones, then those that fill up; none if fewer than `card.least`."""
         if card.own:
             candidates = _present(self.own(name) for name in card.figures)
         else:
@@ -91,7 +91,7 @@ class Figures:
         return shown if len(shown) >= card.least else ()
 
     def computed(self, name: str) -> CardFigure | None:
-        """The figure of that name as a sum or a quotient of sums; None if the table cannot give it."""
+        """The figure as a sum or a quotient of sums; None if the table lacks what it needs."""
         if name == ROWS:
             return CardFigure(ROWS, "Number", "count", has_money=False, computation=Count())
         metric = catalog.metrics().get(name)
@@ -105,7 +105,7 @@ class Figures:
         return None
 
     def own(self, name: str) -> CardFigure | None:
-        """The column of that name row by row; None if the table does not have it or it is no number."""
+        """The figure as each row's own value; None if the table lacks the column or it is not a number."""
         column = self._columns.get(name)
         if column is None:
             return None
@@ -115,7 +115,7 @@ class Figures:
         return CardFigure(name, FIELD_TITLES.get(name, column.title), unit, unit == "money", Own(name))
 
     def _is_summable(self, name: str) -> bool:
-        """Whether the table has the column as a figure of the report, and its values may be added up."""
+        """Whether the table has the column as a metric of the report and its values may be summed."""
         column, metric = self._columns.get(name), catalog.metrics().get(name)
         if column is None or metric is None or column.part != "metrics":
             return False
@@ -129,7 +129,7 @@ class Figures:
         return CardFigure(metric.name, title, _UNITS.get(metric.unit, "number"), has_money, computation)
 
     def _distinct(self, names: Iterable[str]) -> Iterator[CardFigure]:
-        """The figures of these names, each computation once: two metrics of the catalogue may be the same rate."""
+        """The figures of these names without repeated computations, as two metrics may be the same rate."""
         computations: set[Computation] = set()
         for figure in _present(self.computed(name) for name in names):
             if figure.computation not in computations:
@@ -137,7 +137,7 @@ class Figures:
                 yield figure
 
     def _rest(self, rest: Rest) -> Iterable[str]:
-        """Other columns of the table that go with a card, in the table's order."""
+        """Other columns of the table that fill up a card, in the table's order."""
         if rest == "none":
             return ()
         if rest == "twins":
@@ -145,7 +145,7 @@ class Figures:
         return (figure.name for figure in self._computable if _fits(figure, rest))
 
     def _twins(self) -> tuple[str, ...]:
-        """The first event that the table has in several places, with all of them."""
+        """The first event that the table has on several surfaces, with its twins."""
         for name in self._columns:
             if self._is_summable(name):
                 twins = [twin for twin in catalog.metrics()[name].twins if self._is_summable(twin)]

@@ -1,4 +1,4 @@
-"""Which rows of a table the cards go over, by account and day, and what has to be told about them."""
+"""Which rows of a table the cards use, by advertiser and day, and the notes about that choice."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from adreel.lake.engine import literal, quoted
 from adreel.schema import columns
 
 DAYS = (7, 14, 30, 60, 90)
-"""The lengths that a menu offers; any other will do."""
+"""The numbers of days that a menu offers; any other is allowed as well."""
 
 LAST_ZONE = timedelta(hours=-12)
-"""Where a day ends last: without a zone that is known a day is over when it is over there."""
+"""The zone in which a day ends last, used for rows with an unknown zone."""
 
 MOST_NAMED = 3
-"""Accounts or days that a sentence names one by one."""
+"""How many advertisers or days a note names one by one."""
 
 _ONE_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
 class CardChoices:
-    """What a person chose to see. `currency` None: the one with the most rows; `days` None: all of them."""
+    """A person's filters. `currency` None: the one with the most rows; `days` None: all; `advertiser` None: all."""
 
     currency: str | None = None
     days: int | None = 30
@@ -38,7 +38,7 @@ class CardChoices:
 
 @dataclass(frozen=True, slots=True)
 class CurrencyFacts:
-    """A currency of the table and its rows; the code is empty where it is not known."""
+    """A currency of the table and its number of rows; `code` is empty if unknown."""
 
     code: str
     rows: int
@@ -46,7 +46,7 @@ class CurrencyFacts:
 
 @dataclass(frozen=True, slots=True)
 class AdvertiserFacts:
-    """An account in the table; `first` and `last` are the days that it has rows of."""
+    """An advertiser of the table; `first` and `last` are the first and last day with rows of it."""
 
     id: str
     currency: str
@@ -58,11 +58,11 @@ class AdvertiserFacts:
 
 @dataclass(frozen=True, slots=True)
 class CardFacts:
-    """What a table has to choose from, and what of it is shown.
+    """What a table offers to filter by, and what the cards show of it.
 
-    `currency` is the one that money is shown in, None if there is no money. `window` are the days that are added up,
-    over in every account when the rows were read; `previous` those before them, if the table has them whole;
-    `open_days` were not over. All three are None or empty without days.
+    `currency` is the one that money is shown in, None without money. `window` are the days that are summed: over in
+    every advertiser's zone when the rows were read. `previous` is the previous period of equal length, if the table has
+    it completely; `open_days` were in progress. All three are None or empty without days.
     """
 
     rows: int
@@ -78,12 +78,11 @@ class CardFacts:
 
 @dataclass(frozen=True, slots=True)
 class CardSelection:
-    """The rows to work on.
+    """The rows that the cards use.
 
-    `condition` picks accounts and ranges, as SQL. `refusal` says why nothing can be shown of them, `no_previous` why
-    there are no days to compare with. `notes` hold for every card; `zones` are how many time zones the accounts are
-    in, `left_out` the currencies that money is not shown in, and `one_currency` says that their accounts are left out
-    of every card.
+    `condition` selects advertisers and ranges, as SQL. `refusal` says why no card can be shown, `no_previous` why there
+    is no previous period. `notes` apply to every card. `zones` is the number of time zones of the advertisers,
+    `left_out` the currencies that are not shown; with `one_currency` their advertisers are left out of every card.
     """
 
     facts: CardFacts
@@ -97,12 +96,12 @@ class CardSelection:
 
     @property
     def shown(self) -> Span | None:
-        """The days that a line shows: those of the window, and those that were not over."""
+        """The days that a line shows: those of the window and the open days."""
         return _shown(self.facts)
 
     @property
     def read(self) -> Span | None:
-        """All days that are looked at."""
+        """All days that are read: those shown and the previous period."""
         shown, previous = self.shown, self.facts.previous
         return Span(previous.start, shown.end) if shown and previous else shown
 
@@ -132,7 +131,10 @@ def select(
     read_at: datetime,
     methods: Collection[Method],
 ) -> CardSelection:
-    """What the cards go over; `names` are the table's columns and `methods` made its rows. Raises InputError."""
+    """The rows for the cards. `names` are the table's columns, `methods` the update methods that wrote its rows.
+
+    Raises InputError for choices that the table does not have.
+    """
     groups = _groups(source, dataset, names)
     _check(choices, groups)
     chosen = [group for group in groups if choices.advertiser in (None, group.advertiser)]
@@ -172,7 +174,7 @@ def select(
 
 
 def _groups(source: CardSource, dataset: Dataset, names: Collection[str]) -> list[_Group]:
-    """One look at the whole table."""
+    """Counts rows by advertiser, currency, zone and range, in one query over the whole table."""
     day = day_of(dataset) if dataset.time != "none" else "NULL"
     selected = [quoted(name) if name in names else "NULL" for name in ("advertiser_id", "currency", "timezone")]
     selected += [quoted(name) if name in names else "NULL" for name in ("start_date", "end_date")]
@@ -189,18 +191,18 @@ def _groups(source: CardSource, dataset: Dataset, names: Collection[str]) -> lis
 
 def _check(choices: CardChoices, groups: Sequence[_Group]) -> None:
     if choices.days is not None and choices.days < 1:
-        raise InputError(f"days: {choices.days} is no number of days; choose 1 or more, or all.")
+        raise InputError(f"days: {choices.days} is not a valid number of days. Choose 1 or more, or all.")
     accounts = {group.advertiser for group in groups}
     if choices.advertiser is not None and choices.advertiser not in accounts:
-        raise InputError(f"advertiser: the table has no rows of the account {choices.advertiser!r}; choose another.")
+        raise InputError(f"advertiser: the table has no rows of ad account {choices.advertiser!r}. Choose another.")
     currencies = {group.currency for group in groups}
     if choices.currency is not None and choices.currency not in currencies:
         codes = ", ".join(sorted(filter(None, currencies))) or "none"
-        raise InputError(f"currency: the table has no rows in {choices.currency!r}; there are {codes}.")
+        raise InputError(f"currency: the table has no rows in {choices.currency!r}. Choose one of: {codes}.")
 
 
 def _newest(groups: Sequence[_Group]) -> list[_Group]:
-    """The groups with each account's newest range: ranges overlap, so figures of two are never added up."""
+    """The groups with each advertiser's newest range: ranges overlap, so figures of two ranges are never summed."""
     ends: dict[str, tuple[date, date]] = {}
     for group in groups:
         if group.range is not None:
@@ -210,7 +212,7 @@ def _newest(groups: Sequence[_Group]) -> list[_Group]:
 
 
 def _condition(choices: CardChoices, chosen: Sequence[_Group], newest: Sequence[_Group]) -> str:
-    """The condition that rows are of the chosen account and of the newest ranges."""
+    """The SQL condition that rows are of the chosen advertiser and of the newest ranges."""
     if len(newest) == len(chosen):
         return "" if choices.advertiser is None else among("advertiser_id", [choices.advertiser])
     accounts: dict[tuple[date, date] | None, set[str]] = defaultdict(set)
@@ -228,18 +230,18 @@ def _in_range(days: tuple[date, date] | None) -> str:
 
 
 def _has_money(dataset: Dataset, names: Collection[str]) -> bool:
-    """Whether it is a report with amounts; a list of campaigns with budgets is none."""
+    """Whether the dataset is a report with amounts; an entity list with budgets is not."""
     return bool(dataset.metrics) and any(column.type == "money" for column in columns(dataset) if column.name in names)
 
 
 def _currency(currencies: Sequence[CurrencyFacts], choices: CardChoices) -> str | None:
-    """The one that money is shown in: that which was chosen, if it is there, else that with the most rows."""
+    """The currency to show money in: the chosen one if the rows have it, else the one with the most rows."""
     codes = [currency.code for currency in currencies]
     return choices.currency if choices.currency in codes else next(iter(codes), None)
 
 
 def _facts(all_groups: Sequence[_Group], chosen: Sequence[_Group], currency: str | None) -> CardFacts:
-    """`every` is what there is to choose from, `chosen` what is shown."""
+    """`all_groups` are offered as filters, `chosen` are shown."""
     return CardFacts(
         rows=sum(group.rows for group in chosen),
         currencies=_currencies(all_groups),
@@ -275,13 +277,13 @@ def _advertisers(groups: Iterable[_Group]) -> tuple[AdvertiserFacts, ...]:
 
 
 def _with_days(facts: CardFacts, groups: Sequence[_Group], choices: CardChoices, read_at: datetime) -> CardFacts:
-    """The facts with the days that are shown: whole ones, and after them those that were not over."""
+    """The facts with the days to show: the window of complete days, then the open days."""
     if facts.first is None or facts.last is None:
         return facts
     today = min(today_at(read_at, _offset(group.zone)) for group in groups)
     last_whole_day = min(facts.last, today - _ONE_DAY)
     if last_whole_day < facts.first:
-        # Nothing but days that were not over: better shown, and named, than nothing at all.
+        # All days were in progress: they are shown, with a note, as there is nothing else.
         return replace(facts, window=Span(facts.first, facts.last), open_days=days_of(Span(facts.first, facts.last)))
     start = facts.first
     if choices.days is not None and choices.days <= (last_whole_day - start).days:
@@ -299,14 +301,14 @@ def _offset(zone: str) -> timedelta:
 
 
 def days_of(span: Span | None) -> tuple[date, ...]:
-    """Every day of a span."""
+    """Every day of a span; none without a span."""
     return tuple(span.start + number * _ONE_DAY for number in range(span.days)) if span else ()
 
 
 def _compared(
     source: CardSource, dataset: Dataset, facts: CardFacts, groups: Sequence[_Group], condition: str
 ) -> tuple[CardFacts, str | None]:
-    """The facts with the days before the window if the table has them whole, else the reason."""
+    """The facts with the previous period if the table has it completely, else the reason why not."""
     window = facts.window
     if window is None or window.start == facts.first or window.end in facts.open_days:
         return facts, None
@@ -314,8 +316,8 @@ def _compared(
     late = sorted({group.advertiser for group in groups if _is_late(group, before, window)})
     if late:
         return facts, (
-            f"There is nothing to compare with: of the days before, the table has not all from {before.start} on for "
-            f"{'account' if len(late) == 1 else 'accounts'} {_several(late)}."
+            f"No previous period: the table does not have all days from {before.start} on for "
+            f"{'ad account' if len(late) == 1 else 'ad accounts'} {_several(late)}."
         )
     day = day_of(dataset)
     days = {
@@ -326,19 +328,19 @@ def _compared(
     }
     missing = [str(day) for day in days_of(before) if day not in days]
     if missing:
-        return facts, f"There is nothing to compare with: the table has no rows of {_several(missing)}."
+        return facts, f"No previous period: the table has no rows of {_several(missing)}."
     return replace(facts, previous=before), None
 
 
 def _is_late(group: _Group, before: Span, window: Span) -> bool:
-    """Whether an account that the window has begins only after the days before it did."""
+    """Whether an advertiser with rows in the window has its first row after the previous period began."""
     if group.first is None or group.last is None:
         return False
     return before.start < group.first and window.start <= group.last
 
 
 def _several(names: Sequence[str]) -> str:
-    """The first few, and how many more there are."""
+    """The first few names, and the number of the others."""
     more = len(names) - MOST_NAMED
     return f"{', '.join(names[:MOST_NAMED])} and {more} more" if more > 0 else ", ".join(names)
 
@@ -346,7 +348,7 @@ def _several(names: Sequence[str]) -> str:
 def _choice_notes(choices: CardChoices, currency: str | None) -> list[str]:
     if choices.currency in (None, currency):
         return []
-    return [f"The chosen advertiser has no rows in {choices.currency}; its money is in {currency}."]
+    return [f"The selected ad account has no rows in {choices.currency}; its amounts are in {currency}."]
 
 
 def _range_notes(chosen: Sequence[_Group], newest: Sequence[_Group]) -> list[str]:
@@ -356,19 +358,19 @@ def _range_notes(chosen: Sequence[_Group], newest: Sequence[_Group]) -> list[str
         notes.append(f"Figures cover {span_text(Span(*ranges[0]))}.")
     elif ranges:
         spans = _several([span_text(Span(*days)) for days in ranges])
-        notes.append(f"Figures cover the newest range of each account: {spans}.")
+        notes.append(f"Figures cover the newest range of each ad account: {spans}.")
     older = sum(group.rows for group in chosen) - sum(group.rows for group in newest)
     if older:
-        notes.append(f"{older:,} rows of earlier ranges are left out: ranges overlap and cannot be added up.")
+        notes.append(f"{_rows_text(older)} of earlier ranges left out, as ranges overlap and cannot be summed.")
     return notes
 
 
 def _dataset_notes(dataset: Dataset) -> list[str]:
     notes = []
     if dataset.lifetime:
-        notes.append("These are TikTok's lifetime figures.")
+        notes.append("Figures are TikTok's lifetime figures.")
     if dataset.time != "none" and dataset.dates is not None and _asks_for_today_alone(dataset):
-        notes.append("The dataset reads each day only while it lasts, so days may stand as they were before their end.")
+        notes.append("The dataset reads each day only while it is in progress, so days may be incomplete.")
     return notes
 
 
@@ -379,14 +381,14 @@ def _asks_for_today_alone(dataset: Dataset) -> bool:
 
 
 def span_text(span: Span) -> str:
-    """The days of a span in words."""
+    """A span of days as text."""
     return str(span.start) if span.start == span.end else f"{span.start} to {span.end}"
 
 
 def _several_times(
     source: CardSource, dataset: Dataset, names_in_table: Collection[str], condition: str, days: Span | None
 ) -> str | None:
-    """Why rows cannot be counted, if the table has some of them several times."""
+    """Why nothing can be summed, if the table has rows with the same key; None if it has not."""
     names = [name for name in key_columns(dataset) if name in names_in_table]
     hashed = f"hash({', '.join(map(quoted, names))})"
     clause = where(condition, within(dataset, days) if days else "")
@@ -394,7 +396,11 @@ def _several_times(
     if rows == keys:
         return None
     return (
-        f"{rows - keys:,} of {rows:,} rows have the same {', '.join(names)} as another, as happens when each run "
-        "appends its rows, and would be counted twice. Choose days that were read once, or set the update method to "
+        f"{rows - keys:,} of {_rows_text(rows)} repeat another row's {', '.join(names)}, as happens with the update "
+        "method append, and would be counted twice. Choose days that were read once, or change the update method to "
         "upsert or replace."
     )
+
+
+def _rows_text(count: int) -> str:
+    return f"{count:,} {'row' if count == 1 else 'rows'}"
