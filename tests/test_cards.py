@@ -48,7 +48,7 @@ Row = dict[str, Any]
 # -- datasets and tables
 
 
-def asked(**keys: Any) -> Dataset:
+def dataset_with(**keys: Any) -> Dataset:
     """A dataset file with these keys over a small daily report."""
     names = ["campaign_name"] if keys.get("data_level", "campaign") == "campaign" else []
     values = {
@@ -79,7 +79,7 @@ def row(campaign: str = "1", on: int = 1, spend: Decimal | int | None = 1, **mor
     } | more
 
 
-def put(lake: Lake, dataset: Dataset, rows: Sequence[Mapping[str, Any]], run: str = "run1") -> None:
+def commit_rows(lake: Lake, dataset: Dataset, rows: Sequence[Mapping[str, Any]], run: str = "run1") -> None:
     """Commits rows as a run of the dataset; columns that a row lacks are null."""
     schema = arrow_schema(columns(dataset))
     batch = pa.RecordBatch.from_pylist([{name: row.get(name) for name in schema.names} for row in rows], schema)
@@ -89,7 +89,7 @@ def put(lake: Lake, dataset: Dataset, rows: Sequence[Mapping[str, Any]], run: st
 
 def lake_with(folder: Path, dataset: Dataset, rows: Sequence[Mapping[str, Any]]) -> Lake:
     lake = Lake(folder / "lake")
-    put(lake, dataset, rows)
+    commit_rows(lake, dataset, rows)
     return lake
 
 
@@ -124,7 +124,7 @@ def by(card: CardData, name: str, value: str) -> dict[Any, Any]:
     return dict(zip(column(card, name), column(card, value), strict=True))
 
 
-def told(card: CardData) -> str:
+def notes_text(card: CardData) -> str:
     return " ".join(card.notes)
 
 
@@ -210,13 +210,13 @@ def test_counts_are_of_the_accounts_whose_money_is_shown(world: Home) -> None:
     views = sum(row["video_play_actions"] for row in rows)
     assert column(page["funnel"], "value")[0] == views
     for card in ("totals", "results", "funnel"):
-        assert f"Ad accounts in {currency} only." in told(page[card])
+        assert f"Ad accounts in {currency} only." in notes_text(page[card])
 
 
 def test_a_comparison_says_that_the_last_days_have_not_all_their_conversions(world: Home) -> None:
     _, page, _ = of_example(world, "ad_daily", CardChoices(days=7))
-    assert "adds them for weeks" in told(page["totals"])
-    assert "adds them for weeks" not in told(page["accounts"])
+    assert "adds them for weeks" in notes_text(page["totals"])
+    assert "adds them for weeks" not in notes_text(page["accounts"])
 
 
 def test_a_currency_that_the_chosen_advertiser_does_not_have_is_told(tmp_path: Path) -> None:
@@ -224,15 +224,15 @@ def test_a_currency_that_the_chosen_advertiser_does_not_have_is_told(tmp_path: P
     page = shown(lake, dataset, CardChoices(currency="JPY", advertiser="7"))
     assert page.facts.currency == "EUR"
     assert "The selected ad account has no rows in JPY; its amounts are in EUR." in page["totals"].notes
-    assert "no rows in" not in told(shown(lake, dataset, CardChoices(currency="JPY"))["totals"])
+    assert "no rows in" not in notes_text(shown(lake, dataset, CardChoices(currency="JPY"))["totals"])
 
 
 def test_a_report_without_money_goes_over_all_accounts(tmp_path: Path) -> None:
-    dataset = asked(metrics=["impressions", "clicks"])
+    dataset = dataset_with(metrics=["impressions", "clicks"])
     rows = [row(), row("2", advertiser_id="8", currency="JPY")]
     page = shown(lake_with(tmp_path, dataset, rows), dataset)
     assert column(page["totals"], "impressions") == [200]
-    assert "currenc" not in told(page["totals"])
+    assert "currenc" not in notes_text(page["totals"])
 
 
 def test_rates_are_made_of_sums(world: Home) -> None:
@@ -297,7 +297,7 @@ def test_hours_of_the_week_are_averages_of_whole_days(world: Home) -> None:
 
 
 def test_an_hour_of_a_weekday_that_comes_twice_is_the_mean_of_both(tmp_path: Path) -> None:
-    dataset = asked(time_dimension="hour")
+    dataset = dataset_with(time_dimension="hour")
     hours = {day: datetime(2026, 3, day, 5, tzinfo=UTC).replace(tzinfo=None) for day in (1, 2, 8)}
     rows = [row(spend=spend, stat_time_hour=hours[day]) for day, spend in ((1, 4), (2, 7), (8, 6))]
     page = shown(lake_with(tmp_path, dataset, rows), dataset)
@@ -316,10 +316,12 @@ def test_a_day_that_was_not_over_is_marked_and_in_no_sum(world: Home) -> None:
     ]
     assert column(page["totals"], "spend") == [pytest.approx(float(sum(row["spend"] for row in closed_rows)))]
     note = next(note for note in page["totals"].notes if "in progress" in note)
-    assert note.startswith("2026-11-22 was in progress in some ad accounts when the rows were read and is left out of sums")
+    assert note.startswith(
+        "2026-11-22 was in progress in some ad accounts when the rows were read and is left out of sums"
+    )
 
 
-def test_age_and_gender_stand_side_by_side(world: Home) -> None:
+def test_age_and_gender_are_side_by_side(world: Home) -> None:
     _, page, rows = of_example(world, "audience_age_gender", CardChoices(currency="USD"))
     spent: dict[tuple[str, str], float] = defaultdict(float)
     for row in rows:
@@ -341,7 +343,7 @@ def test_countries_have_their_names(world: Home) -> None:
     assert len(chart_of(page["breakdown_days.country_code"])["panels"][0]["series"]) == 5
 
 
-def test_things_are_counted_by_what_they_are(world: Home) -> None:
+def test_entities_are_counted_by_status(world: Home) -> None:
     _, page, rows = of_example(world, "ads")
     assert by(page["kinds.secondary_status"], "id", ROWS) == Counter(row["secondary_status"] for row in rows)
     assert sum(column(page["created"], ROWS)) == len(rows)
@@ -373,24 +375,26 @@ def every_figure(dataset: Dataset) -> Figures:
 
 def with_metrics(*names: str, **keys: Any) -> Dataset:
     """A dataset with any metrics of the catalogue, whether or not TikTok takes them together."""
-    return replace(asked(**keys), metrics=tuple(dict.fromkeys(names)))
+    return replace(dataset_with(**keys), metrics=tuple(dict.fromkeys(names)))
 
 
 DATASETS = (
-    asked(),
-    asked(time_dimension="hour"),
-    asked(time_dimension="none"),
-    asked(time_dimension="none", lifetime=True, dates=None),
-    asked(data_level="advertiser"),
-    asked(data_level="advertiser", id_dimension="none"),
-    asked(data_level="ad", id_dimension="ad_id_v2"),
-    asked(targeting_dimension="country_code"),
-    asked(targeting_dimension="page_id", metrics=["spend"]),
-    asked(report_type="audience", audience_dimensions=["age", "gender"], metrics=["spend"]),
-    asked(report_type="audience", audience_dimensions=["interest_category"], metrics=["spend"], time_dimension="none"),
+    dataset_with(),
+    dataset_with(time_dimension="hour"),
+    dataset_with(time_dimension="none"),
+    dataset_with(time_dimension="none", lifetime=True, dates=None),
+    dataset_with(data_level="advertiser"),
+    dataset_with(data_level="advertiser", id_dimension="none"),
+    dataset_with(data_level="ad", id_dimension="ad_id_v2"),
+    dataset_with(targeting_dimension="country_code"),
+    dataset_with(targeting_dimension="page_id", metrics=["spend"]),
+    dataset_with(report_type="audience", audience_dimensions=["age", "gender"], metrics=["spend"]),
+    dataset_with(
+        report_type="audience", audience_dimensions=["interest_category"], metrics=["spend"], time_dimension="none"
+    ),
 )
 LISTS = tuple(
-    asked(report=name, data_level=None, time_dimension=None, metrics=None, dates=None)
+    dataset_with(report=name, data_level=None, time_dimension=None, metrics=None, dates=None)
     for name in ("ads", "ad_groups", "campaigns", "advertisers", "custom_audiences", "custom_audience_details")
 )
 
@@ -411,7 +415,7 @@ def test_no_card_does_with_a_metric_what_must_not_be_done_with_it(dataset: Datas
 
 def assert_sensible(offer: CardOffer, dataset: Dataset, names: set[str]) -> None:
     metrics = catalog.metrics()
-    told_apart = {axis.by for axis in offer.axes}
+    grouped_by = {axis.by for axis in offer.axes}
     for figure in offer.needed:
         match figure.computation:
             case Sum(name):
@@ -424,8 +428,8 @@ def assert_sensible(offer: CardOffer, dataset: Dataset, names: set[str]) -> None
                 assert metrics[under].additive
                 assert {over, under} <= names
             case Own():
-                days = {"stat_time_day"} if "@day" in told_apart else set()
-                assert set(key_columns(dataset)) <= told_apart | {"advertiser_id"} | days
+                days = {"stat_time_day"} if "@day" in grouped_by else set()
+                assert set(key_columns(dataset)) <= grouped_by | {"advertiser_id"} | days
             case Count():
                 assert offer.card.subject == "entities"
         money = [metrics[part].type == "money" for part in parts_of(figure.computation)]
@@ -433,7 +437,7 @@ def assert_sensible(offer: CardOffer, dataset: Dataset, names: set[str]) -> None
     overlapping = {name for name in dataset.breakdowns if name not in SHARING | SHARING_PART}
     if (
         any(isinstance(shown_figure.computation, Sum | Quotient) for shown_figure in offer.figures)
-        and not overlapping <= told_apart
+        and not overlapping <= grouped_by
     ):
         assert offer.refusal
 
@@ -448,7 +452,7 @@ def parts_of(computation: Any) -> tuple[str, ...]:
 
 
 def test_what_people_are_reached_is_neither_added_up_nor_averaged(tmp_path: Path) -> None:
-    dataset = asked(data_level="advertiser", metrics=["spend", "impressions", "reach", "frequency", "result"])
+    dataset = dataset_with(data_level="advertiser", metrics=["spend", "impressions", "reach", "frequency", "result"])
     rows = [
         {**row(on=day, spend=2), "advertiser_id": account, "reach": 50 + day, "frequency": 2.0, "result": 3}
         for day in (1, 2)
@@ -464,7 +468,7 @@ def test_what_people_are_reached_is_neither_added_up_nor_averaged(tmp_path: Path
 
 
 def test_a_row_s_own_value_is_not_shown_where_several_rows_stand_for_it(tmp_path: Path) -> None:
-    dataset = asked(data_level="advertiser", metrics=["spend", "reach"])
+    dataset = dataset_with(data_level="advertiser", metrics=["spend", "reach"])
     page = shown(lake_with(tmp_path, dataset, [row(on=1, reach=5), row(on=2, reach=6), row(on=2, reach=7)]), dataset)
     assert column(page["people_days"], "reach") == [5, None]
 
@@ -541,7 +545,7 @@ rows_of_any_kind = st.lists(
 def test_whatever_the_rows_are_sums_and_rates_are_those_of_one_currency(
     tmp_path_factory: pytest.TempPathFactory, rows: list[Row], currency: str
 ) -> None:
-    dataset = asked()
+    dataset = dataset_with()
     lake = lake_with(tmp_path_factory.mktemp("rows"), dataset, rows)
     currencies = {row["currency"] or "" for row in rows}
     if currency not in currencies:
@@ -565,17 +569,19 @@ def test_whatever_the_rows_are_sums_and_rates_are_those_of_one_currency(
 
 
 def test_a_rate_leaves_out_rows_without_one_of_its_parts_and_says_so(tmp_path: Path) -> None:
-    dataset = asked()
+    dataset = dataset_with()
     rows = [row(on=1, spend=4, clicks=2), row(on=2, spend=100, clicks=None)]
     page = shown(lake_with(tmp_path, dataset, rows), dataset)
     assert column(page["totals"], "cpc") == [2]
     assert column(page["totals"], "spend") == [104]
-    assert "Some rows have no value for Clicks (destination)" in told(page["totals"])
-    assert "no value" not in told(page["results"])
+    assert "Some rows have no value for Clicks (destination)" in notes_text(page["totals"])
+    assert "no value" not in notes_text(page["results"])
 
 
 def test_impressions_that_may_count_twice_are_not_added_up(tmp_path: Path) -> None:
-    dataset = asked(report_type="audience", audience_dimensions=["contextual_tag"], metrics=["spend", "impressions"])
+    dataset = dataset_with(
+        report_type="audience", audience_dimensions=["contextual_tag"], metrics=["spend", "impressions"]
+    )
     rows = [row(on=1, contextual_tag=tag) for tag in ("a", "b")]
     page = shown(lake_with(tmp_path, dataset, rows), dataset)
     for name in ("totals", "spend", "results", "campaigns"):
@@ -588,8 +594,8 @@ def test_impressions_that_may_count_twice_are_not_added_up(tmp_path: Path) -> No
 def test_images_of_a_carousel_are_not_added_up(tmp_path: Path) -> None:
     keys: dict[str, Any] = {"report": "creatives", "data_level": None, "time_dimension": None}
     metrics = ["spend", "impressions", "clicks"]
-    image = asked(**keys, metrics=metrics, material_type="image")
-    video = asked(**keys, metrics=metrics, material_type="video")
+    image = dataset_with(**keys, metrics=metrics, material_type="image")
+    video = dataset_with(**keys, metrics=metrics, material_type="video")
     for dataset, refused in ((image, True), (video, False)):
         offers = {entry.key: entry for entry in cards_of(dataset, {entry.name for entry in columns(dataset)})}
         assert bool(offers["totals"].refusal) is refused
@@ -597,23 +603,23 @@ def test_images_of_a_carousel_are_not_added_up(tmp_path: Path) -> None:
 
 
 def test_a_part_of_the_whole_is_called_one(tmp_path: Path) -> None:
-    dataset = asked(
+    dataset = dataset_with(
         data_level="adgroup", targeting_dimension="search_terms", metrics=["spend", "clicks", "impressions"]
     )
     page = shown(lake_with(tmp_path, dataset, [row(adgroup_id="3", search_terms="shoes")]), dataset)
-    assert "a part of delivery only" in told(page["totals"])
+    assert "a part of delivery only" in notes_text(page["totals"])
 
 
 def test_the_same_rate_is_not_shown_under_two_names() -> None:
-    dataset = asked(metrics=["conversion", "impressions", "conversion_rate", "conversion_rate_v2"])
+    dataset = dataset_with(metrics=["conversion", "impressions", "conversion_rate", "conversion_rate_v2"])
     (rates,) = [
         entry for entry in cards_of(dataset, {entry.name for entry in columns(dataset)}) if entry.key == "rates"
     ]
     assert [shown_figure.name for shown_figure in rates.figures] == ["conversion_rate_v2"]
 
 
-def test_what_the_dataset_has_not_is_not_shown() -> None:
-    dataset = asked(metrics=["spend", "cpc"])
+def test_what_the_dataset_lacks_is_not_shown() -> None:
+    dataset = dataset_with(metrics=["spend", "cpc"])
     offers = {entry.key: entry for entry in cards_of(dataset, {entry.name for entry in columns(dataset)})}
     assert "rates" not in offers
     without = {offer.key for offer in cards_of(dataset, {"advertiser_id", "campaign_id", "stat_time_day", "spend"})}
@@ -621,7 +627,7 @@ def test_what_the_dataset_has_not_is_not_shown() -> None:
     assert cards_of(dataset, set()) == ()
 
 
-def test_an_event_stands_beside_its_twins() -> None:
+def test_an_event_is_shown_with_its_twins() -> None:
     twins = next(metric for metric in catalog.metrics().values() if metric.additive and len(metric.twins) > 1)
     dataset = with_metrics("spend", twins.name, *twins.twins)
     (card,) = [entry for entry in cards_of(dataset, {entry.name for entry in columns(dataset)}) if entry.key == "twins"]
@@ -633,7 +639,7 @@ def test_an_event_stands_beside_its_twins() -> None:
 
 
 def two_currencies(tmp_path: Path) -> tuple[Dataset, Lake]:
-    dataset = asked()
+    dataset = dataset_with()
     rows = [row("1", day, 5, advertiser_id="7") for day in (1, 2, 3)]
     rows += [row("2", day, 900, advertiser_id="8", currency="JPY") for day in (1, 2)]
     return dataset, lake_with(tmp_path, dataset, rows)
@@ -683,12 +689,12 @@ def test_choices_that_the_table_does_not_have_are_refused(tmp_path: Path, choice
 
 def test_a_table_that_is_not_there_is_told() -> None:
     with pytest.raises(NotFoundError, match="does not exist"):
-        cards_data(Lake("/nowhere/lake"), "spend", asked(), (), read_at=NOON)
+        cards_data(Lake("/nowhere/lake"), "spend", dataset_with(), (), read_at=NOON)
 
 
 def test_a_table_of_other_settings_is_not_guessed_at(tmp_path: Path) -> None:
-    lake = lake_with(tmp_path, asked(), [row(on=1)])
-    changed = asked(time_dimension="hour", update={"method": "replace"}, reset_schema=True)
+    lake = lake_with(tmp_path, dataset_with(), [row(on=1)])
+    changed = dataset_with(time_dimension="hour", update={"method": "replace"}, reset_schema=True)
     page = shown(lake, changed)
     assert "totals" in page
     for card in page.cards.values():
@@ -696,7 +702,7 @@ def test_a_table_of_other_settings_is_not_guessed_at(tmp_path: Path) -> None:
 
 
 def test_an_empty_table_has_empty_cards(tmp_path: Path) -> None:
-    dataset = asked()
+    dataset = dataset_with()
     page = shown(lake_with(tmp_path, dataset, []), dataset)
     assert page.facts.rows == 0
     assert all(card.is_empty for card in page.cards.values())
@@ -708,7 +714,7 @@ def test_an_empty_table_has_empty_cards(tmp_path: Path) -> None:
 
 
 def test_the_days_before_are_shown_if_the_table_has_them_whole(tmp_path: Path) -> None:
-    dataset = asked()
+    dataset = dataset_with()
     lake = lake_with(tmp_path, dataset, [row(on=day, spend=day) for day in range(1, 10)])
     page = shown(lake, dataset, CardChoices(days=4))
     assert page.facts.window is not None
@@ -724,7 +730,7 @@ def test_the_days_before_are_shown_if_the_table_has_them_whole(tmp_path: Path) -
 
 
 def test_a_comparison_of_money_needs_the_days_before_of_its_own_accounts_only(tmp_path: Path) -> None:
-    dataset = asked()
+    dataset = dataset_with()
     rows = [row(on=day) for day in range(1, 9)]
     rows += [row("2", day, 70, advertiser_id="8", currency="JPY") for day in range(5, 9)]
     page = shown(lake_with(tmp_path, dataset, rows), dataset, CardChoices(currency="EUR", days=4))
@@ -736,7 +742,7 @@ def test_a_comparison_of_money_needs_the_days_before_of_its_own_accounts_only(tm
 
 def test_the_days_are_those_of_the_accounts_that_are_shown(tmp_path: Path) -> None:
     """An account in another zone, for which a day was not over, takes no day from those that are shown."""
-    dataset = asked(dates={"start": "2026-01-01", "end": "today"})
+    dataset = dataset_with(dates={"start": "2026-01-01", "end": "today"})
     rows = [row(on=day) for day in range(1, 10)] + [row("2", 3, 70, advertiser_id="8", currency="USD")]
     lake = lake_with(tmp_path, dataset, rows)
     dollars, euros = (shown(lake, dataset, CardChoices(currency=code, days=4)) for code in ("USD", "EUR"))
@@ -756,64 +762,64 @@ def test_the_days_are_those_of_the_accounts_that_are_shown(tmp_path: Path) -> No
     ],
 )
 def test_days_that_may_not_be_whole_are_not_compared_with(tmp_path: Path, rows: list[Row], reason: str) -> None:
-    dataset = asked()
+    dataset = dataset_with()
     page = shown(lake_with(tmp_path, dataset, rows), dataset, CardChoices(days=4))
     assert page.facts.previous is None
-    assert reason in told(page["totals"])
-    assert reason in told(page["spend"])
+    assert reason in notes_text(page["totals"])
+    assert reason in notes_text(page["spend"])
     assert len(page["totals"].rows) == 1
 
 
-def test_an_account_that_stopped_earlier_does_not_stand_in_the_way(tmp_path: Path) -> None:
-    dataset = asked()
+def test_an_account_that_stopped_earlier_does_not_hide_the_previous_period(tmp_path: Path) -> None:
+    dataset = dataset_with()
     rows = [row(on=day) for day in range(1, 10)] + [row("2", 4, advertiser_id="8")]
     assert shown(lake_with(tmp_path, dataset, rows), dataset, CardChoices(days=4)).facts.previous is not None
 
 
 def test_a_day_is_over_when_it_is_over_in_every_account(tmp_path: Path) -> None:
-    dataset = asked()
+    dataset = dataset_with()
     rows = [row(on=day) for day in (7, 8, 9)] + [row("2", 9, advertiser_id="8", timezone="UTC-11:00")]
     lake = lake_with(tmp_path, dataset, rows)
     after = datetime(2026, 3, 10, 1, tzinfo=UTC)
     page = shown(lake, dataset, read_at=after)
     assert page.facts.open_days == (date(2026, 3, 9),)
     assert shown(lake, dataset, CardChoices(advertiser="7"), read_at=after).facts.open_days == ()
-    assert "these ad accounts are in 2 time zones" in told(page["spend"])
+    assert "these ad accounts are in 2 time zones" in notes_text(page["spend"])
 
 
 @pytest.mark.parametrize("zone", [None, "somewhere"])
 def test_without_a_zone_a_day_is_over_when_it_is_over_everywhere(tmp_path: Path, zone: str | None) -> None:
-    dataset = asked()
+    dataset = dataset_with()
     lake = lake_with(tmp_path, dataset, [row(on=day, timezone=zone) for day in (8, 9)])
     assert shown(lake, dataset, read_at=datetime(2026, 3, 10, 11, tzinfo=UTC)).facts.open_days == (date(2026, 3, 9),)
     assert shown(lake, dataset, read_at=datetime(2026, 3, 10, 12, tzinfo=UTC)).facts.open_days == ()
 
 
 def test_if_no_day_is_over_the_day_is_shown_and_named(tmp_path: Path) -> None:
-    dataset = asked(dates={"date": "today"})
+    dataset = dataset_with(dates={"date": "today"})
     page = shown(lake_with(tmp_path, dataset, [row(on=10, spend=3)]), dataset)
     assert column(page["totals"], "spend") == [3]
     assert "2026-03-10 was in progress when the rows were read. Figures will increase." in page["totals"].notes
-    assert "reads each day only while it is in progress" in told(page["totals"])
+    assert "reads each day only while it is in progress" in notes_text(page["totals"])
     assert chart_of(page["spend"])["x"]["open"] == [0]
 
 
 def test_more_days_than_the_table_has_are_all_of_them(tmp_path: Path) -> None:
-    dataset = asked()
+    dataset = dataset_with()
     page = shown(lake_with(tmp_path, dataset, [row(on=day) for day in (1, 2)]), dataset, CardChoices(days=10**12))
     assert column(page["totals"], "spend") == [2]
 
 
 def test_days_without_rows_are_gaps_and_not_zeros(tmp_path: Path) -> None:
-    dataset = asked()
+    dataset = dataset_with()
     page = shown(lake_with(tmp_path, dataset, [row(on=1), row(on=4)]), dataset)
     assert column(page["spend"], "spend") == [1, None, None, 1]
-    assert "2 of the 4 days have no rows" in told(page["spend"])
+    assert "2 of the 4 days have no rows" in notes_text(page["spend"])
     assert as_table(page["spend"]).rows[1] == ("2026-03-02", "unknown")
 
 
 def test_a_campaign_has_its_newest_name(tmp_path: Path) -> None:
-    dataset = asked()
+    dataset = dataset_with()
     rows = [row(on=1, campaign_name="Zebra"), row(on=2, campaign_name="Aardvark")]
     page = shown(lake_with(tmp_path, dataset, rows), dataset)
     assert column(page["campaigns"], "name") == ["Aardvark"]
@@ -821,7 +827,7 @@ def test_a_campaign_has_its_newest_name(tmp_path: Path) -> None:
 
 
 def test_things_of_one_name_are_told_apart_by_their_ids(tmp_path: Path) -> None:
-    dataset = asked()
+    dataset = dataset_with()
     rows = [row("1", 1, campaign_name="Same"), row("2", 1, campaign_name="Same", spend=2)]
     page = shown(lake_with(tmp_path, dataset, rows), dataset)
     assert column(page["campaigns"], "name") == ["Same (2)", "Same (1)"]
@@ -831,10 +837,10 @@ def test_things_of_one_name_are_told_apart_by_their_ids(tmp_path: Path) -> None:
 
 
 def appended(tmp_path: Path, *runs: Sequence[int], **keys: Any) -> tuple[Dataset, Lake]:
-    dataset = asked(update={"method": "append"}, **keys)
+    dataset = dataset_with(update={"method": "append"}, **keys)
     lake = Lake(tmp_path / "lake")
     for number, days in enumerate(runs):
-        put(lake, dataset, [row(on=day) for day in days], f"run{number}")
+        commit_rows(lake, dataset, [row(on=day) for day in days], f"run{number}")
     return dataset, lake
 
 
@@ -854,39 +860,39 @@ def test_rows_that_were_appended_twice_are_not_counted_twice(tmp_path: Path) -> 
 
 def test_rows_that_were_appended_before_the_method_changed_are_not_counted_twice(tmp_path: Path) -> None:
     _, lake = appended(tmp_path, (1, 2, 3), (3, 4))
-    now = asked(update={"method": "upsert"})
+    now = dataset_with(update={"method": "upsert"})
     assert shown(lake, now, methods=(Method.APPEND, Method.UPSERT))["totals"].refusal
 
 
 def test_a_key_with_more_columns_may_keep_a_row_twice(tmp_path: Path) -> None:
     key = ["advertiser_id", "campaign_id", "stat_time_day", "campaign_name"]
-    dataset = asked(update={"method": "upsert", "key": key})
+    dataset = dataset_with(update={"method": "upsert", "key": key})
     lake = lake_with(tmp_path, dataset, [row(on=1, campaign_name="Old")])
-    put(lake, dataset, [row(on=1, campaign_name="New")], "run2")
+    commit_rows(lake, dataset, [row(on=1, campaign_name="New")], "run2")
     assert shown(lake, dataset)["totals"].refusal
 
 
 def test_ranges_that_overlap_are_not_added_up(tmp_path: Path) -> None:
-    dataset = asked(time_dimension="none", dates={"period": "last_7_days"}, update={"method": "upsert"})
+    dataset = dataset_with(time_dimension="none", dates={"period": "last_7_days"}, update={"method": "upsert"})
     lake = Lake(tmp_path / "lake")
 
     def range_row(account: str, end: int, spend: int) -> Row:
         days = {"start_date": date(2026, 3, end) - timedelta(days=6), "end_date": date(2026, 3, end)}
         return row(account, 1, spend, advertiser_id=account, **days)
 
-    put(lake, dataset, [range_row("7", 8, 5), range_row("8", 8, 7)], "run1")
-    put(lake, dataset, [range_row("7", 9, 6)], "run2")
+    commit_rows(lake, dataset, [range_row("7", 8, 5), range_row("8", 8, 7)], "run1")
+    commit_rows(lake, dataset, [range_row("7", 9, 6)], "run2")
     page = shown(lake, dataset)
     assert by(page["campaigns"], "id", "spend") == {"8": 7, "7": 6}
     assert column(page["totals"], "spend") == [13]
-    assert "1 row of earlier ranges left out" in told(page["totals"])
-    assert "2026-03-02 to 2026-03-08, 2026-03-03 to 2026-03-09" in told(page["totals"])
+    assert "1 row of earlier ranges left out" in notes_text(page["totals"])
+    assert "2026-03-02 to 2026-03-08, 2026-03-03 to 2026-03-09" in notes_text(page["totals"])
 
 
 # -- the cards themselves
 
 
-def test_cards_are_declared_whole() -> None:
+def test_cards_are_declared_completely() -> None:
     assert len({card.name for card in CARDS}) == len(CARDS)
     names = set(catalog.metrics()) | set(catalog.dimensions()) | {ROWS}
     fields = {entity_field.name for several in catalog.fields().values() for entity_field in several}
@@ -902,8 +908,8 @@ def test_cards_are_declared_whole() -> None:
     assert not SHARING & SHARING_PART
 
 
-def test_every_card_is_had_by_some_dataset() -> None:
-    materials = asked(
+def test_every_card_fits_some_dataset() -> None:
+    materials = dataset_with(
         report="creatives", data_level=None, time_dimension=None, metrics=["spend", "impressions", "clicks"]
     )
     twins = next(metric for metric in catalog.metrics().values() if metric.additive and metric.twins)
@@ -936,7 +942,7 @@ def test_titles_and_meanings_are_sentences_for_people() -> None:
 
 
 def test_cards_tell_what_stands_in_a_trait(tmp_path: Path) -> None:
-    dataset = asked(metrics=["spend", "clicks", "objective_type"])
+    dataset = dataset_with(metrics=["spend", "clicks", "objective_type"])
     rows = [row(on=1, objective_type="LEAD_GENERATION"), row("2", 1, 3, objective_type=None)]
     page = shown(lake_with(tmp_path, dataset, rows), dataset)
     assert by(page["trait.objective_type"], "name", "spend") == {"Not set": 3, "Lead generation": 1}

@@ -102,8 +102,8 @@ def cards_data(
     """
     names_in_table = frozenset(column.name for column in columns(dataset)) & frozenset(lake.table(slug).schema.names)
     if not names_in_table.issuperset(key_columns(dataset)):
-        nothing = CardFacts(rows=0, currencies=(), advertisers=(), currency=None, first=None, last=None)
-        return CardsData(tuple(CardData(offer, refusal=offer.refusal or OUTDATED) for offer in offers), nothing)
+        no_facts = CardFacts(rows=0, currencies=(), advertisers=(), currency=None, first=None, last=None)
+        return CardsData(tuple(CardData(offer, refusal=offer.refusal or OUTDATED) for offer in offers), no_facts)
     with lake.connect({"rows": slug}) as connection:
         source = CardSource(connection)
         selection = select(source, dataset, names_in_table, choices or CardChoices(), read_at, methods)
@@ -263,7 +263,8 @@ class _Reading:
         tail = f"HAVING {' AND '.join(having)} ORDER BY {most} DESC, {quoted(axis.by)} LIMIT {offer.card.limit}"
         is_summed = isinstance(first.computation, Sum | Count)
         extra = ("count(*) OVER ()", f"sum({most}) OVER ()" if is_summed else "NULL")
-        by = (axis.by,) if axis.by == "advertiser_id" or not _is_own(offer) else (axis.by, "advertiser_id")
+        has_own = any(isinstance(figure.computation, Own) for figure in offer.figures)
+        by = (axis.by, "advertiser_id") if has_own and axis.by != "advertiser_id" else (axis.by,)
         labels = _labels(axis)
         sums = self._cubes.rows(CubeQuery(offer, by, labels, self._facts.window, extra=extra, tail=tail))
         if all(row[0] in (None, "") for row in sums):
@@ -302,7 +303,8 @@ class _Reading:
     def _funnel(self, offer: CardOffer) -> CardData:
         steps = next(iter(_plain(self._cubes.rows(CubeQuery(offer, days=self._facts.window)))), ())
         rows = [
-            (figure.title, value, _share(value, steps[0])) for figure, value in zip(offer.figures, steps, strict=False)
+            (figure.title, value, 100 * value / steps[0] if value is not None and steps[0] else None)
+            for figure, value in zip(offer.figures, steps, strict=False)
         ]
         head = (
             CardColumn("step", "Step", "category"),
@@ -338,10 +340,6 @@ def _decimals(figure: CardFigure, currency: str | None) -> int:
     return 0 if is_whole else 2
 
 
-def _is_own(offer: CardOffer) -> bool:
-    return any(isinstance(figure.computation, Own) for figure in offer.figures)
-
-
 def _labels(axis: CardAxis) -> tuple[str, ...]:
     return (axis.label,) if axis.label else ()
 
@@ -360,10 +358,6 @@ def _plain(rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
 
 def _number(value: Any) -> Any:
     return float(value) if isinstance(value, Decimal) else value
-
-
-def _share(value: float | None, first_step: float | None) -> float | None:
-    return 100 * value / first_step if value is not None and first_step else None
 
 
 def _months(months: Sequence[date]) -> Iterator[date]:
