@@ -134,7 +134,7 @@ class Sim:
         """All rows of a level, deleted ones and reservations included, by its ID and `more` dimensions."""
         data_level, identity = LEVELS[level]
         filters = [*EVERYTHING.get(level, [])]
-        wanted: dict[str, object] = {
+        request: dict[str, object] = {
             "data_level": data_level,
             "dimensions": [identity, *more],
             "metrics": metrics,
@@ -143,10 +143,10 @@ class Sim:
             **params,
         }
         if level == "advertiser":
-            return self.rows(**wanted)
-        auction = self.rows(filtering=filters, **wanted)
+            return self.rows(**request)
+        auction = self.rows(filtering=filters, **request)
         top_view = {"field_name": "buying_type", "filter_type": "IN", "filter_value": '["RESERVATION_TOP_VIEW"]'}
-        return auction + self.rows(filtering=[*filters, top_view], **wanted)
+        return auction + self.rows(filtering=[*filters, top_view], **request)
 
 
 def added(rows: list[dict[str, Any]], metric: str, scale: Callable[[str], int] | None = None) -> int:

@@ -17,7 +17,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adreel import catalog
-from adreel.cards import CardData, CardsData, Choices, Offer, as_table, card_data, cards_data, cards_of, chart_of
+from adreel.cards import (
+    CardChoices,
+    CardData,
+    CardOffer,
+    CardsData,
+    as_table,
+    card_data,
+    cards_data,
+    cards_of,
+    chart_of,
+)
 from adreel.cards.figures import Count, Figures, Own, Quotient, Sum
 from adreel.catalog.cards import CARDS, KINDS, ROWS, SHARING, SHARING_PART, TRAITS
 from adreel.dataset import Dataset, Method, Source, key_columns, parse, read
@@ -38,7 +48,7 @@ Row = dict[str, Any]
 # -- datasets and tables
 
 
-def asked(**keys: Any) -> Dataset:
+def dataset_with(**keys: Any) -> Dataset:
     """A dataset file with these keys over a small daily report."""
     names = ["campaign_name"] if keys.get("data_level", "campaign") == "campaign" else []
     values = {
@@ -69,21 +79,21 @@ def row(campaign: str = "1", on: int = 1, spend: Decimal | int | None = 1, **mor
     } | more
 
 
-def put(lake: Lake, dataset: Dataset, rows: Sequence[Mapping[str, Any]], run: str = "run1") -> None:
+def commit_rows(lake: Lake, dataset: Dataset, rows: Sequence[Mapping[str, Any]], run: str = "run1") -> None:
     """Commits rows as a run of the dataset; columns that a row lacks are null."""
     schema = arrow_schema(columns(dataset))
-    batch = pa.RecordBatch.from_pylist([{name: one.get(name) for name in schema.names} for one in rows], schema)
+    batch = pa.RecordBatch.from_pylist([{name: row.get(name) for name in schema.names} for row in rows], schema)
     write = Write(run, dataset.update.method, schema, key=key(dataset), day_column=day_column(dataset))
     lake.commit("spend", lambda: pa.RecordBatchReader.from_batches(schema, [batch]), write)
 
 
-def made(folder: Path, dataset: Dataset, rows: Sequence[Mapping[str, Any]]) -> Lake:
+def lake_with(folder: Path, dataset: Dataset, rows: Sequence[Mapping[str, Any]]) -> Lake:
     lake = Lake(folder / "lake")
-    put(lake, dataset, rows)
+    commit_rows(lake, dataset, rows)
     return lake
 
 
-def shown(lake: Lake, dataset: Dataset, choices: Choices | None = None, **options: Any) -> Shown:
+def shown(lake: Lake, dataset: Dataset, choices: CardChoices | None = None, **options: Any) -> Shown:
     """All cards of the table, by key."""
     offers = cards_of(dataset, lake.table("spend").schema.names)
     return Shown(cards_data(lake, "spend", dataset, offers, choices, **({"read_at": NOON} | options)))
@@ -105,8 +115,8 @@ class Shown:
 
 def column(card: CardData, name: str) -> list[Any]:
     """The values of a column, by its name."""
-    place = [one.name for one in card.columns].index(name)
-    return [one[place] for one in card.rows]
+    place = [shown_column.name for shown_column in card.columns].index(name)
+    return [row[place] for row in card.rows]
 
 
 def by(card: CardData, name: str, value: str) -> dict[Any, Any]:
@@ -114,7 +124,7 @@ def by(card: CardData, name: str, value: str) -> dict[Any, Any]:
     return dict(zip(column(card, name), column(card, value), strict=True))
 
 
-def told(card: CardData) -> str:
+def notes_text(card: CardData) -> str:
     return " ".join(card.notes)
 
 
@@ -140,14 +150,14 @@ def slug_of(path: Path) -> str:
     return str(read(path.read_text("utf-8")).values["name"]).lower().replace(" ", "_")
 
 
-def of_example(home: Home, name: str, choices: Choices | None = None) -> tuple[Dataset, Shown, list[Row]]:
+def of_example(home: Home, name: str, choices: CardChoices | None = None) -> tuple[Dataset, Shown, list[Row]]:
     """An example's dataset, its cards and the rows of its table."""
-    (path,) = [one for one in EXAMPLES if one.stem == name]
+    (path,) = [example for example in EXAMPLES if example.stem == name]
     dataset = parse(read(path.read_text("utf-8")), home.now)
     lake, slug = Lake(home.path / "lake"), saved(home, slug_of(path)).table_slug
     offers = cards_of(dataset, lake.table(slug).schema.names)
-    found = cards_data(lake, slug, dataset, offers, choices, read_at=home.now)
-    return dataset, Shown(found), table(home, slug).to_pylist()
+    page = cards_data(lake, slug, dataset, offers, choices, read_at=home.now)
+    return dataset, Shown(page), table(home, slug).to_pylist()
 
 
 @pytest.mark.parametrize("name", [path.stem for path in EXAMPLES])
@@ -164,69 +174,73 @@ def test_every_report_has_two_cards_with_something_to_see(world: Home, name: str
 def test_every_card_can_be_read_as_a_table(world: Home, name: str) -> None:
     _, page, _ = of_example(world, name)
     for card in page.cards.values():
-        found = as_table(card)
-        assert card.offer.title in found.caption
-        assert {len(one) for one in (*found.rows, found.numeric)} <= {len(found.head)}
-        assert bool(found.rows) is not card.is_empty
-        if found.rows:
-            assert not found.numeric[0]
-            assert any(found.numeric)
+        card_table = as_table(card)
+        assert card.offer.title in card_table.caption
+        assert {len(cells) for cells in (*card_table.rows, card_table.numeric)} <= {len(card_table.head)}
+        assert bool(card_table.rows) is not card.is_empty
+        if card_table.rows:
+            assert not card_table.numeric[0]
+            assert any(card_table.numeric)
 
 
 def test_cost_by_day_is_the_sum_of_the_rows_of_one_currency(world: Home) -> None:
     for currency in ("EUR", "USD", "JPY"):
-        _, page, rows = of_example(world, "ad_daily", Choices(currency=currency, days=7))
+        _, page, rows = of_example(world, "ad_daily", CardChoices(currency=currency, days=7))
         sums: dict[date, Decimal] = defaultdict(Decimal)
-        for one in rows:
-            if one["currency"] == currency:
-                sums[one["stat_time_day"]] += one["spend"]
+        for row in rows:
+            if row["currency"] == currency:
+                sums[row["stat_time_day"]] += row["spend"]
         days = [date(2026, 11, 15) + timedelta(days=number) for number in range(7)]
         assert by(page["spend"], "day", "spend") == {day: pytest.approx(float(sums[day])) for day in days}
-        before = {day: pytest.approx(float(sums[day])) for day in (one - timedelta(days=7) for one in days)}
+        before = {day: pytest.approx(float(sums[day])) for day in (day - timedelta(days=7) for day in days)}
         assert by(page["spend"], "previous day", "previous spend") == before
-        assert {one.currency for one in page["spend"].columns if one.unit == "money"} == {currency}
+        assert {shown_column.currency for shown_column in page["spend"].columns if shown_column.unit == "money"} == {
+            currency
+        }
 
 
 def test_counts_are_of_the_accounts_whose_money_is_shown(world: Home) -> None:
     """Else costs, clicks and views of one page would be of different ads."""
-    _, page, rows = of_example(world, "ad_daily", Choices(days=7))
+    _, page, rows = of_example(world, "ad_daily", CardChoices(days=7))
     since, currency = date(2026, 11, 15), page.facts.currency
-    rows = [one for one in rows if one["stat_time_day"] >= since and one["currency"] == currency]
-    clicks = sum(one["clicks"] for one in rows)
+    rows = [row for row in rows if row["stat_time_day"] >= since and row["currency"] == currency]
+    clicks = sum(row["clicks"] for row in rows)
     assert sum(column(page["results"], "clicks")) == clicks
     assert clicks in column(page["totals"], "clicks")
-    views = sum(one["video_play_actions"] for one in rows)
+    views = sum(row["video_play_actions"] for row in rows)
     assert column(page["funnel"], "value")[0] == views
     for card in ("totals", "results", "funnel"):
-        assert f"Accounts in {currency} only: those in" in told(page[card])
+        assert f"Ad accounts in {currency} only." in notes_text(page[card])
 
 
 def test_a_comparison_says_that_the_last_days_have_not_all_their_conversions(world: Home) -> None:
-    _, page, _ = of_example(world, "ad_daily", Choices(days=7))
-    assert "come in for weeks" in told(page["totals"])
-    assert "come in for weeks" not in told(page["accounts"])
+    _, page, _ = of_example(world, "ad_daily", CardChoices(days=7))
+    assert "adds them for weeks" in notes_text(page["totals"])
+    assert "adds them for weeks" not in notes_text(page["accounts"])
 
 
 def test_a_currency_that_the_chosen_advertiser_does_not_have_is_told(tmp_path: Path) -> None:
     dataset, lake = two_currencies(tmp_path)
-    page = shown(lake, dataset, Choices(currency="JPY", advertiser="7"))
+    page = shown(lake, dataset, CardChoices(currency="JPY", advertiser="7"))
     assert page.facts.currency == "EUR"
-    assert "The chosen advertiser has no rows in JPY; its money is in EUR." in page["totals"].notes
-    assert "no rows in" not in told(shown(lake, dataset, Choices(currency="JPY"))["totals"])
+    assert "The selected ad account has no rows in JPY; its amounts are in EUR." in page["totals"].notes
+    assert "no rows in" not in notes_text(shown(lake, dataset, CardChoices(currency="JPY"))["totals"])
 
 
 def test_a_report_without_money_goes_over_all_accounts(tmp_path: Path) -> None:
-    dataset = asked(metrics=["impressions", "clicks"])
+    dataset = dataset_with(metrics=["impressions", "clicks"])
     rows = [row(), row("2", advertiser_id="8", currency="JPY")]
-    page = shown(made(tmp_path, dataset, rows), dataset)
+    page = shown(lake_with(tmp_path, dataset, rows), dataset)
     assert column(page["totals"], "impressions") == [200]
-    assert "currenc" not in told(page["totals"])
+    assert "currenc" not in notes_text(page["totals"])
 
 
 def test_rates_are_made_of_sums(world: Home) -> None:
-    _, page, rows = of_example(world, "ad_daily", Choices(currency="EUR", days=7))
-    here = [one for one in rows if one["currency"] == "EUR" and one["stat_time_day"] >= date(2026, 11, 15)]
-    sums = {name: float(sum(one[name] for one in here)) for name in ("spend", "impressions", "clicks", "conversion")}
+    _, page, rows = of_example(world, "ad_daily", CardChoices(currency="EUR", days=7))
+    euro_rows = [row for row in rows if row["currency"] == "EUR" and row["stat_time_day"] >= date(2026, 11, 15)]
+    sums = {
+        name: float(sum(row[name] for row in euro_rows)) for name in ("spend", "impressions", "clicks", "conversion")
+    }
     rates = {
         "ctr": 100 * sums["clicks"] / sums["impressions"],
         "conversion_rate_v2": 100 * sums["conversion"] / sums["impressions"],
@@ -239,41 +253,41 @@ def test_rates_are_made_of_sums(world: Home) -> None:
 
 
 def test_the_top_ads_are_those_with_the_most_spend(world: Home) -> None:
-    _, page, rows = of_example(world, "ad_daily", Choices(currency="USD", days=None))
+    _, page, rows = of_example(world, "ad_daily", CardChoices(currency="USD", days=None))
     spent: dict[str, Decimal] = defaultdict(Decimal)
-    for one in rows:
-        if one["currency"] == "USD":
-            spent[one["ad_id"]] += one["spend"]
+    for row in rows:
+        if row["currency"] == "USD":
+            spent[row["ad_id"]] += row["spend"]
     best = sorted(spent, key=lambda ad: -spent[ad])[:10]
     assert column(page["ads"], "id") == best
     assert column(page["ads"], "spend") == [pytest.approx(float(spent[ad])) for ad in best]
     rest = 100 * (1 - float(sum(spent[ad] for ad in best)) / float(sum(spent.values())))
-    assert f"These are 10 of {len(spent)}; the others have {rest:.0f} % of the cost." in page["ads"].notes
+    assert f"Shows 10 of {len(spent)}; the others have {rest:.0f} % of the cost." in page["ads"].notes
 
 
 def test_ads_have_their_names_and_what_lacks_a_name_has_its_id(world: Home) -> None:
     _, page, rows = of_example(world, "ad_daily")
-    names = {one["ad_id"]: one["ad_name"] for one in rows}
+    names = {row["ad_id"]: row["ad_name"] for row in rows}
     assert all(name.startswith(names[ad]) for ad, name in by(page["ads"], "id", "name").items())
     assert column(page["campaigns"], "name") == column(page["campaigns"], "id")
 
 
 def test_the_funnel_has_the_steps_that_the_dataset_has(world: Home) -> None:
-    _, page, rows = of_example(world, "ad_daily", Choices(days=None))
+    _, page, rows = of_example(world, "ad_daily", CardChoices(days=None))
     steps = ("video_play_actions", "video_watched_2s", "video_watched_6s")
-    sums = [sum(one[step] for one in rows if one["currency"] == page.facts.currency) for step in steps]
+    sums = [sum(row[step] for row in rows if row["currency"] == page.facts.currency) for step in steps]
     assert column(page["funnel"], "value") == sums
-    assert chart_of(page["funnel"])["shares"] == [pytest.approx(100 * one / sums[0]) for one in sums]
+    assert chart_of(page["funnel"])["shares"] == [pytest.approx(100 * count / sums[0]) for count in sums]
 
 
 def test_hours_of_the_week_are_averages_of_whole_days(world: Home) -> None:
-    _, page, rows = of_example(world, "campaign_hourly", Choices(currency="EUR"))
+    _, page, rows = of_example(world, "campaign_hourly", CardChoices(currency="EUR"))
     assert page.facts.open_days == (date(2026, 11, 22),)
     sums: dict[tuple[str, str], float] = defaultdict(float)
-    for one in rows:
-        at = one["stat_time_hour"]
-        if one["currency"] == "EUR" and at.date() < date(2026, 11, 22):
-            sums[f"{at:%H}", f"{at:%A}"] += float(one["spend"])
+    for row in rows:
+        at = row["stat_time_hour"]
+        if row["currency"] == "EUR" and at.date() < date(2026, 11, 22):
+            sums[f"{at:%H}", f"{at:%A}"] += float(row["spend"])
     chart = chart_of(page["hours"])
     cells = {(chart["x"]["values"][x], chart["y"]["values"][y]): value for x, y, value in chart["cells"]}
     assert {place: value for place, value in cells.items() if value} == {
@@ -283,36 +297,40 @@ def test_hours_of_the_week_are_averages_of_whole_days(world: Home) -> None:
 
 
 def test_an_hour_of_a_weekday_that_comes_twice_is_the_mean_of_both(tmp_path: Path) -> None:
-    dataset = asked(time_dimension="hour")
+    dataset = dataset_with(time_dimension="hour")
     hours = {day: datetime(2026, 3, day, 5, tzinfo=UTC).replace(tzinfo=None) for day in (1, 2, 8)}
     rows = [row(spend=spend, stat_time_hour=hours[day]) for day, spend in ((1, 4), (2, 7), (8, 6))]
-    page = shown(made(tmp_path, dataset, rows), dataset)
+    page = shown(lake_with(tmp_path, dataset, rows), dataset)
     cells = {(day, hour): value for hour, day, value in page["hours"].rows}
     assert cells == {("Sunday", "05"): 5, ("Monday", "05"): 7}
     assert as_table(page["hours"]).rows == (("05", "7.00 EUR", "5.00 EUR"),)
 
 
 def test_a_day_that_was_not_over_is_marked_and_in_no_sum(world: Home) -> None:
-    _, page, rows = of_example(world, "campaign_hourly", Choices(currency="EUR"))
+    _, page, rows = of_example(world, "campaign_hourly", CardChoices(currency="EUR"))
     chart = chart_of(page["spend"])
     assert chart["x"]["values"] == ["2026-11-20", "2026-11-21", "2026-11-22"]
     assert chart["x"]["open"] == [2]
-    whole = [one for one in rows if one["currency"] == "EUR" and one["stat_time_hour"].date() < date(2026, 11, 22)]
-    assert column(page["totals"], "spend") == [pytest.approx(float(sum(one["spend"] for one in whole)))]
-    note = next(one for one in page["totals"].notes if "not over" in one)
-    assert note.startswith("2026-11-22 was not over in every account when the rows were read, and is left out")
+    closed_rows = [
+        row for row in rows if row["currency"] == "EUR" and row["stat_time_hour"].date() < date(2026, 11, 22)
+    ]
+    assert column(page["totals"], "spend") == [pytest.approx(float(sum(row["spend"] for row in closed_rows)))]
+    note = next(note for note in page["totals"].notes if "in progress" in note)
+    assert note.startswith(
+        "2026-11-22 was in progress in some ad accounts when the rows were read and is left out of sums"
+    )
 
 
-def test_age_and_gender_stand_side_by_side(world: Home) -> None:
-    _, page, rows = of_example(world, "audience_age_gender", Choices(currency="USD"))
+def test_age_and_gender_are_side_by_side(world: Home) -> None:
+    _, page, rows = of_example(world, "audience_age_gender", CardChoices(currency="USD"))
     spent: dict[tuple[str, str], float] = defaultdict(float)
-    for one in rows:
-        if one["currency"] == "USD":
-            spent[one["age"], one["gender"]] += float(one["spend"])
+    for row in rows:
+        if row["currency"] == "USD":
+            spent[row["age"], row["gender"]] += float(row["spend"])
     chart = chart_of(page["age_gender"])
     assert chart["x"]["values"] == ["13-17", "18-24", "25-34", "35-44", "45-54", "55 and over"]
     (panel,) = chart["panels"]
-    assert [one["name"] for one in panel["series"]] == ["Female", "Male", "Not known"]
+    assert [series["name"] for series in panel["series"]] == ["Female", "Male", "Unknown"]
     assert panel["series"][1]["values"][1] == pytest.approx(spent["AGE_18_24", "MALE"])
     assert sum(column(page["age_gender"], "spend")) == pytest.approx(sum(spent.values()))
 
@@ -321,30 +339,30 @@ def test_countries_have_their_names(world: Home) -> None:
     _, page, _ = of_example(world, "spend_by_country")
     names = by(page["breakdown.country_code"], "id", "name")
     assert names["DE"] == "Germany"
-    assert names["None"] == "Not known"
+    assert names["None"] == "Unknown"
     assert len(chart_of(page["breakdown_days.country_code"])["panels"][0]["series"]) == 5
 
 
-def test_things_are_counted_by_what_they_are(world: Home) -> None:
+def test_entities_are_counted_by_status(world: Home) -> None:
     _, page, rows = of_example(world, "ads")
-    assert by(page["kinds.secondary_status"], "id", ROWS) == Counter(one["secondary_status"] for one in rows)
-    assert sum(column(page["made"], ROWS)) == len(rows)
-    assert page["owners"].offer.title == "Ads by account"
+    assert by(page["kinds.secondary_status"], "id", ROWS) == Counter(row["secondary_status"] for row in rows)
+    assert sum(column(page["created"], ROWS)) == len(rows)
+    assert page["owners"].offer.title == "Ads by ad account"
 
 
 def test_audiences_are_compared_by_size_and_not_added_up(world: Home) -> None:
     _, page, rows = of_example(world, "custom_audiences")
-    sizes = sorted((one["cover_num"] for one in rows), reverse=True)
+    sizes = sorted((row["cover_num"] for row in rows), reverse=True)
     assert column(page["sizes"], "cover_num") == sizes[:15]
-    assert page["sizes"].notes == (f"These are 15 of {len(rows)}.",)
+    assert page["sizes"].notes == (f"Shows 15 of {len(rows)}.",)
 
 
 def test_creatives_are_ranked_among_those_that_were_shown_enough(world: Home) -> None:
     _, page, rows = of_example(world, "creatives")
-    rows = [one for one in rows if one["currency"] == page.facts.currency and one["impressions"] >= 1000]
-    rates = {one["material_id"]: 100 * one["clicks"] / one["impressions"] for one in rows}
-    best = sorted(rates, key=lambda one: -rates[one])[:15]
-    assert column(page["creative_rates"], "ctr") == [pytest.approx(rates[one]) for one in best]
+    rows = [row for row in rows if row["currency"] == page.facts.currency and row["impressions"] >= 1000]
+    rates = {row["material_id"]: 100 * row["clicks"] / row["impressions"] for row in rows}
+    best = sorted(rates, key=lambda material: -rates[material])[:15]
+    assert column(page["creative_rates"], "ctr") == [pytest.approx(rates[material]) for material in best]
     assert "Figures cover 2026-11-15 to 2026-11-21." in page["creatives"].notes
 
 
@@ -352,73 +370,80 @@ def test_creatives_are_ranked_among_those_that_were_shown_enough(world: Home) ->
 
 
 def every_figure(dataset: Dataset) -> Figures:
-    return Figures({one.name: one for one in columns(dataset)})
+    return Figures({entry.name: entry for entry in columns(dataset)})
 
 
 def with_metrics(*names: str, **keys: Any) -> Dataset:
     """A dataset with any metrics of the catalogue, whether or not TikTok takes them together."""
-    return replace(asked(**keys), metrics=tuple(dict.fromkeys(names)))
+    return replace(dataset_with(**keys), metrics=tuple(dict.fromkeys(names)))
 
 
 DATASETS = (
-    asked(),
-    asked(time_dimension="hour"),
-    asked(time_dimension="none"),
-    asked(time_dimension="none", lifetime=True, dates=None),
-    asked(data_level="advertiser"),
-    asked(data_level="advertiser", id_dimension="none"),
-    asked(data_level="ad", id_dimension="ad_id_v2"),
-    asked(targeting_dimension="country_code"),
-    asked(targeting_dimension="page_id", metrics=["spend"]),
-    asked(report_type="audience", audience_dimensions=["age", "gender"], metrics=["spend"]),
-    asked(report_type="audience", audience_dimensions=["interest_category"], metrics=["spend"], time_dimension="none"),
+    dataset_with(),
+    dataset_with(time_dimension="hour"),
+    dataset_with(time_dimension="none"),
+    dataset_with(time_dimension="none", lifetime=True, dates=None),
+    dataset_with(data_level="advertiser"),
+    dataset_with(data_level="advertiser", id_dimension="none"),
+    dataset_with(data_level="ad", id_dimension="ad_id_v2"),
+    dataset_with(targeting_dimension="country_code"),
+    dataset_with(targeting_dimension="page_id", metrics=["spend"]),
+    dataset_with(report_type="audience", audience_dimensions=["age", "gender"], metrics=["spend"]),
+    dataset_with(
+        report_type="audience", audience_dimensions=["interest_category"], metrics=["spend"], time_dimension="none"
+    ),
 )
 LISTS = tuple(
-    asked(report=name, data_level=None, time_dimension=None, metrics=None, dates=None)
+    dataset_with(report=name, data_level=None, time_dimension=None, metrics=None, dates=None)
     for name in ("ads", "ad_groups", "campaigns", "advertisers", "custom_audiences", "custom_audience_details")
 )
 
 
 @pytest.mark.parametrize("step", [1, 2, 3])
-@pytest.mark.parametrize("dataset", DATASETS, ids=lambda one: f"{one.level} {one.time} {' '.join(one.breakdowns)}")
+@pytest.mark.parametrize(
+    "dataset", DATASETS, ids=lambda dataset: f"{dataset.level} {dataset.time} {' '.join(dataset.breakdowns)}"
+)
 def test_no_card_does_with_a_metric_what_must_not_be_done_with_it(dataset: Dataset, step: int) -> None:
     """All cards times all metrics, also where a rate's parts are not all there: every second, every third is."""
     wide = replace(dataset, metrics=tuple(catalog.metrics())[::step])
-    there = {one.name for one in columns(wide)}
-    offers = cards_of(wide, there, [replace(card, most=len(catalog.metrics())) for card in CARDS])
+    names = {entry.name for entry in columns(wide)}
+    offers = cards_of(wide, names, [replace(card, most=len(catalog.metrics())) for card in CARDS])
     assert offers
     for offer in offers:
-        assert_sensible(offer, wide, there)
+        assert_sensible(offer, wide, names)
 
 
-def assert_sensible(offer: Offer, dataset: Dataset, there: set[str]) -> None:
-    known = catalog.metrics()
-    told_apart = {side.by for side in offer.sides}
+def assert_sensible(offer: CardOffer, dataset: Dataset, names: set[str]) -> None:
+    metrics = catalog.metrics()
+    grouped_by = {axis.by for axis in offer.axes}
     for figure in offer.needed:
-        match figure.making:
+        match figure.computation:
             case Sum(name):
-                assert known[name].additive
-                assert name in there
+                assert metrics[name].additive
+                assert name in names
             case Quotient(over, under, scale):
-                metric = known[figure.name]
+                metric = metrics[figure.name]
                 assert (over, under, scale) == (metric.numerator, metric.denominator, metric.scale)
-                assert known[over].additive
-                assert known[under].additive
-                assert {over, under} <= there
+                assert metrics[over].additive
+                assert metrics[under].additive
+                assert {over, under} <= names
             case Own():
-                days = {"stat_time_day"} if "@day" in told_apart else set()
-                assert set(key_columns(dataset)) <= told_apart | {"advertiser_id"} | days
+                days = {"stat_time_day"} if "@day" in grouped_by else set()
+                assert set(key_columns(dataset)) <= grouped_by | {"advertiser_id"} | days
             case Count():
-                assert offer.card.subject == "things"
-        money = [known[one].type == "money" for one in parts_of(figure.making)]
+                assert offer.card.subject == "entities"
+        money = [metrics[part].type == "money" for part in parts_of(figure.computation)]
         assert figure.has_money == any(money)
     overlapping = {name for name in dataset.breakdowns if name not in SHARING | SHARING_PART}
-    if any(isinstance(one.making, Sum | Quotient) for one in offer.figures) and not overlapping <= told_apart:
+    if (
+        any(isinstance(shown_figure.computation, Sum | Quotient) for shown_figure in offer.figures)
+        and not overlapping <= grouped_by
+    ):
         assert offer.refusal
 
 
-def parts_of(making: Any) -> tuple[str, ...]:
-    match making:
+def parts_of(computation: Any) -> tuple[str, ...]:
+    match computation:
         case Quotient(over, under, _):
             return (over, under)
         case Sum(name) | Own(name):
@@ -427,13 +452,13 @@ def parts_of(making: Any) -> tuple[str, ...]:
 
 
 def test_what_people_are_reached_is_neither_added_up_nor_averaged(tmp_path: Path) -> None:
-    dataset = asked(data_level="advertiser", metrics=["spend", "impressions", "reach", "frequency", "result"])
+    dataset = dataset_with(data_level="advertiser", metrics=["spend", "impressions", "reach", "frequency", "result"])
     rows = [
         {**row(on=day, spend=2), "advertiser_id": account, "reach": 50 + day, "frequency": 2.0, "result": 3}
         for day in (1, 2)
         for account in ("7", "8")
     ]
-    page = shown(made(tmp_path, dataset, rows), dataset)
+    page = shown(lake_with(tmp_path, dataset, rows), dataset)
     named = {figure.name for card in page.cards.values() for figure in card.offer.figures}
     assert "reach" in named
     for name, card in page.cards.items():
@@ -443,8 +468,8 @@ def test_what_people_are_reached_is_neither_added_up_nor_averaged(tmp_path: Path
 
 
 def test_a_row_s_own_value_is_not_shown_where_several_rows_stand_for_it(tmp_path: Path) -> None:
-    dataset = asked(data_level="advertiser", metrics=["spend", "reach"])
-    page = shown(made(tmp_path, dataset, [row(on=1, reach=5), row(on=2, reach=6), row(on=2, reach=7)]), dataset)
+    dataset = dataset_with(data_level="advertiser", metrics=["spend", "reach"])
+    page = shown(lake_with(tmp_path, dataset, [row(on=1, reach=5), row(on=2, reach=6), row(on=2, reach=7)]), dataset)
     assert column(page["people_days"], "reach") == [5, None]
 
 
@@ -452,7 +477,7 @@ def test_every_sum_and_rate_of_the_catalogue_is_what_the_rows_come_to(tmp_path: 
     names = tuple(catalog.metrics())
     dataset = with_metrics(*names)
     numbers = ("money", "int", "rate", "ratio", "float")
-    kinds = {one.name: one.type for one in columns(dataset) if one.part == "metrics"}
+    kinds = {entry.name: entry.type for entry in columns(dataset) if entry.part == "metrics"}
     rows: list[Row] = []
     for number in range(6):
         values = {
@@ -461,33 +486,33 @@ def test_every_sum_and_rate_of_the_catalogue_is_what_the_rows_come_to(tmp_path: 
             if kind in numbers
         }
         floats = {name: float(value) for name, value in values.items() if kinds[name] == "float"}
-        own = {"campaign_id": str(number % 2), "stat_time_day": date(2026, 3, 1 + number)}
-        rows.append({"advertiser_id": "7", **values, **floats, **own, "currency": "EUR", "timezone": "UTC+00:00"})
-    lake = made(tmp_path, dataset, rows)
+        keys = {"campaign_id": str(number % 2), "stat_time_day": date(2026, 3, 1 + number)}
+        rows.append({"advertiser_id": "7", **values, **floats, **keys, "currency": "EUR", "timezone": "UTC+00:00"})
+    lake = lake_with(tmp_path, dataset, rows)
     figures = every_figure(dataset)
-    found = [figure for name in names if (figure := figures.made(name)) is not None]
-    assert len(found) == sum(one.additive for one in catalog.metrics().values()) + sum(map(has_sums, names))
-    offers = {one.key: one for one in cards_of(dataset, lake.table("spend").schema.names)}
-    everything = replace(offers["totals"], figures=tuple(found))
-    totals = card_data(lake, "spend", dataset, everything, Choices(days=None), read_at=NOON)
-    for figure, (value,) in zip(found, (column(totals, figure.name) for figure in found), strict=True):
-        assert value == pytest.approx(expected(figure.making, rows)), figure.name
+    computable = [figure for name in names if (figure := figures.computed(name)) is not None]
+    assert len(computable) == sum(metric.additive for metric in catalog.metrics().values()) + sum(map(has_sums, names))
+    offers = {offer.key: offer for offer in cards_of(dataset, lake.table("spend").schema.names)}
+    everything = replace(offers["totals"], figures=tuple(computable))
+    totals = card_data(lake, "spend", dataset, everything, CardChoices(days=None), read_at=NOON)
+    for figure, (value,) in zip(computable, (column(totals, figure.name) for figure in computable), strict=True):
+        assert value == pytest.approx(expected(figure.computation, rows)), figure.name
 
 
 def has_sums(name: str) -> bool:
     metric = catalog.metrics()[name]
-    parts = [catalog.metrics().get(one or "") for one in (metric.numerator, metric.denominator)]
+    parts = [catalog.metrics().get(part or "") for part in (metric.numerator, metric.denominator)]
     return all(part is not None and part.additive for part in parts)
 
 
-def expected(making: Any, rows: Iterable[Row]) -> float | None:
+def expected(computation: Any, rows: Iterable[Row]) -> float | None:
     """The figure in plain Python; a rate goes over the rows that have both of its parts."""
-    if isinstance(making, Sum):
-        values = [one[making.column] for one in rows if one[making.column] is not None]
+    if isinstance(computation, Sum):
+        values = [row[computation.column] for row in rows if row[computation.column] is not None]
         return float(sum(values)) if values else None
-    both = [one for one in rows if one[making.over] is not None and one[making.under] is not None]
-    under = sum(one[making.under] for one in both)
-    return making.scale * float(sum(one[making.over] for one in both)) / float(under) if under else None
+    both = [row for row in rows if row[computation.over] is not None and row[computation.under] is not None]
+    under = sum(row[computation.under] for row in both)
+    return computation.scale * float(sum(row[computation.over] for row in both)) / float(under) if under else None
 
 
 counts = st.none() | st.integers(0, 10**9)
@@ -511,7 +536,7 @@ rows_of_any_kind = st.lists(
     ),
     min_size=1,
     max_size=12,
-    unique_by=lambda one: (one["advertiser_id"], one["campaign_id"], one["stat_time_day"]),
+    unique_by=lambda row: (row["advertiser_id"], row["campaign_id"], row["stat_time_day"]),
 )
 
 
@@ -520,41 +545,45 @@ rows_of_any_kind = st.lists(
 def test_whatever_the_rows_are_sums_and_rates_are_those_of_one_currency(
     tmp_path_factory: pytest.TempPathFactory, rows: list[Row], currency: str
 ) -> None:
-    dataset = asked()
-    lake = made(tmp_path_factory.mktemp("rows"), dataset, rows)
-    there = {one["currency"] or "" for one in rows}
-    if currency not in there:
+    dataset = dataset_with()
+    lake = lake_with(tmp_path_factory.mktemp("rows"), dataset, rows)
+    currencies = {row["currency"] or "" for row in rows}
+    if currency not in currencies:
         with pytest.raises(InputError, match="currency"):
-            shown(lake, dataset, Choices(currency=currency))
+            shown(lake, dataset, CardChoices(currency=currency))
         return
-    page = shown(lake, dataset, Choices(currency=currency, days=None))
-    here = [one for one in rows if (one["currency"] or "") == currency]
+    page = shown(lake, dataset, CardChoices(currency=currency, days=None))
+    currency_rows = [row for row in rows if (row["currency"] or "") == currency]
     for figure in page["totals"].offer.figures:
-        assert column(page["totals"], figure.name)[0] == pytest.approx(expected(figure.making, here))
+        assert column(page["totals"], figure.name)[0] == pytest.approx(expected(figure.computation, currency_rows))
     for figure in page["rates"].offer.figures:
         for day, value in by(page["rates"], "day", figure.name).items():
-            assert value == pytest.approx(expected(figure.making, [one for one in here if one["stat_time_day"] == day]))
-    campaigns = {one["campaign_id"] for one in here if one["spend"] is not None}
+            assert value == pytest.approx(
+                expected(figure.computation, [row for row in currency_rows if row["stat_time_day"] == day])
+            )
+    campaigns = {row["campaign_id"] for row in currency_rows if row["spend"] is not None}
     assert set(column(page["campaigns"], "id")) == campaigns
     for campaign, value in by(page["campaigns"], "id", "cpc").items():
-        mine = [one for one in here if one["campaign_id"] == campaign]
+        mine = [row for row in currency_rows if row["campaign_id"] == campaign]
         assert value == pytest.approx(expected(Quotient("spend", "clicks", 1), mine))
 
 
 def test_a_rate_leaves_out_rows_without_one_of_its_parts_and_says_so(tmp_path: Path) -> None:
-    dataset = asked()
+    dataset = dataset_with()
     rows = [row(on=1, spend=4, clicks=2), row(on=2, spend=100, clicks=None)]
-    page = shown(made(tmp_path, dataset, rows), dataset)
+    page = shown(lake_with(tmp_path, dataset, rows), dataset)
     assert column(page["totals"], "cpc") == [2]
     assert column(page["totals"], "spend") == [104]
-    assert "Some rows have no value for Clicks (destination)" in told(page["totals"])
-    assert "no value" not in told(page["results"])
+    assert "Some rows have no value for Clicks (destination)" in notes_text(page["totals"])
+    assert "no value" not in notes_text(page["results"])
 
 
 def test_impressions_that_may_count_twice_are_not_added_up(tmp_path: Path) -> None:
-    dataset = asked(report_type="audience", audience_dimensions=["contextual_tag"], metrics=["spend", "impressions"])
+    dataset = dataset_with(
+        report_type="audience", audience_dimensions=["contextual_tag"], metrics=["spend", "impressions"]
+    )
     rows = [row(on=1, contextual_tag=tag) for tag in ("a", "b")]
-    page = shown(made(tmp_path, dataset, rows), dataset)
+    page = shown(lake_with(tmp_path, dataset, rows), dataset)
     for name in ("totals", "spend", "results", "campaigns"):
         assert "may count for several values of Contextual tag" in (page[name].refusal or "")
         assert page[name].rows == ()
@@ -565,91 +594,94 @@ def test_impressions_that_may_count_twice_are_not_added_up(tmp_path: Path) -> No
 def test_images_of_a_carousel_are_not_added_up(tmp_path: Path) -> None:
     keys: dict[str, Any] = {"report": "creatives", "data_level": None, "time_dimension": None}
     metrics = ["spend", "impressions", "clicks"]
-    image = asked(**keys, metrics=metrics, material_type="image")
-    video = asked(**keys, metrics=metrics, material_type="video")
+    image = dataset_with(**keys, metrics=metrics, material_type="image")
+    video = dataset_with(**keys, metrics=metrics, material_type="video")
     for dataset, refused in ((image, True), (video, False)):
-        offers = {one.key: one for one in cards_of(dataset, {one.name for one in columns(dataset)})}
+        offers = {entry.key: entry for entry in cards_of(dataset, {entry.name for entry in columns(dataset)})}
         assert bool(offers["totals"].refusal) is refused
         assert offers["creatives"].refusal is None
 
 
 def test_a_part_of_the_whole_is_called_one(tmp_path: Path) -> None:
-    dataset = asked(
+    dataset = dataset_with(
         data_level="adgroup", targeting_dimension="search_terms", metrics=["spend", "clicks", "impressions"]
     )
-    page = shown(made(tmp_path, dataset, [row(adgroup_id="3", search_terms="shoes")]), dataset)
-    assert "a part of the whole only" in told(page["totals"])
+    page = shown(lake_with(tmp_path, dataset, [row(adgroup_id="3", search_terms="shoes")]), dataset)
+    assert "a part of delivery only" in notes_text(page["totals"])
 
 
 def test_the_same_rate_is_not_shown_under_two_names() -> None:
-    dataset = asked(metrics=["conversion", "impressions", "conversion_rate", "conversion_rate_v2"])
-    (rates,) = [one for one in cards_of(dataset, {one.name for one in columns(dataset)}) if one.key == "rates"]
-    assert [one.name for one in rates.figures] == ["conversion_rate_v2"]
+    dataset = dataset_with(metrics=["conversion", "impressions", "conversion_rate", "conversion_rate_v2"])
+    (rates,) = [
+        entry for entry in cards_of(dataset, {entry.name for entry in columns(dataset)}) if entry.key == "rates"
+    ]
+    assert [shown_figure.name for shown_figure in rates.figures] == ["conversion_rate_v2"]
 
 
-def test_what_the_dataset_has_not_is_not_shown() -> None:
-    dataset = asked(metrics=["spend", "cpc"])
-    offers = {one.key: one for one in cards_of(dataset, {one.name for one in columns(dataset)})}
+def test_what_the_dataset_lacks_is_not_shown() -> None:
+    dataset = dataset_with(metrics=["spend", "cpc"])
+    offers = {entry.key: entry for entry in cards_of(dataset, {entry.name for entry in columns(dataset)})}
     assert "rates" not in offers
-    without = {one.key for one in cards_of(dataset, {"advertiser_id", "campaign_id", "stat_time_day", "spend"})}
+    without = {offer.key for offer in cards_of(dataset, {"advertiser_id", "campaign_id", "stat_time_day", "spend"})}
     assert "spend" not in without, "money without a currency is no amount"
     assert cards_of(dataset, set()) == ()
 
 
-def test_an_event_stands_beside_its_twins() -> None:
-    twins = next(one for one in catalog.metrics().values() if one.additive and len(one.twins) > 1)
+def test_an_event_is_shown_with_its_twins() -> None:
+    twins = next(metric for metric in catalog.metrics().values() if metric.additive and len(metric.twins) > 1)
     dataset = with_metrics("spend", twins.name, *twins.twins)
-    (card,) = [one for one in cards_of(dataset, {one.name for one in columns(dataset)}) if one.key == "twins"]
+    (card,) = [entry for entry in cards_of(dataset, {entry.name for entry in columns(dataset)}) if entry.key == "twins"]
     additive = [name for name in (twins.name, *twins.twins) if catalog.metrics()[name].additive]
-    assert [one.name for one in card.figures] == additive[: card.card.most]
+    assert [shown_figure.name for shown_figure in card.figures] == additive[: card.card.most]
 
 
 # -- currencies and accounts
 
 
 def two_currencies(tmp_path: Path) -> tuple[Dataset, Lake]:
-    dataset = asked()
+    dataset = dataset_with()
     rows = [row("1", day, 5, advertiser_id="7") for day in (1, 2, 3)]
     rows += [row("2", day, 900, advertiser_id="8", currency="JPY") for day in (1, 2)]
-    return dataset, made(tmp_path, dataset, rows)
+    return dataset, lake_with(tmp_path, dataset, rows)
 
 
 def test_money_is_shown_in_the_currency_with_the_most_rows(tmp_path: Path) -> None:
     dataset, lake = two_currencies(tmp_path)
     page = shown(lake, dataset)
     assert page.facts.currency == "EUR"
-    assert [(one.code, one.rows) for one in page.facts.currencies] == [("EUR", 3), ("JPY", 2)]
+    assert [(currency.code, currency.rows) for currency in page.facts.currencies] == [("EUR", 3), ("JPY", 2)]
     assert column(page["totals"], "spend") == [15]
-    assert "Accounts in EUR only: those in JPY are left out, as currencies are never added up." in page["totals"].notes
+    note = "Ad accounts in EUR only. Ad accounts in JPY are left out, as currencies are never summed."
+    assert note in page["totals"].notes
     assert column(page["accounts"], "id") == ["7"]
 
 
 def test_another_currency_can_be_chosen(tmp_path: Path) -> None:
     dataset, lake = two_currencies(tmp_path)
-    page = shown(lake, dataset, Choices(currency="JPY"))
+    page = shown(lake, dataset, CardChoices(currency="JPY"))
     assert column(page["totals"], "spend") == [1800]
     assert as_table(page["totals"]).rows[0][1] == "1,800 JPY"
-    (money,) = [one["format"] for one in chart_of(page["totals"])["numbers"] if one["title"] == "Cost"]
+    (money,) = [number["format"] for number in chart_of(page["totals"])["numbers"] if number["title"] == "Cost"]
     assert money == {"unit": "money", "currency": "JPY", "decimals": 0}
 
 
 def test_one_account_can_be_chosen_and_brings_its_currency(tmp_path: Path) -> None:
     dataset, lake = two_currencies(tmp_path)
-    page = shown(lake, dataset, Choices(currency="EUR", advertiser="8"))
+    page = shown(lake, dataset, CardChoices(currency="EUR", advertiser="8"))
     assert page.facts.currency == "JPY"
     assert column(page["totals"], "spend") == [1800]
-    assert {one.id for one in page.facts.advertisers} == {"7", "8"}
+    assert {account.id for account in page.facts.advertisers} == {"7", "8"}
 
 
 @pytest.mark.parametrize(
     ("choices", "words"),
     [
-        (Choices(currency="CHF"), "the table has no rows in 'CHF'; there are EUR, JPY"),
-        (Choices(advertiser="x' OR 1=1"), "the table has no rows of the account"),
-        (Choices(days=0), "0 is no number of days"),
+        (CardChoices(currency="CHF"), "the table has no rows in 'CHF'. Choose one of: EUR, JPY"),
+        (CardChoices(advertiser="x' OR 1=1"), "the table has no rows of ad account"),
+        (CardChoices(days=0), "0 is not a valid number of days"),
     ],
 )
-def test_choices_that_the_table_does_not_have_are_refused(tmp_path: Path, choices: Choices, words: str) -> None:
+def test_choices_that_the_table_does_not_have_are_refused(tmp_path: Path, choices: CardChoices, words: str) -> None:
     dataset, lake = two_currencies(tmp_path)
     with pytest.raises(InputError, match=words):
         shown(lake, dataset, choices)
@@ -657,21 +689,21 @@ def test_choices_that_the_table_does_not_have_are_refused(tmp_path: Path, choice
 
 def test_a_table_that_is_not_there_is_told() -> None:
     with pytest.raises(NotFoundError, match="does not exist"):
-        cards_data(Lake("/nowhere/lake"), "spend", asked(), (), read_at=NOON)
+        cards_data(Lake("/nowhere/lake"), "spend", dataset_with(), (), read_at=NOON)
 
 
 def test_a_table_of_other_settings_is_not_guessed_at(tmp_path: Path) -> None:
-    lake = made(tmp_path, asked(), [row(on=1)])
-    changed = asked(time_dimension="hour", update={"method": "replace"}, reset_schema=True)
+    lake = lake_with(tmp_path, dataset_with(), [row(on=1)])
+    changed = dataset_with(time_dimension="hour", update={"method": "replace"}, reset_schema=True)
     page = shown(lake, changed)
     assert "totals" in page
     for card in page.cards.values():
-        assert "run the dataset to see this card" in (card.refusal or "")
+        assert "Run the dataset to see this chart" in (card.refusal or "")
 
 
 def test_an_empty_table_has_empty_cards(tmp_path: Path) -> None:
-    dataset = asked()
-    page = shown(made(tmp_path, dataset, []), dataset)
+    dataset = dataset_with()
+    page = shown(lake_with(tmp_path, dataset, []), dataset)
     assert page.facts.rows == 0
     assert all(card.is_empty for card in page.cards.values())
     assert all(chart_of(card)["empty"] for card in page.cards.values())
@@ -682,36 +714,38 @@ def test_an_empty_table_has_empty_cards(tmp_path: Path) -> None:
 
 
 def test_the_days_before_are_shown_if_the_table_has_them_whole(tmp_path: Path) -> None:
-    dataset = asked()
-    lake = made(tmp_path, dataset, [row(on=day, spend=day) for day in range(1, 10)])
-    page = shown(lake, dataset, Choices(days=4))
+    dataset = dataset_with()
+    lake = lake_with(tmp_path, dataset, [row(on=day, spend=day) for day in range(1, 10)])
+    page = shown(lake, dataset, CardChoices(days=4))
     assert page.facts.window is not None
     assert page.facts.previous is not None
     assert column(page["totals"], "period") == ["2026-03-06 to 2026-03-09", "2026-03-02 to 2026-03-05"]
     assert column(page["totals"], "spend") == [30, 14]
-    (cost,) = [one for one in chart_of(page["totals"])["numbers"] if one["title"] == "Cost"]
+    (cost,) = [number for number in chart_of(page["totals"])["numbers"] if number["title"] == "Cost"]
     assert cost["change"] == pytest.approx(100 * 16 / 14)
-    assert shown(lake, dataset, Choices(days=5)).facts.previous is None
-    assert "previous spend" not in [one.name for one in shown(lake, dataset, Choices(days=5))["spend"].columns]
+    assert shown(lake, dataset, CardChoices(days=5)).facts.previous is None
+    assert "previous spend" not in [
+        shown_column.name for shown_column in shown(lake, dataset, CardChoices(days=5))["spend"].columns
+    ]
 
 
 def test_a_comparison_of_money_needs_the_days_before_of_its_own_accounts_only(tmp_path: Path) -> None:
-    dataset = asked()
+    dataset = dataset_with()
     rows = [row(on=day) for day in range(1, 9)]
     rows += [row("2", day, 70, advertiser_id="8", currency="JPY") for day in range(5, 9)]
-    page = shown(made(tmp_path, dataset, rows), dataset, Choices(currency="EUR", days=4))
+    page = shown(lake_with(tmp_path, dataset, rows), dataset, CardChoices(currency="EUR", days=4))
     assert len(column(page["totals"], "spend")) == 2
-    yen = shown(made(tmp_path, dataset, rows), dataset, Choices(currency="JPY", days=4))
+    yen = shown(lake_with(tmp_path, dataset, rows), dataset, CardChoices(currency="JPY", days=4))
     assert len(column(yen["totals"], "spend")) == 1
     assert yen.facts.first == date(2026, 3, 5)
 
 
 def test_the_days_are_those_of_the_accounts_that_are_shown(tmp_path: Path) -> None:
     """An account in another zone, for which a day was not over, takes no day from those that are shown."""
-    dataset = asked(dates={"start": "2026-01-01", "end": "today"})
+    dataset = dataset_with(dates={"start": "2026-01-01", "end": "today"})
     rows = [row(on=day) for day in range(1, 10)] + [row("2", 3, 70, advertiser_id="8", currency="USD")]
-    lake = made(tmp_path, dataset, rows)
-    dollars, euros = (shown(lake, dataset, Choices(currency=code, days=4)) for code in ("USD", "EUR"))
+    lake = lake_with(tmp_path, dataset, rows)
+    dollars, euros = (shown(lake, dataset, CardChoices(currency=code, days=4)) for code in ("USD", "EUR"))
     assert column(dollars["totals"], "spend") == [70]
     assert dollars.facts.window == Span(date(2026, 3, 3), date(2026, 3, 3))
     assert euros.facts.window == Span(date(2026, 3, 6), date(2026, 3, 9))
@@ -723,79 +757,79 @@ def test_the_days_are_those_of_the_accounts_that_are_shown(tmp_path: Path) -> No
         ([row(on=day) for day in (1, 2, 3, 4, 6, 7, 8, 9)], "the table has no rows of 2026-03-05"),
         (
             [row(on=day) for day in range(1, 10)] + [row("2", day, advertiser_id="8") for day in (3, 4, 7)],
-            "not all from 2026-03-02 on for account 8",
+            "does not have all days from 2026-03-02 on for ad account 8",
         ),
     ],
 )
 def test_days_that_may_not_be_whole_are_not_compared_with(tmp_path: Path, rows: list[Row], reason: str) -> None:
-    dataset = asked()
-    page = shown(made(tmp_path, dataset, rows), dataset, Choices(days=4))
+    dataset = dataset_with()
+    page = shown(lake_with(tmp_path, dataset, rows), dataset, CardChoices(days=4))
     assert page.facts.previous is None
-    assert reason in told(page["totals"])
-    assert reason in told(page["spend"])
+    assert reason in notes_text(page["totals"])
+    assert reason in notes_text(page["spend"])
     assert len(page["totals"].rows) == 1
 
 
-def test_an_account_that_stopped_earlier_does_not_stand_in_the_way(tmp_path: Path) -> None:
-    dataset = asked()
+def test_an_account_that_stopped_earlier_does_not_hide_the_previous_period(tmp_path: Path) -> None:
+    dataset = dataset_with()
     rows = [row(on=day) for day in range(1, 10)] + [row("2", 4, advertiser_id="8")]
-    assert shown(made(tmp_path, dataset, rows), dataset, Choices(days=4)).facts.previous is not None
+    assert shown(lake_with(tmp_path, dataset, rows), dataset, CardChoices(days=4)).facts.previous is not None
 
 
 def test_a_day_is_over_when_it_is_over_in_every_account(tmp_path: Path) -> None:
-    dataset = asked()
+    dataset = dataset_with()
     rows = [row(on=day) for day in (7, 8, 9)] + [row("2", 9, advertiser_id="8", timezone="UTC-11:00")]
-    lake = made(tmp_path, dataset, rows)
+    lake = lake_with(tmp_path, dataset, rows)
     after = datetime(2026, 3, 10, 1, tzinfo=UTC)
     page = shown(lake, dataset, read_at=after)
     assert page.facts.open_days == (date(2026, 3, 9),)
-    assert shown(lake, dataset, Choices(advertiser="7"), read_at=after).facts.open_days == ()
-    assert "the accounts here are in 2 time zones" in told(page["spend"])
+    assert shown(lake, dataset, CardChoices(advertiser="7"), read_at=after).facts.open_days == ()
+    assert "these ad accounts are in 2 time zones" in notes_text(page["spend"])
 
 
 @pytest.mark.parametrize("zone", [None, "somewhere"])
 def test_without_a_zone_a_day_is_over_when_it_is_over_everywhere(tmp_path: Path, zone: str | None) -> None:
-    dataset = asked()
-    lake = made(tmp_path, dataset, [row(on=day, timezone=zone) for day in (8, 9)])
+    dataset = dataset_with()
+    lake = lake_with(tmp_path, dataset, [row(on=day, timezone=zone) for day in (8, 9)])
     assert shown(lake, dataset, read_at=datetime(2026, 3, 10, 11, tzinfo=UTC)).facts.open_days == (date(2026, 3, 9),)
     assert shown(lake, dataset, read_at=datetime(2026, 3, 10, 12, tzinfo=UTC)).facts.open_days == ()
 
 
 def test_if_no_day_is_over_the_day_is_shown_and_named(tmp_path: Path) -> None:
-    dataset = asked(dates={"date": "today"})
-    page = shown(made(tmp_path, dataset, [row(on=10, spend=3)]), dataset)
+    dataset = dataset_with(dates={"date": "today"})
+    page = shown(lake_with(tmp_path, dataset, [row(on=10, spend=3)]), dataset)
     assert column(page["totals"], "spend") == [3]
-    assert "2026-03-10 was not over when the rows were read: these figures still grow." in page["totals"].notes
-    assert "reads each day only while it lasts" in told(page["totals"])
+    assert "2026-03-10 was in progress when the rows were read. Figures will increase." in page["totals"].notes
+    assert "reads each day only while it is in progress" in notes_text(page["totals"])
     assert chart_of(page["spend"])["x"]["open"] == [0]
 
 
 def test_more_days_than_the_table_has_are_all_of_them(tmp_path: Path) -> None:
-    dataset = asked()
-    page = shown(made(tmp_path, dataset, [row(on=day) for day in (1, 2)]), dataset, Choices(days=10**12))
+    dataset = dataset_with()
+    page = shown(lake_with(tmp_path, dataset, [row(on=day) for day in (1, 2)]), dataset, CardChoices(days=10**12))
     assert column(page["totals"], "spend") == [2]
 
 
 def test_days_without_rows_are_gaps_and_not_zeros(tmp_path: Path) -> None:
-    dataset = asked()
-    page = shown(made(tmp_path, dataset, [row(on=1), row(on=4)]), dataset)
+    dataset = dataset_with()
+    page = shown(lake_with(tmp_path, dataset, [row(on=1), row(on=4)]), dataset)
     assert column(page["spend"], "spend") == [1, None, None, 1]
-    assert "2 of the 4 days have no rows" in told(page["spend"])
-    assert as_table(page["spend"]).rows[1] == ("2026-03-02", "not known")
+    assert "2 of the 4 days have no rows" in notes_text(page["spend"])
+    assert as_table(page["spend"]).rows[1] == ("2026-03-02", "unknown")
 
 
 def test_a_campaign_has_its_newest_name(tmp_path: Path) -> None:
-    dataset = asked()
+    dataset = dataset_with()
     rows = [row(on=1, campaign_name="Zebra"), row(on=2, campaign_name="Aardvark")]
-    page = shown(made(tmp_path, dataset, rows), dataset)
+    page = shown(lake_with(tmp_path, dataset, rows), dataset)
     assert column(page["campaigns"], "name") == ["Aardvark"]
     assert column(page["campaigns"], "spend") == [2]
 
 
 def test_things_of_one_name_are_told_apart_by_their_ids(tmp_path: Path) -> None:
-    dataset = asked()
+    dataset = dataset_with()
     rows = [row("1", 1, campaign_name="Same"), row("2", 1, campaign_name="Same", spend=2)]
-    page = shown(made(tmp_path, dataset, rows), dataset)
+    page = shown(lake_with(tmp_path, dataset, rows), dataset)
     assert column(page["campaigns"], "name") == ["Same (2)", "Same (1)"]
 
 
@@ -803,10 +837,10 @@ def test_things_of_one_name_are_told_apart_by_their_ids(tmp_path: Path) -> None:
 
 
 def appended(tmp_path: Path, *runs: Sequence[int], **keys: Any) -> tuple[Dataset, Lake]:
-    dataset = asked(update={"method": "append"}, **keys)
+    dataset = dataset_with(update={"method": "append"}, **keys)
     lake = Lake(tmp_path / "lake")
     for number, days in enumerate(runs):
-        put(lake, dataset, [row(on=day) for day in days], f"run{number}")
+        commit_rows(lake, dataset, [row(on=day) for day in days], f"run{number}")
     return dataset, lake
 
 
@@ -820,65 +854,65 @@ def test_rows_that_were_appended_twice_are_not_counted_twice(tmp_path: Path) -> 
     page = shown(lake, dataset)
     for card in page.cards.values():
         assert card.rows == ()
-        assert "1 of 5 rows have the same advertiser_id, campaign_id, stat_time_day" in (card.refusal or "")
-    assert column(shown(lake, dataset, Choices(days=1))["totals"], "spend") == [1]
+        assert "1 of 5 rows repeat another row's advertiser_id, campaign_id, stat_time_day" in (card.refusal or "")
+    assert column(shown(lake, dataset, CardChoices(days=1))["totals"], "spend") == [1]
 
 
 def test_rows_that_were_appended_before_the_method_changed_are_not_counted_twice(tmp_path: Path) -> None:
     _, lake = appended(tmp_path, (1, 2, 3), (3, 4))
-    now = asked(update={"method": "upsert"})
+    now = dataset_with(update={"method": "upsert"})
     assert shown(lake, now, methods=(Method.APPEND, Method.UPSERT))["totals"].refusal
 
 
 def test_a_key_with_more_columns_may_keep_a_row_twice(tmp_path: Path) -> None:
-    own = ["advertiser_id", "campaign_id", "stat_time_day", "campaign_name"]
-    dataset = asked(update={"method": "upsert", "key": own})
-    lake = made(tmp_path, dataset, [row(on=1, campaign_name="Old")])
-    put(lake, dataset, [row(on=1, campaign_name="New")], "run2")
+    key = ["advertiser_id", "campaign_id", "stat_time_day", "campaign_name"]
+    dataset = dataset_with(update={"method": "upsert", "key": key})
+    lake = lake_with(tmp_path, dataset, [row(on=1, campaign_name="Old")])
+    commit_rows(lake, dataset, [row(on=1, campaign_name="New")], "run2")
     assert shown(lake, dataset)["totals"].refusal
 
 
 def test_ranges_that_overlap_are_not_added_up(tmp_path: Path) -> None:
-    dataset = asked(time_dimension="none", dates={"period": "last_7_days"}, update={"method": "upsert"})
+    dataset = dataset_with(time_dimension="none", dates={"period": "last_7_days"}, update={"method": "upsert"})
     lake = Lake(tmp_path / "lake")
 
     def range_row(account: str, end: int, spend: int) -> Row:
         days = {"start_date": date(2026, 3, end) - timedelta(days=6), "end_date": date(2026, 3, end)}
         return row(account, 1, spend, advertiser_id=account, **days)
 
-    put(lake, dataset, [range_row("7", 8, 5), range_row("8", 8, 7)], "run1")
-    put(lake, dataset, [range_row("7", 9, 6)], "run2")
+    commit_rows(lake, dataset, [range_row("7", 8, 5), range_row("8", 8, 7)], "run1")
+    commit_rows(lake, dataset, [range_row("7", 9, 6)], "run2")
     page = shown(lake, dataset)
     assert by(page["campaigns"], "id", "spend") == {"8": 7, "7": 6}
     assert column(page["totals"], "spend") == [13]
-    assert "1 rows of earlier ranges are left out" in told(page["totals"])
-    assert "2026-03-02 to 2026-03-08, 2026-03-03 to 2026-03-09" in told(page["totals"])
+    assert "1 row of earlier ranges left out" in notes_text(page["totals"])
+    assert "2026-03-02 to 2026-03-08, 2026-03-03 to 2026-03-09" in notes_text(page["totals"])
 
 
 # -- the cards themselves
 
 
-def test_cards_are_declared_whole() -> None:
+def test_cards_are_declared_completely() -> None:
     assert len({card.name for card in CARDS}) == len(CARDS)
-    known = set(catalog.metrics()) | set(catalog.dimensions()) | {ROWS}
-    fields = {one.name for several in catalog.fields().values() for one in several}
+    names = set(catalog.metrics()) | set(catalog.dimensions()) | {ROWS}
+    fields = {entity_field.name for several in catalog.fields().values() for entity_field in several}
     for card in CARDS:
         assert card.meaning.endswith(".")
         assert card.least <= card.most
-        assert set(card.figures) <= known | fields
+        assert set(card.figures) <= names | fields
         for axis in card.axes:
-            assert set(axis.columns) <= known | fields | {"buying_type"}
-    assert set(TRAITS) <= known | fields | {"buying_type"}
+            assert set(axis.columns) <= names | fields | {"buying_type"}
+    assert set(TRAITS) <= names | fields | {"buying_type"}
     assert set(KINDS) <= fields
     assert set(catalog.dimensions()) >= SHARING | SHARING_PART
     assert not SHARING & SHARING_PART
 
 
-def test_every_card_is_had_by_some_dataset() -> None:
-    materials = asked(
+def test_every_card_fits_some_dataset() -> None:
+    materials = dataset_with(
         report="creatives", data_level=None, time_dimension=None, metrics=["spend", "impressions", "clicks"]
     )
-    twins = next(one for one in catalog.metrics().values() if one.additive and one.twins)
+    twins = next(metric for metric in catalog.metrics().values() if metric.additive and metric.twins)
     more = (
         *SHOWN,
         "total_purchase_value",
@@ -892,7 +926,7 @@ def test_every_card_is_had_by_some_dataset() -> None:
     had = set()
     for dataset in (*DATASETS, *LISTS, materials):
         wide = replace(dataset, metrics=(*dataset.metrics, *more)) if dataset.report == "performance" else dataset
-        had |= {offer.card.name for offer in cards_of(wide, {one.name for one in columns(wide)})}
+        had |= {offer.card.name for offer in cards_of(wide, {entry.name for entry in columns(wide)})}
     assert had == {card.name for card in CARDS}
 
 
@@ -901,17 +935,17 @@ SHOWN = ("spend", "impressions", "clicks", "conversion", "video_play_actions", "
 
 def test_titles_and_meanings_are_sentences_for_people() -> None:
     for dataset in (*DATASETS, *LISTS):
-        for offer in cards_of(dataset, {one.name for one in columns(dataset)}):
+        for offer in cards_of(dataset, {entry.name for entry in columns(dataset)}):
             assert "{" not in offer.title + offer.meaning
             assert "_" not in offer.title
             assert offer.title[0].isupper() or offer.title[0].isdigit()
 
 
 def test_cards_tell_what_stands_in_a_trait(tmp_path: Path) -> None:
-    dataset = asked(metrics=["spend", "clicks", "objective_type"])
+    dataset = dataset_with(metrics=["spend", "clicks", "objective_type"])
     rows = [row(on=1, objective_type="LEAD_GENERATION"), row("2", 1, 3, objective_type=None)]
-    page = shown(made(tmp_path, dataset, rows), dataset)
-    assert by(page["trait.objective_type"], "name", "spend") == {"Not given": 3, "Lead generation": 1}
+    page = shown(lake_with(tmp_path, dataset, rows), dataset)
+    assert by(page["trait.objective_type"], "name", "spend") == {"Not set": 3, "Lead generation": 1}
 
 
 def test_one_card_is_what_it_is_among_all(tmp_path: Path) -> None:

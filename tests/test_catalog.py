@@ -142,15 +142,15 @@ def test_the_data_are_read_once_and_cannot_be_changed() -> None:
 
 
 def test_the_catalogue_imports_nothing_of_adreel_but_itself_and_errors() -> None:
-    found = set()
+    modules = set()
     for path in files("adreel.catalog").iterdir():
         if path.name.endswith(".py"):
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-                found |= {node.module} if isinstance(node, ast.ImportFrom) else set()
-                found |= {name.name for name in node.names} if isinstance(node, ast.Import) else set()
-    own = {name for name in found if name and name.split(".")[0] == "adreel"}
-    assert own
-    assert {name for name in own if not name.startswith(("adreel.catalog", "adreel.errors"))} == set()
+                modules |= {node.module} if isinstance(node, ast.ImportFrom) else set()
+                modules |= {name.name for name in node.names} if isinstance(node, ast.Import) else set()
+    adreel_modules = {name for name in modules if name and name.split(".")[0] == "adreel"}
+    assert adreel_modules
+    assert {name for name in adreel_modules if not name.startswith(("adreel.catalog", "adreel.errors"))} == set()
 
 
 # Metrics
@@ -183,7 +183,7 @@ def test_the_parts_of_a_formula_are_metrics_that_share_a_report_with_it() -> Non
 
 
 def test_the_parts_of_a_formula_give_the_type_of_the_whole() -> None:
-    made = {
+    allowed_parts = {
         "money": {("money", "int", 1), ("money", "int", 1000)},
         "rate": {("int", "int", 100)},
         "ratio": {("money", "money", 1)},
@@ -194,7 +194,7 @@ def test_the_parts_of_a_formula_give_the_type_of_the_whole() -> None:
         if metric.numerator is None or metric.denominator is None:
             return False
         parts = (METRICS[metric.numerator].type, METRICS[metric.denominator].type, metric.scale)
-        return parts not in made[metric.type]
+        return parts not in allowed_parts[metric.type]
 
     assert those(wrong) == []
 
@@ -232,9 +232,9 @@ def test_nothing_that_is_freed_of_duplicates_may_be_summed() -> None:
 
 def test_the_unique_count_of_an_app_event_stands_beside_the_one_that_may_be_summed() -> None:
     pairs = {m.name: f"total_{m.name}" for m in METRICS.values() if f"total_{m.name}" in METRICS and m.type == "int"}
-    app = {one: total for one, total in pairs.items() if METRICS[one].group == "app_event"}
+    app = {name: total for name, total in pairs.items() if METRICS[name].group == "app_event"}
     assert len(app) > 25
-    assert [one for one in app if METRICS[one].additive] == []
+    assert [name for name in app if METRICS[name].additive] == []
     assert [total for total in app.values() if not METRICS[total].additive] == []
 
 
@@ -327,9 +327,9 @@ def test_every_metric_has_a_meaning_of_its_own() -> None:
 def test_meanings_say_how_a_conversion_was_credited() -> None:
     kinds = {"vta": "(view-through)", "cta": "(click-through)", "evta": "(engaged view-through)"}
     for short, words in kinds.items():
-        found = [m for m in METRICS.values() if re.search(rf"(^|_){short}_", m.name)]
-        assert found
-        assert [m.name for m in found if words not in m.meaning] == []
+        credited = [m for m in METRICS.values() if re.search(rf"(^|_){short}_", m.name)]
+        assert credited
+        assert [m.name for m in credited if words not in m.meaning] == []
 
 
 def test_skan_metrics_name_the_network_that_they_come_from() -> None:
@@ -558,9 +558,9 @@ def test_every_report_with_fields_to_choose_has_them() -> None:
 
 
 def test_fields_have_known_types_and_meanings() -> None:
-    every = [field for fields in FIELDS.values() for field in fields]
-    assert [field.name for field in every if field.type not in get_args(ValueType)] == []
-    assert [field.name for field in every if unfit(field.meaning, field.name)] == []
+    all_fields = [field for fields in FIELDS.values() for field in fields]
+    assert [field.name for field in all_fields if field.type not in get_args(ValueType)] == []
+    assert [field.name for field in all_fields if unfit(field.meaning, field.name)] == []
 
 
 def types(report: str) -> dict[str, ValueType]:

@@ -29,9 +29,9 @@ def test_entities_come_newest_first_without_the_deleted_ones(level: str) -> None
     assert data["page_info"]["total_number"] == len(ids)
     assert not any(row["secondary_status"].endswith("_DELETE") for row in data["list"])
     for filtering in ({"primary_status": "STATUS_ALL"}, {"secondary_status": f"{level.upper()}_STATUS_ALL"}):
-        every = SIM.get(path, advertiser_id=SIM.ids[0], page_size="1000", filtering=filtering)["data"]["list"]
-        assert any(row["secondary_status"].endswith("_DELETE") for row in every)
-        assert len(every) > len(ids)
+        all_rows = SIM.get(path, advertiser_id=SIM.ids[0], page_size="1000", filtering=filtering)["data"]["list"]
+        assert any(row["secondary_status"].endswith("_DELETE") for row in all_rows)
+        assert len(all_rows) > len(ids)
 
 
 @pytest.mark.parametrize(("level", "report"), [("campaign", "campaigns"), ("adgroup", "ad_groups"), ("ad", "ads")])
@@ -55,11 +55,11 @@ def test_every_entity_record_has_only_fields_that_the_api_has() -> None:
 
 def test_gmv_max_has_a_campaign_but_no_ads_and_no_rows_in_these_reports() -> None:
     campaigns = SIM.get("campaign/get/", advertiser_id=SIM.ids[0], page_size="1000")["data"]["list"]
-    (own,) = [row["campaign_id"] for row in campaigns if row["campaign_product_source"] == "STORE"]
-    ads = SIM.get("ad/get/", advertiser_id=SIM.ids[0], page_size="1000", filtering={"campaign_ids": [own]})
+    (gmv_max_id,) = [row["campaign_id"] for row in campaigns if row["campaign_product_source"] == "STORE"]
+    ads = SIM.get("ad/get/", advertiser_id=SIM.ids[0], page_size="1000", filtering={"campaign_ids": [gmv_max_id]})
     assert ads["data"]["list"] == []
     rows = SIM.rows(dimensions=["campaign_id"], start_date="2026-01-01", filtering=EVERYTHING["campaign"])
-    assert own not in {row["dimensions"]["campaign_id"] for row in rows}
+    assert gmv_max_id not in {row["dimensions"]["campaign_id"] for row in rows}
 
 
 @pytest.mark.parametrize(("number", "rate", "coin"), [(0, 1, 0.25), (2, 150, 1), (3, 85, 0.25)])
@@ -82,12 +82,12 @@ def test_budgets_and_bids_are_the_same_in_lists_and_in_reports(number: int) -> N
     campaigns = {row["campaign_id"]: row["budget"] for row in SIM.get("campaign/get/", **asked)["data"]["list"]}
     names = ["campaign_id", "campaign_budget", "budget", "bid"]
     rows = SIM.rows_at("adgroup", names, TODAY, TODAY, advertiser_id=SIM.ids[number])
-    told = {row["dimensions"]["adgroup_id"]: row["metrics"] for row in rows}
-    assert listed.keys() & told.keys()
-    for name in listed.keys() & told.keys():
-        assert float(told[name]["budget"]) == listed[name]["budget"]
-        assert float(told[name]["bid"]) == listed[name]["bid_price"] or not listed[name]["bid_price"]
-        assert float(told[name]["campaign_budget"]) == campaigns[told[name]["campaign_id"]]
+    reported = {row["dimensions"]["adgroup_id"]: row["metrics"] for row in rows}
+    assert listed.keys() & reported.keys()
+    for name in listed.keys() & reported.keys():
+        assert float(reported[name]["budget"]) == listed[name]["budget"]
+        assert float(reported[name]["bid"]) == listed[name]["bid_price"] or not listed[name]["bid_price"]
+        assert float(reported[name]["campaign_budget"]) == campaigns[reported[name]["campaign_id"]]
 
 
 def test_the_balance_of_an_account_in_yen_is_whole() -> None:
@@ -117,10 +117,10 @@ def test_entity_filters_are_an_object_with_at_most_100_ids() -> None:
     assert SIM.code("ad/get/", advertiser_id=SIM.ids[0], filtering={"primary_status": "x"}) == 40002
     assert SIM.code("ad/get/", advertiser_id=SIM.ids[0], page_size="1001") == 40002
     (first, second, *_) = SIM.get("adgroup/get/", advertiser_id=SIM.ids[0])["data"]["list"]
-    some = SIM.get("adgroup/get/", advertiser_id=SIM.ids[0], filtering={"adgroup_ids": [second["adgroup_id"]]})["data"][
+    rows = SIM.get("adgroup/get/", advertiser_id=SIM.ids[0], filtering={"adgroup_ids": [second["adgroup_id"]]})["data"][
         "list"
     ]
-    assert some == [second]
+    assert rows == [second]
     ads = SIM.get("ad/get/", advertiser_id=SIM.ids[0], filtering={"adgroup_ids": [first["adgroup_id"]]})["data"]["list"]
     assert {row["adgroup_id"] for row in ads} == {first["adgroup_id"]}
 
@@ -151,34 +151,34 @@ def test_entities_can_be_filtered_by_when_they_were_made_and_by_name() -> None:
 def test_audiences_are_listed_and_detailed_with_their_history() -> None:
     listed = SIM.get("dmp/custom_audience/list/", advertiser_id=SIM.ids[0], page_size="100")["data"]["list"]
     ids = [row["audience_id"] for row in listed]
-    wanted = {"advertiser_id": SIM.ids[0], "custom_audience_ids": ids[:2]}
-    details = SIM.get("dmp/custom_audience/get/", **wanted)["data"]["list"]
+    params = {"advertiser_id": SIM.ids[0], "custom_audience_ids": ids[:2]}
+    details = SIM.get("dmp/custom_audience/get/", **params)["data"]["list"]
     assert [row["audience_details"] for row in details] == listed[:2]
     assert all(row["audience_history"] for row in details)
-    known = {field.name for field in catalog.fields()["custom_audiences"]}
-    assert set(listed[0]) == known
+    field_names = {field.name for field in catalog.fields()["custom_audiences"]}
+    assert set(listed[0]) == field_names
     assert SIM.code("dmp/custom_audience/get/", advertiser_id=SIM.ids[0]) == 40002
     assert SIM.code("dmp/custom_audience/list/", advertiser_id=SIM.ids[0], page_size="101") == 40002
 
 
 @pytest.mark.parametrize("material", ["VIDEO", "IMAGE", "INSTANT_PAGE"])
 def test_creatives_of_each_kind_have_their_own_ids(material: str) -> None:
-    known = [field.name for field in catalog.fields()["creatives"]]
+    field_names = [field.name for field in catalog.fields()["creatives"]]
     data = SIM.get(
         "creative/report/get/",
         advertiser_id=SIM.ids[0],
         material_type=material,
         lifetime=True,
-        info_fields=known,
+        info_fields=field_names,
         metrics_fields=["spend", "impressions", "ctr"],
         sort_field="spend",
         page_size="1000",
     )["data"]
-    own = {"VIDEO": "video_id", "IMAGE": "image_id", "INSTANT_PAGE": "page_id"}[material]
+    id_field = {"VIDEO": "video_id", "IMAGE": "image_id", "INSTANT_PAGE": "page_id"}[material]
     for row in data["list"]:
         filled = [name for name in ("video_id", "image_id", "page_id") if row["info"][name]]
-        assert filled == [own]
-        assert list(row["info"]) == known
+        assert filled == [id_field]
+        assert list(row["info"]) == field_names
     spend = [float(row["metrics"]["spend"]) for row in data["list"]]
     assert spend
     assert spend == sorted(spend, reverse=True)
@@ -192,9 +192,9 @@ def test_creatives_can_be_narrowed_to_ads_and_to_materials() -> None:
     (ad, *_) = [
         row for row in SIM.get("ad/get/", advertiser_id=SIM.ids[0], page_size="1000")["data"]["list"] if row["video_id"]
     ]
-    own = materials(ad_id=[ad["ad_id"]])
-    assert len(own) == 1
-    assert materials(material_id=own) == own
+    material_ids = materials(ad_id=[ad["ad_id"]])
+    assert len(material_ids) == 1
+    assert materials(material_id=material_ids) == material_ids
     assert materials(ad_id=["1"]) == []
 
 

@@ -54,8 +54,8 @@ def _of_account(
 @given(days, level, metric, advertiser, st.sampled_from((None, "AUCTION", "RESERVATION_RF", "RESERVATION_TOP_VIEW")))
 def test_every_level_adds_up_to_the_advertiser(day: date, at: str, name: str, number: int, buying: str | None) -> None:
     """Sums of ads, ad groups and campaigns are the account's own figure, to the cent, whatever the buying type."""
-    whole = _of_account("advertiser", name, day, day, number=number, buying=buying)
-    assert _of_account(at, name, day, day, "stat_time_day", number=number, buying=buying) == whole
+    account_total = _of_account("advertiser", name, day, day, number=number, buying=buying)
+    assert _of_account(at, name, day, day, "stat_time_day", number=number, buying=buying) == account_total
 
 
 WHOLE = ("age", "gender", "country_code", "province_id", "ac", "language", "platform", "placement", "device_brand_id")
@@ -113,16 +113,16 @@ def test_days_add_up_to_their_range(start: date, more: int, at: str, name: str) 
     """Daily rows and rows without a time say the same."""
     end = min(start + timedelta(days=more), TODAY)
     daily = SIM.rows_at(at, [name], start, end, "stat_time_day")
-    whole = SIM.rows_at(at, [name], start, end)
-    assert added(daily, name) == added(whole, name)
+    range_rows = SIM.rows_at(at, [name], start, end)
+    assert added(daily, name) == added(range_rows, name)
 
 
 @given(days, level, metric, advertiser)
 def test_hours_add_up_to_their_day(day: date, at: str, name: str, number: int) -> None:
     """Hourly rows of a day sum to the day's row, today's hours so far included."""
     hours = SIM.rows_at(at, [name], day, day, "stat_time_hour", advertiser_id=SIM.ids[number])
-    whole = SIM.rows_at(at, [name], day, day, "stat_time_day", advertiser_id=SIM.ids[number])
-    assert added(hours, name) == added(whole, name)
+    day_rows = SIM.rows_at(at, [name], day, day, "stat_time_day", advertiser_id=SIM.ids[number])
+    assert added(hours, name) == added(day_rows, name)
 
 
 @given(days, level, st.sampled_from(("spend", "impressions", "clicks", "conversion")), st.data())
@@ -133,19 +133,19 @@ def test_audience_parts_add_up_to_the_whole(day: date, at: str, name: str, data:
         st.sampled_from((("gender",), ("age",), ("age", "gender"), ("platform",), ("country_code",), ("ac",)))
     )
     parts = SIM.rows_at(at, [name], day, day, "stat_time_day", *split, report_type="AUDIENCE")
-    whole = SIM.rows_at(at, [name], day, day, "stat_time_day")
-    assert added(parts, name) == added(whole, name)
+    undivided = SIM.rows_at(at, [name], day, day, "stat_time_day")
+    assert added(parts, name) == added(undivided, name)
 
 
 @given(days, level)
 def test_audience_parts_of_a_range_add_up_over_days(start: date, at: str) -> None:
     """A breakdown over a range is the sum of its days."""
     end = min(start + timedelta(days=9), TODAY)
-    wanted = {"report_type": "AUDIENCE"}
-    whole = SIM.rows_at(at, ["impressions", "spend"], start, end, "gender", **wanted)
-    daily = SIM.rows_at(at, ["impressions", "spend"], start, end, "gender", "stat_time_day", **wanted)
+    params = {"report_type": "AUDIENCE"}
+    range_rows = SIM.rows_at(at, ["impressions", "spend"], start, end, "gender", **params)
+    daily = SIM.rows_at(at, ["impressions", "spend"], start, end, "gender", "stat_time_day", **params)
     for name in ("impressions", "spend"):
-        assert added(whole, name) == added(daily, name)
+        assert added(range_rows, name) == added(daily, name)
 
 
 def test_a_lifetime_is_the_sum_of_its_years() -> None:
@@ -182,10 +182,10 @@ def test_reach_does_not_add_up(start: date, more: int) -> None:
     """People seen on several days count once: less than the sum, no less than the best day."""
     start = min(start, TODAY - timedelta(days=40))
     end = start + timedelta(days=more)
-    whole = SIM.rows_at("advertiser", ["reach"], start, end)
+    range_rows = SIM.rows_at("advertiser", ["reach"], start, end)
     daily = SIM.rows_at("advertiser", ["reach"], start, end, "stat_time_day")
     people = [int(row["metrics"]["reach"]) for row in daily]
-    assert max(people) <= added(whole, "reach") < sum(people)
+    assert max(people) <= added(range_rows, "reach") < sum(people)
 
 
 @given(days, level)
@@ -225,10 +225,10 @@ def test_totals_are_the_sums_of_all_rows_and_a_dash_for_what_does_not_add_up() -
 def test_amounts_of_every_size_and_currency_add_up_to_their_total(number: int, lasting: int) -> None:
     names = ["spend", "total_complete_payment_rate"]
     span = {"start_date": (TODAY - timedelta(days=lasting - 1)).isoformat(), "end_date": TODAY.isoformat()}
-    wanted = {"advertiser_id": SIM.ids[number], "metrics": names, "dimensions": ["campaign_id"], **span}
-    totals = SIM.report(enable_total_metrics=True, **wanted)["total_metrics"]
+    params = {"advertiser_id": SIM.ids[number], "metrics": names, "dimensions": ["campaign_id"], **span}
+    totals = SIM.report(enable_total_metrics=True, **params)["total_metrics"]
     for name in names:
-        assert added(SIM.rows(**wanted), name) == cents(totals[name]) > 0
+        assert added(SIM.rows(**params), name) == cents(totals[name]) > 0
 
 
 # --- money -----------------------------------------------------------------------------------------------------
@@ -311,10 +311,10 @@ def test_yesterdays_spend_is_repaired_at_noon_in_utc() -> None:
 def test_the_same_seed_and_day_give_the_same_answer_whoever_asks_and_however_it_came_to_be_that_day() -> None:
     moved = Sim(world(today=TODAY - timedelta(days=50)))
     moved.door("POST", "now", today=TODAY.isoformat())
-    wanted = {"metrics": ["spend", "conversion", "campaign_name"], "page_size": 1000}
-    assert Sim().report(**wanted) == SIM.report(**wanted) == moved.report(**wanted)
+    params = {"metrics": ["spend", "conversion", "campaign_name"], "page_size": 1000}
+    assert Sim().report(**params) == SIM.report(**params) == moved.report(**params)
     other = Sim(world(seed=2))
-    assert other.report(**wanted) != SIM.report(**wanted)
+    assert other.report(**params) != SIM.report(**params)
 
 
 # --- time ------------------------------------------------------------------------------------------------------
@@ -355,10 +355,10 @@ def test_a_live_world_goes_by_the_machines_hours_until_the_side_door_sets_others
 
 def test_reach_comes_sixteen_hours_late() -> None:
     """At noon in UTC, reach of the last 16 hours is missing; impressions are there."""
-    wanted = ["reach", "impressions"]
-    hours = SIM.rows_at("advertiser", wanted, TODAY, TODAY, "stat_time_hour")
+    metrics = ["reach", "impressions"]
+    hours = SIM.rows_at("advertiser", metrics, TODAY, TODAY, "stat_time_hour")
     assert added(hours, "impressions") > 0 == added(hours, "reach")
-    prompt = Sim(world(late=False)).rows_at("advertiser", wanted, TODAY, TODAY, "stat_time_hour")
+    prompt = Sim(world(late=False)).rows_at("advertiser", metrics, TODAY, TODAY, "stat_time_hour")
     assert added(prompt, "reach") > 0
 
 
@@ -379,9 +379,9 @@ def test_every_metric_that_the_catalogue_gives_a_level_has_a_value_there() -> No
         ]
         names = [name for name in names if name not in {"ad_id_v2"}]
         for begin in range(0, len(names), 150):
-            some = names[begin : begin + 150]
-            (row, *_) = SIM.rows_at(at, some, TODAY - timedelta(days=9), TODAY - timedelta(days=9), "stat_time_day")
-            assert list(row["metrics"]) == some
+            metrics = names[begin : begin + 150]
+            (row, *_) = SIM.rows_at(at, metrics, TODAY - timedelta(days=9), TODAY - timedelta(days=9), "stat_time_day")
+            assert list(row["metrics"]) == metrics
             assert all(value == "-" or value for value in row["metrics"].values())
 
 

@@ -132,9 +132,9 @@ def test_audience_values_are_tiktoks_words() -> None:
 )
 def test_the_longest_range_depends_on_the_time_dimension(dimensions: list[str], longest: int) -> None:
     start = date(2025, 3, 1)
-    wanted = {"dimensions": dimensions, "start_date": start.isoformat()}
-    SIM.report(end_date=(start + timedelta(days=longest - 1)).isoformat(), **wanted)
-    assert str(longest) in SIM.refused(end_date=(start + timedelta(days=longest)).isoformat(), **wanted)
+    params = {"dimensions": dimensions, "start_date": start.isoformat()}
+    SIM.report(end_date=(start + timedelta(days=longest - 1)).isoformat(), **params)
+    assert str(longest) in SIM.refused(end_date=(start + timedelta(days=longest)).isoformat(), **params)
 
 
 def test_a_wrong_metric_refuses_the_whole_report_and_is_named() -> None:
@@ -151,14 +151,14 @@ def test_a_metric_of_another_level_or_report_is_invalid(level: str, name: str) -
 
 
 def test_attributes_need_an_id() -> None:
-    wanted = {"data_level": "AUCTION_ADVERTISER", "dimensions": ["stat_time_day"]}
-    assert SIM.refused(metrics=["spend", "currency"], **wanted).startswith(INVALID_METRIC)
+    params = {"data_level": "AUCTION_ADVERTISER", "dimensions": ["stat_time_day"]}
+    assert SIM.refused(metrics=["spend", "currency"], **params).startswith(INVALID_METRIC)
 
 
 def test_people_are_not_counted_by_ad_type() -> None:
-    wanted = {"dimensions": ["campaign_id", "ad_type"]}
-    assert SIM.refused(metrics=["spend", "reach"], **wanted) == CONFLICT
-    assert SIM.report(metrics=["spend"], **wanted)["list"]
+    params = {"dimensions": ["campaign_id", "ad_type"]}
+    assert SIM.refused(metrics=["spend", "reach"], **params) == CONFLICT
+    assert SIM.report(metrics=["spend"], **params)["list"]
 
 
 def test_a_lifetime_has_no_dates_no_days_and_no_countries() -> None:
@@ -223,24 +223,24 @@ def test_what_is_not_simulated_of_a_known_endpoint_is_said_aloud() -> None:
 
 def _groupings() -> Iterator[tuple[str, str, tuple[str, ...]]]:
     """Report, level and dimensions, as far as the catalogue knows what goes together."""
-    known = catalog.dimensions()
+    records = catalog.dimensions()
     times = ("stat_time_day", "stat_time_hour")
     identities = [identity for _, identity in LEVELS.values()] + ["ad_id_v2"]
     for report in ("BASIC", "AUDIENCE"):
         singles = [
             (name,)
-            for name, record in known.items()
+            for name, record in records.items()
             if report in record.reports and name not in (*identities, *times, "match_type")
         ]
         pairs = [("age", "gender")] if report == "AUDIENCE" else [(), ("search_keyword", "match_type")]
         for level, (_, identity) in LEVELS.items():
             for more in (*singles, *pairs):
-                if all(level in known[name].levels for name in more):
-                    allowed = set.intersection(*({*known[name].times} for name in (identity, *more)))
+                if all(level in records[name].levels for name in more):
+                    allowed = set.intersection(*({*records[name].times} for name in (identity, *more)))
                     yield from (
                         (report, level, (identity, *more, *([f"stat_time_{time}"] if time != "none" else [])))
                         for time in sorted(allowed)
-                        if time == "none" or report in known[f"stat_time_{time}"].reports
+                        if time == "none" or report in records[f"stat_time_{time}"].reports
                     )
 
 
@@ -273,12 +273,12 @@ def test_whatever_the_catalogue_allows_is_accepted(report: str, level: str, dime
 
 
 def test_catalogue_reports_come_by_catalogue_alone_or_with_the_levels_id() -> None:
-    wanted = {"report_type": "CATALOG", "metrics": ["spend"], "end_date": "2026-08-01"}
-    whole = SIM.rows(dimensions=["catalog_id", "stat_time_day"], **wanted)
-    parts = SIM.rows(dimensions=["campaign_id", "catalog_id", "stat_time_day"], **wanted)
-    assert 0 < len(whole) < len(parts)
-    assert added(whole, "spend") == added(parts, "spend")
-    assert SIM.refused(dimensions=["campaign_id"], **wanted) == CONFLICT
+    params = {"report_type": "CATALOG", "metrics": ["spend"], "end_date": "2026-08-01"}
+    catalog_rows = SIM.rows(dimensions=["catalog_id", "stat_time_day"], **params)
+    parts = SIM.rows(dimensions=["campaign_id", "catalog_id", "stat_time_day"], **params)
+    assert 0 < len(catalog_rows) < len(parts)
+    assert added(catalog_rows, "spend") == added(parts, "spend")
+    assert SIM.refused(dimensions=["campaign_id"], **params) == CONFLICT
 
 
 # --- what rows come -----------------------------------------------------------------------------------------
@@ -293,14 +293,14 @@ def test_ten_rows_come_where_no_page_size_is_given_and_none_beyond_the_end() -> 
 
 
 def test_pages_of_any_size_hold_the_same_rows() -> None:
-    whole = SIM.rows()
+    all_rows = SIM.rows()
     paged: list[Any] = []
     for page in range(1, 100):
         rows = SIM.report(page=page, page_size=7)["list"]
         if not rows:
             break
         paged += rows
-    assert paged == whole
+    assert paged == all_rows
 
 
 def test_every_value_is_a_string_and_days_are_midnights() -> None:
@@ -317,34 +317,34 @@ def test_no_metrics_asked_for_means_spend_and_impressions() -> None:
 @pytest.mark.parametrize("level", ["campaign", "adgroup", "ad"])
 def test_deleted_entities_and_their_spend_are_missing_unless_asked_for(level: str) -> None:
     data_level, identity = LEVELS[level]
-    wanted: dict[str, object] = {"data_level": data_level, "dimensions": [identity], "start_date": "2026-01-01"}
-    kept = SIM.rows(**wanted)
-    everything = SIM.rows(filtering=EVERYTHING[level], **wanted)
+    params: dict[str, object] = {"data_level": data_level, "dimensions": [identity], "start_date": "2026-01-01"}
+    remaining = SIM.rows(**params)
+    everything = SIM.rows(filtering=EVERYTHING[level], **params)
     deleted = SIM.rows(
         filtering=[{**EVERYTHING[level][0], "filter_value": '["STATUS_DELETE"]'}],
-        **wanted,
+        **params,
     )
     assert added(deleted, "spend") > 0
-    assert added(kept, "spend") + added(deleted, "spend") == added(everything, "spend")
+    assert added(remaining, "spend") + added(deleted, "spend") == added(everything, "spend")
 
 
 def test_a_campaign_that_is_not_deleted_keeps_the_spend_of_its_deleted_ads() -> None:
     """The default filter looks at the queried level only."""
     campaigns = SIM.rows(dimensions=["campaign_id"], start_date="2026-01-01")
-    wanted = {"data_level": "AUCTION_AD", "dimensions": ["ad_id"], "metrics": ["spend", "campaign_id"]}
-    ads = SIM.rows(start_date="2026-01-01", **wanted)
+    params = {"data_level": "AUCTION_AD", "dimensions": ["ad_id"], "metrics": ["spend", "campaign_id"]}
+    ads = SIM.rows(start_date="2026-01-01", **params)
     assert added(campaigns, "spend") > added(ads, "spend")
 
 
 def test_ads_of_a_deleted_campaign_come_with_ad_status_all_alone() -> None:
-    wanted = {"data_level": "AUCTION_AD", "dimensions": ["ad_id"], "metrics": ["spend", "campaign_id"]}
+    params = {"data_level": "AUCTION_AD", "dimensions": ["ad_id"], "metrics": ["spend", "campaign_id"]}
     deleted = {
         row["campaign_id"]
         for row in SIM.get("campaign/get/", advertiser_id=SIM.ids[0], filtering={"primary_status": "STATUS_DELETE"})[
             "data"
         ]["list"]
     }
-    rows = SIM.rows(filtering=EVERYTHING["ad"], start_date="2026-01-01", **wanted)
+    rows = SIM.rows(filtering=EVERYTHING["ad"], start_date="2026-01-01", **params)
     assert deleted
     assert deleted <= {row["metrics"]["campaign_id"] for row in rows}
 
@@ -367,13 +367,13 @@ def test_reach_and_frequency_campaigns_come_along_and_topview_only_if_asked_for(
 
 
 def test_filters_by_id_narrow_a_report() -> None:
-    wanted = {"data_level": "AUCTION_AD", "dimensions": ["ad_id"], "metrics": ["campaign_id", "spend"]}
-    rows = SIM.rows(**wanted)
+    params = {"data_level": "AUCTION_AD", "dimensions": ["ad_id"], "metrics": ["campaign_id", "spend"]}
+    rows = SIM.rows(**params)
     campaign = rows[0]["metrics"]["campaign_id"]
-    some = SIM.rows(filtering=ids_filter("campaign_ids", [campaign]), **wanted)
-    assert some == [row for row in rows if row["metrics"]["campaign_id"] == campaign]
-    one = SIM.rows(filtering=ids_filter("ad_ids", [rows[0]["dimensions"]["ad_id"], "nonsense"]), **wanted)
-    assert one == rows[:1]
+    campaign_rows = SIM.rows(filtering=ids_filter("campaign_ids", [campaign]), **params)
+    assert campaign_rows == [row for row in rows if row["metrics"]["campaign_id"] == campaign]
+    ad_rows = SIM.rows(filtering=ids_filter("ad_ids", [rows[0]["dimensions"]["ad_id"], "nonsense"]), **params)
+    assert ad_rows == rows[:1]
 
 
 def test_rows_can_be_sorted_by_a_figure() -> None:
@@ -397,17 +397,17 @@ def test_an_empty_advertiser_has_no_rows() -> None:
 
 def test_of_too_many_ids_the_newest_come_and_only_a_header_says_so() -> None:
     sim = Sim(world(id_cut=10))
-    wanted = {"data_level": "AUCTION_AD", "dimensions": ["ad_id"], "start_date": "2025-10-01"}
-    params = as_query({**sim.basic(), **wanted, "page_size": "1000"})
+    request = {"data_level": "AUCTION_AD", "dimensions": ["ad_id"], "start_date": "2025-10-01"}
+    params = as_query({**sim.basic(), **request, "page_size": "1000"})
     answer = sim.send("GET", BASE + REPORT, params=params, headers={"Access-Token": sim.token})
     rows = [row["dimensions"]["ad_id"] for row in answer.json()["data"]["list"]]
-    everything = [row["dimensions"]["ad_id"] for row in SIM.rows(**wanted)]
+    everything = [row["dimensions"]["ad_id"] for row in SIM.rows(**request)]
     assert "more than 20k" in answer.headers["X-Tt-Ads-Throttle"]
     assert answer.json()["code"] == 0
     newest = sorted(everything, key=int, reverse=True)[: len(rows)]
     assert 0 < len(rows) <= 10 < len(everything)
     assert rows == newest
-    narrow = as_query({**sim.basic(), **wanted, "filtering": ids_filter("ad_ids", everything[-5:])})
+    narrow = as_query({**sim.basic(), **request, "filtering": ids_filter("ad_ids", everything[-5:])})
     fine = sim.send("GET", BASE + REPORT, params=narrow, headers={"Access-Token": sim.token})
     assert "X-Tt-Ads-Throttle" not in fine.headers
     assert len(fine.json()["data"]["list"]) == 5
@@ -421,9 +421,9 @@ def test_names_come_unharmed() -> None:
 
 
 def test_smart_plus_creatives_share_one_ad_id_v2() -> None:
-    wanted = {"data_level": "AUCTION_AD", "start_date": "2025-10-01"}
-    single = SIM.rows(dimensions=["ad_id"], metrics=["campaign_automation_type", "spend"], **wanted)
-    grouped = SIM.rows(dimensions=["ad_id_v2"], metrics=["campaign_automation_type", "ad_text_list", "spend"], **wanted)
+    params = {"data_level": "AUCTION_AD", "start_date": "2025-10-01"}
+    single = SIM.rows(dimensions=["ad_id"], metrics=["campaign_automation_type", "spend"], **params)
+    grouped = SIM.rows(dimensions=["ad_id_v2"], metrics=["campaign_automation_type", "ad_text_list", "spend"], **params)
     assert added(single, "spend") == added(grouped, "spend")
     assert len(grouped) < len(single)
     assert isinstance(grouped[0]["metrics"]["ad_text_list"], list)
@@ -434,15 +434,15 @@ def test_smart_plus_creatives_share_one_ad_id_v2() -> None:
 
 
 def test_a_few_impressions_of_a_search_term_are_not_told() -> None:
-    wanted = {"data_level": "AUCTION_ADGROUP", "dimensions": ["adgroup_id", "search_terms", "stat_time_day"]}
-    values = {row["metrics"]["impressions"] for row in SIM.rows(metrics=["impressions"], **wanted)}
+    params = {"data_level": "AUCTION_ADGROUP", "dimensions": ["adgroup_id", "search_terms", "stat_time_day"]}
+    values = {row["metrics"]["impressions"] for row in SIM.rows(metrics=["impressions"], **params)}
     assert "<5" in values
     assert min(int(value) for value in values if value != "<5") >= 5
 
 
 def test_a_secondary_goal_that_an_ad_group_has_not_is_a_dash() -> None:
-    wanted = {"data_level": "AUCTION_AD", "dimensions": ["ad_id"], "start_date": "2025-10-01"}
-    values = {row["metrics"]["secondary_goal_result"] for row in SIM.rows(metrics=["secondary_goal_result"], **wanted)}
+    params = {"data_level": "AUCTION_AD", "dimensions": ["ad_id"], "start_date": "2025-10-01"}
+    values = {row["metrics"]["secondary_goal_result"] for row in SIM.rows(metrics=["secondary_goal_result"], **params)}
     assert "-" in values
     assert any(value.isdecimal() and int(value) for value in values)
 
@@ -451,34 +451,34 @@ def test_a_secondary_goal_that_an_ad_group_has_not_is_a_dash() -> None:
 
 
 def test_several_advertisers_come_with_their_currency_zone_and_id_and_money_without_decimals() -> None:
-    wanted = {"metrics": ["spend", "cpc", "ctr"], "dimensions": ["campaign_id"]}
-    rows = SIM.rows(advertiser_ids=SIM.ids[:3], advertiser_id="ignored", **wanted)
+    params = {"metrics": ["spend", "cpc", "ctr"], "dimensions": ["campaign_id"]}
+    rows = SIM.rows(advertiser_ids=SIM.ids[:3], advertiser_id="ignored", **params)
     assert {row["metrics"]["advertiser_id"] for row in rows} == set(SIM.ids[:3])
     assert {row["metrics"]["currency"] for row in rows} == {"USD", "EUR", "JPY"}
     assert all(row["metrics"]["spend"].isdecimal() and row["metrics"]["cpc"].isdecimal() for row in rows)
     assert any("." in row["metrics"]["ctr"] for row in rows)
-    single = {row["dimensions"]["campaign_id"]: row for row in SIM.rows(**wanted)}
+    single = {row["dimensions"]["campaign_id"]: row for row in SIM.rows(**params)}
     for row in rows:
         if row["metrics"]["advertiser_id"] == SIM.ids[0]:
-            own = single[row["dimensions"]["campaign_id"]]["metrics"]["spend"]
-            assert abs(float(own) - int(row["metrics"]["spend"])) <= 0.5
+            single_spend = single[row["dimensions"]["campaign_id"]]["metrics"]["spend"]
+            assert abs(float(single_spend) - int(row["metrics"]["spend"])) <= 0.5
 
 
 def test_several_advertisers_without_an_id_are_merged_and_money_is_a_dash() -> None:
-    wanted = {"data_level": "AUCTION_ADVERTISER", "dimensions": ["stat_time_day"], "metrics": ["spend", "impressions"]}
-    rows = SIM.rows(advertiser_ids=SIM.ids[:2], **wanted)
-    apart = [SIM.rows(advertiser_id=identity, **wanted) for identity in SIM.ids[:2]]
+    params = {"data_level": "AUCTION_ADVERTISER", "dimensions": ["stat_time_day"], "metrics": ["spend", "impressions"]}
+    rows = SIM.rows(advertiser_ids=SIM.ids[:2], **params)
+    apart = [SIM.rows(advertiser_id=identity, **params) for identity in SIM.ids[:2]]
     assert [row["metrics"]["spend"] for row in rows] == ["-"] * 7
     assert {row["metrics"]["currency"] for row in rows} == {"0"}
-    assert added(rows, "impressions") == sum(added(some, "impressions") for some in apart)
+    assert added(rows, "impressions") == sum(added(single, "impressions") for single in apart)
 
 
 def test_days_of_several_advertisers_can_be_those_of_utc() -> None:
     """Berlin's day begins an hour before UTC's, so that its hours move by one."""
-    own = SIM.rows_at("advertiser", ["impressions"], TODAY, TODAY, "stat_time_hour", advertiser_ids=[SIM.ids[1]])
-    wanted = {"advertiser_ids": [SIM.ids[1]], "multi_adv_report_in_utc_time": True}
-    moved = SIM.rows_at("advertiser", ["impressions"], TODAY, TODAY, "stat_time_hour", **wanted)
-    hours = {row["dimensions"]["stat_time_hour"]: row["metrics"]["impressions"] for row in own}
+    local_rows = SIM.rows_at("advertiser", ["impressions"], TODAY, TODAY, "stat_time_hour", advertiser_ids=[SIM.ids[1]])
+    params = {"advertiser_ids": [SIM.ids[1]], "multi_adv_report_in_utc_time": True}
+    moved = SIM.rows_at("advertiser", ["impressions"], TODAY, TODAY, "stat_time_hour", **params)
+    hours = {row["dimensions"]["stat_time_hour"]: row["metrics"]["impressions"] for row in local_rows}
     for row in moved:
         hour = row["dimensions"]["stat_time_hour"]
         berlin = f"{hour[:11]}{int(hour[11:13]) + 1:02d}:00:00"
@@ -492,9 +492,9 @@ def test_one_refused_advertiser_refuses_them_all() -> None:
 
 def test_several_advertisers_share_the_cut() -> None:
     sim = Sim(world(id_cut=30))
-    wanted = {"data_level": "AUCTION_AD", "dimensions": ["ad_id"], "start_date": "2025-10-01"}
-    rows = sim.rows(advertiser_ids=sim.ids[:3], metrics=["spend"], **wanted)
-    apart = [len(sim.rows(advertiser_id=identity, **wanted)) for identity in sim.ids[:3]]
+    params = {"data_level": "AUCTION_AD", "dimensions": ["ad_id"], "start_date": "2025-10-01"}
+    rows = sim.rows(advertiser_ids=sim.ids[:3], metrics=["spend"], **params)
+    apart = [len(sim.rows(advertiser_id=identity, **params)) for identity in sim.ids[:3]]
     assert len(rows) <= 30 < sum(apart)
 
 
@@ -507,8 +507,8 @@ def make_task(sim: Sim, **changes: object) -> Any:
 
 def test_a_task_is_queued_worked_on_and_downloaded_as_text() -> None:
     sim = Sim()
-    wanted = {"metrics": ["campaign_name", "spend"], "enable_report_title_translation": False}
-    task = {"advertiser_id": sim.ids[0], "task_id": make_task(sim, **wanted)["data"]["task_id"]}
+    params = {"metrics": ["campaign_name", "spend"], "enable_report_title_translation": False}
+    task = {"advertiser_id": sim.ids[0], "task_id": make_task(sim, **params)["data"]["task_id"]}
     assert sim.code("report/task/download/", **task) == 40201
     assert [sim.get("report/task/check/", **task)["data"]["status"] for _ in range(3)] == [
         "QUEUING",
@@ -523,14 +523,14 @@ def test_a_task_is_queued_worked_on_and_downloaded_as_text() -> None:
 
 def test_a_task_is_not_bound_by_range_or_by_the_number_of_ids() -> None:
     sim = Sim(world(id_cut=3))
-    made = make_task(
+    answer = make_task(
         sim,
         data_level="AUCTION_AD",
         dimensions=["ad_id", "stat_time_day"],
         start_date="2025-01-01",
         filtering=ids_filter("ad_ids", ["1"] * 101),
     )
-    assert made["code"] == 0
+    assert answer["code"] == 0
     task = {
         "advertiser_id": sim.ids[0],
         "task_id": make_task(sim, data_level="AUCTION_AD", dimensions=["ad_id"])["data"]["task_id"],
@@ -554,9 +554,9 @@ def test_a_task_as_a_file_gives_its_address() -> None:
 def test_a_task_belongs_to_the_token_that_made_it_and_can_be_cancelled_or_fail() -> None:
     sim = Sim()
     task = {"advertiser_id": sim.ids[0], "task_id": make_task(sim)["data"]["task_id"]}
-    own, sim.token = sim.token, access_token(sim.config, [0])
+    own_token, sim.token = sim.token, access_token(sim.config, [0])
     assert sim.code("report/task/check/", **task) == 40007
-    sim.token = own
+    sim.token = own_token
     assert sim.post("report/task/cancel/", **task)["data"]["status"] == "CANCELED"
     assert sim.get("report/task/check/", **task)["data"]["status"] == "CANCELED"
     assert sim.post("report/task/cancel/", **task)["code"] == 40200
@@ -583,8 +583,8 @@ def test_a_task_that_is_not_in_order_is_refused(changes: dict[str, object]) -> N
 
 def test_countries_of_a_task_come_as_country_name() -> None:
     sim = Sim()
-    made = make_task(sim, dimensions=["campaign_id", "country_code"], enable_report_title_translation=False)
-    task = {"advertiser_id": sim.ids[0], "task_id": made["data"]["task_id"]}
+    answer = make_task(sim, dimensions=["campaign_id", "country_code"], enable_report_title_translation=False)
+    task = {"advertiser_id": sim.ids[0], "task_id": answer["data"]["task_id"]}
     sim.door("POST", "tasks", polls=0)
     for _ in range(2):
         sim.get("report/task/check/", **task)

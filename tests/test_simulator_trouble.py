@@ -92,14 +92,14 @@ def test_a_request_counts_for_the_limits_when_it_is_here() -> None:
 
 def test_rows_can_be_dropped_or_repeated_and_the_total_can_change() -> None:
     sim = Sim()
-    whole = sim.report()
+    intact = sim.report()
     for order in ({"kind": "drop", "rows": 2}, {"kind": "repeat"}, {"kind": "total", "change": 5}):
         sim.door("POST", "trouble", **order)
     dropped, repeated, changed = sim.report(), sim.report(), sim.report()
-    assert dropped["list"] == whole["list"][:-2]
-    assert repeated["list"] == [*whole["list"][:-1], whole["list"][0]]
-    assert changed["page_info"]["total_number"] == whole["page_info"]["total_number"] + 5
-    assert sim.report() == whole
+    assert dropped["list"] == intact["list"][:-2]
+    assert repeated["list"] == [*intact["list"][:-1], intact["list"][0]]
+    assert changed["page_info"]["total_number"] == intact["page_info"]["total_number"] + 5
+    assert sim.report() == intact
 
 
 def test_pages_can_lose_their_count_and_be_capped_and_answers_can_have_other_data_or_a_mark() -> None:

@@ -30,19 +30,19 @@ def site(home: Home) -> Iterator[Site]:
 
 def figures(page: str) -> dict[str, str]:
     """The page's cards by title."""
-    found = re.findall(r"(?s)<figure.*?</figure>", page)
-    return {html.unescape(re.findall(r"<h2[^>]*>([^<]*)</h2>", one)[0]): one for one in found}
+    blocks = re.findall(r"(?s)<figure.*?</figure>", page)
+    return {html.unescape(re.findall(r"<h2[^>]*>([^<]*)</h2>", block)[0]): block for block in blocks}
 
 
 def charts(page: str) -> dict[str, dict[str, Any]]:
     """What is to be drawn, by title."""
-    found = re.findall(r'data-chart="([^"]*)"', page)
-    return {chart["title"]: chart for chart in (json.loads(html.unescape(one)) for one in found)}
+    attributes = re.findall(r'data-chart="([^"]*)"', page)
+    return {chart["title"]: chart for chart in (json.loads(html.unescape(attribute)) for attribute in attributes)}
 
 
 def rows(site: Site) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = Lake(site.home.path / "lake").read("spend").read_all().to_pylist()
-    return found
+    table_rows: list[dict[str, Any]] = Lake(site.home.path / "lake").read("spend").read_all().to_pylist()
+    return table_rows
 
 
 def test_the_page_is_there_at_once_and_its_charts_come_in_one_request(site: Site) -> None:
@@ -51,8 +51,8 @@ def test_the_page_is_there_at_once_and_its_charts_come_in_one_request(site: Site
     assert f'hx-get="{BASE}/cards/all"' in page
     assert "data-chart" not in page
     waiting = figures(page)
-    assert {"Totals", "Cost by day", "Ads by cost"} <= set(waiting)
-    assert all('aria-busy="true"' in one for one in waiting.values())
+    assert {"Totals", "Cost by day", "Top ads by cost"} <= set(waiting)
+    assert all('aria-busy="true"' in figure for figure in waiting.values())
     assert "echarts.min.js" in page
     assert "<script>" not in page
 
@@ -83,12 +83,12 @@ def test_money_is_of_one_currency_and_another_can_be_chosen(site: Site) -> None:
         assert chart["panels"][0]["format"]["currency"] == currency
     page = visit.good(f"{BASE}/cards/all", currency="EUR")
     assert 'value="EUR" selected' in page
-    assert "currencies are never added up" in words_of(page)
+    assert "currencies are never summed" in words_of(page)
 
 
 def test_what_all_cards_have_to_say_is_said_once(site: Site) -> None:
     page = words_of(site.visit("admin").good(f"{BASE}/cards/all"))
-    assert page.count("those in EUR, USD are left out, as currencies are never added up.") == 1
+    assert page.count("Ad accounts in EUR, USD are left out, as currencies are never summed.") == 1
 
 
 def test_days_and_advertiser_are_chosen_and_stay_in_the_address(site: Site) -> None:
@@ -96,11 +96,14 @@ def test_days_and_advertiser_are_chosen_and_stay_in_the_address(site: Site) -> N
     advertiser = rows(site)[0]["advertiser_id"]
     page = visit.good(f"{BASE}/cards", days="7", advertiser=advertiser, currency="")
     assert f'hx-get="{BASE}/cards/all?advertiser={advertiser}&amp;days=7"' in page
-    found = visit.good(f"{BASE}/cards/all", days="7", advertiser=advertiser)
-    assert len(charts(found)["Cost by day"]["x"]["values"]) == 7
-    assert f'value="{advertiser}" selected' in found
-    names = {one.advertiser_id: one.name for one in site.store.accounts.advertisers(site.store.accounts.get("demo"))}
-    assert f"{names[advertiser]} ({advertiser})" in words_of(found)
+    page = visit.good(f"{BASE}/cards/all", days="7", advertiser=advertiser)
+    assert len(charts(page)["Cost by day"]["x"]["values"]) == 7
+    assert f'value="{advertiser}" selected' in page
+    names = {
+        account.advertiser_id: account.name
+        for account in site.store.accounts.advertisers(site.store.accounts.get("demo"))
+    }
+    assert f"{names[advertiser]} ({advertiser})" in words_of(page)
     assert len(charts(visit.good(f"{BASE}/cards/all", days="all"))["Cost by day"]["x"]["values"]) == 9
 
 
@@ -113,17 +116,17 @@ def test_days_that_are_no_number_are_refused(site: Site, days: str) -> None:
 
 def test_a_choice_that_the_table_does_not_have_fails_in_each_cards_place_and_can_be_tried_again(site: Site) -> None:
     visit = site.visit("admin")
-    found = figures(visit.part(f"{BASE}/cards/all", currency="XXX").text)
-    assert {"Totals", "Cost by day"} <= set(found)
-    for title, figure in found.items():
+    shown = figures(visit.part(f"{BASE}/cards/all", currency="XXX").text)
+    assert {"Totals", "Cost by day"} <= set(shown)
+    for title, figure in shown.items():
         assert "This card could not be made: " in words_of(figure), title
         assert "Try again" in words_of(figure), title
-    again = re.search(r'hx-get="([^"]*)"', found["Cost by day"])
+    again = re.search(r'hx-get="([^"]*)"', shown["Cost by day"])
     assert again is not None
     path = html.unescape(again[1]).replace("currency=XXX", "currency=EUR")
-    one = visit.part(path)
-    assert list(charts(one.text)) == ["Cost by day"]
-    assert "<html" not in one.text
+    answer = visit.part(path)
+    assert list(charts(answer.text)) == ["Cost by day"]
+    assert "<html" not in answer.text
 
 
 def test_a_card_that_is_none_is_not_found(site: Site) -> None:
@@ -167,10 +170,10 @@ def test_a_list_of_campaigns_has_cards_of_its_own(home: Home) -> None:
     nothing = {"data_level": None, "time_dimension": None, "metrics": None, "dates": None}
     home.good("run", "-f", home.file(report="campaigns", **nothing))
     with open_site(home) as site:
-        found = charts(site.visit("admin").good(f"{BASE}/cards/all"))
-        assert len(found) >= 2
+        drawn = charts(site.visit("admin").good(f"{BASE}/cards/all"))
+        assert len(drawn) >= 2
         count = len(rows(site))
-        assert any(sum(chart["panels"][0]["series"][0]["values"]) == count for chart in found.values())
+        assert any(sum(chart["panels"][0]["series"][0]["values"]) == count for chart in drawn.values())
 
 
 def test_cards_of_a_dataset_that_changed_its_method_look_at_the_versions(home: Home) -> None:
@@ -181,8 +184,8 @@ def test_cards_of_a_dataset_that_changed_its_method_look_at_the_versions(home: H
 
 
 def test_advertisers_are_called_by_their_names_where_the_table_has_only_ids(site: Site) -> None:
-    names = {one.name for one in site.store.accounts.advertisers(site.store.accounts.get("demo"))}
-    found = figures(site.visit("admin").part(f"{BASE}/cards/all").text)
-    (bars,) = (text for title, text in found.items() if title == "Accounts by cost")
+    names = {account.name for account in site.store.accounts.advertisers(site.store.accounts.get("demo"))}
+    drawn = figures(site.visit("admin").part(f"{BASE}/cards/all").text)
+    (bars,) = (text for title, text in drawn.items() if title == "Top ad accounts by cost")
     # One, since each of the three has another currency.
     assert len([name for name in names if html.escape(name) in bars]) == 1

@@ -1,4 +1,4 @@
-"""A card's data as a description of a chart for the browser, and as a table of texts."""
+"""A card's data as a chart description for the browser, and as a table of texts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class CardTable:
-    """A card as a table: texts, the first of each row being its header; `numeric` says which columns are numbers."""
+    """A card as a table of texts. The first text of a row is its header; `numeric` says which columns are numbers."""
 
     caption: str
     head: tuple[str, ...]
@@ -24,9 +24,9 @@ class CardTable:
 
 
 def chart_of(data: CardData) -> Json:
-    """The chart as plain JSON values; its shape stands in the description of `adreel.cards`."""
+    """The chart as plain JSON values; the docstring of `adreel.cards` describes their shape."""
     offer = data.offer
-    found: Json = {
+    chart: Json = {
         "name": offer.key,
         "kind": offer.kind,
         "title": offer.title,
@@ -36,22 +36,22 @@ def chart_of(data: CardData) -> Json:
         "empty": data.is_empty,
     }
     if data.refusal is not None or data.is_empty:
-        return found
+        return chart
     match offer.kind:
         case "numbers":
-            return found | _numbers(data)
+            return chart | _numbers(data)
         case "line":
-            return found | _line(data)
+            return chart | _line(data)
         case "heat":
-            return found | _heat(data)
+            return chart | _heat(data)
         case "grouped":
-            return found | _grouped(data)
+            return chart | _grouped(data)
         case _:
-            return found | _bars(data)
+            return chart | _bars(data)
 
 
 def as_table(data: CardData) -> CardTable:
-    """The same figures as texts, one row for each thing that they are of."""
+    """The card's figures as texts, one row per category."""
     caption = f"{data.offer.title}. {data.offer.meaning}"
     if data.refusal is not None:
         return CardTable(caption, (), (), ())
@@ -62,18 +62,23 @@ def as_table(data: CardData) -> CardTable:
         tuple(_text(row[number], data.columns[number], data.is_open(row)) for number in shown) for row in data.rows
     )
     columns = [data.columns[number] for number in shown]
-    return CardTable(caption, tuple(one.title for one in columns), rows, tuple(one.unit is not None for one in columns))
+    return CardTable(
+        caption, tuple(column.title for column in columns), rows, tuple(column.unit is not None for column in columns)
+    )
 
 
 def _crossed(caption: str, data: CardData) -> CardTable:
-    """Categories down, series across."""
+    """A table with a row per category and a column per series."""
     crossed = _Crossed(data)
     (place,) = data.places("category")
     category, value = data.columns[place], data.columns[crossed.values[0]]
     opened = {row[place] for row in data.rows if data.is_open(row)}
     rows = tuple(
-        (_text(one, category, one in opened), *(_text(cell, value) for cell in crossed.row(one, crossed.values[0])))
-        for one in crossed.categories
+        (
+            _text(category_value, category, category_value in opened),
+            *(_text(cell, value) for cell in crossed.row(category_value, crossed.values[0])),
+        )
+        for category_value in crossed.categories
     )
     head = (category.title, *map(str, crossed.series))
     return CardTable(caption, head, rows, (False, *(True for _ in crossed.series)))
@@ -81,11 +86,11 @@ def _crossed(caption: str, data: CardData) -> CardTable:
 
 def _text(value: Value, column: CardColumn, is_open: bool = False) -> str:
     if value is None:
-        return "not known"
+        return "unknown"
     if isinstance(value, date) and column.name == "month":
         return value.strftime("%Y-%m")
     if column.unit is None or isinstance(value, str | date):
-        return f"{value} (not over)" if is_open and column.role == "category" else str(value)
+        return f"{value} (in progress)" if is_open and column.role == "category" else str(value)
     number = f"{value:,.{column.decimals}f}"
     if column.unit == "money":
         return f"{number} {column.currency}" if column.currency else number
@@ -93,7 +98,7 @@ def _text(value: Value, column: CardColumn, is_open: bool = False) -> str:
 
 
 class _Crossed:
-    """Rows that are told apart by a category and a series, laid out as a grid."""
+    """Rows with a category and a series, as a grid."""
 
     def __init__(self, data: CardData) -> None:
         (category,), (series,) = data.places("category"), data.places("series")
@@ -104,11 +109,11 @@ class _Crossed:
 
     def row(self, category: Value, place: int) -> list[Value]:
         """The values of one category, series by series."""
-        return [self._cell(category, one, place) for one in self.series]
+        return [self._cell(category, series_value, place) for series_value in self.series]
 
     def column(self, series: Value, place: int) -> list[Value]:
         """The values of one series, category by category."""
-        return [self._cell(one, series, place) for one in self.categories]
+        return [self._cell(category_value, series, place) for category_value in self.categories]
 
     def _cell(self, category: Value, series: Value, place: int) -> Value:
         row = self._rows.get((category, series))
@@ -124,14 +129,14 @@ def _axis(data: CardData, values: Sequence[Value]) -> Json:
     column = data.columns[place]
     kind = column.name if column.name in ("day", "month") else "text"
     texts = [value.strftime("%Y-%m") if kind == "month" and isinstance(value, date) else str(value) for value in values]
-    found: Json = {"title": column.title, "type": kind, "values": texts}
+    axis: Json = {"title": column.title, "type": kind, "values": texts}
     ids = data.places("id")
     if ids:
-        found["ids"] = [row[ids[0]] for row in data.rows]
+        axis["ids"] = [row[ids[0]] for row in data.rows]
     if data.places("open"):
         opened = {row[place] for row in data.rows if data.is_open(row)}
-        found["open"] = [number for number, value in enumerate(values) if value in opened]
-    return found
+        axis["open"] = [number for number, value in enumerate(values) if value in opened]
+    return axis
 
 
 def _series(name: str, role: str, values: Sequence[Value]) -> Json:
@@ -158,7 +163,7 @@ def _numbers(data: CardData) -> Json:
 
 
 def _change(now: Value, before: Value) -> float | None:
-    """By how many percent a number grew; None from nothing."""
+    """The change in percent; None if the earlier value is zero or missing."""
     if not isinstance(now, int | float) or not isinstance(before, int | float) or not before:
         return None
     return 100 * (now - before) / abs(before)
@@ -188,7 +193,10 @@ def _grouped(data: CardData) -> Json:
         {
             "title": data.columns[place].title,
             "format": _format(data.columns[place]),
-            "series": [_series(str(one), "part", crossed.column(one, place)) for one in crossed.series],
+            "series": [
+                _series(str(series_value), "part", crossed.column(series_value, place))
+                for series_value in crossed.series
+            ],
         }
         for place in crossed.values
     ]
@@ -196,7 +204,7 @@ def _grouped(data: CardData) -> Json:
 
 
 def _bars(data: CardData) -> Json:
-    """One panel: the figure that the bars are of; the others stand in the table."""
+    """One panel with the first figure; the other figures are shown in the table only."""
     (place,), value = data.places("category"), data.places("value")[0]
     column = data.columns[value]
     panel = {
@@ -204,23 +212,23 @@ def _bars(data: CardData) -> Json:
         "format": _format(column),
         "series": [_series(column.title, "main", _column(data, value))],
     }
-    found: Json = {"x": _axis(data, _column(data, place)), "panels": [panel]}
+    chart: Json = {"x": _axis(data, _column(data, place)), "panels": [panel]}
     shares = data.places("share")
-    return found | {"shares": _column(data, shares[0])} if shares else found
+    return chart | {"shares": _column(data, shares[0])} if shares else chart
 
 
 def _heat(data: CardData) -> Json:
     crossed = _Crossed(data)
     place = crossed.values[0]
     hours = [f"{hour:02}" for hour in range(24)]
-    days = [one for one in (name.capitalize() for name in WEEKDAYS) if one in crossed.series]
+    days = [day for day in (name.capitalize() for name in WEEKDAYS) if day in crossed.series]
     grid = {
         (hour, day): value
         for day in days
         for hour, value in zip(crossed.categories, crossed.column(day, place), strict=True)
     }
     cells = [[x, y, grid.get((hour, day))] for y, day in enumerate(days) for x, hour in enumerate(hours)]
-    there = [cell[2] for cell in cells if cell[2] is not None]
+    values = [cell[2] for cell in cells if cell[2] is not None]
     (series,) = data.places("series")
     return {
         "x": {"title": "Hour", "type": "text", "values": hours},
@@ -228,6 +236,6 @@ def _heat(data: CardData) -> Json:
         "title_value": data.columns[place].title,
         "format": _format(data.columns[place]),
         "cells": cells,
-        "least": min(there),
-        "most": max(there),
+        "least": min(values),
+        "most": max(values),
     }

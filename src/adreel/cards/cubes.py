@@ -1,7 +1,7 @@
-"""Tables of sums, made in as few passes over the rows as will do, from which every card of a page is read.
+"""Tables of sums, computed in as few passes over the rows as possible, from which all cards of a page are read.
 
-A pass costs about as much for one card as for ten, so cards that tell rows apart by the same things share one table,
-and so do those that tell by what goes with the same id.
+A pass costs about as much for one card as for ten, so cards with the same grouping share a table, and so do cards that
+group by ids of the report and by attributes of these ids.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from adreel.cards.figures import Count, Figure, Own, Quotient, Sum
-from adreel.cards.offers import DAY, HOUR, MONTH, Offer
-from adreel.cards.selection import Selection
-from adreel.cards.source import VIEW, Source, day_of, where, within
+from adreel.cards.figures import CardFigure, Count, Own, Quotient, Sum
+from adreel.cards.offers import DAY, HOUR, MONTH, CardOffer
+from adreel.cards.selection import CardSelection
+from adreel.cards.source import VIEW, CardSource, day_of, where, within
 from adreel.dataset import Dataset, key_columns
 from adreel.dates import Span
 from adreel.lake.engine import literal, quoted
@@ -25,16 +25,16 @@ _LAST = quoted("@last")
 
 @dataclass(frozen=True, slots=True)
 class Cube:
-    """A table of sums by `by`: columns, or DAY, HOUR and MONTH of a column."""
+    """A temporary table of sums, grouped by `by`: columns, DAY, HOUR or MONTH of a column."""
 
     name: str
     by: frozenset[str]
-    figures: tuple[Figure, ...]
+    figures: tuple[CardFigure, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class _Shape:
-    """How a table of sums is made, as SQL with a place for a column."""
+class _SumShape:
+    """SQL templates for the columns of a table of sums, each with a placeholder for a column."""
 
     rows: str
     total: str
@@ -42,20 +42,20 @@ class _Shape:
     greatest: str
 
 
-_MANY = _Shape("count(*)", "sum({})", "count({})", "max({})")
-_ONE = _Shape("1", "{}", "CAST({} IS NOT NULL AS INTEGER)", "{}")
-"""Of a single row."""
+_MANY = _SumShape("count(*)", "sum({})", "count({})", "max({})")
+_ONE = _SumShape("1", "{}", "CAST({} IS NOT NULL AS INTEGER)", "{}")
+"""For cubes in which each row is a group of its own, so that nothing needs to be aggregated."""
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
-    """What is asked of the sums: an offer's figures by what, of which days, under which conditions.
+class CubeQuery:
+    """A query of the sums: an offer's figures, grouped by `by`, of some days and under conditions in SQL.
 
-    `by` are columns or DAY, HOUR and MONTH, `labels` columns with names of what stands in them. `extra` are further
-    expressions and `tail` is what comes after the groups, both as SQL.
+    `by` are columns, DAY, HOUR or MONTH, `labels` columns with the names of ids in `by`. `extra` are further SQL
+    expressions, `tail` is the SQL after GROUP BY.
     """
 
-    offer: Offer
+    offer: CardOffer
     by: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
     days: Span | None = None
@@ -65,12 +65,17 @@ class Ask:
 
 
 class Cubes:
-    """The tables of sums for some cards."""
+    """The tables of sums that some cards need, and queries of them."""
 
     def __init__(
-        self, source: Source, dataset: Dataset, columns: frozenset[str], selection: Selection, offers: Sequence[Offer]
+        self,
+        source: CardSource,
+        dataset: Dataset,
+        columns: frozenset[str],
+        selection: CardSelection,
+        offers: Sequence[CardOffer],
     ) -> None:
-        """Makes them; `columns` are the dataset's in its table, `offers` cards that can be shown."""
+        """Creates the tables. `columns` are the dataset's columns in its table, `offers` cards without a refusal."""
         self._source = source
         self._dataset = dataset
         self._columns = columns
@@ -79,37 +84,42 @@ class Cubes:
         self._paired: frozenset[Quotient] = frozenset()
         self._make()
         self.incomplete = self._incomplete()
-        """Columns that rates are made of and that some rows have no value for."""
+        """Numerators and denominators of rates that are null in some rows."""
         if self.incomplete:
-            every = (one.making for cube in self._cubes for one in cube.figures)
+            computations = (figure.computation for cube in self._cubes for figure in cube.figures)
             self._paired = frozenset(
-                one for one in every if isinstance(one, Quotient) and {one.over, one.under} & self.incomplete
+                computation
+                for computation in computations
+                if isinstance(computation, Quotient) and {computation.over, computation.under} & self.incomplete
             )
             self._make()
 
-    def rows(self, ask: Ask) -> list[tuple[Any, ...]]:
-        """The rows that are asked for: what they are told apart by, names, the offer's figures, what is extra."""
-        offer = ask.offer
-        cube = self._cube_for(_wanted(offer, self._selection))
-        conditions = list(ask.conditions)
+    def rows(self, cube_query: CubeQuery) -> list[tuple[Any, ...]]:
+        """Rows of the query's `by`, `labels`, the offer's figures and `extra`, in this order of columns."""
+        offer = cube_query.offer
+        grouping = _grouping_of(offer, self._selection)
+        cube = next(cube for cube in self._cubes if grouping <= cube.by)
+        conditions = list(cube_query.conditions)
         if offer.has_money:
             conditions.append(f"{quoted(CURRENCY)} = {literal(self._selection.facts.currency or '')}")
-        if ask.days is not None and DAY in cube.by:
-            conditions.append(f"{quoted(DAY)} BETWEEN DATE '{ask.days.start}' AND DATE '{ask.days.end}'")
-        by = [quoted(one) for one in ask.by]
-        labels = (self._label(one, cube) for one in ask.labels)
-        shown = [*by, *labels, *(self.value(one) for one in offer.figures), *ask.extra]
+        if cube_query.days is not None and DAY in cube.by:
+            conditions.append(f"{quoted(DAY)} BETWEEN DATE '{cube_query.days.start}' AND DATE '{cube_query.days.end}'")
+        by = [quoted(column) for column in cube_query.by]
+        labels = (self._label(column, cube) for column in cube_query.labels)
+        shown = [*by, *labels, *(self.value(figure) for figure in offer.figures), *cube_query.extra]
         group = f"GROUP BY {', '.join(by)}" if by else "HAVING count(*) > 0"
-        query = ("SELECT", ", ".join(shown), "FROM", quoted(cube.name), where(*conditions), group, ask.tail)
-        return self._source.rows(*query)
+        source = quoted(cube.name)
+        return self._source.rows("SELECT", ", ".join(shown), "FROM", source, where(*conditions), group, cube_query.tail)
 
-    def value(self, figure: Figure) -> str:
-        """A figure over rows of sums, as SQL: the one place that computes one."""
-        match figure.making:
+    def value(self, figure: CardFigure) -> str:
+        """SQL that computes a figure from rows of sums; the only place that does."""
+        match figure.computation:
             case Sum(column):
                 return f"sum({quoted('+' + column)})"
-            case Quotient(over, under, scale) as making:
-                names = (f"{over}|{under}", f"{under}|{over}") if making in self._paired else ("+" + over, "+" + under)
+            case Quotient(over, under, scale) as computation:
+                names = (
+                    (f"{over}|{under}", f"{under}|{over}") if computation in self._paired else ("+" + over, "+" + under)
+                )
                 above, below = (f"CAST(sum({quoted(name)}) AS DOUBLE)" for name in names)
                 return f"{scale} * {above} / nullif({below}, 0)"
             case Own(column):
@@ -118,41 +128,37 @@ class Cubes:
                 return f"sum({_ROWS})"
 
     def _label(self, column: str, cube: Cube) -> str:
-        """The newest name of an id: a thing that was renamed has its old name in older rows."""
+        """SQL for the newest name of an id, as rows from before a renaming have the old name."""
         if self._dataset.time == "none":
             return f"max({quoted(column)})"
         return f"arg_max({quoted(column)}, {quoted(DAY) if DAY in cube.by else _LAST})"
 
-    # -- which tables
+    # -- planning
 
-    def _plan(self, offers: Sequence[Offer]) -> Iterator[Cube]:
-        """As few tables as have what every card is told apart by."""
-        wanted = {offer.key: _wanted(offer, self._selection) for offer in offers}
-        joint: frozenset[str] = frozenset().union(*(by for by in wanted.values() if self._goes_with_ids(by)))
-        every = {joint if self._goes_with_ids(by) else by for by in wanted.values()}
-        largest = [by for by in every if not any(by < other for other in every)]
-        figures: dict[frozenset[str], dict[Figure, None]] = {
+    def _plan(self, offers: Sequence[CardOffer]) -> Iterator[Cube]:
+        """The fewest tables that have every card's grouping."""
+        groupings = {offer.key: _grouping_of(offer, self._selection) for offer in offers}
+        joint: frozenset[str] = frozenset().union(*(by for by in groupings.values() if self._goes_with_ids(by)))
+        distinct_groupings = {joint if self._goes_with_ids(by) else by for by in groupings.values()}
+        largest = [by for by in distinct_groupings if not any(by < other for other in distinct_groupings)]
+        figures: dict[frozenset[str], dict[CardFigure, None]] = {
             by: {} for by in sorted(largest, key=lambda by: (len(by), sorted(by)))
         }
         for offer in offers:
-            figures[_first(figures, wanted[offer.key])].update(dict.fromkeys(offer.needed))
+            figures[_first(figures, groupings[offer.key])].update(dict.fromkeys(offer.needed))
         for number, (by, needed) in enumerate(figures.items()):
             yield Cube(f"@sums {number}", by, tuple(needed))
 
     def _goes_with_ids(self, by: frozenset[str]) -> bool:
-        """Whether these are ids of a report's rows and what goes with them, and not further ways to tell them apart."""
+        """Whether the grouping has ids of a report and their attributes only, no breakdowns or times."""
         apart = {*self._dataset.breakdowns, DAY, HOUR}
         return bool(self._dataset.metrics) and not by & apart
 
-    def _cube_for(self, by: frozenset[str]) -> Cube:
-        cubes = {cube.by: cube for cube in self._cubes}
-        return cubes[_first(cubes, by)]
-
-    # -- how they are made
+    # -- creation
 
     def _make(self) -> None:
         for cube in self._cubes:
-            shown = [f"{self._by(one)} AS {quoted(one)}" for one in sorted(cube.by)]
+            shown = [f"{self._by(name)} AS {quoted(name)}" for name in sorted(cube.by)]
             shown.append(f"{self._currency()} AS {quoted(CURRENCY)}")
             groups = ", ".join(str(number + 1) for number in range(len(shown)))
             shape = _ONE if self._is_one_row_each(cube) else _MANY
@@ -168,10 +174,10 @@ class Cubes:
                 self._source.keep("TABLE", cube.name, *query, "GROUP BY", groups)
 
     def _is_one_row_each(self, cube: Cube) -> bool:
-        """Whether the rows are told apart as far as they can be, so that there is nothing to sum up beforehand."""
+        """Whether the grouping contains the table's key, so that each row is a group of its own."""
         days = {"day": "stat_time_day", "hour": "stat_time_hour"}
-        told = {DAY} if self._dataset.time == "day" else {DAY, HOUR}
-        time = {days[self._dataset.time]} if self._dataset.time != "none" and told <= cube.by else set()
+        day_columns = {DAY} if self._dataset.time == "day" else {DAY, HOUR}
+        time = {days[self._dataset.time]} if self._dataset.time != "none" and day_columns <= cube.by else set()
         return set(key_columns(self._dataset)) <= cube.by | time
 
     def _by(self, name: str) -> str:
@@ -186,42 +192,44 @@ class Cubes:
     def _currency(self) -> str:
         return f"coalesce({quoted('currency')}, '')" if "currency" in self._columns else "''"
 
-    def _sums(self, cube: Cube, shape: _Shape) -> Iterator[str]:
-        makings = [figure.making for figure in cube.figures]
-        quotients = [one for one in makings if isinstance(one, Quotient)]
-        parts = dict.fromkeys(part for one in quotients for part in (one.over, one.under))
-        summed = dict.fromkeys((*(one.column for one in makings if isinstance(one, Sum)), *parts))
+    def _sums(self, cube: Cube, shape: _SumShape) -> Iterator[str]:
+        computations = [figure.computation for figure in cube.figures]
+        quotients = [computation for computation in computations if isinstance(computation, Quotient)]
+        parts = dict.fromkeys(part for quotient in quotients for part in (quotient.over, quotient.under))
+        summed = dict.fromkeys(
+            (*(computation.column for computation in computations if isinstance(computation, Sum)), *parts)
+        )
         yield from (f"{shape.total.format(quoted(name))} AS {quoted('+' + name)}" for name in summed)
         yield from (f"{shape.present.format(quoted(name))} AS {quoted('#' + name)}" for name in parts)
-        own = dict.fromkeys(one.column for one in makings if isinstance(one, Own))
-        yield from (f"{shape.greatest.format(quoted(name))} AS {quoted('=' + name)}" for name in own)
-        pairs = [(one.over, one.under) for one in quotients if one in self._paired]
+        own_columns = dict.fromkeys(computation.column for computation in computations if isinstance(computation, Own))
+        yield from (f"{shape.greatest.format(quoted(name))} AS {quoted('=' + name)}" for name in own_columns)
+        pairs = [(quotient.over, quotient.under) for quotient in quotients if quotient in self._paired]
         for name, other in dict.fromkeys((*pairs, *((under, over) for over, under in pairs))):
             value = f"CASE WHEN {quoted(other)} IS NOT NULL THEN {quoted(name)} END"
             yield f"{shape.total.format(value)} AS {quoted(f'{name}|{other}')}"
 
     def _incomplete(self) -> frozenset[str]:
-        found: set[str] = set()
+        incomplete: set[str] = set()
         for cube in self._cubes:
-            quotients = [one.making for one in cube.figures if isinstance(one.making, Quotient)]
-            parts = list(dict.fromkeys(part for one in quotients for part in (one.over, one.under)))
+            quotients = [figure.computation for figure in cube.figures if isinstance(figure.computation, Quotient)]
+            parts = list(dict.fromkeys(part for quotient in quotients for part in (quotient.over, quotient.under)))
             if parts:
                 counts = ", ".join(f"sum({_ROWS}) > sum({quoted('#' + part)})" for part in parts)
                 ((answers),) = self._source.rows("SELECT", counts, "FROM", quoted(cube.name))
-                found |= {part for part, lacking in zip(parts, answers, strict=True) if lacking}
-        return frozenset(found)
+                incomplete |= {part for part, lacking in zip(parts, answers, strict=True) if lacking}
+        return frozenset(incomplete)
 
 
 def _first(tables: Iterable[frozenset[str]], by: frozenset[str]) -> frozenset[str]:
-    """The first of the tables, which begin with the smallest, that tells apart what is wanted."""
-    return next(one for one in tables if by <= one)
+    """The first of the groupings, which are sorted by size, that contains `by`."""
+    return next(grouping for grouping in tables if by <= grouping)
 
 
-def _wanted(offer: Offer, selection: Selection) -> frozenset[str]:
-    """What a card's rows are told apart by, with the names of ids."""
-    by: set[str] = {side.by for side in offer.sides}
-    by |= {side.label for side in offer.sides if side.label}
-    if any(isinstance(figure.making, Own) for figure in offer.figures):
+def _grouping_of(offer: CardOffer, selection: CardSelection) -> frozenset[str]:
+    """What a card's rows are grouped by, with the columns of names of ids."""
+    by: set[str] = {axis.by for axis in offer.axes}
+    by |= {axis.label for axis in offer.axes if axis.label}
+    if any(isinstance(figure.computation, Own) for figure in offer.figures):
         by.add("advertiser_id")
     if offer.card.previous and selection.facts.previous is not None:
         by.add(DAY)

@@ -1,4 +1,4 @@
-"""What cards show: their rows, read from the sums, with the sentences that belong to them."""
+"""The rows of cards, read from the tables of sums, with their notes."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, Literal
 
-from adreel.cards.cubes import Ask, Cubes
-from adreel.cards.figures import Count, Figure, Own, Sum, Unit
+from adreel.cards.cubes import CubeQuery, Cubes
+from adreel.cards.figures import CardFigure, Count, Own, Sum, Unit
 from adreel.cards.notes import gaps_note, notes_of, others_note
-from adreel.cards.offers import DAY, HOUR, OUTDATED, Offer, Side
-from adreel.cards.selection import Choices, Facts, Selection, days_of, select, span_text
-from adreel.cards.source import Source
+from adreel.cards.offers import DAY, HOUR, OUTDATED, CardAxis, CardOffer
+from adreel.cards.selection import CardChoices, CardFacts, CardSelection, days_of, select, span_text
+from adreel.cards.source import CardSource
 from adreel.cards.values import distinct, named
 from adreel.catalog.cards import CardKind
 from adreel.dataset import Dataset, Method, key_columns
@@ -39,7 +39,7 @@ _WHOLE_MONEY = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class CardColumn:
-    """A column of a card's rows: what it is there for, and of figures the unit and the currency."""
+    """A column of a card's rows: its role, and for figures the unit, currency and decimals to show."""
 
     name: str
     title: str
@@ -51,13 +51,12 @@ class CardColumn:
 
 @dataclass(frozen=True, slots=True)
 class CardData:
-    """A card's rows as plain values; numbers are exact enough to be drawn and read, not to be booked.
+    """A card's rows as plain values; amounts are floats, exact enough for charts but not for accounting.
 
-    `notes` are sentences that belong to the rows. With a `refusal` there are no rows; `is_empty` says that there is
-    nothing to draw.
+    `notes` are sentences about the rows. With a `refusal` there are no rows.
     """
 
-    offer: Offer
+    offer: CardOffer
     columns: tuple[CardColumn, ...] = ()
     rows: tuple[tuple[Value, ...], ...] = ()
     notes: tuple[str, ...] = ()
@@ -70,52 +69,52 @@ class CardData:
         return not any(row[number] is not None for row in self.rows for number in values)
 
     def places(self, role: Role) -> tuple[int, ...]:
-        """Where the columns of that role stand in a row."""
+        """The positions of the columns with that role."""
         return tuple(number for number, column in enumerate(self.columns) if column.role == role)
 
     def is_open(self, row: tuple[Value, ...]) -> bool:
-        """Whether the row is of a day that was not over."""
+        """Whether the row is of a day that was in progress when the rows were read."""
         return any(row[number] for number in self.places("open"))
 
 
 @dataclass(frozen=True, slots=True)
 class CardsData:
-    """The cards of a page, in the order of the offers, and what there is to choose from."""
+    """The cards of a page, in the order of the offers, and the table's facts for filters."""
 
     cards: tuple[CardData, ...]
-    facts: Facts
+    facts: CardFacts
 
 
 def cards_data(
     lake: Lake,
     slug: str,
     dataset: Dataset,
-    offers: Sequence[Offer],
-    choices: Choices | None = None,
+    offers: Sequence[CardOffer],
+    choices: CardChoices | None = None,
     *,
     read_at: datetime,
     methods: Collection[Method] = (),
     names: Mapping[str, str] = MappingProxyType({}),
 ) -> CardsData:
-    """What the cards show of the newest version of the table `slug`, read in one go.
+    """The data of all offers, read together from the newest version of the table `slug`.
 
-    `read_at` is the aware time at which the run began that read the rows: days that were not over then are told
-    apart. `methods` are the update methods that made the version, if the dataset had others before. `names` are those
-    of advertisers by their ids, for tables without a column of them. Raises NotFoundError if there is no table,
-    InputError for choices that the table does not have, StorageError.
+    `read_at` is the aware start time of the run that read the rows: days that were in progress then are left out of
+    sums. `methods` are the update methods that wrote the version, if the dataset had others before. `names` are
+    advertiser names by id, for tables without a column of them. Raises NotFoundError if there is no table, InputError
+    for choices that the table does not have, and StorageError.
     """
-    there = frozenset(one.name for one in columns(dataset)) & frozenset(lake.table(slug).schema.names)
-    if not there.issuperset(key_columns(dataset)):
-        nothing = Facts(rows=0, currencies=(), advertisers=(), currency=None, first=None, last=None)
-        return CardsData(tuple(CardData(offer, refusal=offer.refusal or OUTDATED) for offer in offers), nothing)
+    names_in_table = frozenset(column.name for column in columns(dataset)) & frozenset(lake.table(slug).schema.names)
+    if not names_in_table.issuperset(key_columns(dataset)):
+        no_facts = CardFacts(rows=0, currencies=(), advertisers=(), currency=None, first=None, last=None)
+        return CardsData(tuple(CardData(offer, refusal=offer.refusal or OUTDATED) for offer in offers), no_facts)
     with lake.connect({"rows": slug}) as connection:
-        source = Source(connection)
-        selection = select(source, dataset, there, choices or Choices(), read_at, methods)
+        source = CardSource(connection)
+        selection = select(source, dataset, names_in_table, choices or CardChoices(), read_at, methods)
         if selection.refusal is not None:
             cards = tuple(CardData(offer, refusal=offer.refusal or selection.refusal) for offer in offers)
             return CardsData(cards, selection.facts)
         shown = [offer for offer in offers if offer.refusal is None]
-        reading = _Reading(Cubes(source, dataset, there, selection, shown), selection, names)
+        reading = _Reading(Cubes(source, dataset, names_in_table, selection, shown), selection, names)
         cards = tuple(
             reading.card(offer) if offer.refusal is None else CardData(offer, refusal=offer.refusal) for offer in offers
         )
@@ -126,27 +125,27 @@ def card_data(
     lake: Lake,
     slug: str,
     dataset: Dataset,
-    offer: Offer,
-    choices: Choices | None = None,
+    offer: CardOffer,
+    choices: CardChoices | None = None,
     *,
     read_at: datetime,
     methods: Collection[Method] = (),
     names: Mapping[str, str] = MappingProxyType({}),
 ) -> CardData:
-    """What one card shows; as `cards_data`, which is better for several."""
-    found = cards_data(lake, slug, dataset, (offer,), choices, read_at=read_at, methods=methods, names=names)
-    return found.cards[0]
+    """The data of one offer; `cards_data` is faster for several. Same arguments and errors."""
+    page = cards_data(lake, slug, dataset, (offer,), choices, read_at=read_at, methods=methods, names=names)
+    return page.cards[0]
 
 
 class _Reading:
-    """Reads card after card from the sums."""
+    """Reads cards one by one from the tables of sums."""
 
-    def __init__(self, cubes: Cubes, selection: Selection, advertisers: Mapping[str, str]) -> None:
+    def __init__(self, cubes: Cubes, selection: CardSelection, advertisers: Mapping[str, str]) -> None:
         self._cubes = cubes
         self._selection = selection
         self._advertisers = advertisers
         self._facts = selection.facts
-        self._by_kind: Mapping[CardKind, Callable[[Offer], CardData]] = {
+        self._by_kind: Mapping[CardKind, Callable[[CardOffer], CardData]] = {
             "numbers": self._numbers,
             "line": self._line,
             "bars": self._bars,
@@ -156,44 +155,45 @@ class _Reading:
             "heat": self._heat,
         }
 
-    def card(self, offer: Offer) -> CardData:
-        """The card's rows and all its notes."""
-        found = self._by_kind[offer.kind](offer)
-        return replace(found, notes=(*found.notes, *notes_of(offer, self._selection, self._cubes.incomplete)))
+    def card(self, offer: CardOffer) -> CardData:
+        """The card's rows and notes."""
+        data = self._by_kind[offer.kind](offer)
+        return replace(data, notes=(*data.notes, *notes_of(offer, self._selection, self._cubes.incomplete)))
 
-    def _values(self, offer: Offer, role: Role = "value") -> tuple[CardColumn, ...]:
+    def _values(self, offer: CardOffer, role: Role = "value") -> tuple[CardColumn, ...]:
         """The columns of a card's figures."""
         return tuple(
             CardColumn(
-                name=one.name if role == "value" else f"{role} {one.name}",
-                title=one.title if role == "value" else f"{one.title}, days before",
+                name=figure.name if role == "value" else f"{role} {figure.name}",
+                title=figure.title if role == "value" else f"{figure.title}, previous period",
                 role=role,
-                unit=one.unit,
-                currency=self._facts.currency if one.unit == "money" else None,
-                decimals=_decimals(one, self._facts.currency),
+                unit=figure.unit,
+                currency=self._facts.currency if figure.unit == "money" else None,
+                decimals=_decimals(figure, self._facts.currency),
             )
-            for one in offer.figures
+            for figure in offer.figures
         )
 
-    def _numbers(self, offer: Offer) -> CardData:
+    def _numbers(self, offer: CardOffer) -> CardData:
         previous = self._facts.previous
         periods = (self._facts.window, *([previous] if previous else []))
-        found = [next(_plain(self._cubes.rows(Ask(offer, days=span))), None) for span in periods]
+        totals = [next(_plain(self._cubes.rows(CubeQuery(offer, days=span))), None) for span in periods]
         blank = (None,) * len(offer.figures)
         rows = [
-            (span_text(span) if span else "All rows", *(one or blank)) for span, one in zip(periods, found, strict=True)
+            (span_text(span) if span else "All rows", *(total or blank))
+            for span, total in zip(periods, totals, strict=True)
         ]
         head = (CardColumn("period", "Days", "category"), *self._values(offer))
-        return CardData(offer, head, tuple(rows) if any(found) else ())
+        return CardData(offer, head, tuple(rows) if any(totals) else ())
 
     # -- by day
 
-    def _line(self, offer: Offer) -> CardData:
+    def _line(self, offer: CardOffer) -> CardData:
         shown = self._selection.shown
         if shown is None:
             return CardData(offer)
-        if len(offer.sides) > 1:
-            return self._lines(offer, offer.sides[1], shown)
+        if len(offer.axes) > 1:
+            return self._lines(offer, offer.axes[1], shown)
         previous = self._facts.previous if offer.card.previous else None
         now, before = self._by_day(offer, shown), self._by_day(offer, previous)
         blank = (None,) * len(offer.figures)
@@ -203,106 +203,113 @@ class _Reading:
             row = (day, day in self._facts.open_days, *now.get(day, blank))
             past = earlier[number] if number < len(earlier) else None
             rows.append((*row, past, *before.get(past, blank)) if earlier else row)
-        found = (CardColumn("day", "Day", "category"), CardColumn("open", "Not over", "open"), *self._values(offer))
+        head = (CardColumn("day", "Day", "category"), CardColumn("open", "In progress", "open"), *self._values(offer))
         if earlier:
-            found += (CardColumn("previous day", "Day before", "previous_category"), *self._values(offer, "previous"))
-        return CardData(offer, found, tuple(rows), gaps_note(days_of(self._facts.window), now))
+            head += (
+                CardColumn("previous day", "Day in previous period", "previous_category"),
+                *self._values(offer, "previous"),
+            )
+        return CardData(offer, head, tuple(rows), gaps_note(days_of(self._facts.window), now))
 
-    def _by_day(self, offer: Offer, days: Span | None) -> dict[Value, tuple[Value, ...]]:
+    def _by_day(self, offer: CardOffer, days: Span | None) -> dict[Value, tuple[Value, ...]]:
         if days is None:
             return {}
-        return {row[0]: row[1:] for row in _plain(self._cubes.rows(Ask(offer, (DAY,), days=days)))}
+        return {row[0]: row[1:] for row in _plain(self._cubes.rows(CubeQuery(offer, (DAY,), days=days)))}
 
-    def _lines(self, offer: Offer, side: Side, shown: Span) -> CardData:
-        """A line for each of the values that have the most."""
+    def _lines(self, offer: CardOffer, axis: CardAxis, shown: Span) -> CardData:
+        """A line for each of the values that rank highest by the first figure."""
         first = offer.figures[0]
-        # A row's own values are compared one by one: the greatest of each.
-        most = f"max({quoted('=' + first.name)})" if isinstance(first.making, Own) else self._cubes.value(first)
-        tail = f"ORDER BY {most} DESC NULLS LAST, {quoted(side.by)} LIMIT {offer.card.limit}"
+        # Own values cannot be summed, so values rank by their greatest one.
+        most = f"max({quoted('=' + first.name)})" if isinstance(first.computation, Own) else self._cubes.value(first)
+        tail = f"ORDER BY {most} DESC NULLS LAST, {quoted(axis.by)} LIMIT {offer.card.limit}"
         best = self._cubes.rows(
-            Ask(offer, (side.by,), _labels(side), self._facts.window, extra=("count(*) OVER ()",), tail=tail)
+            CubeQuery(offer, (axis.by,), _labels(axis), self._facts.window, extra=("count(*) OVER ()",), tail=tail)
         )
-        names = dict(zip((row[0] for row in best), self._names(side, best, 1), strict=True))
-        condition = " OR ".join(_is(side.by, value) for value in names) or "false"
-        found: dict[tuple[Any, Any], tuple[Value, ...]] = {
+        names = dict(zip((row[0] for row in best), self._names(axis, best, 1), strict=True))
+        condition = " OR ".join(_is(axis.by, value) for value in names) or "false"
+        figures_by_day: dict[tuple[Any, Any], tuple[Value, ...]] = {
             (row[0], row[1]): row[2:]
-            for row in _plain(self._cubes.rows(Ask(offer, (side.by, DAY), days=shown, conditions=(condition,))))
+            for row in _plain(self._cubes.rows(CubeQuery(offer, (axis.by, DAY), days=shown, conditions=(condition,))))
         }
         blank = (None,) * len(offer.figures)
         rows = [
-            (day, day in self._facts.open_days, name, *found.get((value, day), blank))
+            (day, day in self._facts.open_days, name, *figures_by_day.get((value, day), blank))
             for value, name in names.items()
             for day in days_of(shown)
         ]
         head = (
             CardColumn("day", "Day", "category"),
-            CardColumn("open", "Not over", "open"),
-            CardColumn(side.by, side.title, "series"),
+            CardColumn("open", "In progress", "open"),
+            CardColumn(axis.by, axis.title, "series"),
         )
-        left = best[0][-1] - len(best) if best else 0
-        notes = (f"{left:,} more {'is' if left == 1 else 'are'} not drawn.",) if left else ()
+        hidden = best[0][-1] - len(best) if best else 0
+        notes = (f"{hidden:,} more {'is' if hidden == 1 else 'are'} not shown.",) if hidden else ()
         return CardData(offer, (*head, *self._values(offer)), tuple(rows), notes)
 
-    def _names(self, side: Side, rows: Sequence[tuple[Any, ...]], place: int) -> list[str]:
-        """What the values of the first column are called: by the names at `place`, else by themselves."""
-        known = self._advertisers if side.by == "advertiser_id" else {}
+    def _names(self, axis: CardAxis, rows: Sequence[tuple[Any, ...]], place: int) -> list[str]:
+        """Display names of the values in the first column: the label at `place`, else a name of the value itself."""
+        advertiser_names = self._advertisers if axis.by == "advertiser_id" else {}
         names = [
-            str(row[place]) if side.label and row[place] else known.get(row[0]) or named(side.by, row[0])
+            str(row[place]) if axis.label and row[place] else advertiser_names.get(row[0]) or named(axis.by, row[0])
             for row in rows
         ]
         return distinct(names, [str(row[0]) for row in rows])
 
     # -- by values
 
-    def _bars(self, offer: Offer) -> CardData:
-        side, first = offer.sides[0], offer.figures[0]
+    def _bars(self, offer: CardOffer) -> CardData:
+        axis, first = offer.axes[0], offer.figures[0]
         most = self._cubes.value(first)
         having = [f"{most} IS NOT NULL"]
         if offer.floor is not None and offer.card.at_least is not None:
             having.append(f"{self._cubes.value(offer.floor)} >= {offer.card.at_least[1]}")
-        tail = f"HAVING {' AND '.join(having)} ORDER BY {most} DESC, {quoted(side.by)} LIMIT {offer.card.limit}"
-        is_summed = isinstance(first.making, Sum | Count)
+        tail = f"HAVING {' AND '.join(having)} ORDER BY {most} DESC, {quoted(axis.by)} LIMIT {offer.card.limit}"
+        is_summed = isinstance(first.computation, Sum | Count)
         extra = ("count(*) OVER ()", f"sum({most}) OVER ()" if is_summed else "NULL")
-        by = (side.by,) if side.by == "advertiser_id" or not _is_own(offer) else (side.by, "advertiser_id")
-        labels = _labels(side)
-        found = self._cubes.rows(Ask(offer, by, labels, self._facts.window, extra=extra, tail=tail))
-        if all(row[0] in (None, "") for row in found):
-            # Nothing to compare: the column has no values.
-            found = []
-        names = self._names(side, found, len(by))
+        has_own = any(isinstance(figure.computation, Own) for figure in offer.figures)
+        by = (axis.by, "advertiser_id") if has_own and axis.by != "advertiser_id" else (axis.by,)
+        labels = _labels(axis)
+        sums = self._cubes.rows(CubeQuery(offer, by, labels, self._facts.window, extra=extra, tail=tail))
+        if all(row[0] in (None, "") for row in sums):
+            # The column has no values to compare.
+            sums = []
+        names = self._names(axis, sums, len(by))
         skipped = len(by) + len(labels)
         rows = [
             (row[0] if row[0] is None else str(row[0]), name, *(_number(value) for value in row[skipped:-2]))
-            for row, name in zip(found, names, strict=True)
+            for row, name in zip(sums, names, strict=True)
         ]
-        if side.by in ORDERED:
+        if axis.by in ORDERED:
             rows.sort(key=lambda row: (row[0] in (None, "", "NONE"), str(row[0])))
-        title = side.title.removesuffix(" ID")
-        head = (CardColumn("id", side.title, "id"), CardColumn("name", title, "category"))
-        notes = others_note(offer, rows, found[0][-2], found[0][-1]) if found else ()
+        title = axis.title.removesuffix(" ID")
+        head = (CardColumn("id", axis.title, "id"), CardColumn("name", title, "category"))
+        notes = others_note(offer, rows, sums[0][-2], sums[0][-1]) if sums else ()
         return CardData(offer, (*head, *self._values(offer)), tuple(rows), notes)
 
-    def _months(self, offer: Offer) -> CardData:
-        by = offer.sides[0].by
-        found = dict(_plain(self._cubes.rows(Ask(offer, (by,), tail=f"ORDER BY {quoted(by)}"))))
-        undated = found.pop(None, None)
-        months = [month for month in found if isinstance(month, date)]
-        rows = [(month, found.get(month, 0)) for month in _months(months)]
-        notes = (f"{undated:,} have no such date.",) if undated else ()
+    def _months(self, offer: CardOffer) -> CardData:
+        by = offer.axes[0].by
+        counts = dict(_plain(self._cubes.rows(CubeQuery(offer, (by,), tail=f"ORDER BY {quoted(by)}"))))
+        undated = counts.pop(None, None)
+        months = [month for month in counts if isinstance(month, date)]
+        rows = [(month, counts.get(month, 0)) for month in _months(months)]
+        notes = (f"{undated:,} {'has' if undated == 1 else 'have'} no such date.",) if undated else ()
         return CardData(offer, (CardColumn("month", "Month", "category"), *self._values(offer)), tuple(rows), notes)
 
-    def _grouped(self, offer: Offer) -> CardData:
-        across, series = offer.sides
-        ask = Ask(offer, (across.by, series.by), days=self._facts.window)
-        rows = sorted(_plain(self._cubes.rows(ask)), key=lambda row: [(one == "NONE", str(one)) for one in row[:2]])
+    def _grouped(self, offer: CardOffer) -> CardData:
+        across, series = offer.axes
+        query = CubeQuery(offer, (across.by, series.by), days=self._facts.window)
+        rows = sorted(
+            _plain(self._cubes.rows(query)), key=lambda row: [(value == "NONE", str(value)) for value in row[:2]]
+        )
         head = (CardColumn(across.by, across.title, "category"), CardColumn(series.by, series.title, "series"))
         named_rows = ((named(across.by, row[0]), named(series.by, row[1]), *row[2:]) for row in rows)
         return CardData(offer, (*head, *self._values(offer)), tuple(named_rows))
 
-    def _funnel(self, offer: Offer) -> CardData:
-        found = next(iter(_plain(self._cubes.rows(Ask(offer, days=self._facts.window)))), ())
+    def _funnel(self, offer: CardOffer) -> CardData:
+        steps = next(iter(_plain(self._cubes.rows(CubeQuery(offer, days=self._facts.window)))), ())
         rows = [
-            (figure.title, value, _share(value, found[0])) for figure, value in zip(offer.figures, found, strict=False)
+            (figure.title, value, 100 * value / steps[0] if value is not None and steps[0] else None)
+            for figure, value in zip(offer.figures, steps, strict=False)
         ]
         head = (
             CardColumn("step", "Step", "category"),
@@ -311,11 +318,11 @@ class _Reading:
         )
         return CardData(offer, head, tuple(rows))
 
-    def _heat(self, offer: Offer) -> CardData:
-        """An hour's average over the weeks: its sum over the number of such weekdays, as days are of equal length."""
+    def _heat(self, offer: CardOffer) -> CardData:
+        """Averages by hour of the week: an hour's sum divided by the number of such weekdays in the window."""
         figure = offer.figures[0]
         sums: dict[tuple[int, int], Any] = defaultdict(int)
-        for day, hour, value in self._cubes.rows(Ask(offer, (DAY, HOUR), days=self._facts.window)):
+        for day, hour, value in self._cubes.rows(CubeQuery(offer, (DAY, HOUR), days=self._facts.window)):
             if value is not None:
                 sums[day.weekday(), hour] += value
         weekdays = Counter(day.weekday() for day in days_of(self._facts.window))
@@ -333,28 +340,24 @@ class _Reading:
         return CardData(offer, head, tuple(rows))
 
 
-def _decimals(figure: Figure, currency: str | None) -> int:
-    is_whole = figure.unit == "count" or (isinstance(figure.making, Sum) and currency in _WHOLE_MONEY)
+def _decimals(figure: CardFigure, currency: str | None) -> int:
+    is_whole = figure.unit == "count" or (isinstance(figure.computation, Sum) and currency in _WHOLE_MONEY)
     return 0 if is_whole else 2
 
 
-def _is_own(offer: Offer) -> bool:
-    return any(isinstance(figure.making, Own) for figure in offer.figures)
-
-
-def _labels(side: Side) -> tuple[str, ...]:
-    return (side.label,) if side.label else ()
+def _labels(axis: CardAxis) -> tuple[str, ...]:
+    return (axis.label,) if axis.label else ()
 
 
 def _is(column: str, value: str | bool | None) -> str:
-    """The condition that a column has the value."""
+    """The SQL condition that a column equals the value."""
     if value is None:
         return f"{quoted(column)} IS NULL"
     return f"{quoted(column)} = {literal(value) if isinstance(value, str) else value}"
 
 
 def _plain(rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
-    """Rows with numbers as ints and floats."""
+    """Rows with decimals as floats."""
     return (tuple(_number(value) for value in row) for row in rows)
 
 
@@ -362,15 +365,11 @@ def _number(value: Any) -> Any:
     return float(value) if isinstance(value, Decimal) else value
 
 
-def _share(value: float | None, whole: float | None) -> float | None:
-    return 100 * value / whole if value is not None and whole else None
-
-
-def _months(there: Sequence[date]) -> Iterator[date]:
+def _months(months: Sequence[date]) -> Iterator[date]:
     """Every month from the first to the last."""
-    if not there:
+    if not months:
         return
-    month = there[0]
-    while month <= there[-1]:
+    month = months[0]
+    while month <= months[-1]:
         yield month
         month = month.replace(year=month.year + month.month // 12, month=month.month % 12 + 1)

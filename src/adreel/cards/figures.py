@@ -1,8 +1,8 @@
-"""What a figure of a card is made of, and so what may be done with it: the one place that decides on arithmetic.
+"""How a card's figures are computed: the only place that decides on arithmetic.
 
-A metric that the catalogue calls additive is summed. A rate, cost or ratio is its scale times the sum of its numerator
-over the sum of its denominator, both additive and both in the table. Anything else (people reached, averages, budgets)
-is shown as it is where a row stands alone, or not at all. Money goes over one currency at a time.
+An additive metric of the catalogue is summed. A rate, cost or ratio is its scale times the sum of its numerator over
+the sum of its denominator, both additive and both in the table. Anything else (reach, averages, budgets) is shown row
+by row or not at all. Money is summed in one currency at a time.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from itertools import islice
 from typing import Literal
 
 from adreel import catalog
-from adreel.catalog.cards import FIELD_TITLES, MONEY, ROWS, SPENT, Card, Rest
+from adreel.catalog.cards import FIELD_TITLES, MONEY, ROWS, SPENT, CardSpec, Rest
 from adreel.catalog.records import Metric
 from adreel.schema import Column
 
@@ -48,52 +48,52 @@ class Quotient:
 
 @dataclass(frozen=True, slots=True)
 class Own:
-    """A row's own value, which is computed in no way."""
+    """A row's own value, never summed."""
 
     column: str
 
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """How many rows there are."""
+    """The number of rows."""
 
 
-Making = Sum | Quotient | Own | Count
+Computation = Sum | Quotient | Own | Count
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
-    """A figure as a card shows it. `has_money` says whether it depends on a currency, as money over money does too."""
+class CardFigure:
+    """A figure of a card. `has_money` says whether it depends on a currency, as a ratio of two amounts does too."""
 
     name: str
     title: str
     unit: Unit
     has_money: bool
-    making: Making
+    computation: Computation
 
 
 class Figures:
-    """The figures that a table can give, by the columns that it has."""
+    """The figures that can be computed from a table's columns."""
 
     def __init__(self, columns: Mapping[str, Column]) -> None:
         """`columns` are those of the table, by name."""
         self._columns = columns
         self._has_currency = "currency" in columns
-        self._there = tuple(figure for figure in map(self.made, columns) if figure is not None)
+        self._computable = tuple(figure for figure in map(self.computed, columns) if figure is not None)
 
-    def chosen(self, card: Card) -> tuple[Figure, ...]:
-        """What the card shows: what it wishes for, then what fills up; none if that is less than it needs."""
+    def chosen(self, card: CardSpec) -> tuple[CardFigure, ...]:
+        """The card's figures: the preferred ones, then those that fill up; none if fewer than `card.least`."""
         if card.own:
-            found = _present(self.own(name) for name in card.figures)
+            candidates = _present(self.own(name) for name in card.figures)
         else:
-            found = self._distinct((*card.figures, *self._rest(card.rest)))
-        kept = tuple(islice(found, card.most))
-        return kept if len(kept) >= card.least else ()
+            candidates = self._distinct((*card.figures, *self._rest(card.rest)))
+        shown = tuple(islice(candidates, card.most))
+        return shown if len(shown) >= card.least else ()
 
-    def made(self, name: str) -> Figure | None:
-        """The figure of that name as a sum or a quotient of sums; None if the table cannot give it."""
+    def computed(self, name: str) -> CardFigure | None:
+        """The figure as a sum or a quotient of sums; None if the table lacks what it needs."""
         if name == ROWS:
-            return Figure(ROWS, "Number", "count", has_money=False, making=Count())
+            return CardFigure(ROWS, "Number", "count", has_money=False, computation=Count())
         metric = catalog.metrics().get(name)
         if metric is None:
             return None
@@ -104,48 +104,48 @@ class Figures:
             return self._figure(metric, Quotient(over, under, metric.scale))
         return None
 
-    def own(self, name: str) -> Figure | None:
-        """The column of that name row by row; None if the table does not have it or it is no number."""
+    def own(self, name: str) -> CardFigure | None:
+        """The figure as each row's own value; None if the table lacks the column or it is not a number."""
         column = self._columns.get(name)
         if column is None:
             return None
         unit = _UNITS.get(column.unit) or _FIELD_UNITS.get(column.type)
         if unit is None or (unit == "money" and not self._has_currency):
             return None
-        return Figure(name, FIELD_TITLES.get(name, column.title), unit, unit == "money", Own(name))
+        return CardFigure(name, FIELD_TITLES.get(name, column.title), unit, unit == "money", Own(name))
 
     def _is_summable(self, name: str) -> bool:
-        """Whether the table has the column as a figure of the report, and its values may be added up."""
+        """Whether the table has the column as a metric of the report and its values may be summed."""
         column, metric = self._columns.get(name), catalog.metrics().get(name)
         if column is None or metric is None or column.part != "metrics":
             return False
         return metric.additive and (metric.type != "money" or self._has_currency)
 
-    def _figure(self, metric: Metric, making: Sum | Quotient) -> Figure:
+    def _figure(self, metric: Metric, computation: Sum | Quotient) -> CardFigure:
         column = self._columns.get(metric.name)
-        parts = (making.column,) if isinstance(making, Sum) else (making.over, making.under)
+        parts = (computation.column,) if isinstance(computation, Sum) else (computation.over, computation.under)
         has_money = any(catalog.metrics()[part].type == "money" for part in parts)
         title = column.title if column is not None else metric.title
-        return Figure(metric.name, title, _UNITS.get(metric.unit, "number"), has_money, making)
+        return CardFigure(metric.name, title, _UNITS.get(metric.unit, "number"), has_money, computation)
 
-    def _distinct(self, names: Iterable[str]) -> Iterator[Figure]:
-        """The figures of these names, each computation once: two metrics of the catalogue may be the same rate."""
-        makings: set[Making] = set()
-        for figure in _present(self.made(name) for name in names):
-            if figure.making not in makings:
-                makings.add(figure.making)
+    def _distinct(self, names: Iterable[str]) -> Iterator[CardFigure]:
+        """The figures of these names without repeated computations, as two metrics may be the same rate."""
+        computations: set[Computation] = set()
+        for figure in _present(self.computed(name) for name in names):
+            if figure.computation not in computations:
+                computations.add(figure.computation)
                 yield figure
 
     def _rest(self, rest: Rest) -> Iterable[str]:
-        """Other columns of the table that go with a card, in the table's order."""
+        """Other columns of the table that fill up a card, in the table's order."""
         if rest == "none":
             return ()
         if rest == "twins":
             return self._twins()
-        return (figure.name for figure in self._there if _fits(figure, rest))
+        return (figure.name for figure in self._computable if _fits(figure, rest))
 
     def _twins(self) -> tuple[str, ...]:
-        """The first event that the table has in several places, with all of them."""
+        """The first event that the table has on several surfaces, with its twins."""
         for name in self._columns:
             if self._is_summable(name):
                 twins = [twin for twin in catalog.metrics()[name].twins if self._is_summable(twin)]
@@ -154,8 +154,8 @@ class Figures:
         return ()
 
 
-def _fits(figure: Figure, rest: Rest) -> bool:
-    match figure.making:
+def _fits(figure: CardFigure, rest: Rest) -> bool:
+    match figure.computation:
         case Sum(column):
             is_value = figure.unit == "money" and column not in SPENT
             return rest == "sums" or (rest == "counts" and figure.unit == "count") or (rest == "values" and is_value)
@@ -166,5 +166,5 @@ def _fits(figure: Figure, rest: Rest) -> bool:
             return False
 
 
-def _present(found: Iterable[Figure | None]) -> Iterator[Figure]:
-    return (figure for figure in found if figure is not None)
+def _present(figures: Iterable[CardFigure | None]) -> Iterator[CardFigure]:
+    return (figure for figure in figures if figure is not None)

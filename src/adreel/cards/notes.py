@@ -1,4 +1,4 @@
-"""The sentences below a card: what its figures cover, what is left out of them and why."""
+"""The notes below a chart: what its figures cover, and what is left out and why."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Any
 
 from adreel import catalog
 from adreel.cards.figures import Count, Quotient, Sum
-from adreel.cards.offers import HOUR, Offer, within_sentence
-from adreel.cards.selection import Selection, span_text
+from adreel.cards.offers import HOUR, CardOffer, within_sentence
+from adreel.cards.selection import CardSelection, span_text
 from adreel.dates import Span
 
 LATE = "conversion"
-"""The results that cards show and that TikTok goes on adding to past days (facts in the metric's meaning)."""
+"""The metric that TikTok keeps adding to past days, as the metric's meaning in the catalogue says."""
 
 
-def notes_of(offer: Offer, selection: Selection, incomplete: Collection[str]) -> tuple[str, ...]:
-    """What belongs to a card; `incomplete` are columns of which some rows have no value."""
+def notes_of(offer: CardOffer, selection: CardSelection, incomplete: Collection[str]) -> tuple[str, ...]:
+    """All notes of a card; `incomplete` are columns that are null in some rows."""
     return (
         *_money(offer, selection),
         *_window(offer, selection),
@@ -28,42 +28,45 @@ def notes_of(offer: Offer, selection: Selection, incomplete: Collection[str]) ->
     )
 
 
-def others_note(offer: Offer, rows: Sequence[tuple[Any, ...]], values: int, total: Any) -> tuple[str, ...]:
-    """How much the values have that are not shown; `rows` begin with two columns that are no figures."""
+def others_note(offer: CardOffer, rows: Sequence[tuple[Any, ...]], values: int, total: Any) -> tuple[str, ...]:
+    """The share of the values that are not shown. `rows` begin with two columns that are not figures.
+
+    `values` is the number of all values, `total` the sum of the first figure over them.
+    """
     if values <= len(rows):
         return ()
     figure = offer.figures[0]
-    noun = f"the {within_sentence(figure.title)}" if isinstance(figure.making, Sum) else "all"
+    noun = f"the {within_sentence(figure.title)}" if isinstance(figure.computation, Sum) else "all"
     shown = sum(row[2] for row in rows)
-    if not isinstance(figure.making, Sum | Count) or not total:
-        return (f"These are {len(rows)} of {values:,}.",)
+    if not isinstance(figure.computation, Sum | Count) or not total:
+        return (f"Shows {len(rows)} of {values:,}.",)
     share = 100 * (1 - float(shown) / float(total))
-    return (f"These are {len(rows)} of {values:,}; the others have {share:.0f} % of {noun}.",)
+    return (f"Shows {len(rows)} of {values:,}; the others have {share:.0f} % of {noun}.",)
 
 
-def gaps_note(days: Sequence[date], there: Container[Any]) -> tuple[str, ...]:
-    """How many of the days have no rows."""
-    missing = sum(day not in there for day in days)
+def gaps_note(days: Sequence[date], days_with_rows: Container[Any]) -> tuple[str, ...]:
+    """A note on the days without rows, if there are any."""
+    missing = sum(day not in days_with_rows for day in days)
     if not missing:
         return ()
-    have = "has" if missing == 1 else "have"
-    return (f"{missing} of the {len(days)} days {have} no rows: nothing was shown then, or they were not read.",)
+    have, they = ("has", "it was") if missing == 1 else ("have", "they were")
+    return (f"{missing} of the {len(days)} days {have} no rows: no ads were delivered, or {they} not synced.",)
 
 
-def _money(offer: Offer, selection: Selection) -> Iterator[str]:
+def _money(offer: CardOffer, selection: CardSelection) -> Iterator[str]:
     if not selection.left_out or not (offer.has_money or selection.one_currency):
         return
-    currency = selection.facts.currency or "a currency that is not known"
-    others = ", ".join(code or "no known currency" for code in selection.left_out)
-    yield f"Accounts in {currency} only: those in {others} are left out, as currencies are never added up."
+    currency = selection.facts.currency or "an unknown currency"
+    others = ", ".join(code or "an unknown currency" for code in selection.left_out)
+    yield f"Ad accounts in {currency} only. Ad accounts in {others} are left out, as currencies are never summed."
 
 
-def _window(offer: Offer, selection: Selection) -> Iterator[str]:
+def _window(offer: CardOffer, selection: CardSelection) -> Iterator[str]:
     window, open_days = selection.facts.window, selection.facts.open_days
     if window is None:
         return
     if window.end in open_days:
-        yield f"{span_text(window)} was not over when the rows were read: these figures still grow."
+        yield f"{span_text(window)} was in progress when the rows were read. Figures will increase."
         return
     if not offer.has_days or offer.kind == "heat":
         yield f"Figures cover {span_text(window)}."
@@ -71,36 +74,46 @@ def _window(offer: Offer, selection: Selection) -> Iterator[str]:
         was, has = ("was", "is") if len(open_days) == 1 else ("were", "are")
         days = span_text(Span(open_days[0], open_days[-1]))
         yield (
-            f"{days} {was} not over in every account when the rows were read, and {has} left out; lines draw what "
-            f"there is apart."
+            f"{days} {was} in progress in some ad accounts when the rows were read and {has} left out of sums; lines "
+            "mark incomplete days."
         )
 
 
-def _days(offer: Offer, selection: Selection) -> Iterator[str]:
-    has_days = offer.has_days or any(side.by == HOUR for side in offer.sides)
+def _days(offer: CardOffer, selection: CardSelection) -> Iterator[str]:
+    has_days = offer.has_days or any(axis.by == HOUR for axis in offer.axes)
     if has_days and selection.zones > 1:
-        yield f"Each account's days are its own: the accounts here are in {selection.zones} time zones."
+        yield f"Days are in each ad account's time zone; these ad accounts are in {selection.zones} time zones."
     if offer.card.previous and selection.no_previous:
         yield selection.no_previous
 
 
-def _parts(offer: Offer, incomplete: Collection[str]) -> Iterator[str]:
-    makings = [figure.making for figure in offer.figures]
-    parts = {part for one in makings if isinstance(one, Quotient) for part in (one.over, one.under)}
+def _parts(offer: CardOffer, incomplete: Collection[str]) -> Iterator[str]:
+    computations = [figure.computation for figure in offer.figures]
+    parts = {
+        part
+        for computation in computations
+        if isinstance(computation, Quotient)
+        for part in (computation.over, computation.under)
+    }
     lacking = [catalog.metrics()[name].title for name in sorted(parts & set(incomplete))]
     if lacking:
-        yield f"Some rows have no value for {', '.join(lacking)}; rates are made of the rows that have both parts."
+        yield f"Some rows have no value for {', '.join(lacking)}; rates use only rows with both parts."
     if offer.is_partial:
-        yield "TikTok gives such rows for a part of the whole only, so sums can be less than without the breakdown."
+        yield "TikTok returns this breakdown for a part of delivery only, so sums can be lower than without it."
 
 
-def _late(offer: Offer) -> Iterator[str]:
-    """What a comparison with days before has to say of results that come in for weeks."""
-    makings = [figure.making for figure in offer.figures]
-    parts = {one.column for one in makings if isinstance(one, Sum)}
-    parts |= {part for one in makings if isinstance(one, Quotient) for part in (one.over, one.under)}
+def _late(offer: CardOffer) -> Iterator[str]:
+    """A caveat of comparisons with the previous period: TikTok adds conversions to past days for weeks."""
+    computations = [figure.computation for figure in offer.figures]
+    parts = {computation.column for computation in computations if isinstance(computation, Sum)}
+    parts |= {
+        part
+        for computation in computations
+        if isinstance(computation, Quotient)
+        for part in (computation.over, computation.under)
+    }
     if offer.card.previous and LATE in parts:
         yield (
-            "Conversions are booked on the day of the ad's view or click and come in for weeks: the last days have "
-            "fewer than they will have, and look worse than the days before."
+            "TikTok attributes conversions to the day of the view or click and adds them for weeks: recent days are "
+            "incomplete and look worse than the previous period."
         )

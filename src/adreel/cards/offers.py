@@ -1,22 +1,22 @@
-"""Which cards a dataset has: those whose columns, time dimension and breakdowns it has."""
+"""Which cards a dataset has: those whose columns, time dimension and breakdowns the dataset has."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from adreel.cards.figures import Count, Figure, Figures, Own
+from adreel.cards.figures import CardFigure, Count, Figures, Own
 from adreel.catalog.cards import (
     CARDS,
+    ENTITY_NAMES,
     KINDS,
     NAMES,
     OVERLAPPING_MATERIALS,
     SHARING,
     SHARING_PART,
-    THINGS,
     Axis,
-    Card,
     CardKind,
+    CardSpec,
 )
 from adreel.dataset import Dataset, key_columns
 from adreel.schema import Column, columns, day_column
@@ -24,15 +24,15 @@ from adreel.schema import Column, columns, day_column
 DAY = "@day"
 HOUR = "@hour"
 MONTH = "@month "
-"""What rows are told apart by beside columns, whose names have no such sign; behind MONTH comes a column of times."""
+"""What rows are grouped by besides columns; no column's name begins with @. A column of times follows MONTH."""
 
 
-OUTDATED = "The table was made with other settings than the dataset has now; run the dataset to see this card."
+OUTDATED = "The table was loaded with other dataset settings. Run the dataset to see this chart."
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
-    """An axis on a dataset: `by` is a column or one of DAY, HOUR and MONTH, `label` the column with names."""
+class CardAxis:
+    """An axis of a card for a dataset: `by` is a column, DAY, HOUR or MONTH, `label` the column with names of ids."""
 
     axis: Axis
     by: str
@@ -41,155 +41,163 @@ class Side:
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
-    """A card of a dataset. `key` names it among the dataset's cards.
+class CardOffer:
+    """A card as a dataset has it. `key` is unique among the dataset's cards.
 
-    `floor` is the figure that its values need so much of. `refusal` says why the card cannot be shown, though its
-    columns are there; None if it can. `is_partial` says whether TikTok gives rows for only a part of the whole.
+    `floor` is the figure of the card's `at_least`. `refusal` says why the card cannot be shown although the dataset has
+    its columns, None if it can. `is_partial` says whether TikTok returns rows for only a part of the impressions.
     """
 
     key: str
-    card: Card
+    card: CardSpec
     title: str
     meaning: str
-    figures: tuple[Figure, ...]
-    sides: tuple[Side, ...]
-    floor: Figure | None = None
+    figures: tuple[CardFigure, ...]
+    axes: tuple[CardAxis, ...]
+    floor: CardFigure | None = None
     refusal: str | None = None
     is_partial: bool = False
 
     @property
     def kind(self) -> CardKind:
-        """How it is drawn."""
+        """The kind of chart."""
         return self.card.kind
 
     @property
-    def needed(self) -> tuple[Figure, ...]:
-        """The figures that it is made of."""
+    def needed(self) -> tuple[CardFigure, ...]:
+        """The figures to compute: those shown and the floor."""
         return self.figures if self.floor is None else (*self.figures, self.floor)
 
     @property
     def has_money(self) -> bool:
-        """Whether it shows one currency only."""
+        """Whether a figure depends on a currency, so that only one currency is shown."""
         return any(figure.has_money for figure in self.figures)
 
     @property
     def has_days(self) -> bool:
-        """Whether it is drawn day by day."""
-        return any(side.by == DAY for side in self.sides)
+        """Whether it has an axis of days."""
+        return any(axis.by == DAY for axis in self.axes)
 
 
-def cards_of(dataset: Dataset, names: Collection[str], cards: Iterable[Card] = CARDS) -> tuple[Offer, ...]:
-    """Those of the cards that a dataset has whose table has the columns `names`, in their order."""
-    fitting = _Fitting(dataset, names)
+def cards_of(dataset: Dataset, names: Collection[str], cards: Iterable[CardSpec] = CARDS) -> tuple[CardOffer, ...]:
+    """The cards, in order, that fit a dataset whose table has the columns `names`."""
+    fitting = _CardFitting(dataset, names)
     return tuple(offer for card in cards for offer in fitting.offers(card))
 
 
-class _Fitting:
-    """A dataset's table as cards look at it."""
+class _CardFitting:
+    """Fits cards to one dataset's table."""
 
     def __init__(self, dataset: Dataset, names: Collection[str]) -> None:
         self._dataset = dataset
-        self._columns: Mapping[str, Column] = {one.name: one for one in columns(dataset) if one.name in names}
+        self._columns: Mapping[str, Column] = {
+            column.name: column for column in columns(dataset) if column.name in names
+        }
         self._figures = Figures(self._columns)
         self._key = key_columns(dataset)
         self._day = day_column(dataset)
         self._breakdowns = tuple(name for name in dataset.breakdowns if name in self._columns)
         self._overlapping = _overlapping(dataset)
 
-    def offers(self, card: Card) -> Iterator[Offer]:
-        """The card as often as the dataset has it."""
-        if (card.subject == "things") is not (not self._dataset.metrics):
+    def offers(self, card: CardSpec) -> Iterator[CardOffer]:
+        """The card fitted to the dataset: not at all, once, or once per column of its last axis (`each`)."""
+        if (card.subject == "entities") is not (not self._dataset.metrics):
             return
         figures = self._figures.chosen(card)
-        floor = self._figures.made(card.at_least[0]) if card.at_least else None
+        floor = self._figures.computed(card.at_least[0]) if card.at_least else None
         if not figures or (card.at_least and floor is None):
             return
-        sides = [tuple(self._sides(axis)) for axis in card.axes]
-        if not all(sides):
+        candidates = [tuple(self._axes(axis)) for axis in card.axes]
+        if not all(candidates):
             return
-        fixed = tuple(found[0] for found in sides[: -1 if card.each else None])
-        for last in sides[-1][: card.each] if card.each else (None,):
-            every = fixed if last is None else (*fixed, last)
-            if self._is_sensible(figures, every):
-                yield replace(self._offer(card, figures, every, last), floor=floor)
+        fixed = tuple(axes[0] for axes in candidates[: -1 if card.each else None])
+        for last in candidates[-1][: card.each] if card.each else (None,):
+            axes = fixed if last is None else (*fixed, last)
+            if self._is_sensible(figures, axes):
+                yield replace(self._offer(card, figures, axes, last), floor=floor)
 
-    def _sides(self, axis: Axis) -> Iterator[Side]:
-        """What the axis can stand for, the first first."""
+    def _axes(self, axis: Axis) -> Iterator[CardAxis]:
+        """The axis fitted to each of the dataset's columns that it allows, the preferred one first."""
         if axis.kind in ("day", "weekday", "hour"):
             if self._day in self._columns and (axis.kind == "day" or self._dataset.time == "hour"):
                 titles = {"day": "Day", "weekday": "Weekday", "hour": "Hour"}
-                yield Side(axis, HOUR if axis.kind == "hour" else DAY, titles[axis.kind])
+                yield CardAxis(axis, HOUR if axis.kind == "hour" else DAY, titles[axis.kind])
             return
         for name in self._candidates(axis):
             label = axis.label or NAMES.get(name)
             title = _title(self._columns[name])
             by = MONTH + name if axis.kind == "month" else name
-            yield Side(axis, by, "Month" if axis.kind == "month" else title, label if label in self._columns else None)
+            yield CardAxis(
+                axis, by, "Month" if axis.kind == "month" else title, label if label in self._columns else None
+            )
 
     def _candidates(self, axis: Axis) -> Iterable[str]:
         if axis.kind == "breakdown":
             return (name for name in self._breakdowns if not axis.columns or name in axis.columns)
         types = ("time",) if axis.kind == "month" else ("string", "bool")
-        there = (name for name in axis.columns if name in self._columns and name not in self._breakdowns)
-        return (name for name in there if self._columns[name].type in types)
+        candidates = (name for name in axis.columns if name in self._columns and name not in self._breakdowns)
+        return (name for name in candidates if self._columns[name].type in types)
 
-    def _is_sensible(self, figures: tuple[Figure, ...], sides: tuple[Side, ...]) -> bool:
-        """Whether each value shown stands for what it seems to."""
-        by = {side.by for side in sides}
-        if any(isinstance(figure.making, Own) for figure in figures):
-            # A row's own value stands alone: whatever names the row has to be told apart.
-            told = by | {"advertiser_id"} | ({self._day} if DAY in by and self._dataset.time == "day" else set())
-            return set(self._key) <= told
-        if any(isinstance(figure.making, Count) for figure in figures):
+    def _is_sensible(self, figures: tuple[CardFigure, ...], axes: tuple[CardAxis, ...]) -> bool:
+        """Whether grouping by these axes gives each figure its meaning."""
+        by = {axis.by for axis in axes}
+        if any(isinstance(figure.computation, Own) for figure in figures):
+            # A row's own value is not summed, so the axes have to identify the row.
+            distinguished = (
+                by | {"advertiser_id"} | ({self._day} if DAY in by and self._dataset.time == "day" else set())
+            )
+            return set(self._key) <= distinguished
+        if any(isinstance(figure.computation, Count) for figure in figures):
             return self._key[-1] not in by
         return not (by == {"advertiser_id"} and len(self._dataset.advertisers or ()) == 1)
 
-    def _offer(self, card: Card, figures: tuple[Figure, ...], sides: tuple[Side, ...], each: Side | None) -> Offer:
+    def _offer(
+        self, card: CardSpec, figures: tuple[CardFigure, ...], axes: tuple[CardAxis, ...], each: CardAxis | None
+    ) -> CardOffer:
         words = {
             "figure": within_sentence(figures[0].title),
-            "column": within_sentence(KINDS.get(sides[-1].by, sides[-1].title)) if sides else "",
-            "things": THINGS.get(self._key[-1], "rows"),
+            "column": within_sentence(KINDS.get(axes[-1].by, axes[-1].title)) if axes else "",
+            "entities": ENTITY_NAMES.get(self._key[-1], "rows"),
         }
-        title = card.title.format(**words)
-        return Offer(
+        title, meaning = card.title.format(**words), card.meaning.format(**words)
+        return CardOffer(
             key=f"{card.name}.{each.by}" if each else card.name,
             card=card,
             title=title[:1].upper() + title[1:],
-            meaning=card.meaning.format(**words),
+            meaning=meaning[:1].upper() + meaning[1:],
             figures=figures,
-            sides=sides,
-            refusal=self._refusal(figures, sides),
+            axes=axes,
+            refusal=self._refusal(figures, axes),
             is_partial=any(name in SHARING_PART for name in self._breakdowns),
         )
 
-    def _refusal(self, figures: tuple[Figure, ...], sides: tuple[Side, ...]) -> str | None:
+    def _refusal(self, figures: tuple[CardFigure, ...], axes: tuple[CardAxis, ...]) -> str | None:
         if not set(self._key) <= self._columns.keys():
             return OUTDATED
-        if any(isinstance(figure.making, Own | Count) for figure in figures):
+        if any(isinstance(figure.computation, Own | Count) for figure in figures):
             return None
-        merged = self._overlapping - {side.by for side in sides}
+        merged = self._overlapping - {axis.by for axis in axes}
         if not merged:
             return None
         names = " and ".join(_title(self._columns[name]) if name in self._columns else name for name in sorted(merged))
-        return f"One impression may count for several values of {names}, so these rows cannot be added up over it."
+        return f"An impression may count for several values of {names}, so rows cannot be summed over it."
 
 
 def _title(column: Column) -> str:
-    """What a column is called; fields go by their names, which are no words."""
+    """A column's title; entity fields without a title get one from their name."""
     if column.title != column.name or column.part not in ("entity", "info"):
         return column.title
     return column.name.replace("_", " ").capitalize().replace(" id", " ID")
 
 
 def within_sentence(title: str) -> str:
-    """A title as it stands within a sentence: small, unless it begins with a short form."""
+    """A title within a sentence: lower case unless it begins with an abbreviation."""
     return title if title[1:2].isupper() else title[:1].lower() + title[1:]
 
 
 def _overlapping(dataset: Dataset) -> frozenset[str]:
-    """What the rows are told apart by whose values may count the same impression twice."""
-    found = {name for name in dataset.breakdowns if name not in SHARING | SHARING_PART}
+    """The dataset's groupings in which an impression may count for several values."""
+    overlapping = {name for name in dataset.breakdowns if name not in SHARING | SHARING_PART}
     if dataset.material_type in OVERLAPPING_MATERIALS and "material_id" in key_columns(dataset):
-        found.add("material_id")
-    return frozenset(found)
+        overlapping.add("material_id")
+    return frozenset(overlapping)

@@ -1,4 +1,4 @@
-"""Which rows of a table the cards go over, by account and day, and what has to be told about them."""
+"""Which rows of a table the cards use, by advertiser and day, and the notes about that choice."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import partial
 
-from adreel.cards.source import VIEW, Source, among, day_of, where, within
+from adreel.cards.source import VIEW, CardSource, among, day_of, where, within
 from adreel.dataset import Dataset, Method, key_columns
 from adreel.dates import Span, fixed_offset, today_at
 from adreel.errors import InputError
@@ -16,20 +16,20 @@ from adreel.lake.engine import literal, quoted
 from adreel.schema import columns
 
 DAYS = (7, 14, 30, 60, 90)
-"""The lengths that a menu offers; any other will do."""
+"""The numbers of days that a menu offers; any other is allowed as well."""
 
 LAST_ZONE = timedelta(hours=-12)
-"""Where a day ends last: without a zone that is known a day is over when it is over there."""
+"""The zone in which a day ends last, used for rows with an unknown zone."""
 
 MOST_NAMED = 3
-"""Accounts or days that a sentence names one by one."""
+"""How many advertisers or days a note names one by one."""
 
 _ONE_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Choices:
-    """What a person chose to see. `currency` None: the one with the most rows; `days` None: all of them."""
+class CardChoices:
+    """A person's filters. `currency` None: the one with the most rows; `days` None: all; `advertiser` None: all."""
 
     currency: str | None = None
     days: int | None = 30
@@ -38,7 +38,7 @@ class Choices:
 
 @dataclass(frozen=True, slots=True)
 class CurrencyFacts:
-    """A currency of the table and its rows; the code is empty where it is not known."""
+    """A currency of the table and its number of rows; `code` is empty if unknown."""
 
     code: str
     rows: int
@@ -46,7 +46,7 @@ class CurrencyFacts:
 
 @dataclass(frozen=True, slots=True)
 class AdvertiserFacts:
-    """An account in the table; `first` and `last` are the days that it has rows of."""
+    """An advertiser of the table; `first` and `last` are the first and last day with rows of it."""
 
     id: str
     currency: str
@@ -57,12 +57,12 @@ class AdvertiserFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
-    """What a table has to choose from, and what of it is shown.
+class CardFacts:
+    """What a table offers to filter by, and what the cards show of it.
 
-    `currency` is the one that money is shown in, None if there is no money. `window` are the days that are added up,
-    over in every account when the rows were read; `previous` those before them, if the table has them whole;
-    `open_days` were not over. All three are None or empty without days.
+    `currency` is the one that money is shown in, None without money. `window` are the days that are summed: over in
+    every advertiser's zone when the rows were read. `previous` is the previous period of equal length, if the table has
+    it completely; `open_days` were in progress. All three are None or empty without days.
     """
 
     rows: int
@@ -77,16 +77,15 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True)
-class Selection:
-    """The rows to work on.
+class CardSelection:
+    """The rows that the cards use.
 
-    `condition` picks accounts and ranges, as SQL. `refusal` says why nothing can be shown of them, `no_previous` why
-    there are no days to compare with. `notes` hold for every card; `zones` are how many time zones the accounts are
-    in, `left_out` the currencies that money is not shown in, and `one_currency` says that their accounts are left out
-    of every card.
+    `condition` selects advertisers and ranges, as SQL. `refusal` says why no card can be shown, `no_previous` why there
+    is no previous period. `notes` apply to every card. `zones` is the number of time zones of the advertisers,
+    `left_out` the currencies that are not shown; with `one_currency` their advertisers are left out of every card.
     """
 
-    facts: Facts
+    facts: CardFacts
     condition: str
     refusal: str | None
     no_previous: str | None
@@ -97,17 +96,17 @@ class Selection:
 
     @property
     def shown(self) -> Span | None:
-        """The days that a line shows: those of the window, and those that were not over."""
+        """The days that a line shows: those of the window and the open days."""
         return _shown(self.facts)
 
     @property
     def read(self) -> Span | None:
-        """All days that are looked at."""
+        """All days that are read: those shown and the previous period."""
         shown, previous = self.shown, self.facts.previous
         return Span(previous.start, shown.end) if shown and previous else shown
 
 
-def _shown(facts: Facts) -> Span | None:
+def _shown(facts: CardFacts) -> Span | None:
     return Span(facts.window.start, max((facts.window.end, *facts.open_days))) if facts.window else None
 
 
@@ -125,23 +124,26 @@ class _Group:
 
 
 def select(
-    source: Source,
+    source: CardSource,
     dataset: Dataset,
     names: Collection[str],
-    choices: Choices,
+    choices: CardChoices,
     read_at: datetime,
     methods: Collection[Method],
-) -> Selection:
-    """What the cards go over; `names` are the table's columns and `methods` made its rows. Raises InputError."""
+) -> CardSelection:
+    """The rows for the cards. `names` are the table's columns, `methods` the update methods that wrote its rows.
+
+    Raises InputError for choices that the table does not have.
+    """
     groups = _groups(source, dataset, names)
     _check(choices, groups)
-    chosen = [one for one in groups if choices.advertiser in (None, one.advertiser)]
+    chosen = [group for group in groups if choices.advertiser in (None, group.advertiser)]
     currencies = _currencies(_newest(chosen))
     currency = _currency(currencies, choices) if "currency" in names else None
     # Of a report with money all cards go over the accounts of one currency, so that their figures are of the same ads.
     one_currency = len(currencies) > 1 and currency is not None and _has_money(dataset, names)
     if one_currency:
-        chosen = [one for one in chosen if one.currency == currency]
+        chosen = [group for group in chosen if group.currency == currency]
     newest = _newest(chosen)
     facts = _facts(_newest(groups), newest, currency)
     if "currency" not in names:
@@ -159,61 +161,63 @@ def select(
         refusal = repeated(_shown(facts))
         if facts.previous is not None and repeated(facts.previous) is not None:
             facts, no_previous = replace(facts, previous=None), "The days before were read several times."
-    return Selection(
+    return CardSelection(
         facts=facts,
         condition=condition,
         refusal=refusal,
         no_previous=no_previous,
         notes=(*_choice_notes(choices, currency), *_range_notes(chosen, newest), *_dataset_notes(dataset)),
-        zones=len({one.zone for one in newest}),
-        left_out=tuple(one.code for one in currencies if one.code != facts.currency),
+        zones=len({group.zone for group in newest}),
+        left_out=tuple(currency.code for currency in currencies if currency.code != facts.currency),
         one_currency=one_currency,
     )
 
 
-def _groups(source: Source, dataset: Dataset, names: Collection[str]) -> list[_Group]:
-    """One look at the whole table."""
+def _groups(source: CardSource, dataset: Dataset, names: Collection[str]) -> list[_Group]:
+    """Counts rows by advertiser, currency, zone and range, in one query over the whole table."""
     day = day_of(dataset) if dataset.time != "none" else "NULL"
-    told = [quoted(one) if one in names else "NULL" for one in ("advertiser_id", "currency", "timezone")]
-    told += [quoted(one) if one in names else "NULL" for one in ("start_date", "end_date")]
-    found = source.rows(
-        "SELECT", ", ".join(told), f", min({day}), max({day}), count(*) FROM {VIEW} GROUP BY ALL ORDER BY ALL"
+    selected = [quoted(name) if name in names else "NULL" for name in ("advertiser_id", "currency", "timezone")]
+    selected += [quoted(name) if name in names else "NULL" for name in ("start_date", "end_date")]
+    rows = source.rows(
+        "SELECT",
+        ", ".join(selected),
+        f", min({day}), max({day}), count(*) FROM {VIEW} GROUP BY ALL ORDER BY ALL",
     )
     return [
-        _Group(one[0] or "", one[1] or "", one[2] or "", (one[3], one[4]) if one[3] and one[4] else None, *one[5:])
-        for one in found
+        _Group(row[0] or "", row[1] or "", row[2] or "", (row[3], row[4]) if row[3] and row[4] else None, *row[5:])
+        for row in rows
     ]
 
 
-def _check(choices: Choices, groups: Sequence[_Group]) -> None:
+def _check(choices: CardChoices, groups: Sequence[_Group]) -> None:
     if choices.days is not None and choices.days < 1:
-        raise InputError(f"days: {choices.days} is no number of days; choose 1 or more, or all.")
-    accounts = {one.advertiser for one in groups}
+        raise InputError(f"days: {choices.days} is not a valid number of days. Choose 1 or more, or all.")
+    accounts = {group.advertiser for group in groups}
     if choices.advertiser is not None and choices.advertiser not in accounts:
-        raise InputError(f"advertiser: the table has no rows of the account {choices.advertiser!r}; choose another.")
-    currencies = {one.currency for one in groups}
+        raise InputError(f"advertiser: the table has no rows of ad account {choices.advertiser!r}. Choose another.")
+    currencies = {group.currency for group in groups}
     if choices.currency is not None and choices.currency not in currencies:
-        there = ", ".join(sorted(filter(None, currencies))) or "none"
-        raise InputError(f"currency: the table has no rows in {choices.currency!r}; there are {there}.")
+        codes = ", ".join(sorted(filter(None, currencies))) or "none"
+        raise InputError(f"currency: the table has no rows in {choices.currency!r}. Choose one of: {codes}.")
 
 
 def _newest(groups: Sequence[_Group]) -> list[_Group]:
-    """The groups with each account's newest range: ranges overlap, so figures of two are never added up."""
+    """The groups with each advertiser's newest range: ranges overlap, so figures of two ranges are never summed."""
     ends: dict[str, tuple[date, date]] = {}
-    for one in groups:
-        if one.range is not None:
-            start, end = one.range
-            ends[one.advertiser] = max(ends.get(one.advertiser, (end, start)), (end, start))
-    return [one for one in groups if one.range is None or ends[one.advertiser] == one.range[::-1]]
+    for group in groups:
+        if group.range is not None:
+            start, end = group.range
+            ends[group.advertiser] = max(ends.get(group.advertiser, (end, start)), (end, start))
+    return [group for group in groups if group.range is None or ends[group.advertiser] == group.range[::-1]]
 
 
-def _condition(choices: Choices, chosen: Sequence[_Group], newest: Sequence[_Group]) -> str:
-    """The condition that rows are of the chosen account and of the newest ranges."""
+def _condition(choices: CardChoices, chosen: Sequence[_Group], newest: Sequence[_Group]) -> str:
+    """The SQL condition that rows are of the chosen advertiser and of the newest ranges."""
     if len(newest) == len(chosen):
         return "" if choices.advertiser is None else among("advertiser_id", [choices.advertiser])
     accounts: dict[tuple[date, date] | None, set[str]] = defaultdict(set)
-    for one in newest:
-        accounts[one.range].add(one.advertiser)
+    for group in newest:
+        accounts[group.range].add(group.advertiser)
     return " OR ".join(
         f"({among('advertiser_id', sorted(ids))} AND {_in_range(days)})" for days, ids in accounts.items()
     )
@@ -226,65 +230,67 @@ def _in_range(days: tuple[date, date] | None) -> str:
 
 
 def _has_money(dataset: Dataset, names: Collection[str]) -> bool:
-    """Whether it is a report with amounts; a list of campaigns with budgets is none."""
-    return bool(dataset.metrics) and any(one.type == "money" for one in columns(dataset) if one.name in names)
+    """Whether the dataset is a report with amounts; an entity list with budgets is not."""
+    return bool(dataset.metrics) and any(column.type == "money" for column in columns(dataset) if column.name in names)
 
 
-def _currency(there: Sequence[CurrencyFacts], choices: Choices) -> str | None:
-    """The one that money is shown in: that which was chosen, if it is there, else that with the most rows."""
-    codes = [one.code for one in there]
+def _currency(currencies: Sequence[CurrencyFacts], choices: CardChoices) -> str | None:
+    """The currency to show money in: the chosen one if the rows have it, else the one with the most rows."""
+    codes = [currency.code for currency in currencies]
     return choices.currency if choices.currency in codes else next(iter(codes), None)
 
 
-def _facts(every: Sequence[_Group], chosen: Sequence[_Group], currency: str | None) -> Facts:
-    """`every` is what there is to choose from, `chosen` what is shown."""
-    return Facts(
-        rows=sum(one.rows for one in chosen),
-        currencies=_currencies(every),
-        advertisers=_advertisers(every),
+def _facts(all_groups: Sequence[_Group], chosen: Sequence[_Group], currency: str | None) -> CardFacts:
+    """`all_groups` are offered as filters, `chosen` are shown."""
+    return CardFacts(
+        rows=sum(group.rows for group in chosen),
+        currencies=_currencies(all_groups),
+        advertisers=_advertisers(all_groups),
         currency=currency,
-        first=min((one.first for one in chosen if one.first), default=None),
-        last=max((one.last for one in chosen if one.last), default=None),
+        first=min((group.first for group in chosen if group.first), default=None),
+        last=max((group.last for group in chosen if group.last), default=None),
     )
 
 
 def _currencies(groups: Iterable[_Group]) -> tuple[CurrencyFacts, ...]:
     rows: Counter[str] = Counter()
-    for one in groups:
-        rows[one.currency] += one.rows
+    for group in groups:
+        rows[group.currency] += group.rows
     return tuple(CurrencyFacts(code, rows[code]) for code in sorted(rows, key=lambda code: (-rows[code], code)))
 
 
 def _advertisers(groups: Iterable[_Group]) -> tuple[AdvertiserFacts, ...]:
     of_account: dict[str, list[_Group]] = defaultdict(list)
-    for one in groups:
-        of_account[one.advertiser].append(one)
+    for group in groups:
+        of_account[group.advertiser].append(group)
     return tuple(
         AdvertiserFacts(
             id=account,
-            currency=found[-1].currency,
-            zone=found[-1].zone,
-            rows=sum(one.rows for one in found),
-            first=min((one.first for one in found if one.first), default=None),
-            last=max((one.last for one in found if one.last), default=None),
+            currency=account_groups[-1].currency,
+            zone=account_groups[-1].zone,
+            rows=sum(group.rows for group in account_groups),
+            first=min((group.first for group in account_groups if group.first), default=None),
+            last=max((group.last for group in account_groups if group.last), default=None),
         )
-        for account, found in sorted(of_account.items())
+        for account, account_groups in sorted(of_account.items())
     )
 
 
-def _with_days(facts: Facts, groups: Sequence[_Group], choices: Choices, read_at: datetime) -> Facts:
-    """The facts with the days that are shown: whole ones, and after them those that were not over."""
+def _with_days(facts: CardFacts, groups: Sequence[_Group], choices: CardChoices, read_at: datetime) -> CardFacts:
+    """The facts with the days to show: the window of complete days, then the open days."""
     if facts.first is None or facts.last is None:
         return facts
-    today = min(today_at(read_at, _offset(one.zone)) for one in groups)
-    whole = min(facts.last, today - _ONE_DAY)
-    if whole < facts.first:
-        # Nothing but days that were not over: better shown, and named, than nothing at all.
+    today = min(today_at(read_at, _offset(group.zone)) for group in groups)
+    last_whole_day = min(facts.last, today - _ONE_DAY)
+    if last_whole_day < facts.first:
+        # All days were in progress: they are shown, with a note, as there is nothing else.
         return replace(facts, window=Span(facts.first, facts.last), open_days=days_of(Span(facts.first, facts.last)))
     start = facts.first
-    if choices.days is not None and choices.days <= (whole - start).days:
-        start = whole - (choices.days - 1) * _ONE_DAY
-    return replace(facts, window=Span(start, whole), open_days=days_of(Span(whole + _ONE_DAY, facts.last)))
+    if choices.days is not None and choices.days <= (last_whole_day - start).days:
+        start = last_whole_day - (choices.days - 1) * _ONE_DAY
+    return replace(
+        facts, window=Span(start, last_whole_day), open_days=days_of(Span(last_whole_day + _ONE_DAY, facts.last))
+    )
 
 
 def _offset(zone: str) -> timedelta:
@@ -295,73 +301,76 @@ def _offset(zone: str) -> timedelta:
 
 
 def days_of(span: Span | None) -> tuple[date, ...]:
-    """Every day of a span."""
+    """Every day of a span; none without a span."""
     return tuple(span.start + number * _ONE_DAY for number in range(span.days)) if span else ()
 
 
 def _compared(
-    source: Source, dataset: Dataset, facts: Facts, groups: Sequence[_Group], condition: str
-) -> tuple[Facts, str | None]:
-    """The facts with the days before the window if the table has them whole, else the reason."""
+    source: CardSource, dataset: Dataset, facts: CardFacts, groups: Sequence[_Group], condition: str
+) -> tuple[CardFacts, str | None]:
+    """The facts with the previous period if the table has it completely, else the reason why not."""
     window = facts.window
     if window is None or window.start == facts.first or window.end in facts.open_days:
         return facts, None
     before = Span(window.start - window.days * _ONE_DAY, window.start - _ONE_DAY)
-    late = sorted({one.advertiser for one in groups if _is_late(one, before, window)})
+    late = sorted({group.advertiser for group in groups if _is_late(group, before, window)})
     if late:
         return facts, (
-            f"There is nothing to compare with: of the days before, the table has not all from {before.start} on for "
-            f"{'account' if len(late) == 1 else 'accounts'} {_several(late)}."
+            f"No previous period: the table does not have all days from {before.start} on for "
+            f"{'ad account' if len(late) == 1 else 'ad accounts'} {_several(late)}."
         )
     day = day_of(dataset)
     days = {
-        one for (one,) in source.rows("SELECT DISTINCT", day, "FROM", VIEW, where(condition, within(dataset, before)))
+        day_with_rows
+        for (day_with_rows,) in source.rows(
+            "SELECT DISTINCT", day, "FROM", VIEW, where(condition, within(dataset, before))
+        )
     }
-    missing = [str(one) for one in days_of(before) if one not in days]
+    missing = [str(day) for day in days_of(before) if day not in days]
     if missing:
-        return facts, f"There is nothing to compare with: the table has no rows of {_several(missing)}."
+        return facts, f"No previous period: the table has no rows of {_several(missing)}."
     return replace(facts, previous=before), None
 
 
 def _is_late(group: _Group, before: Span, window: Span) -> bool:
-    """Whether an account that the window has begins only after the days before it did."""
+    """Whether an advertiser with rows in the window has its first row after the previous period began."""
     if group.first is None or group.last is None:
         return False
     return before.start < group.first and window.start <= group.last
 
 
 def _several(names: Sequence[str]) -> str:
-    """The first few, and how many more there are."""
+    """The first few names, and the number of the others."""
     more = len(names) - MOST_NAMED
     return f"{', '.join(names[:MOST_NAMED])} and {more} more" if more > 0 else ", ".join(names)
 
 
-def _choice_notes(choices: Choices, currency: str | None) -> list[str]:
+def _choice_notes(choices: CardChoices, currency: str | None) -> list[str]:
     if choices.currency in (None, currency):
         return []
-    return [f"The chosen advertiser has no rows in {choices.currency}; its money is in {currency}."]
+    return [f"The selected ad account has no rows in {choices.currency}; its amounts are in {currency}."]
 
 
 def _range_notes(chosen: Sequence[_Group], newest: Sequence[_Group]) -> list[str]:
-    ranges = sorted({one.range for one in newest if one.range is not None})
+    ranges = sorted({group.range for group in newest if group.range is not None})
     notes = []
     if len(ranges) == 1:
         notes.append(f"Figures cover {span_text(Span(*ranges[0]))}.")
     elif ranges:
-        spans = _several([span_text(Span(*one)) for one in ranges])
-        notes.append(f"Figures cover the newest range of each account: {spans}.")
-    older = sum(one.rows for one in chosen) - sum(one.rows for one in newest)
+        spans = _several([span_text(Span(*days)) for days in ranges])
+        notes.append(f"Figures cover the newest range of each ad account: {spans}.")
+    older = sum(group.rows for group in chosen) - sum(group.rows for group in newest)
     if older:
-        notes.append(f"{older:,} rows of earlier ranges are left out: ranges overlap and cannot be added up.")
+        notes.append(f"{_rows_text(older)} of earlier ranges left out, as ranges overlap and cannot be summed.")
     return notes
 
 
 def _dataset_notes(dataset: Dataset) -> list[str]:
     notes = []
     if dataset.lifetime:
-        notes.append("These are TikTok's lifetime figures.")
+        notes.append("Figures are TikTok's lifetime figures.")
     if dataset.time != "none" and dataset.dates is not None and _asks_for_today_alone(dataset):
-        notes.append("The dataset reads each day only while it lasts, so days may stand as they were before their end.")
+        notes.append("The dataset reads each day only while it is in progress, so days may be incomplete.")
     return notes
 
 
@@ -372,22 +381,26 @@ def _asks_for_today_alone(dataset: Dataset) -> bool:
 
 
 def span_text(span: Span) -> str:
-    """The days of a span in words."""
+    """A span of days as text."""
     return str(span.start) if span.start == span.end else f"{span.start} to {span.end}"
 
 
 def _several_times(
-    source: Source, dataset: Dataset, there: Collection[str], condition: str, days: Span | None
+    source: CardSource, dataset: Dataset, names_in_table: Collection[str], condition: str, days: Span | None
 ) -> str | None:
-    """Why rows cannot be counted, if the table has some of them several times."""
-    names = [name for name in key_columns(dataset) if name in there]
+    """Why nothing can be summed, if the table has rows with the same key; None if it has not."""
+    names = [name for name in key_columns(dataset) if name in names_in_table]
     hashed = f"hash({', '.join(map(quoted, names))})"
     clause = where(condition, within(dataset, days) if days else "")
     ((rows, keys),) = source.rows(f"SELECT count(*), count(DISTINCT {hashed}) FROM", VIEW, clause)
     if rows == keys:
         return None
     return (
-        f"{rows - keys:,} of {rows:,} rows have the same {', '.join(names)} as another, as happens when each run "
-        "appends its rows, and would be counted twice. Choose days that were read once, or set the update method to "
+        f"{rows - keys:,} of {_rows_text(rows)} repeat another row's {', '.join(names)}, as happens with the update "
+        "method append, and would be counted twice. Choose days that were read once, or change the update method to "
         "upsert or replace."
     )
+
+
+def _rows_text(count: int) -> str:
+    return f"{count:,} {'row' if count == 1 else 'rows'}"

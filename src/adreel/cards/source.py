@@ -1,4 +1,4 @@
-"""The rows of a dataset's table, as cards ask for them: SQL over one view, and tables of sums made of it."""
+"""SQL access to the rows of a dataset's table: one view, and temporary tables of sums."""
 
 from __future__ import annotations
 
@@ -17,33 +17,33 @@ VIEW = "rows"
 """The view over the dataset's table."""
 
 
-class Source:
-    """A connection in which `VIEW` is the table. DuckDB's faults become StorageError."""
+class CardSource:
+    """A connection in which `VIEW` is the dataset's table. DuckDB's errors become StorageError."""
 
     def __init__(self, connection: Connection) -> None:
-        """The connection stays the caller's to close."""
+        """The caller closes the connection."""
         self._connection = connection
 
     def rows(self, *parts: str) -> list[tuple[Any, ...]]:
-        """The rows of a query, put together from its parts."""
+        """The rows of the query that joins `parts`."""
         try:
             answer = self._connection.sql(sql(*parts))
             return [] if answer is None else answer.fetchall()
         except duckdb.Error as error:
             raise fault(error) from error
 
-    def keep(self, what: Literal["TABLE", "VIEW"], name: str, *parts: str) -> None:
-        """Keeps the rows of a query under that name, or the query itself."""
-        self.rows("CREATE OR REPLACE TEMP", what, quoted(name), "AS", *parts)
+    def keep(self, kind: Literal["TABLE", "VIEW"], name: str, *parts: str) -> None:
+        """Creates a temporary table with the rows of a query, or a temporary view of it."""
+        self.rows("CREATE OR REPLACE TEMP", kind, quoted(name), "AS", *parts)
 
 
 def day_of(dataset: Dataset) -> str:
-    """The day of a row of a dataset with days."""
+    """SQL for a row's day; for datasets with a time dimension."""
     return f"CAST({quoted('stat_time_hour')} AS DATE)" if dataset.time == "hour" else quoted("stat_time_day")
 
 
 def within(dataset: Dataset, days: Span) -> str:
-    """The condition that a row is of these days, in a form by which files and row groups are skipped."""
+    """The condition that a row is of these days, in a form that lets DuckDB skip files and row groups."""
     if dataset.time != "hour":
         return f"{quoted('stat_time_day')} BETWEEN DATE '{days.start}' AND DATE '{days.end}'"
     column, after = quoted("stat_time_hour"), days.end + timedelta(days=1)
@@ -56,6 +56,6 @@ def among(column: str, values: Iterable[str]) -> str:
 
 
 def where(*conditions: str) -> str:
-    """The clause that all of these hold; empty ones say nothing."""
-    there = [one for one in conditions if one]
-    return f"WHERE {' AND '.join(f'({one})' for one in there)}" if there else ""
+    """A WHERE clause of all conditions that are not empty; empty without any."""
+    filled = [condition for condition in conditions if condition]
+    return f"WHERE {' AND '.join(f'({condition})' for condition in filled)}" if filled else ""

@@ -1,4 +1,4 @@
-"""What values are called for people: countries, ages, states in TikTok's spelling."""
+"""Display names of values: countries, ages, TikTok's constants."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from adreel.dates import fixed_offset, offset_name
 from adreel.errors import InputError
 
 _SHORT = 4
-"""Short forms such as CPC and OCPM are written so."""
+"""Longest abbreviation, such as CPC or OCPM, that keeps its capitals."""
 
 
 def named(column: str, value: str | bool | None) -> str:
-    """A value of a column in words; what has no words of its own stays as it is."""
+    """A value's display name; the value itself if it has none."""
     if value is None or value == "":
-        return "Not given"
+        return "Not set"
     if isinstance(value, bool):
         return "Yes" if value else "No"
-    own = VALUE_NAMES.get(column, {}).get(value)
-    if own is not None:
-        return own
+    own_name = VALUE_NAMES.get(column, {}).get(value)
+    if own_name is not None:
+        return own_name
     if column in ("country_code", "country"):
         return COUNTRIES.get(value, value)
     if column == "age":
@@ -33,7 +33,7 @@ def named(column: str, value: str | bool | None) -> str:
 
 
 def _offset(zone: str) -> str:
-    """A zone by its offset: `Etc/GMT+8` reads as the contrary of what it is, UTC-08:00."""
+    """A zone as its UTC offset, as `Etc/GMT+8` would read as the opposite of UTC-08:00."""
     try:
         return offset_name(fixed_offset(zone))
     except InputError:
@@ -41,9 +41,9 @@ def _offset(zone: str) -> str:
 
 
 def distinct(names: Sequence[str], ids: Sequence[str]) -> list[str]:
-    """The names, with the id behind those that several have."""
-    often = Counter(names)
-    return [name if often[name] == 1 else f"{name} ({one})" for name, one in zip(names, ids, strict=True)]
+    """The names, with the id appended to names that occur several times."""
+    counts = Counter(names)
+    return [name if counts[name] == 1 else f"{name} ({value_id})" for name, value_id in zip(names, ids, strict=True)]
 
 
 def _words(value: str) -> str:
@@ -51,5 +51,5 @@ def _words(value: str) -> str:
     is_short = len(value) <= _SHORT and "_" not in value
     if is_short or not (value.isupper() and value.replace("_", "").isalnum()):
         return value
-    prefix = next((one for one in PREFIXES if value.startswith(one)), "")
+    prefix = next((prefix for prefix in PREFIXES if value.startswith(prefix)), "")
     return value.removeprefix(prefix).replace("_", " ").capitalize()

@@ -1,4 +1,4 @@
-"""What TikTok's reports can carry: metrics, dimensions, fields of entities, and names of older API versions."""
+"""The catalogue of TikTok's reports: metrics, dimensions, entity fields, menus, and names of older API versions."""
 
 from adreel.catalog import legacy
 from adreel.catalog.legacy import RULE_A as LEGACY_RULE_A

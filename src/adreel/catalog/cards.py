@@ -1,8 +1,8 @@
 """The charts that a dataset can have, as data: which columns each needs, what it groups by, which figures it shows.
 
-No card is made for a report by name: it fits a dataset by its columns, its time dimension and its breakdowns. No card
-says how a figure is computed either: that follows from the catalogue's metrics (`adreel.cards.figures`), so that no
-card can add up what does not add up.
+In code a chart is a card. A card names no report: a dataset has the card if it has its columns, time dimension and
+breakdowns. A card does not say how a figure is computed: that follows from the catalogue's metrics
+(`adreel.cards.figures`), so that no card sums a non-additive metric.
 """
 
 from __future__ import annotations
@@ -15,20 +15,19 @@ from typing import Literal
 CardKind = Literal["numbers", "line", "bars", "columns", "grouped", "funnel", "heat"]
 AxisKind = Literal["day", "weekday", "hour", "month", "value", "breakdown"]
 Rest = Literal["none", "sums", "counts", "values", "rates", "returns", "twins"]
-Subject = Literal["figures", "things"]
+Subject = Literal["figures", "entities"]
 
 ROWS = "rows"
-"""The figure that counts rows; every other figure is a column or made of columns."""
+"""The figure that counts rows; every other figure is a column or computed from columns."""
 
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """What a card tells apart. `columns` are the columns that it may stand for: the first that the dataset has.
+    """What a card groups by: the first of `columns` that the dataset has.
 
-    Of a `value` or a `breakdown` the column's values are told apart: a breakdown is what the report was asked to be
-    broken down by (any, if no columns are named), a value any other column. `label` is the column with their names
-    where it is not the usual one. `day`, `weekday` and `hour` come from the dataset's time dimension, `month` from a
-    column of instants, in UTC.
+    A `breakdown` groups by one of the dataset's breakdowns (any, without `columns`), a `value` by the values of any
+    other column. `label` is the column with the names of ids where it differs from NAMES. `day`, `weekday` and `hour`
+    come from the dataset's time dimension, in each advertiser's time zone; `month` from a column of times, in UTC.
     """
 
     kind: AxisKind
@@ -37,18 +36,16 @@ class Axis:
 
 
 @dataclass(frozen=True, slots=True)
-class Card:
-    """One chart. In `title` and `meaning` stand {column}, {figure} and {things} for what the dataset has.
+class CardSpec:
+    """One chart. `title` and `meaning` may contain {column}, {figure} and {entities}, filled in for the dataset.
 
-    `figures` are wished for, those that matter most first: `least` must be there, `most` are shown, and `rest` says
-    which others of the dataset fill up: sums of any kind, counts, values (money that was not spent), rates, returns
-    on what was spent, or the first event with what it is in other places. `own` figures are shown as they are, row by
-    row, and computed in no way.
+    `figures` are preferred figures, the most important first. The dataset needs `least` of them, `most` are shown, and
+    `rest` says which other columns fill up: sums of any kind, counts, values (money that was not spent), rates, returns
+    on ad spend, or the first event with its twins on other surfaces. `own` figures are shown row by row, never summed.
 
-    `each` makes so many cards, one for each column that the last axis can stand for. A card about `things` is for
-    tables that list them, one about `figures` for tables that measure. `limit` is how many values are shown, those
-    with most of the first figure; `at_least` leaves out values with less of a figure than that. `previous` adds the
-    days before.
+    `each` is the number of cards, one for each column of the last axis. Cards about `entities` are for entity lists,
+    those about `figures` for reports. `limit` is how many values are shown, those with most of the first figure;
+    `at_least` leaves out values with less of a figure. `previous` adds the previous period.
     """
 
     name: str
@@ -72,7 +69,7 @@ SUMS = ("spend", "impressions", "clicks", "conversion")
 RATES = ("ctr", "conversion_rate_v2", "cpc", "cpm", "cost_per_conversion")
 MONEY = ("spend", "cost", "billed_cost")
 SPENT = frozenset([*MONEY, "cash_spend", "voucher_spend", "tax_spend", "cashback_coupon_spend"])
-"""Money that was paid; other money is what TikTok says the ads were worth."""
+"""Money that was paid; all other money is value that TikTok attributes to the ads."""
 
 PEOPLE = ("reach", "frequency", "cost_per_1000_reached", "result", "cost_per_result", "result_rate")
 VIDEO = (
@@ -101,7 +98,7 @@ SHARING = frozenset(
         "dma_id",
     ]
 )
-"""Breakdowns whose values share out the whole: each impression has exactly one of them, so values may be added up."""
+"""Breakdowns whose values partition all impressions: each impression has exactly one value, so values may be summed."""
 
 SHARING_PART = frozenset(
     [
@@ -117,17 +114,17 @@ SHARING_PART = frozenset(
         "bucket_id",
     ]
 )
-"""Breakdowns whose values share out a part: TikTok gives no row for the rest, so sums can be less than the whole.
+"""Breakdowns whose values partition a part: TikTok returns no row for the rest, so sums can be below the total.
 
-Of every other breakdown an impression may have several values (interests, hashtags, the products of a carousel) or it
-is not known; its values are never added up.
+In every other breakdown an impression may have several values (interests, hashtags, the products of a carousel), or it
+is unknown whether it does; its values are never summed.
 """
 
 OVERLAPPING_MATERIALS = frozenset(["image"])
 """Creative assets of which one ad may show several at once, so that an impression counts for each."""
 
 SLOW = ("country_code", "age", "gender", "platform", "placement", "ad_type", "ac", "language")
-"""Breakdowns with few values, which can be followed over time."""
+"""Breakdowns with few values, suited for a line per value."""
 
 TRAITS = (
     "objective_type",
@@ -144,18 +141,18 @@ TRAITS = (
     "call_to_action",
     "source",
 )
-"""Attributes with few values, by which figures can be told apart."""
+"""Attributes with few values, suited for grouping."""
 
-THINGS: Mapping[str, str] = MappingProxyType(
+ENTITY_NAMES: Mapping[str, str] = MappingProxyType(
     {
         "campaign_id": "campaigns",
         "adgroup_id": "ad groups",
         "ad_id": "ads",
         "audience_id": "audiences",
-        "advertiser_id": "accounts",
+        "advertiser_id": "ad accounts",
     }
 )
-"""What the rows of a table are called that lists the things with this id."""
+"""The plural noun for the rows of an entity list, by its id column."""
 
 KINDS: Mapping[str, str] = MappingProxyType(
     {
@@ -163,7 +160,7 @@ KINDS: Mapping[str, str] = MappingProxyType(
         "status": "status",
         "objective_type": "objective",
         "ad_format": "format",
-        "audience_type": "kind of audience",
+        "audience_type": "audience type",
         "currency": "currency",
         "timezone": "time zone",
         "country": "country",
@@ -171,21 +168,21 @@ KINDS: Mapping[str, str] = MappingProxyType(
         "is_expiring": "expiry",
         "optimization_goal": "optimization goal",
         "billing_event": "billing event",
-        "bid_type": "bid",
-        "budget_mode": "budget",
-        "promotion_type": "promotion",
-        "placement_type": "placement",
+        "bid_type": "bid type",
+        "budget_mode": "budget mode",
+        "promotion_type": "promotion type",
+        "placement_type": "placement type",
         "call_to_action": "call to action",
-        "identity_type": "identity",
-        "is_smart_performance_campaign": "Smart+ or not",
-        "app_promotion_type": "app promotion",
-        "operation_status": "switch",
-        "shared": "sharing",
+        "identity_type": "identity type",
+        "is_smart_performance_campaign": "Smart+",
+        "app_promotion_type": "app promotion type",
+        "operation_status": "on/off status",
+        "shared": "shared status",
         "role": "role",
         "advertiser_account_type": "account type",
     }
 )
-"""Columns of lists of things by which they can be counted, and what a title calls them."""
+"""Columns of entity lists suited for counting by, with their nouns for titles."""
 
 NAMES: Mapping[str, str] = MappingProxyType(
     {
@@ -196,36 +193,35 @@ NAMES: Mapping[str, str] = MappingProxyType(
         "advertiser_id": "advertiser_name",
     }
 )
-"""The column with the names of ids."""
+"""The column with the names of an id column's entities."""
 
 _DAY = Axis("day")
 
-CARDS: tuple[Card, ...] = (
-    Card(
+CARDS: tuple[CardSpec, ...] = (
+    CardSpec(
         "totals",
         "Totals",
-        "What all rows come to; rates are made of the sums, not averaged. People reached cannot be added up and are "
-        "not here.",
+        "Totals of all rows; rates are computed from the sums, not averaged. Reach is non-additive and not included.",
         "numbers",
         (*SUMS, *RATES),
         most=9,
         rest="sums",
         previous=True,
     ),
-    Card(
+    CardSpec(
         "spend",
         "{figure} by day",
-        "What was spent each day, and in as many days before. It does not show what the money brought.",
+        "Spend of each day, vs previous period.",
         "line",
         MONEY,
         (_DAY,),
         previous=True,
     ),
-    Card(
+    CardSpec(
         "results",
         "Results by day",
-        "How often ads were shown and acted on each day. Conversions are booked on the day of the ad's view or click, "
-        "so the last days still grow.",
+        "Impressions and actions of each day, vs previous period. TikTok attributes conversions to the day of the view "
+        "or click, so recent days still increase.",
         "line",
         ("conversion", "clicks", "impressions", "video_play_actions"),
         (_DAY,),
@@ -233,21 +229,22 @@ CARDS: tuple[Card, ...] = (
         rest="counts",
         previous=True,
     ),
-    Card(
+    CardSpec(
         "values",
         "Value by day",
-        "The money that TikTok says the ads brought, booked as conversions are. Events in the app, on the website and "
-        "on TikTok stand side by side and are not added up.",
+        "Value that TikTok attributes to the ads, by the day of the view or click. App, website and TikTok events are "
+        "shown side by side, not summed.",
         "line",
         (),
         (_DAY,),
         most=4,
         rest="values",
     ),
-    Card(
+    CardSpec(
         "rates",
         "Rates and costs by day",
-        "Each day's rates and costs, made of that day's sums. A day with few impressions swings widely.",
+        "Rates and costs of each day, computed from its sums, vs previous period. Days with few impressions vary "
+        "widely.",
         "line",
         RATES,
         (_DAY,),
@@ -255,21 +252,22 @@ CARDS: tuple[Card, ...] = (
         rest="rates",
         previous=True,
     ),
-    Card(
+    CardSpec(
         "returns",
         "Return on ad spend by day",
-        "The value of what was bought for each unit of money spent, made of each day's sums. App, website and TikTok "
-        "are different sales and stand side by side.",
+        "Purchase value divided by spend, computed from each day's sums. App, website and TikTok purchases are "
+        "different sales and are shown side by side.",
         "line",
         RETURNS,
         (_DAY,),
         most=4,
         rest="returns",
     ),
-    Card(
+    CardSpec(
         "twins",
-        "The same event in the app, on the website, on TikTok",
-        "One event as each place counts it. They are different events: a zero in one says nothing about the others.",
+        "The same event in app, on website, on TikTok",
+        "One kind of event, counted separately in the app, on the website and on TikTok. A zero in one says nothing "
+        "about the others.",
         "line",
         (),
         (_DAY,),
@@ -277,10 +275,10 @@ CARDS: tuple[Card, ...] = (
         most=5,
         rest="twins",
     ),
-    Card(
+    CardSpec(
         "campaigns",
-        "Campaigns by {figure}",
-        "The campaigns with the most of it, and what they brought. It does not say why.",
+        "Top campaigns by {figure}",
+        "The campaigns that rank highest by {figure}, with their results.",
         "bars",
         ("spend", *_SIDE),
         (Axis("value", ("campaign_id",)),),
@@ -288,10 +286,10 @@ CARDS: tuple[Card, ...] = (
         rest="sums",
         limit=10,
     ),
-    Card(
+    CardSpec(
         "ad_groups",
-        "Ad groups by {figure}",
-        "The ad groups with the most of it, and what they brought. It does not say why.",
+        "Top ad groups by {figure}",
+        "The ad groups that rank highest by {figure}, with their results.",
         "bars",
         ("spend", *_SIDE),
         (Axis("value", ("adgroup_id",)),),
@@ -299,10 +297,10 @@ CARDS: tuple[Card, ...] = (
         rest="sums",
         limit=10,
     ),
-    Card(
+    CardSpec(
         "ads",
-        "Ads by {figure}",
-        "The ads with the most of it, and what they brought. It does not say why.",
+        "Top ads by {figure}",
+        "The ads that rank highest by {figure}, with their results.",
         "bars",
         ("spend", *_SIDE),
         (Axis("value", ("ad_id_v2", "ad_id")),),
@@ -310,10 +308,10 @@ CARDS: tuple[Card, ...] = (
         rest="sums",
         limit=10,
     ),
-    Card(
+    CardSpec(
         "accounts",
-        "Accounts by {figure}",
-        "The accounts with the most of it. Accounts with another currency are not compared with these.",
+        "Top ad accounts by {figure}",
+        "The ad accounts that rank highest by {figure}. Ad accounts in other currencies are not included.",
         "bars",
         ("spend", *_SIDE),
         (Axis("value", ("advertiser_id",)),),
@@ -321,56 +319,55 @@ CARDS: tuple[Card, ...] = (
         rest="sums",
         limit=10,
     ),
-    Card(
+    CardSpec(
         "funnel",
-        "How far videos are watched",
-        "How many plays reached each point, as a share of all plays. Seconds and percents measure the same plays in "
-        "two ways, so a step may be higher than the one before.",
+        "Video completion",
+        "Plays that reached each point, as a share of all plays. Seconds and percentages measure the same plays in two "
+        "ways, so a step may be higher than the previous one.",
         "funnel",
         VIDEO,
         least=3,
         most=7,
     ),
-    Card(
+    CardSpec(
         "hours",
         "{figure} by hour of the week",
-        "The average of each hour of each weekday, in each account's own time zone. It shows when ads ran, not when "
-        "they work best.",
+        "Average of each hour of the week, in each ad account's time zone. It shows when ads ran, not when they work "
+        "best.",
         "heat",
         SUMS,
         (Axis("hour"), Axis("weekday")),
         rest="sums",
     ),
-    Card(
+    CardSpec(
         "hours_results",
         "{figure} by hour of the week",
-        "The average of each hour of each weekday, in each account's own time zone. Where little was spent there are "
-        "few results.",
+        "Average of each hour of the week, in each ad account's time zone. Hours with little spend have few results.",
         "heat",
         ("conversion", "clicks"),
         (Axis("hour"), Axis("weekday")),
     ),
-    Card(
+    CardSpec(
         "age_gender",
         "{figure} by age and gender",
-        "How it is shared out among viewers. It shows whom the ads reached, not who would have wanted them.",
+        "{figure} by age and gender of the viewers. It shows who saw the ads, not who is most interested.",
         "grouped",
         ("spend", *_SIDE),
         (Axis("breakdown", ("age",)), Axis("breakdown", ("gender",))),
         rest="sums",
     ),
-    Card(
+    CardSpec(
         "age_gender_rates",
         "{figure} by age and gender",
-        "The rate of each group of viewers, made of the group's sums. Small groups swing widely.",
+        "{figure} of each group of viewers, computed from the group's sums. Small groups vary widely.",
         "grouped",
         ("conversion_rate_v2", "ctr", "cpm"),
         (Axis("breakdown", ("age",)), Axis("breakdown", ("gender",))),
     ),
-    Card(
+    CardSpec(
         "breakdown",
         "{figure} by {column}",
-        "How it is shared out by {column}, and the rates of each value, made of its sums.",
+        "{figure} by {column}, and the rates of each value, computed from its sums.",
         "bars",
         ("spend", *_SIDE),
         (Axis("breakdown"),),
@@ -379,10 +376,10 @@ CARDS: tuple[Card, ...] = (
         each=9,
         limit=15,
     ),
-    Card(
+    CardSpec(
         "breakdown_days",
         "{figure} by {column} and day",
-        "The five values with the most of it, day by day.",
+        "The five values that rank highest by {figure}, by day.",
         "line",
         ("spend", "impressions", "clicks", "conversion"),
         (_DAY, Axis("breakdown", SLOW)),
@@ -390,10 +387,10 @@ CARDS: tuple[Card, ...] = (
         each=1,
         limit=5,
     ),
-    Card(
+    CardSpec(
         "trait",
         "{figure} by {column}",
-        "How it is shared out by {column}, as the setting stood when the rows were read.",
+        "{figure} by {column}, with the settings as of the run that read the rows.",
         "bars",
         ("spend", *_SIDE),
         (Axis("value", TRAITS),),
@@ -402,10 +399,10 @@ CARDS: tuple[Card, ...] = (
         each=3,
         limit=15,
     ),
-    Card(
+    CardSpec(
         "creatives",
-        "Creatives by {figure}",
-        "The creative assets with the most of it. One asset may be in several ads.",
+        "Top creatives by {figure}",
+        "The creative assets that rank highest by {figure}. One asset may be in several ads.",
         "bars",
         ("spend", *_SIDE, "video_play_actions"),
         (Axis("value", ("material_id", "page_id")),),
@@ -413,11 +410,11 @@ CARDS: tuple[Card, ...] = (
         rest="sums",
         limit=15,
     ),
-    Card(
+    CardSpec(
         "creative_rates",
-        "Creatives by {figure}",
-        "The creative assets with the highest rate, of those that were shown at least 1,000 times. It compares them "
-        "across audiences that may differ.",
+        "Top creatives by {figure}",
+        "The creative assets that rank highest by {figure}, among those with at least 1,000 impressions. Their "
+        "audiences may differ.",
         "bars",
         ("ctr", "conversion_rate_v2", "impressions", "clicks"),
         (Axis("value", ("material_id", "page_id")),),
@@ -426,11 +423,11 @@ CARDS: tuple[Card, ...] = (
         limit=15,
         at_least=("impressions", 1_000),
     ),
-    Card(
+    CardSpec(
         "people_days",
-        "People by day and account",
-        "Each account's people as TikTok counts them day by day. Someone seen on two days counts on both, so days and "
-        "accounts cannot be added up.",
+        "Reach by day and ad account",
+        "People reached by each ad account each day, as TikTok counts them. A person reached on two days counts on "
+        "both, so the figures are non-additive.",
         "line",
         PEOPLE,
         (_DAY, Axis("value", ("advertiser_id",))),
@@ -438,11 +435,11 @@ CARDS: tuple[Card, ...] = (
         own=True,
         limit=5,
     ),
-    Card(
+    CardSpec(
         "people",
         "{figure} by {column}",
-        "Each row's own figure, as TikTok counts it over the whole range. People seen by two of them count for both, "
-        "so they cannot be added up.",
+        "Figures as TikTok counts them over the whole range. A person reached by two of them counts for both, so the "
+        "figures are non-additive.",
         "bars",
         PEOPLE,
         (Axis("value", ("campaign_id", "adgroup_id", "ad_id_v2", "ad_id", "advertiser_id")),),
@@ -450,76 +447,75 @@ CARDS: tuple[Card, ...] = (
         own=True,
         limit=10,
     ),
-    Card(
+    CardSpec(
         "kinds",
-        "{things} by {column}",
-        "How many of the {things} there are of each, as they stood at the last run.",
+        "{entities} by {column}",
+        "Number of {entities} by {column}, as of the last run.",
         "bars",
         (ROWS,),
         (Axis("value", tuple(KINDS)),),
         each=8,
-        subject="things",
+        subject="entities",
         limit=15,
     ),
-    Card(
-        "made",
-        "{things} made, by month",
-        "How many of the {things} were made in each month (UTC). Those that were deleted count only if the dataset "
-        "includes deleted ones.",
+    CardSpec(
+        "created",
+        "{entities} by month of creation",
+        "Number of {entities} created in each month (UTC). Deleted {entities} count only if the dataset includes them.",
         "columns",
         (ROWS,),
         (Axis("month", ("create_time",)),),
-        subject="things",
+        subject="entities",
     ),
-    Card(
+    CardSpec(
         "expiring",
-        "{things} by the month in which they expire",
-        "How many of the {things} can no longer be used from each month on (UTC).",
+        "{entities} by month of expiration",
+        "Number of {entities} that expire in each month (UTC).",
         "columns",
         (ROWS,),
         (Axis("month", ("expired_time",)),),
-        subject="things",
+        subject="entities",
     ),
-    Card(
+    CardSpec(
         "parents",
-        "{things} by campaign",
-        "The campaigns with the most {things}, whatever they spend.",
+        "{entities} by campaign",
+        "The campaigns with the most {entities}, regardless of spend.",
         "bars",
         (ROWS,),
         (Axis("value", ("campaign_id",)),),
-        subject="things",
+        subject="entities",
         limit=10,
     ),
-    Card(
+    CardSpec(
         "owners",
-        "{things} by account",
-        "How many of the {things} each account has. What several accounts share counts for each of them.",
+        "{entities} by ad account",
+        "Number of {entities} of each ad account. Shared {entities} count for each of their ad accounts.",
         "bars",
         (ROWS,),
         (Axis("value", ("advertiser_id",)),),
-        subject="things",
+        subject="entities",
         limit=10,
     ),
-    Card(
+    CardSpec(
         "sizes",
         "Audiences by size",
-        "How many people each audience matches. One person may be in several, so sizes cannot be added up.",
+        "Number of people that each audience matches. A person may be in several audiences, so sizes are non-additive.",
         "bars",
         ("cover_num",),
         (Axis("value", ("audience_id",), "name"),),
         own=True,
-        subject="things",
+        subject="entities",
         limit=15,
     ),
-    Card(
+    CardSpec(
         "balances",
-        "Accounts by balance",
-        "The money left in each account when it was read. Accounts with another currency are not compared with these.",
+        "Ad accounts by balance",
+        "The balance of each ad account as of the last run. Ad accounts in other currencies are not included.",
         "bars",
         ("balance",),
         (Axis("value", ("advertiser_id",), "name"),),
         own=True,
-        subject="things",
+        subject="entities",
         limit=15,
     ),
 )
@@ -527,21 +523,21 @@ CARDS: tuple[Card, ...] = (
 
 VALUE_NAMES: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
-        "age": {"AGE_13_17": "13-17", "AGE_55_100": "55 and over", "NONE": "Not known"},
-        "gender": {"FEMALE": "Female", "MALE": "Male", "NONE": "Not known"},
-        "country_code": {"None": "Not known", "NONE": "Not known"},
+        "age": {"AGE_13_17": "13-17", "AGE_55_100": "55 and over", "NONE": "Unknown"},
+        "gender": {"FEMALE": "Female", "MALE": "Male", "NONE": "Unknown"},
+        "country_code": {"None": "Unknown", "NONE": "Unknown"},
         "platform": {"ANDROID": "Android", "IPHONE": "iPhone", "IPAD": "iPad", "IOS": "iOS", "PC": "Computer"},
         "ac": {"WIFI": "Wi-Fi"},
         "dma_id": {"0": "Outside the United States"},
     }
 )
-"""What values of a column are called, where their own spelling is not for people."""
+"""Display names of a column's values, where TikTok's spelling is not meant for people."""
 
 FIELD_TITLES: Mapping[str, str] = MappingProxyType({"cover_num": "People matched", "balance": "Balance"})
-"""What fields that cards show as figures are called."""
+"""Titles of the entity fields that cards show as figures."""
 
 CONSTANTS = (frozenset(KINDS) | frozenset(TRAITS) | {"match_type"}) - {"currency", "country", "timezone"}
-"""Columns whose values are TikTok's constants, such as AD_STATUS_DELIVERY_OK, and no texts of the person's own."""
+"""Columns whose values are TikTok's constants, such as AD_STATUS_DELIVERY_OK, and not free text."""
 
 PREFIXES = (
     "CAMPAIGN_STATUS_",
@@ -553,4 +549,4 @@ PREFIXES = (
     "BUDGET_MODE_",
     "ROLE_",
 )
-"""What TikTok's values begin with that says nothing beside the column's name."""
+"""Prefixes of TikTok's constants that repeat the column's name and are not shown."""

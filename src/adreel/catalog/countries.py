@@ -1,4 +1,4 @@
-"""What countries and regions are called, by their two letters (ISO 3166-1; XK is in common use beside it)."""
+"""Names of countries and regions by two-letter code (ISO 3166-1, and XK, which is in common use)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names of the older API versions v1.1 and v1.2, and what became of them in v1.3."""
+"""Names of the older API versions v1.1 and v1.2 and their names in v1.3."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from adreel.catalog.load import dimensions, metrics
 
 @dataclass(frozen=True, slots=True)
 class LegacyPair:
-    """Two old metrics that meet in one column: `name` is that column's name, for rule B its title."""
+    """Two old metrics that share one column: `name` is that column's name, for rule B its title."""
 
     first: str
     second: str
@@ -36,7 +36,7 @@ _RENAMED = (
 )
 
 RULE_A = tuple(LegacyPair(f"active_{old}", f"time_attr_active_{old}", new) for old, new in _RENAMED)
-"""Both became one v1.3 metric: if both are asked for, the second is ignored."""
+"""Both became one v1.3 metric: if both are requested, the second is ignored."""
 
 RULE_B = (
     LegacyPair("add_billing", "total_add_payment_info", "Total Add Payment Info"),
@@ -55,7 +55,7 @@ RULE_B = (
     LegacyPair("value_per_total_subscribe", "value_per_on_web_subscribe", "Value per Subscribe"),
     LegacyPair("cost_per_total_subscribe", "cost_per_on_web_subscribe", "Cost per Subscribe"),
 )
-"""Both had one column title in the old basic performance report: the first keeps it, the second goes by its name."""
+"""Both had one column title in the old basic performance report: the first keeps it, the second has its own name."""
 
 RULE_C = tuple(LegacyPair(pair.second, pair.first, pair.name) for pair in RULE_A)
 """The v1.1 and the v1.2 name of one metric share its column, which is always null once v1.3 no longer has it."""
@@ -78,7 +78,7 @@ OLDER_NAMES: Mapping[str, str] = MappingProxyType(
         **{old: pair.name for pair in RULE_A for old in (pair.first, pair.second)},
     }
 )
-"""What metrics and dimensions of v1.1 and v1.2 are called in v1.3.
+"""The v1.3 names of metrics and dimensions of v1.1 and v1.2.
 
 Two are left out on purpose. conversion_rate, in v1.1 the real-time rate, is a v1.3 name with another meaning.
 stat_datetime became stat_time_day or stat_time_hour, by the granularity of the report.
@@ -86,11 +86,11 @@ stat_datetime became stat_time_day or stat_time_hour, by the granularity of the 
 
 
 def current_name(old: str) -> str | None:
-    """The v1.3 name of a metric or dimension: `old` itself if v1.3 has it; None if v1.3 has nothing for it."""
+    """The v1.3 name of a metric or dimension: `old` itself if v1.3 has it, None if v1.3 has no equivalent."""
     name = old if old in metrics() or old in dimensions() else OLDER_NAMES.get(old)
     return name if name in metrics() or name in dimensions() else None
 
 
 def column_name(old: str) -> str:
-    """The column of an old metric: named in the way of v1.3 where rules A and C say how, else as it always was."""
+    """The column name of an old metric: its v1.3 name where there is one (rules A and C), else `old`."""
     return current_name(old) or OLDER_NAMES.get(old, old)

@@ -1,9 +1,9 @@
-"""Reads the data files beside this module into records, once per process.
+"""Reads the CSV files beside this module into records, once per process.
 
-A metric, dimension or field is one line of its file. Cells hold names with blanks between them, `yes` or nothing, and:
-`levels` nothing for all; `unit` nothing for the one that goes with the type; `formula` what a rate or cost is made of,
-such as `1000 * spend / impressions`; `event` the surface and what is counted there, such as `app: purchase count`, from
-which twins follow; `metrics` of a dimension `@group` for a whole group; `sure` `no` where it is not.
+Each metric, dimension or field is one line of its file. A list is names separated by blanks, a flag is `yes` or empty.
+Empty `levels` means all, empty `unit` the type's usual one. `formula` is a rate or cost such as
+`1000 * spend / impressions`; `event` is a surface and an event on it such as `app: purchase count`, from which twins
+are derived; `metrics` of a dimension may contain `@group` for a whole group; `sure` is `no` or empty.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def _formula(cell: str) -> tuple[str | None, str | None, int]:
 
 
 def _twins(rows: Iterable[Mapping[str, str]]) -> dict[str, tuple[str, ...]]:
-    """By metric: those with the same event, such as `purchase count`, on other surfaces, such as `app` or `website`."""
+    """By metric, the metrics of the same event, such as `purchase count`, on other surfaces, such as `website`."""
     by_event: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for row in rows:
         if row["event"]:
@@ -87,18 +87,18 @@ def _metric(row: Mapping[str, str], twins: tuple[str, ...]) -> Metric:
 
 
 def _allowed(cell: str) -> frozenset[str]:
-    """The metrics named in a cell, with the groups that stand there as `@group`."""
+    """The metrics of a cell, with each `@group` replaced by the group's metrics."""
     names = _names(cell)
     groups = {name[1:] for name in names if name.startswith("@")}
     if not groups:
         return names
-    whole = {metric.name for metric in metrics().values() if metric.group in groups}
-    return frozenset(whole | {name for name in names if not name.startswith("@")})
+    group_metrics = {metric.name for metric in metrics().values() if metric.group in groups}
+    return frozenset(group_metrics | {name for name in names if not name.startswith("@")})
 
 
 @cache
 def _refusing() -> Mapping[str, frozenset[str]]:
-    """By dimension: the metrics that refuse it."""
+    """The metrics that cannot be combined with a dimension, by dimension."""
     refusing: dict[str, set[str]] = defaultdict(set)
     for metric in metrics().values():
         for dimension in metric.refuses:
@@ -127,7 +127,7 @@ def _dimension(row: Mapping[str, str]) -> Dimension:
 
 @cache
 def metrics() -> Mapping[str, Metric]:
-    """Every metric of TikTok's reports that is known, by its API name, in the order of the file."""
+    """Every known metric of TikTok's reports by its API name, in the order of the file."""
     rows = _rows("metrics.csv")
     twins = _twins(rows)
     return MappingProxyType({row["name"]: _metric(row, twins.get(row["name"], ())) for row in rows})
@@ -135,13 +135,13 @@ def metrics() -> Mapping[str, Metric]:
 
 @cache
 def dimensions() -> Mapping[str, Dimension]:
-    """Everything that a report can be broken down by, by its API name."""
+    """Every known dimension of TikTok's reports by its API name, in the order of the file."""
     return MappingProxyType({row["name"]: _dimension(row) for row in _rows("dimensions.csv")})
 
 
 @cache
 def fields() -> Mapping[str, tuple[Field, ...]]:
-    """The columns of each report that lists entities, by the report's name, in the order of the table."""
+    """The columns of each entity list by the report's name, in the order of the table."""
     by_report: dict[str, list[Field]] = defaultdict(list)
     for row in _rows("fields.csv"):
         by_report[row["report"]].append(Field(row["name"], cast(ValueType, row["type"]), row["meaning"]))

@@ -1,4 +1,4 @@
-"""The shapes of the catalogue's records; the data stand in the files beside this module."""
+"""The types of the catalogue's records; the data are in the CSV files beside this module."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ LEVELS: tuple[Level, ...] = ("advertiser", "campaign", "adgroup", "ad")
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A figure or attribute that a report can carry.
+    """A figure or attribute of a report.
 
-    `additive` says whether values may be summed over rows. `numerator` and `denominator` name the metrics that a
-    rate, cost or ratio is made of (`scale` times numerator over denominator), where that is known. `twins` are the
-    same figure of the same event elsewhere: in the app, on the website, on TikTok, in TikTok Shop, offline.
-    `doubtful` names reports, levels and dimensions that are allowed although sources differ on them; `sure` is False
-    if what is known of the metric as a whole is weak or out of date.
+    `additive` says whether values may be summed over rows. `numerator` and `denominator` name the metrics of a rate,
+    cost or ratio, which is `scale` times numerator over denominator; None where unknown. `twins` are the same figure of
+    the same event on other surfaces: app, website, TikTok, TikTok Shop, offline. `reports` are TikTok's report types,
+    `needs_any` dimensions of which one is required, `refuses` dimensions that it cannot be combined with. `doubtful`
+    names reports, levels and dimensions that are allowed although sources differ; `sure` is False if the sources on the
+    metric as a whole are unreliable or outdated.
     """
 
     name: str
@@ -47,12 +48,12 @@ class Metric:
 
 @dataclass(frozen=True, slots=True)
 class Dimension:
-    """What a report is broken down by; `name` is TikTok's, as sent and as the column is called.
+    """A dimension of a report; `name` is TikTok's, in requests and as the column's name.
 
-    `times` is what of none, day and hour it goes with, `pairs` which dimensions beside ids and times, `lifetime`
-    whether it goes with figures since the start. `metrics`, if any, are all that it takes, `refuses` what it does not.
-    `doubtful` names levels, times and `lifetime` that are allowed although sources differ on them or are silent;
-    `sure` is False if what is known of the dimension as a whole is weak.
+    `times` are the granularities (none, day, hour) that it supports, `pairs` the other breakdowns that it can be
+    combined with, `lifetime` whether it supports lifetime data. If `metrics` is not empty, it supports these only;
+    `refuses` are metrics that it does not support. `doubtful` names levels, times and `lifetime` that are allowed
+    although sources differ or say nothing; `sure` is False if the sources on the dimension are unreliable.
     """
 
     name: str
@@ -73,7 +74,7 @@ class Dimension:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A column of an entity report: an attribute as the entity endpoints spell it."""
+    """A column of an entity list, named as in TikTok's entity endpoints."""
 
     name: str
     type: ValueType
@@ -82,7 +83,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class When:
-    """A condition on a menu above: it has one of these values."""
+    """The condition that a menu above has one of the values `among`."""
 
     menu: str
     among: tuple[str, ...]
@@ -90,7 +91,7 @@ class When:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A value that a menu offers, and on what that depends (every condition must hold)."""
+    """A value of a menu, available if all conditions in `when` hold."""
 
     value: str
     title: str
@@ -100,10 +101,10 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Menu:
-    """One menu of the Details pane: when it appears, what it offers, what holds if nothing is chosen.
+    """One menu of a report: its choices, its default, and the conditions under which it is available.
 
-    `source` says where the choices come from: written here (`choices`), or the records of the catalogue
-    (`metrics`, `dimensions`, `fields`), or typed by the person (`ids`, `dates`, `switch`).
+    `source` says where values come from: the menu's own `choices`, records of the catalogue (`metrics`, `dimensions`,
+    `fields`), the account (`advertisers`), or a person's input (`ids`, `dates`, `switch`).
     """
 
     name: str
@@ -119,7 +120,7 @@ class Menu:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """An entry of the Report menu: what it returns and the menus that it has, in order."""
+    """An entry of the Report menu, with its menus in order."""
 
     name: str
     title: str

@@ -1,7 +1,7 @@
-"""The Report menu and, for each report, the menus below it: what the form, the validation and the docs all read.
+"""The Report menu and each report's menus, from which the form, the validation and the reference pages are built.
 
-Names are the keys of dataset files. A menu or a choice with conditions (`when`) is there only if each holds for the
-menus above it. Rules: TikTok's "Report types" (doc 1738864835805186) and "Run a synchronous report"
+Names are the keys of dataset files. A menu or a choice with conditions (`when`) is available only if all of them hold
+for the menus above it. Rules: TikTok's "Report types" (doc 1738864835805186) and "Run a synchronous report"
 (doc 1740302848100353).
 """
 
@@ -27,7 +27,7 @@ ADVERTISERS = Menu(
     "advertisers",
     "Advertisers",
     "advertisers",
-    "All advertisers of the account, also those added later, or the ones named by their ids.",
+    "All advertisers of the account, including future ones, or selected IDs.",
     many=True,
     default="all",
 )
@@ -35,38 +35,38 @@ SKIP_FAILING = Menu(
     "skip_failing_advertisers",
     "Skip failing advertisers",
     "switch",
-    "On: a run goes on past an advertiser that cannot be read, and names it. Off: the run fails, the table stays.",
+    "On: a run skips advertisers that cannot be read and lists them. Off: the run fails and the table is unchanged.",
     default=False,
 )
 INCLUDE_DELETED = Menu(
     "include_deleted",
     "Include deleted",
     "switch",
-    "On: what was deleted since is read too, so that what was spent stays in the table.",
+    "On: includes campaigns, ad groups and ads deleted since, so that their spend stays in the table.",
     default=True,
 )
 RESET_SCHEMA = Menu(
     "reset_schema",
     "Reset schema",
     "switch",
-    "On: each run sets the table's columns afresh, which can lose columns. Not with append.",
+    "On: each run resets the table's columns, which can drop columns. Not available with append.",
     default=False,
 )
-METRICS = Menu("metrics", "Metrics", "metrics", "The figures and attributes to read.", many=True, required=True)
+METRICS = Menu("metrics", "Metrics", "metrics", "Metrics and attributes to read.", many=True, required=True)
 DATES = Menu(
     "dates",
     "Dates",
     "dates",
-    "A day, a range or a period, counted in each advertiser's own time zone.",
+    "A day, a range or a period, in each advertiser's time zone.",
     required=True,
     when=(When("lifetime", ("false",)),),
 )
-FIELDS = Menu("fields", "Fields", "fields", "The columns to keep; all of them if none is named.", many=True)
+FIELDS = Menu("fields", "Fields", "fields", "Columns to keep; all if none is selected.", many=True)
 DATA_LEVEL = Menu(
     "data_level",
     "Data level",
     "choices",
-    "What a row is about.",
+    "Granularity of the rows.",
     required=True,
     choices=(
         Choice("advertiser", "Advertiser", "The ad account as a whole."),
@@ -79,35 +79,35 @@ ID_DIMENSION = Menu(
     "id_dimension",
     "ID dimension",
     "choices",
-    "The id that each row carries; TikTok takes only the one of the data level.",
+    "ID column of each row; it depends on the data level.",
     required=True,
     choices=(
         Choice("advertiser_id", "Advertiser ID", "One row for each advertiser.", _level("advertiser")),
         Choice("campaign_id", "Campaign ID", "One row for each campaign.", _level("campaign")),
         Choice("adgroup_id", "Ad group ID", "One row for each ad group.", _level("adgroup")),
-        Choice("ad_id", "Ad ID", "One row for each ad; for Smart+ one for each creative.", _level("ad")),
+        Choice("ad_id", "Ad ID", "One row for each ad; for Smart+ ads, one for each creative.", _level("ad")),
         Choice(
             "ad_id_v2",
             "Ad ID (Smart+ ads as one)",
             "One row for each ad, Smart+ ads as a whole.",
             _level("ad"),
         ),
-        Choice("none", "None", "The account's total for each day, hour or breakdown.", _level("advertiser")),
+        Choice("none", "None", "Totals of the ad account for each day, hour or breakdown.", _level("advertiser")),
     ),
 )
 TIME_DIMENSION = Menu(
     "time_dimension",
     "Time dimension",
     "choices",
-    "Whether there is a row for the whole range, for each day or for each hour.",
+    "One row for the whole range, for each day or for each hour.",
     default="none",
     choices=(
-        Choice("none", "None", "One figure for the whole range; a request spans up to 365 days."),
-        Choice("day", "Daily", "One row for each day; a request spans up to 30 days."),
+        Choice("none", "None", "One row for the whole range; up to 365 days per request."),
+        Choice("day", "Daily", "One row for each day; up to 30 days per request."),
         Choice(
             "hour",
             "Hourly",
-            "One row for each hour; a request spans one day.",
+            "One row for each hour; one day per request.",
             (When("report_type", ("basic", "audience")),),
         ),
     ),
@@ -120,14 +120,14 @@ _PERFORMANCE = (
         "service_type",
         "Ad service type",
         "choices",
-        "How the ads were bought.",
+        "Buying type of the ads.",
         default="auction",
         choices=(
-            Choice("auction", "Auction", "TikTok's auction levels, which since v1.3 hold every campaign."),
+            Choice("auction", "Auction", "TikTok's auction levels, which include all campaigns since API v1.3."),
             Choice(
                 "reservation",
                 "Reservation",
-                "Only Reach & Frequency and TopView campaigns, told apart in a column buying_type.",
+                "Only Reach & Frequency and TopView campaigns; the column buying_type says which.",
             ),
         ),
     ),
@@ -135,22 +135,24 @@ _PERFORMANCE = (
         "report_type",
         "Report type",
         "choices",
-        "Which kind of breakdown the report has.",
+        "Kind of breakdown.",
         default="basic",
         choices=(
-            Choice("basic", "Basic", "Spend and results, whole or by targeting."),
-            Choice("audience", "Audience", "By what TikTok knows of the viewers.", (_AUCTION,)),
-            Choice("dsa", "DSA", "By catalogue, product set or product (dynamic showcase ads).", (_AUCTION,)),
+            Choice("basic", "Basic", "Spend and results, in total or by targeting."),
+            Choice("audience", "Audience", "By attributes of the viewers, such as age and gender.", (_AUCTION,)),
+            Choice("dsa", "DSA", "By catalog, product set or product (dynamic showcase ads).", (_AUCTION,)),
         ),
     ),
     Menu(
         "dsa_type",
         "DSA type",
         "choices",
-        "The kind of catalogue report.",
+        "Kind of catalog report.",
         default="catalog",
         when=(_DSA,),
-        choices=(Choice("catalog", "Catalogue", "TikTok's CATALOG report; its lists are known from one source only."),),
+        choices=(
+            Choice("catalog", "Catalog", "TikTok's CATALOG report; its lists are documented in a single source."),
+        ),
     ),
     DATA_LEVEL,
     ID_DIMENSION,
@@ -159,7 +161,7 @@ _PERFORMANCE = (
         "audience_dimensions",
         "Audience dimension",
         "dimensions",
-        "By which trait of the viewers; age and gender may stand together.",
+        "Attribute of the viewers; age and gender can be combined.",
         many=True,
         required=True,
         when=(_AUDIENCE,),
@@ -168,7 +170,7 @@ _PERFORMANCE = (
         "targeting_dimension",
         "Targeting dimension",
         "dimensions",
-        "A further breakdown of a basic report, such as the country; data from 2022-02-22 on.",
+        "Additional breakdown, such as the country; data from 2022-02-22 on.",
         many=True,
         when=(_BASIC,),
     ),
@@ -176,7 +178,7 @@ _PERFORMANCE = (
         "dsa_dimension",
         "DSA dimension",
         "dimensions",
-        "By which part of the catalogue.",
+        "Part of the catalog.",
         many=True,
         required=True,
         when=(_DSA,),
@@ -187,7 +189,7 @@ _PERFORMANCE = (
         "lifetime",
         "Lifetime data",
         "switch",
-        "On: TikTok's figures since the start; the dates are not used.",
+        "On: TikTok's figures since the start; dates are ignored.",
         default=False,
         when=(_BASIC, When("time_dimension", ("none",))),
     ),
@@ -202,7 +204,7 @@ _CREATIVES = (
         "material_type",
         "Material type",
         "choices",
-        "Which creative assets.",
+        "Type of creative assets.",
         default="video",
         choices=(
             Choice("video", "Video"),
@@ -210,13 +212,13 @@ _CREATIVES = (
             Choice("instant_page", "Instant page"),
         ),
     ),
-    replace(FIELDS, name="info_fields", title="Info fields", meaning="The attributes of each creative."),
+    replace(FIELDS, name="info_fields", title="Info fields", meaning="Attributes of each creative."),
     METRICS,
     Menu(
         "lifetime",
         "Lifetime data",
         "switch",
-        "On: figures since the start; the dates are not used.",
+        "On: figures since the start; dates are ignored.",
         default=False,
     ),
     DATES,
@@ -229,21 +231,21 @@ _AUDIENCES = Menu(
     "audiences",
     "Audiences",
     "ids",
-    "The audiences by their ids; all of them if none is named.",
+    "IDs of audiences; all if none is given.",
     many=True,
 )
 
 
 def _legacy(level: str | None) -> tuple[Menu, ...]:
-    """The menus of a report of the older connector; `level` fixes the report level, None lets it be chosen."""
+    """The menus of a deprecated report; `level` is its only report level, None offers all levels."""
     offered = DATA_LEVEL.choices if level is None else tuple(c for c in DATA_LEVEL.choices if c.value == level)
     return (
-        Menu("report_level", "Report level", "choices", "What a row is about.", required=True, choices=offered),
+        Menu("report_level", "Report level", "choices", "Granularity of the rows.", required=True, choices=offered),
         Menu(
             "service_type",
             "Ad service type",
             "choices",
-            "How the ads were bought.",
+            "Buying type of the ads.",
             default="auction",
             choices=_PERFORMANCE[2].choices,
         ),
@@ -251,7 +253,7 @@ def _legacy(level: str | None) -> tuple[Menu, ...]:
             "time_granularity",
             "Time granularity",
             "choices",
-            "Whether there is a row for the whole range, each day or each hour.",
+            "One row for the whole range, for each day or for each hour.",
             default="daily",
             choices=(Choice("none", "None"), Choice("daily", "Daily"), Choice("hourly", "Hourly")),
         ),
@@ -259,7 +261,7 @@ def _legacy(level: str | None) -> tuple[Menu, ...]:
             "dimensions",
             "Dimensions",
             "dimensions",
-            "Further dimensions of the old report.",
+            "Additional dimensions.",
             many=True,
             required=level is None,
         ),
@@ -273,31 +275,31 @@ def _legacy(level: str | None) -> tuple[Menu, ...]:
 
 
 def _old(name: str, title: str, level: str | None) -> Report:
-    return Report(name, title, "As the older connector had it, served through the current API.", _legacy(level), True)
+    return Report(name, title, "Report of the older connector, read through the current API.", _legacy(level), True)
 
 
 _ALL = (
     Report(
         "performance",
         "Performance",
-        "Spend and results at advertiser, campaign, ad group or ad level; audience and catalogue breakdowns.",
+        "Spend and results at advertiser, campaign, ad group or ad level; audience and catalog breakdowns.",
         _PERFORMANCE,
     ),
     Report("creatives", "Creatives", "Basic metrics and attributes of each creative asset.", _CREATIVES),
-    Report("ads", "Ads", "The ads of the advertisers.", _ENTITIES),
-    Report("ad_groups", "Ad groups", "The ad groups of the advertisers.", _ENTITIES),
-    Report("campaigns", "Campaigns", "The campaigns of the advertisers.", _ENTITIES),
-    Report("advertisers", "Advertisers", "The ad accounts that authorised the app.", (FIELDS, RESET_SCHEMA)),
+    Report("ads", "Ads", "Ads of the advertisers.", _ENTITIES),
+    Report("ad_groups", "Ad groups", "Ad groups of the advertisers.", _ENTITIES),
+    Report("campaigns", "Campaigns", "Campaigns of the advertisers.", _ENTITIES),
+    Report("advertisers", "Advertisers", "The ad accounts that authorized the app.", (FIELDS, RESET_SCHEMA)),
     Report(
         "custom_audiences",
         "Custom audience list",
-        "The custom audiences of the advertisers.",
+        "Custom audiences of the advertisers.",
         (ADVERTISERS, SKIP_FAILING, RESET_SCHEMA),
     ),
     Report(
         "custom_audience_details",
         "Custom audience details",
-        "The custom audiences with their details and history.",
+        "Custom audiences with their details and history.",
         (ADVERTISERS, SKIP_FAILING, _AUDIENCES, RESET_SCHEMA),
     ),
     _old("ad_audience", "Ad audience (deprecated)", None),

@@ -1,8 +1,8 @@
-"""Sets of metrics that are chosen together, and what the groups of metrics are called.
+"""Metric presets, and the titles of the metric groups.
 
-A set is a beginning, not a rule: the form adds those of its metrics that go with what else is chosen, and says which do
-not. Where an event is counted in several places (app, website, TikTok, Shop), a set stays with one of them: the twins
-elsewhere would read 0.
+A preset is a starting point: the form adds its metrics that are available with the other choices and lists those that
+are not. Where an event is counted on several surfaces (app, website, TikTok, Shop), a preset has one of them, as its
+twins would be 0.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from types import MappingProxyType
 
 @dataclass(frozen=True, slots=True)
 class MetricSet:
-    """Metrics by their API names, in the order in which they become columns."""
+    """A preset: metrics by their API names, in the order of the columns."""
 
     name: str
     title: str
@@ -26,7 +26,7 @@ _ALL = (
     MetricSet(
         "core",
         "Core",
-        "What was spent, what was seen of it, and what came of it.",
+        "Spend, delivery and results.",
         (
             "spend",
             "impressions",
@@ -47,7 +47,7 @@ _ALL = (
     MetricSet(
         "names",
         "Names",
-        "What the ids stand for, and how the ads are bought.",
+        "Names of the IDs, objectives and ad texts.",
         (
             "campaign_id",
             "campaign_name",
@@ -63,7 +63,7 @@ _ALL = (
     MetricSet(
         "video",
         "Video",
-        "How far the videos were watched.",
+        "Video plays, watch time and completion.",
         (
             "video_play_actions",
             "video_watched_2s",
@@ -81,7 +81,7 @@ _ALL = (
     MetricSet(
         "engagement",
         "Engagement",
-        "What people did with the ad itself.",
+        "Interactions with the ad itself.",
         (
             "engagements",
             "engagement_rate",
@@ -100,7 +100,7 @@ _ALL = (
     MetricSet(
         "website",
         "Website",
-        "Events on the website, from the first page to the purchase.",
+        "Website events, from the first page to the purchase.",
         (
             "total_landing_page_view",
             "cost_per_landing_page_view",
@@ -121,7 +121,7 @@ _ALL = (
     MetricSet(
         "app",
         "App",
-        "Installs, and what people did in the app afterwards.",
+        "App installs and in-app events.",
         (
             "app_install",
             "cost_per_app_install",
@@ -143,7 +143,7 @@ _ALL = (
     MetricSet(
         "skan",
         "SKAdNetwork",
-        "What Apple tells of apps on iOS 14 and later.",
+        "App events that Apple reports for iOS 14 and later.",
         (
             "skan_conversion",
             "skan_cost_per_conversion",
@@ -160,7 +160,7 @@ _ALL = (
     MetricSet(
         "commerce",
         "TikTok Shop",
-        "From the product page to the order in TikTok Shop.",
+        "TikTok Shop events, from the product page to the order.",
         (
             "onsite_on_web_detail",
             "onsite_on_web_cart",
@@ -177,7 +177,7 @@ _ALL = (
     MetricSet(
         "lead",
         "Leads",
-        "Forms, talks and registrations of people who may become customers.",
+        "Forms, conversations and registrations of potential customers.",
         (
             "form",
             "cost_per_form",
@@ -197,7 +197,7 @@ _ALL = (
     MetricSet(
         "attribution",
         "Attribution",
-        "Conversions by what led to them: a click, a view, or a view that held the person.",
+        "Conversions by attribution: click, view or engaged view.",
         (
             "cta_conversion",
             "cost_per_cta_conversion",
@@ -215,13 +215,13 @@ _ALL = (
     MetricSet(
         "live",
         "LIVE",
-        "What a LIVE gained by its ads.",
+        "LIVE views and clicks from ads.",
         ("live_views", "live_unique_views", "live_effective_views", "live_product_clicks"),
     ),
 )
 
-SETS: Mapping[str, MetricSet] = MappingProxyType({one.name: one for one in _ALL})
-"""Every set by its name, in the order in which it is offered."""
+SETS: Mapping[str, MetricSet] = MappingProxyType({metric_set.name: metric_set for metric_set in _ALL})
+"""Every preset by its name, in the order of the menu."""
 
 GROUP_TITLES: Mapping[str, str] = MappingProxyType(
     {
@@ -248,9 +248,9 @@ GROUP_TITLES: Mapping[str, str] = MappingProxyType(
         "app_event_skan": "App events, SKAdNetwork",
         "attribution_skan": "Attribution, SKAdNetwork",
         "website_legacy": "Website events of older pixels",
-        "product": "Products of a catalogue",
+        "product": "Catalog products",
         "playable": "Playable ads",
         "gmv_max": "GMV Max",
     }
 )
-"""The groups of metrics as people read them."""
+"""Titles of the metric groups."""

@@ -1,4 +1,4 @@
-"""Tokens and who they belong to: exchange, revoke, the advertisers of an account."""
+"""The OAuth endpoints (exchange, revoke, advertisers of a token) and the account details."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def exchange(call: Call) -> Reply:
 
 
 def exchange_plainly(call: Call) -> Reply:
-    """POST /oauth/token/: the same in OAuth's own words, beside code and message."""
+    """POST /oauth/token/: the same exchange with OAuth's parameter names; the token is beside `code`, not in `data`."""
     call.params.require("client_id", "client_secret", "code", "grant_type")
     if call.params.text("grant_type") != "authorization_code":
         raise ApiError(40108, "The grant_type is not valid.")

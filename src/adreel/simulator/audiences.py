@@ -14,7 +14,7 @@ _TYPES = ("CUSTOMER_FILE", "WEBSITE", "ENGAGEMENT", "LOOKALIKE", "APP")
 
 
 def _audience(advertiser: Advertiser, index: int) -> dict[str, object]:
-    made = advertiser.created + 86400 * 30 * (index + 1)
+    created = advertiser.created + 86400 * 30 * (index + 1)
     kind = _TYPES[index % len(_TYPES)]
     valid = index % 6 != 4
     return {
@@ -34,8 +34,8 @@ def _audience(advertiser: Advertiser, index: int) -> dict[str, object]:
         "lookalike_spec": '{"audience_size":"BALANCED","location_ids":["6252001"]}' if kind == "LOOKALIKE" else None,
         "msg": "Available" if valid else "Too small",
         "error_msg": None,
-        "create_time": utc_text(made),
-        "expired_time": utc_text(made + 86400 * 365 * 12),
+        "create_time": utc_text(created),
+        "expired_time": utc_text(created + 86400 * 365 * 12),
     }
 
 
@@ -44,7 +44,7 @@ def _audiences(advertiser: Advertiser) -> list[dict[str, object]]:
     return [_audience(advertiser, index) for index in reversed(range(count))]
 
 
-def _wanted(call: Call) -> tuple[str, ...] | None:
+def _requested_ids(call: Call) -> tuple[str, ...] | None:
     ids = call.params.strings("custom_audience_ids")
     if ids is not None and not 1 <= len(ids) <= _MOST_IDS:
         raise bad(f"custom_audience_ids: takes 1 to {_MOST_IDS} ids.")
@@ -53,8 +53,8 @@ def _wanted(call: Call) -> tuple[str, ...] | None:
 
 def audience_list(call: Call) -> Reply:
     """GET /dmp/custom_audience/list/."""
-    advertiser, wanted = call.advertiser(), _wanted(call)
-    rows = [row for row in _audiences(advertiser) if wanted is None or row["audience_id"] in wanted]
+    advertiser, requested_ids = call.advertiser(), _requested_ids(call)
+    rows = [row for row in _audiences(advertiser) if requested_ids is None or row["audience_id"] in requested_ids]
     return paged(rows, call.params, most=100)
 
 
@@ -62,16 +62,16 @@ def audience_details(call: Call) -> Reply:
     """GET /dmp/custom_audience/get/."""
     advertiser = call.advertiser()
     call.params.require("custom_audience_ids")
-    wanted, longest = _wanted(call) or (), call.params.number("history_size", 10, 1, 1000)
+    requested_ids, history_size = _requested_ids(call) or (), call.params.number("history_size", 10, 1, 1000)
     listed = [
-        {"audience_details": row, "audience_history": _history(row)[:longest]}
+        {"audience_details": row, "audience_history": _history(row)[:history_size]}
         for row in _audiences(advertiser)
-        if row["audience_id"] in wanted
+        if row["audience_id"] in requested_ids
     ]
     return reply({"list": listed})
 
 
 def _history(row: dict[str, object]) -> list[dict[str, object]]:
-    made = {"action": "CREATE", "action_detail": "", "editor": "open_api", "msg": "", "opt_time": row["create_time"]}
-    renamed = made | {"action": "UPDATE_NAME", "action_detail": f"Renamed to {row['name']}", "editor": "A***"}
-    return [renamed, made]
+    created = {"action": "CREATE", "action_detail": "", "editor": "open_api", "msg": "", "opt_time": row["create_time"]}
+    renamed = created | {"action": "UPDATE_NAME", "action_detail": f"Renamed to {row['name']}", "editor": "A***"}
+    return [renamed, created]

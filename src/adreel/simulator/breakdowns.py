@@ -1,4 +1,4 @@
-"""The values that breakdowns return, and how an ad's impressions fall among them."""
+"""The values that breakdowns return, and how an ad's impressions are divided among them."""
 
 from __future__ import annotations
 
@@ -82,34 +82,31 @@ _PARTLY = frozenset(
         "contextual_tag",
     ]
 )
-"""Only a part of an ad's delivery has such a value; the rest comes in no row."""
+"""Dimensions that only a part of an ad's delivery has a value of; the rest is in no row."""
 
 PROMPT = frozenset({"country_code", "placement"})
-"""Audience dimensions that come as soon as the basic figures; the others are 16 hours late."""
+"""Audience dimensions that are as fresh as the basic figures; the others are 16 hours late."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Breakdown:
-    """The rows that one ad's slot falls into: dimension values per row, and how the split's cells make up rows.
-
-    `cells[i]` lists the cells of row i.
-    """
+    """How one ad's slot is divided into rows: the dimension values of each row, and `cells[i]`, the cells of row i."""
 
     rows: tuple[tuple[str, ...], ...]
     cells: tuple[Ints, ...]
     split: Split
 
     def gather(self, amounts: Ints) -> Ints:
-        """Amounts by cell (last axis) to amounts by row."""
+        """Sums amounts by cell (last axis) to amounts by row."""
         return np.stack([amounts[..., cells].sum(axis=-1) for cells in self.cells], axis=-1)
 
 
 def make_breakdown(names: tuple[str, ...], advertiser: Advertiser, seed: int) -> Breakdown:
-    """The rows of `names` in the order in which they were asked for."""
+    """The rows for the breakdown dimensions `names`, with values in the order of `names`."""
     axes = _axes(names, advertiser, seed)
     cells = [()] if not axes else _product([values for _, values in axes])
-    nowhere = 40 if names[0].startswith(("search", "match")) else 2 if names[0] in _PARTLY else 0
-    shares = _shares(len(cells), seed, "+".join(name for name, _ in axes), nowhere)
+    unattributed = 40 if names[0].startswith(("search", "match")) else 2 if names[0] in _PARTLY else 0
+    shares = _shares(len(cells), seed, "+".join(name for name, _ in axes), unattributed)
     places = [[name for name, _ in axes].index(name) for name in names]
     by_row: dict[tuple[str, ...], list[int]] = {}
     for number, cell in enumerate(cells):
@@ -119,7 +116,7 @@ def make_breakdown(names: tuple[str, ...], advertiser: Advertiser, seed: int) ->
 
 
 def _axes(names: tuple[str, ...], advertiser: Advertiser, seed: int) -> list[tuple[str, tuple[str, ...]]]:
-    """What an ad's impressions are dealt out by: age and gender always together, so that they agree."""
+    """The dimensions that divide an ad's impressions; age and gender always together, so that both agree."""
     if set(names) & {"age", "gender"}:
         return [("age", AGES), ("gender", GENDERS)]
     if set(names) & {"search_keyword", "match_type"}:
@@ -143,12 +140,12 @@ def _product(axes: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
     return cells
 
 
-def _shares(cells: int, seed: int, name: str, nowhere: int) -> Ints:
-    """Running shares for a few habits; now and then a cell gets nothing, and `nowhere` times their sum goes nowhere."""
+def _shares(cells: int, seed: int, name: str, unattributed: int) -> Ints:
+    """Running shares for a few habits; some cells get nothing, and `unattributed` times their sum is in no row."""
     weights = (bits_of(_HABITS * cells, seed, "shares", name) >> np.uint64(54)).astype(np.int64)
     weights = weights.reshape(_HABITS, cells)
     weights[weights < 100] = 0
     weights[:, 0] += 200
     shares = np.zeros((_HABITS, cells + 1), dtype=np.int64)
     np.cumsum(weights, axis=1, out=shares[:, 1:])
-    return shares * SPLIT // (shares[:, -1:] * (1 + nowhere))
+    return shares * SPLIT // (shares[:, -1:] * (1 + unattributed))

@@ -1,4 +1,4 @@
-"""Days and what they weigh: when ads of a kind are live, and how much each day brings."""
+"""Days and their weights: on which days ads are live, and how much each day delivers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Ints = NDArray[np.int64]
 
 EPOCH = date(1970, 1, 1)
 ERA = date(2026, 1, 1)
-"""What a world contains hangs on this day and not on today, so that today can move and the past stays."""
+"""A world's contents depend on this day and not on today, so that moving today leaves the past unchanged."""
 
 _FOUR_YEARS = 1461
 _BEFORE, _AFTER = 1500, 4000
@@ -28,12 +28,12 @@ def day_number(day: date) -> int:
 
 
 def day_of(number: int) -> date:
-    """The day that is `number` days after 1970-01-01."""
+    """The date `number` days after 1970-01-01."""
     return EPOCH + timedelta(days=number)
 
 
 def era_of(today: date) -> int:
-    """The day number of the era that `today` belongs to: 2026, or four years earlier as often as it takes."""
+    """The day number of the era of `today`: 2026-01-01, or the multiple of four years before it."""
     era = day_number(ERA)
     while day_number(today) < era:
         era -= _FOUR_YEARS
@@ -41,7 +41,7 @@ def era_of(today: date) -> int:
 
 
 def noon(day: date) -> datetime:
-    """The instant that stands for `day` until the hour is set; without a zone, in UTC."""
+    """Noon of `day`, the simulated time until an hour is set; naive, in UTC."""
     return datetime.combine(day, time(12))
 
 
@@ -64,7 +64,7 @@ class Calendar:
 
 
 def _flights(variant: int, days: Ints) -> NDArray[np.bool_]:
-    """The days on which ads of this variant are live: some always, some on weekdays, most in flights."""
+    """Flags of the days on which ads of this variant are live: some always, some on weekdays, most in flights."""
     live = np.ones(days.shape, dtype=bool)
     if variant % 4 == 3:
         live &= (days + 3) % 7 < 5

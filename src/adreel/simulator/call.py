@@ -1,4 +1,4 @@
-"""One request to an endpoint, and what an endpoint answers."""
+"""A request to an endpoint, and its answer."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from adreel.simulator.world import Advertiser
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request that has passed the limits; `token` is what its header says, unchecked."""
+    """A request within the rate limits; `token` is the header's value, unchecked."""
 
     simulator: Simulator
     path: str
@@ -24,11 +24,11 @@ class Call:
     base_url: str
 
     def grant(self) -> Grant:
-        """What the token allows."""
+        """What the token allows. Raises ApiError 40104 or 40105."""
         return self.simulator.grant(self.token)
 
     def advertiser(self) -> Advertiser:
-        """The advertiser that the request is about, if the token may read it."""
+        """The advertiser of the request. Raises ApiError if it is missing or the token may not read it."""
         grant = self.grant()
         self.params.require("advertiser_id")
         return self.simulator.advertiser(grant, self.params.text("advertiser_id"))
@@ -36,7 +36,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The `data` of an answer as JSON; or, with `raw`, a whole body of another kind. `flat` goes beside code."""
+    """An answer: `data` as JSON, or with `raw` a whole body that is not JSON. `flat` are fields beside `code`."""
 
     data: bytes
     headers: tuple[tuple[bytes, bytes], ...] = ()
@@ -48,17 +48,17 @@ Endpoint = Callable[[Call], Reply]
 
 
 def reply(data: object) -> Reply:
-    """An answer with `data`."""
+    """An answer with `data`, encoded as JSON."""
     return Reply(orjson.dumps(data))
 
 
 def paged(rows: list[dict[str, object]], params: Params, most: int = 1000) -> Reply:
-    """A page of a list that is short enough to be made whole."""
+    """The requested page of `rows`, which are all rows of the list; `most` is the largest page_size."""
     page = params.number("page", 1, 1, 1 << 31)
     size = params.number("page_size", 10, 1, most)
     return reply({"list": rows[(page - 1) * size : page * size], "page_info": page_info(page, size, len(rows))})
 
 
 def page_info(page: int, size: int, total: int) -> dict[str, int]:
-    """Where a page stands."""
+    """The page_info of a page, as TikTok writes it."""
     return {"page": page, "page_size": size, "total_number": total, "total_page": -(-total // size)}

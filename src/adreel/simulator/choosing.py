@@ -1,4 +1,4 @@
-"""Which ads a report is about: filters (TikTok's doc 1751443975608321) and the cut (doc 1757262274182145)."""
+"""Which ads a report covers: filters (TikTok's doc 1751443975608321) and the cut (doc 1757262274182145)."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ Flags = NDArray[np.bool_]
 
 
 MATERIALS = {"video_material_id": VIDEO, "image_id": IMAGE}
-"""Dimensions that only ads with such a material have, and its surface."""
+"""Dimensions that only ads with the material have, with its surface."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Chosen:
-    """Ads in groups, one per row entity, oldest first; `cut` says that older ones were left out.
+class AdSelection:
+    """Ads in groups, one group per row entity, oldest first; `cut` says that older groups were left out.
 
-    `first` holds the position in `ads` of each group's first ad, and one past the last.
+    `first` holds the position in `ads` of each group's first ad, and one past the last ad.
     """
 
     ads: Ints
@@ -35,7 +35,7 @@ class Chosen:
         return len(self.first) - 1
 
     def members(self, groups: Ints) -> tuple[Ints, Ints]:
-        """The ads of some groups, and the place in `groups` of the group that each belongs to."""
+        """The ads of some groups, and for each ad the position in `groups` of its group."""
         counts = self.first[groups + 1] - self.first[groups]
         owner = np.repeat(np.arange(len(groups), dtype=np.int64), counts)
         offset = np.arange(len(owner), dtype=np.int64) - (np.cumsum(counts) - counts)[owner]
@@ -45,23 +45,23 @@ class Chosen:
         """The first ad of each of some groups."""
         return self.ads[self.first[groups]]
 
-    def newest(self, limit: int) -> Chosen:
+    def newest(self, limit: int) -> AdSelection:
         """Only the last `limit` groups."""
         begin = self.first[max(0, len(self) - limit)]
-        return Chosen(self.ads[begin:], self.first[max(0, len(self) - limit) :] - begin, cut=True)
+        return AdSelection(self.ads[begin:], self.first[max(0, len(self) - limit) :] - begin, cut=True)
 
 
-def group(ads: Ints, numbers: Ints) -> Chosen:
-    """Ads in groups: those that stand together and have the same number."""
+def group_ads(ads: Ints, numbers: Ints) -> AdSelection:
+    """Groups adjacent ads that have the same number."""
     first = np.flatnonzero(np.diff(numbers, prepend=-1)).astype(np.int64)
-    return Chosen(ads, np.append(first, len(ads)))
+    return AdSelection(ads, np.append(first, len(ads)))
 
 
-def choose(entities: Entities, query: Query, id_cut: int) -> Chosen:
-    """The ads that a report is about; of `id_cut` or more ids, a synchronous report keeps the newest."""
+def select_ads(entities: Entities, query: Query, id_cut: int) -> AdSelection:
+    """The ads that a report covers; a synchronous report of `id_cut` or more ids keeps the newest."""
     table = entities.table
-    ads = np.flatnonzero(_wanted(entities, query)).astype(np.int64)
-    chosen = group(ads, _numbers(table, ads, query))
+    ads = np.flatnonzero(_report_ads(entities, query)).astype(np.int64)
+    chosen = group_ads(ads, _numbers(table, ads, query))
     if query.synchronous and query.identity not in {None, "advertiser_id"} and len(chosen) >= id_cut:
         return chosen.newest(id_cut)
     return chosen
@@ -81,28 +81,28 @@ def _numbers(table: AdTable, ads: Ints, query: Query) -> Ints:
     return np.zeros(len(ads), dtype=np.int64)
 
 
-def _wanted(entities: Entities, query: Query) -> Flags:
+def _report_ads(entities: Entities, query: Query) -> Flags:
     table, filters = entities.table, query.filters
     mask = np.ones(len(table), dtype=bool)
-    of: Mapping[str, Ints] = {
+    owners: Mapping[str, Ints] = {
         "campaign": table.campaign,
         "adgroup": table.adgroup,
         "ad": np.arange(len(table), dtype=np.int64),
     }
-    for level, numbers in of.items():
+    for level, numbers in owners.items():
         mask &= _with_status(entities, query, level)[numbers]
         mask &= _with_id(table, filters, level)[numbers]
     for name in MATERIALS.keys() & set(query.breakdown):
         mask &= (table.surfaces & MATERIALS[name]) != 0
-    mask &= _bought(table, query)[table.campaign]
-    mask &= _of_kind(entities, filters)[table.campaign]
+    mask &= _with_buying_type(table, query)[table.campaign]
+    mask &= _with_objective(entities, filters)[table.campaign]
     if filters.ids_v2 is not None:
         mask &= np.array([entities.ad_id_v2(ad) in filters.ids_v2 for ad in range(len(table))], dtype=bool)
     return mask
 
 
 def _with_status(entities: Entities, query: Query, level: str) -> Flags:
-    """Entities of a level with the statuses asked for; at the queried level, deleted ones have to be asked for."""
+    """Entities of a level with the requested statuses; without a filter, the report's own level leaves out deleted."""
     statuses = {str(name): chosen for name, chosen in query.filters.statuses.items()}.get(level)
     if statuses is None:
         statuses = frozenset({"STATUS_NOT_DELETE" if level == query.level else "STATUS_ALL"})
@@ -110,29 +110,29 @@ def _with_status(entities: Entities, query: Query, level: str) -> Flags:
 
 
 def _with_id(table: AdTable, filters: Filters, level: str) -> Flags:
-    own = {"campaign": table.campaigns.ids, "adgroup": table.adgroups.ids, "ad": table.ids}[level]
-    wanted = {str(name): chosen for name, chosen in filters.ids.items()}.get(level)
-    if wanted is None:
-        return np.ones(len(own), dtype=bool)
-    return np.isin(own, numbers_of(wanted))
+    ids = {"campaign": table.campaigns.ids, "adgroup": table.adgroups.ids, "ad": table.ids}[level]
+    requested_ids = {str(name): chosen for name, chosen in filters.ids.items()}.get(level)
+    if requested_ids is None:
+        return np.ones(len(ids), dtype=bool)
+    return np.isin(ids, numbers_of(requested_ids))
 
 
 def numbers_of(ids: frozenset[str] | tuple[str, ...]) -> list[int]:
-    """Ids as numbers; what cannot be one matches nothing."""
+    """Ids as numbers; texts that cannot be ids are dropped, as they match nothing."""
     return [int(text) for text in ids if text.isascii() and text.isdecimal() and len(text) < 20 and int(text) < 1 << 63]
 
 
-def _bought(table: AdTable, query: Query) -> Flags:
-    """Campaigns by buying type: TopView has to be asked for, also at advertiser level, so that all levels agree.
+def _with_buying_type(table: AdTable, query: Query) -> Flags:
+    """Campaigns by buying type: TopView only on request, at advertiser level too, so that all levels agree.
 
-    GMV Max has reports of its own and is in none of these.
+    GMV Max has reports of its own and is left out.
     """
     buying = query.filters.buying
     shown = [AUCTION, RESERVATION_RF] if buying is None else [BUYING_TYPES.index(name) for name in buying]
     return np.isin(table.buying, shown) & ~table.gmv_max
 
 
-def _of_kind(entities: Entities, filters: Filters) -> Flags:
+def _with_objective(entities: Entities, filters: Filters) -> Flags:
     """Campaigns by objective and automation."""
     table = entities.table
     mask = np.ones(len(table.campaigns), dtype=bool)

@@ -15,11 +15,11 @@ _STYLE = "body{font:16px system-ui;max-width:36rem;margin:3rem auto;padding:0 1r
 
 
 class ConsentError(ValueError):
-    """The link to the consent page is not in order; the message is for the person who followed it."""
+    """The link to the consent page is invalid; the message is for the person who followed it."""
 
 
 def _check(simulator: Simulator, query: Mapping[str, str]) -> str:
-    """The redirect address, if the link is this app's and leads to a place that an app may have."""
+    """The redirect address. Raises ConsentError unless the app is this one and the address is https or loopback."""
     if query.get("app_id") != simulator.config.app_id:
         raise ConsentError("There is no app with this app_id.")
     target = query.get("redirect_uri", "")
@@ -32,8 +32,13 @@ def _check(simulator: Simulator, query: Mapping[str, str]) -> str:
 def show_consent(simulator: Simulator, query: Mapping[str, str]) -> str:
     """The page as HTML."""
     _check(simulator, query)
+
+    def checked(advertiser: Advertiser) -> str:
+        # All but the account that no token may read, so that a consent given without a look can be used.
+        return "" if advertiser.kind == "no_permission" else " checked"
+
     boxes = "".join(
-        f'<label><input type="checkbox" name="advertiser_id" value="{advertiser.id}"{_ticked(advertiser)}> '
+        f'<label><input type="checkbox" name="advertiser_id" value="{advertiser.id}"{checked(advertiser)}> '
         f"{escape(advertiser.name)} <small>{advertiser.id}</small></label>"
         for advertiser in simulator.world.advertisers
         if simulator.removed.get(advertiser.id, True)
@@ -45,7 +50,7 @@ def show_consent(simulator: Simulator, query: Mapping[str, str]) -> str:
     )
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8"><title>Simulated TikTok for Business</title>'
-        # Or the browser asks for an icon that is not there.
+        # Without this the browser requests /favicon.ico, which does not exist.
         '<link rel="icon" href="data:,">'
         f"<style>{_STYLE}</style><h1>Allow this app to read your ad accounts?</h1>"
         "<p>This is adreel's simulator, not TikTok. Everything on it is made up.</p>"
@@ -55,13 +60,8 @@ def show_consent(simulator: Simulator, query: Mapping[str, str]) -> str:
     )
 
 
-def _ticked(advertiser: Advertiser) -> str:
-    """All but the one that nobody may read, so that what is allowed without a second look can be read."""
-    return "" if advertiser.kind == "no_permission" else " checked"
-
-
 def take_decision(simulator: Simulator, content: bytes) -> str:
-    """Where the browser goes after the form was sent."""
+    """The address to redirect to after the form: the app's, with a code or with `error=access_denied`."""
     form = parse_qs(content.decode(), keep_blank_values=True)
     query = {name: values[0] for name, values in form.items()}
     target = _check(simulator, query)

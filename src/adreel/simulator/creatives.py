@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from adreel import catalog
 from adreel.simulator.calendar import day_number
 from adreel.simulator.call import Call, Reply, page_info, reply
-from adreel.simulator.choosing import Chosen, group, numbers_of
+from adreel.simulator.choosing import AdSelection, group_ads, numbers_of
 from adreel.simulator.entities import image_id, video_id
 from adreel.simulator.errors import NotSimulatedError, bad, bad_metrics
-from adreel.simulator.figures import finish
+from adreel.simulator.figures import metric_values
 from adreel.simulator.hashing import word
 from adreel.simulator.params import Params, strings_of
-from adreel.simulator.part import SEEN, Part, Scene
+from adreel.simulator.part import SEEN, AdvertiserReport, Scene
 from adreel.simulator.query import Filters, Query
 from adreel.simulator.recipes import Leaf, leaves, metric_recipe
 from adreel.simulator.table import IMAGE, OBJECTIVES, RESERVATION_TOP_VIEW, VIDEO, AdTable
@@ -27,13 +27,13 @@ Ints = NDArray[np.int64]
 
 _MATERIALS = ("VIDEO", "IMAGE", "INSTANT_PAGE")
 _SHARED_BY = 3
-"""So many ads in a row share a video or an image."""
+"""Ads in a row that share a video or an image."""
 _MOST_MATERIALS = 10
 
 
 @dataclass(frozen=True, slots=True)
-class _Request:
-    """A creative report that is in order."""
+class _CreativeQuery:
+    """A valid creative report request; `start` and `end` are day numbers, ignored for a lifetime."""
 
     material: str
     info: tuple[str, ...]
@@ -41,7 +41,7 @@ class _Request:
     lifetime: bool
     start: int
     end: int
-    wanted: Mapping[str, tuple[str, ...]]
+    filters: Mapping[str, tuple[str, ...]]
     sort_field: str
     descending: bool
 
@@ -53,12 +53,12 @@ def creative_report(call: Call) -> Reply:
     page, size = call.params.number("page", 1, 1, 1 << 31), call.params.number("page_size", 10, 1, 1000)
     chosen = _choose(simulator.world.table(advertiser), request)
     scene = simulator.scene(_query(request))
-    rows = _Materials(Part(scene, advertiser, chosen), scene, request).rows()
+    rows = _MaterialRows(AdvertiserReport(scene, advertiser, chosen), scene, request).rows()
     listed = rows[(page - 1) * size : page * size]
     return reply({"list": listed, "page_info": page_info(page, size, len(rows))})
 
 
-def _read(params: Params) -> _Request:
+def _read(params: Params) -> _CreativeQuery:
     material = params.word("material_type", _MATERIALS, "VIDEO")
     lifetime = params.flag("lifetime")
     start = end = 0
@@ -68,8 +68,8 @@ def _read(params: Params) -> _Request:
         if start > end:
             raise bad("start_date: The start date must not be later than the end date.")
     info = params.strings("info_fields") or ("material_id", "video_id", "image_id", "page_id")
-    known = {field.name for field in catalog.fields()["creatives"]}
-    if wrong := [name for name in info if name not in known]:
+    field_names = {field.name for field in catalog.fields()["creatives"]}
+    if wrong := [name for name in info if name not in field_names]:
         raise bad(f"info_fields: Invalid fields: {wrong!r}.")
     metrics = params.strings("metrics_fields") or ("impressions", "spend")
     if wrong := [name for name in metrics if not _offers(name)]:
@@ -78,7 +78,7 @@ def _read(params: Params) -> _Request:
     if sort and sort != "create_time" and not _offers(sort):
         raise bad(f"sort_field: The value '{sort}' is not supported for sorting.")
     descending = params.word("sort_type", ("ASC", "DESC"), "DESC") == "DESC"
-    return _Request(material, info, metrics, lifetime, start, end, _read_filters(params), sort, descending)
+    return _CreativeQuery(material, info, metrics, lifetime, start, end, _read_filters(params), sort, descending)
 
 
 def _offers(name: str) -> bool:
@@ -94,14 +94,14 @@ def _read_filters(params: Params) -> dict[str, tuple[str, ...]]:
         raise bad("filtering: Not a valid object.")
     if other := value.keys() - {"material_id", "ad_id", "adgroup_id", "campaign_id"}:
         raise NotSimulatedError(f"the filter {', '.join(sorted(other))} of creative/report/get")
-    wanted = {name: strings_of(f"filtering.{name}", ids) or () for name, ids in value.items()}
-    if len(wanted.get("material_id", ())) > _MOST_MATERIALS:
+    filters = {name: strings_of(f"filtering.{name}", ids) or () for name, ids in value.items()}
+    if len(filters.get("material_id", ())) > _MOST_MATERIALS:
         raise bad(f"filtering.material_id: takes at most {_MOST_MATERIALS} ids.")
-    return wanted
+    return filters
 
 
-def _query(request: _Request) -> Query:
-    """The report over ads that a creative report comes down to."""
+def _query(request: _CreativeQuery) -> Query:
+    """The same request as a BASIC report over ads, from which the material's figures are summed."""
     return Query(
         report="BASIC",
         level="ad",
@@ -125,8 +125,8 @@ def _query(request: _Request) -> Query:
     )
 
 
-def _choose(table: AdTable, request: _Request) -> Chosen:
-    """Ads by material, newest materials last: those of the account's own figures, deleted ones too, no TopView."""
+def _choose(table: AdTable, request: _CreativeQuery) -> AdSelection:
+    """Ads grouped by material, newest last: the ads that count in account totals, so deleted ones but no TopView."""
     number = np.arange(len(table), dtype=np.int64)
     if request.material == "INSTANT_PAGE":
         forms = [index for index, (name, _) in enumerate(OBJECTIVES) if name == "LEAD_GENERATION"]
@@ -136,18 +136,18 @@ def _choose(table: AdTable, request: _Request) -> Chosen:
         mask = (table.surfaces & (VIDEO if request.material == "VIDEO" else IMAGE)) != 0
         owner = number // _SHARED_BY
     for name, ids in (("ad_id", table.ids), ("adgroup_id", table.adgroups.ids), ("campaign_id", table.campaigns.ids)):
-        if name in request.wanted:
-            of = {"ad_id": number, "adgroup_id": table.adgroup, "campaign_id": table.campaign}[name]
-            mask &= np.isin(ids, numbers_of(request.wanted[name]))[of]
+        if name in request.filters:
+            owners = {"ad_id": number, "adgroup_id": table.adgroup, "campaign_id": table.campaign}[name]
+            mask &= np.isin(ids, numbers_of(request.filters[name]))[owners]
     counted = ~table.gmv_max & (table.buying != RESERVATION_TOP_VIEW)
     ads = np.flatnonzero(mask & counted[table.campaign]).astype(np.int64)
-    return group(ads, owner[ads])
+    return group_ads(ads, owner[ads])
 
 
-class _Materials:
+class _MaterialRows:
     """The rows of a creative report."""
 
-    def __init__(self, part: Part, scene: Scene, request: _Request) -> None:
+    def __init__(self, part: AdvertiserReport, scene: Scene, request: _CreativeQuery) -> None:
         self._part, self._scene, self._request = part, scene, request
         recipes = recipes_of(request.metrics)
         order = {request.sort_field: metric_recipe(request.sort_field)} if _offers(request.sort_field) else {}
@@ -156,22 +156,22 @@ class _Materials:
             leaf: values[:, 0, 0] for leaf, values in part.sums([SEEN, *needed], part.everything()).items()
         }
         self._texts = {
-            name: [text_of(name, recipe, several=False)(value) for value in finish(recipe, self._sums).tolist()]
+            name: [text_of(name, recipe, several=False)(value) for value in metric_values(recipe, self._sums).tolist()]
             for name, recipe in recipes.items()
         }
-        self._order = [finish(recipe, self._sums) for recipe in order.values()]
+        self._order = [metric_values(recipe, self._sums) for recipe in order.values()]
 
     def rows(self) -> list[dict[str, object]]:
-        """Newest material first, or by `sort_field`; only what was shown."""
-        wanted = self._request.wanted.get("material_id")
-        found = [
+        """Newest material first, or by `sort_field`; only materials with impressions."""
+        material_ids = self._request.filters.get("material_id")
+        numbers = [
             number
             for number in np.flatnonzero(self._sums[SEEN])[::-1].tolist()
-            if wanted is None or self._material_id(number) in wanted
+            if material_ids is None or self._material_id(number) in material_ids
         ]
         if self._order:
-            found.sort(key=self._order[0].__getitem__, reverse=self._request.descending)
-        return [self._row(number) for number in found]
+            numbers.sort(key=self._order[0].__getitem__, reverse=self._request.descending)
+        return [self._row(number) for number in numbers]
 
     def _row(self, number: int) -> dict[str, object]:
         metrics = {name: values[number] for name, values in self._texts.items()}
@@ -196,19 +196,19 @@ class _Materials:
         read = _INFO.get(name)
         if read is not None:
             return read(self, number)
-        anyway: dict[str, object] = {
+        common: dict[str, object] = {
             "source": "UPLOAD",
             "country_code": [self._part.advertiser.country],
             "placement": ["TikTok"],
         }
-        on_page: dict[str, object] = {
+        page_fields: dict[str, object] = {
             "page_id": str(6 * 10**18 + self._owner(number)),
             "page_status": "READY",
             "page_biz_type": ["INSTANT_FORM"],
             "page_template_type": ["NORMAL_FORM"],
             "page_thumbnail": "https://p16.example/page.png",
         }
-        return (anyway | on_page if self._request.material == "INSTANT_PAGE" else anyway).get(name)
+        return (common | page_fields if self._request.material == "INSTANT_PAGE" else common).get(name)
 
     def _of_video(self, value: object) -> object:
         return value if self._request.material == "VIDEO" else None
@@ -217,22 +217,18 @@ class _Materials:
         return sorted({int(self._part.table.adgroup[ad]) for ad in self._ads(number)})
 
     def active_days(self, number: int) -> int | None:
-        """Days with spend; 0 for a lifetime, nothing for other materials than videos."""
+        """Days with spend; 0 for a lifetime, None for images and instant pages."""
         if self._request.material != "VIDEO":
             return None
         if self._request.lifetime:
             return 0
-        daily = Part(_by_day(self._scene), self._part.advertiser, self._part.chosen)
+        by_day = replace(self._scene, query=replace(self._scene.query, time="day"))
+        daily = AdvertiserReport(by_day, self._part.advertiser, self._part.chosen)
         (spend,) = daily.sums(leaves(metric_recipe("spend")), np.array([number], dtype=np.int64)).values()
         return int(np.count_nonzero(spend))
 
 
-def _by_day(scene: Scene) -> Scene:
-    """The same report by day."""
-    return replace(scene, query=replace(scene.query, time="day"))
-
-
-_INFO: Mapping[str, Callable[[_Materials, int], object]] = {
+_INFO: Mapping[str, Callable[[_MaterialRows, int], object]] = {
     "material_id": lambda m, n: m._material_id(n),
     "video_id": lambda m, n: m._of_video(video_id(m._part.table, m._ads(n)[0])),
     "image_id": lambda m, n: image_id(m._part.table, m._ads(n)[0]) if m._request.material == "IMAGE" else None,

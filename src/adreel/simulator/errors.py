@@ -1,10 +1,10 @@
-"""How the simulator refuses."""
+"""The errors that the simulator answers with."""
 
 from __future__ import annotations
 
 
 class ApiError(Exception):
-    """An answer with a return code other than 0, in TikTok's manner."""
+    """An answer with a return code other than 0, sent as TikTok sends it."""
 
     def __init__(self, code: int, message: str) -> None:
         """`code` is one of TikTok's return codes (doc 1737172488964097)."""
@@ -14,7 +14,7 @@ class ApiError(Exception):
 
 
 class NotSimulatedError(Exception):
-    """TikTok may well answer this; the simulator does not."""
+    """A request that TikTok may answer and the simulator does not; sent as HTTP 501."""
 
 
 def bad(message: str) -> ApiError:
@@ -23,17 +23,17 @@ def bad(message: str) -> ApiError:
 
 
 def conflict() -> ApiError:
-    """Dimensions and metrics that do not go together."""
+    """The refusal (40002) of dimensions and metrics that cannot be combined."""
     return bad("Conflict occurs. The input params including metrics and dimensions have no relation.")
 
 
 def bad_metrics(names: list[str]) -> ApiError:
-    """Metrics that do not exist, or not for this report and level."""
+    """The refusal (40002) of metrics that do not exist or are not available for the report and level."""
     return bad(
         f"Please correct the information in invalid metric fields and try again. Invalid metric fields: {names!r}. "
     )
 
 
 def missing(*names: str) -> ApiError:
-    """Required parameters that did not come."""
+    """The refusal (40002) of a request without required parameters."""
     return bad(f"Missing required field(s): {', '.join(names)}.")

@@ -1,7 +1,7 @@
 """Figures of ads over slices of time and audience, as whole numbers that add up exactly.
 
-Nothing is stored. An ad's impressions up to an instant are a sum of calendar weights plus bounded chance, so that any
-stretch of time costs the same to look up; everything else follows from that number (`recipes`).
+Nothing is stored. An ad's impressions up to an instant are a sum of calendar weights plus bounded noise, so that any
+stretch of time costs the same to look up; every other figure is derived from that number (`recipes`).
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from adreel.simulator.recipes import (
     PLAY_TIME,
     ROOT,
     SPEND,
+    DifferenceRecipe,
+    EventSequence,
     Leaf,
-    People,
-    Plain,
-    Quotient,
+    LeafRecipe,
+    QuotientRecipe,
     Recipe,
-    Rest,
-    Sequence,
-    Total,
-    sequence,
+    SumRecipe,
+    UniqueUsersRecipe,
+    event_sequence,
     unit_of,
 )
 from adreel.simulator.table import AdTable
@@ -43,11 +43,11 @@ SPLIT = 1 << 12
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Slices:
-    """Stretches of time that follow each other without a gap, in half hours since 1970 of the advertiser's clock.
+    """Consecutive stretches of time without gaps, in half hours since 1970 of the advertiser's fixed-offset clock.
 
-    `edges` has one more entry than there are stretches. `ages` says for each how many days ago it was (at most the
-    restatement window), `rough` whether its spend awaits the daily repair. Stretches make up `slots`: `first` holds the
-    position of each slot's first stretch.
+    `edges` has one more entry than there are stretches. `ages` is how many days ago each stretch was (at most the
+    restatement window), `rough` whether its spend is still to be corrected. Several stretches make up a slot (a row's
+    day, hour or range): `first` holds the position of each slot's first stretch.
     """
 
     edges: Ints
@@ -58,7 +58,7 @@ class Slices:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Split:
-    """Running shares of an audience (in 1/4096), one row per habit of ads; `habit` picks the row by the ad's bits."""
+    """Running shares of an audience (in 1/4096), one row per habit of ads; an ad's bits and `key` pick its row."""
 
     shares: Ints
     key: int
@@ -70,7 +70,7 @@ class Split:
 
 
 def impressions_until(table: AdTable, ads: Ints, calendar: Calendar, edges: Ints) -> Ints:
-    """How many impressions each ad (row) has had when each edge (column) comes."""
+    """Cumulative impressions of each ad (row) up to each edge (column)."""
     days = edges // HALF_HOURS
     clock = edges - days * HALF_HOURS
     until = _until_day(table, ads, calendar, days)
@@ -78,9 +78,9 @@ def impressions_until(table: AdTable, ads: Ints, calendar: Calendar, edges: Ints
         return until
     partial = np.flatnonzero(clock)
     before = until[:, partial]
-    whole = _until_day(table, ads, calendar, days[partial] + 1) - before
+    day_total = _until_day(table, ads, calendar, days[partial] + 1) - before
     shares = calendar.hours[table.shape[ads]][:, clock[partial]]
-    until[:, partial] = before + (whole * shares >> 12)
+    until[:, partial] = before + (day_total * shares >> 12)
     return until
 
 
@@ -94,8 +94,8 @@ def _until_day(table: AdTable, ads: Ints, calendar: Calendar, days: Ints) -> Int
     return (table.base[ads][:, None] * weight >> 10) + jitter
 
 
-class Block:
-    """Some ads over some slices, with whatever figures are asked for.
+class FigureBlock:
+    """Figures of some ads over some slices, each sequence computed once.
 
     `split` divides every stretch of time among its buckets; results are then (ads, stretches, buckets), and without it
     (ads, stretches).
@@ -104,10 +104,12 @@ class Block:
     def __init__(
         self, table: AdTable, ads: Ints, until: Ints, slices: Slices, lags: Lags, split: Split | None = None
     ) -> None:
-        """`until` is what `impressions_until` says about the slices' edges."""
+        """`until` is the result of `impressions_until` for the slices' edges."""
         self._table, self._ads, self._slices, self._lags = table, ads, slices, lags
         self._split = split is not None
-        self._known: dict[str, Ints] = {ROOT: until if split is None else _positions(until, split.of(table.bits[ads]))}
+        self._event_counts: dict[str, Ints] = {
+            ROOT: until if split is None else _positions(until, split.of(table.bits[ads]))
+        }
 
     @cached_property
     def _bits(self) -> Bits:
@@ -115,7 +117,7 @@ class Block:
 
     def _wide(self, values: Ints) -> Ints:
         """One value per ad, shaped to go with the positions."""
-        return values.reshape(values.shape + (1,) * (self._known[ROOT].ndim - 1))
+        return values.reshape(values.shape + (1,) * (self._event_counts[ROOT].ndim - 1))
 
     def amount(self, leaf: Leaf) -> Ints:
         """The leaf's figure per ad and stretch (and bucket)."""
@@ -129,8 +131,8 @@ class Block:
         if leaf.is_money and self._table.currency.coin > 1:
             amounts *= self._table.currency.coin
         if leaf.sequence.surface:
-            here = (self._table.surfaces[self._ads] & leaf.sequence.surface) != 0
-            amounts *= self._wide(here.astype(np.int64))
+            has_surface = (self._table.surfaces[self._ads] & leaf.sequence.surface) != 0
+            amounts *= self._wide(has_surface.astype(np.int64))
         return amounts
 
     def _price(self, leaf: Leaf) -> Ints:
@@ -142,24 +144,24 @@ class Block:
         """One value per stretch, shaped to go with the amounts."""
         return values[None, :, None] if self._split else values[None, :]
 
-    def _until(self, what: Sequence) -> Ints:
+    def _until(self, sequence: EventSequence) -> Ints:
         """The running count of a sequence at the positions."""
-        known = self._known.get(what.key)
-        if known is None:
-            parent = self._until(sequence(what.parent)) if what.parent else self._known[ROOT]
-            known = self._known[what.key] = self._follow(what, parent)
-        return known
+        counts = self._event_counts.get(sequence.key)
+        if counts is None:
+            parent = self._until(event_sequence(sequence.parent)) if sequence.parent else self._event_counts[ROOT]
+            counts = self._event_counts[sequence.key] = self._follow(sequence, parent)
+        return counts
 
-    def _follow(self, what: Sequence, parent: Ints) -> Ints:
+    def _follow(self, sequence: EventSequence, parent: Ints) -> Ints:
         """`rate` of the parent's count, with swings; rises by 0 or 1 per event while rates are below a half."""
-        own = mix(self._bits ^ np.uint64(word("rate", what.key)))
-        spread = (own >> np.uint64(54)).astype(np.int64)
-        rate = _rate(what, spread)
-        if what == SPEND:
+        sequence_bits = mix(self._bits ^ np.uint64(word("rate", sequence.key)))
+        spread = (sequence_bits >> np.uint64(54)).astype(np.int64)
+        rate = _rate(sequence, spread)
+        if sequence == SPEND:
             rate = rate * self._table.currency.rate // 100
-        swing = np.minimum(rate >> 1, np.maximum(65536 - rate, 0)) if what not in (SPEND, PLAY_TIME) else rate >> 2
-        wave = np.maximum(self._table.wave[self._ads] >> what.shift, 16)
-        phase = (own & np.uint64(0xFFFFFFFF)).astype(np.int64)
+        swing = np.minimum(rate >> 1, np.maximum(65536 - rate, 0)) if sequence not in (SPEND, PLAY_TIME) else rate >> 2
+        wave = np.maximum(self._table.wave[self._ads] >> sequence.shift, 16)
+        phase = (sequence_bits & np.uint64(0xFFFFFFFF)).astype(np.int64)
         place = (parent + self._wide(phase)) & self._wide(wave - 1)
         np.minimum(place, self._wide(wave) - place, out=place)
         place *= self._wide(swing)
@@ -168,7 +170,7 @@ class Block:
         return place
 
     def _visible(self, leaf: Leaf, place: Ints) -> Ints:
-        """Events of the leaf's classes that are known by now."""
+        """Events of the leaf's classes that have been reported by now."""
         counts = self._lags.counts(leaf)
         ages = self._slices.ages if leaf.lagged else np.full_like(self._slices.ages, self._lags.window)
         row = self._by_stretch(ages) * (CLASSES + 1)
@@ -179,19 +181,19 @@ class Block:
         rounds, rest = place >> 6, place & (CLASSES - 1)
         per_round = counts.take(row + CLASSES)
         above = rounds[..., 1:] * per_round + counts.take(rest[..., 1:] + row)
-        known: Ints = above - rounds[..., :-1] * per_round - counts.take(rest[..., :-1] + row)
-        return known
+        visible: Ints = above - rounds[..., :-1] * per_round - counts.take(rest[..., :-1] + row)
+        return visible
 
 
-def _rate(what: Sequence, spread: Ints) -> Ints:
+def _rate(sequence: EventSequence, spread: Ints) -> Ints:
     """Each ad's own rate in 1/65536, from half to one and a half of the sequence's, and at most the whole."""
-    rate: Ints = np.minimum(what.rate * (512 + spread) >> 10, 65536)
-    if what == SPEND:
+    rate: Ints = np.minimum(sequence.rate * (512 + spread) >> 10, 65536)
+    if sequence == SPEND:
         rate = 13_000 + spread * 60
-    elif what == PLAY_TIME:
+    elif sequence == PLAY_TIME:
         rate = (300 + spread) * 65536
-    elif what.rate > 50_000:
-        rate = what.rate - (spread * (65536 - what.rate) >> 11)
+    elif sequence.rate > 50_000:
+        rate = sequence.rate - (spread * (65536 - sequence.rate) >> 11)
     return rate
 
 
@@ -202,7 +204,7 @@ def _positions(until: Ints, shares: Ints) -> Ints:
 
 
 class Lags:
-    """How many events of a sequence are known after how many days: most at once, the last on the window's last day."""
+    """How many events of a sequence are reported after how many days: most at once, the last after `window` days."""
 
     def __init__(self, window: int) -> None:
         """`window` in days."""
@@ -212,10 +214,10 @@ class Lags:
     def counts(self, leaf: Leaf) -> Ints:
         """Flat table, rows by age: events among the first k of a round for k in 0..64."""
         key = (leaf.sequence.key, leaf.low, leaf.high)
-        known = self._counts.get(key)
-        if known is None:
-            known = self._counts[key] = self._make(leaf)
-        return known
+        counts = self._counts.get(key)
+        if counts is None:
+            counts = self._counts[key] = self._make(leaf)
+        return counts
 
     def _make(self, leaf: Leaf) -> Ints:
         places = np.arange(CLASSES, dtype=np.uint64)
@@ -229,35 +231,35 @@ class Lags:
         return table.ravel()
 
     def _days_late(self) -> Ints:
-        """Per class: half of the events are known at once, most within a quarter of the window, one on its last day."""
+        """Days by class: half are reported at once, most within a quarter of the window, the last on its last day."""
         spread = np.concatenate([np.zeros(34), np.linspace(1, 7, 22), np.linspace(8, 28, 8)])
         return np.ceil(spread * self.window / 28).astype(np.int64)
 
 
-def people(events: Ints) -> Ints:
-    """Different people behind so many events: fewer the more there are, so that no sum of parts is the whole."""
+def unique_users(events: Ints) -> Ints:
+    """Unique users behind a number of events: sublinear, so that the sum of parts is never the whole."""
     different: Ints = -(-(4 * events * 2_000_000) // (5 * (2_000_000 + events)))
     return different
 
 
-def finish(recipe: Recipe, sums: Mapping[Leaf, Ints]) -> Ints:
-    """The metric's values out of the sums of its leaves: whole, or in hundredths (`recipes.unit_of`).
+def metric_values(recipe: Recipe, sums: Mapping[Leaf, Ints]) -> Ints:
+    """The metric's values from the sums of its leaves: whole numbers, or hundredths (`recipes.unit_of`).
 
-    Quotients are rounded half up; what has no denominator is 0.
+    Quotients are rounded half up; a zero denominator gives 0.
     """
     match recipe:
-        case Plain(leaf):
+        case LeafRecipe(leaf):
             return sums[leaf]
-        case People(leaf):
-            return people(sums[leaf])
-        case Total(parts):
-            total = np.zeros_like(finish(parts[0], sums))
+        case UniqueUsersRecipe(leaf):
+            return unique_users(sums[leaf])
+        case SumRecipe(parts):
+            total = np.zeros_like(metric_values(parts[0], sums))
             for part in parts:
-                total += finish(part, sums)
+                total += metric_values(part, sums)
             return total
-        case Rest(whole, part):
-            return finish(whole, sums) - finish(part, sums)
-        case Quotient(over, under, scale):
-            up = finish(over, sums) * (100 * scale * unit_of(under))
-            down = finish(under, sums) * unit_of(over)
+        case DifferenceRecipe(minuend, subtrahend):
+            return metric_values(minuend, sums) - metric_values(subtrahend, sums)
+        case QuotientRecipe(over, under, scale):
+            up = metric_values(over, sums) * (100 * scale * unit_of(under))
+            down = metric_values(under, sums) * unit_of(over)
             return np.where(down > 0, (2 * up + down) // np.maximum(2 * down, 1), 0)

@@ -22,14 +22,14 @@ def _iso(seconds: int) -> str:
 
 
 def _ads_by_file(table: AdTable, surface: int) -> list[int]:
-    """The first ad of each file, newest first."""
+    """The first ad of each video or image, newest first; `surface` is VIDEO or IMAGE."""
     ads = np.flatnonzero(table.surfaces & surface)
     first: list[int] = ads[np.unique(ads // 3, return_index=True)[1]][::-1].tolist()
     return first
 
 
 def _video(table: AdTable, ad: int, naming: Naming) -> dict[str, object]:
-    made = int(table.created[ad])
+    created = int(table.created[ad])
     identity = video_id(table, ad)
     return {
         "video_id": identity,
@@ -47,14 +47,14 @@ def _video(table: AdTable, ad: int, naming: Naming) -> dict[str, object]:
         "allowed_placements": ["PLACEMENT_TIKTOK"],
         "video_cover_url": f"https://p16.example/{identity}.jpg",
         "preview_url": f"https://v16.example/{identity}.mp4",
-        "preview_url_expire_time": _iso(made + 6 * 3600),
-        "create_time": _iso(made),
-        "modify_time": _iso(made),
+        "preview_url_expire_time": _iso(created + 6 * 3600),
+        "create_time": _iso(created),
+        "modify_time": _iso(created),
     }
 
 
 def _image(table: AdTable, ad: int, naming: Naming) -> dict[str, object]:
-    made = int(table.created[ad])
+    created = int(table.created[ad])
     identity = image_id(table, ad)
     return {
         "image_id": identity,
@@ -68,8 +68,8 @@ def _image(table: AdTable, ad: int, naming: Naming) -> dict[str, object]:
         "displayable": True,
         "is_carousel_usable": True,
         "image_url": f"https://p16.example/{identity}.png",
-        "create_time": _iso(made),
-        "modify_time": _iso(made),
+        "create_time": _iso(created),
+        "modify_time": _iso(created),
     }
 
 
@@ -89,11 +89,12 @@ def _info(call: Call, surface: int, name: str, most: int) -> Reply:
     advertiser = call.advertiser()
     table = call.simulator.world.table(advertiser)
     call.params.require(name)
-    wanted = call.params.strings(name) or ()
-    if not 1 <= len(wanted) <= most:
+    requested_ids = call.params.strings(name) or ()
+    if not 1 <= len(requested_ids) <= most:
         raise bad(f"{name}: takes 1 to {most} ids.")
     make, identify = (_video, video_id) if surface == VIDEO else (_image, image_id)
-    rows = [make(table, ad, advertiser.naming) for ad in _ads_by_file(table, surface) if identify(table, ad) in wanted]
+    ads = _ads_by_file(table, surface)
+    rows = [make(table, ad, advertiser.naming) for ad in ads if identify(table, ad) in requested_ids]
     return reply({"list": rows})
 
 

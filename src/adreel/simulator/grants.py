@@ -1,4 +1,4 @@
-"""Codes and tokens: digests of the seed and of what was granted, so that they hold after a restart."""
+"""Codes and tokens: digests of the seed and of what was granted, so that they stay valid after a restart."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _TOKEN_DIGITS, _CODE_DIGITS = 40, 32
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What a person allowed: some advertisers, by their number in the world; `serial` tells consents apart."""
+    """What a person granted: advertisers, by their number in the world; `serial` is the number of the consent."""
 
     advertisers: frozenset[int]
     serial: int

@@ -1,4 +1,4 @@
-"""Reproducible randomness: the same words and numbers give the same bits, on every machine."""
+"""Reproducible pseudo-random bits: the same words and numbers give the same bits on every machine."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SECOND = np.uint64(0x94D049BB133111EB)
 
 
 def word(*parts: object) -> int:
-    """64 bits out of some words and numbers."""
+    """A 64-bit hash of the texts of `parts`."""
     text = "\x1f".join(str(part) for part in parts)
     return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "little")
 
@@ -29,5 +29,5 @@ def mix(values: Bits) -> Bits:
 
 
 def bits_of(count: int, *parts: object) -> Bits:
-    """`count` mixed values that belong to some words and numbers."""
+    """`count` mixed 64-bit values, seeded by `parts`."""
     return mix(np.arange(count, dtype=np.uint64) ^ np.uint64(word(*parts)))

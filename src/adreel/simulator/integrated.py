@@ -15,7 +15,7 @@ _MOST_ADVERTISERS = 5
 
 
 def read_advertisers(simulator: Simulator, grant: Grant, params: Params) -> tuple[Advertiser, ...]:
-    """Whom a report is about: `advertiser_ids` wins over `advertiser_id`."""
+    """The advertisers of a report; `advertiser_ids` takes precedence over `advertiser_id`. Raises ApiError."""
     several = params.strings("advertiser_ids")
     if several is None:
         if not params.has("advertiser_id"):

@@ -65,23 +65,23 @@ def _list(call: Call, level: Level) -> Reply:
     table = call.simulator.world.table(advertiser)
     entities = Entities(advertiser, table, call.simulator.clock)
     fields = _read_fields(call.params, level)
-    narrowing = _Narrowing(entities, level, _filtering(call.params))
+    entity_filter = _EntityFilter(entities, level, _filtering(call.params))
     page = call.params.number("page", 1, 1, 1 << 31)
-    size = call.params.number("page_size", 10, 1, narrowing.longest_page)
-    wanted = np.flatnonzero(narrowing.mask())[::-1]
+    size = call.params.number("page_size", 10, 1, entity_filter.longest_page)
+    indexes = np.flatnonzero(entity_filter.mask())[::-1]
     make: Callable[[int], Record] = getattr(entities, level)
-    rows = [_complete(make(int(index)), level) for index in wanted[(page - 1) * size : page * size]]
+    rows = [_complete(make(int(index)), level) for index in indexes[(page - 1) * size : page * size]]
     if "NULL_FIELD" in (call.params.strings("exclude_field_types_in_response") or ()):
         rows = [{name: value for name, value in row.items() if value is not None} for row in rows]
     if fields is not None:
         shown = {f"{level}_id", *fields}
         rows = [{name: value for name, value in row.items() if name in shown} for row in rows]
-    data = {"list": rows, "page_info": page_info(page, size, len(wanted))}
+    data = {"list": rows, "page_info": page_info(page, size, len(indexes))}
     return Reply(orjson.dumps(data))
 
 
 def _complete(row: Record, level: Level) -> Record:
-    """With null for every field that the API has and the world has not; modify_time is missing if it is missing."""
+    """The row with null for every documented field that the world lacks, except that modify_time may be absent."""
     return {name: row.get(name) for name in _fields(level) if name in row or name != "modify_time"}
 
 
@@ -105,8 +105,8 @@ def _filtering(params: Params) -> dict[str, object]:
     return value
 
 
-class _Narrowing:
-    """The filters of an entity list."""
+class _EntityFilter:
+    """The filters of an entity list. Raises ApiError (40002) for bad values, NotSimulatedError for unknown filters."""
 
     def __init__(self, entities: Entities, level: Level, filtering: dict[str, object]) -> None:
         self._entities, self._level, self._filtering = entities, level, filtering
@@ -117,7 +117,7 @@ class _Narrowing:
 
     @property
     def longest_page(self) -> int:
-        """1,000; 100 for ad groups of TopView."""
+        """The largest page_size: 1,000, but 100 for ad groups of TopView."""
         return 100 if self._level == "adgroup" and self._buying == ("RESERVATION_TOP_VIEW",) else 1000
 
     def _read_buying(self) -> tuple[str, ...]:
@@ -133,14 +133,14 @@ class _Narrowing:
     def mask(self) -> Flags:
         """Which entities of the level are listed."""
         table = self._entities.table
-        campaign = _campaigns_of(table, self._level)
+        campaign = table.campaign[_first_ads(table, self._level)]
         mask = self._with_status()
         if self._level == "ad":
             mask &= ~table.gmv_max[campaign]
         mask &= np.isin(table.buying, [BUYING_TYPES.index(name) for name in self._buying])[campaign]
         for name in ("campaign_ids", "adgroup_ids", "ad_ids"):
             mask &= self._with_ids(name)
-        mask &= self._of_origin() & self._of_type()[campaign] & self._made_between() & self._named()
+        mask &= self._of_origin() & self._of_type()[campaign] & self._created_between() & self._with_name()
         return mask
 
     def _with_status(self) -> Flags:
@@ -154,8 +154,8 @@ class _Narrowing:
         mask = self._entities.having(self._level, frozenset({status}))
         if secondary and secondary != everything and secondary != "STATUS_ALL":
             make: Callable[[int], Record] = getattr(self._entities, self._level)
-            found = [make(int(i))["secondary_status"] == secondary for i in np.flatnonzero(mask)]
-            mask[np.flatnonzero(mask)] = found
+            matches = [make(int(i))["secondary_status"] == secondary for i in np.flatnonzero(mask)]
+            mask[np.flatnonzero(mask)] = matches
         return mask
 
     def _text(self, name: str, default: str) -> str:
@@ -165,21 +165,21 @@ class _Narrowing:
         return value
 
     def _with_ids(self, name: str) -> Flags:
-        wanted = strings_of(f"filtering.{name}", self._filtering.get(name))
+        requested_ids = strings_of(f"filtering.{name}", self._filtering.get(name))
         table, count = self._entities.table, _count(self._entities.table, self._level)
-        if wanted is None:
+        if requested_ids is None:
             return np.ones(count, dtype=bool)
-        if not 1 <= len(wanted) <= _MOST_IDS:
+        if not 1 <= len(requested_ids) <= _MOST_IDS:
             raise bad(f"filtering.{name}: takes 1 to {_MOST_IDS} ids.")
-        own = {"campaign_ids": table.campaigns.ids, "adgroup_ids": table.adgroups.ids, "ad_ids": table.ids}[name]
-        found = np.isin(own, numbers_of(wanted))
+        ids = {"campaign_ids": table.campaigns.ids, "adgroup_ids": table.adgroups.ids, "ad_ids": table.ids}[name]
+        matches = np.isin(ids, numbers_of(requested_ids))
         level = name.removesuffix("_ids")
         if level == self._level:
-            return found
-        of = {"campaign": table.campaign, "adgroup": table.adgroup}.get(level)
-        if of is None or (level == "adgroup" and self._level == "campaign"):
+            return matches
+        owners = {"campaign": table.campaign, "adgroup": table.adgroup}.get(level)
+        if owners is None or (level == "adgroup" and self._level == "campaign"):
             raise bad(f"filtering.{name}: not supported for {self._level}/get.")
-        return found[of[_first_ads(table, self._level)]]
+        return matches[owners[_first_ads(table, self._level)]]
 
     def _of_origin(self) -> Flags:
         origins = strings_of("filtering.campaign_system_origins", self._filtering.get("campaign_system_origins"))
@@ -187,7 +187,7 @@ class _Narrowing:
         return np.full(_count(self._entities.table, self._level), shown)
 
     def _of_type(self) -> Flags:
-        """By campaign: objective and automation."""
+        """Whether each campaign has the objective and the automation type."""
         objective = self._text("objective_type", "")
         automation = self._text("campaign_automation_type", "")
         types = self._entities.objective_types()
@@ -199,21 +199,21 @@ class _Narrowing:
             dtype=bool,
         )
 
-    def _made_between(self) -> Flags:
+    def _created_between(self) -> Flags:
         table = self._entities.table
         groups = {"campaign": table.campaigns, "adgroup": table.adgroups}.get(self._level)
-        made = table.created if groups is None else groups.created
+        created = table.created if groups is None else groups.created
         begin, end = self._text("creation_filter_start_time", ""), self._text("creation_filter_end_time", "")
-        mask = np.ones(len(made), dtype=bool)
+        mask = np.ones(len(created), dtype=bool)
         if begin:
-            mask &= made >= read_time("filtering.creation_filter_start_time", begin)
+            mask &= created >= read_time("filtering.creation_filter_start_time", begin)
         if end:
-            mask &= made <= read_time("filtering.creation_filter_end_time", end)
+            mask &= created <= read_time("filtering.creation_filter_end_time", end)
         if self._text("modified_after", ""):
             raise NotSimulatedError("the filter modified_after of ad/get")
         return mask
 
-    def _named(self) -> Flags:
+    def _with_name(self) -> Flags:
         count = _count(self._entities.table, self._level)
         part = self._text(f"{self._level}_name", "")
         if not part:
@@ -232,7 +232,3 @@ def _first_ads(table: AdTable, level: Level) -> NDArray[np.int64]:
     if level == "ad":
         return np.arange(len(table), dtype=np.int64)
     return (table.campaigns if level == "campaign" else table.adgroups).first[:-1]
-
-
-def _campaigns_of(table: AdTable, level: Level) -> NDArray[np.int64]:
-    return table.campaign[_first_ads(table, level)]

@@ -1,4 +1,4 @@
-"""What was computed last, up to a number of bytes."""
+"""A cache bounded by bytes."""
 
 from __future__ import annotations
 

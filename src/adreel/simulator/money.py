@@ -1,4 +1,4 @@
-"""What money is in the currencies of the world's accounts."""
+"""Exchange rates and smallest coins of the currencies of simulated accounts."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Currency:
-    """`rate`: so many of its smallest coins, in hundredths, buy what a US cent buys. `coin` is one in hundredths."""
+    """`rate` is the worth of a US cent in the smallest coin, in hundredths; `coin` the smallest coin in hundredths."""
 
     rate: int = 100
     coin: int = 1
 
     def worth(self, dollars: float) -> float:
-        """What costs so many US dollars in America, in whole coins."""
+        """An amount of US dollars converted to this currency, in whole coins."""
         return round(100 * dollars) * self.rate // 100 * self.coin / 100
 
 
@@ -25,7 +25,7 @@ _CURRENCIES = {
     "JPY": Currency(150, coin=100),
     "NZD": Currency(170),
 }
-"""Round figures; euro and dollar are taken as equal."""
+"""Rounded rates; all other currencies, such as EUR, are worth as much as USD."""
 
 
 def currency_of(code: str) -> Currency:

@@ -19,12 +19,12 @@ class Params:
         self._query, self._body = query, body
 
     def shown(self) -> dict[str, object]:
-        """All of them, for the log of requests; secrets hidden."""
+        """All parameters, for the request log, with secrets masked."""
         hidden = {"secret", "auth_code", "code", "access_token", "client_secret"}
         return {name: "***" if name in hidden else value for name, value in {**self._body, **self._query}.items()}
 
     def key(self) -> str:
-        """The same for the same parameters."""
+        """A cache key: equal for equal parameters."""
         return orjson.dumps({**self._body, **self._query}, option=orjson.OPT_SORT_KEYS).decode()
 
     def capped(self, rows: int) -> Params:
@@ -32,11 +32,11 @@ class Params:
         return Params({**self._query, "page_size": str(min(rows, self.number("page_size", 10, 1, 1000)))}, self._body)
 
     def has(self, name: str) -> bool:
-        """Whether it came with a value."""
+        """Whether the parameter has a value."""
         return self._query.get(name, "") != "" or self._body.get(name) not in (None, "")
 
     def require(self, *names: str) -> None:
-        """Refuses (40002) if any of them is missing."""
+        """Raises ApiError 40002 if any of the parameters is missing."""
         absent = [name for name in names if not self.has(name)]
         if absent:
             raise missing(*absent)
@@ -47,7 +47,7 @@ class Params:
         return self._body.get(name)
 
     def text(self, name: str, default: str = "") -> str:
-        """A text; a JSON body has to hold a string."""
+        """A text. Raises ApiError 40002 if a JSON body has another type."""
         value = self._raw(name)
         if value is None:
             return default
@@ -108,7 +108,7 @@ class Params:
 
 
 def strings_of(name: str, value: object) -> tuple[str, ...] | None:
-    """A list of strings, or None; refuses anything else."""
+    """A list of strings, or None. Raises ApiError 40002 for anything else."""
     if value is None:
         return None
     if not isinstance(value, list):
@@ -138,7 +138,7 @@ def read_time(name: str, text: str) -> int:
 
 
 def read_body(content: bytes) -> dict[str, object]:
-    """The JSON object in a request's body; nothing is an empty one."""
+    """The JSON object in a request's body, empty without a body. Raises ApiError 40002."""
     if not content.strip():
         return {}
     try:

@@ -1,4 +1,4 @@
-"""One advertiser's side of a report: its sums, and which rows come."""
+"""One advertiser's share of a report: its sums and its rows."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from adreel.simulator.breakdowns import PROMPT, Breakdown, make_breakdown
 from adreel.simulator.calendar import day_of
-from adreel.simulator.choosing import MATERIALS, Chosen, choose
+from adreel.simulator.choosing import MATERIALS, AdSelection, select_ads
 from adreel.simulator.clock import Clock
 from adreel.simulator.entities import Entities
-from adreel.simulator.figures import Block, Lags, Slices, finish, impressions_until
+from adreel.simulator.figures import FigureBlock, Lags, Slices, impressions_until, metric_values
 from adreel.simulator.hashing import word
 from adreel.simulator.memory import Memory
 from adreel.simulator.query import Query
@@ -25,26 +25,26 @@ Ints = NDArray[np.int64]
 
 SEEN = Leaf(IMPRESSIONS)
 _CELLS_AT_ONCE = 60_000
-"""Bounds the memory of one pass: a few arrays of so many numbers."""
+"""Numbers per array in one pass; bounds its memory to a few such arrays."""
 
 
 class ReportMemory:
-    """What pages of the same report share: which ads it is about, and which rows come."""
+    """Caches shared by the pages of one report: the ads it covers and the rows it returns."""
 
     def __init__(self, most_bytes: int) -> None:
         """`most_bytes` for each of the two."""
-        self.chosen: Memory[Chosen] = Memory(most_bytes, lambda chosen: chosen.ads.nbytes + chosen.first.nbytes)
-        self.rows: Memory[Ints] = Memory(most_bytes, lambda found: found.nbytes)
+        self.chosen: Memory[AdSelection] = Memory(most_bytes, lambda chosen: chosen.ads.nbytes + chosen.first.nbytes)
+        self.rows: Memory[Ints] = Memory(most_bytes, lambda rows: rows.nbytes)
 
     def clear(self) -> None:
-        """Forgets everything: the world has changed."""
+        """Drops all entries, as needed when the simulated time moves."""
         self.chosen.clear()
         self.rows.clear()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scene:
-    """What all parts of a report share."""
+    """What the advertisers of one report share: the world, its clock, the request and the caches."""
 
     world: World
     clock: Clock
@@ -53,17 +53,17 @@ class Scene:
     memory: ReportMemory
 
 
-class Part:
-    """One advertiser's side of a report; rows are numbered by (group, slot, breakdown row)."""
+class AdvertiserReport:
+    """One advertiser's share of a report; a row's number is its place in an array of (group, slot, breakdown row)."""
 
-    def __init__(self, scene: Scene, advertiser: Advertiser, chosen: Chosen | None = None) -> None:
-        """`chosen` are the ads in their groups, if it is not the query that says so."""
+    def __init__(self, scene: Scene, advertiser: Advertiser, chosen: AdSelection | None = None) -> None:
+        """`chosen` replaces the ads that the query selects."""
         self.advertiser, self.query = advertiser, scene.query
         self._world, self._clock, self._lags = scene.world, scene.clock, scene.lags
         self.table: AdTable = scene.world.table(advertiser)
         self.entities = Entities(advertiser, self.table, scene.clock)
         self._memory = scene.memory
-        self.chosen = self._memory.chosen.compute(self._whom(), self._choose) if chosen is None else chosen
+        self.chosen = self._memory.chosen.compute(self._ads_key(), self._choose) if chosen is None else chosen
         names = scene.query.breakdown
         self.breakdown: Breakdown | None = make_breakdown(names, advertiser, scene.world.config.seed) if names else None
         slow = self.query.report == "AUDIENCE" and not set(names) & PROMPT
@@ -77,7 +77,7 @@ class Part:
         return len(self.chosen), len(self._slices.first), rows
 
     def everything(self) -> Ints:
-        """All groups."""
+        """The numbers of all groups."""
         return np.arange(len(self.chosen), dtype=np.int64)
 
     def _make_slices(self, *, slow: bool) -> Slices:
@@ -93,20 +93,20 @@ class Part:
         daily = self.breakdown is not None
         return self._clock.whole(start, end, offset, slow=slow, shift=shift, daily=daily)
 
-    def _whom(self) -> Hashable:
-        """What decides which ads are meant."""
+    def _ads_key(self) -> Hashable:
+        """Everything that decides which ads the report covers, as a cache key."""
         query = self.query
-        what = query.report, query.level, query.identity, *(MATERIALS.keys() & set(query.breakdown))
-        return self.advertiser.index, what, query.synchronous, word(query.filters)
+        report_key = query.report, query.level, query.identity, *(MATERIALS.keys() & set(query.breakdown))
+        return self.advertiser.index, report_key, query.synchronous, word(query.filters)
 
-    def _choose(self) -> Chosen:
-        return choose(self.entities, self.query, self._world.config.id_cut)
+    def _choose(self) -> AdSelection:
+        return select_ads(self.entities, self.query, self._world.config.id_cut)
 
     # --- sums -----------------------------------------------------------------------------------------------
 
-    def sums(self, wanted: Iterable[Leaf], groups: Ints) -> dict[Leaf, Ints]:
-        """Each leaf by (group, slot, breakdown row)."""
-        needed = tuple(dict.fromkeys(wanted))
+    def sums(self, requested_leaves: Iterable[Leaf], groups: Ints) -> dict[Leaf, Ints]:
+        """Sums by leaf, each an array of (group, slot, breakdown row)."""
+        needed = tuple(dict.fromkeys(requested_leaves))
         _, slots, rows = self.shape
         result = {leaf: np.zeros((len(groups), slots, rows), dtype=np.int64) for leaf in needed}
         ads, owner = self.chosen.members(groups)
@@ -126,8 +126,8 @@ class Part:
         return len(self._slices.edges) * cells
 
     def _amounts(self, needed: tuple[Leaf, ...], ads: Ints) -> dict[Leaf, Ints]:
-        """Each leaf by (ad, slot, breakdown row)."""
-        blocks: dict[bool, Block] = {}
+        """Amounts by leaf, each an array of (ad, slot, breakdown row)."""
+        blocks: dict[bool, FigureBlock] = {}
         result: dict[Leaf, Ints] = {}
         same = np.array_equal(self._slow_slices.edges, self._slices.edges)
         for leaf in needed:
@@ -140,43 +140,43 @@ class Part:
             result[leaf] = amounts[..., None] if self.breakdown is None else self.breakdown.gather(amounts)
         return result
 
-    def _block(self, ads: Ints, slices: Slices) -> Block:
+    def _block(self, ads: Ints, slices: Slices) -> FigureBlock:
         until = impressions_until(self.table, ads, self._world.calendar, slices.edges)
         split = None if self.breakdown is None else self.breakdown.split
-        return Block(self.table, ads, until, slices, self._lags, split)
+        return FigureBlock(self.table, ads, until, slices, self._lags, split)
 
     # --- which rows -----------------------------------------------------------------------------------------
 
     def places(self) -> Ints:
-        """The numbers of the rows that come, as `_find_places` finds them."""
+        """The numbers of the rows that the report returns, in its order; cached."""
         query = self.query
         span = (query.dimensions, query.start, query.end, query.lifetime, query.in_utc)
-        key = (self._whom(), span, query.order_field, query.descending, len(self.chosen))
+        key = (self._ads_key(), span, query.order_field, query.descending, len(self.chosen))
         return self._memory.rows.compute(key, self._find_places)
 
     def _find_places(self) -> Ints:
-        """The rows by `order_field`, else newest entity first and time upwards."""
+        """Row numbers by `order_field`, else newest entity first and times ascending."""
         groups, slots, rows = self.shape
         seen = self.sums((SEEN,), self.everything())[SEEN] > 0
         if self.query.dimensions == (self.query.identity,) and not self._world.config.plain:
-            seen[:, 0, 0] |= self._shown_at_zero()
-        found = np.flatnonzero(seen[::-1]).astype(np.int64)
+            seen[:, 0, 0] |= self._zero_rows()
+        positions = np.flatnonzero(seen[::-1]).astype(np.int64)
         size = slots * rows
-        places = (groups - 1 - found // size) * size + found % size
+        places = (groups - 1 - positions // size) * size + positions % size
         if self.query.order_field is None:
             return places
         recipe = metric_recipe(self.query.order_field)
-        values = finish(recipe, self.sums(leaves(recipe), self.everything())).ravel()[places]
+        values = metric_values(recipe, self.sums(leaves(recipe), self.everything())).ravel()[places]
         return places[np.argsort(-values if self.query.descending else values, kind="stable")]
 
-    def _shown_at_zero(self) -> NDArray[np.bool_]:
-        """Without a time, some entities come although they have nothing, some do not."""
+    def _zero_rows(self) -> NDArray[np.bool_]:
+        """Without a time dimension, about half of the entities without delivery are returned with zeros."""
         return (self.table.bits[self.chosen.leaders(self.everything())] & np.uint64(1)).astype(bool)
 
-    # --- what rows say --------------------------------------------------------------------------------------
+    # --- values of rows -------------------------------------------------------------------------------------
 
     def ids(self, groups: Ints) -> list[str]:
-        """What the ID dimension says of each group."""
+        """The ID dimension's value for each group."""
         if self.query.identity == "advertiser_id":
             return [self.advertiser.id] * len(groups)
         if self.query.identity == "ad_id_v2":
@@ -184,7 +184,7 @@ class Part:
         return self._id_columns(self.query.identity or "", self.chosen.leaders(groups)) or []
 
     def _id_columns(self, name: str, ads: Ints) -> list[str] | None:
-        """The id of that name of each ad, or of the campaign or ad group that it is in; None if it is no such id."""
+        """The ads' own ids, or those of their campaigns or ad groups; None if `name` is no such id."""
         match name:
             case "campaign_id":
                 numbers = self.table.campaigns.ids[self.table.campaign[ads]]
@@ -197,14 +197,14 @@ class Part:
         return [str(number) for number in numbers.tolist()]
 
     def times(self) -> list[str]:
-        """What the time dimension says of each slot."""
+        """The time dimension's value for each slot, in the advertiser's time or in UTC as the request says."""
         if self.query.time == "day":
             return [f"{day_of(day)} 00:00:00" for day in range(self.query.start, self.query.end + 1)]
         hours = range(24 * (self.query.end + 1 - self.query.start))
         return [f"{day_of(self.query.start + hour // 24)} {hour % 24:02d}:00:00" for hour in hours]
 
     def attributes(self, name: str, groups: Ints) -> list[str | list[str]]:
-        """An attribute of each group."""
+        """The attribute's value for each group, which is that of its first ad."""
         ads = self.chosen.leaders(groups)
         ids = self._id_columns(name, ads)
         return [self.entities.attribute(name, ad) for ad in ads.tolist()] if ids is None else [*ids]
@@ -212,6 +212,6 @@ class Part:
     def has_second_goal(self, groups: Ints) -> NDArray[np.bool_]:
         """Whether any ad of each group has a secondary goal."""
         ads, owner = self.chosen.members(groups)
-        found = np.zeros(len(groups), dtype=bool)
-        np.logical_or.at(found, owner, (self.table.surfaces[ads] & SECOND_GOAL) != 0)
-        return found
+        has_goal = np.zeros(len(groups), dtype=bool)
+        np.logical_or.at(has_goal, owner, (self.table.surfaces[ads] & SECOND_GOAL) != 0)
+        return has_goal

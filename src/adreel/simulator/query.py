@@ -110,7 +110,7 @@ _MOST_IDS = 100
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """What a report is narrowed to; empty mappings and None narrow nothing."""
+    """A report's filters; empty mappings and None filter nothing."""
 
     ids: Mapping[Level, frozenset[str]] = field(default_factory=dict)
     statuses: Mapping[Level, frozenset[str]] = field(default_factory=dict)
@@ -122,7 +122,7 @@ class Filters:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A report request that is in order; days are day numbers, both included, and without meaning for a lifetime."""
+    """A valid report request; `start` and `end` are day numbers, both included, and ignored for a lifetime."""
 
     report: str
     level: Level
@@ -146,14 +146,14 @@ class Query:
 
 
 def read_query(params: Params, *, several: bool, synchronous: bool = True) -> Query:
-    """The request in `params`; `several` advertisers at once. Raises ApiError with TikTok's code."""
+    """The request in `params`; `several` says that it uses `advertiser_ids`. Raises ApiError with TikTok's code."""
     params.require("report_type", "dimensions")
     report = params.word("report_type", _REPORTS, "")
     if report not in _SIMULATED:
         raise NotSimulatedError(f"report_type {report}")
     params.require("data_level")
     _check_service(params)
-    level = _LEVELS[_word(params, "data_level", tuple(_LEVELS))]
+    level = _LEVELS[params.word("data_level", tuple(_LEVELS), "")]
     dimensions = params.strings("dimensions") or ()
     identity, time, breakdown = _read_grouping(report, level, dimensions)
     metrics = params.strings("metrics")
@@ -190,10 +190,6 @@ def read_query(params: Params, *, several: bool, synchronous: bool = True) -> Qu
     )
 
 
-def _word(params: Params, name: str, among: tuple[str, ...]) -> str:
-    return params.word(name, among, "")
-
-
 def _check_service(params: Params) -> None:
     if params.text("service_type", "AUCTION") != "AUCTION":
         raise bad("service_type: RESERVATION is deprecated. Use the filter buying_type with service_type AUCTION.")
@@ -202,31 +198,33 @@ def _check_service(params: Params) -> None:
 
 
 def _read_grouping(report: str, level: Level, dimensions: tuple[str, ...]) -> tuple[str | None, Time, tuple[str, ...]]:
-    """The ID dimension, the time dimension and the others, if they may stand together."""
-    known = catalog.dimensions()
-    also = _IDS[level] if report == "CATALOG" else ()
+    """The ID dimension, the time dimension and the breakdowns; raises ApiError for a combination TikTok refuses."""
+    records = catalog.dimensions()
+    extra_ids = _IDS[level] if report == "CATALOG" else ()
     unknown = [
-        name for name in dimensions if name not in known or (report not in known[name].reports and name not in also)
+        name
+        for name in dimensions
+        if name not in records or (report not in records[name].reports and name not in extra_ids)
     ]
     if unknown or len(set(dimensions)) != len(dimensions) or not dimensions:
         raise bad(f"dimensions: Invalid dimension fields: {unknown or list(dimensions)!r}.")
-    identities = [name for name in dimensions if known[name].kind == "id" and name not in _CATALOGUE]
+    identities = [name for name in dimensions if records[name].kind == "id" and name not in _CATALOGUE]
     times = [name for name in dimensions if name in _TIMES]
     others = tuple(name for name in dimensions if name not in identities and name not in times)
-    if len(identities) > 1 or len(times) > 1 or any(level not in known[name].levels for name in others):
+    if len(identities) > 1 or len(times) > 1 or any(level not in records[name].levels for name in others):
         raise conflict()
     if identities and identities[0] not in _IDS[level]:
         raise conflict()
     time: Time = _TIMES[times[0]] if times else "none"
     _check_breakdown(report, others)
     _check_time(time, dimensions)
-    if not identities and not _stands_alone(report, level, time, others):
+    if not identities and not _allowed_without_id(report, level, time, others):
         raise conflict()
     return (identities[0] if identities else None), time, others
 
 
 def _check_breakdown(report: str, names: tuple[str, ...]) -> None:
-    """One breakdown at most, or a pair that belongs together."""
+    """At most one breakdown, or a pair that TikTok combines."""
     if (report == "AUDIENCE" and not names) or (report == "CATALOG" and len(names) != 1):
         raise conflict()
     pairs = ({"age", "gender"}, {"search_keyword", "match_type"})
@@ -237,14 +235,14 @@ def _check_breakdown(report: str, names: tuple[str, ...]) -> None:
 
 
 def _check_time(time: Time, dimensions: tuple[str, ...]) -> None:
-    """Interests and device brands come without a time, most breakdowns not by hour."""
-    known = catalog.dimensions()
-    if any(time not in known[name].times for name in dimensions):
+    """Each dimension's allowed granularities: interests and device brands have no time, most others no hour."""
+    records = catalog.dimensions()
+    if any(time not in records[name].times for name in dimensions):
         raise conflict()
 
 
-def _stands_alone(report: str, level: Level, time: Time, others: tuple[str, ...]) -> bool:
-    """Groupings without an ID: days or countries of the whole account; and those of a catalogue."""
+def _allowed_without_id(report: str, level: Level, time: Time, others: tuple[str, ...]) -> bool:
+    """Whether a grouping needs no ID dimension: by day or country of the whole account, or by catalog part."""
     if report == "CATALOG":
         return True
     if report != "BASIC" or level != "advertiser":
@@ -255,16 +253,16 @@ def _stands_alone(report: str, level: Level, time: Time, others: tuple[str, ...]
 def _check_metrics(
     report: str, level: Level, dimensions: tuple[str, ...], identity: str | None, names: tuple[str, ...]
 ) -> None:
-    known = catalog.metrics()
-    wrong = [name for name in names if name not in known or not _offers(known[name], report, level)]
+    records = catalog.metrics()
+    wrong = [name for name in names if name not in records or not _offers(records[name], report, level)]
     if identity is None:
-        wrong += [name for name in names if name in known and known[name].attribute]
+        wrong += [name for name in names if name in records and records[name].attribute]
     if wrong:
         raise bad_metrics(wrong)
     if {"ad_id", "ad_id_v2"} <= {identity, *names}:
         raise conflict()
     for name in names:
-        _check_metric(known[name], set(dimensions), identity)
+        _check_metric(records[name], set(dimensions), identity)
 
 
 def _offers(metric: Metric, report: str, level: Level) -> bool:
@@ -389,7 +387,7 @@ def _filter_values(name: str, text: str, *, synchronous: bool) -> frozenset[str]
 
 
 def top_view_alone() -> Exception:
-    """TopView cannot be asked for together with other buying types."""
+    """The refusal of TopView together with other buying types."""
     return bad("The value 'RESERVATION_TOP_VIEW' cannot be combined with other enum values for this parameter")
 
 

@@ -1,8 +1,8 @@
-"""What each metric is made of: sequences of events, and sums and quotients of them.
+"""How each metric is computed: sequences of events, and sums and quotients of them.
 
-An ad's impressions are numbered from 1 on. Every other count follows from that number by a rule that never goes down
-and never goes up by more than its parent does, so that hours add up to days, parts to wholes, and no funnel runs
-backwards, whatever the slice.
+An ad's impressions are numbered from 1 on. Every other count is derived from that number by a rule that never decreases
+and never increases by more than its parent, so that hours add up to days, parts to wholes, and no funnel step exceeds
+the one before, whatever the slice.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from adreel.simulator.hashing import word
 
 ROOT = "impressions"
 CLASSES = 64
-"""Events of a sequence fall into so many classes in turn; the class says how late an event becomes known."""
+"""Events of a sequence fall into this many classes in turn; the class decides how late an event is reported."""
 
 
 @dataclass(frozen=True, slots=True)
-class Sequence:
-    """A count that follows its parent at `rate` (in 1/65536), with swings over 2^`-shift` of the ad's own wave.
+class EventSequence:
+    """A count derived from its parent at `rate` (in 1/65536), which swings over 2^-`shift` of the ad's wave.
 
-    `surface` is a set of bits of which the ad needs one (0: any ad has it).
+    `surface` is a set of bits of which the ad needs one (0: any ad).
     """
 
     key: str
@@ -38,13 +38,13 @@ class Sequence:
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """What is added up over ads and time: events of some classes of a sequence, at a price if they have one.
+    """What is summed over ads and time: events of the classes `low` to `high` of a sequence, times `price` if set.
 
-    `lagged`: events become known over the following days. `slow`: the whole figure comes 16 hours late.
-    `corrected`: it stands a little too high until the daily repair. `unit` is 1 for counts, 100 for hundredths.
+    `lagged`: events are reported over the following days. `slow`: the whole figure is 16 hours late. `corrected`: it is
+    a little too high until the daily correction. `unit` is 1 for counts, 100 for hundredths.
     """
 
-    sequence: Sequence
+    sequence: EventSequence
     low: int = 0
     high: int = CLASSES
     price: int = 0
@@ -60,84 +60,84 @@ class Leaf:
 
 
 @dataclass(frozen=True, slots=True)
-class Plain:
-    """The leaf itself."""
+class LeafRecipe:
+    """The sum of a leaf."""
 
     leaf: Leaf
 
 
 @dataclass(frozen=True, slots=True)
-class People:
-    """The leaf's events by different people: fewer than events, and not to be added up."""
+class UniqueUsersRecipe:
+    """The unique users behind a leaf's events: fewer than events, and non-additive."""
 
     leaf: Leaf
 
 
 @dataclass(frozen=True, slots=True)
-class Total:
-    """The sum of several."""
+class SumRecipe:
+    """The sum of several recipes."""
 
     parts: tuple[Recipe, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Rest:
-    """What one leaves of another."""
+class DifferenceRecipe:
+    """`whole` minus `part`."""
 
     whole: Recipe
     part: Recipe
 
 
 @dataclass(frozen=True, slots=True)
-class Quotient:
-    """`scale` times one over another."""
+class QuotientRecipe:
+    """`scale` times `over` divided by `under`."""
 
     over: Recipe
     under: Recipe
     scale: int
 
 
-Recipe = Plain | People | Total | Rest | Quotient
+Recipe = LeafRecipe | UniqueUsersRecipe | SumRecipe | DifferenceRecipe | QuotientRecipe
 
 
 def leaves(recipe: Recipe) -> Iterator[Leaf]:
     """Every leaf that a recipe needs."""
     match recipe:
-        case Plain(leaf) | People(leaf):
+        case LeafRecipe(leaf) | UniqueUsersRecipe(leaf):
             yield leaf
-        case Total(parts):
+        case SumRecipe(parts):
             for part in parts:
                 yield from leaves(part)
-        case Rest(over, under) | Quotient(over, under, _):
+        case DifferenceRecipe(over, under) | QuotientRecipe(over, under, _):
             yield from leaves(over)
             yield from leaves(under)
 
 
 def has_people(recipe: Recipe) -> bool:
-    """Whether de-duplicated figures are part of it."""
+    """Whether the recipe uses de-duplicated (unique user) figures."""
     match recipe:
-        case People():
+        case UniqueUsersRecipe():
             return True
-        case Plain():
+        case LeafRecipe():
             return False
-        case Total(parts):
+        case SumRecipe(parts):
             return any(has_people(part) for part in parts)
-        case Rest(over, under) | Quotient(over, under, _):
+        case DifferenceRecipe(over, under) | QuotientRecipe(over, under, _):
             return has_people(over) or has_people(under)
 
 
 def unit_of(recipe: Recipe) -> int:
-    """1 if the value is whole, 100 if it is in hundredths."""
+    """1 if the recipe's value is a whole number, 100 if it is in hundredths."""
     match recipe:
-        case Plain(leaf):
+        case LeafRecipe(leaf):
             return leaf.unit
-        case People():
+        case UniqueUsersRecipe():
             return 1
-        case Total(parts):
+        case SumRecipe(parts):
             return unit_of(parts[0])
-        case Rest(whole, _):
+        case DifferenceRecipe(whole, _):
             return unit_of(whole)
-        case Quotient():
+        case QuotientRecipe():
             return 100
 
 
@@ -185,12 +185,12 @@ _TREE: tuple[tuple[str, str, float, int, int], ...] = (
     ("live_product_clicks", "live_effective_views", 8.0, 5, surfaces.LIVE),
 )
 _TREE_SEQUENCES = {
-    name: Sequence(name, parent, _percent(share), shift, surface) for name, parent, share, shift, surface in _TREE
+    name: EventSequence(name, parent, _percent(share), shift, surface) for name, parent, share, shift, surface in _TREE
 }
-IMPRESSIONS = Sequence(ROOT, "", 0)
-SPEND = Sequence("spend", ROOT, 0)
-CORRECTION = Sequence("correction", "spend", _percent(1.2), 0)
-PLAY_TIME = Sequence("play_time", "video_play_actions", 0, 0, _V)
+IMPRESSIONS = EventSequence(ROOT, "", 0)
+SPEND = EventSequence("spend", ROOT, 0)
+CORRECTION = EventSequence("correction", "spend", _percent(1.2), 0)
+PLAY_TIME = EventSequence("play_time", "video_play_actions", 0, 0, _V)
 
 _GROUPS: Mapping[str, tuple[int, str, float, bool]] = {
     "app_event": (surfaces.APP, "clicks", 6.0, True),
@@ -208,49 +208,49 @@ _GROUPS: Mapping[str, tuple[int, str, float, bool]] = {
     "instant_experience": (surfaces.ONSITE, "clicks", 30.0, False),
     "image": (surfaces.IMAGE, ROOT, 60.0, False),
 }
-_ELSEWHERE = (surfaces.EVERYWHERE, ROOT, 0.8, False)
+_OTHER_GROUPS = (surfaces.EVERYWHERE, ROOT, 0.8, False)
 _AT_ONCE = frozenset({"real_time_conversion", "real_time_result", "real_time_app_install"})
 _SPLITS = {"vta_": (0, 12), "cta_": (12, 52), "evta_": (52, 60)}
 
 
-def sequence(key: str) -> Sequence:
-    """A sequence that stands in the tree above."""
+def event_sequence(key: str) -> EventSequence:
+    """The sequence of that name in the tree above."""
     return IMPRESSIONS if key == ROOT else SPEND if key == "spend" else _TREE_SEQUENCES[key]
 
 
-def _own_sequence(key: str, group: str) -> tuple[Sequence, bool]:
-    """The sequence behind a metric's events, and whether they become known late."""
-    known = _TREE_SEQUENCES.get(key)
-    surface, parent, share, lagged = _GROUPS.get(group, _ELSEWHERE)
-    if known is not None:
-        return known, group in _GROUPS or key in {"conversion", "result", "secondary_goal_result"}
+def _metric_sequence(key: str, group: str) -> tuple[EventSequence, bool]:
+    """The sequence of a metric's events, and whether they are reported late."""
+    sequence = _TREE_SEQUENCES.get(key)
+    surface, parent, share, lagged = _GROUPS.get(group, _OTHER_GROUPS)
+    if sequence is not None:
+        return sequence, group in _GROUPS or key in {"conversion", "result", "secondary_goal_result"}
     rate = _percent(share * (20 + word(key) % 100) / 100)
-    return Sequence(key, parent, rate, 6 if parent == "clicks" else 0, surface), lagged
+    return EventSequence(key, parent, rate, 6 if parent == "clicks" else 0, surface), lagged
 
 
 def _family(metric: Metric) -> tuple[str, str, int, int]:
-    """The metric whose events these are a part of, its group, and which classes of them."""
-    known = catalog.metrics()
+    """The metric whose events contain this metric's, its group, and the range of classes."""
+    catalog_metrics = catalog.metrics()
     for prefix, (low, high) in _SPLITS.items():
         if metric.name.startswith(prefix):
             rest = metric.name.removeprefix(prefix)
             for name in (f"total_{rest}", rest, "complete_payment" if rest == "payments_completed" else rest):
-                if name in known:
-                    return name, known[name].group, low, high
+                if name in catalog_metrics:
+                    return name, catalog_metrics[name].group, low, high
     early = re.fullmatch(r"(.+)_(?:calendar_)?d(?:ay)?(\d+)", metric.name)
     if early:
         return early[1], metric.group, 0, min(CLASSES, 16 + 2 * int(early[2]))
     if not metric.additive:
         name = f"total_{metric.name}"
-        if name in known:
-            return name, known[name].group, 0, CLASSES
+        if name in catalog_metrics:
+            return name, catalog_metrics[name].group, 0, CLASSES
         return re.sub(r"(^|_)unique_", r"\1", metric.name), metric.group, 0, CLASSES
     return metric.name, metric.group, 0, CLASSES
 
 
 @cache
 def _counted_by() -> Mapping[str, str]:
-    """By metric of money: the count whose events it is the value of."""
+    """By money metric: the count whose events it is the value of."""
     return {
         metric.numerator: metric.denominator
         for metric in catalog.metrics().values()
@@ -258,92 +258,92 @@ def _counted_by() -> Mapping[str, str]:
     }
 
 
-def _events(name: str) -> Leaf:
-    """The leaf behind a count or a value of the catalogue."""
+def _event_leaf(name: str) -> Leaf:
+    """The leaf of a count or a value metric."""
     metric = catalog.metrics()[name]
     counted = catalog.metrics().get(_counted_by().get(name, ""), metric)
     key, group, low, high = _family(counted)
-    own, lagged = _own_sequence(key, group)
-    leaf = Leaf(own, low, high, lagged=lagged and name not in _AT_ONCE)
+    sequence, lagged = _metric_sequence(key, group)
+    leaf = Leaf(sequence, low, high, lagged=lagged and name not in _AT_ONCE)
     if metric.type == "money":
         return replace(leaf, price=900 + word("price", key) % 5000, unit=100)
     return leaf
 
 
-def _spend(name: str) -> Recipe | None:
-    spend = Plain(Leaf(SPEND, unit=100, corrected=True))
+def _spend_recipe(name: str) -> Recipe | None:
+    spend = LeafRecipe(Leaf(SPEND, unit=100, corrected=True))
     part = {
-        "billed_cost": Sequence("billed_cost", "spend", _percent(97.0)),
-        "cash_spend": Sequence("cash_spend", "spend", _percent(88.0)),
-        "tax_spend": Sequence("tax_spend", "spend", _percent(9.0)),
-        "cashback_coupon_spend": Sequence("cashback_coupon_spend", "spend", _percent(1.0)),
+        "billed_cost": EventSequence("billed_cost", "spend", _percent(97.0)),
+        "cash_spend": EventSequence("cash_spend", "spend", _percent(88.0)),
+        "tax_spend": EventSequence("tax_spend", "spend", _percent(9.0)),
+        "cashback_coupon_spend": EventSequence("cashback_coupon_spend", "spend", _percent(1.0)),
     }.get(name)
     if part is not None:
-        return Plain(Leaf(part, unit=100))
+        return LeafRecipe(Leaf(part, unit=100))
     if name == "voucher_spend":
-        return Rest(spend, Plain(Leaf(Sequence("cash_spend", "spend", _percent(88.0)), unit=100)))
+        return DifferenceRecipe(spend, LeafRecipe(Leaf(EventSequence("cash_spend", "spend", _percent(88.0)), unit=100)))
     return spend if name in {"spend", "cost"} else None
 
 
-def _special(name: str) -> Recipe | None:
-    """Metrics that the general rules do not reach."""
-    impressions = Plain(Leaf(IMPRESSIONS))
-    plays = Leaf(sequence("video_play_actions"))
-    seconds = Plain(Leaf(PLAY_TIME, unit=100))
+def _special_recipe(name: str) -> Recipe | None:
+    """Recipes of metrics that the general rules do not cover."""
+    impressions = LeafRecipe(Leaf(IMPRESSIONS))
+    plays = Leaf(event_sequence("video_play_actions"))
+    seconds = LeafRecipe(Leaf(PLAY_TIME, unit=100))
     reactions = ("clicks", "likes", "comments", "shares", "follows", "profile_visits")
     match name:
         case "impressions":
             return impressions
         case "gross_impressions":
-            return Total((impressions, Plain(Leaf(sequence("more_impressions")))))
+            return SumRecipe((impressions, LeafRecipe(Leaf(event_sequence("more_impressions")))))
         case "reach":
-            return People(Leaf(IMPRESSIONS, slow=True))
+            return UniqueUsersRecipe(Leaf(IMPRESSIONS, slow=True))
         case "average_video_play" | "ix_average_video_play":
-            return Quotient(seconds, Plain(plays), 1)
+            return QuotientRecipe(seconds, LeafRecipe(plays), 1)
         case "average_video_play_per_user":
-            return Quotient(seconds, People(replace(plays, slow=True)), 1)
+            return QuotientRecipe(seconds, UniqueUsersRecipe(replace(plays, slow=True)), 1)
         case "engagements":
-            return Total(tuple(Plain(Leaf(sequence(key))) for key in reactions))
+            return SumRecipe(tuple(LeafRecipe(Leaf(event_sequence(key))) for key in reactions))
         case "result" | "real_time_result" | "live_unique_views":
-            base = sequence("live_views" if name == "live_unique_views" else name)
-            return People(Leaf(base, lagged=name == "result", slow=name == "live_unique_views"))
-    return _spend(name)
+            base = event_sequence("live_views" if name == "live_unique_views" else name)
+            return UniqueUsersRecipe(Leaf(base, lagged=name == "result", slow=name == "live_unique_views"))
+    return _spend_recipe(name)
 
 
-def _guess(metric: Metric) -> Recipe:
-    """A quotient that the catalogue has no formula for."""
-    known = catalog.metrics()
+def _recipe_without_formula(metric: Metric) -> Recipe:
+    """A recipe, mostly a quotient, for a metric without a formula in the catalogue."""
+    catalog_metrics = catalog.metrics()
     if metric.type == "money" and re.search("value|revenue", metric.name) and "per" not in metric.name:
-        return Plain(_events(metric.name))
+        return LeafRecipe(_event_leaf(metric.name))
     spend, clicks = metric_recipe("spend"), metric_recipe("clicks")
-    own, lagged = _own_sequence(metric.name, metric.group)
-    events = Plain(Leaf(own, lagged=lagged))
+    sequence, lagged = _metric_sequence(metric.name, metric.group)
+    events = LeafRecipe(Leaf(sequence, lagged=lagged))
     stem = re.sub(r"cost_per_|cost_|_cost|_rate|_per_click", "", metric.name)
     for name in (stem, f"total_{stem}", f"{stem}s"):
-        if name in known and known[name].type == "int":
-            events = Plain(_events(name))
+        if name in catalog_metrics and catalog_metrics[name].type == "int":
+            events = LeafRecipe(_event_leaf(name))
             break
     if metric.type == "rate":
-        return Quotient(events, clicks, 100)
+        return QuotientRecipe(events, clicks, 100)
     if metric.type == "money" and "value" not in metric.name:
-        return Quotient(spend, events, 1)
-    value = Plain(replace(events.leaf, price=900 + word("price", metric.name) % 5000, unit=100))
-    return Quotient(value, spend if metric.type == "ratio" else events, 1)
+        return QuotientRecipe(spend, events, 1)
+    value = LeafRecipe(replace(events.leaf, price=900 + word("price", metric.name) % 5000, unit=100))
+    return QuotientRecipe(value, spend if metric.type == "ratio" else events, 1)
 
 
 @cache
 def metric_recipe(name: str) -> Recipe:
-    """What the metric `name` of the catalogue is made of; not for attributes."""
+    """The recipe of a metric of the catalogue that is not an attribute."""
     metric = catalog.metrics()[name]
-    special = _special(name)
+    special = _special_recipe(name)
     if special is not None:
         return special
     if metric.numerator and metric.denominator:
         over, under = metric_recipe(metric.numerator), metric_recipe(metric.denominator)
-        return Quotient(over, under, metric.scale)
+        return QuotientRecipe(over, under, metric.scale)
     if metric.type == "int":
-        leaf = _events(name)
-        return Plain(leaf) if metric.additive else People(leaf)
+        leaf = _event_leaf(name)
+        return LeafRecipe(leaf) if metric.additive else UniqueUsersRecipe(leaf)
     if metric.additive:
-        return Plain(_events(name))
-    return _guess(metric)
+        return LeafRecipe(_event_leaf(name))
+    return _recipe_without_formula(metric)

@@ -1,4 +1,4 @@
-"""Reports of one or several advertisers, page by page."""
+"""Report pages of one or several advertisers."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import orjson
 from numpy.typing import NDArray
 
 from adreel.simulator.call import page_info
-from adreel.simulator.figures import finish
-from adreel.simulator.part import SEEN, Part, Scene
+from adreel.simulator.figures import metric_values
+from adreel.simulator.part import SEEN, AdvertiserReport, Scene
 from adreel.simulator.query import Query
 from adreel.simulator.recipes import Leaf, Recipe, has_people, leaves
 from adreel.simulator.world import Advertiser
@@ -27,9 +27,9 @@ CUT_HEADER = (b"x-tt-ads-throttle", _CUT.encode())
 
 
 def make_report(scene: Scene, advertisers: Sequence[Advertiser]) -> tuple[bytes, bool]:
-    """The `data` of an answer, and whether ids were cut away."""
+    """The `data` of the answer as JSON, and whether ids were left out (`id_cut`)."""
     query = scene.query
-    parts = [Part(scene, advertiser) for advertiser in advertisers]
+    parts = [AdvertiserReport(scene, advertiser) for advertiser in advertisers]
     cut = any(part.chosen.cut for part in parts)
     if len(parts) > 1 and query.identity not in {None, "advertiser_id"} and query.synchronous:
         cut = _share_cut(parts, scene.world.config.id_cut) or cut
@@ -39,16 +39,16 @@ def make_report(scene: Scene, advertisers: Sequence[Advertiser]) -> tuple[bytes,
         total, listed = len(merged), ",".join(merged[begin:end])
     else:
         places = [part.places() for part in parts]
-        total = sum(len(found) for found in places)
+        total = sum(len(part_places) for part_places in places)
         listed = _page(parts, places, begin, end)
     info = orjson.dumps(page_info(query.page, query.page_size, total)).decode()
     totals = f',"total_metrics":{_totals(scene, parts)}' if query.totals and query.page == 1 else ""
-    # A page is long: it is put together after encoding, which copies it once less.
+    # A page is long: joined after encoding, it is copied once less.
     return b"".join((b'{"list":[', listed.encode(), f'],"page_info":{info}{totals}}}'.encode())), cut
 
 
-def _share_cut(parts: Sequence[Part], limit: int) -> bool:
-    """Several advertisers share the cut: the first ones get most of it."""
+def _share_cut(parts: Sequence[AdvertiserReport], limit: int) -> bool:
+    """Applies one limit of ids to several advertisers in order; returns whether any were left out."""
     if sum(len(part.chosen) for part in parts) < limit:
         return False
     left = limit
@@ -59,18 +59,18 @@ def _share_cut(parts: Sequence[Part], limit: int) -> bool:
     return True
 
 
-def _page(parts: Sequence[Part], places: Sequence[Ints], begin: int, end: int) -> str:
+def _page(parts: Sequence[AdvertiserReport], places: Sequence[Ints], begin: int, end: int) -> str:
     written = []
-    for part, found in zip(parts, places, strict=True):
-        some = found[max(0, begin) : max(0, end)]
-        if len(some):
-            written.append(write_rows(part, some))
-        begin, end = begin - len(found), end - len(found)
+    for part, part_places in zip(parts, places, strict=True):
+        page_places = part_places[max(0, begin) : max(0, end)]
+        if len(page_places):
+            written.append(write_rows(part, page_places))
+        begin, end = begin - len(part_places), end - len(part_places)
     return ",".join(written)
 
 
-def _sum_up(parts: Sequence[Part], recipes: Mapping[str, Recipe]) -> dict[Leaf, Ints]:
-    """Each leaf over all rows of all parts."""
+def _sum_up(parts: Sequence[AdvertiserReport], recipes: Mapping[str, Recipe]) -> dict[Leaf, Ints]:
+    """Sums by leaf over all rows of all advertisers."""
     needed = [leaf for recipe in recipes.values() for leaf in leaves(recipe)]
     sums: dict[Leaf, Ints] = {leaf: np.zeros(1, dtype=np.int64) for leaf in needed}
     for part in parts:
@@ -79,21 +79,21 @@ def _sum_up(parts: Sequence[Part], recipes: Mapping[str, Recipe]) -> dict[Leaf, 
     return sums
 
 
-def _totals(scene: Scene, parts: Sequence[Part]) -> str:
-    """Sums over all rows; "-" for what does not add up and for attributes."""
+def _totals(scene: Scene, parts: Sequence[AdvertiserReport]) -> str:
+    """The total_metrics as JSON: sums over all rows, "-" for non-additive metrics and attributes."""
     query = scene.query
     undivided = replace(scene, query=replace(query, time="none"))
     recipes = {name: recipe for name, recipe in recipes_of(query.metrics).items() if not has_people(recipe)}
-    sums = _sum_up([Part(undivided, part.advertiser, part.chosen) for part in parts], recipes)
+    sums = _sum_up([AdvertiserReport(undivided, part.advertiser, part.chosen) for part in parts], recipes)
     shown = dict.fromkeys(metric_names(query), "-")
     for name, recipe in recipes.items():
         if not (query.several and query.identity is None and is_money(name)):
-            shown[name] = text_of(name, recipe, several=query.several)(int(finish(recipe, sums)[0]))
+            shown[name] = text_of(name, recipe, several=query.several)(int(metric_values(recipe, sums)[0]))
     return orjson.dumps(shown).decode()
 
 
-def _merged(parts: Sequence[Part], query: Query) -> list[str]:
-    """Rows of several advertisers without an ID: one per day or country, money unknown."""
+def _merged(parts: Sequence[AdvertiserReport], query: Query) -> list[str]:
+    """Rows of several advertisers without an ID dimension: one per day or country, with "-" for money."""
     recipes = recipes_of(query.metrics)
     needed = [SEEN, *(leaf for recipe in recipes.values() for leaf in leaves(recipe))]
     by_key: dict[str, dict[Leaf, Ints]] = {}
@@ -111,5 +111,5 @@ def _merged_row(key: str, sums: Mapping[Leaf, Ints], recipes: Mapping[str, Recip
     shown = dict.fromkeys(metric_names(query), "0")
     for name, recipe in recipes.items():
         text = text_of(name, recipe, several=True)
-        shown[name] = "-" if is_money(name) else text(int(finish(recipe, sums)[0]))
+        shown[name] = "-" if is_money(name) else text(int(metric_values(recipe, sums)[0]))
     return orjson.dumps({"dimensions": {query.dimensions[0]: key}, "metrics": shown}).decode()

@@ -1,4 +1,4 @@
-"""The ads of one advertiser as columns, and how they hang together."""
+"""One advertiser's ads as columns, with their ad groups and campaigns."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ LIVE: Final = 128
 IMAGE: Final = 256
 SECOND_GOAL: Final = 512
 EVERYWHERE: Final = 0
-"""Where an ad's events can happen; a metric of another surface reads 0."""
+"""Where an ad's events can happen, as bits; a metric of a surface that the ad lacks is 0."""
 
 OBJECTIVES: tuple[tuple[str, int], ...] = (
     ("WEB_CONVERSIONS", WEBSITE | OFFLINE),
@@ -46,12 +46,12 @@ _PRODUCT_SALES = 4
 AUCTION, RESERVATION_RF, RESERVATION_TOP_VIEW = 0, 1, 2
 BUYING_TYPES = ("AUCTION", "RESERVATION_RF", "RESERVATION_TOP_VIEW")
 NEVER = 1 << 30
-"""A day that does not come."""
+"""A day number later than any simulated day."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Groups:
-    """Campaigns or ad groups: `first` holds the position of each one's first ad, and one past the last."""
+class EntityGroups:
+    """Campaigns or ad groups: `first` holds the position of each one's first ad, and one past the last ad."""
 
     ids: Ints
     created: Ints
@@ -65,16 +65,16 @@ class Groups:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AdTable:
-    """One advertiser's ads, oldest first; ads of one ad group, and ad groups of one campaign, stand together.
+    """One advertiser's ads, oldest first; the ads of an ad group and the ad groups of a campaign are adjacent.
 
-    `base` is what an ordinary day brings in impressions, `jitter` what chance adds or takes. `start` and `stop` are day
-    numbers. `deleted` and `disabled` are the ad's own; the campaign's and the ad group's come on top. From `objective`
-    on, columns are by campaign. `currency` is what all of them are paid in.
+    `base` is an ordinary day's impressions, `jitter` the most that noise adds. `start` and `stop` are day numbers,
+    `created` counts seconds since 1970. `deleted` and `disabled` are the ad's own flags; those of its ad group and
+    campaign apply as well. Columns from `objective` on are by campaign. `currency` is the account's.
     """
 
     index: int
-    campaigns: Groups
-    adgroups: Groups
+    campaigns: EntityGroups
+    adgroups: EntityGroups
     campaign: Ints
     adgroup: Ints
     ids: Ints
@@ -102,13 +102,13 @@ class AdTable:
 
 
 def ids_of(created: Ints, advertiser: int, kind: int) -> Ints:
-    """19-digit ids that grow with the time of creation (the pendant of `world.entity_id` for columns)."""
+    """19-digit ids that grow with the time of creation (`world.entity_id` for whole columns)."""
     return created << 30 | advertiser << 20 | kind << 18 | np.arange(len(created), dtype=np.int64)
 
 
-def _shares(bits: Bits, shift: int, of: int) -> Ints:
-    """Numbers below `of`, out of some of the bits."""
-    return ((bits >> np.uint64(shift)) % np.uint64(of)).astype(np.int64)
+def _shares(bits: Bits, shift: int, below: int) -> Ints:
+    """Pseudo-random numbers in [0, `below`) from the bits above `shift`."""
+    return ((bits >> np.uint64(shift)) % np.uint64(below)).astype(np.int64)
 
 
 def _campaign_flags(config: WorldConfig, count: int) -> dict[str, NDArray[np.bool_]]:
@@ -128,7 +128,7 @@ def _campaign_flags(config: WorldConfig, count: int) -> dict[str, NDArray[np.boo
 
 
 def _stops(config: WorldConfig, bits: Bits, start: Ints, era: int) -> Ints:
-    """The day from which an ad is silent for good; most never are."""
+    """The day number from which an ad has no delivery; NEVER for most."""
     if config.plain:
         return np.full(len(bits), NEVER, dtype=np.int64)
     days = np.maximum(start + 20, era - 400 + _shares(bits, 8, 1300))
@@ -136,7 +136,7 @@ def _stops(config: WorldConfig, bits: Bits, start: Ints, era: int) -> Ints:
 
 
 def _wave(base: Ints) -> Ints:
-    """A power of two near twice the base: rates go up and down as so many impressions pass."""
+    """The period in impressions over which an ad's rates rise and fall: a power of two near twice the base."""
     return np.int64(2) << np.ceil(np.log2(np.maximum(base, 2))).astype(np.int64)
 
 
@@ -164,7 +164,7 @@ class _Tree:
 
 
 def _tree(ads: int) -> _Tree:
-    """Small worlds have small groups, so that they hold campaigns of every kind, too."""
+    """Small worlds get small groups, so that they also have campaigns of every kind."""
     per_adgroup, per_campaign = (2, 2) if ads <= 100 else (5, 4)
     adgroup = np.arange(ads, dtype=np.int64) // per_adgroup
     campaign_of_adgroup = np.arange(-(-ads // per_adgroup), dtype=np.int64) // per_campaign
@@ -173,67 +173,71 @@ def _tree(ads: int) -> _Tree:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Made:
-    """When campaigns, ad groups and ads were made, in seconds since 1970; each rises."""
+class _CreationTimes:
+    """When campaigns, ad groups and ads were created, in seconds since 1970, ascending."""
 
     campaigns: Ints
     adgroups: Ints
     ads: Ints
 
 
-def _made(config: WorldConfig, era: int, index: int, tree: _Tree) -> _Made:
+def _creation_times(config: WorldConfig, era: int, index: int, tree: _Tree) -> _CreationTimes:
     begin, end = (era - 1300) * 86400, (era - (1200 if config.plain else 10)) * 86400
     gap = max(640, (end - begin) // max(1, tree.campaigns))
     noise = _shares(bits_of(tree.campaigns, config.seed, "created", index), 20, max(1, gap // 4))
     campaigns = begin + gap * np.arange(tree.campaigns, dtype=np.int64) + noise
     adgroups = campaigns[tree.campaign_of_adgroup] + gap // 8 * (1 + _within(tree.campaign_of_adgroup))
-    return _Made(campaigns, adgroups, adgroups[tree.adgroup] + gap // 64 * (1 + _within(tree.adgroup)))
+    return _CreationTimes(campaigns, adgroups, adgroups[tree.adgroup] + gap // 64 * (1 + _within(tree.adgroup)))
 
 
 def _within(groups: Ints) -> Ints:
-    """The place of each member in its group."""
+    """Each member's position in its group."""
     return np.arange(len(groups), dtype=np.int64) - np.searchsorted(groups, groups)
 
 
-def _campaigns(flags: dict[str, Flags], index: int, tree: _Tree, made: _Made) -> Groups:
-    ids = ids_of(made.campaigns, index, CAMPAIGN)
-    return Groups(ids, made.campaigns, _firsts(tree.campaign, tree.campaigns), flags["deleted"], flags["disabled"])
+def _campaigns(flags: dict[str, Flags], index: int, tree: _Tree, creation_times: _CreationTimes) -> EntityGroups:
+    ids = ids_of(creation_times.campaigns, index, CAMPAIGN)
+    return EntityGroups(
+        ids, creation_times.campaigns, _firsts(tree.campaign, tree.campaigns), flags["deleted"], flags["disabled"]
+    )
 
 
-def _adgroups(config: WorldConfig, index: int, tree: _Tree, made: _Made) -> Groups:
-    ids, first = ids_of(made.adgroups, index, ADGROUP), _firsts(tree.adgroup, tree.adgroups)
-    return Groups(ids, made.adgroups, first, _every(config, tree.adgroups, 19, 7), _every(config, tree.adgroups, 14, 5))
+def _adgroups(config: WorldConfig, index: int, tree: _Tree, creation_times: _CreationTimes) -> EntityGroups:
+    ids, first = ids_of(creation_times.adgroups, index, ADGROUP), _firsts(tree.adgroup, tree.adgroups)
+    return EntityGroups(
+        ids, creation_times.adgroups, first, _every(config, tree.adgroups, 19, 7), _every(config, tree.adgroups, 14, 5)
+    )
 
 
 def _every(config: WorldConfig, count: int, nth: int, first: int) -> Flags:
-    """Every so many of a world's entities, none of a plain world's."""
+    """Flags for every `nth` entity from `first` on; none in a plain world."""
     return np.zeros(count, dtype=bool) if config.plain else np.arange(count) % nth == first
 
 
 def _base(bits: Bits, buying: Ints) -> Ints:
-    """Impressions of an ordinary day: many small ads, a few big ones, Reach & Frequency bigger."""
+    """Impressions of an ordinary day: many small ads, a few large ones, Reach & Frequency three times as many."""
     base: Ints = 40 + (_shares(bits, 12, 1 << 20) ** 2 >> 26) + _shares(bits, 32, 400)
     return base * np.where(buying == RESERVATION_RF, 3, 1)
 
 
 def make_table(config: WorldConfig, era: int, index: int, currency: Currency, *, empty: bool) -> AdTable:
-    """The ads of advertiser number `index`, who pays in `currency`."""
+    """The ads of advertiser number `index`, whose account is in `currency`; none if `empty`."""
     tree = _tree(0 if empty else config.ads)
-    flags, made = _campaign_flags(config, tree.campaigns), _made(config, era, index, tree)
+    flags, creation_times = _campaign_flags(config, tree.campaigns), _creation_times(config, era, index, tree)
     bits = bits_of(len(tree.campaign), config.seed, "ad", index)
     buying = np.where(flags["top_view"], RESERVATION_TOP_VIEW, np.where(flags["rf"], RESERVATION_RF, AUCTION))
     objective = np.arange(tree.campaigns, dtype=np.int64) % len(OBJECTIVES)
     objective[flags["gmv_max"]] = _PRODUCT_SALES
     base = _base(bits, buying[tree.campaign])
-    start = made.ads // 86400 + 1
+    start = creation_times.ads // 86400 + 1
     return AdTable(
         index=index,
-        campaigns=_campaigns(flags, index, tree, made),
-        adgroups=_adgroups(config, index, tree, made),
+        campaigns=_campaigns(flags, index, tree, creation_times),
+        adgroups=_adgroups(config, index, tree, creation_times),
         campaign=tree.campaign,
         adgroup=tree.adgroup,
-        ids=ids_of(made.ads, index, AD),
-        created=made.ads,
+        ids=ids_of(creation_times.ads, index, AD),
+        created=creation_times.ads,
         deleted=_every(config, len(bits), 16, 6),
         disabled=_every(config, len(bits), 23, 9),
         bits=bits,

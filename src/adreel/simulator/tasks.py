@@ -1,4 +1,4 @@
-"""Asynchronous reports: a task is created, asked after, downloaded (TikTok's doc 1740302766489602)."""
+"""Asynchronous reports: create, check, download and cancel a task (TikTok's doc 1740302766489602)."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ def create(call: Call) -> Reply:
 
 
 def _check(query: Query) -> None:
-    """What only the synchronous report takes."""
-    known = catalog.metrics()
+    """Refuses metrics and dimensions that only the synchronous report supports."""
+    catalog_metrics = catalog.metrics()
     for name in query.metrics:
-        if name in _SYNCHRONOUS or known[name].group == "native_growth":
+        if name in _SYNCHRONOUS or catalog_metrics[name].group == "native_growth":
             raise conflict()
-        if query.breakdown and not known[name].attribute and has_people(metric_recipe(name)):
+        if query.breakdown and not catalog_metrics[name].attribute and has_people(metric_recipe(name)):
             raise conflict()
     if "minis_id" in query.breakdown or "bucket_id" in query.breakdown:
         raise conflict()
@@ -86,7 +86,7 @@ def download(call: Call) -> Reply:
 
 
 def _task(call: Call) -> Task:
-    """The task that the request names; only the token that made it may see it."""
+    """The task of the request. Raises ApiError 40007 unless this token created it for this advertiser."""
     call.advertiser()
     call.params.require("task_id")
     task = call.simulator.tasks.get(call.params.text("task_id"))
@@ -97,7 +97,7 @@ def _task(call: Call) -> Task:
 
 
 def write_csv(simulator: Simulator, task: Task) -> bytes:
-    """The whole report of a task as CSV with a line of headings."""
+    """The whole report of a task as CSV with a header line."""
     query = read_query(task.params, several=task.params.has("advertiser_ids"), synchronous=False)
     query = replace(query, page=1, page_size=1 << 40, totals=False)
     data, _ = make_report(simulator.scene(query), task.advertisers)

@@ -1,4 +1,4 @@
-"""The advertisers of a world, and where their ads are kept."""
+"""The advertisers of a simulated world and their ads."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Advertiser:
 
 
 def entity_id(created: int, advertiser: int, kind: int, index: int) -> int:
-    """A 19-digit id that grows with the time of creation, as TikTok's do; the low bits say what it names."""
+    """A 19-digit id that grows with the time of creation, as TikTok's do; the low bits hold kind and index."""
     return created << 30 | advertiser << 20 | kind << 18 | index & 0x3FFFF
 
 
@@ -85,7 +85,7 @@ class World:
     """Everything that does not change while the simulator runs."""
 
     def __init__(self, config: WorldConfig) -> None:
-        """Cheap: ads are made when somebody asks for them."""
+        """Creates advertisers only; `table` creates an advertiser's ads when they are first needed."""
         self.config = config
         self.era = era_of(config.today)
         self.calendar: Calendar = make_calendar(config.seed, self.era, plain=config.plain)
@@ -95,16 +95,16 @@ class World:
         self._tables: OrderedDict[int, AdTable] = OrderedDict()
 
     def table(self, advertiser: Advertiser) -> AdTable:
-        """The advertiser's ads; those asked for last are kept, up to a million ads."""
-        known = self._tables.get(advertiser.index)
-        if known is None:
+        """The advertiser's ads; the most recently used tables are cached, up to a million ads."""
+        table = self._tables.get(advertiser.index)
+        if table is None:
             currency, empty = currency_of(advertiser.currency), advertiser.kind == "empty"
-            known = make_table(self.config, self.era, advertiser.index, currency, empty=empty)
-            self._tables[advertiser.index] = known
+            table = make_table(self.config, self.era, advertiser.index, currency, empty=empty)
+            self._tables[advertiser.index] = table
             while len(self._tables) > 1 and sum(len(table) for table in self._tables.values()) > 1_000_000:
                 self._tables.popitem(last=False)
         self._tables.move_to_end(advertiser.index)
-        return known
+        return table
 
 
 def _first_day(config: WorldConfig) -> int:

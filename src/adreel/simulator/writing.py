@@ -1,4 +1,4 @@
-"""Rows as text."""
+"""Report rows as JSON text, written column by column."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import orjson
 from numpy.typing import NDArray
 
 from adreel import catalog
-from adreel.simulator.figures import finish
-from adreel.simulator.part import Part
+from adreel.simulator.figures import metric_values
+from adreel.simulator.part import AdvertiserReport
 from adreel.simulator.query import Query
 from adreel.simulator.recipes import Recipe, leaves, metric_recipe, unit_of
 
@@ -26,7 +26,7 @@ def is_money(name: str) -> bool:
 
 
 def text_of(name: str, recipe: Recipe, *, several: bool) -> Callable[[int], str]:
-    """How one value of a metric is written; of several advertisers, money has no decimals (doc 1740302848100353)."""
+    """How a metric's value is written; in multi-advertiser reports money has no decimals (doc 1740302848100353)."""
     if unit_of(recipe) == 1:
         return str
     if several and is_money(name):
@@ -35,55 +35,55 @@ def text_of(name: str, recipe: Recipe, *, several: bool) -> Callable[[int], str]
 
 
 def metric_names(query: Query) -> tuple[str, ...]:
-    """The metrics of each row; several advertisers bring their zone, currency and id along (doc 1740302848100353)."""
+    """The metrics of each row; multi-advertiser reports add currency, timezone and id (doc 1740302848100353)."""
     extra = ("currency", "timezone", "advertiser_id") if query.several else ()
     return tuple(dict.fromkeys((*query.metrics, *extra)))
 
 
 def recipes_of(names: Sequence[str]) -> dict[str, Recipe]:
-    """The recipes of those metrics that are figures."""
+    """The recipes of the metrics in `names` that are figures, not attributes."""
     return {name: metric_recipe(name) for name in names if not catalog.metrics()[name].attribute}
 
 
-def write_rows(part: Part, places: Ints) -> str:
+def write_rows(part: AdvertiserReport, places: Ints) -> str:
     """Rows as JSON objects, with commas between."""
     return _Writer(part, places).write() if len(places) else ""
 
 
 @cache
-def _texts(decimals: int) -> NDArray[np.object_]:
-    """How the numbers below 100,000 are written (in hundredths: up to 999.99); looking one up beats making it."""
+def _text_table(decimals: int) -> NDArray[np.object_]:
+    """The texts of the numbers below 100,000 (in hundredths: up to 999.99), to be looked up and not formatted."""
     numbers = range(100_000)
-    made = [f"{n // 100}.{n % 100:02d}" for n in numbers] if decimals else [str(n) for n in numbers]
-    return np.array(made, dtype=object)
+    texts = [f"{n // 100}.{n % 100:02d}" for n in numbers] if decimals else [str(n) for n in numbers]
+    return np.array(texts, dtype=object)
 
 
 @cache
-def _ends() -> NDArray[np.object_]:
-    """The two decimals of a number, with their point."""
+def _decimal_texts() -> NDArray[np.object_]:
+    """The texts .00 to .99."""
     return np.array([f".{n:02d}" for n in range(100)], dtype=object)
 
 
-def _written(values: Ints, decimals: int) -> list[str]:
-    known = _texts(decimals)
+def _number_texts(values: Ints, decimals: int) -> list[str]:
+    text_table = _text_table(decimals)
     texts: list[str]
-    if values.size == 0 or 0 <= values.min() <= values.max() < len(known):
-        texts = known[values].tolist()
+    if values.size == 0 or 0 <= values.min() <= values.max() < len(text_table):
+        texts = text_table[values].tolist()
         return texts
     if not decimals:
         return [str(value) for value in values.tolist()]
-    whole, rest = np.divmod(values, 100)
-    known, ends = _texts(0), _ends()[rest]
-    if 0 <= whole.min() <= whole.max() < len(known):
-        texts = (known[whole] + ends).tolist()
+    whole_part, rest = np.divmod(values, 100)
+    text_table, ends = _text_table(0), _decimal_texts()[rest]
+    if 0 <= whole_part.min() <= whole_part.max() < len(text_table):
+        texts = (text_table[whole_part] + ends).tolist()
         return texts
-    return [f"{number}{end}" for number, end in zip(whole.tolist(), ends.tolist(), strict=True)]
+    return [f"{number}{end}" for number, end in zip(whole_part.tolist(), ends.tolist(), strict=True)]
 
 
 class _Writer:
-    """Columns of texts with constant text between them, dealt out row by row and joined in one go."""
+    """Collects columns of texts with constant text between them, then joins all rows at once."""
 
-    def __init__(self, part: Part, places: Ints) -> None:
+    def __init__(self, part: AdvertiserReport, places: Ints) -> None:
         _, slots, rows = part.shape
         self._part, self._count = part, len(places)
         number, rest = np.divmod(places, slots * rows)
@@ -144,19 +144,19 @@ class _Writer:
                 values = [orjson.dumps(value).decode() for value in attributes]
                 self._add(name, _pick(values, self._local), quote="")
             else:
-                self._add(name, self._figures(name, finish(recipe, sums), recipe))
+                self._add(name, self._figures(name, metric_values(recipe, sums), recipe))
 
     def _figures(self, name: str, values: Ints, recipe: Recipe) -> list[str]:
-        """A metric's values as texts: "-" for a secondary goal that is not there, "<5" for a few by search term."""
+        """A metric's values as texts: "-" without a secondary goal, "<5" for impressions below 5 by search term."""
         decimals = 0 if unit_of(recipe) == 1 else 2
         if decimals and self._part.query.several and is_money(name):
             values, decimals = (values + 50) // 100, 0
-        texts = _written(values, decimals)
+        texts = _number_texts(values, decimals)
         if name == "impressions" and "search_terms" in self._part.query.breakdown:
             return ["<5" if value < 5 else text for value, text in zip(values.tolist(), texts, strict=True)]
         if _SECONDARY in name:
-            there = self._part.has_second_goal(self._groups)[self._local].tolist()
-            return [text if has else "-" for text, has in zip(texts, there, strict=True)]
+            has_goal = self._part.has_second_goal(self._groups)[self._local].tolist()
+            return [text if has else "-" for text, has in zip(texts, has_goal, strict=True)]
         return texts
 
 

@@ -142,14 +142,14 @@ def get_card(
     query: Annotated[CardQuery, Query()],
 ) -> Response:
     """A chart's data over the newest version, as values to draw and as a table. Currencies are never added up."""
-    from adreel.cards import Choices, as_table, cards_data, cards_of, chart_of
+    from adreel.cards import CardChoices, as_table, cards_data, cards_of, chart_of
 
     saved = with_table(here, who, dataset)
     parsed = _parsed(here, saved)
     offers = [one for one in cards_of(parsed, here.lake.table(saved.table_slug).schema.names) if one.key == card]
     if not offers:
         raise NotFoundError(f"{saved.name!r} has no card {card!r}.")
-    choices = Choices(query.currency, query.days or None, query.advertiser)
+    choices = CardChoices(query.currency, query.days or None, query.advertiser)
     by = made(here, saved)
     names = advertiser_names(here, who, saved)
     found = cards_data(

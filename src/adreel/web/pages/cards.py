@@ -14,11 +14,11 @@ from starlette.responses import Response
 
 from adreel.cards import (
     DAYS,
+    CardChoices,
     CardData,
+    CardFacts,
+    CardOffer,
     CardTable,
-    Choices,
-    Facts,
-    Offer,
     as_table,
     card_data,
     cards_data,
@@ -85,8 +85,8 @@ class Menus:
     """
 
     slug: str
-    choices: Choices
-    facts: Facts | None
+    choices: CardChoices
+    facts: CardFacts | None
     advertisers: tuple[tuple[str, str], ...]
     empty: tuple[str, ...] = ()
     days: tuple[int, ...] = DAYS
@@ -96,7 +96,7 @@ class Menus:
         """The address's query; what is as it is at first is left out."""
         chosen = self.choices
         pairs = [("currency", chosen.currency), ("advertiser", chosen.advertiser)]
-        if chosen.days != Choices().days:
+        if chosen.days != CardChoices().days:
             pairs.append(("days", ALL_DAYS if chosen.days is None else str(chosen.days)))
         text = urlencode([(name, value) for name, value in pairs if value])
         return f"?{text}" if text else ""
@@ -140,7 +140,7 @@ class _Offered:
 
     saved: SavedDataset
     dataset: Dataset
-    offers: tuple[Offer, ...]
+    offers: tuple[CardOffer, ...]
 
 
 @router.get("/datasets/{slug}/cards")
@@ -236,15 +236,15 @@ def one_card(
     return respond(request, CardPart(menus, figure_of(found)), visitor=who)
 
 
-def choices_of(currency: str, advertiser: str, days: str) -> Choices:
+def choices_of(currency: str, advertiser: str, days: str) -> CardChoices:
     """What the address chooses. InputError for days that are no number."""
     if days in ("", ALL_DAYS):
-        wanted = None if days else Choices().days
+        wanted = None if days else CardChoices().days
     elif days.isascii() and days.isdecimal() and len(days) < 5:
         wanted = int(days)
     else:
         raise InputError(f"{days!r} is no number of days; choose one such as 30, or {ALL_DAYS}.")
-    return Choices(currency or None, wanted, advertiser or None)
+    return CardChoices(currency or None, wanted, advertiser or None)
 
 
 def _offered(here: Center, saved: SavedDataset) -> _Offered:
@@ -255,14 +255,14 @@ def _offered(here: Center, saved: SavedDataset) -> _Offered:
     return _Offered(saved, dataset, cards_of(dataset, names))
 
 
-def _advertisers(names: Mapping[str, str], facts: Facts) -> Iterator[tuple[str, str]]:
+def _advertisers(names: Mapping[str, str], facts: CardFacts) -> Iterator[tuple[str, str]]:
     """The advertisers to choose from, with their names where they are known."""
     for one in facts.advertisers:
         name = names.get(one.id, "")
         yield one.id, f"{name} ({one.id})" if name else one.id
 
 
-def _empty(here: Center, who: Visitor, offered: _Offered, facts: Facts) -> tuple[str, ...]:
+def _empty(here: Center, who: Visitor, offered: _Offered, facts: CardFacts) -> tuple[str, ...]:
     """The ad accounts that a run reads and of which the table has no rows; none if the account may not be seen."""
     account = account_of(who, offered.saved)
     if account is None:
@@ -272,7 +272,7 @@ def _empty(here: Center, who: Visitor, offered: _Offered, facts: Facts) -> tuple
     return tuple(one.name for one in read.advertisers if one.id not in there)
 
 
-def _waiting(offer: Offer) -> Figure:
+def _waiting(offer: CardOffer) -> Figure:
     return Figure(offer.key, offer.title, offer.meaning, offer.kind, loaded=False, refusal=offer.refusal or "")
 
 

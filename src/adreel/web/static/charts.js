@@ -147,7 +147,7 @@
         const whole = series.values.map((value, place) => (opened.has(place) && !previous ? null : value));
         options.series.push({ ...common, name, data: whole });
         if (previous || !opened.size) return;
-        // Days that were not over: a dashed piece from the last whole day, with hollow points.
+        // Days in progress: a dashed piece from the last complete day, with hollow points.
         const rest = series.values.map((value, place) => (opened.has(place) || opened.has(place + 1) ? value : null));
         options.series.push({
           ...common, name, data: rest, showSymbol: true, symbol: "emptyCircle",
@@ -161,7 +161,7 @@
       trigger: "axis",
       formatter: (points) => {
         const place = points[0].dataIndex;
-        const lines = [chart.x.values[place] + (opened.has(place) ? " (not over)" : "")];
+        const lines = [chart.x.values[place] + (opened.has(place) ? " (in progress)" : "")];
         for (const panel of panels) {
           const format = formatter(panel.format);
           for (const series of panel.series) {
