@@ -127,7 +127,7 @@ def save_and_watch(page: Page, town: Town) -> None:
     page.evaluate("window.stayed = true")
     town.reports.set()
     expect(page.get_by_text("The run ended:")).to_be_visible()
-    expect(page.get_by_text("checks against TikTok's figures agree")).to_be_visible()
+    expect(page.get_by_text("Checked against TikTok: rows, keys")).to_be_visible()
     assert page.evaluate("window.stayed")
 
 
