@@ -315,8 +315,8 @@ class Landing:
             mask = leavers.get(file.path, np.zeros(file.rows, bool))
             row = 0
             for batch in self._rows_of((file,), keys):
-                here, there = index.find(batch)
-                mask[row + here] = True
+                ndarray, there = index.find(batch)
+                mask[row + ndarray] = True
                 matched[there] = True
                 row += batch.num_rows
             if mask.any():

@@ -255,7 +255,7 @@ class _Comparison:
             if sum(map(sum, self._days.values())) > before and len(self._changed_examples()) < EXAMPLES:
                 self._found += self._examples(part)
         added, gone, changed = (sum(counts[number] for counts in self._days.values()) for number in range(3))
-        plain = [one for one in self._found if not (one.before and one.after)]
+        plain = [example for example in self._found if not (example.before and example.after)]
         return Difference(
             before=self._old.version,
             after=self._new.version,
@@ -338,13 +338,13 @@ class _Comparison:
         width = len(self._apart.columns)
         for row in self._by_key(part) if self._key else self._by_whole_rows(part):
             day, added, gone, changed, *values = row[width:]
-            told = self._apart.part(row[:width], day)
-            counts = self._days[told, day]
+            hashable = self._apart.part(row[:width], day)
+            counts = self._days[hashable, day]
             for number, count in enumerate((added, gone, changed)):
                 counts[number] += int(count)
             for name, count in zip(self._valued, values, strict=False):
                 if count:
-                    self._changes[name][told] += count
+                    self._changes[name][hashable] += count
 
     @property
     def _valued(self) -> list[str]:
@@ -419,7 +419,7 @@ class _Comparison:
     # -- examples
 
     def _changed_examples(self) -> list[Example]:
-        return [one for one in self._found if one.before and one.after]
+        return [example for example in self._found if example.before and example.after]
 
     def _examples(self, part: _Slice) -> list[Example]:
         """Rows of a slice that changed before rows that came or went, in the order of the key."""

@@ -184,7 +184,7 @@ def _statistics(metadata: Any, names: tuple[str, ...]) -> dict[str, list[Any]]:
 
 def _range(statistics: list[Any]) -> Range | None:
     """The range over all row groups; None if one of them does not know its own, as when it has only nulls."""
-    if not all(one.has_min_max for one in statistics):
+    if not all(statistic.has_min_max for statistic in statistics):
         return None
     least, most = min(one.min for one in statistics), max(one.max for one in statistics)
     return None if isinstance(most, str) and len(most) > _LONGEST else (least, most)

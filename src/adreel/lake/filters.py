@@ -56,8 +56,8 @@ class Operator:
 
 OPERATORS: Mapping[str, Operator] = MappingProxyType(
     {
-        one.key: one
-        for one in (
+        operator.key: operator
+        for operator in (
             Operator("=", "is", "{column} is {value}", "{column} = {value}", kinds=SINGLE),
             # Of a person's rows each is this or not this, so null is not 10; SQL's own <> leaves such rows out.
             Operator("!=", "is not", "{column} is not {value}", "{column} IS DISTINCT FROM {value}", kinds=SINGLE),
@@ -133,7 +133,7 @@ EVERY = Condition("TRUE")
 
 def operators_for(kind: Any) -> tuple[Operator, ...]:
     """The operators that go with a column of this Arrow type."""
-    return tuple(one for one in OPERATORS.values() if kind_of(kind) in one.kinds)
+    return tuple(operator for operator in OPERATORS.values() if kind_of(kind) in operator.kinds)
 
 
 def kind_of(kind: Any) -> Kind:
@@ -147,7 +147,7 @@ def kind_of(kind: Any) -> Kind:
     if pa.types.is_timestamp(kind):
         return Kind.TIME
     numbers = (pa.types.is_integer, pa.types.is_decimal, pa.types.is_floating)
-    return Kind.NUMBER if any(one(kind) for one in numbers) else Kind.TEXT
+    return Kind.NUMBER if any(number(kind) for number in numbers) else Kind.TEXT
 
 
 def sql_type(kind: Any) -> str:

@@ -131,11 +131,11 @@ def _refuse_missing(names: list[str], key: tuple[str, ...]) -> None:
 
 def _null_rows(batch: Any, key: tuple[str, ...]) -> np.ndarray[Any, Any]:
     """For each row whether it has a null in its key."""
-    found = np.zeros(batch.num_rows, bool)
+    ndarray = np.zeros(batch.num_rows, bool)
     for name in key:
         if batch.column(name).null_count:
-            found |= pc.is_null(batch.column(name)).to_numpy(zero_copy_only=False)
-    return found
+            ndarray |= pc.is_null(batch.column(name)).to_numpy(zero_copy_only=False)
+    return ndarray
 
 
 def _suspects(batches: Iterable[Any], key: tuple[str, ...]) -> tuple[int, Words]:

@@ -132,7 +132,7 @@ class Rows:
     def pick(self, names: Sequence[str], places: Sequence[int]) -> Any:
         """The rows at these places, in the order of the places, as an Arrow table with these columns."""
         schema = pa.schema([self._table.schema.field(name) for name in names])
-        rank = {one: number for number, one in enumerate(sorted(set(places)))}
+        rank = {place: number for number, place in enumerate(sorted(set(places)))}
         by_file: dict[int, list[int]] = defaultdict(list)
         for one in rank:
             number, row = divmod(one, ROWS_OF_A_FILE)
@@ -240,8 +240,10 @@ class Rows:
         return _ROWS
 
 
-def _both(one: Condition, other: Condition) -> Condition:
-    return Condition(f"({one.sql}) AND ({other.sql})", one.values + other.values, one.columns + other.columns)
+def _both(condition: Condition, other: Condition) -> Condition:
+    return Condition(
+        f"({condition.sql}) AND ({other.sql})", condition.values + other.values, condition.columns + other.columns
+    )
 
 
 def _regions(key: _Key, bounds: list[str]) -> Iterator[tuple[Condition, bool]]:

@@ -198,10 +198,10 @@ def open_table(place: Place, slug: str, version: int | None = None) -> TableStat
     if version is None or version == latest.version:
         return latest
     there = log_versions(place, slug)
-    found = find_table(place, slug, version) if version in there else None
-    if found is None:
+    table_state = find_table(place, slug, version) if version in there else None
+    if table_state is None:
         raise NotFoundError(f"The table {slug} has no version {version}; there are {_spans(there)}.")
-    return found
+    return table_state
 
 
 def _entry(slug: str, version: int) -> str:

@@ -65,7 +65,7 @@ def versions(place: Place, slug: str) -> tuple[Version, ...]:
     with place.guard(f"the table {slug}"):
         commits = read_commits(place, slug, there)
     found = (_version(number, commit_info(actions)) for number, actions in commits.items())
-    return tuple(reversed([one for one in found if one is not None]))
+    return tuple(reversed([version for version in found if version is not None]))
 
 
 def version_note(place: Place, slug: str, number: int) -> Version | None:
@@ -134,7 +134,7 @@ def _first_kept(place: Place, table: TableState, keep_days: int, keep_versions: 
     """The oldest version that stays; all after it do."""
     found = versions(place, table.slug)
     since = now - timedelta(days=keep_days)
-    kept = [one.number for order, one in enumerate(found) if order < keep_versions or one.at >= since]
+    kept = [version.number for order, version in enumerate(found) if order < keep_versions or version.at >= since]
     return min([table.version, *kept])
 
 

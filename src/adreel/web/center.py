@@ -94,8 +94,8 @@ class Visitor:
 
 def center(request: Request) -> Center:
     """The app's."""
-    found: Center = request.app.state.center
-    return found
+    deps: Center = request.app.state.center
+    return deps
 
 
 def visitor(request: Request) -> Visitor:

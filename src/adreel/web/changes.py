@@ -95,22 +95,22 @@ class Since:
     same: bool
 
 
-def since(here: Center, saved: SavedDataset) -> Since | None:
+def since(deps: Center, saved: SavedDataset) -> Since | None:
     """What the last run changed; None if there is no earlier version that can be read."""
-    made = [run.version for run in here.store.runs.good(saved, 2) if run.version is not None]
+    made = [run.version for run in deps.store.runs.good(saved, 2) if run.version is not None]
     if len(made) < 2:
         return None
     after, before = made
     try:
-        found = compare(here.store, here.lake, saved, before, after, here.clock())
+        comparison = compare(deps.store, deps.lake, saved, before, after, deps.clock())
     except NotFoundError:
         return None
-    return Since(before, after, found.summary, found.same)
+    return Since(before, after, comparison.summary, comparison.same)
 
 
-def changes(here: Center, saved: SavedDataset, before: int, after: int) -> Changes:
+def changes(deps: Center, saved: SavedDataset, before: int, after: int) -> Changes:
     """Compares two versions of the dataset's table. Raises NotFoundError for versions that cannot be read."""
-    return _Showing(compare(here.store, here.lake, saved, before, after, here.clock())).changes()
+    return _Showing(compare(deps.store, deps.lake, saved, before, after, deps.clock())).changes()
 
 
 class _Showing:
@@ -121,12 +121,15 @@ class _Showing:
 
     def changes(self) -> Changes:
         """All of it."""
-        found = self._found
-        differing = sorted((one for one in found.columns if one.has_moved), key=lambda one: -one.values_changed)
-        headed = found.moved_sums[:MOST_SUMS]
+        comparison = self._found
+        differing = sorted(
+            (column_change for column_change in comparison.columns if column_change.has_moved),
+            key=lambda one: -one.values_changed,
+        )
+        headed = comparison.moved_sums[:MOST_SUMS]
         panels = self._panels()
         return Changes(
-            found=found,
+            found=comparison,
             metrics=tuple(row for column in differing for row in _metric_rows(column)),
             day_heads=tuple(_label(column, one) for column, one in headed),
             days=tuple(
@@ -138,12 +141,12 @@ class _Showing:
                     day.changed,
                     tuple(_step(one, (day.day, day.kind)) for _, one in headed),
                 )
-                for day in found.days
+                for day in comparison.days
             ),
-            examples=tuple(map(self._example, found.examples)),
+            examples=tuple(map(self._example, comparison.examples)),
             panels=tuple(panel["title"] for panel in panels),
             chart=self._chart(panels),
-            unchanged=len(found.columns) - len(differing),
+            unchanged=len(comparison.columns) - len(differing),
         )
 
     # -- the picture
@@ -185,7 +188,7 @@ class _Showing:
 
     @property
     def _chart_days(self) -> list[date]:
-        return sorted({one.day for one in self._found.days if one.day is not None})
+        return sorted({day_change.day for day_change in self._found.days if day_change.day is not None})
 
     def _chart(self, panels: list[dict[str, Any]]) -> str:
         if not panels:
@@ -201,9 +204,9 @@ class _Showing:
 
     # -- examples
 
-    def _example(self, one: Example) -> ExampleRow:
-        before, after, titles = one.before or {}, one.after or {}, self._found.titles
-        kind = "changed" if one.before and one.after else "added" if one.after else "removed"
+    def _example(self, example: Example) -> ExampleRow:
+        before, after, titles = example.before or {}, example.after or {}, self._found.titles
+        kind = "changed" if example.before and example.after else "added" if example.after else "removed"
         valued = {metric.name for metric in self._found.columns}
         both = {**before, **after}
         named = [name for name in both if name not in valued]
@@ -211,7 +214,9 @@ class _Showing:
         return ExampleRow(
             kind,
             tuple((titles.get(name, name), plain(both[name])) for name in named),
-            tuple((titles.get(name, name), _cell(one.before, name), _cell(one.after, name)) for name in differing),
+            tuple(
+                (titles.get(name, name), _cell(example.before, name), _cell(example.after, name)) for name in differing
+            ),
         )
 
 

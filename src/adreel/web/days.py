@@ -113,11 +113,11 @@ def dates_of(given: Any) -> Dates | None:
     return Dates(start=days[0], end=days[-1]) if days else None
 
 
-def offsets_of(known: Iterable[AccountAdvertiser], wanted: tuple[str, ...] | None) -> Offsets:
+def offsets_of(advertisers: Iterable[AccountAdvertiser], wanted: tuple[str, ...] | None) -> Offsets:
     """How the advertisers that would be read count their days; `wanted` None stands for all."""
     found: dict[timedelta, int] = defaultdict(int)
-    for one in covered(known, wanted).advertisers:
-        found[one.offset] += 1
+    for advertiser in covered(advertisers, wanted).advertisers:
+        found[advertiser.offset] += 1
     return found
 
 

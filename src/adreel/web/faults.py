@@ -60,7 +60,7 @@ def found_in(values: Mapping[str, Any], now: datetime) -> Found:
     """What is wrong with the values, and what can be read."""
     general = tuple(_general_problems(values))
     checked = _check(values, now)
-    in_file = (_of_form(one, values) for one in checked.problems)
+    in_file = (_of_form(problem, values) for problem in checked.problems)
     problems = tuple(dict.fromkeys((*general, *in_file, *_own_problems(values, checked.dataset))))
     if checked.dataset is not None or not all(_root(one) in HARMLESS for one in problems):
         return Found(problems, checked.dataset if all(_root(one) in HARMLESS for one in problems) else None)
@@ -71,7 +71,7 @@ def readable(values: Mapping[str, Any], now: datetime) -> Dataset:
     """The dataset that a look needs: without name, description, and how its table is kept. Raises DatasetError."""
     found = found_in(values, now)
     if found.dataset is None:
-        raise DatasetError(tuple(one for one in found.problems if _root(one) not in HARMLESS))
+        raise DatasetError(tuple(problem for problem in found.problems if _root(problem) not in HARMLESS))
     return found.dataset
 
 
@@ -82,7 +82,7 @@ def _check(values: Mapping[str, Any], now: datetime) -> Checked:
 def _general_problems(values: Mapping[str, Any]) -> Iterator[Problem]:
     """What is wrong beside the report's menus."""
     general = {name: values[name] for name in _GENERAL if name in values}
-    return (one for one in check(Source(general, {})).problems if one.menu != "report")
+    return (problem for problem in check(Source(general, {})).problems if problem.menu != "report")
 
 
 def _of_form(problem: Problem, values: Mapping[str, Any]) -> Problem:

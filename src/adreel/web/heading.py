@@ -138,16 +138,16 @@ class Heading:
         return FORMATS if self.standing.good else ()
 
 
-def heading(here: Center, who: Visitor, saved: SavedDataset, tab: str, address: str) -> Heading:
+def heading(deps: Center, who: Visitor, saved: SavedDataset, tab: str, address: str) -> Heading:
     """The top of the dataset's page."""
-    return Heading(live(here, who, saved), tab, address, who.guard.may(DatasetRight.DELETE, saved))
+    return Heading(live(deps, who, saved), tab, address, who.guard.may(DatasetRight.DELETE, saved))
 
 
-def live(here: Center, who: Visitor, saved: SavedDataset) -> Live:
+def live(deps: Center, who: Visitor, saved: SavedDataset) -> Live:
     """The dataset's run at work, and how the dataset stands."""
-    now = here.clock()
-    found = standing(here.store, who.guard, here.settings.home, saved, now)
-    latest = next((seen(here.settings.home, run) for run in here.store.runs.list(saved, limit=1)), None)
+    now = deps.clock()
+    found = standing(deps.store, who.guard, deps.settings.home, saved, now)
+    latest = next((seen(deps.settings.home, run) for run in deps.store.runs.list(saved, limit=1)), None)
     may = {right: who.guard.may(right, saved) for right in (DatasetRight.RUN, DatasetRight.EDIT)}
     account = account_of(who, saved) if found.status is Status.RECONNECT else None
     return Live(
@@ -160,22 +160,22 @@ def live(here: Center, who: Visitor, saved: SavedDataset) -> Live:
     )
 
 
-def parsed(here: Center, saved: SavedDataset) -> tuple[Dataset | None, tuple[Problem, ...]]:
+def parsed(deps: Center, saved: SavedDataset) -> tuple[Dataset | None, tuple[Problem, ...]]:
     """The dataset as its settings have it, or why these do not hold any more."""
     try:
-        return parse(source_of(saved), here.clock()), ()
+        return parse(source_of(saved), deps.clock()), ()
     except DatasetError as error:
         return None, error.problems
 
 
-def advertiser_names(here: Center, who: Visitor, saved: SavedDataset) -> dict[str, str]:
+def advertiser_names(deps: Center, who: Visitor, saved: SavedDataset) -> dict[str, str]:
     """The names of the dataset's advertisers by their ids, as its account saw them last.
 
     Without those that have none; none at all if the person may not see the account.
     """
     account = account_of(who, saved)
-    known = here.store.accounts.advertisers(account) if account else ()
-    return {one.advertiser_id: one.name for one in known if one.name}
+    advertisers = deps.store.accounts.advertisers(account) if account else ()
+    return {advertiser.advertiser_id: advertiser.name for advertiser in advertisers if advertiser.name}
 
 
 def account_of(who: Visitor, saved: SavedDataset) -> Account | None:

@@ -95,14 +95,14 @@ async def one_at_a_time(request: Request, work: Callable[[], T]) -> T:
 def bring(guard: Guard, found: Iterable[Arrival], now: datetime) -> Brought:
     """Saves every dataset that is not here yet. None of them has a fault. Errors as `Guard.create`."""
     saved, there, notes = [], [], []
-    for one in found:
-        assert not one.faults, "arrivals with faults are told, not saved"
-        if one.known is not None:
-            there.append(one.known)
+    for arrival in found:
+        assert not arrival.faults, "arrivals with faults are told, not saved"
+        if arrival.known is not None:
+            there.append(arrival.known)
             continue
-        saved.append(guard.create(one.source, now))
-        notes += [f"{one.name}: {note}" for note in beside(saved[-1])]
-        notes += [f"{one.name}: {note}" for note in one.dataset.notes] if one.dataset else []
+        saved.append(guard.create(arrival.source, now))
+        notes += [f"{arrival.name}: {note}" for note in beside(saved[-1])]
+        notes += [f"{arrival.name}: {note}" for note in arrival.dataset.notes] if arrival.dataset else []
     return Brought(tuple(saved), tuple(there), tuple(notes))
 
 
@@ -119,17 +119,17 @@ def _arrival(store: Store, guard: Guard, number: int, source: Source, now: datet
     name = _name(source.values)
     checked = check(source, now)
     faults = [*map(str, checked.problems), *_account_faults(guard, source)]
-    known: SavedDataset | None = None
+    dataset: SavedDataset | None = None
     try:
         if checked.dataset is not None:
-            known = named(store, checked.dataset.name)
+            dataset = named(store, checked.dataset.name)
     except InputError as error:
         faults.append(error.message)
-    if known is not None and not (guard.may(DatasetRight.SEE, known) and _is_same(known, source)):
+    if dataset is not None and not (guard.may(DatasetRight.SEE, dataset) and _is_same(dataset, source)):
         faults.append(
             f"name: there is another dataset {name!r} already. Give one of them another name, or change that one."
         )
-    return Arrival(number, name, source, checked.dataset, known, tuple(faults))
+    return Arrival(number, name, source, checked.dataset, dataset, tuple(faults))
 
 
 def _account_faults(guard: Guard, source: Source) -> Iterable[str]:
@@ -144,9 +144,9 @@ def _account_faults(guard: Guard, source: Source) -> Iterable[str]:
         yield error.message
 
 
-def _is_same(known: SavedDataset, source: Source) -> bool:
+def _is_same(dataset: SavedDataset, source: Source) -> bool:
     """Whether the file says what is saved, in whatever order."""
-    return bool(source_of(known).values == json.loads(spec_of(source)))
+    return bool(source_of(dataset).values == json.loads(spec_of(source)))
 
 
 def _name(values: Mapping[str, Any]) -> str:

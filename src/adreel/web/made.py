@@ -18,15 +18,15 @@ class Made:
     methods: tuple[Method, ...]
 
 
-def made(here: Center, saved: SavedDataset) -> Made:
+def made(deps: Center, saved: SavedDataset) -> Made:
     """What made the newest version. Raises NotFoundError if there is none."""
     methods: dict[Method, None] = {}
-    versions = here.lake.versions(saved.table_slug)
-    for one in versions:
-        method = Method(one.method)
+    versions = deps.lake.versions(saved.table_slug)
+    for version in versions:
+        method = Method(version.method)
         methods[method] = None
         if method is Method.REPLACE:
             break
-    run = next(iter(here.store.runs.good(saved)), None)
+    run = next(iter(deps.store.runs.good(saved)), None)
     # The store may not know the run: that of another home which has the same lake.
     return Made(run.read_at if run else versions[0].at, tuple(methods))

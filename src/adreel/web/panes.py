@@ -148,7 +148,9 @@ class Form:
 
     def at(self, menu: str) -> tuple[Said, ...]:
         """The problems to tell at a menu, and at what belongs to it."""
-        return tuple(one for one in self.problems if one.menu == menu or one.menu.startswith(f"{menu}."))
+        return tuple(
+            problem for problem in self.problems if problem.menu == menu or problem.menu.startswith(f"{menu}.")
+        )
 
     @property
     def advertisers(self) -> int:
@@ -205,7 +207,7 @@ class _Shape:
         self._around = around
         values = _acted(fields, values_of(fields))
         self._reports = tuple(_reports(around.saved))
-        if values["report"] not in (one.name for one in self._reports):
+        if values["report"] not in (report.name for report in self._reports):
             values["report"] = ""
         self._fit = fitted(values)
         self._values: dict[str, Any] = self._fit.values if self._fit else values
@@ -223,7 +225,7 @@ class _Shape:
         panes = tuple(self._pane(fit, menu) for menu in self._shown(fit)) if fit else ()
         found = found_in(self._values, around.now)
         tried = fields.last("tried") == "yes" or bool(refused)
-        said, missing = told((*found.problems, *refused), report, self._values, tried=tried)
+        saids, missing = told((*found.problems, *refused), report, self._values, tried=tried)
         beside = names_beside(report) if report else frozenset()
         return Form(
             fields=fields,
@@ -231,7 +233,7 @@ class _Shape:
             spec_version=fields.last("spec_version") or (str(around.saved.spec_version) if around.saved else ""),
             tried=tried,
             told=tuple(self._told),
-            problems=said,
+            problems=saids,
             missing=missing,
             accounts=self._accounts(),
             account=around.account,
@@ -248,27 +250,27 @@ class _Shape:
             dataset=found.dataset,
             columns=columns(found.dataset) if found.dataset else (),
             planned=self._planned(found.dataset),
-            names={one.advertiser_id: one.name for one in around.advertisers if one.name},
+            names={advertiser.advertiser_id: advertiser.name for advertiser in around.advertisers if advertiser.name},
         )
 
     # -- account and report
 
     def _accounts(self) -> tuple[Option, ...]:
         named = self._fields.text("account")
-        found = [
+        options = [
             Option(
-                one.name,
-                one.name,
-                "" if one.status is AccountStatus.VALID else str(one.status),
+                account.name,
+                account.name,
+                "" if account.status is AccountStatus.VALID else str(account.status),
                 None,
-                one.name == named,
+                account.name == named,
             )
-            for one in self._around.accounts
+            for account in self._around.accounts
         ]
-        if named and not any(option.chosen for option in found):
+        if named and not any(option.chosen for option in options):
             why = "it is not there any more, or not shared with you" if self._around.account is None else None
-            found.insert(0, Option(named, named, "", why, True))
-        return tuple(found)
+            options.insert(0, Option(named, named, "", why, True))
+        return tuple(options)
 
     # -- menus
 
@@ -330,7 +332,7 @@ class _Shape:
         if value not in SETS:
             return ()
         offered = fit.offers[menu.name]
-        refused = [one for one in SETS[value].metrics if offered[one].refusal is not None]
+        refused = [metric for metric in SETS[value].metrics if offered[metric].refusal is not None]
         if refused:
             why = "; ".join(f"{offered[one].title} ({offered[one].refusal})" for one in refused)
             self._told.append(f"Left out of {SETS[value].title}: {why}.")
@@ -342,7 +344,7 @@ class _Shape:
         menu = next((menu for menu in report.menus if menu.source == "dates"), None)
         if menu is None:
             return None
-        faulty = any(one.menu.split(".")[0] == menu.name for one in problems)
+        faulty = any(problem.menu.split(".")[0] == menu.name for problem in problems)
         given, account = self._values.get("advertisers"), self._around.account
         wanted = tuple(given) if isinstance(given, list) else account.selection if account else None
         return dates_pane(
@@ -408,11 +410,17 @@ class _Shape:
 def _reports(saved: SavedDataset | None) -> Iterator[Report]:
     """Those that a new dataset can have, and the dataset's own."""
     own = json.loads(saved.spec).get("report") if saved else None
-    return (one for one in catalog.REPORTS.values() if not one.deprecated or one.name == own)
+    return (report for report in catalog.REPORTS.values() if not report.deprecated or report.name == own)
 
 
 def _options(offers: Iterable[Offer], chosen: tuple[str, ...]) -> tuple[Option, ...]:
     return tuple(
-        Option(one.value, one.title, one.meaning, None if one.value in chosen else one.refusal, one.value in chosen)
-        for one in offers
+        Option(
+            offer.value,
+            offer.title,
+            offer.meaning,
+            None if offer.value in chosen else offer.refusal,
+            offer.value in chosen,
+        )
+        for offer in offers
     )

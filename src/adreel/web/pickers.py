@@ -104,16 +104,16 @@ class Picker:
 def metric_picker(question: Question, offers: Mapping[str, Offer], chosen: Collection[str]) -> Picker:
     """The metrics, those that can be had first; `chosen` are in the order of the columns."""
     known = catalog.metrics()
-    found = [known[name] for name in _ranked(question, offers)]
-    blocks = tuple(_metric_blocks(found, offers, frozenset(chosen), question.most))
+    metrics = [known[name] for name in _ranked(question, offers)]
+    blocks = tuple(_metric_blocks(metrics, offers, frozenset(chosen), question.most))
     return Picker(
         question=question,
         groups=tuple((name, GROUP_TITLES.get(name, name)) for name in _groups()),
         sets=tuple(SETS.values()),
         blocks=blocks,
-        matching=len(found),
+        matching=len(metrics),
         total=len(known),
-        found=tuple(metric.name for metric in found if offers[metric.name].refusal is None),
+        found=tuple(metric.name for metric in metrics if offers[metric.name].refusal is None),
         kept=tuple(_kept_metric(name) for name in chosen),
     )
 
@@ -219,14 +219,14 @@ def field_picker(question: Question, report: str, offers: Mapping[str, Offer], c
     """The columns that a report about things can have."""
     words = question.words.lower().split()
     columns = catalog.fields()[report]
-    found = [one for one in columns if all(word in f"{one.name} {one.meaning}".lower() for word in words)]
+    fields = [field for field in columns if all(word in f"{field.name} {field.meaning}".lower() for word in words)]
     blocks = tuple(
         (Pick(one.name, one.name, one.meaning, (one.type,), offers[one.name].refusal, one.name in chosen),)
-        for one in found[: question.most]
+        for one in fields[: question.most]
     )
-    names = tuple(one.name for one in found)
+    names = tuple(one.name for one in fields)
     kept = tuple(Kept(name, name, "") for name in chosen)
-    return Picker(question, (), (), blocks, len(found), len(columns), names, kept)
+    return Picker(question, (), (), blocks, len(fields), len(columns), names, kept)
 
 
 # -- advertisers
@@ -234,38 +234,51 @@ def field_picker(question: Question, report: str, offers: Mapping[str, Offer], c
 
 def advertiser_picker(question: Question, known: Iterable[AccountAdvertiser], chosen: Collection[str]) -> Picker:
     """The account's advertisers, as far as they were seen; those that are gone only if they are chosen or searched."""
-    by_id = {one.advertiser_id: one for one in known}
+    by_id = {advertiser.advertiser_id: advertiser for advertiser in known}
     words = question.words.lower().split()
     picked = frozenset(chosen)
-    found = [
+    advertisers = [
         one
         for one in by_id.values()
         if all(word in _searchable(one) for word in words) and (words or not one.gone or one.advertiser_id in picked)
     ]
-    found.sort(key=lambda one: (one.gone, one.name.lower(), one.advertiser_id))
-    blocks = tuple((_advertiser_pick(one, one.advertiser_id in picked),) for one in found[: question.most])
-    names = tuple(one.advertiser_id for one in found if not one.gone)
+    advertisers.sort(key=lambda one: (one.gone, one.name.lower(), one.advertiser_id))
+    blocks = tuple((_advertiser_pick(one, one.advertiser_id in picked),) for one in advertisers[: question.most])
+    names = tuple(one.advertiser_id for one in advertisers if not one.gone)
     return Picker(
-        question, (), (), blocks, len(found), len(by_id), names, tuple(_kept_advertiser(one, by_id) for one in chosen)
+        question,
+        (),
+        (),
+        blocks,
+        len(advertisers),
+        len(by_id),
+        names,
+        tuple(_kept_advertiser(one, by_id) for one in chosen),
     )
 
 
-def _searchable(one: AccountAdvertiser) -> str:
-    return f"{one.advertiser_id} {one.name} {one.currency} {one.country} {one.timezone} {one.status}".lower()
+def _searchable(advertiser: AccountAdvertiser) -> str:
+    parts = (advertiser.advertiser_id, advertiser.name, advertiser.currency, advertiser.country, advertiser.timezone)
+    return " ".join((*parts, advertiser.status)).lower()
 
 
-def _advertiser_pick(one: AccountAdvertiser, chosen: bool) -> Pick:
-    facts = (one.currency, one.display_timezone or one.timezone, status_words(one.status))
-    refusal = "the account does not cover it any more" if one.gone else None
+def _advertiser_pick(advertiser: AccountAdvertiser, chosen: bool) -> Pick:
+    facts = (advertiser.currency, advertiser.display_timezone or advertiser.timezone, status_words(advertiser.status))
+    refusal = "the account does not cover it any more" if advertiser.gone else None
     return Pick(
-        one.advertiser_id, one.name or one.advertiser_id, "", tuple(fact for fact in facts if fact), refusal, chosen
+        advertiser.advertiser_id,
+        advertiser.name or advertiser.advertiser_id,
+        "",
+        tuple(fact for fact in facts if fact),
+        refusal,
+        chosen,
     )
 
 
 def _kept_advertiser(advertiser_id: str, known: Mapping[str, AccountAdvertiser]) -> Kept:
-    one = known.get(advertiser_id)
-    note = "" if one is not None and not one.gone else "the account does not cover it"
-    return Kept(advertiser_id, (one.name if one else "") or advertiser_id, note)
+    advertiser = known.get(advertiser_id)
+    note = "" if advertiser is not None and not advertiser.gone else "the account does not cover it"
+    return Kept(advertiser_id, (advertiser.name if advertiser else "") or advertiser_id, note)
 
 
 def status_words(status: str) -> str:

@@ -93,7 +93,7 @@ class Asked:
 
 async def answered(
     request: Request,
-    here: Center,
+    deps: Center,
     who: Visitor,
     sql: str,
     form: AnswerForm,
@@ -112,20 +112,20 @@ async def answered(
         raise InputError("The query is empty. Write a SELECT over one of the tables.")
     if len(sql) > LONGEST_SQL:
         raise InputError(f"The query has {len(sql):,} characters; {LONGEST_SQL:,} at most are taken.")
-    limits = sandbox.of_the_web(here.settings, output)
+    limits = sandbox.of_the_web(deps.settings, output)
     given_up, began, waited = Event(), monotonic(), 0.0
 
     def work() -> IO[bytes]:
         asked = sandbox.Request(
             sql,
-            here.lake.snapshot(_views(here, who, sql)),
+            deps.lake.snapshot(_views(deps, who, sql)),
             limits,
             form,
             most_rows,
             for_spreadsheet=for_spreadsheet,
-            environ=sandbox.object_store_environment(here.lake, os.environ),
+            environ=sandbox.object_store_environment(deps.lake, os.environ),
         )
-        return here.sandbox.ask(asked, given_up=given_up).file
+        return deps.sandbox.ask(asked, given_up=given_up).file
 
     async def watch() -> None:
         while (await request.receive())["type"] != "http.disconnect":
@@ -179,22 +179,22 @@ def turns_of(request: Request) -> _Turns:
 
 
 async def file_of(
-    request: Request, here: Center, who: Visitor, sql: str, kind: AnswerForm, *, for_spreadsheet: bool
+    request: Request, deps: Center, who: Visitor, sql: str, kind: AnswerForm, *, for_spreadsheet: bool
 ) -> Response:
     """The whole answer as a file of a format of `adreel.export`. Raises what `answered` does."""
     headers = attachment(f"query.{kind}", f"query.{kind}")
     # Said so that it is not compressed on the way: that costs more time than it saves, and two formats are already.
     headers["Content-Encoding"] = "identity"
     with _fetching(request, who) as kept:
-        asked = await answered(request, here, who, sql, kind, for_spreadsheet=for_spreadsheet)
+        asked = await answered(request, deps, who, sql, kind, for_spreadsheet=for_spreadsheet)
         kept.enter_context(asked.file)
         return _Fetched(asked.file, MEDIA_TYPES[kind], headers, kept.pop_all())
 
 
-async def items_of(request: Request, here: Center, who: Visitor, sql: str, most_rows: int) -> Response:
+async def items_of(request: Request, deps: Center, who: Visitor, sql: str, most_rows: int) -> Response:
     """The first rows of the answer as the API's JSON. Raises what `answered` does."""
     with _fetching(request, who) as kept:
-        asked = await answered(request, here, who, sql, "items", most_rows=most_rows, output=MOST_JSON)
+        asked = await answered(request, deps, who, sql, "items", most_rows=most_rows, output=MOST_JSON)
         kept.enter_context(asked.file)
         return _Fetched(asked.file, "application/json", {}, kept.pop_all())
 
@@ -217,18 +217,18 @@ class _Fetched(StreamingResponse):
             await super().__call__(scope, receive, send)
 
 
-def _views(here: Center, who: Visitor, sql: str) -> dict[str, str]:
+def _views(deps: Center, who: Visitor, sql: str) -> dict[str, str]:
     """The tables of the datasets that the person may see and the query names, each under its slug."""
     words = set(re.findall(r"\w+", sql.casefold()))
     seen = who.guard.datasets()
     named = [dataset for dataset in seen if dataset.slug in words]
-    views = _with_table(here, named)
+    views = _with_table(deps, named)
     if not named or len(views) < len(named):
         # A dataset that is named has no table: the error names the tables that can be queried instead.
-        views = _with_table(here, seen[:MOST_OPENED]) | views
+        views = _with_table(deps, seen[:MOST_OPENED]) | views
     return views
 
 
-def _with_table(here: Center, datasets: Iterable[SavedDataset]) -> dict[str, str]:
+def _with_table(deps: Center, datasets: Iterable[SavedDataset]) -> dict[str, str]:
     """The tables of these datasets that there are, by the names that queries know them by."""
-    return {dataset.slug: dataset.table_slug for dataset in datasets if here.lake.exists(dataset.table_slug)}
+    return {dataset.slug: dataset.table_slug for dataset in datasets if deps.lake.exists(dataset.table_slug)}

@@ -86,7 +86,7 @@ class Pages:
 
     def html(self, page: Page, shell: Shell, now: datetime) -> str:
         """The page's text."""
-        values = {one.name: getattr(page, one.name) for one in fields(page)}
+        values = {field.name: getattr(page, field.name) for field in fields(page)}
         return self.environment.get_template(page.template).render(values, shell=shell, now=now)
 
 
@@ -102,8 +102,8 @@ def respond(request: Request, page: Page, status: int = 200, visitor: Visitor | 
 
 def shell_of(request: Request, visitor: Visitor | None) -> Shell:
     """The frame for whoever asks."""
-    here = center(request)
-    workspace = here.store.workspace.get()
+    deps = center(request)
+    workspace = deps.store.workspace.get()
     theme = request.cookies.get(THEME, "auto")
     return Shell(
         user=visitor.user if visitor else None,
@@ -112,7 +112,7 @@ def shell_of(request: Request, visitor: Visitor | None) -> Shell:
         path=request.url.path,
         said=unquote(request.cookies.get(SAID, ""))[:500],
         theme=theme if theme in THEMES else "auto",
-        made_up=here.made_up,
+        made_up=deps.made_up,
     )
 
 
@@ -124,12 +124,12 @@ def is_fragment(request: Request) -> bool:
 def go(request: Request, path: str, said: str = "") -> Response:
     """Leads the browser to another page of ours, which then says `said`."""
     answer = Response(status_code=204, headers={"HX-Redirect": path}) if is_fragment(request) else None
-    found = answer or RedirectResponse(path, 303)
+    response = answer or RedirectResponse(path, 303)
     if said:
-        found.set_cookie(
+        response.set_cookie(
             SAID, quote(said), max_age=60, path="/", httponly=True, samesite="lax", secure=center(request).secure
         )
-    return found
+    return response
 
 
 def own_path(text: str, otherwise: str = "/") -> str:

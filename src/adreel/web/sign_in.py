@@ -39,19 +39,19 @@ def _path(address: str) -> str:
 
 def signed_in(request: Request, user: User, onward: str, said: str = "") -> Response:
     """The answer that begins a session; one that the browser had before ends."""
-    here = center(request)
-    end_session(here, request)
-    secret = here.store.sessions.begin(user, request.headers.get("user-agent", "")[:200])
+    deps = center(request)
+    end_session(deps, request)
+    secret = deps.store.sessions.begin(user, request.headers.get("user-agent", "")[:200])
     answer = go(request, own_path(onward), said)
-    answer.set_cookie(COOKIE, secret, path="/", httponly=True, samesite="lax", secure=here.secure, max_age=30 * 86_400)
+    answer.set_cookie(COOKIE, secret, path="/", httponly=True, samesite="lax", secure=deps.secure, max_age=30 * 86_400)
     return answer
 
 
-def end_session(here: Center, request: Request) -> None:
+def end_session(deps: Center, request: Request) -> None:
     """Ends the browser's session, if it has one."""
     secret = request.cookies.get(COOKIE)
     if secret:
-        here.store.sessions.end(secret)
+        deps.store.sessions.end(secret)
 
 
 def need_browser(visitor: Visitor) -> None:

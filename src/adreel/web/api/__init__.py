@@ -124,16 +124,16 @@ class _Description:
     def __call__(self) -> dict[str, Any]:
         """The description as OpenAPI has it."""
         if not self._made:
-            made = get_openapi(
+            openapi = get_openapi(
                 title=TITLE,
                 version=self._api.version,
                 description=DESCRIPTION,
                 routes=self._api.routes,
                 tags=[*TAGS],
             )
-            made["components"]["securitySchemes"] = SECURITY
-            made["security"] = [{name: []} for name in SECURITY]
-            self._made = made
+            openapi["components"]["securitySchemes"] = SECURITY
+            openapi["security"] = [{name: []} for name in SECURITY]
+            self._made = openapi
         # A copy, as the framework writes the address into it at which it was asked.
         return dict(self._made)
 

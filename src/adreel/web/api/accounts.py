@@ -195,13 +195,13 @@ class DeleteQuery(Body):
 
 
 @router.get("/accounts", summary="List the accounts", responses=failures())
-def list_accounts(here: Here, who: Who, query: Annotated[AccountsQuery, Query()]) -> Accounts:
+def list_accounts(deps: Here, who: Who, query: Annotated[AccountsQuery, Query()]) -> Accounts:
     """The accounts that you may see, by name unless another order is asked for."""
-    every = _answers(here, who, who.guard.accounts())
-    found = [one for one in every if _is_wanted(one, query)]
-    found.sort(key=lambda one: one.name.casefold())
-    found.sort(key=_SORTS[query.sort.removeprefix("-")], reverse=query.sort.startswith("-"))
-    return Accounts(items=list(part(found, query)), total=len(found), limit=query.limit, offset=query.offset)
+    every = _answers(deps, who, who.guard.accounts())
+    accounts = [account for account in every if _is_wanted(account, query)]
+    accounts.sort(key=lambda one: one.name.casefold())
+    accounts.sort(key=_SORTS[query.sort.removeprefix("-")], reverse=query.sort.startswith("-"))
+    return Accounts(items=list(part(accounts, query)), total=len(accounts), limit=query.limit, offset=query.offset)
 
 
 @router.post(
@@ -210,18 +210,18 @@ def list_accounts(here: Here, who: Who, query: Annotated[AccountsQuery, Query()]
     status_code=201,
     responses=located(201, "The account's address.") | failures(403, 409, 429, 502),
 )
-async def create_account(here: Here, who: Editor, body: AccountBody, answer: Response) -> AccountAnswer:
+async def create_account(deps: Here, who: Editor, body: AccountBody, answer: Response) -> AccountAnswer:
     """A new account from an access token that you have, once TikTok has shown that it is good. You will own it."""
     selection = tuple(dict.fromkeys(body.advertisers)) if body.advertisers else None
-    access = app_access(here.settings, read_token(body.token.get_secret_value()))
+    access = app_access(deps.settings, read_token(body.token.get_secret_value()))
     if selection is None:
-        need_app(here.settings, access)
-    name = free_name(here.store, body.name)
-    connecting = Connecting(here.settings, here.store, here.transport)
+        need_app(deps.settings, access)
+    name = free_name(deps.store, body.name)
+    connecting = Connecting(deps.settings, deps.store, deps.transport)
     granted = await connecting.granted(access, selection, by_hand=ByHand(body.timezone, body.currency))
     account = connecting.keep(name, granted, selection=selection, user=who.user)
     answer.headers["Location"] = f"/api/v1/accounts/{account.id}"
-    return _answer(here, who, account)
+    return _answer(deps, who, account)
 
 
 @router.post(
@@ -230,7 +230,7 @@ async def create_account(here: Here, who: Editor, body: AccountBody, answer: Res
     status_code=201,
     responses=failures(403, 404, 409),
 )
-def begin_consent(here: Here, _: Editor, who: Person, body: ConsentBody) -> Consent:
+def begin_consent(deps: Here, _: Editor, who: Person, body: ConsentBody) -> Consent:
     """The address of TikTok's consent page, for a new account or one that is to be connected again.
 
     Only for a person in a browser, with the session's cookie: the way back holds for that browser alone.
@@ -238,27 +238,27 @@ def begin_consent(here: Here, _: Editor, who: Person, body: ConsentBody) -> Cons
     if (body.name is None) == (body.account is None):
         raise InputError("Give the name of a new account, or the id of one that is to be connected again.")
     account = who.guard.account(int(body.account), AccountRight.EDIT) if body.account is not None else None
-    access = own_app(here.settings, here.store, account) if account else app_access(here.settings)
-    need_app(here.settings, access)
-    name = free_name(here.store, body.name) if body.name is not None else None
+    access = own_app(deps.settings, deps.store, account) if account else app_access(deps.settings)
+    need_app(deps.settings, access)
+    name = free_name(deps.store, body.name) if body.name is not None else None
     state = new_state()
-    here.store.consents.begin(state, who.secret, who.user, account, name)
-    return Consent(address=consent_url(here.settings.tiktok_auth_url, access.app_id, state, way_back(here.settings)))
+    deps.store.consents.begin(state, who.secret, who.user, account, name)
+    return Consent(address=consent_url(deps.settings.tiktok_auth_url, access.app_id, state, way_back(deps.settings)))
 
 
 @router.get("/accounts/{account}", summary="Get an account", responses=failures(404))
-def get_account(here: Here, who: Who, account: Id) -> AccountAnswer:
+def get_account(deps: Here, who: Who, account: Id) -> AccountAnswer:
     """One account."""
-    return _answer(here, who, who.guard.account(int(account)))
+    return _answer(deps, who, who.guard.account(int(account)))
 
 
 @router.patch("/accounts/{account}", summary="Rename an account", responses=failures(403, 404, 409))
-def change_account(here: Here, who: Who, account: Id, body: AccountChanges) -> AccountAnswer:
+def change_account(deps: Here, who: Who, account: Id, body: AccountChanges) -> AccountAnswer:
     """Another name, which its datasets take over."""
     found = who.guard.account(int(account), AccountRight.EDIT)
     if body.name is not None:
-        found = here.store.accounts.rename(found, body.name)
-    return _answer(here, who, found)
+        found = deps.store.accounts.rename(found, body.name)
+    return _answer(deps, who, found)
 
 
 @router.delete(
@@ -267,12 +267,12 @@ def change_account(here: Here, who: Who, account: Id, body: AccountChanges) -> A
     status_code=204,
     responses=failures(403, 404, 409, 429, 502),
 )
-async def delete_account(here: Here, who: Who, account: Id, query: Annotated[DeleteQuery, Query()]) -> None:
+async def delete_account(deps: Here, who: Who, account: Id, query: Annotated[DeleteQuery, Query()]) -> None:
     """Forgets the account and its token. Its datasets keep their data and stop updating."""
     found = who.guard.account(int(account), AccountRight.DELETE)
     if query.revoke:
-        await Connecting(here.settings, here.store, here.transport).revoke(found)
-    here.store.accounts.delete(found)
+        await Connecting(deps.settings, deps.store, deps.transport).revoke(found)
+    deps.store.accounts.delete(found)
 
 
 @router.put(
@@ -280,29 +280,31 @@ async def delete_account(here: Here, who: Who, account: Id, query: Annotated[Del
     summary="Give an account another token",
     responses=failures(403, 404, 409, 429, 502),
 )
-async def replace_token(here: Here, who: Who, account: Id, body: AgainBody) -> AccountAnswer:
+async def replace_token(deps: Here, who: Who, account: Id, body: AgainBody) -> AccountAnswer:
     """Connects the account again, once TikTok has shown that the token is good; its datasets go on.
 
     409 if another TikTok user granted it, unless `another_user` says that this is meant.
     """
     found = who.guard.account(int(account), AccountRight.EDIT)
-    connecting = Connecting(here.settings, here.store, here.transport)
-    access = replace(own_app(here.settings, here.store, found), token=read_token(body.token.get_secret_value()))
+    connecting = Connecting(deps.settings, deps.store, deps.transport)
+    access = replace(own_app(deps.settings, deps.store, found), token=read_token(body.token.get_secret_value()))
     granted = await connecting.granted(access, found.selection, found)
     if not body.another_user and not same_user(await connecting.granter(found), granted.granter):
         raise BusyError(
             f"This token was granted by another TikTok user than the one of {found.name!r}, so it may cover other "
             "advertisers. Say another_user if that is meant, or add it as an account of its own."
         )
-    return _answer(here, who, connecting.keep_again(found, granted))
+    return _answer(deps, who, connecting.keep_again(found, granted))
 
 
 @router.get("/accounts/{account}/advertisers", summary="List an account's advertisers", responses=failures(404))
-def list_advertisers(here: Here, who: Who, account: Id, query: Annotated[AdvertisersQuery, Query()]) -> Advertisers:
+def list_advertisers(deps: Here, who: Who, account: Id, query: Annotated[AdvertisersQuery, Query()]) -> Advertisers:
     """The advertisers as they are known here; ask TikTok anew with a refresh."""
-    known = here.store.accounts.advertisers(who.guard.account(int(account)))
-    found = [one for one in known if query.gone in (None, one.gone) and _mentions(one, query.q)]
-    return _advertisers(found, query)
+    known = deps.store.accounts.advertisers(who.guard.account(int(account)))
+    advertisers = [
+        advertiser for advertiser in known if query.gone in (None, advertiser.gone) and _mentions(advertiser, query.q)
+    ]
+    return _advertisers(advertisers, query)
 
 
 @router.post(
@@ -310,10 +312,15 @@ def list_advertisers(here: Here, who: Who, account: Id, query: Annotated[Adverti
     summary="Ask TikTok for an account's advertisers",
     responses=failures(403, 404, 409, 429, 502),
 )
-async def refresh_advertisers(here: Here, who: Who, account: Id) -> Advertisers:
+async def refresh_advertisers(deps: Here, who: Who, account: Id) -> Advertisers:
     """Every advertiser that the account covers now, and those that it covered once."""
-    found = await here.asking.refreshed(who.guard.account(int(account), AccountRight.USE))
-    return Advertisers(items=[_advertiser(one) for one in found], total=len(found), limit=len(found), offset=0)
+    advertisers = await deps.asking.refreshed(who.guard.account(int(account), AccountRight.USE))
+    return Advertisers(
+        items=[_advertiser(advertiser) for advertiser in advertisers],
+        total=len(advertisers),
+        limit=len(advertisers),
+        offset=0,
+    )
 
 
 @router.put(
@@ -321,51 +328,51 @@ async def refresh_advertisers(here: Here, who: Who, account: Id) -> Advertisers:
     summary="Choose an account's advertisers",
     responses=failures(403, 404, 409, 429, 502),
 )
-async def choose_advertisers(here: Here, who: Who, account: Id, body: Selection) -> AccountAnswer:
+async def choose_advertisers(deps: Here, who: Who, account: Id, body: Selection) -> AccountAnswer:
     """Which advertisers the account reads: those named, or all that the grant covers."""
     found = who.guard.account(int(account), AccountRight.EDIT)
     selection = tuple(dict.fromkeys(body.advertisers)) if body.advertisers else None
-    access = replace(own_app(here.settings, here.store, found), token=here.store.accounts.token(found))
-    granted = await Connecting(here.settings, here.store, here.transport).granted(access, selection, found)
-    chosen = here.store.accounts.choose_advertisers(found, selection)
-    here.store.accounts.save_advertisers(chosen, granted.advertisers)
-    return _answer(here, who, chosen)
+    access = replace(own_app(deps.settings, deps.store, found), token=deps.store.accounts.token(found))
+    granted = await Connecting(deps.settings, deps.store, deps.transport).granted(access, selection, found)
+    chosen = deps.store.accounts.choose_advertisers(found, selection)
+    deps.store.accounts.save_advertisers(chosen, granted.advertisers)
+    return _answer(deps, who, chosen)
 
 
 @router.get("/accounts/{account}/shares", summary="See with whom an account is shared", responses=failures(404))
-def get_shares(here: Here, who: Who, account: Id) -> Shares:
+def get_shares(deps: Here, who: Who, account: Id) -> Shares:
     """How far every user has the account, and who has it further by name."""
-    return _shares(here, who.guard.account(int(account)))
+    return _shares(deps, who.guard.account(int(account)))
 
 
 @router.put(
     "/accounts/{account}/shares/everyone", summary="Share an account with everyone", responses=failures(403, 404)
 )
-def share_with_everyone(here: Here, who: Who, account: Id, body: LevelBody) -> Shares:
+def share_with_everyone(deps: Here, who: Who, account: Id, body: LevelBody) -> Shares:
     """How far every user has the account at least; `none` ends it."""
     found = who.guard.account(int(account), AccountRight.SHARE)
     who.guard.share_with_everyone(found, body.level)
-    return _shares(here, found)
+    return _shares(deps, found)
 
 
 @router.put("/accounts/{account}/shares/{user}", summary="Share an account with a user", responses=failures(403, 404))
-def share(here: Here, who: Who, account: Id, user: Id, body: LevelBody) -> Shares:
+def share(deps: Here, who: Who, account: Id, user: Id, body: LevelBody) -> Shares:
     """How far a user has the account; `none` ends it. Only owners make and unmake owners, and one always stays."""
     found = who.guard.account(int(account), AccountRight.SHARE)
-    who.guard.share(found, here.store.users.get(int(user)), body.level)
-    return _shares(here, found)
+    who.guard.share(found, deps.store.users.get(int(user)), body.level)
+    return _shares(deps, found)
 
 
-def _answers(here: Center, who: Visitor, found: tuple[Account, ...]) -> list[AccountAnswer]:
-    owners = here.store.shares.owners()
+def _answers(deps: Center, who: Visitor, found: tuple[Account, ...]) -> list[AccountAnswer]:
+    owners = deps.store.shares.owners()
     datasets: dict[int | None, list[str]] = {}
     for saved in who.guard.datasets():
         datasets.setdefault(saved.account_id, []).append(saved.slug)
-    return [_one(who, one, owners.get(one.id, ()), datasets.get(one.id, [])) for one in found]
+    return [_one(who, account, owners.get(account.id, ()), datasets.get(account.id, [])) for account in found]
 
 
-def _answer(here: Center, who: Visitor, account: Account) -> AccountAnswer:
-    return _answers(here, who, (account,))[0]
+def _answer(deps: Center, who: Visitor, account: Account) -> AccountAnswer:
+    return _answers(deps, who, (account,))[0]
 
 
 def _one(who: Visitor, account: Account, owners: tuple[User, ...], datasets: list[str]) -> AccountAnswer:
@@ -376,7 +383,7 @@ def _one(who: Visitor, account: Account, owners: tuple[User, ...], datasets: lis
         status=account.status,
         granted_by=account.owner,
         app_id=account.app_id,
-        owners=[_person(one) for one in owners],
+        owners=[_person(user) for user in owners],
         advertisers=list(account.selection) if account.selection is not None else None,
         datasets=datasets,
         level=who.guard.level(account),
@@ -391,42 +398,42 @@ def _person(user: User) -> UserName:
     return UserName(id=str(user.id), name=user.name)
 
 
-def _is_wanted(one: AccountAnswer, query: AccountsQuery) -> bool:
-    words = " ".join((one.name, one.granted_by, *(owner.name for owner in one.owners))).casefold()
+def _is_wanted(account: AccountAnswer, query: AccountsQuery) -> bool:
+    words = " ".join((account.name, account.granted_by, *(owner.name for owner in account.owners))).casefold()
     return (
-        query.status in (None, one.status)
-        and query.used in (None, bool(one.datasets))
+        query.status in (None, account.status)
+        and query.used in (None, bool(account.datasets))
         and all(word in words for word in query.q.casefold().split())
     )
 
 
 _SORTS: Mapping[str, Callable[[AccountAnswer], Any]] = MappingProxyType(
     {
-        "name": lambda one: one.name.casefold(),
-        "status": lambda one: one.status.value,
-        "datasets": lambda one: len(one.datasets),
-        "created_at": lambda one: one.created_at,
-        "updated_at": lambda one: one.updated_at,
+        "name": lambda account: account.name.casefold(),
+        "status": lambda account: account.status.value,
+        "datasets": lambda account: len(account.datasets),
+        "created_at": lambda account: account.created_at,
+        "updated_at": lambda account: account.updated_at,
     }
 )
 
 
-def _mentions(one: AccountAdvertiser, text: str) -> bool:
-    said = f"{one.advertiser_id} {one.name} {one.currency}".casefold()
+def _mentions(advertiser: AccountAdvertiser, text: str) -> bool:
+    said = f"{advertiser.advertiser_id} {advertiser.name} {advertiser.currency}".casefold()
     return all(word in said for word in text.casefold().split())
 
 
 def _advertisers(found: list[AccountAdvertiser], query: Paging) -> Advertisers:
-    items = [_advertiser(one) for one in part(found, query)]
+    items = [_advertiser(advertiser) for advertiser in part(found, query)]
     return Advertisers(items=items, total=len(found), limit=query.limit, offset=query.offset)
 
 
-def _advertiser(one: AccountAdvertiser) -> Advertiser:
-    facts = {name: getattr(one, name) for name in Advertiser.model_fields if name != "id"}
-    return Advertiser(id=one.advertiser_id, **facts)
+def _advertiser(advertiser: AccountAdvertiser) -> Advertiser:
+    facts = {name: getattr(advertiser, name) for name in Advertiser.model_fields if name != "id"}
+    return Advertiser(id=advertiser.advertiser_id, **facts)
 
 
-def _shares(here: Center, account: Account) -> Shares:
-    by_user = here.store.shares.of(account)
+def _shares(deps: Center, account: Account) -> Shares:
+    by_user = deps.store.shares.of(account)
     users = [Share(user=_person(user), level=level) for user, level in by_user.items()]
-    return Shares(everyone=here.store.shares.everyone(account), users=users)
+    return Shares(everyone=deps.store.shares.everyone(account), users=users)

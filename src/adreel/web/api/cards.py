@@ -118,14 +118,17 @@ class CardQuery(Body):
 
 
 @router.get("/datasets/{dataset}/cards", summary="List a dataset's cards", responses=failures(404))
-def list_cards(here: Here, who: Who, dataset: Slug, query: Annotated[Paging, Query()]) -> Cards:
+def list_cards(deps: Here, who: Who, dataset: Slug, query: Annotated[Paging, Query()]) -> Cards:
     """The charts that a dataset has by its columns; nothing is read of the table."""
     from adreel.cards import cards_of
 
-    saved = with_table(here, who, dataset)
-    found = cards_of(_parsed(here, saved), here.lake.table(saved.table_slug).schema.names)
-    items = [Card(**{name: getattr(one, name) for name in Card.model_fields}) for one in part(found, query)]
-    return Cards(items=items, total=len(found), limit=query.limit, offset=query.offset)
+    saved = with_table(deps, who, dataset)
+    card_offers = cards_of(_parsed(deps, saved), deps.lake.table(saved.table_slug).schema.names)
+    items = [
+        Card(**{name: getattr(card_offer, name) for name in Card.model_fields})
+        for card_offer in part(card_offers, query)
+    ]
+    return Cards(items=items, total=len(card_offers), limit=query.limit, offset=query.offset)
 
 
 @router.get(
@@ -135,7 +138,7 @@ def list_cards(here: Here, who: Who, dataset: Slug, query: Annotated[Paging, Que
     responses=failures(404),
 )
 def get_card(
-    here: Here,
+    deps: Here,
     who: Who,
     dataset: Slug,
     card: Annotated[str, Path(max_length=200, description="The card's key.", examples=["spend"])],
@@ -144,21 +147,25 @@ def get_card(
     """A chart's data over the newest version, as values to draw and as a table. Currencies are never added up."""
     from adreel.cards import CardChoices, as_table, cards_data, cards_of, chart_of
 
-    saved = with_table(here, who, dataset)
-    parsed = _parsed(here, saved)
-    offers = [one for one in cards_of(parsed, here.lake.table(saved.table_slug).schema.names) if one.key == card]
+    saved = with_table(deps, who, dataset)
+    parsed = _parsed(deps, saved)
+    offers = [
+        card_offer
+        for card_offer in cards_of(parsed, deps.lake.table(saved.table_slug).schema.names)
+        if card_offer.key == card
+    ]
     if not offers:
         raise NotFoundError(f"{saved.name!r} has no card {card!r}.")
     choices = CardChoices(query.currency, query.days or None, query.advertiser)
-    by = made(here, saved)
-    names = advertiser_names(here, who, saved)
+    by = made(deps, saved)
+    names = advertiser_names(deps, who, saved)
     found = cards_data(
-        here.lake, saved.table_slug, parsed, offers, choices, read_at=by.read_at, methods=by.methods, names=names
+        deps.lake, saved.table_slug, parsed, offers, choices, read_at=by.read_at, methods=by.methods, names=names
     )
     data, facts = found.cards[0], found.facts
     return Exact({"chart": chart_of(data), "table": as_table(data), "facts": facts})
 
 
-def _parsed(here: Center, saved: SavedDataset) -> Dataset:
+def _parsed(deps: Center, saved: SavedDataset) -> Dataset:
     """The dataset; DatasetError if its settings do not hold any more."""
-    return parse(source_of(saved), here.clock())
+    return parse(source_of(saved), deps.clock())

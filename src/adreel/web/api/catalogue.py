@@ -216,16 +216,16 @@ ReportName = Annotated[str, Path(max_length=60, description="A report's name.", 
 @router.get("/reports", summary="List the reports", responses=failures())
 def list_reports(query: Annotated[ReportsQuery, Query()], _: Who) -> Reports:
     """Every report that a dataset can be of; deprecated ones only serve datasets of the older connector."""
-    found = [one for one in catalog.REPORTS.values() if query.deprecated in (None, one.deprecated)]
-    items = [_report(one) for one in part(found, query)]
-    return Reports(items=items, total=len(found), limit=query.limit, offset=query.offset)
+    reports = [report for report in catalog.REPORTS.values() if query.deprecated in (None, report.deprecated)]
+    items = [_report(one) for one in part(reports, query)]
+    return Reports(items=items, total=len(reports), limit=query.limit, offset=query.offset)
 
 
 @router.get("/reports/{report}", summary="Get a report with its menus", responses=failures(404))
 def get_report(report: ReportName, _: Who) -> ReportWithMenus:
     """The menus of a report in their order, with the conditions under which menus and choices can be had."""
     found = _report_of(report)
-    return ReportWithMenus(**dict(_report(found)), menus=[_menu(one) for one in found.menus])
+    return ReportWithMenus(**dict(_report(found)), menus=[_menu(menu) for menu in found.menus])
 
 
 @router.post("/reports/{report}/offers", summary="See what the menus offer now", responses=failures(403, 404))
@@ -240,7 +240,9 @@ def get_offers(report: ReportName, body: OffersBody, _: Who) -> MenusNow:
         report=fitting.report.name,
         values={name: value for name, value in fitting.values.items() if name != "report"},
         told=list(fitting.told),
-        menus=[_menu_now(fitting, one) for one in fitting.report.menus if body.menus is None or one.name in body.menus],
+        menus=[
+            _menu_now(fitting, menu) for menu in fitting.report.menus if body.menus is None or menu.name in body.menus
+        ],
     )
 
 
@@ -248,21 +250,21 @@ def get_offers(report: ReportName, body: OffersBody, _: Who) -> MenusNow:
 def list_fields(report: ReportName, query: Annotated[Words, Query()], _: Who) -> Fields:
     """The columns of a report that lists ads, campaigns and the like; other reports have none."""
     known = catalog.fields().get(_report_of(report).name, ())
-    found = [one for one in known if _has(query.q, one.name, one.meaning)]
-    items = [FieldAnswer(name=one.name, type=one.type, meaning=one.meaning) for one in part(found, query)]
-    return Fields(items=items, total=len(found), limit=query.limit, offset=query.offset)
+    fields = [field for field in known if _has(query.q, field.name, field.meaning)]
+    items = [FieldAnswer(name=one.name, type=one.type, meaning=one.meaning) for one in part(fields, query)]
+    return Fields(items=items, total=len(fields), limit=query.limit, offset=query.offset)
 
 
 @router.get("/metrics", summary="Search the metrics", responses=failures())
 def list_metrics(query: Annotated[MetricsQuery, Query()], _: Who) -> Metrics:
     """Metrics that have all the words in their name, title or meaning, in the catalogue's order."""
-    found = [
-        one
-        for one in catalog.metrics().values()
-        if query.group in ("", one.group) and _has(query.q, one.name, one.title, one.meaning)
+    metrics = [
+        metric
+        for metric in catalog.metrics().values()
+        if query.group in ("", metric.group) and _has(query.q, metric.name, metric.title, metric.meaning)
     ]
-    items = [_metric(one) for one in part(found, query)]
-    return Metrics(items=items, total=len(found), limit=query.limit, offset=query.offset)
+    items = [_metric(one) for one in part(metrics, query)]
+    return Metrics(items=items, total=len(metrics), limit=query.limit, offset=query.offset)
 
 
 @router.get("/metrics/{metric}", summary="Get a metric", responses=failures(404))
@@ -279,20 +281,26 @@ def get_metric(
 @router.get("/metric-sets", summary="List the sets of metrics", responses=failures())
 def list_metric_sets(query: Annotated[Paging, Query()], _: Who) -> MetricSets:
     """Sets of metrics that are often chosen together: a beginning, not a rule."""
-    found = list(SETS.values())
+    metric_sets = list(SETS.values())
     items = [
-        MetricSet(name=one.name, title=one.title, meaning=one.meaning, metrics=list(one.metrics))
-        for one in part(found, query)
+        MetricSet(
+            name=metric_set.name, title=metric_set.title, meaning=metric_set.meaning, metrics=list(metric_set.metrics)
+        )
+        for metric_set in part(metric_sets, query)
     ]
-    return MetricSets(items=items, total=len(found), limit=query.limit, offset=query.offset)
+    return MetricSets(items=items, total=len(metric_sets), limit=query.limit, offset=query.offset)
 
 
 @router.get("/dimensions", summary="Search the dimensions", responses=failures())
 def list_dimensions(query: Annotated[Words, Query()], _: Who) -> Dimensions:
     """Dimensions that have all the words in their name, title or meaning."""
-    found = [one for one in catalog.dimensions().values() if _has(query.q, one.name, one.title, one.meaning)]
-    items = [_dimension(one) for one in part(found, query)]
-    return Dimensions(items=items, total=len(found), limit=query.limit, offset=query.offset)
+    dimensions = [
+        dimension
+        for dimension in catalog.dimensions().values()
+        if _has(query.q, dimension.name, dimension.title, dimension.meaning)
+    ]
+    items = [_dimension(one) for one in part(dimensions, query)]
+    return Dimensions(items=items, total=len(dimensions), limit=query.limit, offset=query.offset)
 
 
 @router.get("/dimensions/{dimension}", summary="Get a dimension", responses=failures(404))
@@ -322,15 +330,18 @@ def _menu_now(fitting: Fitted, menu: records.Menu) -> MenuNow:
         required=menu.required,
         refusal=refusal,
         chosen=list(fitting.chosen.get(menu.name, ())) if refusal is None else [],
-        offers=[Offer(value=one.value, title=one.title, meaning=one.meaning, refusal=one.refusal) for one in offers],
+        offers=[
+            Offer(value=offer.value, title=offer.title, meaning=offer.meaning, refusal=offer.refusal)
+            for offer in offers
+        ],
     )
 
 
 def _report_of(name: str) -> records.Report:
-    found = catalog.REPORTS.get(name)
-    if found is None:
+    report = catalog.REPORTS.get(name)
+    if report is None:
         raise _unknown("report", name, catalog.REPORTS)
-    return found
+    return report
 
 
 def _unknown(what: str, name: str, known: Iterable[str]) -> NotFoundError:
@@ -343,39 +354,39 @@ def _has(words: str, *texts: str) -> bool:
     return all(word in whole for word in words.lower().split())
 
 
-def _report(one: records.Report) -> Report:
-    return Report(name=one.name, title=one.title, meaning=one.meaning, deprecated=one.deprecated)
+def _report(report: records.Report) -> Report:
+    return Report(name=report.name, title=report.title, meaning=report.meaning, deprecated=report.deprecated)
 
 
-def _menu(one: records.Menu) -> Menu:
+def _menu(menu: records.Menu) -> Menu:
     return Menu(
-        name=one.name,
-        title=one.title,
-        source=one.source,
-        meaning=one.meaning,
-        many=one.many,
-        required=one.required,
-        default=list(one.default) if isinstance(one.default, tuple) else one.default,
+        name=menu.name,
+        title=menu.title,
+        source=menu.source,
+        meaning=menu.meaning,
+        many=menu.many,
+        required=menu.required,
+        default=list(menu.default) if isinstance(menu.default, tuple) else menu.default,
         choices=[
             Choice(value=each.value, title=each.title, meaning=each.meaning, when=_when(each.when))
-            for each in one.choices
+            for each in menu.choices
         ],
-        when=_when(one.when),
+        when=_when(menu.when),
     )
 
 
 def _when(conditions: Iterable[records.When]) -> list[When]:
-    return [When(menu=one.menu, among=list(one.among)) for one in conditions]
+    return [When(menu=when.menu, among=list(when.among)) for when in conditions]
 
 
-def _metric(one: records.Metric) -> Metric:
-    plain: dict[str, Any] = {name: getattr(one, name) for name in Metric.model_fields}
+def _metric(metric: records.Metric) -> Metric:
+    plain: dict[str, Any] = {name: getattr(metric, name) for name in Metric.model_fields}
     sets = {name: ordered(plain[name]) for name in ("reports", "needs_any", "refuses")}
-    return Metric(**plain | sets | {"levels": ordered(one.levels, records.LEVELS), "twins": list(one.twins)})
+    return Metric(**plain | sets | {"levels": ordered(metric.levels, records.LEVELS), "twins": list(metric.twins)})
 
 
-def _dimension(one: records.Dimension) -> Dimension:
-    plain: dict[str, Any] = {name: getattr(one, name) for name in Dimension.model_fields}
+def _dimension(dimension: records.Dimension) -> Dimension:
+    plain: dict[str, Any] = {name: getattr(dimension, name) for name in Dimension.model_fields}
     sets = {name: ordered(plain[name]) for name in ("reports", "pairs", "metrics", "refuses")}
-    levels, times = ordered(one.levels, records.LEVELS), ordered(one.times, TIMES)
+    levels, times = ordered(dimension.levels, records.LEVELS), ordered(dimension.times, TIMES)
     return Dimension(**plain | sets | {"levels": levels, "times": times})

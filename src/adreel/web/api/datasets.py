@@ -275,9 +275,9 @@ class BulkBody(Body):
 
 
 @router.get("/datasets", summary="List the datasets", responses=failures())
-def list_datasets(here: Here, who: Who, query: Annotated[DatasetsQuery, Query()]) -> Datasets:
+def list_datasets(deps: Here, who: Who, query: Annotated[DatasetsQuery, Query()]) -> Datasets:
     """The datasets that you may see, with their status and last run, by name unless another order is asked for."""
-    now = here.clock()
+    now = deps.clock()
     wanted = Wanted(
         text=query.q,
         status=query.status or "",
@@ -290,8 +290,8 @@ def list_datasets(here: Here, who: Who, query: Annotated[DatasetsQuery, Query()]
         sort=query.sort.removeprefix("-"),
         descending=query.sort.startswith("-"),
     )
-    found = chosen(standings(here.store, who.guard, here.settings.home, now), wanted, who.user, now)
-    items = _answers(here, who, part(found, query))
+    found = chosen(standings(deps.store, who.guard, deps.settings.home, now), wanted, who.user, now)
+    items = _answers(deps, who, part(found, query))
     return Datasets(items=items, total=len(found), limit=query.limit, offset=query.offset)
 
 
@@ -301,35 +301,35 @@ def list_datasets(here: Here, who: Who, query: Annotated[DatasetsQuery, Query()]
     status_code=201,
     responses=located(201, "The dataset's address.") | failures(403, 404, 409),
 )
-def create_dataset(here: Here, who: Editor, body: DatasetFile, answer: Response) -> DatasetWhole:
+def create_dataset(deps: Here, who: Editor, body: DatasetFile, answer: Response) -> DatasetWhole:
     """A dataset from its file, checked against the catalogue. It is yours; run it next."""
-    return _created(here, who, source_of(body.root), answer)
+    return _created(deps, who, source_of(body.root), answer)
 
 
 @router.post("/datasets/validate", summary="Check a dataset", responses=failures(403))
-def validate(here: Here, who: Who, body: DatasetFile) -> Checked:
+def validate(deps: Here, who: Who, body: DatasetFile) -> Checked:
     """Every problem of a dataset file at once, or the columns that it will make. Nothing is saved."""
     try:
         source = source_of(body.root)
     except DatasetError as error:
         return _problems(error.problems)
-    checked = check(source, here.clock())
+    checked = check(source, deps.clock())
     problems = [*checked.problems, *_name_problem(source), *_account_problem(who, source)]
     dataset = checked.dataset
     if problems or dataset is None:
         return _problems(problems)
-    names = [one.name for one in columns(dataset)]
-    notes = [*dataset.notes, *who.guard.losses(source, here.lake, here.clock())]
+    names = [column.name for column in columns(dataset)]
+    notes = [*dataset.notes, *who.guard.losses(source, deps.lake, deps.clock())]
     return Checked(valid=True, problems=[], notes=notes, columns=names, key=list(key(dataset)))
 
 
 @router.post(
     "/datasets/plan", summary="Plan a run of a dataset that is not saved", responses=failures(403, 404, 409, 429, 502)
 )
-async def plan(here: Here, who: Who, body: DatasetFile, query: Annotated[DatesQuery, Query()]) -> PlanAnswer:
+async def plan(deps: Here, who: Who, body: DatasetFile, query: Annotated[DatesQuery, Query()]) -> PlanAnswer:
     """What a run would ask TikTok, and how long that takes; no report is asked for."""
-    dataset = parse(_dated(source_of(body.root), query), here.clock())
-    return await _planned(here, dataset, who.guard.usable(dataset.account))
+    dataset = parse(_dated(source_of(body.root), query), deps.clock())
+    return await _planned(deps, dataset, who.guard.usable(dataset.account))
 
 
 @router.post(
@@ -338,10 +338,10 @@ async def plan(here: Here, who: Who, body: DatasetFile, query: Annotated[DatesQu
     response_model=Preview,
     responses=failures(403, 404, 409, 429, 502),
 )
-async def preview(here: Here, who: Who, body: DatasetFile, query: Annotated[PreviewQuery, Query()]) -> Response:
+async def preview(deps: Here, who: Who, body: DatasetFile, query: Annotated[PreviewQuery, Query()]) -> Response:
     """Real first rows from TikTok; nothing is saved."""
-    dataset = parse(_dated(source_of(body.root), query), here.clock())
-    return await _previewed(here, dataset, who.guard.usable(dataset.account), query.rows)
+    dataset = parse(_dated(source_of(body.root), query), deps.clock())
+    return await _previewed(deps, dataset, who.guard.usable(dataset.account), query.rows)
 
 
 async def _text(request: Request) -> str:
@@ -392,68 +392,68 @@ _IMPORT = {
     responses=failures(403, 404, 409),
     openapi_extra={"requestBody": _IMPORT},
 )
-async def import_datasets(request: Request, here: Here, who: Editor, text: Annotated[str, Depends(_text)]) -> Imported:
+async def import_datasets(request: Request, deps: Here, who: Editor, text: Annotated[str, Depends(_text)]) -> Imported:
     """Datasets from a file with one or several, also of the older connector; all are saved, or none.
 
     A file has at most 500,000 bytes, 200 datasets, 20,000 keys and values, and 50 levels of nesting.
     """
-    return await one_at_a_time(request, lambda: _import(here, who, text))
+    return await one_at_a_time(request, lambda: _import(deps, who, text))
 
 
-def _import(here: Center, who: Visitor, text: str) -> Imported:
-    now = here.clock()
-    found = arrivals(here.store, who.guard, read_all(text), now)
-    faults = [Problem(f"dataset {one.number}", fault) for one in found for fault in one.faults]
+def _import(deps: Center, who: Visitor, text: str) -> Imported:
+    now = deps.clock()
+    found = arrivals(deps.store, who.guard, read_all(text), now)
+    faults = [Problem(f"dataset {arrival.number}", fault) for arrival in found for fault in arrival.faults]
     if faults:
         raise DatasetError(tuple(faults))
     brought = bring(who.guard, found, now)
     return Imported(
-        saved=_answers(here, who, _stand(here, who, brought.saved)),
-        there=[one.slug for one in brought.there],
+        saved=_answers(deps, who, _stand(deps, who, brought.saved)),
+        there=[dataset.slug for dataset in brought.there],
         notes=list(brought.notes),
     )
 
 
 @router.post("/datasets/bulk", summary="Do something with several datasets", responses=failures(403))
-def bulk(here: Here, who: Editor, body: BulkBody) -> BulkResults:
+def bulk(deps: Here, who: Editor, body: BulkBody) -> BulkResults:
     """Runs, deletes, tags or untags each; what one of them refuses does not stop the others."""
     if body.action in ("tag", "untag") and not body.tag.strip():
         raise InputError("tag: name the tag.")
-    return BulkResults(results=[_result(here, who, body, slug) for slug in dict.fromkeys(body.datasets)])
+    return BulkResults(results=[_result(deps, who, body, slug) for slug in dict.fromkeys(body.datasets)])
 
 
 # -- one dataset
 
 
 @router.get("/datasets/{dataset}", summary="Get a dataset", responses=failures(404))
-def get_dataset(here: Here, who: Who, dataset: Slug) -> DatasetWhole:
+def get_dataset(deps: Here, who: Who, dataset: Slug) -> DatasetWhole:
     """A dataset with its file, status and last run."""
-    return _whole(here, who, who.guard.dataset(dataset))
+    return _whole(deps, who, who.guard.dataset(dataset))
 
 
 @router.put("/datasets/{dataset}", summary="Replace a dataset's file", responses=failures(403, 404, 409))
 def replace_dataset(
-    here: Here, who: Who, dataset: Slug, body: DatasetFile, query: Annotated[ChangeQuery, Query()]
+    deps: Here, who: Who, dataset: Slug, body: DatasetFile, query: Annotated[ChangeQuery, Query()]
 ) -> DatasetWhole:
     """The dataset changed to what the file says, its name too; its slug, table and runs stay."""
-    return _changed(here, who, _to_change(who, dataset, query), source_of(body.root))
+    return _changed(deps, who, _to_change(who, dataset, query), source_of(body.root))
 
 
 @router.patch("/datasets/{dataset}", summary="Change some keys of a dataset's file", responses=failures(403, 404, 409))
 def change_dataset(
-    here: Here, who: Who, dataset: Slug, body: dict[str, JsonValue], query: Annotated[ChangeQuery, Query()]
+    deps: Here, who: Who, dataset: Slug, body: dict[str, JsonValue], query: Annotated[ChangeQuery, Query()]
 ) -> DatasetWhole:
     """The dataset with the keys that are given; null takes a key out."""
     saved = _to_change(who, dataset, query)
     values = {**saved_source(saved).values, **body}
     source = source_of({name: value for name, value in values.items() if value is not None})
-    return _changed(here, who, saved, source)
+    return _changed(deps, who, saved, source)
 
 
 @router.delete("/datasets/{dataset}", summary="Delete a dataset", status_code=204, responses=failures(403, 404, 409))
-def delete_dataset(here: Here, who: Who, dataset: Slug, query: Annotated[DeleteQuery, Query()]) -> None:
+def delete_dataset(deps: Here, who: Who, dataset: Slug, query: Annotated[DeleteQuery, Query()]) -> None:
     """Deletes the dataset, and its table with all versions unless that is to stay; its runs stay in history."""
-    here.orders.delete(who.guard.dataset(dataset, DatasetRight.DELETE), keep_table=query.keep_table)
+    deps.orders.delete(who.guard.dataset(dataset, DatasetRight.DELETE), keep_table=query.keep_table)
 
 
 @router.get(
@@ -476,35 +476,35 @@ def get_file(who: Who, dataset: Slug) -> Response:
     responses=located(201, "The copy's address.") | failures(403, 404, 409),
 )
 def duplicate_dataset(
-    here: Here, who: Editor, dataset: Slug, answer: Response, body: CopyBody | None = None
+    deps: Here, who: Editor, dataset: Slug, answer: Response, body: CopyBody | None = None
 ) -> DatasetWhole:
     """A copy of the dataset under another name, without its table. It is yours."""
     saved = who.guard.dataset(dataset)
     name = body.name if body is not None and body.name is not None else f"{saved.name} copy"
-    return _created(here, who, source_of({**saved_source(saved).values, "name": name}), answer)
+    return _created(deps, who, source_of({**saved_source(saved).values, "name": name}), answer)
 
 
 @router.post(
     "/datasets/{dataset}/convert", summary="Convert a dataset of a deprecated report", responses=failures(403, 404)
 )
-def convert_dataset(here: Here, who: Who, dataset: Slug) -> DatasetWhole:
+def convert_dataset(deps: Here, who: Who, dataset: Slug) -> DatasetWhole:
     """Makes a dataset of the Performance report of it; its table goes on."""
     saved = who.guard.dataset(dataset, DatasetRight.EDIT)
-    source = Source(converted(saved_source(saved).values, here.clock()), {})
-    return _whole(here, who, who.guard.change(saved, source, here.clock()))
+    source = Source(converted(saved_source(saved).values, deps.clock()), {})
+    return _whole(deps, who, who.guard.change(saved, source, deps.clock()))
 
 
 @router.put("/datasets/{dataset}/tags", summary="Set a dataset's tags", responses=failures(403, 404))
-def set_tags(here: Here, who: Who, dataset: Slug, body: TagsBody) -> DatasetWhole:
+def set_tags(deps: Here, who: Who, dataset: Slug, body: TagsBody) -> DatasetWhole:
     """All tags of a dataset."""
-    return _whole(here, who, tag(here.store, who.guard.dataset(dataset, DatasetRight.EDIT), body.tags))
+    return _whole(deps, who, tag(deps.store, who.guard.dataset(dataset, DatasetRight.EDIT), body.tags))
 
 
 @router.get("/datasets/{dataset}/plan", summary="Plan a run of a dataset", responses=failures(403, 404, 409, 429, 502))
-async def plan_dataset(here: Here, who: Who, dataset: Slug, query: Annotated[DatesQuery, Query()]) -> PlanAnswer:
+async def plan_dataset(deps: Here, who: Who, dataset: Slug, query: Annotated[DatesQuery, Query()]) -> PlanAnswer:
     """What the next run would ask TikTok, and how long that takes; no report is asked for."""
-    found, account = _to_run(here, who, dataset, query)
-    return await _planned(here, found, account)
+    found, account = _to_run(deps, who, dataset, query)
+    return await _planned(deps, found, account)
 
 
 @router.get(
@@ -513,20 +513,20 @@ async def plan_dataset(here: Here, who: Who, dataset: Slug, query: Annotated[Dat
     response_model=Preview,
     responses=failures(403, 404, 409, 429, 502),
 )
-async def preview_dataset(here: Here, who: Who, dataset: Slug, query: Annotated[PreviewQuery, Query()]) -> Response:
+async def preview_dataset(deps: Here, who: Who, dataset: Slug, query: Annotated[PreviewQuery, Query()]) -> Response:
     """Real first rows from TikTok; nothing is saved."""
-    found, account = _to_run(here, who, dataset, query)
-    return await _previewed(here, found, account, query.rows)
+    found, account = _to_run(deps, who, dataset, query)
+    return await _previewed(deps, found, account, query.rows)
 
 
 # -- what they do
 
 
-def _created(here: Center, who: Visitor, source: Source, answer: Response) -> DatasetWhole:
+def _created(deps: Center, who: Visitor, source: Source, answer: Response) -> DatasetWhole:
     refuse_deprecated(source)
-    saved = who.guard.create(source, here.clock())
+    saved = who.guard.create(source, deps.clock())
     answer.headers["Location"] = f"/api/v1/datasets/{saved.slug}"
-    return _whole(here, who, saved)
+    return _whole(deps, who, saved)
 
 
 def _to_change(who: Visitor, dataset: str, query: ChangeQuery) -> SavedDataset:
@@ -539,33 +539,33 @@ def _to_change(who: Visitor, dataset: str, query: ChangeQuery) -> SavedDataset:
     return saved
 
 
-def _changed(here: Center, who: Visitor, saved: SavedDataset, source: Source) -> DatasetWhole:
+def _changed(deps: Center, who: Visitor, saved: SavedDataset, source: Source) -> DatasetWhole:
     if source.values.get("report") != json.loads(saved.spec).get("report"):
         refuse_deprecated(source)
-    losses = who.guard.losses(source, here.lake, here.clock(), saved)
-    whole = _whole(here, who, who.guard.change(saved, source, here.clock()))
+    losses = who.guard.losses(source, deps.lake, deps.clock(), saved)
+    whole = _whole(deps, who, who.guard.change(saved, source, deps.clock()))
     return whole.model_copy(update={"notes": list(losses)})
 
 
-def _result(here: Center, who: Visitor, body: BulkBody, slug: str) -> BulkResult:
+def _result(deps: Center, who: Visitor, body: BulkBody, slug: str) -> BulkResult:
     try:
-        return BulkResult(dataset=slug, done=True, run=_done(here, who, body, slug), error=None)
+        return BulkResult(dataset=slug, done=True, run=_done(deps, who, body, slug), error=None)
     except AdreelError as error:
         return BulkResult(dataset=slug, done=False, run=None, error=failure_of(error))
 
 
-def _done(here: Center, who: Visitor, body: BulkBody, slug: str) -> str | None:
+def _done(deps: Center, who: Visitor, body: BulkBody, slug: str) -> str | None:
     """Does it; the run that was asked for, if one was."""
     if body.action == "run":
         saved = who.guard.dataset(slug, DatasetRight.RUN)
-        return here.orders.enqueue(saved, asked_by=who.user.name).id
+        return deps.orders.enqueue(saved, asked_by=who.user.name).id
     if body.action == "delete":
-        here.orders.delete(who.guard.dataset(slug, DatasetRight.DELETE), keep_table=body.keep_table)
+        deps.orders.delete(who.guard.dataset(slug, DatasetRight.DELETE), keep_table=body.keep_table)
         return None
     saved = who.guard.dataset(slug, DatasetRight.EDIT)
     named_tag = " ".join(body.tag.split())
     others = [one for one in saved.tags if one != named_tag]
-    tag(here.store, saved, [*others, named_tag] if body.action == "tag" else others)
+    tag(deps.store, saved, [*others, named_tag] if body.action == "tag" else others)
     return None
 
 
@@ -576,17 +576,17 @@ def _dated(source: Source, query: DatesQuery) -> Source:
     return Source({**source.values, "dates": {"start": dates[0], "end": dates[1]}}, source.lines)
 
 
-def _to_run(here: Center, who: Visitor, dataset: str, query: DatesQuery) -> tuple[Dataset, Account]:
+def _to_run(deps: Center, who: Visitor, dataset: str, query: DatesQuery) -> tuple[Dataset, Account]:
     """A saved dataset and the account that it reads, for who may run it."""
     saved = who.guard.dataset(dataset, DatasetRight.RUN)
-    found = parse(saved_source(saved, date_range(query.start, query.end)), here.clock())
+    found = parse(saved_source(saved, date_range(query.start, query.end)), deps.clock())
     if saved.account_id is None:
         raise InputError(f"{saved.name!r} is disconnected: its account was deleted. Give it another account first.")
-    return found, here.store.accounts.get(saved.account_id)
+    return found, deps.store.accounts.get(saved.account_id)
 
 
-async def _planned(here: Center, dataset: Dataset, account: Account) -> PlanAnswer:
-    planned = here.asking.planned(dataset, account, await here.asking.advertisers(account))
+async def _planned(deps: Center, dataset: Dataset, account: Account) -> PlanAnswer:
+    planned = deps.asking.planned(dataset, account, await deps.asking.advertisers(account))
     made = planned.plan
     return PlanAnswer(
         requests=made.request_count,
@@ -599,19 +599,25 @@ async def _planned(here: Center, dataset: Dataset, account: Account) -> PlanAnsw
         notes=list(made.notes),
         unreadable=planned.unreadable,
         days=[
-            Days(advertiser_id=one.id, name=one.name, timezone=one.zone, start=days.start, end=days.end)
-            for one, days in made.days()
+            Days(
+                advertiser_id=advertiser.id,
+                name=advertiser.name,
+                timezone=advertiser.zone,
+                start=days.start,
+                end=days.end,
+            )
+            for advertiser, days in made.days()
         ],
     )
 
 
-async def _previewed(here: Center, dataset: Dataset, account: Account, rows: int) -> Response:
-    table = await here.asking.preview(dataset, account, rows)
+async def _previewed(deps: Center, dataset: Dataset, account: Account, rows: int) -> Response:
+    table = await deps.asking.preview(dataset, account, rows)
     return Exact({"columns": types_of(table), "items": items_of(table)})
 
 
 def _problems(found: Iterable[Problem]) -> Checked:
-    return Checked(valid=False, problems=[fault(one) for one in found], notes=[], columns=[], key=[])
+    return Checked(valid=False, problems=[fault(problem) for problem in found], notes=[], columns=[], key=[])
 
 
 def _name_problem(source: Source) -> Iterable[Problem]:
@@ -635,25 +641,25 @@ def _account_problem(who: Visitor, source: Source) -> Iterable[Problem]:
 # -- how they are shown
 
 
-def _stand(here: Center, who: Visitor, found: Iterable[SavedDataset]) -> list[Standing]:
-    now = here.clock()
-    return [standing(here.store, who.guard, here.settings.home, one, now) for one in found]
+def _stand(deps: Center, who: Visitor, found: Iterable[SavedDataset]) -> list[Standing]:
+    now = deps.clock()
+    return [standing(deps.store, who.guard, deps.settings.home, dataset, now) for dataset in found]
 
 
-def _answers(here: Center, who: Visitor, found: Iterable[Standing]) -> list[DatasetAnswer]:
-    names = {user.id: user.name for user in here.store.users.list()}
+def _answers(deps: Center, who: Visitor, found: Iterable[Standing]) -> list[DatasetAnswer]:
+    names = {user.id: user.name for user in deps.store.users.list()}
     return [DatasetAnswer(**_facts(who, one, names)) for one in found]
 
 
-def _whole(here: Center, who: Visitor, saved: SavedDataset) -> DatasetWhole:
-    names = {user.id: user.name for user in here.store.users.list()}
+def _whole(deps: Center, who: Visitor, saved: SavedDataset) -> DatasetWhole:
+    names = {user.id: user.name for user in deps.store.users.list()}
     source = saved_source(saved)
-    dataset = check(source, here.clock()).dataset
+    dataset = check(source, deps.clock()).dataset
     return DatasetWhole(
-        **_facts(who, _stand(here, who, [saved])[0], names),
+        **_facts(who, _stand(deps, who, [saved])[0], names),
         file=dict(source.values),
         key=list(key(dataset)) if dataset is not None else [],
-        table=here.lake.table_url(saved.table_slug),
+        table=deps.lake.table_url(saved.table_slug),
     )
 
 

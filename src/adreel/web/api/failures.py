@@ -99,7 +99,7 @@ def failure_of(error: AdreelError) -> Failure:
     return Failure(
         kind=type(error).__name__,
         message=error.message,
-        problems=[fault(one) for one in error.problems] if isinstance(error, DatasetError) else [],
+        problems=[fault(problem) for problem in error.problems] if isinstance(error, DatasetError) else [],
         tiktok_code=error.code,
         request_id=error.request_id,
     )
@@ -115,7 +115,7 @@ def failed(status: int, failure: Failure) -> Response:
 
 def refused(status: int, message: str, problems: Iterable[Problem] = ()) -> Response:
     """The answer to what no error of ours stands for."""
-    faults = [fault(one) for one in problems]
+    faults = [fault(problem) for problem in problems]
     kind = KINDS.get(status, "InputError")
     return failed(status, Failure(kind=kind, message=message, problems=faults, tiktok_code=None, request_id=None))
 

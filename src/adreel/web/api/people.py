@@ -164,15 +164,15 @@ class Settings(Paged[Setting]):
 
 
 @router.get("/me", tags=["me"], summary="See who you are here", responses=failures())
-def get_me(here: Here, who: Who) -> Me:
+def get_me(deps: Here, who: Who) -> Me:
     """The user that the token or the session is of, and what they may do."""
     return Me(
         user=_user(who.user),
         read_only=who.guard.actor.read_only,
         may_edit=who.may_edit,
-        workspace=_workspace(here.store.workspace.get()),
+        workspace=_workspace(deps.store.workspace.get()),
         version=version("adreel"),
-        simulated=here.made_up.words if here.made_up else None,
+        simulated=deps.made_up.words if deps.made_up else None,
     )
 
 
@@ -183,10 +183,10 @@ def get_me(here: Here, who: Who) -> Me:
     status_code=204,
     responses=failures(403, 429),
 )
-def change_password(request: Request, here: Here, who: Member, body: OwnPasswordBody) -> None:
+def change_password(request: Request, deps: Here, who: Member, body: OwnPasswordBody) -> None:
     """Another password of your own; other browsers are signed out."""
     checked(request, who.user.name, body.present.get_secret_value(), "The present password is wrong.")
-    here.store.users.set_password(
+    deps.store.users.set_password(
         who.user, body.password.get_secret_value(), keep_tokens=body.keep_tokens, besides=who.secret
     )
 
@@ -195,11 +195,11 @@ def change_password(request: Request, here: Here, who: Member, body: OwnPassword
 
 
 @router.get("/tokens", tags=["me"], summary="List your API tokens", responses=failures())
-def list_tokens(here: Here, who: Who, query: Annotated[Paging, Query()]) -> Tokens:
+def list_tokens(deps: Here, who: Who, query: Annotated[Paging, Query()]) -> Tokens:
     """Your own tokens, also those that are over; never their secrets."""
-    found = here.store.tokens.list(who.user)
-    items = [_token(one) for one in part(found, query)]
-    return Tokens(items=items, total=len(found), limit=query.limit, offset=query.offset)
+    api_tokens = deps.store.tokens.list(who.user)
+    items = [_token(api_token) for api_token in part(api_tokens, query)]
+    return Tokens(items=items, total=len(api_tokens), limit=query.limit, offset=query.offset)
 
 
 @router.post(
@@ -210,32 +210,32 @@ def list_tokens(here: Here, who: Who, query: Annotated[Paging, Query()]) -> Toke
     responses=failures(403),
     response_model=NewToken,
 )
-def create_token(here: Here, who: Person, body: TokenBody) -> NewToken:
+def create_token(deps: Here, who: Person, body: TokenBody) -> NewToken:
     """A key for a program that acts as you, or only reads as you.
 
     Only for a person in a browser: a token that leaked cannot make others that outlive it.
     """
-    token, secret = here.store.tokens.add(who.user, body.name, body.read_only, body.days)
+    token, secret = deps.store.tokens.add(who.user, body.name, body.read_only, body.days)
     return NewToken(**dict(_token(token)), secret=secret)
 
 
 @router.delete(
     "/tokens/{token}", tags=["me"], summary="Revoke an API token", status_code=204, responses=failures(403, 404)
 )
-def revoke_token(here: Here, who: Member, token: Id) -> None:
+def revoke_token(deps: Here, who: Member, token: Id) -> None:
     """Ends one of your tokens, at once."""
-    here.store.tokens.revoke(who.user, int(token))
+    deps.store.tokens.revoke(who.user, int(token))
 
 
 # -- users
 
 
 @router.get("/users", tags=["users"], summary="List the users", responses=failures(403))
-def list_users(here: Here, _: Overseer, query: Annotated[Paging, Query()]) -> Users:
+def list_users(deps: Here, _: Overseer, query: Annotated[Paging, Query()]) -> Users:
     """All users by name. For administrators."""
-    found = here.store.users.list()
-    items = [_user(one) for one in part(found, query)]
-    return Users(items=items, total=len(found), limit=query.limit, offset=query.offset)
+    users = deps.store.users.list()
+    items = [_user(user) for user in part(users, query)]
+    return Users(items=items, total=len(users), limit=query.limit, offset=query.offset)
 
 
 @router.post(
@@ -245,23 +245,23 @@ def list_users(here: Here, _: Overseer, query: Annotated[Paging, Query()]) -> Us
     status_code=201,
     responses=located(201, "The user's address.") | failures(403, 409),
 )
-def create_user(here: Here, _: Admin, body: UserBody, answer: Response) -> UserAnswer:
+def create_user(deps: Here, _: Admin, body: UserBody, answer: Response) -> UserAnswer:
     """A user who can sign in with the password at once. For administrators."""
-    user = here.store.users.add(body.name, body.password.get_secret_value(), body.role)
+    user = deps.store.users.add(body.name, body.password.get_secret_value(), body.role)
     answer.headers["Location"] = f"/api/v1/users/{user.id}"
     return _user(user)
 
 
 @router.get("/users/{user}", tags=["users"], summary="Get a user", responses=failures(403, 404))
-def get_user(here: Here, _: Overseer, user: Id) -> UserAnswer:
+def get_user(deps: Here, _: Overseer, user: Id) -> UserAnswer:
     """One user. For administrators."""
-    return _user(here.store.users.get(int(user)))
+    return _user(deps.store.users.get(int(user)))
 
 
 @router.patch("/users/{user}", tags=["users"], summary="Change a user", responses=failures(403, 404))
-def change_user(here: Here, _: Admin, user: Id, body: UserChanges) -> UserAnswer:
+def change_user(deps: Here, _: Admin, user: Id, body: UserChanges) -> UserAnswer:
     """Another role, locked out or let in again. The last administrator stays one. For administrators."""
-    users, found = here.store.users, here.store.users.get(int(user))
+    users, found = deps.store.users, deps.store.users.get(int(user))
     if body.role is not None and body.role is not found.role:
         found = users.set_role(found, body.role)
     if body.disabled is not None and body.disabled is not found.disabled:
@@ -276,21 +276,21 @@ def change_user(here: Here, _: Admin, user: Id, body: UserChanges) -> UserAnswer
     status_code=204,
     responses=failures(403, 404),
 )
-def set_password(here: Here, who: Admin, user: Id, body: PasswordBody) -> None:
+def set_password(deps: Here, who: Admin, user: Id, body: PasswordBody) -> None:
     """Another password, which ends the user's sessions and API tokens. For administrators.
 
     Your own is changed at `/me/password`, where the present one is asked for.
     """
-    found = here.store.users.get(int(user))
+    found = deps.store.users.get(int(user))
     if found.id == who.user.id:
         raise InputError("Your own password is changed with PUT /me/password, where the present one is asked for.")
-    here.store.users.set_password(found, body.password.get_secret_value())
+    deps.store.users.set_password(found, body.password.get_secret_value())
 
 
 @router.delete("/users/{user}", tags=["users"], summary="Delete a user", status_code=204, responses=failures(403, 404))
-def delete_user(here: Here, who: Admin, user: Id, query: Annotated[UserHeir, Query()]) -> None:
+def delete_user(deps: Here, who: Admin, user: Id, query: Annotated[UserHeir, Query()]) -> None:
     """Forgets the user with their sessions, tokens and shares; their datasets stay. For administrators."""
-    users = here.store.users
+    users = deps.store.users
     found = users.get(int(user))
     if found.id == who.user.id:
         raise InputError("You cannot delete yourself; another administrator can.")
@@ -301,26 +301,26 @@ def delete_user(here: Here, who: Admin, user: Id, query: Annotated[UserHeir, Que
 
 
 @router.get("/workspace", tags=["workspace"], summary="Get the workspace", responses=failures())
-def get_workspace(here: Here, _: Who) -> WorkspaceAnswer:
+def get_workspace(deps: Here, _: Who) -> WorkspaceAnswer:
     """The workspace's name and time zone."""
-    return _workspace(here.store.workspace.get())
+    return _workspace(deps.store.workspace.get())
 
 
 @router.patch("/workspace", tags=["workspace"], summary="Change the workspace", responses=failures(403))
-def change_workspace(here: Here, _: Admin, body: WorkspaceChanges) -> WorkspaceAnswer:
+def change_workspace(deps: Here, _: Admin, body: WorkspaceChanges) -> WorkspaceAnswer:
     """Another name or time zone. For administrators."""
-    return _workspace(here.store.workspace.set(name=body.name, zone=body.zone))
+    return _workspace(deps.store.workspace.set(name=body.name, zone=body.zone))
 
 
 @router.get("/settings", tags=["workspace"], summary="List the server's settings", responses=failures(403))
-def list_settings(here: Here, _: Overseer, query: Annotated[Paging, Query()]) -> Settings:
+def list_settings(deps: Here, _: Overseer, query: Annotated[Paging, Query()]) -> Settings:
     """Every setting with its value and where that is from; secrets stay hidden. For administrators."""
-    found = here.settings.shown()
+    showns = deps.settings.shown()
     items = [
-        Setting(variable=one.setting.variable, value=one.text, source=one.source, help=one.setting.help)
-        for one in part(found, query)
+        Setting(variable=shown.setting.variable, value=shown.text, source=shown.source, help=shown.setting.help)
+        for shown in part(showns, query)
     ]
-    return Settings(items=items, total=len(found), limit=query.limit, offset=query.offset)
+    return Settings(items=items, total=len(showns), limit=query.limit, offset=query.offset)
 
 
 def _user(user: User) -> UserAnswer:

@@ -51,18 +51,18 @@ class QueryAnswer(Answer):
 
 
 @router.post("/query", summary="Ask SQL", response_model=QueryAnswer, responses=failures(403))
-async def ask_query(request: Request, here: Here, who: Who, body: RowsBody) -> Response:
+async def ask_query(request: Request, deps: Here, who: Who, body: RowsBody) -> Response:
     """The first rows of a query's answer, up to 32 MB of JSON. Changes nothing, so a read-only token can ask.
 
     The query runs in a process of its own with the memory of ADREEL_QUERY_MEMORY and the seconds of
     ADREEL_QUERY_SECONDS. Two run at a time; 503 if too many wait or a turn does not come.
     """
-    return await items_of(request, here, who, body.sql, body.limit)
+    return await items_of(request, deps, who, body.sql, body.limit)
 
 
 @router.post(
     "/query/export", summary="Download a query's answer", response_class=Response, responses=FILE | failures(403)
 )
-async def export_query(request: Request, here: Here, who: Who, body: FileBody) -> Response:
+async def export_query(request: Request, deps: Here, who: Who, body: FileBody) -> Response:
     """All rows of a query's answer as a file of up to 1 GB, with the limits of `POST /query`."""
-    return await file_of(request, here, who, body.sql, body.format, for_spreadsheet=body.for_spreadsheet)
+    return await file_of(request, deps, who, body.sql, body.format, for_spreadsheet=body.for_spreadsheet)

@@ -180,7 +180,7 @@ def date_range(start: str | None, end: str | None) -> DateRange | None:
     responses=located(202, "The run's address, to follow it.") | failures(403, 404, 409),
 )
 def start_run(
-    here: Here, who: Who, dataset: Slug, answer: Response, body: RunBody | None = None, key: IdempotencyKey = None
+    deps: Here, who: Who, dataset: Slug, answer: Response, body: RunBody | None = None, key: IdempotencyKey = None
 ) -> RunAnswer:
     """Asks for a run, which begins when a process is free; one that was interrupted lately is gone on with.
 
@@ -193,9 +193,9 @@ def start_run(
     agreed = body is not None and body.replace_rows
     dates = body.dates if body else None
     own = RunKey(who.user.id, key, json.dumps([saved.id, dates, agreed])) if key is not None else None
-    run = here.orders.enqueue(saved, dates, asked_by=who.user.name, key=own, replace_rows=agreed)
+    run = deps.orders.enqueue(saved, dates, asked_by=who.user.name, key=own, replace_rows=agreed)
     answer.headers["Location"] = f"/api/v1/runs/{run.id}"
-    return _run(here, run)
+    return _run(deps, run)
 
 
 @router.post(
@@ -205,69 +205,69 @@ def start_run(
     responses=located(201, "The address of the run that stands for it.") | failures(403, 404, 409),
 )
 def restore(
-    here: Here, who: Who, dataset: Slug, version: Annotated[int, Path(ge=0, le=2**53)], answer: Response
+    deps: Here, who: Who, dataset: Slug, version: Annotated[int, Path(ge=0, le=2**53)], answer: Response
 ) -> RunAnswer:
     """Makes a new version of the table with the rows of an earlier one; what it was stays a version too.
 
     It is a run that read nothing, with the proof of the run that read the rows.
     """
     saved = who.guard.dataset(dataset, DatasetRight.RUN)
-    if not here.lake.exists(saved.table_slug):
+    if not deps.lake.exists(saved.table_slug):
         raise NotFoundError(f"{saved.name!r} has no table yet; run it first.")
-    run = here.orders.restore(saved, version, who.user.name)
+    run = deps.orders.restore(saved, version, who.user.name)
     answer.headers["Location"] = f"/api/v1/runs/{run.id}"
-    return _run(here, run)
+    return _run(deps, run)
 
 
 @router.get("/datasets/{dataset}/runs", summary="List a dataset's runs", responses=failures(404))
-def list_dataset_runs(here: Here, who: Who, dataset: Slug, query: Annotated[RunsQuery, Query()]) -> Runs:
+def list_dataset_runs(deps: Here, who: Who, dataset: Slug, query: Annotated[RunsQuery, Query()]) -> Runs:
     """A dataset's runs, latest first."""
-    return _page(here, [who.guard.dataset(dataset).id], query)
+    return _page(deps, [who.guard.dataset(dataset).id], query)
 
 
 @router.get("/runs", summary="List all runs", responses=failures())
-def list_runs(here: Here, who: Who, query: Annotated[RunsQuery, Query()]) -> Runs:
+def list_runs(deps: Here, who: Who, query: Annotated[RunsQuery, Query()]) -> Runs:
     """The runs of all datasets that you may see, latest first; administrators also see those of deleted datasets."""
     everything = who.user.role is Role.ADMIN
-    return _page(here, None if everything else [one.id for one in who.guard.datasets()], query)
+    return _page(deps, None if everything else [dataset.id for dataset in who.guard.datasets()], query)
 
 
 @router.get("/runs/{run}", summary="Get a run", responses=failures(403, 404))
-def get_run(here: Here, who: Who, run: RunId) -> RunAnswer:
+def get_run(deps: Here, who: Who, run: RunId) -> RunAnswer:
     """A run with its progress while it works, and its proof when it is over."""
-    return _run(here, who.guard.run(run))
+    return _run(deps, who.guard.run(run))
 
 
 @router.get("/runs/{run}/log", summary="Get a run's log", responses=failures(403, 404))
-def get_log(here: Here, who: Who, run: RunId, query: Annotated[LogQuery, Query()]) -> Log:
+def get_log(deps: Here, who: Who, run: RunId, query: Annotated[LogQuery, Query()]) -> Log:
     """What the run told of; ask again with `after` to follow it."""
     found = who.guard.run(run)
     # The state first: lines that come between the two looks are then there in the next.
-    state = seen(here.settings.home, found).state
-    lines = here.store.runs.log_lines(found.id, after=query.after)[: query.limit]
+    state = seen(deps.settings.home, found).state
+    lines = deps.store.runs.log_lines(found.id, after=query.after)[: query.limit]
     return Log(
-        lines=[LogLine(number=one.number, at=one.at, text=one.text) for one in lines],
+        lines=[LogLine(number=log_line.number, at=log_line.at, text=log_line.text) for log_line in lines],
         last=lines[-1].number if lines else query.after,
         state=state,
     )
 
 
 @router.post("/runs/{run}/cancel", summary="Cancel a run", status_code=202, responses=failures(403, 404))
-def cancel_run(here: Here, who: Who, run: RunId) -> RunAnswer:
+def cancel_run(deps: Here, who: Who, run: RunId) -> RunAnswer:
     """Asks a run to stop; its table stays as it was. One that waits, or whose process died, is over at once."""
     found = who.guard.run(run, DatasetRight.RUN)
-    here.orders.cancel(seen(here.settings.home, found))
-    return _run(here, here.store.runs.get(found.id))
+    deps.orders.cancel(seen(deps.settings.home, found))
+    return _run(deps, deps.store.runs.get(found.id))
 
 
-def _page(here: Center, datasets: list[int] | None, query: RunsQuery) -> Runs:
+def _page(deps: Center, datasets: list[int] | None, query: RunsQuery) -> Runs:
     states = frozenset(query.state or RunState)
-    runs, total = here.store.runs.page(datasets, states=states, limit=query.limit, offset=query.offset)
-    return Runs(items=[_run(here, one) for one in runs], total=total, limit=query.limit, offset=query.offset)
+    runs, total = deps.store.runs.page(datasets, states=states, limit=query.limit, offset=query.offset)
+    return Runs(items=[_run(deps, run) for run in runs], total=total, limit=query.limit, offset=query.offset)
 
 
-def _run(here: Center, found: Run) -> RunAnswer:
-    run = seen(here.settings.home, found)
+def _run(deps: Center, found: Run) -> RunAnswer:
+    run = seen(deps.settings.home, found)
     return RunAnswer(
         id=run.id,
         dataset=run.dataset_slug,

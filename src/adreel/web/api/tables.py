@@ -284,23 +284,30 @@ class ExportQuery(RowSelection):
 
 
 @router.get("/datasets/{dataset}/versions", summary="List the versions of a table", responses=failures(404))
-def list_versions(here: Here, who: Who, dataset: Slug, query: Annotated[Paging, Query()]) -> Versions:
+def list_versions(deps: Here, who: Who, dataset: Slug, query: Annotated[Paging, Query()]) -> Versions:
     """Every version that can be read, newest first; each is one run's."""
-    found = here.lake.versions(with_table(here, who, dataset).table_slug)
+    versions = deps.lake.versions(with_table(deps, who, dataset).table_slug)
     items = [
-        Version(version=one.number, at=one.at, method=one.method, run=one.run_id, rows=one.rows, key=list(one.key))
-        for one in part(found, query)
+        Version(
+            version=version.number,
+            at=version.at,
+            method=version.method,
+            run=version.run_id,
+            rows=version.rows,
+            key=list(version.key),
+        )
+        for version in part(versions, query)
     ]
-    return Versions(items=items, total=len(found), limit=query.limit, offset=query.offset)
+    return Versions(items=items, total=len(versions), limit=query.limit, offset=query.offset)
 
 
 @router.get("/datasets/{dataset}/schema", summary="Get the columns of a table", responses=failures(404))
-def get_schema(here: Here, who: Who, dataset: Slug, query: Annotated[AtVersion, Query()]) -> Schema:
+def get_schema(deps: Here, who: Who, dataset: Slug, query: Annotated[AtVersion, Query()]) -> Schema:
     """Columns with their types, titles, meanings and units, and which of them name a row."""
-    saved = with_table(here, who, dataset)
-    state = here.lake.table(saved.table_slug, query.version)
-    key = next((one.key for one in here.lake.versions(saved.table_slug) if one.number == state.version), ())
-    known = _known(here, saved)
+    saved = with_table(deps, who, dataset)
+    state = deps.lake.table(saved.table_slug, query.version)
+    key = next((version.key for version in deps.lake.versions(saved.table_slug) if version.number == state.version), ())
+    known = _known(deps, saved)
     found = []
     for field in state.schema:
         told = {name.decode(): value.decode() for name, value in (field.metadata or {}).items()}
@@ -319,10 +326,10 @@ def get_schema(here: Here, who: Who, dataset: Slug, query: Annotated[AtVersion, 
 
 
 @router.get("/datasets/{dataset}/rows", summary="Read rows of a table", response_model=Rows, responses=failures(404))
-def list_rows(here: Here, who: Who, dataset: Slug, query: Annotated[RowsQuery, Query()]) -> Response:
+def list_rows(deps: Here, who: Who, dataset: Slug, query: Annotated[RowsQuery, Query()]) -> Response:
     """Rows with filters, order and paging; nulls come last. For whole tables take the export."""
-    saved = with_table(here, who, dataset)
-    page = here.lake.page(
+    saved = with_table(deps, who, dataset)
+    page = deps.lake.page(
         saved.table_slug,
         version=query.version,
         columns=query.columns or None,
@@ -350,11 +357,11 @@ def list_rows(here: Here, who: Who, dataset: Slug, query: Annotated[RowsQuery, Q
     response_model=Statistics,
     responses=failures(404),
 )
-def get_statistics(here: Here, who: Who, dataset: Slug, query: Annotated[StatisticsQuery, Query()]) -> Response:
+def get_statistics(deps: Here, who: Who, dataset: Slug, query: Annotated[StatisticsQuery, Query()]) -> Response:
     """Nulls, different and frequent values, bounds and histograms; sums only of what may be summed."""
-    saved = with_table(here, who, dataset)
-    summable = _summable(here, saved, here.lake.table(saved.table_slug, query.version).version)
-    found = here.lake.statistics(saved.table_slug, query.version, query.columns or None, additive=summable)
+    saved = with_table(deps, who, dataset)
+    summable = _summable(deps, saved, deps.lake.table(saved.table_slug, query.version).version)
+    found = deps.lake.statistics(saved.table_slug, query.version, query.columns or None, additive=summable)
     return Exact({"columns": list(found)})
 
 
@@ -364,14 +371,14 @@ def get_statistics(here: Here, who: Who, dataset: Slug, query: Annotated[Statist
     response_model=Difference,
     responses=failures(404),
 )
-def get_difference(here: Here, who: Who, dataset: Slug, query: Annotated[DifferenceQuery, Query()]) -> Response:
+def get_difference(deps: Here, who: Who, dataset: Slug, query: Annotated[DifferenceQuery, Query()]) -> Response:
     """What TikTok changed between two runs: rows that came, went and changed, and how sums moved on which day.
 
     Money of different currencies is never added up. The page and `adreel diff` have the same figures.
     """
-    saved = with_table(here, who, dataset)
-    before, after = _two_versions(here, saved, query)
-    return Exact(compare(here.store, here.lake, saved, before, after, here.clock()).as_json())
+    saved = with_table(deps, who, dataset)
+    before, after = _two_versions(deps, saved, query)
+    return Exact(compare(deps.store, deps.lake, saved, before, after, deps.clock()).as_json())
 
 
 @router.get(
@@ -380,39 +387,39 @@ def get_difference(here: Here, who: Who, dataset: Slug, query: Annotated[Differe
     response_class=Response,
     responses=FILE | failures(404),
 )
-def export(here: Here, who: Who, dataset: Slug, query: Annotated[ExportQuery, Query()]) -> Response:
+def export(deps: Here, who: Who, dataset: Slug, query: Annotated[ExportQuery, Query()]) -> Response:
     """A version's rows as a stream of CSV, JSON, Parquet or Excel: all of them, or as `rows` has them."""
     from adreel.export import stream
 
-    saved = with_table(here, who, dataset)
-    reader = here.lake.read(
+    saved = with_table(deps, who, dataset)
+    reader = deps.lake.read(
         saved.table_slug, query.version, query.columns or None, where=query.where, order=query.order
     )
     chunks = stream(reader, query.format, for_spreadsheet=query.for_spreadsheet)
     return file_answer(chunks, query.format, f"{saved.slug}.{query.format}", f"{saved.name}.{query.format}")
 
 
-def with_table(here: Center, who: Visitor, dataset: str) -> SavedDataset:
+def with_table(deps: Center, who: Visitor, dataset: str) -> SavedDataset:
     """The dataset; NotFoundError if it may not be seen, or has no table yet."""
     saved = who.guard.dataset(dataset, DatasetRight.SEE)
-    if not here.lake.exists(saved.table_slug):
+    if not deps.lake.exists(saved.table_slug):
         raise NotFoundError(f"{saved.name!r} has no table yet; run it first.")
     return saved
 
 
-def _known(here: Center, saved: SavedDataset) -> dict[str, ColumnRecord]:
+def _known(deps: Center, saved: SavedDataset) -> dict[str, ColumnRecord]:
     """The columns as the dataset has them now; none if its settings do not hold any more."""
-    dataset, _ = parsed(here, saved)
-    return {one.name: one for one in columns(dataset)} if dataset else {}
+    dataset, _ = parsed(deps, saved)
+    return {column.name: column for column in columns(dataset)} if dataset else {}
 
 
-def _summable(here: Center, saved: SavedDataset, version: int) -> list[str]:
+def _summable(deps: Center, saved: SavedDataset, version: int) -> list[str]:
     """The columns whose sum over the version's rows is an amount."""
-    dataset, _ = parsed(here, saved)
+    dataset, _ = parsed(deps, saved)
     if dataset is None or dataset.update.method is Method.APPEND:
         return []
-    one_currency = len(here.lake.texts(saved.table_slug, CURRENCY, version)) < 2
-    return [one.name for one in columns(dataset) if one.additive and (one_currency or one.type != "money")]
+    one_currency = len(deps.lake.texts(saved.table_slug, CURRENCY, version)) < 2
+    return [column.name for column in columns(dataset) if column.additive and (one_currency or column.type != "money")]
 
 
 def _filter(text: str) -> Filter:
@@ -427,10 +434,10 @@ def _filter(text: str) -> Filter:
     return Filter(column, OPERATORS[operator], value if colon else None)
 
 
-def _two_versions(here: Center, saved: SavedDataset, query: DifferenceQuery) -> tuple[int, int]:
-    numbers = [one.number for one in here.lake.versions(saved.table_slug)]
+def _two_versions(deps: Center, saved: SavedDataset, query: DifferenceQuery) -> tuple[int, int]:
+    numbers = [version.number for version in deps.lake.versions(saved.table_slug)]
     after = query.after if query.after is not None else numbers[0]
-    before = query.before if query.before is not None else next((one for one in numbers if one < after), None)
+    before = query.before if query.before is not None else next((number for number in numbers if number < after), None)
     if before is None:
         raise NotFoundError(f"{saved.name!r} has no version before {after} that can be read.")
     return before, after

@@ -147,7 +147,7 @@ class AccountTable(AccountList):
 @router.get("/accounts")
 def accounts(
     request: Request,
-    here: Here,
+    deps: Here,
     who: Who,
     q: str = "",
     owner: str = "",
@@ -168,21 +168,21 @@ def accounts(
         page=page,
     )
     kind = AccountTable if is_fragment(request) else AccountList
-    return respond(request, _listed(here, who, wanted, kind), visitor=who)
+    return respond(request, _listed(deps, who, wanted, kind), visitor=who)
 
 
-def _listed(here: Center, who: Visitor, wanted: Wanted, kind: type[AccountList]) -> AccountList:
-    every = _rows(here, who)
-    now = here.clock()
-    found = _sorted([row for row in every if _matches(row, wanted, who.user, now)], wanted.sort)
-    pages = max(1, -(-len(found) // PER_PAGE))
+def _listed(deps: Center, who: Visitor, wanted: Wanted, kind: type[AccountList]) -> AccountList:
+    every = _rows(deps, who)
+    now = deps.clock()
+    rows = _sorted([row for row in every if _matches(row, wanted, who.user, now)], wanted.sort)
+    pages = max(1, -(-len(rows) // PER_PAGE))
     wanted = replace(wanted, page=min(max(1, wanted.page), pages))
     first = (wanted.page - 1) * PER_PAGE
     people = {user.id: user.name for row in every for user in row.owners}
     return kind(
-        rows=_shown(here, found[first : first + PER_PAGE]),
+        rows=_shown(deps, rows[first : first + PER_PAGE]),
         wanted=wanted,
-        matching=len(found),
+        matching=len(rows),
         pages=pages,
         any=bool(every),
         owners=tuple((str(key), name) for key, name in sorted(people.items(), key=lambda one: one[1].casefold())),
@@ -194,9 +194,9 @@ def _listed(here: Center, who: Visitor, wanted: Wanted, kind: type[AccountList])
     )
 
 
-def _rows(here: Center, who: Visitor) -> list[Row]:
+def _rows(deps: Center, who: Visitor) -> list[Row]:
     """Every account that the person may see, and with it all of its datasets: a handful of questions in all."""
-    owners, counts = here.store.shares.owners(), here.store.datasets.counts()
+    owners, counts = deps.store.shares.owners(), deps.store.datasets.counts()
     return [
         Row(
             account,
@@ -209,10 +209,10 @@ def _rows(here: Center, who: Visitor) -> list[Row]:
     ]
 
 
-def _shown(here: Center, rows: list[Row]) -> tuple[Row, ...]:
+def _shown(deps: Center, rows: list[Row]) -> tuple[Row, ...]:
     """Rows of one page with their datasets."""
-    datasets = here.store.datasets.of_accounts([row.account.id for row in rows if row.count])
-    failing = here.store.runs.ended(TROUBLED) if datasets else frozenset()
+    datasets = deps.store.datasets.of_accounts([row.account.id for row in rows if row.count])
+    failing = deps.store.runs.ended(TROUBLED) if datasets else frozenset()
     return tuple(
         replace(row, datasets=own, failing=sum(saved.id in failing for saved in own))
         for row in rows
@@ -338,16 +338,16 @@ class DeleteAccount(Page):
 
 
 @router.get("/accounts/{account_id:int}")
-def account(request: Request, here: Here, who: Who, account_id: int, q: str = "", page: int = 1) -> Response:
+def account(request: Request, deps: Here, who: Who, account_id: int, q: str = "", page: int = 1) -> Response:
     """One account, or the part of it that lists advertisers."""
     found = who.guard.account(account_id)
     if is_fragment(request):
-        return respond(request, _advertisers(here, who, found, q, page), visitor=who)
-    return respond(request, _one(here, who, found, q=q, page=page), visitor=who)
+        return respond(request, _advertisers(deps, who, found, q, page), visitor=who)
+    return respond(request, _one(deps, who, found, q=q, page=page), visitor=who)
 
 
 def _one(
-    here: Center,
+    deps: Center,
     who: Visitor,
     found: Account,
     *,
@@ -357,22 +357,24 @@ def _one(
     problem: str = "",
     typed: Mapping[str, str] | None = None,
 ) -> OneAccount:
-    every = standings(here.store, who.guard, here.settings.home, here.clock())
-    rows = sorted((one for one in every if one.saved.account_id == found.id), key=lambda one: one.status.rank)
-    shares = tuple(here.store.shares.of(found).items())
+    every = standings(deps.store, who.guard, deps.settings.home, deps.clock())
+    rows = sorted(
+        (standing for standing in every if standing.saved.account_id == found.id), key=lambda one: one.status.rank
+    )
+    shares = tuple(deps.store.shares.of(found).items())
     may = {right: who.guard.may(right, found) for right in AccountRight}
     level = who.guard.level(found)
     known = {user.id for user, _ in shares}
     return OneAccount(
         account=found,
         advice=ADVICE[found.status],
-        list=_advertisers(here, who, found, q, page),
+        list=_advertisers(deps, who, found, q, page),
         datasets=tuple(rows[:MOST_DATASETS]),
         more_datasets=max(0, len(rows) - MOST_DATASETS),
         owners=tuple(user for user, has in shares if has is Level.OWNER),
         shares=shares,
-        everyone=here.store.shares.everyone(found),
-        others=tuple(one for one in here.store.users.list() if one.id not in known) if may[AccountRight.SHARE] else (),
+        everyone=deps.store.shares.everyone(found),
+        others=tuple(one for one in deps.store.users.list() if one.id not in known) if may[AccountRight.SHARE] else (),
         levels=tuple(one for one in Level if one <= level),
         viewers=VIEWERS,
         level=level,
@@ -380,28 +382,28 @@ def _one(
         may_edit=may[AccountRight.EDIT],
         may_share=may[AccountRight.SHARE],
         may_delete=may[AccountRight.DELETE],
-        lacking=_lacking(here, found),
+        lacking=_lacking(deps, found),
         place=place,
         problem=problem,
         typed=typed or {},
     )
 
 
-def _lacking(here: Center, found: Account) -> str:
+def _lacking(deps: Center, found: Account) -> str:
     """Why the account cannot be connected again by TikTok's page; empty if it can."""
     try:
-        access = own_app(here.settings, here.store, found)
+        access = own_app(deps.settings, deps.store, found)
     except InputError as error:
         # The app's secret is kept under a key that is lost; the page is needed all the more.
         return sentence(error)
-    return "" if access.app_id and access.secret else lacking_app(here.settings)
+    return "" if access.app_id and access.secret else lacking_app(deps.settings)
 
 
-def _advertisers(here: Center, who: Visitor, found: Account, q: str, page: int) -> Advertisers:
-    known, words = here.store.accounts.advertisers(found), q.casefold().split()
+def _advertisers(deps: Center, who: Visitor, found: Account, q: str, page: int) -> Advertisers:
+    advertisers, words = deps.store.accounts.advertisers(found), q.casefold().split()
     # Thousands of advertisers have a handful of zones.
-    zones = {(one.timezone, one.display_timezone): zone_words(one) for one in known}
-    rows = [_advertiser(one, found, zones[one.timezone, one.display_timezone]) for one in known]
+    zones = {(advertiser.timezone, advertiser.display_timezone): zone_words(advertiser) for advertiser in advertisers}
+    rows = [_advertiser(one, found, zones[one.timezone, one.display_timezone]) for one in advertisers]
     matching = [row for row in rows if not words or all(word in _searched(row) for word in words)]
     matching.sort(key=lambda row: (bool(row.trouble), row.name.casefold()))
     pages = max(1, -(-len(matching) // PER_PAGE))
@@ -413,10 +415,10 @@ def _advertisers(here: Center, who: Visitor, found: Account, q: str, page: int) 
         page=page,
         pages=pages,
         matching=len(matching),
-        covered=sum(not one.gone for one in known),
+        covered=sum(not one.gone for one in advertisers),
         closed=tuple(row.id for row in rows if row.trouble == NO_ACCESS),
         may_edit=who.guard.may(AccountRight.EDIT, found),
-        refreshed_at=max((one.refreshed_at for one in known), default=None),
+        refreshed_at=max((one.refreshed_at for one in advertisers), default=None),
     )
 
 
@@ -424,80 +426,80 @@ def _searched(row: AdvertiserRow) -> str:
     return f"{row.id} {row.name} {row.currency} {row.zone} {row.status} {row.trouble}".casefold()
 
 
-def _advertiser(one: AccountAdvertiser, found: Account, zone: str | None) -> AdvertiserRow:
+def _advertiser(advertiser: AccountAdvertiser, found: Account, zone: str | None) -> AdvertiserRow:
     trouble = ""
-    if one.gone:
-        left_out = found.selection is not None and one.advertiser_id not in found.selection
+    if advertiser.gone:
+        left_out = found.selection is not None and advertiser.advertiser_id not in found.selection
         trouble = "left out here" if left_out else "not covered any more"
     elif zone is None:
         trouble = NO_ACCESS
-    status = "" if trouble else status_words(one) or ""
-    return AdvertiserRow(one.advertiser_id, one.name, one.currency, zone or "", status, trouble)
+    status = "" if trouble else status_words(advertiser) or ""
+    return AdvertiserRow(advertiser.advertiser_id, advertiser.name, advertiser.currency, zone or "", status, trouble)
 
 
 def _wrong(
-    request: Request, here: Center, who: Visitor, found: Account, place: str, error: AdreelError, **typed: str
+    request: Request, deps: Center, who: Visitor, found: Account, place: str, error: AdreelError, **typed: str
 ) -> Response:
     """The account's page again, with what was wrong at its form, and what was typed there."""
-    page = _one(here, who, found, place=place, problem=sentence(error), typed=typed)
+    page = _one(deps, who, found, place=place, problem=sentence(error), typed=typed)
     return respond(request, page, status_of(error), who)
 
 
 @router.post("/accounts/{account_id:int}/rename")
-def rename(request: Request, here: Here, who: Who, account_id: int, name: Text = "") -> Response:
+def rename(request: Request, deps: Here, who: Who, account_id: int, name: Text = "") -> Response:
     """Another name; datasets follow."""
     found = who.guard.account(account_id, AccountRight.EDIT)
     try:
-        renamed = here.store.accounts.rename(found, name)
+        renamed = deps.store.accounts.rename(found, name)
     except InputError as error:
-        return _wrong(request, here, who, found, "rename", error, name=name[:200])
+        return _wrong(request, deps, who, found, "rename", error, name=name[:200])
     return go(request, f"/accounts/{found.id}", f"{found.name} is now called {renamed.name}; its datasets follow.")
 
 
 @router.post("/accounts/{account_id:int}/reconnect")
-def reconnect(request: Request, here: Here, who: Who, account_id: int) -> Response:
+def reconnect(request: Request, deps: Here, who: Who, account_id: int) -> Response:
     """On to TikTok's page, for this account."""
     need_browser(who)
     found = who.guard.account(account_id, AccountRight.EDIT)
     try:
-        return to_consent(request, here, who, found, None)
+        return to_consent(request, deps, who, found, None)
     except InputError as error:
-        return _wrong(request, here, who, found, "connect", error)
+        return _wrong(request, deps, who, found, "connect", error)
 
 
 @router.post("/accounts/{account_id:int}/token")
-async def reconnect_by_token(request: Request, here: Here, who: Who, account_id: int, token: Text = "") -> Response:
+async def reconnect_by_token(request: Request, deps: Here, who: Who, account_id: int, token: Text = "") -> Response:
     """Another token for this account, once TikTok has shown that it is good."""
     need_browser(who)
     found = who.guard.account(account_id, AccountRight.EDIT)
     try:
-        access = replace(own_app(here.settings, here.store, found), token=read_token(token))
-        granted = await Connecting(here.settings, here.store, here.transport).granted(access, found.selection, found)
+        access = replace(own_app(deps.settings, deps.store, found), token=read_token(token))
+        granted = await Connecting(deps.settings, deps.store, deps.transport).granted(access, found.selection, found)
     except AdreelError as error:
-        return _wrong(request, here, who, found, "token", error)
-    return await settle(request, here, who, granted, found, found.name)
+        return _wrong(request, deps, who, found, "token", error)
+    return await settle(request, deps, who, granted, found, found.name)
 
 
 @router.post("/accounts/{account_id:int}/refresh")
-async def refresh(request: Request, here: Here, who: Who, account_id: int) -> Response:
+async def refresh(request: Request, deps: Here, who: Who, account_id: int) -> Response:
     """The advertisers as TikTok lists them now."""
     found = who.guard.account(account_id, AccountRight.USE)
     try:
-        known = await here.asking.refreshed(found)
+        advertisers = await deps.asking.refreshed(found)
     except AdreelError as error:
-        return _wrong(request, here, who, who.guard.account(account_id), "advertisers", error)
-    return go(request, f"/accounts/{found.id}#advertisers", f"{_listed_now(known)}.")
+        return _wrong(request, deps, who, who.guard.account(account_id), "advertisers", error)
+    return go(request, f"/accounts/{found.id}#advertisers", f"{_listed_now(advertisers)}.")
 
 
-def _listed_now(known: Sequence[AccountAdvertiser]) -> str:
-    count = sum(not one.gone for one in known)
+def _listed_now(advertisers: Sequence[AccountAdvertiser]) -> str:
+    count = sum(not advertiser.gone for advertiser in advertisers)
     return "TikTok lists 1 advertiser now" if count == 1 else f"TikTok lists {count:,} advertisers now"
 
 
 @router.post("/accounts/{account_id:int}/advertisers")
 async def choose_advertisers(
     request: Request,
-    here: Here,
+    deps: Here,
     who: Who,
     account_id: int,
     choice: Text = "",
@@ -508,16 +510,16 @@ async def choose_advertisers(
     found = who.guard.account(account_id, AccountRight.EDIT)
     try:
         named = (*(read_ids(" ".join(advertiser)) or ()), *(read_ids(ids) or ()))
-        selection = _selection(here, found, choice, tuple(dict.fromkeys(named)))
-        chosen = await Connecting(here.settings, here.store, here.transport).choose(found, selection)
+        selection = _selection(deps, found, choice, tuple(dict.fromkeys(named)))
+        chosen = await Connecting(deps.settings, deps.store, deps.transport).choose(found, selection)
     except AdreelError as error:
-        return _wrong(request, here, who, who.guard.account(account_id), "advertisers", error, ids=ids)
-    count = sum(not one.gone for one in here.store.accounts.advertisers(chosen))
+        return _wrong(request, deps, who, who.guard.account(account_id), "advertisers", error, ids=ids)
+    count = sum(not one.gone for one in deps.store.accounts.advertisers(chosen))
     said = f"{found.name} reads all that its grant covers: {count:,} now." if selection is None else ""
     return go(request, f"/accounts/{found.id}#advertisers", said or f"{found.name} reads {count:,} advertisers.")
 
 
-def _selection(here: Center, found: Account, choice: str, named: tuple[str, ...]) -> tuple[str, ...] | None:
+def _selection(deps: Center, found: Account, choice: str, named: tuple[str, ...]) -> tuple[str, ...] | None:
     """The account's advertisers after the choice; None for all that the grant covers."""
     if choice == "all":
         return None
@@ -526,7 +528,7 @@ def _selection(here: Center, found: Account, choice: str, named: tuple[str, ...]
     if choice == "only":
         return named
     present = found.selection or tuple(
-        one.advertiser_id for one in here.store.accounts.advertisers(found) if not one.gone
+        advertiser.advertiser_id for advertiser in deps.store.accounts.advertisers(found) if not advertiser.gone
     )
     if choice == "add":
         return tuple(dict.fromkeys((*present, *named)))
@@ -537,7 +539,7 @@ def _selection(here: Center, found: Account, choice: str, named: tuple[str, ...]
 
 
 @router.post("/accounts/{account_id:int}/share")
-def share(request: Request, here: Here, who: Who, account_id: int, user: Text = "", level: Text = "") -> Response:
+def share(request: Request, deps: Here, who: Who, account_id: int, user: Text = "", level: Text = "") -> Response:
     """How far a user, or everyone, has the account."""
     found = who.guard.account(account_id, AccountRight.SHARE)
     try:
@@ -548,47 +550,47 @@ def share(request: Request, here: Here, who: Who, account_id: int, user: Text = 
             who.guard.share_with_everyone(found, wanted)
             said = f"Everyone has {found.name} at the level {wanted}."
         else:
-            person = _person(here, user)
+            person = _person(deps, user)
             who.guard.share(found, person, wanted)
             said = f"{person.name} has {found.name} at the level {wanted}."
             if person.role is Role.VIEWER and wanted > VIEWERS:
                 said += f" As a viewer they can do with it what the level {VIEWERS} allows, until their role changes."
     except InputError as error:
-        return _wrong(request, here, who, found, "share", error)
+        return _wrong(request, deps, who, found, "share", error)
     # Who gave up their own access comes back to the list.
     may_see = who.guard.may(AccountRight.SEE, found)
     return go(request, f"/accounts/{found.id}#people" if may_see else "/accounts", said)
 
 
-def _person(here: Center, number: str) -> User:
+def _person(deps: Center, number: str) -> User:
     if not (number.isascii() and number.isdecimal()):
         raise InputError("Choose a person.")
-    return here.store.users.get(int(number))
+    return deps.store.users.get(int(number))
 
 
 @router.get("/accounts/{account_id:int}/delete")
-def ask_to_delete(request: Request, here: Here, who: Who, account_id: int) -> Response:
+def ask_to_delete(request: Request, deps: Here, who: Who, account_id: int) -> Response:
     """Names the datasets that would stop."""
     found = who.guard.account(account_id, AccountRight.DELETE)
-    return respond(request, _deleting(here, who, found), visitor=who)
+    return respond(request, _deleting(deps, who, found), visitor=who)
 
 
 @router.post("/accounts/{account_id:int}/delete")
-async def delete(request: Request, here: Here, who: Who, account_id: int, revoke: Text = "") -> Response:
+async def delete(request: Request, deps: Here, who: Who, account_id: int, revoke: Text = "") -> Response:
     """Forgets the account, and ends its grant at TikTok if that is wanted."""
     found = who.guard.account(account_id, AccountRight.DELETE)
     said = f"Deleted {found.name}."
     if revoke:
         try:
-            said += " " + await Connecting(here.settings, here.store, here.transport).revoke(found)
+            said += " " + await Connecting(deps.settings, deps.store, deps.transport).revoke(found)
         except AdreelError as error:
-            return respond(request, _deleting(here, who, found, sentence(error)), status_of(error), who)
-    here.store.accounts.delete(found)
+            return respond(request, _deleting(deps, who, found, sentence(error)), status_of(error), who)
+    deps.store.accounts.delete(found)
     return go(request, "/accounts", said)
 
 
-def _deleting(here: Center, who: Visitor, found: Account, problem: str = "") -> DeleteAccount:
-    every = here.store.datasets.list(found)
-    seen = {one.id for one in who.guard.datasets()}
+def _deleting(deps: Center, who: Visitor, found: Account, problem: str = "") -> DeleteAccount:
+    every = deps.store.datasets.list(found)
+    seen = {dataset.id for dataset in who.guard.datasets()}
     shown = tuple(one for one in every if one.id in seen)
     return DeleteAccount(found, shown, len(every) - len(shown), problem)

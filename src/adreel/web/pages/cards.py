@@ -145,14 +145,14 @@ class _Offered:
 
 @router.get("/datasets/{slug}/cards")
 def cards(
-    request: Request, here: Here, who: Who, slug: str, currency: str = "", advertiser: str = "", days: str = ""
+    request: Request, deps: Here, who: Who, slug: str, currency: str = "", advertiser: str = "", days: str = ""
 ) -> Response:
     """The cards that the dataset has. Their charts come with a request of their own."""
     saved = who.guard.dataset(slug)
     menus = Menus(saved.slug, choices_of(currency, advertiser, days), None, ())
-    head = heading(here, who, saved, "cards", f"/datasets/{saved.slug}/cards{menus.query}")
+    head = heading(deps, who, saved, "cards", f"/datasets/{saved.slug}/cards{menus.query}")
     try:
-        offered = _offered(here, saved)
+        offered = _offered(deps, saved)
     except NotFoundError:
         return respond(request, Cards(head, menus, (), has_table=False, fault=""), visitor=who)
     except AdreelError as error:
@@ -163,16 +163,16 @@ def cards(
 
 @router.get("/datasets/{slug}/cards/all")
 def all_cards(
-    request: Request, here: Here, who: Who, slug: str, currency: str = "", advertiser: str = "", days: str = ""
+    request: Request, deps: Here, who: Who, slug: str, currency: str = "", advertiser: str = "", days: str = ""
 ) -> Response:
     """All cards with their charts."""
     saved = who.guard.dataset(slug)
     choices = choices_of(currency, advertiser, days)
-    offered = _offered(here, saved)
-    by, names = made(here, saved), advertiser_names(here, who, saved)
+    offered = _offered(deps, saved)
+    by, names = made(deps, saved), advertiser_names(deps, who, saved)
     try:
         found = cards_data(
-            here.lake,
+            deps.lake,
             saved.table_slug,
             offered.dataset,
             offered.offers,
@@ -183,17 +183,19 @@ def all_cards(
         )
     except AdreelError as error:
         # In each card's place, from where each can be asked for again.
-        failed = tuple(replace(_waiting(one), loaded=True, error=sentence(error)) for one in offered.offers)
+        failed = tuple(
+            replace(_waiting(card_offer), loaded=True, error=sentence(error)) for card_offer in offered.offers
+        )
         return respond(request, CardsPart(Menus(saved.slug, choices, None, ()), failed), visitor=who)
     there = tuple(_advertisers(names, found.facts))
-    menus = Menus(saved.slug, choices, found.facts, there, _empty(here, who, offered, found.facts))
+    menus = Menus(saved.slug, choices, found.facts, there, _empty(deps, who, offered, found.facts))
     figures, notes = _told_once(tuple(map(figure_of, found.cards)))
     return respond(request, CardsPart(menus, figures, notes), visitor=who)
 
 
 def _told_once(figures: tuple[Figure, ...]) -> tuple[tuple[Figure, ...], tuple[str, ...]]:
     """The cards without the notes that several of them have, and these notes."""
-    times = Counter(note for one in figures for note in one.notes)
+    times = Counter(note for figure in figures for note in figure.notes)
     shared = tuple(note for note in times if times[note] > 1)
     return tuple(replace(one, notes=tuple(note for note in one.notes if note not in shared)) for one in figures), shared
 
@@ -201,7 +203,7 @@ def _told_once(figures: tuple[Figure, ...]) -> tuple[tuple[Figure, ...], tuple[s
 @router.get("/datasets/{slug}/cards/one")
 def one_card(
     request: Request,
-    here: Here,
+    deps: Here,
     who: Who,
     slug: str,
     key: str,
@@ -212,15 +214,15 @@ def one_card(
     """One card with its chart."""
     saved = who.guard.dataset(slug)
     choices = choices_of(currency, advertiser, days)
-    offered = _offered(here, saved)
-    offer = next((one for one in offered.offers if one.key == key), None)
+    offered = _offered(deps, saved)
+    offer = next((card_offer for card_offer in offered.offers if card_offer.key == key), None)
     if offer is None:
         raise NotFoundError(f"{saved.name!r} has no card {key!r}.")
     menus = Menus(saved.slug, choices, None, ())
-    by, names = made(here, saved), advertiser_names(here, who, saved)
+    by, names = made(deps, saved), advertiser_names(deps, who, saved)
     try:
         found = card_data(
-            here.lake,
+            deps.lake,
             saved.table_slug,
             offered.dataset,
             offer,
@@ -247,28 +249,28 @@ def choices_of(currency: str, advertiser: str, days: str) -> CardChoices:
     return CardChoices(currency or None, wanted, advertiser or None)
 
 
-def _offered(here: Center, saved: SavedDataset) -> _Offered:
-    dataset, problems = parsed(here, saved)
+def _offered(deps: Center, saved: SavedDataset) -> _Offered:
+    dataset, problems = parsed(deps, saved)
     if dataset is None:
         raise InputError(f"The settings do not hold any more: {problems[0]}")
-    names = here.lake.table(saved.table_slug).schema.names
+    names = deps.lake.table(saved.table_slug).schema.names
     return _Offered(saved, dataset, cards_of(dataset, names))
 
 
 def _advertisers(names: Mapping[str, str], facts: CardFacts) -> Iterator[tuple[str, str]]:
     """The advertisers to choose from, with their names where they are known."""
-    for one in facts.advertisers:
-        name = names.get(one.id, "")
-        yield one.id, f"{name} ({one.id})" if name else one.id
+    for advertiser in facts.advertisers:
+        name = names.get(advertiser.id, "")
+        yield advertiser.id, f"{name} ({advertiser.id})" if name else advertiser.id
 
 
-def _empty(here: Center, who: Visitor, offered: _Offered, facts: CardFacts) -> tuple[str, ...]:
+def _empty(deps: Center, who: Visitor, offered: _Offered, facts: CardFacts) -> tuple[str, ...]:
     """The ad accounts that a run reads and of which the table has no rows; none if the account may not be seen."""
     account = account_of(who, offered.saved)
     if account is None:
         return ()
-    read = covered(here.store.accounts.advertisers(account), offered.dataset.advertisers or account.selection)
-    there = {one.id for one in facts.advertisers}
+    read = covered(deps.store.accounts.advertisers(account), offered.dataset.advertisers or account.selection)
+    there = {advertiser.id for advertiser in facts.advertisers}
     return tuple(one.name for one in read.advertisers if one.id not in there)
 
 

@@ -127,10 +127,10 @@ class HeldGrants:
 
     def get(self, key: str, session: str, now: datetime) -> Held:
         """The grant, for the browser that it was held for. InputError if there is none of that key."""
-        found = self._held.get(key)
-        if found is None or found.until <= now or not secrets.compare_digest(found.session, session):
+        held = self._held.get(key)
+        if held is None or held.until <= now or not secrets.compare_digest(held.session, session):
             raise InputError("This decision is over, or was begun in another browser; nothing was kept. Begin anew.")
-        return found
+        return held
 
     def drop(self, key: str) -> None:
         """Forgets the grant; there may be none."""
@@ -139,41 +139,41 @@ class HeldGrants:
 
 def _held(request: Request) -> HeldGrants:
     """The app's grants that wait. Called on the event loop only, where nobody comes in between."""
-    found: HeldGrants | None = getattr(request.app.state, "held_grants", None)
-    if found is None:
-        found = request.app.state.held_grants = HeldGrants()
-    return found
+    held_grants: HeldGrants | None = getattr(request.app.state, "held_grants", None)
+    if held_grants is None:
+        held_grants = request.app.state.held_grants = HeldGrants()
+    return held_grants
 
 
 # -- a new account
 
 
 @router.get("/accounts/connect")
-def connect(request: Request, here: Here, who: Who, name: str = "") -> Response:
+def connect(request: Request, deps: Here, who: Who, name: str = "") -> Response:
     """The page before TikTok's."""
     _need_connector(who)
-    return respond(request, _connect(here, who, name[:100]))
+    return respond(request, _connect(deps, who, name[:100]))
 
 
 @router.post("/accounts/connect")
-def begin_connecting(request: Request, here: Here, who: Who, name: Text = "") -> Response:
+def begin_connecting(request: Request, deps: Here, who: Who, name: Text = "") -> Response:
     """On to TikTok's page, for a new account."""
     _need_connector(who)
     need_browser(who)
     try:
-        need_app(here.settings, app_access(here.settings))
-        name = free_name(here.store, name)
+        need_app(deps.settings, app_access(deps.settings))
+        name = free_name(deps.store, name)
     except InputError as error:
-        return respond(request, _connect(here, who, name[:100], sentence(error)), 422)
-    return to_consent(request, here, who, None, name)
+        return respond(request, _connect(deps, who, name[:100], sentence(error)), 422)
+    return to_consent(request, deps, who, None, name)
 
 
-def _connect(here: Center, who: Visitor, name: str, error: str = "") -> Connect:
+def _connect(deps: Center, who: Visitor, name: str, error: str = "") -> Connect:
     return Connect(
         name=name,
         error=error,
-        lacking=lacking_app(here.settings),
-        way_back=way_back(here.settings),
+        lacking=lacking_app(deps.settings),
+        way_back=way_back(deps.settings),
         first=not who.guard.accounts(),
     )
 
@@ -198,14 +198,14 @@ def leads_here(settings: Settings) -> bool:
     return way_back(settings) == f"{settings.web_url}{CALLBACK}"
 
 
-def to_consent(request: Request, here: Center, who: Visitor, account: Account | None, name: str | None) -> Response:
+def to_consent(request: Request, deps: Center, who: Visitor, account: Account | None, name: str | None) -> Response:
     """The answer that leads to TikTok's page, for this browser's session alone."""
-    access = app_access(here.settings) if account is None else own_app(here.settings, here.store, account)
-    need_app(here.settings, access)
-    state, back = new_state(), way_back(here.settings)
-    page = consent_url(here.settings.tiktok_auth_url, access.app_id, state, back)
-    here.store.consents.begin(state, who.secret, who.user, account, name)
-    if not leads_here(here.settings):
+    access = app_access(deps.settings) if account is None else own_app(deps.settings, deps.store, account)
+    need_app(deps.settings, access)
+    state, back = new_state(), way_back(deps.settings)
+    page = consent_url(deps.settings.tiktok_auth_url, access.app_id, state, back)
+    deps.store.consents.begin(state, who.secret, who.user, account, name)
+    if not leads_here(deps.settings):
         return respond(request, Paste(page, back, ""))
     return RedirectResponse(page, 303)
 
@@ -219,27 +219,27 @@ def _need_connector(who: Visitor) -> None:
 
 @router.get(CALLBACK)
 async def callback(
-    request: Request, here: Here, visitor: Annotated[Visitor | None, Depends(known_visitor)]
+    request: Request, deps: Here, visitor: Annotated[Visitor | None, Depends(known_visitor)]
 ) -> Response:
     """Where TikTok sends the browser back to."""
     if visitor is None or not visitor.secret:
         # The code stays out of the sign-in page's address: it would not go with the new session anyway.
         message = "Nobody is signed in in this browser, so the consent cannot be used. Sign in, then connect again."
         return respond(request, NotConnected(message, "/login?next=/accounts", "Sign in"), 403)
-    return await _arrived(request, here, visitor, request.url.query)
+    return await _arrived(request, deps, visitor, request.url.query)
 
 
 @router.post("/accounts/connect/paste")
-async def paste(request: Request, here: Here, who: Who, address: Text = "", consent: Text = "") -> Response:
+async def paste(request: Request, deps: Here, who: Who, address: Text = "", consent: Text = "") -> Response:
     """The way back, as an address that the person copied from the browser."""
     _need_connector(who)
     need_browser(who)
     query = address.strip()[:4000].partition("#")[0].partition("?")[2]
     if "state" not in parse_qs(query):
         words = "This address has no state; copy the whole address that the browser shows after TikTok's page."
-        known = consent if _is_consent(here.settings, consent) else here.settings.tiktok_auth_url
-        return respond(request, Paste(known, way_back(here.settings), words), 422)
-    return await _arrived(request, here, who, query)
+        known = consent if _is_consent(deps.settings, consent) else deps.settings.tiktok_auth_url
+        return respond(request, Paste(known, way_back(deps.settings), words), 422)
+    return await _arrived(request, deps, who, query)
 
 
 def _is_consent(settings: Settings, address: str) -> bool:
@@ -248,14 +248,14 @@ def _is_consent(settings: Settings, address: str) -> bool:
     return address.partition("?")[0] == page.geturl()
 
 
-async def _arrived(request: Request, here: Center, who: Visitor, query: str) -> Response:
+async def _arrived(request: Request, deps: Center, who: Visitor, query: str) -> Response:
     """The end of a consent, good or bad."""
     onward, title = "/accounts/connect", "Connect again"
     try:
         states = parse_qs(query).get("state", [])
         if len(states) != 1:
             raise InputError("TikTok's way back came without the state that belongs to it; begin anew.")
-        consent = here.store.consents.take(states[0], who.secret)
+        consent = deps.store.consents.take(states[0], who.secret)
         account = None
         if consent.account_id is not None:
             onward, title = "/accounts", "To the accounts"
@@ -265,19 +265,19 @@ async def _arrived(request: Request, here: Center, who: Visitor, query: str) -> 
             _need_connector(who)
             onward = f"/accounts/connect?name={quote(consent.name or '')}"
         code = read_callback(query, states[0])
-        connecting = Connecting(here.settings, here.store, here.transport)
-        access = app_access(here.settings) if account is None else own_app(here.settings, here.store, account)
-        need_app(here.settings, access)
+        connecting = Connecting(deps.settings, deps.store, deps.transport)
+        access = app_access(deps.settings) if account is None else own_app(deps.settings, deps.store, account)
+        need_app(deps.settings, access)
         access = await connecting.exchanged(access, code)
         granted = await connecting.granted(access, account.selection if account else None)
     except AdreelError as error:
         return respond(request, NotConnected(sentence(error), onward, title), status_of(error))
-    return await settle(request, here, who, granted, account, consent.name or "")
+    return await settle(request, deps, who, granted, account, consent.name or "")
 
 
 async def settle(
     request: Request,
-    here: Center,
+    deps: Center,
     who: Visitor,
     granted: Granted,
     account: Account | None,
@@ -285,21 +285,21 @@ async def settle(
     selection: tuple[str, ...] | None = None,
 ) -> Response:
     """Keeps a grant as it was meant, or asks what becomes of it."""
-    connecting = Connecting(here.settings, here.store, here.transport)
+    connecting = Connecting(deps.settings, deps.store, deps.transport)
     if account is not None:
         before = await connecting.granter(account)
         if same_user(before, granted.granter):
-            return _kept(request, here, connecting.keep_again(account, granted), "Connected again")
-        return _ask(request, here, who, Meant(granted, account, account.name, account.selection))
+            return _kept(request, deps, connecting.keep_again(account, granted), "Connected again")
+        return _ask(request, deps, who, Meant(granted, account, account.name, account.selection))
     try:
         made = connecting.keep(name, granted, selection=selection, user=who.user)
     except InputError as error:
-        return _ask(request, here, who, Meant(granted, None, name, selection), sentence(error))
-    return _kept(request, here, made, "Connected")
+        return _ask(request, deps, who, Meant(granted, None, name, selection), sentence(error))
+    return _kept(request, deps, made, "Connected")
 
 
-def _kept(request: Request, here: Center, account: Account, done: str) -> Response:
-    found = sum(not one.gone for one in here.store.accounts.advertisers(account))
+def _kept(request: Request, deps: Center, account: Account, done: str) -> Response:
+    found = sum(not advertiser.gone for advertiser in deps.store.accounts.advertisers(account))
     granted = f", granted by {account.owner}" if account.owner else ""
     listed = "1 advertiser" if found == 1 else f"{found:,} advertisers"
     return go(request, f"/accounts/{account.id}", f"{done} {account.name}{granted}: {listed}.")
@@ -318,16 +318,16 @@ class Meant:
     selection: tuple[str, ...] | None
 
 
-def _ask(request: Request, here: Center, who: Visitor, meant: Meant, error: str = "") -> Response:
-    now, account = here.clock(), meant.account
+def _ask(request: Request, deps: Center, who: Visitor, meant: Meant, error: str = "") -> Response:
+    now, account = deps.clock(), meant.account
     held = Held(meant.granted, account.id if account else None, meant.selection, who.secret, now + HELD_FOR)
     key = _held(request).hold(held, now)
-    return respond(request, _decide(here, key, held, account, meant.name, error), 409)
+    return respond(request, _decide(deps, key, held, account, meant.name, error), 409)
 
 
-def _decide(here: Center, key: str, held: Held, account: Account | None, name: str, error: str) -> Decide:
-    covers = {one.advertiser_id for one in held.granted.advertisers}
-    before = here.store.accounts.advertisers(account) if account else ()
+def _decide(deps: Center, key: str, held: Held, account: Account | None, name: str, error: str) -> Decide:
+    covers = {advertiser.advertiser_id for advertiser in held.granted.advertisers}
+    before = deps.store.accounts.advertisers(account) if account else ()
     lost = tuple(one.name or one.advertiser_id for one in before if not one.gone and one.advertiser_id not in covers)
     return Decide(
         key=key,
@@ -343,24 +343,24 @@ def _decide(here: Center, key: str, held: Held, account: Account | None, name: s
 
 @router.post("/accounts/connect/decide")
 async def decide(
-    request: Request, here: Here, who: Who, key: Text = "", choice: Text = "", name: Text = ""
+    request: Request, deps: Here, who: Who, key: Text = "", choice: Text = "", name: Text = ""
 ) -> Response:
     """What becomes of the grant: the account's own from now on, an account by itself, or nothing."""
     _need_connector(who)
     need_browser(who)
-    held = _held(request).get(key, who.secret, here.clock())
+    held = _held(request).get(key, who.secret, deps.clock())
     account = who.guard.account(held.account_id, AccountRight.EDIT) if held.account_id is not None else None
-    connecting = Connecting(here.settings, here.store, here.transport)
+    connecting = Connecting(deps.settings, deps.store, deps.transport)
     if choice == "again" and account is not None:
         _held(request).drop(key)
-        return _kept(request, here, connecting.keep_again(account, held.granted), "Connected again")
+        return _kept(request, deps, connecting.keep_again(account, held.granted), "Connected again")
     if choice == "new":
         try:
-            made = connecting.keep(free_name(here.store, name), held.granted, selection=held.selection, user=who.user)
+            made = connecting.keep(free_name(deps.store, name), held.granted, selection=held.selection, user=who.user)
         except InputError as error:
-            return respond(request, _decide(here, key, held, account, name[:100], sentence(error)), 422)
+            return respond(request, _decide(deps, key, held, account, name[:100], sentence(error)), 422)
         _held(request).drop(key)
-        return _kept(request, here, made, "Connected")
+        return _kept(request, deps, made, "Connected")
     _held(request).drop(key)
     onward = f"/accounts/{account.id}" if account else "/accounts"
     return go(request, onward, "Nothing was changed, and what TikTok granted was forgotten.")
@@ -370,30 +370,30 @@ async def decide(
 
 
 @router.get("/accounts/token")
-def token_page(request: Request, here: Here, who: Who) -> Response:
+def token_page(request: Request, deps: Here, who: Who) -> Response:
     """For who has a token already."""
     _need_connector(who)
-    return respond(request, WithToken("", "", "", lacking_app(here.settings)))
+    return respond(request, WithToken("", "", "", lacking_app(deps.settings)))
 
 
 @router.post("/accounts/token")
 async def add_by_token(
-    request: Request, here: Here, who: Who, name: Text = "", token: Text = "", advertisers: Text = ""
+    request: Request, deps: Here, who: Who, name: Text = "", token: Text = "", advertisers: Text = ""
 ) -> Response:
     """A new account from a token, once TikTok has shown that it is good."""
     _need_connector(who)
     need_browser(who)
     try:
         selection = read_ids(advertisers)
-        access = app_access(here.settings, read_token(token))
+        access = app_access(deps.settings, read_token(token))
         if selection is None:
-            need_app(here.settings, access)
-        name = free_name(here.store, name)
-        granted = await Connecting(here.settings, here.store, here.transport).granted(access, selection)
+            need_app(deps.settings, access)
+        name = free_name(deps.store, name)
+        granted = await Connecting(deps.settings, deps.store, deps.transport).granted(access, selection)
     except AdreelError as error:
-        page = WithToken(name[:100], advertisers[:20_000], sentence(error), lacking_app(here.settings))
+        page = WithToken(name[:100], advertisers[:20_000], sentence(error), lacking_app(deps.settings))
         return respond(request, page, status_of(error))
-    return await settle(request, here, who, granted, None, name, selection)
+    return await settle(request, deps, who, granted, None, name, selection)
 
 
 def read_token(text: str) -> str:

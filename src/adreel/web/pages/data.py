@@ -84,7 +84,7 @@ class Look:
         """The address's query; what is as it is at first is left out."""
         found = [("version", str(self.version))] if self.version is not None else []
         found += [("where", spelled(one)) for one in self.where]
-        found += [("sort", ("-" if one.descending else "") + one.column) for one in self.order]
+        found += [("sort", ("-" if order.descending else "") + order.column) for order in self.order]
         found += [("show", name) for name in self.show or ()]
         found += [("size", str(self.size))] if self.size != SIZES[0] else []
         return found + ([("page", str(self.page))] if self.page != 1 else [])
@@ -125,7 +125,7 @@ class Look:
 
     def direction(self, name: str) -> str:
         """How the column is sorted, in ARIA's words."""
-        found = next((one for one in self.order if one.column == name), None)
+        found = next((order for order in self.order if order.column == name), None)
         if found is None:
             return "none"
         return "descending" if found.descending else "ascending"
@@ -273,30 +273,30 @@ class ColumnsPage(Page):
 
 
 @router.get("/datasets/{slug}/data")
-def rows(request: Request, here: Here, who: Who, slug: str) -> Response:
+def rows(request: Request, deps: Here, who: Who, slug: str) -> Response:
     """A page of the table, or its rows alone where the form asks for them."""
     saved = who.guard.dataset(slug)
     look = look_of(saved.slug, request.query_params)
     partial = request.headers.get("hx-request-type") == "partial"
     try:
-        found = _rows(here, saved, look, _without_value(request.query_params))
+        found = _rows(deps, saved, look, _without_value(request.query_params))
     except NotFoundError as error:
         if partial:
             raise
         fault = "" if look.version is None else sentence(error)
-        return respond(request, Data(heading(here, who, saved, "data", look.address), None, fault), visitor=who)
+        return respond(request, Data(heading(deps, who, saved, "data", look.address), None, fault), visitor=who)
     if partial:
         answer = respond(request, DataPart(found), visitor=who)
         answer.headers["HX-Replace-Url"] = found.look.address
         return answer
-    return respond(request, Data(heading(here, who, saved, "data", found.look.address), found, ""), visitor=who)
+    return respond(request, Data(heading(deps, who, saved, "data", found.look.address), found, ""), visitor=who)
 
 
 @router.get("/datasets/{slug}/data/filter")
-def filter_form(request: Request, here: Here, who: Who, slug: str, column: str = "") -> Response:
+def filter_form(request: Request, deps: Here, who: Who, slug: str, column: str = "") -> Response:
     """How a column can be filtered."""
     saved = who.guard.dataset(slug)
-    table = here.lake.table(saved.table_slug)
+    table = deps.lake.table(saved.table_slug)
     return respond(request, FilterPart(_asked(table, column)), visitor=who)
 
 
@@ -358,25 +358,25 @@ def _unspelled(text: str) -> Filter | None:
     return Filter(column, op, value) if column and op else None
 
 
-def _rows(here: Center, saved: SavedDataset, look: Look, without_value: Filter | None) -> Rows:
-    table = here.lake.table(saved.table_slug, look.version)
-    known = _known(parsed(here, saved)[0])
+def _rows(deps: Center, saved: SavedDataset, look: Look, without_value: Filter | None) -> Rows:
+    table = deps.lake.table(saved.table_slug, look.version)
+    known = _known(parsed(deps, saved)[0])
     every = tuple(_head(table, name, known) for name in table.schema.names)
     show = look.shown(table.schema.names)
-    heads = tuple(one for one in every if one.name in show)
+    heads = tuple(head for head in every if head.name in show)
     error, matching = "", 0
     cells: tuple[tuple[str | None, ...], ...] = ()
     if len(show) == len(every):
         look = replace(look, show=None)
     try:
-        look, cells, matching = _cells(here, saved, look, [one.name for one in heads])
+        look, cells, matching = _cells(deps, saved, look, [one.name for one in heads])
         sentences = tuple((one, _sentence(one, known)) for one in look.where)
     except NotFoundError:
         raise
     except InputError as fault:
         error, sentences = str(fault), tuple((one, f"{one.column} {one.op} {one.value}") for one in look.where)
     versions = tuple(
-        (run.version, run.finished_at) for run in here.store.runs.good(saved, MOST_VERSIONS) if run.version is not None
+        (run.version, run.finished_at) for run in deps.store.runs.good(saved, MOST_VERSIONS) if run.version is not None
     )
     newest = versions[0][0] if versions else table.version
     last = without_value or next(reversed(look.where), None)
@@ -385,13 +385,13 @@ def _rows(here: Center, saved: SavedDataset, look: Look, without_value: Filter |
 
 
 def _cells(
-    here: Center, saved: SavedDataset, look: Look, names: list[str]
+    deps: Center, saved: SavedDataset, look: Look, names: list[str]
 ) -> tuple[Look, tuple[tuple[str | None, ...], ...], int]:
     """The page's rows as texts; the last page if the one that was asked for lies behind it."""
 
     def page(number: int) -> Any:
         offset = (number - 1) * look.size
-        return here.lake.page(
+        return deps.lake.page(
             saved.table_slug,
             version=look.version,
             columns=names,
@@ -430,7 +430,7 @@ def _asked(table: TableState, column: str, without_value: Filter | None = None) 
     kind = table.schema.field(name).type
     what = kind_of(kind)
     operators = operators_for(kind)
-    keys = [one.key for one in operators]
+    keys = [operator.key for operator in operators]
     wanted = (without_value.op if without_value else "", "contains", keys[0])
     return Asked(
         column=name,
@@ -447,32 +447,35 @@ def _asked(table: TableState, column: str, without_value: Filter | None = None) 
 
 @router.get("/datasets/{slug}/data/columns")
 def column_list(
-    request: Request, here: Here, who: Who, slug: str, version: int | None = None, count: bool = False
+    request: Request, deps: Here, who: Who, slug: str, version: int | None = None, count: bool = False
 ) -> Response:
     """What the columns mean, and with `count` what they hold."""
     saved = who.guard.dataset(slug)
     partial = request.headers.get("hx-request-type") == "partial"
     address = f"/datasets/{saved.slug}/data/columns" + ("" if version is None else f"?version={version}")
     try:
-        part = _columns(here, saved, version, counted=count)
+        part = _columns(deps, saved, version, counted=count)
     except NotFoundError as error:
         if partial:
             raise
         fault = "" if version is None else sentence(error)
-        return respond(request, ColumnsPage(heading(here, who, saved, "data", address), None, fault), visitor=who)
+        return respond(request, ColumnsPage(heading(deps, who, saved, "data", address), None, fault), visitor=who)
     if partial:
         return respond(request, part, visitor=who)
-    return respond(request, ColumnsPage(heading(here, who, saved, "data", address), part, ""), visitor=who)
+    return respond(request, ColumnsPage(heading(deps, who, saved, "data", address), part, ""), visitor=who)
 
 
-def _columns(here: Center, saved: SavedDataset, version: int | None, *, counted: bool) -> ColumnsPart:
-    table = here.lake.table(saved.table_slug, version)
-    dataset, _ = parsed(here, saved)
+def _columns(deps: Center, saved: SavedDataset, version: int | None, *, counted: bool) -> ColumnsPart:
+    table = deps.lake.table(saved.table_slug, version)
+    dataset, _ = parsed(deps, saved)
     known = _known(dataset)
     found: Mapping[str, ColumnStatistics] = {}
     if counted:
         additive = [name for name, column in known.items() if column.additive]
-        found = {one.name: one for one in here.lake.statistics(saved.table_slug, version, additive=additive)}
+        found = {
+            statistic.name: statistic
+            for statistic in deps.lake.statistics(saved.table_slug, version, additive=additive)
+        }
     notes = _total_notes(dataset, known, found) if dataset else {}
     keys = key(dataset) if dataset else ()
     described = tuple(_described(field, known.get(field.name), keys, found, notes) for field in table.schema)

@@ -137,69 +137,71 @@ class LivePart(Page):
 
 
 @router.get("/datasets/{slug}")
-def overview(request: Request, here: Here, who: Who, slug: str) -> Response:
+def overview(request: Request, deps: Here, who: Who, slug: str) -> Response:
     """How the dataset is."""
-    return respond(request, _overview(here, who, who.guard.dataset(slug)), visitor=who)
+    return respond(request, _overview(deps, who, who.guard.dataset(slug)), visitor=who)
 
 
-def _overview(here: Center, who: Visitor, saved: SavedDataset, other_days: OtherDays | None = None) -> Overview:
-    dataset, problems = parsed(here, saved)
-    table, fault = _table(here, saved, dataset)
-    proof_run = next(iter(here.store.runs.good(saved)), None)
+def _overview(deps: Center, who: Visitor, saved: SavedDataset, other_days: OtherDays | None = None) -> Overview:
+    dataset, problems = parsed(deps, saved)
+    table, fault = _table(deps, saved, dataset)
+    proof_run = next(iter(deps.store.runs.good(saved)), None)
     return Overview(
-        head=heading(here, who, saved, "overview", f"/datasets/{saved.slug}"),
+        head=heading(deps, who, saved, "overview", f"/datasets/{saved.slug}"),
         dataset=dataset,
         problems=problems,
         table=table,
         table_fault=fault,
         proof_run=proof_run,
         checks=checks_of(proof_run.proof) if proof_run else (),
-        source=_source(here, who, saved, dataset),
-        owner=_owner(here, saved),
+        source=_source(deps, who, saved, dataset),
+        owner=_owner(deps, saved),
         key=key(dataset) if dataset else (),
         cheap=table is not None and table.rows <= CHEAP_ROWS,
         other_days=other_days,
     )
 
 
-def _table(here: Center, saved: SavedDataset, dataset: Dataset | None) -> tuple[Table | None, str]:
+def _table(deps: Center, saved: SavedDataset, dataset: Dataset | None) -> tuple[Table | None, str]:
     """The table, or what is wrong with it; neither if there is none yet."""
     try:
-        found = here.lake.table(saved.table_slug)
+        table_state = deps.lake.table(saved.table_slug)
     except NotFoundError:
         return None, ""
     except AdreelError as error:
         return None, sentence(error)
-    first, last = found.day_ends(day_column(dataset) if dataset else None) or (None, None)
-    address = here.lake.table_url(saved.table_slug)
-    return Table(found.version, found.rows, len(found.schema), found.size, address, first, last), ""
+    first, last = table_state.day_ends(day_column(dataset) if dataset else None) or (None, None)
+    address = deps.lake.table_url(saved.table_slug)
+    return Table(
+        table_state.version, table_state.rows, len(table_state.schema), table_state.size, address, first, last
+    ), ""
 
 
-def _source(here: Center, who: Visitor, saved: SavedDataset, dataset: Dataset | None) -> Source | None:
+def _source(deps: Center, who: Visitor, saved: SavedDataset, dataset: Dataset | None) -> Source | None:
     """The advertisers that a run would read now; None if that is not known, or not the person's to know."""
     account = account_of(who, saved)
     if account is None or dataset is None:
         return None
-    known = here.store.accounts.advertisers(account)
-    found = covered(known, dataset.advertisers or account.selection)
-    read = {one.id for one in found.advertisers}
-    listed = tuple(one for one in known if one.advertiser_id in read)[:MOST_ADVERTISERS]
+    advertisers = deps.store.accounts.advertisers(account)
+    found = covered(advertisers, dataset.advertisers or account.selection)
+    read = {advertiser.id for advertiser in found.advertisers}
+    listed = tuple(one for one in advertisers if one.advertiser_id in read)[:MOST_ADVERTISERS]
     return Source(listed, len(read), tuple(found.unreadable.items())[:MOST_ADVERTISERS])
 
 
-def _owner(here: Center, saved: SavedDataset) -> str:
+def _owner(deps: Center, saved: SavedDataset) -> str:
     if saved.owner_id is None:
         return ""
     try:
-        return here.store.users.get(saved.owner_id).name
+        return deps.store.users.get(saved.owner_id).name
     except NotFoundError:
         return ""
 
 
 @router.get("/datasets/{slug}/live")
-def look_again(request: Request, here: Here, who: Who, slug: str) -> Response:
+def look_again(request: Request, deps: Here, who: Who, slug: str) -> Response:
     """The run at work; once it is over the page is told so."""
-    found = live(here, who, who.guard.dataset(slug))
+    found = live(deps, who, who.guard.dataset(slug))
     answer = respond(request, LivePart(found), visitor=who)
     if not found.working:
         answer.headers["HX-Trigger"] = "run-over"
@@ -207,15 +209,15 @@ def look_again(request: Request, here: Here, who: Who, slug: str) -> Response:
 
 
 @router.get("/datasets/{slug}/next")
-def next_run(request: Request, here: Here, who: Who, slug: str) -> Response:
+def next_run(request: Request, deps: Here, who: Who, slug: str) -> Response:
     """What a run that began now would read. Nothing is asked of TikTok."""
     saved = who.guard.dataset(slug)
     try:
         if saved.account_id is None:
             raise InputError("There is no account to read with.")
         account = who.guard.account(saved.account_id)
-        dataset = parse(source_of(saved), here.clock())
-        planned = here.asking.planned(dataset, account, here.store.accounts.advertisers(account))
+        dataset = parse(source_of(saved), deps.clock())
+        planned = deps.asking.planned(dataset, account, deps.store.accounts.advertisers(account))
     except AdreelError as error:
         return respond(request, NextRun(None, (), sentence(error)), visitor=who)
     return respond(request, NextRun(planned, _zones(planned), ""), visitor=who)
@@ -229,10 +231,10 @@ def _zones(planned: Planned) -> tuple[Zone, ...]:
 
 
 @router.get("/datasets/{slug}/since")
-def last_change(request: Request, here: Here, who: Who, slug: str) -> Response:
+def last_change(request: Request, deps: Here, who: Who, slug: str) -> Response:
     """What the last run changed, in a sentence."""
     saved = who.guard.dataset(slug)
-    return respond(request, SincePart(saved.slug, since(here, saved)), visitor=who)
+    return respond(request, SincePart(saved.slug, since(deps, saved)), visitor=who)
 
 
 # -- what is done to it
@@ -241,7 +243,7 @@ def last_change(request: Request, here: Here, who: Who, slug: str) -> Response:
 @router.post("/datasets/{slug}/run")
 def run(
     request: Request,
-    here: Here,
+    deps: Here,
     who: Who,
     slug: str,
     start: Text = "",
@@ -255,20 +257,20 @@ def run(
     try:
         dates = _dates(start.strip(), end.strip())
         # What is agreed to is agreed to for the days that the question was about.
-        here.orders.enqueue(saved, dates, who.user.name, replace_rows=agreed == f"{start} {end}")
+        deps.orders.enqueue(saved, dates, who.user.name, replace_rows=agreed == f"{start} {end}")
     except BusyError as error:
         return go(request, home, refusal(error))
     except InputError as error:
         if not (start or end) or not saved.connected:
             raise
         refused = OtherDays(start, end, _reasons(error), asks=isinstance(error, ConfirmError))
-        return respond(request, _overview(here, who, saved, refused), status_of(error), who)
+        return respond(request, _overview(deps, who, saved, refused), status_of(error), who)
     return go(request, home)
 
 
 def _reasons(error: InputError) -> tuple[str, ...]:
     problems = error.problems if isinstance(error, DatasetError) else ()
-    return tuple(one.reason for one in problems) or (sentence(error),)
+    return tuple(problem.reason for problem in problems) or (sentence(error),)
 
 
 def _dates(start: str, end: str) -> tuple[str, str] | None:
@@ -283,35 +285,35 @@ def _dates(start: str, end: str) -> tuple[str, str] | None:
 
 
 @router.post("/runs/{run_id}/cancel")
-def cancel(request: Request, here: Here, who: Who, run_id: str, onward: Text = "") -> Response:
+def cancel(request: Request, deps: Here, who: Who, run_id: str, onward: Text = "") -> Response:
     """Asks a run to stop."""
     found = who.guard.run(run_id, DatasetRight.RUN)
-    here.orders.cancel(found)
+    deps.orders.cancel(found)
     home = f"/datasets/{found.dataset_slug}" if found.dataset_id is not None else "/datasets"
     return go(request, own_path(onward, home))
 
 
 @router.get("/datasets/{slug}/delete")
-def ask_before_deletion(request: Request, here: Here, who: Who, slug: str) -> Response:
+def ask_before_deletion(request: Request, deps: Here, who: Who, slug: str) -> Response:
     """The question before the dataset is deleted."""
     saved = who.guard.dataset(slug, DatasetRight.DELETE)
     base = f"/datasets/{saved.slug}"
-    found = heading(here, who, saved, "overview", base).standing
-    return respond(request, Deletion((found,), f"{base}/delete", base), visitor=who)
+    standing = heading(deps, who, saved, "overview", base).standing
+    return respond(request, Deletion((standing,), f"{base}/delete", base), visitor=who)
 
 
 @router.post("/datasets/{slug}/delete")
-def delete(request: Request, here: Here, who: Who, slug: str, tables: Text = "keep") -> Response:
+def delete(request: Request, deps: Here, who: Who, slug: str, tables: Text = "keep") -> Response:
     """Deletes the dataset, and its table unless that is to stay."""
     saved = who.guard.dataset(slug, DatasetRight.DELETE)
-    here.orders.delete(saved, keep_table=tables == "keep")
+    deps.orders.delete(saved, keep_table=tables == "keep")
     return go(request, "/datasets", f"Deleted {saved.name}.")
 
 
 @router.get("/datasets/{slug}/export")
 def export(
     request: Request,
-    here: Here,
+    deps: Here,
     who: Who,
     slug: str,
     format: str = "csv",  # noqa: A002 - the word in the address
@@ -321,9 +323,9 @@ def export(
     if format not in WRITERS:
         raise InputError(f"{format!r} is no format of an export; there are {', '.join(WRITERS)}.")
     look = asked_exactly(saved.slug, request.query_params)
-    names = here.lake.table(saved.table_slug, look.version).schema.names
+    names = deps.lake.table(saved.table_slug, look.version).schema.names
     shown = look.shown(names)
-    reader = here.lake.read(saved.table_slug, look.version, shown, where=look.where, order=look.order)
+    reader = deps.lake.read(saved.table_slug, look.version, shown, where=look.where, order=look.order)
     ending = format if look.version is None else f"v{look.version}.{format}"
     chunks = stream(reader, format, for_spreadsheet=True)
     return file_answer(chunks, format, f"{saved.slug}.{ending}", f"{saved.name}.{ending}")

@@ -87,7 +87,7 @@ class Listing:
     @property
     def working(self) -> bool:
         """Whether a dataset of this page has a run at work or waiting."""
-        return any(one.status in (Status.RUNNING, Status.QUEUED) for one in self.rows)
+        return any(standing.status in (Status.RUNNING, Status.QUEUED) for standing in self.rows)
 
     @property
     def address(self) -> str:
@@ -155,9 +155,9 @@ class Refusals(Page):
 
 
 @router.get("/datasets")
-def datasets(request: Request, here: Here, who: Who) -> Response:
+def datasets(request: Request, deps: Here, who: Who) -> Response:
     """The list, or its rows alone where its filters ask for them."""
-    listing = _listing(here, who, request.query_params)
+    listing = _listing(deps, who, request.query_params)
     if request.headers.get("hx-request-type") == "partial":
         answer = respond(request, DatasetsPart(listing), visitor=who)
         answer.headers["HX-Replace-Url"] = listing.address
@@ -165,9 +165,9 @@ def datasets(request: Request, here: Here, who: Who) -> Response:
     return respond(request, Datasets(listing, 0 if listing.total else len(who.guard.accounts())), visitor=who)
 
 
-def _listing(here: Center, who: Visitor, query: QueryParams) -> Listing:
-    now = here.clock()
-    every = standings(here.store, who.guard, here.settings.home, now)
+def _listing(deps: Center, who: Visitor, query: QueryParams) -> Listing:
+    now = deps.clock()
+    every = standings(deps.store, who.guard, deps.settings.home, now)
     wanted = wanted_of(query)
     found = chosen(every, wanted, who.user, now)
     last = max(1, -(-len(found) // PAGE))
@@ -220,7 +220,7 @@ def address_of(wanted: Wanted, page: int = 1) -> str:
 
 def _choices(every: Iterable[Standing]) -> Choices:
     found = tuple(every)
-    statuses = sorted({one.status for one in found}, key=lambda status: status.rank)
+    statuses = sorted({standing.status for standing in found}, key=lambda status: status.rank)
     reports = sorted({(one.report, one.report_title) for one in found}, key=lambda pair: pair[1].casefold())
     return Choices(
         statuses=tuple((status.value, status.label) for status in statuses),
@@ -240,7 +240,7 @@ def _sorted(names: Iterable[str]) -> tuple[tuple[str, str], ...]:
 @router.post("/datasets/bulk")
 def bulk(
     request: Request,
-    here: Here,
+    deps: Here,
     who: Who,
     slug: Slugs,
     action: Text = "",
@@ -257,30 +257,30 @@ def bulk(
         return _download([who.guard.dataset(one) for one in slug])
     who.guard.need_role(Role.ADMIN, Role.EDITOR)
     if action == "run":
-        return _run(request, here, who, slug, onward)
+        return _run(request, deps, who, slug, onward)
     if action == "delete":
         if not sure:
             # A page of its own, so that the browser's Back finds it again.
             asked = [("slug", one) for one in slug] + [("onward", onward)]
             return go(request, f"/deletion?{urlencode(asked)}")
-        return _delete(request, here, who, slug, onward, keep_tables=tables == "keep")
+        return _delete(request, deps, who, slug, onward, keep_tables=tables == "keep")
     if action in ("tag", "untag"):
-        return _tag(request, here, who, slug, tag_name, onward, put=action == "tag")
+        return _tag(request, deps, who, slug, tag_name, onward, put=action == "tag")
     raise InputError(f"{action!r} cannot be done to datasets here; choose run, delete, tag, untag or download.")
 
 
 @router.get("/deletion")
 def ask_before_deletion(
     request: Request,
-    here: Here,
+    deps: Here,
     who: Who,
     slug: Annotated[list[str], Query(max_length=MOST_AT_ONCE)],
     onward: str = "/datasets",
 ) -> Response:
     """The question before several datasets are deleted."""
     named = {who.guard.dataset(one, DatasetRight.DELETE).id for one in slug}
-    every = standings(here.store, who.guard, here.settings.home, here.clock())
-    asked = tuple(one for one in every if one.saved.id in named)
+    every = standings(deps.store, who.guard, deps.settings.home, deps.clock())
+    asked = tuple(standing for standing in every if standing.saved.id in named)
     return respond(request, Deletion(asked, "/datasets/bulk", own_path(onward, "/datasets")), visitor=who)
 
 
@@ -290,9 +290,9 @@ def _download(found: Iterable[SavedDataset]) -> Response:
     return Response(text, media_type="application/yaml", headers=attachment("datasets.yaml", "datasets.yaml"))
 
 
-def _run(request: Request, here: Center, who: Visitor, slugs: Iterable[str], onward: str) -> Response:
-    found = [who.guard.dataset(one, DatasetRight.RUN) for one in slugs]
-    orders = here.orders
+def _run(request: Request, deps: Center, who: Visitor, slugs: Iterable[str], onward: str) -> Response:
+    found = [who.guard.dataset(slug, DatasetRight.RUN) for slug in slugs]
+    orders = deps.orders
     refused = _each(found, lambda saved: orders.enqueue(saved, None, who.user.name))
     asked = len(found) - len(refused)
     said = f"{asked} run{'s' if asked != 1 else ''} asked for."
@@ -301,33 +301,33 @@ def _run(request: Request, here: Center, who: Visitor, slugs: Iterable[str], onw
 
 def _delete(
     request: Request,
-    here: Center,
+    deps: Center,
     who: Visitor,
     slugs: Iterable[str],
     onward: str,
     *,
     keep_tables: bool,
 ) -> Response:
-    found = [who.guard.dataset(one, DatasetRight.DELETE) for one in slugs]
-    orders = here.orders
+    found = [who.guard.dataset(slug, DatasetRight.DELETE) for slug in slugs]
+    orders = deps.orders
     refused = _each(found, lambda saved: orders.delete(saved, keep_table=keep_tables))
     gone = len(found) - len(refused)
     return _done(request, f"Deleted {gone} dataset{'s' if gone != 1 else ''}.", refused, onward)
 
 
 def _tag(
-    request: Request, here: Center, who: Visitor, slugs: Iterable[str], name: str, onward: str, *, put: bool
+    request: Request, deps: Center, who: Visitor, slugs: Iterable[str], name: str, onward: str, *, put: bool
 ) -> Response:
     words = tuple(dict.fromkeys(" ".join(one.split()) for one in name.split(",") if one.strip()))
     if not words:
         raise InputError("Write the tag's name, then try again.")
-    found = [who.guard.dataset(one, DatasetRight.EDIT) for one in slugs]
+    found = [who.guard.dataset(slug, DatasetRight.EDIT) for slug in slugs]
 
     def change(saved: SavedDataset) -> None:
         others = [one for one in saved.tags if one not in words]
         wanted = [*others, *words] if put else others
         if set(wanted) != set(saved.tags):
-            tag(here.store, saved, wanted)
+            tag(deps.store, saved, wanted)
 
     refused = _each(found, change)
     told = " and ".join(map(repr, words))

@@ -114,68 +114,68 @@ Posted = Annotated[Fields, Depends(_posted)]
 
 
 @router.get("/datasets/new")
-def new(request: Request, here: Here, who: Who, account: str = "", report: str = "", like: str = "") -> Response:
+def new(request: Request, deps: Here, who: Who, account: str = "", report: str = "", like: str = "") -> Response:
     """An empty form, or one filled as another dataset is."""
     _need_editor(who)
     if like:
         saved = who.guard.dataset(like)
-        fields, notes = _copied(saved, here)
-        return respond(request, NewDataset(form_of(fields, _around(here, who, fields), notes=notes), saved.name, None))
+        fields, notes = _copied(saved, deps)
+        return respond(request, NewDataset(form_of(fields, _around(deps, who, fields), notes=notes), saved.name, None))
     accounts = _usable(who)
     only = accounts[0].name if len(accounts) == 1 else ""
     offered = [one.name for one in catalog.REPORTS.values() if not one.deprecated]
     fields = fields_of({"account": account or only, "report": report if report in offered else offered[0]})
-    return respond(request, NewDataset(form_of(fields, _around(here, who, fields)), "", None))
+    return respond(request, NewDataset(form_of(fields, _around(deps, who, fields)), "", None))
 
 
-def _copied(saved: SavedDataset, here: Center) -> tuple[Fields, tuple[str, ...]]:
+def _copied(saved: SavedDataset, deps: Center) -> tuple[Fields, tuple[str, ...]]:
     """The fields for a copy; one of a deprecated report begins as what serves it now."""
     values = dict(source_of(saved).values)
     notes: tuple[str, ...] = ()
     if catalog.REPORTS[str(values["report"])].deprecated:
-        values = converted(values, here.clock())
+        values = converted(values, deps.clock())
         title = catalog.REPORTS[values["report"]].title
         notes = (f"The report of {saved.name!r} is deprecated, so the copy is one of {title}.",)
     return fields_of({**values, "name": f"{saved.name} copy"}), notes
 
 
 @router.get("/datasets/{slug}/settings")
-def settings(request: Request, here: Here, who: Who, slug: str) -> Response:
+def settings(request: Request, deps: Here, who: Who, slug: str) -> Response:
     """A saved dataset's form."""
     saved = who.guard.dataset(slug, DatasetRight.EDIT)
     fields = fields_of(source_of(saved).values)
-    return _settings(request, here, who, saved, form_of(fields, _around(here, who, fields, saved)))
+    return _settings(request, deps, who, saved, form_of(fields, _around(deps, who, fields, saved)))
 
 
 @router.post("/datasets/form")
-def form(request: Request, here: Here, who: Who, fields: Posted) -> Response:
+def form(request: Request, deps: Here, who: Who, fields: Posted) -> Response:
     """The form after something in it was changed, or a button in it was pressed."""
     _need_editor(who)
-    return _answer(request, here, who, fields)
+    return _answer(request, deps, who, fields)
 
 
 @router.post("/datasets/form/advertisers")
-async def ask_advertisers(request: Request, here: Here, who: Who, fields: Posted) -> Response:
+async def ask_advertisers(request: Request, deps: Here, who: Who, fields: Posted) -> Response:
     """The form after TikTok was asked anew for the account's advertisers."""
     _need_editor(who)
-    await here.asking.refreshed(who.guard.usable(fields.text("account")))
-    return await run_in_threadpool(_answer, request, here, who, fields)
+    await deps.asking.refreshed(who.guard.usable(fields.text("account")))
+    return await run_in_threadpool(_answer, request, deps, who, fields)
 
 
-def _answer(request: Request, here: Center, who: Visitor, fields: Fields, preview: Preview | None = None) -> Response:
+def _answer(request: Request, deps: Center, who: Visitor, fields: Fields, preview: Preview | None = None) -> Response:
     """The form, in a page of its own where no part of one was asked for."""
     saved = _edited(who, fields)
-    shape = form_of(fields, _around(here, who, fields, saved))
+    shape = form_of(fields, _around(deps, who, fields, saved))
     if is_fragment(request):
         return respond(request, FormPart(shape))
     if saved is None:
         return respond(request, NewDataset(shape, "", preview))
-    return _settings(request, here, who, saved, shape, preview=preview)
+    return _settings(request, deps, who, saved, shape, preview=preview)
 
 
 def _settings(
     request: Request,
-    here: Center,
+    deps: Center,
     who: Visitor,
     saved: SavedDataset,
     shape: Form,
@@ -186,7 +186,7 @@ def _settings(
 ) -> Response:
     if is_fragment(request):
         return respond(request, FormPart(shape, clashes), status)
-    head = heading(here, who, saved, "settings", f"/datasets/{saved.slug}/settings")
+    head = heading(deps, who, saved, "settings", f"/datasets/{saved.slug}/settings")
     return respond(request, Settings(head, shape, clashes, preview), status)
 
 
@@ -201,24 +201,24 @@ def _edited(who: Visitor, fields: Fields) -> SavedDataset | None:
 
 
 def _usable(who: Visitor) -> tuple[Account, ...]:
-    return tuple(one for one in who.guard.accounts() if who.guard.may(AccountRight.USE, one))
+    return tuple(account for account in who.guard.accounts() if who.guard.may(AccountRight.USE, account))
 
 
-def _around(here: Center, who: Visitor, fields: Fields, saved: SavedDataset | None = None) -> Around:
+def _around(deps: Center, who: Visitor, fields: Fields, saved: SavedDataset | None = None) -> Around:
     accounts = _usable(who)
     name = fields.text("account")
     account = next((one for one in accounts if one.name == name), None)
     if account is None and saved is not None and saved.account_id is not None and name == saved.account_name:
         # One's own dataset can be changed also where its account is no longer shared.
-        account = here.store.accounts.get(saved.account_id)
+        account = deps.store.accounts.get(saved.account_id)
     return Around(
         accounts=accounts,
         account=account,
-        advertisers=here.store.accounts.advertisers(account) if account else (),
-        now=here.clock(),
-        zone=here.store.workspace.get().zone,
+        advertisers=deps.store.accounts.advertisers(account) if account else (),
+        now=deps.clock(),
+        zone=deps.store.workspace.get().zone,
         saved=saved,
-        plan=here.asking.planned,
+        plan=deps.asking.planned,
     )
 
 
@@ -226,23 +226,23 @@ def _around(here: Center, who: Visitor, fields: Fields, saved: SavedDataset | No
 
 
 @router.post("/datasets/preview")
-async def preview(request: Request, here: Here, who: Who, fields: Posted) -> Response:
+async def preview(request: Request, deps: Here, who: Who, fields: Posted) -> Response:
     """The first rows that TikTok gives for what the form has; nothing is saved."""
     _need_editor(who)
-    found = await _preview(here, who, fields)
+    found = await _preview(deps, who, fields)
     if is_fragment(request):
         return respond(request, PreviewPart(found))
-    return await run_in_threadpool(_answer, request, here, who, fields, found)
+    return await run_in_threadpool(_answer, request, deps, who, fields, found)
 
 
-async def _preview(here: Center, who: Visitor, fields: Fields) -> Preview:
+async def _preview(deps: Center, who: Visitor, fields: Fields) -> Preview:
     values = posted_values(fields)
     try:
-        dataset = readable(values, here.clock())
+        dataset = readable(values, deps.clock())
         saved = _edited(who, fields)
         own = saved is not None and saved.account_id is not None and dataset.account == saved.account_name
-        account = here.store.accounts.get(dataset.account) if own else who.guard.usable(dataset.account)
-        table = await here.asking.preview(dataset, account, PREVIEW_ROWS)
+        account = deps.store.accounts.get(dataset.account) if own else who.guard.usable(dataset.account)
+        table = await deps.asking.preview(dataset, account, PREVIEW_ROWS)
     except DatasetError as error:
         report = catalog.REPORTS.get(scalar(values["report"]))
         return Preview((), (), "This cannot be read yet.", told(error.problems, report, values, tried=True)[0])
@@ -259,50 +259,50 @@ def _rows(table: pa.Table) -> Iterator[tuple[Any, ...]]:
 
 
 @router.post("/datasets/new")
-def save(request: Request, here: Here, who: Who, fields: Posted) -> Response:
+def save(request: Request, deps: Here, who: Who, fields: Posted) -> Response:
     """Saves a new dataset and has its first run begin; opens it, or another form."""
     _need_editor(who)
     values = posted_values(fields)
-    refused = tuple(_refusals(here, who, values, None))
+    refused = tuple(_refusals(deps, who, values, None))
     if refused:
-        shape = form_of(fields, _around(here, who, fields), refused)
+        shape = form_of(fields, _around(deps, who, fields), refused)
         return respond(request, FormPart(shape) if is_fragment(request) else NewDataset(shape, "", None), 422)
-    saved = who.guard.create(Source(values, {}), here.clock())
-    said = " ".join((_begun(here, who, saved), *beside(saved)))
+    saved = who.guard.create(Source(values, {}), deps.clock())
+    said = " ".join((_begun(deps, who, saved), *beside(saved)))
     if fields.last("then") == "again":
         again = urlencode({"account": saved.account_name, "report": scalar(values["report"])})
         return go(request, f"/datasets/new?{again}", said)
     return go(request, f"/datasets/{saved.slug}", said)
 
 
-def _begun(here: Center, who: Visitor, saved: SavedDataset) -> str:
+def _begun(deps: Center, who: Visitor, saved: SavedDataset) -> str:
     """Has the first run begin, and says so; a dataset that cannot run now is saved all the same."""
     try:
-        here.orders.enqueue(saved, asked_by=who.user.name)
+        deps.orders.enqueue(saved, asked_by=who.user.name)
     except AdreelError as error:
         return f"{saved.name!r} is saved, but no run could begin: {error}"
     return f"{saved.name!r} is saved, and its first run is queued."
 
 
 @router.post("/datasets/{slug}/settings")
-def change(request: Request, here: Here, who: Who, slug: str, fields: Posted) -> Response:
+def change(request: Request, deps: Here, who: Who, slug: str, fields: Posted) -> Response:
     """Saves a dataset's settings, unless somebody else has saved others since this form was opened."""
     saved = who.guard.dataset(slug, DatasetRight.EDIT)
     values = posted_values(fields)
     if fields.last("spec_version") != str(saved.spec_version):
-        return _clash(request, here, who, saved, fields)
-    refused = tuple(_refusals(here, who, values, saved))
-    losses = () if refused else who.guard.losses(Source(values, {}), here.lake, here.clock(), saved)
-    refused = refused or _changed(here, who, saved, values)
+        return _clash(request, deps, who, saved, fields)
+    refused = tuple(_refusals(deps, who, values, saved))
+    losses = () if refused else who.guard.losses(Source(values, {}), deps.lake, deps.clock(), saved)
+    refused = refused or _changed(deps, who, saved, values)
     if refused:
-        shape = form_of(fields, _around(here, who, fields, saved), refused)
-        return _settings(request, here, who, saved, shape, status=422)
+        shape = form_of(fields, _around(deps, who, fields, saved), refused)
+        return _settings(request, deps, who, saved, shape, status=422)
     return go(request, f"/datasets/{slug}", " ".join(("The settings are saved. The next run goes by them.", *losses)))
 
 
-def _changed(here: Center, who: Visitor, saved: SavedDataset, values: Mapping[str, Any]) -> tuple[Problem, ...]:
+def _changed(deps: Center, who: Visitor, saved: SavedDataset, values: Mapping[str, Any]) -> tuple[Problem, ...]:
     """Saves the change, or says why it cannot be; nothing is written where nothing is different."""
-    now, source = here.clock(), Source(values, {})
+    now, source = deps.clock(), Source(values, {})
     try:
         if not saved.connected or parse(source_of(saved), now) != parse(source, now):
             who.guard.change(saved, source, now)
@@ -311,9 +311,9 @@ def _changed(here: Center, who: Visitor, saved: SavedDataset, values: Mapping[st
     return ()
 
 
-def _refusals(here: Center, who: Visitor, values: Mapping[str, Any], saved: SavedDataset | None) -> Iterator[Problem]:
+def _refusals(deps: Center, who: Visitor, values: Mapping[str, Any], saved: SavedDataset | None) -> Iterator[Problem]:
     """Why the values cannot be saved, each with the menu at fault."""
-    yield from found_in(values, here.clock()).problems
+    yield from found_in(values, deps.clock()).problems
     name, account = scalar(values["name"]), scalar(values["account"])
     own = source_of(saved).values.get("report") if saved else None
     if values["report"] != own:
@@ -322,7 +322,7 @@ def _refusals(here: Center, who: Visitor, values: Mapping[str, Any], saved: Save
         except InputError as error:
             yield Problem("report", error.message.removeprefix("report: "))
     if name:
-        for refusal in here.store.datasets.refusals([name], besides=saved).values():
+        for refusal in deps.store.datasets.refusals([name], besides=saved).values():
             yield Problem("name", refusal.message)
     if account and (saved is None or not saved.connected or account != saved.account_name):
         try:
@@ -331,13 +331,13 @@ def _refusals(here: Center, who: Visitor, values: Mapping[str, Any], saved: Save
             yield Problem("account", error.message.removeprefix("account: "))
 
 
-def _clash(request: Request, here: Center, who: Visitor, saved: SavedDataset, fields: Fields) -> Response:
+def _clash(request: Request, deps: Center, who: Visitor, saved: SavedDataset, fields: Fields) -> Response:
     """Tells what somebody else has saved meanwhile; saved again, this form goes over it knowingly."""
     there = fitted(source_of(saved).values)
     clashes = tuple(_clashes(there.values if there else {}, posted_values(fields)))
     known = Fields({**fields.values, "spec_version": (str(saved.spec_version),)})
-    shape = form_of(known, _around(here, who, known, saved))
-    return _settings(request, here, who, saved, shape, clashes=clashes, status=409)
+    shape = form_of(known, _around(deps, who, known, saved))
+    return _settings(request, deps, who, saved, shape, clashes=clashes, status=409)
 
 
 def _clashes(there: Mapping[str, Any], yours: Mapping[str, Any]) -> Iterator[Clash]:

@@ -52,44 +52,44 @@ def health() -> Response:
 
 
 @router.get("/ready")
-def ready(here: Here) -> Response:
+def ready(deps: Here) -> Response:
     """For whoever sends people here, by any host name: the home can be read and written. 503 if it cannot."""
     try:
-        here.store.users.any()
+        deps.store.users.any()
     except (StorageError, RetryError):
         return PlainTextResponse("The database cannot be read.\n", 503)
-    if not os.access(here.settings.home, os.W_OK):
+    if not os.access(deps.settings.home, os.W_OK):
         return PlainTextResponse("The home folder cannot be written to.\n", 503)
     return PlainTextResponse("ready\n")
 
 
 @router.get("/setup")
-def setup(request: Request, here: Here) -> Response:
+def setup(request: Request, deps: Here) -> Response:
     """The first visit."""
-    return go(request, "/login") if here.store.users.any() else respond(request, Setup("", ""))
+    return go(request, "/login") if deps.store.users.any() else respond(request, Setup("", ""))
 
 
 @router.post("/setup")
 def make_administrator(
-    request: Request, here: Here, name: Text = "", password: Text = "", again: Text = ""
+    request: Request, deps: Here, name: Text = "", password: Text = "", again: Text = ""
 ) -> Response:
     """Makes the administrator and signs in; refused once there is a user."""
-    if here.store.users.any():
+    if deps.store.users.any():
         # Before any password is hashed, which takes more work than strangers should get for nothing.
         return go(request, "/login", "There is an administrator already; sign in, or ask for a user of your own.")
     try:
         if password != again:
             raise InputError("The two passwords differ.")
-        user = here.store.users.add_first(name, password)
+        user = deps.store.users.add_first(name, password)
     except InputError as error:
         return respond(request, Setup(name, error.message), 422)
     return signed_in(request, user, "/datasets")
 
 
 @router.get("/login")
-def login(request: Request, here: Here, next: str = "") -> Response:  # noqa: A002 - the word in the address
+def login(request: Request, deps: Here, next: str = "") -> Response:  # noqa: A002 - the word in the address
     """The sign-in page, or onward for who is signed in."""
-    if not here.store.users.any():
+    if not deps.store.users.any():
         return go(request, "/setup")
     if known_visitor(request):
         return go(request, own_path(next))
@@ -109,18 +109,18 @@ def sign_in(request: Request, name: Text = "", password: Text = "", onward: Text
 
 
 @router.post("/logout")
-def sign_out(request: Request, here: Here) -> Response:
+def sign_out(request: Request, deps: Here) -> Response:
     """Ends the session."""
-    end_session(here, request)
+    end_session(deps, request)
     answer = go(request, "/login")
     answer.delete_cookie(COOKIE, path="/")
     return answer
 
 
 @router.post("/theme")
-def choose_theme(request: Request, here: Here, theme: Text = "auto", onward: Text = "/") -> Response:
+def choose_theme(request: Request, deps: Here, theme: Text = "auto", onward: Text = "/") -> Response:
     """Light, dark, or as the system has it."""
     answer = go(request, own_path(onward))
     chosen = theme if theme in THEMES else "auto"
-    answer.set_cookie(THEME, chosen, path="/", max_age=365 * 86_400, samesite="lax", httponly=True, secure=here.secure)
+    answer.set_cookie(THEME, chosen, path="/", max_age=365 * 86_400, samesite="lax", httponly=True, secure=deps.secure)
     return answer

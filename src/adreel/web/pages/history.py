@@ -188,25 +188,25 @@ class DifferencePart(Page):
 
 
 @router.get("/datasets/{slug}/history")
-def history(request: Request, here: Here, who: Who, slug: str, page: int = 1) -> Response:
+def history(request: Request, deps: Here, who: Who, slug: str, page: int = 1) -> Response:
     """The runs, a page at a time."""
     saved = who.guard.dataset(slug)
-    total = here.store.runs.count(saved)
+    total = deps.store.runs.count(saved)
     page = min(max(1, page), max(1, -(-total // PAGE)))
     # One more than is shown, for what the last one is compared with.
-    runs = here.store.runs.list(saved, limit=PAGE + 1, offset=(page - 1) * PAGE)
+    runs = deps.store.runs.list(saved, limit=PAGE + 1, offset=(page - 1) * PAGE)
     address = f"/datasets/{saved.slug}/history" + (f"?page={page}" if page > 1 else "")
-    found = History(heading(here, who, saved, "history", address), _rows(here, runs)[:PAGE], total, page)
+    found = History(heading(deps, who, saved, "history", address), _rows(deps, runs)[:PAGE], total, page)
     return respond(request, found, visitor=who)
 
 
-def _rows(here: Center, runs: Sequence[Run]) -> tuple[RunRow, ...]:
+def _rows(deps: Center, runs: Sequence[Run]) -> tuple[RunRow, ...]:
     rows = []
     for number, run in enumerate(runs):
-        made = (one.version for one in runs[number + 1 :] if one.version is not None)
-        before = next(made, None) if run.version is not None else None
-        known = seen(here.settings.home, run)
-        rows.append(RunRow(known, _took(known, here.clock()), before))
+        generator = (one.version for one in runs[number + 1 :] if one.version is not None)
+        before = next(generator, None) if run.version is not None else None
+        known = seen(deps.settings.home, run)
+        rows.append(RunRow(known, _took(known, deps.clock()), before))
     return tuple(rows)
 
 
@@ -219,18 +219,18 @@ def _took(run: Run, now: datetime) -> timedelta | None:
 
 
 @router.get("/datasets/{slug}/history/{run_id}")
-def one_run(request: Request, here: Here, who: Who, slug: str, run_id: str) -> Response:
+def one_run(request: Request, deps: Here, who: Who, slug: str, run_id: str) -> Response:
     """One run, or the part of its page that changes while it works."""
     saved = who.guard.dataset(slug)
     run = _run(who, saved, run_id)
-    head = heading(here, who, saved, "history", f"/datasets/{saved.slug}/history/{run.id}")
-    view = _view(here, who, saved, run)
+    head = heading(deps, who, saved, "history", f"/datasets/{saved.slug}/history/{run.id}")
+    view = _view(deps, who, saved, run)
     if request.headers.get("hx-request-type") == "partial":
         answer = respond(request, RunPart(view), visitor=who)
         if not view.working:
             answer.headers["HX-Trigger"] = "run-over"
         return answer
-    lines = here.store.runs.log_lines(run.id)
+    lines = deps.store.runs.log_lines(run.id)
     shown = lines[-MOST_LINES:]
     last = lines[-1].number if lines else 0
     return respond(request, RunPage(head, view, shown, len(lines) - len(shown), last), visitor=who)
@@ -243,14 +243,14 @@ def _run(who: Visitor, saved: SavedDataset, run_id: str) -> Run:
     return run
 
 
-def _view(here: Center, who: Visitor, saved: SavedDataset, run: Run) -> RunView:
-    (row,) = _rows(here, [run])
+def _view(deps: Center, who: Visitor, saved: SavedDataset, run: Run) -> RunView:
+    (row,) = _rows(deps, [run])
     return RunView(
         row=row,
         checks=tuple(map(_check_row, checks_of(run.proof))),
-        skipped=_skipped(here, who, saved, run),
+        skipped=_skipped(deps, who, saved, run),
         share=share_done(row.run),
-        left=time_left(row.run, here.clock()),
+        left=time_left(row.run, deps.clock()),
         may_cancel=row.run.state in IN_PROGRESS
         and not row.run.cancel_requested
         and who.guard.may(DatasetRight.RUN, saved),
@@ -262,8 +262,8 @@ def _check_row(check: Check) -> CheckRow:
     """A check as it is shown: a sum by its metric's title; one over several currencies is named a checksum."""
     name = {"rows": "Rows", "keys": "Keys that repeat"}.get(check.kind)
     if name is None:
-        known = catalog.metrics().get(check.name)
-        name = f"{known.title} ({check.name})" if known else check.name
+        metric = catalog.metrics().get(check.name)
+        name = f"{metric.title} ({check.name})" if metric else check.name
     ending = ": checksum over currencies, not an amount" if check.is_checksum else ""
     return CheckRow(name + ending, _number(check.expected), _number(check.got), check.agrees)
 
@@ -272,22 +272,22 @@ def _number(value: float) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:,.2f}"
 
 
-def _skipped(here: Center, who: Visitor, saved: SavedDataset, run: Run) -> tuple[tuple[str, str, str], ...]:
-    names = advertiser_names(here, who, saved) if run.skipped else {}
+def _skipped(deps: Center, who: Visitor, saved: SavedDataset, run: Run) -> tuple[tuple[str, str, str], ...]:
+    names = advertiser_names(deps, who, saved) if run.skipped else {}
     return tuple((advertiser, names.get(advertiser, ""), reason) for advertiser, reason in run.skipped.items())
 
 
 @router.get("/datasets/{slug}/history/{run_id}/log")
-def log(request: Request, here: Here, who: Who, slug: str, run_id: str, after: int | None = None) -> Response:
+def log(request: Request, deps: Here, who: Who, slug: str, run_id: str, after: int | None = None) -> Response:
     """The log's lines behind number `after`, or the whole log as a file."""
     saved = who.guard.dataset(slug)
     run = _run(who, saved, run_id)
-    lines = here.store.runs.log_lines(run.id, after=after or 0)
+    lines = deps.store.runs.log_lines(run.id, after=after or 0)
     if after is None:
         text = "".join(f"{line.at:%Y-%m-%dT%H:%M:%SZ}  {line.text}\n" for line in lines)
         name = f"{saved.slug}.{run.id}.log"
         return PlainTextResponse(text, headers=attachment(name, name))
-    working = seen(here.settings.home, run).state in IN_PROGRESS
+    working = seen(deps.settings.home, run).state in IN_PROGRESS
     last = lines[-1].number if lines else after
     return respond(request, LogPart(saved.slug, run.id, lines, last, working), visitor=who)
 
@@ -298,7 +298,7 @@ def log(request: Request, here: Here, who: Who, slug: str, run_id: str, after: i
 @router.get("/datasets/{slug}/versions")
 def versions(
     request: Request,
-    here: Here,
+    deps: Here,
     who: Who,
     slug: str,
     before: int | None = None,
@@ -307,15 +307,15 @@ def versions(
 ) -> Response:
     """The versions that can be read, and what changed between two of them: the last two, if none are named."""
     saved = who.guard.dataset(slug)
-    found = here.lake.versions(saved.table_slug) if here.lake.exists(saved.table_slug) else ()
-    pair, fault = _pair([one.number for one in found], before, after)
+    found = deps.lake.versions(saved.table_slug) if deps.lake.exists(saved.table_slug) else ()
+    pair, fault = _pair([version.number for version in found], before, after)
     page = min(max(1, page), max(1, -(-len(found) // PAGE)))
     shown = found[(page - 1) * PAGE : page * PAGE]
-    made = {run.version: run for run in here.store.runs.good(saved, page * PAGE + PAGE)} if shown else {}
+    made = {run.version: run for run in deps.store.runs.good(saved, page * PAGE + PAGE)} if shown else {}
     rows = tuple(VersionRow(one, _maker(one, made.get(one.number))) for one in shown)
     address = f"/datasets/{saved.slug}/versions{_query(pair, page)}"
     found_page = Versions(
-        heading(here, who, saved, "versions", address), rows, len(found), page, pair[0], pair[1], fault
+        heading(deps, who, saved, "versions", address), rows, len(found), page, pair[0], pair[1], fault
     )
     return respond(request, found_page, visitor=who)
 
@@ -349,22 +349,22 @@ def _pair(there: Sequence[int], before: int | None, after: int | None) -> tuple[
 
 
 @router.post("/datasets/{slug}/versions/{version}/restore")
-def restore(request: Request, here: Here, who: Who, slug: str, version: int) -> Response:
+def restore(request: Request, deps: Here, who: Who, slug: str, version: int) -> Response:
     """Brings back the rows of an earlier version as a new one."""
     saved = who.guard.dataset(slug, DatasetRight.RUN)
     home = f"/datasets/{saved.slug}/versions"
     try:
-        run = here.orders.restore(saved, version, who.user.name)
+        run = deps.orders.restore(saved, version, who.user.name)
     except (BusyError, NotFoundError) as error:
         return go(request, home, sentence(error))
     return go(request, home, f"Version {version} is restored as version {run.version}.")
 
 
 @router.get("/datasets/{slug}/difference")
-def difference(request: Request, here: Here, who: Who, slug: str, before: int, after: int) -> Response:
+def difference(request: Request, deps: Here, who: Who, slug: str, before: int, after: int) -> Response:
     """What changed between two versions; this may take seconds, so pages ask for it by itself."""
     saved = who.guard.dataset(slug)
     if before == after:
         raise InputError("Choose two different versions.")
-    found = changes(here, saved, min(before, after), max(before, after))
+    found = changes(deps, saved, min(before, after), max(before, after))
     return respond(request, DifferencePart(saved.slug, found), visitor=who)

@@ -90,19 +90,19 @@ class OneUser(Page):
 
 
 @router.get("/users")
-def users(request: Request, here: Here, who: Who) -> Response:
+def users(request: Request, deps: Here, who: Who) -> Response:
     """Everybody who can sign in."""
     who.guard.need_role(Role.ADMIN, reading=True)
-    return respond(request, _users(here), visitor=who)
+    return respond(request, _users(deps), visitor=who)
 
 
-def _users(here: Center, *, name: str = "", role: str = "", error: str = "", made: Made | None = None) -> Users:
+def _users(deps: Center, *, name: str = "", role: str = "", error: str = "", made: Made | None = None) -> Users:
     owned: dict[int, int] = {}
-    for owners in here.store.shares.owners().values():
+    for owners in deps.store.shares.owners().values():
         for user in owners:
             owned[user.id] = owned.get(user.id, 0) + 1
     return Users(
-        users=here.store.users.list(),
+        users=deps.store.users.list(),
         owned=owned,
         roles=tuple(Role),
         shortest=SHORTEST,
@@ -115,17 +115,17 @@ def _users(here: Center, *, name: str = "", role: str = "", error: str = "", mad
 
 
 @router.post("/users")
-def add_user(request: Request, here: Here, who: Who, name: Text = "", role: Text = "", password: Text = "") -> Response:
+def add_user(request: Request, deps: Here, who: Who, name: Text = "", role: Text = "", password: Text = "") -> Response:
     """A new user; without a password one is made, and shown once."""
     who.guard.need_role(Role.ADMIN)
     given = password or new_password()
     try:
-        user = here.store.users.add(name, given, read_role(role))
+        user = deps.store.users.add(name, given, read_role(role))
     except InputError as error:
-        return respond(request, _users(here, name=name[:200], role=role, error=sentence(error)), 422, who)
+        return respond(request, _users(deps, name=name[:200], role=role, error=sentence(error)), 422, who)
     if password:
         return go(request, "/users", f"{user.name} can sign in now, as {user.role}.")
-    return respond(request, _users(here, made=Made(user.name, given)), visitor=who)
+    return respond(request, _users(deps, made=Made(user.name, given)), visitor=who)
 
 
 def new_password() -> str:
@@ -141,26 +141,26 @@ def read_role(text: str) -> Role:
 
 
 @router.get("/users/{user_id:int}")
-def user(request: Request, here: Here, who: Who, user_id: int) -> Response:
+def user(request: Request, deps: Here, who: Who, user_id: int) -> Response:
     """One user."""
     who.guard.need_role(Role.ADMIN, reading=True)
-    return respond(request, _user(here, who, here.store.users.get(user_id)), visitor=who)
+    return respond(request, _user(deps, who, deps.store.users.get(user_id)), visitor=who)
 
 
 def _user(
-    here: Center, who: Visitor, found: User, *, place: str = "", problem: str = "", made: Made | None = None
+    deps: Center, who: Visitor, found: User, *, place: str = "", problem: str = "", made: Made | None = None
 ) -> OneUser:
-    owners = here.store.shares.owners()
+    owners = deps.store.shares.owners()
     ids = {key: [one.id for one in people] for key, people in owners.items()}
-    owned = tuple(one for one in here.store.accounts.list() if found.id in ids.get(one.id, ()))
+    owned = tuple(account for account in deps.store.accounts.list() if found.id in ids.get(account.id, ()))
     return OneUser(
         user=found,
         roles=tuple(Role),
         owned=owned,
         alone=tuple(one for one in owned if ids[one.id] == [found.id]),
-        heirs=tuple(one for one in here.store.users.list() if one.id != found.id and can_own(one)),
-        datasets=sum(one.owner_id == found.id for one in here.store.datasets.list()),
-        tokens=len(here.store.tokens.list(found)),
+        heirs=tuple(one for one in deps.store.users.list() if one.id != found.id and can_own(one)),
+        datasets=sum(dataset.owner_id == found.id for dataset in deps.store.datasets.list()),
+        tokens=len(deps.store.tokens.list(found)),
         myself=found.id == who.user.id,
         shortest=SHORTEST,
         place=place,
@@ -169,73 +169,73 @@ def _user(
     )
 
 
-def _bad(request: Request, here: Center, who: Visitor, found: User, place: str, error: AdreelError) -> Response:
+def _bad(request: Request, deps: Center, who: Visitor, found: User, place: str, error: AdreelError) -> Response:
     """The user's page again, with what was wrong at its form."""
-    return respond(request, _user(here, who, found, place=place, problem=sentence(error)), status_of(error), who)
+    return respond(request, _user(deps, who, found, place=place, problem=sentence(error)), status_of(error), who)
 
 
 @router.post("/users/{user_id:int}/role")
-def set_role(request: Request, here: Here, who: Who, user_id: int, role: Text = "") -> Response:
+def set_role(request: Request, deps: Here, who: Who, user_id: int, role: Text = "") -> Response:
     """Another role, from the user's next request on."""
     who.guard.need_role(Role.ADMIN)
-    found = here.store.users.get(user_id)
+    found = deps.store.users.get(user_id)
     try:
-        changed = here.store.users.set_role(found, read_role(role))
+        changed = deps.store.users.set_role(found, read_role(role))
     except InputError as error:
-        return _bad(request, here, who, found, "role", error)
+        return _bad(request, deps, who, found, "role", error)
     # Who gave up their own role may not see this page any more.
     stays = changed.id != who.user.id or changed.role is Role.ADMIN
     return go(request, f"/users/{found.id}" if stays else "/", f"{changed.name} is {changed.role} now.")
 
 
 @router.post("/users/{user_id:int}/password")
-def set_password(request: Request, here: Here, who: Who, user_id: int, password: Text = "") -> Response:
+def set_password(request: Request, deps: Here, who: Who, user_id: int, password: Text = "") -> Response:
     """Another password, which ends the user's sessions and tokens; without one it is made, and shown once."""
     who.guard.need_role(Role.ADMIN)
-    found = here.store.users.get(user_id)
+    found = deps.store.users.get(user_id)
     given = password or new_password()
     try:
         if found.id == who.user.id:
             raise InputError("Your own password is changed on your profile, where the present one is asked for.")
-        here.store.users.set_password(found, given)
+        deps.store.users.set_password(found, given)
     except InputError as error:
-        return _bad(request, here, who, found, "password", error)
+        return _bad(request, deps, who, found, "password", error)
     if password:
         said = f"{found.name} has another password, was signed out everywhere, and has no API tokens any more."
         return go(request, f"/users/{found.id}", said)
-    return respond(request, _user(here, who, found, made=Made(found.name, given)), visitor=who)
+    return respond(request, _user(deps, who, found, made=Made(found.name, given)), visitor=who)
 
 
 @router.post("/users/{user_id:int}/disable")
-def disable(request: Request, here: Here, who: Who, user_id: int) -> Response:
+def disable(request: Request, deps: Here, who: Who, user_id: int) -> Response:
     """Locks the user out, at once and everywhere."""
     who.guard.need_role(Role.ADMIN)
-    found = here.store.users.get(user_id)
+    found = deps.store.users.get(user_id)
     try:
-        here.store.users.disable(found)
+        deps.store.users.disable(found)
     except InputError as error:
-        return _bad(request, here, who, found, "state", error)
+        return _bad(request, deps, who, found, "state", error)
     return go(request, f"/users/{found.id}", f"{found.name} cannot sign in any more, and what they own stays.")
 
 
 @router.post("/users/{user_id:int}/enable")
-def enable(request: Request, here: Here, who: Who, user_id: int) -> Response:
+def enable(request: Request, deps: Here, who: Who, user_id: int) -> Response:
     """Lets the user in again."""
     who.guard.need_role(Role.ADMIN)
-    found = here.store.users.enable(here.store.users.get(user_id))
+    found = deps.store.users.enable(deps.store.users.get(user_id))
     return go(request, f"/users/{found.id}", f"{found.name} can sign in again.")
 
 
 @router.post("/users/{user_id:int}/delete")
-def delete(request: Request, here: Here, who: Who, user_id: int, heir: Text = "") -> Response:
+def delete(request: Request, deps: Here, who: Who, user_id: int, heir: Text = "") -> Response:
     """Forgets the user; `heir` takes over the accounts that nobody else owns."""
     who.guard.need_role(Role.ADMIN)
-    found = here.store.users.get(user_id)
+    found = deps.store.users.get(user_id)
     try:
-        chosen = here.store.users.get(int(heir)) if heir.isascii() and heir.isdecimal() else None
-        here.store.users.delete(found, heir=chosen)
+        chosen = deps.store.users.get(int(heir)) if heir.isascii() and heir.isdecimal() else None
+        deps.store.users.delete(found, heir=chosen)
     except InputError as error:
-        return _bad(request, here, who, found, "delete", error)
+        return _bad(request, deps, who, found, "delete", error)
     return go(request, "/users", f"Deleted {found.name}.")
 
 
@@ -280,23 +280,23 @@ class Profile(Page):
 
 
 @router.get("/profile")
-def profile(request: Request, here: Here, who: Who) -> Response:
+def profile(request: Request, deps: Here, who: Who) -> Response:
     """One's own page."""
     need_browser(who)
-    return respond(request, _profile(here, who), visitor=who)
+    return respond(request, _profile(deps, who), visitor=who)
 
 
 def _profile(
-    here: Center, who: Visitor, *, place: str = "", problem: str = "", typed: str = "", made: Made | None = None
+    deps: Center, who: Visitor, *, place: str = "", problem: str = "", typed: str = "", made: Made | None = None
 ) -> Profile:
-    now = here.clock()
-    this = here.store.sessions.find(who.secret)
+    now = deps.clock()
+    this = deps.store.sessions.find(who.secret)
     return Profile(
         devices=tuple(
-            Device(one, device(one.agent), this is not None and one.id == this.id)
-            for one in here.store.sessions.list(who.user)
+            Device(session, device(session.agent), this is not None and session.id == this.id)
+            for session in deps.store.sessions.list(who.user)
         ),
-        tokens=tuple(TokenRow(one, _is_over(one, now)) for one in here.store.tokens.list(who.user)),
+        tokens=tuple(TokenRow(api_token, _is_over(api_token, now)) for api_token in deps.store.tokens.list(who.user)),
         days=DAYS,
         shortest=SHORTEST,
         role=who.user.role,
@@ -304,13 +304,13 @@ def _profile(
         problem=problem,
         typed=typed,
         made=made,
-        newest=_newest(here, who),
+        newest=_newest(deps, who),
     )
 
 
-def _newest(here: Center, who: Visitor) -> str:
+def _newest(deps: Center, who: Visitor) -> str:
     """The id of the user's token that was made last, or 0."""
-    return str(max((one.id for one in here.store.tokens.list(who.user)), default=0))
+    return str(max((api_token.id for api_token in deps.store.tokens.list(who.user)), default=0))
 
 
 def _is_over(token: ApiToken, now: datetime) -> bool:
@@ -319,7 +319,7 @@ def _is_over(token: ApiToken, now: datetime) -> bool:
 
 @router.post("/profile/password")
 def change_password(
-    request: Request, here: Here, who: Who, present: Text = "", password: Text = "", again: Text = "", tokens: Text = ""
+    request: Request, deps: Here, who: Who, present: Text = "", password: Text = "", again: Text = "", tokens: Text = ""
 ) -> Response:
     """One's own password; other browsers are signed out, and this one goes on with a new session.
 
@@ -329,12 +329,12 @@ def change_password(
     try:
         if password != again:
             raise InputError("The two new passwords differ.")
-        if tokens not in ("stay", "end") and here.store.tokens.list(who.user):
+        if tokens not in ("stay", "end") and deps.store.tokens.list(who.user):
             raise InputError("Choose whether your API tokens stay or end.")
         checked(request, who.user.name, present, "The present password is wrong.")
-        _, ended = here.store.users.set_password(who.user, password, keep_tokens=tokens == "stay")
+        _, ended = deps.store.users.set_password(who.user, password, keep_tokens=tokens == "stay")
     except (InputError, GuessingError) as error:
-        page = _profile(here, who, place="password", problem=sentence(error))
+        page = _profile(deps, who, place="password", problem=sentence(error))
         answer = respond(request, page, status_of(error), who)
         answer.headers.update(retry_after(error))
         return answer
@@ -345,42 +345,42 @@ def change_password(
 
 
 @router.post("/profile/sessions/end")
-def end_others(request: Request, here: Here, who: Who) -> Response:
+def end_others(request: Request, deps: Here, who: Who) -> Response:
     """Signs out every browser but this one."""
     need_browser(who)
-    ended = here.store.sessions.end_all(who.user, besides=who.secret)
+    ended = deps.store.sessions.end_all(who.user, besides=who.secret)
     said = "1 other browser was signed out." if ended == 1 else f"{ended} other browsers were signed out."
     return go(request, "/profile#browsers", said)
 
 
 @router.post("/profile/tokens")
 def add_token(
-    request: Request, here: Here, who: Who, name: Text = "", kind: Text = "read", days: Text = "90", newest: Text = ""
+    request: Request, deps: Here, who: Who, name: Text = "", kind: Text = "read", days: Text = "90", newest: Text = ""
 ) -> Response:
     """A new API token, shown this once. `newest` is of the page with the form: one that is sent again makes nothing."""
     need_browser(who)
     try:
-        if newest != _newest(here, who):
+        if newest != _newest(deps, who):
             raise InputError(
                 "Nothing was made now: since this form was opened a token was made or revoked, perhaps by the form "
                 "itself, which was sent again. A token's secret is shown once; revoke one whose secret was not noted."
             )
         if days not in DAYS or kind not in ("read", "all"):
             raise InputError("Choose what the token may do, and how long it is good for.")
-        token, secret = here.store.tokens.add(who.user, name, kind == "read", int(days) if days else None)
+        token, secret = deps.store.tokens.add(who.user, name, kind == "read", int(days) if days else None)
     except InputError as error:
-        page = _profile(here, who, place="tokens", problem=sentence(error), typed=name[:200])
+        page = _profile(deps, who, place="tokens", problem=sentence(error), typed=name[:200])
         return respond(request, page, 422, who)
-    return respond(request, _profile(here, who, place="tokens", made=Made(token.name, secret)), visitor=who)
+    return respond(request, _profile(deps, who, place="tokens", made=Made(token.name, secret)), visitor=who)
 
 
 @router.post("/profile/tokens/{token_id:int}/revoke")
-def revoke_token(request: Request, here: Here, who: Who, token_id: int) -> Response:
+def revoke_token(request: Request, deps: Here, who: Who, token_id: int) -> Response:
     """Ends one of one's own tokens."""
     need_browser(who)
-    if token_id not in {one.id for one in here.store.tokens.list(who.user)}:
+    if token_id not in {api_token.id for api_token in deps.store.tokens.list(who.user)}:
         raise NotFoundError("You have no such API token; it may have been revoked already.")
-    here.store.tokens.revoke(who.user, token_id)
+    deps.store.tokens.revoke(who.user, token_id)
     return go(request, "/profile#tokens", "The API token is revoked; programs that use it are refused from now on.")
 
 
@@ -411,33 +411,33 @@ class WorkspacePage(Page):
 
 
 @router.get("/workspace")
-def workspace(request: Request, here: Here, who: Who) -> Response:
+def workspace(request: Request, deps: Here, who: Who) -> Response:
     """What all users share."""
     who.guard.need_role(Role.ADMIN, reading=True)
-    found = here.store.workspace.get()
-    return respond(request, _workspace(here, found.name, found.zone), visitor=who)
+    found = deps.store.workspace.get()
+    return respond(request, _workspace(deps, found.name, found.zone), visitor=who)
 
 
 @router.post("/workspace")
-def change_workspace(request: Request, here: Here, who: Who, name: Text = "", zone: Text = "") -> Response:
+def change_workspace(request: Request, deps: Here, who: Who, name: Text = "", zone: Text = "") -> Response:
     """Another name or zone."""
     who.guard.need_role(Role.ADMIN)
     try:
-        here.store.workspace.set(name=name, zone=zone)
+        deps.store.workspace.set(name=name, zone=zone)
     except InputError as error:
-        return respond(request, _workspace(here, name[:200], zone[:100], sentence(error)), 422, who)
+        return respond(request, _workspace(deps, name[:200], zone[:100], sentence(error)), 422, who)
     return go(request, "/workspace", "Saved.")
 
 
-def _workspace(here: Center, name: str, zone: str, error: str = "") -> WorkspacePage:
+def _workspace(deps: Center, name: str, zone: str, error: str = "") -> WorkspacePage:
     return WorkspacePage(
         name=name,
         zone=zone,
         error=error,
         zones=_zones(),
-        facts=_facts(here),
+        facts=_facts(deps),
         versions=_versions(),
-        warnings=here.settings.warnings,
+        warnings=deps.settings.warnings,
     )
 
 
@@ -456,9 +456,9 @@ def _versions() -> tuple[Fact, ...]:
     )
 
 
-def _facts(here: Center) -> tuple[Fact, ...]:
+def _facts(deps: Center) -> tuple[Fact, ...]:
     """Where things are. A secret's text never stands here: only whether it is set."""
-    shown = {one.setting.name: one for one in here.settings.shown()}
+    shown = {one.setting.name: one for one in deps.settings.shown()}
     titles = {
         "home": "Home folder",
         "lake_url": "Tables",
@@ -474,8 +474,8 @@ def _facts(here: Center) -> tuple[Fact, ...]:
         Fact(title, shown[name].text or _unset(name), f"{shown[name].setting.variable}, {shown[name].source}")
         for name, title in titles.items()
     ]
-    back = way_back(here.settings)
-    note = "" if leads_here(here.settings) else " (does not lead here: the address is pasted by hand)"
+    back = way_back(deps.settings)
+    note = "" if leads_here(deps.settings) else " (does not lead here: the address is pasted by hand)"
     facts.insert(5, Fact("Way back from it", back + note, shown["tiktok_redirect_url"].setting.variable))
     return tuple(facts)
 

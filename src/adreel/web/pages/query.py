@@ -99,48 +99,48 @@ class QueryPage(Page):
 
 
 @router.get("/query")
-def editor(request: Request, here: Here, who: Who, sql: str = "", q: str = "", table: str = "") -> Response:
+def editor(request: Request, deps: Here, who: Who, sql: str = "", q: str = "", table: str = "") -> Response:
     """The editor, with `sql` in it; nothing is asked by the mere visit."""
-    return respond(request, _page(here, who, sql[:LONGEST_SQL], q=q, table=table), visitor=who)
+    return respond(request, _page(deps, who, sql[:LONGEST_SQL], q=q, table=table), visitor=who)
 
 
 @router.get("/query/tables")
-def tables(request: Request, here: Here, who: Who, q: str = "") -> Response:
+def tables(request: Request, deps: Here, who: Who, q: str = "") -> Response:
     """The part of the page that lists tables."""
-    return respond(request, _tables(here, who, q), visitor=who)
+    return respond(request, _tables(deps, who, q), visitor=who)
 
 
 @router.get("/query/tables/{slug}")
-def columns(request: Request, here: Here, who: Who, slug: str) -> Response:
+def columns(request: Request, deps: Here, who: Who, slug: str) -> Response:
     """The columns of one table."""
-    return respond(request, _columns(here, who, slug), visitor=who)
+    return respond(request, _columns(deps, who, slug), visitor=who)
 
 
 @router.post("/query")
-async def ask(request: Request, here: Here, who: Who, sql: Text = "") -> Response:
+async def ask(request: Request, deps: Here, who: Who, sql: Text = "") -> Response:
     """The answer to a query, or why there is none."""
     began = perf_counter()
     try:
-        asked = await answered(request, here, who, sql, "cells", most_rows=MOST_ROWS, output=MOST_BYTES)
+        asked = await answered(request, deps, who, sql, "cells", most_rows=MOST_ROWS, output=MOST_BYTES)
         answer, status = _answer(asked, perf_counter() - began), 200
     except AdreelError as error:
         answer, status = _failed(error), status_of(error)
     if is_fragment(request):
         return respond(request, answer, status, who)
-    return respond(request, _page(here, who, sql[:LONGEST_SQL], answer=answer), status, who)
+    return respond(request, _page(deps, who, sql[:LONGEST_SQL], answer=answer), status, who)
 
 
 @router.post("/query/download")
-async def download(request: Request, here: Here, who: Who, sql: Text = "", kind: Text = "csv") -> Response:
+async def download(request: Request, deps: Here, who: Who, sql: Text = "", kind: Text = "csv") -> Response:
     """The whole answer as a file."""
     try:
         if kind not in WRITERS:
             raise InputError(f"There is no format {kind[:20]!r}; choose {', '.join(WRITERS)}.")
         # Who downloads here opens the file with a spreadsheet, more often than not.
-        return await file_of(request, here, who, sql, cast("AnswerForm", kind), for_spreadsheet=True)
+        return await file_of(request, deps, who, sql, cast("AnswerForm", kind), for_spreadsheet=True)
     except AdreelError as error:
         answer = _failed(error)
-        return respond(request, _page(here, who, sql[:LONGEST_SQL], answer=answer), status_of(error), who)
+        return respond(request, _page(deps, who, sql[:LONGEST_SQL], answer=answer), status_of(error), who)
 
 
 # -- asking
@@ -171,32 +171,32 @@ def _column(field: Any) -> Column:
 
 
 def _page(
-    here: Center, who: Visitor, sql: str, *, q: str = "", table: str = "", answer: Answer | None = None
+    deps: Center, who: Visitor, sql: str, *, q: str = "", table: str = "", answer: Answer | None = None
 ) -> QueryPage:
-    found = _tables(here, who, q)
+    found = _tables(deps, who, q)
     return QueryPage(
         sql=sql,
         list=found,
-        columns=_columns(here, who, table) if table else None,
+        columns=_columns(deps, who, table) if table else None,
         answer=answer,
         examples=_examples(found.tables[0].slug, ()) if found.tables else (),
-        seconds=here.settings.query_seconds,
+        seconds=deps.settings.query_seconds,
     )
 
 
-def _tables(here: Center, who: Visitor, q: str) -> Tables:
+def _tables(deps: Center, who: Visitor, q: str) -> Tables:
     words = q.casefold().split()
     seen = who.guard.datasets()
-    runs = here.store.runs.briefs()
-    there = [one for one in seen if one.id in runs and runs[one.id][1] is not None]
+    runs = deps.store.runs.briefs()
+    there = [dataset for dataset in seen if dataset.id in runs and runs[dataset.id][1] is not None]
     matching = [one for one in there if all(word in f"{one.slug} {one.name}".casefold() for word in words)]
     return Tables(tuple(matching[:MOST_TABLES]), q[:100], len(matching), len(there), len(seen) - len(there))
 
 
-def _columns(here: Center, who: Visitor, slug: str) -> Columns:
+def _columns(deps: Center, who: Visitor, slug: str) -> Columns:
     saved = who.guard.dataset(slug)
     try:
-        schema = here.lake.table(saved.table_slug).schema
+        schema = deps.lake.table(saved.table_slug).schema
     except NotFoundError:
         words = "There is no table yet: run the dataset first."
         return Columns(saved.slug, (), (), words)

@@ -45,7 +45,7 @@ def import_page(request: Request, who: Who) -> Response:
 @router.post("/datasets/import")
 async def bring_over(
     request: Request,
-    here: Here,
+    deps: Here,
     who: Who,
     file: Annotated[UploadFile | None, File()] = None,
     text: Text = "",
@@ -56,10 +56,10 @@ async def bring_over(
     `account` replaces the one that each of them names.
     """
     content = file.file.read() if file is not None and file.filename else b""
-    return await one_at_a_time(request, lambda: _imported(request, here, who, content, text, account))
+    return await one_at_a_time(request, lambda: _imported(request, deps, who, content, text, account))
 
 
-def _imported(request: Request, here: Center, who: Visitor, content: bytes, text: str, account: str) -> Response:
+def _imported(request: Request, deps: Center, who: Visitor, content: bytes, text: str, account: str) -> Response:
     page = _import(who)
     try:
         given = content.decode("utf-8-sig") if content else text
@@ -71,22 +71,22 @@ def _imported(request: Request, here: Center, who: Visitor, content: bytes, text
         return respond(request, Import(page.accounts, account, given, error.message, ()), 422)
     if account:
         sources = tuple(with_account(source, account) for source in sources)
-    found = arrivals(here.store, who.guard, sources, here.clock())
-    if any(one.faults for one in found):
+    found = arrivals(deps.store, who.guard, sources, deps.clock())
+    if any(arrival.faults for arrival in found):
         return respond(request, Import(page.accounts, account, given, "", found), 422)
-    return go(request, "/datasets", _said(bring(who.guard, found, here.clock())))
+    return go(request, "/datasets", _said(bring(who.guard, found, deps.clock())))
 
 
 def _import(who: Visitor) -> Import:
     who.guard.need_role(Role.ADMIN, Role.EDITOR)
-    accounts = tuple(one for one in who.guard.accounts() if who.guard.may(AccountRight.USE, one))
+    accounts = tuple(account for account in who.guard.accounts() if who.guard.may(AccountRight.USE, account))
     return Import(accounts, "", "", "", ())
 
 
 def _said(brought: Brought) -> str:
     words = []
     if brought.saved:
-        names = ", ".join(one.name for one in brought.saved[:5]) + (", …" if len(brought.saved) > 5 else "")
+        names = ", ".join(dataset.name for dataset in brought.saved[:5]) + (", …" if len(brought.saved) > 5 else "")
         words.append(f"{_count(len(brought.saved))} brought in: {names}. Run them when you like.")
     if brought.there:
         words.append(f"{_count(len(brought.there))} here already, just so.")
@@ -114,10 +114,10 @@ def download(who: Who, slug: str) -> Response:
 
 
 @router.post("/datasets/{slug}/convert")
-def convert(request: Request, here: Here, who: Who, slug: str) -> Response:
+def convert(request: Request, deps: Here, who: Who, slug: str) -> Response:
     """Turns a dataset of a deprecated report into one of what serves it now; its table goes on."""
     saved = who.guard.dataset(slug, DatasetRight.EDIT)
-    now = here.clock()
+    now = deps.clock()
     before = parse(source_of(saved), now)
     changed = who.guard.change(saved, Source(converted(source_of(saved).values, now), {}), now)
     said = f"{changed.name!r} is converted, and its table goes on."
