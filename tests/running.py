@@ -118,10 +118,9 @@ def table(home: Home, slug: str = "spend", version: int | None = None) -> pa.Tab
 
 
 def left_behind(home: Home) -> list[str]:
-    """Files of runs that are over: steps and parts."""
-    steps = home.path.glob("steps/*")
+    """Files of runs that are over: parts and notes."""
     parts = home.path.glob("lake/_runs/**/*")
-    return [str(path.relative_to(home.path)) for path in (*steps, *parts) if path.is_file()]
+    return [str(path.relative_to(home.path)) for path in parts if path.is_file()]
 
 
 def questions(home: Home, path: str = "report/integrated") -> list[tuple[str, ...]]:

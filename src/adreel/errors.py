@@ -12,6 +12,7 @@
     ├── RetryError            it passes: try again later
     │   └── ThrottledError    TikTok's limit was met
     ├── StorageError          the disk or the lake cannot take or give data
+    │   └── DamagedError      a file of a run is not what was written
     ├── BusyError             another process works on the same dataset
     ├── ProofError            what came is not what TikTok says it has
     ├── CancelledError        a person stopped the run
@@ -146,6 +147,10 @@ class StorageError(AdreelError):
     """The disk or the lake cannot take or give data."""
 
     exit_code = ExitCode.STORAGE
+
+
+class DamagedError(StorageError):
+    """A file of a run is there and is not what was written, as after a power cut."""
 
 
 class BusyError(AdreelError):

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
-from pathlib import Path
 
 from adreel.dataset import parse
 from adreel.errors import BusyError, InputError, NotFoundError, ReconnectError
@@ -69,7 +68,7 @@ class Orders:
             if run.dataset_id is None or (holder is not None and holder.run_id in ("", run.id)):
                 return
         self.store.runs.finish(run.id, Outcome(RunState.CANCELLED, error=why))
-        self._remove(Lake(self.settings.lake_url, clock=self.clock), run.id)
+        Lake(self.settings.lake_url, clock=self.clock).drop_run(run.id)
 
     def delete(self, saved: SavedDataset, *, keep_table: bool = False) -> None:
         """Deletes the dataset with what its runs left, and its table with all versions unless that is to stay.
@@ -81,7 +80,7 @@ class Orders:
             lake = Lake(self.settings.lake_url, clock=self.clock)
             for run in self._leaving(lake):
                 if run.dataset_id == saved.id:
-                    self._remove(lake, run.id)
+                    lake.drop_run(run.id)
             if not keep_table:
                 lake.drop(saved.table_slug)
             self.store.datasets.delete(saved, table_stays=keep_table and lake.exists(saved.table_slug))
@@ -119,30 +118,13 @@ class Orders:
         for other in self._leaving(lake):
             ended = other.dataset_id is None and other.state not in IN_PROGRESS
             if other.id != run.id and (other.dataset_id == run.dataset_id or ended):
-                self._remove(lake, other.id)
+                lake.drop_run(other.id)
 
     def _leaving(self, lake: Lake) -> Iterator[Run]:
-        """The runs of this home that have parts or steps."""
-        steps = {path.stem for path in steps_file(self.settings, "").parent.glob("*.db")}
-        for run_id in {*lake.list_runs(), *steps}:
+        """The runs of this home that have parts."""
+        for run_id in lake.list_runs():
             try:
                 found = self.store.runs.get(run_id)
             except NotFoundError:
                 continue  # Of another home that shares the lake.
             yield found
-
-    def _remove(self, lake: Lake, run_id: str) -> None:
-        lake.drop_run(run_id)
-        remove_steps(self.settings, run_id)
-
-
-def steps_file(settings: Settings, run_id: str) -> Path:
-    """The file that keeps a run's finished steps; it goes when the run is over."""
-    return settings.home / "steps" / f"{run_id}.db"
-
-
-def remove_steps(settings: Settings, run_id: str) -> None:
-    """Removes a run's steps; SQLite may have left files beside its own when the process died."""
-    path = steps_file(settings, run_id)
-    for ending in ("", "-wal", "-shm", "-journal"):
-        path.with_name(path.name + ending).unlink(missing_ok=True)
