@@ -461,6 +461,26 @@ def test_a_disk_that_refuses_parts_in_the_middle_ends_the_run_and_the_next_one_g
     assert left_behind(fresh) == []
 
 
+def test_a_record_that_cannot_be_written_ends_the_run_with_7_and_the_next_one_goes_on(fresh: Home) -> None:
+    runs = fresh.path / "lake" / "_runs"
+
+    def block(_: dict[str, str], __: dict[str, Any]) -> None:
+        for chunk in runs.glob("*/*"):
+            if chunk.is_dir():
+                (chunk / "finished.json").mkdir(exist_ok=True)
+
+    with pytest.raises(StorageError, match="notes of run") as caught:
+        run(fresh, fresh.file(**HOURS), transport=Tampered(fresh, block))
+    assert int(caught.value.exit_code) == 7
+    assert not Lake(fresh.path / "lake").exists("spend")
+    for blocker in runs.glob("*/*/finished.json"):
+        blocker.rmdir()
+    there, before = len(list(runs.glob("*/*/*/*.arrow"))), len(questions(fresh))
+    report = run(fresh, fresh.file(**HOURS))
+    assert (report.resumed, report.proof["proved"]) == (True, True)
+    assert len(questions(fresh)) - before == 60 - there < 60
+
+
 def damage_first_part(home: Home) -> None:
     parts = sorted((home.path / "lake" / "_runs").glob("*/*/*/*.arrow"))
     parts[0].write_bytes(parts[0].read_bytes()[:100])
