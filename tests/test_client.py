@@ -17,6 +17,7 @@ from adreel.errors import (
     Action,
     AdreelError,
     AdvertiserError,
+    ExpiredError,
     InputError,
     ReconnectError,
     RequestError,
@@ -287,6 +288,7 @@ KINDS: Mapping[Action, type[AdreelError]] = {
     Action.SPLIT: SplitError,
     Action.DROP_ADVERTISER: AdvertiserError,
     Action.RECONNECT: ReconnectError,
+    Action.RENEW: ExpiredError,
     Action.STOP: StopError,
 }
 

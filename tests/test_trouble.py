@@ -278,6 +278,20 @@ def test_after_a_token_dies_and_the_account_is_reconnected_nothing_is_asked_agai
     assert left_behind(home) == []
 
 
+@pytest.mark.parametrize(("code", "status"), [(40102, "expired"), (40105, "revoked")])
+@pytest.mark.parametrize("path", [REPORT, "oauth2/advertiser/get"])
+def test_a_token_that_expired_is_told_from_one_that_was_revoked_wherever_it_is_met(
+    fresh: Home, code: int, status: str, path: str
+) -> None:
+    fresh.now += timedelta(minutes=10)
+    fresh.door("trouble", {"kind": "code", "code": code, "path": path, "times": 0})
+    assert fresh.bad("run", "-f", fresh.file())[0] == 4
+    assert fresh.json("accounts", "list")[0]["status"] == status
+    fresh.door("calm", {})
+    fresh.good("accounts", "reconnect", "demo", "--token-stdin", stdin=f"{fresh.token}\n")
+    assert fresh.json("run", "spend")["resumed"]
+
+
 # -- going on
 
 

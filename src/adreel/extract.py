@@ -308,7 +308,7 @@ class Extraction:
             return await self._read(chunk, request, 0)
         except (AdvertiserError, RequestError, RetryError, ProofError) as error:
             alone = len(request.advertisers) == 1 or isinstance(error, ThrottledError)
-            if alone or (isinstance(error, RetryError) and not self._plan.dataset.skip_failing):
+            if alone or (error.passes and not self._plan.dataset.skip_failing):
                 return self._skipped(request, error)
             return await self._one_by_one(chunk, request)
 
@@ -322,7 +322,7 @@ class Extraction:
     def _skipped(self, request: Request, error: AdreelError) -> Outcome:
         """The advertiser is left out if the person wants that; else the error goes on, naming it."""
         # No answer of TikTok's at all is not the advertiser's fault: the network is away, for all of them.
-        silent = isinstance(error, RetryError) and error.code is None
+        silent = error.passes and error.code is None
         if self._plan.dataset.skip_failing and not isinstance(error, ThrottledError) and not silent:
             failed = {one.id: str(error) for one in request.advertisers}
             self._failed |= failed

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
 from adreel.dataset import parse
-from adreel.errors import BusyError, InputError, NotFoundError, ReconnectError
+from adreel.errors import BusyError, InputError, NotFoundError, ReconnectError, is_resumable
 from adreel.lake import Lake
 from adreel.saving import source_of
 from adreel.settings import Settings
@@ -18,9 +18,6 @@ from adreel.store.locks import dataset_lock, lock_holder
 
 RESUME_WITHIN = timedelta(hours=24)
 """A run that was interrupted longer ago begins anew, so that its pages are not of different days."""
-
-PASSING = frozenset({"RetryError", "ThrottledError", "ReconnectError", "StorageError"})
-"""Errors after which the next run goes on where this one stopped: what was read is still good."""
 
 DateRange = tuple[str, str]
 """A start and an end as a person writes them, in place of the dataset's own dates."""
@@ -107,7 +104,7 @@ class Orders:
         if latest is None or latest.cancel_requested or latest.spec_version != saved.spec_version:
             return None
         stopped = latest.state is RunState.INTERRUPTED or (
-            latest.state is RunState.FAILED and latest.error_kind in PASSING
+            latest.state is RunState.FAILED and is_resumable(latest.error_kind)
         )
         seen = latest.heartbeat_at or latest.created_at
         lately = self.clock() - seen <= RESUME_WITHIN

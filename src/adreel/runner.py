@@ -28,10 +28,11 @@ from adreel.errors import (
     CancelledError,
     ReconnectError,
     StorageError,
+    is_resumable,
 )
 from adreel.extract import GO_ON_WITHOUT, Extraction, Outcome, Parts
 from adreel.lake import Lake
-from adreel.orders import PASSING, RESUME_WITHIN, DateRange, Orders
+from adreel.orders import RESUME_WITHIN, DateRange, Orders
 from adreel.plan import Chunk, Plan, make_plan
 from adreel.saving import source_of
 from adreel.settings import Settings
@@ -50,9 +51,6 @@ TICK = 0.5
 SHORTEST_DEADLINE = 6 * 3600.0
 DEADLINE_FACTOR = 10.0
 """A run ends after six hours, or after ten times what its requests take at the app's limits if that is longer."""
-
-EXPIRED_CODES = frozenset({40102, 40103})
-"""TikTok's codes for a token that has expired, where the others say that it is wrong or revoked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +204,7 @@ class _Work:
     def _finish(self, outcome: RunOutcome) -> Run:
         """Writes down how the run ended, and removes what nobody will go on with."""
         run = self._runner.store.runs.finish(self._run.id, outcome)
-        if outcome.error_kind not in PASSING:
+        if not is_resumable(outcome.error_kind):
             # The run is over, whether or not the disk lets go of its parts; the next run sweeps them.
             with suppress(StorageError):
                 self._lake.drop_run(run.id)
@@ -228,10 +226,9 @@ class _Work:
         self._finish(RunOutcome(state, error=str(error), error_kind=type(error).__name__))
         if not isinstance(error, ReconnectError):
             return error
-        status = AccountStatus.EXPIRED if error.code in EXPIRED_CODES else AccountStatus.REVOKED
-        self._runner.store.accounts.set_status(self._account, status)
+        self._runner.store.accounts.set_status(self._account, AccountStatus.after(error))
         name = self._account.name
-        return ReconnectError(
+        return type(error)(
             f"{error.message} That is: adreel accounts reconnect {name!r}. Then the next run goes on where this one "
             "stopped.",
             code=error.code,

@@ -8,6 +8,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from adreel.errors import ExpiredError, ReconnectError
+
 
 class Role(StrEnum):
     """What a user may do at all; `meaning` says it to a person."""
@@ -125,6 +127,11 @@ class AccountStatus(StrEnum):
     VALID = "valid"
     EXPIRED = "expired"
     REVOKED = "revoked"
+
+    @classmethod
+    def after(cls, error: ReconnectError) -> AccountStatus:
+        """What the account is once TikTok gave this error."""
+        return cls.EXPIRED if isinstance(error, ExpiredError) else cls.REVOKED
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,21 +15,20 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import ceil
-from types import MappingProxyType, TracebackType
+from types import TracebackType
 from typing import Any, Self, TypeVar
 from urllib.parse import quote
 
 import httpx2
 
 from adreel.errors import (
+    ERRORS,
     Action,
     AdreelError,
     AdvertiserError,
     InputError,
-    RetryError,
     SplitError,
     StopError,
-    ThrottledError,
     api_error,
 )
 from adreel.tiktok.envelope import Answer, Page, Reader, Trouble, read_page
@@ -59,15 +58,6 @@ _WAYS = 20
 _MOST_WAYS = 128
 _SPARE = 1.5
 _FASTEST = 50
-
-_ERRORS: Mapping[Action, type[AdreelError]] = MappingProxyType(
-    {
-        Action.WAIT: RetryError,
-        Action.THROTTLED: ThrottledError,
-        Action.SPLIT: SplitError,
-        Action.STOP: StopError,
-    }
-)
 
 
 @dataclass(slots=True)
@@ -392,14 +382,14 @@ class Client:
         often = ""
         if tries.sent > 1:
             often = f"Tried {tries.sent} times in {self._monotonic() - tries.began:.0f} s."
-        if trouble.action is Action.RECONNECT:
+        if ERRORS[trouble.action].reconnects:
             next_step = "Connect the account again."
         if trouble.action is Action.THROTTLED and trouble.code not in _NARROW_LIMITS:
             next_step += " If no other program uses this app, its budget of the day may be used up until 00:00 UTC."
         words = " ".join(part for part in (f"{request.where}: {trouble.what}", often, next_step.strip()) if part)
         if trouble.code is not None:
             return api_error(trouble.code, self._clean(words), trouble.request_id)
-        return _ERRORS[trouble.action](self._clean(words), request_id=trouble.request_id)
+        return ERRORS[trouble.action](self._clean(words), request_id=trouble.request_id)
 
     def _say(self, line: str) -> None:
         if self._log is not None:
