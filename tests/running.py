@@ -14,7 +14,7 @@ import orjson
 import pyarrow as pa
 
 from adreel.connections import Waits
-from adreel.dataset import read
+from adreel.dataset import parse, read
 from adreel.lake import Lake
 from adreel.runner import Runner, RunReport, Watch
 from adreel.saving import save
@@ -81,7 +81,7 @@ def run(
     """Saves the file as a dataset and runs it."""
     settings = settings_of(home)
     with Store.open(settings, clock=lambda: home.now) as store:
-        saved = save(store, read(Path(file).read_text("utf-8")), home.now)
+        saved = save(store, parse(read(Path(file).read_text("utf-8")), home.now), home.now)
         runner = Runner(
             settings,
             store,

@@ -22,7 +22,7 @@ from adreel.errors import ForbiddenError, InputError, NotFoundError
 from adreel.store import Account, Level, Role, Run, SavedDataset, Store, User
 
 if TYPE_CHECKING:
-    from adreel.dataset import Source
+    from adreel.dataset import Dataset
 
 
 class AccountRight(StrEnum):
@@ -208,34 +208,30 @@ class Guard:
 
     # -- saving
 
-    def save(self, source: Source, now: datetime) -> SavedDataset:
-        """The dataset of the name in the file: the actor's new one, or the one that is there changed.
+    def save(self, dataset: Dataset, now: datetime) -> SavedDataset:
+        """The dataset of that name: the actor's new one, or the one that is there changed.
 
         Errors as `adreel.saving.save`; InputError if the name is taken by a dataset that the actor may not see.
         """
         # Imported here: 0.2 s that commands without a dataset file need not pay.
         from adreel import saving
-        from adreel.dataset import parse
 
-        dataset = parse(source, now)
-        known = saving.named(self._store, dataset.name)
+        known = self._store.datasets.named(dataset.name)
         if known is not None:
             if not self.may(DatasetRight.SEE, known):
                 raise InputError(f"there is a dataset {known.name!r} already; choose another name.")
-            return self.change(known, source, now)
+            return self.change(known, dataset, now)
         self.usable(dataset.account)
-        return saving.save(self._store, source, now, self.actor.user)
+        return saving.save(self._store, dataset, now, self.actor.user)
 
-    def change(self, saved: SavedDataset, source: Source, now: datetime) -> SavedDataset:
-        """A saved dataset changed to what the file says; its account may be another that the actor may use."""
+    def change(self, saved: SavedDataset, dataset: Dataset, now: datetime) -> SavedDataset:
+        """A saved dataset changed to this one; its account may be another that the actor may use."""
         from adreel import saving
-        from adreel.dataset import parse
 
         self.need(DatasetRight.EDIT, saved)
-        dataset = parse(source, now)
         if not saved.connected or dataset.account != saved.account_name:
             self.usable(dataset.account)
-        return saving.change(self._store, saved, source, now)
+        return saving.change(self._store, saved, dataset, now)
 
     def usable(self, name: str) -> Account:
         """The account that a dataset file names, if the actor may use it; the error says which menu is at fault."""

@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
-from adreel.dataset import parse
 from adreel.errors import BusyError, InputError, NotFoundError, ReconnectError, is_resumable
 from adreel.lake import Lake
-from adreel.saving import source_of
+from adreel.saving import dataset_of
 from adreel.settings import Settings
 from adreel.store import IN_PROGRESS, Account, AccountStatus, Outcome, Run, RunState, SavedDataset, Store, new_run_id
 from adreel.store.locks import dataset_lock, lock_holder
@@ -38,7 +37,7 @@ class Orders:
         Raises BusyError if the dataset has a run under way or waiting, and as `run` for a dataset that cannot run.
         """
         self.account(saved)
-        parse(source_of(saved, dates), self.clock())
+        dataset_of(saved, self.clock(), dates)
         with dataset_lock(self.settings.home, saved.slug):
             self.refuse_waiting(saved)
             found = self.unfinished(saved, dates)

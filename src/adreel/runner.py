@@ -21,7 +21,7 @@ import httpx2
 from adreel.assemble import Committed, commit_run
 from adreel.checkpoints import Begun, Checkpoints, Finished, fingerprint
 from adreel.connections import Covered, Waits, account_access, connected, covered, is_fresh, refresh
-from adreel.dataset import Dataset, parse
+from adreel.dataset import Dataset
 from adreel.errors import (
     AdreelError,
     AdvertiserError,
@@ -34,7 +34,7 @@ from adreel.extract import GO_ON_WITHOUT, Extraction, Outcome, Parts
 from adreel.lake import Lake
 from adreel.orders import RESUME_WITHIN, DateRange, Orders
 from adreel.plan import Chunk, Plan, make_plan
-from adreel.saving import source_of
+from adreel.saving import dataset_of
 from adreel.settings import Settings
 from adreel.store import Account, AccountStatus, Progress, Run, RunState, SavedDataset, Store, new_run_id
 from adreel.store import Outcome as RunOutcome
@@ -117,7 +117,7 @@ class Runner:
         Raises BusyError if another process runs the dataset, and whatever ended the run, after writing it down.
         """
         account = self.orders.account(saved)
-        dataset = parse(source_of(saved, dates), self.clock())
+        dataset = dataset_of(saved, self.clock(), dates)
         lake = Lake(self.settings.lake_url, clock=self.clock)
         with dataset_lock(self.settings.home, saved.slug):
             if queued is None:

@@ -16,9 +16,9 @@ from adreel.cli import Session
 from adreel.cli.files import read_text
 from adreel.cli.opened import Opened, opened, seen
 from adreel.cli.output import confirm, print_json, print_table, say
-from adreel.dataset import Source, parse, read, read_all
+from adreel.dataset import Dataset, Source, parse, read, read_all
 from adreel.errors import AdreelError, InputError
-from adreel.saving import as_file, converted, named, refuse_deprecated, source_of, spec_of
+from adreel.saving import as_file, converted, dataset_of, refuse_deprecated, source_of, spec_of
 from adreel.store import SavedDataset
 from adreel.store.home import private_file
 
@@ -28,13 +28,14 @@ def create(session: Session, file: Path) -> None:
     source = read(read_text(file))
     refuse_deprecated(source)
     with opened(session) as have:
-        name = parse(source, session.clock()).name
-        known = named(have.store, name)
+        dataset = parse(source, session.clock())
+        known = have.store.datasets.named(dataset.name)
         if known is not None and have.guard.may(DatasetRight.SEE, known):
             raise InputError(
-                f"There is a dataset {name!r} already; change it with: adreel datasets edit {name!r} -f {file}"
+                f"There is a dataset {dataset.name!r} already; change it with: "
+                f"adreel datasets edit {dataset.name!r} -f {file}"
             )
-        _tell_saved(have.guard.save(source, session.clock()))
+        _tell_saved(have.guard.save(dataset, session.clock()))
 
 
 def _tell_saved(saved: SavedDataset) -> None:
@@ -45,21 +46,20 @@ def bring_over(session: Session, file: Path) -> None:
     """Datasets of the older connector, one or several in a file; all are checked before any is saved."""
     sources = read_all(read_text(file))
     with opened(session) as have:
-        _refuse_import(have, sources)
-        for source in sources:
-            dataset = parse(source, session.clock())
-            saved = named(have.store, dataset.name)
+        for dataset in _to_import(have, sources):
+            saved = have.store.datasets.named(dataset.name)
             if saved is not None:
                 say(f"{saved.name!r} is here already, just so.")
                 continue
-            saved = have.guard.save(source, session.clock())
+            saved = have.guard.save(dataset, session.clock())
             for note in dataset.notes:
                 say(f"{saved.name}: {note}")
             _tell_saved(saved)
 
 
-def _refuse_import(have: Opened, sources: Iterable[Source]) -> None:
-    """Raises the first reason why not all of the datasets can be saved; one that is there already, just so, is none."""
+def _to_import(have: Opened, sources: Iterable[Source]) -> list[Dataset]:
+    """The datasets of a file. Raises the first reason why not all can be saved; one that is there, just so, is none."""
+    datasets: list[Dataset] = []
     names: Counter[str] = Counter()
     for number, source in enumerate(sources, start=1):
         try:
@@ -69,7 +69,8 @@ def _refuse_import(have: Opened, sources: Iterable[Source]) -> None:
             raise InputError(
                 f"Nothing was imported. Dataset {number}, {source.values.get('name')}:\n{error}"
             ) from error
-        known = named(have.store, dataset.name)
+        datasets.append(dataset)
+        known = have.store.datasets.named(dataset.name)
         names[dataset.name] += 1
         if names[dataset.name] > 1:
             raise InputError(f"Nothing was imported: the file has {dataset.name!r} twice; give one another name.")
@@ -83,6 +84,7 @@ def _refuse_import(have: Opened, sources: Iterable[Source]) -> None:
                 f"Nothing was imported: there is another dataset {dataset.name!r} already. Give one of them another "
                 f"name, or change that one with: adreel datasets edit {known.slug}"
             )
+    return datasets
 
 
 def convert(session: Session, name: str) -> None:
@@ -90,12 +92,12 @@ def convert(session: Session, name: str) -> None:
     with opened(session) as have:
         saved = have.guard.dataset(name, DatasetRight.EDIT)
         now = session.clock()
-        before = parse(source_of(saved), now)
-        values = converted(source_of(saved).values, now)
+        before = dataset_of(saved, now)
+        values = converted(before)
         gone = before.null_columns
         if gone:
             say(f"These columns were always empty and are not asked for any more: {', '.join(gone)}.")
-        _tell_saved(have.guard.change(saved, Source(values, {}), now))
+        _tell_saved(have.guard.change(saved, parse(Source(values, {}), now), now))
 
 
 def show_all(session: Session, *, as_json: bool) -> None:
@@ -171,7 +173,8 @@ def _change(have: Opened, saved: SavedDataset, text: str) -> None:
     source = read(text)
     if source.values.get("report") != json.loads(saved.spec).get("report"):
         refuse_deprecated(source)
-    _tell_saved(have.guard.change(saved, source, have.session.clock()))
+    now = have.session.clock()
+    _tell_saved(have.guard.change(saved, parse(source, now), now))
 
 
 def _edit(session: Session, draft: Path) -> None:

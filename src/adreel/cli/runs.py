@@ -170,6 +170,17 @@ def preview(
             say("TikTok has no rows for the first advertisers in these days.")
 
 
+def _to_run(have: Opened, name: str | None, file: Path | None, dates: DateRange | None) -> SavedDataset:
+    """The dataset to run, saved first if it is in a file; nothing is saved if it cannot be run with these dates."""
+    source, now = _source(have, name, file, DatasetRight.RUN), have.session.clock()
+    if file is None:
+        return have.guard.dataset(str(name), DatasetRight.RUN)
+    dataset = parse(_dated(source, dates), now)
+    saved = have.guard.save(dataset if dates is None else parse(source, now), now)
+    have.guard.need(DatasetRight.RUN, saved)
+    return saved
+
+
 def run(
     session: Session, name: str | None, file: Path | None, given: tuple[str | None, str | None], *, as_json: bool
 ) -> None:
@@ -178,10 +189,7 @@ def run(
     try:
         with opened(session) as have:
             dates = _dates(given)
-            source = _source(have, name, file, DatasetRight.RUN)
-            parse(_dated(source, dates), session.clock())
-            saved = have.guard.save(source, session.clock()) if file else have.guard.dataset(str(name))
-            have.guard.need(DatasetRight.RUN, saved)
+            saved = _to_run(have, name, file, dates)
             before = have.store.runs.list(saved, limit=1)
             try:
                 report = watched(have, saved, dates)

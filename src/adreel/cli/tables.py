@@ -11,12 +11,11 @@ from adreel.access import DatasetRight
 from adreel.cli import Session
 from adreel.cli.opened import Opened, opened
 from adreel.cli.output import confirm, print_json, print_table, say
-from adreel.dataset import parse
 from adreel.errors import InputError, NotFoundError
 from adreel.export import WRITERS, file_kind, write_file
 from adreel.lake import Lake
 from adreel.lake.difference import Difference
-from adreel.saving import source_of
+from adreel.saving import dataset_of
 from adreel.schema import columns
 from adreel.store import SavedDataset
 from adreel.store.locks import dataset_lock
@@ -52,7 +51,7 @@ def diff(session: Session, name: str, before: int, after: int, *, as_json: bool)
     """What changed between two versions."""
     with opened(session) as have:
         saved = have.guard.dataset(name)
-        additive = tuple(c.name for c in columns(parse(source_of(saved), session.clock())) if c.additive)
+        additive = tuple(c.name for c in columns(dataset_of(saved, session.clock())) if c.additive)
         lake = _with_table(have, saved)
         found = lake.difference(saved.table_slug, before, after, additive)
         if as_json:

@@ -81,6 +81,12 @@ class Datasets:
             raise InputError(f"{name!r} is the slug of {names} and the name of another; ask for {names} or {choices}.")
         return _dataset(rows[0])
 
+    def named(self, name: str) -> SavedDataset | None:
+        """The dataset of exactly that name. InputError for what cannot be a name."""
+        with self._database.read() as connection:
+            row = connection.execute(select(datasets).where(datasets.c.name == clean_name(name, "a dataset"))).first()
+        return None if row is None else _dataset(row)
+
     def list(self, account: Account | None = None) -> tuple[SavedDataset, ...]:
         """All datasets, or those of an account, by name."""
         if account is None:

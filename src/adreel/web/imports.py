@@ -11,7 +11,7 @@ from typing import Any
 from adreel.access import DatasetRight, Guard
 from adreel.dataset import Dataset, Source, check
 from adreel.errors import ForbiddenError, InputError
-from adreel.saving import named, source_of, spec_of
+from adreel.saving import source_of, spec_of
 from adreel.store import SavedDataset, Store
 
 
@@ -63,9 +63,10 @@ def bring(guard: Guard, found: Iterable[Arrival], now: datetime) -> Brought:
         if one.known is not None:
             there.append(one.known)
             continue
-        saved.append(guard.save(one.source, now))
+        assert one.dataset is not None, "what has no faults was read"
+        saved.append(guard.save(one.dataset, now))
         notes += [f"{one.name}: {note}" for note in beside(saved[-1])]
-        notes += [f"{one.name}: {note}" for note in one.dataset.notes] if one.dataset else []
+        notes += [f"{one.name}: {note}" for note in one.dataset.notes]
     return Brought(tuple(saved), tuple(there), tuple(notes))
 
 
@@ -85,7 +86,7 @@ def _arrival(store: Store, guard: Guard, number: int, source: Source, now: datet
     known: SavedDataset | None = None
     try:
         if checked.dataset is not None:
-            known = named(store, checked.dataset.name)
+            known = store.datasets.named(checked.dataset.name)
     except InputError as error:
         faults.append(error.message)
     if known is not None and not (guard.may(DatasetRight.SEE, known) and _is_same(known, source)):

@@ -14,7 +14,7 @@ from adreel import catalog
 from adreel.access import DatasetRight
 from adreel.dataset import Dataset, Source, check, parse, read_all
 from adreel.errors import AdreelError, BusyError, DatasetError, InputError, NotFoundError, Problem
-from adreel.saving import as_file, converted, named, refuse_deprecated, tag
+from adreel.saving import as_file, converted, dataset_of, refuse_deprecated, tag
 from adreel.saving import source_of as saved_source
 from adreel.schema import columns, key
 from adreel.standing import SORTS, Standing, Status, Wanted, chosen, standing, standings
@@ -478,8 +478,9 @@ def duplicate_dataset(
 def convert_dataset(here: Here, who: Who, dataset: Slug) -> DatasetWhole:
     """Makes a dataset of the Performance report of it; its table goes on."""
     saved = who.guard.dataset(dataset, DatasetRight.EDIT)
-    source = Source(converted(saved_source(saved).values, here.clock()), {})
-    return _whole(here, who, who.guard.change(saved, source, here.clock()))
+    now = here.clock()
+    changed = parse(Source(converted(dataset_of(saved, now)), {}), now)
+    return _whole(here, who, who.guard.change(saved, changed, now))
 
 
 @router.put("/datasets/{dataset}/tags", summary="Set a dataset's tags", responses=failures(403, 404))
@@ -512,10 +513,10 @@ async def preview_dataset(here: Here, who: Who, dataset: Slug, query: Annotated[
 
 def _created(here: Center, who: Visitor, source: Source, answer: Response) -> DatasetWhole:
     refuse_deprecated(source)
-    name = parse(source, here.clock()).name
-    if named(here.store, name) is not None:
-        raise InputError(f"There is a dataset {name!r} already; choose another name.")
-    saved = who.guard.save(source, here.clock())
+    dataset = parse(source, here.clock())
+    if here.store.datasets.named(dataset.name) is not None:
+        raise InputError(f"There is a dataset {dataset.name!r} already; choose another name.")
+    saved = who.guard.save(dataset, here.clock())
     answer.headers["Location"] = f"/api/v1/datasets/{saved.slug}"
     return _whole(here, who, saved)
 
@@ -533,7 +534,7 @@ def _to_change(who: Visitor, dataset: str, query: ChangeQuery) -> SavedDataset:
 def _changed(here: Center, who: Visitor, saved: SavedDataset, source: Source) -> SavedDataset:
     if source.values.get("report") != json.loads(saved.spec).get("report"):
         refuse_deprecated(source)
-    return who.guard.change(saved, source, here.clock())
+    return who.guard.change(saved, parse(source, here.clock()), here.clock())
 
 
 def _result(here: Center, who: Visitor, body: BulkBody, slug: str) -> BulkResult:
@@ -568,7 +569,7 @@ def _dated(source: Source, query: DatesQuery) -> Source:
 def _to_run(here: Center, who: Visitor, dataset: str, query: DatesQuery) -> tuple[Dataset, Account]:
     """A saved dataset and the account that it reads, for who may run it."""
     saved = who.guard.dataset(dataset, DatasetRight.RUN)
-    found = parse(saved_source(saved, date_range(query.start, query.end)), here.clock())
+    found = dataset_of(saved, here.clock(), date_range(query.start, query.end))
     if saved.account_id is None:
         raise InputError(f"{saved.name!r} is disconnected: its account was deleted. Give it another account first.")
     return found, here.store.accounts.get(saved.account_id)

@@ -13,11 +13,11 @@ from starlette.responses import Response
 from adreel.access import DatasetRight
 from adreel.asking import Planned
 from adreel.connections import covered
-from adreel.dataset import Dataset, parse
+from adreel.dataset import Dataset
 from adreel.dates import Span, offset_name, read_day
 from adreel.errors import AdreelError, BusyError, DatasetError, InputError, NotFoundError, Problem
 from adreel.export import WRITERS, stream
-from adreel.saving import source_of
+from adreel.saving import dataset_of
 from adreel.schema import day_column, key
 from adreel.store import AccountAdvertiser, Run, SavedDataset
 from adreel.web.center import Center, Here, Visitor, Who
@@ -205,7 +205,7 @@ def next_run(request: Request, here: Here, who: Who, slug: str) -> Response:
         if saved.account_id is None:
             raise InputError("There is no account to read with.")
         account = who.guard.account(saved.account_id)
-        dataset = parse(source_of(saved), here.clock())
+        dataset = dataset_of(saved, here.clock())
         planned = here.asking.planned(dataset, account, here.store.accounts.advertisers(account))
     except AdreelError as error:
         return respond(request, NextRun(None, (), sentence(error)), visitor=who)

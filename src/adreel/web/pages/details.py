@@ -17,7 +17,7 @@ from adreel import catalog
 from adreel.access import AccountRight, DatasetRight
 from adreel.dataset import Source, parse
 from adreel.errors import AdreelError, DatasetError, ForbiddenError, InputError, Problem
-from adreel.saving import converted, named, refuse_deprecated, source_of
+from adreel.saving import converted, dataset_of, refuse_deprecated, source_of
 from adreel.schema import Column, columns
 from adreel.store import Account, Role, SavedDataset
 from adreel.web.center import Center, Here, Visitor, Who
@@ -132,7 +132,7 @@ def _copied(saved: SavedDataset, here: Center) -> tuple[Fields, tuple[str, ...]]
     values = dict(source_of(saved).values)
     notes: tuple[str, ...] = ()
     if catalog.REPORTS[str(values["report"])].deprecated:
-        values = converted(values, here.clock())
+        values = converted(dataset_of(saved, here.clock()))
         title = catalog.REPORTS[values["report"]].title
         notes = (f"The report of {saved.name!r} is deprecated, so the copy is one of {title}.",)
     return fields_of({**values, "name": f"{saved.name} copy"}), notes
@@ -263,7 +263,7 @@ def save(request: Request, here: Here, who: Who, fields: Posted) -> Response:
     refused = tuple(_refusals(here, who, values, None))
     if refused:
         return respond(request, NewDataset(form_of(fields, _around(here, who, fields), refused), "", None), 422)
-    saved = who.guard.save(Source(values, {}), here.clock())
+    saved = who.guard.save(parse(Source(values, {}), here.clock()), here.clock())
     said = " ".join((_begun(here, who, saved), *beside(saved)))
     if fields.last("then") == "again":
         again = urlencode({"account": saved.account_name, "report": scalar(values["report"])})
@@ -296,10 +296,11 @@ def change(request: Request, here: Here, who: Who, slug: str, fields: Posted) ->
 
 def _changed(here: Center, who: Visitor, saved: SavedDataset, values: Mapping[str, Any]) -> tuple[Problem, ...]:
     """Saves the change, or says why it cannot be; nothing is written where nothing is different."""
-    now, source = here.clock(), Source(values, {})
+    now = here.clock()
     try:
-        if not saved.connected or parse(source_of(saved), now) != parse(source, now):
-            who.guard.change(saved, source, now)
+        dataset = parse(Source(values, {}), now)
+        if not saved.connected or dataset_of(saved, now) != dataset:
+            who.guard.change(saved, dataset, now)
     except InputError as error:
         return (Problem("update.key", error.message),)
     return ()
@@ -317,7 +318,7 @@ def _refusals(here: Center, who: Visitor, values: Mapping[str, Any], saved: Save
             yield Problem("report", error.message.removeprefix("report: "))
     if name:
         try:
-            known = named(here.store, name)
+            known = here.store.datasets.named(name)
             if known is not None and (saved is None or known.id != saved.id):
                 yield Problem("name", f"there is a dataset {known.name!r} already; choose another name.")
         except InputError as error:
