@@ -25,7 +25,7 @@ from starlette.types import ASGIApp
 
 from adreel.access import Actor, Guard
 from adreel.connections import app_access, connected, refresh
-from adreel.dataset import Source
+from adreel.dataset import Source, parse
 from adreel.errors import AdreelError
 from adreel.orders import Orders
 from adreel.settings import Settings
@@ -169,7 +169,7 @@ class Town:
 
     def save(self, values: Mapping[str, Any], owner: User | None = None) -> SavedDataset:
         """A dataset as a file has it."""
-        return Guard(self.store, Actor(owner)).save(Source(dict(values), {}), self.home.now)
+        return Guard(self.store, Actor(owner)).save(parse(Source(dict(values), {}), self.home.now), self.home.now)
 
     def dataset(self, account: Account, owner: User | None = None, **keys: Any) -> SavedDataset:
         """A small daily report of that account, with other keys than usual if they are given."""

@@ -14,7 +14,7 @@ import orjson
 import pyarrow as pa
 
 from adreel.connections import Waits
-from adreel.dataset import read
+from adreel.dataset import parse, read
 from adreel.lake import Lake
 from adreel.runner import Runner, RunReport, Watch
 from adreel.saving import save
@@ -81,7 +81,7 @@ def run(
     """Saves the file as a dataset and runs it."""
     settings = settings_of(home)
     with Store.open(settings, clock=lambda: home.now) as store:
-        saved = save(store, read(Path(file).read_text("utf-8")), home.now)
+        saved = save(store, parse(read(Path(file).read_text("utf-8")), home.now), home.now)
         runner = Runner(
             settings,
             store,
@@ -118,10 +118,9 @@ def table(home: Home, slug: str = "spend", version: int | None = None) -> pa.Tab
 
 
 def left_behind(home: Home) -> list[str]:
-    """Files of runs that are over: steps and parts."""
-    steps = home.path.glob("steps/*")
+    """Files of runs that are over: parts and notes."""
     parts = home.path.glob("lake/_runs/**/*")
-    return [str(path.relative_to(home.path)) for path in (*steps, *parts) if path.is_file()]
+    return [str(path.relative_to(home.path)) for path in parts if path.is_file()]
 
 
 def questions(home: Home, path: str = "report/integrated") -> list[tuple[str, ...]]:

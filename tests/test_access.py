@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adreel.access import AccountRight, Actor, DatasetRight, Guard
-from adreel.dataset import Source
+from adreel.dataset import Dataset, Source, parse
 from adreel.errors import AdreelError, ExitCode, ForbiddenError, InputError, NotFoundError
 from adreel.store import Account, Level, Role, RunState, SavedDataset, Store, User, new_run_id
 from home import Home
@@ -462,7 +462,7 @@ def share(guard: Guard, store: Store, account: Account, user: User | None, level
 # Saving
 
 
-def source(name: str = "Spend", account: str = "shop", **keys: Any) -> Source:
+def dataset(name: str = "Spend", account: str = "shop", **keys: Any) -> Dataset:
     values = {
         "name": name,
         "account": account,
@@ -472,28 +472,28 @@ def source(name: str = "Spend", account: str = "shop", **keys: Any) -> Source:
         "metrics": ["spend", "clicks"],
         "dates": {"start": "today-3", "end": "yesterday"},
     }
-    return Source(values | keys, {})
+    return parse(Source(values | keys, {}), START)
 
 
 def test_a_dataset_that_is_saved_belongs_to_who_saved_it(store: Store) -> None:
     found = scene(store, Role.EDITOR, Level.READ)
-    saved = found.guard().save(source(), START)
+    saved = found.guard().save(dataset(), START)
     assert (saved.owner_id, saved.account_id) == (found.ute.id, found.account.id)
-    again = found.guard().save(source(tags=["x"]), START)
+    again = found.guard().save(dataset(tags=["x"]), START)
     assert (again.id, again.tags, again.owner_id) == (saved.id, ("x",), found.ute.id)
-    assert Guard(store, Actor(None)).save(source("Other"), START).owner_id is None
+    assert Guard(store, Actor(None)).save(dataset("Other"), START).owner_id is None
 
 
 def test_nobody_saves_over_what_is_not_theirs_to_change(store: Store) -> None:
     found = scene(store, Role.EDITOR, Level.READ)
     store.users.set_role(store.users.get("Oda"), Role.ADMIN)
-    Guard(store, Actor(store.users.get("Oda"))).save(source(), START)
+    Guard(store, Actor(store.users.get("Oda"))).save(dataset(), START)
     with pytest.raises(ForbiddenError, match="'Ute' may not edit the dataset 'Spend'"):
-        found.guard().save(source(tags=["x"]), START)
+        found.guard().save(dataset(tags=["x"]), START)
     store.shares.set(found.account, found.ute, Level.NONE)
     mine = add_account(store, "mine", found.ute)
     with pytest.raises(InputError, match="there is a dataset 'Spend' already; choose another name"):
-        found.guard().save(source(account=mine.name), START)
+        found.guard().save(dataset(account=mine.name), START)
     assert store.datasets.get("Spend").tags == ()
 
 
@@ -501,32 +501,32 @@ def test_nobody_saves_over_what_is_not_theirs_to_change(store: Store) -> None:
 def test_a_dataset_takes_an_account_that_one_may_use(store: Store, role: Role) -> None:
     found = scene(store, role)
     with pytest.raises(NotFoundError, match="account: there is no account 'shop'"):
-        found.guard().save(source(), START)
+        found.guard().save(dataset(), START)
     store.shares.set(found.account, found.ute, Level.READ)
     if role is Role.VIEWER:
         with pytest.raises(ForbiddenError, match="may not use the account 'shop'"):
-            found.guard().save(source(), START)
+            found.guard().save(dataset(), START)
     else:
-        assert found.guard().save(source(), START).owner_id == found.ute.id
+        assert found.guard().save(dataset(), START).owner_id == found.ute.id
 
 
 def test_a_dataset_goes_over_to_another_account_only_if_that_may_be_used(store: Store) -> None:
     found = scene(store, Role.EDITOR, Level.READ)
-    saved = found.guard().save(source(), START)
+    saved = found.guard().save(dataset(), START)
     other = add_account(store, "other", store.users.get("Oda"))
     with pytest.raises(NotFoundError, match="account: there is no account 'other'; there are shop"):
-        found.guard().change(saved, source(account="other"), START)
+        found.guard().change(saved, dataset(account="other"), START)
     store.shares.set(other, found.ute, Level.READ)
-    moved = found.guard().change(saved, source(account="other"), START)
+    moved = found.guard().change(saved, dataset(account="other"), START)
     assert (moved.account_id, moved.owner_id) == (other.id, found.ute.id)
     store.accounts.delete(other)
     gone = store.datasets.get(moved.id)
     # Somebody else's by the same name is another account.
     anew = add_account(store, "other", store.users.get("Oda"))
     with pytest.raises(NotFoundError, match="account: there is no account 'other'; there are shop"):
-        found.guard().change(gone, source(account="other", tags=["y"]), START)
+        found.guard().change(gone, dataset(account="other", tags=["y"]), START)
     store.shares.set(anew, found.ute, Level.READ)
-    assert found.guard().change(gone, source(account="other", tags=["y"]), START).account_id == anew.id
+    assert found.guard().change(gone, dataset(account="other", tags=["y"]), START).account_id == anew.id
 
 
 # The command line

@@ -246,7 +246,7 @@ def test_help_imports_nothing_heavy(words: str) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "adreel" in done.stdout
-    heavy = {"pyarrow", "sqlalchemy", "dbos", "duckdb", "deltalake", "httpx2", "starlette", "uvicorn", "yaml", "orjson"}
+    heavy = {"pyarrow", "sqlalchemy", "duckdb", "deltalake", "httpx2", "starlette", "uvicorn", "yaml", "orjson"}
     assert not heavy & set(re.findall(r"\w+", done.stderr))
 
 

@@ -18,6 +18,7 @@ from adreel.errors import (
     Action,
     AdreelError,
     AdvertiserError,
+    ExpiredError,
     InputError,
     ReconnectError,
     RequestError,
@@ -373,6 +374,7 @@ KINDS: Mapping[Action, type[AdreelError]] = {
     Action.DROP_ADVERTISER: AdvertiserError,
     Action.RECONNECT: ReconnectError,
     Action.ABSENT: AbsentError,
+    Action.RENEW: ExpiredError,
     Action.STOP: StopError,
 }
 

@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sqlite3
 import threading
+from collections import Counter
+from collections.abc import Callable
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from adreel.errors import AdvertiserError, CancelledError, ProofError, RequestError, RetryError, StopError, StorageError
+from adreel.errors import (
+    AdvertiserError,
+    CancelledError,
+    ProofError,
+    ReconnectError,
+    RequestError,
+    RetryError,
+    StopError,
+    StorageError,
+)
 from adreel.lake import Lake
 from adreel.runner import Watch
 from adreel.store import Progress, Store
@@ -264,6 +278,20 @@ def test_after_a_token_dies_and_the_account_is_reconnected_nothing_is_asked_agai
     assert left_behind(home) == []
 
 
+@pytest.mark.parametrize(("code", "status"), [(40102, "expired"), (40105, "revoked")])
+@pytest.mark.parametrize("path", [REPORT, "oauth2/advertiser/get"])
+def test_a_token_that_expired_is_told_from_one_that_was_revoked_wherever_it_is_met(
+    fresh: Home, code: int, status: str, path: str
+) -> None:
+    fresh.now += timedelta(minutes=10)
+    fresh.door("trouble", {"kind": "code", "code": code, "path": path, "times": 0})
+    assert fresh.bad("run", "-f", fresh.file())[0] == 4
+    assert fresh.json("accounts", "list")[0]["status"] == status
+    fresh.door("calm", {})
+    fresh.good("accounts", "reconnect", "demo", "--token-stdin", stdin=f"{fresh.token}\n")
+    assert fresh.json("run", "spend")["resumed"]
+
+
 # -- going on
 
 
@@ -362,17 +390,20 @@ def test_a_run_is_cancelled_from_elsewhere_and_the_table_stays(calm: Home) -> No
     calm.door("trouble", {"kind": "hang", "seconds": 60, "times": 0, "path": REPORT})
     file = calm.file()
 
-    def cancel(_: Progress) -> None:
-        # In a thread, as another process would; the run is under way by now.
+    def cancel() -> None:
         if calm.door("state")["requests"] > 0 and not stopping:
             stopping.append(latest(calm).id)
-            worker = threading.Thread(target=lambda: calm.good("cancel", stopping[0]))
-            worker.start()
-            worker.join()
+            calm.good("cancel", stopping[0])
+
+    def look(_: Progress) -> None:
+        # In a thread, as another process would; the run is under way by now.
+        worker = threading.Thread(target=cancel)
+        worker.start()
+        worker.join()
 
     stopping: list[str] = []
     with pytest.raises(CancelledError, match="the table stays as it was"):
-        run(calm, file, watch=Watch(progress=cancel))
+        run(calm, file, watch=Watch(progress=look))
     assert latest(calm).state == "cancelled"
     assert versions(calm) == 1
     calm.door("calm", {})
@@ -444,13 +475,140 @@ def test_a_disk_that_refuses_parts_in_the_middle_ends_the_run_and_the_next_one_g
     assert left_behind(fresh) == []
 
 
-def test_a_part_that_was_damaged_on_the_disk_is_an_error_of_storage_and_no_table(fresh: Home) -> None:
-    stopped_after(fresh, fresh.file(**HOURS), 30)
-    parts = sorted((fresh.path / "lake" / "_runs").glob("**/*.arrow"))
-    parts[0].write_bytes(b"not arrow")
-    with pytest.raises(StorageError):
-        run(fresh, fresh.file(**HOURS))
+def test_a_record_that_cannot_be_written_ends_the_run_with_7_and_the_next_one_goes_on(fresh: Home) -> None:
+    runs = fresh.path / "lake" / "_runs"
+
+    def block(_: dict[str, str], __: dict[str, Any]) -> None:
+        for chunk in runs.glob("*/*"):
+            if chunk.is_dir():
+                (chunk / "finished.json").mkdir(exist_ok=True)
+
+    with pytest.raises(StorageError, match="notes of run") as caught:
+        run(fresh, fresh.file(**HOURS), transport=Tampered(fresh, block))
+    assert int(caught.value.exit_code) == 7
     assert not Lake(fresh.path / "lake").exists("spend")
+    for blocker in runs.glob("*/*/finished.json"):
+        blocker.rmdir()
+    there, before = len(list(runs.glob("*/*/*/*.arrow"))), len(questions(fresh))
+    report = run(fresh, fresh.file(**HOURS))
+    assert (report.resumed, report.proof["proved"]) == (True, True)
+    assert len(questions(fresh)) - before == 60 - there < 60
+
+
+def damage_first_part(home: Home) -> None:
+    parts = sorted((home.path / "lake" / "_runs").glob("*/*/*/*.arrow"))
+    parts[0].write_bytes(parts[0].read_bytes()[:100])
+
+
+def empty_first_part(home: Home) -> None:
+    parts = sorted((home.path / "lake" / "_runs").glob("*/*/*/*.arrow"))
+    parts[0].write_bytes(b"")
+
+
+def lose_first_part(home: Home) -> None:
+    sorted((home.path / "lake" / "_runs").glob("*/*/*/*.arrow"))[0].unlink()
+
+
+def tear_records(home: Home) -> None:
+    for record in (home.path / "lake" / "_runs").glob("*/*/finished.json"):
+        record.write_bytes(record.read_bytes()[:50])
+
+
+def change_records(**changes: Any) -> Callable[[Home], None]:
+    def change(home: Home) -> None:
+        for record in (home.path / "lake" / "_runs").glob("*/*/finished.json"):
+            record.write_text(json.dumps(json.loads(record.read_text()) | changes))
+
+    return change
+
+
+def swap_records(home: Home) -> None:
+    records = sorted((home.path / "lake" / "_runs").glob("*/*/finished.json"))
+    texts = [record.read_text() for record in records]
+    for record, text in zip(records, reversed(texts), strict=True):
+        record.write_text(text)
+
+
+DAMAGES: dict[str, Callable[[Home], None]] = {
+    "a part is torn": damage_first_part,
+    "a part is empty": empty_first_part,
+    "a part is gone": lose_first_part,
+    "records are torn": tear_records,
+    "records are of another plan": change_records(plan="0" * 32),
+    "records have another shape": change_records(outcome=[1, 2]),
+    "records are no records": change_records(parts="none", chunk=7),
+    "records stand in each other's place": swap_records,
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_what_was_damaged_or_is_foreign_beside_the_parts_is_read_anew_and_nothing_else(
+    fresh: Home, damage: str
+) -> None:
+    hours = {"time_dimension": "hour", "dates": {"start": "today-40", "end": "yesterday"}}
+    stopped_after(fresh, fresh.file(**hours), 100)
+    assert len(list((fresh.path / "lake" / "_runs").glob("*/*/finished.json"))) >= 2
+    before = questions(fresh)
+    DAMAGES[damage](fresh)
+    report = run(fresh, fresh.file(**hours))
+    assert (report.resumed, report.state, report.proof["proved"]) == (True, "succeeded", True)
+    again = Counter(questions(fresh)) - Counter(before)
+    pages = 1 if damage.startswith("a part") else 0
+    assert sum(again.values()) + len(before) - len(set(before)) <= 120 - len(set(before)) + pages
+    assert len(set(questions(fresh))) == 120
+    assert left_behind(fresh) == []
+    whole = make_home(fresh.path.parent / "whole", ads=10)
+    whole.add_account()
+    run(whole, whole.file(**hours))
+    assert table(fresh).equals(table(whole))
+
+
+@pytest.mark.parametrize("changes", [{"plan": "0" * 32}, {"now": "yesterday"}, {"advertisers": 3}])
+def test_a_run_that_another_adreel_began_is_read_anew_whole(fresh: Home, changes: dict[str, Any]) -> None:
+    stopped = stopped_after(fresh, fresh.file(**HOURS), 30)
+    (begun,) = (fresh.path / "lake" / "_runs").glob("*/asked.json")
+    begun.write_text(json.dumps(json.loads(begun.read_text()) | changes))
+    before = len(questions(fresh))
+    # Left by a chunk that this adreel would not name so.
+    parts = begun.parent / "000000"
+    shutil.copytree(parts, begun.parent / "999999")
+    report = run(fresh, fresh.file(**HOURS))
+    assert (report.run_id, report.state, report.proof["proved"]) == (stopped, "succeeded", True)
+    assert len(questions(fresh)) - before == 60
+    assert left_behind(fresh) == []
+
+
+def test_requests_that_a_killed_process_had_no_time_to_tell_are_counted(fresh: Home) -> None:
+    hours = {"time_dimension": "hour", "dates": {"start": "today-40", "end": "yesterday"}}
+    stopped_after(fresh, fresh.file(**hours), 100)
+    with closing(sqlite3.connect(fresh.path / "adreel.db")) as database, database:
+        database.execute("UPDATE runs SET requests = 0, pages = 0")
+    finished = (fresh.path / "lake" / "_runs").glob("*/*/finished.json")
+    sent = max(json.loads(record.read_text())["requests"] for record in finished)
+    before = len(fresh.requests(REPORT))
+    report = run(fresh, fresh.file(**hours))
+    assert report.requests == sent + len(fresh.requests(REPORT)) - before
+    assert sent >= 32, "a chunk that was finished"
+
+
+def test_advertisers_that_were_left_out_are_not_asked_for_again_when_the_run_goes_on(fresh: Home) -> None:
+    gone = fresh.door("state")["advertisers"][1]["advertiser_id"]
+    fresh.door("trouble", {"kind": "code", "code": 40001, "path": REPORT, "times": 0, "where": {"advertiser_id": gone}})
+    hours = {"time_dimension": "hour", "dates": {"start": "today-40", "end": "yesterday"}}
+    file = fresh.file(**hours, skip_failing_advertisers=True)
+    dead = {"kind": "code", "code": 40105, "path": REPORT, "times": 0, "skip": 70}
+    fresh.door("trouble", dead)
+    with pytest.raises(ReconnectError):
+        run(fresh, file)
+    fresh.door("calm", {})
+    fresh.good("accounts", "reconnect", "demo", "--token-stdin", stdin=f"{fresh.token}\n")
+    before = len(fresh.requests(REPORT))
+    report = run(fresh, file)
+    assert (report.resumed, report.state) == (True, "warned")
+    assert set(report.skipped_advertisers) == {gone}
+    asked = {str(one["params"]["advertiser_id"]) for one in fresh.requests(REPORT)[before:]}
+    assert gone not in asked
+    assert set(table(fresh)["advertiser_id"].to_pylist()).isdisjoint({gone})
 
 
 def test_an_account_without_advertisers_leaves_the_table_as_it_was(calm: Home) -> None:

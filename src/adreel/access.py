@@ -22,7 +22,7 @@ from adreel.errors import ExistsError, ForbiddenError, InputError, NotFoundError
 from adreel.store import Account, Level, Role, Run, SavedDataset, Store, User
 
 if TYPE_CHECKING:
-    from adreel.dataset import Source
+    from adreel.dataset import Dataset
     from adreel.lake import Lake
 
 
@@ -210,54 +210,47 @@ class Guard:
 
     # -- saving
 
-    def save(self, source: Source, now: datetime) -> SavedDataset:
-        """The dataset of the name in the file: the actor's new one, or the one that is there changed.
+    def save(self, dataset: Dataset, now: datetime) -> SavedDataset:
+        """The dataset of that name: the actor's new one, or the one that is there changed.
 
         Errors as `adreel.saving.save`; ExistsError if the name is taken by a dataset that the actor may not see.
         """
         # Imported here: 0.2 s that commands without a dataset file need not pay.
-        from adreel import saving
-        from adreel.dataset import parse
 
-        dataset = parse(source, now)
-        known = saving.named(self._store, dataset.name)
+        known = self._store.datasets.named(dataset.name)
         if known is not None:
             if not self.may(DatasetRight.SEE, known):
                 raise ExistsError(f"there is a dataset {known.name!r} already; choose another name.")
-            return self.change(known, source, now)
-        return self.create(source, now)
+            return self.change(known, dataset, now)
+        return self.create(dataset)
 
-    def create(self, source: Source, now: datetime) -> SavedDataset:
+    def create(self, dataset: Dataset) -> SavedDataset:
         """A new dataset of the actor's; errors as `adreel.saving.create`. One that is there is never changed."""
         from adreel import saving
-        from adreel.dataset import parse
 
-        self.usable(parse(source, now).account)
-        return saving.create(self._store, source, now, self.actor.user)
+        self.usable(dataset.account)
+        return saving.create(self._store, dataset, self.actor.user)
 
-    def change(self, saved: SavedDataset, source: Source, now: datetime) -> SavedDataset:
-        """A saved dataset changed to what the file says; its account may be another that the actor may use."""
+    def change(self, saved: SavedDataset, dataset: Dataset, now: datetime) -> SavedDataset:
+        """A saved dataset changed to this one; its account may be another that the actor may use."""
         from adreel import saving
-        from adreel.dataset import parse
 
         self.need(DatasetRight.EDIT, saved)
-        dataset = parse(source, now)
         if not saved.connected or dataset.account != saved.account_name:
             self.usable(dataset.account)
-        return saving.change(self._store, saved, source, now)
+        return saving.change(self._store, saved, dataset, now)
 
-    def losses(self, source: Source, lake: Lake, now: datetime, saved: SavedDataset | None = None) -> tuple[str, ...]:
-        """What the next run takes out of the table once the dataset is changed to what the file says, in sentences.
+    def losses(self, dataset: Dataset, lake: Lake, now: datetime, saved: SavedDataset | None = None) -> tuple[str, ...]:
+        """What the next run takes out of the table once `saved` is changed to this dataset, in sentences.
 
-        Of `saved`, else of the dataset of that name; nothing of one that the actor may not see.
+        `saved` is the dataset of that name unless it is given; nothing of one that the actor may not see.
         """
         from adreel import saving
-        from adreel.dataset import parse
 
-        known = saved or saving.named(self._store, parse(source, now).name)
-        if known is None or not self.may(DatasetRight.SEE, known):
+        changed = saved or self._store.datasets.named(dataset.name)
+        if changed is None or not self.may(DatasetRight.SEE, changed):
             return ()
-        return saving.losses(lake, known, source, now)
+        return saving.losses(lake, changed, dataset, now)
 
     def usable(self, name: str) -> Account:
         """The account that a dataset file names, if the actor may use it; the error says which menu is at fault."""

@@ -6,7 +6,7 @@ import math
 import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -53,10 +53,6 @@ class Committed:
     skipped: Mapping[str, str]
     table_rows: int
     table_columns: int
-
-    def as_json(self) -> dict[str, Any]:
-        """Plain values, for the memory of a run's steps."""
-        return asdict(self)
 
 
 def commit_run(

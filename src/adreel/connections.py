@@ -137,8 +137,8 @@ async def refresh(client: Client, store: Store, account: Account) -> tuple[Accou
     """
     try:
         found = await ask_advertisers(client, account.selection, store.accounts.advertisers(account))
-    except ReconnectError:
-        store.accounts.set_status(account, AccountStatus.REVOKED)
+    except ReconnectError as error:
+        store.accounts.set_status(account, AccountStatus.after(error))
         raise
     store.accounts.save_advertisers(account, found)
     return store.accounts.advertisers(account)
@@ -419,8 +419,8 @@ class Connecting:
         """
         try:
             granted = await self.granted(account_access(self.settings, self.store, account), selection, account)
-        except ReconnectError:
-            self.store.accounts.set_status(account, AccountStatus.REVOKED)
+        except ReconnectError as error:
+            self.store.accounts.set_status(account, AccountStatus.after(error))
             raise
         chosen = self.store.accounts.choose_advertisers(account, selection)
         self.store.accounts.save_advertisers(chosen, granted.advertisers)

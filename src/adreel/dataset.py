@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, timezone
 from enum import StrEnum
 from typing import Any
@@ -62,12 +62,21 @@ class Update:
 
 
 @dataclass(frozen=True, slots=True)
+class Source:
+    """A dataset file as read: plain values, and the line of each key where the file has lines."""
+
+    values: Mapping[str, Any]
+    lines: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class Dataset:
     """A configuration that TikTok accepts, in the current API's words.
 
     `report` is what is asked of TikTok now; a dataset of a deprecated report has `performance` there and its old name
     in `made_as`. `advertisers` None stands for all of the account. `time` is none, day or hour. `null_columns` are
-    metrics that the API no longer has and `titles` the column titles that differ from the catalogue's.
+    metrics that the API no longer has and `titles` the column titles that differ from the catalogue's. `source` is the
+    file that it was read from, which is what the store keeps; two datasets that ask the same are equal without it.
     """
 
     name: str
@@ -96,14 +105,7 @@ class Dataset:
     null_columns: tuple[str, ...] = ()
     titles: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A dataset file as read: plain values, and the line of each key where the file has lines."""
-
-    values: Mapping[str, Any]
-    lines: Mapping[str, int]
+    source: Source = field(default_factory=lambda: Source({}, {}), compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,7 +285,7 @@ def check(source: Source, now: datetime | None = None) -> Checked:
         dataset = _dataset(report, values, chosen, dates, update, problems)
     _check_update(dataset, problems)
     found = problems.found()
-    return Checked(None if found else dataset, found)
+    return Checked(None if found else replace(dataset, source=source), found)
 
 
 class _Problems:

@@ -9,20 +9,23 @@
     │   └── RequestError      TikTok refuses the request as it is: the catalogue is behind the API
     ├── ForbiddenError        what was asked is another person's to do: ask them, or for the right
     ├── ReconnectError        the grant is dead: a person has to connect the account again
+    │   └── ExpiredError      the grant has run out
     ├── AdvertiserError       this advertiser cannot be read: drop it, go on with the others
     ├── SplitError            TikTok wants less at once: ask for parts
     ├── RetryError            it passes: try again later
     │   ├── ThrottledError    TikTok's limit was met
     │   └── GuessingError     too many wrong passwords: wait as long as it says
     ├── StorageError          the disk or the lake cannot take or give data
+    │   └── DamagedError      a file of a run is not what was written
     ├── BusyError             another process works on the same dataset
     ├── ProofError            what came is not what TikTok says it has
     ├── CancelledError        a person stopped the run
     └── StopError             nothing that we know helps; read the message
         └── AbsentError       there is no such endpoint at this address
 
-Return codes of the API are mapped here and nowhere else (`API_CODES`; source: TikTok's page "Return codes",
-doc 1737172488964097).
+What follows from an error is said by its class: its exit code, and whether it `passes`, is `resumable`, or needs the
+person to connect again (`reconnects`). Return codes of the API are mapped here and nowhere else (`API_CODES`; source:
+TikTok's page "Return codes", doc 1737172488964097).
 """
 
 from __future__ import annotations
@@ -34,6 +37,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum, IntEnum
 from types import MappingProxyType
+from typing import ClassVar
 
 
 class ExitCode(IntEnum):
@@ -58,7 +62,13 @@ class ExitCode(IntEnum):
 class AdreelError(Exception):
     """Base of all errors that adreel raises on purpose; the message is for a person."""
 
-    exit_code = ExitCode.STOPPED
+    exit_code: ClassVar[ExitCode] = ExitCode.STOPPED
+    passes: ClassVar[bool] = False
+    """Whether the same request may work later."""
+    resumable: ClassVar[bool] = False
+    """Whether what a run read before is still good, so that the next run goes on where it stopped."""
+    reconnects: ClassVar[bool] = False
+    """Whether a person has to connect the account again."""
 
     def __init__(self, message: str, *, code: int | None = None, request_id: str | None = None) -> None:
         """`code` and `request_id` are TikTok's own, where TikTok was asked."""
@@ -145,6 +155,12 @@ class ReconnectError(AdreelError):
     """The token is wrong, revoked or of another app; a person has to connect the account again."""
 
     exit_code = ExitCode.RECONNECT
+    resumable = True
+    reconnects = True
+
+
+class ExpiredError(ReconnectError):
+    """The token has expired; a person has to connect the account again."""
 
 
 class AdvertiserError(AdreelError):
@@ -163,6 +179,8 @@ class RetryError(AdreelError):
     """It passes; the same request may work later."""
 
     exit_code = ExitCode.RETRY_LATER
+    passes = True
+    resumable = True
 
 
 class ThrottledError(RetryError):
@@ -182,6 +200,11 @@ class StorageError(AdreelError):
     """The disk or the lake cannot take or give data."""
 
     exit_code = ExitCode.STORAGE
+    resumable = True
+
+
+class DamagedError(StorageError):
+    """A file of a run is there and is not what was written, as after a power cut."""
 
 
 class BusyError(AdreelError):
@@ -278,6 +301,7 @@ class Action(Enum):
     SPLIT = "ask for less at once"
     DROP_ADVERTISER = "drop the advertiser"
     RECONNECT = "ask the person to connect the account again"
+    RENEW = "ask the person to connect the account again, as its time is over"
     FIX = "correct the request"
     ABSENT = "do without the endpoint, or stop"
     STOP = "stop"
@@ -293,7 +317,7 @@ class ApiCode:
 
 def _codes() -> dict[int, ApiCode]:
     go, wait, throttled = Action.GO_ON, Action.WAIT, Action.THROTTLED
-    split, drop, reconnect = Action.SPLIT, Action.DROP_ADVERTISER, Action.RECONNECT
+    split, drop, reconnect, renew = Action.SPLIT, Action.DROP_ADVERTISER, Action.RECONNECT, Action.RENEW
     fix, stop, absent = Action.FIX, Action.STOP, Action.ABSENT
     rows: tuple[tuple[int, str, Action], ...] = (
         (0, "OK", go),
@@ -318,8 +342,8 @@ def _codes() -> dict[int, ApiCode]:
         (40067, "the query is too large", split),
         (40100, "requests made too frequently", throttled),
         (40101, "the app id, secret or code is wrong", reconnect),
-        (40102, "the access token has expired", reconnect),
-        (40103, "the refresh token has expired", reconnect),
+        (40102, "the access token has expired", renew),
+        (40103, "the refresh token has expired", renew),
         (40104, "the access token is missing", reconnect),
         (40105, "the access token is invalid or was revoked", reconnect),
         (40106, "the token does not go with the user", reconnect),
@@ -371,7 +395,7 @@ def _codes() -> dict[int, ApiCode]:
 API_CODES: Mapping[int, ApiCode] = MappingProxyType(_codes())
 """Every return code that is known, with its meaning and the action that follows."""
 
-_ERRORS: Mapping[Action, type[AdreelError]] = MappingProxyType(
+ERRORS: Mapping[Action, type[AdreelError]] = MappingProxyType(
     {
         Action.WAIT: RetryError,
         Action.THROTTLED: ThrottledError,
@@ -380,9 +404,11 @@ _ERRORS: Mapping[Action, type[AdreelError]] = MappingProxyType(
         Action.RECONNECT: ReconnectError,
         Action.FIX: RequestError,
         Action.ABSENT: AbsentError,
+        Action.RENEW: ExpiredError,
         Action.STOP: StopError,
     }
 )
+"""The error that says that an action is called for; none for going on."""
 
 
 _OTHER_APP = re.compile(
@@ -413,5 +439,16 @@ def action_for(code: int, message: str = "") -> Action:
 
 def api_error(code: int, message: str, request_id: str | None) -> AdreelError:
     """The error for an answer with `code`, in TikTok's words; `code` is not one that means success."""
-    kind = _ERRORS[action_for(code, message)]
+    kind = ERRORS[action_for(code, message)]
     return kind(message.strip() or API_CODES[code].meaning, code=code, request_id=request_id)
+
+
+def is_resumable(kind: str) -> bool:
+    """Whether a run that ended with an error of that class can be gone on with; `kind` is the name that was kept."""
+    return any(found.resumable for found in _below(AdreelError) if found.__name__ == kind)
+
+
+def _below(kind: type[AdreelError]) -> Iterator[type[AdreelError]]:
+    for child in kind.__subclasses__():
+        yield child
+        yield from _below(child)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
 from itertools import islice
 from typing import Any, TypeVar
@@ -23,6 +23,7 @@ from adreel import catalog
 from adreel.errors import (
     AdreelError,
     AdvertiserError,
+    DamagedError,
     ProofError,
     RequestError,
     RetryError,
@@ -131,22 +132,6 @@ class Outcome:
             faults=() if len(gone) == len(self.rows_of) else self.faults,
         )
 
-    def as_json(self) -> dict[str, Any]:
-        """Plain values, for the memory of a run's steps."""
-        totals = {name: [str(expected), str(got)] for name, (expected, got) in self.totals.items()}
-        return asdict(self) | {"totals": totals}
-
-    @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> Outcome:
-        """What `as_json` gave."""
-        totals = {name: (Decimal(expected), Decimal(got)) for name, (expected, got) in values["totals"].items()}
-        # Fractions are not in what an older adreel left to go on with.
-        pairs = {
-            name: {column: tuple(pair) for column, pair in values.get(name, {}).items()}
-            for name in ("unread", "fractions")
-        }
-        return cls(**{**values, **pairs, "totals": totals, "faults": tuple(values["faults"])})
-
     @property
     def complete(self) -> bool:
         """Whether TikTok's count of rows is what came, each once."""
@@ -212,11 +197,23 @@ class Parts:
         return call(*given) if self._lake.is_folder else await asyncio.to_thread(call, *given)
 
     def of(self, chunk: str, request: str) -> dict[int, Part]:
-        """The pages of a request that are there, by number."""
-        names = self._lake.list_parts(self._run_id, f"{chunk}/{request}/")
-        infos = (self._lake.part(self._run_id, name) for name in names)
-        found = (Part(**info.facts) for info in infos)
-        return {part.number: part for part in found}
+        """The pages of a request that are there, by number; one that a power cut left damaged is removed."""
+        parts = []
+        for name in self._lake.list_parts(self._run_id, f"{chunk}/{request}/"):
+            try:
+                parts.append(Part(**self._lake.part(self._run_id, name).facts))
+            except DamagedError:
+                self._lake.drop_parts(self._run_id, name)
+        return {part.number: part for part in parts}
+
+    def sizes(self, chunk: str) -> dict[str, int]:
+        """The bytes of each part of a chunk that is there, by its name within the chunk; of all for an empty name."""
+        return self._lake.part_sizes(self._run_id, f"{chunk}/" if chunk else "")
+
+    def noted(self, name: str) -> tuple[str, ...]:
+        """The chunks that have a note of that name."""
+        notes = self._lake.list_notes(self._run_id)
+        return tuple(note.removesuffix(f"/{name}") for note in notes if note.endswith(f"/{name}"))
 
     def write(self, chunk: str, request: str, part: Part, table: pa.Table) -> None:
         """Puts a page there; the same page again replaces it."""
@@ -236,8 +233,12 @@ class Parts:
         for end in "/-":
             self._lake.drop_parts(self._run_id, f"{chunk}/{request}{end}")
 
+    def drop_all(self) -> None:
+        """Removes all parts and notes of the run."""
+        self._lake.drop_run(self._run_id)
+
     def note(self, chunk: str, name: str) -> Any:
-        """What was noted under a name, or None."""
+        """What was noted under a name; None if there is nothing that can be read."""
         return self._lake.read_note(self._run_id, f"{chunk}/{name}" if chunk else name)
 
     def write_note(self, chunk: str, name: str, value: Any) -> None:
@@ -271,11 +272,13 @@ class _Read:
 class Extraction:
     """One run's reading: a plan, a client, and the place for its parts.
 
-    `arrived` is called with the number of rows of each page as it comes.
+    `arrived` is called with the number of rows of each page as it comes. `failed` advertisers are not asked for: they
+    were left out before the run was gone on with.
     """
 
-    def __init__(self, plan: Plan, client: Client, parts: Parts, arrived: Callable[[int], None]) -> None:
-        """Nothing is sent yet."""
+    def __init__(
+        self, plan: Plan, client: Client, parts: Parts, arrived: Callable[[int], None], failed: Mapping[str, str]
+    ) -> None:
         self._plan = plan
         self._client = client
         self._parts = parts
@@ -284,7 +287,7 @@ class Extraction:
         self._key = key(plan.dataset)
         batches = (batch_columns(plan, number) for number in range(len(plan.batches)))
         self._shapes = tuple(_Shape.of(own) for own in batches)
-        self._failed: dict[str, str] = {}
+        self._failed = dict(failed)
         self._answered: set[str] = set()
 
     async def chunk(self, chunk: Chunk) -> Outcome:
@@ -332,7 +335,7 @@ class Extraction:
             return await self._read(chunk, request, 0)
         except (AdvertiserError, RequestError, RetryError, ProofError) as error:
             alone = len(request.advertisers) == 1 or isinstance(error, ThrottledError)
-            if alone or (isinstance(error, RetryError) and not self._plan.dataset.skip_failing):
+            if alone or (error.passes and not self._plan.dataset.skip_failing):
                 return self._skipped(request, error)
             return await self._one_by_one(chunk, request)
 
@@ -346,7 +349,7 @@ class Extraction:
     def _skipped(self, request: Request, error: AdreelError) -> Outcome:
         """The advertiser is left out if the person wants that; else the error goes on, naming it."""
         # No answer of TikTok's at all is not the advertiser's fault: the network is away, for all of them.
-        silent = isinstance(error, RetryError) and error.code is None
+        silent = error.passes and error.code is None
         if self._plan.dataset.skip_failing and not isinstance(error, ThrottledError) and not silent:
             failed = {one.id: str(error) for one in request.advertisers}
             self._failed |= failed

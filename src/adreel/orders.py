@@ -8,13 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import datetime, timedelta
-from pathlib import Path
 
-from adreel.dataset import parse
-from adreel.errors import BusyError, ConfirmError, InputError, NotFoundError, ReconnectError
+from adreel.errors import BusyError, ConfirmError, InputError, NotFoundError, ReconnectError, is_resumable
 from adreel.lake import Lake, Version
 from adreel.replacement import loss_by_other_days, refuse_unkept_days
-from adreel.saving import source_of
+from adreel.saving import dataset_of
 from adreel.settings import Settings
 from adreel.store import (
     IN_PROGRESS,
@@ -32,9 +30,6 @@ from adreel.store.locks import dataset_lock, lock_holder
 
 RESUME_WITHIN = timedelta(hours=24)
 """A run that was interrupted longer ago begins anew, so that its pages are not of different days."""
-
-PASSING = frozenset({"RetryError", "ThrottledError", "ReconnectError", "StorageError"})
-"""Errors after which the next run goes on where this one stopped: what was read is still good."""
 
 DateRange = tuple[str, str]
 """A start and an end as a person writes them, in place of the dataset's own dates."""
@@ -70,7 +65,7 @@ class Orders:
         self.account(saved)
         if not replace_rows:
             self.refuse_loss(saved, dates)
-        parse(source_of(saved, dates), self.clock())
+        dataset_of(saved, self.clock(), dates)
         with dataset_lock(self.settings.home, saved.slug):
             # Again, as the same may have been asked for while this waited for the lock.
             run = self.store.runs.keyed(key) if key else None
@@ -89,7 +84,7 @@ class Orders:
         """
         if dates is None:
             return
-        dataset = parse(source_of(saved, dates), self.clock())
+        dataset = dataset_of(saved, self.clock(), dates)
         refuse_unkept_days(dataset, self.clock())
         lake = Lake(self.settings.lake_url, clock=self.clock)
         loss = loss_by_other_days(lake, saved.table_slug, dataset, self.clock())
@@ -165,7 +160,7 @@ class Orders:
             if run.dataset_id is None or (holder is not None and holder.run_id in ("", run.id)):
                 return
         self.store.runs.finish(run.id, Outcome(RunState.CANCELLED, error=why))
-        self._remove(Lake(self.settings.lake_url, clock=self.clock), run.id)
+        Lake(self.settings.lake_url, clock=self.clock).drop_run(run.id)
 
     def delete(self, saved: SavedDataset, *, keep_table: bool = False) -> None:
         """Deletes the dataset with what its runs left, and its table with all versions unless that is to stay.
@@ -177,7 +172,7 @@ class Orders:
             lake = Lake(self.settings.lake_url, clock=self.clock)
             for run in self._leaving(lake):
                 if run.dataset_id == saved.id:
-                    self._remove(lake, run.id)
+                    lake.drop_run(run.id)
             if not keep_table:
                 lake.drop(saved.table_slug)
             self.store.datasets.delete(saved, table_stays=keep_table and lake.exists(saved.table_slug))
@@ -204,7 +199,7 @@ class Orders:
         if latest is None or latest.cancel_requested or latest.spec_version != saved.spec_version:
             return None
         stopped = latest.state is RunState.INTERRUPTED or (
-            latest.state is RunState.FAILED and latest.error_kind in PASSING
+            latest.state is RunState.FAILED and is_resumable(latest.error_kind)
         )
         seen = latest.heartbeat_at or latest.created_at
         lately = self.clock() - seen <= RESUME_WITHIN
@@ -215,30 +210,13 @@ class Orders:
         for other in self._leaving(lake):
             ended = other.dataset_id is None and other.state not in IN_PROGRESS
             if other.id != run.id and (other.dataset_id == run.dataset_id or ended):
-                self._remove(lake, other.id)
+                lake.drop_run(other.id)
 
     def _leaving(self, lake: Lake) -> Iterator[Run]:
-        """The runs of this home that have parts or steps."""
-        steps = {path.stem for path in steps_file(self.settings, "").parent.glob("*.db")}
-        for run_id in {*lake.list_runs(), *steps}:
+        """The runs of this home that have parts."""
+        for run_id in lake.list_runs():
             try:
                 found = self.store.runs.get(run_id)
             except NotFoundError:
                 continue  # Of another home that shares the lake.
             yield found
-
-    def _remove(self, lake: Lake, run_id: str) -> None:
-        lake.drop_run(run_id)
-        remove_steps(self.settings, run_id)
-
-
-def steps_file(settings: Settings, run_id: str) -> Path:
-    """The file that keeps a run's finished steps; it goes when the run is over."""
-    return settings.home / "steps" / f"{run_id}.db"
-
-
-def remove_steps(settings: Settings, run_id: str) -> None:
-    """Removes a run's steps; SQLite may have left files beside its own when the process died."""
-    path = steps_file(settings, run_id)
-    for ending in ("", "-wal", "-shm", "-journal"):
-        path.with_name(path.name + ending).unlink(missing_ok=True)

@@ -31,7 +31,7 @@ MOST_IDS = 100
 """Ids in one request: filters of reports, advertisers of advertiser/info, custom audiences."""
 
 CHUNK_REQUESTS = 32
-"""Requests that make one durable step of a run: few enough to show progress, many enough to cost nothing."""
+"""Requests that are finished together in a run: few enough to show progress, many enough to cost nothing."""
 
 PAGE_SIZE = 1000
 AUDIENCE_PAGE_SIZE = 100
@@ -85,7 +85,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Requests that are done as one durable step."""
+    """Requests that are finished together: what a resumed run skips whole."""
 
     name: str
     requests: tuple[Request, ...]

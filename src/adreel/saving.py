@@ -20,35 +20,28 @@ if TYPE_CHECKING:
     from adreel.lake import Lake
 
 
-def save(store: Store, source: Source, now: datetime, owner: User | None = None) -> SavedDataset:
-    """The dataset of that name, made or changed to what the file says; a new one is `owner`'s.
+def save(store: Store, dataset: Dataset, now: datetime, owner: User | None = None) -> SavedDataset:
+    """The dataset of that name, made or changed to this one; a new one is `owner`'s.
 
-    Nobody is asked whether they may: that is `adreel.access.Guard.save`. Raises DatasetError with every problem,
-    NotFoundError for an unknown account, and InputError where rows of the table and new rows could not be told apart.
+    Nobody is asked whether they may: that is `adreel.access.Guard.save`. Raises NotFoundError for an unknown account,
+    and InputError where rows of the table and new rows could not be told apart.
     """
-    dataset = parse(source, now)
-    known = named(store, dataset.name)
+    known = store.datasets.named(dataset.name)
     if known is not None:
-        return change(store, known, source, now)
-    return create(store, source, now, owner)
+        return change(store, known, dataset, now)
+    return create(store, dataset, owner)
 
 
-def create(store: Store, source: Source, now: datetime, owner: User | None = None) -> SavedDataset:
+def create(store: Store, dataset: Dataset, owner: User | None = None) -> SavedDataset:
     """A new dataset of that name; errors as `save`, ExistsError if the name is taken, by whomever and however late."""
-    dataset = parse(source, now)
     return store.datasets.create(
         dataset.name,
         account=account_of(store, dataset),
-        spec=spec_of(source),
+        spec=spec_of(dataset.source),
         description=dataset.description,
         tags=dataset.tags,
         owner=owner,
     )
-
-
-def named(store: Store, name: str) -> SavedDataset | None:
-    """The dataset of exactly that name."""
-    return next((saved for saved in store.datasets.list() if saved.name == clean_name(name, "a dataset")), None)
 
 
 def spec_of(source: Source) -> str:
@@ -56,29 +49,29 @@ def spec_of(source: Source) -> str:
     return json.dumps(source.values, ensure_ascii=False, default=str)
 
 
-def change(store: Store, saved: SavedDataset, source: Source, now: datetime) -> SavedDataset:
-    """A saved dataset changed to what the file says, its name too."""
-    dataset = parse(source, now)
+def change(store: Store, saved: SavedDataset, dataset: Dataset, now: datetime) -> SavedDataset:
+    """A saved dataset changed to this one, its name too."""
     account = account_of(store, dataset)
-    _refuse_other_key(saved, dataset, now)
+    spec = spec_of(dataset.source)
+    if spec != saved.spec:
+        _refuse_other_key(saved, dataset, now)
     if clean_name(dataset.name, "a dataset") != saved.name:
         saved = store.datasets.rename(saved, dataset.name)
-    spec = spec_of(source)
     if spec == saved.spec and saved.account_id == account.id:
         return saved
     return store.datasets.update(saved, spec=spec, description=dataset.description, tags=dataset.tags, account=account)
 
 
-def losses(lake: Lake, saved: SavedDataset, source: Source, now: datetime) -> tuple[str, ...]:
-    """What the next run takes out of the table once the dataset is changed to what the file says, in sentences."""
+def losses(lake: Lake, saved: SavedDataset, dataset: Dataset, now: datetime) -> tuple[str, ...]:
+    """What the next run takes out of the table once the saved dataset is changed to this one, in sentences."""
     # Imported here: the lake, which the other uses need not load.
     from adreel.replacement import loss_by_change
 
     try:
-        before = parse(Source(json.loads(saved.spec), {}), now)
+        before = dataset_of(saved, now)
     except DatasetError:
         return ()
-    return loss_by_change(lake, saved.table_slug, before, parse(source, now), now)
+    return loss_by_change(lake, saved.table_slug, before, dataset, now)
 
 
 def tag(store: Store, saved: SavedDataset, tags: Iterable[str]) -> SavedDataset:
@@ -91,7 +84,7 @@ def tag(store: Store, saved: SavedDataset, tags: Iterable[str]) -> SavedDataset:
 
 def _refuse_other_key(saved: SavedDataset, dataset: Dataset, now: datetime) -> None:
     """Rows named by another key cannot stand in one table, unless the table is set up afresh by each run."""
-    before = key(parse(Source(json.loads(saved.spec), {}), now))
+    before = key(dataset_of(saved, now))
     after = key(dataset)
     fresh = dataset.update.method is Method.REPLACE and dataset.reset_schema
     if before != after and not fresh:
@@ -100,6 +93,11 @@ def _refuse_other_key(saved: SavedDataset, dataset: Dataset, now: datetime) -> N
             f"{', '.join(after)}, and old and new rows could not be told apart. Give the dataset another name, or set "
             "update: {method: replace} and reset_schema: true."
         )
+
+
+def dataset_of(saved: SavedDataset, now: datetime, dates: tuple[str, str] | None = None) -> Dataset:
+    """The saved dataset read back, with other dates if they are given. DatasetError if it does not hold any more."""
+    return parse(source_of(saved, dates), now)
 
 
 def source_of(saved: SavedDataset, dates: tuple[str, str] | None = None) -> Source:
@@ -126,11 +124,11 @@ def as_file(values: Mapping[str, Any]) -> str:
     return yaml.safe_dump(ordered, sort_keys=False, allow_unicode=True, width=100)
 
 
-def converted(values: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+def converted(dataset: Dataset) -> dict[str, Any]:
     """The same dataset as one of the Performance report: what a deprecated report asked, in today's menus."""
-    dataset = parse(Source(values, {}), now)
     if dataset.made_as is None:
         raise InputError(f"{dataset.name!r} is a {dataset.report} dataset already; there is nothing to convert.")
+    values = dataset.source.values
     kept = {name: values[name] for name in _KEPT if name in values}
     found: dict[str, Any] = {
         **kept,

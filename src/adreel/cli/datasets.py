@@ -16,9 +16,9 @@ from adreel.cli import Session
 from adreel.cli.files import read_text
 from adreel.cli.opened import Opened, opened, seen
 from adreel.cli.output import confirm, print_json, print_table, say
-from adreel.dataset import Source, parse, read, read_all
+from adreel.dataset import Dataset, Source, parse, read, read_all
 from adreel.errors import AdreelError, ExistsError, InputError
-from adreel.saving import as_file, converted, named, refuse_deprecated, source_of, spec_of
+from adreel.saving import as_file, converted, dataset_of, refuse_deprecated, source_of, spec_of
 from adreel.store import SavedDataset
 from adreel.store.home import private_file
 
@@ -28,13 +28,14 @@ def create(session: Session, file: Path) -> None:
     source = read(read_text(file))
     refuse_deprecated(source)
     with opened(session) as have:
-        name = parse(source, session.clock()).name
-        known = named(have.store, name)
+        dataset = parse(source, session.clock())
+        known = have.store.datasets.named(dataset.name)
         if known is not None and have.guard.may(DatasetRight.SEE, known):
             raise ExistsError(
-                f"There is a dataset {name!r} already; change it with: adreel datasets edit {known.slug} -f {file}"
+                f"There is a dataset {dataset.name!r} already; change it with: "
+                f"adreel datasets edit {known.slug} -f {file}"
             )
-        _tell_saved(have.guard.create(source, session.clock()))
+        _tell_saved(have.guard.create(dataset))
 
 
 def _tell_saved(saved: SavedDataset) -> None:
@@ -45,21 +46,20 @@ def bring_over(session: Session, file: Path) -> None:
     """Datasets of the older connector, one or several in a file; all are checked before any is saved."""
     sources = read_all(read_text(file))
     with opened(session) as have:
-        _refuse_import(have, sources)
-        for source in sources:
-            dataset = parse(source, session.clock())
-            saved = named(have.store, dataset.name)
+        for dataset in _to_import(have, sources):
+            saved = have.store.datasets.named(dataset.name)
             if saved is not None:
                 say(f"{saved.name!r} is here already, just so.")
                 continue
-            saved = have.guard.create(source, session.clock())
+            saved = have.guard.create(dataset)
             for note in dataset.notes:
                 say(f"{saved.name}: {note}")
             _tell_saved(saved)
 
 
-def _refuse_import(have: Opened, sources: Iterable[Source]) -> None:
-    """Raises the first reason why not all of the datasets can be saved; one that is there already, just so, is none."""
+def _to_import(have: Opened, sources: Iterable[Source]) -> list[Dataset]:
+    """The datasets of a file. Raises the first reason why not all can be saved; one that is there, just so, is none."""
+    datasets: list[Dataset] = []
     names: Counter[str] = Counter()
     new: list[str] = []
     for number, source in enumerate(sources, start=1):
@@ -70,7 +70,8 @@ def _refuse_import(have: Opened, sources: Iterable[Source]) -> None:
             raise InputError(
                 f"Nothing was imported. Dataset {number}, {source.values.get('name')}:\n{error}"
             ) from error
-        known = named(have.store, dataset.name)
+        datasets.append(dataset)
+        known = have.store.datasets.named(dataset.name)
         names[dataset.name] += 1
         if names[dataset.name] > 1:
             raise InputError(f"Nothing was imported: the file has {dataset.name!r} twice; give one another name.")
@@ -87,6 +88,7 @@ def _refuse_import(have: Opened, sources: Iterable[Source]) -> None:
             )
     for refusal in have.store.datasets.refusals(new).values():
         raise ExistsError(f"Nothing was imported: {refusal}")
+    return datasets
 
 
 def convert(session: Session, name: str) -> None:
@@ -94,12 +96,12 @@ def convert(session: Session, name: str) -> None:
     with opened(session) as have:
         saved = have.guard.dataset(name, DatasetRight.EDIT)
         now = session.clock()
-        before = parse(source_of(saved), now)
-        values = converted(source_of(saved).values, now)
+        before = dataset_of(saved, now)
+        values = converted(before)
         gone = before.null_columns
         if gone:
             say(f"These columns were always empty and are not asked for any more: {', '.join(gone)}.")
-        _tell_saved(have.guard.change(saved, Source(values, {}), now))
+        _tell_saved(have.guard.change(saved, parse(Source(values, {}), now), now))
 
 
 def show_all(session: Session, *, as_json: bool) -> None:
@@ -177,9 +179,11 @@ def _change(have: Opened, saved: SavedDataset, text: str) -> None:
     source = read(text)
     if source.values.get("report") != json.loads(saved.spec).get("report"):
         refuse_deprecated(source)
-    for line in have.guard.losses(source, have.lake(), have.session.clock(), saved):
+    now = have.session.clock()
+    dataset = parse(source, now)
+    for line in have.guard.losses(dataset, have.lake(), now, saved):
         say(f"note: {line}")
-    _tell_saved(have.guard.change(saved, source, have.session.clock()))
+    _tell_saved(have.guard.change(saved, dataset, now))
 
 
 def _edit(session: Session, draft: Path) -> None:

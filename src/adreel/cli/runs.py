@@ -94,7 +94,7 @@ def validate(session: Session, name: str | None, file: Path | None, *, as_json: 
             print_json({"valid": True, "problems": []})
         else:
             _tell_valid(have, dataset)
-            for line in have.guard.losses(source, have.lake(), session.clock()) if file else ():
+            for line in have.guard.losses(dataset, have.lake(), session.clock()) if file else ():
                 say(f"note: {line}")
 
 
@@ -183,6 +183,20 @@ def preview(
             say("TikTok has no rows for the first advertisers in these days.")
 
 
+def _to_run(have: Opened, name: str | None, file: Path | None, dates: DateRange | None) -> SavedDataset:
+    """The dataset to run, saved first if it is in a file; nothing is saved if it cannot be run with these dates."""
+    source, now = _source(have, name, file, DatasetRight.RUN), have.session.clock()
+    if file is None:
+        return have.guard.dataset(str(name), DatasetRight.RUN)
+    dataset = parse(_dated(source, dates), now)
+    own = dataset if dates is None else parse(source, now)
+    for line in have.guard.losses(own, have.lake(), now):
+        say(f"note: {line}")
+    saved = have.guard.save(own, now)
+    have.guard.need(DatasetRight.RUN, saved)
+    return saved
+
+
 def run(
     session: Session,
     name: str | None,
@@ -197,10 +211,7 @@ def run(
     try:
         with opened(session) as have:
             dates = _dates(given)
-            source = _source(have, name, file, DatasetRight.RUN)
-            parse(_dated(source, dates), session.clock())
-            saved = _saved(have, source) if file else have.guard.dataset(str(name))
-            have.guard.need(DatasetRight.RUN, saved)
+            saved = _to_run(have, name, file, dates)
             _agree_to_loss(have, saved, dates, yes=yes)
             before = have.store.runs.list(saved, limit=1)
             try:
@@ -219,13 +230,6 @@ def run(
         tell_report(saved, report)
     if code is not ExitCode.OK:
         sys.exit(code)
-
-
-def _saved(have: Opened, source: Source) -> SavedDataset:
-    """The file as a saved dataset, with what the change takes out of its table told before."""
-    for line in have.guard.losses(source, have.lake(), have.session.clock()):
-        say(f"note: {line}")
-    return have.guard.save(source, have.session.clock())
 
 
 def _agree_to_loss(have: Opened, saved: SavedDataset, dates: DateRange | None, *, yes: bool) -> None:

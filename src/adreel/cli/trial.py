@@ -29,10 +29,9 @@ from adreel.cli.serving import PORT, listening, reached, serve_on
 from adreel.cli.simulation import sizes_checked
 from adreel.clock import HomeClock
 from adreel.connections import app_access, connected, owner_of, refresh
-from adreel.dataset import Source
+from adreel.dataset import Source, parse
 from adreel.errors import InputError, StopError
 from adreel.runner import RunReport
-from adreel.saving import named
 from adreel.settings import Secret
 from adreel.simulator import WorldConfig
 from adreel.simulator.server import serve_on as simulate_on
@@ -165,7 +164,7 @@ def demo(session: Session, *, once: bool, advertisers: int, ads: int, port: int,
         _with_yesterday(have, config, url)
         _made(have, LET_A_DAY_GO_BY, url=url)
         for values in MORE_DATASETS:
-            saved = have.guard.save(Source(values, {}), session.clock())
+            saved = have.guard.save(parse(Source(values, {}), session.clock()), session.clock())
             report = watched(have, saved)
             proved = f", proved by {checked_in(report.proof)}" if report.proof["proved"] else ""
             say(f"{saved.name}: {report.state}, {report.rows:,} rows{proved}.")
@@ -194,11 +193,16 @@ def _opened(session: Session, config: WorldConfig, url: str) -> Iterator[Opened]
 
 def _made(have: Opened, third: str, **words: object) -> None:
     """The first dataset run and shown; `third` is the last thing to try next, and takes the `words`."""
-    saved = have.guard.save(Source(DEMO_DATASET, {}), have.session.clock())
+    saved = _demo_dataset(have)
     report = watched(have, saved)
     tell_report(saved, report)
     _summarise(have, saved)
     _tell_next(saved, report, third, words)
+
+
+def _demo_dataset(have: Opened) -> SavedDataset:
+    now = have.session.clock()
+    return have.guard.save(parse(Source(DEMO_DATASET, {}), now), now)
 
 
 def _with_yesterday(have: Opened, config: WorldConfig, url: str) -> None:
@@ -206,7 +210,7 @@ def _with_yesterday(have: Opened, config: WorldConfig, url: str) -> None:
 
     Only in a home where it has no table yet.
     """
-    saved = have.guard.save(Source(DEMO_DATASET, {}), have.session.clock())
+    saved = _demo_dataset(have)
     if have.lake().exists(saved.table_slug):
         return
     yesterday = config.today - timedelta(days=1)
@@ -311,7 +315,7 @@ def _refuse_own(have: Opened) -> None:
     if account is not None:
         have.guard.need(AccountRight.EDIT, account)
     for values in (DEMO_DATASET, *MORE_DATASETS):
-        saved = named(have.store, str(values["name"]))
+        saved = have.store.datasets.named(str(values["name"]))
         if saved is not None:
             _refuse_others(have, saved)
     if account is not None and urlsplit(account.base_url).hostname != "127.0.0.1":

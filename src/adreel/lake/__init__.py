@@ -106,12 +106,16 @@ class Lake:
         return parts.has_part(self._place, run_id, name)
 
     def part(self, run_id: str, name: str) -> PartInfo:
-        """A part's rows and facts, without reading the rows. Raises NotFoundError."""
+        """A part's rows and facts, without reading the rows. Raises NotFoundError, DamagedError."""
         return parts.read_part_info(self._place, run_id, name)
 
     def list_parts(self, run_id: str, prefix: str = "") -> tuple[str, ...]:
         """The names of the run's parts that begin with `prefix`, in order."""
         return parts.list_parts(self._place, run_id, prefix)
+
+    def part_sizes(self, run_id: str, folder: str) -> dict[str, int]:
+        """The bytes of each part in a folder of the run's, such as "chunk/" or all "", by its name from there on."""
+        return parts.part_sizes(self._place, run_id, folder)
 
     def read_parts(
         self, run_id: str, prefix: str = "", schema: Any | None = None, columns: tuple[str, ...] | None = None
@@ -137,8 +141,12 @@ class Lake:
         parts.write_note(self._place, run_id, name, value)
 
     def read_note(self, run_id: str, name: str) -> Any | None:
-        """The JSON value of that name, or None."""
+        """The JSON value of that name; None if there is none, or what is there is no JSON."""
         return parts.read_note(self._place, run_id, name)
+
+    def list_notes(self, run_id: str) -> tuple[str, ...]:
+        """The names of the run's notes, in order."""
+        return parts.list_notes(self._place, run_id)
 
     def list_runs(self) -> tuple[str, ...]:
         """The runs that have parts or notes here, in order."""

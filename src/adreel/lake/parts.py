@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.ipc
 
-from adreel.errors import NotFoundError
+from adreel.errors import DamagedError, NotFoundError
 from adreel.lake.columns import conform
 from adreel.lake.place import RUNS, Place, checked
 
@@ -57,6 +57,14 @@ def list_parts(place: Place, run_id: str, prefix: str) -> tuple[str, ...]:
     return tuple(sorted(name.removesuffix(_PART) for name in names if name.startswith(prefix)))
 
 
+def part_sizes(place: Place, run_id: str, folder: str) -> dict[str, int]:
+    """The bytes of each part in a folder of the run's, by its name from there on."""
+    root = f"{RUNS}/{checked(run_id)}/{folder}"
+    with place.guard(f"the parts of run {run_id}"):
+        infos = place.found(root.rstrip("/"))
+    return {info.path.removeprefix(root): info.size for info in infos if info.is_file and info.path.endswith(_PART)}
+
+
 def has_part(place: Place, run_id: str, name: str) -> bool:
     """Whether the run has such a part."""
     with place.guard(f"the parts of run {run_id}"):
@@ -64,14 +72,19 @@ def has_part(place: Place, run_id: str, name: str) -> bool:
 
 
 def read_part_info(place: Place, run_id: str, name: str) -> PartInfo:
-    """What is known of a part, from the end of its file. Raises NotFoundError."""
+    """What is known of a part, from the end of its file. Raises NotFoundError, DamagedError."""
     with place.guard(f"part {name} of run {run_id}"):
         try:
             with place.files.open_input_file(_path(run_id, name) + _PART) as file:
                 noted = pa.ipc.open_file(file, options=_PLAIN).schema.metadata
+            return PartInfo(name, int(noted[_ROWS]), json.loads(noted[_FACTS]))
         except FileNotFoundError:
             raise NotFoundError(f"Run {run_id} has no part {name} in {place.url}.") from None
-    return PartInfo(name, int(noted[_ROWS]), json.loads(noted[_FACTS]))
+        except (ValueError, KeyError, TypeError, OSError) as error:
+            # Of an error with a number, and of a store that cannot be reached, nobody knows what the file is.
+            if isinstance(error, OSError) and (error.errno is not None or place.folder is None):
+                raise
+            raise DamagedError(f"Part {name} of run {run_id} at {place.url} is damaged; run again.") from None
 
 
 def read_parts(place: Place, run_id: str, prefix: str, schema: Any | None, columns: tuple[str, ...] | None) -> Any:
@@ -110,20 +123,26 @@ def drop_parts(place: Place, run_id: str, prefix: str) -> None:
 
 
 def write_note(place: Place, run_id: str, name: str, value: Any) -> None:
-    """Puts a JSON value beside the parts; a note of that name is replaced."""
+    """Puts a JSON value beside the parts, for good; a note of that name is replaced."""
     with place.guard(f"the notes of run {run_id}"):
-        place.write(_path(run_id, name) + _NOTE, json.dumps(value, ensure_ascii=False).encode())
+        place.write(_path(run_id, name) + _NOTE, json.dumps(value).encode(), durable=True)
 
 
 def read_note(place: Place, run_id: str, name: str) -> Any | None:
-    """The JSON value of that name, or None."""
+    """The JSON value of that name; None if there is none, or what is there is no JSON."""
     with place.guard(f"the notes of run {run_id}"):
         try:
             return json.loads(place.read(_path(run_id, name) + _NOTE).to_pybytes())
-        except FileNotFoundError:
+        except (FileNotFoundError, ValueError):
             return None
-        except ValueError as error:
-            raise place.fault(error, f"note {name} of run {run_id}") from None
+
+
+def list_notes(place: Place, run_id: str) -> tuple[str, ...]:
+    """The names of the run's notes, in order."""
+    root = f"{RUNS}/{checked(run_id)}"
+    with place.guard(f"the notes of run {run_id}"):
+        paths = [info.path for info in place.found(root) if info.is_file and info.path.endswith(_NOTE)]
+    return tuple(path.removeprefix(f"{root}/").removesuffix(_NOTE) for path in paths)
 
 
 def list_runs(place: Place) -> tuple[str, ...]:

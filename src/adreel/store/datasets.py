@@ -106,6 +106,12 @@ class Datasets:
             used.add(made)
         return refused
 
+    def named(self, name: str) -> SavedDataset | None:
+        """The dataset of exactly that name. InputError for what cannot be a name."""
+        with self._database.read() as connection:
+            row = connection.execute(select(datasets).where(datasets.c.name == clean_name(name, "a dataset"))).first()
+        return None if row is None else _dataset(row)
+
     def list(self, account: Account | None = None) -> tuple[SavedDataset, ...]:
         """All datasets, or those of an account, by name."""
         if account is None:

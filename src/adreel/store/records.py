@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from adreel.errors import ExitCode, exit_code_of
+from adreel.errors import ExitCode, ExpiredError, ReconnectError, exit_code_of
 
 
 class Role(StrEnum):
@@ -127,6 +127,11 @@ class AccountStatus(StrEnum):
     VALID = "valid"
     EXPIRED = "expired"
     REVOKED = "revoked"
+
+    @classmethod
+    def after(cls, error: ReconnectError) -> AccountStatus:
+        """What the account is once TikTok gave this error."""
+        return cls.EXPIRED if isinstance(error, ExpiredError) else cls.REVOKED
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,22 +15,20 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import ceil
-from types import MappingProxyType, TracebackType
+from types import TracebackType
 from typing import Any, Self, TypeVar
 from urllib.parse import quote
 
 import httpx2
 
 from adreel.errors import (
-    AbsentError,
+    ERRORS,
     Action,
     AdreelError,
     AdvertiserError,
     InputError,
-    RetryError,
     SplitError,
     StopError,
-    ThrottledError,
     api_error,
     is_other_app,
     lacks_scope,
@@ -65,16 +63,6 @@ _WAYS = 20
 _MOST_WAYS = 128
 _SPARE = 1.5
 _FASTEST = 50
-
-_ERRORS: Mapping[Action, type[AdreelError]] = MappingProxyType(
-    {
-        Action.WAIT: RetryError,
-        Action.THROTTLED: ThrottledError,
-        Action.SPLIT: SplitError,
-        Action.ABSENT: AbsentError,
-        Action.STOP: StopError,
-    }
-)
 
 
 @dataclass(slots=True)
@@ -462,7 +450,7 @@ class Client:
                 f"The token was not made by the app {self._app_id} of ADREEL_TIKTOK_APP_ID: name the app that made it, "
                 "or connect the account again with this one."
             )
-        elif trouble.action is Action.RECONNECT:
+        elif ERRORS[trouble.action].reconnects:
             next_step = "Connect the account again."
         scope = lacks_scope(trouble.code, trouble.what)
         if scope:
@@ -475,7 +463,7 @@ class Client:
         words = " ".join(part for part in (f"{request.where}: {trouble.what}", often, next_step.strip()) if part)
         if trouble.code is not None:
             return api_error(trouble.code, self._clean(words), trouble.request_id)
-        return _ERRORS[trouble.action](self._clean(words), request_id=trouble.request_id)
+        return ERRORS[trouble.action](self._clean(words), request_id=trouble.request_id)
 
     def _say(self, line: str) -> None:
         if self._log is not None:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from adreel.access import AccountRight, DatasetRight
-from adreel.dataset import Dataset, parse
+from adreel.dataset import Dataset
 from adreel.errors import DatasetError, NotFoundError, Problem
-from adreel.saving import source_of
+from adreel.saving import dataset_of
 from adreel.standing import Standing, Status, standing
 from adreel.store import IN_PROGRESS, Account, Run, RunState, SavedDataset
 from adreel.store.locks import seen
@@ -163,7 +163,7 @@ def live(deps: Center, who: Visitor, saved: SavedDataset) -> Live:
 def parsed(deps: Center, saved: SavedDataset) -> tuple[Dataset | None, tuple[Problem, ...]]:
     """The dataset as its settings have it, or why these do not hold any more."""
     try:
-        return parse(source_of(saved), deps.clock()), ()
+        return dataset_of(saved, deps.clock()), ()
     except DatasetError as error:
         return None, error.problems
 

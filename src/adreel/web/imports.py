@@ -14,7 +14,7 @@ from fastapi import Request
 from adreel.access import DatasetRight, Guard
 from adreel.dataset import MOST_PROBLEMS, Dataset, Source, check
 from adreel.errors import ForbiddenError, InputError
-from adreel.saving import named, source_of, spec_of
+from adreel.saving import source_of, spec_of
 from adreel.store import SavedDataset, Store
 
 T = TypeVar("T")
@@ -92,7 +92,7 @@ async def one_at_a_time(request: Request, work: Callable[[], T]) -> T:
     return await to_thread.run_sync(work, limiter=turn)
 
 
-def bring(guard: Guard, found: Iterable[Arrival], now: datetime) -> Brought:
+def bring(guard: Guard, found: Iterable[Arrival]) -> Brought:
     """Saves every dataset that is not here yet. None of them has a fault. Errors as `Guard.create`."""
     saved, there, notes = [], [], []
     for arrival in found:
@@ -100,9 +100,10 @@ def bring(guard: Guard, found: Iterable[Arrival], now: datetime) -> Brought:
         if arrival.known is not None:
             there.append(arrival.known)
             continue
-        saved.append(guard.create(arrival.source, now))
+        assert arrival.dataset is not None, "what has no faults was read"
+        saved.append(guard.create(arrival.dataset))
         notes += [f"{arrival.name}: {note}" for note in beside(saved[-1])]
-        notes += [f"{arrival.name}: {note}" for note in arrival.dataset.notes] if arrival.dataset else []
+        notes += [f"{arrival.name}: {note}" for note in arrival.dataset.notes]
     return Brought(tuple(saved), tuple(there), tuple(notes))
 
 
@@ -122,7 +123,7 @@ def _arrival(store: Store, guard: Guard, number: int, source: Source, now: datet
     dataset: SavedDataset | None = None
     try:
         if checked.dataset is not None:
-            dataset = named(store, checked.dataset.name)
+            dataset = store.datasets.named(checked.dataset.name)
     except InputError as error:
         faults.append(error.message)
     if dataset is not None and not (guard.may(DatasetRight.SEE, dataset) and _is_same(dataset, source)):

@@ -16,9 +16,10 @@ from adreel import catalog, menus
 from adreel.asking import Planned
 from adreel.catalog.records import Menu, Report
 from adreel.catalog.sets import SETS
-from adreel.dataset import Dataset, Method, Source, parse
+from adreel.dataset import Dataset, Method
 from adreel.errors import DatasetError, Problem
 from adreel.menus import Offer
+from adreel.saving import dataset_of
 from adreel.schema import Column, columns, day_column, key
 from adreel.store import Account, AccountAdvertiser, AccountStatus, SavedDataset
 from adreel.web.days import DatesPane, dates_of, dates_pane, names_beside, offsets_of
@@ -388,7 +389,7 @@ class _Shape:
         if saved is None or dataset is None or fresh:
             return ""
         try:
-            before = key(parse(Source(json.loads(saved.spec), {}), self._around.now))
+            before = key(dataset_of(saved, self._around.now))
         except DatasetError:
             return ""
         after = key(dataset)

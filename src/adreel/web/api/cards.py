@@ -9,9 +9,9 @@ from fastapi import APIRouter, Path, Query
 from pydantic import ConfigDict, Field
 from starlette.responses import Response
 
-from adreel.dataset import Dataset, parse
+from adreel.dataset import Dataset
 from adreel.errors import NotFoundError
-from adreel.saving import source_of
+from adreel.saving import dataset_of
 from adreel.store import SavedDataset
 from adreel.web.api.failures import failures
 from adreel.web.api.shapes import Answer, Body, Exact, Paged, Paging, Slug, part
@@ -168,4 +168,4 @@ def get_card(
 
 def _parsed(deps: Center, saved: SavedDataset) -> Dataset:
     """The dataset; DatasetError if its settings do not hold any more."""
-    return parse(source_of(saved), deps.clock())
+    return dataset_of(saved, deps.clock())

@@ -15,7 +15,7 @@ from adreel.access import DatasetRight
 from adreel.dataset import Dataset, Source, check, parse, read_all
 from adreel.errors import AdreelError, BusyError, DatasetError, InputError, NotFoundError, Problem
 from adreel.exact import items_of, types_of
-from adreel.saving import as_file, converted, refuse_deprecated, tag
+from adreel.saving import as_file, converted, dataset_of, refuse_deprecated, tag
 from adreel.saving import source_of as saved_source
 from adreel.schema import columns, key
 from adreel.standing import SORTS, Standing, Status, Wanted, chosen, standing, standings
@@ -319,7 +319,7 @@ def validate(deps: Here, who: Who, body: DatasetFile) -> Checked:
     if problems or dataset is None:
         return _problems(problems)
     names = [column.name for column in columns(dataset)]
-    notes = [*dataset.notes, *who.guard.losses(source, deps.lake, deps.clock())]
+    notes = [*dataset.notes, *who.guard.losses(dataset, deps.lake, deps.clock())]
     return Checked(valid=True, problems=[], notes=notes, columns=names, key=list(key(dataset)))
 
 
@@ -406,7 +406,7 @@ def _import(deps: Center, who: Visitor, text: str) -> Imported:
     faults = [Problem(f"dataset {arrival.number}", fault) for arrival in found for fault in arrival.faults]
     if faults:
         raise DatasetError(tuple(faults))
-    brought = bring(who.guard, found, now)
+    brought = bring(who.guard, found)
     return Imported(
         saved=_answers(deps, who, _stand(deps, who, brought.saved)),
         there=[dataset.slug for dataset in brought.there],
@@ -490,8 +490,9 @@ def duplicate_dataset(
 def convert_dataset(deps: Here, who: Who, dataset: Slug) -> DatasetWhole:
     """Makes a dataset of the Performance report of it; its table goes on."""
     saved = who.guard.dataset(dataset, DatasetRight.EDIT)
-    source = Source(converted(saved_source(saved).values, deps.clock()), {})
-    return _whole(deps, who, who.guard.change(saved, source, deps.clock()))
+    now = deps.clock()
+    changed = parse(Source(converted(dataset_of(saved, now)), {}), now)
+    return _whole(deps, who, who.guard.change(saved, changed, now))
 
 
 @router.put("/datasets/{dataset}/tags", summary="Set a dataset's tags", responses=failures(403, 404))
@@ -524,7 +525,7 @@ async def preview_dataset(deps: Here, who: Who, dataset: Slug, query: Annotated[
 
 def _created(deps: Center, who: Visitor, source: Source, answer: Response) -> DatasetWhole:
     refuse_deprecated(source)
-    saved = who.guard.create(source, deps.clock())
+    saved = who.guard.create(parse(source, deps.clock()))
     answer.headers["Location"] = f"/api/v1/datasets/{saved.slug}"
     return _whole(deps, who, saved)
 
@@ -542,8 +543,10 @@ def _to_change(who: Visitor, dataset: str, query: ChangeQuery) -> SavedDataset:
 def _changed(deps: Center, who: Visitor, saved: SavedDataset, source: Source) -> DatasetWhole:
     if source.values.get("report") != json.loads(saved.spec).get("report"):
         refuse_deprecated(source)
-    losses = who.guard.losses(source, deps.lake, deps.clock(), saved)
-    whole = _whole(deps, who, who.guard.change(saved, source, deps.clock()))
+    now = deps.clock()
+    dataset = parse(source, now)
+    losses = who.guard.losses(dataset, deps.lake, now, saved)
+    whole = _whole(deps, who, who.guard.change(saved, dataset, now))
     return whole.model_copy(update={"notes": list(losses)})
 
 
@@ -579,7 +582,7 @@ def _dated(source: Source, query: DatesQuery) -> Source:
 def _to_run(deps: Center, who: Visitor, dataset: str, query: DatesQuery) -> tuple[Dataset, Account]:
     """A saved dataset and the account that it reads, for who may run it."""
     saved = who.guard.dataset(dataset, DatasetRight.RUN)
-    found = parse(saved_source(saved, date_range(query.start, query.end)), deps.clock())
+    found = dataset_of(saved, deps.clock(), date_range(query.start, query.end))
     if saved.account_id is None:
         raise InputError(f"{saved.name!r} is disconnected: its account was deleted. Give it another account first.")
     return found, deps.store.accounts.get(saved.account_id)

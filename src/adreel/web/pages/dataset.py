@@ -14,11 +14,11 @@ from adreel.access import DatasetRight
 from adreel.asking import Planned
 from adreel.checks import Check, checks_of
 from adreel.connections import covered
-from adreel.dataset import Dataset, parse
+from adreel.dataset import Dataset
 from adreel.dates import Span, offset_name, read_day
 from adreel.errors import AdreelError, BusyError, ConfirmError, DatasetError, InputError, NotFoundError, Problem
 from adreel.export import WRITERS, stream
-from adreel.saving import source_of
+from adreel.saving import dataset_of
 from adreel.schema import day_column, key
 from adreel.store import AccountAdvertiser, Run, SavedDataset
 from adreel.web.center import Center, Here, Visitor, Who
@@ -216,7 +216,7 @@ def next_run(request: Request, deps: Here, who: Who, slug: str) -> Response:
         if saved.account_id is None:
             raise InputError("There is no account to read with.")
         account = who.guard.account(saved.account_id)
-        dataset = parse(source_of(saved), deps.clock())
+        dataset = dataset_of(saved, deps.clock())
         planned = deps.asking.planned(dataset, account, deps.store.accounts.advertisers(account))
     except AdreelError as error:
         return respond(request, NextRun(None, (), sentence(error)), visitor=who)

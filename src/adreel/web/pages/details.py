@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Any, ClassVar
 from urllib.parse import urlencode
 
@@ -15,9 +16,9 @@ from starlette.responses import Response
 
 from adreel import catalog
 from adreel.access import AccountRight, DatasetRight
-from adreel.dataset import Source, parse
+from adreel.dataset import Dataset, Source, parse
 from adreel.errors import AdreelError, DatasetError, ForbiddenError, InputError, Problem
-from adreel.saving import converted, refuse_deprecated, source_of
+from adreel.saving import converted, dataset_of, refuse_deprecated, source_of
 from adreel.schema import Column, columns
 from adreel.store import Account, Role, SavedDataset
 from adreel.web.center import Center, Here, Visitor, Who
@@ -133,7 +134,7 @@ def _copied(saved: SavedDataset, deps: Center) -> tuple[Fields, tuple[str, ...]]
     values = dict(source_of(saved).values)
     notes: tuple[str, ...] = ()
     if catalog.REPORTS[str(values["report"])].deprecated:
-        values = converted(values, deps.clock())
+        values = converted(dataset_of(saved, deps.clock()))
         title = catalog.REPORTS[values["report"]].title
         notes = (f"The report of {saved.name!r} is deprecated, so the copy is one of {title}.",)
     return fields_of({**values, "name": f"{saved.name} copy"}), notes
@@ -267,7 +268,7 @@ def save(request: Request, deps: Here, who: Who, fields: Posted) -> Response:
     if refused:
         shape = form_of(fields, _around(deps, who, fields), refused)
         return respond(request, FormPart(shape) if is_fragment(request) else NewDataset(shape, "", None), 422)
-    saved = who.guard.create(Source(values, {}), deps.clock())
+    saved = who.guard.create(parse(Source(values, {}), deps.clock()))
     said = " ".join((_begun(deps, who, saved), *beside(saved)))
     if fields.last("then") == "again":
         again = urlencode({"account": saved.account_name, "report": scalar(values["report"])})
@@ -292,20 +293,23 @@ def change(request: Request, deps: Here, who: Who, slug: str, fields: Posted) ->
     if fields.last("spec_version") != str(saved.spec_version):
         return _clash(request, deps, who, saved, fields)
     refused = tuple(_refusals(deps, who, values, saved))
-    losses = () if refused else who.guard.losses(Source(values, {}), deps.lake, deps.clock(), saved)
-    refused = refused or _changed(deps, who, saved, values)
+    losses: tuple[str, ...] = ()
+    if not refused:
+        now = deps.clock()
+        dataset = parse(Source(values, {}), now)
+        losses = who.guard.losses(dataset, deps.lake, now, saved)
+        refused = _changed(who, saved, dataset, now)
     if refused:
         shape = form_of(fields, _around(deps, who, fields, saved), refused)
         return _settings(request, deps, who, saved, shape, status=422)
     return go(request, f"/datasets/{slug}", " ".join(("The settings are saved. The next run goes by them.", *losses)))
 
 
-def _changed(deps: Center, who: Visitor, saved: SavedDataset, values: Mapping[str, Any]) -> tuple[Problem, ...]:
+def _changed(who: Visitor, saved: SavedDataset, dataset: Dataset, now: datetime) -> tuple[Problem, ...]:
     """Saves the change, or says why it cannot be; nothing is written where nothing is different."""
-    now, source = deps.clock(), Source(values, {})
     try:
-        if not saved.connected or parse(source_of(saved), now) != parse(source, now):
-            who.guard.change(saved, source, now)
+        if not saved.connected or dataset_of(saved, now) != dataset:
+            who.guard.change(saved, dataset, now)
     except InputError as error:
         return (Problem("update.key", error.message),)
     return ()

@@ -37,7 +37,7 @@ DAYS: Mapping[str, str] = MappingProxyType(
 )
 """How long an API token can be good for."""
 
-PACKAGES = ("adreel", "duckdb", "deltalake", "pyarrow", "sqlalchemy", "dbos", "fastapi", "starlette")
+PACKAGES = ("adreel", "duckdb", "deltalake", "pyarrow", "sqlalchemy", "fastapi", "starlette")
 
 _LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"
 """Letters that are told apart on paper: without l, o, 0 and 1."""

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from adreel.access import AccountRight, DatasetRight
 from adreel.dataset import Source, parse, read_all
 from adreel.errors import InputError
-from adreel.saving import as_file, converted, source_of
+from adreel.saving import as_file, converted, dataset_of, source_of
 from adreel.store import Account, Role
 from adreel.web.center import Center, Here, Visitor, Who
 from adreel.web.downloads import attachment
@@ -74,7 +74,7 @@ def _imported(request: Request, deps: Center, who: Visitor, content: bytes, text
     found = arrivals(deps.store, who.guard, sources, deps.clock())
     if any(arrival.faults for arrival in found):
         return respond(request, Import(page.accounts, account, given, "", found), 422)
-    return go(request, "/datasets", _said(bring(who.guard, found, deps.clock())))
+    return go(request, "/datasets", _said(bring(who.guard, found)))
 
 
 def _import(who: Visitor) -> Import:
@@ -118,8 +118,8 @@ def convert(request: Request, deps: Here, who: Who, slug: str) -> Response:
     """Turns a dataset of a deprecated report into one of what serves it now; its table goes on."""
     saved = who.guard.dataset(slug, DatasetRight.EDIT)
     now = deps.clock()
-    before = parse(source_of(saved), now)
-    changed = who.guard.change(saved, Source(converted(source_of(saved).values, now), {}), now)
+    before = dataset_of(saved, now)
+    changed = who.guard.change(saved, parse(Source(converted(before), {}), now), now)
     said = f"{changed.name!r} is converted, and its table goes on."
     if before.null_columns:
         said += f" These columns were always empty and are not asked for any more: {', '.join(before.null_columns)}."
