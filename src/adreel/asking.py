@@ -47,8 +47,8 @@ class Asking:
 
     async def advertisers(self, account: Account) -> tuple[AccountAdvertiser, ...]:
         """The account's advertisers, asked for anew unless that was done just now. Errors as `refresh`."""
-        known = self.store.accounts.advertisers(account)
-        return known if is_fresh(known, self.clock()) else await self.refreshed(account)
+        advertisers = self.store.accounts.advertisers(account)
+        return advertisers if is_fresh(advertisers, self.clock()) else await self.refreshed(account)
 
     async def refreshed(self, account: Account) -> tuple[AccountAdvertiser, ...]:
         """The account's advertisers as TikTok says now."""
@@ -58,9 +58,9 @@ class Asking:
         ) as client:
             return await refresh(client, self.store, account)
 
-    def planned(self, dataset: Dataset, account: Account, known: tuple[AccountAdvertiser, ...]) -> Planned:
+    def planned(self, dataset: Dataset, account: Account, advertisers: tuple[AccountAdvertiser, ...]) -> Planned:
         """The plan over the advertisers that are known; nothing is asked."""
-        found = covered(known, dataset.advertisers or account.selection)
+        found = covered(advertisers, dataset.advertisers or account.selection)
         plan = make_plan(dataset, found.advertisers, self.clock())
         limits = limits_for(self.settings.tiktok_level)
         seconds = plan.seconds(limits.per_second, limits.per_minute, limits.per_day)
@@ -71,10 +71,10 @@ class Asking:
 
         Raises AdvertiserError where a run would, instead of a preview of the advertisers that can be read.
         """
-        known = await self.advertisers(account)
-        found = covered(known, dataset.advertisers or account.selection)
-        refuse_unreadable(found, known, account, skip_failing=dataset.skip_failing)
-        planned = self.planned(dataset, account, known)
+        advertisers = await self.advertisers(account)
+        found = covered(advertisers, dataset.advertisers or account.selection)
+        refuse_unreadable(found, advertisers, account, skip_failing=dataset.skip_failing)
+        planned = self.planned(dataset, account, advertisers)
         access = account_access(self.settings, self.store, account)
         async with connected(
             self.settings, access, transport=self.transport, deadline=_patience(), log=self.log

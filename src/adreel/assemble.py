@@ -73,7 +73,9 @@ def commit_run(
     Raises AdvertiserError if no advertiser could be read, and what `Lake.commit` raises.
     """
     outcome = whole(outcomes)
-    if outcome.failed and not {one.id for read in plan.reads for one in read.advertisers} - set(outcome.failed):
+    if outcome.failed and not {advertiser.id for read in plan.reads for advertiser in read.advertisers} - set(
+        outcome.failed
+    ):
         raise AdvertiserError(f"No advertiser could be read, so the table stays as it was. {_reasons(outcome.failed)}")
     rows = _Rows(lake, run_id, plan, outcome.failed, outcome.fractions)
     write = _write(run_id, plan, now, outcome, rows.schema)
@@ -116,13 +118,13 @@ def _shrunk(done: Commit, write: Write) -> Iterator[str]:
 
 def _currencies(plan: Plan, failed: Mapping[str, str]) -> list[str]:
     """The currencies that sums of money go over."""
-    read = (one for read in plan.reads for one in read.advertisers if one.id not in failed)
+    read = (advertiser for read in plan.reads for advertiser in read.advertisers if advertiser.id not in failed)
     return sorted({one.currency for one in read if one.currency})
 
 
 def _sparing(write: Write, lake: Lake, slug: str, plan: Plan, failed: Mapping[str, str]) -> Write:
     """A replacement that leaves the rows of advertisers that failed as they were: they are not known to be gone."""
-    known = {one.id for read in plan.reads for one in read.advertisers}
+    known = {advertiser.id for read in plan.reads for advertiser in read.advertisers}
     for batch in lake.read(slug, columns=("advertiser_id",)):
         known |= set(batch.column("advertiser_id").unique().to_pylist())
     everything = Window(frozenset(known - set(failed) - {None}), date.min, date.max)
@@ -132,7 +134,7 @@ def _sparing(write: Write, lake: Lake, slug: str, plan: Plan, failed: Mapping[st
 def whole(outcomes: Iterable[Outcome]) -> Outcome:
     """All outcomes together, without the rows of advertisers of which one was left out."""
     found = tuple(outcomes)
-    failed = {advertiser: reason for one in found for advertiser, reason in one.failed.items()}
+    failed = {advertiser: reason for outcome in found for advertiser, reason in outcome.failed.items()}
     return sum((one.without(failed) for one in found), Outcome())
 
 
@@ -230,7 +232,7 @@ def _keep_from(plan: Plan, now: datetime) -> date | None:
     keep = plan.dataset.update.keep_days
     if keep is None or plan.dataset.update.method is not Method.PARTITION:
         return None
-    days = [today_at(now, one.offset) for read in plan.reads for one in read.advertisers]
+    days = [today_at(now, advertiser.offset) for read in plan.reads for advertiser in read.advertisers]
     return min(days) - timedelta(days=keep - 1) if days else None
 
 

@@ -136,11 +136,11 @@ async def refresh(client: Client, store: Store, account: Account) -> tuple[Accou
     Raises ReconnectError, after marking the account, if the token is dead.
     """
     try:
-        found = await ask_advertisers(client, account.selection, store.accounts.advertisers(account))
+        advertisers = await ask_advertisers(client, account.selection, store.accounts.advertisers(account))
     except ReconnectError as error:
         store.accounts.set_status(account, AccountStatus.after(error))
         raise
-    store.accounts.save_advertisers(account, found)
+    store.accounts.save_advertisers(account, advertisers)
     return store.accounts.advertisers(account)
 
 
@@ -189,7 +189,7 @@ async def ask_advertisers(
     if selection is not None:
         names = dict.fromkeys(selection, "")
     else:
-        names = {one.id: one.name for one in await _listed(client)}
+        names = {advertiser_name.id: advertiser_name.name for advertiser_name in await _listed(client)}
     try:
         rows = await client.advertiser_info(list(names), list(INFO_FIELDS)) if names else []
     except AbsentError:
@@ -238,22 +238,24 @@ def zone_words(one: KnownAdvertiser) -> str | None:
     return f"{offset_name(offset)} {one.display_timezone}".strip()
 
 
-def status_words(one: AccountAdvertiser) -> str | None:
+def status_words(advertiser: AccountAdvertiser) -> str | None:
     """How an advertiser stands, for a person; None if TikTok says nothing of it."""
-    if one.gone:
+    if advertiser.gone:
         return "not covered any more"
-    return one.status.removeprefix("STATUS_").replace("_", " ").lower() or (None if zone_words(one) else "no access")
+    return advertiser.status.removeprefix("STATUS_").replace("_", " ").lower() or (
+        None if zone_words(advertiser) else "no access"
+    )
 
 
-def is_fresh(known: Iterable[AccountAdvertiser], now: datetime) -> bool:
+def is_fresh(advertisers: Iterable[AccountAdvertiser], now: datetime) -> bool:
     """Whether the advertisers were asked for so lately that asking again would tell nothing."""
-    ages = [now - one.refreshed_at for one in known]
+    ages = [now - advertiser.refreshed_at for advertiser in advertisers]
     return bool(ages) and max(ages) <= FRESH
 
 
-def covered(known: Iterable[AccountAdvertiser], wanted: tuple[str, ...] | None) -> Covered:
+def covered(advertisers: Iterable[AccountAdvertiser], wanted: tuple[str, ...] | None) -> Covered:
     """The advertisers to read: those named, or all that the account has; what has no known zone cannot be read."""
-    by_id = {one.advertiser_id: one for one in known if not one.gone}
+    by_id = {advertiser.advertiser_id: advertiser for advertiser in advertisers if not advertiser.gone}
     found: list[Advertiser] = []
     unreadable: dict[str, str] = {}
     for advertiser_id in wanted if wanted is not None else by_id:
@@ -271,7 +273,7 @@ def covered(known: Iterable[AccountAdvertiser], wanted: tuple[str, ...] | None) 
 
 
 def refuse_unreadable(
-    found: Covered, known: Iterable[AccountAdvertiser], account: Account, *, skip_failing: bool
+    found: Covered, advertisers: Iterable[AccountAdvertiser], account: Account, *, skip_failing: bool
 ) -> None:
     """Raises AdvertiserError if a run over these advertisers would fail before it asks for a row.
 
@@ -284,7 +286,14 @@ def refuse_unreadable(
         )
     if found.unreadable and not (skip_failing and found.advertisers):
         first, reason = next(iter(found.unreadable.items()))
-        name = next((f"{one.name} ({first})" for one in known if one.advertiser_id == first and one.name), first)
+        name = next(
+            (
+                f"{advertiser.name} ({first})"
+                for advertiser in advertisers
+                if advertiser.advertiser_id == first and advertiser.name
+            ),
+            first,
+        )
         advice = "No other is left, so choose others." if skip_failing else GO_ON_WITHOUT
         raise AdvertiserError(f"Advertiser {name} cannot be read: {reason}. {advice}")
 
@@ -362,9 +371,9 @@ class Connecting:
         ReconnectError if it does not take the token or the app, AdvertiserError if the token reads none of `selection`.
         """
         async with self._client(access) as client:
-            known = self.store.accounts.advertisers(account) if account else ()
-            granter, found = await granter_of(client), await ask_advertisers(client, selection, known, by_hand)
-        if selection is not None and not any(one.timezone or one.currency for one in found):
+            advertisers = self.store.accounts.advertisers(account) if account else ()
+            granter, found = await granter_of(client), await ask_advertisers(client, selection, advertisers, by_hand)
+        if selection is not None and not any(advertiser.timezone or advertiser.currency for advertiser in found):
             raise AdvertiserError(
                 f"TikTok gives this token no details of {', '.join(selection)}; look at the ids, and at who granted it."
             )
@@ -374,11 +383,11 @@ class Connecting:
         """Who granted the account's present token: TikTok's word, or what was kept if the token is dead."""
         try:
             async with self._client(account_access(self.settings, self.store, account)) as client:
-                found = await granter_of(client)
+                granter = await granter_of(client)
         except AdreelError:
             # Also for a token that no key decrypts: what follows replaces it.
             return Granter(account.owner)
-        return found if found != NOBODY else Granter(account.owner)
+        return granter if granter != NOBODY else Granter(account.owner)
 
     def keep(
         self, name: str, granted: Granted, *, selection: tuple[str, ...] | None = None, user: User | None = None

@@ -159,10 +159,10 @@ _Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("true|false|T
 
 def read(text: str) -> Source:
     """A dataset file's values and lines; DatasetError if it is not YAML or not a list of keys."""
-    found = read_all(text)
-    if len(found) > 1:
+    sources = read_all(text)
+    if len(sources) > 1:
         raise _unreadable("this file has several datasets; bring them over with: adreel datasets import FILE")
-    return found[0]
+    return sources[0]
 
 
 def read_all(text: str) -> tuple[Source, ...]:

@@ -311,7 +311,7 @@ class Extraction:
                 for request in requests:
                     self._parts.forget(chunk, request.name)
             outcomes = await together(self._request(chunk, request) for request in requests)
-            counts = [one.rows for one in outcomes]
+            counts = [outcome.rows for outcome in outcomes]
             if len(set(counts)) == 1 or any(one.failed for one in outcomes):
                 break
         else:
@@ -328,7 +328,11 @@ class Extraction:
         )
 
     async def _request(self, chunk: str, request: Request) -> Outcome:
-        known = {one.id: self._failed[one.id] for one in request.advertisers if one.id in self._failed}
+        known = {
+            advertiser.id: self._failed[advertiser.id]
+            for advertiser in request.advertisers
+            if advertiser.id in self._failed
+        }
         if known and len(request.advertisers) == 1:
             return Outcome(failed=known)
         try:
@@ -351,7 +355,7 @@ class Extraction:
         # No answer of TikTok's at all is not the advertiser's fault: the network is away, for all of them.
         silent = error.passes and error.code is None
         if self._plan.dataset.skip_failing and not isinstance(error, ThrottledError) and not silent:
-            failed = {one.id: str(error) for one in request.advertisers}
+            failed = {advertiser.id: str(error) for advertiser in request.advertisers}
             self._failed |= failed
             return Outcome(failed=failed)
         if isinstance(error, AdvertiserError):
@@ -366,7 +370,7 @@ class Extraction:
 
     def _others_are_read(self, request: Request, error: AdvertiserError) -> bool:
         """Whether the run could go on with other advertisers: an app that lacks a permission lacks it for all."""
-        own = {one.id for one in request.advertisers}
+        own = {advertiser.id for advertiser in request.advertisers}
         if lacks_scope(error.code, error.message):
             return bool(self._answered - own)
         return any(one.id not in own for read in self._plan.reads for one in read.advertisers)
@@ -418,7 +422,7 @@ class Extraction:
         return replace(outcome, faults=(*outcome.faults, *faults))
 
     def _about(self, request: Request) -> str:
-        who = ", ".join(f"advertiser {one.name} ({one.id})" for one in request.advertisers)
+        who = ", ".join(f"advertiser {advertiser.name} ({advertiser.id})" for advertiser in request.advertisers)
         return f"{who}, {request.span.start} to {request.span.end}" if request.span else who
 
     async def _pages(self, chunk: str, request: Request) -> Outcome | None:
@@ -445,7 +449,7 @@ class Extraction:
     async def _page(self, chunk: str, request: Request, number: int) -> _Read | None:
         """One page asked for and written as a part; None if TikTok cut the report."""
         page = await self._ask(request, number)
-        self._answered |= {one.id for one in request.advertisers}
+        self._answered |= {advertiser.id for advertiser in request.advertisers}
         if page.cut:
             return None
         read = await self._parts.work(self._written, chunk, request, number, page)
@@ -464,8 +468,11 @@ class Extraction:
             sums={name: str(value) for name, value in sums(table, shape.columns).items()},
             totals=_totals(page, shape.columns),
             rows_of=_counted(table["advertiser_id"], request),
-            unread={one.column: (one.count, one.example) for one in typed.unread},
-            fractions={one.column: (len(one.texts), self._fraction_rows(table, one)) for one in typed.fractions},
+            unread={unread.column: (unread.count, unread.example) for unread in typed.unread},
+            fractions={
+                fractions.column: (len(fractions.texts), self._fraction_rows(table, fractions))
+                for fractions in typed.fractions
+            },
             left_out=page.left_out,
         )
         keys = key_texts(table, self._key)
@@ -499,7 +506,7 @@ class Extraction:
 
     async def _advertisers(self, request: Request, shape: _Shape) -> Page:
         """The advertisers of a request, of which the client leaves out those that may not be read."""
-        ids = [one.id for one in request.advertisers]
+        ids = [advertiser.id for advertiser in request.advertisers]
         rows = await self._client.advertiser_info(ids, list(request.params["fields"]))
         missing = set(ids) - {str(row.get("advertiser_id")) for row in rows}
         if missing:
@@ -548,7 +555,9 @@ class Extraction:
             repeated=rows - distinct,
             pages=len(parts),
             totals=totals,
-            rows_of={one.id: sum(part.rows_of[one.id] for part in parts) for one in request.advertisers},
+            rows_of={
+                advertiser.id: sum(part.rows_of[advertiser.id] for part in parts) for advertiser in request.advertisers
+            },
             unread=_unread(parts),
             fractions=_fractions(parts),
             steady=steady,
@@ -640,7 +649,9 @@ class Extraction:
     def _of_level(self, request: Request, level: str, metrics: Sequence[str]) -> dict[str, Any]:
         """The request's parameters for the ids of another level alone, without breakdowns."""
         params = {name: value for name, value in request.params.items() if name not in ("filtering", "dimensions")}
-        filtering = [one for one in request.params.get("filtering", ()) if not one["field_name"].endswith("_status")]
+        filtering = [
+            param for param in request.params.get("filtering", ()) if not param["field_name"].endswith("_status")
+        ]
         if self._plan.dataset.include_deleted:
             filtering.append(in_filter(f"{level}_status", ("STATUS_ALL",)))
         params |= {
@@ -655,9 +666,9 @@ class Extraction:
     async def _listed(self, request: Request, level: str) -> list[str]:
         """The ids of the report's own level, which a report would cut, from the entities' own endpoint."""
         filtering: dict[str, Any] = {"primary_status": "STATUS_ALL"}
-        for one in request.params.get("filtering", ()):
-            if one["field_name"] in ("campaign_ids", "adgroup_ids"):
-                filtering[one["field_name"]] = msgspec.json.decode(one["filter_value"])
+        for param in request.params.get("filtering", ()):
+            if param["field_name"] in ("campaign_ids", "adgroup_ids"):
+                filtering[param["field_name"]] = msgspec.json.decode(param["filter_value"])
         params = {"advertiser_id": request.advertisers[0].id, "fields": [f"{level}_id"], "filtering": filtering}
         topview = {**params, "filtering": {**filtering, "buying_types": ["RESERVATION_TOP_VIEW"]}}
         found: set[str] = set()
@@ -719,7 +730,7 @@ def _counted(advertisers: pa.ChunkedArray, request: Request) -> dict[str, int]:
     if len(request.advertisers) == 1:
         return {request.advertisers[0].id: len(advertisers)}
     found = {str(one["values"]): int(one["counts"]) for one in pc.value_counts(advertisers).to_pylist()}
-    return {one.id: found.get(one.id, 0) for one in request.advertisers}
+    return {advertiser.id: found.get(advertiser.id, 0) for advertiser in request.advertisers}
 
 
 def _totals_of(page: Page, names: Iterable[str]) -> dict[str, Decimal]:
@@ -769,7 +780,7 @@ async def preview_rows(plan: Plan, client: Client, wanted: int) -> pa.Table:
         asked += 1
         page = await client.page(request.path, request.params, 1, wanted, shape.reader)
         typed = page_table(page.rows, shape.columns, shape.schema, request)
-        wide |= {one.column for one in typed.fractions}
+        wide |= {fractions.column for fractions in typed.fractions}
         tables.append(typed.table)
     schema = widened(shape.schema, wide)
     batches = [conform(batch, schema) for table in tables for batch in table.to_batches()]

@@ -130,7 +130,7 @@ class Orders:
 
     def _reader_of(self, saved: SavedDataset, lake: Lake, made: Version) -> Run | None:
         """The run that read the rows of a restored version, if the store still knows it."""
-        every = {one.number: one for one in lake.versions(saved.table_slug)}
+        every = {version.number: version for version in lake.versions(saved.table_slug)}
         origin: Version | None = made
         while origin is not None and origin.restored is not None:
             origin = every.get(origin.restored)
@@ -216,7 +216,7 @@ class Orders:
         """The runs of this home that have parts."""
         for run_id in lake.list_runs():
             try:
-                found = self.store.runs.get(run_id)
+                run = self.store.runs.get(run_id)
             except NotFoundError:
                 continue  # Of another home that shares the lake.
-            yield found
+            yield run

@@ -137,7 +137,7 @@ def page_table(rows: Sequence[Row], columns: Sequence[Column], schema: pa.Schema
             _typed(column, texts, odd) if texts is not None else _from_request(column, len(rows), request)
         )
     _fill_advertiser(arrays, columns, rows, request)
-    schema = widened(schema, [one.column for one in odd.fractions])
+    schema = widened(schema, [fractions.column for fractions in odd.fractions])
     table = pa.Table.from_arrays([arrays[name] for name in schema.names], schema=schema)
     return Typed(table, tuple(odd.unread), tuple(odd.fractions))
 

@@ -372,11 +372,11 @@ class _Work:
     async def _covered(self) -> Covered:
         """The advertisers to read. Raises AdvertiserError if there is none, or one that may not be left out."""
         store, now = self._runner.store, self._runner.clock()
-        known = store.accounts.advertisers(self._account)
-        if not is_fresh(known, now):
-            known = await refresh(self._client, store, self._account)
-        covering = covered(known, self._dataset.advertisers or self._account.selection)
-        refuse_unreadable(covering, known, self._account, skip_failing=self._dataset.skip_failing)
+        advertisers = store.accounts.advertisers(self._account)
+        if not is_fresh(advertisers, now):
+            advertisers = await refresh(self._client, store, self._account)
+        covering = covered(advertisers, self._dataset.advertisers or self._account.selection)
+        refuse_unreadable(covering, advertisers, self._account, skip_failing=self._dataset.skip_failing)
         return covering
 
     def _arrived(self, rows: int) -> None:
@@ -401,7 +401,7 @@ class _Work:
         """Says so if a run that was gone on with read other days than one that begins now would."""
         if not self._resumed:
             return
-        advertisers = [one for read in plan.reads for one in read.advertisers]
+        advertisers = [advertiser for read in plan.reads for advertiser in read.advertisers]
         then, now = dict(plan.days()), dict(make_plan(self._dataset, advertisers, self._runner.clock()).days())
         if then != now:
             yield (

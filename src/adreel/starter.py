@@ -37,9 +37,9 @@ def environment(settings: Settings, environ: Mapping[str, str]) -> dict[str, str
     given = {**environ, "ADREEL_HOME": str(settings.home)}
     alone = Settings.load(given)
     differing = {
-        one.variable: getattr(settings, one.name)
-        for one in SETTINGS
-        if getattr(settings, one.name) != getattr(alone, one.name)
+        setting.variable: getattr(settings, setting.name)
+        for setting in SETTINGS
+        if getattr(settings, setting.name) != getattr(alone, setting.name)
     }
     return given | {
         name: value.reveal() if isinstance(value, Secret) else str(value) for name, value in differing.items()
@@ -78,10 +78,10 @@ class Starter:
         """Starts no more; what works goes on."""
         self._over.set()
         self._thread.join()
-        for one in self._working:
-            one.words.close()
+        for process in self._working:
+            process.words.close()
             # Its process outlives this one on purpose, so nobody is left to ask how it ended.
-            one.process.returncode = one.process.poll() or 0
+            process.process.returncode = process.process.poll() or 0
 
     def _look_again(self) -> None:
         while not self._over.wait(LOOK_SECONDS):
@@ -92,7 +92,7 @@ class Starter:
                 sys.stderr.write(f"error: waiting runs cannot be started: {error}\n")
 
     def _look(self) -> None:
-        self._working = [one for one in self._working if not self._ended(one)]
+        self._working = [process for process in self._working if not self._ended(process)]
         free = self._at_once - len(self._working)
         if free <= 0:
             return
@@ -113,21 +113,21 @@ class Starter:
         )
         return _Process(run.id, process, words)
 
-    def _ended(self, one: _Process) -> bool:
+    def _ended(self, process: _Process) -> bool:
         """Whether the process is over; one that died without a word to the store is told of there."""
-        if one.process.poll() is None:
+        if process.process.poll() is None:
             return False
-        with one.words:
-            if one.process.returncode and self._store.runs.get(one.run_id).state in IN_PROGRESS:
-                one.words.seek(0)
-                said = one.words.read().decode(errors="replace")[-LONGEST_WORDS:].strip()
+        with process.words:
+            if process.process.returncode and self._store.runs.get(process.run_id).state in IN_PROGRESS:
+                process.words.seek(0)
+                said = process.words.read().decode(errors="replace")[-LONGEST_WORDS:].strip()
                 last = said.splitlines()[-1] if said else "it said nothing"
-                self._store.runs.log(one.run_id, *said.splitlines())
+                self._store.runs.log(process.run_id, *said.splitlines())
                 self._store.runs.finish(
-                    one.run_id,
+                    process.run_id,
                     Outcome(
                         RunState.INTERRUPTED,
-                        error=f"Its process ended with {one.process.returncode}: {last}. Run the dataset again.",
+                        error=f"Its process ended with {process.process.returncode}: {last}. Run the dataset again.",
                         error_kind="ProcessError",
                     ),
                 )

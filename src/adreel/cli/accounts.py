@@ -137,7 +137,7 @@ def _keep(have: Opened, name: str, token: str, selection: tuple[str, ...] | None
     """Saves the account once TikTok has shown that the token, the app and the advertisers are good."""
     access = app_access(have.settings, token)
     owner, found = _with_client(have, access, lambda client: _owner_and_advertisers(client, selection, (), by_hand))
-    if selection is not None and not any(one.timezone or one.currency for one in found):
+    if selection is not None and not any(advertiser.timezone or advertiser.currency for advertiser in found):
         raise AdvertiserError(
             f"TikTok gives this token no details of {', '.join(selection)}; look at the ids, and at who granted it."
         )
@@ -209,7 +209,11 @@ def _show_connected(have: Opened, account: Account) -> None:
     say(f"Connected {account.name!r}" + (f", granted by {account.owner}" if account.owner else "") + ".")
     found = have.store.accounts.advertisers(account)
     _print_advertisers(found)
-    assumed = [one.advertiser_id for one in found if not one.gone and one.display_timezone.endswith(ASSUMED)]
+    assumed = [
+        advertiser.advertiser_id
+        for advertiser in found
+        if not advertiser.gone and advertiser.display_timezone.endswith(ASSUMED)
+    ]
     if assumed:
         say(
             f"note: TikTok tells no zone and no currency of {', '.join(assumed)}, as its sandbox does not. Days are "
@@ -231,7 +235,7 @@ def _refreshed(have: Opened, account: Account) -> tuple[AccountAdvertiser, ...]:
 def _print_advertisers(found: tuple[AccountAdvertiser, ...]) -> None:
     rows = [
         (one.advertiser_id, one.name or None, one.currency or None, _zone(one), _status(one))
-        for one in sorted(found, key=lambda one: one.gone)
+        for one in sorted(found, key=lambda advertiser: advertiser.gone)
     ]
     print_table(("advertiser", "name", "currency", "time zone", "status"), rows)
     closed = [one.advertiser_id for one in found if not (one.gone or _zone(one))]
@@ -242,18 +246,20 @@ def _print_advertisers(found: tuple[AccountAdvertiser, ...]) -> None:
         )
 
 
-def _status(one: AccountAdvertiser) -> str | None:
-    if one.gone:
+def _status(advertiser: AccountAdvertiser) -> str | None:
+    if advertiser.gone:
         return "not covered any more"
-    return one.status.removeprefix("STATUS_").replace("_", " ").lower() or (None if _zone(one) else "no access")
+    return advertiser.status.removeprefix("STATUS_").replace("_", " ").lower() or (
+        None if _zone(advertiser) else "no access"
+    )
 
 
-def _zone(one: AccountAdvertiser) -> str | None:
+def _zone(advertiser: AccountAdvertiser) -> str | None:
     try:
-        offset = fixed_offset(one.timezone, one.display_timezone)
+        offset = fixed_offset(advertiser.timezone, advertiser.display_timezone)
     except InputError:
         return None
-    return f"{offset_name(offset)} {one.display_timezone}".strip()
+    return f"{offset_name(offset)} {advertiser.display_timezone}".strip()
 
 
 def advertisers(session: Session, name: str, *, as_json: bool) -> None:
@@ -262,7 +268,7 @@ def advertisers(session: Session, name: str, *, as_json: bool) -> None:
         found = _refreshed(have, have.guard.account(name, AccountRight.USE))
         if as_json:
             keys = ("advertiser_id", "name", "currency", "timezone", "display_timezone", "status", "country", "gone")
-            print_json([{key: getattr(one, key) for key in keys} for one in found])
+            print_json([{key: getattr(advertiser, key) for key in keys} for advertiser in found])
         else:
             _print_advertisers(found)
 
@@ -278,7 +284,7 @@ def show_all(session: Session, *, as_json: bool) -> None:
                     "name": account.name,
                     "granted_by": account.owner,
                     "status": str(account.status),
-                    "advertisers": sum(not one.gone for one in have.store.accounts.advertisers(account)),
+                    "advertisers": sum(not advertiser.gone for advertiser in have.store.accounts.advertisers(account)),
                     "datasets": [dataset.slug for dataset in saved],
                     "updated_at": account.updated_at,
                 }

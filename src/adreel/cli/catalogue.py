@@ -79,7 +79,11 @@ def metrics(words: list[str], *, as_json: bool) -> None:
 
 def dimensions(words: list[str], *, as_json: bool) -> None:
     """Dimensions that have all the words."""
-    found = [one for one in catalog.dimensions().values() if _has(words, (one.name, one.title, one.meaning))]
+    found = [
+        dimension
+        for dimension in catalog.dimensions().values()
+        if _has(words, (dimension.name, dimension.title, dimension.meaning))
+    ]
     if as_json:
         print_json([asdict(one) for one in found])
         return
@@ -119,7 +123,7 @@ def _has(words: Iterable[str], texts: Iterable[str]) -> bool:
 def settings(session: Session, *, as_json: bool) -> None:
     """Every setting as it is now."""
     found = settings_of(session)
-    rows = [(one.setting.variable, one.text, one.source, one.setting.help) for one in found.shown()]
+    rows = [(shown.setting.variable, shown.text, shown.source, shown.setting.help) for shown in found.shown()]
     if as_json:
         print_json([dict(zip(("variable", "value", "source", "help"), row, strict=True)) for row in rows])
     else:

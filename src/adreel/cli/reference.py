@@ -259,7 +259,9 @@ def _metrics() -> Iterator[str]:
         "offline); one of them can be 0 where another is not. *Sources differ* names what adreel allows although "
         "sources differ on it or are silent. *Weakly known* marks a metric of which little or nothing recent is known."
     )
-    rows = ((f"[{_heading(group)}](#{_slug(_heading(group))})", str(len(found))) for group, found in by_group.items())
+    rows = (
+        (f"[{_heading(group)}](#{_slug(_heading(group))})", str(len(metrics))) for group, metrics in by_group.items()
+    )
     yield _table(("group", "metrics"), rows)
     units = _units_by_type()
     heads = ("metric", "title", "type", "adds up", "levels", "reports", "meaning", "notes")
@@ -337,7 +339,9 @@ def _dimensions() -> Iterator[str]:
     heads = ("dimension", "title", "type", "levels", "time", "together with", "lifetime", "reports", "meaning", "notes")
     for kind, heading in _KINDS.items():
         yield f"## {heading}"
-        yield _table(heads, (_dimension(one) for one in catalog.dimensions().values() if one.kind == kind))
+        yield _table(
+            heads, (_dimension(dimension) for dimension in catalog.dimensions().values() if dimension.kind == kind)
+        )
     yield "## Metrics by dimension"
     yield "Dimensions that are not named here take every metric of the report type and level."
     for one in catalog.dimensions().values():
@@ -347,18 +351,18 @@ def _dimensions() -> Iterator[str]:
             yield f"{_code(one.name)} does not take: {_codes(sorted(one.refuses))}."
 
 
-def _dimension(one: Dimension) -> tuple[str, ...]:
+def _dimension(dimension: Dimension) -> tuple[str, ...]:
     return (
-        _code(one.name),
-        _plain(one.title),
-        one.type,
-        _levels(one.levels),
-        ", ".join(time for time in ("none", "day", "hour") if time in one.times),
-        _codes(sorted(one.pairs)),
-        _yes(one.lifetime),
-        " ".join(sorted(one.reports)),
-        _plain(one.meaning),
-        " ".join(_doubts(one)),
+        _code(dimension.name),
+        _plain(dimension.title),
+        dimension.type,
+        _levels(dimension.levels),
+        ", ".join(time for time in ("none", "day", "hour") if time in dimension.times),
+        _codes(sorted(dimension.pairs)),
+        _yes(dimension.lifetime),
+        " ".join(sorted(dimension.reports)),
+        _plain(dimension.meaning),
+        " ".join(_doubts(dimension)),
     )
 
 
@@ -368,7 +372,7 @@ def _fields() -> Iterator[str]:
         yield f"## {report}"
         yield f"**{_plain(catalog.REPORTS[report].title)}.** Key: {' or '.join(_keys(report))}."
         yield _table(
-            ("column", "type", "meaning"), ((_code(one.name), one.type, _plain(one.meaning)) for one in columns)
+            ("column", "type", "meaning"), ((_code(field.name), field.type, _plain(field.meaning)) for field in columns)
         )
 
 
@@ -434,8 +438,14 @@ def _settings() -> Iterator[str]:
     yield _table(
         heads,
         (
-            (_code(one.variable), _code(one.default), _plain(one.help), _plain(one.allowed), _yes(one.secret))
-            for one in SETTINGS
+            (
+                _code(setting.variable),
+                _code(setting.default),
+                _plain(setting.help),
+                _plain(setting.allowed),
+                _yes(setting.secret),
+            )
+            for setting in SETTINGS
         ),
     )
     yield "## Levels of a TikTok app"
@@ -507,7 +517,9 @@ def _run_states() -> Iterator[str]:
         "Out of its last run, its account and its settings comes one status, which the Data Center shows and the API "
         "names."
     )
-    standings = ((_code(one.value), one.label, _plain(one.meaning), _yes(one.attention)) for one in Status)
+    standings = (
+        (_code(status.value), status.label, _plain(status.meaning), _yes(status.attention)) for status in Status
+    )
     yield _table(("status", "in the Data Center", "meaning", "somebody has to act"), standings)
 
 
@@ -538,7 +550,10 @@ def _rights() -> Iterator[str]:
         "An editor has every right with datasets of their own. When an account is deleted, users keep what they "
         "had of its datasets until these get another account; nobody gets more."
     )
-    rows = ((_code(one.value), _DATASET_RIGHTS[one], _code(NEEDED_OF_ACCOUNT[one].value)) for one in DatasetRight)
+    rows = (
+        (_code(dataset_right.value), _DATASET_RIGHTS[dataset_right], _code(NEEDED_OF_ACCOUNT[dataset_right].value))
+        for dataset_right in DatasetRight
+    )
     yield _table(("right", "what it is", "least level of its account for an editor"), rows)
 
 
@@ -588,7 +603,7 @@ def _commands() -> Iterator[str]:
 def _command(path: str, command: TyperCommand) -> Iterator[str]:
     yield f"### {path}"
     yield _plain(inspect.cleandoc(command.help or ""))
-    arguments = [_usage(one) for one in command.params if isinstance(one, TyperArgument)]
+    arguments = [_usage(param) for param in command.params if isinstance(param, TyperArgument)]
     yield f"```text\n{' '.join([path, '[OPTIONS]', *arguments])}\n```"
     yield from _parameters(command)
 
@@ -604,15 +619,22 @@ def _argument_name(argument: TyperArgument) -> str:
 
 
 def _parameters(command: TyperCommand | TyperGroup) -> Iterator[str]:
-    arguments = [one for one in command.params if isinstance(one, TyperArgument)]
+    arguments = [param for param in command.params if isinstance(param, TyperArgument)]
     if arguments:
         yield _table(
             ("argument", "needed", "meaning"),
-            ((_code(_argument_name(one)), _yes(one.required), _plain(one.help or "")) for one in arguments),
+            (
+                (
+                    _code(_argument_name(typer_argument)),
+                    _yes(typer_argument.required),
+                    _plain(typer_argument.help or ""),
+                )
+                for typer_argument in arguments
+            ),
         )
     options = [one for one in command.params if isinstance(one, TyperOption) and not one.hidden]
     if options:
-        yield _table(("option", "takes", "if left out", "meaning"), (_option(one) for one in options))
+        yield _table(("option", "takes", "if left out", "meaning"), (_option(typer_option) for typer_option in options))
 
 
 def _option(option: TyperOption) -> tuple[str, str, str, str]:

@@ -125,7 +125,7 @@ def plan(
             "notes": list(made.notes),
         }
         if as_json:
-            print_json(facts | {"days": [_days(one) for one in made.days()]})
+            print_json(facts | {"days": [_days(day) for day in made.days()]})
         else:
             _tell_plan(made, facts)
 

@@ -35,8 +35,14 @@ def versions(session: Session, name: str, *, as_json: bool) -> None:
         saved = have.guard.dataset(name)
         found = _with_table(have, saved).versions(saved.table_slug)
         rows = [
-            {"version": one.number, "at": one.at, "method": one.method, "rows": one.rows, "run": one.run_id}
-            for one in found
+            {
+                "version": version.number,
+                "at": version.at,
+                "method": version.method,
+                "rows": version.rows,
+                "run": version.run_id,
+            }
+            for version in found
         ]
         if as_json:
             print_json(rows)
@@ -60,11 +66,11 @@ def diff(session: Session, name: str, before: int, after: int, *, as_json: bool)
     with opened(session) as have:
         saved = have.guard.dataset(name)
         lake = _with_table(have, saved)
-        found = compare(have.store, lake, saved, before, after, session.clock())
+        comparison = compare(have.store, lake, saved, before, after, session.clock())
         if as_json:
-            print_json(found.as_json())
+            print_json(comparison.as_json())
         else:
-            _print_comparison(saved, found)
+            _print_comparison(saved, comparison)
 
 
 def _print_comparison(saved: SavedDataset, found: Comparison) -> None:

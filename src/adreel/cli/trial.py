@@ -306,7 +306,7 @@ async def _allow(page: str) -> None:
 
 
 def _demo_account(store: Store) -> Account | None:
-    return next((one for one in store.accounts.list() if one.name == DEMO_ACCOUNT), None)
+    return next((account for account in store.accounts.list() if account.name == DEMO_ACCOUNT), None)
 
 
 def _refuse_own(have: Opened) -> None:
@@ -334,12 +334,12 @@ def _refuse_others(have: Opened, saved: SavedDataset) -> None:
 
 
 def _kept(have: Opened, token: str, owner: str) -> Account:
-    known = _demo_account(have.store)
+    account = _demo_account(have.store)
     access = app_access(have.settings, token)
     where = {"app_id": access.app_id, "app_secret": access.secret, "base_url": access.base_url, "owner": owner}
-    if known is None:
+    if account is None:
         return have.store.accounts.add(DEMO_ACCOUNT, token=token, **where, user=have.guard.actor.user)
-    return have.store.accounts.set_token(known, token, **where)
+    return have.store.accounts.set_token(account, token, **where)
 
 
 def _summarise(have: Opened, saved: SavedDataset) -> None:
@@ -368,11 +368,11 @@ def _tell_next(saved: SavedDataset, report: RunReport, third: str, words: Mappin
 
 def _command() -> str:
     """The program as the person can type it here."""
-    command, here = Path(sys.argv[0]).absolute(), Path.cwd()
+    command, path = Path(sys.argv[0]).absolute(), Path.cwd()
     found = shutil.which(command.name)
     if found is not None and Path(found).absolute() == command:
         return command.name
-    return shlex.quote(str(command.relative_to(here) if command.is_relative_to(here) else command))
+    return shlex.quote(str(command.relative_to(path) if command.is_relative_to(path) else command))
 
 
 NEXT = """\
