@@ -41,6 +41,7 @@ KNOWN = {
     "report": "performance",
     "metric": "spend",
     "dimension": "country_code",
+    "version": "0",
 }
 """What stands in addresses."""
 
@@ -50,6 +51,7 @@ ERRORS = {
     "DatasetError": 422,
     "NotFoundError": 404,
     "ExistsError": 409,
+    "ConfirmError": 409,
     "RequestError": 422,
     "ForbiddenError": 403,
     "ReconnectError": 409,
@@ -65,6 +67,7 @@ ERRORS = {
     "ProofError": 502,
     "CancelledError": 409,
     "StopError": 502,
+    "AbsentError": 502,
 }
 
 CHANGES: dict[str, Any] = {
@@ -98,6 +101,7 @@ CHANGES: dict[str, Any] = {
     "preview": SPEND,
     "start_run": None,
     "cancel_run": None,
+    "restore": None,
 }
 """Every operation that changes something or asks TikTok by another method than GET, with a body that is right."""
 

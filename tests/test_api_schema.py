@@ -67,7 +67,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
         (run,) = site.work()
         viewer = site.user("viewer")
     known = {"dataset": slug, "run": run.id, "account": "1", "user": str(viewer.id), "token": "1", "card": "spend"}
-    return Made(home, known | {"report": "performance", "metric": "spend", "dimension": "country_code"})
+    return Made(home, known | {"report": "performance", "metric": "spend", "dimension": "country_code", "version": "0"})
 
 
 @pytest.fixture
@@ -131,7 +131,7 @@ def quiet(made: Made, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site
 
 
 NOT_THERE = {"dataset": "none", "run": "ffffffff", "card": "none", "report": "none", "metric": "none"}
-NOT_THERE |= {"account": "99", "user": "99", "token": "99", "dimension": "none"}
+NOT_THERE |= {"account": "99", "user": "99", "token": "99", "dimension": "none", "version": "99"}
 
 
 @pytest.fixture(scope="module")

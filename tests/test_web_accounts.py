@@ -198,7 +198,7 @@ def test_an_account_is_renamed_and_its_datasets_follow(full: Site) -> None:
     assert "Alpha is now called Alpha Inc" in words_of(visit.good(f"/accounts/{account.id}"))
     assert full.store.datasets.get("spend_of_alpha").account_name == "Alpha Inc"
     taken = visit.post(f"/accounts/{account.id}/rename", {"name": "beta"})
-    assert taken.status_code == 422
+    assert taken.status_code == 409
     assert "There is an account 'beta' already" in words_of(taken.text)
     assert 'value="beta"' in taken.text
     assert 'aria-invalid="true"' in taken.text

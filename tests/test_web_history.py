@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from adreel.errors import ExitCode
 from adreel.lake import Lake
 from adreel.store import Level, LogLine, Outcome, Role, RunState, SavedDataset
 from adreel.store.locks import dataset_lock
@@ -105,7 +106,7 @@ def test_a_run_that_skipped_an_advertiser_names_it_with_its_reason(home: Home) -
     gone = home.door("state")["advertisers"][0]["advertiser_id"]
     home.good("run", "-f", home.file(skip_failing_advertisers=True))
     home.door("remove", {"advertiser_id": gone})
-    home.good("run", "spend")
+    assert home.bad("run", "spend")[0] == ExitCode.SKIPPED
     with open_site(home) as site:
         visit = site.visit("admin")
         run = site.store.runs.list(limit=1)[0]

@@ -132,7 +132,7 @@ class NotFoundError(InputError):
 class ConfirmError(InputError):
     """What was asked takes `rows` rows out of a table that are not read again, and nobody has agreed to it."""
 
-    def __init__(self, message: str, rows: int) -> None:
+    def __init__(self, message: str, rows: int = 0) -> None:
         self.rows = rows
         super().__init__(message)
 

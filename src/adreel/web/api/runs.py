@@ -205,7 +205,11 @@ def start_run(
     responses=located(201, "The address of the run that stands for it.") | failures(403, 404, 409),
 )
 def restore(
-    deps: Here, who: Who, dataset: Slug, version: Annotated[int, Path(ge=0, le=2**53)], answer: Response
+    deps: Here,
+    who: Who,
+    dataset: Slug,
+    version: Annotated[int, Path(ge=0, le=2**53, description="The version whose rows the table gets again.")],
+    answer: Response,
 ) -> RunAnswer:
     """Makes a new version of the table with the rows of an earlier one; what it was stays a version too.
 
