@@ -15,7 +15,7 @@ import httpx2
 
 from adreel.dates import fixed_offset, offset_name
 from adreel.errors import AbsentError, AdreelError, AdvertiserError, ExistsError, InputError, ReconnectError
-from adreel.plan import GO_ON_WITHOUT, Advertiser
+from adreel.plan import SKIP_ADVICE, Advertiser
 from adreel.settings import Settings
 from adreel.store import Account, AccountAdvertiser, AccountStatus, Store, User
 from adreel.store import Advertiser as KnownAdvertiser
@@ -294,7 +294,7 @@ def refuse_unreadable(
             ),
             first,
         )
-        advice = "No other is left, so choose others." if skip_failing else GO_ON_WITHOUT
+        advice = "No other is left, so choose others." if skip_failing else SKIP_ADVICE
         raise AdvertiserError(f"Advertiser {name} cannot be read: {reason}. {advice}")
 
 
