@@ -226,7 +226,7 @@ def test_a_dataset_of_a_deprecated_report_is_converted_and_cannot_be_made_anew(s
     asking.good("POST", "/datasets/import", json=LEGACY)
     found = asking.good("POST", "/datasets/older/convert")
     assert found["report"] == found["file"]["report"] == "performance"
-    assert "nothing to convert" in asking.bad("POST", "/datasets/older/convert", 422)["message"]
+    assert "needs no conversion" in asking.bad("POST", "/datasets/older/convert", 422)["message"]
 
 
 def test_a_copy_is_a_dataset_of_its_own(site: Site) -> None:

@@ -202,7 +202,7 @@ def test_what_is_no_dataset_file_is_refused(
         (("datasets", "show", "nothing"), "there is no dataset"),
         (("datasets", "delete", "nothing", "--yes"), "there is no dataset"),
         (("datasets", "edit", "nothing"), "there is no dataset"),
-        (("datasets", "convert", "spend"), "there is nothing to convert"),
+        (("datasets", "convert", "spend"), "needs no conversion"),
         (("accounts", "rename", "nothing", "x"), "there is no account 'nothing'"),
         (("accounts", "rename", "demo", " "), "cannot name an account"),
         (("accounts", "delete", "nothing", "--yes"), "there is no account"),

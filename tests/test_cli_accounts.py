@@ -239,7 +239,7 @@ def test_delete_can_revoke_the_token_at_tiktok(home: Home) -> None:
 
 def test_a_token_that_is_dead_already_does_not_keep_its_account_alive(home: Home) -> None:
     home.door("revoke", {"token": home.token})
-    assert "over already" in home.good("accounts", "delete", "demo", "--yes", "--revoke").stderr
+    assert "already invalid" in home.good("accounts", "delete", "demo", "--yes", "--revoke").stderr
     assert home.json("accounts", "list") == []
 
 

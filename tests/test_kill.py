@@ -167,7 +167,7 @@ def test_a_run_that_is_killed_about_its_commit_makes_one_version(outside: Outsid
 def test_control_c_ends_a_run_with_130_and_says_how_to_go_on(outside: Outside) -> None:
     code, talk = outside.run_until(lambda: outside.asked() >= 40, signal.SIGINT)
     assert code == 130
-    assert "adreel run spend goes on with run" in talk
+    assert "hours with: adreel run spend" in talk
     assert "Traceback" not in talk
     assert latest(outside.home).state == "interrupted"
     check_whole(outside)
@@ -183,7 +183,7 @@ def test_a_run_in_another_process_is_named_to_a_second_one_and_stops_when_it_is_
         assert outside.run("cancel", under_way)[0] == 0
         talk = process.communicate(timeout=20)[1]
     assert process.returncode == 130
-    assert "the table stays as it was" in talk
+    assert "The table is unchanged" in talk
     assert latest(outside.home).state == "cancelled"
     assert left_behind(outside.home) == []
 

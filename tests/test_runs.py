@@ -462,7 +462,7 @@ def test_when_all_advertisers_fail_the_run_fails_and_the_table_stays(home: Home)
         home.door("remove", {"advertiser_id": advertiser})
     code, words = home.bad("run", "-f", file)
     assert code == 5
-    assert "No advertiser could be read, so the table stays as it was" in words
+    assert "No ad account could be read. The table is unchanged." in words
     assert [one["version"] for one in home.json("versions", "spend")] == [0]
 
 
@@ -478,7 +478,7 @@ def test_values_that_cannot_be_read_become_null_and_are_counted_over_all_pages(h
     report = run(home, home.file(), transport=Tampered(home, hidden))
     assert report.state == "warned"
     assert report.warnings == (
-        "6 values of impressions could not be read as whole numbers and are empty in the table, such as '<5'.",
+        "6 values of impressions could not be read as whole number and were left empty, for example '<5'.",
     )
     assert table(home)["impressions"].null_count == 6
 

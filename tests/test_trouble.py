@@ -120,7 +120,7 @@ def test_a_count_of_rows_that_never_holds_still_is_not_proved(calm: Home) -> Non
     code, words = calm.bad("run", "-f", calm.file())
     assert code == 9
     assert "in each of 4 attempts" in words
-    assert "the table stays as it was" in words
+    assert "The table is unchanged." in words
     assert words.count("error:") == 1
     assert versions(calm) == 1
     assert latest(calm).state == "failed"
@@ -264,7 +264,7 @@ def test_after_a_token_dies_and_the_account_is_reconnected_nothing_is_asked_agai
     code, words = home.bad("run", "-f", file)
     assert code == 4
     assert "adreel accounts reconnect 'demo'" in words
-    assert "the next run goes on where this one stopped" in words
+    assert "The next run then resumes this one." in words
     assert home.json("accounts", "list")[0]["status"] == "revoked"
     code, words = home.bad("run", "spend")
     assert (code, "revoked" in words) == (4, True)
@@ -314,7 +314,7 @@ def test_a_run_that_failed_for_a_passing_reason_is_gone_on_with(fresh: Home) -> 
     told: list[str] = []
     report = run(fresh, file, watch=Watch(say=told.append))
     assert (report.run_id, report.resumed) == (stopped, True)
-    assert told[0] == f"Going on with run {stopped}, which did not come to its end."
+    assert told[0] == f"Resuming run {stopped}."
     assert len(questions(fresh)) - before <= 60 - 15, "what is there is not asked for again"
     assert report.proof["proved"]
     assert report.requests >= 60
@@ -356,7 +356,7 @@ def test_a_run_that_is_gone_on_with_on_another_day_says_of_which_days_it_is(fres
     fresh.now += timedelta(hours=20)
     report = run(fresh, file)
     assert (report.resumed, report.state) == (True, "warned")
-    assert "This run began at 2026-11-22 12:00 UTC" in report.warnings[0]
+    assert "This run started on 2026-11-22 at 12:00 UTC" in report.warnings[0]
     assert report.proof["proved"]
 
 
@@ -402,7 +402,7 @@ def test_a_run_is_cancelled_from_elsewhere_and_the_table_stays(calm: Home) -> No
         worker.join()
 
     stopping: list[str] = []
-    with pytest.raises(CancelledError, match="the table stays as it was"):
+    with pytest.raises(CancelledError, match="The table is unchanged"):
         run(calm, file, watch=Watch(progress=look))
     assert latest(calm).state == "cancelled"
     assert versions(calm) == 1
@@ -615,7 +615,7 @@ def test_an_account_without_advertisers_leaves_the_table_as_it_was(calm: Home) -
     for one in calm.door("state")["advertisers"]:
         calm.door("remove", {"advertiser_id": one["advertiser_id"], "listed": False})
     calm.now += timedelta(minutes=10)
-    with pytest.raises(AdvertiserError, match="covers no advertiser"):
+    with pytest.raises(AdvertiserError, match="covers no ad account"):
         run(calm, calm.file())
     assert versions(calm) == 1
 
@@ -635,5 +635,5 @@ def test_an_advertiser_that_goes_after_the_plan_was_made_is_named_too(calm: Home
     path = calm.path / "who.yaml"
     path.write_text(json.dumps({"name": "Who", "account": "demo", "report": "advertisers"}))
     calm.door("remove", {"advertiser_id": gone})
-    with pytest.raises(AdvertiserError, match=f"TikTok gives no details of {gone}"):
+    with pytest.raises(AdvertiserError, match=f"TikTok sent no details of ad account {gone}"):
         run(calm, str(path))

@@ -199,7 +199,7 @@ def test_an_account_is_renamed_and_its_datasets_follow(full: Site) -> None:
     assert full.store.datasets.get("spend_of_alpha").account_name == "Alpha Inc"
     taken = visit.post(f"/accounts/{account.id}/rename", {"name": "beta"})
     assert taken.status_code == 422
-    assert "There is an account 'beta' already" in words_of(taken.text)
+    assert "Account 'beta' already exists" in words_of(taken.text)
     assert 'value="beta"' in taken.text
     assert 'aria-invalid="true"' in taken.text
 
@@ -401,7 +401,7 @@ def test_deleting_names_the_datasets_that_stop_and_asks(site: Site) -> None:
 def test_deleting_can_end_the_grant_at_tiktok(site: Site) -> None:
     account, visit = site.store.accounts.get("demo"), site.visit("admin")
     visit.sent(f"/accounts/{account.id}/delete", {"revoke": "yes"})
-    assert "Deleted demo. Its token is revoked at TikTok." in words_of(visit.good("/accounts"))
+    assert "Deleted demo. Its token was revoked at TikTok." in words_of(visit.good("/accounts"))
     again = visit.post("/accounts/token", {"name": "again", "token": site.home.token})
     assert again.status_code == 409
 
@@ -410,7 +410,7 @@ def test_a_grant_that_is_over_already_does_not_keep_its_account_alive(site: Site
     account, visit = site.store.accounts.get("demo"), site.visit("admin")
     site.home.door("revoke", {"token": site.home.token})
     visit.sent(f"/accounts/{account.id}/delete", {"revoke": "yes"})
-    assert "Its token was over already" in words_of(visit.good("/accounts"))
+    assert "Its token was already invalid" in words_of(visit.good("/accounts"))
     assert site.store.accounts.list() == ()
 
 

@@ -198,7 +198,7 @@ def test_a_name_that_is_none_is_said_before_tiktok_is_asked(empty: Site, name: s
 def test_a_name_that_is_taken_is_said_before_tiktok_is_asked(site: Site) -> None:
     answer = site.visit("admin").post("/accounts/connect", {"name": "demo"})
     assert answer.status_code == 422
-    assert "There is an account 'demo' already" in words_of(answer.text)
+    assert "Account 'demo' already exists" in words_of(answer.text)
 
 
 def test_a_name_that_is_taken_meanwhile_can_be_chosen_anew_without_another_consent(empty: Site) -> None:
@@ -211,7 +211,7 @@ def test_a_name_that_is_taken_meanwhile_can_be_chosen_anew_without_another_conse
     key = key_of(answer.text)
     again = visit.post("/accounts/connect/decide", {"key": key, "choice": "new", "name": "Shop"})
     assert again.status_code == 422
-    assert "There is an account 'Shop' already" in words_of(again.text)
+    assert "Account 'Shop' already exists" in words_of(again.text)
     visit.sent("/accounts/connect/decide", {"key": key, "choice": "new", "name": "Shop 2"})
     assert sorted(one.name for one in empty.store.accounts.list()) == ["Shop", "Shop 2"]
     over = visit.post("/accounts/connect/decide", {"key": key, "choice": "new", "name": "Shop 3"})

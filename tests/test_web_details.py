@@ -667,7 +667,7 @@ def test_a_preview_fails_where_the_run_would_and_says_which_advertiser_it_cannot
     ids = f"{granted[0]} 7000000000000000999"
     page = begun(visit, advertisers__how="typed", advertisers__typed=ids)
     refused = words_of(visit.fragment("POST", "/datasets/preview", data(sent(page))).text)
-    assert "Advertiser 7000000000000000999 cannot be read: the account does not cover it." in refused
+    assert "Ad account 7000000000000000999 could not be read: the account does not cover it." in refused
     assert "No rows" not in refused
     skipping = form(visit, [*sent(page), ("skip_failing_advertisers", "true")])
     assert "20 real first rows" in words_of(visit.fragment("POST", "/datasets/preview", data(sent(skipping))).text)

@@ -51,7 +51,7 @@ def test_a_dataset_that_waits_cannot_be_asked_for_again(home: Home) -> None:
     settings, store = opened(home)
     with store:
         queued(home, store)
-        with pytest.raises(BusyError, match="waits for its turn already"):
+        with pytest.raises(BusyError, match="is already queued"):
             Orders(settings, store, clock=lambda: home.now).enqueue(store.datasets.get("spend"))
 
 
@@ -61,7 +61,7 @@ def test_a_run_that_waits_is_not_overtaken_by_the_command_line(home: Home) -> No
         run_id = queued(home, store)
         code, said = home.bad("run", "spend")
         assert code == ExitCode.BUSY
-        assert f"Run {run_id} of 'Spend' waits for its turn already" in said
+        assert f"Run {run_id} of 'Spend' is already queued" in said
         assert f"adreel cancel {run_id}" in said
         assert worked(home, settings, store, run_id).state is RunState.SUCCEEDED
 
@@ -83,7 +83,7 @@ def test_a_run_that_waits_can_be_cancelled_before_it_begins(home: Home) -> None:
         run_id = queued(home, store)
         Orders(settings, store, clock=lambda: home.now).cancel(store.runs.get(run_id))
         run = store.runs.get(run_id)
-        assert (run.state, run.error) == (RunState.CANCELLED, "Cancelled before it began.")
+        assert (run.state, run.error) == (RunState.CANCELLED, "Cancelled before it started.")
         assert worked(home, settings, store, run_id).state is RunState.CANCELLED
 
 
@@ -94,7 +94,7 @@ def test_a_run_whose_dataset_was_deleted_while_it_waited_fails_with_the_reason(h
         store.datasets.delete(store.datasets.get("spend"))
         run = worked(home, settings, store, run_id)
         assert run.state is RunState.FAILED
-        assert "'Spend' was deleted meanwhile" in run.error
+        assert "'Spend' was deleted before the run started" in run.error
 
 
 def test_a_dataset_without_an_account_cannot_be_queued(home: Home) -> None:

@@ -46,7 +46,7 @@ _TYPES |= {"day": "date", "hour": "time", "time": "time", "bool": "yes/no"}
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """The result of a commit: the version, its proof, warnings, skipped advertisers, and the size of the whole table."""
+    """The result of a commit: the version, its proof, warnings, skipped advertisers, and the size of the table."""
 
     version: int
     proof: Mapping[str, Any]
@@ -70,7 +70,8 @@ def commit_run(
 
     With `other_days`, days in place of the dataset's own, a replacement replaces only these days where it can.
 
-    Rows and keys were verified when each request was read, and no two requests are for the same rows. Raises AdvertiserError if no advertiser could be read, and what `Lake.commit` raises.
+    Rows and primary keys were verified when each request was read, and no two requests are for the same rows. Raises
+    AdvertiserError if no advertiser could be read, and the errors of `Lake.commit`.
     """
     outcome = combined(outcomes)
     if outcome.failed and not {advertiser.id for read in plan.reads for advertiser in read.advertisers} - set(
@@ -105,8 +106,8 @@ def _fractions(outcome: Outcome, done: Commit, write: Write) -> Iterator[str]:
         if fresh or name in done.widened:
             more = f"; and {count - len(rows):,} more" if count > len(rows) else ""
             yield (
-                f"{count:,} value{'s' if count != 1 else ''} of {name}, a count, had fractions: {'; '.join(rows)}{more}. "
-                "The column is a decimal from this version on."
+                f"{count:,} value{'s' if count != 1 else ''} of {name}, a count, had fractions: {'; '.join(rows)}"
+                f"{more}. The column is a decimal from this version on."
             )
 
 
@@ -191,7 +192,7 @@ def _names(names: Iterable[str]) -> str:
 def proof_of(outcome: Outcome, rows: int, currencies: list[str]) -> dict[str, Any]:
     """TikTok's counts and totals beside the table's; `proved` if all agree.
 
-    `checksums` names the totals of money in several currencies, which verify that all rows were read but are no amounts.
+    `checksums` names the totals of money in several currencies: they verify that all rows were read and are no amounts.
     """
     metrics = catalog.metrics()
     totals = {

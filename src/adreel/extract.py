@@ -103,7 +103,7 @@ class Parts:
         return {part.number: part for part in parts}
 
     def sizes(self, chunk: str) -> dict[str, int]:
-        """The size in bytes of each stored part of a chunk, by its name in the chunk; of all chunks for an empty name."""
+        """The bytes of each stored part of a chunk, by its name in the chunk; of all chunks for an empty name."""
         return self._lake.part_sizes(self._run_id, f"{chunk}/" if chunk else "")
 
     def noted(self, name: str) -> tuple[str, ...]:
@@ -493,8 +493,8 @@ class Extraction:
         for param in request.params.get("filtering", ()):
             if param["field_name"] in ("campaign_ids", "adgroup_ids"):
                 filtering[param["field_name"]] = msgspec.json.decode(param["filter_value"])
-        params = {"advertiser_id": request.advertisers[0].id, "fields": [f"{level}_id"], "filtering": filtering}
-        topview = {**params, "filtering": {**filtering, "buying_types": ["RESERVATION_TOP_VIEW"]}}
+        params: dict[str, Any] = {"advertiser_id": request.advertisers[0].id, "fields": [f"{level}_id"], "filtering": filtering}
+        topview: dict[str, Any] = {**params, "filtering": {**filtering, "buying_types": ["RESERVATION_TOP_VIEW"]}}
         path, page_size = f"/{level}/get/", 100 if level == "adgroup" else PAGE_SIZE
         ids: set[str] = set()
         for list_params in (params, topview):

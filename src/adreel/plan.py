@@ -122,7 +122,7 @@ class Plan:
             yield from chunk.requests
 
     def chunks(self) -> Iterator[Chunk]:
-        """The requests in chunks; batches of metrics of the same rows, which are joined later, are in the same chunk."""
+        """The requests in chunks; batches of metrics of the same rows, which are joined later, share a chunk."""
         spans_in_chunk = self._spans_in_chunk
         number = 0
         for read in self.reads:
