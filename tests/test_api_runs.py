@@ -42,7 +42,7 @@ def test_a_run_for_other_days_reads_these(site: Site) -> None:
     run = asking.good("POST", f"/datasets/{slug}/runs", 202, json={"start": "2026-11-10", "end": "2026-11-11"})
     assert run["dates"] == {"start": "2026-11-10", "end": "2026-11-11"}
     site.work()
-    days = {one["stat_time_day"] for one in asking.get(f"/datasets/{slug}/rows", limit=1_000)["items"]}
+    days = {row["stat_time_day"] for row in asking.get(f"/datasets/{slug}/rows", limit=1_000)["items"]}
     assert days == {"2026-11-10", "2026-11-11"}
     asking.bad("POST", f"/datasets/{slug}/runs", 422, json={"start": "2026-11-10"})
     asking.bad("POST", f"/datasets/{slug}/runs", 422, json={"start": "x", "end": "y"})
@@ -98,8 +98,8 @@ def test_requests_with_one_key_at_once_ask_for_one_run(site: Site) -> None:
     slug = program(site).good("POST", "/datasets", 201, json=SPEND)["slug"]
     asking = [program(site) for _ in range(6)]
 
-    def ask(one: Program) -> httpx2.Response:
-        return one.ask("POST", f"/datasets/{slug}/runs", headers={"Idempotency-Key": "k"})
+    def ask(caller: Program) -> httpx2.Response:
+        return caller.ask("POST", f"/datasets/{slug}/runs", headers={"Idempotency-Key": "k"})
 
     with ThreadPoolExecutor(6) as pool:
         answers = list(pool.map(ask, asking))
@@ -149,20 +149,20 @@ def test_a_failed_run_says_what_ended_it(site: Site) -> None:
     (run,) = asking.get(f"/datasets/{slug}/runs")["items"]
     assert (run["state"], run["error_kind"], run["version"]) == ("failed", "RequestError", None)
     assert "40002" in run["error"]
-    found = asking.get(f"/datasets/{slug}")
-    assert (found["status"], found["attention"]) == ("failed", True)
-    assert found["status_words"] == run["error"]
+    failed = asking.get(f"/datasets/{slug}")
+    assert (failed["status"], failed["attention"]) == ("failed", True)
+    assert failed["status_words"] == run["error"]
 
 
 def test_runs_are_listed_by_dataset_and_state_a_page_at_a_time(site: Site) -> None:
     asking = program(site)
-    one, two = dataset(asking, "One"), dataset(asking, "Two")
-    for slug in (one, two):
+    first, second = dataset(asking, "One"), dataset(asking, "Two")
+    for slug in (first, second):
         asking.good("POST", f"/datasets/{slug}/runs", 202)
     site.work()
-    asking.good("POST", f"/datasets/{one}/runs", 202)
+    asking.good("POST", f"/datasets/{first}/runs", 202)
     assert [run["dataset"] for run in asking.get("/runs")["items"]] == ["one", "two", "one"]
-    assert [run["state"] for run in asking.get(f"/datasets/{one}/runs")["items"]] == ["queued", "succeeded"]
+    assert [run["state"] for run in asking.get(f"/datasets/{first}/runs")["items"]] == ["queued", "succeeded"]
     assert asking.get("/runs", state="queued")["total"] == 1
     page = asking.get("/runs", state=["queued", "succeeded"], limit=1, offset=2)
     assert (page["total"], [run["dataset"] for run in page["items"]]) == (3, ["one"])

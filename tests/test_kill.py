@@ -77,7 +77,7 @@ class Outside:
     def reports(self) -> list[tuple[str, str]]:
         """Advertiser and day of each of them, in order; copied at once, as the server works meanwhile."""
         log = list(self.home.world.state.simulator.log)
-        return [(one.advertiser, str(one.params["start_date"])) for one in log if "report" in one.path]
+        return [(request.advertiser, str(request.params["start_date"])) for request in log if "report" in request.path]
 
 
 def until(seen: Callable[[], bool]) -> None:

@@ -60,8 +60,8 @@ def test_a_plan_covers_each_advertiser_and_day_once_and_breaks_no_limit(
         assert request.span is not None
         assert request.span.days <= LONGEST_SPAN[time_dimension]
         assert len(request.advertisers) <= MOST_ADVERTISERS
-        for one in request.advertisers:
-            seen.update((one.id, request.span.start + timedelta(days=n)) for n in range(request.span.days))
+        for requested in request.advertisers:
+            seen.update((requested.id, request.span.start + timedelta(days=n)) for n in range(request.span.days))
     wanted = {
         (advertiser(n).id, start + timedelta(days=d)) for n in range(len(zones)) for d in range((end - start).days + 1)
     }
@@ -115,17 +115,20 @@ def test_more_than_a_hundred_metrics_are_asked_in_batches_of_the_same_step() -> 
     able = [name for name, metric in catalog.metrics().items() if menus.metric_refusal(metric, grouping) is None][:250]
     plan = make_plan(dataset(metrics=f"[{', '.join(able)}]"), [advertiser(1)], NOW)
     asked = params(plan)
-    assert [len(one["metrics"]) for one in asked] == [100, 100, 50]
-    assert [name for one in asked for name in one["metrics"]] == able
+    assert [len(request_params["metrics"]) for request_params in asked] == [100, 100, 50]
+    assert [name for request_params in asked for name in request_params["metrics"]] == able
     assert plan.chunk_count == 1
 
 
 def test_advertisers_share_a_request_only_where_no_decimals_can_be_lost() -> None:
     ten = [advertiser(n) for n in range(10)]
     shared = params(make_plan(dataset(metrics="[impressions, clicks]"), ten, NOW))
-    assert [len(one["advertiser_ids"]) for one in shared] == [5, 5]
+    assert [len(request_params["advertiser_ids"]) for request_params in shared] == [5, 5]
     for metrics in ("[spend]", "[impressions, ctr]", "[impressions, frequency]"):
-        assert all("advertiser_id" in one for one in params(make_plan(dataset(metrics=metrics), ten, NOW)))
+        assert all(
+            "advertiser_id" in request_params
+            for request_params in params(make_plan(dataset(metrics=metrics), ten, NOW))
+        )
 
 
 def test_totals_are_asked_where_tiktok_gives_them() -> None:
@@ -142,9 +145,9 @@ def test_totals_are_asked_where_tiktok_gives_them() -> None:
 
 def test_reservation_is_asked_by_buying_type_with_topview_alone() -> None:
     asked = params(make_plan(dataset(service_type="reservation"), [advertiser(1)], NOW))
-    kinds = [orjson.loads(one["filtering"][-1]["filter_value"]) for one in asked]
+    kinds = [orjson.loads(request_params["filtering"][-1]["filter_value"]) for request_params in asked]
     assert kinds == [["RESERVATION_RF"], ["RESERVATION_TOP_VIEW"]]
-    assert {one["data_level"] for one in asked} == {"AUCTION_AD"}
+    assert {request_params["data_level"] for request_params in asked} == {"AUCTION_AD"}
 
 
 def test_lifetime_asks_without_dates() -> None:
@@ -156,18 +159,18 @@ def test_lifetime_asks_without_dates() -> None:
 def test_entities_are_asked_with_deleted_ones_and_topview_besides() -> None:
     text = "name: A\naccount: demo\nreport: ad_groups\n"
     plan = make_plan(parse(read(text), NOW), [advertiser(1)], NOW)
-    found = list(plan.requests())
-    assert [request.params["filtering"] for request in found] == [
+    requests = list(plan.requests())
+    assert [request.params["filtering"] for request in requests] == [
         {"primary_status": "STATUS_ALL"},
         {"primary_status": "STATUS_ALL", "buying_types": ["RESERVATION_TOP_VIEW"]},
     ]
-    assert [request.page_size for request in found] == [1000, 100]
+    assert [request.page_size for request in requests] == [1000, 100]
 
 
 def test_advertiser_attributes_are_asked_a_hundred_at_a_time() -> None:
     text = "name: A\naccount: demo\nreport: advertisers\n"
     plan = make_plan(parse(read(text), NOW), [advertiser(n) for n in range(250)], NOW)
-    assert [len(one["advertiser_ids"]) for one in params(plan)] == [100, 100, 50]
+    assert [len(request_params["advertiser_ids"]) for request_params in params(plan)] == [100, 100, 50]
 
 
 def test_the_price_is_the_requests_at_the_slower_of_the_limits() -> None:

@@ -39,9 +39,9 @@ def named(home: Home, name: str, **keys: Any) -> str:
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Home:
     """A home that several tests of examples share; each has its own dataset."""
-    made = make_home(tmp_path_factory.mktemp("shared") / "home")
-    made.add_account()
-    return made
+    home = make_home(tmp_path_factory.mktemp("shared") / "home")
+    home.add_account()
+    return home
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
@@ -94,20 +94,20 @@ def test_the_values_are_those_that_tiktok_sent(home: Home) -> None:
     report = run(home, home.file(), transport=Tampered(home, lambda _, data: sent.extend(data["list"])))
     rows = {(row["ad_id"], row["stat_time_day"]): row for row in table(home).to_pylist()}
     assert len(rows) == len(sent) == report.rows
-    for one in sent:
-        day = date.fromisoformat(one["dimensions"]["stat_time_day"][:10])
-        row = rows[one["dimensions"]["ad_id"], day]
-        assert row["spend"] == Decimal(one["metrics"]["spend"])
-        assert row["impressions"] == int(one["metrics"]["impressions"])
+    for sent_row in sent:
+        day = date.fromisoformat(sent_row["dimensions"]["stat_time_day"][:10])
+        row = rows[sent_row["dimensions"]["ad_id"], day]
+        assert row["spend"] == Decimal(sent_row["metrics"]["spend"])
+        assert row["impressions"] == int(sent_row["metrics"]["impressions"])
 
 
 def test_a_note_with_which_nothing_is_wrong_is_told_and_logged_and_leaves_the_run_green(home: Home) -> None:
     file = home.file(report_type="basic", time_dimension=None, lifetime=True)
-    told: list[str] = []
-    report = run(home, file, watch=Watch(say=told.append))
+    notes: list[str] = []
+    report = run(home, file, watch=Watch(say=notes.append))
     assert (report.state, report.warnings) == ("succeeded", ())
-    assert told == ["note: Lifetime data is on, so the dates are not used."]
-    assert told[0] in log_of(home)
+    assert notes == ["note: Lifetime data is on, so the dates are not used."]
+    assert notes[0] in log_of(home)
 
 
 # -- restatement and update methods
@@ -115,10 +115,10 @@ def test_a_note_with_which_nothing_is_wrong_is_told_and_logged_and_leaves_the_ru
 
 def conversions_of(home: Home, version: int | None = None) -> dict[date, int]:
     """Conversions by day."""
-    found: Counter[date] = Counter()
+    by_day: Counter[date] = Counter()
     for row in table(home, version=version).to_pylist():
-        found[row["stat_time_day"]] += row["conversion"]
-    return dict(found)
+        by_day[row["stat_time_day"]] += row["conversion"]
+    return dict(by_day)
 
 
 def test_conversions_that_tiktok_moves_later_are_shown_by_diff_on_their_days(home: Home) -> None:
@@ -129,16 +129,16 @@ def test_conversions_that_tiktok_moves_later_are_shown_by_diff_on_their_days(hom
     before, after = conversions_of(home, 0), conversions_of(home, 1)
     assert min(after) == min(before), "upsert keeps what is before the days that were read"
     assert max(after) == max(before) + timedelta(days=2)
-    moved = {str(day): after[day] - before[day] for day in before if after[day] != before[day]}
-    assert moved, "the simulator restates"
+    restated = {str(day): after[day] - before[day] for day in before if after[day] != before[day]}
+    assert restated, "the simulator restates"
     shown = home.json("diff", "spend", "0", "1")
     changes = {
-        day["day"]: one["moved"]
+        day["day"]: metric["moved"]
         for day in shown["days"]
-        for one in day["moved"]
-        if one["name"] == "conversion" and day["kind"] == "restated"
+        for metric in day["moved"]
+        if metric["name"] == "conversion" and day["kind"] == "restated"
     }
-    assert changes == moved
+    assert changes == restated
 
 
 def test_partition_replaces_the_days_that_were_read_and_keeps_the_others(home: Home) -> None:
@@ -201,8 +201,12 @@ def test_today_is_each_advertisers_own(tmp_path: Path) -> None:
     home.door("now", {"today": "2026-11-22", "hour": 11, "minute": 30})
     file = home.file(dates={"date": "today"}, skip_failing_advertisers=True)
     home.json("run", "-f", file, code=ExitCode.SKIPPED)
-    offsets = {one["advertiser_id"]: one["offset_minutes"] for one in home.door("state")["advertisers"]}
-    asked = {one["advertiser"]: one["params"]["start_date"] for one in home.requests() if one["code"] == 0}
+    offsets = {
+        advertiser["advertiser_id"]: advertiser["offset_minutes"] for advertiser in home.door("state")["advertisers"]
+    }
+    asked = {
+        request["advertiser"]: request["params"]["start_date"] for request in home.requests() if request["code"] == 0
+    }
     assert asked == {
         advertiser: str((home.now + timedelta(minutes=offsets[advertiser])).date()) for advertiser in asked
     }
@@ -216,7 +220,9 @@ def test_hours_are_the_advertisers_own_and_utc_and_add_up_to_its_day(tmp_path: P
     day = {"date": "yesterday"}
     home.good("run", "-f", home.file(time_dimension="hour", data_level="advertiser", dates=day))
     home.good("run", "-f", named(home, "Days", data_level="advertiser", dates=day))
-    offsets = {one["advertiser_id"]: one["offset_minutes"] for one in home.door("state")["advertisers"]}
+    offsets = {
+        advertiser["advertiser_id"]: advertiser["offset_minutes"] for advertiser in home.door("state")["advertisers"]
+    }
     assert {minutes % 60 for minutes in offsets.values()} == {0, 30}
     sums: Counter[tuple[str, date]] = Counter()
     for row in table(home).to_pylist():
@@ -243,8 +249,8 @@ def metrics_of_ads(count: int) -> list[str]:
     report = catalog.REPORTS["performance"]
     menu = next(menu for menu in report.menus if menu.name == "metrics")
     offered = [offer.value for offer in menus.offers(report, menu, chosen) if offer.refusal is None]
-    known = catalog.metrics()
-    sure = [name for name in offered if known[name].sure and not known[name].refuses]
+    metrics = catalog.metrics()
+    sure = [name for name in offered if metrics[name].sure and not metrics[name].refuses]
     return ["spend", *(name for name in sure if name != "spend")][:count]
 
 
@@ -275,7 +281,7 @@ def test_a_batch_of_metrics_with_fewer_rows_is_not_proved_and_its_cells_are_empt
     file = home.file(metrics=names, dates={"date": "yesterday"}, advertisers=[advertisers_of(home)[0]])
     report = run(home, file, transport=Tampered(home, shortened))
     assert (report.state, report.proof["proved"]) == ("warned", False)
-    assert any("different numbers of rows for the batches of metrics" in one for one in report.warnings)
+    assert any("different numbers of rows for the batches of metrics" in warning for warning in report.warnings)
     rows = table(home)
     assert rows.num_rows == report.rows
     assert rows[names[-1]].null_count >= 1
@@ -283,7 +289,7 @@ def test_a_batch_of_metrics_with_fewer_rows_is_not_proved_and_its_cells_are_empt
 
 
 def advertisers_of(home: Home) -> list[str]:
-    return [str(one["advertiser_id"]) for one in home.door("state")["advertisers"]]
+    return [str(advertiser["advertiser_id"]) for advertiser in home.door("state")["advertisers"]]
 
 
 # -- the cut at 20,000 ids
@@ -334,7 +340,7 @@ def test_parts_of_a_cut_report_that_lack_rows_are_held_against_the_advertisers_o
     report = run(home, home.file(dates={"date": "yesterday"}), transport=Tampered(home, shortened))
     assert (report.state, report.proof["proved"]) == ("warned", False)
     assert "impressions" in report.proof["differing"]
-    assert any("TikTok's own total" in one for one in report.warnings)
+    assert any("TikTok's own total" in warning for warning in report.warnings)
 
 
 # -- several advertisers in one request
@@ -374,10 +380,10 @@ def fragile(tmp_path: Path) -> Home:
 
 
 def by_kind(home: Home) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for one in home.door("state")["advertisers"]:
-        found.setdefault(one["kind"], []).append(one["advertiser_id"])
-    return found
+    ids: dict[str, list[str]] = {}
+    for advertiser in home.door("state")["advertisers"]:
+        ids.setdefault(advertiser["kind"], []).append(advertiser["advertiser_id"])
+    return ids
 
 
 def test_advertisers_that_fail_are_skipped_and_named_with_the_reason(tmp_path: Path) -> None:
@@ -463,7 +469,7 @@ def test_when_all_advertisers_fail_the_run_fails_and_the_table_stays(home: Home)
     code, words = home.bad("run", "-f", file)
     assert code == 5
     assert "No ad account could be read. The table is unchanged." in words
-    assert [one["version"] for one in home.json("versions", "spend")] == [0]
+    assert [version["version"] for version in home.json("versions", "spend")] == [0]
 
 
 # -- values that cannot be read

@@ -148,7 +148,7 @@ def test_totals_that_differ_make_a_version_that_is_not_proved(calm: Home) -> Non
 
 
 def test_totals_that_differ_in_opposite_ways_are_not_proved_either(calm: Home) -> None:
-    ids = [one["advertiser_id"] for one in calm.door("state")["advertisers"]][:2]
+    ids = [advertiser["advertiser_id"] for advertiser in calm.door("state")["advertisers"]][:2]
 
     def other(params: dict[str, str], data: dict[str, Any]) -> None:
         sign = 1 if params["advertiser_id"] == ids[0] else -1
@@ -311,10 +311,10 @@ def test_a_run_that_failed_for_a_passing_reason_is_gone_on_with(fresh: Home) -> 
     file = fresh.file(**HOURS)
     stopped = stopped_after(fresh, file, 30)
     before = len(questions(fresh))
-    told: list[str] = []
-    report = run(fresh, file, watch=Watch(say=told.append))
+    notes: list[str] = []
+    report = run(fresh, file, watch=Watch(say=notes.append))
     assert (report.run_id, report.resumed) == (stopped, True)
-    assert told[0] == f"Resuming run {stopped}."
+    assert notes[0] == f"Resuming run {stopped}."
     assert len(questions(fresh)) - before <= 60 - 15, "what is there is not asked for again"
     assert report.proof["proved"]
     assert report.requests >= 60
@@ -606,14 +606,14 @@ def test_advertisers_that_were_left_out_are_not_asked_for_again_when_the_run_goe
     report = run(fresh, file)
     assert (report.resumed, report.state) == (True, "warned")
     assert set(report.skipped_advertisers) == {gone}
-    asked = {str(one["params"]["advertiser_id"]) for one in fresh.requests(REPORT)[before:]}
+    asked = {str(request["params"]["advertiser_id"]) for request in fresh.requests(REPORT)[before:]}
     assert gone not in asked
     assert set(table(fresh)["advertiser_id"].to_pylist()).isdisjoint({gone})
 
 
 def test_an_account_without_advertisers_leaves_the_table_as_it_was(calm: Home) -> None:
-    for one in calm.door("state")["advertisers"]:
-        calm.door("remove", {"advertiser_id": one["advertiser_id"], "listed": False})
+    for advertiser in calm.door("state")["advertisers"]:
+        calm.door("remove", {"advertiser_id": advertiser["advertiser_id"], "listed": False})
     calm.now += timedelta(minutes=10)
     with pytest.raises(AdvertiserError, match="covers no ad account"):
         run(calm, calm.file())

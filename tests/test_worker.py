@@ -59,10 +59,10 @@ def test_a_run_that_waits_is_not_overtaken_by_the_command_line(home: Home) -> No
     settings, store = opened(home)
     with store:
         run_id = queued(home, store)
-        code, said = home.bad("run", "spend")
+        code, message = home.bad("run", "spend")
         assert code == ExitCode.BUSY
-        assert f"Run {run_id} of 'Spend' is already queued" in said
-        assert f"adreel cancel {run_id}" in said
+        assert f"Run {run_id} of 'Spend' is already queued" in message
+        assert f"adreel cancel {run_id}" in message
         assert worked(home, settings, store, run_id).state is RunState.SUCCEEDED
 
 

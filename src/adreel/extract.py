@@ -493,7 +493,11 @@ class Extraction:
         for param in request.params.get("filtering", ()):
             if param["field_name"] in ("campaign_ids", "adgroup_ids"):
                 filtering[param["field_name"]] = msgspec.json.decode(param["filter_value"])
-        params: dict[str, Any] = {"advertiser_id": request.advertisers[0].id, "fields": [f"{level}_id"], "filtering": filtering}
+        params: dict[str, Any] = {
+            "advertiser_id": request.advertisers[0].id,
+            "fields": [f"{level}_id"],
+            "filtering": filtering,
+        }
         topview: dict[str, Any] = {**params, "filtering": {**filtering, "buying_types": ["RESERVATION_TOP_VIEW"]}}
         path, page_size = f"/{level}/get/", 100 if level == "adgroup" else PAGE_SIZE
         ids: set[str] = set()

@@ -111,8 +111,8 @@ class Orders:
             reader = self._reader_of(saved, lake, restored)
             read = f"rows read on {reader.read_at:%Y-%m-%d at %H:%M} UTC" if reader else "rows of an earlier run"
             warning = (
-                f"Version {version} was restored as version {restored.number}: {restored.rows:,} {read}. The next run updates "
-                "the days of the dataset's own dates; run other days to fill any days in between."
+                f"Version {version} was restored as version {restored.number}: {restored.rows:,} {read}. The next run "
+                "updates the days of the dataset's own dates; run a backfill for any days in between."
             )
             self.store.runs.add(saved, run_id, asked_by=asked_by)
             self.store.runs.begin(run_id, reader.read_at if reader else restored.at)
