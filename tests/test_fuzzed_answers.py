@@ -185,7 +185,7 @@ NUMBER = iter(range(10**9))
 @example(place=0, odd=b"[]")
 @example(place=0, odd=b"{}")
 @example(place=1, odd=GONE)
-def test_an_answer_with_one_thing_changed_spoils_no_other_row_and_no_table(
+def test_an_answer_with_one_changed_value_affects_no_other_row_and_no_table(
     bench: Bench, name: str, place: int, odd: Any
 ) -> None:
     good = Counter(bench.good[name])

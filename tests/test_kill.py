@@ -132,7 +132,7 @@ def check_table(home: Home) -> None:
 
 
 @pytest.mark.parametrize("seed", range(2))
-def test_a_run_that_is_killed_while_it_reads_is_gone_on_with(outside: Outside, seed: int) -> None:
+def test_a_run_that_is_killed_while_it_reads_is_resumed(outside: Outside, seed: int) -> None:
     enough = random.Random(seed).randint(5, REQUESTS - 10)
     code, _ = outside.run_until(lambda: outside.asked() >= enough, signal.SIGKILL)
     assert code == -signal.SIGKILL
@@ -140,13 +140,13 @@ def test_a_run_that_is_killed_while_it_reads_is_gone_on_with(outside: Outside, s
     check_whole(outside)
 
 
-def test_a_run_that_is_killed_again_and_again_comes_to_its_end(outside: Outside) -> None:
+def test_a_run_that_is_killed_repeatedly_finishes(outside: Outside) -> None:
     for enough in (20, 50):
         outside.run_until(lambda enough=enough: outside.asked() >= enough, signal.SIGKILL)  # type: ignore[misc]  # bound
     check_whole(outside)
 
 
-def test_a_run_that_is_killed_when_all_is_read_asks_for_nothing_more(outside: Outside) -> None:
+def test_a_run_that_is_killed_after_reading_requests_nothing_more(outside: Outside) -> None:
     parts = outside.home.path / "lake" / "_runs"
     code, _ = outside.run_until(lambda: len(list(parts.glob("*/*/*/*.arrow"))) >= REQUESTS, signal.SIGKILL)
     assert code == -signal.SIGKILL
@@ -156,7 +156,7 @@ def test_a_run_that_is_killed_when_all_is_read_asks_for_nothing_more(outside: Ou
 
 
 @pytest.mark.parametrize("sign", ["spend/*.parquet", "spend/_delta_log/*.json"])
-def test_a_run_that_is_killed_about_its_commit_makes_one_version(outside: Outside, sign: str) -> None:
+def test_a_run_that_is_killed_near_its_commit_creates_one_version(outside: Outside, sign: str) -> None:
     lake = outside.home.path / "lake"
     outside.run_until(lambda: any(lake.glob(sign)), signal.SIGKILL)
     if latest(outside.home).state == "running":
@@ -164,7 +164,7 @@ def test_a_run_that_is_killed_about_its_commit_makes_one_version(outside: Outsid
     check_table(outside.home)
 
 
-def test_control_c_ends_a_run_with_130_and_says_how_to_go_on(outside: Outside) -> None:
+def test_control_c_ends_a_run_with_130_and_says_how_to_resume(outside: Outside) -> None:
     code, talk = outside.run_until(lambda: outside.asked() >= 40, signal.SIGINT)
     assert code == 130
     assert "hours with: adreel run spend" in talk
@@ -173,7 +173,7 @@ def test_control_c_ends_a_run_with_130_and_says_how_to_go_on(outside: Outside) -
     check_whole(outside)
 
 
-def test_a_run_in_another_process_is_named_to_a_second_one_and_stops_when_it_is_cancelled(outside: Outside) -> None:
+def test_a_second_process_is_refused_with_the_run_in_progress_which_can_be_cancelled(outside: Outside) -> None:
     outside.home.door("trouble", {"kind": "hang", "seconds": 50, "times": 0, "path": "report"})
     with outside.start("run", "-f", outside.file()) as process:
         until(lambda: any(outside.home.path.glob("locks/spend.run")) and outside.asked_for() > 0)
@@ -188,7 +188,7 @@ def test_a_run_in_another_process_is_named_to_a_second_one_and_stops_when_it_is_
     assert left_behind(outside.home) == []
 
 
-def test_a_disk_that_takes_no_more_ends_a_run_with_a_sentence_and_no_table(outside: Outside) -> None:
+def test_a_full_disk_ends_a_run_with_an_error_and_no_table(outside: Outside) -> None:
     def narrow() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 
@@ -200,7 +200,7 @@ def test_a_disk_that_takes_no_more_ends_a_run_with_a_sentence_and_no_table(outsi
     check_table(outside.home)
 
 
-def test_answers_that_break_off_are_asked_for_again(outside: Outside) -> None:
+def test_requests_whose_answers_break_off_are_sent_again(outside: Outside) -> None:
     home = outside.home
     home.environ["ADREEL_TIKTOK_URL"] = f"{outside.url}/open_api/v1.3"
     home.door("trouble", {"kind": "cut", "times": 5, "path": "report"})

@@ -80,11 +80,10 @@ def commit_run(
         raise AdvertiserError(f"No ad account could be read. The table is unchanged. {_reasons(outcome.failed)}")
     rows = _Rows(lake, run_id, plan, outcome.failed, outcome.fractions)
     write = _write(run_id, plan, now, outcome, rows.schema)
-    warnings: tuple[str, ...] = ()
-    merges = other_days and write.method is Method.REPLACE and lake.exists(slug)
-    if merges and merges_by_day(lake, slug, plan.dataset):
+    replaces = write.method is Method.REPLACE and lake.exists(slug)
+    merges = other_days and replaces and merges_by_day(lake, slug, plan.dataset)
+    if merges:
         write = replace(write, method=Method.PARTITION, reset_schema=False)
-        warnings = (_MERGED,)
     if outcome.failed and write.method is Method.REPLACE and not write.reset_schema and lake.exists(slug):
         write = _sparing(write, lake, slug, plan, outcome.failed)
     done = lake.commit(slug, rows.reader, write)
@@ -94,7 +93,7 @@ def commit_run(
         *warnings_of(plan, outcome),
         *_fractions(outcome, done, write),
         *column_warnings(done),
-        *warnings,
+        *([_MERGED] if merges else ()),
     )
     return Committed(done.version, proof, warnings, outcome.failed, done.rows_after, done.columns)
 

@@ -24,14 +24,14 @@ from adreel.verify import Outcome
 SHAPE = 2
 """The shape of records and parts; increased when runs of an older adreel can no longer be resumed."""
 
-_BEGUN = "asked"
+_START = "asked"
 _FINISHED = "finished"
 
 _Record = TypeVar("_Record")
 
 
 @dataclass(frozen=True, slots=True)
-class Begun:
+class RunStart:
     """What the plan of a run is made from: the time, the advertisers, and why others cannot be read.
 
     `plan` is the fingerprint of the plan.
@@ -65,14 +65,14 @@ class Checkpoints:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
 
-    def begun(self) -> Begun | None:
+    def read_start(self) -> RunStart | None:
         """The record of the run's start; None if it has not started."""
-        return _read(self._parts.note("", _BEGUN), Begun)
+        return _read(self._parts.note("", _START), RunStart)
 
-    def begin(self, begun: Begun) -> None:
+    def write_start(self, start: RunStart) -> None:
         """Stores the record of the run's start, and removes all parts, which belong to another plan."""
         self._parts.drop_all()
-        self._parts.write_note("", _BEGUN, msgspec.to_builtins(begun))
+        self._parts.write_note("", _START, msgspec.to_builtins(start))
 
     async def finished(self, plan: str) -> list[Finished]:
         """The records of the plan's chunks whose parts are all present with the sizes that were written."""

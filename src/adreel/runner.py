@@ -19,7 +19,7 @@ from typing import Any
 import httpx2
 
 from adreel.assemble import Committed, commit_run
-from adreel.checkpoints import Begun, Checkpoints, Finished, fingerprint
+from adreel.checkpoints import Checkpoints, Finished, RunStart, fingerprint
 from adreel.connections import Covered, Waits, account_access, connected, covered, is_fresh, refresh, refuse_unreadable
 from adreel.dataset import Dataset
 from adreel.errors import (
@@ -277,14 +277,14 @@ class _RunInProgress:
 
     async def _work(self) -> Committed:
         async with self._client_until(SHORTEST_DEADLINE):
-            begun, plan = await self._start()
+            start, plan = await self._start()
         self._notes.extend(f"note: {note}" for note in plan.notes)
         limits = limits_for(self._runner.settings.tiktok_level)
         least = plan.seconds(limits.per_second, limits.per_minute, limits.per_day)
         async with self._client_until(max(SHORTEST_DEADLINE, DEADLINE_FACTOR * least)):
-            outcomes = await self._chunks(plan, begun.plan)
+            outcomes = await self._chunks(plan, start.plan)
         self._committing = True
-        return await asyncio.to_thread(self._commit, plan, begun.now, [Outcome(failed=begun.unreadable), *outcomes])
+        return await asyncio.to_thread(self._commit, plan, start.now, [Outcome(failed=start.unreadable), *outcomes])
 
     @asynccontextmanager
     async def _client_until(self, seconds: float) -> AsyncIterator[None]:
@@ -351,19 +351,19 @@ class _RunInProgress:
         self._count()
         return finished
 
-    async def _start(self) -> tuple[Begun, Plan]:
+    async def _start(self) -> tuple[RunStart, Plan]:
         """The start record and the plan: those of the resumed run, if this adreel plans the same requests."""
-        begun = self._checkpoints.begun() if self._resumed else None
-        if begun is not None:
-            plan = make_plan(self._dataset, begun.advertisers, begun.now)
-            if fingerprint(plan) == begun.plan:
-                return begun, plan
+        start = self._checkpoints.read_start() if self._resumed else None
+        if start is not None:
+            plan = make_plan(self._dataset, start.advertisers, start.now)
+            if fingerprint(plan) == start.plan:
+                return start, plan
             self._notes.append("note: Another version of adreel started this run, so it restarts.")
         now, covering = self._runner.clock(), await self._covered()
         plan = make_plan(self._dataset, covering.advertisers, now)
-        begun = Begun(fingerprint(plan), now, covering.advertisers, covering.unreadable)
-        self._checkpoints.begin(begun)
-        return begun, plan
+        start = RunStart(fingerprint(plan), now, covering.advertisers, covering.unreadable)
+        self._checkpoints.write_start(start)
+        return start, plan
 
     async def _covered(self) -> Covered:
         """The advertisers to read. Raises AdvertiserError if there is none, or one that may not be skipped."""

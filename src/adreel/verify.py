@@ -107,8 +107,7 @@ class Outcome:
     def with_faults(self, request: Request) -> Outcome:
         """The outcome with a sentence for each total of the request that differs however often it is read."""
         faults = tuple(
-            f"{name} of {request_words(request)} differs: TikTok's own total is {expected:,}, the sum of its rows is "
-            f"{got:,}."
+            f"{name}: TikTok's own total for {request_words(request)} is {expected:,}, but its rows sum to {got:,}."
             for name, (expected, got) in self.differing().items()
         )
         return replace(self, faults=(*self.faults, *faults))
@@ -134,7 +133,7 @@ class Part:
     """One page as it was written, by its `number` from 1: what verification needs of it.
 
     `total_rows`, `total_pages` and `totals` are TikTok's counts and totals of the whole request; `rows`, `rows_of` (by
-    advertiser) and `sums` are those of the page's rows. `left_out` rows of TikTok's count are not wanted.
+    advertiser) and `sums` are those of the page's rows. `left_out` rows that TikTok counts are not selected.
     """
 
     number: int
