@@ -116,7 +116,10 @@ def test_a_change_over_an_older_version_is_refused(site: Site) -> None:
 def test_a_change_of_what_names_a_row_is_refused_as_on_the_command_line(site: Site) -> None:
     asking = program(site)
     asking.good("POST", "/datasets", 201, json=SPEND)
-    assert "told apart" in asking.bad("PATCH", "/datasets/spend", 422, json={"data_level": "campaign"})["message"]
+    assert (
+        "alters the primary key"
+        in asking.bad("PATCH", "/datasets/spend", 422, json={"data_level": "campaign"})["message"]
+    )
 
 
 def test_every_problem_of_a_dataset_is_listed(site: Site) -> None:

@@ -320,7 +320,7 @@ def test_an_advertiser_without_permission_is_named_and_skipped_where_that_is_ask
     file = home.file(metrics=["spend"])
     said = refused(home, "run", "-f", file, code=ExitCode.ADVERTISER)
     assert closed["advertiser_id"] in said
-    assert "skip_failing_advertisers: true" in said
+    assert "(skip_failing_advertisers)" in said
     assert home.kept()["lake"] == []
     file = home.file(metrics=["spend"], skip_failing_advertisers=True)
     report = home.json("run", "-f", file, code=ExitCode.SKIPPED)

@@ -199,7 +199,7 @@ def test_an_account_is_renamed_and_its_datasets_follow(full: Site) -> None:
     assert full.store.datasets.get("spend_of_alpha").account_name == "Alpha Inc"
     taken = visit.post(f"/accounts/{account.id}/rename", {"name": "beta"})
     assert taken.status_code == 422
-    assert "Account 'beta' already exists" in words_of(taken.text)
+    assert "There is an account 'beta' already" in words_of(taken.text)
     assert 'value="beta"' in taken.text
     assert 'aria-invalid="true"' in taken.text
 
@@ -264,7 +264,7 @@ def test_advertisers_that_cannot_be_read_are_not_chosen(site: Site) -> None:
     visit, account = site.visit("admin"), site.store.accounts.get("demo")
     path = f"/accounts/{account.id}/advertisers"
     unknown = visit.post(path, {"choice": "only", "ids": "12345"})
-    assert (unknown.status_code, "no details of 12345" in words_of(unknown.text)) == (409, True)
+    assert (unknown.status_code, "no details of ad account 12345" in words_of(unknown.text)) == (409, True)
     assert ">12345</textarea>" in unknown.text
     wrong = visit.post(path, {"choice": "only", "ids": "abc"})
     assert (wrong.status_code, "'abc' is no advertiser id" in words_of(wrong.text)) == (422, True)

@@ -419,7 +419,7 @@ def test_a_token_that_may_not_list_its_advertisers_takes_their_ids(tmp_path: Pat
         assert (wrong.status_code, "'12x' is no advertiser id" in words_of(wrong.text)) == (422, True)
         assert f"{first}, 12x" in wrong.text
         nobody = visit.post("/accounts/token", {**form, "advertisers": "123"})
-        assert (nobody.status_code, "no details of 123" in words_of(nobody.text)) == (409, True)
+        assert (nobody.status_code, "no details of ad account 123" in words_of(nobody.text)) == (409, True)
         visit.sent("/accounts/token", {**form, "advertisers": f"{first};\n{second},{first}"})
         assert site.store.accounts.get("Shop").selection == (first, second)
 

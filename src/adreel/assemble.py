@@ -84,7 +84,7 @@ def commit_run(
     merges = other_days and replaces and merges_by_day(lake, slug, plan.dataset)
     if merges:
         write = replace(write, method=Method.PARTITION, reset_schema=False)
-    if outcome.failed and write.method is Method.REPLACE and not write.reset_schema and lake.exists(slug):
+    elif outcome.failed and replaces and not write.reset_schema:
         write = _sparing(write, lake, slug, plan, outcome.failed)
     done = lake.commit(slug, rows.reader, write)
     proof = proof_of(outcome, done.rows_in, _currencies(plan, outcome.failed))
