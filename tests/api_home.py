@@ -1,4 +1,4 @@
-"""The REST API over a home and a simulated world, and programs that ask it, for tests through HTTP in this process."""
+"""The REST API over a home and a simulated world, and programs that call it over HTTP in this process."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Program:
     token: str
 
     def ask(self, method: str, path: str, **more: Any) -> httpx2.Response:
-        """The answer, whatever it is."""
+        """The answer, of any status."""
         headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
         headers |= more.pop("headers", {})
         answer: httpx2.Response = self.client.request(method, f"{API}{path}", headers=headers, **more)
@@ -35,18 +35,18 @@ class Program:
         return answer.json() if answer.content else None
 
     def get(self, path: str, **query: Any) -> Any:
-        """What is there."""
+        """The JSON of a successful GET request."""
         return self.good("GET", path, params=query)
 
     def bad(self, method: str, path: str, status: int, **more: Any) -> dict[str, Any]:
-        """The error of an answer with that status, in the one shape that there is."""
+        """The error of an answer with that status, after a check of its shape."""
         answer = self.ask(method, path, **more)
         assert answer.status_code == status, (method, path, answer.status_code, answer.text[:2000])
         return error_of(answer)
 
 
 def error_of(answer: httpx2.Response) -> dict[str, Any]:
-    """The error, after a look at its shape."""
+    """The error of an answer, after a check of its shape."""
     assert answer.headers["content-type"] == "application/json", answer.text
     body = answer.json()
     assert set(body) == {"error"}
@@ -63,8 +63,8 @@ def error_of(answer: httpx2.Response) -> dict[str, Any]:
 
 def program(site: Site, user: User | str = "admin", *, read_only: bool = False) -> Program:
     """A program with a token of that user."""
-    found = user if isinstance(user, User) else site.store.users.get(user)
-    _, secret = site.store.tokens.add(found, "a program", read_only, None)
+    owner = user if isinstance(user, User) else site.store.users.get(user)
+    _, secret = site.store.tokens.add(owner, "a program", read_only, None)
     return Program(site.visit().client, secret)
 
 

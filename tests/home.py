@@ -26,7 +26,7 @@ from adreel.cli import Session, app
 from adreel.simulator import WorldConfig, access_token, create_app
 from adreel.simulator.server import serve_on
 
-# Typer builds all commands anew for each call, which takes 35 ms, and the tests call some thousands of times.
+# Typer builds all commands for each call, which takes 35 ms, and the tests make thousands of calls.
 typer.testing._get_command = functools.cache(get_command)  # type: ignore[attr-defined]
 
 TODAY = date(2026, 11, 22)
@@ -41,12 +41,12 @@ SPEND: dict[str, Any] = {
     "metrics": ["spend", "impressions", "clicks", "conversion"],
     "dates": {"start": "today-3", "end": "yesterday"},
 }
-"""A small daily report as a dataset file has it."""
+"""A small daily report, as the values of a dataset file."""
 
 
 @dataclass
 class Home:
-    """Runs the command line in this process against a simulated world, with a clock that stands still."""
+    """Runs the command line in this process against a simulated world, with a clock that only tests advance."""
 
     path: Path
     config: WorldConfig
@@ -79,7 +79,7 @@ class Home:
         return result
 
     def bad(self, *words: str, stdin: str | None = None) -> tuple[int, str]:
-        """The exit code and what stands on stderr; anything but a clean exit is a bug."""
+        """The exit code and stderr of a command that has to fail with a clean exit."""
         result = self.adreel(*words, stdin=stdin)
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
@@ -87,7 +87,7 @@ class Home:
         return result.exit_code, result.stderr
 
     def json(self, *words: str, code: int = 0) -> Any:
-        """What a command prints with --json; `code` is its exit code."""
+        """The output of a command with --json; `code` is its exit code."""
         result = self.adreel(*words, "--json")
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
@@ -109,15 +109,15 @@ class Home:
         return str(path)
 
     def kept(self, *besides: str) -> dict[str, Any]:
-        """All that the store and the lake hold, for a comparison with later; `besides` names tables to leave out."""
+        """The content of the store and the lake, to compare with a later one; `besides` names tables to exclude."""
         tables = {"accounts", "account_advertisers", "datasets", "runs"} - set(besides)
         with closing(sqlite3.connect(self.path / "adreel.db")) as database:
-            found: dict[str, Any] = {
+            content: dict[str, Any] = {
                 table: database.execute(f"SELECT * FROM {table} ORDER BY rowid").fetchall() for table in sorted(tables)
             }
         lake = self.path / "lake"
-        found["lake"] = sorted(str(path) for path in lake.rglob("*") if path.is_file())
-        return found
+        content["lake"] = sorted(str(path) for path in lake.rglob("*") if path.is_file())
+        return content
 
     def door(self, order: str, body: Mapping[str, Any] | None = None) -> Any:
         """The simulator's side door."""
@@ -135,11 +135,11 @@ class Home:
         return asyncio.run(ask())
 
     def requests(self, path: str = "report/integrated") -> list[dict[str, Any]]:
-        """What the simulator was asked, by path."""
-        return [one for one in self.door("requests")["requests"] if path in one["path"]]
+        """The requests that the simulator received, with `path` in their path."""
+        return [request for request in self.door("requests")["requests"] if path in request["path"]]
 
     def later(self, days: int) -> None:
-        """Lets days go by for both sides."""
+        """Advances the clocks of adreel and the simulator by days."""
         self.now += timedelta(days=days)
         self.door("now", {"today": self.now.date().isoformat(), "hour": 12})
 
@@ -181,7 +181,7 @@ def served(config: WorldConfig) -> Iterator[str]:
 
 
 def environment_of(home: Home, url: str) -> dict[str, str]:
-    """What a process of its own needs to work with the home and a simulator at `url`."""
+    """The environment of a separate process over the home, with a simulator at `url`."""
     return {
         **os.environ,
         "ADREEL_HOME": str(home.path),

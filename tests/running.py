@@ -1,4 +1,4 @@
-"""Runs through `Runner` where the command line has no switch: another network, another clock, no real waits."""
+"""Runs through `Runner`, for what the command line has no option for: another network or clock, no real waits."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Change = Callable[[dict[str, str], dict[str, Any]], None]
 
 @dataclass
 class Hurry:
-    """Waits that take no time: to sleep is to move the clock."""
+    """Waits that take no real time: a sleep advances the clock."""
 
     passed: float = 0.0
     began: float = field(default_factory=time.time)
@@ -41,7 +41,7 @@ class Hurry:
 
 
 class Tampered(httpx2.AsyncBaseTransport):
-    """The simulated world with reports changed on the way: `change` gets the parameters and the answer's data."""
+    """The simulated world with changed reports: `change` gets the parameters and the answer's data."""
 
     def __init__(self, home: Home, change: Change) -> None:
         self._under = httpx2.ASGITransport(home.world)
@@ -93,7 +93,7 @@ def run(
 
 
 def latest(home: Home, slug: str = "spend") -> Run:
-    """The dataset's latest run as the store has it."""
+    """The dataset's latest run in the store."""
     with Store.open(settings_of(home), clock=lambda: home.now) as store:
         return store.runs.list(store.datasets.get(slug), limit=1)[0]
 
@@ -111,22 +111,22 @@ def log_of(home: Home, slug: str = "spend") -> list[str]:
 
 
 def table(home: Home, slug: str = "spend", version: int | None = None) -> pa.Table:
-    """The rows of a dataset's table in one order."""
+    """The rows of a dataset's table, sorted by id and time."""
     rows: pa.Table = Lake(home.path / "lake").read(slug, version).read_all()
     keys = [name for name in rows.column_names if name.endswith("_id") or name.startswith("stat_time")]
     return rows.sort_by([(name, "ascending") for name in keys])
 
 
 def left_behind(home: Home) -> list[str]:
-    """Files of runs that are over: parts and notes."""
+    """Files of parts and notes that runs left in the lake."""
     parts = home.path.glob("lake/_runs/**/*")
     return [str(path.relative_to(home.path)) for path in parts if path.is_file()]
 
 
 def questions(home: Home, path: str = "report/integrated") -> list[tuple[str, ...]]:
-    """What was asked with success, without what does not make a question: each once is what a run should ask."""
+    """The parameters of requests that succeeded; a run should send each of them once."""
     return [
-        tuple(f"{name}={value}" for name, value in sorted(one["params"].items()))
-        for one in home.requests(path)
-        if one["code"] == 0
+        tuple(f"{name}={value}" for name, value in sorted(request["params"].items()))
+        for request in home.requests(path)
+        if request["code"] == 0
     ]

@@ -116,7 +116,10 @@ def test_a_change_over_an_older_version_is_refused(site: Site) -> None:
 def test_a_change_of_what_names_a_row_is_refused_as_on_the_command_line(site: Site) -> None:
     asking = program(site)
     asking.good("POST", "/datasets", 201, json=SPEND)
-    assert "told apart" in asking.bad("PATCH", "/datasets/spend", 422, json={"data_level": "campaign"})["message"]
+    assert (
+        "alters the primary key"
+        in asking.bad("PATCH", "/datasets/spend", 422, json={"data_level": "campaign"})["message"]
+    )
 
 
 def test_every_problem_of_a_dataset_is_listed(site: Site) -> None:
@@ -226,7 +229,7 @@ def test_a_dataset_of_a_deprecated_report_is_converted_and_cannot_be_made_anew(s
     asking.good("POST", "/datasets/import", json=LEGACY)
     found = asking.good("POST", "/datasets/older/convert")
     assert found["report"] == found["file"]["report"] == "performance"
-    assert "nothing to convert" in asking.bad("POST", "/datasets/older/convert", 422)["message"]
+    assert "needs no conversion" in asking.bad("POST", "/datasets/older/convert", 422)["message"]
 
 
 def test_a_copy_is_a_dataset_of_its_own(site: Site) -> None:

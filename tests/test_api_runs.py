@@ -17,7 +17,7 @@ def dataset(asking: Program, name: str = "Spend") -> str:
     return str(asking.good("POST", "/datasets", 201, json=SPEND | {"name": name})["slug"])
 
 
-def test_a_run_is_asked_for_and_followed_at_its_address(site: Site) -> None:
+def test_a_run_is_started_and_followed_at_its_address(site: Site) -> None:
     asking = program(site)
     answer = asking.ask("POST", f"/datasets/{dataset(asking)}/runs")
     assert answer.status_code == 202
@@ -36,13 +36,13 @@ def test_a_run_is_asked_for_and_followed_at_its_address(site: Site) -> None:
     assert asking.get(f"/runs/{run['id'][:6]}")["id"] == run["id"]
 
 
-def test_a_run_for_other_days_reads_these(site: Site) -> None:
+def test_a_backfill_reads_its_days(site: Site) -> None:
     asking = program(site)
     slug = dataset(asking)
     run = asking.good("POST", f"/datasets/{slug}/runs", 202, json={"start": "2026-11-10", "end": "2026-11-11"})
     assert run["dates"] == {"start": "2026-11-10", "end": "2026-11-11"}
     site.work()
-    days = {one["stat_time_day"] for one in asking.get(f"/datasets/{slug}/rows", limit=1_000)["items"]}
+    days = {row["stat_time_day"] for row in asking.get(f"/datasets/{slug}/rows", limit=1_000)["items"]}
     assert days == {"2026-11-10", "2026-11-11"}
     asking.bad("POST", f"/datasets/{slug}/runs", 422, json={"start": "2026-11-10"})
     asking.bad("POST", f"/datasets/{slug}/runs", 422, json={"start": "x", "end": "y"})
@@ -59,7 +59,7 @@ def test_a_dataset_runs_once_at_a_time(site: Site) -> None:
         assert asking.bad("DELETE", f"/datasets/{slug}", 409)["kind"] == "BusyError"
 
 
-def test_the_same_key_gives_the_same_run_whatever_became_of_it(site: Site) -> None:
+def test_the_same_key_returns_the_same_run_in_any_state(site: Site) -> None:
     asking = program(site)
     slug = asking.good("POST", "/datasets", 201, json=SPEND)["slug"]
     path, key = f"/datasets/{slug}/runs", {"Idempotency-Key": "nightly-2026-11-22"}
@@ -80,7 +80,7 @@ def test_the_same_key_gives_the_same_run_whatever_became_of_it(site: Site) -> No
         asking.bad("POST", path, 422, headers={"Idempotency-Key": wrong})
 
 
-def test_a_key_is_its_users_own_is_kept_for_a_day_and_not_for_what_was_refused(site: Site) -> None:
+def test_a_key_belongs_to_its_user_for_a_day_and_not_to_refused_requests(site: Site) -> None:
     asking, other = program(site), program(site, site.user("grace", Role.ADMIN))
     slug = asking.good("POST", "/datasets", 201, json=SPEND)["slug"]
     path, key = f"/datasets/{slug}/runs", {"Idempotency-Key": "k"}
@@ -94,12 +94,12 @@ def test_a_key_is_its_users_own_is_kept_for_a_day_and_not_for_what_was_refused(s
     assert asking.good("POST", path, 202, headers=key)["id"] != first
 
 
-def test_requests_with_one_key_at_once_ask_for_one_run(site: Site) -> None:
+def test_concurrent_requests_with_one_key_start_one_run(site: Site) -> None:
     slug = program(site).good("POST", "/datasets", 201, json=SPEND)["slug"]
     asking = [program(site) for _ in range(6)]
 
-    def ask(one: Program) -> httpx2.Response:
-        return one.ask("POST", f"/datasets/{slug}/runs", headers={"Idempotency-Key": "k"})
+    def ask(caller: Program) -> httpx2.Response:
+        return caller.ask("POST", f"/datasets/{slug}/runs", headers={"Idempotency-Key": "k"})
 
     with ThreadPoolExecutor(6) as pool:
         answers = list(pool.map(ask, asking))
@@ -108,7 +108,7 @@ def test_requests_with_one_key_at_once_ask_for_one_run(site: Site) -> None:
     assert program(site).get("/runs")["total"] == 1
 
 
-def test_a_run_that_waits_is_cancelled_and_one_that_is_over_is_not(site: Site) -> None:
+def test_a_queued_run_is_cancelled_and_a_finished_one_is_not(site: Site) -> None:
     asking = program(site)
     run = asking.good("POST", f"/datasets/{dataset(asking)}/runs", 202)["id"]
     cancelled = asking.good("POST", f"/runs/{run}/cancel", 202)
@@ -117,7 +117,7 @@ def test_a_run_that_waits_is_cancelled_and_one_that_is_over_is_not(site: Site) -
     assert "cancelled" in asking.bad("POST", f"/runs/{run}/cancel", 422)["message"]
 
 
-def test_a_run_whose_process_died_is_shown_as_interrupted_and_gone_on_with(site: Site) -> None:
+def test_a_run_whose_process_died_is_shown_as_interrupted_and_resumed(site: Site) -> None:
     asking = program(site)
     slug = dataset(asking)
     run = asking.good("POST", f"/datasets/{slug}/runs", 202)["id"]
@@ -129,7 +129,7 @@ def test_a_run_whose_process_died_is_shown_as_interrupted_and_gone_on_with(site:
     assert asking.get(f"/runs/{run}")["state"] == "succeeded"
 
 
-def test_a_log_is_followed_from_where_one_left_off(site: Site) -> None:
+def test_a_log_is_read_from_the_last_line_on(site: Site) -> None:
     asking = program(site)
     run = asking.good("POST", f"/datasets/{dataset(asking)}/runs", 202)["id"]
     site.store.runs.log(run, "one", "two", "three")
@@ -140,7 +140,7 @@ def test_a_log_is_followed_from_where_one_left_off(site: Site) -> None:
     assert asking.get(f"/runs/{run}/log", after=rest["last"]) == {"lines": [], "last": rest["last"], "state": "queued"}
 
 
-def test_a_failed_run_says_what_ended_it(site: Site) -> None:
+def test_a_failed_run_has_its_error(site: Site) -> None:
     asking = program(site)
     slug = dataset(asking)
     site.home.door("trouble", {"kind": "code", "code": 40002, "message": "No", "times": 0, "path": "report/integrated"})
@@ -149,27 +149,27 @@ def test_a_failed_run_says_what_ended_it(site: Site) -> None:
     (run,) = asking.get(f"/datasets/{slug}/runs")["items"]
     assert (run["state"], run["error_kind"], run["version"]) == ("failed", "RequestError", None)
     assert "40002" in run["error"]
-    found = asking.get(f"/datasets/{slug}")
-    assert (found["status"], found["attention"]) == ("failed", True)
-    assert found["status_words"] == run["error"]
+    failed = asking.get(f"/datasets/{slug}")
+    assert (failed["status"], failed["attention"]) == ("failed", True)
+    assert failed["status_words"] == run["error"]
 
 
-def test_runs_are_listed_by_dataset_and_state_a_page_at_a_time(site: Site) -> None:
+def test_runs_are_listed_by_dataset_and_state_in_pages(site: Site) -> None:
     asking = program(site)
-    one, two = dataset(asking, "One"), dataset(asking, "Two")
-    for slug in (one, two):
+    first, second = dataset(asking, "One"), dataset(asking, "Two")
+    for slug in (first, second):
         asking.good("POST", f"/datasets/{slug}/runs", 202)
     site.work()
-    asking.good("POST", f"/datasets/{one}/runs", 202)
+    asking.good("POST", f"/datasets/{first}/runs", 202)
     assert [run["dataset"] for run in asking.get("/runs")["items"]] == ["one", "two", "one"]
-    assert [run["state"] for run in asking.get(f"/datasets/{one}/runs")["items"]] == ["queued", "succeeded"]
+    assert [run["state"] for run in asking.get(f"/datasets/{first}/runs")["items"]] == ["queued", "succeeded"]
     assert asking.get("/runs", state="queued")["total"] == 1
     page = asking.get("/runs", state=["queued", "succeeded"], limit=1, offset=2)
     assert (page["total"], [run["dataset"] for run in page["items"]]) == (3, ["one"])
     asking.bad("GET", "/runs", 422, params={"state": "asleep"})
 
 
-def test_a_deleted_datasets_runs_are_the_administrators(site: Site) -> None:
+def test_only_administrators_see_runs_of_a_deleted_dataset(site: Site) -> None:
     asking, ada = program(site), site.user("ada")
     hers = program(site, ada)
     slug = dataset(asking)

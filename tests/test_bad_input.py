@@ -202,7 +202,7 @@ def test_what_is_no_dataset_file_is_refused(
         (("datasets", "show", "nothing"), "there is no dataset"),
         (("datasets", "delete", "nothing", "--yes"), "there is no dataset"),
         (("datasets", "edit", "nothing"), "there is no dataset"),
-        (("datasets", "convert", "spend"), "there is nothing to convert"),
+        (("datasets", "convert", "spend"), "needs no conversion"),
         (("accounts", "rename", "nothing", "x"), "there is no account 'nothing'"),
         (("accounts", "rename", "demo", " "), "cannot name an account"),
         (("accounts", "delete", "nothing", "--yes"), "there is no account"),
@@ -320,7 +320,7 @@ def test_an_advertiser_without_permission_is_named_and_skipped_where_that_is_ask
     file = home.file(metrics=["spend"])
     said = refused(home, "run", "-f", file, code=ExitCode.ADVERTISER)
     assert closed["advertiser_id"] in said
-    assert "skip_failing_advertisers: true" in said
+    assert "(skip_failing_advertisers)" in said
     assert home.kept()["lake"] == []
     file = home.file(metrics=["spend"], skip_failing_advertisers=True)
     report = home.json("run", "-f", file, code=ExitCode.SKIPPED)

@@ -359,7 +359,7 @@ def test_the_sandbox_without_a_zone_is_counted_in_utc_and_that_is_said_aloud(emp
 
 @pytest.mark.parametrize(
     ("option", "value", "said"),
-    [("--timezone", "Mars/Base", "time zone"), ("--currency", "dollars", "no currency")],
+    [("--timezone", "Mars/Base", "time zone"), ("--currency", "dollars", "not a valid currency code")],
 )
 def test_a_zone_or_currency_that_is_none_is_refused(empty: Home, option: str, value: str, said: str) -> None:
     one = empty.door("state")["advertisers"][0]["advertiser_id"]

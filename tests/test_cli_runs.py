@@ -78,9 +78,9 @@ def test_a_run_that_is_not_proved_is_not_green(home: Home) -> None:
     home.transport = Tampered(home, another_total)
     result = home.adreel("run", "-f", home.file(metrics=["spend"]), "--json")
     answer = json.loads(result.stdout)
-    assert (result.exit_code, answer["state"], answer["proof"]["proved"]) == (ExitCode.NOT_PROVED, "warned", False)
+    assert (result.exit_code, answer["state"], answer["proof"]["proved"]) == (ExitCode.CHECK_FAILED, "warned", False)
     result = home.adreel("run", "spend")
-    assert (result.exit_code, "NOT PROVED" in result.stdout) == (ExitCode.NOT_PROVED, True)
+    assert (result.exit_code, "NOT PROVED" in result.stdout) == (ExitCode.CHECK_FAILED, True)
     assert re.search(r"spend .* DIFFERS", result.stdout)
 
 
@@ -88,7 +88,7 @@ def test_rows_that_are_not_those_that_tiktok_counts_make_no_version(home: Home) 
     home.door("trouble", {"kind": "drop", "path": "report/integrated", "times": 0})
     result = home.adreel("run", "-f", home.file(metrics=["spend"]), "--json")
     answer = json.loads(result.stdout)
-    assert (result.exit_code, answer["state"], answer["error_kind"]) == (ExitCode.NOT_PROVED, "failed", "ProofError")
+    assert (result.exit_code, answer["state"], answer["error_kind"]) == (ExitCode.CHECK_FAILED, "failed", "ProofError")
     assert answer["rows"] > 0
     assert home.bad("versions", "spend")[0] == ExitCode.INPUT
 

@@ -121,12 +121,12 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
         update = {"update": {"method": "replace"}}
         dataset: Dataset = parse(read(json.dumps({"name": name, "account": "demo"} | values | update)), home.now)
         plans[name] = make_plan(dataset, advertisers, home.now)
-    made = Bench(home, plans)
+    bench = Bench(home, plans)
     for name in REPORTS:
-        assert made.read(name, f"good{slug(name)}", httpx2.ASGITransport(home.world)).proof["proved"]
-        made.good[name] = made.rows(name)
-        assert made.good[name]
-    return made
+        assert bench.read(name, f"good{slug(name)}", httpx2.ASGITransport(home.world)).proof["proved"]
+        bench.good[name] = bench.rows(name)
+        assert bench.good[name]
+    return bench
 
 
 class Mutated(httpx2.AsyncBaseTransport):
@@ -185,7 +185,7 @@ NUMBER = iter(range(10**9))
 @example(place=0, odd=b"[]")
 @example(place=0, odd=b"{}")
 @example(place=1, odd=GONE)
-def test_an_answer_with_one_thing_changed_spoils_no_other_row_and_no_table(
+def test_an_answer_with_one_changed_value_affects_no_other_row_and_no_table(
     bench: Bench, name: str, place: int, odd: Any
 ) -> None:
     good = Counter(bench.good[name])

@@ -77,7 +77,7 @@ class Outside:
     def reports(self) -> list[tuple[str, str]]:
         """Advertiser and day of each of them, in order; copied at once, as the server works meanwhile."""
         log = list(self.home.world.state.simulator.log)
-        return [(one.advertiser, str(one.params["start_date"])) for one in log if "report" in one.path]
+        return [(request.advertiser, str(request.params["start_date"])) for request in log if "report" in request.path]
 
 
 def until(seen: Callable[[], bool]) -> None:
@@ -132,7 +132,7 @@ def check_table(home: Home) -> None:
 
 
 @pytest.mark.parametrize("seed", range(2))
-def test_a_run_that_is_killed_while_it_reads_is_gone_on_with(outside: Outside, seed: int) -> None:
+def test_a_run_that_is_killed_while_it_reads_is_resumed(outside: Outside, seed: int) -> None:
     enough = random.Random(seed).randint(5, REQUESTS - 10)
     code, _ = outside.run_until(lambda: outside.asked() >= enough, signal.SIGKILL)
     assert code == -signal.SIGKILL
@@ -140,13 +140,13 @@ def test_a_run_that_is_killed_while_it_reads_is_gone_on_with(outside: Outside, s
     check_whole(outside)
 
 
-def test_a_run_that_is_killed_again_and_again_comes_to_its_end(outside: Outside) -> None:
+def test_a_run_that_is_killed_repeatedly_finishes(outside: Outside) -> None:
     for enough in (20, 50):
         outside.run_until(lambda enough=enough: outside.asked() >= enough, signal.SIGKILL)  # type: ignore[misc]  # bound
     check_whole(outside)
 
 
-def test_a_run_that_is_killed_when_all_is_read_asks_for_nothing_more(outside: Outside) -> None:
+def test_a_run_that_is_killed_after_reading_requests_nothing_more(outside: Outside) -> None:
     parts = outside.home.path / "lake" / "_runs"
     code, _ = outside.run_until(lambda: len(list(parts.glob("*/*/*/*.arrow"))) >= REQUESTS, signal.SIGKILL)
     assert code == -signal.SIGKILL
@@ -156,7 +156,7 @@ def test_a_run_that_is_killed_when_all_is_read_asks_for_nothing_more(outside: Ou
 
 
 @pytest.mark.parametrize("sign", ["spend/*.parquet", "spend/_delta_log/*.json"])
-def test_a_run_that_is_killed_about_its_commit_makes_one_version(outside: Outside, sign: str) -> None:
+def test_a_run_that_is_killed_near_its_commit_creates_one_version(outside: Outside, sign: str) -> None:
     lake = outside.home.path / "lake"
     outside.run_until(lambda: any(lake.glob(sign)), signal.SIGKILL)
     if latest(outside.home).state == "running":
@@ -164,16 +164,16 @@ def test_a_run_that_is_killed_about_its_commit_makes_one_version(outside: Outsid
     check_table(outside.home)
 
 
-def test_control_c_ends_a_run_with_130_and_says_how_to_go_on(outside: Outside) -> None:
+def test_control_c_ends_a_run_with_130_and_says_how_to_resume(outside: Outside) -> None:
     code, talk = outside.run_until(lambda: outside.asked() >= 40, signal.SIGINT)
     assert code == 130
-    assert "adreel run spend goes on with run" in talk
+    assert "hours with: adreel run spend" in talk
     assert "Traceback" not in talk
     assert latest(outside.home).state == "interrupted"
     check_whole(outside)
 
 
-def test_a_run_in_another_process_is_named_to_a_second_one_and_stops_when_it_is_cancelled(outside: Outside) -> None:
+def test_a_second_process_is_refused_with_the_run_in_progress_which_can_be_cancelled(outside: Outside) -> None:
     outside.home.door("trouble", {"kind": "hang", "seconds": 50, "times": 0, "path": "report"})
     with outside.start("run", "-f", outside.file()) as process:
         until(lambda: any(outside.home.path.glob("locks/spend.run")) and outside.asked_for() > 0)
@@ -183,12 +183,12 @@ def test_a_run_in_another_process_is_named_to_a_second_one_and_stops_when_it_is_
         assert outside.run("cancel", under_way)[0] == 0
         talk = process.communicate(timeout=20)[1]
     assert process.returncode == 130
-    assert "the table stays as it was" in talk
+    assert "The table is unchanged" in talk
     assert latest(outside.home).state == "cancelled"
     assert left_behind(outside.home) == []
 
 
-def test_a_disk_that_takes_no_more_ends_a_run_with_a_sentence_and_no_table(outside: Outside) -> None:
+def test_a_full_disk_ends_a_run_with_an_error_and_no_table(outside: Outside) -> None:
     def narrow() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 
@@ -200,7 +200,7 @@ def test_a_disk_that_takes_no_more_ends_a_run_with_a_sentence_and_no_table(outsi
     check_table(outside.home)
 
 
-def test_answers_that_break_off_are_asked_for_again(outside: Outside) -> None:
+def test_requests_whose_answers_break_off_are_sent_again(outside: Outside) -> None:
     home = outside.home
     home.environ["ADREEL_TIKTOK_URL"] = f"{outside.url}/open_api/v1.3"
     home.door("trouble", {"kind": "cut", "times": 5, "path": "report"})

@@ -44,7 +44,7 @@ def params(plan: Plan) -> list[dict[str, Any]]:
     zones=st.lists(st.integers(-12, 14), min_size=1, max_size=4),
     whole=st.booleans(),
 )
-def test_a_plan_covers_each_advertiser_and_day_once_and_breaks_no_limit(
+def test_a_plan_covers_each_advertiser_and_day_once_within_the_limits(
     time_dimension: str, start: date, days: int, zones: list[int], whole: bool
 ) -> None:
     end = min(start + timedelta(days=days - 1), date(2026, 11, 20))
@@ -60,8 +60,8 @@ def test_a_plan_covers_each_advertiser_and_day_once_and_breaks_no_limit(
         assert request.span is not None
         assert request.span.days <= LONGEST_SPAN[time_dimension]
         assert len(request.advertisers) <= MOST_ADVERTISERS
-        for one in request.advertisers:
-            seen.update((one.id, request.span.start + timedelta(days=n)) for n in range(request.span.days))
+        for requested in request.advertisers:
+            seen.update((requested.id, request.span.start + timedelta(days=n)) for n in range(request.span.days))
     wanted = {
         (advertiser(n).id, start + timedelta(days=d)) for n in range(len(zones)) for d in range((end - start).days + 1)
     }
@@ -71,7 +71,7 @@ def test_a_plan_covers_each_advertiser_and_day_once_and_breaks_no_limit(
     assert plan.chunk_count == len(list(plan.chunks()))
 
 
-def test_a_plan_has_no_more_requests_than_the_limits_force() -> None:
+def test_a_plan_has_the_fewest_requests_that_the_limits_allow() -> None:
     ninety = "{start: 2026-08-23, end: 2026-11-20}"
     assert make_plan(dataset(dates=ninety), [advertiser(1)], NOW).request_count == 3
     assert make_plan(dataset(dates=ninety, time_dimension="none"), [advertiser(1)], NOW).request_count == 1
@@ -88,21 +88,21 @@ def test_relative_days_are_counted_in_each_advertisers_own_zone() -> None:
     }
 
 
-def test_a_day_that_has_not_begun_for_an_advertiser_is_not_asked_and_noted() -> None:
+def test_a_day_that_has_not_begun_for_an_advertiser_gives_a_note() -> None:
     asked = dataset(dates="{start: 2026-11-22, end: 2026-11-23}")
     plan = make_plan(asked, [advertiser(1, 13), advertiser(2, -13)], datetime(2026, 11, 22, 12, tzinfo=UTC))
     assert [(who.id[-1], days.days) for who, days in plan.days()] == [("1", 2)]
     assert "0000002" in plan.notes[0]
 
 
-def test_deleted_entities_are_asked_for_unless_told_otherwise() -> None:
+def test_deleted_entities_are_included_by_default() -> None:
     asked = params(make_plan(dataset(), [advertiser(1)], NOW))[0]
     assert asked["filtering"] == [{"field_name": "ad_status", "filter_type": "IN", "filter_value": '["STATUS_ALL"]'}]
     without = params(make_plan(dataset(include_deleted="false"), [advertiser(1)], NOW))[0]
     assert "filtering" not in without
 
 
-def test_each_level_asks_for_its_own_deleted_entities() -> None:
+def test_each_level_includes_its_own_deleted_entities() -> None:
     for level, field in (("campaign", "campaign_status"), ("adgroup", "adgroup_status")):
         asked = params(make_plan(dataset(data_level=level), [advertiser(1)], NOW))[0]
         assert asked["filtering"][0]["field_name"] == field
@@ -110,25 +110,28 @@ def test_each_level_asks_for_its_own_deleted_entities() -> None:
         assert asked["data_level"] == f"AUCTION_{level.upper()}"
 
 
-def test_more_than_a_hundred_metrics_are_asked_in_batches_of_the_same_step() -> None:
+def test_more_than_a_hundred_metrics_are_batches_of_the_same_chunk() -> None:
     grouping = menus.Grouping("BASIC", "ad", "day", (), "ad_id")
     able = [name for name, metric in catalog.metrics().items() if menus.metric_refusal(metric, grouping) is None][:250]
     plan = make_plan(dataset(metrics=f"[{', '.join(able)}]"), [advertiser(1)], NOW)
     asked = params(plan)
-    assert [len(one["metrics"]) for one in asked] == [100, 100, 50]
-    assert [name for one in asked for name in one["metrics"]] == able
+    assert [len(request_params["metrics"]) for request_params in asked] == [100, 100, 50]
+    assert [name for request_params in asked for name in request_params["metrics"]] == able
     assert plan.chunk_count == 1
 
 
 def test_advertisers_share_a_request_only_where_no_decimals_can_be_lost() -> None:
     ten = [advertiser(n) for n in range(10)]
     shared = params(make_plan(dataset(metrics="[impressions, clicks]"), ten, NOW))
-    assert [len(one["advertiser_ids"]) for one in shared] == [5, 5]
+    assert [len(request_params["advertiser_ids"]) for request_params in shared] == [5, 5]
     for metrics in ("[spend]", "[impressions, ctr]", "[impressions, frequency]"):
-        assert all("advertiser_id" in one for one in params(make_plan(dataset(metrics=metrics), ten, NOW)))
+        assert all(
+            "advertiser_id" in request_params
+            for request_params in params(make_plan(dataset(metrics=metrics), ten, NOW))
+        )
 
 
-def test_totals_are_asked_where_tiktok_gives_them() -> None:
+def test_totals_are_requested_where_tiktok_gives_them() -> None:
     def with_totals(**changes: str) -> bool:
         return "enable_total_metrics" in params(make_plan(dataset(**changes), [advertiser(1)], NOW))[0]
 
@@ -140,44 +143,44 @@ def test_totals_are_asked_where_tiktok_gives_them() -> None:
     assert not with_totals(service_type="reservation")
 
 
-def test_reservation_is_asked_by_buying_type_with_topview_alone() -> None:
+def test_reservation_is_requested_by_buying_type() -> None:
     asked = params(make_plan(dataset(service_type="reservation"), [advertiser(1)], NOW))
-    kinds = [orjson.loads(one["filtering"][-1]["filter_value"]) for one in asked]
+    kinds = [orjson.loads(request_params["filtering"][-1]["filter_value"]) for request_params in asked]
     assert kinds == [["RESERVATION_RF"], ["RESERVATION_TOP_VIEW"]]
-    assert {one["data_level"] for one in asked} == {"AUCTION_AD"}
+    assert {request_params["data_level"] for request_params in asked} == {"AUCTION_AD"}
 
 
-def test_lifetime_asks_without_dates() -> None:
+def test_lifetime_requests_have_no_dates() -> None:
     asked = params(make_plan(dataset(time_dimension="none", lifetime="true", dates=""), [advertiser(1)], NOW))
     assert asked[0]["query_lifetime"] is True
     assert "start_date" not in asked[0]
 
 
-def test_entities_are_asked_with_deleted_ones_and_topview_besides() -> None:
+def test_entities_are_requested_with_deleted_ones_and_topview() -> None:
     text = "name: A\naccount: demo\nreport: ad_groups\n"
     plan = make_plan(parse(read(text), NOW), [advertiser(1)], NOW)
-    found = list(plan.requests())
-    assert [request.params["filtering"] for request in found] == [
+    requests = list(plan.requests())
+    assert [request.params["filtering"] for request in requests] == [
         {"primary_status": "STATUS_ALL"},
         {"primary_status": "STATUS_ALL", "buying_types": ["RESERVATION_TOP_VIEW"]},
     ]
-    assert [request.page_size for request in found] == [1000, 100]
+    assert [request.page_size for request in requests] == [1000, 100]
 
 
-def test_advertiser_attributes_are_asked_a_hundred_at_a_time() -> None:
+def test_advertiser_attributes_are_requested_a_hundred_at_a_time() -> None:
     text = "name: A\naccount: demo\nreport: advertisers\n"
     plan = make_plan(parse(read(text), NOW), [advertiser(n) for n in range(250)], NOW)
-    assert [len(one["advertiser_ids"]) for one in params(plan)] == [100, 100, 50]
+    assert [len(request_params["advertiser_ids"]) for request_params in params(plan)] == [100, 100, 50]
 
 
-def test_the_price_is_the_requests_at_the_slower_of_the_limits() -> None:
+def test_the_estimate_is_the_requests_at_the_slower_limit() -> None:
     plan = make_plan(dataset(time_dimension="hour"), [advertiser(n) for n in range(100)], NOW)
     assert plan.request_count == 2000
     assert plan.seconds(**LIMIT) == pytest.approx(200)
     assert plan.seconds(10, 300, 864_000) == pytest.approx(400)
 
 
-def test_a_plan_of_a_million_requests_is_a_value_of_its_parts() -> None:
+def test_a_plan_of_a_million_requests_is_as_small_as_its_parts() -> None:
     asked = dataset(time_dimension="hour", dates="{start: 2023-11-21, end: 2026-11-20}")
     plan = make_plan(asked, [advertiser(n) for n in range(1000)], NOW)
     assert plan.request_count == 1_096_000

@@ -165,5 +165,5 @@ def test_replace_says_which_values_left_with_a_column_and_where_they_are(tmp_pat
     report = json.loads(home.good("run", "-f", home.file(metrics=["spend", "clicks"]), "--json").stdout)
     (warning,) = report["warnings"]
     assert "Values of columns impressions, conversion were removed" in warning
-    assert "Version 0 still has them" in warning
+    assert "Restore version 0 to get them back" in warning
     assert json.loads(home.good("run", "spend", "--json").stdout)["warnings"] == []

@@ -39,13 +39,13 @@ def named(home: Home, name: str, **keys: Any) -> str:
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Home:
     """A home that several tests of examples share; each has its own dataset."""
-    made = make_home(tmp_path_factory.mktemp("shared") / "home")
-    made.add_account()
-    return made
+    home = make_home(tmp_path_factory.mktemp("shared") / "home")
+    home.add_account()
+    return home
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
-def test_an_example_runs_and_is_proved_and_runs_again(shared: Home, example: Path) -> None:
+def test_an_example_runs_is_verified_and_runs_again(shared: Home, example: Path) -> None:
     first, second = (shared.json("run", "-f", str(example)) for _ in range(2))
     for report in (first, second):
         assert (report["state"], report["proof"]["proved"]) == ("succeeded", True)
@@ -94,20 +94,20 @@ def test_the_values_are_those_that_tiktok_sent(home: Home) -> None:
     report = run(home, home.file(), transport=Tampered(home, lambda _, data: sent.extend(data["list"])))
     rows = {(row["ad_id"], row["stat_time_day"]): row for row in table(home).to_pylist()}
     assert len(rows) == len(sent) == report.rows
-    for one in sent:
-        day = date.fromisoformat(one["dimensions"]["stat_time_day"][:10])
-        row = rows[one["dimensions"]["ad_id"], day]
-        assert row["spend"] == Decimal(one["metrics"]["spend"])
-        assert row["impressions"] == int(one["metrics"]["impressions"])
+    for sent_row in sent:
+        day = date.fromisoformat(sent_row["dimensions"]["stat_time_day"][:10])
+        row = rows[sent_row["dimensions"]["ad_id"], day]
+        assert row["spend"] == Decimal(sent_row["metrics"]["spend"])
+        assert row["impressions"] == int(sent_row["metrics"]["impressions"])
 
 
-def test_a_note_with_which_nothing_is_wrong_is_told_and_logged_and_leaves_the_run_green(home: Home) -> None:
+def test_a_note_is_shown_and_logged_and_the_run_succeeds(home: Home) -> None:
     file = home.file(report_type="basic", time_dimension=None, lifetime=True)
-    told: list[str] = []
-    report = run(home, file, watch=Watch(say=told.append))
+    notes: list[str] = []
+    report = run(home, file, watch=Watch(say=notes.append))
     assert (report.state, report.warnings) == ("succeeded", ())
-    assert told == ["note: Lifetime data is on, so the dates are not used."]
-    assert told[0] in log_of(home)
+    assert notes == ["note: Lifetime data is on, so the dates are not used."]
+    assert notes[0] in log_of(home)
 
 
 # -- restatement and update methods
@@ -115,13 +115,13 @@ def test_a_note_with_which_nothing_is_wrong_is_told_and_logged_and_leaves_the_ru
 
 def conversions_of(home: Home, version: int | None = None) -> dict[date, int]:
     """Conversions by day."""
-    found: Counter[date] = Counter()
+    by_day: Counter[date] = Counter()
     for row in table(home, version=version).to_pylist():
-        found[row["stat_time_day"]] += row["conversion"]
-    return dict(found)
+        by_day[row["stat_time_day"]] += row["conversion"]
+    return dict(by_day)
 
 
-def test_conversions_that_tiktok_moves_later_are_shown_by_diff_on_their_days(home: Home) -> None:
+def test_restated_conversions_are_shown_by_diff_on_their_days(home: Home) -> None:
     file = home.file(dates={"start": "today-6", "end": "yesterday"}, update={"method": "upsert"})
     home.good("run", "-f", file)
     home.later(2)
@@ -129,16 +129,16 @@ def test_conversions_that_tiktok_moves_later_are_shown_by_diff_on_their_days(hom
     before, after = conversions_of(home, 0), conversions_of(home, 1)
     assert min(after) == min(before), "upsert keeps what is before the days that were read"
     assert max(after) == max(before) + timedelta(days=2)
-    moved = {str(day): after[day] - before[day] for day in before if after[day] != before[day]}
-    assert moved, "the simulator restates"
+    restated = {str(day): after[day] - before[day] for day in before if after[day] != before[day]}
+    assert restated, "the simulator restates"
     shown = home.json("diff", "spend", "0", "1")
     changes = {
-        day["day"]: one["moved"]
+        day["day"]: metric["moved"]
         for day in shown["days"]
-        for one in day["moved"]
-        if one["name"] == "conversion" and day["kind"] == "restated"
+        for metric in day["moved"]
+        if metric["name"] == "conversion" and day["kind"] == "restated"
     }
-    assert changes == moved
+    assert changes == restated
 
 
 def test_partition_replaces_the_days_that_were_read_and_keeps_the_others(home: Home) -> None:
@@ -185,7 +185,7 @@ def test_days_older_than_keep_days_are_dropped(home: Home) -> None:
     assert min(conversions_of(home, 0)) == home.now.date() - timedelta(days=10)
 
 
-def test_append_puts_the_rows_of_each_run_behind_those_of_the_last(home: Home) -> None:
+def test_append_adds_the_rows_of_each_run(home: Home) -> None:
     file = home.file(update={"method": "append"})
     first, second = home.json("run", "-f", file), home.json("run", "-f", file)
     assert table(home).num_rows == first["rows"] + second["rows"]
@@ -201,8 +201,12 @@ def test_today_is_each_advertisers_own(tmp_path: Path) -> None:
     home.door("now", {"today": "2026-11-22", "hour": 11, "minute": 30})
     file = home.file(dates={"date": "today"}, skip_failing_advertisers=True)
     home.json("run", "-f", file, code=ExitCode.SKIPPED)
-    offsets = {one["advertiser_id"]: one["offset_minutes"] for one in home.door("state")["advertisers"]}
-    asked = {one["advertiser"]: one["params"]["start_date"] for one in home.requests() if one["code"] == 0}
+    offsets = {
+        advertiser["advertiser_id"]: advertiser["offset_minutes"] for advertiser in home.door("state")["advertisers"]
+    }
+    asked = {
+        request["advertiser"]: request["params"]["start_date"] for request in home.requests() if request["code"] == 0
+    }
     assert asked == {
         advertiser: str((home.now + timedelta(minutes=offsets[advertiser])).date()) for advertiser in asked
     }
@@ -216,7 +220,9 @@ def test_hours_are_the_advertisers_own_and_utc_and_add_up_to_its_day(tmp_path: P
     day = {"date": "yesterday"}
     home.good("run", "-f", home.file(time_dimension="hour", data_level="advertiser", dates=day))
     home.good("run", "-f", named(home, "Days", data_level="advertiser", dates=day))
-    offsets = {one["advertiser_id"]: one["offset_minutes"] for one in home.door("state")["advertisers"]}
+    offsets = {
+        advertiser["advertiser_id"]: advertiser["offset_minutes"] for advertiser in home.door("state")["advertisers"]
+    }
     assert {minutes % 60 for minutes in offsets.values()} == {0, 30}
     sums: Counter[tuple[str, date]] = Counter()
     for row in table(home).to_pylist():
@@ -243,12 +249,12 @@ def metrics_of_ads(count: int) -> list[str]:
     report = catalog.REPORTS["performance"]
     menu = next(menu for menu in report.menus if menu.name == "metrics")
     offered = [offer.value for offer in menus.offers(report, menu, chosen) if offer.refusal is None]
-    known = catalog.metrics()
-    sure = [name for name in offered if known[name].sure and not known[name].refuses]
+    metrics = catalog.metrics()
+    sure = [name for name in offered if metrics[name].sure and not metrics[name].refuses]
     return ["spend", *(name for name in sure if name != "spend")][:count]
 
 
-def test_250_metrics_are_the_same_as_asked_for_a_hundred_at_a_time(home: Home) -> None:
+def test_250_metrics_equal_those_of_runs_with_a_hundred(home: Home) -> None:
     names = metrics_of_ads(250)
     assert len(names) == 250
     report = home.json("run", "-f", home.file(metrics=names, dates={"date": "yesterday"}))
@@ -263,7 +269,7 @@ def test_250_metrics_are_the_same_as_asked_for_a_hundred_at_a_time(home: Home) -
         assert whole.select(["ad_id", *part]).equals(table(home, f"part_{number}").select(["ad_id", *part]))
 
 
-def test_a_batch_of_metrics_with_fewer_rows_is_not_proved_and_its_cells_are_empty(home: Home) -> None:
+def test_a_batch_of_metrics_with_fewer_rows_fails_verification_and_leaves_cells_empty(home: Home) -> None:
     names = metrics_of_ads(150)
 
     def shortened(params: dict[str, str], data: dict[str, Any]) -> None:
@@ -275,7 +281,7 @@ def test_a_batch_of_metrics_with_fewer_rows_is_not_proved_and_its_cells_are_empt
     file = home.file(metrics=names, dates={"date": "yesterday"}, advertisers=[advertisers_of(home)[0]])
     report = run(home, file, transport=Tampered(home, shortened))
     assert (report.state, report.proof["proved"]) == ("warned", False)
-    assert any("different numbers of rows for the batches of metrics" in one for one in report.warnings)
+    assert any("different numbers of rows for the batches of metrics" in warning for warning in report.warnings)
     rows = table(home)
     assert rows.num_rows == report.rows
     assert rows[names[-1]].null_count >= 1
@@ -283,7 +289,7 @@ def test_a_batch_of_metrics_with_fewer_rows_is_not_proved_and_its_cells_are_empt
 
 
 def advertisers_of(home: Home) -> list[str]:
-    return [str(one["advertiser_id"]) for one in home.door("state")["advertisers"]]
+    return [str(advertiser["advertiser_id"]) for advertiser in home.door("state")["advertisers"]]
 
 
 # -- the cut at 20,000 ids
@@ -319,7 +325,7 @@ def test_an_audience_report_that_tiktok_cuts_is_read_whole_in_parts(tmp_path: Pa
     assert tables[0].equals(tables[1])
 
 
-def test_parts_of_a_cut_report_that_lack_rows_are_held_against_the_advertisers_own_figures(tmp_path: Path) -> None:
+def test_parts_of_a_cut_report_that_lack_rows_are_compared_with_the_totals_above(tmp_path: Path) -> None:
     home = make_home(tmp_path / "home", advertisers=1, ads=120, id_cut=10)
     home.add_account()
 
@@ -334,13 +340,13 @@ def test_parts_of_a_cut_report_that_lack_rows_are_held_against_the_advertisers_o
     report = run(home, home.file(dates={"date": "yesterday"}), transport=Tampered(home, shortened))
     assert (report.state, report.proof["proved"]) == ("warned", False)
     assert "impressions" in report.proof["differing"]
-    assert any("TikTok's own total" in one for one in report.warnings)
+    assert any("TikTok's own total" in warning for warning in report.warnings)
 
 
 # -- several advertisers in one request
 
 
-def test_whole_numbers_of_several_advertisers_come_in_shared_requests_and_are_the_same(tmp_path: Path) -> None:
+def test_whole_numbers_of_several_advertisers_are_the_same_in_shared_requests(tmp_path: Path) -> None:
     home = make_home(tmp_path / "home", advertisers=7, plain=True, ads=5)
     home.add_account()
     shared = home.json("run", "-f", home.file(metrics=["impressions", "clicks"]))
@@ -351,7 +357,7 @@ def test_whole_numbers_of_several_advertisers_come_in_shared_requests_and_are_th
     assert table(home).select(names).equals(table(home, "single").select(names))
 
 
-def test_one_advertiser_of_a_shared_request_that_fails_does_not_spoil_the_others(tmp_path: Path) -> None:
+def test_an_advertiser_that_fails_in_a_shared_request_does_not_affect_the_others(tmp_path: Path) -> None:
     home = make_home(tmp_path / "home", advertisers=7, ads=5, plain=True)
     home.add_account()
     gone = advertisers_of(home)[2]
@@ -374,10 +380,10 @@ def fragile(tmp_path: Path) -> Home:
 
 
 def by_kind(home: Home) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for one in home.door("state")["advertisers"]:
-        found.setdefault(one["kind"], []).append(one["advertiser_id"])
-    return found
+    ids: dict[str, list[str]] = {}
+    for advertiser in home.door("state")["advertisers"]:
+        ids.setdefault(advertiser["kind"], []).append(advertiser["advertiser_id"])
+    return ids
 
 
 def test_advertisers_that_fail_are_skipped_and_named_with_the_reason(tmp_path: Path) -> None:
@@ -397,7 +403,7 @@ def test_advertisers_that_fail_are_skipped_and_named_with_the_reason(tmp_path: P
     assert report.proof["rows_expected"] == report.rows == table(home).num_rows
 
 
-def test_an_advertiser_that_fails_in_some_of_its_days_is_left_out_whole(tmp_path: Path) -> None:
+def test_an_advertiser_that_fails_on_some_of_its_days_is_skipped_entirely(tmp_path: Path) -> None:
     home = make_home(tmp_path / "home", ads=5)
     home.add_account()
     broken = advertisers_of(home)[1]
@@ -411,7 +417,7 @@ def test_an_advertiser_that_fails_in_some_of_its_days_is_left_out_whole(tmp_path
     assert broken not in table(home)["advertiser_id"].to_pylist()
 
 
-def test_replace_leaves_the_rows_of_an_advertiser_that_was_skipped_as_they_were(tmp_path: Path) -> None:
+def test_replace_keeps_the_rows_of_a_skipped_advertiser(tmp_path: Path) -> None:
     home = make_home(tmp_path / "home")
     home.add_account()
     file = home.file(skip_failing_advertisers=True, update={"method": "replace"})
@@ -426,7 +432,7 @@ def test_replace_leaves_the_rows_of_an_advertiser_that_was_skipped_as_they_were(
     assert home.rows(count) == before
 
 
-def test_without_skipping_an_advertiser_that_fails_ends_the_run_and_leaves_the_table(tmp_path: Path) -> None:
+def test_without_skipping_a_failing_advertiser_ends_the_run_and_the_table_is_unchanged(tmp_path: Path) -> None:
     home = fragile(tmp_path)
     ordinary = by_kind(home)["ordinary"]
     home.good("run", "-f", home.file(advertisers=ordinary))
@@ -434,7 +440,7 @@ def test_without_skipping_an_advertiser_that_fails_ends_the_run_and_leaves_the_t
     code, words = home.bad("run", "-f", home.file(advertisers=ordinary))
     assert code == 5
     assert ordinary[1] in words
-    assert "skip_failing_advertisers: true" in words
+    assert "(skip_failing_advertisers)" in words
     assert table(home).equals(table(home, version=0))
     assert latest(home).state == "failed"
 
@@ -447,7 +453,7 @@ def test_an_advertiser_without_permission_is_named_before_anything_is_read(tmp_p
     assert home.requests() == []
 
 
-def test_an_advertiser_without_rows_is_no_failure(tmp_path: Path) -> None:
+def test_an_advertiser_without_rows_does_not_fail(tmp_path: Path) -> None:
     home = fragile(tmp_path)
     file = home.file(advertisers=by_kind(home)["empty"])
     report = home.json("run", "-f", file)
@@ -455,15 +461,15 @@ def test_an_advertiser_without_rows_is_no_failure(tmp_path: Path) -> None:
     assert table(home).num_rows == 0
 
 
-def test_when_all_advertisers_fail_the_run_fails_and_the_table_stays(home: Home) -> None:
+def test_when_all_advertisers_fail_the_run_fails_and_the_table_is_unchanged(home: Home) -> None:
     file = home.file(skip_failing_advertisers=True)
     home.good("run", "-f", file)
     for advertiser in advertisers_of(home):
         home.door("remove", {"advertiser_id": advertiser})
     code, words = home.bad("run", "-f", file)
     assert code == 5
-    assert "No advertiser could be read, so the table stays as it was" in words
-    assert [one["version"] for one in home.json("versions", "spend")] == [0]
+    assert "No ad account could be read. The table is unchanged." in words
+    assert [version["version"] for version in home.json("versions", "spend")] == [0]
 
 
 # -- values that cannot be read
@@ -478,7 +484,7 @@ def test_values_that_cannot_be_read_become_null_and_are_counted_over_all_pages(h
     report = run(home, home.file(), transport=Tampered(home, hidden))
     assert report.state == "warned"
     assert report.warnings == (
-        "6 values of impressions could not be read as whole numbers and are empty in the table, such as '<5'.",
+        "6 values of impressions could not be read as whole number and were left empty, for example '<5'.",
     )
     assert table(home)["impressions"].null_count == 6
 
@@ -507,7 +513,7 @@ class Reordered(httpx2.AsyncBaseTransport):
 
 @settings(max_examples=3, phases=(Phase.generate,), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(ranks=st.lists(st.integers(0, 60), min_size=3, max_size=12))
-def test_pages_that_come_in_any_order_make_the_same_table(shared: Home, ranks: list[int]) -> None:
+def test_the_table_does_not_depend_on_the_order_of_pages(shared: Home, ranks: list[int]) -> None:
     file = named(shared, "Any order", dates={"start": "today-90", "end": "yesterday"})
     report = run(shared, file, transport=Reordered(shared, ranks))
     assert report.proof["proved"]

@@ -80,7 +80,7 @@ PASSING: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("trouble", PASSING)
-def test_a_trouble_that_passes_is_waited_out_and_the_rows_are_right(calm: Home, trouble: str) -> None:
+def test_rows_are_right_after_a_temporary_problem(calm: Home, trouble: str) -> None:
     calm.door("trouble", {**PASSING[trouble], "path": REPORT})
     report = run(calm, calm.file())
     assert (report.state, report.proof["proved"]) == ("succeeded", True)
@@ -88,14 +88,14 @@ def test_a_trouble_that_passes_is_waited_out_and_the_rows_are_right(calm: Home, 
     assert same(calm)
 
 
-def test_refusals_are_counted_and_stand_in_the_runs_log(calm: Home) -> None:
+def test_refusals_are_counted_and_logged(calm: Home) -> None:
     calm.door("trouble", {"kind": "code", "code": 40100, "times": 5, "path": REPORT})
     report = run(calm, calm.file())
     assert report.refused == 5
     assert any("TikTok counts requests too close together" in line for line in log_of(calm))
 
 
-def test_a_request_that_hangs_is_given_up_and_asked_again(calm: Home) -> None:
+def test_a_request_that_hangs_is_sent_again(calm: Home) -> None:
     calm.door("trouble", {"kind": "hang", "seconds": 30, "times": 1, "path": REPORT})
     report = run(calm, calm.file(), waits=Hurry().waits(request_seconds=0.05))
     assert report.proof["proved"]
@@ -103,7 +103,7 @@ def test_a_request_that_hangs_is_given_up_and_asked_again(calm: Home) -> None:
     assert same(calm)
 
 
-def test_a_count_of_rows_that_changes_between_pages_is_read_anew_until_it_holds_still(tmp_path: Path) -> None:
+def test_a_report_whose_count_changes_between_pages_is_read_again(tmp_path: Path) -> None:
     home = make_home(tmp_path / "home", advertisers=1, ads=50, plain=True)
     home.add_account()
     file = home.file(dates={"start": "today-30", "end": "yesterday"})
@@ -115,26 +115,26 @@ def test_a_count_of_rows_that_changes_between_pages_is_read_anew_until_it_holds_
 # -- what does not pass
 
 
-def test_a_count_of_rows_that_never_holds_still_is_not_proved(calm: Home) -> None:
+def test_a_count_that_changes_in_every_attempt_fails_verification(calm: Home) -> None:
     calm.door("trouble", {"kind": "total", "change": 1, "path": REPORT, "times": 0})
     code, words = calm.bad("run", "-f", calm.file())
     assert code == 9
     assert "in each of 4 attempts" in words
-    assert "the table stays as it was" in words
+    assert "The table is unchanged." in words
     assert words.count("error:") == 1
     assert versions(calm) == 1
     assert latest(calm).state == "failed"
 
 
 @pytest.mark.parametrize("kind", ["drop", "repeat"])
-def test_pages_that_always_lack_or_repeat_a_row_are_not_proved(calm: Home, kind: str) -> None:
+def test_pages_that_always_lack_or_repeat_a_row_fail_verification(calm: Home, kind: str) -> None:
     calm.door("trouble", {"kind": kind, "path": REPORT, "times": 0})
     with pytest.raises(ProofError, match="TikTok counts"):
         run(calm, calm.file())
     assert versions(calm) == 1
 
 
-def test_totals_that_differ_make_a_version_that_is_not_proved(calm: Home) -> None:
+def test_totals_that_differ_create_a_version_whose_check_failed(calm: Home) -> None:
     def other(_: dict[str, str], data: dict[str, Any]) -> None:
         data["total_metrics"]["impressions"] = str(int(data["total_metrics"]["impressions"]) + 1)
 
@@ -143,12 +143,12 @@ def test_totals_that_differ_make_a_version_that_is_not_proved(calm: Home) -> Non
     report = run(calm, file, transport=Tampered(calm, other))
     assert (report.state, report.version, report.proof["proved"]) == ("warned", 1, False)
     assert report.proof["differing"] == ["impressions"]
-    assert report.warnings[0].startswith("impressions of advertiser")
+    assert report.warnings[0].startswith("impressions: TikTok's own total for ad account ")
     assert "TikTok's own total" in report.warnings[0]
 
 
-def test_totals_that_differ_in_opposite_ways_are_not_proved_either(calm: Home) -> None:
-    ids = [one["advertiser_id"] for one in calm.door("state")["advertisers"]][:2]
+def test_totals_that_differ_in_opposite_ways_fail_verification(calm: Home) -> None:
+    ids = [advertiser["advertiser_id"] for advertiser in calm.door("state")["advertisers"]][:2]
 
     def other(params: dict[str, str], data: dict[str, Any]) -> None:
         sign = 1 if params["advertiser_id"] == ids[0] else -1
@@ -172,7 +172,7 @@ def test_money_may_differ_by_the_rounding_of_its_rows_and_no_more(calm: Home) ->
     assert not run(calm, calm.file(), transport=Tampered(calm, other(0.006))).proof["proved"]
 
 
-def test_a_run_that_is_not_proved_ends_with_its_own_exit_code(calm: Home) -> None:
+def test_a_run_that_fails_verification_has_its_own_exit_code(calm: Home) -> None:
     # What TikTok sums up is one thing on page 1 and the rows another: a row is replaced by a copy of another day.
     calm.world = _Lying(calm.world)  # type: ignore[assignment]  # it takes the place of the application
     assert calm.adreel("run", "-f", calm.file(), "--json").exit_code == 9
@@ -198,7 +198,7 @@ class _Lying:
         await self._world(scope, receive, changed)
 
 
-def test_a_system_that_fails_for_ever_ends_with_try_again_later(calm: Home) -> None:
+def test_a_permanent_system_failure_ends_the_run_with_retry_later(calm: Home) -> None:
     calm.door("trouble", {"kind": "code", "code": 50000, "message": "System error", "times": 0, "path": REPORT})
     with pytest.raises(RetryError, match="Tried 8 times") as caught:
         run(calm, calm.file())
@@ -206,7 +206,7 @@ def test_a_system_that_fails_for_ever_ends_with_try_again_later(calm: Home) -> N
     assert versions(calm) == 1
 
 
-def test_an_unknown_code_stops_the_run_with_tiktoks_words(calm: Home) -> None:
+def test_an_unknown_code_stops_the_run_with_tiktoks_message(calm: Home) -> None:
     calm.door("trouble", {"kind": "code", "code": 49999, "message": "The moon is in the way.", "path": REPORT})
     with pytest.raises(StopError, match=r"The moon is in the way\.") as caught:
         run(calm, calm.file())
@@ -215,7 +215,7 @@ def test_an_unknown_code_stops_the_run_with_tiktoks_words(calm: Home) -> None:
     assert versions(calm) == 1
 
 
-def test_a_metric_that_tiktok_refuses_is_told_in_tiktoks_words(calm: Home) -> None:
+def test_a_refused_metric_is_reported_with_tiktoks_message(calm: Home) -> None:
     words = "Please correct the information in invalid metric fields and try again. Invalid metric fields: ['clicks']."
     calm.door("trouble", {"kind": "code", "code": 40002, "message": words, "path": REPORT, "times": 0})
     with pytest.raises(RequestError) as caught:
@@ -224,7 +224,7 @@ def test_a_metric_that_tiktok_refuses_is_told_in_tiktoks_words(calm: Home) -> No
     assert int(caught.value.exit_code) == 3
 
 
-def test_a_hopeless_hang_ends_the_run_and_the_next_one_goes_on(calm: Home) -> None:
+def test_a_request_that_always_hangs_ends_the_run_and_the_next_one_resumes_it(calm: Home) -> None:
     calm.door(
         "trouble", {"kind": "hang", "seconds": 30, "times": 0, "path": REPORT, "where": {"start_date": "2026-11-19"}}
     )
@@ -235,7 +235,7 @@ def test_a_hopeless_hang_ends_the_run_and_the_next_one_goes_on(calm: Home) -> No
     assert same(calm)
 
 
-def test_a_run_ends_at_its_deadline_and_the_next_one_goes_on(calm: Home) -> None:
+def test_a_run_ends_at_its_deadline_and_the_next_one_resumes_it(calm: Home) -> None:
     calm.door("trouble", {"kind": "code", "code": 60001, "times": 0, "path": REPORT})
     hurry = Hurry()
 
@@ -254,7 +254,7 @@ def test_a_run_ends_at_its_deadline_and_the_next_one_goes_on(calm: Home) -> None
 # -- a token that dies
 
 
-def test_after_a_token_dies_and_the_account_is_reconnected_nothing_is_asked_again(tmp_path: Path) -> None:
+def test_a_run_after_reconnecting_requests_nothing_twice(tmp_path: Path) -> None:
     home = make_home(tmp_path / "home", advertisers=3, ads=5)
     home.add_account()
     file = home.file(time_dimension="hour", dates={"start": "today-40", "end": "yesterday"})
@@ -264,7 +264,7 @@ def test_after_a_token_dies_and_the_account_is_reconnected_nothing_is_asked_agai
     code, words = home.bad("run", "-f", file)
     assert code == 4
     assert "adreel accounts reconnect 'demo'" in words
-    assert "the next run goes on where this one stopped" in words
+    assert "The next run then resumes this one." in words
     assert home.json("accounts", "list")[0]["status"] == "revoked"
     code, words = home.bad("run", "spend")
     assert (code, "revoked" in words) == (4, True)
@@ -280,7 +280,7 @@ def test_after_a_token_dies_and_the_account_is_reconnected_nothing_is_asked_agai
 
 @pytest.mark.parametrize(("code", "status"), [(40102, "expired"), (40105, "revoked")])
 @pytest.mark.parametrize("path", [REPORT, "oauth2/advertiser/get"])
-def test_a_token_that_expired_is_told_from_one_that_was_revoked_wherever_it_is_met(
+def test_expired_and_revoked_tokens_are_distinguished_everywhere(
     fresh: Home, code: int, status: str, path: str
 ) -> None:
     fresh.now += timedelta(minutes=10)
@@ -307,21 +307,21 @@ def stopped_after(home: Home, file: str, pages: int, **keys: Any) -> str:
 HOURS: dict[str, Any] = {"time_dimension": "hour", "dates": {"start": "today-20", "end": "yesterday"}}
 
 
-def test_a_run_that_failed_for_a_passing_reason_is_gone_on_with(fresh: Home) -> None:
+def test_a_run_that_failed_temporarily_is_resumed(fresh: Home) -> None:
     file = fresh.file(**HOURS)
     stopped = stopped_after(fresh, file, 30)
     before = len(questions(fresh))
-    told: list[str] = []
-    report = run(fresh, file, watch=Watch(say=told.append))
+    notes: list[str] = []
+    report = run(fresh, file, watch=Watch(say=notes.append))
     assert (report.run_id, report.resumed) == (stopped, True)
-    assert told[0] == f"Going on with run {stopped}, which did not come to its end."
+    assert notes[0] == f"Resuming run {stopped}."
     assert len(questions(fresh)) - before <= 60 - 15, "what is there is not asked for again"
     assert report.proof["proved"]
     assert report.requests >= 60
     assert left_behind(fresh) == []
 
 
-def test_pages_that_are_there_are_not_asked_for_again(tmp_path: Path) -> None:
+def test_stored_pages_are_not_requested_again(tmp_path: Path) -> None:
     home = make_home(tmp_path / "home", advertisers=1, ads=200, plain=True)
     home.add_account()
     file = home.file(dates={"start": "today-30", "end": "yesterday"})
@@ -332,7 +332,7 @@ def test_pages_that_are_there_are_not_asked_for_again(tmp_path: Path) -> None:
     assert len(questions(home)) == len(set(questions(home))) == 6
 
 
-def test_a_dataset_that_was_changed_begins_anew_and_the_old_parts_go(fresh: Home) -> None:
+def test_a_changed_dataset_starts_a_new_run_and_removes_old_parts(fresh: Home) -> None:
     stopped = stopped_after(fresh, fresh.file(**HOURS), 30)
     assert left_behind(fresh)
     report = run(fresh, fresh.file(**HOURS, metrics=["spend", "clicks"]))
@@ -341,7 +341,7 @@ def test_a_dataset_that_was_changed_begins_anew_and_the_old_parts_go(fresh: Home
     assert left_behind(fresh) == []
 
 
-def test_a_run_that_stopped_longer_than_a_day_ago_begins_anew(fresh: Home) -> None:
+def test_a_run_that_stopped_over_a_day_ago_is_not_resumed(fresh: Home) -> None:
     file = fresh.file(**HOURS)
     stopped = stopped_after(fresh, file, 30)
     fresh.now += timedelta(hours=24, minutes=1)
@@ -350,17 +350,17 @@ def test_a_run_that_stopped_longer_than_a_day_ago_begins_anew(fresh: Home) -> No
     assert left_behind(fresh) == []
 
 
-def test_a_run_that_is_gone_on_with_on_another_day_says_of_which_days_it_is(fresh: Home) -> None:
+def test_a_run_resumed_on_another_day_names_its_start(fresh: Home) -> None:
     file = fresh.file(**HOURS)
     stopped_after(fresh, file, 30)
     fresh.now += timedelta(hours=20)
     report = run(fresh, file)
     assert (report.resumed, report.state) == (True, "warned")
-    assert "This run began at 2026-11-22 12:00 UTC" in report.warnings[0]
+    assert "This run started on 2026-11-22 at 12:00 UTC" in report.warnings[0]
     assert report.proof["proved"]
 
 
-def test_a_cut_report_that_was_interrupted_is_gone_on_with_and_loses_nothing(tmp_path: Path) -> None:
+def test_an_interrupted_cut_report_is_resumed_without_loss(tmp_path: Path) -> None:
     whole = make_home(tmp_path / "whole", advertisers=1, ads=120)
     whole.add_account()
     run(whole, whole.file())
@@ -386,7 +386,7 @@ def test_a_second_run_of_the_same_dataset_is_refused_and_names_the_first(calm: H
     assert "cancel it" in words
 
 
-def test_a_run_is_cancelled_from_elsewhere_and_the_table_stays(calm: Home) -> None:
+def test_a_run_is_cancelled_by_another_process_and_the_table_is_unchanged(calm: Home) -> None:
     calm.door("trouble", {"kind": "hang", "seconds": 60, "times": 0, "path": REPORT})
     file = calm.file()
 
@@ -402,7 +402,7 @@ def test_a_run_is_cancelled_from_elsewhere_and_the_table_stays(calm: Home) -> No
         worker.join()
 
     stopping: list[str] = []
-    with pytest.raises(CancelledError, match="the table stays as it was"):
+    with pytest.raises(CancelledError, match="The table is unchanged"):
         run(calm, file, watch=Watch(progress=look))
     assert latest(calm).state == "cancelled"
     assert versions(calm) == 1
@@ -412,7 +412,7 @@ def test_a_run_is_cancelled_from_elsewhere_and_the_table_stays(calm: Home) -> No
     assert left_behind(calm) == []
 
 
-def test_a_run_whose_process_died_can_be_cancelled_and_the_next_one_begins_anew(fresh: Home) -> None:
+def test_a_run_whose_process_died_can_be_cancelled_and_is_not_resumed(fresh: Home) -> None:
     stopped_after(fresh, fresh.file(**HOURS), 30)
     with Store.open(settings_of(fresh), clock=lambda: fresh.now) as store:
         dead = store.runs.begin(latest(fresh).id)
@@ -422,7 +422,7 @@ def test_a_run_whose_process_died_can_be_cancelled_and_the_next_one_begins_anew(
     assert not run(fresh, fresh.file(**HOURS)).resumed
 
 
-def test_a_run_that_was_interrupted_can_be_cancelled_too(fresh: Home) -> None:
+def test_an_interrupted_run_can_be_cancelled(fresh: Home) -> None:
     stopped_after(fresh, fresh.file(**HOURS), 30)
     with Store.open(settings_of(fresh), clock=lambda: fresh.now) as store:
         store.runs.begin(latest(fresh).id)
@@ -435,7 +435,7 @@ def test_a_run_that_was_interrupted_can_be_cancelled_too(fresh: Home) -> None:
 # -- the disk
 
 
-def test_a_lake_that_cannot_be_written_ends_the_run_and_the_next_one_goes_on(calm: Home) -> None:
+def test_a_lake_that_cannot_be_written_ends_the_run_and_the_next_one_resumes_it(calm: Home) -> None:
     lake = calm.path / "lake"
     blocker = lake / "_runs"
     for path in blocker.glob("*"):
@@ -453,7 +453,7 @@ def test_a_lake_that_cannot_be_written_ends_the_run_and_the_next_one_goes_on(cal
     assert same(calm)
 
 
-def test_a_disk_that_refuses_parts_in_the_middle_ends_the_run_and_the_next_one_goes_on(fresh: Home) -> None:
+def test_a_disk_that_refuses_parts_ends_the_run_and_the_next_one_resumes_it(fresh: Home) -> None:
     runs = fresh.path / "lake" / "_runs"
     blocked: list[Path] = []
 
@@ -475,7 +475,7 @@ def test_a_disk_that_refuses_parts_in_the_middle_ends_the_run_and_the_next_one_g
     assert left_behind(fresh) == []
 
 
-def test_a_record_that_cannot_be_written_ends_the_run_with_7_and_the_next_one_goes_on(fresh: Home) -> None:
+def test_a_record_that_cannot_be_written_ends_the_run_with_7_and_the_next_one_resumes_it(fresh: Home) -> None:
     runs = fresh.path / "lake" / "_runs"
 
     def block(_: dict[str, str], __: dict[str, Any]) -> None:
@@ -542,9 +542,7 @@ DAMAGES: dict[str, Callable[[Home], None]] = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_what_was_damaged_or_is_foreign_beside_the_parts_is_read_anew_and_nothing_else(
-    fresh: Home, damage: str
-) -> None:
+def test_only_damaged_or_foreign_files_beside_the_parts_are_read_again(fresh: Home, damage: str) -> None:
     hours = {"time_dimension": "hour", "dates": {"start": "today-40", "end": "yesterday"}}
     stopped_after(fresh, fresh.file(**hours), 100)
     assert len(list((fresh.path / "lake" / "_runs").glob("*/*/finished.json"))) >= 2
@@ -564,7 +562,7 @@ def test_what_was_damaged_or_is_foreign_beside_the_parts_is_read_anew_and_nothin
 
 
 @pytest.mark.parametrize("changes", [{"plan": "0" * 32}, {"now": "yesterday"}, {"advertisers": 3}])
-def test_a_run_that_another_adreel_began_is_read_anew_whole(fresh: Home, changes: dict[str, Any]) -> None:
+def test_a_run_of_another_adreel_is_read_again_entirely(fresh: Home, changes: dict[str, Any]) -> None:
     stopped = stopped_after(fresh, fresh.file(**HOURS), 30)
     (begun,) = (fresh.path / "lake" / "_runs").glob("*/asked.json")
     begun.write_text(json.dumps(json.loads(begun.read_text()) | changes))
@@ -578,7 +576,7 @@ def test_a_run_that_another_adreel_began_is_read_anew_whole(fresh: Home, changes
     assert left_behind(fresh) == []
 
 
-def test_requests_that_a_killed_process_had_no_time_to_tell_are_counted(fresh: Home) -> None:
+def test_requests_that_a_killed_process_did_not_store_are_counted(fresh: Home) -> None:
     hours = {"time_dimension": "hour", "dates": {"start": "today-40", "end": "yesterday"}}
     stopped_after(fresh, fresh.file(**hours), 100)
     with closing(sqlite3.connect(fresh.path / "adreel.db")) as database, database:
@@ -591,7 +589,7 @@ def test_requests_that_a_killed_process_had_no_time_to_tell_are_counted(fresh: H
     assert sent >= 32, "a chunk that was finished"
 
 
-def test_advertisers_that_were_left_out_are_not_asked_for_again_when_the_run_goes_on(fresh: Home) -> None:
+def test_skipped_advertisers_are_not_requested_when_the_run_resumes(fresh: Home) -> None:
     gone = fresh.door("state")["advertisers"][1]["advertiser_id"]
     fresh.door("trouble", {"kind": "code", "code": 40001, "path": REPORT, "times": 0, "where": {"advertiser_id": gone}})
     hours = {"time_dimension": "hour", "dates": {"start": "today-40", "end": "yesterday"}}
@@ -606,16 +604,16 @@ def test_advertisers_that_were_left_out_are_not_asked_for_again_when_the_run_goe
     report = run(fresh, file)
     assert (report.resumed, report.state) == (True, "warned")
     assert set(report.skipped_advertisers) == {gone}
-    asked = {str(one["params"]["advertiser_id"]) for one in fresh.requests(REPORT)[before:]}
+    asked = {str(request["params"]["advertiser_id"]) for request in fresh.requests(REPORT)[before:]}
     assert gone not in asked
     assert set(table(fresh)["advertiser_id"].to_pylist()).isdisjoint({gone})
 
 
-def test_an_account_without_advertisers_leaves_the_table_as_it_was(calm: Home) -> None:
-    for one in calm.door("state")["advertisers"]:
-        calm.door("remove", {"advertiser_id": one["advertiser_id"], "listed": False})
+def test_the_table_is_unchanged_if_the_account_has_no_advertisers(calm: Home) -> None:
+    for advertiser in calm.door("state")["advertisers"]:
+        calm.door("remove", {"advertiser_id": advertiser["advertiser_id"], "listed": False})
     calm.now += timedelta(minutes=10)
-    with pytest.raises(AdvertiserError, match="covers no advertiser"):
+    with pytest.raises(AdvertiserError, match="covers no ad account"):
         run(calm, calm.file())
     assert versions(calm) == 1
 
@@ -630,10 +628,10 @@ def test_an_advertiser_without_details_is_named_by_the_report_of_advertisers(tmp
     assert (code, home.door("state")["advertisers"][4]["advertiser_id"] in words) == (5, True)
 
 
-def test_an_advertiser_that_goes_after_the_plan_was_made_is_named_too(calm: Home) -> None:
+def test_an_advertiser_that_is_removed_after_planning_is_named(calm: Home) -> None:
     gone = calm.door("state")["advertisers"][0]["advertiser_id"]
     path = calm.path / "who.yaml"
     path.write_text(json.dumps({"name": "Who", "account": "demo", "report": "advertisers"}))
     calm.door("remove", {"advertiser_id": gone})
-    with pytest.raises(AdvertiserError, match=f"TikTok gives no details of {gone}"):
+    with pytest.raises(AdvertiserError, match=f"TikTok sent no details of ad account {gone}"):
         run(calm, str(path))

@@ -264,7 +264,7 @@ def test_advertisers_that_cannot_be_read_are_not_chosen(site: Site) -> None:
     visit, account = site.visit("admin"), site.store.accounts.get("demo")
     path = f"/accounts/{account.id}/advertisers"
     unknown = visit.post(path, {"choice": "only", "ids": "12345"})
-    assert (unknown.status_code, "no details of 12345" in words_of(unknown.text)) == (409, True)
+    assert (unknown.status_code, "no details of ad account 12345" in words_of(unknown.text)) == (409, True)
     assert ">12345</textarea>" in unknown.text
     wrong = visit.post(path, {"choice": "only", "ids": "abc"})
     assert (wrong.status_code, "'abc' is no advertiser id" in words_of(wrong.text)) == (422, True)
@@ -401,7 +401,7 @@ def test_deleting_names_the_datasets_that_stop_and_asks(site: Site) -> None:
 def test_deleting_can_end_the_grant_at_tiktok(site: Site) -> None:
     account, visit = site.store.accounts.get("demo"), site.visit("admin")
     visit.sent(f"/accounts/{account.id}/delete", {"revoke": "yes"})
-    assert "Deleted demo. Its token is revoked at TikTok." in words_of(visit.good("/accounts"))
+    assert "Deleted demo. Its token was revoked at TikTok." in words_of(visit.good("/accounts"))
     again = visit.post("/accounts/token", {"name": "again", "token": site.home.token})
     assert again.status_code == 409
 
@@ -410,7 +410,7 @@ def test_a_grant_that_is_over_already_does_not_keep_its_account_alive(site: Site
     account, visit = site.store.accounts.get("demo"), site.visit("admin")
     site.home.door("revoke", {"token": site.home.token})
     visit.sent(f"/accounts/{account.id}/delete", {"revoke": "yes"})
-    assert "Its token was over already" in words_of(visit.good("/accounts"))
+    assert "Its token was already invalid" in words_of(visit.good("/accounts"))
     assert site.store.accounts.list() == ()
 
 

@@ -198,7 +198,7 @@ def test_a_name_that_is_none_is_said_before_tiktok_is_asked(empty: Site, name: s
 def test_a_name_that_is_taken_is_said_before_tiktok_is_asked(site: Site) -> None:
     answer = site.visit("admin").post("/accounts/connect", {"name": "demo"})
     assert answer.status_code == 422
-    assert "There is an account 'demo' already" in words_of(answer.text)
+    assert "Account 'demo' already exists" in words_of(answer.text)
 
 
 def test_a_name_that_is_taken_meanwhile_can_be_chosen_anew_without_another_consent(empty: Site) -> None:
@@ -211,7 +211,7 @@ def test_a_name_that_is_taken_meanwhile_can_be_chosen_anew_without_another_conse
     key = key_of(answer.text)
     again = visit.post("/accounts/connect/decide", {"key": key, "choice": "new", "name": "Shop"})
     assert again.status_code == 422
-    assert "There is an account 'Shop' already" in words_of(again.text)
+    assert "Account 'Shop' already exists" in words_of(again.text)
     visit.sent("/accounts/connect/decide", {"key": key, "choice": "new", "name": "Shop 2"})
     assert sorted(one.name for one in empty.store.accounts.list()) == ["Shop", "Shop 2"]
     over = visit.post("/accounts/connect/decide", {"key": key, "choice": "new", "name": "Shop 3"})
@@ -419,7 +419,7 @@ def test_a_token_that_may_not_list_its_advertisers_takes_their_ids(tmp_path: Pat
         assert (wrong.status_code, "'12x' is no advertiser id" in words_of(wrong.text)) == (422, True)
         assert f"{first}, 12x" in wrong.text
         nobody = visit.post("/accounts/token", {**form, "advertisers": "123"})
-        assert (nobody.status_code, "no details of 123" in words_of(nobody.text)) == (409, True)
+        assert (nobody.status_code, "no details of ad account 123" in words_of(nobody.text)) == (409, True)
         visit.sent("/accounts/token", {**form, "advertisers": f"{first};\n{second},{first}"})
         assert site.store.accounts.get("Shop").selection == (first, second)
 

@@ -362,7 +362,7 @@ def test_a_change_of_the_key_is_warned_of_in_the_form_and_refused_with_a_sentenc
     assert "would be named by advertiser_id, campaign_id, stat_time_day now" in words_of(form(visit, pairs))
     answer = visit.post(f"/datasets/{dataset.slug}/settings", data(pairs))
     assert answer.status_code == 422
-    assert "could not be told apart" in at(answer.text, "update")
+    assert "This change alters the primary key" in at(answer.text, "update")
     assert site.store.datasets.get(dataset.slug).spec_version == 1
     fresh = [*sent(answer.text), ("reset_schema", "true"), ("update.method", "replace")]
     visit.sent(f"/datasets/{dataset.slug}/settings", data(fresh))
@@ -667,12 +667,12 @@ def test_a_preview_fails_where_the_run_would_and_says_which_advertiser_it_cannot
     ids = f"{granted[0]} 7000000000000000999"
     page = begun(visit, advertisers__how="typed", advertisers__typed=ids)
     refused = words_of(visit.fragment("POST", "/datasets/preview", data(sent(page))).text)
-    assert "Advertiser 7000000000000000999 cannot be read: the account does not cover it." in refused
+    assert "Ad account 7000000000000000999 could not be read: the account does not cover it." in refused
     assert "No rows" not in refused
     skipping = form(visit, [*sent(page), ("skip_failing_advertisers", "true")])
     assert "20 real first rows" in words_of(visit.fragment("POST", "/datasets/preview", data(sent(skipping))).text)
     none = form(visit, filled(skipping, advertisers__typed="7000000000000000999"))
-    assert "cannot be read" in words_of(visit.fragment("POST", "/datasets/preview", data(sent(none))).text)
+    assert "could not be read" in words_of(visit.fragment("POST", "/datasets/preview", data(sent(none))).text)
 
 
 def test_what_could_not_be_saved_comes_back_into_the_page_it_was_sent_from(site: Site) -> None:

@@ -39,7 +39,7 @@ def worked(home: Home, settings: Settings, store: Store, run_id: str) -> Any:
     return work(settings, store, run_id, clock=lambda: home.now, transport=httpx2.ASGITransport(home.world))
 
 
-def test_a_run_that_waits_is_worked_on_and_makes_a_version(home: Home) -> None:
+def test_a_queued_run_creates_a_version(home: Home) -> None:
     settings, store = opened(home)
     with store:
         run = worked(home, settings, store, queued(home, store))
@@ -47,26 +47,26 @@ def test_a_run_that_waits_is_worked_on_and_makes_a_version(home: Home) -> None:
     assert home.rows("select count(*) as n from spend")[0]["n"] == run.rows > 0
 
 
-def test_a_dataset_that_waits_cannot_be_asked_for_again(home: Home) -> None:
+def test_a_dataset_cannot_be_queued_twice(home: Home) -> None:
     settings, store = opened(home)
     with store:
         queued(home, store)
-        with pytest.raises(BusyError, match="waits for its turn already"):
+        with pytest.raises(BusyError, match="is already queued"):
             Orders(settings, store, clock=lambda: home.now).enqueue(store.datasets.get("spend"))
 
 
-def test_a_run_that_waits_is_not_overtaken_by_the_command_line(home: Home) -> None:
+def test_the_command_line_does_not_overtake_a_queued_run(home: Home) -> None:
     settings, store = opened(home)
     with store:
         run_id = queued(home, store)
-        code, said = home.bad("run", "spend")
+        code, message = home.bad("run", "spend")
         assert code == ExitCode.BUSY
-        assert f"Run {run_id} of 'Spend' waits for its turn already" in said
-        assert f"adreel cancel {run_id}" in said
+        assert f"Run {run_id} of 'Spend' is already queued" in message
+        assert f"adreel cancel {run_id}" in message
         assert worked(home, settings, store, run_id).state is RunState.SUCCEEDED
 
 
-def test_a_run_that_stopped_for_a_reason_that_passes_waits_again_instead_of_a_new_one(home: Home) -> None:
+def test_a_run_that_failed_temporarily_is_queued_again(home: Home) -> None:
     settings, store = opened(home)
     with store:
         run_id = queued(home, store)
@@ -77,24 +77,24 @@ def test_a_run_that_stopped_for_a_reason_that_passes_waits_again_instead_of_a_ne
         assert worked(home, settings, store, run_id).state is RunState.SUCCEEDED
 
 
-def test_a_run_that_waits_can_be_cancelled_before_it_begins(home: Home) -> None:
+def test_a_queued_run_can_be_cancelled(home: Home) -> None:
     settings, store = opened(home)
     with store:
         run_id = queued(home, store)
         Orders(settings, store, clock=lambda: home.now).cancel(store.runs.get(run_id))
         run = store.runs.get(run_id)
-        assert (run.state, run.error) == (RunState.CANCELLED, "Cancelled before it began.")
+        assert (run.state, run.error) == (RunState.CANCELLED, "Cancelled before it started.")
         assert worked(home, settings, store, run_id).state is RunState.CANCELLED
 
 
-def test_a_run_whose_dataset_was_deleted_while_it_waited_fails_with_the_reason(home: Home) -> None:
+def test_a_queued_run_of_a_deleted_dataset_fails_with_the_reason(home: Home) -> None:
     settings, store = opened(home)
     with store:
         run_id = queued(home, store)
         store.datasets.delete(store.datasets.get("spend"))
         run = worked(home, settings, store, run_id)
         assert run.state is RunState.FAILED
-        assert "'Spend' was deleted meanwhile" in run.error
+        assert "'Spend' was deleted before the run started" in run.error
 
 
 def test_a_dataset_without_an_account_cannot_be_queued(home: Home) -> None:
@@ -105,7 +105,7 @@ def test_a_dataset_without_an_account_cannot_be_queued(home: Home) -> None:
         Orders(settings, store, clock=lambda: home.now).enqueue(store.datasets.get("spend"))
 
 
-def test_a_server_starts_what_waits_in_processes_of_their_own(tmp_path: Path) -> None:
+def test_a_server_starts_queued_runs_in_separate_processes(tmp_path: Path) -> None:
     home = make_home(tmp_path / "home", today=datetime.now(UTC).date(), advertisers=1, ads=3)
     home.now = datetime.now(UTC)
     home.add_account()
@@ -121,7 +121,7 @@ def test_a_server_starts_what_waits_in_processes_of_their_own(tmp_path: Path) ->
             assert (run.state, run.error) == (RunState.SUCCEEDED, "")
 
 
-def test_a_process_that_dies_before_it_begins_leaves_its_words_in_the_run(home: Home) -> None:
+def test_the_output_of_a_process_that_dies_is_in_the_log_of_its_run(home: Home) -> None:
     settings, store = opened(home)
     with store:
         run_id = queued(home, store)

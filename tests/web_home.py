@@ -55,12 +55,12 @@ class Visit:
         return words_of(self.good(path, **query))
 
     def part(self, path: str, **query: Any) -> httpx2.Response:
-        """What htmx asks for where a part of the page changes."""
+        """The answer to a request of htmx for a part of the page."""
         headers = {"HX-Request": "true", "HX-Request-Type": "partial"}
         return self.client.get(path, params=query or None, headers=headers)
 
     def sent(self, path: str, data: Mapping[str, Any] | None = None) -> str:
-        """Where a form that was taken leads to."""
+        """The address that an accepted form redirects to."""
         answer = self.post(path, data)
         assert answer.status_code == 303, (answer.status_code, words_of(answer.text)[:2000])
         return str(answer.headers["location"])
@@ -81,19 +81,19 @@ class Site:
         client = TestClient(self.app, base_url=ADDRESS, raise_server_exceptions=True)
         client.__enter__()
         self.clients.append(client)
-        found = Visit(client)
+        visit = Visit(client)
         if user is not None:
             name = user if isinstance(user, str) else user.name
-            answer = found.post("/login", {"name": name, "password": PASSWORD})
+            answer = visit.post("/login", {"name": name, "password": PASSWORD})
             assert answer.status_code == 303, words_of(answer.text)
-        return found
+        return visit
 
     def user(self, name: str, role: Role = Role.EDITOR) -> User:
         """A new user."""
         return self.store.users.add(name, PASSWORD, role)
 
     def work(self) -> tuple[Run, ...]:
-        """Works on everything that waits, in this process; the runs as they ended."""
+        """Works on all queued runs in this process; returns them as they ended."""
         done = []
         for run in self.store.runs.list(states={RunState.QUEUED})[::-1]:
             done.append(work(self.settings, self.store, run.id, clock=lambda: self.home.now, transport=self.transport))
@@ -134,7 +134,7 @@ def open_site(home: Home) -> Iterator[Site]:
 
 
 def words_of(page: str) -> str:
-    """What a person reads of a page: its text without tags, in one line."""
+    """The visible text of a page, without tags, in one line."""
     body = re.sub(r"(?s)<(script|style|head)\b.*?</\1>", " ", page)
     return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", body)).split())
 

@@ -1,4 +1,4 @@
-"""What a person asks before a run: the plan with its price, and real first rows."""
+"""What a person looks at before a run: the estimate of its requests and minutes, and a preview of its rows."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from adreel.store import Account, AccountAdvertiser, Store
 from adreel.tiktok.pace import limits_for
 
 PATIENCE_SECONDS = 120.0
-"""How long a person who waits for an answer is kept waiting for TikTok."""
+"""The longest wait for TikTok while a person waits for the answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A plan, what it costs at least, and why some advertisers are not in it.
+    """A plan, its estimate, and the reasons why some advertisers are not in it.
 
-    `minutes` are counted at the limits of the app's `level`, with one page for each request.
+    `minutes` are estimated at the limits of the app's `level`, with one page for each request.
     """
 
     plan: Plan
@@ -37,7 +37,10 @@ class Planned:
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """Asks TikTok for one home; `transport` replaces the network, `log` gets a line for each wait."""
+    """Requests to TikTok of one home, while a person waits.
+
+    `transport` replaces the network, `log` gets a line for each wait.
+    """
 
     settings: Settings
     store: Store
@@ -46,12 +49,12 @@ class Asking:
     log: Callable[[str], None] | None = None
 
     async def advertisers(self, account: Account) -> tuple[AccountAdvertiser, ...]:
-        """The account's advertisers, asked for anew unless that was done just now. Errors as `refresh`."""
+        """The account's advertisers, refreshed unless they are fresh. Errors as `refresh`."""
         advertisers = self.store.accounts.advertisers(account)
         return advertisers if is_fresh(advertisers, self.clock()) else await self.refreshed(account)
 
     async def refreshed(self, account: Account) -> tuple[AccountAdvertiser, ...]:
-        """The account's advertisers as TikTok says now."""
+        """The account's advertisers, refreshed."""
         access = account_access(self.settings, self.store, account)
         async with connected(
             self.settings, access, transport=self.transport, deadline=_patience(), log=self.log
@@ -59,21 +62,21 @@ class Asking:
             return await refresh(client, self.store, account)
 
     def planned(self, dataset: Dataset, account: Account, advertisers: tuple[AccountAdvertiser, ...]) -> Planned:
-        """The plan over the advertisers that are known; nothing is asked."""
-        found = covered(advertisers, dataset.advertisers or account.selection)
-        plan = make_plan(dataset, found.advertisers, self.clock())
+        """The plan for stored advertisers; no request is sent."""
+        covering = covered(advertisers, dataset.advertisers or account.selection)
+        plan = make_plan(dataset, covering.advertisers, self.clock())
         limits = limits_for(self.settings.tiktok_level)
         seconds = plan.seconds(limits.per_second, limits.per_minute, limits.per_day)
-        return Planned(plan, self.settings.tiktok_level, round(seconds / 60, 2), found.unreadable)
+        return Planned(plan, self.settings.tiktok_level, round(seconds / 60, 2), covering.unreadable)
 
     async def preview(self, dataset: Dataset, account: Account, rows: int) -> pa.Table:
-        """The first rows that TikTok gives for the dataset, typed as its table would have them.
+        """The first rows of the dataset, with the types of its table.
 
-        Raises AdvertiserError where a run would, instead of a preview of the advertisers that can be read.
+        Raises AdvertiserError if a run would.
         """
         advertisers = await self.advertisers(account)
-        found = covered(advertisers, dataset.advertisers or account.selection)
-        refuse_unreadable(found, advertisers, account, skip_failing=dataset.skip_failing)
+        covering = covered(advertisers, dataset.advertisers or account.selection)
+        refuse_unreadable(covering, advertisers, account, skip_failing=dataset.skip_failing)
         planned = self.planned(dataset, account, advertisers)
         access = account_access(self.settings, self.store, account)
         async with connected(

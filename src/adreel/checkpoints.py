@@ -1,7 +1,7 @@
-"""What a run has finished, kept beside its parts so that the next process goes on where this one stopped.
+"""Records of what a run has finished, stored beside its parts so that another process can resume it.
 
-One small record for the run as a whole and one for each finished chunk, written whole or not at all. A record that
-cannot be read, or is of another plan than this adreel makes, counts as absent: what it spoke of is read anew.
+There is one small record for the run and one for each finished chunk, each written atomically. A record that cannot be
+read, or belongs to another plan than this adreel makes, counts as absent, and its chunk is read again.
 """
 
 from __future__ import annotations
@@ -15,23 +15,27 @@ from typing import Any, TypeVar
 import msgspec
 import orjson
 
-from adreel.extract import Outcome, Parts
+from adreel.extract import Parts
 from adreel.plan import Advertiser, Plan
 from adreel.schema import columns
 from adreel.tiktok.client import together
+from adreel.verify import Outcome
 
 SHAPE = 2
-"""The shape of records and parts; counted up when a run of an older adreel can no longer be gone on with."""
+"""The shape of records and parts; increased when runs of an older adreel can no longer be resumed."""
 
-_BEGUN = "asked"
+_START = "asked"
 _FINISHED = "finished"
 
 _Record = TypeVar("_Record")
 
 
 @dataclass(frozen=True, slots=True)
-class Begun:
-    """What a run is planned with: the time, the advertisers, and why some cannot be read. `plan` is its fingerprint."""
+class RunStart:
+    """What the plan of a run is made from: the time, the advertisers, and why others cannot be read.
+
+    `plan` is the fingerprint of the plan.
+    """
 
     plan: str
     now: datetime
@@ -41,9 +45,9 @@ class Begun:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A chunk that was read and proved: its parts with their sizes in bytes, and what became of its requests.
+    """A chunk that was read and verified: the outcome of its requests, and its parts with their sizes in bytes.
 
-    `requests`, `refused` and `pages` are the run's counts at that moment, from its beginning.
+    `requests`, `refused` and `pages` are the counts of the whole run up to that moment.
     """
 
     plan: str
@@ -56,22 +60,22 @@ class Finished:
 
 
 class Checkpoints:
-    """The records of one run. Raises StorageError where the lake cannot take or give one."""
+    """The records of one run. Raises StorageError if the lake cannot be read or written."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
 
-    def begun(self) -> Begun | None:
-        """What the run was begun with, if it was."""
-        return _read(self._parts.note("", _BEGUN), Begun)
+    def read_start(self) -> RunStart | None:
+        """The record of the run's start; None if it has not started."""
+        return _read(self._parts.note("", _START), RunStart)
 
-    def begin(self, begun: Begun) -> None:
-        """Writes down what the run is begun with, and removes what an earlier try with another plan left."""
+    def write_start(self, start: RunStart) -> None:
+        """Stores the record of the run's start, and removes all parts, which belong to another plan."""
         self._parts.drop_all()
-        self._parts.write_note("", _BEGUN, msgspec.to_builtins(begun))
+        self._parts.write_note("", _START, msgspec.to_builtins(start))
 
     async def finished(self, plan: str) -> list[Finished]:
-        """The records of the chunks of the plan whose parts are all there as they were written."""
+        """The records of the plan's chunks whose parts are all present with the sizes that were written."""
         chunks = await self._parts.work(self._parts.noted, _FINISHED)
         sizes = defaultdict[str, dict[str, int]](dict)
         for name, size in (await self._parts.work(self._parts.sizes, "")).items():
@@ -86,13 +90,13 @@ class Checkpoints:
         ]
 
     def finish(self, plan: str, chunk: str, outcome: Outcome, counts: tuple[int, int, int]) -> None:
-        """Writes down that a chunk is finished; `counts` are requests, refused requests and pages of the run so far."""
+        """Stores that a chunk is finished; `counts` are requests, refused requests and pages of the run so far."""
         record = Finished(plan, chunk, self._parts.sizes(chunk), outcome, *counts)
         self._parts.write_note(chunk, _FINISHED, msgspec.to_builtins(record))
 
 
 def fingerprint(plan: Plan) -> str:
-    """Another text for every plan that asks or types anything else, as a newer adreel may for the same dataset."""
+    """A hash of the plan's requests and column types, which differ between versions of adreel for the same dataset."""
     digest = hashlib.blake2b(digest_size=16)
     digest.update(repr((SHAPE, [(column.name, column.type) for column in columns(plan.dataset)])).encode())
     for request in plan.requests():

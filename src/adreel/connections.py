@@ -1,4 +1,4 @@
-"""An account's connection to TikTok: making it, a client that reads with it, and its advertisers kept up to date."""
+"""An account's connection to TikTok: creating it, a client that uses it, and its list of advertisers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import httpx2
 
 from adreel.dates import fixed_offset, offset_name
 from adreel.errors import AbsentError, AdreelError, AdvertiserError, ExistsError, InputError, ReconnectError
-from adreel.plan import GO_ON_WITHOUT, Advertiser
+from adreel.plan import SKIP_ADVICE, Advertiser
 from adreel.settings import Settings
 from adreel.store import Account, AccountAdvertiser, AccountStatus, Store, User
 from adreel.store import Advertiser as KnownAdvertiser
@@ -24,17 +24,17 @@ from adreel.tiktok.client import AdvertiserName, Client
 from adreel.tiktok.pace import Pace, limits_for
 
 FRESH = timedelta(minutes=5)
-"""How long a list of advertisers counts as what TikTok would say: a plan and the run after it ask once."""
+"""How long a list of advertisers counts as current, so that a plan and the run after it request it once."""
 
 PATIENCE_SECONDS = 60.0
-"""How long a person who connects an account is kept waiting for TikTok."""
+"""The longest wait for TikTok while a person connects an account."""
 
 INFO_FIELDS = ("advertiser_id", "name", "currency", "timezone", "display_timezone", "status", "country")
 
 
 @dataclass(frozen=True, slots=True)
 class Covered:
-    """The advertisers that a dataset reads, and why some cannot be read."""
+    """The advertisers that a dataset reads, and the reasons why others cannot be read, by their ids."""
 
     advertisers: tuple[Advertiser, ...]
     unreadable: dict[str, str]
@@ -42,7 +42,7 @@ class Covered:
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Where to ask, as which app, with which token."""
+    """The address of the API, the app and the token."""
 
     base_url: str
     app_id: str
@@ -51,20 +51,20 @@ class Access:
 
 
 def app_access(settings: Settings, token: str | None = None) -> Access:
-    """The app of the settings, with a token if there is one already."""
+    """The address and app of the settings, with the token."""
     return Access(settings.tiktok_url, settings.tiktok_app_id, settings.tiktok_secret.reveal(), token)
 
 
 def account_access(settings: Settings, store: Store, account: Account) -> Access:
-    """What the account was connected with, and its token."""
+    """The address and app that the account was connected with, and its token."""
     return replace(account_app(settings, store, account), token=store.accounts.token(account))
 
 
 def account_app(settings: Settings, store: Store, account: Account) -> Access:
-    """The app that the account was connected by, without a token.
+    """The address and app that the account was connected with, without a token.
 
-    An address that is set wins over the account's own, and so does the secret of the same app. Another app does not:
-    TikTok refuses a token that an app did not get itself.
+    The address of the settings takes precedence over the account's own, and so does the secret of the same app, but not
+    another app: TikTok refuses a token that was issued to another app.
     """
     same = account.app_id in ("", settings.tiktok_app_id)
     address_set = settings.sources.get("tiktok_url", "default") != "default"
@@ -78,7 +78,7 @@ def account_app(settings: Settings, store: Store, account: Account) -> Access:
 
 
 def own_app(settings: Settings, store: Store, account: Account) -> Access:
-    """The app by which the account is connected again: the one that the settings name, else the account's own."""
+    """The address and app to reconnect the account with: those of the settings, else the account's own."""
     mine = app_access(settings)
     if not (mine.app_id and mine.secret):
         return account_app(settings, store, account)
@@ -88,7 +88,7 @@ def own_app(settings: Settings, store: Store, account: Account) -> Access:
 
 @dataclass(frozen=True, slots=True)
 class Waits:
-    """How a client waits: its clocks in epoch and in monotonic seconds, its sleep, and the seconds of one try."""
+    """How a client waits: clocks in epoch and in monotonic seconds, the sleep, and the seconds of one attempt."""
 
     request_seconds: float = 60.0
     clock: Callable[[], float] = time.time
@@ -106,7 +106,10 @@ async def connected(
     log: Callable[[str], None] | None = None,
     waits: Waits | None = None,
 ) -> AsyncIterator[Client]:
-    """A client at the pace of the app, which all processes of this home share; `deadline` is in monotonic seconds."""
+    """A client at the request rate of the app, which all processes of this home share.
+
+    `deadline` is in monotonic seconds.
+    """
     waits = waits or Waits()
     limits = limits_for(settings.tiktok_level)
     pace = Pace(settings.home / "pace.db", access.app_id or "app", limits, clock=waits.clock, sleep=waits.sleep)
@@ -131,9 +134,9 @@ async def connected(
 
 
 async def refresh(client: Client, store: Store, account: Account) -> tuple[AccountAdvertiser, ...]:
-    """Asks TikTok for the account's advertisers and their zones, and keeps the answer.
+    """Requests the account's advertisers and their zones from TikTok, and stores them.
 
-    Raises ReconnectError, after marking the account, if the token is dead.
+    Raises ReconnectError, after it set the account's status, if the token is invalid.
     """
     try:
         advertisers = await ask_advertisers(client, account.selection, store.accounts.advertisers(account))
@@ -146,20 +149,20 @@ async def refresh(client: Client, store: Store, account: Account) -> tuple[Accou
 
 @dataclass(frozen=True, slots=True)
 class ByHand:
-    """Zone and currency of advertisers as a person gives them, for where TikTok tells none: its sandbox."""
+    """Zone and currency of advertisers as entered by a person, for TikTok's sandbox, which gives none."""
 
     timezone: str = ""
     currency: str = ""
 
     def __post_init__(self) -> None:
-        """Raises InputError for what is no zone or no currency."""
+        """Raises InputError for an invalid zone or currency."""
         if self.timezone:
             fixed_offset(self.timezone)
         if self.currency and not re.fullmatch("[A-Z]{3}", self.currency):
-            raise InputError(f"{self.currency!r} is no currency; it has three capital letters, as USD has.")
+            raise InputError(f"{self.currency!r} is not a valid currency code. Use three capital letters, such as USD.")
 
     def of(self, advertiser_id: str) -> KnownAdvertiser:
-        """An advertiser with these; days are those of UTC if no zone is given."""
+        """The advertiser with this zone and currency; its days are those of UTC if no zone is entered."""
         return KnownAdvertiser(
             advertiser_id=advertiser_id,
             name="",
@@ -172,19 +175,19 @@ class ByHand:
 
 
 GIVEN, ASSUMED = "(given by hand)", "(assumed)"
-"""End the zone's name where TikTok tells none."""
+"""Suffixes of the name of a zone that TikTok did not give."""
 
 
 async def ask_advertisers(
     client: Client,
     selection: tuple[str, ...] | None,
-    known: Iterable[KnownAdvertiser | AccountAdvertiser] = (),
+    stored: Iterable[KnownAdvertiser | AccountAdvertiser] = (),
     by_hand: ByHand | None = None,
 ) -> tuple[KnownAdvertiser, ...]:
-    """The advertisers that the token covers, or those named, each with what TikTok tells of it; nothing is kept.
+    """The advertisers that the token covers, or those of `selection`, with their details; nothing is stored.
 
-    TikTok's sandbox tells nothing of advertisers: there they are as they are `known`, else with zone and currency
-    `by_hand`, once a list of theirs could be read.
+    TikTok's sandbox has no details of advertisers: there they are as they were `stored`, else with zone and currency
+    `by_hand`, if the token can read them.
     """
     if selection is not None:
         names = dict.fromkeys(selection, "")
@@ -193,10 +196,15 @@ async def ask_advertisers(
     try:
         rows = await client.advertiser_info(list(names), list(INFO_FIELDS)) if names else []
     except AbsentError:
-        there = {one.advertiser_id: _as_known(one) for one in known if one.timezone}
-        return tuple([there.get(one) or await _by_hand(client, one, by_hand or ByHand()) for one in names])
+        by_id = {advertiser.advertiser_id: _as_known(advertiser) for advertiser in stored if advertiser.timezone}
+        return tuple(
+            [
+                by_id.get(advertiser_id) or await _by_hand(client, advertiser_id, by_hand or ByHand())
+                for advertiser_id in names
+            ]
+        )
     info = {str(row.get("advertiser_id")): row for row in rows}
-    return tuple(_known(one, name, info.get(one, {})) for one, name in names.items())
+    return tuple(_known(advertiser_id, name, info.get(advertiser_id, {})) for advertiser_id, name in names.items())
 
 
 async def _listed(client: Client) -> tuple[AdvertiserName, ...]:
@@ -204,7 +212,7 @@ async def _listed(client: Client) -> tuple[AdvertiserName, ...]:
         return await client.advertisers()
     except AbsentError as error:
         raise AbsentError(
-            f"{error.message} If this is TikTok's sandbox, which does not list advertisers, name yours: "
+            f"{error.message} TikTok's sandbox does not list ad accounts, so name yours: "
             "adreel accounts add NAME --token-stdin --advertisers ID --timezone ZONE --currency CODE",
             code=error.code,
             request_id=error.request_id,
@@ -212,7 +220,7 @@ async def _listed(client: Client) -> tuple[AdvertiserName, ...]:
 
 
 async def _by_hand(client: Client, advertiser_id: str, by_hand: ByHand) -> KnownAdvertiser:
-    """An advertiser of which TikTok tells nothing, with a zone only if the token reads it."""
+    """An advertiser without details, with a zone only if the token can read it."""
     try:
         await client.page("/campaign/get/", {"advertiser_id": advertiser_id}, 1, 1)
     except AdvertiserError:
@@ -220,8 +228,8 @@ async def _by_hand(client: Client, advertiser_id: str, by_hand: ByHand) -> Known
     return by_hand.of(advertiser_id)
 
 
-def _as_known(one: KnownAdvertiser | AccountAdvertiser) -> KnownAdvertiser:
-    return KnownAdvertiser(**{field.name: getattr(one, field.name) for field in fields(KnownAdvertiser)})
+def _as_known(advertiser: KnownAdvertiser | AccountAdvertiser) -> KnownAdvertiser:
+    return KnownAdvertiser(**{field.name: getattr(advertiser, field.name) for field in fields(KnownAdvertiser)})
 
 
 def _known(advertiser_id: str, name: str, info: dict[str, Any]) -> KnownAdvertiser:
@@ -229,63 +237,64 @@ def _known(advertiser_id: str, name: str, info: dict[str, Any]) -> KnownAdvertis
     return KnownAdvertiser(advertiser_id=advertiser_id, name=str(info.get("name") or name), **texts)
 
 
-def zone_words(one: KnownAdvertiser) -> str | None:
+def zone_words(advertiser: KnownAdvertiser) -> str | None:
     """An advertiser's zone for a person, as in "UTC-08:00 America/Los_Angeles"; None if TikTok gives no details."""
     try:
-        offset = fixed_offset(one.timezone, one.display_timezone)
+        offset = fixed_offset(advertiser.timezone, advertiser.display_timezone)
     except InputError:
         return None
-    return f"{offset_name(offset)} {one.display_timezone}".strip()
+    return f"{offset_name(offset)} {advertiser.display_timezone}".strip()
 
 
 def status_words(advertiser: AccountAdvertiser) -> str | None:
-    """How an advertiser stands, for a person; None if TikTok says nothing of it."""
+    """An advertiser's status for a person; None if TikTok gives none."""
     if advertiser.gone:
-        return "not covered any more"
+        return "no longer covered"
     return advertiser.status.removeprefix("STATUS_").replace("_", " ").lower() or (
         None if zone_words(advertiser) else "no access"
     )
 
 
 def is_fresh(advertisers: Iterable[AccountAdvertiser], now: datetime) -> bool:
-    """Whether the advertisers were asked for so lately that asking again would tell nothing."""
+    """Whether the advertisers were refreshed within `FRESH`."""
     ages = [now - advertiser.refreshed_at for advertiser in advertisers]
     return bool(ages) and max(ages) <= FRESH
 
 
-def covered(advertisers: Iterable[AccountAdvertiser], wanted: tuple[str, ...] | None) -> Covered:
-    """The advertisers to read: those named, or all that the account has; what has no known zone cannot be read."""
+def covered(advertisers: Iterable[AccountAdvertiser], selection: tuple[str, ...] | None) -> Covered:
+    """The advertisers to read: those of `selection`, or all of the account; without a zone they cannot be read."""
     by_id = {advertiser.advertiser_id: advertiser for advertiser in advertisers if not advertiser.gone}
-    found: list[Advertiser] = []
+    readable: list[Advertiser] = []
     unreadable: dict[str, str] = {}
-    for advertiser_id in wanted if wanted is not None else by_id:
-        one = by_id.get(advertiser_id)
-        if one is None:
+    for advertiser_id in selection if selection is not None else by_id:
+        advertiser = by_id.get(advertiser_id)
+        if advertiser is None:
             unreadable[advertiser_id] = "the account does not cover it"
             continue
         try:
-            offset = fixed_offset(one.timezone, one.display_timezone)
+            offset = fixed_offset(advertiser.timezone, advertiser.display_timezone)
         except InputError as error:
-            unreadable[advertiser_id] = "TikTok gives no details of it" if not one.timezone else error.message
+            unreadable[advertiser_id] = error.message if advertiser.timezone else "TikTok gives no details of it"
             continue
-        found.append(Advertiser(one.advertiser_id, one.name or one.advertiser_id, one.currency, offset))
-    return Covered(tuple(found), unreadable)
+        name = advertiser.name or advertiser_id
+        readable.append(Advertiser(advertiser_id, name, advertiser.currency, offset))
+    return Covered(tuple(readable), unreadable)
 
 
 def refuse_unreadable(
-    found: Covered, advertisers: Iterable[AccountAdvertiser], account: Account, *, skip_failing: bool
+    covering: Covered, advertisers: Iterable[AccountAdvertiser], account: Account, *, skip_failing: bool
 ) -> None:
-    """Raises AdvertiserError if a run over these advertisers would fail before it asks for a row.
+    """Raises AdvertiserError if a run could not read the advertisers that it needs.
 
-    With `skip_failing` those that cannot be read are left out, unless there are no others.
+    With `skip_failing` it needs at least one, else all of them.
     """
-    if not found.advertisers and not found.unreadable:
+    if not covering.advertisers and not covering.unreadable:
         raise AdvertiserError(
-            f"The account {account.name!r} covers no advertiser, so there is nothing to read and the table "
-            "stays as it was. Grant it some in TikTok's Business Center, or connect it again."
+            f"Account {account.name!r} covers no ad account. The table is unchanged. Grant access to ad accounts in "
+            "TikTok's Business Center, or reconnect the account."
         )
-    if found.unreadable and not (skip_failing and found.advertisers):
-        first, reason = next(iter(found.unreadable.items()))
+    if covering.unreadable and not (skip_failing and covering.advertisers):
+        first, reason = next(iter(covering.unreadable.items()))
         name = next(
             (
                 f"{advertiser.name} ({first})"
@@ -294,45 +303,44 @@ def refuse_unreadable(
             ),
             first,
         )
-        advice = "No other is left, so choose others." if skip_failing else GO_ON_WITHOUT
-        raise AdvertiserError(f"Advertiser {name} cannot be read: {reason}. {advice}")
+        advice = "Select other ad accounts, as none of the selected ones can be read." if skip_failing else SKIP_ADVICE
+        raise AdvertiserError(f"Ad account {name} could not be read: {reason.rstrip('.')}. {advice}")
 
 
 def need_app(settings: Settings, access: Access) -> None:
-    """Raises InputError that says how to name the app, if it is not named."""
+    """Raises InputError if the app's id or secret is not set."""
     named = {"ADREEL_TIKTOK_APP_ID": access.app_id, "ADREEL_TIKTOK_SECRET": access.secret}
     missing = [name for name, value in named.items() if not value]
     if missing:
         verb = "are" if len(missing) > 1 else "is"
         raise InputError(
-            f"{' and '.join(missing)} {verb} not set. Both stand in TikTok's developer portal under My Apps; put them "
-            f"into the environment or into {settings.home / 'adreel.env'}."
+            f"{' and '.join(missing)} {verb} not set. Copy both values from TikTok's developer portal (My Apps) to the "
+            f"environment or to {settings.home / 'adreel.env'}."
         )
 
 
 def free_name(store: Store, name: str) -> str:
-    """The name as a new account will have it; InputError, before TikTok is asked for anything, if it cannot be had."""
+    """The name of a new account, cleaned; InputError if it is invalid, ExistsError if it is taken."""
     name = clean_name(name, "an account")
     if any(account.name == name for account in store.accounts.list()):
-        raise ExistsError(f"There is an account {name!r} already; choose another name, or connect that one again.")
+        raise ExistsError(f"Account {name!r} already exists. Choose another name, or reconnect that account.")
     return name
 
 
 @dataclass(frozen=True, slots=True)
 class Granter:
-    """The TikTok for Business user who granted a token; empty texts where TikTok does not tell."""
+    """The TikTok for Business user who granted a token; texts are empty if TikTok does not give them."""
 
     name: str = ""
     id: str = ""
 
 
-NOBODY = Granter()
-"""Stands for a user of whom TikTok tells nothing."""
+UNKNOWN_GRANTER = Granter()
 
 
 @dataclass(frozen=True, slots=True)
 class Granted:
-    """A token that TikTok takes: where and as which app it was asked, who granted it, and what it covers."""
+    """A token that TikTok accepts, with its app, who granted it, and the advertisers that it covers."""
 
     access: Access
     granter: Granter
@@ -341,9 +349,9 @@ class Granted:
 
 @dataclass(frozen=True, slots=True)
 class Connecting:
-    """Connects accounts of one home and lets go of them, while a person waits.
+    """Connects and disconnects accounts of one home, while a person waits.
 
-    `transport` replaces the network, `log` gets a line for each wait. Every question to TikTok ends after
+    `transport` replaces the network, `log` gets a line for each wait. Every request to TikTok ends after
     `PATIENCE_SECONDS`, with RetryError if there is no answer by then.
     """
 
@@ -353,7 +361,7 @@ class Connecting:
     log: Callable[[str], None] | None = None
 
     async def exchanged(self, access: Access, code: str) -> Access:
-        """The access with the token for a code of the consent page; ReconnectError if TikTok does not take the code."""
+        """The access with the token for a code of the consent page; ReconnectError if TikTok refuses the code."""
         async with self._client(access) as client:
             return replace(access, token=(await client.exchange(code)).access_token)
 
@@ -364,35 +372,36 @@ class Connecting:
         account: Account | None = None,
         by_hand: ByHand | None = None,
     ) -> Granted:
-        """What TikTok shows of a token that is not kept yet, with `selection` in place of the advertisers it lists.
+        """The details of a token that is not stored yet, with `selection` in place of the advertisers that it lists.
 
-        The token is to be that of `account`, if it is not for a new one. `by_hand` is for where TikTok tells nothing.
-
-        ReconnectError if it does not take the token or the app, AdvertiserError if the token reads none of `selection`.
+        The token is to become that of `account`, or of a new one. `by_hand` is for TikTok's sandbox. Raises
+        ReconnectError if TikTok refuses the token or the app, AdvertiserError if it can read none of `selection`.
         """
         async with self._client(access) as client:
-            advertisers = self.store.accounts.advertisers(account) if account else ()
-            granter, found = await granter_of(client), await ask_advertisers(client, selection, advertisers, by_hand)
-        if selection is not None and not any(advertiser.timezone or advertiser.currency for advertiser in found):
+            stored = self.store.accounts.advertisers(account) if account else ()
+            granter = await granter_of(client)
+            advertisers = await ask_advertisers(client, selection, stored, by_hand)
+        if selection is not None and not any(advertiser.timezone or advertiser.currency for advertiser in advertisers):
             raise AdvertiserError(
-                f"TikTok gives this token no details of {', '.join(selection)}; look at the ids, and at who granted it."
+                f"TikTok gives this token no details of ad account {', '.join(selection)}. Check the IDs and who "
+                "granted the token."
             )
-        return Granted(access, granter, found)
+        return Granted(access, granter, advertisers)
 
     async def granter(self, account: Account) -> Granter:
-        """Who granted the account's present token: TikTok's word, or what was kept if the token is dead."""
+        """Who granted the account's present token, by TikTok, or by the store if the token is invalid."""
         try:
             async with self._client(account_access(self.settings, self.store, account)) as client:
                 granter = await granter_of(client)
         except AdreelError:
-            # Also for a token that no key decrypts: what follows replaces it.
+            # Includes a token that cannot be decrypted: reconnecting replaces it.
             return Granter(account.owner)
-        return granter if granter != NOBODY else Granter(account.owner)
+        return granter if granter != UNKNOWN_GRANTER else Granter(account.owner)
 
     def keep(
         self, name: str, granted: Granted, *, selection: tuple[str, ...] | None = None, user: User | None = None
     ) -> Account:
-        """A new account, which `user` owns. InputError if the name is taken."""
+        """Stores a new account, which `user` owns. ExistsError if the name is taken."""
         access = granted.access
         account = self.store.accounts.add(
             name,
@@ -408,7 +417,7 @@ class Connecting:
         return account
 
     def keep_again(self, account: Account, granted: Granted) -> Account:
-        """The account with another token; its name, datasets and shares stay."""
+        """Stores another token of the account; its name, datasets and shares stay."""
         access = granted.access
         account = self.store.accounts.set_token(
             account,
@@ -422,9 +431,9 @@ class Connecting:
         return account
 
     async def choose(self, account: Account, selection: tuple[str, ...] | None) -> Account:
-        """The account with these advertisers named by hand, or with all that its grant covers; errors as `granted`.
+        """Selects advertisers of the account, or all that its grant covers; errors as `granted`.
 
-        Kept once TikTok has shown that they can be read. A dead token is marked.
+        The selection is stored only if the token can read it. An invalid token sets the account's status.
         """
         try:
             granted = await self.granted(account_access(self.settings, self.store, account), selection, account)
@@ -436,16 +445,16 @@ class Connecting:
         return chosen
 
     async def revoke(self, account: Account) -> str:
-        """Ends the account's grant at TikTok; returns a sentence that says so, or that it was over already.
+        """Revokes the account's token at TikTok; returns a sentence about it, also if the token was invalid already.
 
-        Other errors of TikTok are raised: the grant then holds.
+        Other errors of TikTok are raised: the token then stays valid.
         """
         try:
             async with self._client(account_access(self.settings, self.store, account)) as client:
                 await client.revoke()
         except ReconnectError as error:
-            return f"Its token was over already: {error}"
-        return "Its token is revoked at TikTok."
+            return f"Its token was already invalid: {error}"
+        return "Its token was revoked at TikTok."
 
     @asynccontextmanager
     async def _client(self, access: Access) -> AsyncIterator[Client]:
@@ -457,28 +466,28 @@ class Connecting:
 
 
 def same_user(before: Granter, now: Granter) -> bool:
-    """Whether two grants are of one TikTok user, by TikTok's number or else by name; True if too little is known."""
+    """Whether two grants are of one TikTok user, by their ids or else their names; True if both are unknown."""
     if before.id and now.id:
         return before.id == now.id
     return not before.name or not now.name or before.name == now.name
 
 
 async def granter_of(client: Client) -> Granter:
-    """The TikTok user behind a token; ReconnectError if it is dead."""
+    """The TikTok user who granted the client's token; ReconnectError if the token is invalid."""
     try:
         user = await client.user()
     except ReconnectError:
         raise
     except AdreelError:
-        return NOBODY
+        return UNKNOWN_GRANTER
     return Granter(user.display_name, user.core_user_id)
 
 
 async def owner_of(client: Client) -> str:
-    """The display name of the TikTok user behind a token; empty where TikTok does not tell."""
+    """The display name of the TikTok user who granted the client's token; empty if TikTok does not give it."""
     return (await granter_of(client)).name
 
 
 def _token_of(access: Access) -> str:
-    assert access.token, "an access that was granted has its token"
+    assert access.token, "a granted access has a token"
     return access.token

@@ -1,30 +1,30 @@
-"""What can go wrong, grouped by what to do next.
+"""Errors, grouped by what to do next.
 
     AdreelError
-    ├── InputError            fix what was asked, then ask again
-    │   ├── DatasetError      a dataset with problems, each with the menu at fault
+    ├── InputError            invalid input: correct it, then try again
+    │   ├── DatasetError      a dataset with problems, each with its menu
     │   ├── NotFoundError     no such account, dataset, run, version
     │   ├── ExistsError       the name is taken: choose another
-    │   ├── ConfirmError      rows would go that are not read again: ask again with a yes
-    │   └── RequestError      TikTok refuses the request as it is: the catalogue is behind the API
-    ├── ForbiddenError        what was asked is another person's to do: ask them, or for the right
-    ├── ReconnectError        the grant is dead: a person has to connect the account again
-    │   └── ExpiredError      the grant has run out
-    ├── AdvertiserError       this advertiser cannot be read: drop it, go on with the others
-    ├── SplitError            TikTok wants less at once: ask for parts
-    ├── RetryError            it passes: try again later
-    │   ├── ThrottledError    TikTok's limit was met
-    │   └── GuessingError     too many wrong passwords: wait as long as it says
-    ├── StorageError          the disk or the lake cannot take or give data
-    │   └── DamagedError      a file of a run is not what was written
-    ├── BusyError             another process works on the same dataset
-    ├── ProofError            what came is not what TikTok says it has
-    ├── CancelledError        a person stopped the run
-    └── StopError             nothing that we know helps; read the message
-        └── AbsentError       there is no such endpoint at this address
+    │   ├── ConfirmError      rows would be removed that are not read again: confirm
+    │   └── RequestError      TikTok refuses the parameters: the catalog is behind the API
+    ├── ForbiddenError        the user lacks the right: ask for it, or ask the owner
+    ├── ReconnectError        the grant is invalid: reconnect the account
+    │   └── ExpiredError      the grant has expired
+    ├── AdvertiserError       one advertiser cannot be read: exclude it, read the others
+    ├── SplitError            too much for one request: send smaller requests
+    ├── RetryError            temporary: try again later
+    │   ├── ThrottledError    TikTok's rate limit
+    │   └── GuessingError     too many wrong passwords: wait as long as the message says
+    ├── StorageError          the disk or the lake cannot be read or written
+    │   └── DamagedError      a file of a run is damaged
+    ├── BusyError             another process runs the same dataset
+    ├── ProofError            rows or totals differ from what TikTok counts
+    ├── CancelledError        a person cancelled the run
+    └── StopError             no known remedy: read the message
+        └── AbsentError       the address has no such endpoint
 
-What follows from an error is said by its class: its exit code, and whether it `passes`, is `resumable`, or needs the
-person to connect again (`reconnects`). Return codes of the API are mapped here and nowhere else (`API_CODES`; source:
+The class of an error decides what follows: its exit code, and whether it `passes`, is `resumable`, or requires
+reconnecting the account (`reconnects`). Return codes of the API are mapped here and nowhere else (`API_CODES`; source:
 TikTok's page "Return codes", doc 1737172488964097).
 """
 
@@ -41,7 +41,7 @@ from typing import ClassVar
 
 
 class ExitCode(IntEnum):
-    """What the process tells its caller."""
+    """The exit code of the process."""
 
     OK = 0
     BUG = 1
@@ -52,7 +52,7 @@ class ExitCode(IntEnum):
     RETRY_LATER = 6
     STORAGE = 7
     BUSY = 8
-    NOT_PROVED = 9
+    CHECK_FAILED = 9
     STOPPED = 10
     FORBIDDEN = 11
     SKIPPED = 12
@@ -60,25 +60,25 @@ class ExitCode(IntEnum):
 
 
 class AdreelError(Exception):
-    """Base of all errors that adreel raises on purpose; the message is for a person."""
+    """Base of all errors that adreel raises on purpose; the message is shown to people."""
 
     exit_code: ClassVar[ExitCode] = ExitCode.STOPPED
     passes: ClassVar[bool] = False
     """Whether the same request may work later."""
     resumable: ClassVar[bool] = False
-    """Whether what a run read before is still good, so that the next run goes on where it stopped."""
+    """Whether what a run has read stays valid, so that the next run resumes it."""
     reconnects: ClassVar[bool] = False
-    """Whether a person has to connect the account again."""
+    """Whether a person has to reconnect the account."""
 
     def __init__(self, message: str, *, code: int | None = None, request_id: str | None = None) -> None:
-        """`code` and `request_id` are TikTok's own, where TikTok was asked."""
+        """`code` and `request_id` are TikTok's own, if TikTok answered."""
         self.message = message
         self.code = code
         self.request_id = request_id
         super().__init__(message)
 
     def __str__(self) -> str:
-        """The message, with TikTok's code and request id where there are any."""
+        """The message, followed by TikTok's code and request id in brackets."""
         facts = []
         if self.code is not None:
             facts.append(f"TikTok code {self.code}")
@@ -88,14 +88,14 @@ class AdreelError(Exception):
 
 
 class InputError(AdreelError):
-    """What was asked cannot be done; ask differently."""
+    """The input is invalid; correct it and try again."""
 
     exit_code = ExitCode.INPUT
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong with a dataset: the menu, why, and the nearest valid choice if there is one."""
+    """One problem of a dataset: the menu, the reason, and the nearest valid choice if there is one."""
 
     menu: str
     reason: str
@@ -110,14 +110,14 @@ class Problem:
 
 
 def shortened(problems: Sequence[Problem], most: int = 100) -> tuple[Problem, ...]:
-    """The first problems of a long list, and how many more there are."""
+    """The first problems of a long list; the last of them counts the others."""
     if len(problems) <= most:
         return tuple(problems)
     return (*problems[:most], Problem("file", f"and {len(problems) - most:,} more problems."))
 
 
 class DatasetError(InputError):
-    """A dataset that TikTok would refuse, with every problem that it has."""
+    """The dataset is invalid; every problem of it is listed."""
 
     def __init__(self, problems: tuple[Problem, ...]) -> None:
         """At least one problem."""
@@ -126,11 +126,11 @@ class DatasetError(InputError):
 
 
 class NotFoundError(InputError):
-    """No account, dataset, run or version of that name."""
+    """The account, dataset, run or version does not exist."""
 
 
 class ConfirmError(InputError):
-    """What was asked takes `rows` rows out of a table that are not read again, and nobody has agreed to it."""
+    """The change removes `rows` rows from a table that are not read again, and has to be confirmed."""
 
     def __init__(self, message: str, rows: int = 0) -> None:
         self.rows = rows
@@ -138,7 +138,7 @@ class ConfirmError(InputError):
 
 
 class ExistsError(InputError):
-    """An account, dataset or user of that name is there already."""
+    """The name of an account, dataset or user is already taken."""
 
 
 class RequestError(InputError):
@@ -146,13 +146,13 @@ class RequestError(InputError):
 
 
 class ForbiddenError(AdreelError):
-    """The user may not do this; the message says whom to ask."""
+    """The user lacks the right to do this; the message names who can do or grant it."""
 
     exit_code = ExitCode.FORBIDDEN
 
 
 class ReconnectError(AdreelError):
-    """The token is wrong, revoked or of another app; a person has to connect the account again."""
+    """The token is invalid, revoked or issued to another app; reconnect the account."""
 
     exit_code = ExitCode.RECONNECT
     resumable = True
@@ -160,7 +160,7 @@ class ReconnectError(AdreelError):
 
 
 class ExpiredError(ReconnectError):
-    """The token has expired; a person has to connect the account again."""
+    """The token has expired; reconnect the account."""
 
 
 class AdvertiserError(AdreelError):
@@ -170,13 +170,13 @@ class AdvertiserError(AdreelError):
 
 
 class SplitError(AdreelError):
-    """TikTok refuses so much at once."""
+    """TikTok refuses a request of this size."""
 
     exit_code = ExitCode.RETRY_LATER
 
 
 class RetryError(AdreelError):
-    """It passes; the same request may work later."""
+    """The problem is temporary; try again later."""
 
     exit_code = ExitCode.RETRY_LATER
     passes = True
@@ -184,65 +184,65 @@ class RetryError(AdreelError):
 
 
 class ThrottledError(RetryError):
-    """TikTok's limit was met."""
+    """TikTok's rate limit was reached."""
 
 
 class GuessingError(RetryError):
     """Too many wrong passwords came from this address."""
 
     def __init__(self, message: str, *, seconds: int = 60) -> None:
-        """`seconds` have to go by before the next try."""
+        """`seconds` have to pass before the next try."""
         self.seconds = seconds
         super().__init__(message)
 
 
 class StorageError(AdreelError):
-    """The disk or the lake cannot take or give data."""
+    """The disk or the lake cannot be read or written."""
 
     exit_code = ExitCode.STORAGE
     resumable = True
 
 
 class DamagedError(StorageError):
-    """A file of a run is there and is not what was written, as after a power cut."""
+    """A file of a run is damaged, for example after a power failure."""
 
 
 class BusyError(AdreelError):
-    """Another process works on the same dataset."""
+    """Another process runs the same dataset."""
 
     exit_code = ExitCode.BUSY
 
 
 class ProofError(AdreelError):
-    """What came is not what TikTok says it has: not proved is not green."""
+    """Verification failed: the rows or totals differ from what TikTok counts."""
 
-    exit_code = ExitCode.NOT_PROVED
+    exit_code = ExitCode.CHECK_FAILED
 
 
 class CancelledError(AdreelError):
-    """A person stopped the run, or answered a question with no."""
+    """A person cancelled the run, or declined to confirm."""
 
     exit_code = ExitCode.CANCELLED
 
 
 class StopError(AdreelError):
-    """Nothing that we know helps."""
+    """The problem has no known remedy; the message says more."""
 
 
 class AbsentError(StopError):
-    """There is no such endpoint at this address, as some are missing in TikTok's sandbox."""
+    """The address has no such endpoint; TikTok's sandbox lacks some of them."""
 
 
 DISK_FAULTS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS})
-"""Of the system's errors those that are the disk's."""
+"""Numbers of the operating system's errors that concern the disk."""
 
 _DISK_WORDS = ("database or disk is full", "disk I/O error", "attempt to write a readonly database")
 
 
 def disk_fault(error: BaseException) -> StorageError | None:
-    """What a person is told of an error that is the disk's, or that followed from one; None for another error.
+    """The StorageError for an error of the disk, or for one that followed from it; None for another error.
 
-    SQLite tells of a full disk in words, which the libraries over it pass on.
+    SQLite reports a full disk by its message only, which the libraries above it repeat.
     """
     if isinstance(error, AdreelError):
         return error if isinstance(error, StorageError) else None
@@ -261,12 +261,12 @@ def disk_fault(error: BaseException) -> StorageError | None:
 
 
 def _disk_error(words: str) -> StorageError:
-    return StorageError(f"What was to be written could not be: {words}. Free some space, then try again.")
+    return StorageError(f"The disk could not be written: {words}. Free some space, then try again.")
 
 
 @contextmanager
-def disk_faults_told() -> Iterator[None]:
-    """Raises StorageError in place of what a full or broken disk makes of whatever is done inside."""
+def disk_faults_raised() -> Iterator[None]:
+    """Raises StorageError in place of an error that a full or broken disk caused inside the block."""
     try:
         yield
     except AdreelError:
@@ -279,121 +279,127 @@ def disk_faults_told() -> Iterator[None]:
 
 
 def exit_code_of(kind: str) -> ExitCode:
-    """The exit code of the error of that name; of a name that is none of ours, that of a bug."""
-    return _EXIT_CODES.get(kind, ExitCode.BUG)
+    """The exit code of the class of that name; ExitCode.BUG for any other name."""
+    return _CLASSES[kind].exit_code if kind in _CLASSES else ExitCode.BUG
 
 
-def _kinds(kind: type[AdreelError]) -> Iterator[type[AdreelError]]:
-    yield kind
-    for below in kind.__subclasses__():
-        yield from _kinds(below)
+def is_resumable(kind: str) -> bool:
+    """Whether a run that ended with an error of the class of that name can be resumed."""
+    return kind in _CLASSES and _CLASSES[kind].resumable
 
 
-_EXIT_CODES: Mapping[str, ExitCode] = MappingProxyType({kind.__name__: kind.exit_code for kind in _kinds(AdreelError)})
+def _with_subclasses(parent: type[AdreelError]) -> Iterator[type[AdreelError]]:
+    yield parent
+    for child in parent.__subclasses__():
+        yield from _with_subclasses(child)
+
+
+_CLASSES: Mapping[str, type[AdreelError]] = MappingProxyType(
+    {kind.__name__: kind for kind in _with_subclasses(AdreelError)}
+)
 
 
 class Action(Enum):
     """What to do with an answer of TikTok."""
 
-    GO_ON = "go on"
+    GO_ON = "continue"
     WAIT = "wait a little, then send the same again"
     THROTTLED = "wait for the limit, then send the same again"
-    SPLIT = "ask for less at once"
-    DROP_ADVERTISER = "drop the advertiser"
-    RECONNECT = "ask the person to connect the account again"
-    RENEW = "ask the person to connect the account again, as its time is over"
+    SPLIT = "send smaller requests"
+    DROP_ADVERTISER = "exclude the advertiser"
+    RECONNECT = "reconnect the account"
+    RENEW = "reconnect the account, as its grant has expired"
     FIX = "correct the request"
-    ABSENT = "do without the endpoint, or stop"
+    ABSENT = "continue without the endpoint, or stop"
     STOP = "stop"
 
 
 @dataclass(frozen=True, slots=True)
 class ApiCode:
-    """A return code of the API: its meaning and what to do next."""
+    """A return code of the API: its meaning and what to do next.
+
+    The limit behind a `narrow` code counts one value of a field, or one advertiser and path: other requests may be
+    sent. An `outage` lasts minutes rather than seconds.
+    """
 
     meaning: str
     action: Action
+    narrow: bool = False
+    outage: bool = False
 
 
-def _codes() -> dict[int, ApiCode]:
-    go, wait, throttled = Action.GO_ON, Action.WAIT, Action.THROTTLED
-    split, drop, reconnect, renew = Action.SPLIT, Action.DROP_ADVERTISER, Action.RECONNECT, Action.RENEW
-    fix, stop, absent = Action.FIX, Action.STOP, Action.ABSENT
-    rows: tuple[tuple[int, str, Action], ...] = (
-        (0, "OK", go),
-        (20001, "partly OK", go),
-        (40000, "invalid parameters", fix),
-        (40001, "no permission for this advertiser or operation", drop),
-        (40002, "a parameter is wrong", fix),
-        (40006, "the API version does not go with the parameters, or there is no such path", absent),
-        (40007, "the object or operation does not exist", fix),
-        (40008, "there is no such endpoint", absent),
-        (40009, "the sandbox does not know this parameter", fix),
-        (40010, "wrong host for this API version", stop),
-        (40011, "too many ids in one request", split),
-        (40013, "there is no such sandbox account", drop),
-        (40014, "the sandbox does not offer this", absent),
-        (40016, "too many requests", throttled),
-        (40050, "the same request was sent twice", fix),
-        (40051, "invalid API version", stop),
-        (40052, "this creative material exists already", fix),
-        (40053, "wrong video id", fix),
-        (40065, "against the policy for minors in the US", fix),
-        (40067, "the query is too large", split),
-        (40100, "requests made too frequently", throttled),
-        (40101, "the app id, secret or code is wrong", reconnect),
-        (40102, "the access token has expired", renew),
-        (40103, "the refresh token has expired", renew),
-        (40104, "the access token is missing", reconnect),
-        (40105, "the access token is invalid or was revoked", reconnect),
-        (40106, "the token does not go with the user", reconnect),
-        (40107, "the refresh token is invalid", reconnect),
-        (40108, "the grant type is wrong", stop),
-        (40109, "the token cannot be deciphered", reconnect),
-        (40110, "the authorization code is wrong, used or too old", reconnect),
-        (40112, "the password is wrong", reconnect),
-        (40113, "the app is unknown, blocked, or not the one that the token was made for", reconnect),
-        (40115, "the authorization timestamp is too old", reconnect),
-        (40116, "the signature is wrong", stop),
-        (40117, "the signature method is wrong", stop),
-        (40118, "the app is not on the allow-list for this", stop),
-        (40119, "developer and advertiser belong to different companies", stop),
-        (40121, "the creator marketplace refuses", stop),
-        (40122, "the creator marketplace refuses", stop),
-        (40124, "the developer profile is not approved", stop),
-        (40125, "the developer lacks a permission that this needs", stop),
-        (40132, "too many requests for one value of a field", throttled),
-        (40133, "too many requests for this advertiser and path", throttled),
-        (40200, "the report task failed", wait),
-        (40201, "the report task is not ready", wait),
-        (40202, "another write is under way", wait),
-        (40300, "the advertiser does not exist or was deleted", drop),
-        (40301, "the advertiser cannot be matched", drop),
-        (40502, "the advertiser's quota of ads is used up", stop),
-        (40700, "internal validation failed", wait),
-        (40900, "file error", stop),
-        (40901, "the file is still being transcoded", wait),
-        (40902, "the file could not be fetched", wait),
-        (40903, "the file could not be fetched", wait),
-        (40913, "the file could not be fetched", wait),
-        (41000, "TikTok does not serve this country", stop),
-        (41001, "this endpoint is off line", stop),
-        (41002, "a field is no longer in use", fix),
-        (50000, "TikTok's system failed", wait),
-        (50002, "TikTok could not process the request", wait),
-        (51001, "a TikTok service failed", wait),
-        (51002, "a TikTok service timed out", wait),
-        (51039, "a TikTok service failed", wait),
-        (51305, "a TikTok service failed", wait),
-        (60001, "TikTok is under maintenance", wait),
-    )
-    table = {code: ApiCode(meaning, action) for code, meaning, action in rows}
-    files = set(range(40904, 40916)) - {40913}
-    return table | {code: ApiCode("file error", stop) for code in files}
-
-
-API_CODES: Mapping[int, ApiCode] = MappingProxyType(_codes())
-"""Every return code that is known, with its meaning and the action that follows."""
+API_CODES: Mapping[int, ApiCode] = MappingProxyType(
+    {
+        0: ApiCode("OK", Action.GO_ON),
+        20001: ApiCode("partial success", Action.GO_ON),
+        40000: ApiCode("invalid parameters", Action.FIX),
+        40001: ApiCode("no permission for this advertiser or operation", Action.DROP_ADVERTISER),
+        40002: ApiCode("a parameter is wrong", Action.FIX),
+        40006: ApiCode("the API version does not match the parameters, or the path does not exist", Action.ABSENT),
+        40007: ApiCode("the object or operation does not exist", Action.FIX),
+        40008: ApiCode("the endpoint does not exist", Action.ABSENT),
+        40009: ApiCode("the sandbox does not know this parameter", Action.FIX),
+        40010: ApiCode("wrong host for this API version", Action.STOP),
+        40011: ApiCode("too many ids in one request", Action.SPLIT),
+        40013: ApiCode("the sandbox account does not exist", Action.DROP_ADVERTISER),
+        40014: ApiCode("the sandbox does not offer this", Action.ABSENT),
+        40016: ApiCode("too many requests", Action.THROTTLED),
+        40050: ApiCode("the same request was sent twice", Action.FIX),
+        40051: ApiCode("invalid API version", Action.STOP),
+        40052: ApiCode("this creative material exists already", Action.FIX),
+        40053: ApiCode("wrong video id", Action.FIX),
+        40065: ApiCode("against the policy for minors in the US", Action.FIX),
+        40067: ApiCode("the query is too large", Action.SPLIT),
+        40100: ApiCode("requests made too frequently", Action.THROTTLED),
+        40101: ApiCode("the app id, secret or code is wrong", Action.RECONNECT),
+        40102: ApiCode("the access token has expired", Action.RENEW),
+        40103: ApiCode("the refresh token has expired", Action.RENEW),
+        40104: ApiCode("the access token is missing", Action.RECONNECT),
+        40105: ApiCode("the access token is invalid or was revoked", Action.RECONNECT),
+        40106: ApiCode("the token does not belong to the user", Action.RECONNECT),
+        40107: ApiCode("the refresh token is invalid", Action.RECONNECT),
+        40108: ApiCode("the grant type is wrong", Action.STOP),
+        40109: ApiCode("the token cannot be deciphered", Action.RECONNECT),
+        40110: ApiCode("the authorization code is wrong, used or too old", Action.RECONNECT),
+        40112: ApiCode("the password is wrong", Action.RECONNECT),
+        40113: ApiCode("the app is unknown, blocked, or not the one that the token was issued to", Action.RECONNECT),
+        40115: ApiCode("the authorization timestamp is too old", Action.RECONNECT),
+        40116: ApiCode("the signature is wrong", Action.STOP),
+        40117: ApiCode("the signature method is wrong", Action.STOP),
+        40118: ApiCode("the app is not on the allow-list for this", Action.STOP),
+        40119: ApiCode("developer and advertiser belong to different companies", Action.STOP),
+        40121: ApiCode("the creator marketplace refuses", Action.STOP),
+        40122: ApiCode("the creator marketplace refuses", Action.STOP),
+        40124: ApiCode("the developer profile is not approved", Action.STOP),
+        40125: ApiCode("the developer lacks a required permission", Action.STOP),
+        40132: ApiCode("too many requests for one value of a field", Action.THROTTLED, narrow=True),
+        40133: ApiCode("too many requests for this advertiser and path", Action.THROTTLED, narrow=True),
+        40200: ApiCode("the report task failed", Action.WAIT),
+        40201: ApiCode("the report task is not ready", Action.WAIT),
+        40202: ApiCode("another write is in progress", Action.WAIT),
+        40300: ApiCode("the advertiser does not exist or was deleted", Action.DROP_ADVERTISER),
+        40301: ApiCode("the advertiser cannot be matched", Action.DROP_ADVERTISER),
+        40502: ApiCode("the advertiser's quota of ads is used up", Action.STOP),
+        40700: ApiCode("internal validation failed", Action.WAIT),
+        40900: ApiCode("file error", Action.STOP),
+        40901: ApiCode("the file is still being transcoded", Action.WAIT),
+        40902: ApiCode("the file could not be fetched", Action.WAIT),
+        40903: ApiCode("the file could not be fetched", Action.WAIT),
+        40913: ApiCode("the file could not be fetched", Action.WAIT),
+        41000: ApiCode("TikTok does not serve this country", Action.STOP),
+        41001: ApiCode("this endpoint is offline", Action.STOP),
+        41002: ApiCode("a field is no longer in use", Action.FIX),
+        50000: ApiCode("TikTok's system failed", Action.WAIT),
+        50002: ApiCode("TikTok could not process the request", Action.WAIT),
+        51001: ApiCode("a TikTok service failed", Action.WAIT),
+        51002: ApiCode("a TikTok service timed out", Action.WAIT),
+        51039: ApiCode("a TikTok service failed", Action.WAIT),
+        51305: ApiCode("a TikTok service failed", Action.WAIT),
+        60001: ApiCode("TikTok is under maintenance", Action.WAIT, outage=True),
+        **{code: ApiCode("file error", Action.STOP) for code in range(40904, 40916) if code != 40913},
+    }
+)
+"""Every return code that is documented, with its meaning and what follows from it."""
 
 ERRORS: Mapping[Action, type[AdreelError]] = MappingProxyType(
     {
@@ -408,7 +414,7 @@ ERRORS: Mapping[Action, type[AdreelError]] = MappingProxyType(
         Action.STOP: StopError,
     }
 )
-"""The error that says that an action is called for; none for going on."""
+"""The class of error for each action that is not `GO_ON`."""
 
 
 _OTHER_APP = re.compile(
@@ -418,18 +424,28 @@ _NO_SCOPE = re.compile(r"(/[a-z0-9_/]+/)(:[A-Z]+)?\s*(permission|scope)", re.IGN
 
 
 def lacks_scope(code: int | None, message: str) -> str | None:
-    """The path that TikTok says the app may not ask, if that is what an answer of `code` says."""
+    """The path that the app lacks the permission for, if an answer with `code` says so."""
     path = _NO_SCOPE.search(message) if code == 40001 else None
     return path[1] if path else None
 
 
 def is_other_app(code: int | None, message: str) -> bool:
-    """Whether TikTok says that the token was made by another app than the one that asks."""
+    """Whether an answer says that the token was issued to another app than the one that sent the request."""
     return code == 40000 and _OTHER_APP.search(message) is not None
 
 
+def is_narrow(code: int | None) -> bool:
+    """Whether a refusal with `code` leaves other requests of the app unaffected; see `ApiCode`."""
+    return code is not None and code in API_CODES and API_CODES[code].narrow
+
+
+def is_outage(code: int | None) -> bool:
+    """Whether `code` is of an outage that lasts minutes; see `ApiCode`."""
+    return code is not None and code in API_CODES and API_CODES[code].outage
+
+
 def action_for(code: int, message: str = "") -> Action:
-    """What to do after `code`; an unknown 5xxxx passes (TikTok adds them one incident at a time), all else stops."""
+    """What to do after `code`; an unknown 5xxxx is temporary (TikTok adds them by incident), any other stops."""
     if is_other_app(code, message):
         return Action.RECONNECT
     if code in API_CODES:
@@ -438,17 +454,6 @@ def action_for(code: int, message: str = "") -> Action:
 
 
 def api_error(code: int, message: str, request_id: str | None) -> AdreelError:
-    """The error for an answer with `code`, in TikTok's words; `code` is not one that means success."""
+    """The error for an answer with `code`, with TikTok's own message; `code` must not mean success."""
     kind = ERRORS[action_for(code, message)]
     return kind(message.strip() or API_CODES[code].meaning, code=code, request_id=request_id)
-
-
-def is_resumable(kind: str) -> bool:
-    """Whether a run that ended with an error of that class can be gone on with; `kind` is the name that was kept."""
-    return any(found.resumable for found in _below(AdreelError) if found.__name__ == kind)
-
-
-def _below(kind: type[AdreelError]) -> Iterator[type[AdreelError]]:
-    for child in kind.__subclasses__():
-        yield child
-        yield from _below(child)

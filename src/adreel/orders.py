@@ -72,9 +72,9 @@ class Orders:
             if run is not None:
                 return run
             self.refuse_waiting(saved)
-            found = self.unfinished(saved, dates)
-            if found:
-                return self.store.runs.requeue(found.id, asked_by=asked_by, key=key)
+            unfinished = self.unfinished(saved, dates)
+            if unfinished:
+                return self.store.runs.requeue(unfinished.id, asked_by=asked_by, key=key)
             return self.store.runs.add(saved, new_run_id(), dates, asked_by=asked_by, key=key)
 
     def refuse_loss(self, saved: SavedDataset, dates: DateRange | None) -> None:
@@ -92,7 +92,7 @@ class Orders:
             rows = f"{loss.rows:,} row{'s' if loss.rows != 1 else ''}"
             raise ConfirmError(
                 f"Running {saved.name!r} for these days removes {rows} from its "
-                f"table: {loss.reason}. Earlier versions stay and can be restored.",
+                f"table: {loss.reason}. Earlier versions can be restored.",
                 loss.rows,
             )
 
@@ -107,19 +107,19 @@ class Orders:
             self.store.runs.interrupt(saved)
             lake = Lake(self.settings.lake_url, clock=self.clock)
             run_id = new_run_id()
-            made = lake.restore(saved.table_slug, version, run_id)
-            reader = self._reader_of(saved, lake, made)
-            read = f"rows read on {reader.read_at:%Y-%m-%d at %H:%M} UTC" if reader else "rows of an earlier reading"
+            restored = lake.restore(saved.table_slug, version, run_id)
+            reader = self._reader_of(saved, lake, restored)
+            read = f"rows read on {reader.read_at:%Y-%m-%d at %H:%M} UTC" if reader else "rows of an earlier run"
             warning = (
-                f"Version {version} was restored as version {made.number}: {made.rows:,} {read}. The next run updates "
-                "the days of the dataset's own dates; run other days to fill any days in between."
+                f"Version {version} was restored as version {restored.number}: {restored.rows:,} {read}. The next run "
+                "updates the days of the dataset's own dates; run a backfill for any days in between."
             )
             self.store.runs.add(saved, run_id, asked_by=asked_by)
-            self.store.runs.begin(run_id, reader.read_at if reader else made.at)
-            table = lake.table(saved.table_slug, made.number)
+            self.store.runs.begin(run_id, reader.read_at if reader else restored.at)
+            table = lake.table(saved.table_slug, restored.number)
             outcome = Outcome(
                 RunState.WARNED,
-                version=made.number,
+                version=restored.number,
                 proof=reader.proof if reader else {},
                 warnings=(warning, *(reader.warnings if reader else ())),
                 skipped=reader.skipped if reader else {},
@@ -128,12 +128,12 @@ class Orders:
             )
             return self.store.runs.finish(run_id, outcome)
 
-    def _reader_of(self, saved: SavedDataset, lake: Lake, made: Version) -> Run | None:
+    def _reader_of(self, saved: SavedDataset, lake: Lake, restored: Version) -> Run | None:
         """The run that read the rows of a restored version, if the store still knows it."""
-        every = {version.number: version for version in lake.versions(saved.table_slug)}
-        origin: Version | None = made
+        by_number = {version.number: version for version in lake.versions(saved.table_slug)}
+        origin: Version | None = restored
         while origin is not None and origin.restored is not None:
-            origin = every.get(origin.restored)
+            origin = by_number.get(origin.restored)
         if origin is None:
             return None
         with suppress(NotFoundError):
@@ -146,13 +146,17 @@ class Orders:
         waiting = self.store.runs.list(saved, states={RunState.QUEUED}, limit=1)
         if waiting:
             raise BusyError(
-                f"Run {waiting[0].id} of {saved.name!r} waits for its turn already. It begins while the Data Center is "
-                f"served; without that: adreel cancel {waiting[0].id}"
+                f"Run {waiting[0].id} of {saved.name!r} is already queued. It starts while the Data Center is running "
+                f"(adreel serve). To cancel it: adreel cancel {waiting[0].id}"
             )
 
     def cancel(self, run: Run) -> None:
         """Asks the run's process to stop; if that died, the run is cancelled here and now."""
-        why = "Cancelled before it began." if run.state is RunState.QUEUED else "Cancelled after its process died."
+        why = (
+            "Cancelled before it started."
+            if run.state is RunState.QUEUED
+            else "Cancelled after its process ended unexpectedly."
+        )
         if run.state is not RunState.INTERRUPTED:
             run = self.store.runs.request_cancel(run.id)
             holder = lock_holder(self.settings.home, run.dataset_slug)
@@ -181,13 +185,13 @@ class Orders:
         """The account that a dataset is read with. InputError if it has none, ReconnectError for a dead one."""
         if saved.account_id is None:
             raise InputError(
-                f"The dataset {saved.name!r} is disconnected: its account {saved.account_name!r} was deleted. "
-                f"Name another account with: adreel datasets edit {saved.slug}"
+                f"Dataset {saved.name!r} is disconnected: its account {saved.account_name!r} was deleted. "
+                f"Choose another account with: adreel datasets edit {saved.slug}"
             )
         account = self.store.accounts.get(saved.account_id)
         if account.status is not AccountStatus.VALID:
             raise ReconnectError(
-                f"The account {account.name!r} is {account.status}. Connect it again: "
+                f"Account {account.name!r} is {account.status}. Reconnect it with: "
                 f"adreel accounts reconnect {account.name!r}"
             )
         return account

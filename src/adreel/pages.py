@@ -1,8 +1,8 @@
-"""TikTok's pages of rows turned into typed Arrow tables.
+"""Converts TikTok's pages of rows to typed Arrow tables.
 
-Every value of a report is a text; `-`, an empty text, null and an absent key all mean that there is no value. As the
-value of a breakdown all four are `-`, which is equal to itself. A value that its column's type cannot hold becomes null
-and is told of, never guessed at; a count with a fraction makes the page's column one of decimals.
+Every value of a report is a text; `-`, an empty text, null and an absent name all mean that there is no value. As the
+value of a breakdown all four are `-`, which is part of the primary key. A value that its column's type cannot hold
+becomes null and is reported as unread; a count with a fraction changes the page's column to decimals.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from adreel.plan import Advertiser, Request
 from adreel.schema import ARROW_TYPES, DECIMAL, Column
 
 ABSENT = "-"
-"""What TikTok writes for no value in most reports, and every breakdown's value where there is none."""
+"""What TikTok sends for no value in most reports, and the value of a breakdown that has none."""
 
 LARGEST = 10**18
-"""Whole numbers and decimals are smaller, so that each fits into a column of either type."""
+"""Whole numbers and decimals are smaller than this, so that each fits into a column of either type."""
 
 KEY_MARK = "\x1f"
-"""Stands between the parts of a key that is one text."""
+"""Separates the parts of a primary key that is one text."""
 
 _ABSENT = pa.array([ABSENT, ""])
 _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,9})?\s*", re.ASCII)
@@ -46,15 +46,15 @@ _RANGES: Mapping[str, tuple[pa.DataType, int, int]] = {
     "int": (pa.int64(), 1 - LARGEST, LARGEST - 1),
     "day": (pa.int32(), _FIRST_DAY, _LAST_DAY),
     "time": (pa.int64(), _FIRST_DAY * _DAY, (_LAST_DAY + 1) * _DAY - 1),
-    # A day less on either side, as the same hour in UTC has its column too.
+    # One day less on either side, as the same hour in UTC has a column too.
     "hour": (pa.int64(), (_FIRST_DAY + 1) * _DAY, _LAST_DAY * _DAY - 1),
 }
-"""By type of column, the least and the greatest value that everything which reads the table can hold, as a number."""
+"""By type of column, the range that every reader of the table supports, as numbers of the Arrow type."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """Values of a column that are not of its type: how many, and one of them."""
+    """Values of a column that are not of its type: their number, and one of them."""
 
     column: str
     count: int
@@ -63,7 +63,7 @@ class Unread:
 
 @dataclass(frozen=True, slots=True)
 class Fractions:
-    """Values of a column of counts that have fractions, by the numbers of their rows on the page."""
+    """Values of a column of counts that have fractions, by the number of their row on the page, from 0."""
 
     column: str
     texts: Mapping[int, str]
@@ -71,7 +71,7 @@ class Fractions:
 
 @dataclass(slots=True)
 class _Oddities:
-    """What a page had that its columns' types do not foresee."""
+    """Values of a page that do not match their columns' types."""
 
     unread: list[Unread]
     fractions: list[Fractions]
@@ -79,7 +79,7 @@ class _Oddities:
 
 @dataclass(frozen=True, slots=True)
 class Typed:
-    """A page as a table, and what its columns' types did not foresee."""
+    """A page as a table, and the values that do not match their columns' types."""
 
     table: pa.Table
     unread: tuple[Unread, ...]
@@ -93,22 +93,22 @@ _PARTS = ("dimensions", "metrics", "info")
 
 
 def row_type(columns: Sequence[Column]) -> type[Any]:
-    """The type of record that holds of a row what the columns need, whatever else TikTok sends.
+    """The type of record that holds the values of a row that the columns need, and no others.
 
-    It takes a third less time and memory than dictionaries. A part may also come as an empty list, or not at all.
+    It takes a third less time and memory than dictionaries. A part of a row may also be an empty list, or be absent.
     """
     parts = [(part, _record(_names(columns, part)) | list[Any] | None, None) for part in _PARTS]
-    made: type[Any] = _record(_names(columns, "entity"), parts)
-    return made
+    record: type[Any] = _record(_names(columns, "entity"), parts)
+    return record
 
 
 def _names(columns: Sequence[Column], part: str) -> tuple[str, ...]:
-    """The names that are read in a part of a row; the advertiser's id wherever a row may have it."""
+    """The names that are read in a part of a row; the advertiser's id in each, as any part may have it."""
     return tuple(dict.fromkeys(("advertiser_id", *(column.name for column in columns if column.part == part))))
 
 
 def _record(names: Sequence[str], more: Iterable[Any] = ()) -> Any:
-    # Numbered, since a name of TikTok's need not be one in Python. What comes of JSON holds no cycles (gc).
+    # Numbered, as TikTok's names may be invalid in Python. Values of JSON have no reference cycles (gc).
     fields = [_field(number) for number in range(len(names))]
     own = [(field, Any, None) for field in fields]
     return msgspec.defstruct("Row", [*own, *more], rename=dict(zip(fields, names, strict=True)), gc=False)
@@ -124,9 +124,9 @@ def as_records(rows: Iterable[Mapping[str, Any]], kind: type[Any]) -> list[Row]:
 
 
 def page_table(rows: Sequence[Row], columns: Sequence[Column], schema: pa.Schema, request: Request) -> Typed:
-    """One page, of records of `row_type`, as a table with `schema`, but for counts that came with fractions.
+    """One page, of records of `row_type`, as a table with `schema`, except that counts with fractions are decimals.
 
-    Raises ProofError for rows of an advertiser that the request is not about.
+    Raises ProofError for rows of an advertiser that was not requested.
     """
     odd = _Oddities([], [])
     sources = _sources(rows, columns)
@@ -143,28 +143,29 @@ def page_table(rows: Sequence[Row], columns: Sequence[Column], schema: pa.Schema
 
 
 def widened(schema: pa.Schema, names: Iterable[str]) -> pa.Schema:
-    """The schema with decimals in the columns `names`, which are of whole numbers."""
+    """The schema with decimals in place of the whole numbers of the columns `names`."""
     wide = frozenset(names)
-    return pa.schema([one.with_type(DECIMAL) if one.name in wide else one for one in schema], schema.metadata)
+    fields = [field.with_type(DECIMAL) if field.name in wide else field for field in schema]
+    return pa.schema(fields, schema.metadata)
 
 
 def _sources(rows: Sequence[Row], columns: Sequence[Column]) -> dict[str, pa.Array]:
     """The values of each column that TikTok sends, as texts or lists of them, by column name."""
-    found: dict[str, pa.Array] = {}
+    sources: dict[str, pa.Array] = {}
     for part in (*_PARTS, "entity"):
         own = [column for column in columns if column.part == part]
         if own:
             records = rows if part == "entity" else list(map(attrgetter(part), rows))
-            found |= _by_name(records, own, _names(columns, part))
-    return found
+            sources |= _by_name(records, own, _names(columns, part))
+    return sources
 
 
 def _by_name(records: Sequence[Row], columns: Sequence[Column], names: Sequence[str]) -> dict[str, pa.Array]:
-    """Records to columns; null where a record lacks the name. All at once where each is whole and has texts alone."""
-    whole = all(issubclass(kind, msgspec.Struct) for kind in set(map(type, records))) and not any(
+    """The columns of records, null where a record lacks the name; converted at once if all values are texts."""
+    plain = all(issubclass(kind, msgspec.Struct) for kind in set(map(type, records))) and not any(
         column.type == "list" or column.part == "entity" for column in columns
     )
-    if whole:
+    if plain:
         kind = pa.struct([(name, pa.string()) for name in names])
         with suppress(pa.ArrowTypeError, pa.ArrowInvalid):
             cells = pa.array(list(map(msgspec.structs.astuple, records)), kind).flatten()
@@ -183,11 +184,11 @@ def _typed(column: Column, texts: pa.Array, odd: _Oddities) -> pa.Array:
     try:
         return _cast(texts, column)
     except pa.ArrowInvalid:
-        return _careful(texts, column, odd)
+        return _typed_one_by_one(texts, column, odd)
 
 
 def _text(value: Any) -> str | None:
-    """A number, a truth or a nested value as a text."""
+    """A value of JSON as a text."""
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, (bool, dict, list)):
@@ -207,12 +208,12 @@ def _cast(texts: pa.Array, column: Column) -> pa.Array:
     if column.type == "string":
         return _words(texts, column)
     if column.type == "day":
-        return _held(pc.utf8_slice_codeunits(texts, 0, 10).cast(kind), column)
-    return _held(_instants(texts) if column.type == "time" else texts.cast(kind), column)
+        return _in_range(pc.utf8_slice_codeunits(texts, 0, 10).cast(kind), column)
+    return _in_range(_instants(texts) if column.type == "time" else texts.cast(kind), column)
 
 
 def _words(texts: pa.Array, column: Column) -> pa.Array:
-    """Texts without a value as null; as one value where they are a breakdown's; ids as they are."""
+    """Texts with null for no value; with `-` instead if they are of a breakdown; ids unchanged."""
     if column.part == "dimensions" and not column.breakdown:
         return texts
     absent = pc.is_in(texts, value_set=_ABSENT)
@@ -223,8 +224,8 @@ def _words(texts: pa.Array, column: Column) -> pa.Array:
     return pc.if_else(absent, pa.scalar(None, pa.string()), texts) if pc.any(absent).as_py() else texts
 
 
-def _held(values: pa.Array, column: Column) -> pa.Array:
-    """The values; ArrowInvalid if one of them is beyond what the table's readers can hold."""
+def _in_range(values: pa.Array, column: Column) -> pa.Array:
+    """The values; ArrowInvalid if one of them is out of the range that the table's readers support."""
     if column.type == "float":
         fits = pc.all(pc.is_finite(values)).as_py() is not False
     elif column.type in _RANGES:
@@ -235,7 +236,7 @@ def _held(values: pa.Array, column: Column) -> pa.Array:
     else:
         fits = True
     if not fits:
-        raise pa.ArrowInvalid(f"a value is beyond the range of {column.type}")
+        raise pa.ArrowInvalid(f"a value is out of the range of {column.type}")
     return values
 
 
@@ -249,8 +250,8 @@ def _instants(texts: pa.Array) -> pa.Array:
         return pc.assume_timezone(plain.cast(pa.timestamp("us")), "UTC")
 
 
-def _careful(texts: pa.Array, column: Column, odd: _Oddities) -> pa.Array:
-    """Absent values to null first, then value by value what still cannot be read."""
+def _typed_one_by_one(texts: pa.Array, column: Column, odd: _Oddities) -> pa.Array:
+    """The values with null for no value, converted one by one if one of them still cannot be read."""
     cleaned = pc.if_else(pc.is_in(texts, value_set=_ABSENT), pa.scalar(None, pa.string()), texts)
     with suppress(pa.ArrowInvalid):
         return _cast(cleaned, column)
@@ -270,7 +271,7 @@ def _careful(texts: pa.Array, column: Column, odd: _Oddities) -> pa.Array:
 
 
 def _cell(text: str, column: Column) -> pa.Array | None:
-    """One text as an array of its own, if need be by way of its number; None if the column's type cannot hold it."""
+    """One text, or its number in plain digits, as an array; None if the column's type cannot hold it."""
     for form in (text, _plain_number(text, column)):
         if form is not None:
             with suppress(pa.ArrowInvalid):
@@ -284,7 +285,7 @@ def _has_fraction(text: str) -> bool:
 
 
 def _number(text: str) -> Decimal | None:
-    """The number that a text is, if it is one that fits into a column of numbers."""
+    """The number of a text; None if it is no number or too large for a column of numbers."""
     if not _NUMBER.fullmatch(text):
         return None
     number = Decimal(text.strip())
@@ -294,7 +295,7 @@ def _number(text: str) -> Decimal | None:
 
 
 def _plain_number(text: str, column: Column) -> str | None:
-    """A count written as `12.0`, or a decimal with more places than six, as the column's type takes it."""
+    """A count written as `12.0`, or a decimal of more than six places, in the form that the column's type accepts."""
     number = _number(text)
     if number is None or column.type not in ("int", "money", "rate", "ratio"):
         return None
@@ -304,7 +305,7 @@ def _plain_number(text: str, column: Column) -> str | None:
 
 
 def _from_request(column: Column, count: int, request: Request) -> pa.Array:
-    """A column that TikTok does not send: the same in every row of the request."""
+    """A column that TikTok does not send: it is the same in every row of the request."""
     value: Any = None
     if column.name == "start_date" and request.span:
         value = request.span.start
@@ -318,20 +319,21 @@ def _from_request(column: Column, count: int, request: Request) -> pa.Array:
 def _fill_advertiser(
     arrays: dict[str, pa.Array], columns: Iterable[Column], rows: Sequence[Row], request: Request
 ) -> None:
-    """The advertiser's own columns: from the request if it is for one, else from each row's advertiser_id."""
+    """The advertiser's own columns: from the request if it has one advertiser, else from each row's advertiser_id."""
     names = [column.name for column in columns if column.part == "advertiser"]
     by_id = {advertiser.id: advertiser for advertiser in request.advertisers}
     ids = [_advertiser_id(row) for row in rows] if len(by_id) > 1 else []
-    strange = set(ids) - by_id.keys()
-    if strange:
+    unrequested = set(ids) - by_id.keys()
+    if unrequested:
         raise ProofError(
-            f"TikTok gave rows of {min(strange) or 'no advertiser'} that were not asked for; the table stays as it was."
+            f"TikTok sent rows of ad account {min(unrequested) or '(none)'}, which was not requested. The table is "
+            "unchanged. Run again in a few minutes."
         )
 
     def each(fact: Callable[[Advertiser], Any], kind: pa.DataType) -> pa.Array:
         if len(by_id) == 1:
             return pa.repeat(pa.scalar(fact(request.advertisers[0]), kind), len(rows))
-        return pa.array([fact(by_id[one]) for one in ids], kind)
+        return pa.array([fact(by_id[advertiser_id]) for advertiser_id in ids], kind)
 
     facts = {"advertiser_id": "id", "currency": "currency", "timezone": "zone"}
     for name in names:
@@ -344,21 +346,21 @@ def _fill_advertiser(
 
 
 def key_texts(table: pa.Table, key: Sequence[str]) -> pa.Array:
-    """Each row's key as one text; null where a part of it is."""
+    """Each row's primary key as one text; null if a part of it is null."""
     texts = [table[name].cast(pa.string()) for name in key]
     joined = pc.binary_join_element_wise(*texts, KEY_MARK) if len(texts) > 1 else texts[0]
     return joined.combine_chunks()
 
 
 def key_words(key: Mapping[str, Any]) -> str:
-    """A row's key for a person, as in `ad_id=1, stat_time_day=2026-08-20`."""
+    """A row's primary key for a person, as in `ad_id=1, stat_time_day=2026-08-20`."""
     return ", ".join(f"{name}={value}" for name, value in key.items())
 
 
 def _advertiser_id(row: Row) -> str:
-    """The advertiser that a row of a request over several says it is of."""
-    found = (getattr(part, _field(0), None) for part in (row.dimensions, row.metrics, row))
-    return next((str(one) for one in found if one), "")
+    """The advertiser's id in a row of a request over several; empty if the row has none."""
+    ids = (getattr(part, _field(0), None) for part in (row.dimensions, row.metrics, row))
+    return next((str(advertiser_id) for advertiser_id in ids if advertiser_id), "")
 
 
 def sums(table: pa.Table, columns: Iterable[Column]) -> dict[str, Decimal]:
@@ -370,6 +372,6 @@ def _sum(values: pa.ChunkedArray) -> Decimal:
     if pa.types.is_int64(values.type):
         ends = pc.min_max(values)
         if max(ends["max"].as_py() or 0, -(ends["min"].as_py() or 0)) >= _MANY:
-            # A sum of whole numbers wraps around.
+            # A sum of int64 would overflow silently.
             values = values.cast(pa.decimal128(38, 0))
     return Decimal(pc.sum(values).as_py() or 0)

@@ -1,7 +1,7 @@
-"""Every request that TikTok will see, as a pure value with nothing sent yet.
+"""The requests of a run, planned before any is sent.
 
-A plan holds advertisers, spans of days and batches of metrics; the requests are their product and are made one by one
-as they are asked for, so that a plan of a million requests costs no more than its parts. Limits: TikTok's "Run a
+A plan holds advertisers, spans of days and batches of metrics; the requests are their product and are created one by
+one, so that a plan of a million requests takes no more memory than its parts. Limits: TikTok's "Run a
 synchronous report" (doc 1740302848100353).
 """
 
@@ -31,7 +31,7 @@ MOST_IDS = 100
 """Ids in one request: filters of reports, advertisers of advertiser/info, custom audiences."""
 
 CHUNK_REQUESTS = 32
-"""Requests that are finished together in a run: few enough to show progress, many enough to cost nothing."""
+"""Most requests of a chunk, whose completion is recorded as one step of the run."""
 
 PAGE_SIZE = 1000
 AUDIENCE_PAGE_SIZE = 100
@@ -44,10 +44,7 @@ _RESERVATION = ("RESERVATION_RF", "RESERVATION_TOP_VIEW")
 _WHOLE_TYPES = {"int", "string", "bool", "list"}
 
 
-GO_ON_WITHOUT = (
-    "Leave it out of the dataset's advertisers, or switch on Skip failing advertisers, which is "
-    "skip_failing_advertisers: true in a file."
-)
+SKIP_ADVICE = "Exclude it from the dataset, or turn on Skip failing ad accounts (skip_failing_advertisers)."
 """What to do about an advertiser that cannot be read."""
 
 
@@ -68,9 +65,9 @@ class Advertiser:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One paged question to TikTok; `name` is unique in its plan and fit for a file's name.
+    """One paged request to TikTok; `name` is unique in its plan and valid as a file name.
 
-    `batch` counts the batches of metrics from 0. `buying` is the buying type that the rows are of, where it is asked.
+    `batch` is the number of the batch of metrics, from 0. `buying` is the buying type that is filtered by, if any.
     """
 
     name: str
@@ -85,7 +82,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Requests that are finished together: what a resumed run skips whole."""
+    """Requests that are finished together; a resumed run skips finished chunks."""
 
     name: str
     requests: tuple[Request, ...]
@@ -93,7 +90,7 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """Advertisers that are asked for together, and the days to ask for; `None` is a question without dates."""
+    """Advertisers that share their requests, and the days to read; `None` is a request without dates."""
 
     advertisers: tuple[Advertiser, ...]
     spans: tuple[Span | None, ...]
@@ -101,7 +98,7 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a run will ask."""
+    """The requests of a run, and notes about them for a person."""
 
     dataset: Dataset
     reads: tuple[Read, ...]
@@ -111,12 +108,12 @@ class Plan:
 
     @property
     def request_count(self) -> int:
-        """How many requests there are, counting one page each; what has more rows takes more."""
+        """The number of requests if each has one page; further pages take one more each."""
         return sum(len(read.spans) for read in self.reads) * len(self.batches) * len(self.buying)
 
     @property
     def page_size(self) -> int:
-        """Rows on a page at most."""
+        """The most rows of a page."""
         return AUDIENCE_PAGE_SIZE if self.dataset.report.startswith("custom_audience") else PAGE_SIZE
 
     def requests(self) -> Iterator[Request]:
@@ -125,7 +122,7 @@ class Plan:
             yield from chunk.requests
 
     def chunks(self) -> Iterator[Chunk]:
-        """The requests in steps; what is joined on the key afterwards is in one step."""
+        """The requests in chunks; batches of metrics of the same rows, which are joined later, share a chunk."""
         spans_in_chunk = self._spans_in_chunk
         number = 0
         for read in self.reads:
@@ -136,7 +133,7 @@ class Plan:
 
     @property
     def chunk_count(self) -> int:
-        """How many steps there are."""
+        """The number of chunks."""
         return sum(-(-len(read.spans) // self._spans_in_chunk) for read in self.reads)
 
     @property
@@ -151,13 +148,13 @@ class Plan:
                     yield _request(self, read.advertisers, days, batch, buying)
 
     def seconds(self, per_second: float, per_minute: float, per_day: float) -> float:
-        """The least time that the requests take at the app's limits."""
+        """The least seconds that the requests take at the app's limits."""
         count = self.request_count
         days, rest = divmod(count, per_day)
         return days * 86_400 + max(rest / per_second, rest / per_minute * 60)
 
     def days(self) -> Iterator[tuple[Advertiser, Span]]:
-        """For each advertiser, the days from first to last."""
+        """For each advertiser, its days from the first to the last."""
         for read in self.reads:
             spans = [piece for piece in read.spans if piece is not None]
             if spans:
@@ -166,7 +163,7 @@ class Plan:
 
 
 def make_plan(dataset: Dataset, advertisers: Iterable[Advertiser], now: datetime) -> Plan:
-    """The plan for `advertisers` at the aware time `now`; relative days are counted in each one's own zone."""
+    """The plan for `advertisers` at the aware time `now`; relative days are counted in the zone of each."""
     chosen = tuple(advertisers)
     notes = list(dataset.notes)
     if dataset.report == "advertisers":
@@ -180,13 +177,14 @@ def make_plan(dataset: Dataset, advertisers: Iterable[Advertiser], now: datetime
 
 
 def _dated_reads(dataset: Dataset, chosen: tuple[Advertiser, ...], now: datetime, notes: list[str]) -> Iterator[Read]:
-    """Reads of the days asked for; advertisers whose days are the same share one tuple of spans."""
+    """The reads of the dataset's dates; advertisers with the same days share one tuple of spans."""
     by_span: dict[Span, list[Advertiser]] = defaultdict(list)
     for advertiser in chosen:
         days = days_for(dataset, today_at(now, advertiser.offset))
         if days is None:
             notes.append(
-                f"Advertiser {advertiser.id}: the days asked for have not begun in its zone {advertiser.zone}."
+                f"Ad account {advertiser.name} ({advertiser.id}) has no rows yet: the first day has not begun in its "
+                f"time zone ({advertiser.zone})."
             )
         else:
             by_span[days].append(advertiser)
@@ -198,26 +196,26 @@ def _dated_reads(dataset: Dataset, chosen: tuple[Advertiser, ...], now: datetime
 
 
 def days_for(dataset: Dataset, today: date) -> Span | None:
-    """The days to ask for, seen from the advertiser's `today`; None if none of them has begun there."""
+    """The days to read on the advertiser's date `today`; None if none of them has begun."""
     assert dataset.dates is not None
-    asked = span(dataset.dates, today)
-    clipped = Span(asked.start, min(asked.end, today))
+    selected = span(dataset.dates, today)
+    clipped = Span(selected.start, min(selected.end, today))
     return clipped if clipped.start <= clipped.end else None
 
 
 def _together(dataset: Dataset, chosen: tuple[Advertiser, ...]) -> list[tuple[Advertiser, ...]]:
-    """Advertisers that share a request: five where only whole numbers are asked for, else each for itself.
+    """Groups of advertisers that share their requests: of five if all metrics are whole numbers, else of one.
 
-    Reports over several advertisers come without the decimals of money ("Run a synchronous report", advertiser_ids),
-    and without an ID dimension they do not say which advertiser a row is of.
+    Reports over several advertisers lack the decimals of money ("Run a synchronous report", advertiser_ids), and
+    without an ID dimension their rows do not name the advertiser.
     """
-    whole = all(catalog.metrics()[name].type in _WHOLE_TYPES for name in dataset.metrics)
+    whole_numbers = all(catalog.metrics()[name].type in _WHOLE_TYPES for name in dataset.metrics)
     shared = (
         dataset.report == "performance"
         and dataset.report_type in ("basic", "audience")
         and dataset.id_dimension is not None
         and not dataset.lifetime
-        and whole
+        and whole_numbers
     )
     size = MOST_ADVERTISERS if shared else 1
     return [chosen[first : first + size] for first in range(0, len(chosen), size)]
@@ -229,7 +227,7 @@ def _batches(dataset: Dataset) -> tuple[tuple[str, ...], ...]:
 
 
 def _buying(dataset: Dataset) -> tuple[str | None, ...]:
-    """Reservation is asked by buying type, and TopView only alone; entities leave TopView out unless asked for it."""
+    """The buying types to filter by: each one of reservation; for entities all, and TopView, which all excludes."""
     if dataset.service_type == "reservation":
         return _RESERVATION
     return (None, "RESERVATION_TOP_VIEW") if dataset.report in _ENTITY_PATHS else (None,)
@@ -239,17 +237,17 @@ def _request(
     plan: Plan, advertisers: tuple[Advertiser, ...], days: Span | None, batch: int, buying: str | None
 ) -> Request:
     dataset = plan.dataset
-    path, params = _question(dataset, advertisers, days, plan.batches[batch], buying)
+    path, params = _path_and_params(dataset, advertisers, days, plan.batches[batch], buying)
     who = advertisers[0].id if len(advertisers) == 1 else f"{advertisers[0].id}x{len(advertisers)}"
     when = f"-{days.start:%Y%m%d}" if days else ""
     name = f"{who}{when}-b{batch}{'-' + buying.lower().replace('_', '') if buying else ''}"
-    # TikTok takes only 100 ad groups a page when TopView is asked for.
-    small = dataset.report == "ad_groups" and buying == "RESERVATION_TOP_VIEW"
-    page_size = 100 if small else plan.page_size
+    # TikTok limits pages of ad groups of TopView to 100 rows.
+    small_pages = dataset.report == "ad_groups" and buying == "RESERVATION_TOP_VIEW"
+    page_size = 100 if small_pages else plan.page_size
     return Request(name, path, advertisers, days, batch, buying, page_size, params)
 
 
-def _question(
+def _path_and_params(
     dataset: Dataset,
     advertisers: tuple[Advertiser, ...],
     days: Span | None,
@@ -285,7 +283,7 @@ def _report_params(
     who = {"advertiser_id": ids[0]} if len(ids) == 1 else {"advertiser_ids": ids}
     filtering = []
     status = _STATUS_FILTERS.get(dataset.level or "")
-    # Which filters catalogue reports take is not known, so they get none.
+    # The filters of catalog reports are not documented, so they get none.
     if dataset.include_deleted and status and dataset.report_type != "dsa":
         filtering.append(in_filter(status, ("STATUS_ALL",)))
     if buying:
@@ -303,12 +301,12 @@ def _report_params(
 
 
 def in_filter(field: str, values: Iterable[str]) -> dict[str, str]:
-    """A filter of a report; TikTok wants the value as a text, for lists a JSON text."""
+    """A filter of a report for any of the values, which TikTok expects as a JSON text."""
     return {"field_name": field, "filter_type": "IN", "filter_value": orjson.dumps(list(values)).decode()}
 
 
 def has_totals(dataset: Dataset, advertisers: tuple[Advertiser, ...]) -> bool:
-    """Whether TikTok gives totals: auction, basic, one ID dimension and at most the day ("enable_total_metrics")."""
+    """Whether TikTok can give totals: auction, basic, by day at most, one advertiser ("enable_total_metrics")."""
     return (
         dataset.report_type == "basic"
         and dataset.service_type == "auction"
@@ -321,11 +319,11 @@ def has_totals(dataset: Dataset, advertisers: tuple[Advertiser, ...]) -> bool:
 def _creative_params(
     dataset: Dataset, advertiser: Advertiser, days: Span | None, metrics: tuple[str, ...]
 ) -> dict[str, Any]:
-    wanted = list(dict.fromkeys((*key_columns(dataset)[1:], *dataset.fields)))
+    info_fields = list(dict.fromkeys((*key_columns(dataset)[1:], *dataset.fields)))
     return {
         "advertiser_id": advertiser.id,
         "material_type": dataset.material_type.upper(),
-        "info_fields": wanted,
+        "info_fields": info_fields,
         "metrics_fields": list(metrics),
         **_days(dataset, days, "lifetime"),
     }

@@ -1,8 +1,8 @@
-"""One run as a resumable function: advertisers, chunks, proof and commit, each done once however often it is begun.
+"""One run as a resumable function: advertisers, chunks, verification and commit, each done once.
 
-What is finished lies beside the run's parts (`checkpoints.py`), and the commit carries the run's id, so that a process
-that takes up a run which another one left asks for nothing twice and commits once. The dataset's lock is held, so
-that no two work on the same run.
+Finished chunks are recorded beside the run's parts (`checkpoints.py`), and the commit carries the run's id, so a
+process that resumes a run of another process requests nothing twice and commits once. The dataset's lock is held
+meanwhile, so that no two processes work on the same run.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 import httpx2
 
 from adreel.assemble import Committed, commit_run
-from adreel.checkpoints import Begun, Checkpoints, Finished, fingerprint
+from adreel.checkpoints import Checkpoints, Finished, RunStart, fingerprint
 from adreel.connections import Covered, Waits, account_access, connected, covered, is_fresh, refresh, refuse_unreadable
 from adreel.dataset import Dataset
 from adreel.errors import (
@@ -28,10 +28,10 @@ from adreel.errors import (
     ReconnectError,
     StorageError,
     disk_fault,
-    disk_faults_told,
+    disk_faults_raised,
     is_resumable,
 )
-from adreel.extract import Extraction, Outcome, Parts
+from adreel.extract import Extraction, Parts
 from adreel.lake import Lake
 from adreel.orders import RESUME_WITHIN, DateRange, Orders
 from adreel.plan import Chunk, Plan, make_plan
@@ -42,21 +42,22 @@ from adreel.store import Outcome as RunOutcome
 from adreel.store.locks import dataset_lock, tell_holder
 from adreel.tiktok.client import Client, first_failure
 from adreel.tiktok.pace import limits_for
+from adreel.verify import Outcome
 
 CHUNKS_AT_ONCE = 16
-"""Chunks under way at a time: enough requests to fill any app level at two seconds an answer."""
+"""Chunks read at a time: enough requests to use the rate of any app level at two seconds an answer."""
 
 TICK = 0.5
-"""Seconds between two looks at how far the run is and whether it is to stop."""
+"""Seconds between two writes of the progress, each of which also checks for a request to cancel."""
 
 SHORTEST_DEADLINE = 6 * 3600.0
 DEADLINE_FACTOR = 10.0
-"""A run ends after six hours, or after ten times what its requests take at the app's limits if that is longer."""
+"""A run ends after six hours, or after ten times what its requests take at the app's limits, whichever is longer."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunReport:
-    """What a run did, as `run --json` prints it; `table` is the table's address."""
+    """The result of a run, as `run --json` prints it; `table` is the table's address, `refused` counts requests."""
 
     run_id: str
     state: str
@@ -73,13 +74,13 @@ class RunReport:
     resumed: bool = False
 
     def as_json(self) -> dict[str, Any]:
-        """A plain dictionary."""
+        """The report as a dictionary."""
         return asdict(self)
 
 
 @dataclass(slots=True)
 class Watch:
-    """What the person sees of a run while it works; called about twice a second, between two steps of the run."""
+    """Shows a run in progress: its counts, its notes and its latest log line; called about twice a second."""
 
     progress: Callable[[Progress], None] = field(default=lambda _: None)
     say: Callable[[str], None] = field(default=lambda _: None)
@@ -89,7 +90,7 @@ class Watch:
 class Runner:
     """Runs datasets in this process.
 
-    `transport` replaces the network, `clock` gives aware times, `waits` is how TikTok is waited for.
+    `transport` replaces the network, `clock` gives aware times, `waits` are the clocks and the sleep of the client.
     """
 
     def __init__(
@@ -101,7 +102,6 @@ class Runner:
         transport: httpx2.AsyncBaseTransport | None = None,
         waits: Waits | None = None,
     ) -> None:
-        """Opens nothing yet."""
         self.settings = settings
         self.store = store
         self.clock = clock
@@ -112,31 +112,31 @@ class Runner:
     def run(
         self, saved: SavedDataset, watch: Watch, dates: DateRange | None = None, queued: Run | None = None
     ) -> RunReport:
-        """Runs the dataset to its end, or goes on with a run that did not come to its end.
+        """Runs the dataset, or resumes its interrupted run.
 
-        `dates` replaces the dataset's own; `queued` is the run that `Orders.enqueue` gave, which knows its dates.
-        Raises BusyError if another process runs the dataset, and whatever ended the run, after writing it down.
+        `dates` replaces the dataset's own; `queued` is the run that `Orders.enqueue` returned, which has its dates.
+        Raises BusyError if another process runs the dataset, and the error that ended the run, which is also stored.
         """
         account = self.orders.account(saved)
         dataset = dataset_of(saved, self.clock(), dates)
         lake = Lake(self.settings.lake_url, clock=self.clock)
-        with disk_faults_told(), dataset_lock(self.settings.home, saved.slug):
+        with disk_faults_raised(), dataset_lock(self.settings.home, saved.slug):
             if queued is None:
                 self.orders.refuse_waiting(saved)
-            found = queued or self.orders.unfinished(saved, dates)
-            run = found or self.store.runs.add(saved, new_run_id(), dates, asked_by=self.settings.user)
+            unfinished = queued or self.orders.unfinished(saved, dates)
+            run = unfinished or self.store.runs.add(saved, new_run_id(), dates, asked_by=self.settings.user)
             resumed = run.started_at is not None
             tell_holder(self.settings.home, saved.slug, run.id)
             if resumed:
-                watch.say(f"Going on with run {run.id}, which did not come to its end.")
-            return _Work(self, lake, saved, account, dataset, run, watch, resumed=resumed).do()
+                watch.say(f"Resuming run {run.id}.")
+            return _RunInProgress(self, lake, saved, account, dataset, run, watch, resumed=resumed).finish()
 
 
 @contextmanager
-def _seldom_collected() -> Iterator[None]:
-    """Looks for cycles of garbage less often: a page is thousands of small objects and has none.
+def _rare_garbage_collection() -> Iterator[None]:
+    """Looks for reference cycles less often: a page is thousands of small objects without cycles.
 
-    Measured at a sixth of the processor time of reading 180 pages.
+    This saves a sixth of the processor time of reading 180 pages.
     """
     usual = gc.get_threshold()
     gc.freeze()
@@ -148,8 +148,8 @@ def _seldom_collected() -> Iterator[None]:
         gc.unfreeze()
 
 
-class _Work:
-    """One run at work: what its parts share while this process lives."""
+class _RunInProgress:
+    """One run while this process works on it."""
 
     def __init__(
         self,
@@ -180,14 +180,14 @@ class _Work:
         self._lines: list[str] = []
         self._notes: list[str] = []
 
-    def do(self) -> RunReport:
-        """Works until the run is over, writes down how it ended, and reports or raises."""
+    def finish(self) -> RunReport:
+        """Works until the run ends, stores how it ended, and returns the report or raises the error."""
         store = self._runner.store
         self._run = store.runs.begin(self._run.id)
         began = time.monotonic()
         try:
             self._runner.orders.sweep(self._lake, self._run)
-            with _seldom_collected():
+            with _rare_garbage_collection():
                 committed = asyncio.run(self._until_stopped())
             self._progress = replace(self._progress, rows=committed.proof["rows"])
             self._tick()
@@ -196,80 +196,80 @@ class _Work:
         except AdreelError as error:
             raise self._failed(error) from error.__cause__
         except Exception as error:
-            # What is no error of TikTok's or of a request ends the run here: the disk, or a bug.
             cause = disk_fault(error) or error
-            known = isinstance(cause, AdreelError)
-            words = str(cause) if known else f"This is a bug of adreel; please report it: {error!r}"
-            self._finish(RunOutcome(RunState.FAILED, error=words, error_kind=type(cause).__name__))
+            message = (
+                str(cause)
+                if isinstance(cause, AdreelError)
+                else f"Unexpected error: {error!r}. Report it to the developers of adreel with the log of this run."
+            )
+            self._end(RunOutcome(RunState.FAILED, error=message, error_kind=type(cause).__name__))
             raise
-        run = self._finish(_outcome(committed))
+        run = self._end(_outcome(committed))
         return _report(run, self._lake.table_url(self._saved.table_slug), time.monotonic() - began, self._resumed)
 
-    def _finish(self, outcome: RunOutcome) -> Run:
-        """Writes down how the run ended, and removes what nobody will go on with."""
+    def _end(self, outcome: RunOutcome) -> Run:
+        """Stores how the run ended, and removes its parts unless the run can be resumed."""
         run = self._runner.store.runs.finish(self._run.id, outcome)
         if not is_resumable(outcome.error_kind):
-            # The run is over, whether or not the disk lets go of its parts; the next run sweeps them.
+            # The run has ended even if its parts cannot be removed; the next run removes them.
             with suppress(StorageError):
                 self._lake.drop_run(run.id)
         return run
 
     def _interrupted(self) -> CancelledError:
         self._runner.store.runs.interrupt(self._saved)
-        # A commit may have been made before its step was written down; the next run finds it and makes no second one.
-        table = "may have its new version already" if self._committing else "stays as it was"
+        # The version may exist before the run is stored as finished; the resumed run finds it and commits no second.
+        table = "may already have its new version" if self._committing else "is unchanged"
         return CancelledError(
-            f"Interrupted. The table {table}, and what was read is kept: adreel run {self._saved.slug} goes "
-            f"on with run {self._run.id} within {RESUME_WITHIN // timedelta(hours=1)} hours."
+            f"Run {self._run.id} was interrupted. The table {table}. Resume the run within "
+            f"{RESUME_WITHIN // timedelta(hours=1)} hours with: adreel run {self._saved.slug}"
         )
 
     def _failed(self, error: AdreelError) -> AdreelError:
-        """Writes down the error that ended the run; a dead token is noted in the account, and told in more words."""
+        """Stores the error that ended the run; an invalid token also changes the account's status and the message."""
         self._tick()
         state = RunState.CANCELLED if isinstance(error, CancelledError) else RunState.FAILED
-        self._finish(RunOutcome(state, error=str(error), error_kind=type(error).__name__))
+        self._end(RunOutcome(state, error=str(error), error_kind=type(error).__name__))
         if not isinstance(error, ReconnectError):
             return error
         self._runner.store.accounts.set_status(self._account, AccountStatus.after(error))
         name = self._account.name
         return type(error)(
-            f"{error.message} That is: adreel accounts reconnect {name!r}. Then the next run goes on where this one "
-            "stopped.",
+            f"{error.message} To reconnect it: adreel accounts reconnect {name!r}. The next run then resumes this one.",
             code=error.code,
             request_id=error.request_id,
         )
 
     def _tick(self) -> bool:
-        """Tells how far the run is and writes it down; whether a person asked to cancel it."""
+        """Shows and stores the progress and new log lines; returns whether the run is to be cancelled."""
         self._watch.progress(self._progress)
         while self._notes:
             note = self._notes.pop(0)
             self._watch.say(note)
             self._lines.append(note)
         if self._lines:
-            # The commit's thread adds lines meanwhile.
+            # The thread of the commit may add lines at the same time.
             lines = [self._lines.pop(0) for _ in range(len(self._lines))]
             self._watch.trouble(lines[-1])
             self._runner.store.runs.log(self._run.id, *lines)
         return self._runner.store.runs.progress(self._run.id, self._progress)
 
     async def _until_stopped(self) -> Committed:
-        """The run's work, while somebody looks twice a second how far it is and whether it is to stop."""
-        work, look = asyncio.create_task(self._work()), asyncio.create_task(self._look())
+        """Does the run's work and meanwhile checks for a request to cancel, which is ignored once the commit began."""
+        work, cancelled = asyncio.create_task(self._work()), asyncio.create_task(self._until_cancelled())
         try:
-            await asyncio.wait({work, look}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({work, cancelled}, return_when=asyncio.FIRST_COMPLETED)
             if not work.done() and not self._committing:
-                look.result()
-                raise CancelledError(f"Run {self._run.id} was cancelled; the table stays as it was.")
-            # A commit cannot be called back, so a stop that comes during it comes too late.
+                cancelled.result()
+                raise CancelledError(f"Run {self._run.id} was cancelled. The table is unchanged.")
             return await work
         finally:
-            look.cancel()
+            cancelled.cancel()
             work.cancel()
-            await asyncio.gather(work, look, return_exceptions=True)
+            await asyncio.gather(work, cancelled, return_exceptions=True)
 
-    async def _look(self) -> None:
-        """Ends when a person asked to cancel the run."""
+    async def _until_cancelled(self) -> None:
+        """Returns when a person has cancelled the run."""
         while True:
             if self._tick():
                 return
@@ -277,18 +277,18 @@ class _Work:
 
     async def _work(self) -> Committed:
         async with self._client_until(SHORTEST_DEADLINE):
-            begun, plan = await self._begun()
-        self._tell_notes(plan)
+            start, plan = await self._start()
+        self._notes.extend(f"note: {note}" for note in plan.notes)
         limits = limits_for(self._runner.settings.tiktok_level)
         least = plan.seconds(limits.per_second, limits.per_minute, limits.per_day)
         async with self._client_until(max(SHORTEST_DEADLINE, DEADLINE_FACTOR * least)):
-            outcomes = await self._chunks(plan, begun.plan)
+            outcomes = await self._chunks(plan, start.plan)
         self._committing = True
-        return await asyncio.to_thread(self._commit, plan, begun.now, [Outcome(failed=begun.unreadable), *outcomes])
+        return await asyncio.to_thread(self._commit, plan, start.now, [Outcome(failed=start.unreadable), *outcomes])
 
     @asynccontextmanager
     async def _client_until(self, seconds: float) -> AsyncIterator[None]:
-        """A client that gives up in so many seconds, so that no run hangs."""
+        """A client whose requests end after so many seconds, so that no run hangs."""
         runner = self._runner
         access = account_access(runner.settings, runner.store, self._account)
         deadline = runner.waits.monotonic() + seconds
@@ -302,12 +302,8 @@ class _Work:
             finally:
                 self._count()
 
-    def _tell_notes(self, plan: Plan) -> None:
-        """What is odd about the plan though nothing is wrong, for the person and the log."""
-        self._notes.extend(f"note: {note}" for note in plan.notes)
-
     async def _chunks(self, plan: Plan, mark: str) -> list[Outcome]:
-        """Every chunk's outcome, in the plan's order; `mark` is the plan's fingerprint."""
+        """The outcome of every chunk, in the plan's order; `mark` is the plan's fingerprint."""
         finished = await self._finished(mark) if self._resumed else {}
         self._progress = replace(
             self._progress,
@@ -315,7 +311,7 @@ class _Work:
             requests_planned=plan.request_count,
             chunks_done=len(finished),
         )
-        failed = {name: why for record in finished.values() for name, why in record.outcome.failed.items()}
+        failed = {name: reason for record in finished.values() for name, reason in record.outcome.failed.items()}
         extraction = Extraction(plan, self._client, self._parts, self._arrived, failed)
         slots = asyncio.Semaphore(CHUNKS_AT_ONCE)
 
@@ -340,12 +336,12 @@ class _Work:
                     outcomes[chunk.name] = group.create_task(read(chunk))
         except BaseExceptionGroup as failures:
             raise first_failure(failures) from None
-        return [one.result() if isinstance(one, asyncio.Task) else one for one in outcomes.values()]
+        return [outcome.result() if isinstance(outcome, asyncio.Task) else outcome for outcome in outcomes.values()]
 
     async def _finished(self, mark: str) -> dict[str, Finished]:
-        """What earlier processes finished of the plan, by chunk; the run's counts go on from theirs."""
+        """The chunks of the plan that earlier processes finished, by name; the run's counts continue theirs."""
         finished = {record.chunk: record for record in await self._checkpoints.finished(mark)}
-        # A process that was killed may have counted more than it had the time to tell the store.
+        # A process that was killed may have counted more than it stored.
         self._before = replace(
             self._before,
             requests=max((self._before.requests, *(record.requests for record in finished.values()))),
@@ -355,22 +351,22 @@ class _Work:
         self._count()
         return finished
 
-    async def _begun(self) -> tuple[Begun, Plan]:
-        """What the run is planned with and its plan: as it began, if this adreel would still ask the same."""
-        begun = self._checkpoints.begun() if self._resumed else None
-        if begun is not None:
-            plan = make_plan(self._dataset, begun.advertisers, begun.now)
-            if fingerprint(plan) == begun.plan:
-                return begun, plan
-            self._notes.append("note: Another version of adreel began this run; it is read anew.")
+    async def _start(self) -> tuple[RunStart, Plan]:
+        """The start record and the plan: those of the resumed run, if this adreel plans the same requests."""
+        start = self._checkpoints.read_start() if self._resumed else None
+        if start is not None:
+            plan = make_plan(self._dataset, start.advertisers, start.now)
+            if fingerprint(plan) == start.plan:
+                return start, plan
+            self._notes.append("note: Another version of adreel started this run, so it restarts.")
         now, covering = self._runner.clock(), await self._covered()
         plan = make_plan(self._dataset, covering.advertisers, now)
-        begun = Begun(fingerprint(plan), now, covering.advertisers, covering.unreadable)
-        self._checkpoints.begin(begun)
-        return begun, plan
+        start = RunStart(fingerprint(plan), now, covering.advertisers, covering.unreadable)
+        self._checkpoints.write_start(start)
+        return start, plan
 
     async def _covered(self) -> Covered:
-        """The advertisers to read. Raises AdvertiserError if there is none, or one that may not be left out."""
+        """The advertisers to read. Raises AdvertiserError if there is none, or one that may not be skipped."""
         store, now = self._runner.store, self._runner.clock()
         advertisers = store.accounts.advertisers(self._account)
         if not is_fresh(advertisers, now):
@@ -395,18 +391,18 @@ class _Work:
     def _commit(self, plan: Plan, began: datetime, outcomes: list[Outcome]) -> Committed:
         slug, other_days = self._saved.table_slug, self._run.dates is not None
         committed = commit_run(self._lake, slug, self._run.id, plan, began, outcomes, other_days=other_days)
-        return replace(committed, warnings=(*committed.warnings, *self._moved(plan, began)))
+        return replace(committed, warnings=(*committed.warnings, *self._missing_days(plan, began)))
 
-    def _moved(self, plan: Plan, began: datetime) -> Iterator[str]:
-        """Says so if a run that was gone on with read other days than one that begins now would."""
+    def _missing_days(self, plan: Plan, began: datetime) -> Iterator[str]:
+        """A warning if a resumed run read other days than one that starts now would."""
         if not self._resumed:
             return
         advertisers = [advertiser for read in plan.reads for advertiser in read.advertisers]
         then, now = dict(plan.days()), dict(make_plan(self._dataset, advertisers, self._runner.clock()).days())
         if then != now:
             yield (
-                f"This run began at {began:%Y-%m-%d %H:%M} UTC, and its days are counted from then. Run the "
-                "dataset again for the days since."
+                f"This run started on {began:%Y-%m-%d at %H:%M} UTC and read the days up to then. Run the dataset "
+                "again for later days."
             )
 
 

@@ -26,9 +26,9 @@ def save(store: Store, dataset: Dataset, now: datetime, owner: User | None = Non
     Nobody is asked whether they may: that is `adreel.access.Guard.save`. Raises NotFoundError for an unknown account,
     and InputError where rows of the table and new rows could not be told apart.
     """
-    known = store.datasets.named(dataset.name)
-    if known is not None:
-        return change(store, known, dataset, now)
+    saved = store.datasets.named(dataset.name)
+    if saved is not None:
+        return change(store, saved, dataset, now)
     return create(store, dataset, owner)
 
 
@@ -76,10 +76,10 @@ def losses(lake: Lake, saved: SavedDataset, dataset: Dataset, now: datetime) -> 
 
 def tag(store: Store, saved: SavedDataset, tags: Iterable[str]) -> SavedDataset:
     """A saved dataset with these tags and no others, in its file too. InputError for what cannot be a tag."""
-    wanted = list(dict.fromkeys(clean_name(one, "a tag") for one in tags))
+    cleaned = list(dict.fromkeys(clean_name(name, "a tag") for name in tags))
     values = {name: value for name, value in json.loads(saved.spec).items() if name != "tags"}
-    spec = spec_of(Source(values | ({"tags": wanted} if wanted else {}), {}))
-    return store.datasets.update(saved, spec=spec, tags=wanted)
+    spec = spec_of(Source(values | ({"tags": cleaned} if cleaned else {}), {}))
+    return store.datasets.update(saved, spec=spec, tags=cleaned)
 
 
 def _refuse_other_key(saved: SavedDataset, dataset: Dataset, now: datetime) -> None:
@@ -89,9 +89,9 @@ def _refuse_other_key(saved: SavedDataset, dataset: Dataset, now: datetime) -> N
     fresh = dataset.update.method is Method.REPLACE and dataset.reset_schema
     if before != after and not fresh:
         raise InputError(
-            f"The rows of {saved.name!r} are named by {', '.join(before)}; with this change they would be named by "
-            f"{', '.join(after)}, and old and new rows could not be told apart. Give the dataset another name, or set "
-            "update: {method: replace} and reset_schema: true."
+            f"This change alters the primary key of {saved.name!r} from {', '.join(before)} to {', '.join(after)}, but "
+            "its table has rows with the old key. Create a new dataset instead, or choose the update method replace "
+            "and turn on Reset schema (reset_schema)."
         )
 
 
@@ -127,11 +127,11 @@ def as_file(values: Mapping[str, Any]) -> str:
 def converted(dataset: Dataset) -> dict[str, Any]:
     """The same dataset as one of the Performance report: what a deprecated report asked, in today's menus."""
     if dataset.made_as is None:
-        raise InputError(f"{dataset.name!r} is a {dataset.report} dataset already; there is nothing to convert.")
+        raise InputError(f"Dataset {dataset.name!r} needs no conversion: its report is already {dataset.report}.")
     values = dataset.source.values
-    kept = {name: values[name] for name in _KEPT if name in values}
-    found: dict[str, Any] = {
-        **kept,
+    shared = {name: values[name] for name in _KEPT if name in values}
+    performance: dict[str, Any] = {
+        **shared,
         "report": "performance",
         "service_type": dataset.service_type,
         "report_type": dataset.report_type,
@@ -142,8 +142,8 @@ def converted(dataset: Dataset) -> dict[str, Any]:
     }
     if dataset.breakdowns:
         name = "audience_dimensions" if dataset.report_type == "audience" else "targeting_dimension"
-        found[name] = list(dataset.breakdowns)
-    return found
+        performance[name] = list(dataset.breakdowns)
+    return performance
 
 
 _KEPT = (
@@ -165,9 +165,9 @@ def refuse_deprecated(source: Source) -> None:
     name = str(source.values.get("report") or "")
     report = catalog.REPORTS.get(name)
     if report is not None and report.deprecated:
-        offered = [one.name for one in catalog.REPORTS.values() if not one.deprecated]
+        offered = [other.name for other in catalog.REPORTS.values() if not other.deprecated]
         near = menus.nearest(name, offered) or "performance"
         raise InputError(
-            f"report: {name} is deprecated and cannot be chosen for a new dataset; nearest: {near}. A dataset of the "
-            "older connector is brought over with: adreel datasets import FILE"
+            f"report: {name} is deprecated and not available for new datasets; nearest: {near}. To import a dataset of "
+            "the older connector: adreel datasets import FILE"
         )

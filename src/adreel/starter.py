@@ -1,7 +1,7 @@
-"""Starts a process for each run that waits for its turn.
+"""Starts a process for each queued run.
 
-A run's process outlives the one that started it: when the server ends, its runs go on, and what the next server finds
-waiting it starts.
+The process of a run is independent of the server that started it: when the server ends, its runs continue, and the next
+server starts the runs that are still queued.
 """
 
 from __future__ import annotations
@@ -19,50 +19,49 @@ from adreel.settings import SETTINGS, Secret, Settings
 from adreel.store import IN_PROGRESS, Outcome, Run, RunState, Store
 
 AT_ONCE = 2
-"""Processes that a server lets work at a time: they share one budget of requests, so more would be no faster."""
+"""Runs in progress at a time: they share the rate of the app, so more of them would be no faster."""
 
 LOOK_SECONDS = 0.3
-"""Between two looks for runs that wait."""
+"""Seconds between two looks for queued runs."""
 
-LONGEST_WORDS = 2_000
-"""Of what a process said when it died."""
+LONGEST_OUTPUT = 2_000
+"""Characters of the last output of a process that died which are stored."""
 
 
 def environment(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
-    """The environment of a process that has the same settings; secrets travel in it and in no argument.
+    """The environment of a process with the same settings; secrets are passed in it and in no argument.
 
-    What the process reads by itself, from `environ` or the home's own file, is left to it: where a setting comes from
-    has a meaning of its own.
+    Settings that the process reads itself, from `environ` or the file of the home, are not added, as the source of a
+    setting matters too.
     """
-    given = {**environ, "ADREEL_HOME": str(settings.home)}
-    alone = Settings.load(given)
+    base = {**environ, "ADREEL_HOME": str(settings.home)}
+    alone = Settings.load(base)
     differing = {
         setting.variable: getattr(settings, setting.name)
         for setting in SETTINGS
         if getattr(settings, setting.name) != getattr(alone, setting.name)
     }
-    return given | {
+    return base | {
         name: value.reveal() if isinstance(value, Secret) else str(value) for name, value in differing.items()
     }
 
 
 @dataclass(slots=True)
 class _Process:
-    """A process at work on a run, and where its last words go."""
+    """The process of a run, and the file of its error output."""
 
     run_id: str
     process: subprocess.Popen[bytes]
-    words: IO[bytes]
+    output: IO[bytes]
 
 
 class Starter:
-    """Starts what waits, oldest first, in a thread of this process; use it in a `with` block.
+    """Starts queued runs, oldest first, from a thread of this process; used in a `with` block.
 
-    `environ` is what the processes get beside the settings.
+    `environ` is the environment of the processes, to which differing settings are added.
     """
 
     def __init__(self, settings: Settings, store: Store, environ: Mapping[str, str], at_once: int = AT_ONCE) -> None:
-        """Starts nothing yet."""
         self._store = store
         self._environ = environment(settings, environ)
         self._at_once = at_once
@@ -75,12 +74,12 @@ class Starter:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Starts no more; what works goes on."""
+        """Starts no further runs; those in progress continue."""
         self._over.set()
         self._thread.join()
         for process in self._working:
-            process.words.close()
-            # Its process outlives this one on purpose, so nobody is left to ask how it ended.
+            process.output.close()
+            # Avoids the warning of subprocess about a process that is still running, which is intended here.
             process.process.returncode = process.process.poll() or 0
 
     def _look_again(self) -> None:
@@ -88,46 +87,47 @@ class Starter:
             try:
                 self._look()
             except AdreelError as error:
-                # The disk may be full or the database busy for a while; the next look may find it better.
-                sys.stderr.write(f"error: waiting runs cannot be started: {error}\n")
+                # A full disk or a busy database may recover before the next look.
+                sys.stderr.write(f"error: Queued runs could not be started: {error}\n")
 
     def _look(self) -> None:
         self._working = [process for process in self._working if not self._ended(process)]
         free = self._at_once - len(self._working)
         if free <= 0:
             return
-        started = {one.run_id for one in self._working}
-        waiting = [run for run in self._store.runs.list(states={RunState.QUEUED}, limit=1_000) if run.id not in started]
-        for run in waiting[::-1][:free]:
-            self._working.append(self._begun(run))
+        started = {process.run_id for process in self._working}
+        queued = [run for run in self._store.runs.list(states={RunState.QUEUED}, limit=1_000) if run.id not in started]
+        for run in queued[::-1][:free]:
+            self._working.append(self._start(run))
 
-    def _begun(self, run: Run) -> _Process:
-        words = tempfile.TemporaryFile()  # noqa: SIM115 - closed when the process is over
+    def _start(self, run: Run) -> _Process:
+        output = tempfile.TemporaryFile()  # noqa: SIM115 - closed when the process is over
         process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
             [sys.executable, "-m", "adreel.worker", run.id],
             env=self._environ,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
-            stderr=words,
+            stderr=output,
             start_new_session=True,
         )
-        return _Process(run.id, process, words)
+        return _Process(run.id, process, output)
 
     def _ended(self, process: _Process) -> bool:
-        """Whether the process is over; one that died without a word to the store is told of there."""
+        """Whether the process has ended; if it died without storing how its run ended, the run is interrupted."""
         if process.process.poll() is None:
             return False
-        with process.words:
+        with process.output:
             if process.process.returncode and self._store.runs.get(process.run_id).state in IN_PROGRESS:
-                process.words.seek(0)
-                said = process.words.read().decode(errors="replace")[-LONGEST_WORDS:].strip()
-                last = said.splitlines()[-1] if said else "it said nothing"
-                self._store.runs.log(process.run_id, *said.splitlines())
+                process.output.seek(0)
+                lines = process.output.read().decode(errors="replace")[-LONGEST_OUTPUT:].strip().splitlines()
+                last = lines[-1] if lines else "without output"
+                self._store.runs.log(process.run_id, *lines)
                 self._store.runs.finish(
                     process.run_id,
                     Outcome(
                         RunState.INTERRUPTED,
-                        error=f"Its process ended with {process.process.returncode}: {last}. Run the dataset again.",
+                        error=f"The run's process ended unexpectedly: {last}. Run the dataset again. "
+                        f"[exit code {process.process.returncode}]",
                         error_kind="ProcessError",
                     ),
                 )

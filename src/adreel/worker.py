@@ -1,4 +1,4 @@
-"""The process of one run that waited for its turn: `python -m adreel.worker RUN`."""
+"""The process of one queued run: `python -m adreel.worker RUN`."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ def work(
     clock: Callable[[], datetime],
     transport: httpx2.AsyncBaseTransport | None = None,
 ) -> Run:
-    """Works on a waiting run to its end; how it ended stands in the run.
+    """Works on a queued run until it ends; returns the run, which has the state and the error.
 
-    One that cannot even begin, since its dataset is gone or busy, fails with the reason.
+    A run that cannot start, as its dataset was deleted or is busy, fails with the reason.
     """
     run = store.runs.get(run_id)
     try:
         if run.dataset_id is None:
-            raise NotFoundError(f"The dataset {run.dataset_name!r} was deleted meanwhile.")
+            raise NotFoundError(f"Dataset {run.dataset_name!r} was deleted before the run started.")
         saved = store.datasets.get(run.dataset_id)
         Runner(settings, store, clock=clock, transport=transport).run(saved, Watch(), run.dates, queued=run)
     except AdreelError as error:
@@ -42,10 +42,10 @@ def work(
 
 
 def main() -> None:
-    """The process of one run: its id is the only argument, its settings are the environment's."""
+    """The process of one run, whose id is the only argument; the settings are those of the environment."""
     settings = Settings.load(os.environ)
     find_temporary_folder(settings.home)
-    # People who click go before: a run waits for TikTok most of the time anyway. Windows has no such thing.
+    # The server takes precedence, as a run mostly waits for TikTok. Windows has no nice.
     if hasattr(os, "nice"):
         os.nice(10)
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from adreel.errors import AdreelError, disk_faults_told
+from adreel.errors import AdreelError, disk_faults_raised
 
 if TYPE_CHECKING:
     import httpx2
@@ -46,7 +46,7 @@ class _Commands(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         """Runs the command."""
         try:
-            with disk_faults_told():
+            with disk_faults_raised():
                 answer = super().invoke(ctx)
                 # Here, where a full disk can still be told of.
                 sys.stdout.flush()

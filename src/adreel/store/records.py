@@ -329,7 +329,7 @@ class Run:
         """What `adreel run` ends with for this run; None while it is not over, or can be resumed."""
         if self.state in SUCCESSFUL:
             if not self.proof.get("proved"):
-                return ExitCode.NOT_PROVED
+                return ExitCode.CHECK_FAILED
             return ExitCode.SKIPPED if self.skipped else ExitCode.OK
         if self.state is RunState.CANCELLED:
             return ExitCode.CANCELLED

@@ -30,7 +30,9 @@ from adreel.errors import (
     SplitError,
     StopError,
     api_error,
+    is_narrow,
     is_other_app,
+    is_outage,
     lacks_scope,
 )
 from adreel.tiktok.envelope import Answer, Page, Reader, Trouble, read_list, read_page
@@ -54,9 +56,6 @@ _TIMEOUT_SECONDS = 600.0
 _THROTTLED_SECONDS = 1.1
 _HOLDS = (0.0, _THROTTLED_SECONDS, 2 * _THROTTLED_SECONDS)
 _BLOCKED_SECONDS = 305.0
-# These count one value of a field, or one advertiser and path: other requests may go on.
-_NARROW_LIMITS = frozenset({40132, 40133})
-_MAINTENANCE = 60001
 # Requests under way: at first, and at most. An answer that takes L seconds needs rate x L of them, and some that wait
 # for their turn.
 _WAYS = 20
@@ -370,7 +369,7 @@ class Client:
             return
         if not isinstance(outcome, Trouble) or (outcome.code is not None and not refused):
             self._refusals = 0
-        elif refused and outcome.code not in _NARROW_LIMITS:
+        elif refused and not is_narrow(outcome.code):
             self._refusals += 1
             self._refused_at = self._monotonic()
             margin = self._pace.refused(slot)
@@ -409,11 +408,11 @@ class Client:
         if trouble.action is Action.THROTTLED:
             least = max(least, self._held_until - self._monotonic())
             # A first refusal by the app's limit is the pace's to mend: the request waits for its turn only.
-            number = tries.throttled - (trouble.code not in _NARROW_LIMITS)
+            number = tries.throttled - (not is_narrow(trouble.code))
             if number < 1:
                 return max(0.0, least)
             first, cap = _THROTTLED_SECONDS, 60.0
-        elif trouble.code == _MAINTENANCE:
+        elif is_outage(trouble.code):
             first, cap, number = 60.0, 300.0, tries.sent
         else:
             first, cap, number = 0.5, 60.0, tries.sent
@@ -458,7 +457,7 @@ class Client:
                 f"The app lacks the permission for {scope}: give it the scope of that endpoint in TikTok's developer "
                 "portal (My Apps), then connect the account again."
             )
-        if trouble.action is Action.THROTTLED and trouble.code not in _NARROW_LIMITS:
+        if trouble.action is Action.THROTTLED and not is_narrow(trouble.code):
             next_step += " If no other program uses this app, its budget of the day may be used up until 00:00 UTC."
         words = " ".join(part for part in (f"{request.where}: {trouble.what}", often, next_step.strip()) if part)
         if trouble.code is not None:

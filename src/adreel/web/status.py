@@ -1,4 +1,7 @@
-"""What the web says to an error: its status, for pages and the API alike."""
+"""The HTTP status of each error, for pages and the API alike.
+
+It is kept here in one table, and not in the classes, since `adreel.errors` knows nothing of HTTP.
+"""
 
 from __future__ import annotations
 
@@ -22,20 +25,19 @@ STATUS: tuple[tuple[type[AdreelError], HTTPStatus], ...] = (
     (errors.RetryError, HTTPStatus.SERVICE_UNAVAILABLE),
     (errors.StorageError, HTTPStatus.INSUFFICIENT_STORAGE),
 )
-"""The status of each kind of error; the first that fits."""
-
+"""The first class that an error is an instance of decides its status."""
 
 RETRY_SECONDS = 60
-"""How long a client that met TikTok's limit, or a busy server, had better wait."""
+"""How long a client waits before it tries again, where the error does not say."""
 
 
 def retry_after(error: AdreelError) -> dict[str, str]:
-    """The header that says when to try again, for an error that passes."""
+    """The `Retry-After` header of a temporary error; empty for any other."""
     if isinstance(error, errors.GuessingError):
         return {"Retry-After": str(error.seconds)}
     return {"Retry-After": str(RETRY_SECONDS)} if isinstance(error, errors.RetryError) else {}
 
 
 def status_of(error: AdreelError) -> HTTPStatus:
-    """The status for an error; what is not in the table is TikTok's doing (502)."""
+    """The status of an error; one that is not in `STATUS` comes from TikTok (502)."""
     return next((status for kind, status in STATUS if isinstance(error, kind)), HTTPStatus.BAD_GATEWAY)
