@@ -43,7 +43,7 @@ def _names(table: pa.Table) -> list[str]:
     """The columns' names, told apart: an object has each key once."""
     names: list[str] = []
     for name in table.column_names:
-        free = (one for number in count(2) if (one := f"{name}_{number}") not in names)
+        free = (free_name for number in count(2) if (free_name := f"{name}_{number}") not in names)
         names.append(next(free) if name in names else name)
     return names
 

@@ -60,7 +60,7 @@ def file_kind(target: Path) -> str:
     kind = target.suffix.removeprefix(".").lower()
     if kind not in WRITERS:
         raise InputError(
-            f"{target.name}: the file's ending says its format: {', '.join(f'.{one}' for one in WRITERS)}."
+            f"{target.name}: the file's ending says its format: {', '.join(f'.{ending}' for ending in WRITERS)}."
         )
     return kind
 
@@ -257,9 +257,9 @@ def _json(reader: pa.RecordBatchReader, file: Any) -> int:
 def _json_pieces(reader: pa.RecordBatchReader) -> Iterator[tuple[bytes, int]]:
     """A list with an object on each line, a batch at a time, with its rows."""
     opening = b"[\n"
-    for whole in reader:
-        for start in range(0, whole.num_rows, JSON_ROWS):
-            batch = whole.slice(start, JSON_ROWS)
+    for read_batch in reader:
+        for start in range(0, read_batch.num_rows, JSON_ROWS):
+            batch = read_batch.slice(start, JSON_ROWS)
             yield opening + ",\n".join(_json_rows(batch)).encode(), batch.num_rows
             opening = b",\n"
     yield b"\n]\n" if opening == b",\n" else b"[\n]\n", 0
@@ -306,7 +306,7 @@ def _groups(reader: pa.RecordBatchReader) -> Iterator[pa.Table]:
     waiting: list[pa.RecordBatch] = []
     for batch in reader:
         waiting.append(batch)
-        if sum(one.num_rows for one in waiting) >= GROUP_ROWS:
+        if sum(batch_waiting.num_rows for batch_waiting in waiting) >= GROUP_ROWS:
             yield pa.Table.from_batches(waiting, reader.schema)
             waiting = []
     if waiting:

@@ -81,16 +81,16 @@ def _lake_url(text: str) -> str:
         return str(Path(text).expanduser().absolute())
     parts = urlsplit(text)
     # `.port` raises ValueError for what is no port, such as a password that is cut at a slash.
-    known = parts.scheme in LAKE_SCHEMES and (parts.netloc or parts.path.strip("/")) and parts.port != 0
-    if not known or parts.password is not None or parts.query or parts.fragment:
+    valid = parts.scheme in LAKE_SCHEMES and (parts.netloc or parts.path.strip("/")) and parts.port != 0
+    if not valid or parts.password is not None or parts.query or parts.fragment:
         raise ValueError(text)
     return text.rstrip("/")
 
 
 def _web_url(text: str) -> str:
     parts = urlsplit(text)
-    known = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
-    if not known or parts.username or parts.password or parts.query or parts.fragment or re.search(r"\s", text):
+    valid = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    if not valid or parts.username or parts.password or parts.query or parts.fragment or re.search(r"\s", text):
         raise ValueError(text)
     return text.rstrip("/")
 
@@ -418,8 +418,8 @@ def _home_folder(environ: Mapping[str, _Given]) -> Path:
 
 
 def _value(setting: Setting, given: Mapping[str, _Given], home: Path) -> object:
-    found = given.get(setting.variable)
-    return _read(setting, found) if found else setting.read(setting.default.replace("<home>", str(home)))
+    text = given.get(setting.variable)
+    return _read(setting, text) if text else setting.read(setting.default.replace("<home>", str(home)))
 
 
 def _read(setting: Setting, given: _Given) -> Any:

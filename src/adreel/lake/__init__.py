@@ -219,10 +219,10 @@ class Lake:
         table = self._tables.open(slug, version)
         if column not in table.schema.names:
             return frozenset()
-        found: set[str] = set()
+        texts: set[str] = set()
         for batch in read_table(self._place, table, (column,)):
-            found |= {text or "" for text in batch.column(column).unique().to_pylist()}
-        return frozenset(found)
+            texts |= {text or "" for text in batch.column(column).unique().to_pylist()}
+        return frozenset(texts)
 
     def vacuum(self, slug: str, *, keep_days: int, keep_versions: int) -> Vacuumed:
         """Frees what only versions need that are neither among the newest `keep_versions` nor `keep_days` young.

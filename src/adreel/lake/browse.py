@@ -105,23 +105,23 @@ class Browser:
     ) -> Page:
         """See `Lake.page`."""
         names = _chosen(table, columns)
-        asked = _every([condition(table.schema, one) for one in where])
+        matches = _every([condition(table.schema, column_filter) for column_filter in where])
         keys = sorted_by(table.schema, order)
         if offset < 0 or not 0 < limit <= MOST_ROWS:
             raise InputError(f"A page begins at row 0 or later and has 1 to {MOST_ROWS:,} rows.")
 
-        def found() -> Page:
+        def read_page() -> Page:
             with self._cursor() as cursor:
-                rows = Rows(cursor, self._place, table, asked)
-                matching = self._counts.get((table.content, asked), rows.count) if where else table.rows
+                rows = Rows(cursor, self._place, table, matches)
+                matching = self._counts.get((table.content, matches), rows.count) if where else table.rows
                 ranks = range(offset, min(offset + limit, matching))
                 if keys or where:
-                    places = self._places(rows, (table.content, asked, keys), keys, ranks, matching)
+                    places = self._places(rows, (table.content, matches, keys), keys, ranks, matching)
                 else:
                     places = rows.own_places(ranks)
                 return Page(rows.pick(names, places), table.rows, matching, table.version)
 
-        return self._workers.submit(found).result()
+        return self._workers.submit(read_page).result()
 
     def statistics(
         self, table: TableState, columns: Sequence[str] | None, additive: Collection[str]
@@ -129,17 +129,17 @@ class Browser:
         """See `Lake.statistics`."""
         names = _chosen(table, columns)
 
-        def told(rows: Rows, name: str) -> ColumnStatistics:
+        def column_statistics(rows: Rows, name: str) -> ColumnStatistics:
             summed = name in additive
             key = (table.content, name, summed)
             return self._columns.get(key, lambda: statistics(rows, table, name, summed=summed))
 
-        def found() -> tuple[ColumnStatistics, ...]:
+        def read_statistics() -> tuple[ColumnStatistics, ...]:
             with self._cursor() as cursor:
                 rows = Rows(cursor, self._place, table)
-                return tuple(told(rows, name) for name in names)
+                return tuple(column_statistics(rows, name) for name in names)
 
-        return self._workers.submit(found).result()
+        return self._workers.submit(read_statistics).result()
 
     def close(self) -> None:
         """Ends DuckDB, removes what it kept on disk, and forgets all results. The next call begins anew."""
@@ -149,8 +149,8 @@ class Browser:
             if self._folder is not None:
                 self._folder.cleanup()
             self._connection = self._folder = None
-        for kept in (self._counts, self._ranks, self._columns):
-            kept.clear()
+        for cache in (self._counts, self._ranks, self._columns):
+            cache.clear()
 
     def _places(
         self, rows: Rows, key: tuple[object, ...], order: Sequence[Order], ranks: range, matching: int
@@ -158,13 +158,13 @@ class Browser:
         """The places of the rows of these ranks, found with those around them."""
 
         def block(first: int) -> array[int]:
-            wanted = min(MOST_ROWS, matching - first)
-            return self._ranks.get((*key, first), lambda: array("q", rows.places(order, first, wanted, matching)))
+            count = min(MOST_ROWS, matching - first)
+            return self._ranks.get((*key, first), lambda: array("q", rows.places(order, first, count, matching)))
 
-        found: list[int] = []
+        places: list[int] = []
         for first in range(ranks.start - ranks.start % MOST_ROWS, ranks.stop, MOST_ROWS):
-            found += block(first)[max(0, ranks.start - first) : ranks.stop - first]
-        return found
+            places += block(first)[max(0, ranks.start - first) : ranks.stop - first]
+        return places
 
     @contextmanager
     def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -191,14 +191,14 @@ def read_rows(
 ) -> Any:
     """See `Lake.read`; in a DuckDB of its own, which goes when the last row was read or the reader is closed."""
     names = _chosen(table, columns)
-    asked = _every([condition(table.schema, one) for one in where])
+    matches = _every([condition(table.schema, column_filter) for column_filter in where])
     keys = sorted_by(table.schema, order)
     schema = pa.schema([table.schema.field(name) for name in names])
 
     def batches() -> Iterator[Any]:
         with place.guard(f"the table {table.slug}"), engine(MEMORY) as connection:
             lock(connection, folders=[str(place.folder)] if reads_files(place) else [])
-            yield from Rows(connection, place, table, asked).read(names, keys)
+            yield from Rows(connection, place, table, matches).read(names, keys)
 
     return pa.RecordBatchReader.from_batches(schema, batches())
 
@@ -218,6 +218,6 @@ def _every(conditions: list[Condition]) -> Condition:
     """The condition that all of them hold."""
     if not conditions:
         return EVERY
-    values = tuple(value for one in conditions for value in one.values)
-    columns = tuple(name for one in conditions for name in one.columns)
-    return Condition(" AND ".join(f"({one.sql})" for one in conditions), values, columns)
+    values = tuple(value for part in conditions for value in part.values)
+    columns = tuple(name for part in conditions for name in part.columns)
+    return Condition(" AND ".join(f"({part.sql})" for part in conditions), values, columns)

@@ -196,11 +196,13 @@ class Landing:
                 return _Change((), rows_in, written, written, None, table.rows, emptied=emptied)
             leavers = self._leavers(table, schema)
             matched = self._match(table, schema, tuple(writer.files), index, leavers) if index else 0
-            kept = self._carry_over(table, schema, writer, leavers)
+            kept_files = self._carry_over(table, schema, writer, leavers)
         left = sum(int(mask.sum()) for mask in leavers.values())
         rows_after = table.rows - left + written
         changed = None if self._write.method is Method.PARTITION else matched
-        return _Change(kept, rows_in, rows_after, written - matched, changed, left - matched, values_kept, emptied)
+        return _Change(
+            kept_files, rows_in, rows_after, written - matched, changed, left - matched, values_kept, emptied
+        )
 
     def _take_in(self, table: TableState | None, schema: Any, writer: FileWriter) -> tuple[int, int, Mapping[str, int]]:
         """Writes the new rows; how many came, how many are of days to keep, and the values kept by unasked column."""
@@ -315,9 +317,9 @@ class Landing:
             mask = leavers.get(file.path, np.zeros(file.rows, bool))
             row = 0
             for batch in self._rows_of((file,), keys):
-                ndarray, there = index.find(batch)
+                ndarray, new_rows = index.find(batch)
                 mask[row + ndarray] = True
-                matched[there] = True
+                matched[new_rows] = True
                 row += batch.num_rows
             if mask.any():
                 leavers[file.path] = mask
@@ -347,14 +349,14 @@ class Landing:
         stay = [file for file in table.files if file.path not in leavers]
         small = [file for file in stay if file.rows < GROUP_ROWS]
         gathered = {file.path for file in small} if len(small) >= SMALL_FILES else set()
-        kept = []
+        kept_files = []
         for file in table.files:
             if file.path not in leavers and not grown and file.path not in gathered:
-                kept.append(file)
+                kept_files.append(file)
                 continue
             self._copy(file, schema, writer, leavers.get(file.path))
         writer.end_file()
-        return tuple(kept)
+        return tuple(kept_files)
 
     def _copy(self, file: DataFile, schema: Any, writer: FileWriter, leaves: np.ndarray[Any, Any] | None) -> None:
         if leaves is not None and leaves.all():
@@ -457,8 +459,8 @@ class _Change:
 
 def _widened(table: TableState, schema: Any) -> tuple[str, ...]:
     """The columns that are of another type than in the table."""
-    there = [name for name in schema.names if name in table.schema.names]
-    return tuple(name for name in there if schema.field(name).type != table.schema.field(name).type)
+    shared = [name for name in schema.names if name in table.schema.names]
+    return tuple(name for name in shared if schema.field(name).type != table.schema.field(name).type)
 
 
 def _check(write: Write) -> None:
@@ -502,10 +504,10 @@ def _may_match(file: DataFile, incoming: tuple[DataFile, ...], key: tuple[str, .
     return any(all(_overlap(file.ranges.get(name), new.ranges.get(name)) for name in key) for new in incoming)
 
 
-def _overlap(one: Range | None, other: Range | None) -> bool:
-    if one is None or other is None or type(one[0]) is not type(other[0]):
+def _overlap(bounds: Range | None, other: Range | None) -> bool:
+    if bounds is None or other is None or type(bounds[0]) is not type(other[0]):
         return True
-    return bool(one[0] <= other[1] and other[0] <= one[1])
+    return bool(bounds[0] <= other[1] and other[0] <= bounds[1])
 
 
 def _discard(writer: FileWriter) -> None:

@@ -127,19 +127,20 @@ def moved_apart(
 ) -> tuple[Part, ...]:
     """The sums of `names` by the values of `columns`; see `Lake.moved_apart`."""
     old, new = open_table(place, slug, before), open_table(place, slug, after)
-    there = set(old.schema.names) & set(new.schema.names)
-    if not there.issuperset(columns):
+    shared = set(old.schema.names) & set(new.schema.names)
+    if not shared.issuperset(columns):
         return ()
-    summed = [name for name in names if name in there and _can_sum(name, old, new)]
+    summed = [name for name in names if name in shared and _can_sum(name, old, new)]
     note = version_note(place, slug, after)
-    day = note.day_column if note and note.day_column in there else None
+    day = note.day_column if note and note.day_column in shared else None
     with engine(MEMORY) as connection:
         _create_views(connection, place, old, new)
         sides = [_sums_apart(connection, view, day, columns, summed) for view in ("old_rows", "new_rows", "same_rows")]
-    values = {one for side in sides for one in side}
+    values = {values_of_part for side in sides for values_of_part in side}
     blank: _Days = {}
     return tuple(
-        _part(one, summed, *(side.get(one, blank) for side in sides)) for one in sorted(values, key=_nulls_last)
+        _part(values_of_part, summed, *(side.get(values_of_part, blank) for side in sides))
+        for values_of_part in sorted(values, key=_nulls_last)
     )
 
 
@@ -154,21 +155,21 @@ _Days = Mapping[date | None, tuple[Any, ...]]
 
 
 def _nulls_last(values: tuple[Any, ...]) -> list[tuple[bool, Any]]:
-    return [(one is None, one) for one in values]
+    return [(value is None, value) for value in values]
 
 
 def _sums_apart(
     connection: duckdb.DuckDBPyConnection, view: str, day: str | None, columns: Collection[str], names: list[str]
 ) -> dict[tuple[Any, ...], dict[date | None, tuple[Any, ...]]]:
     days = f"CAST(v.{quoted(day)} AS DATE)" if day else "CAST(NULL AS DATE)"
-    told = [*(f"v.{quoted(name)}" for name in columns), days, *(f"sum(v.{quoted(name)})" for name in names)]
+    expressions = [*(f"v.{quoted(name)}" for name in columns), days, *(f"sum(v.{quoted(name)})" for name in names)]
     place = len(columns)
     groups = ", ".join(str(number + 1) for number in range(place + 1))
-    query = sql("SELECT", ", ".join(told), f"FROM {view} v GROUP BY {groups}")
-    found: dict[tuple[Any, ...], dict[date | None, tuple[Any, ...]]] = defaultdict(dict)
+    query = sql("SELECT", ", ".join(expressions), f"FROM {view} v GROUP BY {groups}")
+    sums: dict[tuple[Any, ...], dict[date | None, tuple[Any, ...]]] = defaultdict(dict)
     for row in connection.execute(query).fetchall():
-        found[row[:place]][row[place]] = row[place + 1 :]
-    return found
+        sums[row[:place]][row[place]] = row[place + 1 :]
+    return sums
 
 
 def _part(values: tuple[Any, ...], names: list[str], before: _Days, after: _Days, stayed: _Days) -> Part:
@@ -298,16 +299,20 @@ class _Comparison:
             yield from self._split(_Slice(dayless=True), counts.pop(None))
         gathered: list[date] = []
         for day in sorted(day for day in counts if day):
-            if gathered and sum(counts[one] for one in gathered) + counts[day] > self._slice_rows:
-                yield from self._split(_Slice((gathered[0], gathered[-1])), sum(counts[one] for one in gathered))
+            if gathered and sum(counts[gathered_day] for gathered_day in gathered) + counts[day] > self._slice_rows:
+                yield from self._split(
+                    _Slice((gathered[0], gathered[-1])), sum(counts[gathered_day] for gathered_day in gathered)
+                )
                 gathered = []
             gathered.append(day)
         if gathered:
-            yield from self._split(_Slice((gathered[0], gathered[-1])), sum(counts[one] for one in gathered))
+            yield from self._split(
+                _Slice((gathered[0], gathered[-1])), sum(counts[gathered_day] for gathered_day in gathered)
+            )
 
-    def _split(self, whole: _Slice, rows: int) -> Iterator[_Slice]:
+    def _split(self, rows_slice: _Slice, rows: int) -> Iterator[_Slice]:
         parts = max(1, -(-rows // self._slice_rows))
-        return (replace(whole, part=part, parts=parts) for part in range(parts))
+        return (replace(rows_slice, part=part, parts=parts) for part in range(parts))
 
     def _day_counts(self) -> dict[date | None, int]:
         """The rows of each day, of the version that has more."""
@@ -320,16 +325,18 @@ class _Comparison:
         return counts
 
     def _where(self, part: _Slice, side: str) -> str:
-        found = ["TRUE"]
+        conditions = ["TRUE"]
         if self._day and part.dayless:
-            found.append(f"{side}.{quoted(self._day)} IS NULL")
+            conditions.append(f"{side}.{quoted(self._day)} IS NULL")
         if self._day and part.days:
             column, (first, last) = f"{side}.{quoted(self._day)}", part.days
-            found.append(f"{column} >= '{first}' AND {column} < '{last + timedelta(days=1)}'")
+            conditions.append(f"{column} >= '{first}' AND {column} < '{last + timedelta(days=1)}'")
         if part.parts > 1:
             names = self._key or self._columns
-            found.append(f"hash({', '.join(self._value(side, name) for name in names)}) % {part.parts} = {part.part}")
-        return " AND ".join(found)
+            conditions.append(
+                f"hash({', '.join(self._value(side, name) for name in names)}) % {part.parts} = {part.part}"
+            )
+        return " AND ".join(conditions)
 
     # -- rows
 
@@ -375,16 +382,16 @@ class _Comparison:
             )
             for side, sign, view in (("o", -1, "old_rows"), ("n", 1, "new_rows"))
         )
-        told = ", ".join(names)
-        query = sql("SELECT", told, ", hash, sum(sign) AS times FROM (", sides, ") GROUP BY ALL HAVING times <> 0")
+        groups = ", ".join(names)
+        query = sql("SELECT", groups, ", hash, sum(sign) AS times FROM (", sides, ") GROUP BY ALL HAVING times <> 0")
         self._connection.execute(sql("CREATE OR REPLACE TEMP TABLE moved_rows AS", query))
         return self._rows(
             sql(
                 "SELECT",
-                told,
+                groups,
                 ", coalesce(sum(times) FILTER (times > 0), 0), -coalesce(sum(times) FILTER (times < 0), 0), 0",
                 "FROM moved_rows GROUP BY",
-                told,
+                groups,
             )
         )
 
@@ -468,8 +475,8 @@ def _days(counts: Mapping[_Place, list[int]]) -> Iterable[DayDifference]:
 
 def _total(number: int, *parts: Mapping[Any, tuple[Any, ...]]) -> Any:
     """A sum over all days of several parts of a version; None if there is no value at all."""
-    known = [row[number] for part in parts for row in part.values() if row[number] is not None]
-    return sum(known) if known else None
+    numbers = [row[number] for part in parts for row in part.values() if row[number] is not None]
+    return sum(numbers) if numbers else None
 
 
 def _sql_type(kind: Any | None) -> str:

@@ -13,7 +13,7 @@ from uuid import uuid4
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from adreel.lake.columns import kept
+from adreel.lake.columns import with_schema
 from adreel.lake.place import Place
 
 GROUP_ROWS = 65_536
@@ -92,8 +92,8 @@ class FileWriter:
         self._place.flush(self._path)
         size = self._place.files.get_file_info(self._path).size
         statistics = _statistics(self._collected[0], self._ranged)
-        ranges = {name: found for name, every in statistics.items() if (found := _range(every))}
-        nulls = {name: sum(one.null_count for one in every) for name, every in statistics.items()}
+        ranges = {name: bounds for name, every in statistics.items() if (bounds := _range(every))}
+        nulls = {name: sum(chunk.null_count for chunk in every) for name, every in statistics.items()}
         self.files.append(DataFile(self._path.partition("/")[2], self._rows, size, ranges, nulls))
 
     def discard(self) -> None:
@@ -141,7 +141,7 @@ def read_file(place: Place, slug: str, file: DataFile, schema: Any) -> Iterator[
         names = [name for name in parquet.schema_arrow.names if name in schema.names]
         for group in range(parquet.num_row_groups):
             for batch in parquet.iter_batches(READ_ROWS, row_groups=[group], columns=names, use_threads=False):
-                yield kept(batch, schema)
+                yield with_schema(batch, schema)
 
 
 def _options(schema: Any) -> dict[str, Any]:
@@ -150,13 +150,13 @@ def _options(schema: Any) -> dict[str, Any]:
     Figures rarely repeat, so dictionaries are for texts and times only; zstd at level 1 costs little more than snappy.
     """
     worded = [field.name for field in schema if not _is_figure(field.type)]
-    whole = [field.name for field in schema if pa.types.is_int64(field.type)]
+    whole_numbers = [field.name for field in schema if pa.types.is_int64(field.type)]
     return {
         "compression": "zstd",
         "compression_level": 1,
         "use_dictionary": worded,
         "write_statistics": worded,
-        "column_encoding": dict.fromkeys(whole, "DELTA_BINARY_PACKED") or None,
+        "column_encoding": dict.fromkeys(whole_numbers, "DELTA_BINARY_PACKED") or None,
         "store_schema": False,
     }
 
@@ -186,7 +186,7 @@ def _range(statistics: list[Any]) -> Range | None:
     """The range over all row groups; None if one of them does not know its own, as when it has only nulls."""
     if not all(statistic.has_min_max for statistic in statistics):
         return None
-    least, most = min(one.min for one in statistics), max(one.max for one in statistics)
+    least, most = min(chunk.min for chunk in statistics), max(chunk.max for chunk in statistics)
     return None if isinstance(most, str) and len(most) > _LONGEST else (least, most)
 
 

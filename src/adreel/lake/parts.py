@@ -52,8 +52,8 @@ def list_parts(place: Place, run_id: str, prefix: str) -> tuple[str, ...]:
     """The names of the run's parts that begin with `prefix`, in order."""
     root = f"{RUNS}/{checked(run_id)}"
     with place.guard(f"the parts of run {run_id}"):
-        found = place.found(f"{root}/{prefix.rpartition('/')[0]}".rstrip("/"))
-    names = (info.path.removeprefix(f"{root}/") for info in found if info.is_file and info.path.endswith(_PART))
+        infos = place.found(f"{root}/{prefix.rpartition('/')[0]}".rstrip("/"))
+    names = (info.path.removeprefix(f"{root}/") for info in infos if info.is_file and info.path.endswith(_PART))
     return tuple(sorted(name.removesuffix(_PART) for name in names if name.startswith(prefix)))
 
 

@@ -129,31 +129,31 @@ class Place:
                 os.close(number)
 
     @contextmanager
-    def guard(self, what: str) -> Iterator[None]:
+    def guard(self, subject: str) -> Iterator[None]:
         """Turns faults of the disk, the store and the files into StorageError; `what` begins its sentence."""
         try:
             yield
         except (OSError, DeltaError, pa.ArrowException) as error:
             # Without the cause: texts of object stores may hold signed addresses.
-            raise self.fault(error, what) from None
+            raise self.fault(error, subject) from None
 
-    def fault(self, error: Exception, what: str) -> StorageError:
+    def fault(self, error: Exception, subject: str) -> StorageError:
         """The StorageError for a fault met while working on `what`."""
         reason, number = _reason(error)
         if number in _FULL:
-            return StorageError(f"No space is left for {what} at {self.url} ({reason}); free some, then run again.")
+            return StorageError(f"No space is left for {subject} at {self.url} ({reason}); free some, then run again.")
         if self.folder is None and isinstance(error, OSError) and not isinstance(error, FileNotFoundError):
             return StorageError(
-                f"There is no reaching {what} at {self.url} ({reason}); check the address, the credentials and the "
+                f"There is no reaching {subject} at {self.url} ({reason}); check the address, the credentials and the "
                 "network, then run again."
             )
         if number in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
             return StorageError(
-                f"There is no access to {what} at {self.url} ({reason}); make the folder readable and writable for "
+                f"There is no access to {subject} at {self.url} ({reason}); make the folder readable and writable for "
                 "the user who runs adreel, or choose another lake."
             )
         return StorageError(
-            f"The files of {what} at {self.url} are damaged or missing ({reason}); restore them from a backup, or "
+            f"The files of {subject} at {self.url} are damaged or missing ({reason}); restore them from a backup, or "
             "delete the dataset's table and run the dataset again."
         )
 
@@ -229,5 +229,5 @@ def _reason(error: Exception) -> tuple[str, int | None]:
     if number is not None and 0 < number < 200:
         return os.strerror(number), number
     lines = [line.strip(" ↳\t") for line in text.splitlines() if line.strip() and not re.match(r"\s*(\d+:|at )", line)]
-    wanted = lines[-1] if "↳" in text else lines[0] if lines else type(error).__name__
-    return re.sub(r"\?\S*", "", wanted)[:200], None
+    cause = lines[-1] if "↳" in text else lines[0] if lines else type(error).__name__
+    return re.sub(r"\?\S*", "", cause)[:200], None

@@ -61,13 +61,13 @@ def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
         elif isinstance(node, dict):
             yield node
             in_from = node.get("type") == "TABLE_FUNCTION" and "sample" in node
-            waiting += [one for key, one in node.items() if not (in_from and key == "function")]
+            waiting += [child for key, child in node.items() if not (in_from and key == "function")]
             if in_from:
                 waiting += node["function"]["children"]
 
 
 def _with_names(node: dict[str, Any]) -> list[str]:
-    return [one["key"] for one in node.get("cte_map", {}).get("map", [])]
+    return [entry["key"] for entry in node.get("cte_map", {}).get("map", [])]
 
 
 def _own_views(connection: duckdb.DuckDBPyConnection) -> set[str]:
@@ -80,10 +80,10 @@ def _check_source(node: dict[str, Any], views: Collection[str], named: Collectio
     kind = node["type"]
     if kind == "BASE_TABLE":
         name = node["table_name"]
-        whole = ".".join(part for part in (node["catalog_name"], node["schema_name"], name) if part)
-        known = name.casefold() in views or (name.casefold() in named and whole == name)
-        if not known or whole not in (name, f"main.{name}", f"memory.main.{name}"):
-            raise InputError(f"There is no table {whole}; there are {', '.join(sorted(views)) or 'none yet'}.")
+        full_name = ".".join(part for part in (node["catalog_name"], node["schema_name"], name) if part)
+        exists = name.casefold() in views or (name.casefold() in named and full_name == name)
+        if not exists or full_name not in (name, f"main.{name}", f"memory.main.{name}"):
+            raise InputError(f"There is no table {full_name}; there are {', '.join(sorted(views)) or 'none yet'}.")
     elif kind == "TABLE_FUNCTION":
         function = node["function"].get("function_name", "")
         if function.casefold() not in TABLE_FUNCTIONS:

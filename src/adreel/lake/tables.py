@@ -67,11 +67,11 @@ class TableState:
     def day_ends(self, column: str | None) -> tuple[date, date] | None:
         """The first and last day of a column of days or hours, from what is known of the files; None if unknown."""
         ranges = [file.ranges.get(column) for file in self.files if file.rows] if column else []
-        known = [ends for ends in ranges if ends is not None]
-        if not known or len(known) < len(ranges):
+        bounded = [ends for ends in ranges if ends is not None]
+        if not bounded or len(bounded) < len(ranges):
             return None
         # A day, an hour, or either as a text.
-        least, most = min(first for first, _ in known), max(last for _, last in known)
+        least, most = min(first for first, _ in bounded), max(last for _, last in bounded)
         return date.fromisoformat(str(least)[:10]), date.fromisoformat(str(most)[:10])
 
 
@@ -135,9 +135,9 @@ class TableCache:
             number, stamp = self._look(slug, version)
         if stamp is None:
             return None
-        kept = self._states.find((slug, number))
-        if kept is not None and kept[0] == stamp:
-            return kept[1]
+        cached = self._states.find((slug, number))
+        if cached is not None and cached[0] == stamp:
+            return cached[1]
         state = find_table(self._place, slug, number)
         if state is not None:
             self._states.keep((slug, number), (stamp, state))
@@ -162,11 +162,11 @@ class TableCache:
             stamp, later = self._stamps(slug, newest, newest + 1)
             if stamp is not None and later is None:
                 return newest, stamp
-        there = log_versions(self._place, slug)
-        if not there:
+        numbers = log_versions(self._place, slug)
+        if not numbers:
             return 0, None
-        self._newest.keep(slug, there[-1])
-        return there[-1], self._stamps(slug, there[-1])[0]
+        self._newest.keep(slug, numbers[-1])
+        return numbers[-1], self._stamps(slug, numbers[-1])[0]
 
     def _stamps(self, slug: str, *versions: int) -> list[_Stamp | None]:
         infos = self._place.files.get_file_info([_entry(slug, version) for version in versions])
@@ -197,10 +197,10 @@ def open_table(place: Place, slug: str, version: int | None = None) -> TableStat
         raise no_table(place, slug)
     if version is None or version == latest.version:
         return latest
-    there = log_versions(place, slug)
-    table_state = find_table(place, slug, version) if version in there else None
+    numbers = log_versions(place, slug)
+    table_state = find_table(place, slug, version) if version in numbers else None
     if table_state is None:
-        raise NotFoundError(f"The table {slug} has no version {version}; there are {_spans(there)}.")
+        raise NotFoundError(f"The table {slug} has no version {version}; there are {_spans(numbers)}.")
     return table_state
 
 
@@ -239,11 +239,11 @@ def read_commits(place: Place, slug: str, versions: tuple[int, ...]) -> dict[int
             return None
 
     if place.folder is not None:
-        found = list(map(read, versions))
+        commits = list(map(read, versions))
     else:
         with ThreadPoolExecutor(READERS) as pool:
-            found = list(pool.map(read, versions))
-    return {version: actions for version, actions in zip(versions, found, strict=True) if actions is not None}
+            commits = list(pool.map(read, versions))
+    return {version: actions for version, actions in zip(versions, commits, strict=True) if actions is not None}
 
 
 def commit_info(actions: list[dict[str, Any]]) -> dict[str, Any]:
@@ -283,13 +283,13 @@ def read_table(place: Place, table: TableState, columns: tuple[str, ...] | None 
 
 
 def _guarantee(pa_dataset: Any, file: DataFile, schema: Any) -> Any:
-    found = pa_dataset.scalar(True)
+    guarantee = pa_dataset.scalar(True)
     for name, (least, most) in file.ranges.items():
         if file.nulls.get(name) == 0:
             kind = schema.field(name).type
             column = pa_dataset.field(name)
-            found = found & (column >= pa.scalar(least, kind)) & (column <= pa.scalar(most, kind))
-    return found
+            guarantee = guarantee & (column >= pa.scalar(least, kind)) & (column <= pa.scalar(most, kind))
+    return guarantee
 
 
 def _spans(numbers: tuple[int, ...]) -> str:

@@ -39,25 +39,25 @@ def kept_batches(
     Memory is that of the unasked columns of one file.
     """
     keys = pa.schema([schema.field(name) for name in names.key])
-    wanted = pa.schema([schema.field(name) for name in dict.fromkeys((*names.key, *names.unasked, *names.leaving))])
-    told = _told(names.key)
-    index = KeyIndex((_null_safe(batch, names.key) for batch in read_file(place, slug, new_file, keys)), told)
+    old_schema = pa.schema([schema.field(name) for name in dict.fromkeys((*names.key, *names.unasked, *names.leaving))])
+    index_key = _told(names.key)
+    index = KeyIndex((_null_safe(batch, names.key) for batch in read_file(place, slug, new_file, keys)), index_key)
     values = [pa.schema([schema.field(name) for name in names.unasked]).empty_table()]
     source = np.full(len(index), -1, np.int64)
     count = 0
     for file in old_files:
-        for whole in read_file(place, slug, file, wanted):
-            batch = whole if leaves is None else whole.filter(leaves(whole))
+        for old_rows_batch in read_file(place, slug, file, old_schema):
+            batch = old_rows_batch if leaves is None else old_rows_batch.filter(leaves(old_rows_batch))
             old_rows, new_rows = index.find(_null_safe(batch, names.key))
             values.append(pa.Table.from_batches([batch.select(names.unasked).take(pa.array(old_rows))]))
             source[new_rows] = count + np.arange(len(new_rows))
             count += len(new_rows)
-    kept = pa.concat_tables(values).combine_chunks()
+    old_values = pa.concat_tables(values).combine_chunks()
     row = 0
     for batch in read_file(place, slug, new_file, schema):
         at = source[row : row + batch.num_rows]
         row += batch.num_rows
-        filled = kept.take(pa.array(at, mask=at < 0))
+        filled = old_values.take(pa.array(at, mask=at < 0))
         columns = [
             filled[field.name].combine_chunks() if field.name in names.unasked else batch.column(field.name)
             for field in schema
@@ -91,11 +91,11 @@ def with_values(
 ) -> tuple[str, ...]:
     """Those of the named columns that have a value in any row of the files."""
     missing = list(names)
-    found: set[str] = set()
+    filled: set[str] = set()
     for file in files:
         if not missing:
             break
         for batch in read_file(place, slug, file, pa.schema([schema.field(name) for name in missing])):
-            found |= {name for name in missing if batch.column(name).null_count < batch.num_rows}
-        missing = [name for name in missing if name not in found]
-    return tuple(name for name in schema.names if name in found)
+            filled |= {name for name in missing if batch.column(name).null_count < batch.num_rows}
+        missing = [name for name in missing if name not in filled]
+    return tuple(name for name in schema.names if name in filled)

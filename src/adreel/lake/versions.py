@@ -59,13 +59,13 @@ class Vacuumed:
 
 def versions(place: Place, slug: str) -> tuple[Version, ...]:
     """The versions that runs made and that can be read, newest first. Raises NotFoundError if there is no table."""
-    there = log_versions(place, slug)
-    if not there:
+    numbers = log_versions(place, slug)
+    if not numbers:
         raise no_table(place, slug)
     with place.guard(f"the table {slug}"):
-        commits = read_commits(place, slug, there)
-    found = (_version(number, commit_info(actions)) for number, actions in commits.items())
-    return tuple(reversed([version for version in found if version is not None]))
+        commits = read_commits(place, slug, numbers)
+    made_by_runs = (_version(number, commit_info(actions)) for number, actions in commits.items())
+    return tuple(reversed([version for version in made_by_runs if version is not None]))
 
 
 def version_note(place: Place, slug: str, number: int) -> Version | None:
@@ -96,10 +96,10 @@ def restore(place: Place, slug: str, number: int, run_id: str, now: datetime) ->
         "changed": None,
         "removed": None,
     }
-    made = latest.version + 1
+    new_number = latest.version + 1
     # No retries by delta-rs: it would put the old rows over those of another writer that came meanwhile.
     properties = CommitProperties(
-        custom_metadata={NOTE: note}, max_commit_retries=0, app_transactions=[Transaction(run_id, made)]
+        custom_metadata={NOTE: note}, max_commit_retries=0, app_transactions=[Transaction(run_id, new_number)]
     )
     try:
         with place.guard(f"the table {slug}"):
@@ -108,7 +108,7 @@ def restore(place: Place, slug: str, number: int, run_id: str, now: datetime) ->
         raise BusyError(
             f"Another process changed the table {slug} at the same time; nothing was restored. Try again."
         ) from None
-    version = version_note(place, slug, made)
+    version = version_note(place, slug, new_number)
     assert version is not None
     return version
 
@@ -132,10 +132,12 @@ def vacuum(place: Place, slug: str, keep_days: int, keep_versions: int, now: dat
 
 def _first_kept(place: Place, table: TableState, keep_days: int, keep_versions: int, now: datetime) -> int:
     """The oldest version that stays; all after it do."""
-    found = versions(place, table.slug)
+    all_versions = versions(place, table.slug)
     since = now - timedelta(days=keep_days)
-    kept = [version.number for order, version in enumerate(found) if order < keep_versions or version.at >= since]
-    return min([table.version, *kept])
+    promised = [
+        version.number for order, version in enumerate(all_versions) if order < keep_versions or version.at >= since
+    ]
+    return min([table.version, *promised])
 
 
 def _sorted_out(place: Place, table: TableState, first: int) -> tuple[set[str], set[str]]:

@@ -127,18 +127,18 @@ class _Launcher:
     """The process of `adreel.sandbox.launcher`, which ends when this is gone, however that comes."""
 
     def __init__(self) -> None:
-        here, there = socket.socketpair()
-        with there:
+        own_end, child_end = socket.socketpair()
+        with child_end:
             self._process = subprocess.Popen(  # noqa: S603 - this interpreter, a module of ours, a number
-                [sys.executable, "-m", "adreel.sandbox.launcher", str(there.fileno())],
+                [sys.executable, "-m", "adreel.sandbox.launcher", str(child_end.fileno())],
                 env=_environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                pass_fds=[there.fileno()],
+                pass_fds=[child_end.fileno()],
                 start_new_session=True,
             )
-        self._orders = here
-        self.end = weakref.finalize(self, _end, self._process, here)
+        self._orders = own_end
+        self.end = weakref.finalize(self, _end, self._process, own_end)
 
     def fork(self, limits: Limits) -> tuple[socket.socket, socket.socket]:
         """The sockets of a new child: its request and answer, and how it ended. OSError if the launcher is gone."""

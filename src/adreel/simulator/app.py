@@ -120,10 +120,10 @@ class Api:
         simulator.catch_up()
         name = request.url.path.removeprefix(BASE)
         at = simulator.monotonic()
-        known = ENDPOINTS.get(name)
-        if known is None:
+        endpoint = ENDPOINTS.get(name)
+        if endpoint is None:
             return self._unknown(request, name, at)
-        if request.method != known[0]:
+        if request.method != endpoint[0]:
             self._note(request, name, Params({}, {}), -405, at)
             return Body(b"405 method not allowed", 405, ((b"content-type", b"text/plain"),))
         content = await request.body()
@@ -131,7 +131,7 @@ class Api:
         refusal = self._limit() or refusal
         trouble = self._trouble(name, params)
         await self._wait(trouble)
-        code, body = self._serve(request, name, known[1], params, refusal, trouble)
+        code, body = self._serve(request, name, endpoint[1], params, refusal, trouble)
         self._note(request, name, params, code, at)
         return _break(body, trouble)
 
@@ -152,9 +152,9 @@ class Api:
 
     def _trouble(self, name: str, params: Params) -> Trouble | None:
         shown = params.shown()
-        found = next((trouble for trouble in self._simulator.troubles if trouble.strikes(name, shown)), None)
+        planned = next((trouble for trouble in self._simulator.troubles if trouble.strikes(name, shown)), None)
         self._simulator.troubles = [trouble for trouble in self._simulator.troubles if not trouble.over]
-        return found
+        return planned
 
     async def _wait(self, trouble: Trouble | None) -> None:
         seconds = self._simulator.latency + (trouble.seconds if trouble and trouble.kind == "hang" else 0.0)
@@ -230,8 +230,8 @@ def _refuse(simulator: Simulator, error: ApiError) -> Body:
     return Body(orjson.dumps(envelope), headers=(_JSON, _log_id(request_id)))
 
 
-def _not_simulated(simulator: Simulator, what: str) -> Body:
-    message = f"adreel's simulator does not simulate {what}; docs/simulator.md lists what it does."
+def _not_simulated(simulator: Simulator, feature: str) -> Body:
+    message = f"adreel's simulator does not simulate {feature}; docs/simulator.md lists what it does."
     envelope = {"code": 40014, "message": message, "request_id": simulator.request_id(), "data": {}}
     return Body(orjson.dumps(envelope), 501)
 

@@ -135,12 +135,12 @@ def _requests(simulator: Simulator, body: Mapping[str, object]) -> object:
 
 def _token(simulator: Simulator, body: Mapping[str, object]) -> object:
     """A token without the consent page: for all advertisers, or for `advertiser_ids`."""
-    wanted = body.get("advertiser_ids")
-    if wanted is None:
+    ids = body.get("advertiser_ids")
+    if ids is None:
         return {"access_token": access_token(simulator.config)}
-    if not isinstance(wanted, list) or any(text not in simulator.world.by_id for text in wanted):
+    if not isinstance(ids, list) or any(text not in simulator.world.by_id for text in ids):
         raise ValueError("advertiser_ids is not a list of this world's advertisers.")
-    indexes = [simulator.world.by_id[text].index for text in wanted]
+    indexes = [simulator.world.by_id[text].index for text in ids]
     return {"access_token": access_token(simulator.config, indexes)}
 
 

@@ -65,10 +65,10 @@ class Database:
                 if self._looking is None:
                     self._looking = sqlite3.connect(self.path, timeout=self._busy_seconds, check_same_thread=False)
                 # Counts what other connections wrote (source: SQLite, "PRAGMA data_version"); this one never does.
-                (found,) = self._looking.execute("PRAGMA data_version").fetchone()
+                (version,) = self._looking.execute("PRAGMA data_version").fetchone()
             except sqlite3.Error as error:
                 raise StorageError(f"the database {self.path} failed: {error}.") from error
-        return int(found)
+        return int(version)
 
     def close(self) -> None:
         """Closes every connection."""
@@ -174,15 +174,15 @@ def _bring_to_head(database: Database, home: Path) -> None:
     from adreel.store.locks import schema_lock
 
     with schema_lock(home):
-        found = _revision(database)
-        if found is None:
+        revision = _revision(database)
+        if revision is None:
             _write_ahead(database.path)
             _create(database)
-        elif found and not found.isdigit():
-            raise StorageError(f"{database.path} is not a database of adreel (its revision is {found!r}).")
-        elif found > HEAD:
+        elif revision and not revision.isdigit():
+            raise StorageError(f"{database.path} is not a database of adreel (its revision is {revision!r}).")
+        elif revision > HEAD:
             raise _newer(database)
-        elif found < HEAD:
+        elif revision < HEAD:
             _write_ahead(database.path)
             _migrate(database.path)
 

@@ -104,10 +104,10 @@ def _refuse_common(password: str, name: str) -> None:
     from zxcvbn import zxcvbn
 
     own = unicodedata.normalize("NFKC", name)
-    found = zxcvbn(password.strip()[:LOOKED_AT], user_inputs=[own, *own.split(), "adreel", "tiktok"])
-    if found["guesses"] >= GUESSES:
+    estimate = zxcvbn(password.strip()[:LOOKED_AT], user_inputs=[own, *own.split(), "adreel", "tiktok"])
+    if estimate["guesses"] >= GUESSES:
         return
-    if any(match.get("dictionary_name") == "user_inputs" for match in found["sequence"]):
+    if any(match.get("dictionary_name") == "user_inputs" for match in estimate["sequence"]):
         raise InputError("the password is guessed soon: it is the user's name, or little more. Choose another.")
     raise InputError(
         "the password is guessed soon: it is a common one, or made of common parts. Choose several words that do not "

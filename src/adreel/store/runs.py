@@ -328,8 +328,8 @@ def _briefs(connection: Connection, chosen: ColumnElement[bool], *among: ColumnE
 
 def _brief(run_id: str, state: str, *rest: Any) -> RunBrief:
     created, started, finished, version, proved, *others = rest
-    known = None if proved is None else bool(proved)
-    return RunBrief(run_id, RunState(state), created, started, finished, version, known, *others)
+    verified = None if proved is None else bool(proved)
+    return RunBrief(run_id, RunState(state), created, started, finished, version, verified, *others)
 
 
 def _run(row: Row[Any]) -> Run:

@@ -31,8 +31,8 @@ class Shares:
             .order_by(users.c.name_key)
         )
         with self._database.read() as connection:
-            found = {user_of(row): Level(row.level) for row in connection.execute(statement)}
-        return dict(sorted(found.items(), key=lambda item: -item[1].rank))
+            levels = {user_of(row): Level(row.level) for row in connection.execute(statement)}
+        return dict(sorted(levels.items(), key=lambda item: -item[1].rank))
 
     def owners(self) -> Mapping[int, tuple[User, ...]]:
         """The owners of every account that has any, by the account's id, each by name."""
@@ -42,11 +42,11 @@ class Shares:
             .where(account_shares.c.level == Level.OWNER)
             .order_by(users.c.name_key)
         )
-        found: dict[int, tuple[User, ...]] = {}
+        owners: dict[int, tuple[User, ...]] = {}
         with self._database.read() as connection:
             for row in connection.execute(statement):
-                found[row.account_id] = (*found.get(row.account_id, ()), user_of(row))
-        return found
+                owners[row.account_id] = (*owners.get(row.account_id, ()), user_of(row))
+        return owners
 
     def level(self, account: Account, user: User) -> Level:
         """How far the account is shared with this user by name."""
@@ -56,8 +56,8 @@ class Shares:
     def everyone(self, account: Account) -> Level:
         """How far the account is shared with every user."""
         with self._database.read() as connection:
-            found = connection.execute(select(accounts.c.everyone).where(accounts.c.id == account.id)).scalar()
-        return Level(found or Level.NONE)
+            level = connection.execute(select(accounts.c.everyone).where(accounts.c.id == account.id)).scalar()
+        return Level(level or Level.NONE)
 
     def set(self, account: Account, user: User, level: Level) -> None:
         """Shares the account with a user so far, or no more.

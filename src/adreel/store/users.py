@@ -69,8 +69,8 @@ class Users:
             if row is None and is_id(name):
                 row = connection.execute(select(*PUBLIC).where(users.c.id == int(name))).first()
             if row is None:
-                known = connection.execute(select(users.c.name)).scalars()
-                raise not_found("user", str(name), known, "add one first.")
+                names = connection.execute(select(users.c.name)).scalars()
+                raise not_found("user", str(name), names, "add one first.")
         return user_of(row)
 
     def list(self) -> tuple[User, ...]:

@@ -221,9 +221,9 @@ class Client:
         paged = {**params, "page": page, "page_size": page_size}
         request = make_request(self._base_url, "GET", path, paged, None)
         more = {"reader": reader} if reader else {}
-        found = await self._answer(request, lambda one: read_page(one, request.where, page_size=page_size, **more))
+        answer_page = await self._answer(request, lambda answer: read_page(answer, request.where, page_size=page_size, **more))
         self.counts.pages += 1
-        return found
+        return answer_page
 
     async def exchange(self, auth_code: str) -> Grant:
         """The grant for a code of the consent page; works once for each code.
@@ -266,8 +266,8 @@ class Client:
         size = LONGEST_ADVERTISER_BATCH
         batches = [ids[start : start + size] for start in range(0, len(ids), size)]
         refusals: list[AdvertiserError] = []
-        found = await together([self._advertiser_batch(batch, fields, refusals) for batch in batches])
-        rows = [row for batch_rows in found for row in batch_rows]
+        answers = await together([self._advertiser_batch(batch, fields, refusals) for batch in batches])
+        rows = [row for batch_rows in answers for row in batch_rows]
         if not rows and refusals and lacks_scope(refusals[0].code, refusals[0].message):
             raise refusals[0]
         return rows
@@ -368,10 +368,10 @@ class Client:
         """
         self._latencies.append(seconds)
         rate = min(self._pace.limits.per_second, _FASTEST)
-        wanted = min(_MOST_WAYS, ceil(_SPARE * rate * min(self._latencies)))
-        for _ in range(self._ways, wanted):
+        ways = min(_MOST_WAYS, ceil(_SPARE * rate * min(self._latencies)))
+        for _ in range(self._ways, ways):
             self._in_flight.release()
-        self._ways = max(self._ways, wanted)
+        self._ways = max(self._ways, ways)
 
     def _learn(self, outcome: Answer | Trouble, sent: float, slot: Slot) -> None:
         """Keeps requests further apart when TikTok refuses the app, and holds them all if no success comes between."""

@@ -49,8 +49,8 @@ class Answer:
     @property
     def data(self) -> dict[str, Any]:
         """The data, read anew each time; empty where there is none."""
-        found: dict[str, Any] = _decoded(_ANYTHING, self.body)
-        return found
+        data: dict[str, Any] = _decoded(_ANYTHING, self.body)
+        return data
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,8 +169,8 @@ def _lenient(text: bytes) -> bytes | None:
         )
     except (ValueError, RecursionError):
         return None
-    whole = json.dumps(value, ensure_ascii=False).encode("utf-16", "surrogatepass")
-    return whole.decode("utf-16", "replace").encode()
+    utf16 = json.dumps(value, ensure_ascii=False).encode("utf-16", "surrogatepass")
+    return utf16.decode("utf-16", "replace").encode()
 
 
 def read_page(
@@ -182,14 +182,14 @@ def read_page(
     of all rows is no evidence that there are no more: it is a trouble that may pass. Without it, the rows are all there
     are. Raises StopError for data of a form that TikTok does not document.
     """
-    found = _list_of(answer, where, reader)
-    rows, totals, info = found.list or [], found.total_metrics, found.page_info
+    listed = _list_of(answer, where, reader)
+    rows, totals, info = listed.list or [], listed.total_metrics, listed.page_info
     if not isinstance(totals, dict | None):
         raise _unknown_form(answer, where, "its total_metrics is not an object")
     if page_size is None:
         return Page(rows, len(rows), 1, totals, answer.cut, answer.request_id)
     total = _count(info.get("total_number")) if isinstance(info, dict) else None
-    if found.list is msgspec.UNSET:
+    if listed.list is msgspec.UNSET:
         return _without("a list", answer)
     if total is None or total < 0:
         return _without("its count of all rows (page_info.total_number)", answer)
@@ -210,21 +210,21 @@ def _list_of(answer: Answer, where: str, reader: Reader) -> Any:
         raise _unknown_form(answer, where, f"its list is not one of objects: {error}") from None
 
 
-def _without(what: str, answer: Answer) -> Trouble:
-    return Trouble(f"TikTok answered with code 0 and without {what}.", Action.WAIT, None, answer.request_id)
+def _without(missing: str, answer: Answer) -> Trouble:
+    return Trouble(f"TikTok answered with code 0 and without {missing}.", Action.WAIT, None, answer.request_id)
 
 
-def _pages(info: Mapping[str, Any], total: int, asked: int) -> int:
+def _pages(info: Mapping[str, Any], total: int, page_size: int) -> int:
     """How many pages hold `total` rows: by the size that TikTok gives or by its own number, whichever is more."""
-    size = _count(info.get("page_size")) or asked
-    pages = -(-total // min(asked, size)) if size > 0 else total
+    size = _count(info.get("page_size")) or page_size
+    pages = -(-total // min(page_size, size)) if size > 0 else total
     # Each page but the last of none has a row.
     return max(1, min(total, max(pages, _count(info.get("total_page")) or 0)))
 
 
-def _unknown_form(answer: Answer, where: str, what: str) -> StopError:
+def _unknown_form(answer: Answer, where: str, detail: str) -> StopError:
     return StopError(
-        f"{where}: TikTok's answer has a form that adreel does not know ({what}); report it with the request id.",
+        f"{where}: TikTok's answer has a form that adreel does not know ({detail}); report it with the request id.",
         request_id=answer.request_id,
     )
 

@@ -36,8 +36,8 @@ def consent_url(auth_url: str, app_id: str, state: str, redirect_uri: str) -> st
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise InputError(f"The consent page {auth_url!r} is no web address; it begins with https://.")
     ours = {"app_id": app_id, "state": state, "redirect_uri": redirect_uri}
-    kept = [(name, value) for name, value in parse_qsl(parts.query, keep_blank_values=True) if name not in ours]
-    return urlunsplit(parts._replace(query=urlencode([*kept, *ours.items()])))
+    others = [(name, value) for name, value in parse_qsl(parts.query, keep_blank_values=True) if name not in ours]
+    return urlunsplit(parts._replace(query=urlencode([*others, *ours.items()])))
 
 
 def read_callback(url_or_query: str, expected_state: str) -> str:
@@ -47,18 +47,18 @@ def read_callback(url_or_query: str, expected_state: str) -> str:
     this consent; ReconnectError if it does and the person did not agree.
     """
     text = url_or_query.strip().partition("#")[0]
-    found = {name: set(values) for name, values in parse_qs(text.partition("?")[2] or text).items()}
-    states = found.get("state", set())
+    parameters = {name: set(values) for name, values in parse_qs(text.partition("?")[2] or text).items()}
+    states = parameters.get("state", set())
     if not states:
         raise InputError("The address has no state; paste the whole address that the browser shows after the consent.")
     # In bytes, since a text outside ASCII cannot be compared in constant time.
     if len(states) > 1 or not hmac.compare_digest(_bytes(states.pop()), _bytes(expected_state)):
         raise InputError("The address belongs to another consent or to one that is over; connect the account again.")
-    codes = found.get("auth_code") or found.get("code") or set()
+    codes = parameters.get("auth_code") or parameters.get("code") or set()
     if len(codes) > 1:
         raise InputError("The address has more than one authorization code; connect the account again.")
     if not codes:
-        reason = ", ".join(found.get("error_description") or found.get("error") or {"no reason given"})
+        reason = ", ".join(parameters.get("error_description") or parameters.get("error") or {"no reason given"})
         raise ReconnectError(
             f"TikTok sent no authorization ({reason[:200]}): the consent was refused or left. "
             "Connect the account again."

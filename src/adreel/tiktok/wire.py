@@ -56,10 +56,10 @@ def checked_url(base_url: str) -> str:
     """`base_url` without a slash at its end; raises InputError if it is no address of an API."""
     try:
         parts = urlsplit(base_url)
-        known = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0 and not parts.query
+        valid = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0 and not parts.query
     except ValueError:
-        known = False
-    if not known:
+        valid = False
+    if not valid:
         raise InputError(f"{base_url!r} is not the address of an API; it looks like https://host/open_api/v1.3.")
     return base_url.rstrip("/")
 
@@ -192,13 +192,13 @@ def _plain(value: object) -> object:
 
 def _where(method: str, path: str, params: Mapping[str, Value]) -> str:
     """The request in a message: method, path, and what a person would know it by."""
-    known = [f"advertiser {params['advertiser_id']}"] if params.get("advertiser_id") else []
+    details = [f"advertiser {params['advertiser_id']}"] if params.get("advertiser_id") else []
     several = params.get("advertiser_ids")
     if isinstance(several, Sequence) and not isinstance(several, str):
         names = ", ".join(map(str, several))
-        known.append(f"advertisers {names}" if len(several) <= 5 else f"{len(several)} advertisers")
+        details.append(f"advertisers {names}" if len(several) <= 5 else f"{len(several)} advertisers")
     if params.get("start_date"):
-        known.append(f"{params['start_date']} to {params.get('end_date')}")
+        details.append(f"{params['start_date']} to {params.get('end_date')}")
     if params.get("page"):
-        known.append(f"page {params['page']}")
-    return f"{method} {path} ({', '.join(known)})" if known else f"{method} {path}"
+        details.append(f"page {params['page']}")
+    return f"{method} {path} ({', '.join(details)})" if details else f"{method} {path}"
