@@ -28,7 +28,7 @@ from adreel.errors import (
     action_for,
 )
 from adreel.tiktok.client import AdvertiserName, Client
-from adreel.tiktok.pace import LEVELS, Limits, Pace
+from adreel.tiktok.pace import LEVELS, Pace, RateLimits
 from virtual_time import VirtualTime
 
 T = TypeVar("T")
@@ -111,7 +111,7 @@ def visit(tmp_path: Path) -> Callable[..., Any]:
         server: Server,
         use: Callable[[Client], Awaitable[T]],
         *,
-        limits: Limits = LEVELS["basic"],
+        limits: RateLimits = LEVELS["basic"],
         **options: Any,
     ) -> T:
         async def main() -> T:

@@ -34,7 +34,7 @@ def test_money_moves_by_itself_in_each_currency(tmp_path: Path) -> None:
     kept(
         lake, "r2", row("a", 1, "1.75", currency="EUR"), row("b", 1, "2", currency="USD"), row("d", 3, 1, currency=None)
     )
-    eur, usd, none = lake.moved_apart("ads", 0, 1, ("spend",), ("currency",))
+    eur, usd, none = lake.sum_changes("ads", 0, 1, ("spend",), ("currency",))
     assert (eur.values, usd.values, none.values) == (("EUR",), ("USD",), (None,))
     assert eur.sums == {"spend": (Decimal("1.5"), Decimal("1.75"), Decimal("0.25"))}
     assert eur.days == {day(1): {"spend": Decimal("0.25")}}
@@ -47,10 +47,10 @@ def test_nothing_is_told_apart_by_a_column_that_a_version_lacks(tmp_path: Path) 
     lake = Lake(tmp_path)
     kept(lake, "r1", row("a", 1, currency="EUR"))
     kept(lake, "r2", row("a", 1, currency="EUR"))
-    assert lake.moved_apart("ads", 0, 1, ("spend",), ("no_such",)) == ()
-    assert lake.moved_apart("ads", 0, 1, ("no_such",), ("currency",))[0].sums == {}
+    assert lake.sum_changes("ads", 0, 1, ("spend",), ("no_such",)) == ()
+    assert lake.sum_changes("ads", 0, 1, ("no_such",), ("currency",))[0].sums == {}
     with pytest.raises(NotFoundError, match="no version 5"):
-        lake.moved_apart("ads", 0, 5, ("spend",), ("currency",))
+        lake.sum_changes("ads", 0, 5, ("spend",), ("currency",))
 
 
 def test_a_column_that_is_no_number_in_one_version_is_not_summed(tmp_path: Path) -> None:
@@ -58,7 +58,7 @@ def test_a_column_that_is_no_number_in_one_version_is_not_summed(tmp_path: Path)
     worded = SCHEMA.set(SCHEMA.get_field_index("spend"), SCHEMA.field("spend").with_type(SCHEMA.field("ad_id").type))
     put(lake, "r1", "replace", [{**row("a", 1, currency="EUR"), "spend": "much"}], schema=worded)
     put(lake, "r2", "replace", [row("a", 1, currency="EUR")], schema=SCHEMA, reset_schema=True)
-    (eur,) = lake.moved_apart("ads", 0, 1, ("spend",), ("currency",))
+    (eur,) = lake.sum_changes("ads", 0, 1, ("spend",), ("currency",))
     assert (eur.sums, eur.before) == ({}, (day(1), day(1)))
 
 
@@ -82,7 +82,7 @@ def test_parts_are_what_plain_sums_over_the_rows_are(
     for sign, rows in ((-1, before), (1, after)):
         for _, _, spend, code in rows:
             expected[code] += sign * spend
-    found = lake.moved_apart("ads", 0, 1, ("spend",), ("currency",))
+    found = lake.sum_changes("ads", 0, 1, ("spend",), ("currency",))
     assert {part.values[0]: part.sums["spend"][2] for part in found} == dict(expected)
     for part in found:
         assert sum(steps.get("spend", 0) for steps in part.days.values()) == expected[part.values[0]]

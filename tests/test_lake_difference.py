@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from adreel.errors import NotFoundError
 from adreel.lake import Lake
-from adreel.lake.difference import Apart
+from adreel.lake.difference import Grouping
 from lake_rows import DAY, KEY, SCHEMA, Row, day, put, row, with_columns
 
 ADDITIVE = ("spend", "clicks")
@@ -24,13 +24,13 @@ ADDITIVE = ("spend", "clicks")
 
 def sums_of(lake: Lake, before: int = 0, after: int = 1, slug: str = "ads") -> dict[str, tuple[Any, Any, Any]]:
     """Each sum over all rows: before, after, moved."""
-    parts = lake.moved_apart(slug, before, after, ADDITIVE, ())
+    parts = lake.sum_changes(slug, before, after, ADDITIVE, ())
     return dict(parts[0].sums) if parts else {}
 
 
 def steps_of(lake: Lake) -> dict[Any, Mapping[str, Any]]:
     """By how much each sum moved on each day."""
-    return {day: steps for part in lake.moved_apart("ads", 0, 1, ADDITIVE, ()) for day, steps in part.days.items()}
+    return {day: steps for part in lake.sum_changes("ads", 0, 1, ADDITIVE, ()) for day, steps in part.days.items()}
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def test_what_must_not_be_summed_is_only_counted(lake: Lake) -> None:
     put(lake, "run2", "replace", [row("a", 1, 2, 2)])
     found = {one.name: one.values_changed for one in lake.difference("ads", 0, 1).metrics}
     assert found == {"advertiser_id": 0, "spend": 1, "clicks": 1}
-    (part,) = lake.moved_apart("ads", 0, 1, ("clicks", "advertiser_id", "reach"), ())
+    (part,) = lake.sum_changes("ads", 0, 1, ("clicks", "advertiser_id", "reach"), ())
     assert part.sums == {"clicks": (1, 2, 1)}
 
 
@@ -146,7 +146,7 @@ def test_there_are_examples_but_not_too_many(lake: Lake) -> None:
 def test_changes_are_counted_apart_for_what_rows_are_told_apart_by(lake: Lake) -> None:
     put(lake, "run1", "replace", [row("a", 1, 1), row("b", 1, 1), row("c", 2, 1), row("e", 2, 1)])
     put(lake, "run2", "replace", [row("a", 1, 2), row("b", 1, 3), row("c", 2, 4), row("d", 2, 1)])
-    apart = Apart(("ad_id", "spend"), lambda values, on: (values[0] in "ab", on))
+    apart = Grouping(("ad_id", "spend"), lambda values, on: (values[0] in "ab", on))
     found = lake.difference("ads", 0, 1, apart)
     assert next(one for one in found.metrics if one.name == "spend").changed == {(True, day(1)): 2, (False, day(2)): 1}
     assert [(one.part, one.added, one.gone, one.changed) for one in found.days] == [

@@ -17,7 +17,7 @@ from adreel.errors import InputError, StorageError
 from adreel.export import stream
 from adreel.lake import Lake
 from adreel.lake.functions import FUNCTIONS, TABLE_FUNCTIONS
-from adreel.lake.place import Place
+from adreel.lake.place import Storage
 from adreel.lake.query import Connection
 from lake_rows import put, row
 
@@ -33,7 +33,7 @@ def lake(tmp_path: Path) -> Lake:
 @pytest.fixture
 def connection(lake: Lake) -> Iterator[Connection]:
     views = lake.snapshot({"ads": "ads", "Other ads": "other"}).views
-    with Connection(Place(lake.url), views, read_only=True) as connection:
+    with Connection(Storage(lake.url), views, read_only=True) as connection:
         yield connection
 
 

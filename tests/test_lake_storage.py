@@ -16,7 +16,7 @@ import pytest
 
 from adreel.errors import InputError, StorageError
 from adreel.lake import Lake
-from adreel.sandbox import Limits, Request, Sandbox, object_store_environment
+from adreel.sandbox import QueryLimits, QueryRequest, Sandbox, object_store_environment
 from lake_rows import SCHEMA, in_order, put, row, table_rows, window
 from s3_server import object_store
 
@@ -91,9 +91,9 @@ def test_a_lake_in_an_object_store_does_what_one_in_a_folder_does(s3: dict[str, 
 def test_sql_of_people_reads_an_object_store_in_a_process_that_was_told_how(s3: dict[str, bytes]) -> None:
     lake = Lake("s3://bucket/some/lake")
     put(lake, "run1", "append", [row("a", 1, "1.5"), row("b", 2, 2)])
-    limits = Limits(512 << 20, 30, "ADREEL_QUERY_MEMORY", "ADREEL_QUERY_SECONDS")
+    limits = QueryLimits(512 << 20, 30, "ADREEL_QUERY_MEMORY", "ADREEL_QUERY_SECONDS")
     environ = object_store_environment(lake, os.environ)
-    request = Request("select ad_id, spend from ads order by 1", lake.snapshot({"ads": "ads"}), limits, "items")
+    request = QueryRequest("select ad_id, spend from ads order by 1", lake.snapshot({"ads": "ads"}), limits, "items")
     with Sandbox() as box:
         with box.ask(replace(request, environ=environ)).file as file:
             assert json.loads(file.read())["items"] == [{"ad_id": "a", "spend": 1.5}, {"ad_id": "b", "spend": 2}]

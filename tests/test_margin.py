@@ -22,7 +22,7 @@ from adreel.simulator.errors import ApiError
 from adreel.simulator.limits import Throttle
 from adreel.tiktok.client import Client
 from adreel.tiktok.margin import LEAST, MOST, Margin, scatter_of
-from adreel.tiktok.pace import LEVELS, Limits, Pace
+from adreel.tiktok.pace import LEVELS, Pace, RateLimits
 from virtual_time import VirtualTime
 
 BASIC = LEVELS["basic"]
@@ -80,10 +80,10 @@ class Network:
         self.work = 0.0
         self.transport: httpx2.AsyncBaseTransport = httpx2.ASGITransport(self.app)
 
-    def pace(self, limits: Limits) -> Pace:
+    def pace(self, limits: RateLimits) -> Pace:
         return Pace(self.path, "app", limits, clock=self.clock.epoch)
 
-    async def load(self, requests: int, limits: Limits) -> float:
+    async def load(self, requests: int, limits: RateLimits) -> float:
         """One process that asks so often; the margin that it leaves."""
         pace = self.pace(limits)
         client = Client(
@@ -104,7 +104,7 @@ class Network:
         pace.close()
         return margin
 
-    def run(self, requests: int, processes: int = 1, limits: Limits = BASIC) -> Outcome:
+    def run(self, requests: int, processes: int = 1, limits: RateLimits = BASIC) -> Outcome:
         """So many requests, by processes that begin together."""
         began, before = self.clock.passed, self.simulator.throttle.refused
 
@@ -284,7 +284,9 @@ def test_whatever_is_learned_no_second_holds_more_than_the_level_allows(
     times: list[float] = []
 
     async def main(folder: Path) -> None:
-        paces = [Pace(folder / "pace.db", "app", Limits(per_second, 1_000, 10**6), clock=clock.epoch) for _ in range(2)]
+        paces = [
+            Pace(folder / "pace.db", "app", RateLimits(per_second, 1_000, 10**6), clock=clock.epoch) for _ in range(2)
+        ]
         slot = await paces[0].turn()
         times.append(clock.passed)
         for owner, (what, value) in steps:

@@ -14,7 +14,7 @@ import pytest
 from adreel.errors import InputError, RetryError, StopError
 from adreel.tiktok.client import Client
 from adreel.tiktok.margin import Margin
-from adreel.tiktok.pace import LEVELS, Limits, Pace
+from adreel.tiktok.pace import LEVELS, Pace, RateLimits
 
 T = TypeVar("T")
 TOKEN = "t0ken-that-nobody-may-see"
@@ -71,7 +71,7 @@ def over_the_network(
     use: Callable[[Client], Awaitable[T]],
     *,
     url: str = "",
-    limits: Limits = LEVELS["basic"],
+    limits: RateLimits = LEVELS["basic"],
     **options: Any,
 ) -> T:
     async def no_wait(seconds: float) -> None:
@@ -126,7 +126,7 @@ def test_hanging_answers_use_up_no_connection(tmp_path: Path) -> None:
         peer.says = [GOOD]
         return hanging, await eight(client, 8)
 
-    limits = Limits(1, 10**6, 10**9)
+    limits = RateLimits(1, 10**6, 10**9)
     hanging, fine = over_the_network(tmp_path, peer, use, limits=limits, request_seconds=1.0, attempts=1)
     assert [type(outcome) for outcome in hanging] == [RetryError] * 8
     assert [outcome.data for outcome in fine] == [{"list": []}] * 8
@@ -147,7 +147,7 @@ def test_a_request_counts_from_when_it_goes_and_not_from_when_its_connection_is_
         now[0] += seconds
 
     async def use(_: Client) -> None:
-        pace = Pace(tmp_path / "slow.db", "app", Limits(1, 60, 1_000), clock=lambda: now[0], sleep=nap)
+        pace = Pace(tmp_path / "slow.db", "app", RateLimits(1, 60, 1_000), clock=lambda: now[0], sleep=nap)
         base_url = f"http://127.0.0.1:{peer.port}/open_api/v1.3"
         async with Client(base_url=base_url, pace=pace, transport=SlowToConnect()) as client:
             await ask(client)

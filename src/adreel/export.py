@@ -129,7 +129,7 @@ def _told(kind: str) -> Iterator[None]:
 def _write(reader: pa.RecordBatchReader, target: Path | IO[bytes], writer: _Writer) -> int:
     if not isinstance(target, Path):
         # By way of a pipe that Arrow may close, as its writers do with what they are given.
-        with pa.PythonFile(_Kept(target), mode="w") as file:
+        with pa.PythonFile(_LeftOpen(target), mode="w") as file:
             return writer(reader, file)
     with placed(target) as opened:
         return writer(reader, opened)
@@ -155,7 +155,7 @@ def placed(target: Path) -> Iterator[IO[bytes]]:
         partial.unlink(missing_ok=True)
 
 
-class _Kept:
+class _LeftOpen:
     """A file that stays open when who was given it closes it."""
 
     closed = False

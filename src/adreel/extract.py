@@ -46,7 +46,7 @@ from adreel.pages import (
 from adreel.plan import GO_ON_WITHOUT, MOST_IDS, PAGE_SIZE, Chunk, Plan, Request, for_one, in_filter, narrowed
 from adreel.schema import Column, arrow_schema, columns, key
 from adreel.tiktok.client import Client, together
-from adreel.tiktok.envelope import Page, Reader, reader_of
+from adreel.tiktok.envelope import ListPage, Reader, reader_of
 
 ROUNDS = 4
 """How often a request whose report changes under it is read before the run says that it cannot be proved."""
@@ -449,7 +449,7 @@ class Extraction:
         self._arrived(0 if request.batch else read.part.rows)
         return read
 
-    def _written(self, chunk: str, request: Request, number: int, page: Page) -> _Read:
+    def _written(self, chunk: str, request: Request, number: int, page: ListPage) -> _Read:
         shape = self._shapes[request.batch]
         typed = page_table(page.rows, shape.columns, shape.schema, request)
         table = typed.table
@@ -480,7 +480,7 @@ class Extraction:
         rows = table.select(self._key).take(first).to_pylist()
         return [f"{fractions.texts[row]} ({key_words(key)})" for row, key in zip(first, rows, strict=True)]
 
-    async def _ask(self, request: Request, number: int) -> Page:
+    async def _ask(self, request: Request, number: int) -> ListPage:
         shape = self._shapes[request.batch]
         if request.path == "/advertiser/info/":
             return await self._advertisers(request, shape)
@@ -494,14 +494,14 @@ class Extraction:
             return replace(page, rows=as_records(found, shape.row), left_out=left_out)
         return await self._client.page(request.path, params, number, request.page_size, shape.reader)
 
-    async def _advertisers(self, request: Request, shape: _Shape) -> Page:
+    async def _advertisers(self, request: Request, shape: _Shape) -> ListPage:
         """The advertisers of a request, of which the client leaves out those that may not be read."""
         ids = [one.id for one in request.advertisers]
         rows = await self._client.advertiser_info(ids, list(request.params["fields"]))
         missing = set(ids) - {str(row.get("advertiser_id")) for row in rows}
         if missing:
             raise AdvertiserError(f"TikTok gives no details of {', '.join(sorted(missing))}.")
-        return Page(as_records(rows, shape.row), len(rows), 1, None, False, "")
+        return ListPage(as_records(rows, shape.row), len(rows), 1, None, False, "")
 
     async def _details(self, request: Request, listed: Sequence[dict[str, Any]]) -> tuple[list[dict[str, Any]], int]:
         """The details of listed audiences, a hundred ids at a time; the list's own row for one without details.
@@ -667,7 +667,7 @@ class Extraction:
         """Every row of a list, as many as TikTok counts."""
         return await self._every(path, params, await self._client.page(path, params, 1, page_size), page_size)
 
-    async def _every(self, path: str, params: dict[str, Any], first: Page, page_size: int) -> list[dict[str, Any]]:
+    async def _every(self, path: str, params: dict[str, Any], first: ListPage, page_size: int) -> list[dict[str, Any]]:
         """The rows of the first page and of all others; ProofError if they are not as many as TikTok counts."""
         rows: list[dict[str, Any]] = list(first.rows)
         numbers = iter(range(2, first.total_page + 1))
@@ -719,12 +719,12 @@ def _counted(advertisers: pa.ChunkedArray, request: Request) -> dict[str, int]:
     return {one.id: found.get(one.id, 0) for one in request.advertisers}
 
 
-def _totals_of(page: Page, names: Iterable[str]) -> dict[str, Decimal]:
+def _totals_of(page: ListPage, names: Iterable[str]) -> dict[str, Decimal]:
     given = page.total_metrics or {}
     return {name: Decimal(str(given[name])) for name in names if _is_number(given.get(name))}
 
 
-def _totals(page: Page, own: Iterable[Any]) -> dict[str, str]:
+def _totals(page: ListPage, own: Iterable[Any]) -> dict[str, str]:
     """TikTok's own totals of the additive metrics, where it gives them."""
     names = [column.name for column in own if column.additive and column.part == "metrics"]
     return {name: str(value) for name, value in _totals_of(page, names).items()}

@@ -21,10 +21,10 @@ from adreel.dataset import Method
 from adreel.errors import BusyError, InputError, StorageError
 from adreel.lake.columns import conform, joined, wider_type
 from adreel.lake.files import GROUP_ROWS, DataFile, FileWriter, Range, read_file
+from adreel.lake.kept_values import KeptColumns, kept_batches, with_values
 from adreel.lake.keys import KeyIndex, key_faults
-from adreel.lake.place import Place
+from adreel.lake.place import Storage
 from adreel.lake.tables import NOTE, TableState, commit_info, find_table, read_commits
-from adreel.lake.unasked import Columns, kept_batches, with_values
 from adreel.lake.windows import Leaving, Window
 
 ATTEMPTS = 5
@@ -94,9 +94,9 @@ class Landing:
     """Commits one run to one table."""
 
     def __init__(
-        self, place: Place, slug: str, batches: Callable[[], Any], write: Write, clock: Callable[[], datetime]
+        self, storage: Storage, slug: str, batches: Callable[[], Any], write: Write, clock: Callable[[], datetime]
     ) -> None:
-        self._place = place
+        self._storage = storage
         self._slug = slug
         self._batches = batches
         self._write = write
@@ -116,7 +116,7 @@ class Landing:
         """Commits, unless the run was committed before. Raises what `Lake.commit` says."""
         _check(self._write)
         for _ in range(ATTEMPTS):
-            table = find_table(self._place, self._slug)
+            table = find_table(self._storage, self._slug)
             done = self._done(table)
             if done is not None:
                 return done
@@ -139,8 +139,8 @@ class Landing:
         version = table.delta.transaction_version(self._write.run_id) if table else None
         if version is None:
             return None
-        with self._place.guard(self._what):
-            actions = read_commits(self._place, self._slug, (version,)).get(version)
+        with self._storage.guard(self._what):
+            actions = read_commits(self._storage, self._slug, (version,)).get(version)
         if actions is None:
             raise InputError(
                 f"Run {self._write.run_id} was committed as version {version} of the table {self._slug}, which a "
@@ -169,12 +169,12 @@ class Landing:
         its first column of them.
         """
         # Whoever was faster is met again by the next try.
-        with self._place.guard(self._what), suppress(CommitFailedError):
+        with self._storage.guard(self._what), suppress(CommitFailedError):
             table.delta.alter.add_feature(TableFeatures.TimestampWithoutTimezone, allow_protocol_versions_increase=True)
 
     def _attempt(self, table: TableState | None, schema: Any) -> Commit | None:
         """One try; None if another writer was faster."""
-        writer = FileWriter(self._place, self._slug, schema, self._ranged)
+        writer = FileWriter(self._storage, self._slug, schema, self._ranged)
         try:
             change = self._prepare(table, schema, writer)
         except BaseException:
@@ -187,7 +187,7 @@ class Landing:
     def _prepare(self, table: TableState | None, schema: Any, writer: FileWriter) -> _Change:
         """Writes the files of the new version and says which old ones stay."""
         rows_in, written, values_kept = self._take_in(table, schema, writer)
-        with self._place.guard(self._what):
+        with self._storage.guard(self._what):
             index = self._indexed(schema, tuple(writer.files))
             if table is None:
                 return _Change((), rows_in, written, written, 0, 0)
@@ -209,32 +209,32 @@ class Landing:
         names = self._unasked(table)
         if table is None or not names.unasked:
             return *self._write_new(schema, writer), {}
-        draft = FileWriter(self._place, self._slug, schema, tuple(dict.fromkeys((*names.leaving, *names.key))))
+        draft = FileWriter(self._storage, self._slug, schema, tuple(dict.fromkeys((*names.leaving, *names.key))))
         try:
             counts = self._write_new(schema, draft)
             return *counts, self._fill(table, schema, names, tuple(draft.files), writer)
         finally:
             _discard(draft)
 
-    def _unasked(self, table: TableState | None) -> Columns:
+    def _unasked(self, table: TableState | None) -> KeptColumns:
         """The columns whose values rows that are read again keep: those that the run did not ask for."""
         merges = self._write.method in (Method.UPSERT, Method.PARTITION) and not self._write.reset_schema
         key = self._write.key
         if table is None or not merges or not key or not set(key) <= set(table.schema.names):
-            return Columns(key, (), ())
+            return KeptColumns(key, (), ())
         names = tuple(name for name in table.schema.names if name not in self._write.schema.names)
-        return Columns(key, names, self._leaving.columns if self._write.method is Method.PARTITION else ())
+        return KeptColumns(key, names, self._leaving.columns if self._write.method is Method.PARTITION else ())
 
     def _fill(
-        self, table: TableState, schema: Any, names: Columns, drafted: tuple[DataFile, ...], writer: FileWriter
+        self, table: TableState, schema: Any, names: KeptColumns, drafted: tuple[DataFile, ...], writer: FileWriter
     ) -> Mapping[str, int]:
         """Writes the new rows with what earlier runs read of the unasked columns; how many values these are."""
         counts = dict.fromkeys(names.unasked, 0)
         leaves = self._leaving.inside if self._write.method is Method.PARTITION else None
-        with self._place.guard(self._what):
+        with self._storage.guard(self._what):
             for file in drafted:
                 old_files = [old for old in table.files if _may_match(old, (file,), names.key)]
-                for batch in kept_batches(self._place, self._slug, schema, names, file, old_files, leaves):
+                for batch in kept_batches(self._storage, self._slug, schema, names, file, old_files, leaves):
                     for name in names.unasked:
                         counts[name] += batch.num_rows - batch.column(name).null_count
                     writer.write(batch)
@@ -254,7 +254,7 @@ class Landing:
             ]
         else:
             names = []
-        return with_values(self._place, self._slug, table.files, table.schema, names)
+        return with_values(self._storage, self._slug, table.files, table.schema, names)
 
     def _write_new(self, schema: Any, writer: FileWriter) -> tuple[int, int]:
         """Writes the new rows; how many came, and how many are of days to keep."""
@@ -267,9 +267,9 @@ class Landing:
             if self._write.method is Method.PARTITION:
                 self._refuse_outside(batch)
             written += batch.num_rows
-            with self._place.guard(self._what):
+            with self._storage.guard(self._what):
                 writer.write(batch)
-        with self._place.guard(self._what):
+        with self._storage.guard(self._what):
             writer.end_file()
         return came, written
 
@@ -288,7 +288,7 @@ class Landing:
 
     def _mask(self, schema: Any, file: DataFile) -> np.ndarray[Any, Any]:
         """For each row of the file whether it leaves by its day or advertiser."""
-        batches = read_file(self._place, self._slug, file, _only(schema, self._leaving.columns))
+        batches = read_file(self._storage, self._slug, file, _only(schema, self._leaving.columns))
         masks = [self._leaving.mask(batch).to_numpy(zero_copy_only=False) for batch in batches]
         return np.concatenate(masks) if masks else np.zeros(0, bool)
 
@@ -326,7 +326,7 @@ class Landing:
         return int(matched.sum())
 
     def _rows_of(self, files: Iterable[DataFile], columns: Any) -> Iterator[Any]:
-        return chain.from_iterable(read_file(self._place, self._slug, file, columns) for file in files)
+        return chain.from_iterable(read_file(self._storage, self._slug, file, columns) for file in files)
 
     def _refuse_faults(self, keys: Any, incoming: tuple[DataFile, ...]) -> None:
         faults = key_faults(
@@ -362,7 +362,7 @@ class Landing:
         if leaves is not None and leaves.all():
             return
         row = 0
-        for batch in read_file(self._place, self._slug, file, schema):
+        for batch in read_file(self._storage, self._slug, file, schema):
             stay = None if leaves is None else pa.array(~leaves[row : row + batch.num_rows])
             row += batch.num_rows
             writer.write(batch if stay is None else batch.filter(stay))
@@ -381,14 +381,14 @@ class Landing:
         except (DeltaError, OSError) as error:
             # What a store answers does not tell for sure whether the commit is there: the log does. While that
             # cannot be read the new files stay, as the log may refer to them.
-            seen = find_table(self._place, self._slug)
+            seen = find_table(self._storage, self._slug)
             landed = self._done(seen)
             if landed is not None:
                 return replace(landed, repeated=False)
             _discard(writer)
             if seen is not None and seen.version >= version:
                 return None
-            raise self._place.fault(error, self._what) from None
+            raise self._storage.fault(error, self._what) from None
         return commit
 
     def _put_into_log(
@@ -405,11 +405,11 @@ class Landing:
         delta_schema = Schema.from_arrow(schema)
         if table is None:
             create_table_with_add_actions(
-                self._place.table_url(self._slug),
+                self._storage.table_url(self._slug),
                 delta_schema,
                 adds,
                 configuration=dict(TABLE_PROPERTIES),
-                storage_options=self._place.delta_options,
+                storage_options=self._storage.delta_options,
                 commit_properties=properties,
             )
             return

@@ -16,7 +16,7 @@ from adreel.lake.columns import wider_type
 from adreel.lake.engine import engine, quoted, sql
 from adreel.lake.files import DataFile
 from adreel.lake.keys import key_faults
-from adreel.lake.place import Place
+from adreel.lake.place import Storage
 from adreel.lake.query import create_view
 from adreel.lake.tables import TableState, open_table, read_table
 from adreel.lake.versions import Version, version_note
@@ -61,7 +61,7 @@ class DayDifference:
 
 
 @dataclass(frozen=True, slots=True)
-class Apart:
+class Grouping:
     """How rows are told apart: by `part`, of their values in `columns`, which both versions have, and their day."""
 
     columns: tuple[str, ...] = ()
@@ -99,16 +99,16 @@ class Difference:
     examples: tuple[Example, ...]
 
 
-def difference(place: Place, slug: str, before: int, after: int, apart: Apart) -> Difference:
+def difference(storage: Storage, slug: str, before: int, after: int, apart: Grouping) -> Difference:
     """Compares two versions by the key of the later one, null equal to null; see `Lake.difference`."""
-    old, new = open_table(place, slug, before), open_table(place, slug, after)
-    note = version_note(place, slug, after)
+    old, new = open_table(storage, slug, before), open_table(storage, slug, after)
+    note = version_note(storage, slug, after)
     with engine(MEMORY) as connection:
-        return _Comparison(connection, place, old, new, note, apart).made()
+        return _VersionComparison(connection, storage, old, new, note, apart).made()
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class SumChange:
     """By how much sums moved over the rows that have the same `values` in some columns, such as one currency.
 
     `sums` has before, after and in between by column, `days` the steps of each day by column. `before` and `after`
@@ -122,19 +122,19 @@ class Part:
     after: tuple[date, date] | None
 
 
-def moved_apart(
-    place: Place, slug: str, before: int, after: int, names: Iterable[str], columns: Collection[str]
-) -> tuple[Part, ...]:
-    """The sums of `names` by the values of `columns`; see `Lake.moved_apart`."""
-    old, new = open_table(place, slug, before), open_table(place, slug, after)
+def sum_changes(
+    storage: Storage, slug: str, before: int, after: int, names: Iterable[str], columns: Collection[str]
+) -> tuple[SumChange, ...]:
+    """The sums of `names` by the values of `columns`; see `Lake.sum_changes`."""
+    old, new = open_table(storage, slug, before), open_table(storage, slug, after)
     shared = set(old.schema.names) & set(new.schema.names)
     if not shared.issuperset(columns):
         return ()
     summed = [name for name in names if name in shared and _can_sum(name, old, new)]
-    note = version_note(place, slug, after)
+    note = version_note(storage, slug, after)
     day = note.day_column if note and note.day_column in shared else None
     with engine(MEMORY) as connection:
-        _create_views(connection, place, old, new)
+        _create_views(connection, storage, old, new)
         sides = [_sums_apart(connection, view, day, columns, summed) for view in ("old_rows", "new_rows", "same_rows")]
     values = {values_of_part for side in sides for values_of_part in side}
     blank: _Days = {}
@@ -172,14 +172,14 @@ def _sums_apart(
     return sums
 
 
-def _part(values: tuple[Any, ...], names: list[str], before: _Days, after: _Days, stayed: _Days) -> Part:
+def _part(values: tuple[Any, ...], names: list[str], before: _Days, after: _Days, stayed: _Days) -> SumChange:
     sums = {}
     for number, name in enumerate(names):
         first, last = _total(number, before, stayed), _total(number, after, stayed)
         sums[name] = (first, last, (last or 0) - (first or 0))
     days = {day: _steps(names, before.get(day), after.get(day)) for day in before.keys() | after.keys()}
     moved = {day: steps for day, steps in days.items() if steps}
-    return Part(values, sums, moved, _ends(before, stayed), _ends(after, stayed))
+    return SumChange(values, sums, moved, _ends(before, stayed), _ends(after, stayed))
 
 
 def _ends(*sides: _Days) -> tuple[date, date] | None:
@@ -196,15 +196,15 @@ def _steps(names: Iterable[str], old: tuple[Any, ...] | None, new: tuple[Any, ..
 
 
 def _create_views(
-    connection: duckdb.DuckDBPyConnection, place: Place, old: TableState, new: TableState
+    connection: duckdb.DuckDBPyConnection, storage: Storage, old: TableState, new: TableState
 ) -> tuple[tuple[DataFile, ...], tuple[DataFile, ...]]:
     """Views over the rows of each version that may differ, and over those that both share; the files that differ."""
     shared = {file.path for file in old.files} & {file.path for file in new.files}
     old_files = tuple(file for file in old.files if file.path not in shared)
     new_files = tuple(file for file in new.files if file.path not in shared)
-    create_view(connection, "old_rows", place, old, old_files)
-    create_view(connection, "new_rows", place, new, new_files)
-    create_view(connection, "same_rows", place, new, tuple(file for file in new.files if file.path in shared))
+    create_view(connection, "old_rows", storage, old, old_files)
+    create_view(connection, "new_rows", storage, new, new_files)
+    create_view(connection, "same_rows", storage, new, tuple(file for file in new.files if file.path in shared))
     return old_files, new_files
 
 
@@ -218,7 +218,7 @@ class _Slice:
     parts: int = 1
 
 
-class _Comparison:
+class _VersionComparison:
     """Two versions in one DuckDB. Files that both have hold no difference, so only the others are compared.
 
     They are compared a slice at a time: joined in one go they would need memory for all of one side, or fail.
@@ -227,17 +227,17 @@ class _Comparison:
     def __init__(
         self,
         connection: duckdb.DuckDBPyConnection,
-        place: Place,
+        storage: Storage,
         old: TableState,
         new: TableState,
         note: Version | None,
-        apart: Apart,
+        apart: Grouping,
     ) -> None:
         self._connection = connection
-        self._place = place
+        self._storage = storage
         self._old = old
         self._new = new
-        self._old_files, self._new_files = _create_views(connection, place, old, new)
+        self._old_files, self._new_files = _create_views(connection, storage, old, new)
         self._columns = tuple(name for name in new.schema.names if name in old.schema.names)
         self._day = note.day_column if note and self._has(note.day_column) else None
         self._apart = apart
@@ -282,7 +282,7 @@ class _Comparison:
     def _names_rows(self, key: tuple[str, ...]) -> bool:
         for table, files in ((self._old, self._old_files), (self._new, self._new_files)):
             some = replace(table, files=files)
-            if key_faults(lambda some=some: read_table(self._place, some, key), key):
+            if key_faults(lambda some=some: read_table(self._storage, some, key), key):
                 return False
         return True
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from adreel.errors import InputError
-from adreel.lake.hashes import Words, key_hashes
+from adreel.lake.key_hashes import Words, key_hashes
 
 Source = Any
 """A pyarrow Table, Dataset or RecordBatchReader, or a callable that gives one of them."""

@@ -34,7 +34,7 @@ _AZURE = frozenset({"az", "azure", "abfs", "abfss", "adl"})
 _SCHEMES = frozenset({"s3", "s3a", "gs", *_AZURE})
 
 
-class Place:
+class Storage:
     """The root of a lake. `files` holds everything under it, whichever kind of store it is."""
 
     def __init__(self, url: str) -> None:

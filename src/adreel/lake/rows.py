@@ -16,7 +16,7 @@ from adreel.lake.columns import with_schema
 from adreel.lake.engine import literal, quoted, sql
 from adreel.lake.files import GROUP_ROWS, DataFile, read_file
 from adreel.lake.filters import EVERY, Condition, Order, sql_type
-from adreel.lake.place import Place
+from adreel.lake.place import Storage
 from adreel.lake.query import file_paths, reads_files
 from adreel.lake.tables import TableState
 
@@ -75,19 +75,19 @@ class _Region:
     settled: bool
 
 
-class Rows:
+class TableRows:
     """The rows of a version for which a condition holds, in a DuckDB. Their own order is that of the table's files."""
 
     def __init__(
         self,
         connection: duckdb.DuckDBPyConnection,
-        place: Place,
+        storage: Storage,
         table: TableState,
         condition: Condition = EVERY,
     ) -> None:
         """`connection` is this object's alone while it is used."""
         self._connection = connection
-        self._place = place
+        self._storage = storage
         self._table = table
         self._condition = condition
 
@@ -171,10 +171,10 @@ class Rows:
 
     def _picked(self, file: DataFile, rows: list[int], schema: Any) -> Any:
         """Some rows of a file, in its order."""
-        if not reads_files(self._place):
-            return pa.Table.from_batches(_chosen(self._place, self._table.slug, file, rows, schema), schema)
+        if not reads_files(self._storage):
+            return pa.Table.from_batches(_chosen(self._storage, self._table.slug, file, rows, schema), schema)
         names = ", ".join(map(quoted, schema.names))
-        (path,) = file_paths(self._place, self._table.slug, [file])
+        (path,) = file_paths(self._storage, self._table.slug, [file])
         together = rows[-1] - rows[0] == len(rows) - 1
         which = f"BETWEEN {rows[0]} AND {rows[-1]}" if together else f"IN ({', '.join(map(str, rows))})"
         query = sql("SELECT", names, "FROM read_parquet(", literal(path), ") WHERE file_row_number", which)
@@ -241,10 +241,10 @@ class Rows:
 
     def _source(self, columns: Collection[str]) -> str:
         """What SQL reads the columns of, with the numbers of files and rows; a stream can be read once."""
-        if reads_files(self._place) and self._table.files:
-            paths = ", ".join(map(literal, file_paths(self._place, self._table.slug, self._table.files)))
+        if reads_files(self._storage) and self._table.files:
+            paths = ", ".join(map(literal, file_paths(self._storage, self._table.slug, self._table.files)))
             return f"read_parquet([{paths}])"
-        self._connection.register(_ROWS, _numbered(self._place, self._table, columns))
+        self._connection.register(_ROWS, _numbered(self._storage, self._table, columns))
         return _ROWS
 
 
@@ -272,7 +272,7 @@ def _regions(key: _Key, bounds: list[str]) -> Iterator[tuple[Condition, bool]]:
         yield Condition(f"{key.sql} IS NULL", (), key.columns), True
 
 
-def _numbered(place: Place, table: TableState, columns: Collection[str]) -> Any:
+def _numbered(storage: Storage, table: TableState, columns: Collection[str]) -> Any:
     """Columns of a version as a stream, with the number of each row's file and its number there."""
     file_schema = pa.schema([table.schema.field(name) for name in table.schema.names if name in columns])
     schema = pa.schema([*file_schema, *(pa.field(name, pa.int64()) for name in _NUMBERS)])
@@ -280,7 +280,7 @@ def _numbered(place: Place, table: TableState, columns: Collection[str]) -> Any:
     def batches() -> Iterator[Any]:
         for number, file in enumerate(table.files):
             first = 0
-            for batch in read_file(place, table.slug, file, file_schema):
+            for batch in read_file(storage, table.slug, file, file_schema):
                 rows = np.arange(first, first + batch.num_rows)
                 numbers = [pa.array(np.full(len(rows), number)), pa.array(rows)]
                 yield pa.RecordBatch.from_arrays([*batch.columns, *numbers], schema=schema)
@@ -289,11 +289,11 @@ def _numbered(place: Place, table: TableState, columns: Collection[str]) -> Any:
     return pa.RecordBatchReader.from_batches(schema, batches())
 
 
-def _chosen(place: Place, slug: str, file: DataFile, rows: list[int], schema: Any) -> Iterator[Any]:
+def _chosen(storage: Storage, slug: str, file: DataFile, rows: list[int], schema: Any) -> Iterator[Any]:
     """Some rows of a file, in its order, by way of pyarrow's file systems; only their row groups are read."""
     all_rows = np.array(rows)
-    with place.files.open_input_file(f"{slug}/{file.path}") as stream:
-        parquet = pq.ParquetFile(stream, pre_buffer=place.folder is None)
+    with storage.files.open_input_file(f"{slug}/{file.path}") as stream:
+        parquet = pq.ParquetFile(stream, pre_buffer=storage.folder is None)
         names = [name for name in parquet.schema_arrow.names if name in schema.names]
         first = 0
         for group in range(parquet.num_row_groups):

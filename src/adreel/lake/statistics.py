@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from adreel.lake.engine import quoted
 from adreel.lake.filters import Kind, kind_of, sql_type, typed
-from adreel.lake.rows import Rows
+from adreel.lake.rows import TableRows
 from adreel.lake.tables import TableState
 
 EXACT_ROWS = 100_000
@@ -66,20 +66,20 @@ class ColumnStatistics:
     histogram: tuple[Bin, ...]
 
 
-def statistics(rows: Rows, table: TableState, name: str, *, summed: bool) -> ColumnStatistics:
+def statistics(rows: TableRows, table: TableState, name: str, *, summed: bool) -> ColumnStatistics:
     """The statistics of one column; `summed` says that its values may be added up."""
     kind = table.schema.field(name).type
-    column = _Column(rows, name, kind, table.rows)
+    column = _ColumnReader(rows, name, kind, table.rows)
     if not table.rows or kind_of(kind) is Kind.LIST:
         nulls = table.rows - column.ask(f"count({quoted(name)}) AS filled")[0]["filled"] if table.rows else 0
         return ColumnStatistics(name, table.rows, nulls, None if table.rows else 0, True, None, None, None, (), ())
     return column.told(summed=summed and kind_of(kind) is Kind.NUMBER)
 
 
-class _Column:
+class _ColumnReader:
     """A column of one value a row."""
 
-    def __init__(self, rows: Rows, name: str, kind: Any, count: int) -> None:
+    def __init__(self, rows: TableRows, name: str, kind: Any, count: int) -> None:
         self._rows = rows
         self._name = name
         self._kind = kind

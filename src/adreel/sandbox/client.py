@@ -22,8 +22,8 @@ from typing import IO, Any, Self
 from adreel.errors import CancelledError, InputError, RetryError, StopError, StorageError
 from adreel.lake import Lake
 from adreel.lake.query import QueryError
-from adreel.sandbox.limits import Limits
-from adreel.sandbox.request import ORDER, Request
+from adreel.sandbox.limits import QueryLimits
+from adreel.sandbox.request import ORDER, QueryRequest
 
 PIECE = 1 << 18
 """Bytes of an answer that are taken at a time."""
@@ -52,7 +52,7 @@ _ERRORS = {"query": QueryError, "input": InputError, "storage": StorageError}
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class QueryAnswer:
     """An answer in the form that was asked for: `file` stands at its beginning and is the caller's to close.
 
     `rows` is None for a statement without an answer.
@@ -68,7 +68,7 @@ class Sandbox:
     def __init__(self) -> None:
         """Starts nothing yet."""
         self._lock = Lock()
-        self._launcher: _Launcher | None = None
+        self._launcher: _LauncherProcess | None = None
 
     def start(self) -> None:
         """Starts the launcher, which takes half a second, so that the first query need not wait for it."""
@@ -88,7 +88,9 @@ class Sandbox:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def ask(self, request: Request, *, given_up: Event | None = None, into: IO[bytes] | None = None) -> Answer:
+    def ask(
+        self, request: QueryRequest, *, given_up: Event | None = None, into: IO[bytes] | None = None
+    ) -> QueryAnswer:
         """The answer, whole, in a file without a name, or written to `into`.
 
         Raises QueryError for SQL that DuckDB cannot do, InputError for SQL that is not taken and for limits that were
@@ -100,13 +102,13 @@ class Sandbox:
                 rows = child.answered(sink, given_up)
             if into is None:
                 sink.seek(0)
-            return Answer(sink, rows)
+            return QueryAnswer(sink, rows)
         except BaseException:
             if into is None:
                 sink.close()
             raise
 
-    def _child(self, request: Request) -> _Child:
+    def _child(self, request: QueryRequest) -> _Child:
         with self._lock:
             try:
                 return _Child(self._running().fork(request.limits), request)
@@ -117,13 +119,13 @@ class Sandbox:
                 self._launcher = None
                 return _Child(self._running().fork(request.limits), request)
 
-    def _running(self) -> _Launcher:
+    def _running(self) -> _LauncherProcess:
         if self._launcher is None:
-            self._launcher = _Launcher()
+            self._launcher = _LauncherProcess()
         return self._launcher
 
 
-class _Launcher:
+class _LauncherProcess:
     """The process of `adreel.sandbox.launcher`, which ends when this is gone, however that comes."""
 
     def __init__(self) -> None:
@@ -140,7 +142,7 @@ class _Launcher:
         self._orders = own_end
         self.end = weakref.finalize(self, _end, self._process, own_end)
 
-    def fork(self, limits: Limits) -> tuple[socket.socket, socket.socket]:
+    def fork(self, limits: QueryLimits) -> tuple[socket.socket, socket.socket]:
         """The sockets of a new child: its request and answer, and how it ended. OSError if the launcher is gone."""
         answer, childs_answer = socket.socketpair()
         status, childs_status = socket.socketpair()
@@ -172,7 +174,7 @@ def _end(process: subprocess.Popen[bytes], orders: socket.socket) -> None:
 class _Child:
     """One child at work; it is given up when this is closed."""
 
-    def __init__(self, sockets: tuple[socket.socket, socket.socket], request: Request) -> None:
+    def __init__(self, sockets: tuple[socket.socket, socket.socket], request: QueryRequest) -> None:
         self._answer, self._status = sockets
         self._limits = request.limits
         self._request = pickle.dumps(request)

@@ -35,10 +35,10 @@ from adreel.errors import (
     is_other_app,
     lacks_scope,
 )
-from adreel.tiktok.envelope import Answer, Page, Reader, Trouble, read_list, read_page
+from adreel.tiktok.envelope import ApiAnswer, FailedAnswer, ListPage, Reader, read_list, read_page
 from adreel.tiktok.margin import scatter_of
 from adreel.tiktok.pace import Pace, Slot
-from adreel.tiktok.wire import Request, Value, Wire, checked_url, make_request
+from adreel.tiktok.wire import ApiRequest, Value, Wire, checked_url, make_request
 
 T = TypeVar("T")
 
@@ -88,7 +88,7 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
-class Grant:
+class TokenGrant:
     """What a person granted: the token, and TikTok's numbers of what it may do.
 
     `advertiser_ids` is what TikTok says at that moment; `Client.advertisers` knows better.
@@ -108,7 +108,7 @@ class AdvertiserName:
 
 
 @dataclass(frozen=True, slots=True)
-class User:
+class TikTokUser:
     """The TikTok for Business user who granted the token; TikTok masks the e-mail address."""
 
     display_name: str
@@ -123,7 +123,7 @@ class _Tries:
     began: float
     sent: int = 0
     throttled: int = 0
-    last: Trouble | None = None
+    last: FailedAnswer | None = None
 
 
 class Client:
@@ -200,7 +200,7 @@ class Client:
         *,
         params: Mapping[str, Value] | None = None,
         body: Mapping[str, Any] | None = None,
-    ) -> Answer:
+    ) -> ApiAnswer:
         """The answer to one request; `path` begins and ends with a slash."""
         return await self._answer(make_request(self._base_url, method, path, params or {}, body), _as_it_is)
 
@@ -216,16 +216,18 @@ class Client:
 
     async def page(
         self, path: str, params: Mapping[str, Value], page: int, page_size: int, reader: Reader | None = None
-    ) -> Page:
+    ) -> ListPage:
         """One page of a list, pages counted from 1; its rows are dictionaries, or what `reader` makes of them."""
         paged = {**params, "page": page, "page_size": page_size}
         request = make_request(self._base_url, "GET", path, paged, None)
         more = {"reader": reader} if reader else {}
-        answer_page = await self._answer(request, lambda answer: read_page(answer, request.where, page_size=page_size, **more))
+        answer_page = await self._answer(
+            request, lambda answer: read_page(answer, request.where, page_size=page_size, **more)
+        )
         self.counts.pages += 1
         return answer_page
 
-    async def exchange(self, auth_code: str) -> Grant:
+    async def exchange(self, auth_code: str) -> TokenGrant:
         """The grant for a code of the consent page; works once for each code.
 
         Raises ReconnectError if the code is wrong, used or over an hour old, or does not go with the app.
@@ -242,7 +244,7 @@ class Client:
         if not isinstance(token, str) or not token:
             raise StopError("TikTok granted the access without a token; connect again.", request_id=answer.request_id)
         self._hidden.add(token)
-        return Grant(
+        return TokenGrant(
             token,
             tuple(_words(answer.data.get("advertiser_ids"))),
             tuple(int(scope) for scope in _words(answer.data.get("scope")) if scope.isdigit()),
@@ -272,10 +274,10 @@ class Client:
             raise refusals[0]
         return rows
 
-    async def user(self) -> User:
+    async def user(self) -> TikTokUser:
         """Who granted the token."""
         data = (await self.call("GET", "/user/info/")).data
-        return User(_word(data, "display_name"), _word(data, "core_user_id"), _word(data, "email"))
+        return TikTokUser(_word(data, "display_name"), _word(data, "core_user_id"), _word(data, "email"))
 
     async def _advertiser_batch(
         self, ids: Sequence[str], fields: Sequence[str], refusals: list[AdvertiserError]
@@ -303,7 +305,7 @@ class Client:
             raise InputError("This needs the id and the secret of your TikTok app; set both.")
         return {"app_id": self._app_id, "secret": self._secret}
 
-    async def _answer(self, request: Request, read: Callable[[Answer], T | Trouble]) -> T:
+    async def _answer(self, request: ApiRequest, read: Callable[[ApiAnswer], T | FailedAnswer]) -> T:
         """Tries until there is an answer that `read` can read, or an error that says why there is none."""
         tries = _Tries(began=self._monotonic())
         left = None if self._deadline is None else self._deadline - tries.began
@@ -312,16 +314,18 @@ class Client:
             async with asyncio.timeout(left) as limit:
                 while True:
                     outcome = await self._try(request, tries, read)
-                    if not isinstance(outcome, Trouble):
+                    if not isinstance(outcome, FailedAnswer):
                         return outcome
                     await self._sleep(self._wait(request, outcome, tries))
         except TimeoutError:
             if not limit.expired():
                 raise
-            last = tries.last or Trouble("there is no answer yet.", Action.WAIT)
+            last = tries.last or FailedAnswer("there is no answer yet.", Action.WAIT)
             raise self._error(request, last, tries, "The run's deadline has come.") from None
 
-    async def _try(self, request: Request, tries: _Tries, read: Callable[[Answer], T | Trouble]) -> T | Trouble:
+    async def _try(
+        self, request: ApiRequest, tries: _Tries, read: Callable[[ApiAnswer], T | FailedAnswer]
+    ) -> T | FailedAnswer:
         async with self._in_flight:
             slot = await self._pace.turn()
             sent = self._monotonic()
@@ -330,11 +334,11 @@ class Client:
             answer, journey = await self._journey(request, slot)
         self._learn(answer, sent, slot)
         self._widen(self._monotonic() - sent)
-        if isinstance(answer, Answer):
+        if isinstance(answer, ApiAnswer):
             self._journeys.append(journey)
             self._pace.scattered(scatter_of(self._journeys))
-        outcome = answer if isinstance(answer, Trouble) else read(answer)
-        if isinstance(outcome, Trouble):
+        outcome = answer if isinstance(answer, FailedAnswer) else read(answer)
+        if isinstance(outcome, FailedAnswer):
             tries.last = outcome
             tries.throttled += outcome.action is Action.THROTTLED
         # Handed on one in each round of the loop: what the callers make of ten pages at once would keep the next burst
@@ -343,7 +347,7 @@ class Client:
             await asyncio.sleep(0)
         return outcome
 
-    async def _journey(self, request: Request, slot: Slot) -> tuple[Answer | Trouble, float]:
+    async def _journey(self, request: ApiRequest, slot: Slot) -> tuple[ApiAnswer | FailedAnswer, float]:
         """What came of a request, and the seconds from its going, on a connection that stands, to its answer's head."""
         began = self._monotonic()
         ended: float | None = None
@@ -373,14 +377,14 @@ class Client:
             self._in_flight.release()
         self._ways = max(self._ways, ways)
 
-    def _learn(self, outcome: Answer | Trouble, sent: float, slot: Slot) -> None:
+    def _learn(self, outcome: ApiAnswer | FailedAnswer, sent: float, slot: Slot) -> None:
         """Keeps requests further apart when TikTok refuses the app, and holds them all if no success comes between."""
-        refused = isinstance(outcome, Trouble) and outcome.action is Action.THROTTLED
+        refused = isinstance(outcome, FailedAnswer) and outcome.action is Action.THROTTLED
         self.counts.refused += refused
         # What was sent before the last refusal was known tells nothing about the time after it.
         if sent <= self._refused_at:
             return
-        if not isinstance(outcome, Trouble) or (outcome.code is not None and not refused):
+        if not isinstance(outcome, FailedAnswer) or (outcome.code is not None and not refused):
             self._refusals = 0
         elif refused and outcome.code not in _NARROW_LIMITS:
             self._refusals += 1
@@ -400,7 +404,7 @@ class Client:
                 f"{1 + margin:.2f} s"
             )
 
-    def _wait(self, request: Request, trouble: Trouble, tries: _Tries) -> float:
+    def _wait(self, request: ApiRequest, trouble: FailedAnswer, tries: _Tries) -> float:
         """The one decision whether a request is sent again: the seconds until then, or the error that ends it."""
         if trouble.action not in {Action.WAIT, Action.THROTTLED}:
             raise self._error(request, trouble, tries)
@@ -415,7 +419,7 @@ class Client:
         self._say(f"{request.where}: {trouble.what} Try {tries.sent + 1} of {self._attempts} in {wait:.1f} s")
         return wait
 
-    def _seconds(self, trouble: Trouble, tries: _Tries) -> float:
+    def _seconds(self, trouble: FailedAnswer, tries: _Tries) -> float:
         """Short at first, doubled each time up to a cap, and never quite the same for two requests."""
         least = trouble.seconds
         if trouble.action is Action.THROTTLED:
@@ -431,15 +435,17 @@ class Client:
             first, cap, number = 0.5, 60.0, tries.sent
         return max(min(cap, first * 2.0 ** (number - 1)) * (1 + 0.25 * self._random()), least)
 
-    def _refuse_unsent(self, request: Request, tries: _Tries, left: float | None) -> None:
+    def _refuse_unsent(self, request: ApiRequest, tries: _Tries, left: float | None) -> None:
         """Raises for a request that must not be sent any more, or not again so soon."""
         if left is not None and left <= 0:
-            raise self._error(request, Trouble("it was not sent.", Action.WAIT), tries, "The run's deadline has come.")
+            raise self._error(
+                request, FailedAnswer("it was not sent.", Action.WAIT), tries, "The run's deadline has come."
+            )
         if self._timeouts_of(request) >= _TIMEOUTS:
-            trouble = Trouble("it was not sent, as it timed out twice within ten minutes.", Action.WAIT)
+            trouble = FailedAnswer("it was not sent, as it timed out twice within ten minutes.", Action.WAIT)
             raise self._error(request, trouble, tries, _THIRD_TIMEOUT)
 
-    def _timeouts_of(self, request: Request, *, now: bool = False) -> int:
+    def _timeouts_of(self, request: ApiRequest, *, now: bool = False) -> int:
         """How often the same request timed out in the last ten minutes; `now` adds one."""
         time_now = self._monotonic()
         recent = {
@@ -452,7 +458,7 @@ class Client:
         self._timeouts = recent
         return len(recent.get(request.key, ()))
 
-    def _error(self, request: Request, trouble: Trouble, tries: _Tries, next_step: str = "") -> AdreelError:
+    def _error(self, request: ApiRequest, trouble: FailedAnswer, tries: _Tries, next_step: str = "") -> AdreelError:
         """The error for a request that is given up: what happened, how often it was tried, and what to do next."""
         often = ""
         if tries.sent > 1:
@@ -494,7 +500,7 @@ _THIRD_TIMEOUT = (
 )
 
 
-def _as_it_is(answer: Answer) -> Answer | Trouble:
+def _as_it_is(answer: ApiAnswer) -> ApiAnswer | FailedAnswer:
     return answer
 
 

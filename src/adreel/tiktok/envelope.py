@@ -36,7 +36,7 @@ LONGEST_COUNT = 15
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ApiAnswer:
     """A request that succeeded. `body` is the text of its data, `cut` says that TikTok left out all but the newest
     20,000 ids.
     """
@@ -54,7 +54,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class FailedAnswer:
     """Why one try of a request failed, as a sentence, and what follows from it.
 
     `code` and `request_id` are TikTok's, if it was TikTok that answered; `seconds` is the wait that the other side
@@ -70,7 +70,7 @@ class Trouble:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class ListPage:
     """One page of a list. `total_number` counts the rows of all pages, `total_page` the pages of the size that TikTok
     gives, which may be smaller than asked; the totals come only if they were asked for.
 
@@ -116,7 +116,7 @@ def reader_of(row: type[Any]) -> Reader:
 _DICTIONARIES = reader_of(dict[str, Any])
 
 
-def read_answer(status: int, headers: Mapping[str, str], body: bytes) -> Answer | Trouble:
+def read_answer(status: int, headers: Mapping[str, str], body: bytes) -> ApiAnswer | FailedAnswer:
     """What a whole HTTP answer means."""
     body = body.removeprefix(codecs.BOM_UTF8)
     envelope = _envelope(body)
@@ -126,11 +126,11 @@ def read_answer(status: int, headers: Mapping[str, str], body: bytes) -> Answer 
     request_id = _text(envelope.request_id) or headers.get("X-Tt-Logid")
     action = action_for(code, _plain(envelope.message))
     if action is not Action.GO_ON:
-        return Trouble(_words(code, envelope.message), action, code, request_id)
+        return FailedAnswer(_words(code, envelope.message), action, code, request_id)
     data = _object(envelope.data)
     if not 200 <= status < 300 or data is None:
         return _foreign(status, headers, body)
-    return Answer(data, request_id or "", headers, CUT_HEADER in headers)
+    return ApiAnswer(data, request_id or "", headers, CUT_HEADER in headers)
 
 
 def _object(data: msgspec.Raw) -> msgspec.Raw | None:
@@ -174,8 +174,8 @@ def _lenient(text: bytes) -> bytes | None:
 
 
 def read_page(
-    answer: Answer, where: str, reader: Reader = _DICTIONARIES, *, page_size: int | None = None
-) -> Page | Trouble:
+    answer: ApiAnswer, where: str, reader: Reader = _DICTIONARIES, *, page_size: int | None = None
+) -> ListPage | FailedAnswer:
     """The rows of a list and how many there are; `where` names the request in the error.
 
     With `page_size`, the number of rows that were asked for, an answer without its list or without TikTok's own count
@@ -187,31 +187,31 @@ def read_page(
     if not isinstance(totals, dict | None):
         raise _unknown_form(answer, where, "its total_metrics is not an object")
     if page_size is None:
-        return Page(rows, len(rows), 1, totals, answer.cut, answer.request_id)
+        return ListPage(rows, len(rows), 1, totals, answer.cut, answer.request_id)
     total = _count(info.get("total_number")) if isinstance(info, dict) else None
     if listed.list is msgspec.UNSET:
         return _without("a list", answer)
     if total is None or total < 0:
         return _without("its count of all rows (page_info.total_number)", answer)
-    return Page(rows, total, _pages(info, total, page_size), totals, answer.cut, answer.request_id)
+    return ListPage(rows, total, _pages(info, total, page_size), totals, answer.cut, answer.request_id)
 
 
-def read_list(answer: Answer, where: str) -> Page | Trouble:
+def read_list(answer: ApiAnswer, where: str) -> ListPage | FailedAnswer:
     """The rows of a list that TikTok does not count, which has to be there. Raises StopError as `read_page`."""
     if _list_of(answer, where, _DICTIONARIES).list is msgspec.UNSET:
         return _without("a list", answer)
     return read_page(answer, where)
 
 
-def _list_of(answer: Answer, where: str, reader: Reader) -> Any:
+def _list_of(answer: ApiAnswer, where: str, reader: Reader) -> Any:
     try:
         return _decoded(reader, answer.body)
     except msgspec.DecodeError as error:
         raise _unknown_form(answer, where, f"its list is not one of objects: {error}") from None
 
 
-def _without(missing: str, answer: Answer) -> Trouble:
-    return Trouble(f"TikTok answered with code 0 and without {missing}.", Action.WAIT, None, answer.request_id)
+def _without(missing: str, answer: ApiAnswer) -> FailedAnswer:
+    return FailedAnswer(f"TikTok answered with code 0 and without {missing}.", Action.WAIT, None, answer.request_id)
 
 
 def _pages(info: Mapping[str, Any], total: int, page_size: int) -> int:
@@ -222,7 +222,7 @@ def _pages(info: Mapping[str, Any], total: int, page_size: int) -> int:
     return max(1, min(total, max(pages, _count(info.get("total_page")) or 0)))
 
 
-def _unknown_form(answer: Answer, where: str, detail: str) -> StopError:
+def _unknown_form(answer: ApiAnswer, where: str, detail: str) -> StopError:
     return StopError(
         f"{where}: TikTok's answer has a form that adreel does not know ({detail}); report it with the request id.",
         request_id=answer.request_id,
@@ -269,30 +269,32 @@ def _sentence(words: str) -> str:
     return words if words.endswith((".", "!", "?")) else f"{words}."
 
 
-def _foreign(status: int, headers: Mapping[str, str], body: bytes) -> Trouble:
+def _foreign(status: int, headers: Mapping[str, str], body: bytes) -> FailedAnswer:
     """What an answer that is not TikTok's envelope means, by its HTTP status."""
     shown = f"HTTP {status} {_first_words(body)}"
     if status == 404:
-        return Trouble(
+        return FailedAnswer(
             f"{shown}: there is no such address. ADREEL_TIKTOK_URL must be the address of TikTok's API up to and with "
             "the version, such as https://business-api.tiktok.com/open_api/v1.3.",
             Action.ABSENT,
         )
     if status in {401, 403, 407}:
-        return Trouble(
+        return FailedAnswer(
             f"{shown}: a proxy or firewall between this machine and TikTok refuses the request (TikTok itself refuses "
             "with HTTP 200). Ask whoever runs the network to let it through.",
             Action.STOP,
         )
     if status == 429:
-        return Trouble(f"{shown}: too many requests.", Action.THROTTLED, seconds=_retry_after(headers))
+        return FailedAnswer(f"{shown}: too many requests.", Action.THROTTLED, seconds=_retry_after(headers))
     if status in {413, 414, 431}:
-        return Trouble(f"{shown}: the request is too long.", Action.SPLIT)
+        return FailedAnswer(f"{shown}: the request is too long.", Action.SPLIT)
     if 200 <= status < 300:
-        return Trouble(f"{shown} is not an answer of TikTok's API; a proxy on the way may have sent it.", Action.WAIT)
+        return FailedAnswer(
+            f"{shown} is not an answer of TikTok's API; a proxy on the way may have sent it.", Action.WAIT
+        )
     if status >= 500 or status in {408, 425}:
-        return Trouble(f"{shown}: TikTok's server, or a proxy on the way, failed.", Action.WAIT)
-    return Trouble(
+        return FailedAnswer(f"{shown}: TikTok's server, or a proxy on the way, failed.", Action.WAIT)
+    return FailedAnswer(
         f"{shown}: this is not TikTok's API. Check ADREEL_TIKTOK_URL and the proxies on the way to it.", Action.STOP
     )
 

@@ -14,7 +14,7 @@ import orjson
 
 from adreel.errors import Action, InputError, ReconnectError
 from adreel.settings import LOOPBACK
-from adreel.tiktok.envelope import Answer, Trouble, read_answer
+from adreel.tiktok.envelope import ApiAnswer, FailedAnswer, read_answer
 
 Value = str | int | bool | Sequence[Any] | Mapping[str, Any] | None
 """A parameter: lists and objects travel as JSON texts, booleans as true and false, None not at all."""
@@ -24,7 +24,7 @@ _IDLE_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class ApiRequest:
     """One request as it is sent, and its name in messages; `url` and `body` may hold the app's secret."""
 
     where: str
@@ -40,11 +40,11 @@ class Request:
 
 def make_request(
     base_url: str, method: str, path: str, params: Mapping[str, Value], body: Mapping[str, Any] | None
-) -> Request:
+) -> ApiRequest:
     """The request for a path of the API, its parameters in the query."""
     texts = {name: _query_text(value) for name, value in params.items() if value is not None}
     query = urlencode(texts, quote_via=quote)
-    return Request(
+    return ApiRequest(
         where=_where(method, path, params),
         method=method,
         url=f"{base_url}{path}?{query}" if query else f"{base_url}{path}",
@@ -83,8 +83,8 @@ class Wire:
         self._transport = transport or _transport(base_url, connections)
 
     async def send(
-        self, request: Request, on_way: Callable[[], object], on_answer: Callable[[], object]
-    ) -> Answer | Trouble:
+        self, request: ApiRequest, on_way: Callable[[], object], on_answer: Callable[[], object]
+    ) -> ApiAnswer | FailedAnswer:
         """The answer, or what went wrong; raises nothing of the network's.
 
         `on_way` is called when there is a connection and the request goes, `on_answer` when its answer begins. Neither
@@ -114,9 +114,9 @@ class Wire:
                 finally:
                     await response.aclose()
         except (TimeoutError, httpx2.ReadTimeout, httpx2.WriteTimeout):
-            return Trouble(f"no answer within {self._seconds:g} s.", Action.WAIT, timed_out=True)
+            return FailedAnswer(f"no answer within {self._seconds:g} s.", Action.WAIT, timed_out=True)
         except httpx2.InvalidURL:
-            return Trouble("the request is too long for an address.", Action.SPLIT)
+            return FailedAnswer("the request is too long for an address.", Action.SPLIT)
         except httpx2.HTTPError as error:
             return _lost(error)
         return read_answer(response.status_code, response.headers, content)
@@ -161,21 +161,21 @@ def _transport(base_url: str, connections: int) -> httpx2.AsyncHTTPTransport:
         ) from None
 
 
-def _lost(error: httpx2.HTTPError) -> Trouble:
+def _lost(error: httpx2.HTTPError) -> FailedAnswer:
     """What a failure of the connection means."""
     words = str(error) or type(error).__name__
     if "CERTIFICATE_VERIFY_FAILED" in words:
-        return Trouble(
+        return FailedAnswer(
             f"the certificate of the other side is not trusted ({words}). If a proxy of your company signs it, name "
             "its authority in SSL_CERT_FILE.",
             Action.STOP,
         )
     if isinstance(error, httpx2.ProxyError):
         refused = words.startswith(("401", "403", "407"))
-        return Trouble(f"the proxy refuses the connection ({words}).", Action.STOP if refused else Action.WAIT)
+        return FailedAnswer(f"the proxy refuses the connection ({words}).", Action.STOP if refused else Action.WAIT)
     if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout):
-        return Trouble(f"no connection ({words}).", Action.WAIT)
-    return Trouble(f"the answer broke off ({words}).", Action.WAIT)
+        return FailedAnswer(f"no connection ({words}).", Action.WAIT)
+    return FailedAnswer(f"the answer broke off ({words}).", Action.WAIT)
 
 
 def _query_text(value: Value) -> str:

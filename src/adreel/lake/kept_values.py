@@ -12,11 +12,11 @@ import pyarrow.compute as pc
 
 from adreel.lake.files import DataFile, read_file
 from adreel.lake.keys import KeyIndex
-from adreel.lake.place import Place
+from adreel.lake.place import Storage
 
 
 @dataclass(frozen=True, slots=True)
-class Columns:
+class KeptColumns:
     """What a commit finds values in: `key` names a row, `unasked` are to be kept, `leaving` says which rows leave."""
 
     key: tuple[str, ...]
@@ -25,10 +25,10 @@ class Columns:
 
 
 def kept_batches(
-    place: Place,
+    storage: Storage,
     slug: str,
     schema: Any,
-    names: Columns,
+    names: KeptColumns,
     new_file: DataFile,
     old_files: Iterable[DataFile],
     leaves: Callable[[Any], Any] | None,
@@ -41,12 +41,12 @@ def kept_batches(
     keys = pa.schema([schema.field(name) for name in names.key])
     old_schema = pa.schema([schema.field(name) for name in dict.fromkeys((*names.key, *names.unasked, *names.leaving))])
     index_key = _told(names.key)
-    index = KeyIndex((_null_safe(batch, names.key) for batch in read_file(place, slug, new_file, keys)), index_key)
+    index = KeyIndex((_null_safe(batch, names.key) for batch in read_file(storage, slug, new_file, keys)), index_key)
     values = [pa.schema([schema.field(name) for name in names.unasked]).empty_table()]
     source = np.full(len(index), -1, np.int64)
     count = 0
     for file in old_files:
-        for old_rows_batch in read_file(place, slug, file, old_schema):
+        for old_rows_batch in read_file(storage, slug, file, old_schema):
             batch = old_rows_batch if leaves is None else old_rows_batch.filter(leaves(old_rows_batch))
             old_rows, new_rows = index.find(_null_safe(batch, names.key))
             values.append(pa.Table.from_batches([batch.select(names.unasked).take(pa.array(old_rows))]))
@@ -54,7 +54,7 @@ def kept_batches(
             count += len(new_rows)
     old_values = pa.concat_tables(values).combine_chunks()
     row = 0
-    for batch in read_file(place, slug, new_file, schema):
+    for batch in read_file(storage, slug, new_file, schema):
         at = source[row : row + batch.num_rows]
         row += batch.num_rows
         filled = old_values.take(pa.array(at, mask=at < 0))
@@ -87,7 +87,7 @@ def _zero(kind: Any) -> Any:
 
 
 def with_values(
-    place: Place, slug: str, files: Iterable[DataFile], schema: Any, names: Iterable[str]
+    storage: Storage, slug: str, files: Iterable[DataFile], schema: Any, names: Iterable[str]
 ) -> tuple[str, ...]:
     """Those of the named columns that have a value in any row of the files."""
     missing = list(names)
@@ -95,7 +95,7 @@ def with_values(
     for file in files:
         if not missing:
             break
-        for batch in read_file(place, slug, file, pa.schema([schema.field(name) for name in missing])):
+        for batch in read_file(storage, slug, file, pa.schema([schema.field(name) for name in missing])):
             filled |= {name for name in missing if batch.column(name).null_count < batch.num_rows}
         missing = [name for name in missing if name not in filled]
     return tuple(name for name in schema.names if name in filled)
