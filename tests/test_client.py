@@ -83,7 +83,7 @@ class Server:
         body = b""
         while (message := await receive()).get("more_body"):
             body += message["body"]
-        asked = Asked(
+        request = Asked(
             self.clock.passed,
             scope["method"],
             scope["path"],
@@ -91,16 +91,16 @@ class Server:
             {name.decode().lower(): value.decode() for name, value in scope["headers"]},
             body + message["body"],
         )
-        self.asked.append(asked)
+        self.asked.append(request)
         reply = self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
-        reply = reply if isinstance(reply, Reply) else reply(asked)
+        reply = reply if isinstance(reply, Reply) else reply(request)
         await asyncio.sleep(reply.seconds)
         headers = [(name.encode(), value.encode()) for name, value in reply.headers.items()]
         await send({"type": "http.response.start", "status": reply.status, "headers": headers})
         await send({"type": "http.response.body", "body": reply.body})
 
     def times(self) -> list[float]:
-        return [round(asked.at, 3) for asked in self.asked]
+        return [round(request.at, 3) for request in self.asked]
 
 
 @pytest.fixture
@@ -366,7 +366,7 @@ def test_counts_say_what_was_done(visit: Callable[..., Any]) -> None:
 
 # --- what is retried, and what is not
 
-PERMANENT = [code for code, known in API_CODES.items() if known.action not in {Action.WAIT, Action.THROTTLED}]
+PERMANENT = [code for code, api_code in API_CODES.items() if api_code.action not in {Action.WAIT, Action.THROTTLED}]
 KINDS: Mapping[Action, type[AdreelError]] = {
     Action.FIX: RequestError,
     Action.SPLIT: SplitError,
@@ -559,8 +559,8 @@ def test_bursts_of_refusals_pass_with_short_waits(visit: Callable[..., Any]) -> 
 def test_the_five_minutes_after_the_minute_limit_are_waited_out_with_few_questions(visit: Callable[..., Any]) -> None:
     lines: list[str] = []
 
-    def blocked_for_five_minutes(asked: Asked) -> Reply:
-        return OK if asked.at < 2 or asked.at >= 302 else envelope(40100, seconds=0.1)
+    def blocked_for_five_minutes(request: Asked) -> Reply:
+        return OK if request.at < 2 or request.at >= 302 else envelope(40100, seconds=0.1)
 
     server = Server(blocked_for_five_minutes)
 
@@ -585,8 +585,8 @@ def test_a_limit_that_does_not_end_is_told_with_what_may_be_behind_it(visit: Cal
 
 
 def test_a_limit_of_one_advertiser_and_path_delays_only_its_own_request(visit: Callable[..., Any]) -> None:
-    def narrow(asked: Asked) -> Reply:
-        return envelope(40133) if asked.params["advertiser_id"] == "123" and asked.at < 5 else OK
+    def narrow(request: Asked) -> Reply:
+        return envelope(40133) if request.params["advertiser_id"] == "123" and request.at < 5 else OK
 
     server = Server(narrow)
 
@@ -764,12 +764,16 @@ def test_the_user_of_a_token_is_known(visit: Callable[..., Any]) -> None:
 def advertiser_info(bad: Mapping[str, int], longest: int = 100) -> Callable[[Asked], Reply]:
     """TikTok's /advertiser/info/ with ids that it refuses by a code, and a greatest number of ids."""
 
-    def reply(asked: Asked) -> Reply:
-        ids = orjson.loads(asked.params["advertiser_ids"])
+    def reply(request: Asked) -> Reply:
+        ids = orjson.loads(request.params["advertiser_ids"])
         if len(ids) > longest:
             return envelope(40011, message="too many ids")
-        codes = [bad[one] for one in ids if one in bad]
-        return envelope(codes[0]) if codes else envelope(0, {"list": [{"advertiser_id": one} for one in ids]})
+        codes = [bad[advertiser_id] for advertiser_id in ids if advertiser_id in bad]
+        return (
+            envelope(codes[0])
+            if codes
+            else envelope(0, {"list": [{"advertiser_id": advertiser_id} for advertiser_id in ids]})
+        )
 
     return reply
 
@@ -780,9 +784,11 @@ def test_advertisers_that_may_not_be_read_do_not_hide_the_others(visit: Callable
     server = Server(advertiser_info(bad))
     lines: list[str] = []
     rows = visit(server, lambda client: client.advertiser_info(ids, ["currency"]), log=lines.append)
-    assert [row["advertiser_id"] for row in rows] == [one for one in ids if one not in bad]
-    assert all(asked.params["fields"] == '["currency"]' for asked in server.asked)
-    assert all(any(f"advertiser {one} is left out" in line for line in lines) for one in bad)
+    assert [row["advertiser_id"] for row in rows] == [
+        advertiser_id for advertiser_id in ids if advertiser_id not in bad
+    ]
+    assert all(request.params["fields"] == '["currency"]' for request in server.asked)
+    assert all(any(f"advertiser {advertiser_id} is left out" in line for line in lines) for advertiser_id in bad)
     assert len(server.asked) < 60
 
 

@@ -57,9 +57,9 @@ class Place:
 def place(tmp_path: Path) -> Iterator[Place]:
     config = WorldConfig(SIMULATED.date(), advertisers=1, ads=5, qps=0, days=60)
     with served(config) as url:
-        found = Place(tmp_path, url, config, HomeClock())
-        found.run("accounts", "add", "demo", "--token-stdin", stdin=f"{access_token(config)}\n")
-        yield found
+        cli_place = Place(tmp_path, url, config, HomeClock())
+        cli_place.run("accounts", "add", "demo", "--token-stdin", stdin=f"{access_token(config)}\n")
+        yield cli_place
 
 
 def test_an_incremental_run_reads_the_new_day_after_the_simulated_clock_was_advanced(place: Place) -> None:

@@ -82,7 +82,7 @@ def test_a_lake_in_an_object_store_does_what_one_in_a_folder_does(s3: dict[str, 
             assert answer.fetchall() == [("b",), ("c",)]
         freed = lake.vacuum("ads", keep_days=0, keep_versions=2)
         assert freed.versions in (2, 0)  # The second lake is a moment younger than its clock tells.
-        assert [one.run_id for one in lake.versions("ads")][:2] == ["run4", "run3"]
+        assert [version.run_id for version in lake.versions("ads")][:2] == ["run4", "run3"]
         lake.drop("ads")
         assert not lake.exists("ads")
     assert [key for key in s3 if "ads" in key and not key.endswith("/")] == []
@@ -214,9 +214,9 @@ def test_a_disk_that_is_full_leaves_the_table_as_it_was(tmp_path: Path, limit: i
     )
     code = code.replace("lake = Lake", "from lake_rows import window\nWINDOWS = (window(1, 1),)\nlake = Lake", 1)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
-    told = [line for line in done.stdout.splitlines() if line]
-    assert len(told) == 5, done.stderr
-    for line in told:
+    messages = [line for line in done.stdout.splitlines() if line]
+    assert len(messages) == 5, done.stderr
+    for line in messages:
         assert "No space is left for the " in line
         assert "free some, then run again" in line
     after = {path: path.read_bytes() for path in (tmp_path / "lake").rglob("*") if path.is_file()}
@@ -248,9 +248,9 @@ def test_two_processes_that_commit_at_once_lose_and_double_nothing(tmp_path: Pat
     codes = [textwrap.dedent(CONCURRENT).format(tests=tests, lake=lake.url, name=name) for name in ("one", "two")]
     running = [subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE) for code in codes]
     assert [process.communicate(timeout=60)[1] for process in running] == [b"", b""]
-    found = sorted((one["ad_id"], one["stat_time_day"].day) for one in table_rows(lake))
-    assert found == sorted((ad, number) for ad in ("one", "two", "shared") for number in range(1, 7))
-    runs = [one.run_id for one in lake.versions("ads")]
+    ad_days = sorted((lake_row["ad_id"], lake_row["stat_time_day"].day) for lake_row in table_rows(lake))
+    assert ad_days == sorted((ad, number) for ad in ("one", "two", "shared") for number in range(1, 7))
+    runs = [version.run_id for version in lake.versions("ads")]
     assert sorted(runs) == sorted(f"run-{name}-{number}" for name in ("one", "two") for number in range(6))
 
 

@@ -120,14 +120,14 @@ class Network:
 
 def outcomes(jitter_ms: int, processes: int, steady: float | None = None, seeds: int = 6) -> list[Outcome]:
     """Runs of 180 requests by homes that know nothing."""
-    found = []
+    results = []
     for seed in range(seeds):
         with tempfile.TemporaryDirectory() as folder:
             network = Network(Path(folder), jitter_ms, seed)
             if steady is not None:
                 network.transport = Steady(network.transport, network.clock, steady)
-            found.append(network.run(180, processes))
-    return found
+            results.append(network.run(180, processes))
+    return results
 
 
 def refused_at(margin: float, between: float, jitter: float) -> int:
@@ -289,8 +289,8 @@ def test_whatever_is_learned_no_second_holds_more_than_the_level_allows(
         ]
         slot = await paces[0].turn()
         times.append(clock.passed)
-        for owner, (what, value) in steps:
-            match what:
+        for owner, (action, value) in steps:
+            match action:
                 case "turns":
                     for _ in range(int(value)):
                         slot = await paces[owner].turn()
@@ -342,4 +342,4 @@ def test_a_margin_stays_between_its_bounds(refusals: list[float]) -> None:
     for number, given_with in enumerate(refusals):
         margin = margin.refused(number, given_with, number)
         assert LEAST <= margin.seconds <= MOST
-    assert ends(margin, lambda known: known.tried(10, 0.0), 10_000) == LEAST
+    assert ends(margin, lambda learned: learned.tried(10, 0.0), 10_000) == LEAST

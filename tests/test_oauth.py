@@ -145,14 +145,14 @@ def test_the_listener_answers_only_on_its_own_path_and_this_machine() -> None:
     assert address.endswith("/back")
 
 
-@pytest.mark.parametrize("said", [b"", b"\r\n\r\n", b"GET\r\n\r\n", b"\xff\xfe nonsense\r\n\r\n", b"x" * 40_000])
-def test_a_visitor_that_speaks_no_http_disturbs_nothing(said: bytes) -> None:
+@pytest.mark.parametrize("sent", [b"", b"\r\n\r\n", b"GET\r\n\r\n", b"\xff\xfe nonsense\r\n\r\n", b"x" * 40_000])
+def test_a_visitor_that_speaks_no_http_disturbs_nothing(sent: bytes) -> None:
     async def main() -> str:
         async with Listener(STATE) as listener:
             idle, guest = [
                 await asyncio.open_connection("127.0.0.1", urlsplit(listener.redirect_uri).port) for _ in range(2)
             ]
-            guest[1].write(said)
+            guest[1].write(sent)
             guest[1].write_eof()
             assert (await guest[0].read())[:12] in (b"", b"HTTP/1.1 404")
             await visit(listener, GOOD)

@@ -183,11 +183,11 @@ def test_a_hold_of_one_process_stops_every_process_of_the_app_and_no_other_app(t
     clock = VirtualTime()
 
     async def main() -> list[float]:
-        one, two, other = (pace_at(clock, tmp_path, app_id=app) for app in ("app", "app", "other"))
-        one.hold(305)
-        one.hold(1)
-        times = await asyncio.gather(*(served(clock, pace) for pace in (one, two, other)))
-        for pace in (one, two, other):
+        first, second, other = (pace_at(clock, tmp_path, app_id=app) for app in ("app", "app", "other"))
+        first.hold(305)
+        first.hold(1)
+        times = await asyncio.gather(*(served(clock, pace) for pace in (first, second, other)))
+        for pace in (first, second, other):
             pace.close()
         return times
 
@@ -200,13 +200,13 @@ def test_those_who_wait_for_their_slot_when_a_hold_comes_wait_for_its_end(tmp_pa
     clock = VirtualTime()
 
     async def main() -> list[float]:
-        one, two = pace_at(clock, tmp_path), pace_at(clock, tmp_path)
-        turns = [asyncio.ensure_future(served(clock, pace)) for pace in (one, two) for _ in range(20)]
+        first, second = pace_at(clock, tmp_path), pace_at(clock, tmp_path)
+        turns = [asyncio.ensure_future(served(clock, pace)) for pace in (first, second) for _ in range(20)]
         await asyncio.sleep(1.5)
-        two.hold(10)
+        second.hold(10)
         times = await asyncio.gather(*turns)
-        one.close()
-        two.close()
+        first.close()
+        second.close()
         return times
 
     times = sorted(clock.run(main))
@@ -221,14 +221,14 @@ def test_those_who_wait_for_their_slot_when_the_margin_is_widened_wait_for_the_w
     clock = VirtualTime()
 
     async def main() -> tuple[float, float]:
-        one, two = (pace_at(clock, tmp_path, RateLimits(2, 120, 1_000)) for _ in range(2))
-        slots = [await one.turn(), await one.turn()]
-        waiting = asyncio.ensure_future(served(clock, one))
+        first, second = (pace_at(clock, tmp_path, RateLimits(2, 120, 1_000)) for _ in range(2))
+        slots = [await first.turn(), await first.turn()]
+        waiting = asyncio.ensure_future(served(clock, first))
         await asyncio.sleep(0.5)
-        wider = two.refused(slots[1])
-        two.close()
+        wider = second.refused(slots[1])
+        second.close()
         time = await waiting
-        one.close()
+        first.close()
         return time, wider
 
     time, wider = clock.run(main)

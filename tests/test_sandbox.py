@@ -59,15 +59,15 @@ def box(scratch: Path) -> Iterator[Sandbox]:
 def ask(box: Sandbox, lake: Lake, scratch: Path) -> Iterator[Ask]:
     """The rows of a query's answer; afterwards nothing is left of any child."""
 
-    def asked(sql: str, form: AnswerForm = "items", limits: QueryLimits = LIMITS, **options: Any) -> Any:
+    def answers(sql: str, form: AnswerForm = "items", limits: QueryLimits = LIMITS, **options: Any) -> Any:
         given_up = options.pop("given_up", None)
         request = QueryRequest(sql, lake.snapshot({"ads": "ads"}), limits, form, **options)
         with box.ask(request, given_up=given_up).file as file:
             answer = file.read()
         return json.loads(answer)["items"] if form == "items" else answer
 
-    yield asked
-    assert asked("select 1 as n") == [{"n": 1}]
+    yield answers
+    assert answers("select 1 as n") == [{"n": 1}]
     assert eventually(lambda: not list(scratch.iterdir()))
 
 
@@ -224,8 +224,8 @@ def test_a_child_has_no_variables_no_files_and_no_rights_of_the_program(
             (child,) = children_of(launcher[0])
             assert eventually(lambda: "Max processes             0 " in Path(f"/proc/{child}/limits").read_text())
             for pid in (launcher[0], child):
-                for told in ("environ", "cmdline"):
-                    assert b"the secret" not in Path(f"/proc/{pid}/{told}").read_bytes()
+                for proc_file in ("environ", "cmdline"):
+                    assert b"the secret" not in Path(f"/proc/{pid}/{proc_file}").read_bytes()
             limits = Path(f"/proc/{child}/limits").read_text()
             assert f"{LIMITS.disk:<20}" in next(line for line in limits.splitlines() if "Max file size" in line)
             assert "unlimited" not in next(line for line in limits.splitlines() if "address space" in line)

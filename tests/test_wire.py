@@ -52,10 +52,10 @@ class Peer:
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError):
             self.heard.append(await reader.readuntil(b"\r\n\r\n"))
-            said = self.says.pop(0) if len(self.says) > 1 else self.says[0]
-            if said is None:
-                said = await reader.read()
-            writer.write(said)
+            raw_answer = self.says.pop(0) if len(self.says) > 1 else self.says[0]
+            if raw_answer is None:
+                raw_answer = await reader.read()
+            writer.write(raw_answer)
             await writer.drain()
         writer.close()
 
@@ -119,7 +119,9 @@ def test_hanging_answers_use_up_no_connection(tmp_path: Path) -> None:
 
     async def eight(client: Client, first: int) -> list[Any]:
         params = [{"advertiser_id": str(number)} for number in range(first, first + 8)]
-        return await asyncio.gather(*(client.call("GET", REPORT, params=one) for one in params), return_exceptions=True)
+        return await asyncio.gather(
+            *(client.call("GET", REPORT, params=report_params) for report_params in params), return_exceptions=True
+        )
 
     async def use(client: Client) -> tuple[list[Any], list[Any]]:
         hanging = await eight(client, 0)

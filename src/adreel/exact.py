@@ -57,4 +57,6 @@ def _values(field: pa.Field, column: pa.ChunkedArray) -> list[Any]:
     try:
         return list(column.cast(pa.string()).to_pylist())
     except pa.ArrowException as error:
-        raise InputError(f"The column {field.name} holds values that JSON has no word for; cast it to text.") from error
+        raise InputError(
+            f"The column {field.name} holds values that JSON cannot represent; cast it to text."
+        ) from error

@@ -60,7 +60,8 @@ def file_kind(target: Path) -> str:
     kind = target.suffix.removeprefix(".").lower()
     if kind not in WRITERS:
         raise InputError(
-            f"{target.name}: the file's ending says its format: {', '.join(f'.{ending}' for ending in WRITERS)}."
+            f"{target.name}: the file extension sets the format; use one of "
+            f"{', '.join(f'.{ending}' for ending in WRITERS)}."
         )
     return kind
 
@@ -90,7 +91,7 @@ def stream(reader: pa.RecordBatchReader, kind: str, *, for_spreadsheet: bool = F
     Raises InputError for an unknown format and for rows that the format cannot hold, StorageError if the disk fails.
     """
     if kind not in WRITERS:
-        raise InputError(f"{kind!r} is no format; there are {', '.join(WRITERS)}.")
+        raise InputError(f"{kind!r} is not an export format; choose one of {', '.join(WRITERS)}.")
     return _pieces(reader, kind, for_spreadsheet=for_spreadsheet)
 
 
@@ -113,7 +114,7 @@ def _through_disk(reader: pa.RecordBatchReader, kind: str) -> Iterator[bytes]:
                 yield piece
     except OSError as error:
         raise StorageError(
-            f"The {kind} file cannot be made in {gettempdir()}: {error.strerror or error}. Free some space there."
+            f"The {kind} file cannot be created in {gettempdir()}: {error.strerror or error}. Free some space there."
         ) from error
 
 
@@ -343,7 +344,7 @@ def _fill(book: Any, reader: pa.RecordBatchReader) -> int:
     row = 0
     for row, values in enumerate(_rows(reader), start=1):
         if row > EXCEL_ROWS:
-            raise InputError(f"An Excel sheet holds {EXCEL_ROWS:,} rows; export to .csv or .parquet instead.")
+            raise InputError(f"An Excel sheet holds at most {EXCEL_ROWS:,} rows; export to .csv or .parquet instead.")
         for number, value in enumerate(values):
             if isinstance(value, str):
                 _write_text(sheet, row, number, value)
@@ -357,7 +358,7 @@ def _fill(book: Any, reader: pa.RecordBatchReader) -> int:
 def _write_text(sheet: Any, row: int, number: int, text: str) -> None:
     if len(text) > EXCEL_TEXT:
         raise InputError(
-            f"Row {row:,}, column {number + 1} has a text of {len(text):,} characters and an Excel cell holds "
+            f"Row {row:,}, column {number + 1} has a text of {len(text):,} characters and an Excel cell holds at most "
             f"{EXCEL_TEXT:,}; export to .csv or .parquet instead."
         )
     # As a text whatever it looks like: a name that begins with = is no formula.

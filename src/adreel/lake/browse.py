@@ -108,7 +108,7 @@ class Browser:
         matches = _every([condition(table.schema, column_filter) for column_filter in where])
         keys = sorted_by(table.schema, order)
         if offset < 0 or not 0 < limit <= MOST_ROWS:
-            raise InputError(f"A page begins at row 0 or later and has 1 to {MOST_ROWS:,} rows.")
+            raise InputError(f"A page starts at row 0 or later and has 1 to {MOST_ROWS:,} rows.")
 
         def read_page() -> RowPage:
             with self._cursor() as cursor:

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from adreel.errors import InputError
 
-_HINT = "Set reset_schema: true with an update method other than append to set the columns afresh."
+_HINT = "Set reset_schema: true with an update method other than append to reset the columns."
 
 
 def joined(slug: str, table: Any | None, new: Any, *, reset: bool) -> Any:
@@ -33,7 +33,7 @@ def joined(slug: str, table: Any | None, new: Any, *, reset: bool) -> Any:
         if wider is None:
             raise InputError(
                 f"Column {field.name} of dataset {slug} is {field.type} in the table and {incoming.type} in the new "
-                f"rows; the two do not go together. {_HINT}"
+                f"rows; these types are incompatible. {_HINT}"
             )
         fields.append(incoming.with_type(wider))
     return pa.schema([*fields, *(field for field in fresh if field.name not in table.names)])
@@ -66,7 +66,7 @@ def conform(batch: Any, schema: Any) -> Any:
         return batch
     unknown = [name for name in batch.schema.names if name not in schema.names]
     if unknown:
-        raise InputError(f"Rows came with columns that the schema does not have: {', '.join(unknown)}.")
+        raise InputError(f"The rows have columns that the schema lacks: {', '.join(unknown)}.")
     return pa.RecordBatch.from_arrays([_column(batch, field) for field in schema], schema=schema)
 
 

@@ -131,7 +131,7 @@ class Landing:
                 return landed
         raise BusyError(
             f"Other processes changed the table {self._slug} in each of {ATTEMPTS} attempts to commit run "
-            f"{self._write.run_id}; the table is as they left it. Run again when they are done."
+            f"{self._write.run_id}; this run changed nothing. Run again when they are done."
         )
 
     def _done(self, table: TableState | None) -> Commit | None:
@@ -144,7 +144,7 @@ class Landing:
         if actions is None:
             raise InputError(
                 f"Run {self._write.run_id} was committed as version {version} of the table {self._slug}, which a "
-                "vacuum has freed since; nothing was changed. Start a new run."
+                "vacuum has since removed; nothing was changed. Start a new run."
             )
         note = commit_info(actions)[NOTE]
         return Commit(
@@ -277,8 +277,9 @@ class Landing:
         inside = pc.sum(self._leaving.inside(batch)).as_py() or 0
         if inside < batch.num_rows:
             raise InputError(
-                f"{batch.num_rows - inside} new rows of run {self._write.run_id} are of days or advertisers that the "
-                f"run did not read whole, and would be doubled by the next run; the table {self._slug} is as it was."
+                f"{batch.num_rows - inside:,} new rows of run {self._write.run_id} belong to days or advertisers that "
+                "the run did not read in full, so the next run would duplicate them; the table "
+                f"{self._slug} is unchanged."
             )
 
     def _leavers(self, table: TableState, schema: Any) -> dict[str, np.ndarray[Any, Any]]:
@@ -336,9 +337,9 @@ class Landing:
             return
         shown = ", ".join(f"{name}={value}" for name, value in faults.examples[0].items() if name != "rows")
         raise InputError(
-            f"The key ({', '.join(self._write.key)}) does not name each new row of the table {self._slug} once: "
-            f"{faults.repeated} keys are repeated and {faults.nulls} rows have none, such as {shown}. Choose another "
-            "key or update method; the table is as it was."
+            f"The primary key ({', '.join(self._write.key)}) is not unique in the new rows of the table {self._slug}: "
+            f"{faults.repeated:,} keys are repeated and {faults.nulls:,} rows have a null, such as {shown}. Choose "
+            "another primary key or update method; the table is unchanged."
         )
 
     def _carry_over(
@@ -468,21 +469,23 @@ def _check(write: Write) -> None:
     names = write.schema.names
     needed: list[str] = []
     if write.method is Method.APPEND and write.reset_schema:
-        raise InputError("reset_schema cannot go with append, whose older rows keep their columns; choose another.")
+        raise InputError(
+            "reset_schema cannot be used with append, whose older rows keep their columns; choose another method."
+        )
     if write.method is Method.UPSERT:
         if not write.key:
-            raise InputError("upsert needs a key: name the columns that name a row, or choose another update method.")
+            raise InputError("upsert needs a primary key: name its columns, or choose another update method.")
         needed += write.key
     if write.method is Method.PARTITION:
         needed.append(write.advertiser_column)
     if write.keep_from and not write.day_column:
-        raise InputError("A rolling window of days needs a day column; leave it out, or ask for daily figures.")
+        raise InputError("A rolling window of days needs a day column; leave it out, or select daily figures.")
     needed += [write.day_column] if write.day_column else []
     missing = [name for name in needed if name not in names]
     if missing:
         raise InputError(f"{write.method} needs the columns {', '.join(missing)}, which the new rows do not have.")
     if write.day_column and not _is_day(write.schema.field(write.day_column).type):
-        raise InputError(f"Column {write.day_column} holds no days; {write.method} needs a day or an hour there.")
+        raise InputError(f"Column {write.day_column} has no days; {write.method} needs a day or an hour column.")
 
 
 def _is_day(kind: Any) -> bool:

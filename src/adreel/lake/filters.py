@@ -173,7 +173,7 @@ def condition(schema: Any, column_filter: Filter) -> Condition:
     if kind_of(kind) not in operator.kinds:
         operators = ", ".join(repr(fitting.key) for fitting in operators_for(kind))
         raise InputError(
-            f"{column_filter.column}: {operator.key!r} does not go with its type; choose one of {operators}."
+            f"{column_filter.column}: {operator.key!r} cannot be used with its type; choose one of {operators}."
         )
     values: tuple[str, ...] = ()
     if operator.takes is not Takes.NOTHING:
@@ -228,7 +228,9 @@ def _split(column: str, text: str) -> list[object]:
     try:
         values = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{column}: {text[:60]!r} is no JSON list; or write values with commas between.") from error
+        raise InputError(
+            f"{column}: {text[:60]!r} is not a JSON list; write one, or separate the values with commas."
+        ) from error
     return [value if isinstance(value, str) else json.dumps(value) for value in values]
 
 
@@ -241,7 +243,7 @@ def typed(column: str, kind: Any, value: object) -> str:
         # What UTF-8 cannot write is in no table, and DuckDB would not take it.
         sql_text.encode()
     except (ValueError, TypeError, ArithmeticError) as error:
-        raise InputError(f"{column}: {str(value)[:60]!a} is no value of this column; {hint}.") from error
+        raise InputError(f"{column}: {str(value)[:60]!a} is not a value of this column; {hint}.") from error
     return sql_text
 
 
@@ -295,11 +297,11 @@ def _refuse() -> str:
 
 _READERS: Mapping[Kind, tuple[Callable[[Any, Any], str], str]] = MappingProxyType(
     {
-        Kind.TEXT: (lambda _kind, value: str(value), "give a text"),
-        Kind.LIST: (lambda _kind, value: str(value), "give a text"),
-        Kind.NUMBER: (_number, "give a number it can hold, such as 12 (with decimals: 12.5, where it has some)"),
-        Kind.DAY: (_day, "give a day, such as 2026-01-31"),
-        Kind.TIME: (_time, "give a time, such as 2026-01-31 18:00 (with a zone only where the column has one)"),
-        Kind.TRUTH: (_truth, "give true or false"),
+        Kind.TEXT: (lambda _kind, value: str(value), "enter text"),
+        Kind.LIST: (lambda _kind, value: str(value), "enter text"),
+        Kind.NUMBER: (_number, "enter a number such as 12, or 12.5 where the column has decimals"),
+        Kind.DAY: (_day, "enter a date such as 2026-01-31"),
+        Kind.TIME: (_time, "enter a time such as 2026-01-31 18:00, with a zone only where the column has one"),
+        Kind.TRUTH: (_truth, "enter true or false"),
     }
 )

@@ -126,7 +126,9 @@ def _selected(schema: Any, key: tuple[str, ...]) -> Any:
 def _refuse_missing(names: list[str], key: tuple[str, ...]) -> None:
     missing = [name for name in key if name not in names]
     if missing or not key:
-        raise InputError(f"The key ({', '.join(key)}) cannot name rows without the columns {', '.join(missing)}.")
+        raise InputError(
+            f"The primary key ({', '.join(key)}) cannot be checked without the columns {', '.join(missing)}."
+        )
 
 
 def _null_rows(batch: Any, key: tuple[str, ...]) -> np.ndarray[Any, Any]:

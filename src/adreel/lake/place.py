@@ -43,9 +43,9 @@ class Storage:
         self.url = str(self.folder) if self.folder else url.rstrip("/")
         self._files: Any = None
         if self.folder is not None and "%" in self.url:
-            raise InputError(f"{self.url} has a % in its name, which Delta Lake takes for a code; choose another.")
+            raise InputError(f"{self.url} has a % in its name, which Delta Lake would decode; choose another.")
         if self.folder is None and urlsplit(url).scheme not in _SCHEMES:
-            raise InputError(f"{url!r} is no address of a lake; give a folder, or file://, s3://, gs:// or az:// …")
+            raise InputError(f"{url!r} is not an address of a lake; use a folder, or file://, s3://, gs:// or az:// …")
 
     @property
     def files(self) -> Any:
@@ -138,19 +138,21 @@ class Storage:
             raise self.fault(error, subject) from None
 
     def fault(self, error: Exception, subject: str) -> StorageError:
-        """The StorageError for a fault met while working on `what`."""
+        """The StorageError for a fault met while working on `subject`."""
         reason, number = _reason(error)
         if number in _FULL:
-            return StorageError(f"No space is left for {subject} at {self.url} ({reason}); free some, then run again.")
+            return StorageError(
+                f"No space is left for {subject} at {self.url} ({reason}); free some space, then run again."
+            )
         if self.folder is None and isinstance(error, OSError) and not isinstance(error, FileNotFoundError):
             return StorageError(
-                f"There is no reaching {subject} at {self.url} ({reason}); check the address, the credentials and the "
+                f"adreel cannot reach {subject} at {self.url} ({reason}); check the address, the credentials and the "
                 "network, then run again."
             )
         if number in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
             return StorageError(
-                f"There is no access to {subject} at {self.url} ({reason}); make the folder readable and writable for "
-                "the user who runs adreel, or choose another lake."
+                f"adreel has no permission for {subject} at {self.url} ({reason}); make the folder readable and "
+                "writable for the user who runs adreel, or choose another lake."
             )
         return StorageError(
             f"The files of {subject} at {self.url} are damaged or missing ({reason}); restore them from a backup, or "

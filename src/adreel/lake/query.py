@@ -104,7 +104,7 @@ class Connection:
         tables in memory, and DuckDB's own errors.
         """
         if re.search("[\0\ud800-\udfff]", query):
-            raise InputError("The query has characters that are no text; write it anew.")
+            raise InputError("The query has characters that are not text; retype it.")
         # By this connection, which is locked: IMPORT DATABASE reads files already when it is taken apart.
         for statement in self._connection.extract_statements(query):
             if statement.type not in (_READING if self._read_only else _ALLOWED):
@@ -152,7 +152,7 @@ class Connection:
     def _use(self, query: str) -> str:
         """What can be used in place of a statement that is refused."""
         if not self._read_only:
-            return "queries read tables (SELECT) and may make tables of their own in memory"
+            return "queries read tables (SELECT) and can create tables in memory"
         if "pivot" in query.casefold():
             return "queries read tables (SELECT), and PIVOT needs its values: PIVOT ... ON column IN (...)"
         return "queries read tables (SELECT)"

@@ -29,7 +29,7 @@ def check_select(connection: duckdb.DuckDBPyConnection, query: str, views: Colle
     own = named & _own_views(connection) if named else frozenset()
     if own:
         raise InputError(
-            f"WITH cannot give the name {min(own)}, which DuckDB has for a view of its own; choose another."
+            f"WITH cannot give the name {min(own)}, which DuckDB uses for a view of its own; choose another."
         )
     for node in _nodes(tree):
         if "sample" in node:
@@ -47,7 +47,7 @@ def _parsed(connection: duckdb.DuckDBPyConnection, query: str) -> Any:
     if tree["error"]:
         raise InputError(f"The query cannot be used here: {tree['error_message']}")
     if len(tree["statements"]) != 1:
-        raise InputError(f"There are {len(tree['statements'])} statements; ask one SELECT at a time.")
+        raise InputError(f"There are {len(tree['statements'])} statements; run one SELECT at a time.")
     return tree
 
 
@@ -101,4 +101,4 @@ def _check_function(node: dict[str, Any]) -> None:
     if name not in FUNCTIONS:
         near = get_close_matches(name, FUNCTIONS, n=1)
         hint = f" Nearest: {near[0]}." if near else ""
-        raise InputError(f"The function {name} cannot be used here, or there is none of that name.{hint}")
+        raise InputError(f"The function {name} is not available here.{hint}")

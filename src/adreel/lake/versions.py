@@ -80,9 +80,9 @@ def restore(storage: Storage, slug: str, number: int, run_id: str, now: datetime
     latest, earlier = open_table(storage, slug), open_table(storage, slug, number)
     origin = version_note(storage, slug, number)
     if number == latest.version:
-        raise InputError(f"Version {number} is the newest of the table {slug} already; there is nothing to restore.")
+        raise InputError(f"Version {number} is already the newest of the table {slug}.")
     if origin is None:
-        raise NotFoundError(f"Version {number} of the table {slug} is no run's; restore another.")
+        raise NotFoundError(f"Version {number} of the table {slug} was not created by a run; restore another version.")
     note = {
         "at": int(now.timestamp() * 1000),
         "run": run_id,
@@ -121,7 +121,7 @@ def vacuum(storage: Storage, slug: str, keep_days: int, keep_versions: int, now:
     is no table.
     """
     if keep_days < 0 or keep_versions < 0:
-        raise InputError("A vacuum keeps 0 days and 0 versions or more; the latest version always stays.")
+        raise InputError("Days and versions to keep cannot be negative; the latest version always stays.")
     table = open_table(storage, slug)
     first = _first_kept(storage, table, keep_days, keep_versions, now)
     with storage.guard(f"the table {slug}"):

@@ -202,7 +202,7 @@ class _Child:
                     else:
                         self._exchange(selector, events, sink)
                 if given_up is not None and given_up.is_set():
-                    raise CancelledError("Nobody waited for the answer any more.")
+                    raise CancelledError("The query was cancelled.")
                 if monotonic() > latest:
                     raise InputError(self._limits.out_of_time)
         return self._rows()
@@ -260,8 +260,7 @@ class _Child:
             # How libraries end a process that gets no more memory, and how the system does.
             return InputError(self._limits.out_of_memory)
         return InputError(
-            f"The query broke off its own process (exit {code}): it is nested too deeply, or it met a fault of DuckDB. "
-            "Write it in another way."
+            f"The query crashed its process (exit {code}): it is nested too deeply or hit a DuckDB bug. Rewrite it."
         )
 
 

@@ -85,7 +85,7 @@ class Accounts:
                 row = connection.execute(select(*_PUBLIC).where(offered, accounts.c.id == int(name))).first()
             if row is None:
                 names = connection.execute(select(accounts.c.name).where(offered)).scalars()
-                raise not_found("account", str(name), names, "connect one first.")
+                raise not_found("account", str(name), names, "connect an account first.")
         return _account(row)
 
     def list(self) -> tuple[Account, ...]:
@@ -287,7 +287,7 @@ def _of(account: Account) -> Select[Any]:
 def _refuse_taken(connection: Connection, name: str, besides: int | None = None) -> None:
     holder = connection.execute(select(accounts.c.id).where(accounts.c.name == name)).scalar()
     if holder is not None and holder != besides:
-        raise ExistsError(f"there is an account {name!r} already; choose another name, or connect that one again.")
+        raise ExistsError(f"there is an account {name!r} already; choose another name, or reconnect that one.")
 
 
 def _selection(ids: Iterable[str] | None) -> list[str] | None:
@@ -296,7 +296,7 @@ def _selection(ids: Iterable[str] | None) -> list[str] | None:
         return None
     selection = list(dict.fromkeys(ids))
     if not selection:
-        raise InputError("no advertiser is named; name at least one, or leave it to all that the account covers.")
+        raise InputError("no ad account is selected; select at least one, or all that the account covers.")
     return selection
 
 

@@ -214,7 +214,7 @@ def _migrate(path: Path) -> None:
         with _said(path), engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"}).begin() as connection:
             upgrade(connection, HEAD)
             if connection.exec_driver_sql("PRAGMA foreign_key_check").first():
-                raise StorageError(f"{path} cannot be brought up to date: some rows point at none.")
+                raise StorageError(f"{path} cannot be upgraded: some rows refer to rows that do not exist.")
             _mark(connection)
     finally:
         engine.dispose()
@@ -231,5 +231,5 @@ def _newer(database: Database) -> InputError:
         made_by = connection.execute(marks.select().where(marks.c.name == "adreel")).first()
     newer = f"version {made_by.value} or newer" if made_by else "a newer version"
     return InputError(
-        f"{database.path} was made by a newer adreel than this one ({version('adreel')}); install {newer}."
+        f"{database.path} was created by a newer adreel than this one ({version('adreel')}); install {newer}."
     )

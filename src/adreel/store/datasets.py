@@ -77,7 +77,7 @@ class Datasets:
                 row = connection.execute(offered.where(datasets.c.id == int(name))).first()
             if row is None:
                 names = {row.slug: row.name for row in connection.execute(offered)}
-                raise not_found("dataset", str(name), names.values(), "save one first.", slugs=names)
+                raise not_found("dataset", str(name), names.values(), "create a dataset first.", slugs=names)
         return _dataset(row)
 
     def refusals(self, names_asked: Iterable[str], *, besides: SavedDataset | None = None) -> Mapping[str, AdreelError]:
@@ -217,7 +217,7 @@ def _free(name: str, names: Collection[str], slugs: Collection[str]) -> None:
     if name in names:
         raise ExistsError(f"there is a dataset {name!r} already; choose another name.")
     if name in slugs:
-        raise ExistsError(f"{name!r} is the address of another dataset already; choose another name.")
+        raise ExistsError(f"{name!r} is already the address of another dataset; choose another name.")
 
 
 def _names(connection: Connection) -> set[str]:

@@ -76,7 +76,7 @@ def is_id(name: str | int) -> bool:
 
 
 def not_found(kind: str, name: str, existing: Iterable[str], none: str, slugs: Iterable[str] = ()) -> NotFoundError:
-    """The error for a `name` that is not among `known`, with the nearest; `none` is said if nothing is known.
+    """The error for a `name` that is not among `existing`, with the nearest; `none` ends it if there are none.
 
     `slugs` are other names of the same things: one of them may be the nearest, but each thing is listed once.
     """

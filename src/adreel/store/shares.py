@@ -75,7 +75,7 @@ class Shares:
                 raise InputError(f"{user.name!r} is {state} and cannot own an account; only editors and admins can.")
             if has is Level.OWNER and level is not Level.OWNER and _owners(connection, account) == 1:
                 raise InputError(
-                    f"{user.name!r} is the last owner of the account {account.name!r} and has to stay so; make "
+                    f"{user.name!r} is the last owner of the account {account.name!r} and must stay one; add "
                     "another owner first."
                 )
             _put(connection, account, user, level)
@@ -83,7 +83,7 @@ class Shares:
     def set_everyone(self, account: Account, level: Level) -> None:
         """Shares the account with every user so far. InputError for a level of owner, which needs a name."""
         if level is Level.OWNER:
-            raise InputError("not everyone can own an account; name the users who are to own it.")
+            raise InputError("everyone cannot own an account; choose users as its owners.")
         with self._database.write() as connection:
             _need(connection, account)
             connection.execute(update(accounts).where(accounts.c.id == account.id).values(everyone=level))

@@ -242,7 +242,9 @@ class Client:
         answer = await self.call("POST", "/oauth2/access_token/", body=body)
         token = answer.data.get("access_token")
         if not isinstance(token, str) or not token:
-            raise StopError("TikTok granted the access without a token; connect again.", request_id=answer.request_id)
+            raise StopError(
+                "TikTok granted access without a token; reconnect the account.", request_id=answer.request_id
+            )
         self._hidden.add(token)
         return TokenGrant(
             token,
@@ -288,7 +290,7 @@ class Client:
             return await self.uncounted("/advertiser/info/", params)
         except AdvertiserError as error:
             if len(ids) == 1:
-                self._say(f"advertiser {ids[0]} is left out: {error}")
+                self._say(f"advertiser {ids[0]} was skipped: {error}")
                 refusals.append(error)
                 return []
         except SplitError:
@@ -302,7 +304,7 @@ class Client:
 
     def _app(self) -> dict[str, str]:
         if not self._app_id or not self._secret:
-            raise InputError("This needs the id and the secret of your TikTok app; set both.")
+            raise InputError("The ID and the secret of your TikTok app are missing; set both.")
         return {"app_id": self._app_id, "secret": self._secret}
 
     async def _answer(self, request: ApiRequest, read: Callable[[ApiAnswer], T | FailedAnswer]) -> T:
@@ -414,7 +416,7 @@ class Client:
             raise self._error(request, trouble, tries, "Try again later.")
         wait = self._seconds(trouble, tries)
         if self._deadline is not None and self._monotonic() + wait >= self._deadline:
-            raise self._error(request, trouble, tries, "The run's deadline leaves no time for another try.")
+            raise self._error(request, trouble, tries, "The run's deadline leaves no time to retry.")
         self.counts.retried += 1
         self._say(f"{request.where}: {trouble.what} Try {tries.sent + 1} of {self._attempts} in {wait:.1f} s")
         return wait
@@ -442,7 +444,7 @@ class Client:
                 request, FailedAnswer("it was not sent.", Action.WAIT), tries, "The run's deadline has come."
             )
         if self._timeouts_of(request) >= _TIMEOUTS:
-            trouble = FailedAnswer("it was not sent, as it timed out twice within ten minutes.", Action.WAIT)
+            trouble = FailedAnswer("it was not sent because it timed out twice within ten minutes.", Action.WAIT)
             raise self._error(request, trouble, tries, _THIRD_TIMEOUT)
 
     def _timeouts_of(self, request: ApiRequest, *, now: bool = False) -> int:
@@ -465,16 +467,16 @@ class Client:
             often = f"Tried {tries.sent} times in {self._monotonic() - tries.began:.0f} s."
         if is_other_app(trouble.code, trouble.what):
             next_step = (
-                f"The token was not made by the app {self._app_id} of ADREEL_TIKTOK_APP_ID: name the app that made it, "
-                "or connect the account again with this one."
+                f"The token was not issued by the app {self._app_id} of ADREEL_TIKTOK_APP_ID: set the app that "
+                "issued it, or reconnect the account with this one."
             )
         elif trouble.action is Action.RECONNECT:
-            next_step = "Connect the account again."
+            next_step = "Reconnect the account."
         scope = lacks_scope(trouble.code, trouble.what)
         if scope:
             next_step = (
                 f"The app lacks the permission for {scope}: give it the scope of that endpoint in TikTok's developer "
-                "portal (My Apps), then connect the account again."
+                "portal (My Apps), then reconnect the account."
             )
         if trouble.action is Action.THROTTLED and trouble.code not in _NARROW_LIMITS:
             next_step += " If no other program uses this app, its budget of the day may be used up until 00:00 UTC."
@@ -495,7 +497,7 @@ class Client:
 
 
 _THIRD_TIMEOUT = (
-    "TikTok blocks a request that times out a third time within ten minutes: try again after that, or ask for less "
+    "TikTok blocks a request that times out a third time within ten minutes: try again after that, or request less "
     "at once."
 )
 

@@ -207,7 +207,7 @@ def _list_of(answer: ApiAnswer, where: str, reader: Reader) -> Any:
     try:
         return _decoded(reader, answer.body)
     except msgspec.DecodeError as error:
-        raise _unknown_form(answer, where, f"its list is not one of objects: {error}") from None
+        raise _unknown_form(answer, where, f"its list has items that are not objects: {error}") from None
 
 
 def _without(missing: str, answer: ApiAnswer) -> FailedAnswer:
@@ -224,7 +224,7 @@ def _pages(info: Mapping[str, Any], total: int, page_size: int) -> int:
 
 def _unknown_form(answer: ApiAnswer, where: str, detail: str) -> StopError:
     return StopError(
-        f"{where}: TikTok's answer has a form that adreel does not know ({detail}); report it with the request id.",
+        f"{where}: TikTok's answer has an unknown format ({detail}); report it with the request ID.",
         request_id=answer.request_id,
     )
 
@@ -274,14 +274,14 @@ def _foreign(status: int, headers: Mapping[str, str], body: bytes) -> FailedAnsw
     shown = f"HTTP {status} {_first_words(body)}"
     if status == 404:
         return FailedAnswer(
-            f"{shown}: there is no such address. ADREEL_TIKTOK_URL must be the address of TikTok's API up to and with "
+            f"{shown}: there is no such address. ADREEL_TIKTOK_URL must be the address of TikTok's API including "
             "the version, such as https://business-api.tiktok.com/open_api/v1.3.",
             Action.ABSENT,
         )
     if status in {401, 403, 407}:
         return FailedAnswer(
             f"{shown}: a proxy or firewall between this machine and TikTok refuses the request (TikTok itself refuses "
-            "with HTTP 200). Ask whoever runs the network to let it through.",
+            "with HTTP 200). Ask your network administrator to allow it.",
             Action.STOP,
         )
     if status == 429:
@@ -289,13 +289,11 @@ def _foreign(status: int, headers: Mapping[str, str], body: bytes) -> FailedAnsw
     if status in {413, 414, 431}:
         return FailedAnswer(f"{shown}: the request is too long.", Action.SPLIT)
     if 200 <= status < 300:
-        return FailedAnswer(
-            f"{shown} is not an answer of TikTok's API; a proxy on the way may have sent it.", Action.WAIT
-        )
+        return FailedAnswer(f"{shown} is not an answer of TikTok's API; a proxy may have sent it.", Action.WAIT)
     if status >= 500 or status in {408, 425}:
-        return FailedAnswer(f"{shown}: TikTok's server, or a proxy on the way, failed.", Action.WAIT)
+        return FailedAnswer(f"{shown}: TikTok's server, or a proxy in between, failed.", Action.WAIT)
     return FailedAnswer(
-        f"{shown}: this is not TikTok's API. Check ADREEL_TIKTOK_URL and the proxies on the way to it.", Action.STOP
+        f"{shown}: this is not TikTok's API. Check ADREEL_TIKTOK_URL and the proxies in between.", Action.STOP
     )
 
 

@@ -62,7 +62,7 @@ def limits_for(level: str) -> RateLimits:
         rate = nan
     if not (isfinite(rate) and rate * 60 >= 1):
         raise InputError(
-            f"The rate limit {level!r} is not known: choose {', '.join(LEVELS)}, "
+            f"The rate limit {level!r} is unknown: choose {', '.join(LEVELS)}, "
             "or a number of requests a second (at least one a minute: 0.017)."
         )
     return RateLimits(max(1, int(rate)), int(rate * 60), int(rate * _DAY))
@@ -359,5 +359,5 @@ def _make(path: Path) -> None:
 def _unusable(path: Path, error: Exception) -> str:
     return (
         f"The file {path}, which keeps TikTok's rate limits, cannot be used: {error}. "
-        "It has to be writable and on a local disk; if it is damaged, stop adreel and delete it."
+        "It must be writable and on a local disk; if it is damaged, stop adreel and delete it."
     )

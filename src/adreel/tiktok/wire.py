@@ -60,7 +60,7 @@ def checked_url(base_url: str) -> str:
     except ValueError:
         valid = False
     if not valid:
-        raise InputError(f"{base_url!r} is not the address of an API; it looks like https://host/open_api/v1.3.")
+        raise InputError(f"{base_url!r} is not the address of an API; use one such as https://host/open_api/v1.3.")
     return base_url.rstrip("/")
 
 
@@ -116,7 +116,7 @@ class Wire:
         except (TimeoutError, httpx2.ReadTimeout, httpx2.WriteTimeout):
             return FailedAnswer(f"no answer within {self._seconds:g} s.", Action.WAIT, timed_out=True)
         except httpx2.InvalidURL:
-            return FailedAnswer("the request is too long for an address.", Action.SPLIT)
+            return FailedAnswer("the request is too long for a URL.", Action.SPLIT)
         except httpx2.HTTPError as error:
             return _lost(error)
         return read_answer(response.status_code, response.headers, content)
@@ -132,7 +132,7 @@ def _headers(token: str | None) -> dict[str, str]:
         return headers
     # Checked here, since the error of the HTTP library would show it.
     if not token.isascii() or not token.isprintable() or " " in token:
-        raise ReconnectError("The stored token has characters that no token has; connect the account again.")
+        raise ReconnectError("The stored token has invalid characters; reconnect the account.")
     return {**headers, "Access-Token": token}
 
 
@@ -157,7 +157,7 @@ def _transport(base_url: str, connections: int) -> httpx2.AsyncHTTPTransport:
     except (ImportError, ValueError, httpx2.InvalidURL):
         # Without the cause, which shows the proxy's password.
         raise InputError(
-            f"The proxy that the environment names for {parts.scheme} cannot be used; it has to be http://host:port."
+            f"The proxy that the environment names for {parts.scheme} cannot be used; it must be http://host:port."
         ) from None
 
 
@@ -166,8 +166,8 @@ def _lost(error: httpx2.HTTPError) -> FailedAnswer:
     words = str(error) or type(error).__name__
     if "CERTIFICATE_VERIFY_FAILED" in words:
         return FailedAnswer(
-            f"the certificate of the other side is not trusted ({words}). If a proxy of your company signs it, name "
-            "its authority in SSL_CERT_FILE.",
+            f"the server's certificate is not trusted ({words}). If your company's proxy signs it, set "
+            "SSL_CERT_FILE to its authority.",
             Action.STOP,
         )
     if isinstance(error, httpx2.ProxyError):
@@ -187,7 +187,7 @@ def _plain(value: object) -> object:
         return dict(value)
     if isinstance(value, Sequence):
         return list(value)
-    raise TypeError(f"{type(value).__name__} has no form in JSON")
+    raise TypeError(f"{type(value).__name__} cannot be represented in JSON")
 
 
 def _where(method: str, path: str, params: Mapping[str, Value]) -> str:
