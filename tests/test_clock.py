@@ -110,7 +110,7 @@ def test_a_live_simulator_goes_on_hour_by_hour_after_a_day_was_advanced(tmp_path
         after = httpx2.get(f"{url}/_simulator/clock", trust_env=False).json()
         front = httpx2.get(f"{url}/", trust_env=False).text
     assert (before["ahead_seconds"], after["ahead_seconds"]) == (0, 86400)
-    assert f"it is {datetime.now(UTC) + timedelta(days=1):%Y-%m-%d}" in front
+    assert f"Simulated time: {datetime.now(UTC) + timedelta(days=1):%Y-%m-%d}" in front
 
 
 def test_the_app_by_which_a_simulated_account_is_known_is_the_simulators() -> None:

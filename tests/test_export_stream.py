@@ -127,7 +127,7 @@ def test_a_fault_while_rows_are_read_ends_the_stream_and_leaves_no_file(kind: st
 
 def test_what_a_format_cannot_hold_is_told_before_the_first_piece(scratch: Path) -> None:
     long = pa.RecordBatch.from_pydict({"name": ["x" * 40_000]})
-    with pytest.raises(InputError, match="an Excel cell holds 32,767"):
+    with pytest.raises(InputError, match="an Excel cell holds at most 32,767"):
         next(stream(reader(long), "xlsx"))
     spans = pa.RecordBatch.from_pydict({"span": pa.array([(1, 2, 3)], pa.month_day_nano_interval())})
     with pytest.raises(InputError, match="cannot be written as parquet"):
@@ -136,13 +136,13 @@ def test_what_a_format_cannot_hold_is_told_before_the_first_piece(scratch: Path)
 
 
 def test_an_unknown_format_is_refused_at_once() -> None:
-    with pytest.raises(InputError, match="'pdf' is no format; there are csv, json, parquet, xlsx"):
+    with pytest.raises(InputError, match="'pdf' is not an export format; choose one of csv, json, parquet, xlsx"):
         stream(reader(), "pdf")
 
 
 def test_a_disk_that_is_away_is_told_as_such(scratch: Path) -> None:
     scratch.rmdir()
-    with pytest.raises(StorageError, match=r"The parquet file cannot be made in .*scratch"):
+    with pytest.raises(StorageError, match=r"The parquet file cannot be created in .*scratch"):
         next(stream(reader(batch(1)), "parquet"))
 
 

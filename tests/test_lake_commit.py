@@ -234,8 +234,8 @@ def test_upsert_counts_rows_that_shared_a_key_with_a_new_one_as_removed(lake: La
 @pytest.mark.parametrize(
     ("rows", "complaint"),
     [
-        ([row("a", 1), row("b", 1), row("a", 1)], "1 keys are repeated and 0 rows have none, such as ad_id=a"),
-        ([row("b", 1), {**row("a", 1), "ad_id": None}], "0 keys are repeated and 1 rows have none"),
+        ([row("a", 1), row("b", 1), row("a", 1)], "1 keys are repeated and 0 rows have a null, such as ad_id=a"),
+        ([row("b", 1), {**row("a", 1), "ad_id": None}], "0 keys are repeated and 1 rows have a null"),
     ],
 )
 def test_upsert_refuses_new_rows_that_the_key_does_not_name(lake: Lake, rows: list[Row], complaint: str) -> None:
@@ -290,7 +290,7 @@ def test_partition_leaves_other_advertisers_and_their_days_alone(lake: Lake) -> 
 
 def test_partition_refuses_rows_of_days_that_were_not_read_whole(lake: Lake) -> None:
     put(lake, "run1", "partition", [row("a", 1)], windows=(window(1, 1),))
-    with pytest.raises(InputError, match="1 new rows of run run2 are of days or advertisers that the run did not read"):
+    with pytest.raises(InputError, match="1 new rows of run run2 belong to days or advertisers that the run did not read"):
         put(lake, "run2", "partition", [row("a", 1), row("a", 2)], windows=(window(1, 1),))
     assert [version.run_id for version in lake.versions("ads")] == ["run1"]
 
@@ -341,8 +341,8 @@ def test_a_rolling_window_drops_older_days_and_keeps_rows_without_one(lake: Lake
 @pytest.mark.parametrize(
     ("method", "options", "complaint"),
     [
-        ("append", {"reset_schema": True}, "reset_schema cannot go with append"),
-        ("upsert", {"key": ()}, "upsert needs a key"),
+        ("append", {"reset_schema": True}, "reset_schema cannot be used with append"),
+        ("upsert", {"key": ()}, "upsert needs a primary key"),
         ("upsert", {"key": ("ad_id", "hour")}, "upsert needs the columns hour"),
         ("partition", {"advertiser_column": "account"}, "partition needs the columns account"),
         ("partition", {"day_column": "week"}, "partition needs the columns week"),

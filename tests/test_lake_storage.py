@@ -56,7 +56,7 @@ def test_a_lake_touches_nothing_until_it_is_used(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("url", ["ftp://host/lake", "http://host/lake", "/tmp/100%lake"])
 def test_an_address_that_is_none_is_refused(url: str) -> None:
-    with pytest.raises(InputError, match=r"is no address of a lake|has a % in its name"):
+    with pytest.raises(InputError, match=r"is not an address of a lake|has a % in its name"):
         Lake(url)
 
 
@@ -218,7 +218,7 @@ def test_a_disk_that_is_full_leaves_the_table_as_it_was(tmp_path: Path, limit: i
     assert len(messages) == 5, done.stderr
     for line in messages:
         assert "No space is left for the " in line
-        assert "free some, then run again" in line
+        assert "free some space, then run again" in line
     after = {path: path.read_bytes() for path in (tmp_path / "lake").rglob("*") if path.is_file()}
     assert after == before
     assert len(table_rows(lake)) == 2

@@ -273,7 +273,7 @@ def test_a_child_ends_when_nobody_waits_when_it_is_stopped_and_when_it_is_killed
     thread, child = begun(LIMITS, threading.Event())
     os.kill(child, signal.SIGSEGV)
     thread.join(10)
-    assert "The query broke off its own process (exit -11)" in str(outcomes.pop())
+    assert "The query crashed its process (exit -11)" in str(outcomes.pop())
 
 
 @linux

@@ -173,7 +173,7 @@ def test_only_its_user_revokes_an_api_token(store: Store, bob: User) -> None:
     store.tokens.revoke(bob, first.id)
     assert store.tokens.find(secret) is None
     assert store.tokens.list(bob) == (second,)
-    with pytest.raises(NotFoundError, match="revoked already"):
+    with pytest.raises(NotFoundError, match="already be revoked"):
         store.tokens.revoke(bob, first.id)
 
 
@@ -325,13 +325,13 @@ def test_a_consent_is_taken_once_by_the_browser_that_began_it(
     assert "another browser" in taken(store, "state-1", "other session")
     assert store.consents.take("state-1", "session") == Consent(bob.id, None, "New shop", START)
     assert store.consents.take("state-2", "session") == Consent(bob.id, account.id, None, START)
-    assert "used already" in taken(store, "state-1", "session")
+    assert "already used" in taken(store, "state-1", "session")
 
 
 def test_a_consent_that_is_unknown_or_too_old_says_so(store: Store, bob: User, clock: Clock, folder: Path) -> None:
     store.consents.begin("state", "session", bob, None, "shop")
-    assert "no connection that was begun here" in taken(store, "stat", "session")
-    assert "no connection that was begun here" in taken(store, "\ud800", "session")
+    assert "no connection started here" in taken(store, "stat", "session")
+    assert "no connection started here" in taken(store, "\ud800", "session")
     clock.later(minutes=15, seconds=1)
     assert "more than 15 minutes ago" in taken(store, "state", "session")
     sentences = {taken(store, "state", "session"), taken(store, "x", "session"), taken(store, "state", "x")}
