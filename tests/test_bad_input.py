@@ -195,7 +195,7 @@ def test_what_is_no_dataset_file_is_refused(
         (("cancel", "zzz"), "there is no run"),
         (("versions", "nothing"), "there is no dataset"),
         (("diff", "spend", "0", "7"), "7"),
-        (("export", "spend", "-o", "x.doc"), "the file extension sets the format; use one of .csv, .json, .parquet, .xlsx"),
+        (("export", "spend", "-o", "x.doc"), "sets the format; use one of .csv, .json, .parquet, .xlsx"),
         (("export", "spend", "-o", "spend"), "the file extension sets the format"),
         (("export", "spend", "-o", "/nowhere/at/all/x.csv"), "there is no folder /nowhere/at/all"),
         (("export", "spend", "-o", "x.csv", "--version", "9"), "9"),

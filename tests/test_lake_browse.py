@@ -283,7 +283,10 @@ def test_filters_are_typed_by_their_columns(lake: Lake, filters: list[Filter], e
         (Filter("clicks", "=", day(1)), "clicks: '2026-01-01' is not a value"),
         (Filter("cost", "<", "inf"), "cost: 'inf' is not a value"),
         (Filter("live", "=", "maybe"), "live: 'maybe' is not a value of this column; enter true or false"),
-        (Filter("stat_time_day", "=", "01/02/2026"), "stat_time_day: '01/02/2026' is no value .* such as 2026-01-31"),
+        (
+            Filter("stat_time_day", "=", "01/02/2026"),
+            "stat_time_day: '01/02/2026' is not a value .* such as 2026-01-31",
+        ),
         (Filter("stat_time_day", "=", at("2026-01-01")), "stat_time_day: '2026-01-01 00:00:00' is not a value"),
         (Filter("stat_time_day", "in", "2026-01-01, soon"), "stat_time_day: 'soon' is not a value"),
         (Filter("hour", "=", "2026-01-01T00:00Z"), "hour: .* is not a value"),

@@ -290,7 +290,9 @@ def test_partition_leaves_other_advertisers_and_their_days_alone(lake: Lake) -> 
 
 def test_partition_refuses_rows_of_days_that_were_not_read_whole(lake: Lake) -> None:
     put(lake, "run1", "partition", [row("a", 1)], windows=(window(1, 1),))
-    with pytest.raises(InputError, match="1 new rows of run run2 belong to days or advertisers that the run did not read"):
+    with pytest.raises(
+        InputError, match="1 new rows of run run2 belong to days or advertisers that the run did not read"
+    ):
         put(lake, "run2", "partition", [row("a", 1), row("a", 2)], windows=(window(1, 1),))
     assert [version.run_id for version in lake.versions("ads")] == ["run1"]
 
@@ -346,7 +348,7 @@ def test_a_rolling_window_drops_older_days_and_keeps_rows_without_one(lake: Lake
         ("upsert", {"key": ("ad_id", "hour")}, "upsert needs the columns hour"),
         ("partition", {"advertiser_column": "account"}, "partition needs the columns account"),
         ("partition", {"day_column": "week"}, "partition needs the columns week"),
-        ("partition", {"day_column": "ad_id"}, "Column ad_id holds no days"),
+        ("partition", {"day_column": "ad_id"}, "Column ad_id has no days"),
         ("append", {"keep_from": date(2026, 1, 1), "day_column": None}, "rolling window of days needs a day column"),
     ],
 )
@@ -558,7 +560,7 @@ def test_batches_may_lack_columns_but_not_bring_unknown_ones(lake: Lake) -> None
     write = Write("run1", Method.APPEND, SCHEMA, KEY, DAY)
     lake.commit("ads", reader([{"ad_id": "a", DAY: day(1)}], narrow), write)
     assert table_rows(lake)[0]["spend"] is None
-    with pytest.raises(InputError, match="columns that the schema does not have: likes"):
+    with pytest.raises(InputError, match="columns that the schema lacks: likes"):
         lake.commit("ads", reader([row("a", 1, likes=1)], LATE), Write("run2", Method.APPEND, SCHEMA, KEY, DAY))
 
 

@@ -148,7 +148,7 @@ def test_a_store_that_cannot_be_reached_is_told_of_in_a_sentence(monkeypatch: py
         with pytest.raises(StorageError) as caught:
             ask()
         message = str(caught.value)
-        assert message.startswith("There is no reaching the ")
+        assert message.startswith("adreel cannot reach the ")
         assert "s3://bucket/lake" in message
         assert "check the address, the credentials and the network" in message
         assert "hush-hush" not in message
@@ -166,7 +166,7 @@ def test_a_root_that_is_a_file_is_told_of_in_a_sentence(tmp_path: Path) -> None:
         lambda: lake.write_note("run1", "plan", 1),
         lambda: lake.write_part("run1", "p", SCHEMA.empty_table()),
     ):
-        with pytest.raises(StorageError, match=r"There is no access to the .* at .*lake \(Not a directory\)"):
+        with pytest.raises(StorageError, match=r"adreel has no permission for the .* at .*lake \(Not a directory\)"):
             ask()
 
 

@@ -175,7 +175,7 @@ def test_an_answer_whose_names_are_long_or_many_stays_small(ask: Ask) -> None:
     doubled = "from ads"
     for _ in range(9):
         doubled = f"from (select *, * {doubled})"
-    with pytest.raises(InputError, match="columns; a page shows 2,000"):
+    with pytest.raises(InputError, match="columns; a page shows at most 2,000"):
         ask(f"select * {doubled} limit 1", "cells", replace(LIMITS, memory=1024 * MB))
     long = json.loads(ask(f"select '{'x' * 40_000}'::enum('{'x' * 40_000}') from range(1000)", "cells"))
     assert {len(cell) for (cell,) in long["rows"]} == {501}

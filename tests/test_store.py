@@ -239,7 +239,7 @@ def test_advertisers_can_be_named_by_hand(store: Store) -> None:
     assert account.selection == ("20", "10")
     assert store.accounts.get("main").selection == ("20", "10")
     assert store.accounts.choose_advertisers(account, None).selection is None
-    with pytest.raises(InputError, match="no advertiser"):
+    with pytest.raises(InputError, match="no ad account is selected"):
         store.accounts.choose_advertisers(account, [])
 
 

@@ -38,7 +38,7 @@ FORMULA = r"\A[=+\-@\t\r\x00]"
 over like a tab)."""
 
 GROUP_ROWS = 65_536
-"""Rows of a row group in a Parquet file, which stands in memory while it is written."""
+"""Rows of a row group in a Parquet file, which is in memory while it is written."""
 
 JSON_ROWS = 2_000
 """Rows of a piece of JSON."""
@@ -76,7 +76,7 @@ def write_file(
     Raises InputError for a place where no file can be and for rows that the format cannot hold, StorageError if the
     disk fails.
     """
-    with _told(kind):
+    with _types_checked(kind):
         return _write(reader, target, _spreadsheet_csv if for_spreadsheet and kind == "csv" else WRITERS[kind])
 
 
@@ -96,7 +96,7 @@ def stream(reader: pa.RecordBatchReader, kind: str, *, for_spreadsheet: bool = F
 
 
 def _pieces(reader: pa.RecordBatchReader, kind: str, *, for_spreadsheet: bool) -> Generator[bytes, None, None]:
-    with _told(kind):
+    with _types_checked(kind):
         if kind == "csv":
             yield from (piece for piece, _ in _csv_pieces(reader, for_spreadsheet=for_spreadsheet))
         elif kind == "json":
@@ -119,7 +119,7 @@ def _through_disk(reader: pa.RecordBatchReader, kind: str) -> Iterator[bytes]:
 
 
 @contextmanager
-def _told(kind: str) -> Iterator[None]:
+def _types_checked(kind: str) -> Iterator[None]:
     """Says which format a column does not go with."""
     try:
         yield
@@ -175,14 +175,14 @@ class _LeftOpen:
 
 
 def _csv(reader: pa.RecordBatchReader, file: Any) -> int:
-    return _put(_csv_pieces(reader, for_spreadsheet=False), file)
+    return _write_pieces(_csv_pieces(reader, for_spreadsheet=False), file)
 
 
 def _spreadsheet_csv(reader: pa.RecordBatchReader, file: Any) -> int:
-    return _put(_csv_pieces(reader, for_spreadsheet=True), file)
+    return _write_pieces(_csv_pieces(reader, for_spreadsheet=True), file)
 
 
-def _put(pieces: Iterator[tuple[Any, int]], file: Any) -> int:
+def _write_pieces(pieces: Iterator[tuple[Any, int]], file: Any) -> int:
     """Writes the pieces and adds up their rows."""
     rows = 0
     for piece, count in pieces:
@@ -252,7 +252,7 @@ def _plain(value: Any) -> Any:
 
 
 def _json(reader: pa.RecordBatchReader, file: Any) -> int:
-    return _put(_json_pieces(reader), file)
+    return _write_pieces(_json_pieces(reader), file)
 
 
 def _json_pieces(reader: pa.RecordBatchReader) -> Iterator[tuple[bytes, int]]:

@@ -176,7 +176,7 @@ def _decoded(key: str) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One setting: its field in `Settings`, its variable, its default as the docs show it, and what may stand there.
+    """One setting: its field in `Settings`, its variable, its default as the docs show it, and what is allowed.
 
     `read` turns a text into the value and raises ValueError for one that is not `allowed`.
     """
@@ -351,7 +351,7 @@ class _Given(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What this process was told. `warnings` are sentences for the person; `sources` says where each value is from."""
+    """The settings of this process. `warnings` are sentences for the person; `sources` says where each value is from."""
 
     home: Path
     lake_url: str
@@ -433,12 +433,12 @@ def _read(setting: Setting, given: _Given) -> Any:
 
 
 def _without_credentials(url: str) -> str:
-    """`url` without what stands before an @ or after a question mark."""
+    """`url` without what is before an @ or after a question mark."""
     return re.sub(r"\?.*", "?...", re.sub(r"//.*@", "//...@", url, flags=re.DOTALL), flags=re.DOTALL)
 
 
 def _file_values(path: Path) -> dict[str, _Given]:
-    """The values of an adreel.env, or none if there is no such file. Messages name lines, never what stands there."""
+    """The values of an adreel.env, or none if there is no such file. Messages name lines, never their content."""
     try:
         lines = path.read_text("utf-8-sig").splitlines()
     except (FileNotFoundError, NotADirectoryError):

@@ -63,7 +63,7 @@ class Lake:
         *,
         clock: Callable[[], datetime] = _now,
     ) -> None:
-        """Touches no disk yet. `clock` gives aware times. Raises InputError for an address that is none."""
+        """`clock` gives aware times. The disk is first read when a method needs it. Raises InputError for a bad address."""
         self._storage = Storage(str(url))
         self._clock = clock
         self._tables = TableCache(self._storage)
@@ -241,19 +241,19 @@ class Lake:
 
     # -- questions, for which alone DuckDB is imported: it takes 35 MB and 0.15 s of processor time
 
-    def difference(self, slug: str, before: int, after: int, apart: Grouping | None = None) -> Difference:
-        """What changed between two versions, its rows told apart as `apart` says.
+    def difference(self, slug: str, before: int, after: int, grouping: Grouping | None = None) -> Difference:
+        """What changed between two versions, its changes counted by the groups of `grouping`.
 
         Raises NotFoundError for versions that cannot be read.
         """
         from adreel.lake.difference import Grouping, difference
 
-        return difference(self._storage, slug, before, after, apart or Grouping())
+        return difference(self._storage, slug, before, after, grouping or Grouping())
 
     def sum_changes(
         self, slug: str, before: int, after: int, additive: tuple[str, ...], columns: tuple[str, ...]
     ) -> tuple[SumChange, ...]:
-        """By how much sums moved between two versions, apart for each combination of values of `columns`.
+        """The change of sums between two versions, for each combination of values of `columns`.
 
         For amounts that must not be added over all rows, such as money in several currencies. Empty if a version
         lacks one of the columns. Raises NotFoundError for versions that cannot be read.

@@ -84,7 +84,7 @@ class Browser:
     """A DuckDB that is kept open to look into the tables of one lake. May be used from several threads."""
 
     def __init__(self, storage: Storage) -> None:
-        """Of the lake at `storage`; starts nothing yet."""
+        """Of the lake at `storage`; DuckDB starts with the first call."""
         self._storage = storage
         self._lock = Lock()
         self._workers = ThreadPoolExecutor(AT_ONCE, "adreel-browse")

@@ -117,7 +117,7 @@ class Landing:
         _check(self._write)
         for _ in range(ATTEMPTS):
             table = find_table(self._storage, self._slug)
-            done = self._done(table)
+            done = self._earlier_commit(table)
             if done is not None:
                 return done
             schema = joined(
@@ -134,7 +134,7 @@ class Landing:
             f"{self._write.run_id}; this run changed nothing. Run again when they are done."
         )
 
-    def _done(self, table: TableState | None) -> Commit | None:
+    def _earlier_commit(self, table: TableState | None) -> Commit | None:
         """The commit of this run that is in the table already."""
         version = table.delta.transaction_version(self._write.run_id) if table else None
         if version is None:
@@ -180,7 +180,7 @@ class Landing:
         except BaseException:
             _discard(writer)
             raise
-        return self._put(table, schema, writer, change)
+        return self._log_version(table, schema, writer, change)
 
     # -- the new files
 
@@ -370,7 +370,7 @@ class Landing:
 
     # -- the commit
 
-    def _put(self, table: TableState | None, schema: Any, writer: FileWriter, change: _Change) -> Commit | None:
+    def _log_version(self, table: TableState | None, schema: Any, writer: FileWriter, change: _Change) -> Commit | None:
         """Puts the version into the log; None, with the new files removed, if another writer took its number."""
         version = table.version + 1 if table else 0
         counts = (change.rows_in, change.rows_after, change.added, change.changed, change.removed)
@@ -378,12 +378,12 @@ class Landing:
         widened = _widened(table, schema) if table else ()
         commit = Commit(version, *counts, len(schema), before, widened, change.values_kept, change.emptied)
         try:
-            self._put_into_log(table, schema, writer.files, change, commit)
+            self._write_log_entry(table, schema, writer.files, change, commit)
         except (DeltaError, OSError) as error:
             # What a store answers does not tell for sure whether the commit is there: the log does. While that
             # cannot be read the new files stay, as the log may refer to them.
             seen = find_table(self._storage, self._slug)
-            landed = self._done(seen)
+            landed = self._earlier_commit(seen)
             if landed is not None:
                 return replace(landed, repeated=False)
             _discard(writer)
@@ -392,7 +392,7 @@ class Landing:
             raise self._storage.fault(error, self._what) from None
         return commit
 
-    def _put_into_log(
+    def _write_log_entry(
         self, table: TableState | None, schema: Any, added: list[DataFile], change: _Change, commit: Commit
     ) -> None:
         now = int(self._clock().timestamp() * 1000)

@@ -37,7 +37,7 @@ Number = Decimal | int | float
 class MetricDifference:
     """One column of both versions, the key left out.
 
-    `changed` counts rows of both versions in which its value differs, by what the rows were told apart by.
+    `changed` counts rows of both versions in which its value differs, by the group of the rows.
     """
 
     name: str
@@ -51,7 +51,7 @@ class MetricDifference:
 
 @dataclass(frozen=True, slots=True)
 class DayDifference:
-    """The rows of one day that came, went or changed; `part` is what they were told apart by, else None."""
+    """The rows of one day that were added, removed or changed; `part` is their group, else None."""
 
     day: date | None
     added: int
@@ -62,7 +62,7 @@ class DayDifference:
 
 @dataclass(frozen=True, slots=True)
 class Grouping:
-    """How rows are told apart: by `part`, of their values in `columns`, which both versions have, and their day."""
+    """How rows are grouped: `part` of their values in `columns`, which both versions have, and their day."""
 
     columns: tuple[str, ...] = ()
     part: Callable[[tuple[Any, ...], date | None], Hashable] = field(default=lambda _values, _day: None)
@@ -70,7 +70,7 @@ class Grouping:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A row that is in one version only, or in both with different values; the key stands in both."""
+    """A row that is in one version only, or in both with different values; the key is in both."""
 
     before: Mapping[str, Any] | None
     after: Mapping[str, Any] | None
@@ -80,7 +80,7 @@ class Example:
 class Difference:
     """What changed from version `before` to version `after`.
 
-    `keyed` says whether rows were told apart by their key. If not, because there is none or it is repeated, a row
+    `keyed` says whether rows were matched by their key. If not, because there is none or it is repeated, a row
     that changed counts as one gone and one added.
     """
 
@@ -99,12 +99,12 @@ class Difference:
     examples: tuple[Example, ...]
 
 
-def difference(storage: Storage, slug: str, before: int, after: int, apart: Grouping) -> Difference:
+def difference(storage: Storage, slug: str, before: int, after: int, grouping: Grouping) -> Difference:
     """Compares two versions by the key of the later one, null equal to null; see `Lake.difference`."""
     old, new = open_table(storage, slug, before), open_table(storage, slug, after)
     note = version_note(storage, slug, after)
     with engine(MEMORY) as connection:
-        return _VersionComparison(connection, storage, old, new, note, apart).made()
+        return _VersionComparison(connection, storage, old, new, note, grouping).compute()
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +135,9 @@ def sum_changes(
     day = note.day_column if note and note.day_column in shared else None
     with engine(MEMORY) as connection:
         _create_views(connection, storage, old, new)
-        sides = [_sums_apart(connection, view, day, columns, summed) for view in ("old_rows", "new_rows", "same_rows")]
+        sides = [
+            _sums_by_group(connection, view, day, columns, summed) for view in ("old_rows", "new_rows", "same_rows")
+        ]
     values = {values_of_part for side in sides for values_of_part in side}
     blank: _Days = {}
     return tuple(
@@ -158,7 +160,7 @@ def _nulls_last(values: tuple[Any, ...]) -> list[tuple[bool, Any]]:
     return [(value is None, value) for value in values]
 
 
-def _sums_apart(
+def _sums_by_group(
     connection: duckdb.DuckDBPyConnection, view: str, day: str | None, columns: Collection[str], names: list[str]
 ) -> dict[tuple[Any, ...], dict[date | None, tuple[Any, ...]]]:
     days = f"CAST(v.{quoted(day)} AS DATE)" if day else "CAST(NULL AS DATE)"
@@ -231,7 +233,7 @@ class _VersionComparison:
         old: TableState,
         new: TableState,
         note: Version | None,
-        apart: Grouping,
+        grouping: Grouping,
     ) -> None:
         self._connection = connection
         self._storage = storage
@@ -240,7 +242,7 @@ class _VersionComparison:
         self._old_files, self._new_files = _create_views(connection, storage, old, new)
         self._columns = tuple(name for name in new.schema.names if name in old.schema.names)
         self._day = note.day_column if note and self._has(note.day_column) else None
-        self._apart = apart
+        self._grouping = grouping
         key = note.key if note else ()
         self._key = key if key and set(key) <= set(self._columns) and self._names_rows(key) else ()
         self._slice_rows = max(1_000, SLICE_CELLS // max(1, len(new.schema), len(old.schema)))
@@ -248,7 +250,7 @@ class _VersionComparison:
         self._changes: dict[str, dict[Hashable, int]] = defaultdict(lambda: defaultdict(int))
         self._found: list[Example] = []
 
-    def made(self) -> Difference:
+    def compute(self) -> Difference:
         """The difference."""
         for part in self._slices():
             before = sum(map(sum, self._days.values()))
@@ -342,10 +344,10 @@ class _VersionComparison:
 
     def _compare(self, part: _Slice) -> None:
         """Counts the rows of a slice that were added, are gone or changed, by day, and the values that changed."""
-        width = len(self._apart.columns)
+        width = len(self._grouping.columns)
         for row in self._by_key(part) if self._key else self._by_whole_rows(part):
             day, added, gone, changed, *values = row[width:]
-            hashable = self._apart.part(row[:width], day)
+            hashable = self._grouping.part(row[:width], day)
             counts = self._days[hashable, day]
             for number, count in enumerate((added, gone, changed)):
                 counts[number] += int(count)
@@ -364,15 +366,15 @@ class _VersionComparison:
             f"count(*) FILTER ({self._changed(self._valued)})",
             *(f"count(*) FILTER ({self._changed([name])})" for name in self._valued),
         ]
-        # A row of both versions is told apart by what it is now.
+        # A row of both versions is in the group of its newer values.
         new, old = self._places_of("n"), self._places_of("o")
         places = [f"CASE WHEN n.{_HERE} THEN {after} ELSE {before} END" for after, before in zip(new, old, strict=True)]
         groups = ", ".join(str(number + 1) for number in range(len(places)))
         return self._rows(sql("SELECT", ", ".join([*places, *counts]), self._joined(part), f"GROUP BY {groups}"))
 
     def _by_whole_rows(self, part: _Slice) -> list[tuple[Any, ...]]:
-        """Rows that no key names: equal rows of both versions cancel out, told by a hash."""
-        names = [*(f"apart{number}" for number in range(len(self._apart.columns))), "day"]
+        """Rows that no key names: equal rows of both versions cancel out, matched by a hash."""
+        names = [*(f"group{number}" for number in range(len(self._grouping.columns))), "day"]
         sides = " UNION ALL ".join(
             sql(
                 "SELECT",
@@ -420,8 +422,8 @@ class _VersionComparison:
         return f"CAST({side}.{quoted(self._day)} AS DATE)" if self._day else "CAST(NULL AS DATE)"
 
     def _places_of(self, side: str) -> list[str]:
-        """What rows are told apart by, and their day."""
-        return [*(f"{side}.{quoted(name)}" for name in self._apart.columns), self._day_of(side)]
+        """The group of the rows, and their day."""
+        return [*(f"{side}.{quoted(name)}" for name in self._grouping.columns), self._day_of(side)]
 
     # -- examples
 
@@ -463,7 +465,7 @@ class _VersionComparison:
 
 
 _Place = tuple[Hashable, date | None]
-"""What rows are told apart by, and the day."""
+"""The group of the rows, and the day."""
 
 
 def _days(counts: Mapping[_Place, list[int]]) -> Iterable[DayDifference]:

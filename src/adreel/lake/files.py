@@ -18,7 +18,7 @@ from adreel.lake.place import Storage
 
 GROUP_ROWS = 65_536
 GROUP_BYTES = 32 << 20
-"""A row group ends at either: it stands in memory whole, uncompressed, while it is written."""
+"""A row group ends at either: it is in memory whole, uncompressed, while it is written."""
 
 FILE_ROWS = 8 * GROUP_ROWS
 """A file ends there, so that a run that touches few days rewrites little."""

@@ -40,7 +40,7 @@ def kept_batches(
     """
     keys = pa.schema([schema.field(name) for name in names.key])
     old_schema = pa.schema([schema.field(name) for name in dict.fromkeys((*names.key, *names.unasked, *names.leaving))])
-    index_key = _told(names.key)
+    index_key = _index_key(names.key)
     index = KeyIndex((_null_safe(batch, names.key) for batch in read_file(storage, slug, new_file, keys)), index_key)
     values = [pa.schema([schema.field(name) for name in names.unasked]).empty_table()]
     source = np.full(len(index), -1, np.int64)
@@ -65,12 +65,12 @@ def kept_batches(
         yield pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
-def _told(key: tuple[str, ...]) -> tuple[str, ...]:
+def _index_key(key: tuple[str, ...]) -> tuple[str, ...]:
     return (*key, *(f"{name} is null" for name in key))
 
 
 def _null_safe(batch: Any, key: tuple[str, ...]) -> Any:
-    """The key with nulls filled and told by columns of their own."""
+    """The key with nulls filled and marked in columns of their own."""
     columns = [batch.column(name) for name in key]
     filled = [
         pc.fill_null(column, pa.scalar("") if pa.types.is_string(column.type) else _zero(column.type))
@@ -78,7 +78,7 @@ def _null_safe(batch: Any, key: tuple[str, ...]) -> Any:
         else column
         for column in columns
     ]
-    return pa.RecordBatch.from_arrays([*filled, *map(pc.is_null, columns)], names=list(_told(key)))
+    return pa.RecordBatch.from_arrays([*filled, *map(pc.is_null, columns)], names=list(_index_key(key)))
 
 
 def _zero(kind: Any) -> Any:

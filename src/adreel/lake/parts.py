@@ -52,7 +52,7 @@ def list_parts(storage: Storage, run_id: str, prefix: str) -> tuple[str, ...]:
     """The names of the run's parts that begin with `prefix`, in order."""
     root = f"{RUNS}/{checked(run_id)}"
     with storage.guard(f"the parts of run {run_id}"):
-        infos = storage.found(f"{root}/{prefix.rpartition('/')[0]}".rstrip("/"))
+        infos = storage.list_files(f"{root}/{prefix.rpartition('/')[0]}".rstrip("/"))
     names = (info.path.removeprefix(f"{root}/") for info in infos if info.is_file and info.path.endswith(_PART))
     return tuple(sorted(name.removesuffix(_PART) for name in names if name.startswith(prefix)))
 
@@ -129,7 +129,7 @@ def read_note(storage: Storage, run_id: str, name: str) -> Any | None:
 def list_runs(storage: Storage) -> tuple[str, ...]:
     """The runs that have parts or notes, in order."""
     with storage.guard("the parts of runs"):
-        return tuple(info.base_name for info in storage.found(RUNS, recursive=False) if not info.is_file)
+        return tuple(info.base_name for info in storage.list_files(RUNS, recursive=False) if not info.is_file)
 
 
 def drop_run(storage: Storage, run_id: str) -> None:

@@ -26,7 +26,7 @@ RUNS = "_runs"
 CONNECT_SECONDS = 5
 REQUEST_SECONDS = 60
 ATTEMPTS = 3
-"""Tries of a request to an object store: a store that is away is told of within seconds, not minutes."""
+"""Tries of a request to an object store: an unreachable store is reported within seconds, not minutes."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=-]*")
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -64,7 +64,7 @@ class Storage:
 
     @property
     def delta_options(self) -> dict[str, str]:
-        """What delta-rs is told of the object store; the rest it reads from the environment itself."""
+        """delta-rs's options for the object store; the rest it reads from the environment itself."""
         if self.folder is not None:
             return {}
         options = {
@@ -103,7 +103,7 @@ class Storage:
         """Whether there is such a file."""
         return bool(self.files.get_file_info(path).is_file)
 
-    def found(self, folder: str, *, recursive: bool = True) -> list[Any]:
+    def list_files(self, folder: str, *, recursive: bool = True) -> list[Any]:
         """Pyarrow's FileInfo of what lies in a folder, in the order of the paths; empty if there is no such folder."""
         selector = pa_fs.FileSelector(folder, recursive=recursive, allow_not_found=True)
         return sorted(self.files.get_file_info(selector), key=lambda info: str(info.path))
@@ -209,7 +209,7 @@ def _object_store(url: str) -> tuple[Any, str]:
 
 
 def _azure(netloc: str) -> Any:
-    """Azure's file system: the account stands in abfss://container@account.… or in the environment."""
+    """Azure's file system: the account is in abfss://container@account.… or in the environment."""
     account = netloc.partition("@")[2].partition(".")[0] or _given("AZURE_STORAGE_ACCOUNT_NAME") or ""
     credentials = {
         "account_key": _given("AZURE_STORAGE_ACCOUNT_KEY", "AZURE_STORAGE_ACCESS_KEY"),

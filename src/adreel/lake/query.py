@@ -23,7 +23,7 @@ from adreel.lake.sql_check import NESTED, check_select
 from adreel.lake.tables import TableState, dataset_of
 
 MEMORY = "256MB"
-"""What a connection may hold unless it is told; more goes to disk."""
+"""What a connection may hold by default; more goes to disk."""
 
 THREADS = 4
 
@@ -88,7 +88,7 @@ class Connection:
         self._folder = self._own_folder.name if self._own_folder else str(bounds.folder)
         self._connection = start(self._folder, bounds.memory, bounds.threads, bounds.disk)
         try:
-            with self._told():
+            with self._errors_translated():
                 for view, table in tables.items():
                     create_view(self._connection, view, storage, table)
             paths = [path for table in tables.values() for path in file_paths(storage, table.slug, table.files)]
@@ -119,7 +119,7 @@ class Connection:
         Raises InputError for what `sql` refuses, QueryError for SQL that DuckDB cannot do, MemoryError, and
         OSError for a disk that is full.
         """
-        with self._told():
+        with self._errors_translated():
             answer = self.sql(query)
             return None if answer is None else answer.limit(limit).to_arrow_table()
 
@@ -128,7 +128,7 @@ class Connection:
 
         Raises what `rows` does, also while it is read.
         """
-        with self._told():
+        with self._errors_translated():
             answer = self.sql(query)
             if answer is None:
                 return None
@@ -159,14 +159,14 @@ class Connection:
 
     def _batches(self, batches: Any) -> Iterator[Any]:
         while True:
-            with self._told():
+            with self._errors_translated():
                 batch = next(batches, None)
             if batch is None:
                 return
             yield batch
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _errors_translated(self) -> Iterator[None]:
         """Turns DuckDB's errors into ours."""
         try:
             yield

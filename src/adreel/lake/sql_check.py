@@ -1,4 +1,4 @@
-"""What SQL of somebody who is not at this machine may hold: one SELECT of the views, nothing of the machine itself."""
+"""Checks SQL of users: one SELECT of the views, nothing of the machine itself."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def _own_views(connection: duckdb.DuckDBPyConnection) -> set[str]:
 
 
 def _check_source(node: dict[str, Any], views: Collection[str], named: Collection[str]) -> None:
-    """Looks at what stands in FROM."""
+    """Checks an entry of FROM."""
     kind = node["type"]
     if kind == "BASE_TABLE":
         name = node["table_name"]

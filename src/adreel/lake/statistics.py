@@ -73,7 +73,7 @@ def statistics(rows: TableRows, table: TableState, name: str, *, summed: bool) -
     if not table.rows or kind_of(kind) is Kind.LIST:
         nulls = table.rows - column.ask(f"count({quoted(name)}) AS filled")[0]["filled"] if table.rows else 0
         return ColumnStatistics(name, table.rows, nulls, None if table.rows else 0, True, None, None, None, (), ())
-    return column.told(summed=summed and kind_of(kind) is Kind.NUMBER)
+    return column.compute(summed=summed and kind_of(kind) is Kind.NUMBER)
 
 
 class _ColumnReader:
@@ -92,7 +92,7 @@ class _ColumnReader:
         rows: list[dict[str, Any]] = self._rows.ask(select, (self._name,), tail, values).to_pylist()
         return rows
 
-    def told(self, *, summed: bool) -> ColumnStatistics:
+    def compute(self, *, summed: bool) -> ColumnStatistics:
         """All there is to say."""
         exact = self._count <= EXACT_ROWS
         column = quoted(self._name)

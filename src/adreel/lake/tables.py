@@ -1,4 +1,4 @@
-"""Delta tables as they stand: opened, described, and committed to in one step."""
+"""Delta tables: opened, described, and committed to in one step."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ class TableCache:
     """
 
     def __init__(self, storage: Storage) -> None:
-        """Of the lake at `storage`; reads nothing yet."""
+        """The cache of the lake at `storage`."""
         self._storage = storage
         self._newest: Recent[str, int] = Recent(TABLES)
         self._states: Recent[tuple[str, int], tuple[_Stamp, TableState]] = Recent(TABLES)
@@ -180,7 +180,7 @@ _Stamp = tuple[int, int]
 def find_table(storage: Storage, slug: str, version: int | None = None) -> TableState | None:
     """The table as `version` or the latest left it, or None if there is no table yet."""
     with storage.guard(f"the table {slug}"):
-        if storage.folder is not None and not storage.found(f"{slug}/{LOG}", recursive=False):
+        if storage.folder is not None and not storage.list_files(f"{slug}/{LOG}", recursive=False):
             # Asked first, as delta-rs tells a folder without access from one that is not there by no error of its own.
             return None
         try:
@@ -216,7 +216,7 @@ def no_table(storage: Storage, slug: str) -> NotFoundError:
 def log_versions(storage: Storage, slug: str) -> tuple[int, ...]:
     """The versions whose commits the log still holds, oldest first."""
     with storage.guard(f"the table {slug}"):
-        names = [info.base_name for info in storage.found(f"{slug}/{LOG}", recursive=False)]
+        names = [info.base_name for info in storage.list_files(f"{slug}/{LOG}", recursive=False)]
     return tuple(sorted(int(name[:20]) for name in names if name[20:] == ".json" and name[:20].isdigit()))
 
 

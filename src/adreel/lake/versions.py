@@ -123,14 +123,14 @@ def vacuum(storage: Storage, slug: str, keep_days: int, keep_versions: int, now:
     if keep_days < 0 or keep_versions < 0:
         raise InputError("Days and versions to keep cannot be negative; the latest version always stays.")
     table = open_table(storage, slug)
-    first = _first_kept(storage, table, keep_days, keep_versions, now)
+    first = _oldest_kept(storage, table, keep_days, keep_versions, now)
     with storage.guard(f"the table {slug}"):
-        needed, gone = _sorted_out(storage, table, first)
+        needed, gone = _needed_and_removed(storage, table, first)
         forgotten = _forget(storage, table, first)
         return _remove(storage, slug, needed, gone, forgotten, now)
 
 
-def _first_kept(storage: Storage, table: TableState, keep_days: int, keep_versions: int, now: datetime) -> int:
+def _oldest_kept(storage: Storage, table: TableState, keep_days: int, keep_versions: int, now: datetime) -> int:
     """The oldest version that stays; all after it do."""
     all_versions = versions(storage, table.slug)
     since = now - timedelta(days=keep_days)
@@ -140,7 +140,7 @@ def _first_kept(storage: Storage, table: TableState, keep_days: int, keep_versio
     return min([table.version, *promised])
 
 
-def _sorted_out(storage: Storage, table: TableState, first: int) -> tuple[set[str], set[str]]:
+def _needed_and_removed(storage: Storage, table: TableState, first: int) -> tuple[set[str], set[str]]:
     """The files that versions from `first` on need, and those that only earlier ones did."""
     earliest = find_table(storage, table.slug, first)
     assert earliest is not None
@@ -170,7 +170,7 @@ def _forget(storage: Storage, table: TableState, first: int) -> int:
     assert earliest is not None
     earliest.delta.create_checkpoint()
     table.delta.create_checkpoint()
-    names = [info.base_name for info in storage.found(f"{table.slug}/{LOG}", recursive=False) if info.is_file]
+    names = [info.base_name for info in storage.list_files(f"{table.slug}/{LOG}", recursive=False) if info.is_file]
     outdated = [name for name in names if name[:20].isdigit() and int(name[:20]) < first]
     # Newest first: wherever this stops, what is left of the log can still be read.
     outdated.sort(key=lambda name: (-int(name[:20]), "checkpoint" in name))
@@ -179,9 +179,9 @@ def _forget(storage: Storage, table: TableState, first: int) -> int:
 
 
 def _remove(storage: Storage, slug: str, needed: set[str], gone: set[str], forgotten: int, now: datetime) -> Vacuumed:
-    """Removes the files that nobody needs, with those that a dead writer left."""
+    """Removes the files that no version needs, with those that a dead writer left."""
     files = size = 0
-    for info in storage.found(slug, recursive=False):
+    for info in storage.list_files(slug, recursive=False):
         orphan = info.mtime is None or now.astimezone(UTC) - info.mtime > ORPHAN_AGE
         if not info.is_file or info.base_name in needed or not (info.base_name in gone or orphan):
             continue

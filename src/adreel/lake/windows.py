@@ -1,4 +1,4 @@
-"""The advertiser-days that a run read whole, and which rows of a table stand in them."""
+"""The advertiser-days that a run read whole, and which rows of a table are in them."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Leaving:
         return tuple(name for name in (self._day_column, self._advertiser_column) if name)
 
     def mask(self, batch: Any) -> Any:
-        """For each row of the batch whether it leaves; a row without a day or advertiser stands in no window."""
+        """For each row of the batch whether it leaves; a row without a day or advertiser is in no window."""
         days = day_of(batch.column(self._day_column)) if self._day_column else None
         expired = self._expired(days, batch.num_rows)
         return pc.or_(expired, self.inside(batch))

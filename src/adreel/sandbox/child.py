@@ -37,7 +37,7 @@ def run(answer: socket.socket, status: socket.socket, folder: str) -> NoReturn:
         request: QueryRequest = pickle.load(source)  # noqa: S301
     limit(request.limits)
     try:
-        with _told(request.limits), answer.makefile("wb") as sink:
+        with _limits_named(request.limits), answer.makefile("wb") as sink:
             end: dict[str, Any] = {"rows": _answered(request, folder, sink)}
     except AdreelError as error:
         end = {"kind": _kind(error), "message": error.message}
@@ -92,7 +92,7 @@ def _file(reader: Any, request: QueryRequest, sink: IO[bytes]) -> int:
 
 
 @contextmanager
-def _told(limits: QueryLimits) -> Iterator[None]:
+def _limits_named(limits: QueryLimits) -> Iterator[None]:
     """Says in words which limit was met."""
     try:
         yield

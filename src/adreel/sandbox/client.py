@@ -32,10 +32,10 @@ LOOK = 0.05
 """Seconds between two looks at whether anybody still waits for the answer."""
 
 GRACE = 5.0
-"""Seconds after its time within which the end of a child must be told; later its launcher is out of order."""
+"""Seconds after its time within which the end of a child must be reported; later its launcher is out of order."""
 
 IN_MEMORY = 1 << 20
-"""Bytes of an answer that stand in memory; the rest of a larger one is on disk."""
+"""Bytes of an answer kept in memory; the rest of a larger one is on disk."""
 
 INHERITED = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PYTHONPATH", "PYTHONHOME", "SYSTEMROOT")
 """Variables that a launcher is started with; no other is."""
@@ -53,7 +53,7 @@ _ERRORS = {"query": QueryError, "input": InputError, "storage": StorageError}
 
 @dataclass(frozen=True, slots=True)
 class QueryAnswer:
-    """An answer in the form that was asked for: `file` stands at its beginning and is the caller's to close.
+    """An answer in the form that was asked for: `file` is at its beginning and is the caller's to close.
 
     `rows` is None for a statement without an answer.
     """

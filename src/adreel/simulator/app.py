@@ -21,7 +21,7 @@ from adreel.simulator.call import Call, Endpoint, Reply
 from adreel.simulator.config import WorldConfig
 from adreel.simulator.consent import ConsentError, show_consent, take_decision
 from adreel.simulator.errors import ApiError, NotSimulatedError
-from adreel.simulator.frontpage import let_a_day_go_by, show_front
+from adreel.simulator.frontpage import advance_one_day, show_front
 from adreel.simulator.params import Params, read_body
 from adreel.simulator.sidedoor import side_door
 from adreel.simulator.state import Entry, Simulator
@@ -278,7 +278,7 @@ async def _front(request: Request) -> Response:
     simulator: Simulator = request.app.state.simulator
     if request.method == "GET":
         return HTMLResponse(show_front(simulator))
-    let_a_day_go_by(simulator)
+    advance_one_day(simulator)
     return RedirectResponse("/", 303)
 
 

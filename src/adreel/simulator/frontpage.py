@@ -24,6 +24,6 @@ def show_front(simulator: Simulator) -> str:
     )
 
 
-def let_a_day_go_by(simulator: Simulator) -> None:
+def advance_one_day(simulator: Simulator) -> None:
     """It is the same time of the next day."""
     simulator.go_on(1)

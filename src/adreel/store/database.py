@@ -49,13 +49,13 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A consistent view; nothing is kept that is written here."""
-        with _said(self.path), self._reading.connect() as connection:
+        with _errors_named(self.path), self._reading.connect() as connection:
             yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """Kept as a whole when the block ends, or not at all."""
-        with _said(self.path), self._writing.begin() as connection:
+        with _errors_named(self.path), self._writing.begin() as connection:
             yield connection
 
     def stamp(self) -> int:
@@ -147,7 +147,7 @@ def _on_begin(connection: Connection) -> None:
 
 
 @contextmanager
-def _said(path: Path) -> Iterator[None]:
+def _errors_named(path: Path) -> Iterator[None]:
     """Turns a failure of the database into an error for a person."""
     try:
         yield
@@ -211,7 +211,7 @@ def _migrate(path: Path) -> None:
     # Foreign keys are off, as a migration may replace a table that others point at; they are checked at the end.
     engine = _engine(path, foreign_keys=False)
     try:
-        with _said(path), engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"}).begin() as connection:
+        with _errors_named(path), engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"}).begin() as connection:
             upgrade(connection, HEAD)
             if connection.exec_driver_sql("PRAGMA foreign_key_check").first():
                 raise StorageError(f"{path} cannot be upgraded: some rows refer to rows that do not exist.")

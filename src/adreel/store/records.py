@@ -205,7 +205,7 @@ class SavedDataset:
 
 
 class RunState(StrEnum):
-    """Where a run stands; `sentence` says it to a person."""
+    """The state of a run; `sentence` explains it."""
 
     sentence: str
 

@@ -78,7 +78,7 @@ class Shares:
                     f"{user.name!r} is the last owner of the account {account.name!r} and must stay one; add "
                     "another owner first."
                 )
-            _put(connection, account, user, level)
+            _set_level(connection, account, user, level)
 
     def set_everyone(self, account: Account, level: Level) -> None:
         """Shares the account with every user so far. InputError for a level of owner, which needs a name."""
@@ -118,7 +118,7 @@ def _owners(connection: Connection, account: Account) -> int:
     return connection.execute(select(func.count()).where(owners)).scalar_one()
 
 
-def _put(connection: Connection, account: Account, user: User, level: Level) -> None:
+def _set_level(connection: Connection, account: Account, user: User, level: Level) -> None:
     if level is Level.NONE:
         of_both = (account_shares.c.account_id == account.id) & (account_shares.c.user_id == user.id)
         connection.execute(delete(account_shares).where(of_both))

@@ -290,7 +290,7 @@ class Client:
             return await self.uncounted("/advertiser/info/", params)
         except AdvertiserError as error:
             if len(ids) == 1:
-                self._say(f"advertiser {ids[0]} was skipped: {error}")
+                self._write_log(f"advertiser {ids[0]} was skipped: {error}")
                 refusals.append(error)
                 return []
         except SplitError:
@@ -350,7 +350,7 @@ class Client:
         return outcome
 
     async def _journey(self, request: ApiRequest, slot: Slot) -> tuple[ApiAnswer | FailedAnswer, float]:
-        """What came of a request, and the seconds from its going, on a connection that stands, to its answer's head."""
+        """What came of a request, and the seconds from its going, on an open connection, to its answer's head."""
         began = self._monotonic()
         ended: float | None = None
 
@@ -399,9 +399,9 @@ class Client:
         if seconds:
             self._pace.hold(seconds)
             self._held_until = self._refused_at + seconds
-            self._say(f"TikTok refuses the whole app for now ({why}): it waits {seconds:.1f} s")
+            self._write_log(f"TikTok refuses the whole app for now ({why}): it waits {seconds:.1f} s")
         else:
-            self._say(
+            self._write_log(
                 f"TikTok counts requests too close together ({why}): a second's budget is used again after "
                 f"{1 + margin:.2f} s"
             )
@@ -418,7 +418,7 @@ class Client:
         if self._deadline is not None and self._monotonic() + wait >= self._deadline:
             raise self._error(request, trouble, tries, "The run's deadline leaves no time to retry.")
         self.counts.retried += 1
-        self._say(f"{request.where}: {trouble.what} Try {tries.sent + 1} of {self._attempts} in {wait:.1f} s")
+        self._write_log(f"{request.where}: {trouble.what} Try {tries.sent + 1} of {self._attempts} in {wait:.1f} s")
         return wait
 
     def _seconds(self, trouble: FailedAnswer, tries: _Tries) -> float:
@@ -485,7 +485,7 @@ class Client:
             return api_error(trouble.code, self._clean(words), trouble.request_id)
         return _ERRORS[trouble.action](self._clean(words), request_id=trouble.request_id)
 
-    def _say(self, line: str) -> None:
+    def _write_log(self, line: str) -> None:
         if self._log is not None:
             self._log(self._clean(line))
 

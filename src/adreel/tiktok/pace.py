@@ -164,8 +164,8 @@ class Pace:
                 if slot.at <= now:
                     return slot
                 await self._sleep(slot.at - now)
-                slot = await self._kept_apart(slot)
-                if not self._held(slot):
+                slot = await self._wait_for_margin(slot)
+                if not self._is_on_hold(slot):
                     return self.went(slot)
 
     def went(self, slot: Slot) -> Slot:
@@ -269,7 +269,7 @@ class Pace:
         sql.execute("INSERT OR REPLACE" + _MARGIN_ROW, (self.app_id, *astuple(margin)))
         self._margin = margin
 
-    async def _kept_apart(self, slot: Slot) -> Slot:
+    async def _wait_for_margin(self, slot: Slot) -> Slot:
         """Waits on, with the slot moved, if the margin was widened while the owner of the slot slept.
 
         Else it would go ahead of the burst that it belongs to, in each second from then on, and be refused the easier.
@@ -289,7 +289,7 @@ class Pace:
             )
         return slot._replace(at=at)
 
-    def _held(self, slot: Slot) -> bool:
+    def _is_on_hold(self, slot: Slot) -> bool:
         """Whether a hold came while the owner of the slot slept."""
         with self._errors_named():
             (blocked_until,) = self._connection.execute(
