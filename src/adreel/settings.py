@@ -351,7 +351,7 @@ class _Given(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The settings of this process. `warnings` are sentences for the person; `sources` says where each value is from."""
+    """The settings of this process. `warnings` are sentences for people; `sources` says where each value is from."""
 
     home: Path
     lake_url: str

@@ -63,7 +63,7 @@ class Lake:
         *,
         clock: Callable[[], datetime] = _now,
     ) -> None:
-        """`clock` gives aware times. The disk is first read when a method needs it. Raises InputError for a bad address."""
+        """`clock` gives aware times. Reads no disk yet. Raises InputError for a bad address."""
         self._storage = Storage(str(url))
         self._clock = clock
         self._tables = TableCache(self._storage)
