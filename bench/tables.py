@@ -23,8 +23,8 @@ import pyarrow as pa
 
 from adreel.lake import Lake, Method, Write
 from adreel.lake.browse import Filter, Order
-from adreel.lake.difference import Apart
-from adreel.sandbox import Limits, Request, Sandbox
+from adreel.lake.difference import Grouping
+from adreel.sandbox import QueryLimits, QueryRequest, Sandbox
 
 SLUG = "ad_daily"
 ROWS = 3_000_000
@@ -146,11 +146,11 @@ def _sorted(first: int, names: tuple[str, ...] = ("spend", "clicks", "cpc", "imp
 
 def _query(box: Sandbox) -> Callable[[Lake, int], object]:
     """SQL as the query page runs it, in a process of its own, whose processor time is not this one's."""
-    limits = Limits(512 << 20, 30, "ADREEL_QUERY_MEMORY", "ADREEL_QUERY_SECONDS")
+    limits = QueryLimits(512 << 20, 30, "ADREEL_QUERY_MEMORY", "ADREEL_QUERY_SECONDS")
 
     def call(lake: Lake, number: int) -> object:
         sql = f"SELECT stat_time_day, sum(spend) FROM ads WHERE clicks > {number} GROUP BY 1 ORDER BY 1"
-        with box.ask(Request(sql, lake.snapshot({"ads": SLUG}), limits, "cells")).file as file:
+        with box.ask(QueryRequest(sql, lake.snapshot({"ads": SLUG}), limits, "cells")).file as file:
             return file.read()
 
     return call
@@ -235,8 +235,8 @@ def measure_difference(url: str) -> Iterator[str]:
     with timed(walls, cpus):
         lake, columns = Lake(url), ("advertiser_id", "currency", "timezone")
         there = tuple(name for name in columns if name in lake.table(SLUG).schema.names)
-        lake.moved_apart(SLUG, 0, 1, ADDITIVE, there)
-        found = lake.difference(SLUG, 0, 1, Apart(there, lambda values, _day: values))
+        lake.sum_changes(SLUG, 0, 1, ADDITIVE, there)
+        found = lake.difference(SLUG, 0, 1, Grouping(there, lambda values, _day: values))
     yield (
         f"difference of two versions: {found.changed:,} rows changed on {len(found.days)} days, "
         f"{walls[0] / 1000:.2f} s, {cpus[0] / 1000:.2f} s CPU, peak {peak()} MB"

@@ -59,11 +59,11 @@ def with_columns(**types: Any) -> pa.Schema:
 
 def reader(rows: Iterable[Row], schema: pa.Schema = SCHEMA) -> Callable[[], Any]:
     """Gives the rows in batches of two, anew each time."""
-    kept = list(rows)
+    all_rows = list(rows)
 
     def batches() -> Iterator[pa.RecordBatch]:
-        for start in range(0, len(kept), 2):
-            yield pa.RecordBatch.from_pylist([dict(one) for one in kept[start : start + 2]], schema)
+        for start in range(0, len(all_rows), 2):
+            yield pa.RecordBatch.from_pylist([dict(lake_row) for lake_row in all_rows[start : start + 2]], schema)
 
     return lambda: pa.RecordBatchReader.from_batches(schema, batches())
 
@@ -87,14 +87,15 @@ def put(
 
 def table_rows(lake: Lake, slug: str = "ads", version: int | None = None) -> list[Row]:
     """The rows of a version."""
-    found: list[Row] = lake.read(slug, version).read_all().to_pylist()
-    return found
+    lake_rows: list[Row] = lake.read(slug, version).read_all().to_pylist()
+    return lake_rows
 
 
 def in_order(rows: Iterable[Row]) -> list[str]:
     """Rows as texts in an order of their own, so that two lots of rows compare whatever order they came in."""
     return sorted(
-        repr(sorted((name, _plain(value)) for name, value in one.items() if value is not None)) for one in rows
+        repr(sorted((name, _plain(value)) for name, value in lake_row.items() if value is not None))
+        for lake_row in rows
     )
 
 

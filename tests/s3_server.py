@@ -60,11 +60,11 @@ class Bucket(BaseHTTPRequestHandler):
         if data is None:
             return self._answer(404, b"<Error><Code>NoSuchKey</Code><Message>not there</Message></Error>")
         headers = {"ETag": f'"{hashlib.md5(data).hexdigest()}"', "Last_Modified": "Thu, 01 Jan 2026 00:00:00 GMT"}
-        asked = re.fullmatch(r"bytes=(\d*)-(\d*)", self.headers.get("Range") or "")
-        if not asked or self.command == "HEAD":
+        byte_range = re.fullmatch(r"bytes=(\d*)-(\d*)", self.headers.get("Range") or "")
+        if not byte_range or self.command == "HEAD":
             return self._answer(200, data, **headers)
-        start = int(asked[1]) if asked[1] else max(0, len(data) - int(asked[2]))
-        end = min(int(asked[2]), len(data) - 1) if asked[1] and asked[2] else len(data) - 1
+        start = int(byte_range[1]) if byte_range[1] else max(0, len(data) - int(byte_range[2]))
+        end = min(int(byte_range[2]), len(data) - 1) if byte_range[1] and byte_range[2] else len(data) - 1
         return self._answer(206, data[start : end + 1], Content_Range=f"bytes {start}-{end}/{len(data)}", **headers)
 
     def do_HEAD(self) -> None:
@@ -80,7 +80,9 @@ class Bucket(BaseHTTPRequestHandler):
             f"<Size>{len(self.objects[key])}</Size></Contents>"
             for key in plain
         )
-        entries += "".join(f"<CommonPrefixes><Prefix>{one}</Prefix></CommonPrefixes>" for one in folders if delimiter)
+        entries += "".join(
+            f"<CommonPrefixes><Prefix>{folder}</Prefix></CommonPrefixes>" for folder in folders if delimiter
+        )
         count = len(plain) + (len(folders) if delimiter else 0)
         return (
             f"<ListBucketResult><IsTruncated>false</IsTruncated><KeyCount>{count}</KeyCount>{entries}</ListBucketResult>"

@@ -300,7 +300,7 @@ def test_a_run_is_seen_and_stopped_with_the_rights_of_its_dataset(store: Store) 
     assert guard.run("ab02") == theirs
     with pytest.raises(ForbiddenError, match="may not run the dataset 'Theirs'"):
         guard.run("ab02", DatasetRight.RUN)
-    with pytest.raises(InputError, match=r"several runs begin with 'ab'"):
+    with pytest.raises(InputError, match=r"several runs start with 'ab'"):
         guard.run("ab")
 
 
@@ -386,7 +386,7 @@ def test_only_who_could_do_an_owners_work_becomes_one(store: Store) -> None:
         with pytest.raises(InputError, match=f"{reason} and cannot own an account"):
             operator.share(found.account, user, Level.OWNER)
         operator.share(found.account, user, Level.EDIT)
-    with pytest.raises(InputError, match="not everyone can own"):
+    with pytest.raises(InputError, match="everyone cannot own"):
         operator.share_with_everyone(found.account, Level.OWNER)
 
 

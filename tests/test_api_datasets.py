@@ -81,7 +81,7 @@ def test_a_file_whose_datasets_would_take_one_anothers_place_is_refused_whole(si
         text = "\n---\n".join(json.dumps(SPEND | {"name": name}) for name in names)
         headers = {"Content-Type": "application/yaml"}
         said = asking.bad("POST", "/datasets/import", 422, content=text, headers=headers)["message"]
-        assert "is the address of another dataset" in said
+        assert "is already the address of another dataset" in said
     assert asking.get("/datasets")["total"] == 1
     asking.bad("PATCH", "/datasets/spend", 422, json={"name": ""})
     copy = asking.good("POST", "/datasets/spend/duplicate", 201)["slug"]

@@ -78,10 +78,10 @@ def refused(home: Home, *words: str, code: ExitCode = ExitCode.INPUT, stdin: str
         ({"advertisers": ["²"]}, "'²' is no id"),
         ({"dates": None}, "dates: no dates are chosen"),
         ({"dates": "yesterday"}, "dates are keys: start and end, date, or period"),
-        ({"dates": {"start": "2026-11-05", "end": "2026-11-01"}}, "The start 2026-11-05 lies after the end 2026-11-01"),
-        ({"dates": {"start": "1", "end": "5"}}, "lies after the end"),
-        ({"dates": {"start": "2026-11-01", "end": "2026-12-31"}}, "2026-12-31 lies in the future; the last day"),
-        ({"dates": {"start": "2010-01-01", "end": "today"}}, "the first day that can be asked for is 2016-09-01"),
+        ({"dates": {"start": "2026-11-05", "end": "2026-11-01"}}, "The start 2026-11-05 is after the end 2026-11-01"),
+        ({"dates": {"start": "1", "end": "5"}}, "is after the end"),
+        ({"dates": {"start": "2026-11-01", "end": "2026-12-31"}}, "2026-12-31 is in the future; the last day"),
+        ({"dates": {"start": "2010-01-01", "end": "today"}}, "the first day available is 2016-09-01"),
         ({"dates": {"start": "today-9999999", "end": "today"}}, "the first day is 2016-09-01"),
         ({"dates": {"start": BIG_INTEGER, "end": "today"}}, "is no day"),
         ({"dates": {"start": "2026-02-30", "end": "today"}}, "'2026-02-30' is no day"),
@@ -187,16 +187,16 @@ def test_what_is_no_dataset_file_is_refused(
         (("run", "spnd"), "there is no dataset 'spnd'; nearest: spend"),
         (("run",), "Name a saved dataset, or give a file with -f FILE"),
         (("run", "spend", "--start", "today-3"), "--start and --end go together"),
-        (("run", "spend", "--start", "today", "--end", "yesterday"), "lies after the end"),
+        (("run", "spend", "--start", "today", "--end", "yesterday"), "is after the end"),
         (("plan", "spend", "--start", "soon", "--end", "today"), "'soon' is no day"),
         (("preview", "nothing"), "there is no dataset 'nothing'"),
         (("history", "nothing"), "there is no dataset"),
-        (("history", "spend", "--run", "zzz"), "there is no run whose id is or begins with 'zzz'"),
+        (("history", "spend", "--run", "zzz"), "there is no run whose ID is or starts with 'zzz'"),
         (("cancel", "zzz"), "there is no run"),
         (("versions", "nothing"), "there is no dataset"),
         (("diff", "spend", "0", "7"), "7"),
-        (("export", "spend", "-o", "x.doc"), "the file's ending says its format: .csv, .json, .parquet, .xlsx"),
-        (("export", "spend", "-o", "spend"), "the file's ending says its format"),
+        (("export", "spend", "-o", "x.doc"), "sets the format; use one of .csv, .json, .parquet, .xlsx"),
+        (("export", "spend", "-o", "spend"), "the file extension sets the format"),
         (("export", "spend", "-o", "/nowhere/at/all/x.csv"), "there is no folder /nowhere/at/all"),
         (("export", "spend", "-o", "x.csv", "--version", "9"), "9"),
         (("datasets", "show", "nothing"), "there is no dataset"),
@@ -214,7 +214,7 @@ def test_what_is_no_dataset_file_is_refused(
         (("query", "select * from nothing"), "Tables: spend"),
         (("query", "select 1", "--format", "doc"), "there are table, csv, json, parquet, xlsx"),
         (("query", "select 1", "--format", "xlsx"), "name a file with -o FILE"),
-        (("query", "select 1", "-o", "x.doc"), "the file's ending says its format"),
+        (("query", "select 1", "-o", "x.doc"), "the file extension sets the format"),
         (("simulate", "--today", "2026-13-01"), "The simulated world cannot be made"),
         (("simulate", "--advertisers", "100000"), "room for 1 to 1024"),
         (("demo", "--once", "--ads", "100000000"), "room for"),
@@ -420,7 +420,7 @@ def test_a_home_of_a_newer_version_is_left_alone(home: Home) -> None:
         database.execute("UPDATE alembic_version SET version_num = '9999'")
         database.execute("UPDATE marks SET value = '7.0' WHERE name = 'adreel'")
     before = home.kept()
-    assert "made by a newer adreel than this one" in refused(home, "datasets", "list")
+    assert "created by a newer adreel than this one" in refused(home, "datasets", "list")
     assert "install version 7.0 or newer" in refused(home, "run", "-f", home.file())
     assert home.kept() == before
 

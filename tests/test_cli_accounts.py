@@ -103,10 +103,10 @@ def test_connect_goes_through_the_consent_page_and_back(empty: Home) -> None:
 def test_a_consent_that_is_refused_connects_nothing(empty: Home) -> None:
     with served(empty.config) as url, connecting(empty, url, "connect", "shop") as work:
         page = httpx2.get(work.submit("refuse"))
-        assert (page.status_code, "refused or left" in page.text) == (403, True)
+        assert (page.status_code, "refused or cancelled" in page.text) == (403, True)
         code, stdout, stderr = work.end()
     assert (code, stdout) == (ExitCode.RECONNECT, "")
-    assert "the consent was refused or left" in stderr
+    assert "the consent was refused or cancelled" in stderr
     assert empty.json("accounts", "list") == []
 
 

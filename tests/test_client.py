@@ -29,7 +29,7 @@ from adreel.errors import (
     action_for,
 )
 from adreel.tiktok.client import AdvertiserName, Client
-from adreel.tiktok.pace import LEVELS, Limits, Pace
+from adreel.tiktok.pace import LEVELS, Pace, RateLimits
 from virtual_time import VirtualTime
 
 T = TypeVar("T")
@@ -84,7 +84,7 @@ class Server:
         body = b""
         while (message := await receive()).get("more_body"):
             body += message["body"]
-        asked = Asked(
+        request = Asked(
             self.clock.passed,
             scope["method"],
             scope["path"],
@@ -92,16 +92,16 @@ class Server:
             {name.decode().lower(): value.decode() for name, value in scope["headers"]},
             body + message["body"],
         )
-        self.asked.append(asked)
+        self.asked.append(request)
         reply = self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
-        reply = reply if isinstance(reply, Reply) else reply(asked)
+        reply = reply if isinstance(reply, Reply) else reply(request)
         await asyncio.sleep(reply.seconds)
         headers = [(name.encode(), value.encode()) for name, value in reply.headers.items()]
         await send({"type": "http.response.start", "status": reply.status, "headers": headers})
         await send({"type": "http.response.body", "body": reply.body})
 
     def times(self) -> list[float]:
-        return [round(asked.at, 3) for asked in self.asked]
+        return [round(request.at, 3) for request in self.asked]
 
 
 @pytest.fixture
@@ -112,7 +112,7 @@ def visit(tmp_path: Path) -> Callable[..., Any]:
         server: Server,
         use: Callable[[Client], Awaitable[T]],
         *,
-        limits: Limits = LEVELS["basic"],
+        limits: RateLimits = LEVELS["basic"],
         **options: Any,
     ) -> T:
         async def main() -> T:
@@ -262,7 +262,7 @@ def test_a_page_has_the_totals_that_were_asked_for(visit: Callable[..., Any]) ->
     ],
 )
 def test_a_page_of_an_unknown_form_stops_with_its_request_id(visit: Callable[..., Any], data: object) -> None:
-    with pytest.raises(StopError, match=r"page 3.*form that adreel does not know.*R-1"):
+    with pytest.raises(StopError, match=r"page 3.*unknown format.*R-1"):
         visit(Server(envelope(0, data)), lambda client: client.page(REPORT, {}, 3, 10))
 
 
@@ -341,7 +341,7 @@ def test_a_token_of_another_app_says_so(visit: Callable[..., Any]) -> None:
     words = "The app_id is inconsistent with the token's app information. Please check."
     error = failure(visit, Server(envelope(40000, message=words)))
     assert isinstance(error, ReconnectError)
-    assert "was not made by the app" in error.message
+    assert "was not issued by the app" in error.message
     assert "ADREEL_TIKTOK_APP_ID" in error.message
 
 
@@ -350,7 +350,7 @@ def test_a_permission_that_the_app_lacks_says_so(visit: Callable[..., Any]) -> N
     error = failure(visit, Server(envelope(40001, message=words)))
     assert isinstance(error, AdvertiserError)
     assert "lacks the permission for /report/integrated/get/: give it the scope" in error.message
-    assert "connect the account again" in error.message
+    assert "reconnect the account" in error.message
 
 
 def test_counts_say_what_was_done(visit: Callable[..., Any]) -> None:
@@ -367,7 +367,7 @@ def test_counts_say_what_was_done(visit: Callable[..., Any]) -> None:
 
 # --- what is retried, and what is not
 
-PERMANENT = [code for code, known in API_CODES.items() if known.action not in {Action.WAIT, Action.THROTTLED}]
+PERMANENT = [code for code, api_code in API_CODES.items() if api_code.action not in {Action.WAIT, Action.THROTTLED}]
 KINDS: Mapping[Action, type[AdreelError]] = {
     Action.FIX: RequestError,
     Action.SPLIT: SplitError,
@@ -561,8 +561,8 @@ def test_bursts_of_refusals_pass_with_short_waits(visit: Callable[..., Any]) -> 
 def test_the_five_minutes_after_the_minute_limit_are_waited_out_with_few_questions(visit: Callable[..., Any]) -> None:
     lines: list[str] = []
 
-    def blocked_for_five_minutes(asked: Asked) -> Reply:
-        return OK if asked.at < 2 or asked.at >= 302 else envelope(40100, seconds=0.1)
+    def blocked_for_five_minutes(request: Asked) -> Reply:
+        return OK if request.at < 2 or request.at >= 302 else envelope(40100, seconds=0.1)
 
     server = Server(blocked_for_five_minutes)
 
@@ -587,8 +587,8 @@ def test_a_limit_that_does_not_end_is_told_with_what_may_be_behind_it(visit: Cal
 
 
 def test_a_limit_of_one_advertiser_and_path_delays_only_its_own_request(visit: Callable[..., Any]) -> None:
-    def narrow(asked: Asked) -> Reply:
-        return envelope(40133) if asked.params["advertiser_id"] == "123" and asked.at < 5 else OK
+    def narrow(request: Asked) -> Reply:
+        return envelope(40133) if request.params["advertiser_id"] == "123" and request.at < 5 else OK
 
     server = Server(narrow)
 
@@ -642,7 +642,7 @@ def test_a_request_that_timed_out_twice_is_not_sent_for_ten_minutes_while_others
     async def use(client: Client) -> Any:
         with pytest.raises(RetryError):
             await ask(client)
-        with pytest.raises(RetryError, match="was not sent, as it timed out twice"):
+        with pytest.raises(RetryError, match="was not sent because it timed out twice"):
             await ask(client)
         assert len(server.asked) == 2
         await client.call("GET", REPORT, params={"advertiser_id": "9"})
@@ -703,7 +703,7 @@ def test_a_token_that_dies_in_the_middle_asks_for_a_new_connection(visit: Callab
         for _ in range(5):
             await ask(client)
 
-    with pytest.raises(ReconnectError, match=r"revoked\. Connect the account again\."):
+    with pytest.raises(ReconnectError, match=r"revoked\. Reconnect the account\."):
         visit(server, use)
     assert len(server.asked) == 3
 
@@ -738,7 +738,7 @@ def test_a_grant_without_a_token_stops(visit: Callable[..., Any], data: object) 
 def test_what_needs_the_app_says_so_without_it(visit: Callable[..., Any]) -> None:
     server = Server(OK)
     for use in (Client.advertisers, Client.revoke, lambda client: client.exchange(CODE)):
-        with pytest.raises(InputError, match="id and the secret of your TikTok app"):
+        with pytest.raises(InputError, match="ID and the secret of your TikTok app"):
             visit(server, use, app_id="99")
     assert server.asked == []
 
@@ -766,12 +766,16 @@ def test_the_user_of_a_token_is_known(visit: Callable[..., Any]) -> None:
 def advertiser_info(bad: Mapping[str, int], longest: int = 100) -> Callable[[Asked], Reply]:
     """TikTok's /advertiser/info/ with ids that it refuses by a code, and a greatest number of ids."""
 
-    def reply(asked: Asked) -> Reply:
-        ids = orjson.loads(asked.params["advertiser_ids"])
+    def reply(request: Asked) -> Reply:
+        ids = orjson.loads(request.params["advertiser_ids"])
         if len(ids) > longest:
             return envelope(40011, message="too many ids")
-        codes = [bad[one] for one in ids if one in bad]
-        return envelope(codes[0]) if codes else envelope(0, {"list": [{"advertiser_id": one} for one in ids]})
+        codes = [bad[advertiser_id] for advertiser_id in ids if advertiser_id in bad]
+        return (
+            envelope(codes[0])
+            if codes
+            else envelope(0, {"list": [{"advertiser_id": advertiser_id} for advertiser_id in ids]})
+        )
 
     return reply
 
@@ -782,9 +786,11 @@ def test_advertisers_that_may_not_be_read_do_not_hide_the_others(visit: Callable
     server = Server(advertiser_info(bad))
     lines: list[str] = []
     rows = visit(server, lambda client: client.advertiser_info(ids, ["currency"]), log=lines.append)
-    assert [row["advertiser_id"] for row in rows] == [one for one in ids if one not in bad]
-    assert all(asked.params["fields"] == '["currency"]' for asked in server.asked)
-    assert all(any(f"advertiser {one} is left out" in line for line in lines) for one in bad)
+    assert [row["advertiser_id"] for row in rows] == [
+        advertiser_id for advertiser_id in ids if advertiser_id not in bad
+    ]
+    assert all(request.params["fields"] == '["currency"]' for request in server.asked)
+    assert all(any(f"advertiser {advertiser_id} was skipped" in line for line in lines) for advertiser_id in bad)
     assert len(server.asked) < 60
 
 

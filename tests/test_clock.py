@@ -57,9 +57,9 @@ class Place:
 def place(tmp_path: Path) -> Iterator[Place]:
     config = WorldConfig(SIMULATED.date(), advertisers=1, ads=5, qps=0, days=60)
     with served(config) as url:
-        found = Place(tmp_path, url, config, HomeClock())
-        found.run("accounts", "add", "demo", "--token-stdin", stdin=f"{access_token(config)}\n")
-        yield found
+        cli_place = Place(tmp_path, url, config, HomeClock())
+        cli_place.run("accounts", "add", "demo", "--token-stdin", stdin=f"{access_token(config)}\n")
+        yield cli_place
 
 
 def test_an_incremental_run_reads_the_new_day_after_the_simulated_clock_was_advanced(place: Place) -> None:
@@ -110,7 +110,7 @@ def test_a_live_simulator_goes_on_hour_by_hour_after_a_day_was_advanced(tmp_path
         after = httpx2.get(f"{url}/_simulator/clock", trust_env=False).json()
         front = httpx2.get(f"{url}/", trust_env=False).text
     assert (before["ahead_seconds"], after["ahead_seconds"]) == (0, 86400)
-    assert f"it is {datetime.now(UTC) + timedelta(days=1):%Y-%m-%d}" in front
+    assert f"Simulated time: {datetime.now(UTC) + timedelta(days=1):%Y-%m-%d}" in front
 
 
 def test_the_app_by_which_a_simulated_account_is_known_is_the_simulators() -> None:

@@ -113,7 +113,7 @@ update: {method: upset}
         ({"dates": "{period: last_8_days}"}, "Nearest: last_"),
         ({"dates": "{period: last_7_days, date: today}"}, "give one of"),
         ({"dates": "{date: 2026-13-01}"}, "is no day"),
-        ({"dates": "{date: 2027-01-01}"}, "lies in the future"),
+        ({"dates": "{date: 2027-01-01}"}, "is in the future"),
         ({"dates": "{start: 2010-01-01, end: today}"}, "2016-09-01"),
         ({"dates": "{period: last_week, week_starts: mondey}"}, "Nearest: monday"),
         ({"update": "{method: append}", "reset_schema": "true"}, "append keeps the rows"),

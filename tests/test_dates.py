@@ -72,9 +72,9 @@ def test_a_week_starts_on_the_chosen_day() -> None:
 
 
 def test_a_range_counts_both_its_ends() -> None:
-    found = span(Dates(start=Day(back=10), end=Day(back=5)), TODAY)
-    assert found == Span(date(2026, 11, 12), date(2026, 11, 17))
-    assert found.days == 6
+    days = span(Dates(start=Day(back=10), end=Day(back=5)), TODAY)
+    assert days == Span(date(2026, 11, 12), date(2026, 11, 17))
+    assert days.days == 6
 
 
 @given(st.sampled_from(PERIODS), st.dates(date(2017, 6, 1), date(2100, 1, 1)), st.sampled_from(WEEKDAYS))
@@ -84,8 +84,8 @@ def test_every_period_is_in_order_and_not_in_the_future(period: str, today: date
 
 @given(st.dates(date(2020, 1, 1), date(2026, 1, 1)), st.integers(1, 1200), st.integers(1, 400))
 def test_pieces_hold_each_day_once_and_none_is_too_long(start: date, days: int, longest: int) -> None:
-    whole = Span(start, start + timedelta(days=days - 1))
-    pieces = list(whole.pieces(longest))
+    all_days = Span(start, start + timedelta(days=days - 1))
+    pieces = list(all_days.pieces(longest))
     covered = [piece.start + timedelta(days=n) for piece in pieces for n in range(piece.days)]
     assert covered == [start + timedelta(days=n) for n in range(days)]
     assert max(piece.days for piece in pieces) <= longest

@@ -52,12 +52,12 @@ def table_of(kind: str, data: bytes) -> list[list[Any]]:
     if kind == "csv":
         return list(csv.reader(io.StringIO(data.decode(), newline="")))
     if kind == "json":
-        found = json.loads(data)
-        return [list(found[0]), *(list(one.values()) for one in found)]
+        records = json.loads(data)
+        return [list(records[0]), *(list(record.values()) for record in records)]
     if kind == "parquet":
         table = pq.read_table(io.BytesIO(data))
-        return [table.column_names, *(list(one.values()) for one in table.to_pylist())]
-    return [list(one) for one in openpyxl.load_workbook(io.BytesIO(data))["data"].iter_rows(values_only=True)]
+        return [table.column_names, *(list(record.values()) for record in table.to_pylist())]
+    return [list(record) for record in openpyxl.load_workbook(io.BytesIO(data))["data"].iter_rows(values_only=True)]
 
 
 @pytest.fixture
@@ -127,7 +127,7 @@ def test_a_fault_while_rows_are_read_ends_the_stream_and_leaves_no_file(kind: st
 
 def test_what_a_format_cannot_hold_is_told_before_the_first_piece(scratch: Path) -> None:
     long = pa.RecordBatch.from_pydict({"name": ["x" * 40_000]})
-    with pytest.raises(InputError, match="an Excel cell holds 32,767"):
+    with pytest.raises(InputError, match="an Excel cell holds at most 32,767"):
         next(stream(reader(long), "xlsx"))
     spans = pa.RecordBatch.from_pydict({"span": pa.array([(1, 2, 3)], pa.month_day_nano_interval())})
     with pytest.raises(InputError, match="cannot be written as parquet"):
@@ -136,13 +136,13 @@ def test_what_a_format_cannot_hold_is_told_before_the_first_piece(scratch: Path)
 
 
 def test_an_unknown_format_is_refused_at_once() -> None:
-    with pytest.raises(InputError, match="'pdf' is no format; there are csv, json, parquet, xlsx"):
+    with pytest.raises(InputError, match="'pdf' is not an export format; choose one of csv, json, parquet, xlsx"):
         stream(reader(), "pdf")
 
 
 def test_a_disk_that_is_away_is_told_as_such(scratch: Path) -> None:
     scratch.rmdir()
-    with pytest.raises(StorageError, match=r"The parquet file cannot be made in .*scratch"):
+    with pytest.raises(StorageError, match=r"The parquet file cannot be created in .*scratch"):
         next(stream(reader(batch(1)), "parquet"))
 
 
@@ -168,7 +168,7 @@ def named(texts: Sequence[str | None]) -> pa.RecordBatch:
 
 
 def names(data: bytes) -> list[str]:
-    return [one[0] if one else "" for one in table_of("csv", data)[1:]]
+    return [cells[0] if cells else "" for cells in table_of("csv", data)[1:]]
 
 
 def test_csv_for_a_spreadsheet_makes_no_formulas_of_texts() -> None:
@@ -211,17 +211,19 @@ def test_lists_and_other_kinds_of_texts_are_guarded_too() -> None:
 
 def test_excel_gets_texts_as_texts() -> None:
     data = b"".join(stream(reader(named([text for text in FORMULAS if text.isprintable()])), "xlsx"))
-    cells = [one[0] for one in openpyxl.load_workbook(io.BytesIO(data))["data"].iter_rows(min_row=2)]
-    assert [(one.value, one.data_type) for one in cells] == [(text, "s") for text in FORMULAS if text.isprintable()]
+    cells = [cell[0] for cell in openpyxl.load_workbook(io.BytesIO(data))["data"].iter_rows(min_row=2)]
+    assert [(cell.value, cell.data_type) for cell in cells] == [(text, "s") for text in FORMULAS if text.isprintable()]
 
 
 @given(st.lists(st.text(max_size=6), max_size=5))
 def test_no_guarded_cell_begins_like_a_formula_and_nothing_else_changes(texts: list[str]) -> None:
     # Python's reader of CSV has no nul.
-    kept = [text.replace("\0", "") for text in texts]
-    found = names(b"".join(stream(reader(named(kept)), "csv", for_spreadsheet=True)))
-    assert all(one[:1] not in tuple("=+-@\t\r") or not one for one in found)
-    assert [one.removeprefix("'") if text[:1] != "'" else one for one, text in zip(found, kept, strict=True)] == kept
+    plain_texts = [text.replace("\0", "") for text in texts]
+    exported = names(b"".join(stream(reader(named(plain_texts)), "csv", for_spreadsheet=True)))
+    assert all(cell[:1] not in tuple("=+-@\t\r") or not cell for cell in exported)
+    assert [
+        cell.removeprefix("'") if text[:1] != "'" else cell for cell, text in zip(exported, plain_texts, strict=True)
+    ] == plain_texts
 
 
 # -- JSON
@@ -258,13 +260,13 @@ def test_json_is_what_row_by_row_gives(rows: list[dict[str, Any]]) -> None:
         "list": pa.list_(pa.string()),
     }
     table = pa.RecordBatch.from_pylist(rows, pa.schema(list(types.items())))
-    found = orjson.loads(b"".join(stream(reader(table), "json")))
-    for one, other in zip(found, rows, strict=True):
-        assert {name: one[name] for name in ("text", "whole", "truth", "list")} == {
+    exported = orjson.loads(b"".join(stream(reader(table), "json")))
+    for record, other in zip(exported, rows, strict=True):
+        assert {name: record[name] for name in ("text", "whole", "truth", "list")} == {
             name: other[name] for name in ("text", "whole", "truth", "list")
         }
-        assert one["day"] == (other["day"] and other["day"].isoformat())
-        assert (one["at"] and datetime.fromisoformat(one["at"])) == other["at"]
+        assert record["day"] == (other["day"] and other["day"].isoformat())
+        assert (record["at"] and datetime.fromisoformat(record["at"])) == other["at"]
     exact = json.loads(b"".join(stream(reader(table), "json")), parse_float=Decimal, parse_int=Decimal)
-    for one, other in zip(exact, rows, strict=True):
-        assert (one["decimal"], one["fine"]) == (other["decimal"], other["fine"])
+    for record, other in zip(exact, rows, strict=True):
+        assert (record["decimal"], record["fine"]) == (other["decimal"], other["fine"])

@@ -57,10 +57,10 @@ def lake(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Lake]:
         yield lake
 
 
-def ids(lake: Lake, **asked: Any) -> list[str]:
+def ids(lake: Lake, **page_options: Any) -> list[str]:
     """The ads of a page."""
-    found: list[str] = lake.page("ads", **asked).rows.column("ad_id").to_pylist()
-    return found
+    ad_ids: list[str] = lake.page("ads", **page_options).rows.column("ad_id").to_pylist()
+    return ad_ids
 
 
 # -- pages
@@ -69,7 +69,7 @@ def ids(lake: Lake, **asked: Any) -> list[str]:
 def test_a_page_has_its_rows_and_says_how_many_there_are(lake: Lake) -> None:
     put(lake, "run1", "append", [row(f"a{number}", 1 + number) for number in range(5)])
     put(lake, "run2", "append", [row(f"b{number}", 1 + number) for number in range(3)])
-    every = [one["ad_id"] for one in lake.read("ads").read_all().to_pylist()]
+    every = [lake_row["ad_id"] for lake_row in lake.read("ads").read_all().to_pylist()]
     assert [ids(lake, offset=offset, limit=3) for offset in (0, 3, 6)] == [every[:3], every[3:6], every[6:]]
     page = lake.page("ads", offset=6, limit=3)
     assert (page.total, page.matching, page.version) == (8, 8, 1)
@@ -78,8 +78,8 @@ def test_a_page_has_its_rows_and_says_how_many_there_are(lake: Lake) -> None:
 
 def test_a_page_behind_the_last_row_is_empty_and_has_its_columns(lake: Lake) -> None:
     put(lake, "run1", "append", [row("a", 1)])
-    for asked in ({}, {"order": [Order("spend")]}, {"where": [Filter("ad_id", "=", "x")]}):
-        page = lake.page("ads", columns=["spend", "ad_id"], offset=40, **asked)
+    for page_options in ({}, {"order": [Order("spend")]}, {"where": [Filter("ad_id", "=", "x")]}):
+        page = lake.page("ads", columns=["spend", "ad_id"], offset=40, **page_options)
         assert (page.rows.num_rows, page.rows.column_names, page.total) == (0, ["spend", "ad_id"], 1)
 
 
@@ -87,7 +87,9 @@ def test_a_table_without_rows_has_pages_and_statistics(lake: Lake) -> None:
     put(lake, "run1", "replace", [])
     page = lake.page("ads", where=[Filter("spend", ">", 1)], order=[Order("spend")])
     assert (page.rows.num_rows, page.total, page.matching) == (0, 0, 0)
-    assert [(one.rows, one.nulls, one.distinct, one.frequent) for one in lake.statistics("ads")] == [(0, 0, 0, ())] * 5
+    assert [(column.rows, column.nulls, column.distinct, column.frequent) for column in lake.statistics("ads")] == [
+        (0, 0, 0, ())
+    ] * 5
 
 
 def test_rows_are_sorted_by_several_columns_with_nulls_last_both_ways(lake: Lake) -> None:
@@ -101,10 +103,10 @@ def test_rows_are_sorted_by_several_columns_with_nulls_last_both_ways(lake: Lake
 def test_equal_rows_keep_the_order_of_the_table_from_page_to_page(lake: Lake) -> None:
     for number in range(3):
         put(lake, f"run{number}", "append", [row(f"{number}{ad}", 1, ad % 2) for ad in range(7)])
-    every = [one["ad_id"] for one in lake.read("ads").read_all().to_pylist()]
-    expected = [one for one in every if int(one[1]) % 2 == 0] + [one for one in every if int(one[1]) % 2]
+    every = [lake_row["ad_id"] for lake_row in lake.read("ads").read_all().to_pylist()]
+    expected = [ad_id for ad_id in every if int(ad_id[1]) % 2 == 0] + [ad_id for ad_id in every if int(ad_id[1]) % 2]
     pages = [ids(lake, order=[Order("spend")], offset=offset, limit=4) for offset in range(0, 21, 4)]
-    assert [one for page in pages for one in page] == expected
+    assert [ad_id for page in pages for ad_id in page] == expected
 
 
 def test_an_earlier_version_is_paged_as_it_was(lake: Lake) -> None:
@@ -146,8 +148,12 @@ def test_a_lake_in_an_object_store_is_browsed_like_one_in_a_folder(
             for lake in (near, far):
                 put(lake, "run1", "replace", rows[:25])
                 put(lake, "run2", "append", rows[25:])
-            asked: Any = {"where": [Filter("spend", ">=", 3)], "order": [Order("spend"), Order("ad_id")], "offset": 5}
-            assert near.page("ads", **asked) == far.page("ads", **asked)
+            page_options: Any = {
+                "where": [Filter("spend", ">=", 3)],
+                "order": [Order("spend"), Order("ad_id")],
+                "offset": 5,
+            }
+            assert near.page("ads", **page_options) == far.page("ads", **page_options)
             assert near.page("ads", offset=20, limit=10) == far.page("ads", offset=20, limit=10)
             assert near.statistics("ads", additive=("spend",)) == far.statistics("ads", additive=("spend",))
             put(far, "run3", "replace", [row("x", 1)])
@@ -158,17 +164,20 @@ def test_threads_share_a_lake(lake: Lake) -> None:
     rows = [row(f"ad{number:03}", 1 + number % 9, number * 37 % 100) for number in range(200)]
     put(lake, "run1", "replace", rows)
 
-    def asked(number: int) -> list[Any]:
+    def page_spends(number: int) -> list[Any]:
         where = [Filter("spend", "<", 50 + number % 3)]
         page = lake.page("ads", where=where, order=[Order("spend", descending=bool(number % 2))], offset=5, limit=10)
         assert lake.statistics("ads", columns=["ad_id"])[0].distinct == 200
-        found: list[Any] = page.rows.column("spend").to_pylist()
-        return found
+        spends: list[Any] = page.rows.column("spend").to_pylist()
+        return spends
 
     with ThreadPoolExecutor(6) as pool:
-        answers = list(pool.map(asked, range(30)))
+        answers = list(pool.map(page_spends, range(30)))
     for number, answer in enumerate(answers):
-        below = sorted((int(one["spend"]) for one in rows if one["spend"] < 50 + number % 3), reverse=bool(number % 2))
+        below = sorted(
+            (int(lake_row["spend"]) for lake_row in rows if lake_row["spend"] < 50 + number % 3),
+            reverse=bool(number % 2),
+        )
         assert list(map(int, answer)) == below[5:15]
 
 
@@ -261,31 +270,34 @@ def test_filters_are_typed_by_their_columns(lake: Lake, filters: list[Filter], e
 @pytest.mark.parametrize(
     ("refused", "words"),
     [
-        (Filter("spend", ">", "ten"), "spend: 'ten' is no value of this column; give a number"),
-        (Filter("spend", "=", "NaN"), "spend: 'NaN' is no value"),
-        (Filter("spend", "=", "1e999999999"), "spend: '1e999999999' is no value"),
-        (Filter("spend", "=", "1e-999999999"), "spend: '1e-999999999' is no value"),
-        (Filter("spend", "=", "0.1234567"), "spend: '0.1234567' is no value"),
-        (Filter("spend", "=", True), "spend: 'True' is no value"),
-        (Filter("spend", "=", ""), "spend: '' is no value"),
-        (Filter("clicks", "=", "1.5"), "clicks: '1.5' is no value"),
-        (Filter("clicks", "=", Decimal("1.5")), "clicks: '1.5' is no value"),
-        (Filter("clicks", "=", 2**63), "clicks: '9223372036854775808' is no value"),
-        (Filter("clicks", "=", day(1)), "clicks: '2026-01-01' is no value"),
-        (Filter("cost", "<", "inf"), "cost: 'inf' is no value"),
-        (Filter("live", "=", "maybe"), "live: 'maybe' is no value of this column; give true or false"),
-        (Filter("stat_time_day", "=", "01/02/2026"), "stat_time_day: '01/02/2026' is no value .* such as 2026-01-31"),
-        (Filter("stat_time_day", "=", at("2026-01-01")), "stat_time_day: '2026-01-01 00:00:00' is no value"),
-        (Filter("stat_time_day", "in", "2026-01-01, soon"), "stat_time_day: 'soon' is no value"),
-        (Filter("hour", "=", "2026-01-01T00:00Z"), "hour: .* is no value"),
-        (Filter("name", "=", "\ud800"), r"name: '\\ud800' is no value"),
+        (Filter("spend", ">", "ten"), "spend: 'ten' is not a value of this column; enter a number"),
+        (Filter("spend", "=", "NaN"), "spend: 'NaN' is not a value"),
+        (Filter("spend", "=", "1e999999999"), "spend: '1e999999999' is not a value"),
+        (Filter("spend", "=", "1e-999999999"), "spend: '1e-999999999' is not a value"),
+        (Filter("spend", "=", "0.1234567"), "spend: '0.1234567' is not a value"),
+        (Filter("spend", "=", True), "spend: 'True' is not a value"),
+        (Filter("spend", "=", ""), "spend: '' is not a value"),
+        (Filter("clicks", "=", "1.5"), "clicks: '1.5' is not a value"),
+        (Filter("clicks", "=", Decimal("1.5")), "clicks: '1.5' is not a value"),
+        (Filter("clicks", "=", 2**63), "clicks: '9223372036854775808' is not a value"),
+        (Filter("clicks", "=", day(1)), "clicks: '2026-01-01' is not a value"),
+        (Filter("cost", "<", "inf"), "cost: 'inf' is not a value"),
+        (Filter("live", "=", "maybe"), "live: 'maybe' is not a value of this column; enter true or false"),
+        (
+            Filter("stat_time_day", "=", "01/02/2026"),
+            "stat_time_day: '01/02/2026' is not a value .* such as 2026-01-31",
+        ),
+        (Filter("stat_time_day", "=", at("2026-01-01")), "stat_time_day: '2026-01-01 00:00:00' is not a value"),
+        (Filter("stat_time_day", "in", "2026-01-01, soon"), "stat_time_day: 'soon' is not a value"),
+        (Filter("hour", "=", "2026-01-01T00:00Z"), "hour: .* is not a value"),
+        (Filter("name", "=", "\ud800"), r"name: '\\ud800' is not a value"),
         (Filter("name", "in", []), "name: 'is one of' needs a value"),
-        (Filter("name", "in", "[1"), "name: .* is no JSON list"),
+        (Filter("name", "in", "[1"), "name: .* is not a JSON list"),
         (Filter("name", "in", None), "name: 'is one of' needs a value"),
         (Filter("spend", ">"), "spend: 'is more than' needs a value"),
-        (Filter("spend", "contains", "1"), "spend: 'contains' does not go with its type; choose one of '='"),
-        (Filter("tags", "=", "hot"), "tags: '=' does not go with its type; choose one of 'contains'"),
-        (Filter("live", "<", "true"), "live: '<' does not go with its type"),
+        (Filter("spend", "contains", "1"), "spend: 'contains' cannot be used with its type; choose one of '='"),
+        (Filter("tags", "=", "hot"), "tags: '=' cannot be used with its type; choose one of 'contains'"),
+        (Filter("live", "<", "true"), "live: '<' cannot be used with its type"),
         (Filter("spend", "like", "1"), "spend: there is no operator 'like'; there are =, !="),
         (Filter("reach", "=", "1"), "no column reach to filter by; there are advertiser_id"),
         (Filter('x" OR 1=1 --', "=", "1"), "no column x"),
@@ -298,9 +310,9 @@ def test_a_filter_that_cannot_be_is_told_with_its_column(lake: Lake, refused: Fi
 
 
 @pytest.mark.parametrize(
-    ("asked", "words"),
+    ("page_options", "words"),
     [
-        ({"offset": -1}, "begins at row 0 or later and has 1 to 1,000 rows"),
+        ({"offset": -1}, "starts at row 0 or later and has 1 to 1,000 rows"),
         ({"limit": 0}, "1 to 1,000 rows"),
         ({"limit": 1_001}, "1 to 1,000 rows"),
         ({"columns": ["reach", "spend"]}, "has no columns reach"),
@@ -309,10 +321,10 @@ def test_a_filter_that_cannot_be_is_told_with_its_column(lake: Lake, refused: Fi
         ({"order": [Order("tags")]}, "tags holds lists"),
     ],
 )
-def test_a_page_that_cannot_be_is_refused(lake: Lake, asked: dict[str, Any], words: str) -> None:
+def test_a_page_that_cannot_be_is_refused(lake: Lake, page_options: dict[str, Any], words: str) -> None:
     put(lake, "run1", "replace", FILTERED, schema=EVERY_TYPE)
     with pytest.raises(InputError, match=words):
-        lake.page("ads", **asked)
+        lake.page("ads", **page_options)
 
 
 def test_each_filter_is_a_sentence_for_a_person() -> None:
@@ -322,13 +334,15 @@ def test_each_filter_is_a_sentence_for_a_person() -> None:
     assert Filter("country", "in", "DE,FR").sentence() == "country is one of DE, FR"
     assert Filter("name", "=", "").sentence() == 'name is ""'
     assert Filter("name", "contains", "{column} {0}").sentence() == "name contains {column} {0}"
-    for one in OPERATORS.values():
-        value = None if one.takes is Takes.NOTHING else "7"
-        assert Filter("clicks", one.key, value).sentence().startswith(f"clicks {one.label}")
+    for operator in OPERATORS.values():
+        value = None if operator.takes is Takes.NOTHING else "7"
+        assert Filter("clicks", operator.key, value).sentence().startswith(f"clicks {operator.label}")
 
 
 def test_a_form_is_told_which_operators_go_with_a_column() -> None:
-    offered = {name: [one.key for one in operators_for(EVERY_TYPE.field(name).type)] for name in EVERY_TYPE.names}
+    offered = {
+        name: [operator.key for operator in operators_for(EVERY_TYPE.field(name).type)] for name in EVERY_TYPE.names
+    }
     assert offered["spend"] == offered["stat_time_day"] == [key for key in OPERATORS if key != "contains"]
     assert offered["name"] == list(OPERATORS)
     assert offered["live"] == ["=", "!=", "is null", "is not null"]
@@ -371,28 +385,28 @@ FILTERS = st.sampled_from(sorted(VALUES)).flatmap(
 ORDERS = st.lists(st.builds(Order, st.sampled_from(["advertiser_id", *VALUES]), st.booleans()), max_size=3)
 
 COMPARED: dict[str, Callable[[Any, Any], bool]] = {
-    "=": lambda one, other: one == other,
-    "<": lambda one, other: one < other,
-    "<=": lambda one, other: one <= other,
-    ">": lambda one, other: one > other,
-    ">=": lambda one, other: one >= other,
-    "in": lambda one, others: one in others,
+    "=": lambda value, other: value == other,
+    "<": lambda value, other: value < other,
+    "<=": lambda value, other: value <= other,
+    ">": lambda value, other: value > other,
+    ">=": lambda value, other: value >= other,
+    "in": lambda value, others: value in others,
 }
 
 
-def holds(asked: Filter, one: Row) -> bool:
-    value = one[asked.column]
-    if asked.op == "is null":
+def holds(row_filter: Filter, lake_row: Row) -> bool:
+    value = lake_row[row_filter.column]
+    if row_filter.op == "is null":
         return value is None
-    if asked.op == "!=":
-        return bool(value != asked.value)
-    return value is not None and (asked.op == "is not null" or COMPARED[asked.op](value, asked.value))
+    if row_filter.op == "!=":
+        return bool(value != row_filter.value)
+    return value is not None and (row_filter.op == "is not null" or COMPARED[row_filter.op](value, row_filter.value))
 
 
 def in_sorted_order(rows: Sequence[Row], order: Sequence[Order]) -> list[Row]:
-    def compared(one: Row, other: Row) -> int:
+    def compared(left_row: Row, right_row: Row) -> int:
         for key in order:
-            left, right = one[key.column], other[key.column]
+            left, right = left_row[key.column], right_row[key.column]
             if left == right:
                 continue
             if left is None or right is None:
@@ -404,7 +418,13 @@ def in_sorted_order(rows: Sequence[Row], order: Sequence[Order]) -> list[Row]:
 
 
 @settings(max_examples=60)
-@given(ROWS, ROWS, st.lists(FILTERS.filter(lambda one: one.op != "contains"), max_size=2), ORDERS, st.integers(0, 20))
+@given(
+    ROWS,
+    ROWS,
+    st.lists(FILTERS.filter(lambda row_filter: row_filter.op != "contains"), max_size=2),
+    ORDERS,
+    st.integers(0, 20),
+)
 def test_a_page_is_that_of_plain_python(
     first: list[Row], second: list[Row], where: list[Filter], order: list[Order], offset: int
 ) -> None:
@@ -413,7 +433,7 @@ def test_a_page_is_that_of_plain_python(
         put(lake, "run2", "append", second)
         every = lake.read("ads").read_all().to_pylist()
         page = lake.page("ads", where=where, order=order, offset=offset, limit=5)
-    matching = [one for one in every if all(holds(asked, one) for asked in where)]
+    matching = [lake_row for lake_row in every if all(holds(row_filter, lake_row) for row_filter in where)]
     assert (page.total, page.matching) == (len(every), len(matching))
     assert page.rows.to_pylist() == in_sorted_order(matching, order)[offset : offset + 5]
 
@@ -426,8 +446,8 @@ def test_any_text_is_found_again_by_itself_and_by_a_part(texts: list[str], part:
         for text in texts:
             assert lake.page("ads", where=[Filter("ad_id", "=", text)]).matching == texts.count(text)
         assert lake.page("ads", where=[Filter("ad_id", "in", texts)]).matching == len(texts)
-        found = lake.page("ads", where=[Filter("ad_id", "contains", part)]).matching
-    assert found >= sum(part in text for text in texts)
+        matching = lake.page("ads", where=[Filter("ad_id", "contains", part)]).matching
+    assert matching >= sum(part in text for text in texts)
 
 
 @pytest.fixture(scope="module")
@@ -500,16 +520,16 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Lake, pa.Ta
         [Order("clicks", descending=True), Order("currency")],
         [Order("number", descending=True)],
     ],
-    ids=lambda order: "-".join(f"{one.column}{'v' * one.descending}" for one in order),
+    ids=lambda order: "-".join(f"{key.column}{'v' * key.descending}" for key in order),
 )
 def test_every_page_of_many_rows_is_where_a_full_sort_has_it(many: tuple[Lake, pa.Table], order: list[Order]) -> None:
     lake, table = many
     keys: list[Any] = [np.arange(MANY)]
-    for one in reversed(order):
-        column = table.column(one.column)
-        codes = np.unique(np.array(column.to_pylist()), return_inverse=True)[1] if one.column == "currency" else None
+    for key in reversed(order):
+        column = table.column(key.column)
+        codes = np.unique(np.array(column.to_pylist()), return_inverse=True)[1] if key.column == "currency" else None
         values = codes if codes is not None else column.cast(pa.float64()).fill_null(np.inf).to_numpy()
-        keys.append(np.where(np.isinf(values), np.inf, -values) if one.descending else values)
+        keys.append(np.where(np.isinf(values), np.inf, -values) if key.descending else values)
     # The table's own order decides at last.
     ranks = np.lexsort(keys)
     numbers = table.column("number").to_numpy()[ranks]
@@ -521,52 +541,52 @@ def test_every_page_of_many_rows_is_where_a_full_sort_has_it(many: tuple[Lake, p
 def test_many_filtered_rows_are_ranked_among_themselves(many: tuple[Lake, pa.Table]) -> None:
     lake, table = many
     where = [Filter("currency", "!=", "GBP"), Filter("clicks", ">", 2)]
-    found = [
-        (one["spend"], -number, one["number"])
-        for number, one in enumerate(table.to_pylist())
-        if one["currency"] != "GBP" and (one["clicks"] or 0) > 2
+    ranked = [
+        (lake_row["spend"], -number, lake_row["number"])
+        for number, lake_row in enumerate(table.to_pylist())
+        if lake_row["currency"] != "GBP" and (lake_row["clicks"] or 0) > 2
     ]
-    numbers = [number for _, _, number in sorted(found, reverse=True)]
-    for offset in (0, 30_000, 120_000, len(found) - 10):
+    numbers = [number for _, _, number in sorted(ranked, reverse=True)]
+    for offset in (0, 30_000, 120_000, len(ranked) - 10):
         page = lake.page("ads", where=where, order=[Order("spend", descending=True)], offset=offset, limit=20)
-        assert page.matching == len(found)
+        assert page.matching == len(ranked)
         assert page.rows.column("number").to_pylist() == numbers[offset : offset + 20]
         unsorted = lake.page("ads", where=where, offset=offset, limit=20)
-        own = [number for _, _, number in found][offset : offset + 20]
+        own = [number for _, _, number in ranked][offset : offset + 20]
         assert unsorted.rows.column("number").to_pylist() == own
 
 
 # -- statistics
 
 
-def statistics(lake: Lake, **asked: Any) -> dict[str, ColumnStatistics]:
-    return {one.name: one for one in lake.statistics("ads", **asked)}
+def statistics(lake: Lake, **statistics_options: Any) -> dict[str, ColumnStatistics]:
+    return {column.name: column for column in lake.statistics("ads", **statistics_options)}
 
 
 def test_statistics_say_what_each_column_holds(lake: Lake) -> None:
     put(lake, "run1", "replace", FILTERED, schema=EVERY_TYPE)
-    found = statistics(lake, additive=("spend", "clicks", "name"))
-    assert list(found) == EVERY_TYPE.names
-    spend, clicks = found["spend"], found["clicks"]
+    columns = statistics(lake, additive=("spend", "clicks", "name"))
+    assert list(columns) == EVERY_TYPE.names
+    spend, clicks = columns["spend"], columns["clicks"]
     assert (spend.rows, spend.nulls, spend.distinct, spend.distinct_exact) == (4, 1, 3, True)
     assert (spend.least, spend.greatest, spend.total) == (Decimal("1.5"), Decimal(10), Decimal("13.5"))
     assert (spend.frequent, spend.histogram[0], len(spend.histogram)) == ((), Bin(1.5, 1.925, 1), 20)
     assert (clicks.total, type(clicks.total)) == (6, int)
     assert clicks.histogram == (Bin(1, 2, 1), Bin(2, 3, 1), Bin(3, 4, 1))
-    assert (found["name"].total, found["name"].least, found["name"].histogram) == (None, "", ())
-    assert found["advertiser_id"].frequent == (Frequent("1", 4),)
-    assert found["stat_time_day"].frequent[0] == Frequent(date(2026, 1, 1), 1)
-    assert (found["live"].nulls, found["live"].frequent) == (2, (Frequent(False, 1), Frequent(True, 1)))
-    assert (found["hour"].least, found["at"].greatest) == (
+    assert (columns["name"].total, columns["name"].least, columns["name"].histogram) == (None, "", ())
+    assert columns["advertiser_id"].frequent == (Frequent("1", 4),)
+    assert columns["stat_time_day"].frequent[0] == Frequent(date(2026, 1, 1), 1)
+    assert (columns["live"].nulls, columns["live"].frequent) == (2, (Frequent(False, 1), Frequent(True, 1)))
+    assert (columns["hour"].least, columns["at"].greatest) == (
         at("2026-01-01 18:00"),
         datetime(2026, 1, 2, tzinfo=UTC),
     )
-    assert (found["tags"].nulls, found["tags"].distinct, found["tags"].least) == (2, None, None)
+    assert (columns["tags"].nulls, columns["tags"].distinct, columns["tags"].least) == (2, None, None)
 
 
 def test_only_columns_that_may_be_summed_have_a_sum(lake: Lake) -> None:
     put(lake, "run1", "replace", [row("a", 1, 2, 3), row("b", 1, 5, None)])
-    assert {name: one.total for name, one in statistics(lake, additive=("clicks",)).items() if one.total} == {
+    assert {name: column.total for name, column in statistics(lake, additive=("clicks",)).items() if column.total} == {
         "clicks": 3
     }
     assert statistics(lake, additive=("spend",))["spend"].total == 7
@@ -580,9 +600,9 @@ def test_the_sum_of_nothing_is_null(lake: Lake) -> None:
 
 def test_great_sums_are_exact(lake: Lake) -> None:
     put(lake, "run1", "replace", [row(ad, 1, "999999999999999999.999999", 2**63 - 1) for ad in "abc"])
-    found = statistics(lake, additive=("spend", "clicks"))
-    assert found["clicks"].total == 3 * (2**63 - 1)
-    assert found["spend"].total == 3 * Decimal("999999999999999999.999999")
+    columns = statistics(lake, additive=("spend", "clicks"))
+    assert columns["clicks"].total == 3 * (2**63 - 1)
+    assert columns["spend"].total == 3 * Decimal("999999999999999999.999999")
 
 
 @settings(max_examples=40)
@@ -590,31 +610,33 @@ def test_great_sums_are_exact(lake: Lake) -> None:
 def test_statistics_are_those_of_counting(rows: list[Row]) -> None:
     with tempfile.TemporaryDirectory() as folder, opened(folder) as lake:
         put(lake, "run1", "replace", rows)
-        found = statistics(lake, additive=("spend", "clicks"))
-    for name, one in found.items():
+        columns = statistics(lake, additive=("spend", "clicks"))
+    for name, column in columns.items():
         values = [each[name] for each in rows if each[name] is not None]
-        assert (one.rows, one.nulls, one.distinct) == (len(rows), len(rows) - len(values), len(set(values)))
-        assert (one.least, one.greatest) == ((min(values), max(values)) if values else (None, None))
+        assert (column.rows, column.nulls, column.distinct) == (len(rows), len(rows) - len(values), len(set(values)))
+        assert (column.least, column.greatest) == ((min(values), max(values)) if values else (None, None))
         if name in ("spend", "clicks"):
-            assert one.total == (sum(values) if values else None)
-            assert sum(each.rows for each in one.histogram) == len(values)
-            assert all(left.most == right.least for left, right in zip(one.histogram, one.histogram[1:], strict=False))
+            assert column.total == (sum(values) if values else None)
+            assert sum(each.rows for each in column.histogram) == len(values)
+            assert all(
+                left.most == right.least for left, right in zip(column.histogram, column.histogram[1:], strict=False)
+            )
         else:
             counted = sorted(Counter(values).items(), key=lambda item: (-item[1], item[0]))
-            assert [(each.value, each.rows) for each in one.frequent] == counted[:5]
+            assert [(each.value, each.rows) for each in column.frequent] == counted[:5]
 
 
 def test_statistics_of_many_rows_say_that_they_estimate(many: tuple[Lake, pa.Table]) -> None:
     lake, table = many
-    found = statistics(lake)
-    assert (found["currency"].distinct, found["currency"].distinct_exact) == (3, True)
-    number = found["number"]
+    columns = statistics(lake)
+    assert (columns["currency"].distinct, columns["currency"].distinct_exact) == (3, True)
+    number = columns["number"]
     assert not number.distinct_exact
     assert number.distinct is not None
     assert abs(number.distinct - MANY) < MANY / 10
     assert (number.least, number.greatest) == (0, MANY - 1)
-    assert found["clicks"].nulls == table.column("clicks").null_count
-    assert [one.rows for one in number.histogram] == [MANY // 20] * 20
+    assert columns["clicks"].nulls == table.column("clicks").null_count
+    assert [histogram_bin.rows for histogram_bin in number.histogram] == [MANY // 20] * 20
 
 
 def test_frequent_ones_among_very_many_texts_are_found_and_counted(tmp_path: Path) -> None:
@@ -627,4 +649,4 @@ def test_frequent_ones_among_very_many_texts_are_found_and_counted(tmp_path: Pat
         name = statistics(lake)["name"]
     assert not name.distinct_exact
     assert name.frequent[:3] == tuple(Frequent(f"often {number}", 10_000) for number in range(3))
-    assert all(one.rows == 1 for one in name.frequent[3:])
+    assert all(frequent.rows == 1 for frequent in name.frequent[3:])

@@ -41,17 +41,17 @@ def rows_of(draw: st.DrawFn, *, unique: bool = False) -> list[Row]:
     """Rows of few ads, days and advertisers, some with a column that came later."""
     keys = draw(st.lists(st.tuples(st.sampled_from("abc"), DAYS), max_size=8, unique=unique))
     late = draw(st.booleans())
-    found = []
+    drawn_rows = []
     for ad, on in keys:
         more = {"likes": draw(FIGURES)} if late else {}
-        found.append(row(ad, on, draw(st.integers(0, 3)), draw(FIGURES), draw(ADVERTISERS), **more))
-    return found
+        drawn_rows.append(row(ad, on, draw(st.integers(0, 3)), draw(FIGURES), draw(ADVERTISERS), **more))
+    return drawn_rows
 
 
 @st.composite
 def windows_of(draw: st.DrawFn) -> tuple[Window, ...]:
     spans = draw(st.lists(st.tuples(st.sets(ADVERTISERS, min_size=1), DAYS, DAYS), max_size=3))
-    return tuple(window(min(one, two), max(one, two), *who) for who, one, two in spans)
+    return tuple(window(min(first, second), max(first, second), *who) for who, first, second in spans)
 
 
 @st.composite
@@ -73,17 +73,17 @@ def steps(draw: st.DrawFn) -> dict[str, Any]:
         step["day_column"] = draw(st.sampled_from([DAY, DAY, None]))
         if step["day_column"] is None:
             step["keep_from"] = None
-        step["rows"] = [one for one in rows if read_whole(step, one)]
-    step["schema"] = LATE if any("likes" in one for one in rows) else SCHEMA
+        step["rows"] = [lake_row for lake_row in rows if read_whole(step, lake_row)]
+    step["schema"] = LATE if any("likes" in lake_row for lake_row in rows) else SCHEMA
     return step
 
 
-def read_whole(step: dict[str, Any], one: Row) -> bool:
+def read_whole(step: dict[str, Any], lake_row: Row) -> bool:
     """Whether the row is of an advertiser-day that the run read whole."""
     return any(
-        one["advertiser_id"] in found.advertiser_ids
-        and (step["day_column"] is None or found.start <= one[DAY] <= found.end)
-        for found in step["windows"]
+        lake_row["advertiser_id"] in read_window.advertiser_ids
+        and (step["day_column"] is None or read_window.start <= lake_row[DAY] <= read_window.end)
+        for read_window in step["windows"]
     )
 
 
@@ -93,50 +93,52 @@ def expected(before: Sequence[Row], step: dict[str, Any], after: Sequence[Row]) 
     `after`, what it does hold, is looked at only where keys are repeated, so that the words leave a choice.
     """
     if step["method"] is Method.REPLACE:
-        kept: list[Row] = []
+        kept_rows: list[Row] = []
     elif step["method"] is Method.APPEND:
-        kept = list(before)
+        kept_rows = list(before)
     elif step["method"] is Method.UPSERT:
-        new = {key_of(one) for one in step["rows"] if stays(step, one)}
-        kept = [one for one in before if key_of(one) not in new]
+        new = {key_of(lake_row) for lake_row in step["rows"] if stays(step, lake_row)}
+        kept_rows = [lake_row for lake_row in before if key_of(lake_row) not in new]
     else:
-        kept = [one for one in before if not read_whole(step, one)]
-    come = [one for one in step["rows"] if stays(step, one)]
+        kept_rows = [lake_row for lake_row in before if not read_whole(step, lake_row)]
+    come = [lake_row for lake_row in step["rows"] if stays(step, lake_row)]
     merges = step["method"] in (Method.UPSERT, Method.PARTITION)
     if merges and not step["reset_schema"] and "likes" not in step["schema"].names:
-        left = [one for one in before if all(one is not other for other in kept)]
-        come = [{**one, "likes": likes} for one, likes in zip(come, kept_likes(left, come, after), strict=True)]
-    found = [*(one for one in kept if stays(step, one)), *come]
+        left = [lake_row for lake_row in before if all(lake_row is not other for other in kept_rows)]
+        come = [
+            {**lake_row, "likes": likes} for lake_row, likes in zip(come, kept_likes(left, come, after), strict=True)
+        ]
+    expected_rows = [*(lake_row for lake_row in kept_rows if stays(step, lake_row)), *come]
     if step["reset_schema"]:
-        found = [{name: one.get(name) for name in step["schema"].names} for one in found]
-    return found
+        expected_rows = [{name: lake_row.get(name) for name in step["schema"].names} for lake_row in expected_rows]
+    return expected_rows
 
 
-def key_of(one: Row) -> tuple[Any, ...]:
-    return tuple(one[name] for name in KEY)
+def key_of(lake_row: Row) -> tuple[Any, ...]:
+    return tuple(lake_row[name] for name in KEY)
 
 
 def kept_likes(left: Sequence[Row], come: Sequence[Row], after: Sequence[Row]) -> list[int | None]:
     """The value of a column that was not asked for which each new row keeps of the row with its key."""
-    found: list[int | None] = []
-    for one in come:
-        values = [other.get("likes") for other in left if key_of(other) == key_of(one)]
-        twins = [other for other in come if key_of(other) == key_of(one)]
+    likes: list[int | None] = []
+    for new_row in come:
+        values = [other.get("likes") for other in left if key_of(other) == key_of(new_row)]
+        twins = [other for other in come if key_of(other) == key_of(new_row)]
         if len(values) <= 1 and len(twins) == 1:
-            found.append(values[0] if values else None)
+            likes.append(values[0] if values else None)
             continue
         plain = [{**other, "likes": None} for other in after]
-        mine = [row for row, bare in zip(after, plain, strict=True) if in_order([bare]) == in_order([one])]
+        mine = [row for row, bare in zip(after, plain, strict=True) if in_order([bare]) == in_order([new_row])]
         chosen = sorted((row.get("likes") for row in mine), key=lambda likes: (likes is None, likes or 0))
-        same = [number for number, other in enumerate(come) if in_order([other]) == in_order([one])]
-        value = chosen[same.index(len(found))] if same.index(len(found)) < len(chosen) else None
+        same = [number for number, other in enumerate(come) if in_order([other]) == in_order([new_row])]
+        value = chosen[same.index(len(likes))] if same.index(len(likes)) < len(chosen) else None
         assert value is None or value in values, "a value out of nowhere"
-        found.append(value)
-    return found
+        likes.append(value)
+    return likes
 
 
-def stays(step: dict[str, Any], one: Row) -> bool:
-    return step["keep_from"] is None or one[DAY] >= step["keep_from"]
+def stays(step: dict[str, Any], lake_row: Row) -> bool:
+    return step["keep_from"] is None or lake_row[DAY] >= step["keep_from"]
 
 
 class PowerCutError(Exception):
@@ -153,11 +155,11 @@ def cut_short(batches: Callable[[], Any], schema: pa.Schema) -> Callable[[], Any
 
 @settings(max_examples=40)
 @given(st.lists(steps(), min_size=1, max_size=7))
-def test_any_sequence_of_commits_leaves_what_its_methods_say(found: list[dict[str, Any]]) -> None:
+def test_any_sequence_of_commits_leaves_what_its_methods_say(commit_steps: list[dict[str, Any]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         lake = Lake(folder)
         history: list[list[Row]] = []
-        for number, step in enumerate(found):
+        for number, step in enumerate(commit_steps):
             batches = reader(step["rows"], step["schema"])
             write = Write(
                 run_id=f"run{number}",
@@ -179,7 +181,7 @@ def test_any_sequence_of_commits_leaves_what_its_methods_say(found: list[dict[st
             if step["repeats"]:
                 again = lake.commit("ads", batches, write)
                 assert (again.version, again.rows_after, again.repeated) == (number, len(history[-1]), True)
-        assert [one.number for one in lake.versions("ads")] == list(range(len(found)))[::-1]
+        assert [version.number for version in lake.versions("ads")] == list(range(len(commit_steps)))[::-1]
         for version, rows in enumerate(history):
             assert in_order(table_rows(lake, version=version)) == in_order(rows)
             assert lake.table("ads", version).rows == len(rows)
@@ -207,7 +209,7 @@ def test_replace_takes_all_rows_out(lake: Lake) -> None:
     put(lake, "run1", "replace", [row("a", 1), row("b", 2)])
     done = put(lake, "run2", "replace", [row("c", 1)])
     assert (done.added, done.changed, done.removed) == (1, None, 2)
-    assert [one["ad_id"] for one in table_rows(lake)] == ["c"]
+    assert [lake_row["ad_id"] for lake_row in table_rows(lake)] == ["c"]
 
 
 def test_append_adds_rows_even_if_their_keys_are_there(lake: Lake) -> None:
@@ -220,7 +222,7 @@ def test_upsert_changes_the_rows_with_the_key_and_adds_the_others(lake: Lake) ->
     put(lake, "run1", "upsert", [row("a", 1, 1), row("b", 1, 1)])
     done = put(lake, "run2", "upsert", [row("b", 1, 5), row("c", 1, 5)])
     assert (done.rows_after, done.added, done.changed, done.removed) == (3, 1, 1, 0)
-    assert {one["ad_id"]: one["spend"] for one in table_rows(lake)} == {"a": 1, "b": 5, "c": 5}
+    assert {lake_row["ad_id"]: lake_row["spend"] for lake_row in table_rows(lake)} == {"a": 1, "b": 5, "c": 5}
 
 
 def test_upsert_counts_rows_that_shared_a_key_with_a_new_one_as_removed(lake: Lake) -> None:
@@ -232,15 +234,15 @@ def test_upsert_counts_rows_that_shared_a_key_with_a_new_one_as_removed(lake: La
 @pytest.mark.parametrize(
     ("rows", "complaint"),
     [
-        ([row("a", 1), row("b", 1), row("a", 1)], "1 keys are repeated and 0 rows have none, such as ad_id=a"),
-        ([row("b", 1), {**row("a", 1), "ad_id": None}], "0 keys are repeated and 1 rows have none"),
+        ([row("a", 1), row("b", 1), row("a", 1)], "1 keys are repeated and 0 rows have a null, such as ad_id=a"),
+        ([row("b", 1), {**row("a", 1), "ad_id": None}], "0 keys are repeated and 1 rows have a null"),
     ],
 )
 def test_upsert_refuses_new_rows_that_the_key_does_not_name(lake: Lake, rows: list[Row], complaint: str) -> None:
     put(lake, "run1", "upsert", [row("a", 1)])
     with pytest.raises(InputError, match=complaint):
         put(lake, "run2", "upsert", rows)
-    assert [one.run_id for one in lake.versions("ads")] == ["run1"]
+    assert [version.run_id for version in lake.versions("ads")] == ["run1"]
     with pytest.raises(InputError, match=complaint):
         put(lake, "run3", "upsert", rows, slug="new")
     assert not lake.exists("new")
@@ -257,8 +259,10 @@ def test_upsert_tells_keys_apart_by_every_byte(old: list[tuple[str, str]], new: 
         for number, keys in enumerate((old, new)):
             rows = [row(ad, 1, number, 1, advertiser) for ad, advertiser in keys]
             put(lake, f"run{number}", "upsert", rows, key=("ad_id", "advertiser_id"))
-        found = {(one["ad_id"], one["advertiser_id"]): int(one["spend"]) for one in table_rows(lake)}
-    assert found == {**dict.fromkeys(old, 0), **dict.fromkeys(new, 1)}
+        spend_by_key = {
+            (lake_row["ad_id"], lake_row["advertiser_id"]): int(lake_row["spend"]) for lake_row in table_rows(lake)
+        }
+    assert spend_by_key == {**dict.fromkeys(old, 0), **dict.fromkeys(new, 1)}
 
 
 def test_old_rows_with_a_null_in_the_key_stay_as_they_are(lake: Lake) -> None:
@@ -270,21 +274,27 @@ def test_partition_empties_a_day_that_has_no_rows_any_more(lake: Lake) -> None:
     put(lake, "run1", "partition", [row("a", 1), row("a", 2), row("a", 3)], windows=(window(1, 3),))
     done = put(lake, "run2", "partition", [row("a", 3, 7)], windows=(window(2, 3),))
     assert (done.rows_after, done.added, done.changed, done.removed) == (2, 1, None, 2)
-    assert {one[DAY].day: one["spend"] for one in table_rows(lake)} == {1: 1, 3: 7}
+    assert {lake_row[DAY].day: lake_row["spend"] for lake_row in table_rows(lake)} == {1: 1, 3: 7}
 
 
 def test_partition_leaves_other_advertisers_and_their_days_alone(lake: Lake) -> None:
     both = [row(ad, on, 1, 1, advertiser) for ad, advertiser in (("a", "1"), ("b", "2")) for on in (1, 2, 3)]
     put(lake, "run1", "partition", both, windows=(window(1, 3, "1", "2"),))
     put(lake, "run2", "partition", [], windows=(window(1, 2, "1"), window(3, 3, "2")))
-    assert sorted((one["advertiser_id"], one[DAY].day) for one in table_rows(lake)) == [("1", 3), ("2", 1), ("2", 2)]
+    assert sorted((lake_row["advertiser_id"], lake_row[DAY].day) for lake_row in table_rows(lake)) == [
+        ("1", 3),
+        ("2", 1),
+        ("2", 2),
+    ]
 
 
 def test_partition_refuses_rows_of_days_that_were_not_read_whole(lake: Lake) -> None:
     put(lake, "run1", "partition", [row("a", 1)], windows=(window(1, 1),))
-    with pytest.raises(InputError, match="1 new rows of run run2 are of days or advertisers that the run did not read"):
+    with pytest.raises(
+        InputError, match="1 new rows of run run2 belong to days or advertisers that the run did not read"
+    ):
         put(lake, "run2", "partition", [row("a", 1), row("a", 2)], windows=(window(1, 1),))
-    assert [one.run_id for one in lake.versions("ads")] == ["run1"]
+    assert [version.run_id for version in lake.versions("ads")] == ["run1"]
 
 
 def test_partition_counts_hours_to_their_day(lake: Lake) -> None:
@@ -297,7 +307,11 @@ def test_partition_counts_hours_to_their_day(lake: Lake) -> None:
     options: dict[str, Any] = {"schema": schema, "day_column": "hour", "key": ()}
     put(lake, "run1", "partition", every, windows=(window(1, 3),), **options)
     put(lake, "run2", "partition", [at(2, 5)], windows=(window(2, 2),), keep_from=day(2), **options)
-    assert sorted((one["hour"].day, one["hour"].hour) for one in table_rows(lake)) == [(2, 5), (3, 0), (3, 23)]
+    assert sorted((lake_row["hour"].day, lake_row["hour"].hour) for lake_row in table_rows(lake)) == [
+        (2, 5),
+        (3, 0),
+        (3, 23),
+    ]
 
 
 def test_partition_without_days_replaces_whole_advertisers(lake: Lake) -> None:
@@ -310,7 +324,7 @@ def test_partition_without_days_replaces_whole_advertisers(lake: Lake) -> None:
         windows=(window(1, 1, "1", "2"),),
     )
     put(lake, "run2", "partition", [row("c", 9)], day_column=None, windows=(window(5, 5, "1"),))
-    assert sorted(one["ad_id"] for one in table_rows(lake)) == ["b", "c"]
+    assert sorted(lake_row["ad_id"] for lake_row in table_rows(lake)) == ["b", "c"]
 
 
 @pytest.mark.parametrize("method", list(Method))
@@ -320,21 +334,21 @@ def test_a_rolling_window_drops_older_days_and_keeps_rows_without_one(lake: Lake
     windows = (window(1, 4),) if method is Method.PARTITION else ()
     new = [row("b", 1), row("b", 4)]
     done = put(lake, "run2", method, new, keep_from=day(3), windows=windows)
-    found = sorted((one["ad_id"], one[DAY] and one[DAY].day) for one in table_rows(lake))
-    kept = {Method.REPLACE: [], Method.PARTITION: [("x", None)]}.get(method, [("a", 3), ("x", None)])
-    assert found == sorted([*kept, ("b", 4)], key=str)
-    assert (done.rows_in, done.rows_after) == (2, len(found))
+    ad_days = sorted((lake_row["ad_id"], lake_row[DAY] and lake_row[DAY].day) for lake_row in table_rows(lake))
+    older_rows = {Method.REPLACE: [], Method.PARTITION: [("x", None)]}.get(method, [("a", 3), ("x", None)])
+    assert ad_days == sorted([*older_rows, ("b", 4)], key=str)
+    assert (done.rows_in, done.rows_after) == (2, len(ad_days))
 
 
 @pytest.mark.parametrize(
     ("method", "options", "complaint"),
     [
-        ("append", {"reset_schema": True}, "reset_schema cannot go with append"),
-        ("upsert", {"key": ()}, "upsert needs a key"),
+        ("append", {"reset_schema": True}, "reset_schema cannot be used with append"),
+        ("upsert", {"key": ()}, "upsert needs a primary key"),
         ("upsert", {"key": ("ad_id", "hour")}, "upsert needs the columns hour"),
         ("partition", {"advertiser_column": "account"}, "partition needs the columns account"),
         ("partition", {"day_column": "week"}, "partition needs the columns week"),
-        ("partition", {"day_column": "ad_id"}, "Column ad_id holds no days"),
+        ("partition", {"day_column": "ad_id"}, "Column ad_id has no days"),
         ("append", {"keep_from": date(2026, 1, 1), "day_column": None}, "rolling window of days needs a day column"),
     ],
 )
@@ -358,14 +372,14 @@ def test_a_table_cannot_have_a_name_that_leads_elsewhere(lake: Lake, slug: str) 
 def test_a_new_column_is_null_in_older_rows(lake: Lake) -> None:
     put(lake, "run1", "append", [row("a", 1)])
     put(lake, "run2", "append", [row("b", 1, likes=3)], schema=LATE)
-    assert {one["ad_id"]: one["likes"] for one in table_rows(lake)} == {"a": None, "b": 3}
+    assert {lake_row["ad_id"]: lake_row["likes"] for lake_row in table_rows(lake)} == {"a": None, "b": 3}
     assert "likes" not in lake.table("ads", 0).schema.names
 
 
 def test_a_column_that_new_rows_lack_stays_and_is_null_in_them(lake: Lake) -> None:
     put(lake, "run1", "append", [row("a", 1, likes=3)], schema=LATE)
     put(lake, "run2", "append", [row("b", 1)])
-    assert {one["ad_id"]: one["likes"] for one in table_rows(lake)} == {"a": 3, "b": None}
+    assert {lake_row["ad_id"]: lake_row["likes"] for lake_row in table_rows(lake)} == {"a": 3, "b": None}
 
 
 MERGES = [
@@ -383,8 +397,8 @@ def test_rows_read_again_keep_the_columns_that_the_run_did_not_ask_for(
     )
     new = [row("a", 1, 2), row("b", 1, 2), row("d", 2)]
     done = put(lake, "run2", method, new, **options)
-    found = {one["ad_id"]: (one["spend"], one["likes"]) for one in table_rows(lake)}
-    assert found == {"a": (2, 3), "b": (2, None), "c": (1, 5), "d": (1, None)}
+    values = {lake_row["ad_id"]: (lake_row["spend"], lake_row["likes"]) for lake_row in table_rows(lake)}
+    assert values == {"a": (2, 3), "b": (2, None), "c": (1, 5), "d": (1, None)}
     assert (dict(done.kept), done.emptied) == ({"likes": 1}, ())
     again = put(lake, "run2", method, new, **options)
     assert (again.repeated, again.kept) == (True, done.kept)
@@ -395,7 +409,7 @@ def test_a_column_that_is_asked_for_again_is_read_anew(lake: Lake, method: str, 
     put(lake, "run1", method, [row("a", 1, likes=3), row("b", 2, likes=4)], schema=LATE, **options)
     put(lake, "run2", method, [row("a", 1), row("b", 2)], **options)
     done = put(lake, "run3", method, [row("a", 1, likes=None), row("b", 2, likes=9)], schema=LATE, **options)
-    assert {one["ad_id"]: one["likes"] for one in table_rows(lake)} == {"a": None, "b": 9}
+    assert {lake_row["ad_id"]: lake_row["likes"] for lake_row in table_rows(lake)} == {"a": None, "b": 9}
     assert not done.kept
 
 
@@ -419,14 +433,14 @@ def test_a_column_that_is_renamed_or_widened_does_what_the_manual_says(lake: Lak
     ]
     options: dict[str, Any] = {"windows": (window(1, 2),)} if method is Method.PARTITION else {}
     put(lake, "run2", method, new, schema=new_schema, **options)
-    found = table_rows(lake)
+    lake_rows = table_rows(lake)
     likes, hearts, clicks = CELLS[method]
     if method is Method.APPEND:
-        assert sorted(str(one["likes"]) for one in found if one["ad_id"] == "a") == ["3", "None"]
-        found = [one for one in found if one["ad_id"] != "a" or one["likes"] == 3]
-    assert {one["ad_id"]: one["likes"] for one in found} == likes
-    assert {one["ad_id"]: one["hearts"] for one in found if one["ad_id"] in hearts} == hearts
-    widened = {one["ad_id"]: one["clicks"] for one in found if one["ad_id"] in clicks}
+        assert sorted(str(lake_row["likes"]) for lake_row in lake_rows if lake_row["ad_id"] == "a") == ["3", "None"]
+        lake_rows = [lake_row for lake_row in lake_rows if lake_row["ad_id"] != "a" or lake_row["likes"] == 3]
+    assert {lake_row["ad_id"]: lake_row["likes"] for lake_row in lake_rows} == likes
+    assert {lake_row["ad_id"]: lake_row["hearts"] for lake_row in lake_rows if lake_row["ad_id"] in hearts} == hearts
+    widened = {lake_row["ad_id"]: lake_row["clicks"] for lake_row in lake_rows if lake_row["ad_id"] in clicks}
     assert widened == {ad: Decimal(value) for ad, value in clicks.items()}
 
 
@@ -441,8 +455,8 @@ def test_another_type_is_refused_unless_the_columns_are_reset(lake: Lake, method
     if method is Method.APPEND:
         return
     done = put(lake, "run3", method, new, schema=worded, reset_schema=True, **options)
-    found = {one["ad_id"]: one["clicks"] for one in table_rows(lake)}
-    assert found == {"a": "many"} | ({} if method is Method.REPLACE else {"b": None})
+    clicks = {lake_row["ad_id"]: lake_row["clicks"] for lake_row in table_rows(lake)}
+    assert clicks == {"a": "many"} | ({} if method is Method.REPLACE else {"b": None})
     assert done.emptied == (() if method is Method.REPLACE else ("clicks",))
 
 
@@ -450,7 +464,7 @@ def test_a_row_that_is_gone_takes_what_was_not_asked_for_with_it(lake: Lake) -> 
     put(lake, "run1", "partition", [row("a", 1, likes=3)], schema=LATE, windows=(window(1, 1),))
     put(lake, "run2", "partition", [], windows=(window(1, 1),))
     put(lake, "run3", "partition", [row("a", 1)], windows=(window(1, 1),))
-    assert [one["likes"] for one in table_rows(lake)] == [None]
+    assert [lake_row["likes"] for lake_row in table_rows(lake)] == [None]
 
 
 def test_rows_of_a_null_in_the_key_keep_what_was_not_asked_for_too(lake: Lake) -> None:
@@ -459,21 +473,21 @@ def test_rows_of_a_null_in_the_key_keep_what_was_not_asked_for_too(lake: Lake) -
     rows = [row("a", 1, likes=3, age=None), row("a", 1, likes=4, age=""), row("a", 1, likes=5, age="18-24")]
     put(lake, "run1", "partition", rows, schema=worded, **options)
     put(lake, "run2", "partition", [row("a", 1, age=age) for age in ("18-24", None, "")], schema=bare, **options)
-    assert {one["age"]: one["likes"] for one in table_rows(lake)} == {None: 3, "": 4, "18-24": 5}
+    assert {lake_row["age"]: lake_row["likes"] for lake_row in table_rows(lake)} == {None: 3, "": 4, "18-24": 5}
 
 
 def test_many_rows_keep_their_own_values_over_row_groups_and_files(lake: Lake) -> None:
     count = FILE_ROWS + 70_000
     texts = pc.utf8_lpad(pa.array(range(count)).cast(pa.string()), 6, "0")
     same = pa.schema([*(SCHEMA.field(name) for name in ("ad_id", DAY)), pa.field("likes", pa.int64())])
-    whole = pa.table([texts, pa.repeat(pa.scalar(day(1)), count), pa.array(range(count))], schema=same)
-    bare = whole.drop_columns("likes").take(pa.array(range(count - 1, -1, -1)))
-    for number, table in enumerate((whole, bare)):
+    first_table = pa.table([texts, pa.repeat(pa.scalar(day(1)), count), pa.array(range(count))], schema=same)
+    bare = first_table.drop_columns("likes").take(pa.array(range(count - 1, -1, -1)))
+    for number, table in enumerate((first_table, bare)):
         write = Write(f"run{number}", Method.UPSERT, table.schema, KEY, DAY)
         lake.commit("ads", partial(table.to_reader, max_chunksize=20_000), write)
-    found = lake.read("ads").read_all()
-    assert found.num_rows == count
-    assert found["ad_id"].cast(pa.int64()).equals(found["likes"])
+    lake_table = lake.read("ads").read_all()
+    assert lake_table.num_rows == count
+    assert lake_table["ad_id"].cast(pa.int64()).equals(lake_table["likes"])
 
 
 def test_values_that_leave_with_a_column_are_named_once(lake: Lake) -> None:
@@ -500,13 +514,13 @@ def test_resetting_columns_loses_old_values_that_do_not_fit(lake: Lake) -> None:
     put(lake, "run1", "upsert", [row("a", 1, clicks=4), row("b", 1, clicks=5)])
     new = {**row("b", 1), "clicks": "many"}
     put(lake, "run2", "upsert", [new], schema=with_columns(clicks=pa.string()), reset_schema=True)
-    assert {one["ad_id"]: one["clicks"] for one in table_rows(lake)} == {"a": None, "b": "many"}
+    assert {lake_row["ad_id"]: lake_row["clicks"] for lake_row in table_rows(lake)} == {"a": None, "b": "many"}
 
 
 def test_resetting_a_column_to_a_narrower_type_loses_its_old_values_too(lake: Lake) -> None:
     put(lake, "run1", "upsert", [row("a", 1, "1.5"), row("b", 1, 2)])
     put(lake, "run2", "upsert", [{**row("c", 1), "spend": 3}], schema=with_columns(spend=pa.int64()), reset_schema=True)
-    assert {one["ad_id"]: one["spend"] for one in table_rows(lake)} == {"a": None, "b": None, "c": 3}
+    assert {lake_row["ad_id"]: lake_row["spend"] for lake_row in table_rows(lake)} == {"a": None, "b": None, "c": 3}
 
 
 @pytest.mark.parametrize("method", ["replace", "append", "upsert"])
@@ -524,7 +538,7 @@ def test_whole_numbers_become_decimals_when_decimals_come(lake: Lake) -> None:
     put(lake, "run1", "append", [row("a", 1, clicks=9_007_199_254_740_993)])
     new = [{**row("b", 1), "clicks": Decimal("0.5")}]
     put(lake, "run2", "append", new, schema=with_columns(clicks=pa.decimal128(24, 6)))
-    assert {one["ad_id"]: one["clicks"] for one in table_rows(lake)} == {
+    assert {lake_row["ad_id"]: lake_row["clicks"] for lake_row in table_rows(lake)} == {
         "a": 9_007_199_254_740_993,
         "b": Decimal("0.5"),
     }
@@ -546,7 +560,7 @@ def test_batches_may_lack_columns_but_not_bring_unknown_ones(lake: Lake) -> None
     write = Write("run1", Method.APPEND, SCHEMA, KEY, DAY)
     lake.commit("ads", reader([{"ad_id": "a", DAY: day(1)}], narrow), write)
     assert table_rows(lake)[0]["spend"] is None
-    with pytest.raises(InputError, match="columns that the schema does not have: likes"):
+    with pytest.raises(InputError, match="columns that the schema lacks: likes"):
         lake.commit("ads", reader([row("a", 1, likes=1)], LATE), Write("run2", Method.APPEND, SCHEMA, KEY, DAY))
 
 
@@ -559,7 +573,7 @@ def test_every_type_of_column_comes_back_as_it_was(lake: Lake) -> None:
         at=pa.timestamp("us", tz="UTC"),
     )
     moment = datetime.fromisoformat("2026-01-01T05:06:07.123456+00:00")
-    whole = row(
+    full_row = row(
         "é'\"🎉",
         1,
         "-0.000001",
@@ -571,10 +585,10 @@ def test_every_type_of_column_comes_back_as_it_was(lake: Lake) -> None:
         at=moment,
     )
     empty = {**dict.fromkeys(schema.names), "ad_id": "b"}
-    put(lake, "run1", "append", [whole, empty], schema=schema, key=("ad_id",))
-    assert in_order(table_rows(lake)) == in_order([whole, empty])
-    put(lake, "run2", "upsert", [{**whole, "tags": []}], schema=schema, key=("ad_id", "hour", "at"))
-    assert sorted(map(str, (one["tags"] for one in table_rows(lake)))) == ["None", "[]"]
+    put(lake, "run1", "append", [full_row, empty], schema=schema, key=("ad_id",))
+    assert in_order(table_rows(lake)) == in_order([full_row, empty])
+    put(lake, "run2", "upsert", [{**full_row, "tags": []}], schema=schema, key=("ad_id", "hour", "at"))
+    assert sorted(map(str, (lake_row["tags"] for lake_row in table_rows(lake)))) == ["None", "[]"]
 
 
 def test_a_table_of_days_may_become_one_of_hours(lake: Lake) -> None:
@@ -582,16 +596,16 @@ def test_a_table_of_days_may_become_one_of_hours(lake: Lake) -> None:
     schema = with_columns(hour=pa.timestamp("us"))
     hour = datetime(2026, 1, 1, 5)  # noqa: DTZ001 - a wall clock
     done = put(lake, "run2", "append", [row("b", 1, hour=hour)], schema=schema)
-    assert {one["ad_id"]: one["hour"] for one in table_rows(lake)} == {"a": None, "b": hour}
-    assert [one.run_id for one in lake.versions("ads")] == ["run2", "run1"]
+    assert {lake_row["ad_id"]: lake_row["hour"] for lake_row in table_rows(lake)} == {"a": None, "b": hour}
+    assert [version.run_id for version in lake.versions("ads")] == ["run2", "run1"]
     assert put(lake, "run2", "append", [row("b", 1, hour=hour)], schema=schema).version == done.version
 
 
 def test_titles_and_descriptions_are_kept_with_the_columns(lake: Lake) -> None:
     put(lake, "run1", "append", [row("a", 1)])
-    kept = lake.table("ads").schema.field("ad_id").metadata
-    assert kept[b"title"] == b"Ad ID"
-    assert kept[b"comment"] == b"The ad that the row is of."
+    metadata = lake.table("ads").schema.field("ad_id").metadata
+    assert metadata[b"title"] == b"Ad ID"
+    assert metadata[b"comment"] == b"The ad that the row is of."
 
 
 # -- files
@@ -623,7 +637,7 @@ def test_a_run_of_many_rows_is_cut_into_files_of_which_only_the_touched_are_writ
     done = put(lake, "run2", "upsert", new, schema=schema)
     after = {file.path for file in lake.table("ads").files}
     assert (done.rows_after, done.changed, len(before & after)) == (600_000, 1, 1)
-    clicks = {one["clicks"] for one in lake.read("ads", columns=("clicks",)).read_all().to_pylist()}
+    clicks = {lake_row["clicks"] for lake_row in lake.read("ads", columns=("clicks",)).read_all().to_pylist()}
     assert clicks == {*range(600_000), -1} - {590_000}
 
 
@@ -662,25 +676,25 @@ def test_a_file_says_which_rows_it_may_hold_so_that_readers_can_skip_it(lake: La
 
 def test_a_commit_that_another_overtakes_is_done_again_on_top_of_it(lake: Lake) -> None:
     put(lake, "run1", "upsert", [row("a", 1, 1), row("b", 1, 1)])
-    asked = []
+    attempts = []
 
     def overtaken() -> Any:
-        asked.append(1)
-        if len(asked) == 1:
+        attempts.append(1)
+        if len(attempts) == 1:
             put(lake, "run2", "upsert", [row("a", 1, 2), row("c", 1, 2)])
         return reader([row("b", 1, 3), row("c", 1, 3)])()
 
     done = lake.commit("ads", overtaken, Write("run3", Method.UPSERT, SCHEMA, KEY, DAY))
     assert (done.version, done.added, done.changed) == (2, 0, 2)
-    assert {one["ad_id"]: one["spend"] for one in table_rows(lake)} == {"a": 2, "b": 3, "c": 3}
+    assert {lake_row["ad_id"]: lake_row["spend"] for lake_row in table_rows(lake)} == {"a": 2, "b": 3, "c": 3}
 
 
 def test_a_table_that_another_makes_first_is_added_to(lake: Lake) -> None:
-    asked = []
+    attempts = []
 
     def overtaken() -> Any:
-        asked.append(1)
-        if len(asked) == 1:
+        attempts.append(1)
+        if len(attempts) == 1:
             put(lake, "run1", "append", [row("a", 1)])
         return reader([row("b", 1)])()
 
@@ -698,16 +712,16 @@ def test_a_run_that_two_processes_commit_at_once_is_committed_once(lake: Lake) -
 
 
 def test_a_commit_that_is_overtaken_time_and_again_gives_up_and_leaves_no_files(lake: Lake) -> None:
-    asked: list[int] = []
+    attempts: list[int] = []
 
     def overtaken() -> Any:
-        asked.append(1)
-        put(lake, f"other{len(asked)}", "append", [row("a", 1)])
+        attempts.append(1)
+        put(lake, f"other{len(attempts)}", "append", [row("a", 1)])
         return reader([row("b", 1)])()
 
     with pytest.raises(BusyError, match="Other processes changed the table ads in each of 5 attempts"):
         lake.commit("ads", overtaken, Write("run1", Method.APPEND, SCHEMA, KEY, DAY))
-    assert {one["ad_id"] for one in table_rows(lake)} == {"a"}
+    assert {lake_row["ad_id"] for lake_row in table_rows(lake)} == {"a"}
     parquet = {path.name for path in (Path(lake.url) / "ads").glob("*.parquet")}
     assert parquet == {file.path for file in lake.table("ads").files}
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from adreel.errors import NotFoundError
 from adreel.lake import Lake
-from adreel.lake.difference import Apart
+from adreel.lake.difference import Grouping
 from lake_rows import DAY, KEY, SCHEMA, Row, day, put, row, with_columns
 
 ADDITIVE = ("spend", "clicks")
@@ -24,13 +24,13 @@ ADDITIVE = ("spend", "clicks")
 
 def sums_of(lake: Lake, before: int = 0, after: int = 1, slug: str = "ads") -> dict[str, tuple[Any, Any, Any]]:
     """Each sum over all rows: before, after, moved."""
-    parts = lake.moved_apart(slug, before, after, ADDITIVE, ())
+    parts = lake.sum_changes(slug, before, after, ADDITIVE, ())
     return dict(parts[0].sums) if parts else {}
 
 
 def steps_of(lake: Lake) -> dict[Any, Mapping[str, Any]]:
     """By how much each sum moved on each day."""
-    return {day: steps for part in lake.moved_apart("ads", 0, 1, ADDITIVE, ()) for day, steps in part.days.items()}
+    return {day: steps for part in lake.sum_changes("ads", 0, 1, ADDITIVE, ()) for day, steps in part.days.items()}
 
 
 @pytest.fixture
@@ -41,17 +41,23 @@ def lake(tmp_path: Path) -> Lake:
 def test_a_restatement_shows_which_days_moved_and_by_how_much(lake: Lake) -> None:
     put(lake, "run1", "replace", [row("a", 1, "1.25", 1), row("b", 1, 2, 1), row("a", 2, 3, 1), row("a", 3, 1, 1)])
     put(lake, "run2", "upsert", [row("a", 1, "1.50", 1), row("b", 1, 2, 4), row("c", 2, 5, 2)])
-    found = lake.difference("ads", 0, 1)
-    assert (found.before, found.after, found.rows_before, found.rows_after) == (0, 1, 4, 5)
-    assert (found.added, found.gone, found.changed, found.keyed) == (1, 0, 2, True)
-    assert next(one for one in found.metrics if one.name == "spend").values_changed == 1
+    difference = lake.difference("ads", 0, 1)
+    assert (difference.before, difference.after, difference.rows_before, difference.rows_after) == (0, 1, 4, 5)
+    assert (difference.added, difference.gone, difference.changed, difference.keyed) == (1, 0, 2, True)
+    assert next(metric for metric in difference.metrics if metric.name == "spend").values_changed == 1
     assert sums_of(lake)["spend"] == (Decimal("7.25"), Decimal("12.50"), Decimal("5.25"))
-    assert [(one.day, one.added, one.gone, one.changed) for one in found.days] == [(day(1), 0, 0, 2), (day(2), 1, 0, 0)]
+    assert [
+        (day_difference.day, day_difference.added, day_difference.gone, day_difference.changed)
+        for day_difference in difference.days
+    ] == [(day(1), 0, 0, 2), (day(2), 1, 0, 0)]
     assert steps_of(lake) == {
         day(1): {"spend": Decimal("0.25"), "clicks": 3},
         day(2): {"spend": Decimal(5), "clicks": 2},
     }
-    assert [(one.before and one.before["spend"], one.after and one.after["spend"]) for one in found.examples] == [
+    assert [
+        (example.before and example.before["spend"], example.after and example.after["spend"])
+        for example in difference.examples
+    ] == [
         (Decimal("1.25"), Decimal("1.50")),
         (2, 2),
         (None, 5),
@@ -70,43 +76,49 @@ def test_rows_that_were_only_written_anew_did_not_change(lake: Lake) -> None:
     rows = [row(ad, on) for ad in "abc" for on in (1, 2, 3)]
     put(lake, "run1", "replace", rows)
     put(lake, "run2", "replace", list(reversed(rows)))
-    found = lake.difference("ads", 0, 1)
-    assert (found.added, found.gone, found.changed, found.days, found.examples) == (0, 0, 0, (), ())
-    assert lake.difference("ads", 1, 1).metrics == found.metrics
+    difference = lake.difference("ads", 0, 1)
+    assert (difference.added, difference.gone, difference.changed, difference.days, difference.examples) == (
+        0,
+        0,
+        0,
+        (),
+        (),
+    )
+    assert lake.difference("ads", 1, 1).metrics == difference.metrics
 
 
 def test_null_is_equal_to_null_and_to_nothing_else(lake: Lake) -> None:
     put(lake, "run1", "replace", [row("a", 1, None), row("b", 1, None), row("c", 1, 0)])
     put(lake, "run2", "replace", [row("a", 1, None), row("b", 1, 0), row("c", 1, None)])
-    found = lake.difference("ads", 0, 1)
-    assert found.changed == 2
-    assert next(one for one in found.metrics if one.name == "spend").values_changed == 2
+    difference = lake.difference("ads", 0, 1)
+    assert difference.changed == 2
+    assert next(metric for metric in difference.metrics if metric.name == "spend").values_changed == 2
     assert sums_of(lake)["spend"] == (0, 0, 0)
 
 
 def test_what_must_not_be_summed_is_only_counted(lake: Lake) -> None:
     put(lake, "run1", "replace", [row("a", 1, 1, 1)])
     put(lake, "run2", "replace", [row("a", 1, 2, 2)])
-    found = {one.name: one.values_changed for one in lake.difference("ads", 0, 1).metrics}
-    assert found == {"advertiser_id": 0, "spend": 1, "clicks": 1}
-    (part,) = lake.moved_apart("ads", 0, 1, ("clicks", "advertiser_id", "reach"), ())
+    values_changed = {metric.name: metric.values_changed for metric in lake.difference("ads", 0, 1).metrics}
+    assert values_changed == {"advertiser_id": 0, "spend": 1, "clicks": 1}
+    (part,) = lake.sum_changes("ads", 0, 1, ("clicks", "advertiser_id", "reach"), ())
     assert part.sums == {"clicks": (1, 2, 1)}
 
 
 def test_columns_that_came_or_left_are_named(lake: Lake) -> None:
     put(lake, "run1", "replace", [row("a", 1, likes=1)], schema=with_columns(likes=pa.int64()))
     put(lake, "run2", "replace", [row("a", 1, shares=2)], schema=with_columns(shares=pa.int64()), reset_schema=True)
-    found = lake.difference("ads", 0, 1)
-    assert (found.columns_added, found.columns_gone, found.changed) == (("shares",), ("likes",), 0)
-    assert {one.name for one in found.metrics} == {"advertiser_id", "spend", "clicks"}
+    difference = lake.difference("ads", 0, 1)
+    assert (difference.columns_added, difference.columns_gone, difference.changed) == (("shares",), ("likes",), 0)
+    assert {metric.name for metric in difference.metrics} == {"advertiser_id", "spend", "clicks"}
 
 
 def test_values_of_a_column_that_got_a_wider_type_are_compared_as_numbers(lake: Lake) -> None:
     put(lake, "run1", "append", [row("a", 1, clicks=4), row("b", 1, clicks=5)])
     new = [{**row("b", 1), "clicks": Decimal("5.5")}]
     put(lake, "run2", "upsert", new, schema=with_columns(clicks=pa.decimal128(24, 6)))
-    found = lake.difference("ads", 0, 1)
-    assert found.changed == 1
+    difference = lake.difference("ads", 0, 1)
+    assert difference.changed == 1
     assert sums_of(lake)["clicks"][2] == Decimal("0.5")
 
 
@@ -114,8 +126,8 @@ def test_values_of_types_that_do_not_go_together_are_compared_as_texts(lake: Lak
     put(lake, "run1", "replace", [row("a", 1, clicks=4), row("b", 1, clicks=5)])
     new = [{**row("a", 1), "clicks": "4"}, {**row("b", 1), "clicks": "many"}]
     put(lake, "run2", "replace", new, schema=with_columns(clicks=pa.string()), reset_schema=True)
-    found = lake.difference("ads", 0, 1)
-    assert found.changed == 1
+    difference = lake.difference("ads", 0, 1)
+    assert difference.changed == 1
     assert "clicks" not in sums_of(lake)
 
 
@@ -123,18 +135,21 @@ def test_values_of_types_that_do_not_go_together_are_compared_as_texts(lake: Lak
 def test_rows_that_no_key_names_count_as_gone_and_added(lake: Lake, key: tuple[str, ...]) -> None:
     put(lake, "run1", "append", [row("a", 1, 1), row("a", 1, 1), row("a", 1, 2), row("b", 2)], key=key)
     put(lake, "run2", "replace", [row("a", 1, 1), row("a", 1, 3), row("b", 2), row("b", 2)], key=key)
-    found = lake.difference("ads", 0, 1)
-    assert (found.added, found.gone, found.changed, found.keyed) == (2, 2, 0, False)
-    assert [(one.day, one.added, one.gone) for one in found.days] == [(day(1), 1, 2), (day(2), 1, 0)]
+    difference = lake.difference("ads", 0, 1)
+    assert (difference.added, difference.gone, difference.changed, difference.keyed) == (2, 2, 0, False)
+    assert [(day_difference.day, day_difference.added, day_difference.gone) for day_difference in difference.days] == [
+        (day(1), 1, 2),
+        (day(2), 1, 0),
+    ]
     assert steps_of(lake) == {day(1): {"clicks": -1}, day(2): {"spend": 1, "clicks": 1}}
-    assert sum(one.before is None for one in found.examples) > 0
+    assert sum(example.before is None for example in difference.examples) > 0
 
 
 def test_a_dataset_without_days_has_no_days_to_compare(lake: Lake) -> None:
     put(lake, "run1", "replace", [row("a", 1)], day_column=None, key=("ad_id",))
     put(lake, "run2", "replace", [row("a", 1, 4)], day_column=None, key=("ad_id",))
-    found = lake.difference("ads", 0, 1)
-    assert (found.changed, found.days) == (1, ())
+    difference = lake.difference("ads", 0, 1)
+    assert (difference.changed, difference.days) == (1, ())
 
 
 def test_there_are_examples_but_not_too_many(lake: Lake) -> None:
@@ -146,10 +161,16 @@ def test_there_are_examples_but_not_too_many(lake: Lake) -> None:
 def test_changes_are_counted_apart_for_what_rows_are_told_apart_by(lake: Lake) -> None:
     put(lake, "run1", "replace", [row("a", 1, 1), row("b", 1, 1), row("c", 2, 1), row("e", 2, 1)])
     put(lake, "run2", "replace", [row("a", 1, 2), row("b", 1, 3), row("c", 2, 4), row("d", 2, 1)])
-    apart = Apart(("ad_id", "spend"), lambda values, on: (values[0] in "ab", on))
-    found = lake.difference("ads", 0, 1, apart)
-    assert next(one for one in found.metrics if one.name == "spend").changed == {(True, day(1)): 2, (False, day(2)): 1}
-    assert [(one.part, one.added, one.gone, one.changed) for one in found.days] == [
+    apart = Grouping(("ad_id", "spend"), lambda values, on: (values[0] in "ab", on))
+    difference = lake.difference("ads", 0, 1, apart)
+    assert next(metric for metric in difference.metrics if metric.name == "spend").changed == {
+        (True, day(1)): 2,
+        (False, day(2)): 1,
+    }
+    assert [
+        (day_difference.part, day_difference.added, day_difference.gone, day_difference.changed)
+        for day_difference in difference.days
+    ] == [
         ((True, day(1)), 0, 0, 2),
         ((False, day(2)), 1, 1, 1),
     ]
@@ -175,8 +196,8 @@ def as_rows(values: dict[tuple[str, int], tuple[int | None, int | None]]) -> lis
 
 
 def total(values: Sequence[Any]) -> Any:
-    known = [value for value in values if value is not None]
-    return sum(known) if known else None
+    numbers = [value for value in values if value is not None]
+    return sum(numbers) if numbers else None
 
 
 @settings(max_examples=25)
@@ -189,22 +210,26 @@ def test_counts_and_sums_are_those_of_comparing_row_by_row(
         lake = Lake(folder)
         put(lake, "run1", "replace", as_rows(old))
         put(lake, "run2", "replace", as_rows(new))
-        found, sums, steps = lake.difference("ads", 0, 1), sums_of(lake), steps_of(lake)
+        difference, sums, steps = lake.difference("ads", 0, 1), sums_of(lake), steps_of(lake)
     changed = [key for key in old.keys() & new.keys() if old[key] != new[key]]
-    assert (found.added, found.gone, found.changed) == (len(new.keys() - old), len(old.keys() - new), len(changed))
-    metrics = {one.name: one for one in found.metrics}
+    assert (difference.added, difference.gone, difference.changed) == (
+        len(new.keys() - old),
+        len(old.keys() - new),
+        len(changed),
+    )
+    metrics = {metric.name: metric for metric in difference.metrics}
     for number, name in enumerate(ADDITIVE):
         before, after = (total([values[number] for values in side.values()]) for side in (old, new))
         assert metrics[name].values_changed == sum(old[key][number] != new[key][number] for key in changed)
         assert sums.get(name, (None, None, 0)) == (before, after, (after or 0) - (before or 0))
     by_day = Counter(on for _, on in changed)
-    for one in found.days:
-        on = one.day.day if one.day else 0
-        assert one.changed == by_day[on]
+    for day_difference in difference.days:
+        on = day_difference.day.day if day_difference.day else 0
+        assert day_difference.changed == by_day[on]
         for number, name in enumerate(ADDITIVE):
             own = (total([side[key][number] for key in side if key[1] == on]) or 0 for side in (old, new))
             before, after = own
-            assert steps.get(one.day, {}).get(name, 0) == after - before
+            assert steps.get(day_difference.day, {}).get(name, 0) == after - before
 
 
 @settings(max_examples=15)
@@ -214,9 +239,9 @@ def test_rows_without_a_key_are_counted_like_things_in_two_bags(old: list[int], 
         lake = Lake(folder)
         for number, side in enumerate((old, new)):
             put(lake, f"run{number}", "replace", [row("a", 1, spend) for spend in side], key=())
-        found = lake.difference("ads", 0, 1)
+        difference = lake.difference("ads", 0, 1)
     before, after = Counter(old), Counter(new)
-    assert (found.added, found.gone) == ((after - before).total(), (before - after).total())
+    assert (difference.added, difference.gone) == ((after - before).total(), (before - after).total())
 
 
 def test_many_rows_are_compared_a_slice_at_a_time_and_all_of_them(lake: Lake) -> None:
@@ -237,6 +262,8 @@ def test_many_rows_are_compared_a_slice_at_a_time_and_all_of_them(lake: Lake) ->
         lake.commit("ads", rows(step), Write(f"run{step}", Method.REPLACE, wide, ("ad_id",), DAY))
         lake.commit("hours", rows(step), Write(f"run{step}", Method.REPLACE, wide, ("ad_id", DAY), DAY))
     for slug in ("ads", "hours"):
-        found = lake.difference(slug, 0, 1)
-        assert found.changed == count // 3 if slug == "ads" else found.changed + found.added == count // 3
+        difference = lake.difference(slug, 0, 1)
+        assert (
+            difference.changed == count // 3 if slug == "ads" else difference.changed + difference.added == count // 3
+        )
         assert sums_of(lake, slug=slug)["clicks"][2] == count // 3

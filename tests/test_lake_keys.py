@@ -40,15 +40,15 @@ def tables(draw: st.DrawFn) -> tuple[pa.Table, tuple[str, ...]]:
     values = st.tuples(*(st.none() | TYPES[name][1] if draw(st.booleans()) else TYPES[name][1] for name in key))
     rows = draw(st.lists(values, max_size=12))
     schema = pa.schema([(name, TYPES[name][0]) for name in key])
-    made = pa.Table.from_pylist([dict(zip(key, row, strict=True)) for row in rows], schema)
+    table = pa.Table.from_pylist([dict(zip(key, row, strict=True)) for row in rows], schema)
     cut = draw(st.integers(0, len(rows)))
     # A slice of a longer table begins in the middle of its buffers.
-    return pa.concat_tables([made.slice(0, cut), made.slice(cut)]), key
+    return pa.concat_tables([table.slice(0, cut), table.slice(cut)]), key
 
 
 @given(tables())
-def test_faults_are_the_rows_that_counting_finds(found: tuple[pa.Table, tuple[str, ...]]) -> None:
-    table, key = found
+def test_faults_are_the_rows_that_counting_finds(table_and_key: tuple[pa.Table, tuple[str, ...]]) -> None:
+    table, key = table_and_key
     counts = Counter(tuple(row[name] for name in key) for row in table.to_pylist())
     nulls = sum(count for row, count in counts.items() if None in row)
     repeated = {row: count for row, count in counts.items() if count > 1 and None not in row}

@@ -47,9 +47,9 @@ def test_a_prefix_chooses_parts_whether_it_ends_a_step_or_not(lake: Lake) -> Non
 
 def test_what_is_known_of_a_part_needs_none_of_its_rows(lake: Lake) -> None:
     written = lake.write_part("run1", "p", table("a", "b"), {"total": 7, "sums": {"spend": "1.50"}})
-    found = lake.part("run1", "p")
-    assert found == written
-    assert (found.rows, found.facts) == (2, {"total": 7, "sums": {"spend": "1.50"}})
+    info = lake.part("run1", "p")
+    assert info == written
+    assert (info.rows, info.facts) == (2, {"total": 7, "sums": {"spend": "1.50"}})
 
 
 def test_a_part_without_rows_keeps_its_columns(lake: Lake) -> None:
@@ -79,8 +79,8 @@ def test_writing_a_part_leaves_no_other_file(lake: Lake, tmp_path: Path) -> None
 def test_columns_that_a_part_lacks_are_null(lake: Lake) -> None:
     lake.write_part("run1", "p1", table("a"))
     lake.write_part("run1", "p2", table("b", schema=with_columns(likes=pa.int64())))
-    found = lake.read_parts("run1", schema=with_columns(likes=pa.int64())).read_all()
-    assert found["likes"].to_pylist() == [None, None]
+    part_rows = lake.read_parts("run1", schema=with_columns(likes=pa.int64())).read_all()
+    assert part_rows["likes"].to_pylist() == [None, None]
     assert lake.parts_dataset("run1", schema=with_columns(likes=pa.int64())).to_table()["ad_id"].to_pylist() == [
         "a",
         "b",
@@ -162,5 +162,5 @@ def test_a_note_that_was_spoilt_is_none(lake: Lake, tmp_path: Path) -> None:
 
 def test_parts_that_do_not_go_with_the_schema_are_refused(lake: Lake) -> None:
     lake.write_part("run1", "p", table("a", schema=with_columns(likes=pa.int64())))
-    with pytest.raises(InputError, match="columns that the schema does not have: likes"):
+    with pytest.raises(InputError, match="columns that the schema lacks: likes"):
         lake.read_parts("run1", schema=SCHEMA).read_all()

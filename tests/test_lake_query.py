@@ -145,6 +145,6 @@ def test_the_lake_may_lie_in_a_folder_of_any_name(tmp_path: Path, name: str) -> 
     put(lake, "run1", "append", [row("a", 1)])
     put(lake, "run2", "upsert", [row("a", 1, 2)])
     assert lake.difference("ads", 0, 1).changed == 1
-    assert [one.number for one in lake.versions("ads")] == [1, 0]
+    assert [version.number for version in lake.versions("ads")] == [1, 0]
     with lake.connect({"ads": "ads"}) as connection:
         assert read_all(connection, "select spend from ads") == [(2,)]

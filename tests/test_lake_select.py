@@ -17,7 +17,7 @@ from adreel.errors import InputError, StorageError
 from adreel.export import stream
 from adreel.lake import Lake
 from adreel.lake.functions import FUNCTIONS, TABLE_FUNCTIONS
-from adreel.lake.place import Place
+from adreel.lake.place import Storage
 from adreel.lake.query import Connection
 from lake_rows import put, row
 
@@ -33,14 +33,14 @@ def lake(tmp_path: Path) -> Lake:
 @pytest.fixture
 def connection(lake: Lake) -> Iterator[Connection]:
     views = lake.snapshot({"ads": "ads", "Other ads": "other"}).views
-    with Connection(Place(lake.url), views, read_only=True) as connection:
+    with Connection(Storage(lake.url), views, read_only=True) as connection:
         yield connection
 
 
 def answer(connection: Connection, sql: str, limit: int = 100) -> list[list[Any]]:
     table = connection.rows(sql, limit)
     assert table is not None
-    return [list(one.values()) for one in table.to_pylist()]
+    return [list(record.values()) for record in table.to_pylist()]
 
 
 # -- what it reads
@@ -243,9 +243,9 @@ def test_all_else_is_refused_and_nothing_is_touched(connection: Connection, tmp_
     (tmp_path / "secret.txt").write_text("the secret")
     file = next((tmp_path / "lake" / "ads").glob("*.parquet"))
     before = file.read_bytes()
-    asked = sql.format(folder=tmp_path, file=file)
+    query = sql.format(folder=tmp_path, file=file)
     with pytest.raises(InputError) as caught:
-        connection.rows(asked, 10)
+        connection.rows(query, 10)
     assert "the secret" not in caught.value.message
     assert sorted(path.name for path in tmp_path.iterdir()) == ["lake", "secret.txt"]
     assert file.read_bytes() == before
@@ -266,10 +266,10 @@ def test_no_function_tells_where_the_lake_is(connection: Connection, lake: Lake)
         for argument in given:
             sql = f'from "{name}"({argument})' if kind.startswith("table") else f'select "{name}"({argument}) from ads'
             try:
-                told = str(connection.rows(sql, 3))
+                answer_text = str(connection.rows(sql, 3))
             except InputError as error:
-                told = error.message
-            assert not any(secret in told for secret in secrets), sql
+                answer_text = error.message
+            assert not any(secret in answer_text for secret in secrets), sql
 
 
 def test_only_functions_of_the_list_may_be_used(connection: Connection) -> None:
@@ -284,7 +284,7 @@ def test_only_functions_of_the_list_may_be_used(connection: Connection) -> None:
     refused = {name for name in values - FUNCTIONS if re.fullmatch(r"[a-z_]\w*", name)}
     assert len(refused) > 200
     for name in refused - {"user"}:
-        with pytest.raises(InputError, match="cannot be used here"):
+        with pytest.raises(InputError, match="is not available here"):
             connection.rows(f'select "{name}"()', 1)
     # No name of the list is one that DuckDB does not have, so that none is let through by an oversight later.
     assert {name for name in FUNCTIONS if re.fullmatch(r"[a-z_]\w*", name)} <= values | TABLE_FUNCTIONS

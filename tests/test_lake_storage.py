@@ -16,7 +16,7 @@ import pytest
 
 from adreel.errors import InputError, StorageError
 from adreel.lake import Lake
-from adreel.sandbox import Limits, Request, Sandbox, object_store_environment
+from adreel.sandbox import QueryLimits, QueryRequest, Sandbox, object_store_environment
 from lake_rows import SCHEMA, in_order, put, row, table_rows, window
 from s3_server import object_store
 
@@ -56,7 +56,7 @@ def test_a_lake_touches_nothing_until_it_is_used(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("url", ["ftp://host/lake", "http://host/lake", "/tmp/100%lake"])
 def test_an_address_that_is_none_is_refused(url: str) -> None:
-    with pytest.raises(InputError, match=r"is no address of a lake|has a % in its name"):
+    with pytest.raises(InputError, match=r"is not an address of a lake|has a % in its name"):
         Lake(url)
 
 
@@ -82,7 +82,7 @@ def test_a_lake_in_an_object_store_does_what_one_in_a_folder_does(s3: dict[str, 
             assert answer.fetchall() == [("b",), ("c",)]
         freed = lake.vacuum("ads", keep_days=0, keep_versions=2)
         assert freed.versions in (2, 0)  # The second lake is a moment younger than its clock tells.
-        assert [one.run_id for one in lake.versions("ads")][:2] == ["run4", "run3"]
+        assert [version.run_id for version in lake.versions("ads")][:2] == ["run4", "run3"]
         lake.drop("ads")
         assert not lake.exists("ads")
     assert [key for key in s3 if "ads" in key and not key.endswith("/")] == []
@@ -91,9 +91,9 @@ def test_a_lake_in_an_object_store_does_what_one_in_a_folder_does(s3: dict[str, 
 def test_sql_of_people_reads_an_object_store_in_a_process_that_was_told_how(s3: dict[str, bytes]) -> None:
     lake = Lake("s3://bucket/some/lake")
     put(lake, "run1", "append", [row("a", 1, "1.5"), row("b", 2, 2)])
-    limits = Limits(512 << 20, 30, "ADREEL_QUERY_MEMORY", "ADREEL_QUERY_SECONDS")
+    limits = QueryLimits(512 << 20, 30, "ADREEL_QUERY_MEMORY", "ADREEL_QUERY_SECONDS")
     environ = object_store_environment(lake, os.environ)
-    request = Request("select ad_id, spend from ads order by 1", lake.snapshot({"ads": "ads"}), limits, "items")
+    request = QueryRequest("select ad_id, spend from ads order by 1", lake.snapshot({"ads": "ads"}), limits, "items")
     with Sandbox() as box:
         with box.ask(replace(request, environ=environ)).file as file:
             assert json.loads(file.read())["items"] == [{"ad_id": "a", "spend": 1.5}, {"ad_id": "b", "spend": 2}]
@@ -148,7 +148,7 @@ def test_a_store_that_cannot_be_reached_is_told_of_in_a_sentence(monkeypatch: py
         with pytest.raises(StorageError) as caught:
             ask()
         message = str(caught.value)
-        assert message.startswith("There is no reaching the ")
+        assert message.startswith("adreel cannot reach the ")
         assert "s3://bucket/lake" in message
         assert "check the address, the credentials and the network" in message
         assert "hush-hush" not in message
@@ -166,7 +166,7 @@ def test_a_root_that_is_a_file_is_told_of_in_a_sentence(tmp_path: Path) -> None:
         lambda: lake.write_note("run1", "plan", 1),
         lambda: lake.write_part("run1", "p", SCHEMA.empty_table()),
     ):
-        with pytest.raises(StorageError, match=r"There is no access to the .* at .*lake \(Not a directory\)"):
+        with pytest.raises(StorageError, match=r"adreel has no permission for the .* at .*lake \(Not a directory\)"):
             ask()
 
 
@@ -214,11 +214,11 @@ def test_a_disk_that_is_full_leaves_the_table_as_it_was(tmp_path: Path, limit: i
     )
     code = code.replace("lake = Lake", "from lake_rows import window\nWINDOWS = (window(1, 1),)\nlake = Lake", 1)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
-    told = [line for line in done.stdout.splitlines() if line]
-    assert len(told) == 5, done.stderr
-    for line in told:
+    messages = [line for line in done.stdout.splitlines() if line]
+    assert len(messages) == 5, done.stderr
+    for line in messages:
         assert "No space is left for the " in line
-        assert "free some, then run again" in line
+        assert "free some space, then run again" in line
     after = {path: path.read_bytes() for path in (tmp_path / "lake").rglob("*") if path.is_file()}
     assert after == before
     assert len(table_rows(lake)) == 2
@@ -248,9 +248,9 @@ def test_two_processes_that_commit_at_once_lose_and_double_nothing(tmp_path: Pat
     codes = [textwrap.dedent(CONCURRENT).format(tests=tests, lake=lake.url, name=name) for name in ("one", "two")]
     running = [subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE) for code in codes]
     assert [process.communicate(timeout=60)[1] for process in running] == [b"", b""]
-    found = sorted((one["ad_id"], one["stat_time_day"].day) for one in table_rows(lake))
-    assert found == sorted((ad, number) for ad in ("one", "two", "shared") for number in range(1, 7))
-    runs = [one.run_id for one in lake.versions("ads")]
+    ad_days = sorted((lake_row["ad_id"], lake_row["stat_time_day"].day) for lake_row in table_rows(lake))
+    assert ad_days == sorted((ad, number) for ad in ("one", "two", "shared") for number in range(1, 7))
+    runs = [version.run_id for version in lake.versions("ads")]
     assert sorted(runs) == sorted(f"run-{name}-{number}" for name in ("one", "two") for number in range(6))
 
 

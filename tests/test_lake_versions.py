@@ -39,13 +39,13 @@ def lake(tmp_path: Path, clock: Clock) -> Lake:
 
 def fill(lake: Lake, count: int) -> list[list[str]]:
     """As many versions by turns of all methods; the rows of each."""
-    found = []
+    states = []
     for number in range(count):
         method = ("replace", "append", "upsert", "partition")[number % 4]
         windows = (window(1, 9),) if method == "partition" else ()
         put(lake, f"run{number}", method, [row(f"a{number % 3}", 1 + number % 5, number)], windows=windows)
-        found.append(in_order(table_rows(lake)))
-    return found
+        states.append(in_order(table_rows(lake)))
+    return states
 
 
 def data_files(lake: Lake) -> set[str]:
@@ -73,19 +73,19 @@ def test_every_version_can_be_read_as_it_was(lake: Lake) -> None:
 def test_a_dataset_skips_files_without_losing_rows_that_have_nulls(lake: Lake) -> None:
     put(lake, "run1", "append", [row("a", 1), {**row("b", 2), DAY: None}])
     put(lake, "run2", "append", [row("c", 5)])
-    found = lake.dataset("ads")
+    arrow_dataset = lake.dataset("ads")
     field = __import__("pyarrow.dataset").dataset.field
-    assert found.count_rows(filter=field(DAY).is_null()) == 1
-    assert found.count_rows(filter=field(DAY) >= row("x", 2)[DAY]) == 1
+    assert arrow_dataset.count_rows(filter=field(DAY).is_null()) == 1
+    assert arrow_dataset.count_rows(filter=field(DAY) >= row("x", 2)[DAY]) == 1
 
 
 def test_other_tools_see_a_plain_delta_table(lake: Lake) -> None:
     put(lake, "run1", "append", [row("a", 1), row("b", 2)])
     put(lake, "run2", "upsert", [row("a", 1, 5), row("c", 3)])
-    found = DeltaTable(lake.table_url("ads"))
-    assert found.version() == 1
-    assert found.count() == 3
-    assert "ad_id" in [field.name for field in found.schema().fields]
+    delta_table = DeltaTable(lake.table_url("ads"))
+    assert delta_table.version() == 1
+    assert delta_table.count() == 3
+    assert "ad_id" in [field.name for field in delta_table.schema().fields]
 
 
 def test_a_version_that_is_not_there_is_told_with_those_that_are(lake: Lake) -> None:
@@ -129,14 +129,14 @@ def test_after_a_vacuum_all_versions_that_are_named_can_be_read(count: int, firs
         for keep in (first, second):
             before = len(lake.versions("ads"))
             lake.vacuum("ads", keep_days=0, keep_versions=keep)
-            kept = [one.number for one in lake.versions("ads")]
-            assert kept == list(range(count))[::-1][: min(before, max(keep, 1))]
-            for version in kept:
+            kept_versions = [version.number for version in lake.versions("ads")]
+            assert kept_versions == list(range(count))[::-1][: min(before, max(keep, 1))]
+            for version in kept_versions:
                 assert in_order(table_rows(lake, version=version)) == history[version]
-            for version in set(range(count)) - set(kept):
+            for version in set(range(count)) - set(kept_versions):
                 with pytest.raises(NotFoundError, match=f"no version {version}; there are"):
                     lake.read("ads", version)
-            needed = {file.path for version in kept for file in lake.table("ads", version).files}
+            needed = {file.path for version in kept_versions for file in lake.table("ads", version).files}
             assert data_files(lake) == needed
         assert put(lake, "next", "append", [row("z", 1)]).version == count
 
@@ -147,7 +147,7 @@ def test_a_vacuum_keeps_what_is_young(lake: Lake, clock: Clock) -> None:
     assert lake.vacuum("ads", keep_days=7, keep_versions=1).versions == 0
     clock.now += timedelta(days=2)
     freed = lake.vacuum("ads", keep_days=7, keep_versions=1)
-    assert (freed.versions, [one.number for one in lake.versions("ads")]) == (3, [3])
+    assert (freed.versions, [version.number for version in lake.versions("ads")]) == (3, [3])
     assert freed.files > 0
     assert freed.size > 0
 
@@ -172,14 +172,14 @@ def test_a_run_that_was_committed_long_ago_is_not_committed_again(lake: Lake, cl
 def test_a_vacuum_removes_what_a_dead_writer_left_but_no_file_that_one_may_be_writing(lake: Lake, clock: Clock) -> None:
     fill(lake, 1)
     clock.now += timedelta(days=1)
-    kept = data_files(lake)
+    files_before = data_files(lake)
     old, young = (Path(lake.url) / "ads" / name for name in ("part-old.parquet", "part-young.parquet"))
     for path in (old, young):
         path.write_bytes(b"half a file")
     written = (clock.now - timedelta(days=3)).timestamp()
     os.utime(old, (written, written))
     lake.vacuum("ads", keep_days=0, keep_versions=0)
-    assert data_files(lake) == {*kept, young.name}
+    assert data_files(lake) == {*files_before, young.name}
 
 
 def test_a_vacuum_that_was_cut_off_leaves_no_version_that_cannot_be_read(lake: Lake, clock: Clock) -> None:
@@ -191,16 +191,16 @@ def test_a_vacuum_that_was_cut_off_leaves_no_version_that_cannot_be_read(lake: L
     # As it was when only the newest of the commits to be forgotten were gone, and no file yet.
     for number in (0, 1):
         (log / f"{number:020}.json").write_bytes(commits[f"{number:020}.json"])
-    named = [one.number for one in lake.versions("ads")]
+    named = [version.number for version in lake.versions("ads")]
     assert named == [7, 6, 5, 1, 0]
     assert in_order(table_rows(lake)) == history[7]
     lake.vacuum("ads", keep_days=0, keep_versions=3)
-    assert [one.number for one in lake.versions("ads")] == [7, 6, 5]
+    assert [version.number for version in lake.versions("ads")] == [7, 6, 5]
 
 
 def test_what_a_vacuum_keeps_cannot_be_negative(lake: Lake) -> None:
     fill(lake, 1)
-    with pytest.raises(InputError, match="0 days and 0 versions or more"):
+    with pytest.raises(InputError, match="cannot be negative"):
         lake.vacuum("ads", keep_days=-1, keep_versions=1)
     with pytest.raises(NotFoundError, match="The table other does not exist"):
         lake.vacuum("other", keep_days=1, keep_versions=1)
@@ -209,7 +209,7 @@ def test_what_a_vacuum_keeps_cannot_be_negative(lake: Lake) -> None:
 def test_more_commits_than_delta_keeps_between_checkpoints_stay_readable(lake: Lake) -> None:
     for number in range(23):
         put(lake, f"run{number}", "replace", [row("a", 1, number)])
-    assert [one.number for one in lake.versions("ads")] == list(range(23))[::-1]
+    assert [version.number for version in lake.versions("ads")] == list(range(23))[::-1]
     assert [table_rows(lake, version=number)[0]["spend"] for number in range(23)] == list(range(23))
 
 

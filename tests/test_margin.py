@@ -22,7 +22,7 @@ from adreel.simulator.errors import ApiError
 from adreel.simulator.limits import Throttle
 from adreel.tiktok.client import Client
 from adreel.tiktok.margin import LEAST, MOST, Margin, scatter_of
-from adreel.tiktok.pace import LEVELS, Limits, Pace
+from adreel.tiktok.pace import LEVELS, Pace, RateLimits
 from virtual_time import VirtualTime
 
 BASIC = LEVELS["basic"]
@@ -80,10 +80,10 @@ class Network:
         self.work = 0.0
         self.transport: httpx2.AsyncBaseTransport = httpx2.ASGITransport(self.app)
 
-    def pace(self, limits: Limits) -> Pace:
+    def pace(self, limits: RateLimits) -> Pace:
         return Pace(self.path, "app", limits, clock=self.clock.epoch)
 
-    async def load(self, requests: int, limits: Limits) -> float:
+    async def load(self, requests: int, limits: RateLimits) -> float:
         """One process that asks so often; the margin that it leaves."""
         pace = self.pace(limits)
         client = Client(
@@ -104,7 +104,7 @@ class Network:
         pace.close()
         return margin
 
-    def run(self, requests: int, processes: int = 1, limits: Limits = BASIC) -> Outcome:
+    def run(self, requests: int, processes: int = 1, limits: RateLimits = BASIC) -> Outcome:
         """So many requests, by processes that begin together."""
         began, before = self.clock.passed, self.simulator.throttle.refused
 
@@ -120,14 +120,14 @@ class Network:
 
 def outcomes(jitter_ms: int, processes: int, steady: float | None = None, seeds: int = 6) -> list[Outcome]:
     """Runs of 180 requests by homes that know nothing."""
-    found = []
+    results = []
     for seed in range(seeds):
         with tempfile.TemporaryDirectory() as folder:
             network = Network(Path(folder), jitter_ms, seed)
             if steady is not None:
                 network.transport = Steady(network.transport, network.clock, steady)
-            found.append(network.run(180, processes))
-    return found
+            results.append(network.run(180, processes))
+    return results
 
 
 def refused_at(margin: float, between: float, jitter: float) -> int:
@@ -284,11 +284,13 @@ def test_whatever_is_learned_no_second_holds_more_than_the_level_allows(
     times: list[float] = []
 
     async def main(folder: Path) -> None:
-        paces = [Pace(folder / "pace.db", "app", Limits(per_second, 1_000, 10**6), clock=clock.epoch) for _ in range(2)]
+        paces = [
+            Pace(folder / "pace.db", "app", RateLimits(per_second, 1_000, 10**6), clock=clock.epoch) for _ in range(2)
+        ]
         slot = await paces[0].turn()
         times.append(clock.passed)
-        for owner, (what, value) in steps:
-            match what:
+        for owner, (action, value) in steps:
+            match action:
                 case "turns":
                     for _ in range(int(value)):
                         slot = await paces[owner].turn()
@@ -340,4 +342,4 @@ def test_a_margin_stays_between_its_bounds(refusals: list[float]) -> None:
     for number, given_with in enumerate(refusals):
         margin = margin.refused(number, given_with, number)
         assert LEAST <= margin.seconds <= MOST
-    assert ends(margin, lambda known: known.tried(10, 0.0), 10_000) == LEAST
+    assert ends(margin, lambda learned: learned.tried(10, 0.0), 10_000) == LEAST

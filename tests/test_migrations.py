@@ -88,7 +88,7 @@ def test_an_older_home_keeps_all_that_it_had(old: Path) -> None:
         main, other = store.accounts.list()
         assert (main.status, main.owner, main.selection) == (AccountStatus.VALID, "Ann at TikTok", ("1",))
         assert [store.accounts.token(account) for account in (main, other)] == ["act.token"] * 2
-        assert [one.name for one in store.accounts.advertisers(main)] == ["One"]
+        assert [advertiser.name for advertiser in store.accounts.advertisers(main)] == ["One"]
         first, second = store.datasets.list()
         assert (first.tags, first.spec_version, first.account_id, second.connected) == (("a",), 3, main.id, False)
         run = store.runs.get("ab")
@@ -129,8 +129,8 @@ def test_everything_new_works_in_an_older_home(old: Path) -> None:
 
 def test_ids_are_not_given_anew_after_the_change(old: Path) -> None:
     with open_old(old) as store:
-        made = add_account(store, "new")
-        assert made.id == 4
+        account = add_account(store, "new")
+        assert account.id == 4
         with pytest.raises(NotFoundError):
             store.accounts.get(3)
 

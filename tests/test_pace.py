@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from adreel.errors import InputError, StorageError, ThrottledError
 from adreel.tiktok.margin import Margin
-from adreel.tiktok.pace import LEVELS, Limits, Pace, limits_for
+from adreel.tiktok.pace import LEVELS, Pace, RateLimits, limits_for
 from virtual_time import NOON, VirtualTime
 
 BASIC = LEVELS["basic"]
@@ -26,7 +26,7 @@ FIRST = 1 + Margin().seconds
 """After how many seconds a second's budget is used again by an app that knows nothing of its network."""
 
 
-def pace_at(clock: VirtualTime, folder: Path, limits: Limits = BASIC, app_id: str = "app") -> Pace:
+def pace_at(clock: VirtualTime, folder: Path, limits: RateLimits = BASIC, app_id: str = "app") -> Pace:
     return Pace(folder / "pace.db", app_id, limits, clock=clock.epoch)
 
 
@@ -43,7 +43,7 @@ def most_within(times: Sequence[float], window: float) -> int:
     return max((sum(1 for t in ordered[i:] if t < first + window) for i, first in enumerate(ordered)), default=0)
 
 
-def greedy(arrivals: Sequence[float], limits: Limits) -> list[float]:
+def greedy(arrivals: Sequence[float], limits: RateLimits) -> list[float]:
     """The earliest times that the limits allow, one request after the other, with the margins that are promised."""
     times: list[float] = []
     margin = Margin()
@@ -64,15 +64,15 @@ def greedy(arrivals: Sequence[float], limits: Limits) -> list[float]:
 
 
 def test_levels_are_those_that_tiktok_grants() -> None:
-    assert LEVELS["basic"] == Limits(10, 600, 864_000)
-    assert LEVELS["ultimate"] == Limits(50, 3_000, 4_320_000)
+    assert LEVELS["basic"] == RateLimits(10, 600, 864_000)
+    assert LEVELS["ultimate"] == RateLimits(50, 3_000, 4_320_000)
 
 
 def test_a_level_can_be_named_in_any_case_or_given_as_a_number_per_second() -> None:
-    assert limits_for(" Advanced ") == Limits(20, 1_200, 1_728_000)
-    assert limits_for("7") == Limits(7, 420, 604_800)
-    assert limits_for("2.5") == Limits(2, 150, 216_000)
-    assert limits_for("0.5") == Limits(1, 30, 43_200)
+    assert limits_for(" Advanced ") == RateLimits(20, 1_200, 1_728_000)
+    assert limits_for("7") == RateLimits(7, 420, 604_800)
+    assert limits_for("2.5") == RateLimits(2, 150, 216_000)
+    assert limits_for("0.5") == RateLimits(1, 30, 43_200)
 
 
 @pytest.mark.parametrize("level", ["", "gold", "0", "-3", "inf", "nan", "0.01"])
@@ -100,13 +100,13 @@ arrivals_by_process = st.lists(
     st.tuples(st.integers(0, 2), st.floats(0, 90).map(lambda t: round(t, 2))), min_size=1, max_size=40
 )
 small_limits = st.builds(
-    lambda second, minute: Limits(second, second + minute, 1_000_000), st.integers(1, 5), st.integers(0, 12)
+    lambda second, minute: RateLimits(second, second + minute, 1_000_000), st.integers(1, 5), st.integers(0, 12)
 )
 
 
 @given(arrivals=arrivals_by_process, limits=small_limits)
 def test_any_arrivals_over_several_processes_are_served_at_the_earliest_times_within_the_limits(
-    arrivals: list[tuple[int, float]], limits: Limits
+    arrivals: list[tuple[int, float]], limits: RateLimits
 ) -> None:
     clock = VirtualTime()
 
@@ -135,7 +135,7 @@ def test_no_utc_day_gets_more_than_its_budget(
     clock = VirtualTime(start=MIDNIGHT - before_midnight)
 
     async def main(folder: Path) -> list[float | BaseException]:
-        paces = [pace_at(clock, folder, Limits(4, 240, per_day)) for _ in range(3)]
+        paces = [pace_at(clock, folder, RateLimits(4, 240, per_day)) for _ in range(3)]
         turns = (served(clock, paces[owner], at) for owner, at in arrivals)
         times = await asyncio.gather(*turns, return_exceptions=True)
         for pace in paces:
@@ -156,7 +156,7 @@ def test_a_day_that_is_used_up_is_refused_with_the_time_of_its_renewal(tmp_path:
     clock = VirtualTime()
 
     async def main() -> None:
-        pace = pace_at(clock, tmp_path, Limits(10, 600, 1))
+        pace = pace_at(clock, tmp_path, RateLimits(10, 600, 1))
         await pace.turn()
         try:
             with pytest.raises(ThrottledError, match="2026-01-03 00:00 UTC"):
@@ -171,7 +171,7 @@ def test_a_day_that_is_nearly_over_is_waited_for(tmp_path: Path) -> None:
     clock = VirtualTime(start=MIDNIGHT - 100)
 
     async def main() -> list[float]:
-        pace = pace_at(clock, tmp_path, Limits(10, 600, 2))
+        pace = pace_at(clock, tmp_path, RateLimits(10, 600, 2))
         times = [await served(clock, pace) for _ in range(3)]
         pace.close()
         return times
@@ -183,11 +183,11 @@ def test_a_hold_of_one_process_stops_every_process_of_the_app_and_no_other_app(t
     clock = VirtualTime()
 
     async def main() -> list[float]:
-        one, two, other = (pace_at(clock, tmp_path, app_id=app) for app in ("app", "app", "other"))
-        one.hold(305)
-        one.hold(1)
-        times = await asyncio.gather(*(served(clock, pace) for pace in (one, two, other)))
-        for pace in (one, two, other):
+        first, second, other = (pace_at(clock, tmp_path, app_id=app) for app in ("app", "app", "other"))
+        first.hold(305)
+        first.hold(1)
+        times = await asyncio.gather(*(served(clock, pace) for pace in (first, second, other)))
+        for pace in (first, second, other):
             pace.close()
         return times
 
@@ -200,13 +200,13 @@ def test_those_who_wait_for_their_slot_when_a_hold_comes_wait_for_its_end(tmp_pa
     clock = VirtualTime()
 
     async def main() -> list[float]:
-        one, two = pace_at(clock, tmp_path), pace_at(clock, tmp_path)
-        turns = [asyncio.ensure_future(served(clock, pace)) for pace in (one, two) for _ in range(20)]
+        first, second = pace_at(clock, tmp_path), pace_at(clock, tmp_path)
+        turns = [asyncio.ensure_future(served(clock, pace)) for pace in (first, second) for _ in range(20)]
         await asyncio.sleep(1.5)
-        two.hold(10)
+        second.hold(10)
         times = await asyncio.gather(*turns)
-        one.close()
-        two.close()
+        first.close()
+        second.close()
         return times
 
     times = sorted(clock.run(main))
@@ -221,14 +221,14 @@ def test_those_who_wait_for_their_slot_when_the_margin_is_widened_wait_for_the_w
     clock = VirtualTime()
 
     async def main() -> tuple[float, float]:
-        one, two = (pace_at(clock, tmp_path, Limits(2, 120, 1_000)) for _ in range(2))
-        slots = [await one.turn(), await one.turn()]
-        waiting = asyncio.ensure_future(served(clock, one))
+        first, second = (pace_at(clock, tmp_path, RateLimits(2, 120, 1_000)) for _ in range(2))
+        slots = [await first.turn(), await first.turn()]
+        waiting = asyncio.ensure_future(served(clock, first))
         await asyncio.sleep(0.5)
-        wider = two.refused(slots[1])
-        two.close()
+        wider = second.refused(slots[1])
+        second.close()
         time = await waiting
-        one.close()
+        first.close()
         return time, wider
 
     time, wider = clock.run(main)
@@ -246,7 +246,7 @@ def test_a_sleeper_who_wakes_up_late_makes_no_second_over_full(tmp_path: Path) -
         await asyncio.sleep(seconds + (0.4 if naps % 7 == 0 else 0.0))
 
     async def main() -> list[float]:
-        pace = Pace(tmp_path / "pace.db", "app", Limits(5, 300, 1_000), clock=clock.epoch, sleep=oversleep)
+        pace = Pace(tmp_path / "pace.db", "app", RateLimits(5, 300, 1_000), clock=clock.epoch, sleep=oversleep)
         times = await asyncio.gather(*(served(clock, pace) for _ in range(60)))
         pace.close()
         return times
@@ -258,7 +258,7 @@ def test_a_request_that_goes_later_than_its_turn_counts_from_then(tmp_path: Path
     clock = VirtualTime()
 
     async def main() -> list[float]:
-        pace = pace_at(clock, tmp_path, Limits(2, 120, 1_000))
+        pace = pace_at(clock, tmp_path, RateLimits(2, 120, 1_000))
         slots = [await pace.turn(), await pace.turn()]
         await asyncio.sleep(0.3)
         for slot in slots:
@@ -292,7 +292,7 @@ def test_a_clock_that_was_set_back_stops_nobody(tmp_path: Path) -> None:
     clock = VirtualTime()
 
     async def main() -> list[float]:
-        pace = pace_at(clock, tmp_path, Limits(2, 120, 1_000))
+        pace = pace_at(clock, tmp_path, RateLimits(2, 120, 1_000))
         times = [await served(clock, pace) for _ in range(2)]
         clock.start -= 7_200
         times += [await served(clock, pace) for _ in range(4)]
@@ -322,14 +322,14 @@ def test_a_hold_ends_in_time_though_the_clock_was_set_back(tmp_path: Path) -> No
 PROCESS = """
 import asyncio, json, sys
 from pathlib import Path
-from adreel.tiktok.pace import Limits, Pace
+from adreel.tiktok.pace import Pace, RateLimits
 
 async def main():
     slots = []
     naps = []
     async def sleep(seconds):
         naps.append(seconds)
-    pace = Pace(Path(sys.argv[1]), "app", Limits(50, 3000, 10**6), clock=lambda: 1000.0, sleep=sleep)
+    pace = Pace(Path(sys.argv[1]), "app", RateLimits(50, 3000, 10**6), clock=lambda: 1000.0, sleep=sleep)
     print("ready", flush=True)
     sys.stdin.readline()
     for _ in range(400):
@@ -355,7 +355,7 @@ def test_two_processes_at_full_speed_never_get_the_same_slot(tmp_path: Path) -> 
         process.stdin.flush()
     slots = [json.loads(process.communicate(timeout=60)[0]) for process in processes]
     assert [process.returncode for process in processes] == [0, 0]
-    assert sorted(slots[0] + slots[1]) == pytest.approx(greedy([0.0] * 800, Limits(50, 3000, 10**6)), abs=1e-6)
+    assert sorted(slots[0] + slots[1]) == pytest.approx(greedy([0.0] * 800, RateLimits(50, 3000, 10**6)), abs=1e-6)
 
 
 def test_the_file_is_for_its_owner_alone(tmp_path: Path) -> None:
@@ -374,7 +374,7 @@ def test_the_log_stays_small(tmp_path: Path) -> None:
     clock = VirtualTime()
 
     async def main() -> int:
-        pace = pace_at(clock, tmp_path, Limits(100, 200, 10**6))
+        pace = pace_at(clock, tmp_path, RateLimits(100, 200, 10**6))
         for _ in range(20):
             await asyncio.gather(*(served(clock, pace) for _ in range(200)))
             await asyncio.sleep(60)
@@ -388,10 +388,10 @@ def test_slots_taken_before_a_restart_count(tmp_path: Path) -> None:
     clock = VirtualTime()
 
     async def main() -> float:
-        first = pace_at(clock, tmp_path, Limits(1, 60, 1_000))
+        first = pace_at(clock, tmp_path, RateLimits(1, 60, 1_000))
         await first.turn()
         first.close()
-        again = pace_at(clock, tmp_path, Limits(1, 60, 1_000))
+        again = pace_at(clock, tmp_path, RateLimits(1, 60, 1_000))
         time = await served(clock, again)
         again.close()
         return time
@@ -403,12 +403,12 @@ def test_a_file_from_before_there_was_anything_to_learn_is_used_on(tmp_path: Pat
     clock = VirtualTime()
 
     async def main() -> float:
-        first = pace_at(clock, tmp_path, Limits(1, 60, 1_000))
+        first = pace_at(clock, tmp_path, RateLimits(1, 60, 1_000))
         await first.turn()
         first.close()
         with closing(sqlite3.connect(tmp_path / "pace.db", isolation_level=None)) as connection:
             connection.execute("DROP TABLE margin")
-        again = pace_at(clock, tmp_path, Limits(1, 60, 1_000))
+        again = pace_at(clock, tmp_path, RateLimits(1, 60, 1_000))
         slot = await again.turn()
         assert again.refused(slot) > slot.margin
         again.close()

@@ -22,11 +22,11 @@ import pytest
 from adreel.errors import CancelledError, InputError, StorageError
 from adreel.lake import Lake
 from adreel.lake.query import QueryError
-from adreel.sandbox import AnswerForm, Limits, Request, Sandbox, object_store_environment
+from adreel.sandbox import AnswerForm, QueryLimits, QueryRequest, Sandbox, object_store_environment
 from lake_rows import put, row
 
 MB = 1 << 20
-LIMITS = Limits(256 * MB, 30, "ADREEL_QUERY_MEMORY", "ADREEL_QUERY_SECONDS", disk=64 * MB, output=8 * MB)
+LIMITS = QueryLimits(256 * MB, 30, "ADREEL_QUERY_MEMORY", "ADREEL_QUERY_SECONDS", disk=64 * MB, output=8 * MB)
 ENDLESS = "select count(*) from range(10000000000) a, range(1000000) b"
 MORE_THAN_MEMORY = "The query needed more than 256 MB of memory. Aggregate or filter earlier, or raise ADREEL_QUERY_MEM"
 
@@ -59,15 +59,15 @@ def box(scratch: Path) -> Iterator[Sandbox]:
 def ask(box: Sandbox, lake: Lake, scratch: Path) -> Iterator[Ask]:
     """The rows of a query's answer; afterwards nothing is left of any child."""
 
-    def asked(sql: str, form: AnswerForm = "items", limits: Limits = LIMITS, **options: Any) -> Any:
+    def answers(sql: str, form: AnswerForm = "items", limits: QueryLimits = LIMITS, **options: Any) -> Any:
         given_up = options.pop("given_up", None)
-        request = Request(sql, lake.snapshot({"ads": "ads"}), limits, form, **options)
+        request = QueryRequest(sql, lake.snapshot({"ads": "ads"}), limits, form, **options)
         with box.ask(request, given_up=given_up).file as file:
             answer = file.read()
         return json.loads(answer)["items"] if form == "items" else answer
 
-    yield asked
-    assert asked("select 1 as n") == [{"n": 1}]
+    yield answers
+    assert answers("select 1 as n") == [{"n": 1}]
     assert eventually(lambda: not list(scratch.iterdir()))
 
 
@@ -105,7 +105,9 @@ def test_every_form_holds_the_answer(ask: Ask) -> None:
 
 
 def test_a_statement_without_an_answer_has_no_rows(box: Sandbox, lake: Lake) -> None:
-    request = Request("create table mine as from ads", lake.snapshot({"ads": "ads"}), LIMITS, "csv", read_only=False)
+    request = QueryRequest(
+        "create table mine as from ads", lake.snapshot({"ads": "ads"}), LIMITS, "csv", read_only=False
+    )
     answer = box.ask(request)
     answer.file.close()
     assert answer.rows is None
@@ -126,7 +128,7 @@ def test_files_that_are_gone_are_no_fault_of_the_query(box: Sandbox, tmp_path: P
     for file in (tmp_path / "lake" / "ads").glob("*.parquet"):
         file.unlink()
     with pytest.raises(StorageError, match="damaged or missing"):
-        box.ask(Request("select sum(spend) from ads", snapshot, LIMITS, "items"))
+        box.ask(QueryRequest("select sum(spend) from ads", snapshot, LIMITS, "items"))
 
 
 # -- limits
@@ -173,7 +175,7 @@ def test_an_answer_whose_names_are_long_or_many_stays_small(ask: Ask) -> None:
     doubled = "from ads"
     for _ in range(9):
         doubled = f"from (select *, * {doubled})"
-    with pytest.raises(InputError, match="columns; a page shows 2,000"):
+    with pytest.raises(InputError, match="columns; a page shows at most 2,000"):
         ask(f"select * {doubled} limit 1", "cells", replace(LIMITS, memory=1024 * MB))
     long = json.loads(ask(f"select '{'x' * 40_000}'::enum('{'x' * 40_000}') from range(1000)", "cells"))
     assert {len(cell) for (cell,) in long["rows"]} == {501}
@@ -210,7 +212,7 @@ def test_a_child_has_no_variables_no_files_and_no_rights_of_the_program(
     assert stored["AWS_SECRET_ACCESS_KEY"] == "the secret"
     assert "ADREEL_SECRET_KEY" not in stored
     with Sandbox() as another:
-        request = Request(ENDLESS, lake.snapshot({}), LIMITS, "items", environ=stored)
+        request = QueryRequest(ENDLESS, lake.snapshot({}), LIMITS, "items", environ=stored)
         given_up = threading.Event()
         asking = threading.Thread(target=refused, args=(another, request, given_up))
         asking.start()
@@ -222,8 +224,8 @@ def test_a_child_has_no_variables_no_files_and_no_rights_of_the_program(
             (child,) = children_of(launcher[0])
             assert eventually(lambda: "Max processes             0 " in Path(f"/proc/{child}/limits").read_text())
             for pid in (launcher[0], child):
-                for told in ("environ", "cmdline"):
-                    assert b"the secret" not in Path(f"/proc/{pid}/{told}").read_bytes()
+                for proc_file in ("environ", "cmdline"):
+                    assert b"the secret" not in Path(f"/proc/{pid}/{proc_file}").read_bytes()
             limits = Path(f"/proc/{child}/limits").read_text()
             assert f"{LIMITS.disk:<20}" in next(line for line in limits.splitlines() if "Max file size" in line)
             assert "unlimited" not in next(line for line in limits.splitlines() if "address space" in line)
@@ -235,7 +237,7 @@ def test_a_child_has_no_variables_no_files_and_no_rights_of_the_program(
             asking.join()
 
 
-def refused(box: Sandbox, request: Request, given_up: threading.Event) -> None:
+def refused(box: Sandbox, request: QueryRequest, given_up: threading.Event) -> None:
     with pytest.raises(CancelledError):
         box.ask(request, given_up=given_up)
 
@@ -245,7 +247,7 @@ def test_a_child_ends_when_nobody_waits_when_it_is_stopped_and_when_it_is_killed
     launcher = launcher_of(box)
     outcomes: list[Exception] = []
 
-    def begun(limits: Limits, given_up: threading.Event) -> tuple[threading.Thread, int]:
+    def begun(limits: QueryLimits, given_up: threading.Event) -> tuple[threading.Thread, int]:
         def work() -> None:
             with pytest.raises((CancelledError, InputError)) as caught:
                 ask(ENDLESS, limits=limits, given_up=given_up)
@@ -271,7 +273,7 @@ def test_a_child_ends_when_nobody_waits_when_it_is_stopped_and_when_it_is_killed
     thread, child = begun(LIMITS, threading.Event())
     os.kill(child, signal.SIGSEGV)
     thread.join(10)
-    assert "The query broke off its own process (exit -11)" in str(outcomes.pop())
+    assert "The query crashed its process (exit -11)" in str(outcomes.pop())
 
 
 @linux
@@ -280,7 +282,7 @@ def test_a_launcher_that_was_ended_is_started_again(lake: Lake) -> None:
         box.start()
         os.kill(launcher_of(box), signal.SIGKILL)
         os.waitid(os.P_PID, launcher_of(box), os.WEXITED | os.WNOWAIT)
-        box.ask(Request("select 1", lake.snapshot({}), LIMITS, "items")).file.close()
+        box.ask(QueryRequest("select 1", lake.snapshot({}), LIMITS, "items")).file.close()
 
 
 @linux
@@ -288,11 +290,11 @@ def test_everything_ends_when_the_program_is_killed(lake: Lake, tmp_path: Path) 
     script = f"""
 import sys
 from adreel.lake import Lake
-from adreel.sandbox import Limits, Request, Sandbox
+from adreel.sandbox import QueryLimits, QueryRequest, Sandbox
 box = Sandbox()
 box.start()
 print(box._launcher._process.pid, flush=True)
-box.ask(Request({ENDLESS!r}, Lake({lake.url!r}).snapshot({{}}), Limits(1 << 28, 60, "", ""), "items"))
+box.ask(QueryRequest({ENDLESS!r}, Lake({lake.url!r}).snapshot({{}}), QueryLimits(1 << 28, 60, "", ""), "items"))
 """
     environ = {**os.environ, "TMPDIR": str(tmp_path)}
     with subprocess.Popen([sys.executable, "-c", script], env=environ, stdout=subprocess.PIPE, text=True) as program:

@@ -125,15 +125,15 @@ def test_the_client_reads_advertisers(client: Any, advertiser: str) -> None:
 
 def test_the_client_reads_campaigns_ad_groups_and_ads(client: Any, advertiser: str) -> None:
     everything = sdk.FilteringCampaignGet(primary_status="STATUS_ALL")
-    kept = sdk.CampaignCreationApi(client).campaign_get(advertiser, TOKEN, page_size=1000)["data"]["list"]
+    campaigns = sdk.CampaignCreationApi(client).campaign_get(advertiser, TOKEN, page_size=1000)["data"]["list"]
     every = sdk.CampaignCreationApi(client).campaign_get(
         advertiser, TOKEN, page_size=1000, filtering=everything, fields=["campaign_name"]
     )["data"]["list"]
-    assert len(every) > len(kept)
+    assert len(every) > len(campaigns)
     adgroups = sdk.AdgroupApi(client).adgroup_get(advertiser, TOKEN, page=2, page_size=4)["data"]
     assert adgroups["page_info"]["page"] == 2
-    one = sdk.FilteringAdGet(adgroup_ids=[adgroups["list"][0]["adgroup_id"]])
-    ads = sdk.AdApi(client).ad_get(advertiser, TOKEN, filtering=one)["data"]["list"]
+    ad_filter = sdk.FilteringAdGet(adgroup_ids=[adgroups["list"][0]["adgroup_id"]])
+    ads = sdk.AdApi(client).ad_get(advertiser, TOKEN, filtering=ad_filter)["data"]["list"]
     assert {ad["adgroup_id"] for ad in ads} == {adgroups["list"][0]["adgroup_id"]}
 
 
@@ -161,8 +161,8 @@ def test_the_clients_filter_works_with_a_text_and_fails_with_a_list(client: Any,
 
 def test_the_client_reads_audience_reports_and_several_advertisers(client: Any, advertiser: str) -> None:
     reporting = sdk.ReportingApi(client)
-    wanted = {**REPORT, "dimensions": ["campaign_id", "age", "gender"], "metrics": ["spend"]}
-    audience = reporting.report_integrated_get("AUDIENCE", TOKEN, advertiser_id=advertiser, **wanted)
+    report_options = {**REPORT, "dimensions": ["campaign_id", "age", "gender"], "metrics": ["spend"]}
+    audience = reporting.report_integrated_get("AUDIENCE", TOKEN, advertiser_id=advertiser, **report_options)
     assert audience["data"]["list"]
     several = reporting.report_integrated_get(
         "BASIC", TOKEN, advertiser_ids=[advertiser], multi_adv_report_in_utc_time=True, **REPORT

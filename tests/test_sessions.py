@@ -56,14 +56,14 @@ def test_a_session_is_found_by_its_secret_alone(store: Store, bob: User, folder:
     secret, other = store.sessions.begin(bob, "Fire\nfox \x1b[1m" + "x" * 400), store.sessions.begin(bob, "")
     assert re.fullmatch(r"[\w-]{43}", secret)
     assert secret != other
-    found = store.sessions.find(secret)
-    assert found is not None
-    assert (found.user_id, found.created_at, found.seen_at) == (bob.id, START, START)
-    assert found.agent == ("Fire fox  [1m" + "x" * 400)[:300]
-    for wrong in (secret[:-1], secret.upper(), "", "\ud800", str(found.id)):
+    session = store.sessions.find(secret)
+    assert session is not None
+    assert (session.user_id, session.created_at, session.seen_at) == (bob.id, START, START)
+    assert session.agent == ("Fire fox  [1m" + "x" * 400)[:300]
+    for wrong in (secret[:-1], secret.upper(), "", "\ud800", str(session.id)):
         assert store.sessions.find(wrong) is None
     assert not in_files(folder, secret)
-    assert secret not in repr(found)
+    assert secret not in repr(session)
 
 
 def test_a_session_is_over_after_a_week_without_use_and_after_thirty_days_in_any_case(
@@ -72,10 +72,10 @@ def test_a_session_is_over_after_a_week_without_use_and_after_thirty_days_in_any
     idle, used = store.sessions.begin(bob, "idle"), store.sessions.begin(bob, "used")
     clock.later(days=7, seconds=-1)
     assert store.sessions.find(used) is not None
-    assert [one.agent for one in store.sessions.list(bob)] == ["used", "idle"]
+    assert [session.agent for session in store.sessions.list(bob)] == ["used", "idle"]
     clock.later(seconds=1)
     assert store.sessions.find(idle) is None
-    assert [one.agent for one in store.sessions.list(bob)] == ["used"]
+    assert [session.agent for session in store.sessions.list(bob)] == ["used"]
     for _ in range(5):
         clock.later(days=4)
         assert store.sessions.find(used) is not None
@@ -108,15 +108,15 @@ def test_use_is_written_down_at_most_once_a_minute(store: Store, bob: User, cloc
 
 def test_a_person_signs_out_here_elsewhere_or_everywhere(store: Store, bob: User) -> None:
     cyd = add_user(store, "Cyd")
-    here, there, third, hers = (store.sessions.begin(user, "") for user in (bob, bob, bob, cyd))
-    store.sessions.end(there)
-    store.sessions.end(there)
-    assert store.sessions.find(there) is None
-    assert store.sessions.end_all(bob, here) == 1
+    own_secret, other_secret, third, hers = (store.sessions.begin(user, "") for user in (bob, bob, bob, cyd))
+    store.sessions.end(other_secret)
+    store.sessions.end(other_secret)
+    assert store.sessions.find(other_secret) is None
+    assert store.sessions.end_all(bob, own_secret) == 1
     assert store.sessions.find(third) is None
-    assert store.sessions.find(here) is not None
+    assert store.sessions.find(own_secret) is not None
     assert store.sessions.end_all(bob, hers) == 1
-    assert store.sessions.find(here) is None
+    assert store.sessions.find(own_secret) is None
     assert store.sessions.find(hers) is not None
 
 
@@ -161,7 +161,7 @@ def test_an_api_token_is_good_for_its_days_and_stays_in_the_list(store: Store, b
     assert store.tokens.find(secret) is not None
     clock.later(seconds=1)
     assert store.tokens.find(secret) is None
-    assert [one.id for one in store.tokens.list(bob)] == [token.id]
+    assert [listed.id for listed in store.tokens.list(bob)] == [token.id]
 
 
 def test_only_its_user_revokes_an_api_token(store: Store, bob: User) -> None:
@@ -173,7 +173,7 @@ def test_only_its_user_revokes_an_api_token(store: Store, bob: User) -> None:
     store.tokens.revoke(bob, first.id)
     assert store.tokens.find(secret) is None
     assert store.tokens.list(bob) == (second,)
-    with pytest.raises(NotFoundError, match="revoked already"):
+    with pytest.raises(NotFoundError, match="already be revoked"):
         store.tokens.revoke(bob, first.id)
 
 
@@ -300,7 +300,7 @@ def test_no_more_guesses_get_through_than_the_limits_allow(store: Store, clock: 
         for first, sixth in zip(through, through[5:], strict=False):
             assert sixth - first >= timedelta(minutes=1)
         for number, at in enumerate(through):
-            assert len([one for one in through[number:] if one - at < timedelta(minutes=15)]) <= 8
+            assert len([later for later in through[number:] if later - at < timedelta(minutes=15)]) <= 8
 
     guess()
 
@@ -325,13 +325,13 @@ def test_a_consent_is_taken_once_by_the_browser_that_began_it(
     assert "another browser" in taken(store, "state-1", "other session")
     assert store.consents.take("state-1", "session") == Consent(bob.id, None, "New shop", START)
     assert store.consents.take("state-2", "session") == Consent(bob.id, account.id, None, START)
-    assert "used already" in taken(store, "state-1", "session")
+    assert "already used" in taken(store, "state-1", "session")
 
 
 def test_a_consent_that_is_unknown_or_too_old_says_so(store: Store, bob: User, clock: Clock, folder: Path) -> None:
     store.consents.begin("state", "session", bob, None, "shop")
-    assert "no connection that was begun here" in taken(store, "stat", "session")
-    assert "no connection that was begun here" in taken(store, "\ud800", "session")
+    assert "no connection started here" in taken(store, "stat", "session")
+    assert "no connection started here" in taken(store, "\ud800", "session")
     clock.later(minutes=15, seconds=1)
     assert "more than 15 minutes ago" in taken(store, "state", "session")
     sentences = {taken(store, "state", "session"), taken(store, "x", "session"), taken(store, "state", "x")}

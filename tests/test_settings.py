@@ -174,24 +174,26 @@ def test_the_file_in_the_home_is_read_and_the_environment_goes_before_it(tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "message"),
     [
         ("hush", "not KEY=VALUE"),
         ("not a name=hush", "not KEY=VALUE"),
         ("ADREEL_TIKTOK_SECRETS=hush", "Nearest: ADREEL_TIKTOK_SECRET"),
         ("adreel_tiktok_app=hush", "Nearest: ADREEL_TIKTOK_APP_ID"),
         ("PATH=hush", "no setting PATH"),
-        ("ADREEL_HOME=/hush", "set it outside"),
+        ("ADREEL_HOME=/hush", "set it in the environment"),
         ("ADREEL_TIKTOK_SECRET=hush hush", "allowed: one word"),
         ("ADREEL_TIKTOK_SECRET=a\nADREEL_TIKTOK_SECRET=hush", "twice"),
     ],
 )
-def test_a_wrong_line_of_the_file_is_refused_by_its_number_and_not_shown(tmp_path: Path, line: str, said: str) -> None:
+def test_a_wrong_line_of_the_file_is_refused_by_its_number_and_not_shown(
+    tmp_path: Path, line: str, message: str
+) -> None:
     write_file(tmp_path, f"# settings\n{line}\n")
     with pytest.raises(InputError) as caught:
         load(tmp_path)
-    assert said in str(caught.value)
-    assert f"adreel.env, line {3 if 'twice' in said else 2}" in str(caught.value)
+    assert message in str(caught.value)
+    assert f"adreel.env, line {3 if 'twice' in message else 2}" in str(caught.value)
     assert "hush" not in str(caught.value)
 
 

@@ -104,15 +104,15 @@ def test_rows_can_be_dropped_or_repeated_and_the_total_can_change() -> None:
 
 def test_pages_can_lose_their_count_and_be_capped_and_answers_can_have_other_data_or_a_mark() -> None:
     sim = Sim()
-    whole = sim.report()
+    full_report = sim.report()
     for order in ({"kind": "uncounted"}, {"kind": "cap", "rows": 2}, {"kind": "data", "value": "[]"}):
         sim.door("POST", "trouble", **order)
     uncounted, capped, other = sim.report(), sim.report(), sim.get(REPORT, **sim.basic())
-    assert uncounted["list"] == whole["list"]
+    assert uncounted["list"] == full_report["list"]
     assert "page_info" not in uncounted
-    assert capped["list"] == whole["list"][:2]
+    assert capped["list"] == full_report["list"][:2]
     assert capped["page_info"]["page_size"] == 2
-    assert capped["page_info"]["total_number"] == whole["page_info"]["total_number"]
+    assert capped["page_info"]["total_number"] == full_report["page_info"]["total_number"]
     assert (other["code"], other["data"]) == (0, [])
     sim.door("POST", "trouble", kind="mark")
     marked = sim.send("GET", BASE + "user/info/", headers={"Access-Token": sim.token})

@@ -126,7 +126,7 @@ def python(code: str, *arguments: object) -> Iterator[subprocess.Popen[str]]:
             process.kill()
 
 
-def said(process: subprocess.Popen[str]) -> str:
+def printed(process: subprocess.Popen[str]) -> str:
     assert process.stdout is not None
     return process.stdout.readline().strip()
 
@@ -162,22 +162,22 @@ def test_lists_show_at_once_what_this_or_another_process_changed(home: Path, sto
     with Store.open(settings(home), clock=lambda: START) as other:
         saved = add_dataset(store)
         for seen in (store, other):
-            assert [one.name for one in seen.accounts.list()] == ["main"]
-            assert [one.name for one in seen.datasets.list()] == ["Ad spend by day"]
+            assert [listed.name for listed in seen.accounts.list()] == ["main"]
+            assert [listed.name for listed in seen.datasets.list()] == ["Ad spend by day"]
             assert seen.runs.briefs() == {}
         run = other.runs.add(saved, "r1")
         other.datasets.rename(saved, "Renamed")
         store.accounts.rename(store.accounts.get("main"), "Shop")
         for seen in (store, other):
-            assert [one.name for one in seen.accounts.list()] == ["Shop"]
-            assert [one.name for one in seen.datasets.list()] == ["Renamed"]
+            assert [listed.name for listed in seen.accounts.list()] == ["Shop"]
+            assert [listed.name for listed in seen.datasets.list()] == ["Renamed"]
             assert seen.runs.briefs()[saved.id][0].id == run.id
         store.runs.finish(run.id, Outcome(RunState.CANCELLED))
         assert other.runs.briefs()[saved.id][0].state is RunState.CANCELLED
 
 
 def test_an_account_that_is_not_there_is_reported_with_the_nearest(store: Store) -> None:
-    with pytest.raises(NotFoundError, match="connect one first"):
+    with pytest.raises(NotFoundError, match="connect an account first"):
         store.accounts.get("main")
     add_account(store, "Main shop")
     add_account(store, "Other")
@@ -239,7 +239,7 @@ def test_advertisers_can_be_named_by_hand(store: Store) -> None:
     assert account.selection == ("20", "10")
     assert store.accounts.get("main").selection == ("20", "10")
     assert store.accounts.choose_advertisers(account, None).selection is None
-    with pytest.raises(InputError, match="no advertiser"):
+    with pytest.raises(InputError, match="no ad account is selected"):
         store.accounts.choose_advertisers(account, [])
 
 
@@ -249,11 +249,11 @@ def test_deleting_an_account_keeps_its_datasets_disconnected(store: Store) -> No
     store.accounts.save_advertisers(account, [Advertiser("1")])
     assert store.datasets.list(account) == (dataset,)
     store.accounts.delete(account)
-    kept = store.datasets.get(dataset.slug)
-    assert not kept.connected
-    assert (kept.account_id, kept.account_name) == (None, "main")
+    disconnected = store.datasets.get(dataset.slug)
+    assert not disconnected.connected
+    assert (disconnected.account_id, disconnected.account_name) == (None, "main")
     assert store.accounts.advertisers(account) == ()
-    again = store.datasets.update(kept, account=add_account(store))
+    again = store.datasets.update(disconnected, account=add_account(store))
     assert again.connected
     assert again.account_id != account.id
 
@@ -278,21 +278,21 @@ def test_advertisers_that_are_no_longer_listed_are_gone_and_come_back(store: Sto
     store.accounts.save_advertisers(account, [first, Advertiser("2", "Two")])
     store.accounts.save_advertisers(other, [Advertiser("2", "Two")])
     store.accounts.save_advertisers(account, [Advertiser("2", "Second")])
-    one, two = store.accounts.advertisers(account)
-    assert (one.gone, one.name, one.timezone, one.country) == (True, "One", "Etc/GMT+8", "US")
-    assert (two.gone, two.name) == (False, "Second")
-    assert two.refreshed_at > one.refreshed_at
-    assert [found.gone for found in store.accounts.advertisers(other)] == [False]
+    first, second = store.accounts.advertisers(account)
+    assert (first.gone, first.name, first.timezone, first.country) == (True, "One", "Etc/GMT+8", "US")
+    assert (second.gone, second.name) == (False, "Second")
+    assert second.refreshed_at > first.refreshed_at
+    assert [advertiser.gone for advertiser in store.accounts.advertisers(other)] == [False]
     store.accounts.save_advertisers(account, [first])
-    assert [found.gone for found in store.accounts.advertisers(account)] == [False, True]
+    assert [advertiser.gone for advertiser in store.accounts.advertisers(account)] == [False, True]
 
 
 def test_what_is_not_told_about_an_advertiser_stays_as_it_was_known(store: Store) -> None:
     account = add_account(store)
     store.accounts.save_advertisers(account, [Advertiser("1", "One", "USD", "Etc/GMT+8")])
     store.accounts.save_advertisers(account, [Advertiser("1", "Uno")])
-    (found,) = store.accounts.advertisers(account)
-    assert (found.name, found.currency, found.timezone) == ("Uno", "USD", "Etc/GMT+8")
+    (advertiser,) = store.accounts.advertisers(account)
+    assert (advertiser.name, advertiser.currency, advertiser.timezone) == ("Uno", "USD", "Etc/GMT+8")
 
 
 # Tokens
@@ -348,7 +348,7 @@ def test_keys_are_rotated(home: Path) -> None:
         assert store.accounts.token(account) == TOKEN
         assert store.accounts.rotate_tokens() == 2
     with Store.open(settings(home, new), clock=Clock()) as store:
-        assert [store.accounts.token(found) for found in store.accounts.list()] == [TOKEN, "act.other"]
+        assert [store.accounts.token(account) for account in store.accounts.list()] == [TOKEN, "act.other"]
     with Store.open(settings(home, old), clock=Clock()) as store, pytest.raises(InputError):
         store.accounts.token(account)
 
@@ -399,7 +399,7 @@ def test_the_home_and_its_files_are_closed_to_other_users(home: Path) -> None:
     finally:
         os.umask(before)
     assert {"adreel.db", "adreel.db-wal", "adreel.db-shm", "secret.key", "a.lock", "a.run"} <= set(files)
-    assert {found for name, found in files.items()} == {0o600}
+    assert {mode for name, mode in files.items()} == {0o600}
 
 
 def test_files_that_were_opened_to_other_users_are_closed_again(home: Path) -> None:
@@ -437,7 +437,7 @@ def test_a_home_may_have_any_name(tmp_path: Path) -> None:
 
 def test_a_home_that_cannot_be_made_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(StorageError, match="cannot be made"):
+    with pytest.raises(StorageError, match="cannot be created"):
         Store.open(settings(tmp_path / "file" / "home"), clock=Clock())
 
 
@@ -459,8 +459,10 @@ def test_migrating_from_nothing_gives_the_declared_tables(tmp_path: Path, store:
         context = MigrationContext.configure(connection)
         # SQLAlchemy cannot read all of a foreign key that was added with its column, nor an empty default; `schema`
         # below does.
-        found = [change for change in compare_metadata(context, metadata) if change[0] not in ("add_fk", "remove_fk")]
-        assert found == []
+        differences = [
+            change for change in compare_metadata(context, metadata) if change[0] not in ("add_fk", "remove_fk")
+        ]
+        assert differences == []
     engine.dispose()
     assert schema(migrated) == schema(home / "adreel.db")
 
@@ -484,7 +486,7 @@ def test_an_older_database_is_migrated_when_it_is_opened(home: Path, tmp_path: P
 def test_a_home_made_by_a_newer_adreel_is_refused_with_its_version(home: Path) -> None:
     Store.open(settings(home), clock=Clock()).close()
     write_revision(home / "adreel.db", "9999")
-    with pytest.raises(InputError, match=r"made by a newer adreel .*; install version 9\.8\.7 or newer"):
+    with pytest.raises(InputError, match=r"created by a newer adreel .*; install version 9\.8\.7 or newer"):
         Store.open(settings(home), clock=Clock())
 
 
@@ -521,18 +523,22 @@ def test_a_home_opened_again_has_what_was_saved(home: Path) -> None:
 def test_a_dataset_is_found_by_slug_name_and_id(store: Store) -> None:
     account = add_account(store)
     spec = json.dumps({"report": "performance"})
-    made = store.datasets.create(
+    created = store.datasets.create(
         "Ad spend, by day", account=account, spec=spec, description=" d ", tags=["a b", "c", " a  b", ""]
     )
-    assert (made.slug, made.table_slug, made.name) == ("ad_spend_by_day", "ad_spend_by_day", "Ad spend, by day")
-    assert (made.account_id, made.account_name, made.connected) == (account.id, "main", True)
-    assert (made.spec, made.spec_version, made.description, made.tags) == (spec, 1, "d", ("a b", "c"))
-    for name in ("ad_spend_by_day", "Ad spend, by day", made.id, str(made.id)):
-        assert store.datasets.get(name) == made
+    assert (created.slug, created.table_slug, created.name) == (
+        "ad_spend_by_day",
+        "ad_spend_by_day",
+        "Ad spend, by day",
+    )
+    assert (created.account_id, created.account_name, created.connected) == (account.id, "main", True)
+    assert (created.spec, created.spec_version, created.description, created.tags) == (spec, 1, "d", ("a b", "c"))
+    for name in ("ad_spend_by_day", "Ad spend, by day", created.id, str(created.id)):
+        assert store.datasets.get(name) == created
 
 
 def test_a_dataset_that_is_not_there_is_reported_with_the_nearest(store: Store) -> None:
-    with pytest.raises(NotFoundError, match="save one first"):
+    with pytest.raises(NotFoundError, match="create a dataset first"):
         store.datasets.get("spend")
     add_dataset(store)
     with pytest.raises(NotFoundError, match=r"nearest: .*ad_spend_by_day"):
@@ -547,8 +553,8 @@ def test_long_names_that_differ_at_the_end_make_slugs_that_differ() -> None:
 def test_datasets_whose_names_make_one_slug_are_numbered(store: Store) -> None:
     account = add_account(store)
     names = ("Ad spend", "ad-spend", "AD SPEND!", "ad spend 2")
-    made = [add_dataset(store, name, account).slug for name in names]
-    assert made == ["ad_spend", "ad_spend_2", "ad_spend_3", "ad_spend_2_2"]
+    slugs = [add_dataset(store, name, account).slug for name in names]
+    assert slugs == ["ad_spend", "ad_spend_2", "ad_spend_3", "ad_spend_2_2"]
 
 
 def test_a_dataset_name_is_taken_once(store: Store) -> None:
@@ -589,9 +595,9 @@ def test_no_new_name_is_another_datasets_name_or_slug_and_no_new_slug_is_a_name(
     first = store.datasets.rename(add_dataset(store, "spend"), "Costs")
     other = add_dataset(store, "Reach", store.accounts.get("main"))
     for name in ("Costs", "spend", " spend ", "Cos\u0074s"):
-        with pytest.raises(ExistsError, match="already; choose another name"):
+        with pytest.raises(ExistsError, match="choose another name"):
             add_dataset(store, name, store.accounts.get("main"))
-        with pytest.raises(ExistsError, match="already; choose another name"):
+        with pytest.raises(ExistsError, match="choose another name"):
             store.datasets.rename(other, name)
         assert list(store.datasets.refusals([name])) == [name]
     assert store.datasets.rename(first, "spend").name == "spend", "its own slug is free to it"
@@ -652,8 +658,12 @@ def test_deleting_a_dataset_keeps_its_runs_under_its_name(store: Store) -> None:
     run = store.runs.add(dataset, new_run_id())
     store.runs.log(run.id, "planned")
     store.datasets.delete(dataset)
-    kept = store.runs.get(run.id)
-    assert (kept.dataset_id, kept.dataset_name, kept.dataset_slug) == (None, "Ad spend by day", "ad_spend_by_day")
+    remaining = store.runs.get(run.id)
+    assert (remaining.dataset_id, remaining.dataset_name, remaining.dataset_slug) == (
+        None,
+        "Ad spend by day",
+        "ad_spend_by_day",
+    )
     assert [line.text for line in store.runs.log_lines(run.id)] == ["planned"]
     for use in (
         lambda: store.datasets.delete(dataset),
@@ -691,24 +701,24 @@ def test_a_slug_reads_like_the_name(name: str, expected: str) -> None:
 def test_slugs_are_unique_and_safe_in_sql(names: list[str]) -> None:
     taken: list[str] = []
     for name in names:
-        made = slug(name, taken)
-        assert re.fullmatch(r"[a-z][a-z0-9_]*", made)
-        assert "__" not in made
-        assert not made.endswith("_")
-        assert len(made) <= LONGEST_SLUG
-        assert made not in RESERVED
-        assert made not in taken
-        taken.append(made)
+        new_slug = slug(name, taken)
+        assert re.fullmatch(r"[a-z][a-z0-9_]*", new_slug)
+        assert "__" not in new_slug
+        assert not new_slug.endswith("_")
+        assert len(new_slug) <= LONGEST_SLUG
+        assert new_slug not in RESERVED
+        assert new_slug not in taken
+        taken.append(new_slug)
 
 
 def test_a_word_of_sql_makes_a_slug_that_names_a_table_unquoted() -> None:
     with closing(duckdb.connect()) as connection, closing(sqlite3.connect(":memory:")) as lite:
         words = [word for (word,) in connection.execute("SELECT keyword_name FROM duckdb_keywords()").fetchall()]
         assert len(words) > 300
-        for made in {slug(word) for word in [*words, *RESERVED]}:
+        for new_slug in {slug(word) for word in [*words, *RESERVED]}:
             for database in (connection, lite):
-                database.execute(f"CREATE TABLE {made} (a INTEGER)")
-                database.execute(f"SELECT {made}.a FROM {made}")
+                database.execute(f"CREATE TABLE {new_slug} (a INTEGER)")
+                database.execute(f"SELECT {new_slug}.a FROM {new_slug}")
 
 
 # Runs
@@ -723,8 +733,8 @@ def test_a_run_goes_from_queued_over_running_to_finished(store: Store) -> None:
     running = store.runs.begin(queued.id)
     assert running.state is RunState.RUNNING
     assert running.started_at == running.heartbeat_at
-    asked = store.runs.progress(queued.id, Progress(10, 1, 9, 9000, 2, 4, 20))
-    assert not asked
+    cancelled = store.runs.progress(queued.id, Progress(10, 1, 9, 9000, 2, 4, 20))
+    assert not cancelled
     seen = store.runs.get(queued.id)
     assert (seen.requests, seen.refused, seen.pages, seen.rows) == (10, 1, 9, 9000)
     assert (seen.chunks_done, seen.chunks_total, seen.requests_planned) == (2, 4, 20)
@@ -753,7 +763,7 @@ def test_a_run_is_added_and_finished_once(store: Store) -> None:
         lambda: store.runs.progress(run.id, Progress()),
         lambda: store.runs.request_cancel(run.id),
     ):
-        with pytest.raises(InputError, match=f"run {run.id} is failed: Met an error"):
+        with pytest.raises(InputError, match=f"run {run.id} is failed: Stopped by an error"):
             use()
     assert store.runs.list() == (done,)
 
@@ -782,9 +792,9 @@ def test_a_run_whose_process_died_is_interrupted_and_can_go_on(store: Store) -> 
     other = add_dataset(store, "Other", store.accounts.get("main"))
     dead, mine, theirs = (store.runs.begin(store.runs.add(of, new_run_id()).id) for of in (dataset, dataset, other))
     waits = store.runs.add(dataset, new_run_id())
-    (found,) = store.runs.interrupt(dataset, besides=mine.id)
-    assert (found.id, found.state) == (dead.id, RunState.INTERRUPTED)
-    assert found.finished_at is not None
+    (interrupted,) = store.runs.interrupt(dataset, besides=mine.id)
+    assert (interrupted.id, interrupted.state) == (dead.id, RunState.INTERRUPTED)
+    assert interrupted.finished_at is not None
     states = {run.id: run.state for run in store.runs.list()}
     assert states[mine.id] is states[theirs.id] is RunState.RUNNING
     assert states[waits.id] is RunState.QUEUED
@@ -801,7 +811,7 @@ def test_a_run_is_found_by_the_beginning_of_its_id(store: Store) -> None:
         store.runs.add(dataset, run_id)
     assert store.runs.get("abd").id == "abd2"
     assert store.runs.get("abc1").id == "abc1"
-    with pytest.raises(InputError, match=r"several runs begin with 'ab': abc1d \(ad_spend_by_day\), abd2"):
+    with pytest.raises(InputError, match=r"several runs start with 'ab': abc1d \(ad_spend_by_day\), abd2"):
         store.runs.get("ab")
     for unknown in ("x", "a%", "a_c"):
         with pytest.raises(NotFoundError, match=unknown):
@@ -857,9 +867,9 @@ def test_run_ids_are_short_and_differ() -> None:
 def test_times_come_back_aware_and_in_utc_whatever_zone_the_clock_has(home: Path) -> None:
     now = datetime(2026, 11, 22, 12, tzinfo=timezone(timedelta(hours=-8)))
     with Store.open(settings(home), clock=lambda: now) as store:
-        made = add_account(store).created_at
-        assert made == store.accounts.get("main").created_at == now
-        assert made.tzinfo is UTC
+        created_at = add_account(store).created_at
+        assert created_at == store.accounts.get("main").created_at == now
+        assert created_at.tzinfo is UTC
 
 
 # Several processes
@@ -890,9 +900,9 @@ with Store.open(Settings.load({"ADREEL_HOME": home}), clock=lambda: datetime.now
     for number in range(40):
         store.runs.log(run.id, str(number))
 """
-    with python(code, home, "one") as one, python(code, home, "two") as two, python(code, home, "three") as three:
-        processes = (one, two, three)
-        assert [said(process) for process in processes] == ["ready"] * 3
+    with python(code, home, "one") as first, python(code, home, "two") as second, python(code, home, "three") as third:
+        processes = (first, second, third)
+        assert [printed(process) for process in processes] == ["ready"] * 3
         for process in processes:
             tell(process, "go")
         assert [process.wait() for process in processes] == [0, 0, 0]
@@ -948,7 +958,7 @@ with dataset_lock(Path(sys.argv[1]), "spend", run_id="r1"):
     sys.stdin.readline()
 """
     with python(code, home) as other:
-        assert said(other) == "held"
+        assert printed(other) == "held"
         assert lock_holder(home, "spend") == Holder("r1", other.pid)
         with (
             pytest.raises(BusyError, match=rf"run r1 .* \(process {other.pid}\)"),

@@ -50,9 +50,9 @@ class World:
         self.simulator = self.app.state.simulator
         self.ids = [advertiser.id for advertiser in self.simulator.world.advertisers]
 
-    async def order(self, name: str, **what: Any) -> None:
+    async def order(self, name: str, **values: Any) -> None:
         async with httpx2.AsyncClient(transport=httpx2.ASGITransport(self.app), base_url="http://x") as door:
-            (await door.post(f"/_simulator/{name}", json=what)).raise_for_status()
+            (await door.post(f"/_simulator/{name}", json=values)).raise_for_status()
 
     def client(self, pace: Pace) -> Client:
         return Client(
@@ -161,10 +161,10 @@ def test_trouble_that_passes_costs_nothing_but_time(tmp_path: Path, trouble: Map
 def test_trouble_of_the_connection_passes_over_a_real_one(tmp_path: Path) -> None:
     async def main() -> Any:
         with socket.create_server(("127.0.0.1", 0)) as listener:
-            found: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+            address: asyncio.Future[str] = asyncio.get_running_loop().create_future()
             config = WorldConfig(today=WORLD.today, advertisers=1, ads=3, plain=True)
-            server = asyncio.ensure_future(serve_on(config, listener, found.set_result))
-            url = await found
+            server = asyncio.ensure_future(serve_on(config, listener, address.set_result))
+            url = await address
             pace = Pace(tmp_path / "pace.db", "app", LEVELS["basic"])
             token = access_token(config)
             async with (

@@ -102,7 +102,7 @@ def test_a_state_works_once(empty: Site) -> None:
     visit = empty.visit("admin")
     back = consent(empty.home, begin(visit))
     landed(visit, back)
-    assert "was used already" in refused(visit, back, 422)
+    assert "was already used" in refused(visit, back, 422)
     assert len(empty.store.accounts.list()) == 1
 
 
@@ -110,7 +110,7 @@ def test_a_wrong_state_connects_nothing_and_leaves_the_right_one_good(empty: Sit
     visit = empty.visit("admin")
     back = consent(empty.home, begin(visit))
     wrong = re.sub(r"state=[^&]+", "state=of-somebody-else", back)
-    assert "belongs to no connection that was begun here" in refused(visit, wrong, 422)
+    assert "matches no connection started here" in refused(visit, wrong, 422)
     twice = f"{back}&state=another"
     assert "without the state that belongs to it" in refused(visit, twice, 422)
     none = re.sub(r"&?state=[^&]+", "", back)
@@ -150,7 +150,7 @@ def test_a_consent_that_is_refused_at_tiktok_says_so_and_leads_back(empty: Site)
     visit = empty.visit("admin")
     answer = visit.client.get(consent(empty.home, begin(visit), "refuse"))
     assert answer.status_code == 409
-    assert "the consent was refused or left" in words_of(answer.text)
+    assert "the consent was refused or cancelled" in words_of(answer.text)
     assert 'href="/accounts/connect?name=Shop"' in answer.text
     assert 'value="Shop"' in visit.good("/accounts/connect?name=Shop")
     assert empty.store.accounts.list() == ()

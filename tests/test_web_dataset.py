@@ -226,7 +226,7 @@ def test_other_days_are_run_once_and_nonsense_is_refused(ran: Site) -> None:
     ("start", "end", "why"),
     [
         ("tomorrow", "yesterday", "'tomorrow' is no day. Write two days such as 2026-01-31, yesterday or today-28."),
-        ("today", "2026-11-01", "lies after the end 2026-11-01."),
+        ("today", "2026-11-01", "is after the end 2026-11-01."),
         ("<b>", "today", "'<b>' is no day."),
     ],
 )
@@ -346,7 +346,7 @@ def test_a_filter_without_a_value_is_told_at_the_filter_and_keeps_what_was_chose
 
 def test_a_filter_of_a_wrong_type_is_told_beside_the_form(ran: Site) -> None:
     page = ran.visit("admin").good(f"{BASE}/data", where="spend:>=:many")
-    assert "spend: 'many' is no value of this column" in words_of(page)
+    assert "spend: 'many' is not a value of this column" in words_of(page)
     assert "Without: spend &gt;= many" in page
 
 
@@ -551,7 +551,7 @@ def test_every_row_of_a_filtered_table_is_in_its_file_however_many_pages_it_has(
         ({"version": "newest"}, "'newest' is no version"),
         ({"version": "-1"}, "'-1' is no version"),
         ({"where": "spend"}, "'spend' is no filter"),
-        ({"where": "spend:>=:much"}, "is no value of this column"),
+        ({"where": "spend:>=:much"}, "is not a value of this column"),
         ({"where": "nothing:=:1"}, "There is no column nothing"),
         ({"sort": "nothing"}, "There is no column nothing"),
     ],

@@ -246,7 +246,7 @@ def test_of_two_days_that_are_wrong_both_are_told_each_at_its_field(site: Site) 
     assert "'-5' is no day" in at(page, "dates.end")
     assert at(page, "dates") == ""
     order = form(site.visit("admin"), filled(page, dates__start__back="1", dates__end__back="7"))
-    assert "lies after the end" in at(order, "dates")
+    assert "is after the end" in at(order, "dates")
     assert order.count('said-dates.start" aria-invalid="true"') == 1
 
 

@@ -66,7 +66,7 @@ def test_the_first_visitor_becomes_the_administrator_and_nobody_after_them(unuse
         ({"again": "another password"}, "The two passwords differ."),
         ({"password": "short", "again": "short"}, "10 to 1,000 characters"),
         ({"name": "  "}, "cannot name a user"),
-        ({"name": PASSWORD}, "the user's name, or little more"),
+        ({"name": PASSWORD}, "close to the user's name"),
     ],
 )
 def test_an_administrator_that_cannot_be_is_said_at_the_form(unused: Site, form: dict[str, str], said: str) -> None:

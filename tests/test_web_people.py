@@ -65,7 +65,7 @@ def test_a_password_that_is_made_is_shown_once(site: Site) -> None:
         ({"name": "ada", "role": "editor", "password": "short"}, "A password has 10 to 1,000 characters"),
         (
             {"name": "ada lovelace", "role": "editor", "password": "Ada Lovelace"},
-            "the user's name, or little more",
+            "close to the user's name",
         ),
     ],
 )

@@ -14,7 +14,7 @@ import pytest
 from adreel.errors import InputError, RetryError, StopError
 from adreel.tiktok.client import Client
 from adreel.tiktok.margin import Margin
-from adreel.tiktok.pace import LEVELS, Limits, Pace
+from adreel.tiktok.pace import LEVELS, Pace, RateLimits
 
 T = TypeVar("T")
 TOKEN = "t0ken-that-nobody-may-see"
@@ -52,10 +52,10 @@ class Peer:
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError):
             self.heard.append(await reader.readuntil(b"\r\n\r\n"))
-            said = self.says.pop(0) if len(self.says) > 1 else self.says[0]
-            if said is None:
-                said = await reader.read()
-            writer.write(said)
+            raw_answer = self.says.pop(0) if len(self.says) > 1 else self.says[0]
+            if raw_answer is None:
+                raw_answer = await reader.read()
+            writer.write(raw_answer)
             await writer.drain()
         writer.close()
 
@@ -71,7 +71,7 @@ def over_the_network(
     use: Callable[[Client], Awaitable[T]],
     *,
     url: str = "",
-    limits: Limits = LEVELS["basic"],
+    limits: RateLimits = LEVELS["basic"],
     **options: Any,
 ) -> T:
     async def no_wait(seconds: float) -> None:
@@ -119,14 +119,16 @@ def test_hanging_answers_use_up_no_connection(tmp_path: Path) -> None:
 
     async def eight(client: Client, first: int) -> list[Any]:
         params = [{"advertiser_id": str(number)} for number in range(first, first + 8)]
-        return await asyncio.gather(*(client.call("GET", REPORT, params=one) for one in params), return_exceptions=True)
+        return await asyncio.gather(
+            *(client.call("GET", REPORT, params=report_params) for report_params in params), return_exceptions=True
+        )
 
     async def use(client: Client) -> tuple[list[Any], list[Any]]:
         hanging = await eight(client, 0)
         peer.says = [GOOD]
         return hanging, await eight(client, 8)
 
-    limits = Limits(1, 10**6, 10**9)
+    limits = RateLimits(1, 10**6, 10**9)
     hanging, fine = over_the_network(tmp_path, peer, use, limits=limits, request_seconds=1.0, attempts=1)
     assert [type(outcome) for outcome in hanging] == [RetryError] * 8
     assert [outcome.data for outcome in fine] == [{"list": []}] * 8
@@ -147,7 +149,7 @@ def test_a_request_counts_from_when_it_goes_and_not_from_when_its_connection_is_
         now[0] += seconds
 
     async def use(_: Client) -> None:
-        pace = Pace(tmp_path / "slow.db", "app", Limits(1, 60, 1_000), clock=lambda: now[0], sleep=nap)
+        pace = Pace(tmp_path / "slow.db", "app", RateLimits(1, 60, 1_000), clock=lambda: now[0], sleep=nap)
         base_url = f"http://127.0.0.1:{peer.port}/open_api/v1.3"
         async with Client(base_url=base_url, pace=pace, transport=SlowToConnect()) as client:
             await ask(client)

@@ -114,7 +114,7 @@ def fixed_offset(timezone: str, display_timezone: str = "") -> timedelta:
         if offset is not None:
             return offset
     raise InputError(
-        f"The time zone {timezone or display_timezone or '(none)'!r} is not known; days cannot be counted in it."
+        f"The time zone {timezone or display_timezone or '(none)'!r} is unknown, so its days cannot be counted."
     )
 
 
@@ -184,18 +184,18 @@ def _unit_start(unit: str, day: date, first_weekday: int) -> date:
 Fault = Literal["order", "future", "past"]
 
 
-def span_fault(found: Span, today: date) -> tuple[Fault, str] | None:
+def span_fault(days: Span, today: date) -> tuple[Fault, str] | None:
     """What is wrong with a span, if anything: the kind and a sentence that names the limit."""
-    if found.start > found.end:
-        return "order", f"The start {found.start} lies after the end {found.end}."
-    if found.end > today:
+    if days.start > days.end:
+        return "order", f"The start {days.start} is after the end {days.end}."
+    if days.end > today:
         return (
             "future",
-            f"{found.end} lies in the future; the last day that can be asked for is today, {today}.",
+            f"{days.end} is in the future; the last day available is today, {today}.",
         )
-    if found.start < FIRST_DAY:
+    if days.start < FIRST_DAY:
         return (
             "past",
-            f"{found.start} is before TikTok had ads; the first day that can be asked for is {FIRST_DAY}.",
+            f"{days.start} is before TikTok had ads; the first day available is {FIRST_DAY}.",
         )
     return None

@@ -43,7 +43,7 @@ def _names(table: pa.Table) -> list[str]:
     """The columns' names, told apart: an object has each key once."""
     names: list[str] = []
     for name in table.column_names:
-        free = (one for number in count(2) if (one := f"{name}_{number}") not in names)
+        free = (free_name for number in count(2) if (free_name := f"{name}_{number}") not in names)
         names.append(next(free) if name in names else name)
     return names
 
@@ -57,4 +57,6 @@ def _values(field: pa.Field, column: pa.ChunkedArray) -> list[Any]:
     try:
         return list(column.cast(pa.string()).to_pylist())
     except pa.ArrowException as error:
-        raise InputError(f"The column {field.name} holds values that JSON has no word for; cast it to text.") from error
+        raise InputError(
+            f"The column {field.name} holds values that JSON cannot represent; cast it to text."
+        ) from error

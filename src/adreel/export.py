@@ -38,7 +38,7 @@ FORMULA = r"\A[=+\-@\t\r\x00]"
 over like a tab)."""
 
 GROUP_ROWS = 65_536
-"""Rows of a row group in a Parquet file, which stands in memory while it is written."""
+"""Rows of a row group in a Parquet file, which is in memory while it is written."""
 
 JSON_ROWS = 2_000
 """Rows of a piece of JSON."""
@@ -60,7 +60,8 @@ def file_kind(target: Path) -> str:
     kind = target.suffix.removeprefix(".").lower()
     if kind not in WRITERS:
         raise InputError(
-            f"{target.name}: the file's ending says its format: {', '.join(f'.{one}' for one in WRITERS)}."
+            f"{target.name}: the file extension sets the format; use one of "
+            f"{', '.join(f'.{ending}' for ending in WRITERS)}."
         )
     return kind
 
@@ -75,7 +76,7 @@ def write_file(
     Raises InputError for a place where no file can be and for rows that the format cannot hold, StorageError if the
     disk fails.
     """
-    with _told(kind):
+    with _types_checked(kind):
         return _write(reader, target, _spreadsheet_csv if for_spreadsheet and kind == "csv" else WRITERS[kind])
 
 
@@ -90,12 +91,12 @@ def stream(reader: pa.RecordBatchReader, kind: str, *, for_spreadsheet: bool = F
     Raises InputError for an unknown format and for rows that the format cannot hold, StorageError if the disk fails.
     """
     if kind not in WRITERS:
-        raise InputError(f"{kind!r} is no format; there are {', '.join(WRITERS)}.")
+        raise InputError(f"{kind!r} is not an export format; choose one of {', '.join(WRITERS)}.")
     return _pieces(reader, kind, for_spreadsheet=for_spreadsheet)
 
 
 def _pieces(reader: pa.RecordBatchReader, kind: str, *, for_spreadsheet: bool) -> Generator[bytes, None, None]:
-    with _told(kind):
+    with _types_checked(kind):
         if kind == "csv":
             yield from (piece for piece, _ in _csv_pieces(reader, for_spreadsheet=for_spreadsheet))
         elif kind == "json":
@@ -113,12 +114,12 @@ def _through_disk(reader: pa.RecordBatchReader, kind: str) -> Iterator[bytes]:
                 yield piece
     except OSError as error:
         raise StorageError(
-            f"The {kind} file cannot be made in {gettempdir()}: {error.strerror or error}. Free some space there."
+            f"The {kind} file cannot be created in {gettempdir()}: {error.strerror or error}. Free some space there."
         ) from error
 
 
 @contextmanager
-def _told(kind: str) -> Iterator[None]:
+def _types_checked(kind: str) -> Iterator[None]:
     """Says which format a column does not go with."""
     try:
         yield
@@ -129,7 +130,7 @@ def _told(kind: str) -> Iterator[None]:
 def _write(reader: pa.RecordBatchReader, target: Path | IO[bytes], writer: _Writer) -> int:
     if not isinstance(target, Path):
         # By way of a pipe that Arrow may close, as its writers do with what they are given.
-        with pa.PythonFile(_Kept(target), mode="w") as file:
+        with pa.PythonFile(_LeftOpen(target), mode="w") as file:
             return writer(reader, file)
     with placed(target) as opened:
         return writer(reader, opened)
@@ -155,7 +156,7 @@ def placed(target: Path) -> Iterator[IO[bytes]]:
         partial.unlink(missing_ok=True)
 
 
-class _Kept:
+class _LeftOpen:
     """A file that stays open when who was given it closes it."""
 
     closed = False
@@ -174,14 +175,14 @@ class _Kept:
 
 
 def _csv(reader: pa.RecordBatchReader, file: Any) -> int:
-    return _put(_csv_pieces(reader, for_spreadsheet=False), file)
+    return _write_pieces(_csv_pieces(reader, for_spreadsheet=False), file)
 
 
 def _spreadsheet_csv(reader: pa.RecordBatchReader, file: Any) -> int:
-    return _put(_csv_pieces(reader, for_spreadsheet=True), file)
+    return _write_pieces(_csv_pieces(reader, for_spreadsheet=True), file)
 
 
-def _put(pieces: Iterator[tuple[Any, int]], file: Any) -> int:
+def _write_pieces(pieces: Iterator[tuple[Any, int]], file: Any) -> int:
     """Writes the pieces and adds up their rows."""
     rows = 0
     for piece, count in pieces:
@@ -251,15 +252,15 @@ def _plain(value: Any) -> Any:
 
 
 def _json(reader: pa.RecordBatchReader, file: Any) -> int:
-    return _put(_json_pieces(reader), file)
+    return _write_pieces(_json_pieces(reader), file)
 
 
 def _json_pieces(reader: pa.RecordBatchReader) -> Iterator[tuple[bytes, int]]:
     """A list with an object on each line, a batch at a time, with its rows."""
     opening = b"[\n"
-    for whole in reader:
-        for start in range(0, whole.num_rows, JSON_ROWS):
-            batch = whole.slice(start, JSON_ROWS)
+    for read_batch in reader:
+        for start in range(0, read_batch.num_rows, JSON_ROWS):
+            batch = read_batch.slice(start, JSON_ROWS)
             yield opening + ",\n".join(_json_rows(batch)).encode(), batch.num_rows
             opening = b",\n"
     yield b"\n]\n" if opening == b",\n" else b"[\n]\n", 0
@@ -306,7 +307,7 @@ def _groups(reader: pa.RecordBatchReader) -> Iterator[pa.Table]:
     waiting: list[pa.RecordBatch] = []
     for batch in reader:
         waiting.append(batch)
-        if sum(one.num_rows for one in waiting) >= GROUP_ROWS:
+        if sum(batch_waiting.num_rows for batch_waiting in waiting) >= GROUP_ROWS:
             yield pa.Table.from_batches(waiting, reader.schema)
             waiting = []
     if waiting:
@@ -343,7 +344,7 @@ def _fill(book: Any, reader: pa.RecordBatchReader) -> int:
     row = 0
     for row, values in enumerate(_rows(reader), start=1):
         if row > EXCEL_ROWS:
-            raise InputError(f"An Excel sheet holds {EXCEL_ROWS:,} rows; export to .csv or .parquet instead.")
+            raise InputError(f"An Excel sheet holds at most {EXCEL_ROWS:,} rows; export to .csv or .parquet instead.")
         for number, value in enumerate(values):
             if isinstance(value, str):
                 _write_text(sheet, row, number, value)
@@ -357,7 +358,7 @@ def _fill(book: Any, reader: pa.RecordBatchReader) -> int:
 def _write_text(sheet: Any, row: int, number: int, text: str) -> None:
     if len(text) > EXCEL_TEXT:
         raise InputError(
-            f"Row {row:,}, column {number + 1} has a text of {len(text):,} characters and an Excel cell holds "
+            f"Row {row:,}, column {number + 1} has a text of {len(text):,} characters and an Excel cell holds at most "
             f"{EXCEL_TEXT:,}; export to .csv or .parquet instead."
         )
     # As a text whatever it looks like: a name that begins with = is no formula.

@@ -42,7 +42,7 @@ from adreel.pages import (
 from adreel.plan import MOST_IDS, PAGE_SIZE, SKIP_ADVICE, Chunk, Plan, Request, for_one, in_filter, narrowed
 from adreel.schema import Column, arrow_schema, columns, key
 from adreel.tiktok.client import Client, together
-from adreel.tiktok.envelope import Page, Reader, reader_of
+from adreel.tiktok.envelope import ListPage, Reader, reader_of
 from adreel.verify import (
     ROUNDS,
     Outcome,
@@ -324,7 +324,7 @@ class Extraction:
         self._arrived(0 if request.batch else read.part.rows)
         return read
 
-    def _stored(self, chunk: str, request: Request, number: int, page: Page) -> _PageRead:
+    def _stored(self, chunk: str, request: Request, number: int, page: ListPage) -> _PageRead:
         page_type = self._page_types[request.batch]
         typed = page_table(page.rows, page_type.columns, page_type.schema, request)
         table = typed.table
@@ -348,7 +348,7 @@ class Extraction:
         self._parts.write(chunk, request.name, part, table)
         return _PageRead(part, keys)
 
-    async def _requested(self, request: Request, number: int) -> Page:
+    async def _requested(self, request: Request, number: int) -> ListPage:
         page_type = self._page_types[request.batch]
         if request.path == "/advertiser/info/":
             return await self._advertisers(request, page_type)
@@ -362,14 +362,14 @@ class Extraction:
             return replace(page, rows=as_records(details, page_type.row), left_out=left_out)
         return await self._client.page(request.path, params, number, request.page_size, page_type.reader)
 
-    async def _advertisers(self, request: Request, page_type: _PageType) -> Page:
+    async def _advertisers(self, request: Request, page_type: _PageType) -> ListPage:
         """The details of the request's advertisers; AdvertiserError for those that the token may not read."""
         ids = [advertiser.id for advertiser in request.advertisers]
         rows = await self._client.advertiser_info(ids, list(request.params["fields"]))
         missing = set(ids) - {str(row.get("advertiser_id")) for row in rows}
         if missing:
             raise AdvertiserError(f"TikTok sent no details of ad account {', '.join(sorted(missing))}.")
-        return Page(as_records(rows, page_type.row), len(rows), 1, None, False, "")
+        return ListPage(as_records(rows, page_type.row), len(rows), 1, None, False, "")
 
     async def _details(self, request: Request, listed: Sequence[dict[str, Any]]) -> tuple[list[dict[str, Any]], int]:
         """The details of the listed audiences that the dataset selects, and the number of the others.
@@ -506,7 +506,9 @@ class Extraction:
             ids |= set(ids_in(await self._all_rows(path, list_params, first, page_size), f"{level}_id"))
         return sorted(ids)
 
-    async def _all_rows(self, path: str, params: dict[str, Any], first: Page, page_size: int) -> list[dict[str, Any]]:
+    async def _all_rows(
+        self, path: str, params: dict[str, Any], first: ListPage, page_size: int
+    ) -> list[dict[str, Any]]:
         """The rows of all pages, of which `first` is page 1; ProofError if they are not as many as TikTok counts."""
         rows: list[dict[str, Any]] = list(first.rows)
         numbers = iter(range(2, first.total_page + 1))

@@ -27,7 +27,7 @@ from adreel.schema import columns
 from adreel.store import SavedDataset, Store
 
 if TYPE_CHECKING:
-    from adreel.lake.difference import Difference, Example, Part
+    from adreel.lake.difference import Difference, Example, SumChange
 
 ADVERTISER, CURRENCY, ZONE = ACCOUNT_COLUMNS = ("advertiser_id", "currency", "timezone")
 """The columns that say whose row it is, in which currency its money is, and in which zone its day."""
@@ -213,7 +213,7 @@ def compare(store: Store, lake: Lake, saved: SavedDataset, before: int, after: i
     additive = tuple(name for name, column in facts.items() if column.additive)
     accounts = [
         _Account(dict(zip(identity, part.values, strict=True)), part)
-        for part in lake.moved_apart(slug, before, after, additive, identity)
+        for part in lake.sum_changes(slug, before, after, additive, identity)
     ]
     kinds = _kinds(store, saved, (before, after), accounts)
 
@@ -221,9 +221,9 @@ def compare(store: Store, lake: Lake, saved: SavedDataset, before: int, after: i
         account = dict(zip(identity, values, strict=True))
         return account.get(CURRENCY) or "", kinds.of(account.get(ADVERTISER), day)
 
-    from adreel.lake.difference import Apart
+    from adreel.lake.difference import Grouping
 
-    difference = lake.difference(slug, before, after, Apart(identity, part_of))
+    difference = lake.difference(slug, before, after, Grouping(identity, part_of))
     return _Summing(difference, facts, accounts, kinds).comparison()
 
 
@@ -258,7 +258,7 @@ class _Account:
     """What moved of the rows of one ad account; `identity` says which it is, as far as the table does."""
 
     identity: Mapping[str, Any]
-    part: Part
+    part: SumChange
 
     @property
     def advertiser(self) -> str | None:

@@ -81,16 +81,16 @@ def _lake_url(text: str) -> str:
         return str(Path(text).expanduser().absolute())
     parts = urlsplit(text)
     # `.port` raises ValueError for what is no port, such as a password that is cut at a slash.
-    known = parts.scheme in LAKE_SCHEMES and (parts.netloc or parts.path.strip("/")) and parts.port != 0
-    if not known or parts.password is not None or parts.query or parts.fragment:
+    valid = parts.scheme in LAKE_SCHEMES and (parts.netloc or parts.path.strip("/")) and parts.port != 0
+    if not valid or parts.password is not None or parts.query or parts.fragment:
         raise ValueError(text)
     return text.rstrip("/")
 
 
 def _web_url(text: str) -> str:
     parts = urlsplit(text)
-    known = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
-    if not known or parts.username or parts.password or parts.query or parts.fragment or re.search(r"\s", text):
+    valid = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    if not valid or parts.username or parts.password or parts.query or parts.fragment or re.search(r"\s", text):
         raise ValueError(text)
     return text.rstrip("/")
 
@@ -176,7 +176,7 @@ def _decoded(key: str) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One setting: its field in `Settings`, its variable, its default as the docs show it, and what may stand there.
+    """One setting: its field in `Settings`, its variable, its default as the docs show it, and what is allowed.
 
     `read` turns a text into the value and raises ValueError for one that is not `allowed`.
     """
@@ -195,15 +195,15 @@ SETTINGS: tuple[Setting, ...] = (
         "home",
         "ADREEL_HOME",
         "",
-        "Folder of accounts, datasets, runs and keys; by default the data folder of the user.",
-        "a folder, or a path where one can be made",
+        "Folder of accounts, datasets, runs and keys; default: the user's data folder.",
+        "a folder, or a path where one can be created",
         _home,
     ),
     Setting(
         "lake_url",
         "ADREEL_LAKE_URL",
         "<home>/lake",
-        "Where the tables are: a folder, or an object store. Its credentials come from the store's own variables.",
+        "Location of the tables: a folder or an object store, with the store's own variables for credentials.",
         f"a path, or an address without credentials that begins with one of {', '.join(LAKE_SCHEMES)}://",
         _lake_url,
     ),
@@ -227,7 +227,7 @@ SETTINGS: tuple[Setting, ...] = (
         "tiktok_app_id",
         "ADREEL_TIKTOK_APP_ID",
         "",
-        "Id of your app in TikTok's developer portal.",
+        "ID of your app in TikTok's developer portal.",
         "one word, as the portal shows it",
         _one_word,
     ),
@@ -235,7 +235,7 @@ SETTINGS: tuple[Setting, ...] = (
         "tiktok_secret",
         "ADREEL_TIKTOK_SECRET",
         "",
-        "Secret of that app.",
+        "Secret of your app.",
         "one word, as the portal shows it",
         _secret_word,
         secret=True,
@@ -244,7 +244,7 @@ SETTINGS: tuple[Setting, ...] = (
         "tiktok_level",
         "ADREEL_TIKTOK_LEVEL",
         "basic",
-        "API level of that app, which sets how many requests it may send.",
+        "API level of your app, which sets its request limits.",
         f"{', '.join(LEVELS)}, or a number of requests per second (at least one a minute: 0.017)",
         _level,
     ),
@@ -252,7 +252,7 @@ SETTINGS: tuple[Setting, ...] = (
         "tiktok_redirect_url",
         "ADREEL_TIKTOK_REDIRECT_URL",
         "http://localhost:8765/callback",
-        "Where TikTok sends the browser after consent; one of the redirect addresses of the app.",
+        "Redirect URL after consent; one of those registered with your app.",
         "an http or https address",
         _redirect_url,
     ),
@@ -260,7 +260,7 @@ SETTINGS: tuple[Setting, ...] = (
         "web_url",
         "ADREEL_WEB_URL",
         "http://localhost:8765",
-        "Address that people open the Data Center at; sign-in and consent hold for this name.",
+        "Public address of the Data Center, used for sign-in and consent.",
         "an http or https address",
         _web_url,
     ),
@@ -268,7 +268,7 @@ SETTINGS: tuple[Setting, ...] = (
         "proxies",
         "ADREEL_PROXIES",
         "",
-        "Proxies in front of the Data Center that are believed when they say from which address a request came.",
+        "Proxies in front of the Data Center whose forwarded client addresses are trusted.",
         "IP addresses and networks, separated by commas, such as 127.0.0.1,10.0.0.0/8",
         _proxies,
     ),
@@ -276,7 +276,7 @@ SETTINGS: tuple[Setting, ...] = (
         "request_seconds",
         "ADREEL_REQUEST_SECONDS",
         "30",
-        "Seconds within which the head of a request has to be there, and then its body.",
+        "Seconds to wait for the head of a request, and then for its body.",
         "a number above 0, at most 3600",
         _seconds,
     ),
@@ -284,7 +284,7 @@ SETTINGS: tuple[Setting, ...] = (
         "secret_key",
         "ADREEL_SECRET_KEY",
         "",
-        "Fernet keys that tokens are encrypted with, newest first; by default one in secret.key, made on first use.",
+        "Fernet keys that encrypt tokens, newest first; default: secret.key, created on first use.",
         "Fernet keys (32 bytes in URL-safe base64), separated by commas",
         _secret_keys,
         secret=True,
@@ -293,7 +293,7 @@ SETTINGS: tuple[Setting, ...] = (
         "user",
         "ADREEL_USER",
         "",
-        "The user as whom commands act; by default they act for whoever runs this machine, who may do everything.",
+        "User that commands run as; default: the operator of this machine, with full access.",
         "the name of a user",
         _one_line,
     ),
@@ -301,7 +301,7 @@ SETTINGS: tuple[Setting, ...] = (
         "query_memory",
         "ADREEL_QUERY_MEMORY",
         "512 MB",
-        "Memory that one SQL query on the query page or over the API may use; two run at a time.",
+        "Memory limit of one SQL query on the Query page or over the API; two run at a time.",
         "a size from 128 MB, such as 512 MB or 2 GB",
         _size,
     ),
@@ -309,7 +309,7 @@ SETTINGS: tuple[Setting, ...] = (
         "query_seconds",
         "ADREEL_QUERY_SECONDS",
         "20",
-        "Seconds that such a query may take.",
+        "Time limit of one query on the Query page or over the API, in seconds.",
         "whole seconds, 1 to 86400",
         _query_seconds,
     ),
@@ -317,7 +317,7 @@ SETTINGS: tuple[Setting, ...] = (
         "cli_query_memory",
         "ADREEL_CLI_QUERY_MEMORY",
         "2 GB",
-        "Memory that a query of the command `adreel query` may use.",
+        "Memory limit of the command `adreel query`.",
         "a size from 128 MB, such as 512 MB or 2 GB",
         _size,
     ),
@@ -325,7 +325,7 @@ SETTINGS: tuple[Setting, ...] = (
         "cli_query_seconds",
         "ADREEL_CLI_QUERY_SECONDS",
         "3600",
-        "Seconds that a query of the command `adreel query` may take.",
+        "Time limit of the command `adreel query`, in seconds.",
         "whole seconds, 1 to 86400",
         _query_seconds,
     ),
@@ -351,7 +351,7 @@ class _Given(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What this process was told. `warnings` are sentences for the person; `sources` says where each value is from."""
+    """The settings of this process. `warnings` are sentences for people; `sources` says where each value is from."""
 
     home: Path
     lake_url: str
@@ -414,12 +414,12 @@ def _home_folder(environ: Mapping[str, _Given]) -> Path:
         return user_data_path("adreel", appauthor=False)
     except RuntimeError:
         # As in a container: no HOME, and no line for the user in /etc/passwd.
-        raise InputError("This user has no home folder; say in ADREEL_HOME where adreel may keep its files.") from None
+        raise InputError("This user has no home folder; set ADREEL_HOME to a folder for adreel's files.") from None
 
 
 def _value(setting: Setting, given: Mapping[str, _Given], home: Path) -> object:
-    found = given.get(setting.variable)
-    return _read(setting, found) if found else setting.read(setting.default.replace("<home>", str(home)))
+    text = given.get(setting.variable)
+    return _read(setting, text) if text else setting.read(setting.default.replace("<home>", str(home)))
 
 
 def _read(setting: Setting, given: _Given) -> Any:
@@ -433,12 +433,12 @@ def _read(setting: Setting, given: _Given) -> Any:
 
 
 def _without_credentials(url: str) -> str:
-    """`url` without what stands before an @ or after a question mark."""
+    """`url` without what is before an @ or after a question mark."""
     return re.sub(r"\?.*", "?...", re.sub(r"//.*@", "//...@", url, flags=re.DOTALL), flags=re.DOTALL)
 
 
 def _file_values(path: Path) -> dict[str, _Given]:
-    """The values of an adreel.env, or none if there is no such file. Messages name lines, never what stands there."""
+    """The values of an adreel.env, or none if there is no such file. Messages name lines, never their content."""
     try:
         lines = path.read_text("utf-8-sig").splitlines()
     except (FileNotFoundError, NotADirectoryError):
@@ -452,7 +452,7 @@ def _file_values(path: Path) -> dict[str, _Given]:
         where = f"{path}, line {number}"
         for name, text in _assignment(line, where):
             if name in values:
-                raise InputError(f"{where}: {name} stands here twice; keep one of them.")
+                raise InputError(f"{where}: {name} is set twice; keep one.")
             values[name] = _Given(text, where)
     return {name: value for name, value in values.items() if value.text}
 
@@ -467,7 +467,9 @@ def _assignment(line: str, where: str) -> Iterator[tuple[str, str]]:
     if not sign or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
         raise InputError(f"{where}: this is not KEY=VALUE; write for example ADREEL_TIKTOK_APP_ID=1234567890.")
     if name == "ADREEL_HOME":
-        raise InputError(f"{where}: ADREEL_HOME cannot stand here, as it says where this file is; set it outside.")
+        raise InputError(
+            f"{where}: ADREEL_HOME cannot be set in this file, which it locates; set it in the environment."
+        )
     if name not in _BY_VARIABLE:
         raise InputError(f"{where}: there is no setting {name}.{_hint(name)}")
     if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
@@ -483,7 +485,7 @@ def _hint(name: str) -> str:
 def _unknown(environ: Mapping[str, str]) -> Iterator[str]:
     for name in sorted(environ):
         if name.startswith(PREFIX) and name not in _BY_VARIABLE:
-            yield f"the environment variable {name} is no setting of adreel and is ignored.{_hint(name)}"
+            yield f"the environment variable {name} is not an adreel setting and is ignored.{_hint(name)}"
 
 
 def _mode_warning(file: Path) -> Iterator[str]:
@@ -494,4 +496,4 @@ def _mode_warning(file: Path) -> Iterator[str]:
 def _clear_text(url: str) -> Iterator[str]:
     parts = urlsplit(url)
     if parts.scheme == "http" and parts.hostname not in LOOPBACK:
-        yield f"ADREEL_TIKTOK_URL is {url}: tokens travel to {parts.hostname} without encryption; use https."
+        yield f"ADREEL_TIKTOK_URL is {url}: tokens are sent to {parts.hostname} without encryption; use https."

@@ -19,7 +19,7 @@ from adreel.errors import ProofError
 from adreel.pages import KEY_MARK, Fractions, key_words
 from adreel.plan import Request
 from adreel.schema import Column
-from adreel.tiktok.envelope import Page
+from adreel.tiktok.envelope import ListPage
 
 ROUNDS = 4
 """How often a request is read whose rows do not agree with TikTok's counts, before its verification fails."""
@@ -265,7 +265,7 @@ def row_counts(advertisers: pa.ChunkedArray, request: Request) -> dict[str, int]
     return {advertiser.id: counts.get(advertiser.id, 0) for advertiser in request.advertisers}
 
 
-def totals_of(page: Page, names: Iterable[str]) -> dict[str, str]:
+def totals_of(page: ListPage, names: Iterable[str]) -> dict[str, str]:
     """TikTok's own totals of the named metrics, as texts; only those that it gives."""
     given = page.total_metrics or {}
     return {name: str(Decimal(str(given[name]))) for name in names if _is_number(given.get(name))}

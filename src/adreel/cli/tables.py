@@ -18,7 +18,7 @@ from adreel.errors import InputError, NotFoundError
 from adreel.export import WRITERS, file_kind, placed, write_file
 from adreel.lake import Lake
 from adreel.lake.query import QueryError
-from adreel.sandbox import AnswerForm, Request, Sandbox, object_store_environment, of_the_command
+from adreel.sandbox import AnswerForm, QueryRequest, Sandbox, object_store_environment, of_the_command
 from adreel.store import SavedDataset
 from adreel.store.locks import dataset_lock
 
@@ -127,7 +127,7 @@ def query(session: Session, sql: str, format_name: str, output: Path | None) -> 
         # All only if none is named: a table that is damaged then stands in nobody's way.
         wanted = [dataset for dataset in saved if dataset.slug in sql.casefold()] or saved
         tables = {dataset.slug: dataset.table_slug for dataset in wanted if lake.exists(dataset.table_slug)}
-        request = Request(
+        request = QueryRequest(
             sql,
             lake.snapshot(tables),
             of_the_command(have.settings),
@@ -159,7 +159,7 @@ def _tables(have: Opened) -> str:
     return f"Tables: {', '.join(names) or 'none yet; run a dataset first'}"
 
 
-def _put(box: Sandbox, request: Request, output: Path | None) -> None:
+def _put(box: Sandbox, request: QueryRequest, output: Path | None) -> None:
     """Asks, and puts the answer where it is wanted."""
     if output is not None:
         with placed(output) as file:

@@ -18,14 +18,14 @@ from adreel.lake import parts
 from adreel.lake.commit import Commit, Landing, Write
 from adreel.lake.keys import KeyFaults, key_faults
 from adreel.lake.parts import PartInfo
-from adreel.lake.place import Place
+from adreel.lake.place import Storage
 from adreel.lake.tables import Snapshot, TableCache, TableState, dataset_of, read_table
 from adreel.lake.versions import Vacuumed, Version, restore, vacuum, versions
 from adreel.lake.windows import Window
 
 if TYPE_CHECKING:
-    from adreel.lake.browse import Browser, ColumnStatistics, Filter, Order, Page
-    from adreel.lake.difference import Apart, Difference, Part
+    from adreel.lake.browse import Browser, ColumnStatistics, Filter, Order, RowPage
+    from adreel.lake.difference import Difference, Grouping, SumChange
     from adreel.lake.query import Connection
 
 __all__ = [
@@ -63,25 +63,25 @@ class Lake:
         *,
         clock: Callable[[], datetime] = _now,
     ) -> None:
-        """Touches no disk yet. `clock` gives aware times. Raises InputError for an address that is none."""
-        self._place = Place(str(url))
+        """`clock` gives aware times. Reads no disk yet. Raises InputError for a bad address."""
+        self._storage = Storage(str(url))
         self._clock = clock
-        self._tables = TableCache(self._place)
+        self._tables = TableCache(self._storage)
         self._browsing = Lock()
         self._browser: Browser | None = None
 
     def __repr__(self) -> str:
-        return f"Lake({self._place.url!r})"
+        return f"Lake({self._storage.url!r})"
 
     @property
     def url(self) -> str:
         """The lake's address."""
-        return self._place.url
+        return self._storage.url
 
     @property
     def is_folder(self) -> bool:
         """Whether the lake is a folder of this machine, and no object store."""
-        return self._place.folder is not None
+        return self._storage.folder is not None
 
     def close(self) -> None:
         """Ends what `page` and `statistics` keep open and forgets what was read; the lake may be used again."""
@@ -99,23 +99,23 @@ class Lake:
         `name` may have steps, as in "chunk/request-1"; `facts` are JSON values that `part` gives back without reading
         the rows. Parts are read in the order of their names.
         """
-        return parts.write_part(self._place, run_id, name, rows, facts or {})
+        return parts.write_part(self._storage, run_id, name, rows, facts or {})
 
     def has_part(self, run_id: str, name: str) -> bool:
         """Whether the run has such a part."""
-        return parts.has_part(self._place, run_id, name)
+        return parts.has_part(self._storage, run_id, name)
 
     def part(self, run_id: str, name: str) -> PartInfo:
         """A part's rows and facts, without reading the rows. Raises NotFoundError, DamagedError."""
-        return parts.read_part_info(self._place, run_id, name)
+        return parts.read_part_info(self._storage, run_id, name)
 
     def list_parts(self, run_id: str, prefix: str = "") -> tuple[str, ...]:
         """The names of the run's parts that begin with `prefix`, in order."""
-        return parts.list_parts(self._place, run_id, prefix)
+        return parts.list_parts(self._storage, run_id, prefix)
 
     def part_sizes(self, run_id: str, folder: str) -> dict[str, int]:
         """The bytes of each part in a folder of the run's, such as "chunk/" or all "", by its name from there on."""
-        return parts.part_sizes(self._place, run_id, folder)
+        return parts.part_sizes(self._storage, run_id, folder)
 
     def read_parts(
         self, run_id: str, prefix: str = "", schema: Any | None = None, columns: tuple[str, ...] | None = None
@@ -126,41 +126,41 @@ class Lake:
         these are unpacked. Raises NotFoundError if there are neither parts nor a schema, InputError for parts that do
         not go with the schema.
         """
-        return parts.read_parts(self._place, run_id, prefix, schema, columns)
+        return parts.read_parts(self._storage, run_id, prefix, schema, columns)
 
     def parts_dataset(self, run_id: str, prefix: str = "", schema: Any | None = None) -> Any:
         """The parts as a pyarrow Dataset; to read them all once, `read_parts` takes less memory and time."""
-        return parts.parts_dataset(self._place, run_id, prefix, schema)
+        return parts.parts_dataset(self._storage, run_id, prefix, schema)
 
     def drop_parts(self, run_id: str, prefix: str) -> None:
         """Removes the run's parts whose names begin with `prefix`."""
-        parts.drop_parts(self._place, run_id, prefix)
+        parts.drop_parts(self._storage, run_id, prefix)
 
     def write_note(self, run_id: str, name: str, value: Any) -> None:
         """Puts a JSON value beside the run's parts, in place of one of that name."""
-        parts.write_note(self._place, run_id, name, value)
+        parts.write_note(self._storage, run_id, name, value)
 
     def read_note(self, run_id: str, name: str) -> Any | None:
         """The JSON value of that name; None if there is none, or what is there is no JSON."""
-        return parts.read_note(self._place, run_id, name)
+        return parts.read_note(self._storage, run_id, name)
 
     def list_notes(self, run_id: str) -> tuple[str, ...]:
         """The names of the run's notes, in order."""
-        return parts.list_notes(self._place, run_id)
+        return parts.list_notes(self._storage, run_id)
 
     def list_runs(self) -> tuple[str, ...]:
         """The runs that have parts or notes here, in order."""
-        return parts.list_runs(self._place)
+        return parts.list_runs(self._storage)
 
     def drop_run(self, run_id: str) -> None:
         """Removes all parts and notes of a run; there may be none."""
-        parts.drop_run(self._place, run_id)
+        parts.drop_run(self._storage, run_id)
 
     # -- tables
 
     def table_url(self, slug: str) -> str:
         """The address of the dataset's Delta table. Raises InputError for a name that is no table's."""
-        return self._place.table_url(slug)
+        return self._storage.table_url(slug)
 
     def exists(self, slug: str) -> bool:
         """Whether the dataset has a table."""
@@ -172,9 +172,9 @@ class Lake:
 
     def drop(self, slug: str) -> None:
         """Removes a dataset's table with all its versions; there may be none."""
-        with self._place.guard(f"the table {slug}"):
+        with self._storage.guard(f"the table {slug}"):
             self.table_url(slug)
-            self._place.delete_folder(slug)
+            self._storage.delete_folder(slug)
 
     def commit(self, slug: str, batches: Callable[[], Any], write: Write) -> Commit:
         """Brings a run's rows into its dataset's table: one new version, all or nothing.
@@ -183,15 +183,15 @@ class Lake:
         A run that is committed already is not committed again. Raises InputError for rows and methods that do not go
         together, BusyError if other processes are faster time and again; the table is then as it was.
         """
-        return Landing(self._place, slug, batches, write, self._clock).land()
+        return Landing(self._storage, slug, batches, write, self._clock).land()
 
     def versions(self, slug: str) -> tuple[Version, ...]:
         """The versions that can be read, newest first. Raises NotFoundError if there is no table."""
-        return versions(self._place, slug)
+        return versions(self._storage, slug)
 
     def dataset(self, slug: str, version: int | None = None) -> Any:
         """The table as a pyarrow Dataset. Raises NotFoundError, with the versions there are."""
-        return dataset_of(self._place, self._tables.open(slug, version))
+        return dataset_of(self._storage, self._tables.open(slug, version))
 
     def read(
         self,
@@ -209,10 +209,10 @@ class Lake:
         """
         table = self._tables.open(slug, version)
         if not where and not order:
-            return read_table(self._place, table, None if columns is None else tuple(columns))
+            return read_table(self._storage, table, None if columns is None else tuple(columns))
         from adreel.lake.browse import read_rows
 
-        return read_rows(self._place, table, columns, where, order)
+        return read_rows(self._storage, table, columns, where, order)
 
     def restore(self, slug: str, version: int, run_id: str) -> Version:
         """Makes a new version with the rows and columns of `version`, so that nothing is lost; `run_id` names it.
@@ -220,24 +220,24 @@ class Lake:
         Raises NotFoundError for a version that cannot be read, InputError for the newest, BusyError if another
         process changes the table at the same time.
         """
-        return restore(self._place, slug, version, run_id, self._clock())
+        return restore(self._storage, slug, version, run_id, self._clock())
 
     def texts(self, slug: str, column: str, version: int | None = None) -> frozenset[str]:
         """The different texts of a column, empty for null; none if there is no such column. Raises NotFoundError."""
         table = self._tables.open(slug, version)
         if column not in table.schema.names:
             return frozenset()
-        found: set[str] = set()
-        for batch in read_table(self._place, table, (column,)):
-            found |= {text or "" for text in batch.column(column).unique().to_pylist()}
-        return frozenset(found)
+        texts: set[str] = set()
+        for batch in read_table(self._storage, table, (column,)):
+            texts |= {text or "" for text in batch.column(column).unique().to_pylist()}
+        return frozenset(texts)
 
     def vacuum(self, slug: str, *, keep_days: int, keep_versions: int) -> Vacuumed:
         """Frees what only versions need that are neither among the newest `keep_versions` nor `keep_days` young.
 
         The latest version always stays. Raises InputError for negative numbers, NotFoundError if there is no table.
         """
-        return vacuum(self._place, slug, keep_days, keep_versions, self._clock())
+        return vacuum(self._storage, slug, keep_days, keep_versions, self._clock())
 
     def key_faults(self, source: Any, key: tuple[str, ...]) -> KeyFaults:
         """The rows that `key` does not name: null in a key column, or a key that came before.
@@ -249,33 +249,33 @@ class Lake:
 
     # -- questions, for which alone DuckDB is imported: it takes 35 MB and 0.15 s of processor time
 
-    def difference(self, slug: str, before: int, after: int, apart: Apart | None = None) -> Difference:
-        """What changed between two versions, its rows told apart as `apart` says.
+    def difference(self, slug: str, before: int, after: int, grouping: Grouping | None = None) -> Difference:
+        """What changed between two versions, its changes counted by the groups of `grouping`.
 
         Raises NotFoundError for versions that cannot be read.
         """
-        from adreel.lake.difference import Apart, difference
+        from adreel.lake.difference import Grouping, difference
 
-        return difference(self._place, slug, before, after, apart or Apart())
+        return difference(self._storage, slug, before, after, grouping or Grouping())
 
-    def moved_apart(
+    def sum_changes(
         self, slug: str, before: int, after: int, additive: tuple[str, ...], columns: tuple[str, ...]
-    ) -> tuple[Part, ...]:
-        """By how much sums moved between two versions, apart for each combination of values of `columns`.
+    ) -> tuple[SumChange, ...]:
+        """The change of sums between two versions, for each combination of values of `columns`.
 
         For amounts that must not be added over all rows, such as money in several currencies. Empty if a version
         lacks one of the columns. Raises NotFoundError for versions that cannot be read.
         """
-        from adreel.lake.difference import moved_apart
+        from adreel.lake.difference import sum_changes
 
-        return moved_apart(self._place, slug, before, after, additive, columns)
+        return sum_changes(self._storage, slug, before, after, additive, columns)
 
     def snapshot(self, tables: Mapping[str, str]) -> Snapshot:
         """What another process needs to read the newest versions of tables, each under a name.
 
         Raises NotFoundError for a table that does not exist.
         """
-        return Snapshot(self._place.url, {view: self._tables.open(slug).shown for view, slug in tables.items()})
+        return Snapshot(self._storage.url, {view: self._tables.open(slug).shown for view, slug in tables.items()})
 
     def connect(self, tables: Mapping[str, str]) -> Connection:
         """A DuckDB of this process in which each name is a view of a table, for SQL that adreel itself writes.
@@ -284,7 +284,7 @@ class Lake:
         """
         from adreel.lake.query import Connection
 
-        return Connection(self._place, {view: self._tables.open(slug) for view, slug in tables.items()})
+        return Connection(self._storage, {view: self._tables.open(slug) for view, slug in tables.items()})
 
     def page(
         self,
@@ -296,7 +296,7 @@ class Lake:
         order: Sequence[Order] = (),
         offset: int = 0,
         limit: int = 50,
-    ) -> Page:
+    ) -> RowPage:
         """Up to 1,000 rows of a version from row `offset` on, of those that all filters let through, in an order.
 
         Nulls are last in every order, and rows that are equal in it keep the table's own. Raises InputError for a
@@ -320,5 +320,5 @@ class Lake:
 
         with self._browsing:
             if self._browser is None:
-                self._browser = Browser(self._place)
+                self._browser = Browser(self._storage)
             return self._browser

@@ -30,9 +30,9 @@ from adreel.lake.filters import (
     operators_for,
     sorted_by,
 )
-from adreel.lake.place import Place
+from adreel.lake.place import Storage
 from adreel.lake.query import reads_files
-from adreel.lake.rows import Rows
+from adreel.lake.rows import TableRows
 from adreel.lake.statistics import Bin, ColumnStatistics, Frequent, statistics
 from adreel.lake.tables import Recent, TableState
 
@@ -46,7 +46,7 @@ __all__ = [
     "Kind",
     "Operator",
     "Order",
-    "Page",
+    "RowPage",
     "Takes",
     "kind_of",
     "operators_for",
@@ -71,7 +71,7 @@ COLUMNS = 1_024
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class RowPage:
     """Some rows of a version: `total` are all its rows, `matching` those that the filters let through."""
 
     rows: Any
@@ -83,9 +83,9 @@ class Page:
 class Browser:
     """A DuckDB that is kept open to look into the tables of one lake. May be used from several threads."""
 
-    def __init__(self, place: Place) -> None:
-        """Of the lake at `place`; starts nothing yet."""
-        self._place = place
+    def __init__(self, storage: Storage) -> None:
+        """Of the lake at `storage`; DuckDB starts with the first call."""
+        self._storage = storage
         self._lock = Lock()
         self._workers = ThreadPoolExecutor(AT_ONCE, "adreel-browse")
         self._folder: TemporaryDirectory[str] | None = None
@@ -102,26 +102,26 @@ class Browser:
         order: Sequence[Order],
         offset: int,
         limit: int,
-    ) -> Page:
+    ) -> RowPage:
         """See `Lake.page`."""
         names = _chosen(table, columns)
-        asked = _every([condition(table.schema, one) for one in where])
+        matches = _every([condition(table.schema, column_filter) for column_filter in where])
         keys = sorted_by(table.schema, order)
         if offset < 0 or not 0 < limit <= MOST_ROWS:
-            raise InputError(f"A page begins at row 0 or later and has 1 to {MOST_ROWS:,} rows.")
+            raise InputError(f"A page starts at row 0 or later and has 1 to {MOST_ROWS:,} rows.")
 
-        def found() -> Page:
+        def read_page() -> RowPage:
             with self._cursor() as cursor:
-                rows = Rows(cursor, self._place, table, asked)
-                matching = self._counts.get((table.content, asked), rows.count) if where else table.rows
+                rows = TableRows(cursor, self._storage, table, matches)
+                matching = self._counts.get((table.content, matches), rows.count) if where else table.rows
                 ranks = range(offset, min(offset + limit, matching))
                 if keys or where:
-                    places = self._places(rows, (table.content, asked, keys), keys, ranks, matching)
+                    places = self._places(rows, (table.content, matches, keys), keys, ranks, matching)
                 else:
                     places = rows.own_places(ranks)
-                return Page(rows.pick(names, places), table.rows, matching, table.version)
+                return RowPage(rows.pick(names, places), table.rows, matching, table.version)
 
-        return self._workers.submit(found).result()
+        return self._workers.submit(read_page).result()
 
     def statistics(
         self, table: TableState, columns: Sequence[str] | None, additive: Collection[str]
@@ -129,17 +129,17 @@ class Browser:
         """See `Lake.statistics`."""
         names = _chosen(table, columns)
 
-        def told(rows: Rows, name: str) -> ColumnStatistics:
+        def column_statistics(rows: TableRows, name: str) -> ColumnStatistics:
             summed = name in additive
             key = (table.content, name, summed)
             return self._columns.get(key, lambda: statistics(rows, table, name, summed=summed))
 
-        def found() -> tuple[ColumnStatistics, ...]:
+        def read_statistics() -> tuple[ColumnStatistics, ...]:
             with self._cursor() as cursor:
-                rows = Rows(cursor, self._place, table)
-                return tuple(told(rows, name) for name in names)
+                rows = TableRows(cursor, self._storage, table)
+                return tuple(column_statistics(rows, name) for name in names)
 
-        return self._workers.submit(found).result()
+        return self._workers.submit(read_statistics).result()
 
     def close(self) -> None:
         """Ends DuckDB, removes what it kept on disk, and forgets all results. The next call begins anew."""
@@ -149,22 +149,22 @@ class Browser:
             if self._folder is not None:
                 self._folder.cleanup()
             self._connection = self._folder = None
-        for kept in (self._counts, self._ranks, self._columns):
-            kept.clear()
+        for cache in (self._counts, self._ranks, self._columns):
+            cache.clear()
 
     def _places(
-        self, rows: Rows, key: tuple[object, ...], order: Sequence[Order], ranks: range, matching: int
+        self, rows: TableRows, key: tuple[object, ...], order: Sequence[Order], ranks: range, matching: int
     ) -> list[int]:
         """The places of the rows of these ranks, found with those around them."""
 
         def block(first: int) -> array[int]:
-            wanted = min(MOST_ROWS, matching - first)
-            return self._ranks.get((*key, first), lambda: array("q", rows.places(order, first, wanted, matching)))
+            count = min(MOST_ROWS, matching - first)
+            return self._ranks.get((*key, first), lambda: array("q", rows.places(order, first, count, matching)))
 
-        found: list[int] = []
+        places: list[int] = []
         for first in range(ranks.start - ranks.start % MOST_ROWS, ranks.stop, MOST_ROWS):
-            found += block(first)[max(0, ranks.start - first) : ranks.stop - first]
-        return found
+            places += block(first)[max(0, ranks.start - first) : ranks.stop - first]
+        return places
 
     @contextmanager
     def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -173,13 +173,13 @@ class Browser:
             if self._connection is None:
                 self._folder = TemporaryDirectory(prefix="adreel-")
                 self._connection = start(self._folder.name, MEMORY, THREADS, DISK)
-                lock(self._connection, folders=[str(self._place.folder)] if reads_files(self._place) else [])
+                lock(self._connection, folders=[str(self._storage.folder)] if reads_files(self._storage) else [])
             cursor = self._connection.cursor()
         try:
-            with self._place.guard("the lake"):
+            with self._storage.guard("the lake"):
                 yield cursor
         except (duckdb.IOException, duckdb.PermissionException) as error:
-            raise self._place.fault(error, "the tables") from None
+            raise self._storage.fault(error, "the tables") from None
         except duckdb.Error as error:
             raise fault(error) from error
         finally:
@@ -187,18 +187,18 @@ class Browser:
 
 
 def read_rows(
-    place: Place, table: TableState, columns: Sequence[str] | None, where: Sequence[Filter], order: Sequence[Order]
+    storage: Storage, table: TableState, columns: Sequence[str] | None, where: Sequence[Filter], order: Sequence[Order]
 ) -> Any:
     """See `Lake.read`; in a DuckDB of its own, which goes when the last row was read or the reader is closed."""
     names = _chosen(table, columns)
-    asked = _every([condition(table.schema, one) for one in where])
+    matches = _every([condition(table.schema, column_filter) for column_filter in where])
     keys = sorted_by(table.schema, order)
     schema = pa.schema([table.schema.field(name) for name in names])
 
     def batches() -> Iterator[Any]:
-        with place.guard(f"the table {table.slug}"), engine(MEMORY) as connection:
-            lock(connection, folders=[str(place.folder)] if reads_files(place) else [])
-            yield from Rows(connection, place, table, asked).read(names, keys)
+        with storage.guard(f"the table {table.slug}"), engine(MEMORY) as connection:
+            lock(connection, folders=[str(storage.folder)] if reads_files(storage) else [])
+            yield from TableRows(connection, storage, table, matches).read(names, keys)
 
     return pa.RecordBatchReader.from_batches(schema, batches())
 
@@ -218,6 +218,6 @@ def _every(conditions: list[Condition]) -> Condition:
     """The condition that all of them hold."""
     if not conditions:
         return EVERY
-    values = tuple(value for one in conditions for value in one.values)
-    columns = tuple(name for one in conditions for name in one.columns)
-    return Condition(" AND ".join(f"({one.sql})" for one in conditions), values, columns)
+    values = tuple(value for part in conditions for value in part.values)
+    columns = tuple(name for part in conditions for name in part.columns)
+    return Condition(" AND ".join(f"({part.sql})" for part in conditions), values, columns)

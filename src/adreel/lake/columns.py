@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from adreel.errors import InputError
 
-_HINT = "Set reset_schema: true with an update method other than append to set the columns afresh."
+_HINT = "Set reset_schema: true with an update method other than append to reset the columns."
 
 
 def joined(slug: str, table: Any | None, new: Any, *, reset: bool) -> Any:
@@ -33,25 +33,25 @@ def joined(slug: str, table: Any | None, new: Any, *, reset: bool) -> Any:
         if wider is None:
             raise InputError(
                 f"Column {field.name} of dataset {slug} is {field.type} in the table and {incoming.type} in the new "
-                f"rows; the two do not go together. {_HINT}"
+                f"rows; these types are incompatible. {_HINT}"
             )
         fields.append(incoming.with_type(wider))
     return pa.schema([*fields, *(field for field in fresh if field.name not in table.names)])
 
 
-def wider_type(one: Any, other: Any) -> Any | None:
+def wider_type(kind: Any, other: Any) -> Any | None:
     """The type that holds the values of both without loss, or None. Casts to it are checked value by value."""
-    if one == other or pa.types.is_null(other):
-        return one
-    if pa.types.is_null(one):
+    if kind == other or pa.types.is_null(other):
+        return kind
+    if pa.types.is_null(kind):
         return other
-    types = (one, other)
+    types = (kind, other)
     if all(map(pa.types.is_integer, types)):
         return max(types, key=lambda kind: int(kind.bit_width))
     if all(map(pa.types.is_floating, types)):
         return max(types, key=lambda kind: int(kind.bit_width))
     if all(map(pa.types.is_decimal, types)):
-        return _wider_decimal(one, other)
+        return _wider_decimal(kind, other)
     if any(map(pa.types.is_integer, types)):
         return next((kind for kind in types if pa.types.is_decimal(kind) or kind == pa.float64()), None)
     return None
@@ -66,11 +66,11 @@ def conform(batch: Any, schema: Any) -> Any:
         return batch
     unknown = [name for name in batch.schema.names if name not in schema.names]
     if unknown:
-        raise InputError(f"Rows came with columns that the schema does not have: {', '.join(unknown)}.")
+        raise InputError(f"The rows have columns that the schema lacks: {', '.join(unknown)}.")
     return pa.RecordBatch.from_arrays([_column(batch, field) for field in schema], schema=schema)
 
 
-def kept(batch: Any, schema: Any) -> Any:
+def with_schema(batch: Any, schema: Any) -> Any:
     """An older batch with the columns of `schema`: columns that left or whose type was set afresh are not kept."""
     if batch.schema.equals(schema):
         return batch
@@ -104,9 +104,9 @@ def _column(batch: Any, field: Any) -> Any:
         ) from error
 
 
-def _wider_decimal(one: Any, other: Any) -> Any | None:
-    scale = max(one.scale, other.scale)
-    digits = max(one.precision - one.scale, other.precision - other.scale)
+def _wider_decimal(kind: Any, other: Any) -> Any | None:
+    scale = max(kind.scale, other.scale)
+    digits = max(kind.precision - kind.scale, other.precision - other.scale)
     return pa.decimal128(digits + scale, scale) if digits + scale <= 38 else None
 
 

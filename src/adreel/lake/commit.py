@@ -21,10 +21,10 @@ from adreel.dataset import Method
 from adreel.errors import BusyError, InputError, StorageError
 from adreel.lake.columns import conform, joined, wider_type
 from adreel.lake.files import GROUP_ROWS, DataFile, FileWriter, Range, read_file
+from adreel.lake.kept_values import KeptColumns, kept_batches, with_values
 from adreel.lake.keys import KeyIndex, key_faults
-from adreel.lake.place import Place
+from adreel.lake.place import Storage
 from adreel.lake.tables import NOTE, TableState, commit_info, find_table, read_commits
-from adreel.lake.unasked import Columns, kept_batches, with_values
 from adreel.lake.windows import Leaving, Window
 
 ATTEMPTS = 5
@@ -94,9 +94,9 @@ class Landing:
     """Commits one run to one table."""
 
     def __init__(
-        self, place: Place, slug: str, batches: Callable[[], Any], write: Write, clock: Callable[[], datetime]
+        self, storage: Storage, slug: str, batches: Callable[[], Any], write: Write, clock: Callable[[], datetime]
     ) -> None:
-        self._place = place
+        self._storage = storage
         self._slug = slug
         self._batches = batches
         self._write = write
@@ -116,8 +116,8 @@ class Landing:
         """Commits, unless the run was committed before. Raises what `Lake.commit` says."""
         _check(self._write)
         for _ in range(ATTEMPTS):
-            table = find_table(self._place, self._slug)
-            done = self._done(table)
+            table = find_table(self._storage, self._slug)
+            done = self._earlier_commit(table)
             if done is not None:
                 return done
             schema = joined(
@@ -131,20 +131,20 @@ class Landing:
                 return landed
         raise BusyError(
             f"Other processes changed the table {self._slug} in each of {ATTEMPTS} attempts to commit run "
-            f"{self._write.run_id}; the table is as they left it. Run again when they are done."
+            f"{self._write.run_id}; this run changed nothing. Run again when they are done."
         )
 
-    def _done(self, table: TableState | None) -> Commit | None:
+    def _earlier_commit(self, table: TableState | None) -> Commit | None:
         """The commit of this run that is in the table already."""
         version = table.delta.transaction_version(self._write.run_id) if table else None
         if version is None:
             return None
-        with self._place.guard(self._what):
-            actions = read_commits(self._place, self._slug, (version,)).get(version)
+        with self._storage.guard(self._what):
+            actions = read_commits(self._storage, self._slug, (version,)).get(version)
         if actions is None:
             raise InputError(
                 f"Run {self._write.run_id} was committed as version {version} of the table {self._slug}, which a "
-                "vacuum has freed since; nothing was changed. Start a new run."
+                "vacuum has since removed; nothing was changed. Start a new run."
             )
         note = commit_info(actions)[NOTE]
         return Commit(
@@ -169,25 +169,25 @@ class Landing:
         its first column of them.
         """
         # Whoever was faster is met again by the next try.
-        with self._place.guard(self._what), suppress(CommitFailedError):
+        with self._storage.guard(self._what), suppress(CommitFailedError):
             table.delta.alter.add_feature(TableFeatures.TimestampWithoutTimezone, allow_protocol_versions_increase=True)
 
     def _attempt(self, table: TableState | None, schema: Any) -> Commit | None:
         """One try; None if another writer was faster."""
-        writer = FileWriter(self._place, self._slug, schema, self._ranged)
+        writer = FileWriter(self._storage, self._slug, schema, self._ranged)
         try:
             change = self._prepare(table, schema, writer)
         except BaseException:
             _discard(writer)
             raise
-        return self._put(table, schema, writer, change)
+        return self._log_version(table, schema, writer, change)
 
     # -- the new files
 
     def _prepare(self, table: TableState | None, schema: Any, writer: FileWriter) -> _Change:
         """Writes the files of the new version and says which old ones stay."""
         rows_in, written, values_kept = self._take_in(table, schema, writer)
-        with self._place.guard(self._what):
+        with self._storage.guard(self._what):
             index = self._indexed(schema, tuple(writer.files))
             if table is None:
                 return _Change((), rows_in, written, written, 0, 0)
@@ -196,43 +196,45 @@ class Landing:
                 return _Change((), rows_in, written, written, None, table.rows, emptied=emptied)
             leavers = self._leavers(table, schema)
             matched = self._match(table, schema, tuple(writer.files), index, leavers) if index else 0
-            kept = self._carry_over(table, schema, writer, leavers)
+            kept_files = self._carry_over(table, schema, writer, leavers)
         left = sum(int(mask.sum()) for mask in leavers.values())
         rows_after = table.rows - left + written
         changed = None if self._write.method is Method.PARTITION else matched
-        return _Change(kept, rows_in, rows_after, written - matched, changed, left - matched, values_kept, emptied)
+        return _Change(
+            kept_files, rows_in, rows_after, written - matched, changed, left - matched, values_kept, emptied
+        )
 
     def _take_in(self, table: TableState | None, schema: Any, writer: FileWriter) -> tuple[int, int, Mapping[str, int]]:
         """Writes the new rows; how many came, how many are of days to keep, and the values kept by unasked column."""
         names = self._unasked(table)
         if table is None or not names.unasked:
             return *self._write_new(schema, writer), {}
-        draft = FileWriter(self._place, self._slug, schema, tuple(dict.fromkeys((*names.leaving, *names.key))))
+        draft = FileWriter(self._storage, self._slug, schema, tuple(dict.fromkeys((*names.leaving, *names.key))))
         try:
             counts = self._write_new(schema, draft)
             return *counts, self._fill(table, schema, names, tuple(draft.files), writer)
         finally:
             _discard(draft)
 
-    def _unasked(self, table: TableState | None) -> Columns:
+    def _unasked(self, table: TableState | None) -> KeptColumns:
         """The columns whose values rows that are read again keep: those that the run did not ask for."""
         merges = self._write.method in (Method.UPSERT, Method.PARTITION) and not self._write.reset_schema
         key = self._write.key
         if table is None or not merges or not key or not set(key) <= set(table.schema.names):
-            return Columns(key, (), ())
+            return KeptColumns(key, (), ())
         names = tuple(name for name in table.schema.names if name not in self._write.schema.names)
-        return Columns(key, names, self._leaving.columns if self._write.method is Method.PARTITION else ())
+        return KeptColumns(key, names, self._leaving.columns if self._write.method is Method.PARTITION else ())
 
     def _fill(
-        self, table: TableState, schema: Any, names: Columns, drafted: tuple[DataFile, ...], writer: FileWriter
+        self, table: TableState, schema: Any, names: KeptColumns, drafted: tuple[DataFile, ...], writer: FileWriter
     ) -> Mapping[str, int]:
         """Writes the new rows with what earlier runs read of the unasked columns; how many values these are."""
         counts = dict.fromkeys(names.unasked, 0)
         leaves = self._leaving.inside if self._write.method is Method.PARTITION else None
-        with self._place.guard(self._what):
+        with self._storage.guard(self._what):
             for file in drafted:
                 old_files = [old for old in table.files if _may_match(old, (file,), names.key)]
-                for batch in kept_batches(self._place, self._slug, schema, names, file, old_files, leaves):
+                for batch in kept_batches(self._storage, self._slug, schema, names, file, old_files, leaves):
                     for name in names.unasked:
                         counts[name] += batch.num_rows - batch.column(name).null_count
                     writer.write(batch)
@@ -252,7 +254,7 @@ class Landing:
             ]
         else:
             names = []
-        return with_values(self._place, self._slug, table.files, table.schema, names)
+        return with_values(self._storage, self._slug, table.files, table.schema, names)
 
     def _write_new(self, schema: Any, writer: FileWriter) -> tuple[int, int]:
         """Writes the new rows; how many came, and how many are of days to keep."""
@@ -265,9 +267,9 @@ class Landing:
             if self._write.method is Method.PARTITION:
                 self._refuse_outside(batch)
             written += batch.num_rows
-            with self._place.guard(self._what):
+            with self._storage.guard(self._what):
                 writer.write(batch)
-        with self._place.guard(self._what):
+        with self._storage.guard(self._what):
             writer.end_file()
         return came, written
 
@@ -275,8 +277,9 @@ class Landing:
         inside = pc.sum(self._leaving.inside(batch)).as_py() or 0
         if inside < batch.num_rows:
             raise InputError(
-                f"{batch.num_rows - inside} new rows of run {self._write.run_id} are of days or advertisers that the "
-                f"run did not read whole, and would be doubled by the next run; the table {self._slug} is as it was."
+                f"{batch.num_rows - inside:,} new rows of run {self._write.run_id} belong to days or advertisers that "
+                "the run did not read in full, so the next run would duplicate them; the table "
+                f"{self._slug} is unchanged."
             )
 
     def _leavers(self, table: TableState, schema: Any) -> dict[str, np.ndarray[Any, Any]]:
@@ -286,7 +289,7 @@ class Landing:
 
     def _mask(self, schema: Any, file: DataFile) -> np.ndarray[Any, Any]:
         """For each row of the file whether it leaves by its day or advertiser."""
-        batches = read_file(self._place, self._slug, file, _only(schema, self._leaving.columns))
+        batches = read_file(self._storage, self._slug, file, _only(schema, self._leaving.columns))
         masks = [self._leaving.mask(batch).to_numpy(zero_copy_only=False) for batch in batches]
         return np.concatenate(masks) if masks else np.zeros(0, bool)
 
@@ -315,16 +318,16 @@ class Landing:
             mask = leavers.get(file.path, np.zeros(file.rows, bool))
             row = 0
             for batch in self._rows_of((file,), keys):
-                ndarray, there = index.find(batch)
+                ndarray, new_rows = index.find(batch)
                 mask[row + ndarray] = True
-                matched[there] = True
+                matched[new_rows] = True
                 row += batch.num_rows
             if mask.any():
                 leavers[file.path] = mask
         return int(matched.sum())
 
     def _rows_of(self, files: Iterable[DataFile], columns: Any) -> Iterator[Any]:
-        return chain.from_iterable(read_file(self._place, self._slug, file, columns) for file in files)
+        return chain.from_iterable(read_file(self._storage, self._slug, file, columns) for file in files)
 
     def _refuse_faults(self, keys: Any, incoming: tuple[DataFile, ...]) -> None:
         faults = key_faults(
@@ -334,9 +337,9 @@ class Landing:
             return
         shown = ", ".join(f"{name}={value}" for name, value in faults.examples[0].items() if name != "rows")
         raise InputError(
-            f"The key ({', '.join(self._write.key)}) does not name each new row of the table {self._slug} once: "
-            f"{faults.repeated} keys are repeated and {faults.nulls} rows have none, such as {shown}. Choose another "
-            "key or update method; the table is as it was."
+            f"The primary key ({', '.join(self._write.key)}) is not unique in the new rows of the table {self._slug}: "
+            f"{faults.repeated:,} keys are repeated and {faults.nulls:,} rows have a null, such as {shown}. Choose "
+            "another primary key or update method; the table is unchanged."
         )
 
     def _carry_over(
@@ -347,27 +350,27 @@ class Landing:
         stay = [file for file in table.files if file.path not in leavers]
         small = [file for file in stay if file.rows < GROUP_ROWS]
         gathered = {file.path for file in small} if len(small) >= SMALL_FILES else set()
-        kept = []
+        kept_files = []
         for file in table.files:
             if file.path not in leavers and not grown and file.path not in gathered:
-                kept.append(file)
+                kept_files.append(file)
                 continue
             self._copy(file, schema, writer, leavers.get(file.path))
         writer.end_file()
-        return tuple(kept)
+        return tuple(kept_files)
 
     def _copy(self, file: DataFile, schema: Any, writer: FileWriter, leaves: np.ndarray[Any, Any] | None) -> None:
         if leaves is not None and leaves.all():
             return
         row = 0
-        for batch in read_file(self._place, self._slug, file, schema):
+        for batch in read_file(self._storage, self._slug, file, schema):
             stay = None if leaves is None else pa.array(~leaves[row : row + batch.num_rows])
             row += batch.num_rows
             writer.write(batch if stay is None else batch.filter(stay))
 
     # -- the commit
 
-    def _put(self, table: TableState | None, schema: Any, writer: FileWriter, change: _Change) -> Commit | None:
+    def _log_version(self, table: TableState | None, schema: Any, writer: FileWriter, change: _Change) -> Commit | None:
         """Puts the version into the log; None, with the new files removed, if another writer took its number."""
         version = table.version + 1 if table else 0
         counts = (change.rows_in, change.rows_after, change.added, change.changed, change.removed)
@@ -375,21 +378,21 @@ class Landing:
         widened = _widened(table, schema) if table else ()
         commit = Commit(version, *counts, len(schema), before, widened, change.values_kept, change.emptied)
         try:
-            self._put_into_log(table, schema, writer.files, change, commit)
+            self._write_log_entry(table, schema, writer.files, change, commit)
         except (DeltaError, OSError) as error:
             # What a store answers does not tell for sure whether the commit is there: the log does. While that
             # cannot be read the new files stay, as the log may refer to them.
-            seen = find_table(self._place, self._slug)
-            landed = self._done(seen)
+            seen = find_table(self._storage, self._slug)
+            landed = self._earlier_commit(seen)
             if landed is not None:
                 return replace(landed, repeated=False)
             _discard(writer)
             if seen is not None and seen.version >= version:
                 return None
-            raise self._place.fault(error, self._what) from None
+            raise self._storage.fault(error, self._what) from None
         return commit
 
-    def _put_into_log(
+    def _write_log_entry(
         self, table: TableState | None, schema: Any, added: list[DataFile], change: _Change, commit: Commit
     ) -> None:
         now = int(self._clock().timestamp() * 1000)
@@ -403,11 +406,11 @@ class Landing:
         delta_schema = Schema.from_arrow(schema)
         if table is None:
             create_table_with_add_actions(
-                self._place.table_url(self._slug),
+                self._storage.table_url(self._slug),
                 delta_schema,
                 adds,
                 configuration=dict(TABLE_PROPERTIES),
-                storage_options=self._place.delta_options,
+                storage_options=self._storage.delta_options,
                 commit_properties=properties,
             )
             return
@@ -457,8 +460,8 @@ class _Change:
 
 def _widened(table: TableState, schema: Any) -> tuple[str, ...]:
     """The columns that are of another type than in the table."""
-    there = [name for name in schema.names if name in table.schema.names]
-    return tuple(name for name in there if schema.field(name).type != table.schema.field(name).type)
+    shared = [name for name in schema.names if name in table.schema.names]
+    return tuple(name for name in shared if schema.field(name).type != table.schema.field(name).type)
 
 
 def _check(write: Write) -> None:
@@ -466,21 +469,23 @@ def _check(write: Write) -> None:
     names = write.schema.names
     needed: list[str] = []
     if write.method is Method.APPEND and write.reset_schema:
-        raise InputError("reset_schema cannot go with append, whose older rows keep their columns; choose another.")
+        raise InputError(
+            "reset_schema cannot be used with append, whose older rows keep their columns; choose another method."
+        )
     if write.method is Method.UPSERT:
         if not write.key:
-            raise InputError("upsert needs a key: name the columns that name a row, or choose another update method.")
+            raise InputError("upsert needs a primary key: name its columns, or choose another update method.")
         needed += write.key
     if write.method is Method.PARTITION:
         needed.append(write.advertiser_column)
     if write.keep_from and not write.day_column:
-        raise InputError("A rolling window of days needs a day column; leave it out, or ask for daily figures.")
+        raise InputError("A rolling window of days needs a day column; leave it out, or select daily figures.")
     needed += [write.day_column] if write.day_column else []
     missing = [name for name in needed if name not in names]
     if missing:
         raise InputError(f"{write.method} needs the columns {', '.join(missing)}, which the new rows do not have.")
     if write.day_column and not _is_day(write.schema.field(write.day_column).type):
-        raise InputError(f"Column {write.day_column} holds no days; {write.method} needs a day or an hour there.")
+        raise InputError(f"Column {write.day_column} has no days; {write.method} needs a day or an hour column.")
 
 
 def _is_day(kind: Any) -> bool:
@@ -502,10 +507,10 @@ def _may_match(file: DataFile, incoming: tuple[DataFile, ...], key: tuple[str, .
     return any(all(_overlap(file.ranges.get(name), new.ranges.get(name)) for name in key) for new in incoming)
 
 
-def _overlap(one: Range | None, other: Range | None) -> bool:
-    if one is None or other is None or type(one[0]) is not type(other[0]):
+def _overlap(bounds: Range | None, other: Range | None) -> bool:
+    if bounds is None or other is None or type(bounds[0]) is not type(other[0]):
         return True
-    return bool(one[0] <= other[1] and other[0] <= one[1])
+    return bool(bounds[0] <= other[1] and other[0] <= bounds[1])
 
 
 def _discard(writer: FileWriter) -> None:

@@ -16,7 +16,7 @@ from adreel.lake.columns import wider_type
 from adreel.lake.engine import engine, quoted, sql
 from adreel.lake.files import DataFile
 from adreel.lake.keys import key_faults
-from adreel.lake.place import Place
+from adreel.lake.place import Storage
 from adreel.lake.query import create_view
 from adreel.lake.tables import TableState, open_table, read_table
 from adreel.lake.versions import Version, version_note
@@ -37,7 +37,7 @@ Number = Decimal | int | float
 class MetricDifference:
     """One column of both versions, the key left out.
 
-    `changed` counts rows of both versions in which its value differs, by what the rows were told apart by.
+    `changed` counts rows of both versions in which its value differs, by the group of the rows.
     """
 
     name: str
@@ -51,7 +51,7 @@ class MetricDifference:
 
 @dataclass(frozen=True, slots=True)
 class DayDifference:
-    """The rows of one day that came, went or changed; `part` is what they were told apart by, else None."""
+    """The rows of one day that were added, removed or changed; `part` is their group, else None."""
 
     day: date | None
     added: int
@@ -61,8 +61,8 @@ class DayDifference:
 
 
 @dataclass(frozen=True, slots=True)
-class Apart:
-    """How rows are told apart: by `part`, of their values in `columns`, which both versions have, and their day."""
+class Grouping:
+    """How rows are grouped: `part` of their values in `columns`, which both versions have, and their day."""
 
     columns: tuple[str, ...] = ()
     part: Callable[[tuple[Any, ...], date | None], Hashable] = field(default=lambda _values, _day: None)
@@ -70,7 +70,7 @@ class Apart:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A row that is in one version only, or in both with different values; the key stands in both."""
+    """A row that is in one version only, or in both with different values; the key is in both."""
 
     before: Mapping[str, Any] | None
     after: Mapping[str, Any] | None
@@ -80,7 +80,7 @@ class Example:
 class Difference:
     """What changed from version `before` to version `after`.
 
-    `keyed` says whether rows were told apart by their key. If not, because there is none or it is repeated, a row
+    `keyed` says whether rows were matched by their key. If not, because there is none or it is repeated, a row
     that changed counts as one gone and one added.
     """
 
@@ -99,16 +99,16 @@ class Difference:
     examples: tuple[Example, ...]
 
 
-def difference(place: Place, slug: str, before: int, after: int, apart: Apart) -> Difference:
+def difference(storage: Storage, slug: str, before: int, after: int, grouping: Grouping) -> Difference:
     """Compares two versions by the key of the later one, null equal to null; see `Lake.difference`."""
-    old, new = open_table(place, slug, before), open_table(place, slug, after)
-    note = version_note(place, slug, after)
+    old, new = open_table(storage, slug, before), open_table(storage, slug, after)
+    note = version_note(storage, slug, after)
     with engine(MEMORY) as connection:
-        return _Comparison(connection, place, old, new, note, apart).made()
+        return _VersionComparison(connection, storage, old, new, note, grouping).compute()
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class SumChange:
     """By how much sums moved over the rows that have the same `values` in some columns, such as one currency.
 
     `sums` has before, after and in between by column, `days` the steps of each day by column. `before` and `after`
@@ -122,24 +122,27 @@ class Part:
     after: tuple[date, date] | None
 
 
-def moved_apart(
-    place: Place, slug: str, before: int, after: int, names: Iterable[str], columns: Collection[str]
-) -> tuple[Part, ...]:
-    """The sums of `names` by the values of `columns`; see `Lake.moved_apart`."""
-    old, new = open_table(place, slug, before), open_table(place, slug, after)
-    there = set(old.schema.names) & set(new.schema.names)
-    if not there.issuperset(columns):
+def sum_changes(
+    storage: Storage, slug: str, before: int, after: int, names: Iterable[str], columns: Collection[str]
+) -> tuple[SumChange, ...]:
+    """The sums of `names` by the values of `columns`; see `Lake.sum_changes`."""
+    old, new = open_table(storage, slug, before), open_table(storage, slug, after)
+    shared = set(old.schema.names) & set(new.schema.names)
+    if not shared.issuperset(columns):
         return ()
-    summed = [name for name in names if name in there and _can_sum(name, old, new)]
-    note = version_note(place, slug, after)
-    day = note.day_column if note and note.day_column in there else None
+    summed = [name for name in names if name in shared and _can_sum(name, old, new)]
+    note = version_note(storage, slug, after)
+    day = note.day_column if note and note.day_column in shared else None
     with engine(MEMORY) as connection:
-        _create_views(connection, place, old, new)
-        sides = [_sums_apart(connection, view, day, columns, summed) for view in ("old_rows", "new_rows", "same_rows")]
-    values = {one for side in sides for one in side}
+        _create_views(connection, storage, old, new)
+        sides = [
+            _sums_by_group(connection, view, day, columns, summed) for view in ("old_rows", "new_rows", "same_rows")
+        ]
+    values = {values_of_part for side in sides for values_of_part in side}
     blank: _Days = {}
     return tuple(
-        _part(one, summed, *(side.get(one, blank) for side in sides)) for one in sorted(values, key=_nulls_last)
+        _part(values_of_part, summed, *(side.get(values_of_part, blank) for side in sides))
+        for values_of_part in sorted(values, key=_nulls_last)
     )
 
 
@@ -154,31 +157,31 @@ _Days = Mapping[date | None, tuple[Any, ...]]
 
 
 def _nulls_last(values: tuple[Any, ...]) -> list[tuple[bool, Any]]:
-    return [(one is None, one) for one in values]
+    return [(value is None, value) for value in values]
 
 
-def _sums_apart(
+def _sums_by_group(
     connection: duckdb.DuckDBPyConnection, view: str, day: str | None, columns: Collection[str], names: list[str]
 ) -> dict[tuple[Any, ...], dict[date | None, tuple[Any, ...]]]:
     days = f"CAST(v.{quoted(day)} AS DATE)" if day else "CAST(NULL AS DATE)"
-    told = [*(f"v.{quoted(name)}" for name in columns), days, *(f"sum(v.{quoted(name)})" for name in names)]
+    expressions = [*(f"v.{quoted(name)}" for name in columns), days, *(f"sum(v.{quoted(name)})" for name in names)]
     place = len(columns)
     groups = ", ".join(str(number + 1) for number in range(place + 1))
-    query = sql("SELECT", ", ".join(told), f"FROM {view} v GROUP BY {groups}")
-    found: dict[tuple[Any, ...], dict[date | None, tuple[Any, ...]]] = defaultdict(dict)
+    query = sql("SELECT", ", ".join(expressions), f"FROM {view} v GROUP BY {groups}")
+    sums: dict[tuple[Any, ...], dict[date | None, tuple[Any, ...]]] = defaultdict(dict)
     for row in connection.execute(query).fetchall():
-        found[row[:place]][row[place]] = row[place + 1 :]
-    return found
+        sums[row[:place]][row[place]] = row[place + 1 :]
+    return sums
 
 
-def _part(values: tuple[Any, ...], names: list[str], before: _Days, after: _Days, stayed: _Days) -> Part:
+def _part(values: tuple[Any, ...], names: list[str], before: _Days, after: _Days, stayed: _Days) -> SumChange:
     sums = {}
     for number, name in enumerate(names):
         first, last = _total(number, before, stayed), _total(number, after, stayed)
         sums[name] = (first, last, (last or 0) - (first or 0))
     days = {day: _steps(names, before.get(day), after.get(day)) for day in before.keys() | after.keys()}
     moved = {day: steps for day, steps in days.items() if steps}
-    return Part(values, sums, moved, _ends(before, stayed), _ends(after, stayed))
+    return SumChange(values, sums, moved, _ends(before, stayed), _ends(after, stayed))
 
 
 def _ends(*sides: _Days) -> tuple[date, date] | None:
@@ -195,15 +198,15 @@ def _steps(names: Iterable[str], old: tuple[Any, ...] | None, new: tuple[Any, ..
 
 
 def _create_views(
-    connection: duckdb.DuckDBPyConnection, place: Place, old: TableState, new: TableState
+    connection: duckdb.DuckDBPyConnection, storage: Storage, old: TableState, new: TableState
 ) -> tuple[tuple[DataFile, ...], tuple[DataFile, ...]]:
     """Views over the rows of each version that may differ, and over those that both share; the files that differ."""
     shared = {file.path for file in old.files} & {file.path for file in new.files}
     old_files = tuple(file for file in old.files if file.path not in shared)
     new_files = tuple(file for file in new.files if file.path not in shared)
-    create_view(connection, "old_rows", place, old, old_files)
-    create_view(connection, "new_rows", place, new, new_files)
-    create_view(connection, "same_rows", place, new, tuple(file for file in new.files if file.path in shared))
+    create_view(connection, "old_rows", storage, old, old_files)
+    create_view(connection, "new_rows", storage, new, new_files)
+    create_view(connection, "same_rows", storage, new, tuple(file for file in new.files if file.path in shared))
     return old_files, new_files
 
 
@@ -217,7 +220,7 @@ class _Slice:
     parts: int = 1
 
 
-class _Comparison:
+class _VersionComparison:
     """Two versions in one DuckDB. Files that both have hold no difference, so only the others are compared.
 
     They are compared a slice at a time: joined in one go they would need memory for all of one side, or fail.
@@ -226,20 +229,20 @@ class _Comparison:
     def __init__(
         self,
         connection: duckdb.DuckDBPyConnection,
-        place: Place,
+        storage: Storage,
         old: TableState,
         new: TableState,
         note: Version | None,
-        apart: Apart,
+        grouping: Grouping,
     ) -> None:
         self._connection = connection
-        self._place = place
+        self._storage = storage
         self._old = old
         self._new = new
-        self._old_files, self._new_files = _create_views(connection, place, old, new)
+        self._old_files, self._new_files = _create_views(connection, storage, old, new)
         self._columns = tuple(name for name in new.schema.names if name in old.schema.names)
         self._day = note.day_column if note and self._has(note.day_column) else None
-        self._apart = apart
+        self._grouping = grouping
         key = note.key if note else ()
         self._key = key if key and set(key) <= set(self._columns) and self._names_rows(key) else ()
         self._slice_rows = max(1_000, SLICE_CELLS // max(1, len(new.schema), len(old.schema)))
@@ -247,7 +250,7 @@ class _Comparison:
         self._changes: dict[str, dict[Hashable, int]] = defaultdict(lambda: defaultdict(int))
         self._found: list[Example] = []
 
-    def made(self) -> Difference:
+    def compute(self) -> Difference:
         """The difference."""
         for part in self._slices():
             before = sum(map(sum, self._days.values()))
@@ -281,7 +284,7 @@ class _Comparison:
     def _names_rows(self, key: tuple[str, ...]) -> bool:
         for table, files in ((self._old, self._old_files), (self._new, self._new_files)):
             some = replace(table, files=files)
-            if key_faults(lambda some=some: read_table(self._place, some, key), key):
+            if key_faults(lambda some=some: read_table(self._storage, some, key), key):
                 return False
         return True
 
@@ -298,16 +301,20 @@ class _Comparison:
             yield from self._split(_Slice(dayless=True), counts.pop(None))
         gathered: list[date] = []
         for day in sorted(day for day in counts if day):
-            if gathered and sum(counts[one] for one in gathered) + counts[day] > self._slice_rows:
-                yield from self._split(_Slice((gathered[0], gathered[-1])), sum(counts[one] for one in gathered))
+            if gathered and sum(counts[gathered_day] for gathered_day in gathered) + counts[day] > self._slice_rows:
+                yield from self._split(
+                    _Slice((gathered[0], gathered[-1])), sum(counts[gathered_day] for gathered_day in gathered)
+                )
                 gathered = []
             gathered.append(day)
         if gathered:
-            yield from self._split(_Slice((gathered[0], gathered[-1])), sum(counts[one] for one in gathered))
+            yield from self._split(
+                _Slice((gathered[0], gathered[-1])), sum(counts[gathered_day] for gathered_day in gathered)
+            )
 
-    def _split(self, whole: _Slice, rows: int) -> Iterator[_Slice]:
+    def _split(self, rows_slice: _Slice, rows: int) -> Iterator[_Slice]:
         parts = max(1, -(-rows // self._slice_rows))
-        return (replace(whole, part=part, parts=parts) for part in range(parts))
+        return (replace(rows_slice, part=part, parts=parts) for part in range(parts))
 
     def _day_counts(self) -> dict[date | None, int]:
         """The rows of each day, of the version that has more."""
@@ -320,25 +327,27 @@ class _Comparison:
         return counts
 
     def _where(self, part: _Slice, side: str) -> str:
-        found = ["TRUE"]
+        conditions = ["TRUE"]
         if self._day and part.dayless:
-            found.append(f"{side}.{quoted(self._day)} IS NULL")
+            conditions.append(f"{side}.{quoted(self._day)} IS NULL")
         if self._day and part.days:
             column, (first, last) = f"{side}.{quoted(self._day)}", part.days
-            found.append(f"{column} >= '{first}' AND {column} < '{last + timedelta(days=1)}'")
+            conditions.append(f"{column} >= '{first}' AND {column} < '{last + timedelta(days=1)}'")
         if part.parts > 1:
             names = self._key or self._columns
-            found.append(f"hash({', '.join(self._value(side, name) for name in names)}) % {part.parts} = {part.part}")
-        return " AND ".join(found)
+            conditions.append(
+                f"hash({', '.join(self._value(side, name) for name in names)}) % {part.parts} = {part.part}"
+            )
+        return " AND ".join(conditions)
 
     # -- rows
 
     def _compare(self, part: _Slice) -> None:
         """Counts the rows of a slice that were added, are gone or changed, by day, and the values that changed."""
-        width = len(self._apart.columns)
+        width = len(self._grouping.columns)
         for row in self._by_key(part) if self._key else self._by_whole_rows(part):
             day, added, gone, changed, *values = row[width:]
-            hashable = self._apart.part(row[:width], day)
+            hashable = self._grouping.part(row[:width], day)
             counts = self._days[hashable, day]
             for number, count in enumerate((added, gone, changed)):
                 counts[number] += int(count)
@@ -357,15 +366,15 @@ class _Comparison:
             f"count(*) FILTER ({self._changed(self._valued)})",
             *(f"count(*) FILTER ({self._changed([name])})" for name in self._valued),
         ]
-        # A row of both versions is told apart by what it is now.
+        # A row of both versions is in the group of its newer values.
         new, old = self._places_of("n"), self._places_of("o")
         places = [f"CASE WHEN n.{_HERE} THEN {after} ELSE {before} END" for after, before in zip(new, old, strict=True)]
         groups = ", ".join(str(number + 1) for number in range(len(places)))
         return self._rows(sql("SELECT", ", ".join([*places, *counts]), self._joined(part), f"GROUP BY {groups}"))
 
     def _by_whole_rows(self, part: _Slice) -> list[tuple[Any, ...]]:
-        """Rows that no key names: equal rows of both versions cancel out, told by a hash."""
-        names = [*(f"apart{number}" for number in range(len(self._apart.columns))), "day"]
+        """Rows that no key names: equal rows of both versions cancel out, matched by a hash."""
+        names = [*(f"group{number}" for number in range(len(self._grouping.columns))), "day"]
         sides = " UNION ALL ".join(
             sql(
                 "SELECT",
@@ -375,16 +384,16 @@ class _Comparison:
             )
             for side, sign, view in (("o", -1, "old_rows"), ("n", 1, "new_rows"))
         )
-        told = ", ".join(names)
-        query = sql("SELECT", told, ", hash, sum(sign) AS times FROM (", sides, ") GROUP BY ALL HAVING times <> 0")
+        groups = ", ".join(names)
+        query = sql("SELECT", groups, ", hash, sum(sign) AS times FROM (", sides, ") GROUP BY ALL HAVING times <> 0")
         self._connection.execute(sql("CREATE OR REPLACE TEMP TABLE moved_rows AS", query))
         return self._rows(
             sql(
                 "SELECT",
-                told,
+                groups,
                 ", coalesce(sum(times) FILTER (times > 0), 0), -coalesce(sum(times) FILTER (times < 0), 0), 0",
                 "FROM moved_rows GROUP BY",
-                told,
+                groups,
             )
         )
 
@@ -413,8 +422,8 @@ class _Comparison:
         return f"CAST({side}.{quoted(self._day)} AS DATE)" if self._day else "CAST(NULL AS DATE)"
 
     def _places_of(self, side: str) -> list[str]:
-        """What rows are told apart by, and their day."""
-        return [*(f"{side}.{quoted(name)}" for name in self._apart.columns), self._day_of(side)]
+        """The group of the rows, and their day."""
+        return [*(f"{side}.{quoted(name)}" for name in self._grouping.columns), self._day_of(side)]
 
     # -- examples
 
@@ -456,7 +465,7 @@ class _Comparison:
 
 
 _Place = tuple[Hashable, date | None]
-"""What rows are told apart by, and the day."""
+"""The group of the rows, and the day."""
 
 
 def _days(counts: Mapping[_Place, list[int]]) -> Iterable[DayDifference]:
@@ -468,8 +477,8 @@ def _days(counts: Mapping[_Place, list[int]]) -> Iterable[DayDifference]:
 
 def _total(number: int, *parts: Mapping[Any, tuple[Any, ...]]) -> Any:
     """A sum over all days of several parts of a version; None if there is no value at all."""
-    known = [row[number] for part in parts for row in part.values() if row[number] is not None]
-    return sum(known) if known else None
+    numbers = [row[number] for part in parts for row in part.values() if row[number] is not None]
+    return sum(numbers) if numbers else None
 
 
 def _sql_type(kind: Any | None) -> str:

@@ -64,7 +64,7 @@ def lock(connection: duckdb.DuckDBPyConnection, *, paths: Iterable[str] = (), fo
 def fault(error: duckdb.Error) -> StorageError:
     """The StorageError for what DuckDB could not do."""
     reason = str(error).splitlines()[0][:200]
-    return StorageError(f"The rows could not be worked through ({reason}); free disk space and memory, then try again.")
+    return StorageError(f"The rows could not be processed ({reason}); free disk space and memory, then try again.")
 
 
 def quoted(name: str) -> str:

@@ -13,12 +13,12 @@ from uuid import uuid4
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from adreel.lake.columns import kept
-from adreel.lake.place import Place
+from adreel.lake.columns import with_schema
+from adreel.lake.place import Storage
 
 GROUP_ROWS = 65_536
 GROUP_BYTES = 32 << 20
-"""A row group ends at either: it stands in memory whole, uncompressed, while it is written."""
+"""A row group ends at either: it is in memory whole, uncompressed, while it is written."""
 
 FILE_ROWS = 8 * GROUP_ROWS
 """A file ends there, so that a run that touches few days rewrites little."""
@@ -53,9 +53,9 @@ class DataFile:
 class FileWriter:
     """Writes batches of one schema into new files of a table. Nothing refers to them until they are committed."""
 
-    def __init__(self, place: Place, slug: str, schema: Any, ranged: tuple[str, ...]) -> None:
+    def __init__(self, storage: Storage, slug: str, schema: Any, ranged: tuple[str, ...]) -> None:
         """`ranged` are the columns by which readers may skip files: key, day, advertiser."""
-        self._place = place
+        self._storage = storage
         self._slug = slug
         self._schema = schema
         self._ranged = tuple(name for name in ranged if name in schema.names and _has_order(schema.field(name).type))
@@ -89,11 +89,11 @@ class FileWriter:
         self._writer.close()
         self._stream.close()
         self._writer = None
-        self._place.flush(self._path)
-        size = self._place.files.get_file_info(self._path).size
+        self._storage.flush(self._path)
+        size = self._storage.files.get_file_info(self._path).size
         statistics = _statistics(self._collected[0], self._ranged)
-        ranges = {name: found for name, every in statistics.items() if (found := _range(every))}
-        nulls = {name: sum(one.null_count for one in every) for name, every in statistics.items()}
+        ranges = {name: bounds for name, every in statistics.items() if (bounds := _range(every))}
+        nulls = {name: sum(chunk.null_count for chunk in every) for name, every in statistics.items()}
         self.files.append(DataFile(self._path.partition("/")[2], self._rows, size, ranges, nulls))
 
     def discard(self) -> None:
@@ -106,7 +106,7 @@ class FileWriter:
             with suppress(OSError):
                 self._stream.close()
             self._writer = None
-        self._place.delete(self._made)
+        self._storage.delete(self._made)
 
     def _flush(self) -> None:
         if not self._waiting:
@@ -125,23 +125,23 @@ class FileWriter:
         self._made.append(self._path)
         self._rows = 0
         self._collected = []
-        if self._place.folder is not None:
-            self._place.files.create_dir(self._slug, recursive=True)
-        self._stream = self._place.files.open_output_stream(self._path)
+        if self._storage.folder is not None:
+            self._storage.files.create_dir(self._slug, recursive=True)
+        self._stream = self._storage.files.open_output_stream(self._path)
         self._writer = pq.ParquetWriter(self._stream, self._schema, metadata_collector=self._collected, **self._options)
 
 
-def read_file(place: Place, slug: str, file: DataFile, schema: Any) -> Iterator[Any]:
+def read_file(storage: Storage, slug: str, file: DataFile, schema: Any) -> Iterator[Any]:
     """A file's rows in batches with `schema`'s columns, a row group at a time; no other columns are read.
 
     Columns that the file lacks, or has with a type that does not go together with the schema's, are null.
     """
-    with place.files.open_input_file(f"{slug}/{file.path}") as stream:
-        parquet = pq.ParquetFile(stream, pre_buffer=place.folder is None)
+    with storage.files.open_input_file(f"{slug}/{file.path}") as stream:
+        parquet = pq.ParquetFile(stream, pre_buffer=storage.folder is None)
         names = [name for name in parquet.schema_arrow.names if name in schema.names]
         for group in range(parquet.num_row_groups):
             for batch in parquet.iter_batches(READ_ROWS, row_groups=[group], columns=names, use_threads=False):
-                yield kept(batch, schema)
+                yield with_schema(batch, schema)
 
 
 def _options(schema: Any) -> dict[str, Any]:
@@ -150,13 +150,13 @@ def _options(schema: Any) -> dict[str, Any]:
     Figures rarely repeat, so dictionaries are for texts and times only; zstd at level 1 costs little more than snappy.
     """
     worded = [field.name for field in schema if not _is_figure(field.type)]
-    whole = [field.name for field in schema if pa.types.is_int64(field.type)]
+    whole_numbers = [field.name for field in schema if pa.types.is_int64(field.type)]
     return {
         "compression": "zstd",
         "compression_level": 1,
         "use_dictionary": worded,
         "write_statistics": worded,
-        "column_encoding": dict.fromkeys(whole, "DELTA_BINARY_PACKED") or None,
+        "column_encoding": dict.fromkeys(whole_numbers, "DELTA_BINARY_PACKED") or None,
         "store_schema": False,
     }
 
@@ -186,7 +186,7 @@ def _range(statistics: list[Any]) -> Range | None:
     """The range over all row groups; None if one of them does not know its own, as when it has only nulls."""
     if not all(statistic.has_min_max for statistic in statistics):
         return None
-    least, most = min(one.min for one in statistics), max(one.max for one in statistics)
+    least, most = min(chunk.min for chunk in statistics), max(chunk.max for chunk in statistics)
     return None if isinstance(most, str) and len(most) > _LONGEST else (least, most)
 
 

@@ -162,63 +162,76 @@ def sql_type(kind: Any) -> str:
     return names.get(kind_of(kind), "VARCHAR")
 
 
-def condition(schema: Any, asked: Filter) -> Condition:
+def condition(schema: Any, column_filter: Filter) -> Condition:
     """The filter as SQL. Raises InputError, naming the column, for a filter that the column cannot have."""
-    operator = _operator(asked)
-    if asked.column not in schema.names:
-        raise InputError(f"There is no column {asked.column} to filter by; there are {', '.join(schema.names)}.")
-    kind = schema.field(asked.column).type
+    operator = _operator(column_filter)
+    if column_filter.column not in schema.names:
+        raise InputError(
+            f"There is no column {column_filter.column} to filter by; there are {', '.join(schema.names)}."
+        )
+    kind = schema.field(column_filter.column).type
     if kind_of(kind) not in operator.kinds:
-        known = ", ".join(repr(one.key) for one in operators_for(kind))
-        raise InputError(f"{asked.column}: {operator.key!r} does not go with its type; choose one of {known}.")
+        operators = ", ".join(repr(fitting.key) for fitting in operators_for(kind))
+        raise InputError(
+            f"{column_filter.column}: {operator.key!r} cannot be used with its type; choose one of {operators}."
+        )
     values: tuple[str, ...] = ()
     if operator.takes is not Takes.NOTHING:
-        values = tuple(typed(asked.column, kind, value) for value in _values(asked, operator))
-    column = quoted(asked.column)
+        values = tuple(typed(column_filter.column, kind, value) for value in _values(column_filter, operator))
+    column = quoted(column_filter.column)
     if kind_of(kind) is Kind.LIST and operator.takes is not Takes.NOTHING:
         column = f"array_to_string({column}, chr(10))"
     places = ", ".join(f"CAST(? AS {sql_type(kind)})" for _ in values)
-    return Condition(operator.sql.format(column=column, value=places), values, (asked.column,))
+    return Condition(operator.sql.format(column=column, value=places), values, (column_filter.column,))
 
 
 def sorted_by(schema: Any, order: Sequence[Order]) -> tuple[Order, ...]:
     """The order with each column once. Raises InputError for a column that is not there or has no order."""
-    for one in order:
-        if one.column not in schema.names:
-            raise InputError(f"There is no column {one.column} to sort by; there are {', '.join(schema.names)}.")
-        if kind_of(schema.field(one.column).type) is Kind.LIST:
-            raise InputError(f"{one.column} holds lists, which have no order; sort by another column.")
-    return tuple({one.column: one for one in reversed(order)}[name] for name in dict.fromkeys(o.column for o in order))
+    for column_order in order:
+        if column_order.column not in schema.names:
+            raise InputError(
+                f"There is no column {column_order.column} to sort by; there are {', '.join(schema.names)}."
+            )
+        if kind_of(schema.field(column_order.column).type) is Kind.LIST:
+            raise InputError(f"{column_order.column} holds lists, which have no order; sort by another column.")
+    return tuple(
+        {column_order.column: column_order for column_order in reversed(order)}[name]
+        for name in dict.fromkeys(o.column for o in order)
+    )
 
 
-def _operator(asked: Filter) -> Operator:
-    operator = OPERATORS.get(asked.op)
+def _operator(column_filter: Filter) -> Operator:
+    operator = OPERATORS.get(column_filter.op)
     if operator is None:
-        raise InputError(f"{asked.column}: there is no operator {asked.op!r}; there are {', '.join(OPERATORS)}.")
+        raise InputError(
+            f"{column_filter.column}: there is no operator {column_filter.op!r}; there are {', '.join(OPERATORS)}."
+        )
     return operator
 
 
-def _values(asked: Filter, operator: Operator) -> list[object]:
+def _values(column_filter: Filter, operator: Operator) -> list[object]:
     """The values of a filter whose operator takes some. Raises InputError if there is none."""
-    value = asked.value
+    value = column_filter.value
     many: list[object] = [value]
     if operator.takes is Takes.MANY and isinstance(value, str):
-        many = _split(asked.column, value)
+        many = _split(column_filter.column, value)
     elif operator.takes is Takes.MANY and isinstance(value, Collection):
         many = list(value)
     if not many or None in many:
-        raise InputError(f"{asked.column}: {operator.label!r} needs a value to compare with.")
+        raise InputError(f"{column_filter.column}: {operator.label!r} needs a value to compare with.")
     return many
 
 
 def _split(column: str, text: str) -> list[object]:
     if not text.lstrip().startswith("["):
-        return [one.strip() for one in next(csv.reader([text], skipinitialspace=True), [])]
+        return [value.strip() for value in next(csv.reader([text], skipinitialspace=True), [])]
     try:
-        found = json.loads(text)
+        values = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{column}: {text[:60]!r} is no JSON list; or write values with commas between.") from error
-    return [one if isinstance(one, str) else json.dumps(one) for one in found]
+        raise InputError(
+            f"{column}: {text[:60]!r} is not a JSON list; write one, or separate the values with commas."
+        ) from error
+    return [value if isinstance(value, str) else json.dumps(value) for value in values]
 
 
 def typed(column: str, kind: Any, value: object) -> str:
@@ -226,21 +239,21 @@ def typed(column: str, kind: Any, value: object) -> str:
     text = value.strip() if isinstance(value, str) and kind_of(kind) is not Kind.TEXT else value
     reader, hint = _READERS[kind_of(kind)]
     try:
-        found = reader(kind, text)
+        sql_text = reader(kind, text)
         # What UTF-8 cannot write is in no table, and DuckDB would not take it.
-        found.encode()
+        sql_text.encode()
     except (ValueError, TypeError, ArithmeticError) as error:
-        raise InputError(f"{column}: {str(value)[:60]!a} is no value of this column; {hint}.") from error
-    return found
+        raise InputError(f"{column}: {str(value)[:60]!a} is not a value of this column; {hint}.") from error
+    return sql_text
 
 
 def _number(kind: Any, value: Any) -> str:
     if isinstance(value, bool):
         return _refuse()
     if pa.types.is_integer(kind):
-        whole = int(value)
-        fits = (isinstance(value, str) or whole == value) and -(2**63) <= whole < 2**63
-        return str(whole) if fits else _refuse()
+        integer = int(value)
+        fits = (isinstance(value, str) or integer == value) and -(2**63) <= integer < 2**63
+        return str(integer) if fits else _refuse()
     if pa.types.is_floating(kind):
         number = float(value)
         return repr(number) if isfinite(number) else _refuse()
@@ -263,12 +276,12 @@ def _day(_kind: Any, value: Any) -> str:
 
 
 def _time(kind: Any, value: Any) -> str:
-    found = datetime.fromisoformat(value) if isinstance(value, str) else value
-    if not isinstance(found, datetime):
+    time = datetime.fromisoformat(value) if isinstance(value, str) else value
+    if not isinstance(time, datetime):
         return _refuse()
     if not kind.tz:
-        return found.isoformat(" ") if found.tzinfo is None else _refuse()
-    aware = found if found.tzinfo else found.replace(tzinfo=UTC)
+        return time.isoformat(" ") if time.tzinfo is None else _refuse()
+    aware = time if time.tzinfo else time.replace(tzinfo=UTC)
     return aware.astimezone(UTC).isoformat(" ")
 
 
@@ -284,11 +297,11 @@ def _refuse() -> str:
 
 _READERS: Mapping[Kind, tuple[Callable[[Any, Any], str], str]] = MappingProxyType(
     {
-        Kind.TEXT: (lambda _kind, value: str(value), "give a text"),
-        Kind.LIST: (lambda _kind, value: str(value), "give a text"),
-        Kind.NUMBER: (_number, "give a number it can hold, such as 12 (with decimals: 12.5, where it has some)"),
-        Kind.DAY: (_day, "give a day, such as 2026-01-31"),
-        Kind.TIME: (_time, "give a time, such as 2026-01-31 18:00 (with a zone only where the column has one)"),
-        Kind.TRUTH: (_truth, "give true or false"),
+        Kind.TEXT: (lambda _kind, value: str(value), "enter text"),
+        Kind.LIST: (lambda _kind, value: str(value), "enter text"),
+        Kind.NUMBER: (_number, "enter a number such as 12, or 12.5 where the column has decimals"),
+        Kind.DAY: (_day, "enter a date such as 2026-01-31"),
+        Kind.TIME: (_time, "enter a time such as 2026-01-31 18:00, with a zone only where the column has one"),
+        Kind.TRUTH: (_truth, "enter true or false"),
     }
 )

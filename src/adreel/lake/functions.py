@@ -1,4 +1,4 @@
-"""The functions of DuckDB that SQL of somebody who is not at this machine may use (source: `duckdb_functions()`, 1.5).
+"""The functions of DuckDB that SQL of users may use (source: `duckdb_functions()`, 1.5).
 
 Each works on the values that it is given, and on nothing of the machine, the settings or other tables. A function that
 a later DuckDB brings is refused until it stands here.
@@ -7,7 +7,7 @@ a later DuckDB brings is refused until it stands here.
 from __future__ import annotations
 
 TABLE_FUNCTIONS = frozenset({"unnest", "range", "generate_series", "json_each", "json_tree"})
-"""Those that may stand in FROM. All others read files, settings, logs or SQL in a text."""
+"""Those allowed in FROM. All others read files, settings, logs or SQL in a text."""
 
 _OPERATORS = """
 ! !__postfix !~~ !~~* % & && * ** + - ->> -> / // <-> << <=> <@ >> @ @> ^ ^@ | || ~ ~~ ~~* ~~~

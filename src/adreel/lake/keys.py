@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from adreel.errors import InputError
-from adreel.lake.hashes import Words, key_hashes
+from adreel.lake.key_hashes import Words, key_hashes
 
 Source = Any
 """A pyarrow Table, Dataset or RecordBatchReader, or a callable that gives one of them."""
@@ -63,17 +63,17 @@ class KeyIndex:
     def __init__(self, batches: Iterable[Any], key: tuple[str, ...]) -> None:
         """Reads the batches once."""
         self._key = key
-        one, other = bytearray(), bytearray()
+        first_hashes, second_hashes = bytearray(), bytearray()
         nulls = False
         for batch in batches:
             nulls = nulls or bool(_null_rows(batch, key).any())
             first, second = key_hashes(batch, key)
-            one += first.tobytes()
-            other += second.tobytes()
-        hashes = np.frombuffer(one, np.uint64)
+            first_hashes += first.tobytes()
+            second_hashes += second.tobytes()
+        hashes = np.frombuffer(first_hashes, np.uint64)
         self._order = np.argsort(hashes)
         self._first = hashes[self._order]
-        self._second = np.frombuffer(other, np.uint64)[self._order]
+        self._second = np.frombuffer(second_hashes, np.uint64)[self._order]
         self.suspect = nulls or bool((self._first[1:] == self._first[:-1]).any())
         """Whether the keys may not name the rows: there are nulls, or two first hashes are equal."""
 
@@ -89,15 +89,15 @@ class KeyIndex:
         first, second = key_hashes(batch, self._key)
         at = np.searchsorted(self._first, first)
         rows = np.flatnonzero(~_null_rows(batch, self._key))
-        found, indexed = [none], [none]
+        batch_rows, indexed_rows = [none], [none]
         # Two keys with one first hash stand side by side; a third is beyond all likelihood.
         for step in (0, 1):
             place = np.minimum(at[rows] + step, len(self) - 1)
             hit = (self._first[place] == first[rows]) & (self._second[place] == second[rows])
-            found.append(rows[hit])
-            indexed.append(self._order[place[hit]])
+            batch_rows.append(rows[hit])
+            indexed_rows.append(self._order[place[hit]])
             rows = rows[~hit]
-        return np.concatenate(found), np.concatenate(indexed)
+        return np.concatenate(batch_rows), np.concatenate(indexed_rows)
 
 
 def _again(source: Source, key: tuple[str, ...]) -> Callable[[], Iterator[Any]]:
@@ -126,7 +126,9 @@ def _selected(schema: Any, key: tuple[str, ...]) -> Any:
 def _refuse_missing(names: list[str], key: tuple[str, ...]) -> None:
     missing = [name for name in key if name not in names]
     if missing or not key:
-        raise InputError(f"The key ({', '.join(key)}) cannot name rows without the columns {', '.join(missing)}.")
+        raise InputError(
+            f"The primary key ({', '.join(key)}) cannot be checked without the columns {', '.join(missing)}."
+        )
 
 
 def _null_rows(batch: Any, key: tuple[str, ...]) -> np.ndarray[Any, Any]:

@@ -26,7 +26,7 @@ RUNS = "_runs"
 CONNECT_SECONDS = 5
 REQUEST_SECONDS = 60
 ATTEMPTS = 3
-"""Tries of a request to an object store: a store that is away is told of within seconds, not minutes."""
+"""Tries of a request to an object store: an unreachable store is reported within seconds, not minutes."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=-]*")
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -34,7 +34,7 @@ _AZURE = frozenset({"az", "azure", "abfs", "abfss", "adl"})
 _SCHEMES = frozenset({"s3", "s3a", "gs", *_AZURE})
 
 
-class Place:
+class Storage:
     """The root of a lake. `files` holds everything under it, whichever kind of store it is."""
 
     def __init__(self, url: str) -> None:
@@ -43,9 +43,9 @@ class Place:
         self.url = str(self.folder) if self.folder else url.rstrip("/")
         self._files: Any = None
         if self.folder is not None and "%" in self.url:
-            raise InputError(f"{self.url} has a % in its name, which Delta Lake takes for a code; choose another.")
+            raise InputError(f"{self.url} has a % in its name, which Delta Lake would decode; choose another.")
         if self.folder is None and urlsplit(url).scheme not in _SCHEMES:
-            raise InputError(f"{url!r} is no address of a lake; give a folder, or file://, s3://, gs:// or az:// …")
+            raise InputError(f"{url!r} is not an address of a lake; use a folder, or file://, s3://, gs:// or az:// …")
 
     @property
     def files(self) -> Any:
@@ -64,7 +64,7 @@ class Place:
 
     @property
     def delta_options(self) -> dict[str, str]:
-        """What delta-rs is told of the object store; the rest it reads from the environment itself."""
+        """delta-rs's options for the object store; the rest it reads from the environment itself."""
         if self.folder is not None:
             return {}
         options = {
@@ -108,7 +108,7 @@ class Place:
         """Whether there is such a file."""
         return bool(self.files.get_file_info(path).is_file)
 
-    def found(self, folder: str, *, recursive: bool = True) -> list[Any]:
+    def list_files(self, folder: str, *, recursive: bool = True) -> list[Any]:
         """Pyarrow's FileInfo of what lies in a folder, in the order of the paths; empty if there is no such folder."""
         selector = pa_fs.FileSelector(folder, recursive=recursive, allow_not_found=True)
         return sorted(self.files.get_file_info(selector), key=lambda info: str(info.path))
@@ -134,31 +134,33 @@ class Place:
                 os.close(number)
 
     @contextmanager
-    def guard(self, what: str) -> Iterator[None]:
+    def guard(self, subject: str) -> Iterator[None]:
         """Turns faults of the disk, the store and the files into StorageError; `what` begins its sentence."""
         try:
             yield
         except (OSError, DeltaError, pa.ArrowException) as error:
             # Without the cause: texts of object stores may hold signed addresses.
-            raise self.fault(error, what) from None
+            raise self.fault(error, subject) from None
 
-    def fault(self, error: Exception, what: str) -> StorageError:
-        """The StorageError for a fault met while working on `what`."""
+    def fault(self, error: Exception, subject: str) -> StorageError:
+        """The StorageError for a fault met while working on `subject`."""
         reason, number = _reason(error)
         if number in _FULL:
-            return StorageError(f"No space is left for {what} at {self.url} ({reason}); free some, then run again.")
+            return StorageError(
+                f"No space is left for {subject} at {self.url} ({reason}); free some space, then run again."
+            )
         if self.folder is None and isinstance(error, OSError) and not isinstance(error, FileNotFoundError):
             return StorageError(
-                f"There is no reaching {what} at {self.url} ({reason}); check the address, the credentials and the "
+                f"adreel cannot reach {subject} at {self.url} ({reason}); check the address, the credentials and the "
                 "network, then run again."
             )
         if number in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
             return StorageError(
-                f"There is no access to {what} at {self.url} ({reason}); make the folder readable and writable for "
-                "the user who runs adreel, or choose another lake."
+                f"adreel has no permission for {subject} at {self.url} ({reason}); make the folder readable and "
+                "writable for the user who runs adreel, or choose another lake."
             )
         return StorageError(
-            f"The files of {what} at {self.url} are damaged or missing ({reason}); restore them from a backup, or "
+            f"The files of {subject} at {self.url} are damaged or missing ({reason}); restore them from a backup, or "
             "delete the dataset's table and run the dataset again."
         )
 
@@ -212,7 +214,7 @@ def _object_store(url: str) -> tuple[Any, str]:
 
 
 def _azure(netloc: str) -> Any:
-    """Azure's file system: the account stands in abfss://container@account.… or in the environment."""
+    """Azure's file system: the account is in abfss://container@account.… or in the environment."""
     account = netloc.partition("@")[2].partition(".")[0] or _given("AZURE_STORAGE_ACCOUNT_NAME") or ""
     credentials = {
         "account_key": _given("AZURE_STORAGE_ACCOUNT_KEY", "AZURE_STORAGE_ACCESS_KEY"),
@@ -234,5 +236,5 @@ def _reason(error: Exception) -> tuple[str, int | None]:
     if number is not None and 0 < number < 200:
         return os.strerror(number), number
     lines = [line.strip(" ↳\t") for line in text.splitlines() if line.strip() and not re.match(r"\s*(\d+:|at )", line)]
-    wanted = lines[-1] if "↳" in text else lines[0] if lines else type(error).__name__
-    return re.sub(r"\?\S*", "", wanted)[:200], None
+    cause = lines[-1] if "↳" in text else lines[0] if lines else type(error).__name__
+    return re.sub(r"\?\S*", "", cause)[:200], None

@@ -18,12 +18,12 @@ import pyarrow as pa
 from adreel.errors import InputError
 from adreel.lake.engine import literal, lock, quoted, sql, start
 from adreel.lake.files import DataFile
-from adreel.lake.place import Place
-from adreel.lake.select import NESTED, check_select
+from adreel.lake.place import Storage
+from adreel.lake.sql_check import NESTED, check_select
 from adreel.lake.tables import TableState, dataset_of
 
 MEMORY = "256MB"
-"""What a connection may hold unless it is told; more goes to disk."""
+"""What a connection may hold by default; more goes to disk."""
 
 THREADS = 4
 
@@ -72,7 +72,7 @@ class Connection:
 
     def __init__(
         self,
-        place: Place,
+        storage: Storage,
         tables: Mapping[str, TableState],
         bounds: Bounds = Bounds(),
         *,
@@ -81,17 +81,17 @@ class Connection:
         """`tables` says what each view shows. With `read_only` only a SELECT of the views is taken, with harmless
         functions.
         """
-        self._place = place
+        self._storage = storage
         self._views = frozenset(view.casefold() for view in tables)
         self._read_only = read_only
         self._own_folder = None if bounds.folder else TemporaryDirectory(prefix="adreel-")
         self._folder = self._own_folder.name if self._own_folder else str(bounds.folder)
         self._connection = start(self._folder, bounds.memory, bounds.threads, bounds.disk)
         try:
-            with self._told():
+            with self._errors_translated():
                 for view, table in tables.items():
-                    create_view(self._connection, view, place, table)
-            paths = [path for table in tables.values() for path in file_paths(place, table.slug, table.files)]
+                    create_view(self._connection, view, storage, table)
+            paths = [path for table in tables.values() for path in file_paths(storage, table.slug, table.files)]
             lock(self._connection, paths=paths)
         except BaseException:
             self.close()
@@ -104,7 +104,7 @@ class Connection:
         tables in memory, and DuckDB's own errors.
         """
         if re.search("[\0\ud800-\udfff]", query):
-            raise InputError("The query has characters that are no text; write it anew.")
+            raise InputError("The query has characters that are not text; retype it.")
         # By this connection, which is locked: IMPORT DATABASE reads files already when it is taken apart.
         for statement in self._connection.extract_statements(query):
             if statement.type not in (_READING if self._read_only else _ALLOWED):
@@ -119,7 +119,7 @@ class Connection:
         Raises InputError for what `sql` refuses, QueryError for SQL that DuckDB cannot do, MemoryError, and
         OSError for a disk that is full.
         """
-        with self._told():
+        with self._errors_translated():
             answer = self.sql(query)
             return None if answer is None else answer.limit(limit).to_arrow_table()
 
@@ -128,7 +128,7 @@ class Connection:
 
         Raises what `rows` does, also while it is read.
         """
-        with self._told():
+        with self._errors_translated():
             answer = self.sql(query)
             if answer is None:
                 return None
@@ -152,21 +152,21 @@ class Connection:
     def _use(self, query: str) -> str:
         """What can be used in place of a statement that is refused."""
         if not self._read_only:
-            return "queries read tables (SELECT) and may make tables of their own in memory"
+            return "queries read tables (SELECT) and can create tables in memory"
         if "pivot" in query.casefold():
             return "queries read tables (SELECT), and PIVOT needs its values: PIVOT ... ON column IN (...)"
         return "queries read tables (SELECT)"
 
     def _batches(self, batches: Any) -> Iterator[Any]:
         while True:
-            with self._told():
+            with self._errors_translated():
                 batch = next(batches, None)
             if batch is None:
                 return
             yield batch
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _errors_translated(self) -> Iterator[None]:
         """Turns DuckDB's errors into ours."""
         try:
             yield
@@ -177,9 +177,9 @@ class Connection:
         except (duckdb.Error, pa.ArrowException) as error:
             if isinstance(error, pa.ArrowMemoryError) or _OUT_OF_MEMORY.search(str(error)):
                 raise MemoryError from error
-            if self._place.folder and str(self._place.folder) in str(error):
+            if self._storage.folder and str(self._storage.folder) in str(error):
                 # SQL cannot name the lake's files: one of them is gone or damaged.
-                raise self._place.fault(error, "the tables") from None
+                raise self._storage.fault(error, "the tables") from None
             if "max_expression_depth" in str(error):
                 raise QueryError(NESTED) from error
             raise QueryError(f"The query failed: {self._reason(error)}") from error
@@ -192,7 +192,7 @@ class Connection:
 def create_view(
     connection: duckdb.DuckDBPyConnection,
     name: str,
-    place: Place,
+    storage: Storage,
     table: TableState,
     files: tuple[DataFile, ...] | None = None,
 ) -> None:
@@ -204,22 +204,22 @@ def create_view(
     chosen = table.files if files is None else files
     if not chosen:
         connection.register(name, table.schema.empty_table())
-    elif not reads_files(place):
-        connection.register(name, dataset_of(place, table, chosen))
+    elif not reads_files(storage):
+        connection.register(name, dataset_of(storage, table, chosen))
     else:
-        paths = ", ".join(map(literal, file_paths(place, table.slug, chosen)))
+        paths = ", ".join(map(literal, file_paths(storage, table.slug, chosen)))
         columns = ", ".join(map(quoted, table.schema.names))
         query = sql("SELECT", columns, f"FROM read_parquet([{paths}])")
         connection.execute(sql("CREATE VIEW", quoted(name), "AS", query))
 
 
-def reads_files(place: Place) -> bool:
+def reads_files(storage: Storage) -> bool:
     """Whether DuckDB reads the files itself: not those of object stores, nor names that it takes for patterns."""
-    return place.folder is not None and not _GLOB & set(place.url)
+    return storage.folder is not None and not _GLOB & set(storage.url)
 
 
-def file_paths(place: Place, slug: str, files: Iterable[DataFile]) -> list[str]:
+def file_paths(storage: Storage, slug: str, files: Iterable[DataFile]) -> list[str]:
     """Where the files are; none in an object store."""
-    if place.folder is None:
+    if storage.folder is None:
         return []
-    return [str(place.folder / slug / file.path) for file in files]
+    return [str(storage.folder / slug / file.path) for file in files]

@@ -12,11 +12,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from adreel.lake.columns import kept
+from adreel.lake.columns import with_schema
 from adreel.lake.engine import literal, quoted, sql
 from adreel.lake.files import GROUP_ROWS, DataFile, read_file
 from adreel.lake.filters import EVERY, Condition, Order, sql_type
-from adreel.lake.place import Place
+from adreel.lake.place import Storage
 from adreel.lake.query import file_paths, reads_files
 from adreel.lake.tables import TableState
 
@@ -75,19 +75,19 @@ class _Region:
     settled: bool
 
 
-class Rows:
+class TableRows:
     """The rows of a version for which a condition holds, in a DuckDB. Their own order is that of the table's files."""
 
     def __init__(
         self,
         connection: duckdb.DuckDBPyConnection,
-        place: Place,
+        storage: Storage,
         table: TableState,
         condition: Condition = EVERY,
     ) -> None:
         """`connection` is this object's alone while it is used."""
         self._connection = connection
-        self._place = place
+        self._storage = storage
         self._table = table
         self._condition = condition
 
@@ -104,47 +104,52 @@ class Rows:
 
     def own_places(self, ranks: range) -> list[int]:
         """The places of these ranks in the table's own order, which the counts of its files tell without a look."""
-        found: list[int] = []
+        places: list[int] = []
         first = 0
         for number, file in enumerate(self._table.files):
-            here = range(max(0, ranks.start - first), min(file.rows, ranks.stop - first))
-            found += (number * ROWS_OF_A_FILE + row for row in here)
+            rows_of_file = range(max(0, ranks.start - first), min(file.rows, ranks.stop - first))
+            places += (number * ROWS_OF_A_FILE + row for row in rows_of_file)
             first += file.rows
-        return found
+        return places
 
-    def places(self, order: Sequence[Order], start: int, wanted: int, rows: int) -> list[int]:
+    def places(self, order: Sequence[Order], start: int, count: int, rows: int) -> list[int]:
         """The places of `wanted` rows from rank `start` on, of `rows` in all; equal rows keep the table's order."""
         schema = self._table.schema
         keys = [
-            _Key(quoted(one.column), sql_type(schema.field(one.column).type), one.descending, (one.column,))
-            for one in order
+            _Key(
+                quoted(column_order.column),
+                sql_type(schema.field(column_order.column).type),
+                column_order.descending,
+                (column_order.column,),
+            )
+            for column_order in order
         ]
         keys.append(_Key(_PLACE, "BIGINT", False, ()))
         late = 2 * start > rows
         if late:
             # The last page is as near as the first, seen from the other end.
-            keys, start = [key.backwards for key in keys], rows - start - wanted
-        found: list[int] = []
-        while len(found) < wanted:
-            found += self._run(keys, start + len(found), wanted - len(found), rows)
-        return found[::-1] if late else found
+            keys, start = [key.backwards for key in keys], rows - start - count
+        places: list[int] = []
+        while len(places) < count:
+            places += self._run(keys, start + len(places), count - len(places), rows)
+        return places[::-1] if late else places
 
     def pick(self, names: Sequence[str], places: Sequence[int]) -> Any:
         """The rows at these places, in the order of the places, as an Arrow table with these columns."""
         schema = pa.schema([self._table.schema.field(name) for name in names])
         rank = {place: number for number, place in enumerate(sorted(set(places)))}
         by_file: dict[int, list[int]] = defaultdict(list)
-        for one in rank:
-            number, row = divmod(one, ROWS_OF_A_FILE)
+        for place in rank:
+            number, row = divmod(place, ROWS_OF_A_FILE)
             by_file[number].append(row)
-        indices = pa.array([rank[one] for one in places], pa.int64())
+        indices = pa.array([rank[place] for place in places], pa.int64())
         nearby = len(places) > 0 and max(places) - min(places) < GROUP_ROWS
         step = COLUMNS_NEARBY if nearby else COLUMNS
         columns: list[Any] = []
         for first in range(0, len(schema), step):
             part = pa.schema(list(schema)[first : first + step])
-            found = [self._picked(self._table.files[number], rows, part) for number, rows in by_file.items()]
-            columns += pa.concat_tables(found).take(indices).columns if found else part.empty_table().columns
+            tables = [self._picked(self._table.files[number], rows, part) for number, rows in by_file.items()]
+            columns += pa.concat_tables(tables).take(indices).columns if tables else part.empty_table().columns
         return pa.table(columns, schema=schema)
 
     def read(self, names: Sequence[str], order: Sequence[Order]) -> Iterator[Any]:
@@ -153,8 +158,11 @@ class Rows:
         DuckDB sorts them on disk where they do not fit into memory.
         """
         schema = pa.schema([self._table.schema.field(name) for name in names])
-        keys = [f"{quoted(one.column)} {'DESC' if one.descending else 'ASC'} NULLS LAST" for one in order]
-        columns = {*names, *(one.column for one in order)}
+        keys = [
+            f"{quoted(column_order.column)} {'DESC' if column_order.descending else 'ASC'} NULLS LAST"
+            for column_order in order
+        ]
+        columns = {*names, *(column_order.column for column_order in order)}
         select = self._select(", ".join(map(quoted, names)), columns, self._condition)
         query = sql(select, "ORDER BY", ", ".join([*keys, *_NUMBERS]))
         reader = self._connection.execute(query, list(self._condition.values)).to_arrow_reader(READ_ROWS)
@@ -163,10 +171,10 @@ class Rows:
 
     def _picked(self, file: DataFile, rows: list[int], schema: Any) -> Any:
         """Some rows of a file, in its order."""
-        if not reads_files(self._place):
-            return pa.Table.from_batches(_chosen(self._place, self._table.slug, file, rows, schema), schema)
+        if not reads_files(self._storage):
+            return pa.Table.from_batches(_chosen(self._storage, self._table.slug, file, rows, schema), schema)
         names = ", ".join(map(quoted, schema.names))
-        (path,) = file_paths(self._place, self._table.slug, [file])
+        (path,) = file_paths(self._storage, self._table.slug, [file])
         together = rows[-1] - rows[0] == len(rows) - 1
         which = f"BETWEEN {rows[0]} AND {rows[-1]}" if together else f"IN ({', '.join(map(str, rows))})"
         query = sql("SELECT", names, "FROM read_parquet(", literal(path), ") WHERE file_row_number", which)
@@ -175,21 +183,21 @@ class Rows:
 
     # -- ranks
 
-    def _run(self, keys: list[_Key], start: int, wanted: int, rows: int) -> list[int]:
+    def _run(self, keys: list[_Key], start: int, count: int, rows: int) -> list[int]:
         """At least one and at most `wanted` places from rank `start` on.
 
         A sort of all rows would need memory for all of them, or minutes. So the rank is closed in on: two values of a
         sample lie close before and behind it, and counting says where it is for sure.
         """
         condition = self._condition
-        while rows > FEW and start + wanted > NEAR:
+        while rows > FEW and start + count > NEAR:
             region = self._region(keys[0], condition, start, rows)
             condition = _both(condition, region.condition)
             start, rows = start - region.before, region.rows
             if region.settled:
                 keys = keys[1:]
         order = ", ".join(f"{key.sql} {key.direction}" for key in keys)
-        tail = f"ORDER BY {order} LIMIT {min(wanted, rows - start)} OFFSET {start}"
+        tail = f"ORDER BY {order} LIMIT {min(count, rows - start)} OFFSET {start}"
         columns = [name for key in keys for name in key.columns]
         places: list[int] = self._ask(f"{_PLACE} AS place", columns, condition, tail).column(0).to_pylist()
         return places
@@ -197,14 +205,14 @@ class Rows:
     def _region(self, key: _Key, condition: Condition, start: int, rows: int) -> _Region:
         """Where rank `start` is, between the values of a sample."""
         regions = list(_regions(key, self._bounds(key, condition, start, rows)))
-        counts = ", ".join(f"count(*) FILTER (WHERE {one.sql})" for one, _ in regions)
-        values = [value for one, _ in regions for value in one.values]
+        counts = ", ".join(f"count(*) FILTER (WHERE {region.sql})" for region, _ in regions)
+        values = [value for region, _ in regions for value in region.values]
         counted = self._ask(counts, key.columns, condition, "", values)
         before = 0
-        for (one, settled), column in zip(regions, counted.columns, strict=True):
+        for (region, settled), column in zip(regions, counted.columns, strict=True):
             number = column[0].as_py()
             if start < before + number:
-                return _Region(one, before, number, settled)
+                return _Region(region, before, number, settled)
             before += number
         raise AssertionError("the regions hold all rows")
 
@@ -213,9 +221,9 @@ class Rows:
         every = self._select(f"{key.sql} AS key", key.columns, condition)
         sample = sql("(", every, f") TABLESAMPLE reservoir({SAMPLE} ROWS)")
         query = sql("SELECT CAST(key AS VARCHAR) FROM", sample, "ORDER BY key", key.direction)
-        found = self._run_query(query, condition.values).column(0).to_pylist()
-        spot = start * len(found) // rows
-        around = (found[max(0, spot - SPREAD)], found[min(len(found) - 1, spot + SPREAD)])
+        sampled = self._run_query(query, condition.values).column(0).to_pylist()
+        spot = start * len(sampled) // rows
+        around = (sampled[max(0, spot - SPREAD)], sampled[min(len(sampled) - 1, spot + SPREAD)])
         return [value for value in dict.fromkeys(around) if value is not None]
 
     # -- queries
@@ -233,10 +241,10 @@ class Rows:
 
     def _source(self, columns: Collection[str]) -> str:
         """What SQL reads the columns of, with the numbers of files and rows; a stream can be read once."""
-        if reads_files(self._place) and self._table.files:
-            paths = ", ".join(map(literal, file_paths(self._place, self._table.slug, self._table.files)))
+        if reads_files(self._storage) and self._table.files:
+            paths = ", ".join(map(literal, file_paths(self._storage, self._table.slug, self._table.files)))
             return f"read_parquet([{paths}])"
-        self._connection.register(_ROWS, _numbered(self._place, self._table, columns))
+        self._connection.register(_ROWS, _numbered(self._storage, self._table, columns))
         return _ROWS
 
 
@@ -264,15 +272,15 @@ def _regions(key: _Key, bounds: list[str]) -> Iterator[tuple[Condition, bool]]:
         yield Condition(f"{key.sql} IS NULL", (), key.columns), True
 
 
-def _numbered(place: Place, table: TableState, columns: Collection[str]) -> Any:
+def _numbered(storage: Storage, table: TableState, columns: Collection[str]) -> Any:
     """Columns of a version as a stream, with the number of each row's file and its number there."""
-    wanted = pa.schema([table.schema.field(name) for name in table.schema.names if name in columns])
-    schema = pa.schema([*wanted, *(pa.field(name, pa.int64()) for name in _NUMBERS)])
+    file_schema = pa.schema([table.schema.field(name) for name in table.schema.names if name in columns])
+    schema = pa.schema([*file_schema, *(pa.field(name, pa.int64()) for name in _NUMBERS)])
 
     def batches() -> Iterator[Any]:
         for number, file in enumerate(table.files):
             first = 0
-            for batch in read_file(place, table.slug, file, wanted):
+            for batch in read_file(storage, table.slug, file, file_schema):
                 rows = np.arange(first, first + batch.num_rows)
                 numbers = [pa.array(np.full(len(rows), number)), pa.array(rows)]
                 yield pa.RecordBatch.from_arrays([*batch.columns, *numbers], schema=schema)
@@ -281,17 +289,17 @@ def _numbered(place: Place, table: TableState, columns: Collection[str]) -> Any:
     return pa.RecordBatchReader.from_batches(schema, batches())
 
 
-def _chosen(place: Place, slug: str, file: DataFile, rows: list[int], schema: Any) -> Iterator[Any]:
+def _chosen(storage: Storage, slug: str, file: DataFile, rows: list[int], schema: Any) -> Iterator[Any]:
     """Some rows of a file, in its order, by way of pyarrow's file systems; only their row groups are read."""
-    wanted = np.array(rows)
-    with place.files.open_input_file(f"{slug}/{file.path}") as stream:
-        parquet = pq.ParquetFile(stream, pre_buffer=place.folder is None)
+    all_rows = np.array(rows)
+    with storage.files.open_input_file(f"{slug}/{file.path}") as stream:
+        parquet = pq.ParquetFile(stream, pre_buffer=storage.folder is None)
         names = [name for name in parquet.schema_arrow.names if name in schema.names]
         first = 0
         for group in range(parquet.num_row_groups):
             count = parquet.metadata.row_group(group).num_rows
-            here = wanted[(wanted >= first) & (wanted < first + count)] - first
-            if len(here):
-                table = parquet.read_row_group(group, columns=names, use_threads=False).take(pa.array(here))
-                yield from (kept(batch, schema) for batch in table.to_batches())
+            group_rows = all_rows[(all_rows >= first) & (all_rows < first + count)] - first
+            if len(group_rows):
+                table = parquet.read_row_group(group, columns=names, use_threads=False).take(pa.array(group_rows))
+                yield from (with_schema(batch, schema) for batch in table.to_batches())
             first += count

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from adreel.lake.engine import quoted
 from adreel.lake.filters import Kind, kind_of, sql_type, typed
-from adreel.lake.rows import Rows
+from adreel.lake.rows import TableRows
 from adreel.lake.tables import TableState
 
 EXACT_ROWS = 100_000
@@ -66,20 +66,20 @@ class ColumnStatistics:
     histogram: tuple[Bin, ...]
 
 
-def statistics(rows: Rows, table: TableState, name: str, *, summed: bool) -> ColumnStatistics:
+def statistics(rows: TableRows, table: TableState, name: str, *, summed: bool) -> ColumnStatistics:
     """The statistics of one column; `summed` says that its values may be added up."""
     kind = table.schema.field(name).type
-    column = _Column(rows, name, kind, table.rows)
+    column = _ColumnReader(rows, name, kind, table.rows)
     if not table.rows or kind_of(kind) is Kind.LIST:
         nulls = table.rows - column.ask(f"count({quoted(name)}) AS filled")[0]["filled"] if table.rows else 0
         return ColumnStatistics(name, table.rows, nulls, None if table.rows else 0, True, None, None, None, (), ())
-    return column.told(summed=summed and kind_of(kind) is Kind.NUMBER)
+    return column.compute(summed=summed and kind_of(kind) is Kind.NUMBER)
 
 
-class _Column:
+class _ColumnReader:
     """A column of one value a row."""
 
-    def __init__(self, rows: Rows, name: str, kind: Any, count: int) -> None:
+    def __init__(self, rows: TableRows, name: str, kind: Any, count: int) -> None:
         self._rows = rows
         self._name = name
         self._kind = kind
@@ -89,62 +89,62 @@ class _Column:
 
     def ask(self, select: str, tail: str = "", values: Sequence[str] = ()) -> list[dict[str, Any]]:
         """A query that reads this column; `tail` follows its WHERE clause, and `values` are for its places."""
-        found: list[dict[str, Any]] = self._rows.ask(select, (self._name,), tail, values).to_pylist()
-        return found
+        rows: list[dict[str, Any]] = self._rows.ask(select, (self._name,), tail, values).to_pylist()
+        return rows
 
-    def told(self, *, summed: bool) -> ColumnStatistics:
+    def compute(self, *, summed: bool) -> ColumnStatistics:
         """All there is to say."""
         exact = self._count <= EXACT_ROWS
         column = quoted(self._name)
         # Arrow has no name for DuckDB's integer sums of 128 bits.
         kind = "DECIMAL(38, 0)" if pa.types.is_integer(self._kind) else ""
         total = f"CAST(sum({self._value}) AS {kind})" if kind else f"sum({self._value})"
-        (found,) = self.ask(
+        (facts,) = self.ask(
             f"count({column}) AS filled, "
             f"{f'count(DISTINCT {column})' if exact else f'approx_count_distinct({column})'} AS various, "
             f"min({self._value}) AS least, max({self._value}) AS greatest, {total if summed else 'NULL'} AS total"
         )
         frequent: tuple[Frequent, ...] = ()
         if kind_of(self._kind) in (Kind.TEXT, Kind.DAY, Kind.TRUTH):
-            if exact or found["various"] <= EXACT_ROWS:
-                frequent, found["various"], exact = *self._most_frequent(), True
+            if exact or facts["various"] <= EXACT_ROWS:
+                frequent, facts["various"], exact = *self._most_frequent(), True
             else:
                 frequent = self._about_most_frequent()
-        numbers = kind_of(self._kind) is Kind.NUMBER and found["least"] is not None
+        numbers = kind_of(self._kind) is Kind.NUMBER and facts["least"] is not None
         return ColumnStatistics(
             self._name,
             self._count,
-            self._count - found["filled"],
-            found["various"],
+            self._count - facts["filled"],
+            facts["various"],
             exact,
-            found["least"],
-            found["greatest"],
-            int(found["total"]) if kind and found["total"] is not None else found["total"],
+            facts["least"],
+            facts["greatest"],
+            int(facts["total"]) if kind and facts["total"] is not None else facts["total"],
             frequent,
-            self._histogram(found["least"], found["greatest"]) if numbers else (),
+            self._histogram(facts["least"], facts["greatest"]) if numbers else (),
         )
 
     def _most_frequent(self) -> tuple[tuple[Frequent, ...], int]:
         """The most frequent values, and how many different ones there are."""
         column = quoted(self._name)
-        found = self.ask(
+        counted = self.ask(
             f"{column} AS value, count(*) AS rows, count(*) OVER () AS various",
             f"AND {column} IS NOT NULL GROUP BY value ORDER BY rows DESC, value LIMIT {TOP}",
         )
-        return tuple(Frequent(one["value"], one["rows"]) for one in found), found[0]["various"] if found else 0
+        return tuple(Frequent(row["value"], row["rows"]) for row in counted), counted[0]["various"] if counted else 0
 
     def _about_most_frequent(self) -> tuple[Frequent, ...]:
         """The most frequent of the values that an estimate takes for frequent; their counts are exact."""
         column = quoted(self._name)
-        (found,) = self.ask(f"approx_top_k({column}, {CANDIDATES}) AS candidates")
-        values = [typed(self._name, self._kind, value) for value in found["candidates"]]
+        (estimate,) = self.ask(f"approx_top_k({column}, {CANDIDATES}) AS candidates")
+        values = [typed(self._name, self._kind, value) for value in estimate["candidates"]]
         places = ", ".join(f"CAST(? AS {sql_type(self._kind)})" for _ in values)
         counted = self.ask(
             f"{column} AS value, count(*) AS rows",
             f"AND {column} IN ({places}) GROUP BY value ORDER BY rows DESC, value LIMIT {TOP}",
             values,
         )
-        return tuple(Frequent(one["value"], one["rows"]) for one in counted)
+        return tuple(Frequent(row["value"], row["rows"]) for row in counted)
 
     def _histogram(self, least: Any, greatest: Any) -> tuple[Bin, ...]:
         """Bins of one width; of whole numbers not finer than each by itself."""
@@ -155,10 +155,10 @@ class _Column:
         if not width:
             return (Bin(first, last, self.ask(f"count({self._value}) AS rows")[0]["rows"]),)
         number = f"floor((CAST({self._value} AS DOUBLE) - {first!r}) / {width!r})"
-        found = self.ask(
+        counted = self.ask(
             f"CAST(least({number}, {count - 1}) AS INTEGER) AS bin, count(*) AS rows",
             f"AND {self._value} IS NOT NULL GROUP BY bin",
         )
-        rows = {one["bin"]: one["rows"] for one in found}
+        rows = {row["bin"]: row["rows"] for row in counted}
         edges = [*(first + width * number for number in range(count)), last]
         return tuple(Bin(edges[number], edges[number + 1], rows.get(number, 0)) for number in range(count))

@@ -1,4 +1,4 @@
-"""Delta tables as they stand: opened, described, and committed to in one step."""
+"""Delta tables: opened, described, and committed to in one step."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from deltalake.exceptions import TableNotFoundError
 
 from adreel.errors import InputError, NotFoundError
 from adreel.lake.files import DataFile, read_file
-from adreel.lake.place import Place, checked
+from adreel.lake.place import Storage, checked
 
 NOTE = "adreel"
 """The key under which a commit of the Delta log says which run made it, and how."""
@@ -67,11 +67,11 @@ class TableState:
     def day_ends(self, column: str | None) -> tuple[date, date] | None:
         """The first and last day of a column of days or hours, from what is known of the files; None if unknown."""
         ranges = [file.ranges.get(column) for file in self.files if file.rows] if column else []
-        known = [ends for ends in ranges if ends is not None]
-        if not known or len(known) < len(ranges):
+        bounded = [ends for ends in ranges if ends is not None]
+        if not bounded or len(bounded) < len(ranges):
             return None
         # A day, an hour, or either as a text.
-        least, most = min(first for first, _ in known), max(last for _, last in known)
+        least, most = min(first for first, _ in bounded), max(last for _, last in bounded)
         return date.fromisoformat(str(least)[:10]), date.fromisoformat(str(most)[:10])
 
 
@@ -123,29 +123,29 @@ class TableCache:
     that was removed.
     """
 
-    def __init__(self, place: Place) -> None:
-        """Of the lake at `place`; reads nothing yet."""
-        self._place = place
+    def __init__(self, storage: Storage) -> None:
+        """The cache of the lake at `storage`."""
+        self._storage = storage
         self._newest: Recent[str, int] = Recent(TABLES)
         self._states: Recent[tuple[str, int], tuple[_Stamp, TableState]] = Recent(TABLES)
 
     def find(self, slug: str, version: int | None = None) -> TableState | None:
         """Like `find_table`, for a version whose entry the log still holds."""
-        with self._place.guard(f"the table {slug}"):
+        with self._storage.guard(f"the table {slug}"):
             number, stamp = self._look(slug, version)
         if stamp is None:
             return None
-        kept = self._states.find((slug, number))
-        if kept is not None and kept[0] == stamp:
-            return kept[1]
-        state = find_table(self._place, slug, number)
+        cached = self._states.find((slug, number))
+        if cached is not None and cached[0] == stamp:
+            return cached[1]
+        state = find_table(self._storage, slug, number)
         if state is not None:
             self._states.keep((slug, number), (stamp, state))
         return state
 
     def open(self, slug: str, version: int | None = None) -> TableState:
         """Like `open_table`."""
-        return self.find(slug, version) or open_table(self._place, slug, version)
+        return self.find(slug, version) or open_table(self._storage, slug, version)
 
     def clear(self) -> None:
         """Forgets all tables."""
@@ -162,14 +162,14 @@ class TableCache:
             stamp, later = self._stamps(slug, newest, newest + 1)
             if stamp is not None and later is None:
                 return newest, stamp
-        there = log_versions(self._place, slug)
-        if not there:
+        numbers = log_versions(self._storage, slug)
+        if not numbers:
             return 0, None
-        self._newest.keep(slug, there[-1])
-        return there[-1], self._stamps(slug, there[-1])[0]
+        self._newest.keep(slug, numbers[-1])
+        return numbers[-1], self._stamps(slug, numbers[-1])[0]
 
     def _stamps(self, slug: str, *versions: int) -> list[_Stamp | None]:
-        infos = self._place.files.get_file_info([_entry(slug, version) for version in versions])
+        infos = self._storage.files.get_file_info([_entry(slug, version) for version in versions])
         return [(info.mtime_ns, info.size) if info.is_file else None for info in infos]
 
 
@@ -177,30 +177,30 @@ _Stamp = tuple[int, int]
 """When an entry of the log was written, and its size."""
 
 
-def find_table(place: Place, slug: str, version: int | None = None) -> TableState | None:
+def find_table(storage: Storage, slug: str, version: int | None = None) -> TableState | None:
     """The table as `version` or the latest left it, or None if there is no table yet."""
-    with place.guard(f"the table {slug}"):
-        if place.folder is not None and not place.found(f"{slug}/{LOG}", recursive=False):
+    with storage.guard(f"the table {slug}"):
+        if storage.folder is not None and not storage.list_files(f"{slug}/{LOG}", recursive=False):
             # Asked first, as delta-rs tells a folder without access from one that is not there by no error of its own.
             return None
         try:
-            delta = DeltaTable(place.table_url(slug), version=version, storage_options=place.delta_options)
+            delta = DeltaTable(storage.table_url(slug), version=version, storage_options=storage.delta_options)
         except TableNotFoundError:
             return None
         return TableState(slug, delta.version(), pa.schema(delta.schema()), _files(delta), delta)
 
 
-def open_table(place: Place, slug: str, version: int | None = None) -> TableState:
+def open_table(storage: Storage, slug: str, version: int | None = None) -> TableState:
     """Like `find_table`. Raises NotFoundError if there is no table yet, or no such version any more."""
-    latest = find_table(place, slug)
+    latest = find_table(storage, slug)
     if latest is None:
-        raise no_table(place, slug)
+        raise no_table(storage, slug)
     if version is None or version == latest.version:
         return latest
-    there = log_versions(place, slug)
-    table_state = find_table(place, slug, version) if version in there else None
+    numbers = log_versions(storage, slug)
+    table_state = find_table(storage, slug, version) if version in numbers else None
     if table_state is None:
-        raise NotFoundError(f"The table {slug} has no version {version}; there are {_spans(there)}.")
+        raise NotFoundError(f"The table {slug} has no version {version}; there are {_spans(numbers)}.")
     return table_state
 
 
@@ -208,25 +208,25 @@ def _entry(slug: str, version: int) -> str:
     return f"{slug}/{LOG}/{version:020}.json"
 
 
-def no_table(place: Place, slug: str) -> NotFoundError:
+def no_table(storage: Storage, slug: str) -> NotFoundError:
     """The error for a table that is not there."""
-    return NotFoundError(f"The table {slug} does not exist in {place.url} yet; run its dataset first.")
+    return NotFoundError(f"The table {slug} does not exist in {storage.url} yet; run its dataset first.")
 
 
-def log_versions(place: Place, slug: str) -> tuple[int, ...]:
+def log_versions(storage: Storage, slug: str) -> tuple[int, ...]:
     """The versions whose commits the log still holds, oldest first."""
-    with place.guard(f"the table {slug}"):
-        names = [info.base_name for info in place.found(f"{slug}/{LOG}", recursive=False)]
+    with storage.guard(f"the table {slug}"):
+        names = [info.base_name for info in storage.list_files(f"{slug}/{LOG}", recursive=False)]
     return tuple(sorted(int(name[:20]) for name in names if name[20:] == ".json" and name[:20].isdigit()))
 
 
-def read_commit(place: Place, slug: str, version: int) -> list[dict[str, Any]]:
+def read_commit(storage: Storage, slug: str, version: int) -> list[dict[str, Any]]:
     """The actions of a version's commit, as the Delta log holds them. Raises FileNotFoundError."""
-    lines = place.read(_entry(slug, version)).to_pybytes().splitlines()
+    lines = storage.read(_entry(slug, version)).to_pybytes().splitlines()
     return [json.loads(line) for line in lines if line.strip()]
 
 
-def read_commits(place: Place, slug: str, versions: tuple[int, ...]) -> dict[int, list[dict[str, Any]]]:
+def read_commits(storage: Storage, slug: str, versions: tuple[int, ...]) -> dict[int, list[dict[str, Any]]]:
     """The commits of several versions; those that went in the meantime are left out.
 
     Not delta-rs's history: it numbers commits by counting back, which is wrong once the log has a gap.
@@ -234,16 +234,16 @@ def read_commits(place: Place, slug: str, versions: tuple[int, ...]) -> dict[int
 
     def read(version: int) -> list[dict[str, Any]] | None:
         try:
-            return read_commit(place, slug, version)
+            return read_commit(storage, slug, version)
         except FileNotFoundError:
             return None
 
-    if place.folder is not None:
-        found = list(map(read, versions))
+    if storage.folder is not None:
+        commits = list(map(read, versions))
     else:
         with ThreadPoolExecutor(READERS) as pool:
-            found = list(pool.map(read, versions))
-    return {version: actions for version, actions in zip(versions, found, strict=True) if actions is not None}
+            commits = list(pool.map(read, versions))
+    return {version: actions for version, actions in zip(versions, commits, strict=True) if actions is not None}
 
 
 def commit_info(actions: list[dict[str, Any]]) -> dict[str, Any]:
@@ -251,7 +251,7 @@ def commit_info(actions: list[dict[str, Any]]) -> dict[str, Any]:
     return next((action["commitInfo"] for action in actions if "commitInfo" in action), {})
 
 
-def dataset_of(place: Place, table: TableState, files: tuple[DataFile, ...] | None = None) -> Any:
+def dataset_of(storage: Storage, table: TableState, files: tuple[DataFile, ...] | None = None) -> Any:
     """The version, or some of its files, as a pyarrow dataset whose files are skipped by their ranges.
 
     Not delta-rs's own: its guarantees for files leave out that a column may hold nulls.
@@ -261,13 +261,13 @@ def dataset_of(place: Place, table: TableState, files: tuple[DataFile, ...] | No
 
     parquet = pa_dataset.ParquetFileFormat()
     fragments = [
-        parquet.make_fragment(f"{table.slug}/{file.path}", place.files, _guarantee(pa_dataset, file, table.schema))
+        parquet.make_fragment(f"{table.slug}/{file.path}", storage.files, _guarantee(pa_dataset, file, table.schema))
         for file in (table.files if files is None else files)
     ]
-    return pa_dataset.FileSystemDataset(fragments, table.schema, parquet, place.files)
+    return pa_dataset.FileSystemDataset(fragments, table.schema, parquet, storage.files)
 
 
-def read_table(place: Place, table: TableState, columns: tuple[str, ...] | None = None) -> Any:
+def read_table(storage: Storage, table: TableState, columns: tuple[str, ...] | None = None) -> Any:
     """The version's rows as a RecordBatchReader that holds one row group at a time. Raises InputError."""
     missing = [name for name in columns or () if name not in table.schema.names]
     if missing:
@@ -275,21 +275,21 @@ def read_table(place: Place, table: TableState, columns: tuple[str, ...] | None 
     schema = table.schema if columns is None else pa.schema([table.schema.field(name) for name in columns])
 
     def batches() -> Iterator[Any]:
-        with place.guard(f"the table {table.slug}"):
+        with storage.guard(f"the table {table.slug}"):
             for file in table.files:
-                yield from read_file(place, table.slug, file, schema)
+                yield from read_file(storage, table.slug, file, schema)
 
     return pa.RecordBatchReader.from_batches(schema, batches())
 
 
 def _guarantee(pa_dataset: Any, file: DataFile, schema: Any) -> Any:
-    found = pa_dataset.scalar(True)
+    guarantee = pa_dataset.scalar(True)
     for name, (least, most) in file.ranges.items():
         if file.nulls.get(name) == 0:
             kind = schema.field(name).type
             column = pa_dataset.field(name)
-            found = found & (column >= pa.scalar(least, kind)) & (column <= pa.scalar(most, kind))
-    return found
+            guarantee = guarantee & (column >= pa.scalar(least, kind)) & (column <= pa.scalar(most, kind))
+    return guarantee
 
 
 def _spans(numbers: tuple[int, ...]) -> str:

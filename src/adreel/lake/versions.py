@@ -11,7 +11,7 @@ from deltalake import CommitProperties, Transaction
 from deltalake.exceptions import CommitFailedError
 
 from adreel.errors import BusyError, InputError, NotFoundError
-from adreel.lake.place import Place
+from adreel.lake.place import Storage
 from adreel.lake.tables import (
     LOG,
     NOTE,
@@ -57,32 +57,32 @@ class Vacuumed:
     size: int
 
 
-def versions(place: Place, slug: str) -> tuple[Version, ...]:
+def versions(storage: Storage, slug: str) -> tuple[Version, ...]:
     """The versions that runs made and that can be read, newest first. Raises NotFoundError if there is no table."""
-    there = log_versions(place, slug)
-    if not there:
-        raise no_table(place, slug)
-    with place.guard(f"the table {slug}"):
-        commits = read_commits(place, slug, there)
-    found = (_version(number, commit_info(actions)) for number, actions in commits.items())
-    return tuple(reversed([version for version in found if version is not None]))
+    numbers = log_versions(storage, slug)
+    if not numbers:
+        raise no_table(storage, slug)
+    with storage.guard(f"the table {slug}"):
+        commits = read_commits(storage, slug, numbers)
+    made_by_runs = (_version(number, commit_info(actions)) for number, actions in commits.items())
+    return tuple(reversed([version for version in made_by_runs if version is not None]))
 
 
-def version_note(place: Place, slug: str, number: int) -> Version | None:
+def version_note(storage: Storage, slug: str, number: int) -> Version | None:
     """What is known of one version; None if no run made it."""
-    with place.guard(f"the table {slug}"):
-        commits = read_commits(place, slug, (number,))
+    with storage.guard(f"the table {slug}"):
+        commits = read_commits(storage, slug, (number,))
     return _version(number, commit_info(commits.get(number, [])))
 
 
-def restore(place: Place, slug: str, number: int, run_id: str, now: datetime) -> Version:
+def restore(storage: Storage, slug: str, number: int, run_id: str, now: datetime) -> Version:
     """Makes a new version with the rows and columns of an earlier one; see `Lake.restore`."""
-    latest, earlier = open_table(place, slug), open_table(place, slug, number)
-    origin = version_note(place, slug, number)
+    latest, earlier = open_table(storage, slug), open_table(storage, slug, number)
+    origin = version_note(storage, slug, number)
     if number == latest.version:
-        raise InputError(f"Version {number} is the newest of the table {slug} already; there is nothing to restore.")
+        raise InputError(f"Version {number} is already the newest of the table {slug}.")
     if origin is None:
-        raise NotFoundError(f"Version {number} of the table {slug} is no run's; restore another.")
+        raise NotFoundError(f"Version {number} of the table {slug} was not created by a run; restore another version.")
     note = {
         "at": int(now.timestamp() * 1000),
         "run": run_id,
@@ -96,24 +96,24 @@ def restore(place: Place, slug: str, number: int, run_id: str, now: datetime) ->
         "changed": None,
         "removed": None,
     }
-    made = latest.version + 1
+    new_number = latest.version + 1
     # No retries by delta-rs: it would put the old rows over those of another writer that came meanwhile.
     properties = CommitProperties(
-        custom_metadata={NOTE: note}, max_commit_retries=0, app_transactions=[Transaction(run_id, made)]
+        custom_metadata={NOTE: note}, max_commit_retries=0, app_transactions=[Transaction(run_id, new_number)]
     )
     try:
-        with place.guard(f"the table {slug}"):
+        with storage.guard(f"the table {slug}"):
             latest.delta.restore(number, commit_properties=properties)
     except CommitFailedError:
         raise BusyError(
             f"Another process changed the table {slug} at the same time; nothing was restored. Try again."
         ) from None
-    version = version_note(place, slug, made)
+    version = version_note(storage, slug, new_number)
     assert version is not None
     return version
 
 
-def vacuum(place: Place, slug: str, keep_days: int, keep_versions: int, now: datetime) -> Vacuumed:
+def vacuum(storage: Storage, slug: str, keep_days: int, keep_versions: int, now: datetime) -> Vacuumed:
     """Removes what only versions need that are neither among the newest `keep_versions` nor `keep_days` young.
 
     The latest version always stays. The log forgets a version before its first file goes, so that `versions` never
@@ -121,30 +121,32 @@ def vacuum(place: Place, slug: str, keep_days: int, keep_versions: int, now: dat
     is no table.
     """
     if keep_days < 0 or keep_versions < 0:
-        raise InputError("A vacuum keeps 0 days and 0 versions or more; the latest version always stays.")
-    table = open_table(place, slug)
-    first = _first_kept(place, table, keep_days, keep_versions, now)
-    with place.guard(f"the table {slug}"):
-        needed, gone = _sorted_out(place, table, first)
-        forgotten = _forget(place, table, first)
-        return _remove(place, slug, needed, gone, forgotten, now)
+        raise InputError("Days and versions to keep cannot be negative; the latest version always stays.")
+    table = open_table(storage, slug)
+    first = _oldest_kept(storage, table, keep_days, keep_versions, now)
+    with storage.guard(f"the table {slug}"):
+        needed, gone = _needed_and_removed(storage, table, first)
+        forgotten = _forget(storage, table, first)
+        return _remove(storage, slug, needed, gone, forgotten, now)
 
 
-def _first_kept(place: Place, table: TableState, keep_days: int, keep_versions: int, now: datetime) -> int:
+def _oldest_kept(storage: Storage, table: TableState, keep_days: int, keep_versions: int, now: datetime) -> int:
     """The oldest version that stays; all after it do."""
-    found = versions(place, table.slug)
+    all_versions = versions(storage, table.slug)
     since = now - timedelta(days=keep_days)
-    kept = [version.number for order, version in enumerate(found) if order < keep_versions or version.at >= since]
-    return min([table.version, *kept])
+    promised = [
+        version.number for order, version in enumerate(all_versions) if order < keep_versions or version.at >= since
+    ]
+    return min([table.version, *promised])
 
 
-def _sorted_out(place: Place, table: TableState, first: int) -> tuple[set[str], set[str]]:
+def _needed_and_removed(storage: Storage, table: TableState, first: int) -> tuple[set[str], set[str]]:
     """The files that versions from `first` on need, and those that only earlier ones did."""
-    earliest = find_table(place, table.slug, first)
+    earliest = find_table(storage, table.slug, first)
     assert earliest is not None
     needed = {file.path for file in earliest.files} | {file.path for file in table.files}
     gone: set[str] = set()
-    for number, actions in read_commits(place, table.slug, log_versions(place, table.slug)).items():
+    for number, actions in read_commits(storage, table.slug, log_versions(storage, table.slug)).items():
         if number > first:
             needed |= set(_paths(actions, "add"))
         else:
@@ -156,34 +158,34 @@ def _paths(actions: Iterable[dict[str, Any]], kind: str) -> Iterable[str]:
     return (action[kind]["path"] for action in actions if kind in action)
 
 
-def _forget(place: Place, table: TableState, first: int) -> int:
+def _forget(storage: Storage, table: TableState, first: int) -> int:
     """Shortens the log to begin at `first`; how many versions it forgot.
 
     Without its commit a version can be read only from a checkpoint, so one is made first.
     """
-    old = [number for number in log_versions(place, table.slug) if number < first]
+    old = [number for number in log_versions(storage, table.slug) if number < first]
     if not old:
         return 0
-    earliest = find_table(place, table.slug, first)
+    earliest = find_table(storage, table.slug, first)
     assert earliest is not None
     earliest.delta.create_checkpoint()
     table.delta.create_checkpoint()
-    names = [info.base_name for info in place.found(f"{table.slug}/{LOG}", recursive=False) if info.is_file]
+    names = [info.base_name for info in storage.list_files(f"{table.slug}/{LOG}", recursive=False) if info.is_file]
     outdated = [name for name in names if name[:20].isdigit() and int(name[:20]) < first]
     # Newest first: wherever this stops, what is left of the log can still be read.
     outdated.sort(key=lambda name: (-int(name[:20]), "checkpoint" in name))
-    place.delete([f"{table.slug}/{LOG}/{name}" for name in outdated])
+    storage.delete([f"{table.slug}/{LOG}/{name}" for name in outdated])
     return len(old)
 
 
-def _remove(place: Place, slug: str, needed: set[str], gone: set[str], forgotten: int, now: datetime) -> Vacuumed:
-    """Removes the files that nobody needs, with those that a dead writer left."""
+def _remove(storage: Storage, slug: str, needed: set[str], gone: set[str], forgotten: int, now: datetime) -> Vacuumed:
+    """Removes the files that no version needs, with those that a dead writer left."""
     files = size = 0
-    for info in place.found(slug, recursive=False):
+    for info in storage.list_files(slug, recursive=False):
         orphan = info.mtime is None or now.astimezone(UTC) - info.mtime > ORPHAN_AGE
         if not info.is_file or info.base_name in needed or not (info.base_name in gone or orphan):
             continue
-        place.delete([info.path])
+        storage.delete([info.path])
         files += 1
         size += info.size
     return Vacuumed(forgotten, files, size)

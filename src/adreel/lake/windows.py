@@ -1,4 +1,4 @@
-"""The advertiser-days that a run read whole, and which rows of a table stand in them."""
+"""The advertiser-days that a run read whole, and which rows of a table are in them."""
 
 from __future__ import annotations
 
@@ -46,25 +46,25 @@ class Leaving:
         return tuple(name for name in (self._day_column, self._advertiser_column) if name)
 
     def mask(self, batch: Any) -> Any:
-        """For each row of the batch whether it leaves; a row without a day or advertiser stands in no window."""
+        """For each row of the batch whether it leaves; a row without a day or advertiser is in no window."""
         days = day_of(batch.column(self._day_column)) if self._day_column else None
-        found = self._expired(days, batch.num_rows)
-        return pc.or_(found, self.inside(batch))
+        expired = self._expired(days, batch.num_rows)
+        return pc.or_(expired, self.inside(batch))
 
     def inside(self, batch: Any) -> Any:
         """For each row of the batch whether a window holds it."""
-        found = pa.repeat(pa.scalar(False), batch.num_rows)
+        inside = pa.repeat(pa.scalar(False), batch.num_rows)
         days = day_of(batch.column(self._day_column)) if self._day_column else None
         bounds = _bounds(days)
         advertisers = batch.column(self._advertiser_column) if self._spans else None
         for span, ids in self._spans.items():
             if span and not _meet(span, bounds):
                 continue
-            here = pc.is_in(advertisers, value_set=ids)
+            in_span = pc.is_in(advertisers, value_set=ids)
             if span:
-                here = pc.and_(here, pc.and_(pc.greater_equal(days, span[0]), pc.less_equal(days, span[1])))
-            found = pc.or_(found, pc.fill_null(here, False))
-        return found
+                in_span = pc.and_(in_span, pc.and_(pc.greater_equal(days, span[0]), pc.less_equal(days, span[1])))
+            inside = pc.or_(inside, pc.fill_null(in_span, False))
+        return inside
 
     def expired(self, batch: Any) -> Any:
         """For each row of the batch whether its day is before `keep_from`."""
@@ -90,7 +90,9 @@ class Leaving:
 
 
 def _advertisers(windows: Iterable[Window]) -> Any:
-    return pa.array(sorted({one for window in windows for one in window.advertiser_ids}), pa.string())
+    return pa.array(
+        sorted({advertiser_id for window in windows for advertiser_id in window.advertiser_ids}), pa.string()
+    )
 
 
 def _spans(windows: Iterable[Window]) -> dict[Any, Any]:
@@ -99,30 +101,30 @@ def _spans(windows: Iterable[Window]) -> dict[Any, Any]:
     for window in windows:
         for advertiser in window.advertiser_ids:
             days[advertiser].append((window.start, window.end))
-    found: dict[tuple[date, date], list[str]] = defaultdict(list)
+    advertisers: dict[tuple[date, date], list[str]] = defaultdict(list)
     for advertiser, spans in days.items():
         for span in _unbroken(spans):
-            found[span].append(advertiser)
-    return {span: pa.array(sorted(ids), pa.string()) for span, ids in found.items()}
+            advertisers[span].append(advertiser)
+    return {span: pa.array(sorted(ids), pa.string()) for span, ids in advertisers.items()}
 
 
 def _unbroken(spans: list[tuple[date, date]]) -> list[tuple[date, date]]:
-    found: list[tuple[date, date]] = []
+    merged: list[tuple[date, date]] = []
     for start, end in sorted(spans):
-        if found and start <= found[-1][1] + _DAY:
-            found[-1] = (found[-1][0], max(found[-1][1], end))
+        if merged and start <= merged[-1][1] + _DAY:
+            merged[-1] = (merged[-1][0], max(merged[-1][1], end))
         else:
-            found.append((start, end))
-    return found
+            merged.append((start, end))
+    return merged
 
 
-def _meet(one: Range, other: Range | None) -> bool:
-    return other is not None and bool(one[0] <= other[1] and other[0] <= one[1])
+def _meet(bounds: Range, other: Range | None) -> bool:
+    return other is not None and bool(bounds[0] <= other[1] and other[0] <= bounds[1])
 
 
 def _bounds(days: Any) -> Range | None:
-    found = pc.min_max(days).as_py() if days is not None else None
-    return (found["min"], found["max"]) if found and found["min"] is not None else None
+    ends = pc.min_max(days).as_py() if days is not None else None
+    return (ends["min"], ends["max"]) if ends and ends["min"] is not None else None
 
 
 def _between(ids: Any, bounds: Range) -> Any:

@@ -5,15 +5,15 @@ take. Nothing else in adreel runs SQL that a person wrote.
 """
 
 from adreel.sandbox.answers import column_of
-from adreel.sandbox.client import Answer, Sandbox, object_store_environment
-from adreel.sandbox.limits import Limits, of_the_command, of_the_web
-from adreel.sandbox.request import AnswerForm, Request
+from adreel.sandbox.client import QueryAnswer, Sandbox, object_store_environment
+from adreel.sandbox.limits import QueryLimits, of_the_command, of_the_web
+from adreel.sandbox.request import AnswerForm, QueryRequest
 
 __all__ = [
-    "Answer",
     "AnswerForm",
-    "Limits",
-    "Request",
+    "QueryAnswer",
+    "QueryLimits",
+    "QueryRequest",
     "Sandbox",
     "column_of",
     "object_store_environment",

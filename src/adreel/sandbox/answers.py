@@ -51,7 +51,7 @@ def _cells(table: pa.Table, most_rows: int, sink: IO[bytes]) -> int:
     """A page's: columns, rows as texts that are cut, and whether there are more."""
     columns = table.num_columns
     if columns > MOST_COLUMNS:
-        raise InputError(f"The answer has {columns:,} columns; a page shows {MOST_COLUMNS:,}. Select fewer.")
+        raise InputError(f"The answer has {columns:,} columns; a page shows at most {MOST_COLUMNS:,}. Select fewer.")
     fits = max(1, min(most_rows, MOST_CELLS // max(1, columns)))
     rows, size = list[tuple[str | None, ...]](), 0
     for row in zip(*(_texts(column) for column in table.slice(0, fits).columns), strict=True):

@@ -17,12 +17,12 @@ import pyarrow as pa
 
 from adreel.errors import AdreelError, InputError, StorageError
 from adreel.export import stream
-from adreel.lake.place import Place
+from adreel.lake.place import Storage
 from adreel.lake.query import Bounds, Connection, QueryError
-from adreel.lake.select import NESTED
+from adreel.lake.sql_check import NESTED
 from adreel.sandbox import answers
-from adreel.sandbox.limits import THREADS, Limits, end_processes, limit, loosen
-from adreel.sandbox.request import Request
+from adreel.sandbox.limits import THREADS, QueryLimits, end_processes, limit, loosen
+from adreel.sandbox.request import QueryRequest
 
 
 def run(answer: socket.socket, status: socket.socket, folder: str) -> NoReturn:
@@ -34,10 +34,10 @@ def run(answer: socket.socket, status: socket.socket, folder: str) -> NoReturn:
     _leave_behind(folder)
     with answer.makefile("rb") as source:
         # From the process that this one works for; nothing of a person's is unpacked here.
-        request: Request = pickle.load(source)  # noqa: S301
+        request: QueryRequest = pickle.load(source)  # noqa: S301
     limit(request.limits)
     try:
-        with _told(request.limits), answer.makefile("wb") as sink:
+        with _limits_named(request.limits), answer.makefile("wb") as sink:
             end: dict[str, Any] = {"rows": _answered(request, folder, sink)}
     except AdreelError as error:
         end = {"kind": _kind(error), "message": error.message}
@@ -59,14 +59,14 @@ def _leave_behind(folder: str) -> None:
     sys.setrecursionlimit(1_000)
 
 
-def _answered(request: Request, folder: str, sink: IO[bytes]) -> int | None:
+def _answered(request: QueryRequest, folder: str, sink: IO[bytes]) -> int | None:
     """Writes the answer; its rows, or None if the query has none."""
     os.environ.update(request.environ)
-    place = Place(request.snapshot.url)
+    storage = Storage(request.snapshot.url)
     # The other half is for what DuckDB does not count, and for the form of the answer.
     bounds = Bounds(f"{request.limits.memory // 2}B", f"{request.limits.disk}B", THREADS, folder)
-    with Connection(place, request.snapshot.views, bounds, read_only=request.read_only) as connection:
-        if place.folder is not None:
+    with Connection(storage, request.snapshot.views, bounds, read_only=request.read_only) as connection:
+        if storage.folder is not None:
             # Object stores are read by threads that begin when they are needed.
             end_processes()
         if request.form in answers.FIRST_ROWS:
@@ -76,7 +76,7 @@ def _answered(request: Request, folder: str, sink: IO[bytes]) -> int | None:
         return None if reader is None else _file(reader, request, sink)
 
 
-def _file(reader: Any, request: Request, sink: IO[bytes]) -> int:
+def _file(reader: Any, request: QueryRequest, sink: IO[bytes]) -> int:
     rows = 0
 
     def counted() -> Iterator[Any]:
@@ -92,7 +92,7 @@ def _file(reader: Any, request: Request, sink: IO[bytes]) -> int:
 
 
 @contextmanager
-def _told(limits: Limits) -> Iterator[None]:
+def _limits_named(limits: QueryLimits) -> Iterator[None]:
     """Says in words which limit was met."""
     try:
         yield

@@ -22,8 +22,8 @@ from typing import IO, Any, Self
 from adreel.errors import CancelledError, InputError, RetryError, StopError, StorageError
 from adreel.lake import Lake
 from adreel.lake.query import QueryError
-from adreel.sandbox.limits import Limits
-from adreel.sandbox.request import ORDER, Request
+from adreel.sandbox.limits import QueryLimits
+from adreel.sandbox.request import ORDER, QueryRequest
 
 PIECE = 1 << 18
 """Bytes of an answer that are taken at a time."""
@@ -32,10 +32,10 @@ LOOK = 0.05
 """Seconds between two looks at whether anybody still waits for the answer."""
 
 GRACE = 5.0
-"""Seconds after its time within which the end of a child must be told; later its launcher is out of order."""
+"""Seconds after its time within which the end of a child must be reported; later its launcher is out of order."""
 
 IN_MEMORY = 1 << 20
-"""Bytes of an answer that stand in memory; the rest of a larger one is on disk."""
+"""Bytes of an answer kept in memory; the rest of a larger one is on disk."""
 
 INHERITED = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PYTHONPATH", "PYTHONHOME", "SYSTEMROOT")
 """Variables that a launcher is started with; no other is."""
@@ -52,8 +52,8 @@ _ERRORS = {"query": QueryError, "input": InputError, "storage": StorageError}
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """An answer in the form that was asked for: `file` stands at its beginning and is the caller's to close.
+class QueryAnswer:
+    """An answer in the form that was asked for: `file` is at its beginning and is the caller's to close.
 
     `rows` is None for a statement without an answer.
     """
@@ -68,7 +68,7 @@ class Sandbox:
     def __init__(self) -> None:
         """Starts nothing yet."""
         self._lock = Lock()
-        self._launcher: _Launcher | None = None
+        self._launcher: _LauncherProcess | None = None
 
     def start(self) -> None:
         """Starts the launcher, which takes half a second, so that the first query need not wait for it."""
@@ -88,7 +88,9 @@ class Sandbox:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def ask(self, request: Request, *, given_up: Event | None = None, into: IO[bytes] | None = None) -> Answer:
+    def ask(
+        self, request: QueryRequest, *, given_up: Event | None = None, into: IO[bytes] | None = None
+    ) -> QueryAnswer:
         """The answer, whole, in a file without a name, or written to `into`.
 
         Raises QueryError for SQL that DuckDB cannot do, InputError for SQL that is not taken and for limits that were
@@ -100,13 +102,13 @@ class Sandbox:
                 rows = child.answered(sink, given_up)
             if into is None:
                 sink.seek(0)
-            return Answer(sink, rows)
+            return QueryAnswer(sink, rows)
         except BaseException:
             if into is None:
                 sink.close()
             raise
 
-    def _child(self, request: Request) -> _Child:
+    def _child(self, request: QueryRequest) -> _Child:
         with self._lock:
             try:
                 return _Child(self._running().fork(request.limits), request)
@@ -117,30 +119,30 @@ class Sandbox:
                 self._launcher = None
                 return _Child(self._running().fork(request.limits), request)
 
-    def _running(self) -> _Launcher:
+    def _running(self) -> _LauncherProcess:
         if self._launcher is None:
-            self._launcher = _Launcher()
+            self._launcher = _LauncherProcess()
         return self._launcher
 
 
-class _Launcher:
+class _LauncherProcess:
     """The process of `adreel.sandbox.launcher`, which ends when this is gone, however that comes."""
 
     def __init__(self) -> None:
-        here, there = socket.socketpair()
-        with there:
+        own_end, child_end = socket.socketpair()
+        with child_end:
             self._process = subprocess.Popen(  # noqa: S603 - this interpreter, a module of ours, a number
-                [sys.executable, "-m", "adreel.sandbox.launcher", str(there.fileno())],
+                [sys.executable, "-m", "adreel.sandbox.launcher", str(child_end.fileno())],
                 env=_environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                pass_fds=[there.fileno()],
+                pass_fds=[child_end.fileno()],
                 start_new_session=True,
             )
-        self._orders = here
-        self.end = weakref.finalize(self, _end, self._process, here)
+        self._orders = own_end
+        self.end = weakref.finalize(self, _end, self._process, own_end)
 
-    def fork(self, limits: Limits) -> tuple[socket.socket, socket.socket]:
+    def fork(self, limits: QueryLimits) -> tuple[socket.socket, socket.socket]:
         """The sockets of a new child: its request and answer, and how it ended. OSError if the launcher is gone."""
         answer, childs_answer = socket.socketpair()
         status, childs_status = socket.socketpair()
@@ -172,7 +174,7 @@ def _end(process: subprocess.Popen[bytes], orders: socket.socket) -> None:
 class _Child:
     """One child at work; it is given up when this is closed."""
 
-    def __init__(self, sockets: tuple[socket.socket, socket.socket], request: Request) -> None:
+    def __init__(self, sockets: tuple[socket.socket, socket.socket], request: QueryRequest) -> None:
         self._answer, self._status = sockets
         self._limits = request.limits
         self._request = pickle.dumps(request)
@@ -200,7 +202,7 @@ class _Child:
                     else:
                         self._exchange(selector, events, sink)
                 if given_up is not None and given_up.is_set():
-                    raise CancelledError("Nobody waited for the answer any more.")
+                    raise CancelledError("The query was cancelled.")
                 if monotonic() > latest:
                     raise InputError(self._limits.out_of_time)
         return self._rows()
@@ -258,8 +260,7 @@ class _Child:
             # How libraries end a process that gets no more memory, and how the system does.
             return InputError(self._limits.out_of_memory)
         return InputError(
-            f"The query broke off its own process (exit {code}): it is nested too deeply, or it met a fault of DuckDB. "
-            "Write it in another way."
+            f"The query crashed its process (exit {code}): it is nested too deeply or hit a DuckDB bug. Rewrite it."
         )
 
 

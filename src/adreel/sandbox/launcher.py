@@ -29,7 +29,7 @@ from adreel.sandbox.request import ORDER
 
 @dataclass(eq=False, slots=True)
 class _Job:
-    """A child that lives: `status` is the socket on which its end is told, `folder` its own."""
+    """A child that lives: `status` is the socket on which its end is reported, `folder` its own."""
 
     pid: int
     status: socket.socket

@@ -28,7 +28,7 @@ PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS = 1, 4, 38
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class QueryLimits:
     """The limits of one query: bytes of memory above a bare child's, seconds by the clock, bytes on disk and of output.
 
     `memory_setting` and `seconds_setting` are the names of the settings that raise them.
@@ -69,9 +69,9 @@ class Limits:
         return f"The answer is larger than {Size(self.output)}. Select fewer rows and columns."
 
 
-def of_the_web(settings: Settings, output: int = 1024 * MB) -> Limits:
+def of_the_web(settings: Settings, output: int = 1024 * MB) -> QueryLimits:
     """What a query on the query page or over the API may take, with an answer of at most `output` bytes."""
-    return Limits(
+    return QueryLimits(
         settings.query_memory,
         settings.query_seconds,
         "ADREEL_QUERY_MEMORY",
@@ -80,9 +80,9 @@ def of_the_web(settings: Settings, output: int = 1024 * MB) -> Limits:
     )
 
 
-def of_the_command(settings: Settings) -> Limits:
+def of_the_command(settings: Settings) -> QueryLimits:
     """What a query of `adreel query` may take."""
-    return Limits(
+    return QueryLimits(
         settings.cli_query_memory,
         settings.cli_query_seconds,
         "ADREEL_CLI_QUERY_MEMORY",
@@ -107,7 +107,7 @@ def own_group(parent: int) -> None:
             os._exit(0)
 
 
-def limit(limits: Limits) -> None:
+def limit(limits: QueryLimits) -> None:
     """Limits of the system on this process for the rest of its life.
 
     Linux holds all of them; macOS holds time, file size and open files, and knows no limit of memory.

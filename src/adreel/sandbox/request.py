@@ -8,7 +8,7 @@ from struct import Struct
 from typing import Literal
 
 from adreel.lake import Snapshot
-from adreel.sandbox.limits import Limits
+from adreel.sandbox.limits import QueryLimits
 
 ORDER = Struct("!d")
 """What is asked of the launcher: the seconds that the child may live. The child's two sockets come with it."""
@@ -19,7 +19,7 @@ AnswerForm = Literal["arrow", "cells", "items", "csv", "json", "parquet", "xlsx"
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class QueryRequest:
     """One query over a lake's tables as they were. `most_rows` is for the first three forms.
 
     `environ` is what the lake's object store needs to know; a folder needs nothing. It is sent over a socket, so no
@@ -28,7 +28,7 @@ class Request:
 
     sql: str
     snapshot: Snapshot
-    limits: Limits
+    limits: QueryLimits
     form: AnswerForm
     most_rows: int = 1_000
     read_only: bool = True

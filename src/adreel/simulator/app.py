@@ -21,7 +21,7 @@ from adreel.simulator.call import Call, Endpoint, Reply
 from adreel.simulator.config import WorldConfig
 from adreel.simulator.consent import ConsentError, show_consent, take_decision
 from adreel.simulator.errors import ApiError, NotSimulatedError
-from adreel.simulator.frontpage import let_a_day_go_by, show_front
+from adreel.simulator.frontpage import advance_one_day, show_front
 from adreel.simulator.params import Params, read_body
 from adreel.simulator.sidedoor import side_door
 from adreel.simulator.state import Entry, Simulator
@@ -82,7 +82,7 @@ KNOWN_ELSEWHERE = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Body:
+class AnswerBody:
     """A response as it goes out; `promised` is the content-length if it is not the body's own."""
 
     content: bytes
@@ -113,25 +113,25 @@ class Api:
         response = await self._answer(request)
         await response(scope, receive, send)
 
-    async def _answer(self, request: Request) -> Body:
+    async def _answer(self, request: Request) -> AnswerBody:
         simulator = self._simulator
         if simulator.jitter:
             await self._sleep(simulator.way())
         simulator.catch_up()
         name = request.url.path.removeprefix(BASE)
         at = simulator.monotonic()
-        known = ENDPOINTS.get(name)
-        if known is None:
+        endpoint = ENDPOINTS.get(name)
+        if endpoint is None:
             return self._unknown(request, name, at)
-        if request.method != known[0]:
+        if request.method != endpoint[0]:
             self._note(request, name, Params({}, {}), -405, at)
-            return Body(b"405 method not allowed", 405, ((b"content-type", b"text/plain"),))
+            return AnswerBody(b"405 method not allowed", 405, ((b"content-type", b"text/plain"),))
         content = await request.body()
         params, refusal = _read_params(request, content)
         refusal = self._limit() or refusal
         trouble = self._trouble(name, params)
         await self._wait(trouble)
-        code, body = self._serve(request, name, known[1], params, refusal, trouble)
+        code, body = self._serve(request, name, endpoint[1], params, refusal, trouble)
         self._note(request, name, params, code, at)
         return _break(body, trouble)
 
@@ -143,18 +143,18 @@ class Api:
             return error
         return None
 
-    def _unknown(self, request: Request, name: str, at: float) -> Body:
+    def _unknown(self, request: Request, name: str, at: float) -> AnswerBody:
         if name in KNOWN_ELSEWHERE:
             self._note(request, name, Params({}, {}), -501, at)
             return _not_simulated(self._simulator, f"{request.method} /{name}")
         self._note(request, name, Params({}, {}), -404, at)
-        return Body(b"404 page not found", 404, ((b"content-type", b"text/plain; charset=utf-8"),))
+        return AnswerBody(b"404 page not found", 404, ((b"content-type", b"text/plain; charset=utf-8"),))
 
     def _trouble(self, name: str, params: Params) -> Trouble | None:
         shown = params.shown()
-        found = next((trouble for trouble in self._simulator.troubles if trouble.strikes(name, shown)), None)
+        planned = next((trouble for trouble in self._simulator.troubles if trouble.strikes(name, shown)), None)
         self._simulator.troubles = [trouble for trouble in self._simulator.troubles if not trouble.over]
-        return found
+        return planned
 
     async def _wait(self, trouble: Trouble | None) -> None:
         seconds = self._simulator.latency + (trouble.seconds if trouble and trouble.kind == "hang" else 0.0)
@@ -169,7 +169,7 @@ class Api:
         params: Params,
         refusal: ApiError | None,
         trouble: Trouble | None,
-    ) -> tuple[int, Body]:
+    ) -> tuple[int, AnswerBody]:
         simulator = self._simulator
         try:
             if refusal is not None:
@@ -204,10 +204,10 @@ def _read_params(request: Request, content: bytes) -> tuple[Params, ApiError | N
         return Params(query, {}), error
 
 
-def _accept(simulator: Simulator, reply: Reply, trouble: Trouble | None) -> Body:
+def _accept(simulator: Simulator, reply: Reply, trouble: Trouble | None) -> AnswerBody:
     request_id = simulator.request_id()
     if reply.raw is not None:
-        return Body(reply.raw, headers=(*reply.headers, _log_id(request_id)))
+        return AnswerBody(reply.raw, headers=(*reply.headers, _log_id(request_id)))
     data = reply.data
     if trouble is not None and trouble.kind in PAGE_KINDS:
         data = spoil(data, trouble)
@@ -216,42 +216,42 @@ def _accept(simulator: Simulator, reply: Reply, trouble: Trouble | None) -> Body
     head = f'{{"code":0,"message":"OK","request_id":"{request_id}",'.encode()
     headers = (_JSON, _log_id(request_id), *reply.headers)
     if reply.flat:
-        return Body(head + orjson.dumps(reply.flat)[1:], headers=headers)
-    return Body(b"".join((head, b'"data":', data, b"}")), headers=headers)
+        return AnswerBody(head + orjson.dumps(reply.flat)[1:], headers=headers)
+    return AnswerBody(b"".join((head, b'"data":', data, b"}")), headers=headers)
 
 
 def _log_id(request_id: str) -> tuple[bytes, bytes]:
     return b"x-tt-logid", request_id.encode()
 
 
-def _refuse(simulator: Simulator, error: ApiError) -> Body:
+def _refuse(simulator: Simulator, error: ApiError) -> AnswerBody:
     request_id = simulator.request_id()
     envelope = {"code": error.code, "message": error.message, "request_id": request_id, "data": {}}
-    return Body(orjson.dumps(envelope), headers=(_JSON, _log_id(request_id)))
+    return AnswerBody(orjson.dumps(envelope), headers=(_JSON, _log_id(request_id)))
 
 
-def _not_simulated(simulator: Simulator, what: str) -> Body:
-    message = f"adreel's simulator does not simulate {what}; docs/simulator.md lists what it does."
+def _not_simulated(simulator: Simulator, feature: str) -> AnswerBody:
+    message = f"adreel's simulator does not simulate {feature}; docs/simulator.md lists what it does."
     envelope = {"code": 40014, "message": message, "request_id": simulator.request_id(), "data": {}}
-    return Body(orjson.dumps(envelope), 501)
+    return AnswerBody(orjson.dumps(envelope), 501)
 
 
-def _break(body: Body, trouble: Trouble | None) -> Body:
+def _break(body: AnswerBody, trouble: Trouble | None) -> AnswerBody:
     """What an ordered trouble makes of an answer."""
     if trouble is None:
         return body
     html = f"<html><body><h1>{trouble.status}</h1></body></html>".encode()
     match trouble.kind:
         case "http":
-            return Body(b"upstream error", trouble.status, ((b"content-type", b"text/plain"),))
+            return AnswerBody(b"upstream error", trouble.status, ((b"content-type", b"text/plain"),))
         case "html":
-            return Body(html, trouble.status, ((b"content-type", b"text/html"),))
+            return AnswerBody(html, trouble.status, ((b"content-type", b"text/html"),))
         case "garbage":
-            return Body(b'{"code":0,"message":"OK","data":{"list":[', body.status, body.headers)
+            return AnswerBody(b'{"code":0,"message":"OK","data":{"list":[', body.status, body.headers)
         case "mark":
-            return Body(codecs.BOM_UTF8 + body.content, body.status, body.headers)
+            return AnswerBody(codecs.BOM_UTF8 + body.content, body.status, body.headers)
         case "cut":
-            return Body(body.content[: len(body.content) // 2], body.status, body.headers, len(body.content))
+            return AnswerBody(body.content[: len(body.content) // 2], body.status, body.headers, len(body.content))
     return body
 
 
@@ -278,7 +278,7 @@ async def _front(request: Request) -> Response:
     simulator: Simulator = request.app.state.simulator
     if request.method == "GET":
         return HTMLResponse(show_front(simulator))
-    let_a_day_go_by(simulator)
+    advance_one_day(simulator)
     return RedirectResponse("/", 303)
 
 

@@ -55,9 +55,9 @@ class Clock:
         return (repair > self.minute).astype(np.int64)
 
     def _slices(self, edges: Ints, days: Ints, first: Ints, offset: int, *, slow: bool) -> Slices:
-        known = np.clip(edges, self.first_day * HALF_HOURS, max(self._present(offset, slow=slow), 0))
+        published = np.clip(edges, self.first_day * HALF_HOURS, max(self._present(offset, slow=slow), 0))
         ages = np.clip(self.today(offset) - days, 0, self.window)
-        return Slices(known, ages, self._is_rough(days, offset), first)
+        return Slices(published, ages, self._is_rough(days, offset), first)
 
     def by_day(self, start: int, end: int, offset: int, *, slow: bool, shift: int = 0) -> Slices:
         """One slot per day; `shift` moves the edges (in half hours), for days that are not the advertiser's own."""

@@ -47,11 +47,11 @@ class WorldConfig:
     def __post_init__(self) -> None:
         """Refuses sizes that the ids have no room for."""
         if not 0 < self.advertisers <= 1024:
-            raise ValueError(f"advertisers is {self.advertisers}; the simulator has room for 1 to 1024.")
+            raise ValueError(f"advertisers is {self.advertisers}; choose 1 to 1024.")
         if not 0 <= self.ads <= 1 << 18:
-            raise ValueError(f"ads is {self.ads}; the simulator has room for 0 to {1 << 18} per advertiser.")
+            raise ValueError(f"ads is {self.ads}; choose 0 to {1 << 18} per advertiser.")
         if not 0 <= self.restate_days <= 60:
-            raise ValueError(f"restate_days is {self.restate_days}; it can be 0 to 60.")
+            raise ValueError(f"restate_days is {self.restate_days}; choose 0 to 60.")
 
     @property
     def per_minute(self) -> int:

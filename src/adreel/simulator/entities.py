@@ -188,9 +188,9 @@ class Entities:
             "operating_systems": ["ANDROID"] if objective == 1 else [],
             "is_smart_performance_campaign": smart,
         }
-        made = int(table.adgroups.created[index])
-        record |= _targeting(index) | _schedule(made) | self._status("ADGROUP_STATUS", "adgroup", index)
-        return record | self._times(made, smart=smart, index=index)
+        created = int(table.adgroups.created[index])
+        record |= _targeting(index) | _schedule(created) | self._status("ADGROUP_STATUS", "adgroup", index)
+        return record | self._times(created, smart=smart, index=index)
 
     def ad(self, index: int) -> Record:
         """The ad as ad/get shows it."""
@@ -346,14 +346,14 @@ def _bid(index: int) -> float:
     return 0.5 + index % 7 * 0.25
 
 
-def _schedule(made: int) -> Record:
+def _schedule(created: int) -> Record:
     """When an ad group runs, and how its events are counted."""
     return {
         "budget_mode": "BUDGET_MODE_DAY",
         "scheduled_budget": 0.0,
         "schedule_type": "SCHEDULE_FROM_NOW",
-        "schedule_start_time": utc_text(made),
-        "schedule_end_time": utc_text(made + 3650 * 86400),
+        "schedule_start_time": utc_text(created),
+        "schedule_end_time": utc_text(created + 3650 * 86400),
         "dayparting": "1" * 336,
         "conversion_bid_price": 0.0,
         "click_attribution_window": "SEVEN_DAYS",

@@ -15,15 +15,15 @@ def show_front(simulator: Simulator) -> str:
         '<!doctype html><html lang="en"><meta charset="utf-8"><title>Simulated TikTok</title>'
         '<link rel="icon" href="data:,"><meta name="viewport" content="width=device-width">'
         f"<style>{_STYLE}</style><h1>Simulated TikTok</h1>"
-        "<p>This is adreel's simulator, not TikTok. Everything in it is made up.</p>"
-        f"<p>In its world it is {present:%Y-%m-%d %H:%M} UTC, and there are {count} advertisers.</p>"
+        "<p>This is adreel's simulator, not TikTok. All its data is invented.</p>"
+        f"<p>Simulated time: {present:%Y-%m-%d %H:%M} UTC. Ad accounts: {count:,}.</p>"
         '<form method="post" action="/"><button>Advance one day</button></form>'
-        "<p>Results come in late, as with TikTok: after another day its figures of the days before are other ones. "
-        "Run a dataset then, and its page shows what changed. A home whose accounts all read this simulator goes by "
-        "its time, so dates such as yesterday move along.</p></html>"
+        "<p>As with TikTok, results arrive late: after each day, the figures of earlier days are restated. Run a "
+        "dataset to see what changed. If all accounts of a home use this simulator, the home uses the simulated "
+        "time, so that dates such as yesterday advance with it.</p></html>"
     )
 
 
-def let_a_day_go_by(simulator: Simulator) -> None:
+def advance_one_day(simulator: Simulator) -> None:
     """It is the same time of the next day."""
     simulator.go_on(1)

@@ -21,14 +21,14 @@ Order = Callable[[Simulator, Mapping[str, object]], object]
 def _whole(body: Mapping[str, object], name: str, default: int) -> int:
     value = body.get(name, default)
     if not isinstance(value, int):
-        raise ValueError(f"{name} is {value!r}; it has to be a whole number.")
+        raise ValueError(f"{name} is {value!r}; it must be a whole number.")
     return value
 
 
 def _text(body: Mapping[str, object], name: str) -> str:
     value = body.get(name)
     if not isinstance(value, str):
-        raise ValueError(f"{name} is {value!r}; it has to be a text.")
+        raise ValueError(f"{name} is {value!r}; it must be text.")
     return value
 
 
@@ -135,12 +135,12 @@ def _requests(simulator: Simulator, body: Mapping[str, object]) -> object:
 
 def _token(simulator: Simulator, body: Mapping[str, object]) -> object:
     """A token without the consent page: for all advertisers, or for `advertiser_ids`."""
-    wanted = body.get("advertiser_ids")
-    if wanted is None:
+    ids = body.get("advertiser_ids")
+    if ids is None:
         return {"access_token": access_token(simulator.config)}
-    if not isinstance(wanted, list) or any(text not in simulator.world.by_id for text in wanted):
+    if not isinstance(ids, list) or any(text not in simulator.world.by_id for text in ids):
         raise ValueError("advertiser_ids is not a list of this world's advertisers.")
-    indexes = [simulator.world.by_id[text].index for text in wanted]
+    indexes = [simulator.world.by_id[text].index for text in ids]
     return {"access_token": access_token(simulator.config, indexes)}
 
 
@@ -168,7 +168,7 @@ async def side_door(request: Request) -> Response:
     order = ORDERS.get(request.path_params["path"].strip("/"))
     if order is None or order[0] != request.method:
         names = ", ".join(f"{method} {name}" for name, (method, _) in ORDERS.items())
-        return JSONResponse({"error": f"There is no such order. Known are: {names}."}, 404)
+        return JSONResponse({"error": f"There is no such endpoint. Available: {names}."}, 404)
     simulator: Simulator = request.app.state.simulator
     try:
         body = {**read_body(await request.body()), **_numbers(request.query_params)}

@@ -173,7 +173,7 @@ class Simulator:
         """An advertiser that may be read; 40300 if it is gone, 40001 if the token has no right to it."""
         if identity in self.removed:
             raise ApiError(40300, f"The advertiser {identity} does not exist or has been deleted.")
-        known = self.world.by_id.get(identity)
-        if known is None or known.kind == "no_permission" or known.index not in grant.advertisers:
+        advertiser = self.world.by_id.get(identity)
+        if advertiser is None or advertiser.kind == "no_permission" or advertiser.index not in grant.advertisers:
             raise ApiError(40001, f"No permission to operate advertiser {identity}.")
-        return known
+        return advertiser

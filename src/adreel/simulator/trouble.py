@@ -127,14 +127,14 @@ def spoil(data: bytes, trouble: Trouble) -> bytes:
         del page["page_info"]
     elif trouble.kind == "value":
         for row in rows[: trouble.rows]:
-            _put(row, trouble)
+            _set_field(row, trouble)
     else:
         info["total_number"] += trouble.change
         info["total_page"] = -(-info["total_number"] // info["page_size"])
     return orjson.dumps(page).replace(orjson.dumps(_PLACE), trouble.value.encode())
 
 
-def _put(row: dict[str, Any], trouble: Trouble) -> None:
+def _set_field(row: dict[str, Any], trouble: Trouble) -> None:
     """Another value in a field of a row that has it, or no such field."""
     *parts, name = trouble.field.split(".")
     for part in parts:

@@ -84,8 +84,8 @@ class Accounts:
             if row is None and is_id(name):
                 row = connection.execute(select(*_PUBLIC).where(offered, accounts.c.id == int(name))).first()
             if row is None:
-                known = connection.execute(select(accounts.c.name).where(offered)).scalars()
-                raise not_found("account", str(name), known, "connect one first.")
+                names = connection.execute(select(accounts.c.name).where(offered)).scalars()
+                raise not_found("account", str(name), names, "connect an account first.")
         return _account(row)
 
     def list(self) -> tuple[Account, ...]:
@@ -220,8 +220,8 @@ class Accounts:
         with self._database.write() as connection:
             _change(connection, account, last_checked_at=now)
             rows = connection.execute(_of(account)).mappings().all()
-            known = {row["advertiser_id"]: dict(row) for row in rows}
-            merged = [_merged(known.get(key, {}), given.get(key)) for key in known | given]
+            stored = {row["advertiser_id"]: dict(row) for row in rows}
+            merged = [_merged(stored.get(key, {}), given.get(key)) for key in stored | given]
             connection.execute(delete(account_advertisers).where(account_advertisers.c.account_id == account.id))
             if merged:
                 stamp = {"account_id": account.id, "refreshed_at": now}
@@ -243,14 +243,14 @@ def _keep_shares(connection: Connection, account: Account) -> None:
     rows = connection.execute(select(users.c.id, account_shares.c.level).outerjoin(account_shares, named)).all()
     levels = {row.id: max(everyone, Level(row.level or Level.NONE)) for row in rows}
     ids = connection.execute(select(datasets.c.id).where(datasets.c.account_id == account.id)).scalars().all()
-    kept = [
+    shares = [
         {"dataset_id": dataset_id, "user_id": user_id, "level": level}
         for dataset_id in ids
         for user_id, level in levels.items()
         if level is not Level.NONE
     ]
-    if kept:
-        connection.execute(insert(dataset_shares), kept)
+    if shares:
+        connection.execute(insert(dataset_shares), shares)
 
 
 def _account(row: Row[Any]) -> Account:
@@ -273,10 +273,10 @@ def _deleted(account: Account) -> NotFoundError:
     return NotFoundError(f"the account {account.name!r} was deleted meanwhile.")
 
 
-def _merged(known: Mapping[str, Any], given: Advertiser | None) -> dict[str, Any]:
+def _merged(stored: Mapping[str, Any], given: Advertiser | None) -> dict[str, Any]:
     if given is None:
-        return {**known, "gone": True}
-    facts = {fact: getattr(given, fact) or known.get(fact, "") for fact in _FACTS}
+        return {**stored, "gone": True}
+    facts = {fact: getattr(given, fact) or stored.get(fact, "") for fact in _FACTS}
     return {"advertiser_id": given.advertiser_id, "gone": False, **facts}
 
 
@@ -285,9 +285,9 @@ def _of(account: Account) -> Select[Any]:
 
 
 def _refuse_taken(connection: Connection, name: str, besides: int | None = None) -> None:
-    found = connection.execute(select(accounts.c.id).where(accounts.c.name == name)).scalar()
-    if found is not None and found != besides:
-        raise ExistsError(f"there is an account {name!r} already; choose another name, or connect that one again.")
+    holder = connection.execute(select(accounts.c.id).where(accounts.c.name == name)).scalar()
+    if holder is not None and holder != besides:
+        raise ExistsError(f"there is an account {name!r} already; choose another name, or reconnect that one.")
 
 
 def _selection(ids: Iterable[str] | None) -> list[str] | None:
@@ -296,7 +296,7 @@ def _selection(ids: Iterable[str] | None) -> list[str] | None:
         return None
     selection = list(dict.fromkeys(ids))
     if not selection:
-        raise InputError("no advertiser is named; name at least one, or leave it to all that the account covers.")
+        raise InputError("no ad account is selected; select at least one, or all that the account covers.")
     return selection
 
 

@@ -77,13 +77,13 @@ def _where(address: str) -> str:
     from ipaddress import IPv6Address, ip_address
 
     try:
-        found = ip_address(address.partition("%")[0])
+        parsed = ip_address(address.partition("%")[0])
     except ValueError:
         return address[:100]
-    if isinstance(found, IPv6Address):
-        mapped = found.ipv4_mapped
-        return str(mapped) if mapped else f"{IPv6Address(int(found) >> 64 << 64)}/64"
-    return str(found)
+    if isinstance(parsed, IPv6Address):
+        mapped = parsed.ipv4_mapped
+        return str(mapped) if mapped else f"{IPv6Address(int(parsed) >> 64 << 64)}/64"
+    return str(parsed)
 
 
 def _pair(who: str, where: str) -> ColumnElement[bool]:
@@ -112,8 +112,8 @@ def _end_of_wait(connection: Connection, who: str, where: str) -> datetime | Non
     last = connection.execute(_newest(who, where)).first()
     if last is None:
         return None
-    found: datetime = last.at + timedelta(seconds=last.wait)
-    return found
+    end: datetime = last.at + timedelta(seconds=last.wait)
+    return end
 
 
 def _newest(who: str, where: str) -> Select[Any]:

@@ -58,13 +58,13 @@ class Consents:
         with self._database.write() as connection:
             row = connection.execute(select(consents).where(this)).first()
             if row is None:
-                raise InputError("This way back from TikTok belongs to no connection that was begun here; begin anew.")
+                raise InputError("This response from TikTok matches no connection started here; start again.")
             if row.session_hash != fingerprint(session_secret):
                 raise InputError(
-                    "This connection was begun in another browser, or before you signed in anew; begin anew here."
+                    "This connection was started in another browser or before your latest sign-in; start again here."
                 )
             if row.used_at is not None:
-                raise InputError("This way back from TikTok was used already; look whether the account is connected.")
+                raise InputError("This response from TikTok was already used; check whether the account is connected.")
             if now - row.created_at > GOOD_FOR:
                 minutes = GOOD_FOR // timedelta(minutes=1)
                 raise InputError(f"This connection was begun more than {minutes} minutes ago and is over; begin anew.")

@@ -49,13 +49,13 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A consistent view; nothing is kept that is written here."""
-        with _said(self.path), self._reading.connect() as connection:
+        with _errors_named(self.path), self._reading.connect() as connection:
             yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """Kept as a whole when the block ends, or not at all."""
-        with _said(self.path), self._writing.begin() as connection:
+        with _errors_named(self.path), self._writing.begin() as connection:
             yield connection
 
     def stamp(self) -> int:
@@ -65,10 +65,10 @@ class Database:
                 if self._looking is None:
                     self._looking = sqlite3.connect(self.path, timeout=self._busy_seconds, check_same_thread=False)
                 # Counts what other connections wrote (source: SQLite, "PRAGMA data_version"); this one never does.
-                (found,) = self._looking.execute("PRAGMA data_version").fetchone()
+                (version,) = self._looking.execute("PRAGMA data_version").fetchone()
             except sqlite3.Error as error:
                 raise StorageError(f"the database {self.path} failed: {error}.") from error
-        return int(found)
+        return int(version)
 
     def close(self) -> None:
         """Closes every connection."""
@@ -147,7 +147,7 @@ def _on_begin(connection: Connection) -> None:
 
 
 @contextmanager
-def _said(path: Path) -> Iterator[None]:
+def _errors_named(path: Path) -> Iterator[None]:
     """Turns a failure of the database into an error for a person."""
     try:
         yield
@@ -174,15 +174,15 @@ def _bring_to_head(database: Database, home: Path) -> None:
     from adreel.store.locks import schema_lock
 
     with schema_lock(home):
-        found = _revision(database)
-        if found is None:
+        revision = _revision(database)
+        if revision is None:
             _write_ahead(database.path)
             _create(database)
-        elif found and not found.isdigit():
-            raise StorageError(f"{database.path} is not a database of adreel (its revision is {found!r}).")
-        elif found > HEAD:
+        elif revision and not revision.isdigit():
+            raise StorageError(f"{database.path} is not a database of adreel (its revision is {revision!r}).")
+        elif revision > HEAD:
             raise _newer(database)
-        elif found < HEAD:
+        elif revision < HEAD:
             _write_ahead(database.path)
             _migrate(database.path)
 
@@ -211,10 +211,10 @@ def _migrate(path: Path) -> None:
     # Foreign keys are off, as a migration may replace a table that others point at; they are checked at the end.
     engine = _engine(path, foreign_keys=False)
     try:
-        with _said(path), engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"}).begin() as connection:
+        with _errors_named(path), engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"}).begin() as connection:
             upgrade(connection, HEAD)
             if connection.exec_driver_sql("PRAGMA foreign_key_check").first():
-                raise StorageError(f"{path} cannot be brought up to date: some rows point at none.")
+                raise StorageError(f"{path} cannot be upgraded: some rows refer to rows that do not exist.")
             _mark(connection)
     finally:
         engine.dispose()
@@ -231,5 +231,5 @@ def _newer(database: Database) -> InputError:
         made_by = connection.execute(marks.select().where(marks.c.name == "adreel")).first()
     newer = f"version {made_by.value} or newer" if made_by else "a newer version"
     return InputError(
-        f"{database.path} was made by a newer adreel than this one ({version('adreel')}); install {newer}."
+        f"{database.path} was created by a newer adreel than this one ({version('adreel')}); install {newer}."
     )

@@ -56,9 +56,9 @@ class Datasets:
         with self._database.write() as connection:
             _refuse_taken(connection, name)
             taken = _slugs(connection)
-            made = slug(name, taken | _names(connection))
+            new_slug = slug(name, taken | _names(connection))
             table = slug(name, taken | set(connection.execute(select(kept_tables.c.table_slug)).scalars()))
-            statement = insert(datasets).values(slug=made, table_slug=table, **values).returning(datasets)
+            statement = insert(datasets).values(slug=new_slug, table_slug=table, **values).returning(datasets)
             return _dataset(connection.execute(statement).one())
 
     def get(self, name: str | int, *, among: Collection[int] | None = None) -> SavedDataset:
@@ -76,8 +76,8 @@ class Datasets:
             if row is None and is_id(name):
                 row = connection.execute(offered.where(datasets.c.id == int(name))).first()
             if row is None:
-                known = {row.slug: row.name for row in connection.execute(offered)}
-                raise not_found("dataset", str(name), known.values(), "save one first.", slugs=known)
+                names = {row.slug: row.name for row in connection.execute(offered)}
+                raise not_found("dataset", str(name), names.values(), "create a dataset first.", slugs=names)
         return _dataset(row)
 
     def refusals(self, names_asked: Iterable[str], *, besides: SavedDataset | None = None) -> Mapping[str, AdreelError]:
@@ -94,16 +94,16 @@ class Datasets:
         refused: dict[str, AdreelError] = {}
         for name in names_asked:
             try:
-                kept = clean_name(name, "a dataset")
-                if kept != own:
-                    _free(kept, names, slugs)
+                cleaned = clean_name(name, "a dataset")
+                if cleaned != own:
+                    _free(cleaned, names, slugs)
             except AdreelError as error:
                 refused[name] = error
                 continue
-            made = slug(kept, used | names)
-            names.add(kept)
-            slugs.add(made)
-            used.add(made)
+            new_slug = slug(cleaned, used | names)
+            names.add(cleaned)
+            slugs.add(new_slug)
+            used.add(new_slug)
         return refused
 
     def named(self, name: str) -> SavedDataset | None:
@@ -136,11 +136,11 @@ class Datasets:
     def of_accounts(self, account_ids: Collection[int]) -> Mapping[int, tuple[SavedDataset, ...]]:
         """The datasets of each of these accounts that has any, by the account's id, each by name."""
         statement = select(datasets).where(datasets.c.account_id.in_(account_ids)).order_by(datasets.c.name)
-        found: dict[int, list[SavedDataset]] = {}
+        by_account: dict[int, list[SavedDataset]] = {}
         with self._database.read() as connection:
             for row in connection.execute(statement).all():
-                found.setdefault(row.account_id, []).append(_dataset(row))
-        return {account_id: tuple(saved) for account_id, saved in found.items()}
+                by_account.setdefault(row.account_id, []).append(_dataset(row))
+        return {account_id: tuple(saved) for account_id, saved in by_account.items()}
 
     def update(
         self,
@@ -223,7 +223,7 @@ def _free(name: str, names: Collection[str], slugs: Collection[str]) -> None:
     if name in names:
         raise ExistsError(f"there is a dataset {name!r} already; choose another name.")
     if name in slugs:
-        raise ExistsError(f"{name!r} is the address of another dataset already; choose another name.")
+        raise ExistsError(f"{name!r} is already the address of another dataset; choose another name.")
 
 
 def _names(connection: Connection) -> set[str]:
@@ -232,7 +232,7 @@ def _names(connection: Connection) -> set[str]:
 
 def _slugs(connection: Connection) -> set[str]:
     rows = connection.execute(select(datasets.c.slug, datasets.c.table_slug))
-    return {found for row in rows for found in row}
+    return {text for row in rows for text in row}
 
 
 def _tags(tags: Iterable[str]) -> list[str]:

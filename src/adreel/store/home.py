@@ -25,9 +25,9 @@ def prepare_home(home: Path) -> None:
         if os.name == "posix" and _is_open(home) and _is_ours(home) and _is_fresh(home):
             home.chmod(0o700)
     except OSError as error:
-        raise StorageError(f"the folder {home} cannot be made: {error.strerror}. Set ADREEL_HOME.") from error
+        raise StorageError(f"the folder {home} cannot be created: {error.strerror}. Set ADREEL_HOME.") from error
     if not os.access(home, os.R_OK | os.W_OK | os.X_OK):
-        raise StorageError(f"the folder {home} cannot be written to; set ADREEL_HOME or its permissions.")
+        raise StorageError(f"the folder {home} is not writable; set ADREEL_HOME or fix its permissions.")
 
 
 def find_temporary_folder(home: Path) -> None:
@@ -49,7 +49,7 @@ def private_file(path: Path) -> Path:
     try:
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     except OSError as error:
-        raise StorageError(f"{path} cannot be opened: {error.strerror}. Look at who owns it.") from error
+        raise StorageError(f"{path} cannot be opened: {error.strerror}. Check who owns it.") from error
     close_to_others(path)
     return path
 

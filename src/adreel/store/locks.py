@@ -82,7 +82,7 @@ def schema_lock(home: Path) -> Iterator[None]:
     try:
         lock = _acquire(home, ".schema", 60)
     except Timeout as error:
-        raise RetryError(f"another process is still bringing the database in {home} up to date; try again.") from error
+        raise RetryError(f"another process is still upgrading the database in {home}; try again.") from error
     try:
         yield
     finally:
@@ -95,7 +95,7 @@ def secrets_lock(home: Path) -> Iterator[None]:
     try:
         lock = _acquire(home, ".secrets", 0.2)
     except Timeout as error:
-        raise BusyError("another process rotates the keys just now; wait for it, then try again.") from error
+        raise BusyError("another process is rotating the keys; wait for it, then try again.") from error
     try:
         yield
     finally:
@@ -127,7 +127,7 @@ def _acquire(home: Path, name: str, wait: float) -> FileLock:
 def _busy(slug: str, holder: Holder) -> BusyError:
     run = f"run {holder.run_id}" if holder.run_id else "another run"
     process = f" (process {holder.pid})" if holder.pid else ""
-    return BusyError(f"{run} of dataset {slug!r} is under way{process}; wait for it, or cancel it.")
+    return BusyError(f"{run} of dataset {slug!r} is in progress{process}; wait for it, or cancel it.")
 
 
 def _write(note: Path, holder: Holder) -> None:

@@ -49,19 +49,19 @@ def slug(name: str, taken: Collection[str] = ()) -> str:
         stem = f"d_{stem}"[:LONGEST_SLUG].strip("_")
     if stem in RESERVED:
         stem = f"{stem}_data"
-    found, number = stem, 1
-    while found in taken:
+    candidate, number = stem, 1
+    while candidate in taken:
         number += 1
         ending = f"_{number}"
-        found = stem[: LONGEST_SLUG - len(ending)].rstrip("_") + ending
-    return found
+        candidate = stem[: LONGEST_SLUG - len(ending)].rstrip("_") + ending
+    return candidate
 
 
-def clean_name(text: str, what: str, longest: int = LONGEST_NAME) -> str:
+def clean_name(text: str, subject: str, longest: int = LONGEST_NAME) -> str:
     """`text` as names are kept; InputError if it is empty, too long, or holds what cannot be printed."""
     name = kept_name(text)
     if not name or len(name) > longest or not name.isprintable():
-        raise InputError(f"{name!r} cannot name {what}; use 1 to {longest} printable characters.")
+        raise InputError(f"{name!r} cannot name {subject}; use 1 to {longest} printable characters.")
     return name
 
 
@@ -75,18 +75,18 @@ def is_id(name: str | int) -> bool:
     return str(name).isascii() and str(name).isdecimal() and len(str(name)) <= _LONGEST_ID
 
 
-def not_found(what: str, name: str, known: Iterable[str], none: str, slugs: Iterable[str] = ()) -> NotFoundError:
-    """The error for a `name` that is not among `known`, with the nearest; `none` is said if nothing is known.
+def not_found(kind: str, name: str, existing: Iterable[str], none: str, slugs: Iterable[str] = ()) -> NotFoundError:
+    """The error for a `name` that is not among `existing`, with the nearest; `none` ends it if there are none.
 
     `slugs` are other names of the same things: one of them may be the nearest, but each thing is listed once.
     """
-    names = sorted(known)
+    names = sorted(existing)
     if not names:
-        return NotFoundError(f"there is no {what} {name!r}; {none}")
+        return NotFoundError(f"there is no {kind} {name!r}; {none}")
     by_lower = {n.lower(): n for n in sorted({*names, *slugs})}
     near = get_close_matches(name.lower(), by_lower, n=3)
     hint = f"nearest: {', '.join(by_lower[n] for n in near)}" if near else _listed(names)
-    return NotFoundError(f"there is no {what} {name!r}; {hint}.")
+    return NotFoundError(f"there is no {kind} {name!r}; {hint}.")
 
 
 def _listed(names: list[str]) -> str:

@@ -55,7 +55,7 @@ class Passwords:
         """
         plain = unicodedata.normalize("NFKC", password)
         if not SHORTEST <= len(plain) <= LONGEST:
-            raise InputError(f"a password has {SHORTEST} to {LONGEST:,} characters; choose another.")
+            raise InputError(f"a password must have {SHORTEST} to {LONGEST:,} characters; choose another.")
         _refuse_common(plain, name)
         return self._work(password)
 
@@ -104,14 +104,14 @@ def _refuse_common(password: str, name: str) -> None:
     from zxcvbn import zxcvbn
 
     own = unicodedata.normalize("NFKC", name)
-    found = zxcvbn(password.strip()[:LOOKED_AT], user_inputs=[own, *own.split(), "adreel", "tiktok"])
-    if found["guesses"] >= GUESSES:
+    estimate = zxcvbn(password.strip()[:LOOKED_AT], user_inputs=[own, *own.split(), "adreel", "tiktok"])
+    if estimate["guesses"] >= GUESSES:
         return
-    if any(match.get("dictionary_name") == "user_inputs" for match in found["sequence"]):
-        raise InputError("the password is guessed soon: it is the user's name, or little more. Choose another.")
+    if any(match.get("dictionary_name") == "user_inputs" for match in estimate["sequence"]):
+        raise InputError("the password is too easy to guess: it is close to the user's name. Choose another.")
     raise InputError(
-        "the password is guessed soon: it is a common one, or made of common parts. Choose several words that do not "
-        "belong together."
+        "the password is too easy to guess: it is a common one, or made of common parts. Choose "
+        "several unrelated words."
     )
 
 
@@ -121,4 +121,4 @@ def _bytes(password: str) -> bytes:
 
 
 def _failed(error: Exception) -> RetryError:
-    return RetryError(f"passwords cannot be looked at now ({error}); try again when the machine has more memory free.")
+    return RetryError(f"passwords cannot be checked now ({error}); free some memory, then try again.")

@@ -16,9 +16,9 @@ class Role(StrEnum):
 
     meaning: str
 
-    ADMIN = "admin", "Looks after users, and may do everything with every account and dataset."
-    EDITOR = "editor", "Connects accounts, and makes, runs and changes datasets."
-    VIEWER = "viewer", "Looks at the data of accounts that are shared with them, and changes nothing."
+    ADMIN = "admin", "Manages users, with full access to every account and dataset."
+    EDITOR = "editor", "Connects accounts, and creates, runs and edits datasets."
+    VIEWER = "viewer", "Views the data of shared accounts without changing anything."
 
     def __new__(cls, value: str, meaning: str = "") -> Role:
         """The role's text is its value."""
@@ -38,10 +38,10 @@ class Level(StrEnum):
     rank: int
 
     NONE = "none", "No access."
-    READ = "read", "Can use it in datasets, and see the data of its datasets."
-    SHARE = "share", "Can share it, too."
-    EDIT = "edit", "Can rename it and connect it again, and run, change and delete its datasets, too."
-    OWNER = "owner", "Can delete it and name other owners, too."
+    READ = "read", "Can use it in datasets, and view the data of its datasets."
+    SHARE = "share", "Can also share it."
+    EDIT = "edit", "Can also rename and reconnect it, and run, edit and delete its datasets."
+    OWNER = "owner", "Can also delete it and add other owners."
 
     def __new__(cls, value: str, meaning: str = "") -> Level:
         """The level's text is its value."""
@@ -210,17 +210,17 @@ class SavedDataset:
 
 
 class RunState(StrEnum):
-    """Where a run stands; `sentence` says it to a person."""
+    """The state of a run; `sentence` explains it."""
 
     sentence: str
 
-    QUEUED = "queued", "Waits for its turn."
-    RUNNING = "running", "Reads from TikTok now."
-    SUCCEEDED = "succeeded", "Read everything, and the table has it."
-    WARNED = "warned", "The table has a new version, and something about it deserves a look."
-    FAILED = "failed", "Met an error; the table stayed as it was."
-    CANCELLED = "cancelled", "Was stopped by a person; the table stayed as it was."
-    INTERRUPTED = "interrupted", "Its process died; run the dataset again to go on where it stopped."
+    QUEUED = "queued", "Waiting to start."
+    RUNNING = "running", "Reading from TikTok."
+    SUCCEEDED = "succeeded", "All rows were read and written to the table."
+    WARNED = "warned", "The table has a new version, with warnings to check."
+    FAILED = "failed", "Stopped by an error; the table is unchanged."
+    CANCELLED = "cancelled", "Cancelled by a user; the table is unchanged."
+    INTERRUPTED = "interrupted", "The process ended early; run the dataset again to resume."
 
     def __new__(cls, value: str, sentence: str = "") -> RunState:
         """The state's text is its value."""

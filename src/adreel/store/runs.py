@@ -123,8 +123,8 @@ class Runs:
                 return None
             if row.asked_hash != fingerprint(key.asked):
                 raise InputError(
-                    f"This key was sent before with another dataset or other days, for run {row.run_id}. Send a new "
-                    "key for each run that is to be asked for."
+                    f"This key was already used for another dataset or other days, for run {row.run_id}. Send a new "
+                    "key for each new run."
                 )
             return _run(_found(_row(connection, row.run_id), row.run_id))
 
@@ -170,7 +170,7 @@ class Runs:
 
     def finish(self, run_id: str, outcome: Outcome) -> Run:
         """The run as finished. Said twice it stays as it is; InputError if it has finished otherwise."""
-        assert outcome.state not in IN_PROGRESS, "a run finishes in a finished state"
+        assert outcome.state not in IN_PROGRESS, "a run must finish in a finished state"
         changes = {field.name: getattr(outcome, field.name) for field in fields(outcome)}
         changes |= {"proof": dict(outcome.proof), "skipped": dict(outcome.skipped), "finished_at": self._clock()}
         with self._database.write() as connection:
@@ -212,7 +212,7 @@ class Runs:
             rows = connection.execute(offered.where(runs.c.id.startswith(run_id, autoescape=True)).limit(5)).all()
         if len(rows) > 1:
             shown = ", ".join(f"{row.id} ({row.dataset_slug})" for row in rows)
-            raise InputError(f"several runs begin with {run_id!r}: {shown}; write more of the id.")
+            raise InputError(f"several runs start with {run_id!r}: {shown}; give more of the ID.")
         return _run(_found(rows[0] if rows else None, run_id))
 
     def list(
@@ -328,8 +328,8 @@ def _briefs(connection: Connection, chosen: ColumnElement[bool], *among: ColumnE
 
 def _brief(run_id: str, state: str, *rest: Any) -> RunBrief:
     created, started, finished, version, proved, *others = rest
-    known = None if proved is None else bool(proved)
-    return RunBrief(run_id, RunState(state), created, started, finished, version, known, *others)
+    verified = None if proved is None else bool(proved)
+    return RunBrief(run_id, RunState(state), created, started, finished, version, verified, *others)
 
 
 def _run(row: Row[Any]) -> Run:
@@ -345,7 +345,7 @@ def _row(connection: Connection, run_id: str) -> Row[Any] | None:
 
 def _found(row: Row[Any] | None, run_id: str) -> Row[Any]:
     if row is None:
-        raise NotFoundError(f"there is no run whose id is or begins with {run_id!r}.")
+        raise NotFoundError(f"there is no run whose ID is or starts with {run_id!r}.")
     return row
 
 

@@ -52,8 +52,8 @@ class Keys:
             return self._fernet().decrypt(encrypted).decode()
         except (InvalidToken, _NoKeyError):
             raise InputError(
-                f"the token of {whose} was encrypted with a key that is not in {self._where()}. Give that key "
-                f"in ADREEL_SECRET_KEY (after newer ones, separated by commas), or connect the account again."
+                f"the token of {whose} was encrypted with a key that is not in {self._where()}. Add that key "
+                f"to ADREEL_SECRET_KEY (after newer ones, separated by commas), or reconnect the account."
             ) from None
 
     def rotate(self, encrypted: str, whose: str) -> str:
@@ -86,7 +86,7 @@ class Keys:
         if self._given:
             raise InputError(
                 "The keys are in ADREEL_SECRET_KEY, which adreel cannot change. Put a new key before the old one, "
-                "start every process of adreel anew, run adreel secrets rotate, then take the old key away."
+                "restart every process of adreel, run adreel secrets rotate, then remove the old key."
             )
 
     def _replace_file(self, keys: Sequence[str]) -> None:
@@ -153,4 +153,4 @@ def _make_key_file(path: Path) -> None:
         finally:
             draft.unlink()
     except OSError as error:
-        raise StorageError(f"{path} cannot be made: {error.strerror}. Set ADREEL_SECRET_KEY.") from error
+        raise StorageError(f"{path} cannot be created: {error.strerror}. Set ADREEL_SECRET_KEY.") from error

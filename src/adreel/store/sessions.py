@@ -49,7 +49,9 @@ class Sessions:
             able = (users.c.id == user.id) & ~users.c.disabled
             if not connection.execute(update(users).where(able).values(seen_at=now)).rowcount:
                 raise NotFoundError(f"the user {user.name!r} was deleted or disabled meanwhile.")
-            shown = "".join(one if one.isprintable() else " " for one in agent)[:LONGEST_AGENT].strip()
+            shown = "".join(character if character.isprintable() else " " for character in agent)[
+                :LONGEST_AGENT
+            ].strip()
             values = {"secret_hash": fingerprint(secret), "user_id": user.id, "agent": shown}
             connection.execute(insert(sessions).values(**values, created_at=now, seen_at=now))
         return secret

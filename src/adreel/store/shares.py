@@ -31,8 +31,8 @@ class Shares:
             .order_by(users.c.name_key)
         )
         with self._database.read() as connection:
-            found = {user_of(row): Level(row.level) for row in connection.execute(statement)}
-        return dict(sorted(found.items(), key=lambda item: -item[1].rank))
+            levels = {user_of(row): Level(row.level) for row in connection.execute(statement)}
+        return dict(sorted(levels.items(), key=lambda item: -item[1].rank))
 
     def owners(self) -> Mapping[int, tuple[User, ...]]:
         """The owners of every account that has any, by the account's id, each by name."""
@@ -42,11 +42,11 @@ class Shares:
             .where(account_shares.c.level == Level.OWNER)
             .order_by(users.c.name_key)
         )
-        found: dict[int, tuple[User, ...]] = {}
+        owners: dict[int, tuple[User, ...]] = {}
         with self._database.read() as connection:
             for row in connection.execute(statement):
-                found[row.account_id] = (*found.get(row.account_id, ()), user_of(row))
-        return found
+                owners[row.account_id] = (*owners.get(row.account_id, ()), user_of(row))
+        return owners
 
     def level(self, account: Account, user: User) -> Level:
         """How far the account is shared with this user by name."""
@@ -56,8 +56,8 @@ class Shares:
     def everyone(self, account: Account) -> Level:
         """How far the account is shared with every user."""
         with self._database.read() as connection:
-            found = connection.execute(select(accounts.c.everyone).where(accounts.c.id == account.id)).scalar()
-        return Level(found or Level.NONE)
+            level = connection.execute(select(accounts.c.everyone).where(accounts.c.id == account.id)).scalar()
+        return Level(level or Level.NONE)
 
     def set(self, account: Account, user: User, level: Level) -> None:
         """Shares the account with a user so far, or no more.
@@ -75,15 +75,15 @@ class Shares:
                 raise InputError(f"{user.name!r} is {state} and cannot own an account; only editors and admins can.")
             if has is Level.OWNER and level is not Level.OWNER and _owners(connection, account) == 1:
                 raise InputError(
-                    f"{user.name!r} is the last owner of the account {account.name!r} and has to stay so; make "
+                    f"{user.name!r} is the last owner of the account {account.name!r} and must stay one; add "
                     "another owner first."
                 )
-            _put(connection, account, user, level)
+            _set_level(connection, account, user, level)
 
     def set_everyone(self, account: Account, level: Level) -> None:
         """Shares the account with every user so far. InputError for a level of owner, which needs a name."""
         if level is Level.OWNER:
-            raise InputError("not everyone can own an account; name the users who are to own it.")
+            raise InputError("everyone cannot own an account; choose users as its owners.")
         with self._database.write() as connection:
             _need(connection, account)
             connection.execute(update(accounts).where(accounts.c.id == account.id).values(everyone=level))
@@ -118,7 +118,7 @@ def _owners(connection: Connection, account: Account) -> int:
     return connection.execute(select(func.count()).where(owners)).scalar_one()
 
 
-def _put(connection: Connection, account: Account, user: User, level: Level) -> None:
+def _set_level(connection: Connection, account: Account, user: User, level: Level) -> None:
     if level is Level.NONE:
         of_both = (account_shares.c.account_id == account.id) & (account_shares.c.user_id == user.id)
         connection.execute(delete(account_shares).where(of_both))

@@ -43,8 +43,8 @@ class Utc(TypeDecorator[datetime]):
         read = self.impl_instance.result_processor(dialect, coltype)
 
         def process(value: Any) -> datetime | None:
-            found = read(value) if read else value
-            return found.replace(tzinfo=UTC) if found is not None else None
+            time = read(value) if read else value
+            return time.replace(tzinfo=UTC) if time is not None else None
 
         return process
 

@@ -42,7 +42,7 @@ class Tokens:
         """
         name = clean_name(name, "an API token")
         if days is not None and not 1 <= days <= LONGEST_DAYS:
-            raise InputError(f"an API token is good for 1 to {LONGEST_DAYS:,} days, or without end; not {days:,}.")
+            raise InputError(f"an API token lasts 1 to {LONGEST_DAYS:,} days, or does not expire; not {days:,}.")
         now, secret = self._clock(), PREFIX + secrets.token_urlsafe(32)
         values = {
             "secret_hash": fingerprint(secret),
@@ -86,7 +86,7 @@ class Tokens:
         mine = (api_tokens.c.user_id == user.id) & (api_tokens.c.id == token_id)
         with self._database.write() as connection:
             if not connection.execute(remove(api_tokens).where(mine)).rowcount:
-                raise NotFoundError(f"{user.name!r} has no API token {token_id}; it may have been revoked already.")
+                raise NotFoundError(f"{user.name!r} has no API token {token_id}; it may already be revoked.")
 
 
 def _token(row: Row[Any]) -> ApiToken:

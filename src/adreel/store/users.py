@@ -43,7 +43,7 @@ class Users:
         values = self._new(name, password, role)
         with self._database.write() as connection:
             if role is not Role.ADMIN and not _admins(connection):
-                raise InputError("the first user has to be an administrator, who looks after the others.")
+                raise InputError("the first user must be an administrator.")
             return _add(connection, values)
 
     def add_first(self, name: str, password: str) -> User:
@@ -51,7 +51,7 @@ class Users:
         values = self._new(name, password, Role.ADMIN)
         with self._database.write() as connection:
             if _any(connection):
-                raise ExistsError("there are users already; sign in, or ask an administrator for a user of your own.")
+                raise ExistsError("there are users already; sign in, or ask an administrator to add you.")
             return _add(connection, values)
 
     def any(self) -> bool:
@@ -69,8 +69,8 @@ class Users:
             if row is None and is_id(name):
                 row = connection.execute(select(*PUBLIC).where(users.c.id == int(name))).first()
             if row is None:
-                known = connection.execute(select(users.c.name)).scalars()
-                raise not_found("user", str(name), known, "add one first.")
+                names = connection.execute(select(users.c.name)).scalars()
+                raise not_found("user", str(name), names, "add a user first.")
         return user_of(row)
 
     def list(self) -> tuple[User, ...]:
@@ -208,7 +208,8 @@ def _admins(connection: Connection) -> set[int]:
 def _refuse_last_admin(connection: Connection, user: User) -> None:
     if _admins(connection) == {user.id}:
         raise InputError(
-            f"{user.name!r} is the last administrator who can sign in and has to stay so; make another one first."
+            f"{user.name!r} is the last administrator who can sign in and must stay one; make another user an "
+            "administrator first."
         )
 
 
@@ -229,7 +230,7 @@ def _hand_over(connection: Connection, user: User, alone: dict[int, str], heir: 
     names = ", ".join(alone.values())
     if heir is None:
         raise InputError(
-            f"{user.name!r} is the only owner of {names}; name somebody who takes over, or make another owner first."
+            f"{user.name!r} is the only owner of {names}; name a user who takes over, or add another owner first."
         )
     row = connection.execute(select(*PUBLIC).where(users.c.id == heir.id)).first()
     if row is None:

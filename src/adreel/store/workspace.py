@@ -52,10 +52,10 @@ def _workspace(connection: Connection) -> Workspace:
 
 def _zone(text: str) -> str:
     """The IANA name of a zone, in the case that it is written in."""
-    known = {name.casefold(): name for name in available_timezones()}
+    zones = {name.casefold(): name for name in available_timezones()}
     word = text.strip().replace(" ", "_").casefold()
-    if word not in known:
-        near = get_close_matches(word, known, n=1, cutoff=0.5)
-        hint = f" nearest: {known[near[0]]}." if near else " they are written like Europe/Berlin, or UTC."
+    if word not in zones:
+        near = get_close_matches(word, zones, n=1, cutoff=0.5)
+        hint = f" nearest: {zones[near[0]]}." if near else " use a name such as Europe/Berlin or UTC."
         raise InputError(f"there is no time zone {text!r};{hint}")
-    return known[word]
+    return zones[word]

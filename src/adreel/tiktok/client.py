@@ -35,10 +35,10 @@ from adreel.errors import (
     is_outage,
     lacks_scope,
 )
-from adreel.tiktok.envelope import Answer, Page, Reader, Trouble, read_list, read_page
+from adreel.tiktok.envelope import ApiAnswer, FailedAnswer, ListPage, Reader, read_list, read_page
 from adreel.tiktok.margin import scatter_of
 from adreel.tiktok.pace import Pace, Slot
-from adreel.tiktok.wire import Request, Value, Wire, checked_url, make_request
+from adreel.tiktok.wire import ApiRequest, Value, Wire, checked_url, make_request
 
 T = TypeVar("T")
 
@@ -75,7 +75,7 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
-class Grant:
+class TokenGrant:
     """What a person granted: the token, and TikTok's numbers of what it may do.
 
     `advertiser_ids` is what TikTok says at that moment; `Client.advertisers` knows better.
@@ -95,7 +95,7 @@ class AdvertiserName:
 
 
 @dataclass(frozen=True, slots=True)
-class User:
+class TikTokUser:
     """The TikTok for Business user who granted the token; TikTok masks the e-mail address."""
 
     display_name: str
@@ -110,7 +110,7 @@ class _Tries:
     began: float
     sent: int = 0
     throttled: int = 0
-    last: Trouble | None = None
+    last: FailedAnswer | None = None
 
 
 class Client:
@@ -187,7 +187,7 @@ class Client:
         *,
         params: Mapping[str, Value] | None = None,
         body: Mapping[str, Any] | None = None,
-    ) -> Answer:
+    ) -> ApiAnswer:
         """The answer to one request; `path` begins and ends with a slash."""
         return await self._answer(make_request(self._base_url, method, path, params or {}, body), _as_it_is)
 
@@ -203,16 +203,18 @@ class Client:
 
     async def page(
         self, path: str, params: Mapping[str, Value], page: int, page_size: int, reader: Reader | None = None
-    ) -> Page:
+    ) -> ListPage:
         """One page of a list, pages counted from 1; its rows are dictionaries, or what `reader` makes of them."""
         paged = {**params, "page": page, "page_size": page_size}
         request = make_request(self._base_url, "GET", path, paged, None)
         more = {"reader": reader} if reader else {}
-        found = await self._answer(request, lambda one: read_page(one, request.where, page_size=page_size, **more))
+        answer_page = await self._answer(
+            request, lambda answer: read_page(answer, request.where, page_size=page_size, **more)
+        )
         self.counts.pages += 1
-        return found
+        return answer_page
 
-    async def exchange(self, auth_code: str) -> Grant:
+    async def exchange(self, auth_code: str) -> TokenGrant:
         """The grant for a code of the consent page; works once for each code.
 
         Raises ReconnectError if the code is wrong, used or over an hour old, or does not go with the app.
@@ -227,9 +229,11 @@ class Client:
         answer = await self.call("POST", "/oauth2/access_token/", body=body)
         token = answer.data.get("access_token")
         if not isinstance(token, str) or not token:
-            raise StopError("TikTok granted the access without a token; connect again.", request_id=answer.request_id)
+            raise StopError(
+                "TikTok granted access without a token; reconnect the account.", request_id=answer.request_id
+            )
         self._hidden.add(token)
-        return Grant(
+        return TokenGrant(
             token,
             tuple(_words(answer.data.get("advertiser_ids"))),
             tuple(int(scope) for scope in _words(answer.data.get("scope")) if scope.isdigit()),
@@ -253,16 +257,16 @@ class Client:
         size = LONGEST_ADVERTISER_BATCH
         batches = [ids[start : start + size] for start in range(0, len(ids), size)]
         refusals: list[AdvertiserError] = []
-        found = await together([self._advertiser_batch(batch, fields, refusals) for batch in batches])
-        rows = [row for batch_rows in found for row in batch_rows]
+        answers = await together([self._advertiser_batch(batch, fields, refusals) for batch in batches])
+        rows = [row for batch_rows in answers for row in batch_rows]
         if not rows and refusals and lacks_scope(refusals[0].code, refusals[0].message):
             raise refusals[0]
         return rows
 
-    async def user(self) -> User:
+    async def user(self) -> TikTokUser:
         """Who granted the token."""
         data = (await self.call("GET", "/user/info/")).data
-        return User(_word(data, "display_name"), _word(data, "core_user_id"), _word(data, "email"))
+        return TikTokUser(_word(data, "display_name"), _word(data, "core_user_id"), _word(data, "email"))
 
     async def _advertiser_batch(
         self, ids: Sequence[str], fields: Sequence[str], refusals: list[AdvertiserError]
@@ -273,7 +277,7 @@ class Client:
             return await self.uncounted("/advertiser/info/", params)
         except AdvertiserError as error:
             if len(ids) == 1:
-                self._say(f"advertiser {ids[0]} is left out: {error}")
+                self._write_log(f"advertiser {ids[0]} was skipped: {error}")
                 refusals.append(error)
                 return []
         except SplitError:
@@ -287,10 +291,10 @@ class Client:
 
     def _app(self) -> dict[str, str]:
         if not self._app_id or not self._secret:
-            raise InputError("This needs the id and the secret of your TikTok app; set both.")
+            raise InputError("The ID and the secret of your TikTok app are missing; set both.")
         return {"app_id": self._app_id, "secret": self._secret}
 
-    async def _answer(self, request: Request, read: Callable[[Answer], T | Trouble]) -> T:
+    async def _answer(self, request: ApiRequest, read: Callable[[ApiAnswer], T | FailedAnswer]) -> T:
         """Tries until there is an answer that `read` can read, or an error that says why there is none."""
         tries = _Tries(began=self._monotonic())
         left = None if self._deadline is None else self._deadline - tries.began
@@ -299,16 +303,18 @@ class Client:
             async with asyncio.timeout(left) as limit:
                 while True:
                     outcome = await self._try(request, tries, read)
-                    if not isinstance(outcome, Trouble):
+                    if not isinstance(outcome, FailedAnswer):
                         return outcome
                     await self._sleep(self._wait(request, outcome, tries))
         except TimeoutError:
             if not limit.expired():
                 raise
-            last = tries.last or Trouble("there is no answer yet.", Action.WAIT)
+            last = tries.last or FailedAnswer("there is no answer yet.", Action.WAIT)
             raise self._error(request, last, tries, "The run's deadline has come.") from None
 
-    async def _try(self, request: Request, tries: _Tries, read: Callable[[Answer], T | Trouble]) -> T | Trouble:
+    async def _try(
+        self, request: ApiRequest, tries: _Tries, read: Callable[[ApiAnswer], T | FailedAnswer]
+    ) -> T | FailedAnswer:
         async with self._in_flight:
             slot = await self._pace.turn()
             sent = self._monotonic()
@@ -317,11 +323,11 @@ class Client:
             answer, journey = await self._journey(request, slot)
         self._learn(answer, sent, slot)
         self._widen(self._monotonic() - sent)
-        if isinstance(answer, Answer):
+        if isinstance(answer, ApiAnswer):
             self._journeys.append(journey)
             self._pace.scattered(scatter_of(self._journeys))
-        outcome = answer if isinstance(answer, Trouble) else read(answer)
-        if isinstance(outcome, Trouble):
+        outcome = answer if isinstance(answer, FailedAnswer) else read(answer)
+        if isinstance(outcome, FailedAnswer):
             tries.last = outcome
             tries.throttled += outcome.action is Action.THROTTLED
         # Handed on one in each round of the loop: what the callers make of ten pages at once would keep the next burst
@@ -330,8 +336,8 @@ class Client:
             await asyncio.sleep(0)
         return outcome
 
-    async def _journey(self, request: Request, slot: Slot) -> tuple[Answer | Trouble, float]:
-        """What came of a request, and the seconds from its going, on a connection that stands, to its answer's head."""
+    async def _journey(self, request: ApiRequest, slot: Slot) -> tuple[ApiAnswer | FailedAnswer, float]:
+        """What came of a request, and the seconds from its going, on an open connection, to its answer's head."""
         began = self._monotonic()
         ended: float | None = None
 
@@ -355,19 +361,19 @@ class Client:
         """
         self._latencies.append(seconds)
         rate = min(self._pace.limits.per_second, _FASTEST)
-        wanted = min(_MOST_WAYS, ceil(_SPARE * rate * min(self._latencies)))
-        for _ in range(self._ways, wanted):
+        ways = min(_MOST_WAYS, ceil(_SPARE * rate * min(self._latencies)))
+        for _ in range(self._ways, ways):
             self._in_flight.release()
-        self._ways = max(self._ways, wanted)
+        self._ways = max(self._ways, ways)
 
-    def _learn(self, outcome: Answer | Trouble, sent: float, slot: Slot) -> None:
+    def _learn(self, outcome: ApiAnswer | FailedAnswer, sent: float, slot: Slot) -> None:
         """Keeps requests further apart when TikTok refuses the app, and holds them all if no success comes between."""
-        refused = isinstance(outcome, Trouble) and outcome.action is Action.THROTTLED
+        refused = isinstance(outcome, FailedAnswer) and outcome.action is Action.THROTTLED
         self.counts.refused += refused
         # What was sent before the last refusal was known tells nothing about the time after it.
         if sent <= self._refused_at:
             return
-        if not isinstance(outcome, Trouble) or (outcome.code is not None and not refused):
+        if not isinstance(outcome, FailedAnswer) or (outcome.code is not None and not refused):
             self._refusals = 0
         elif refused and not is_narrow(outcome.code):
             self._refusals += 1
@@ -380,14 +386,14 @@ class Client:
         if seconds:
             self._pace.hold(seconds)
             self._held_until = self._refused_at + seconds
-            self._say(f"TikTok refuses the whole app for now ({why}): it waits {seconds:.1f} s")
+            self._write_log(f"TikTok refuses the whole app for now ({why}): it waits {seconds:.1f} s")
         else:
-            self._say(
+            self._write_log(
                 f"TikTok counts requests too close together ({why}): a second's budget is used again after "
                 f"{1 + margin:.2f} s"
             )
 
-    def _wait(self, request: Request, trouble: Trouble, tries: _Tries) -> float:
+    def _wait(self, request: ApiRequest, trouble: FailedAnswer, tries: _Tries) -> float:
         """The one decision whether a request is sent again: the seconds until then, or the error that ends it."""
         if trouble.action not in {Action.WAIT, Action.THROTTLED}:
             raise self._error(request, trouble, tries)
@@ -397,12 +403,12 @@ class Client:
             raise self._error(request, trouble, tries, "Try again later.")
         wait = self._seconds(trouble, tries)
         if self._deadline is not None and self._monotonic() + wait >= self._deadline:
-            raise self._error(request, trouble, tries, "The run's deadline leaves no time for another try.")
+            raise self._error(request, trouble, tries, "The run's deadline leaves no time to retry.")
         self.counts.retried += 1
-        self._say(f"{request.where}: {trouble.what} Try {tries.sent + 1} of {self._attempts} in {wait:.1f} s")
+        self._write_log(f"{request.where}: {trouble.what} Try {tries.sent + 1} of {self._attempts} in {wait:.1f} s")
         return wait
 
-    def _seconds(self, trouble: Trouble, tries: _Tries) -> float:
+    def _seconds(self, trouble: FailedAnswer, tries: _Tries) -> float:
         """Short at first, doubled each time up to a cap, and never quite the same for two requests."""
         least = trouble.seconds
         if trouble.action is Action.THROTTLED:
@@ -418,15 +424,17 @@ class Client:
             first, cap, number = 0.5, 60.0, tries.sent
         return max(min(cap, first * 2.0 ** (number - 1)) * (1 + 0.25 * self._random()), least)
 
-    def _refuse_unsent(self, request: Request, tries: _Tries, left: float | None) -> None:
+    def _refuse_unsent(self, request: ApiRequest, tries: _Tries, left: float | None) -> None:
         """Raises for a request that must not be sent any more, or not again so soon."""
         if left is not None and left <= 0:
-            raise self._error(request, Trouble("it was not sent.", Action.WAIT), tries, "The run's deadline has come.")
+            raise self._error(
+                request, FailedAnswer("it was not sent.", Action.WAIT), tries, "The run's deadline has come."
+            )
         if self._timeouts_of(request) >= _TIMEOUTS:
-            trouble = Trouble("it was not sent, as it timed out twice within ten minutes.", Action.WAIT)
+            trouble = FailedAnswer("it was not sent because it timed out twice within ten minutes.", Action.WAIT)
             raise self._error(request, trouble, tries, _THIRD_TIMEOUT)
 
-    def _timeouts_of(self, request: Request, *, now: bool = False) -> int:
+    def _timeouts_of(self, request: ApiRequest, *, now: bool = False) -> int:
         """How often the same request timed out in the last ten minutes; `now` adds one."""
         time_now = self._monotonic()
         recent = {
@@ -439,23 +447,23 @@ class Client:
         self._timeouts = recent
         return len(recent.get(request.key, ()))
 
-    def _error(self, request: Request, trouble: Trouble, tries: _Tries, next_step: str = "") -> AdreelError:
+    def _error(self, request: ApiRequest, trouble: FailedAnswer, tries: _Tries, next_step: str = "") -> AdreelError:
         """The error for a request that is given up: what happened, how often it was tried, and what to do next."""
         often = ""
         if tries.sent > 1:
             often = f"Tried {tries.sent} times in {self._monotonic() - tries.began:.0f} s."
         if is_other_app(trouble.code, trouble.what):
             next_step = (
-                f"The token was not made by the app {self._app_id} of ADREEL_TIKTOK_APP_ID: name the app that made it, "
-                "or connect the account again with this one."
+                f"The token was not issued by the app {self._app_id} of ADREEL_TIKTOK_APP_ID: set the app that "
+                "issued it, or reconnect the account with this one."
             )
         elif ERRORS[trouble.action].reconnects:
-            next_step = "Connect the account again."
+            next_step = "Reconnect the account."
         scope = lacks_scope(trouble.code, trouble.what)
         if scope:
             next_step = (
                 f"The app lacks the permission for {scope}: give it the scope of that endpoint in TikTok's developer "
-                "portal (My Apps), then connect the account again."
+                "portal (My Apps), then reconnect the account."
             )
         if trouble.action is Action.THROTTLED and not is_narrow(trouble.code):
             next_step += " If no other program uses this app, its budget of the day may be used up until 00:00 UTC."
@@ -464,7 +472,7 @@ class Client:
             return api_error(trouble.code, self._clean(words), trouble.request_id)
         return ERRORS[trouble.action](self._clean(words), request_id=trouble.request_id)
 
-    def _say(self, line: str) -> None:
+    def _write_log(self, line: str) -> None:
         if self._log is not None:
             self._log(self._clean(line))
 
@@ -476,12 +484,12 @@ class Client:
 
 
 _THIRD_TIMEOUT = (
-    "TikTok blocks a request that times out a third time within ten minutes: try again after that, or ask for less "
+    "TikTok blocks a request that times out a third time within ten minutes: try again after that, or request less "
     "at once."
 )
 
 
-def _as_it_is(answer: Answer) -> Answer | Trouble:
+def _as_it_is(answer: ApiAnswer) -> ApiAnswer | FailedAnswer:
     return answer
 
 

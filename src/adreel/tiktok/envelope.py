@@ -36,7 +36,7 @@ LONGEST_COUNT = 15
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ApiAnswer:
     """A request that succeeded. `body` is the text of its data, `cut` says that TikTok left out all but the newest
     20,000 ids.
     """
@@ -49,12 +49,12 @@ class Answer:
     @property
     def data(self) -> dict[str, Any]:
         """The data, read anew each time; empty where there is none."""
-        found: dict[str, Any] = _decoded(_ANYTHING, self.body)
-        return found
+        data: dict[str, Any] = _decoded(_ANYTHING, self.body)
+        return data
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class FailedAnswer:
     """Why one try of a request failed, as a sentence, and what follows from it.
 
     `code` and `request_id` are TikTok's, if it was TikTok that answered; `seconds` is the wait that the other side
@@ -70,7 +70,7 @@ class Trouble:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class ListPage:
     """One page of a list. `total_number` counts the rows of all pages, `total_page` the pages of the size that TikTok
     gives, which may be smaller than asked; the totals come only if they were asked for.
 
@@ -116,7 +116,7 @@ def reader_of(row: type[Any]) -> Reader:
 _DICTIONARIES = reader_of(dict[str, Any])
 
 
-def read_answer(status: int, headers: Mapping[str, str], body: bytes) -> Answer | Trouble:
+def read_answer(status: int, headers: Mapping[str, str], body: bytes) -> ApiAnswer | FailedAnswer:
     """What a whole HTTP answer means."""
     body = body.removeprefix(codecs.BOM_UTF8)
     envelope = _envelope(body)
@@ -126,11 +126,11 @@ def read_answer(status: int, headers: Mapping[str, str], body: bytes) -> Answer 
     request_id = _text(envelope.request_id) or headers.get("X-Tt-Logid")
     action = action_for(code, _plain(envelope.message))
     if action is not Action.GO_ON:
-        return Trouble(_words(code, envelope.message), action, code, request_id)
+        return FailedAnswer(_words(code, envelope.message), action, code, request_id)
     data = _object(envelope.data)
     if not 200 <= status < 300 or data is None:
         return _foreign(status, headers, body)
-    return Answer(data, request_id or "", headers, CUT_HEADER in headers)
+    return ApiAnswer(data, request_id or "", headers, CUT_HEADER in headers)
 
 
 def _object(data: msgspec.Raw) -> msgspec.Raw | None:
@@ -169,62 +169,62 @@ def _lenient(text: bytes) -> bytes | None:
         )
     except (ValueError, RecursionError):
         return None
-    whole = json.dumps(value, ensure_ascii=False).encode("utf-16", "surrogatepass")
-    return whole.decode("utf-16", "replace").encode()
+    utf16 = json.dumps(value, ensure_ascii=False).encode("utf-16", "surrogatepass")
+    return utf16.decode("utf-16", "replace").encode()
 
 
 def read_page(
-    answer: Answer, where: str, reader: Reader = _DICTIONARIES, *, page_size: int | None = None
-) -> Page | Trouble:
+    answer: ApiAnswer, where: str, reader: Reader = _DICTIONARIES, *, page_size: int | None = None
+) -> ListPage | FailedAnswer:
     """The rows of a list and how many there are; `where` names the request in the error.
 
     With `page_size`, the number of rows that were asked for, an answer without its list or without TikTok's own count
     of all rows is no evidence that there are no more: it is a trouble that may pass. Without it, the rows are all there
     are. Raises StopError for data of a form that TikTok does not document.
     """
-    found = _list_of(answer, where, reader)
-    rows, totals, info = found.list or [], found.total_metrics, found.page_info
+    listed = _list_of(answer, where, reader)
+    rows, totals, info = listed.list or [], listed.total_metrics, listed.page_info
     if not isinstance(totals, dict | None):
         raise _unknown_form(answer, where, "its total_metrics is not an object")
     if page_size is None:
-        return Page(rows, len(rows), 1, totals, answer.cut, answer.request_id)
+        return ListPage(rows, len(rows), 1, totals, answer.cut, answer.request_id)
     total = _count(info.get("total_number")) if isinstance(info, dict) else None
-    if found.list is msgspec.UNSET:
+    if listed.list is msgspec.UNSET:
         return _without("a list", answer)
     if total is None or total < 0:
         return _without("its count of all rows (page_info.total_number)", answer)
-    return Page(rows, total, _pages(info, total, page_size), totals, answer.cut, answer.request_id)
+    return ListPage(rows, total, _pages(info, total, page_size), totals, answer.cut, answer.request_id)
 
 
-def read_list(answer: Answer, where: str) -> Page | Trouble:
+def read_list(answer: ApiAnswer, where: str) -> ListPage | FailedAnswer:
     """The rows of a list that TikTok does not count, which has to be there. Raises StopError as `read_page`."""
     if _list_of(answer, where, _DICTIONARIES).list is msgspec.UNSET:
         return _without("a list", answer)
     return read_page(answer, where)
 
 
-def _list_of(answer: Answer, where: str, reader: Reader) -> Any:
+def _list_of(answer: ApiAnswer, where: str, reader: Reader) -> Any:
     try:
         return _decoded(reader, answer.body)
     except msgspec.DecodeError as error:
-        raise _unknown_form(answer, where, f"its list is not one of objects: {error}") from None
+        raise _unknown_form(answer, where, f"its list has items that are not objects: {error}") from None
 
 
-def _without(what: str, answer: Answer) -> Trouble:
-    return Trouble(f"TikTok answered with code 0 and without {what}.", Action.WAIT, None, answer.request_id)
+def _without(missing: str, answer: ApiAnswer) -> FailedAnswer:
+    return FailedAnswer(f"TikTok answered with code 0 and without {missing}.", Action.WAIT, None, answer.request_id)
 
 
-def _pages(info: Mapping[str, Any], total: int, asked: int) -> int:
+def _pages(info: Mapping[str, Any], total: int, page_size: int) -> int:
     """How many pages hold `total` rows: by the size that TikTok gives or by its own number, whichever is more."""
-    size = _count(info.get("page_size")) or asked
-    pages = -(-total // min(asked, size)) if size > 0 else total
+    size = _count(info.get("page_size")) or page_size
+    pages = -(-total // min(page_size, size)) if size > 0 else total
     # Each page but the last of none has a row.
     return max(1, min(total, max(pages, _count(info.get("total_page")) or 0)))
 
 
-def _unknown_form(answer: Answer, where: str, what: str) -> StopError:
+def _unknown_form(answer: ApiAnswer, where: str, detail: str) -> StopError:
     return StopError(
-        f"{where}: TikTok's answer has a form that adreel does not know ({what}); report it with the request id.",
+        f"{where}: TikTok's answer has an unknown format ({detail}); report it with the request ID.",
         request_id=answer.request_id,
     )
 
@@ -269,31 +269,31 @@ def _sentence(words: str) -> str:
     return words if words.endswith((".", "!", "?")) else f"{words}."
 
 
-def _foreign(status: int, headers: Mapping[str, str], body: bytes) -> Trouble:
+def _foreign(status: int, headers: Mapping[str, str], body: bytes) -> FailedAnswer:
     """What an answer that is not TikTok's envelope means, by its HTTP status."""
     shown = f"HTTP {status} {_first_words(body)}"
     if status == 404:
-        return Trouble(
-            f"{shown}: there is no such address. ADREEL_TIKTOK_URL must be the address of TikTok's API up to and with "
+        return FailedAnswer(
+            f"{shown}: there is no such address. ADREEL_TIKTOK_URL must be the address of TikTok's API including "
             "the version, such as https://business-api.tiktok.com/open_api/v1.3.",
             Action.ABSENT,
         )
     if status in {401, 403, 407}:
-        return Trouble(
+        return FailedAnswer(
             f"{shown}: a proxy or firewall between this machine and TikTok refuses the request (TikTok itself refuses "
-            "with HTTP 200). Ask whoever runs the network to let it through.",
+            "with HTTP 200). Ask your network administrator to allow it.",
             Action.STOP,
         )
     if status == 429:
-        return Trouble(f"{shown}: too many requests.", Action.THROTTLED, seconds=_retry_after(headers))
+        return FailedAnswer(f"{shown}: too many requests.", Action.THROTTLED, seconds=_retry_after(headers))
     if status in {413, 414, 431}:
-        return Trouble(f"{shown}: the request is too long.", Action.SPLIT)
+        return FailedAnswer(f"{shown}: the request is too long.", Action.SPLIT)
     if 200 <= status < 300:
-        return Trouble(f"{shown} is not an answer of TikTok's API; a proxy on the way may have sent it.", Action.WAIT)
+        return FailedAnswer(f"{shown} is not an answer of TikTok's API; a proxy may have sent it.", Action.WAIT)
     if status >= 500 or status in {408, 425}:
-        return Trouble(f"{shown}: TikTok's server, or a proxy on the way, failed.", Action.WAIT)
-    return Trouble(
-        f"{shown}: this is not TikTok's API. Check ADREEL_TIKTOK_URL and the proxies on the way to it.", Action.STOP
+        return FailedAnswer(f"{shown}: TikTok's server, or a proxy in between, failed.", Action.WAIT)
+    return FailedAnswer(
+        f"{shown}: this is not TikTok's API. Check ADREEL_TIKTOK_URL and the proxies in between.", Action.STOP
     )
 
 

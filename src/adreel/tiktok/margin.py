@@ -79,10 +79,10 @@ class Margin:
         `scatter` is that of the last answers.
         """
         part = 1 / per_second
-        kept = _KEPT if _suspicious(self.scatter) else _KEPT_WITHOUT_GROUNDS
+        share_kept = _KEPT if _suspicious(self.scatter) else _KEPT_WITHOUT_GROUNDS
         return replace(
             self,
-            caution=self.caution * kept**part,
+            caution=self.caution * share_kept**part,
             proof=self.proof * _PROOF_KEPT**part,
             scatter=max(scatter, self.scatter * _PROOF_KEPT**part),
         )

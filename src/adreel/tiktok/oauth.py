@@ -30,14 +30,14 @@ def new_state() -> str:
 def consent_url(auth_url: str, app_id: str, state: str, redirect_uri: str) -> str:
     """TikTok's consent page for this app; what `auth_url` has in its query stays.
 
-    `redirect_uri` must be one of the app's own, to the letter. Raises InputError if `auth_url` is no web address.
+    `redirect_uri` must be one of the app's own, to the letter. Raises InputError if `auth_url` is not a web address.
     """
     parts = _split(auth_url)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise InputError(f"The consent page {auth_url!r} is no web address; it begins with https://.")
+        raise InputError(f"The consent page {auth_url!r} is not a web address; it must start with https://.")
     ours = {"app_id": app_id, "state": state, "redirect_uri": redirect_uri}
-    kept = [(name, value) for name, value in parse_qsl(parts.query, keep_blank_values=True) if name not in ours]
-    return urlunsplit(parts._replace(query=urlencode([*kept, *ours.items()])))
+    others = [(name, value) for name, value in parse_qsl(parts.query, keep_blank_values=True) if name not in ours]
+    return urlunsplit(parts._replace(query=urlencode([*others, *ours.items()])))
 
 
 def read_callback(url_or_query: str, expected_state: str) -> str:
@@ -47,20 +47,20 @@ def read_callback(url_or_query: str, expected_state: str) -> str:
     this consent; ReconnectError if it does and the person did not agree.
     """
     text = url_or_query.strip().partition("#")[0]
-    found = {name: set(values) for name, values in parse_qs(text.partition("?")[2] or text).items()}
-    states = found.get("state", set())
+    parameters = {name: set(values) for name, values in parse_qs(text.partition("?")[2] or text).items()}
+    states = parameters.get("state", set())
     if not states:
         raise InputError("The address has no state; paste the whole address that the browser shows after the consent.")
     # In bytes, since a text outside ASCII cannot be compared in constant time.
     if len(states) > 1 or not hmac.compare_digest(_bytes(states.pop()), _bytes(expected_state)):
-        raise InputError("The address belongs to another consent or to one that is over; connect the account again.")
-    codes = found.get("auth_code") or found.get("code") or set()
+        raise InputError("The address belongs to another consent or to one that has ended; connect the account again.")
+    codes = parameters.get("auth_code") or parameters.get("code") or set()
     if len(codes) > 1:
         raise InputError("The address has more than one authorization code; connect the account again.")
     if not codes:
-        reason = ", ".join(found.get("error_description") or found.get("error") or {"no reason given"})
+        reason = ", ".join(parameters.get("error_description") or parameters.get("error") or {"no reason given"})
         raise ReconnectError(
-            f"TikTok sent no authorization ({reason[:200]}): the consent was refused or left. "
+            f"TikTok sent no authorization ({reason[:200]}): the consent was refused or cancelled. "
             "Connect the account again."
         )
     return codes.pop()
@@ -75,7 +75,7 @@ def _split(url: str) -> SplitResult:
         parts = urlsplit(url)
         _ = parts.port
     except ValueError:
-        raise InputError(f"{url!r} is no web address.") from None
+        raise InputError(f"{url!r} is not a web address.") from None
     return parts
 
 
@@ -115,8 +115,8 @@ class Listener:
             self._server = await asyncio.start_server(self._answer, "127.0.0.1", self._port, limit=_LONGEST_HEAD)
         except OSError as error:
             raise InputError(
-                f"Port {self._port} of this machine cannot be listened on ({error.strerror}): end the program that "
-                "has it, or set another redirect address, here and in the TikTok app."
+                f"Port {self._port} of this machine is not available ({error.strerror}): end the program that "
+                "uses it, or set another redirect address in adreel and in the TikTok app."
             ) from error
         self._port = self._server.sockets[0].getsockname()[1]
         return self
@@ -153,7 +153,7 @@ class Listener:
         except TimeoutError:
             self._outcome.cancel()
             raise RetryError(
-                f"Nobody came back from TikTok's consent page within {seconds:.0f} seconds; connect the account again."
+                f"TikTok's consent page was not completed within {seconds:.0f} seconds; connect the account again."
             ) from None
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -176,15 +176,17 @@ class Listener:
         method, _, rest = head.split(b"\r\n", 1)[0].decode("latin-1").partition(" ")
         path, _, query = rest.partition(" ")[0].partition("?")
         if path != self._path:
-            return _response("404 Not Found", "Not found", "There is nothing here.")
+            return _response("404 Not Found", "Not found", "There is no page at this address.")
         if method != "GET":
-            return _response("405 Method Not Allowed", "Not allowed", "TikTok's way back is a plain visit.")
+            return _response("405 Method Not Allowed", "Not allowed", "This address accepts GET requests only.")
         return self._callback(query)
 
     def _callback(self, query: str) -> bytes:
         assert self._outcome is not None
         if self._outcome.done():
-            return _response("410 Gone", "Already used", "This connection is over. Go back to adreel and begin anew.")
+            return _response(
+                "410 Gone", "Already used", "This connection has ended. Go back to adreel and start again."
+            )
         try:
             self._outcome.set_result(read_callback(query, self._state))
         except ReconnectError as error:

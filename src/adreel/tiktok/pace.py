@@ -27,7 +27,7 @@ from adreel.tiktok.margin import Margin
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class RateLimits:
     """How many requests of one app TikTok takes in any second, in any minute, and from 00:00 to 24:00 UTC."""
 
     per_second: int
@@ -35,12 +35,12 @@ class Limits:
     per_day: int
 
 
-LEVELS: Mapping[str, Limits] = MappingProxyType(
+LEVELS: Mapping[str, RateLimits] = MappingProxyType(
     {
-        "basic": Limits(10, 600, 864_000),
-        "advanced": Limits(20, 1_200, 1_728_000),
-        "premium": Limits(30, 1_800, 2_592_000),
-        "ultimate": Limits(50, 3_000, 4_320_000),
+        "basic": RateLimits(10, 600, 864_000),
+        "advanced": RateLimits(20, 1_200, 1_728_000),
+        "premium": RateLimits(30, 1_800, 2_592_000),
+        "ultimate": RateLimits(50, 3_000, 4_320_000),
     }
 )
 """What TikTok grants an app, by its level (page "Rate limits"); a new app is basic."""
@@ -48,7 +48,7 @@ LEVELS: Mapping[str, Limits] = MappingProxyType(
 _DAY = 86_400
 
 
-def limits_for(level: str) -> Limits:
+def limits_for(level: str) -> RateLimits:
     """The limits of a level, or of a number of requests a second (for an app that others use as well).
 
     A number below 1 is kept by the minute: 0.5 is 30 requests a minute. Raises InputError for anything else.
@@ -62,10 +62,10 @@ def limits_for(level: str) -> Limits:
         rate = nan
     if not (isfinite(rate) and rate * 60 >= 1):
         raise InputError(
-            f"The rate limit {level!r} is not known: choose {', '.join(LEVELS)}, "
+            f"The rate limit {level!r} is unknown: choose {', '.join(LEVELS)}, "
             "or a number of requests a second (at least one a minute: 0.017)."
         )
-    return Limits(max(1, int(rate)), int(rate * 60), int(rate * _DAY))
+    return RateLimits(max(1, int(rate)), int(rate * 60), int(rate * _DAY))
 
 
 class Slot(NamedTuple):
@@ -134,7 +134,7 @@ class Pace:
         self,
         path: Path,
         app_id: str,
-        limits: Limits,
+        limits: RateLimits,
         *,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -164,8 +164,8 @@ class Pace:
                 if slot.at <= now:
                     return slot
                 await self._sleep(slot.at - now)
-                slot = await self._kept_apart(slot)
-                if not self._held(slot):
+                slot = await self._wait_for_margin(slot)
+                if not self._is_on_hold(slot):
                     return self.went(slot)
 
     def went(self, slot: Slot) -> Slot:
@@ -269,7 +269,7 @@ class Pace:
         sql.execute("INSERT OR REPLACE" + _MARGIN_ROW, (self.app_id, *astuple(margin)))
         self._margin = margin
 
-    async def _kept_apart(self, slot: Slot) -> Slot:
+    async def _wait_for_margin(self, slot: Slot) -> Slot:
         """Waits on, with the slot moved, if the margin was widened while the owner of the slot slept.
 
         Else it would go ahead of the burst that it belongs to, in each second from then on, and be refused the easier.
@@ -289,7 +289,7 @@ class Pace:
             )
         return slot._replace(at=at)
 
-    def _held(self, slot: Slot) -> bool:
+    def _is_on_hold(self, slot: Slot) -> bool:
         """Whether a hold came while the owner of the slot slept."""
         with self._errors_named():
             (blocked_until,) = self._connection.execute(
@@ -359,5 +359,5 @@ def _make(path: Path) -> None:
 def _unusable(path: Path, error: Exception) -> str:
     return (
         f"The file {path}, which keeps TikTok's rate limits, cannot be used: {error}. "
-        "It has to be writable and on a local disk; if it is damaged, stop adreel and delete it."
+        "It must be writable and on a local disk; if it is damaged, stop adreel and delete it."
     )

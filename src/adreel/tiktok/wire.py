@@ -14,7 +14,7 @@ import orjson
 
 from adreel.errors import Action, InputError, ReconnectError
 from adreel.settings import LOOPBACK
-from adreel.tiktok.envelope import Answer, Trouble, read_answer
+from adreel.tiktok.envelope import ApiAnswer, FailedAnswer, read_answer
 
 Value = str | int | bool | Sequence[Any] | Mapping[str, Any] | None
 """A parameter: lists and objects travel as JSON texts, booleans as true and false, None not at all."""
@@ -24,7 +24,7 @@ _IDLE_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class ApiRequest:
     """One request as it is sent, and its name in messages; `url` and `body` may hold the app's secret."""
 
     where: str
@@ -40,11 +40,11 @@ class Request:
 
 def make_request(
     base_url: str, method: str, path: str, params: Mapping[str, Value], body: Mapping[str, Any] | None
-) -> Request:
+) -> ApiRequest:
     """The request for a path of the API, its parameters in the query."""
     texts = {name: _query_text(value) for name, value in params.items() if value is not None}
     query = urlencode(texts, quote_via=quote)
-    return Request(
+    return ApiRequest(
         where=_where(method, path, params),
         method=method,
         url=f"{base_url}{path}?{query}" if query else f"{base_url}{path}",
@@ -56,11 +56,11 @@ def checked_url(base_url: str) -> str:
     """`base_url` without a slash at its end; raises InputError if it is no address of an API."""
     try:
         parts = urlsplit(base_url)
-        known = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0 and not parts.query
+        valid = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0 and not parts.query
     except ValueError:
-        known = False
-    if not known:
-        raise InputError(f"{base_url!r} is not the address of an API; it looks like https://host/open_api/v1.3.")
+        valid = False
+    if not valid:
+        raise InputError(f"{base_url!r} is not the address of an API; use one such as https://host/open_api/v1.3.")
     return base_url.rstrip("/")
 
 
@@ -83,8 +83,8 @@ class Wire:
         self._transport = transport or _transport(base_url, connections)
 
     async def send(
-        self, request: Request, on_way: Callable[[], object], on_answer: Callable[[], object]
-    ) -> Answer | Trouble:
+        self, request: ApiRequest, on_way: Callable[[], object], on_answer: Callable[[], object]
+    ) -> ApiAnswer | FailedAnswer:
         """The answer, or what went wrong; raises nothing of the network's.
 
         `on_way` is called when there is a connection and the request goes, `on_answer` when its answer begins. Neither
@@ -114,9 +114,9 @@ class Wire:
                 finally:
                     await response.aclose()
         except (TimeoutError, httpx2.ReadTimeout, httpx2.WriteTimeout):
-            return Trouble(f"no answer within {self._seconds:g} s.", Action.WAIT, timed_out=True)
+            return FailedAnswer(f"no answer within {self._seconds:g} s.", Action.WAIT, timed_out=True)
         except httpx2.InvalidURL:
-            return Trouble("the request is too long for an address.", Action.SPLIT)
+            return FailedAnswer("the request is too long for a URL.", Action.SPLIT)
         except httpx2.HTTPError as error:
             return _lost(error)
         return read_answer(response.status_code, response.headers, content)
@@ -132,7 +132,7 @@ def _headers(token: str | None) -> dict[str, str]:
         return headers
     # Checked here, since the error of the HTTP library would show it.
     if not token.isascii() or not token.isprintable() or " " in token:
-        raise ReconnectError("The stored token has characters that no token has; connect the account again.")
+        raise ReconnectError("The stored token has invalid characters; reconnect the account.")
     return {**headers, "Access-Token": token}
 
 
@@ -157,25 +157,25 @@ def _transport(base_url: str, connections: int) -> httpx2.AsyncHTTPTransport:
     except (ImportError, ValueError, httpx2.InvalidURL):
         # Without the cause, which shows the proxy's password.
         raise InputError(
-            f"The proxy that the environment names for {parts.scheme} cannot be used; it has to be http://host:port."
+            f"The proxy that the environment names for {parts.scheme} cannot be used; it must be http://host:port."
         ) from None
 
 
-def _lost(error: httpx2.HTTPError) -> Trouble:
+def _lost(error: httpx2.HTTPError) -> FailedAnswer:
     """What a failure of the connection means."""
     words = str(error) or type(error).__name__
     if "CERTIFICATE_VERIFY_FAILED" in words:
-        return Trouble(
-            f"the certificate of the other side is not trusted ({words}). If a proxy of your company signs it, name "
-            "its authority in SSL_CERT_FILE.",
+        return FailedAnswer(
+            f"the server's certificate is not trusted ({words}). If your company's proxy signs it, set "
+            "SSL_CERT_FILE to its authority.",
             Action.STOP,
         )
     if isinstance(error, httpx2.ProxyError):
         refused = words.startswith(("401", "403", "407"))
-        return Trouble(f"the proxy refuses the connection ({words}).", Action.STOP if refused else Action.WAIT)
+        return FailedAnswer(f"the proxy refuses the connection ({words}).", Action.STOP if refused else Action.WAIT)
     if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout):
-        return Trouble(f"no connection ({words}).", Action.WAIT)
-    return Trouble(f"the answer broke off ({words}).", Action.WAIT)
+        return FailedAnswer(f"no connection ({words}).", Action.WAIT)
+    return FailedAnswer(f"the answer broke off ({words}).", Action.WAIT)
 
 
 def _query_text(value: Value) -> str:
@@ -187,18 +187,18 @@ def _plain(value: object) -> object:
         return dict(value)
     if isinstance(value, Sequence):
         return list(value)
-    raise TypeError(f"{type(value).__name__} has no form in JSON")
+    raise TypeError(f"{type(value).__name__} cannot be represented in JSON")
 
 
 def _where(method: str, path: str, params: Mapping[str, Value]) -> str:
     """The request in a message: method, path, and what a person would know it by."""
-    known = [f"advertiser {params['advertiser_id']}"] if params.get("advertiser_id") else []
+    details = [f"advertiser {params['advertiser_id']}"] if params.get("advertiser_id") else []
     several = params.get("advertiser_ids")
     if isinstance(several, Sequence) and not isinstance(several, str):
         names = ", ".join(map(str, several))
-        known.append(f"advertisers {names}" if len(several) <= 5 else f"{len(several)} advertisers")
+        details.append(f"advertisers {names}" if len(several) <= 5 else f"{len(several)} advertisers")
     if params.get("start_date"):
-        known.append(f"{params['start_date']} to {params.get('end_date')}")
+        details.append(f"{params['start_date']} to {params.get('end_date')}")
     if params.get("page"):
-        known.append(f"page {params['page']}")
-    return f"{method} {path} ({', '.join(known)})" if known else f"{method} {path}"
+        details.append(f"page {params['page']}")
+    return f"{method} {path} ({', '.join(details)})" if details else f"{method} {path}"

@@ -116,7 +116,7 @@ async def answered(
     given_up, began, waited = Event(), monotonic(), 0.0
 
     def work() -> IO[bytes]:
-        asked = sandbox.Request(
+        asked = sandbox.QueryRequest(
             sql,
             deps.lake.snapshot(_views(deps, who, sql)),
             limits,

@@ -11,14 +11,14 @@ from sqlalchemy import Connection
 
 def config() -> Config:
     """Alembic's configuration, with the scripts of this package."""
-    made = Config()
+    alembic_config = Config()
     # Alembic's options are templates, in which a percent sign is written twice.
-    made.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
-    return made
+    alembic_config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
+    return alembic_config
 
 
 def upgrade(connection: Connection, revision: str) -> None:
     """Brings the schema up to `revision` within the transaction of `connection`."""
-    made = config()
-    made.attributes["connection"] = connection
-    command.upgrade(made, revision)
+    alembic_config = config()
+    alembic_config.attributes["connection"] = connection
+    command.upgrade(alembic_config, revision)

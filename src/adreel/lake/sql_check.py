@@ -1,4 +1,4 @@
-"""What SQL of somebody who is not at this machine may hold: one SELECT of the views, nothing of the machine itself."""
+"""Checks SQL of users: one SELECT of the views, nothing of the machine itself."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def check_select(connection: duckdb.DuckDBPyConnection, query: str, views: Colle
     own = named & _own_views(connection) if named else frozenset()
     if own:
         raise InputError(
-            f"WITH cannot give the name {min(own)}, which DuckDB has for a view of its own; choose another."
+            f"WITH cannot give the name {min(own)}, which DuckDB uses for a view of its own; choose another."
         )
     for node in _nodes(tree):
         if "sample" in node:
@@ -47,7 +47,7 @@ def _parsed(connection: duckdb.DuckDBPyConnection, query: str) -> Any:
     if tree["error"]:
         raise InputError(f"The query cannot be used here: {tree['error_message']}")
     if len(tree["statements"]) != 1:
-        raise InputError(f"There are {len(tree['statements'])} statements; ask one SELECT at a time.")
+        raise InputError(f"There are {len(tree['statements'])} statements; run one SELECT at a time.")
     return tree
 
 
@@ -61,13 +61,13 @@ def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
         elif isinstance(node, dict):
             yield node
             in_from = node.get("type") == "TABLE_FUNCTION" and "sample" in node
-            waiting += [one for key, one in node.items() if not (in_from and key == "function")]
+            waiting += [child for key, child in node.items() if not (in_from and key == "function")]
             if in_from:
                 waiting += node["function"]["children"]
 
 
 def _with_names(node: dict[str, Any]) -> list[str]:
-    return [one["key"] for one in node.get("cte_map", {}).get("map", [])]
+    return [entry["key"] for entry in node.get("cte_map", {}).get("map", [])]
 
 
 def _own_views(connection: duckdb.DuckDBPyConnection) -> set[str]:
@@ -76,14 +76,14 @@ def _own_views(connection: duckdb.DuckDBPyConnection) -> set[str]:
 
 
 def _check_source(node: dict[str, Any], views: Collection[str], named: Collection[str]) -> None:
-    """Looks at what stands in FROM."""
+    """Checks an entry of FROM."""
     kind = node["type"]
     if kind == "BASE_TABLE":
         name = node["table_name"]
-        whole = ".".join(part for part in (node["catalog_name"], node["schema_name"], name) if part)
-        known = name.casefold() in views or (name.casefold() in named and whole == name)
-        if not known or whole not in (name, f"main.{name}", f"memory.main.{name}"):
-            raise InputError(f"There is no table {whole}; there are {', '.join(sorted(views)) or 'none yet'}.")
+        full_name = ".".join(part for part in (node["catalog_name"], node["schema_name"], name) if part)
+        exists = name.casefold() in views or (name.casefold() in named and full_name == name)
+        if not exists or full_name not in (name, f"main.{name}", f"memory.main.{name}"):
+            raise InputError(f"There is no table {full_name}; there are {', '.join(sorted(views)) or 'none yet'}.")
     elif kind == "TABLE_FUNCTION":
         function = node["function"].get("function_name", "")
         if function.casefold() not in TABLE_FUNCTIONS:
@@ -101,4 +101,4 @@ def _check_function(node: dict[str, Any]) -> None:
     if name not in FUNCTIONS:
         near = get_close_matches(name, FUNCTIONS, n=1)
         hint = f" Nearest: {near[0]}." if near else ""
-        raise InputError(f"The function {name} cannot be used here, or there is none of that name.{hint}")
+        raise InputError(f"The function {name} is not available here.{hint}")
