@@ -44,7 +44,7 @@ def test_a_run_that_fails_says_why_and_goes_well_once_the_account_is_connected_a
 
         row.get_by_role("link", name="Spend by ad").click()
         trouble.get_by_role("link", name="Connect the account again").click()
-        page.get_by_role("button", name="Connect again").click()
+        page.get_by_role("button", name="Reconnect").click()
         page.get_by_role("button", name="Allow").click()
         expect(page.get_by_role("status").filter(has_text="again")).to_be_visible()
 

@@ -55,11 +55,11 @@ def full(tmp_path: Path) -> Iterator[Site]:
 
 def test_the_list_tells_of_each_account_what_a_person_looks_for(full: Site) -> None:
     said = words_of(full.visit("admin").good("/accounts"))
-    assert "Alpha ada granted by Berlin Office 1 dataset Spend of Alpha" in said
-    assert "beta bob granted by Paris Office not used" in said
+    assert "Alpha ada TikTok user: Berlin Office 1 dataset Spend of Alpha" in said
+    assert "beta bob TikTok user: Paris Office Not used" in said
     assert "Gamma ada, bob 2 datasets Ads Clicks" in said
-    assert "delta the administrators not used" in said
-    assert "Expired TikTok says that its token has expired. Connect it again" in said
+    assert "delta Administrators Not used" in said
+    assert "Expired The access token has expired. Reconnect the account" in said
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_filters_change_a_part_of_the_page_and_stand_in_its_address(full: Site) 
     assert "/accounts?used=used&amp;sort=datasets" in part
     assert 'aria-sort="descending"><a class="sort" href="/accounts?used=used">Name' in part
     none = visit.fragment("GET", "/accounts", {"q": "nothing like it"}).text
-    assert "No account is like that" in words_of(none)
+    assert "No accounts match these filters." in words_of(none)
 
 
 def test_fifty_accounts_stand_on_a_page(site: Site) -> None:
@@ -174,7 +174,7 @@ def test_people_see_only_accounts_that_are_shared_with_them(full: Site) -> None:
     assert full.store.accounts.get(beta.id) == beta
     full.user("eve", Role.VIEWER)
     said = words_of(full.visit("eve").good("/accounts"))
-    assert "No account is shared with you yet" in said
+    assert "No accounts shared with you" in said
 
 
 def test_names_with_markup_are_shown_as_they_are(site: Site) -> None:
@@ -195,10 +195,10 @@ def test_names_with_markup_are_shown_as_they_are(site: Site) -> None:
 def test_an_account_is_renamed_and_its_datasets_follow(full: Site) -> None:
     visit, account = full.visit("ada"), full.store.accounts.get("Alpha")
     assert path_of(visit.sent(f"/accounts/{account.id}/rename", {"name": " Alpha  Inc "})) == f"/accounts/{account.id}"
-    assert "Alpha is now called Alpha Inc" in words_of(visit.good(f"/accounts/{account.id}"))
+    assert "Renamed Alpha to Alpha Inc" in words_of(visit.good(f"/accounts/{account.id}"))
     assert full.store.datasets.get("spend_of_alpha").account_name == "Alpha Inc"
     taken = visit.post(f"/accounts/{account.id}/rename", {"name": "beta"})
-    assert taken.status_code == 422
+    assert taken.status_code == 409
     assert "There is an account 'beta' already" in words_of(taken.text)
     assert 'value="beta"' in taken.text
     assert 'aria-invalid="true"' in taken.text
@@ -210,16 +210,16 @@ def test_advertisers_are_asked_for_again(site: Site) -> None:
     site.home.door("remove", {"advertiser_id": gone.advertiser_id, "listed": False})
     visit.sent(f"/accounts/{account.id}/refresh")
     said = words_of(visit.good(f"/accounts/{account.id}"))
-    assert "TikTok lists 2 advertisers now." in said
-    assert "not covered any more" in said
+    assert "Refreshed: 2 ad accounts." in said
+    assert "Access removed" in said
 
 
 def test_an_account_that_covers_nothing_says_so(site: Site) -> None:
     visit, account = site.visit("admin"), site.store.accounts.get("demo")
-    assert "covers no ad account" not in visit.words(f"/accounts/{account.id}")
+    assert "has access to 0 ad accounts" not in visit.words(f"/accounts/{account.id}")
     site.home.door("trouble", {"kind": "data", "value": '{"list":[]}', "path": "oauth2/advertiser/get"})
     visit.sent(f"/accounts/{account.id}/refresh")
-    assert "The consent covers no ad account" in visit.words(f"/accounts/{account.id}")
+    assert "This connection has access to 0 ad accounts." in visit.words(f"/accounts/{account.id}")
 
 
 def test_a_dead_token_is_told_at_the_account_and_marked(site: Site) -> None:
@@ -229,7 +229,7 @@ def test_a_dead_token_is_told_at_the_account_and_marked(site: Site) -> None:
     assert answer.status_code == 409
     said = words_of(answer.text)
     assert "TikTok code 40105" in said
-    assert "TikTok takes its token no more. Connect it again" in said
+    assert "TikTok refused the access token. Reconnect the account" in said
     assert site.store.accounts.get("demo").status is AccountStatus.REVOKED
 
 
@@ -247,11 +247,11 @@ def test_advertisers_are_chosen_by_hand_and_given_back(site: Site) -> None:
 
     visit.sent(path, {"choice": "only", "advertiser": [first, second]})
     assert (selection(), ids(site, account)) == ((first, second), [first, second])
-    assert "left out here" in words_of(visit.good(f"/accounts/{account.id}"))
+    assert "Excluded" in words_of(visit.good(f"/accounts/{account.id}"))
     visit.sent(path, {"choice": "without", "advertiser": [first]})
     assert selection() == (second,)
     nothing = visit.post(path, {"choice": "without", "advertiser": [second]})
-    assert (nothing.status_code, "No advertiser would be left" in words_of(nothing.text)) == (422, True)
+    assert (nothing.status_code, "Keep at least one ad account" in words_of(nothing.text)) == (422, True)
     visit.sent(path, {"choice": "add", "ids": f"{third}; {first}"})
     assert selection() == (second, third, first)
     visit.sent(path, {"choice": "all"})
@@ -267,9 +267,9 @@ def test_advertisers_that_cannot_be_read_are_not_chosen(site: Site) -> None:
     assert (unknown.status_code, "no details of 12345" in words_of(unknown.text)) == (409, True)
     assert ">12345</textarea>" in unknown.text
     wrong = visit.post(path, {"choice": "only", "ids": "abc"})
-    assert (wrong.status_code, "'abc' is no advertiser id" in words_of(wrong.text)) == (422, True)
+    assert (wrong.status_code, "'abc' is not a valid ad account ID" in words_of(wrong.text)) == (422, True)
     none = visit.post(path, {"choice": "only"})
-    assert (none.status_code, "No advertiser is named" in words_of(none.text)) == (422, True)
+    assert (none.status_code, "Select ad accounts in the list" in words_of(none.text)) == (422, True)
     assert site.store.accounts.get("demo") == account
 
 
@@ -285,7 +285,7 @@ def test_advertisers_are_searched_and_paged(site: Site) -> None:
     assert part.lstrip().startswith('<div id="advertiser-list">')
     assert "1007" in words_of(part)
     assert part.count('name="advertiser"') == 1
-    assert "No advertiser is like that" in words_of(visit.fragment("GET", path, {"q": "none"}).text)
+    assert "No ad accounts match this search." in words_of(visit.fragment("GET", path, {"q": "none"}).text)
 
 
 def test_an_account_whose_key_is_lost_can_still_be_looked_at_and_deleted(tmp_path: Path) -> None:
@@ -297,7 +297,7 @@ def test_an_account_whose_key_is_lost_can_still_be_looked_at_and_deleted(tmp_pat
         visit = site.visit("admin")
         assert "was encrypted with a key that is not in" in words_of(visit.good("/accounts/1"))
         answer = visit.post("/accounts/1/delete", {"revoke": "yes"})
-        assert (answer.status_code, "The account is still here." in words_of(answer.text)) == (422, True)
+        assert (answer.status_code, "The account was not deleted." in words_of(answer.text)) == (422, True)
         visit.sent("/accounts/1/delete")
 
 
@@ -311,9 +311,9 @@ def test_an_owner_shares_an_account_and_takes_it_back(full: Site) -> None:
     visit.sent(path, {"user": bob.id, "level": "read"})
     other = full.visit("bob")
     page = other.good(f"/accounts/{alpha.id}")
-    assert "You have read: Can use it in datasets" in words_of(page)
+    assert "Your access Read: Can use it in datasets" in words_of(page)
     assert "Rename" not in page
-    assert "Delete this account" not in page
+    assert "Delete account" not in page
     visit.sent(path, {"user": bob.id, "level": "none"})
     assert full.visit("bob").get(f"/accounts/{alpha.id}").status_code == 404
     visit.sent(path, {"user": "everyone", "level": "share"})
@@ -324,9 +324,9 @@ def test_an_owner_shares_an_account_and_takes_it_back(full: Site) -> None:
 @pytest.mark.parametrize(
     ("form", "status", "said"),
     [
-        ({"user": "ada", "level": "read"}, 422, "Choose a person."),
+        ({"user": "ada", "level": "read"}, 422, "Select a user."),
         ({"user": "999", "level": "read"}, 404, "no user '999'"),
-        ({"user": "{bob}", "level": "all"}, 422, "Choose a level."),
+        ({"user": "{bob}", "level": "all"}, 422, "Select an access level."),
         ({"user": "{ada}", "level": "read"}, 422, "'ada' is the last owner of the account 'Alpha'"),
         ({"user": "everyone", "level": "owner"}, 422, "Not everyone can own an account"),
         ({"user": "{eve}", "level": "owner"}, 422, "'eve' is a viewer and cannot own an account"),
@@ -355,7 +355,7 @@ def test_who_may_share_gives_no_more_than_they_have(full: Site) -> None:
     assert visit.post(f"/accounts/{alpha.id}/share", {"user": ada.id, "level": "none"}).status_code == 403
     visit.sent(f"/accounts/{alpha.id}/share", {"user": eve.id, "level": "share"})
     said = words_of(visit.good(f"/accounts/{alpha.id}"))
-    assert "As a viewer they can do with it what the level read allows" in said
+    assert "The role viewer limits it to read." in said
     for action in ("rename", "reconnect", "token", "advertisers", "delete"):
         assert visit.post(f"/accounts/{alpha.id}/{action}", {"name": "x"}).status_code == 403, action
 
@@ -386,11 +386,11 @@ def test_deleting_names_the_datasets_that_stop_and_asks(site: Site) -> None:
     site.home.good("run", "-f", site.home.file(metrics=["spend"]))
     visit = site.visit("admin")
     said = words_of(visit.good(f"/accounts/{account.id}/delete"))
-    assert "Delete the account demo?" in said
-    assert "This dataset keeps its data and stops updating, until another account is chosen: Spend" in said
+    assert "Delete account demo?" in said
+    assert "This dataset keeps its data and stops updating until you select another account: Spend" in said
     assert site.store.accounts.get("demo") == account
     assert visit.sent(f"/accounts/{account.id}/delete") == "/accounts"
-    assert "Deleted demo." in words_of(visit.good("/accounts"))
+    assert "Deleted account demo." in words_of(visit.good("/accounts"))
     assert site.store.accounts.list() == ()
     assert not site.store.datasets.get("spend").connected
     assert site.home.rows("select count(*) as n from spend")[0]["n"] > 0
@@ -401,7 +401,7 @@ def test_deleting_names_the_datasets_that_stop_and_asks(site: Site) -> None:
 def test_deleting_can_end_the_grant_at_tiktok(site: Site) -> None:
     account, visit = site.store.accounts.get("demo"), site.visit("admin")
     visit.sent(f"/accounts/{account.id}/delete", {"revoke": "yes"})
-    assert "Deleted demo. Its token is revoked at TikTok." in words_of(visit.good("/accounts"))
+    assert "Deleted account demo. Its token is revoked at TikTok." in words_of(visit.good("/accounts"))
     again = visit.post("/accounts/token", {"name": "again", "token": site.home.token})
     assert again.status_code == 409
 
@@ -419,7 +419,7 @@ def test_an_account_stays_if_tiktok_cannot_end_its_grant(site: Site) -> None:
     site.home.door("trouble", {"kind": "code", "code": 40118, "path": "revoke_token"})
     answer = visit.post(f"/accounts/{account.id}/delete", {"revoke": "yes"})
     assert answer.status_code == 502
-    assert "The account is still here." in words_of(answer.text)
+    assert "The account was not deleted." in words_of(answer.text)
     assert site.store.accounts.get("demo") == account
 
 

@@ -55,8 +55,8 @@ def refused(visit: Visit, way_back: str, status: int) -> str:
     answer = visit.client.get(way_back, follow_redirects=False)
     said = words_of(answer.text)
     assert answer.status_code == status, said
-    assert "Not connected" in said
-    assert "Nothing was changed here." in said
+    assert "Connection failed" in said
+    assert "Your accounts are unchanged." in said
     return said
 
 
@@ -67,18 +67,18 @@ def token_of(site: Site, account: Account) -> str:
 def test_connecting_leads_through_tiktoks_page_to_the_new_account(empty: Site) -> None:
     empty.user("ada")
     visit = empty.visit("ada")
-    assert "No account is connected yet" in words_of(visit.good("/accounts"))
+    assert "No accounts yet" in words_of(visit.good("/accounts"))
     page = begin(visit)
     asked = parse_qs(urlsplit(page).query)
     assert page.startswith(f"{URL}/portal/auth?")
     assert asked["redirect_uri"] == [f"{ADDRESS}/callback"]
     assert len(asked["state"][0]) >= 32
     said = landed(visit, consent(empty.home, page))
-    assert "Connected Shop, granted by Media Team 1: 3 advertisers." in said
+    assert "Connected Shop as TikTok user Media Team 1: 3 ad accounts." in said
     assert "Nordlicht Möbel GmbH" in said
     assert "UTC-08:00 America/Los_Angeles" in said
-    assert "Make a first dataset" in said
-    assert "Add account" in words_of(visit.good("/accounts"))
+    assert "Create dataset" in said
+    assert "Connect an account" in words_of(visit.good("/accounts"))
     account = empty.store.accounts.get("Shop")
     assert {user.name: level for user, level in empty.store.shares.of(account).items()} == {"ada": Level.OWNER}
 
@@ -88,13 +88,13 @@ def test_an_advertiser_without_access_is_named_after_connecting(empty: Site) -> 
     every = [one["advertiser_id"] for one in empty.home.door("state")["advertisers"]]
     closed = next(one for one in empty.home.door("state")["advertisers"] if one["kind"] == "no_permission")
     said = landed(visit, consent(empty.home, begin(visit), ids=every))
-    assert f"TikTok gives no details of {closed['advertiser_id']}" in said
-    assert "no access" in said
+    assert f"TikTok denies access to {closed['advertiser_id']}" in said
+    assert "No access" in said
 
 
 def test_before_consent_the_person_reads_that_tiktok_signs_in_whoever_is_logged_in(empty: Site) -> None:
     said = words_of(empty.visit("admin").good("/accounts/connect"))
-    assert "TikTok signs in whoever is logged in to TikTok in this browser." in said
+    assert "TikTok uses the TikTok user who is logged in to this browser." in said
     assert f"{ADDRESS}/callback" in said
 
 
@@ -112,9 +112,9 @@ def test_a_wrong_state_connects_nothing_and_leaves_the_right_one_good(empty: Sit
     wrong = re.sub(r"state=[^&]+", "state=of-somebody-else", back)
     assert "belongs to no connection that was begun here" in refused(visit, wrong, 422)
     twice = f"{back}&state=another"
-    assert "without the state that belongs to it" in refused(visit, twice, 422)
+    assert "no state or several" in refused(visit, twice, 422)
     none = re.sub(r"&?state=[^&]+", "", back)
-    assert "without the state that belongs to it" in refused(visit, none, 422)
+    assert "no state or several" in refused(visit, none, 422)
     assert "Connected Shop" in landed(visit, back)
 
 
@@ -141,7 +141,7 @@ def test_a_way_back_to_a_browser_that_is_signed_out_shows_no_code(empty: Site) -
     answer = visit.client.get(back, follow_redirects=False)
     code = parse_qs(urlsplit(back).query)["auth_code"][0]
     assert answer.status_code == 403
-    assert "Nobody is signed in in this browser" in words_of(answer.text)
+    assert "You are signed out in this browser" in words_of(answer.text)
     assert code not in answer.text
     assert code not in str(answer.headers)
 
@@ -181,7 +181,7 @@ def test_without_an_app_nobody_is_sent_to_tiktok(tmp_path: Path) -> None:
         visit = site.visit("admin")
         said = words_of(visit.good("/accounts/connect"))
         assert "ADREEL_TIKTOK_APP_ID and ADREEL_TIKTOK_SECRET are not set" in said
-        assert "On to TikTok" not in said
+        assert "Continue to TikTok" not in said
         answer = visit.post("/accounts/connect", {"name": "Shop"})
         assert answer.status_code == 422
         assert "ADREEL_TIKTOK_APP_ID" in words_of(answer.text)
@@ -207,7 +207,7 @@ def test_a_name_that_is_taken_meanwhile_can_be_chosen_anew_without_another_conse
     empty.home.add_account("Shop", [0])
     answer = visit.get(back)
     assert answer.status_code == 409
-    assert "The name was taken meanwhile" in words_of(answer.text)
+    assert "Name already in use" in words_of(answer.text)
     key = key_of(answer.text)
     again = visit.post("/accounts/connect/decide", {"key": key, "choice": "new", "name": "Shop"})
     assert again.status_code == 422
@@ -216,7 +216,7 @@ def test_a_name_that_is_taken_meanwhile_can_be_chosen_anew_without_another_conse
     assert sorted(one.name for one in empty.store.accounts.list()) == ["Shop", "Shop 2"]
     over = visit.post("/accounts/connect/decide", {"key": key, "choice": "new", "name": "Shop 3"})
     assert over.status_code == 422
-    assert "This decision is over" in words_of(over.text)
+    assert "This decision has expired" in words_of(over.text)
 
 
 def test_the_redirect_address_that_was_set_goes_to_tiktok_to_the_letter(tmp_path: Path) -> None:
@@ -235,7 +235,7 @@ def test_the_redirect_address_that_was_set_goes_to_tiktok_to_the_letter(tmp_path
         assert visit.post("/accounts/connect/paste", {"address": "http://[", "consent": page}).status_code == 422
         wrong = visit.post("/accounts/connect/paste", {"address": "https://other.example/cb/Back/", "consent": page})
         assert wrong.status_code == 422
-        assert "has no state" in words_of(wrong.text)
+        assert "the state is missing" in words_of(wrong.text)
         assert consent_page(wrong.text) == page
         location = visit.sent("/accounts/connect/paste", {"address": f"  {back} ", "consent": page})
         assert "Connected Shop" in words_of(visit.good(location))
@@ -276,9 +276,9 @@ def test_an_account_is_connected_again_and_keeps_what_it_has(site: Site) -> None
     site.home.door("revoke", {"token": site.home.token})
     site.store.accounts.set_status(account, AccountStatus.REVOKED)
     visit = site.visit("admin")
-    assert "TikTok takes its token no more. Connect it again" in words_of(visit.good("/accounts"))
+    assert "TikTok refused the access token. Reconnect the account" in words_of(visit.good("/accounts"))
     said = landed(visit, consent(site.home, visit.sent(f"/accounts/{account.id}/reconnect")))
-    assert "Connected again demo, granted by Media Team 1: 3 advertisers." in said
+    assert "Reconnected demo as TikTok user Media Team 1: 3 ad accounts." in said
     now = site.store.accounts.get("demo")
     assert (now.id, now.status) == (account.id, AccountStatus.VALID)
     assert [one.slug for one in site.store.datasets.list(now)] == ["spend"]
@@ -310,10 +310,10 @@ def test_another_tiktok_user_is_told_and_asked_before_anything_changes(site: Sit
     before = token_of(site, account)
     page = asked(site, visit, account)
     said = words_of(page)
-    assert "was granted by Berlin Office" in said
-    assert "TikTok was logged in as Media Team 1" in said
-    assert "covers 1 advertiser." in said
-    assert "These would be gone: O'Brien & Sons" in said
+    assert "is connected as Berlin Office" in said
+    assert "TikTok is now logged in as Media Team 1" in said
+    assert "has access to 1 ad account." in said
+    assert "These ad accounts would be lost: O'Brien & Sons" in said
     assert token_of(site, account) == before
     location = visit.sent("/accounts/connect/decide", {"key": key_of(page), "choice": "again"})
     assert path_of(location) == f"/accounts/{account.id}"
@@ -357,7 +357,7 @@ def test_the_same_user_under_another_name_is_not_asked_about(site: Site) -> None
     site.store.accounts.set_token(account, site.home.token, owner="Media Team before the merger")
     visit = site.visit("admin")
     said = landed(visit, consent(site.home, visit.sent(f"/accounts/{account.id}/reconnect")))
-    assert "Connected again demo" in said
+    assert "Reconnected demo" in said
 
 
 @pytest.mark.parametrize(
@@ -382,7 +382,7 @@ def test_who_lost_the_right_meanwhile_connects_nothing(site: Site) -> None:
     back = consent(site.home, visit.sent(f"/accounts/{account.id}/reconnect"))
     site.store.shares.set(account, ada, Level.READ)
     before = token_of(site, account)
-    assert "may not edit the account 'demo'" in refused(visit, back, 403)
+    assert "cannot edit account 'demo'" in refused(visit, back, 403)
     assert token_of(site, account) == before
 
 
@@ -416,7 +416,7 @@ def test_a_token_that_may_not_list_its_advertisers_takes_their_ids(tmp_path: Pat
         without = visit.post("/accounts/token", form)
         assert (without.status_code, "ADREEL_TIKTOK_APP_ID" in words_of(without.text)) == (422, True)
         wrong = visit.post("/accounts/token", {**form, "advertisers": f"{first}, 12x"})
-        assert (wrong.status_code, "'12x' is no advertiser id" in words_of(wrong.text)) == (422, True)
+        assert (wrong.status_code, "'12x' is not a valid ad account ID" in words_of(wrong.text)) == (422, True)
         assert f"{first}, 12x" in wrong.text
         nobody = visit.post("/accounts/token", {**form, "advertisers": "123"})
         assert (nobody.status_code, "no details of 123" in words_of(nobody.text)) == (409, True)
@@ -428,7 +428,7 @@ def test_a_token_that_may_not_list_its_advertisers_takes_their_ids(tmp_path: Pat
 def test_what_can_be_no_token_is_said_and_not_sent(empty: Site, token: str) -> None:
     answer = empty.visit("admin").post("/accounts/token", {"name": "Shop", "token": token})
     assert answer.status_code == 422
-    assert "This is no access token" in words_of(answer.text)
+    assert "The access token is not valid." in words_of(answer.text)
     assert empty.home.requests("user/info") == []
 
 
@@ -452,7 +452,7 @@ def test_viewers_and_tokens_connect_nothing(site: Site) -> None:
     account, eve = site.store.accounts.get("demo"), site.user("eve", Role.VIEWER)
     site.store.shares.set(account, eve, Level.READ)
     visit = site.visit("eve")
-    assert "Add account" not in visit.good("/accounts")
+    assert "Connect an account" not in visit.good("/accounts")
     for path in ("/accounts/connect", "/accounts/token"):
         assert visit.get(path).status_code == 403
         assert visit.post(path, {"name": "Shop", "token": site.home.token}).status_code == 403
@@ -462,11 +462,11 @@ def test_viewers_and_tokens_connect_nothing(site: Site) -> None:
     program = site.visit().client
     for path in ("/accounts/connect", "/accounts/token", f"/accounts/{account.id}/reconnect"):
         sent = program.post(path, data={"name": "Shop"}, headers={"Authorization": f"Bearer {secret}"})
-        assert (sent.status_code, "not for an API token" in words_of(sent.text)) == (403, True)
+        assert (sent.status_code, "API tokens cannot do this." in words_of(sent.text)) == (403, True)
     assert len(site.store.accounts.list()) == 1
 
 
 def test_a_way_back_with_garbage_is_a_page_and_no_crash(site: Site) -> None:
     visit = site.visit("admin")
     for query in ("", "state", "state=&auth_code=", urlencode({"state": "\x00\ud83d".encode("utf-8", "replace")}), "%"):
-        assert "Not connected" in words_of(visit.get(f"/callback?{query}").text)
+        assert "Connection failed" in words_of(visit.get(f"/callback?{query}").text)

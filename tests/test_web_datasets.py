@@ -80,7 +80,7 @@ def test_who_may_only_look_and_sees_nothing_is_told_whom_to_ask(home: Home) -> N
 def test_a_row_says_what_the_table_holds_and_how_the_last_run_went(three: Site) -> None:
     page = words_of(three.visit("admin").good("/datasets"))
     rows = Lake(three.home.path / "lake").table("ads_by_day").rows
-    badge = "Proved: rows, keys, 4 sums"
+    badge = "Verified: rows, keys, 4 sums"
     assert f"Ads by day daily core {badge} Performance demo {rows:,} 9 just now {badge}" in page
     assert "Zeroth hour core Never run Performance demo \N{EN DASH} \N{EN DASH} never Never run" in page
 

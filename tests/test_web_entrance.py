@@ -45,7 +45,7 @@ def test_every_page_of_a_new_home_leads_to_the_first_visit(unused: Site) -> None
     for path in ("/", "/datasets", "/accounts", "/query", "/users", "/login"):
         answer = visit.client.get(path)
         assert answer.url.path == "/setup", path
-        assert "Make the administrator" in words_of(answer.text)
+        assert "Create the administrator" in words_of(answer.text)
 
 
 def test_the_first_visitor_becomes_the_administrator_and_nobody_after_them(unused: Site) -> None:
@@ -53,7 +53,7 @@ def test_the_first_visitor_becomes_the_administrator_and_nobody_after_them(unuse
     form = {"name": "Ada", "password": PASSWORD, "again": PASSWORD}
     assert visit.sent("/setup", form) == "/datasets"
     assert unused.store.users.get("ada").role is Role.ADMIN
-    assert "No account is connected yet" in words_of(visit.good("/accounts"))
+    assert "No accounts yet" in words_of(visit.good("/accounts"))
     other = unused.visit()
     assert path_of(other.sent("/setup", {**form, "name": "Eve"})) == "/login"
     assert path_of(other.client.get("/setup", follow_redirects=False).headers["location"]) == "/login"
@@ -63,7 +63,7 @@ def test_the_first_visitor_becomes_the_administrator_and_nobody_after_them(unuse
 @pytest.mark.parametrize(
     ("form", "said"),
     [
-        ({"again": "another password"}, "The two passwords differ."),
+        ({"again": "another password"}, "The passwords do not match."),
         ({"password": "short", "again": "short"}, "10 to 1,000 characters"),
         ({"name": "  "}, "cannot name a user"),
         ({"name": PASSWORD}, "the user's name, or little more"),
@@ -205,8 +205,8 @@ def test_the_look_is_kept_by_the_browser(site: Site) -> None:
 def test_what_happened_is_said_on_the_next_page_and_only_there(site: Site) -> None:
     visit = site.visit("admin")
     visit.sent("/workspace", {"name": "<b>Nord</b>", "zone": "UTC"})
-    assert "Saved." in words_of(visit.good("/workspace"))
-    assert "Saved." not in words_of(visit.good("/workspace"))
+    assert "Saved the workspace." in words_of(visit.good("/workspace"))
+    assert "Saved the workspace." not in words_of(visit.good("/workspace"))
 
 
 # -- where a person goes

@@ -32,9 +32,9 @@ def test_the_list_tells_who_there_is(site: Site) -> None:
     site.store.users.disable(site.user("bob", Role.VIEWER))
     site.store.accounts.add("Shop", token="t", app_id="1", base_url="http://x.test", user=ada)
     said = words_of(site.visit("admin").good("/users"))
-    assert "ada editor never 1 can sign in" in said
-    assert "admin (you) admin just now 0 can sign in" in said
-    assert "bob viewer never 0 cannot sign in" in said
+    assert "ada editor never 1 Enabled" in said
+    assert "admin (you) admin just now 0 Enabled" in said
+    assert "bob viewer never 0 Disabled" in said
 
 
 def test_a_user_is_added_with_a_password(site: Site) -> None:
@@ -61,7 +61,7 @@ def test_a_password_that_is_made_is_shown_once(site: Site) -> None:
     [
         ({"name": "ADMIN", "role": "editor", "password": LONG}, "There is a user 'ADMIN' already"),
         ({"name": "", "role": "editor", "password": LONG}, "cannot name a user"),
-        ({"name": "ada", "role": "king", "password": LONG}, "Choose a role."),
+        ({"name": "ada", "role": "king", "password": LONG}, "Select a role."),
         ({"name": "ada", "role": "editor", "password": "short"}, "A password has 10 to 1,000 characters"),
         (
             {"name": "ada lovelace", "role": "editor", "password": "Ada Lovelace"},
@@ -95,7 +95,7 @@ def test_a_user_who_is_locked_out_is_out_at_once_and_comes_back(site: Site) -> N
     assert path_of(hers.client.get("/accounts", follow_redirects=False).headers["location"]) == "/login"
     assert hers.client.get("/accounts", headers=bearer, follow_redirects=False).status_code == 303
     assert not signs_in(site, "ada", PASSWORD)
-    assert "cannot sign in" in words_of(visit.good(f"/users/{ada.id}"))
+    assert "Disabled" in words_of(visit.good(f"/users/{ada.id}"))
     visit.sent(f"/users/{ada.id}/enable")
     assert signs_in(site, "ada", PASSWORD)
 
@@ -130,7 +130,7 @@ def test_who_changes_their_own_password_chooses_what_becomes_of_their_tokens(
     site.store.tokens.add(ada, "program", True, None)
     assert 'name="tokens"' in hers.good("/profile")
     answer = hers.post("/profile/password", form)
-    assert (answer.status_code, "Choose whether your API tokens stay or end." in words_of(answer.text)) == (422, True)
+    assert (answer.status_code, "Select whether to keep or revoke your API tokens." in words_of(answer.text)) == (422, True)
     assert signs_in(site, "ada", PASSWORD), "nothing was changed"
     hers.sent("/profile/password", form | {"tokens": choice})
     assert len(site.store.tokens.list(ada)) == left
@@ -141,7 +141,7 @@ def test_an_administrators_own_password_wants_the_present_one(site: Site) -> Non
     admin = site.store.users.get("admin")
     answer = site.visit("admin").post(f"/users/{admin.id}/password", {"password": LONG})
     assert answer.status_code == 422
-    assert "changed on your profile" in words_of(answer.text)
+    assert "Change your own password on your profile" in words_of(answer.text)
     assert signs_in(site, "admin", PASSWORD)
 
 
@@ -160,7 +160,7 @@ def test_a_user_who_owns_accounts_alone_is_deleted_with_an_heir(site: Site) -> N
     ada, bob, eve, visit = site.user("ada"), site.user("bob"), site.user("eve", Role.VIEWER), site.visit("admin")
     account = site.store.accounts.add("Shop", token="t", app_id="1", base_url="http://x.test", user=ada)
     page = visit.good(f"/users/{ada.id}")
-    assert "Who takes over Shop" in words_of(page)
+    assert "New owner of Shop" in words_of(page)
     assert f'<option value="{bob.id}">' in page
     assert f'<option value="{eve.id}">' not in page
     path = f"/users/{ada.id}/delete"
@@ -185,7 +185,7 @@ def test_only_administrators_look_after_people_and_workspace(site: Site, role: R
         answer = visit.post(path, {"name": "x", "role": "admin", "password": LONG, "zone": "UTC"})
         assert answer.status_code == 403, path
     assert site.store.users.get("eve") == eve
-    assert "People" not in words_of(visit.good("/accounts"))
+    assert "Users" not in words_of(visit.good("/accounts"))
 
 
 # -- one's own profile
@@ -196,8 +196,8 @@ def test_ones_own_password_is_changed_with_the_present_one(site: Site) -> None:
     visit, other = site.visit("ada"), site.visit("ada")
     form = {"present": PASSWORD, "password": LONG, "again": LONG}
     for wrong, said in (
-        ({"present": "wrong horse battery"}, "The present password is wrong."),
-        ({"again": "something else"}, "The two new passwords differ."),
+        ({"present": "wrong horse battery"}, "The current password is wrong."),
+        ({"again": "something else"}, "The new passwords do not match."),
         ({"password": "short", "again": "short"}, "A password has 10"),
     ):
         answer = visit.post("/profile/password", form | wrong)
@@ -206,7 +206,7 @@ def test_ones_own_password_is_changed_with_the_present_one(site: Site) -> None:
     before = visit.client.cookies["adreel_session"]
     assert visit.sent("/profile/password", form) == "/profile"
     assert visit.client.cookies["adreel_session"] != before
-    assert "Your password is changed" in words_of(visit.good("/profile"))
+    assert "Changed your password" in words_of(visit.good("/profile"))
     assert site.store.sessions.find(before) is None
     assert other.client.get("/profile", follow_redirects=False).status_code == 303
     assert len(site.store.sessions.list(ada)) == 1
@@ -218,7 +218,7 @@ def test_the_present_password_cannot_be_guessed_for_long(site: Site) -> None:
     visit = site.visit("ada")
     form = {"present": "wrong horse battery", "password": LONG, "again": LONG}
     said = [words_of(visit.post("/profile/password", form).text) for _ in range(7)]
-    assert "The present password is wrong." in said[0]
+    assert "The current password is wrong." in said[0]
     assert "Too many wrong passwords." in said[-1]
     assert "Too many wrong passwords." in words_of(visit.post("/profile/password", form | {"present": PASSWORD}).text)
 
@@ -231,11 +231,11 @@ def test_other_browsers_are_listed_and_signed_out(site: Site) -> None:
     site.home.now += timedelta(hours=2)
     visit = site.visit("ada")
     said = words_of(visit.good("/profile"))
-    assert "(this one)" in said
+    assert "(this browser)" in said
     assert "Safari on iPhone" in said
     assert "2 hours ago" in said
     visit.sent("/profile/sessions/end")
-    assert "1 other browser was signed out." in words_of(visit.good("/profile"))
+    assert "Signed out 1 other browser." in words_of(visit.good("/profile"))
     assert phone.client.get("/profile", follow_redirects=False).status_code == 303
 
 
@@ -247,7 +247,7 @@ def test_an_api_token_is_made_shown_once_used_and_revoked(site: Site) -> None:
     assert secret.startswith("adreel_")
     page = visit.good("/profile")
     assert secret not in page
-    assert "nightly only read 2026-11-22 12:00 never 2026-12-22 12:00" in words_of(page)
+    assert "nightly Read only 2026-11-22 12:00 never 2026-12-22 12:00" in words_of(page)
     bearer = {"Authorization": f"Bearer {secret}"}
     program = site.visit().client
     assert program.get("/accounts", headers=bearer).status_code == 200
@@ -255,7 +255,7 @@ def test_an_api_token_is_made_shown_once_used_and_revoked(site: Site) -> None:
     assert token.read_only
     site.home.now += timedelta(days=31)
     visit = site.visit("ada")
-    assert "over" in words_of(visit.good("/profile"))
+    assert "Expired" in words_of(visit.good("/profile"))
     visit.sent(f"/profile/tokens/{token.id}/revoke")
     assert site.store.tokens.list(ada) == ()
     for number in (token.id, 10**30):
@@ -268,7 +268,7 @@ def test_a_form_for_a_token_that_is_sent_again_makes_no_second_one(site: Site) -
     form = {"name": "nightly", "kind": "read", "days": "30", "newest": "0"}
     page = visit.post("/profile/tokens", form).text
     again = visit.post("/profile/tokens", form)
-    assert (again.status_code, "Nothing was made now" in words_of(again.text)) == (422, True)
+    assert (again.status_code, "This form was sent already" in words_of(again.text)) == (422, True)
     (token,) = site.store.tokens.list(site.store.users.get("admin"))
     assert f'name="newest" value="{token.id}"' in page
     shown_once(visit.post("/profile/tokens", form | {"newest": str(token.id)}).text)
@@ -286,8 +286,8 @@ def test_another_persons_token_cannot_be_revoked(site: Site) -> None:
     ("form", "said"),
     [
         ({"name": "", "kind": "read", "days": "30"}, "cannot name an API token"),
-        ({"name": "x", "kind": "everything", "days": "30"}, "Choose what the token may do"),
-        ({"name": "x", "kind": "all", "days": "31"}, "how long it is good for"),
+        ({"name": "x", "kind": "everything", "days": "30"}, "Select the access"),
+        ({"name": "x", "kind": "all", "days": "31"}, "expiry of the API token"),
     ],
 )
 def test_a_token_that_cannot_be_is_said_at_the_form(site: Site, form: dict[str, str], said: str) -> None:
@@ -338,7 +338,7 @@ def test_the_workspace_says_where_things_are_and_no_secret(site: Site) -> None:
     said = words_of(page)
     for text in (str(site.home.path), "http://tiktok.test/open_api/v1.3", site.home.config.app_id, "ADREEL_LAKE_URL"):
         assert text in said
-    assert "Secret of the app (set) ADREEL_TIKTOK_SECRET, environment" in said
+    assert "TikTok app secret (set) ADREEL_TIKTOK_SECRET, environment" in said
     assert site.home.config.secret not in page
     assert "Versions adreel" in said
     key = (site.home.path / "secret.key").read_text().strip()

@@ -161,7 +161,7 @@ def test_a_query_reads_nothing_but_tables(visit: Visit, sql: str) -> None:
 def test_only_tables_of_datasets_that_one_may_see_are_there(ran: Site) -> None:
     ran.user("eve", Role.VIEWER)
     eve = ran.visit("eve")
-    assert "There is no table to ask yet" in words_of(eve.good("/query"))
+    assert "No tables yet" in words_of(eve.good("/query"))
     assert "spend" in words_of(asked(eve, "select count(*) as n from spend", 422))
     assert eve.get("/query/tables/spend").status_code == 404
     ran.store.shares.set(ran.store.accounts.get("demo"), ran.store.users.get("eve"), Level.READ)
@@ -186,16 +186,16 @@ def test_the_tables_are_listed_searched_and_opened(visit: Visit) -> None:
     assert 'hx-get="/query/tables/spend"' in page
     assert 'data-sql="select *\nfrom spend\nlimit 100"' in page
     assert 'hx-get="/query/tables/later"' not in page
-    assert "1 dataset without a table: run it first." in words_of(page)
+    assert "1 dataset has no table yet. Run it first." in words_of(page)
     assert "spend" in words_of(visit.fragment("GET", "/query/tables", {"q": "SPE"}).text)
     assert "No tables match this search." in words_of(visit.fragment("GET", "/query/tables", {"q": "none"}).text)
     columns = visit.fragment("GET", "/query/tables/spend").text
     said = words_of(columns)
-    assert "Cost of each day" in said
+    assert "Cost by day" in said
     assert "spend decimal" in said
     assert "stat_time_day day" in said
-    assert "There is no table yet: run the dataset first." in words_of(visit.good("/query/tables/later"))
-    assert "Cost of each day" in words_of(visit.good("/query", table="spend"))
+    assert "The dataset has no table yet. Run it first." in words_of(visit.good("/query/tables/later"))
+    assert "Cost by day" in words_of(visit.good("/query", table="spend"))
 
 
 def test_the_examples_are_queries_that_work(ran: Site, visit: Visit) -> None:
@@ -233,7 +233,7 @@ def test_a_whole_answer_is_downloaded_in_every_format(visit: Visit) -> None:
 def test_a_download_that_cannot_be_is_said_on_the_page(visit: Visit) -> None:
     for form, said in (
         ({"sql": "selec 1", "kind": "csv"}, "syntax error"),
-        ({"sql": "select 1", "kind": "exe"}, "There is no format 'exe'"),
+        ({"sql": "select 1", "kind": "exe"}, "Format 'exe' is not available."),
         ({"sql": "create table x as select 1", "kind": "json"}, "A CREATE statement cannot be used here"),
     ):
         answer = visit.post("/query/download", form)
@@ -276,7 +276,7 @@ def test_queries_take_turns_and_those_beyond_a_limit_are_told_to_wait(
     ran: Site, visit: Visit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each may take much memory, so a server works on a few at a time; the others are answered all the same."""
-    monkeypatch.setattr("adreel.web.pages.query.WORTH_TELLING", 0.0)
+    monkeypatch.setattr("adreel.web.pages.query.SHOWN_WAIT", 0.0)
     answers = at_once(ran, visit, "select sum(range) as n from range(300000)", queries.MOST_OF_ONE + 2)
     by_status = {status: [one for one in answers if one.status_code == status] for status in (200, 503)}
     assert (len(by_status[200]), len(by_status[503])) == (queries.MOST_OF_ONE, 2)

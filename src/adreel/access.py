@@ -221,7 +221,7 @@ class Guard:
         known = saving.named(self._store, dataset.name)
         if known is not None:
             if not self.may(DatasetRight.SEE, known):
-                raise ExistsError(f"dataset {known.name!r} already exists. Choose another name.")
+                raise ExistsError(f"there is a dataset {known.name!r} already; choose another name.")
             return self.change(known, source, now)
         return self.create(source, now)
 
@@ -320,7 +320,7 @@ class Guard:
         offered = [one.id for one in seen()]
         if not offered:
             kind = "account" if get == self._store.accounts.get else "dataset"
-            raise NotFoundError(f"{kind} {name!r} does not exist or is not shared with you.")
+            raise NotFoundError(f"there is no {kind} {name!r}, or it is not shared with you.")
         return get(name, among=offered)
 
     def _refuse_reader(self, right: AccountRight | DatasetRight, what: str) -> None:
