@@ -200,9 +200,9 @@ def faulty_import(person: Person, town: Town) -> None:
 def new_token(person: Person, town: Town) -> None:
     page = person.page
     person.goto("/profile")
-    page.get_by_label("What it is for").fill("reports")
+    page.get_by_label("Token name").fill("reports")
     page.get_by_role("button", name="Create API token").click()
-    expect(page.get_by_text("It is shown this once.")).to_be_visible()
+    expect(page.get_by_text("Copy it now")).to_be_visible()
 
 
 STATES: Mapping[str, tuple[str | None, Callable[[Person, Town], None]]] = MappingProxyType(

@@ -31,13 +31,13 @@ CHANGING: Mapping[str, tuple[str, ...]] = MappingProxyType(
 @pytest.fixture
 def town(tmp_path: Path) -> Iterator[Town]:
     """An account of the administrator's, and a dataset with a table."""
-    with opened(make_home(tmp_path / "home", advertisers=2, ads=4, days=30)) as found:
-        admin = found.store.users.add_first("admin", PASSWORD)
-        found.run(found.dataset(found.connect("Shop", admin), admin))
-        yield found
+    with opened(make_home(tmp_path / "home", advertisers=2, ads=4, days=30)) as running:
+        admin = running.store.users.add_first("admin", PASSWORD)
+        running.run(running.dataset(running.connect("Shop", admin), admin))
+        yield running
 
 
-def test_a_viewer_finds_no_button_for_what_they_may_not_do(chromium: Browser, town: Town) -> None:
+def test_a_viewer_sees_only_buttons_they_may_use(chromium: Browser, town: Town) -> None:
     vera = town.user("vera", Role.VIEWER)
     town.store.shares.set(town.store.accounts.get("Shop"), vera, Level.READ)
     with visiting(chromium, town, "admin") as admin:
@@ -74,7 +74,7 @@ def look_at_everything(page: Page) -> None:
     expect(page.get_by_role("region", name="Query result").get_by_role("row")).to_have_count(2)
 
 
-def test_an_editor_finds_an_account_once_it_is_shared_with_them(chromium: Browser, town: Town) -> None:
+def test_an_editor_sees_an_account_once_it_is_shared(chromium: Browser, town: Town) -> None:
     town.user("eddy", Role.EDITOR)
     with visiting(chromium, town, "eddy") as person:
         page = person.page
