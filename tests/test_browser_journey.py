@@ -63,7 +63,7 @@ def make_the_administrator(page: Page) -> None:
 
 def connect_an_account(page: Page) -> None:
     page.get_by_role("link", name="Connect an account").click()
-    page.get_by_role("link", name="Connect an account").click()
+    page.get_by_role("link", name="Connect an account").first.click()
     page.get_by_label("Display name").fill("Shop")
     page.get_by_role("button", name="Continue to TikTok").click()
     expect(page.get_by_role("heading", name="Allow this app to read your ad accounts?")).to_be_visible()

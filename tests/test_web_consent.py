@@ -96,7 +96,7 @@ def test_an_advertiser_without_access_is_named_after_connecting(empty: Site) -> 
 
 def test_before_consent_the_page_says_which_tiktok_user_is_used(empty: Site) -> None:
     page_text = words_of(empty.visit("admin").good("/accounts/connect"))
-    assert "TikTok uses the TikTok user who is logged in to this browser." in page_text
+    assert "TikTok connects the user who is logged in to TikTok in this browser." in page_text
     assert f"{ADDRESS}/callback" in page_text
 
 

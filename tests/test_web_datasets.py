@@ -115,7 +115,7 @@ def test_a_dataset_whose_account_was_deleted_or_died_needs_attention(three: Site
     assert "The access token of account 'demo' is revoked. Reconnect the account, then run." in page
     three.home.good("accounts", "delete", "demo", "--yes")
     page = words_of(visit.good("/datasets", status="disconnected"))
-    assert "The account 'demo' was deleted, so this dataset is not updated any more." in page
+    assert "Account 'demo' was deleted, so this dataset is no longer updated." in page
     assert "demo (deleted)" in page
 
 
