@@ -52,12 +52,12 @@ def words(text: str) -> set[str]:
 
 def table() -> dict[tuple[Role, Level], tuple[set[str], set[str], set[str]]]:
     """The rights with an account, with another's dataset of it and with one's own, by role and level."""
-    found = {}
+    rights = {}
     for line in TABLE.splitlines()[2:]:
         if line:
             role, level = Role(line[:9].strip()), Level(line[9:17].strip())
-            found[role, level] = (words(line[17:46]), words(line[46:67]), words(line[67:]))
-    return found
+            rights[role, level] = (words(line[17:46]), words(line[46:67]), words(line[67:]))
+    return rights
 
 
 @pytest.fixture
@@ -99,33 +99,33 @@ def scene(store: Store, role: Role = Role.EDITOR, level: Level = Level.NONE, *, 
 
 def rights_with_account(guard: Guard, account: Account) -> set[str]:
     """The rights that hold, asked in every way that there is; the ways have to agree."""
-    found = set()
+    allowed = set()
     for right in AccountRight:
         try:
             assert guard.account(account.name, right) == guard.account(account.id, right) == account
-            found.add(right.value)
+            allowed.add(right.value)
         except NotFoundError:
             assert not guard.may(AccountRight.SEE, account)
         except ForbiddenError:
             assert guard.may(AccountRight.SEE, account)
-    assert found == {right.value for right in AccountRight if guard.may(right, account)}
-    assert (account in guard.accounts()) is ("see" in found)
-    return found
+    assert allowed == {right.value for right in AccountRight if guard.may(right, account)}
+    assert (account in guard.accounts()) is ("see" in allowed)
+    return allowed
 
 
 def rights_with_dataset(guard: Guard, saved: SavedDataset) -> set[str]:
-    found = set()
+    allowed = set()
     for right in DatasetRight:
         try:
             assert guard.dataset(saved.name, right) == guard.dataset(saved.id, right) == saved
-            found.add(right.value)
+            allowed.add(right.value)
         except NotFoundError:
             assert not guard.may(DatasetRight.SEE, saved)
         except ForbiddenError:
             assert guard.may(DatasetRight.SEE, saved)
-    assert found == {right.value for right in DatasetRight if guard.may(right, saved)}
-    assert (saved in guard.datasets()) is ("see" in found)
-    return found
+    assert allowed == {right.value for right in DatasetRight if guard.may(right, saved)}
+    assert (saved in guard.datasets()) is ("see" in allowed)
+    return allowed
 
 
 # The table
@@ -137,260 +137,258 @@ def test_the_table_has_every_role_at_every_level() -> None:
 
 @pytest.mark.parametrize(("role", "level"), table())
 def test_every_right_is_as_the_table_has_it(store: Store, role: Role, level: Level) -> None:
-    found = scene(store, role, level)
+    setting = scene(store, role, level)
     account, another, own = table()[role, level]
-    assert rights_with_account(found.guard(), found.account) == account
-    assert rights_with_dataset(found.guard(), found.other) == another
-    assert rights_with_dataset(found.guard(), found.own) == own
+    assert rights_with_account(setting.guard(), setting.account) == account
+    assert rights_with_dataset(setting.guard(), setting.other) == another
+    assert rights_with_dataset(setting.guard(), setting.own) == own
 
 
 @pytest.mark.parametrize(("role", "level"), [key for key in table() if key[1] is not Level.OWNER])
-def test_what_is_shared_with_everyone_counts_as_if_it_were_shared_by_name(
-    store: Store, role: Role, level: Level
-) -> None:
-    found = scene(store, role, level, everyone=True)
+def test_a_share_with_everyone_counts_like_a_share_by_name(store: Store, role: Role, level: Level) -> None:
+    setting = scene(store, role, level, everyone=True)
     account, another, own = table()[role, level]
-    assert rights_with_account(found.guard(), found.account) == account
-    assert rights_with_dataset(found.guard(), found.other) == another
-    assert rights_with_dataset(found.guard(), found.own) == own
+    assert rights_with_account(setting.guard(), setting.account) == account
+    assert rights_with_dataset(setting.guard(), setting.other) == another
+    assert rights_with_dataset(setting.guard(), setting.own) == own
 
 
 @pytest.mark.parametrize(("by_name", "to_all"), [(Level.READ, Level.EDIT), (Level.EDIT, Level.READ)])
-def test_of_what_is_shared_by_name_and_with_everyone_the_more_counts(
-    store: Store, by_name: Level, to_all: Level
-) -> None:
-    found = scene(store, Role.EDITOR, by_name)
-    store.shares.set_everyone(found.account, to_all)
-    assert found.guard().level(found.account) is Level.EDIT
-    assert store.shares.of_user(found.ute) == {found.account.id: Level.EDIT}
+def test_the_higher_of_a_users_and_everyones_level_counts(store: Store, by_name: Level, to_all: Level) -> None:
+    setting = scene(store, Role.EDITOR, by_name)
+    store.shares.set_everyone(setting.account, to_all)
+    assert setting.guard().level(setting.account) is Level.EDIT
+    assert store.shares.of_user(setting.ute) == {setting.account.id: Level.EDIT}
 
 
 @pytest.mark.parametrize("everyone", [False, True])
 @pytest.mark.parametrize(("role", "level"), table())
-def test_deleting_an_account_gives_and_takes_nobody_a_right_with_its_datasets(
+def test_deleting_an_account_changes_no_rights_with_its_datasets(
     store: Store, role: Role, level: Level, everyone: bool
 ) -> None:
-    found = scene(store, role, level, everyone=everyone and level is not Level.OWNER)
-    store.accounts.delete(found.account)
-    other, own = store.datasets.get(found.other.id), store.datasets.get(found.own.id)
+    setting = scene(store, role, level, everyone=everyone and level is not Level.OWNER)
+    store.accounts.delete(setting.account)
+    other, own = store.datasets.get(setting.other.id), store.datasets.get(setting.own.id)
     _, another, mine = table()[role, level]
-    assert rights_with_dataset(found.guard(), other) == another
-    assert rights_with_dataset(found.guard(), own) == mine
+    assert rights_with_dataset(setting.guard(), other) == another
+    assert rights_with_dataset(setting.guard(), own) == mine
     late = Guard(store, Actor(add_user(store, "Late")))
     assert rights_with_dataset(late, other) == rights_with_dataset(late, own) == set()
 
 
-def test_another_account_ends_what_was_kept_of_the_deleted_one(store: Store) -> None:
-    found = scene(store, Role.EDITOR, Level.EDIT)
-    store.accounts.delete(found.account)
-    store.datasets.update(found.other, account=add_account(store, "shop 2"))
-    assert rights_with_dataset(found.guard(), store.datasets.get(found.other.id)) == set()
+def test_a_new_account_replaces_the_rights_of_the_deleted_one(store: Store) -> None:
+    setting = scene(store, Role.EDITOR, Level.EDIT)
+    store.accounts.delete(setting.account)
+    store.datasets.update(setting.other, account=add_account(store, "shop 2"))
+    assert rights_with_dataset(setting.guard(), store.datasets.get(setting.other.id)) == set()
     store.accounts.delete(store.accounts.get("shop 2"))
-    assert rights_with_dataset(found.guard(), store.datasets.get(found.other.id)) == set()
+    assert rights_with_dataset(setting.guard(), store.datasets.get(setting.other.id)) == set()
 
 
 @pytest.mark.parametrize(("role", "level"), table())
 def test_a_token_that_may_only_read_has_the_right_to_see_and_no_other(store: Store, role: Role, level: Level) -> None:
-    found = scene(store, role, level)
-    guard, (account, another, own) = found.guard(read_only=True), table()[role, level]
-    assert rights_with_account(guard, found.account) == account & {"see"}
-    assert rights_with_dataset(guard, found.other) == another & {"see"}
-    assert rights_with_dataset(guard, found.own) == own & {"see"}
+    setting = scene(store, role, level)
+    guard, (account, another, own) = setting.guard(read_only=True), table()[role, level]
+    assert rights_with_account(guard, setting.account) == account & {"see"}
+    assert rights_with_dataset(guard, setting.other) == another & {"see"}
+    assert rights_with_dataset(guard, setting.own) == own & {"see"}
     if own:
-        with pytest.raises(ForbiddenError, match="API token may only read"):
+        with pytest.raises(ForbiddenError, match="API token is read-only"):
             guard.dataset("Mine", DatasetRight.RUN)
 
 
 @pytest.mark.parametrize("role", Role)
-def test_who_is_disabled_has_no_right_at_all(store: Store, role: Role) -> None:
-    found = scene(store, role, Level.OWNER)
-    store.users.disable(found.ute)
-    guard = found.guard()
-    assert rights_with_account(guard, found.account) == set()
-    assert rights_with_dataset(guard, found.other) == rights_with_dataset(guard, found.own) == set()
+def test_a_disabled_user_has_no_rights(store: Store, role: Role) -> None:
+    setting = scene(store, role, Level.OWNER)
+    store.users.disable(setting.ute)
+    guard = setting.guard()
+    assert rights_with_account(guard, setting.account) == set()
+    assert rights_with_dataset(guard, setting.other) == rights_with_dataset(guard, setting.own) == set()
     with pytest.raises(ForbiddenError, match="disabled"):
         guard.need_role(*Role)
 
 
-def test_whoever_runs_the_machine_may_do_everything(store: Store) -> None:
-    found = scene(store)
+def test_the_operator_of_the_machine_may_do_everything(store: Store) -> None:
+    setting = scene(store)
     guard = Guard(store, Actor(None))
-    assert rights_with_account(guard, found.account) == set(AccountRight)
-    assert rights_with_dataset(guard, found.other) == set(DatasetRight)
-    assert guard.level(found.account) is Level.OWNER
+    assert rights_with_account(guard, setting.account) == set(AccountRight)
+    assert rights_with_dataset(guard, setting.other) == set(DatasetRight)
+    assert guard.level(setting.account) is Level.OWNER
     guard.need_role(Role.ADMIN)
 
 
 @pytest.mark.parametrize("role", Role)
 def test_the_role_caps_the_level(store: Store, role: Role) -> None:
-    found = scene(store, role, Level.OWNER)
-    assert found.guard().level(found.account) is {Role.VIEWER: Level.READ}.get(role, Level.OWNER)
-    store.shares.set(found.account, found.ute, Level.NONE)
-    assert found.guard().level(found.account) is {Role.ADMIN: Level.OWNER}.get(role, Level.NONE)
+    setting = scene(store, role, Level.OWNER)
+    assert setting.guard().level(setting.account) is {Role.VIEWER: Level.READ}.get(role, Level.OWNER)
+    store.shares.set(setting.account, setting.ute, Level.NONE)
+    assert setting.guard().level(setting.account) is {Role.ADMIN: Level.OWNER}.get(role, Level.NONE)
 
 
 def test_levels_compare_by_what_they_allow() -> None:
     assert sorted(Level, reverse=True) == [Level.OWNER, Level.EDIT, Level.SHARE, Level.READ, Level.NONE]
     assert max(Level.SHARE, Level.READ) is Level.SHARE
-    for one, other in product(Level, Level):
-        assert (one < other, one <= other) == (one.rank < other.rank, one.rank <= other.rank)
-        assert (one > other, one >= other) == (one.rank > other.rank, one.rank >= other.rank)
-    assert all(one.meaning.endswith(".") for one in (*Level, *Role))
+    for level, other in product(Level, Level):
+        assert (level < other, level <= other) == (level.rank < other.rank, level.rank <= other.rank)
+        assert (level > other, level >= other) == (level.rank > other.rank, level.rank >= other.rank)
+    assert all(option.meaning.endswith(".") for option in (*Level, *Role))
 
 
 def test_a_right_needs_a_role_and_for_a_reader_only_where_something_is_read(store: Store) -> None:
     ute = scene(store).ute
     Guard(store, Actor(ute)).need_role(Role.EDITOR, Role.ADMIN)
-    with pytest.raises(ForbiddenError, match="takes an administrator, and 'Ute' is an editor"):
+    with pytest.raises(ForbiddenError, match=r"Only administrators can do this\. 'Ute' is an editor"):
         Guard(store, Actor(ute)).need_role(Role.ADMIN)
     reader = Guard(store, Actor(ute, read_only=True))
-    with pytest.raises(ForbiddenError, match="only read"):
+    with pytest.raises(ForbiddenError, match="read-only"):
         reader.need_role(Role.EDITOR)
     reader.need_role(Role.EDITOR, reading=True)
-    with pytest.raises(ForbiddenError, match="takes an administrator"):
+    with pytest.raises(ForbiddenError, match="Only administrators"):
         reader.need_role(Role.ADMIN, reading=True)
 
 
 # What errors give away
 
 
-def test_what_may_not_be_seen_is_not_there_and_is_not_named(store: Store) -> None:
-    found = scene(store)
-    guard = found.guard()
+def test_hidden_items_are_not_found_and_not_named(store: Store) -> None:
+    setting = scene(store)
+    guard = setting.guard()
     with pytest.raises(NotFoundError, match=r"no account 'shop', or it is not shared with you\."):
         guard.account("shop")
     with pytest.raises(NotFoundError, match=r"no dataset 'Theirs'; there are Mine\."):
         guard.dataset("Theirs")
-    add_account(store, "shop 2", found.ute)
+    add_account(store, "shop 2", setting.ute)
     with pytest.raises(NotFoundError, match=r"no account 'shop'; nearest: shop 2\."):
         guard.account("shop")
 
 
-def test_a_name_that_also_means_what_may_not_be_seen_means_what_may(store: Store) -> None:
-    found = scene(store)
+def test_a_name_of_a_visible_and_a_hidden_dataset_finds_the_visible_one(store: Store) -> None:
+    setting = scene(store)
     with closing(sqlite3.connect(store._database.path)) as database:
         # As homes of before may have it: no new name equals a slug.
-        database.execute("UPDATE datasets SET name = 'theirs' WHERE id = ?", (found.own.id,))
+        database.execute("UPDATE datasets SET name = 'theirs' WHERE id = ?", (setting.own.id,))
         database.commit()
-    assert found.guard().dataset("theirs").id == found.own.id
+    assert setting.guard().dataset("theirs").id == setting.own.id
     assert Guard(store, Actor(None)).dataset("theirs").name == "Theirs"
 
 
-def test_a_refusal_says_whom_to_ask(store: Store) -> None:
-    found = scene(store, Role.EDITOR, Level.READ)
-    with pytest.raises(ForbiddenError, match=r"'Ute' may not delete the account 'shop'\. Ask Oda or an administrator"):
-        found.guard().account("shop", AccountRight.DELETE)
-    with pytest.raises(ForbiddenError, match=r"may not run the dataset 'Theirs'\. Ask Oda or an administrator"):
-        found.guard().dataset("Theirs", DatasetRight.RUN)
-    store.accounts.delete(found.account)
-    with pytest.raises(ForbiddenError, match=r"may not run the dataset 'Theirs'\. Ask an administrator"):
-        found.guard().dataset("Theirs", DatasetRight.RUN)
+def test_a_refusal_names_a_person_to_ask(store: Store) -> None:
+    setting = scene(store, Role.EDITOR, Level.READ)
+    with pytest.raises(ForbiddenError, match=r"'Ute' cannot delete account 'shop'\. Ask Oda or an administrator"):
+        setting.guard().account("shop", AccountRight.DELETE)
+    with pytest.raises(ForbiddenError, match=r"cannot run dataset 'Theirs'\. Ask Oda or an administrator"):
+        setting.guard().dataset("Theirs", DatasetRight.RUN)
+    store.accounts.delete(setting.account)
+    with pytest.raises(ForbiddenError, match=r"cannot run dataset 'Theirs'\. Ask an administrator"):
+        setting.guard().dataset("Theirs", DatasetRight.RUN)
 
 
 def test_a_run_is_seen_and_stopped_with_the_rights_of_its_dataset(store: Store) -> None:
-    found = scene(store)
-    mine, theirs = store.runs.add(found.own, "ab01"), store.runs.add(found.other, "ab02")
-    guard = found.guard()
+    setting = scene(store)
+    mine, theirs = store.runs.add(setting.own, "ab01"), store.runs.add(setting.other, "ab02")
+    guard = setting.guard()
     assert guard.run("ab") == guard.run("ab01", DatasetRight.RUN) == mine
     for hidden in ("ab02", "ab02 ", "ac"):
         with pytest.raises(NotFoundError, match=hidden):
             guard.run(hidden)
-    store.shares.set(found.account, found.ute, Level.READ)
-    guard = found.guard()
+    store.shares.set(setting.account, setting.ute, Level.READ)
+    guard = setting.guard()
     assert guard.run("ab02") == theirs
-    with pytest.raises(ForbiddenError, match="may not run the dataset 'Theirs'"):
+    with pytest.raises(ForbiddenError, match="cannot run dataset 'Theirs'"):
         guard.run("ab02", DatasetRight.RUN)
     with pytest.raises(InputError, match=r"several runs start with 'ab'"):
         guard.run("ab")
 
 
 def test_runs_of_a_deleted_dataset_are_the_administrators(store: Store) -> None:
-    found = scene(store, Role.EDITOR, Level.OWNER)
-    run = store.runs.add(found.own, new_run_id())
-    store.datasets.delete(found.own)
+    setting = scene(store, Role.EDITOR, Level.OWNER)
+    run = store.runs.add(setting.own, new_run_id())
+    store.datasets.delete(setting.own)
     with pytest.raises(NotFoundError):
-        found.guard().run(run.id)
+        setting.guard().run(run.id)
     ada = store.users.get("Ada")
     assert Guard(store, Actor(ada)).run(run.id, DatasetRight.RUN).state is RunState.QUEUED
     reader = Guard(store, Actor(ada, read_only=True))
     assert reader.run(run.id).id == run.id
-    with pytest.raises(ForbiddenError, match="only read"):
+    with pytest.raises(ForbiddenError, match="read-only"):
         reader.run(run.id, DatasetRight.RUN)
 
 
 def test_an_account_that_is_connected_while_a_guard_is_in_use_is_seen_by_it(store: Store) -> None:
-    found = scene(store)
-    guard = found.guard()
+    setting = scene(store)
+    guard = setting.guard()
     assert guard.accounts() == ()
-    mine = add_account(store, "mine", found.ute)
+    mine = add_account(store, "mine", setting.ute)
     assert guard.account("mine", AccountRight.DELETE) == mine
 
 
 # Sharing
 
 
-def test_nobody_shares_further_than_their_own_level(store: Store) -> None:
-    found = scene(store, Role.EDITOR, Level.SHARE)
-    guard, vic, oda = found.guard(), add_user(store, "Vic"), store.users.get("Oda")
+def test_users_share_only_up_to_their_own_level(store: Store) -> None:
+    setting = scene(store, Role.EDITOR, Level.SHARE)
+    guard, vic, oda = setting.guard(), add_user(store, "Vic"), store.users.get("Oda")
     for level in (Level.READ, Level.SHARE, Level.NONE, Level.SHARE):
-        guard.share(found.account, vic, level)
-        assert store.shares.level(found.account, vic) is level
+        guard.share(setting.account, vic, level)
+        assert store.shares.level(setting.account, vic) is level
     for user, level in ((vic, Level.EDIT), (vic, Level.OWNER), (oda, Level.READ), (oda, Level.NONE)):
-        with pytest.raises(ForbiddenError, match=r"at the level share, and may not give or take away (edit|owner)"):
-            guard.share(found.account, user, level)
-    store.shares.set(found.account, vic, Level.EDIT)
-    with pytest.raises(ForbiddenError, match="take away edit"):
-        guard.share(found.account, vic, Level.READ)
-    guard.share_with_everyone(found.account, Level.SHARE)
-    assert store.shares.everyone(found.account) is Level.SHARE
-    with pytest.raises(ForbiddenError, match="give or take away edit"):
-        guard.share_with_everyone(found.account, Level.EDIT)
+        with pytest.raises(
+            ForbiddenError, match=r"access level share for account .* and cannot grant or remove (edit|owner)"
+        ):
+            guard.share(setting.account, user, level)
+    store.shares.set(setting.account, vic, Level.EDIT)
+    with pytest.raises(ForbiddenError, match="remove edit"):
+        guard.share(setting.account, vic, Level.READ)
+    guard.share_with_everyone(setting.account, Level.SHARE)
+    assert store.shares.everyone(setting.account) is Level.SHARE
+    with pytest.raises(ForbiddenError, match="grant or remove edit"):
+        guard.share_with_everyone(setting.account, Level.EDIT)
 
 
 @pytest.mark.parametrize("level", [Level.NONE, Level.READ])
-def test_who_can_only_read_shares_nothing(store: Store, level: Level) -> None:
-    found = scene(store, Role.EDITOR, level)
-    with pytest.raises(ForbiddenError, match="'Ute' may not share the account 'shop'"):
-        found.guard().share(found.account, found.ute, Level.READ)
-    with pytest.raises(ForbiddenError, match="'Ute' may not share the account 'shop'"):
-        found.guard().share_with_everyone(found.account, Level.NONE)
+def test_a_user_with_read_access_shares_nothing(store: Store, level: Level) -> None:
+    setting = scene(store, Role.EDITOR, level)
+    with pytest.raises(ForbiddenError, match="'Ute' cannot share account 'shop'"):
+        setting.guard().share(setting.account, setting.ute, Level.READ)
+    with pytest.raises(ForbiddenError, match="'Ute' cannot share account 'shop'"):
+        setting.guard().share_with_everyone(setting.account, Level.NONE)
 
 
 def test_a_viewer_who_owns_an_account_cannot_share_it(store: Store) -> None:
-    found = scene(store, Role.VIEWER, Level.OWNER)
-    with pytest.raises(ForbiddenError, match="may not share"):
-        found.guard().share(found.account, store.users.get("Ada"), Level.READ)
+    setting = scene(store, Role.VIEWER, Level.OWNER)
+    with pytest.raises(ForbiddenError, match="cannot share"):
+        setting.guard().share(setting.account, store.users.get("Ada"), Level.READ)
 
 
 def test_the_last_owner_of_an_account_stays(store: Store) -> None:
-    found = scene(store, Role.EDITOR, Level.OWNER)
-    guard, oda = found.guard(), store.users.get("Oda")
-    guard.share(found.account, oda, Level.EDIT)
+    setting = scene(store, Role.EDITOR, Level.OWNER)
+    guard, oda = setting.guard(), store.users.get("Oda")
+    guard.share(setting.account, oda, Level.EDIT)
     for level in (Level.NONE, Level.EDIT):
         with pytest.raises(InputError, match="'Ute' is the last owner of the account 'shop'"):
-            guard.share(found.account, found.ute, level)
+            guard.share(setting.account, setting.ute, level)
         with pytest.raises(InputError, match="last owner"):
-            Guard(store, Actor(None)).share(found.account, found.ute, level)
-    guard.share(found.account, found.ute, Level.OWNER)
-    guard.share(found.account, oda, Level.OWNER)
-    guard.share(found.account, found.ute, Level.READ)
-    assert store.shares.of(found.account) == {oda: Level.OWNER, found.ute: Level.READ}
-    assert list(store.shares.of(found.account).values()) == [Level.OWNER, Level.READ]
+            Guard(store, Actor(None)).share(setting.account, setting.ute, level)
+    guard.share(setting.account, setting.ute, Level.OWNER)
+    guard.share(setting.account, oda, Level.OWNER)
+    guard.share(setting.account, setting.ute, Level.READ)
+    assert store.shares.of(setting.account) == {oda: Level.OWNER, setting.ute: Level.READ}
+    assert list(store.shares.of(setting.account).values()) == [Level.OWNER, Level.READ]
 
 
-def test_only_who_could_do_an_owners_work_becomes_one(store: Store) -> None:
-    found = scene(store)
+def test_only_users_who_can_act_as_owner_become_owner(store: Store) -> None:
+    setting = scene(store)
     operator = Guard(store, Actor(None))
     vic, lee = add_user(store, "Vic", Role.VIEWER), store.users.disable(add_user(store, "Lee"))
     for user, reason in ((vic, "a viewer"), (lee, "disabled")):
         with pytest.raises(InputError, match=f"{reason} and cannot own an account"):
-            operator.share(found.account, user, Level.OWNER)
-        operator.share(found.account, user, Level.EDIT)
-    with pytest.raises(InputError, match="everyone cannot own"):
-        operator.share_with_everyone(found.account, Level.OWNER)
+            operator.share(setting.account, user, Level.OWNER)
+        operator.share(setting.account, user, Level.EDIT)
+    with pytest.raises(InputError, match="not everyone can own"):
+        operator.share_with_everyone(setting.account, Level.OWNER)
 
 
-def test_an_account_that_the_command_line_made_is_the_administrators_until_somebody_owns_it(store: Store) -> None:
+def test_an_account_created_by_the_operator_belongs_to_administrators_until_it_has_an_owner(store: Store) -> None:
     ute = scene(store).ute
     account = add_account(store, "old")
     assert store.shares.of(account) == {}
@@ -475,58 +473,58 @@ def dataset(name: str = "Spend", account: str = "shop", **keys: Any) -> Dataset:
     return parse(Source(values | keys, {}), START)
 
 
-def test_a_dataset_that_is_saved_belongs_to_who_saved_it(store: Store) -> None:
-    found = scene(store, Role.EDITOR, Level.READ)
-    saved = found.guard().save(dataset(), START)
-    assert (saved.owner_id, saved.account_id) == (found.ute.id, found.account.id)
-    again = found.guard().save(dataset(tags=["x"]), START)
-    assert (again.id, again.tags, again.owner_id) == (saved.id, ("x",), found.ute.id)
+def test_a_saved_dataset_belongs_to_the_user_who_saved_it(store: Store) -> None:
+    setting = scene(store, Role.EDITOR, Level.READ)
+    saved = setting.guard().save(dataset(), START)
+    assert (saved.owner_id, saved.account_id) == (setting.ute.id, setting.account.id)
+    again = setting.guard().save(dataset(tags=["x"]), START)
+    assert (again.id, again.tags, again.owner_id) == (saved.id, ("x",), setting.ute.id)
     assert Guard(store, Actor(None)).save(dataset("Other"), START).owner_id is None
 
 
-def test_nobody_saves_over_what_is_not_theirs_to_change(store: Store) -> None:
-    found = scene(store, Role.EDITOR, Level.READ)
+def test_saving_never_overwrites_a_dataset_without_edit_rights(store: Store) -> None:
+    setting = scene(store, Role.EDITOR, Level.READ)
     store.users.set_role(store.users.get("Oda"), Role.ADMIN)
     Guard(store, Actor(store.users.get("Oda"))).save(dataset(), START)
-    with pytest.raises(ForbiddenError, match="'Ute' may not edit the dataset 'Spend'"):
-        found.guard().save(dataset(tags=["x"]), START)
-    store.shares.set(found.account, found.ute, Level.NONE)
-    mine = add_account(store, "mine", found.ute)
+    with pytest.raises(ForbiddenError, match="'Ute' cannot edit dataset 'Spend'"):
+        setting.guard().save(dataset(tags=["x"]), START)
+    store.shares.set(setting.account, setting.ute, Level.NONE)
+    mine = add_account(store, "mine", setting.ute)
     with pytest.raises(InputError, match="there is a dataset 'Spend' already; choose another name"):
-        found.guard().save(dataset(account=mine.name), START)
+        setting.guard().save(dataset(account=mine.name), START)
     assert store.datasets.get("Spend").tags == ()
 
 
 @pytest.mark.parametrize("role", [Role.EDITOR, Role.VIEWER])
-def test_a_dataset_takes_an_account_that_one_may_use(store: Store, role: Role) -> None:
-    found = scene(store, role)
+def test_a_dataset_needs_an_account_that_the_user_may_use(store: Store, role: Role) -> None:
+    setting = scene(store, role)
     with pytest.raises(NotFoundError, match="account: there is no account 'shop'"):
-        found.guard().save(dataset(), START)
-    store.shares.set(found.account, found.ute, Level.READ)
+        setting.guard().save(dataset(), START)
+    store.shares.set(setting.account, setting.ute, Level.READ)
     if role is Role.VIEWER:
-        with pytest.raises(ForbiddenError, match="may not use the account 'shop'"):
-            found.guard().save(dataset(), START)
+        with pytest.raises(ForbiddenError, match="cannot use account 'shop'"):
+            setting.guard().save(dataset(), START)
     else:
-        assert found.guard().save(dataset(), START).owner_id == found.ute.id
+        assert setting.guard().save(dataset(), START).owner_id == setting.ute.id
 
 
-def test_a_dataset_goes_over_to_another_account_only_if_that_may_be_used(store: Store) -> None:
-    found = scene(store, Role.EDITOR, Level.READ)
-    saved = found.guard().save(dataset(), START)
+def test_a_dataset_moves_only_to_an_account_that_the_user_may_use(store: Store) -> None:
+    setting = scene(store, Role.EDITOR, Level.READ)
+    saved = setting.guard().save(dataset(), START)
     other = add_account(store, "other", store.users.get("Oda"))
     with pytest.raises(NotFoundError, match="account: there is no account 'other'; there are shop"):
-        found.guard().change(saved, dataset(account="other"), START)
-    store.shares.set(other, found.ute, Level.READ)
-    moved = found.guard().change(saved, dataset(account="other"), START)
-    assert (moved.account_id, moved.owner_id) == (other.id, found.ute.id)
+        setting.guard().change(saved, dataset(account="other"), START)
+    store.shares.set(other, setting.ute, Level.READ)
+    moved = setting.guard().change(saved, dataset(account="other"), START)
+    assert (moved.account_id, moved.owner_id) == (other.id, setting.ute.id)
     store.accounts.delete(other)
     gone = store.datasets.get(moved.id)
     # Somebody else's by the same name is another account.
     anew = add_account(store, "other", store.users.get("Oda"))
     with pytest.raises(NotFoundError, match="account: there is no account 'other'; there are shop"):
-        found.guard().change(gone, dataset(account="other", tags=["y"]), START)
-    store.shares.set(anew, found.ute, Level.READ)
-    assert found.guard().change(gone, dataset(account="other", tags=["y"]), START).account_id == anew.id
+        setting.guard().change(gone, dataset(account="other", tags=["y"]), START)
+    store.shares.set(anew, setting.ute, Level.READ)
+    assert setting.guard().change(gone, dataset(account="other", tags=["y"]), START).account_id == anew.id
 
 
 # The command line
@@ -554,19 +552,19 @@ def ran(home: Home) -> str:
     return str(home.json("history", "spend")[0]["id"])
 
 
-def test_commands_act_as_the_user_who_is_named(shared: Home) -> None:
+def test_commands_act_as_the_named_user(shared: Home) -> None:
     assert [row["name"] for row in shared.json("accounts", "list")] == ["demo", "eds"]
     assert [row["name"] for row in acting(shared, "ED ").json("accounts", "list")] == ["eds"]
-    found = shared.json("accounts", "shares", "eds")
-    assert found == {"everyone": "none", "users": [{"name": "Ed", "role": "editor", "level": "owner"}]}
-    code, said = acting(shared, "Edd").bad("datasets", "list")
-    assert (code, "ADREEL_USER: there is no user 'Edd'; nearest: Ed" in said) == (ExitCode.INPUT, True)
+    shares = shared.json("accounts", "shares", "eds")
+    assert shares == {"everyone": "none", "users": [{"name": "Ed", "role": "editor", "level": "owner"}]}
+    code, message = acting(shared, "Edd").bad("datasets", "list")
+    assert (code, "ADREEL_USER: there is no user 'Edd'; nearest: Ed" in message) == (ExitCode.INPUT, True)
     acting(shared, "").good("users", "disable", "Ed")
-    code, said = acting(shared, "Ed").bad("datasets", "list")
-    assert (code, "'Ed' is disabled" in said) == (ExitCode.FORBIDDEN, True)
+    code, message = acting(shared, "Ed").bad("datasets", "list")
+    assert (code, "'Ed' is disabled" in message) == (ExitCode.FORBIDDEN, True)
 
 
-def test_who_has_no_share_finds_nothing(shared: Home) -> None:
+def test_a_user_without_shares_finds_nothing(shared: Home) -> None:
     run = ran(shared)
     acting(shared, "Eli")
     before = shared.kept()
@@ -596,14 +594,14 @@ def test_who_has_no_share_finds_nothing(shared: Home) -> None:
         "accounts share eds Eli owner",
         "accounts shares eds",
     ):
-        code, said = shared.bad(*filled(shared, line), stdin=f"{shared.token}\n")
-        assert (code, "there is no" in said, "Spend" in said) == (ExitCode.INPUT, True, False), (line, said)
-    code, said = shared.bad("query", "select * from spend")
-    assert (code, "Tables: none yet" in said) == (ExitCode.INPUT, True)
-    code, said = shared.bad("run", "-f", shared.file(account="eds", name="Spend"))
-    assert (code, "choose another name" in said) == (ExitCode.INPUT, True)
-    code, said = shared.bad("accounts", "add", "eds", "--token-stdin", stdin=f"{shared.token}\n")
-    assert (code, "already; choose another name" in said, "reconnect" in said) == (ExitCode.INPUT, True, False)
+        code, message = shared.bad(*filled(shared, line), stdin=f"{shared.token}\n")
+        assert (code, "there is no" in message, "Spend" in message) == (ExitCode.INPUT, True, False), (line, message)
+    code, message = shared.bad("query", "select * from spend")
+    assert (code, "Tables: none yet" in message) == (ExitCode.INPUT, True)
+    code, message = shared.bad("run", "-f", shared.file(account="eds", name="Spend"))
+    assert (code, "choose another name" in message) == (ExitCode.INPUT, True)
+    code, message = shared.bad("accounts", "add", "eds", "--token-stdin", stdin=f"{shared.token}\n")
+    assert (code, "already; choose another name" in message, "reconnect" in message) == (ExitCode.INPUT, True, False)
     assert shared.kept() == before
 
 
@@ -645,8 +643,8 @@ CONNECTING = ("accounts add new --token-stdin", "accounts connect new --no-brows
 def forbidden(home: Home, lines: tuple[str, ...]) -> None:
     before = home.kept()
     for line in lines:
-        code, said = home.bad(*filled(home, line), stdin=f"{home.token}\n")
-        assert (code, "Ask " in said) == (ExitCode.FORBIDDEN, True), (line, said)
+        code, message = home.bad(*filled(home, line), stdin=f"{home.token}\n")
+        assert (code, "Ask " in message) == (ExitCode.FORBIDDEN, True), (line, message)
     assert home.kept() == before
 
 
@@ -661,7 +659,7 @@ def test_a_viewer_reads_what_is_shared_with_them_and_changes_nothing(shared: Hom
     forbidden(shared, (*CHANGING, *USING, *CONNECTING, f"cancel {run}", "accounts share eds Eli read", "demo --once"))
 
 
-def test_who_can_read_an_account_uses_it_in_datasets_of_their_own(shared: Home) -> None:
+def test_a_user_with_read_access_uses_the_account_in_their_own_datasets(shared: Home) -> None:
     shared.good("accounts", "share", "eds", "Eli", "read")
     acting(shared, "Eli")
     for line in (*READING, *USING):
@@ -671,7 +669,7 @@ def test_who_can_read_an_account_uses_it_in_datasets_of_their_own(shared: Home) 
     shared.good("datasets", "delete", "other", "--yes")
 
 
-def test_who_can_edit_an_account_changes_its_datasets_and_cannot_delete_it(shared: Home) -> None:
+def test_a_user_with_edit_access_changes_datasets_and_cannot_delete_the_account(shared: Home) -> None:
     shared.good("accounts", "share", "eds", "Eli", "edit")
     acting(shared, "Eli")
     forbidden(shared, ("accounts delete eds --yes", "accounts share eds Eli owner", "accounts share eds Ed read"))
@@ -684,20 +682,20 @@ def test_who_can_edit_an_account_changes_its_datasets_and_cannot_delete_it(share
 
 def test_an_editor_connects_an_account_and_owns_it(shared: Home) -> None:
     acting(shared, "Eli").add_account("elis")
-    found = shared.json("accounts", "shares", "elis")
-    assert found["users"] == [{"name": "Eli", "role": "editor", "level": "owner"}]
+    shares = shared.json("accounts", "shares", "elis")
+    assert shares["users"] == [{"name": "Eli", "role": "editor", "level": "owner"}]
     shared.good("accounts", "share", "elis", "Ed", "owner")
-    code, said = shared.bad("accounts", "share", "elis", "Vic", "owner")
-    assert (code, "a viewer and cannot own" in said) == (ExitCode.INPUT, True)
+    code, message = shared.bad("accounts", "share", "elis", "Vic", "owner")
+    assert (code, "a viewer and cannot own" in message) == (ExitCode.INPUT, True)
     shared.good("accounts", "share", "elis", "--everyone", "read")
     assert [row["name"] for row in acting(shared, "Vic").json("accounts", "list")] == ["elis"]
     shared.good("accounts", "shares", "elis")
     acting(shared, "Ed").good("accounts", "delete", "elis", "--yes")
 
 
-def test_the_demo_is_its_makers(shared: Home) -> None:
-    code, said = acting(shared, "Eli").bad("demo", "--once", "--ads", "1", "--advertisers", "1")
-    assert (code, "may not edit the account 'demo'" in said) == (ExitCode.FORBIDDEN, True)
+def test_only_the_owner_runs_the_demo(shared: Home) -> None:
+    code, message = acting(shared, "Eli").bad("demo", "--once", "--ads", "1", "--advertisers", "1")
+    assert (code, "cannot edit account 'demo'" in message) == (ExitCode.FORBIDDEN, True)
 
 
 @pytest.mark.parametrize("name", ["Ed", "Vic"])
@@ -718,25 +716,25 @@ def test_only_administrators_look_after_users(shared: Home, name: str) -> None:
     assert len(shared.json("users", "list")) == 4
 
 
-def test_a_share_is_asked_for_in_one_of_two_ways(shared: Home) -> None:
+def test_a_share_names_a_user_or_everyone(shared: Home) -> None:
     for line in (
         "accounts share eds",
         "accounts share eds Vic",
         "accounts share eds Vic read --everyone read",
         "accounts share eds Vic --everyone read",
     ):
-        code, said = shared.bad(*line.split())
-        assert (code, "or --everyone LEVEL" in said) == (ExitCode.INPUT, True), line
-    code, said = shared.bad("accounts", "share", "eds", "Vic", "write")
-    assert (code, "no level 'write'; there are none, read, share, edit, owner." in said) == (ExitCode.INPUT, True)
+        code, message = shared.bad(*line.split())
+        assert (code, "or --everyone LEVEL" in message) == (ExitCode.INPUT, True), line
+    code, message = shared.bad("accounts", "share", "eds", "Vic", "write")
+    assert (code, "no level 'write'; there are none, read, share, edit, owner." in message) == (ExitCode.INPUT, True)
     assert "has no more of it than read" in shared.good("accounts", "share", "eds", "Vic", "edit").stderr
     shown = shared.good("accounts", "shares", "demo")
     assert "No user owns 'demo'" in shown.stderr
     assert "everyone" in shown.stdout
 
 
-def test_a_run_that_is_refused_says_so_as_json(shared: Home) -> None:
+def test_a_refused_run_is_reported_as_json(shared: Home) -> None:
     shared.good("accounts", "share", "eds", "Vic", "read")
     result = acting(shared, "Vic").adreel("run", "spend", "--json")
-    told = json.loads(result.stdout)
-    assert (result.exit_code, told["error_kind"], told["run_id"]) == (ExitCode.FORBIDDEN, "ForbiddenError", None)
+    output = json.loads(result.stdout)
+    assert (result.exit_code, output["error_kind"], output["run_id"]) == (ExitCode.FORBIDDEN, "ForbiddenError", None)

@@ -186,7 +186,7 @@ def test_a_token_that_may_only_read_is_refused_what_changes_something_or_asks_ti
         error = reading.bad(method, path.replace("/runs/0", f"/runs/{run}"), 403, json=body)
         assert error["kind"] == "ForbiddenError", name
     for name in ("plan_dataset", "preview_dataset"):
-        assert "only read" in reading.bad(*address(name), 403)["message"]
+        assert "read-only" in reading.bad(*address(name), 403)["message"]
     assert site.home.kept() == before
     assert len(site.home.requests("")) == asked
 
@@ -224,7 +224,7 @@ def test_only_administrators_look_after_users_and_see_settings(site: Site) -> No
     editor = program(site, site.user("ada"))
     for name, (_, path, _) in OPERATIONS.items():
         if path.startswith(("/users", "/settings")):
-            assert "takes an administrator" in editor.bad(*address(name), 403, json=CHANGES.get(name))["message"]
+            assert "Only administrators" in editor.bad(*address(name), 403, json=CHANGES.get(name))["message"]
     assert editor.bad("PATCH", "/workspace", 403, json={"name": "Mine"})
 
 

@@ -186,7 +186,7 @@ def answered_query(person: Person, town: Town) -> None:
     person.goto("/query")
     page.get_by_label("SQL").fill("select * from spend_by_ad limit 3")
     page.get_by_role("button", name="Run").click()
-    expect(page.get_by_role("region", name="Answer").get_by_role("row")).to_have_count(4)
+    expect(page.get_by_role("region", name="Query result").get_by_role("row")).to_have_count(4)
 
 
 def faulty_import(person: Person, town: Town) -> None:
@@ -200,9 +200,9 @@ def faulty_import(person: Person, town: Town) -> None:
 def new_token(person: Person, town: Town) -> None:
     page = person.page
     person.goto("/profile")
-    page.get_by_label("What it is for").fill("reports")
-    page.get_by_role("button", name="Make a token").click()
-    expect(page.get_by_text("It is shown this once.")).to_be_visible()
+    page.get_by_label("Token name").fill("reports")
+    page.get_by_role("button", name="Create API token").click()
+    expect(page.get_by_text("Copy it now")).to_be_visible()
 
 
 STATES: Mapping[str, tuple[str | None, Callable[[Person, Town], None]]] = MappingProxyType(

@@ -56,24 +56,24 @@ def make_the_administrator(page: Page) -> None:
     expect(page.get_by_role("heading", name="Welcome to adreel")).to_be_visible()
     page.get_by_label("Name").fill("ada")
     page.get_by_label("Password", exact=True).fill(PASSWORD)
-    page.get_by_label("Password again").fill(PASSWORD)
-    page.get_by_role("button", name="Make the administrator").click()
+    page.get_by_label("Confirm password").fill(PASSWORD)
+    page.get_by_role("button", name="Create the administrator").click()
     expect(page.get_by_text("First an account, then a dataset")).to_be_visible()
 
 
 def connect_an_account(page: Page) -> None:
     page.get_by_role("link", name="Connect an account").click()
-    page.get_by_role("link", name="Connect an account").click()
-    page.get_by_label("Name of the account").fill("Shop")
-    page.get_by_role("button", name="On to TikTok").click()
+    page.get_by_role("link", name="Connect an account").first.click()
+    page.get_by_label("Display name").fill("Shop")
+    page.get_by_role("button", name="Continue to TikTok").click()
     expect(page.get_by_role("heading", name="Allow this app to read your ad accounts?")).to_be_visible()
     page.get_by_role("button", name="Allow").click()
-    expect(page.get_by_text("Connected Shop, granted by")).to_be_visible()
+    expect(page.get_by_text("Connected Shop as TikTok user")).to_be_visible()
 
 
 def describe_a_dataset(page: Page) -> None:
     """Menus follow what is chosen above them."""
-    page.get_by_role("link", name="Make a first dataset").first.click()
+    page.get_by_role("link", name="Create dataset").first.click()
     expect(page.get_by_role("combobox", name="Account")).to_have_value("Shop")
     report = page.get_by_role("combobox", name="Report")
     report.select_option(label="Ads")
@@ -132,7 +132,7 @@ def save_and_watch(page: Page, town: Town) -> None:
 
 
 def look_at_cards(page: Page) -> None:
-    page.get_by_role("link", name="Cards").click()
+    page.get_by_role("link", name="Charts").click()
     expect(page.get_by_role("heading", name="Totals")).to_be_visible()
     charts = page.get_by_role("figure").locator("canvas")
     expect(charts.first).to_be_visible()

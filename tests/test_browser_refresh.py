@@ -63,7 +63,7 @@ def test_a_form_that_was_refused_says_why_in_view_and_keeps_what_was_filled_in(c
         assert page.url.endswith("/datasets/new")
         expect(page.get_by_label("Description")).to_have_value("for Monday")
         person.goto("/users/1")
-        page.get_by_role("button", name="Lock admin out").click()
+        page.get_by_role("button", name="Disable admin").click()
         expect(page.get_by_role("alert")).to_be_in_viewport()
         expect(page.get_by_role("alert")).to_be_focused()
 

@@ -21,8 +21,8 @@ CHANGING: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "/datasets": ("New dataset", "Import", "Run", "Add tag", "Delete…"),
         "/datasets/spend_by_ad": ("Run now", "Settings", "Run other days…", "Duplicate", "Delete…"),
         "/datasets/spend_by_ad/history": ("Run now",),
-        "/accounts": ("Add account",),
-        "/accounts/1": ("Connect again", "Ask TikTok again", "Read only these", "Rename", "Delete this account…"),
+        "/accounts": ("Connect an account",),
+        "/accounts/1": ("Reconnect", "Refresh list", "Use only these", "Rename account", "Delete account…"),
     }
 )
 """Buttons and links that change something, or lead to where that is done, by page."""
@@ -31,13 +31,13 @@ CHANGING: Mapping[str, tuple[str, ...]] = MappingProxyType(
 @pytest.fixture
 def town(tmp_path: Path) -> Iterator[Town]:
     """An account of the administrator's, and a dataset with a table."""
-    with opened(make_home(tmp_path / "home", advertisers=2, ads=4, days=30)) as found:
-        admin = found.store.users.add_first("admin", PASSWORD)
-        found.run(found.dataset(found.connect("Shop", admin), admin))
-        yield found
+    with opened(make_home(tmp_path / "home", advertisers=2, ads=4, days=30)) as running:
+        admin = running.store.users.add_first("admin", PASSWORD)
+        running.run(running.dataset(running.connect("Shop", admin), admin))
+        yield running
 
 
-def test_a_viewer_finds_no_button_for_what_they_may_not_do(chromium: Browser, town: Town) -> None:
+def test_a_viewer_sees_only_buttons_they_may_use(chromium: Browser, town: Town) -> None:
     vera = town.user("vera", Role.VIEWER)
     town.store.shares.set(town.store.accounts.get("Shop"), vera, Level.READ)
     with visiting(chromium, town, "admin") as admin:
@@ -66,20 +66,20 @@ def look_at_everything(page: Page) -> None:
     page.get_by_role("link", name="Spend by ad").click()
     page.get_by_role("link", name="Data", exact=True).click()
     expect(page.get_by_role("region", name="Rows").get_by_role("row").nth(1)).to_be_visible()
-    page.get_by_role("link", name="Cards").click()
+    page.get_by_role("link", name="Charts").click()
     expect(page.get_by_role("figure").locator("canvas").first).to_be_visible()
     page.get_by_role("link", name="Query").click()
     page.get_by_role("textbox", name="SQL").fill("select count(*) as n from spend_by_ad")
     page.get_by_role("button", name="Run", exact=False).first.click()
-    expect(page.get_by_role("region", name="Answer").get_by_role("row")).to_have_count(2)
+    expect(page.get_by_role("region", name="Query result").get_by_role("row")).to_have_count(2)
 
 
-def test_an_editor_finds_an_account_once_it_is_shared_with_them(chromium: Browser, town: Town) -> None:
+def test_an_editor_sees_an_account_once_it_is_shared(chromium: Browser, town: Town) -> None:
     town.user("eddy", Role.EDITOR)
     with visiting(chromium, town, "eddy") as person:
         page = person.page
         person.goto("/accounts")
-        expect(page.get_by_text("No account is connected yet")).to_be_visible()
+        expect(page.get_by_text("No accounts yet")).to_be_visible()
         person.goto("/datasets/new")
         expect(page.get_by_text("No account can be used yet.")).to_be_visible()
         person.expect_refusal(404)
@@ -89,8 +89,8 @@ def test_an_editor_finds_an_account_once_it_is_shared_with_them(chromium: Browse
         share(chromium, town)
         person.goto("/accounts")
         page.get_by_role("link", name="Shop").click()
-        expect(page.get_by_text("You have")).to_be_visible()
-        page.get_by_role("link", name="New dataset").click()
+        expect(page.get_by_text("Your access")).to_be_visible()
+        page.get_by_role("link", name="Create dataset").first.click()
         expect(page.get_by_role("combobox", name="Account")).to_have_value("Shop")
         page.get_by_role("combobox", name="Report").select_option(label="Campaigns")
         expect(page.get_by_role("group", name="Metrics")).to_have_count(0)
@@ -112,6 +112,6 @@ def share(chromium: Browser, town: Town) -> None:
         page = person.page
         person.goto("/accounts/1")
         page.get_by_role("combobox", name="Share with").select_option(label="eddy (editor)")
-        page.get_by_role("combobox", name="Level", exact=True).select_option(label="read")
-        page.get_by_role("button", name="Share", exact=True).click()
-        expect(page.get_by_role("combobox", name="Level of eddy")).to_have_value("read")
+        page.get_by_role("combobox", name="Access", exact=True).select_option(label="read")
+        page.get_by_role("button", name="Share account", exact=True).click()
+        expect(page.get_by_role("combobox", name="Access of eddy")).to_have_value("read")

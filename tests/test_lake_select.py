@@ -292,7 +292,7 @@ def test_only_functions_of_the_list_may_be_used(connection: Connection) -> None:
         connection.rows("select summ(spend) from ads", 1)
 
 
-def test_a_table_that_is_not_there_is_told_with_those_that_are(connection: Connection) -> None:
+def test_a_missing_table_is_reported_with_the_available_ones(connection: Connection) -> None:
     with pytest.raises(InputError, match="There is no table nothing; there are ads, other ads"):
         connection.rows("from nothing", 1)
 

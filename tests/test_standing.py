@@ -28,7 +28,7 @@ def store(home: Home) -> Iterator[Store]:
         yield opened
 
 
-def made(store: Store, name: str = "Spend", **spec: object) -> SavedDataset:
+def add_dataset(store: Store, name: str = "Spend", **spec: object) -> SavedDataset:
     values = {"report": "performance", "dates": {"start": "today-3", "end": "yesterday"}} | spec
     return store.datasets.create(name, account=store.accounts.get("demo"), spec=json.dumps(values))
 
@@ -43,17 +43,17 @@ def status(store: Store, home: Home, saved: SavedDataset) -> Status:
     """How it stands, told alike by the list and by its own page."""
     guard = Guard(store, OPERATOR)
     saved = store.datasets.get(saved.id)
-    one = standing(store, guard, home.path, saved, home.now)
+    entry = standing(store, guard, home.path, saved, home.now)
     (listed,) = (other for other in standings(store, guard, home.path, home.now) if other.saved.id == saved.id)
-    assert listed == one
-    return one.status
+    assert listed == entry
+    return entry.status
 
 
 GOOD = Outcome(RunState.SUCCEEDED, 0, {"proved": True}, table_rows=7, table_columns=3)
 
 
-def test_a_dataset_goes_from_never_run_by_way_of_waiting_to_good(store: Store, home: Home) -> None:
-    saved = made(store)
+def test_a_dataset_is_never_run_then_queued_running_and_verified(store: Store, home: Home) -> None:
+    saved = add_dataset(store)
     assert status(store, home, saved) is Status.NEVER
     run = store.runs.add(saved, "1" * 16)
     assert status(store, home, saved) is Status.QUEUED
@@ -77,22 +77,22 @@ def test_a_dataset_goes_from_never_run_by_way_of_waiting_to_good(store: Store, h
         (Outcome(RunState.INTERRUPTED, error="It died."), Status.INTERRUPTED),
     ],
 )
-def test_the_last_run_says_how_a_dataset_stands_and_the_last_good_one_what_it_holds(
+def test_the_last_run_decides_the_status_and_the_last_good_run_the_size(
     store: Store, home: Home, outcome: Outcome, expected: Status
 ) -> None:
-    saved = made(store)
+    saved = add_dataset(store)
     ended(store, saved, 1, GOOD)
     ended(store, saved, 2, outcome)
     assert status(store, home, saved) is expected
-    (one,) = standings(store, Guard(store, OPERATOR), home.path, home.now)
-    assert (one.rows, one.columns) == ((7, 3) if outcome.version is None else (None, None))
-    assert bool(one.words) is expected.attention
+    (entry,) = standings(store, Guard(store, OPERATOR), home.path, home.now)
+    assert (entry.rows, entry.columns) == ((7, 3) if outcome.version is None else (None, None))
+    assert bool(entry.words) is expected.attention
     if outcome.error:
-        assert outcome.error in one.words
+        assert outcome.error in entry.words
 
 
-def test_an_account_that_died_or_went_comes_before_what_the_last_run_says(store: Store, home: Home) -> None:
-    saved = made(store)
+def test_a_revoked_or_deleted_account_outranks_the_last_run(store: Store, home: Home) -> None:
+    saved = add_dataset(store)
     ended(store, saved, 1, Outcome(RunState.FAILED, error="Reason."))
     account = store.accounts.get("demo")
     store.accounts.set_status(account, AccountStatus.EXPIRED)
@@ -119,7 +119,7 @@ def test_an_account_that_died_or_went_comes_before_what_the_last_run_says(store:
 def test_only_a_table_that_a_new_run_would_change_grows_old(
     store: Store, home: Home, spec: dict[str, Any], grows_old: bool
 ) -> None:
-    saved = made(store, **spec)
+    saved = add_dataset(store, **spec)
     ended(store, saved, 1, GOOD)
     home.now += STALE_AFTER
     assert status(store, home, saved) is Status.PROVED
@@ -127,8 +127,8 @@ def test_only_a_table_that_a_new_run_would_change_grows_old(
     assert status(store, home, saved) is (Status.STALE if grows_old else Status.PROVED)
 
 
-def test_runs_are_briefly_told_for_each_dataset_that_ran(store: Store) -> None:
-    never, failed, good = made(store, "Never"), made(store, "Failed"), made(store, "Good")
+def test_each_dataset_with_runs_has_a_brief(store: Store) -> None:
+    never, failed, good = add_dataset(store, "Never"), add_dataset(store, "Failed"), add_dataset(store, "Good")
     for number in range(1, 4):
         ended(store, good, number, GOOD)
     ended(store, failed, 8, Outcome(RunState.FAILED, error="Reason."))
@@ -155,7 +155,7 @@ def several(draw: st.DrawFn, home: Path = Path("/nowhere")) -> list[Standing]:
     from datetime import UTC, datetime
 
     at = datetime(2026, 11, 22, tzinfo=UTC)
-    found = []
+    entries = []
     for number in range(draw(st.integers(0, 8))):
         account = draw(st.sampled_from(["x", "y"]))
         owner = draw(st.sampled_from([None, 1, 2]))
@@ -168,8 +168,8 @@ def several(draw: st.DrawFn, home: Path = Path("/nowhere")) -> list[Standing]:
             st.none() | st.just(RunBrief("r", RunState.SUCCEEDED, ran, ran, ran, 0, True, "", rows, rows, sums=4))
         )
         report = draw(st.sampled_from(["ads", "performance"]))
-        found.append(Standing(saved, report, report.title(), run, run, draw(st.sampled_from(list(Status))), ""))
-    return found
+        entries.append(Standing(saved, report, report.title(), run, run, draw(st.sampled_from(list(Status))), ""))
+    return entries
 
 
 @given(
@@ -188,28 +188,28 @@ def several(draw: st.DrawFn, home: Path = Path("/nowhere")) -> list[Standing]:
         descending=st.booleans(),
     ),
 )
-def test_a_list_has_exactly_what_is_wanted_in_the_order_that_is_wanted(found: list[Standing], wanted: Wanted) -> None:
+def test_a_list_has_exactly_the_matching_datasets_in_order(entries: list[Standing], wanted: Wanted) -> None:
     from datetime import UTC, datetime
 
     from adreel.store import Role, User
 
     now = datetime(2026, 11, 22, tzinfo=UTC)
     user = User(1, "me", Role.EDITOR, False, now, None)
-    kept = chosen(found, wanted, user, now)
-    assert {id(one) for one in kept} <= {id(one) for one in found}
-    for one in found:
-        saved = one.saved
-        text = " ".join((saved.name, saved.slug, saved.account_name, one.report_title, *saved.tags)).casefold()
+    matching = chosen(entries, wanted, user, now)
+    assert {id(entry) for entry in matching} <= {id(entry) for entry in entries}
+    for entry in entries:
+        saved = entry.saved
+        text = " ".join((saved.name, saved.slug, saved.account_name, entry.report_title, *saved.tags)).casefold()
         asked = (
             all(word in text for word in wanted.text.casefold().split()),
-            wanted.status in ("", one.status),
-            wanted.report in ("", one.report),
+            wanted.status in ("", entry.status),
+            wanted.report in ("", entry.report),
             wanted.account in ("", saved.account_name),
             not wanted.tag or wanted.tag in saved.tags,
             not wanted.mine or saved.owner_id == user.id,
-            not wanted.recent or (one.ran_at is not None and one.ran_at >= now - timedelta(days=1)),
-            not wanted.attention or one.status.attention,
+            not wanted.recent or (entry.ran_at is not None and entry.ran_at >= now - timedelta(days=1)),
+            not wanted.attention or entry.status.attention,
         )
-        assert (one in kept) is all(asked)
-    keys = [SORTS[wanted.sort](one) for one in kept]
+        assert (entry in matching) is all(asked)
+    keys = [SORTS[wanted.sort](entry) for entry in matching]
     assert keys == sorted(keys, reverse=wanted.descending)

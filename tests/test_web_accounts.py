@@ -22,7 +22,7 @@ def names(page: str) -> list[str]:
     return re.findall(r'<td class="cell-name"><a href="/accounts/\d+">([^<]*)</a>', page)
 
 
-def made(site: Site, name: str, **more: Any) -> Account:
+def add_account(site: Site, name: str, **more: Any) -> Account:
     """An account that nothing is asked about."""
     return site.store.accounts.add(name, token="t", app_id="1", base_url="http://tiktok.test", **more)
 
@@ -36,13 +36,13 @@ def full(tmp_path: Path) -> Iterator[Site]:
     """Four accounts: of ada, bob, both and nobody; made a month apart."""
     with open_site(make_home(tmp_path / "home")) as site:
         ada, bob = site.user("ada"), site.user("bob")
-        alpha = made(site, "Alpha", owner="Berlin Office", user=ada)
+        alpha = add_account(site, "Alpha", owner="Berlin Office", user=ada)
         site.home.now += timedelta(days=40)
-        beta = made(site, "beta", owner="Paris Office", user=bob)
+        beta = add_account(site, "beta", owner="Paris Office", user=bob)
         site.home.now += timedelta(days=3)
-        gamma = made(site, "Gamma", user=ada)
+        gamma = add_account(site, "Gamma", user=ada)
         site.store.shares.set(gamma, bob, Level.OWNER)
-        made(site, "delta")
+        add_account(site, "delta")
         site.store.accounts.set_status(beta, AccountStatus.EXPIRED)
         dataset(site, alpha, "Spend of Alpha")
         dataset(site, gamma, "Clicks")
@@ -53,17 +53,17 @@ def full(tmp_path: Path) -> Iterator[Site]:
 # -- the list
 
 
-def test_the_list_tells_of_each_account_what_a_person_looks_for(full: Site) -> None:
-    said = words_of(full.visit("admin").good("/accounts"))
-    assert "Alpha ada granted by Berlin Office 1 dataset Spend of Alpha" in said
-    assert "beta bob granted by Paris Office not used" in said
-    assert "Gamma ada, bob 2 datasets Ads Clicks" in said
-    assert "delta the administrators not used" in said
-    assert "Expired TikTok says that its token has expired. Connect it again" in said
+def test_the_list_shows_owner_user_datasets_and_status_of_each_account(full: Site) -> None:
+    page_text = words_of(full.visit("admin").good("/accounts"))
+    assert "Alpha ada TikTok user: Berlin Office 1 dataset Spend of Alpha" in page_text
+    assert "beta bob TikTok user: Paris Office Not used" in page_text
+    assert "Gamma ada, bob 2 datasets Ads Clicks" in page_text
+    assert "delta Administrators Not used" in page_text
+    assert "Expired The access token has expired. Reconnect the account" in page_text
 
 
 @pytest.mark.parametrize(
-    ("query", "found"),
+    ("query", "expected"),
     [
         ({}, ["Alpha", "beta", "delta", "Gamma"]),
         ({"q": "GAM"}, ["Gamma"]),
@@ -86,12 +86,14 @@ def test_the_list_tells_of_each_account_what_a_person_looks_for(full: Site) -> N
         ({"status": "no such", "sort": "no such", "used": "?", "updated": "x", "page": 99}, None),
     ],
 )
-def test_the_list_is_searched_filtered_and_sorted(full: Site, query: dict[str, Any], found: list[str] | None) -> None:
+def test_the_list_is_searched_filtered_and_sorted(
+    full: Site, query: dict[str, Any], expected: list[str] | None
+) -> None:
     # Within one time the names decide.
     if query.get("sort") in ("created", "-created"):
         full.home.now += timedelta(hours=1)
     page = full.visit("admin").good("/accounts", **query)
-    assert names(page) == (["Alpha", "beta", "delta", "Gamma"] if found is None else found)
+    assert names(page) == (["Alpha", "beta", "delta", "Gamma"] if expected is None else expected)
 
 
 def test_the_filter_by_owner_knows_me_and_others(full: Site) -> None:
@@ -105,7 +107,7 @@ def test_the_filter_by_owner_knows_me_and_others(full: Site) -> None:
     assert f'<option value="{bob.id}" selected>bob</option>' in admin.good("/accounts", owner=str(bob.id))
 
 
-def test_filters_change_a_part_of_the_page_and_stand_in_its_address(full: Site) -> None:
+def test_filters_update_a_part_of_the_page_and_are_in_its_address(full: Site) -> None:
     visit = full.visit("admin")
     part = visit.fragment("GET", "/accounts", {"used": "used", "sort": "-name"}).text
     assert part.lstrip().startswith('<div id="accounts">')
@@ -113,12 +115,12 @@ def test_filters_change_a_part_of_the_page_and_stand_in_its_address(full: Site) 
     assert "/accounts?used=used&amp;sort=datasets" in part
     assert 'aria-sort="descending"><a class="sort" href="/accounts?used=used">Name' in part
     none = visit.fragment("GET", "/accounts", {"q": "nothing like it"}).text
-    assert "No account is like that" in words_of(none)
+    assert "No accounts match these filters." in words_of(none)
 
 
-def test_fifty_accounts_stand_on_a_page(site: Site) -> None:
+def test_a_page_has_fifty_accounts(site: Site) -> None:
     for number in range(54):
-        made(site, f"client {number:02}")
+        add_account(site, f"client {number:02}")
     visit = site.visit("admin")
     first, second = visit.good("/accounts"), visit.good("/accounts", page=2)
     assert (len(names(first)), len(names(second))) == (50, 5)
@@ -130,10 +132,10 @@ def test_fifty_accounts_stand_on_a_page(site: Site) -> None:
 
 def test_the_list_asks_as_many_questions_for_a_hundred_accounts_as_for_one(site: Site) -> None:
     visit, ada = site.visit("admin"), site.user("ada")
-    dataset(site, made(site, "client", user=ada), "set")
+    dataset(site, add_account(site, "client", user=ada), "set")
     few = counted(site, visit, "/accounts")
     for number in range(100):
-        dataset(site, made(site, f"client {number}", user=ada), f"set {number}")
+        dataset(site, add_account(site, f"client {number}", user=ada), f"set {number}")
     assert counted(site, visit, "/accounts") == few
 
 
@@ -152,7 +154,7 @@ def counted(site: Site, visit: Visit, path: str) -> int:
     return asked
 
 
-def test_a_dataset_that_fails_is_told_in_the_list_and_on_the_account(full: Site) -> None:
+def test_a_failing_dataset_is_shown_in_the_list_and_on_the_account(full: Site) -> None:
     saved = full.store.datasets.get("clicks")
     run = full.store.runs.add(saved, new_run_id())
     full.store.runs.begin(run.id)
@@ -173,13 +175,13 @@ def test_people_see_only_accounts_that_are_shared_with_them(full: Site) -> None:
         assert visit.post(f"/accounts/{beta.id}/{action}", {"name": "mine"}).status_code == 404, action
     assert full.store.accounts.get(beta.id) == beta
     full.user("eve", Role.VIEWER)
-    said = words_of(full.visit("eve").good("/accounts"))
-    assert "No account is shared with you yet" in said
+    page_text = words_of(full.visit("eve").good("/accounts"))
+    assert "No accounts shared with you" in page_text
 
 
 def test_names_with_markup_are_shown_as_they_are(site: Site) -> None:
     evil = '<img src=x onerror="alert(1)">'
-    account = made(site, evil, owner=evil)
+    account = add_account(site, evil, owner=evil)
     dataset(site, account, evil)
     site.store.accounts.save_advertisers(account, [Advertiser("7", evil, "EUR", "Etc/GMT+8", evil, evil)])
     visit = site.visit("admin")
@@ -195,7 +197,7 @@ def test_names_with_markup_are_shown_as_they_are(site: Site) -> None:
 def test_an_account_is_renamed_and_its_datasets_follow(full: Site) -> None:
     visit, account = full.visit("ada"), full.store.accounts.get("Alpha")
     assert path_of(visit.sent(f"/accounts/{account.id}/rename", {"name": " Alpha  Inc "})) == f"/accounts/{account.id}"
-    assert "Alpha is now called Alpha Inc" in words_of(visit.good(f"/accounts/{account.id}"))
+    assert "Renamed Alpha to Alpha Inc" in words_of(visit.good(f"/accounts/{account.id}"))
     assert full.store.datasets.get("spend_of_alpha").account_name == "Alpha Inc"
     taken = visit.post(f"/accounts/{account.id}/rename", {"name": "beta"})
     assert taken.status_code == 409
@@ -204,40 +206,40 @@ def test_an_account_is_renamed_and_its_datasets_follow(full: Site) -> None:
     assert 'aria-invalid="true"' in taken.text
 
 
-def test_advertisers_are_asked_for_again(site: Site) -> None:
+def test_the_list_of_advertisers_is_refreshed(site: Site) -> None:
     visit, account = site.visit("admin"), site.store.accounts.get("demo")
     gone = site.store.accounts.advertisers(account)[0]
     site.home.door("remove", {"advertiser_id": gone.advertiser_id, "listed": False})
     visit.sent(f"/accounts/{account.id}/refresh")
-    said = words_of(visit.good(f"/accounts/{account.id}"))
-    assert "TikTok lists 2 advertisers now." in said
-    assert "not covered any more" in said
+    page_text = words_of(visit.good(f"/accounts/{account.id}"))
+    assert "Refreshed: 2 ad accounts." in page_text
+    assert "Access removed" in page_text
 
 
-def test_an_account_that_covers_nothing_says_so(site: Site) -> None:
+def test_an_account_without_advertisers_is_reported(site: Site) -> None:
     visit, account = site.visit("admin"), site.store.accounts.get("demo")
-    assert "covers no ad account" not in visit.words(f"/accounts/{account.id}")
+    assert "has access to 0 ad accounts" not in visit.words(f"/accounts/{account.id}")
     site.home.door("trouble", {"kind": "data", "value": '{"list":[]}', "path": "oauth2/advertiser/get"})
     visit.sent(f"/accounts/{account.id}/refresh")
-    assert "The consent covers no ad account" in visit.words(f"/accounts/{account.id}")
+    assert "This connection has access to 0 ad accounts." in visit.words(f"/accounts/{account.id}")
 
 
-def test_a_dead_token_is_told_at_the_account_and_marked(site: Site) -> None:
+def test_a_revoked_token_is_shown_on_the_account_and_stored(site: Site) -> None:
     visit, account = site.visit("admin"), site.store.accounts.get("demo")
     site.home.door("revoke", {"token": site.home.token})
     answer = visit.post(f"/accounts/{account.id}/refresh")
     assert answer.status_code == 409
-    said = words_of(answer.text)
-    assert "TikTok code 40105" in said
-    assert "TikTok takes its token no more. Connect it again" in said
+    page_text = words_of(answer.text)
+    assert "TikTok code 40105" in page_text
+    assert "TikTok refused the access token. Reconnect the account" in page_text
     assert site.store.accounts.get("demo").status is AccountStatus.REVOKED
 
 
 def ids(site: Site, account: Account) -> list[str]:
-    return [one.advertiser_id for one in site.store.accounts.advertisers(account) if not one.gone]
+    return [advertiser.advertiser_id for advertiser in site.store.accounts.advertisers(account) if not advertiser.gone]
 
 
-def test_advertisers_are_chosen_by_hand_and_given_back(site: Site) -> None:
+def test_advertisers_are_selected_excluded_and_reset(site: Site) -> None:
     visit, account = site.visit("admin"), site.store.accounts.get("demo")
     first, second, third = ids(site, account)
     path = f"/accounts/{account.id}/advertisers"
@@ -247,11 +249,11 @@ def test_advertisers_are_chosen_by_hand_and_given_back(site: Site) -> None:
 
     visit.sent(path, {"choice": "only", "advertiser": [first, second]})
     assert (selection(), ids(site, account)) == ((first, second), [first, second])
-    assert "left out here" in words_of(visit.good(f"/accounts/{account.id}"))
+    assert "Excluded" in words_of(visit.good(f"/accounts/{account.id}"))
     visit.sent(path, {"choice": "without", "advertiser": [first]})
     assert selection() == (second,)
     nothing = visit.post(path, {"choice": "without", "advertiser": [second]})
-    assert (nothing.status_code, "No advertiser would be left" in words_of(nothing.text)) == (422, True)
+    assert (nothing.status_code, "Keep at least one ad account" in words_of(nothing.text)) == (422, True)
     visit.sent(path, {"choice": "add", "ids": f"{third}; {first}"})
     assert selection() == (second, third, first)
     visit.sent(path, {"choice": "all"})
@@ -260,21 +262,21 @@ def test_advertisers_are_chosen_by_hand_and_given_back(site: Site) -> None:
     assert selection() == (first, second)
 
 
-def test_advertisers_that_cannot_be_read_are_not_chosen(site: Site) -> None:
+def test_advertisers_that_cannot_be_read_are_refused(site: Site) -> None:
     visit, account = site.visit("admin"), site.store.accounts.get("demo")
     path = f"/accounts/{account.id}/advertisers"
     unknown = visit.post(path, {"choice": "only", "ids": "12345"})
     assert (unknown.status_code, "no details of ad account 12345" in words_of(unknown.text)) == (409, True)
     assert ">12345</textarea>" in unknown.text
     wrong = visit.post(path, {"choice": "only", "ids": "abc"})
-    assert (wrong.status_code, "'abc' is no advertiser id" in words_of(wrong.text)) == (422, True)
+    assert (wrong.status_code, "'abc' is not a valid ad account ID" in words_of(wrong.text)) == (422, True)
     none = visit.post(path, {"choice": "only"})
-    assert (none.status_code, "No advertiser is named" in words_of(none.text)) == (422, True)
+    assert (none.status_code, "Select ad accounts in the list" in words_of(none.text)) == (422, True)
     assert site.store.accounts.get("demo") == account
 
 
 def test_advertisers_are_searched_and_paged(site: Site) -> None:
-    account = made(site, "many")
+    account = add_account(site, "many")
     every = [Advertiser(str(1000 + n), f"Shop {n:03}", "EUR", "Etc/GMT+8", "", "STATUS_ENABLE") for n in range(120)]
     site.store.accounts.save_advertisers(account, every)
     visit = site.visit("admin")
@@ -285,10 +287,10 @@ def test_advertisers_are_searched_and_paged(site: Site) -> None:
     assert part.lstrip().startswith('<div id="advertiser-list">')
     assert "1007" in words_of(part)
     assert part.count('name="advertiser"') == 1
-    assert "No advertiser is like that" in words_of(visit.fragment("GET", path, {"q": "none"}).text)
+    assert "No ad accounts match this search." in words_of(visit.fragment("GET", path, {"q": "none"}).text)
 
 
-def test_an_account_whose_key_is_lost_can_still_be_looked_at_and_deleted(tmp_path: Path) -> None:
+def test_an_account_whose_key_is_lost_can_be_viewed_and_deleted(tmp_path: Path) -> None:
     home = make_home(tmp_path / "home")
     home.add_account()
     (home.path / "secret.key").unlink()
@@ -297,23 +299,23 @@ def test_an_account_whose_key_is_lost_can_still_be_looked_at_and_deleted(tmp_pat
         visit = site.visit("admin")
         assert "was encrypted with a key that is not in" in words_of(visit.good("/accounts/1"))
         answer = visit.post("/accounts/1/delete", {"revoke": "yes"})
-        assert (answer.status_code, "The account is still here." in words_of(answer.text)) == (422, True)
+        assert (answer.status_code, "The account was not deleted." in words_of(answer.text)) == (422, True)
         visit.sent("/accounts/1/delete")
 
 
 # -- sharing
 
 
-def test_an_owner_shares_an_account_and_takes_it_back(full: Site) -> None:
+def test_an_owner_shares_an_account_and_removes_the_share(full: Site) -> None:
     visit, alpha, bob = full.visit("ada"), full.store.accounts.get("Alpha"), full.store.users.get("bob")
     path = f"/accounts/{alpha.id}/share"
     assert full.visit("bob").get(f"/accounts/{alpha.id}").status_code == 404
     visit.sent(path, {"user": bob.id, "level": "read"})
     other = full.visit("bob")
     page = other.good(f"/accounts/{alpha.id}")
-    assert "You have read: Can use it in datasets" in words_of(page)
+    assert "Your access Read: Can use it in datasets" in words_of(page)
     assert "Rename" not in page
-    assert "Delete this account" not in page
+    assert "Delete account" not in page
     visit.sent(path, {"user": bob.id, "level": "none"})
     assert full.visit("bob").get(f"/accounts/{alpha.id}").status_code == 404
     visit.sent(path, {"user": "everyone", "level": "share"})
@@ -322,17 +324,17 @@ def test_an_owner_shares_an_account_and_takes_it_back(full: Site) -> None:
 
 
 @pytest.mark.parametrize(
-    ("form", "status", "said"),
+    ("form", "status", "message"),
     [
-        ({"user": "ada", "level": "read"}, 422, "Choose a person."),
+        ({"user": "ada", "level": "read"}, 422, "Select a user."),
         ({"user": "999", "level": "read"}, 404, "no user '999'"),
-        ({"user": "{bob}", "level": "all"}, 422, "Choose a level."),
+        ({"user": "{bob}", "level": "all"}, 422, "Select an access level."),
         ({"user": "{ada}", "level": "read"}, 422, "'ada' is the last owner of the account 'Alpha'"),
         ({"user": "everyone", "level": "owner"}, 422, "Not everyone can own an account"),
         ({"user": "{eve}", "level": "owner"}, 422, "'eve' is a viewer and cannot own an account"),
     ],
 )
-def test_what_cannot_be_shared_is_said_at_the_form(full: Site, form: dict[str, str], status: int, said: str) -> None:
+def test_a_refused_share_is_explained_at_the_form(full: Site, form: dict[str, str], status: int, message: str) -> None:
     full.user("eve", Role.VIEWER)
     alpha = full.store.accounts.get("Alpha")
     numbers = {user.name: user.id for user in full.store.users.list()}
@@ -340,11 +342,11 @@ def test_what_cannot_be_shared_is_said_at_the_form(full: Site, form: dict[str, s
         f"/accounts/{alpha.id}/share", {key: value.format(**numbers) for key, value in form.items()}
     )
     assert answer.status_code == status
-    assert said in words_of(answer.text)
+    assert message in words_of(answer.text)
     assert {user.name: level for user, level in full.store.shares.of(alpha).items()} == {"ada": Level.OWNER}
 
 
-def test_who_may_share_gives_no_more_than_they_have(full: Site) -> None:
+def test_a_user_shares_no_more_than_their_own_level(full: Site) -> None:
     alpha, bob, eve = full.store.accounts.get("Alpha"), full.store.users.get("bob"), full.user("eve", Role.VIEWER)
     full.store.shares.set(alpha, bob, Level.SHARE)
     visit = full.visit("bob")
@@ -354,13 +356,13 @@ def test_who_may_share_gives_no_more_than_they_have(full: Site) -> None:
     ada = full.store.users.get("ada")
     assert visit.post(f"/accounts/{alpha.id}/share", {"user": ada.id, "level": "none"}).status_code == 403
     visit.sent(f"/accounts/{alpha.id}/share", {"user": eve.id, "level": "share"})
-    said = words_of(visit.good(f"/accounts/{alpha.id}"))
-    assert "As a viewer they can do with it what the level read allows" in said
+    page_text = words_of(visit.good(f"/accounts/{alpha.id}"))
+    assert "The role viewer limits it to read." in page_text
     for action in ("rename", "reconnect", "token", "advertisers", "delete"):
         assert visit.post(f"/accounts/{alpha.id}/{action}", {"name": "x"}).status_code == 403, action
 
 
-def test_who_gives_up_their_own_share_comes_back_to_the_list(full: Site) -> None:
+def test_a_user_who_removes_their_own_share_goes_to_the_list(full: Site) -> None:
     alpha, bob = full.store.accounts.get("Alpha"), full.store.users.get("bob")
     full.store.shares.set(alpha, bob, Level.SHARE)
     visit = full.visit("bob")
@@ -385,12 +387,12 @@ def test_deleting_names_the_datasets_that_stop_and_asks(site: Site) -> None:
     account = site.store.accounts.get("demo")
     site.home.good("run", "-f", site.home.file(metrics=["spend"]))
     visit = site.visit("admin")
-    said = words_of(visit.good(f"/accounts/{account.id}/delete"))
-    assert "Delete the account demo?" in said
-    assert "This dataset keeps its data and stops updating, until another account is chosen: Spend" in said
+    page_text = words_of(visit.good(f"/accounts/{account.id}/delete"))
+    assert "Delete account demo?" in page_text
+    assert "This dataset keeps its data and stops updating until you select another account: Spend" in page_text
     assert site.store.accounts.get("demo") == account
     assert visit.sent(f"/accounts/{account.id}/delete") == "/accounts"
-    assert "Deleted demo." in words_of(visit.good("/accounts"))
+    assert "Deleted account demo." in words_of(visit.good("/accounts"))
     assert site.store.accounts.list() == ()
     assert not site.store.datasets.get("spend").connected
     assert site.home.rows("select count(*) as n from spend")[0]["n"] > 0
@@ -401,12 +403,12 @@ def test_deleting_names_the_datasets_that_stop_and_asks(site: Site) -> None:
 def test_deleting_can_end_the_grant_at_tiktok(site: Site) -> None:
     account, visit = site.store.accounts.get("demo"), site.visit("admin")
     visit.sent(f"/accounts/{account.id}/delete", {"revoke": "yes"})
-    assert "Deleted demo. Its token was revoked at TikTok." in words_of(visit.good("/accounts"))
+    assert "Deleted account demo. Its token is revoked at TikTok." in words_of(visit.good("/accounts"))
     again = visit.post("/accounts/token", {"name": "again", "token": site.home.token})
     assert again.status_code == 409
 
 
-def test_a_grant_that_is_over_already_does_not_keep_its_account_alive(site: Site) -> None:
+def test_an_account_whose_token_was_revoked_before_can_be_deleted(site: Site) -> None:
     account, visit = site.store.accounts.get("demo"), site.visit("admin")
     site.home.door("revoke", {"token": site.home.token})
     visit.sent(f"/accounts/{account.id}/delete", {"revoke": "yes"})
@@ -419,11 +421,11 @@ def test_an_account_stays_if_tiktok_cannot_end_its_grant(site: Site) -> None:
     site.home.door("trouble", {"kind": "code", "code": 40118, "path": "revoke_token"})
     answer = visit.post(f"/accounts/{account.id}/delete", {"revoke": "yes"})
     assert answer.status_code == 502
-    assert "The account is still here." in words_of(answer.text)
+    assert "The account was not deleted." in words_of(answer.text)
     assert site.store.accounts.get("demo") == account
 
 
-def test_tokens_stand_in_no_page_and_no_cookie(site: Site) -> None:
+def test_pages_and_cookies_contain_no_tokens(site: Site) -> None:
     account, visit = site.store.accounts.get("demo"), site.visit("admin")
     pages = [visit.get(path) for path in ("/accounts", f"/accounts/{account.id}", "/workspace", "/query")]
     pages.append(visit.post(f"/accounts/{account.id}/token", {"token": access_token(site.home.config, [1])}))

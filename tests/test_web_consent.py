@@ -53,11 +53,11 @@ def landed(visit: Visit, way_back: str) -> str:
 def refused(visit: Visit, way_back: str, status: int) -> str:
     """What the page of a way back says that connects nothing."""
     answer = visit.client.get(way_back, follow_redirects=False)
-    said = words_of(answer.text)
-    assert answer.status_code == status, said
-    assert "Not connected" in said
-    assert "Nothing was changed here." in said
-    return said
+    page_text = words_of(answer.text)
+    assert answer.status_code == status, page_text
+    assert "Connection failed" in page_text
+    assert "Your accounts are unchanged." in page_text
+    return page_text
 
 
 def token_of(site: Site, account: Account) -> str:
@@ -67,35 +67,37 @@ def token_of(site: Site, account: Account) -> str:
 def test_connecting_leads_through_tiktoks_page_to_the_new_account(empty: Site) -> None:
     empty.user("ada")
     visit = empty.visit("ada")
-    assert "No account is connected yet" in words_of(visit.good("/accounts"))
+    assert "No accounts yet" in words_of(visit.good("/accounts"))
     page = begin(visit)
     asked = parse_qs(urlsplit(page).query)
     assert page.startswith(f"{URL}/portal/auth?")
     assert asked["redirect_uri"] == [f"{ADDRESS}/callback"]
     assert len(asked["state"][0]) >= 32
-    said = landed(visit, consent(empty.home, page))
-    assert "Connected Shop, granted by Media Team 1: 3 advertisers." in said
-    assert "Nordlicht Möbel GmbH" in said
-    assert "UTC-08:00 America/Los_Angeles" in said
-    assert "Make a first dataset" in said
-    assert "Add account" in words_of(visit.good("/accounts"))
+    page_text = landed(visit, consent(empty.home, page))
+    assert "Connected Shop as TikTok user Media Team 1: 3 ad accounts." in page_text
+    assert "Nordlicht Möbel GmbH" in page_text
+    assert "UTC-08:00 America/Los_Angeles" in page_text
+    assert "Create dataset" in page_text
+    assert "Connect an account" in words_of(visit.good("/accounts"))
     account = empty.store.accounts.get("Shop")
     assert {user.name: level for user, level in empty.store.shares.of(account).items()} == {"ada": Level.OWNER}
 
 
 def test_an_advertiser_without_access_is_named_after_connecting(empty: Site) -> None:
     visit = empty.visit("admin")
-    every = [one["advertiser_id"] for one in empty.home.door("state")["advertisers"]]
-    closed = next(one for one in empty.home.door("state")["advertisers"] if one["kind"] == "no_permission")
-    said = landed(visit, consent(empty.home, begin(visit), ids=every))
-    assert f"TikTok gives no details of {closed['advertiser_id']}" in said
-    assert "no access" in said
+    every = [advertiser["advertiser_id"] for advertiser in empty.home.door("state")["advertisers"]]
+    closed = next(
+        advertiser for advertiser in empty.home.door("state")["advertisers"] if advertiser["kind"] == "no_permission"
+    )
+    page_text = landed(visit, consent(empty.home, begin(visit), ids=every))
+    assert f"TikTok denies access to {closed['advertiser_id']}" in page_text
+    assert "No access" in page_text
 
 
-def test_before_consent_the_person_reads_that_tiktok_signs_in_whoever_is_logged_in(empty: Site) -> None:
-    said = words_of(empty.visit("admin").good("/accounts/connect"))
-    assert "TikTok signs in whoever is logged in to TikTok in this browser." in said
-    assert f"{ADDRESS}/callback" in said
+def test_before_consent_the_page_says_which_tiktok_user_is_used(empty: Site) -> None:
+    page_text = words_of(empty.visit("admin").good("/accounts/connect"))
+    assert "TikTok connects the user who is logged in to TikTok in this browser." in page_text
+    assert f"{ADDRESS}/callback" in page_text
 
 
 def test_a_state_works_once(empty: Site) -> None:
@@ -106,15 +108,15 @@ def test_a_state_works_once(empty: Site) -> None:
     assert len(empty.store.accounts.list()) == 1
 
 
-def test_a_wrong_state_connects_nothing_and_leaves_the_right_one_good(empty: Site) -> None:
+def test_a_wrong_state_is_refused_and_the_right_one_still_works(empty: Site) -> None:
     visit = empty.visit("admin")
     back = consent(empty.home, begin(visit))
     wrong = re.sub(r"state=[^&]+", "state=of-somebody-else", back)
     assert "matches no connection started here" in refused(visit, wrong, 422)
     twice = f"{back}&state=another"
-    assert "without the state that belongs to it" in refused(visit, twice, 422)
+    assert "no state or several" in refused(visit, twice, 422)
     none = re.sub(r"&?state=[^&]+", "", back)
-    assert "without the state that belongs to it" in refused(visit, none, 422)
+    assert "no state or several" in refused(visit, none, 422)
     assert "Connected Shop" in landed(visit, back)
 
 
@@ -126,7 +128,7 @@ def test_a_state_of_another_browser_is_refused(empty: Site) -> None:
     assert "Connected Shop" in landed(mine, back)
 
 
-def test_a_state_is_over_after_a_quarter_of_an_hour(empty: Site) -> None:
+def test_a_state_expires_after_15_minutes(empty: Site) -> None:
     visit = empty.visit("admin")
     back = consent(empty.home, begin(visit))
     empty.home.now += timedelta(minutes=16)
@@ -134,19 +136,19 @@ def test_a_state_is_over_after_a_quarter_of_an_hour(empty: Site) -> None:
     assert empty.store.accounts.list() == ()
 
 
-def test_a_way_back_to_a_browser_that_is_signed_out_shows_no_code(empty: Site) -> None:
+def test_a_redirect_to_a_signed_out_browser_shows_no_code(empty: Site) -> None:
     visit = empty.visit("admin")
     back = consent(empty.home, begin(visit))
     visit.post("/logout")
     answer = visit.client.get(back, follow_redirects=False)
     code = parse_qs(urlsplit(back).query)["auth_code"][0]
     assert answer.status_code == 403
-    assert "Nobody is signed in in this browser" in words_of(answer.text)
+    assert "You are signed out in this browser" in words_of(answer.text)
     assert code not in answer.text
     assert code not in str(answer.headers)
 
 
-def test_a_consent_that_is_refused_at_tiktok_says_so_and_leads_back(empty: Site) -> None:
+def test_a_refused_consent_is_reported_with_a_link_to_try_again(empty: Site) -> None:
     visit = empty.visit("admin")
     answer = visit.client.get(consent(empty.home, begin(visit), "refuse"))
     assert answer.status_code == 409
@@ -160,13 +162,13 @@ def test_a_code_that_tiktok_does_not_take_connects_nothing(empty: Site) -> None:
     visit = empty.visit("admin")
     back = consent(empty.home, begin(visit))
     bent = re.sub(r"code=[^&]+", "code=0123456789abcdef", back)
-    said = refused(visit, bent, 409)
-    assert "TikTok code 40110" in said
-    assert "0123456789abcdef" not in said
+    page_text = refused(visit, bent, 409)
+    assert "TikTok code 40110" in page_text
+    assert "0123456789abcdef" not in page_text
     assert empty.store.accounts.list() == ()
 
 
-def test_trouble_at_tiktok_on_the_way_back_is_told_and_connects_nothing(empty: Site) -> None:
+def test_an_error_of_tiktok_after_the_redirect_is_shown_and_connects_nothing(empty: Site) -> None:
     visit = empty.visit("admin")
     back = consent(empty.home, begin(visit))
     empty.home.door("trouble", {"kind": "code", "code": 40118, "path": "oauth2/access_token"})
@@ -174,28 +176,28 @@ def test_trouble_at_tiktok_on_the_way_back_is_told_and_connects_nothing(empty: S
     assert empty.store.accounts.list() == ()
 
 
-def test_without_an_app_nobody_is_sent_to_tiktok(tmp_path: Path) -> None:
+def test_without_an_app_there_is_no_redirect_to_tiktok(tmp_path: Path) -> None:
     home = make_home(tmp_path / "home")
     home.environ = {"ADREEL_TIKTOK_APP_ID": "", "ADREEL_TIKTOK_SECRET": ""}
     with open_site(home) as site:
         visit = site.visit("admin")
-        said = words_of(visit.good("/accounts/connect"))
-        assert "ADREEL_TIKTOK_APP_ID and ADREEL_TIKTOK_SECRET are not set" in said
-        assert "On to TikTok" not in said
+        page_text = words_of(visit.good("/accounts/connect"))
+        assert "ADREEL_TIKTOK_APP_ID and ADREEL_TIKTOK_SECRET are not set" in page_text
+        assert "Continue to TikTok" not in page_text
         answer = visit.post("/accounts/connect", {"name": "Shop"})
         assert answer.status_code == 422
         assert "ADREEL_TIKTOK_APP_ID" in words_of(answer.text)
 
 
 @pytest.mark.parametrize("name", ["", "  ", "x" * 101, "tab\x07"])
-def test_a_name_that_is_none_is_said_before_tiktok_is_asked(empty: Site, name: str) -> None:
+def test_an_invalid_name_is_refused_before_the_redirect_to_tiktok(empty: Site, name: str) -> None:
     answer = empty.visit("admin").post("/accounts/connect", {"name": name})
     assert answer.status_code == 422
     assert "cannot name an account" in words_of(answer.text)
     assert 'aria-invalid="true"' in answer.text
 
 
-def test_a_name_that_is_taken_is_said_before_tiktok_is_asked(site: Site) -> None:
+def test_a_taken_name_is_refused_before_the_redirect_to_tiktok(site: Site) -> None:
     answer = site.visit("admin").post("/accounts/connect", {"name": "demo"})
     assert answer.status_code == 422
     assert "Account 'demo' already exists" in words_of(answer.text)
@@ -207,19 +209,19 @@ def test_a_name_that_is_taken_meanwhile_can_be_chosen_anew_without_another_conse
     empty.home.add_account("Shop", [0])
     answer = visit.get(back)
     assert answer.status_code == 409
-    assert "The name was taken meanwhile" in words_of(answer.text)
+    assert "Name already in use" in words_of(answer.text)
     key = key_of(answer.text)
     again = visit.post("/accounts/connect/decide", {"key": key, "choice": "new", "name": "Shop"})
     assert again.status_code == 422
     assert "Account 'Shop' already exists" in words_of(again.text)
     visit.sent("/accounts/connect/decide", {"key": key, "choice": "new", "name": "Shop 2"})
-    assert sorted(one.name for one in empty.store.accounts.list()) == ["Shop", "Shop 2"]
+    assert sorted(account.name for account in empty.store.accounts.list()) == ["Shop", "Shop 2"]
     over = visit.post("/accounts/connect/decide", {"key": key, "choice": "new", "name": "Shop 3"})
     assert over.status_code == 422
-    assert "This decision is over" in words_of(over.text)
+    assert "This decision has expired" in words_of(over.text)
 
 
-def test_the_redirect_address_that_was_set_goes_to_tiktok_to_the_letter(tmp_path: Path) -> None:
+def test_a_configured_redirect_url_is_sent_to_tiktok_unchanged(tmp_path: Path) -> None:
     home = make_home(tmp_path / "home")
     home.environ = {"ADREEL_TIKTOK_REDIRECT_URL": "https://other.example/cb/Back/"}
     with open_site(home) as site:
@@ -227,15 +229,15 @@ def test_the_redirect_address_that_was_set_goes_to_tiktok_to_the_letter(tmp_path
         answer = visit.post("/accounts/connect", {"name": "Shop"})
         # The way back does not lead here: the address is brought by hand.
         assert answer.status_code == 200
-        said = words_of(answer.text)
-        assert "https://other.example/cb/Back/" in said
+        page_text = words_of(answer.text)
+        assert "https://other.example/cb/Back/" in page_text
         page = consent_page(answer.text)
         assert parse_qs(urlsplit(page).query)["redirect_uri"] == ["https://other.example/cb/Back/"]
         back = pasted(home, page)
         assert visit.post("/accounts/connect/paste", {"address": "http://[", "consent": page}).status_code == 422
         wrong = visit.post("/accounts/connect/paste", {"address": "https://other.example/cb/Back/", "consent": page})
         assert wrong.status_code == 422
-        assert "has no state" in words_of(wrong.text)
+        assert "the state is missing" in words_of(wrong.text)
         assert consent_page(wrong.text) == page
         location = visit.sent("/accounts/connect/paste", {"address": f"  {back} ", "consent": page})
         assert "Connected Shop" in words_of(visit.good(location))
@@ -252,9 +254,9 @@ def test_a_pasted_page_never_links_elsewhere(tmp_path: Path) -> None:
 
 
 def consent_page(page: str) -> str:
-    found = re.search(r'name="consent" value="([^"]+)"', page)
-    assert found
-    return found[1].replace("&amp;", "&")
+    match = re.search(r'name="consent" value="([^"]+)"', page)
+    assert match
+    return match[1].replace("&amp;", "&")
 
 
 def pasted(home: Home, page: str) -> str:
@@ -270,18 +272,18 @@ def pasted(home: Home, page: str) -> str:
 # -- connecting again
 
 
-def test_an_account_is_connected_again_and_keeps_what_it_has(site: Site) -> None:
+def test_an_account_is_reconnected_and_keeps_its_datasets(site: Site) -> None:
     account = site.store.accounts.get("demo")
     site.home.good("datasets", "create", "-f", site.home.file())
     site.home.door("revoke", {"token": site.home.token})
     site.store.accounts.set_status(account, AccountStatus.REVOKED)
     visit = site.visit("admin")
-    assert "TikTok takes its token no more. Connect it again" in words_of(visit.good("/accounts"))
-    said = landed(visit, consent(site.home, visit.sent(f"/accounts/{account.id}/reconnect")))
-    assert "Connected again demo, granted by Media Team 1: 3 advertisers." in said
+    assert "TikTok refused the access token. Reconnect the account" in words_of(visit.good("/accounts"))
+    page_text = landed(visit, consent(site.home, visit.sent(f"/accounts/{account.id}/reconnect")))
+    assert "Reconnected demo as TikTok user Media Team 1: 3 ad accounts." in page_text
     now = site.store.accounts.get("demo")
     assert (now.id, now.status) == (account.id, AccountStatus.VALID)
-    assert [one.slug for one in site.store.datasets.list(now)] == ["spend"]
+    assert [dataset.slug for dataset in site.store.datasets.list(now)] == ["spend"]
 
 
 def another_user(site: Site) -> Account:
@@ -292,9 +294,9 @@ def another_user(site: Site) -> Account:
 
 
 def key_of(page: str) -> str:
-    found = re.search(r'name="key" value="([^"]+)"', page)
-    assert found, words_of(page)
-    return found[1]
+    match = re.search(r'name="key" value="([^"]+)"', page)
+    assert match, words_of(page)
+    return match[1]
 
 
 def asked(site: Site, visit: Visit, account: Account) -> str:
@@ -305,15 +307,15 @@ def asked(site: Site, visit: Visit, account: Account) -> str:
     return str(answer.text)
 
 
-def test_another_tiktok_user_is_told_and_asked_before_anything_changes(site: Site) -> None:
+def test_another_tiktok_user_needs_a_decision_before_anything_changes(site: Site) -> None:
     account, visit = another_user(site), site.visit("admin")
     before = token_of(site, account)
     page = asked(site, visit, account)
-    said = words_of(page)
-    assert "was granted by Berlin Office" in said
-    assert "TikTok was logged in as Media Team 1" in said
-    assert "covers 1 advertiser." in said
-    assert "These would be gone: O'Brien & Sons" in said
+    page_text = words_of(page)
+    assert "is connected as Berlin Office" in page_text
+    assert "TikTok is now logged in as Media Team 1" in page_text
+    assert "has access to 1 ad account." in page_text
+    assert "These ad accounts would be lost: O'Brien & Sons" in page_text
     assert token_of(site, account) == before
     location = visit.sent("/accounts/connect/decide", {"key": key_of(page), "choice": "again"})
     assert path_of(location) == f"/accounts/{account.id}"
@@ -356,8 +358,8 @@ def test_the_same_user_under_another_name_is_not_asked_about(site: Site) -> None
     # The token is good still, so TikTok's own number of the user tells that it is the same.
     site.store.accounts.set_token(account, site.home.token, owner="Media Team before the merger")
     visit = site.visit("admin")
-    said = landed(visit, consent(site.home, visit.sent(f"/accounts/{account.id}/reconnect")))
-    assert "Connected again demo" in said
+    page_text = landed(visit, consent(site.home, visit.sent(f"/accounts/{account.id}/reconnect")))
+    assert "Reconnected demo" in page_text
 
 
 @pytest.mark.parametrize(
@@ -371,25 +373,25 @@ def test_the_same_user_under_another_name_is_not_asked_about(site: Site) -> None
         (Granter(), Granter("Bob", "2"), True),
     ],
 )
-def test_tiktok_users_are_told_apart_by_number_or_else_by_name(before: Granter, now: Granter, same: bool) -> None:
+def test_tiktok_users_are_compared_by_number_or_else_by_name(before: Granter, now: Granter, same: bool) -> None:
     assert same_user(before, now) is same
 
 
-def test_who_lost_the_right_meanwhile_connects_nothing(site: Site) -> None:
+def test_a_user_who_lost_the_right_meanwhile_connects_nothing(site: Site) -> None:
     account, ada = site.store.accounts.get("demo"), site.user("ada")
     site.store.shares.set(account, ada, Level.EDIT)
     visit = site.visit("ada")
     back = consent(site.home, visit.sent(f"/accounts/{account.id}/reconnect"))
     site.store.shares.set(account, ada, Level.READ)
     before = token_of(site, account)
-    assert "may not edit the account 'demo'" in refused(visit, back, 403)
+    assert "cannot edit account 'demo'" in refused(visit, back, 403)
     assert token_of(site, account) == before
 
 
 # -- with a token
 
 
-def test_a_token_makes_an_account_and_is_never_shown_again(empty: Site) -> None:
+def test_a_token_creates_an_account_and_is_never_shown_again(empty: Site) -> None:
     empty.user("ada")
     visit, token = empty.visit("ada"), empty.home.token
     bad = visit.post("/accounts/token", {"name": "Shop", "token": f"{token}x", "advertisers": ""})
@@ -409,14 +411,14 @@ def test_a_token_makes_an_account_and_is_never_shown_again(empty: Site) -> None:
 def test_a_token_that_may_not_list_its_advertisers_takes_their_ids(tmp_path: Path) -> None:
     home = make_home(tmp_path / "home")
     home.environ = {"ADREEL_TIKTOK_APP_ID": "", "ADREEL_TIKTOK_SECRET": ""}
-    first, second, *_ = [one["advertiser_id"] for one in home.door("state")["advertisers"]]
+    first, second, *_ = [advertiser["advertiser_id"] for advertiser in home.door("state")["advertisers"]]
     with open_site(home) as site:
         visit = site.visit("admin")
         form = {"name": "Shop", "token": home.token}
         without = visit.post("/accounts/token", form)
         assert (without.status_code, "ADREEL_TIKTOK_APP_ID" in words_of(without.text)) == (422, True)
         wrong = visit.post("/accounts/token", {**form, "advertisers": f"{first}, 12x"})
-        assert (wrong.status_code, "'12x' is no advertiser id" in words_of(wrong.text)) == (422, True)
+        assert (wrong.status_code, "'12x' is not a valid ad account ID" in words_of(wrong.text)) == (422, True)
         assert f"{first}, 12x" in wrong.text
         nobody = visit.post("/accounts/token", {**form, "advertisers": "123"})
         assert (nobody.status_code, "no details of ad account 123" in words_of(nobody.text)) == (409, True)
@@ -425,10 +427,10 @@ def test_a_token_that_may_not_list_its_advertisers_takes_their_ids(tmp_path: Pat
 
 
 @pytest.mark.parametrize("token", ["", " ", "two words", "ümlaut", "x" * 1001])
-def test_what_can_be_no_token_is_said_and_not_sent(empty: Site, token: str) -> None:
+def test_text_that_cannot_be_a_token_is_refused_and_not_sent(empty: Site, token: str) -> None:
     answer = empty.visit("admin").post("/accounts/token", {"name": "Shop", "token": token})
     assert answer.status_code == 422
-    assert "This is no access token" in words_of(answer.text)
+    assert "The access token is not valid." in words_of(answer.text)
     assert empty.home.requests("user/info") == []
 
 
@@ -442,7 +444,7 @@ def test_an_account_takes_another_token(site: Site) -> None:
     other = access_token(site.home.config, [0])
     visit.sent(path, {"token": other})
     assert token_of(site, account) == other
-    assert sum(not one.gone for one in site.store.accounts.advertisers(account)) == 1
+    assert sum(not advertiser.gone for advertiser in site.store.accounts.advertisers(account)) == 1
 
 
 # -- who may
@@ -452,7 +454,7 @@ def test_viewers_and_tokens_connect_nothing(site: Site) -> None:
     account, eve = site.store.accounts.get("demo"), site.user("eve", Role.VIEWER)
     site.store.shares.set(account, eve, Level.READ)
     visit = site.visit("eve")
-    assert "Add account" not in visit.good("/accounts")
+    assert "Connect an account" not in visit.good("/accounts")
     for path in ("/accounts/connect", "/accounts/token"):
         assert visit.get(path).status_code == 403
         assert visit.post(path, {"name": "Shop", "token": site.home.token}).status_code == 403
@@ -462,11 +464,11 @@ def test_viewers_and_tokens_connect_nothing(site: Site) -> None:
     program = site.visit().client
     for path in ("/accounts/connect", "/accounts/token", f"/accounts/{account.id}/reconnect"):
         sent = program.post(path, data={"name": "Shop"}, headers={"Authorization": f"Bearer {secret}"})
-        assert (sent.status_code, "not for an API token" in words_of(sent.text)) == (403, True)
+        assert (sent.status_code, "API tokens cannot do this." in words_of(sent.text)) == (403, True)
     assert len(site.store.accounts.list()) == 1
 
 
-def test_a_way_back_with_garbage_is_a_page_and_no_crash(site: Site) -> None:
+def test_a_redirect_with_garbage_shows_a_page(site: Site) -> None:
     visit = site.visit("admin")
     for query in ("", "state", "state=&auth_code=", urlencode({"state": "\x00\ud83d".encode("utf-8", "replace")}), "%"):
-        assert "Not connected" in words_of(visit.get(f"/callback?{query}").text)
+        assert "Connection failed" in words_of(visit.get(f"/callback?{query}").text)

@@ -80,7 +80,7 @@ def test_who_may_only_look_and_sees_nothing_is_told_whom_to_ask(home: Home) -> N
 def test_a_row_says_what_the_table_holds_and_how_the_last_run_went(three: Site) -> None:
     page = words_of(three.visit("admin").good("/datasets"))
     rows = Lake(three.home.path / "lake").table("ads_by_day").rows
-    badge = "Proved: rows, keys, 4 sums"
+    badge = "Verified: rows, keys, 4 sums"
     assert f"Ads by day daily core {badge} Performance demo {rows:,} 9 just now {badge}" in page
     assert "Zeroth hour core Never run Performance demo \N{EN DASH} \N{EN DASH} never Never run" in page
 
@@ -112,10 +112,10 @@ def test_a_dataset_whose_account_was_deleted_or_died_needs_attention(three: Site
     three.home.door("revoke", {"token": three.home.token})
     three.home.bad("run", "ads_by_day")
     page = words_of(visit.good("/datasets", attention="1"))
-    assert "The account 'demo' is revoked. Connect it again, then run." in page
+    assert "The access token of account 'demo' is revoked. Reconnect the account, then run." in page
     three.home.good("accounts", "delete", "demo", "--yes")
     page = words_of(visit.good("/datasets", status="disconnected"))
-    assert "The account 'demo' was deleted, so this dataset is not updated any more." in page
+    assert "Account 'demo' was deleted, so this dataset is no longer updated." in page
     assert "demo (deleted)" in page
 
 
@@ -126,7 +126,7 @@ def test_a_table_that_grew_old_is_stale_unless_its_days_are_fixed(home: Home) ->
     with open_site(home) as site:
         page = site.visit("admin").good("/datasets", status="stale")
         assert names_of(page) == ["Moving"]
-        assert "The table was read 9 days ago." in page
+        assert "The table was updated 9 days ago." in page
 
 
 def test_a_run_whose_process_died_is_shown_as_interrupted(three: Site) -> None:
@@ -212,7 +212,7 @@ def test_several_datasets_are_run_at_once_and_those_that_cannot_are_named(three:
     again = visit.post("/datasets/bulk", {"slug": ["ads_by_day", "zeroth_hour"], "action": "run"})
     assert again.status_code == 409
     assert "1 run asked for." in words_of(again.text)
-    assert "Ads by day : A run waits for its turn or is under way already" in words_of(again.text)
+    assert "Ads by day : A run is queued or running already" in words_of(again.text)
     assert "adreel cancel" not in again.text
     assert {run.asked_by for run in three.work()} == {"admin"}
 

@@ -40,20 +40,20 @@ def tried(visit: Visit, name: str, password: str) -> str:
 # -- the first visit
 
 
-def test_every_page_of_a_new_home_leads_to_the_first_visit(unused: Site) -> None:
+def test_every_page_of_a_new_home_redirects_to_the_set_up(unused: Site) -> None:
     visit = unused.visit()
     for path in ("/", "/datasets", "/accounts", "/query", "/users", "/login"):
         answer = visit.client.get(path)
         assert answer.url.path == "/setup", path
-        assert "Make the administrator" in words_of(answer.text)
+        assert "Create the administrator" in words_of(answer.text)
 
 
-def test_the_first_visitor_becomes_the_administrator_and_nobody_after_them(unused: Site) -> None:
+def test_only_the_first_visitor_becomes_the_administrator(unused: Site) -> None:
     visit = unused.visit()
     form = {"name": "Ada", "password": PASSWORD, "again": PASSWORD}
     assert visit.sent("/setup", form) == "/datasets"
     assert unused.store.users.get("ada").role is Role.ADMIN
-    assert "No account is connected yet" in words_of(visit.good("/accounts"))
+    assert "No accounts yet" in words_of(visit.good("/accounts"))
     other = unused.visit()
     assert path_of(other.sent("/setup", {**form, "name": "Eve"})) == "/login"
     assert path_of(other.client.get("/setup", follow_redirects=False).headers["location"]) == "/login"
@@ -61,18 +61,18 @@ def test_the_first_visitor_becomes_the_administrator_and_nobody_after_them(unuse
 
 
 @pytest.mark.parametrize(
-    ("form", "said"),
+    ("form", "message"),
     [
-        ({"again": "another password"}, "The two passwords differ."),
+        ({"again": "another password"}, "The passwords do not match."),
         ({"password": "short", "again": "short"}, "10 to 1,000 characters"),
         ({"name": "  "}, "cannot name a user"),
         ({"name": PASSWORD}, "close to the user's name"),
     ],
 )
-def test_an_administrator_that_cannot_be_is_said_at_the_form(unused: Site, form: dict[str, str], said: str) -> None:
+def test_an_invalid_administrator_is_refused_at_the_form(unused: Site, form: dict[str, str], message: str) -> None:
     answer = unused.visit().post("/setup", {"name": "Ada", "password": PASSWORD, "again": PASSWORD} | form)
     assert answer.status_code == 422
-    assert said.casefold() in words_of(answer.text).casefold()
+    assert message.casefold() in words_of(answer.text).casefold()
     assert not unused.store.users.any()
     assert COOKIE not in answer.cookies
 
@@ -109,19 +109,19 @@ def test_a_form_that_was_sent_without_a_session_leads_to_sign_in_and_does_nothin
     assert len(site.store.accounts.list()) == 1
 
 
-def test_a_wrong_name_and_a_wrong_password_are_told_alike(site: Site) -> None:
+def test_a_wrong_name_and_a_wrong_password_have_the_same_message(site: Site) -> None:
     site.store.users.disable(site.user("gone"))
     visit = site.visit()
     for name, password in (("admin", "wrong horse battery"), ("nobody", PASSWORD), ("gone", PASSWORD), ("", "")):
-        said = tried(visit, name, password)
-        assert "The name or the password is wrong." in said
-        assert "Too many" not in said
+        page_text = tried(visit, name, password)
+        assert "The name or the password is wrong." in page_text
+        assert "Too many" not in page_text
     answer = visit.post("/login", {"name": "ada<b>", "password": "never shown"})
     assert "ada&lt;b&gt;" in answer.text
     assert "never shown" not in answer.text
 
 
-def test_who_is_signed_in_is_led_on(site: Site) -> None:
+def test_a_signed_in_visitor_is_redirected(site: Site) -> None:
     visit = site.visit("admin")
     answer = visit.client.get("/login?next=/query", follow_redirects=False)
     assert (answer.status_code, answer.headers["location"]) == (303, "/query")
@@ -130,7 +130,7 @@ def test_who_is_signed_in_is_led_on(site: Site) -> None:
 # -- guessing
 
 
-def test_five_wrong_passwords_make_the_next_one_wait_also_if_it_is_right(site: Site) -> None:
+def test_after_five_wrong_passwords_even_the_right_one_waits(site: Site) -> None:
     visit = site.visit()
     for _ in range(5):
         assert "is wrong" in tried(visit, "admin", "wrong horse battery")
@@ -145,7 +145,7 @@ def test_five_wrong_passwords_make_the_next_one_wait_also_if_it_is_right(site: S
     assert "is wrong" in tried(visit, "admin", "wrong horse battery")
 
 
-def test_one_address_cannot_try_many_names(site: Site) -> None:
+def test_an_address_cannot_try_many_names(site: Site) -> None:
     visit = site.visit()
     for number in range(50):
         assert "is wrong" in tried(visit, f"name{number}", "wrong horse battery")
@@ -167,7 +167,7 @@ def test_a_session_ends_with_signing_out_and_its_secret_is_good_for_nothing(site
     assert thief.client.get("/accounts", follow_redirects=False).status_code == 303
 
 
-def test_a_session_is_over_after_a_week_without_use_and_after_a_month_with_it(site: Site) -> None:
+def test_a_session_ends_after_a_week_without_use_and_after_a_month_with_it(site: Site) -> None:
     visit = site.visit("admin")
     for _ in range(4):
         site.home.now += timedelta(days=6)
@@ -179,15 +179,15 @@ def test_a_session_is_over_after_a_week_without_use_and_after_a_month_with_it(si
     assert other.client.get("/accounts", follow_redirects=False).status_code == 303
 
 
-def test_signing_in_never_goes_on_with_a_session_that_was_there_before(site: Site) -> None:
+def test_signing_in_never_reuses_an_earlier_session(site: Site) -> None:
     """Else whoever planted a session in a browser would be signed in with its user."""
     visit = site.visit()
     visit.client.cookies.set(COOKIE, "planted", domain="localhost.local")
     visit.sent("/login", {"name": "admin", "password": PASSWORD})
     secrets = {cookie.value for cookie in visit.client.cookies.jar if cookie.name == COOKIE}
-    assert "planted" not in {one for one in secrets if one and site.store.sessions.find(one)}
+    assert "planted" not in {secret for secret in secrets if secret and site.store.sessions.find(secret)}
     assert site.store.sessions.find("planted") is None
-    first = next(one for one in secrets if one and site.store.sessions.find(one))
+    first = next(secret for secret in secrets if secret and site.store.sessions.find(secret))
     visit.client.cookies.clear()
     visit.client.cookies.set(COOKIE, first, domain="localhost.local")
     visit.post("/login", {"name": "admin", "password": PASSWORD})
@@ -202,11 +202,11 @@ def test_the_look_is_kept_by_the_browser(site: Site) -> None:
     assert 'data-theme="auto"' in visit.good("/accounts")
 
 
-def test_what_happened_is_said_on_the_next_page_and_only_there(site: Site) -> None:
+def test_a_notice_is_shown_on_the_next_page_only(site: Site) -> None:
     visit = site.visit("admin")
     visit.sent("/workspace", {"name": "<b>Nord</b>", "zone": "UTC"})
-    assert "Saved." in words_of(visit.good("/workspace"))
-    assert "Saved." not in words_of(visit.good("/workspace"))
+    assert "Saved the workspace." in words_of(visit.good("/workspace"))
+    assert "Saved the workspace." not in words_of(visit.good("/workspace"))
 
 
 # -- where a person goes
@@ -226,7 +226,7 @@ def test_what_happened_is_said_on_the_next_page_and_only_there(site: Site) -> No
         "evil.example",
     ],
 )
-def test_nobody_is_led_to_another_site(site: Site, target: str) -> None:
+def test_a_redirect_never_leads_to_another_site(site: Site, target: str) -> None:
     visit = site.visit()
     answer = visit.post("/login", {"name": "admin", "password": PASSWORD, "onward": target})
     assert (answer.status_code, answer.headers["location"]) == (303, "/")
@@ -238,23 +238,23 @@ def test_nobody_is_led_to_another_site(site: Site, target: str) -> None:
 
 @given(st.text(max_size=30))
 def test_an_own_path_never_names_a_host(text: str) -> None:
-    found = own_path(text, "")
-    assert found == "" or (found[0] == "/" and found[1:2] not in ("/", "\\") and "\\" not in found)
+    path = own_path(text, "")
+    assert path == "" or (path[0] == "/" and path[1:2] not in ("/", "\\") and "\\" not in path)
 
 
-def test_the_server_says_that_it_is_well(site: Site) -> None:
+def test_the_server_reports_its_health(site: Site) -> None:
     answer = site.visit().get("/health")
     assert (answer.status_code, answer.text) == (200, "ok\n")
 
 
-def test_every_page_says_it_while_numbers_are_of_a_simulated_tiktok(site: Site) -> None:
+def test_every_page_shows_that_numbers_are_of_a_simulated_tiktok(site: Site) -> None:
     """Also when the Data Center is served without the settings that named the simulator: the account knows."""
     visit = site.visit("admin")
     assert "imulated TikTok" not in visit.words("/datasets")
-    made = site.store.accounts.add("Trial", token="t", app_id="a", base_url="http://127.0.0.1:8766/open_api/v1.3")
+    trial = site.store.accounts.add("Trial", token="t", app_id="a", base_url="http://127.0.0.1:8766/open_api/v1.3")
     assert "Some accounts here read a simulated TikTok: their numbers are made up." in visit.words("/datasets")
     for account in site.store.accounts.list():
-        if account != made:
+        if account != trial:
             site.store.accounts.delete(account)
     assert "Simulated TikTok: every number here is made up." in visit.words("/users")
     assert 'href="http://127.0.0.1:8766/"' in visit.good("/users")

@@ -19,22 +19,22 @@ def signs_in(site: Site, name: str, password: str) -> bool:
 
 def shown_once(page: str) -> str:
     """The password or token that a page shows."""
-    found = re.search(r'id="made" value="([^"]+)"', page)
-    assert found, words_of(page)
-    return found[1]
+    match = re.search(r'id="made" value="([^"]+)"', page)
+    assert match, words_of(page)
+    return match[1]
 
 
 # -- users
 
 
-def test_the_list_tells_who_there_is(site: Site) -> None:
+def test_the_list_shows_all_users(site: Site) -> None:
     ada = site.user("ada")
     site.store.users.disable(site.user("bob", Role.VIEWER))
     site.store.accounts.add("Shop", token="t", app_id="1", base_url="http://x.test", user=ada)
-    said = words_of(site.visit("admin").good("/users"))
-    assert "ada editor never 1 can sign in" in said
-    assert "admin (you) admin just now 0 can sign in" in said
-    assert "bob viewer never 0 cannot sign in" in said
+    page_text = words_of(site.visit("admin").good("/users"))
+    assert "ada editor never 1 Enabled" in page_text
+    assert "admin (you) admin just now 0 Enabled" in page_text
+    assert "bob viewer never 0 Disabled" in page_text
 
 
 def test_a_user_is_added_with_a_password(site: Site) -> None:
@@ -45,7 +45,7 @@ def test_a_user_is_added_with_a_password(site: Site) -> None:
     assert LONG not in visit.good("/users")
 
 
-def test_a_password_that_is_made_is_shown_once(site: Site) -> None:
+def test_a_generated_password_is_shown_once(site: Site) -> None:
     visit = site.visit("admin")
     answer = visit.post("/users", {"name": "ada", "role": "editor"})
     password = shown_once(answer.text)
@@ -57,11 +57,11 @@ def test_a_password_that_is_made_is_shown_once(site: Site) -> None:
 
 
 @pytest.mark.parametrize(
-    ("form", "said"),
+    ("form", "message"),
     [
         ({"name": "ADMIN", "role": "editor", "password": LONG}, "There is a user 'ADMIN' already"),
         ({"name": "", "role": "editor", "password": LONG}, "cannot name a user"),
-        ({"name": "ada", "role": "king", "password": LONG}, "Choose a role."),
+        ({"name": "ada", "role": "king", "password": LONG}, "Select a role."),
         ({"name": "ada", "role": "editor", "password": "short"}, "A password has 10 to 1,000 characters"),
         (
             {"name": "ada lovelace", "role": "editor", "password": "Ada Lovelace"},
@@ -69,10 +69,10 @@ def test_a_password_that_is_made_is_shown_once(site: Site) -> None:
         ),
     ],
 )
-def test_a_user_that_cannot_be_is_said_at_the_form(site: Site, form: dict[str, str], said: str) -> None:
+def test_an_invalid_user_is_refused_at_the_form(site: Site, form: dict[str, str], message: str) -> None:
     answer = site.visit("admin").post("/users", form)
     assert answer.status_code == 422
-    assert said in words_of(answer.text)
+    assert message in words_of(answer.text)
     assert form["password"] not in answer.text
     assert f'value="{form["name"]}"' in answer.text
     assert len(site.store.users.list()) == 1
@@ -86,7 +86,7 @@ def test_another_role_holds_from_the_next_request_on(site: Site) -> None:
     assert hers.get("/accounts/connect").status_code == 403
 
 
-def test_a_user_who_is_locked_out_is_out_at_once_and_comes_back(site: Site) -> None:
+def test_a_disabled_user_is_signed_out_at_once_and_can_be_enabled(site: Site) -> None:
     ada, visit = site.user("ada"), site.visit("admin")
     hers = site.visit("ada")
     _, secret = site.store.tokens.add(ada, "program", True, None)
@@ -95,7 +95,7 @@ def test_a_user_who_is_locked_out_is_out_at_once_and_comes_back(site: Site) -> N
     assert path_of(hers.client.get("/accounts", follow_redirects=False).headers["location"]) == "/login"
     assert hers.client.get("/accounts", headers=bearer, follow_redirects=False).status_code == 303
     assert not signs_in(site, "ada", PASSWORD)
-    assert "cannot sign in" in words_of(visit.good(f"/users/{ada.id}"))
+    assert "Disabled" in words_of(visit.good(f"/users/{ada.id}"))
     visit.sent(f"/users/{ada.id}/enable")
     assert signs_in(site, "ada", PASSWORD)
 
@@ -106,8 +106,8 @@ def test_a_new_password_signs_the_user_out_everywhere(site: Site) -> None:
     visit.sent(f"/users/{ada.id}/password", {"password": LONG})
     assert hers.client.get("/accounts", follow_redirects=False).status_code == 303
     assert (signs_in(site, "ada", PASSWORD), signs_in(site, "ada", LONG)) == (False, True)
-    made = shown_once(visit.post(f"/users/{ada.id}/password").text)
-    assert signs_in(site, "ada", made)
+    password = shown_once(visit.post(f"/users/{ada.id}/password").text)
+    assert signs_in(site, "ada", password)
     short = visit.post(f"/users/{ada.id}/password", {"password": "short"})
     assert (short.status_code, "A password has 10" in words_of(short.text)) == (422, True)
 
@@ -120,9 +120,7 @@ def test_a_password_from_an_administrator_ends_the_users_api_tokens(site: Site) 
 
 
 @pytest.mark.parametrize(("choice", "left"), [("stay", 1), ("end", 0)])
-def test_who_changes_their_own_password_chooses_what_becomes_of_their_tokens(
-    site: Site, choice: str, left: int
-) -> None:
+def test_a_password_change_keeps_or_revokes_the_users_tokens(site: Site, choice: str, left: int) -> None:
     ada = site.user("ada")
     hers = site.visit("ada")
     form = {"present": PASSWORD, "password": LONG, "again": LONG}
@@ -130,18 +128,21 @@ def test_who_changes_their_own_password_chooses_what_becomes_of_their_tokens(
     site.store.tokens.add(ada, "program", True, None)
     assert 'name="tokens"' in hers.good("/profile")
     answer = hers.post("/profile/password", form)
-    assert (answer.status_code, "Choose whether your API tokens stay or end." in words_of(answer.text)) == (422, True)
+    assert (answer.status_code, "Select whether to keep or revoke your API tokens." in words_of(answer.text)) == (
+        422,
+        True,
+    )
     assert signs_in(site, "ada", PASSWORD), "nothing was changed"
     hers.sent("/profile/password", form | {"tokens": choice})
     assert len(site.store.tokens.list(ada)) == left
     assert signs_in(site, "ada", LONG)
 
 
-def test_an_administrators_own_password_wants_the_present_one(site: Site) -> None:
+def test_an_administrators_own_password_needs_the_current_one(site: Site) -> None:
     admin = site.store.users.get("admin")
     answer = site.visit("admin").post(f"/users/{admin.id}/password", {"password": LONG})
     assert answer.status_code == 422
-    assert "changed on your profile" in words_of(answer.text)
+    assert "Change your own password on your profile" in words_of(answer.text)
     assert signs_in(site, "admin", PASSWORD)
 
 
@@ -160,13 +161,13 @@ def test_a_user_who_owns_accounts_alone_is_deleted_with_an_heir(site: Site) -> N
     ada, bob, eve, visit = site.user("ada"), site.user("bob"), site.user("eve", Role.VIEWER), site.visit("admin")
     account = site.store.accounts.add("Shop", token="t", app_id="1", base_url="http://x.test", user=ada)
     page = visit.good(f"/users/{ada.id}")
-    assert "Who takes over Shop" in words_of(page)
+    assert "New owner of Shop" in words_of(page)
     assert f'<option value="{bob.id}">' in page
     assert f'<option value="{eve.id}">' not in page
     path = f"/users/{ada.id}/delete"
-    for heir, said in (("", "only owner of Shop"), (str(eve.id), "'eve' cannot take over Shop")):
+    for heir, message in (("", "only owner of Shop"), (str(eve.id), "'eve' cannot take over Shop")):
         answer = visit.post(path, {"heir": heir})
-        assert (answer.status_code, said in words_of(answer.text)) == (422, True)
+        assert (answer.status_code, message in words_of(answer.text)) == (422, True)
     assert visit.sent(path, {"heir": bob.id}) == "/users"
     assert {user.name: level for user, level in site.store.shares.of(account).items()} == {"bob": Level.OWNER}
     assert visit.get(f"/users/{ada.id}").status_code == 404
@@ -180,46 +181,47 @@ def test_only_administrators_look_after_people_and_workspace(site: Site, role: R
     eve = site.store.users.get("eve")
     for path in ("/users", f"/users/{ada.id}", "/workspace"):
         assert visit.get(path).status_code == 403, path
-    posts = ["/users", "/workspace", *(f"/users/{eve.id}/{one}" for one in ("role", "password", "disable", "delete"))]
+    posts = ["/users", "/workspace"]
+    posts += [f"/users/{eve.id}/{action}" for action in ("role", "password", "disable", "delete")]
     for path in posts:
         answer = visit.post(path, {"name": "x", "role": "admin", "password": LONG, "zone": "UTC"})
         assert answer.status_code == 403, path
     assert site.store.users.get("eve") == eve
-    assert "People" not in words_of(visit.good("/accounts"))
+    assert "Users" not in words_of(visit.good("/accounts"))
 
 
 # -- one's own profile
 
 
-def test_ones_own_password_is_changed_with_the_present_one(site: Site) -> None:
+def test_a_users_own_password_is_changed_with_the_current_one(site: Site) -> None:
     ada = site.user("ada")
     visit, other = site.visit("ada"), site.visit("ada")
     form = {"present": PASSWORD, "password": LONG, "again": LONG}
-    for wrong, said in (
-        ({"present": "wrong horse battery"}, "The present password is wrong."),
-        ({"again": "something else"}, "The two new passwords differ."),
+    for wrong, message in (
+        ({"present": "wrong horse battery"}, "The current password is wrong."),
+        ({"again": "something else"}, "The new passwords do not match."),
         ({"password": "short", "again": "short"}, "A password has 10"),
     ):
         answer = visit.post("/profile/password", form | wrong)
-        assert (answer.status_code, said in words_of(answer.text)) == (422, True)
+        assert (answer.status_code, message in words_of(answer.text)) == (422, True)
         assert PASSWORD not in answer.text
     before = visit.client.cookies["adreel_session"]
     assert visit.sent("/profile/password", form) == "/profile"
     assert visit.client.cookies["adreel_session"] != before
-    assert "Your password is changed" in words_of(visit.good("/profile"))
+    assert "Changed your password" in words_of(visit.good("/profile"))
     assert site.store.sessions.find(before) is None
     assert other.client.get("/profile", follow_redirects=False).status_code == 303
     assert len(site.store.sessions.list(ada)) == 1
     assert signs_in(site, "ada", LONG)
 
 
-def test_the_present_password_cannot_be_guessed_for_long(site: Site) -> None:
+def test_guesses_of_the_current_password_are_limited(site: Site) -> None:
     site.user("ada")
     visit = site.visit("ada")
     form = {"present": "wrong horse battery", "password": LONG, "again": LONG}
-    said = [words_of(visit.post("/profile/password", form).text) for _ in range(7)]
-    assert "The present password is wrong." in said[0]
-    assert "Too many wrong passwords." in said[-1]
+    page_text = [words_of(visit.post("/profile/password", form).text) for _ in range(7)]
+    assert "The current password is wrong." in page_text[0]
+    assert "Too many wrong passwords." in page_text[-1]
     assert "Too many wrong passwords." in words_of(visit.post("/profile/password", form | {"present": PASSWORD}).text)
 
 
@@ -230,16 +232,16 @@ def test_other_browsers_are_listed_and_signed_out(site: Site) -> None:
     phone.post("/login", {"name": "ada", "password": PASSWORD}, headers={"User-Agent": agent})
     site.home.now += timedelta(hours=2)
     visit = site.visit("ada")
-    said = words_of(visit.good("/profile"))
-    assert "(this one)" in said
-    assert "Safari on iPhone" in said
-    assert "2 hours ago" in said
+    page_text = words_of(visit.good("/profile"))
+    assert "(this browser)" in page_text
+    assert "Safari on iPhone" in page_text
+    assert "2 hours ago" in page_text
     visit.sent("/profile/sessions/end")
-    assert "1 other browser was signed out." in words_of(visit.good("/profile"))
+    assert "Signed out 1 other browser." in words_of(visit.good("/profile"))
     assert phone.client.get("/profile", follow_redirects=False).status_code == 303
 
 
-def test_an_api_token_is_made_shown_once_used_and_revoked(site: Site) -> None:
+def test_an_api_token_is_created_shown_once_used_and_revoked(site: Site) -> None:
     ada = site.user("ada")
     visit = site.visit("ada")
     answer = visit.post("/profile/tokens", {"name": "nightly", "kind": "read", "days": "30", "newest": "0"})
@@ -247,7 +249,7 @@ def test_an_api_token_is_made_shown_once_used_and_revoked(site: Site) -> None:
     assert secret.startswith("adreel_")
     page = visit.good("/profile")
     assert secret not in page
-    assert "nightly only read 2026-11-22 12:00 never 2026-12-22 12:00" in words_of(page)
+    assert "nightly Read only 2026-11-22 12:00 never 2026-12-22 12:00" in words_of(page)
     bearer = {"Authorization": f"Bearer {secret}"}
     program = site.visit().client
     assert program.get("/accounts", headers=bearer).status_code == 200
@@ -255,20 +257,20 @@ def test_an_api_token_is_made_shown_once_used_and_revoked(site: Site) -> None:
     assert token.read_only
     site.home.now += timedelta(days=31)
     visit = site.visit("ada")
-    assert "over" in words_of(visit.good("/profile"))
+    assert "Expired" in words_of(visit.good("/profile"))
     visit.sent(f"/profile/tokens/{token.id}/revoke")
     assert site.store.tokens.list(ada) == ()
     for number in (token.id, 10**30):
         assert visit.post(f"/profile/tokens/{number}/revoke").status_code == 404
 
 
-def test_a_form_for_a_token_that_is_sent_again_makes_no_second_one(site: Site) -> None:
+def test_a_token_form_that_is_sent_again_creates_no_second_token(site: Site) -> None:
     """As a page that shows a secret does when it is loaded again."""
     visit = site.visit("admin")
     form = {"name": "nightly", "kind": "read", "days": "30", "newest": "0"}
     page = visit.post("/profile/tokens", form).text
     again = visit.post("/profile/tokens", form)
-    assert (again.status_code, "Nothing was made now" in words_of(again.text)) == (422, True)
+    assert (again.status_code, "This form was sent already" in words_of(again.text)) == (422, True)
     (token,) = site.store.tokens.list(site.store.users.get("admin"))
     assert f'name="newest" value="{token.id}"' in page
     shown_once(visit.post("/profile/tokens", form | {"newest": str(token.id)}).text)
@@ -283,20 +285,20 @@ def test_another_persons_token_cannot_be_revoked(site: Site) -> None:
 
 
 @pytest.mark.parametrize(
-    ("form", "said"),
+    ("form", "message"),
     [
         ({"name": "", "kind": "read", "days": "30"}, "cannot name an API token"),
-        ({"name": "x", "kind": "everything", "days": "30"}, "Choose what the token may do"),
-        ({"name": "x", "kind": "all", "days": "31"}, "how long it is good for"),
+        ({"name": "x", "kind": "everything", "days": "30"}, "Select the access"),
+        ({"name": "x", "kind": "all", "days": "31"}, "expiry of the API token"),
     ],
 )
-def test_a_token_that_cannot_be_is_said_at_the_form(site: Site, form: dict[str, str], said: str) -> None:
+def test_an_invalid_token_form_is_refused(site: Site, form: dict[str, str], message: str) -> None:
     answer = site.visit("admin").post("/profile/tokens", form | {"newest": "0"})
-    assert (answer.status_code, said in words_of(answer.text)) == (422, True)
+    assert (answer.status_code, message in words_of(answer.text)) == (422, True)
     assert site.store.tokens.list(site.store.users.get("admin")) == ()
 
 
-def test_an_api_token_makes_no_token_and_changes_no_password(site: Site) -> None:
+def test_an_api_token_creates_no_token_and_changes_no_password(site: Site) -> None:
     """Else one that may only read could make itself one that may do all."""
     admin = site.store.users.get("admin")
     _, secret = site.store.tokens.add(admin, "program", True, None)
@@ -333,13 +335,13 @@ def test_the_workspaces_name_and_zone_are_changed(site: Site) -> None:
     assert 'value="Europe/Berln"' in wrong.text
 
 
-def test_the_workspace_says_where_things_are_and_no_secret(site: Site) -> None:
+def test_the_workspace_shows_settings_without_secrets(site: Site) -> None:
     page = site.visit("admin").good("/workspace")
-    said = words_of(page)
+    page_text = words_of(page)
     for text in (str(site.home.path), "http://tiktok.test/open_api/v1.3", site.home.config.app_id, "ADREEL_LAKE_URL"):
-        assert text in said
-    assert "Secret of the app (set) ADREEL_TIKTOK_SECRET, environment" in said
+        assert text in page_text
+    assert "TikTok app secret (set) ADREEL_TIKTOK_SECRET, environment" in page_text
     assert site.home.config.secret not in page
-    assert "Versions adreel" in said
+    assert "Versions adreel" in page_text
     key = (site.home.path / "secret.key").read_text().strip()
     assert key not in page

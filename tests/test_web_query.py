@@ -53,26 +53,26 @@ def asked(visit: Visit, sql: str, status: int = 200) -> str:
 
 def test_a_query_is_answered_as_a_table(ran: Site, visit: Visit) -> None:
     expected = ran.home.rows("select currency, sum(spend) as spend, count(*) as n from spend group by 1 order by 1")
-    said = words_of(
+    page_text = words_of(
         asked(visit, "select currency, sum(spend) as spend, count(*) as n from spend group by 1 order by 1")
     )
-    assert said.startswith(f"{len(expected)} rows, in ")
-    assert "currency text spend decimal n whole number" in said
+    assert page_text.startswith(f"{len(expected)} rows, in ")
+    assert "currency text spend decimal n whole number" in page_text
     for row in expected:
-        assert f"{row['currency']} {row['spend']:,.2f} {row['n']}" in said
+        assert f"{row['currency']} {row['spend']:,.2f} {row['n']}" in page_text
 
 
-def test_a_sum_of_whole_numbers_is_whole_and_thousands_stand_apart(visit: Visit) -> None:
-    said = words_of(asked(visit, "select sum(n) as s, -max(n) as m from (values (21562490::bigint), (1)) as t(n)"))
-    assert "s whole number m whole number" in said
-    assert said.endswith("21,562,491 -21,562,490")
-    said = words_of(asked(visit, "select 170141183460469231731687303715884105727::hugeint as h, 12345.60 as d"))
-    assert said.endswith("170,141,183,460,469,231,731,687,303,715,884,105,727 12,345.60")
+def test_a_sum_of_whole_numbers_is_whole_and_has_thousands_separators(visit: Visit) -> None:
+    page_text = words_of(asked(visit, "select sum(n) as s, -max(n) as m from (values (21562490::bigint), (1)) as t(n)"))
+    assert "s whole number m whole number" in page_text
+    assert page_text.endswith("21,562,491 -21,562,490")
+    page_text = words_of(asked(visit, "select 170141183460469231731687303715884105727::hugeint as h, 12345.60 as d"))
+    assert page_text.endswith("170,141,183,460,469,231,731,687,303,715,884,105,727 12,345.60")
 
 
 def test_a_year_has_no_comma(visit: Visit) -> None:
-    said = words_of(asked(visit, "select year(date '2026-11-22') as y, sum(2026) as s, 1234.5::double as f"))
-    assert said.endswith("2026 2026 1,234.5")
+    page_text = words_of(asked(visit, "select year(date '2026-11-22') as y, sum(2026) as s, 1234.5::double as f"))
+    assert page_text.endswith("2026 2026 1,234.5")
 
 
 def test_without_javascript_the_whole_page_comes_back(visit: Visit) -> None:
@@ -89,11 +89,11 @@ def test_an_address_fills_the_editor_and_asks_nothing(visit: Visit) -> None:
 
 
 def test_nulls_and_what_python_has_no_value_for_are_shown(visit: Visit) -> None:
-    said = words_of(asked(visit, "select null as a, [1, null] as c, true as d, 1.50 as e, 'x' as f"))
-    assert said.endswith("null 1, yes 1.50 x")
-    said = words_of(asked(visit, "select date 'infinity' as a, timestamp_ns '2026-01-01 00:00:00.123456789' as b"))
-    assert "out of range" in said
-    assert said.endswith("2026-01-01 00:00:00.123456789")
+    page_text = words_of(asked(visit, "select null as a, [1, null] as c, true as d, 1.50 as e, 'x' as f"))
+    assert page_text.endswith("null 1, yes 1.50 x")
+    page_text = words_of(asked(visit, "select date 'infinity' as a, timestamp_ns '2026-01-01 00:00:00.123456789' as b"))
+    assert "out of range" in page_text
+    assert page_text.endswith("2026-01-01 00:00:00.123456789")
     assert "(cannot be shown)" in words_of(asked(visit, "select [date 'infinity'] as a"))
 
 
@@ -110,7 +110,7 @@ def test_a_thousand_rows_are_shown_of_more(visit: Visit) -> None:
 
 
 @pytest.mark.parametrize(
-    ("sql", "said"),
+    ("sql", "message"),
     [
         ("", "The query is empty"),
         ("   ", "The query is empty"),
@@ -121,8 +121,8 @@ def test_a_thousand_rows_are_shown_of_more(visit: Visit) -> None:
         ("select * from later", "later"),
     ],
 )
-def test_what_cannot_be_asked_is_said_at_the_form(visit: Visit, sql: str, said: str) -> None:
-    assert said in words_of(asked(visit, sql, 422))
+def test_a_refused_query_is_explained_at_the_form(visit: Visit, sql: str, message: str) -> None:
+    assert message in words_of(asked(visit, sql, 422))
     page = visit.post("/query", {"sql": sql})
     assert page.status_code == 422
     assert 'role="alert"' in page.text
@@ -158,10 +158,10 @@ def test_a_query_reads_nothing_but_tables(visit: Visit, sql: str) -> None:
     assert "root:" not in part
 
 
-def test_only_tables_of_datasets_that_one_may_see_are_there(ran: Site) -> None:
+def test_only_tables_of_visible_datasets_can_be_queried(ran: Site) -> None:
     ran.user("eve", Role.VIEWER)
     eve = ran.visit("eve")
-    assert "There is no table to ask yet" in words_of(eve.good("/query"))
+    assert "No tables yet" in words_of(eve.good("/query"))
     assert "spend" in words_of(asked(eve, "select count(*) as n from spend", 422))
     assert eve.get("/query/tables/spend").status_code == 404
     ran.store.shares.set(ran.store.accounts.get("demo"), ran.store.users.get("eve"), Level.READ)
@@ -170,7 +170,7 @@ def test_only_tables_of_datasets_that_one_may_see_are_there(ran: Site) -> None:
     ran.store.users.delete(ran.store.users.get("eve"))
 
 
-def test_a_table_that_is_not_there_is_told_with_those_that_are(visit: Visit) -> None:
+def test_a_missing_table_is_reported_with_the_available_ones(visit: Visit) -> None:
     for sql in ("select * from later", "select * from later join spend using (ad_id)", "select * from nothing"):
         assert "; there are spend." in words_of(asked(visit, sql, 422)), sql
 
@@ -186,16 +186,16 @@ def test_the_tables_are_listed_searched_and_opened(visit: Visit) -> None:
     assert 'hx-get="/query/tables/spend"' in page
     assert 'data-sql="select *\nfrom spend\nlimit 100"' in page
     assert 'hx-get="/query/tables/later"' not in page
-    assert "1 dataset without a table: run it first." in words_of(page)
+    assert "1 dataset has no table yet. Run it first." in words_of(page)
     assert "spend" in words_of(visit.fragment("GET", "/query/tables", {"q": "SPE"}).text)
     assert "No tables match this search." in words_of(visit.fragment("GET", "/query/tables", {"q": "none"}).text)
     columns = visit.fragment("GET", "/query/tables/spend").text
-    said = words_of(columns)
-    assert "Cost of each day" in said
-    assert "spend decimal" in said
-    assert "stat_time_day day" in said
-    assert "There is no table yet: run the dataset first." in words_of(visit.good("/query/tables/later"))
-    assert "Cost of each day" in words_of(visit.good("/query", table="spend"))
+    page_text = words_of(columns)
+    assert "Cost by day" in page_text
+    assert "spend decimal" in page_text
+    assert "stat_time_day day" in page_text
+    assert "The dataset has no table yet. Run it first." in words_of(visit.good("/query/tables/later"))
+    assert "Cost by day" in words_of(visit.good("/query", table="spend"))
 
 
 def test_the_examples_are_queries_that_work(ran: Site, visit: Visit) -> None:
@@ -221,8 +221,8 @@ def test_a_whole_answer_is_downloaded_in_every_format(visit: Visit) -> None:
     sql = "select i as n, i * 1.5 as half, date '2026-01-01' + i::int as day, 'x' || i as word from range(2500) t(i)"
     rows = list(csv.DictReader(io.StringIO(downloaded(visit, sql, "csv").decode())))
     assert (len(rows), rows[-1]["word"]) == (2500, "x2499")
-    found = json.loads(downloaded(visit, sql, "json"))
-    assert (len(found), found[0]) == (2500, {"n": 0, "half": 0, "day": "2026-01-01", "word": "x0"})
+    rows = json.loads(downloaded(visit, sql, "json"))
+    assert (len(rows), rows[0]) == (2500, {"n": 0, "half": 0, "day": "2026-01-01", "word": "x0"})
     table = pq.read_table(io.BytesIO(downloaded(visit, sql, "parquet")))
     assert (table.num_rows, table.column("day")[1].as_py()) == (2500, date(2026, 1, 2))
     sheet = openpyxl.load_workbook(io.BytesIO(downloaded(visit, sql, "xlsx"))).active
@@ -230,16 +230,16 @@ def test_a_whole_answer_is_downloaded_in_every_format(visit: Visit) -> None:
     assert sheet.max_row == 2501
 
 
-def test_a_download_that_cannot_be_is_said_on_the_page(visit: Visit) -> None:
-    for form, said in (
+def test_a_refused_download_is_explained_on_the_page(visit: Visit) -> None:
+    for form, message in (
         ({"sql": "selec 1", "kind": "csv"}, "syntax error"),
-        ({"sql": "select 1", "kind": "exe"}, "There is no format 'exe'"),
+        ({"sql": "select 1", "kind": "exe"}, "Format 'exe' is not available."),
         ({"sql": "create table x as select 1", "kind": "json"}, "A CREATE statement cannot be used here"),
     ):
         answer = visit.post("/query/download", form)
         assert answer.status_code == 422, form
         assert "attachment" not in str(answer.headers)
-        assert said in words_of(answer.text)
+        assert message in words_of(answer.text)
         assert f"{form['sql']}</textarea>" in answer.text
 
 
@@ -272,18 +272,18 @@ def at_once(site: Site, visit: Visit, sql: str, times: int) -> list[httpx2.Respo
     return asyncio.run(ask())
 
 
-def test_queries_take_turns_and_those_beyond_a_limit_are_told_to_wait(
+def test_queries_are_queued_and_refused_beyond_a_limit(
     ran: Site, visit: Visit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each may take much memory, so a server works on a few at a time; the others are answered all the same."""
-    monkeypatch.setattr("adreel.web.pages.query.WORTH_TELLING", 0.0)
+    monkeypatch.setattr("adreel.web.pages.query.SHOWN_WAIT", 0.0)
     answers = at_once(ran, visit, "select sum(range) as n from range(300000)", queries.MOST_OF_ONE + 2)
-    by_status = {status: [one for one in answers if one.status_code == status] for status in (200, 503)}
+    by_status = {status: [answer for answer in answers if answer.status_code == status] for status in (200, 503)}
     assert (len(by_status[200]), len(by_status[503])) == (queries.MOST_OF_ONE, 2)
-    assert all("44,999,850,000" in words_of(one.text) for one in by_status[200])
+    assert all("44,999,850,000" in words_of(answer.text) for answer in by_status[200])
     assert "in the queue" in words_of(by_status[200][-1].text)
-    for one in by_status[503]:
-        assert "Wait until one of them is answered, then try again." in words_of(one.text)
+    for answer in by_status[503]:
+        assert "Wait until one of them is answered, then try again." in words_of(answer.text)
     assert "1 row, in" in words_of(asked(visit, "select 1"))
     monkeypatch.setattr(queries, "LONGEST_WAIT", 0.0)
     assert "did not start within" in words_of(asked(visit, "select 1", 503))
@@ -298,5 +298,5 @@ def resident() -> int:
 def test_a_server_stays_small_while_queries_want_all_of_its_memory(ran: Site, visit: Visit) -> None:
     before = resident()
     answers = at_once(ran, visit, "select repeat('x', 2000000000)", 4)
-    assert all("needed more than 512 MB of memory" in words_of(one.text) for one in answers)
+    assert all("needed more than 512 MB of memory" in words_of(answer.text) for answer in answers)
     assert resident() - before < 30 << 20

@@ -40,13 +40,13 @@ def quiet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 def routes(method: str) -> list[str]:
     """The paths of all pages that take the method, with something in the place of each parameter."""
-    found = {
+    names = {
         re.sub(r"\{[^}]*\}", "1", route.path)
         for router in ROUTERS
         for route in router.routes
         if isinstance(route, APIRoute) and method in (route.methods or ())
     }
-    return sorted(found)
+    return sorted(names)
 
 
 def browser(site: Site, user: str | None = None) -> TestClient:
@@ -88,7 +88,7 @@ def test_an_authorization_that_is_not_ours_opens_nothing_and_shuts_nothing(quiet
         assert browser(quiet, "admin").get("/accounts", headers=headers, follow_redirects=False).status_code == 200
 
 
-def test_a_browser_that_tells_only_its_origin_can_send_forms(site: Site) -> None:
+def test_a_browser_that_sends_only_its_origin_can_send_forms(site: Site) -> None:
     client = browser(site)
     form = {"name": "admin", "password": PASSWORD}
     assert client.post("/login", data=form, headers={"Origin": ADDRESS}, follow_redirects=False).status_code == 303
@@ -155,7 +155,7 @@ def test_other_names_are_not_answered_to(quiet: Site, host: str) -> None:
 
 
 @pytest.mark.parametrize("host", ["evil.example", "10.0.0.7:8765", "127.0.0.1", "[::1]:8765", "[", ""])
-def test_who_watches_the_server_may_ask_by_any_name(quiet: Site, host: str) -> None:
+def test_monitors_can_use_any_host_name(quiet: Site, host: str) -> None:
     client = browser(quiet)
     for path, words in (("/health", "ok\n"), ("/ready", "ready\n")):
         answer = client.get(path, headers={"Host": host}, follow_redirects=False)
@@ -181,7 +181,7 @@ def test_a_home_that_cannot_be_read_is_not_ready_and_the_server_is_healthy(site:
 
 
 @pytest.mark.parametrize(
-    ("proxies", "peer", "said", "address"),
+    ("proxies", "peer", "forwarded", "address"),
     [
         ("", "127.0.0.1", "203.0.113.9", "127.0.0.1"),
         ("10.0.0.0/8", "192.0.2.1", "203.0.113.9", "192.0.2.1"),
@@ -191,19 +191,19 @@ def test_a_home_that_cannot_be_read_is_not_ready_and_the_server_is_healthy(site:
     ],
 )
 def test_only_named_proxies_say_where_a_request_came_from(
-    tmp_path: Path, proxies: str, peer: str, said: str, address: str
+    tmp_path: Path, proxies: str, peer: str, forwarded: str, address: str
 ) -> None:
     home = make_home(tmp_path / "home")
     home.environ = {"ADREEL_PROXIES": proxies}
     with open_site(home) as site, TestClient(site.app, base_url=ADDRESS, client=(peer, 4711)) as client:
-        headers = {"Sec-Fetch-Site": "same-origin", "X-Forwarded-For": said}
+        headers = {"Sec-Fetch-Site": "same-origin", "X-Forwarded-For": forwarded}
         client.post("/login", data={"name": "admin", "password": "wrong"}, headers=headers)
         with closing(sqlite3.connect(home.path / "adreel.db")) as database:
             assert database.execute("SELECT address FROM attempts").fetchall() == [(address,)]
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:8765", "[::1]:8765"])
-def test_this_machines_other_names_lead_to_the_one_that_cookies_are_of(quiet: Site, host: str) -> None:
+def test_other_names_of_this_machine_redirect_to_the_name_of_the_cookies(quiet: Site, host: str) -> None:
     answer = browser(quiet).get("/callback?state=a%20b&code=c", headers={"Host": host}, follow_redirects=False)
     assert (answer.status_code, answer.headers["location"]) == (307, f"{ADDRESS}/callback?state=a%20b&code=c")
 
@@ -234,9 +234,11 @@ def headers_of(site: Site) -> Iterator[tuple[str, httpx2.Response]]:
     yield "no api", client.get("/api/v1/no/such/thing")
 
 
-def test_every_kind_of_answer_says_what_a_browser_may_do_with_it(site: Site) -> None:
+def test_every_kind_of_answer_has_security_headers(site: Site) -> None:
     for kind, answer in headers_of(site):
-        policy = dict(one.strip().partition(" ")[::2] for one in answer.headers["content-security-policy"].split(";"))
+        policy = dict(
+            directive.strip().partition(" ")[::2] for directive in answer.headers["content-security-policy"].split(";")
+        )
         assert policy["default-src"] == "'self'", kind
         assert policy["script-src"] == "'self'", kind
         assert policy["style-src"] == "'self'", kind
@@ -273,13 +275,13 @@ def assert_plain(page: str) -> None:
 
 def cookies_of(answer: httpx2.Response) -> dict[str, tuple[str, set[str]]]:
     """Each cookie that an answer sets: its value and its flags."""
-    found = {}
+    cookies = {}
     for header in answer.headers.get_list("set-cookie"):
         first, *rest = [part.strip() for part in header.split(";")]
         parsed: SimpleCookie = SimpleCookie(first)
         for name, morsel in parsed.items():
-            found[name] = (morsel.value, {part.casefold() for part in rest})
-    return found
+            cookies[name] = (morsel.value, {part.casefold() for part in rest})
+    return cookies
 
 
 def test_a_sessions_cookie_is_out_of_reach_of_scripts_and_other_sites(site: Site) -> None:
@@ -325,8 +327,8 @@ def test_no_secret_reaches_a_log(site: Site, caplog: pytest.LogCaptureFixture) -
     caplog.set_level(logging.DEBUG)
     visit = site.visit("admin")
     session = visit.client.cookies["adreel_session"]
-    made = visit.post("/users", {"name": "ada", "role": "editor"})
-    password = re.findall(r'id="made" value="([^"]+)"', made.text)[0]
+    created = visit.post("/users", {"name": "ada", "role": "editor"})
+    password = re.findall(r'id="made" value="([^"]+)"', created.text)[0]
     token = re.findall(
         r'id="made" value="([^"]+)"',
         visit.post("/profile/tokens", {"name": "x", "kind": "read", "days": "30", "newest": "0"}).text,
@@ -414,7 +416,7 @@ def test_a_home_without_a_user_shows_nothing_but_the_first_visit(tmp_path: Path)
 # -- bodies
 
 
-def test_large_bodies_are_not_held_without_bound(quiet: Site) -> None:
+def test_memory_for_large_bodies_is_bounded(quiet: Site) -> None:
     """Each is allowed; together they are more than the server keeps at a time."""
     body = b" " * 900_000
     headers = [(b"host", b"localhost"), (b"content-length", b"900000"), (b"authorization", b"Bearer adreel_x")]

@@ -160,10 +160,8 @@ class Guard:
         """Raises ForbiddenError, which says whom to ask, if the actor may not."""
         if not self.may(right, thing):
             kind = "account" if isinstance(thing, Account) else "dataset"
-            self._refuse_reader(right, f"the {kind} {thing.name!r}")
-            raise ForbiddenError(
-                f"{self._name()} may not {right.value} the {kind} {thing.name!r}. Ask {self._whom(thing)}."
-            )
+            self._refuse_reader(right, f"{kind} {thing.name!r}")
+            raise ForbiddenError(f"{self._name()} cannot {right.value} {kind} {thing.name!r}. Ask {self._whom(thing)}.")
 
     def need_role(self, *roles: Role, reading: bool = False) -> None:
         """Raises ForbiddenError if the actor has none of the roles.
@@ -178,8 +176,8 @@ class Guard:
         if user.disabled or user.role not in roles:
             words = {Role.ADMIN: "an administrator", Role.EDITOR: "an editor", Role.VIEWER: "a viewer"}
             state = "disabled" if user.disabled else words[user.role]
-            wanted = " or ".join(words[role] for role in Role if role in roles)
-            raise ForbiddenError(f"This takes {wanted}, and {user.name!r} is {state}. Ask an administrator.")
+            wanted = " and ".join(f"{words[role].split()[1]}s" for role in Role if role in roles)
+            raise ForbiddenError(f"Only {wanted} can do this. {user.name!r} is {state}. Ask an administrator.")
 
     # -- sharing
 
@@ -204,7 +202,7 @@ class Guard:
         own = self.level(account)
         if own < max(wanted, had):
             raise ForbiddenError(
-                f"{self._name()} has the account {account.name!r} at the level {own}, and may not give or take away "
+                f"{self._name()} has access level {own} for account {account.name!r} and cannot grant or remove "
                 f"{max(wanted, had)}. Ask {self._whom(account)}."
             )
 
@@ -320,10 +318,10 @@ class Guard:
 
     def _refuse_reader(self, right: AccountRight | DatasetRight, what: str) -> None:
         if self.actor.read_only and right.value != "see":
-            raise ForbiddenError(f"{_READER} It may not {right.value} {what}.")
+            raise ForbiddenError(f"{_READER} It cannot {right.value} {what}.")
 
     def _name(self) -> str:
-        return repr(self.actor.user.name) if self.actor.user is not None else "This machine's operator"
+        return repr(self.actor.user.name) if self.actor.user is not None else "The operator of this machine"
 
     def _whom(self, thing: Account | SavedDataset) -> str:
         """Who can help: the owners of the account, by name where there are any."""
@@ -337,4 +335,4 @@ class Guard:
         return " or ".join([*owners[:3], "an administrator"])
 
 
-_READER = "This API token may only read."
+_READER = "This API token is read-only."

@@ -1,4 +1,4 @@
-"""How datasets stand, for people: one status out of account, last run and settings, and what to do about it.
+"""The status of datasets for people: one of account, last run and settings, and what to do next.
 
 A list of many datasets costs a handful of queries and opens no table.
 """
@@ -25,16 +25,16 @@ from adreel.store import Account, AccountStatus, Run, RunBrief, RunState, SavedD
 from adreel.store.locks import is_alive
 
 STALE_AFTER = timedelta(days=7)
-"""A table whose dataset reads other days each day, or what is there now, is old news after that."""
+"""Age from which a table is stale, if a later run would read other days or rows."""
 
 RECENTLY = timedelta(days=1)
-"""What the filter for datasets that ran recently means."""
+"""Age of the last run up to which the filter for recent runs keeps a dataset."""
 
 
 class Status(StrEnum):
-    """What a person sees of a dataset first. `label` names it, `meaning` says it, `tone` is how good it is.
+    """The status of a dataset: `label` and `meaning` are its texts, `tone` its color.
 
-    `attention`: somebody has to do something. In the order in which they matter.
+    `attention`: a person has to act. The most urgent status is first.
     """
 
     label: str
@@ -42,21 +42,21 @@ class Status(StrEnum):
     attention: bool
     meaning: str
 
-    DISCONNECTED = "disconnected", "Disconnected", "danger", True, "Its account was deleted; the data stay."
-    RECONNECT = "reconnect", "Reconnect", "danger", True, "TikTok no longer honours its account's token."
-    FAILED = "failed", "Failed", "danger", True, "The last run met an error; the table stayed as it was."
-    UNPROVED = "unproved", "Not proved", "warning", True, "What came differs from TikTok's own figures."
-    INTERRUPTED = "interrupted", "Interrupted", "warning", True, "The last run's process died."
-    WARNED = "warned", "Warnings", "warning", True, "The last run left something that deserves a look."
-    STALE = "stale", "Stale", "warning", True, "The table is older than what the dataset asks for."
-    RUNNING = "running", "Running", "info", False, "Reads from TikTok now."
-    QUEUED = "queued", "Waiting", "info", False, "A run waits for its turn."
-    NEVER = "never", "Never run", "secondary", False, "There is no table yet."
-    CANCELLED = "cancelled", "Cancelled", "secondary", False, "The last run was stopped by a person."
-    PROVED = "proved", "Proved", "success", False, "The table has what TikTok has."
+    DISCONNECTED = "disconnected", "Disconnected", "danger", True, "The account was deleted. The data is kept."
+    RECONNECT = "reconnect", "Reconnect", "danger", True, "TikTok refuses the account's access token."
+    FAILED = "failed", "Failed", "danger", True, "The last run failed. The table is unchanged."
+    UNPROVED = "unproved", "Check failed", "warning", True, "The rows differ from TikTok's own figures."
+    INTERRUPTED = "interrupted", "Interrupted", "warning", True, "The last run's process ended early."
+    WARNED = "warned", "Warnings", "warning", True, "The last run has warnings to review."
+    STALE = "stale", "Stale", "warning", True, "The table is older than the dates of the dataset."
+    RUNNING = "running", "Running", "info", False, "A run is in progress."
+    QUEUED = "queued", "Queued", "info", False, "A run is queued."
+    NEVER = "never", "Never run", "secondary", False, "The dataset has no table yet."
+    CANCELLED = "cancelled", "Cancelled", "secondary", False, "A user cancelled the last run."
+    PROVED = "proved", "Verified", "success", False, "The table matches TikTok."
 
     def __new__(cls, value: str, label: str = "", tone: str = "", attention: bool = False, meaning: str = "") -> Status:
-        """The status's text is its value."""
+        """The enum value is the first item, and the text of the status."""
         status = str.__new__(cls, value)
         status._value_ = value
         status.label = label
@@ -76,9 +76,9 @@ _RANKS: Mapping[Status, int] = MappingProxyType({status: place for place, status
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A dataset as lists and pages show it first.
+    """A dataset with its status and runs, as lists and the top of its pages show it.
 
-    `words` say what is wrong and what to do next, and are empty where nothing is. `rows` and `columns` are the table's
+    `words` say what is wrong and what to do next; empty if all is well. `rows` and `columns` are the table's
     as the last run that made a version left it; None if there was none, or if it was an older adreel's.
     """
 
@@ -102,12 +102,12 @@ class Standing:
 
     @property
     def checked(self) -> str:
-        """By which checks the table is proved; empty where it is not."""
+        """The checks that verified the table; empty if it is not verified."""
         return checked(self.good.sums) if self.status is Status.PROVED and self.good else ""
 
     @property
     def ran_at(self) -> datetime | None:
-        """When the latest run ended, or was asked for."""
+        """When the latest run ended, or was created."""
         return (self.latest.finished_at or self.latest.created_at) if self.latest else None
 
     @property
@@ -168,11 +168,11 @@ def _standing(
     if latest and latest.state is RunState.RUNNING and not is_alive(home, saved.slug, latest.id):
         latest = replace(latest, state=RunState.INTERRUPTED, error="")
     account = accounts.get(saved.account_id) if saved.account_id is not None else None
-    status, words = _judged(saved, account, latest, good, values, now)
+    status, words = _status_of(saved, account, latest, good, values, now)
     return Standing(saved, report, title, latest, good, status, words)
 
 
-def _judged(
+def _status_of(
     saved: SavedDataset,
     account: Account | None,
     latest: RunBrief | None,
@@ -184,17 +184,20 @@ def _judged(
         return Status(latest.state.value), ""
     if not saved.connected:
         return Status.DISCONNECTED, (
-            f"The account {saved.account_name!r} was deleted, so this dataset is not updated any more. Its data stay. "
-            "Choose another account in its settings to go on."
+            f"Account {saved.account_name!r} was deleted, so this dataset is no longer updated. Its data is kept. "
+            "Select another account in its settings."
         )
     if account and account.status is not AccountStatus.VALID:
-        return Status.RECONNECT, f"The account {account.name!r} is {account.status}. Connect it again, then run."
+        return (
+            Status.RECONNECT,
+            f"The access token of account {account.name!r} is {account.status}. Reconnect the account, then run.",
+        )
     if latest is None:
         return Status.NEVER, ""
-    return _judged_by_run(latest, good, values, now)
+    return _status_of_run(latest, good, values, now)
 
 
-def _judged_by_run(
+def _status_of_run(
     latest: RunBrief, good: RunBrief | None, values: Mapping[str, Any], now: datetime
 ) -> tuple[Status, str]:
     if latest.state is RunState.FAILED:
@@ -204,18 +207,18 @@ def _judged_by_run(
     if latest.proved is False:
         return (
             Status.UNPROVED,
-            "The last run's rows differ from TikTok's own figures. See its proof, then run again.",
+            "The last run's rows differ from TikTok's own figures. See its verification, then run again.",
         )
     if latest.state is RunState.WARNED:
-        return Status.WARNED, latest.warning or "The last run has warnings. Look at what they say."
-    if good and _moves(values) and now - good.read_at > STALE_AFTER:
+        return Status.WARNED, latest.warning or "The last run has warnings. Review them."
+    if good and _is_rolling(values) and now - good.read_at > STALE_AFTER:
         days = (now - good.read_at).days
-        return Status.STALE, f"The table was read {days} days ago. Run it for what happened since."
+        return Status.STALE, f"The table was updated {days} days ago. Run the dataset to update it."
     return (Status.CANCELLED if latest.state is RunState.CANCELLED else Status.PROVED), ""
 
 
-def _moves(values: Mapping[str, Any]) -> bool:
-    """Whether a later run would read something else: other days, or what is there then."""
+def _is_rolling(values: Mapping[str, Any]) -> bool:
+    """Whether a later run would read other days or rows: relative dates, a lifetime, or a list without dates."""
     dates = values.get("dates")
     if values.get("lifetime") is True or not isinstance(dates, Mapping) or dates.get("period"):
         return True
@@ -231,7 +234,7 @@ def _moves(values: Mapping[str, Any]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a person looks for in the list; what is empty or False does not narrow it. `sort` is a key of `SORTS`."""
+    """The filters of the list; empty and False ones keep all. `sort` is a key of `SORTS`."""
 
     text: str = ""
     status: str = ""
@@ -246,7 +249,7 @@ class Wanted:
 
     @property
     def narrow(self) -> bool:
-        """Whether anything but the order is asked for."""
+        """Whether any filter is set."""
         return self != Wanted(sort=self.sort, descending=self.descending)
 
 
@@ -254,43 +257,43 @@ _NEVER = datetime.min.replace(tzinfo=UTC)
 
 SORTS: Mapping[str, Callable[[Standing], Any]] = MappingProxyType(
     {
-        "name": lambda one: one.saved.name.casefold(),
-        "report": lambda one: one.report_title.casefold(),
-        "account": lambda one: one.saved.account_name.casefold(),
-        "rows": lambda one: -1 if one.rows is None else one.rows,
-        "columns": lambda one: -1 if one.columns is None else one.columns,
-        "last_run": lambda one: one.ran_at or _NEVER,
-        "status": lambda one: one.status.rank,
+        "name": lambda entry: entry.saved.name.casefold(),
+        "report": lambda entry: entry.report_title.casefold(),
+        "account": lambda entry: entry.saved.account_name.casefold(),
+        "rows": lambda entry: -1 if entry.rows is None else entry.rows,
+        "columns": lambda entry: -1 if entry.columns is None else entry.columns,
+        "last_run": lambda entry: entry.ran_at or _NEVER,
+        "status": lambda entry: entry.status.rank,
     }
 )
-"""What the list can be sorted by; equals stand by name."""
+"""What the list can be sorted by; equal ones are in order of name."""
 
 
-def chosen(found: Iterable[Standing], wanted: Wanted, user: User | None, now: datetime) -> list[Standing]:
-    """Those that are wanted, in the order that is wanted; `user` is who asks."""
-    kept = [one for one in found if _is_wanted(one, wanted, user, now)]
-    kept.sort(key=SORTS["name"])
-    kept.sort(key=SORTS.get(wanted.sort, SORTS["name"]), reverse=wanted.descending)
-    return kept
+def chosen(entries: Iterable[Standing], wanted: Wanted, user: User | None, now: datetime) -> list[Standing]:
+    """The entries that match the filters, sorted; `user` is the one whose datasets `mine` keeps."""
+    matching = [entry for entry in entries if _matches(entry, wanted, user, now)]
+    matching.sort(key=SORTS["name"])
+    matching.sort(key=SORTS.get(wanted.sort, SORTS["name"]), reverse=wanted.descending)
+    return matching
 
 
-def _is_wanted(one: Standing, wanted: Wanted, user: User | None, now: datetime) -> bool:
-    saved = one.saved
+def _matches(entry: Standing, wanted: Wanted, user: User | None, now: datetime) -> bool:
+    saved = entry.saved
     return (
-        (not wanted.text or _mentions(one, wanted.text))
-        and (not wanted.status or one.status == wanted.status)
-        and (not wanted.report or one.report == wanted.report)
+        (not wanted.text or _mentions(entry, wanted.text))
+        and (not wanted.status or entry.status == wanted.status)
+        and (not wanted.report or entry.report == wanted.report)
         and (not wanted.account or saved.account_name == wanted.account)
         and (not wanted.tag or wanted.tag in saved.tags)
         and (not wanted.mine or (user is not None and saved.owner_id == user.id))
-        and (not wanted.recent or (one.ran_at is not None and now - one.ran_at <= RECENTLY))
-        and (not wanted.attention or one.status.attention)
+        and (not wanted.recent or (entry.ran_at is not None and now - entry.ran_at <= RECENTLY))
+        and (not wanted.attention or entry.status.attention)
     )
 
 
-def _mentions(one: Standing, text: str) -> bool:
-    """Whether every word stands in what the list knows of the dataset."""
-    saved = one.saved
-    said = " ".join((saved.name, saved.slug, saved.description, saved.account_name, one.report_title, *saved.tags))
-    said = said.casefold()
-    return all(word in said for word in text.casefold().split())
+def _mentions(entry: Standing, text: str) -> bool:
+    """Whether the texts of the dataset have every word of `text`."""
+    saved = entry.saved
+    texts = (saved.name, saved.slug, saved.description, saved.account_name, entry.report_title, *saved.tags)
+    searched = " ".join(texts).casefold()
+    return all(word in searched for word in text.casefold().split())

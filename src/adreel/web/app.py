@@ -82,8 +82,8 @@ def _behind(app: ASGIApp, proxies: list[str]) -> ASGIApp:
 class _Gate(Shield):
     """The shield, which says no to programs in the API's shape."""
 
-    def _say(self, request: Request, status: int, words: str) -> Response:
-        return api.refused(status, words) if _is_api(request) else super()._say(request, status, words)
+    def _refused(self, request: Request, status: int, words: str) -> Response:
+        return api.refused(status, words) if _is_api(request) else super()._refused(request, status, words)
 
     def _foreign(self, request: Request) -> Response | None:
         # Without a session there is nothing that another site could use: a program forgot its token.

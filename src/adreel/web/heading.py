@@ -1,4 +1,4 @@
-"""What stands above every page of a dataset: its name and status, what can be done, its tabs, and the run at work."""
+"""The top of every page of a dataset: name, status, actions, tabs, and the run in progress."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from adreel.web.downloads import FORMATS
 TABS: tuple[tuple[str, str, str], ...] = (
     ("overview", "Overview", ""),
     ("data", "Data", "/data"),
-    ("cards", "Cards", "/cards"),
+    ("cards", "Charts", "/cards"),
     ("history", "History", "/history"),
     ("versions", "Versions", "/versions"),
 )
-"""The tabs that everybody sees: key, title, and how the address ends."""
+"""The tabs that every visitor sees: key, title, and how the address ends."""
 
 SETTINGS_TAB = ("settings", "Settings", "/settings")
 
 NEWS = timedelta(minutes=1)
-"""How long a run that ended well is told of above the tabs."""
+"""How long a run that succeeded is shown above the tabs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """The run at work, or how the last one ended if somebody has to look at it, or if it ended just now.
+    """The run in progress, or the last one if it needs attention or has just ended.
 
     `run` is the latest.
     """
@@ -52,28 +52,28 @@ class Live:
 
     @property
     def working(self) -> bool:
-        """Whether a process works on the run, or will."""
+        """Whether the run is queued or running."""
         return self.run is not None and self.run.state in IN_PROGRESS
 
     @property
     def trouble(self) -> bool:
-        """Whether somebody has to do something."""
+        """Whether the dataset needs attention."""
         return self.standing.status.attention
 
     @property
     def is_news(self) -> bool:
-        """Whether the run ended well, just now."""
+        """Whether the run has just succeeded."""
         ended = self.run.finished_at if self.run else None
         return not self.trouble and ended is not None and self.now - ended < NEWS
 
     @property
     def share(self) -> float | None:
-        """How much of the run is done, from 0 to 1; None while that is not known."""
+        """How much of the run is done, from 0 to 1; None if unknown."""
         return share_done(self.run) if self.run else None
 
     @property
     def left(self) -> timedelta | None:
-        """How long the run still takes, if that can be told."""
+        """The run's remaining time, None if unknown."""
         return time_left(self.run, self.now) if self.run else None
 
 
@@ -83,12 +83,12 @@ def share_done(run: Run) -> float | None:
         return None
     steps = run.chunks_done / run.chunks_total
     requests = run.requests / run.requests_planned if run.requests_planned else 0.0
-    # A step that is half done does not count, and a request may have more pages than were planned.
+    # A step counts when it is complete, and a request may have more pages than planned.
     return max(steps, min(requests, 0.95))
 
 
 def time_left(run: Run, now: datetime) -> timedelta | None:
-    """How long a run still takes if it goes on as it went; None in its first seconds and where that says nothing."""
+    """A run's remaining time at its pace so far; None in its first 5 seconds and before its first part."""
     share = share_done(run)
     took = now - run.started_at if run.started_at else timedelta()
     if not share or share >= 1 or took < timedelta(seconds=5):
@@ -107,7 +107,7 @@ class Heading:
 
     @property
     def standing(self) -> Standing:
-        """How the dataset stands."""
+        """The dataset's status, table and latest runs."""
         return self.live.standing
 
     @property
@@ -129,12 +129,12 @@ class Heading:
     def tabs(self) -> tuple[tuple[str, str, str], ...]:
         """Key, title and address of each tab that the person may open."""
         base = f"/datasets/{self.saved.slug}"
-        found = (*TABS, SETTINGS_TAB) if self.may_edit else TABS
-        return tuple((key, title, base + ending) for key, title, ending in found)
+        tabs = (*TABS, SETTINGS_TAB) if self.may_edit else TABS
+        return tuple((key, title, base + ending) for key, title, ending in tabs)
 
     @property
     def exports(self) -> tuple[tuple[str, str], ...]:
-        """The formats that the table can be had in, if there is a table."""
+        """The formats that the table can be exported in; none without a table."""
         return FORMATS if self.standing.good else ()
 
 
@@ -144,14 +144,14 @@ def heading(deps: Center, who: Visitor, saved: SavedDataset, tab: str, address: 
 
 
 def live(deps: Center, who: Visitor, saved: SavedDataset) -> Live:
-    """The dataset's run at work, and how the dataset stands."""
+    """The dataset's latest run and status."""
     now = deps.clock()
-    found = standing(deps.store, who.guard, deps.settings.home, saved, now)
+    current = standing(deps.store, who.guard, deps.settings.home, saved, now)
     latest = next((seen(deps.settings.home, run) for run in deps.store.runs.list(saved, limit=1)), None)
     may = {right: who.guard.may(right, saved) for right in (DatasetRight.RUN, DatasetRight.EDIT)}
-    account = account_of(who, saved) if found.status is Status.RECONNECT else None
+    account = account_of(who, saved) if current.status is Status.RECONNECT else None
     return Live(
-        standing=found,
+        standing=current,
         run=latest,
         may_run=may[DatasetRight.RUN] and saved.connected,
         may_edit=may[DatasetRight.EDIT],
@@ -161,7 +161,7 @@ def live(deps: Center, who: Visitor, saved: SavedDataset) -> Live:
 
 
 def parsed(deps: Center, saved: SavedDataset) -> tuple[Dataset | None, tuple[Problem, ...]]:
-    """The dataset as its settings have it, or why these do not hold any more."""
+    """The dataset of the saved settings, or the problems that these have by now."""
     try:
         return dataset_of(saved, deps.clock()), ()
     except DatasetError as error:

@@ -20,14 +20,14 @@ from adreel.store import Role, User
 from adreel.web.assets import Assets
 from adreel.web.center import MadeUp, Visitor, center, known_visitor
 
-SAID = "adreel_said"
-"""The cookie with what the page that follows a redirect tells the person."""
+NOTICE = "adreel_said"
+"""The cookie with the message that the page after a redirect shows."""
 
 THEME = "adreel_theme"
 THEMES = ("auto", "light", "dark")
 
 UNKNOWN = "\N{EN DASH}"
-"""Stands for what is not known."""
+"""Shown for a value that is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,18 +45,18 @@ class Shell:
     workspace: str
     zone: str
     path: str
-    said: str
+    notice: str
     theme: str
     made_up: MadeUp | None
 
     @property
     def may_edit(self) -> bool:
-        """Whether the person may make and change things at all."""
+        """Whether the person's role allows changes."""
         return self.user is not None and self.user.role is not Role.VIEWER
 
     @property
     def is_admin(self) -> bool:
-        """Whether the person looks after the workspace."""
+        """Whether the person is an administrator."""
         return self.user is not None and self.user.role is Role.ADMIN
 
 
@@ -64,7 +64,7 @@ class Pages:
     """Renders pages; one for each app, which keeps the templates that were read."""
 
     def __init__(self, assets: Assets) -> None:
-        """Reads templates as they are needed."""
+        """Templates are read on first use; `assets` gives the addresses of static files."""
         self.environment = Environment(
             loader=FileSystemLoader(Path(__file__).parent / "templates"),
             autoescape=True,
@@ -91,17 +91,17 @@ class Pages:
 
 
 def respond(request: Request, page: Page, status: int = 200, visitor: Visitor | None = None) -> HTMLResponse:
-    """The answer with a page or fragment; what was said is said once."""
+    """The answer with a page or fragment; a notice is shown once."""
     shell = shell_of(request, visitor or known_visitor(request))
     pages: Pages = request.app.state.pages
     answer = HTMLResponse(pages.html(page, shell, center(request).clock()), status)
-    if shell.said and not is_fragment(request):
-        answer.delete_cookie(SAID, path="/")
+    if shell.notice and not is_fragment(request):
+        answer.delete_cookie(NOTICE, path="/")
     return answer
 
 
 def shell_of(request: Request, visitor: Visitor | None) -> Shell:
-    """The frame for whoever asks."""
+    """The frame around a page, for the visitor."""
     deps = center(request)
     workspace = deps.store.workspace.get()
     theme = request.cookies.get(THEME, "auto")
@@ -110,7 +110,7 @@ def shell_of(request: Request, visitor: Visitor | None) -> Shell:
         workspace=workspace.name,
         zone=workspace.zone,
         path=request.url.path,
-        said=unquote(request.cookies.get(SAID, ""))[:500],
+        notice=unquote(request.cookies.get(NOTICE, ""))[:500],
         theme=theme if theme in THEMES else "auto",
         made_up=deps.made_up,
     )
@@ -121,13 +121,13 @@ def is_fragment(request: Request) -> bool:
     return request.headers.get("hx-request") == "true"
 
 
-def go(request: Request, path: str, said: str = "") -> Response:
-    """Leads the browser to another page of ours, which then says `said`."""
+def go(request: Request, path: str, notice: str = "") -> Response:
+    """Redirects the browser to another page of the Data Center, which shows `notice` once."""
     answer = Response(status_code=204, headers={"HX-Redirect": path}) if is_fragment(request) else None
     response = answer or RedirectResponse(path, 303)
-    if said:
+    if notice:
         response.set_cookie(
-            SAID, quote(said), max_age=60, path="/", httponly=True, samesite="lax", secure=center(request).secure
+            NOTICE, quote(notice), max_age=60, path="/", httponly=True, samesite="lax", secure=center(request).secure
         )
     return response
 
@@ -161,10 +161,10 @@ def duration(value: timedelta | float | None) -> str:
     seconds = value.total_seconds() if isinstance(value, timedelta) else float(value)
     if seconds < 10:
         return f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    minutes, rest = divmod(whole, 60)
+    rounded = round(seconds)
+    if rounded < 60:
+        return f"{rounded} s"
+    minutes, rest = divmod(rounded, 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
 

@@ -1,4 +1,4 @@
-"""What every answer carries and every request must show, whatever the page: one layer around the whole app."""
+"""Checks of every request and headers of every answer, as one layer around the whole app."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ MOST_BYTES = 1_000_000
 """Of a request's body: the largest is a file of datasets."""
 
 SMALL_BYTES = 64_000
-HELD_BYTES = 4 * MOST_BYTES
-"""All bodies that are larger than the small ones may have so many bytes together, at any time."""
+RESERVED_BYTES = 4 * MOST_BYTES
+"""The most bytes of all bodies larger than `SMALL_BYTES` together, at any time."""
 
 WATCHED = frozenset({"/health", "/ready"})
-"""What answers by any host name: a load balancer asks by an address."""
+"""Paths that answer by any host name: a load balancer uses an IP address."""
 
 
 class Shield:
@@ -47,7 +47,7 @@ class Shield:
         self._hosts = {self._name, *LOOPBACK, *hosts}
         self._headers = _answer_headers(settings.tiktok_auth_url, https=public.scheme == "https")
         self._seconds = settings.request_seconds
-        self._held = 0
+        self._reserved = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handles one request."""
@@ -68,20 +68,20 @@ class Shield:
             await refused(scope, receive, answer)
             return
         size = _length(request.headers)
-        held = size if size > SMALL_BYTES else 0
-        if self._held + held > HELD_BYTES:
-            busy = self._say(request, 503, "Many large requests are being read; try again in a moment.")
+        reserved = size if size > SMALL_BYTES else 0
+        if self._reserved + reserved > RESERVED_BYTES:
+            busy = self._refused(request, 503, "The server is busy with other large requests. Try again in 10 seconds.")
             busy.headers["Retry-After"] = "10"
             await busy(scope, receive, answer)
             return
-        self._held += held
+        self._reserved += reserved
         try:
             await self._with_body(request, size, receive, answer)
         finally:
-            self._held -= held
+            self._reserved -= reserved
 
     async def _with_body(self, request: Request, size: int, receive: Receive, answer: Send) -> None:
-        """Handles the request when all of its body is there, so that nothing of ours waits for who sends slowly."""
+        """Reads the whole body before the request is handled, so that a slow sender blocks nothing."""
         if not size:
             await self._app(request.scope, receive, answer)
             return
@@ -95,70 +95,72 @@ class Shield:
                 if not message.get("more_body", False):
                     break
         if timed.cancelled_caught:
-            late = self._say(request, 408, f"The body did not come within {self._seconds:g} seconds.")
+            late = self._refused(
+                request, 408, f"The request body took longer than {self._seconds:g} seconds. Send it again."
+            )
             late.headers["Connection"] = "close"
             await late(request.scope, receive, answer)
             return
         await self._app(request.scope, _replayed(bytes(body), receive), answer)
 
-    def _say(self, request: Request, status: int, words: str) -> Response:  # noqa: ARG002 - the API has its own shape
-        """What is refused here, in words."""
-        return PlainTextResponse(f"{words}\n", status)
+    def _refused(self, request: Request, status: int, message: str) -> Response:  # noqa: ARG002 - the API has its own shape
+        """The answer to a refused request."""
+        return PlainTextResponse(f"{message}\n", status)
 
     def _refusal(self, request: Request) -> Response | None:
         if request.scope["path"] in WATCHED and request.method in SAFE:
             return None
         host = _hostname(request)
         if host not in self._hosts:
-            # A foreign name that leads here is a page of another site that was made to look like ours (DNS rebinding).
-            return self._say(
+            # A foreign name that resolves to this server may be a page of another site (DNS rebinding).
+            return self._refused(
                 request,
                 421,
-                f"adreel does not answer to the name {host!r}. Set ADREEL_WEB_URL to the address people use.",
+                f"Host name {host!r} is not allowed. Set ADREEL_WEB_URL to the address that people use.",
             )
         if request.method in ("GET", "HEAD") and host in LOOPBACK and self._name in LOOPBACK and host != self._name:
             # Cookies belong to one name, and TikTok's consent page leads back to this one.
             return RedirectResponse(f"{self._public}{request.url.path}{_query(request)}", 307)
         if _length(request.headers) > MOST_BYTES:
-            return self._say(request, 413, f"A request may have {MOST_BYTES:,} bytes at most.")
+            return self._refused(request, 413, f"The request is larger than {MOST_BYTES:,} bytes.")
         if "transfer-encoding" in request.headers:
             # Its end is not known before it is there.
-            return self._say(request, 411, "Send the request with its length (Content-Length), not in chunks.")
+            return self._refused(request, 411, "Send the request with its length (Content-Length), not in chunks.")
         if request.method not in SAFE and not _is_own(request.headers, self._origins(request)):
             return self._foreign(request)
         return None
 
     def _foreign(self, request: Request) -> Response | None:
-        return self._say(request, HTTPStatus.FORBIDDEN, "This request came from another site, so nothing was done.")
+        return self._refused(request, HTTPStatus.FORBIDDEN, "The request came from another site and was refused.")
 
     def _origins(self, request: Request) -> set[str]:
         return {self._public, f"{request.url.scheme}://{request.headers.get('host', '')}"}
 
 
 def _hostname(request: Request) -> str:
-    """The name that was asked for, as the header has it; empty for a header that holds none.
+    """The host name in the Host header; empty if the header holds none.
 
     Starlette takes the server's own name where it finds a header odd, as with an underscore: a page of another site
     under such a name would count as ours.
     """
-    said = request.headers.get("host", "")
-    found = re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[0-9A-Za-z._-]+)(:[0-9]{1,5})?", said)
-    return found[1].strip("[]").lower() if found else ""
+    header = request.headers.get("host", "")
+    match = re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[0-9A-Za-z._-]+)(:[0-9]{1,5})?", header)
+    return match[1].strip("[]").lower() if match else ""
 
 
 def _length(headers: Headers) -> int:
-    """The bytes of a body; as many as are too many, if what is said is no number."""
-    said = headers.get("content-length") or "0"
-    return int(said) if said.isascii() and said.isdecimal() and len(said) < 20 else MOST_BYTES + 1
+    """The bytes of a body; too many if the header is no number."""
+    length = headers.get("content-length") or "0"
+    return int(length) if length.isascii() and length.isdecimal() and len(length) < 20 else MOST_BYTES + 1
 
 
 def _replayed(body: bytes, receive: Receive) -> Receive:
-    """Gives the body at once, and then whatever else there is to receive."""
-    left = [body]
+    """Gives the body in one message, then whatever `receive` gives."""
+    unread = [body]
 
     async def give() -> Message:
-        if left:
-            return {"type": "http.request", "body": left.pop(), "more_body": False}
+        if unread:
+            return {"type": "http.request", "body": unread.pop(), "more_body": False}
         return await receive()
 
     return give

@@ -1,4 +1,4 @@
-"""Coming in and going out: sessions in cookies, and where a person goes after signing in."""
+"""Signing in and out: sessions in cookies, and the page after signing in."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ WRONG = "The name or the password is wrong."
 
 
 def sign_in_path(request: Request) -> str:
-    """The page for somebody who is not signed in: where the first administrator is made, or where one signs in."""
+    """The page for a visitor who is not signed in: the set-up while there is no user, else the sign-in page."""
     if not center(request).store.users.any():
         return "/setup"
-    # A fragment is no place to come back to; the page that asked for it is.
+    # After signing in the page is opened again, not the fragment that it asked for.
     page = request.headers.get("hx-current-url", "") if is_fragment(request) else str(request.url)
     if request.method != "GET" and not is_fragment(request):
         return "/login"
@@ -29,7 +29,7 @@ def sign_in_path(request: Request) -> str:
 
 
 def _path(address: str) -> str:
-    """What stands behind the host's name; empty for what is no address."""
+    """The path and query of an address; empty for text that is no address."""
     try:
         parts = urlsplit(address)
     except ValueError:
@@ -37,12 +37,12 @@ def _path(address: str) -> str:
     return f"{parts.path}?{parts.query}" if parts.query else parts.path
 
 
-def signed_in(request: Request, user: User, onward: str, said: str = "") -> Response:
-    """The answer that begins a session; one that the browser had before ends."""
+def signed_in(request: Request, user: User, onward: str, notice: str = "") -> Response:
+    """The answer that begins a session and shows `notice`; an earlier session of the browser ends."""
     deps = center(request)
     end_session(deps, request)
     secret = deps.store.sessions.begin(user, request.headers.get("user-agent", "")[:200])
-    answer = go(request, own_path(onward), said)
+    answer = go(request, own_path(onward), notice)
     answer.set_cookie(COOKIE, secret, path="/", httponly=True, samesite="lax", secure=deps.secure, max_age=30 * 86_400)
     return answer
 
@@ -55,9 +55,9 @@ def end_session(deps: Center, request: Request) -> None:
 
 
 def need_browser(visitor: Visitor) -> None:
-    """Raises ForbiddenError for a program with an API token, where a person has to be at the browser."""
+    """Raises ForbiddenError for an API token, where a signed-in browser is required."""
     if not visitor.secret:
-        raise ForbiddenError("This is for a person who is signed in, and not for an API token.")
+        raise ForbiddenError("API tokens cannot do this. Sign in with a browser.")
 
 
 def checked(request: Request, name: str, password: str, wrong: str = WRONG) -> User:
@@ -66,8 +66,8 @@ def checked(request: Request, name: str, password: str, wrong: str = WRONG) -> U
     address = request.client.host if request.client else ""
     wait = attempts.allowed(name, address)
     if wait > 0:
-        words = f"Too many wrong passwords. Wait {ceil(wait / 60)} min, then try again."
-        raise GuessingError(words, seconds=ceil(wait))
+        message = f"Too many wrong passwords. Wait {ceil(wait / 60)} min, then try again."
+        raise GuessingError(message, seconds=ceil(wait))
     # Before the password is looked at, so that guesses at the same time count each other.
     attempts.note(name, address)
     user = users.check(name, password)

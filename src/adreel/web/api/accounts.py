@@ -19,7 +19,7 @@ from adreel.tiktok.oauth import consent_url, new_state
 from adreel.web.api.failures import failures
 from adreel.web.api.shapes import Answer, Body, Editor, Id, Paged, Paging, Person, located, part
 from adreel.web.center import Center, Here, Visitor, Who
-from adreel.web.pages.consent import read_token, way_back
+from adreel.web.pages.consent import read_token, redirect_url
 
 router = APIRouter(tags=["accounts"])
 
@@ -243,7 +243,9 @@ def begin_consent(deps: Here, _: Editor, who: Person, body: ConsentBody) -> Cons
     name = free_name(deps.store, body.name) if body.name is not None else None
     state = new_state()
     deps.store.consents.begin(state, who.secret, who.user, account, name)
-    return Consent(address=consent_url(deps.settings.tiktok_auth_url, access.app_id, state, way_back(deps.settings)))
+    return Consent(
+        address=consent_url(deps.settings.tiktok_auth_url, access.app_id, state, redirect_url(deps.settings))
+    )
 
 
 @router.get("/accounts/{account}", summary="Get an account", responses=failures(404))

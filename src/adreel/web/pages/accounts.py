@@ -44,8 +44,8 @@ PER_PAGE = 50
 MOST_DATASETS = 20
 """Datasets that an account's page shows by itself; the list of datasets has them all."""
 
-NO_ACCESS = "no access"
-"""What is said of an advertiser that the token lists and may not read."""
+NO_ACCESS = "No access"
+"""The trouble of an advertiser that the token lists but cannot read."""
 
 TROUBLED = frozenset({RunState.FAILED, RunState.INTERRUPTED})
 
@@ -57,14 +57,14 @@ SORTS: Mapping[str, str] = MappingProxyType(
 USED: Mapping[str, str] = MappingProxyType({"used": "Used by datasets", "unused": "Not used"})
 
 UPDATED: Mapping[str, str] = MappingProxyType(
-    {"1": "In the last day", "7": "In the last 7 days", "30": "In the last 30 days", "older": "Longer ago"}
+    {"1": "In the last day", "7": "In the last 7 days", "30": "In the last 30 days", "older": "Over 30 days ago"}
 )
 
 ADVICE: Mapping[AccountStatus, str] = MappingProxyType(
     {
         AccountStatus.VALID: "",
-        AccountStatus.EXPIRED: "TikTok says that its token has expired. Connect it again; its datasets then go on.",
-        AccountStatus.REVOKED: "TikTok takes its token no more. Connect it again; its datasets then go on.",
+        AccountStatus.EXPIRED: "The access token has expired. Reconnect the account to resume its datasets.",
+        AccountStatus.REVOKED: "TikTok refused the access token. Reconnect the account to resume its datasets.",
     }
 )
 
@@ -73,8 +73,8 @@ ADVICE: Mapping[AccountStatus, str] = MappingProxyType(
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """What of the accounts is asked for: the list's address in parts."""
+class AccountFilters:
+    """The filters, order and page of the list of accounts, as they are in its address."""
 
     q: str = ""
     owner: str = ""
@@ -86,29 +86,29 @@ class Wanted:
 
     @property
     def filtered(self) -> bool:
-        """Whether anything is left out."""
+        """Whether any filter is set."""
         return bool(self.q or self.owner or self.used or self.status or self.updated)
 
     def address(self, **changes: object) -> str:
-        """The address of the list with changes; what is as usual is left out."""
+        """The address of the list with changes; defaults are left out."""
         # mypy cannot match the names of keywords with the fields.
-        usual, asked = Wanted(), replace(self, **changes)  # type: ignore[arg-type]
+        defaults, changed = AccountFilters(), replace(self, **changes)  # type: ignore[arg-type]
         names = ("q", "owner", "used", "status", "updated", "sort", "page")
-        given = {name: getattr(asked, name) for name in names if getattr(asked, name) != getattr(usual, name)}
-        return f"/accounts?{urlencode(given)}" if given else "/accounts"
+        query = {name: getattr(changed, name) for name in names if getattr(changed, name) != getattr(defaults, name)}
+        return f"/accounts?{urlencode(query)}" if query else "/accounts"
 
     def sorted_by(self, name: str) -> str:
         """The address of the list sorted by a column, the other way round if it is already."""
         return self.address(sort=f"-{name}" if self.sort == name else name, page=1)
 
     def direction(self, name: str) -> str:
-        """What aria-sort says of a column."""
+        """The aria-sort value of a column."""
         return {name: "ascending", f"-{name}": "descending"}.get(self.sort, "none")
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """One account of the list; `failing` of its `count` datasets ended their last run badly."""
+class AccountRow:
+    """One account of the list; the last run of `failing` of its `count` datasets failed or was interrupted."""
 
     account: Account
     owners: tuple[User, ...]
@@ -124,8 +124,8 @@ class AccountList(Page):
     """The accounts with their filters; `any` whether there is an account at all."""
 
     template: ClassVar[str] = "accounts.html"
-    rows: tuple[Row, ...]
-    wanted: Wanted
+    rows: tuple[AccountRow, ...]
+    filters: AccountFilters
     matching: int
     pages: int
     any: bool
@@ -158,7 +158,7 @@ def accounts(
     page: int = 1,
 ) -> Response:
     """The accounts that the person may see."""
-    wanted = Wanted(
+    filters = AccountFilters(
         q=" ".join(q.split())[:100],
         owner=owner[:110],
         used=used if used in USED else "",
@@ -168,25 +168,25 @@ def accounts(
         page=page,
     )
     kind = AccountTable if is_fragment(request) else AccountList
-    return respond(request, _listed(deps, who, wanted, kind), visitor=who)
+    return respond(request, _listed(deps, who, filters, kind), visitor=who)
 
 
-def _listed(deps: Center, who: Visitor, wanted: Wanted, kind: type[AccountList]) -> AccountList:
-    every = _rows(deps, who)
+def _listed(deps: Center, who: Visitor, filters: AccountFilters, kind: type[AccountList]) -> AccountList:
+    all_rows = _rows(deps, who)
     now = deps.clock()
-    rows = _sorted([row for row in every if _matches(row, wanted, who.user, now)], wanted.sort)
+    rows = _sorted([row for row in all_rows if _matches(row, filters, who.user, now)], filters.sort)
     pages = max(1, -(-len(rows) // PER_PAGE))
-    wanted = replace(wanted, page=min(max(1, wanted.page), pages))
-    first = (wanted.page - 1) * PER_PAGE
-    people = {user.id: user.name for row in every for user in row.owners}
+    filters = replace(filters, page=min(max(1, filters.page), pages))
+    first = (filters.page - 1) * PER_PAGE
+    people = {user.id: user.name for row in all_rows for user in row.owners}
     return kind(
-        rows=_shown(deps, rows[first : first + PER_PAGE]),
-        wanted=wanted,
+        rows=_with_datasets(deps, rows[first : first + PER_PAGE]),
+        filters=filters,
         matching=len(rows),
         pages=pages,
-        any=bool(every),
-        owners=tuple((str(key), name) for key, name in sorted(people.items(), key=lambda one: one[1].casefold())),
-        granters=tuple(sorted({row.account.owner for row in every if row.account.owner}, key=str.casefold)),
+        any=bool(all_rows),
+        owners=tuple((str(key), name) for key, name in sorted(people.items(), key=lambda item: item[1].casefold())),
+        granters=tuple(sorted({row.account.owner for row in all_rows if row.account.owner}, key=str.casefold)),
         sorts=SORTS,
         used=USED,
         statuses=tuple(AccountStatus),
@@ -194,11 +194,11 @@ def _listed(deps: Center, who: Visitor, wanted: Wanted, kind: type[AccountList])
     )
 
 
-def _rows(deps: Center, who: Visitor) -> list[Row]:
-    """Every account that the person may see, and with it all of its datasets: a handful of questions in all."""
+def _rows(deps: Center, who: Visitor) -> list[AccountRow]:
+    """Every account that the person may see, without its datasets: a handful of queries in all."""
     owners, counts = deps.store.shares.owners(), deps.store.datasets.counts()
     return [
-        Row(
+        AccountRow(
             account,
             owners.get(account.id, ()),
             counts.get(account.id, 0),
@@ -209,7 +209,7 @@ def _rows(deps: Center, who: Visitor) -> list[Row]:
     ]
 
 
-def _shown(deps: Center, rows: list[Row]) -> tuple[Row, ...]:
+def _with_datasets(deps: Center, rows: list[AccountRow]) -> tuple[AccountRow, ...]:
     """Rows of one page with their datasets."""
     datasets = deps.store.datasets.of_accounts([row.account.id for row in rows if row.count])
     failing = deps.store.runs.ended(TROUBLED) if datasets else frozenset()
@@ -220,49 +220,49 @@ def _shown(deps: Center, rows: list[Row]) -> tuple[Row, ...]:
     )
 
 
-def _matches(row: Row, wanted: Wanted, me: User, now: datetime) -> bool:
+def _matches(row: AccountRow, filters: AccountFilters, me: User, now: datetime) -> bool:
     account = row.account
     words = f"{account.name} {account.owner} {' '.join(user.name for user in row.owners)}".casefold()
     return (
-        all(word in words for word in wanted.q.casefold().split())
-        and _owned(row, wanted.owner, me)
-        and (not wanted.used or (wanted.used == "used") == bool(row.count))
-        and (not wanted.status or account.status == wanted.status)
-        and _lately(account, wanted.updated, now)
+        all(word in words for word in filters.q.casefold().split())
+        and _is_owned_by(row, filters.owner, me)
+        and (not filters.used or (filters.used == "used") == bool(row.count))
+        and (not filters.status or account.status == filters.status)
+        and _updated_within(account, filters.updated, now)
     )
 
 
-def _owned(row: Row, owner: str, me: User) -> bool:
+def _is_owned_by(row: AccountRow, owner: str, me: User) -> bool:
     """Whether the account is of this owner: me, none, a user's number, or `tiktok:` and who granted it there."""
     if owner.startswith("tiktok:"):
         return row.account.owner == owner.removeprefix("tiktok:")
     ids = {user.id for user in row.owners}
     if owner == "none":
         return not ids
-    wanted = me.id if owner == "me" else int(owner) if owner.isdecimal() and owner.isascii() else None
-    return wanted is None or wanted in ids
+    owner_id = me.id if owner == "me" else int(owner) if owner.isdecimal() and owner.isascii() else None
+    return owner_id is None or owner_id in ids
 
 
-def _lately(account: Account, updated: str, now: datetime) -> bool:
+def _updated_within(account: Account, updated: str, now: datetime) -> bool:
     if not updated:
         return True
     age = now - account.updated_at
     return age > timedelta(days=30) if updated == "older" else age <= timedelta(days=int(updated))
 
 
-def _sorted(rows: Iterable[Row], sort: str) -> list[Row]:
-    """By name within what is the same; the newest first where it is about times."""
+def _sorted(rows: Iterable[AccountRow], sort: str) -> list[AccountRow]:
+    """Rows in the order of `sort`, equal ones by name; times and counts begin with the newest or largest."""
     by_name = sorted(rows, key=lambda row: row.account.name.casefold())
-    name, turned = sort.removeprefix("-"), sort.startswith("-")
+    name, reverse = sort.removeprefix("-"), sort.startswith("-")
     if name == "name":
-        return by_name[::-1] if turned else by_name
+        return by_name[::-1] if reverse else by_name
     keys: dict[str, list[float]] = {
         "created": [-row.account.created_at.timestamp() for row in by_name],
         "updated": [-row.account.updated_at.timestamp() for row in by_name],
         "status": [list(AccountStatus).index(row.account.status) for row in by_name],
         "datasets": [-row.count for row in by_name],
     }
-    sign = -1 if turned else 1
+    sign = -1 if reverse else 1
     order = sorted(range(len(by_name)), key=lambda index: sign * keys[name][index])
     return [by_name[index] for index in order]
 
@@ -284,7 +284,7 @@ class AdvertiserRow:
 
 @dataclass(frozen=True, slots=True)
 class Advertisers(Page):
-    """An account's advertisers, found by a text, a page at a time."""
+    """An account's advertisers that match the text `q`, one page of them; `covered` counts those that runs read."""
 
     template: ClassVar[str] = "_advertisers.html"
     account: Account
@@ -300,8 +300,8 @@ class Advertisers(Page):
 
 
 @dataclass(frozen=True, slots=True)
-class OneAccount(Page):
-    """One account; `problem` is what was wrong with what was sent, and `place` the form that it came from."""
+class AccountPage(Page):
+    """One account; `problem` is the error of a form that was sent, and `place` names that form."""
 
     template: ClassVar[str] = "account.html"
     account: Account
@@ -328,7 +328,7 @@ class OneAccount(Page):
 
 @dataclass(frozen=True, slots=True)
 class DeleteAccount(Page):
-    """What deleting an account means, before it is done."""
+    """The question before an account is deleted; `hidden` counts datasets that the person may not see."""
 
     template: ClassVar[str] = "account_delete.html"
     account: Account
@@ -340,85 +340,93 @@ class DeleteAccount(Page):
 @router.get("/accounts/{account_id:int}")
 def account(request: Request, deps: Here, who: Who, account_id: int, q: str = "", page: int = 1) -> Response:
     """One account, or the part of it that lists advertisers."""
-    found = who.guard.account(account_id)
+    account = who.guard.account(account_id)
     if is_fragment(request):
-        return respond(request, _advertisers(deps, who, found, q, page), visitor=who)
-    return respond(request, _one(deps, who, found, q=q, page=page), visitor=who)
+        return respond(request, _advertisers(deps, who, account, q, page), visitor=who)
+    return respond(request, _account_page(deps, who, account, q=q, page=page), visitor=who)
 
 
-def _one(
+def _account_page(
     deps: Center,
     who: Visitor,
-    found: Account,
+    account: Account,
     *,
     q: str = "",
     page: int = 1,
     place: str = "",
     problem: str = "",
     typed: Mapping[str, str] | None = None,
-) -> OneAccount:
-    every = standings(deps.store, who.guard, deps.settings.home, deps.clock())
+) -> AccountPage:
+    all_standings = standings(deps.store, who.guard, deps.settings.home, deps.clock())
     rows = sorted(
-        (standing for standing in every if standing.saved.account_id == found.id), key=lambda one: one.status.rank
+        (standing for standing in all_standings if standing.saved.account_id == account.id),
+        key=lambda standing: standing.status.rank,
     )
-    shares = tuple(deps.store.shares.of(found).items())
-    may = {right: who.guard.may(right, found) for right in AccountRight}
-    level = who.guard.level(found)
-    known = {user.id for user, _ in shares}
-    return OneAccount(
-        account=found,
-        advice=ADVICE[found.status],
-        list=_advertisers(deps, who, found, q, page),
+    shares = tuple(deps.store.shares.of(account).items())
+    may = {right: who.guard.may(right, account) for right in AccountRight}
+    level = who.guard.level(account)
+    sharing_ids = {user.id for user, _ in shares}
+    return AccountPage(
+        account=account,
+        advice=ADVICE[account.status],
+        list=_advertisers(deps, who, account, q, page),
         datasets=tuple(rows[:MOST_DATASETS]),
         more_datasets=max(0, len(rows) - MOST_DATASETS),
         owners=tuple(user for user, has in shares if has is Level.OWNER),
         shares=shares,
-        everyone=deps.store.shares.everyone(found),
-        others=tuple(one for one in deps.store.users.list() if one.id not in known) if may[AccountRight.SHARE] else (),
-        levels=tuple(one for one in Level if one <= level),
+        everyone=deps.store.shares.everyone(account),
+        others=(
+            tuple(user for user in deps.store.users.list() if user.id not in sharing_ids)
+            if may[AccountRight.SHARE]
+            else ()
+        ),
+        levels=tuple(option for option in Level if option <= level),
         viewers=VIEWERS,
         level=level,
         may_use=may[AccountRight.USE],
         may_edit=may[AccountRight.EDIT],
         may_share=may[AccountRight.SHARE],
         may_delete=may[AccountRight.DELETE],
-        lacking=_lacking(deps, found),
+        lacking=_why_not_reconnect(deps, account),
         place=place,
         problem=problem,
         typed=typed or {},
     )
 
 
-def _lacking(deps: Center, found: Account) -> str:
-    """Why the account cannot be connected again by TikTok's page; empty if it can."""
+def _why_not_reconnect(deps: Center, account: Account) -> str:
+    """Why the account cannot be reconnected at TikTok's consent page; empty if it can."""
     try:
-        access = own_app(deps.settings, deps.store, found)
+        access = own_app(deps.settings, deps.store, account)
     except InputError as error:
         # The app's secret is kept under a key that is lost; the page is needed all the more.
         return sentence(error)
     return "" if access.app_id and access.secret else lacking_app(deps.settings)
 
 
-def _advertisers(deps: Center, who: Visitor, found: Account, q: str, page: int) -> Advertisers:
-    advertisers, words = deps.store.accounts.advertisers(found), q.casefold().split()
+def _advertisers(deps: Center, who: Visitor, account: Account, q: str, page: int) -> Advertisers:
+    advertisers, words = deps.store.accounts.advertisers(account), q.casefold().split()
     # Thousands of advertisers have a handful of zones.
     zones = {(advertiser.timezone, advertiser.display_timezone): zone_words(advertiser) for advertiser in advertisers}
-    rows = [_advertiser(one, found, zones[one.timezone, one.display_timezone]) for one in advertisers]
+    rows = [
+        _advertiser(advertiser, account, zones[advertiser.timezone, advertiser.display_timezone])
+        for advertiser in advertisers
+    ]
     matching = [row for row in rows if not words or all(word in _searched(row) for word in words)]
     matching.sort(key=lambda row: (bool(row.trouble), row.name.casefold()))
     pages = max(1, -(-len(matching) // PER_PAGE))
     page = min(max(1, page), pages)
     return Advertisers(
-        account=found,
+        account=account,
         rows=tuple(matching[(page - 1) * PER_PAGE : page * PER_PAGE]),
         q=q,
         page=page,
         pages=pages,
         matching=len(matching),
-        covered=sum(not one.gone for one in advertisers),
+        covered=sum(not advertiser.gone for advertiser in advertisers),
         closed=tuple(row.id for row in rows if row.trouble == NO_ACCESS),
-        may_edit=who.guard.may(AccountRight.EDIT, found),
-        refreshed_at=max((one.refreshed_at for one in advertisers), default=None),
+        may_edit=who.guard.may(AccountRight.EDIT, account),
+        refreshed_at=max((advertiser.refreshed_at for advertiser in advertisers), default=None),
     )
 
 
@@ -426,74 +434,79 @@ def _searched(row: AdvertiserRow) -> str:
     return f"{row.id} {row.name} {row.currency} {row.zone} {row.status} {row.trouble}".casefold()
 
 
-def _advertiser(advertiser: AccountAdvertiser, found: Account, zone: str | None) -> AdvertiserRow:
+def _advertiser(advertiser: AccountAdvertiser, account: Account, zone: str | None) -> AdvertiserRow:
     trouble = ""
     if advertiser.gone:
-        left_out = found.selection is not None and advertiser.advertiser_id not in found.selection
-        trouble = "left out here" if left_out else "not covered any more"
+        left_out = account.selection is not None and advertiser.advertiser_id not in account.selection
+        trouble = "Excluded" if left_out else "Access removed"
     elif zone is None:
         trouble = NO_ACCESS
     status = "" if trouble else status_words(advertiser) or ""
     return AdvertiserRow(advertiser.advertiser_id, advertiser.name, advertiser.currency, zone or "", status, trouble)
 
 
-def _wrong(
-    request: Request, deps: Center, who: Visitor, found: Account, place: str, error: AdreelError, **typed: str
+def _with_problem(
+    request: Request, deps: Center, who: Visitor, account: Account, place: str, error: AdreelError, **typed: str
 ) -> Response:
-    """The account's page again, with what was wrong at its form, and what was typed there."""
-    page = _one(deps, who, found, place=place, problem=sentence(error), typed=typed)
+    """The account's page with the error at its form, and the form's fields as they were sent."""
+    page = _account_page(deps, who, account, place=place, problem=sentence(error), typed=typed)
     return respond(request, page, status_of(error), who)
 
 
 @router.post("/accounts/{account_id:int}/rename")
 def rename(request: Request, deps: Here, who: Who, account_id: int, name: Text = "") -> Response:
-    """Another name; datasets follow."""
-    found = who.guard.account(account_id, AccountRight.EDIT)
+    """Renames the account, also in its datasets."""
+    account = who.guard.account(account_id, AccountRight.EDIT)
     try:
-        renamed = deps.store.accounts.rename(found, name)
+        renamed = deps.store.accounts.rename(account, name)
     except InputError as error:
-        return _wrong(request, deps, who, found, "rename", error, name=name[:200])
-    return go(request, f"/accounts/{found.id}", f"{found.name} is now called {renamed.name}; its datasets follow.")
+        return _with_problem(request, deps, who, account, "rename", error, name=name[:200])
+    return go(request, f"/accounts/{account.id}", f"Renamed {account.name} to {renamed.name}, also in its datasets.")
 
 
 @router.post("/accounts/{account_id:int}/reconnect")
 def reconnect(request: Request, deps: Here, who: Who, account_id: int) -> Response:
-    """On to TikTok's page, for this account."""
+    """Sends the browser to TikTok's consent page to reconnect this account."""
     need_browser(who)
-    found = who.guard.account(account_id, AccountRight.EDIT)
+    account = who.guard.account(account_id, AccountRight.EDIT)
     try:
-        return to_consent(request, deps, who, found, None)
+        return to_consent(request, deps, who, account, None)
     except InputError as error:
-        return _wrong(request, deps, who, found, "connect", error)
+        return _with_problem(request, deps, who, account, "connect", error)
 
 
 @router.post("/accounts/{account_id:int}/token")
 async def reconnect_by_token(request: Request, deps: Here, who: Who, account_id: int, token: Text = "") -> Response:
-    """Another token for this account, once TikTok has shown that it is good."""
+    """Reconnects the account with another token, after TikTok has accepted it."""
     need_browser(who)
-    found = who.guard.account(account_id, AccountRight.EDIT)
+    account = who.guard.account(account_id, AccountRight.EDIT)
     try:
-        access = replace(own_app(deps.settings, deps.store, found), token=read_token(token))
-        granted = await Connecting(deps.settings, deps.store, deps.transport).granted(access, found.selection, found)
+        access = replace(own_app(deps.settings, deps.store, account), token=read_token(token))
+        connecting = Connecting(deps.settings, deps.store, deps.transport)
+        granted = await connecting.granted(access, account.selection, account)
     except AdreelError as error:
-        return _wrong(request, deps, who, found, "token", error)
-    return await settle(request, deps, who, granted, found, found.name)
+        return _with_problem(request, deps, who, account, "token", error)
+    return await settle(request, deps, who, granted, account, account.name)
 
 
 @router.post("/accounts/{account_id:int}/refresh")
 async def refresh(request: Request, deps: Here, who: Who, account_id: int) -> Response:
     """The advertisers as TikTok lists them now."""
-    found = who.guard.account(account_id, AccountRight.USE)
+    account = who.guard.account(account_id, AccountRight.USE)
     try:
-        advertisers = await deps.asking.refreshed(found)
+        advertisers = await deps.asking.refreshed(account)
     except AdreelError as error:
-        return _wrong(request, deps, who, who.guard.account(account_id), "advertisers", error)
-    return go(request, f"/accounts/{found.id}#advertisers", f"{_listed_now(advertisers)}.")
+        return _with_problem(request, deps, who, who.guard.account(account_id), "advertisers", error)
+    return go(request, f"/accounts/{account.id}#advertisers", _refreshed(advertisers))
 
 
-def _listed_now(advertisers: Sequence[AccountAdvertiser]) -> str:
+def _refreshed(advertisers: Sequence[AccountAdvertiser]) -> str:
     count = sum(not advertiser.gone for advertiser in advertisers)
-    return "TikTok lists 1 advertiser now" if count == 1 else f"TikTok lists {count:,} advertisers now"
+    return f"Refreshed: {_ad_accounts(count)}."
+
+
+def _ad_accounts(count: int) -> str:
+    return "1 ad account" if count == 1 else f"{count:,} ad accounts"
 
 
 @router.post("/accounts/{account_id:int}/advertisers")
@@ -506,91 +519,91 @@ async def choose_advertisers(
     advertiser: Texts = [],  # noqa: B006 - read only, and FastAPI copies it
     ids: Text = "",
 ) -> Response:
-    """Which advertisers the account reads: all that the grant covers, or those named here."""
-    found = who.guard.account(account_id, AccountRight.EDIT)
+    """Sets the advertisers that the account reads: all that the grant covers, or a selection."""
+    account = who.guard.account(account_id, AccountRight.EDIT)
     try:
         named = (*(read_ids(" ".join(advertiser)) or ()), *(read_ids(ids) or ()))
-        selection = _selection(deps, found, choice, tuple(dict.fromkeys(named)))
-        chosen = await Connecting(deps.settings, deps.store, deps.transport).choose(found, selection)
+        selection = _selection(deps, account, choice, tuple(dict.fromkeys(named)))
+        chosen = await Connecting(deps.settings, deps.store, deps.transport).choose(account, selection)
     except AdreelError as error:
-        return _wrong(request, deps, who, who.guard.account(account_id), "advertisers", error, ids=ids)
-    count = sum(not one.gone for one in deps.store.accounts.advertisers(chosen))
-    said = f"{found.name} reads all that its grant covers: {count:,} now." if selection is None else ""
-    return go(request, f"/accounts/{found.id}#advertisers", said or f"{found.name} reads {count:,} advertisers.")
+        return _with_problem(request, deps, who, who.guard.account(account_id), "advertisers", error, ids=ids)
+    count = sum(not advertiser.gone for advertiser in deps.store.accounts.advertisers(chosen))
+    including = ", including future ones" if selection is None else ""
+    return go(request, f"/accounts/{account.id}#advertisers", f"{account.name} uses {_ad_accounts(count)}{including}.")
 
 
-def _selection(deps: Center, found: Account, choice: str, named: tuple[str, ...]) -> tuple[str, ...] | None:
+def _selection(deps: Center, account: Account, choice: str, named: tuple[str, ...]) -> tuple[str, ...] | None:
     """The account's advertisers after the choice; None for all that the grant covers."""
     if choice == "all":
         return None
     if not named:
-        raise InputError("No advertiser is named; tick some in the list, or write their ids.")
+        raise InputError("Select ad accounts in the list, or enter their IDs.")
     if choice == "only":
         return named
-    present = found.selection or tuple(
-        advertiser.advertiser_id for advertiser in deps.store.accounts.advertisers(found) if not advertiser.gone
+    present = account.selection or tuple(
+        advertiser.advertiser_id for advertiser in deps.store.accounts.advertisers(account) if not advertiser.gone
     )
     if choice == "add":
         return tuple(dict.fromkeys((*present, *named)))
-    left = tuple(one for one in present if one not in named)
+    left = tuple(advertiser_id for advertiser_id in present if advertiser_id not in named)
     if not left:
-        raise InputError("No advertiser would be left; keep one at least, or delete the account.")
+        raise InputError("Keep at least one ad account, or delete the account.")
     return left
 
 
 @router.post("/accounts/{account_id:int}/share")
 def share(request: Request, deps: Here, who: Who, account_id: int, user: Text = "", level: Text = "") -> Response:
-    """How far a user, or everyone, has the account."""
-    found = who.guard.account(account_id, AccountRight.SHARE)
+    """Sets the access level of a user, or of everyone."""
+    account = who.guard.account(account_id, AccountRight.SHARE)
     try:
         if level not in set(Level):
-            raise InputError("Choose a level.")
-        wanted = Level(level)
+            raise InputError("Select an access level.")
+        new_level = Level(level)
         if user == "everyone":
-            who.guard.share_with_everyone(found, wanted)
-            said = f"Everyone has {found.name} at the level {wanted}."
+            who.guard.share_with_everyone(account, new_level)
+            notice = f"Everyone has access level {new_level} for {account.name}."
         else:
             person = _person(deps, user)
-            who.guard.share(found, person, wanted)
-            said = f"{person.name} has {found.name} at the level {wanted}."
-            if person.role is Role.VIEWER and wanted > VIEWERS:
-                said += f" As a viewer they can do with it what the level {VIEWERS} allows, until their role changes."
+            who.guard.share(account, person, new_level)
+            notice = f"{person.name} has access level {new_level} for {account.name}."
+            if person.role is Role.VIEWER and new_level > VIEWERS:
+                notice += f" The role viewer limits it to {VIEWERS}."
     except InputError as error:
-        return _wrong(request, deps, who, found, "share", error)
-    # Who gave up their own access comes back to the list.
-    may_see = who.guard.may(AccountRight.SEE, found)
-    return go(request, f"/accounts/{found.id}#people" if may_see else "/accounts", said)
+        return _with_problem(request, deps, who, account, "share", error)
+    # A person who removed their own access goes to the list.
+    may_see = who.guard.may(AccountRight.SEE, account)
+    return go(request, f"/accounts/{account.id}#people" if may_see else "/accounts", notice)
 
 
 def _person(deps: Center, number: str) -> User:
     if not (number.isascii() and number.isdecimal()):
-        raise InputError("Choose a person.")
+        raise InputError("Select a user.")
     return deps.store.users.get(int(number))
 
 
 @router.get("/accounts/{account_id:int}/delete")
 def ask_to_delete(request: Request, deps: Here, who: Who, account_id: int) -> Response:
-    """Names the datasets that would stop."""
-    found = who.guard.account(account_id, AccountRight.DELETE)
-    return respond(request, _deleting(deps, who, found), visitor=who)
+    """Asks before deleting, with the datasets that would stop updating."""
+    account = who.guard.account(account_id, AccountRight.DELETE)
+    return respond(request, _deleting(deps, who, account), visitor=who)
 
 
 @router.post("/accounts/{account_id:int}/delete")
 async def delete(request: Request, deps: Here, who: Who, account_id: int, revoke: Text = "") -> Response:
-    """Forgets the account, and ends its grant at TikTok if that is wanted."""
-    found = who.guard.account(account_id, AccountRight.DELETE)
-    said = f"Deleted {found.name}."
+    """Deletes the account, and revokes its access at TikTok if `revoke` is set."""
+    account = who.guard.account(account_id, AccountRight.DELETE)
+    notice = f"Deleted account {account.name}."
     if revoke:
         try:
-            said += " " + await Connecting(deps.settings, deps.store, deps.transport).revoke(found)
+            notice += " " + await Connecting(deps.settings, deps.store, deps.transport).revoke(account)
         except AdreelError as error:
-            return respond(request, _deleting(deps, who, found, sentence(error)), status_of(error), who)
-    deps.store.accounts.delete(found)
-    return go(request, "/accounts", said)
+            return respond(request, _deleting(deps, who, account, sentence(error)), status_of(error), who)
+    deps.store.accounts.delete(account)
+    return go(request, "/accounts", notice)
 
 
-def _deleting(deps: Center, who: Visitor, found: Account, problem: str = "") -> DeleteAccount:
-    every = deps.store.datasets.list(found)
-    seen = {dataset.id for dataset in who.guard.datasets()}
-    shown = tuple(one for one in every if one.id in seen)
-    return DeleteAccount(found, shown, len(every) - len(shown), problem)
+def _deleting(deps: Center, who: Visitor, account: Account, problem: str = "") -> DeleteAccount:
+    datasets = deps.store.datasets.list(account)
+    visible_ids = {dataset.id for dataset in who.guard.datasets()}
+    visible = tuple(dataset for dataset in datasets if dataset.id in visible_ids)
+    return DeleteAccount(account, visible, len(datasets) - len(visible), problem)

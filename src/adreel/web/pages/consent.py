@@ -1,4 +1,4 @@
-"""Connecting accounts: to TikTok's consent page and back, or with a token that somebody has already."""
+"""Connecting accounts: through TikTok's consent page, or with an access token."""
 
 from __future__ import annotations
 
@@ -30,37 +30,38 @@ Text = Annotated[str, Form()]
 
 CALLBACK = "/callback"
 
-HELD_FOR = timedelta(minutes=15)
-"""How long a person has to say what becomes of a grant that cannot be kept as it was meant."""
+DECISION_TIME = timedelta(minutes=15)
+"""How long a grant that cannot be saved as requested waits for a decision."""
 
-MOST_HELD = 100
+MOST_PENDING = 100
+"""Grants in memory at a time; the oldest are forgotten."""
 
 
 @dataclass(frozen=True, slots=True)
 class Connect(Page):
-    """Before a new account: its name, and what TikTok's page needs."""
+    """The form before TikTok's consent page; `lacking` says what of the app is not set."""
 
     template: ClassVar[str] = "connect.html"
     name: str
     error: str
     lacking: str
-    way_back: str
+    redirect_url: str
     first: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Paste(Page):
-    """For a way back from TikTok that does not lead here: the address is brought by hand."""
+    """The form for the address that TikTok redirected to, where that is not this server."""
 
     template: ClassVar[str] = "connect_paste.html"
     consent: str
-    way_back: str
+    redirect_url: str
     error: str
 
 
 @dataclass(frozen=True, slots=True)
 class WithToken(Page):
-    """A new account from a token; what was typed there is never shown again."""
+    """The form for a new account from a token; the token is never shown again."""
 
     template: ClassVar[str] = "connect_token.html"
     name: str
@@ -71,7 +72,7 @@ class WithToken(Page):
 
 @dataclass(frozen=True, slots=True)
 class NotConnected(Page):
-    """A way back from TikTok that connected nothing: why, and where to begin anew."""
+    """A consent that failed: why, and a link to try again."""
 
     template: ClassVar[str] = "not_connected.html"
     message: str
@@ -81,7 +82,7 @@ class NotConnected(Page):
 
 @dataclass(frozen=True, slots=True)
 class Decide(Page):
-    """A good grant that cannot be kept as it was meant: of another TikTok user, or for a name taken meanwhile."""
+    """A valid grant that needs a decision: of another TikTok user, or for a name that is taken by now."""
 
     template: ClassVar[str] = "connect_decide.html"
     key: str
@@ -98,8 +99,8 @@ class Decide(Page):
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """A grant whose person is asked what becomes of it; `session` is the secret of their browser's session."""
+class PendingGrant:
+    """A grant that waits for a decision; `session` is the secret of the browser's session."""
 
     granted: Granted
     account_id: int | None
@@ -108,41 +109,41 @@ class Held:
     until: datetime
 
 
-class HeldGrants:
-    """Grants that wait for a decision, in memory alone: what nobody decides is forgotten.
+class PendingGrants:
+    """Grants that wait for a decision, in memory only, until their time is over.
 
     Used on the event loop only, so that it needs no lock.
     """
 
     def __init__(self) -> None:
-        self._held: dict[str, Held] = {}
+        self._grants: dict[str, PendingGrant] = {}
 
-    def hold(self, held: Held, now: datetime) -> str:
+    def add(self, grant: PendingGrant, now: datetime) -> str:
         """Keeps the grant for a while; returns the key to it."""
-        alive = [(key, one) for key, one in self._held.items() if one.until > now]
-        self._held = dict(alive[1 - MOST_HELD :])
+        alive = [(key, pending) for key, pending in self._grants.items() if pending.until > now]
+        self._grants = dict(alive[1 - MOST_PENDING :])
         key = secrets.token_urlsafe(16)
-        self._held[key] = held
+        self._grants[key] = grant
         return key
 
-    def get(self, key: str, session: str, now: datetime) -> Held:
+    def get(self, key: str, session: str, now: datetime) -> PendingGrant:
         """The grant, for the browser that it was held for. InputError if there is none of that key."""
-        held = self._held.get(key)
-        if held is None or held.until <= now or not secrets.compare_digest(held.session, session):
-            raise InputError("This decision is over, or was begun in another browser; nothing was kept. Begin anew.")
-        return held
+        grant = self._grants.get(key)
+        if grant is None or grant.until <= now or not secrets.compare_digest(grant.session, session):
+            raise InputError("This decision has expired, or belongs to another browser. Connect the account again.")
+        return grant
 
     def drop(self, key: str) -> None:
         """Forgets the grant; there may be none."""
-        self._held.pop(key, None)
+        self._grants.pop(key, None)
 
 
-def _held(request: Request) -> HeldGrants:
-    """The app's grants that wait. Called on the event loop only, where nobody comes in between."""
-    held_grants: HeldGrants | None = getattr(request.app.state, "held_grants", None)
-    if held_grants is None:
-        held_grants = request.app.state.held_grants = HeldGrants()
-    return held_grants
+def _pending(request: Request) -> PendingGrants:
+    """The app's pending grants. Called on the event loop only."""
+    grants: PendingGrants | None = getattr(request.app.state, "pending_grants", None)
+    if grants is None:
+        grants = request.app.state.pending_grants = PendingGrants()
+    return grants
 
 
 # -- a new account
@@ -150,14 +151,14 @@ def _held(request: Request) -> HeldGrants:
 
 @router.get("/accounts/connect")
 def connect(request: Request, deps: Here, who: Who, name: str = "") -> Response:
-    """The page before TikTok's."""
+    """The form before TikTok's consent page."""
     _need_connector(who)
     return respond(request, _connect(deps, who, name[:100]))
 
 
 @router.post("/accounts/connect")
 def begin_connecting(request: Request, deps: Here, who: Who, name: Text = "") -> Response:
-    """On to TikTok's page, for a new account."""
+    """Sends the browser to TikTok's consent page for a new account."""
     _need_connector(who)
     need_browser(who)
     try:
@@ -173,40 +174,40 @@ def _connect(deps: Center, who: Visitor, name: str, error: str = "") -> Connect:
         name=name,
         error=error,
         lacking=lacking_app(deps.settings),
-        way_back=way_back(deps.settings),
+        redirect_url=redirect_url(deps.settings),
         first=not who.guard.accounts(),
     )
 
 
 def lacking_app(settings: Settings) -> str:
-    """What is missing of the TikTok app, as a sentence; empty if nothing is."""
+    """Which setting of the TikTok app is missing, as a sentence; empty if all are set."""
     try:
         need_app(settings, app_access(settings))
     except InputError as error:
-        return f"{error.message} Then start the server again."
+        return f"{error.message} Then restart the server."
     return ""
 
 
-def way_back(settings: Settings) -> str:
-    """Where TikTok sends the browser: to this server, unless the person named another address."""
-    given = settings.sources.get("tiktok_redirect_url", "default") != "default"
-    return settings.tiktok_redirect_url if given else f"{settings.web_url}{CALLBACK}"
+def redirect_url(settings: Settings) -> str:
+    """Where TikTok redirects the browser: to this server, unless the settings name another address."""
+    is_set = settings.sources.get("tiktok_redirect_url", "default") != "default"
+    return settings.tiktok_redirect_url if is_set else f"{settings.web_url}{CALLBACK}"
 
 
-def leads_here(settings: Settings) -> bool:
-    """Whether the way back ends at this server, to the letter."""
-    return way_back(settings) == f"{settings.web_url}{CALLBACK}"
+def redirects_here(settings: Settings) -> bool:
+    """Whether TikTok redirects to this server."""
+    return redirect_url(settings) == f"{settings.web_url}{CALLBACK}"
 
 
 def to_consent(request: Request, deps: Center, who: Visitor, account: Account | None, name: str | None) -> Response:
-    """The answer that leads to TikTok's page, for this browser's session alone."""
+    """The answer that leads to TikTok's consent page, for this browser's session only."""
     access = app_access(deps.settings) if account is None else own_app(deps.settings, deps.store, account)
     need_app(deps.settings, access)
-    state, back = new_state(), way_back(deps.settings)
-    page = consent_url(deps.settings.tiktok_auth_url, access.app_id, state, back)
+    state, redirect = new_state(), redirect_url(deps.settings)
+    page = consent_url(deps.settings.tiktok_auth_url, access.app_id, state, redirect)
     deps.store.consents.begin(state, who.secret, who.user, account, name)
-    if not leads_here(deps.settings):
-        return respond(request, Paste(page, back, ""))
+    if not redirects_here(deps.settings):
+        return respond(request, Paste(page, redirect, ""))
     return RedirectResponse(page, 303)
 
 
@@ -214,32 +215,32 @@ def _need_connector(who: Visitor) -> None:
     who.guard.need_role(Role.ADMIN, Role.EDITOR)
 
 
-# -- the way back
+# -- back from TikTok
 
 
 @router.get(CALLBACK)
 async def callback(
     request: Request, deps: Here, visitor: Annotated[Visitor | None, Depends(known_visitor)]
 ) -> Response:
-    """Where TikTok sends the browser back to."""
+    """The address that TikTok redirects to."""
     if visitor is None or not visitor.secret:
-        # The code stays out of the sign-in page's address: it would not go with the new session anyway.
-        message = "Nobody is signed in in this browser, so the consent cannot be used. Sign in, then connect again."
+        # The code stays out of the sign-in page's address: its state belongs to another session anyway.
+        message = "You are signed out in this browser, so the consent cannot be used. Sign in, then connect again."
         return respond(request, NotConnected(message, "/login?next=/accounts", "Sign in"), 403)
-    return await _arrived(request, deps, visitor, request.url.query)
+    return await _finish(request, deps, visitor, request.url.query)
 
 
 @router.post("/accounts/connect/paste")
 async def paste(request: Request, deps: Here, who: Who, address: Text = "", consent: Text = "") -> Response:
-    """The way back, as an address that the person copied from the browser."""
+    """Takes the address that TikTok redirected to, as copied from the browser."""
     _need_connector(who)
     need_browser(who)
     query = address.strip()[:4000].partition("#")[0].partition("?")[2]
     if "state" not in parse_qs(query):
-        words = "This address has no state; copy the whole address that the browser shows after TikTok's page."
-        known = consent if _is_consent(deps.settings, consent) else deps.settings.tiktok_auth_url
-        return respond(request, Paste(known, way_back(deps.settings), words), 422)
-    return await _arrived(request, deps, who, query)
+        words = "The address is incomplete: the state is missing. Copy the whole address from the TikTok tab."
+        page = consent if _is_consent(deps.settings, consent) else deps.settings.tiktok_auth_url
+        return respond(request, Paste(page, redirect_url(deps.settings), words), 422)
+    return await _finish(request, deps, who, query)
 
 
 def _is_consent(settings: Settings, address: str) -> bool:
@@ -248,19 +249,19 @@ def _is_consent(settings: Settings, address: str) -> bool:
     return address.partition("?")[0] == page.geturl()
 
 
-async def _arrived(request: Request, deps: Center, who: Visitor, query: str) -> Response:
-    """The end of a consent, good or bad."""
-    onward, title = "/accounts/connect", "Connect again"
+async def _finish(request: Request, deps: Center, who: Visitor, query: str) -> Response:
+    """The end of a consent: an account, a question or a failure."""
+    onward, title = "/accounts/connect", "Try again"
     try:
         states = parse_qs(query).get("state", [])
         if len(states) != 1:
-            raise InputError("TikTok's way back came without the state that belongs to it; begin anew.")
+            raise InputError("The address has no state or several. Connect the account again.")
         consent = deps.store.consents.take(states[0], who.secret)
         account = None
         if consent.account_id is not None:
-            onward, title = "/accounts", "To the accounts"
+            onward, title = "/accounts", "Go to accounts"
             account = who.guard.account(consent.account_id, AccountRight.EDIT)
-            onward, title = f"/accounts/{account.id}", "To the account"
+            onward, title = f"/accounts/{account.id}", "Go to account"
         else:
             _need_connector(who)
             onward = f"/accounts/connect?name={quote(consent.name or '')}"
@@ -284,33 +285,33 @@ async def settle(
     name: str,
     selection: tuple[str, ...] | None = None,
 ) -> Response:
-    """Keeps a grant as it was meant, or asks what becomes of it."""
+    """Saves a grant as requested, or asks for a decision."""
     connecting = Connecting(deps.settings, deps.store, deps.transport)
     if account is not None:
         before = await connecting.granter(account)
         if same_user(before, granted.granter):
-            return _kept(request, deps, connecting.keep_again(account, granted), "Connected again")
-        return _ask(request, deps, who, Meant(granted, account, account.name, account.selection))
+            return _connected(request, deps, connecting.keep_again(account, granted), "Reconnected")
+        return _ask(request, deps, who, Target(granted, account, account.name, account.selection))
     try:
-        made = connecting.keep(name, granted, selection=selection, user=who.user)
+        account = connecting.keep(name, granted, selection=selection, user=who.user)
     except InputError as error:
-        return _ask(request, deps, who, Meant(granted, None, name, selection), sentence(error))
-    return _kept(request, deps, made, "Connected")
+        return _ask(request, deps, who, Target(granted, None, name, selection), sentence(error))
+    return _connected(request, deps, account, "Connected")
 
 
-def _kept(request: Request, deps: Center, account: Account, done: str) -> Response:
-    found = sum(not advertiser.gone for advertiser in deps.store.accounts.advertisers(account))
-    granted = f", granted by {account.owner}" if account.owner else ""
-    listed = "1 advertiser" if found == 1 else f"{found:,} advertisers"
-    return go(request, f"/accounts/{account.id}", f"{done} {account.name}{granted}: {listed}.")
+def _connected(request: Request, deps: Center, account: Account, done: str) -> Response:
+    count = sum(not advertiser.gone for advertiser in deps.store.accounts.advertisers(account))
+    user = f" as TikTok user {account.owner}" if account.owner else ""
+    ad_accounts = "1 ad account" if count == 1 else f"{count:,} ad accounts"
+    return go(request, f"/accounts/{account.id}", f"{done} {account.name}{user}: {ad_accounts}.")
 
 
 # -- decisions
 
 
 @dataclass(frozen=True, slots=True)
-class Meant:
-    """What a grant was meant for: an account that is there, or a new one of that name."""
+class Target:
+    """What a grant is for: an account that exists, or a new one of that name."""
 
     granted: Granted
     account: Account | None
@@ -318,21 +319,26 @@ class Meant:
     selection: tuple[str, ...] | None
 
 
-def _ask(request: Request, deps: Center, who: Visitor, meant: Meant, error: str = "") -> Response:
-    now, account = deps.clock(), meant.account
-    held = Held(meant.granted, account.id if account else None, meant.selection, who.secret, now + HELD_FOR)
-    key = _held(request).hold(held, now)
-    return respond(request, _decide(deps, key, held, account, meant.name, error), 409)
+def _ask(request: Request, deps: Center, who: Visitor, target: Target, error: str = "") -> Response:
+    now, account = deps.clock(), target.account
+    account_id = account.id if account else None
+    grant = PendingGrant(target.granted, account_id, target.selection, who.secret, now + DECISION_TIME)
+    key = _pending(request).add(grant, now)
+    return respond(request, _decide(deps, key, grant, account, target.name, error), 409)
 
 
-def _decide(deps: Center, key: str, held: Held, account: Account | None, name: str, error: str) -> Decide:
-    covers = {advertiser.advertiser_id for advertiser in held.granted.advertisers}
+def _decide(deps: Center, key: str, grant: PendingGrant, account: Account | None, name: str, error: str) -> Decide:
+    covers = {advertiser.advertiser_id for advertiser in grant.granted.advertisers}
     before = deps.store.accounts.advertisers(account) if account else ()
-    lost = tuple(one.name or one.advertiser_id for one in before if not one.gone and one.advertiser_id not in covers)
+    lost = tuple(
+        advertiser.name or advertiser.advertiser_id
+        for advertiser in before
+        if not advertiser.gone and advertiser.advertiser_id not in covers
+    )
     return Decide(
         key=key,
         account=account,
-        granter=held.granted.granter.name or "another user",
+        granter=grant.granted.granter.name or "another user",
         before=account.owner if account else "",
         name=name,
         error=error,
@@ -345,25 +351,26 @@ def _decide(deps: Center, key: str, held: Held, account: Account | None, name: s
 async def decide(
     request: Request, deps: Here, who: Who, key: Text = "", choice: Text = "", name: Text = ""
 ) -> Response:
-    """What becomes of the grant: the account's own from now on, an account by itself, or nothing."""
+    """Takes the decision: reconnect the account with the grant, create a new account, or discard the grant."""
     _need_connector(who)
     need_browser(who)
-    held = _held(request).get(key, who.secret, deps.clock())
-    account = who.guard.account(held.account_id, AccountRight.EDIT) if held.account_id is not None else None
+    grant = _pending(request).get(key, who.secret, deps.clock())
+    account = who.guard.account(grant.account_id, AccountRight.EDIT) if grant.account_id is not None else None
     connecting = Connecting(deps.settings, deps.store, deps.transport)
     if choice == "again" and account is not None:
-        _held(request).drop(key)
-        return _kept(request, deps, connecting.keep_again(account, held.granted), "Connected again")
+        _pending(request).drop(key)
+        return _connected(request, deps, connecting.keep_again(account, grant.granted), "Reconnected")
     if choice == "new":
         try:
-            made = connecting.keep(free_name(deps.store, name), held.granted, selection=held.selection, user=who.user)
+            free = free_name(deps.store, name)
+            created = connecting.keep(free, grant.granted, selection=grant.selection, user=who.user)
         except InputError as error:
-            return respond(request, _decide(deps, key, held, account, name[:100], sentence(error)), 422)
-        _held(request).drop(key)
-        return _kept(request, deps, made, "Connected")
-    _held(request).drop(key)
+            return respond(request, _decide(deps, key, grant, account, name[:100], sentence(error)), 422)
+        _pending(request).drop(key)
+        return _connected(request, deps, created, "Connected")
+    _pending(request).drop(key)
     onward = f"/accounts/{account.id}" if account else "/accounts"
-    return go(request, onward, "Nothing was changed, and what TikTok granted was forgotten.")
+    return go(request, onward, "Cancelled. Your accounts are unchanged.")
 
 
 # -- with a token
@@ -371,7 +378,7 @@ async def decide(
 
 @router.get("/accounts/token")
 def token_page(request: Request, deps: Here, who: Who) -> Response:
-    """For who has a token already."""
+    """The form for a new account from a token."""
     _need_connector(who)
     return respond(request, WithToken("", "", "", lacking_app(deps.settings)))
 
@@ -380,7 +387,7 @@ def token_page(request: Request, deps: Here, who: Who) -> Response:
 async def add_by_token(
     request: Request, deps: Here, who: Who, name: Text = "", token: Text = "", advertisers: Text = ""
 ) -> Response:
-    """A new account from a token, once TikTok has shown that it is good."""
+    """Creates an account from a token, after TikTok has accepted it."""
     _need_connector(who)
     need_browser(who)
     try:
@@ -397,17 +404,17 @@ async def add_by_token(
 
 
 def read_token(text: str) -> str:
-    """A token as it was pasted. InputError for what can be none."""
+    """The token that was pasted, trimmed. InputError if it cannot be one."""
     token = text.strip()
     if not token or len(token) > 1000 or not token.isascii() or not token.isprintable() or " " in token:
-        raise InputError("This is no access token: one word of letters and digits, as TikTok gave it.")
+        raise InputError("The access token is not valid. Paste it as TikTok issued it, without spaces.")
     return token
 
 
 def read_ids(text: str) -> tuple[str, ...] | None:
-    """Advertisers as they were typed or pasted, with anything between them; None if there is nothing."""
+    """Advertiser ids that were typed or pasted, with any separators; None if there are none."""
     words = [word for word in re.split(r"[\s,;|'\"\[\]()]+", text) if word]
     wrong = [word for word in words if not (word.isascii() and word.isdigit() and len(word) <= 30)]
     if wrong:
-        raise InputError(f"{wrong[0][:60]!r} is no advertiser id, which has digits only.")
+        raise InputError(f"{wrong[0][:60]!r} is not a valid ad account ID. IDs have digits only.")
     return tuple(dict.fromkeys(words)) or None

@@ -1,4 +1,4 @@
-"""First visit, signing in and out, and the look that the browser keeps."""
+"""Set-up, signing in and out, health checks, and the theme of the browser."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Text = Annotated[str, Form()]
 
 @dataclass(frozen=True, slots=True)
 class Setup(Page):
-    """The page of the first visit, where the administrator is made."""
+    """The page of the first visit, where the administrator is created."""
 
     template: ClassVar[str] = "setup.html"
     name: str
@@ -47,13 +47,13 @@ def home() -> Response:
 
 @router.get("/health")
 def health() -> Response:
-    """For whoever watches the server, by any host name: it answers."""
+    """For monitors, by any host name: the server answers."""
     return PlainTextResponse("ok\n")
 
 
 @router.get("/ready")
 def ready(deps: Here) -> Response:
-    """For whoever sends people here, by any host name: the home can be read and written. 503 if it cannot."""
+    """For load balancers, by any host name: the home can be read and written. 503 if it cannot."""
     try:
         deps.store.users.any()
     except (StorageError, RetryError):
@@ -65,21 +65,23 @@ def ready(deps: Here) -> Response:
 
 @router.get("/setup")
 def setup(request: Request, deps: Here) -> Response:
-    """The first visit."""
+    """The set-up page, while there is no user."""
     return go(request, "/login") if deps.store.users.any() else respond(request, Setup("", ""))
 
 
 @router.post("/setup")
-def make_administrator(
+def create_administrator(
     request: Request, deps: Here, name: Text = "", password: Text = "", again: Text = ""
 ) -> Response:
-    """Makes the administrator and signs in; refused once there is a user."""
+    """Creates the administrator and signs in; refused once there is a user."""
     if deps.store.users.any():
         # Before any password is hashed, which takes more work than strangers should get for nothing.
-        return go(request, "/login", "There is an administrator already; sign in, or ask for a user of your own.")
+        return go(
+            request, "/login", "The administrator exists already. Sign in, or ask the administrator to invite you."
+        )
     try:
         if password != again:
-            raise InputError("The two passwords differ.")
+            raise InputError("The passwords do not match.")
         user = deps.store.users.add_first(name, password)
     except InputError as error:
         return respond(request, Setup(name, error.message), 422)
@@ -88,7 +90,7 @@ def make_administrator(
 
 @router.get("/login")
 def login(request: Request, deps: Here, next: str = "") -> Response:  # noqa: A002 - the word in the address
-    """The sign-in page, or onward for who is signed in."""
+    """The sign-in page; a visitor who is signed in is redirected."""
     if not deps.store.users.any():
         return go(request, "/setup")
     if known_visitor(request):
@@ -119,8 +121,8 @@ def sign_out(request: Request, deps: Here) -> Response:
 
 @router.post("/theme")
 def choose_theme(request: Request, deps: Here, theme: Text = "auto", onward: Text = "/") -> Response:
-    """Light, dark, or as the system has it."""
+    """Sets the theme: light, dark, or the system's."""
     answer = go(request, own_path(onward))
-    chosen = theme if theme in THEMES else "auto"
-    answer.set_cookie(THEME, chosen, path="/", max_age=365 * 86_400, samesite="lax", httponly=True, secure=deps.secure)
+    name = theme if theme in THEMES else "auto"
+    answer.set_cookie(THEME, name, path="/", max_age=365 * 86_400, samesite="lax", httponly=True, secure=deps.secure)
     return answer

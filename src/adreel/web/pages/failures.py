@@ -1,4 +1,4 @@
-"""What a person sees when something was refused or failed."""
+"""The page and the note of an error."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from adreel.web.render import Page
 
 @dataclass(frozen=True, slots=True)
 class Failure(Page):
-    """A whole page about an error: its title, its words, and the problems of a dataset if it is about one."""
+    """The page of an error: its title, its message, and the problems of a dataset if it concerns one."""
 
     template: ClassVar[str] = "failure.html"
     status: HTTPStatus

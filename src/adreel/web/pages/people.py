@@ -22,7 +22,7 @@ from adreel.store import Account, ApiToken, Role, Session, User
 from adreel.store.passwords import SHORTEST
 from adreel.store.users import LONGEST_NAME, can_own
 from adreel.web.center import Center, Here, Visitor, Who
-from adreel.web.pages.consent import leads_here, way_back
+from adreel.web.pages.consent import redirect_url, redirects_here
 from adreel.web.pages.words import device, sentence
 from adreel.web.render import Page, go, respond
 from adreel.web.sign_in import checked, need_browser, signed_in
@@ -32,20 +32,18 @@ router = APIRouter()
 
 Text = Annotated[str, Form()]
 
-DAYS: Mapping[str, str] = MappingProxyType(
-    {"30": "30 days", "90": "90 days", "365": "A year", "": "Until it is revoked"}
-)
-"""How long an API token can be good for."""
+DAYS: Mapping[str, str] = MappingProxyType({"30": "30 days", "90": "90 days", "365": "1 year", "": "Never"})
+"""Days until an API token expires, each with its label; empty for one that never does."""
 
 PACKAGES = ("adreel", "duckdb", "deltalake", "pyarrow", "sqlalchemy", "fastapi", "starlette")
 
 _LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"
-"""Letters that are told apart on paper: without l, o, 0 and 1."""
+"""Letters that look different on paper: without l, o, 0 and 1."""
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
-    """A password or token that was made just now, and is shown this once."""
+class NewSecret:
+    """A password or token that was just created, and is shown only once."""
 
     whose: str
     secret: str
@@ -67,12 +65,12 @@ class Users(Page):
     name: str
     role: str
     error: str
-    made: Made | None
+    new_secret: NewSecret | None
 
 
 @dataclass(frozen=True, slots=True)
-class OneUser(Page):
-    """One user; `alone` are the accounts that nobody else owns, and `heirs` who could take them over."""
+class UserPage(Page):
+    """One user; `alone` are the accounts that no one else owns, `heirs` the users who could take them over."""
 
     template: ClassVar[str] = "user.html"
     user: User
@@ -86,17 +84,19 @@ class OneUser(Page):
     shortest: int
     place: str
     problem: str
-    made: Made | None
+    new_secret: NewSecret | None
 
 
 @router.get("/users")
 def users(request: Request, deps: Here, who: Who) -> Response:
-    """Everybody who can sign in."""
+    """All users."""
     who.guard.need_role(Role.ADMIN, reading=True)
     return respond(request, _users(deps), visitor=who)
 
 
-def _users(deps: Center, *, name: str = "", role: str = "", error: str = "", made: Made | None = None) -> Users:
+def _users(
+    deps: Center, *, name: str = "", role: str = "", error: str = "", new_secret: NewSecret | None = None
+) -> Users:
     owned: dict[int, int] = {}
     for owners in deps.store.shares.owners().values():
         for user in owners:
@@ -110,22 +110,22 @@ def _users(deps: Center, *, name: str = "", role: str = "", error: str = "", mad
         name=name,
         role=role or Role.EDITOR,
         error=error,
-        made=made,
+        new_secret=new_secret,
     )
 
 
 @router.post("/users")
 def add_user(request: Request, deps: Here, who: Who, name: Text = "", role: Text = "", password: Text = "") -> Response:
-    """A new user; without a password one is made, and shown once."""
+    """Creates a user; without a password one is generated, and shown once."""
     who.guard.need_role(Role.ADMIN)
-    given = password or new_password()
+    secret = password or new_password()
     try:
-        user = deps.store.users.add(name, given, read_role(role))
+        user = deps.store.users.add(name, secret, read_role(role))
     except InputError as error:
         return respond(request, _users(deps, name=name[:200], role=role, error=sentence(error)), 422, who)
     if password:
-        return go(request, "/users", f"{user.name} can sign in now, as {user.role}.")
-    return respond(request, _users(deps, made=Made(user.name, given)), visitor=who)
+        return go(request, "/users", f"Created user {user.name} with role {user.role}.")
+    return respond(request, _users(deps, new_secret=NewSecret(user.name, secret)), visitor=who)
 
 
 def new_password() -> str:
@@ -136,107 +136,107 @@ def new_password() -> str:
 def read_role(text: str) -> Role:
     """A role as a form sends it."""
     if text not in set(Role):
-        raise InputError("Choose a role.")
+        raise InputError("Select a role.")
     return Role(text)
 
 
 @router.get("/users/{user_id:int}")
 def user(request: Request, deps: Here, who: Who, user_id: int) -> Response:
-    """One user."""
+    """One user, with what they own."""
     who.guard.need_role(Role.ADMIN, reading=True)
     return respond(request, _user(deps, who, deps.store.users.get(user_id)), visitor=who)
 
 
 def _user(
-    deps: Center, who: Visitor, found: User, *, place: str = "", problem: str = "", made: Made | None = None
-) -> OneUser:
+    deps: Center, who: Visitor, user: User, *, place: str = "", problem: str = "", new_secret: NewSecret | None = None
+) -> UserPage:
     owners = deps.store.shares.owners()
-    ids = {key: [one.id for one in people] for key, people in owners.items()}
-    owned = tuple(account for account in deps.store.accounts.list() if found.id in ids.get(account.id, ()))
-    return OneUser(
-        user=found,
+    owner_ids = {account_id: [owner.id for owner in people] for account_id, people in owners.items()}
+    owned = tuple(account for account in deps.store.accounts.list() if user.id in owner_ids.get(account.id, ()))
+    return UserPage(
+        user=user,
         roles=tuple(Role),
         owned=owned,
-        alone=tuple(one for one in owned if ids[one.id] == [found.id]),
-        heirs=tuple(one for one in deps.store.users.list() if one.id != found.id and can_own(one)),
-        datasets=sum(dataset.owner_id == found.id for dataset in deps.store.datasets.list()),
-        tokens=len(deps.store.tokens.list(found)),
-        myself=found.id == who.user.id,
+        alone=tuple(account for account in owned if owner_ids[account.id] == [user.id]),
+        heirs=tuple(other for other in deps.store.users.list() if other.id != user.id and can_own(other)),
+        datasets=sum(dataset.owner_id == user.id for dataset in deps.store.datasets.list()),
+        tokens=len(deps.store.tokens.list(user)),
+        myself=user.id == who.user.id,
         shortest=SHORTEST,
         place=place,
         problem=problem,
-        made=made,
+        new_secret=new_secret,
     )
 
 
-def _bad(request: Request, deps: Center, who: Visitor, found: User, place: str, error: AdreelError) -> Response:
-    """The user's page again, with what was wrong at its form."""
-    return respond(request, _user(deps, who, found, place=place, problem=sentence(error)), status_of(error), who)
+def _with_problem(request: Request, deps: Center, who: Visitor, user: User, place: str, error: AdreelError) -> Response:
+    """The user's page with the error at its form."""
+    return respond(request, _user(deps, who, user, place=place, problem=sentence(error)), status_of(error), who)
 
 
 @router.post("/users/{user_id:int}/role")
 def set_role(request: Request, deps: Here, who: Who, user_id: int, role: Text = "") -> Response:
-    """Another role, from the user's next request on."""
+    """Changes the role, from the user's next request on."""
     who.guard.need_role(Role.ADMIN)
-    found = deps.store.users.get(user_id)
+    user = deps.store.users.get(user_id)
     try:
-        changed = deps.store.users.set_role(found, read_role(role))
+        changed = deps.store.users.set_role(user, read_role(role))
     except InputError as error:
-        return _bad(request, deps, who, found, "role", error)
-    # Who gave up their own role may not see this page any more.
+        return _with_problem(request, deps, who, user, "role", error)
+    # An administrator who changed their own role cannot see this page any more.
     stays = changed.id != who.user.id or changed.role is Role.ADMIN
-    return go(request, f"/users/{found.id}" if stays else "/", f"{changed.name} is {changed.role} now.")
+    return go(request, f"/users/{user.id}" if stays else "/", f"Changed role of {changed.name} to {changed.role}.")
 
 
 @router.post("/users/{user_id:int}/password")
 def set_password(request: Request, deps: Here, who: Who, user_id: int, password: Text = "") -> Response:
-    """Another password, which ends the user's sessions and tokens; without one it is made, and shown once."""
+    """Sets a new password, which ends the user's sessions and tokens; without one it is generated, and shown once."""
     who.guard.need_role(Role.ADMIN)
-    found = deps.store.users.get(user_id)
-    given = password or new_password()
+    user = deps.store.users.get(user_id)
+    secret = password or new_password()
     try:
-        if found.id == who.user.id:
-            raise InputError("Your own password is changed on your profile, where the present one is asked for.")
-        deps.store.users.set_password(found, given)
+        if user.id == who.user.id:
+            raise InputError("Change your own password on your profile, which asks for the current one.")
+        deps.store.users.set_password(user, secret)
     except InputError as error:
-        return _bad(request, deps, who, found, "password", error)
+        return _with_problem(request, deps, who, user, "password", error)
     if password:
-        said = f"{found.name} has another password, was signed out everywhere, and has no API tokens any more."
-        return go(request, f"/users/{found.id}", said)
-    return respond(request, _user(deps, who, found, made=Made(found.name, given)), visitor=who)
+        notice = f"Set a new password for {user.name}. Their sessions and API tokens have ended."
+        return go(request, f"/users/{user.id}", notice)
+    return respond(request, _user(deps, who, user, new_secret=NewSecret(user.name, secret)), visitor=who)
 
 
 @router.post("/users/{user_id:int}/disable")
 def disable(request: Request, deps: Here, who: Who, user_id: int) -> Response:
-    """Locks the user out, at once and everywhere."""
+    """Disables the user: ends their sessions and blocks their tokens at once."""
     who.guard.need_role(Role.ADMIN)
-    found = deps.store.users.get(user_id)
+    user = deps.store.users.get(user_id)
     try:
-        deps.store.users.disable(found)
+        deps.store.users.disable(user)
     except InputError as error:
-        return _bad(request, deps, who, found, "state", error)
-    return go(request, f"/users/{found.id}", f"{found.name} cannot sign in any more, and what they own stays.")
+        return _with_problem(request, deps, who, user, "state", error)
+    return go(request, f"/users/{user.id}", f"Disabled {user.name}. Their accounts and datasets are kept.")
 
 
 @router.post("/users/{user_id:int}/enable")
 def enable(request: Request, deps: Here, who: Who, user_id: int) -> Response:
-    """Lets the user in again."""
+    """Enables a disabled user."""
     who.guard.need_role(Role.ADMIN)
-    found = deps.store.users.enable(deps.store.users.get(user_id))
-    return go(request, f"/users/{found.id}", f"{found.name} can sign in again.")
+    user = deps.store.users.enable(deps.store.users.get(user_id))
+    return go(request, f"/users/{user.id}", f"Enabled {user.name}.")
 
 
 @router.post("/users/{user_id:int}/delete")
 def delete(request: Request, deps: Here, who: Who, user_id: int, heir: Text = "") -> Response:
-    """Forgets the user; `heir` takes over the accounts that nobody else owns."""
+    """Deletes the user; `heir` becomes owner of the accounts that no one else owns."""
     who.guard.need_role(Role.ADMIN)
-    found = deps.store.users.get(user_id)
+    user = deps.store.users.get(user_id)
     try:
-        chosen = deps.store.users.get(int(heir)) if heir.isascii() and heir.isdecimal() else None
-        deps.store.users.delete(found, heir=chosen)
+        new_owner = deps.store.users.get(int(heir)) if heir.isascii() and heir.isdecimal() else None
+        deps.store.users.delete(user, heir=new_owner)
     except InputError as error:
-        return _bad(request, deps, who, found, "delete", error)
-    return go(request, "/users", f"Deleted {found.name}.")
+        return _with_problem(request, deps, who, user, "delete", error)
+    return go(request, "/users", f"Deleted user {user.name}.")
 
 
 # -- one's own profile
@@ -244,7 +244,7 @@ def delete(request: Request, deps: Here, who: Who, user_id: int, heir: Text = ""
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A session as its user sees it."""
+    """A session as its user sees it; `this` for the browser that asks."""
 
     session: Session
     title: str
@@ -256,14 +256,14 @@ class TokenRow:
     """An API token as its user sees it."""
 
     token: ApiToken
-    over: bool
+    expired: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Profile(Page):
-    """What is one's own: password, browsers that are signed in, API tokens.
+    """The user's own password, signed-in browsers and API tokens.
 
-    `newest` tells the form for a token from one that was sent already.
+    `newest` tells a new form for a token from one that was sent already.
     """
 
     template: ClassVar[str] = "profile.html"
@@ -275,19 +275,25 @@ class Profile(Page):
     place: str
     problem: str
     typed: str
-    made: Made | None
+    new_secret: NewSecret | None
     newest: str
 
 
 @router.get("/profile")
 def profile(request: Request, deps: Here, who: Who) -> Response:
-    """One's own page."""
+    """The user's own page."""
     need_browser(who)
     return respond(request, _profile(deps, who), visitor=who)
 
 
 def _profile(
-    deps: Center, who: Visitor, *, place: str = "", problem: str = "", typed: str = "", made: Made | None = None
+    deps: Center,
+    who: Visitor,
+    *,
+    place: str = "",
+    problem: str = "",
+    typed: str = "",
+    new_secret: NewSecret | None = None,
 ) -> Profile:
     now = deps.clock()
     this = deps.store.sessions.find(who.secret)
@@ -296,24 +302,26 @@ def _profile(
             Device(session, device(session.agent), this is not None and session.id == this.id)
             for session in deps.store.sessions.list(who.user)
         ),
-        tokens=tuple(TokenRow(api_token, _is_over(api_token, now)) for api_token in deps.store.tokens.list(who.user)),
+        tokens=tuple(
+            TokenRow(api_token, _is_expired(api_token, now)) for api_token in deps.store.tokens.list(who.user)
+        ),
         days=DAYS,
         shortest=SHORTEST,
         role=who.user.role,
         place=place,
         problem=problem,
         typed=typed,
-        made=made,
+        new_secret=new_secret,
         newest=_newest(deps, who),
     )
 
 
 def _newest(deps: Center, who: Visitor) -> str:
-    """The id of the user's token that was made last, or 0."""
+    """The id of the user's newest token, or 0."""
     return str(max((api_token.id for api_token in deps.store.tokens.list(who.user)), default=0))
 
 
-def _is_over(token: ApiToken, now: datetime) -> bool:
+def _is_expired(token: ApiToken, now: datetime) -> bool:
     return token.expires_at is not None and token.expires_at <= now
 
 
@@ -321,27 +329,27 @@ def _is_over(token: ApiToken, now: datetime) -> bool:
 def change_password(
     request: Request, deps: Here, who: Who, present: Text = "", password: Text = "", again: Text = "", tokens: Text = ""
 ) -> Response:
-    """One's own password; other browsers are signed out, and this one goes on with a new session.
+    """Changes the user's own password; ends other browsers' sessions and gives this one a new session.
 
-    `tokens` says whether one's API tokens are to `stay` or to `end`; who has some has to choose.
+    `tokens` says whether the API tokens `stay` or `end`; required where there are any.
     """
     need_browser(who)
     try:
         if password != again:
-            raise InputError("The two new passwords differ.")
+            raise InputError("The new passwords do not match.")
         if tokens not in ("stay", "end") and deps.store.tokens.list(who.user):
-            raise InputError("Choose whether your API tokens stay or end.")
-        checked(request, who.user.name, present, "The present password is wrong.")
+            raise InputError("Select whether to keep or revoke your API tokens.")
+        checked(request, who.user.name, present, "The current password is wrong.")
         _, ended = deps.store.users.set_password(who.user, password, keep_tokens=tokens == "stay")
     except (InputError, GuessingError) as error:
         page = _profile(deps, who, place="password", problem=sentence(error))
         answer = respond(request, page, status_of(error), who)
         answer.headers.update(retry_after(error))
         return answer
-    said = "Your password is changed, and other browsers are signed out."
+    notice = "Changed your password and signed out your other browsers."
     if ended:
-        said = "Your password is changed; other browsers are signed out, and your API tokens have ended."
-    return signed_in(request, who.user, "/profile", said)
+        notice = "Changed your password, signed out your other browsers and revoked your API tokens."
+    return signed_in(request, who.user, "/profile", notice)
 
 
 @router.post("/profile/sessions/end")
@@ -349,39 +357,39 @@ def end_others(request: Request, deps: Here, who: Who) -> Response:
     """Signs out every browser but this one."""
     need_browser(who)
     ended = deps.store.sessions.end_all(who.user, besides=who.secret)
-    said = "1 other browser was signed out." if ended == 1 else f"{ended} other browsers were signed out."
-    return go(request, "/profile#browsers", said)
+    browsers = "1 other browser" if ended == 1 else f"{ended:,} other browsers"
+    return go(request, "/profile#browsers", f"Signed out {browsers}.")
 
 
 @router.post("/profile/tokens")
 def add_token(
     request: Request, deps: Here, who: Who, name: Text = "", kind: Text = "read", days: Text = "90", newest: Text = ""
 ) -> Response:
-    """A new API token, shown this once. `newest` is of the page with the form: one that is sent again makes nothing."""
+    """Creates an API token, shown only once. `newest` is of the form, so that a form sent again creates nothing."""
     need_browser(who)
     try:
         if newest != _newest(deps, who):
             raise InputError(
-                "Nothing was made now: since this form was opened a token was made or revoked, perhaps by the form "
-                "itself, which was sent again. A token's secret is shown once; revoke one whose secret was not noted."
+                "This form was sent already, or your API tokens changed since you opened it. See the list: "
+                "revoke a token whose secret you did not copy, then create a new one."
             )
         if days not in DAYS or kind not in ("read", "all"):
-            raise InputError("Choose what the token may do, and how long it is good for.")
+            raise InputError("Select the access and expiry of the API token.")
         token, secret = deps.store.tokens.add(who.user, name, kind == "read", int(days) if days else None)
     except InputError as error:
         page = _profile(deps, who, place="tokens", problem=sentence(error), typed=name[:200])
         return respond(request, page, 422, who)
-    return respond(request, _profile(deps, who, place="tokens", made=Made(token.name, secret)), visitor=who)
+    return respond(request, _profile(deps, who, place="tokens", new_secret=NewSecret(token.name, secret)), visitor=who)
 
 
 @router.post("/profile/tokens/{token_id:int}/revoke")
 def revoke_token(request: Request, deps: Here, who: Who, token_id: int) -> Response:
-    """Ends one of one's own tokens."""
+    """Revokes one of the user's own tokens."""
     need_browser(who)
     if token_id not in {api_token.id for api_token in deps.store.tokens.list(who.user)}:
-        raise NotFoundError("You have no such API token; it may have been revoked already.")
+        raise NotFoundError("The API token was not user. It may have been revoked already.")
     deps.store.tokens.revoke(who.user, token_id)
-    return go(request, "/profile#tokens", "The API token is revoked; programs that use it are refused from now on.")
+    return go(request, "/profile#tokens", "Revoked the API token. Programs that use it are refused.")
 
 
 # -- the workspace
@@ -389,7 +397,7 @@ def revoke_token(request: Request, deps: Here, who: Who, token_id: int) -> Respo
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One line about this home, and where it was set."""
+    """A setting or version with its value; `source` says where it was set."""
 
     title: str
     text: str
@@ -398,7 +406,7 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class WorkspacePage(Page):
-    """The workspace's name and zone, where things are, and what runs here."""
+    """The workspace's name and zone, the server's settings, and versions of packages."""
 
     template: ClassVar[str] = "workspace.html"
     name: str
@@ -412,21 +420,21 @@ class WorkspacePage(Page):
 
 @router.get("/workspace")
 def workspace(request: Request, deps: Here, who: Who) -> Response:
-    """What all users share."""
+    """The workspace and the server's settings."""
     who.guard.need_role(Role.ADMIN, reading=True)
-    found = deps.store.workspace.get()
-    return respond(request, _workspace(deps, found.name, found.zone), visitor=who)
+    stored = deps.store.workspace.get()
+    return respond(request, _workspace(deps, stored.name, stored.zone), visitor=who)
 
 
 @router.post("/workspace")
 def change_workspace(request: Request, deps: Here, who: Who, name: Text = "", zone: Text = "") -> Response:
-    """Another name or zone."""
+    """Changes the name and zone."""
     who.guard.need_role(Role.ADMIN)
     try:
         deps.store.workspace.set(name=name, zone=zone)
     except InputError as error:
         return respond(request, _workspace(deps, name[:200], zone[:100], sentence(error)), 422, who)
-    return go(request, "/workspace", "Saved.")
+    return go(request, "/workspace", "Saved the workspace.")
 
 
 def _workspace(deps: Center, name: str, zone: str, error: str = "") -> WorkspacePage:
@@ -443,8 +451,8 @@ def _workspace(deps: Center, name: str, zone: str, error: str = "") -> Workspace
 
 @cache
 def _zones() -> tuple[str, ...]:
-    """The zones that are offered; they are read from some hundred files."""
-    return tuple(sorted(one for one in available_timezones() if "/" in one or one == "UTC"))
+    """The zones to choose from, cached: they are read from some hundred files."""
+    return tuple(sorted(zone for zone in available_timezones() if "/" in zone or zone == "UTC"))
 
 
 @cache
@@ -457,28 +465,28 @@ def _versions() -> tuple[Fact, ...]:
 
 
 def _facts(deps: Center) -> tuple[Fact, ...]:
-    """Where things are. A secret's text never stands here: only whether it is set."""
-    shown = {one.setting.name: one for one in deps.settings.shown()}
+    """The server's settings; of a secret only whether it is set."""
+    settings = {value.setting.name: value for value in deps.settings.shown()}
     titles = {
         "home": "Home folder",
         "lake_url": "Tables",
-        "web_url": "Address of the Data Center",
-        "tiktok_url": "TikTok's API",
-        "tiktok_auth_url": "TikTok's consent page",
-        "tiktok_app_id": "TikTok app",
-        "tiktok_secret": "Secret of the app",
-        "tiktok_level": "API level of the app",
-        "secret_key": "Key that tokens are encrypted with",
+        "web_url": "Data Center address",
+        "tiktok_url": "TikTok API",
+        "tiktok_auth_url": "TikTok consent page",
+        "tiktok_app_id": "TikTok app ID",
+        "tiktok_secret": "TikTok app secret",
+        "tiktok_level": "TikTok app API level",
+        "secret_key": "Encryption key",
     }
     facts = [
-        Fact(title, shown[name].text or _unset(name), f"{shown[name].setting.variable}, {shown[name].source}")
+        Fact(title, settings[name].text or _unset(name), f"{settings[name].setting.variable}, {settings[name].source}")
         for name, title in titles.items()
     ]
-    back = way_back(deps.settings)
-    note = "" if leads_here(deps.settings) else " (does not lead here: the address is pasted by hand)"
-    facts.insert(5, Fact("Way back from it", back + note, shown["tiktok_redirect_url"].setting.variable))
+    redirect = redirect_url(deps.settings)
+    note = "" if redirects_here(deps.settings) else " (another server: users copy the address back)"
+    facts.insert(5, Fact("Redirect URL", redirect + note, settings["tiktok_redirect_url"].setting.variable))
     return tuple(facts)
 
 
 def _unset(name: str) -> str:
-    return "secret.key in the home folder" if name == "secret_key" else "not set"
+    return "secret.key in the home folder" if name == "secret_key" else "Not set"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Annotated, Any, ClassVar, cast
+from typing import Annotated, ClassVar, cast
 
 import orjson
 from fastapi import APIRouter, Form, Request
@@ -28,10 +28,10 @@ Text = Annotated[str, Form()]
 
 MOST_ROWS = 1_000
 MOST_BYTES = 32 << 20
-"""Of an answer that is shown, as it comes from the child; its texts are a sixth of that."""
+"""Of an answer that is shown, as the child process gives it; its texts are a sixth of that."""
 
-WORTH_TELLING = 0.5
-"""Seconds of waiting for a turn from which on a person reads of them."""
+SHOWN_WAIT = 0.5
+"""Seconds in the queue from which on the answer shows them."""
 
 MOST_TABLES = 100
 """Tables that the list beside the editor shows; a search finds the others."""
@@ -49,7 +49,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Answer(Page):
-    """What a query gave: rows, or the words of why there are none."""
+    """The rows of a query, or the problem why there are none; `seconds` and `waited` in the queue."""
 
     template: ClassVar[str] = "_answer.html"
     columns: tuple[Column, ...]
@@ -62,7 +62,7 @@ class Answer(Page):
 
 @dataclass(frozen=True, slots=True)
 class Tables(Page):
-    """The tables that can be asked, found by a text. `total` are all of them, `without` datasets that have none yet."""
+    """The tables that match the text `q`. `total` counts all tables, `without` the datasets that have none yet."""
 
     template: ClassVar[str] = "_query_tables.html"
     tables: tuple[SavedDataset, ...]
@@ -74,7 +74,7 @@ class Tables(Page):
 
 @dataclass(frozen=True, slots=True)
 class Columns(Page):
-    """The columns of a table, and what could be asked of it."""
+    """The columns of a table, and example queries of it."""
 
     template: ClassVar[str] = "_query_columns.html"
     slug: str
@@ -100,7 +100,7 @@ class QueryPage(Page):
 
 @router.get("/query")
 def editor(request: Request, deps: Here, who: Who, sql: str = "", q: str = "", table: str = "") -> Response:
-    """The editor, with `sql` in it; nothing is asked by the mere visit."""
+    """The editor, with `sql` in it, which is not run."""
     return respond(request, _page(deps, who, sql[:LONGEST_SQL], q=q, table=table), visitor=who)
 
 
@@ -121,8 +121,8 @@ async def ask(request: Request, deps: Here, who: Who, sql: Text = "") -> Respons
     """The answer to a query, or why there is none."""
     began = perf_counter()
     try:
-        asked = await answered(request, deps, who, sql, "cells", most_rows=MOST_ROWS, output=MOST_BYTES)
-        answer, status = _answer(asked, perf_counter() - began), 200
+        result = await answered(request, deps, who, sql, "cells", most_rows=MOST_ROWS, output=MOST_BYTES)
+        answer, status = _answer(result, perf_counter() - began), 200
     except AdreelError as error:
         answer, status = _failed(error), status_of(error)
     if is_fragment(request):
@@ -135,8 +135,8 @@ async def download(request: Request, deps: Here, who: Who, sql: Text = "", kind:
     """The whole answer as a file."""
     try:
         if kind not in WRITERS:
-            raise InputError(f"There is no format {kind[:20]!r}; choose {', '.join(WRITERS)}.")
-        # Who downloads here opens the file with a spreadsheet, more often than not.
+            raise InputError(f"Format {kind[:20]!r} is not available. Available: {', '.join(WRITERS)}.")
+        # Files downloaded here are mostly opened in a spreadsheet.
         return await file_of(request, deps, who, sql, cast("AnswerForm", kind), for_spreadsheet=True)
     except AdreelError as error:
         answer = _failed(error)
@@ -146,15 +146,15 @@ async def download(request: Request, deps: Here, who: Who, sql: Text = "", kind:
 # -- asking
 
 
-def _answer(asked: Asked, seconds: float) -> Answer:
-    with asked.file as file:
-        found = orjson.loads(file.read())
+def _answer(result: Asked, seconds: float) -> Answer:
+    with result.file as file:
+        content = orjson.loads(file.read())
     return Answer(
-        columns=tuple(Column(**column) for column in found["columns"]),
-        rows=tuple(map(tuple, found["rows"])),
-        more=found["more"],
-        seconds=seconds - asked.waited,
-        waited=asked.waited if asked.waited >= WORTH_TELLING else 0.0,
+        columns=tuple(Column(**column) for column in content["columns"]),
+        rows=tuple(map(tuple, content["rows"])),
+        more=content["more"],
+        seconds=seconds - result.waited,
+        waited=result.waited if result.waited >= SHOWN_WAIT else 0.0,
         problem="",
     )
 
@@ -163,34 +163,33 @@ def _failed(error: AdreelError) -> Answer:
     return Answer((), (), more=False, seconds=0.0, waited=0.0, problem=sentence(error))
 
 
-def _column(field: Any) -> Column:
-    return Column(**column_of(field))
-
-
 # -- the page
 
 
 def _page(
     deps: Center, who: Visitor, sql: str, *, q: str = "", table: str = "", answer: Answer | None = None
 ) -> QueryPage:
-    found = _tables(deps, who, q)
+    table_list = _tables(deps, who, q)
     return QueryPage(
         sql=sql,
-        list=found,
+        list=table_list,
         columns=_columns(deps, who, table) if table else None,
         answer=answer,
-        examples=_examples(found.tables[0].slug, ()) if found.tables else (),
+        examples=_examples(table_list.tables[0].slug, ()) if table_list.tables else (),
         seconds=deps.settings.query_seconds,
     )
 
 
 def _tables(deps: Center, who: Visitor, q: str) -> Tables:
     words = q.casefold().split()
-    seen = who.guard.datasets()
+    datasets = who.guard.datasets()
     runs = deps.store.runs.briefs()
-    there = [dataset for dataset in seen if dataset.id in runs and runs[dataset.id][1] is not None]
-    matching = [one for one in there if all(word in f"{one.slug} {one.name}".casefold() for word in words)]
-    return Tables(tuple(matching[:MOST_TABLES]), q[:100], len(matching), len(there), len(seen) - len(there))
+    with_table = [dataset for dataset in datasets if dataset.id in runs and runs[dataset.id][1] is not None]
+    matching = [
+        dataset for dataset in with_table if all(word in f"{dataset.slug} {dataset.name}".casefold() for word in words)
+    ]
+    without = len(datasets) - len(with_table)
+    return Tables(tuple(matching[:MOST_TABLES]), q[:100], len(matching), len(with_table), without)
 
 
 def _columns(deps: Center, who: Visitor, slug: str) -> Columns:
@@ -198,30 +197,30 @@ def _columns(deps: Center, who: Visitor, slug: str) -> Columns:
     try:
         schema = deps.lake.table(saved.table_slug).schema
     except NotFoundError:
-        words = "There is no table yet: run the dataset first."
+        words = "The dataset has no table yet. Run it first."
         return Columns(saved.slug, (), (), words)
-    found = tuple(_column(field) for field in schema)
-    return Columns(saved.slug, found, _examples(saved.slug, schema.names), "")
+    table_columns = tuple(Column(**column_of(field)) for field in schema)
+    return Columns(saved.slug, table_columns, _examples(saved.slug, schema.names), "")
 
 
 def _examples(slug: str, names: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    """Queries that begin somewhere: their titles and SQL. Money is never summed over currencies."""
-    found = [
+    """Example queries: titles and SQL. Money is grouped by currency."""
+    examples = [
         ("First 100 rows", f"select *\nfrom {slug}\nlimit 100"),
-        ("How many rows", f"select count(*)\nfrom {slug}"),
+        ("Row count", f"select count(*)\nfrom {slug}"),
     ]
     if {"spend", "currency", "stat_time_day"} <= set(names):
-        found.append(
+        examples.append(
             (
-                "Cost of each day",
+                "Cost by day",
                 f"select stat_time_day, currency, sum(spend) as spend\nfrom {slug}\ngroup by all\norder by all",
             )
         )
     if {"spend", "currency", "advertiser_id"} <= set(names):
-        found.append(
+        examples.append(
             (
-                "Cost of each advertiser",
+                "Cost by ad account",
                 f"select advertiser_id, currency, sum(spend) as spend\nfrom {slug}\ngroup by all\norder by spend desc",
             )
         )
-    return tuple(found)
+    return tuple(examples)

@@ -1,25 +1,25 @@
-"""Small wordings that several pages share."""
+"""Texts that several pages share."""
 
 from __future__ import annotations
 
 from adreel.errors import AdreelError, BusyError
 
-BUSY = "A run waits for its turn or is under way already, so no other was asked for."
+BUSY = "A run is queued or running already, so no other run was started."
 
 
 def sentence(error: AdreelError) -> str:
-    """An error's words as a sentence of its own; on the command line they follow a colon."""
-    words = str(error)
-    return words[:1].upper() + words[1:]
+    """An error's message with a capital letter; on the command line it follows a colon."""
+    text = str(error)
+    return text[:1].upper() + text[1:]
 
 
 def refusal(error: AdreelError) -> str:
-    """Why no run was asked for: in a page's own words where another run is there, else as `sentence`."""
+    """Why no run was started: `BUSY` where another run is queued or running, else as `sentence`."""
     return BUSY if isinstance(error, BusyError) else sentence(error)
 
 
 def device(agent: str) -> str:
-    """A browser and its system in words, from what it calls itself."""
+    """The browser and system that a User-Agent header names, such as "Firefox on Linux"."""
     browsers = (
         ("Edg", "Edge"),
         ("OPR", "Opera"),
@@ -27,7 +27,7 @@ def device(agent: str) -> str:
         ("Firefox", "Firefox"),
         ("FxiOS", "Firefox"),
         ("CriOS", "Chrome"),
-        ("HeadlessChrome", "Chrome without a window"),
+        ("HeadlessChrome", "Headless Chrome"),
         ("Chrome", "Chrome"),
         ("Safari", "Safari"),
     )

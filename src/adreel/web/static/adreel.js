@@ -22,7 +22,7 @@
     }
   });
 
-  // <dialog data-at-once> has something to tell, so the page begins with it.
+  // <dialog data-at-once> is open when the page loads.
   for (const dialog of document.querySelectorAll("dialog[data-at-once]")) dialog.showModal();
 
   document.addEventListener("keydown", (event) => {
@@ -33,7 +33,7 @@
     }
   });
 
-  // An error in [data-problem] is why the form came back, so it is in view, wherever on the page its form stands.
+  // The error in [data-problem] is scrolled into view.
   const problem = document.querySelector("[data-problem]");
   if (problem) {
     const { top, bottom } = problem.getBoundingClientRect();
@@ -44,18 +44,18 @@
   }
 
   // <input data-all="name"> ticks every checkbox of that name in its form; a count of them is shown in [data-count].
-  // What stands in [data-needs-chosen] can be pressed once something is ticked.
+  // Buttons in [data-needs-chosen] are enabled once a box is ticked.
   const count = (form) => {
     const counter = form.querySelector("[data-count]");
     if (!counter) return;
-    const chosen = form.querySelectorAll(`input[name="${counter.dataset.count}"]:checked`).length;
-    counter.textContent = String(chosen);
-    for (const button of form.querySelectorAll("[data-needs-chosen] button")) button.disabled = chosen === 0;
+    const selected = form.querySelectorAll(`input[name="${counter.dataset.count}"]:checked`).length;
+    counter.textContent = String(selected);
+    for (const button of form.querySelectorAll("[data-needs-chosen] button")) button.disabled = selected === 0;
     const all = form.querySelector(`[data-all="${counter.dataset.count}"]`);
     if (!all) return;
     const boxes = form.querySelectorAll(`input[name="${counter.dataset.count}"]`).length;
-    all.checked = chosen > 0 && chosen === boxes;
-    all.indeterminate = chosen > 0 && chosen < boxes;
+    all.checked = selected > 0 && selected === boxes;
+    all.indeterminate = selected > 0 && selected < boxes;
   };
   const countAll = () => { for (const form of document.forms) count(form); };
   window.addEventListener("pageshow", countAll);
@@ -70,7 +70,7 @@
     count(form);
   });
 
-  // <form data-once> cannot be sent twice by an impatient click.
+  // <form data-once> is sent once in 5 seconds, however often its button is clicked.
   document.addEventListener("submit", (event) => {
     const form = event.target;
     if (!form.matches("[data-once]")) return;
@@ -87,8 +87,8 @@
     if (event.target.matches("[data-submit]")) event.target.form.requestSubmit();
   });
 
-  // [data-refresh] asks anew by itself. Nobody pressed anything, so what the person is doing stays as it is: what is
-  // ticked, chosen and open. Menus and dialogs that are open are left alone; the next refresh brings them up to date.
+  // [data-refresh] reloads by itself, so it keeps what the person has ticked, selected and opened. Open menus and
+  // dialogs are skipped; the next refresh updates them.
   const busy = "details.menu[open], dialog[open]";
   const refreshed = new Map();
   document.addEventListener("htmx:before:swap", (event) => {
@@ -98,8 +98,8 @@
     refreshed.set(target, [...target.querySelectorAll("details[open]")]);
   });
 
-  // A morph leaves boxes and menus as the person touched them. After a change in a form the answer repeats what was
-  // sent, so it is right; but for the ticks that choose rows, which are not sent.
+  // A morph keeps the person's ticks and selections. The answer to a changed form repeats what was sent, so its state
+  // is used, but not for the ticks that select rows: these are not sent.
   document.addEventListener("htmx:after:settle", (event) => {
     const opened = refreshed.get(event.target);
     if (opened) {
@@ -118,7 +118,7 @@
   });
   const isRowChoice = (box) => box.form?.querySelector("[data-count]")?.dataset.count === box.name;
 
-  // What a page said of a run that began is over with the run; the page shows how it ended.
+  // The notice that a run has started is removed when the run ends.
   document.addEventListener("run-over", () => document.querySelector("[data-said]")?.remove());
 
   // <button data-copy="#id"> copies the text of an element.

@@ -5,7 +5,7 @@
   const place = document.getElementById("api-docs");
   const root = document.documentElement;
 
-  // Swagger UI has a dark look of its own, which a class switches on.
+  // Swagger UI has its own dark theme, switched by a class.
   const follow = () => root.classList.toggle("dark-mode", root.dataset.bsTheme === "dark");
   new MutationObserver(follow).observe(root, { attributeFilter: ["data-bs-theme"] });
   follow();
@@ -17,7 +17,7 @@
     defaultModelsExpandDepth: 0,
     displayRequestDuration: true,
     filter: true,
-    // Its badge would be another site's.
+    // The badge of a validator would be loaded from another site.
     validatorUrl: null,
   });
 }

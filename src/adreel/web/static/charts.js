@@ -1,9 +1,9 @@
-// Draws what stands in data-chart (the JSON of adreel.cards and adreel.web.changes) with ECharts.
+// Draws the chart in data-chart (the JSON of adreel.cards and adreel.web.changes) with ECharts.
 // Texts go to a canvas only, and tooltips are drawn there too: nothing here makes HTML of a name.
 (() => {
   "use strict";
 
-  // Told apart by people who see few colours (after Okabe and Ito), on light and on dark ground.
+  // Distinct for color-blind people (after Okabe and Ito), on light and dark backgrounds.
   const COLOURS = {
     light: ["#0b7285", "#c2570c", "#6741a8", "#2b7a3d", "#b02a6b", "#5c6773", "#1d4ed8", "#8a6d00"],
     dark: ["#3bb8cf", "#f2994a", "#b39ddb", "#6fcf97", "#f28ab8", "#a9b4c0", "#7ea6ff", "#e0c34c"],
@@ -12,7 +12,7 @@
   const MOST_LABELS = 26;
   const drawn = new Map();
 
-  // A colour of the style sheet as the canvas takes it: whatever it is made of there, here it is read off a pixel.
+  // A colour of the style sheet as rgba, which the canvas takes: read from a pixel that was filled with it.
   const pixel = Object.assign(document.createElement("canvas"), { width: 1, height: 1 }).getContext("2d", { willReadFrequently: true });
   const probe = document.createElement("span");
   function css(name) {
@@ -44,8 +44,8 @@
   // ECharts reads {name|text} as a style.
   const plain = (text) => String(text).replaceAll("{", "(").replaceAll("}", ")");
   const cut = (text, most = MOST_LABELS) => {
-    const whole = plain(text);
-    return whole.length > most ? `${whole.slice(0, most - 1)}…` : whole;
+    const full = plain(text);
+    return full.length > most ? `${full.slice(0, most - 1)}…` : full;
   };
 
   function formatter(format, signed = false) {
@@ -60,7 +60,7 @@
   }
 
   const compact = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
-  // Marks of an axis below one would look alike with one digit.
+  // Axis labels below 1 need two significant digits.
   const small = new Intl.NumberFormat("en", { maximumSignificantDigits: 2 });
   const short = (format) => (value) =>
     (Math.abs(value) < 1 ? small : compact).format(value) + (format.unit === "percent" ? " %" : "");
@@ -71,7 +71,7 @@
     animation: !calm(),
     color: style.colours,
     textStyle: { color: style.text, fontFamily: getComputedStyle(document.body).fontFamily },
-    aria: { enabled: true, label: { description: `${plain(chart.title)}. The same figures stand in the table below.` } },
+    aria: { enabled: true, label: { description: `${plain(chart.title)}. The table below has the same figures.` } },
   });
 
   const tooltip = (style, more) => ({
@@ -102,7 +102,7 @@
     axisLabel: {
       color: style.quiet,
       hideOverlap: true,
-      // Of a few names each stands there; of many, as many as have room.
+      // Up to 12 names are all shown; of more, as many as fit.
       interval: axis.type === "text" && axis.values.length <= 12 ? 0 : "auto",
       formatter: axis.type === "day" ? (day) => day.slice(5) : (text) => cut(text, 18),
     },
@@ -123,7 +123,7 @@
     const height = chart.panels.length > 1 ? 130 : 220;
     const panels = chart.panels;
     const opened = new Set(chart.x.open || []);
-    const above = panels.some((one) => one.series.some((series) => series.role === "part")) || (panels.length === 1 && panels[0].series.length > 1) ? 34 : 4;
+    const above = panels.some((panel) => panel.series.some((series) => series.role === "part")) || (panels.length === 1 && panels[0].series.length > 1) ? 34 : 4;
     const options = { ...base(chart, style), grid: [], xAxis: [], yAxis: [], series: [], title: [] };
     const named = new Set();
     panels.forEach((panel, index) => {
@@ -181,7 +181,7 @@
     const [series] = panel.series;
     const format = formatter(panel.format);
     const shares = chart.shares || [];
-    const told = (place) => {
+    const valueText = (place) => {
       const share = shares[place];
       return format(series.values[place]) + (share === undefined || share === null ? "" : ` (${share.toFixed(1)} %)`);
     };
@@ -192,13 +192,13 @@
       yAxis: categories(style, chart.x, { inverse: true, axisLabel: { color: style.text, formatter: (text) => cut(text) } }),
       series: [{
         type: "bar", name: plain(series.name), data: series.values, barMaxWidth: 22, itemStyle: { color: style.colours[0], borderRadius: 2 },
-        label: { show: true, position: "right", color: style.text, formatter: (point) => (point.value === null ? "" : told(point.dataIndex)) },
+        label: { show: true, position: "right", color: style.text, formatter: (point) => (point.value === null ? "" : valueText(point.dataIndex)) },
       }],
-      tooltip: tooltip(style, { trigger: "item", formatter: (point) => `${plain(chart.x.values[point.dataIndex])}\n${plain(series.name)}: ${told(point.dataIndex)}` }),
+      tooltip: tooltip(style, { trigger: "item", formatter: (point) => `${plain(chart.x.values[point.dataIndex])}\n${plain(series.name)}: ${valueText(point.dataIndex)}` }),
     }, Math.max(120, chart.x.values.length * 30 + 24)];
   }
 
-  function standing(chart, style) {
+  function columns(chart, style) {
     const [panel] = chart.panels;
     const format = formatter(panel.format);
     const several = panel.series.length > 1;
@@ -206,15 +206,15 @@
       ...base(chart, style),
       aria: { ...base(chart, style).aria, decal: { show: several } },
       grid: { left: 8, right: 12, top: several ? 36 : 12, bottom: 8, containLabel: true },
-      legend: several ? legend(style, panel.series.map((one) => one.name)) : undefined,
+      legend: several ? legend(style, panel.series.map((series) => series.name)) : undefined,
       xAxis: categories(style, chart.x),
       yAxis: values(style, panel.format),
-      series: panel.series.map((one) => ({ type: "bar", name: plain(one.name), data: one.values, barMaxWidth: 36, itemStyle: { borderRadius: 2 } })),
+      series: panel.series.map((series) => ({ type: "bar", name: plain(series.name), data: series.values, barMaxWidth: 36, itemStyle: { borderRadius: 2 } })),
       tooltip: tooltip(style, {
         trigger: "axis",
         axisPointer: { type: "shadow" },
         formatter: (points) => [plain(chart.x.values[points[0].dataIndex]),
-          ...points.filter((one) => one.value !== null && one.value !== undefined).map((one) => `${one.seriesName}: ${format(one.value)}`)].join("\n"),
+          ...points.filter((point) => point.value !== null && point.value !== undefined).map((point) => `${point.seriesName}: ${format(point.value)}`)].join("\n"),
       }),
     }, 280];
   }
@@ -242,38 +242,38 @@
     }, 270, () => ({ series: [{ symbolSize: size() }] })];
   }
 
-  // By how much each day moved; days that only one of the versions has are there to be switched on.
+  // The change of each day; days that only one version has are hidden until the legend shows them.
   function moves(chart, style, element) {
     const select = document.querySelector(`[data-panel-of="${element.id}"]`);
     const panel = chart.panels[Number(select ? select.value : 0)] || chart.panels[0];
     const format = formatter(panel.format, panel.signed);
-    const there = panel.series.filter((one) => one.values.some((value) => value));
-    const hidden = Object.fromEntries(there.map((one) => [plain(one.name), one.shown !== false || there.every((other) => other.shown === false)]));
+    const changed = panel.series.filter((series) => series.values.some((value) => value));
+    const hidden = Object.fromEntries(changed.map((series) => [plain(series.name), series.shown !== false || changed.every((other) => other.shown === false)]));
     return [{
       ...base(chart, style),
-      grid: { left: 8, right: 12, top: there.length > 1 ? 36 : 12, bottom: chart.x.values.length > 60 ? 48 : 8, containLabel: true },
-      legend: there.length > 1 ? legend(style, there.map((one) => one.name), { selected: hidden }) : undefined,
+      grid: { left: 8, right: 12, top: changed.length > 1 ? 36 : 12, bottom: chart.x.values.length > 60 ? 48 : 8, containLabel: true },
+      legend: changed.length > 1 ? legend(style, changed.map((series) => series.name), { selected: hidden }) : undefined,
       dataZoom: chart.x.values.length > 60 ? [{ type: "slider", bottom: 4, height: 18 }] : undefined,
       xAxis: categories(style, chart.x, { axisLine: { onZero: true, lineStyle: { color: style.quiet } } }),
       yAxis: values(style, panel.format),
-      series: there.map((one) => ({ type: "bar", stack: "all", name: plain(one.name), data: one.values, barMaxWidth: 40, itemStyle: { borderRadius: 2 } })),
+      series: changed.map((series) => ({ type: "bar", stack: "all", name: plain(series.name), data: series.values, barMaxWidth: 40, itemStyle: { borderRadius: 2 } })),
       tooltip: tooltip(style, {
         trigger: "axis",
         axisPointer: { type: "shadow" },
         formatter: (points) => [chart.x.values[points[0].dataIndex],
-          ...points.filter((one) => one.value).map((one) => `${one.seriesName}: ${format(one.value)}`)].join("\n"),
+          ...points.filter((point) => point.value).map((point) => `${point.seriesName}: ${format(point.value)}`)].join("\n"),
       }),
     }, 300];
   }
 
-  const KINDS = { line, bars, funnel: bars, columns: standing, grouped: standing, heat, moves };
+  const KINDS = { line, bars, funnel: bars, columns, grouped: columns, heat, moves };
 
   // -- drawing
 
   function draw(element) {
     const chart = JSON.parse(element.dataset.chart);
     if (!window.echarts || !KINDS[chart.kind]) {
-      element.textContent = "The chart cannot be drawn here; its figures stand in the table.";
+      element.textContent = "This browser cannot draw the chart. See the figures in the table.";
       return;
     }
     const [options, height, resized] = KINDS[chart.kind](chart, look(), element);
@@ -310,7 +310,7 @@
     for (const element of root.querySelectorAll ? root.querySelectorAll("[data-chart]") : []) draw(element);
   }
 
-  new MutationObserver(() => [...drawn.keys()].filter((one) => one.isConnected).forEach(draw))
+  new MutationObserver(() => [...drawn.keys()].filter((element) => element.isConnected).forEach(draw))
     .observe(document.documentElement, { attributes: true, attributeFilter: ["data-bs-theme"] });
 
   document.addEventListener("change", (event) => {

@@ -1,43 +1,43 @@
-// The Details pane: the server's answer is the truth, and what a person does meanwhile is not lost to it.
+// The Details pane: answers of the server update the form, and keep what the person changed since the request.
 (() => {
   "use strict";
 
   const form = () => document.getElementById("details");
   const opened = new Set();
-  let place = null;
+  let menu = null;
   let refused = false;
-  const asked = new WeakMap();
+  const requested = new WeakMap();
   let changes = 0;
 
   const isOurs = (element) => element instanceof Element && element.closest("#details") !== null;
 
-  // A box that cannot be ticked now keeps its place for the keyboard, and stays as it is.
+  // A disabled box keeps the keyboard focus, and its state.
   document.addEventListener("click", (event) => {
     const box = event.target.closest("[aria-disabled=true]");
     if (box && isOurs(box)) event.preventDefault();
   });
 
-  // Counted on the way down, before htmx asks.
+  // In the capture phase, so before htmx sends its request.
   document.addEventListener("change", (event) => {
     if (!isOurs(event.target)) return;
     changes += 1;
     outdate();
   }, true);
 
-  // A preview is of the form as it was: rows say so, and an error whose cause may be gone goes.
+  // After a change a preview is outdated: its rows are marked so, and its error is removed.
   const outdate = () => {
     for (const mark of document.querySelectorAll(".preview-old")) mark.hidden = false;
     const error = document.querySelector("#preview .preview-error");
     if (!error) return;
-    const words = document.createElement("p");
-    words.className = "text-secondary";
-    words.textContent = "The form has changed. Load preview again.";
-    error.replaceWith(words);
+    const note = document.createElement("p");
+    note.className = "text-secondary";
+    note.textContent = "The form has changed. Load preview again.";
+    error.replaceWith(note);
   };
 
-  // An answer to a question that was asked before the last change is too old: its successor is on the way.
+  // The answer to a request from before the last change is dropped: a newer one follows.
   document.addEventListener("htmx:before:request", (event) => {
-    asked.set(event.detail.ctx, changes);
+    requested.set(event.detail.ctx, changes);
   });
   document.addEventListener("htmx:before:swap", (event) => {
     const context = event.detail.ctx;
@@ -46,12 +46,12 @@
     if (context.target !== form()) return;
     // A button changes the form without a change in a field of it.
     if (context.sourceElement.matches("[name=do]")) outdate();
-    if (asked.has(context) && asked.get(context) !== changes) {
+    if (requested.has(context) && requested.get(context) !== changes) {
       event.preventDefault();
       return;
     }
     refused = saved;
-    place = document.activeElement?.closest(".menu-pane[tabindex]") ?? null;
+    menu = document.activeElement?.closest(".menu-pane[tabindex]") ?? null;
     opened.clear();
     for (const part of form().querySelectorAll("details[open][id]")) opened.add(part.id);
   });
@@ -65,18 +65,18 @@
     }
     if (refused) {
       refused = false;
-      tell();
+      focusErrors();
       return;
     }
-    // A button that has removed itself leaves its menu the focus, so that the keyboard goes on from there.
-    if (place && place.isConnected && document.activeElement === document.body) place.focus({ preventScroll: true });
+    // The focus of a button that was removed goes to its menu.
+    if (menu && menu.isConnected && document.activeElement === document.body) menu.focus({ preventScroll: true });
   });
 
-  // Whoever leaves with something changed and not saved is asked first. What could not be saved is not saved yet.
-  // What is shown of long lists is no change; a choice stands in a tick where it is shown, else in a field of its own.
-  const looking = /\.(search|searched|group|most|seen)$/;
+  // Leaving the page with unsaved changes asks first, also after a save that was refused. Searching and paging in lists
+  // are no changes; a choice is a tick where its row is shown, else a hidden field.
+  const viewOnly = /\.(search|searched|group|most|seen)$/;
   const filledIn = () => {
-    const fields = [...new FormData(form())].filter(([name]) => !looking.test(name));
+    const fields = [...new FormData(form())].filter(([name]) => !viewOnly.test(name));
     return [...new Set(fields.map(([name, value]) => `${name.replace(/\.tick$/, "")}=${value}`))].sort().join("\n");
   };
   const before = form().elements.tried ? null : filledIn();
@@ -88,7 +88,7 @@
     if (!saving && filledIn() !== before) event.preventDefault();
   });
 
-  // What stands in the way of saving is where the page begins, and where it goes on when it could not be saved.
-  const tell = () => (document.getElementById("clash") ?? document.getElementById("summary"))?.focus();
-  tell();
+  // The list of errors gets the focus on load and after a save that was refused.
+  const focusErrors = () => (document.getElementById("clash") ?? document.getElementById("summary"))?.focus();
+  focusErrors();
 })();

@@ -1,4 +1,4 @@
-// The query page: Ctrl+Enter runs, names of columns and examples go into the editor.
+// The query page: Ctrl+Enter runs the query, columns and examples are inserted into the editor.
 (() => {
   "use strict";
   const editor = document.getElementById("sql");
