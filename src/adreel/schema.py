@@ -1,4 +1,4 @@
-"""A dataset's columns: names, types, titles, which of them name a row, and the Arrow schema."""
+"""A dataset's columns: names, types, titles, primary key, and the Arrow schema."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Column:
 
 
 def columns(dataset: Dataset) -> tuple[Column, ...]:
-    """The dataset's columns in their order: what names a row first, then what was asked, then zone and currency."""
+    """The dataset's columns in their order: primary key, selected columns, zone and currency."""
     if dataset.report == "performance":
         return _unique(_report_columns(dataset))
     if dataset.report == "creatives":
@@ -62,17 +62,17 @@ def columns(dataset: Dataset) -> tuple[Column, ...]:
     return _unique((_ADVERTISER_ID, *_fields(dataset, "entity")))
 
 
-_ADVERTISER_ID = Column("advertiser_id", "string", "advertiser", "Account ID", "The ad account that the row is of.")
+_ADVERTISER_ID = Column("advertiser_id", "string", "advertiser", "Ad account ID", "The ad account of the row.")
 _CONTEXT = (
     Column(
-        "currency", "string", "advertiser", "Currency", "The account's currency, in which money is given (ISO 4217)."
+        "currency", "string", "advertiser", "Currency", "The ad account's currency, used for all money (ISO 4217)."
     ),
     Column(
         "timezone",
         "string",
         "advertiser",
         "Time zone",
-        "The account's fixed offset from UTC, in which days are counted.",
+        "The ad account's fixed offset from UTC, used for its days.",
     ),
 )
 _HOUR_UTC = Column(
@@ -80,7 +80,7 @@ _HOUR_UTC = Column(
     "time",
     "advertiser",
     "Hour (UTC)",
-    "The start of the hour as an instant, from the account's offset.",
+    "The start of the hour in UTC.",
 )
 
 
@@ -163,7 +163,7 @@ def _fields(dataset: Dataset, part: str) -> tuple[Column, ...]:
 
 
 def key(dataset: Dataset) -> tuple[str, ...]:
-    """The columns that name a row; figures over a range are named by the range's start too."""
+    """The primary key; figures over a range have the range's start in it too."""
     own = dataset.update.key or key_columns(dataset)
     has_span = bool(_span_columns(dataset)) and dataset.report in ("performance", "creatives")
     return (*own, "start_date") if has_span and "start_date" not in own else own

@@ -33,8 +33,8 @@ class MadeUp:
     def words(self) -> str:
         """Which numbers are made up."""
         if self.everything:
-            return "Simulated TikTok: every number here is made up."
-        return "Some accounts here read a simulated TikTok: their numbers are made up."
+            return "Simulated TikTok: all figures are invented."
+        return "Some accounts read a simulated TikTok: their figures are invented."
 
 
 @dataclass(frozen=True, slots=True)

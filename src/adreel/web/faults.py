@@ -16,10 +16,10 @@ from adreel.schema import columns
 from adreel.web.forms import scalar
 
 HARMLESS = frozenset({"name", "description", "tags", "update", "reset_schema"})
-"""Menus whose problems do not stand in the way of a look at what TikTok would give."""
+"""Menus whose problems do not prevent a preview."""
 
-NAMELESS = "A look"
-"""What a dataset is called for a look, while it has no name."""
+NAMELESS = "Preview"
+"""The name of a dataset without one, for its preview."""
 
 _GENERAL = ("name", "description", "tags", "account")
 _TITLES: Mapping[str, str] = MappingProxyType(
@@ -29,11 +29,11 @@ _TITLES: Mapping[str, str] = MappingProxyType(
         "report": "Report",
         "description": "Description",
         "tags": "Tags",
-        "dates.start": "From",
-        "dates.end": "Until",
+        "dates.start": "Start date",
+        "dates.end": "End date",
         "dates.date": "Day",
         "update.method": "Update method",
-        "update.key": "Key",
+        "update.key": "Primary key",
         "update.keep_days": "Days to keep",
     }
 )
@@ -88,13 +88,13 @@ def _general_problems(values: Mapping[str, Any]) -> Iterator[Problem]:
 def _of_form(problem: Problem, values: Mapping[str, Any]) -> Problem:
     """The problem as a form says it: a day that is missing is a field that is empty, and no word that is no day."""
     empty_day = problem.menu.startswith("dates.") and _given(problem.menu, values) == ""
-    return replace(problem, reason="choose a day") if empty_day else problem
+    return replace(problem, reason="required") if empty_day else problem
 
 
 def _own_problems(values: Mapping[str, Any], dataset: Dataset | None) -> Iterator[Problem]:
     """What a form can say that means something else in a file, or nothing."""
     if values.get("advertisers") == []:
-        yield Problem("advertisers", "none is chosen. Choose at least one, or all advertisers.")
+        yield Problem("advertisers", "none selected. Select at least one, or all ad accounts.")
     if dataset is not None and dataset.update.key:
         known = [column.name for column in columns(dataset)]
         unknown = [name for name in dataset.update.key if name not in known]

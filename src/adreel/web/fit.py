@@ -127,10 +127,10 @@ class _Fitting:
             offer = offered.get(one)
             self._tell(offer.title if offer else one, offer.refusal if offer else None)
         if len(dropped) > MOST_TOLD:
-            self._told.append(f"{len(dropped) - MOST_TOLD} more of {menu.title} were taken back too.")
+            self._told.append(f"{len(dropped) - MOST_TOLD} more values of {menu.title} were removed.")
 
     def _tell(self, title: str, refusal: str | None) -> None:
-        self._told.append(f"{title} was taken back: {refusal or f'{self._report.title} has nothing of that name'}.")
+        self._told.append(f"{title} was removed: {refusal or f'not available in {self._report.title}'}.")
 
     def _values(self) -> dict[str, Any]:
         every = {menu.name for report in catalog.REPORTS.values() for menu in report.menus}

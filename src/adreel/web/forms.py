@@ -55,7 +55,7 @@ class Fields:
             text = body.decode("ascii", "replace")
             pairs = parse_qsl(text, keep_blank_values=True, errors="replace", max_num_fields=MOST_FIELDS)
         except ValueError as error:
-            raise InputError(f"The form has more than {MOST_FIELDS:,} fields; choose fewer at once.") from error
+            raise InputError(f"The form has more than {MOST_FIELDS:,} fields; select fewer values.") from error
         return Fields.of((name, value.replace("\r\n", "\n")) for name, value in pairs)
 
     def all(self, name: str) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Datasets of a file brought over: everything that is wrong with each is told first, and then all are saved or none."""
+"""Datasets imported from a file: all problems of each are reported, and all are saved or none."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def arrivals(store: Store, guard: Guard, sources: Iterable[Source], now: datetim
     for number, source in enumerate(sources, start=1):
         arrival = _arrival(store, guard, number, source, now)
         if arrival.name in names:
-            fault = f"The file has {arrival.name!r} twice; give one another name."
+            fault = f"The file has two datasets named {arrival.name!r}. Rename one."
             arrival = _with_fault(arrival, fault)
         names.add(arrival.name)
         found.append(arrival)
@@ -96,7 +96,7 @@ def bring(guard: Guard, found: Iterable[Arrival], now: datetime) -> Brought:
     """Saves every dataset that is not here yet. None of them has a fault. Errors as `Guard.create`."""
     saved, there, notes = [], [], []
     for arrival in found:
-        assert not arrival.faults, "arrivals with faults are told, not saved"
+        assert not arrival.faults, "an import with faults is not saved"
         if arrival.known is not None:
             there.append(arrival.known)
             continue
@@ -110,8 +110,7 @@ def beside(saved: SavedDataset) -> Iterable[str]:
     """What is told of a dataset that was saved just now, if its table is another than its name says."""
     if saved.table_slug != saved.slug:
         yield (
-            f"The table {saved.slug} in the lake stayed from a deleted dataset and is left as it is; this one fills "
-            f"{saved.table_slug}."
+            f"The lake still has the table {saved.slug} of a deleted dataset; this dataset writes to {saved.table_slug}."
         )
 
 
@@ -127,7 +126,7 @@ def _arrival(store: Store, guard: Guard, number: int, source: Source, now: datet
         faults.append(error.message)
     if dataset is not None and not (guard.may(DatasetRight.SEE, dataset) and _is_same(dataset, source)):
         faults.append(
-            f"name: there is another dataset {name!r} already. Give one of them another name, or change that one."
+            f"name: another dataset is named {name!r}. Rename one of them, or edit the existing one."
         )
     return Arrival(number, name, source, checked.dataset, dataset, tuple(faults))
 

@@ -29,12 +29,12 @@ from adreel.web.pickers import Picker, Question, advertiser_picker, field_picker
 
 UPDATE_METHODS: Mapping[Method, tuple[str, str]] = MappingProxyType(
     {
-        Method.REPLACE: ("Replace", "The table becomes what the run read. Earlier versions stay readable."),
-        Method.APPEND: ("Append", "The rows are added to those that are there. Days read twice are there twice."),
-        Method.UPSERT: ("Upsert", "A row with the same key is replaced, a new one is added, and none goes."),
+        Method.REPLACE: ("Replace", "Each run replaces the whole table. Earlier versions stay readable."),
+        Method.APPEND: ("Append", "Each run adds rows. Days that are read twice are in the table twice."),
+        Method.UPSERT: ("Upsert", "Rows with the same primary key are updated, new ones are added, none are deleted."),
         Method.PARTITION: (
-            "Partition",
-            "The days that were read are replaced whole, other days stay. Good for figures that TikTok still corrects.",
+            "Replace partitions",
+            "The days in the run are replaced, other days stay. Picks up days that TikTok restates.",
         ),
     }
 )
@@ -215,7 +215,7 @@ class _Shape:
         self._told = [*notes, *(self._fit.told if self._fit else ())]
         behind = left_behind(fields, self._fit.report) if self._fit else ()
         if self._fit and behind:
-            self._told.append(f"Taken back: {', '.join(behind)}. {self._fit.report.title} has no such menu.")
+            self._told.append(f"{', '.join(behind)} removed: not available in {self._fit.report.title}.")
 
     def form(self, refused: tuple[Problem, ...]) -> Form:
         """The form as it is shown."""
@@ -268,7 +268,7 @@ class _Shape:
             for account in self._around.accounts
         ]
         if named and not any(option.chosen for option in options):
-            why = "it is not there any more, or not shared with you" if self._around.account is None else None
+            why = "it was deleted or is no longer shared with you" if self._around.account is None else None
             options.insert(0, Option(named, named, "", why, True))
         return tuple(options)
 
@@ -335,7 +335,7 @@ class _Shape:
         refused = [metric for metric in SETS[value].metrics if offered[metric].refusal is not None]
         if refused:
             why = "; ".join(f"{offered[one].title} ({offered[one].refusal})" for one in refused)
-            self._told.append(f"Left out of {SETS[value].title}: {why}.")
+            self._told.append(f"Not added from {SETS[value].title}: {why}.")
         return tuple(one for one in SETS[value].metrics if one not in refused)
 
     # -- dates, update, price
@@ -361,9 +361,9 @@ class _Shape:
         method = self._fields.text("update.method") or str(Method.REPLACE)
         refusals: dict[Method, str] = {}
         if not self._has_days(dataset):
-            refusals[Method.PARTITION] = "it replaces days, and a row here is of no day; choose a time dimension"
+            refusals[Method.PARTITION] = "requires a time dimension"
         if self._values.get(RESET):
-            refusals[Method.APPEND] = "it keeps the rows that are there, and Reset schema sets the columns afresh"
+            refusals[Method.APPEND] = "requires Reset schema: off"
         return UpdatePane(
             methods=tuple(
                 Option(str(one), title, meaning, None if one == method else refusals.get(one), one == method)
@@ -395,9 +395,8 @@ class _Shape:
         if before == after:
             return ""
         return (
-            f"The rows of this table are named by {', '.join(before)}, and would be named by {', '.join(after)} now. "
-            "Old and new rows could not be told apart, so this cannot be saved. Make another dataset of it, or choose "
-            "Replace with Reset schema."
+            f"The primary key would change from {', '.join(before)} to {', '.join(after)}, so old and new rows would "
+            "not match. To save, create another dataset, or choose Replace with Reset schema."
         )
 
     def _planned(self, dataset: Dataset | None) -> Planned | None:

@@ -17,12 +17,12 @@ PAGE = 60
 """Values that are shown at first, and how many more each time."""
 
 _UNITS = {
-    "account_currency": "in the account's currency",
+    "account_currency": "account currency",
     "count": "count",
     "percent": "percent",
     "ratio": "ratio",
     "seconds": "seconds",
-    "per_user": "for each user",
+    "per_user": "per user",
 }
 
 
@@ -196,12 +196,12 @@ def _metric_pick(metric: Metric, offer: Offer, chosen: bool) -> Pick:
         else f"{metric.type}, {unit}"
     )
     adds = () if metric.attribute or metric.type in ("string", "list", "bool") else (_ADDS[metric.additive],)
-    doubt = () if metric.sure else ("known from one source",)
+    doubt = () if metric.sure else ("unconfirmed",)
     facts = (GROUP_TITLES.get(metric.group, metric.group), kind, *adds, *doubt)
     return Pick(metric.name, metric.title, metric.meaning, facts, offer.refusal, chosen)
 
 
-_ADDS = {True: "adds up over rows", False: "does not add up over rows"}
+_ADDS = {True: "additive", False: "non-additive"}
 
 
 def _kept_metric(name: str) -> Kept:
@@ -209,7 +209,7 @@ def _kept_metric(name: str) -> Kept:
     if metric is not None:
         return Kept(name, metric.title, "")
     now = catalog.legacy.current_name(name)
-    return Kept(name, name, f"older name of {now}" if now else "TikTok no longer offers it; its column stays empty")
+    return Kept(name, name, f"older name of {now}" if now else "no longer offered by TikTok; its column stays empty")
 
 
 # -- fields of entities
@@ -264,7 +264,7 @@ def _searchable(advertiser: AccountAdvertiser) -> str:
 
 def _advertiser_pick(advertiser: AccountAdvertiser, chosen: bool) -> Pick:
     facts = (advertiser.currency, advertiser.display_timezone or advertiser.timezone, status_words(advertiser.status))
-    refusal = "the account does not cover it any more" if advertiser.gone else None
+    refusal = "no longer in the account" if advertiser.gone else None
     return Pick(
         advertiser.advertiser_id,
         advertiser.name or advertiser.advertiser_id,
@@ -277,7 +277,7 @@ def _advertiser_pick(advertiser: AccountAdvertiser, chosen: bool) -> Pick:
 
 def _kept_advertiser(advertiser_id: str, known: Mapping[str, AccountAdvertiser]) -> Kept:
     advertiser = known.get(advertiser_id)
-    note = "" if advertiser is not None and not advertiser.gone else "the account does not cover it"
+    note = "" if advertiser is not None and not advertiser.gone else "not in the account"
     return Kept(advertiser_id, (advertiser.name if advertiser else "") or advertiser_id, note)
 
 
