@@ -87,7 +87,7 @@ def describe_a_dataset(page: Page) -> None:
     expect(ad_id).to_be_checked()
     page.get_by_role("radio", name="Daily").check()
     page.get_by_role("button", name="+ Core").click()
-    expect(page.get_by_text("Still needed: Name", exact=True)).to_be_visible()
+    expect(page.get_by_text("Missing: Name", exact=True)).to_be_visible()
 
     page.get_by_label("Search metrics").fill("likes")
     page.get_by_role("checkbox", name="Paid likes likes").check()
@@ -95,7 +95,7 @@ def describe_a_dataset(page: Page) -> None:
     page.get_by_label("Search metrics").fill("live name")
     greyed = page.get_by_role("checkbox", name="LIVE name live_name")
     expect(greyed).to_have_attribute("aria-disabled", "true")
-    expect(greyed).to_have_accessible_description(re.compile("Not now: live_name is not part of basic reports"))
+    expect(greyed).to_have_accessible_description(re.compile("Not available in basic reports"))
     greyed.click(force=True)
     expect(greyed).not_to_be_checked()
 

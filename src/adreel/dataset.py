@@ -157,10 +157,10 @@ _Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("true|false|T
 
 def read(text: str) -> Source:
     """A dataset file's values and lines; DatasetError if it is not YAML or not a list of keys."""
-    found = read_all(text)
-    if len(found) > 1:
+    sources = read_all(text)
+    if len(sources) > 1:
         raise _unreadable("the file has several datasets; import them with: adreel datasets import FILE")
-    return found[0]
+    return sources[0]
 
 
 def read_all(text: str) -> tuple[Source, ...]:
@@ -211,15 +211,19 @@ def _refuse_growth(node: yaml.Node) -> None:
     """Refuses a few lines of references that stand for millions of values, or for themselves."""
     sizes: dict[int, int] = {}
 
-    def size(one: yaml.Node) -> int:
-        if isinstance(one, yaml.ScalarNode):
+    def size(part_node: yaml.Node) -> int:
+        if isinstance(part_node, yaml.ScalarNode):
             return 1
-        if id(one) not in sizes:
+        if id(part_node) not in sizes:
             # While its parts are counted, a node that comes again is a part of itself.
-            sizes[id(one)] = MOST_VALUES + 1
-            parts = one.value if isinstance(one, yaml.SequenceNode) else [part for pair in one.value for part in pair]
-            sizes[id(one)] = 1 + sum(map(size, parts))
-        return sizes[id(one)]
+            sizes[id(part_node)] = MOST_VALUES + 1
+            parts = (
+                part_node.value
+                if isinstance(part_node, yaml.SequenceNode)
+                else [part for pair in part_node.value for part in pair]
+            )
+            sizes[id(part_node)] = 1 + sum(map(size, parts))
+        return sizes[id(part_node)]
 
     if size(node) > MOST_VALUES:
         raise _LimitError(f"the references in the file expand to more than {MOST_VALUES:,} values")
@@ -268,8 +272,10 @@ def check(source: Source, now: datetime | None = None) -> Checked:
     report = catalog.REPORTS.get(name)
     if report is None:
         reason = f"{name!r} is not a report" if name else "required"
-        known = tuple(catalog.REPORTS)
-        problems.add("report", reason + ("" if name else f"; there are {', '.join(known)}"), menus.nearest(name, known))
+        reports = tuple(catalog.REPORTS)
+        problems.add(
+            "report", reason + ("" if name else f"; choose from {', '.join(reports)}"), menus.nearest(name, reports)
+        )
     _check_general(values, problems)
     update = _read_update(values.get("update"), problems)
     if report is None:
@@ -282,8 +288,8 @@ def check(source: Source, now: datetime | None = None) -> Checked:
     else:
         dataset = _dataset(report, values, chosen, dates, update, problems)
     _check_update(dataset, problems)
-    found = problems.found()
-    return Checked(None if found else dataset, found)
+    listed = problems.found()
+    return Checked(None if listed else dataset, listed)
 
 
 class _Problems:
@@ -305,9 +311,9 @@ class _Problems:
         if problem not in self._found:
             self._found.append(problem)
 
-    def nearest(self, word: str, known: Iterable[str]) -> str | None:
+    def nearest(self, word: str, choices: Iterable[str]) -> str | None:
         """The choices like `word`; None where too many words are wrong to look for those of each."""
-        return menus.nearest(word, known) if len(self._found) < MOST_NEAREST else None
+        return menus.nearest(word, choices) if len(self._found) < MOST_NEAREST else None
 
     def found(self) -> tuple[Problem, ...]:
         listed = sorted(self._found, key=lambda problem: problem.line or 0)
@@ -336,13 +342,13 @@ def _check_general(values: Mapping[str, Any], problems: _Problems) -> None:
 
 
 def _check_keys(report: Report, values: Mapping[str, Any], problems: _Problems) -> None:
-    known = [*GENERAL_KEYS, *(menu.name for menu in report.menus)]
+    keys = [*GENERAL_KEYS, *(menu.name for menu in report.menus)]
     every = {menu.name for other in catalog.REPORTS.values() for menu in other.menus}
     for key in values:
-        if key in known:
+        if key in keys:
             continue
         reason = f"not available in report {report.name}" if key in every else f"{key!r} is not a key"
-        problems.add(str(key), reason, problems.nearest(str(key), known))
+        problems.add(str(key), reason, problems.nearest(str(key), keys))
 
 
 def _texts(value: Any) -> tuple[str, ...] | None:
@@ -371,8 +377,10 @@ def _read_menus(report: Report, values: Mapping[str, Any], problems: _Problems) 
             chosen[menu.name] = _read_menu(menu, given, problems)
             if menu.source == "choices":
                 _check_offered(report, menu, chosen[menu.name], chosen, problems)
-                known = {choice.value for choice in menu.choices}
-                chosen[menu.name] = tuple(value if value in known else menus.UNKNOWN for value in chosen[menu.name])
+                values_of_menu = {choice.value for choice in menu.choices}
+                chosen[menu.name] = tuple(
+                    value if value in values_of_menu else menus.UNKNOWN for value in chosen[menu.name]
+                )
     # Dimensions and metrics look at menus below them too (lifetime), so they come when all is read.
     for menu in report.menus:
         if menu.name in chosen and menu.source != "choices":
@@ -423,19 +431,19 @@ def _check_offered(
     report: Report, menu: Menu, given: tuple[str, ...], chosen: menus.Chosen, problems: _Problems
 ) -> None:
     free = menus.offers(report, menu, {**chosen, menu.name: ()})
-    can_be_had = [offer.value for offer in free if offer.refusal is None]
-    there = {offer.value for offer in free}
-    known = tuple(value for value in given if value in there)
-    offered = {offer.value: offer for offer in menus.offers(report, menu, {**chosen, menu.name: known})}
+    available = [offer.value for offer in free if offer.refusal is None]
+    existing_values = {offer.value for offer in free}
+    existing = tuple(value for value in given if value in existing_values)
+    offered = {offer.value: offer for offer in menus.offers(report, menu, {**chosen, menu.name: existing})}
     for value in given:
         if value == "none" and not menu.required and menu.source == "dimensions":
             continue
         offer = offered.get(value)
         if offer is None:
-            few = f"; there are {', '.join(can_be_had)}" if len(can_be_had) <= 12 else ""
-            problems.add(menu.name, f"{value!r} is not available{few}", problems.nearest(value, can_be_had))
+            few = f"; choose from {', '.join(available)}" if len(available) <= 12 else ""
+            problems.add(menu.name, f"{value!r} is not available{few}", problems.nearest(value, available))
         elif offer.refusal is not None:
-            others = [other for other in can_be_had if other != value]
+            others = [other for other in available if other != value]
             reason = offer.refusal if menu.source == "choices" else f"{value}: {offer.refusal}"
             problems.add(menu.name, reason, problems.nearest(value, others))
 
@@ -495,7 +503,9 @@ def _dates_of(given: Mapping[str, Any], problems: _Problems) -> Dates | None:
                 days.append(read_day(str(given[key])))
             except (ValueError, OverflowError):
                 wrong = True
-                problems.add(f"dates.{key}", f"{given[key]!r} is not a day; use 2026-01-31, today, yesterday, today-7 or 7")
+                problems.add(
+                    f"dates.{key}", f"{given[key]!r} is not a day; use 2026-01-31, today, yesterday, today-7 or 7"
+                )
     return None if wrong else Dates(start=days[0], end=days[-1])
 
 
@@ -531,13 +541,9 @@ def _read_update(given: Any, problems: _Problems) -> Update:
 def _check_update(dataset: Dataset, problems: _Problems) -> None:
     update = dataset.update
     if dataset.reset_schema and update.method is Method.APPEND:
-        problems.add(
-            "reset_schema", "not available with append, which keeps existing rows and columns"
-        )
+        problems.add("reset_schema", "not available with append, which keeps existing rows and columns")
     if update.method is Method.PARTITION and dataset.time == "none":
-        problems.add(
-            "update.method", "partition requires a time dimension", "replace, upsert"
-        )
+        problems.add("update.method", "partition requires a time dimension", "replace, upsert")
     if update.key is not None:
         own = key_columns(dataset)
         missing = [name for name in own if name not in update.key]
@@ -644,9 +650,9 @@ def _kept_fields(report: Report, chosen: menus.Chosen) -> tuple[str, ...]:
     """The columns of an entity report: what was chosen with the key in front, or all."""
     if report.name not in catalog.fields():
         return ()
-    known = tuple(field.name for field in catalog.fields()[report.name])
+    names = tuple(field.name for field in catalog.fields()[report.name])
     picked = chosen.get("info_fields" if report.name == "creatives" else "fields", ())
-    return tuple(name for name in known if name in picked) if picked else known
+    return tuple(name for name in names if name in picked) if picked else names
 
 
 def _legacy_dataset(
@@ -703,10 +709,12 @@ def _check_legacy(dataset: Dataset, audience: bool, problems: _Problems) -> None
     for name, given in ((extra, dataset.breakdowns), ("metrics", dataset.metrics)):
         offered = {offer.value: offer.refusal for offer in menus.offers(report, by_name[name], chosen)}
         for value in given:
-            refusal = offered.get(value, f"not a dimension of the current API")
+            refusal = offered.get(value, "not a dimension of the current API")
             if refusal is not None:
                 problems.add(
-                    old_names[name], f"{value}: {refusal}", menus.nearest(value, (v for v, r in offered.items() if r is None))
+                    old_names[name],
+                    f"{value}: {refusal}",
+                    menus.nearest(value, (v for v, r in offered.items() if r is None)),
                 )
 
 

@@ -100,10 +100,10 @@ def center(request: Request) -> Center:
 
 def visitor(request: Request) -> Visitor:
     """Who is signed in. Raises SignInNeededError. A request with a bearer token is judged by that alone."""
-    found = known_visitor(request)
-    if found is None:
+    user = known_visitor(request)
+    if user is None:
         raise SignInNeededError
-    return found
+    return user
 
 
 def known_visitor(request: Request) -> Visitor | None:

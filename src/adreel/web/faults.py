@@ -62,17 +62,19 @@ def found_in(values: Mapping[str, Any], now: datetime) -> Found:
     checked = _check(values, now)
     in_file = (_of_form(problem, values) for problem in checked.problems)
     problems = tuple(dict.fromkeys((*general, *in_file, *_own_problems(values, checked.dataset))))
-    if checked.dataset is not None or not all(_root(one) in HARMLESS for one in problems):
-        return Found(problems, checked.dataset if all(_root(one) in HARMLESS for one in problems) else None)
-    return Found(problems, _check({name: one for name, one in values.items() if name not in HARMLESS}, now).dataset)
+    if checked.dataset is not None or not all(_root(problem) in HARMLESS for problem in problems):
+        return Found(problems, checked.dataset if all(_root(problem) in HARMLESS for problem in problems) else None)
+    return Found(
+        problems, _check({name: problem for name, problem in values.items() if name not in HARMLESS}, now).dataset
+    )
 
 
 def readable(values: Mapping[str, Any], now: datetime) -> Dataset:
     """The dataset that a look needs: without name, description, and how its table is kept. Raises DatasetError."""
-    found = found_in(values, now)
-    if found.dataset is None:
-        raise DatasetError(tuple(problem for problem in found.problems if _root(problem) not in HARMLESS))
-    return found.dataset
+    outcome = found_in(values, now)
+    if outcome.dataset is None:
+        raise DatasetError(tuple(problem for problem in outcome.problems if _root(problem) not in HARMLESS))
+    return outcome.dataset
 
 
 def _check(values: Mapping[str, Any], now: datetime) -> Checked:
@@ -96,10 +98,10 @@ def _own_problems(values: Mapping[str, Any], dataset: Dataset | None) -> Iterato
     if values.get("advertisers") == []:
         yield Problem("advertisers", "none selected. Select at least one, or all ad accounts.")
     if dataset is not None and dataset.update.key:
-        known = [column.name for column in columns(dataset)]
-        unknown = [name for name in dataset.update.key if name not in known]
+        names = [column.name for column in columns(dataset)]
+        unknown = [name for name in dataset.update.key if name not in names]
         if unknown:
-            near = menus.nearest(unknown[0], known)
+            near = menus.nearest(unknown[0], names)
             yield Problem("update.key", f"the table has no column {', '.join(unknown)}.", near)
 
 
@@ -110,8 +112,8 @@ def _root(problem: Problem) -> str:
 def _given(menu: str, values: Mapping[str, Any]) -> Any:
     """What stands in a menu, or in a part of it, which has a name after a dot."""
     root, _, part = menu.partition(".")
-    found = values.get(root)
-    return found[part] if isinstance(found, dict) and part in found else found
+    value = values.get(root)
+    return value[part] if isinstance(value, dict) and part in value else value
 
 
 def told(
@@ -122,16 +124,16 @@ def told(
     Nobody is told of an empty field before they `tried` to save.
     """
     titles = {**{menu.name: menu.title for menu in (report.menus if report else ())}, **_TITLES}
-    said: dict[Said, None] = {}
+    shown: dict[Said, None] = {}
     missing: dict[str, None] = {}
     for problem in problems:
         root = _root(problem)
         title = titles.get(problem.menu) or titles.get(root, root)
         if tried or _given(problem.menu, values) not in (None, "", [], {}):
-            said[Said(problem.menu, title, sentence(problem))] = None
+            shown[Said(problem.menu, title, sentence(problem))] = None
         else:
             missing[title] = None
-    return tuple(said), tuple(missing)
+    return tuple(shown), tuple(missing)
 
 
 def sentence(problem: Problem) -> str:

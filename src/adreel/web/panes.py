@@ -190,7 +190,7 @@ def _acted(fields: Fields, values: dict[str, Any]) -> dict[str, Any]:
         return {**values, menu: True}
     if verb not in ("empty", "remove") or not isinstance(given, list):
         return values
-    return {**values, menu: [one for one in given if verb == "remove" and one != value]}
+    return {**values, menu: [item for item in given if verb == "remove" and item != value]}
 
 
 def _switches(values: Mapping[str, Any]) -> frozenset[str]:
@@ -223,9 +223,9 @@ class _Shape:
         report = fit.report if fit else None
         # Buttons in the panes may add to the values, so the panes come before the check.
         panes = tuple(self._pane(fit, menu) for menu in self._shown(fit)) if fit else ()
-        found = found_in(self._values, around.now)
+        outcome = found_in(self._values, around.now)
         tried = fields.last("tried") == "yes" or bool(refused)
-        saids, missing = told((*found.problems, *refused), report, self._values, tried=tried)
+        shown_problems, missing = told((*outcome.problems, *refused), report, self._values, tried=tried)
         beside = names_beside(report) if report else frozenset()
         return Form(
             fields=fields,
@@ -233,23 +233,29 @@ class _Shape:
             spec_version=fields.last("spec_version") or (str(around.saved.spec_version) if around.saved else ""),
             tried=tried,
             told=tuple(self._told),
-            problems=saids,
+            problems=shown_problems,
             missing=missing,
             accounts=self._accounts(),
             account=around.account,
             reports=tuple(
-                Option(one.name, one.title, one.meaning, None, one.name == self._values["report"])
-                for one in self._reports
+                Option(
+                    report_choice.name,
+                    report_choice.title,
+                    report_choice.meaning,
+                    None,
+                    report_choice.name == self._values["report"],
+                )
+                for report_choice in self._reports
             ),
             report=report,
             menus=tuple(pane for pane in panes if pane.name not in beside and pane.name != RESET),
             dating=tuple(pane for pane in panes if pane.name in beside),
-            dates=self._dates(report, found.problems) if report else None,
-            update=self._update(found.dataset),
+            dates=self._dates(report, outcome.problems) if report else None,
+            update=self._update(outcome.dataset),
             resetting=tuple(pane for pane in panes if pane.name == RESET),
-            dataset=found.dataset,
-            columns=columns(found.dataset) if found.dataset else (),
-            planned=self._planned(found.dataset),
+            dataset=outcome.dataset,
+            columns=columns(outcome.dataset) if outcome.dataset else (),
+            planned=self._planned(outcome.dataset),
             names={advertiser.advertiser_id: advertiser.name for advertiser in around.advertisers if advertiser.name},
         )
 
@@ -288,7 +294,7 @@ class _Shape:
             return replace(pane, text="\n".join(chosen))
         if menu.source == "dimensions":
             # Older names of a deprecated report are chosen though they are not offered.
-            unknown = (Offer(one, one, "", None) for one in chosen if one not in fit.offers[menu.name])
+            unknown = (Offer(value, value, "", None) for value in chosen if value not in fit.offers[menu.name])
             options = _options((*fit.offers[menu.name].values(), *unknown), chosen)
             return replace(pane, options=options, chosen=chosen)
         if menu.source == "advertisers":
@@ -334,9 +340,9 @@ class _Shape:
         offered = fit.offers[menu.name]
         refused = [metric for metric in SETS[value].metrics if offered[metric].refusal is not None]
         if refused:
-            why = "; ".join(f"{offered[one].title} ({offered[one].refusal})" for one in refused)
+            why = "; ".join(f"{offered[metric].title} ({offered[metric].refusal})" for metric in refused)
             self._told.append(f"Not added from {SETS[value].title}: {why}.")
-        return tuple(one for one in SETS[value].metrics if one not in refused)
+        return tuple(metric for metric in SETS[value].metrics if metric not in refused)
 
     # -- dates, update, price
 
@@ -346,13 +352,13 @@ class _Shape:
             return None
         faulty = any(problem.menu.split(".")[0] == menu.name for problem in problems)
         given, account = self._values.get("advertisers"), self._around.account
-        wanted = tuple(given) if isinstance(given, list) else account.selection if account else None
+        selection = tuple(given) if isinstance(given, list) else account.selection if account else None
         return dates_pane(
             menu,
             self._chosen,
             self._fields,
             None if faulty else dates_of(self._values.get(menu.name)),
-            offsets_of(self._around.advertisers, wanted),
+            offsets_of(self._around.advertisers, selection),
             self._around.now,
             self._around.zone,
         )
@@ -366,8 +372,14 @@ class _Shape:
             refusals[Method.APPEND] = "requires Reset schema: off"
         return UpdatePane(
             methods=tuple(
-                Option(str(one), title, meaning, None if one == method else refusals.get(one), one == method)
-                for one, (title, meaning) in UPDATE_METHODS.items()
+                Option(
+                    str(each_method),
+                    title,
+                    meaning,
+                    None if each_method == method else refusals.get(each_method),
+                    each_method == method,
+                )
+                for each_method, (title, meaning) in UPDATE_METHODS.items()
             ),
             method=method,
             key=key(replace(dataset, update=replace(dataset.update, key=None))) if dataset else (),

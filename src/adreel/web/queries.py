@@ -162,7 +162,9 @@ _TOO_MANY = (
     "finishes, then try again."
 )
 
-_NO_TURN = f"The query did not start within {LONGEST_WAIT:.0f} seconds because other queries are running. Try again in a minute."
+_NO_TURN = (
+    f"The query did not start within {LONGEST_WAIT:.0f} seconds: other queries are running. Try again in a minute."
+)
 
 _TOO_MANY_FILES = (
     f"Too many downloads at once: the limit is {MOST_FILES_OF_ONE} for each user and {MOST_FILES} in all. Wait until "
