@@ -92,7 +92,7 @@ def refused(home: Home, *words: str, code: ExitCode = ExitCode.INPUT, stdin: str
         ({"update": {"method": "append"}, "reset_schema": True}, "reset_schema: append keeps the rows"),
         (
             {"update": {"method": "upsert", "key": ["ad_id"]}},
-            "without advertiser_id, stat_time_day without it keys repeat",
+            "missing advertiser_id, stat_time_day; without it keys repeat",
         ),
         ({"update": {"method": "partition"}, "time_dimension": "none"}, "partition replaces days"),
         ({"update": {"method": "partition", "keep_days": BIG_INTEGER}}, "is not a number of days"),

@@ -111,24 +111,27 @@ update: {method: upset}
         ({"metrics": "{a: b}"}, "must be a list of values"),
         ({"data_level": "[ad, campaign]"}, "must be one value"),
         ({"data_level": "advertiser", "metrics": "[ad_name]"}, "ad_name: available at ad level only"),
-        ({"advertisers": "[abc]"}, "is no id"),
-        ({"skip_failing_advertisers": "maybe"}, "neither true nor false"),
-        ({"material_type": "video"}, "the report performance has no menu material_type"),
+        ({"advertisers": "[abc]"}, "is not a valid ID"),
+        ({"skip_failing_advertisers": "maybe"}, "is not true or false"),
+        ({"material_type": "video"}, "material_type: not available in report performance"),
         ({"dates": ""}, "dates: required"),
         ({"dates": "{start: today-7}"}, "required with start"),
         ({"dates": "{period: last_8_days}"}, "Nearest: last_"),
-        ({"dates": "{period: last_7_days, date: today}"}, "give one of"),
+        ({"dates": "{period: last_7_days, date: today}"}, "use one of"),
         ({"dates": "{date: 2026-13-01}"}, "is not a day"),
         ({"dates": "{date: 2027-01-01}"}, "lies in the future"),
         ({"dates": "{start: 2010-01-01, end: today}"}, "2016-09-01"),
         ({"dates": "{period: last_week, week_starts: mondey}"}, "Nearest: monday"),
-        ({"update": "{method: append}", "reset_schema": "true"}, "append keeps the rows"),
-        ({"update": "{method: replace, key: [ad_id]}"}, "a key is for upsert"),
-        ({"update": "{method: upsert, key: [ad_id]}"}, "without advertiser_id, stat_time_day without it keys repeat"),
-        ({"update": "{method: replace, keep_days: 30}"}, "a rolling window is for partition"),
+        ({"update": "{method: append}", "reset_schema": "true"}, "not available with append"),
+        ({"update": "{method: replace, key: [ad_id]}"}, "requires method: upsert; it is replace"),
+        ({"update": "{method: upsert, key: [ad_id]}"}, "missing advertiser_id, stat_time_day; without it keys repeat"),
+        ({"update": "{method: replace, keep_days: 30}"}, "requires method: partition; it is replace"),
         ({"update": "{method: partition, keep_days: 0}"}, "is not a number of days"),
-        ({"update": "{method: partition}", "time_dimension": "none"}, "no time dimension"),
-        ({"data_level": "advertiser", "id_dimension": "none", "time_dimension": "none"}, "needs a time dimension"),
+        ({"update": "{method: partition}", "time_dimension": "none"}, "partition requires a time dimension"),
+        (
+            {"data_level": "advertiser", "id_dimension": "none", "time_dimension": "none"},
+            "a time dimension or breakdown is required",
+        ),
     ],
 )
 def test_what_tiktok_would_refuse_is_refused_with_its_reason(changes: dict[str, str], sentence: str) -> None:
@@ -145,7 +148,7 @@ def test_of_two_days_that_are_none_both_are_told() -> None:
     "text", ["", "just words", "- a list", "name: [unclosed", "a: 1\na: 2", "name: !!python/object:os.system x"]
 )
 def test_a_file_that_is_no_dataset_is_refused_with_a_sentence(text: str) -> None:
-    with pytest.raises(DatasetError, match=r"keys such as|not YAML|duplicate key"):
+    with pytest.raises(DatasetError, match=r"keys such as|not valid YAML|duplicate key"):
         parse(read(text), NOW)
 
 
@@ -166,7 +169,7 @@ def test_keys_left_out_take_the_defaults_of_the_menus() -> None:
 def test_lifetime_ignores_the_dates_and_says_so() -> None:
     dataset = good(time_dimension="none", lifetime="true")
     assert dataset.dates is None
-    assert "not used" in dataset.notes[0]
+    assert "dates are ignored" in dataset.notes[0]
 
 
 def test_figures_over_a_range_carry_the_range_in_their_key() -> None:
@@ -189,7 +192,7 @@ def test_a_deprecated_report_becomes_performance_with_its_old_columns() -> None:
     assert "purchase" in names
     assert dataset.null_columns == ("no_longer_offered",)
     assert any("time_attr_active_register is ignored" in note for note in dataset.notes)
-    assert any("no_longer_offered is no longer offered" in note for note in dataset.notes)
+    assert any("TikTok no longer offers no_longer_offered" in note for note in dataset.notes)
     # Rule B: the first keeps the shared title, the second has its own name.
     titles = {column.name: column.title for column in columns(dataset)}
     assert titles["add_billing"] == "Total Add Payment Info"

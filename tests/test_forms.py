@@ -348,7 +348,7 @@ def test_dates_are_back_when_lifetime_data_is_switched_off_again() -> None:
     dates = {"dates__kind": "range", "dates__start__how": "back", "dates__start__back": "10", "dates__end__how": "on"}
     form = posted(report="performance", data_level="ad", lifetime="true", dates__end__on="2026-11-20", **dates)
     assert form.dates is not None
-    assert "no dates" in form.dates.unused
+    assert "ignore dates" in form.dates.unused
     page = shown(form)
     assert 'type="date"' not in page
     pairs = [(name, value) for name, value in sent(page) if name != "lifetime"]
@@ -490,10 +490,10 @@ def test_without_words_metrics_stand_in_the_order_of_the_catalogue() -> None:
 @pytest.mark.parametrize(
     ("search", "words"),
     [
-        ("cash", "Choose the one that can be had</button>"),
-        ("cash_spend", "Choose it</button>"),
-        ("ad name", "Choose all 3 that can be had</button>"),
-        ("cost per result", "Choose all 4</button>"),
+        ("cash", "Select 1 available</button>"),
+        ("cash_spend", "Select 1</button>"),
+        ("ad name", "Select all 3 available</button>"),
+        ("cost per result", "Select all 4</button>"),
     ],
 )
 def test_the_button_that_chooses_what_was_found_says_how_much_it_chooses(search: str, words: str) -> None:

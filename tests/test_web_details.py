@@ -359,7 +359,7 @@ def test_settings_show_what_is_saved_and_change_it(site: Site) -> None:
 def test_a_change_of_the_key_is_warned_of_in_the_form_and_refused_with_a_sentence(site: Site) -> None:
     dataset, visit = saved(site), site.visit("admin")
     pairs = settings_of(visit, dataset, data_level="campaign", id_dimension="campaign_id")
-    assert "would be named by advertiser_id, campaign_id, stat_time_day now" in words_of(form(visit, pairs))
+    assert "to advertiser_id, campaign_id, stat_time_day, so old and new rows" in words_of(form(visit, pairs))
     answer = visit.post(f"/datasets/{dataset.slug}/settings", data(pairs))
     assert answer.status_code == 422
     assert "could not be told apart" in at(answer.text, "update")
@@ -378,7 +378,7 @@ def test_of_two_people_who_change_a_dataset_the_second_is_told_what_the_first_sa
     answer = second.post(address, data(theirs))
     assert answer.status_code == 409
     said = words_of(answer.text)
-    assert "Somebody else has saved these settings since you opened them" in said
+    assert "Another user saved these settings after you opened them" in said
     assert f"Description Mine {UNKNOWN}" in said
     assert "Metrics spend, impressions spend, clicks" in said
     assert source_of(site.store.datasets.get(dataset.slug)).values["metrics"] == ["spend", "impressions"]
@@ -448,7 +448,7 @@ def test_a_preview_that_cannot_be_had_says_why_in_words(site: Site) -> None:
     visit = site.visit("admin")
     nothing = visit.fragment("POST", "/datasets/preview", data(sent(visit.good("/datasets/new"))))
     assert "This cannot be read yet." in words_of(nothing.text)
-    assert "Metrics : Nothing is chosen" in words_of(nothing.text)
+    assert "Metrics : Required: " in words_of(nothing.text)
     assert "Name" not in words_of(nothing.text)
     page = begun(visit)
     site.home.door("revoke", {"token": site.home.token})
@@ -474,7 +474,7 @@ def test_picked_advertisers_are_saved_by_their_ids_and_typed_ones_too(site: Site
     visit = site.visit("admin")
     ids = [one.advertiser_id for one in site.store.accounts.advertisers(site.store.accounts.get("demo"))]
     picked = begun(visit, name="Two", report="campaigns", advertisers__how="picked", advertisers__tick=ids[:2])
-    assert "2 chosen." in words_of(picked)
+    assert "2 selected." in words_of(picked)
     visit.sent("/datasets/new", data(sent(picked)))
     assert source_of(site.store.datasets.get("two")).values["advertisers"] == ids[:2]
     typed = form(visit, filled(picked, name="One", advertisers__how="typed"))
