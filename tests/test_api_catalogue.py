@@ -97,7 +97,7 @@ def test_a_menu_that_is_not_there_now_says_why(site: Site) -> None:
     found = program(site).good("POST", "/reports/performance/offers", json=body)
     hidden = [menu for menu in found["menus"] if menu["refusal"]]
     assert hidden
-    assert all("goes only with" in menu["refusal"] and not menu["offers"] for menu in hidden)
+    assert all("requires " in menu["refusal"] and not menu["offers"] for menu in hidden)
 
 
 def test_what_the_offers_let_through_is_a_valid_dataset(site: Site) -> None:

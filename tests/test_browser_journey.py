@@ -87,7 +87,7 @@ def describe_a_dataset(page: Page) -> None:
     expect(ad_id).to_be_checked()
     page.get_by_role("radio", name="Daily").check()
     page.get_by_role("button", name="+ Core").click()
-    expect(page.get_by_text("Still needed: Name", exact=True)).to_be_visible()
+    expect(page.get_by_text("Missing: Name", exact=True)).to_be_visible()
 
     page.get_by_label("Search metrics").fill("likes")
     page.get_by_role("checkbox", name="Paid likes likes").check()
@@ -95,7 +95,7 @@ def describe_a_dataset(page: Page) -> None:
     page.get_by_label("Search metrics").fill("live name")
     greyed = page.get_by_role("checkbox", name="LIVE name live_name")
     expect(greyed).to_have_attribute("aria-disabled", "true")
-    expect(greyed).to_have_accessible_description(re.compile("Not now: live_name is not part of basic reports"))
+    expect(greyed).to_have_accessible_description(re.compile("Not available in basic reports"))
     greyed.click(force=True)
     expect(greyed).not_to_be_checked()
 
@@ -106,7 +106,7 @@ def describe_a_dataset(page: Page) -> None:
 
 
 def metrics(page: Page) -> Locator:
-    return page.get_by_role("group", name="Metrics needed")
+    return page.get_by_role("group", name="Metrics Required")
 
 
 def look_at_first_rows(page: Page) -> None:
@@ -119,7 +119,7 @@ def look_at_first_rows(page: Page) -> None:
 def save_and_watch(page: Page, town: Town) -> None:
     """The page follows the run to its end by itself."""
     town.reports.clear()
-    page.get_by_label("Name needed").fill("Spend by ad")
+    page.get_by_label("Name Required").fill("Spend by ad")
     page.get_by_role("button", name="Save", exact=True).click()
     expect(page.get_by_role("heading", name="Spend by ad")).to_be_visible()
     expect(page.get_by_text("Reading from TikTok")).to_be_visible()
@@ -248,7 +248,7 @@ def test_a_person_without_a_mouse_signs_in_and_saves_a_dataset(chromium: Browser
         expect(page.get_by_role("heading", name="Datasets")).to_be_visible()
         press(page, page.get_by_role("link", name="Make a dataset"), "Enter")
 
-        report = page.get_by_role("combobox", name="Report needed")
+        report = page.get_by_role("combobox", name="Report Required")
         reach(page, report)
         page.keyboard.type("Ads")
         expect(metrics(page)).to_have_count(0)
@@ -271,7 +271,7 @@ def test_a_person_without_a_mouse_signs_in_and_saves_a_dataset(chromium: Browser
         expect(page.get_by_role("button", name="Remove Clicks (destination)", exact=True)).to_be_visible()
         expect(found).to_be_focused()
 
-        reach(page, page.get_by_role("textbox", name="Name needed"))
+        reach(page, page.get_by_role("textbox", name="Name Required"))
         page.keyboard.type("Clicks")
         press(page, page.get_by_role("button", name="Save", exact=True), "Enter")
         expect(page.get_by_role("heading", name="Clicks")).to_be_visible()
@@ -319,13 +319,13 @@ def test_whoever_leaves_what_is_not_saved_is_asked_first(chromium: Browser, town
         page.get_by_label("Search metrics").fill("likes")
         page.get_by_role("checkbox", name="Paid likes likes").check()
         expect(page.get_by_role("button", name="Remove Paid likes", exact=True)).to_be_visible()
-        page.get_by_label("Name needed").fill("")
+        page.get_by_label("Name Required").fill("")
         leave()
         person.expect_refusal(422)
         page.get_by_role("button", name="Save", exact=True).click()
         expect(page.get_by_role("alert").first).to_contain_text("in the way of saving")
         leave()
-        page.get_by_label("Name needed").fill("Likes by ad")
+        page.get_by_label("Name Required").fill("Likes by ad")
         page.get_by_role("button", name="Save", exact=True).click()
         expect(page.get_by_role("heading", name="Likes by ad")).to_be_visible()
         assert asked == ["beforeunload", "beforeunload"]

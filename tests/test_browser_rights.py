@@ -94,7 +94,7 @@ def test_an_editor_sees_an_account_once_it_is_shared(chromium: Browser, town: To
         expect(page.get_by_role("combobox", name="Account")).to_have_value("Shop")
         page.get_by_role("combobox", name="Report").select_option(label="Campaigns")
         expect(page.get_by_role("group", name="Metrics")).to_have_count(0)
-        page.get_by_role("textbox", name="Name needed").fill("My campaigns")
+        page.get_by_role("textbox", name="Name Required").fill("My campaigns")
         page.get_by_role("button", name="Save", exact=True).click()
         expect(page.get_by_role("heading", name="My campaigns")).to_be_visible()
         expect(page.get_by_text("The run ended:")).to_be_visible()

@@ -76,53 +76,62 @@ update: {method: upset}
     ("changes", "sentence"),
     [
         ({"report": "perfomance"}, "Nearest: performance"),
-        ({"report": ""}, "no report is chosen; there are performance"),
-        ({"name": ""}, "a dataset needs a name"),
-        ({"account": ""}, "the account that it reads"),
-        ({"description": "x" * 10_001}, "a description has 10,000 characters at most"),
-        ({"id_dimension": "campaign_id"}, "it goes only with data level campaign, and the data level is ad"),
-        ({"id_dimension": "none"}, "it goes only with data level advertiser"),
-        ({"report_type": "audience"}, "audience_dimensions: nothing is chosen"),
-        ({"report_type": "audience", "service_type": "reservation"}, "it goes only with service type auction"),
-        ({"report_type": "audience", "audience_dimensions": "[age, country_code]"}, "cannot stand together"),
+        ({"report": ""}, "required; choose from performance"),
+        ({"name": ""}, "name: required"),
+        ({"account": ""}, "account: required"),
+        ({"description": "x" * 10_001}, "longer than 10,000 characters"),
+        ({"id_dimension": "campaign_id"}, "requires data level: campaign"),
+        ({"id_dimension": "none"}, "requires data level: advertiser"),
+        ({"report_type": "audience"}, "audience_dimensions: required"),
+        ({"report_type": "audience", "service_type": "reservation"}, "requires service type: auction"),
+        ({"report_type": "audience", "audience_dimensions": "[age, country_code]"}, "cannot be combined with"),
         (
             {"report_type": "audience", "audience_dimensions": "[interest_category]"},
-            "does not go with time dimension day",
+            "requires time dimension: none",
         ),
-        ({"audience_dimensions": "[age]"}, "it goes only with report type audience, and the report type is basic"),
+        ({"audience_dimensions": "[age]"}, "requires report type: audience"),
         ({"targeting_dimension": "contry_code"}, "Nearest: country_code"),
-        ({"targeting_dimension": "[country_code, ad_type]"}, "cannot stand together"),
-        ({"targeting_dimension": "match_type", "data_level": "campaign"}, "match_type needs search_keyword"),
-        ({"targeting_dimension": "search_terms"}, "search_terms is not given at ad level"),
+        ({"targeting_dimension": "[country_code, ad_type]"}, "cannot be combined with"),
+        (
+            {"targeting_dimension": "match_type", "data_level": "campaign"},
+            "match_type: requires dimension: search_keyword",
+        ),
+        (
+            {"targeting_dimension": "search_terms"},
+            "search_terms: available at adgroup, advertiser or campaign level only",
+        ),
         ({"targeting_dimension": "country_code", "time_dimension": "none", "lifetime": "true"}, "lifetime"),
-        ({"lifetime": "true"}, "it goes only with time dimension none, and the time dimension is day"),
-        ({"metrics": ""}, "nothing is chosen"),
-        ({"metrics": "[cash_spend]"}, "cash_spend is not given at ad level, only at advertiser"),
-        ({"metrics": "[single_image_impressions]"}, "is given only with image_id"),
-        ({"metrics": "[placement]"}, "'placement' is not known here"),
-        ({"metrics": "[gross_revenue]"}, "is not part of basic reports"),
-        ({"metrics": "[spend, spend]"}, "stands here more than once"),
-        ({"metrics": "{a: b}"}, "this takes a list of values"),
-        ({"data_level": "[ad, campaign]"}, "this takes one value"),
-        ({"data_level": "advertiser", "metrics": "[ad_name]"}, "ad_name is not given at advertiser level"),
-        ({"advertisers": "[abc]"}, "is no id"),
-        ({"skip_failing_advertisers": "maybe"}, "neither true nor false"),
-        ({"material_type": "video"}, "the report performance has no menu material_type"),
-        ({"dates": ""}, "no dates are chosen"),
-        ({"dates": "{start: today-7}"}, "a range needs its end"),
+        ({"lifetime": "true"}, "requires time dimension: none"),
+        ({"metrics": ""}, "required"),
+        ({"metrics": "[cash_spend]"}, "cash_spend: available at advertiser level only"),
+        ({"metrics": "[single_image_impressions]"}, "requires dimension: image_id"),
+        ({"metrics": "[placement]"}, "'placement' is not available"),
+        ({"metrics": "[gross_revenue]"}, "not available in basic reports"),
+        ({"metrics": "[spend, spend]"}, "is listed more than once"),
+        ({"metrics": "{a: b}"}, "must be a list of values"),
+        ({"data_level": "[ad, campaign]"}, "must be one value"),
+        ({"data_level": "advertiser", "metrics": "[ad_name]"}, "ad_name: available at ad level only"),
+        ({"advertisers": "[abc]"}, "is not a valid ID"),
+        ({"skip_failing_advertisers": "maybe"}, "is not true or false"),
+        ({"material_type": "video"}, "material_type: not available in report performance"),
+        ({"dates": ""}, "dates: required"),
+        ({"dates": "{start: today-7}"}, "required with start"),
         ({"dates": "{period: last_8_days}"}, "Nearest: last_"),
-        ({"dates": "{period: last_7_days, date: today}"}, "give one of"),
-        ({"dates": "{date: 2026-13-01}"}, "is no day"),
+        ({"dates": "{period: last_7_days, date: today}"}, "use one of"),
+        ({"dates": "{date: 2026-13-01}"}, "is not a day"),
         ({"dates": "{date: 2027-01-01}"}, "is in the future"),
         ({"dates": "{start: 2010-01-01, end: today}"}, "2016-09-01"),
         ({"dates": "{period: last_week, week_starts: mondey}"}, "Nearest: monday"),
-        ({"update": "{method: append}", "reset_schema": "true"}, "append keeps the rows"),
-        ({"update": "{method: replace, key: [ad_id]}"}, "a key is for upsert"),
-        ({"update": "{method: upsert, key: [ad_id]}"}, "without advertiser_id, stat_time_day the key repeats"),
-        ({"update": "{method: replace, keep_days: 30}"}, "a rolling window is for partition"),
-        ({"update": "{method: partition, keep_days: 0}"}, "is no number of days"),
-        ({"update": "{method: partition}", "time_dimension": "none"}, "no time dimension"),
-        ({"data_level": "advertiser", "id_dimension": "none", "time_dimension": "none"}, "needs a time dimension"),
+        ({"update": "{method: append}", "reset_schema": "true"}, "not available with append"),
+        ({"update": "{method: replace, key: [ad_id]}"}, "requires method: upsert; it is replace"),
+        ({"update": "{method: upsert, key: [ad_id]}"}, "missing advertiser_id, stat_time_day; without it keys repeat"),
+        ({"update": "{method: replace, keep_days: 30}"}, "requires method: partition; it is replace"),
+        ({"update": "{method: partition, keep_days: 0}"}, "is not a number of days"),
+        ({"update": "{method: partition}", "time_dimension": "none"}, "partition requires a time dimension"),
+        (
+            {"data_level": "advertiser", "id_dimension": "none", "time_dimension": "none"},
+            "a time dimension or breakdown is required",
+        ),
     ],
 )
 def test_what_tiktok_would_refuse_is_refused_with_its_reason(changes: dict[str, str], sentence: str) -> None:
@@ -131,15 +140,15 @@ def test_what_tiktok_would_refuse_is_refused_with_its_reason(changes: dict[str, 
 
 def test_of_two_days_that_are_none_both_are_told() -> None:
     told = said(dates="{start: soon, end: later}")
-    assert "dates.start: 'soon' is no day" in told
-    assert "dates.end: 'later' is no day" in told
+    assert "dates.start: 'soon' is not a day" in told
+    assert "dates.end: 'later' is not a day" in told
 
 
 @pytest.mark.parametrize(
     "text", ["", "just words", "- a list", "name: [unclosed", "a: 1\na: 2", "name: !!python/object:os.system x"]
 )
 def test_a_file_that_is_no_dataset_is_refused_with_a_sentence(text: str) -> None:
-    with pytest.raises(DatasetError, match=r"keys such as|not YAML|stands here twice"):
+    with pytest.raises(DatasetError, match=r"keys such as|not valid YAML|duplicate key"):
         parse(read(text), NOW)
 
 
@@ -160,7 +169,7 @@ def test_keys_left_out_take_the_defaults_of_the_menus() -> None:
 def test_lifetime_ignores_the_dates_and_says_so() -> None:
     dataset = good(time_dimension="none", lifetime="true")
     assert dataset.dates is None
-    assert "not used" in dataset.notes[0]
+    assert "dates are ignored" in dataset.notes[0]
 
 
 def test_figures_over_a_range_carry_the_range_in_their_key() -> None:
@@ -183,7 +192,7 @@ def test_a_deprecated_report_becomes_performance_with_its_old_columns() -> None:
     assert "purchase" in names
     assert dataset.null_columns == ("no_longer_offered",)
     assert any("time_attr_active_register is ignored" in note for note in dataset.notes)
-    assert any("no_longer_offered is no longer offered" in note for note in dataset.notes)
+    assert any("TikTok no longer offers no_longer_offered" in note for note in dataset.notes)
     # Rule B: the first keeps the shared title, the second has its own name.
     titles = {column.name: column.title for column in columns(dataset)}
     assert titles["add_billing"] == "Total Add Payment Info"
@@ -192,7 +201,7 @@ def test_a_deprecated_report_becomes_performance_with_its_old_columns() -> None:
 
 def test_a_deprecated_audience_report_needs_its_dimension() -> None:
     old = {"report": "ad_audience", "data_level": "", "time_dimension": "", "report_level": "adgroup"}
-    assert "dimensions: nothing is chosen" in said(**old)
+    assert "dimensions: required" in said(**old)
     dataset = good(**old, dimensions="[adgroup_id, stat_time_day, gender, age]")
     assert dataset.report_type == "audience"
     assert dataset.breakdowns == ("gender", "age")

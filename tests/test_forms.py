@@ -296,18 +296,13 @@ def test_a_form_with_more_fields_than_any_of_ours_is_refused() -> None:
 
 def test_what_no_longer_goes_with_a_choice_above_is_taken_back_and_told() -> None:
     form = posted(report="performance", report_type="dsa", data_level="ad", time_dimension="hour", dates__kind="period")
-    assert (
-        "Hourly was taken back: it goes only with report type basic or audience, and the report type is dsa."
-        in form.told
-    )
+    assert "Hourly was removed: requires report type: basic or audience." in form.told
     assert [one.value for one in pane(form, "time_dimension").options if one.chosen] == ["none"]
 
 
 def test_metrics_that_the_level_does_not_have_are_taken_back_and_told_by_title_with_the_reason() -> None:
     form = posted(("metrics", "spend"), ("metrics", "ad_name"), report="performance", data_level="advertiser")
-    assert form.told == (
-        "Advertiser ID" and "Ad name was taken back: ad_name is not given at advertiser level, only at ad.",
-    )
+    assert form.told == ("Advertiser ID" and "Ad name was removed: available at ad level only.",)
     assert [one.value for one in pane(form, "metrics").picker.kept] == ["spend"]
 
 
@@ -320,14 +315,12 @@ def test_many_things_taken_back_are_not_told_one_by_one() -> None:
     attributes = [one.name for one in catalog.metrics().values() if one.attribute and one.levels == {"ad"}][:12]
     form = posted(*(("metrics", one) for one in attributes), report="performance", data_level="advertiser")
     assert len(form.told) == 7
-    assert form.told[-1] == f"{len(attributes) - 6} more of Metrics were taken back too."
+    assert form.told[-1] == f"{len(attributes) - 6} more values of Metrics were removed."
 
 
 def test_a_menu_that_is_gone_takes_its_choice_with_it_and_a_default_goes_without_a_word() -> None:
     form = posted(report="performance", report_type="basic", audience_dimensions="age", dsa_type="catalog")
-    assert form.told == (
-        "Audience dimension was taken back: it goes only with report type audience, and the report type is basic.",
-    )
+    assert form.told == ("Audience dimension was removed: requires report type: audience.",)
 
 
 def test_a_dimension_that_needs_another_is_kept_wherever_it_stands() -> None:
@@ -338,24 +331,24 @@ def test_a_dimension_that_needs_another_is_kept_wherever_it_stands() -> None:
         "match_type",
     ]
     alone = posted(pairs[0], report="performance", data_level="campaign")
-    assert alone.told == ("Match type was taken back: match_type needs search_keyword beside it.",)
+    assert alone.told == ("Match type was removed: requires dimension: search_keyword.",)
 
 
 def test_another_report_tells_which_lists_it_left_behind() -> None:
     form = posted(("metrics", "spend"), report="campaigns", data_level="ad")
-    assert form.told == ("Taken back: Metrics. Campaigns has no such menu.",)
+    assert form.told == ("Metrics removed: not available in Campaigns.",)
 
 
 def test_columns_of_another_report_are_taken_back() -> None:
     form = posted(("fields", "campaign_id"), ("fields", "adgroup_id"), report="campaigns")
-    assert form.told == ("adgroup_id was taken back: Campaigns has nothing of that name.",)
+    assert form.told == ("adgroup_id was removed: not available in Campaigns.",)
 
 
 def test_dates_are_back_when_lifetime_data_is_switched_off_again() -> None:
     dates = {"dates__kind": "range", "dates__start__how": "back", "dates__start__back": "10", "dates__end__how": "on"}
     form = posted(report="performance", data_level="ad", lifetime="true", dates__end__on="2026-11-20", **dates)
     assert form.dates is not None
-    assert "no dates" in form.dates.unused
+    assert "ignore dates" in form.dates.unused
     page = shown(form)
     assert 'type="date"' not in page
     pairs = [(name, value) for name, value in sent(page) if name != "lifetime"]
@@ -387,7 +380,7 @@ def test_nobody_is_told_of_an_empty_field_before_they_tried_to_save() -> None:
 
 def test_picking_no_advertiser_is_a_problem_and_does_not_mean_all() -> None:
     form = posted(report="campaigns", name="C", account="demo", advertisers__how="picked", tried="yes")
-    assert [one.words for one in form.problems] == ["None is chosen. Choose at least one, or all advertisers."]
+    assert [one.words for one in form.problems] == ["None selected. Select at least one, or all ad accounts."]
     assert form.planned is None
 
 
@@ -402,7 +395,7 @@ def test_a_key_with_a_column_that_the_table_does_not_have_is_refused_at_its_fiel
         time_dimension="day",
         **fields,
     )
-    assert [(one.menu, one.title) for one in form.problems] == [("update.key", "Key")]
+    assert [(one.menu, one.title) for one in form.problems] == [("update.key", "Primary key")]
     assert "no column ad_nme. Nearest: ad_name" in form.problems[0].words
 
 
@@ -455,7 +448,7 @@ def test_a_metric_that_cannot_go_says_why_and_comes_after_those_that_can() -> No
     refused = [pick.refusal is not None for pick in picks]
     assert refused == sorted(refused)
     why = {pick.value: pick.refusal for pick in picks}
-    assert why["cash_spend"] == "cash_spend is not given at ad level, only at advertiser"
+    assert why["cash_spend"] == "available at advertiser level only"
 
 
 def test_a_set_adds_what_can_go_and_tells_what_was_left_out() -> None:
@@ -464,8 +457,8 @@ def test_a_set_adds_what_can_go_and_tells_what_was_left_out() -> None:
     assert chosen[0] == "reach"
     assert "campaign_name" in chosen
     assert "ad_name" not in chosen
-    assert form.told[0].startswith("Left out of Names: ")
-    assert "(ad_name is not given at campaign level, only at ad)" in form.told[0]
+    assert form.told[0].startswith("Not added from Names: ")
+    assert "(available at ad level only)" in form.told[0]
 
 
 def test_all_that_was_found_and_can_be_had_is_added_at_once() -> None:
@@ -497,10 +490,10 @@ def test_without_words_metrics_stand_in_the_order_of_the_catalogue() -> None:
 @pytest.mark.parametrize(
     ("search", "words"),
     [
-        ("cash", "Choose the one that can be had</button>"),
-        ("cash_spend", "Choose it</button>"),
-        ("ad name", "Choose all 3 that can be had</button>"),
-        ("cost per result", "Choose all 4</button>"),
+        ("cash", "Select 1 available</button>"),
+        ("cash_spend", "Select 1</button>"),
+        ("ad name", "Select all 3 available</button>"),
+        ("cost per result", "Select all 4</button>"),
     ],
 )
 def test_the_button_that_chooses_what_was_found_says_how_much_it_chooses(search: str, words: str) -> None:
@@ -557,7 +550,7 @@ def test_the_days_asked_for_now_are_told_by_zone_and_that_zones_differ_from_the_
         ("UTC+09:00", 1, "2026-11-15", "2026-11-21"),
     ]
     assert form.dates.notes == (
-        "3 advertisers count days in UTC-08:00, UTC+09:00, and not as the workspace does (UTC, UTC+00:00 now).",
+        "3 ad accounts use days in UTC-08:00, UTC+09:00; the workspace uses UTC (UTC+00:00 now).",
     )
     some = opened(DAILY | {"advertisers": ["7000000000000000003"]})
     assert some.dates is not None
@@ -576,7 +569,7 @@ def test_a_day_that_is_half_typed_stays_where_it_was_typed() -> None:
     form = posted(
         report="performance", data_level="ad", dates__kind="date", dates__date__how="back", dates__date__back="todya"
     )
-    assert "'todya' is no day" in form.at("dates")[0].words
+    assert "'todya' is not a day" in form.at("dates")[0].words
     assert ("dates.date.back", "todya") in sent(shown(form))
 
 
@@ -597,7 +590,7 @@ def test_every_choice_that_cannot_be_made_has_its_reason_in_words_that_belong_to
     fields = {**fields_of(DAILY).values, "metrics.search": ("cash",)}
     page = shown(form_of(Fields(fields), AROUND))
     assert 'id="f-id_dimension-campaign_id" name="id_dimension" value="campaign_id" disabled' in page
-    assert "Not now: it goes only with data level campaign, and the data level is ad." in page
+    assert "Requires data level: campaign" in page
     assert 'aria-describedby="meaning-id_dimension said-id_dimension why-id_dimension-advertiser_id' in page
     assert 'value="cash_spend" aria-disabled="true" aria-describedby="why-metrics-cash_spend"' in page
 

@@ -21,14 +21,14 @@ from web_home import Site, Visit, open_site, words_of
 
 DOCUMENT = "---\nname: a\nreport: performance\n"
 TOO_MUCH = {
-    "bytes": ("name: a\ndescription: " + "x " * MOST_BYTES, "500,000 bytes at most"),
-    "documents": (DOCUMENT * (MOST_DATASETS + 1), "200 datasets at most"),
-    "list": ("[" + "{name: a}, " * (MOST_DATASETS + 1) + "]", "200 datasets at most"),
-    "values": ("name: a\nmetrics: [" + "x, " * MOST_VALUES + "]", "20,000 values at most"),
-    "keys": ("\n".join(f"k{number}: 1" for number in range(MOST_VALUES // 2 + 1)), "20,000 values at most"),
-    "flow depth": ("a: " + "[" * 50_000, "50 levels at most"),
-    "block depth": ("\n".join(" " * level + "a:" for level in range(DEEPEST + 1)), "50 levels at most"),
-    "sequence depth": ("- " * 3_000 + "a", "50 levels at most"),
+    "bytes": ("name: a\ndescription: " + "x " * MOST_BYTES, "more than 500,000 bytes"),
+    "documents": (DOCUMENT * (MOST_DATASETS + 1), "more than 200 datasets"),
+    "list": ("[" + "{name: a}, " * (MOST_DATASETS + 1) + "]", "more than 200 datasets"),
+    "values": ("name: a\nmetrics: [" + "x, " * MOST_VALUES + "]", "more than 20,000 values"),
+    "keys": ("\n".join(f"k{number}: 1" for number in range(MOST_VALUES // 2 + 1)), "more than 20,000 values"),
+    "flow depth": ("a: " + "[" * 50_000, "more than 50 levels"),
+    "block depth": ("\n".join(" " * level + "a:" for level in range(DEEPEST + 1)), "more than 50 levels"),
+    "sequence depth": ("- " * 3_000 + "a", "more than 50 levels"),
     "laughs": (
         "a0: &a0 [x, x, x, x, x, x, x, x]\n"
         + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 8)}]\n" for n in range(1, 9)),

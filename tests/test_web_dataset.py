@@ -225,9 +225,9 @@ def test_other_days_are_run_once_and_nonsense_is_refused(ran: Site) -> None:
 @pytest.mark.parametrize(
     ("start", "end", "why"),
     [
-        ("tomorrow", "yesterday", "'tomorrow' is no day. Write two days such as 2026-01-31, yesterday or today-28."),
+        ("tomorrow", "yesterday", "'tomorrow' is not a day. Write two days such as 2026-01-31, yesterday or today-28."),
         ("today", "2026-11-01", "is after the end 2026-11-01."),
-        ("<b>", "today", "'<b>' is no day."),
+        ("<b>", "today", "'<b>' is not a day."),
     ],
 )
 def test_days_that_cannot_be_are_told_in_their_form_with_what_was_typed(
@@ -259,7 +259,7 @@ def test_days_that_cannot_be_are_told_also_while_a_run_waits(ran: Site) -> None:
     visit = ran.visit("admin")
     visit.sent(f"{BASE}/run")
     answer = visit.post(f"{BASE}/run", {"start": "soon", "end": "today"})
-    assert "'soon' is no day." in words_of(answer.text)
+    assert "'soon' is not a day." in words_of(answer.text)
 
 
 def test_a_waiting_run_is_cancelled_and_the_table_stays(ran: Site) -> None:

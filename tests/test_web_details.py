@@ -122,7 +122,7 @@ def test_a_choice_that_does_not_fit_any_more_is_taken_back_and_the_person_is_tol
     page = form(visit, filled(begun(visit, time_dimension="hour"), report_type="dsa"))
     told = re.search(r'(?s)id="told" role="status">(.*?)<div class="actions">', page)
     assert told is not None
-    assert "Hourly was taken back: it goes only with report type basic or audience" in words_of(told[1])
+    assert "Hourly was removed: requires report type: basic or audience" in words_of(told[1])
     assert ("time_dimension", "none") in sent(page)
 
 
@@ -201,7 +201,7 @@ def test_what_stands_in_the_way_of_saving_is_told_at_each_menu_with_a_summary_th
     assert answer.status_code == 422
     assert summary(answer.text) == ["name", "data_level", "id_dimension", "metrics", "dates"]
     assert at(answer.text, "name") == "A dataset needs a name."
-    assert "'-9' is no day" in at(answer.text, "dates.date")
+    assert "'-9' is not a day" in at(answer.text, "dates.date")
     assert (
         'id="f-name" name="name" value="" maxlength="200" aria-describedby="said-name" aria-invalid="true"'
         in answer.text
@@ -222,15 +222,15 @@ def test_a_day_that_is_not_chosen_is_told_at_its_field_once_somebody_tried_to_sa
         dates__end__how="back",
         dates__end__back="1",
     )
-    assert beside(page).endswith("Still needed: Name, From")
+    assert beside(page).endswith("Missing: Name, Start date")
     assert at(page, "dates.start") == ""
     answer = visit.post("/datasets/new", data(sent(page)))
-    assert at(answer.text, "dates.start") == "Choose a day."
+    assert at(answer.text, "dates.start") == "Required."
     assert at(answer.text, "dates.end") == at(answer.text, "dates") == ""
     both = form(visit, filled(answer.text, dates__end__how="on", dates__end__on=""))
-    assert at(both, "dates.end") == at(both, "dates.start") == "Choose a day."
+    assert at(both, "dates.end") == at(both, "dates.start") == "Required."
     single = form(visit, filled(both, dates__kind="date", dates__date__how="back", dates__date__back=""))
-    assert at(single, "dates.date") == "Choose a day."
+    assert at(single, "dates.date") == "Required."
 
 
 def test_of_two_days_that_are_wrong_both_are_told_each_at_its_field(site: Site) -> None:
@@ -242,8 +242,8 @@ def test_of_two_days_that_are_wrong_both_are_told_each_at_its_field(site: Site) 
         dates__end__how="back",
         dates__end__back="-5",
     )
-    assert "'abc' is no day" in at(page, "dates.start")
-    assert "'-5' is no day" in at(page, "dates.end")
+    assert "'abc' is not a day" in at(page, "dates.start")
+    assert "'-5' is not a day" in at(page, "dates.end")
     assert at(page, "dates") == ""
     order = form(site.visit("admin"), filled(page, dates__start__back="1", dates__end__back="7"))
     assert "is after the end" in at(order, "dates")
@@ -253,10 +253,10 @@ def test_of_two_days_that_are_wrong_both_are_told_each_at_its_field(site: Site) 
 def test_the_panel_says_what_stands_in_the_way_also_after_later_changes(site: Site) -> None:
     visit = site.visit("admin")
     page = begun(visit, metrics=None)
-    assert beside(page).endswith("Still needed: Name, Metrics")
+    assert beside(page).endswith("Missing: Name, Metrics")
     tried = visit.post("/datasets/new", data(sent(page))).text
-    assert beside(tried).endswith("In the way of saving: Name, Metrics")
-    assert beside(form(visit, filled(tried, name="N"))).endswith("In the way of saving: Metrics")
+    assert beside(tried).endswith("Fix to save: Name, Metrics")
+    assert beside(form(visit, filled(tried, name="N"))).endswith("Fix to save: Metrics")
     assert "saving:" not in beside(form(visit, filled(tried, name="N", metrics=["spend"])))
 
 
@@ -276,7 +276,7 @@ def test_advertisers_that_cannot_be_read_are_named_and_can_be_skipped_by_a_butto
     mended = form(visit, [*sent(page), ("do", button[1])])
     assert sent(mended).count(("skip_failing_advertisers", "true")) == 1
     assert "A run would fail" not in beside(mended)
-    assert "2 cannot be read" in beside(mended)
+    assert "2 ad accounts cannot be read" in beside(mended)
     # No other field is switched on by a form that is made by hand.
     assert visit.sent("/datasets/new", data([*sent(mended), ("do", "switch-on name")])) == "/datasets/n"
 
@@ -359,7 +359,7 @@ def test_settings_show_what_is_saved_and_change_it(site: Site) -> None:
 def test_a_change_of_the_key_is_warned_of_in_the_form_and_refused_with_a_sentence(site: Site) -> None:
     dataset, visit = saved(site), site.visit("admin")
     pairs = settings_of(visit, dataset, data_level="campaign", id_dimension="campaign_id")
-    assert "would be named by advertiser_id, campaign_id, stat_time_day now" in words_of(form(visit, pairs))
+    assert "to advertiser_id, campaign_id, stat_time_day, so old and new rows" in words_of(form(visit, pairs))
     answer = visit.post(f"/datasets/{dataset.slug}/settings", data(pairs))
     assert answer.status_code == 422
     assert "This change alters the primary key" in at(answer.text, "update")
@@ -378,7 +378,7 @@ def test_of_two_people_who_change_a_dataset_the_second_is_told_what_the_first_sa
     answer = second.post(address, data(theirs))
     assert answer.status_code == 409
     said = words_of(answer.text)
-    assert "Somebody else has saved these settings since you opened them" in said
+    assert "Another user saved these settings after you opened them" in said
     assert f"Description Mine {UNKNOWN}" in said
     assert "Metrics spend, impressions spend, clicks" in said
     assert source_of(site.store.datasets.get(dataset.slug)).values["metrics"] == ["spend", "impressions"]
@@ -448,7 +448,7 @@ def test_a_preview_that_cannot_be_had_says_why_in_words(site: Site) -> None:
     visit = site.visit("admin")
     nothing = visit.fragment("POST", "/datasets/preview", data(sent(visit.good("/datasets/new"))))
     assert "This cannot be read yet." in words_of(nothing.text)
-    assert "Metrics : Nothing is chosen" in words_of(nothing.text)
+    assert "Metrics : Required: " in words_of(nothing.text)
     assert "Name" not in words_of(nothing.text)
     page = begun(visit)
     site.home.door("revoke", {"token": site.home.token})
@@ -474,7 +474,7 @@ def test_picked_advertisers_are_saved_by_their_ids_and_typed_ones_too(site: Site
     visit = site.visit("admin")
     ids = [one.advertiser_id for one in site.store.accounts.advertisers(site.store.accounts.get("demo"))]
     picked = begun(visit, name="Two", report="campaigns", advertisers__how="picked", advertisers__tick=ids[:2])
-    assert "2 chosen." in words_of(picked)
+    assert "2 selected." in words_of(picked)
     visit.sent("/datasets/new", data(sent(picked)))
     assert source_of(site.store.datasets.get("two")).values["advertisers"] == ids[:2]
     typed = form(visit, filled(picked, name="One", advertisers__how="typed"))
@@ -546,7 +546,7 @@ def test_of_a_file_with_a_fault_nothing_is_brought_in_and_each_dataset_has_its_f
     said = words_of(answer.text)
     assert "Nothing was imported: each dataset has to be right before any is saved." in said
     assert re.search(r"Spend : good Bad : line \d+, data_level: 'adgrup' .* Nearest: adgroup", said)
-    assert re.search(r"line \d+, metrics: 'spent' is not known here", said)
+    assert re.search(r"line \d+, metrics: 'spent' is not available", said)
     assert "There : name: there is another dataset 'There' already" in said
     assert "The file has 'Spend' twice" in said
     assert "Stranger : account: there is no account" in said
@@ -580,9 +580,9 @@ def test_an_account_that_is_not_there_is_told_together_with_the_other_faults(sit
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        ({"text": ""}, "this file is empty"),
+        ({"text": ""}, "the file is empty"),
         ({"text": "just words"}, "a dataset file has keys such as"),
-        ({"text": "a: [unclosed"}, "this is not YAML"),
+        ({"text": "a: [unclosed"}, "not valid YAML"),
     ],
 )
 def test_what_is_no_file_of_datasets_is_refused_in_words(site: Site, fields: dict[str, str], words: str) -> None:

@@ -1,4 +1,4 @@
-"""What was asked: a dataset file read, checked against the catalogue, and held as one frozen record.
+"""A dataset file, checked against the catalogue, as one frozen `Dataset`.
 
 `check` lists every problem at once, each with the menu at fault, the reason and the nearest valid choice.
 """
@@ -161,7 +161,7 @@ def read(text: str) -> Source:
     """A dataset file's values and lines; DatasetError if it is not YAML or not a list of keys."""
     sources = read_all(text)
     if len(sources) > 1:
-        raise _unreadable("this file has several datasets; bring them over with: adreel datasets import FILE")
+        raise _unreadable("the file has several datasets; import them with: adreel datasets import FILE")
     return sources[0]
 
 
@@ -188,21 +188,21 @@ def read_all(text: str) -> tuple[Source, ...]:
     except _LimitError as error:
         raise _unreadable(str(error)) from None
     except (yaml.YAMLError, ValueError, TypeError) as error:
-        raise _unreadable(f"this is not YAML: {_one_line(error)}") from error
+        raise _unreadable(f"not valid YAML: {_one_line(error)}") from error
     finally:
         if loader is not None:
             loader.dispose()
     if not pairs:
-        raise _unreadable("this file is empty; a dataset file has keys such as name, account, report and metrics")
+        raise _unreadable("the file is empty; a dataset file has keys such as name, account, report and metrics")
     return tuple(_source(node, values) for node, values in pairs)
 
 
-_NESTED = f"this is nested too deeply for a dataset file, which has {DEEPEST} levels at most"
+_NESTED = f"the file is nested more than {DEEPEST} levels deep; a dataset file needs fewer"
 
 
 def _refuse_more(what: str, number: int, most: int) -> None:
     if number > most:
-        raise _LimitError(f"a file may have {most:,} {what} at most, and this one has more; split it into several")
+        raise _LimitError(f"the file has more than {most:,} {what}; split it into several")
 
 
 def _unreadable(reason: str) -> DatasetError:
@@ -213,18 +213,22 @@ def _refuse_growth(node: yaml.Node) -> None:
     """Refuses a few lines of references that stand for millions of values, or for themselves."""
     sizes: dict[int, int] = {}
 
-    def size(one: yaml.Node) -> int:
-        if isinstance(one, yaml.ScalarNode):
+    def size(part_node: yaml.Node) -> int:
+        if isinstance(part_node, yaml.ScalarNode):
             return 1
-        if id(one) not in sizes:
+        if id(part_node) not in sizes:
             # While its parts are counted, a node that comes again is a part of itself.
-            sizes[id(one)] = MOST_VALUES + 1
-            parts = one.value if isinstance(one, yaml.SequenceNode) else [part for pair in one.value for part in pair]
-            sizes[id(one)] = 1 + sum(map(size, parts))
-        return sizes[id(one)]
+            sizes[id(part_node)] = MOST_VALUES + 1
+            parts = (
+                part_node.value
+                if isinstance(part_node, yaml.SequenceNode)
+                else [part for pair in part_node.value for part in pair]
+            )
+            sizes[id(part_node)] = 1 + sum(map(size, parts))
+        return sizes[id(part_node)]
 
     if size(node) > MOST_VALUES:
-        raise _LimitError(f"this stands for more than {MOST_VALUES:,} values, which is no dataset")
+        raise _LimitError(f"the references in the file expand to more than {MOST_VALUES:,} values")
 
 
 def _source(node: yaml.Node, values: Any) -> Source:
@@ -248,7 +252,7 @@ def _lines(node: yaml.MappingNode, prefix: str, lines: dict[str, int]) -> Iterab
     for key, value in node.value:
         name = f"{prefix}{key.value}"
         if name in lines:
-            yield Problem(name, f"stands here twice; it is on line {lines[name]} too", line=key.start_mark.line + 1)
+            yield Problem(name, f"duplicate key; it is on line {lines[name]} too", line=key.start_mark.line + 1)
         lines[name] = key.start_mark.line + 1
         if isinstance(value, yaml.MappingNode):
             yield from _lines(value, f"{name}.", lines)
@@ -269,9 +273,11 @@ def check(source: Source, now: datetime | None = None) -> Checked:
     name = str(values.get("report") or "")
     report = catalog.REPORTS.get(name)
     if report is None:
-        reason = f"{name!r} is no report" if name else "no report is chosen"
-        known = tuple(catalog.REPORTS)
-        problems.add("report", reason + ("" if name else f"; there are {', '.join(known)}"), menus.nearest(name, known))
+        reason = f"{name!r} is not a report" if name else "required"
+        reports = tuple(catalog.REPORTS)
+        problems.add(
+            "report", reason + ("" if name else f"; choose from {', '.join(reports)}"), menus.nearest(name, reports)
+        )
     _check_general(values, problems)
     update = _read_update(values.get("update"), problems)
     if report is None:
@@ -284,8 +290,8 @@ def check(source: Source, now: datetime | None = None) -> Checked:
     else:
         dataset = _dataset(report, values, chosen, dates, update, problems)
     _check_update(dataset, problems)
-    found = problems.found()
-    return Checked(None if found else replace(dataset, source=source), found)
+    listed = problems.found()
+    return Checked(None if listed else replace(dataset, source=source), listed)
 
 
 class _Problems:
@@ -307,9 +313,9 @@ class _Problems:
         if problem not in self._found:
             self._found.append(problem)
 
-    def nearest(self, word: str, known: Iterable[str]) -> str | None:
+    def nearest(self, word: str, choices: Iterable[str]) -> str | None:
         """The choices like `word`; None where too many words are wrong to look for those of each."""
-        return menus.nearest(word, known) if len(self._found) < MOST_NEAREST else None
+        return menus.nearest(word, choices) if len(self._found) < MOST_NEAREST else None
 
     def found(self) -> tuple[Problem, ...]:
         listed = sorted(self._found, key=lambda problem: problem.line or 0)
@@ -326,25 +332,25 @@ def _cut(text: str) -> str:
 def _check_general(values: Mapping[str, Any], problems: _Problems) -> None:
     for key in ("name", "account"):
         if not str(values.get(key) or "").strip():
-            problems.add(key, f"a dataset needs {'a name' if key == 'name' else 'the account that it reads'}")
+            problems.add(key, "required")
     for key in ("name", "account", "description"):
         if isinstance(values.get(key), (list, dict)):
-            problems.add(key, "this is text")
+            problems.add(key, "must be text")
     if len(str(values.get("description") or "")) > LONGEST_DESCRIPTION:
-        problems.add("description", f"a description has {LONGEST_DESCRIPTION:,} characters at most")
+        problems.add("description", f"longer than {LONGEST_DESCRIPTION:,} characters")
     tags = values.get("tags")
     if tags is not None and not isinstance(tags, (list, str)):
-        problems.add("tags", "tags are a list of words")
+        problems.add("tags", "must be a list of words")
 
 
 def _check_keys(report: Report, values: Mapping[str, Any], problems: _Problems) -> None:
-    known = [*GENERAL_KEYS, *(menu.name for menu in report.menus)]
+    keys = [*GENERAL_KEYS, *(menu.name for menu in report.menus)]
     every = {menu.name for other in catalog.REPORTS.values() for menu in other.menus}
     for key in values:
-        if key in known:
+        if key in keys:
             continue
-        reason = f"the report {report.name} has no menu {key}" if key in every else f"{key!r} is no key"
-        problems.add(str(key), reason, problems.nearest(str(key), known))
+        reason = f"not available in report {report.name}" if key in every else f"{key!r} is not a key"
+        problems.add(str(key), reason, problems.nearest(str(key), keys))
 
 
 def _texts(value: Any) -> tuple[str, ...] | None:
@@ -368,13 +374,15 @@ def _read_menus(report: Report, values: Mapping[str, Any], problems: _Problems) 
         elif given is None or given == []:
             chosen[menu.name] = menus.defaults(menu, chosen)
             if menu.required and not chosen[menu.name]:
-                problems.add(menu.name, f"nothing is chosen; {menu.meaning[0].lower()}{menu.meaning[1:]}")
+                problems.add(menu.name, f"required: {menu.meaning[0].lower()}{menu.meaning[1:]}")
         else:
             chosen[menu.name] = _read_menu(menu, given, problems)
             if menu.source == "choices":
                 _check_offered(report, menu, chosen[menu.name], chosen, problems)
-                known = {choice.value for choice in menu.choices}
-                chosen[menu.name] = tuple(value if value in known else menus.UNKNOWN for value in chosen[menu.name])
+                values_of_menu = {choice.value for choice in menu.choices}
+                chosen[menu.name] = tuple(
+                    value if value in values_of_menu else menus.UNKNOWN for value in chosen[menu.name]
+                )
     # Dimensions and metrics look at menus below them too (lifetime), so they come when all is read.
     for menu in report.menus:
         if menu.name in chosen and menu.source != "choices":
@@ -394,14 +402,14 @@ def _read_hidden(menu: Menu, given: Any, refusal: str, chosen: dict[str, tuple[s
 def _read_menu(menu: Menu, given: Any, problems: _Problems) -> tuple[str, ...]:
     texts = _texts(given)
     if texts is None:
-        problems.add(menu.name, "this takes " + ("a list of values" if menu.many else "one value"))
+        problems.add(menu.name, "must be " + ("a list of values" if menu.many else "one value"))
         return ()
     if len(texts) > 1 and not menu.many:
-        problems.add(menu.name, f"this takes one value, not {len(texts)}")
+        problems.add(menu.name, f"must be one value, not {len(texts)}")
         return texts[:1]
     twice = sorted(text for text, times in Counter(texts).items() if times > 1)
     if twice:
-        problems.add(menu.name, f"{', '.join(twice)} stands here more than once")
+        problems.add(menu.name, f"{', '.join(twice)} is listed more than once")
     return tuple(dict.fromkeys(texts))
 
 
@@ -410,12 +418,12 @@ def _check_choice(report: Report, menu: Menu, chosen: menus.Chosen, problems: _P
     if menu.source == "switch":
         for value in given:
             if value not in ("true", "false"):
-                problems.add(menu.name, f"{value!r} is neither true nor false")
+                problems.add(menu.name, f"{value!r} is not true or false")
     elif menu.source in ("advertisers", "ids"):
         for value in given:
             if not (value.isascii() and value.isdigit()) and not (menu.source == "advertisers" and given == ("all",)):
                 problems.add(
-                    menu.name, f"{value!r} is no id; ids are digits" + (", or all" * (menu.name == "advertisers"))
+                    menu.name, f"{value!r} is not a valid ID; use digits" + (", or all" * (menu.name == "advertisers"))
                 )
     elif not (report.deprecated and menu.source in ("metrics", "dimensions")):
         _check_offered(report, menu, given, chosen, problems)
@@ -425,20 +433,21 @@ def _check_offered(
     report: Report, menu: Menu, given: tuple[str, ...], chosen: menus.Chosen, problems: _Problems
 ) -> None:
     free = menus.offers(report, menu, {**chosen, menu.name: ()})
-    can_be_had = [offer.value for offer in free if offer.refusal is None]
-    there = {offer.value for offer in free}
-    known = tuple(value for value in given if value in there)
-    offered = {offer.value: offer for offer in menus.offers(report, menu, {**chosen, menu.name: known})}
+    available = [offer.value for offer in free if offer.refusal is None]
+    existing_values = {offer.value for offer in free}
+    existing = tuple(value for value in given if value in existing_values)
+    offered = {offer.value: offer for offer in menus.offers(report, menu, {**chosen, menu.name: existing})}
     for value in given:
         if value == "none" and not menu.required and menu.source == "dimensions":
             continue
         offer = offered.get(value)
         if offer is None:
-            few = f"; there are {', '.join(can_be_had)}" if len(can_be_had) <= 12 else ""
-            problems.add(menu.name, f"{value!r} is not known here{few}", problems.nearest(value, can_be_had))
+            few = f"; choose from {', '.join(available)}" if len(available) <= 12 else ""
+            problems.add(menu.name, f"{value!r} is not available{few}", problems.nearest(value, available))
         elif offer.refusal is not None:
-            others = [other for other in can_be_had if other != value]
-            problems.add(menu.name, offer.refusal, problems.nearest(value, others))
+            others = [other for other in available if other != value]
+            reason = offer.refusal if menu.source == "choices" else f"{value}: {offer.refusal}"
+            problems.add(menu.name, reason, problems.nearest(value, others))
 
 
 def _read_dates(
@@ -450,21 +459,21 @@ def _read_dates(
         return None
     given = values.get("dates")
     if given is None:
-        problems.add("dates", "no dates are chosen: give start and end, date, or period")
+        problems.add("dates", "required: start and end, date, or period")
         return None
     if not isinstance(given, dict):
-        problems.add("dates", "dates are keys: start and end, date, or period")
+        problems.add("dates", "must have keys: start and end, date, or period")
         return None
     for key in given:
         if key not in _DATE_KEYS:
-            problems.add(f"dates.{key}", f"{key!r} is no key of dates", problems.nearest(str(key), _DATE_KEYS))
+            problems.add(f"dates.{key}", f"{key!r} is not a key of dates", problems.nearest(str(key), _DATE_KEYS))
     dates = _dates_of(given, problems)
     if dates is not None:
         today = today_at(now or datetime.now(UTC), LATEST_ZONE.utcoffset(None))
         try:
             fault = span_fault(span(dates, today), today)
         except OverflowError:
-            problems.add("dates", f"so many days back there was no calendar; the first day is {FIRST_DAY}")
+            problems.add("dates", f"too many days back; the first day is {FIRST_DAY}")
             return None
         if fault is not None:
             problems.add("dates", fault[1])
@@ -474,20 +483,20 @@ def _read_dates(
 def _dates_of(given: Mapping[str, Any], problems: _Problems) -> Dates | None:
     kinds = [key for key in ("period", "date", "start") if given.get(key) is not None]
     if len(kinds) != 1:
-        problems.add("dates", "give one of: period, date, or start with end")
+        problems.add("dates", "use one of: period, date, or start with end")
         return None
     week = str(given.get("week_starts") or "monday").lower()
     if week not in WEEKDAYS:
-        problems.add("dates.week_starts", f"{week!r} is no weekday", menus.nearest(week, WEEKDAYS))
+        problems.add("dates.week_starts", f"{week!r} is not a weekday", menus.nearest(week, WEEKDAYS))
         return None
     if kinds == ["period"]:
         period = str(given["period"]).lower().replace(" ", "_")
         if period not in PERIODS:
-            problems.add("dates.period", f"{period!r} is no period", menus.nearest(period, PERIODS))
+            problems.add("dates.period", f"{period!r} is not a period", menus.nearest(period, PERIODS))
             return None
         return Dates(period=period, week_starts=week)
     if kinds == ["start"] and given.get("end") is None:
-        problems.add("dates.end", "a range needs its end; for one day use date")
+        problems.add("dates.end", "required with start; for one day use date")
         return None
     days, wrong = [], False
     for key in ("date", "start", "end"):
@@ -496,7 +505,9 @@ def _dates_of(given: Mapping[str, Any], problems: _Problems) -> Dates | None:
                 days.append(read_day(str(given[key])))
             except (ValueError, OverflowError):
                 wrong = True
-                problems.add(f"dates.{key}", f"{given[key]!r} is no day: 2026-01-31, today, yesterday, today-7 or 7")
+                problems.add(
+                    f"dates.{key}", f"{given[key]!r} is not a day; use 2026-01-31, today, yesterday, today-7 or 7"
+                )
     return None if wrong else Dates(start=days[0], end=days[-1])
 
 
@@ -504,26 +515,26 @@ def _read_update(given: Any, problems: _Problems) -> Update:
     if given is None:
         return Update()
     if not isinstance(given, dict):
-        problems.add("update", "update has keys: method, key, keep_days")
+        problems.add("update", "must have keys: method, key, keep_days")
         return Update()
     for key in given:
         if key not in _UPDATE_KEYS:
-            problems.add(f"update.{key}", f"{key!r} is no key of update", problems.nearest(str(key), _UPDATE_KEYS))
+            problems.add(f"update.{key}", f"{key!r} is not a key of update", problems.nearest(str(key), _UPDATE_KEYS))
     word = str(given.get("method") or "replace").lower()
     if word not in list(Method):
-        problems.add("update.method", f"{word!r} is no update method", menus.nearest(word, list(Method)))
+        problems.add("update.method", f"{word!r} is not an update method", menus.nearest(word, list(Method)))
         return Update()
     method = Method(word)
     key = _texts(given["key"]) if given.get("key") is not None else None
     if key is not None and method is not Method.UPSERT:
-        problems.add("update.key", f"a key is for upsert, not for {method}")
+        problems.add("update.key", f"requires method: upsert; it is {method}")
     keep = given.get("keep_days")
     if keep is None:
         return Update(method, key)
     if method is not Method.PARTITION:
-        problems.add("update.keep_days", f"a rolling window is for partition, not for {method}")
+        problems.add("update.keep_days", f"requires method: partition; it is {method}")
     elif not re.fullmatch("[1-9][0-9]{0,4}", str(keep)):
-        problems.add("update.keep_days", f"{keep!r} is no number of days")
+        problems.add("update.keep_days", f"{keep!r} is not a number of days")
     else:
         return Update(method, key, int(keep))
     return Update(method, key)
@@ -532,22 +543,18 @@ def _read_update(given: Any, problems: _Problems) -> Update:
 def _check_update(dataset: Dataset, problems: _Problems) -> None:
     update = dataset.update
     if dataset.reset_schema and update.method is Method.APPEND:
-        problems.add(
-            "reset_schema", "append keeps the rows that are there, so the columns cannot be set afresh with it"
-        )
+        problems.add("reset_schema", "not available with append, which keeps existing rows and columns")
     if update.method is Method.PARTITION and dataset.time == "none":
-        problems.add(
-            "update.method", "partition replaces days, and this report has no time dimension", "replace, upsert"
-        )
+        problems.add("update.method", "partition requires a time dimension", "replace, upsert")
     if update.key is not None:
         own = key_columns(dataset)
         missing = [name for name in own if name not in update.key]
         if missing:
-            problems.add("update.key", f"without {', '.join(missing)} the key repeats", ", ".join(own))
+            problems.add("update.key", f"missing {', '.join(missing)}; without it keys repeat", ", ".join(own))
 
 
 def key_columns(dataset: Dataset) -> tuple[str, ...]:
-    """The columns that name a row: the advertiser and the dimensions, computed and never chosen."""
+    """The primary key: the advertiser and the dimensions."""
     entity = {
         "ads": "ad_id",
         "ad_groups": "adgroup_id",
@@ -631,13 +638,13 @@ def _dataset(
         and len(key_columns(dataset)) == 1
         and not dataset.id_dimension
     ):
-        problems.add("id_dimension", "without an ID dimension the report needs a time dimension or a breakdown")
+        problems.add("id_dimension", "without an ID dimension, a time dimension or breakdown is required")
     return dataset
 
 
 def _lifetime_note(values: Mapping[str, Any], chosen: menus.Chosen) -> tuple[str, ...]:
     if _one(chosen, "lifetime") == "true" and values.get("dates") is not None:
-        return ("Lifetime data is on, so the dates are not used.",)
+        return ("Lifetime data is on, so dates are ignored.",)
     return ()
 
 
@@ -645,9 +652,9 @@ def _kept_fields(report: Report, chosen: menus.Chosen) -> tuple[str, ...]:
     """The columns of an entity report: what was chosen with the key in front, or all."""
     if report.name not in catalog.fields():
         return ()
-    known = tuple(field.name for field in catalog.fields()[report.name])
+    names = tuple(field.name for field in catalog.fields()[report.name])
     picked = chosen.get("info_fields" if report.name == "creatives" else "fields", ())
-    return tuple(name for name in known if name in picked) if picked else known
+    return tuple(name for name in names if name in picked) if picked else names
 
 
 def _legacy_dataset(
@@ -704,10 +711,12 @@ def _check_legacy(dataset: Dataset, audience: bool, problems: _Problems) -> None
     for name, given in ((extra, dataset.breakdowns), ("metrics", dataset.metrics)):
         offered = {offer.value: offer.refusal for offer in menus.offers(report, by_name[name], chosen)}
         for value in given:
-            refusal = offered.get(value, f"{value!r} is no dimension of the current API")
+            refusal = offered.get(value, "not a dimension of the current API")
             if refusal is not None:
                 problems.add(
-                    old_names[name], refusal, menus.nearest(value, (v for v, r in offered.items() if r is None))
+                    old_names[name],
+                    f"{value}: {refusal}",
+                    menus.nearest(value, (v for v, r in offered.items() if r is None)),
                 )
 
 
@@ -730,12 +739,12 @@ def legacy_columns(names: Iterable[str]) -> LegacyColumns:
     for name in given:
         column = catalog.legacy.column_name(name)
         if column in asked or column in null:
-            notes.append(f"{name} is ignored: it has the same column {column} as {asked.get(column) or null[column]}.")
+            notes.append(f"{name} is ignored: its column {column} is also that of {asked.get(column) or null[column]}.")
         elif column in catalog.metrics():
             asked[column] = name
         else:
             null[column] = name
-            notes.append(f"{name} is no longer offered by TikTok; its column {column} is kept and always null.")
+            notes.append(f"TikTok no longer offers {name}; its column {column} stays and is always null.")
     titles = {pair.first: pair.name for pair in catalog.legacy.RULE_B if pair.first in asked}
     titles |= {pair.second: pair.second for pair in catalog.legacy.RULE_B if {pair.first, pair.second} <= set(asked)}
     return LegacyColumns(tuple(asked), tuple(null), titles, tuple(notes))

@@ -1,7 +1,7 @@
 """Which menus a report shows, and what each offers, given what is chosen in the menus above.
 
-The one reading of the catalogue's conditions: validation, forms and docs all ask here. What is chosen is a mapping
-from menu names to tuples of values, with switches as `true` and `false`.
+Validation, forms and docs all read the catalogue's conditions here. A choice is a mapping from menu names to tuples
+of values, with switches as `true` and `false`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ MOST_METRICS = 100
 """Metrics that TikTok advises at most in one request; more are asked for in several and joined on the key."""
 
 UNKNOWN = "?"
-"""Stands for a choice that is no choice of its menu: it fits every condition, so that one slip is told of once."""
+"""A value that its menu does not have. It meets every condition, so that one mistake is reported once."""
 
 _TIMES = {"none": "none", "day": "day", "hour": "hour", "daily": "day", "hourly": "hour"}
 _TIME_DIMENSIONS = {"day": "stat_time_day", "hour": "stat_time_hour"}
@@ -29,7 +29,7 @@ _KINDS = {"basic": "BASIC", "audience": "AUDIENCE", "dsa": "CATALOG"}
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A value of a menu; `refusal` says why it cannot be chosen with what stands above, None that it can."""
+    """A value of a menu; `refusal` is why it cannot be chosen now, such as "requires data level: campaign", or None."""
 
     value: str
     title: str
@@ -54,19 +54,17 @@ def shown(report: Report, chosen: Chosen) -> Iterator[Menu]:
 
 
 def unmet(conditions: Iterable[When], chosen: Chosen) -> str | None:
-    """The first condition that does not hold, as a sentence; None if all hold."""
+    """The first condition that is not met, as in "requires data level: campaign"; None if all are met."""
     for when in conditions:
         values = chosen.get(when.menu, ())
         if UNKNOWN not in values and not any(value in when.among for value in values):
-            # In words that stand as well in a form, where nobody sees the keys of dataset files.
-            name = when.menu.replace("_", " ")
-            have = f"the {name} is {', '.join(values)}" if values else f"no {name} is chosen"
-            return f"it goes only with {name} {' or '.join(when.among)}, and {have}"
+            # Also shown in forms, which do not show the keys of dataset files.
+            return f"requires {when.menu.replace('_', ' ')}: {' or '.join(when.among)}"
     return None
 
 
 def defaults(menu: Menu, chosen: Chosen) -> tuple[str, ...]:
-    """What holds if nothing is chosen: the declared default, else for a required choice the first that can be had."""
+    """The values if nothing is chosen: the declared default, else for a required choice the first that is available."""
     if isinstance(menu.default, bool):
         return (str(menu.default).lower(),)
     if isinstance(menu.default, str):
@@ -79,15 +77,15 @@ def defaults(menu: Menu, chosen: Chosen) -> tuple[str, ...]:
 
 
 def offers(report: Report, menu: Menu, chosen: Chosen) -> tuple[Offer, ...]:
-    """Every value that the menu knows, each with the reason if it cannot be chosen now."""
+    """Every value of the menu, each with the reason if it cannot be chosen now."""
     if menu.source == "choices":
         return tuple(Offer(c.value, c.title, c.meaning, unmet(c.when, chosen)) for c in menu.choices)
     if menu.source == "fields":
         return tuple(Offer(field.name, field.name, field.meaning, None) for field in catalog.fields()[report.name])
     grouping = grouping_of(report, chosen)
     if menu.source == "dimensions":
-        found = [d for d in catalog.dimensions().values() if _belongs(menu, d)]
-        return tuple(Offer(d.name, d.title, d.meaning, dimension_refusal(d, grouping, chosen)) for d in found)
+        dimensions = [d for d in catalog.dimensions().values() if _belongs(menu, d)]
+        return tuple(Offer(d.name, d.title, d.meaning, dimension_refusal(d, grouping, chosen)) for d in dimensions)
     if menu.source == "metrics":
         return _metric_offers(grouping)
     return ()
@@ -105,8 +103,8 @@ def _belongs(menu: Menu, dimension: Dimension) -> bool:
         return False
     if menu.name == "dsa_dimension":
         return dimension.kind == "id" and dimension.reports == {"CATALOG"}
-    wanted = {"audience_dimensions": "AUDIENCE", "targeting_dimension": "BASIC"}.get(menu.name)
-    return bool(dimension.reports & {"AUDIENCE", "BASIC"}) if wanted is None else wanted in dimension.reports
+    report_type = {"audience_dimensions": "AUDIENCE", "targeting_dimension": "BASIC"}.get(menu.name)
+    return bool(dimension.reports & {"AUDIENCE", "BASIC"}) if report_type is None else report_type in dimension.reports
 
 
 def grouping_of(report: Report, chosen: Chosen) -> Grouping:
@@ -131,52 +129,52 @@ def _first(chosen: Chosen, menu: str) -> str:
 def dimension_refusal(dimension: Dimension, grouping: Grouping, chosen: Chosen) -> str | None:
     """Why TikTok refuses the dimension in this grouping, or None (docs: "Supported dimensions", facts in catalogue)."""
     if grouping.kind and grouping.kind not in dimension.reports:
-        return f"{dimension.name} is not part of {grouping.kind.lower()} reports"
+        return f"not available in {grouping.kind.lower()} reports"
     if dimension.levels and grouping.level and grouping.level not in dimension.levels:
-        return f"{dimension.name} is not given at {grouping.level} level, only at {_list(dimension.levels)}"
+        return f"available at {_list(dimension.levels)} level only"
     if grouping.time not in dimension.times:
-        return f"{dimension.name} does not go with time dimension {grouping.time}, only with {_list(dimension.times)}"
+        return f"requires time dimension: {_list(dimension.times)}"
     for other in grouping.dimensions:
         if other != dimension.name and other not in dimension.pairs:
-            alone = f", only with {_list(dimension.pairs)}" if dimension.pairs else ""
-            return f"{dimension.name} cannot stand together with {other}{alone}"
+            pairs = f"; allowed: {_list(dimension.pairs)}" if dimension.pairs else ""
+            return f"cannot be combined with {other}{pairs}"
     if dimension.name == "match_type" and "search_keyword" not in grouping.dimensions:
-        return "match_type needs search_keyword beside it"
+        return "requires dimension: search_keyword"
     if _first(chosen, "lifetime") == "true" and not dimension.lifetime:
-        return f"{dimension.name} does not go with lifetime data"
+        return "not available with lifetime data"
     return None
 
 
 def metric_refusal(metric: Metric, grouping: Grouping) -> str | None:
     """Why TikTok refuses the metric in this grouping, or None."""
     if grouping.kind and grouping.kind not in metric.reports:
-        return f"{metric.name} is not part of {grouping.kind.lower()} reports"
+        return f"not available in {grouping.kind.lower()} reports"
     if grouping.kind == "CREATIVE":
         return None
     if grouping.level and metric.levels and grouping.level not in metric.levels:
-        return f"{metric.name} is not given at {grouping.level} level, only at {_list(metric.levels)}"
+        return f"available at {_list(metric.levels)} level only"
     if metric.attribute and grouping.id is None:
-        return f"{metric.name} is an attribute and needs an ID dimension"
+        return "requires an ID dimension"
     return _breakdown_refusal(metric, grouping)
 
 
 def _breakdown_refusal(metric: Metric, grouping: Grouping) -> str | None:
     have = {*grouping.dimensions, grouping.id, _TIME_DIMENSIONS.get(grouping.time)}
     if metric.needs_any and not metric.needs_any & have:
-        return f"{metric.name} is given only with {_list(metric.needs_any)}"
+        return f"requires dimension: {_list(metric.needs_any)}"
     refused = sorted(metric.refuses & have)
     if refused:
-        return f"{metric.name} is not given with {refused[0]}"
+        return f"not available with {refused[0]}"
     if metric.id_and_day_only and (grouping.dimensions or grouping.time == "hour" or grouping.id is None):
-        return f"{metric.name} goes only with the ID dimension, or the ID dimension and day"
+        return "available only by ID dimension, or by ID dimension and day"
     for name in grouping.dimensions:
         dimension = catalog.dimensions().get(name)
         if dimension is None:
             continue
         if metric.name in dimension.refuses:
-            return f"{metric.name} is not given with {name}"
+            return f"not available with {name}"
         if dimension.metrics and metric.name not in dimension.metrics:
-            return f"{name} takes only {_list(dimension.metrics)}"
+            return f"not available with {name}, which allows only {_list(dimension.metrics)}"
     return None
 
 
@@ -188,8 +186,8 @@ def _list(names: Iterable[str]) -> str:
 LONGEST_WORD = 100
 
 
-def nearest(word: str, known: Iterable[str]) -> str | None:
-    """Up to three known names like `word`, the nearest first; none for a text that is much longer than a name."""
+def nearest(word: str, names: Iterable[str]) -> str | None:
+    """Up to three of the names that are like `word`, nearest first; None if no name is, or `word` is too long."""
     if len(word) > LONGEST_WORD:
         return None
-    return ", ".join(get_close_matches(word, list(known), n=3, cutoff=0.6)) or None
+    return ", ".join(get_close_matches(word, list(names), n=3, cutoff=0.6)) or None

@@ -1,4 +1,4 @@
-"""A dataset's columns: names, types, titles, which of them name a row, and the Arrow schema."""
+"""A dataset's columns: names, types, titles, primary key, and the Arrow schema."""
 
 from __future__ import annotations
 
@@ -32,9 +32,27 @@ ARROW_TYPES: Mapping[ValueType, pa.DataType] = MappingProxyType(
 )
 
 
+TYPE_TITLES: Mapping[ValueType, str] = MappingProxyType(
+    {
+        "money": "money",
+        "rate": "rate",
+        "ratio": "rate",
+        "int": "whole number",
+        "float": "decimal",
+        "string": "text",
+        "bool": "yes/no",
+        "list": "list",
+        "day": "date",
+        "hour": "time",
+        "time": "time",
+    }
+)
+"""The types as pages name them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column: `part` says where its value comes from.
+    """One column: `part` is the source of its value.
 
     dimensions, metrics, info and entity are the parts of TikTok's rows; advertiser, span and buying are known from
     the request; null is a metric that the API no longer has. A `breakdown` has a value in every row: "-" where TikTok
@@ -50,9 +68,14 @@ class Column:
     additive: bool = False
     breakdown: bool = False
 
+    @property
+    def type_title(self) -> str:
+        """The type as pages name it."""
+        return TYPE_TITLES[self.type]
+
 
 def columns(dataset: Dataset) -> tuple[Column, ...]:
-    """The dataset's columns in their order: what names a row first, then what was asked, then zone and currency."""
+    """The dataset's columns in their order: primary key, selected columns, zone and currency."""
     if dataset.report == "performance":
         return _unique(_report_columns(dataset))
     if dataset.report == "creatives":
@@ -62,17 +85,15 @@ def columns(dataset: Dataset) -> tuple[Column, ...]:
     return _unique((_ADVERTISER_ID, *_fields(dataset, "entity")))
 
 
-_ADVERTISER_ID = Column("advertiser_id", "string", "advertiser", "Account ID", "The ad account that the row is of.")
+_ADVERTISER_ID = Column("advertiser_id", "string", "advertiser", "Ad account ID", "The ad account of the row.")
 _CONTEXT = (
-    Column(
-        "currency", "string", "advertiser", "Currency", "The account's currency, in which money is given (ISO 4217)."
-    ),
+    Column("currency", "string", "advertiser", "Currency", "The ad account's currency, used for all money (ISO 4217)."),
     Column(
         "timezone",
         "string",
         "advertiser",
         "Time zone",
-        "The account's fixed offset from UTC, in which days are counted.",
+        "The ad account's fixed offset from UTC, used for its days.",
     ),
 )
 _HOUR_UTC = Column(
@@ -80,26 +101,27 @@ _HOUR_UTC = Column(
     "time",
     "advertiser",
     "Hour (UTC)",
-    "The start of the hour as an instant, from the account's offset.",
+    "The start of the hour in UTC.",
 )
 
 
-def _unique(found: tuple[Column, ...]) -> tuple[Column, ...]:
+def _unique(all_columns: tuple[Column, ...]) -> tuple[Column, ...]:
     """The first of each name: an advertiser's own id, currency and zone may be asked for as metrics too."""
     return tuple(
-        {column.name: column for column in reversed(found)}[name] for name in dict.fromkeys(c.name for c in found)
+        {column.name: column for column in reversed(all_columns)}[name]
+        for name in dict.fromkeys(c.name for c in all_columns)
     )
 
 
 def _report_columns(dataset: Dataset) -> tuple[Column, ...]:
-    known = catalog.dimensions()
+    catalogue = catalog.dimensions()
     dimensions = tuple(
         Column(
             name,
-            known[name].type,
+            catalogue[name].type,
             "dimensions",
-            known[name].title,
-            known[name].meaning,
+            catalogue[name].title,
+            catalogue[name].meaning,
             breakdown=name in dataset.breakdowns,
         )
         for name in dimensions_asked(dataset)
@@ -134,36 +156,36 @@ def _span_columns(dataset: Dataset) -> tuple[Column, ...]:
 
 
 def _metrics(dataset: Dataset) -> tuple[Column, ...]:
-    known = catalog.metrics()
-    asked = tuple(
+    catalogue = catalog.metrics()
+    current = tuple(
         Column(
             name,
-            known[name].type,
+            catalogue[name].type,
             "metrics",
-            dataset.titles.get(name, known[name].title),
-            known[name].meaning,
-            known[name].unit,
-            known[name].additive,
+            dataset.titles.get(name, catalogue[name].title),
+            catalogue[name].meaning,
+            catalogue[name].unit,
+            catalogue[name].additive,
         )
         for name in dataset.metrics
     )
     gone = tuple(
         Column(name, "string", "null", name, "TikTok no longer offers this metric.") for name in dataset.null_columns
     )
-    return asked + gone
+    return current + gone
 
 
 def _fields(dataset: Dataset, part: str) -> tuple[Column, ...]:
     key = key_columns(dataset)
     picked = set(dataset.fields) | set(key)
     every = catalog.fields()[dataset.report]
-    found = [field for field in every if not dataset.fields or field.name in picked]
-    ordered = sorted(found, key=lambda field: field.name not in key)
+    fields = [field for field in every if not dataset.fields or field.name in picked]
+    ordered = sorted(fields, key=lambda field: field.name not in key)
     return tuple(Column(field.name, field.type, part, field.name, field.meaning) for field in ordered)
 
 
 def key(dataset: Dataset) -> tuple[str, ...]:
-    """The columns that name a row; figures over a range are named by the range's start too."""
+    """The primary key; figures over a range have the range's start in it too."""
     own = dataset.update.key or key_columns(dataset)
     has_span = bool(_span_columns(dataset)) and dataset.report in ("performance", "creatives")
     return (*own, "start_date") if has_span and "start_date" not in own else own
@@ -174,7 +196,7 @@ def day_column(dataset: Dataset) -> str | None:
     return {"day": "stat_time_day", "hour": "stat_time_hour"}.get(dataset.time)
 
 
-def arrow_schema(found: tuple[Column, ...]) -> pa.Schema:
+def arrow_schema(all_columns: tuple[Column, ...]) -> pa.Schema:
     """The Arrow schema, with each column's title, meaning and unit as metadata."""
     return pa.schema(
         [
@@ -183,6 +205,6 @@ def arrow_schema(found: tuple[Column, ...]) -> pa.Schema:
                 ARROW_TYPES[column.type],
                 metadata={"title": column.title, "description": column.meaning, "unit": column.unit},
             )
-            for column in found
+            for column in all_columns
         ]
     )

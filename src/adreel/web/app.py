@@ -131,7 +131,7 @@ def _http(request: Request, error: Exception) -> Response:
         # An address that leads to no app of ours, as with a line break in it, but is meant for the API.
         return api.refused_address(request, error)
     status = HTTPStatus(error.status_code)
-    words = "There is no such page." if status is HTTPStatus.NOT_FOUND else str(error.detail)
+    words = "Page not found." if status is HTTPStatus.NOT_FOUND else str(error.detail)
     answer = _failed(request, status, words)
     answer.headers.update(error.headers or {})
     return answer
@@ -139,13 +139,13 @@ def _http(request: Request, error: Exception) -> Response:
 
 def _malformed(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    faults = "; ".join(f"{'.'.join(map(str, one['loc'][1:]))}: {one['msg']}" for one in error.errors())
-    return _failed(request, HTTPStatus.UNPROCESSABLE_ENTITY, f"The request cannot be read: {faults}.")
+    faults = "; ".join(f"{'.'.join(map(str, detail['loc'][1:]))}: {detail['msg']}" for detail in error.errors())
+    return _failed(request, HTTPStatus.UNPROCESSABLE_ENTITY, f"The request is not valid: {faults}.")
 
 
 def _broken(request: Request, _: Exception) -> Response:
     return _failed(
         request,
         HTTPStatus.INTERNAL_SERVER_ERROR,
-        "This is a bug of adreel; the server's log says more. Nothing was changed by the step that failed.",
+        "Unexpected error in adreel; nothing was changed. Send the traceback in the server log to the developers.",
     )

@@ -55,8 +55,8 @@ class Assets(StaticFiles):
         path = self._folder / name
         if not path.is_file():
             raise StopError(
-                f"The pages' file {name!r} is missing from this installation. In a checkout run `make setup`; "
-                "else install adreel again."
+                f"The file {name!r} of the pages is missing from this installation. In a checkout run `make setup`; "
+                "otherwise reinstall adreel."
             )
         return f"{PREFIX}/{name}?v={_hash(path, path.stat().st_mtime_ns)}"
 

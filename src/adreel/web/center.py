@@ -33,8 +33,8 @@ class MadeUp:
     def words(self) -> str:
         """Which numbers are made up."""
         if self.everything:
-            return "Simulated TikTok: every number here is made up."
-        return "Some accounts here read a simulated TikTok: their numbers are made up."
+            return "Simulated TikTok: all figures are invented."
+        return "Some accounts read a simulated TikTok: their figures are invented."
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +100,10 @@ def center(request: Request) -> Center:
 
 def visitor(request: Request) -> Visitor:
     """Who is signed in. Raises SignInNeededError. A request with a bearer token is judged by that alone."""
-    found = known_visitor(request)
-    if found is None:
+    user = known_visitor(request)
+    if user is None:
         raise SignInNeededError
-    return found
+    return user
 
 
 def known_visitor(request: Request) -> Visitor | None:

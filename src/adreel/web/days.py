@@ -21,7 +21,7 @@ from adreel.web.forms import FIRST_DATES, Fields, day_value, scalar
 Offsets = Mapping[timedelta, int]
 """By distance from UTC: how many advertisers count their days so."""
 
-_TITLES = {"date": "Day", "start": "From", "end": "Until"}
+_TITLES = {"date": "Day", "start": "Start date", "end": "End date"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +36,13 @@ class Day:
 
     @property
     def menu(self) -> str:
-        """What problems of the day are told of."""
+        """The menu of problems with the day."""
         return f"dates.{self.key}"
 
 
 @dataclass(frozen=True, slots=True)
 class ZoneDays:
-    """The days that would be asked for now, for the advertisers of one zone; None if none has begun there."""
+    """The days that a run would read now for the advertisers of one zone; None if none has begun there."""
 
     zone: str
     advertisers: int
@@ -51,7 +51,7 @@ class ZoneDays:
 
 @dataclass(frozen=True, slots=True)
 class DatesPane:
-    """The dates; `unused` says why they do not count, and then nothing else is shown.
+    """The dates; `unused` is why dates are ignored, and then nothing else is shown.
 
     `periods` and `weekdays` are values with their titles; `first` and `last` bound a calendar day.
     """
@@ -82,12 +82,12 @@ def dates_pane(
     shown = menus.unmet(menu.when, chosen) is None
     return DatesPane(
         meaning=menu.meaning,
-        unused="" if shown else "Lifetime data is on: TikTok's figures since the start are read, and no dates.",
+        unused="" if shown else "Lifetime data is on: runs read totals since launch and ignore dates.",
         kind=fields.last("dates.kind") or FIRST_DATES["kind"],
         period=fields.text("dates.period") or FIRST_DATES["period"],
-        periods=tuple((one, one.replace("_", " ").capitalize()) for one in PERIODS),
+        periods=tuple((period, period.replace("_", " ").capitalize()) for period in PERIODS),
         week_starts=fields.text("dates.week_starts") or WEEKDAYS[0],
-        weekdays=tuple((one, one.capitalize()) for one in WEEKDAYS),
+        weekdays=tuple((weekday, weekday.capitalize()) for weekday in WEEKDAYS),
         days=tuple(_day(key, fields) for key in _TITLES),
         first=FIRST_DAY.isoformat(),
         last=now.astimezone(LATEST_ZONE).date().isoformat(),
@@ -97,13 +97,13 @@ def dates_pane(
 
 
 def names_beside(report: Report) -> frozenset[str]:
-    """The switches that decide whether dates count; they stand beside them."""
+    """The switches that decide whether dates are used; they are shown with the dates."""
     named = {when.menu for menu in report.menus if menu.source == "dates" for when in menu.when}
     return frozenset(menu.name for menu in report.menus if menu.name in named and menu.source == "switch")
 
 
 def dates_of(given: Any) -> Dates | None:
-    """Dates in which no fault was found; None if there are none."""
+    """Valid dates; None if there are none."""
     if not isinstance(given, dict):
         return None
     week = scalar(given.get("week_starts")) or WEEKDAYS[0]
@@ -113,12 +113,12 @@ def dates_of(given: Any) -> Dates | None:
     return Dates(start=days[0], end=days[-1]) if days else None
 
 
-def offsets_of(advertisers: Iterable[AccountAdvertiser], wanted: tuple[str, ...] | None) -> Offsets:
-    """How the advertisers that would be read count their days; `wanted` None stands for all."""
-    found: dict[timedelta, int] = defaultdict(int)
-    for advertiser in covered(advertisers, wanted).advertisers:
-        found[advertiser.offset] += 1
-    return found
+def offsets_of(advertisers: Iterable[AccountAdvertiser], selection: tuple[str, ...] | None) -> Offsets:
+    """The zones of the advertisers that a run would read; `selection` None means all."""
+    offsets: dict[timedelta, int] = defaultdict(int)
+    for advertiser in covered(advertisers, selection).advertisers:
+        offsets[advertiser.offset] += 1
+    return offsets
 
 
 def _day(key: str, fields: Fields) -> Day:
@@ -129,16 +129,16 @@ def _day(key: str, fields: Fields) -> Day:
 
 def _zones(given: Dates, offsets: Offsets, now: datetime) -> Iterator[ZoneDays]:
     """The days by zone, the westernmost first."""
-    asked = Dataset("", "", "", dates=given)
+    dataset = Dataset("", "", "", dates=given)
     for offset, count in sorted(offsets.items()):
-        yield ZoneDays(offset_name(offset), count, days_for(asked, today_at(now, offset)))
+        yield ZoneDays(offset_name(offset), count, days_for(dataset, today_at(now, offset)))
 
 
 def _notes(offsets: Offsets, now: datetime, zone: str) -> Iterator[str]:
-    here = now.astimezone(ZoneInfo(zone)).utcoffset() or timedelta()
-    elsewhere = {offset: count for offset, count in offsets.items() if offset != here}
+    workspace_offset = now.astimezone(ZoneInfo(zone)).utcoffset() or timedelta()
+    elsewhere = {offset: count for offset, count in offsets.items() if offset != workspace_offset}
     if elsewhere:
         count = sum(elsewhere.values())
-        who = "1 advertiser counts" if count == 1 else f"{count:,} advertisers count"
+        ad_accounts = "1 ad account uses" if count == 1 else f"{count:,} ad accounts use"
         zones = ", ".join(offset_name(offset) for offset in sorted(elsewhere))
-        yield f"{who} days in {zones}, and not as the workspace does ({zone}, {offset_name(here)} now)."
+        yield f"{ad_accounts} days in {zones}; the workspace uses {zone} ({offset_name(workspace_offset)} now)."

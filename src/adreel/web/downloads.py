@@ -29,7 +29,12 @@ def attachment(plain: str, name: str) -> dict[str, str]:
 
     Both forms as RFC 6266 has them. A name has no folders: what could begin or end one becomes an underscore.
     """
-    safe = "".join("_" if one in '/\\:"' or not one.isprintable() else one for one in name).strip(". ") or plain
+    safe = (
+        "".join("_" if character in '/\\:"' or not character.isprintable() else character for character in name).strip(
+            ". "
+        )
+        or plain
+    )
     return {"Content-Disposition": f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(safe, safe='')}"}
 
 

@@ -16,10 +16,10 @@ from adreel.schema import columns
 from adreel.web.forms import scalar
 
 HARMLESS = frozenset({"name", "description", "tags", "update", "reset_schema"})
-"""Menus whose problems do not stand in the way of a look at what TikTok would give."""
+"""Menus whose problems do not prevent a preview."""
 
-NAMELESS = "A look"
-"""What a dataset is called for a look, while it has no name."""
+NAMELESS = "Preview"
+"""The name of a dataset without one, for its preview."""
 
 _GENERAL = ("name", "description", "tags", "account")
 _TITLES: Mapping[str, str] = MappingProxyType(
@@ -29,11 +29,11 @@ _TITLES: Mapping[str, str] = MappingProxyType(
         "report": "Report",
         "description": "Description",
         "tags": "Tags",
-        "dates.start": "From",
-        "dates.end": "Until",
+        "dates.start": "Start date",
+        "dates.end": "End date",
         "dates.date": "Day",
         "update.method": "Update method",
-        "update.key": "Key",
+        "update.key": "Primary key",
         "update.keep_days": "Days to keep",
     }
 )
@@ -62,17 +62,19 @@ def found_in(values: Mapping[str, Any], now: datetime) -> Found:
     checked = _check(values, now)
     in_file = (_of_form(problem, values) for problem in checked.problems)
     problems = tuple(dict.fromkeys((*general, *in_file, *_own_problems(values, checked.dataset))))
-    if checked.dataset is not None or not all(_root(one) in HARMLESS for one in problems):
-        return Found(problems, checked.dataset if all(_root(one) in HARMLESS for one in problems) else None)
-    return Found(problems, _check({name: one for name, one in values.items() if name not in HARMLESS}, now).dataset)
+    if checked.dataset is not None or not all(_root(problem) in HARMLESS for problem in problems):
+        return Found(problems, checked.dataset if all(_root(problem) in HARMLESS for problem in problems) else None)
+    return Found(
+        problems, _check({name: problem for name, problem in values.items() if name not in HARMLESS}, now).dataset
+    )
 
 
 def readable(values: Mapping[str, Any], now: datetime) -> Dataset:
     """The dataset that a look needs: without name, description, and how its table is kept. Raises DatasetError."""
-    found = found_in(values, now)
-    if found.dataset is None:
-        raise DatasetError(tuple(problem for problem in found.problems if _root(problem) not in HARMLESS))
-    return found.dataset
+    outcome = found_in(values, now)
+    if outcome.dataset is None:
+        raise DatasetError(tuple(problem for problem in outcome.problems if _root(problem) not in HARMLESS))
+    return outcome.dataset
 
 
 def _check(values: Mapping[str, Any], now: datetime) -> Checked:
@@ -88,18 +90,18 @@ def _general_problems(values: Mapping[str, Any]) -> Iterator[Problem]:
 def _of_form(problem: Problem, values: Mapping[str, Any]) -> Problem:
     """The problem as a form says it: a day that is missing is a field that is empty, and no word that is no day."""
     empty_day = problem.menu.startswith("dates.") and _given(problem.menu, values) == ""
-    return replace(problem, reason="choose a day") if empty_day else problem
+    return replace(problem, reason="required") if empty_day else problem
 
 
 def _own_problems(values: Mapping[str, Any], dataset: Dataset | None) -> Iterator[Problem]:
     """What a form can say that means something else in a file, or nothing."""
     if values.get("advertisers") == []:
-        yield Problem("advertisers", "none is chosen. Choose at least one, or all advertisers.")
+        yield Problem("advertisers", "none selected. Select at least one, or all ad accounts.")
     if dataset is not None and dataset.update.key:
-        known = [column.name for column in columns(dataset)]
-        unknown = [name for name in dataset.update.key if name not in known]
+        names = [column.name for column in columns(dataset)]
+        unknown = [name for name in dataset.update.key if name not in names]
         if unknown:
-            near = menus.nearest(unknown[0], known)
+            near = menus.nearest(unknown[0], names)
             yield Problem("update.key", f"the table has no column {', '.join(unknown)}.", near)
 
 
@@ -110,8 +112,8 @@ def _root(problem: Problem) -> str:
 def _given(menu: str, values: Mapping[str, Any]) -> Any:
     """What stands in a menu, or in a part of it, which has a name after a dot."""
     root, _, part = menu.partition(".")
-    found = values.get(root)
-    return found[part] if isinstance(found, dict) and part in found else found
+    value = values.get(root)
+    return value[part] if isinstance(value, dict) and part in value else value
 
 
 def told(
@@ -122,16 +124,16 @@ def told(
     Nobody is told of an empty field before they `tried` to save.
     """
     titles = {**{menu.name: menu.title for menu in (report.menus if report else ())}, **_TITLES}
-    said: dict[Said, None] = {}
+    shown: dict[Said, None] = {}
     missing: dict[str, None] = {}
     for problem in problems:
         root = _root(problem)
         title = titles.get(problem.menu) or titles.get(root, root)
         if tried or _given(problem.menu, values) not in (None, "", [], {}):
-            said[Said(problem.menu, title, sentence(problem))] = None
+            shown[Said(problem.menu, title, sentence(problem))] = None
         else:
             missing[title] = None
-    return tuple(said), tuple(missing)
+    return tuple(shown), tuple(missing)
 
 
 def sentence(problem: Problem) -> str:

@@ -54,8 +54,8 @@ class _Fitting:
         for menu in self._report.menus:
             if menu.source in LISTS and menu.name in self._chosen:
                 self._fit_list(menu)
-        told = tuple(dict.fromkeys(self._told))
-        return Fitted(self._report, self._values(), self._chosen, self._offers, told)
+        removals = tuple(dict.fromkeys(self._told))
+        return Fitted(self._report, self._values(), self._chosen, self._offers, removals)
 
     def _read(self, menu: Menu) -> None:
         given = texts(self._given.get(menu.name))
@@ -73,14 +73,14 @@ class _Fitting:
 
     def _fit_choice(self, menu: Menu, given: tuple[str, ...]) -> None:
         offered = {offer.value: offer for offer in menus.offers(self._report, menu, self._chosen)}
-        good = tuple(one for one in given if one in offered and offered[one].refusal is None)
+        good = tuple(value for value in given if value in offered and offered[value].refusal is None)
         self._chosen[menu.name] = good or menus.defaults(menu, self._chosen)
-        now = [offered[one].title for one in self._chosen[menu.name] if one in offered]
+        now = [offered[value].title for value in self._chosen[menu.name] if value in offered]
         if menu.default is None and now and not good and given:
             # It follows from the menus above, as the ID does from the level.
             self._told.append(f"{menu.title} is now {now[0]}.")
         else:
-            self._tell_of([one for one in given if one not in good], menu, offered)
+            self._tell_of([value for value in given if value not in good], menu, offered)
 
     def _fit_list(self, menu: Menu) -> None:
         given = self._chosen[menu.name]
@@ -89,23 +89,25 @@ class _Fitting:
             offered = self._offered(menu, kept)
         else:
             offered = self._offered(menu, ())
-            kept = tuple(one for one in given if one in offered and offered[one].refusal is None)
+            kept = tuple(value for value in given if value in offered and offered[value].refusal is None)
         self._offers[menu.name] = offered
         if self._report.deprecated:
             # Older names stay; whether TikTok takes what became of them is for the check to say.
             return
         self._chosen[menu.name] = kept
         good = {*kept, "none"}
-        self._tell_of([one for one in given if one not in good], menu, offered)
+        self._tell_of([value for value in given if value not in good], menu, offered)
 
     def _kept_dimensions(self, menu: Menu, given: tuple[str, ...]) -> tuple[str, ...]:
         """Dimensions decide about each other, so they come one at a time, some only once another is there."""
         kept: list[str] = []
         while True:
             offered = self._offered(menu, tuple(kept))
-            able = [one for one in given if one not in kept and one in offered and offered[one].refusal is None]
+            able = [
+                value for value in given if value not in kept and value in offered and offered[value].refusal is None
+            ]
             if not able:
-                return tuple(one for one in given if one in kept)
+                return tuple(value for value in given if value in kept)
             kept.append(able[0])
 
     def _offered(self, menu: Menu, kept: tuple[str, ...]) -> dict[str, Offer]:
@@ -114,23 +116,25 @@ class _Fitting:
 
     def _current(self) -> dict[str, tuple[str, ...]]:
         """What is chosen in today's names: old reports repeat ids and times of other menus among their dimensions."""
-        found = dict(self._chosen)
-        known = catalog.dimensions()
+        current = dict(self._chosen)
+        dimensions = catalog.dimensions()
         for menu in self._report.menus if self._report.deprecated else ():
             if menu.source == "dimensions":
-                now = (catalog.legacy.current_name(one) or one for one in found.get(menu.name, ()))
-                found[menu.name] = tuple(one for one in now if one in known and known[one].kind not in ("id", "time"))
-        return found
+                now = (catalog.legacy.current_name(value) or value for value in current.get(menu.name, ()))
+                current[menu.name] = tuple(
+                    value for value in now if value in dimensions and dimensions[value].kind not in ("id", "time")
+                )
+        return current
 
     def _tell_of(self, dropped: list[str], menu: Menu, offered: Mapping[str, Offer]) -> None:
-        for one in dropped[:MOST_TOLD]:
-            offer = offered.get(one)
-            self._tell(offer.title if offer else one, offer.refusal if offer else None)
+        for value in dropped[:MOST_TOLD]:
+            offer = offered.get(value)
+            self._tell(offer.title if offer else value, offer.refusal if offer else None)
         if len(dropped) > MOST_TOLD:
-            self._told.append(f"{len(dropped) - MOST_TOLD} more of {menu.title} were taken back too.")
+            self._told.append(f"{len(dropped) - MOST_TOLD} more values of {menu.title} were removed.")
 
     def _tell(self, title: str, refusal: str | None) -> None:
-        self._told.append(f"{title} was taken back: {refusal or f'{self._report.title} has nothing of that name'}.")
+        self._told.append(f"{title} was removed: {refusal or f'not available in {self._report.title}'}.")
 
     def _values(self) -> dict[str, Any]:
         every = {menu.name for report in catalog.REPORTS.values() for menu in report.menus}

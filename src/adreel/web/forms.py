@@ -43,10 +43,10 @@ class Fields:
     @staticmethod
     def of(pairs: Iterable[tuple[str, str]]) -> Fields:
         """From pairs in the order of the page."""
-        found: dict[str, list[str]] = {}
+        values: dict[str, list[str]] = {}
         for name, value in pairs:
-            found.setdefault(name, []).append(value)
-        return Fields({name: tuple(values) for name, values in found.items()})
+            values.setdefault(name, []).append(value)
+        return Fields({name: tuple(all_values) for name, all_values in values.items()})
 
     @staticmethod
     def read(body: bytes) -> Fields:
@@ -55,7 +55,7 @@ class Fields:
             text = body.decode("ascii", "replace")
             pairs = parse_qsl(text, keep_blank_values=True, errors="replace", max_num_fields=MOST_FIELDS)
         except ValueError as error:
-            raise InputError(f"The form has more than {MOST_FIELDS:,} fields; choose fewer at once.") from error
+            raise InputError(f"The form has more than {MOST_FIELDS:,} fields; select fewer values.") from error
         return Fields.of((name, value.replace("\r\n", "\n")) for name, value in pairs)
 
     def all(self, name: str) -> tuple[str, ...]:
@@ -98,7 +98,7 @@ def _menu_pairs(menu: Menu, value: Any) -> Iterator[tuple[str, str]]:
     if menu.source == "dates":
         yield from _dates_pairs(value if isinstance(value, dict) else {})
     elif menu.source == "advertisers":
-        digits = all(one.isascii() and one.isdigit() for one in given)
+        digits = all(text.isascii() and text.isdigit() for text in given)
         yield f"{menu.name}.how", "all" if given in ((), ("all",)) else "picked" if digits else "typed"
         yield menu.name, "" if given == ("all",) else " ".join(given)
     elif menu.source == "ids":
@@ -146,7 +146,7 @@ def texts(value: Any) -> tuple[str, ...]:
     """One or more values of a dataset file as texts."""
     if value is None or isinstance(value, dict):
         return ()
-    return tuple(scalar(one).strip() for one in (value if isinstance(value, list | tuple) else [value]))
+    return tuple(scalar(item).strip() for item in (value if isinstance(value, list | tuple) else [value]))
 
 
 def tags_text(tags: Iterable[str]) -> str:
@@ -158,10 +158,10 @@ def tags_in(text: str) -> tuple[str, ...]:
     """The tags of such a line."""
     line = " ".join(text.split())
     try:
-        found = [one for row in csv.reader([line], skipinitialspace=True) for one in row]
+        tag_texts = [tag_text for row in csv.reader([line], skipinitialspace=True) for tag_text in row]
     except csv.Error:
-        found = line.split(",")
-    return tuple(tag for one in found if (tag := one.strip()))
+        tag_texts = line.split(",")
+    return tuple(tag for tag_text in tag_texts if (tag := tag_text.strip()))
 
 
 # -- fields to values
@@ -176,9 +176,9 @@ def values_of(fields: Fields) -> dict[str, Any]:
         values["tags"] = list(tags)
     report = catalog.REPORTS.get(values["report"])
     for menu in report.menus if report else ():
-        found = _menu_value(menu, fields)
-        if found is not None:
-            values[menu.name] = found
+        value = _menu_value(menu, fields)
+        if value is not None:
+            values[menu.name] = value
     return values | {"update": _update_value(fields)}
 
 
@@ -215,16 +215,20 @@ def ticked(name: str, fields: Fields, before: tuple[str, ...] | None = None) -> 
 
     The field itself has what was chosen when the page was made, `.seen` the boxes that it had, `.tick` those ticked.
     """
-    seen = {one for text in fields.all(f"{name}.seen") for one in text.split()}
+    seen = {text_value for text in fields.all(f"{name}.seen") for text_value in text.split()}
     now = fields.all(f"{name}.tick")
-    kept = [one for one in (fields.all(name) if before is None else before) if one and (one not in seen or one in now)]
+    kept = [
+        text_value
+        for text_value in (fields.all(name) if before is None else before)
+        if text_value and (text_value not in seen or text_value in now)
+    ]
     return tuple(dict.fromkeys((*kept, *now)))
 
 
 def ids_in(*given: str) -> tuple[str, ...]:
     """Every id in texts, whatever stands between them; a word that is no id is kept, to be told of."""
-    found = (one for text in given for one in _SEPARATORS.split(text) if one)
-    return tuple(dict.fromkeys(found))
+    words = (word for text in given for word in _SEPARATORS.split(text) if word)
+    return tuple(dict.fromkeys(words))
 
 
 def _dates_value(fields: Fields) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Datasets of a file brought over: everything that is wrong with each is told first, and then all are saved or none."""
+"""Datasets imported from a file: all problems of each are reported, and all are saved or none."""
 
 from __future__ import annotations
 
@@ -56,29 +56,34 @@ def with_account(source: Source, account: str) -> Source:
 def arrivals(store: Store, guard: Guard, sources: Iterable[Source], now: datetime) -> tuple[Arrival, ...]:
     """Each dataset with all that stands against it; nothing is saved."""
     names: set[str] = set()
-    found: list[Arrival] = []
+    checked: list[Arrival] = []
     for number, source in enumerate(sources, start=1):
         arrival = _arrival(store, guard, number, source, now)
         if arrival.name in names:
-            fault = f"The file has {arrival.name!r} twice; give one another name."
+            fault = f"The file has two datasets named {arrival.name!r}. Rename one."
             arrival = _with_fault(arrival, fault)
         names.add(arrival.name)
-        found.append(arrival)
-    refused = store.datasets.refusals(one.name for one in found if one.known is None and not one.faults)
-    named = (_with_fault(one, f"name: {refused[one.name]}") if one.name in refused else one for one in found)
+        checked.append(arrival)
+    refused = store.datasets.refusals(
+        arrival.name for arrival in checked if arrival.known is None and not arrival.faults
+    )
+    named = (
+        _with_fault(arrival, f"name: {refused[arrival.name]}") if arrival.name in refused else arrival
+        for arrival in checked
+    )
     return tuple(_shortened(tuple(named)))
 
 
-def _shortened(found: Sequence[Arrival]) -> Iterator[Arrival]:
+def _shortened(unshortened: Sequence[Arrival]) -> Iterator[Arrival]:
     """The same with at most `MOST_FAULTS` or so in all: each that has faults keeps some, and says how many more."""
-    most = max(1, MOST_FAULTS // max(1, sum(bool(arrival.faults) for arrival in found)))
-    for arrival in found:
+    most = max(1, MOST_FAULTS // max(1, sum(bool(arrival.faults) for arrival in unshortened)))
+    for arrival in unshortened:
         faults = [text if len(text) <= LONGEST_FAULT else f"{text[:LONGEST_FAULT]}…" for text in arrival.faults]
         more = len(faults) - most
         # The check of one dataset has cut its own list, whose last line says so.
         least = "at least " if len(faults) > MOST_PROBLEMS else ""
-        told = faults if more <= SLACK else [*faults[:most], f"and {least}{more:,} more problems."]
-        yield replace(arrival, name=arrival.name[:LONGEST_NAME], faults=tuple(told))
+        listed = faults if more <= SLACK else [*faults[:most], f"and {least}{more:,} more problems."]
+        yield replace(arrival, name=arrival.name[:LONGEST_NAME], faults=tuple(listed))
 
 
 async def one_at_a_time(request: Request, work: Callable[[], T]) -> T:
@@ -92,11 +97,11 @@ async def one_at_a_time(request: Request, work: Callable[[], T]) -> T:
     return await to_thread.run_sync(work, limiter=turn)
 
 
-def bring(guard: Guard, found: Iterable[Arrival]) -> Brought:
+def bring(guard: Guard, checked: Iterable[Arrival]) -> Brought:
     """Saves every dataset that is not here yet. None of them has a fault. Errors as `Guard.create`."""
     saved, there, notes = [], [], []
-    for arrival in found:
-        assert not arrival.faults, "arrivals with faults are told, not saved"
+    for arrival in checked:
+        assert not arrival.faults, "an import with faults is not saved"
         if arrival.known is not None:
             there.append(arrival.known)
             continue
@@ -111,8 +116,7 @@ def beside(saved: SavedDataset) -> Iterable[str]:
     """What is told of a dataset that was saved just now, if its table is another than its name says."""
     if saved.table_slug != saved.slug:
         yield (
-            f"The table {saved.slug} in the lake stayed from a deleted dataset and is left as it is; this one fills "
-            f"{saved.table_slug}."
+            f"The lake still has the table {saved.slug} of a deleted dataset; this one writes to {saved.table_slug}."
         )
 
 
@@ -127,9 +131,7 @@ def _arrival(store: Store, guard: Guard, number: int, source: Source, now: datet
     except InputError as error:
         faults.append(error.message)
     if dataset is not None and not (guard.may(DatasetRight.SEE, dataset) and _is_same(dataset, source)):
-        faults.append(
-            f"name: there is another dataset {name!r} already. Give one of them another name, or change that one."
-        )
+        faults.append(f"name: another dataset is named {name!r}. Rename one of them, or edit the existing one.")
     return Arrival(number, name, source, checked.dataset, dataset, tuple(faults))
 
 

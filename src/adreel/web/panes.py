@@ -30,12 +30,12 @@ from adreel.web.pickers import Picker, Question, advertiser_picker, field_picker
 
 UPDATE_METHODS: Mapping[Method, tuple[str, str]] = MappingProxyType(
     {
-        Method.REPLACE: ("Replace", "The table becomes what the run read. Earlier versions stay readable."),
-        Method.APPEND: ("Append", "The rows are added to those that are there. Days read twice are there twice."),
-        Method.UPSERT: ("Upsert", "A row with the same key is replaced, a new one is added, and none goes."),
+        Method.REPLACE: ("Replace", "Each run replaces the whole table. Earlier versions stay readable."),
+        Method.APPEND: ("Append", "Each run adds rows. Days that are read twice are in the table twice."),
+        Method.UPSERT: ("Upsert", "Rows with the same primary key are updated, new ones are added, none are deleted."),
         Method.PARTITION: (
-            "Partition",
-            "The days that were read are replaced whole, other days stay. Good for figures that TikTok still corrects.",
+            "Replace partitions",
+            "The days in the run are replaced, other days stay. Picks up days that TikTok restates.",
         ),
     }
 )
@@ -191,7 +191,7 @@ def _acted(fields: Fields, values: dict[str, Any]) -> dict[str, Any]:
         return {**values, menu: True}
     if verb not in ("empty", "remove") or not isinstance(given, list):
         return values
-    return {**values, menu: [one for one in given if verb == "remove" and one != value]}
+    return {**values, menu: [item for item in given if verb == "remove" and item != value]}
 
 
 def _switches(values: Mapping[str, Any]) -> frozenset[str]:
@@ -216,7 +216,7 @@ class _Shape:
         self._told = [*notes, *(self._fit.told if self._fit else ())]
         behind = left_behind(fields, self._fit.report) if self._fit else ()
         if self._fit and behind:
-            self._told.append(f"Taken back: {', '.join(behind)}. {self._fit.report.title} has no such menu.")
+            self._told.append(f"{', '.join(behind)} removed: not available in {self._fit.report.title}.")
 
     def form(self, refused: tuple[Problem, ...]) -> Form:
         """The form as it is shown."""
@@ -224,9 +224,9 @@ class _Shape:
         report = fit.report if fit else None
         # Buttons in the panes may add to the values, so the panes come before the check.
         panes = tuple(self._pane(fit, menu) for menu in self._shown(fit)) if fit else ()
-        found = found_in(self._values, around.now)
+        outcome = found_in(self._values, around.now)
         tried = fields.last("tried") == "yes" or bool(refused)
-        saids, missing = told((*found.problems, *refused), report, self._values, tried=tried)
+        shown_problems, missing = told((*outcome.problems, *refused), report, self._values, tried=tried)
         beside = names_beside(report) if report else frozenset()
         return Form(
             fields=fields,
@@ -234,23 +234,29 @@ class _Shape:
             spec_version=fields.last("spec_version") or (str(around.saved.spec_version) if around.saved else ""),
             tried=tried,
             told=tuple(self._told),
-            problems=saids,
+            problems=shown_problems,
             missing=missing,
             accounts=self._accounts(),
             account=around.account,
             reports=tuple(
-                Option(one.name, one.title, one.meaning, None, one.name == self._values["report"])
-                for one in self._reports
+                Option(
+                    report_choice.name,
+                    report_choice.title,
+                    report_choice.meaning,
+                    None,
+                    report_choice.name == self._values["report"],
+                )
+                for report_choice in self._reports
             ),
             report=report,
             menus=tuple(pane for pane in panes if pane.name not in beside and pane.name != RESET),
             dating=tuple(pane for pane in panes if pane.name in beside),
-            dates=self._dates(report, found.problems) if report else None,
-            update=self._update(found.dataset),
+            dates=self._dates(report, outcome.problems) if report else None,
+            update=self._update(outcome.dataset),
             resetting=tuple(pane for pane in panes if pane.name == RESET),
-            dataset=found.dataset,
-            columns=columns(found.dataset) if found.dataset else (),
-            planned=self._planned(found.dataset),
+            dataset=outcome.dataset,
+            columns=columns(outcome.dataset) if outcome.dataset else (),
+            planned=self._planned(outcome.dataset),
             names={advertiser.advertiser_id: advertiser.name for advertiser in around.advertisers if advertiser.name},
         )
 
@@ -269,7 +275,7 @@ class _Shape:
             for account in self._around.accounts
         ]
         if named and not any(option.chosen for option in options):
-            why = "it is not there any more, or not shared with you" if self._around.account is None else None
+            why = "it was deleted or is no longer shared with you" if self._around.account is None else None
             options.insert(0, Option(named, named, "", why, True))
         return tuple(options)
 
@@ -289,7 +295,7 @@ class _Shape:
             return replace(pane, text="\n".join(chosen))
         if menu.source == "dimensions":
             # Older names of a deprecated report are chosen though they are not offered.
-            unknown = (Offer(one, one, "", None) for one in chosen if one not in fit.offers[menu.name])
+            unknown = (Offer(value, value, "", None) for value in chosen if value not in fit.offers[menu.name])
             options = _options((*fit.offers[menu.name].values(), *unknown), chosen)
             return replace(pane, options=options, chosen=chosen)
         if menu.source == "advertisers":
@@ -335,9 +341,9 @@ class _Shape:
         offered = fit.offers[menu.name]
         refused = [metric for metric in SETS[value].metrics if offered[metric].refusal is not None]
         if refused:
-            why = "; ".join(f"{offered[one].title} ({offered[one].refusal})" for one in refused)
-            self._told.append(f"Left out of {SETS[value].title}: {why}.")
-        return tuple(one for one in SETS[value].metrics if one not in refused)
+            why = "; ".join(f"{offered[metric].title} ({offered[metric].refusal})" for metric in refused)
+            self._told.append(f"Not added from {SETS[value].title}: {why}.")
+        return tuple(metric for metric in SETS[value].metrics if metric not in refused)
 
     # -- dates, update, price
 
@@ -347,13 +353,13 @@ class _Shape:
             return None
         faulty = any(problem.menu.split(".")[0] == menu.name for problem in problems)
         given, account = self._values.get("advertisers"), self._around.account
-        wanted = tuple(given) if isinstance(given, list) else account.selection if account else None
+        selection = tuple(given) if isinstance(given, list) else account.selection if account else None
         return dates_pane(
             menu,
             self._chosen,
             self._fields,
             None if faulty else dates_of(self._values.get(menu.name)),
-            offsets_of(self._around.advertisers, wanted),
+            offsets_of(self._around.advertisers, selection),
             self._around.now,
             self._around.zone,
         )
@@ -362,13 +368,19 @@ class _Shape:
         method = self._fields.text("update.method") or str(Method.REPLACE)
         refusals: dict[Method, str] = {}
         if not self._has_days(dataset):
-            refusals[Method.PARTITION] = "it replaces days, and a row here is of no day; choose a time dimension"
+            refusals[Method.PARTITION] = "requires a time dimension"
         if self._values.get(RESET):
-            refusals[Method.APPEND] = "it keeps the rows that are there, and Reset schema sets the columns afresh"
+            refusals[Method.APPEND] = "requires Reset schema: off"
         return UpdatePane(
             methods=tuple(
-                Option(str(one), title, meaning, None if one == method else refusals.get(one), one == method)
-                for one, (title, meaning) in UPDATE_METHODS.items()
+                Option(
+                    str(each_method),
+                    title,
+                    meaning,
+                    None if each_method == method else refusals.get(each_method),
+                    each_method == method,
+                )
+                for each_method, (title, meaning) in UPDATE_METHODS.items()
             ),
             method=method,
             key=key(replace(dataset, update=replace(dataset.update, key=None))) if dataset else (),
@@ -396,9 +408,8 @@ class _Shape:
         if before == after:
             return ""
         return (
-            f"The rows of this table are named by {', '.join(before)}, and would be named by {', '.join(after)} now. "
-            "Old and new rows could not be told apart, so this cannot be saved. Make another dataset of it, or choose "
-            "Replace with Reset schema."
+            f"The primary key would change from {', '.join(before)} to {', '.join(after)}, so old and new rows would "
+            "not match. To save, create another dataset, or choose Replace with Reset schema."
         )
 
     def _planned(self, dataset: Dataset | None) -> Planned | None:

@@ -10,6 +10,7 @@ from adreel import catalog
 from adreel.catalog.records import Metric
 from adreel.catalog.sets import GROUP_TITLES, SETS, MetricSet
 from adreel.menus import MOST_METRICS, Offer
+from adreel.schema import TYPE_TITLES
 from adreel.store import AccountAdvertiser
 from adreel.web.forms import Fields
 
@@ -17,12 +18,12 @@ PAGE = 60
 """Values that are shown at first, and how many more each time."""
 
 _UNITS = {
-    "account_currency": "in the account's currency",
+    "account_currency": "account currency",
     "count": "count",
     "percent": "percent",
     "ratio": "ratio",
     "seconds": "seconds",
-    "per_user": "for each user",
+    "per_user": "per user",
 }
 
 
@@ -102,9 +103,9 @@ class Picker:
 
 
 def metric_picker(question: Question, offers: Mapping[str, Offer], chosen: Collection[str]) -> Picker:
-    """The metrics, those that can be had first; `chosen` are in the order of the columns."""
-    known = catalog.metrics()
-    metrics = [known[name] for name in _ranked(question, offers)]
+    """The metrics, available ones first; `chosen` are in the order of the columns."""
+    catalogue = catalog.metrics()
+    metrics = [catalogue[name] for name in _ranked(question, offers)]
     blocks = tuple(_metric_blocks(metrics, offers, frozenset(chosen), question.most))
     return Picker(
         question=question,
@@ -112,7 +113,7 @@ def metric_picker(question: Question, offers: Mapping[str, Offer], chosen: Colle
         sets=tuple(SETS.values()),
         blocks=blocks,
         matching=len(metrics),
-        total=len(known),
+        total=len(catalogue),
         found=tuple(metric.name for metric in metrics if offers[metric.name].refusal is None),
         kept=tuple(_kept_metric(name) for name in chosen),
     )
@@ -136,24 +137,23 @@ def _texts() -> Mapping[str, tuple[str, str]]:
 
 
 def _ranked(question: Question, offers: Mapping[str, Offer]) -> list[str]:
-    """The names that have all the words: first those that are called so, then those of which it is said.
+    """The metrics that have all the words: first those with the words in the name, then in the meaning.
 
-    Among equals those that can be had come first, then the core metrics, then short titles, as rare ones have long
-    titles.
+    Among equals available ones are first, then core metrics, then short titles, as rare metrics have long titles.
     """
-    known = catalog.metrics()
+    catalogue = catalog.metrics()
     words = question.words.lower().split()
-    whole = " ".join(words)
-    found: list[tuple[int, bool, bool, int, str]] = []
+    phrase = " ".join(words)
+    ranked: list[tuple[int, bool, bool, int, str]] = []
     for name, (names, everything) in _texts().items():
-        if question.group and known[name].group != question.group:
+        if question.group and catalogue[name].group != question.group:
             continue
         if all(word in everything for word in words):
-            rank = _rank(known[name], names, words, whole) if words else 0
-            common, length = (known[name].group == "core", _length(known[name])) if words else (True, 0)
-            found.append((rank, offers[name].refusal is not None, not common, length, name))
-    # Stable: what is equal in all that stays in the order of the catalogue.
-    return [name for *_, name in sorted(found, key=lambda one: one[:4])]
+            rank = _rank(catalogue[name], names, words, phrase) if words else 0
+            common, length = (catalogue[name].group == "core", _length(catalogue[name])) if words else (True, 0)
+            ranked.append((rank, offers[name].refusal is not None, not common, length, name))
+    # Stable: equals stay in the order of the catalogue.
+    return [name for *_, name in sorted(ranked, key=lambda entry: entry[:4])]
 
 
 def _length(metric: Metric) -> int:
@@ -161,47 +161,47 @@ def _length(metric: Metric) -> int:
     return len(metric.title.partition(" (")[0])
 
 
-def _rank(metric: Metric, names: str, words: list[str], whole: str) -> int:
+def _rank(metric: Metric, names: str, words: list[str], phrase: str) -> int:
     title = metric.title.lower()
-    if whole in (metric.name, title):
+    if phrase in (metric.name, title):
         return 0
-    if metric.name.startswith(whole) or title.startswith(whole):
+    if metric.name.startswith(phrase) or title.startswith(phrase):
         return 1
     # Who asks for installs means App install too.
     return 2 if all(word.removesuffix("s") in names for word in words) else 3
 
 
 def _metric_blocks(
-    found: Iterable[Metric], offers: Mapping[str, Offer], chosen: frozenset[str], most: int
+    metrics: Iterable[Metric], offers: Mapping[str, Offer], chosen: frozenset[str], most: int
 ) -> Iterator[tuple[Pick, ...]]:
     """Metrics with their twins beside them, each once, up to so many."""
-    known = catalog.metrics()
+    catalogue = catalog.metrics()
     shown: set[str] = set()
-    for metric in found:
+    for metric in metrics:
         if len(shown) >= most:
             return
         if metric.name not in shown:
-            names = [name for name in (metric.name, *metric.twins) if name in known and name not in shown]
+            names = [name for name in (metric.name, *metric.twins) if name in catalogue and name not in shown]
             shown.update(names)
-            yield tuple(_metric_pick(known[name], offers[name], name in chosen) for name in names)
+            yield tuple(_metric_pick(catalogue[name], offers[name], name in chosen) for name in names)
 
 
 def _metric_pick(metric: Metric, offer: Offer, chosen: bool) -> Pick:
     unit = _UNITS.get(metric.unit, metric.unit)
     kind = (
-        metric.type
+        TYPE_TITLES[metric.type]
         if not unit
         else unit
         if metric.type in ("money", "int", "rate", "ratio")
-        else f"{metric.type}, {unit}"
+        else f"{TYPE_TITLES[metric.type]}, {unit}"
     )
     adds = () if metric.attribute or metric.type in ("string", "list", "bool") else (_ADDS[metric.additive],)
-    doubt = () if metric.sure else ("known from one source",)
+    doubt = () if metric.sure else ("unconfirmed",)
     facts = (GROUP_TITLES.get(metric.group, metric.group), kind, *adds, *doubt)
     return Pick(metric.name, metric.title, metric.meaning, facts, offer.refusal, chosen)
 
 
-_ADDS = {True: "adds up over rows", False: "does not add up over rows"}
+_ADDS = {True: "additive", False: "non-additive"}
 
 
 def _kept_metric(name: str) -> Kept:
@@ -209,7 +209,7 @@ def _kept_metric(name: str) -> Kept:
     if metric is not None:
         return Kept(name, metric.title, "")
     now = catalog.legacy.current_name(name)
-    return Kept(name, name, f"older name of {now}" if now else "TikTok no longer offers it; its column stays empty")
+    return Kept(name, name, f"older name of {now}" if now else "no longer offered by TikTok; its column stays empty")
 
 
 # -- fields of entities
@@ -221,10 +221,19 @@ def field_picker(question: Question, report: str, offers: Mapping[str, Offer], c
     columns = catalog.fields()[report]
     fields = [field for field in columns if all(word in f"{field.name} {field.meaning}".lower() for word in words)]
     blocks = tuple(
-        (Pick(one.name, one.name, one.meaning, (one.type,), offers[one.name].refusal, one.name in chosen),)
-        for one in fields[: question.most]
+        (
+            Pick(
+                field.name,
+                field.name,
+                field.meaning,
+                (TYPE_TITLES[field.type],),
+                offers[field.name].refusal,
+                field.name in chosen,
+            ),
+        )
+        for field in fields[: question.most]
     )
-    names = tuple(one.name for one in fields)
+    names = tuple(field.name for field in fields)
     kept = tuple(Kept(name, name, "") for name in chosen)
     return Picker(question, (), (), blocks, len(fields), len(columns), names, kept)
 
@@ -232,19 +241,25 @@ def field_picker(question: Question, report: str, offers: Mapping[str, Offer], c
 # -- advertisers
 
 
-def advertiser_picker(question: Question, known: Iterable[AccountAdvertiser], chosen: Collection[str]) -> Picker:
+def advertiser_picker(
+    question: Question, advertisers_seen: Iterable[AccountAdvertiser], chosen: Collection[str]
+) -> Picker:
     """The account's advertisers, as far as they were seen; those that are gone only if they are chosen or searched."""
-    by_id = {advertiser.advertiser_id: advertiser for advertiser in known}
+    by_id = {advertiser.advertiser_id: advertiser for advertiser in advertisers_seen}
     words = question.words.lower().split()
     picked = frozenset(chosen)
     advertisers = [
-        one
-        for one in by_id.values()
-        if all(word in _searchable(one) for word in words) and (words or not one.gone or one.advertiser_id in picked)
+        advertiser
+        for advertiser in by_id.values()
+        if all(word in _searchable(advertiser) for word in words)
+        and (words or not advertiser.gone or advertiser.advertiser_id in picked)
     ]
-    advertisers.sort(key=lambda one: (one.gone, one.name.lower(), one.advertiser_id))
-    blocks = tuple((_advertiser_pick(one, one.advertiser_id in picked),) for one in advertisers[: question.most])
-    names = tuple(one.advertiser_id for one in advertisers if not one.gone)
+    advertisers.sort(key=lambda advertiser: (advertiser.gone, advertiser.name.lower(), advertiser.advertiser_id))
+    blocks = tuple(
+        (_advertiser_pick(advertiser, advertiser.advertiser_id in picked),)
+        for advertiser in advertisers[: question.most]
+    )
+    names = tuple(advertiser.advertiser_id for advertiser in advertisers if not advertiser.gone)
     return Picker(
         question,
         (),
@@ -253,7 +268,7 @@ def advertiser_picker(question: Question, known: Iterable[AccountAdvertiser], ch
         len(advertisers),
         len(by_id),
         names,
-        tuple(_kept_advertiser(one, by_id) for one in chosen),
+        tuple(_kept_advertiser(advertiser_id, by_id) for advertiser_id in chosen),
     )
 
 
@@ -264,7 +279,7 @@ def _searchable(advertiser: AccountAdvertiser) -> str:
 
 def _advertiser_pick(advertiser: AccountAdvertiser, chosen: bool) -> Pick:
     facts = (advertiser.currency, advertiser.display_timezone or advertiser.timezone, status_words(advertiser.status))
-    refusal = "the account does not cover it any more" if advertiser.gone else None
+    refusal = "no longer in the account" if advertiser.gone else None
     return Pick(
         advertiser.advertiser_id,
         advertiser.name or advertiser.advertiser_id,
@@ -275,9 +290,9 @@ def _advertiser_pick(advertiser: AccountAdvertiser, chosen: bool) -> Pick:
     )
 
 
-def _kept_advertiser(advertiser_id: str, known: Mapping[str, AccountAdvertiser]) -> Kept:
-    advertiser = known.get(advertiser_id)
-    note = "" if advertiser is not None and not advertiser.gone else "the account does not cover it"
+def _kept_advertiser(advertiser_id: str, by_id: Mapping[str, AccountAdvertiser]) -> Kept:
+    advertiser = by_id.get(advertiser_id)
+    note = "" if advertiser is not None and not advertiser.gone else "not in the account"
     return Kept(advertiser_id, (advertiser.name if advertiser else "") or advertiser_id, note)
 
 

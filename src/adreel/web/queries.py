@@ -111,7 +111,7 @@ async def answered(
     if not sql.strip():
         raise InputError("The query is empty. Write a SELECT over one of the tables.")
     if len(sql) > LONGEST_SQL:
-        raise InputError(f"The query has {len(sql):,} characters; {LONGEST_SQL:,} at most are taken.")
+        raise InputError(f"The query has {len(sql):,} characters; the limit is {LONGEST_SQL:,}.")
     limits = sandbox.of_the_web(deps.settings, output)
     given_up, began, waited = Event(), monotonic(), 0.0
 
@@ -153,20 +153,22 @@ async def answered(
     if failed is not None:
         raise failed
     if not files:
-        raise CancelledError("Nobody waited for the answer any more.")
+        raise CancelledError("The client disconnected before the query finished.")
     return Asked(files[0], waited)
 
 
 _TOO_MANY = (
-    f"Too many queries at once: {MOST_OF_ONE} of yours or {MOST_WAITING} of everybody are waiting or running. Wait "
-    "until one of them is answered, then try again."
+    f"Too many queries at once: the limit is {MOST_OF_ONE} for each user and {MOST_WAITING} in all. Wait until one "
+    "finishes, then try again."
 )
 
-_NO_TURN = f"Other queries ran first, and yours did not start within {LONGEST_WAIT:.0f} seconds. Try again in a minute."
+_NO_TURN = (
+    f"The query did not start within {LONGEST_WAIT:.0f} seconds: other queries are running. Try again in a minute."
+)
 
 _TOO_MANY_FILES = (
-    f"Too many answers at once: {MOST_FILES_OF_ONE} of yours or {MOST_FILES} of everybody are not fetched yet. Wait "
-    "until one of them is complete, then try again."
+    f"Too many downloads at once: the limit is {MOST_FILES_OF_ONE} for each user and {MOST_FILES} in all. Wait until "
+    "one finishes, then try again."
 )
 
 

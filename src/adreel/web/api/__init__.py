@@ -1,7 +1,7 @@
 """The REST API under /api/v1: what the pages do, for programs.
 
-It is an app of its own, mounted into that of the pages and over the same center, so that its errors have a shape of
-their own. Rights, validation and words are the pages'.
+An app of its own, mounted into that of the pages, so that errors have their own shape. Permissions, validation and
+texts are those of the pages.
 """
 
 from __future__ import annotations
@@ -36,29 +36,28 @@ ROUTERS = (
 TITLE = "adreel"
 
 DESCRIPTION = (
-    "Everything that the Data Center does, for programs: the same rights, the same checks, the same words.\n\n"
-    "- **Who asks.** Send an API token, made in the Data Center under your name: `Authorization: Bearer adreel_…`. "
-    "A token that may only read is refused (403) whatever changes something, or asks TikTok. In the browser, where "
-    "you are signed in, your session is enough.\n"
+    "The Data Center's functions for programs, with the same permissions, checks and messages.\n\n"
+    "- **Authentication.** Send an API token, created in your profile: `Authorization: Bearer adreel_…`. "
+    "A read-only token gets 403 for requests that change something or call TikTok. A browser that is signed in "
+    "uses its session.\n"
     '- **Errors** have one shape: `{"error": {"kind", "message", "problems", "tiktok_code", "request_id"}}`. '
-    "`problems` names each key at fault, with the reason and the nearest valid choice.\n"
-    "- **Lists** are asked for by `limit` and `offset` and say their `total`. A parameter that is not known is an "
-    "error.\n"
-    "- **Values.** Ids are texts, times are UTC in ISO 8601 with Z, days are the advertiser's own, and money, rates "
-    "and ratios are JSON numbers with all their digits: read them as decimals where cents matter.\n"
-    "- **Runs** are asked for and followed: 202, and the run's address in `Location`.\n"
+    "`problems` lists each invalid key, with the reason and the nearest valid value.\n"
+    "- **Lists** take `limit` and `offset` and return `total`. Unknown parameters are errors.\n"
+    "- **Values.** IDs are strings, times are UTC in ISO 8601 with Z, days are in the advertiser's zone, and money, "
+    "rates and ratios are JSON numbers with all digits: parse them as decimals.\n"
+    "- **Runs** are asynchronous: 202 with the run's address in `Location`.\n"
 )
 
 TAGS: tuple[dict[str, str], ...] = (
-    {"name": "me", "description": "Who you are here, and your API tokens."},
-    {"name": "users", "description": "Users, for administrators."},
-    {"name": "workspace", "description": "What all users share."},
+    {"name": "me", "description": "Your user and API tokens."},
+    {"name": "users", "description": "Users; administrators only."},
+    {"name": "workspace", "description": "Workspace and server settings."},
     {"name": "catalogue", "description": "Reports with their menus, metrics, dimensions and fields."},
-    {"name": "accounts", "description": "TikTok accounts: connected, looked after, shared."},
-    {"name": "datasets", "description": "Datasets: saved, changed, checked, planned, previewed."},
-    {"name": "runs", "description": "Runs: asked for, followed, cancelled."},
+    {"name": "accounts", "description": "TikTok accounts: connect, maintain, share."},
+    {"name": "datasets", "description": "Datasets: create, edit, validate, plan, preview."},
+    {"name": "runs", "description": "Runs: start, follow, cancel."},
     {"name": "tables", "description": "A dataset's table: versions, differences, rows, statistics, files."},
-    {"name": "cards", "description": "The charts of a dataset, as data."},
+    {"name": "cards", "description": "A dataset's charts, as data."},
     {"name": "query", "description": "SQL over the tables."},
 )
 
@@ -66,13 +65,13 @@ SECURITY: dict[str, dict[str, str]] = {
     "token": {
         "type": "http",
         "scheme": "bearer",
-        "description": "An API token, made in the Data Center under your name.",
+        "description": "An API token, created in your profile in the Data Center.",
     },
     "session": {
         "type": "apiKey",
         "in": "cookie",
         "name": COOKIE,
-        "description": "The session of a browser that is signed in; what changes something must come from its pages.",
+        "description": "The session of a signed-in browser; changes must come from pages of the Data Center.",
     },
 }
 
@@ -110,7 +109,7 @@ def _operation(route: APIRoute) -> str:
 
 
 def _docs(request: Request) -> Response:
-    """For everybody: what stands there is no secret, and what is tried out needs a token or a session."""
+    """The page is public; requests from it require a token or a session."""
     return respond(request, ApiDocs())
 
 

@@ -34,9 +34,9 @@ class UserName(Answer):
 
 
 class AccountRights(Answer):
-    """What you may do with an account."""
+    """Your permissions for an account."""
 
-    use: bool = Field(description="Make datasets with it.", examples=[True])
+    use: bool = Field(description="Create datasets with it.", examples=[True])
     share: bool = Field(examples=[True])
     edit: bool = Field(examples=[True])
     delete: bool = Field(examples=[True])
@@ -47,19 +47,19 @@ class AccountAnswer(Answer):
 
     id: str = Field(examples=["1"])
     name: str = Field(examples=["demo"])
-    status: AccountStatus = Field(description="Whether TikTok honours its token.", examples=[AccountStatus.VALID])
-    granted_by: str = Field(description="Who granted it at TikTok; empty if TikTok does not say.", examples=["Ada"])
+    status: AccountStatus = Field(description="Whether TikTok accepts its token.", examples=[AccountStatus.VALID])
+    granted_by: str = Field(description="TikTok user who granted access; empty if unknown.", examples=["Ada"])
     app_id: str = Field(examples=["7000000000000000000"])
-    owners: list[UserName] = Field(description="Users who own it here; of none, the administrators do.")
+    owners: list[UserName] = Field(description="Owners; without any, the administrators own it.")
     advertisers: list[str] | None = Field(
-        description="Ids that were chosen by hand; null for all that the grant covers.", examples=[None]
+        description="Selected IDs; null for all that the grant covers.", examples=[None]
     )
-    datasets: list[str] = Field(description="Slugs of those of its datasets that you may see.", examples=[["spend"]])
-    level: Level = Field(description="How far it is open to you.", examples=[Level.OWNER])
+    datasets: list[str] = Field(description="Slugs of its datasets that you can see.", examples=[["spend"]])
+    level: Level = Field(description="Your access level.", examples=[Level.OWNER])
     may: AccountRights
     created_at: datetime
     updated_at: datetime
-    last_checked_at: datetime | None = Field(description="When TikTok last said something about it.")
+    last_checked_at: datetime | None = Field(description="Last sync with TikTok.")
 
 
 class Accounts(Paged[AccountAnswer]):
@@ -72,11 +72,11 @@ class Advertiser(Answer):
     id: str = Field(examples=["7000000000000000000"])
     name: str = Field(examples=["Shop"])
     currency: str = Field(examples=["EUR"])
-    timezone: str = Field(description="The fixed offset in which its days are counted.", examples=["Etc/GMT-1"])
+    timezone: str = Field(description="Fixed offset of its days.", examples=["Etc/GMT-1"])
     display_timezone: str = Field(examples=["Europe/Berlin"])
     status: str = Field(examples=["STATUS_ENABLE"])
     country: str = Field(examples=["DE"])
-    gone: bool = Field(description="It was covered once, and is no more.", examples=[False])
+    gone: bool = Field(description="Whether the grant no longer covers it.", examples=[False])
     refreshed_at: datetime
 
 
@@ -85,37 +85,35 @@ class Advertisers(Paged[Advertiser]):
 
 
 class Share(Answer):
-    """How far an account is shared with a user."""
+    """A user's access level."""
 
     user: UserName
-    level: Level = Field(description="The user's role may allow less.", examples=[Level.READ])
+    level: Level = Field(description="The user's role may limit it.", examples=[Level.READ])
 
 
 class Shares(Answer):
-    """With whom an account is shared."""
+    """Access to an account."""
 
-    everyone: Level = Field(description="What every user has at least.", examples=[Level.NONE])
+    everyone: Level = Field(description="Minimum level of all users.", examples=[Level.NONE])
     users: list[Share]
 
 
 class Consent(Answer):
     """TikTok's consent page for one connection."""
 
-    address: str = Field(
-        description="Open it in the browser that asked; it leads back to the Data Center, within 15 minutes."
-    )
+    address: str = Field(description="Open it in the same browser within 15 minutes; it redirects to the Data Center.")
 
 
 class AccountsQuery(Paging):
     """Which accounts, in which order."""
 
-    q: str = Field("", max_length=200, description="Words; each must be in the account's or an owner's name.")
+    q: str = Field("", max_length=200, description="Words that must all be in the account's or an owner's name.")
     status: AccountStatus | None = Field(None, description="Only with this status.")
-    used: bool | None = Field(None, description="Only those that datasets use, or only those that none uses.")
+    used: bool | None = Field(None, description="Only used ones (true), or only unused ones (false).")
     sort: str = Field(
         "name",
         pattern="^-?(name|status|datasets|created_at|updated_at)$",
-        description="name, status, datasets, created_at or updated_at; with `-` in front for descending.",
+        description="name, status, datasets, created_at or updated_at; `-` in front for descending.",
     )
 
 
@@ -133,16 +131,16 @@ class AccountBody(TokenBody):
         None,
         min_length=1,
         max_length=10_000,
-        description="Read only these; needs no app id and secret. Null for all that the token covers.",
+        description="Read only these, without app ID and secret. Null for all that the token covers.",
     )
     timezone: str = Field(
         "",
         max_length=64,
         examples=["UTC+08:00"],
-        description="Their time zone, where TikTok tells none (its sandbox); UTC if it is empty.",
+        description="Their time zone if TikTok returns none (sandbox); default: UTC.",
     )
     currency: str = Field(
-        "", max_length=3, examples=["USD"], description="Their currency, where TikTok tells none (its sandbox)."
+        "", max_length=3, examples=["USD"], description="Their currency if TikTok returns none (sandbox)."
     )
 
 
@@ -150,12 +148,12 @@ class AgainBody(TokenBody):
     """Another token for an account."""
 
     another_user: bool = Field(
-        False, description="Take it although another TikTok user granted it; other advertisers may then be covered."
+        False, description="Accept a token of another TikTok user, which may cover other advertisers."
     )
 
 
 class AccountChanges(Body):
-    """What is to change of an account; what is left out stays."""
+    """Changes to an account; omitted keys stay."""
 
     name: str | None = Field(None, max_length=200, examples=["Brand"])
 
@@ -164,7 +162,7 @@ class Selection(Body):
     """Which advertisers an account reads."""
 
     advertisers: list[AdvertiserId] | None = Field(
-        min_length=1, max_length=10_000, description="These alone; null for all that the grant covers."
+        min_length=1, max_length=10_000, description="Only these; null for all that the grant covers."
     )
 
 
@@ -175,7 +173,7 @@ class LevelBody(Body):
 
 
 class ConsentBody(Body):
-    """What a consent is for: a new account of that name, or one that is there."""
+    """A new account's name, or the ID of an account to reconnect."""
 
     name: str | None = Field(None, max_length=200, examples=["brand"])
     account: str | None = Field(None, pattern="^[0-9]{1,18}$", examples=[None])
@@ -184,34 +182,34 @@ class ConsentBody(Body):
 class AdvertisersQuery(Paging):
     """Which advertisers."""
 
-    q: str = Field("", max_length=200, description="Words; each must be in the name, id or currency.")
-    gone: bool | None = Field(None, description="Only those that are gone, or only those that are not.")
+    q: str = Field("", max_length=200, description="Words that must all be in the name, ID or currency.")
+    gone: bool | None = Field(None, description="Only removed ones (true), or only current ones (false).")
 
 
 class DeleteQuery(Body):
     """What becomes of the grant."""
 
-    revoke: bool = Field(False, description="Also end the grant at TikTok.")
+    revoke: bool = Field(False, description="Also revoke access in TikTok.")
 
 
 @router.get("/accounts", summary="List the accounts", responses=failures())
 def list_accounts(deps: Here, who: Who, query: Annotated[AccountsQuery, Query()]) -> Accounts:
-    """The accounts that you may see, by name unless another order is asked for."""
+    """The accounts that you can see, by name by default."""
     every = _answers(deps, who, who.guard.accounts())
     accounts = [account for account in every if _is_wanted(account, query)]
-    accounts.sort(key=lambda one: one.name.casefold())
+    accounts.sort(key=lambda account: account.name.casefold())
     accounts.sort(key=_SORTS[query.sort.removeprefix("-")], reverse=query.sort.startswith("-"))
     return Accounts(items=list(part(accounts, query)), total=len(accounts), limit=query.limit, offset=query.offset)
 
 
 @router.post(
     "/accounts",
-    summary="Add an account by a token",
+    summary="Connect an account by token",
     status_code=201,
     responses=located(201, "The account's address.") | failures(403, 409, 429, 502),
 )
 async def create_account(deps: Here, who: Editor, body: AccountBody, answer: Response) -> AccountAnswer:
-    """A new account from an access token that you have, once TikTok has shown that it is good. You will own it."""
+    """A new account from an access token, after TikTok has accepted it. You are its owner."""
     selection = tuple(dict.fromkeys(body.advertisers)) if body.advertisers else None
     access = app_access(deps.settings, read_token(body.token.get_secret_value()))
     if selection is None:
@@ -226,17 +224,17 @@ async def create_account(deps: Here, who: Editor, body: AccountBody, answer: Res
 
 @router.post(
     "/accounts/consents",
-    summary="Begin a consent at TikTok",
+    summary="Start a TikTok consent",
     status_code=201,
     responses=failures(403, 404, 409),
 )
 def begin_consent(deps: Here, _: Editor, who: Person, body: ConsentBody) -> Consent:
-    """The address of TikTok's consent page, for a new account or one that is to be connected again.
+    """The address of TikTok's consent page, for a new account or to reconnect one.
 
-    Only for a person in a browser, with the session's cookie: the way back holds for that browser alone.
+    Requires a browser session: the redirect works in that browser only.
     """
     if (body.name is None) == (body.account is None):
-        raise InputError("Give the name of a new account, or the id of one that is to be connected again.")
+        raise InputError("Send the name of a new account, or the ID of an account to reconnect.")
     account = who.guard.account(int(body.account), AccountRight.EDIT) if body.account is not None else None
     access = own_app(deps.settings, deps.store, account) if account else app_access(deps.settings)
     need_app(deps.settings, access)
@@ -256,11 +254,11 @@ def get_account(deps: Here, who: Who, account: Id) -> AccountAnswer:
 
 @router.patch("/accounts/{account}", summary="Rename an account", responses=failures(403, 404, 409))
 def change_account(deps: Here, who: Who, account: Id, body: AccountChanges) -> AccountAnswer:
-    """Another name, which its datasets take over."""
-    found = who.guard.account(int(account), AccountRight.EDIT)
+    """Renames the account, also in its datasets."""
+    stored = who.guard.account(int(account), AccountRight.EDIT)
     if body.name is not None:
-        found = deps.store.accounts.rename(found, body.name)
-    return _answer(deps, who, found)
+        stored = deps.store.accounts.rename(stored, body.name)
+    return _answer(deps, who, stored)
 
 
 @router.delete(
@@ -270,52 +268,54 @@ def change_account(deps: Here, who: Who, account: Id, body: AccountChanges) -> A
     responses=failures(403, 404, 409, 429, 502),
 )
 async def delete_account(deps: Here, who: Who, account: Id, query: Annotated[DeleteQuery, Query()]) -> None:
-    """Forgets the account and its token. Its datasets keep their data and stop updating."""
-    found = who.guard.account(int(account), AccountRight.DELETE)
+    """Deletes the account and its token. Its datasets keep their data and stop updating."""
+    stored = who.guard.account(int(account), AccountRight.DELETE)
     if query.revoke:
-        await Connecting(deps.settings, deps.store, deps.transport).revoke(found)
-    deps.store.accounts.delete(found)
+        await Connecting(deps.settings, deps.store, deps.transport).revoke(stored)
+    deps.store.accounts.delete(stored)
 
 
 @router.put(
     "/accounts/{account}/token",
-    summary="Give an account another token",
+    summary="Replace an account's token",
     responses=failures(403, 404, 409, 429, 502),
 )
 async def replace_token(deps: Here, who: Who, account: Id, body: AgainBody) -> AccountAnswer:
-    """Connects the account again, once TikTok has shown that the token is good; its datasets go on.
+    """Reconnects the account after TikTok has accepted the token; its datasets continue.
 
-    409 if another TikTok user granted it, unless `another_user` says that this is meant.
+    409 if another TikTok user granted it and `another_user` is false.
     """
-    found = who.guard.account(int(account), AccountRight.EDIT)
+    account_before = who.guard.account(int(account), AccountRight.EDIT)
     connecting = Connecting(deps.settings, deps.store, deps.transport)
-    access = replace(own_app(deps.settings, deps.store, found), token=read_token(body.token.get_secret_value()))
-    granted = await connecting.granted(access, found.selection, found)
-    if not body.another_user and not same_user(await connecting.granter(found), granted.granter):
+    access = replace(
+        own_app(deps.settings, deps.store, account_before), token=read_token(body.token.get_secret_value())
+    )
+    granted = await connecting.granted(access, account_before.selection, account_before)
+    if not body.another_user and not same_user(await connecting.granter(account_before), granted.granter):
         raise BusyError(
-            f"This token was granted by another TikTok user than the one of {found.name!r}, so it may cover other "
-            "advertisers. Say another_user if that is meant, or add it as an account of its own."
+            f"Another TikTok user than that of {account_before.name!r} granted this token, so it may cover other "
+            "advertisers. Send another_user to accept it, or connect it as a new account."
         )
-    return _answer(deps, who, connecting.keep_again(found, granted))
+    return _answer(deps, who, connecting.keep_again(account_before, granted))
 
 
 @router.get("/accounts/{account}/advertisers", summary="List an account's advertisers", responses=failures(404))
 def list_advertisers(deps: Here, who: Who, account: Id, query: Annotated[AdvertisersQuery, Query()]) -> Advertisers:
-    """The advertisers as they are known here; ask TikTok anew with a refresh."""
-    known = deps.store.accounts.advertisers(who.guard.account(int(account)))
+    """The advertisers at the last sync; refresh to update them."""
+    stored = deps.store.accounts.advertisers(who.guard.account(int(account)))
     advertisers = [
-        advertiser for advertiser in known if query.gone in (None, advertiser.gone) and _mentions(advertiser, query.q)
+        advertiser for advertiser in stored if query.gone in (None, advertiser.gone) and _mentions(advertiser, query.q)
     ]
     return _advertisers(advertisers, query)
 
 
 @router.post(
     "/accounts/{account}/advertisers/refresh",
-    summary="Ask TikTok for an account's advertisers",
+    summary="Refresh an account's advertisers",
     responses=failures(403, 404, 409, 429, 502),
 )
 async def refresh_advertisers(deps: Here, who: Who, account: Id) -> Advertisers:
-    """Every advertiser that the account covers now, and those that it covered once."""
+    """Syncs the list with TikTok; former advertisers stay in it as gone."""
     advertisers = await deps.asking.refreshed(who.guard.account(int(account), AccountRight.USE))
     return Advertisers(
         items=[_advertiser(advertiser) for advertiser in advertisers],
@@ -327,23 +327,23 @@ async def refresh_advertisers(deps: Here, who: Who, account: Id) -> Advertisers:
 
 @router.put(
     "/accounts/{account}/advertisers",
-    summary="Choose an account's advertisers",
+    summary="Select an account's advertisers",
     responses=failures(403, 404, 409, 429, 502),
 )
 async def choose_advertisers(deps: Here, who: Who, account: Id, body: Selection) -> AccountAnswer:
-    """Which advertisers the account reads: those named, or all that the grant covers."""
-    found = who.guard.account(int(account), AccountRight.EDIT)
+    """The advertisers that the account reads: those selected, or all that the grant covers."""
+    stored = who.guard.account(int(account), AccountRight.EDIT)
     selection = tuple(dict.fromkeys(body.advertisers)) if body.advertisers else None
-    access = replace(own_app(deps.settings, deps.store, found), token=deps.store.accounts.token(found))
-    granted = await Connecting(deps.settings, deps.store, deps.transport).granted(access, selection, found)
-    chosen = deps.store.accounts.choose_advertisers(found, selection)
+    access = replace(own_app(deps.settings, deps.store, stored), token=deps.store.accounts.token(stored))
+    granted = await Connecting(deps.settings, deps.store, deps.transport).granted(access, selection, stored)
+    chosen = deps.store.accounts.choose_advertisers(stored, selection)
     deps.store.accounts.save_advertisers(chosen, granted.advertisers)
     return _answer(deps, who, chosen)
 
 
-@router.get("/accounts/{account}/shares", summary="See with whom an account is shared", responses=failures(404))
+@router.get("/accounts/{account}/shares", summary="Get an account's shares", responses=failures(404))
 def get_shares(deps: Here, who: Who, account: Id) -> Shares:
-    """How far every user has the account, and who has it further by name."""
+    """The level of all users, and of single users."""
     return _shares(deps, who.guard.account(int(account)))
 
 
@@ -351,26 +351,26 @@ def get_shares(deps: Here, who: Who, account: Id) -> Shares:
     "/accounts/{account}/shares/everyone", summary="Share an account with everyone", responses=failures(403, 404)
 )
 def share_with_everyone(deps: Here, who: Who, account: Id, body: LevelBody) -> Shares:
-    """How far every user has the account at least; `none` ends it."""
-    found = who.guard.account(int(account), AccountRight.SHARE)
-    who.guard.share_with_everyone(found, body.level)
-    return _shares(deps, found)
+    """Sets the minimum level of all users; `none` ends it."""
+    stored = who.guard.account(int(account), AccountRight.SHARE)
+    who.guard.share_with_everyone(stored, body.level)
+    return _shares(deps, stored)
 
 
 @router.put("/accounts/{account}/shares/{user}", summary="Share an account with a user", responses=failures(403, 404))
 def share(deps: Here, who: Who, account: Id, user: Id, body: LevelBody) -> Shares:
-    """How far a user has the account; `none` ends it. Only owners make and unmake owners, and one always stays."""
-    found = who.guard.account(int(account), AccountRight.SHARE)
-    who.guard.share(found, deps.store.users.get(int(user)), body.level)
-    return _shares(deps, found)
+    """Sets a user's level; `none` ends it. Only owners change owners, and one must remain."""
+    stored = who.guard.account(int(account), AccountRight.SHARE)
+    who.guard.share(stored, deps.store.users.get(int(user)), body.level)
+    return _shares(deps, stored)
 
 
-def _answers(deps: Center, who: Visitor, found: tuple[Account, ...]) -> list[AccountAnswer]:
+def _answers(deps: Center, who: Visitor, accounts: tuple[Account, ...]) -> list[AccountAnswer]:
     owners = deps.store.shares.owners()
     datasets: dict[int | None, list[str]] = {}
     for saved in who.guard.datasets():
         datasets.setdefault(saved.account_id, []).append(saved.slug)
-    return [_one(who, account, owners.get(account.id, ()), datasets.get(account.id, [])) for account in found]
+    return [_one(who, account, owners.get(account.id, ()), datasets.get(account.id, [])) for account in accounts]
 
 
 def _answer(deps: Center, who: Visitor, account: Account) -> AccountAnswer:
@@ -421,13 +421,13 @@ _SORTS: Mapping[str, Callable[[AccountAnswer], Any]] = MappingProxyType(
 
 
 def _mentions(advertiser: AccountAdvertiser, text: str) -> bool:
-    said = f"{advertiser.advertiser_id} {advertiser.name} {advertiser.currency}".casefold()
-    return all(word in said for word in text.casefold().split())
+    text_of_row = f"{advertiser.advertiser_id} {advertiser.name} {advertiser.currency}".casefold()
+    return all(word in text_of_row for word in text.casefold().split())
 
 
-def _advertisers(found: list[AccountAdvertiser], query: Paging) -> Advertisers:
-    items = [_advertiser(advertiser) for advertiser in part(found, query)]
-    return Advertisers(items=items, total=len(found), limit=query.limit, offset=query.offset)
+def _advertisers(advertisers: list[AccountAdvertiser], query: Paging) -> Advertisers:
+    items = [_advertiser(advertiser) for advertiser in part(advertisers, query)]
+    return Advertisers(items=items, total=len(advertisers), limit=query.limit, offset=query.offset)
 
 
 def _advertiser(advertiser: AccountAdvertiser) -> Advertiser:

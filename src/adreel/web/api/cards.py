@@ -1,4 +1,4 @@
-"""Cards: the charts that a dataset has, and their data."""
+"""Charts of a dataset, and their data."""
 
 from __future__ import annotations
 
@@ -26,28 +26,28 @@ router = APIRouter(tags=["cards"])
 class Card(Answer):
     """A chart that a dataset has."""
 
-    key: str = Field(description="Names it among the dataset's cards.", examples=["spend"])
+    key: str = Field(description="The chart's key.", examples=["spend"])
     title: str = Field(examples=["Cost by day"])
-    meaning: str = Field(examples=["What was spent each day, in one currency."])
-    kind: str = Field(description="How it is drawn.", examples=["line"])
-    refusal: str | None = Field(description="Why it cannot be shown of this dataset.", examples=[None])
-    has_money: bool = Field(description="Whether it shows one currency alone.", examples=[True])
-    has_days: bool = Field(description="Whether it is drawn day by day.", examples=[True])
+    meaning: str = Field(examples=["Spend by day, in one currency."])
+    kind: str = Field(description="Kind of chart.", examples=["line"])
+    refusal: str | None = Field(description="Why it is not available.", examples=[None])
+    has_money: bool = Field(description="Whether it shows money, in one currency.", examples=[True])
+    has_days: bool = Field(description="Whether it is by day.", examples=[True])
 
 
 class Cards(Paged[Card]):
-    """Cards, in the order in which they are shown."""
+    """Charts, in the order of the page."""
 
 
 class CurrencyFacts(Answer):
-    """A currency that there is to choose."""
+    """A currency of the table."""
 
     code: str = Field(examples=["EUR"])
     rows: int = Field(examples=[90])
 
 
 class AdvertiserFacts(Answer):
-    """An advertiser that there is to choose."""
+    """An advertiser of the table."""
 
     id: str = Field(examples=["7000000000000000000"])
     currency: str | None = Field(examples=["EUR"])
@@ -65,29 +65,29 @@ class Span(Answer):
 
 
 class Facts(Answer):
-    """What the table has to choose from, and what of it is shown."""
+    """Available currencies, advertisers and days, and the selection."""
 
     rows: int = Field(examples=[90])
     currencies: list[CurrencyFacts]
     advertisers: list[AdvertiserFacts]
-    currency: str | None = Field(description="The one that money is shown in.", examples=["EUR"])
+    currency: str | None = Field(description="Currency of the money shown.", examples=["EUR"])
     first: date | None
     last: date | None
-    window: Span | None = Field(description="The days that are added up.")
-    previous: Span | None = Field(description="The days before them, if the table has them whole.")
-    open_days: list[date] = Field(description="Days that were not over when the rows were read.")
+    window: Span | None = Field(description="The selected days.")
+    previous: Span | None = Field(description="The previous period, if the table has all its days.")
+    open_days: list[date] = Field(description="Days that were not complete when read.")
 
 
 class Chart(Answer):
-    """What a chart shows; what else there is depends on its kind. Numbers are for drawing, not for booking."""
+    """The values to draw; further keys depend on the kind. Numbers are rounded for drawing."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
-    name: str = Field(description="The card's key.", examples=["spend"])
+    name: str = Field(description="The chart's key.", examples=["spend"])
     kind: str = Field(examples=["line"])
     title: str = Field(examples=["Cost by day"])
-    meaning: str = Field(examples=["What was spent each day, in one currency."])
-    notes: list[str] = Field(description="Sentences that belong to the figures.", examples=[[]])
+    meaning: str = Field(examples=["Spend by day, in one currency."])
+    notes: list[str] = Field(description="Notes on the figures.", examples=[[]])
     refusal: str | None = Field(examples=[None])
     empty: bool = Field(description="Whether there is nothing to draw.", examples=[False])
 
@@ -102,7 +102,7 @@ class CardTable(Answer):
 
 
 class CardAnswer(Answer):
-    """A card with its data."""
+    """A chart with its data."""
 
     chart: Chart
     table: CardTable
@@ -112,14 +112,14 @@ class CardAnswer(Answer):
 class CardQuery(Body):
     """What of the table is shown."""
 
-    currency: str | None = Field(None, max_length=10, description="The one with the most rows if it is left out.")
-    advertiser: str | None = Field(None, max_length=40, description="One advertiser's id; all if it is left out.")
+    currency: str | None = Field(None, max_length=10, description="Default: the one with the most rows.")
+    advertiser: str | None = Field(None, max_length=40, description="ID of one advertiser; default: all.")
     days: int = Field(30, ge=0, le=10_000, description="The last days; 0 for all.")
 
 
-@router.get("/datasets/{dataset}/cards", summary="List a dataset's cards", responses=failures(404))
+@router.get("/datasets/{dataset}/cards", summary="List a dataset's charts", responses=failures(404))
 def list_cards(deps: Here, who: Who, dataset: Slug, query: Annotated[Paging, Query()]) -> Cards:
-    """The charts that a dataset has by its columns; nothing is read of the table."""
+    """The charts of a dataset, from its columns; rows are not read."""
     from adreel.cards import cards_of
 
     saved = with_table(deps, who, dataset)
@@ -133,7 +133,7 @@ def list_cards(deps: Here, who: Who, dataset: Slug, query: Annotated[Paging, Que
 
 @router.get(
     "/datasets/{dataset}/cards/{card}",
-    summary="Get a card's data",
+    summary="Get a chart's data",
     response_model=CardAnswer,
     responses=failures(404),
 )
@@ -141,10 +141,10 @@ def get_card(
     deps: Here,
     who: Who,
     dataset: Slug,
-    card: Annotated[str, Path(max_length=200, description="The card's key.", examples=["spend"])],
+    card: Annotated[str, Path(max_length=200, description="The chart's key.", examples=["spend"])],
     query: Annotated[CardQuery, Query()],
 ) -> Response:
-    """A chart's data over the newest version, as values to draw and as a table. Currencies are never added up."""
+    """A chart's data over the newest version, as values to draw and as a table. Currencies are never summed."""
     from adreel.cards import CardChoices, as_table, cards_data, cards_of, chart_of
 
     saved = with_table(deps, who, dataset)
@@ -155,14 +155,21 @@ def get_card(
         if card_offer.key == card
     ]
     if not offers:
-        raise NotFoundError(f"{saved.name!r} has no card {card!r}.")
+        raise NotFoundError(f"{saved.name!r} has no chart {card!r}.")
     choices = CardChoices(query.currency, query.days or None, query.advertiser)
-    by = made(deps, saved)
+    origin = made(deps, saved)
     names = advertiser_names(deps, who, saved)
-    found = cards_data(
-        deps.lake, saved.table_slug, parsed, offers, choices, read_at=by.read_at, methods=by.methods, names=names
+    drawn = cards_data(
+        deps.lake,
+        saved.table_slug,
+        parsed,
+        offers,
+        choices,
+        read_at=origin.read_at,
+        methods=origin.methods,
+        names=names,
     )
-    data, facts = found.cards[0], found.facts
+    data, facts = drawn.cards[0], drawn.facts
     return Exact({"chart": chart_of(data), "table": as_table(data), "facts": facts})
 
 

@@ -24,14 +24,14 @@ _NAMES = {"report": "performance", "metric": "spend", "dimension": "country_code
 
 
 class When(Answer):
-    """A condition on a menu above: it has one of these values."""
+    """A condition: the other menu has one of these values."""
 
     menu: str = Field(examples=["data_level"])
     among: list[str] = Field(examples=[["ad"]])
 
 
 class Choice(Answer):
-    """A value of a menu, and on what it depends; every condition must hold."""
+    """A value of a menu, and its conditions, which must all be met."""
 
     value: str = Field(examples=["ad"])
     title: str = Field(examples=["Ad"])
@@ -40,14 +40,14 @@ class Choice(Answer):
 
 
 class Menu(Answer):
-    """A menu of a report: when it appears, what it offers, what holds if nothing is chosen."""
+    """A menu of a report: its conditions, choices and default."""
 
     name: str = Field(examples=["data_level"])
     title: str = Field(examples=["Data level"])
     source: str = Field(
         description="choices, metrics, dimensions, fields, advertisers, ids, dates or switch.", examples=["choices"]
     )
-    meaning: str = Field(examples=["What a row is about."])
+    meaning: str = Field(examples=["Level of the rows."])
     many: bool = Field(examples=[False])
     required: bool = Field(examples=[True])
     default: bool | str | list[str] | None = Field(examples=[None])
@@ -56,12 +56,12 @@ class Menu(Answer):
 
 
 class Report(Answer):
-    """A report that datasets can be of."""
+    """A report."""
 
     name: str = Field(examples=["performance"])
     title: str = Field(examples=["Performance"])
     meaning: str = Field(examples=["Figures by level, time and breakdowns."])
-    deprecated: bool = Field(description="New datasets cannot be of it.", examples=[False])
+    deprecated: bool = Field(description="Not available for new datasets.", examples=[False])
 
 
 class ReportWithMenus(Report):
@@ -98,14 +98,14 @@ class Metric(Answer):
     attribute: bool = Field(examples=[False])
     reports: list[str] = Field(examples=[["BASIC"]])
     levels: list[str] = Field(examples=[["ad"]])
-    needs_any: list[str] = Field(description="It is given only with one of these.", examples=[[]])
-    refuses: list[str] = Field(description="It is not given with any of these.", examples=[[]])
+    needs_any: list[str] = Field(description="Dimensions of which it requires one.", examples=[[]])
+    refuses: list[str] = Field(description="Dimensions that it cannot be combined with.", examples=[[]])
     numerator: str | None = Field(description="A rate or cost is scale * numerator / denominator.", examples=[None])
     denominator: str | None = Field(examples=[None])
     scale: int = Field(examples=[1])
     twins: list[str] = Field(description="The same figure of the same event elsewhere.", examples=[[]])
     meaning: str = Field(examples=["What was paid."])
-    sure: bool = Field(description="False where what is known of it is weak.", examples=[True])
+    sure: bool = Field(description="False if sources do not confirm it.", examples=[True])
 
 
 class Metrics(Paged[Metric]):
@@ -122,10 +122,10 @@ class Dimension(Answer):
     reports: list[str] = Field(examples=[["AUDIENCE"]])
     levels: list[str] = Field(examples=[["ad"]])
     times: list[str] = Field(examples=[["none", "day"]])
-    pairs: list[str] = Field(description="Dimensions that may stand beside it.", examples=[[]])
+    pairs: list[str] = Field(description="Dimensions that it can be combined with.", examples=[[]])
     lifetime: bool = Field(examples=[True])
-    metrics: list[str] = Field(description="All that it takes, if any are named.", examples=[[]])
-    refuses: list[str] = Field(description="Metrics that are not given with it.", examples=[[]])
+    metrics: list[str] = Field(description="The only metrics available with it; empty for all.", examples=[[]])
+    refuses: list[str] = Field(description="Metrics that are not available with it.", examples=[[]])
     meaning: str = Field(examples=["The user's country."])
     sure: bool = Field(examples=[True])
 
@@ -135,28 +135,28 @@ class Dimensions(Paged[Dimension]):
 
 
 class MetricSet(Answer):
-    """Metrics that are chosen together; those that do not go with what else is chosen are left out."""
+    """A preset of metrics; those that are not available are left out."""
 
     name: str = Field(examples=["core"])
     title: str = Field(examples=["Core"])
-    meaning: str = Field(examples=["What was spent, what was seen of it, and what came of it."])
+    meaning: str = Field(examples=["Spend, delivery and results."])
     metrics: list[str] = Field(examples=[["spend", "impressions", "clicks"]])
 
 
 class MetricSets(Paged[MetricSet]):
-    """Sets of metrics."""
+    """Metric presets."""
 
 
 class ReportsQuery(Paging):
     """Which reports."""
 
-    deprecated: bool | None = Field(None, description="Only those that are deprecated, or only those that are not.")
+    deprecated: bool | None = Field(None, description="Only deprecated ones (true), or only current ones (false).")
 
 
 class Words(Paging):
     """A search by words."""
 
-    q: str = Field("", max_length=200, description="Words; each must be in the name, title or meaning.")
+    q: str = Field("", max_length=200, description="Words that must all be in the name, title or meaning.")
 
 
 class MetricsQuery(Words):
@@ -166,20 +166,18 @@ class MetricsQuery(Words):
 
 
 class OffersBody(Body):
-    """What is chosen so far."""
+    """The selection."""
 
     values: DatasetValues = Field(
         default_factory=dict,
-        description="Menus with their values, as in a dataset file. What is left out has its default.",
+        description="Menus with their values, as in a dataset file. Omitted menus have their default.",
         examples=[{"data_level": "ad", "time_dimension": "day", "metrics": ["spend"]}],
     )
-    menus: list[str] | None = Field(
-        None, description="Offers of these menus only; of all if this is left out.", examples=[["time_dimension"]]
-    )
+    menus: list[str] | None = Field(None, description="Only these menus; default: all.", examples=[["time_dimension"]])
 
 
 class Offer(Answer):
-    """A value of a menu, and why it cannot be chosen now; null if it can."""
+    """A value of a menu; `refusal` is why it is not available, or null."""
 
     value: str = Field(examples=["hour"])
     title: str = Field(examples=["Hour"])
@@ -188,25 +186,25 @@ class Offer(Answer):
 
 
 class MenuNow(Answer):
-    """A menu as it is for what is chosen: whether it is there, what holds in it, what it offers."""
+    """A menu for the selection: whether it is available, its values and choices."""
 
     name: str = Field(examples=["time_dimension"])
     title: str = Field(examples=["Time dimension"])
     source: str = Field(examples=["choices"])
-    meaning: str = Field(examples=["The time that a row is of."])
+    meaning: str = Field(examples=["Time of the rows."])
     many: bool = Field(examples=[False])
     required: bool = Field(examples=[False])
-    refusal: str | None = Field(description="Why the menu is not there now; null if it is.", examples=[None])
-    chosen: list[str] = Field(description="What is chosen, or the default.", examples=[["day"]])
+    refusal: str | None = Field(description="Why the menu is not available; null if it is.", examples=[None])
+    chosen: list[str] = Field(description="The selected values, or the default.", examples=[["day"]])
     offers: list[Offer]
 
 
 class MenusNow(Answer):
-    """All menus of a report for what is chosen."""
+    """All menus of a report for the selection."""
 
     report: str = Field(examples=["performance"])
-    values: dict[str, JsonValue] = Field(description="What was chosen, without what does not fit together.")
-    told: list[str] = Field(description="What was taken back, and why.", examples=[[]])
+    values: dict[str, JsonValue] = Field(description="The selection without values that are not available together.")
+    told: list[str] = Field(description="Which values were removed, and why.", examples=[[]])
     menus: list[MenuNow]
 
 
@@ -215,20 +213,20 @@ ReportName = Annotated[str, Path(max_length=60, description="A report's name.", 
 
 @router.get("/reports", summary="List the reports", responses=failures())
 def list_reports(query: Annotated[ReportsQuery, Query()], _: Who) -> Reports:
-    """Every report that a dataset can be of; deprecated ones only serve datasets of the older connector."""
+    """All reports; deprecated ones are for datasets of the older connector."""
     reports = [report for report in catalog.REPORTS.values() if query.deprecated in (None, report.deprecated)]
-    items = [_report(one) for one in part(reports, query)]
+    items = [_report(report) for report in part(reports, query)]
     return Reports(items=items, total=len(reports), limit=query.limit, offset=query.offset)
 
 
 @router.get("/reports/{report}", summary="Get a report with its menus", responses=failures(404))
 def get_report(report: ReportName, _: Who) -> ReportWithMenus:
-    """The menus of a report in their order, with the conditions under which menus and choices can be had."""
-    found = _report_of(report)
-    return ReportWithMenus(**dict(_report(found)), menus=[_menu(menu) for menu in found.menus])
+    """The menus of a report in their order, with the conditions of menus and choices."""
+    record = _report_of(report)
+    return ReportWithMenus(**dict(_report(record)), menus=[_menu(menu) for menu in record.menus])
 
 
-@router.post("/reports/{report}/offers", summary="See what the menus offer now", responses=failures(403, 404))
+@router.post("/reports/{report}/offers", summary="Get the available choices", responses=failures(403, 404))
 def get_offers(report: ReportName, body: OffersBody, _: Who) -> MenusNow:
     """What the form does when something is chosen: which menus are there, what each offers, and why some is refused.
 
@@ -271,16 +269,16 @@ def list_metrics(query: Annotated[MetricsQuery, Query()], _: Who) -> Metrics:
 def get_metric(
     metric: Annotated[str, Path(max_length=200, description="TikTok's name.", examples=[_NAMES["metric"]])], _: Who
 ) -> Metric:
-    """Everything that is known of a metric."""
-    found = catalog.metrics().get(metric)
-    if found is None:
+    """A metric."""
+    record = catalog.metrics().get(metric)
+    if record is None:
         raise _unknown("metric", metric, catalog.metrics())
-    return _metric(found)
+    return _metric(record)
 
 
-@router.get("/metric-sets", summary="List the sets of metrics", responses=failures())
+@router.get("/metric-sets", summary="List the metric presets", responses=failures())
 def list_metric_sets(query: Annotated[Paging, Query()], _: Who) -> MetricSets:
-    """Sets of metrics that are often chosen together: a beginning, not a rule."""
+    """Presets of metrics that are often used together."""
     metric_sets = list(SETS.values())
     items = [
         MetricSet(
@@ -299,7 +297,7 @@ def list_dimensions(query: Annotated[Words, Query()], _: Who) -> Dimensions:
         for dimension in catalog.dimensions().values()
         if _has(query.q, dimension.name, dimension.title, dimension.meaning)
     ]
-    items = [_dimension(one) for one in part(dimensions, query)]
+    items = [_dimension(dimension) for dimension in part(dimensions, query)]
     return Dimensions(items=items, total=len(dimensions), limit=query.limit, offset=query.offset)
 
 
@@ -308,11 +306,11 @@ def get_dimension(
     dimension: Annotated[str, Path(max_length=200, description="TikTok's name.", examples=[_NAMES["dimension"]])],
     _: Who,
 ) -> Dimension:
-    """Everything that is known of a dimension."""
-    found = catalog.dimensions().get(dimension)
-    if found is None:
+    """A dimension."""
+    record = catalog.dimensions().get(dimension)
+    if record is None:
         raise _unknown("dimension", dimension, catalog.dimensions())
-    return _dimension(found)
+    return _dimension(record)
 
 
 def _menu_now(fitting: Fitted, menu: records.Menu) -> MenuNow:
@@ -344,14 +342,14 @@ def _report_of(name: str) -> records.Report:
     return report
 
 
-def _unknown(what: str, name: str, known: Iterable[str]) -> NotFoundError:
-    near = menus.nearest(name, known)
+def _unknown(what: str, name: str, names: Iterable[str]) -> NotFoundError:
+    near = menus.nearest(name, names)
     return NotFoundError(f"There is no {what} {name!r}." + (f" Nearest: {near}." if near else ""))
 
 
 def _has(words: str, *texts: str) -> bool:
-    whole = " ".join(texts).lower()
-    return all(word in whole for word in words.lower().split())
+    text = " ".join(texts).lower()
+    return all(word in text for word in words.lower().split())
 
 
 def _report(report: records.Report) -> Report:

@@ -58,25 +58,25 @@ FILE_EXAMPLE: dict[str, Any] = {
 def _file_schema(schema: dict[str, Any]) -> None:
     """The keys of dataset files, from the catalogue."""
     texts = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
-    found: dict[str, Any] = {
-        "name": {"type": "string", "description": "The dataset's name, unique here."},
+    properties: dict[str, Any] = {
+        "name": {"type": "string", "description": "The dataset's unique name."},
         "description": {"type": "string"},
         "tags": {"type": "array", "items": {"type": "string"}},
-        "account": {"type": "string", "description": "The name of the account that it reads."},
+        "account": {"type": "string", "description": "The account's name."},
         "report": {"type": "string", "enum": list(catalog.REPORTS)},
-        "update": {"type": "object", "description": "method, and key or keep_days where the method has them."},
+        "update": {"type": "object", "description": "method; key for upsert, keep_days for partition."},
     }
     for report in catalog.REPORTS.values():
         for menu in report.menus:
             kind: dict[str, Any] = {"switch": {"type": "boolean"}, "dates": {"type": "object"}}.get(menu.source, texts)
-            found.setdefault(menu.name, {**kind, "title": menu.title, "description": menu.meaning})
-    schema["properties"] = found
+            properties.setdefault(menu.name, {**kind, "title": menu.title, "description": menu.meaning})
+    schema["properties"] = properties
     schema["required"] = ["name", "account", "report"]
     schema["example"] = FILE_EXAMPLE
 
 
 class DatasetFile(RootModel[dict[str, JsonValue]]):
-    """A dataset file as JSON. Which menus there are depends on the report; see its offers."""
+    """A dataset file as JSON. The menus depend on the report; see its offers."""
 
     model_config = {"frozen": True, "json_schema_extra": _file_schema}
 
@@ -94,7 +94,7 @@ class LastRun(Answer):
 
 
 class DatasetRights(Answer):
-    """What you may do with a dataset."""
+    """Your permissions for a dataset."""
 
     run: bool = Field(examples=[True])
     edit: bool = Field(examples=[True])
@@ -104,22 +104,24 @@ class DatasetRights(Answer):
 class DatasetAnswer(Answer):
     """A dataset as lists show it."""
 
-    slug: str = Field(description="Its name in addresses and in SQL; stays through a rename.", examples=["spend"])
+    slug: str = Field(description="Its name in addresses and SQL; a rename does not change it.", examples=["spend"])
     name: str = Field(examples=["Spend"])
     description: str = Field(examples=[""])
     tags: list[str] = Field(examples=[["daily"]])
     report: str = Field(examples=["performance"])
-    account: str = Field(description="The account's name, kept when it was deleted.", examples=["demo"])
-    account_id: str | None = Field(description="Null for a dataset that is disconnected.", examples=["1"])
-    owner: UserName | None = Field(description="Who made it.")
-    status: Status = Field(description="What somebody has to know first.", examples=[Status.PROVED])
-    status_words: str = Field(description="What is wrong and what to do; empty if nothing is.", examples=[""])
-    attention: bool = Field(description="Whether somebody has to do something.", examples=[False])
-    rows: int | None = Field(description="Of the table, as the last good run left it.", examples=[90])
+    account: str = Field(description="The account's name, also after its deletion.", examples=["demo"])
+    account_id: str | None = Field(description="Null if disconnected.", examples=["1"])
+    owner: UserName | None = Field(description="User who created it.")
+    status: Status = Field(description="Current status.", examples=[Status.PROVED])
+    status_words: str = Field(description="What is wrong and what to do; empty if nothing.", examples=[""])
+    attention: bool = Field(description="Whether it needs attention.", examples=[False])
+    rows: int | None = Field(description="Rows of the table after the last successful run.", examples=[90])
     columns: int | None = Field(examples=[9])
-    read_at: datetime | None = Field(description="When the run began whose rows the table holds.")
+    read_at: datetime | None = Field(description="Start of the run that read the rows.")
     last_run: LastRun | None
-    spec_version: int = Field(description="Counts changes; send it with a change to refuse an older one.", examples=[1])
+    spec_version: int = Field(
+        description="Version of the settings; send it with a change to detect conflicts.", examples=[1]
+    )
     created_at: datetime
     updated_at: datetime
     may: DatasetRights
@@ -129,10 +131,10 @@ class DatasetWhole(DatasetAnswer):
     """A dataset with its file."""
 
     file: dict[str, JsonValue] = Field(description="The dataset file.", examples=[FILE_EXAMPLE])
-    key: list[str] = Field(description="The columns that name a row.", examples=[["advertiser_id", "ad_id"]])
+    key: list[str] = Field(description="The primary key.", examples=[["advertiser_id", "ad_id"]])
     table: str = Field(description="Address of the Delta table.", examples=["/data/lake/spend"])
     notes: list[str] = Field(
-        [], description="After a change: what the next run takes out of the table, or stops to read.", examples=[[]]
+        [], description="After a change: what the next run removes from the table or no longer reads.", examples=[[]]
     )
 
 
@@ -141,17 +143,17 @@ class Datasets(Paged[DatasetAnswer]):
 
 
 class Checked(Answer):
-    """What is wrong with a dataset, or what it will make."""
+    """The result of validation."""
 
     valid: bool = Field(examples=[True])
-    problems: list[Fault] = Field(description="Everything that is wrong, each with the menu at fault.")
-    notes: list[str] = Field(description="What is odd though nothing is wrong.", examples=[[]])
-    columns: list[str] = Field(description="The columns that the table will have.", examples=[["ad_id", "spend"]])
-    key: list[str] = Field(description="The columns that name a row.", examples=[["advertiser_id", "ad_id"]])
+    problems: list[Fault] = Field(description="All problems, each with its menu.")
+    notes: list[str] = Field(description="Remarks on a valid dataset.", examples=[[]])
+    columns: list[str] = Field(description="Columns of the table.", examples=[["ad_id", "spend"]])
+    key: list[str] = Field(description="The primary key.", examples=[["advertiser_id", "ad_id"]])
 
 
 class Days(Answer):
-    """The days that a run would ask for, in the advertiser's own zone."""
+    """The days of a run, in the advertiser's zone."""
 
     advertiser_id: str = Field(examples=["7000000000000000000"])
     name: str = Field(examples=["Shop"])
@@ -161,46 +163,46 @@ class Days(Answer):
 
 
 class PlanAnswer(Answer):
-    """What a run would ask TikTok."""
+    """The estimate of a run."""
 
-    requests: int = Field(description="At least: each further page is one more.", examples=[12])
+    requests: int = Field(description="Minimum; each further page is one more.", examples=[12])
     steps: int = Field(examples=[3])
     rows_per_page: int = Field(examples=[1000])
-    minutes: float = Field(description="At least, at the limits of the app's level.", examples=[0.02])
-    level: str = Field(description="Of the app.", examples=["basic"])
+    minutes: float = Field(description="Minimum, at the limits of the app's level.", examples=[0.02])
+    level: str = Field(description="API level of the app.", examples=["basic"])
     advertisers: int = Field(examples=[3])
     metric_batches: int = Field(examples=[1])
     notes: list[str] = Field(examples=[[]])
-    unreadable: dict[str, str] = Field(description="Why, by advertiser id.", examples=[{}])
+    unreadable: dict[str, str] = Field(description="Reasons by advertiser ID.", examples=[{}])
     days: list[Days]
 
 
 class Preview(Answer):
-    """Real first rows, typed as the table would have them."""
+    """First rows, with the types of the table."""
 
     columns: list[ColumnType]
     items: list[dict[str, Value]]
 
 
 class Imported(Answer):
-    """What an import did."""
+    """Result of an import."""
 
     saved: list[DatasetAnswer]
-    there: list[str] = Field(description="Slugs of datasets that were here already, just so.", examples=[[]])
+    there: list[str] = Field(description="Slugs of datasets that exist unchanged.", examples=[[]])
     notes: list[str] = Field(description="About columns that the older connector had.", examples=[[]])
 
 
 class BulkResult(Answer):
-    """What became of one of the datasets."""
+    """Result for one dataset."""
 
     dataset: str = Field(examples=["spend"])
     done: bool = Field(examples=[True])
-    run: str | None = Field(description="The run that was asked for.", examples=["0123456789abcdef"])
+    run: str | None = Field(description="The queued run.", examples=["0123456789abcdef"])
     error: Failure | None
 
 
 class BulkResults(Answer):
-    """What became of each."""
+    """Results for each dataset."""
 
     results: list[BulkResult]
 
@@ -208,33 +210,35 @@ class BulkResults(Answer):
 class DatasetsQuery(Paging):
     """Which datasets, in which order."""
 
-    q: str = Field("", max_length=200, description="Words; each must be in the name, description, tags and the like.")
+    q: str = Field(
+        "", max_length=200, description="Words that must all be in the name, description, tags and other texts."
+    )
     status: Status | None = Field(None, description="Only with this status.")
     report: str = Field("", max_length=60, description="Only of this report.")
     account: str = Field("", max_length=200, description="Only of the account of this name.")
     tag: str = Field("", max_length=200, description="Only with this tag.")
     mine: bool = Field(False, description="Only your own.")
     recent: bool = Field(False, description="Only those that ran in the last day.")
-    attention: bool = Field(False, description="Only those where somebody has to do something.")
+    attention: bool = Field(False, description="Only those that need attention.")
     sort: str = Field(
         "name",
         pattern=f"^-?({'|'.join(SORTS)})$",
-        description=f"{', '.join(SORTS)}; with `-` in front for descending.",
+        description=f"{', '.join(SORTS)}; `-` in front for descending.",
     )
 
 
 class ChangeQuery(Body):
-    """Over what the change is made."""
+    """Over what the change is details."""
 
     spec_version: int | None = Field(
-        None, ge=1, le=2**53, description="The version that you changed; 409 if it is another by now."
+        None, ge=1, le=2**53, description="The version that you edited; 409 if it has changed."
     )
 
 
 class DeleteQuery(Body):
     """What becomes of the table."""
 
-    keep_table: bool = Field(False, description="Leave the table in the lake.")
+    keep_table: bool = Field(False, description="Keep the table in the lake.")
 
 
 class DatesQuery(Body):
@@ -247,13 +251,13 @@ class DatesQuery(Body):
 class PreviewQuery(DatesQuery):
     """How much."""
 
-    rows: int = Field(20, ge=1, le=100, description="At most so many rows.")
+    rows: int = Field(20, ge=1, le=100, description="Maximum number of rows.")
 
 
 class CopyBody(Body):
     """The copy's name."""
 
-    name: str | None = Field(None, max_length=200, description="`… copy` if it is left out.", examples=["Spend 2"])
+    name: str | None = Field(None, max_length=200, description="Default: `… copy`.", examples=["Spend 2"])
 
 
 class TagsBody(Body):
@@ -268,7 +272,7 @@ class BulkBody(Body):
     action: Literal["run", "delete", "tag", "untag"] = Field(examples=["run"])
     datasets: list[Annotated[str, Field(max_length=100)]] = Field(min_length=1, max_length=1_000, examples=[["spend"]])
     tag: str = Field("", max_length=100, description="For tag and untag.", examples=["daily"])
-    keep_table: bool = Field(False, description="For delete: leave the tables in the lake.")
+    keep_table: bool = Field(False, description="For delete: keep the tables in the lake.")
 
 
 # -- the list
@@ -276,9 +280,9 @@ class BulkBody(Body):
 
 @router.get("/datasets", summary="List the datasets", responses=failures())
 def list_datasets(deps: Here, who: Who, query: Annotated[DatasetsQuery, Query()]) -> Datasets:
-    """The datasets that you may see, with their status and last run, by name unless another order is asked for."""
+    """The datasets that you can see, with status and last run, by name by default."""
     now = deps.clock()
-    wanted = Wanted(
+    filters = Wanted(
         text=query.q,
         status=query.status or "",
         report=query.report,
@@ -290,9 +294,9 @@ def list_datasets(deps: Here, who: Who, query: Annotated[DatasetsQuery, Query()]
         sort=query.sort.removeprefix("-"),
         descending=query.sort.startswith("-"),
     )
-    found = chosen(standings(deps.store, who.guard, deps.settings.home, now), wanted, who.user, now)
-    items = _answers(deps, who, part(found, query))
-    return Datasets(items=items, total=len(found), limit=query.limit, offset=query.offset)
+    listed = chosen(standings(deps.store, who.guard, deps.settings.home, now), filters, who.user, now)
+    items = _answers(deps, who, part(listed, query))
+    return Datasets(items=items, total=len(listed), limit=query.limit, offset=query.offset)
 
 
 @router.post(
@@ -302,13 +306,13 @@ def list_datasets(deps: Here, who: Who, query: Annotated[DatasetsQuery, Query()]
     responses=located(201, "The dataset's address.") | failures(403, 404, 409),
 )
 def create_dataset(deps: Here, who: Editor, body: DatasetFile, answer: Response) -> DatasetWhole:
-    """A dataset from its file, checked against the catalogue. It is yours; run it next."""
+    """A dataset from its file, validated against the catalogue. You are its owner; runs are started separately."""
     return _created(deps, who, source_of(body.root), answer)
 
 
-@router.post("/datasets/validate", summary="Check a dataset", responses=failures(403))
+@router.post("/datasets/validate", summary="Validate a dataset", responses=failures(403))
 def validate(deps: Here, who: Who, body: DatasetFile) -> Checked:
-    """Every problem of a dataset file at once, or the columns that it will make. Nothing is saved."""
+    """All problems of a dataset file, or its columns. Nothing is saved."""
     try:
         source = source_of(body.root)
     except DatasetError as error:
@@ -327,7 +331,7 @@ def validate(deps: Here, who: Who, body: DatasetFile) -> Checked:
     "/datasets/plan", summary="Plan a run of a dataset that is not saved", responses=failures(403, 404, 409, 429, 502)
 )
 async def plan(deps: Here, who: Who, body: DatasetFile, query: Annotated[DatesQuery, Query()]) -> PlanAnswer:
-    """What a run would ask TikTok, and how long that takes; no report is asked for."""
+    """Requests and time of a run; no report is read."""
     dataset = parse(_dated(source_of(body.root), query), deps.clock())
     return await _planned(deps, dataset, who.guard.usable(dataset.account))
 
@@ -339,7 +343,7 @@ async def plan(deps: Here, who: Who, body: DatasetFile, query: Annotated[DatesQu
     responses=failures(403, 404, 409, 429, 502),
 )
 async def preview(deps: Here, who: Who, body: DatasetFile, query: Annotated[PreviewQuery, Query()]) -> Response:
-    """Real first rows from TikTok; nothing is saved."""
+    """First rows from TikTok; nothing is saved."""
     dataset = parse(_dated(source_of(body.root), query), deps.clock())
     return await _previewed(deps, dataset, who.guard.usable(dataset.account), query.rows)
 
@@ -353,9 +357,9 @@ async def _text(request: Request) -> str:
             # Through JSON's own reader, since YAML does not take its tabs.
             text = json.dumps(json.loads(text))
     except (ValueError, RecursionError) as error:
-        raise InputError("The file is no text in UTF-8, or no JSON where JSON was promised.") from error
+        raise InputError("The file is not valid UTF-8, or not the JSON that its content type names.") from error
     if "\0" in text:
-        raise InputError("The file is no text: it has zero bytes. A dataset file is YAML or JSON in UTF-8.")
+        raise InputError("The file has zero bytes. Send YAML or JSON in UTF-8.")
     return text
 
 
@@ -402,11 +406,11 @@ async def import_datasets(request: Request, deps: Here, who: Editor, text: Annot
 
 def _import(deps: Center, who: Visitor, text: str) -> Imported:
     now = deps.clock()
-    found = arrivals(deps.store, who.guard, read_all(text), now)
-    faults = [Problem(f"dataset {arrival.number}", fault) for arrival in found for fault in arrival.faults]
+    imports = arrivals(deps.store, who.guard, read_all(text), now)
+    faults = [Problem(f"dataset {arrival.number}", fault) for arrival in imports for fault in arrival.faults]
     if faults:
         raise DatasetError(tuple(faults))
-    brought = bring(who.guard, found)
+    brought = bring(who.guard, imports)
     return Imported(
         saved=_answers(deps, who, _stand(deps, who, brought.saved)),
         there=[dataset.slug for dataset in brought.there],
@@ -414,11 +418,11 @@ def _import(deps: Center, who: Visitor, text: str) -> Imported:
     )
 
 
-@router.post("/datasets/bulk", summary="Do something with several datasets", responses=failures(403))
+@router.post("/datasets/bulk", summary="Run, delete or tag several datasets", responses=failures(403))
 def bulk(deps: Here, who: Editor, body: BulkBody) -> BulkResults:
-    """Runs, deletes, tags or untags each; what one of them refuses does not stop the others."""
+    """Applies an action to each; an error of one does not stop the others."""
     if body.action in ("tag", "untag") and not body.tag.strip():
-        raise InputError("tag: name the tag.")
+        raise InputError("tag: required for tag and untag.")
     return BulkResults(results=[_result(deps, who, body, slug) for slug in dict.fromkeys(body.datasets)])
 
 
@@ -435,7 +439,7 @@ def get_dataset(deps: Here, who: Who, dataset: Slug) -> DatasetWhole:
 def replace_dataset(
     deps: Here, who: Who, dataset: Slug, body: DatasetFile, query: Annotated[ChangeQuery, Query()]
 ) -> DatasetWhole:
-    """The dataset changed to what the file says, its name too; its slug, table and runs stay."""
+    """Replaces the settings and name; slug, table and runs stay."""
     return _changed(deps, who, _to_change(who, dataset, query), source_of(body.root))
 
 
@@ -443,7 +447,7 @@ def replace_dataset(
 def change_dataset(
     deps: Here, who: Who, dataset: Slug, body: dict[str, JsonValue], query: Annotated[ChangeQuery, Query()]
 ) -> DatasetWhole:
-    """The dataset with the keys that are given; null takes a key out."""
+    """Changes the given keys; null removes a key."""
     saved = _to_change(who, dataset, query)
     values = {**saved_source(saved).values, **body}
     source = source_of({name: value for name, value in values.items() if value is not None})
@@ -452,7 +456,7 @@ def change_dataset(
 
 @router.delete("/datasets/{dataset}", summary="Delete a dataset", status_code=204, responses=failures(403, 404, 409))
 def delete_dataset(deps: Here, who: Who, dataset: Slug, query: Annotated[DeleteQuery, Query()]) -> None:
-    """Deletes the dataset, and its table with all versions unless that is to stay; its runs stay in history."""
+    """Deletes the dataset and, unless `keep_table`, its table with all versions; runs stay in history."""
     deps.orders.delete(who.guard.dataset(dataset, DatasetRight.DELETE), keep_table=query.keep_table)
 
 
@@ -478,7 +482,7 @@ def get_file(who: Who, dataset: Slug) -> Response:
 def duplicate_dataset(
     deps: Here, who: Editor, dataset: Slug, answer: Response, body: CopyBody | None = None
 ) -> DatasetWhole:
-    """A copy of the dataset under another name, without its table. It is yours."""
+    """A copy under another name, without its table. You are its owner."""
     saved = who.guard.dataset(dataset)
     name = body.name if body is not None and body.name is not None else f"{saved.name} copy"
     return _created(deps, who, source_of({**saved_source(saved).values, "name": name}), answer)
@@ -488,7 +492,7 @@ def duplicate_dataset(
     "/datasets/{dataset}/convert", summary="Convert a dataset of a deprecated report", responses=failures(403, 404)
 )
 def convert_dataset(deps: Here, who: Who, dataset: Slug) -> DatasetWhole:
-    """Makes a dataset of the Performance report of it; its table goes on."""
+    """Converts it to the Performance report; its table stays in use."""
     saved = who.guard.dataset(dataset, DatasetRight.EDIT)
     now = deps.clock()
     changed = parse(Source(converted(dataset_of(saved, now)), {}), now)
@@ -503,9 +507,9 @@ def set_tags(deps: Here, who: Who, dataset: Slug, body: TagsBody) -> DatasetWhol
 
 @router.get("/datasets/{dataset}/plan", summary="Plan a run of a dataset", responses=failures(403, 404, 409, 429, 502))
 async def plan_dataset(deps: Here, who: Who, dataset: Slug, query: Annotated[DatesQuery, Query()]) -> PlanAnswer:
-    """What the next run would ask TikTok, and how long that takes; no report is asked for."""
-    found, account = _to_run(deps, who, dataset, query)
-    return await _planned(deps, found, account)
+    """Requests and time of the next run; no report is read."""
+    checked, account = _to_run(deps, who, dataset, query)
+    return await _planned(deps, checked, account)
 
 
 @router.get(
@@ -515,9 +519,9 @@ async def plan_dataset(deps: Here, who: Who, dataset: Slug, query: Annotated[Dat
     responses=failures(403, 404, 409, 429, 502),
 )
 async def preview_dataset(deps: Here, who: Who, dataset: Slug, query: Annotated[PreviewQuery, Query()]) -> Response:
-    """Real first rows from TikTok; nothing is saved."""
-    found, account = _to_run(deps, who, dataset, query)
-    return await _previewed(deps, found, account, query.rows)
+    """First rows from TikTok; nothing is saved."""
+    checked, account = _to_run(deps, who, dataset, query)
+    return await _previewed(deps, checked, account, query.rows)
 
 
 # -- what they do
@@ -534,8 +538,8 @@ def _to_change(who: Visitor, dataset: str, query: ChangeQuery) -> SavedDataset:
     saved = who.guard.dataset(dataset, DatasetRight.EDIT)
     if query.spec_version not in (None, saved.spec_version):
         raise BusyError(
-            f"{saved.name!r} was changed meanwhile: it is at version {saved.spec_version}, and the change was made "
-            f"over {query.spec_version}. Look at it as it is now, then change that."
+            f"{saved.name!r} has changed: its version is {saved.spec_version}, and this change is based on "
+            f"{query.spec_version}. Get the dataset again, then repeat the change."
         )
     return saved
 
@@ -567,7 +571,7 @@ def _done(deps: Center, who: Visitor, body: BulkBody, slug: str) -> str | None:
         return None
     saved = who.guard.dataset(slug, DatasetRight.EDIT)
     named_tag = " ".join(body.tag.split())
-    others = [one for one in saved.tags if one != named_tag]
+    others = [name for name in saved.tags if name != named_tag]
     tag(deps.store, saved, [*others, named_tag] if body.action == "tag" else others)
     return None
 
@@ -582,24 +586,26 @@ def _dated(source: Source, query: DatesQuery) -> Source:
 def _to_run(deps: Center, who: Visitor, dataset: str, query: DatesQuery) -> tuple[Dataset, Account]:
     """A saved dataset and the account that it reads, for who may run it."""
     saved = who.guard.dataset(dataset, DatasetRight.RUN)
-    found = dataset_of(saved, deps.clock(), date_range(query.start, query.end))
+    checked = dataset_of(saved, deps.clock(), date_range(query.start, query.end))
     if saved.account_id is None:
-        raise InputError(f"{saved.name!r} is disconnected: its account was deleted. Give it another account first.")
-    return found, deps.store.accounts.get(saved.account_id)
+        raise InputError(
+            f"{saved.name!r} is disconnected: its account was deleted. Select another account, then try again."
+        )
+    return checked, deps.store.accounts.get(saved.account_id)
 
 
 async def _planned(deps: Center, dataset: Dataset, account: Account) -> PlanAnswer:
     planned = deps.asking.planned(dataset, account, await deps.asking.advertisers(account))
-    made = planned.plan
+    details = planned.plan
     return PlanAnswer(
-        requests=made.request_count,
-        steps=made.chunk_count,
-        rows_per_page=made.page_size,
+        requests=details.request_count,
+        steps=details.chunk_count,
+        rows_per_page=details.page_size,
         minutes=planned.minutes,
         level=planned.level,
-        advertisers=sum(len(read.advertisers) for read in made.reads),
-        metric_batches=len(made.batches),
-        notes=list(made.notes),
+        advertisers=sum(len(read.advertisers) for read in details.reads),
+        metric_batches=len(details.batches),
+        notes=list(details.notes),
         unreadable=planned.unreadable,
         days=[
             Days(
@@ -609,7 +615,7 @@ async def _planned(deps: Center, dataset: Dataset, account: Account) -> PlanAnsw
                 start=days.start,
                 end=days.end,
             )
-            for advertiser, days in made.days()
+            for advertiser, days in details.days()
         ],
     )
 
@@ -619,8 +625,8 @@ async def _previewed(deps: Center, dataset: Dataset, account: Account, rows: int
     return Exact({"columns": types_of(table), "items": items_of(table)})
 
 
-def _problems(found: Iterable[Problem]) -> Checked:
-    return Checked(valid=False, problems=[fault(problem) for problem in found], notes=[], columns=[], key=[])
+def _problems(problems: Iterable[Problem]) -> Checked:
+    return Checked(valid=False, problems=[fault(problem) for problem in problems], notes=[], columns=[], key=[])
 
 
 def _name_problem(source: Source) -> Iterable[Problem]:
@@ -644,14 +650,14 @@ def _account_problem(who: Visitor, source: Source) -> Iterable[Problem]:
 # -- how they are shown
 
 
-def _stand(deps: Center, who: Visitor, found: Iterable[SavedDataset]) -> list[Standing]:
+def _stand(deps: Center, who: Visitor, datasets: Iterable[SavedDataset]) -> list[Standing]:
     now = deps.clock()
-    return [standing(deps.store, who.guard, deps.settings.home, dataset, now) for dataset in found]
+    return [standing(deps.store, who.guard, deps.settings.home, dataset, now) for dataset in datasets]
 
 
-def _answers(deps: Center, who: Visitor, found: Iterable[Standing]) -> list[DatasetAnswer]:
+def _answers(deps: Center, who: Visitor, stands: Iterable[Standing]) -> list[DatasetAnswer]:
     names = {user.id: user.name for user in deps.store.users.list()}
-    return [DatasetAnswer(**_facts(who, one, names)) for one in found]
+    return [DatasetAnswer(**_facts(who, stand, names)) for stand in stands]
 
 
 def _whole(deps: Center, who: Visitor, saved: SavedDataset) -> DatasetWhole:
@@ -666,25 +672,25 @@ def _whole(deps: Center, who: Visitor, saved: SavedDataset) -> DatasetWhole:
     )
 
 
-def _facts(who: Visitor, one: Standing, names: Mapping[int, str]) -> dict[str, Any]:
-    saved, owner = one.saved, one.saved.owner_id or 0
+def _facts(who: Visitor, stand: Standing, names: Mapping[int, str]) -> dict[str, Any]:
+    saved, owner = stand.saved, stand.saved.owner_id or 0
     rights = (DatasetRight.RUN, DatasetRight.EDIT, DatasetRight.DELETE)
     return {
         "slug": saved.slug,
         "name": saved.name,
         "description": saved.description,
         "tags": list(saved.tags),
-        "report": one.report,
+        "report": stand.report,
         "account": saved.account_name,
         "account_id": str(saved.account_id) if saved.account_id is not None else None,
         "owner": UserName(id=str(owner), name=names[owner]) if owner in names else None,
-        "status": one.status,
-        "status_words": one.words,
-        "attention": one.status.attention,
-        "rows": one.rows,
-        "columns": one.columns,
-        "read_at": one.read_at,
-        "last_run": _last_run(one),
+        "status": stand.status,
+        "status_words": stand.words,
+        "attention": stand.status.attention,
+        "rows": stand.rows,
+        "columns": stand.columns,
+        "read_at": stand.read_at,
+        "last_run": _last_run(stand),
         "spec_version": saved.spec_version,
         "created_at": saved.created_at,
         "updated_at": saved.updated_at,
@@ -692,8 +698,8 @@ def _facts(who: Visitor, one: Standing, names: Mapping[int, str]) -> dict[str, A
     }
 
 
-def _last_run(one: Standing) -> LastRun | None:
-    run = one.latest
+def _last_run(stand: Standing) -> LastRun | None:
+    run = stand.latest
     if run is None:
         return None
     return LastRun(

@@ -19,11 +19,11 @@ from adreel.web.status import RETRY_SECONDS, retry_after, status_of
 
 
 class Fault(Answer):
-    """One thing that is wrong with what was asked."""
+    """One problem of a request."""
 
-    menu: str = Field(description="The menu, key or field at fault, as `dates.start`.", examples=["metrics"])
-    reason: str = Field(description="Why it cannot be so, as a sentence.", examples=["'spent' is not known here."])
-    nearest: str | None = Field(description="Valid choices like the one given, nearest first.", examples=["spend"])
+    menu: str = Field(description="The invalid menu, key or field, such as `dates.start`.", examples=["metrics"])
+    reason: str = Field(description="The reason, as a sentence.", examples=["'spent' is not available."])
+    nearest: str | None = Field(description="Similar valid values, nearest first.", examples=["spend"])
 
 
 class Failure(Answer):
@@ -34,11 +34,11 @@ class Failure(Answer):
         examples=["DatasetError"],
     )
     message: str = Field(
-        description="What happened, where, and what to do next.", examples=["metrics: 'spent' is not known here."]
+        description="What happened, where, and what to do next.", examples=["metrics: 'spent' is not available."]
     )
-    problems: list[Fault] = Field(description="Everything that is wrong with what was asked, if that is the matter.")
+    problems: list[Fault] = Field(description="All problems of the request, for a 422.")
     tiktok_code: int | None = Field(description="TikTok's return code, where TikTok refused.", examples=[None])
-    request_id: str | None = Field(description="TikTok's id of the request, for its support.", examples=[None])
+    request_id: str | None = Field(description="TikTok's request ID, for TikTok support.", examples=[None])
 
 
 class Failed(Answer):
@@ -48,20 +48,20 @@ class Failed(Answer):
 
 
 _MEANINGS: Mapping[int, str] = {
-    401: "No token, or one that is over: make one in the Data Center, under your name.",
-    403: "You, or this token, may not do that; the message says whom to ask.",
-    404: "There is no such thing, or you may not see it.",
-    408: "The body did not come in time; send it again, at once.",
-    409: "The name is taken, another run or person works on the same, or TikTok does not honour the account's token.",
-    411: "Send the request with its length, not in chunks.",
+    401: "The token is missing, expired or revoked. Create one in your profile in the Data Center.",
+    403: "You or this token have no permission; the message names who does.",
+    404: "It does not exist, or you have no permission to see it.",
+    408: "The body was not received in time. Send it again.",
+    409: "The name exists, another run or user changes the same object, or TikTok refuses the account's token.",
+    411: "Content-Length is required; chunked bodies are not supported.",
     413: "The body is too large.",
-    421: "The server does not answer to this name; set ADREEL_WEB_URL.",
-    422: "What was asked cannot be; `problems` names each thing that is wrong.",
-    429: "TikTok's limit was met, or too many passwords were wrong; try again after `Retry-After` seconds.",
-    500: "A bug of adreel; the server's log says more.",
-    502: "TikTok answered what nothing that is known helps against.",
-    503: "It passes: TikTok, the database or the queue of queries is busy; try again after `Retry-After` seconds.",
-    507: "The disk or the lake cannot take or give data.",
+    421: "The host name is unknown; set ADREEL_WEB_URL.",
+    422: "The request is invalid; `problems` lists the reasons.",
+    429: "TikTok's rate limit was reached, or too many passwords were wrong. Retry after `Retry-After` seconds.",
+    500: "Unexpected error; the server log has the traceback.",
+    502: "TikTok returned an error that cannot be resolved here.",
+    503: "TikTok, the database or the query queue is busy. Retry after `Retry-After` seconds.",
+    507: "The disk or the lake cannot be read or written.",
 }
 
 KINDS: Mapping[int, str] = {
@@ -79,13 +79,13 @@ ALWAYS = (401, 408, 411, 413, 421, 422, 500, 503, 507)
 
 def failures(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """What an operation may answer besides what was asked for, as OpenAPI has it."""
-    found: dict[int | str, dict[str, Any]] = {}
+    answers: dict[int | str, dict[str, Any]] = {}
     for status in sorted({*ALWAYS, *statuses}):
-        found[status] = {"model": Failed, "description": _MEANINGS[status]}
+        answers[status] = {"model": Failed, "description": _MEANINGS[status]}
         if status in (429, 503):
             seconds = {"type": "string", "pattern": "^[0-9]+$"}
-            found[status]["headers"] = {"Retry-After": {"schema": seconds, "description": "Seconds."}}
-    return found
+            answers[status]["headers"] = {"Retry-After": {"schema": seconds, "description": "Seconds."}}
+    return answers
 
 
 def fault(problem: Problem) -> Fault:
@@ -140,7 +140,7 @@ def _stranger(request: Request, _: Exception) -> Response:
     if bearer_of(request.headers.get("authorization")) is None:
         words = "Sign in, or send an API token: Authorization: Bearer adreel_…"
     else:
-        words = "This API token is not known, was revoked, or is over; make another one in the Data Center."
+        words = "This API token is unknown, revoked or expired. Create another one in the Data Center."
     answer = refused(401, words)
     answer.headers["WWW-Authenticate"] = "Bearer"
     return answer
@@ -149,7 +149,7 @@ def _stranger(request: Request, _: Exception) -> Response:
 def refused_address(_: Request, error: Exception) -> Response:
     """What the framework refuses by itself: addresses, methods, and bodies that are no JSON."""
     assert isinstance(error, HTTPException)
-    words = {404: "There is no such address in this API.", 405: "This address does not know that method."}
+    words = {404: "This address does not exist in the API.", 405: "This address does not support the method."}
     status = 422 if error.status_code == HTTPStatus.BAD_REQUEST else error.status_code
     answer = refused(status, words.get(status, f"{error.detail}."))
     answer.headers.update(error.headers or {})
@@ -158,18 +158,18 @@ def refused_address(_: Request, error: Exception) -> Response:
 
 def _malformed(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    problems = shortened([_problem(one) for one in error.errors()])
+    problems = shortened([_problem(detail) for detail in error.errors()])
     return refused(422, "\n".join(map(str, problems)), problems)
 
 
-def _problem(found: Mapping[str, Any]) -> Problem:
+def _problem(detail: Mapping[str, Any]) -> Problem:
     """A fault of a parameter or a body; what stood there is not repeated, as it may be a secret."""
-    where = ".".join(str(step) for step in found["loc"][1:]) or str(found["loc"][0])
-    return Problem(where, str(found["msg"]).removeprefix("Value error, "))
+    where = ".".join(str(step) for step in detail["loc"][1:]) or str(detail["loc"][0])
+    return Problem(where, str(detail["msg"]).removeprefix("Value error, "))
 
 
 def _broken(_: Request, __: Exception) -> Response:
     return refused(
         500,
-        "This is a bug of adreel; the server's log says more. Nothing was changed by the step that failed.",
+        "Unexpected error in adreel; nothing was changed. Send the traceback in the server log to the developers.",
     )

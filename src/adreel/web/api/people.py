@@ -32,18 +32,18 @@ from adreel.web.sign_in import checked
 router = APIRouter()
 
 
-_RULES = "10 characters at least; no common one, and not made of the name."
+_RULES = "At least 10 characters; not a common password or the user name."
 
 
 class UserAnswer(Answer):
-    """A person who signs in."""
+    """A user."""
 
     id: str = Field(examples=["1"])
     name: str = Field(examples=["ada"])
     role: Role = Field(examples=[Role.EDITOR])
     disabled: bool = Field(examples=[False])
     created_at: datetime
-    seen_at: datetime | None = Field(description="When they, or a program of theirs, last did something.")
+    seen_at: datetime | None = Field(description="Last request by the user or their API tokens.")
 
 
 class Users(Paged[UserAnswer]):
@@ -54,19 +54,19 @@ class WorkspaceAnswer(Answer):
     """What all users share."""
 
     name: str = Field(examples=["adreel"])
-    zone: str = Field(description="The IANA zone in which pages show times; the API gives UTC.", examples=["UTC"])
+    zone: str = Field(description="The IANA time zone of the pages; the API returns UTC.", examples=["UTC"])
 
 
 class Me(Answer):
-    """Who asks, what they may do, and where they are."""
+    """The current user, their permissions and the workspace."""
 
     user: UserAnswer
-    read_only: bool = Field(description="Whether the token may only read.", examples=[False])
-    may_edit: bool = Field(description="Whether the role lets them make and change things at all.", examples=[True])
+    read_only: bool = Field(description="Whether the token is read-only.", examples=[False])
+    may_edit: bool = Field(description="Whether the role is allowed to create and edit.", examples=[True])
     workspace: WorkspaceAnswer
-    version: str = Field(description="Of adreel.", examples=["0.1.0"])
+    version: str = Field(description="Version of adreel.", examples=["0.1.0"])
     simulated: str | None = Field(
-        description="Says it while numbers are made up, as TikTok is simulated on this machine; else null.",
+        description="A notice if figures come from a simulated TikTok; otherwise null.",
         examples=[None],
     )
 
@@ -80,10 +80,10 @@ class UserBody(Body):
 
 
 class UserChanges(Body):
-    """What is to change of a user; what is left out stays."""
+    """Changes to a user; omitted keys stay."""
 
     role: Role | None = Field(None, examples=[Role.EDITOR])
-    disabled: bool | None = Field(None, description="Locked out; what they own stays.", examples=[False])
+    disabled: bool | None = Field(None, description="Whether sign-in is disabled.", examples=[False])
 
 
 class PasswordBody(Body):
@@ -95,11 +95,9 @@ class PasswordBody(Body):
 class OwnPasswordBody(Body):
     """Another password of one's own."""
 
-    present: SecretStr = Field(max_length=1_000, description="The password until now.")
+    present: SecretStr = Field(max_length=1_000, description="The current password.")
     password: SecretStr = Field(max_length=1_000, description=_RULES)
-    keep_tokens: bool = Field(
-        False, description="Whether your API tokens stay; else all end, also one that this is asked with."
-    )
+    keep_tokens: bool = Field(False, description="Keep your API tokens; otherwise all are revoked, this request's too.")
 
 
 class UserHeir(Body):
@@ -108,19 +106,19 @@ class UserHeir(Body):
     heir: str = Field(
         "",
         pattern="^[0-9]{0,18}$",
-        description="Id of the user who takes over the accounts that nobody else owns.",
+        description="ID of the user who takes over accounts that have no other owner.",
     )
 
 
 class TokenAnswer(Answer):
-    """A key for a program. Its secret is shown once, when it is made."""
+    """An API token. Its secret is shown once, on creation."""
 
     id: str = Field(examples=["1"])
     name: str = Field(examples=["dashboards"])
     read_only: bool = Field(examples=[True])
     created_at: datetime
-    expires_at: datetime | None = Field(description="Null for one that is good until it is revoked.")
-    used_at: datetime | None = Field(description="To the minute.")
+    expires_at: datetime | None = Field(description="Null for a token that does not expire.")
+    used_at: datetime | None = Field(description="Last use, to the minute.")
 
 
 class Tokens(Paged[TokenAnswer]):
@@ -128,9 +126,9 @@ class Tokens(Paged[TokenAnswer]):
 
 
 class NewToken(TokenAnswer):
-    """A token that was just made."""
+    """A new token."""
 
-    secret: str = Field(description="What the program sends; it cannot be looked up afterwards.")
+    secret: str = Field(description="The token to send. It cannot be shown again.")
 
 
 class TokenBody(Body):
@@ -138,13 +136,11 @@ class TokenBody(Body):
 
     name: str = Field(max_length=200, examples=["dashboards"])
     read_only: bool = Field(True, examples=[True])
-    days: int | None = Field(
-        90, ge=1, le=LONGEST_DAYS, description="How long it is good for; null for until it is revoked."
-    )
+    days: int | None = Field(90, ge=1, le=LONGEST_DAYS, description="Days until it expires; null for never.")
 
 
 class WorkspaceChanges(Body):
-    """What is to change of the workspace; what is left out stays."""
+    """Changes to the workspace; omitted keys stay."""
 
     name: str | None = Field(None, max_length=200, examples=["Growth"])
     zone: str | None = Field(None, max_length=100, examples=["Europe/Berlin"])
@@ -154,7 +150,7 @@ class Setting(Answer):
     """A setting of the server."""
 
     variable: str = Field(examples=["ADREEL_TIKTOK_LEVEL"])
-    value: str = Field(description="A secret only says whether it is set.", examples=["basic"])
+    value: str = Field(description="A secret shows only whether it is set.", examples=["basic"])
     source: str = Field(examples=["default"])
     help: str = Field(examples=["API level of that app, which sets how many requests it may send."])
 
@@ -163,9 +159,9 @@ class Settings(Paged[Setting]):
     """Settings of the server."""
 
 
-@router.get("/me", tags=["me"], summary="See who you are here", responses=failures())
+@router.get("/me", tags=["me"], summary="Get the current user", responses=failures())
 def get_me(deps: Here, who: Who) -> Me:
-    """The user that the token or the session is of, and what they may do."""
+    """The user of the token or session, and their permissions."""
     return Me(
         user=_user(who.user),
         read_only=who.guard.actor.read_only,
@@ -184,8 +180,8 @@ def get_me(deps: Here, who: Who) -> Me:
     responses=failures(403, 429),
 )
 def change_password(request: Request, deps: Here, who: Member, body: OwnPasswordBody) -> None:
-    """Another password of your own; other browsers are signed out."""
-    checked(request, who.user.name, body.present.get_secret_value(), "The present password is wrong.")
+    """Changes your password and signs out other browsers."""
+    checked(request, who.user.name, body.present.get_secret_value(), "The current password is wrong.")
     deps.store.users.set_password(
         who.user, body.password.get_secret_value(), keep_tokens=body.keep_tokens, besides=who.secret
     )
@@ -196,7 +192,7 @@ def change_password(request: Request, deps: Here, who: Member, body: OwnPassword
 
 @router.get("/tokens", tags=["me"], summary="List your API tokens", responses=failures())
 def list_tokens(deps: Here, who: Who, query: Annotated[Paging, Query()]) -> Tokens:
-    """Your own tokens, also those that are over; never their secrets."""
+    """Your API tokens, expired ones included, without secrets."""
     api_tokens = deps.store.tokens.list(who.user)
     items = [_token(api_token) for api_token in part(api_tokens, query)]
     return Tokens(items=items, total=len(api_tokens), limit=query.limit, offset=query.offset)
@@ -205,15 +201,15 @@ def list_tokens(deps: Here, who: Who, query: Annotated[Paging, Query()]) -> Toke
 @router.post(
     "/tokens",
     tags=["me"],
-    summary="Make an API token",
+    summary="Create an API token",
     status_code=201,
     responses=failures(403),
     response_model=NewToken,
 )
 def create_token(deps: Here, who: Person, body: TokenBody) -> NewToken:
-    """A key for a program that acts as you, or only reads as you.
+    """A token for a program that acts as you, or is read-only.
 
-    Only for a person in a browser: a token that leaked cannot make others that outlive it.
+    Requires a browser session: a leaked token cannot create further tokens.
     """
     token, secret = deps.store.tokens.add(who.user, body.name, body.read_only, body.days)
     return NewToken(**dict(_token(token)), secret=secret)
@@ -223,7 +219,7 @@ def create_token(deps: Here, who: Person, body: TokenBody) -> NewToken:
     "/tokens/{token}", tags=["me"], summary="Revoke an API token", status_code=204, responses=failures(403, 404)
 )
 def revoke_token(deps: Here, who: Member, token: Id) -> None:
-    """Ends one of your tokens, at once."""
+    """Revokes one of your tokens immediately."""
     deps.store.tokens.revoke(who.user, int(token))
 
 
@@ -232,7 +228,7 @@ def revoke_token(deps: Here, who: Member, token: Id) -> None:
 
 @router.get("/users", tags=["users"], summary="List the users", responses=failures(403))
 def list_users(deps: Here, _: Overseer, query: Annotated[Paging, Query()]) -> Users:
-    """All users by name. For administrators."""
+    """All users by name. Administrators only."""
     users = deps.store.users.list()
     items = [_user(user) for user in part(users, query)]
     return Users(items=items, total=len(users), limit=query.limit, offset=query.offset)
@@ -241,12 +237,12 @@ def list_users(deps: Here, _: Overseer, query: Annotated[Paging, Query()]) -> Us
 @router.post(
     "/users",
     tags=["users"],
-    summary="Add a user",
+    summary="Create a user",
     status_code=201,
     responses=located(201, "The user's address.") | failures(403, 409),
 )
 def create_user(deps: Here, _: Admin, body: UserBody, answer: Response) -> UserAnswer:
-    """A user who can sign in with the password at once. For administrators."""
+    """A user who can sign in with the password. Administrators only."""
     user = deps.store.users.add(body.name, body.password.get_secret_value(), body.role)
     answer.headers["Location"] = f"/api/v1/users/{user.id}"
     return _user(user)
@@ -254,47 +250,47 @@ def create_user(deps: Here, _: Admin, body: UserBody, answer: Response) -> UserA
 
 @router.get("/users/{user}", tags=["users"], summary="Get a user", responses=failures(403, 404))
 def get_user(deps: Here, _: Overseer, user: Id) -> UserAnswer:
-    """One user. For administrators."""
+    """One user. Administrators only."""
     return _user(deps.store.users.get(int(user)))
 
 
 @router.patch("/users/{user}", tags=["users"], summary="Change a user", responses=failures(403, 404))
 def change_user(deps: Here, _: Admin, user: Id, body: UserChanges) -> UserAnswer:
-    """Another role, locked out or let in again. The last administrator stays one. For administrators."""
-    users, found = deps.store.users, deps.store.users.get(int(user))
-    if body.role is not None and body.role is not found.role:
-        found = users.set_role(found, body.role)
-    if body.disabled is not None and body.disabled is not found.disabled:
-        found = users.disable(found) if body.disabled else users.enable(found)
-    return _user(found)
+    """Changes the role, disables or enables. The last administrator cannot be changed. Administrators only."""
+    users, stored = deps.store.users, deps.store.users.get(int(user))
+    if body.role is not None and body.role is not stored.role:
+        stored = users.set_role(stored, body.role)
+    if body.disabled is not None and body.disabled is not stored.disabled:
+        stored = users.disable(stored) if body.disabled else users.enable(stored)
+    return _user(stored)
 
 
 @router.put(
     "/users/{user}/password",
     tags=["users"],
-    summary="Give a user another password",
+    summary="Set a user's password",
     status_code=204,
     responses=failures(403, 404),
 )
 def set_password(deps: Here, who: Admin, user: Id, body: PasswordBody) -> None:
-    """Another password, which ends the user's sessions and API tokens. For administrators.
+    """Sets a password and ends the user's sessions and API tokens. Administrators only.
 
-    Your own is changed at `/me/password`, where the present one is asked for.
+    Your own password is changed at `/me/password`, with the current one.
     """
-    found = deps.store.users.get(int(user))
-    if found.id == who.user.id:
-        raise InputError("Your own password is changed with PUT /me/password, where the present one is asked for.")
-    deps.store.users.set_password(found, body.password.get_secret_value())
+    stored = deps.store.users.get(int(user))
+    if stored.id == who.user.id:
+        raise InputError("Change your own password with PUT /me/password and the current password.")
+    deps.store.users.set_password(stored, body.password.get_secret_value())
 
 
 @router.delete("/users/{user}", tags=["users"], summary="Delete a user", status_code=204, responses=failures(403, 404))
 def delete_user(deps: Here, who: Admin, user: Id, query: Annotated[UserHeir, Query()]) -> None:
-    """Forgets the user with their sessions, tokens and shares; their datasets stay. For administrators."""
+    """Deletes the user with sessions, tokens and shares; datasets stay. Administrators only."""
     users = deps.store.users
-    found = users.get(int(user))
-    if found.id == who.user.id:
-        raise InputError("You cannot delete yourself; another administrator can.")
-    users.delete(found, heir=users.get(int(query.heir)) if query.heir else None)
+    stored = users.get(int(user))
+    if stored.id == who.user.id:
+        raise InputError("You cannot delete your own user. Ask another administrator.")
+    users.delete(stored, heir=users.get(int(query.heir)) if query.heir else None)
 
 
 # -- the workspace
@@ -308,13 +304,13 @@ def get_workspace(deps: Here, _: Who) -> WorkspaceAnswer:
 
 @router.patch("/workspace", tags=["workspace"], summary="Change the workspace", responses=failures(403))
 def change_workspace(deps: Here, _: Admin, body: WorkspaceChanges) -> WorkspaceAnswer:
-    """Another name or time zone. For administrators."""
+    """Changes the name or time zone. Administrators only."""
     return _workspace(deps.store.workspace.set(name=body.name, zone=body.zone))
 
 
 @router.get("/settings", tags=["workspace"], summary="List the server's settings", responses=failures(403))
 def list_settings(deps: Here, _: Overseer, query: Annotated[Paging, Query()]) -> Settings:
-    """Every setting with its value and where that is from; secrets stay hidden. For administrators."""
+    """All settings with value and source; secrets are hidden. Administrators only."""
     showns = deps.settings.shown()
     items = [
         Setting(variable=shown.setting.variable, value=shown.text, source=shown.source, help=shown.setting.help)
@@ -345,5 +341,5 @@ def _token(token: ApiToken) -> TokenAnswer:
     )
 
 
-def _workspace(found: Workspace) -> WorkspaceAnswer:
-    return WorkspaceAnswer(name=found.name, zone=found.zone)
+def _workspace(workspace: Workspace) -> WorkspaceAnswer:
+    return WorkspaceAnswer(name=workspace.name, zone=workspace.zone)

@@ -21,7 +21,7 @@ class QueryBody(Body):
     sql: str = Field(
         min_length=1,
         max_length=LONGEST_SQL,
-        description="SQL of DuckDB: SELECT over datasets, each a table by its slug. It reads nothing else.",
+        description="DuckDB SQL: one SELECT over datasets, each a table named by its slug.",
         examples=["select stat_time_day, currency, sum(spend) from ad_spend_by_day group by all order by all"],
     )
 
@@ -29,33 +29,33 @@ class QueryBody(Body):
 class RowsBody(QueryBody):
     """A query, and how many of its rows."""
 
-    limit: int = Field(1_000, ge=1, le=10_000, description="At most so many rows.")
+    limit: int = Field(1_000, ge=1, le=10_000, description="Maximum number of rows.")
 
 
 class FileBody(QueryBody):
     """A query, and the format of its answer."""
 
-    format: Format = Field("csv", description="Of the file.")
+    format: Format = Field("csv", description="Format of the file.")
     for_spreadsheet: bool = Field(
         False,
-        description="In CSV, begin with the mark of UTF-8, and put an apostrophe before texts that would be formulas.",
+        description="CSV for spreadsheets: a UTF-8 byte order mark, an apostrophe before texts like formulas.",
     )
 
 
 class QueryAnswer(Answer):
     """The answer to a query."""
 
-    columns: list[ColumnType] = Field(description="A name that comes twice is told apart by a number.")
+    columns: list[ColumnType] = Field(description="Duplicate names get a number.")
     items: list[dict[str, Value]]
-    more: bool = Field(description="Whether there are more rows than were asked for.", examples=[False])
+    more: bool = Field(description="Whether there are more rows than `limit`.", examples=[False])
 
 
-@router.post("/query", summary="Ask SQL", response_model=QueryAnswer, responses=failures(403))
+@router.post("/query", summary="Run a query", response_model=QueryAnswer, responses=failures(403))
 async def ask_query(request: Request, deps: Here, who: Who, body: RowsBody) -> Response:
-    """The first rows of a query's answer, up to 32 MB of JSON. Changes nothing, so a read-only token can ask.
+    """The first rows of a query's answer, up to 32 MB of JSON. Read-only tokens are allowed.
 
-    The query runs in a process of its own with the memory of ADREEL_QUERY_MEMORY and the seconds of
-    ADREEL_QUERY_SECONDS. Two run at a time; 503 if too many wait or a turn does not come.
+    The query runs in its own process, limited by ADREEL_QUERY_MEMORY and ADREEL_QUERY_SECONDS. Two run at a time; 503
+    if too many are queued or the wait is too long.
     """
     return await items_of(request, deps, who, body.sql, body.limit)
 

@@ -24,37 +24,37 @@ router = APIRouter(tags=["runs"])
 
 
 class Total(Answer):
-    """A sum as TikTok gives it, and as the rows have it."""
+    """A sum from TikTok, and of the rows read."""
 
     expected: float = Field(examples=[12.4])
     got: float = Field(examples=[12.4])
 
 
 class Proof(Answer):
-    """TikTok's own figures beside those of what was read."""
+    """Verification: TikTok's figures and those of the rows read."""
 
     proved: bool = Field(examples=[True])
     rows: int = Field(examples=[90])
     rows_expected: int = Field(examples=[90])
     duplicate_keys: int = Field(examples=[0])
     checks: list[Kind] = Field(
-        description="What was compared with TikTok's figures; no sums where its API gives no totals.",
+        description="What was verified; without sums if TikTok returns no totals.",
         examples=[["rows", "keys", "sums"]],
     )
     totals: dict[str, Total] = Field(description="Sums by metric, rounded for comparison; see `checksums`.")
     differing: list[str] = Field(description="Metrics whose sums differ.", examples=[[]])
     currencies: list[str] = Field(examples=[["EUR"]])
     checksums: list[str] = Field(
-        description="The totals that go over money of several currencies: checksums, not amounts.", examples=[[]]
+        description="Totals over several currencies, which are checksums and not amounts.", examples=[[]]
     )
 
 
 class RunProgress(Answer):
-    """How far a run is."""
+    """Progress of a run."""
 
     requests: int = Field(examples=[12])
-    requests_planned: int = Field(description="At least so many.", examples=[12])
-    refused: int = Field(description="Of these met TikTok's limit.", examples=[0])
+    requests_planned: int = Field(description="Minimum.", examples=[12])
+    refused: int = Field(description="Requests that TikTok rate-limited.", examples=[0])
     pages: int = Field(examples=[12])
     rows: int = Field(examples=[90])
     chunks_done: int = Field(examples=[3])
@@ -62,7 +62,7 @@ class RunProgress(Answer):
 
 
 class Dates(Answer):
-    """The days that were asked for in place of the dataset's own."""
+    """Days that replace the dataset's own for this run."""
 
     start: str = Field(examples=["2026-11-01"])
     end: str = Field(examples=["yesterday"])
@@ -77,25 +77,25 @@ class RunAnswer(Answer):
     dataset_deleted: bool = Field(examples=[False])
     state: RunState = Field(examples=[RunState.SUCCEEDED])
     meaning: str = Field(description="The state as a sentence.", examples=[RunState.SUCCEEDED.sentence])
-    asked_by: str = Field(description="The user who asked; empty for the command line.", examples=["ada"])
-    spec_version: int = Field(description="Of the dataset, when the run was asked for.", examples=[1])
+    asked_by: str = Field(description="User who started the run; empty for the command line.", examples=["ada"])
+    spec_version: int = Field(description="Settings version of the dataset when the run was created.", examples=[1])
     dates: Dates | None
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
     cancel_requested: bool = Field(examples=[False])
     progress: RunProgress
-    version: int | None = Field(description="The table's version that it made, if it made one.", examples=[0])
-    table_rows: int | None = Field(description="Of the whole table in that version.", examples=[90])
+    version: int | None = Field(description="The version that it created, if any.", examples=[0])
+    table_rows: int | None = Field(description="Rows of the table in that version.", examples=[90])
     table_columns: int | None = Field(examples=[9])
-    proof: Proof | None = Field(description="Null for a run that made no version.")
+    proof: Proof | None = Field(description="Null for a run without a version.")
     warnings: list[str] = Field(examples=[[]])
-    skipped: dict[str, str] = Field(description="Why, by advertiser id.", examples=[{}])
+    skipped: dict[str, str] = Field(description="Reasons by advertiser ID.", examples=[{}])
     error: str | None = Field(examples=[None])
     error_kind: str | None = Field(examples=[None])
     exit_code: int | None = Field(
-        description="What `adreel run` ends with for this run: 0, 12 for done but ad accounts were skipped, or that of "
-        "the error; null while it is not over.",
+        description="Exit code of `adreel run` for this run: 0, 12 if ad accounts were skipped, or that of the error; "
+        "null until it has finished.",
         examples=[0],
     )
 
@@ -107,41 +107,41 @@ class Runs(Paged[RunAnswer]):
 class LogLine(Answer):
     """A line of a run's log."""
 
-    number: int = Field(description="Grows along the log; not without gaps.", examples=[1])
+    number: int = Field(description="Increasing; may have gaps.", examples=[1])
     at: datetime
-    text: str = Field(examples=["TikTok's limit was met; waiting 1 s."])
+    text: str = Field(examples=["TikTok's rate limit was reached; waiting 1 s."])
 
 
 class Log(Answer):
-    """A piece of a run's log."""
+    """Part of a run's log."""
 
     lines: list[LogLine]
     last: int = Field(description="Pass it as `after` to follow the log.", examples=[1])
-    state: RunState = Field(description="Of the run: no more lines come once it is over.", examples=[RunState.RUNNING])
+    state: RunState = Field(description="State of the run; a finished run adds no lines.", examples=[RunState.RUNNING])
 
 
 class RunsQuery(Paging):
     """Which runs."""
 
-    state: list[RunState] = Field([], description="Only those in these states.")
+    state: list[RunState] = Field([], description="Only these states.")
 
 
 class LogQuery(Body):
     """Which lines."""
 
-    after: int = Field(0, ge=0, le=2**53, description="Only lines behind this number.")
-    limit: int = Field(1_000, ge=1, le=10_000, description="At most so many.")
+    after: int = Field(0, ge=0, le=2**53, description="Only lines after this number.")
+    limit: int = Field(1_000, ge=1, le=10_000, description="Maximum number of lines.")
 
 
 class RunBody(Body):
-    """Other days than the dataset's own, for this run alone: only these days are replaced in the table."""
+    """Other days for this run only; only these days are replaced in the table."""
 
     start: str | None = Field(None, max_length=100, description="A day, or relative: today-7.", examples=["2026-11-01"])
     end: str | None = Field(None, max_length=100, examples=["yesterday"])
     replace_rows: bool = Field(
         False,
-        description="Run even if these days cannot be merged into the table, so that other rows leave it; else 409 "
-        "says how many.",
+        description="Run even if these days cannot be merged, so that other rows are removed; otherwise 409 with "
+        "their number.",
     )
 
     @property
@@ -157,8 +157,8 @@ IdempotencyKey = Annotated[
         min_length=1,
         max_length=255,
         pattern="^[!-~]+$",
-        description="A text of your own, as a UUID. Within a day the same key gives the same run; with another "
-        "dataset or other days it is refused.",
+        description="Your own key, such as a UUID. For a day the same key returns the same run; another dataset or "
+        "other days are refused.",
         examples=["6f1c0c1e-6d0c-4a53-9d3f-0a8f1d0f3c55"],
     ),
 ]
@@ -169,7 +169,7 @@ def date_range(start: str | None, end: str | None) -> DateRange | None:
     if start is None and end is None:
         return None
     if start is None or end is None:
-        raise InputError("start and end go together; give both, or neither for the dataset's own days.")
+        raise InputError("start and end are required together. Send both, or neither for the dataset's own days.")
     return start, end
 
 
@@ -182,12 +182,12 @@ def date_range(start: str | None, end: str | None) -> DateRange | None:
 def start_run(
     deps: Here, who: Who, dataset: Slug, answer: Response, body: RunBody | None = None, key: IdempotencyKey = None
 ) -> RunAnswer:
-    """Asks for a run, which begins when a process is free; one that was interrupted lately is gone on with.
+    """Queues a run; a run that was interrupted recently is resumed.
 
-    With an `Idempotency-Key` of your own it can be sent again without asking for another run.
+    With an `Idempotency-Key` the request can be repeated without creating another run.
 
-    409 if the dataset has a run under way or waiting, if its account has to be connected again, or if other days
-    would take rows out of the table that are not read again and `replace_rows` does not agree to it.
+    409 if a run of the dataset is queued or running, if its account must be reconnected, or if other days would
+    remove rows from the table that are not read again and `replace_rows` is false.
     """
     saved = who.guard.dataset(dataset, DatasetRight.RUN)
     agreed = body is not None and body.replace_rows
@@ -202,7 +202,7 @@ def start_run(
     "/datasets/{dataset}/versions/{version}/restore",
     summary="Restore a version",
     status_code=201,
-    responses=located(201, "The address of the run that stands for it.") | failures(403, 404, 409),
+    responses=located(201, "The address of its run.") | failures(403, 404, 409),
 )
 def restore(
     deps: Here,
@@ -211,9 +211,9 @@ def restore(
     version: Annotated[int, Path(ge=0, le=2**53, description="The version whose rows the table gets again.")],
     answer: Response,
 ) -> RunAnswer:
-    """Makes a new version of the table with the rows of an earlier one; what it was stays a version too.
+    """Creates a new version with the rows of an earlier one; existing versions stay.
 
-    It is a run that read nothing, with the proof of the run that read the rows.
+    It is a run without requests, with the verification of the run that read the rows.
     """
     saved = who.guard.dataset(dataset, DatasetRight.RUN)
     if not deps.lake.exists(saved.table_slug):
@@ -231,24 +231,24 @@ def list_dataset_runs(deps: Here, who: Who, dataset: Slug, query: Annotated[Runs
 
 @router.get("/runs", summary="List all runs", responses=failures())
 def list_runs(deps: Here, who: Who, query: Annotated[RunsQuery, Query()]) -> Runs:
-    """The runs of all datasets that you may see, latest first; administrators also see those of deleted datasets."""
+    """The runs of all datasets that you may see, latest first; for administrators also those of deleted datasets."""
     everything = who.user.role is Role.ADMIN
     return _page(deps, None if everything else [dataset.id for dataset in who.guard.datasets()], query)
 
 
 @router.get("/runs/{run}", summary="Get a run", responses=failures(403, 404))
 def get_run(deps: Here, who: Who, run: RunId) -> RunAnswer:
-    """A run with its progress while it works, and its proof when it is over."""
+    """A run with its progress and verification."""
     return _run(deps, who.guard.run(run))
 
 
 @router.get("/runs/{run}/log", summary="Get a run's log", responses=failures(403, 404))
 def get_log(deps: Here, who: Who, run: RunId, query: Annotated[LogQuery, Query()]) -> Log:
-    """What the run told of; ask again with `after` to follow it."""
-    found = who.guard.run(run)
-    # The state first: lines that come between the two looks are then there in the next.
-    state = seen(deps.settings.home, found).state
-    lines = deps.store.runs.log_lines(found.id, after=query.after)[: query.limit]
+    """The run's log; repeat with `after` to follow it."""
+    stored = who.guard.run(run)
+    # The state first: lines that are written after it was read are then in the next answer.
+    state = seen(deps.settings.home, stored).state
+    lines = deps.store.runs.log_lines(stored.id, after=query.after)[: query.limit]
     return Log(
         lines=[LogLine(number=log_line.number, at=log_line.at, text=log_line.text) for log_line in lines],
         last=lines[-1].number if lines else query.after,
@@ -258,10 +258,10 @@ def get_log(deps: Here, who: Who, run: RunId, query: Annotated[LogQuery, Query()
 
 @router.post("/runs/{run}/cancel", summary="Cancel a run", status_code=202, responses=failures(403, 404))
 def cancel_run(deps: Here, who: Who, run: RunId) -> RunAnswer:
-    """Asks a run to stop; its table stays as it was. One that waits, or whose process died, is over at once."""
-    found = who.guard.run(run, DatasetRight.RUN)
-    deps.orders.cancel(seen(deps.settings.home, found))
-    return _run(deps, deps.store.runs.get(found.id))
+    """Cancels a run; its table stays unchanged. A queued or interrupted run ends immediately."""
+    stored = who.guard.run(run, DatasetRight.RUN)
+    deps.orders.cancel(seen(deps.settings.home, stored))
+    return _run(deps, deps.store.runs.get(stored.id))
 
 
 def _page(deps: Center, datasets: list[int] | None, query: RunsQuery) -> Runs:
@@ -270,8 +270,8 @@ def _page(deps: Center, datasets: list[int] | None, query: RunsQuery) -> Runs:
     return Runs(items=[_run(deps, run) for run in runs], total=total, limit=query.limit, offset=query.offset)
 
 
-def _run(deps: Center, found: Run) -> RunAnswer:
-    run = seen(deps.settings.home, found)
+def _run(deps: Center, stored: Run) -> RunAnswer:
+    run = seen(deps.settings.home, stored)
     return RunAnswer(
         id=run.id,
         dataset=run.dataset_slug,
@@ -299,16 +299,18 @@ def _run(deps: Center, found: Run) -> RunAnswer:
     )
 
 
-def _proof(found: Mapping[str, Any]) -> Proof:
-    totals = {name: Total(expected=one["expected"], got=one["got"]) for name, one in found.get("totals", {}).items()}
+def _proof(proof: Mapping[str, Any]) -> Proof:
+    totals = {
+        name: Total(expected=total["expected"], got=total["got"]) for name, total in proof.get("totals", {}).items()
+    }
     return Proof(
-        proved=found.get("proved", False),
-        rows=found.get("rows", 0),
-        rows_expected=found.get("rows_expected", 0),
-        duplicate_keys=found.get("duplicate_keys", 0),
-        checks=list(dict.fromkeys(check.kind for check in checks_of(found))),
+        proved=proof.get("proved", False),
+        rows=proof.get("rows", 0),
+        rows_expected=proof.get("rows_expected", 0),
+        duplicate_keys=proof.get("duplicate_keys", 0),
+        checks=list(dict.fromkeys(check.kind for check in checks_of(proof))),
         totals=totals,
-        differing=found.get("differing", []),
-        currencies=found.get("currencies", []),
-        checksums=found.get("checksums", []),
+        differing=proof.get("differing", []),
+        currencies=proof.get("currencies", []),
+        checksums=proof.get("checksums", []),
     )

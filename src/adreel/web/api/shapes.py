@@ -24,7 +24,7 @@ _Item = TypeVar("_Item")
 
 
 class Body(BaseModel):
-    """What a client sends; a key that is not known is a mistake and is said to be one."""
+    """What a client sends; unknown keys are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -38,15 +38,15 @@ class Answer(BaseModel):
 class Paging(Body):
     """Which part of a list is asked for."""
 
-    limit: int = Field(50, ge=1, le=LONGEST_PAGE, description="At most so many.")
-    offset: int = Field(0, ge=0, le=FURTHEST, description="Leave out so many from the beginning.")
+    limit: int = Field(50, ge=1, le=LONGEST_PAGE, description="Maximum number of items.")
+    offset: int = Field(0, ge=0, le=FURTHEST, description="Number of items to skip.")
 
 
 class Paged(Answer, Generic[_Item]):
     """A part of a list, and how long the whole list is."""
 
     items: list[_Item]
-    total: int = Field(description="How many there are in all.", examples=[1])
+    total: int = Field(description="Number of all items.", examples=[1])
     limit: int = Field(examples=[50])
     offset: int = Field(examples=[0])
 
@@ -69,14 +69,14 @@ def source_of(values: Mapping[str, Any]) -> Source:
     try:
         json.dumps(values, ensure_ascii=False).encode()
     except UnicodeEncodeError:
-        raise DatasetError((Problem("file", "a text holds half of a character (a lone surrogate)."),)) from None
+        raise DatasetError((Problem("file", "a text has half of a character (a lone surrogate)."),)) from None
     # The one character that JSON takes as it is and YAML does not.
     return read(json.dumps(values).replace("\x7f", "\\u007f"))
 
 
-def part(found: Sequence[_Item], paging: Paging) -> Sequence[_Item]:
+def part(items: Sequence[_Item], paging: Paging) -> Sequence[_Item]:
     """The part of a list that is asked for."""
-    return found[paging.offset : paging.offset + paging.limit]
+    return items[paging.offset : paging.offset + paging.limit]
 
 
 class Exact(Response):
@@ -108,19 +108,19 @@ def ordered(names: Iterable[str], order: Iterable[str] = ()) -> list[str]:
 
 
 def member(who: Who) -> Visitor:
-    """Somebody with a token that may do more than read."""
+    """A user, or a token that is not read-only."""
     who.guard.need_role(*Role)
     return who
 
 
 def editor(who: Who) -> Visitor:
-    """An editor or administrator, with a token that may do more than read."""
+    """An editor or administrator, not with a read-only token."""
     who.guard.need_role(Role.EDITOR, Role.ADMIN)
     return who
 
 
 def admin(who: Who) -> Visitor:
-    """An administrator, with a token that may do more than read."""
+    """An administrator, not with a read-only token."""
     who.guard.need_role(Role.ADMIN)
     return who
 
@@ -132,11 +132,9 @@ def overseer(who: Who) -> Visitor:
 
 
 def person(who: Who) -> Visitor:
-    """Somebody in a browser, as for what a program must not do by itself."""
+    """A user in a browser, for what API tokens cannot do."""
     if not who.secret:
-        raise ForbiddenError(
-            "This takes a person who is signed in in a browser, and not an API token: do it in the Data Center."
-        )
+        raise ForbiddenError("API tokens cannot do this. Sign in to the Data Center in a browser.")
     return who
 
 
@@ -146,10 +144,11 @@ Admin = Annotated[Visitor, Depends(admin)]
 Overseer = Annotated[Visitor, Depends(overseer)]
 Person = Annotated[Visitor, Depends(person)]
 
-Id = Annotated[str, Path(pattern="^[0-9]{1,18}$", description="An id, as lists give it.", examples=["1"])]
+Id = Annotated[str, Path(pattern="^[0-9]{1,18}$", description="An ID from a list.", examples=["1"])]
 Slug = Annotated[
     str, Path(pattern="^[a-z][a-z0-9_]{0,47}$", description="A dataset's slug, its name in SQL.", examples=["spend"])
 ]
 RunId = Annotated[
-    str, Path(pattern="^[0-9a-f]{1,32}$", description="A run's id, or its beginning.", examples=["0123456789abcdef"])
+    str,
+    Path(pattern="^[0-9a-f]{1,32}$", description="A run's ID, or its first characters.", examples=["0123456789abcdef"]),
 ]

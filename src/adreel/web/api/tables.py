@@ -63,8 +63,8 @@ class Version(Answer):
     at: datetime
     method: str = Field(description="The update method.", examples=["replace"])
     run: str = Field(examples=["0123456789abcdef"])
-    rows: int = Field(description="Of the whole table.", examples=[90])
-    key: list[str] = Field(description="The columns that name a row.", examples=[["advertiser_id", "ad_id"]])
+    rows: int = Field(description="Rows of the table.", examples=[90])
+    key: list[str] = Field(description="The primary key.", examples=[["advertiser_id", "ad_id"]])
 
 
 class Versions(Paged[Version]):
@@ -80,7 +80,7 @@ class Column(Answer):
     meaning: str = Field(examples=["What was paid."])
     unit: str = Field(examples=["account_currency"])
     additive: bool = Field(description="Whether values may be summed over rows.", examples=[True])
-    key: bool = Field(description="Whether it is one of those that name a row.", examples=[False])
+    key: bool = Field(description="Whether it is part of the primary key.", examples=[False])
 
 
 class Schema(Answer):
@@ -100,7 +100,7 @@ class ColumnType(Answer):
 
 
 class Rows(Paged[dict[str, Value]]):
-    """Rows of a table; `total` counts those that the filters let through."""
+    """Rows of a table; `total` is the number of rows that match the filters."""
 
     version: int = Field(examples=[0])
     table_rows: int = Field(description="Rows of the whole table.", examples=[90])
@@ -123,25 +123,25 @@ class Bin(Answer):
 
 
 class ColumnStatistics(Answer):
-    """What stands in a column."""
+    """Statistics of a column."""
 
     name: str = Field(examples=["spend"])
     rows: int = Field(examples=[90])
     nulls: int = Field(examples=[0])
-    distinct: int | None = Field(description="Different values.", examples=[88])
+    distinct: int | None = Field(description="Distinct values.", examples=[88])
     distinct_exact: bool = Field(examples=[True])
     least: Value
     greatest: Value
     total: Value = Field(
-        description="The sum, only where it is one: not of rates and texts, of money in several currencies, or of rows "
-        "that append has put there several times."
+        description="The sum of an additive column; null for rates and texts, for money in several currencies, and for "
+        "tables that are updated by append."
     )
     frequent: list[Frequent]
     histogram: list[Bin]
 
 
 class Statistics(Answer):
-    """What stands in the columns of a table's version."""
+    """Statistics of the columns of a version."""
 
     columns: list[ColumnStatistics]
 
@@ -149,15 +149,13 @@ class Statistics(Answer):
 class CurrencySum(Answer):
     """The sum of a column in one currency, in both versions; null where there is nothing to sum."""
 
-    currency: str | None = Field(
-        description="Null for what is no money; empty where the currency is not known.", examples=["EUR"]
-    )
+    currency: str | None = Field(description="Null if not money; empty if the currency is unknown.", examples=["EUR"])
     values_changed: int = Field(description="Rows of both versions in which the value differs.", examples=[3])
     values_restated: int = Field(description="Of these, on days that TikTok restated.", examples=[3])
     before: Number | None
     after: Number | None
     moved: Number | None
-    restated: Number | None = Field(description="What of `moved` TikTok restated.")
+    restated: Number | None = Field(description="The part of `moved` that TikTok restated.")
 
 
 class MetricDifference(Answer):
@@ -174,7 +172,7 @@ class MetricDifference(Answer):
 
 
 class MovedSum(Answer):
-    """By how much a day's sum moved."""
+    """Change of a day's sum."""
 
     name: str = Field(examples=["spend"])
     currency: str | None = Field(examples=["EUR"])
@@ -182,7 +180,7 @@ class MovedSum(Answer):
 
 
 class DayDifference(Answer):
-    """A day on which anything changed, of those ad accounts for which it is of one kind."""
+    """A day with changes, for the ad accounts where it is of one kind."""
 
     day: date | datetime | None
     kind: DayKind = Field(
@@ -197,7 +195,7 @@ class DayDifference(Answer):
 
 
 class Example(Answer):
-    """A row in both versions, or null where it is not there."""
+    """A row in both versions; null if it is missing in one."""
 
     before: dict[str, Value] | None
     after: dict[str, Value] | None
@@ -214,11 +212,11 @@ class Difference(Answer):
     gone: int = Field(examples=[0])
     changed: int = Field(examples=[3])
     keyed: bool = Field(
-        description="Whether rows were told apart by their key; if not, a changed row is one gone and one added.",
+        description="Whether rows were compared by primary key; if not, a changed row is one removed, one added.",
         examples=[True],
     )
-    summary: str = Field(description="In sentences.", examples=["3 rows changed on 1 day; Cost +1.20 EUR."])
-    currencies: list[str] = Field(description="Of the money in both versions.", examples=[["EUR"]])
+    summary: str = Field(description="Summary in sentences.", examples=["3 rows changed on 1 day; Cost +1.20 EUR."])
+    currencies: list[str] = Field(description="Currencies of both versions.", examples=[["EUR"]])
     metrics: list[MetricDifference]
     days: list[DayDifference]
     columns_added: list[str]
@@ -229,21 +227,21 @@ class Difference(Answer):
 class AtVersion(Body):
     """Which version."""
 
-    version: int | None = Field(None, ge=0, le=2**53, description="The newest if it is left out.")
+    version: int | None = Field(None, ge=0, le=2**53, description="Default: the newest.")
 
 
 class RowSelection(AtVersion):
     """Which rows and columns of a version, and in what order."""
 
-    columns: list[str] = Field([], description="Only these columns; all if none is named.")
+    columns: list[str] = Field([], description="Only these columns; default: all.")
     filter: list[str] = Field(
         [],
         description="Each as `column:operator:value`, and all must hold. Operators: "
         + ", ".join(OPERATORS)
-        + "; `null` and `notnull` take no value, `in` takes values with commas between them.",
+        + "; `null` and `notnull` take no value, `in` takes values separated by commas.",
         examples=[["spend:ge:10"]],
     )
-    sort: list[str] = Field([], description="Columns, with `-` in front for descending.", examples=[["-spend"]])
+    sort: list[str] = Field([], description="Columns; `-` in front for descending.", examples=[["-spend"]])
 
     @property
     def where(self) -> list[Filter]:
@@ -263,29 +261,29 @@ class RowsQuery(RowSelection, Paging):
 class StatisticsQuery(AtVersion):
     """Which columns."""
 
-    columns: list[str] = Field([], description="Only these columns; all if none is named.")
+    columns: list[str] = Field([], description="Only these columns; default: all.")
 
 
 class DifferenceQuery(Body):
     """Which two versions."""
 
-    before: int | None = Field(None, ge=0, le=2**53, description="The one before `after` if it is left out.")
-    after: int | None = Field(None, ge=0, le=2**53, description="The newest if it is left out.")
+    before: int | None = Field(None, ge=0, le=2**53, description="Default: the one before `after`.")
+    after: int | None = Field(None, ge=0, le=2**53, description="Default: the newest.")
 
 
 class ExportQuery(RowSelection):
     """Which file, and what it holds."""
 
-    format: Format = Field("csv", description="Of the file.")
+    format: Format = Field("csv", description="Format of the file.")
     for_spreadsheet: bool = Field(
         False,
-        description="In CSV, begin with the mark of UTF-8, and put an apostrophe before texts that would be formulas.",
+        description="CSV for spreadsheets: a UTF-8 byte order mark, an apostrophe before texts like formulas.",
     )
 
 
 @router.get("/datasets/{dataset}/versions", summary="List the versions of a table", responses=failures(404))
 def list_versions(deps: Here, who: Who, dataset: Slug, query: Annotated[Paging, Query()]) -> Versions:
-    """Every version that can be read, newest first; each is one run's."""
+    """All readable versions, newest first; each was created by one run."""
     versions = deps.lake.versions(with_table(deps, who, dataset).table_slug)
     items = [
         Version(
@@ -303,31 +301,31 @@ def list_versions(deps: Here, who: Who, dataset: Slug, query: Annotated[Paging, 
 
 @router.get("/datasets/{dataset}/schema", summary="Get the columns of a table", responses=failures(404))
 def get_schema(deps: Here, who: Who, dataset: Slug, query: Annotated[AtVersion, Query()]) -> Schema:
-    """Columns with their types, titles, meanings and units, and which of them name a row."""
+    """Columns with type, title, meaning and unit, and the primary key."""
     saved = with_table(deps, who, dataset)
     state = deps.lake.table(saved.table_slug, query.version)
     key = next((version.key for version in deps.lake.versions(saved.table_slug) if version.number == state.version), ())
-    known = _known(deps, saved)
-    found = []
+    current = _columns_by_name(deps, saved)
+    answers = []
     for field in state.schema:
-        told = {name.decode(): value.decode() for name, value in (field.metadata or {}).items()}
-        found.append(
+        metadata = {name.decode(): value.decode() for name, value in (field.metadata or {}).items()}
+        answers.append(
             Column(
                 name=field.name,
                 type=str(field.type),
-                title=told.get("title", field.name),
-                meaning=told.get("description", ""),
-                unit=told.get("unit", ""),
-                additive=field.name in known and known[field.name].additive,
+                title=metadata.get("title", field.name),
+                meaning=metadata.get("description", ""),
+                unit=metadata.get("unit", ""),
+                additive=field.name in current and current[field.name].additive,
                 key=field.name in key,
             )
         )
-    return Schema(version=state.version, rows=state.rows, size=state.size, columns=found)
+    return Schema(version=state.version, rows=state.rows, size=state.size, columns=answers)
 
 
 @router.get("/datasets/{dataset}/rows", summary="Read rows of a table", response_model=Rows, responses=failures(404))
 def list_rows(deps: Here, who: Who, dataset: Slug, query: Annotated[RowsQuery, Query()]) -> Response:
-    """Rows with filters, order and paging; nulls come last. For whole tables take the export."""
+    """Rows with filters, order and paging; nulls are last. For whole tables use the export."""
     saved = with_table(deps, who, dataset)
     page = deps.lake.page(
         saved.table_slug,
@@ -358,11 +356,11 @@ def list_rows(deps: Here, who: Who, dataset: Slug, query: Annotated[RowsQuery, Q
     responses=failures(404),
 )
 def get_statistics(deps: Here, who: Who, dataset: Slug, query: Annotated[StatisticsQuery, Query()]) -> Response:
-    """Nulls, different and frequent values, bounds and histograms; sums only of what may be summed."""
+    """Nulls, distinct and frequent values, minimum, maximum and histograms; sums of additive columns only."""
     saved = with_table(deps, who, dataset)
     summable = _summable(deps, saved, deps.lake.table(saved.table_slug, query.version).version)
-    found = deps.lake.statistics(saved.table_slug, query.version, query.columns or None, additive=summable)
-    return Exact({"columns": list(found)})
+    statistics = deps.lake.statistics(saved.table_slug, query.version, query.columns or None, additive=summable)
+    return Exact({"columns": list(statistics)})
 
 
 @router.get(
@@ -372,9 +370,9 @@ def get_statistics(deps: Here, who: Who, dataset: Slug, query: Annotated[Statist
     responses=failures(404),
 )
 def get_difference(deps: Here, who: Who, dataset: Slug, query: Annotated[DifferenceQuery, Query()]) -> Response:
-    """What TikTok changed between two runs: rows that came, went and changed, and how sums moved on which day.
+    """What changed between two runs: rows added, removed and changed, and the change of sums by day.
 
-    Money of different currencies is never added up. The page and `adreel diff` have the same figures.
+    Currencies are never summed. The page and `adreel diff` have the same figures.
     """
     saved = with_table(deps, who, dataset)
     before, after = _two_versions(deps, saved, query)
@@ -407,7 +405,7 @@ def with_table(deps: Center, who: Visitor, dataset: str) -> SavedDataset:
     return saved
 
 
-def _known(deps: Center, saved: SavedDataset) -> dict[str, ColumnRecord]:
+def _columns_by_name(deps: Center, saved: SavedDataset) -> dict[str, ColumnRecord]:
     """The columns as the dataset has them now; none if its settings do not hold any more."""
     dataset, _ = parsed(deps, saved)
     return {column.name: column for column in columns(dataset)} if dataset else {}
@@ -428,7 +426,7 @@ def _filter(text: str) -> Filter:
     operator, colon, value = rest.partition(":")
     if operator not in OPERATORS:
         raise InputError(
-            f"filter: {text!r} is no filter; write column:operator:value, as in spend:ge:10, with one of "
+            f"filter: {text!r} is not a filter. Use column:operator:value, such as spend:ge:10, with one of "
             f"{', '.join(OPERATORS)}."
         )
     return Filter(column, OPERATORS[operator], value if colon else None)
