@@ -19,7 +19,7 @@ from adreel.web.downloads import FORMATS
 TABS: tuple[tuple[str, str, str], ...] = (
     ("overview", "Overview", ""),
     ("data", "Data", "/data"),
-    ("cards", "Cards", "/cards"),
+    ("cards", "Charts", "/cards"),
     ("history", "History", "/history"),
     ("versions", "Versions", "/versions"),
 )
