@@ -156,7 +156,7 @@ def opened_menus(person: Person, town: Town) -> None:
     page = person.page
     person.goto("/datasets/spend_by_ad")
     page.get_by_text("More", exact=True).click()
-    page.get_by_role("link", name="Run other days…").click()
+    page.get_by_role("link", name="Backfill…").click()
     expect(page.get_by_role("dialog")).to_be_visible()
     page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
     page.get_by_text("admin", exact=True).first.click()
@@ -185,7 +185,7 @@ def answered_query(person: Person, town: Town) -> None:
     page = person.page
     person.goto("/query")
     page.get_by_label("SQL").fill("select * from spend_by_ad limit 3")
-    page.get_by_role("button", name="Run").click()
+    page.get_by_role("button", name="Run backfill").click()
     expect(page.get_by_role("region", name="Answer").get_by_role("row")).to_have_count(4)
 
 

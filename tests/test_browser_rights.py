@@ -18,8 +18,8 @@ chromium = browser.chromium
 
 CHANGING: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        "/datasets": ("New dataset", "Import", "Run", "Add tag", "Delete…"),
-        "/datasets/spend_by_ad": ("Run now", "Settings", "Run other days…", "Duplicate", "Delete…"),
+        "/datasets": ("Create dataset", "Import datasets", "Run datasets", "Add tag", "Delete datasets…"),
+        "/datasets/spend_by_ad": ("Run now", "Settings", "Backfill…", "Duplicate", "Delete dataset…"),
         "/datasets/spend_by_ad/history": ("Run now",),
         "/accounts": ("Add account",),
         "/accounts/1": ("Connect again", "Ask TikTok again", "Read only these", "Rename", "Delete this account…"),
@@ -66,7 +66,7 @@ def look_at_everything(page: Page) -> None:
     page.get_by_role("link", name="Spend by ad").click()
     page.get_by_role("link", name="Data", exact=True).click()
     expect(page.get_by_role("region", name="Rows").get_by_role("row").nth(1)).to_be_visible()
-    page.get_by_role("link", name="Cards").click()
+    page.get_by_role("link", name="Charts").click()
     expect(page.get_by_role("figure").locator("canvas").first).to_be_visible()
     page.get_by_role("link", name="Query").click()
     page.get_by_role("textbox", name="SQL").fill("select count(*) as n from spend_by_ad")
@@ -90,7 +90,7 @@ def test_an_editor_finds_an_account_once_it_is_shared_with_them(chromium: Browse
         person.goto("/accounts")
         page.get_by_role("link", name="Shop").click()
         expect(page.get_by_text("You have")).to_be_visible()
-        page.get_by_role("link", name="New dataset").click()
+        page.get_by_role("link", name="Create dataset").click()
         expect(page.get_by_role("combobox", name="Account")).to_have_value("Shop")
         page.get_by_role("combobox", name="Report").select_option(label="Campaigns")
         expect(page.get_by_role("group", name="Metrics")).to_have_count(0)

@@ -77,7 +77,7 @@ def test_a_run_shows_its_proof_line_by_line(twice: Site) -> None:
     found = rows(twice, 1).values()
     assert "Proof: proved" in page
     assert f"Rows {len(found)} {len(found)} agrees" in page
-    assert "Keys that repeat 0 0 agrees" in page
+    assert "Duplicate keys 0 0 agrees" in page
     clicks = f"{sum(row['clicks'] for row in found):,}"
     assert f"Clicks (destination) (clicks) {clicks} {clicks} agrees" in page
     assert "Cost (spend): checksum over currencies, not an amount" in page
@@ -207,7 +207,7 @@ def test_the_version_before_is_taken_where_only_one_is_named(twice: Site) -> Non
     assert "difference?before=0&amp;after=1" in visit.good(f"{BASE}/versions", after="1")
     assert "difference?before=0&amp;after=2" in visit.good(f"{BASE}/versions", before="2", after="0")
     assert "difference?before=1&amp;after=2" in visit.good(f"{BASE}/versions")
-    assert "Choose two different versions." in visit.words(f"{BASE}/versions", before="1", after="1")
+    assert "Select two different versions." in visit.words(f"{BASE}/versions", before="1", after="1")
 
 
 def test_a_version_that_was_freed_is_told_and_not_offered(twice: Site) -> None:
@@ -282,8 +282,8 @@ def test_the_rest_of_a_day_that_was_not_over_is_told_from_what_was_restated(home
     with open_site(home) as site:
         page = site.visit("admin").part(f"{BASE}/difference", before=0, after=1).text
     said = words_of(page)
-    assert "2026-11-22 went on: not over at the first reading" in said
-    assert "Impressions" not in said.partition("went on")[0]
+    assert "2026-11-22 incomplete at the first reading" in said
+    assert "Impressions" not in said.partition("incomplete at")[0]
     panel = next(one for one in chart(page)["panels"] if one["title"] == "Impressions")
     restated, grew, *_ = (dict(zip(chart(page)["x"]["values"], one["values"], strict=True)) for one in panel["series"])
     assert grew["2026-11-22"] > 0
@@ -338,7 +338,7 @@ def test_a_day_that_was_over_for_one_advertiser_went_on_for_another(home: Home) 
     home.good("run", "spend")
     with open_site(home) as site:
         page = site.visit("admin").part(f"{BASE}/difference", before=0, after=1).text
-    assert "2026-11-22 went on" in words_of(page)
+    assert "2026-11-22 incomplete" in words_of(page)
     for code, kind in (("JPY", 0), ("EUR", 1), ("USD", 1)):
         found = steps_by_day(page, f"Cost ({code})")
         assert [bool(one["2026-11-22"]) for one in found] == [number == kind for number in range(4)], code
