@@ -60,7 +60,7 @@ def test_the_page_is_there_at_once_and_its_charts_come_in_one_request(site: Site
 def test_each_chart_has_a_title_a_meaning_and_the_same_figures_as_a_table(site: Site) -> None:
     page = site.visit("admin").good(f"{BASE}/cards/all")
     for title, figure in figures(page).items():
-        assert "As a table" in words_of(figure), title
+        assert "View as table" in words_of(figure), title
         heading = re.search(r'<figcaption><h2[^>]*id="([^"]*)"', figure)
         assert heading is not None
         assert heading[1] in re.findall(r'aria-labelledby="([^"]*)"', figure)

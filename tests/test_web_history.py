@@ -55,7 +55,7 @@ def test_the_history_has_every_run_with_who_asked_latest_first(twice: Site) -> N
     twice.work()
     page = visit.words(f"{BASE}/history")
     count = len(rows(twice, 2))
-    assert re.search(rf"2026-11-23 12:00 succeeded 0\.0 s \d+ {count} 2 since 1 yes rows, keys, 4 sums admin", page)
+    assert re.search(rf"2026-11-23 12:00 succeeded 0\.0 s \d+ {count} 2 Compare with 1 Verified rows, keys, 4 sums admin", page)
     assert re.search(r"2026-11-22 12:00 succeeded 0\.0 s \d+ \d+ 0 yes rows, keys, 4 sums command line 3 runs", page)
 
 
