@@ -177,7 +177,7 @@ def dataset(camera: Camera, page: Page) -> None:
     page.goto("/datasets/ad_spend_by_day/data?sort=-spend")
     camera.take(page, "data")
     page.goto("/datasets/ad_spend_by_day/versions")
-    expect(page.get_by_role("heading", name="What moved, day by day")).to_be_visible()
+    expect(page.get_by_role("heading", name="Changes by day")).to_be_visible()
     drawn(page)
     camera.take(page, "difference")
     for slug, card, name in (

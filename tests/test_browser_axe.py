@@ -156,7 +156,7 @@ def opened_menus(person: Person, town: Town) -> None:
     page = person.page
     person.goto("/datasets/spend_by_ad")
     page.get_by_text("More", exact=True).click()
-    page.get_by_role("link", name="Run other days…").click()
+    page.get_by_role("link", name="Backfill…").click()
     expect(page.get_by_role("dialog")).to_be_visible()
     page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
     page.get_by_text("admin", exact=True).first.click()

@@ -195,9 +195,9 @@ def run_again(page: Page) -> None:
 
 def restated(page: Page, figure: str) -> Decimal:
     """By how much TikTok changed the figure since yesterday, on days that were read then."""
-    page.get_by_role("link", name="See what changed").click()
+    page.get_by_role("link", name="View changes").click()
     expect(page.get_by_role("heading", name="Version 0 to 1")).to_be_visible()
-    table = page.get_by_role("region", name="By figure").last
+    table = page.get_by_role("region", name="By metric").last
     heading = table.get_by_role("columnheader", name="Of it what TikTok changed")
     place = heading.evaluate("cell => cell.cellIndex")
     row = table.get_by_role("row", name=re.compile(f"^{figure} "))
@@ -246,7 +246,7 @@ def test_a_person_without_a_mouse_signs_in_and_saves_a_dataset(chromium: Browser
         page.keyboard.type(PASSWORD)
         page.keyboard.press("Enter")
         expect(page.get_by_role("heading", name="Datasets")).to_be_visible()
-        press(page, page.get_by_role("link", name="Make a dataset"), "Enter")
+        press(page, page.get_by_role("link", name="Create dataset"), "Enter")
 
         report = page.get_by_role("combobox", name="Report Required")
         reach(page, report)

@@ -30,7 +30,7 @@ def test_what_is_ticked_typed_and_open_stays_while_a_run_refreshes_the_page(chro
     with visiting(chromium, town, "admin") as person:
         page = person.page
         person.goto("/datasets")
-        box = page.get_by_role("checkbox", name="Choose Spend by ad")
+        box = page.get_by_role("checkbox", name="Select Spend by ad")
         box.check()
         page.locator("#tag-name").fill("weekly")
         for _ in range(2):

@@ -18,8 +18,8 @@ chromium = browser.chromium
 
 CHANGING: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        "/datasets": ("New dataset", "Import", "Run", "Add tag", "Delete…"),
-        "/datasets/spend_by_ad": ("Run now", "Settings", "Run other days…", "Duplicate", "Delete…"),
+        "/datasets": ("Create dataset", "Import datasets", "Run datasets", "Add tag", "Delete datasets…"),
+        "/datasets/spend_by_ad": ("Run now", "Settings", "Backfill…", "Duplicate", "Delete dataset…"),
         "/datasets/spend_by_ad/history": ("Run now",),
         "/accounts": ("Connect an account",),
         "/accounts/1": ("Reconnect", "Refresh list", "Use only these", "Rename account", "Delete account…"),

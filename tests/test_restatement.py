@@ -117,7 +117,7 @@ def test_a_day_that_was_not_over_is_no_correction_of_tiktok_anywhere(site: Site)
                 steps[one["currency"]] += one["moved"]
     assert set(steps) == CURRENCIES
     shown = " ".join(site.home.good("diff", "spend", "0", "1").stderr.split())
-    assert "went on: not over at the first reading" in shown
+    assert "incomplete at the first reading" in shown
     for code in CURRENCIES:
         assert f"Cost {steps[code]:+,.2f} {code}" not in shown
 

@@ -60,7 +60,7 @@ def test_the_page_is_there_at_once_and_its_charts_come_in_one_request(site: Site
 def test_each_chart_has_a_title_a_meaning_and_the_same_figures_as_a_table(site: Site) -> None:
     page = site.visit("admin").good(f"{BASE}/cards/all")
     for title, figure in figures(page).items():
-        assert "As a table" in words_of(figure), title
+        assert "View as table" in words_of(figure), title
         heading = re.search(r'<figcaption><h2[^>]*id="([^"]*)"', figure)
         assert heading is not None
         assert heading[1] in re.findall(r'aria-labelledby="([^"]*)"', figure)
@@ -111,7 +111,7 @@ def test_days_and_advertiser_are_chosen_and_stay_in_the_address(site: Site) -> N
 def test_days_that_are_no_number_are_refused(site: Site, days: str) -> None:
     answer = site.visit("admin").get(f"{BASE}/cards", days=days)
     assert answer.status_code == 422
-    assert "is no number of days" in words_of(answer.text)
+    assert "is not a valid number of days" in words_of(answer.text)
 
 
 def test_a_choice_that_the_table_does_not_have_fails_in_each_cards_place_and_can_be_tried_again(site: Site) -> None:
@@ -119,7 +119,7 @@ def test_a_choice_that_the_table_does_not_have_fails_in_each_cards_place_and_can
     shown = figures(visit.part(f"{BASE}/cards/all", currency="XXX").text)
     assert {"Totals", "Cost by day"} <= set(shown)
     for title, figure in shown.items():
-        assert "This card could not be made: " in words_of(figure), title
+        assert "The chart failed to load: " in words_of(figure), title
         assert "Try again" in words_of(figure), title
     again = re.search(r'hx-get="([^"]*)"', shown["Cost by day"])
     assert again is not None

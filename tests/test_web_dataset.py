@@ -65,7 +65,7 @@ def test_the_overview_says_size_freshness_proof_and_where_the_rows_come_from(ran
     assert f"Rows {count:,} 9 columns" in page
     assert "Read just now 2026-11-22 12:00 ; newest day 2026-11-21" in page
     assert "Version 0 2026-11-19 to 2026-11-21" in page
-    assert "Proof Proved Checked against TikTok: rows, keys, 4 sums." in page
+    assert "Verification Verified Matches TikTok: rows, keys, 4 sums." in page
     assert "Account demo Advertisers 3 advertisers" in page
     assert f"Table {ran.home.path / 'lake' / 'spend'}" in page
     assert "What each ad cost." in page
@@ -127,7 +127,7 @@ def test_a_disconnected_dataset_keeps_its_data_and_cannot_run(ran: Site) -> None
     visit = ran.visit("admin")
     page = visit.words(BASE)
     assert "Disconnected. The account 'demo' was deleted" in page
-    assert "Choose another account" in page
+    assert "Select another account" in page
     assert "Run now" not in page
     assert "Rows 1 to 50 of" in visit.words(f"{BASE}/data")
     assert "is disconnected" in words_of(visit.post(f"{BASE}/run").text)
@@ -178,7 +178,7 @@ def test_a_run_is_asked_for_worked_on_and_told_of(ran: Site) -> None:
     visit = ran.visit("admin")
     assert visit.sent(f"{BASE}/run", {"onward": f"{BASE}/data?page=2"}) == f"{BASE}/data?page=2"
     waiting = visit.good(f"{BASE}/data")
-    assert "Waits for its turn" in words_of(waiting)
+    assert "Queued" in words_of(waiting)
     assert f'hx-get="{BASE}/live" hx-trigger="every 1s"' in waiting
     assert "Run now" not in words_of(waiting)
     (run,) = ran.work()
@@ -225,9 +225,9 @@ def test_other_days_are_run_once_and_nonsense_is_refused(ran: Site) -> None:
 @pytest.mark.parametrize(
     ("start", "end", "why"),
     [
-        ("tomorrow", "yesterday", "'tomorrow' is not a day. Write two days such as 2026-01-31, yesterday or today-28."),
+        ("tomorrow", "yesterday", "'tomorrow' is not a valid date. Use a date such as 2026-01-31 or today-28."),
         ("today", "2026-11-01", "is after the end 2026-11-01."),
-        ("<b>", "today", "'<b>' is not a day."),
+        ("<b>", "today", "'<b>' is not a valid date."),
     ],
 )
 def test_days_that_cannot_be_are_told_in_their_form_with_what_was_typed(
@@ -250,7 +250,7 @@ def test_a_second_run_leads_back_to_the_page_which_says_that_one_waits(ran: Site
     assert visit.sent(f"{BASE}/run", {"onward": f"{BASE}/history"}) == f"{BASE}/history"
     page = visit.words(f"{BASE}/history")
     assert "A run waits for its turn or is under way already, so no other was asked for." in page
-    assert "Waits for its turn Run" in page
+    assert "Queued Run" in page
     assert "adreel cancel" not in page
     assert len(ran.work()) == 1
 
@@ -259,7 +259,7 @@ def test_days_that_cannot_be_are_told_also_while_a_run_waits(ran: Site) -> None:
     visit = ran.visit("admin")
     visit.sent(f"{BASE}/run")
     answer = visit.post(f"{BASE}/run", {"start": "soon", "end": "today"})
-    assert "'soon' is not a day." in words_of(answer.text)
+    assert "'soon' is not a valid date." in words_of(answer.text)
 
 
 def test_a_waiting_run_is_cancelled_and_the_table_stays(ran: Site) -> None:
@@ -330,7 +330,7 @@ def test_a_filter_that_is_added_stands_in_the_address_from_then_on(ran: Site) ->
 
 def test_a_filter_without_a_value_is_told_at_the_filter_and_keeps_what_was_chosen(ran: Site) -> None:
     visit = ran.visit("admin")
-    words = "Write a value to compare with, or choose 'is empty'."
+    words = "Enter a value, or select 'is empty'."
     part = visit.part(f"{BASE}/data", column="spend", op=">=", value=" ", add="filter")
     assert part.headers["HX-Replace-Url"] == f"{BASE}/data"
     assert words in words_of(part.text)
@@ -417,7 +417,7 @@ def test_columns_have_title_type_meaning_key_and_statistics_that_come_later(ran:
     assert f"{sum(clicks):,}" in said
     money = sum(row["spend"] for row in rows(ran))
     assert f"{money:,.2f}" not in said, "three currencies are no sum"
-    assert said.count("Not added up: it is in several currencies.") == 1
+    assert said.count("No sum: mixed currencies.") == 1
     assert "not added up" not in said
     costs = [row["spend"] for row in rows(ran)]
     assert f"{min(costs):,.2f} to {max(costs):,.2f} over several currencies" in said
@@ -447,7 +447,7 @@ def test_with_append_nothing_is_added_up(home: Home) -> None:
     home.good("run", "-f", home.file(update={"method": "append"}))
     with open_site(home) as site:
         said = words_of(site.visit("admin").part(f"{BASE}/data/columns", count="1").text)
-        assert "Not added up: with append the same day stands in the table once for each run." in said
+        assert "No sum: append adds the same day once per run." in said
 
 
 NAMES = st.from_regex(r"\A[a-z][a-z0-9_]{0,20}\Z")

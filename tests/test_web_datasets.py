@@ -63,7 +63,7 @@ def test_a_new_workspace_leads_to_connecting_an_account_and_then_to_a_first_data
         home.add_account()
         page = visit.good("/datasets")
         assert "Connect an account" not in page
-        assert 'href="/datasets/new">Make a dataset</a>' in page
+        assert 'href="/datasets/new">Create dataset</a>' in page
 
 
 def test_who_may_only_look_and_sees_nothing_is_told_whom_to_ask(home: Home) -> None:
@@ -208,10 +208,10 @@ def test_several_datasets_are_run_at_once_and_those_that_cannot_are_named(three:
     visit = three.visit("admin")
     chosen = {"slug": ["ads_by_day", "campaigns"], "action": "run", "onward": "/datasets?tag=core"}
     assert visit.sent("/datasets/bulk", chosen) == "/datasets?tag=core"
-    assert "2 runs asked for." in visit.good("/datasets")
+    assert "2 runs started." in visit.good("/datasets")
     again = visit.post("/datasets/bulk", {"slug": ["ads_by_day", "zeroth_hour"], "action": "run"})
     assert again.status_code == 409
-    assert "1 run asked for." in words_of(again.text)
+    assert "1 run started." in words_of(again.text)
     assert "Ads by day : A run is queued or running already" in words_of(again.text)
     assert "adreel cancel" not in again.text
     assert {run.asked_by for run in three.work()} == {"admin"}
@@ -263,14 +263,14 @@ def test_the_settings_of_several_are_one_file_that_can_be_imported(three: Site) 
 def test_what_cannot_be_done_to_several_is_refused(three: Site, action: str) -> None:
     answer = three.visit("admin").post("/datasets/bulk", {"slug": "campaigns", "action": action})
     assert answer.status_code == 422
-    assert "choose run, delete, tag, untag or download" in words_of(answer.text)
+    assert "Use run, delete, tag, untag or download" in words_of(answer.text)
 
 
 def test_choosing_none_and_a_tag_without_a_name_are_told(three: Site) -> None:
     visit = three.visit("admin")
-    assert "Choose at least one dataset." in words_of(visit.post("/datasets/bulk", {"action": "run"}).text)
+    assert "Select at least one dataset." in words_of(visit.post("/datasets/bulk", {"action": "run"}).text)
     nameless = visit.post("/datasets/bulk", {"slug": "campaigns", "action": "tag", "tag_name": " "})
-    assert "Write the tag's name" in words_of(nameless.text)
+    assert "Enter a tag name" in words_of(nameless.text)
     assert (
         visit.post("/datasets/bulk", {"slug": "campaigns", "action": "tag", "tag_name": "x" * 101}).status_code == 409
     )

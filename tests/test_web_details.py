@@ -188,7 +188,7 @@ def test_save_and_new_begins_another_form_with_the_same_account_and_report(site:
     place = visit.sent("/datasets/new", data([*sent(page), ("then", "again")]))
     assert place == "/datasets/new?account=demo&report=campaigns"
     following = visit.good(place)
-    assert "'One' is saved, and its first run is queued." in words_of(following)
+    assert "Created 'One'. The first run is queued." in words_of(following)
     assert {("account", "demo"), ("report", "campaigns"), ("name", "")} <= set(sent(following))
 
 
@@ -414,7 +414,7 @@ def test_a_deprecated_dataset_is_converted_by_a_button(site: Site) -> None:
     place = visit.sent(f"/datasets/{made.slug}/convert")
     assert place == f"/datasets/{made.slug}/settings"
     after = visit.good(place)
-    assert "These columns were always empty and are not asked for any more: no_longer_offered." in words_of(after)
+    assert "Columns removed because they were always empty: no_longer_offered." in words_of(after)
     assert "This report is deprecated" not in after
     assert source_of(site.store.datasets.get(made.slug)).values["report"] == "performance"
 
@@ -447,7 +447,7 @@ def test_load_preview_works_as_a_plain_page_too(site: Site) -> None:
 def test_a_preview_that_cannot_be_had_says_why_in_words(site: Site) -> None:
     visit = site.visit("admin")
     nothing = visit.fragment("POST", "/datasets/preview", data(sent(visit.good("/datasets/new"))))
-    assert "This cannot be read yet." in words_of(nothing.text)
+    assert "The preview needs valid settings." in words_of(nothing.text)
     assert "Metrics : Required: " in words_of(nothing.text)
     assert "Name" not in words_of(nothing.text)
     page = begun(visit)

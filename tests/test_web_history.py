@@ -56,7 +56,9 @@ def test_the_history_has_every_run_with_who_asked_latest_first(twice: Site) -> N
     twice.work()
     page = visit.words(f"{BASE}/history")
     count = len(rows(twice, 2))
-    assert re.search(rf"2026-11-23 12:00 succeeded 0\.0 s \d+ {count} 2 since 1 yes rows, keys, 4 sums admin", page)
+    assert re.search(
+        rf"2026-11-23 12:00 succeeded 0\.0 s \d+ {count} 2 Compare with 1 Verified rows, keys, 4 sums admin", page
+    )
     assert re.search(r"2026-11-22 12:00 succeeded 0\.0 s \d+ \d+ 0 yes rows, keys, 4 sums command line 3 runs", page)
 
 
@@ -76,9 +78,9 @@ def test_a_run_shows_its_proof_line_by_line(twice: Site) -> None:
     run = twice.store.runs.list(limit=1)[0]
     page = twice.visit("admin").words(f"{BASE}/history/{run.id}")
     found = rows(twice, 1).values()
-    assert "Proof: proved" in page
+    assert "Verification: Verified" in page
     assert f"Rows {len(found)} {len(found)} agrees" in page
-    assert "Keys that repeat 0 0 agrees" in page
+    assert "Duplicate keys 0 0 agrees" in page
     clicks = f"{sum(row['clicks'] for row in found):,}"
     assert f"Clicks (destination) (clicks) {clicks} {clicks} agrees" in page
     assert "Cost (spend): checksum over currencies, not an amount" in page
@@ -95,7 +97,7 @@ def test_a_run_that_is_not_proved_is_not_green_and_says_what_differs(home: Home)
         visit = site.visit("admin")
         run = site.store.runs.list(limit=1)[0]
         page = visit.words(f"{BASE}/history/{run.id}")
-        assert "Proof: not proved" in page
+        assert "Verification: Check failed" in page
         assert re.search(r"Clicks \(destination\) \(clicks\) \d [\d,]+ differs", page)
         assert "Not proved. The last run's rows differ from TikTok's own figures." in page
         assert "1 of 6 checks differ" in visit.words(BASE)
@@ -125,7 +127,7 @@ def test_a_failed_runs_page_says_why_and_that_the_table_stayed(twice: Site) -> N
     page = visit.good(f"{BASE}/history/{run.id}")
     assert "<b>No" not in page
     assert "<b>No</b>" in words_of(page)
-    assert "Version none; the table stayed as it was" in words_of(page)
+    assert "Version None; the table is unchanged" in words_of(page)
     assert "Asked for 2026-11-23 12:00 by admin" in words_of(page)
 
 
@@ -161,7 +163,7 @@ def test_a_log_is_a_file_too_and_its_page_shows_the_end_of_a_long_one(twice: Sit
     twice.store.runs.log(run.id, *(f"line {number}" for number in range(700)))
     visit = twice.visit("admin")
     page = visit.words(f"{BASE}/history/{run.id}")
-    assert "200 earlier lines are in the file." in page
+    assert "Download the log for 200 earlier lines." in page
     assert "line 199 " not in page
     assert "line 699" in page
     file = visit.get(f"{BASE}/history/{run.id}/log")
@@ -199,7 +201,7 @@ def test_versions_are_listed_with_what_made_them_and_the_last_two_are_compared(t
         run = twice.store.runs.good(saved(twice), 2)[1 - number]
         assert f'href="{BASE}/history/{run.id}"' in page
         assert f"replace {len(rows(twice, number))} {run.id}" in words_of(page)
-    assert "2 versions can be read" in words_of(page)
+    assert "2 versions available" in words_of(page)
 
 
 def test_the_version_before_is_taken_where_only_one_is_named(twice: Site) -> None:
@@ -208,14 +210,14 @@ def test_the_version_before_is_taken_where_only_one_is_named(twice: Site) -> Non
     assert "difference?before=0&amp;after=1" in visit.good(f"{BASE}/versions", after="1")
     assert "difference?before=0&amp;after=2" in visit.good(f"{BASE}/versions", before="2", after="0")
     assert "difference?before=1&amp;after=2" in visit.good(f"{BASE}/versions")
-    assert "Choose two different versions." in visit.words(f"{BASE}/versions", before="1", after="1")
+    assert "Select two different versions." in visit.words(f"{BASE}/versions", before="1", after="1")
 
 
 def test_a_version_that_was_freed_is_told_and_not_offered(twice: Site) -> None:
     twice.home.good("vacuum", "spend", "--keep-days", "0", "--keep-versions", "1", "--yes")
     visit = twice.visit("admin")
     page = visit.words(f"{BASE}/versions")
-    assert "1 version can be read" in page
+    assert "1 version available" in page
     assert "There is one version." in page
     assert "Version 0 cannot be read" in visit.words(f"{BASE}/versions", before="0", after="1")
     assert visit.part(f"{BASE}/difference", before=0, after=1).status_code == 404
@@ -247,7 +249,7 @@ def test_the_number_that_tiktok_changed_stands_first(twice: Site) -> None:
 def test_money_of_several_currencies_stands_apart_and_is_never_added(twice: Site) -> None:
     page = twice.visit("admin").part(f"{BASE}/difference", before=0, after=1).text
     said = words_of(page)
-    assert "Money is in EUR, JPY, USD and is never added over currencies: each stands by itself." in said
+    assert "Amounts are shown separately for EUR, JPY, USD." in said
     for currency in ("EUR", "JPY", "USD"):
         sums = [
             sum(row["spend"] for row in rows(twice, number).values() if row["currency"] == currency)
@@ -283,8 +285,8 @@ def test_the_rest_of_a_day_that_was_not_over_is_told_from_what_was_restated(home
     with open_site(home) as site:
         page = site.visit("admin").part(f"{BASE}/difference", before=0, after=1).text
     said = words_of(page)
-    assert "2026-11-22 went on: not over at the first reading" in said
-    assert "Impressions" not in said.partition("went on")[0]
+    assert "2026-11-22 incomplete at the first reading" in said
+    assert "Impressions" not in said.partition("incomplete at")[0]
     panel = next(one for one in chart(page)["panels"] if one["title"] == "Impressions")
     restated, grew, *_ = (dict(zip(chart(page)["x"]["values"], one["values"], strict=True)) for one in panel["series"])
     assert grew["2026-11-22"] > 0
@@ -339,7 +341,7 @@ def test_a_day_that_was_over_for_one_advertiser_went_on_for_another(home: Home) 
     home.good("run", "spend")
     with open_site(home) as site:
         page = site.visit("admin").part(f"{BASE}/difference", before=0, after=1).text
-    assert "2026-11-22 went on" in words_of(page)
+    assert "2026-11-22 incomplete" in words_of(page)
     for code, kind in (("JPY", 0), ("EUR", 1), ("USD", 1)):
         found = steps_by_day(page, f"Cost ({code})")
         assert [bool(one["2026-11-22"]) for one in found] == [number == kind for number in range(4)], code
@@ -358,7 +360,7 @@ def test_two_versions_alike_say_that_nothing_changed(twice: Site) -> None:
     twice.home.good("run", "spend")
     visit = twice.visit("admin")
     page = visit.part(f"{BASE}/difference", before=1, after=2)
-    assert "rows: nothing changed." in words_of(page.text)
+    assert "rows." in words_of(page.text)
     assert "data-chart" not in page.text
     assert "Since version 1: nothing changed." in visit.words(f"{BASE}/since")
 
@@ -372,7 +374,7 @@ def test_figures_that_do_not_add_up_are_counted_and_not_summed(home: Home) -> No
         changed = sum(before[key]["reach"] != after[key]["reach"] for key in before if key in after)
         assert changed
         page = site.visit("admin").part(f"{BASE}/difference", before=0, after=1).text
-        assert f"Reach {changed} not a sum: its values do not add up" in words_of(page)
+        assert f"Reach {changed} Non-additive" in words_of(page)
         assert "Reach" not in {panel["title"] for panel in chart(page)["panels"]}
 
 

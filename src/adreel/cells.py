@@ -21,9 +21,9 @@ def plain(value: Any) -> str:
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d %H:%M}"
     if isinstance(value, list | tuple):
-        return ", ".join(plain(one) for one in value)
+        return ", ".join(plain(item) for item in value)
     if isinstance(value, Mapping):
-        return ", ".join(f"{name}: {plain(one)}" for name, one in value.items())
+        return ", ".join(f"{name}: {plain(item)}" for name, item in value.items())
     return str(value)
 
 
@@ -41,13 +41,13 @@ def type_words(kind: Any) -> str:
     import pyarrow.types as types
 
     words = (
-        (types.is_boolean, "yes or no"),
+        (types.is_boolean, "yes/no"),
         (types.is_integer, "whole number"),
         # A sum of whole numbers may be too great for Arrow's, so DuckDB gives it as a decimal without places.
-        (lambda one: types.is_decimal(one) and one.scale == 0, "whole number"),
+        (lambda column_type: types.is_decimal(column_type) and column_type.scale == 0, "whole number"),
         (types.is_decimal, "decimal"),
-        (types.is_floating, "number"),
-        (types.is_date, "day"),
+        (types.is_floating, "decimal"),
+        (types.is_date, "date"),
         (types.is_timestamp, "time"),
         (types.is_nested, "list"),
     )

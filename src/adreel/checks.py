@@ -1,4 +1,4 @@
-"""What a run was checked by: its proof as a list of checks, the same for pages, API and command line.
+"""The checks of a run: its proof as a list of checks, the same for pages, API and command line.
 
 Rows and keys are checked in every report. Sums are checked where TikTok's API gives totals to compare with, so a report
 without totals is verified by less than one with them.

@@ -1,4 +1,4 @@
-"""What a run would take out of a table that it does not read again, told before it runs."""
+"""Rows and columns that a run would remove without reading them again, reported before it runs."""
 
 from __future__ import annotations
 
@@ -71,10 +71,10 @@ def _spans(dataset: Dataset, now: datetime) -> set[Span]:
 def _same_start(batch: Any, spans: set[Span]) -> Any:
     """Rows that a run over one of the spans would overwrite, though they cover other days."""
     starts, ends = (batch.column(name) for name in DAYS)
-    found = pa.array(np.zeros(batch.num_rows, bool))
-    for one in spans:
-        found = pc.or_(found, pc.and_(pc.equal(starts, one.start), pc.not_equal(ends, one.end)))
-    return found
+    overwritten = pa.array(np.zeros(batch.num_rows, bool))
+    for days in spans:
+        overwritten = pc.or_(overwritten, pc.and_(pc.equal(starts, days.start), pc.not_equal(ends, days.end)))
+    return overwritten
 
 
 def _count(lake: Lake, slug: str, names: tuple[str, ...], chosen: Callable[[Any], Any]) -> int:
@@ -90,9 +90,9 @@ def refuse_unkept_days(dataset: Dataset, now: datetime) -> None:
     if keep is None or dataset.dates is None or dataset.update.method is not Method.PARTITION:
         return
     first = min(today_at(now, offset) for offset in ZONES) - timedelta(days=keep - 1)
-    if max(one.end for one in _spans(dataset, now)) < first:
+    if max(days.end for days in _spans(dataset, now)) < first:
         raise InputError(
-            f"The table keeps {keep} days, from {first} on, so these days would not stay in it. Choose later days, or "
+            f"The table keeps {keep} days, from {first} on. These dates are earlier. Choose later dates or "
             "increase keep_days."
         )
 
@@ -107,7 +107,7 @@ def loss_by_change(lake: Lake, slug: str, before: Dataset, after: Dataset, now: 
 
 def _losses(lake: Lake, slug: str, before: Dataset, after: Dataset, now: datetime) -> Iterator[str]:
     table = lake.table(slug)
-    replaces, replaced = (one.update.method is Method.REPLACE for one in (after, before))
+    replaces, replaced = (dataset.update.method is Method.REPLACE for dataset in (after, before))
     if not table.rows:
         return
     if key(before) != key(after) or before.report != after.report:
@@ -134,7 +134,7 @@ def _left_behind(
     column = day_column(after)
     if column and after.dates is not None and (newly or after.dates != before.dates):
         spans = _spans(after, now)
-        first, last = min(one.start for one in spans), max(one.end for one in spans)
+        first, last = min(days.start for days in spans), max(days.end for days in spans)
         rows = _count(lake, slug, (column,), lambda batch: _outside(_days(batch, column), first, last))
         if rows:
             yield f"The next run removes {_rows(rows)} of days outside the dataset's dates ({first} to {last})."

@@ -1,7 +1,7 @@
 """What TikTok changed between two versions of a table: the one answer of page, command line and API.
 
 A version is one reading of TikTok. On a day that both versions have, and that was over for its ad account when the
-first was read, what moved was restated by TikTok. Other days came, left, or were not over. Days are those of each ad
+first was read, a change was restated by TikTok. Other days were added, removed or incomplete. Days are those of each ad
 account's own zone: while yesterday is over and read for one, it may not be for another. Money of different currencies
 is never added.
 """
@@ -49,7 +49,7 @@ class DayKind(StrEnum):
     label: str
 
     RESTATED = "restated", "in both versions"
-    UNFINISHED = "unfinished", "was not over"
+    UNFINISHED = "unfinished", "incomplete"
     ADDED = "added", "added"
     REMOVED = "removed", "removed"
 
@@ -70,7 +70,7 @@ class Sum:
     """The sum of a column in one currency; `currency` is None for what is no money, empty for an unknown one.
 
     `values_changed` counts the values that differ, `values_restated` those of days that TikTok restated. The sums are
-    over all rows of each version, None where there is nothing to sum, or money whose currency nobody knows of several
+    over all rows of each version, None where there is nothing to sum, or money of unknown currency of several
     ad accounts. `restated` is what of `moved` TikTok restated, `days` the steps by day.
     """
 
@@ -106,12 +106,12 @@ class ColumnChange:
     @property
     def has_moved(self) -> bool:
         """Whether a value or a sum changed."""
-        return bool(self.values_changed) or any(one.has_moved for one in self.sums)
+        return bool(self.values_changed) or any(column_sum.has_moved for column_sum in self.sums)
 
 
 @dataclass(frozen=True, slots=True)
 class DayChange:
-    """The rows of a day that came, went and changed, of those ad accounts for which it is of one kind."""
+    """The rows of a day that were added, removed and changed, of those ad accounts for which it is of one kind."""
 
     day: date | None
     kind: DayKind
@@ -154,22 +154,27 @@ class Comparison:
     @property
     def by_day(self) -> bool:
         """Whether the rows have days."""
-        return any(one.day is not None for one in self.days)
+        return any(day_change.day is not None for day_change in self.days)
 
     @property
     def moved_sums(self) -> tuple[tuple[ColumnChange, Sum], ...]:
         """The sums that moved, those first of whose column most values changed."""
         ranked = sorted(self.columns, key=lambda column: -column.values_changed)
-        return tuple((column, one) for column in ranked for one in column.sums if one.days or one.moved)
+        return tuple(
+            (column, column_sum)
+            for column in ranked
+            for column_sum in column.sums
+            if column_sum.days or column_sum.moved
+        )
 
     def as_json(self) -> dict[str, Any]:
         """Plain values and exact numbers, as the API and `adreel diff --json` give them."""
         counts = ("before", "after", "rows_before", "rows_after", "added", "gone", "changed", "keyed", "summary")
         moved: dict[Place, list[dict[str, Any]]] = defaultdict(list)
         for column in self.columns:
-            for one in column.sums:
-                for place, step in one.days.items():
-                    moved[place].append({"name": column.name, "currency": one.currency, "moved": step})
+            for column_sum in column.sums:
+                for place, step in column_sum.days.items():
+                    moved[place].append({"name": column.name, "currency": column_sum.currency, "moved": step})
         return {
             **{name: getattr(self, name) for name in counts},
             "currencies": list(self.currencies),
@@ -187,7 +192,7 @@ class Comparison:
             ],
             "columns_added": list(self.columns_added),
             "columns_gone": list(self.columns_gone),
-            "examples": [{"before": one.before, "after": one.after} for one in self.examples],
+            "examples": [{"before": example.before, "after": example.after} for example in self.examples],
         }
 
 
@@ -199,7 +204,7 @@ def _column_json(column: ColumnChange) -> dict[str, Any]:
         "type": column.type or None,
         "values_changed": column.values_changed,
         "values_restated": column.values_restated,
-        "sums": [{name: getattr(one, name) for name in names} for one in column.sums],
+        "sums": [{name: getattr(column_sum, name) for name in names} for column_sum in column.sums],
     }
 
 
@@ -248,14 +253,15 @@ def _column_facts(saved: SavedDataset, names: Iterable[str], now: datetime) -> d
     }
     with suppress(DatasetError):
         facts |= {
-            one.name: _ColumnFacts(one.title, one.type, one.additive) for one in columns(parse(source_of(saved), now))
+            column.name: _ColumnFacts(column.title, column.type, column.additive)
+            for column in columns(parse(source_of(saved), now))
         }
     return facts
 
 
 @dataclass(frozen=True, slots=True)
 class _Account:
-    """What moved of the rows of one ad account; `identity` says which it is, as far as the table does."""
+    """The changes of the rows of one ad account; `identity` says which it is, as far as the table does."""
 
     identity: Mapping[str, Any]
     part: SumChange
@@ -308,14 +314,17 @@ class Reading:
         """
         if not self.ends:
             return {}
-        first, last = min(one[0] for one in self.ends.values()), max(one[1] for one in self.ends.values())
-        todays = {one: self.today(one) for one in self.ends}
-        dated = {one: today for one, today in todays.items() if today is not None}
+        first, last = min(ends[0] for ends in self.ends.values()), max(ends[1] for ends in self.ends.values())
+        todays = {advertiser: self.today(advertiser) for advertiser in self.ends}
+        dated = {advertiser: today for advertiser, today in todays.items() if today is not None}
         if len(dated) < len(todays):
             return dict.fromkeys(self.ends, Span(first, last))
-        oldest = max((today - self.ends[one][0] for one, today in dated.items()), default=timedelta())
-        newest = min((today - self.ends[one][1] for one, today in dated.items()), default=timedelta())
-        return {one: Span(max(today - oldest, first), min(today - newest, last)) for one, today in dated.items()}
+        oldest = max((today - self.ends[advertiser][0] for advertiser, today in dated.items()), default=timedelta())
+        newest = min((today - self.ends[advertiser][1] for advertiser, today in dated.items()), default=timedelta())
+        return {
+            advertiser: Span(max(today - oldest, first), min(today - newest, last))
+            for advertiser, today in dated.items()
+        }
 
 
 class Kinds:
@@ -342,17 +351,19 @@ def _kinds(store: Store, saved: SavedDataset, versions: tuple[int, int], account
     read_at = {run.version: run.read_at for run in store.runs.good(saved, MOST_READINGS)}
     zones: dict[str | None, str] = {}
     ends: tuple[dict[str | None, Ends], dict[str | None, Ends]] = ({}, {})
-    for one in accounts:
-        zones[one.advertiser] = one.zone
-        for own, found in zip((one.part.before, one.part.after), ends, strict=True):
+    for account in accounts:
+        zones[account.advertiser] = account.zone
+        for own, version_ends in zip((account.part.before, account.part.after), ends, strict=True):
             if own is not None:
-                other = found.get(one.advertiser, own)
-                found[one.advertiser] = (min(own[0], other[0]), max(own[1], other[1]))
-    before, after = (Reading(found, zones, read_at.get(version)) for version, found in zip(versions, ends, strict=True))
+                other = version_ends.get(account.advertiser, own)
+                version_ends[account.advertiser] = (min(own[0], other[0]), max(own[1], other[1]))
+    before, after = (
+        Reading(version_ends, zones, read_at.get(version)) for version, version_ends in zip(versions, ends, strict=True)
+    )
     return Kinds(before, after)
 
 
-# -- the telling
+# -- comparison
 
 
 class _Summing:
@@ -365,29 +376,29 @@ class _Summing:
         self._column_facts = facts
         self._accounts = accounts
         self._kinds = kinds
-        self._currencies = tuple(sorted({one.currency for one in accounts if one.currency}))
+        self._currencies = tuple(sorted({account.currency for account in accounts if account.currency}))
 
     def comparison(self) -> Comparison:
         """All of it."""
-        found = self._difference
-        column_changes = tuple(self._column(one.name, one.changed) for one in found.metrics)
+        difference = self._difference
+        column_changes = tuple(self._column(metric.name, metric.changed) for metric in difference.metrics)
         days = tuple(self._days())
         return Comparison(
-            before=found.before,
-            after=found.after,
-            rows_before=found.rows_before,
-            rows_after=found.rows_after,
-            added=found.added,
-            gone=found.gone,
-            changed=found.changed,
-            keyed=found.keyed,
-            summary=_summary(found, column_changes, days),
+            before=difference.before,
+            after=difference.after,
+            rows_before=difference.rows_before,
+            rows_after=difference.rows_after,
+            added=difference.added,
+            gone=difference.gone,
+            changed=difference.changed,
+            keyed=difference.keyed,
+            summary=_summary(difference, column_changes, days),
             currencies=self._currencies,
             columns=column_changes,
             days=days,
-            columns_added=found.columns_added,
-            columns_gone=found.columns_gone,
-            examples=found.examples,
+            columns_added=difference.columns_added,
+            columns_gone=difference.columns_gone,
+            examples=difference.examples,
             titles={name: facts.title for name, facts in self._column_facts.items()},
         )
 
@@ -399,49 +410,49 @@ class _Summing:
 
     def _sums(self, name: str, is_money: bool, changed: Mapping[Any, int]) -> Iterator[Sum]:
         """The sums of a column: one, or of money one for each currency."""
-        summed = [one for one in self._accounts if name in one.part.sums]
+        summed = [account for account in self._accounts if name in account.part.sums]
         if not summed:
             return
         if not is_money:
             yield self._sum(name, None, summed, changed)
             return
-        for currency in sorted({one.currency for one in summed}, key=lambda code: (code == "", code)):
-            own = [one for one in summed if one.currency == currency]
+        for currency in sorted({account.currency for account in summed}, key=lambda code: (code == "", code)):
+            own = [account for account in summed if account.currency == currency]
             counts = {part: count for part, count in changed.items() if part[0] == currency}
             yield self._sum(name, currency, own, counts)
 
     def _sum(self, name: str, currency: str | None, accounts: list[_Account], changed: Mapping[Any, int]) -> Sum:
         restated_values = sum(count for (_, kind), count in changed.items() if kind is DayKind.RESTATED)
         counts = (currency, sum(changed.values()), restated_values)
-        if currency == "" and len({one.advertiser for one in accounts}) > 1:
+        if currency == "" and len({account.advertiser for account in accounts}) > 1:
             # Of several ad accounts it may be several currencies.
             return Sum(*counts, None, None, None, None, {})
         steps: dict[Place, Any] = defaultdict(int)
         before: Any = None
         after: Any = None
-        for one in accounts:
-            first, last, _ = one.part.sums[name]
+        for account in accounts:
+            first, last, _ = account.part.sums[name]
             before, after = _added(before, first), _added(after, last)
-            for day, moved in one.part.days.items():
+            for day, moved in account.part.days.items():
                 if name in moved:
-                    steps[day, self._kinds.of(one.advertiser, day)] += moved[name]
+                    steps[day, self._kinds.of(account.advertiser, day)] += moved[name]
         days = {place: step for place, step in steps.items() if step}
         restated = sum(step for (_, kind), step in days.items() if kind is DayKind.RESTATED)
         return Sum(*counts, before, after, (after or 0) - (before or 0), restated, days)
 
     def _days(self) -> Iterator[DayChange]:
         counts: dict[Place, list[int]] = {}
-        for one in self._difference.days:
-            kind = one.part[1] if isinstance(one.part, tuple) else DayKind.RESTATED
-            own = counts.setdefault((one.day, kind), [0, 0, 0])
-            for number, count in enumerate((one.added, one.gone, one.changed)):
+        for part_day in self._difference.days:
+            kind = part_day.part[1] if isinstance(part_day.part, tuple) else DayKind.RESTATED
+            own = counts.setdefault((part_day.day, kind), [0, 0, 0])
+            for number, count in enumerate((part_day.added, part_day.gone, part_day.changed)):
                 own[number] += count
         for (day, kind), numbers in sorted(counts.items(), key=lambda item: (item[0][0] or date.min, item[0][1])):
             yield DayChange(day, kind, *numbers)
 
 
-def _added(one: Any, other: Any) -> Any:
-    return other if one is None else one if other is None else one + other
+def _added(total: Any, addend: Any) -> Any:
+    return addend if total is None else total if addend is None else total + addend
 
 
 # -- in words
@@ -461,15 +472,15 @@ def amount(value: Number | None, currency: str | None, *, signed: bool = False) 
 _DONE = (("changed", "changed"), ("added", "added"), ("gone", "removed"))
 
 
-def _summary(found: Difference, column_changes: Iterable[ColumnChange], days: tuple[DayChange, ...]) -> str:
-    if not (found.added or found.gone or found.changed):
+def _summary(difference: Difference, column_changes: Iterable[ColumnChange], days: tuple[DayChange, ...]) -> str:
+    if not (difference.added or difference.gone or difference.changed):
         return "nothing changed."
     restated = [day for day in days if day.kind is DayKind.RESTATED]
-    counts = restated if days else [found]
-    totals = [(sum(getattr(one, name) for one in counts), word) for name, word in _DONE]
+    counts = restated if days else [difference]
+    totals = [(sum(getattr(counted, name) for counted in counts), word) for name, word in _DONE]
     words = ", ".join(f"{_rows(count)} {word}" for count, word in totals if count)
     if not words:
-        words = "nothing changed on the days that both versions have whole"
+        words = "nothing changed on complete days in both versions"
     elif days:
         words += f" on {_plural(len(restated), 'day')}"
     sums = ", ".join(_restated_sums(column_changes))
@@ -485,17 +496,21 @@ def _besides(days: Iterable[DayChange]) -> Iterator[str]:
             yield f"{_plural(len(own), 'day')} {kind.label}, with {_rows(rows)}"
     unfinished = [str(day.day) for day in days if day.kind is DayKind.UNFINISHED]
     if unfinished:
-        yield f"{' and '.join(unfinished)} went on: not over at the first reading"
+        yield f"{' and '.join(unfinished)} incomplete at the first reading"
 
 
 def _restated_sums(column_changes: Iterable[ColumnChange]) -> list[str]:
     """The first few figures that TikTok restated, each with its amounts."""
     ranked = sorted(column_changes, key=lambda column: -column.values_changed)
-    found = {
-        column.title: [amount(one.restated, one.currency, signed=True) for one in column.sums if one.restated]
+    amounts_by_title = {
+        column.title: [
+            amount(column_sum.restated, column_sum.currency, signed=True)
+            for column_sum in column.sums
+            if column_sum.restated
+        ]
         for column in ranked
     }
-    return [f"{title} {', '.join(amounts)}" for title, amounts in found.items() if amounts][:MOST_SUMS]
+    return [f"{title} {', '.join(amounts)}" for title, amounts in amounts_by_title.items() if amounts][:MOST_SUMS]
 
 
 def _rows(count: int) -> str:

@@ -61,21 +61,21 @@ class DayRow:
 
 @dataclass(frozen=True, slots=True)
 class ExampleRow:
-    """A row that changed, came or went: what names it, and each value that differs, before and after."""
+    """A row that changed, was added or removed: its key, and each value that differs, before and after."""
 
     kind: str
-    named: tuple[tuple[str, str], ...]
+    key: tuple[tuple[str, str], ...]
     values: tuple[tuple[str, str | None, str | None], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """The comparison of two versions, ready to be shown: what changed most stands first.
+    """The comparison of two versions, ready to be shown: the largest changes first.
 
     `chart` is what charts.js draws, or empty.
     """
 
-    found: Comparison
+    comparison: Comparison
     metrics: tuple[MetricRow, ...]
     day_heads: tuple[str, ...]
     days: tuple[DayRow, ...]
@@ -97,10 +97,10 @@ class Since:
 
 def since(deps: Center, saved: SavedDataset) -> Since | None:
     """What the last run changed; None if there is no earlier version that can be read."""
-    made = [run.version for run in deps.store.runs.good(saved, 2) if run.version is not None]
-    if len(made) < 2:
+    versions = [run.version for run in deps.store.runs.good(saved, 2) if run.version is not None]
+    if len(versions) < 2:
         return None
-    after, before = made
+    after, before = versions
     try:
         comparison = compare(deps.store, deps.lake, saved, before, after, deps.clock())
     except NotFoundError:
@@ -110,28 +110,28 @@ def since(deps: Center, saved: SavedDataset) -> Since | None:
 
 def changes(deps: Center, saved: SavedDataset, before: int, after: int) -> Changes:
     """Compares two versions of the dataset's table. Raises NotFoundError for versions that cannot be read."""
-    return _Showing(compare(deps.store, deps.lake, saved, before, after, deps.clock())).changes()
+    return _ChangesView(compare(deps.store, deps.lake, saved, before, after, deps.clock())).changes()
 
 
-class _Showing:
+class _ChangesView:
     """Puts one comparison into rows and bars."""
 
-    def __init__(self, found: Comparison) -> None:
-        self._found = found
+    def __init__(self, comparison: Comparison) -> None:
+        self._comparison = comparison
 
     def changes(self) -> Changes:
         """All of it."""
-        comparison = self._found
+        comparison = self._comparison
         differing = sorted(
             (column_change for column_change in comparison.columns if column_change.has_moved),
-            key=lambda one: -one.values_changed,
+            key=lambda column_change: -column_change.values_changed,
         )
         headed = comparison.moved_sums[:MOST_SUMS]
         panels = self._panels()
         return Changes(
-            found=comparison,
+            comparison=comparison,
             metrics=tuple(row for column in differing for row in _metric_rows(column)),
-            day_heads=tuple(_label(column, one) for column, one in headed),
+            day_heads=tuple(_label(column, column_sum) for column, column_sum in headed),
             days=tuple(
                 DayRow(
                     day.day,
@@ -139,7 +139,7 @@ class _Showing:
                     day.added,
                     day.gone,
                     day.changed,
-                    tuple(_step(one, (day.day, day.kind)) for _, one in headed),
+                    tuple(_step(column_sum, (day.day, day.kind)) for _, column_sum in headed),
                 )
                 for day in comparison.days
             ),
@@ -153,33 +153,38 @@ class _Showing:
 
     def _panels(self) -> list[dict[str, Any]]:
         """The figures of which most values changed, and then the rows."""
-        if not self._found.by_day:
+        if not self._comparison.by_day:
             return []
-        shown = [(column, one) for column, one in self._found.moved_sums if one.days][:MOST_PANELS]
-        counts = {(day.day, day.kind): day.added + day.gone + day.changed for day in self._found.days}
-        panels = [self._panel(_label(column, one), one.currency, one.days) for column, one in shown]
+        shown = [(column, column_sum) for column, column_sum in self._comparison.moved_sums if column_sum.days][
+            :MOST_PANELS
+        ]
+        counts = {(day.day, day.kind): day.added + day.gone + day.changed for day in self._comparison.days}
+        panels = [
+            self._panel(_label(column, column_sum), column_sum.currency, column_sum.days)
+            for column, column_sum in shown
+        ]
         return [*panels, self._panel("Rows changed, added or removed", None, counts) | {"signed": False}]
 
     def _panel(self, title: str, currency: str | None, steps: Mapping[Place, Any]) -> dict[str, Any]:
         """One figure's bars, a series for each kind of days."""
-        whole = all(isinstance(step, int) for step in steps.values())
-        there = {kind: {day.day for day in self._found.days if day.kind is kind} for kind in DayKind}
+        is_whole = all(isinstance(step, int) for step in steps.values())
+        kind_days = {kind: {day.day for day in self._comparison.days if day.kind is kind} for kind in DayKind}
         return {
             "title": title,
             "signed": True,
             "format": {
-                "unit": "money" if currency else "count" if whole else "number",
+                "unit": "money" if currency else "count" if is_whole else "number",
                 "currency": currency or None,
-                "decimals": 0 if whole else 2,
+                "decimals": 0 if is_whole else 2,
             },
             "series": [
                 {
                     "name": _SERIES[kind],
                     "role": "part",
-                    # First of all, what TikTok changed: days that come and go are larger by far.
+                    # Restatements are shown first: added and removed days would dwarf them.
                     "shown": kind is DayKind.RESTATED,
                     "values": [
-                        float(steps.get((day, kind), 0)) if day in there[kind] else None for day in self._chart_days
+                        float(steps.get((day, kind), 0)) if day in kind_days[kind] else None for day in self._chart_days
                     ],
                 }
                 for kind in DayKind
@@ -188,7 +193,7 @@ class _Showing:
 
     @property
     def _chart_days(self) -> list[date]:
-        return sorted({day_change.day for day_change in self._found.days if day_change.day is not None})
+        return sorted({day_change.day for day_change in self._comparison.days if day_change.day is not None})
 
     def _chart(self, panels: list[dict[str, Any]]) -> str:
         if not panels:
@@ -196,7 +201,7 @@ class _Showing:
         chart = {
             "name": "difference",
             "kind": "moves",
-            "title": "What moved, day by day",
+            "title": "Changes by day",
             "x": {"title": "Day", "type": "day", "values": [str(day) for day in self._chart_days]},
             "panels": panels,
         }
@@ -205,9 +210,9 @@ class _Showing:
     # -- examples
 
     def _example(self, example: Example) -> ExampleRow:
-        before, after, titles = example.before or {}, example.after or {}, self._found.titles
+        before, after, titles = example.before or {}, example.after or {}, self._comparison.titles
         kind = "changed" if example.before and example.after else "added" if example.after else "removed"
-        valued = {metric.name for metric in self._found.columns}
+        valued = {metric.name for metric in self._comparison.columns}
         both = {**before, **after}
         named = [name for name in both if name not in valued]
         differing = [name for name in both if name in valued and before.get(name) != after.get(name)]
@@ -223,29 +228,29 @@ class _Showing:
 def _metric_rows(column: ColumnChange) -> Iterator[MetricRow]:
     if not column.sums:
         yield MetricRow(column.title, column.values_changed, "", "", "", "")
-    for one in column.sums:
+    for column_sum in column.sums:
         yield MetricRow(
-            _label(column, one),
-            one.values_changed,
-            amount(one.before, one.currency),
-            amount(one.after, one.currency),
-            amount(one.moved, one.currency, signed=True),
-            amount(one.restated, one.currency, signed=True),
+            _label(column, column_sum),
+            column_sum.values_changed,
+            amount(column_sum.before, column_sum.currency),
+            amount(column_sum.after, column_sum.currency),
+            amount(column_sum.moved, column_sum.currency, signed=True),
+            amount(column_sum.restated, column_sum.currency, signed=True),
         )
 
 
-def _label(column: ColumnChange, one: Sum) -> str:
+def _label(column: ColumnChange, column_sum: Sum) -> str:
     """The figure's title, with its currency where there are several."""
-    return f"{column.title} ({one.currency or 'no currency'})" if len(column.sums) > 1 else column.title
+    return f"{column.title} ({column_sum.currency or 'unknown currency'})" if len(column.sums) > 1 else column.title
 
 
-def _step(one: Sum, place: Place) -> str:
-    return amount(one.days[place], one.currency, signed=True) if place in one.days else ""
+def _step(column_sum: Sum, place: Place) -> str:
+    return amount(column_sum.days[place], column_sum.currency, signed=True) if place in column_sum.days else ""
 
 
 _SERIES = {
     DayKind.RESTATED: "days in both versions",
-    DayKind.UNFINISHED: "days that were not over",
+    DayKind.UNFINISHED: "incomplete days",
     DayKind.ADDED: "days added",
     DayKind.REMOVED: "days removed",
 }

@@ -1,4 +1,4 @@
-"""A dataset's cards: charts of its newest version, each with a table beside it."""
+"""A dataset's charts: figures of its latest version, each with a table of the same values."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from adreel.errors import AdreelError, InputError, NotFoundError
 from adreel.store import SavedDataset
 from adreel.web.center import Center, Here, Visitor, Who
 from adreel.web.heading import Heading, account_of, advertiser_names, heading, parsed
-from adreel.web.made import made
+from adreel.web.made import made as rows_made_by
 from adreel.web.pages.words import sentence
 from adreel.web.render import Page, respond
 
@@ -51,10 +51,9 @@ class Number:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A card as a page shows it: before it is loaded, with its chart and table, refused, empty, or failed.
+    """A chart as a page shows it: not yet loaded, drawn with its table, refused, empty or failed.
 
-    `chart` is what charts.js draws, as JSON, and empty where there is nothing to draw. `numbers` are shown large
-    instead of a chart.
+    `chart` is JSON for charts.js, empty without data. `numbers` are shown large in place of a chart.
     """
 
     key: str
@@ -73,13 +72,13 @@ class Figure:
 
     @property
     def name(self) -> str:
-        """What the card is called in addresses of the page's parts."""
-        return "card-" + "".join(one if one.isalnum() else "-" for one in self.key)
+        """The id of the chart's element in the page."""
+        return "card-" + "".join(character if character.isalnum() else "-" for character in self.key)
 
 
 @dataclass(frozen=True, slots=True)
 class Menus:
-    """What the person chose, and what there is to choose from; `facts` is None until the cards were loaded.
+    """The selected filters and their options; `facts` is None until the charts are loaded.
 
     `empty` are the ad accounts that the dataset reads and that have no rows.
     """
@@ -93,7 +92,7 @@ class Menus:
 
     @property
     def query(self) -> str:
-        """The address's query; what is as it is at first is left out."""
+        """The query of the address, without default values."""
         chosen = self.choices
         pairs = [("currency", chosen.currency), ("advertiser", chosen.advertiser)]
         if chosen.days != CardChoices().days:
@@ -104,7 +103,7 @@ class Menus:
 
 @dataclass(frozen=True, slots=True)
 class Cards(Page):
-    """The Cards tab at first: titles and meanings, while the charts are on their way. `fault` is why there are none."""
+    """The Charts tab with titles and meanings; the charts are loaded after it. `fault` is why there are none."""
 
     template: ClassVar[str] = "cards.html"
     head: Heading
@@ -117,7 +116,7 @@ class Cards(Page):
 
 @dataclass(frozen=True, slots=True)
 class CardsPart(Page):
-    """All cards with their charts, and the menus above them; `notes` are what several cards have to say."""
+    """All charts and the menus above them; `notes` are those that several charts share."""
 
     template: ClassVar[str] = "_cards.html"
     menus: Menus
@@ -127,7 +126,7 @@ class CardsPart(Page):
 
 @dataclass(frozen=True, slots=True)
 class CardPart(Page):
-    """One card, loaded anew."""
+    """One chart, reloaded."""
 
     template: ClassVar[str] = "_card.html"
     menus: Menus
@@ -136,7 +135,7 @@ class CardPart(Page):
 
 @dataclass(frozen=True, slots=True)
 class _Offered:
-    """A dataset's cards, and what is needed to fill them."""
+    """A dataset's charts, and what is needed to fill them."""
 
     saved: SavedDataset
     dataset: Dataset
@@ -147,7 +146,7 @@ class _Offered:
 def cards(
     request: Request, deps: Here, who: Who, slug: str, currency: str = "", advertiser: str = "", days: str = ""
 ) -> Response:
-    """The cards that the dataset has. Their charts come with a request of their own."""
+    """The dataset's charts, as titles; `all_cards` loads the figures."""
     saved = who.guard.dataset(slug)
     menus = Menus(saved.slug, choices_of(currency, advertiser, days), None, ())
     head = heading(deps, who, saved, "cards", f"/datasets/{saved.slug}/cards{menus.query}")
@@ -165,39 +164,41 @@ def cards(
 def all_cards(
     request: Request, deps: Here, who: Who, slug: str, currency: str = "", advertiser: str = "", days: str = ""
 ) -> Response:
-    """All cards with their charts."""
+    """All charts with their figures."""
     saved = who.guard.dataset(slug)
     choices = choices_of(currency, advertiser, days)
     offered = _offered(deps, saved)
-    by, names = made(deps, saved), advertiser_names(deps, who, saved)
+    rows_origin, names = rows_made_by(deps, saved), advertiser_names(deps, who, saved)
     try:
-        found = cards_data(
+        answer = cards_data(
             deps.lake,
             saved.table_slug,
             offered.dataset,
             offered.offers,
             choices,
-            read_at=by.read_at,
-            methods=by.methods,
+            read_at=rows_origin.read_at,
+            methods=rows_origin.methods,
             names=names,
         )
     except AdreelError as error:
-        # In each card's place, from where each can be asked for again.
+        # Each chart shows the error and can be retried.
         failed = tuple(
             replace(_waiting(card_offer), loaded=True, error=sentence(error)) for card_offer in offered.offers
         )
         return respond(request, CardsPart(Menus(saved.slug, choices, None, ()), failed), visitor=who)
-    there = tuple(_advertisers(names, found.facts))
-    menus = Menus(saved.slug, choices, found.facts, there, _empty(deps, who, offered, found.facts))
-    figures, notes = _told_once(tuple(map(figure_of, found.cards)))
+    advertisers = tuple(_advertisers(names, answer.facts))
+    menus = Menus(saved.slug, choices, answer.facts, advertisers, _empty(deps, who, offered, answer.facts))
+    figures, notes = _without_shared_notes(tuple(map(figure_of, answer.cards)))
     return respond(request, CardsPart(menus, figures, notes), visitor=who)
 
 
-def _told_once(figures: tuple[Figure, ...]) -> tuple[tuple[Figure, ...], tuple[str, ...]]:
-    """The cards without the notes that several of them have, and these notes."""
+def _without_shared_notes(figures: tuple[Figure, ...]) -> tuple[tuple[Figure, ...], tuple[str, ...]]:
+    """The charts without the notes that several of them share, and these notes."""
     times = Counter(note for figure in figures for note in figure.notes)
     shared = tuple(note for note in times if times[note] > 1)
-    return tuple(replace(one, notes=tuple(note for note in one.notes if note not in shared)) for one in figures), shared
+    return tuple(
+        replace(figure, notes=tuple(note for note in figure.notes if note not in shared)) for figure in figures
+    ), shared
 
 
 @router.get("/datasets/{slug}/cards/one")
@@ -211,48 +212,48 @@ def one_card(
     advertiser: str = "",
     days: str = "",
 ) -> Response:
-    """One card with its chart."""
+    """One chart with its figures."""
     saved = who.guard.dataset(slug)
     choices = choices_of(currency, advertiser, days)
     offered = _offered(deps, saved)
     offer = next((card_offer for card_offer in offered.offers if card_offer.key == key), None)
     if offer is None:
-        raise NotFoundError(f"{saved.name!r} has no card {key!r}.")
+        raise NotFoundError(f"Dataset {saved.name!r} has no chart {key!r}.")
     menus = Menus(saved.slug, choices, None, ())
-    by, names = made(deps, saved), advertiser_names(deps, who, saved)
+    rows_origin, names = rows_made_by(deps, saved), advertiser_names(deps, who, saved)
     try:
-        found = card_data(
+        chart = card_data(
             deps.lake,
             saved.table_slug,
             offered.dataset,
             offer,
             choices,
-            read_at=by.read_at,
-            methods=by.methods,
+            read_at=rows_origin.read_at,
+            methods=rows_origin.methods,
             names=names,
         )
     except AdreelError as error:
         return respond(
             request, CardPart(menus, replace(_waiting(offer), loaded=True, error=sentence(error))), visitor=who
         )
-    return respond(request, CardPart(menus, figure_of(found)), visitor=who)
+    return respond(request, CardPart(menus, figure_of(chart)), visitor=who)
 
 
 def choices_of(currency: str, advertiser: str, days: str) -> CardChoices:
     """What the address chooses. InputError for days that are no number."""
     if days in ("", ALL_DAYS):
-        wanted = None if days else CardChoices().days
+        count = None if days else CardChoices().days
     elif days.isascii() and days.isdecimal() and len(days) < 5:
-        wanted = int(days)
+        count = int(days)
     else:
-        raise InputError(f"{days!r} is no number of days; choose one such as 30, or {ALL_DAYS}.")
-    return CardChoices(currency or None, wanted, advertiser or None)
+        raise InputError(f"{days!r} is not a valid number of days. Enter a number such as 30, or {ALL_DAYS}.")
+    return CardChoices(currency or None, count, advertiser or None)
 
 
 def _offered(deps: Center, saved: SavedDataset) -> _Offered:
     dataset, problems = parsed(deps, saved)
     if dataset is None:
-        raise InputError(f"The settings do not hold any more: {problems[0]}")
+        raise InputError(f"The settings are no longer valid: {problems[0]}")
     names = deps.lake.table(saved.table_slug).schema.names
     return _Offered(saved, dataset, cards_of(dataset, names))
 
@@ -270,8 +271,8 @@ def _empty(deps: Center, who: Visitor, offered: _Offered, facts: CardFacts) -> t
     if account is None:
         return ()
     read = covered(deps.store.accounts.advertisers(account), offered.dataset.advertisers or account.selection)
-    there = {advertiser.id for advertiser in facts.advertisers}
-    return tuple(one.name for one in read.advertisers if one.id not in there)
+    with_rows = {advertiser.id for advertiser in facts.advertisers}
+    return tuple(advertiser.name for advertiser in read.advertisers if advertiser.id not in with_rows)
 
 
 def _waiting(offer: CardOffer) -> Figure:
@@ -279,7 +280,7 @@ def _waiting(offer: CardOffer) -> Figure:
 
 
 def figure_of(data: CardData) -> Figure:
-    """A card with its chart and table."""
+    """A chart with its table."""
     chart = chart_of(data)
     drawn = data.refusal is None and not data.is_empty
     numbers = tuple(map(_number, chart.get("numbers", ()) if drawn else ()))
@@ -296,10 +297,10 @@ def figure_of(data: CardData) -> Figure:
     )
 
 
-def _number(one: Mapping[str, Any]) -> Number:
-    value, shape = one["value"], one["format"]
+def _number(figure: Mapping[str, Any]) -> Number:
+    value, shape = figure["value"], figure["format"]
     if value is None:
-        return Number(one["title"], "not known", None)
+        return Number(figure["title"], "Unknown", None)
     text = f"{value:,.{shape['decimals']}f}"
     ending = {"money": f" {shape['currency']}" if shape["currency"] else "", "percent": " %"}.get(shape["unit"], "")
-    return Number(one["title"], text + ending, one["change"])
+    return Number(figure["title"], text + ending, figure["change"])

@@ -44,8 +44,8 @@ SIZES = (50, 100, 250)
 MOST_VERSIONS = 200
 """Versions that the picker offers; the Versions tab has all."""
 
-NO_VALUE = "Write a value to compare with, or choose 'is empty'."
-"""What is said to somebody who adds a filter without a value."""
+NO_VALUE = "Enter a value, or select 'is empty'."
+"""The message for a filter without a value."""
 
 LONGEST_CELL = 200
 """Characters of a cell that are shown at first."""
@@ -55,21 +55,21 @@ INPUTS: Mapping[Kind, str] = {Kind.NUMBER: "number", Kind.DAY: "date"}
 
 WORDS: Mapping[Kind, str] = {
     Kind.TEXT: "text",
-    Kind.NUMBER: "number",
-    Kind.DAY: "day",
+    Kind.NUMBER: "decimal",
+    Kind.DAY: "date",
     Kind.TIME: "time",
-    Kind.TRUTH: "yes or no",
+    Kind.TRUTH: "yes/no",
     Kind.LIST: "list",
 }
 """What a column of another table, which the dataset does not know, holds."""
 
-TYPES: Mapping[str, str] = {"int": "whole number", "float": "number", "string": "text", "bool": "yes or no"}
+TYPES: Mapping[str, str] = {"int": "whole number", "float": "decimal", "string": "text", "bool": "yes/no"}
 """The catalogue's words for types, where a person would say it otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How a person looks at the table. `show` None stands for all columns, `version` None for the newest."""
+    """How a person looks at the table. `show` None is all columns, `version` None for the newest."""
 
     slug: str
     version: int | None = None
@@ -82,12 +82,12 @@ class Look:
     @property
     def pairs(self) -> list[tuple[str, str]]:
         """The address's query; what is as it is at first is left out."""
-        found = [("version", str(self.version))] if self.version is not None else []
-        found += [("where", spelled(one)) for one in self.where]
-        found += [("sort", ("-" if order.descending else "") + order.column) for order in self.order]
-        found += [("show", name) for name in self.show or ()]
-        found += [("size", str(self.size))] if self.size != SIZES[0] else []
-        return found + ([("page", str(self.page))] if self.page != 1 else [])
+        pairs = [("version", str(self.version))] if self.version is not None else []
+        pairs += [("where", spelled(condition)) for condition in self.where]
+        pairs += [("sort", ("-" if order.descending else "") + order.column) for order in self.order]
+        pairs += [("show", name) for name in self.show or ()]
+        pairs += [("size", str(self.size))] if self.size != SIZES[0] else []
+        return pairs + ([("page", str(self.page))] if self.page != 1 else [])
 
     @property
     def address(self) -> str:
@@ -106,7 +106,7 @@ class Look:
         return f"/datasets/{self.slug}/export?{urlencode([('format', kind), *pairs])}"
 
     @property
-    def kept(self) -> list[tuple[str, str]]:
+    def hidden_fields(self) -> list[tuple[str, str]]:
         """What the form sends along without showing it."""
         return [pair for pair in replace(self, page=1).pairs if pair[0] in ("where", "sort")]
 
@@ -114,9 +114,9 @@ class Look:
         """The address of another page."""
         return replace(self, page=page).address
 
-    def without(self, one: Filter) -> str:
+    def without(self, removed: Filter) -> str:
         """The address with one filter less."""
-        return replace(self, where=tuple(other for other in self.where if other != one), page=1).address
+        return replace(self, where=tuple(condition for condition in self.where if condition != removed), page=1).address
 
     def by(self, name: str) -> str:
         """The address sorted by a column: from the least, then from the greatest, then as the table is."""
@@ -125,10 +125,10 @@ class Look:
 
     def direction(self, name: str) -> str:
         """How the column is sorted, in ARIA's words."""
-        found = next((order for order in self.order if order.column == name), None)
-        if found is None:
+        order_by = next((order for order in self.order if order.column == name), None)
+        if order_by is None:
             return "none"
-        return "descending" if found.descending else "ascending"
+        return "descending" if order_by.descending else "ascending"
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +141,7 @@ class Head:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class FilterForm:
     """The part of the filter form that depends on the column: its operators, and how a value is typed in.
 
     `op` is the operator that is chosen, `fault` what is missing from a filter that was to be added.
@@ -161,14 +161,14 @@ class Rows:
 
     look: Look
     heads: tuple[Head, ...]
-    every: tuple[Head, ...]
+    columns: tuple[Head, ...]
     cells: tuple[tuple[str | None, ...], ...]
     total: int
     matching: int
     sentences: tuple[tuple[Filter, str], ...]
     versions: tuple[tuple[int, datetime | None], ...]
     newest: int
-    asked: Asked
+    filter_form: FilterForm
     error: str
 
     @property
@@ -211,12 +211,12 @@ class FilterPart(Page):
     """The part of the filter form that depends on the column."""
 
     template: ClassVar[str] = "_filter.html"
-    asked: Asked
+    asked: FilterForm
 
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """A column with what it means and holds; `found` is None until it was counted.
+    """A column with what it means and holds; `statistics` is None until it was counted.
 
     `total_note` is why there is no sum although values may be added, `mixed` says that amounts are in several
     currencies.
@@ -229,26 +229,26 @@ class Described:
     meaning: str
     key: bool
     additive: bool
-    found: ColumnStatistics | None
+    statistics: ColumnStatistics | None
     total_note: str
     mixed: bool
 
     @property
     def least(self) -> str:
         """The least value; nothing if there is none."""
-        return grouped(self.found.least) if self.found else ""
+        return grouped(self.statistics.least) if self.statistics else ""
 
     @property
     def greatest(self) -> str:
         """The greatest value; nothing if there is none."""
-        return grouped(self.found.greatest) if self.found else ""
+        return grouped(self.statistics.greatest) if self.statistics else ""
 
     @property
     def bars(self) -> tuple[tuple[int, int], ...]:
         """The histogram as places and heights of 100."""
-        bins = self.found.histogram if self.found else ()
-        most = max((one.rows for one in bins), default=0) or 1
-        return tuple((place, max(2, round(one.rows * 100 / most)) if one.rows else 0) for place, one in enumerate(bins))
+        bins = self.statistics.histogram if self.statistics else ()
+        most = max((bar.rows for bar in bins), default=0) or 1
+        return tuple((place, max(2, round(bar.rows * 100 / most)) if bar.rows else 0) for place, bar in enumerate(bins))
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,17 +279,17 @@ def rows(request: Request, deps: Here, who: Who, slug: str) -> Response:
     look = look_of(saved.slug, request.query_params)
     partial = request.headers.get("hx-request-type") == "partial"
     try:
-        found = _rows(deps, saved, look, _without_value(request.query_params))
+        page_rows = _rows(deps, saved, look, _without_value(request.query_params))
     except NotFoundError as error:
         if partial:
             raise
         fault = "" if look.version is None else sentence(error)
         return respond(request, Data(heading(deps, who, saved, "data", look.address), None, fault), visitor=who)
     if partial:
-        answer = respond(request, DataPart(found), visitor=who)
-        answer.headers["HX-Replace-Url"] = found.look.address
+        answer = respond(request, DataPart(page_rows), visitor=who)
+        answer.headers["HX-Replace-Url"] = page_rows.look.address
         return answer
-    return respond(request, Data(heading(deps, who, saved, "data", found.look.address), found, ""), visitor=who)
+    return respond(request, Data(heading(deps, who, saved, "data", page_rows.look.address), page_rows, ""), visitor=who)
 
 
 @router.get("/datasets/{slug}/data/filter")
@@ -297,12 +297,12 @@ def filter_form(request: Request, deps: Here, who: Who, slug: str, column: str =
     """How a column can be filtered."""
     saved = who.guard.dataset(slug)
     table = deps.lake.table(saved.table_slug)
-    return respond(request, FilterPart(_asked(table, column)), visitor=who)
+    return respond(request, FilterPart(_filter_form(table, column)), visitor=who)
 
 
 def look_of(slug: str, query: QueryParams) -> Look:
-    """What the address asks for. A filter that is being added stands in `column`, `op` and `value`."""
-    where = [one for text in query.getlist("where") if (one := _unspelled(text))]
+    """What the address asks for. A filter that is being added is in `column`, `op` and `value`."""
+    where = [condition for text in query.getlist("where") if (condition := _unspelled(text))]
     added = _added(query)
     if added is not None and (added.value or OPERATORS[added.op].takes is Takes.NOTHING):
         where.append(added)
@@ -323,17 +323,17 @@ def asked_exactly(slug: str, query: QueryParams) -> Look:
     look = look_of(slug, query)
     version = query.get("version", "")
     if version and look.version is None:
-        raise InputError(f"{version[:20]!r} is no version. Give its number, or leave it out for the newest.")
+        raise InputError(f"{version[:20]!r} is not a valid version. Enter its number, or omit it for the latest.")
     for text in query.getlist("where"):
         if _unspelled(text) is None:
-            raise InputError(f"{text[:60]!r} is no filter. Write column:operator:value, as in spend:>=:10.")
+            raise InputError(f"{text[:60]!r} is not a valid filter. Use column:operator:value, such as spend:>=:10.")
     return look
 
 
 def _added(query: QueryParams) -> Filter | None:
-    """The filter that stands in the form, also where its value is yet to be written."""
-    found = Filter(query.get("column", ""), query.get("op", ""), query.get("value", "").strip())
-    return found if found.column and found.op in OPERATORS else None
+    """The filter of the form, also without a value."""
+    added = Filter(query.get("column", ""), query.get("op", ""), query.get("value", "").strip())
+    return added if added.column and added.op in OPERATORS else None
 
 
 def _without_value(query: QueryParams) -> Filter | None:
@@ -341,15 +341,15 @@ def _without_value(query: QueryParams) -> Filter | None:
 
     The form sends its filter whatever a person does in it, and `add` only if it is to be added.
     """
-    found = _added(query) if query.get("add") else None
-    return found if found and not found.value and OPERATORS[found.op].takes is not Takes.NOTHING else None
+    added = _added(query) if query.get("add") else None
+    return added if added and not added.value and OPERATORS[added.op].takes is not Takes.NOTHING else None
 
 
-def spelled(one: Filter) -> str:
+def spelled(condition: Filter) -> str:
     """A filter as the address has it: `spend:>=:10`."""
-    operator = OPERATORS.get(one.op)
+    operator = OPERATORS.get(condition.op)
     bare = operator is not None and operator.takes is Takes.NOTHING
-    return f"{one.column}:{one.op}" if bare else f"{one.column}:{one.op}:{one.value}"
+    return f"{condition.column}:{condition.op}" if bare else f"{condition.column}:{condition.op}:{condition.value}"
 
 
 def _unspelled(text: str) -> Filter | None:
@@ -360,28 +360,31 @@ def _unspelled(text: str) -> Filter | None:
 
 def _rows(deps: Center, saved: SavedDataset, look: Look, without_value: Filter | None) -> Rows:
     table = deps.lake.table(saved.table_slug, look.version)
-    known = _known(parsed(deps, saved)[0])
-    every = tuple(_head(table, name, known) for name in table.schema.names)
+    selected = _selected_columns(parsed(deps, saved)[0])
+    every_head = tuple(_head(table, name, selected) for name in table.schema.names)
     show = look.shown(table.schema.names)
-    heads = tuple(head for head in every if head.name in show)
+    heads = tuple(head for head in every_head if head.name in show)
     error, matching = "", 0
     cells: tuple[tuple[str | None, ...], ...] = ()
-    if len(show) == len(every):
+    if len(show) == len(every_head):
         look = replace(look, show=None)
     try:
-        look, cells, matching = _cells(deps, saved, look, [one.name for one in heads])
-        sentences = tuple((one, _sentence(one, known)) for one in look.where)
+        look, cells, matching = _cells(deps, saved, look, [head.name for head in heads])
+        sentences = tuple((condition, _sentence(condition, selected)) for condition in look.where)
     except NotFoundError:
         raise
     except InputError as fault:
-        error, sentences = str(fault), tuple((one, f"{one.column} {one.op} {one.value}") for one in look.where)
+        error, sentences = (
+            str(fault),
+            tuple((condition, f"{condition.column} {condition.op} {condition.value}") for condition in look.where),
+        )
     versions = tuple(
         (run.version, run.finished_at) for run in deps.store.runs.good(saved, MOST_VERSIONS) if run.version is not None
     )
     newest = versions[0][0] if versions else table.version
     last = without_value or next(reversed(look.where), None)
-    asked = _asked(table, last.column if last else "", without_value)
-    return Rows(look, heads, every, cells, table.rows, matching, sentences, versions, newest, asked, error)
+    filter_form = _filter_form(table, last.column if last else "", without_value)
+    return Rows(look, heads, every_head, cells, table.rows, matching, sentences, versions, newest, filter_form, error)
 
 
 def _cells(
@@ -401,43 +404,45 @@ def _cells(
             limit=look.size,
         )
 
-    found = page(look.page)
-    last = max(1, -(-found.matching // look.size))
+    page_rows = page(look.page)
+    last = max(1, -(-page_rows.matching // look.size))
     if look.page > last:
         look = replace(look, page=last)
-        found = page(last)
-    texts = [[None if value is None else plain(value) for value in column.to_pylist()] for column in found.rows.columns]
-    return look, tuple(zip(*texts, strict=True)), found.matching
+        page_rows = page(last)
+    texts = [
+        [None if value is None else plain(value) for value in column.to_pylist()] for column in page_rows.rows.columns
+    ]
+    return look, tuple(zip(*texts, strict=True)), page_rows.matching
 
 
-def _known(dataset: Dataset | None) -> Mapping[str, Column]:
+def _selected_columns(dataset: Dataset | None) -> Mapping[str, Column]:
     """The columns that the dataset asks for, by name; none if its settings do not hold any more."""
     return {column.name: column for column in columns(dataset)} if dataset else {}
 
 
-def _head(table: TableState, name: str, known: Mapping[str, Column]) -> Head:
-    title = known[name].title if name in known else name
+def _head(table: TableState, name: str, selected: Mapping[str, Column]) -> Head:
+    title = selected[name].title if name in selected else name
     return Head(name, title, kind_of(table.schema.field(name).type) is Kind.NUMBER)
 
 
-def _sentence(one: Filter, known: Mapping[str, Column]) -> str:
-    return one.sentence(known[one.column].title if one.column in known else None)
+def _sentence(condition: Filter, selected: Mapping[str, Column]) -> str:
+    return condition.sentence(selected[condition.column].title if condition.column in selected else None)
 
 
-def _asked(table: TableState, column: str, without_value: Filter | None = None) -> Asked:
+def _filter_form(table: TableState, column: str, without_value: Filter | None = None) -> FilterForm:
     """How a column can be filtered; the first one for a name that the table does not have."""
     name = column if column in table.schema.names else table.schema.names[0]
     kind = table.schema.field(name).type
-    what = kind_of(kind)
+    content = kind_of(kind)
     operators = operators_for(kind)
     keys = [operator.key for operator in operators]
-    wanted = (without_value.op if without_value else "", "contains", keys[0])
-    return Asked(
+    preferred = (without_value.op if without_value else "", "contains", keys[0])
+    return FilterForm(
         column=name,
         operators=operators,
-        op=next(one for one in wanted if one in keys),
-        input=INPUTS.get(what, "text"),
-        truth=what is Kind.TRUTH,
+        op=next(operator for operator in preferred if operator in keys),
+        input=INPUTS.get(content, "text"),
+        truth=content is Kind.TRUTH,
         fault=NO_VALUE if without_value else "",
     )
 
@@ -468,17 +473,17 @@ def column_list(
 def _columns(deps: Center, saved: SavedDataset, version: int | None, *, counted: bool) -> ColumnsPart:
     table = deps.lake.table(saved.table_slug, version)
     dataset, _ = parsed(deps, saved)
-    known = _known(dataset)
-    found: Mapping[str, ColumnStatistics] = {}
+    selected = _selected_columns(dataset)
+    statistics: Mapping[str, ColumnStatistics] = {}
     if counted:
-        additive = [name for name, column in known.items() if column.additive]
-        found = {
+        additive = [name for name, column in selected.items() if column.additive]
+        statistics = {
             statistic.name: statistic
             for statistic in deps.lake.statistics(saved.table_slug, version, additive=additive)
         }
-    notes = _total_notes(dataset, known, found) if dataset else {}
+    notes = _total_notes(dataset, selected, statistics) if dataset else {}
     keys = key(dataset) if dataset else ()
-    described = tuple(_described(field, known.get(field.name), keys, found, notes) for field in table.schema)
+    described = tuple(_described(field, selected.get(field.name), keys, statistics, notes) for field in table.schema)
     return ColumnsPart(saved.slug, version, described, counted)
 
 
@@ -486,10 +491,10 @@ def _described(
     field: pa.Field,
     column: Column | None,
     keys: Iterable[str],
-    found: Mapping[str, ColumnStatistics],
+    statistics: Mapping[str, ColumnStatistics],
     notes: Mapping[str, str],
 ) -> Described:
-    """A column of the table; one that the dataset does not ask for any more tells of itself."""
+    """A column of the table; one that the dataset no longer selects is described by the table's own metadata."""
     facts = {name.decode(): text.decode() for name, text in (field.metadata or {}).items()}
     word = TYPES.get(column.type, column.type) if column else WORDS[kind_of(field.type)]
     return Described(
@@ -500,26 +505,26 @@ def _described(
         meaning=column.meaning if column else facts.get("description", ""),
         key=field.name in keys,
         additive=column is not None and column.additive,
-        found=found.get(field.name),
+        statistics=statistics.get(field.name),
         total_note=notes.get(field.name, ""),
-        mixed=column is not None and column.type == "money" and _currencies(found) > 1,
+        mixed=column is not None and column.type == "money" and _currencies(statistics) > 1,
     )
 
 
-def _currencies(found: Mapping[str, ColumnStatistics]) -> int:
+def _currencies(statistics: Mapping[str, ColumnStatistics]) -> int:
     """How many currencies the rows are in, as far as that was counted; an unknown one is another."""
-    counted = found.get("currency")
+    counted = statistics.get("currency")
     return (counted.distinct or 0) + bool(counted.nulls) if counted else 1
 
 
 def _total_notes(
-    dataset: Dataset, known: Mapping[str, Column], found: Mapping[str, ColumnStatistics]
+    dataset: Dataset, selected: Mapping[str, Column], statistics: Mapping[str, ColumnStatistics]
 ) -> dict[str, str]:
     """Why a column's sum is not shown although its values may be added: another way it would be a wrong amount."""
     notes = {}
-    for name, column in known.items():
+    for name, column in selected.items():
         if column.additive and dataset.update.method is Method.APPEND:
-            notes[name] = "Not added up: with append the same day stands in the table once for each run."
-        elif column.additive and column.type == "money" and _currencies(found) > 1:
-            notes[name] = "Not added up: it is in several currencies."
+            notes[name] = "No sum: append adds the same day once per run."
+        elif column.additive and column.type == "money" and _currencies(statistics) > 1:
+            notes[name] = "No sum: mixed currencies."
     return notes

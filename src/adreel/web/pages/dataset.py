@@ -125,12 +125,12 @@ class SincePart(Page):
 
     template: ClassVar[str] = "_since.html"
     slug: str
-    found: Since | None
+    change: Since | None
 
 
 @dataclass(frozen=True, slots=True)
 class LivePart(Page):
-    """The run at work, looked at again."""
+    """The current run, refreshed."""
 
     template: ClassVar[str] = "_live.html"
     live: Live
@@ -138,7 +138,7 @@ class LivePart(Page):
 
 @router.get("/datasets/{slug}")
 def overview(request: Request, deps: Here, who: Who, slug: str) -> Response:
-    """How the dataset is."""
+    """The dataset's overview."""
     return respond(request, _overview(deps, who, who.guard.dataset(slug)), visitor=who)
 
 
@@ -183,10 +183,10 @@ def _source(deps: Center, who: Visitor, saved: SavedDataset, dataset: Dataset | 
     if account is None or dataset is None:
         return None
     advertisers = deps.store.accounts.advertisers(account)
-    found = covered(advertisers, dataset.advertisers or account.selection)
-    read = {advertiser.id for advertiser in found.advertisers}
-    listed = tuple(one for one in advertisers if one.advertiser_id in read)[:MOST_ADVERTISERS]
-    return Source(listed, len(read), tuple(found.unreadable.items())[:MOST_ADVERTISERS])
+    reach = covered(advertisers, dataset.advertisers or account.selection)
+    read = {advertiser.id for advertiser in reach.advertisers}
+    listed = tuple(advertiser for advertiser in advertisers if advertiser.advertiser_id in read)[:MOST_ADVERTISERS]
+    return Source(listed, len(read), tuple(reach.unreadable.items())[:MOST_ADVERTISERS])
 
 
 def _owner(deps: Center, saved: SavedDataset) -> str:
@@ -200,10 +200,10 @@ def _owner(deps: Center, saved: SavedDataset) -> str:
 
 @router.get("/datasets/{slug}/live")
 def look_again(request: Request, deps: Here, who: Who, slug: str) -> Response:
-    """The run at work; once it is over the page is told so."""
-    found = live(deps, who, who.guard.dataset(slug))
-    answer = respond(request, LivePart(found), visitor=who)
-    if not found.working:
+    """The current run; `HX-Trigger: run-over` once it has ended."""
+    current = live(deps, who, who.guard.dataset(slug))
+    answer = respond(request, LivePart(current), visitor=who)
+    if not current.working:
         answer.headers["HX-Trigger"] = "run-over"
     return answer
 
@@ -214,7 +214,7 @@ def next_run(request: Request, deps: Here, who: Who, slug: str) -> Response:
     saved = who.guard.dataset(slug)
     try:
         if saved.account_id is None:
-            raise InputError("There is no account to read with.")
+            raise InputError("The account was deleted. Select another account in Settings.")
         account = who.guard.account(saved.account_id)
         dataset = dataset_of(saved, deps.clock())
         planned = deps.asking.planned(dataset, account, deps.store.accounts.advertisers(account))
@@ -251,12 +251,12 @@ def run(
     onward: Text = "",
     agreed: Text = "",
 ) -> Response:
-    """Asks for a run, for other days if they are given; days that cannot be are told beside what was typed."""
+    """Queues a run, for other days if they are given. Refused days are shown with the reason beside the fields."""
     saved = who.guard.dataset(slug, DatasetRight.RUN)
     home = own_path(onward, f"/datasets/{saved.slug}")
     try:
         dates = _dates(start.strip(), end.strip())
-        # What is agreed to is agreed to for the days that the question was about.
+        # The confirmation holds only for the days that the question named.
         deps.orders.enqueue(saved, dates, who.user.name, replace_rows=agreed == f"{start} {end}")
     except BusyError as error:
         return go(request, home, refusal(error))
@@ -280,16 +280,16 @@ def _dates(start: str, end: str) -> tuple[str, str] | None:
         try:
             read_day(word)
         except ValueError:
-            raise InputError(f"{word!r} is no day. Write two days such as 2026-01-31, yesterday or today-28.") from None
+            raise InputError(f"{word!r} is not a valid date. Use a date such as 2026-01-31 or today-28.") from None
     return start, end
 
 
 @router.post("/runs/{run_id}/cancel")
 def cancel(request: Request, deps: Here, who: Who, run_id: str, onward: Text = "") -> Response:
     """Asks a run to stop."""
-    found = who.guard.run(run_id, DatasetRight.RUN)
-    deps.orders.cancel(found)
-    home = f"/datasets/{found.dataset_slug}" if found.dataset_id is not None else "/datasets"
+    run = who.guard.run(run_id, DatasetRight.RUN)
+    deps.orders.cancel(run)
+    home = f"/datasets/{run.dataset_slug}" if run.dataset_id is not None else "/datasets"
     return go(request, own_path(onward, home))
 
 
@@ -321,7 +321,7 @@ def export(
     """The table as a file. The query is that of a Data page, and the file has what its pages show, in that order."""
     saved = who.guard.dataset(slug)
     if format not in WRITERS:
-        raise InputError(f"{format!r} is no format of an export; there are {', '.join(WRITERS)}.")
+        raise InputError(f"{format!r} is not an export format. Use one of: {', '.join(WRITERS)}.")
     look = asked_exactly(saved.slug, request.query_params)
     names = deps.lake.table(saved.table_slug, look.version).schema.names
     shown = look.shown(names)

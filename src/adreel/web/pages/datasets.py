@@ -67,7 +67,7 @@ class Choices:
 class Listing:
     """One page of the list. `total` are all datasets that the person may see, `matching` those that are wanted."""
 
-    wanted: Wanted
+    filters: Wanted
     rows: tuple[Standing, ...]
     total: int
     matching: int
@@ -96,20 +96,20 @@ class Listing:
 
     def at(self, page: int) -> str:
         """The address of another page of it."""
-        return address_of(self.wanted, page)
+        return address_of(self.filters, page)
 
     def by(self, key: str) -> str:
         """The address of the list sorted by a column; by the same again, the other way round."""
-        again = self.wanted.sort == key
+        again = self.filters.sort == key
         # Numbers and times are of interest from the top.
-        falls = not self.wanted.descending if again else key in ("rows", "columns", "last_run")
-        return address_of(replace(self.wanted, sort=key, descending=falls), 1)
+        falls = not self.filters.descending if again else key in ("rows", "columns", "last_run")
+        return address_of(replace(self.filters, sort=key, descending=falls), 1)
 
     def direction(self, key: str) -> str:
         """How the column is sorted, in ARIA's words."""
-        if self.wanted.sort != key:
+        if self.filters.sort != key:
             return "none"
-        return "descending" if self.wanted.descending else "ascending"
+        return "descending" if self.filters.descending else "ascending"
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +139,7 @@ class Deletion(Page):
     """The question before datasets are deleted; `action` is where the answer goes, `onward` where a no leads."""
 
     template: ClassVar[str] = "deletion.html"
-    found: tuple[Standing, ...]
+    datasets: tuple[Standing, ...]
     action: str
     onward: str
 
@@ -149,7 +149,7 @@ class Refusals(Page):
     """What was done to several datasets, and why it was not done to others."""
 
     template: ClassVar[str] = "refusals.html"
-    said: str
+    message: str
     refused: tuple[tuple[str, str], ...]
     onward: str
 
@@ -168,12 +168,12 @@ def datasets(request: Request, deps: Here, who: Who) -> Response:
 def _listing(deps: Center, who: Visitor, query: QueryParams) -> Listing:
     now = deps.clock()
     every = standings(deps.store, who.guard, deps.settings.home, now)
-    wanted = wanted_of(query)
-    found = chosen(every, wanted, who.user, now)
-    last = max(1, -(-len(found) // PAGE))
+    filters = wanted_of(query)
+    matching = chosen(every, filters, who.user, now)
+    last = max(1, -(-len(matching) // PAGE))
     page = min(_whole(query.get("page", "")), last)
-    rows = tuple(found[(page - 1) * PAGE : page * PAGE])
-    return Listing(wanted, rows, len(every), len(found), page, _choices(every))
+    rows = tuple(matching[(page - 1) * PAGE : page * PAGE])
+    return Listing(filters, rows, len(every), len(matching), page, _choices(every))
 
 
 def _whole(text: str) -> int:
@@ -199,18 +199,18 @@ def wanted_of(query: QueryParams) -> Wanted:
     )
 
 
-def address_of(wanted: Wanted, page: int = 1) -> str:
+def address_of(filters: Wanted, page: int = 1) -> str:
     """The address of a page of the list; what does not narrow it is left out."""
-    sort = ("-" if wanted.descending else "") + wanted.sort
+    sort = ("-" if filters.descending else "") + filters.sort
     pairs = {
-        "q": wanted.text,
-        "status": wanted.status,
-        "report": wanted.report,
-        "account": wanted.account,
-        "tag": wanted.tag,
-        "mine": "1" if wanted.mine else "",
-        "recent": "1" if wanted.recent else "",
-        "attention": "1" if wanted.attention else "",
+        "q": filters.text,
+        "status": filters.status,
+        "report": filters.report,
+        "account": filters.account,
+        "tag": filters.tag,
+        "mine": "1" if filters.mine else "",
+        "recent": "1" if filters.recent else "",
+        "attention": "1" if filters.attention else "",
         "sort": "" if sort == "name" else sort,
         "page": "" if page == 1 else str(page),
     }
@@ -219,14 +219,16 @@ def address_of(wanted: Wanted, page: int = 1) -> str:
 
 
 def _choices(every: Iterable[Standing]) -> Choices:
-    found = tuple(every)
-    statuses = sorted({standing.status for standing in found}, key=lambda status: status.rank)
-    reports = sorted({(one.report, one.report_title) for one in found}, key=lambda pair: pair[1].casefold())
+    listed = tuple(every)
+    statuses = sorted({standing.status for standing in listed}, key=lambda status: status.rank)
+    reports = sorted(
+        {(standing.report, standing.report_title) for standing in listed}, key=lambda pair: pair[1].casefold()
+    )
     return Choices(
         statuses=tuple((status.value, status.label) for status in statuses),
         reports=tuple(reports),
-        accounts=_sorted(one.saved.account_name for one in found),
-        tags=_sorted(word for one in found for word in one.saved.tags),
+        accounts=_sorted(standing.saved.account_name for standing in listed),
+        tags=_sorted(word for standing in listed for word in standing.saved.tags),
     )
 
 
@@ -252,21 +254,21 @@ def bulk(
     """Does one thing to all datasets that are named, or to none if the person may not do it to one of them."""
     onward = own_path(onward, "/datasets")
     if not slug:
-        raise InputError("Choose at least one dataset.")
+        raise InputError("Select at least one dataset.")
     if action == "download":
-        return _download([who.guard.dataset(one) for one in slug])
+        return _download([who.guard.dataset(dataset_slug) for dataset_slug in slug])
     who.guard.need_role(Role.ADMIN, Role.EDITOR)
     if action == "run":
         return _run(request, deps, who, slug, onward)
     if action == "delete":
         if not sure:
             # A page of its own, so that the browser's Back finds it again.
-            asked = [("slug", one) for one in slug] + [("onward", onward)]
-            return go(request, f"/deletion?{urlencode(asked)}")
+            pairs = [("slug", dataset_slug) for dataset_slug in slug] + [("onward", onward)]
+            return go(request, f"/deletion?{urlencode(pairs)}")
         return _delete(request, deps, who, slug, onward, keep_tables=tables == "keep")
     if action in ("tag", "untag"):
         return _tag(request, deps, who, slug, tag_name, onward, put=action == "tag")
-    raise InputError(f"{action!r} cannot be done to datasets here; choose run, delete, tag, untag or download.")
+    raise InputError(f"{action!r} is not a bulk action. Use run, delete, tag, untag or download.")
 
 
 @router.get("/deletion")
@@ -278,25 +280,25 @@ def ask_before_deletion(
     onward: str = "/datasets",
 ) -> Response:
     """The question before several datasets are deleted."""
-    named = {who.guard.dataset(one, DatasetRight.DELETE).id for one in slug}
+    ids = {who.guard.dataset(dataset_slug, DatasetRight.DELETE).id for dataset_slug in slug}
     every = standings(deps.store, who.guard, deps.settings.home, deps.clock())
-    asked = tuple(standing for standing in every if standing.saved.id in named)
-    return respond(request, Deletion(asked, "/datasets/bulk", own_path(onward, "/datasets")), visitor=who)
+    to_delete = tuple(standing for standing in every if standing.saved.id in ids)
+    return respond(request, Deletion(to_delete, "/datasets/bulk", own_path(onward, "/datasets")), visitor=who)
 
 
-def _download(found: Iterable[SavedDataset]) -> Response:
+def _download(datasets: Iterable[SavedDataset]) -> Response:
     """The datasets' files in one, as `adreel datasets import` reads it."""
-    text = "---\n".join(as_file(source_of(saved).values) for saved in found)
+    text = "---\n".join(as_file(source_of(saved).values) for saved in datasets)
     return Response(text, media_type="application/yaml", headers=attachment("datasets.yaml", "datasets.yaml"))
 
 
 def _run(request: Request, deps: Center, who: Visitor, slugs: Iterable[str], onward: str) -> Response:
-    found = [who.guard.dataset(slug, DatasetRight.RUN) for slug in slugs]
+    selected = [who.guard.dataset(slug, DatasetRight.RUN) for slug in slugs]
     orders = deps.orders
-    refused = _each(found, lambda saved: orders.enqueue(saved, None, who.user.name))
-    asked = len(found) - len(refused)
-    said = f"{asked} run{'s' if asked != 1 else ''} asked for."
-    return _done(request, said, refused, onward)
+    refused = _each(selected, lambda saved: orders.enqueue(saved, None, who.user.name))
+    started = len(selected) - len(refused)
+    message = f"{started:,} run{'s' if started != 1 else ''} started."
+    return _done(request, message, refused, onward)
 
 
 def _delete(
@@ -308,37 +310,39 @@ def _delete(
     *,
     keep_tables: bool,
 ) -> Response:
-    found = [who.guard.dataset(slug, DatasetRight.DELETE) for slug in slugs]
+    selected = [who.guard.dataset(slug, DatasetRight.DELETE) for slug in slugs]
     orders = deps.orders
-    refused = _each(found, lambda saved: orders.delete(saved, keep_table=keep_tables))
-    gone = len(found) - len(refused)
-    return _done(request, f"Deleted {gone} dataset{'s' if gone != 1 else ''}.", refused, onward)
+    refused = _each(selected, lambda saved: orders.delete(saved, keep_table=keep_tables))
+    deleted = len(selected) - len(refused)
+    return _done(request, f"Deleted {deleted:,} dataset{'s' if deleted != 1 else ''}.", refused, onward)
 
 
 def _tag(
     request: Request, deps: Center, who: Visitor, slugs: Iterable[str], name: str, onward: str, *, put: bool
 ) -> Response:
-    words = tuple(dict.fromkeys(" ".join(one.split()) for one in name.split(",") if one.strip()))
+    words = tuple(dict.fromkeys(" ".join(word.split()) for word in name.split(",") if word.strip()))
     if not words:
-        raise InputError("Write the tag's name, then try again.")
-    found = [who.guard.dataset(slug, DatasetRight.EDIT) for slug in slugs]
+        raise InputError("Enter a tag name.")
+    selected = [who.guard.dataset(slug, DatasetRight.EDIT) for slug in slugs]
 
     def change(saved: SavedDataset) -> None:
-        others = [one for one in saved.tags if one not in words]
-        wanted = [*others, *words] if put else others
-        if set(wanted) != set(saved.tags):
-            tag(deps.store, saved, wanted)
+        others = [word for word in saved.tags if word not in words]
+        tags = [*others, *words] if put else others
+        if set(tags) != set(saved.tags):
+            tag(deps.store, saved, tags)
 
-    refused = _each(found, change)
-    told = " and ".join(map(repr, words))
-    said = f"Tagged {len(found) - len(refused)} as {told}." if put else f"Took the tag {told} away."
-    return _done(request, said, refused, onward)
+    refused = _each(selected, change)
+    names = " and ".join(map(repr, words))
+    count = len(selected) - len(refused)
+    changed = f"{count:,} dataset{'s' if count != 1 else ''}"
+    message = f"Added {names} to {changed}." if put else f"Removed {names} from {changed}."
+    return _done(request, message, refused, onward)
 
 
-def _each(found: Iterable[SavedDataset], work: Callable[[SavedDataset], object]) -> tuple[tuple[str, str], ...]:
+def _each(selected: Iterable[SavedDataset], work: Callable[[SavedDataset], object]) -> tuple[tuple[str, str], ...]:
     """Does it to each; the names of those to which it could not be done, with the reason."""
     refused = []
-    for saved in found:
+    for saved in selected:
         try:
             work(saved)
         except AdreelError as error:
@@ -346,7 +350,7 @@ def _each(found: Iterable[SavedDataset], work: Callable[[SavedDataset], object])
     return tuple(refused)
 
 
-def _done(request: Request, said: str, refused: tuple[tuple[str, str], ...], onward: str) -> Response:
+def _done(request: Request, message: str, refused: tuple[tuple[str, str], ...], onward: str) -> Response:
     if not refused:
-        return go(request, onward, said)
-    return respond(request, Refusals(said, refused, onward), 409)
+        return go(request, onward, message)
+    return respond(request, Refusals(message, refused, onward), 409)

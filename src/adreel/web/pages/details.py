@@ -1,4 +1,4 @@
-"""The Details pane: a dataset made, changed, previewed and saved."""
+"""The Details pane: a dataset created, changed, previewed and saved."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ PREVIEW_ROWS = 20
 """Rows that Load preview shows."""
 
 LONGEST_CLASH = 300
-"""Letters of a menu that somebody else changed."""
+"""Letters of a menu that another user changed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Clash:
-    """A menu that somebody else changed meanwhile: what is there now, and what this form has."""
+    """A menu that another user changed meanwhile: what is there now, and what this form has."""
 
     title: str
     there: str
@@ -73,7 +73,7 @@ class NewDataset(Page):
 
 @dataclass(frozen=True, slots=True)
 class Settings(Page):
-    """The page of a dataset's settings. `clashes` are what somebody else saved meanwhile; None if nobody did."""
+    """The page of a dataset's settings. `clashes` are what another user saved meanwhile; None if there were none."""
 
     template: ClassVar[str] = "details_settings.html"
     head: Heading
@@ -104,7 +104,7 @@ async def _posted(request: Request) -> Fields:
         return Fields.read(await request.body())
     except ClientDisconnect as error:
         # The person typed on, and the next question is on its way.
-        raise InputError("The browser broke the request off.") from error
+        raise InputError("The browser closed the connection. Try again.") from error
 
 
 Posted = Annotated[Fields, Depends(_posted)]
@@ -124,7 +124,7 @@ def new(request: Request, deps: Here, who: Who, account: str = "", report: str =
         return respond(request, NewDataset(form_of(fields, _around(deps, who, fields), notes=notes), saved.name, None))
     accounts = _usable(who)
     only = accounts[0].name if len(accounts) == 1 else ""
-    offered = [one.name for one in catalog.REPORTS.values() if not one.deprecated]
+    offered = [report.name for report in catalog.REPORTS.values() if not report.deprecated]
     fields = fields_of({"account": account or only, "report": report if report in offered else offered[0]})
     return respond(request, NewDataset(form_of(fields, _around(deps, who, fields)), "", None))
 
@@ -136,7 +136,7 @@ def _copied(saved: SavedDataset, deps: Center) -> tuple[Fields, tuple[str, ...]]
     if catalog.REPORTS[str(values["report"])].deprecated:
         values = converted(dataset_of(saved, deps.clock()))
         title = catalog.REPORTS[values["report"]].title
-        notes = (f"The report of {saved.name!r} is deprecated, so the copy is one of {title}.",)
+        notes = (f"The report of {saved.name!r} is deprecated. The copy uses {title}.",)
     return fields_of({**values, "name": f"{saved.name} copy"}), notes
 
 
@@ -208,7 +208,7 @@ def _usable(who: Visitor) -> tuple[Account, ...]:
 def _around(deps: Center, who: Visitor, fields: Fields, saved: SavedDataset | None = None) -> Around:
     accounts = _usable(who)
     name = fields.text("account")
-    account = next((one for one in accounts if one.name == name), None)
+    account = next((usable for usable in accounts if usable.name == name), None)
     if account is None and saved is not None and saved.account_id is not None and name == saved.account_name:
         # One's own dataset can be changed also where its account is no longer shared.
         account = deps.store.accounts.get(saved.account_id)
@@ -230,10 +230,10 @@ def _around(deps: Center, who: Visitor, fields: Fields, saved: SavedDataset | No
 async def preview(request: Request, deps: Here, who: Who, fields: Posted) -> Response:
     """The first rows that TikTok gives for what the form has; nothing is saved."""
     _need_editor(who)
-    found = await _preview(deps, who, fields)
+    rows = await _preview(deps, who, fields)
     if is_fragment(request):
-        return respond(request, PreviewPart(found))
-    return await run_in_threadpool(_answer, request, deps, who, fields, found)
+        return respond(request, PreviewPart(rows))
+    return await run_in_threadpool(_answer, request, deps, who, fields, rows)
 
 
 async def _preview(deps: Center, who: Visitor, fields: Fields) -> Preview:
@@ -246,7 +246,7 @@ async def _preview(deps: Center, who: Visitor, fields: Fields) -> Preview:
         table = await deps.asking.preview(dataset, account, PREVIEW_ROWS)
     except DatasetError as error:
         report = catalog.REPORTS.get(scalar(values["report"]))
-        return Preview((), (), "This cannot be read yet.", told(error.problems, report, values, tried=True)[0])
+        return Preview((), (), "The preview needs valid settings.", told(error.problems, report, values, tried=True)[0])
     except AdreelError as error:
         return Preview((), (), sentence(error), ())
     return Preview(columns(dataset), tuple(_rows(table)), "", ())
@@ -269,11 +269,11 @@ def save(request: Request, deps: Here, who: Who, fields: Posted) -> Response:
         shape = form_of(fields, _around(deps, who, fields), refused)
         return respond(request, FormPart(shape) if is_fragment(request) else NewDataset(shape, "", None), 422)
     saved = who.guard.create(parse(Source(values, {}), deps.clock()))
-    said = " ".join((_begun(deps, who, saved), *beside(saved)))
+    message = " ".join((_begun(deps, who, saved), *beside(saved)))
     if fields.last("then") == "again":
         again = urlencode({"account": saved.account_name, "report": scalar(values["report"])})
-        return go(request, f"/datasets/new?{again}", said)
-    return go(request, f"/datasets/{saved.slug}", said)
+        return go(request, f"/datasets/new?{again}", message)
+    return go(request, f"/datasets/{saved.slug}", message)
 
 
 def _begun(deps: Center, who: Visitor, saved: SavedDataset) -> str:
@@ -281,13 +281,13 @@ def _begun(deps: Center, who: Visitor, saved: SavedDataset) -> str:
     try:
         deps.orders.enqueue(saved, asked_by=who.user.name)
     except AdreelError as error:
-        return f"{saved.name!r} is saved, but no run could begin: {error}"
-    return f"{saved.name!r} is saved, and its first run is queued."
+        return f"Created {saved.name!r}, but the first run could not start: {error}"
+    return f"Created {saved.name!r}. The first run is queued."
 
 
 @router.post("/datasets/{slug}/settings")
 def change(request: Request, deps: Here, who: Who, slug: str, fields: Posted) -> Response:
-    """Saves a dataset's settings, unless somebody else has saved others since this form was opened."""
+    """Saves a dataset's settings, unless another user saved others after this form was opened."""
     saved = who.guard.dataset(slug, DatasetRight.EDIT)
     values = posted_values(fields)
     if fields.last("spec_version") != str(saved.spec_version):
@@ -302,7 +302,7 @@ def change(request: Request, deps: Here, who: Who, slug: str, fields: Posted) ->
     if refused:
         shape = form_of(fields, _around(deps, who, fields, saved), refused)
         return _settings(request, deps, who, saved, shape, status=422)
-    return go(request, f"/datasets/{slug}", " ".join(("The settings are saved. The next run goes by them.", *losses)))
+    return go(request, f"/datasets/{slug}", " ".join(("Settings saved. The next run uses them.", *losses)))
 
 
 def _changed(who: Visitor, saved: SavedDataset, dataset: Dataset, now: datetime) -> tuple[Problem, ...]:
@@ -336,24 +336,24 @@ def _refusals(deps: Center, who: Visitor, values: Mapping[str, Any], saved: Save
 
 
 def _clash(request: Request, deps: Center, who: Visitor, saved: SavedDataset, fields: Fields) -> Response:
-    """Tells what somebody else has saved meanwhile; saved again, this form goes over it knowingly."""
-    there = fitted(source_of(saved).values)
-    clashes = tuple(_clashes(there.values if there else {}, posted_values(fields)))
-    known = Fields({**fields.values, "spec_version": (str(saved.spec_version),)})
-    shape = form_of(known, _around(deps, who, known, saved))
+    """Tells what another user has saved meanwhile; saved again, this form goes over it knowingly."""
+    stored = fitted(source_of(saved).values)
+    clashes = tuple(_clashes(stored.values if stored else {}, posted_values(fields)))
+    current = Fields({**fields.values, "spec_version": (str(saved.spec_version),)})
+    shape = form_of(current, _around(deps, who, current, saved))
     return _settings(request, deps, who, saved, shape, clashes=clashes, status=409)
 
 
-def _clashes(there: Mapping[str, Any], yours: Mapping[str, Any]) -> Iterator[Clash]:
+def _clashes(stored: Mapping[str, Any], yours: Mapping[str, Any]) -> Iterator[Clash]:
     titles = {menu.name: menu.title for report in catalog.REPORTS.values() for menu in report.menus}
-    for name in dict.fromkeys((*there, *yours)):
-        before, after = _shown(there.get(name)), _shown(yours.get(name))
+    for name in dict.fromkeys((*stored, *yours)):
+        before, after = _shown(stored.get(name)), _shown(yours.get(name))
         if before != after:
             yield Clash(titles.get(name, name.capitalize()), before, after)
 
 
 def _shown(value: Any) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{name} {_shown(one)}" for name, one in value.items())
+        return ", ".join(f"{name} {_shown(item)}" for name, item in value.items())
     words = ", ".join(texts(value)) or "\N{EN DASH}"
     return words if len(words) <= LONGEST_CLASH else f"{words[:LONGEST_CLASH]}…"

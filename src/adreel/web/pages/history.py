@@ -1,4 +1,4 @@
-"""A dataset's runs with their proofs and logs, its versions, and what changed between two of them."""
+"""A dataset's runs with their checks and logs, its versions, and the changes between two of them."""
 
 from __future__ import annotations
 
@@ -53,12 +53,12 @@ class RunRow:
 
     @property
     def tone(self) -> str:
-        """How good its state is."""
+        """The color of its state."""
         return TONES[self.run.state]
 
     @property
     def proved(self) -> bool | None:
-        """Whether its rows are proved; None if it made no version."""
+        """Whether its rows are verified; None if it created no version."""
         return bool(self.run.proof.get("proved")) if self.run.version is not None else None
 
     @property
@@ -112,7 +112,7 @@ class RunView:
 
     @property
     def working(self) -> bool:
-        """Whether a process works on it, or will."""
+        """Whether it is queued or running."""
         return self.run.state in IN_PROGRESS
 
 
@@ -130,7 +130,7 @@ class RunPage(Page):
 
 @dataclass(frozen=True, slots=True)
 class RunPart(Page):
-    """The run looked at again while it works."""
+    """The run, refreshed while it is in progress."""
 
     template: ClassVar[str] = "_run.html"
     view: RunView
@@ -196,17 +196,17 @@ def history(request: Request, deps: Here, who: Who, slug: str, page: int = 1) ->
     # One more than is shown, for what the last one is compared with.
     runs = deps.store.runs.list(saved, limit=PAGE + 1, offset=(page - 1) * PAGE)
     address = f"/datasets/{saved.slug}/history" + (f"?page={page}" if page > 1 else "")
-    found = History(heading(deps, who, saved, "history", address), _rows(deps, runs)[:PAGE], total, page)
-    return respond(request, found, visitor=who)
+    runs_page = History(heading(deps, who, saved, "history", address), _rows(deps, runs)[:PAGE], total, page)
+    return respond(request, runs_page, visitor=who)
 
 
 def _rows(deps: Center, runs: Sequence[Run]) -> tuple[RunRow, ...]:
     rows = []
     for number, run in enumerate(runs):
-        generator = (one.version for one in runs[number + 1 :] if one.version is not None)
+        generator = (earlier.version for earlier in runs[number + 1 :] if earlier.version is not None)
         before = next(generator, None) if run.version is not None else None
-        known = seen(deps.settings.home, run)
-        rows.append(RunRow(known, _took(known, deps.clock()), before))
+        current = seen(deps.settings.home, run)
+        rows.append(RunRow(current, _took(current, deps.clock()), before))
     return tuple(rows)
 
 
@@ -239,7 +239,7 @@ def one_run(request: Request, deps: Here, who: Who, slug: str, run_id: str) -> R
 def _run(who: Visitor, saved: SavedDataset, run_id: str) -> Run:
     run = who.guard.run(run_id)
     if run.dataset_id != saved.id:
-        raise NotFoundError(f"The run {run.id} is not of {saved.name!r}.")
+        raise NotFoundError(f"Run {run.id} does not belong to dataset {saved.name!r}.")
     return run
 
 
@@ -260,11 +260,11 @@ def _view(deps: Center, who: Visitor, saved: SavedDataset, run: Run) -> RunView:
 
 def _check_row(check: Check) -> CheckRow:
     """A check as it is shown: a sum by its metric's title; one over several currencies is named a checksum."""
-    name = {"rows": "Rows", "keys": "Keys that repeat"}.get(check.kind)
+    name = {"rows": "Rows", "keys": "Duplicate keys"}.get(check.kind)
     if name is None:
         metric = catalog.metrics().get(check.name)
         name = f"{metric.title} ({check.name})" if metric else check.name
-    ending = ": checksum over currencies, not an amount" if check.is_checksum else ""
+    ending = " (checksum of mixed currencies)" if check.is_checksum else ""
     return CheckRow(name + ending, _number(check.expected), _number(check.got), check.agrees)
 
 
@@ -307,15 +307,15 @@ def versions(
 ) -> Response:
     """The versions that can be read, and what changed between two of them: the last two, if none are named."""
     saved = who.guard.dataset(slug)
-    found = deps.lake.versions(saved.table_slug) if deps.lake.exists(saved.table_slug) else ()
-    pair, fault = _pair([version.number for version in found], before, after)
-    page = min(max(1, page), max(1, -(-len(found) // PAGE)))
-    shown = found[(page - 1) * PAGE : page * PAGE]
-    made = {run.version: run for run in deps.store.runs.good(saved, page * PAGE + PAGE)} if shown else {}
-    rows = tuple(VersionRow(one, _maker(one, made.get(one.number))) for one in shown)
+    available = deps.lake.versions(saved.table_slug) if deps.lake.exists(saved.table_slug) else ()
+    pair, fault = _pair([version.number for version in available], before, after)
+    page = min(max(1, page), max(1, -(-len(available) // PAGE)))
+    shown = available[(page - 1) * PAGE : page * PAGE]
+    runs = {run.version: run for run in deps.store.runs.good(saved, page * PAGE + PAGE)} if shown else {}
+    rows = tuple(VersionRow(version, _maker(version, runs.get(version.number))) for version in shown)
     address = f"/datasets/{saved.slug}/versions{_query(pair, page)}"
     found_page = Versions(
-        heading(deps, who, saved, "versions", address), rows, len(found), page, pair[0], pair[1], fault
+        heading(deps, who, saved, "versions", address), rows, len(available), page, pair[0], pair[1], fault
     )
     return respond(request, found_page, visitor=who)
 
@@ -330,19 +330,19 @@ def _query(pair: tuple[int | None, int | None], page: int) -> str:
     return f"?{words}" if words else ""
 
 
-def _pair(there: Sequence[int], before: int | None, after: int | None) -> tuple[tuple[int | None, int | None], str]:
+def _pair(available: Sequence[int], before: int | None, after: int | None) -> tuple[tuple[int | None, int | None], str]:
     """The two versions to compare, the earlier first, and what is wrong with what was asked for."""
-    missing = [one for one in (before, after) if one is not None and one not in there]
+    missing = [number for number in (before, after) if number is not None and number not in available]
     if missing:
-        return (None, None), f"Version {missing[0]} cannot be read: it was freed, or never made."
+        return (None, None), f"Version {missing[0]} is not available: it was removed or never existed."
     if before is not None and after is not None and before == after:
-        return (None, None), "Choose two different versions."
+        return (None, None), "Select two different versions."
     if after is None:
-        after = there[0] if there else None
+        after = available[0] if available else None
         if before is not None and before == after:
             after = None
     if before is None and after is not None:
-        before = next((one for one in there if one < after), None)
+        before = next((number for number in available if number < after), None)
     if before is None or after is None:
         return (None, None), ""
     return (min(before, after), max(before, after)), ""
@@ -357,7 +357,7 @@ def restore(request: Request, deps: Here, who: Who, slug: str, version: int) -> 
         run = deps.orders.restore(saved, version, who.user.name)
     except (BusyError, NotFoundError) as error:
         return go(request, home, sentence(error))
-    return go(request, home, f"Version {version} is restored as version {run.version}.")
+    return go(request, home, f"Restored version {version} as version {run.version}.")
 
 
 @router.get("/datasets/{slug}/difference")
@@ -365,6 +365,6 @@ def difference(request: Request, deps: Here, who: Who, slug: str, before: int, a
     """What changed between two versions; this may take seconds, so pages ask for it by itself."""
     saved = who.guard.dataset(slug)
     if before == after:
-        raise InputError("Choose two different versions.")
-    found = changes(deps, saved, min(before, after), max(before, after))
-    return respond(request, DifferencePart(saved.slug, found), visitor=who)
+        raise InputError("Select two different versions.")
+    difference = changes(deps, saved, min(before, after), max(before, after))
+    return respond(request, DifferencePart(saved.slug, difference), visitor=who)

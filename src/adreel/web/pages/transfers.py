@@ -1,4 +1,4 @@
-"""Datasets carried over: duplicated, downloaded as a file, converted, and brought in from files."""
+"""Datasets duplicated, downloaded, converted and imported."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ Text = Annotated[str, Form()]
 
 @dataclass(frozen=True, slots=True)
 class Import(Page):
-    """The page where files of datasets are brought in; `found` have their faults, `error` is one of the whole file."""
+    """The import page; `found` have their faults, `error` is one of the whole file."""
 
     template: ClassVar[str] = "details_import.html"
     accounts: tuple[Account, ...]
     account: str
     text: str
     error: str
-    found: tuple[Arrival, ...]
+    imports: tuple[Arrival, ...]
 
 
 @router.get("/datasets/import")
@@ -65,16 +65,16 @@ def _imported(request: Request, deps: Center, who: Visitor, content: bytes, text
         given = content.decode("utf-8-sig") if content else text
         sources = read_all(given)
     except UnicodeDecodeError:
-        page = Import(page.accounts, account, text, "The file is no text in UTF-8. Save it so, then try again.", ())
+        page = Import(page.accounts, account, text, "The file is not UTF-8 text. Save it as UTF-8 and try again.", ())
         return respond(request, page, 422)
     except InputError as error:
         return respond(request, Import(page.accounts, account, given, error.message, ()), 422)
     if account:
         sources = tuple(with_account(source, account) for source in sources)
-    found = arrivals(deps.store, who.guard, sources, deps.clock())
-    if any(arrival.faults for arrival in found):
-        return respond(request, Import(page.accounts, account, given, "", found), 422)
-    return go(request, "/datasets", _said(bring(who.guard, found)))
+    imports = arrivals(deps.store, who.guard, sources, deps.clock())
+    if any(arrival.faults for arrival in imports):
+        return respond(request, Import(page.accounts, account, given, "", imports), 422)
+    return go(request, "/datasets", _said(bring(who.guard, imports)))
 
 
 def _import(who: Visitor) -> Import:
@@ -87,14 +87,14 @@ def _said(brought: Brought) -> str:
     words = []
     if brought.saved:
         names = ", ".join(dataset.name for dataset in brought.saved[:5]) + (", …" if len(brought.saved) > 5 else "")
-        words.append(f"{_count(len(brought.saved))} brought in: {names}. Run them when you like.")
+        words.append(f"{_count(len(brought.saved))} imported: {names}.")
     if brought.there:
-        words.append(f"{_count(len(brought.there))} here already, just so.")
+        words.append(f"{_count(len(brought.there))} unchanged.")
     return " ".join([*words, *brought.notes])
 
 
 def _count(number: int) -> str:
-    return f"{number} dataset{' was' if number == 1 else 's were'}"
+    return f"{number:,} dataset{' was' if number == 1 else 's were'}"
 
 
 @router.post("/datasets/{slug}/duplicate")
@@ -115,12 +115,12 @@ def download(who: Who, slug: str) -> Response:
 
 @router.post("/datasets/{slug}/convert")
 def convert(request: Request, deps: Here, who: Who, slug: str) -> Response:
-    """Turns a dataset of a deprecated report into one of what serves it now; its table goes on."""
+    """Turns a dataset of a deprecated report into one of what serves it now; its table is kept."""
     saved = who.guard.dataset(slug, DatasetRight.EDIT)
     now = deps.clock()
     before = dataset_of(saved, now)
     changed = who.guard.change(saved, parse(Source(converted(before), {}), now), now)
-    said = f"{changed.name!r} is converted, and its table goes on."
+    message = f"{changed.name!r} was converted and keeps its table."
     if before.null_columns:
-        said += f" These columns were always empty and are not asked for any more: {', '.join(before.null_columns)}."
-    return go(request, f"/datasets/{changed.slug}/settings", said)
+        message += f" Columns removed because they were always empty: {', '.join(before.null_columns)}."
+    return go(request, f"/datasets/{changed.slug}/settings", message)
