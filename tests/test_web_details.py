@@ -150,7 +150,7 @@ def test_pressing_enter_in_a_field_saves_nothing(site: Site) -> None:
 
 def test_the_days_the_price_and_the_columns_are_told_before_anything_is_saved(site: Site) -> None:
     page = words_of(begun(site.visit("admin")))
-    assert "UTC-08:00, 1 advertiser: 2026-10-23 to 2026-11-21 (30 days)" in page
+    assert "UTC-08:00, 1 ad account: 2026-10-23 to 2026-11-21 (30 days)" in page
     assert "3 advertisers count days in" in page
     assert "Requests 3 at least Advertisers 3" in page
     assert "The table will have 7 columns" in page
@@ -161,7 +161,7 @@ def test_the_days_the_price_and_the_columns_are_told_before_anything_is_saved(si
 def test_lifetime_data_makes_the_dates_vanish_and_says_so(site: Site) -> None:
     visit = site.visit("admin")
     page = form(visit, [*filled(begun(visit), time_dimension="none"), ("lifetime", "true")])
-    assert "Lifetime data is on: TikTok's figures since the start are read, and no dates." in words_of(page)
+    assert "Lifetime data is on: runs read totals since launch and ignore dates." in words_of(page)
     assert "Asked for now" not in page
     assert 'id="f-dates-period"' not in page
 
@@ -200,7 +200,7 @@ def test_what_stands_in_the_way_of_saving_is_told_at_each_menu_with_a_summary_th
     answer = visit.post("/datasets/new", data(sent(page)))
     assert answer.status_code == 422
     assert summary(answer.text) == ["name", "data_level", "id_dimension", "metrics", "dates"]
-    assert at(answer.text, "name") == "A dataset needs a name."
+    assert at(answer.text, "name") == "Required."
     assert "'-9' is not a day" in at(answer.text, "dates.date")
     assert (
         'id="f-name" name="name" value="" maxlength="200" aria-describedby="said-name" aria-invalid="true"'
@@ -272,7 +272,7 @@ def test_advertisers_that_cannot_be_read_are_named_and_can_be_skipped_by_a_butto
     assert " 42: the account does not cover it" in beside(page)
     button = re.search(r'<button[^>]*name="do" value="(switch-on [^"]*)"[^>]*>([^<]*)', page)
     assert button is not None
-    assert button[2] == "Switch on Skip failing advertisers"
+    assert button[2] == "Turn on Skip failing advertisers"
     mended = form(visit, [*sent(page), ("do", button[1])])
     assert sent(mended).count(("skip_failing_advertisers", "true")) == 1
     assert "A run would fail" not in beside(mended)
@@ -294,7 +294,7 @@ def test_a_name_that_is_taken_and_one_that_cannot_be_are_told_at_the_name(site: 
 
 def test_an_account_that_is_not_shared_cannot_be_used_and_is_not_told_of(site: Site) -> None:
     visit = site.visit(site.user("ada"))
-    assert "No account can be used yet" in words_of(visit.good("/datasets/new"))
+    assert "No accounts yet" in words_of(visit.good("/datasets/new"))
     page = begun(visit, name="N", account="demo")
     assert "Asked for now" not in page
     answer = visit.post("/datasets/new", data(sent(page)))
@@ -395,7 +395,7 @@ def test_a_disconnected_dataset_is_given_another_account(site: Site) -> None:
     visit = site.visit("admin")
     address = f"/datasets/{dataset.slug}/settings"
     page = visit.good(address)
-    assert "demo cannot be used: it is not there any more" in words_of(page)
+    assert "demo is not available: it was deleted or is no longer shared" in words_of(page)
     answer = visit.post(address, data(sent(page)))
     assert answer.status_code == 422
     assert "There is no account 'demo'" in at(answer.text, "account")
@@ -429,7 +429,7 @@ def test_load_preview_shows_typed_rows_and_saves_nothing_also_without_a_name(sit
     assert answer.status_code == 200
     assert "<html" not in answer.text
     said = words_of(answer.text)
-    assert "20 real first rows. Nothing is saved." in said
+    assert "First 20 rows from TikTok. Nothing is saved." in said
     assert "Cost spend money" in said
     assert "Impressions impressions int" in said
     assert answer.text.count("<tr>") == 21
