@@ -151,7 +151,7 @@ def test_pressing_enter_in_a_field_saves_nothing(site: Site) -> None:
 def test_the_days_the_price_and_the_columns_are_told_before_anything_is_saved(site: Site) -> None:
     page = words_of(begun(site.visit("admin")))
     assert "UTC-08:00, 1 ad account: 2026-10-23 to 2026-11-21 (30 days)" in page
-    assert "3 advertisers count days in" in page
+    assert "3 ad accounts use days in" in page
     assert "Requests 3 at least Advertisers 3" in page
     assert "The table will have 7 columns" in page
     assert site.store.datasets.list() == ()
@@ -431,7 +431,7 @@ def test_load_preview_shows_typed_rows_and_saves_nothing_also_without_a_name(sit
     said = words_of(answer.text)
     assert "First 20 rows from TikTok. Nothing is saved." in said
     assert "Cost spend money" in said
-    assert "Impressions impressions int" in said
+    assert "Impressions impressions whole number" in said
     assert answer.text.count("<tr>") == 21
     assert site.home.kept("accounts", "account_advertisers") == before
 
@@ -440,7 +440,7 @@ def test_load_preview_works_as_a_plain_page_too(site: Site) -> None:
     visit = site.visit("admin")
     answer = visit.post("/datasets/preview", data(sent(begun(visit, name="Kept"))))
     assert answer.status_code == 200
-    assert "20 real first rows" in words_of(answer.text)
+    assert "First 20 rows" in words_of(answer.text)
     assert ("name", "Kept") in sent(answer.text)
 
 
@@ -464,7 +464,7 @@ def test_the_list_of_advertisers_is_asked_for_anew_on_request(site: Site) -> Non
     account = site.store.accounts.get("demo")
     site.store.accounts.save_advertisers(account, ())
     gone = form(visit, sent(page))
-    assert "There is nothing to choose from" in words_of(gone)
+    assert "No ad accounts yet" in words_of(gone)
     answer = visit.fragment("POST", "/datasets/form/advertisers", data(sent(gone)))
     assert answer.status_code == 200
     assert answer.text.count('name="advertisers.tick"') == 3
@@ -544,7 +544,7 @@ def test_of_a_file_with_a_fault_nothing_is_brought_in_and_each_dataset_has_its_f
     answer = visit.post("/datasets/import", {"text": text})
     assert answer.status_code == 422
     said = words_of(answer.text)
-    assert "Nothing was imported: each dataset has to be right before any is saved." in said
+    assert "Nothing was imported. Fix all errors, then import again." in said
     assert re.search(r"Spend : good Bad : line \d+, data_level: 'adgrup' .* Nearest: adgroup", said)
     assert re.search(r"line \d+, metrics: 'spent' is not available", said)
     assert "There : name: there is another dataset 'There' already" in said
@@ -564,7 +564,7 @@ def test_a_dataset_beside_a_table_that_stayed_says_where_its_own_is(site: Site) 
     site.work()
     visit.sent(f"/datasets/{dataset.slug}/delete", {"tables": "keep"})
     visit.sent("/datasets/import", {"text": yaml.safe_dump(json.loads(json.dumps(VALUES | {"name": "Shop"})))})
-    told = "The table shop in the lake stayed from a deleted dataset and is left as it is; this one fills shop_2."
+    told = "The lake still has the table shop of a deleted dataset; this one writes to shop_2."
     assert told in visit.words("/datasets")
 
 
@@ -670,7 +670,7 @@ def test_a_preview_fails_where_the_run_would_and_says_which_advertiser_it_cannot
     assert "Advertiser 7000000000000000999 cannot be read: the account does not cover it." in refused
     assert "No rows" not in refused
     skipping = form(visit, [*sent(page), ("skip_failing_advertisers", "true")])
-    assert "20 real first rows" in words_of(visit.fragment("POST", "/datasets/preview", data(sent(skipping))).text)
+    assert "First 20 rows" in words_of(visit.fragment("POST", "/datasets/preview", data(sent(skipping))).text)
     none = form(visit, filled(skipping, advertisers__typed="7000000000000000999"))
     assert "cannot be read" in words_of(visit.fragment("POST", "/datasets/preview", data(sent(none))).text)
 
@@ -681,7 +681,7 @@ def test_what_could_not_be_saved_comes_back_into_the_page_it_was_sent_from(site:
     refused = visit.fragment("POST", "/datasets/new", data([*sent(page), ("then", "open")]))
     assert refused.status_code == 422
     assert "<html" not in refused.text
-    assert "in the way of saving" in words_of(refused.text)
+    assert "Fix to save" in words_of(refused.text)
     kept = [pair for pair in sent(refused.text) if pair[0] not in ("tried", "name")]
     assert kept == [pair for pair in sent(page) if pair[0] != "name"]
     made = visit.fragment("POST", "/datasets/new", data(filled(refused.text, name="Now")))
