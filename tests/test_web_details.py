@@ -152,7 +152,7 @@ def test_the_days_the_price_and_the_columns_are_told_before_anything_is_saved(si
     page = words_of(begun(site.visit("admin")))
     assert "UTC-08:00, 1 ad account: 2026-10-23 to 2026-11-21 (30 days)" in page
     assert "3 ad accounts use days in" in page
-    assert "Requests 3 at least Advertisers 3" in page
+    assert "Requests at least 3 Ad accounts 3" in page
     assert "The table will have 7 columns" in page
     assert site.store.datasets.list() == ()
     assert site.home.requests() == []
@@ -464,7 +464,7 @@ def test_the_list_of_advertisers_is_asked_for_anew_on_request(site: Site) -> Non
     account = site.store.accounts.get("demo")
     site.store.accounts.save_advertisers(account, ())
     gone = form(visit, sent(page))
-    assert "No ad accounts yet" in words_of(gone)
+    assert "No ad accounts are available" in words_of(gone)
     answer = visit.fragment("POST", "/datasets/form/advertisers", data(sent(gone)))
     assert answer.status_code == 200
     assert answer.text.count('name="advertisers.tick"') == 3
@@ -545,7 +545,7 @@ def test_of_a_file_with_a_fault_nothing_is_brought_in_and_each_dataset_has_its_f
     assert answer.status_code == 422
     said = words_of(answer.text)
     assert "Nothing was imported. Fix all errors, then import again." in said
-    assert re.search(r"Spend : good Bad : line \d+, data_level: 'adgrup' .* Nearest: adgroup", said)
+    assert re.search(r"Spend : valid Bad : line \d+, data_level: 'adgrup' .* Nearest: adgroup", said)
     assert re.search(r"line \d+, metrics: 'spent' is not available", said)
     assert "There : name: there is another dataset 'There' already" in said
     assert "The file has 'Spend' twice" in said
