@@ -153,7 +153,7 @@ def test_the_days_the_price_and_the_columns_are_told_before_anything_is_saved(si
     assert "UTC-08:00, 1 ad account: 2026-10-23 to 2026-11-21 (30 days)" in page
     assert "3 ad accounts use days in" in page
     assert "Requests at least 3 Ad accounts 3" in page
-    assert "The table will have 7 columns" in page
+    assert "7 columns" in page
     assert site.store.datasets.list() == ()
     assert site.home.requests() == []
 
@@ -547,7 +547,7 @@ def test_of_a_file_with_a_fault_nothing_is_brought_in_and_each_dataset_has_its_f
     assert "Nothing was imported. Fix all errors, then import again." in said
     assert re.search(r"Spend : valid Bad : line \d+, data_level: 'adgrup' .* Nearest: adgroup", said)
     assert re.search(r"line \d+, metrics: 'spent' is not available", said)
-    assert "There : name: there is another dataset 'There' already" in said
+    assert "There : name: another dataset is named 'There'" in said
     assert "The file has 'Spend' twice" in said
     assert "Stranger : account: there is no account" in said
     assert [one.name for one in site.store.datasets.list()] == ["There"]
