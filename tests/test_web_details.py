@@ -527,7 +527,7 @@ def test_a_file_of_several_datasets_is_brought_in_whole(site: Site) -> None:
     assert {one.owner_id for one in site.store.datasets.list()} == {admin.id}
     # The same once more changes nothing; JSON is read as well.
     visit.sent("/datasets/import", {"text": json.dumps(several)})
-    assert "2 datasets were here already, just so." in words_of(visit.good("/datasets"))
+    assert "2 datasets were already exists, unchanged." in words_of(visit.good("/datasets"))
 
 
 def test_of_a_file_with_a_fault_nothing_is_brought_in_and_each_dataset_has_its_faults_told(site: Site) -> None:
@@ -548,7 +548,7 @@ def test_of_a_file_with_a_fault_nothing_is_brought_in_and_each_dataset_has_its_f
     assert re.search(r"Spend : valid Bad : line \d+, data_level: 'adgrup' .* Nearest: adgroup", said)
     assert re.search(r"line \d+, metrics: 'spent' is not available", said)
     assert "There : name: another dataset is named 'There'" in said
-    assert "The file has 'Spend' twice" in said
+    assert "The file has two datasets named 'Spend'" in said
     assert "Stranger : account: there is no account" in said
     assert [one.name for one in site.store.datasets.list()] == ["There"]
     # What was pasted is still there, to be mended.
