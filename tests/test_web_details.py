@@ -150,10 +150,10 @@ def test_pressing_enter_in_a_field_saves_nothing(site: Site) -> None:
 
 def test_the_days_the_price_and_the_columns_are_told_before_anything_is_saved(site: Site) -> None:
     page = words_of(begun(site.visit("admin")))
-    assert "UTC-08:00, 1 advertiser: 2026-10-23 to 2026-11-21 (30 days)" in page
-    assert "3 advertisers count days in" in page
-    assert "Requests 3 at least Advertisers 3" in page
-    assert "The table will have 7 columns" in page
+    assert "UTC-08:00, 1 ad account: 2026-10-23 to 2026-11-21 (30 days)" in page
+    assert "3 ad accounts use days in" in page
+    assert "Requests at least 3 Ad accounts 3" in page
+    assert "7 columns" in page
     assert site.store.datasets.list() == ()
     assert site.home.requests() == []
 
@@ -161,7 +161,7 @@ def test_the_days_the_price_and_the_columns_are_told_before_anything_is_saved(si
 def test_lifetime_data_makes_the_dates_vanish_and_says_so(site: Site) -> None:
     visit = site.visit("admin")
     page = form(visit, [*filled(begun(visit), time_dimension="none"), ("lifetime", "true")])
-    assert "Lifetime data is on: TikTok's figures since the start are read, and no dates." in words_of(page)
+    assert "Lifetime data is on: runs read totals since launch and ignore dates." in words_of(page)
     assert "Asked for now" not in page
     assert 'id="f-dates-period"' not in page
 
@@ -200,7 +200,7 @@ def test_what_stands_in_the_way_of_saving_is_told_at_each_menu_with_a_summary_th
     answer = visit.post("/datasets/new", data(sent(page)))
     assert answer.status_code == 422
     assert summary(answer.text) == ["name", "data_level", "id_dimension", "metrics", "dates"]
-    assert at(answer.text, "name") == "A dataset needs a name."
+    assert at(answer.text, "name") == "Required."
     assert "'-9' is not a day" in at(answer.text, "dates.date")
     assert (
         'id="f-name" name="name" value="" maxlength="200" aria-describedby="said-name" aria-invalid="true"'
@@ -272,7 +272,7 @@ def test_advertisers_that_cannot_be_read_are_named_and_can_be_skipped_by_a_butto
     assert " 42: the account does not cover it" in beside(page)
     button = re.search(r'<button[^>]*name="do" value="(switch-on [^"]*)"[^>]*>([^<]*)', page)
     assert button is not None
-    assert button[2] == "Switch on Skip failing advertisers"
+    assert button[2] == "Turn on Skip failing advertisers"
     mended = form(visit, [*sent(page), ("do", button[1])])
     assert sent(mended).count(("skip_failing_advertisers", "true")) == 1
     assert "A run would fail" not in beside(mended)
@@ -294,7 +294,7 @@ def test_a_name_that_is_taken_and_one_that_cannot_be_are_told_at_the_name(site: 
 
 def test_an_account_that_is_not_shared_cannot_be_used_and_is_not_told_of(site: Site) -> None:
     visit = site.visit(site.user("ada"))
-    assert "No account can be used yet" in words_of(visit.good("/datasets/new"))
+    assert "No accounts yet" in words_of(visit.good("/datasets/new"))
     page = begun(visit, name="N", account="demo")
     assert "Asked for now" not in page
     answer = visit.post("/datasets/new", data(sent(page)))
@@ -395,7 +395,7 @@ def test_a_disconnected_dataset_is_given_another_account(site: Site) -> None:
     visit = site.visit("admin")
     address = f"/datasets/{dataset.slug}/settings"
     page = visit.good(address)
-    assert "demo cannot be used: it is not there any more" in words_of(page)
+    assert "demo is not available: it was deleted or is no longer shared" in words_of(page)
     answer = visit.post(address, data(sent(page)))
     assert answer.status_code == 422
     assert "There is no account 'demo'" in at(answer.text, "account")
@@ -429,9 +429,9 @@ def test_load_preview_shows_typed_rows_and_saves_nothing_also_without_a_name(sit
     assert answer.status_code == 200
     assert "<html" not in answer.text
     said = words_of(answer.text)
-    assert "20 real first rows. Nothing is saved." in said
+    assert "First 20 rows from TikTok. Nothing is saved." in said
     assert "Cost spend money" in said
-    assert "Impressions impressions int" in said
+    assert "Impressions impressions whole number" in said
     assert answer.text.count("<tr>") == 21
     assert site.home.kept("accounts", "account_advertisers") == before
 
@@ -440,7 +440,7 @@ def test_load_preview_works_as_a_plain_page_too(site: Site) -> None:
     visit = site.visit("admin")
     answer = visit.post("/datasets/preview", data(sent(begun(visit, name="Kept"))))
     assert answer.status_code == 200
-    assert "20 real first rows" in words_of(answer.text)
+    assert "First 20 rows" in words_of(answer.text)
     assert ("name", "Kept") in sent(answer.text)
 
 
@@ -464,7 +464,7 @@ def test_the_list_of_advertisers_is_asked_for_anew_on_request(site: Site) -> Non
     account = site.store.accounts.get("demo")
     site.store.accounts.save_advertisers(account, ())
     gone = form(visit, sent(page))
-    assert "There is nothing to choose from" in words_of(gone)
+    assert "No ad accounts are available" in words_of(gone)
     answer = visit.fragment("POST", "/datasets/form/advertisers", data(sent(gone)))
     assert answer.status_code == 200
     assert answer.text.count('name="advertisers.tick"') == 3
@@ -527,7 +527,7 @@ def test_a_file_of_several_datasets_is_brought_in_whole(site: Site) -> None:
     assert {one.owner_id for one in site.store.datasets.list()} == {admin.id}
     # The same once more changes nothing; JSON is read as well.
     visit.sent("/datasets/import", {"text": json.dumps(several)})
-    assert "2 datasets were here already, just so." in words_of(visit.good("/datasets"))
+    assert "2 datasets were already exists, unchanged." in words_of(visit.good("/datasets"))
 
 
 def test_of_a_file_with_a_fault_nothing_is_brought_in_and_each_dataset_has_its_faults_told(site: Site) -> None:
@@ -544,11 +544,11 @@ def test_of_a_file_with_a_fault_nothing_is_brought_in_and_each_dataset_has_its_f
     answer = visit.post("/datasets/import", {"text": text})
     assert answer.status_code == 422
     said = words_of(answer.text)
-    assert "Nothing was imported: each dataset has to be right before any is saved." in said
-    assert re.search(r"Spend : good Bad : line \d+, data_level: 'adgrup' .* Nearest: adgroup", said)
+    assert "Nothing was imported. Fix all errors, then import again." in said
+    assert re.search(r"Spend : valid Bad : line \d+, data_level: 'adgrup' .* Nearest: adgroup", said)
     assert re.search(r"line \d+, metrics: 'spent' is not available", said)
-    assert "There : name: there is another dataset 'There' already" in said
-    assert "The file has 'Spend' twice" in said
+    assert "There : name: another dataset is named 'There'" in said
+    assert "The file has two datasets named 'Spend'" in said
     assert "Stranger : account: there is no account" in said
     assert [one.name for one in site.store.datasets.list()] == ["There"]
     # What was pasted is still there, to be mended.
@@ -564,7 +564,7 @@ def test_a_dataset_beside_a_table_that_stayed_says_where_its_own_is(site: Site) 
     site.work()
     visit.sent(f"/datasets/{dataset.slug}/delete", {"tables": "keep"})
     visit.sent("/datasets/import", {"text": yaml.safe_dump(json.loads(json.dumps(VALUES | {"name": "Shop"})))})
-    told = "The table shop in the lake stayed from a deleted dataset and is left as it is; this one fills shop_2."
+    told = "The lake still has the table shop of a deleted dataset; this one writes to shop_2."
     assert told in visit.words("/datasets")
 
 
@@ -670,7 +670,7 @@ def test_a_preview_fails_where_the_run_would_and_says_which_advertiser_it_cannot
     assert "Ad account 7000000000000000999 could not be read: the account does not cover it." in refused
     assert "No rows" not in refused
     skipping = form(visit, [*sent(page), ("skip_failing_advertisers", "true")])
-    assert "20 real first rows" in words_of(visit.fragment("POST", "/datasets/preview", data(sent(skipping))).text)
+    assert "First 20 rows" in words_of(visit.fragment("POST", "/datasets/preview", data(sent(skipping))).text)
     none = form(visit, filled(skipping, advertisers__typed="7000000000000000999"))
     assert "could not be read" in words_of(visit.fragment("POST", "/datasets/preview", data(sent(none))).text)
 
@@ -681,7 +681,7 @@ def test_what_could_not_be_saved_comes_back_into_the_page_it_was_sent_from(site:
     refused = visit.fragment("POST", "/datasets/new", data([*sent(page), ("then", "open")]))
     assert refused.status_code == 422
     assert "<html" not in refused.text
-    assert "in the way of saving" in words_of(refused.text)
+    assert "Fix to save" in words_of(refused.text)
     kept = [pair for pair in sent(refused.text) if pair[0] not in ("tried", "name")]
     assert kept == [pair for pair in sent(page) if pair[0] != "name"]
     made = visit.fragment("POST", "/datasets/new", data(filled(refused.text, name="Now")))
