@@ -177,14 +177,6 @@ class Datasets:
                 changes |= {"spec": spec, "spec_version": now.spec_version + 1}
             return self._change(connection, dataset, changes)
 
-    def rename(self, dataset: SavedDataset, name: str) -> SavedDataset:
-        """The dataset under another name; its slugs stay. ExistsError as `create`."""
-        name = clean_name(name, "a dataset")
-        with self._database.write() as connection:
-            if name != dataset.name:
-                _refuse_taken(connection, name, besides=dataset.id)
-            return self._change(connection, dataset, {"name": name})
-
     def delete(self, dataset: SavedDataset, *, table_stays: bool = False) -> None:
         """Forgets the dataset; its runs stay, under its name. The table in the lake is not touched.
 
