@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from adreel import service, sharing
 from adreel.access import AccountRight, Actor, DatasetRight, Guard
 from adreel.dataset import Dataset, Source, parse
 from adreel.errors import AdreelError, ExitCode, ForbiddenError, InputError, NotFoundError
@@ -329,49 +330,49 @@ def test_users_share_only_up_to_their_own_level(store: Store) -> None:
     setting = scene(store, Role.EDITOR, Level.SHARE)
     guard, vic, oda = setting.guard(), add_user(store, "Vic"), store.users.get("Oda")
     for level in (Level.READ, Level.SHARE, Level.NONE, Level.SHARE):
-        guard.share(setting.account, vic, level)
+        sharing.share(guard, setting.account, vic, level)
         assert store.shares.level(setting.account, vic) is level
     for user, level in ((vic, Level.EDIT), (vic, Level.OWNER), (oda, Level.READ), (oda, Level.NONE)):
         with pytest.raises(
             ForbiddenError, match=r"access level share for account .* and cannot grant or remove (edit|owner)"
         ):
-            guard.share(setting.account, user, level)
+            sharing.share(guard, setting.account, user, level)
     store.shares.set(setting.account, vic, Level.EDIT)
     with pytest.raises(ForbiddenError, match="remove edit"):
-        guard.share(setting.account, vic, Level.READ)
-    guard.share_with_everyone(setting.account, Level.SHARE)
+        sharing.share(guard, setting.account, vic, Level.READ)
+    sharing.share_with_everyone(guard, setting.account, Level.SHARE)
     assert store.shares.everyone(setting.account) is Level.SHARE
     with pytest.raises(ForbiddenError, match="grant or remove edit"):
-        guard.share_with_everyone(setting.account, Level.EDIT)
+        sharing.share_with_everyone(guard, setting.account, Level.EDIT)
 
 
 @pytest.mark.parametrize("level", [Level.NONE, Level.READ])
 def test_a_user_with_read_access_shares_nothing(store: Store, level: Level) -> None:
     setting = scene(store, Role.EDITOR, level)
     with pytest.raises(ForbiddenError, match="'Ute' cannot share account 'shop'"):
-        setting.guard().share(setting.account, setting.ute, Level.READ)
+        sharing.share(setting.guard(), setting.account, setting.ute, Level.READ)
     with pytest.raises(ForbiddenError, match="'Ute' cannot share account 'shop'"):
-        setting.guard().share_with_everyone(setting.account, Level.NONE)
+        sharing.share_with_everyone(setting.guard(), setting.account, Level.NONE)
 
 
 def test_a_viewer_who_owns_an_account_cannot_share_it(store: Store) -> None:
     setting = scene(store, Role.VIEWER, Level.OWNER)
     with pytest.raises(ForbiddenError, match="cannot share"):
-        setting.guard().share(setting.account, store.users.get("Ada"), Level.READ)
+        sharing.share(setting.guard(), setting.account, store.users.get("Ada"), Level.READ)
 
 
 def test_the_last_owner_of_an_account_stays(store: Store) -> None:
     setting = scene(store, Role.EDITOR, Level.OWNER)
     guard, oda = setting.guard(), store.users.get("Oda")
-    guard.share(setting.account, oda, Level.EDIT)
+    sharing.share(guard, setting.account, oda, Level.EDIT)
     for level in (Level.NONE, Level.EDIT):
         with pytest.raises(InputError, match="'Ute' is the last owner of the account 'shop'"):
-            guard.share(setting.account, setting.ute, level)
+            sharing.share(guard, setting.account, setting.ute, level)
         with pytest.raises(InputError, match="last owner"):
-            Guard(store, Actor(None)).share(setting.account, setting.ute, level)
-    guard.share(setting.account, setting.ute, Level.OWNER)
-    guard.share(setting.account, oda, Level.OWNER)
-    guard.share(setting.account, setting.ute, Level.READ)
+            sharing.share(Guard(store, Actor(None)), setting.account, setting.ute, level)
+    sharing.share(guard, setting.account, setting.ute, Level.OWNER)
+    sharing.share(guard, setting.account, oda, Level.OWNER)
+    sharing.share(guard, setting.account, setting.ute, Level.READ)
     assert store.shares.of(setting.account) == {oda: Level.OWNER, setting.ute: Level.READ}
     assert list(store.shares.of(setting.account).values()) == [Level.OWNER, Level.READ]
 
@@ -382,10 +383,10 @@ def test_only_users_who_can_act_as_owner_become_owner(store: Store) -> None:
     vic, lee = add_user(store, "Vic", Role.VIEWER), store.users.disable(add_user(store, "Lee"))
     for user, reason in ((vic, "a viewer"), (lee, "disabled")):
         with pytest.raises(InputError, match=f"{reason} and cannot own an account"):
-            operator.share(setting.account, user, Level.OWNER)
-        operator.share(setting.account, user, Level.EDIT)
+            sharing.share(operator, setting.account, user, Level.OWNER)
+        sharing.share(operator, setting.account, user, Level.EDIT)
     with pytest.raises(InputError, match="not everyone can own"):
-        operator.share_with_everyone(setting.account, Level.OWNER)
+        sharing.share_with_everyone(operator, setting.account, Level.OWNER)
 
 
 def test_an_account_created_by_the_operator_belongs_to_administrators_until_it_has_an_owner(store: Store) -> None:
@@ -394,9 +395,9 @@ def test_an_account_created_by_the_operator_belongs_to_administrators_until_it_h
     assert store.shares.of(account) == {}
     assert not Guard(store, Actor(ute)).may(AccountRight.SEE, account)
     ada = Guard(store, Actor(store.users.get("Ada")))
-    ada.share(account, ute, Level.EDIT)
-    ada.share(account, ute, Level.NONE)
-    ada.share(account, ute, Level.OWNER)
+    sharing.share(ada, account, ute, Level.EDIT)
+    sharing.share(ada, account, ute, Level.NONE)
+    sharing.share(ada, account, ute, Level.OWNER)
     assert Guard(store, Actor(ute)).account("old", AccountRight.DELETE) == account
 
 
@@ -451,9 +452,9 @@ def share(guard: Guard, store: Store, account: Account, user: User | None, level
     had = store.shares.everyone(account) if user is None else store.shares.level(account, user)
     own = guard.level(account)
     if user is None:
-        guard.share_with_everyone(account, level)
+        sharing.share_with_everyone(guard, account, level)
     else:
-        guard.share(account, user, level)
+        sharing.share(guard, account, user, level)
     assert own >= max(had, level, Level.SHARE)
 
 
@@ -475,23 +476,23 @@ def dataset(name: str = "Spend", account: str = "shop", **keys: Any) -> Dataset:
 
 def test_a_saved_dataset_belongs_to_the_user_who_saved_it(store: Store) -> None:
     setting = scene(store, Role.EDITOR, Level.READ)
-    saved = setting.guard().save(dataset(), START)
+    saved = service.save(setting.guard(), dataset(), START)
     assert (saved.owner_id, saved.account_id) == (setting.ute.id, setting.account.id)
-    again = setting.guard().save(dataset(tags=["x"]), START)
+    again = service.save(setting.guard(), dataset(tags=["x"]), START)
     assert (again.id, again.tags, again.owner_id) == (saved.id, ("x",), setting.ute.id)
-    assert Guard(store, Actor(None)).save(dataset("Other"), START).owner_id is None
+    assert service.save(Guard(store, Actor(None)), dataset("Other"), START).owner_id is None
 
 
 def test_saving_never_overwrites_a_dataset_without_edit_rights(store: Store) -> None:
     setting = scene(store, Role.EDITOR, Level.READ)
     store.users.set_role(store.users.get("Oda"), Role.ADMIN)
-    Guard(store, Actor(store.users.get("Oda"))).save(dataset(), START)
+    service.save(Guard(store, Actor(store.users.get("Oda"))), dataset(), START)
     with pytest.raises(ForbiddenError, match="'Ute' cannot edit dataset 'Spend'"):
-        setting.guard().save(dataset(tags=["x"]), START)
+        service.save(setting.guard(), dataset(tags=["x"]), START)
     store.shares.set(setting.account, setting.ute, Level.NONE)
     mine = add_account(store, "mine", setting.ute)
     with pytest.raises(InputError, match="there is a dataset 'Spend' already; choose another name"):
-        setting.guard().save(dataset(account=mine.name), START)
+        service.save(setting.guard(), dataset(account=mine.name), START)
     assert store.datasets.get("Spend").tags == ()
 
 
@@ -499,32 +500,32 @@ def test_saving_never_overwrites_a_dataset_without_edit_rights(store: Store) -> 
 def test_a_dataset_needs_an_account_that_the_user_may_use(store: Store, role: Role) -> None:
     setting = scene(store, role)
     with pytest.raises(NotFoundError, match="account: there is no account 'shop'"):
-        setting.guard().save(dataset(), START)
+        service.save(setting.guard(), dataset(), START)
     store.shares.set(setting.account, setting.ute, Level.READ)
     if role is Role.VIEWER:
         with pytest.raises(ForbiddenError, match="cannot use account 'shop'"):
-            setting.guard().save(dataset(), START)
+            service.save(setting.guard(), dataset(), START)
     else:
-        assert setting.guard().save(dataset(), START).owner_id == setting.ute.id
+        assert service.save(setting.guard(), dataset(), START).owner_id == setting.ute.id
 
 
 def test_a_dataset_moves_only_to_an_account_that_the_user_may_use(store: Store) -> None:
     setting = scene(store, Role.EDITOR, Level.READ)
-    saved = setting.guard().save(dataset(), START)
+    saved = service.save(setting.guard(), dataset(), START)
     other = add_account(store, "other", store.users.get("Oda"))
     with pytest.raises(NotFoundError, match="account: there is no account 'other'; there are shop"):
-        setting.guard().change(saved, dataset(account="other"), START)
+        service.change(setting.guard(), saved, dataset(account="other"), START)
     store.shares.set(other, setting.ute, Level.READ)
-    moved = setting.guard().change(saved, dataset(account="other"), START)
+    moved = service.change(setting.guard(), saved, dataset(account="other"), START)
     assert (moved.account_id, moved.owner_id) == (other.id, setting.ute.id)
     store.accounts.delete(other)
     gone = store.datasets.get(moved.id)
     # Somebody else's by the same name is another account.
     anew = add_account(store, "other", store.users.get("Oda"))
     with pytest.raises(NotFoundError, match="account: there is no account 'other'; there are shop"):
-        setting.guard().change(gone, dataset(account="other", tags=["y"]), START)
+        service.change(setting.guard(), gone, dataset(account="other", tags=["y"]), START)
     store.shares.set(anew, setting.ute, Level.READ)
-    assert setting.guard().change(gone, dataset(account="other", tags=["y"]), START).account_id == anew.id
+    assert service.change(setting.guard(), gone, dataset(account="other", tags=["y"]), START).account_id == anew.id
 
 
 # The command line

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Response
 from pydantic import Field, SecretStr
 
+from adreel import sharing
 from adreel.access import AccountRight
 from adreel.connections import ByHand, Connecting, app_access, free_name, need_app, own_app, same_user
 from adreel.errors import BusyError, InputError
@@ -353,7 +354,7 @@ def get_shares(deps: Here, who: Who, account: Id) -> Shares:
 def share_with_everyone(deps: Here, who: Who, account: Id, body: LevelBody) -> Shares:
     """Sets the minimum level of all users; `none` ends it."""
     stored = who.guard.account(int(account), AccountRight.SHARE)
-    who.guard.share_with_everyone(stored, body.level)
+    sharing.share_with_everyone(who.guard, stored, body.level)
     return _shares(deps, stored)
 
 
@@ -361,7 +362,7 @@ def share_with_everyone(deps: Here, who: Who, account: Id, body: LevelBody) -> S
 def share(deps: Here, who: Who, account: Id, user: Id, body: LevelBody) -> Shares:
     """Sets a user's level; `none` ends it. Only owners change owners, and one must remain."""
     stored = who.guard.account(int(account), AccountRight.SHARE)
-    who.guard.share(stored, deps.store.users.get(int(user)), body.level)
+    sharing.share(who.guard, stored, deps.store.users.get(int(user)), body.level)
     return _shares(deps, stored)
 
 

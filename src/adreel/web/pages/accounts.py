@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Form, Request
 from starlette.responses import Response
 
+from adreel import sharing
 from adreel.access import VIEWERS, AccountRight
 from adreel.connections import Connecting, own_app, status_words, zone_words
 from adreel.errors import AdreelError, InputError
@@ -560,11 +561,11 @@ def share(request: Request, deps: Here, who: Who, account_id: int, user: Text = 
             raise InputError("Select an access level.")
         new_level = Level(level)
         if user == "everyone":
-            who.guard.share_with_everyone(account, new_level)
+            sharing.share_with_everyone(who.guard, account, new_level)
             notice = f"Everyone has access level {new_level} for {account.name}."
         else:
             person = _person(deps, user)
-            who.guard.share(account, person, new_level)
+            sharing.share(who.guard, account, person, new_level)
             notice = f"{person.name} has access level {new_level} for {account.name}."
             if person.role is Role.VIEWER and new_level > VIEWERS:
                 notice += f" The role viewer limits it to {VIEWERS}."

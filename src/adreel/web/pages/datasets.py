@@ -11,9 +11,10 @@ from fastapi import APIRouter, Form, Query, Request
 from starlette.datastructures import QueryParams
 from starlette.responses import Response
 
+from adreel import service
 from adreel.access import DatasetRight
 from adreel.errors import AdreelError, InputError
-from adreel.saving import as_file, source_of, tag
+from adreel.saving import as_file, source_of
 from adreel.standing import SORTS, Standing, Status, Wanted, chosen, standings
 from adreel.store import Role, SavedDataset
 from adreel.web.center import Center, Here, Visitor, Who
@@ -267,7 +268,7 @@ def bulk(
             return go(request, f"/deletion?{urlencode(pairs)}")
         return _delete(request, deps, who, slug, onward, keep_tables=tables == "keep")
     if action in ("tag", "untag"):
-        return _tag(request, deps, who, slug, tag_name, onward, put=action == "tag")
+        return _tag(request, who, slug, tag_name, onward, put=action == "tag")
     raise InputError(f"{action!r} is not a bulk action. Use run, delete, tag, untag or download.")
 
 
@@ -317,9 +318,7 @@ def _delete(
     return _done(request, f"Deleted {deleted:,} dataset{'s' if deleted != 1 else ''}.", refused, onward)
 
 
-def _tag(
-    request: Request, deps: Center, who: Visitor, slugs: Iterable[str], name: str, onward: str, *, put: bool
-) -> Response:
+def _tag(request: Request, who: Visitor, slugs: Iterable[str], name: str, onward: str, *, put: bool) -> Response:
     words = tuple(dict.fromkeys(" ".join(word.split()) for word in name.split(",") if word.strip()))
     if not words:
         raise InputError("Enter a tag name.")
@@ -329,7 +328,7 @@ def _tag(
         others = [word for word in saved.tags if word not in words]
         tags = [*others, *words] if put else others
         if set(tags) != set(saved.tags):
-            tag(deps.store, saved, tags)
+            service.tag(who.guard, saved, tags)
 
     refused = _each(selected, change)
     names = " and ".join(map(repr, words))
