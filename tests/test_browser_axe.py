@@ -130,7 +130,7 @@ def run_at_work(person: Person, town: Town) -> None:
     town.reports.clear()
     person.goto("/datasets/spend_by_ad/history")
     person.page.get_by_role("button", name="Run now").click()
-    expect(person.page.get_by_text("Reading from TikTok")).to_be_visible()
+    expect(person.page.get_by_role("region", name="Run in progress")).to_be_visible()
 
 
 def faulty_form(person: Person, town: Town) -> None:
@@ -142,7 +142,7 @@ def faulty_form(person: Person, town: Town) -> None:
     page.get_by_label("Search metrics").fill("purchase")
     expect(page.get_by_text(re.compile(r"^\d+ of [\d,]+ metrics"))).to_be_visible()
     page.get_by_role("button", name="Save", exact=True).click()
-    expect(page.get_by_role("alert")).to_contain_text("in the way of saving")
+    expect(page.get_by_role("alert")).to_contain_text("Fix to save")
 
 
 def first_rows(person: Person, town: Town) -> None:
@@ -169,15 +169,15 @@ def filtered_rows(person: Person, town: Town) -> None:
     page.get_by_label("Column", exact=True).select_option(label="Cost")
     page.get_by_label("Comparison").select_option(label="is more than")
     page.get_by_label("Value", exact=True).fill("0")
-    page.get_by_role("button", name="Filter", exact=True).click()
-    expect(page.get_by_role("link", name=re.compile("^Without: "))).to_be_visible()
+    page.get_by_role("button", name="Add filter", exact=True).click()
+    expect(page.get_by_role("link", name=re.compile("^Remove filter: "))).to_be_visible()
 
 
 def charts_as_tables(person: Person, town: Town) -> None:
     page = person.page
     person.goto("/datasets/spend_by_ad/cards")
     expect(page.get_by_role("figure").locator("canvas").first).to_be_visible()
-    for table in page.get_by_text("As a table").all():
+    for table in page.get_by_text("View as table").all():
         table.click()
 
 
@@ -192,7 +192,7 @@ def answered_query(person: Person, town: Town) -> None:
 def faulty_import(person: Person, town: Town) -> None:
     page = person.page
     person.goto("/datasets/import")
-    page.get_by_label("Or its text").fill("name: A\nreport: performence\n")
+    page.get_by_label("Or paste its text").fill("name: A\nreport: performence\n")
     page.get_by_role("button", name="Import", exact=True).click()
     expect(page.get_by_role("alert")).to_contain_text("Nothing was imported")
 

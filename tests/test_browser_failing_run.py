@@ -43,13 +43,13 @@ def test_a_run_that_fails_says_why_and_goes_well_once_the_account_is_connected_a
         expect(row).to_contain_text("The access token of account 'Shop' is revoked")
 
         row.get_by_role("link", name="Spend by ad").click()
-        trouble.get_by_role("link", name="Connect the account again").click()
+        trouble.get_by_role("link", name="Reconnect account").click()
         page.get_by_role("button", name="Reconnect").click()
         page.get_by_role("button", name="Allow").click()
         expect(page.get_by_role("status").filter(has_text="Reconnected")).to_be_visible()
 
         page.get_by_role("row", name="Spend by ad").get_by_role("link").click()
         page.get_by_role("button", name="Run now").click()
-        expect(page.get_by_text("The run ended:")).to_be_visible()
+        expect(page.get_by_text("Run complete:")).to_be_visible()
         expect(page.get_by_role("main")).to_contain_text("Verified")
         expect(trouble).to_have_count(0)

@@ -58,7 +58,7 @@ def make_the_administrator(page: Page) -> None:
     page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.get_by_label("Confirm password").fill(PASSWORD)
     page.get_by_role("button", name="Create the administrator").click()
-    expect(page.get_by_text("First an account, then a dataset")).to_be_visible()
+    expect(page.get_by_text("Connect an account first")).to_be_visible()
 
 
 def connect_an_account(page: Page) -> None:
@@ -122,12 +122,12 @@ def save_and_watch(page: Page, town: Town) -> None:
     page.get_by_label("Name Required").fill("Spend by ad")
     page.get_by_role("button", name="Save", exact=True).click()
     expect(page.get_by_role("heading", name="Spend by ad")).to_be_visible()
-    expect(page.get_by_text("Reading from TikTok")).to_be_visible()
-    expect(page.get_by_role("progressbar", name="How much of the run is done")).to_be_visible()
+    expect(page.get_by_role("region", name="Run in progress")).to_be_visible()
+    expect(page.get_by_role("progressbar", name="Run progress")).to_be_visible()
     page.evaluate("window.stayed = true")
     town.reports.set()
-    expect(page.get_by_text("The run ended:")).to_be_visible()
-    expect(page.get_by_text("Checked against TikTok: rows, keys")).to_be_visible()
+    expect(page.get_by_text("Run complete:")).to_be_visible()
+    expect(page.get_by_text("Matches TikTok: rows, keys")).to_be_visible()
     assert page.evaluate("window.stayed")
 
 
@@ -173,11 +173,11 @@ def sort_and_filter(page: Page) -> None:
     page.get_by_label("Column", exact=True).select_option(label="Cost")
     page.get_by_label("Comparison").select_option(label="is more than")
     page.get_by_label("Value", exact=True).fill(str(middle))
-    page.get_by_role("button", name="Filter", exact=True).click()
+    page.get_by_role("button", name="Add filter", exact=True).click()
     few = sum(value > middle for value in shown)
     expect(page.get_by_text(re.compile(rf"^Rows 1 to {few} of {few} \({total} without filters\)"))).to_be_visible()
     expect(rows).to_have_count(few + 1)
-    page.get_by_role("link", name=re.compile("^Without: ")).click()
+    page.get_by_role("link", name=re.compile("^Remove filter: ")).click()
     expect(page.get_by_text(re.compile(rf"^Rows 1 to .* of {total}\."))).to_be_visible()
 
 
@@ -198,7 +198,7 @@ def restated(page: Page, figure: str) -> Decimal:
     page.get_by_role("link", name="View changes").click()
     expect(page.get_by_role("heading", name="Version 0 to 1")).to_be_visible()
     table = page.get_by_role("region", name="By metric").last
-    heading = table.get_by_role("columnheader", name="Of it what TikTok changed")
+    heading = table.get_by_role("columnheader", name="Restated by TikTok")
     place = heading.evaluate("cell => cell.cellIndex")
     row = table.get_by_role("row", name=re.compile(f"^{figure} "))
     number = row.locator(f"td:nth-child({place + 1})").inner_text()
@@ -246,7 +246,7 @@ def test_a_person_without_a_mouse_signs_in_and_saves_a_dataset(chromium: Browser
         page.keyboard.type(PASSWORD)
         page.keyboard.press("Enter")
         expect(page.get_by_role("heading", name="Datasets")).to_be_visible()
-        press(page, page.get_by_role("link", name="Create dataset"), "Enter")
+        press(page, page.get_by_role("link", name="Create dataset").first, "Enter")
 
         report = page.get_by_role("combobox", name="Report Required")
         reach(page, report)
@@ -275,7 +275,7 @@ def test_a_person_without_a_mouse_signs_in_and_saves_a_dataset(chromium: Browser
         page.keyboard.type("Clicks")
         press(page, page.get_by_role("button", name="Save", exact=True), "Enter")
         expect(page.get_by_role("heading", name="Clicks")).to_be_visible()
-        expect(page.get_by_text("The run ended:")).to_be_visible()
+        expect(page.get_by_text("Run complete:")).to_be_visible()
 
 
 def reach(page: Page, wanted: Locator) -> None:
@@ -323,7 +323,7 @@ def test_whoever_leaves_what_is_not_saved_is_asked_first(chromium: Browser, town
         leave()
         person.expect_refusal(422)
         page.get_by_role("button", name="Save", exact=True).click()
-        expect(page.get_by_role("alert").first).to_contain_text("in the way of saving")
+        expect(page.get_by_role("alert").first).to_contain_text("Fix to save")
         leave()
         page.get_by_label("Name Required").fill("Likes by ad")
         page.get_by_role("button", name="Save", exact=True).click()

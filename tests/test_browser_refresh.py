@@ -46,7 +46,7 @@ def test_what_is_ticked_typed_and_open_stays_while_a_run_refreshes_the_page(chro
         column = page.locator("#columns-menu input[name=show]").nth(1)
         column.uncheck()
         town.reports.set()
-        expect(page.locator("#live")).to_contain_text("The run ended")
+        expect(page.locator("#live")).to_contain_text("Run complete")
         expect(page.locator("#columns-menu")).to_have_attribute("open", "")
         expect(column).not_to_be_checked()
 
@@ -56,12 +56,12 @@ def test_a_form_that_was_refused_says_why_in_view_and_keeps_what_was_filled_in(c
         page = person.page
         person.expect_refusal(422)
         person.goto("/datasets/new")
-        page.get_by_label("Description").fill("for Monday")
+        page.get_by_label("Description", exact=True).fill("for Monday")
         page.get_by_role("button", name="Save", exact=True).click()
         expect(page.locator("#summary")).to_be_focused()
         expect(page.locator("#summary")).to_be_in_viewport()
         assert page.url.endswith("/datasets/new")
-        expect(page.get_by_label("Description")).to_have_value("for Monday")
+        expect(page.get_by_label("Description", exact=True)).to_have_value("for Monday")
         person.goto("/users/1")
         page.get_by_role("button", name="Disable admin").click()
         expect(page.get_by_role("alert")).to_be_in_viewport()

@@ -81,7 +81,7 @@ def test_an_editor_sees_an_account_once_it_is_shared(chromium: Browser, town: To
         person.goto("/accounts")
         expect(page.get_by_text("No accounts yet")).to_be_visible()
         person.goto("/datasets/new")
-        expect(page.get_by_text("No account can be used yet.")).to_be_visible()
+        expect(page.get_by_text("No accounts yet.")).to_be_visible()
         person.expect_refusal(404)
         person.goto("/datasets/spend_by_ad")
         expect(page.get_by_role("alert")).to_contain_text("There is no dataset 'spend_by_ad'")
@@ -97,7 +97,7 @@ def test_an_editor_sees_an_account_once_it_is_shared(chromium: Browser, town: To
         page.get_by_role("textbox", name="Name Required").fill("My campaigns")
         page.get_by_role("button", name="Save", exact=True).click()
         expect(page.get_by_role("heading", name="My campaigns")).to_be_visible()
-        expect(page.get_by_text("The run ended:")).to_be_visible()
+        expect(page.get_by_text("Run complete:")).to_be_visible()
 
         # Another's dataset of that account is there to be looked at, and its buttons are not.
         person.goto("/datasets/spend_by_ad")

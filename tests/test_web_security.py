@@ -360,7 +360,7 @@ def test_an_error_of_ours_shows_no_trace_to_the_person(tmp_path: Path) -> None:
     assert answer.status_code == 500
     assert "script-src 'self'" in answer.headers["content-security-policy"]
     assert answer.headers["cache-control"] == "no-store"
-    assert "This is a bug of adreel" in words_of(answer.text)
+    assert "Unexpected error in adreel; nothing was changed." in words_of(answer.text)
     assert "boom" not in answer.text
     assert home.token not in answer.text
     assert "Traceback" not in answer.text
