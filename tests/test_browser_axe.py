@@ -193,7 +193,7 @@ def faulty_import(person: Person, town: Town) -> None:
     page = person.page
     person.goto("/datasets/import")
     page.get_by_label("Or paste its text").fill("name: A\nreport: performence\n")
-    page.get_by_role("button", name="Import", exact=True).click()
+    page.get_by_role("button", name="Import datasets", exact=True).click()
     expect(page.get_by_role("alert")).to_contain_text("Nothing was imported")
 
 
