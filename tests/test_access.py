@@ -385,7 +385,7 @@ def test_only_users_who_can_act_as_owner_become_owner(store: Store) -> None:
         with pytest.raises(InputError, match=f"{reason} and cannot own an account"):
             sharing.share(operator, setting.account, user, Level.OWNER)
         sharing.share(operator, setting.account, user, Level.EDIT)
-    with pytest.raises(InputError, match="not everyone can own"):
+    with pytest.raises(InputError, match="everyone cannot own an account"):
         sharing.share_with_everyone(operator, setting.account, Level.OWNER)
 
 

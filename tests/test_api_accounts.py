@@ -79,7 +79,7 @@ def test_another_tiktok_users_token_is_taken_only_if_that_is_meant(site: Site) -
     site.store.accounts.set_token(site.store.accounts.get("demo"), site.home.token, owner="Berlin Office")
     token = access_token(site.home.config, [0])
     error = asking.bad("PUT", "/accounts/1/token", 409, json={"token": token})
-    assert "another TikTok user" in error["message"]
+    assert "Another TikTok user" in error["message"]
     assert asking.get("/accounts/1")["granted_by"] == "Berlin Office"
     account = asking.good("PUT", "/accounts/1/token", json={"token": token, "another_user": True})
     assert account["granted_by"] != "Berlin Office"

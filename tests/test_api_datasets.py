@@ -109,7 +109,7 @@ def test_a_change_over_an_older_version_is_refused(site: Site) -> None:
     asking.good("PATCH", "/datasets/spend", json={"tags": ["a"]}, params={"spec_version": 1})
     for method, body in (("PATCH", {"tags": ["b"]}), ("PUT", SPEND)):
         error = asking.bad(method, "/datasets/spend", 409, json=body, params={"spec_version": 1})
-        assert "changed meanwhile" in error["message"]
+        assert "has changed: its version is 2" in error["message"]
     assert asking.get("/datasets/spend")["tags"] == ["a"]
 
 
@@ -178,7 +178,7 @@ def test_a_plan_names_the_requests_and_the_days_of_each_advertiser(site: Site) -
     assert asking.get("/datasets/spend/plan") == found
     other = asking.get("/datasets/spend/plan", start="today-10", end="today-9")
     assert {(one["start"], one["end"]) for one in other["days"]} == {("2026-11-12", "2026-11-13")}
-    assert "go together" in asking.bad("GET", "/datasets/spend/plan", 422, params={"start": "today-2"})["message"]
+    assert "are required together" in asking.bad("GET", "/datasets/spend/plan", 422, params={"start": "today-2"})["message"]
     assert not site.home.requests()
 
 

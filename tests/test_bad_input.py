@@ -61,13 +61,13 @@ def refused(home: Home, *words: str, code: ExitCode = ExitCode.INPUT, stdin: str
         ({"report": "perfomance"}, "report: 'perfomance' is not a report. Nearest: performance,"),
         ({"report": None}, "report: required; choose from performance, creatives"),
         ({"metrcs": ["spend"]}, "'metrcs' is not a key. Nearest: metrics"),
-        ({"material_type": "video"}, "the report performance has no menu material_type"),
+        ({"material_type": "video"}, "material_type: not available in report performance"),
         ({"metrics": ["spnd"]}, "metrics: 'spnd' is not available. Nearest: spend"),
         ({"metrics": []}, "metrics: required"),
         ({"metrics": "spend, clicks"}, "metrics: 'spend, clicks' is not available"),
         ({"metrics": {"spend": True}}, "metrics: must be a list of values"),
         ({"metrics": ["spend", "spend"]}, "spend is listed more than once"),
-        ({"data_level": "keyword"}, "data_level: 'keyword' is not available; there are advertiser, campaign"),
+        ({"data_level": "keyword"}, "data_level: 'keyword' is not available; choose from advertiser, campaign"),
         ({"data_level": "campaign", "id_dimension": "ad_id"}, "id_dimension"),
         ({"data_level": "advertiser", "metrics": ["ad_name"]}, "ad_name"),
         ({"report_type": "audience"}, "audience_dimensions: required"),
@@ -75,8 +75,8 @@ def refused(home: Home, *words: str, code: ExitCode = ExitCode.INPUT, stdin: str
         ({"report_type": "audience", "audience_dimensions": ["age"], "service_type": "reservation"}, "service type"),
         ({"lifetime": True}, "lifetime: requires time dimension: none"),
         ({"advertisers": "everyone"}, "advertisers: 'everyone' is not a valid ID; use digits, or all"),
-        ({"advertisers": ["²"]}, "'²' is no id"),
-        ({"dates": None}, "dates: dates: required"),
+        ({"advertisers": ["²"]}, "'²' is not a valid ID; use digits, or all"),
+        ({"dates": None}, "dates: required: start and end, date, or period"),
         ({"dates": "yesterday"}, "must have keys: start and end, date, or period"),
         ({"dates": {"start": "2026-11-05", "end": "2026-11-01"}}, "The start 2026-11-05 is after the end 2026-11-01"),
         ({"dates": {"start": "1", "end": "5"}}, "is after the end"),
@@ -89,20 +89,20 @@ def refused(home: Home, *words: str, code: ExitCode = ExitCode.INPUT, stdin: str
         ({"dates": {"period": "last_week", "week_starts": "mittwoch"}}, "'mittwoch' is not a weekday"),
         ({"dates": {"date": "today", "period": "today"}}, "use one of: period, date, or start with end"),
         ({"update": {"method": "merge"}}, "update.method: 'merge' is not an update method"),
-        ({"update": {"method": "append"}, "reset_schema": True}, "reset_schema: append keeps the rows"),
+        ({"update": {"method": "append"}, "reset_schema": True}, "reset_schema: not available with append, which keeps existing rows"),
         (
             {"update": {"method": "upsert", "key": ["ad_id"]}},
             "missing advertiser_id, stat_time_day; without it keys repeat",
         ),
-        ({"update": {"method": "partition"}, "time_dimension": "none"}, "partition replaces days"),
+        ({"update": {"method": "partition"}, "time_dimension": "none"}, "update.method: partition requires a time dimension"),
         ({"update": {"method": "partition", "keep_days": BIG_INTEGER}}, "is not a number of days"),
         ({"update": {"method": "partition", "keep_days": "²"}}, "'²' is not a number of days"),
-        ({"update": {"method": "append", "keep_days": 3}}, "a rolling window is for partition"),
-        ({"name": None}, "name: name: required"),
+        ({"update": {"method": "append", "keep_days": 3}}, "update.keep_days: requires method: partition; it is append"),
+        ({"name": None}, "name: required."),
         ({"name": "\x1b[31mred"}, "cannot name a dataset"),
         ({"name": "x" * 101}, "cannot name a dataset"),
         ({"name": "\ud83d"}, "not valid YAML"),
-        ({"account": None}, "account: a dataset needs account: required"),
+        ({"account": None}, "account: required."),
         ({"account": "dmo"}, "account: there is no account 'dmo'; nearest: demo"),
     ],
 )
@@ -163,8 +163,8 @@ def test_a_file_that_is_not_there_or_a_folder_is_a_slip_on_the_command_line(
         (b"name: [", "not valid YAML"),
         (b"name: A\nname: B\n", "duplicate key; it is on line 1 too"),
         (b"name: !!python/object/apply:os.system [ls]\n", "not valid YAML"),
-        (b"x: " + b"[" * 50_000, "nested too deeply"),
-        (b"[" * 5_000 + b"]" * 5_000, "nested too deeply"),
+        (b"x: " + b"[" * 50_000, "the file is nested more than 50 levels deep"),
+        (b"[" * 5_000 + b"]" * 5_000, "the file is nested more than 50 levels deep"),
         (b"x: " + b"y" * 1_000_001, "is no dataset file"),
         (b"a: &a [1,1,1,1,1,1,1,1,1,1]\n" + b"".join(
             b"%c: &%c [%s]\n" % (n, n, b",".join([b"*%c" % (n - 1)] * 10)) for n in range(ord("b"), ord("j"))
@@ -219,8 +219,8 @@ def test_what_is_no_dataset_file_is_refused(
         (("query", "select 1", "--format", "xlsx"), "name a file with -o FILE"),
         (("query", "select 1", "-o", "x.doc"), "the file extension sets the format"),
         (("simulate", "--today", "2026-13-01"), "The simulated world cannot be made"),
-        (("simulate", "--advertisers", "100000"), "room for 1 to 1024"),
-        (("demo", "--once", "--ads", "100000000"), "room for"),
+        (("simulate", "--advertisers", "100000"), "advertisers is 100000; choose 1 to 1024."),
+        (("demo", "--once", "--ads", "100000000"), "ads is 100000000; choose 0 to 262144 per advertiser."),
     ],
     ids=" ".join,
 )  # fmt: skip
@@ -392,7 +392,7 @@ def test_a_second_run_of_the_same_dataset_is_told_who_is_at_work(unchanged: Home
     with dataset_lock(unchanged.path, "spend", run_id="abc123"):
         for words in (("run", "spend"), ("run", "-f", file), ("datasets", "delete", "spend", "--yes")):
             said = refused(unchanged, *words, code=ExitCode.BUSY)
-            assert "run abc123 of dataset 'spend' is under way" in said
+            assert "run abc123 of dataset 'spend' is in progress" in said
         result = unchanged.adreel("run", "spend", "--json")
     assert result.exit_code == ExitCode.BUSY
     assert json.loads(result.stdout)["run_id"] is None
@@ -433,7 +433,7 @@ def test_a_home_below_a_file_is_refused(home: Home, tmp_path: Path) -> None:
     home.environ = {"ADREEL_HOME": str(tmp_path / "file")}
     assert "ADREEL_HOME" in refused(home, "accounts", "list")
     home.environ = {"ADREEL_HOME": str(tmp_path / "file" / "home")}
-    assert "cannot be made: Not a directory" in refused(home, "accounts", "list", code=ExitCode.STORAGE)
+    assert "cannot be created: Not a directory" in refused(home, "accounts", "list", code=ExitCode.STORAGE)
 
 
 @pytest.mark.parametrize("url", ["{tmp}/file/lake", "s3://bucket/lake"])

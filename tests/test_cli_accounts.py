@@ -246,7 +246,7 @@ def test_a_token_that_is_dead_already_does_not_keep_its_account_alive(home: Home
 def test_warnings_about_settings_are_told_once_on_stderr(home: Home) -> None:
     home.environ = {"ADREEL_TIKTOK_APPID": "1"}
     result = home.good("accounts", "list")
-    assert result.stderr.count("ADREEL_TIKTOK_APPID is no setting of adreel") == 1
+    assert result.stderr.count("ADREEL_TIKTOK_APPID is not an adreel setting") == 1
     assert "warning" not in result.stdout
 
 

@@ -83,7 +83,7 @@ def test_several_datasets_are_imported_with_their_older_names_and_run(home: Home
     file = home.path / "old"
     file.write_text(written(LEGACY, other))
     result = home.good("datasets", "import", str(file))
-    assert "no_longer_offered is no longer offered by TikTok" in result.stderr
+    assert "TikTok no longer offers no_longer_offered" in result.stderr
     assert [one["name"] for one in home.json("datasets", "list")] == ["Old basic", "Other 🍋"]
     before = home.kept()
     assert "here already" in home.good("datasets", "import", str(file)).stderr
@@ -168,7 +168,7 @@ def test_an_edit_after_which_old_and_new_rows_could_not_be_told_apart_is_refused
     before = home.kept()
     changes = {"data_level": "campaign", "metrics": ["spend"]}
     code, stderr = home.bad("datasets", "edit", "spend", "-f", home.file("e.yaml", **changes))
-    assert (code, "Give the dataset another name" in stderr) == (ExitCode.INPUT, True)
+    assert (code, "Create a new dataset instead" in stderr) == (ExitCode.INPUT, True)
     assert home.bad("run", "-f", home.file("e.yaml", **changes))[0] == ExitCode.INPUT
     assert home.kept() == before
     home.good("datasets", "edit", "spend", "-f", home.file("e.yaml", **changes, reset_schema=True))

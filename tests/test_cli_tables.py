@@ -154,7 +154,7 @@ def test_a_text_that_no_cell_holds_is_refused_and_leaves_no_file(shared: Home, t
     path = tmp_path / "x.xlsx"
     path.write_text("mine")
     code, stderr = shared.bad("query", "select repeat('x', 40000) as long", "-o", str(path))
-    assert (code, "an Excel cell holds 32,767" in stderr) == (ExitCode.INPUT, True)
+    assert (code, "an Excel cell holds at most 32,767" in stderr) == (ExitCode.INPUT, True)
     assert [(one.name, one.read_text()) for one in tmp_path.iterdir()] == [("x.xlsx", "mine")]
 
 

@@ -106,7 +106,7 @@ def test_a_note_is_shown_and_logged_and_the_run_succeeds(home: Home) -> None:
     notes: list[str] = []
     report = run(home, file, watch=Watch(say=notes.append))
     assert (report.state, report.warnings) == ("succeeded", ())
-    assert notes == ["note: Lifetime data is on, so the dates are not used."]
+    assert notes == ["note: Lifetime data is on, so dates are ignored."]
     assert notes[0] in log_of(home)
 
 

@@ -294,6 +294,6 @@ def test_the_limits_come_before_anything_else() -> None:
 
 def test_a_day_goes_by_at_a_press_of_the_button_on_its_own_page() -> None:
     sim = Sim()
-    assert "it is 2026-08-20 12:00 UTC" in sim.send("GET", "/").text
+    assert "Simulated time: 2026-08-20 12:00 UTC" in sim.send("GET", "/").text
     assert sim.send("POST", "/").headers["location"] == "/"
-    assert "it is 2026-08-21 12:00 UTC" in sim.send("GET", "/").text
+    assert "Simulated time: 2026-08-21 12:00 UTC" in sim.send("GET", "/").text

@@ -403,7 +403,7 @@ def test_deleting_names_the_datasets_that_stop_and_asks(site: Site) -> None:
 def test_deleting_can_end_the_grant_at_tiktok(site: Site) -> None:
     account, visit = site.store.accounts.get("demo"), site.visit("admin")
     visit.sent(f"/accounts/{account.id}/delete", {"revoke": "yes"})
-    assert "Deleted account demo. Its token is revoked at TikTok." in words_of(visit.good("/accounts"))
+    assert "Deleted account demo. Its token was revoked at TikTok." in words_of(visit.good("/accounts"))
     again = visit.post("/accounts/token", {"name": "again", "token": site.home.token})
     assert again.status_code == 409
 

@@ -123,7 +123,7 @@ def test_a_wrong_state_is_refused_and_the_right_one_still_works(empty: Site) -> 
 def test_a_state_of_another_browser_is_refused(empty: Site) -> None:
     mine, other = empty.visit("admin"), empty.visit("admin")
     back = consent(empty.home, begin(mine))
-    assert "was begun in another browser" in refused(other, back, 422)
+    assert "was started in another browser" in refused(other, back, 422)
     assert empty.store.accounts.list() == ()
     assert "Connected Shop" in landed(mine, back)
 

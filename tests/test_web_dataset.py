@@ -63,14 +63,14 @@ def test_the_overview_says_size_freshness_proof_and_where_the_rows_come_from(ran
     page = ran.visit("admin").words(BASE)
     count = len(rows(ran))
     assert f"Rows {count:,} 9 columns" in page
-    assert "Read just now 2026-11-22 12:00 ; newest day 2026-11-21" in page
+    assert "read just now 2026-11-22 12:00 ; latest day 2026-11-21" in page
     assert "Version 0 2026-11-19 to 2026-11-21" in page
     assert "Verification Verified Matches TikTok: rows, keys, 4 sums." in page
-    assert "Account demo Advertisers 3 advertisers" in page
+    assert "Account demo Ad accounts 3 ad accounts" in page
     assert f"Table {ran.home.path / 'lake' / 'spend'}" in page
     assert "What each ad cost." in page
     assert "Update method replace" in page
-    assert "Rows are named by advertiser_id, ad_id, stat_time_day" in page
+    assert "Primary key advertiser_id, ad_id, stat_time_day" in page
 
 
 def test_times_are_shown_in_the_workspaces_zone_with_utc_for_programs(ran: Site) -> None:
@@ -87,7 +87,7 @@ def test_a_dataset_that_never_ran_says_so_on_every_tab_and_offers_a_run(home: Ho
             page = visit.words(f"{BASE}{path}")
             assert "No table yet" in page, path
             assert "Run now" in page, path
-        assert "No run yet" in visit.words(f"{BASE}/history")
+        assert "No runs yet" in visit.words(f"{BASE}/history")
         assert "Export" not in visit.words(BASE)
         assert visit.get(f"{BASE}/export").status_code == 404
 
@@ -95,13 +95,13 @@ def test_a_dataset_that_never_ran_says_so_on_every_tab_and_offers_a_run(home: Ho
 def test_the_next_run_is_counted_without_asking_tiktok(ran: Site) -> None:
     ran.home.door("reset", {})
     page = ran.visit("admin").words(f"{BASE}/next")
-    assert page.startswith("3 requests at least")
-    assert "2026-11-19 to 2026-11-21 (UTC+01:00, 1 advertiser)" in page
+    assert page.startswith("3 or more requests")
+    assert "2026-11-19 to 2026-11-21 (UTC+01:00, 1 ad account)" in page
     assert ran.home.requests("") == []
 
 
 def test_what_the_last_run_changed_is_told_with_currencies_apart(ran: Site) -> None:
-    assert "There is no earlier version" in ran.visit("admin").words(f"{BASE}/since")
+    assert "No earlier version to compare with" in ran.visit("admin").words(f"{BASE}/since")
     ran.home.later(1)
     ran.home.good("run", "spend")
     said = ran.visit("admin").words(f"{BASE}/since")
@@ -126,12 +126,12 @@ def test_a_disconnected_dataset_keeps_its_data_and_cannot_run(ran: Site) -> None
     ran.home.good("accounts", "delete", "demo", "--yes")
     visit = ran.visit("admin")
     page = visit.words(BASE)
-    assert "Disconnected. The account 'demo' was deleted" in page
+    assert "Disconnected. Account 'demo' was deleted" in page
     assert "Select another account" in page
     assert "Run now" not in page
     assert "Rows 1 to 50 of" in visit.words(f"{BASE}/data")
     assert "is disconnected" in words_of(visit.post(f"{BASE}/run").text)
-    assert "There is no account to read with." in visit.words(f"{BASE}/next")
+    assert "The account was deleted." in visit.words(f"{BASE}/next")
 
 
 def test_a_dead_grant_leads_who_may_to_connecting_again_and_others_to_an_owner(ran: Site) -> None:
@@ -191,7 +191,7 @@ def test_a_run_is_asked_for_worked_on_and_told_of(ran: Site) -> None:
     over = visit.get(f"{BASE}/live")
     assert over.headers["HX-Trigger"] == "run-over"
     assert "hx-get" not in over.text
-    assert f"The run ended: {run.rows} rows read, version 1. The table has what TikTok has." in words_of(over.text)
+    assert f"Run complete: {run.rows} rows read, version 1. The table matches TikTok." in words_of(over.text)
 
 
 def test_a_run_at_work_shows_how_far_it_is_and_how_long_it_takes(ran: Site) -> None:
@@ -205,10 +205,10 @@ def test_a_run_at_work_shows_how_far_it_is_and_how_long_it_takes(ran: Site) -> N
         assert "HX-Trigger" not in page.headers
         assert 'value="75" max="100"' in page.text
         said = words_of(page.text)
-        assert "3 of 4 steps 12,345 rows 30 of at least 40 requests 2 refused" in said
+        assert "3 of 4 steps 12,345 rows 30 of 40 or more requests 2 rate-limited and retried" in said
         assert "about 1 min 0 s left" in said
         assert "Cancel" in said
-    assert "Interrupted. Its process died" in visit.words(BASE)
+    assert "Interrupted. The process ended" in visit.words(BASE)
 
 
 def test_other_days_are_run_once_and_nonsense_is_refused(ran: Site) -> None:
@@ -249,7 +249,7 @@ def test_a_second_run_leads_back_to_the_page_which_says_that_one_waits(ran: Site
     visit.sent(f"{BASE}/run")
     assert visit.sent(f"{BASE}/run", {"onward": f"{BASE}/history"}) == f"{BASE}/history"
     page = visit.words(f"{BASE}/history")
-    assert "A run waits for its turn or is under way already, so no other was asked for." in page
+    assert "A run is queued or running already, so no other run was started." in page
     assert "Queued Run" in page
     assert "adreel cancel" not in page
     assert len(ran.work()) == 1
@@ -268,7 +268,7 @@ def test_a_waiting_run_is_cancelled_and_the_table_stays(ran: Site) -> None:
     run = ran.store.runs.list(limit=1)[0]
     assert visit.sent(f"/runs/{run.id}/cancel") == BASE
     assert ran.store.runs.get(run.id).state is RunState.CANCELLED
-    assert "The run was cancelled. The table stays as it was." in visit.words(BASE)
+    assert "The run was cancelled. The table is unchanged." in visit.words(BASE)
     assert visit.post(f"/runs/{run.id}/cancel").status_code == 422
 
 
@@ -290,7 +290,7 @@ def test_a_dataset_at_work_is_not_deleted(ran: Site) -> None:
     with dataset_lock(ran.home.path, "spend", run_id="abc"):
         answer = ran.visit("admin").post(f"{BASE}/delete")
     assert answer.status_code == 409
-    assert "Run abc of dataset 'spend' is under way" in words_of(answer.text)
+    assert "Run abc of dataset 'spend' is in progress" in words_of(answer.text)
     assert len(rows(ran)) > 0
 
 
@@ -347,7 +347,7 @@ def test_a_filter_without_a_value_is_told_at_the_filter_and_keeps_what_was_chose
 def test_a_filter_of_a_wrong_type_is_told_beside_the_form(ran: Site) -> None:
     page = ran.visit("admin").good(f"{BASE}/data", where="spend:>=:many")
     assert "spend: 'many' is not a value of this column" in words_of(page)
-    assert "Without: spend &gt;= many" in page
+    assert "Remove filter: spend &gt;= many" in page
 
 
 @pytest.mark.parametrize(
@@ -408,7 +408,7 @@ def test_columns_have_title_type_meaning_key_and_statistics_that_come_later(ran:
     first = visit.good(f"{BASE}/data/columns")
     assert f'hx-get="{BASE}/data/columns?count=1" hx-trigger="load"' in first
     assert "Cost spend money account currency Money spent on the ads" in words_of(first)
-    assert "Day stat_time_day key day" in words_of(first)
+    assert "Day stat_time_day Primary key day" in words_of(first)
     counted = visit.part(f"{BASE}/data/columns", count="1")
     assert "hx-trigger" not in counted.text
     said = words_of(counted.text)
@@ -420,7 +420,7 @@ def test_columns_have_title_type_meaning_key_and_statistics_that_come_later(ran:
     assert said.count("No sum: mixed currencies.") == 1
     assert "not added up" not in said
     costs = [row["spend"] for row in rows(ran)]
-    assert f"{min(costs):,.2f} to {max(costs):,.2f} over several currencies" in said
+    assert f"{min(costs):,.2f} to {max(costs):,.2f} mixed currencies" in said
 
 
 @pytest.mark.parametrize(
@@ -592,7 +592,7 @@ def test_a_text_that_a_spreadsheet_would_take_for_a_formula_is_defused_in_csv(ho
 def test_a_format_that_is_none_is_refused(ran: Site) -> None:
     answer = ran.visit("admin").get(f"{BASE}/export", format="docx")
     assert answer.status_code == 422
-    assert "there are csv, json, parquet, xlsx" in words_of(answer.text)
+    assert "Use one of: csv, json, parquet, xlsx." in words_of(answer.text)
 
 
 # -- who may

@@ -353,7 +353,7 @@ def test_settings_show_what_is_saved_and_change_it(site: Site) -> None:
     after = site.store.datasets.get(dataset.slug)
     assert source_of(after).values["metrics"] == ["spend", "clicks"]
     assert after.spec_version == 2
-    assert "The settings are saved." in words_of(visit.good(f"/datasets/{dataset.slug}"))
+    assert "Settings saved." in words_of(visit.good(f"/datasets/{dataset.slug}"))
 
 
 def test_a_change_of_the_key_is_warned_of_in_the_form_and_refused_with_a_sentence(site: Site) -> None:
@@ -500,7 +500,7 @@ def test_the_copy_of_a_deprecated_dataset_is_one_of_what_serves_it_now(site: Sit
     account = site.store.accounts.get("demo")
     made = site.store.datasets.create("Old", account=account, spec=json.dumps({**source.values, "name": "Old"}))
     page = site.visit("admin").good("/datasets/new", like=made.slug)
-    assert "The report of 'Old' is deprecated, so the copy is one of Performance." in words_of(page)
+    assert "The report of 'Old' is deprecated. The copy uses Performance." in words_of(page)
     assert ("report", "performance") in sent(page)
 
 
@@ -527,7 +527,7 @@ def test_a_file_of_several_datasets_is_brought_in_whole(site: Site) -> None:
     assert {one.owner_id for one in site.store.datasets.list()} == {admin.id}
     # The same once more changes nothing; JSON is read as well.
     visit.sent("/datasets/import", {"text": json.dumps(several)})
-    assert "2 datasets were already exists, unchanged." in words_of(visit.good("/datasets"))
+    assert "2 datasets were unchanged." in words_of(visit.good("/datasets"))
 
 
 def test_of_a_file_with_a_fault_nothing_is_brought_in_and_each_dataset_has_its_faults_told(site: Site) -> None:
@@ -594,7 +594,7 @@ def test_what_is_no_file_of_datasets_is_refused_in_words(site: Site, fields: dic
 def test_a_file_that_is_no_text_is_refused_in_words(site: Site) -> None:
     answer = site.visit("admin").post("/datasets/import", files={"file": ("x.yaml", b"\xff\xfe\x00name")})
     assert answer.status_code == 422
-    assert "no text in UTF-8" in words_of(answer.text)
+    assert "The file is not UTF-8 text. Save it as UTF-8 and try again." in words_of(answer.text)
 
 
 def test_an_import_may_put_every_dataset_on_one_account(site: Site) -> None:

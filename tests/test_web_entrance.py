@@ -252,7 +252,7 @@ def test_every_page_shows_that_numbers_are_of_a_simulated_tiktok(site: Site) -> 
     visit = site.visit("admin")
     assert "imulated TikTok" not in visit.words("/datasets")
     trial = site.store.accounts.add("Trial", token="t", app_id="a", base_url="http://127.0.0.1:8766/open_api/v1.3")
-    assert "Some accounts here read a simulated TikTok: their numbers are made up." in visit.words("/datasets")
+    assert "Some accounts read a simulated TikTok: their figures are invented." in visit.words("/datasets")
     for account in site.store.accounts.list():
         if account != trial:
             site.store.accounts.delete(account)

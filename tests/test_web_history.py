@@ -59,7 +59,7 @@ def test_the_history_has_every_run_with_who_asked_latest_first(twice: Site) -> N
     assert re.search(
         rf"2026-11-23 12:00 succeeded 0\.0 s \d+ {count} 2 Compare with 1 Verified rows, keys, 4 sums admin", page
     )
-    assert re.search(r"2026-11-22 12:00 succeeded 0\.0 s \d+ \d+ 0 yes rows, keys, 4 sums command line 3 runs", page)
+    assert re.search(r"2026-11-22 12:00 succeeded 0\.0 s \d+ \d+ 0 Verified rows, keys, 4 sums Command line", page)
 
 
 def test_the_history_comes_in_pages(twice: Site) -> None:
@@ -79,10 +79,10 @@ def test_a_run_shows_its_proof_line_by_line(twice: Site) -> None:
     page = twice.visit("admin").words(f"{BASE}/history/{run.id}")
     found = rows(twice, 1).values()
     assert "Verification: Verified" in page
-    assert f"Rows {len(found)} {len(found)} agrees" in page
-    assert "Duplicate keys 0 0 agrees" in page
+    assert f"Rows {len(found)} {len(found)} Matches" in page
+    assert "Duplicate keys 0 0 Matches" in page
     clicks = f"{sum(row['clicks'] for row in found):,}"
-    assert f"Clicks (destination) (clicks) {clicks} {clicks} agrees" in page
+    assert f"Clicks (destination) (clicks) {clicks} {clicks} Matches" in page
     assert "Cost (spend): checksum over currencies, not an amount" in page
 
 
@@ -98,7 +98,7 @@ def test_a_run_that_is_not_proved_is_not_green_and_says_what_differs(home: Home)
         run = site.store.runs.list(limit=1)[0]
         page = visit.words(f"{BASE}/history/{run.id}")
         assert "Verification: Check failed" in page
-        assert re.search(r"Clicks \(destination\) \(clicks\) \d [\d,]+ differs", page)
+        assert re.search(r"Clicks \(destination\) \(clicks\) \d [\d,]+ Differs", page)
         assert "Not proved. The last run's rows differ from TikTok's own figures." in page
         assert "1 of 6 checks differ" in visit.words(BASE)
         assert 'value="unproved" selected' in visit.good("/datasets", status="unproved")
@@ -115,7 +115,7 @@ def test_a_run_that_skipped_an_advertiser_names_it_with_its_reason(home: Home) -
         name = {one.advertiser_id: one.name for one in site.store.accounts.advertisers(site.store.accounts.get("demo"))}
         page = visit.words(f"{BASE}/history/{run.id}")
         assert f"{name[str(gone)]} {gone} {run.skipped[str(gone)]}" in page
-        assert "1 advertiser could not be read and was skipped" in visit.words(BASE)
+        assert "1 ad account was skipped." in visit.words(BASE)
         assert "Warnings. The last run has warnings." in visit.words(BASE)
 
 
@@ -128,7 +128,7 @@ def test_a_failed_runs_page_says_why_and_that_the_table_stayed(twice: Site) -> N
     assert "<b>No" not in page
     assert "<b>No</b>" in words_of(page)
     assert "Version None; the table is unchanged" in words_of(page)
-    assert "Asked for 2026-11-23 12:00 by admin" in words_of(page)
+    assert "Triggered 2026-11-23 12:00 by admin" in words_of(page)
 
 
 def test_a_run_at_work_is_followed_with_its_log(twice: Site) -> None:
@@ -218,7 +218,7 @@ def test_a_version_that_was_freed_is_told_and_not_offered(twice: Site) -> None:
     visit = twice.visit("admin")
     page = visit.words(f"{BASE}/versions")
     assert "1 version available" in page
-    assert "There is one version." in page
+    assert "1 version available" in page
     assert "Version 0 cannot be read" in visit.words(f"{BASE}/versions", before="0", after="1")
     assert visit.part(f"{BASE}/difference", before=0, after=1).status_code == 404
     assert "There is no earlier version" in visit.words(f"{BASE}/since")
@@ -352,7 +352,7 @@ def test_rows_are_shown_before_and_after(twice: Site) -> None:
     before, after = rows(twice, 0), rows(twice, 1)
     ad, day = next(key for key in sorted(before) if key in after and before[key] != after[key])
     row = before[ad, day]
-    assert re.search(rf"changed Account ID {row['advertiser_id']} Ad ID \d+ Day 2026-11-2\d Conversions \d+ \d+", said)
+    assert re.search(rf"changed Ad account ID {row['advertiser_id']} Ad ID \d+ Day 2026-11-2\d Conversions \d+ \d+", said)
     assert day in said
 
 

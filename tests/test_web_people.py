@@ -62,7 +62,7 @@ def test_a_generated_password_is_shown_once(site: Site) -> None:
         ({"name": "ADMIN", "role": "editor", "password": LONG}, "There is a user 'ADMIN' already"),
         ({"name": "", "role": "editor", "password": LONG}, "cannot name a user"),
         ({"name": "ada", "role": "king", "password": LONG}, "Select a role."),
-        ({"name": "ada", "role": "editor", "password": "short"}, "A password has 10 to 1,000 characters"),
+        ({"name": "ada", "role": "editor", "password": "short"}, "A password must have 10 to 1,000 characters"),
         (
             {"name": "ada lovelace", "role": "editor", "password": "Ada Lovelace"},
             "close to the user's name",
@@ -109,7 +109,7 @@ def test_a_new_password_signs_the_user_out_everywhere(site: Site) -> None:
     password = shown_once(visit.post(f"/users/{ada.id}/password").text)
     assert signs_in(site, "ada", password)
     short = visit.post(f"/users/{ada.id}/password", {"password": "short"})
-    assert (short.status_code, "A password has 10" in words_of(short.text)) == (422, True)
+    assert (short.status_code, "A password must have 10" in words_of(short.text)) == (422, True)
 
 
 def test_a_password_from_an_administrator_ends_the_users_api_tokens(site: Site) -> None:
@@ -200,7 +200,7 @@ def test_a_users_own_password_is_changed_with_the_current_one(site: Site) -> Non
     for wrong, message in (
         ({"present": "wrong horse battery"}, "The current password is wrong."),
         ({"again": "something else"}, "The new passwords do not match."),
-        ({"password": "short", "again": "short"}, "A password has 10"),
+        ({"password": "short", "again": "short"}, "A password must have 10"),
     ):
         answer = visit.post("/profile/password", form | wrong)
         assert (answer.status_code, message in words_of(answer.text)) == (422, True)

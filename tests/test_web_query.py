@@ -114,7 +114,7 @@ def test_a_thousand_rows_are_shown_of_more(visit: Visit) -> None:
     [
         ("", "The query is empty"),
         ("   ", "The query is empty"),
-        ("x" * 50_001, "50,000 at most"),
+        ("x" * 50_001, "the limit is 50,000"),
         ("selec 1", "syntax error"),
         ("select nothing_of_that_name from spend", "nothing_of_that_name"),
         ("select * from no_such_table", "no_such_table"),
@@ -193,7 +193,7 @@ def test_the_tables_are_listed_searched_and_opened(visit: Visit) -> None:
     page_text = words_of(columns)
     assert "Cost by day" in page_text
     assert "spend decimal" in page_text
-    assert "stat_time_day day" in page_text
+    assert "stat_time_day date" in page_text
     assert "The dataset has no table yet. Run it first." in words_of(visit.good("/query/tables/later"))
     assert "Cost by day" in words_of(visit.good("/query", table="spend"))
 
@@ -283,7 +283,7 @@ def test_queries_are_queued_and_refused_beyond_a_limit(
     assert all("44,999,850,000" in words_of(answer.text) for answer in by_status[200])
     assert "in the queue" in words_of(by_status[200][-1].text)
     for answer in by_status[503]:
-        assert "Wait until one of them is answered, then try again." in words_of(answer.text)
+        assert "Wait until one finishes, then try again." in words_of(answer.text)
     assert "1 row, in" in words_of(asked(visit, "select 1"))
     monkeypatch.setattr(queries, "LONGEST_WAIT", 0.0)
     assert "did not start within" in words_of(asked(visit, "select 1", 503))

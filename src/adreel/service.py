@@ -105,7 +105,7 @@ def _refuse_other_key(saved: SavedDataset, dataset: Dataset, now: datetime) -> N
     fresh = dataset.update.method is Method.REPLACE and dataset.reset_schema
     if before != after and not fresh:
         raise InputError(
-            f"The rows of {saved.name!r} are named by {', '.join(before)}; with this change they would be named by "
-            f"{', '.join(after)}, and old and new rows could not be told apart. Give the dataset another name, or set "
-            "update: {method: replace} and reset_schema: true."
+            f"This change alters the primary key of {saved.name!r} from {', '.join(before)} to {', '.join(after)}, but "
+            "its table has rows with the old key. Create a new dataset instead, or choose the update method replace "
+            "and turn on Reset schema (reset_schema)."
         )

@@ -38,7 +38,7 @@ def sizes_checked() -> Iterator[None]:
     try:
         yield
     except ValueError as error:
-        raise InputError(f"The simulated world cannot be made: {error}") from error
+        raise InputError(f"The simulated world cannot be created: {error}") from error
 
 
 def _tell_simulator(url: str, config: WorldConfig) -> None:
