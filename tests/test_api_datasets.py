@@ -178,7 +178,10 @@ def test_a_plan_names_the_requests_and_the_days_of_each_advertiser(site: Site) -
     assert asking.get("/datasets/spend/plan") == found
     other = asking.get("/datasets/spend/plan", start="today-10", end="today-9")
     assert {(one["start"], one["end"]) for one in other["days"]} == {("2026-11-12", "2026-11-13")}
-    assert "are required together" in asking.bad("GET", "/datasets/spend/plan", 422, params={"start": "today-2"})["message"]
+    assert (
+        "are required together"
+        in asking.bad("GET", "/datasets/spend/plan", 422, params={"start": "today-2"})["message"]
+    )
     assert not site.home.requests()
 
 

@@ -180,7 +180,9 @@ def test_the_head_of_a_file_says_what_its_body_would(folder: Path) -> None:
 
 
 def test_a_page_that_names_a_missing_file_says_what_to_do(folder: Path) -> None:
-    with pytest.raises(StopError, match=r"'vendor/gone\.js' of the pages is missing from this installation.*make setup"):
+    with pytest.raises(
+        StopError, match=r"'vendor/gone\.js' of the pages is missing from this installation.*make setup"
+    ):
         Assets(folder).url("vendor/gone.js")
 
 

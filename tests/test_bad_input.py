@@ -89,15 +89,24 @@ def refused(home: Home, *words: str, code: ExitCode = ExitCode.INPUT, stdin: str
         ({"dates": {"period": "last_week", "week_starts": "mittwoch"}}, "'mittwoch' is not a weekday"),
         ({"dates": {"date": "today", "period": "today"}}, "use one of: period, date, or start with end"),
         ({"update": {"method": "merge"}}, "update.method: 'merge' is not an update method"),
-        ({"update": {"method": "append"}, "reset_schema": True}, "reset_schema: not available with append, which keeps existing rows"),
+        (
+            {"update": {"method": "append"}, "reset_schema": True},
+            "reset_schema: not available with append, which keeps existing rows",
+        ),
         (
             {"update": {"method": "upsert", "key": ["ad_id"]}},
             "missing advertiser_id, stat_time_day; without it keys repeat",
         ),
-        ({"update": {"method": "partition"}, "time_dimension": "none"}, "update.method: partition requires a time dimension"),
+        (
+            {"update": {"method": "partition"}, "time_dimension": "none"},
+            "update.method: partition requires a time dimension",
+        ),
         ({"update": {"method": "partition", "keep_days": BIG_INTEGER}}, "is not a number of days"),
         ({"update": {"method": "partition", "keep_days": "²"}}, "'²' is not a number of days"),
-        ({"update": {"method": "append", "keep_days": 3}}, "update.keep_days: requires method: partition; it is append"),
+        (
+            {"update": {"method": "append", "keep_days": 3}},
+            "update.keep_days: requires method: partition; it is append",
+        ),
         ({"name": None}, "name: required."),
         ({"name": "\x1b[31mred"}, "cannot name a dataset"),
         ({"name": "x" * 101}, "cannot name a dataset"),

@@ -14,19 +14,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jinja2 import Template
 
-from adreel import catalog, menus
-from adreel.asking import Planned
+from adreel import catalog
+from adreel.advertisers import Advertiser
 from adreel.catalog.records import Menu, Report
-from adreel.catalog.sets import GROUP_TITLES, SETS
-from adreel.dataset import Source, check, parse, read
+from adreel.datasets import menus
+from adreel.datasets.dataset import Source
+from adreel.datasets.files import read
+from adreel.datasets.fitting import fitted
+from adreel.datasets.presets import GROUP_TITLES, SETS
+from adreel.datasets.validation import check, parse
 from adreel.dates import PERIODS, WEEKDAYS
-from adreel.plan import Advertiser, make_plan
+from adreel.pipeline.plan import make_plan
+from adreel.pipeline.preview import Planned
 from adreel.store import Account, AccountAdvertiser, AccountStatus, SavedDataset
 from adreel.web.assets import Assets
-from adreel.web.faults import readable
-from adreel.web.fit import fitted
-from adreel.web.forms import Fields, fields_of, ids_in, tags_in, tags_text
-from adreel.web.panes import Around, Form, form_of, posted_values
+from adreel.web.forms.fields import Fields, fields_of, ids_in, tags_in, tags_text
+from adreel.web.forms.panes import Around, Form, form_of, posted_values
+from adreel.web.forms.problems import readable
 from adreel.web.render import Pages
 from form_page import sent
 
@@ -613,7 +617,8 @@ def test_ids_of_a_page_are_unique_and_what_describes_a_field_is_there() -> None:
 
 def test_no_template_and_no_code_of_the_form_knows_a_report_by_name() -> None:
     web = Path(__file__).parent.parent / "src/adreel/web"
-    code = [web / f"{name}.py" for name in ("forms", "fit", "panes", "pickers", "faults", "days", "pages/details")]
+    forms = (web / "forms").glob("*.py")
+    code = [*forms, web.parent / "datasets/fitting.py", web.parent / "datasets/values.py", web / "pages/details.py"]
     names = {name for name in catalog.REPORTS if name not in ("advertisers",)}
     for path in (*code, *(web / "templates").glob("*details*.html")):
         text = path.read_text()

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from adreel.errors import InputError, StorageError, ThrottledError
 from adreel.tiktok.margin import Margin
-from adreel.tiktok.pace import LEVELS, Pace, RateLimits, limits_for
+from adreel.tiktok.rate_limit import LEVELS, Pace, RateLimits, limits_for
 from virtual_time import NOON, VirtualTime
 
 BASIC = LEVELS["basic"]
@@ -322,7 +322,7 @@ def test_a_hold_ends_in_time_though_the_clock_was_set_back(tmp_path: Path) -> No
 PROCESS = """
 import asyncio, json, sys
 from pathlib import Path
-from adreel.tiktok.pace import Pace, RateLimits
+from adreel.tiktok.rate_limit import Pace, RateLimits
 
 async def main():
     slots = []

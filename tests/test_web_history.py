@@ -352,7 +352,9 @@ def test_rows_are_shown_before_and_after(twice: Site) -> None:
     before, after = rows(twice, 0), rows(twice, 1)
     ad, day = next(key for key in sorted(before) if key in after and before[key] != after[key])
     row = before[ad, day]
-    assert re.search(rf"changed Ad account ID {row['advertiser_id']} Ad ID \d+ Day 2026-11-2\d Conversions \d+ \d+", said)
+    assert re.search(
+        rf"changed Ad account ID {row['advertiser_id']} Ad ID \d+ Day 2026-11-2\d Conversions \d+ \d+", said
+    )
     assert day in said
 
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from adreel.lake.columns import with_schema
-from adreel.lake.place import Storage
+from adreel.lake.storage import Storage
 
 GROUP_ROWS = 65_536
 GROUP_BYTES = 32 << 20

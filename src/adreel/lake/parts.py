@@ -15,7 +15,7 @@ import pyarrow.ipc
 
 from adreel.errors import DamagedError, NotFoundError
 from adreel.lake.columns import conform
-from adreel.lake.place import RUNS, Storage, checked
+from adreel.lake.storage import RUNS, Storage, checked
 
 _PART = ".arrow"
 _NOTE = ".json"

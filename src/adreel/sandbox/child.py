@@ -16,10 +16,10 @@ from typing import IO, Any, NoReturn
 import pyarrow as pa
 
 from adreel.errors import AdreelError, InputError, StorageError
-from adreel.export import stream
-from adreel.lake.place import Storage
+from adreel.export.files import stream
 from adreel.lake.query import Bounds, Connection, QueryError
 from adreel.lake.sql_check import NESTED
+from adreel.lake.storage import Storage
 from adreel.sandbox import answers
 from adreel.sandbox.limits import THREADS, QueryLimits, end_processes, limit, loosen
 from adreel.sandbox.request import QueryRequest

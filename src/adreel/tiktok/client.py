@@ -35,10 +35,10 @@ from adreel.errors import (
     is_outage,
     lacks_scope,
 )
-from adreel.tiktok.envelope import ApiAnswer, FailedAnswer, ListPage, Reader, read_list, read_page
 from adreel.tiktok.margin import scatter_of
-from adreel.tiktok.pace import Pace, Slot
-from adreel.tiktok.wire import ApiRequest, Value, Wire, checked_url, make_request
+from adreel.tiktok.rate_limit import Pace, Slot
+from adreel.tiktok.response import ApiAnswer, FailedAnswer, ListPage, Reader, read_list, read_page
+from adreel.tiktok.transport import ApiRequest, Value, Wire, checked_url, make_request
 
 T = TypeVar("T")
 

@@ -1,0 +1,299 @@
+"""The status of datasets for people: one of account, last run and settings, and what to do next.
+
+A list of many datasets costs a handful of queries and opens no table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import orjson
+
+from adreel import catalog
+from adreel.access import Guard
+from adreel.datasets.verification import checked
+from adreel.dates import read_day
+from adreel.errors import NotFoundError
+from adreel.store import Account, AccountStatus, Run, RunBrief, RunState, SavedDataset, Store, User
+from adreel.store.locks import is_alive
+
+STALE_AFTER = timedelta(days=7)
+"""Age from which a table is stale, if a later run would read other days or rows."""
+
+RECENTLY = timedelta(days=1)
+"""Age of the last run up to which the filter for recent runs keeps a dataset."""
+
+
+class Status(StrEnum):
+    """The status of a dataset: `label` and `meaning` are its texts, `tone` its color.
+
+    `attention`: a person has to act. The most urgent status is first.
+    """
+
+    label: str
+    tone: str
+    attention: bool
+    meaning: str
+
+    DISCONNECTED = "disconnected", "Disconnected", "danger", True, "The account was deleted. The data is kept."
+    RECONNECT = "reconnect", "Reconnect", "danger", True, "TikTok refuses the account's access token."
+    FAILED = "failed", "Failed", "danger", True, "The last run failed. The table is unchanged."
+    UNPROVED = "unproved", "Check failed", "warning", True, "The rows differ from TikTok's own figures."
+    INTERRUPTED = "interrupted", "Interrupted", "warning", True, "The last run's process ended early."
+    WARNED = "warned", "Warnings", "warning", True, "The last run has warnings to review."
+    STALE = "stale", "Stale", "warning", True, "The table is older than the dates of the dataset."
+    RUNNING = "running", "Running", "info", False, "A run is in progress."
+    QUEUED = "queued", "Queued", "info", False, "A run is queued."
+    NEVER = "never", "Never run", "secondary", False, "The dataset has no table yet."
+    CANCELLED = "cancelled", "Cancelled", "secondary", False, "A user cancelled the last run."
+    PROVED = "proved", "Verified", "success", False, "The table matches TikTok."
+
+    def __new__(cls, value: str, label: str = "", tone: str = "", attention: bool = False, meaning: str = "") -> Status:
+        """The enum value is the first item, and the text of the status."""
+        status = str.__new__(cls, value)
+        status._value_ = value
+        status.label = label
+        status.tone = tone
+        status.attention = attention
+        status.meaning = meaning
+        return status
+
+    @property
+    def rank(self) -> int:
+        """Its place in the order, from 0."""
+        return _RANKS[self]
+
+
+_RANKS: Mapping[Status, int] = MappingProxyType({status: place for place, status in enumerate(Status)})
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A dataset with its status and runs, as lists and the top of its pages show it.
+
+    `words` say what is wrong and what to do next; empty if all is well. `rows` and `columns` are the table's
+    as the last run that made a version left it; None if there was none, or if it was an older adreel's.
+    """
+
+    saved: SavedDataset
+    report: str
+    report_title: str
+    latest: RunBrief | None
+    good: RunBrief | None
+    status: Status
+    words: str
+
+    @property
+    def rows(self) -> int | None:
+        """Rows of the table."""
+        return self.good.table_rows if self.good else None
+
+    @property
+    def columns(self) -> int | None:
+        """Columns of the table."""
+        return self.good.table_columns if self.good else None
+
+    @property
+    def checked(self) -> str:
+        """The checks that verified the table; empty if it is not verified."""
+        return checked(self.good.sums) if self.status is Status.PROVED and self.good else ""
+
+    @property
+    def ran_at(self) -> datetime | None:
+        """When the latest run ended, or was created."""
+        return (self.latest.finished_at or self.latest.created_at) if self.latest else None
+
+    @property
+    def read_at(self) -> datetime | None:
+        """When the run began whose rows the table holds."""
+        return self.good.read_at if self.good else None
+
+
+def standings(store: Store, guard: Guard, home: Path, now: datetime) -> tuple[Standing, ...]:
+    """Every dataset that the actor may see, by name."""
+    accounts = {account.id: account for account in guard.accounts()}
+    briefs = store.runs.briefs()
+    return tuple(
+        _standing(saved, accounts, briefs.get(saved.id, (None, None)), home, now) for saved in guard.datasets()
+    )
+
+
+def standing(store: Store, guard: Guard, home: Path, saved: SavedDataset, now: datetime) -> Standing:
+    """One dataset, which the actor may see."""
+    accounts = {}
+    if saved.account_id is not None:
+        with suppress(NotFoundError):
+            accounts[saved.account_id] = guard.account(saved.account_id)
+    latest, good = (next(map(brief, runs), None) for runs in (store.runs.list(saved, limit=1), store.runs.good(saved)))
+    return _standing(saved, accounts, (latest, good), home, now)
+
+
+def brief(run: Run) -> RunBrief:
+    """What a list shows of a run."""
+    proved = run.proof.get("proved") if run.version is not None else None
+    return RunBrief(
+        run.id,
+        run.state,
+        run.created_at,
+        run.started_at,
+        run.finished_at,
+        run.version,
+        proved,
+        run.error,
+        run.table_rows,
+        run.table_columns,
+        next(iter(run.warnings), ""),
+        len(run.proof.get("totals", {})),
+    )
+
+
+def _standing(
+    saved: SavedDataset,
+    accounts: Mapping[int, Account],
+    runs: tuple[RunBrief | None, RunBrief | None],
+    home: Path,
+    now: datetime,
+) -> Standing:
+    latest, good = runs
+    values: dict[str, Any] = orjson.loads(saved.spec)
+    report = str(values.get("report", ""))
+    title = catalog.REPORTS[report].title if report in catalog.REPORTS else report
+    if latest and latest.state is RunState.RUNNING and not is_alive(home, saved.slug, latest.id):
+        latest = replace(latest, state=RunState.INTERRUPTED, error="")
+    account = accounts.get(saved.account_id) if saved.account_id is not None else None
+    status, words = _status_of(saved, account, latest, good, values, now)
+    return Standing(saved, report, title, latest, good, status, words)
+
+
+def _status_of(
+    saved: SavedDataset,
+    account: Account | None,
+    latest: RunBrief | None,
+    good: RunBrief | None,
+    values: Mapping[str, Any],
+    now: datetime,
+) -> tuple[Status, str]:
+    if latest and latest.state in (RunState.QUEUED, RunState.RUNNING):
+        return Status(latest.state.value), ""
+    if not saved.connected:
+        return Status.DISCONNECTED, (
+            f"Account {saved.account_name!r} was deleted, so this dataset is no longer updated. Its data is kept. "
+            "Select another account in its settings."
+        )
+    if account and account.status is not AccountStatus.VALID:
+        return (
+            Status.RECONNECT,
+            f"The access token of account {account.name!r} is {account.status}. Reconnect the account, then run.",
+        )
+    if latest is None:
+        return Status.NEVER, ""
+    return _status_of_run(latest, good, values, now)
+
+
+def _status_of_run(
+    latest: RunBrief, good: RunBrief | None, values: Mapping[str, Any], now: datetime
+) -> tuple[Status, str]:
+    if latest.state is RunState.FAILED:
+        return Status.FAILED, latest.error
+    if latest.state is RunState.INTERRUPTED:
+        return Status.INTERRUPTED, latest.error or RunState.INTERRUPTED.sentence
+    if latest.proved is False:
+        return (
+            Status.UNPROVED,
+            "The last run's rows differ from TikTok's own figures. See its verification, then run again.",
+        )
+    if latest.state is RunState.WARNED:
+        return Status.WARNED, latest.warning or "The last run has warnings. Review them."
+    if good and _is_rolling(values) and now - good.read_at > STALE_AFTER:
+        days = (now - good.read_at).days
+        return Status.STALE, f"The table was updated {days} days ago. Run the dataset to update it."
+    return (Status.CANCELLED if latest.state is RunState.CANCELLED else Status.PROVED), ""
+
+
+def _is_rolling(values: Mapping[str, Any]) -> bool:
+    """Whether a later run would read other days or rows: relative dates, a lifetime, or a list without dates."""
+    dates = values.get("dates")
+    if values.get("lifetime") is True or not isinstance(dates, Mapping) or dates.get("period"):
+        return True
+    last = dates.get("end") or dates.get("date") or dates.get("start")
+    try:
+        return read_day(str(last)).fixed is None
+    except ValueError:
+        return True
+
+
+# -- a list narrowed down
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The filters of the list; empty and False ones keep all. `sort` is a key of `SORTS`."""
+
+    text: str = ""
+    status: str = ""
+    report: str = ""
+    account: str = ""
+    tag: str = ""
+    mine: bool = False
+    recent: bool = False
+    attention: bool = False
+    sort: str = "name"
+    descending: bool = False
+
+    @property
+    def narrow(self) -> bool:
+        """Whether any filter is set."""
+        return self != Wanted(sort=self.sort, descending=self.descending)
+
+
+_NEVER = datetime.min.replace(tzinfo=UTC)
+
+SORTS: Mapping[str, Callable[[Standing], Any]] = MappingProxyType(
+    {
+        "name": lambda entry: entry.saved.name.casefold(),
+        "report": lambda entry: entry.report_title.casefold(),
+        "account": lambda entry: entry.saved.account_name.casefold(),
+        "rows": lambda entry: -1 if entry.rows is None else entry.rows,
+        "columns": lambda entry: -1 if entry.columns is None else entry.columns,
+        "last_run": lambda entry: entry.ran_at or _NEVER,
+        "status": lambda entry: entry.status.rank,
+    }
+)
+"""What the list can be sorted by; equal ones are in order of name."""
+
+
+def chosen(entries: Iterable[Standing], wanted: Wanted, user: User | None, now: datetime) -> list[Standing]:
+    """The entries that match the filters, sorted; `user` is the one whose datasets `mine` keeps."""
+    matching = [entry for entry in entries if _matches(entry, wanted, user, now)]
+    matching.sort(key=SORTS["name"])
+    matching.sort(key=SORTS.get(wanted.sort, SORTS["name"]), reverse=wanted.descending)
+    return matching
+
+
+def _matches(entry: Standing, wanted: Wanted, user: User | None, now: datetime) -> bool:
+    saved = entry.saved
+    return (
+        (not wanted.text or _mentions(entry, wanted.text))
+        and (not wanted.status or entry.status == wanted.status)
+        and (not wanted.report or entry.report == wanted.report)
+        and (not wanted.account or saved.account_name == wanted.account)
+        and (not wanted.tag or wanted.tag in saved.tags)
+        and (not wanted.mine or (user is not None and saved.owner_id == user.id))
+        and (not wanted.recent or (entry.ran_at is not None and now - entry.ran_at <= RECENTLY))
+        and (not wanted.attention or entry.status.attention)
+    )
+
+
+def _mentions(entry: Standing, text: str) -> bool:
+    """Whether the texts of the dataset have every word of `text`."""
+    saved = entry.saved
+    texts = (saved.name, saved.slug, saved.description, saved.account_name, entry.report_title, *saved.tags)
+    searched = " ".join(texts).casefold()
+    return all(word in searched for word in text.casefold().split())

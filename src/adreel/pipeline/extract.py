@@ -1,0 +1,549 @@
+"""Reads a plan's chunks from TikTok and writes typed parts; each request is verified (`verify.py`).
+
+A part is one page. Pages that are stored already are not requested again, so an interrupted chunk resumes where it
+stopped. A request that fails its verification, as a report may change while it is read, is read again from page 1.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from itertools import islice
+from typing import Any, TypeVar
+
+import msgspec
+import pyarrow as pa
+
+from adreel import catalog
+from adreel.advertisers import SKIP_ADVICE
+from adreel.datasets.schema import Column, arrow_schema, columns, key
+from adreel.errors import (
+    AdreelError,
+    AdvertiserError,
+    DamagedError,
+    ProofError,
+    RequestError,
+    RetryError,
+    SplitError,
+    ThrottledError,
+    lacks_scope,
+)
+from adreel.lake import Lake
+from adreel.lake.columns import conform
+from adreel.pipeline.normalize import as_records, key_texts, page_table, row_type, sums, widened
+from adreel.pipeline.plan import MOST_IDS, PAGE_SIZE, Chunk, Plan, Request, for_one, in_filter, narrowed
+from adreel.pipeline.verify import (
+    ROUNDS,
+    Outcome,
+    Part,
+    additive_metrics,
+    fraction_words,
+    ids_in,
+    incomplete,
+    refuse_missing_rows,
+    refuse_null_keys,
+    request_words,
+    row_counts,
+    totals_of,
+    uneven,
+    verified,
+)
+from adreel.tiktok.client import Client, together
+from adreel.tiktok.response import ListPage, Reader, reader_of
+
+PREVIEW_REQUESTS = 5
+
+PARENTS = {
+    "ad": (("campaign", "campaign_ids"), ("adgroup", "adgroup_ids"), ("ad", "ad_ids")),
+    "adgroup": (("campaign", "campaign_ids"), ("adgroup", "adgroup_ids")),
+    "campaign": (("campaign", "campaign_ids"),),
+}
+"""By data level, the levels whose ids split a report that TikTok cuts at 20,000 ids, each with its filter."""
+
+PAGES_AT_ONCE = 200
+"""Pages of a request that are read at a time; an empty last one ends the request, as TikTok's count may be wrong."""
+
+CAMPAIGNS_AT_ONCE = 30
+"""Most campaign ids that TikTok advises in one filter ("Run a synchronous report", filtering)."""
+
+_Answer = TypeVar("_Answer")
+
+
+class Parts:
+    """The pages and notes of a run, stored under the lake's root so that any process can resume the run."""
+
+    def __init__(self, lake: Lake, run_id: str) -> None:
+        self._lake = lake
+        self._run_id = run_id
+
+    async def work(self, call: Callable[..., _Answer], *arguments: Any) -> _Answer:
+        """Calls a function that reads or writes parts, in a thread if the lake is an object store.
+
+        On a disk a page takes a few milliseconds, and threads would only compete for the interpreter.
+        """
+        return call(*arguments) if self._lake.is_folder else await asyncio.to_thread(call, *arguments)
+
+    def of(self, chunk: str, request: str) -> dict[int, Part]:
+        """The stored pages of a request, by number; one that a power failure damaged is removed."""
+        parts = []
+        for name in self._lake.list_parts(self._run_id, f"{chunk}/{request}/"):
+            try:
+                parts.append(Part(**self._lake.part(self._run_id, name).facts))
+            except DamagedError:
+                self._lake.drop_parts(self._run_id, name)
+        return {part.number: part for part in parts}
+
+    def sizes(self, chunk: str) -> dict[str, int]:
+        """The bytes of each stored part of a chunk, by its name in the chunk; of all chunks for an empty name."""
+        return self._lake.part_sizes(self._run_id, f"{chunk}/" if chunk else "")
+
+    def noted(self, name: str) -> tuple[str, ...]:
+        """The chunks that have a note of that name."""
+        notes = self._lake.list_notes(self._run_id)
+        return tuple(note.removesuffix(f"/{name}") for note in notes if note.endswith(f"/{name}"))
+
+    def write(self, chunk: str, request: str, part: Part, table: pa.Table) -> None:
+        """Stores a page, replacing the same one."""
+        self._lake.write_part(self._run_id, f"{chunk}/{request}/{part.number:06}", table, part.facts())
+
+    def keys(self, chunk: str, request: str, number: int, key: tuple[str, ...]) -> pa.Array:
+        """The primary keys of a stored page, as texts."""
+        reader = self._lake.read_parts(self._run_id, f"{chunk}/{request}/{number:06}", columns=key)
+        return key_texts(reader.read_all(), key)
+
+    def drop(self, chunk: str, request: str) -> None:
+        """Removes the stored pages of a request."""
+        self._lake.drop_parts(self._run_id, f"{chunk}/{request}/")
+
+    def forget(self, chunk: str, request: str) -> None:
+        """Removes the stored pages of a request and of the requests that it was split into."""
+        for end in "/-":
+            self._lake.drop_parts(self._run_id, f"{chunk}/{request}{end}")
+
+    def drop_all(self) -> None:
+        """Removes all parts and notes of the run."""
+        self._lake.drop_run(self._run_id)
+
+    def note(self, chunk: str, name: str) -> Any:
+        """The value of a note; None if there is no readable one."""
+        return self._lake.read_note(self._run_id, f"{chunk}/{name}" if chunk else name)
+
+    def write_note(self, chunk: str, name: str, value: Any) -> None:
+        """Stores a note, which is a value of JSON."""
+        self._lake.write_note(self._run_id, f"{chunk}/{name}" if chunk else name, value)
+
+
+@dataclass(frozen=True, slots=True)
+class _PageType:
+    """The columns of a page, their schema, the type of its rows, and the reader that decodes these."""
+
+    columns: tuple[Column, ...]
+    schema: pa.Schema
+    row: type[Any]
+    reader: Reader
+
+    @classmethod
+    def of(cls, page_columns: tuple[Column, ...]) -> _PageType:
+        row = row_type(page_columns)
+        return cls(page_columns, arrow_schema(page_columns), row, reader_of(row))
+
+
+@dataclass(frozen=True, slots=True)
+class _PageRead:
+    """A page that was just read and stored, with the primary keys of its rows as texts."""
+
+    part: Part
+    keys: pa.Array
+
+
+class Extraction:
+    """Reads the requests of one run's plan.
+
+    `arrived` is called with the number of rows of each page that is read. `failed` has the advertisers that were
+    skipped before the run was resumed, with the reasons; they are not read.
+    """
+
+    def __init__(
+        self, plan: Plan, client: Client, parts: Parts, arrived: Callable[[int], None], failed: Mapping[str, str]
+    ) -> None:
+        self._plan = plan
+        self._client = client
+        self._parts = parts
+        self._arrived = arrived
+        self._columns = columns(plan.dataset)
+        self._key = key(plan.dataset)
+        batches = (batch_columns(plan, number) for number in range(len(plan.batches)))
+        self._page_types = tuple(_PageType.of(page_columns) for page_columns in batches)
+        self._failed = dict(failed)
+        self._readable: set[str] = set()
+
+    async def chunk(self, chunk: Chunk) -> Outcome:
+        """Reads all requests of the chunk, stores their pages and verifies them.
+
+        Raises the errors of the client, and ProofError for a request that fails its verification; with `skip_failing`
+        the outcome names the advertiser as failed instead.
+        """
+        if len(self._plan.batches) == 1:
+            outcomes = await together(self._request(chunk.name, request) for request in chunk.requests)
+            return sum(outcomes, Outcome())
+        same_rows = defaultdict[Any, list[Request]](list)
+        for request in chunk.requests:
+            same_rows[request.buying, request.span].append(request)
+        return sum(await together(self._batches(chunk.name, requests) for requests in same_rows.values()), Outcome())
+
+    async def _batches(self, chunk: str, requests: Sequence[Request]) -> Outcome:
+        """Reads the batches of metrics of the same rows, again while their numbers of rows differ."""
+        for attempt in range(ROUNDS):
+            if attempt:
+                for request in requests:
+                    self._parts.forget(chunk, request.name)
+            outcomes = await together(self._request(chunk, request) for request in requests)
+            counts = [outcome.rows for outcome in outcomes]
+            if len(set(counts)) == 1 or any(outcome.failed for outcome in outcomes):
+                break
+        else:
+            outcomes[0] = replace(outcomes[0], faults=(*outcomes[0].faults, uneven(requests[0], counts)))
+        # Only the rows of the first batch are counted, as those of the others are joined to them.
+        joined = [
+            replace(outcome, rows=0, rows_expected=0, rows_of=dict.fromkeys(outcome.rows_of, 0))
+            for outcome in outcomes[1:]
+        ]
+        return sum(joined, outcomes[0])
+
+    async def _request(self, chunk: str, request: Request) -> Outcome:
+        first = request.advertisers[0].id
+        if len(request.advertisers) == 1 and first in self._failed:
+            return Outcome(failed={first: self._failed[first]})
+        try:
+            return await self._read(chunk, request, 0)
+        except (AdvertiserError, RequestError, RetryError, ProofError) as error:
+            alone = len(request.advertisers) == 1 or isinstance(error, ThrottledError)
+            if alone or (error.passes and not self._plan.dataset.skip_failing):
+                return self._skipped(request, error)
+            return await self._one_by_one(chunk, request)
+
+    async def _one_by_one(self, chunk: str, request: Request) -> Outcome:
+        """Reads each advertiser of the request by itself, as one of them makes the whole request fail."""
+        self._parts.drop(chunk, request.name)
+        self._parts.write_note(chunk, request.name, {"one_by_one": True})
+        singles = (for_one(request, advertiser) for advertiser in request.advertisers)
+        return sum(await together(self._request(chunk, single) for single in singles), Outcome())
+
+    def _skipped(self, request: Request, error: AdreelError) -> Outcome:
+        """The outcome that skips the request's advertisers, if the dataset allows that; else raises the error."""
+        # Without an answer of TikTok the network is down, which concerns all advertisers.
+        unanswered = error.passes and error.code is None
+        if self._plan.dataset.skip_failing and not isinstance(error, ThrottledError) and not unanswered:
+            failed = {advertiser.id: str(error) for advertiser in request.advertisers}
+            self._failed |= failed
+            return Outcome(failed=failed)
+        if isinstance(error, AdvertiserError):
+            name = ", ".join(f"{advertiser.name} ({advertiser.id})" for advertiser in request.advertisers)
+            advice = f" {SKIP_ADVICE}" if self._others_are_readable(request, error) else ""
+            raise AdvertiserError(
+                f"Ad account {name} could not be read: {error.message}{advice}",
+                code=error.code,
+                request_id=error.request_id,
+            ) from error
+        raise error
+
+    def _others_are_readable(self, request: Request, error: AdvertiserError) -> bool:
+        """Whether the run could read other advertisers: a permission that the app lacks is missing for all."""
+        own = {advertiser.id for advertiser in request.advertisers}
+        if lacks_scope(error.code, error.message):
+            return bool(self._readable - own)
+        return any(advertiser.id not in own for read in self._plan.reads for advertiser in read.advertisers)
+
+    async def _read(self, chunk: str, request: Request, depth: int) -> Outcome:
+        """Reads one request, split if TikTok cuts it, and again while its verification fails."""
+        split = self._parts.note(chunk, request.name)
+        if split is not None:
+            return await self._split(chunk, request, depth, split)
+        outcome = Outcome()
+        for attempt in range(ROUNDS):
+            if attempt:
+                self._parts.drop(chunk, request.name)
+            try:
+                pages = await self._pages(chunk, request)
+            except SplitError:
+                pages = None
+            if pages is None:
+                self._parts.drop(chunk, request.name)
+                return await self._split(chunk, request, depth, None)
+            outcome = pages
+            if outcome.complete and not outcome.differing():
+                return outcome
+        if outcome.complete:
+            return outcome.with_faults(request)
+        raise incomplete(request, outcome)
+
+    async def _pages(self, chunk: str, request: Request) -> Outcome | None:
+        """The verified outcome of all pages of a request; None if TikTok cut it at 20,000 ids."""
+        stored = await self._parts.work(self._parts.of, chunk, request.name)
+        read_now: list[_PageRead] = []
+        if 1 not in stored:
+            read = await self._page(chunk, request, 1)
+            if read is None:
+                return None
+            read_now.append(read)
+        first = stored.get(1) or read_now[0].part
+        missing = (number for number in range(2, first.total_pages + 1) if number not in stored)
+        while numbers := list(islice(missing, PAGES_AT_ONCE)):
+            later = await together(self._page(chunk, request, number) for number in numbers)
+            if any(read is None for read in later):
+                return None
+            read_now += [read for read in later if read]
+            if not (read_now[-1].part.rows or read_now[-1].part.left_out):
+                # There are no more pages, even if TikTok counts more rows; the verification compares both.
+                break
+        return await self._parts.work(self._verified, chunk, request, stored, read_now)
+
+    def _verified(
+        self, chunk: str, request: Request, stored: Mapping[int, Part], read_now: Sequence[_PageRead]
+    ) -> Outcome:
+        keys = [read.keys for read in read_now]
+        keys += [self._parts.keys(chunk, request.name, number, self._key) for number in stored]
+        return verified(request, self._key, [*stored.values(), *(read.part for read in read_now)], keys)
+
+    async def _page(self, chunk: str, request: Request, number: int) -> _PageRead | None:
+        """Reads one page and stores it as a part; None if TikTok cut the report."""
+        page = await self._requested(request, number)
+        self._readable |= {advertiser.id for advertiser in request.advertisers}
+        if page.cut:
+            return None
+        read = await self._parts.work(self._stored, chunk, request, number, page)
+        self._arrived(0 if request.batch else read.part.rows)
+        return read
+
+    def _stored(self, chunk: str, request: Request, number: int, page: ListPage) -> _PageRead:
+        page_type = self._page_types[request.batch]
+        typed = page_table(page.rows, page_type.columns, page_type.schema, request)
+        table = typed.table
+        part = Part(
+            number=number,
+            rows=table.num_rows,
+            total_rows=page.total_number,
+            total_pages=page.total_page,
+            sums={name: str(value) for name, value in sums(table, page_type.columns).items()},
+            totals=totals_of(page, additive_metrics(page_type.columns)),
+            rows_of=row_counts(table["advertiser_id"], request),
+            unread={unread.column: (unread.count, unread.example) for unread in typed.unread},
+            fractions={
+                fractions.column: (len(fractions.texts), fraction_words(table, self._key, fractions))
+                for fractions in typed.fractions
+            },
+            left_out=page.left_out,
+        )
+        keys = key_texts(table, self._key)
+        refuse_null_keys(request, self._key, keys)
+        self._parts.write(chunk, request.name, part, table)
+        return _PageRead(part, keys)
+
+    async def _requested(self, request: Request, number: int) -> ListPage:
+        page_type = self._page_types[request.batch]
+        if request.path == "/advertiser/info/":
+            return await self._advertisers(request, page_type)
+        params = dict(request.params)
+        if number > 1:
+            # The totals of page 1 are those of every page.
+            params.pop("enable_total_metrics", None)
+        if self._plan.dataset.report == "custom_audience_details":
+            page = await self._client.page(request.path, params, number, request.page_size)
+            details, left_out = await self._details(request, page.rows)
+            return replace(page, rows=as_records(details, page_type.row), left_out=left_out)
+        return await self._client.page(request.path, params, number, request.page_size, page_type.reader)
+
+    async def _advertisers(self, request: Request, page_type: _PageType) -> ListPage:
+        """The details of the request's advertisers; AdvertiserError for those that the token may not read."""
+        ids = [advertiser.id for advertiser in request.advertisers]
+        rows = await self._client.advertiser_info(ids, list(request.params["fields"]))
+        missing = set(ids) - {str(row.get("advertiser_id")) for row in rows}
+        if missing:
+            raise AdvertiserError(f"TikTok sent no details of ad account {', '.join(sorted(missing))}.")
+        return ListPage(as_records(rows, page_type.row), len(rows), 1, None, False, "")
+
+    async def _details(self, request: Request, listed: Sequence[dict[str, Any]]) -> tuple[list[dict[str, Any]], int]:
+        """The details of the listed audiences that the dataset selects, and the number of the others.
+
+        An audience without details has its row of the list.
+        """
+        selected = set(self._plan.dataset.audiences)
+        ids_in(listed, "audience_id")
+        ids = [str(row["audience_id"]) for row in listed]
+        by_id = {
+            audience_id: row
+            for audience_id, row in zip(ids, listed, strict=True)
+            if not selected or audience_id in selected
+        }
+        left_out = sum(audience_id not in by_id for audience_id in ids)
+        if not by_id:
+            return [], left_out
+        params = {"advertiser_id": request.advertisers[0].id, "custom_audience_ids": list(by_id)}
+        for row in await self._client.listed("/dmp/custom_audience/get/", params):
+            details = row.get("audience_details")
+            audience = {**(details if isinstance(details, Mapping) else {}), **row}
+            if str(audience.get("audience_id")) in by_id:
+                by_id[str(audience["audience_id"])] = audience
+        return list(by_id.values()), left_out
+
+    async def _split(self, chunk: str, request: Request, depth: int, split: dict[str, Any] | None) -> Outcome:
+        """Reads the request in parts that TikTok does not cut; `split` is the stored note with their ids, if any."""
+        if len(request.advertisers) > 1:
+            return await self._one_by_one(chunk, request)
+        steps = PARENTS.get(self._plan.dataset.level or "", ())
+        if self._plan.dataset.id_dimension == "ad_id_v2":
+            # There is no list of the ids of Upgraded Smart+ ads.
+            steps = steps[:2]
+        if depth >= len(steps):
+            raise ProofError(
+                f"TikTok limits {request_words(request)} to its newest 20,000 ids, even in the smallest request. "
+                "The table is unchanged. Choose a higher data level or fewer days."
+            )
+        level, filter_name = steps[depth]
+        if split is None:
+            split = await self._ids(request, level)
+            self._parts.write_note(chunk, request.name, split)
+        size = CAMPAIGNS_AT_ONCE if level == "campaign" else MOST_IDS
+        outcome = await self._narrowed(chunk, request, depth, filter_name, split["ids"], size)
+        higher = {
+            name: (Decimal(value), outcome.totals[name][1])
+            for name, value in split["totals"].items()
+            if name in outcome.totals
+        }
+        return replace(outcome, totals=outcome.totals | higher).with_faults(request)
+
+    async def _narrowed(
+        self, chunk: str, request: Request, depth: int, filter_name: str, ids: list[str], size: int
+    ) -> Outcome:
+        """Reads the request for groups of ids; a group that is cut is halved, a single id is split one level down."""
+        groups = [ids[first : first + size] for first in range(0, len(ids), size)]
+
+        async def read(group: list[str]) -> Outcome:
+            own = narrowed(request, f"{filter_name[:2]}{group[0]}x{len(group)}", filter_name, group)
+            if len(group) == 1:
+                return await self._read(chunk, own, depth + 1)
+            if self._parts.note(chunk, own.name) is None:
+                try:
+                    outcome = await self._pages(chunk, own)
+                except SplitError:
+                    outcome = None
+                if outcome is not None:
+                    agrees = outcome.complete and not outcome.differing()
+                    return outcome if agrees else await self._read(chunk, own, depth + 1)
+                self._parts.drop(chunk, own.name)
+                self._parts.write_note(chunk, own.name, {"halved": True})
+            return await self._narrowed(chunk, request, depth, filter_name, group, -(-len(group) // 2))
+
+        return sum(await together(read(group) for group in groups), Outcome())
+
+    async def _ids(self, request: Request, level: str) -> dict[str, Any]:
+        """The `ids` of `level` that have rows in the request's days, and the `totals` that their parts must sum up to.
+
+        If TikTok would cut these ids too, they are those of all campaigns, ad groups or ads, without totals.
+        """
+        if level != self._plan.dataset.level:
+            names = self._compared_metrics(level)
+            params = self._of_level(request, level, names)
+            first = await self._client.page(request.path, params, 1, PAGE_SIZE)
+            if not first.cut:
+                rows = await self._all_rows(request.path, params, first, PAGE_SIZE)
+                ids = ids_in([row.get("dimensions") for row in rows], f"{level}_id")
+                return {"ids": ids, "totals": totals_of(first, names)}
+        return {"ids": await self._listed(request, level), "totals": {}}
+
+    def _compared_metrics(self, level: str) -> list[str]:
+        """The metrics whose totals at a higher level must be the sums of the rows below it.
+
+        There are none without deleted ads, which the totals of a campaign still include.
+        """
+        metrics = catalog.metrics()
+        additive = set(additive_metrics(self._columns))
+        names = [name for name in self._plan.dataset.metrics if name in additive and level in metrics[name].levels]
+        return names[:MOST_IDS] if self._plan.dataset.include_deleted else []
+
+    def _of_level(self, request: Request, level: str, metrics: Sequence[str]) -> dict[str, Any]:
+        """The request's parameters for the ids of another level alone, without breakdowns."""
+        params = {name: value for name, value in request.params.items() if name not in ("filtering", "dimensions")}
+        filtering = [
+            param for param in request.params.get("filtering", ()) if not param["field_name"].endswith("_status")
+        ]
+        if self._plan.dataset.include_deleted:
+            filtering.append(in_filter(f"{level}_status", ("STATUS_ALL",)))
+        params |= {
+            # Audience reports require an audience dimension; a basic report has the same ids without it.
+            "report_type": "BASIC",
+            "data_level": f"AUCTION_{level.upper()}",
+            "dimensions": [f"{level}_id"],
+            "metrics": list(metrics) or ["spend"],
+        }
+        return params | ({"filtering": filtering} if filtering else {})
+
+    async def _listed(self, request: Request, level: str) -> list[str]:
+        """The ids of the report's own level, which a report would cut, from the endpoint that lists them."""
+        filtering: dict[str, Any] = {"primary_status": "STATUS_ALL"}
+        for param in request.params.get("filtering", ()):
+            if param["field_name"] in ("campaign_ids", "adgroup_ids"):
+                filtering[param["field_name"]] = msgspec.json.decode(param["filter_value"])
+        params: dict[str, Any] = {
+            "advertiser_id": request.advertisers[0].id,
+            "fields": [f"{level}_id"],
+            "filtering": filtering,
+        }
+        topview: dict[str, Any] = {**params, "filtering": {**filtering, "buying_types": ["RESERVATION_TOP_VIEW"]}}
+        path, page_size = f"/{level}/get/", 100 if level == "adgroup" else PAGE_SIZE
+        ids: set[str] = set()
+        for list_params in (params, topview):
+            first = await self._client.page(path, list_params, 1, page_size)
+            ids |= set(ids_in(await self._all_rows(path, list_params, first, page_size), f"{level}_id"))
+        return sorted(ids)
+
+    async def _all_rows(
+        self, path: str, params: dict[str, Any], first: ListPage, page_size: int
+    ) -> list[dict[str, Any]]:
+        """The rows of all pages, of which `first` is page 1; ProofError if they are not as many as TikTok counts."""
+        rows: list[dict[str, Any]] = list(first.rows)
+        numbers = iter(range(2, first.total_page + 1))
+        while batch := list(islice(numbers, PAGES_AT_ONCE)):
+            pages = await together(self._client.page(path, params, number, page_size) for number in batch)
+            rows += [row for page in pages for row in page.rows]
+            if not pages[-1].rows:
+                break
+        refuse_missing_rows(path, params, first.total_number, len(rows))
+        return rows
+
+
+def batch_columns(plan: Plan, batch: int) -> tuple[Column, ...]:
+    """The columns of a batch of metrics: the primary key and its metrics; of the first also all that are no metrics."""
+    all_columns = columns(plan.dataset)
+    if len(plan.batches) == 1:
+        return all_columns
+    own, names = set(plan.batches[batch]), set(key(plan.dataset))
+    return tuple(
+        column
+        for column in all_columns
+        if column.name in names or (column.name in own if column.part == "metrics" else batch == 0)
+    )
+
+
+async def preview_rows(plan: Plan, client: Client, most_rows: int) -> pa.Table:
+    """The first typed rows of the plan, at most `most_rows`, from at most `PREVIEW_REQUESTS` requests."""
+    page_type = _PageType.of(columns(plan.dataset))
+    tables = [page_type.schema.empty_table()]
+    wide: set[str] = set()
+    request_count = 0
+    for request in plan.requests():
+        if request_count == PREVIEW_REQUESTS or sum(table.num_rows for table in tables) >= most_rows:
+            break
+        if request.batch or request.path == "/advertiser/info/":
+            continue
+        request_count += 1
+        page = await client.page(request.path, request.params, 1, most_rows, page_type.reader)
+        typed = page_table(page.rows, page_type.columns, page_type.schema, request)
+        wide |= {fractions.column for fractions in typed.fractions}
+        tables.append(typed.table)
+    schema = widened(page_type.schema, wide)
+    batches = [conform(batch, schema) for table in tables for batch in table.to_batches()]
+    return pa.Table.from_batches(batches, schema).slice(0, most_rows)

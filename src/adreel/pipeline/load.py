@@ -1,0 +1,314 @@
+"""Assembles a run's parts, verifies them as a whole, and commits them as one version of the table."""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from adreel import catalog
+from adreel.datasets.replacement import merges_by_day
+from adreel.datasets.schema import arrow_schema, columns, day_column, key
+from adreel.dates import today_at
+from adreel.errors import AdvertiserError
+from adreel.lake import Commit, Lake, Window, Write
+from adreel.pipeline.extract import batch_columns
+from adreel.pipeline.normalize import key_texts, widened
+from adreel.pipeline.plan import Chunk, Plan
+from adreel.pipeline.verify import Outcome
+from adreel.update_methods import Method
+
+MOST_REASONS = 10
+"""Warnings of one kind that a run shows; the others are counted."""
+
+MANY_ROWS = 10
+"""A table of fewer rows may lose most of them without a warning."""
+
+JOINED_CELLS = 4_000_000
+"""Cells that are joined in memory at a time: about 100 MB including the copy that a join makes."""
+
+_MERGED = (
+    "Only the days of this run were replaced. The next run of the dataset's own dates replaces the whole table, as the "
+    "update method is replace. To keep other days, change the update method to partition."
+)
+
+_TYPES = {"int": "whole number", "money": "money", "rate": "rate", "ratio": "decimal", "float": "decimal"}
+_TYPES |= {"day": "date", "hour": "time", "time": "time", "bool": "yes/no"}
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """The result of a commit: the version, its proof, warnings, skipped advertisers, and the size of the table."""
+
+    version: int
+    proof: Mapping[str, Any]
+    warnings: tuple[str, ...]
+    skipped: Mapping[str, str]
+    table_rows: int
+    table_columns: int
+
+
+def commit_run(
+    lake: Lake,
+    slug: str,
+    run_id: str,
+    plan: Plan,
+    now: datetime,
+    outcomes: Iterable[Outcome],
+    *,
+    other_days: bool = False,
+) -> Committed:
+    """Verifies the run's rows and commits them as one version, atomically; a second call for the same run does nothing.
+
+    With `other_days`, days in place of the dataset's own, a replacement replaces only these days where it can.
+
+    Rows and primary keys were verified when each request was read, and no two requests are for the same rows. Raises
+    AdvertiserError if no advertiser could be read, and the errors of `Lake.commit`.
+    """
+    outcome = combined(outcomes)
+    if outcome.failed and not {advertiser.id for read in plan.reads for advertiser in read.advertisers} - set(
+        outcome.failed
+    ):
+        raise AdvertiserError(f"No ad account could be read. The table is unchanged. {_reasons(outcome.failed)}")
+    rows = _Rows(lake, run_id, plan, outcome.failed, outcome.fractions)
+    write = _write(run_id, plan, now, outcome, rows.schema)
+    replaces = write.method is Method.REPLACE and lake.exists(slug)
+    merges = other_days and replaces and merges_by_day(lake, slug, plan.dataset)
+    if merges:
+        write = replace(write, method=Method.PARTITION, reset_schema=False)
+    elif outcome.failed and replaces and not write.reset_schema:
+        write = _sparing(write, lake, slug, plan, outcome.failed)
+    done = lake.commit(slug, rows.reader, write)
+    proof = proof_of(outcome, done.rows_in, _currencies(plan, outcome.failed))
+    warnings = (
+        *_shrunk(done, write),
+        *warnings_of(plan, outcome),
+        *_fractions(outcome, done, write),
+        *column_warnings(done),
+        *([_MERGED] if merges else ()),
+    )
+    return Committed(done.version, proof, warnings, outcome.failed, done.rows_after, done.columns)
+
+
+def _fractions(outcome: Outcome, done: Commit, write: Write) -> Iterator[str]:
+    """Warnings of columns of counts that became decimals; later fractions change nothing and give no warning."""
+    fresh = done.rows_before is None or write.reset_schema
+    for name, (count, rows) in outcome.fractions.items():
+        if fresh or name in done.widened:
+            more = f"; and {count - len(rows):,} more" if count > len(rows) else ""
+            yield (
+                f"{count:,} value{'s' if count != 1 else ''} of {name}, a count, had fractions: {'; '.join(rows)}"
+                f"{more}. The column is a decimal from this version on."
+            )
+
+
+def _shrunk(done: Commit, write: Write) -> Iterator[str]:
+    """A warning if the table lost all or most of its rows, even though TikTok confirmed their count."""
+    before, after = done.rows_before or 0, done.rows_after
+    if before and (not after or (before >= MANY_ROWS and 2 * after < before)):
+        yield (
+            f"The table shrank from {before:,} to {after:,} rows. TikTok counted {done.rows_in:,} rows, and the update "
+            f"method is {write.method}. If you did not expect this, compare the versions before you use the data; "
+            "earlier versions can be restored."
+        )
+
+
+def _currencies(plan: Plan, failed: Mapping[str, str]) -> list[str]:
+    """The currencies of the advertisers that were read, sorted."""
+    read = (advertiser for read in plan.reads for advertiser in read.advertisers if advertiser.id not in failed)
+    return sorted({advertiser.currency for advertiser in read if advertiser.currency})
+
+
+def _sparing(write: Write, lake: Lake, slug: str, plan: Plan, failed: Mapping[str, str]) -> Write:
+    """A replacement that keeps the rows of the advertisers that failed, as TikTok may still have them."""
+    advertiser_ids = {advertiser.id for read in plan.reads for advertiser in read.advertisers}
+    for batch in lake.read(slug, columns=("advertiser_id",)):
+        advertiser_ids |= set(batch.column("advertiser_id").unique().to_pylist())
+    everything = Window(frozenset(advertiser_ids - set(failed) - {None}), date.min, date.max)
+    return replace(write, method=Method.PARTITION, whole_advertisers=True, windows=(everything,))
+
+
+def combined(outcomes: Iterable[Outcome]) -> Outcome:
+    """The sum of the outcomes, without any row of an advertiser that one of them skipped."""
+    outcomes = tuple(outcomes)
+    failed = {advertiser: reason for outcome in outcomes for advertiser, reason in outcome.failed.items()}
+    return sum((outcome.without(failed) for outcome in outcomes), Outcome())
+
+
+def _reasons(failed: Mapping[str, str]) -> str:
+    """The reasons why advertisers failed: the first ones, and the number of the others."""
+    shown = "; ".join(f"{advertiser}: {reason}" for advertiser, reason in list(failed.items())[:MOST_REASONS])
+    more = len(failed) - MOST_REASONS
+    return f"{shown}; and {more} more." if more > 0 else shown
+
+
+def warnings_of(plan: Plan, outcome: Outcome) -> tuple[str, ...]:
+    """Warnings about values that could not be read and about differences from TikTok's counts and totals."""
+    by_name = {column.name: column for column in columns(plan.dataset)}
+    unread = [
+        f"{count:,} value{'s' if count != 1 else ''} of {name} could not be read as "
+        f"{_TYPES.get(by_name[name].type, 'text')} and {'were' if count != 1 else 'was'} left empty, for example "
+        f"{example!r}."
+        for name, (count, example) in outcome.unread.items()
+    ]
+    faults = list(outcome.faults[:MOST_REASONS])
+    if len(outcome.faults) > MOST_REASONS:
+        faults.append(f"{len(outcome.faults) - MOST_REASONS:,} more differences of this kind were found.")
+    return (*unread, *faults)
+
+
+def column_warnings(done: Commit) -> Iterator[str]:
+    """Warnings of what happened to columns of the table that the run did not read."""
+    if done.kept:
+        values = sum(done.kept.values())
+        yield (
+            f"No longer selected: {_names(done.kept)}. Rows that were read again keep {values:,} earlier "
+            f"value{'s' if values != 1 else ''}, and new rows have none. Select the columns again to update them, or "
+            "turn on Reset schema to remove them."
+        )
+    if done.emptied:
+        yield (
+            f"Values of {_names(done.emptied)} were removed: no longer selected, or of another type. "
+            f"Restore version {done.version - 1} to get them back."
+        )
+
+
+def _names(names: Iterable[str]) -> str:
+    """Names of columns: the first ones, and the number of the others."""
+    listed = list(names)
+    more = f" and {len(listed) - MOST_REASONS} more" if len(listed) > MOST_REASONS else ""
+    return ("column " if len(listed) == 1 else "columns ") + ", ".join(listed[:MOST_REASONS]) + more
+
+
+def proof_of(outcome: Outcome, rows: int, currencies: list[str]) -> dict[str, Any]:
+    """TikTok's counts and totals beside the table's; `proved` if all agree.
+
+    `checksums` names the totals of money in several currencies: they verify that all rows were read and are no amounts.
+    """
+    metrics = catalog.metrics()
+    totals = {
+        name: {"expected": _number(expected), "got": _number(got)} for name, (expected, got) in outcome.totals.items()
+    }
+    differing = sorted(outcome.differing())
+    return {
+        "proved": rows == outcome.rows_expected and not (outcome.repeated or differing or outcome.faults),
+        "rows_expected": outcome.rows_expected,
+        "rows": rows,
+        "duplicate_keys": outcome.repeated,
+        "totals": totals,
+        "differing": differing,
+        "currencies": currencies,
+        "checksums": sorted(name for name in totals if len(currencies) > 1 and metrics[name].type == "money"),
+    }
+
+
+def _number(value: Decimal) -> int | float:
+    return int(value) if value == value.to_integral_value() else float(value)
+
+
+def _write(run_id: str, plan: Plan, now: datetime, outcome: Outcome, schema: pa.Schema) -> Write:
+    dataset = plan.dataset
+    windows = [
+        Window(frozenset({advertiser.id}), days.start, days.end)
+        for advertiser, days in plan.days()
+        if advertiser.id not in outcome.failed
+    ]
+    return Write(
+        run_id=run_id,
+        method=dataset.update.method,
+        schema=schema,
+        key=key(dataset),
+        day_column=day_column(dataset),
+        windows=tuple(windows),
+        keep_from=_keep_from(plan, now),
+        reset_schema=dataset.reset_schema,
+    )
+
+
+def _keep_from(plan: Plan, now: datetime) -> date | None:
+    """The first day of the rolling window in the westernmost zone, so that no advertiser loses a day early."""
+    keep = plan.dataset.update.keep_days
+    if keep is None or plan.dataset.update.method is not Method.PARTITION:
+        return None
+    days = [today_at(now, advertiser.offset) for read in plan.reads for advertiser in read.advertisers]
+    return min(days) - timedelta(days=keep - 1) if days else None
+
+
+class _Rows:
+    """The run's rows as one stream: without skipped advertisers, batches of metrics joined on the primary key."""
+
+    def __init__(self, lake: Lake, run_id: str, plan: Plan, failed: Mapping[str, str], decimals: Iterable[str]) -> None:
+        """`decimals` are columns of counts that had fractions."""
+        self._lake = lake
+        self._run_id = run_id
+        self._plan = plan
+        self._failed = pa.array(sorted(failed), pa.string())
+        self._decimals = tuple(decimals)
+        self.schema = widened(arrow_schema(columns(plan.dataset)), self._decimals)
+
+    def reader(self) -> pa.RecordBatchReader:
+        """A new reader of all rows, whose memory does not grow with their number."""
+        parts = self._lake.read_parts
+        batches = parts(self._run_id, "", schema=self.schema) if len(self._plan.batches) == 1 else self._joined()
+        return pa.RecordBatchReader.from_batches(self.schema, (self._without_failed(batch) for batch in batches))
+
+    def _without_failed(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        if not len(self._failed):
+            return batch
+        return batch.filter(pc.invert(pc.is_in(batch["advertiser_id"], value_set=self._failed)))
+
+    def _joined(self) -> Iterator[pa.RecordBatch]:
+        """The rows chunk by chunk, as the batches of metrics of the same advertisers and days are in the same chunk."""
+        names = list(key(self._plan.dataset))
+        for chunk in self._plan.chunks():
+            parts = self._lake.list_parts(self._run_id, f"{chunk.name}/")
+            groups = self._groups(len(parts))
+            for group in range(groups):
+                tables = [self._batch(chunk, parts, number, group, groups) for number in range(len(self._plan.batches))]
+                yield from joined(tables, names, self.schema).to_batches(max_chunksize=50_000)
+
+    def _groups(self, parts: int) -> int:
+        """The number of groups of ids that a join is split into to fit into memory, if every part is full."""
+        cells = parts / len(self._plan.batches) * self._plan.page_size * len(self.schema)
+        return max(1, math.ceil(cells / JOINED_CELLS))
+
+    def _batch(self, chunk: Chunk, parts: Iterable[str], number: int, group: int, groups: int) -> pa.Table:
+        """The rows of one batch of metrics in a chunk, limited to one group of ids."""
+        own = [f"{chunk.name}/{request.name}" for request in chunk.requests if request.batch == number]
+        # The parts of a split request have its name, a hyphen and a suffix.
+        prefixes = tuple(name + end for name in own for end in "/-")
+        schema = widened(arrow_schema(batch_columns(self._plan, number)), self._decimals)
+        names = [name for name in parts if name.startswith(prefixes)]
+        tables = (self._lake.read_parts(self._run_id, name, schema=schema).read_all() for name in names)
+        grouped = (self._of_group(table, group, groups) if groups > 1 else table for table in tables)
+        return pa.concat_tables([schema.empty_table(), *grouped]).combine_chunks()
+
+    def _of_group(self, table: pa.Table, group: int, groups: int) -> pa.Table:
+        ids = table[self._plan.dataset.id_dimension or "advertiser_id"].combine_chunks().dictionary_encode()
+        numbers = [zlib.crc32(text.encode()) % groups for text in ids.dictionary.to_pylist()]
+        return table.filter(pc.equal(pc.take(pa.array(numbers, pa.int32()), ids.indices), group))
+
+
+def joined(tables: Sequence[pa.Table], names: Sequence[str], schema: pa.Schema) -> pa.Table:
+    """Tables joined on the key columns `names`, which they share; a row that a table lacks is null there.
+
+    Pyarrow's own join cannot handle columns of lists.
+    """
+    keys = [key_texts(table, names) for table in tables]
+    all_keys = pc.unique(pa.chunked_array(keys, pa.string()))
+    places = [pc.index_in(all_keys, value_set=texts) for texts in keys]
+    taken: dict[str, list[pa.ChunkedArray]] = defaultdict(list)
+    for table, place in zip(tables, places, strict=True):
+        for name in table.column_names:
+            taken[name].append(table[name].take(place))
+    return pa.Table.from_arrays(
+        [pc.coalesce(*taken[name]) if len(taken[name]) > 1 else taken[name][0] for name in schema.names], schema=schema
+    )

@@ -1,0 +1,437 @@
+"""One run as a resumable function: advertisers, chunks, verification and commit, each done once.
+
+Finished chunks are recorded beside the run's parts (`checkpoints.py`), and the commit carries the run's id, so a
+process that resumes a run of another process requests nothing twice and commits once. The dataset's lock is held
+meanwhile, so that no two processes work on the same run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import httpx2
+
+from adreel.connections import Covered, Waits, account_access, connected, covered, is_fresh, refresh, refuse_unreadable
+from adreel.datasets.dataset import Dataset
+from adreel.datasets.stored import dataset_of
+from adreel.errors import (
+    AdreelError,
+    CancelledError,
+    ReconnectError,
+    StorageError,
+    disk_fault,
+    disk_faults_raised,
+    is_resumable,
+)
+from adreel.lake import Lake
+from adreel.pipeline.checkpoints import Checkpoints, Finished, RunStart, fingerprint
+from adreel.pipeline.extract import Extraction, Parts
+from adreel.pipeline.load import Committed, commit_run
+from adreel.pipeline.orders import RESUME_WITHIN, DateRange, Orders
+from adreel.pipeline.plan import Chunk, Plan, make_plan
+from adreel.pipeline.verify import Outcome
+from adreel.settings import Settings
+from adreel.store import Account, AccountStatus, Progress, Run, RunState, SavedDataset, Store, new_run_id
+from adreel.store import Outcome as RunOutcome
+from adreel.store.locks import dataset_lock, tell_holder
+from adreel.tiktok.client import Client, first_failure
+from adreel.tiktok.rate_limit import limits_for
+
+CHUNKS_AT_ONCE = 16
+"""Chunks read at a time: enough requests to use the rate of any app level at two seconds an answer."""
+
+TICK = 0.5
+"""Seconds between two writes of the progress, each of which also checks for a request to cancel."""
+
+SHORTEST_DEADLINE = 6 * 3600.0
+DEADLINE_FACTOR = 10.0
+"""A run ends after six hours, or after ten times what its requests take at the app's limits, whichever is longer."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunReport:
+    """The result of a run, as `run --json` prints it; `table` is the table's address, `refused` counts requests."""
+
+    run_id: str
+    state: str
+    rows: int
+    requests: int
+    refused: int
+    pages: int
+    seconds: float
+    version: int | None
+    table: str
+    proof: Mapping[str, Any]
+    warnings: tuple[str, ...]
+    skipped_advertisers: Mapping[str, str]
+    resumed: bool = False
+
+    def as_json(self) -> dict[str, Any]:
+        """The report as a dictionary."""
+        return asdict(self)
+
+
+@dataclass(slots=True)
+class Watch:
+    """Shows a run in progress: its counts, its notes and its latest log line; called about twice a second."""
+
+    progress: Callable[[Progress], None] = field(default=lambda _: None)
+    say: Callable[[str], None] = field(default=lambda _: None)
+    trouble: Callable[[str], None] = field(default=lambda _: None)
+
+
+class Runner:
+    """Runs datasets in this process.
+
+    `transport` replaces the network, `clock` gives aware times, `waits` are the clocks and the sleep of the client.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        *,
+        clock: Callable[[], datetime],
+        transport: httpx2.AsyncBaseTransport | None = None,
+        waits: Waits | None = None,
+    ) -> None:
+        self.settings = settings
+        self.store = store
+        self.clock = clock
+        self.transport = transport
+        self.waits = waits or Waits()
+        self.orders = Orders(settings, store, clock=clock)
+
+    def run(
+        self, saved: SavedDataset, watch: Watch, dates: DateRange | None = None, queued: Run | None = None
+    ) -> RunReport:
+        """Runs the dataset, or resumes its interrupted run.
+
+        `dates` replaces the dataset's own; `queued` is the run that `Orders.enqueue` returned, which has its dates.
+        Raises BusyError if another process runs the dataset, and the error that ended the run, which is also stored.
+        """
+        account = self.orders.account(saved)
+        dataset = dataset_of(saved, self.clock(), dates)
+        lake = Lake(self.settings.lake_url, clock=self.clock)
+        with disk_faults_raised(), dataset_lock(self.settings.home, saved.slug):
+            if queued is None:
+                self.orders.refuse_waiting(saved)
+            unfinished = queued or self.orders.unfinished(saved, dates)
+            run = unfinished or self.store.runs.add(saved, new_run_id(), dates, asked_by=self.settings.user)
+            resumed = run.started_at is not None
+            tell_holder(self.settings.home, saved.slug, run.id)
+            if resumed:
+                watch.say(f"Resuming run {run.id}.")
+            return _RunInProgress(self, lake, saved, account, dataset, run, watch, resumed=resumed).finish()
+
+
+@contextmanager
+def _rare_garbage_collection() -> Iterator[None]:
+    """Looks for reference cycles less often: a page is thousands of small objects without cycles.
+
+    This saves a sixth of the processor time of reading 180 pages.
+    """
+    usual = gc.get_threshold()
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 100)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*usual)
+        gc.unfreeze()
+
+
+class _RunInProgress:
+    """One run while this process works on it."""
+
+    def __init__(
+        self,
+        runner: Runner,
+        lake: Lake,
+        saved: SavedDataset,
+        account: Account,
+        dataset: Dataset,
+        run: Run,
+        watch: Watch,
+        *,
+        resumed: bool,
+    ) -> None:
+        self._runner = runner
+        self._resumed = resumed
+        self._lake = lake
+        self._saved = saved
+        self._account = account
+        self._dataset = dataset
+        self._run = run
+        self._watch = watch
+        self._progress = Progress(run.requests, run.refused, run.pages, run.rows)
+        self._before = self._progress
+        self._client: Client
+        self._parts = Parts(lake, run.id)
+        self._checkpoints = Checkpoints(self._parts)
+        self._committing = False
+        self._lines: list[str] = []
+        self._notes: list[str] = []
+
+    def finish(self) -> RunReport:
+        """Works until the run ends, stores how it ended, and returns the report or raises the error."""
+        store = self._runner.store
+        self._run = store.runs.begin(self._run.id)
+        began = time.monotonic()
+        try:
+            self._runner.orders.sweep(self._lake, self._run)
+            with _rare_garbage_collection():
+                committed = asyncio.run(self._until_stopped())
+            self._progress = replace(self._progress, rows=committed.proof["rows"])
+            self._tick()
+        except KeyboardInterrupt:
+            raise self._interrupted() from None
+        except AdreelError as error:
+            raise self._failed(error) from error.__cause__
+        except Exception as error:
+            cause = disk_fault(error) or error
+            message = (
+                str(cause)
+                if isinstance(cause, AdreelError)
+                else f"Unexpected error: {error!r}. Report it to the developers of adreel with the log of this run."
+            )
+            self._end(RunOutcome(RunState.FAILED, error=message, error_kind=type(cause).__name__))
+            raise
+        run = self._end(_outcome(committed))
+        return _report(run, self._lake.table_url(self._saved.table_slug), time.monotonic() - began, self._resumed)
+
+    def _end(self, outcome: RunOutcome) -> Run:
+        """Stores how the run ended, and removes its parts unless the run can be resumed."""
+        run = self._runner.store.runs.finish(self._run.id, outcome)
+        if not is_resumable(outcome.error_kind):
+            # The run has ended even if its parts cannot be removed; the next run removes them.
+            with suppress(StorageError):
+                self._lake.drop_run(run.id)
+        return run
+
+    def _interrupted(self) -> CancelledError:
+        self._runner.store.runs.interrupt(self._saved)
+        # The version may exist before the run is stored as finished; the resumed run finds it and commits no second.
+        table = "may already have its new version" if self._committing else "is unchanged"
+        return CancelledError(
+            f"Run {self._run.id} was interrupted. The table {table}. Resume the run within "
+            f"{RESUME_WITHIN // timedelta(hours=1)} hours with: adreel run {self._saved.slug}"
+        )
+
+    def _failed(self, error: AdreelError) -> AdreelError:
+        """Stores the error that ended the run; an invalid token also changes the account's status and the message."""
+        self._tick()
+        state = RunState.CANCELLED if isinstance(error, CancelledError) else RunState.FAILED
+        self._end(RunOutcome(state, error=str(error), error_kind=type(error).__name__))
+        if not isinstance(error, ReconnectError):
+            return error
+        self._runner.store.accounts.set_status(self._account, AccountStatus.after(error))
+        name = self._account.name
+        return type(error)(
+            f"{error.message} To reconnect it: adreel accounts reconnect {name!r}. The next run then resumes this one.",
+            code=error.code,
+            request_id=error.request_id,
+        )
+
+    def _tick(self) -> bool:
+        """Shows and stores the progress and new log lines; returns whether the run is to be cancelled."""
+        self._watch.progress(self._progress)
+        while self._notes:
+            note = self._notes.pop(0)
+            self._watch.say(note)
+            self._lines.append(note)
+        if self._lines:
+            # The thread of the commit may add lines at the same time.
+            lines = [self._lines.pop(0) for _ in range(len(self._lines))]
+            self._watch.trouble(lines[-1])
+            self._runner.store.runs.log(self._run.id, *lines)
+        return self._runner.store.runs.progress(self._run.id, self._progress)
+
+    async def _until_stopped(self) -> Committed:
+        """Does the run's work and meanwhile checks for a request to cancel, which is ignored once the commit began."""
+        work, cancelled = asyncio.create_task(self._work()), asyncio.create_task(self._until_cancelled())
+        try:
+            await asyncio.wait({work, cancelled}, return_when=asyncio.FIRST_COMPLETED)
+            if not work.done() and not self._committing:
+                cancelled.result()
+                raise CancelledError(f"Run {self._run.id} was cancelled. The table is unchanged.")
+            return await work
+        finally:
+            cancelled.cancel()
+            work.cancel()
+            await asyncio.gather(work, cancelled, return_exceptions=True)
+
+    async def _until_cancelled(self) -> None:
+        """Returns when a person has cancelled the run."""
+        while True:
+            if self._tick():
+                return
+            await asyncio.sleep(TICK)
+
+    async def _work(self) -> Committed:
+        async with self._client_until(SHORTEST_DEADLINE):
+            start, plan = await self._start()
+        self._notes.extend(f"note: {note}" for note in plan.notes)
+        limits = limits_for(self._runner.settings.tiktok_level)
+        least = plan.seconds(limits.per_second, limits.per_minute, limits.per_day)
+        async with self._client_until(max(SHORTEST_DEADLINE, DEADLINE_FACTOR * least)):
+            outcomes = await self._chunks(plan, start.plan)
+        self._committing = True
+        return await asyncio.to_thread(self._commit, plan, start.now, [Outcome(failed=start.unreadable), *outcomes])
+
+    @asynccontextmanager
+    async def _client_until(self, seconds: float) -> AsyncIterator[None]:
+        """A client whose requests end after so many seconds, so that no run hangs."""
+        runner = self._runner
+        access = account_access(runner.settings, runner.store, self._account)
+        deadline = runner.waits.monotonic() + seconds
+        transport, log, waits = runner.transport, self._lines.append, runner.waits
+        async with connected(
+            runner.settings, access, transport=transport, log=log, deadline=deadline, waits=waits
+        ) as self._client:
+            self._before = self._progress
+            try:
+                yield
+            finally:
+                self._count()
+
+    async def _chunks(self, plan: Plan, mark: str) -> list[Outcome]:
+        """The outcome of every chunk, in the plan's order; `mark` is the plan's fingerprint."""
+        finished = await self._finished(mark) if self._resumed else {}
+        self._progress = replace(
+            self._progress,
+            chunks_total=plan.chunk_count,
+            requests_planned=plan.request_count,
+            chunks_done=len(finished),
+        )
+        failed = {name: reason for record in finished.values() for name, reason in record.outcome.failed.items()}
+        extraction = Extraction(plan, self._client, self._parts, self._arrived, failed)
+        slots = asyncio.Semaphore(CHUNKS_AT_ONCE)
+
+        async def read(chunk: Chunk) -> Outcome:
+            try:
+                outcome = await extraction.chunk(chunk)
+                counts = self._progress.requests, self._progress.refused, self._progress.pages
+                await self._parts.work(self._checkpoints.finish, mark, chunk.name, outcome, counts)
+                self._progress = replace(self._progress, chunks_done=self._progress.chunks_done + 1)
+                return outcome
+            finally:
+                slots.release()
+
+        outcomes: dict[str, asyncio.Task[Outcome] | Outcome] = {}
+        try:
+            async with asyncio.TaskGroup() as group:
+                for chunk in plan.chunks():
+                    if chunk.name in finished:
+                        outcomes[chunk.name] = finished[chunk.name].outcome
+                        continue
+                    await slots.acquire()
+                    outcomes[chunk.name] = group.create_task(read(chunk))
+        except BaseExceptionGroup as failures:
+            raise first_failure(failures) from None
+        return [outcome.result() if isinstance(outcome, asyncio.Task) else outcome for outcome in outcomes.values()]
+
+    async def _finished(self, mark: str) -> dict[str, Finished]:
+        """The chunks of the plan that earlier processes finished, by name; the run's counts continue theirs."""
+        finished = {record.chunk: record for record in await self._checkpoints.finished(mark)}
+        # A process that was killed may have counted more than it stored.
+        self._before = replace(
+            self._before,
+            requests=max((self._before.requests, *(record.requests for record in finished.values()))),
+            refused=max((self._before.refused, *(record.refused for record in finished.values()))),
+            pages=max((self._before.pages, *(record.pages for record in finished.values()))),
+        )
+        self._count()
+        return finished
+
+    async def _start(self) -> tuple[RunStart, Plan]:
+        """The start record and the plan: those of the resumed run, if this adreel plans the same requests."""
+        start = self._checkpoints.read_start() if self._resumed else None
+        if start is not None:
+            plan = make_plan(self._dataset, start.advertisers, start.now)
+            if fingerprint(plan) == start.plan:
+                return start, plan
+            self._notes.append("note: Another version of adreel started this run, so it restarts.")
+        now, covering = self._runner.clock(), await self._covered()
+        plan = make_plan(self._dataset, covering.advertisers, now)
+        start = RunStart(fingerprint(plan), now, covering.advertisers, covering.unreadable)
+        self._checkpoints.write_start(start)
+        return start, plan
+
+    async def _covered(self) -> Covered:
+        """The advertisers to read. Raises AdvertiserError if there is none, or one that may not be skipped."""
+        store, now = self._runner.store, self._runner.clock()
+        advertisers = store.accounts.advertisers(self._account)
+        if not is_fresh(advertisers, now):
+            advertisers = await refresh(self._client, store, self._account)
+        covering = covered(advertisers, self._dataset.advertisers or self._account.selection)
+        refuse_unreadable(covering, advertisers, self._account, skip_failing=self._dataset.skip_failing)
+        return covering
+
+    def _arrived(self, rows: int) -> None:
+        self._progress = replace(self._progress, rows=self._progress.rows + rows)
+        self._count()
+
+    def _count(self) -> None:
+        counts, before = self._client.counts, self._before
+        self._progress = replace(
+            self._progress,
+            requests=before.requests + counts.requests,
+            refused=before.refused + counts.refused,
+            pages=before.pages + counts.pages,
+        )
+
+    def _commit(self, plan: Plan, began: datetime, outcomes: list[Outcome]) -> Committed:
+        slug, other_days = self._saved.table_slug, self._run.dates is not None
+        committed = commit_run(self._lake, slug, self._run.id, plan, began, outcomes, other_days=other_days)
+        return replace(committed, warnings=(*committed.warnings, *self._missing_days(plan, began)))
+
+    def _missing_days(self, plan: Plan, began: datetime) -> Iterator[str]:
+        """A warning if a resumed run read other days than one that starts now would."""
+        if not self._resumed:
+            return
+        advertisers = [advertiser for read in plan.reads for advertiser in read.advertisers]
+        then, now = dict(plan.days()), dict(make_plan(self._dataset, advertisers, self._runner.clock()).days())
+        if then != now:
+            yield (
+                f"This run started on {began:%Y-%m-%d at %H:%M} UTC and read the days up to then. Run the dataset "
+                "again for later days."
+            )
+
+
+def _outcome(committed: Committed) -> RunOutcome:
+    clean = committed.proof["proved"] and not committed.skipped and not committed.warnings
+    return RunOutcome(
+        RunState.SUCCEEDED if clean else RunState.WARNED,
+        version=committed.version,
+        proof=committed.proof,
+        warnings=committed.warnings,
+        skipped=committed.skipped,
+        table_rows=committed.table_rows,
+        table_columns=committed.table_columns,
+    )
+
+
+def _report(run: Run, table: str, seconds: float, resumed: bool) -> RunReport:
+    return RunReport(
+        run_id=run.id,
+        state=str(run.state),
+        rows=run.rows,
+        requests=run.requests,
+        refused=run.refused,
+        pages=run.pages,
+        seconds=round(seconds, 3),
+        version=run.version,
+        table=table,
+        proof=run.proof,
+        warnings=run.warnings,
+        skipped_advertisers=run.skipped,
+        resumed=resumed,
+    )
