@@ -138,13 +138,13 @@ def test_the_demo_ends_in_a_data_center_with_datasets_of_which_one_was_restated(
         with httpx2.Client(base_url=url) as client:
             made_administrator(client)
             page = client.get("/datasets").text
-            assert "every number here is made up" in page
+            assert "Simulated TikTok: all figures are invented." in page
             for name in ("Ad spend by day", "Campaign spend by hour", "Audience by age and gender", "Video creatives"):
                 assert name in page
             assert client.get("/datasets/ad_spend_by_day/cards").status_code == 200
             versions = client.get("/datasets/ad_spend_by_day/versions").text
         assert "First as it was on" in "".join(said)
-        assert "2 versions can be read" in versions
+        assert "2 versions available" in versions
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=30)
     assert process.returncode in (ExitCode.OK, ExitCode.CANCELLED)
