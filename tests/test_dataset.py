@@ -83,6 +83,7 @@ update: {method: upset}
         ({"name": ""}, "name: required"),
         ({"account": ""}, "account: required"),
         ({"description": "x" * 10_001}, "longer than 10,000 characters"),
+        ({"data_level": "", "id_dimension": ""}, "id_dimension: required: ID column of each row"),
         ({"id_dimension": "campaign_id"}, "requires data level: campaign"),
         ({"id_dimension": "none"}, "requires data level: advertiser"),
         ({"report_type": "audience"}, "audience_dimensions: required"),

@@ -157,7 +157,10 @@ def _read_menus(report: Report, values: Mapping[str, Any], problems: _Problems) 
         elif given is None or given == []:
             chosen[menu.name] = menus.defaults(menu, chosen)
             if menu.required and not chosen[menu.name]:
-                problems.add(menu.name, f"required: {menu.meaning[0].lower()}{menu.meaning[1:]}")
+                meaning = menu.meaning
+                if not meaning[1:2].isupper():  # "ID column" keeps its capitals.
+                    meaning = meaning[:1].lower() + meaning[1:]
+                problems.add(menu.name, f"required: {meaning}")
         else:
             chosen[menu.name] = _read_menu(menu, given, problems)
             if menu.source == "choices":
