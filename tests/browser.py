@@ -23,6 +23,7 @@ import uvicorn
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, WebError, expect, sync_playwright
 from starlette.types import ASGIApp
 
+from adreel import service
 from adreel.access import Actor, Guard
 from adreel.connections import app_access, connected, refresh
 from adreel.dataset import Source, parse
@@ -169,7 +170,9 @@ class Town:
 
     def save(self, values: Mapping[str, Any], owner: User | None = None) -> SavedDataset:
         """A dataset as a file has it."""
-        return Guard(self.store, Actor(owner)).save(parse(Source(dict(values), {}), self.home.now), self.home.now)
+        return service.save(
+            Guard(self.store, Actor(owner)), parse(Source(dict(values), {}), self.home.now), self.home.now
+        )
 
     def dataset(self, account: Account, owner: User | None = None, **keys: Any) -> SavedDataset:
         """A small daily report of that account, with other keys than usual if they are given."""

@@ -13,11 +13,12 @@ import httpx2
 import orjson
 import pyarrow as pa
 
+from adreel import service
+from adreel.access import Actor, Guard
 from adreel.connections import Waits
 from adreel.dataset import parse, read
 from adreel.lake import Lake
 from adreel.runner import Runner, RunReport, Watch
-from adreel.saving import save
 from adreel.settings import Settings
 from adreel.store import Run, SavedDataset, Store
 from home import URL, Home
@@ -81,7 +82,7 @@ def run(
     """Saves the file as a dataset and runs it."""
     settings = settings_of(home)
     with Store.open(settings, clock=lambda: home.now) as store:
-        saved = save(store, parse(read(Path(file).read_text("utf-8")), home.now), home.now)
+        saved = service.save(Guard(store, Actor(None)), parse(read(Path(file).read_text("utf-8")), home.now), home.now)
         runner = Runner(
             settings,
             store,

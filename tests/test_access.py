@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from adreel import service, sharing
 from adreel.access import AccountRight, Actor, DatasetRight, Guard
 from adreel.dataset import Dataset, Source, parse
 from adreel.errors import AdreelError, ExitCode, ForbiddenError, InputError, NotFoundError
@@ -333,47 +334,47 @@ def test_nobody_shares_further_than_their_own_level(store: Store) -> None:
     found = scene(store, Role.EDITOR, Level.SHARE)
     guard, vic, oda = found.guard(), add_user(store, "Vic"), store.users.get("Oda")
     for level in (Level.READ, Level.SHARE, Level.NONE, Level.SHARE):
-        guard.share(found.account, vic, level)
+        sharing.share(guard, found.account, vic, level)
         assert store.shares.level(found.account, vic) is level
     for user, level in ((vic, Level.EDIT), (vic, Level.OWNER), (oda, Level.READ), (oda, Level.NONE)):
         with pytest.raises(ForbiddenError, match=r"at the level share, and may not give or take away (edit|owner)"):
-            guard.share(found.account, user, level)
+            sharing.share(guard, found.account, user, level)
     store.shares.set(found.account, vic, Level.EDIT)
     with pytest.raises(ForbiddenError, match="take away edit"):
-        guard.share(found.account, vic, Level.READ)
-    guard.share_with_everyone(found.account, Level.SHARE)
+        sharing.share(guard, found.account, vic, Level.READ)
+    sharing.share_with_everyone(guard, found.account, Level.SHARE)
     assert store.shares.everyone(found.account) is Level.SHARE
     with pytest.raises(ForbiddenError, match="give or take away edit"):
-        guard.share_with_everyone(found.account, Level.EDIT)
+        sharing.share_with_everyone(guard, found.account, Level.EDIT)
 
 
 @pytest.mark.parametrize("level", [Level.NONE, Level.READ])
 def test_who_can_only_read_shares_nothing(store: Store, level: Level) -> None:
     found = scene(store, Role.EDITOR, level)
     with pytest.raises(ForbiddenError, match="'Ute' may not share the account 'shop'"):
-        found.guard().share(found.account, found.ute, Level.READ)
+        sharing.share(found.guard(), found.account, found.ute, Level.READ)
     with pytest.raises(ForbiddenError, match="'Ute' may not share the account 'shop'"):
-        found.guard().share_with_everyone(found.account, Level.NONE)
+        sharing.share_with_everyone(found.guard(), found.account, Level.NONE)
 
 
 def test_a_viewer_who_owns_an_account_cannot_share_it(store: Store) -> None:
     found = scene(store, Role.VIEWER, Level.OWNER)
     with pytest.raises(ForbiddenError, match="may not share"):
-        found.guard().share(found.account, store.users.get("Ada"), Level.READ)
+        sharing.share(found.guard(), found.account, store.users.get("Ada"), Level.READ)
 
 
 def test_the_last_owner_of_an_account_stays(store: Store) -> None:
     found = scene(store, Role.EDITOR, Level.OWNER)
     guard, oda = found.guard(), store.users.get("Oda")
-    guard.share(found.account, oda, Level.EDIT)
+    sharing.share(guard, found.account, oda, Level.EDIT)
     for level in (Level.NONE, Level.EDIT):
         with pytest.raises(InputError, match="'Ute' is the last owner of the account 'shop'"):
-            guard.share(found.account, found.ute, level)
+            sharing.share(guard, found.account, found.ute, level)
         with pytest.raises(InputError, match="last owner"):
-            Guard(store, Actor(None)).share(found.account, found.ute, level)
-    guard.share(found.account, found.ute, Level.OWNER)
-    guard.share(found.account, oda, Level.OWNER)
-    guard.share(found.account, found.ute, Level.READ)
+            sharing.share(Guard(store, Actor(None)), found.account, found.ute, level)
+    sharing.share(guard, found.account, found.ute, Level.OWNER)
+    sharing.share(guard, found.account, oda, Level.OWNER)
+    sharing.share(guard, found.account, found.ute, Level.READ)
     assert store.shares.of(found.account) == {oda: Level.OWNER, found.ute: Level.READ}
     assert list(store.shares.of(found.account).values()) == [Level.OWNER, Level.READ]
 
@@ -384,10 +385,10 @@ def test_only_who_could_do_an_owners_work_becomes_one(store: Store) -> None:
     vic, lee = add_user(store, "Vic", Role.VIEWER), store.users.disable(add_user(store, "Lee"))
     for user, reason in ((vic, "a viewer"), (lee, "disabled")):
         with pytest.raises(InputError, match=f"{reason} and cannot own an account"):
-            operator.share(found.account, user, Level.OWNER)
-        operator.share(found.account, user, Level.EDIT)
+            sharing.share(operator, found.account, user, Level.OWNER)
+        sharing.share(operator, found.account, user, Level.EDIT)
     with pytest.raises(InputError, match="not everyone can own"):
-        operator.share_with_everyone(found.account, Level.OWNER)
+        sharing.share_with_everyone(operator, found.account, Level.OWNER)
 
 
 def test_an_account_that_the_command_line_made_is_the_administrators_until_somebody_owns_it(store: Store) -> None:
@@ -396,9 +397,9 @@ def test_an_account_that_the_command_line_made_is_the_administrators_until_someb
     assert store.shares.of(account) == {}
     assert not Guard(store, Actor(ute)).may(AccountRight.SEE, account)
     ada = Guard(store, Actor(store.users.get("Ada")))
-    ada.share(account, ute, Level.EDIT)
-    ada.share(account, ute, Level.NONE)
-    ada.share(account, ute, Level.OWNER)
+    sharing.share(ada, account, ute, Level.EDIT)
+    sharing.share(ada, account, ute, Level.NONE)
+    sharing.share(ada, account, ute, Level.OWNER)
     assert Guard(store, Actor(ute)).account("old", AccountRight.DELETE) == account
 
 
@@ -453,9 +454,9 @@ def share(guard: Guard, store: Store, account: Account, user: User | None, level
     had = store.shares.everyone(account) if user is None else store.shares.level(account, user)
     own = guard.level(account)
     if user is None:
-        guard.share_with_everyone(account, level)
+        sharing.share_with_everyone(guard, account, level)
     else:
-        guard.share(account, user, level)
+        sharing.share(guard, account, user, level)
     assert own >= max(had, level, Level.SHARE)
 
 
@@ -477,23 +478,23 @@ def dataset(name: str = "Spend", account: str = "shop", **keys: Any) -> Dataset:
 
 def test_a_dataset_that_is_saved_belongs_to_who_saved_it(store: Store) -> None:
     found = scene(store, Role.EDITOR, Level.READ)
-    saved = found.guard().save(dataset(), START)
+    saved = service.save(found.guard(), dataset(), START)
     assert (saved.owner_id, saved.account_id) == (found.ute.id, found.account.id)
-    again = found.guard().save(dataset(tags=["x"]), START)
+    again = service.save(found.guard(), dataset(tags=["x"]), START)
     assert (again.id, again.tags, again.owner_id) == (saved.id, ("x",), found.ute.id)
-    assert Guard(store, Actor(None)).save(dataset("Other"), START).owner_id is None
+    assert service.save(Guard(store, Actor(None)), dataset("Other"), START).owner_id is None
 
 
 def test_nobody_saves_over_what_is_not_theirs_to_change(store: Store) -> None:
     found = scene(store, Role.EDITOR, Level.READ)
     store.users.set_role(store.users.get("Oda"), Role.ADMIN)
-    Guard(store, Actor(store.users.get("Oda"))).save(dataset(), START)
+    service.save(Guard(store, Actor(store.users.get("Oda"))), dataset(), START)
     with pytest.raises(ForbiddenError, match="'Ute' may not edit the dataset 'Spend'"):
-        found.guard().save(dataset(tags=["x"]), START)
+        service.save(found.guard(), dataset(tags=["x"]), START)
     store.shares.set(found.account, found.ute, Level.NONE)
     mine = add_account(store, "mine", found.ute)
     with pytest.raises(InputError, match="there is a dataset 'Spend' already; choose another name"):
-        found.guard().save(dataset(account=mine.name), START)
+        service.save(found.guard(), dataset(account=mine.name), START)
     assert store.datasets.get("Spend").tags == ()
 
 
@@ -501,32 +502,32 @@ def test_nobody_saves_over_what_is_not_theirs_to_change(store: Store) -> None:
 def test_a_dataset_takes_an_account_that_one_may_use(store: Store, role: Role) -> None:
     found = scene(store, role)
     with pytest.raises(NotFoundError, match="account: there is no account 'shop'"):
-        found.guard().save(dataset(), START)
+        service.save(found.guard(), dataset(), START)
     store.shares.set(found.account, found.ute, Level.READ)
     if role is Role.VIEWER:
         with pytest.raises(ForbiddenError, match="may not use the account 'shop'"):
-            found.guard().save(dataset(), START)
+            service.save(found.guard(), dataset(), START)
     else:
-        assert found.guard().save(dataset(), START).owner_id == found.ute.id
+        assert service.save(found.guard(), dataset(), START).owner_id == found.ute.id
 
 
 def test_a_dataset_goes_over_to_another_account_only_if_that_may_be_used(store: Store) -> None:
     found = scene(store, Role.EDITOR, Level.READ)
-    saved = found.guard().save(dataset(), START)
+    saved = service.save(found.guard(), dataset(), START)
     other = add_account(store, "other", store.users.get("Oda"))
     with pytest.raises(NotFoundError, match="account: there is no account 'other'; there are shop"):
-        found.guard().change(saved, dataset(account="other"), START)
+        service.change(found.guard(), saved, dataset(account="other"), START)
     store.shares.set(other, found.ute, Level.READ)
-    moved = found.guard().change(saved, dataset(account="other"), START)
+    moved = service.change(found.guard(), saved, dataset(account="other"), START)
     assert (moved.account_id, moved.owner_id) == (other.id, found.ute.id)
     store.accounts.delete(other)
     gone = store.datasets.get(moved.id)
     # Somebody else's by the same name is another account.
     anew = add_account(store, "other", store.users.get("Oda"))
     with pytest.raises(NotFoundError, match="account: there is no account 'other'; there are shop"):
-        found.guard().change(gone, dataset(account="other", tags=["y"]), START)
+        service.change(found.guard(), gone, dataset(account="other", tags=["y"]), START)
     store.shares.set(anew, found.ute, Level.READ)
-    assert found.guard().change(gone, dataset(account="other", tags=["y"]), START).account_id == anew.id
+    assert service.change(found.guard(), gone, dataset(account="other", tags=["y"]), START).account_id == anew.id
 
 
 # The command line

@@ -166,7 +166,7 @@ def test_lists_show_at_once_what_this_or_another_process_changed(home: Path, sto
             assert [one.name for one in seen.datasets.list()] == ["Ad spend by day"]
             assert seen.runs.briefs() == {}
         run = other.runs.add(saved, "r1")
-        other.datasets.rename(saved, "Renamed")
+        other.datasets.update(saved, name="Renamed")
         store.accounts.rename(store.accounts.get("main"), "Shop")
         for seen in (store, other):
             assert [one.name for one in seen.accounts.list()] == ["Shop"]
@@ -557,19 +557,19 @@ def test_a_dataset_name_is_taken_once(store: Store) -> None:
     with pytest.raises(InputError, match="'One' already"):
         add_dataset(store, " One", store.accounts.get("main"))
     with pytest.raises(InputError, match="'One' already"):
-        store.datasets.rename(other, "One")
-    assert store.datasets.rename(dataset, "One").name == "One"
+        store.datasets.update(other, name="One")
+    assert store.datasets.update(dataset, name="One").name == "One"
 
 
 def test_renaming_keeps_the_slugs(store: Store) -> None:
-    renamed = store.datasets.rename(add_dataset(store), "Costs")
+    renamed = store.datasets.update(add_dataset(store), name="Costs")
     assert (renamed.name, renamed.slug, renamed.table_slug) == ("Costs", "ad_spend_by_day", "ad_spend_by_day")
     assert store.datasets.get("Costs") == renamed
 
 
 def clash(store: Store) -> tuple[SavedDataset, SavedDataset]:
     """Two datasets, the second named like the first's slug, as homes of before may have them."""
-    first = store.datasets.rename(add_dataset(store, "spend"), "Costs")
+    first = store.datasets.update(add_dataset(store, "spend"), name="Costs")
     second = add_dataset(store, "Something", store.accounts.get("main"))
     with closing(sqlite3.connect(store._database.path)) as database:
         database.execute("UPDATE datasets SET name = 'spend' WHERE id = ?", (second.id,))
@@ -582,20 +582,20 @@ def test_a_slug_wins_over_the_name_of_another_and_both_stay_in_reach(store: Stor
     assert second.name == first.slug == "spend"
     assert store.datasets.get("spend") == store.datasets.get("Costs") == first
     assert store.datasets.get("something") == second
-    assert store.datasets.rename(second, "spend").name == "spend", "its own name is no new one"
+    assert store.datasets.update(second, name="spend").name == "spend", "its own name is no new one"
 
 
 def test_no_new_name_is_another_datasets_name_or_slug_and_no_new_slug_is_a_name(store: Store) -> None:
-    first = store.datasets.rename(add_dataset(store, "spend"), "Costs")
+    first = store.datasets.update(add_dataset(store, "spend"), name="Costs")
     other = add_dataset(store, "Reach", store.accounts.get("main"))
     for name in ("Costs", "spend", " spend ", "Cos\u0074s"):
         with pytest.raises(ExistsError, match="already; choose another name"):
             add_dataset(store, name, store.accounts.get("main"))
         with pytest.raises(ExistsError, match="already; choose another name"):
-            store.datasets.rename(other, name)
+            store.datasets.update(other, name=name)
         assert list(store.datasets.refusals([name])) == [name]
-    assert store.datasets.rename(first, "spend").name == "spend", "its own slug is free to it"
-    store.datasets.rename(other, "views")
+    assert store.datasets.update(first, name="spend").name == "spend", "its own slug is free to it"
+    store.datasets.update(other, name="views")
     assert add_dataset(store, "Views", store.accounts.get("main")).slug == "views_2"
 
 
@@ -657,7 +657,7 @@ def test_deleting_a_dataset_keeps_its_runs_under_its_name(store: Store) -> None:
     assert [line.text for line in store.runs.log_lines(run.id)] == ["planned"]
     for use in (
         lambda: store.datasets.delete(dataset),
-        lambda: store.datasets.rename(dataset, "x"),
+        lambda: store.datasets.update(dataset, name="x"),
         lambda: store.datasets.update(dataset, spec="{}"),
         lambda: store.runs.add(dataset, new_run_id()),
     ):

@@ -13,17 +13,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
-from adreel.errors import ExistsError, ForbiddenError, InputError, NotFoundError
+from adreel.errors import ForbiddenError, InputError, NotFoundError
 from adreel.store import Account, Level, Role, Run, SavedDataset, Store, User
-
-if TYPE_CHECKING:
-    from adreel.dataset import Dataset
-    from adreel.lake import Lake
 
 
 class AccountRight(StrEnum):
@@ -89,7 +84,7 @@ class Guard:
     def __init__(self, store: Store, actor: Actor) -> None:
         """Looks nothing up yet."""
         self.actor = actor
-        self._store = store
+        self.store = store
         self._levels: dict[int, Level] | None = None
         self._kept: Mapping[int, Level] | None = None
 
@@ -100,23 +95,23 @@ class Guard:
 
         NotFoundError if they may not see it, as if it were not there; ForbiddenError if they may see it only.
         """
-        found = self._find(self._store.accounts.get, self.accounts, name)
+        found = self._find(self.store.accounts.get, self.accounts, name)
         self.need(right, found)
         return found
 
     def accounts(self) -> tuple[Account, ...]:
         """The accounts that the actor may see, by name."""
-        return tuple(one for one in self._store.accounts.list() if self.may(AccountRight.SEE, one))
+        return tuple(one for one in self.store.accounts.list() if self.may(AccountRight.SEE, one))
 
     def dataset(self, name: str | int, right: DatasetRight = DatasetRight.SEE) -> SavedDataset:
         """The dataset of that slug, name or id, if the actor has the right; errors as `account` and `Datasets.get`."""
-        found = self._find(self._store.datasets.get, self.datasets, name)
+        found = self._find(self.store.datasets.get, self.datasets, name)
         self.need(right, found)
         return found
 
     def datasets(self) -> tuple[SavedDataset, ...]:
         """The datasets that the actor may see, by name."""
-        return tuple(one for one in self._store.datasets.list() if self.may(DatasetRight.SEE, one))
+        return tuple(one for one in self.store.datasets.list() if self.may(DatasetRight.SEE, one))
 
     def run(self, run_id: str, right: DatasetRight = DatasetRight.SEE) -> Run:
         """The run of that id or its beginning, if the actor has the right with its dataset; errors as `account`.
@@ -125,20 +120,20 @@ class Guard:
         """
         found = self._run(run_id)
         if found.dataset_id is not None:
-            self.need(right, self._store.datasets.get(found.dataset_id))
+            self.need(right, self.store.datasets.get(found.dataset_id))
         else:
             self._refuse_reader(right, f"run {found.id}")
         return found
 
     def _run(self, run_id: str) -> Run:
         if self._unbounded():
-            return self._store.runs.get(run_id)
+            return self.store.runs.get(run_id)
         with suppress(InputError):
-            found = self._store.runs.get(run_id)
+            found = self.store.runs.get(run_id)
             dataset_id = found.dataset_id
-            if dataset_id is not None and self.may(DatasetRight.SEE, self._store.datasets.get(dataset_id)):
+            if dataset_id is not None and self.may(DatasetRight.SEE, self.store.datasets.get(dataset_id)):
                 return found
-        return self._store.runs.get(run_id, among=[one.id for one in self.datasets()])
+        return self.store.runs.get(run_id, among=[one.id for one in self.datasets()])
 
     def level(self, account: Account) -> Level:
         """How far the account is open to the actor, capped by their role."""
@@ -181,25 +176,8 @@ class Guard:
             wanted = " or ".join(words[role] for role in Role if role in roles)
             raise ForbiddenError(f"This takes {wanted}, and {user.name!r} is {state}. Ask an administrator.")
 
-    # -- sharing
-
-    def share(self, account: Account, user: User, level: Level) -> None:
-        """Shares the account with a user so far, or no more with `Level.NONE`.
-
-        ForbiddenError without the right to share, for a level above the actor's own, and for a user who has more than
-        the actor; so only owners make and unmake owners. InputError as `Shares.set`.
-        """
-        self._need_level(account, level, self._store.shares.level(account, user))
-        self._store.shares.set(account, user, level)
-        self._levels = None
-
-    def share_with_everyone(self, account: Account, level: Level) -> None:
-        """Shares the account with every user so far; errors as `share`, InputError for `Level.OWNER`."""
-        self._need_level(account, level, self._store.shares.everyone(account))
-        self._store.shares.set_everyone(account, level)
-        self._levels = None
-
-    def _need_level(self, account: Account, wanted: Level, had: Level) -> None:
+    def need_level(self, account: Account, wanted: Level, had: Level) -> None:
+        """Raises ForbiddenError if the actor may not turn the level that somebody had of the account into another."""
         self.need(AccountRight.SHARE, account)
         own = self.level(account)
         if own < max(wanted, had):
@@ -208,49 +186,9 @@ class Guard:
                 f"{max(wanted, had)}. Ask {self._whom(account)}."
             )
 
-    # -- saving
-
-    def save(self, dataset: Dataset, now: datetime) -> SavedDataset:
-        """The dataset of that name: the actor's new one, or the one that is there changed.
-
-        Errors as `adreel.saving.save`; ExistsError if the name is taken by a dataset that the actor may not see.
-        """
-        # Imported here: 0.2 s that commands without a dataset file need not pay.
-
-        known = self._store.datasets.named(dataset.name)
-        if known is not None:
-            if not self.may(DatasetRight.SEE, known):
-                raise ExistsError(f"there is a dataset {known.name!r} already; choose another name.")
-            return self.change(known, dataset, now)
-        return self.create(dataset)
-
-    def create(self, dataset: Dataset) -> SavedDataset:
-        """A new dataset of the actor's; errors as `adreel.saving.create`. One that is there is never changed."""
-        from adreel import saving
-
-        self.usable(dataset.account)
-        return saving.create(self._store, dataset, self.actor.user)
-
-    def change(self, saved: SavedDataset, dataset: Dataset, now: datetime) -> SavedDataset:
-        """A saved dataset changed to this one; its account may be another that the actor may use."""
-        from adreel import saving
-
-        self.need(DatasetRight.EDIT, saved)
-        if not saved.connected or dataset.account != saved.account_name:
-            self.usable(dataset.account)
-        return saving.change(self._store, saved, dataset, now)
-
-    def losses(self, dataset: Dataset, lake: Lake, now: datetime, saved: SavedDataset | None = None) -> tuple[str, ...]:
-        """What the next run takes out of the table once `saved` is changed to this dataset, in sentences.
-
-        `saved` is the dataset of that name unless it is given; nothing of one that the actor may not see.
-        """
-        from adreel import saving
-
-        changed = saved or self._store.datasets.named(dataset.name)
-        if changed is None or not self.may(DatasetRight.SEE, changed):
-            return ()
-        return saving.losses(lake, changed, dataset, now)
+    def forget_levels(self) -> None:
+        """Looks up anew what is shared with the actor, after a share was changed."""
+        self._levels = None
 
     def usable(self, name: str) -> Account:
         """The account that a dataset file names, if the actor may use it; the error says which menu is at fault."""
@@ -281,7 +219,7 @@ class Guard:
     def _kept_level(self, dataset: SavedDataset, user: User) -> Level:
         """What the user had of a dataset before its account was deleted."""
         if self._kept is None:
-            self._kept = self._store.shares.kept(user)
+            self._kept = self.store.shares.kept(user)
         kept = self._kept.get(dataset.id, Level.NONE)
         return min(kept, VIEWERS) if user.role is Role.VIEWER else kept
 
@@ -298,7 +236,7 @@ class Guard:
             return Level.NONE
         if self._levels is None or account_id not in self._levels:
             # Anew for one that is not known: it may have been connected since.
-            self._levels = dict(self._store.shares.of_user(user))
+            self._levels = dict(self.store.shares.of_user(user))
         shared = self._levels.setdefault(account_id, Level.NONE)
         return min(shared, VIEWERS) if user.role is Role.VIEWER else shared
 
@@ -314,7 +252,7 @@ class Guard:
                 return found
         offered = [one.id for one in seen()]
         if not offered:
-            kind = "account" if get == self._store.accounts.get else "dataset"
+            kind = "account" if get == self.store.accounts.get else "dataset"
             raise NotFoundError(f"there is no {kind} {name!r}, or it is not shared with you.")
         return get(name, among=offered)
 
@@ -330,10 +268,10 @@ class Guard:
         if isinstance(thing, Account):
             account: Account | None = thing
         else:
-            account = self._store.accounts.get(thing.account_id) if thing.account_id is not None else None
+            account = self.store.accounts.get(thing.account_id) if thing.account_id is not None else None
         if account is None:
             return "an administrator"
-        owners = [user.name for user, level in self._store.shares.of(account).items() if level is Level.OWNER]
+        owners = [user.name for user, level in self.store.shares.of(account).items() if level is Level.OWNER]
         return " or ".join([*owners[:3], "an administrator"])
 
 

@@ -1,98 +1,23 @@
-"""Dataset files into the store: made, changed, found again, and written back as a file."""
+"""The form in which the store keeps a dataset: read back, converted, and written as a file. `adreel.service` saves."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import yaml
 
 from adreel import catalog, menus
-from adreel.dataset import Dataset, Method, Source, parse
-from adreel.errors import DatasetError, InputError, NotFoundError
-from adreel.schema import key
-from adreel.store import Account, SavedDataset, Store, User
-from adreel.store.names import clean_name
-
-if TYPE_CHECKING:
-    from adreel.lake import Lake
-
-
-def save(store: Store, dataset: Dataset, now: datetime, owner: User | None = None) -> SavedDataset:
-    """The dataset of that name, made or changed to this one; a new one is `owner`'s.
-
-    Nobody is asked whether they may: that is `adreel.access.Guard.save`. Raises NotFoundError for an unknown account,
-    and InputError where rows of the table and new rows could not be told apart.
-    """
-    known = store.datasets.named(dataset.name)
-    if known is not None:
-        return change(store, known, dataset, now)
-    return create(store, dataset, owner)
-
-
-def create(store: Store, dataset: Dataset, owner: User | None = None) -> SavedDataset:
-    """A new dataset of that name; errors as `save`, ExistsError if the name is taken, by whomever and however late."""
-    return store.datasets.create(
-        dataset.name,
-        account=account_of(store, dataset),
-        spec=spec_of(dataset.source),
-        description=dataset.description,
-        tags=dataset.tags,
-        owner=owner,
-    )
+from adreel.dataset import Dataset, Source, parse
+from adreel.errors import InputError
+from adreel.store import SavedDataset
 
 
 def spec_of(source: Source) -> str:
     """A dataset file as the store keeps it."""
     return json.dumps(source.values, ensure_ascii=False, default=str)
-
-
-def change(store: Store, saved: SavedDataset, dataset: Dataset, now: datetime) -> SavedDataset:
-    """A saved dataset changed to this one, its name too."""
-    account = account_of(store, dataset)
-    spec = spec_of(dataset.source)
-    if spec != saved.spec:
-        _refuse_other_key(saved, dataset, now)
-    if clean_name(dataset.name, "a dataset") != saved.name:
-        saved = store.datasets.rename(saved, dataset.name)
-    if spec == saved.spec and saved.account_id == account.id:
-        return saved
-    return store.datasets.update(saved, spec=spec, description=dataset.description, tags=dataset.tags, account=account)
-
-
-def losses(lake: Lake, saved: SavedDataset, dataset: Dataset, now: datetime) -> tuple[str, ...]:
-    """What the next run takes out of the table once the saved dataset is changed to this one, in sentences."""
-    # Imported here: the lake, which the other uses need not load.
-    from adreel.replacement import loss_by_change
-
-    try:
-        before = dataset_of(saved, now)
-    except DatasetError:
-        return ()
-    return loss_by_change(lake, saved.table_slug, before, dataset, now)
-
-
-def tag(store: Store, saved: SavedDataset, tags: Iterable[str]) -> SavedDataset:
-    """A saved dataset with these tags and no others, in its file too. InputError for what cannot be a tag."""
-    wanted = list(dict.fromkeys(clean_name(one, "a tag") for one in tags))
-    values = {name: value for name, value in json.loads(saved.spec).items() if name != "tags"}
-    spec = spec_of(Source(values | ({"tags": wanted} if wanted else {}), {}))
-    return store.datasets.update(saved, spec=spec, tags=wanted)
-
-
-def _refuse_other_key(saved: SavedDataset, dataset: Dataset, now: datetime) -> None:
-    """Rows named by another key cannot stand in one table, unless the table is set up afresh by each run."""
-    before = key(dataset_of(saved, now))
-    after = key(dataset)
-    fresh = dataset.update.method is Method.REPLACE and dataset.reset_schema
-    if before != after and not fresh:
-        raise InputError(
-            f"The rows of {saved.name!r} are named by {', '.join(before)}; with this change they would be named by "
-            f"{', '.join(after)}, and old and new rows could not be told apart. Give the dataset another name, or set "
-            "update: {method: replace} and reset_schema: true."
-        )
 
 
 def dataset_of(saved: SavedDataset, now: datetime, dates: tuple[str, str] | None = None) -> Dataset:
@@ -106,14 +31,6 @@ def source_of(saved: SavedDataset, dates: tuple[str, str] | None = None) -> Sour
     if dates is not None:
         values = {**values, "dates": {"start": dates[0], "end": dates[1]}}
     return Source(values, {})
-
-
-def account_of(store: Store, dataset: Dataset) -> Account:
-    """The account that the dataset names."""
-    try:
-        return store.accounts.get(dataset.account)
-    except NotFoundError as error:
-        raise NotFoundError(f"account: {error.message}") from error
 
 
 def as_file(values: Mapping[str, Any]) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import TypeVar
 
+from adreel import sharing
 from adreel.access import VIEWERS, AccountRight
 from adreel.cli import Session
 from adreel.cli.opened import Opened, opened
@@ -313,14 +314,14 @@ def share(session: Session, name: str, user_name: str | None, level: str | None,
             _share_with(have, account, have.store.users.get(user_name), choice_of(Level, level))
         elif everyone is not None and user_name is None:
             wanted = choice_of(Level, everyone)
-            have.guard.share_with_everyone(account, wanted)
+            sharing.share_with_everyone(have.guard, account, wanted)
             say(f"Everyone has {account.name!r} at the level {wanted}. {wanted.meaning}")
         else:
             raise InputError("Say whom and how far, as in: adreel accounts share NAME USER read; or --everyone LEVEL.")
 
 
 def _share_with(have: Opened, account: Account, user: User, level: Level) -> None:
-    have.guard.share(account, user, level)
+    sharing.share(have.guard, account, user, level)
     say(f"{user.name!r} has {account.name!r} at the level {level}. {level.meaning}")
     if user.role is Role.VIEWER and level > VIEWERS:
         say(f"note: {user.name!r} is a viewer, and has no more of it than {VIEWERS} until their role changes.")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import typer
 
+from adreel import service
 from adreel.access import DatasetRight
 from adreel.cli import Session
 from adreel.cli.files import read_text
@@ -35,7 +36,7 @@ def create(session: Session, file: Path) -> None:
                 f"There is a dataset {dataset.name!r} already; change it with: "
                 f"adreel datasets edit {known.slug} -f {file}"
             )
-        _tell_saved(have.guard.create(dataset))
+        _tell_saved(service.create(have.guard, dataset))
 
 
 def _tell_saved(saved: SavedDataset) -> None:
@@ -51,7 +52,7 @@ def bring_over(session: Session, file: Path) -> None:
             if saved is not None:
                 say(f"{saved.name!r} is here already, just so.")
                 continue
-            saved = have.guard.create(dataset)
+            saved = service.create(have.guard, dataset)
             for note in dataset.notes:
                 say(f"{saved.name}: {note}")
             _tell_saved(saved)
@@ -101,7 +102,7 @@ def convert(session: Session, name: str) -> None:
         gone = before.null_columns
         if gone:
             say(f"These columns were always empty and are not asked for any more: {', '.join(gone)}.")
-        _tell_saved(have.guard.change(saved, parse(Source(values, {}), now), now))
+        _tell_saved(service.change(have.guard, saved, parse(Source(values, {}), now), now))
 
 
 def show_all(session: Session, *, as_json: bool) -> None:
@@ -181,9 +182,9 @@ def _change(have: Opened, saved: SavedDataset, text: str) -> None:
         refuse_deprecated(source)
     now = have.session.clock()
     dataset = parse(source, now)
-    for line in have.guard.losses(dataset, have.lake(), now, saved):
+    for line in service.losses(have.guard, dataset, have.lake(), now, saved):
         say(f"note: {line}")
-    _tell_saved(have.guard.change(saved, dataset, now))
+    _tell_saved(service.change(have.guard, saved, dataset, now))
 
 
 def _edit(session: Session, draft: Path) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from adreel import service
 from adreel.access import DatasetRight
 from adreel.checks import Check, checked_in, checks_of
 from adreel.cli import Session
@@ -94,7 +95,7 @@ def validate(session: Session, name: str | None, file: Path | None, *, as_json: 
             print_json({"valid": True, "problems": []})
         else:
             _tell_valid(have, dataset)
-            for line in have.guard.losses(dataset, have.lake(), session.clock()) if file else ():
+            for line in service.losses(have.guard, dataset, have.lake(), session.clock()) if file else ():
                 say(f"note: {line}")
 
 
@@ -190,9 +191,9 @@ def _to_run(have: Opened, name: str | None, file: Path | None, dates: DateRange 
         return have.guard.dataset(str(name), DatasetRight.RUN)
     dataset = parse(_dated(source, dates), now)
     own = dataset if dates is None else parse(source, now)
-    for line in have.guard.losses(own, have.lake(), now):
+    for line in service.losses(have.guard, own, have.lake(), now):
         say(f"note: {line}")
-    saved = have.guard.save(own, now)
+    saved = service.save(have.guard, own, now)
     have.guard.need(DatasetRight.RUN, saved)
     return saved
 

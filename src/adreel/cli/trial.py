@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 
+from adreel import service
 from adreel.access import AccountRight, DatasetRight
 from adreel.checks import checked_in
 from adreel.cli import Session
@@ -164,7 +165,7 @@ def demo(session: Session, *, once: bool, advertisers: int, ads: int, port: int,
         _with_yesterday(have, config, url)
         _made(have, LET_A_DAY_GO_BY, url=url)
         for values in MORE_DATASETS:
-            saved = have.guard.save(parse(Source(values, {}), session.clock()), session.clock())
+            saved = service.save(have.guard, parse(Source(values, {}), session.clock()), session.clock())
             report = watched(have, saved)
             proved = f", proved by {checked_in(report.proof)}" if report.proof["proved"] else ""
             say(f"{saved.name}: {report.state}, {report.rows:,} rows{proved}.")
@@ -202,7 +203,7 @@ def _made(have: Opened, third: str, **words: object) -> None:
 
 def _demo_dataset(have: Opened) -> SavedDataset:
     now = have.session.clock()
-    return have.guard.save(parse(Source(DEMO_DATASET, {}), now), now)
+    return service.save(have.guard, parse(Source(DEMO_DATASET, {}), now), now)
 
 
 def _with_yesterday(have: Opened, config: WorldConfig, url: str) -> None:

@@ -146,13 +146,19 @@ class Datasets:
         self,
         dataset: SavedDataset,
         *,
+        name: str | None = None,
         spec: str | None = None,
         description: str | None = None,
         tags: Iterable[str] | None = None,
         account: Account | None = None,
     ) -> SavedDataset:
-        """The dataset with changes; what is None stays. Another `spec` counts `spec_version` up."""
+        """The dataset with changes; what is None stays. Another `spec` counts `spec_version` up.
+
+        Its slugs stay through another `name`; ExistsError as `create`.
+        """
         changes: dict[str, Any] = {}
+        if name is not None:
+            changes["name"] = clean_name(name, "a dataset")
         if description is not None:
             changes["description"] = description.strip()
         if tags is not None:
@@ -163,19 +169,13 @@ class Datasets:
             now = connection.execute(select(datasets).where(datasets.c.id == dataset.id)).first()
             if now is None:
                 raise _deleted(dataset)
+            if changes.get("name", now.name) != now.name:
+                _refuse_taken(connection, changes["name"], besides=dataset.id)
             if account is not None:
                 connection.execute(delete(dataset_shares).where(dataset_shares.c.dataset_id == dataset.id))
             if spec is not None and spec != now.spec:
                 changes |= {"spec": spec, "spec_version": now.spec_version + 1}
             return self._change(connection, dataset, changes)
-
-    def rename(self, dataset: SavedDataset, name: str) -> SavedDataset:
-        """The dataset under another name; its slugs stay. ExistsError as `create`."""
-        name = clean_name(name, "a dataset")
-        with self._database.write() as connection:
-            if name != dataset.name:
-                _refuse_taken(connection, name, besides=dataset.id)
-            return self._change(connection, dataset, {"name": name})
 
     def delete(self, dataset: SavedDataset, *, table_stays: bool = False) -> None:
         """Forgets the dataset; its runs stay, under its name. The table in the lake is not touched.

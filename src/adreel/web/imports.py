@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from anyio import CapacityLimiter, to_thread
 from fastapi import Request
 
+from adreel import service
 from adreel.access import DatasetRight, Guard
 from adreel.dataset import MOST_PROBLEMS, Dataset, Source, check
 from adreel.errors import ForbiddenError, InputError
@@ -93,7 +94,7 @@ async def one_at_a_time(request: Request, work: Callable[[], T]) -> T:
 
 
 def bring(guard: Guard, found: Iterable[Arrival]) -> Brought:
-    """Saves every dataset that is not here yet. None of them has a fault. Errors as `Guard.create`."""
+    """Saves every dataset that is not here yet. None of them has a fault. Errors as `adreel.service.create`."""
     saved, there, notes = [], [], []
     for arrival in found:
         assert not arrival.faults, "arrivals with faults are told, not saved"
@@ -101,7 +102,7 @@ def bring(guard: Guard, found: Iterable[Arrival]) -> Brought:
             there.append(arrival.known)
             continue
         assert arrival.dataset is not None, "what has no faults was read"
-        saved.append(guard.create(arrival.dataset))
+        saved.append(service.create(guard, arrival.dataset))
         notes += [f"{arrival.name}: {note}" for note in beside(saved[-1])]
         notes += [f"{arrival.name}: {note}" for note in arrival.dataset.notes]
     return Brought(tuple(saved), tuple(there), tuple(notes))

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Response
 from pydantic import Field, SecretStr
 
+from adreel import sharing
 from adreel.access import AccountRight
 from adreel.connections import ByHand, Connecting, app_access, free_name, need_app, own_app, same_user
 from adreel.errors import BusyError, InputError
@@ -351,7 +352,7 @@ def get_shares(deps: Here, who: Who, account: Id) -> Shares:
 def share_with_everyone(deps: Here, who: Who, account: Id, body: LevelBody) -> Shares:
     """How far every user has the account at least; `none` ends it."""
     found = who.guard.account(int(account), AccountRight.SHARE)
-    who.guard.share_with_everyone(found, body.level)
+    sharing.share_with_everyone(who.guard, found, body.level)
     return _shares(deps, found)
 
 
@@ -359,7 +360,7 @@ def share_with_everyone(deps: Here, who: Who, account: Id, body: LevelBody) -> S
 def share(deps: Here, who: Who, account: Id, user: Id, body: LevelBody) -> Shares:
     """How far a user has the account; `none` ends it. Only owners make and unmake owners, and one always stays."""
     found = who.guard.account(int(account), AccountRight.SHARE)
-    who.guard.share(found, deps.store.users.get(int(user)), body.level)
+    sharing.share(who.guard, found, deps.store.users.get(int(user)), body.level)
     return _shares(deps, found)
 
 

@@ -10,12 +10,12 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import Field, JsonValue, RootModel
 
-from adreel import catalog
+from adreel import catalog, service
 from adreel.access import DatasetRight
 from adreel.dataset import Dataset, Source, check, parse, read_all
 from adreel.errors import AdreelError, BusyError, DatasetError, InputError, NotFoundError, Problem
 from adreel.exact import items_of, types_of
-from adreel.saving import as_file, converted, dataset_of, refuse_deprecated, tag
+from adreel.saving import as_file, converted, dataset_of, refuse_deprecated
 from adreel.saving import source_of as saved_source
 from adreel.schema import columns, key
 from adreel.standing import SORTS, Standing, Status, Wanted, chosen, standing, standings
@@ -319,7 +319,7 @@ def validate(deps: Here, who: Who, body: DatasetFile) -> Checked:
     if problems or dataset is None:
         return _problems(problems)
     names = [column.name for column in columns(dataset)]
-    notes = [*dataset.notes, *who.guard.losses(dataset, deps.lake, deps.clock())]
+    notes = [*dataset.notes, *service.losses(who.guard, dataset, deps.lake, deps.clock())]
     return Checked(valid=True, problems=[], notes=notes, columns=names, key=list(key(dataset)))
 
 
@@ -492,13 +492,13 @@ def convert_dataset(deps: Here, who: Who, dataset: Slug) -> DatasetWhole:
     saved = who.guard.dataset(dataset, DatasetRight.EDIT)
     now = deps.clock()
     changed = parse(Source(converted(dataset_of(saved, now)), {}), now)
-    return _whole(deps, who, who.guard.change(saved, changed, now))
+    return _whole(deps, who, service.change(who.guard, saved, changed, now))
 
 
 @router.put("/datasets/{dataset}/tags", summary="Set a dataset's tags", responses=failures(403, 404))
 def set_tags(deps: Here, who: Who, dataset: Slug, body: TagsBody) -> DatasetWhole:
     """All tags of a dataset."""
-    return _whole(deps, who, tag(deps.store, who.guard.dataset(dataset, DatasetRight.EDIT), body.tags))
+    return _whole(deps, who, service.tag(who.guard, who.guard.dataset(dataset, DatasetRight.EDIT), body.tags))
 
 
 @router.get("/datasets/{dataset}/plan", summary="Plan a run of a dataset", responses=failures(403, 404, 409, 429, 502))
@@ -525,7 +525,7 @@ async def preview_dataset(deps: Here, who: Who, dataset: Slug, query: Annotated[
 
 def _created(deps: Center, who: Visitor, source: Source, answer: Response) -> DatasetWhole:
     refuse_deprecated(source)
-    saved = who.guard.create(parse(source, deps.clock()))
+    saved = service.create(who.guard, parse(source, deps.clock()))
     answer.headers["Location"] = f"/api/v1/datasets/{saved.slug}"
     return _whole(deps, who, saved)
 
@@ -545,8 +545,8 @@ def _changed(deps: Center, who: Visitor, saved: SavedDataset, source: Source) ->
         refuse_deprecated(source)
     now = deps.clock()
     dataset = parse(source, now)
-    losses = who.guard.losses(dataset, deps.lake, now, saved)
-    whole = _whole(deps, who, who.guard.change(saved, dataset, now))
+    losses = service.losses(who.guard, dataset, deps.lake, now, saved)
+    whole = _whole(deps, who, service.change(who.guard, saved, dataset, now))
     return whole.model_copy(update={"notes": list(losses)})
 
 
@@ -568,7 +568,7 @@ def _done(deps: Center, who: Visitor, body: BulkBody, slug: str) -> str | None:
     saved = who.guard.dataset(slug, DatasetRight.EDIT)
     named_tag = " ".join(body.tag.split())
     others = [one for one in saved.tags if one != named_tag]
-    tag(deps.store, saved, [*others, named_tag] if body.action == "tag" else others)
+    service.tag(who.guard, saved, [*others, named_tag] if body.action == "tag" else others)
     return None
 
 

@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Form, Request
 from starlette.responses import Response
 
+from adreel import sharing
 from adreel.access import VIEWERS, AccountRight
 from adreel.connections import Connecting, own_app, status_words, zone_words
 from adreel.errors import AdreelError, InputError
@@ -547,11 +548,11 @@ def share(request: Request, deps: Here, who: Who, account_id: int, user: Text = 
             raise InputError("Choose a level.")
         wanted = Level(level)
         if user == "everyone":
-            who.guard.share_with_everyone(found, wanted)
+            sharing.share_with_everyone(who.guard, found, wanted)
             said = f"Everyone has {found.name} at the level {wanted}."
         else:
             person = _person(deps, user)
-            who.guard.share(found, person, wanted)
+            sharing.share(who.guard, found, person, wanted)
             said = f"{person.name} has {found.name} at the level {wanted}."
             if person.role is Role.VIEWER and wanted > VIEWERS:
                 said += f" As a viewer they can do with it what the level {VIEWERS} allows, until their role changes."

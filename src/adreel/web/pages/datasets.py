@@ -11,9 +11,10 @@ from fastapi import APIRouter, Form, Query, Request
 from starlette.datastructures import QueryParams
 from starlette.responses import Response
 
+from adreel import service
 from adreel.access import DatasetRight
 from adreel.errors import AdreelError, InputError
-from adreel.saving import as_file, source_of, tag
+from adreel.saving import as_file, source_of
 from adreel.standing import SORTS, Standing, Status, Wanted, chosen, standings
 from adreel.store import Role, SavedDataset
 from adreel.web.center import Center, Here, Visitor, Who
@@ -265,7 +266,7 @@ def bulk(
             return go(request, f"/deletion?{urlencode(asked)}")
         return _delete(request, deps, who, slug, onward, keep_tables=tables == "keep")
     if action in ("tag", "untag"):
-        return _tag(request, deps, who, slug, tag_name, onward, put=action == "tag")
+        return _tag(request, who, slug, tag_name, onward, put=action == "tag")
     raise InputError(f"{action!r} cannot be done to datasets here; choose run, delete, tag, untag or download.")
 
 
@@ -315,9 +316,7 @@ def _delete(
     return _done(request, f"Deleted {gone} dataset{'s' if gone != 1 else ''}.", refused, onward)
 
 
-def _tag(
-    request: Request, deps: Center, who: Visitor, slugs: Iterable[str], name: str, onward: str, *, put: bool
-) -> Response:
+def _tag(request: Request, who: Visitor, slugs: Iterable[str], name: str, onward: str, *, put: bool) -> Response:
     words = tuple(dict.fromkeys(" ".join(one.split()) for one in name.split(",") if one.strip()))
     if not words:
         raise InputError("Write the tag's name, then try again.")
@@ -327,7 +326,7 @@ def _tag(
         others = [one for one in saved.tags if one not in words]
         wanted = [*others, *words] if put else others
         if set(wanted) != set(saved.tags):
-            tag(deps.store, saved, wanted)
+            service.tag(who.guard, saved, wanted)
 
     refused = _each(found, change)
     told = " and ".join(map(repr, words))

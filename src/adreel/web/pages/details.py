@@ -14,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
-from adreel import catalog
+from adreel import catalog, service
 from adreel.access import AccountRight, DatasetRight
 from adreel.dataset import Dataset, Source, parse
 from adreel.errors import AdreelError, DatasetError, ForbiddenError, InputError, Problem
@@ -268,7 +268,7 @@ def save(request: Request, deps: Here, who: Who, fields: Posted) -> Response:
     if refused:
         shape = form_of(fields, _around(deps, who, fields), refused)
         return respond(request, FormPart(shape) if is_fragment(request) else NewDataset(shape, "", None), 422)
-    saved = who.guard.create(parse(Source(values, {}), deps.clock()))
+    saved = service.create(who.guard, parse(Source(values, {}), deps.clock()))
     said = " ".join((_begun(deps, who, saved), *beside(saved)))
     if fields.last("then") == "again":
         again = urlencode({"account": saved.account_name, "report": scalar(values["report"])})
@@ -297,7 +297,7 @@ def change(request: Request, deps: Here, who: Who, slug: str, fields: Posted) ->
     if not refused:
         now = deps.clock()
         dataset = parse(Source(values, {}), now)
-        losses = who.guard.losses(dataset, deps.lake, now, saved)
+        losses = service.losses(who.guard, dataset, deps.lake, now, saved)
         refused = _changed(who, saved, dataset, now)
     if refused:
         shape = form_of(fields, _around(deps, who, fields, saved), refused)
@@ -309,7 +309,7 @@ def _changed(who: Visitor, saved: SavedDataset, dataset: Dataset, now: datetime)
     """Saves the change, or says why it cannot be; nothing is written where nothing is different."""
     try:
         if not saved.connected or dataset_of(saved, now) != dataset:
-            who.guard.change(saved, dataset, now)
+            service.change(who.guard, saved, dataset, now)
     except InputError as error:
         return (Problem("update.key", error.message),)
     return ()

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, File, Form, Request, UploadFile
 from starlette.responses import Response
 
+from adreel import service
 from adreel.access import AccountRight, DatasetRight
 from adreel.dataset import Source, parse, read_all
 from adreel.errors import InputError
@@ -119,7 +120,7 @@ def convert(request: Request, deps: Here, who: Who, slug: str) -> Response:
     saved = who.guard.dataset(slug, DatasetRight.EDIT)
     now = deps.clock()
     before = dataset_of(saved, now)
-    changed = who.guard.change(saved, parse(Source(converted(before), {}), now), now)
+    changed = service.change(who.guard, saved, parse(Source(converted(before), {}), now), now)
     said = f"{changed.name!r} is converted, and its table goes on."
     if before.null_columns:
         said += f" These columns were always empty and are not asked for any more: {', '.join(before.null_columns)}."
