@@ -21,8 +21,10 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from adreel.dataset import Source, parse
-from adreel.plan import Advertiser, make_plan
+from adreel.advertisers import Advertiser
+from adreel.datasets.dataset import Source
+from adreel.datasets.validation import parse
+from adreel.pipeline.plan import make_plan
 from bench import pace
 from bench.work import ADREEL, END, ROOT, START, connected_home, dataset, order, run_words, simulator, token
 

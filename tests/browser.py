@@ -23,17 +23,18 @@ import uvicorn
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, WebError, expect, sync_playwright
 from starlette.types import ASGIApp
 
-from adreel import service
 from adreel.access import Actor, Guard
 from adreel.connections import app_access, connected, refresh
-from adreel.dataset import Source, parse
+from adreel.datasets import service
+from adreel.datasets.dataset import Source
+from adreel.datasets.validation import parse
 from adreel.errors import AdreelError
-from adreel.orders import Orders
+from adreel.pipeline.orders import Orders
+from adreel.pipeline.process import work
 from adreel.settings import Settings
 from adreel.store import FINISHED, Account, Cost, Role, Run, RunState, SavedDataset, Store, User
 from adreel.web.app import create_app
-from adreel.web.center import COOKIE
-from adreel.worker import work
+from adreel.web.deps import COOKIE
 from home import Home, environment_of, served
 
 PASSWORD = "correct horse battery"

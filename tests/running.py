@@ -13,12 +13,13 @@ import httpx2
 import orjson
 import pyarrow as pa
 
-from adreel import service
 from adreel.access import Actor, Guard
 from adreel.connections import Waits
-from adreel.dataset import parse, read
+from adreel.datasets import service
+from adreel.datasets.files import read
+from adreel.datasets.validation import parse
 from adreel.lake import Lake
-from adreel.runner import Runner, RunReport, Watch
+from adreel.pipeline.run import Runner, RunReport, Watch
 from adreel.settings import Settings
 from adreel.store import Run, SavedDataset, Store
 from home import URL, Home

@@ -16,9 +16,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adreel import service, sharing
+from adreel import sharing
 from adreel.access import AccountRight, Actor, DatasetRight, Guard
-from adreel.dataset import Dataset, Source, parse
+from adreel.datasets import service
+from adreel.datasets.dataset import Dataset, Source
+from adreel.datasets.validation import parse
 from adreel.errors import AdreelError, ExitCode, ForbiddenError, InputError, NotFoundError
 from adreel.store import Account, Level, Role, RunState, SavedDataset, Store, User, new_run_id
 from home import Home

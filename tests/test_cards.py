@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adreel import catalog
-from adreel.cards import (
+from adreel.charts import (
     CardChoices,
     CardData,
     CardOffer,
@@ -28,13 +28,16 @@ from adreel.cards import (
     cards_of,
     chart_of,
 )
-from adreel.cards.figures import Count, Figures, Own, Quotient, Sum
-from adreel.catalog.cards import CARDS, KINDS, ROWS, SHARING, SHARING_PART, TRAITS
-from adreel.dataset import Dataset, Method, Source, key_columns, parse, read
+from adreel.charts.definitions import CARDS, KINDS, ROWS, SHARING, SHARING_PART, TRAITS
+from adreel.charts.measures import Count, Figures, Own, Quotient, Sum
+from adreel.datasets.dataset import Dataset, Source, key_columns
+from adreel.datasets.files import read
+from adreel.datasets.schema import arrow_schema, columns, day_column, key
+from adreel.datasets.validation import parse
 from adreel.dates import Span
 from adreel.errors import InputError, NotFoundError
 from adreel.lake import Lake, Write
-from adreel.schema import arrow_schema, columns, day_column, key
+from adreel.update_methods import Method
 from home import Home, make_home
 from running import saved, table
 

@@ -29,7 +29,7 @@ from adreel.errors import (
     action_for,
 )
 from adreel.tiktok.client import AdvertiserName, Client
-from adreel.tiktok.pace import LEVELS, Limits, Pace
+from adreel.tiktok.rate_limit import LEVELS, Limits, Pace
 from virtual_time import VirtualTime
 
 T = TypeVar("T")

@@ -16,8 +16,8 @@ from adreel.cli import Session, app
 from adreel.clock import SIMULATED_APP_ID, HomeClock
 from adreel.settings import Settings
 from adreel.simulator import WorldConfig
-from adreel.simulator.config import APP_ID
-from adreel.simulator.grants import access_token
+from adreel.simulator.api.grants import access_token
+from adreel.simulator.world.config import APP_ID
 from adreel.store import Store
 from home import SPEND, served
 

@@ -5,10 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adreel import catalog, menus
-from adreel.dataset import Checked, Dataset, check, key_columns, parse, read
+from adreel import catalog
+from adreel.datasets import menus
+from adreel.datasets.dataset import Dataset, key_columns
+from adreel.datasets.files import read
+from adreel.datasets.schema import arrow_schema, columns, key
+from adreel.datasets.validation import Checked, check, parse
 from adreel.errors import DatasetError
-from adreel.schema import arrow_schema, columns, key
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 EXAMPLES = sorted((Path(__file__).parent.parent / "examples").glob("*.yaml"))

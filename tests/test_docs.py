@@ -22,7 +22,9 @@ from adreel import catalog
 from adreel.catalog.records import Menu
 from adreel.cli import app
 from adreel.cli.reference import MARK, left_out, pages, write
-from adreel.dataset import Source, Update, check, key_columns, read
+from adreel.datasets.dataset import Source, Update, key_columns
+from adreel.datasets.files import read
+from adreel.datasets.validation import check
 from adreel.dates import PERIODS
 from adreel.errors import API_CODES
 from adreel.settings import SETTINGS

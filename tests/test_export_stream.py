@@ -21,7 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adreel.errors import InputError, StorageError
-from adreel.export import WRITERS, stream, write_file
+from adreel.export.files import WRITERS, stream, write_file
 from adreel.lake import Lake
 from lake_rows import put, row, with_columns
 

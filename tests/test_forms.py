@@ -14,19 +14,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jinja2 import Template
 
-from adreel import catalog, menus
-from adreel.asking import Planned
+from adreel import catalog
+from adreel.advertisers import Advertiser
 from adreel.catalog.records import Menu, Report
-from adreel.catalog.sets import GROUP_TITLES, SETS
-from adreel.dataset import Source, check, parse, read
+from adreel.datasets import menus
+from adreel.datasets.dataset import Source
+from adreel.datasets.files import read
+from adreel.datasets.fitting import fitted
+from adreel.datasets.presets import GROUP_TITLES, SETS
+from adreel.datasets.validation import check, parse
 from adreel.dates import PERIODS, WEEKDAYS
-from adreel.plan import Advertiser, make_plan
+from adreel.pipeline.plan import make_plan
+from adreel.pipeline.preview import Planned
 from adreel.store import Account, AccountAdvertiser, AccountStatus, SavedDataset
 from adreel.web.assets import Assets
-from adreel.web.faults import readable
-from adreel.web.fit import fitted
-from adreel.web.forms import Fields, fields_of, ids_in, tags_in, tags_text
-from adreel.web.panes import Around, Form, form_of, posted_values
+from adreel.web.forms.fields import Fields, fields_of, ids_in, tags_in, tags_text
+from adreel.web.forms.panes import Around, Form, form_of, posted_values
+from adreel.web.forms.problems import readable
 from adreel.web.render import Pages
 from form_page import sent
 

@@ -15,13 +15,15 @@ import pytest
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
-from adreel.assemble import Committed, commit_run
 from adreel.connections import account_access, connected, covered
-from adreel.dataset import Dataset, parse, read
+from adreel.datasets.dataset import Dataset
+from adreel.datasets.files import read
+from adreel.datasets.validation import parse
 from adreel.errors import AdreelError
-from adreel.extract import Extraction, Parts
 from adreel.lake import Lake
-from adreel.plan import Plan, make_plan
+from adreel.pipeline.extract import Extraction, Parts
+from adreel.pipeline.load import Committed, commit_run
+from adreel.pipeline.plan import Plan, make_plan
 from adreel.store import Store
 from home import SPEND, Home, make_home
 from running import Hurry, settings_of

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adreel.dataset import DEEPEST, MOST_BYTES, MOST_DATASETS, MOST_VALUES, check, read_all
+from adreel.datasets.files import DEEPEST, MOST_BYTES, MOST_DATASETS, MOST_VALUES, read_all
+from adreel.datasets.validation import check
 from adreel.errors import DatasetError
 from adreel.web.api.bodies import fault_of
 from api_home import API

@@ -14,11 +14,11 @@ import pyarrow as pa
 import pytest
 
 from adreel.errors import InputError, StorageError
-from adreel.export import stream
+from adreel.export.files import stream
 from adreel.lake import Lake
 from adreel.lake.functions import FUNCTIONS, TABLE_FUNCTIONS
-from adreel.lake.place import Place
 from adreel.lake.query import Connection
+from adreel.lake.storage import Place
 from lake_rows import put, row
 
 

@@ -18,11 +18,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adreel.simulator import WorldConfig, access_token, create_app
-from adreel.simulator.errors import ApiError
-from adreel.simulator.limits import Throttle
+from adreel.simulator.api.errors import ApiError
+from adreel.simulator.api.limits import Throttle
 from adreel.tiktok.client import Client
 from adreel.tiktok.margin import LEAST, MOST, Margin, scatter_of
-from adreel.tiktok.pace import LEVELS, Limits, Pace
+from adreel.tiktok.rate_limit import LEVELS, Limits, Pace
 from virtual_time import VirtualTime
 
 BASIC = LEVELS["basic"]

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from adreel.errors import InputError, StorageError, ThrottledError
 from adreel.tiktok.margin import Margin
-from adreel.tiktok.pace import LEVELS, Limits, Pace, limits_for
+from adreel.tiktok.rate_limit import LEVELS, Limits, Pace, limits_for
 from virtual_time import NOON, VirtualTime
 
 BASIC = LEVELS["basic"]

@@ -7,10 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adreel import catalog, menus
-from adreel.dataset import Dataset, parse, read
+from adreel import catalog
+from adreel.advertisers import Advertiser
+from adreel.datasets import menus
+from adreel.datasets.dataset import Dataset
+from adreel.datasets.files import read
+from adreel.datasets.validation import parse
 from adreel.dates import Span
-from adreel.plan import CHUNK_REQUESTS, LONGEST_SPAN, MOST_ADVERTISERS, Advertiser, Plan, make_plan
+from adreel.pipeline.plan import CHUNK_REQUESTS, LONGEST_SPAN, MOST_ADVERTISERS, Plan, make_plan
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 LIMIT = {"per_second": 10, "per_minute": 600, "per_day": 864_000}

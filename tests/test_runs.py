@@ -16,10 +16,11 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from adreel import catalog, menus
-from adreel.dataset import read
+from adreel import catalog
+from adreel.datasets import menus
+from adreel.datasets.files import read
 from adreel.errors import ExitCode
-from adreel.runner import Watch
+from adreel.pipeline.run import Watch
 from home import Home, make_home
 from running import Tampered, latest, left_behind, log_of, questions, run, saved, table
 

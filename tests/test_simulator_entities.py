@@ -10,8 +10,8 @@ import pytest
 from adreel import catalog
 from adreel.simulator import WorldConfig
 from adreel.simulator.app import ENDPOINTS
-from adreel.simulator.entities import Entities
-from adreel.simulator.state import Simulator
+from adreel.simulator.control.state import Simulator
+from adreel.simulator.world.entities import Entities
 from simulator_client import EVERYTHING, TODAY, Sim, added, world
 
 SIM = Sim()

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adreel.access import Actor, Guard
+from adreel.datasets.status import SORTS, STALE_AFTER, Standing, Status, Wanted, chosen, standing, standings
 from adreel.settings import Settings
-from adreel.standing import SORTS, STALE_AFTER, Standing, Status, Wanted, chosen, standing, standings
 from adreel.store import AccountStatus, Outcome, RunBrief, RunState, SavedDataset, Store
 from adreel.store.locks import dataset_lock
 from home import Home

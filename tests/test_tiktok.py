@@ -13,11 +13,11 @@ import pytest
 
 from adreel.errors import AdvertiserError, ReconnectError, StopError
 from adreel.simulator import WorldConfig, access_token, create_app
-from adreel.simulator.config import APP_ID
 from adreel.simulator.server import serve_on
+from adreel.simulator.world.config import APP_ID
 from adreel.tiktok.client import Client
 from adreel.tiktok.oauth import Listener, consent_url, new_state
-from adreel.tiktok.pace import LEVELS, Pace
+from adreel.tiktok.rate_limit import LEVELS, Pace
 from virtual_time import VirtualTime
 
 T = TypeVar("T")

@@ -26,7 +26,7 @@ from adreel.errors import (
     StorageError,
 )
 from adreel.lake import Lake
-from adreel.runner import Watch
+from adreel.pipeline.run import Watch
 from adreel.store import Progress, Store
 from adreel.store.locks import dataset_lock
 from home import Home, make_home

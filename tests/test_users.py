@@ -312,7 +312,7 @@ def test_a_damaged_hash_lets_nobody_in(store: Store, folder: Path) -> None:
 def test_what_has_to_do_with_no_password_does_not_import_argon2(tmp_path: Path) -> None:
     code = (
         "import sys; from datetime import UTC, datetime\n"
-        "import adreel.runner, adreel.access, adreel.cli.runs\n"
+        "import adreel.pipeline.run, adreel.access, adreel.cli.runs\n"
         "from adreel.settings import Settings; from adreel.store import Store\n"
         f"with Store.open(Settings.load({{'ADREEL_HOME': {str(tmp_path)!r}}}), clock=lambda: datetime.now(UTC)) as s:\n"
         "    s.users.list(); s.sessions.find('x'); s.users.any()\n"

@@ -21,7 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.datastructures import QueryParams
 
-from adreel.cells import grouped
+from adreel.export.cells import grouped
 from adreel.lake import Lake
 from adreel.store import Level, Progress, Role, RunState, SavedDataset
 from adreel.store.locks import dataset_lock

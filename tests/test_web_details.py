@@ -13,8 +13,10 @@ import pytest
 import yaml
 
 from adreel import catalog
-from adreel.dataset import Source, parse, read
-from adreel.saving import source_of
+from adreel.datasets.dataset import Source
+from adreel.datasets.files import read
+from adreel.datasets.stored import source_of
+from adreel.datasets.validation import parse
 from adreel.store import Level, Role, RunState, SavedDataset
 from adreel.web.render import UNKNOWN
 from form_page import Pairs, filled, sent

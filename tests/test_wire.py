@@ -14,7 +14,7 @@ import pytest
 from adreel.errors import InputError, RetryError, StopError
 from adreel.tiktok.client import Client
 from adreel.tiktok.margin import Margin
-from adreel.tiktok.pace import LEVELS, Limits, Pace
+from adreel.tiktok.rate_limit import LEVELS, Limits, Pace
 
 T = TypeVar("T")
 TOKEN = "t0ken-that-nobody-may-see"

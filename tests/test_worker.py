@@ -12,11 +12,11 @@ import httpx2
 import pytest
 
 from adreel.errors import BusyError, ExitCode, InputError
-from adreel.orders import Orders
+from adreel.pipeline.orders import Orders
+from adreel.pipeline.process import work
 from adreel.settings import Settings
-from adreel.starter import Starter, environment
 from adreel.store import FINISHED, Outcome, RunState, Store
-from adreel.worker import work
+from adreel.worker import Starter, environment
 from home import Home, environment_of, make_home, served
 
 

@@ -13,10 +13,10 @@ from urllib.parse import urlsplit
 import httpx2
 from starlette.testclient import TestClient
 
+from adreel.pipeline.process import work
 from adreel.settings import Settings
 from adreel.store import Cost, Role, Run, RunState, Store, User
 from adreel.web.app import create_app
-from adreel.worker import work
 from home import URL, Home
 
 PASSWORD = "correct horse battery"

@@ -13,15 +13,15 @@ from typing import Any
 
 import httpx2
 
+from adreel.advertisers import GO_ON_WITHOUT, Advertiser
 from adreel.dates import fixed_offset, offset_name
 from adreel.errors import AbsentError, AdreelError, AdvertiserError, ExistsError, InputError, ReconnectError
-from adreel.plan import GO_ON_WITHOUT, Advertiser
 from adreel.settings import Settings
 from adreel.store import Account, AccountAdvertiser, AccountStatus, Store, User
 from adreel.store import Advertiser as KnownAdvertiser
 from adreel.store.names import clean_name
 from adreel.tiktok.client import AdvertiserName, Client
-from adreel.tiktok.pace import Pace, limits_for
+from adreel.tiktok.rate_limit import Pace, limits_for
 
 FRESH = timedelta(minutes=5)
 """How long a list of advertisers counts as what TikTok would say: a plan and the run after it ask once."""

@@ -324,25 +324,25 @@ def reports(
     name: Annotated[str | None, typer.Argument(metavar="NAME", help="One report.")] = None, as_json: Json = False
 ) -> None:
     """List the reports, or one report's menus and what each offers."""
-    from adreel.cli import catalogue
+    from adreel.cli import catalog
 
-    catalogue.reports(name, as_json=as_json)
+    catalog.reports(name, as_json=as_json)
 
 
 @app.command("metrics", rich_help_panel="Look up")
 def metrics(words: Words = None, as_json: Json = False) -> None:
     """Find metrics by words in their names, titles and meanings."""
-    from adreel.cli import catalogue
+    from adreel.cli import catalog
 
-    catalogue.metrics(words or [], as_json=as_json)
+    catalog.metrics(words or [], as_json=as_json)
 
 
 @app.command("dimensions", rich_help_panel="Look up")
 def dimensions(words: Words = None, as_json: Json = False) -> None:
     """Find dimensions by words in their names, titles and meanings."""
-    from adreel.cli import catalogue
+    from adreel.cli import catalog
 
-    catalogue.dimensions(words or [], as_json=as_json)
+    catalog.dimensions(words or [], as_json=as_json)
 
 
 @dataset_commands.command("create")
@@ -577,9 +577,9 @@ def vacuum(
 @app.command("settings", rich_help_panel="Look up")
 def settings(ctx: typer.Context, as_json: Json = False) -> None:
     """Show every setting, where it comes from, and what it is for; secrets stay hidden."""
-    from adreel.cli import catalogue
+    from adreel.cli import catalog
 
-    catalogue.settings(ctx.obj, as_json=as_json)
+    catalog.settings(ctx.obj, as_json=as_json)
 
 
 @app.command("simulate", rich_help_panel="Try out")
@@ -613,9 +613,9 @@ def demo(
     browser: Annotated[bool, typer.Option(help="Open the Data Center in a browser.")] = True,
 ) -> None:
     """Simulate TikTok, connect an account, run datasets, and serve the Data Center over them."""
-    from adreel.cli import trial
+    from adreel.cli import demonstration
 
-    trial.demo(ctx.obj, once=once, advertisers=advertisers, ads=ads, port=port, browser=browser)
+    demonstration.demo(ctx.obj, once=once, advertisers=advertisers, ads=ads, port=port, browser=browser)
 
 
 @app.command("serve", rich_help_panel="Data Center")

@@ -13,7 +13,7 @@ from typing import TypeVar
 from adreel import sharing
 from adreel.access import VIEWERS, AccountRight
 from adreel.cli import Session
-from adreel.cli.opened import Opened, opened
+from adreel.cli.context import Opened, opened
 from adreel.cli.output import choice_of, confirm, print_json, print_table, say
 from adreel.connections import (
     ASSUMED,

@@ -11,15 +11,17 @@ from pathlib import Path
 
 import typer
 
-from adreel import service
 from adreel.access import DatasetRight
 from adreel.cli import Session
+from adreel.cli.context import Opened, opened, seen
 from adreel.cli.files import read_text
-from adreel.cli.opened import Opened, opened, seen
 from adreel.cli.output import confirm, print_json, print_table, say
-from adreel.dataset import Dataset, Source, parse, read, read_all
+from adreel.datasets import service
+from adreel.datasets.dataset import Dataset, Source
+from adreel.datasets.files import read, read_all
+from adreel.datasets.stored import as_file, converted, dataset_of, refuse_deprecated, source_of, spec_of
+from adreel.datasets.validation import parse
 from adreel.errors import AdreelError, ExistsError, InputError
-from adreel.saving import as_file, converted, dataset_of, refuse_deprecated, source_of, spec_of
 from adreel.store import SavedDataset
 from adreel.store.home import private_file
 
@@ -206,7 +208,7 @@ def delete(session: Session, name: str, *, yes: bool, keep_table: bool) -> None:
         )
         confirm(what, yes=yes)
         # Imported here: the lake, which the other commands need not load.
-        from adreel.orders import Orders
+        from adreel.pipeline.orders import Orders
 
         Orders(have.settings, have.store, clock=session.clock).delete(saved, keep_table=keep_table)
         say(f"Deleted {saved.name!r}.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from adreel.dataset import MOST_BYTES
+from adreel.datasets.files import MOST_BYTES
 from adreel.errors import InputError, StorageError
 
 

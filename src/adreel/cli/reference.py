@@ -18,17 +18,18 @@ import typer
 import typer.main
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
-from adreel import catalog, errors, menus
+from adreel import catalog, errors
 from adreel.access import NEEDED, NEEDED_OF_ACCOUNT, AccountRight, DatasetRight
 from adreel.catalog.records import LEVELS, Choice, Dimension, DimensionKind, Menu, Metric, Report, When
 from adreel.cli import app
-from adreel.dataset import Dataset, key_columns
+from adreel.datasets import menus
+from adreel.datasets.dataset import Dataset, key_columns
+from adreel.datasets.schema import ARROW_TYPES
+from adreel.datasets.status import Status
 from adreel.dates import PERIODS, WEEKDAYS, Dates, span
-from adreel.schema import ARROW_TYPES
 from adreel.settings import FILE_NAME, SETTINGS
-from adreel.standing import Status
 from adreel.store.records import FINISHED, SUCCESSFUL, Level, Role, RunState
-from adreel.tiktok.pace import LEVELS as APP_LEVELS
+from adreel.tiktok.rate_limit import LEVELS as APP_LEVELS
 
 MARK = "<!-- Written by `make docs` from adreel's records. Change those, not this page. -->"
 """The first line of every page; a file in the folder that begins with it and is no page any more is removed."""

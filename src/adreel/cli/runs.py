@@ -12,14 +12,18 @@ from typing import TYPE_CHECKING, Any
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from adreel import service
 from adreel.access import DatasetRight
-from adreel.checks import Check, checked_in, checks_of
 from adreel.cli import Session
+from adreel.cli.context import Opened, opened, seen
 from adreel.cli.files import read_text
-from adreel.cli.opened import Opened, opened, seen
 from adreel.cli.output import confirm, print_json, print_table, say, talk, text
-from adreel.dataset import Dataset, Source, parse, read
+from adreel.datasets import service
+from adreel.datasets.dataset import Dataset, Source
+from adreel.datasets.files import read
+from adreel.datasets.schema import columns, key
+from adreel.datasets.stored import source_of
+from adreel.datasets.validation import parse
+from adreel.datasets.verification import Check, checked_in, checks_of
 from adreel.errors import (
     AdreelError,
     CancelledError,
@@ -31,16 +35,14 @@ from adreel.errors import (
     StorageError,
     disk_fault,
 )
-from adreel.plan import Plan
-from adreel.saving import source_of
-from adreel.schema import columns, key
+from adreel.pipeline.plan import Plan
 from adreel.store import IN_PROGRESS, Account, Run, RunState, SavedDataset
 from adreel.store import Progress as RunProgress
 
 if TYPE_CHECKING:
-    from adreel.asking import Asking, Planned
-    from adreel.orders import DateRange
-    from adreel.runner import RunReport
+    from adreel.pipeline.orders import DateRange
+    from adreel.pipeline.preview import Asking, Planned
+    from adreel.pipeline.run import RunReport
 
 PREVIEW_ROWS = 20
 
@@ -161,7 +163,7 @@ def _plan(have: Opened, dataset: Dataset, account: Account) -> Planned:
 
 def _asking(have: Opened) -> Asking:
     # Imported here: 0.1 s that a run, which asks by itself, need not pay.
-    from adreel.asking import Asking
+    from adreel.pipeline.preview import Asking
 
     return Asking(have.settings, have.store, have.session.clock, have.session.transport, say)
 
@@ -238,7 +240,7 @@ def _agree_to_loss(have: Opened, saved: SavedDataset, dates: DateRange | None, *
     if dates is None:
         return
     # Imported here: what waits is no matter of the other commands.
-    from adreel.orders import Orders
+    from adreel.pipeline.orders import Orders
 
     try:
         Orders(have.settings, have.store, clock=have.session.clock).refuse_loss(saved, dates)
@@ -282,7 +284,7 @@ def _failure(error: BaseException, begun: tuple[Run, ...]) -> dict[str, Any]:
 def watched(have: Opened, saved: SavedDataset, dates: DateRange | None = None) -> RunReport:
     """Runs the dataset with a progress bar on stderr."""
     # Imported here: 0.7 s that the other commands need not pay.
-    from adreel.runner import Runner, Watch
+    from adreel.pipeline.run import Runner, Watch
 
     runner = Runner(have.settings, have.store, clock=have.session.clock, transport=have.session.transport)
     bar = Progress(
@@ -357,7 +359,7 @@ def _mark(good: bool) -> str:
 
 def cancel(session: Session, run_id: str) -> None:
     """Asks a run to stop; one whose process died is over at once."""
-    from adreel.orders import Orders
+    from adreel.pipeline.orders import Orders
 
     with opened(session) as have:
         run = have.guard.run(run_id, DatasetRight.RUN)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from adreel.cli import Session
-from adreel.cli.opened import opened
+from adreel.cli.context import opened
 from adreel.cli.output import say
 from adreel.store import Role
 from adreel.store.locks import secrets_lock

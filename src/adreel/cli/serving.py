@@ -16,15 +16,15 @@ import pyarrow as pa
 import uvicorn
 
 from adreel.cli import Session
-from adreel.cli.opened import open_store, settings_of
+from adreel.cli.context import open_store, settings_of
 from adreel.cli.output import say
 from adreel.cli.patience import patient
 from adreel.errors import InputError
 from adreel.sandbox import Sandbox
 from adreel.settings import LOOPBACK, Settings
-from adreel.starter import Starter
 from adreel.store import Store
 from adreel.web.app import create_app
+from adreel.worker import Starter
 
 PORT = 8765
 

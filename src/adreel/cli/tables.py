@@ -12,10 +12,10 @@ import pyarrow as pa
 
 from adreel.access import DatasetRight
 from adreel.cli import Session
-from adreel.cli.opened import Opened, opened
+from adreel.cli.context import Opened, opened
 from adreel.cli.output import Terminal, confirm, print_json, print_table, say
 from adreel.errors import InputError, NotFoundError
-from adreel.export import WRITERS, file_kind, placed, write_file
+from adreel.export.files import WRITERS, file_kind, placed, write_file
 from adreel.lake import Lake
 from adreel.lake.query import QueryError
 from adreel.sandbox import AnswerForm, Request, Sandbox, object_store_environment, of_the_command
@@ -23,7 +23,7 @@ from adreel.store import SavedDataset
 from adreel.store.locks import dataset_lock
 
 if TYPE_CHECKING:
-    from adreel.restatement import ColumnChange, Comparison
+    from adreel.datasets.restatement import ColumnChange, Comparison
 
 MOST_ROWS = 1_000
 """Rows of an answer that are printed as a table."""
@@ -61,7 +61,7 @@ def _with_table(have: Opened, saved: SavedDataset) -> Lake:
 def diff(session: Session, name: str, before: int, after: int, *, as_json: bool) -> None:
     """What changed between two versions."""
     # Imported here: the store's and the catalogue's share that the other commands need not pay.
-    from adreel.restatement import compare
+    from adreel.datasets.restatement import compare
 
     with opened(session) as have:
         saved = have.guard.dataset(name)
@@ -206,7 +206,7 @@ def export(session: Session, name: str, output: Path, version: int | None, *, fo
 def restore(session: Session, name: str, version: int) -> None:
     """An earlier version's rows as a new version."""
     # Imported here: what runs need, which the other commands need not load.
-    from adreel.orders import Orders
+    from adreel.pipeline.orders import Orders
 
     with opened(session) as have:
         saved = have.guard.dataset(name, DatasetRight.RUN)

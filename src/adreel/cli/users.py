@@ -7,7 +7,7 @@ import sys
 import typer
 
 from adreel.cli import Session
-from adreel.cli.opened import Opened, opened
+from adreel.cli.context import Opened, opened
 from adreel.cli.output import choice_of, confirm, print_json, print_table, say
 from adreel.errors import InputError
 from adreel.store import Level, Role, User

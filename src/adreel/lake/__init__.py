@@ -13,15 +13,15 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from adreel.dataset import Method
 from adreel.lake import parts
 from adreel.lake.commit import Commit, Landing, Write
 from adreel.lake.keys import KeyFaults, key_faults
 from adreel.lake.parts import PartInfo
-from adreel.lake.place import Place
+from adreel.lake.storage import Place
 from adreel.lake.tables import Snapshot, TableCache, TableState, dataset_of, read_table
 from adreel.lake.versions import Vacuumed, Version, restore, vacuum, versions
 from adreel.lake.windows import Window
+from adreel.update_methods import Method
 
 if TYPE_CHECKING:
     from adreel.lake.browse import Browser, ColumnStatistics, Filter, Order, Page

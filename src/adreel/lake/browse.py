@@ -30,10 +30,10 @@ from adreel.lake.filters import (
     operators_for,
     sorted_by,
 )
-from adreel.lake.place import Place
 from adreel.lake.query import reads_files
 from adreel.lake.rows import Rows
 from adreel.lake.statistics import Bin, ColumnStatistics, Frequent, statistics
+from adreel.lake.storage import Place
 from adreel.lake.tables import Recent, TableState
 
 __all__ = [

@@ -17,15 +17,15 @@ from deltalake import CommitProperties, Schema, TableFeatures, Transaction
 from deltalake.exceptions import CommitFailedError, DeltaError
 from deltalake.transaction import AddAction, RemoveAction, create_table_with_add_actions
 
-from adreel.dataset import Method
 from adreel.errors import BusyError, InputError, StorageError
 from adreel.lake.columns import conform, joined, wider_type
 from adreel.lake.files import GROUP_ROWS, DataFile, FileWriter, Range, read_file
 from adreel.lake.keys import KeyIndex, key_faults
-from adreel.lake.place import Place
+from adreel.lake.storage import Place
 from adreel.lake.tables import NOTE, TableState, commit_info, find_table, read_commits
 from adreel.lake.unasked import Columns, kept_batches, with_values
 from adreel.lake.windows import Leaving, Window
+from adreel.update_methods import Method
 
 ATTEMPTS = 5
 """Tries of a commit when other writers are faster each time."""

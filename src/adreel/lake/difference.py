@@ -16,8 +16,8 @@ from adreel.lake.columns import wider_type
 from adreel.lake.engine import engine, quoted, sql
 from adreel.lake.files import DataFile
 from adreel.lake.keys import key_faults
-from adreel.lake.place import Place
 from adreel.lake.query import create_view
+from adreel.lake.storage import Place
 from adreel.lake.tables import TableState, open_table, read_table
 from adreel.lake.versions import Version, version_note
 

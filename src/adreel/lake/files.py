@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from adreel.lake.columns import kept
-from adreel.lake.place import Place
+from adreel.lake.storage import Place
 
 GROUP_ROWS = 65_536
 GROUP_BYTES = 32 << 20

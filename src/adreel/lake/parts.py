@@ -15,7 +15,7 @@ import pyarrow.ipc
 
 from adreel.errors import DamagedError, NotFoundError
 from adreel.lake.columns import conform
-from adreel.lake.place import RUNS, Place, checked
+from adreel.lake.storage import RUNS, Place, checked
 
 _PART = ".arrow"
 _NOTE = ".json"

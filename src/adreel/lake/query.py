@@ -18,8 +18,8 @@ import pyarrow as pa
 from adreel.errors import InputError
 from adreel.lake.engine import literal, lock, quoted, sql, start
 from adreel.lake.files import DataFile
-from adreel.lake.place import Place
 from adreel.lake.select import NESTED, check_select
+from adreel.lake.storage import Place
 from adreel.lake.tables import TableState, dataset_of
 
 MEMORY = "256MB"

@@ -16,8 +16,8 @@ from adreel.lake.columns import kept
 from adreel.lake.engine import literal, quoted, sql
 from adreel.lake.files import GROUP_ROWS, DataFile, read_file
 from adreel.lake.filters import EVERY, Condition, Order, sql_type
-from adreel.lake.place import Place
 from adreel.lake.query import file_paths, reads_files
+from adreel.lake.storage import Place
 from adreel.lake.tables import TableState
 
 ROWS_OF_A_FILE = 2**40

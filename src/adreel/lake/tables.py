@@ -17,7 +17,7 @@ from deltalake.exceptions import TableNotFoundError
 
 from adreel.errors import InputError, NotFoundError
 from adreel.lake.files import DataFile, read_file
-from adreel.lake.place import Place, checked
+from adreel.lake.storage import Place, checked
 
 NOTE = "adreel"
 """The key under which a commit of the Delta log says which run made it, and how."""

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from adreel.lake.files import DataFile, read_file
 from adreel.lake.keys import KeyIndex
-from adreel.lake.place import Place
+from adreel.lake.storage import Place
 
 
 @dataclass(frozen=True, slots=True)

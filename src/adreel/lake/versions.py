@@ -11,7 +11,7 @@ from deltalake import CommitProperties, Transaction
 from deltalake.exceptions import CommitFailedError
 
 from adreel.errors import BusyError, InputError, NotFoundError
-from adreel.lake.place import Place
+from adreel.lake.storage import Place
 from adreel.lake.tables import (
     LOG,
     NOTE,

@@ -10,9 +10,9 @@ from typing import IO, Any
 import orjson
 import pyarrow as pa
 
-from adreel.cells import grouped, plain, type_words
 from adreel.errors import InputError
-from adreel.exact import dumped, items_of, types_of
+from adreel.export.cells import grouped, plain, type_words
+from adreel.export.exact_json import dumped, items_of, types_of
 from adreel.sandbox.limits import MB
 
 MOST_COLUMNS = 2_000

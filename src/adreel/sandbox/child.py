@@ -16,10 +16,10 @@ from typing import IO, Any, NoReturn
 import pyarrow as pa
 
 from adreel.errors import AdreelError, InputError, StorageError
-from adreel.export import stream
-from adreel.lake.place import Place
+from adreel.export.files import stream
 from adreel.lake.query import Bounds, Connection, QueryError
 from adreel.lake.select import NESTED
+from adreel.lake.storage import Place
 from adreel.sandbox import answers
 from adreel.sandbox.limits import THREADS, Limits, end_processes, limit, loosen
 from adreel.sandbox.request import Request

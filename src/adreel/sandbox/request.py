@@ -14,7 +14,7 @@ ORDER = Struct("!d")
 """What is asked of the launcher: the seconds that the child may live. The child's two sockets come with it."""
 
 AnswerForm = Literal["arrow", "cells", "items", "csv", "json", "parquet", "xlsx"]
-"""An Arrow stream of the first rows; texts for a page; objects for the API; or a file of `adreel.export` with all rows.
+"""An Arrow stream of the first rows; texts for a page; objects for the API; or a file with all rows.
 """
 
 

@@ -16,16 +16,16 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from adreel.simulator import accounts, audiences, creatives, files, integrated, lists, tasks
-from adreel.simulator.call import Call, Endpoint, Reply
-from adreel.simulator.config import WorldConfig
-from adreel.simulator.consent import ConsentError, show_consent, take_decision
-from adreel.simulator.errors import ApiError, NotSimulatedError
-from adreel.simulator.frontpage import let_a_day_go_by, show_front
-from adreel.simulator.params import Params, read_body
-from adreel.simulator.sidedoor import side_door
-from adreel.simulator.state import Entry, Simulator
-from adreel.simulator.trouble import PAGE_KINDS, Trouble, spoil
+from adreel.simulator.api import accounts, audiences, creatives, files, integrated, lists, tasks
+from adreel.simulator.api.call import Call, Endpoint, Reply
+from adreel.simulator.api.consent import ConsentError, show_consent, take_decision
+from adreel.simulator.api.errors import ApiError, NotSimulatedError
+from adreel.simulator.api.params import Params, read_body
+from adreel.simulator.control.frontpage import let_a_day_go_by, show_front
+from adreel.simulator.control.sidedoor import side_door
+from adreel.simulator.control.state import Entry, Simulator
+from adreel.simulator.control.trouble import PAGE_KINDS, Trouble, spoil
+from adreel.simulator.world.config import WorldConfig
 
 BASE = "/open_api/v1.3/"
 _JSON = (b"content-type", b"application/json")

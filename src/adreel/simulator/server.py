@@ -9,7 +9,7 @@ from collections.abc import Callable
 import uvicorn
 
 from adreel.simulator.app import create_app
-from adreel.simulator.config import WorldConfig
+from adreel.simulator.world.config import WorldConfig
 
 
 def serve(

@@ -33,10 +33,10 @@ from adreel.errors import (
     is_other_app,
     lacks_scope,
 )
-from adreel.tiktok.envelope import Answer, Page, Reader, Trouble, read_list, read_page
 from adreel.tiktok.margin import scatter_of
-from adreel.tiktok.pace import Pace, Slot
-from adreel.tiktok.wire import Request, Value, Wire, checked_url, make_request
+from adreel.tiktok.rate_limit import Pace, Slot
+from adreel.tiktok.response import Answer, Page, Reader, Trouble, read_list, read_page
+from adreel.tiktok.transport import Request, Value, Wire, checked_url, make_request
 
 T = TypeVar("T")
 

@@ -26,7 +26,7 @@ from adreel.settings import Settings
 from adreel.store import Store
 from adreel.web import api
 from adreel.web.assets import Assets
-from adreel.web.center import COOKIE, Center, SignInNeededError
+from adreel.web.deps import COOKIE, Center, SignInNeededError
 from adreel.web.pages import ROUTERS
 from adreel.web.pages.failures import Failure
 from adreel.web.render import Pages, go, is_fragment, respond

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from adreel.cells import plain
+from adreel.datasets.restatement import ColumnChange, Comparison, DayKind, Place, Sum, amount, compare
 from adreel.errors import NotFoundError
-from adreel.restatement import ColumnChange, Comparison, DayKind, Place, Sum, amount, compare
+from adreel.export.cells import plain
 from adreel.store import SavedDataset
-from adreel.web.center import Center
+from adreel.web.deps import Center
 
 if TYPE_CHECKING:
     from adreel.lake.difference import Example

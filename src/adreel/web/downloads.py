@@ -8,7 +8,7 @@ from urllib.parse import quote
 from starlette.concurrency import iterate_in_threadpool
 from starlette.responses import StreamingResponse
 
-from adreel.export import WRITERS
+from adreel.export.files import WRITERS
 
 MEDIA_TYPES = {
     "csv": "text/csv; charset=utf-8",
@@ -16,7 +16,7 @@ MEDIA_TYPES = {
     "parquet": "application/vnd.apache.parquet",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
-"""What each format of `adreel.export` is called on the web."""
+"""What each format of `adreel.export.files` is called on the web."""
 
 FORMATS: tuple[tuple[str, str], ...] = tuple(
     (kind, {"xlsx": "Excel", "parquet": "Parquet"}.get(kind, kind.upper())) for kind in WRITERS
@@ -34,7 +34,7 @@ def attachment(plain: str, name: str) -> dict[str, str]:
 
 
 def file_answer(chunks: Iterator[bytes], kind: str, plain: str, name: str) -> StreamingResponse:
-    """A file of a format of `adreel.export` as it is made.
+    """A file of a format of `adreel.export.files` as it is made.
 
     Its first bytes are made before the answer begins, so that what cannot be written is still said as an error.
     """

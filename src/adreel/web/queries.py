@@ -20,7 +20,7 @@ from adreel import sandbox
 from adreel.errors import CancelledError, InputError, RetryError
 from adreel.sandbox import AnswerForm
 from adreel.store import SavedDataset
-from adreel.web.center import Center, Visitor
+from adreel.web.deps import Center, Visitor
 from adreel.web.downloads import MEDIA_TYPES, attachment
 
 AT_ONCE = 2
@@ -181,7 +181,7 @@ def turns_of(request: Request) -> _Turns:
 async def file_of(
     request: Request, deps: Center, who: Visitor, sql: str, kind: AnswerForm, *, for_spreadsheet: bool
 ) -> Response:
-    """The whole answer as a file of a format of `adreel.export`. Raises what `answered` does."""
+    """The whole answer as a file of a format of `adreel.export.files`. Raises what `answered` does."""
     headers = attachment(f"query.{kind}", f"query.{kind}")
     # Said so that it is not compressed on the way: that costs more time than it saves, and two formats are already.
     headers["Content-Encoding"] = "identity"

@@ -15,10 +15,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from adreel.cells import plain
+from adreel.export.cells import plain
 from adreel.store import Role, User
 from adreel.web.assets import Assets
-from adreel.web.center import MadeUp, Visitor, center, known_visitor
+from adreel.web.deps import MadeUp, Visitor, center, known_visitor
 
 SAID = "adreel_said"
 """The cookie with what the page that follows a redirect tells the person."""

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from adreel.errors import ForbiddenError, GuessingError, InputError
 from adreel.store import User
-from adreel.web.center import COOKIE, Center, Visitor, center
+from adreel.web.deps import COOKIE, Center, Visitor, center
 from adreel.web.render import go, is_fragment, own_path
 
 WRONG = "The name or the password is wrong."

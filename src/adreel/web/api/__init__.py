@@ -15,20 +15,20 @@ from fastapi.routing import APIRoute
 from starlette.datastructures import State
 from starlette.responses import Response
 
-from adreel.web.api import accounts, cards, catalogue, datasets, people, query, runs, tables
+from adreel.web.api import accounts, catalog, charts, datasets, people, query, runs, tables
 from adreel.web.api.bodies import JsonLimits
 from adreel.web.api.failures import add_handlers, refused, refused_address
-from adreel.web.center import COOKIE
+from adreel.web.deps import COOKIE
 from adreel.web.render import Page, respond
 
 ROUTERS = (
     people.router,
-    catalogue.router,
+    catalog.router,
     accounts.router,
     datasets.router,
     runs.router,
     tables.router,
-    cards.router,
+    charts.router,
     query.router,
 )
 """In the order in which the description lists them."""

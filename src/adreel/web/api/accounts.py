@@ -19,7 +19,7 @@ from adreel.store import Account, AccountAdvertiser, AccountStatus, Level, User
 from adreel.tiktok.oauth import consent_url, new_state
 from adreel.web.api.failures import failures
 from adreel.web.api.shapes import Answer, Body, Editor, Id, Paged, Paging, Person, located, part
-from adreel.web.center import Center, Here, Visitor, Who
+from adreel.web.deps import Center, Here, Visitor, Who
 from adreel.web.pages.consent import read_token, way_back
 
 router = APIRouter(tags=["accounts"])

@@ -10,36 +10,29 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import Field, JsonValue, RootModel
 
-from adreel import catalog, service
+from adreel import catalog
 from adreel.access import DatasetRight
-from adreel.dataset import Dataset, Source, check, parse, read_all
+from adreel.datasets import service
+from adreel.datasets.dataset import Dataset, Source
+from adreel.datasets.files import read_all
+from adreel.datasets.imports import arrivals, bring
+from adreel.datasets.schema import columns, key
+from adreel.datasets.status import SORTS, Standing, Status, Wanted, chosen, standing, standings
+from adreel.datasets.stored import as_file, converted, dataset_of, refuse_deprecated
+from adreel.datasets.stored import source_of as saved_source
+from adreel.datasets.validation import check, parse
 from adreel.errors import AdreelError, BusyError, DatasetError, InputError, NotFoundError, Problem
-from adreel.exact import items_of, types_of
-from adreel.saving import as_file, converted, dataset_of, refuse_deprecated
-from adreel.saving import source_of as saved_source
-from adreel.schema import columns, key
-from adreel.standing import SORTS, Standing, Status, Wanted, chosen, standing, standings
+from adreel.export.exact_json import items_of, types_of
 from adreel.store import Account, RunState, SavedDataset
 from adreel.store.names import clean_name
 from adreel.web.api.accounts import UserName
 from adreel.web.api.failures import Failure, Fault, failure_of, failures, fault
 from adreel.web.api.runs import date_range
-from adreel.web.api.shapes import (
-    Answer,
-    Body,
-    Editor,
-    Exact,
-    Paged,
-    Paging,
-    Slug,
-    located,
-    part,
-    source_of,
-)
+from adreel.web.api.shapes import Answer, Body, Editor, Exact, Paged, Paging, Slug, located, part, source_of
 from adreel.web.api.tables import ColumnType, Value
-from adreel.web.center import Center, Here, Visitor, Who
+from adreel.web.deps import Center, Here, Visitor, Who
 from adreel.web.downloads import attachment
-from adreel.web.imports import arrivals, bring, one_at_a_time
+from adreel.web.import_turn import one_at_a_time
 
 router = APIRouter(tags=["datasets"])
 

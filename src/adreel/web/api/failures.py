@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 
 from adreel.errors import AdreelError, DatasetError, Problem, shortened
 from adreel.web.api.shapes import Answer
-from adreel.web.center import SignInNeededError, bearer_of
+from adreel.web.deps import SignInNeededError, bearer_of
 from adreel.web.status import RETRY_SECONDS, retry_after, status_of
 
 

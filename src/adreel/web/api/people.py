@@ -13,20 +13,8 @@ from adreel.errors import InputError
 from adreel.store import ApiToken, Role, User, Workspace
 from adreel.store.tokens import LONGEST_DAYS
 from adreel.web.api.failures import failures
-from adreel.web.api.shapes import (
-    Admin,
-    Answer,
-    Body,
-    Id,
-    Member,
-    Overseer,
-    Paged,
-    Paging,
-    Person,
-    located,
-    part,
-)
-from adreel.web.center import Here, Who
+from adreel.web.api.shapes import Admin, Answer, Body, Id, Member, Overseer, Paged, Paging, Person, located, part
+from adreel.web.deps import Here, Who
 from adreel.web.sign_in import checked
 
 router = APIRouter()

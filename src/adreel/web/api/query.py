@@ -9,7 +9,7 @@ from starlette.responses import Response
 from adreel.web.api.failures import failures
 from adreel.web.api.shapes import Answer, Body
 from adreel.web.api.tables import FILE, ColumnType, Format, Value
-from adreel.web.center import Here, Who
+from adreel.web.deps import Here, Who
 from adreel.web.queries import LONGEST_SQL, file_of, items_of
 
 router = APIRouter(tags=["query"])

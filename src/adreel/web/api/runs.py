@@ -11,14 +11,14 @@ from fastapi import APIRouter, Header, Path, Query, Response
 from pydantic import Field
 
 from adreel.access import DatasetRight
-from adreel.checks import Kind, checks_of
+from adreel.datasets.verification import Kind, checks_of
 from adreel.errors import InputError, NotFoundError
-from adreel.orders import DateRange
+from adreel.pipeline.orders import DateRange
 from adreel.store import Role, Run, RunKey, RunState
 from adreel.store.locks import seen
 from adreel.web.api.failures import failures
 from adreel.web.api.shapes import Answer, Body, Paged, Paging, RunId, Slug, located
-from adreel.web.center import Center, Here, Who
+from adreel.web.deps import Center, Here, Who
 
 router = APIRouter(tags=["runs"])
 

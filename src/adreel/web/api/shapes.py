@@ -11,11 +11,12 @@ from fastapi import Depends, Path
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from starlette.responses import Response
 
-from adreel.dataset import Source, read
+from adreel.datasets.dataset import Source
+from adreel.datasets.files import read
 from adreel.errors import DatasetError, ForbiddenError, Problem
-from adreel.exact import exact
+from adreel.export.exact_json import exact
 from adreel.store import Role
-from adreel.web.center import Visitor, Who
+from adreel.web.deps import Visitor, Who
 
 LONGEST_PAGE = 1_000
 FURTHEST = 2**53

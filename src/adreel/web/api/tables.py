@@ -10,19 +10,19 @@ from pydantic import Field
 from starlette.responses import Response
 
 from adreel.access import DatasetRight
-from adreel.dataset import Method
+from adreel.datasets.restatement import CURRENCY, DayKind, compare
+from adreel.datasets.schema import Column as ColumnRecord
+from adreel.datasets.schema import columns
 from adreel.errors import InputError, NotFoundError
-from adreel.exact import items_of, types_of
+from adreel.export.exact_json import items_of, types_of
 from adreel.lake.browse import Filter, Order
-from adreel.restatement import CURRENCY, DayKind, compare
-from adreel.schema import Column as ColumnRecord
-from adreel.schema import columns
 from adreel.store import SavedDataset
+from adreel.update_methods import Method
 from adreel.web.api.failures import failures
 from adreel.web.api.shapes import Answer, Body, Exact, Paged, Paging, Slug, part
-from adreel.web.center import Center, Here, Visitor, Who
+from adreel.web.deps import Center, Here, Visitor, Who
 from adreel.web.downloads import MEDIA_TYPES, file_answer
-from adreel.web.heading import parsed
+from adreel.web.pages.heading import parsed
 
 router = APIRouter(tags=["tables"])
 
@@ -389,7 +389,7 @@ def get_difference(deps: Here, who: Who, dataset: Slug, query: Annotated[Differe
 )
 def export(deps: Here, who: Who, dataset: Slug, query: Annotated[ExportQuery, Query()]) -> Response:
     """A version's rows as a stream of CSV, JSON, Parquet or Excel: all of them, or as `rows` has them."""
-    from adreel.export import stream
+    from adreel.export.files import stream
 
     saved = with_table(deps, who, dataset)
     reader = deps.lake.read(

@@ -1,6 +1,6 @@
 """The pages, a module for each family of addresses."""
 
-from adreel.web.pages import accounts, cards, data, dataset, datasets, details, entrance, history, people, query
+from adreel.web.pages import accounts, charts, data, dataset, datasets, details, entrance, history, people, query
 
 ROUTERS = (
     entrance.router,
@@ -8,7 +8,7 @@ ROUTERS = (
     datasets.router,
     dataset.router,
     data.router,
-    cards.router,
+    charts.router,
     history.router,
     accounts.router,
     people.router,

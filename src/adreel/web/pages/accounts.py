@@ -15,22 +15,13 @@ from starlette.responses import Response
 from adreel import sharing
 from adreel.access import VIEWERS, AccountRight
 from adreel.connections import Connecting, own_app, status_words, zone_words
+from adreel.datasets.status import Standing, standings
 from adreel.errors import AdreelError, InputError
-from adreel.standing import Standing, standings
-from adreel.store import (
-    Account,
-    AccountAdvertiser,
-    AccountStatus,
-    Level,
-    Role,
-    RunState,
-    SavedDataset,
-    User,
-)
-from adreel.web.center import Center, Here, Visitor, Who
+from adreel.store import Account, AccountAdvertiser, AccountStatus, Level, Role, RunState, SavedDataset, User
+from adreel.web.deps import Center, Here, Visitor, Who
 from adreel.web.pages import consent
 from adreel.web.pages.consent import lacking_app, read_ids, read_token, settle, to_consent
-from adreel.web.pages.words import sentence
+from adreel.web.pages.wording import sentence
 from adreel.web.render import Page, go, is_fragment, respond
 from adreel.web.sign_in import need_browser
 from adreel.web.status import status_of

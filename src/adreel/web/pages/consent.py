@@ -18,8 +18,8 @@ from adreel.errors import AdreelError, InputError
 from adreel.settings import Settings
 from adreel.store import Account, Role
 from adreel.tiktok.oauth import consent_url, new_state, read_callback
-from adreel.web.center import Center, Here, Visitor, Who, known_visitor
-from adreel.web.pages.words import sentence
+from adreel.web.deps import Center, Here, Visitor, Who, known_visitor
+from adreel.web.pages.wording import sentence
 from adreel.web.render import Page, go, respond
 from adreel.web.sign_in import need_browser
 from adreel.web.status import status_of

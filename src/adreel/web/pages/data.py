@@ -13,27 +13,18 @@ from fastapi import APIRouter, Request
 from starlette.datastructures import QueryParams
 from starlette.responses import Response
 
-from adreel.cells import grouped, plain
-from adreel.dataset import Dataset, Method
+from adreel.datasets.dataset import Dataset
+from adreel.datasets.schema import Column, columns, key
 from adreel.errors import InputError, NotFoundError
+from adreel.export.cells import grouped, plain
 from adreel.lake import TableState
-from adreel.lake.browse import (
-    OPERATORS,
-    ColumnStatistics,
-    Filter,
-    Kind,
-    Operator,
-    Order,
-    Takes,
-    kind_of,
-    operators_for,
-)
-from adreel.schema import Column, columns, key
+from adreel.lake.browse import OPERATORS, ColumnStatistics, Filter, Kind, Operator, Order, Takes, kind_of, operators_for
 from adreel.store import SavedDataset
-from adreel.web.center import Center, Here, Who
+from adreel.update_methods import Method
+from adreel.web.deps import Center, Here, Who
 from adreel.web.downloads import FORMATS
-from adreel.web.heading import Heading, heading, parsed
-from adreel.web.pages.words import sentence
+from adreel.web.pages.heading import Heading, heading, parsed
+from adreel.web.pages.wording import sentence
 from adreel.web.render import Page, respond
 
 router = APIRouter()

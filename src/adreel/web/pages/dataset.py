@@ -11,23 +11,23 @@ from fastapi import APIRouter, Form, Request
 from starlette.responses import Response
 
 from adreel.access import DatasetRight
-from adreel.asking import Planned
-from adreel.checks import Check, checks_of
 from adreel.connections import covered
-from adreel.dataset import Dataset
+from adreel.datasets.dataset import Dataset
+from adreel.datasets.schema import day_column, key
+from adreel.datasets.stored import dataset_of
+from adreel.datasets.verification import Check, checks_of
 from adreel.dates import Span, offset_name, read_day
 from adreel.errors import AdreelError, BusyError, ConfirmError, DatasetError, InputError, NotFoundError, Problem
-from adreel.export import WRITERS, stream
-from adreel.saving import dataset_of
-from adreel.schema import day_column, key
+from adreel.export.files import WRITERS, stream
+from adreel.pipeline.preview import Planned
 from adreel.store import AccountAdvertiser, Run, SavedDataset
-from adreel.web.center import Center, Here, Visitor, Who
 from adreel.web.changes import Since, since
+from adreel.web.deps import Center, Here, Visitor, Who
 from adreel.web.downloads import file_answer
-from adreel.web.heading import Heading, Live, account_of, heading, live, parsed
 from adreel.web.pages.data import asked_exactly
 from adreel.web.pages.datasets import Deletion
-from adreel.web.pages.words import refusal, sentence
+from adreel.web.pages.heading import Heading, Live, account_of, heading, live, parsed
+from adreel.web.pages.wording import refusal, sentence
 from adreel.web.render import Page, go, own_path, respond
 from adreel.web.status import status_of
 

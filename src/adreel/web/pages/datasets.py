@@ -11,15 +11,15 @@ from fastapi import APIRouter, Form, Query, Request
 from starlette.datastructures import QueryParams
 from starlette.responses import Response
 
-from adreel import service
 from adreel.access import DatasetRight
+from adreel.datasets import service
+from adreel.datasets.status import SORTS, Standing, Status, Wanted, chosen, standings
+from adreel.datasets.stored import as_file, source_of
 from adreel.errors import AdreelError, InputError
-from adreel.saving import as_file, source_of
-from adreel.standing import SORTS, Standing, Status, Wanted, chosen, standings
 from adreel.store import Role, SavedDataset
-from adreel.web.center import Center, Here, Visitor, Who
+from adreel.web.deps import Center, Here, Visitor, Who
 from adreel.web.downloads import attachment
-from adreel.web.pages.words import refusal
+from adreel.web.pages.wording import refusal
 from adreel.web.render import Page, go, own_path, respond
 
 router = APIRouter()

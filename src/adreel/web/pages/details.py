@@ -14,22 +14,25 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
-from adreel import catalog, service
+from adreel import catalog
 from adreel.access import AccountRight, DatasetRight
-from adreel.dataset import Dataset, Source, parse
+from adreel.datasets import service
+from adreel.datasets.dataset import Dataset, Source
+from adreel.datasets.fitting import fitted
+from adreel.datasets.imports import beside
+from adreel.datasets.schema import Column, columns
+from adreel.datasets.stored import converted, dataset_of, refuse_deprecated, source_of
+from adreel.datasets.validation import parse
+from adreel.datasets.values import scalar, texts
 from adreel.errors import AdreelError, DatasetError, ForbiddenError, InputError, Problem
-from adreel.saving import converted, dataset_of, refuse_deprecated, source_of
-from adreel.schema import Column, columns
 from adreel.store import Account, Role, SavedDataset
-from adreel.web.center import Center, Here, Visitor, Who
-from adreel.web.faults import Said, found_in, readable, told
-from adreel.web.fit import fitted
-from adreel.web.forms import Fields, fields_of, scalar, texts
-from adreel.web.heading import Heading, heading
-from adreel.web.imports import beside
+from adreel.web.deps import Center, Here, Visitor, Who
+from adreel.web.forms.fields import Fields, fields_of
+from adreel.web.forms.panes import Around, Form, form_of, posted_values
+from adreel.web.forms.problems import Said, found_in, readable, told
 from adreel.web.pages import transfers
-from adreel.web.pages.words import sentence
-from adreel.web.panes import Around, Form, form_of, posted_values
+from adreel.web.pages.heading import Heading, heading
+from adreel.web.pages.wording import sentence
 from adreel.web.render import Page, go, is_fragment, respond
 
 router = APIRouter()

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Form, Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
 from adreel.errors import GuessingError, InputError, RetryError, StorageError
-from adreel.web.center import COOKIE, Here, known_visitor
+from adreel.web.deps import COOKIE, Here, known_visitor
 from adreel.web.render import THEME, THEMES, Page, go, own_path, respond
 from adreel.web.sign_in import checked, end_session, signed_in
 from adreel.web.status import retry_after, status_of

@@ -12,16 +12,16 @@ from starlette.responses import PlainTextResponse, Response
 
 from adreel import catalog
 from adreel.access import DatasetRight
-from adreel.checks import Check, checked_in, checks_of
+from adreel.datasets.verification import Check, checked_in, checks_of
 from adreel.errors import BusyError, InputError, NotFoundError
 from adreel.lake import Version
 from adreel.store import IN_PROGRESS, LogLine, Run, RunState, SavedDataset
 from adreel.store.locks import seen
-from adreel.web.center import Center, Here, Visitor, Who
 from adreel.web.changes import Changes, changes
+from adreel.web.deps import Center, Here, Visitor, Who
 from adreel.web.downloads import attachment
-from adreel.web.heading import Heading, advertiser_names, heading, share_done, time_left
-from adreel.web.pages.words import sentence
+from adreel.web.pages.heading import Heading, advertiser_names, heading, share_done, time_left
+from adreel.web.pages.wording import sentence
 from adreel.web.render import Page, go, respond
 
 router = APIRouter()

@@ -21,9 +21,9 @@ from adreel.errors import AdreelError, GuessingError, InputError, NotFoundError
 from adreel.store import Account, ApiToken, Role, Session, User
 from adreel.store.passwords import SHORTEST
 from adreel.store.users import LONGEST_NAME, can_own
-from adreel.web.center import Center, Here, Visitor, Who
+from adreel.web.deps import Center, Here, Visitor, Who
 from adreel.web.pages.consent import leads_here, way_back
-from adreel.web.pages.words import device, sentence
+from adreel.web.pages.wording import device, sentence
 from adreel.web.render import Page, go, respond
 from adreel.web.sign_in import checked, need_browser, signed_in
 from adreel.web.status import retry_after, status_of

@@ -12,12 +12,12 @@ from fastapi import APIRouter, Form, Request
 from starlette.responses import Response
 
 from adreel.errors import AdreelError, InputError, NotFoundError
-from adreel.export import WRITERS
+from adreel.export.files import WRITERS
 from adreel.sandbox import AnswerForm, column_of
 from adreel.store import SavedDataset
-from adreel.web.center import Center, Here, Visitor, Who
+from adreel.web.deps import Center, Here, Visitor, Who
 from adreel.web.downloads import FORMATS
-from adreel.web.pages.words import sentence
+from adreel.web.pages.wording import sentence
 from adreel.web.queries import LONGEST_SQL, Asked, answered, file_of
 from adreel.web.render import Page, is_fragment, respond
 from adreel.web.status import status_of

@@ -9,15 +9,18 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, File, Form, Request, UploadFile
 from starlette.responses import Response
 
-from adreel import service
 from adreel.access import AccountRight, DatasetRight
-from adreel.dataset import Source, parse, read_all
+from adreel.datasets import service
+from adreel.datasets.dataset import Source
+from adreel.datasets.files import read_all
+from adreel.datasets.imports import Arrival, Brought, arrivals, bring, with_account
+from adreel.datasets.stored import as_file, converted, dataset_of, source_of
+from adreel.datasets.validation import parse
 from adreel.errors import InputError
-from adreel.saving import as_file, converted, dataset_of, source_of
 from adreel.store import Account, Role
-from adreel.web.center import Center, Here, Visitor, Who
+from adreel.web.deps import Center, Here, Visitor, Who
 from adreel.web.downloads import attachment
-from adreel.web.imports import Arrival, Brought, arrivals, bring, one_at_a_time, with_account
+from adreel.web.import_turn import one_at_a_time
 from adreel.web.render import Page, go, respond
 
 router = APIRouter()

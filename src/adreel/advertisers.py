@@ -1,0 +1,29 @@
+"""An ad account as requests need it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from adreel.dates import offset_name
+
+GO_ON_WITHOUT = (
+    "Leave it out of the dataset's advertisers, or switch on Skip failing advertisers, which is "
+    "skip_failing_advertisers: true in a file."
+)
+"""What to do about an advertiser that cannot be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Advertiser:
+    """An ad account as the plan needs it; `offset` is its fixed distance from UTC."""
+
+    id: str
+    name: str
+    currency: str
+    offset: timedelta
+
+    @property
+    def zone(self) -> str:
+        """`UTC-08:00`."""
+        return offset_name(self.offset)

@@ -1,0 +1,46 @@
+"""Charts of a dataset's table, as data: which there are, their rows, and what a browser needs to draw them.
+
+In code a chart is a card. `cards_of` lists a dataset's cards, `cards_data` reads their rows from its table, `chart_of`
+and `as_table` convert one to plain values. The cards are declared in `adreel.charts.definitions`.
+
+`chart_of` returns, for every kind of chart, `name`, `kind`, `title`, `meaning`, `notes` (sentences), `refusal` (a
+sentence or null) and `empty`. A chart that is neither refused nor empty also has:
+
+    numbers   numbers: [{title, format, value, previous, change}], period, previous_period
+    line      x, previous_x (days or null), panels; each panel has a scale of its own and shares x with the others
+    bars      x, panels (one); the longest first, to be drawn as horizontal bars
+    columns   x, panels (one); in the order of time, to be drawn as vertical columns
+    grouped   x, panels (one, with a series for each value)
+    funnel    x, panels (one), shares (percents of the first step, which need not fall)
+    heat      x, y, cells: [[x, y, value], ...], least, most, format, title_value
+
+    panel     {title, format, series: [{name, role, values}]}; role is main, previous or part; null is a gap
+    x, y      {title, type, values}; texts may have `ids`; days may have `open`, the positions of days in progress
+    format    {unit, currency, decimals}; unit is money, count, percent (1.25 is 1.25 %), ratio, seconds, per_user or
+              number
+
+Names are texts for people; days are written as 2026-01-31 and months as 2026-01.
+"""
+
+from adreel.charts.available import CardOffer, cards_of
+from adreel.charts.echarts import CardTable, as_table, chart_of
+from adreel.charts.rows import CardColumn, CardData, CardsData, card_data, cards_data
+from adreel.charts.selection import DAYS, AdvertiserFacts, CardChoices, CardFacts, CurrencyFacts
+
+__all__ = [
+    "DAYS",
+    "AdvertiserFacts",
+    "CardChoices",
+    "CardColumn",
+    "CardData",
+    "CardFacts",
+    "CardOffer",
+    "CardTable",
+    "CardsData",
+    "CurrencyFacts",
+    "as_table",
+    "card_data",
+    "cards_data",
+    "cards_of",
+    "chart_of",
+]

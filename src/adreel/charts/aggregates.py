@@ -1,0 +1,236 @@
+"""Tables of sums, computed in as few passes over the rows as possible, from which all cards of a page are read.
+
+A pass costs about as much for one card as for ten, so cards with the same grouping share a table, and so do cards that
+group by ids of the report and by attributes of these ids.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from adreel.charts.available import DAY, HOUR, MONTH, CardOffer
+from adreel.charts.measures import CardFigure, Count, Own, Quotient, Sum
+from adreel.charts.selection import CardSelection
+from adreel.charts.source import VIEW, CardSource, day_of, where, within
+from adreel.datasets.dataset import Dataset, key_columns
+from adreel.dates import Span
+from adreel.lake.engine import literal, quoted
+
+CURRENCY = "@currency"
+_ROWS = quoted("@rows")
+_LAST = quoted("@last")
+
+
+@dataclass(frozen=True, slots=True)
+class Cube:
+    """A temporary table of sums, grouped by `by`: columns, DAY, HOUR or MONTH of a column."""
+
+    name: str
+    by: frozenset[str]
+    figures: tuple[CardFigure, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _SumShape:
+    """SQL templates for the columns of a table of sums, each with a placeholder for a column."""
+
+    rows: str
+    total: str
+    present: str
+    greatest: str
+
+
+_MANY = _SumShape("count(*)", "sum({})", "count({})", "max({})")
+_ONE = _SumShape("1", "{}", "CAST({} IS NOT NULL AS INTEGER)", "{}")
+"""For cubes in which each row is a group of its own, so that nothing needs to be aggregated."""
+
+
+@dataclass(frozen=True, slots=True)
+class CubeQuery:
+    """A query of the sums: an offer's figures, grouped by `by`, of some days and under conditions in SQL.
+
+    `by` are columns, DAY, HOUR or MONTH, `labels` columns with the names of ids in `by`. `extra` are further SQL
+    expressions, `tail` is the SQL after GROUP BY.
+    """
+
+    offer: CardOffer
+    by: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    days: Span | None = None
+    conditions: tuple[str, ...] = ()
+    extra: tuple[str, ...] = ()
+    tail: str = ""
+
+
+class Cubes:
+    """The tables of sums that some cards need, and queries of them."""
+
+    def __init__(
+        self,
+        source: CardSource,
+        dataset: Dataset,
+        columns: frozenset[str],
+        selection: CardSelection,
+        offers: Sequence[CardOffer],
+    ) -> None:
+        """Creates the tables. `columns` are the dataset's columns in its table, `offers` cards without a refusal."""
+        self._source = source
+        self._dataset = dataset
+        self._columns = columns
+        self._selection = selection
+        self._cubes = tuple(self._plan(offers))
+        self._paired: frozenset[Quotient] = frozenset()
+        self._make()
+        self.incomplete = self._incomplete()
+        """Numerators and denominators of rates that are null in some rows."""
+        if self.incomplete:
+            computations = (figure.computation for cube in self._cubes for figure in cube.figures)
+            self._paired = frozenset(
+                computation
+                for computation in computations
+                if isinstance(computation, Quotient) and {computation.over, computation.under} & self.incomplete
+            )
+            self._make()
+
+    def rows(self, cube_query: CubeQuery) -> list[tuple[Any, ...]]:
+        """Rows of the query's `by`, `labels`, the offer's figures and `extra`, in this order of columns."""
+        offer = cube_query.offer
+        grouping = _grouping_of(offer, self._selection)
+        cube = next(cube for cube in self._cubes if grouping <= cube.by)
+        conditions = list(cube_query.conditions)
+        if offer.has_money:
+            conditions.append(f"{quoted(CURRENCY)} = {literal(self._selection.facts.currency or '')}")
+        if cube_query.days is not None and DAY in cube.by:
+            conditions.append(f"{quoted(DAY)} BETWEEN DATE '{cube_query.days.start}' AND DATE '{cube_query.days.end}'")
+        by = [quoted(column) for column in cube_query.by]
+        labels = (self._label(column, cube) for column in cube_query.labels)
+        shown = [*by, *labels, *(self.value(figure) for figure in offer.figures), *cube_query.extra]
+        group = f"GROUP BY {', '.join(by)}" if by else "HAVING count(*) > 0"
+        source = quoted(cube.name)
+        return self._source.rows("SELECT", ", ".join(shown), "FROM", source, where(*conditions), group, cube_query.tail)
+
+    def value(self, figure: CardFigure) -> str:
+        """SQL that computes a figure from rows of sums; the only place that does."""
+        match figure.computation:
+            case Sum(column):
+                return f"sum({quoted('+' + column)})"
+            case Quotient(over, under, scale) as computation:
+                names = (
+                    (f"{over}|{under}", f"{under}|{over}") if computation in self._paired else ("+" + over, "+" + under)
+                )
+                above, below = (f"CAST(sum({quoted(name)}) AS DOUBLE)" for name in names)
+                return f"{scale} * {above} / nullif({below}, 0)"
+            case Own(column):
+                return f"CASE WHEN sum({_ROWS}) = 1 THEN max({quoted('=' + column)}) END"
+            case Count():
+                return f"sum({_ROWS})"
+
+    def _label(self, column: str, cube: Cube) -> str:
+        """SQL for the newest name of an id, as rows from before a renaming have the old name."""
+        if self._dataset.time == "none":
+            return f"max({quoted(column)})"
+        return f"arg_max({quoted(column)}, {quoted(DAY) if DAY in cube.by else _LAST})"
+
+    # -- planning
+
+    def _plan(self, offers: Sequence[CardOffer]) -> Iterator[Cube]:
+        """The fewest tables that have every card's grouping."""
+        groupings = {offer.key: _grouping_of(offer, self._selection) for offer in offers}
+        joint: frozenset[str] = frozenset().union(*(by for by in groupings.values() if self._goes_with_ids(by)))
+        distinct_groupings = {joint if self._goes_with_ids(by) else by for by in groupings.values()}
+        largest = [by for by in distinct_groupings if not any(by < other for other in distinct_groupings)]
+        figures: dict[frozenset[str], dict[CardFigure, None]] = {
+            by: {} for by in sorted(largest, key=lambda by: (len(by), sorted(by)))
+        }
+        for offer in offers:
+            figures[_first(figures, groupings[offer.key])].update(dict.fromkeys(offer.needed))
+        for number, (by, needed) in enumerate(figures.items()):
+            yield Cube(f"@sums {number}", by, tuple(needed))
+
+    def _goes_with_ids(self, by: frozenset[str]) -> bool:
+        """Whether the grouping has ids of a report and their attributes only, no breakdowns or times."""
+        apart = {*self._dataset.breakdowns, DAY, HOUR}
+        return bool(self._dataset.metrics) and not by & apart
+
+    # -- creation
+
+    def _make(self) -> None:
+        for cube in self._cubes:
+            shown = [f"{self._by(name)} AS {quoted(name)}" for name in sorted(cube.by)]
+            shown.append(f"{self._currency()} AS {quoted(CURRENCY)}")
+            groups = ", ".join(str(number + 1) for number in range(len(shown)))
+            shape = _ONE if self._is_one_row_each(cube) else _MANY
+            last = "1" if self._dataset.time == "none" or DAY in cube.by else day_of(self._dataset)
+            shown += [f"{shape.rows} AS {_ROWS}", f"{shape.greatest.format(last)} AS {_LAST}"]
+            shown += self._sums(cube, shape)
+            days = self._selection.read if DAY in cube.by else self._selection.facts.window
+            query = ["SELECT", ", ".join(shown), f"FROM {VIEW}"]
+            query.append(where(self._selection.condition, within(self._dataset, days) if days else ""))
+            if shape is _ONE:
+                self._source.keep("VIEW", cube.name, *query)
+            else:
+                self._source.keep("TABLE", cube.name, *query, "GROUP BY", groups)
+
+    def _is_one_row_each(self, cube: Cube) -> bool:
+        """Whether the grouping contains the table's key, so that each row is a group of its own."""
+        days = {"day": "stat_time_day", "hour": "stat_time_hour"}
+        day_columns = {DAY} if self._dataset.time == "day" else {DAY, HOUR}
+        time = {days[self._dataset.time]} if self._dataset.time != "none" and day_columns <= cube.by else set()
+        return set(key_columns(self._dataset)) <= cube.by | time
+
+    def _by(self, name: str) -> str:
+        if name == DAY:
+            return day_of(self._dataset)
+        if name == HOUR:
+            return f"hour({quoted('stat_time_hour')})"
+        if name.startswith(MONTH):
+            return f"CAST(date_trunc('month', {quoted(name.removeprefix(MONTH))}) AS DATE)"
+        return quoted(name)
+
+    def _currency(self) -> str:
+        return f"coalesce({quoted('currency')}, '')" if "currency" in self._columns else "''"
+
+    def _sums(self, cube: Cube, shape: _SumShape) -> Iterator[str]:
+        computations = [figure.computation for figure in cube.figures]
+        quotients = [computation for computation in computations if isinstance(computation, Quotient)]
+        parts = dict.fromkeys(part for quotient in quotients for part in (quotient.over, quotient.under))
+        summed = dict.fromkeys(
+            (*(computation.column for computation in computations if isinstance(computation, Sum)), *parts)
+        )
+        yield from (f"{shape.total.format(quoted(name))} AS {quoted('+' + name)}" for name in summed)
+        yield from (f"{shape.present.format(quoted(name))} AS {quoted('#' + name)}" for name in parts)
+        own_columns = dict.fromkeys(computation.column for computation in computations if isinstance(computation, Own))
+        yield from (f"{shape.greatest.format(quoted(name))} AS {quoted('=' + name)}" for name in own_columns)
+        pairs = [(quotient.over, quotient.under) for quotient in quotients if quotient in self._paired]
+        for name, other in dict.fromkeys((*pairs, *((under, over) for over, under in pairs))):
+            value = f"CASE WHEN {quoted(other)} IS NOT NULL THEN {quoted(name)} END"
+            yield f"{shape.total.format(value)} AS {quoted(f'{name}|{other}')}"
+
+    def _incomplete(self) -> frozenset[str]:
+        incomplete: set[str] = set()
+        for cube in self._cubes:
+            quotients = [figure.computation for figure in cube.figures if isinstance(figure.computation, Quotient)]
+            parts = list(dict.fromkeys(part for quotient in quotients for part in (quotient.over, quotient.under)))
+            if parts:
+                counts = ", ".join(f"sum({_ROWS}) > sum({quoted('#' + part)})" for part in parts)
+                ((answers),) = self._source.rows("SELECT", counts, "FROM", quoted(cube.name))
+                incomplete |= {part for part, lacking in zip(parts, answers, strict=True) if lacking}
+        return frozenset(incomplete)
+
+
+def _first(tables: Iterable[frozenset[str]], by: frozenset[str]) -> frozenset[str]:
+    """The first of the groupings, which are sorted by size, that contains `by`."""
+    return next(grouping for grouping in tables if by <= grouping)
+
+
+def _grouping_of(offer: CardOffer, selection: CardSelection) -> frozenset[str]:
+    """What a card's rows are grouped by, with the columns of names of ids."""
+    by: set[str] = {axis.by for axis in offer.axes}
+    by |= {axis.label for axis in offer.axes if axis.label}
+    if any(isinstance(figure.computation, Own) for figure in offer.figures):
+        by.add("advertiser_id")
+    if offer.card.previous and selection.facts.previous is not None:
+        by.add(DAY)
+    return frozenset(by)

@@ -1,0 +1,203 @@
+"""Which cards a dataset has: those whose columns, time dimension and breakdowns the dataset has."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from adreel.charts.definitions import (
+    CARDS,
+    ENTITY_NAMES,
+    KINDS,
+    NAMES,
+    OVERLAPPING_MATERIALS,
+    SHARING,
+    SHARING_PART,
+    Axis,
+    CardKind,
+    CardSpec,
+)
+from adreel.charts.measures import CardFigure, Count, Figures, Own
+from adreel.datasets.dataset import Dataset, key_columns
+from adreel.datasets.schema import Column, columns, day_column
+
+DAY = "@day"
+HOUR = "@hour"
+MONTH = "@month "
+"""What rows are grouped by besides columns; no column's name begins with @. A column of times follows MONTH."""
+
+
+OUTDATED = "The table was loaded with other dataset settings. Run the dataset to see this chart."
+
+
+@dataclass(frozen=True, slots=True)
+class CardAxis:
+    """An axis of a card for a dataset: `by` is a column, DAY, HOUR or MONTH, `label` the column with names of ids."""
+
+    axis: Axis
+    by: str
+    title: str
+    label: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CardOffer:
+    """A card as a dataset has it. `key` is unique among the dataset's cards.
+
+    `floor` is the figure of the card's `at_least`. `refusal` says why the card cannot be shown although the dataset has
+    its columns, None if it can. `is_partial` says whether TikTok returns rows for only a part of the impressions.
+    """
+
+    key: str
+    card: CardSpec
+    title: str
+    meaning: str
+    figures: tuple[CardFigure, ...]
+    axes: tuple[CardAxis, ...]
+    floor: CardFigure | None = None
+    refusal: str | None = None
+    is_partial: bool = False
+
+    @property
+    def kind(self) -> CardKind:
+        """The kind of chart."""
+        return self.card.kind
+
+    @property
+    def needed(self) -> tuple[CardFigure, ...]:
+        """The figures to compute: those shown and the floor."""
+        return self.figures if self.floor is None else (*self.figures, self.floor)
+
+    @property
+    def has_money(self) -> bool:
+        """Whether a figure depends on a currency, so that only one currency is shown."""
+        return any(figure.has_money for figure in self.figures)
+
+    @property
+    def has_days(self) -> bool:
+        """Whether it has an axis of days."""
+        return any(axis.by == DAY for axis in self.axes)
+
+
+def cards_of(dataset: Dataset, names: Collection[str], cards: Iterable[CardSpec] = CARDS) -> tuple[CardOffer, ...]:
+    """The cards, in order, that fit a dataset whose table has the columns `names`."""
+    fitting = _CardFitting(dataset, names)
+    return tuple(offer for card in cards for offer in fitting.offers(card))
+
+
+class _CardFitting:
+    """Fits cards to one dataset's table."""
+
+    def __init__(self, dataset: Dataset, names: Collection[str]) -> None:
+        self._dataset = dataset
+        self._columns: Mapping[str, Column] = {
+            column.name: column for column in columns(dataset) if column.name in names
+        }
+        self._figures = Figures(self._columns)
+        self._key = key_columns(dataset)
+        self._day = day_column(dataset)
+        self._breakdowns = tuple(name for name in dataset.breakdowns if name in self._columns)
+        self._overlapping = _overlapping(dataset)
+
+    def offers(self, card: CardSpec) -> Iterator[CardOffer]:
+        """The card fitted to the dataset: not at all, once, or once per column of its last axis (`each`)."""
+        if (card.subject == "entities") is not (not self._dataset.metrics):
+            return
+        figures = self._figures.chosen(card)
+        floor = self._figures.computed(card.at_least[0]) if card.at_least else None
+        if not figures or (card.at_least and floor is None):
+            return
+        candidates = [tuple(self._axes(axis)) for axis in card.axes]
+        if not all(candidates):
+            return
+        fixed = tuple(axes[0] for axes in candidates[: -1 if card.each else None])
+        for last in candidates[-1][: card.each] if card.each else (None,):
+            axes = fixed if last is None else (*fixed, last)
+            if self._is_sensible(figures, axes):
+                yield replace(self._offer(card, figures, axes, last), floor=floor)
+
+    def _axes(self, axis: Axis) -> Iterator[CardAxis]:
+        """The axis fitted to each of the dataset's columns that it allows, the preferred one first."""
+        if axis.kind in ("day", "weekday", "hour"):
+            if self._day in self._columns and (axis.kind == "day" or self._dataset.time == "hour"):
+                titles = {"day": "Day", "weekday": "Weekday", "hour": "Hour"}
+                yield CardAxis(axis, HOUR if axis.kind == "hour" else DAY, titles[axis.kind])
+            return
+        for name in self._candidates(axis):
+            label = axis.label or NAMES.get(name)
+            title = _title(self._columns[name])
+            by = MONTH + name if axis.kind == "month" else name
+            yield CardAxis(
+                axis, by, "Month" if axis.kind == "month" else title, label if label in self._columns else None
+            )
+
+    def _candidates(self, axis: Axis) -> Iterable[str]:
+        if axis.kind == "breakdown":
+            return (name for name in self._breakdowns if not axis.columns or name in axis.columns)
+        types = ("time",) if axis.kind == "month" else ("string", "bool")
+        candidates = (name for name in axis.columns if name in self._columns and name not in self._breakdowns)
+        return (name for name in candidates if self._columns[name].type in types)
+
+    def _is_sensible(self, figures: tuple[CardFigure, ...], axes: tuple[CardAxis, ...]) -> bool:
+        """Whether grouping by these axes gives each figure its meaning."""
+        by = {axis.by for axis in axes}
+        if any(isinstance(figure.computation, Own) for figure in figures):
+            # A row's own value is not summed, so the axes have to identify the row.
+            distinguished = (
+                by | {"advertiser_id"} | ({self._day} if DAY in by and self._dataset.time == "day" else set())
+            )
+            return set(self._key) <= distinguished
+        if any(isinstance(figure.computation, Count) for figure in figures):
+            return self._key[-1] not in by
+        return not (by == {"advertiser_id"} and len(self._dataset.advertisers or ()) == 1)
+
+    def _offer(
+        self, card: CardSpec, figures: tuple[CardFigure, ...], axes: tuple[CardAxis, ...], each: CardAxis | None
+    ) -> CardOffer:
+        words = {
+            "figure": within_sentence(figures[0].title),
+            "column": within_sentence(KINDS.get(axes[-1].by, axes[-1].title)) if axes else "",
+            "entities": ENTITY_NAMES.get(self._key[-1], "rows"),
+        }
+        title, meaning = card.title.format(**words), card.meaning.format(**words)
+        return CardOffer(
+            key=f"{card.name}.{each.by}" if each else card.name,
+            card=card,
+            title=title[:1].upper() + title[1:],
+            meaning=meaning[:1].upper() + meaning[1:],
+            figures=figures,
+            axes=axes,
+            refusal=self._refusal(figures, axes),
+            is_partial=any(name in SHARING_PART for name in self._breakdowns),
+        )
+
+    def _refusal(self, figures: tuple[CardFigure, ...], axes: tuple[CardAxis, ...]) -> str | None:
+        if not set(self._key) <= self._columns.keys():
+            return OUTDATED
+        if any(isinstance(figure.computation, Own | Count) for figure in figures):
+            return None
+        merged = self._overlapping - {axis.by for axis in axes}
+        if not merged:
+            return None
+        names = " and ".join(_title(self._columns[name]) if name in self._columns else name for name in sorted(merged))
+        return f"An impression may count for several values of {names}, so rows cannot be summed over it."
+
+
+def _title(column: Column) -> str:
+    """A column's title; entity fields without a title get one from their name."""
+    if column.title != column.name or column.part not in ("entity", "info"):
+        return column.title
+    return column.name.replace("_", " ").capitalize().replace(" id", " ID")
+
+
+def within_sentence(title: str) -> str:
+    """A title within a sentence: lower case unless it begins with an abbreviation."""
+    return title if title[1:2].isupper() else title[:1].lower() + title[1:]
+
+
+def _overlapping(dataset: Dataset) -> frozenset[str]:
+    """The dataset's groupings in which an impression may count for several values."""
+    overlapping = {name for name in dataset.breakdowns if name not in SHARING | SHARING_PART}
+    if dataset.material_type in OVERLAPPING_MATERIALS and "material_id" in key_columns(dataset):
+        overlapping.add("material_id")
+    return frozenset(overlapping)

@@ -1,0 +1,552 @@
+"""The charts that a dataset can have, as data: which columns each needs, what it groups by, which figures it shows.
+
+In code a chart is a card. A card names no report: a dataset has the card if it has its columns, time dimension and
+breakdowns. A card does not say how a figure is computed: that follows from the catalogue's metrics
+(`adreel.charts.measures`), so that no card sums a non-additive metric.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
+
+CardKind = Literal["numbers", "line", "bars", "columns", "grouped", "funnel", "heat"]
+AxisKind = Literal["day", "weekday", "hour", "month", "value", "breakdown"]
+Rest = Literal["none", "sums", "counts", "values", "rates", "returns", "twins"]
+Subject = Literal["figures", "entities"]
+
+ROWS = "rows"
+"""The figure that counts rows; every other figure is a column or computed from columns."""
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """What a card groups by: the first of `columns` that the dataset has.
+
+    A `breakdown` groups by one of the dataset's breakdowns (any, without `columns`), a `value` by the values of any
+    other column. `label` is the column with the names of ids where it differs from NAMES. `day`, `weekday` and `hour`
+    come from the dataset's time dimension, in each advertiser's time zone; `month` from a column of times, in UTC.
+    """
+
+    kind: AxisKind
+    columns: tuple[str, ...] = ()
+    label: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CardSpec:
+    """One chart. `title` and `meaning` may contain {column}, {figure} and {entities}, filled in for the dataset.
+
+    `figures` are preferred figures, the most important first. The dataset needs `least` of them, `most` are shown, and
+    `rest` says which other columns fill up: sums of any kind, counts, values (money that was not spent), rates, returns
+    on ad spend, or the first event with its twins on other surfaces. `own` figures are shown row by row, never summed.
+
+    `each` is the number of cards, one for each column of the last axis. Cards about `entities` are for entity lists,
+    those about `figures` for reports. `limit` is how many values are shown, those with most of the first figure;
+    `at_least` leaves out values with less of a figure. `previous` adds the previous period.
+    """
+
+    name: str
+    title: str
+    meaning: str
+    kind: CardKind
+    figures: tuple[str, ...]
+    axes: tuple[Axis, ...] = ()
+    least: int = 1
+    most: int = 1
+    rest: Rest = "none"
+    own: bool = False
+    each: int = 0
+    subject: Subject = "figures"
+    limit: int | None = None
+    at_least: tuple[str, int] | None = None
+    previous: bool = False
+
+
+SUMS = ("spend", "impressions", "clicks", "conversion")
+RATES = ("ctr", "conversion_rate_v2", "cpc", "cpm", "cost_per_conversion")
+MONEY = ("spend", "cost", "billed_cost")
+SPENT = frozenset([*MONEY, "cash_spend", "voucher_spend", "tax_spend", "cashback_coupon_spend"])
+"""Money that was paid; all other money is value that TikTok attributes to the ads."""
+
+PEOPLE = ("reach", "frequency", "cost_per_1000_reached", "result", "cost_per_result", "result_rate")
+VIDEO = (
+    "video_play_actions",
+    "video_watched_2s",
+    "video_watched_6s",
+    "video_views_p25",
+    "video_views_p50",
+    "video_views_p75",
+    "video_views_p100",
+)
+RETURNS = ("complete_payment_roas", "total_active_pay_roas", "onsite_shopping_roas", "onsite_purchases_roas")
+_SIDE = ("impressions", "clicks", "conversion", "ctr", "cpc", "cost_per_conversion")
+
+SHARING = frozenset(
+    [
+        "country_code",
+        "ad_type",
+        "gender",
+        "age",
+        "ac",
+        "language",
+        "platform",
+        "placement",
+        "device_brand_id",
+        "dma_id",
+    ]
+)
+"""Breakdowns whose values partition all impressions: each impression has exactly one value, so values may be summed."""
+
+SHARING_PART = frozenset(
+    [
+        "province_id",
+        "search_terms",
+        "search_keyword",
+        "match_type",
+        "post_id",
+        "room_id",
+        "page_id",
+        "minis_id",
+        "video_material_id",
+        "bucket_id",
+    ]
+)
+"""Breakdowns whose values partition a part: TikTok returns no row for the rest, so sums can be below the total.
+
+In every other breakdown an impression may have several values (interests, hashtags, the products of a carousel), or it
+is unknown whether it does; its values are never summed.
+"""
+
+OVERLAPPING_MATERIALS = frozenset(["image"])
+"""Creative assets of which one ad may show several at once, so that an impression counts for each."""
+
+SLOW = ("country_code", "age", "gender", "platform", "placement", "ad_type", "ac", "language")
+"""Breakdowns with few values, suited for a line per value."""
+
+TRAITS = (
+    "objective_type",
+    "buying_type",
+    "promotion_type",
+    "placement_type",
+    "campaign_automation_type",
+    "app_promotion_type",
+    "optimization_event",
+    "billing_event",
+    "bid_strategy",
+    "image_mode",
+    "identity_type",
+    "call_to_action",
+    "source",
+)
+"""Attributes with few values, suited for grouping."""
+
+ENTITY_NAMES: Mapping[str, str] = MappingProxyType(
+    {
+        "campaign_id": "campaigns",
+        "adgroup_id": "ad groups",
+        "ad_id": "ads",
+        "audience_id": "audiences",
+        "advertiser_id": "ad accounts",
+    }
+)
+"""The plural noun for the rows of an entity list, by its id column."""
+
+KINDS: Mapping[str, str] = MappingProxyType(
+    {
+        "secondary_status": "status",
+        "status": "status",
+        "objective_type": "objective",
+        "ad_format": "format",
+        "audience_type": "audience type",
+        "currency": "currency",
+        "timezone": "time zone",
+        "country": "country",
+        "is_valid": "validity",
+        "is_expiring": "expiry",
+        "optimization_goal": "optimization goal",
+        "billing_event": "billing event",
+        "bid_type": "bid type",
+        "budget_mode": "budget mode",
+        "promotion_type": "promotion type",
+        "placement_type": "placement type",
+        "call_to_action": "call to action",
+        "identity_type": "identity type",
+        "is_smart_performance_campaign": "Smart+",
+        "app_promotion_type": "app promotion type",
+        "operation_status": "on/off status",
+        "shared": "shared status",
+        "role": "role",
+        "advertiser_account_type": "account type",
+    }
+)
+"""Columns of entity lists suited for counting by, with their nouns for titles."""
+
+NAMES: Mapping[str, str] = MappingProxyType(
+    {
+        "campaign_id": "campaign_name",
+        "adgroup_id": "adgroup_name",
+        "ad_id": "ad_name",
+        "ad_id_v2": "ad_name",
+        "advertiser_id": "advertiser_name",
+    }
+)
+"""The column with the names of an id column's entities."""
+
+_DAY = Axis("day")
+
+CARDS: tuple[CardSpec, ...] = (
+    CardSpec(
+        "totals",
+        "Totals",
+        "Totals of all rows; rates are computed from the sums, not averaged. Reach is non-additive and not included.",
+        "numbers",
+        (*SUMS, *RATES),
+        most=9,
+        rest="sums",
+        previous=True,
+    ),
+    CardSpec(
+        "spend",
+        "{figure} by day",
+        "Spend of each day, vs previous period.",
+        "line",
+        MONEY,
+        (_DAY,),
+        previous=True,
+    ),
+    CardSpec(
+        "results",
+        "Results by day",
+        "Impressions and actions of each day, vs previous period. TikTok attributes conversions to the day of the view "
+        "or click, so recent days still increase.",
+        "line",
+        ("conversion", "clicks", "impressions", "video_play_actions"),
+        (_DAY,),
+        most=4,
+        rest="counts",
+        previous=True,
+    ),
+    CardSpec(
+        "values",
+        "Value by day",
+        "Value that TikTok attributes to the ads, by the day of the view or click. App, website and TikTok events are "
+        "shown side by side, not summed.",
+        "line",
+        (),
+        (_DAY,),
+        most=4,
+        rest="values",
+    ),
+    CardSpec(
+        "rates",
+        "Rates and costs by day",
+        "Rates and costs of each day, computed from its sums, vs previous period. Days with few impressions vary "
+        "widely.",
+        "line",
+        RATES,
+        (_DAY,),
+        most=6,
+        rest="rates",
+        previous=True,
+    ),
+    CardSpec(
+        "returns",
+        "Return on ad spend by day",
+        "Purchase value divided by spend, computed from each day's sums. App, website and TikTok purchases are "
+        "different sales and are shown side by side.",
+        "line",
+        RETURNS,
+        (_DAY,),
+        most=4,
+        rest="returns",
+    ),
+    CardSpec(
+        "twins",
+        "The same event in app, on website, on TikTok",
+        "One kind of event, counted separately in the app, on the website and on TikTok. A zero in one says nothing "
+        "about the others.",
+        "line",
+        (),
+        (_DAY,),
+        least=2,
+        most=5,
+        rest="twins",
+    ),
+    CardSpec(
+        "campaigns",
+        "Top campaigns by {figure}",
+        "The campaigns that rank highest by {figure}, with their results.",
+        "bars",
+        ("spend", *_SIDE),
+        (Axis("value", ("campaign_id",)),),
+        most=7,
+        rest="sums",
+        limit=10,
+    ),
+    CardSpec(
+        "ad_groups",
+        "Top ad groups by {figure}",
+        "The ad groups that rank highest by {figure}, with their results.",
+        "bars",
+        ("spend", *_SIDE),
+        (Axis("value", ("adgroup_id",)),),
+        most=7,
+        rest="sums",
+        limit=10,
+    ),
+    CardSpec(
+        "ads",
+        "Top ads by {figure}",
+        "The ads that rank highest by {figure}, with their results.",
+        "bars",
+        ("spend", *_SIDE),
+        (Axis("value", ("ad_id_v2", "ad_id")),),
+        most=7,
+        rest="sums",
+        limit=10,
+    ),
+    CardSpec(
+        "accounts",
+        "Top ad accounts by {figure}",
+        "The ad accounts that rank highest by {figure}. Ad accounts in other currencies are not included.",
+        "bars",
+        ("spend", *_SIDE),
+        (Axis("value", ("advertiser_id",)),),
+        most=7,
+        rest="sums",
+        limit=10,
+    ),
+    CardSpec(
+        "funnel",
+        "Video completion",
+        "Plays that reached each point, as a share of all plays. Seconds and percentages measure the same plays in two "
+        "ways, so a step may be higher than the previous one.",
+        "funnel",
+        VIDEO,
+        least=3,
+        most=7,
+    ),
+    CardSpec(
+        "hours",
+        "{figure} by hour of the week",
+        "Average of each hour of the week, in each ad account's time zone. It shows when ads ran, not when they work "
+        "best.",
+        "heat",
+        SUMS,
+        (Axis("hour"), Axis("weekday")),
+        rest="sums",
+    ),
+    CardSpec(
+        "hours_results",
+        "{figure} by hour of the week",
+        "Average of each hour of the week, in each ad account's time zone. Hours with little spend have few results.",
+        "heat",
+        ("conversion", "clicks"),
+        (Axis("hour"), Axis("weekday")),
+    ),
+    CardSpec(
+        "age_gender",
+        "{figure} by age and gender",
+        "{figure} by age and gender of the viewers. It shows who saw the ads, not who is most interested.",
+        "grouped",
+        ("spend", *_SIDE),
+        (Axis("breakdown", ("age",)), Axis("breakdown", ("gender",))),
+        rest="sums",
+    ),
+    CardSpec(
+        "age_gender_rates",
+        "{figure} by age and gender",
+        "{figure} of each group of viewers, computed from the group's sums. Small groups vary widely.",
+        "grouped",
+        ("conversion_rate_v2", "ctr", "cpm"),
+        (Axis("breakdown", ("age",)), Axis("breakdown", ("gender",))),
+    ),
+    CardSpec(
+        "breakdown",
+        "{figure} by {column}",
+        "{figure} by {column}, and the rates of each value, computed from its sums.",
+        "bars",
+        ("spend", *_SIDE),
+        (Axis("breakdown"),),
+        most=7,
+        rest="sums",
+        each=9,
+        limit=15,
+    ),
+    CardSpec(
+        "breakdown_days",
+        "{figure} by {column} and day",
+        "The five values that rank highest by {figure}, by day.",
+        "line",
+        ("spend", "impressions", "clicks", "conversion"),
+        (_DAY, Axis("breakdown", SLOW)),
+        rest="sums",
+        each=1,
+        limit=5,
+    ),
+    CardSpec(
+        "trait",
+        "{figure} by {column}",
+        "{figure} by {column}, with the settings as of the run that read the rows.",
+        "bars",
+        ("spend", *_SIDE),
+        (Axis("value", TRAITS),),
+        most=7,
+        rest="sums",
+        each=3,
+        limit=15,
+    ),
+    CardSpec(
+        "creatives",
+        "Top creatives by {figure}",
+        "The creative assets that rank highest by {figure}. One asset may be in several ads.",
+        "bars",
+        ("spend", *_SIDE, "video_play_actions"),
+        (Axis("value", ("material_id", "page_id")),),
+        most=8,
+        rest="sums",
+        limit=15,
+    ),
+    CardSpec(
+        "creative_rates",
+        "Top creatives by {figure}",
+        "The creative assets that rank highest by {figure}, among those with at least 1,000 impressions. Their "
+        "audiences may differ.",
+        "bars",
+        ("ctr", "conversion_rate_v2", "impressions", "clicks"),
+        (Axis("value", ("material_id", "page_id")),),
+        least=2,
+        most=5,
+        limit=15,
+        at_least=("impressions", 1_000),
+    ),
+    CardSpec(
+        "people_days",
+        "Reach by day and ad account",
+        "People reached by each ad account each day, as TikTok counts them. A person reached on two days counts on "
+        "both, so the figures are non-additive.",
+        "line",
+        PEOPLE,
+        (_DAY, Axis("value", ("advertiser_id",))),
+        most=3,
+        own=True,
+        limit=5,
+    ),
+    CardSpec(
+        "people",
+        "{figure} by {column}",
+        "Figures as TikTok counts them over the whole range. A person reached by two of them counts for both, so the "
+        "figures are non-additive.",
+        "bars",
+        PEOPLE,
+        (Axis("value", ("campaign_id", "adgroup_id", "ad_id_v2", "ad_id", "advertiser_id")),),
+        most=4,
+        own=True,
+        limit=10,
+    ),
+    CardSpec(
+        "kinds",
+        "{entities} by {column}",
+        "Number of {entities} by {column}, as of the last run.",
+        "bars",
+        (ROWS,),
+        (Axis("value", tuple(KINDS)),),
+        each=8,
+        subject="entities",
+        limit=15,
+    ),
+    CardSpec(
+        "created",
+        "{entities} by month of creation",
+        "Number of {entities} created in each month (UTC). Deleted {entities} count only if the dataset includes them.",
+        "columns",
+        (ROWS,),
+        (Axis("month", ("create_time",)),),
+        subject="entities",
+    ),
+    CardSpec(
+        "expiring",
+        "{entities} by month of expiration",
+        "Number of {entities} that expire in each month (UTC).",
+        "columns",
+        (ROWS,),
+        (Axis("month", ("expired_time",)),),
+        subject="entities",
+    ),
+    CardSpec(
+        "parents",
+        "{entities} by campaign",
+        "The campaigns with the most {entities}, regardless of spend.",
+        "bars",
+        (ROWS,),
+        (Axis("value", ("campaign_id",)),),
+        subject="entities",
+        limit=10,
+    ),
+    CardSpec(
+        "owners",
+        "{entities} by ad account",
+        "Number of {entities} of each ad account. Shared {entities} count for each of their ad accounts.",
+        "bars",
+        (ROWS,),
+        (Axis("value", ("advertiser_id",)),),
+        subject="entities",
+        limit=10,
+    ),
+    CardSpec(
+        "sizes",
+        "Audiences by size",
+        "Number of people that each audience matches. A person may be in several audiences, so sizes are non-additive.",
+        "bars",
+        ("cover_num",),
+        (Axis("value", ("audience_id",), "name"),),
+        own=True,
+        subject="entities",
+        limit=15,
+    ),
+    CardSpec(
+        "balances",
+        "Ad accounts by balance",
+        "The balance of each ad account as of the last run. Ad accounts in other currencies are not included.",
+        "bars",
+        ("balance",),
+        (Axis("value", ("advertiser_id",), "name"),),
+        own=True,
+        subject="entities",
+        limit=15,
+    ),
+)
+"""Every card, in the order in which they are shown."""
+
+VALUE_NAMES: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    {
+        "age": {"AGE_13_17": "13-17", "AGE_55_100": "55 and over", "NONE": "Unknown"},
+        "gender": {"FEMALE": "Female", "MALE": "Male", "NONE": "Unknown"},
+        "country_code": {"None": "Unknown", "NONE": "Unknown"},
+        "platform": {"ANDROID": "Android", "IPHONE": "iPhone", "IPAD": "iPad", "IOS": "iOS", "PC": "Computer"},
+        "ac": {"WIFI": "Wi-Fi"},
+        "dma_id": {"0": "Outside the United States"},
+    }
+)
+"""Display names of a column's values, where TikTok's spelling is not meant for people."""
+
+FIELD_TITLES: Mapping[str, str] = MappingProxyType({"cover_num": "People matched", "balance": "Balance"})
+"""Titles of the entity fields that cards show as figures."""
+
+CONSTANTS = (frozenset(KINDS) | frozenset(TRAITS) | {"match_type"}) - {"currency", "country", "timezone"}
+"""Columns whose values are TikTok's constants, such as AD_STATUS_DELIVERY_OK, and not free text."""
+
+PREFIXES = (
+    "CAMPAIGN_STATUS_",
+    "ADGROUP_STATUS_",
+    "AD_STATUS_",
+    "STATUS_",
+    "PLACEMENT_TYPE_",
+    "BID_TYPE_",
+    "BUDGET_MODE_",
+    "ROLE_",
+)
+"""Prefixes of TikTok's constants that repeat the column's name and are not shown."""

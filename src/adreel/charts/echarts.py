@@ -1,0 +1,241 @@
+"""A card's data as a chart description for the browser, and as a table of texts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from adreel.charts.rows import CardColumn, CardData, Value
+from adreel.dates import WEEKDAYS
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class CardTable:
+    """A card as a table of texts. The first text of a row is its header; `numeric` says which columns are numbers."""
+
+    caption: str
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    numeric: tuple[bool, ...]
+
+
+def chart_of(data: CardData) -> Json:
+    """The chart as plain JSON values; the docstring of `adreel.charts` describes their shape."""
+    offer = data.offer
+    chart: Json = {
+        "name": offer.key,
+        "kind": offer.kind,
+        "title": offer.title,
+        "meaning": offer.meaning,
+        "notes": list(data.notes),
+        "refusal": data.refusal,
+        "empty": data.is_empty,
+    }
+    if data.refusal is not None or data.is_empty:
+        return chart
+    match offer.kind:
+        case "numbers":
+            return chart | _numbers(data)
+        case "line":
+            return chart | _line(data)
+        case "heat":
+            return chart | _heat(data)
+        case "grouped":
+            return chart | _grouped(data)
+        case _:
+            return chart | _bars(data)
+
+
+def as_table(data: CardData) -> CardTable:
+    """The card's figures as texts, one row per category."""
+    caption = f"{data.offer.title}. {data.offer.meaning}"
+    if data.refusal is not None:
+        return CardTable(caption, (), (), ())
+    if data.places("series") and len(data.places("value")) == 1:
+        return _crossed(caption, data)
+    shown = [number for number, column in enumerate(data.columns) if column.role not in ("id", "open")]
+    rows = tuple(
+        tuple(_text(row[number], data.columns[number], data.is_open(row)) for number in shown) for row in data.rows
+    )
+    columns = [data.columns[number] for number in shown]
+    return CardTable(
+        caption, tuple(column.title for column in columns), rows, tuple(column.unit is not None for column in columns)
+    )
+
+
+def _crossed(caption: str, data: CardData) -> CardTable:
+    """A table with a row per category and a column per series."""
+    crossed = _Crossed(data)
+    (place,) = data.places("category")
+    category, value = data.columns[place], data.columns[crossed.values[0]]
+    opened = {row[place] for row in data.rows if data.is_open(row)}
+    rows = tuple(
+        (
+            _text(category_value, category, category_value in opened),
+            *(_text(cell, value) for cell in crossed.row(category_value, crossed.values[0])),
+        )
+        for category_value in crossed.categories
+    )
+    head = (category.title, *map(str, crossed.series))
+    return CardTable(caption, head, rows, (False, *(True for _ in crossed.series)))
+
+
+def _text(value: Value, column: CardColumn, is_open: bool = False) -> str:
+    if value is None:
+        return "unknown"
+    if isinstance(value, date) and column.name == "month":
+        return value.strftime("%Y-%m")
+    if column.unit is None or isinstance(value, str | date):
+        return f"{value} (in progress)" if is_open and column.role == "category" else str(value)
+    number = f"{value:,.{column.decimals}f}"
+    if column.unit == "money":
+        return f"{number} {column.currency}" if column.currency else number
+    return f"{number} %" if column.unit == "percent" else number
+
+
+class _Crossed:
+    """Rows with a category and a series, as a grid."""
+
+    def __init__(self, data: CardData) -> None:
+        (category,), (series,) = data.places("category"), data.places("series")
+        self.values = data.places("value")
+        self.categories: list[Value] = list(dict.fromkeys(row[category] for row in data.rows))
+        self.series: list[Value] = list(dict.fromkeys(row[series] for row in data.rows))
+        self._rows = {(row[category], row[series]): row for row in data.rows}
+
+    def row(self, category: Value, place: int) -> list[Value]:
+        """The values of one category, series by series."""
+        return [self._cell(category, series_value, place) for series_value in self.series]
+
+    def column(self, series: Value, place: int) -> list[Value]:
+        """The values of one series, category by category."""
+        return [self._cell(category_value, series, place) for category_value in self.categories]
+
+    def _cell(self, category: Value, series: Value, place: int) -> Value:
+        row = self._rows.get((category, series))
+        return None if row is None else row[place]
+
+
+def _format(column: CardColumn) -> Json:
+    return {"unit": column.unit, "currency": column.currency, "decimals": column.decimals}
+
+
+def _axis(data: CardData, values: Sequence[Value]) -> Json:
+    (place,) = data.places("category")
+    column = data.columns[place]
+    kind = column.name if column.name in ("day", "month") else "text"
+    texts = [value.strftime("%Y-%m") if kind == "month" and isinstance(value, date) else str(value) for value in values]
+    axis: Json = {"title": column.title, "type": kind, "values": texts}
+    ids = data.places("id")
+    if ids:
+        axis["ids"] = [row[ids[0]] for row in data.rows]
+    if data.places("open"):
+        opened = {row[place] for row in data.rows if data.is_open(row)}
+        axis["open"] = [number for number, value in enumerate(values) if value in opened]
+    return axis
+
+
+def _series(name: str, role: str, values: Sequence[Value]) -> Json:
+    return {"name": name, "role": role, "values": list(values)}
+
+
+def _column(data: CardData, place: int) -> list[Value]:
+    return [row[place] for row in data.rows]
+
+
+def _numbers(data: CardData) -> Json:
+    now, before = data.rows[0], data.rows[1] if len(data.rows) > 1 else None
+    numbers = [
+        {
+            "title": data.columns[place].title,
+            "format": _format(data.columns[place]),
+            "value": now[place],
+            "previous": None if before is None else before[place],
+            "change": None if before is None else _change(now[place], before[place]),
+        }
+        for place in data.places("value")
+    ]
+    return {"numbers": numbers, "period": now[0], "previous_period": before[0] if before else ""}
+
+
+def _change(now: Value, before: Value) -> float | None:
+    """The change in percent; None if the earlier value is zero or missing."""
+    if not isinstance(now, int | float) or not isinstance(before, int | float) or not before:
+        return None
+    return 100 * (now - before) / abs(before)
+
+
+def _line(data: CardData) -> Json:
+    if data.places("series"):
+        return _grouped(data) | {"previous_x": None}
+    (place,) = data.places("category")
+    previous = data.places("previous")
+    panels = []
+    for number, value in enumerate(data.places("value")):
+        column = data.columns[value]
+        series = [_series(column.title, "main", _column(data, value))]
+        if previous:
+            earlier = previous[number]
+            series.append(_series(data.columns[earlier].title, "previous", _column(data, earlier)))
+        panels.append({"title": column.title, "format": _format(column), "series": series})
+    days = data.places("previous_category")
+    before = [None if day is None else str(day) for day in _column(data, days[0])] if days else None
+    return {"x": _axis(data, _column(data, place)), "previous_x": before, "panels": panels}
+
+
+def _grouped(data: CardData) -> Json:
+    crossed = _Crossed(data)
+    panels = [
+        {
+            "title": data.columns[place].title,
+            "format": _format(data.columns[place]),
+            "series": [
+                _series(str(series_value), "part", crossed.column(series_value, place))
+                for series_value in crossed.series
+            ],
+        }
+        for place in crossed.values
+    ]
+    return {"x": _axis(data, crossed.categories), "panels": panels}
+
+
+def _bars(data: CardData) -> Json:
+    """One panel with the first figure; the other figures are shown in the table only."""
+    (place,), value = data.places("category"), data.places("value")[0]
+    column = data.columns[value]
+    panel = {
+        "title": column.title,
+        "format": _format(column),
+        "series": [_series(column.title, "main", _column(data, value))],
+    }
+    chart: Json = {"x": _axis(data, _column(data, place)), "panels": [panel]}
+    shares = data.places("share")
+    return chart | {"shares": _column(data, shares[0])} if shares else chart
+
+
+def _heat(data: CardData) -> Json:
+    crossed = _Crossed(data)
+    place = crossed.values[0]
+    hours = [f"{hour:02}" for hour in range(24)]
+    days = [day for day in (name.capitalize() for name in WEEKDAYS) if day in crossed.series]
+    grid = {
+        (hour, day): value
+        for day in days
+        for hour, value in zip(crossed.categories, crossed.column(day, place), strict=True)
+    }
+    cells = [[x, y, grid.get((hour, day))] for y, day in enumerate(days) for x, hour in enumerate(hours)]
+    values = [cell[2] for cell in cells if cell[2] is not None]
+    (series,) = data.places("series")
+    return {
+        "x": {"title": "Hour", "type": "text", "values": hours},
+        "y": {"title": data.columns[series].title, "type": "text", "values": days},
+        "title_value": data.columns[place].title,
+        "format": _format(data.columns[place]),
+        "cells": cells,
+        "least": min(values),
+        "most": max(values),
+    }

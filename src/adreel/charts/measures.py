@@ -1,0 +1,170 @@
+"""How a card's figures are computed: the only place that decides on arithmetic.
+
+An additive metric of the catalogue is summed. A rate, cost or ratio is its scale times the sum of its numerator over
+the sum of its denominator, both additive and both in the table. Anything else (reach, averages, budgets) is shown row
+by row or not at all. Money is summed in one currency at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from typing import Literal
+
+from adreel import catalog
+from adreel.catalog.records import Metric
+from adreel.charts.definitions import FIELD_TITLES, MONEY, ROWS, SPENT, CardSpec, Rest
+from adreel.datasets.schema import Column
+
+Unit = Literal["money", "count", "percent", "ratio", "seconds", "per_user", "number"]
+
+_UNITS: Mapping[str, Unit] = {
+    "account_currency": "money",
+    "count": "count",
+    "percent": "percent",
+    "ratio": "ratio",
+    "seconds": "seconds",
+    "per_user": "per_user",
+}
+_FIELD_UNITS: Mapping[str, Unit] = {"money": "money", "int": "count"}
+
+
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """The sum of an additive column."""
+
+    column: str
+
+
+@dataclass(frozen=True, slots=True)
+class Quotient:
+    """`scale` times the sum of one additive column over that of another, over the rows that have both."""
+
+    over: str
+    under: str
+    scale: int
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """A row's own value, never summed."""
+
+    column: str
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """The number of rows."""
+
+
+Computation = Sum | Quotient | Own | Count
+
+
+@dataclass(frozen=True, slots=True)
+class CardFigure:
+    """A figure of a card. `has_money` says whether it depends on a currency, as a ratio of two amounts does too."""
+
+    name: str
+    title: str
+    unit: Unit
+    has_money: bool
+    computation: Computation
+
+
+class Figures:
+    """The figures that can be computed from a table's columns."""
+
+    def __init__(self, columns: Mapping[str, Column]) -> None:
+        """`columns` are those of the table, by name."""
+        self._columns = columns
+        self._has_currency = "currency" in columns
+        self._computable = tuple(figure for figure in map(self.computed, columns) if figure is not None)
+
+    def chosen(self, card: CardSpec) -> tuple[CardFigure, ...]:
+        """The card's figures: the preferred ones, then those that fill up; none if fewer than `card.least`."""
+        if card.own:
+            candidates = _present(self.own(name) for name in card.figures)
+        else:
+            candidates = self._distinct((*card.figures, *self._rest(card.rest)))
+        shown = tuple(islice(candidates, card.most))
+        return shown if len(shown) >= card.least else ()
+
+    def computed(self, name: str) -> CardFigure | None:
+        """The figure as a sum or a quotient of sums; None if the table lacks what it needs."""
+        if name == ROWS:
+            return CardFigure(ROWS, "Number", "count", has_money=False, computation=Count())
+        metric = catalog.metrics().get(name)
+        if metric is None:
+            return None
+        if self._is_summable(name):
+            return self._figure(metric, Sum(name))
+        over, under = metric.numerator, metric.denominator
+        if over and under and self._is_summable(over) and self._is_summable(under):
+            return self._figure(metric, Quotient(over, under, metric.scale))
+        return None
+
+    def own(self, name: str) -> CardFigure | None:
+        """The figure as each row's own value; None if the table lacks the column or it is not a number."""
+        column = self._columns.get(name)
+        if column is None:
+            return None
+        unit = _UNITS.get(column.unit) or _FIELD_UNITS.get(column.type)
+        if unit is None or (unit == "money" and not self._has_currency):
+            return None
+        return CardFigure(name, FIELD_TITLES.get(name, column.title), unit, unit == "money", Own(name))
+
+    def _is_summable(self, name: str) -> bool:
+        """Whether the table has the column as a metric of the report and its values may be summed."""
+        column, metric = self._columns.get(name), catalog.metrics().get(name)
+        if column is None or metric is None or column.part != "metrics":
+            return False
+        return metric.additive and (metric.type != "money" or self._has_currency)
+
+    def _figure(self, metric: Metric, computation: Sum | Quotient) -> CardFigure:
+        column = self._columns.get(metric.name)
+        parts = (computation.column,) if isinstance(computation, Sum) else (computation.over, computation.under)
+        has_money = any(catalog.metrics()[part].type == "money" for part in parts)
+        title = column.title if column is not None else metric.title
+        return CardFigure(metric.name, title, _UNITS.get(metric.unit, "number"), has_money, computation)
+
+    def _distinct(self, names: Iterable[str]) -> Iterator[CardFigure]:
+        """The figures of these names without repeated computations, as two metrics may be the same rate."""
+        computations: set[Computation] = set()
+        for figure in _present(self.computed(name) for name in names):
+            if figure.computation not in computations:
+                computations.add(figure.computation)
+                yield figure
+
+    def _rest(self, rest: Rest) -> Iterable[str]:
+        """Other columns of the table that fill up a card, in the table's order."""
+        if rest == "none":
+            return ()
+        if rest == "twins":
+            return self._twins()
+        return (figure.name for figure in self._computable if _fits(figure, rest))
+
+    def _twins(self) -> tuple[str, ...]:
+        """The first event that the table has on several surfaces, with its twins."""
+        for name in self._columns:
+            if self._is_summable(name):
+                twins = [twin for twin in catalog.metrics()[name].twins if self._is_summable(twin)]
+                if twins:
+                    return (name, *twins)
+        return ()
+
+
+def _fits(figure: CardFigure, rest: Rest) -> bool:
+    match figure.computation:
+        case Sum(column):
+            is_value = figure.unit == "money" and column not in SPENT
+            return rest == "sums" or (rest == "counts" and figure.unit == "count") or (rest == "values" and is_value)
+        case Quotient(_, under, _):
+            is_return = figure.unit == "ratio" and under in MONEY
+            return (rest == "returns" and is_return) or (rest == "rates" and not is_return)
+        case _:
+            return False
+
+
+def _present(figures: Iterable[CardFigure | None]) -> Iterator[CardFigure]:
+    return (figure for figure in figures if figure is not None)

@@ -1,0 +1,119 @@
+"""The notes below a chart: what its figures cover, and what is left out and why."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Container, Iterator, Sequence
+from datetime import date
+from typing import Any
+
+from adreel import catalog
+from adreel.charts.available import HOUR, CardOffer, within_sentence
+from adreel.charts.measures import Count, Quotient, Sum
+from adreel.charts.selection import CardSelection, span_text
+from adreel.dates import Span
+
+LATE = "conversion"
+"""The metric that TikTok keeps adding to past days, as the metric's meaning in the catalogue says."""
+
+
+def notes_of(offer: CardOffer, selection: CardSelection, incomplete: Collection[str]) -> tuple[str, ...]:
+    """All notes of a card; `incomplete` are columns that are null in some rows."""
+    return (
+        *_money(offer, selection),
+        *_window(offer, selection),
+        *selection.notes,
+        *_days(offer, selection),
+        *_parts(offer, incomplete),
+        *_late(offer),
+    )
+
+
+def others_note(offer: CardOffer, rows: Sequence[tuple[Any, ...]], values: int, total: Any) -> tuple[str, ...]:
+    """The share of the values that are not shown. `rows` begin with two columns that are not figures.
+
+    `values` is the number of all values, `total` the sum of the first figure over them.
+    """
+    if values <= len(rows):
+        return ()
+    figure = offer.figures[0]
+    noun = f"the {within_sentence(figure.title)}" if isinstance(figure.computation, Sum) else "all"
+    shown = sum(row[2] for row in rows)
+    if not isinstance(figure.computation, Sum | Count) or not total:
+        return (f"Shows {len(rows)} of {values:,}.",)
+    share = 100 * (1 - float(shown) / float(total))
+    return (f"Shows {len(rows)} of {values:,}; the others have {share:.0f} % of {noun}.",)
+
+
+def gaps_note(days: Sequence[date], days_with_rows: Container[Any]) -> tuple[str, ...]:
+    """A note on the days without rows, if there are any."""
+    missing = sum(day not in days_with_rows for day in days)
+    if not missing:
+        return ()
+    have, they = ("has", "it was") if missing == 1 else ("have", "they were")
+    return (f"{missing} of the {len(days)} days {have} no rows: no ads were delivered, or {they} not synced.",)
+
+
+def _money(offer: CardOffer, selection: CardSelection) -> Iterator[str]:
+    if not selection.left_out or not (offer.has_money or selection.one_currency):
+        return
+    currency = selection.facts.currency or "an unknown currency"
+    others = ", ".join(code or "an unknown currency" for code in selection.left_out)
+    yield f"Ad accounts in {currency} only. Ad accounts in {others} are left out, as currencies are never summed."
+
+
+def _window(offer: CardOffer, selection: CardSelection) -> Iterator[str]:
+    window, open_days = selection.facts.window, selection.facts.open_days
+    if window is None:
+        return
+    if window.end in open_days:
+        yield f"{span_text(window)} was in progress when the rows were read. Figures will increase."
+        return
+    if not offer.has_days or offer.kind == "heat":
+        yield f"Figures cover {span_text(window)}."
+    if open_days:
+        was, has = ("was", "is") if len(open_days) == 1 else ("were", "are")
+        days = span_text(Span(open_days[0], open_days[-1]))
+        yield (
+            f"{days} {was} in progress in some ad accounts when the rows were read and {has} left out of sums; lines "
+            "mark incomplete days."
+        )
+
+
+def _days(offer: CardOffer, selection: CardSelection) -> Iterator[str]:
+    has_days = offer.has_days or any(axis.by == HOUR for axis in offer.axes)
+    if has_days and selection.zones > 1:
+        yield f"Days are in each ad account's time zone; these ad accounts are in {selection.zones} time zones."
+    if offer.card.previous and selection.no_previous:
+        yield selection.no_previous
+
+
+def _parts(offer: CardOffer, incomplete: Collection[str]) -> Iterator[str]:
+    computations = [figure.computation for figure in offer.figures]
+    parts = {
+        part
+        for computation in computations
+        if isinstance(computation, Quotient)
+        for part in (computation.over, computation.under)
+    }
+    lacking = [catalog.metrics()[name].title for name in sorted(parts & set(incomplete))]
+    if lacking:
+        yield f"Some rows have no value for {', '.join(lacking)}; rates use only rows with both parts."
+    if offer.is_partial:
+        yield "TikTok returns this breakdown for a part of delivery only, so sums can be lower than without it."
+
+
+def _late(offer: CardOffer) -> Iterator[str]:
+    """A caveat of comparisons with the previous period: TikTok adds conversions to past days for weeks."""
+    computations = [figure.computation for figure in offer.figures]
+    parts = {computation.column for computation in computations if isinstance(computation, Sum)}
+    parts |= {
+        part
+        for computation in computations
+        if isinstance(computation, Quotient)
+        for part in (computation.over, computation.under)
+    }
+    if offer.card.previous and LATE in parts:
+        yield (
+            "TikTok attributes conversions to the day of the view or click and adds them for weeks: recent days are "
+            "incomplete and look worse than the previous period."
+        )

@@ -1,0 +1,376 @@
+"""The rows of cards, read from the tables of sums, with their notes."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from decimal import Decimal
+from types import MappingProxyType
+from typing import Any, Literal
+
+from adreel.charts.aggregates import CubeQuery, Cubes
+from adreel.charts.available import DAY, HOUR, OUTDATED, CardAxis, CardOffer
+from adreel.charts.definitions import CardKind
+from adreel.charts.labels import distinct, named
+from adreel.charts.measures import CardFigure, Count, Own, Sum, Unit
+from adreel.charts.notes import gaps_note, notes_of, others_note
+from adreel.charts.selection import CardChoices, CardFacts, CardSelection, days_of, select, span_text
+from adreel.charts.source import CardSource
+from adreel.datasets.dataset import Dataset, key_columns
+from adreel.datasets.schema import columns
+from adreel.dates import WEEKDAYS, Span
+from adreel.lake import Lake
+from adreel.lake.engine import literal, quoted
+from adreel.update_methods import Method
+
+Value = str | int | float | bool | date | None
+Role = Literal["category", "id", "series", "value", "previous_category", "previous", "open", "share"]
+
+
+ORDERED = frozenset({"age"})
+"""Columns whose values have an order of their own, which is that of their texts; what is not known is last."""
+
+_WHOLE_MONEY = frozenset(
+    ["BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "VND", "VUV", "XAF", "XOF", "XPF"]
+)
+"""Currencies without a smaller unit (ISO 4217)."""
+
+
+@dataclass(frozen=True, slots=True)
+class CardColumn:
+    """A column of a card's rows: its role, and for figures the unit, currency and decimals to show."""
+
+    name: str
+    title: str
+    role: Role
+    unit: Unit | None = None
+    currency: str | None = None
+    decimals: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CardData:
+    """A card's rows as plain values; amounts are floats, exact enough for charts but not for accounting.
+
+    `notes` are sentences about the rows. With a `refusal` there are no rows.
+    """
+
+    offer: CardOffer
+    columns: tuple[CardColumn, ...] = ()
+    rows: tuple[tuple[Value, ...], ...] = ()
+    notes: tuple[str, ...] = ()
+    refusal: str | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no row has a figure."""
+        values = self.places("value")
+        return not any(row[number] is not None for row in self.rows for number in values)
+
+    def places(self, role: Role) -> tuple[int, ...]:
+        """The positions of the columns with that role."""
+        return tuple(number for number, column in enumerate(self.columns) if column.role == role)
+
+    def is_open(self, row: tuple[Value, ...]) -> bool:
+        """Whether the row is of a day that was in progress when the rows were read."""
+        return any(row[number] for number in self.places("open"))
+
+
+@dataclass(frozen=True, slots=True)
+class CardsData:
+    """The cards of a page, in the order of the offers, and the table's facts for filters."""
+
+    cards: tuple[CardData, ...]
+    facts: CardFacts
+
+
+def cards_data(
+    lake: Lake,
+    slug: str,
+    dataset: Dataset,
+    offers: Sequence[CardOffer],
+    choices: CardChoices | None = None,
+    *,
+    read_at: datetime,
+    methods: Collection[Method] = (),
+    names: Mapping[str, str] = MappingProxyType({}),
+) -> CardsData:
+    """The data of all offers, read together from the newest version of the table `slug`.
+
+    `read_at` is the aware start time of the run that read the rows: days that were in progress then are left out of
+    sums. `methods` are the update methods that wrote the version, if the dataset had others before. `names` are
+    advertiser names by id, for tables without a column of them. Raises NotFoundError if there is no table, InputError
+    for choices that the table does not have, and StorageError.
+    """
+    names_in_table = frozenset(column.name for column in columns(dataset)) & frozenset(lake.table(slug).schema.names)
+    if not names_in_table.issuperset(key_columns(dataset)):
+        no_facts = CardFacts(rows=0, currencies=(), advertisers=(), currency=None, first=None, last=None)
+        return CardsData(tuple(CardData(offer, refusal=offer.refusal or OUTDATED) for offer in offers), no_facts)
+    with lake.connect({"rows": slug}) as connection:
+        source = CardSource(connection)
+        selection = select(source, dataset, names_in_table, choices or CardChoices(), read_at, methods)
+        if selection.refusal is not None:
+            cards = tuple(CardData(offer, refusal=offer.refusal or selection.refusal) for offer in offers)
+            return CardsData(cards, selection.facts)
+        shown = [offer for offer in offers if offer.refusal is None]
+        reading = _Reading(Cubes(source, dataset, names_in_table, selection, shown), selection, names)
+        cards = tuple(
+            reading.card(offer) if offer.refusal is None else CardData(offer, refusal=offer.refusal) for offer in offers
+        )
+        return CardsData(cards, selection.facts)
+
+
+def card_data(
+    lake: Lake,
+    slug: str,
+    dataset: Dataset,
+    offer: CardOffer,
+    choices: CardChoices | None = None,
+    *,
+    read_at: datetime,
+    methods: Collection[Method] = (),
+    names: Mapping[str, str] = MappingProxyType({}),
+) -> CardData:
+    """The data of one offer; `cards_data` is faster for several. Same arguments and errors."""
+    page = cards_data(lake, slug, dataset, (offer,), choices, read_at=read_at, methods=methods, names=names)
+    return page.cards[0]
+
+
+class _Reading:
+    """Reads cards one by one from the tables of sums."""
+
+    def __init__(self, cubes: Cubes, selection: CardSelection, advertisers: Mapping[str, str]) -> None:
+        self._cubes = cubes
+        self._selection = selection
+        self._advertisers = advertisers
+        self._facts = selection.facts
+        self._by_kind: Mapping[CardKind, Callable[[CardOffer], CardData]] = {
+            "numbers": self._numbers,
+            "line": self._line,
+            "bars": self._bars,
+            "columns": self._months,
+            "grouped": self._grouped,
+            "funnel": self._funnel,
+            "heat": self._heat,
+        }
+
+    def card(self, offer: CardOffer) -> CardData:
+        """The card's rows and notes."""
+        data = self._by_kind[offer.kind](offer)
+        return replace(data, notes=(*data.notes, *notes_of(offer, self._selection, self._cubes.incomplete)))
+
+    def _values(self, offer: CardOffer, role: Role = "value") -> tuple[CardColumn, ...]:
+        """The columns of a card's figures."""
+        return tuple(
+            CardColumn(
+                name=figure.name if role == "value" else f"{role} {figure.name}",
+                title=figure.title if role == "value" else f"{figure.title}, previous period",
+                role=role,
+                unit=figure.unit,
+                currency=self._facts.currency if figure.unit == "money" else None,
+                decimals=_decimals(figure, self._facts.currency),
+            )
+            for figure in offer.figures
+        )
+
+    def _numbers(self, offer: CardOffer) -> CardData:
+        previous = self._facts.previous
+        periods = (self._facts.window, *([previous] if previous else []))
+        totals = [next(_plain(self._cubes.rows(CubeQuery(offer, days=span))), None) for span in periods]
+        blank = (None,) * len(offer.figures)
+        rows = [
+            (span_text(span) if span else "All rows", *(total or blank))
+            for span, total in zip(periods, totals, strict=True)
+        ]
+        head = (CardColumn("period", "Days", "category"), *self._values(offer))
+        return CardData(offer, head, tuple(rows) if any(totals) else ())
+
+    # -- by day
+
+    def _line(self, offer: CardOffer) -> CardData:
+        shown = self._selection.shown
+        if shown is None:
+            return CardData(offer)
+        if len(offer.axes) > 1:
+            return self._lines(offer, offer.axes[1], shown)
+        previous = self._facts.previous if offer.card.previous else None
+        now, before = self._by_day(offer, shown), self._by_day(offer, previous)
+        blank = (None,) * len(offer.figures)
+        earlier = days_of(previous)
+        rows = []
+        for number, day in enumerate(days_of(shown)):
+            row = (day, day in self._facts.open_days, *now.get(day, blank))
+            past = earlier[number] if number < len(earlier) else None
+            rows.append((*row, past, *before.get(past, blank)) if earlier else row)
+        head = (CardColumn("day", "Day", "category"), CardColumn("open", "In progress", "open"), *self._values(offer))
+        if earlier:
+            head += (
+                CardColumn("previous day", "Day in previous period", "previous_category"),
+                *self._values(offer, "previous"),
+            )
+        return CardData(offer, head, tuple(rows), gaps_note(days_of(self._facts.window), now))
+
+    def _by_day(self, offer: CardOffer, days: Span | None) -> dict[Value, tuple[Value, ...]]:
+        if days is None:
+            return {}
+        return {row[0]: row[1:] for row in _plain(self._cubes.rows(CubeQuery(offer, (DAY,), days=days)))}
+
+    def _lines(self, offer: CardOffer, axis: CardAxis, shown: Span) -> CardData:
+        """A line for each of the values that rank highest by the first figure."""
+        first = offer.figures[0]
+        # Own values cannot be summed, so values rank by their greatest one.
+        most = f"max({quoted('=' + first.name)})" if isinstance(first.computation, Own) else self._cubes.value(first)
+        tail = f"ORDER BY {most} DESC NULLS LAST, {quoted(axis.by)} LIMIT {offer.card.limit}"
+        best = self._cubes.rows(
+            CubeQuery(offer, (axis.by,), _labels(axis), self._facts.window, extra=("count(*) OVER ()",), tail=tail)
+        )
+        names = dict(zip((row[0] for row in best), self._names(axis, best, 1), strict=True))
+        condition = " OR ".join(_is(axis.by, value) for value in names) or "false"
+        figures_by_day: dict[tuple[Any, Any], tuple[Value, ...]] = {
+            (row[0], row[1]): row[2:]
+            for row in _plain(self._cubes.rows(CubeQuery(offer, (axis.by, DAY), days=shown, conditions=(condition,))))
+        }
+        blank = (None,) * len(offer.figures)
+        rows = [
+            (day, day in self._facts.open_days, name, *figures_by_day.get((value, day), blank))
+            for value, name in names.items()
+            for day in days_of(shown)
+        ]
+        head = (
+            CardColumn("day", "Day", "category"),
+            CardColumn("open", "In progress", "open"),
+            CardColumn(axis.by, axis.title, "series"),
+        )
+        hidden = best[0][-1] - len(best) if best else 0
+        notes = (f"{hidden:,} more {'is' if hidden == 1 else 'are'} not shown.",) if hidden else ()
+        return CardData(offer, (*head, *self._values(offer)), tuple(rows), notes)
+
+    def _names(self, axis: CardAxis, rows: Sequence[tuple[Any, ...]], place: int) -> list[str]:
+        """Display names of the values in the first column: the label at `place`, else a name of the value itself."""
+        advertiser_names = self._advertisers if axis.by == "advertiser_id" else {}
+        names = [
+            str(row[place]) if axis.label and row[place] else advertiser_names.get(row[0]) or named(axis.by, row[0])
+            for row in rows
+        ]
+        return distinct(names, [str(row[0]) for row in rows])
+
+    # -- by values
+
+    def _bars(self, offer: CardOffer) -> CardData:
+        axis, first = offer.axes[0], offer.figures[0]
+        most = self._cubes.value(first)
+        having = [f"{most} IS NOT NULL"]
+        if offer.floor is not None and offer.card.at_least is not None:
+            having.append(f"{self._cubes.value(offer.floor)} >= {offer.card.at_least[1]}")
+        tail = f"HAVING {' AND '.join(having)} ORDER BY {most} DESC, {quoted(axis.by)} LIMIT {offer.card.limit}"
+        is_summed = isinstance(first.computation, Sum | Count)
+        extra = ("count(*) OVER ()", f"sum({most}) OVER ()" if is_summed else "NULL")
+        has_own = any(isinstance(figure.computation, Own) for figure in offer.figures)
+        by = (axis.by, "advertiser_id") if has_own and axis.by != "advertiser_id" else (axis.by,)
+        labels = _labels(axis)
+        sums = self._cubes.rows(CubeQuery(offer, by, labels, self._facts.window, extra=extra, tail=tail))
+        if all(row[0] in (None, "") for row in sums):
+            # The column has no values to compare.
+            sums = []
+        names = self._names(axis, sums, len(by))
+        skipped = len(by) + len(labels)
+        rows = [
+            (row[0] if row[0] is None else str(row[0]), name, *(_number(value) for value in row[skipped:-2]))
+            for row, name in zip(sums, names, strict=True)
+        ]
+        if axis.by in ORDERED:
+            rows.sort(key=lambda row: (row[0] in (None, "", "NONE"), str(row[0])))
+        title = axis.title.removesuffix(" ID")
+        head = (CardColumn("id", axis.title, "id"), CardColumn("name", title, "category"))
+        notes = others_note(offer, rows, sums[0][-2], sums[0][-1]) if sums else ()
+        return CardData(offer, (*head, *self._values(offer)), tuple(rows), notes)
+
+    def _months(self, offer: CardOffer) -> CardData:
+        by = offer.axes[0].by
+        counts = dict(_plain(self._cubes.rows(CubeQuery(offer, (by,), tail=f"ORDER BY {quoted(by)}"))))
+        undated = counts.pop(None, None)
+        months = [month for month in counts if isinstance(month, date)]
+        rows = [(month, counts.get(month, 0)) for month in _months(months)]
+        notes = (f"{undated:,} {'has' if undated == 1 else 'have'} no such date.",) if undated else ()
+        return CardData(offer, (CardColumn("month", "Month", "category"), *self._values(offer)), tuple(rows), notes)
+
+    def _grouped(self, offer: CardOffer) -> CardData:
+        across, series = offer.axes
+        query = CubeQuery(offer, (across.by, series.by), days=self._facts.window)
+        rows = sorted(
+            _plain(self._cubes.rows(query)), key=lambda row: [(value == "NONE", str(value)) for value in row[:2]]
+        )
+        head = (CardColumn(across.by, across.title, "category"), CardColumn(series.by, series.title, "series"))
+        named_rows = ((named(across.by, row[0]), named(series.by, row[1]), *row[2:]) for row in rows)
+        return CardData(offer, (*head, *self._values(offer)), tuple(named_rows))
+
+    def _funnel(self, offer: CardOffer) -> CardData:
+        steps = next(iter(_plain(self._cubes.rows(CubeQuery(offer, days=self._facts.window)))), ())
+        rows = [
+            (figure.title, value, 100 * value / steps[0] if value is not None and steps[0] else None)
+            for figure, value in zip(offer.figures, steps, strict=False)
+        ]
+        head = (
+            CardColumn("step", "Step", "category"),
+            CardColumn("value", "Number", "value", "count"),
+            CardColumn("share", f"Share of {offer.figures[0].title}", "share", "percent", decimals=1),
+        )
+        return CardData(offer, head, tuple(rows))
+
+    def _heat(self, offer: CardOffer) -> CardData:
+        """Averages by hour of the week: an hour's sum divided by the number of such weekdays in the window."""
+        figure = offer.figures[0]
+        sums: dict[tuple[int, int], Any] = defaultdict(int)
+        for day, hour, value in self._cubes.rows(CubeQuery(offer, (DAY, HOUR), days=self._facts.window)):
+            if value is not None:
+                sums[day.weekday(), hour] += value
+        weekdays = Counter(day.weekday() for day in days_of(self._facts.window))
+        rows = [
+            (f"{hour:02}", WEEKDAYS[weekday].capitalize(), _number(sums[weekday, hour]) / count)
+            for weekday, count in sorted(weekdays.items())
+            for hour in range(24)
+            if (weekday, hour) in sums
+        ]
+        head = (
+            CardColumn("hour", "Hour", "category"),
+            CardColumn("weekday", "Weekday", "series"),
+            replace(self._values(offer)[0], title=f"{figure.title}, average", decimals=2),
+        )
+        return CardData(offer, head, tuple(rows))
+
+
+def _decimals(figure: CardFigure, currency: str | None) -> int:
+    is_whole = figure.unit == "count" or (isinstance(figure.computation, Sum) and currency in _WHOLE_MONEY)
+    return 0 if is_whole else 2
+
+
+def _labels(axis: CardAxis) -> tuple[str, ...]:
+    return (axis.label,) if axis.label else ()
+
+
+def _is(column: str, value: str | bool | None) -> str:
+    """The SQL condition that a column equals the value."""
+    if value is None:
+        return f"{quoted(column)} IS NULL"
+    return f"{quoted(column)} = {literal(value) if isinstance(value, str) else value}"
+
+
+def _plain(rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
+    """Rows with decimals as floats."""
+    return (tuple(_number(value) for value in row) for row in rows)
+
+
+def _number(value: Any) -> Any:
+    return float(value) if isinstance(value, Decimal) else value
+
+
+def _months(months: Sequence[date]) -> Iterator[date]:
+    """Every month from the first to the last."""
+    if not months:
+        return
+    month = months[0]
+    while month <= months[-1]:
+        yield month
+        month = month.replace(year=month.year + month.month // 12, month=month.month % 12 + 1)

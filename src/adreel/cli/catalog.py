@@ -1,0 +1,132 @@
+"""`adreel reports`, `metrics`, `dimensions`: the catalogue looked up."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import asdict
+
+from adreel import catalog
+from adreel.catalog.records import LEVELS, Dimension, Menu, Metric, Report
+from adreel.cli import Session
+from adreel.cli.context import settings_of
+from adreel.cli.output import print_json, print_table, say
+from adreel.datasets import menus
+from adreel.errors import NotFoundError
+from adreel.settings import FILE_NAME
+
+
+def reports(name: str | None, *, as_json: bool) -> None:
+    """All reports, or one report's menus."""
+    if name is None:
+        rows = [(one.name, "deprecated" if one.deprecated else "", one.meaning) for one in catalog.REPORTS.values()]
+        if as_json:
+            print_json([asdict(report) for report in catalog.REPORTS.values()])
+        else:
+            print_table(("report", "", "what it returns"), rows)
+        return
+    report = catalog.REPORTS.get(name)
+    if report is None:
+        near = menus.nearest(name, catalog.REPORTS)
+        raise NotFoundError(f"There is no report {name!r}." + (f" Nearest: {near}." if near else ""))
+    if as_json:
+        print_json(asdict(report))
+        return
+    menu_rows = [(menu.name, _choices(report, menu), _default(menu), _conditions(menu)) for menu in report.menus]
+    print_table(("menu", "choices", "default", "only with"), menu_rows, title=f"{report.title}: {report.meaning}")
+
+
+def _choices(report: Report, menu: Menu) -> str:
+    if menu.source == "choices":
+        return ", ".join(choice.value for choice in menu.choices)
+    if menu.source == "dimensions":
+        return ", ".join(offer.value for offer in menus.offers(report, menu, {}))
+    if menu.source == "fields":
+        return f"{len(catalog.fields()[report.name])} columns; all if none is named"
+    if menu.source == "metrics":
+        return f"{len(catalog.metrics()):,} metrics; see: adreel metrics WORDS"
+    return {
+        "switch": "true, false",
+        "advertisers": "all, or ids",
+        "ids": "ids; all if none is named",
+        "dates": "start and end, date, or period (with week_starts)",
+    }[menu.source]
+
+
+def _default(menu: Menu) -> str:
+    if isinstance(menu.default, bool):
+        return str(menu.default).lower()
+    return str(menu.default) if menu.default is not None else ("needed" if menu.required else "")
+
+
+def _conditions(menu: Menu) -> str:
+    return "; ".join(f"{when.menu} {' or '.join(when.among)}" for when in menu.when)
+
+
+def metrics(words: list[str], *, as_json: bool) -> None:
+    """Metrics that have all the words."""
+    found = [
+        metric for metric in catalog.metrics().values() if _has(words, (metric.name, metric.title, metric.meaning))
+    ]
+    if as_json:
+        print_json([asdict(metric) for metric in found])
+        return
+    print_table(
+        ("metric", "type", "adds up", "what it is"),
+        [(m.name, m.type, "yes" if m.additive else "no", _meaning(m) + _twins(m)) for m in found],
+        whole=True,
+    )
+    say(f"{len(found):,} of {len(catalog.metrics()):,} metrics.")
+
+
+def dimensions(words: list[str], *, as_json: bool) -> None:
+    """Dimensions that have all the words."""
+    found = [
+        dimension
+        for dimension in catalog.dimensions().values()
+        if _has(words, (dimension.name, dimension.title, dimension.meaning))
+    ]
+    if as_json:
+        print_json([asdict(one) for one in found])
+        return
+    print_table(
+        ("dimension", "reports", "levels", "time", "what it is"),
+        [(d.name, sorted(d.reports), _levels(d), _ordered(d.times, TIMES), _meaning(d)) for d in found],
+        whole=True,
+    )
+    say(f"{len(found)} of {len(catalog.dimensions())} dimensions.")
+
+
+def _meaning(record: Metric | Dimension) -> str:
+    doubt = "" if record.sure else " (Known from one source or inferred.)"
+    return f"{record.title}: {record.meaning}{doubt}"
+
+
+def _twins(metric: Metric) -> str:
+    return f" The same elsewhere: {', '.join(metric.twins)}." if metric.twins else ""
+
+
+def _levels(dimension: Dimension) -> str | list[str]:
+    return "all" if dimension.levels == set(LEVELS) else _ordered(dimension.levels, LEVELS)
+
+
+def _ordered(names: Collection[str], order: tuple[str, ...]) -> list[str]:
+    return [*(name for name in order if name in names), *sorted(set(names) - set(order))]
+
+
+TIMES = ("none", "day", "hour")
+
+
+def _has(words: Iterable[str], texts: Iterable[str]) -> bool:
+    whole = " ".join(texts).lower()
+    return all(word.lower() in whole for word in words)
+
+
+def settings(session: Session, *, as_json: bool) -> None:
+    """Every setting as it is now."""
+    found = settings_of(session)
+    rows = [(shown.setting.variable, shown.text, shown.source, shown.setting.help) for shown in found.shown()]
+    if as_json:
+        print_json([dict(zip(("variable", "value", "source", "help"), row, strict=True)) for row in rows])
+    else:
+        print_table(("setting", "value", "from", "what it is for"), rows)
+        say(f"Set them in the environment, or in {found.home / FILE_NAME} as lines of NAME=VALUE.")

@@ -1,0 +1,1 @@
+"""What a person asks for: datasets, their menus, checks, columns, status and restatements."""

@@ -1,0 +1,87 @@
+"""What was asked, checked and held as one frozen value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from adreel.dates import Dates
+from adreel.update_methods import Method
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """The update method; `key` None stands for the report's own key, `keep_days` for all days."""
+
+    method: Method = Method.REPLACE
+    key: tuple[str, ...] | None = None
+    keep_days: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A dataset file as read: plain values, and the line of each key where the file has lines."""
+
+    values: Mapping[str, Any]
+    lines: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """A configuration that TikTok accepts, in the current API's words.
+
+    `report` is what is asked of TikTok now; a dataset of a deprecated report has `performance` there and its old name
+    in `made_as`. `advertisers` None stands for all of the account. `time` is none, day or hour. `null_columns` are
+    metrics that the API no longer has and `titles` the column titles that differ from the catalogue's. `source` is the
+    file that it was read from, which is what the store keeps; two datasets that ask the same are equal without it.
+    """
+
+    name: str
+    account: str
+    report: str
+    description: str = ""
+    tags: tuple[str, ...] = ()
+    update: Update = field(default_factory=Update)
+    made_as: str | None = None
+    advertisers: tuple[str, ...] | None = None
+    skip_failing: bool = False
+    include_deleted: bool = True
+    reset_schema: bool = False
+    service_type: str = "auction"
+    report_type: str = "basic"
+    level: str | None = None
+    id_dimension: str | None = None
+    time: str = "none"
+    breakdowns: tuple[str, ...] = ()
+    metrics: tuple[str, ...] = ()
+    fields: tuple[str, ...] = ()
+    material_type: str = "video"
+    audiences: tuple[str, ...] = ()
+    lifetime: bool = False
+    dates: Dates | None = None
+    null_columns: tuple[str, ...] = ()
+    titles: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    source: Source = field(default_factory=lambda: Source({}, {}), compare=False, repr=False)
+
+
+def key_columns(dataset: Dataset) -> tuple[str, ...]:
+    """The columns that name a row: the advertiser and the dimensions, computed and never chosen."""
+    entity = {
+        "ads": "ad_id",
+        "ad_groups": "adgroup_id",
+        "campaigns": "campaign_id",
+        "custom_audiences": "audience_id",
+        "custom_audience_details": "audience_id",
+        "creatives": f"{_MATERIAL_KEYS.get(dataset.material_type, 'material')}_id",
+    }.get(dataset.report)
+    if dataset.report != "performance":
+        return ("advertiser_id", entity) if entity else ("advertiser_id",)
+    time = {"day": ("stat_time_day",), "hour": ("stat_time_hour",)}.get(dataset.time, ())
+    ids = (dataset.id_dimension,) if dataset.id_dimension not in (None, "advertiser_id") else ()
+    buying = ("buying_type",) if dataset.service_type == "reservation" else ()
+    return ("advertiser_id", *(name for name in ids if name), *time, *dataset.breakdowns, *buying)
+
+
+_MATERIAL_KEYS = {"video": "material", "image": "material", "instant_page": "page"}

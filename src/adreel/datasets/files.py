@@ -1,0 +1,158 @@
+"""Dataset files: YAML or JSON read within limits, with the line of each key."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import yaml
+
+from adreel.datasets.dataset import Source
+from adreel.errors import DatasetError, Problem, shortened
+
+MOST_BYTES = 500_000
+MOST_DATASETS = 200
+MOST_VALUES = 20_000
+DEEPEST = 50
+"""Of a file: its bytes in UTF-8, its datasets, its keys and values with what aliases stand for, and levels of nesting.
+"""
+MOST_PROBLEMS = 100
+
+
+class _LimitError(Exception):
+    """More of something than a file of datasets may have; the message says what."""
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML without guesses: every scalar but null and booleans stays the text that the person wrote (ids, dates)."""
+
+    _values = _datasets = _depth = 0
+
+    def fetch_flow_collection_start(self, TokenClass: type[yaml.Token]) -> None:  # noqa: N803 - the overridden name
+        """A bracket that opens: each within others makes reading on slower, before there is an event of it."""
+        if self.flow_level > DEEPEST:
+            raise _LimitError(_NESTED)
+        super().fetch_flow_collection_start(TokenClass)
+
+    def get_event(self) -> yaml.Event:
+        """The next thing in the file, if it may have so many."""
+        event: yaml.Event = super().get_event()  # type: ignore[no-untyped-call] # PyYAML's own types lack it
+        self._values += isinstance(event, yaml.NodeEvent)
+        self._datasets += isinstance(event, yaml.DocumentStartEvent)
+        self._depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if self._depth > DEEPEST:
+            raise _LimitError(_NESTED)
+        _refuse_more("values", self._values, MOST_VALUES)
+        _refuse_more("datasets", self._datasets, MOST_DATASETS)
+        return event
+
+    def construct_scalar(self, node: yaml.ScalarNode | yaml.MappingNode) -> Any:
+        """The text; JSON writes a character such as an emoji as two escapes, which are put together."""
+        value = super().construct_scalar(node)
+        return value.encode("utf-16", "surrogatepass").decode("utf-16") if isinstance(value, str) else value
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in rules if tag.endswith((":null", ":merge"))]
+    for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+# Only true and false are switches: "No", "on" and "yes" are names, countries or words of the person.
+_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("true|false|True|False"), list("tTfF"))
+
+
+def read(text: str) -> Source:
+    """A dataset file's values and lines; DatasetError if it is not YAML or not a list of keys."""
+    sources = read_all(text)
+    if len(sources) > 1:
+        raise _unreadable("this file has several datasets; bring them over with: adreel datasets import FILE")
+    return sources[0]
+
+
+def read_all(text: str) -> tuple[Source, ...]:
+    """The datasets of a file, at least one: YAML documents, or a list of datasets in YAML or JSON.
+
+    Raises DatasetError as `read` does, and for a file beyond the limits above, before the rest of it is read.
+    """
+    size = len(text.encode("utf-8", "surrogatepass"))
+    loader = None
+    try:
+        _refuse_more("bytes", size, MOST_BYTES)
+        loader = _Loader(text)
+        nodes: list[yaml.Node] = []
+        while loader.check_node():
+            node = loader.get_node()
+            assert node is not None
+            _refuse_growth(node)
+            nodes += node.value if isinstance(node, yaml.SequenceNode) else [node]
+            _refuse_more("datasets", len(nodes), MOST_DATASETS)
+        pairs = [(node, loader.construct_document(node)) for node in nodes]
+    except RecursionError:
+        raise _unreadable(_NESTED) from None
+    except _LimitError as error:
+        raise _unreadable(str(error)) from None
+    except (yaml.YAMLError, ValueError, TypeError) as error:
+        raise _unreadable(f"this is not YAML: {_one_line(error)}") from error
+    finally:
+        if loader is not None:
+            loader.dispose()
+    if not pairs:
+        raise _unreadable("this file is empty; a dataset file has keys such as name, account, report and metrics")
+    return tuple(_source(node, values) for node, values in pairs)
+
+
+_NESTED = f"this is nested too deeply for a dataset file, which has {DEEPEST} levels at most"
+
+
+def _refuse_more(what: str, number: int, most: int) -> None:
+    if number > most:
+        raise _LimitError(f"a file may have {most:,} {what} at most, and this one has more; split it into several")
+
+
+def _unreadable(reason: str) -> DatasetError:
+    return DatasetError((Problem("file", reason),))
+
+
+def _refuse_growth(node: yaml.Node) -> None:
+    """Refuses a few lines of references that stand for millions of values, or for themselves."""
+    sizes: dict[int, int] = {}
+
+    def size(one: yaml.Node) -> int:
+        if isinstance(one, yaml.ScalarNode):
+            return 1
+        if id(one) not in sizes:
+            # While its parts are counted, a node that comes again is a part of itself.
+            sizes[id(one)] = MOST_VALUES + 1
+            parts = one.value if isinstance(one, yaml.SequenceNode) else [part for pair in one.value for part in pair]
+            sizes[id(one)] = 1 + sum(map(size, parts))
+        return sizes[id(one)]
+
+    if size(node) > MOST_VALUES:
+        raise _LimitError(f"this stands for more than {MOST_VALUES:,} values, which is no dataset")
+
+
+def _source(node: yaml.Node, values: Any) -> Source:
+    if not isinstance(node, yaml.MappingNode) or not isinstance(values, dict):
+        raise _unreadable("a dataset file has keys such as name, account, report and metrics")
+    lines: dict[str, int] = {}
+    repeated = list(_lines(node, "", lines))
+    if repeated:
+        raise DatasetError(shortened(repeated, MOST_PROBLEMS))
+    return Source(values, lines)
+
+
+def _one_line(error: Exception) -> str:
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem and error.problem_mark:
+        return f"line {error.problem_mark.line + 1}: {error.problem}"
+    return " ".join(str(error).split())
+
+
+def _lines(node: yaml.MappingNode, prefix: str, lines: dict[str, int]) -> Iterable[Problem]:
+    """Fills in the line of every key, and yields the keys that stand there twice."""
+    for key, value in node.value:
+        name = f"{prefix}{key.value}"
+        if name in lines:
+            yield Problem(name, f"stands here twice; it is on line {lines[name]} too", line=key.start_mark.line + 1)
+        lines[name] = key.start_mark.line + 1
+        if isinstance(value, yaml.MappingNode):
+            yield from _lines(value, f"{name}.", lines)

@@ -1,0 +1,157 @@
+"""What of a dataset's values goes together, menu by menu from the top; the rest is taken out and told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from adreel import catalog
+from adreel.catalog.records import Menu, Report
+from adreel.datasets import menus
+from adreel.datasets.menus import Offer
+from adreel.datasets.values import FIRST_DATES, LISTS, texts
+
+MOST_TOLD = 6
+"""Values of one menu that are told of one by one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """Values of a report without what goes with nothing above it. `told` says what was taken back, in sentences.
+
+    `chosen` is what stands in each menu, as `menus` wants it, and `offers` what each list offers beside that.
+    """
+
+    report: Report
+    values: dict[str, Any]
+    chosen: dict[str, tuple[str, ...]]
+    offers: dict[str, dict[str, Offer]]
+    told: tuple[str, ...]
+
+
+def fitted(values: Mapping[str, Any]) -> Fitted | None:
+    """The values without what no longer fits; None without a report that there is."""
+    report = catalog.REPORTS.get(str(values.get("report") or ""))
+    return _Fitting(report, values).fitted() if report else None
+
+
+class _Fitting:
+    """Goes through a report's menus."""
+
+    def __init__(self, report: Report, given: Mapping[str, Any]) -> None:
+        self._report = report
+        self._given = given
+        self._chosen: dict[str, tuple[str, ...]] = {}
+        self._offers: dict[str, dict[str, Offer]] = {}
+        self._told: list[str] = []
+
+    def fitted(self) -> Fitted:
+        """What there is when all menus were gone through."""
+        for menu in self._report.menus:
+            if menu.source != "dates":
+                self._read(menu)
+        # Dimensions and metrics look at menus below them too (lifetime), so they come when all is read.
+        for menu in self._report.menus:
+            if menu.source in LISTS and menu.name in self._chosen:
+                self._fit_list(menu)
+        told = tuple(dict.fromkeys(self._told))
+        return Fitted(self._report, self._values(), self._chosen, self._offers, told)
+
+    def _read(self, menu: Menu) -> None:
+        given = texts(self._given.get(menu.name))
+        refusal = menus.unmet(menu.when, self._chosen)
+        if refusal is None and menu.source == "choices":
+            self._fit_choice(menu, given)
+        elif refusal is None:
+            self._chosen[menu.name] = given or menus.defaults(menu, self._chosen)
+        else:
+            default = menus.defaults(menu, self._chosen)
+            if given not in ((), default):
+                self._tell(menu.title, refusal)
+            if menu.source == "switch":
+                self._chosen[menu.name] = default
+
+    def _fit_choice(self, menu: Menu, given: tuple[str, ...]) -> None:
+        offered = {offer.value: offer for offer in menus.offers(self._report, menu, self._chosen)}
+        good = tuple(one for one in given if one in offered and offered[one].refusal is None)
+        self._chosen[menu.name] = good or menus.defaults(menu, self._chosen)
+        now = [offered[one].title for one in self._chosen[menu.name] if one in offered]
+        if menu.default is None and now and not good and given:
+            # It follows from the menus above, as the ID does from the level.
+            self._told.append(f"{menu.title} is now {now[0]}.")
+        else:
+            self._tell_of([one for one in given if one not in good], menu, offered)
+
+    def _fit_list(self, menu: Menu) -> None:
+        given = self._chosen[menu.name]
+        if menu.source == "dimensions":
+            kept = self._kept_dimensions(menu, given)
+            offered = self._offered(menu, kept)
+        else:
+            offered = self._offered(menu, ())
+            kept = tuple(one for one in given if one in offered and offered[one].refusal is None)
+        self._offers[menu.name] = offered
+        if self._report.deprecated:
+            # Older names stay; whether TikTok takes what became of them is for the check to say.
+            return
+        self._chosen[menu.name] = kept
+        good = {*kept, "none"}
+        self._tell_of([one for one in given if one not in good], menu, offered)
+
+    def _kept_dimensions(self, menu: Menu, given: tuple[str, ...]) -> tuple[str, ...]:
+        """Dimensions decide about each other, so they come one at a time, some only once another is there."""
+        kept: list[str] = []
+        while True:
+            offered = self._offered(menu, tuple(kept))
+            able = [one for one in given if one not in kept and one in offered and offered[one].refusal is None]
+            if not able:
+                return tuple(one for one in given if one in kept)
+            kept.append(able[0])
+
+    def _offered(self, menu: Menu, kept: tuple[str, ...]) -> dict[str, Offer]:
+        chosen = {**self._current(), menu.name: kept}
+        return {offer.value: offer for offer in menus.offers(self._report, menu, chosen)}
+
+    def _current(self) -> dict[str, tuple[str, ...]]:
+        """What is chosen in today's names: old reports repeat ids and times of other menus among their dimensions."""
+        found = dict(self._chosen)
+        known = catalog.dimensions()
+        for menu in self._report.menus if self._report.deprecated else ():
+            if menu.source == "dimensions":
+                now = (catalog.legacy.current_name(one) or one for one in found.get(menu.name, ()))
+                found[menu.name] = tuple(one for one in now if one in known and known[one].kind not in ("id", "time"))
+        return found
+
+    def _tell_of(self, dropped: list[str], menu: Menu, offered: Mapping[str, Offer]) -> None:
+        for one in dropped[:MOST_TOLD]:
+            offer = offered.get(one)
+            self._tell(offer.title if offer else one, offer.refusal if offer else None)
+        if len(dropped) > MOST_TOLD:
+            self._told.append(f"{len(dropped) - MOST_TOLD} more of {menu.title} were taken back too.")
+
+    def _tell(self, title: str, refusal: str | None) -> None:
+        self._told.append(f"{title} was taken back: {refusal or f'{self._report.title} has nothing of that name'}.")
+
+    def _values(self) -> dict[str, Any]:
+        every = {menu.name for report in catalog.REPORTS.values() for menu in report.menus}
+        values = {name: value for name, value in self._given.items() if name not in every}
+        own = ((menu.name, self._value(menu)) for menu in self._report.menus)
+        return values | {name: value for name, value in own if value is not None}
+
+    def _value(self, menu: Menu) -> Any:
+        shown = menus.unmet(menu.when, self._chosen) is None
+        given = self._given.get(menu.name)
+        if menu.source == "dates":
+            # Dates that are not used now are kept: they are back when lifetime data is switched off.
+            return {"period": FIRST_DATES["period"]} if shown and given is None else given
+        if not shown:
+            return None
+        chosen = self._chosen[menu.name]
+        if menu.source == "switch":
+            return chosen == ("true",) if chosen != menus.defaults(menu, self._chosen) else None
+        if menu.source == "advertisers":
+            return "all" if given is None else given
+        if menu.many:
+            return list(chosen) or None
+        return chosen[0] if chosen else None

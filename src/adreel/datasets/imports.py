@@ -1,0 +1,145 @@
+"""Datasets of a file brought over: everything that is wrong with each is told first, and then all are saved or none."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from adreel.access import DatasetRight, Guard
+from adreel.datasets import service
+from adreel.datasets.dataset import Dataset, Source
+from adreel.datasets.files import MOST_PROBLEMS
+from adreel.datasets.stored import source_of, spec_of
+from adreel.datasets.validation import check
+from adreel.errors import ForbiddenError, InputError
+from adreel.store import SavedDataset, Store
+
+MOST_FAULTS = 100
+SLACK = 2
+LONGEST_FAULT = 600
+LONGEST_NAME = 200
+"""Of the answer to a file that cannot be imported: faults in all, how many more are not worth a cut, and the characters
+of a fault and of a name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """One dataset of a file: `known` is the same dataset if it is here already, `faults` why it cannot be saved."""
+
+    number: int
+    name: str
+    source: Source
+    dataset: Dataset | None
+    known: SavedDataset | None
+    faults: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """What an import did: `saved` are new, `there` were here already, just so; `notes` are told of the new ones."""
+
+    saved: tuple[SavedDataset, ...]
+    there: tuple[SavedDataset, ...]
+    notes: tuple[str, ...]
+
+
+def with_account(source: Source, account: str) -> Source:
+    """The same dataset over another account."""
+    return Source({**source.values, "account": account}, source.lines)
+
+
+def arrivals(store: Store, guard: Guard, sources: Iterable[Source], now: datetime) -> tuple[Arrival, ...]:
+    """Each dataset with all that stands against it; nothing is saved."""
+    names: set[str] = set()
+    found: list[Arrival] = []
+    for number, source in enumerate(sources, start=1):
+        arrival = _arrival(store, guard, number, source, now)
+        if arrival.name in names:
+            fault = f"The file has {arrival.name!r} twice; give one another name."
+            arrival = _with_fault(arrival, fault)
+        names.add(arrival.name)
+        found.append(arrival)
+    refused = store.datasets.refusals(one.name for one in found if one.known is None and not one.faults)
+    named = (_with_fault(one, f"name: {refused[one.name]}") if one.name in refused else one for one in found)
+    return tuple(_shortened(tuple(named)))
+
+
+def _shortened(found: Sequence[Arrival]) -> Iterator[Arrival]:
+    """The same with at most `MOST_FAULTS` or so in all: each that has faults keeps some, and says how many more."""
+    most = max(1, MOST_FAULTS // max(1, sum(bool(arrival.faults) for arrival in found)))
+    for arrival in found:
+        faults = [text if len(text) <= LONGEST_FAULT else f"{text[:LONGEST_FAULT]}…" for text in arrival.faults]
+        more = len(faults) - most
+        # The check of one dataset has cut its own list, whose last line says so.
+        least = "at least " if len(faults) > MOST_PROBLEMS else ""
+        told = faults if more <= SLACK else [*faults[:most], f"and {least}{more:,} more problems."]
+        yield replace(arrival, name=arrival.name[:LONGEST_NAME], faults=tuple(told))
+
+
+def bring(guard: Guard, found: Iterable[Arrival]) -> Brought:
+    """Saves every dataset that is not here yet. None of them has a fault. Errors as `service.create`."""
+    saved, there, notes = [], [], []
+    for arrival in found:
+        assert not arrival.faults, "arrivals with faults are told, not saved"
+        if arrival.known is not None:
+            there.append(arrival.known)
+            continue
+        assert arrival.dataset is not None, "what has no faults was read"
+        saved.append(service.create(guard, arrival.dataset))
+        notes += [f"{arrival.name}: {note}" for note in beside(saved[-1])]
+        notes += [f"{arrival.name}: {note}" for note in arrival.dataset.notes]
+    return Brought(tuple(saved), tuple(there), tuple(notes))
+
+
+def beside(saved: SavedDataset) -> Iterable[str]:
+    """What is told of a dataset that was saved just now, if its table is another than its name says."""
+    if saved.table_slug != saved.slug:
+        yield (
+            f"The table {saved.slug} in the lake stayed from a deleted dataset and is left as it is; this one fills "
+            f"{saved.table_slug}."
+        )
+
+
+def _arrival(store: Store, guard: Guard, number: int, source: Source, now: datetime) -> Arrival:
+    name = _name(source.values)
+    checked = check(source, now)
+    faults = [*map(str, checked.problems), *_account_faults(guard, source)]
+    dataset: SavedDataset | None = None
+    try:
+        if checked.dataset is not None:
+            dataset = store.datasets.named(checked.dataset.name)
+    except InputError as error:
+        faults.append(error.message)
+    if dataset is not None and not (guard.may(DatasetRight.SEE, dataset) and _is_same(dataset, source)):
+        faults.append(
+            f"name: there is another dataset {name!r} already. Give one of them another name, or change that one."
+        )
+    return Arrival(number, name, source, checked.dataset, dataset, tuple(faults))
+
+
+def _account_faults(guard: Guard, source: Source) -> Iterable[str]:
+    """Why the account that the file names cannot be used."""
+    account = source.values.get("account")
+    if not isinstance(account, str) or not account.strip():
+        # The check has told of it.
+        return
+    try:
+        guard.usable(account.strip())
+    except (InputError, ForbiddenError) as error:
+        yield error.message
+
+
+def _is_same(dataset: SavedDataset, source: Source) -> bool:
+    """Whether the file says what is saved, in whatever order."""
+    return bool(source_of(dataset).values == json.loads(spec_of(source)))
+
+
+def _name(values: Mapping[str, Any]) -> str:
+    return " ".join(str(values.get("name") or "").split())
+
+
+def _with_fault(arrival: Arrival, fault: str) -> Arrival:
+    return replace(arrival, faults=(*arrival.faults, fault))

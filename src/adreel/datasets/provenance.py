@@ -1,0 +1,32 @@
+"""What made the rows of a dataset's table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from adreel.lake import Lake
+from adreel.store import SavedDataset, Store
+from adreel.update_methods import Method
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """When the run began that made the newest version, and the update methods whose rows may be in it."""
+
+    read_at: datetime
+    methods: tuple[Method, ...]
+
+
+def made(store: Store, lake: Lake, saved: SavedDataset) -> Made:
+    """What made the newest version. Raises NotFoundError if there is none."""
+    methods: dict[Method, None] = {}
+    versions = lake.versions(saved.table_slug)
+    for version in versions:
+        method = Method(version.method)
+        methods[method] = None
+        if method is Method.REPLACE:
+            break
+    run = next(iter(store.runs.good(saved)), None)
+    # The store may not know the run: that of another home which has the same lake.
+    return Made(run.read_at if run else versions[0].at, tuple(methods))

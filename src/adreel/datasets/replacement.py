@@ -1,0 +1,176 @@
+"""What a run would take out of a table that it does not read again, told before it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from adreel.datasets.dataset import Dataset
+from adreel.datasets.schema import columns, day_column, key
+from adreel.dates import Span, span, today_at
+from adreel.errors import InputError
+from adreel.lake import Lake
+from adreel.update_methods import Method
+
+ZONES = tuple(timedelta(hours=hours) for hours in (-12, 0, 14))
+"""The westernmost, a middle and the easternmost offset: no ad account's today is another day than in one of these."""
+
+DAYS = "start_date", "end_date"
+"""The columns of the days that a row's figures cover, where rows are of no single day."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Rows that would go without being read again, and why."""
+
+    rows: int
+    reason: str
+
+
+def merges_by_day(lake: Lake, slug: str, dataset: Dataset) -> bool:
+    """Whether a run of other days can replace just these days in the table: rows have a day, and the same key."""
+    latest, column = next(iter(lake.versions(slug)), None), day_column(dataset)
+    return latest is not None and column in lake.table(slug).schema.names and latest.key == key(dataset)
+
+
+def loss_by_other_days(lake: Lake, slug: str, dataset: Dataset, now: datetime) -> Loss | None:
+    """What a run for other days takes out of the table; `dataset` has these days. None if it only merges.
+
+    Append only adds. Days merge where rows have a day. Without one, figures over the other days take the place of
+    those over the dataset's own: all with replace and partition, those of the same first day with upsert.
+    """
+    method = dataset.update.method
+    if dataset.dates is None or method is Method.APPEND or not lake.exists(slug):
+        return None
+    if merges_by_day(lake, slug, dataset) or (day_column(dataset) and method is not Method.REPLACE):
+        return None
+    if method is Method.UPSERT:
+        rows = _count(lake, slug, DAYS, lambda batch: _same_start(batch, _spans(dataset, now)))
+    else:
+        rows = lake.table(slug).rows
+    if not rows:
+        return None
+    if day_column(dataset):
+        reason = "the primary key of the table is not the dataset's, so the days cannot be merged"
+    else:
+        reason = "its rows have no day, so figures for other days replace the ones in the table"
+    return Loss(rows, reason)
+
+
+def _spans(dataset: Dataset, now: datetime) -> set[Span]:
+    """The days asked for, wherever an ad account is."""
+    assert dataset.dates is not None
+    return {span(dataset.dates, today_at(now, offset)) for offset in ZONES}
+
+
+def _same_start(batch: Any, spans: set[Span]) -> Any:
+    """Rows that a run over one of the spans would overwrite, though they cover other days."""
+    starts, ends = (batch.column(name) for name in DAYS)
+    found = pa.array(np.zeros(batch.num_rows, bool))
+    for one in spans:
+        found = pc.or_(found, pc.and_(pc.equal(starts, one.start), pc.not_equal(ends, one.end)))
+    return found
+
+
+def _count(lake: Lake, slug: str, names: tuple[str, ...], chosen: Callable[[Any], Any]) -> int:
+    """The rows of the table for which `chosen` says yes; 0 if it lacks one of the columns."""
+    if not set(names) <= set(lake.table(slug).schema.names):
+        return 0
+    return sum(int(pc.sum(chosen(batch)).as_py() or 0) for batch in lake.read(slug, columns=names))
+
+
+def refuse_unkept_days(dataset: Dataset, now: datetime) -> None:
+    """Raises InputError if the dataset's rolling window keeps none of the days that it is to read."""
+    keep = dataset.update.keep_days
+    if keep is None or dataset.dates is None or dataset.update.method is not Method.PARTITION:
+        return
+    first = min(today_at(now, offset) for offset in ZONES) - timedelta(days=keep - 1)
+    if max(one.end for one in _spans(dataset, now)) < first:
+        raise InputError(
+            f"The table keeps {keep} days, from {first} on, so these days would not stay in it. Choose later days, or "
+            "increase keep_days."
+        )
+
+
+def loss_by_change(lake: Lake, slug: str, before: Dataset, after: Dataset, now: datetime) -> tuple[str, ...]:
+    """What the next run takes out of the table, or stops to read, since the dataset was changed; in sentences.
+
+    What `before` does anyway is not repeated. Empty if there is no table.
+    """
+    return tuple(_losses(lake, slug, before, after, now)) if lake.exists(slug) else ()
+
+
+def _losses(lake: Lake, slug: str, before: Dataset, after: Dataset, now: datetime) -> Iterator[str]:
+    table = lake.table(slug)
+    replaces, replaced = (one.update.method is Method.REPLACE for one in (after, before))
+    if not table.rows:
+        return
+    if key(before) != key(after) or before.report != after.report:
+        yield f"The next run replaces all {table.rows:,} rows of the table: the report or its primary key changes."
+        return
+    if replaces and not replaced:
+        yield f"Each run now replaces the whole table, which has {table.rows:,} rows today."
+    if replaces:
+        yield from _left_behind(lake, slug, before, after, now, newly=not replaced)
+    keep, kept = after.update.keep_days, before.update.keep_days
+    column = day_column(after)
+    if after.update.method is Method.PARTITION and keep is not None and column and (kept is None or keep < kept):
+        first = min(today_at(now, offset) for offset in ZONES) - timedelta(days=keep - 1)
+        rows = _count(lake, slug, (column,), lambda batch: pc.less(_days(batch, column), first))
+        if rows:
+            yield f"The next run removes {_rows(rows)} of days before {first}: the table keeps {keep} days."
+    yield from _columns(table.schema.names, before, after)
+
+
+def _left_behind(
+    lake: Lake, slug: str, before: Dataset, after: Dataset, now: datetime, *, newly: bool
+) -> Iterator[str]:
+    """The rows of days and ad accounts that a replacing run reads no more."""
+    column = day_column(after)
+    if column and after.dates is not None and (newly or after.dates != before.dates):
+        spans = _spans(after, now)
+        first, last = min(one.start for one in spans), max(one.end for one in spans)
+        rows = _count(lake, slug, (column,), lambda batch: _outside(_days(batch, column), first, last))
+        if rows:
+            yield f"The next run removes {_rows(rows)} of days outside the dataset's dates ({first} to {last})."
+    wanted = after.advertisers
+    if wanted and (newly or set(before.advertisers or ()) != set(wanted)):
+        ids = pa.array(sorted(wanted), pa.string())
+        rows = _count(lake, slug, ("advertiser_id",), lambda batch: pc.invert(pc.is_in(batch.column(0), value_set=ids)))
+        if rows:
+            yield f"The next run removes {_rows(rows)} of ad accounts that are no longer selected."
+
+
+def _days(batch: Any, column: str) -> Any:
+    return pc.cast(batch.column(column), pa.date32())
+
+
+def _outside(days: Any, first: date, last: date) -> Any:
+    return pc.or_(pc.less(days, first), pc.greater(days, last))
+
+
+def _columns(names: list[str], before: Dataset, after: Dataset) -> Iterator[str]:
+    """The columns that are asked for no more."""
+    asked = {column.name for column in columns(after)}
+    dropped = [column.name for column in columns(before) if column.name in names and column.name not in asked]
+    if after.reset_schema and not before.reset_schema:
+        dropped = [name for name in names if name not in asked]
+    if not dropped:
+        return
+    shown = ", ".join(dropped)
+    if after.reset_schema:
+        yield f"The next run removes these columns with all their values: {shown}."
+    elif after.update.method is Method.REPLACE:
+        yield f"The next run empties these columns, which are no longer selected: {shown}."
+    elif after.update.method is not Method.APPEND:
+        yield f"These columns keep their values and are no longer updated: {shown}."
+
+
+def _rows(count: int) -> str:
+    return f"{count:,} row{'s' if count != 1 else ''}"

@@ -1,0 +1,506 @@
+"""What TikTok changed between two versions of a table: the one answer of page, command line and API.
+
+A version is one reading of TikTok. On a day that both versions have, and that was over for its ad account when the
+first was read, what moved was restated by TikTok. Other days came, left, or were not over. Days are those of each ad
+account's own zone: while yesterday is over and read for one, it may not be for another. Money of different currencies
+is never added.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from adreel import catalog
+from adreel.datasets.schema import columns
+from adreel.datasets.stored import source_of
+from adreel.datasets.validation import parse
+from adreel.dates import Span, fixed_offset, today_at
+from adreel.errors import DatasetError, InputError
+from adreel.lake import Lake
+from adreel.store import SavedDataset, Store
+
+if TYPE_CHECKING:
+    from adreel.lake.difference import Difference, Example, Part
+
+ADVERTISER, CURRENCY, ZONE = ACCOUNT_COLUMNS = ("advertiser_id", "currency", "timezone")
+"""The columns that say whose row it is, in which currency its money is, and in which zone its day."""
+
+MOST_READINGS = 1_000
+"""Runs that are looked through for those that made the two versions; few datasets have had so many."""
+
+MOST_SUMS = 3
+"""Figures that the sentence names."""
+
+Number = Decimal | int | float
+Ends = tuple[date, date]
+"""A first and a last day."""
+
+
+class DayKind(StrEnum):
+    """What a day of an ad account is to two versions; `label` says it to a person."""
+
+    label: str
+
+    RESTATED = "restated", "in both versions"
+    UNFINISHED = "unfinished", "was not over"
+    ADDED = "added", "added"
+    REMOVED = "removed", "removed"
+
+    def __new__(cls, value: str, label: str = "") -> DayKind:
+        """The kind's text is its value."""
+        kind = str.__new__(cls, value)
+        kind._value_ = value
+        kind.label = label
+        return kind
+
+
+Place = tuple[date | None, DayKind]
+"""A day and its kind: a day may be new for one ad account, and restated for another."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """The sum of a column in one currency; `currency` is None for what is no money, empty for an unknown one.
+
+    `values_changed` counts the values that differ, `values_restated` those of days that TikTok restated. The sums are
+    over all rows of each version, None where there is nothing to sum, or money whose currency nobody knows of several
+    ad accounts. `restated` is what of `moved` TikTok restated, `days` the steps by day.
+    """
+
+    currency: str | None
+    values_changed: int
+    values_restated: int
+    before: Number | None
+    after: Number | None
+    moved: Number | None
+    restated: Number | None
+    days: Mapping[Place, Number]
+
+    @property
+    def has_moved(self) -> bool:
+        """Whether a value or the sum changed anywhere."""
+        return bool(self.values_changed or self.days or self.moved)
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnChange:
+    """A column of both versions that is not part of the key; `sums` is empty for one that must not be summed.
+
+    `type` is the catalogue's, empty for a column that the catalogue does not know.
+    """
+
+    name: str
+    title: str
+    type: str
+    values_changed: int
+    values_restated: int
+    sums: tuple[Sum, ...]
+
+    @property
+    def has_moved(self) -> bool:
+        """Whether a value or a sum changed."""
+        return bool(self.values_changed) or any(one.has_moved for one in self.sums)
+
+
+@dataclass(frozen=True, slots=True)
+class DayChange:
+    """The rows of a day that came, went and changed, of those ad accounts for which it is of one kind."""
+
+    day: date | None
+    kind: DayKind
+    added: int
+    gone: int
+    changed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What changed from version `before` to version `after`; all counts are of rows.
+
+    `keyed` says whether rows were told apart by their key. If not, a row that changed counts as one gone and one added.
+    `summary` says it in sentences, what TikTok restated first. `currencies` are those of the money in both versions,
+    `titles` those of the columns that are known.
+    """
+
+    before: int
+    after: int
+    rows_before: int
+    rows_after: int
+    added: int
+    gone: int
+    changed: int
+    keyed: bool
+    summary: str
+    currencies: tuple[str, ...]
+    columns: tuple[ColumnChange, ...]
+    days: tuple[DayChange, ...]
+    columns_added: tuple[str, ...]
+    columns_gone: tuple[str, ...]
+    examples: tuple[Example, ...]
+    titles: Mapping[str, str]
+
+    @property
+    def same(self) -> bool:
+        """Whether both versions hold the same rows."""
+        return not (self.added or self.gone or self.changed)
+
+    @property
+    def by_day(self) -> bool:
+        """Whether the rows have days."""
+        return any(one.day is not None for one in self.days)
+
+    @property
+    def moved_sums(self) -> tuple[tuple[ColumnChange, Sum], ...]:
+        """The sums that moved, those first of whose column most values changed."""
+        ranked = sorted(self.columns, key=lambda column: -column.values_changed)
+        return tuple((column, one) for column in ranked for one in column.sums if one.days or one.moved)
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values and exact numbers, as the API and `adreel diff --json` give them."""
+        counts = ("before", "after", "rows_before", "rows_after", "added", "gone", "changed", "keyed", "summary")
+        moved: dict[Place, list[dict[str, Any]]] = defaultdict(list)
+        for column in self.columns:
+            for one in column.sums:
+                for place, step in one.days.items():
+                    moved[place].append({"name": column.name, "currency": one.currency, "moved": step})
+        return {
+            **{name: getattr(self, name) for name in counts},
+            "currencies": list(self.currencies),
+            "metrics": [_column_json(column) for column in self.columns],
+            "days": [
+                {
+                    "day": day.day,
+                    "kind": str(day.kind),
+                    "added": day.added,
+                    "gone": day.gone,
+                    "changed": day.changed,
+                    "moved": moved[day.day, day.kind],
+                }
+                for day in self.days
+            ],
+            "columns_added": list(self.columns_added),
+            "columns_gone": list(self.columns_gone),
+            "examples": [{"before": one.before, "after": one.after} for one in self.examples],
+        }
+
+
+def _column_json(column: ColumnChange) -> dict[str, Any]:
+    names = ("currency", "values_changed", "values_restated", "before", "after", "moved", "restated")
+    return {
+        "name": column.name,
+        "title": column.title,
+        "type": column.type or None,
+        "values_changed": column.values_changed,
+        "values_restated": column.values_restated,
+        "sums": [{name: getattr(one, name) for name in names} for one in column.sums],
+    }
+
+
+def compare(store: Store, lake: Lake, saved: SavedDataset, before: int, after: int, now: datetime) -> Comparison:
+    """Compares two versions of the dataset's table. Raises NotFoundError for versions that cannot be read."""
+    slug = saved.table_slug
+    schemas = [lake.table(slug, version).schema for version in (before, after)]
+    shared = [name for name in schemas[1].names if name in schemas[0].names]
+    identity = tuple(name for name in ACCOUNT_COLUMNS if name in shared and _same_type(schemas, name))
+    facts = _column_facts(saved, shared, now)
+    additive = tuple(name for name, column in facts.items() if column.additive)
+    accounts = [
+        _Account(dict(zip(identity, part.values, strict=True)), part)
+        for part in lake.moved_apart(slug, before, after, additive, identity)
+    ]
+    kinds = _kinds(store, saved, (before, after), accounts)
+
+    def part_of(values: tuple[Any, ...], day: date | None) -> Hashable:
+        account = dict(zip(identity, values, strict=True))
+        return account.get(CURRENCY) or "", kinds.of(account.get(ADVERTISER), day)
+
+    from adreel.lake.difference import Apart
+
+    difference = lake.difference(slug, before, after, Apart(identity, part_of))
+    return _Summing(difference, facts, accounts, kinds).comparison()
+
+
+def _same_type(schemas: list[Any], name: str) -> bool:
+    return bool(schemas[0].field(name).type == schemas[1].field(name).type)
+
+
+@dataclass(frozen=True, slots=True)
+class _ColumnFacts:
+    title: str
+    type: str
+    additive: bool
+
+
+def _column_facts(saved: SavedDataset, names: Iterable[str], now: datetime) -> dict[str, _ColumnFacts]:
+    """What is known of the columns: as the dataset asks for them, else, if it does not any more, by the catalogue."""
+    metrics = catalog.metrics()
+    facts = {
+        name: _ColumnFacts(metrics[name].title, metrics[name].type, metrics[name].additive)
+        for name in names
+        if name in metrics
+    }
+    with suppress(DatasetError):
+        facts |= {
+            one.name: _ColumnFacts(one.title, one.type, one.additive) for one in columns(parse(source_of(saved), now))
+        }
+    return facts
+
+
+@dataclass(frozen=True, slots=True)
+class _Account:
+    """What moved of the rows of one ad account; `identity` says which it is, as far as the table does."""
+
+    identity: Mapping[str, Any]
+    part: Part
+
+    @property
+    def advertiser(self) -> str | None:
+        """Its id."""
+        return self.identity.get(ADVERTISER)
+
+    @property
+    def currency(self) -> str:
+        """Of its money; empty where it is not known."""
+        return self.identity.get(CURRENCY) or ""
+
+    @property
+    def zone(self) -> str:
+        """Of its days; empty where it is not known."""
+        return self.identity.get(ZONE) or ""
+
+
+# -- which day is what
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a version has of days: each ad account's first and last by its id, and its zone.
+
+    `read_at` is when the run began that read the version's rows, None if that is not known.
+    """
+
+    ends: Mapping[str | None, Ends]
+    zones: Mapping[str | None, str]
+    read_at: datetime | None
+
+    def today(self, advertiser: str | None) -> date | None:
+        """The ad account's day at which the version was read; None if that is not known."""
+        zone = self.zones.get(advertiser)
+        if self.read_at is None or not zone:
+            return None
+        try:
+            return today_at(self.read_at, fixed_offset(zone))
+        except InputError:
+            return None
+
+    def spans(self) -> Mapping[str | None, Span]:
+        """The days that were read of each ad account, also those at an end on which nothing was shown.
+
+        All are asked for the same days, counted back from their own today or by date. So one that has fewer than
+        others, which have them that far back, had nothing to show.
+        """
+        if not self.ends:
+            return {}
+        first, last = min(one[0] for one in self.ends.values()), max(one[1] for one in self.ends.values())
+        todays = {one: self.today(one) for one in self.ends}
+        dated = {one: today for one, today in todays.items() if today is not None}
+        if len(dated) < len(todays):
+            return dict.fromkeys(self.ends, Span(first, last))
+        oldest = max((today - self.ends[one][0] for one, today in dated.items()), default=timedelta())
+        newest = min((today - self.ends[one][1] for one, today in dated.items()), default=timedelta())
+        return {one: Span(max(today - oldest, first), min(today - newest, last)) for one, today in dated.items()}
+
+
+class Kinds:
+    """Tells the kind of each day of two versions."""
+
+    def __init__(self, before: Reading, after: Reading) -> None:
+        self._before = before
+        self._spans = before.spans(), after.spans()
+
+    def of(self, advertiser: str | None, day: date | None) -> DayKind:
+        """The day's kind; RESTATED for rows without a day."""
+        if day is None:
+            return DayKind.RESTATED
+        for spans, kind in zip(self._spans, (DayKind.ADDED, DayKind.REMOVED), strict=True):
+            span = spans.get(advertiser)
+            if span is None or not span.start <= day <= span.end:
+                return kind
+        today = self._before.today(advertiser)
+        return DayKind.UNFINISHED if today is not None and day >= today else DayKind.RESTATED
+
+
+def _kinds(store: Store, saved: SavedDataset, versions: tuple[int, int], accounts: Iterable[_Account]) -> Kinds:
+    # One query finds the runs of both.
+    read_at = {run.version: run.read_at for run in store.runs.good(saved, MOST_READINGS)}
+    zones: dict[str | None, str] = {}
+    ends: tuple[dict[str | None, Ends], dict[str | None, Ends]] = ({}, {})
+    for one in accounts:
+        zones[one.advertiser] = one.zone
+        for own, found in zip((one.part.before, one.part.after), ends, strict=True):
+            if own is not None:
+                other = found.get(one.advertiser, own)
+                found[one.advertiser] = (min(own[0], other[0]), max(own[1], other[1]))
+    before, after = (Reading(found, zones, read_at.get(version)) for version, found in zip(versions, ends, strict=True))
+    return Kinds(before, after)
+
+
+# -- the telling
+
+
+class _Summing:
+    """Puts what the lake counted together, by column, currency and kind of day."""
+
+    def __init__(
+        self, difference: Difference, facts: Mapping[str, _ColumnFacts], accounts: list[_Account], kinds: Kinds
+    ) -> None:
+        self._difference = difference
+        self._column_facts = facts
+        self._accounts = accounts
+        self._kinds = kinds
+        self._currencies = tuple(sorted({one.currency for one in accounts if one.currency}))
+
+    def comparison(self) -> Comparison:
+        """All of it."""
+        found = self._difference
+        column_changes = tuple(self._column(one.name, one.changed) for one in found.metrics)
+        days = tuple(self._days())
+        return Comparison(
+            before=found.before,
+            after=found.after,
+            rows_before=found.rows_before,
+            rows_after=found.rows_after,
+            added=found.added,
+            gone=found.gone,
+            changed=found.changed,
+            keyed=found.keyed,
+            summary=_summary(found, column_changes, days),
+            currencies=self._currencies,
+            columns=column_changes,
+            days=days,
+            columns_added=found.columns_added,
+            columns_gone=found.columns_gone,
+            examples=found.examples,
+            titles={name: facts.title for name, facts in self._column_facts.items()},
+        )
+
+    def _column(self, name: str, changed: Mapping[Any, int]) -> ColumnChange:
+        facts = self._column_facts.get(name, _ColumnFacts(name, "", additive=False))
+        restated = sum(count for (_, kind), count in changed.items() if kind is DayKind.RESTATED)
+        sums = tuple(self._sums(name, facts.type == "money", changed))
+        return ColumnChange(name, facts.title, facts.type, sum(changed.values()), restated, sums)
+
+    def _sums(self, name: str, is_money: bool, changed: Mapping[Any, int]) -> Iterator[Sum]:
+        """The sums of a column: one, or of money one for each currency."""
+        summed = [one for one in self._accounts if name in one.part.sums]
+        if not summed:
+            return
+        if not is_money:
+            yield self._sum(name, None, summed, changed)
+            return
+        for currency in sorted({one.currency for one in summed}, key=lambda code: (code == "", code)):
+            own = [one for one in summed if one.currency == currency]
+            counts = {part: count for part, count in changed.items() if part[0] == currency}
+            yield self._sum(name, currency, own, counts)
+
+    def _sum(self, name: str, currency: str | None, accounts: list[_Account], changed: Mapping[Any, int]) -> Sum:
+        restated_values = sum(count for (_, kind), count in changed.items() if kind is DayKind.RESTATED)
+        counts = (currency, sum(changed.values()), restated_values)
+        if currency == "" and len({one.advertiser for one in accounts}) > 1:
+            # Of several ad accounts it may be several currencies.
+            return Sum(*counts, None, None, None, None, {})
+        steps: dict[Place, Any] = defaultdict(int)
+        before: Any = None
+        after: Any = None
+        for one in accounts:
+            first, last, _ = one.part.sums[name]
+            before, after = _added(before, first), _added(after, last)
+            for day, moved in one.part.days.items():
+                if name in moved:
+                    steps[day, self._kinds.of(one.advertiser, day)] += moved[name]
+        days = {place: step for place, step in steps.items() if step}
+        restated = sum(step for (_, kind), step in days.items() if kind is DayKind.RESTATED)
+        return Sum(*counts, before, after, (after or 0) - (before or 0), restated, days)
+
+    def _days(self) -> Iterator[DayChange]:
+        counts: dict[Place, list[int]] = {}
+        for one in self._difference.days:
+            kind = one.part[1] if isinstance(one.part, tuple) else DayKind.RESTATED
+            own = counts.setdefault((one.day, kind), [0, 0, 0])
+            for number, count in enumerate((one.added, one.gone, one.changed)):
+                own[number] += count
+        for (day, kind), numbers in sorted(counts.items(), key=lambda item: (item[0][0] or date.min, item[0][1])):
+            yield DayChange(day, kind, *numbers)
+
+
+def _added(one: Any, other: Any) -> Any:
+    return other if one is None else one if other is None else one + other
+
+
+# -- in words
+
+
+def amount(value: Number | None, currency: str | None, *, signed: bool = False) -> str:
+    """A sum as a text: whole numbers whole, money with its currency, a dash for none."""
+    if value is None:
+        return "\N{EN DASH}"
+    sign = "+" if signed and value else ""
+    # Money has decimals also where its sum is a whole number: 0.00 USD beside no 0 USD.
+    whole = not currency and value == int(value)
+    text = f"{int(value):{sign},}" if whole else f"{Decimal(str(value)):{sign},.2f}"
+    return f"{text} {currency}" if currency else text
+
+
+_DONE = (("changed", "changed"), ("added", "added"), ("gone", "removed"))
+
+
+def _summary(found: Difference, column_changes: Iterable[ColumnChange], days: tuple[DayChange, ...]) -> str:
+    if not (found.added or found.gone or found.changed):
+        return "nothing changed."
+    restated = [day for day in days if day.kind is DayKind.RESTATED]
+    counts = restated if days else [found]
+    totals = [(sum(getattr(one, name) for one in counts), word) for name, word in _DONE]
+    words = ", ".join(f"{_rows(count)} {word}" for count, word in totals if count)
+    if not words:
+        words = "nothing changed on the days that both versions have whole"
+    elif days:
+        words += f" on {_plural(len(restated), 'day')}"
+    sums = ", ".join(_restated_sums(column_changes))
+    return ". ".join([f"{words}; {sums}" if sums else words, *_besides(days)]) + "."
+
+
+def _besides(days: Iterable[DayChange]) -> Iterator[str]:
+    """The days that only one of the versions has, or has whole."""
+    for kind in (DayKind.ADDED, DayKind.REMOVED):
+        own = [day for day in days if day.kind is kind]
+        if own:
+            rows = sum(day.added + day.gone + day.changed for day in own)
+            yield f"{_plural(len(own), 'day')} {kind.label}, with {_rows(rows)}"
+    unfinished = [str(day.day) for day in days if day.kind is DayKind.UNFINISHED]
+    if unfinished:
+        yield f"{' and '.join(unfinished)} went on: not over at the first reading"
+
+
+def _restated_sums(column_changes: Iterable[ColumnChange]) -> list[str]:
+    """The first few figures that TikTok restated, each with its amounts."""
+    ranked = sorted(column_changes, key=lambda column: -column.values_changed)
+    found = {
+        column.title: [amount(one.restated, one.currency, signed=True) for one in column.sums if one.restated]
+        for column in ranked
+    }
+    return [f"{title} {', '.join(amounts)}" for title, amounts in found.items() if amounts][:MOST_SUMS]
+
+
+def _rows(count: int) -> str:
+    return _plural(count, "row")
+
+
+def _plural(count: int, word: str) -> str:
+    return f"{count:,} {word}{'s' if count != 1 else ''}"

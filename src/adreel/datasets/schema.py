@@ -1,0 +1,188 @@
+"""A dataset's columns: names, types, titles, which of them name a row, and the Arrow schema."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import pyarrow as pa
+
+from adreel import catalog
+from adreel.catalog.records import ValueType
+from adreel.datasets.dataset import Dataset, key_columns
+
+DECIMAL = pa.decimal128(24, 6)
+"""Money, rates and ratios: TikTok sends two to four places; six lose none of them."""
+
+ARROW_TYPES: Mapping[ValueType, pa.DataType] = MappingProxyType(
+    {
+        "money": DECIMAL,
+        "rate": DECIMAL,
+        "ratio": DECIMAL,
+        "int": pa.int64(),
+        "float": pa.float64(),
+        "string": pa.string(),
+        "bool": pa.bool_(),
+        "list": pa.list_(pa.string()),
+        "day": pa.date32(),
+        "hour": pa.timestamp("us"),
+        "time": pa.timestamp("us", tz="UTC"),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column: `part` says where its value comes from.
+
+    dimensions, metrics, info and entity are the parts of TikTok's rows; advertiser, span and buying are known from
+    the request; null is a metric that the API no longer has. A `breakdown` has a value in every row: "-" where TikTok
+    gives none.
+    """
+
+    name: str
+    type: ValueType
+    part: str
+    title: str
+    meaning: str
+    unit: str = ""
+    additive: bool = False
+    breakdown: bool = False
+
+
+def columns(dataset: Dataset) -> tuple[Column, ...]:
+    """The dataset's columns in their order: what names a row first, then what was asked, then zone and currency."""
+    if dataset.report == "performance":
+        return _unique(_report_columns(dataset))
+    if dataset.report == "creatives":
+        return _unique(
+            (_ADVERTISER_ID, *_fields(dataset, "info"), *_span_columns(dataset), *_metrics(dataset), *_CONTEXT)
+        )
+    return _unique((_ADVERTISER_ID, *_fields(dataset, "entity")))
+
+
+_ADVERTISER_ID = Column("advertiser_id", "string", "advertiser", "Account ID", "The ad account that the row is of.")
+_CONTEXT = (
+    Column(
+        "currency", "string", "advertiser", "Currency", "The account's currency, in which money is given (ISO 4217)."
+    ),
+    Column(
+        "timezone",
+        "string",
+        "advertiser",
+        "Time zone",
+        "The account's fixed offset from UTC, in which days are counted.",
+    ),
+)
+_HOUR_UTC = Column(
+    "stat_time_hour_utc",
+    "time",
+    "advertiser",
+    "Hour (UTC)",
+    "The start of the hour as an instant, from the account's offset.",
+)
+
+
+def _unique(found: tuple[Column, ...]) -> tuple[Column, ...]:
+    """The first of each name: an advertiser's own id, currency and zone may be asked for as metrics too."""
+    return tuple(
+        {column.name: column for column in reversed(found)}[name] for name in dict.fromkeys(c.name for c in found)
+    )
+
+
+def _report_columns(dataset: Dataset) -> tuple[Column, ...]:
+    known = catalog.dimensions()
+    dimensions = tuple(
+        Column(
+            name,
+            known[name].type,
+            "dimensions",
+            known[name].title,
+            known[name].meaning,
+            breakdown=name in dataset.breakdowns,
+        )
+        for name in dimensions_asked(dataset)
+        if name != "advertiser_id"
+    )
+    buying = Column("buying_type", "string", "buying", "Buying type", "RESERVATION_RF or RESERVATION_TOP_VIEW.")
+    return (
+        _ADVERTISER_ID,
+        *dimensions,
+        *((buying,) if dataset.service_type == "reservation" else ()),
+        *_span_columns(dataset),
+        *_metrics(dataset),
+        *_CONTEXT,
+        *((_HOUR_UTC,) if dataset.time == "hour" else ()),
+    )
+
+
+def dimensions_asked(dataset: Dataset) -> tuple[str, ...]:
+    """The dimensions of the request, TikTok's names, in the order of the key."""
+    time = {"day": ("stat_time_day",), "hour": ("stat_time_hour",)}.get(dataset.time, ())
+    ids = (dataset.id_dimension,) if dataset.id_dimension else ()
+    return (*ids, *time, *dataset.breakdowns)
+
+
+def _span_columns(dataset: Dataset) -> tuple[Column, ...]:
+    if dataset.time != "none" or dataset.lifetime:
+        return ()
+    return (
+        Column("start_date", "day", "span", "Start date", "The first day that the row's figures cover."),
+        Column("end_date", "day", "span", "End date", "The last day that the row's figures cover."),
+    )
+
+
+def _metrics(dataset: Dataset) -> tuple[Column, ...]:
+    known = catalog.metrics()
+    asked = tuple(
+        Column(
+            name,
+            known[name].type,
+            "metrics",
+            dataset.titles.get(name, known[name].title),
+            known[name].meaning,
+            known[name].unit,
+            known[name].additive,
+        )
+        for name in dataset.metrics
+    )
+    gone = tuple(
+        Column(name, "string", "null", name, "TikTok no longer offers this metric.") for name in dataset.null_columns
+    )
+    return asked + gone
+
+
+def _fields(dataset: Dataset, part: str) -> tuple[Column, ...]:
+    key = key_columns(dataset)
+    picked = set(dataset.fields) | set(key)
+    every = catalog.fields()[dataset.report]
+    found = [field for field in every if not dataset.fields or field.name in picked]
+    ordered = sorted(found, key=lambda field: field.name not in key)
+    return tuple(Column(field.name, field.type, part, field.name, field.meaning) for field in ordered)
+
+
+def key(dataset: Dataset) -> tuple[str, ...]:
+    """The columns that name a row; figures over a range are named by the range's start too."""
+    own = dataset.update.key or key_columns(dataset)
+    has_span = bool(_span_columns(dataset)) and dataset.report in ("performance", "creatives")
+    return (*own, "start_date") if has_span and "start_date" not in own else own
+
+
+def day_column(dataset: Dataset) -> str | None:
+    """The column that says to which day a row belongs, if it belongs to one."""
+    return {"day": "stat_time_day", "hour": "stat_time_hour"}.get(dataset.time)
+
+
+def arrow_schema(found: tuple[Column, ...]) -> pa.Schema:
+    """The Arrow schema, with each column's title, meaning and unit as metadata."""
+    return pa.schema(
+        [
+            pa.field(
+                column.name,
+                ARROW_TYPES[column.type],
+                metadata={"title": column.title, "description": column.meaning, "unit": column.unit},
+            )
+            for column in found
+        ]
+    )

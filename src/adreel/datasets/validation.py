@@ -1,0 +1,507 @@
+"""Dataset files checked against the catalogue, into a `Dataset`.
+
+`check` lists every problem at once, each with the menu at fault, the reason and the nearest valid choice.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+from adreel import catalog
+from adreel.catalog.records import Menu, Report
+from adreel.datasets import menus
+from adreel.datasets.dataset import Dataset, Source, Update, key_columns
+from adreel.datasets.files import MOST_PROBLEMS
+from adreel.dates import FIRST_DAY, PERIODS, WEEKDAYS, Dates, read_day, span, span_fault, today_at
+from adreel.errors import DatasetError, Problem
+from adreel.update_methods import Method
+
+LATEST_ZONE = timezone(timedelta(hours=14))
+"""Where today comes first: a day that is in the future even there is in the future for every advertiser."""
+LONGEST_DESCRIPTION = 10_000
+MOST_NEAREST = 20
+"""Problems of a dataset that are listed, and those that come with the nearest choices; looking for them takes time."""
+LONGEST_REASON = 500
+"""Characters of a problem, which may quote what stands in the file."""
+GENERAL_KEYS = ("name", "description", "tags", "account", "report", "update")
+_DATE_KEYS = ("start", "end", "date", "period", "week_starts")
+_UPDATE_KEYS = ("method", "key", "keep_days")
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """The outcome of a check: the dataset if there are no problems."""
+
+    dataset: Dataset | None
+    problems: tuple[Problem, ...]
+
+
+def parse(source: Source, now: datetime | None = None) -> Dataset:
+    """The dataset; DatasetError with every problem if there are any. `now` is aware; it bounds the dates."""
+    checked = check(source, now)
+    if checked.dataset is None:
+        raise DatasetError(checked.problems)
+    return checked.dataset
+
+
+def check(source: Source, now: datetime | None = None) -> Checked:
+    """Everything that is wrong with the file, and the dataset if nothing is."""
+    problems = _Problems(source)
+    values = source.values
+    name = str(values.get("report") or "")
+    report = catalog.REPORTS.get(name)
+    if report is None:
+        reason = f"{name!r} is no report" if name else "no report is chosen"
+        known = tuple(catalog.REPORTS)
+        problems.add("report", reason + ("" if name else f"; there are {', '.join(known)}"), menus.nearest(name, known))
+    _check_general(values, problems)
+    update = _read_update(values.get("update"), problems)
+    if report is None:
+        return Checked(None, problems.found())
+    _check_keys(report, values, problems)
+    chosen = _read_menus(report, values, problems)
+    dates = _read_dates(report, values, chosen, problems, now)
+    if report.deprecated:
+        dataset = _legacy_dataset(report, values, chosen, dates, update, problems)
+    else:
+        dataset = _dataset(report, values, chosen, dates, update, problems)
+    _check_update(dataset, problems)
+    found = problems.found()
+    return Checked(None if found else replace(dataset, source=source), found)
+
+
+class _Problems:
+    """Collects problems with the line of the key that each is about."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._found: list[Problem] = []
+        self._more = 0
+
+    def add(self, menu: str, reason: str, nearest: str | None = None) -> None:
+        """One more problem, unless the same was said of the same menu."""
+        if len(self._found) >= MOST_PROBLEMS:
+            self._more += 1
+            return
+        line = self._source.lines.get(menu) or self._source.lines.get(menu.split(".")[0])
+        reason = _cut(reason)
+        problem = Problem(_cut(menu), reason if reason.endswith(".") else f"{reason}.", nearest, line)
+        if problem not in self._found:
+            self._found.append(problem)
+
+    def nearest(self, word: str, known: Iterable[str]) -> str | None:
+        """The choices like `word`; None where too many words are wrong to look for those of each."""
+        return menus.nearest(word, known) if len(self._found) < MOST_NEAREST else None
+
+    def found(self) -> tuple[Problem, ...]:
+        listed = sorted(self._found, key=lambda problem: problem.line or 0)
+        more = [Problem("file", f"and {self._more:,} more problems.")] if self._more else []
+        return (*listed, *more)
+
+
+def _cut(text: str) -> str:
+    """A text without its middle if it is long: what stands at fault begins it, and why ends it."""
+    half = LONGEST_REASON // 2
+    return text if len(text) <= LONGEST_REASON else f"{text[:half]}…{text[-half:]}"
+
+
+def _check_general(values: Mapping[str, Any], problems: _Problems) -> None:
+    for key in ("name", "account"):
+        if not str(values.get(key) or "").strip():
+            problems.add(key, f"a dataset needs {'a name' if key == 'name' else 'the account that it reads'}")
+    for key in ("name", "account", "description"):
+        if isinstance(values.get(key), (list, dict)):
+            problems.add(key, "this is text")
+    if len(str(values.get("description") or "")) > LONGEST_DESCRIPTION:
+        problems.add("description", f"a description has {LONGEST_DESCRIPTION:,} characters at most")
+    tags = values.get("tags")
+    if tags is not None and not isinstance(tags, (list, str)):
+        problems.add("tags", "tags are a list of words")
+
+
+def _check_keys(report: Report, values: Mapping[str, Any], problems: _Problems) -> None:
+    known = [*GENERAL_KEYS, *(menu.name for menu in report.menus)]
+    every = {menu.name for other in catalog.REPORTS.values() for menu in other.menus}
+    for key in values:
+        if key in known:
+            continue
+        reason = f"the report {report.name} has no menu {key}" if key in every else f"{key!r} is no key"
+        problems.add(str(key), reason, problems.nearest(str(key), known))
+
+
+def _texts(value: Any) -> tuple[str, ...] | None:
+    """One or more values as texts; None if they are no scalars."""
+    items = value if isinstance(value, list) else [value]
+    if any(isinstance(item, (dict, list)) or item is None for item in items):
+        return None
+    return tuple(str(item).lower() if isinstance(item, bool) else str(item).strip() for item in items)
+
+
+def _read_menus(report: Report, values: Mapping[str, Any], problems: _Problems) -> dict[str, tuple[str, ...]]:
+    """What is chosen in each menu from the top down, defaults filled in."""
+    chosen: dict[str, tuple[str, ...]] = {}
+    for menu in report.menus:
+        if menu.source == "dates":
+            continue
+        given = values.get(menu.name)
+        refusal = menus.unmet(menu.when, chosen)
+        if refusal is not None:
+            _read_hidden(menu, given, refusal, chosen, problems)
+        elif given is None or given == []:
+            chosen[menu.name] = menus.defaults(menu, chosen)
+            if menu.required and not chosen[menu.name]:
+                problems.add(menu.name, f"nothing is chosen; {menu.meaning[0].lower()}{menu.meaning[1:]}")
+        else:
+            chosen[menu.name] = _read_menu(menu, given, problems)
+            if menu.source == "choices":
+                _check_offered(report, menu, chosen[menu.name], chosen, problems)
+                known = {choice.value for choice in menu.choices}
+                chosen[menu.name] = tuple(value if value in known else menus.UNKNOWN for value in chosen[menu.name])
+    # Dimensions and metrics look at menus below them too (lifetime), so they come when all is read.
+    for menu in report.menus:
+        if menu.name in chosen and menu.source != "choices":
+            _check_choice(report, menu, chosen, problems)
+    return chosen
+
+
+def _read_hidden(menu: Menu, given: Any, refusal: str, chosen: dict[str, tuple[str, ...]], problems: _Problems) -> None:
+    """A menu that is not there now: nothing may be chosen in it, and a switch stands at its default."""
+    # A switch that is off and a list that is empty say what is so anyway.
+    if given is not None and given not in (False, [], "none"):
+        problems.add(menu.name, refusal)
+    if menu.source == "switch":
+        chosen[menu.name] = menus.defaults(menu, chosen)
+
+
+def _read_menu(menu: Menu, given: Any, problems: _Problems) -> tuple[str, ...]:
+    texts = _texts(given)
+    if texts is None:
+        problems.add(menu.name, "this takes " + ("a list of values" if menu.many else "one value"))
+        return ()
+    if len(texts) > 1 and not menu.many:
+        problems.add(menu.name, f"this takes one value, not {len(texts)}")
+        return texts[:1]
+    twice = sorted(text for text, times in Counter(texts).items() if times > 1)
+    if twice:
+        problems.add(menu.name, f"{', '.join(twice)} stands here more than once")
+    return tuple(dict.fromkeys(texts))
+
+
+def _check_choice(report: Report, menu: Menu, chosen: menus.Chosen, problems: _Problems) -> None:
+    given = chosen[menu.name]
+    if menu.source == "switch":
+        for value in given:
+            if value not in ("true", "false"):
+                problems.add(menu.name, f"{value!r} is neither true nor false")
+    elif menu.source in ("advertisers", "ids"):
+        for value in given:
+            if not (value.isascii() and value.isdigit()) and not (menu.source == "advertisers" and given == ("all",)):
+                problems.add(
+                    menu.name, f"{value!r} is no id; ids are digits" + (", or all" * (menu.name == "advertisers"))
+                )
+    elif not (report.deprecated and menu.source in ("metrics", "dimensions")):
+        _check_offered(report, menu, given, chosen, problems)
+
+
+def _check_offered(
+    report: Report, menu: Menu, given: tuple[str, ...], chosen: menus.Chosen, problems: _Problems
+) -> None:
+    free = menus.offers(report, menu, {**chosen, menu.name: ()})
+    can_be_had = [offer.value for offer in free if offer.refusal is None]
+    there = {offer.value for offer in free}
+    known = tuple(value for value in given if value in there)
+    offered = {offer.value: offer for offer in menus.offers(report, menu, {**chosen, menu.name: known})}
+    for value in given:
+        if value == "none" and not menu.required and menu.source == "dimensions":
+            continue
+        offer = offered.get(value)
+        if offer is None:
+            few = f"; there are {', '.join(can_be_had)}" if len(can_be_had) <= 12 else ""
+            problems.add(menu.name, f"{value!r} is not known here{few}", problems.nearest(value, can_be_had))
+        elif offer.refusal is not None:
+            others = [other for other in can_be_had if other != value]
+            problems.add(menu.name, offer.refusal, problems.nearest(value, others))
+
+
+def _read_dates(
+    report: Report, values: Mapping[str, Any], chosen: menus.Chosen, problems: _Problems, now: datetime | None
+) -> Dates | None:
+    if not any(menu.name == "dates" for menu in report.menus):
+        return None
+    if chosen.get("lifetime") == ("true",):
+        return None
+    given = values.get("dates")
+    if given is None:
+        problems.add("dates", "no dates are chosen: give start and end, date, or period")
+        return None
+    if not isinstance(given, dict):
+        problems.add("dates", "dates are keys: start and end, date, or period")
+        return None
+    for key in given:
+        if key not in _DATE_KEYS:
+            problems.add(f"dates.{key}", f"{key!r} is no key of dates", problems.nearest(str(key), _DATE_KEYS))
+    dates = _dates_of(given, problems)
+    if dates is not None:
+        today = today_at(now or datetime.now(UTC), LATEST_ZONE.utcoffset(None))
+        try:
+            fault = span_fault(span(dates, today), today)
+        except OverflowError:
+            problems.add("dates", f"so many days back there was no calendar; the first day is {FIRST_DAY}")
+            return None
+        if fault is not None:
+            problems.add("dates", fault[1])
+    return dates
+
+
+def _dates_of(given: Mapping[str, Any], problems: _Problems) -> Dates | None:
+    kinds = [key for key in ("period", "date", "start") if given.get(key) is not None]
+    if len(kinds) != 1:
+        problems.add("dates", "give one of: period, date, or start with end")
+        return None
+    week = str(given.get("week_starts") or "monday").lower()
+    if week not in WEEKDAYS:
+        problems.add("dates.week_starts", f"{week!r} is no weekday", menus.nearest(week, WEEKDAYS))
+        return None
+    if kinds == ["period"]:
+        period = str(given["period"]).lower().replace(" ", "_")
+        if period not in PERIODS:
+            problems.add("dates.period", f"{period!r} is no period", menus.nearest(period, PERIODS))
+            return None
+        return Dates(period=period, week_starts=week)
+    if kinds == ["start"] and given.get("end") is None:
+        problems.add("dates.end", "a range needs its end; for one day use date")
+        return None
+    days, wrong = [], False
+    for key in ("date", "start", "end"):
+        if given.get(key) is not None and not (key == "end" and kinds == ["date"]):
+            try:
+                days.append(read_day(str(given[key])))
+            except (ValueError, OverflowError):
+                wrong = True
+                problems.add(f"dates.{key}", f"{given[key]!r} is no day: 2026-01-31, today, yesterday, today-7 or 7")
+    return None if wrong else Dates(start=days[0], end=days[-1])
+
+
+def _read_update(given: Any, problems: _Problems) -> Update:
+    if given is None:
+        return Update()
+    if not isinstance(given, dict):
+        problems.add("update", "update has keys: method, key, keep_days")
+        return Update()
+    for key in given:
+        if key not in _UPDATE_KEYS:
+            problems.add(f"update.{key}", f"{key!r} is no key of update", problems.nearest(str(key), _UPDATE_KEYS))
+    word = str(given.get("method") or "replace").lower()
+    if word not in list(Method):
+        problems.add("update.method", f"{word!r} is no update method", menus.nearest(word, list(Method)))
+        return Update()
+    method = Method(word)
+    key = _texts(given["key"]) if given.get("key") is not None else None
+    if key is not None and method is not Method.UPSERT:
+        problems.add("update.key", f"a key is for upsert, not for {method}")
+    keep = given.get("keep_days")
+    if keep is None:
+        return Update(method, key)
+    if method is not Method.PARTITION:
+        problems.add("update.keep_days", f"a rolling window is for partition, not for {method}")
+    elif not re.fullmatch("[1-9][0-9]{0,4}", str(keep)):
+        problems.add("update.keep_days", f"{keep!r} is no number of days")
+    else:
+        return Update(method, key, int(keep))
+    return Update(method, key)
+
+
+def _check_update(dataset: Dataset, problems: _Problems) -> None:
+    update = dataset.update
+    if dataset.reset_schema and update.method is Method.APPEND:
+        problems.add(
+            "reset_schema", "append keeps the rows that are there, so the columns cannot be set afresh with it"
+        )
+    if update.method is Method.PARTITION and dataset.time == "none":
+        problems.add(
+            "update.method", "partition replaces days, and this report has no time dimension", "replace, upsert"
+        )
+    if update.key is not None:
+        own = key_columns(dataset)
+        missing = [name for name in own if name not in update.key]
+        if missing:
+            problems.add("update.key", f"without {', '.join(missing)} the key repeats", ", ".join(own))
+
+
+def _general(values: Mapping[str, Any], update: Update) -> dict[str, Any]:
+    tags = _texts(values.get("tags") or []) or ()
+    return {
+        "name": str(values.get("name") or ""),
+        "account": str(values.get("account") or ""),
+        "description": str(values.get("description") or ""),
+        "tags": tags,
+        "update": update,
+    }
+
+
+def _one(chosen: menus.Chosen, menu: str) -> str | None:
+    return next((value for value in chosen.get(menu, ()) if value != "none"), None)
+
+
+def _shared(chosen: menus.Chosen) -> dict[str, Any]:
+    """The menus that all reports spell alike."""
+    advertisers = chosen.get("advertisers", ("all",))
+    return {
+        "advertisers": None if advertisers == ("all",) else advertisers,
+        "skip_failing": _one(chosen, "skip_failing_advertisers") == "true",
+        "include_deleted": _one(chosen, "include_deleted") != "false",
+        "reset_schema": _one(chosen, "reset_schema") == "true",
+        "lifetime": _one(chosen, "lifetime") == "true",
+    }
+
+
+def _dataset(
+    report: Report,
+    values: Mapping[str, Any],
+    chosen: menus.Chosen,
+    dates: Dates | None,
+    update: Update,
+    problems: _Problems,
+) -> Dataset:
+    breakdowns = tuple(
+        value
+        for menu in ("audience_dimensions", "targeting_dimension", "dsa_dimension")
+        for value in chosen.get(menu, ())
+        if value != "none"
+    )
+    dataset = Dataset(
+        **_general(values, update),
+        **_shared(chosen),
+        report=report.name,
+        service_type=_one(chosen, "service_type") or "auction",
+        report_type=_one(chosen, "report_type") or "basic",
+        level=_one(chosen, "data_level"),
+        id_dimension=_one(chosen, "id_dimension"),
+        time=_one(chosen, "time_dimension") or "none",
+        breakdowns=breakdowns,
+        metrics=chosen.get("metrics", ()),
+        fields=_kept_fields(report, chosen),
+        material_type=_one(chosen, "material_type") or "video",
+        audiences=chosen.get("audiences", ()),
+        dates=dates,
+        notes=_lifetime_note(values, chosen),
+    )
+    if (
+        dataset.report == "performance"
+        and dataset.level
+        and len(key_columns(dataset)) == 1
+        and not dataset.id_dimension
+    ):
+        problems.add("id_dimension", "without an ID dimension the report needs a time dimension or a breakdown")
+    return dataset
+
+
+def _lifetime_note(values: Mapping[str, Any], chosen: menus.Chosen) -> tuple[str, ...]:
+    if _one(chosen, "lifetime") == "true" and values.get("dates") is not None:
+        return ("Lifetime data is on, so the dates are not used.",)
+    return ()
+
+
+def _kept_fields(report: Report, chosen: menus.Chosen) -> tuple[str, ...]:
+    """The columns of an entity report: what was chosen with the key in front, or all."""
+    if report.name not in catalog.fields():
+        return ()
+    known = tuple(field.name for field in catalog.fields()[report.name])
+    picked = chosen.get("info_fields" if report.name == "creatives" else "fields", ())
+    return tuple(name for name in known if name in picked) if picked else known
+
+
+def _legacy_dataset(
+    report: Report,
+    values: Mapping[str, Any],
+    chosen: menus.Chosen,
+    dates: Dates | None,
+    update: Update,
+    problems: _Problems,
+) -> Dataset:
+    """The performance dataset that serves a deprecated report, with its old column names (rules A, B, C)."""
+    level = _one(chosen, "report_level") or "ad"
+    audience = report.name == "ad_audience"
+    names = legacy_columns(chosen.get("metrics", ()))
+    ids = {"advertiser_id", "campaign_id", "adgroup_id", "ad_id", "stat_time_day", "stat_time_hour", "stat_datetime"}
+    breakdowns = tuple(
+        catalog.legacy.current_name(name) or name for name in chosen.get("dimensions", ()) if name not in ids
+    )
+    dataset = Dataset(
+        **_general(values, update),
+        **_shared(chosen),
+        report="performance",
+        made_as=report.name,
+        service_type=_one(chosen, "service_type") or "auction",
+        report_type="audience" if audience else "basic",
+        level=level,
+        id_dimension=f"{level}_id",
+        time={"daily": "day", "hourly": "hour"}.get(_one(chosen, "time_granularity") or "none", "none"),
+        breakdowns=breakdowns,
+        metrics=names.asked,
+        null_columns=names.null,
+        titles=names.titles,
+        dates=dates,
+        notes=names.notes,
+    )
+    _check_legacy(dataset, audience, problems)
+    return dataset
+
+
+def _check_legacy(dataset: Dataset, audience: bool, problems: _Problems) -> None:
+    """The converted dataset must be one that TikTok accepts; problems are told of the old menus."""
+    report = catalog.REPORTS["performance"]
+    extra = "audience_dimensions" if audience else "targeting_dimension"
+    chosen = {
+        "service_type": (dataset.service_type,),
+        "report_type": (dataset.report_type,),
+        "data_level": (dataset.level or "ad",),
+        "id_dimension": (dataset.id_dimension or "ad_id",),
+        "time_dimension": (dataset.time,),
+        extra: dataset.breakdowns,
+    }
+    by_name = {menu.name: menu for menu in report.menus}
+    old_names = {extra: "dimensions", "metrics": "metrics"}
+    for name, given in ((extra, dataset.breakdowns), ("metrics", dataset.metrics)):
+        offered = {offer.value: offer.refusal for offer in menus.offers(report, by_name[name], chosen)}
+        for value in given:
+            refusal = offered.get(value, f"{value!r} is no dimension of the current API")
+            if refusal is not None:
+                problems.add(
+                    old_names[name], refusal, menus.nearest(value, (v for v, r in offered.items() if r is None))
+                )
+
+
+@dataclass(frozen=True, slots=True)
+class LegacyColumns:
+    """Old metric names sorted out: what is asked now, what stays null, titles that differ, and notes for the log."""
+
+    asked: tuple[str, ...]
+    null: tuple[str, ...]
+    titles: Mapping[str, str]
+    notes: tuple[str, ...]
+
+
+def legacy_columns(names: Iterable[str]) -> LegacyColumns:
+    """The columns of an old dataset by rules A, B and C of the migration from API v1.1 and v1.2."""
+    given = tuple(names)
+    asked: dict[str, str] = {}
+    null: dict[str, str] = {}
+    notes: list[str] = []
+    for name in given:
+        column = catalog.legacy.column_name(name)
+        if column in asked or column in null:
+            notes.append(f"{name} is ignored: it has the same column {column} as {asked.get(column) or null[column]}.")
+        elif column in catalog.metrics():
+            asked[column] = name
+        else:
+            null[column] = name
+            notes.append(f"{name} is no longer offered by TikTok; its column {column} is kept and always null.")
+    titles = {pair.first: pair.name for pair in catalog.legacy.RULE_B if pair.first in asked}
+    titles |= {pair.second: pair.second for pair in catalog.legacy.RULE_B if {pair.first, pair.second} <= set(asked)}
+    return LegacyColumns(tuple(asked), tuple(null), titles, tuple(notes))

@@ -1,0 +1,1 @@
+"""Rows as files, as JSON and as texts."""

@@ -1,0 +1,222 @@
+"""What people ask for besides looking: a run, the end of a run, the end of a dataset.
+
+A run that is asked for here waits in the store; another process works on it. So this needs nothing of what reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import datetime, timedelta
+
+from adreel.datasets.replacement import loss_by_other_days, refuse_unkept_days
+from adreel.datasets.stored import dataset_of
+from adreel.errors import BusyError, ConfirmError, InputError, NotFoundError, ReconnectError, is_resumable
+from adreel.lake import Lake, Version
+from adreel.settings import Settings
+from adreel.store import (
+    IN_PROGRESS,
+    Account,
+    AccountStatus,
+    Outcome,
+    Run,
+    RunKey,
+    RunState,
+    SavedDataset,
+    Store,
+    new_run_id,
+)
+from adreel.store.locks import dataset_lock, lock_holder
+
+RESUME_WITHIN = timedelta(hours=24)
+"""A run that was interrupted longer ago begins anew, so that its pages are not of different days."""
+
+DateRange = tuple[str, str]
+"""A start and an end as a person writes them, in place of the dataset's own dates."""
+
+
+class Orders:
+    """Takes orders of one home; what waits is worked on by processes of its own."""
+
+    def __init__(self, settings: Settings, store: Store, *, clock: Callable[[], datetime]) -> None:
+        """`clock` gives aware times."""
+        self.settings = settings
+        self.store = store
+        self.clock = clock
+
+    def enqueue(
+        self,
+        saved: SavedDataset,
+        dates: DateRange | None = None,
+        asked_by: str = "",
+        key: RunKey | None = None,
+        *,
+        replace_rows: bool = False,
+    ) -> Run:
+        """A run that waits for a process to work on it: one to go on with, or a new one, asked by the user named.
+
+        What was asked for under the same `key` lately is the same run, whatever became of it; errors as `Runs.keyed`.
+        Raises BusyError if the dataset has a run under way or waiting, ConfirmError as `refuse_loss` unless
+        `replace_rows` agrees to it, and as `run` for a dataset that cannot run.
+        """
+        run = self.store.runs.keyed(key) if key else None
+        if run is not None:
+            return run
+        self.account(saved)
+        if not replace_rows:
+            self.refuse_loss(saved, dates)
+        dataset_of(saved, self.clock(), dates)
+        with dataset_lock(self.settings.home, saved.slug):
+            # Again, as the same may have been asked for while this waited for the lock.
+            run = self.store.runs.keyed(key) if key else None
+            if run is not None:
+                return run
+            self.refuse_waiting(saved)
+            found = self.unfinished(saved, dates)
+            if found:
+                return self.store.runs.requeue(found.id, asked_by=asked_by, key=key)
+            return self.store.runs.add(saved, new_run_id(), dates, asked_by=asked_by, key=key)
+
+    def refuse_loss(self, saved: SavedDataset, dates: DateRange | None) -> None:
+        """Raises ConfirmError if a run for other days takes rows out of the table that it does not read again.
+
+        InputError for days that the dataset's rolling window does not keep.
+        """
+        if dates is None:
+            return
+        dataset = dataset_of(saved, self.clock(), dates)
+        refuse_unkept_days(dataset, self.clock())
+        lake = Lake(self.settings.lake_url, clock=self.clock)
+        loss = loss_by_other_days(lake, saved.table_slug, dataset, self.clock())
+        if loss is not None:
+            rows = f"{loss.rows:,} row{'s' if loss.rows != 1 else ''}"
+            raise ConfirmError(
+                f"Running {saved.name!r} for these days removes {rows} from its "
+                f"table: {loss.reason}. Earlier versions stay and can be restored.",
+                loss.rows,
+            )
+
+    def restore(self, saved: SavedDataset, version: int, asked_by: str = "") -> Run:
+        """A new version of the dataset's table with the rows of an earlier one; what it was stays a version too.
+
+        It is a run that read nothing: its proof is that of the run which read the rows. Raises NotFoundError for a
+        version that cannot be read, InputError for the newest, BusyError if a run is under way or waiting.
+        """
+        with dataset_lock(self.settings.home, saved.slug):
+            self.refuse_waiting(saved)
+            self.store.runs.interrupt(saved)
+            lake = Lake(self.settings.lake_url, clock=self.clock)
+            run_id = new_run_id()
+            made = lake.restore(saved.table_slug, version, run_id)
+            reader = self._reader_of(saved, lake, made)
+            read = f"rows read on {reader.read_at:%Y-%m-%d at %H:%M} UTC" if reader else "rows of an earlier reading"
+            warning = (
+                f"Version {version} was restored as version {made.number}: {made.rows:,} {read}. The next run updates "
+                "the days of the dataset's own dates; run other days to fill any days in between."
+            )
+            self.store.runs.add(saved, run_id, asked_by=asked_by)
+            self.store.runs.begin(run_id, reader.read_at if reader else made.at)
+            table = lake.table(saved.table_slug, made.number)
+            outcome = Outcome(
+                RunState.WARNED,
+                version=made.number,
+                proof=reader.proof if reader else {},
+                warnings=(warning, *(reader.warnings if reader else ())),
+                skipped=reader.skipped if reader else {},
+                table_rows=table.rows,
+                table_columns=len(table.schema),
+            )
+            return self.store.runs.finish(run_id, outcome)
+
+    def _reader_of(self, saved: SavedDataset, lake: Lake, made: Version) -> Run | None:
+        """The run that read the rows of a restored version, if the store still knows it."""
+        every = {version.number: version for version in lake.versions(saved.table_slug)}
+        origin: Version | None = made
+        while origin is not None and origin.restored is not None:
+            origin = every.get(origin.restored)
+        if origin is None:
+            return None
+        with suppress(NotFoundError):
+            run = self.store.runs.get(origin.run_id)
+            return run if run.dataset_id == saved.id and run.version == origin.number else None
+        return None
+
+    def refuse_waiting(self, saved: SavedDataset) -> None:
+        """Raises BusyError if a run of the dataset waits for its turn, which no other may take. Under its lock."""
+        waiting = self.store.runs.list(saved, states={RunState.QUEUED}, limit=1)
+        if waiting:
+            raise BusyError(
+                f"Run {waiting[0].id} of {saved.name!r} waits for its turn already. It begins while the Data Center is "
+                f"served; without that: adreel cancel {waiting[0].id}"
+            )
+
+    def cancel(self, run: Run) -> None:
+        """Asks the run's process to stop; if that died, the run is cancelled here and now."""
+        why = "Cancelled before it began." if run.state is RunState.QUEUED else "Cancelled after its process died."
+        if run.state is not RunState.INTERRUPTED:
+            run = self.store.runs.request_cancel(run.id)
+            holder = lock_holder(self.settings.home, run.dataset_slug)
+            # The process that holds the lock may work on another run of the dataset, while this one waits.
+            if run.dataset_id is None or (holder is not None and holder.run_id in ("", run.id)):
+                return
+        self.store.runs.finish(run.id, Outcome(RunState.CANCELLED, error=why))
+        Lake(self.settings.lake_url, clock=self.clock).drop_run(run.id)
+
+    def delete(self, saved: SavedDataset, *, keep_table: bool = False) -> None:
+        """Deletes the dataset with what its runs left, and its table with all versions unless that is to stay.
+
+        Raises BusyError while a process runs the dataset.
+        """
+        with dataset_lock(self.settings.home, saved.slug):
+            # The dataset last: if the lake cannot be reached, it is still there to be deleted again.
+            lake = Lake(self.settings.lake_url, clock=self.clock)
+            for run in self._leaving(lake):
+                if run.dataset_id == saved.id:
+                    lake.drop_run(run.id)
+            if not keep_table:
+                lake.drop(saved.table_slug)
+            self.store.datasets.delete(saved, table_stays=keep_table and lake.exists(saved.table_slug))
+
+    def account(self, saved: SavedDataset) -> Account:
+        """The account that a dataset is read with. InputError if it has none, ReconnectError for a dead one."""
+        if saved.account_id is None:
+            raise InputError(
+                f"The dataset {saved.name!r} is disconnected: its account {saved.account_name!r} was deleted. "
+                f"Name another account with: adreel datasets edit {saved.slug}"
+            )
+        account = self.store.accounts.get(saved.account_id)
+        if account.status is not AccountStatus.VALID:
+            raise ReconnectError(
+                f"The account {account.name!r} is {account.status}. Connect it again: "
+                f"adreel accounts reconnect {account.name!r}"
+            )
+        return account
+
+    def unfinished(self, saved: SavedDataset, dates: DateRange | None) -> Run | None:
+        """The run to go on with: the latest, if it ended lately for a reason that passes, and asked the same."""
+        self.store.runs.interrupt(saved)
+        latest = next(iter(self.store.runs.list(saved, limit=1)), None)
+        if latest is None or latest.cancel_requested or latest.spec_version != saved.spec_version:
+            return None
+        stopped = latest.state is RunState.INTERRUPTED or (
+            latest.state is RunState.FAILED and is_resumable(latest.error_kind)
+        )
+        seen = latest.heartbeat_at or latest.created_at
+        lately = self.clock() - seen <= RESUME_WITHIN
+        return latest if stopped and lately and latest.dates == dates else None
+
+    def sweep(self, lake: Lake, run: Run) -> None:
+        """Removes what earlier runs of the dataset, and runs of deleted datasets, left: no run will go on with it."""
+        for other in self._leaving(lake):
+            ended = other.dataset_id is None and other.state not in IN_PROGRESS
+            if other.id != run.id and (other.dataset_id == run.dataset_id or ended):
+                lake.drop_run(other.id)
+
+    def _leaving(self, lake: Lake) -> Iterator[Run]:
+        """The runs of this home that have parts."""
+        for run_id in lake.list_runs():
+            try:
+                run = self.store.runs.get(run_id)
+            except NotFoundError:
+                continue  # Of another home that shares the lake.
+            yield run

@@ -1,0 +1,329 @@
+"""Every request that TikTok will see, as a pure value with nothing sent yet.
+
+A plan holds advertisers, spans of days and batches of metrics; the requests are their product and are made one by one
+as they are asked for, so that a plan of a million requests costs no more than its parts. Limits: TikTok's "Run a
+synchronous report" (doc 1740302848100353).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from typing import Any
+
+import orjson
+
+from adreel import catalog
+from adreel.advertisers import Advertiser
+from adreel.datasets.dataset import Dataset, key_columns
+from adreel.datasets.menus import MOST_METRICS
+from adreel.datasets.schema import dimensions_asked
+from adreel.dates import Span, span, today_at
+
+LONGEST_SPAN = {"day": 30, "hour": 1, "none": 365}
+"""Days that one request may span, by time dimension."""
+
+MOST_ADVERTISERS = 5
+"""Advertisers in one report request."""
+
+MOST_IDS = 100
+"""Ids in one request: filters of reports, advertisers of advertiser/info, custom audiences."""
+
+CHUNK_REQUESTS = 32
+"""Requests that are finished together in a run: few enough to show progress, many enough to cost nothing."""
+
+PAGE_SIZE = 1000
+AUDIENCE_PAGE_SIZE = 100
+
+REPORT_PATH = "/report/integrated/get/"
+_ENTITY_PATHS = {"ads": "/ad/get/", "ad_groups": "/adgroup/get/", "campaigns": "/campaign/get/"}
+_KINDS = {"basic": "BASIC", "audience": "AUDIENCE", "dsa": "CATALOG"}
+_STATUS_FILTERS = {"ad": "ad_status", "adgroup": "adgroup_status", "campaign": "campaign_status"}
+_RESERVATION = ("RESERVATION_RF", "RESERVATION_TOP_VIEW")
+_WHOLE_TYPES = {"int", "string", "bool", "list"}
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One paged question to TikTok; `name` is unique in its plan and fit for a file's name.
+
+    `batch` counts the batches of metrics from 0. `buying` is the buying type that the rows are of, where it is asked.
+    """
+
+    name: str
+    path: str
+    advertisers: tuple[Advertiser, ...]
+    span: Span | None
+    batch: int
+    buying: str | None
+    page_size: int
+    params: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Requests that are finished together: what a resumed run skips whole."""
+
+    name: str
+    requests: tuple[Request, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Advertisers that are asked for together, and the days to ask for; `None` is a question without dates."""
+
+    advertisers: tuple[Advertiser, ...]
+    spans: tuple[Span | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run will ask."""
+
+    dataset: Dataset
+    reads: tuple[Read, ...]
+    batches: tuple[tuple[str, ...], ...]
+    buying: tuple[str | None, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def request_count(self) -> int:
+        """How many requests there are, counting one page each; what has more rows takes more."""
+        return sum(len(read.spans) for read in self.reads) * len(self.batches) * len(self.buying)
+
+    @property
+    def page_size(self) -> int:
+        """Rows on a page at most."""
+        return AUDIENCE_PAGE_SIZE if self.dataset.report.startswith("custom_audience") else PAGE_SIZE
+
+    def requests(self) -> Iterator[Request]:
+        """Every request, advertiser by advertiser, oldest days first."""
+        for chunk in self.chunks():
+            yield from chunk.requests
+
+    def chunks(self) -> Iterator[Chunk]:
+        """The requests in steps; what is joined on the key afterwards is in one step."""
+        spans_in_chunk = self._spans_in_chunk
+        number = 0
+        for read in self.reads:
+            for first in range(0, len(read.spans), spans_in_chunk):
+                part = Read(read.advertisers, read.spans[first : first + spans_in_chunk])
+                yield Chunk(f"{number:06}", tuple(self._requests(part)))
+                number += 1
+
+    @property
+    def chunk_count(self) -> int:
+        """How many steps there are."""
+        return sum(-(-len(read.spans) // self._spans_in_chunk) for read in self.reads)
+
+    @property
+    def _spans_in_chunk(self) -> int:
+        # Batches are joined in memory, one span at a time.
+        return 1 if len(self.batches) > 1 else max(1, CHUNK_REQUESTS // len(self.buying))
+
+    def _requests(self, read: Read) -> Iterator[Request]:
+        for days in read.spans:
+            for batch in range(len(self.batches)):
+                for buying in self.buying:
+                    yield _request(self, read.advertisers, days, batch, buying)
+
+    def seconds(self, per_second: float, per_minute: float, per_day: float) -> float:
+        """The least time that the requests take at the app's limits."""
+        count = self.request_count
+        days, rest = divmod(count, per_day)
+        return days * 86_400 + max(rest / per_second, rest / per_minute * 60)
+
+    def days(self) -> Iterator[tuple[Advertiser, Span]]:
+        """For each advertiser, the days from first to last."""
+        for read in self.reads:
+            spans = [piece for piece in read.spans if piece is not None]
+            if spans:
+                for advertiser in read.advertisers:
+                    yield advertiser, Span(spans[0].start, spans[-1].end)
+
+
+def make_plan(dataset: Dataset, advertisers: Iterable[Advertiser], now: datetime) -> Plan:
+    """The plan for `advertisers` at the aware time `now`; relative days are counted in each one's own zone."""
+    chosen = tuple(advertisers)
+    notes = list(dataset.notes)
+    if dataset.report == "advertisers":
+        groups = [chosen[first : first + MOST_IDS] for first in range(0, len(chosen), MOST_IDS)]
+        reads = tuple(Read(group, (None,)) for group in groups)
+    elif dataset.dates is None:
+        reads = tuple(Read(group, (None,)) for group in _together(dataset, chosen))
+    else:
+        reads = tuple(_dated_reads(dataset, chosen, now, notes))
+    return Plan(dataset, reads, _batches(dataset), _buying(dataset), tuple(notes))
+
+
+def _dated_reads(dataset: Dataset, chosen: tuple[Advertiser, ...], now: datetime, notes: list[str]) -> Iterator[Read]:
+    """Reads of the days asked for; advertisers whose days are the same share one tuple of spans."""
+    by_span: dict[Span, list[Advertiser]] = defaultdict(list)
+    for advertiser in chosen:
+        days = days_for(dataset, today_at(now, advertiser.offset))
+        if days is None:
+            notes.append(
+                f"Advertiser {advertiser.id}: the days asked for have not begun in its zone {advertiser.zone}."
+            )
+        else:
+            by_span[days].append(advertiser)
+    longest = LONGEST_SPAN[dataset.time]
+    for days, group in by_span.items():
+        pieces = tuple(days.pieces(longest))
+        for together in _together(dataset, tuple(group)):
+            yield Read(together, pieces)
+
+
+def days_for(dataset: Dataset, today: date) -> Span | None:
+    """The days to ask for, seen from the advertiser's `today`; None if none of them has begun there."""
+    assert dataset.dates is not None
+    asked = span(dataset.dates, today)
+    clipped = Span(asked.start, min(asked.end, today))
+    return clipped if clipped.start <= clipped.end else None
+
+
+def _together(dataset: Dataset, chosen: tuple[Advertiser, ...]) -> list[tuple[Advertiser, ...]]:
+    """Advertisers that share a request: five where only whole numbers are asked for, else each for itself.
+
+    Reports over several advertisers come without the decimals of money ("Run a synchronous report", advertiser_ids),
+    and without an ID dimension they do not say which advertiser a row is of.
+    """
+    whole = all(catalog.metrics()[name].type in _WHOLE_TYPES for name in dataset.metrics)
+    shared = (
+        dataset.report == "performance"
+        and dataset.report_type in ("basic", "audience")
+        and dataset.id_dimension is not None
+        and not dataset.lifetime
+        and whole
+    )
+    size = MOST_ADVERTISERS if shared else 1
+    return [chosen[first : first + size] for first in range(0, len(chosen), size)]
+
+
+def _batches(dataset: Dataset) -> tuple[tuple[str, ...], ...]:
+    names = dataset.metrics
+    return tuple(names[first : first + MOST_METRICS] for first in range(0, len(names), MOST_METRICS)) or ((),)
+
+
+def _buying(dataset: Dataset) -> tuple[str | None, ...]:
+    """Reservation is asked by buying type, and TopView only alone; entities leave TopView out unless asked for it."""
+    if dataset.service_type == "reservation":
+        return _RESERVATION
+    return (None, "RESERVATION_TOP_VIEW") if dataset.report in _ENTITY_PATHS else (None,)
+
+
+def _request(
+    plan: Plan, advertisers: tuple[Advertiser, ...], days: Span | None, batch: int, buying: str | None
+) -> Request:
+    dataset = plan.dataset
+    path, params = _question(dataset, advertisers, days, plan.batches[batch], buying)
+    who = advertisers[0].id if len(advertisers) == 1 else f"{advertisers[0].id}x{len(advertisers)}"
+    when = f"-{days.start:%Y%m%d}" if days else ""
+    name = f"{who}{when}-b{batch}{'-' + buying.lower().replace('_', '') if buying else ''}"
+    # TikTok takes only 100 ad groups a page when TopView is asked for.
+    small = dataset.report == "ad_groups" and buying == "RESERVATION_TOP_VIEW"
+    page_size = 100 if small else plan.page_size
+    return Request(name, path, advertisers, days, batch, buying, page_size, params)
+
+
+def _question(
+    dataset: Dataset,
+    advertisers: tuple[Advertiser, ...],
+    days: Span | None,
+    metrics: tuple[str, ...],
+    buying: str | None,
+) -> tuple[str, dict[str, Any]]:
+    if dataset.report == "performance":
+        return REPORT_PATH, _report_params(dataset, advertisers, days, metrics, buying)
+    if dataset.report == "creatives":
+        return "/creative/report/get/", _creative_params(dataset, advertisers[0], days, metrics)
+    if dataset.report == "advertisers":
+        ids = [advertiser.id for advertiser in advertisers]
+        return "/advertiser/info/", {"advertiser_ids": ids, "fields": list(dataset.fields)}
+    params: dict[str, Any] = {"advertiser_id": advertisers[0].id}
+    if dataset.report.startswith("custom_audience"):
+        return "/dmp/custom_audience/list/", params
+    filtering: dict[str, Any] = {"primary_status": "STATUS_ALL"} if dataset.include_deleted else {}
+    if buying:
+        filtering["buying_types"] = [buying]
+    key = key_columns(dataset)
+    params["fields"] = list(dict.fromkeys((*key, *dataset.fields)))
+    return _ENTITY_PATHS[dataset.report], params | ({"filtering": filtering} if filtering else {})
+
+
+def _report_params(
+    dataset: Dataset,
+    advertisers: tuple[Advertiser, ...],
+    days: Span | None,
+    metrics: tuple[str, ...],
+    buying: str | None,
+) -> dict[str, Any]:
+    ids = [advertiser.id for advertiser in advertisers]
+    who = {"advertiser_id": ids[0]} if len(ids) == 1 else {"advertiser_ids": ids}
+    filtering = []
+    status = _STATUS_FILTERS.get(dataset.level or "")
+    # Which filters catalogue reports take is not known, so they get none.
+    if dataset.include_deleted and status and dataset.report_type != "dsa":
+        filtering.append(in_filter(status, ("STATUS_ALL",)))
+    if buying:
+        filtering.append(in_filter("buying_type", (buying,)))
+    return {
+        **who,
+        "report_type": _KINDS[dataset.report_type],
+        "data_level": f"AUCTION_{(dataset.level or 'ad').upper()}",
+        "dimensions": list(dimensions_asked(dataset)),
+        "metrics": list(metrics),
+        **_days(dataset, days, "query_lifetime"),
+        **({"filtering": filtering} if filtering else {}),
+        **({"enable_total_metrics": True} if has_totals(dataset, advertisers) else {}),
+    }
+
+
+def in_filter(field: str, values: Iterable[str]) -> dict[str, str]:
+    """A filter of a report; TikTok wants the value as a text, for lists a JSON text."""
+    return {"field_name": field, "filter_type": "IN", "filter_value": orjson.dumps(list(values)).decode()}
+
+
+def has_totals(dataset: Dataset, advertisers: tuple[Advertiser, ...]) -> bool:
+    """Whether TikTok gives totals: auction, basic, one ID dimension and at most the day ("enable_total_metrics")."""
+    return (
+        dataset.report_type == "basic"
+        and dataset.service_type == "auction"
+        and dataset.time in ("none", "day")
+        and not dataset.breakdowns
+        and len(advertisers) == 1
+    )
+
+
+def _creative_params(
+    dataset: Dataset, advertiser: Advertiser, days: Span | None, metrics: tuple[str, ...]
+) -> dict[str, Any]:
+    wanted = list(dict.fromkeys((*key_columns(dataset)[1:], *dataset.fields)))
+    return {
+        "advertiser_id": advertiser.id,
+        "material_type": dataset.material_type.upper(),
+        "info_fields": wanted,
+        "metrics_fields": list(metrics),
+        **_days(dataset, days, "lifetime"),
+    }
+
+
+def _days(dataset: Dataset, days: Span | None, lifetime_name: str) -> dict[str, Any]:
+    if dataset.lifetime or days is None:
+        return {lifetime_name: True}
+    return {"start_date": days.start.isoformat(), "end_date": days.end.isoformat()}
+
+
+def narrowed(request: Request, mark: str, field: str, ids: Iterable[str]) -> Request:
+    """The same request for some ids only; `mark` makes its name unique."""
+    filtering = [*request.params.get("filtering", ()), in_filter(field, ids)]
+    return replace(request, name=f"{request.name}-{mark}", params={**request.params, "filtering": filtering})
+
+
+def for_one(request: Request, advertiser: Advertiser) -> Request:
+    """The same request for one of its advertisers."""
+    params = {name: value for name, value in request.params.items() if name != "advertiser_ids"}
+    params["advertiser_id"] = advertiser.id
+    return replace(request, name=f"{request.name}-{advertiser.id}", advertisers=(advertiser,), params=params)

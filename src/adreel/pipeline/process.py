@@ -1,0 +1,59 @@
+"""The process of one run that waited for its turn: `python -m adreel.pipeline.process RUN`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from datetime import datetime
+
+import httpx2
+
+from adreel.clock import HomeClock
+from adreel.errors import AdreelError, NotFoundError
+from adreel.pipeline.run import Runner, Watch
+from adreel.settings import Settings
+from adreel.store import Outcome, Run, RunState, Store
+from adreel.store.home import find_temporary_folder
+
+
+def work(
+    settings: Settings,
+    store: Store,
+    run_id: str,
+    *,
+    clock: Callable[[], datetime],
+    transport: httpx2.AsyncBaseTransport | None = None,
+) -> Run:
+    """Works on a waiting run to its end; how it ended stands in the run.
+
+    One that cannot even begin, since its dataset is gone or busy, fails with the reason.
+    """
+    run = store.runs.get(run_id)
+    try:
+        if run.dataset_id is None:
+            raise NotFoundError(f"The dataset {run.dataset_name!r} was deleted meanwhile.")
+        saved = store.datasets.get(run.dataset_id)
+        Runner(settings, store, clock=clock, transport=transport).run(saved, Watch(), run.dates, queued=run)
+    except AdreelError as error:
+        if store.runs.get(run_id).state is RunState.QUEUED:
+            store.runs.finish(run_id, Outcome(RunState.FAILED, error=str(error), error_kind=type(error).__name__))
+    return store.runs.get(run_id)
+
+
+def main() -> None:
+    """The process of one run: its id is the only argument, its settings are the environment's."""
+    settings = Settings.load(os.environ)
+    find_temporary_folder(settings.home)
+    # People who click go before: a run waits for TikTok most of the time anyway. Windows has no such thing.
+    if hasattr(os, "nice"):
+        os.nice(10)
+
+    clock = HomeClock()
+    with Store.open(settings, clock=clock) as store:
+        clock.follow(store.accounts)
+        work(settings, store, sys.argv[1], clock=clock)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""TikTok's endpoints, and how they refuse."""

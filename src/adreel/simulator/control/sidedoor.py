@@ -1,0 +1,181 @@
+"""The side door: what a test orders, and what it may look at. Nothing of it is TikTok's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from datetime import UTC, date, datetime, timedelta
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from adreel.simulator.api.errors import ApiError
+from adreel.simulator.api.grants import access_token
+from adreel.simulator.api.params import read_body
+from adreel.simulator.control.state import Simulator
+from adreel.simulator.control.trouble import read_trouble
+
+Order = Callable[[Simulator, Mapping[str, object]], object]
+
+
+def _whole(body: Mapping[str, object], name: str, default: int) -> int:
+    value = body.get(name, default)
+    if not isinstance(value, int):
+        raise ValueError(f"{name} is {value!r}; it has to be a whole number.")
+    return value
+
+
+def _text(body: Mapping[str, object], name: str) -> str:
+    value = body.get(name)
+    if not isinstance(value, str):
+        raise ValueError(f"{name} is {value!r}; it has to be a text.")
+    return value
+
+
+def _trouble(simulator: Simulator, body: Mapping[str, object]) -> object:
+    simulator.troubles.append(read_trouble(body))
+    return {"troubles": len(simulator.troubles)}
+
+
+def _calm(simulator: Simulator, body: Mapping[str, object]) -> object:
+    del body
+    simulator.troubles.clear()
+    return {"troubles": 0}
+
+
+def _now(simulator: Simulator, body: Mapping[str, object]) -> object:
+    """`today` (a day in UTC), `hour` and `minute` in UTC; or `days` to go on by."""
+    present = simulator.clock.now
+    day = date.fromisoformat(_text(body, "today")) if "today" in body else present.date()
+    day += timedelta(days=_whole(body, "days", 0))
+    moment = datetime(day.year, day.month, day.day, _whole(body, "hour", 12), _whole(body, "minute", 0), tzinfo=UTC)
+    simulator.follows_wall = False
+    simulator.set_now(moment)
+    return {"now": moment.isoformat()}
+
+
+def _limits(simulator: Simulator, body: Mapping[str, object]) -> object:
+    per_second = _whole(body, "qps", simulator.throttle.per_second)
+    per_minute = _whole(body, "qpm", 60 * per_second)
+    simulator.throttle.set(per_second, per_minute)
+    return {"qps": per_second, "qpm": per_minute}
+
+
+def _latency(simulator: Simulator, body: Mapping[str, object]) -> object:
+    simulator.latency = _whole(body, "ms", 0) / 1000
+    return {"latency_ms": simulator.latency * 1000}
+
+
+def _jitter(simulator: Simulator, body: Mapping[str, object]) -> object:
+    simulator.jitter = _whole(body, "ms", 0) / 1000
+    return {"jitter_ms": simulator.jitter * 1000}
+
+
+def _revoke(simulator: Simulator, body: Mapping[str, object]) -> object:
+    simulator.revoked.add(_text(body, "token"))
+    return {"revoked": len(simulator.revoked)}
+
+
+def _remove(simulator: Simulator, body: Mapping[str, object]) -> object:
+    """The advertiser answers 40300 from now on; with `listed` false, the account's list drops it, too."""
+    simulator.removed[_text(body, "advertiser_id")] = body.get("listed", True) is True
+    return {"removed": sorted(simulator.removed)}
+
+
+def _tasks(simulator: Simulator, body: Mapping[str, object]) -> object:
+    """Tasks created from now on are ready after `polls` questions, or fail."""
+    simulator.task_polls = None if body.get("fails") is True else _whole(body, "polls", 2)
+    return {"polls": simulator.task_polls}
+
+
+def _reset(simulator: Simulator, body: Mapping[str, object]) -> object:
+    del body
+    simulator.reset()
+    return {}
+
+
+def _clock(simulator: Simulator, body: Mapping[str, object]) -> object:
+    del body
+    return {"now": simulator.clock.now.isoformat(), "ahead_seconds": simulator.ahead_seconds}
+
+
+def _state(simulator: Simulator, body: Mapping[str, object]) -> object:
+    del body
+    return {
+        "now": simulator.clock.now.isoformat(),
+        "seed": simulator.config.seed,
+        "app_id": simulator.config.app_id,
+        "qps": simulator.throttle.per_second,
+        "qpm": simulator.throttle.per_minute,
+        "requests": len(simulator.log),
+        "refused": simulator.throttle.refused,
+        "troubles": [asdict(trouble) for trouble in simulator.troubles],
+        "removed": sorted(simulator.removed),
+        "revoked": len(simulator.revoked),
+        "tasks": len(simulator.tasks),
+        "advertisers": [
+            {
+                "advertiser_id": advertiser.id,
+                "name": advertiser.name,
+                "kind": advertiser.kind,
+                "timezone": advertiser.timezone,
+                "offset_minutes": advertiser.offset,
+                "currency": advertiser.currency,
+            }
+            for advertiser in simulator.world.advertisers
+        ],
+    }
+
+
+def _requests(simulator: Simulator, body: Mapping[str, object]) -> object:
+    path = body.get("path", "")
+    entries = [asdict(entry) for entry in simulator.log if str(path) in entry.path]
+    return {"requests": entries[_whole(body, "skip", 0) :]}
+
+
+def _token(simulator: Simulator, body: Mapping[str, object]) -> object:
+    """A token without the consent page: for all advertisers, or for `advertiser_ids`."""
+    wanted = body.get("advertiser_ids")
+    if wanted is None:
+        return {"access_token": access_token(simulator.config)}
+    if not isinstance(wanted, list) or any(text not in simulator.world.by_id for text in wanted):
+        raise ValueError("advertiser_ids is not a list of this world's advertisers.")
+    indexes = [simulator.world.by_id[text].index for text in wanted]
+    return {"access_token": access_token(simulator.config, indexes)}
+
+
+ORDERS: Mapping[str, tuple[str, Order]] = {
+    "trouble": ("POST", _trouble),
+    "calm": ("POST", _calm),
+    "now": ("POST", _now),
+    "limits": ("POST", _limits),
+    "latency": ("POST", _latency),
+    "jitter": ("POST", _jitter),
+    "revoke": ("POST", _revoke),
+    "remove": ("POST", _remove),
+    "tasks": ("POST", _tasks),
+    "reset": ("POST", _reset),
+    "token": ("POST", _token),
+    "state": ("GET", _state),
+    "clock": ("GET", _clock),
+    "requests": ("GET", _requests),
+}
+"""What the side door takes, by the last part of the path."""
+
+
+async def side_door(request: Request) -> Response:
+    """Answers an order with JSON; 400 with a sentence if it is not in order."""
+    order = ORDERS.get(request.path_params["path"].strip("/"))
+    if order is None or order[0] != request.method:
+        names = ", ".join(f"{method} {name}" for name, (method, _) in ORDERS.items())
+        return JSONResponse({"error": f"There is no such order. Known are: {names}."}, 404)
+    simulator: Simulator = request.app.state.simulator
+    try:
+        body = {**read_body(await request.body()), **_numbers(request.query_params)}
+        return JSONResponse(order[1](simulator, body))
+    except (ValueError, ApiError) as error:
+        return JSONResponse({"error": str(error)}, 400)
+
+
+def _numbers(query: Mapping[str, str]) -> dict[str, object]:
+    return {name: int(value) if value.isdecimal() else value for name, value in query.items()}

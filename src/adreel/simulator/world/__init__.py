@@ -1,0 +1,1 @@
+"""The invented world behind the endpoints: ad accounts, ads, days and figures."""

@@ -1,0 +1,146 @@
+"""The dates of the Details pane, and the days that they mean now in the zones of the advertisers."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from adreel.catalog.records import Menu, Report
+from adreel.connections import covered
+from adreel.datasets import menus
+from adreel.datasets.dataset import Dataset
+from adreel.datasets.validation import LATEST_ZONE
+from adreel.datasets.values import FIRST_DATES, scalar
+from adreel.dates import FIRST_DAY, PERIODS, WEEKDAYS, Dates, Span, offset_name, read_day, today_at
+from adreel.pipeline.plan import days_for
+from adreel.store import AccountAdvertiser
+from adreel.web.forms.fields import Fields, day_value
+
+Offsets = Mapping[timedelta, int]
+"""By distance from UTC: how many advertisers count their days so."""
+
+_TITLES = {"date": "Day", "start": "From", "end": "Until"}
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """A day of the dates: `how` is on (a calendar day) or back (counted from today)."""
+
+    key: str
+    title: str
+    how: str
+    on: str
+    back: str
+
+    @property
+    def menu(self) -> str:
+        """What problems of the day are told of."""
+        return f"dates.{self.key}"
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneDays:
+    """The days that would be asked for now, for the advertisers of one zone; None if none has begun there."""
+
+    zone: str
+    advertisers: int
+    span: Span | None
+
+
+@dataclass(frozen=True, slots=True)
+class DatesPane:
+    """The dates; `unused` says why they do not count, and then nothing else is shown.
+
+    `periods` and `weekdays` are values with their titles; `first` and `last` bound a calendar day.
+    """
+
+    meaning: str
+    unused: str
+    kind: str
+    period: str
+    periods: tuple[tuple[str, str], ...]
+    week_starts: str
+    weekdays: tuple[tuple[str, str], ...]
+    days: tuple[Day, ...]
+    first: str
+    last: str
+    zones: tuple[ZoneDays, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def with_week(self) -> bool:
+        """Whether the period is one of weeks."""
+        return self.kind == "period" and "week" in self.period
+
+
+def dates_pane(
+    menu: Menu, chosen: menus.Chosen, fields: Fields, given: Dates | None, offsets: Offsets, now: datetime, zone: str
+) -> DatesPane:
+    """The pane; `given` are dates without fault, if there are any, and `zone` is the workspace's."""
+    shown = menus.unmet(menu.when, chosen) is None
+    return DatesPane(
+        meaning=menu.meaning,
+        unused="" if shown else "Lifetime data is on: TikTok's figures since the start are read, and no dates.",
+        kind=fields.last("dates.kind") or FIRST_DATES["kind"],
+        period=fields.text("dates.period") or FIRST_DATES["period"],
+        periods=tuple((one, one.replace("_", " ").capitalize()) for one in PERIODS),
+        week_starts=fields.text("dates.week_starts") or WEEKDAYS[0],
+        weekdays=tuple((one, one.capitalize()) for one in WEEKDAYS),
+        days=tuple(_day(key, fields) for key in _TITLES),
+        first=FIRST_DAY.isoformat(),
+        last=now.astimezone(LATEST_ZONE).date().isoformat(),
+        zones=tuple(_zones(given, offsets, now)) if given and shown else (),
+        notes=tuple(_notes(offsets, now, zone)) if shown else (),
+    )
+
+
+def names_beside(report: Report) -> frozenset[str]:
+    """The switches that decide whether dates count; they stand beside them."""
+    named = {when.menu for menu in report.menus if menu.source == "dates" for when in menu.when}
+    return frozenset(menu.name for menu in report.menus if menu.name in named and menu.source == "switch")
+
+
+def dates_of(given: Any) -> Dates | None:
+    """Dates in which no fault was found; None if there are none."""
+    if not isinstance(given, dict):
+        return None
+    week = scalar(given.get("week_starts")) or WEEKDAYS[0]
+    if given.get("period"):
+        return Dates(period=scalar(given["period"]), week_starts=week)
+    days = [read_day(scalar(given[key])) for key in ("date", "start", "end") if given.get(key)]
+    return Dates(start=days[0], end=days[-1]) if days else None
+
+
+def offsets_of(advertisers: Iterable[AccountAdvertiser], wanted: tuple[str, ...] | None) -> Offsets:
+    """How the advertisers that would be read count their days; `wanted` None stands for all."""
+    found: dict[timedelta, int] = defaultdict(int)
+    for advertiser in covered(advertisers, wanted).advertisers:
+        found[advertiser.offset] += 1
+    return found
+
+
+def _day(key: str, fields: Fields) -> Day:
+    how = fields.last(f"dates.{key}.how")
+    back = fields.last(f"dates.{key}.back") if how else day_value(key, fields)
+    return Day(key, _TITLES[key], how or "back", fields.last(f"dates.{key}.on"), back)
+
+
+def _zones(given: Dates, offsets: Offsets, now: datetime) -> Iterator[ZoneDays]:
+    """The days by zone, the westernmost first."""
+    asked = Dataset("", "", "", dates=given)
+    for offset, count in sorted(offsets.items()):
+        yield ZoneDays(offset_name(offset), count, days_for(asked, today_at(now, offset)))
+
+
+def _notes(offsets: Offsets, now: datetime, zone: str) -> Iterator[str]:
+    here = now.astimezone(ZoneInfo(zone)).utcoffset() or timedelta()
+    elsewhere = {offset: count for offset, count in offsets.items() if offset != here}
+    if elsewhere:
+        count = sum(elsewhere.values())
+        who = "1 advertiser counts" if count == 1 else f"{count:,} advertisers count"
+        zones = ", ".join(offset_name(offset) for offset in sorted(elsewhere))
+        yield f"{who} days in {zones}, and not as the workspace does ({zone}, {offset_name(here)} now)."

@@ -1,0 +1,429 @@
+"""The Details pane as values: what stands in each menu, what can be chosen and why the rest cannot, what it would ask.
+
+Pure: it is made from the form's fields and from what is known of accounts and their advertisers, and asks nobody.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any
+
+from adreel import catalog
+from adreel.catalog.records import Menu, Report
+from adreel.datasets import menus
+from adreel.datasets.dataset import Dataset
+from adreel.datasets.fitting import Fitted, fitted
+from adreel.datasets.menus import Offer
+from adreel.datasets.presets import SETS
+from adreel.datasets.schema import Column, columns, day_column, key
+from adreel.datasets.stored import dataset_of
+from adreel.errors import DatasetError, Problem
+from adreel.pipeline.preview import Planned
+from adreel.store import Account, AccountAdvertiser, AccountStatus, SavedDataset
+from adreel.update_methods import Method
+from adreel.web.forms.dates import DatesPane, dates_of, dates_pane, names_beside, offsets_of
+from adreel.web.forms.fields import Fields, advertiser_ids, left_behind, values_of
+from adreel.web.forms.pickers import Picker, Question, advertiser_picker, field_picker, metric_picker
+from adreel.web.forms.problems import Said, found_in, told
+
+UPDATE_METHODS: Mapping[Method, tuple[str, str]] = MappingProxyType(
+    {
+        Method.REPLACE: ("Replace", "The table becomes what the run read. Earlier versions stay readable."),
+        Method.APPEND: ("Append", "The rows are added to those that are there. Days read twice are there twice."),
+        Method.UPSERT: ("Upsert", "A row with the same key is replaced, a new one is added, and none goes."),
+        Method.PARTITION: (
+            "Partition",
+            "The days that were read are replaced whole, other days stay. Good for figures that TikTok still corrects.",
+        ),
+    }
+)
+"""Title and meaning of each."""
+
+TIME_MENUS = ("time_dimension", "time_granularity")
+"""The menus that say whether rows are of days; a report has one of them at most."""
+
+RESET = "reset_schema"
+"""The menu that stands with the update method."""
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What a form is shown among: the accounts that may be used, the chosen one's advertisers as last seen, the time.
+
+    `zone` is the workspace's. `saved` is the dataset that is being changed. `plan` prices a dataset over the account.
+    """
+
+    accounts: tuple[Account, ...]
+    account: Account | None
+    advertisers: tuple[AccountAdvertiser, ...]
+    now: datetime
+    zone: str
+    saved: SavedDataset | None
+    plan: Callable[[Dataset, Account, tuple[AccountAdvertiser, ...]], Planned]
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """A choice of a menu; `refusal` says why it cannot be chosen now."""
+
+    value: str
+    title: str
+    meaning: str
+    refusal: str | None
+    chosen: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Pane:
+    """One menu: `options` of choices and dimensions, `on` of a switch, `picker` of a long list, `text` of typed ids.
+
+    `chosen` are dimensions in the order of the columns. `way` is how advertisers are named: all, picked or typed; `ids`
+    are those named, also while all are chosen.
+    """
+
+    name: str
+    title: str
+    meaning: str
+    source: str
+    required: bool
+    options: tuple[Option, ...] = ()
+    chosen: tuple[str, ...] = ()
+    on: bool = False
+    picker: Picker | None = None
+    text: str = ""
+    way: str = ""
+    ids: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class UpdatePane:
+    """The update method: `key` is the proposed one, `other_key` what was typed in its place.
+
+    `key_change` warns that the rows of the table would be named otherwise.
+    """
+
+    methods: tuple[Option, ...]
+    method: str
+    key: tuple[str, ...]
+    other_key: str
+    keep_days: str
+    key_change: str
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """The whole Details pane.
+
+    `problems` are told at their menus, `missing` are the titles of what is yet to be filled in, `told` is what was
+    taken back. `menus` are those of the report, but for those that stand with the dates and with the update method.
+    `dataset` is what can be read so far, also if its name is missing, and None if it cannot. `names` are those of the
+    account's advertisers by their ids.
+    """
+
+    fields: Fields
+    saved: SavedDataset | None
+    spec_version: str
+    tried: bool
+    told: tuple[str, ...]
+    problems: tuple[Said, ...]
+    missing: tuple[str, ...]
+    accounts: tuple[Option, ...]
+    account: Account | None
+    reports: tuple[Option, ...]
+    report: Report | None
+    menus: tuple[Pane, ...]
+    dating: tuple[Pane, ...]
+    dates: DatesPane | None
+    update: UpdatePane
+    resetting: tuple[Pane, ...]
+    dataset: Dataset | None
+    columns: tuple[Column, ...]
+    planned: Planned | None
+    names: Mapping[str, str]
+
+    def text(self, name: str) -> str:
+        """What stands in a text field."""
+        return self.fields.last(name)
+
+    def at(self, menu: str) -> tuple[Said, ...]:
+        """The problems to tell at a menu, and at what belongs to it."""
+        return tuple(
+            problem for problem in self.problems if problem.menu == menu or problem.menu.startswith(f"{menu}.")
+        )
+
+    @property
+    def advertisers(self) -> int:
+        """How many advertisers a run would read."""
+        return sum(len(read.advertisers) for read in self.planned.plan.reads) if self.planned else 0
+
+    @property
+    def convertible(self) -> bool:
+        """Whether the saved dataset is one of a deprecated report."""
+        return self.saved is not None and self.report is not None and self.report.deprecated
+
+
+def form_of(fields: Fields, around: Around, refused: Iterable[Problem] = (), notes: Iterable[str] = ()) -> Form:
+    """The form; `refused` are problems that saving it met, `notes` what the person is told besides."""
+    return _Shape(fields, around, notes).form(tuple(refused))
+
+
+def posted_values(fields: Fields) -> dict[str, Any]:
+    """The dataset file's values that a form stands for, without what does not fit."""
+    values = _acted(fields, values_of(fields))
+    fit = fitted(values)
+    return fit.values if fit else values
+
+
+def _order(fields: Fields) -> tuple[str, str, str]:
+    """What a pressed button asks for: what to do, in which menu, with which value."""
+    verb, _, rest = fields.last("do").partition(" ")
+    menu, _, value = rest.partition(" ")
+    return verb, menu, value
+
+
+def _acted(fields: Fields, values: dict[str, Any]) -> dict[str, Any]:
+    """The values after a button that takes something out of a list, or switches something on."""
+    verb, menu, value = _order(fields)
+    given = values.get(menu)
+    if verb == "switch-on" and menu in _switches(values):
+        return {**values, menu: True}
+    if verb not in ("empty", "remove") or not isinstance(given, list):
+        return values
+    return {**values, menu: [one for one in given if verb == "remove" and one != value]}
+
+
+def _switches(values: Mapping[str, Any]) -> frozenset[str]:
+    """The menus of the report that are switches."""
+    report = catalog.REPORTS.get(values["report"])
+    return frozenset(menu.name for menu in (report.menus if report else ()) if menu.source == "switch")
+
+
+class _Shape:
+    """Makes one form."""
+
+    def __init__(self, fields: Fields, around: Around, notes: Iterable[str]) -> None:
+        self._fields = fields
+        self._around = around
+        values = _acted(fields, values_of(fields))
+        self._reports = tuple(_reports(around.saved))
+        if values["report"] not in (report.name for report in self._reports):
+            values["report"] = ""
+        self._fit = fitted(values)
+        self._values: dict[str, Any] = self._fit.values if self._fit else values
+        self._chosen = dict(self._fit.chosen) if self._fit else {}
+        self._told = [*notes, *(self._fit.told if self._fit else ())]
+        behind = left_behind(fields, self._fit.report) if self._fit else ()
+        if self._fit and behind:
+            self._told.append(f"Taken back: {', '.join(behind)}. {self._fit.report.title} has no such menu.")
+
+    def form(self, refused: tuple[Problem, ...]) -> Form:
+        """The form as it is shown."""
+        fields, around, fit = self._fields, self._around, self._fit
+        report = fit.report if fit else None
+        # Buttons in the panes may add to the values, so the panes come before the check.
+        panes = tuple(self._pane(fit, menu) for menu in self._shown(fit)) if fit else ()
+        found = found_in(self._values, around.now)
+        tried = fields.last("tried") == "yes" or bool(refused)
+        saids, missing = told((*found.problems, *refused), report, self._values, tried=tried)
+        beside = names_beside(report) if report else frozenset()
+        return Form(
+            fields=fields,
+            saved=around.saved,
+            spec_version=fields.last("spec_version") or (str(around.saved.spec_version) if around.saved else ""),
+            tried=tried,
+            told=tuple(self._told),
+            problems=saids,
+            missing=missing,
+            accounts=self._accounts(),
+            account=around.account,
+            reports=tuple(
+                Option(one.name, one.title, one.meaning, None, one.name == self._values["report"])
+                for one in self._reports
+            ),
+            report=report,
+            menus=tuple(pane for pane in panes if pane.name not in beside and pane.name != RESET),
+            dating=tuple(pane for pane in panes if pane.name in beside),
+            dates=self._dates(report, found.problems) if report else None,
+            update=self._update(found.dataset),
+            resetting=tuple(pane for pane in panes if pane.name == RESET),
+            dataset=found.dataset,
+            columns=columns(found.dataset) if found.dataset else (),
+            planned=self._planned(found.dataset),
+            names={advertiser.advertiser_id: advertiser.name for advertiser in around.advertisers if advertiser.name},
+        )
+
+    # -- account and report
+
+    def _accounts(self) -> tuple[Option, ...]:
+        named = self._fields.text("account")
+        options = [
+            Option(
+                account.name,
+                account.name,
+                "" if account.status is AccountStatus.VALID else str(account.status),
+                None,
+                account.name == named,
+            )
+            for account in self._around.accounts
+        ]
+        if named and not any(option.chosen for option in options):
+            why = "it is not there any more, or not shared with you" if self._around.account is None else None
+            options.insert(0, Option(named, named, "", why, True))
+        return tuple(options)
+
+    # -- menus
+
+    def _shown(self, fit: Fitted) -> list[Menu]:
+        return [menu for menu in menus.shown(fit.report, self._chosen) if menu.source != "dates"]
+
+    def _pane(self, fit: Fitted, menu: Menu) -> Pane:
+        pane = Pane(menu.name, menu.title, menu.meaning, menu.source, menu.required)
+        chosen = self._chosen.get(menu.name, ())
+        if menu.source == "choices":
+            return replace(pane, options=_options(menus.offers(fit.report, menu, self._chosen), chosen))
+        if menu.source == "switch":
+            return replace(pane, on=chosen == ("true",))
+        if menu.source == "ids":
+            return replace(pane, text="\n".join(chosen))
+        if menu.source == "dimensions":
+            # Older names of a deprecated report are chosen though they are not offered.
+            unknown = (Offer(one, one, "", None) for one in chosen if one not in fit.offers[menu.name])
+            options = _options((*fit.offers[menu.name].values(), *unknown), chosen)
+            return replace(pane, options=options, chosen=chosen)
+        if menu.source == "advertisers":
+            return self._advertisers(pane, menu)
+        return replace(pane, picker=self._picker(fit, menu))
+
+    def _advertisers(self, pane: Pane, menu: Menu) -> Pane:
+        way = self._fields.last(f"{menu.name}.how") or "all"
+        given = self._values.get(menu.name)
+        ids = tuple(given) if isinstance(given, list) else advertiser_ids(menu, self._fields)
+        question = Question.of(menu.name, self._fields)
+        picker = advertiser_picker(question, self._around.advertisers, ids) if way == "picked" else None
+        if picker is not None and _order(self._fields)[:2] == ("add-found", menu.name):
+            ids = tuple(dict.fromkeys((*ids, *picker.found)))
+            self._values[menu.name] = list(ids)
+            picker = advertiser_picker(question, self._around.advertisers, ids)
+        return replace(pane, way=way, ids=" ".join(ids), text="\n".join(ids), picker=picker)
+
+    def _picker(self, fit: Fitted, menu: Menu) -> Picker:
+        picker = self._asked(fit, menu)
+        more = self._added(fit, menu, picker)
+        if not more:
+            return picker
+        self._chosen[menu.name] = tuple(dict.fromkeys((*self._chosen.get(menu.name, ()), *more)))
+        self._values[menu.name] = list(self._chosen[menu.name])
+        return self._asked(fit, menu)
+
+    def _asked(self, fit: Fitted, menu: Menu) -> Picker:
+        question, chosen = Question.of(menu.name, self._fields), self._chosen.get(menu.name, ())
+        if menu.source == "metrics":
+            return metric_picker(question, fit.offers[menu.name], chosen)
+        return field_picker(question, fit.report.name, fit.offers[menu.name], chosen)
+
+    def _added(self, fit: Fitted, menu: Menu, picker: Picker) -> tuple[str, ...]:
+        """What a button adds: a set of metrics, or all that was found; what cannot go is left out and told."""
+        verb, name, value = _order(self._fields)
+        if name != menu.name or verb not in ("add-found", "add-set"):
+            return ()
+        if verb == "add-found":
+            return picker.found
+        if value not in SETS:
+            return ()
+        offered = fit.offers[menu.name]
+        refused = [metric for metric in SETS[value].metrics if offered[metric].refusal is not None]
+        if refused:
+            why = "; ".join(f"{offered[one].title} ({offered[one].refusal})" for one in refused)
+            self._told.append(f"Left out of {SETS[value].title}: {why}.")
+        return tuple(one for one in SETS[value].metrics if one not in refused)
+
+    # -- dates, update, price
+
+    def _dates(self, report: Report, problems: Iterable[Problem]) -> DatesPane | None:
+        menu = next((menu for menu in report.menus if menu.source == "dates"), None)
+        if menu is None:
+            return None
+        faulty = any(problem.menu.split(".")[0] == menu.name for problem in problems)
+        given, account = self._values.get("advertisers"), self._around.account
+        wanted = tuple(given) if isinstance(given, list) else account.selection if account else None
+        return dates_pane(
+            menu,
+            self._chosen,
+            self._fields,
+            None if faulty else dates_of(self._values.get(menu.name)),
+            offsets_of(self._around.advertisers, wanted),
+            self._around.now,
+            self._around.zone,
+        )
+
+    def _update(self, dataset: Dataset | None) -> UpdatePane:
+        method = self._fields.text("update.method") or str(Method.REPLACE)
+        refusals: dict[Method, str] = {}
+        if not self._has_days(dataset):
+            refusals[Method.PARTITION] = "it replaces days, and a row here is of no day; choose a time dimension"
+        if self._values.get(RESET):
+            refusals[Method.APPEND] = "it keeps the rows that are there, and Reset schema sets the columns afresh"
+        return UpdatePane(
+            methods=tuple(
+                Option(str(one), title, meaning, None if one == method else refusals.get(one), one == method)
+                for one, (title, meaning) in UPDATE_METHODS.items()
+            ),
+            method=method,
+            key=key(replace(dataset, update=replace(dataset.update, key=None))) if dataset else (),
+            other_key=self._fields.last("update.key"),
+            keep_days=self._fields.last("update.keep_days"),
+            key_change=self._key_change(dataset, fresh=method == Method.REPLACE and bool(self._values.get(RESET))),
+        )
+
+    def _has_days(self, dataset: Dataset | None) -> bool:
+        """Whether rows belong to days; the menus say it also while something else is wrong, such as the dates."""
+        if dataset is not None:
+            return day_column(dataset) is not None
+        return any(self._chosen.get(menu, ("none",)) not in ((), ("none",)) for menu in TIME_MENUS)
+
+    def _key_change(self, dataset: Dataset | None, *, fresh: bool) -> str:
+        """The warning that rows of the saved table and new ones could not be told apart; not if it is made afresh."""
+        saved = self._around.saved
+        if saved is None or dataset is None or fresh:
+            return ""
+        try:
+            before = key(dataset_of(saved, self._around.now))
+        except DatasetError:
+            return ""
+        after = key(dataset)
+        if before == after:
+            return ""
+        return (
+            f"The rows of this table are named by {', '.join(before)}, and would be named by {', '.join(after)} now. "
+            "Old and new rows could not be told apart, so this cannot be saved. Make another dataset of it, or choose "
+            "Replace with Reset schema."
+        )
+
+    def _planned(self, dataset: Dataset | None) -> Planned | None:
+        around = self._around
+        if dataset is None or around.account is None or not around.advertisers:
+            return None
+        return around.plan(dataset, around.account, around.advertisers)
+
+
+def _reports(saved: SavedDataset | None) -> Iterator[Report]:
+    """Those that a new dataset can have, and the dataset's own."""
+    own = json.loads(saved.spec).get("report") if saved else None
+    return (report for report in catalog.REPORTS.values() if not report.deprecated or report.name == own)
+
+
+def _options(offers: Iterable[Offer], chosen: tuple[str, ...]) -> tuple[Option, ...]:
+    return tuple(
+        Option(
+            offer.value,
+            offer.title,
+            offer.meaning,
+            None if offer.value in chosen else offer.refusal,
+            offer.value in chosen,
+        )
+        for offer in offers
+    )

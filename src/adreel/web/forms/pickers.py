@@ -1,0 +1,286 @@
+"""Long lists to pick from: metrics, fields and advertisers found by words and shown a page at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+
+from adreel import catalog
+from adreel.catalog.records import Metric
+from adreel.datasets.menus import MOST_METRICS, Offer
+from adreel.datasets.presets import GROUP_TITLES, SETS, MetricSet
+from adreel.store import AccountAdvertiser
+from adreel.web.forms.fields import Fields
+
+PAGE = 60
+"""Values that are shown at first, and how many more each time."""
+
+_UNITS = {
+    "account_currency": "in the account's currency",
+    "count": "count",
+    "percent": "percent",
+    "ratio": "ratio",
+    "seconds": "seconds",
+    "per_user": "for each user",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """A value that can be picked: `facts` are short words beside it, `refusal` why it cannot be picked now."""
+
+    value: str
+    title: str
+    meaning: str
+    facts: tuple[str, ...]
+    refusal: str | None
+    chosen: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A value that is chosen; `note` says so if the list does not know it."""
+
+    value: str
+    title: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a list is searched for, and how many values of it are shown at most."""
+
+    words: str
+    group: str
+    most: int
+
+    @staticmethod
+    def of(name: str, fields: Fields) -> Question:
+        """As the form has it; another search begins with the first page."""
+        words, group = fields.text(f"{name}.search"), fields.text(f"{name}.group")
+        same = fields.last(f"{name}.searched") == f"{group} {words}"
+        shown = fields.last(f"{name}.most")
+        most = int(shown) if same and shown.isascii() and shown.isdigit() and len(shown) < 7 else PAGE
+        more = fields.last("do") == f"more {name}"
+        return Question(words, group, max(PAGE, most) + PAGE * more)
+
+    @property
+    def mark(self) -> str:
+        """What the form keeps, to know another search from the same."""
+        return f"{self.group} {self.words}"
+
+
+@dataclass(frozen=True, slots=True)
+class Picker:
+    """A list as it is shown: `blocks` are values side by side that count the same thing in different places.
+
+    `matching` values were found, of `total`; those in `blocks` have boxes now. `kept` are chosen.
+    """
+
+    question: Question
+    groups: tuple[tuple[str, str], ...]
+    sets: tuple[MetricSet, ...]
+    blocks: tuple[tuple[Pick, ...], ...]
+    matching: int
+    total: int
+    found: tuple[str, ...]
+    kept: tuple[Kept, ...]
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """The values that have boxes."""
+        return tuple(pick.value for block in self.blocks for pick in block)
+
+    @property
+    def batches(self) -> int:
+        """Requests that so many metrics take."""
+        return -(-len(self.kept) // MOST_METRICS)
+
+
+# -- metrics
+
+
+def metric_picker(question: Question, offers: Mapping[str, Offer], chosen: Collection[str]) -> Picker:
+    """The metrics, those that can be had first; `chosen` are in the order of the columns."""
+    known = catalog.metrics()
+    metrics = [known[name] for name in _ranked(question, offers)]
+    blocks = tuple(_metric_blocks(metrics, offers, frozenset(chosen), question.most))
+    return Picker(
+        question=question,
+        groups=tuple((name, GROUP_TITLES.get(name, name)) for name in _groups()),
+        sets=tuple(SETS.values()),
+        blocks=blocks,
+        matching=len(metrics),
+        total=len(known),
+        found=tuple(metric.name for metric in metrics if offers[metric.name].refusal is None),
+        kept=tuple(_kept_metric(name) for name in chosen),
+    )
+
+
+@cache
+def _groups() -> tuple[str, ...]:
+    return tuple(dict.fromkeys(metric.group for metric in catalog.metrics().values()))
+
+
+@cache
+def _texts() -> Mapping[str, tuple[str, str]]:
+    """By metric: its names, and all that can be searched, in small letters."""
+    return {
+        metric.name: (
+            f"{metric.name} {metric.title}".lower(),
+            f"{metric.name} {metric.title} {metric.meaning} {GROUP_TITLES.get(metric.group, '')}".lower(),
+        )
+        for metric in catalog.metrics().values()
+    }
+
+
+def _ranked(question: Question, offers: Mapping[str, Offer]) -> list[str]:
+    """The names that have all the words: first those that are called so, then those of which it is said.
+
+    Among equals those that can be had come first, then the core metrics, then short titles, as rare ones have long
+    titles.
+    """
+    known = catalog.metrics()
+    words = question.words.lower().split()
+    whole = " ".join(words)
+    found: list[tuple[int, bool, bool, int, str]] = []
+    for name, (names, everything) in _texts().items():
+        if question.group and known[name].group != question.group:
+            continue
+        if all(word in everything for word in words):
+            rank = _rank(known[name], names, words, whole) if words else 0
+            common, length = (known[name].group == "core", _length(known[name])) if words else (True, 0)
+            found.append((rank, offers[name].refusal is not None, not common, length, name))
+    # Stable: what is equal in all that stays in the order of the catalogue.
+    return [name for *_, name in sorted(found, key=lambda one: one[:4])]
+
+
+def _length(metric: Metric) -> int:
+    """Of the title; what stands in brackets only says where the same thing is counted."""
+    return len(metric.title.partition(" (")[0])
+
+
+def _rank(metric: Metric, names: str, words: list[str], whole: str) -> int:
+    title = metric.title.lower()
+    if whole in (metric.name, title):
+        return 0
+    if metric.name.startswith(whole) or title.startswith(whole):
+        return 1
+    # Who asks for installs means App install too.
+    return 2 if all(word.removesuffix("s") in names for word in words) else 3
+
+
+def _metric_blocks(
+    found: Iterable[Metric], offers: Mapping[str, Offer], chosen: frozenset[str], most: int
+) -> Iterator[tuple[Pick, ...]]:
+    """Metrics with their twins beside them, each once, up to so many."""
+    known = catalog.metrics()
+    shown: set[str] = set()
+    for metric in found:
+        if len(shown) >= most:
+            return
+        if metric.name not in shown:
+            names = [name for name in (metric.name, *metric.twins) if name in known and name not in shown]
+            shown.update(names)
+            yield tuple(_metric_pick(known[name], offers[name], name in chosen) for name in names)
+
+
+def _metric_pick(metric: Metric, offer: Offer, chosen: bool) -> Pick:
+    unit = _UNITS.get(metric.unit, metric.unit)
+    kind = (
+        metric.type
+        if not unit
+        else unit
+        if metric.type in ("money", "int", "rate", "ratio")
+        else f"{metric.type}, {unit}"
+    )
+    adds = () if metric.attribute or metric.type in ("string", "list", "bool") else (_ADDS[metric.additive],)
+    doubt = () if metric.sure else ("known from one source",)
+    facts = (GROUP_TITLES.get(metric.group, metric.group), kind, *adds, *doubt)
+    return Pick(metric.name, metric.title, metric.meaning, facts, offer.refusal, chosen)
+
+
+_ADDS = {True: "adds up over rows", False: "does not add up over rows"}
+
+
+def _kept_metric(name: str) -> Kept:
+    metric = catalog.metrics().get(name)
+    if metric is not None:
+        return Kept(name, metric.title, "")
+    now = catalog.legacy.current_name(name)
+    return Kept(name, name, f"older name of {now}" if now else "TikTok no longer offers it; its column stays empty")
+
+
+# -- fields of entities
+
+
+def field_picker(question: Question, report: str, offers: Mapping[str, Offer], chosen: Collection[str]) -> Picker:
+    """The columns that a report about things can have."""
+    words = question.words.lower().split()
+    columns = catalog.fields()[report]
+    fields = [field for field in columns if all(word in f"{field.name} {field.meaning}".lower() for word in words)]
+    blocks = tuple(
+        (Pick(one.name, one.name, one.meaning, (one.type,), offers[one.name].refusal, one.name in chosen),)
+        for one in fields[: question.most]
+    )
+    names = tuple(one.name for one in fields)
+    kept = tuple(Kept(name, name, "") for name in chosen)
+    return Picker(question, (), (), blocks, len(fields), len(columns), names, kept)
+
+
+# -- advertisers
+
+
+def advertiser_picker(question: Question, known: Iterable[AccountAdvertiser], chosen: Collection[str]) -> Picker:
+    """The account's advertisers, as far as they were seen; those that are gone only if they are chosen or searched."""
+    by_id = {advertiser.advertiser_id: advertiser for advertiser in known}
+    words = question.words.lower().split()
+    picked = frozenset(chosen)
+    advertisers = [
+        one
+        for one in by_id.values()
+        if all(word in _searchable(one) for word in words) and (words or not one.gone or one.advertiser_id in picked)
+    ]
+    advertisers.sort(key=lambda one: (one.gone, one.name.lower(), one.advertiser_id))
+    blocks = tuple((_advertiser_pick(one, one.advertiser_id in picked),) for one in advertisers[: question.most])
+    names = tuple(one.advertiser_id for one in advertisers if not one.gone)
+    return Picker(
+        question,
+        (),
+        (),
+        blocks,
+        len(advertisers),
+        len(by_id),
+        names,
+        tuple(_kept_advertiser(one, by_id) for one in chosen),
+    )
+
+
+def _searchable(advertiser: AccountAdvertiser) -> str:
+    parts = (advertiser.advertiser_id, advertiser.name, advertiser.currency, advertiser.country, advertiser.timezone)
+    return " ".join((*parts, advertiser.status)).lower()
+
+
+def _advertiser_pick(advertiser: AccountAdvertiser, chosen: bool) -> Pick:
+    facts = (advertiser.currency, advertiser.display_timezone or advertiser.timezone, status_words(advertiser.status))
+    refusal = "the account does not cover it any more" if advertiser.gone else None
+    return Pick(
+        advertiser.advertiser_id,
+        advertiser.name or advertiser.advertiser_id,
+        "",
+        tuple(fact for fact in facts if fact),
+        refusal,
+        chosen,
+    )
+
+
+def _kept_advertiser(advertiser_id: str, known: Mapping[str, AccountAdvertiser]) -> Kept:
+    advertiser = known.get(advertiser_id)
+    note = "" if advertiser is not None and not advertiser.gone else "the account does not cover it"
+    return Kept(advertiser_id, (advertiser.name if advertiser else "") or advertiser_id, note)
+
+
+def status_words(status: str) -> str:
+    """`STATUS_ENABLE` as `enable`."""
+    return status.removeprefix("STATUS_").replace("_", " ").lower()

@@ -1,0 +1,187 @@
+"""What stands above every page of a dataset: its name and status, what can be done, its tabs, and the run at work."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from adreel.access import AccountRight, DatasetRight
+from adreel.datasets.dataset import Dataset
+from adreel.datasets.status import Standing, Status, standing
+from adreel.datasets.stored import dataset_of
+from adreel.errors import DatasetError, NotFoundError, Problem
+from adreel.store import IN_PROGRESS, Account, Run, RunState, SavedDataset
+from adreel.store.locks import seen
+from adreel.web.deps import Center, Visitor
+from adreel.web.downloads import FORMATS
+
+TABS: tuple[tuple[str, str, str], ...] = (
+    ("overview", "Overview", ""),
+    ("data", "Data", "/data"),
+    ("cards", "Cards", "/cards"),
+    ("history", "History", "/history"),
+    ("versions", "Versions", "/versions"),
+)
+"""The tabs that everybody sees: key, title, and how the address ends."""
+
+SETTINGS_TAB = ("settings", "Settings", "/settings")
+
+NEWS = timedelta(minutes=1)
+"""How long a run that ended well is told of above the tabs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """The run at work, or how the last one ended if somebody has to look at it, or if it ended just now.
+
+    `run` is the latest.
+    """
+
+    standing: Standing
+    run: Run | None
+    may_run: bool
+    may_edit: bool
+    may_reconnect: bool
+    now: datetime
+
+    @property
+    def slug(self) -> str:
+        """The dataset's."""
+        return self.standing.saved.slug
+
+    @property
+    def working(self) -> bool:
+        """Whether a process works on the run, or will."""
+        return self.run is not None and self.run.state in IN_PROGRESS
+
+    @property
+    def trouble(self) -> bool:
+        """Whether somebody has to do something."""
+        return self.standing.status.attention
+
+    @property
+    def is_news(self) -> bool:
+        """Whether the run ended well, just now."""
+        ended = self.run.finished_at if self.run else None
+        return not self.trouble and ended is not None and self.now - ended < NEWS
+
+    @property
+    def share(self) -> float | None:
+        """How much of the run is done, from 0 to 1; None while that is not known."""
+        return share_done(self.run) if self.run else None
+
+    @property
+    def left(self) -> timedelta | None:
+        """How long the run still takes, if that can be told."""
+        return time_left(self.run, self.now) if self.run else None
+
+
+def share_done(run: Run) -> float | None:
+    """How much of a run is done: its steps, or where these are few, its requests."""
+    if run.state is RunState.QUEUED or not run.chunks_total:
+        return None
+    steps = run.chunks_done / run.chunks_total
+    requests = run.requests / run.requests_planned if run.requests_planned else 0.0
+    # A step that is half done does not count, and a request may have more pages than were planned.
+    return max(steps, min(requests, 0.95))
+
+
+def time_left(run: Run, now: datetime) -> timedelta | None:
+    """How long a run still takes if it goes on as it went; None in its first seconds and where that says nothing."""
+    share = share_done(run)
+    took = now - run.started_at if run.started_at else timedelta()
+    if not share or share >= 1 or took < timedelta(seconds=5):
+        return None
+    return took * ((1 - share) / share)
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """The top of a dataset's page. `tab` is the key of the one that is shown, `address` the page with its query."""
+
+    live: Live
+    tab: str
+    address: str
+    may_delete: bool
+
+    @property
+    def standing(self) -> Standing:
+        """How the dataset stands."""
+        return self.live.standing
+
+    @property
+    def saved(self) -> SavedDataset:
+        """The dataset."""
+        return self.standing.saved
+
+    @property
+    def may_run(self) -> bool:
+        """Whether the person may run the dataset."""
+        return self.live.may_run
+
+    @property
+    def may_edit(self) -> bool:
+        """Whether the person may change the dataset."""
+        return self.live.may_edit
+
+    @property
+    def tabs(self) -> tuple[tuple[str, str, str], ...]:
+        """Key, title and address of each tab that the person may open."""
+        base = f"/datasets/{self.saved.slug}"
+        found = (*TABS, SETTINGS_TAB) if self.may_edit else TABS
+        return tuple((key, title, base + ending) for key, title, ending in found)
+
+    @property
+    def exports(self) -> tuple[tuple[str, str], ...]:
+        """The formats that the table can be had in, if there is a table."""
+        return FORMATS if self.standing.good else ()
+
+
+def heading(deps: Center, who: Visitor, saved: SavedDataset, tab: str, address: str) -> Heading:
+    """The top of the dataset's page."""
+    return Heading(live(deps, who, saved), tab, address, who.guard.may(DatasetRight.DELETE, saved))
+
+
+def live(deps: Center, who: Visitor, saved: SavedDataset) -> Live:
+    """The dataset's run at work, and how the dataset stands."""
+    now = deps.clock()
+    found = standing(deps.store, who.guard, deps.settings.home, saved, now)
+    latest = next((seen(deps.settings.home, run) for run in deps.store.runs.list(saved, limit=1)), None)
+    may = {right: who.guard.may(right, saved) for right in (DatasetRight.RUN, DatasetRight.EDIT)}
+    account = account_of(who, saved) if found.status is Status.RECONNECT else None
+    return Live(
+        standing=found,
+        run=latest,
+        may_run=may[DatasetRight.RUN] and saved.connected,
+        may_edit=may[DatasetRight.EDIT],
+        may_reconnect=account is not None and who.guard.may(AccountRight.EDIT, account),
+        now=now,
+    )
+
+
+def parsed(deps: Center, saved: SavedDataset) -> tuple[Dataset | None, tuple[Problem, ...]]:
+    """The dataset as its settings have it, or why these do not hold any more."""
+    try:
+        return dataset_of(saved, deps.clock()), ()
+    except DatasetError as error:
+        return None, error.problems
+
+
+def advertiser_names(deps: Center, who: Visitor, saved: SavedDataset) -> dict[str, str]:
+    """The names of the dataset's advertisers by their ids, as its account saw them last.
+
+    Without those that have none; none at all if the person may not see the account.
+    """
+    account = account_of(who, saved)
+    advertisers = deps.store.accounts.advertisers(account) if account else ()
+    return {advertiser.advertiser_id: advertiser.name for advertiser in advertisers if advertiser.name}
+
+
+def account_of(who: Visitor, saved: SavedDataset) -> Account | None:
+    """The dataset's account, if there is one and the person may see it."""
+    if saved.account_id is None:
+        return None
+    with suppress(NotFoundError):
+        return who.guard.account(saved.account_id)
+    return None
