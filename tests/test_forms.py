@@ -624,7 +624,8 @@ def test_ids_of_a_page_are_unique_and_what_describes_a_field_is_there() -> None:
 
 def test_no_template_and_no_code_of_the_form_knows_a_report_by_name() -> None:
     web = Path(__file__).parent.parent / "src/adreel/web"
-    code = [web / f"{name}.py" for name in ("forms", "fit", "panes", "pickers", "faults", "days", "pages/details")]
+    forms = (web / "forms").glob("*.py")
+    code = [*forms, web.parent / "datasets/fitting.py", web.parent / "datasets/values.py", web / "pages/details.py"]
     names = {name for name in catalog.REPORTS if name not in ("advertisers",)}
     for path in (*code, *(web / "templates").glob("*details*.html")):
         text = path.read_text()

@@ -322,7 +322,7 @@ def test_a_hold_ends_in_time_though_the_clock_was_set_back(tmp_path: Path) -> No
 PROCESS = """
 import asyncio, json, sys
 from pathlib import Path
-from adreel.tiktok.pace import Limits, Pace
+from adreel.tiktok.rate_limit import Limits, Pace
 
 async def main():
     slots = []

@@ -1,4 +1,4 @@
-// Draws what stands in data-chart (the JSON of adreel.cards and adreel.web.changes) with ECharts.
+// Draws what stands in data-chart (the JSON of adreel.charts and adreel.web.changes) with ECharts.
 // Texts go to a canvas only, and tooltips are drawn there too: nothing here makes HTML of a name.
 (() => {
   "use strict";
