@@ -137,7 +137,7 @@ def _pace() -> Iterator[str]:
 
 
 def _start() -> Iterator[str]:
-    yield from ("", "### Start-up and planning", "", *_small())
+    yield from ("", "### Start-up and planning", "", *_small(), "", *_least_run())
 
 
 def _center() -> Iterator[str]:
@@ -198,6 +198,30 @@ def _small() -> Iterator[str]:
     yield "| --- | --: |"
     yield f"| `adreel --help`, median of {len(walls)} | {walls[len(walls) // 2]:.2f} |"
     yield f"| a plan of {count:,} requests ({minutes:,.0f} minutes at 10 a second) | {took:.3f} |"
+
+
+def _least_run() -> Iterator[str]:
+    """A run of 40 rows: what `adreel run` costs before there is anything to read. The first of a home, and the next."""
+    with simulator(advertisers=1, ads=20) as url:
+        rounds = [_first_and_next(url) for _ in range(TIMES)]
+    yield f"| a run of 40 rows, median of {TIMES} | CPU s | peak MB |"
+    yield "| --- | --: | --: |"
+    for who, costs in zip(("into a new table", "the same again"), zip(*rounds, strict=True), strict=True):
+        yield f"| {who} | {median(cpu for cpu, _ in costs):.2f} | {median(peak for _, peak in costs):.0f} |"
+
+
+def _first_and_next(url: str) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Processor seconds and peak megabytes of two runs of the same two days, one after the other, in a new home."""
+    with tempfile.TemporaryDirectory() as folder:
+        environ = connected_home(Path(folder), url, "100000", token(1, 20))
+        words = run_words(Path(folder), "Ad spend by day", END - timedelta(days=1), END)
+        return _run_cost(words, environ), _run_cost(words, environ)
+
+
+def _run_cost(words: list[str], environ: dict[str, str]) -> tuple[float, float]:
+    report, cpu, _, peak = measured(words, environ)
+    assert report["rows"] == 40, report
+    return cpu, peak
 
 
 def _timed(words: list[str]) -> float:

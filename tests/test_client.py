@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -618,6 +619,32 @@ def test_the_whole_rate_is_used_though_answers_take_two_seconds(visit: Callable[
 
     visit(server, use)
     assert server.clock.passed < 200 / 10 * 1.02 + 2
+
+
+def test_no_more_answers_wait_for_their_caller_than_requests_may_be_under_way(tmp_path: Path) -> None:
+    handed_on = 0
+    unfinished: list[int] = []
+
+    def reply(_: Asked) -> Reply:
+        unfinished.append(len(server.asked) - handed_on)
+        return OK
+
+    async def read(client: Client) -> None:
+        nonlocal handed_on
+        await ask(client)
+        handed_on += 1
+
+    async def main() -> None:
+        # In time that passes while answers are read: virtual time stands still until all are.
+        with closing(Pace(tmp_path / "pace.db", "app", Limits(10**6, 10**8, 10**10))) as pace:
+            transport = httpx2.ASGITransport(server)
+            async with Client(base_url=BASE, pace=pace, token=TOKEN, transport=transport) as client:
+                await asyncio.gather(*(read(client) for _ in range(300)))
+
+    server = Server(reply)
+    asyncio.run(main())
+    assert handed_on == 300
+    assert max(unfinished) <= 20
 
 
 # --- time

@@ -321,19 +321,21 @@ class Client:
             self.counts.requests += 1
             tries.sent += 1
             answer, journey = await self._journey(request, slot)
-        self._learn(answer, sent, slot)
-        self._widen(self._monotonic() - sent)
-        if isinstance(answer, ApiAnswer):
-            self._journeys.append(journey)
-            self._pace.scattered(scatter_of(self._journeys))
-        outcome = answer if isinstance(answer, FailedAnswer) else read(answer)
-        if isinstance(outcome, FailedAnswer):
-            tries.last = outcome
-            tries.throttled += outcome.action is Action.THROTTLED
-        # Handed on one in each round of the loop: what the callers make of ten pages at once would keep the next burst
-        # from going in time, and make answers that wait for this process look like a network that scatters.
-        async with self._handing_on:
-            await asyncio.sleep(0)
+            self._learn(answer, sent, slot)
+            self._widen(self._monotonic() - sent)
+            if isinstance(answer, ApiAnswer):
+                self._journeys.append(journey)
+                self._pace.scattered(scatter_of(self._journeys))
+            outcome = answer if isinstance(answer, FailedAnswer) else read(answer)
+            if isinstance(outcome, FailedAnswer):
+                tries.last = outcome
+                tries.throttled += outcome.action is Action.THROTTLED
+            # Handed on one in each round of the loop: what the callers make of ten pages at once would keep the next
+            # burst from going in time, and make answers that wait for this process look like a network that scatters.
+            # Until then the request counts as under way, which bounds the pages in memory: 272 MB, not 453, for 180
+            # pages of a server that answers at once.
+            async with self._handing_on:
+                await asyncio.sleep(0)
         return outcome
 
     async def _journey(self, request: ApiRequest, slot: Slot) -> tuple[ApiAnswer | FailedAnswer, float]:
