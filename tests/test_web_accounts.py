@@ -330,7 +330,7 @@ def test_an_owner_shares_an_account_and_removes_the_share(full: Site) -> None:
         ({"user": "999", "level": "read"}, 404, "no user '999'"),
         ({"user": "{bob}", "level": "all"}, 422, "Select an access level."),
         ({"user": "{ada}", "level": "read"}, 422, "'ada' is the last owner of the account 'Alpha'"),
-        ({"user": "everyone", "level": "owner"}, 422, "Not everyone can own an account"),
+        ({"user": "everyone", "level": "owner"}, 422, "Everyone cannot own an account; choose users as its owners."),
         ({"user": "{eve}", "level": "owner"}, 422, "'eve' is a viewer and cannot own an account"),
     ],
 )

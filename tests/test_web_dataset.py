@@ -101,7 +101,7 @@ def test_the_next_run_is_counted_without_asking_tiktok(ran: Site) -> None:
 
 
 def test_what_the_last_run_changed_is_told_with_currencies_apart(ran: Site) -> None:
-    assert "No earlier version to compare with" in ran.visit("admin").words(f"{BASE}/since")
+    assert "No earlier version to compare with." in ran.visit("admin").words(f"{BASE}/since")
     ran.home.later(1)
     ran.home.good("run", "spend")
     said = ran.visit("admin").words(f"{BASE}/since")
@@ -115,9 +115,11 @@ def test_settings_that_do_not_hold_any_more_are_told_and_the_rows_stay_readable(
     spec = json.loads(saved(ran).spec) | {"metrics": ["spend", "no_such_metric"]}
     ran.store.datasets.update(saved(ran), spec=json.dumps(spec))
     visit = ran.visit("admin")
-    assert "TikTok does not take these settings any more. metrics : " in visit.words(BASE)
+    assert "TikTok no longer accepts these settings. metrics : " in visit.words(BASE)
     assert "Rows 1 to 50 of" in visit.words(f"{BASE}/data")
-    assert "The settings do not hold any more" in visit.words(f"{BASE}/cards")
+    assert "The settings are no longer valid: metrics: 'no_such_metric' is not available. Open settings" in visit.words(
+        f"{BASE}/cards"
+    )
     assert "no_such_metric" in visit.words(f"{BASE}/next")
     assert "advertiser_id" in visit.words(f"{BASE}/data/columns", count="1")
 
@@ -139,10 +141,10 @@ def test_a_dead_grant_leads_who_may_to_connecting_again_and_others_to_an_owner(r
     ran.home.bad("run", "spend")
     account = ran.store.accounts.get("demo")
     page = ran.visit("admin").good(BASE)
-    assert f'href="/accounts/{account.id}">Connect the account again</a>' in page
+    assert f'href="/accounts/{account.id}">Reconnect account</a>' in page
     page = somebody(ran, Role.EDITOR, Level.READ).words(BASE)
-    assert "Reconnect. The account 'demo' is revoked." in page
-    assert "Ask an owner of the account to connect it again." in page
+    assert "Reconnect. The access token of account 'demo' is revoked. Reconnect the account, then run." in page
+    assert "Ask an owner of the account to reconnect it." in page
 
 
 def test_a_failed_run_is_told_on_every_tab_with_what_to_do(ran: Site) -> None:
@@ -208,7 +210,7 @@ def test_a_run_at_work_shows_how_far_it_is_and_how_long_it_takes(ran: Site) -> N
         assert "3 of 4 steps 12,345 rows 30 of 40 or more requests 2 rate-limited and retried" in said
         assert "about 1 min 0 s left" in said
         assert "Cancel" in said
-    assert "Interrupted. The process ended" in visit.words(BASE)
+    assert "Interrupted. The process ended early; run the dataset again to resume." in visit.words(BASE)
 
 
 def test_other_days_are_run_once_and_nonsense_is_refused(ran: Site) -> None:
@@ -240,7 +242,7 @@ def test_days_that_cannot_be_are_told_in_their_form_with_what_was_typed(
     assert why in words_of(found[1])
     assert f'name="start" required autocomplete="off" value="{html.escape(start)}"' in found[1]
     assert f'name="end" required autocomplete="off" value="{end}"' in found[1]
-    assert "What the next run would read" in answer.text
+    assert '<h2 class="h3" id="next">Next run</h2>' in answer.text
     assert "data-at-once" not in ran.visit("admin").good(BASE)
 
 
@@ -548,9 +550,9 @@ def test_every_row_of_a_filtered_table_is_in_its_file_however_many_pages_it_has(
 @pytest.mark.parametrize(
     ("query", "words"),
     [
-        ({"version": "newest"}, "'newest' is no version"),
-        ({"version": "-1"}, "'-1' is no version"),
-        ({"where": "spend"}, "'spend' is no filter"),
+        ({"version": "newest"}, "'newest' is not a valid version. Enter its number, or omit it for the latest."),
+        ({"version": "-1"}, "'-1' is not a valid version. Enter its number, or omit it for the latest."),
+        ({"where": "spend"}, "'spend' is not a valid filter. Use column:operator:value, such as spend:>=:10."),
         ({"where": "spend:>=:much"}, "is not a value of this column"),
         ({"where": "nothing:=:1"}, "There is no column nothing"),
         ({"sort": "nothing"}, "There is no column nothing"),
@@ -592,7 +594,7 @@ def test_a_text_that_a_spreadsheet_would_take_for_a_formula_is_defused_in_csv(ho
 def test_a_format_that_is_none_is_refused(ran: Site) -> None:
     answer = ran.visit("admin").get(f"{BASE}/export", format="docx")
     assert answer.status_code == 422
-    assert "Use one of: csv, json, parquet, xlsx." in words_of(answer.text)
+    assert "'docx' is not an export format. Use one of: csv, json, parquet, xlsx." in words_of(answer.text)
 
 
 # -- who may

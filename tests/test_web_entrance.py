@@ -256,5 +256,5 @@ def test_every_page_shows_that_numbers_are_of_a_simulated_tiktok(site: Site) -> 
     for account in site.store.accounts.list():
         if account != trial:
             site.store.accounts.delete(account)
-    assert "Simulated TikTok: every number here is made up." in visit.words("/users")
+    assert "Simulated TikTok: all figures are invented." in visit.words("/users")
     assert 'href="http://127.0.0.1:8766/"' in visit.good("/users")

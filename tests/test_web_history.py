@@ -59,7 +59,9 @@ def test_the_history_has_every_run_with_who_asked_latest_first(twice: Site) -> N
     assert re.search(
         rf"2026-11-23 12:00 succeeded 0\.0 s \d+ {count} 2 Compare with 1 Verified rows, keys, 4 sums admin", page
     )
-    assert re.search(r"2026-11-22 12:00 succeeded 0\.0 s \d+ \d+ 0 Verified rows, keys, 4 sums Command line", page)
+    assert re.search(
+        r"2026-11-22 12:00 succeeded 0\.0 s \d+ \d+ 0 Verified rows, keys, 4 sums Command line 3 runs", page
+    )
 
 
 def test_the_history_comes_in_pages(twice: Site) -> None:
@@ -83,7 +85,7 @@ def test_a_run_shows_its_proof_line_by_line(twice: Site) -> None:
     assert "Duplicate keys 0 0 Matches" in page
     clicks = f"{sum(row['clicks'] for row in found):,}"
     assert f"Clicks (destination) (clicks) {clicks} {clicks} Matches" in page
-    assert "Cost (spend): checksum over currencies, not an amount" in page
+    assert "Cost (spend) (checksum of mixed currencies)" in page
 
 
 def test_a_run_that_is_not_proved_is_not_green_and_says_what_differs(home: Home) -> None:
@@ -99,7 +101,10 @@ def test_a_run_that_is_not_proved_is_not_green_and_says_what_differs(home: Home)
         page = visit.words(f"{BASE}/history/{run.id}")
         assert "Verification: Check failed" in page
         assert re.search(r"Clicks \(destination\) \(clicks\) \d [\d,]+ Differs", page)
-        assert "Not proved. The last run's rows differ from TikTok's own figures." in page
+        assert (
+            "Check failed. The last run's rows differ from TikTok's own figures. See its verification, then run again."
+            in page
+        )
         assert "1 of 6 checks differ" in visit.words(BASE)
         assert 'value="unproved" selected' in visit.good("/datasets", status="unproved")
 
@@ -218,10 +223,11 @@ def test_a_version_that_was_freed_is_told_and_not_offered(twice: Site) -> None:
     visit = twice.visit("admin")
     page = visit.words(f"{BASE}/versions")
     assert "1 version available" in page
-    assert "1 version available" in page
-    assert "Version 0 cannot be read" in visit.words(f"{BASE}/versions", before="0", after="1")
+    assert "Version 0 is not available: it was removed or never existed." in visit.words(
+        f"{BASE}/versions", before="0", after="1"
+    )
     assert visit.part(f"{BASE}/difference", before=0, after=1).status_code == 404
-    assert "There is no earlier version" in visit.words(f"{BASE}/since")
+    assert "No earlier version to compare with." in visit.words(f"{BASE}/since")
 
 
 # -- the difference
