@@ -327,7 +327,7 @@ def test_nothing_is_done_to_any_if_one_is_not_mine_to_change(three: Site) -> Non
 
 def test_datasets_of_accounts_that_are_not_shared_are_not_there(three: Site) -> None:
     visit = three.visit(three.user("ada"))
-    assert "No dataset yet" not in visit.good("/datasets")
+    assert "No datasets yet" not in visit.good("/datasets")
     assert names_of(visit.good("/datasets")) == []
     for action in ("run", "download"):
         answer = visit.post("/datasets/bulk", {"slug": "ads_by_day", "action": action})

@@ -164,7 +164,7 @@ def test_lifetime_data_makes_the_dates_vanish_and_says_so(site: Site) -> None:
     visit = site.visit("admin")
     page = form(visit, [*filled(begun(visit), time_dimension="none"), ("lifetime", "true")])
     assert "Lifetime data is on: runs read totals since launch and ignore dates." in words_of(page)
-    assert "Asked for now" not in page
+    assert "Resolves to" not in page
     assert 'id="f-dates-period"' not in page
 
 
@@ -259,7 +259,7 @@ def test_the_panel_says_what_stands_in_the_way_also_after_later_changes(site: Si
     tried = visit.post("/datasets/new", data(sent(page))).text
     assert beside(tried).endswith("Fix to save: Name, Metrics")
     assert beside(form(visit, filled(tried, name="N"))).endswith("Fix to save: Metrics")
-    assert "saving:" not in beside(form(visit, filled(tried, name="N", metrics=["spend"])))
+    assert "Fix to save" not in beside(form(visit, filled(tried, name="N", metrics=["spend"])))
 
 
 def test_advertisers_that_cannot_be_read_are_named_and_can_be_skipped_by_a_button(site: Site) -> None:
@@ -298,7 +298,7 @@ def test_an_account_that_is_not_shared_cannot_be_used_and_is_not_told_of(site: S
     visit = site.visit(site.user("ada"))
     assert "No accounts yet" in words_of(visit.good("/datasets/new"))
     page = begun(visit, name="N", account="demo")
-    assert "Asked for now" not in page
+    assert "Resolves to" not in page
     answer = visit.post("/datasets/new", data(sent(page)))
     assert answer.status_code == 422
     assert "There is no account 'demo'" in at(answer.text, "account")
