@@ -227,7 +227,7 @@ def test_what_is_no_dataset_file_is_refused(
         (("query", "select 1", "--format", "doc"), "there are table, csv, json, parquet, xlsx"),
         (("query", "select 1", "--format", "xlsx"), "name a file with -o FILE"),
         (("query", "select 1", "-o", "x.doc"), "the file extension sets the format"),
-        (("simulate", "--today", "2026-13-01"), "The simulated world cannot be made"),
+        (("simulate", "--today", "2026-13-01"), "The simulated world cannot be created"),
         (("simulate", "--advertisers", "100000"), "choose 1 to 1024"),
         (("demo", "--once", "--ads", "100000000"), "choose 0 to"),
     ],

@@ -636,7 +636,7 @@ def test_no_more_answers_wait_for_their_caller_than_requests_may_be_under_way(tm
 
     async def main() -> None:
         # In time that passes while answers are read: virtual time stands still until all are.
-        with closing(Pace(tmp_path / "pace.db", "app", Limits(10**6, 10**8, 10**10))) as pace:
+        with closing(Pace(tmp_path / "pace.db", "app", RateLimits(10**6, 10**8, 10**10))) as pace:
             transport = httpx2.ASGITransport(server)
             async with Client(base_url=BASE, pace=pace, token=TOKEN, transport=transport) as client:
                 await asyncio.gather(*(read(client) for _ in range(300)))

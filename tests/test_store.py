@@ -597,7 +597,7 @@ def test_no_new_name_is_another_datasets_name_or_slug_and_no_new_slug_is_a_name(
     for name in ("Costs", "spend", " spend ", "Cos\u0074s"):
         with pytest.raises(ExistsError, match="choose another name"):
             add_dataset(store, name, store.accounts.get("main"))
-        with pytest.raises(ExistsError, match="already; choose another name"):
+        with pytest.raises(ExistsError, match=r"already.*; choose another name"):
             store.datasets.update(other, name=name)
         assert list(store.datasets.refusals([name])) == [name]
     assert store.datasets.update(first, name="spend").name == "spend", "its own slug is free to it"
