@@ -247,7 +247,7 @@ def test_what_an_editor_may_do_with_anothers_dataset_follows_the_accounts_sharin
         for ending in ("", "/rows", "/runs", "/export", "/cards", "/file", "/versions"):
             assert "Spend" not in asking.bad("GET", path + ending, 404)["message"]
         asking.bad("GET", f"/runs/{site.store.runs.list()[0].id}", 404)
-        assert "no table" in asking.bad("POST", "/query", 422, json={"sql": f"select * from {slug}"})["message"]
+        assert "was not found" in asking.bad("POST", "/query", 422, json={"sql": f"select * from {slug}"})["message"]
         return
     assert asking.get(path)["may"] == {"run": changes, "edit": changes, "delete": changes}
     assert asking.get(f"{path}/rows")["total"] > 0

@@ -84,7 +84,7 @@ def test_an_editor_sees_an_account_once_it_is_shared(chromium: Browser, town: To
         expect(page.get_by_text("No accounts yet.")).to_be_visible()
         person.expect_refusal(404)
         person.goto("/datasets/spend_by_ad")
-        expect(page.get_by_role("alert")).to_contain_text("There is no dataset 'spend_by_ad'")
+        expect(page.get_by_role("alert")).to_contain_text("Dataset 'spend_by_ad' was not found")
 
         share(chromium, town)
         person.goto("/accounts")

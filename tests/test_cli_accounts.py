@@ -379,7 +379,7 @@ def test_a_wrong_address_is_no_sandbox(empty: Home) -> None:
     one = empty.door("state")["advertisers"][0]["advertiser_id"]
     empty.environ["ADREEL_TIKTOK_URL"] = "http://tiktok.test/open_api/v9.9"
     code, said = empty.bad("accounts", "add", "s", "--token-stdin", "--advertisers", one, stdin=empty.token)
-    assert (code, "there is no such address" in said) == (ExitCode.STOPPED, True)
+    assert (code, "the address does not exist" in said) == (ExitCode.STOPPED, True)
     assert empty.json("accounts", "list") == []
 
 

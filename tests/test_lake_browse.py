@@ -298,9 +298,9 @@ def test_filters_are_typed_by_their_columns(lake: Lake, filters: list[Filter], e
         (Filter("spend", "contains", "1"), "spend: 'contains' cannot be used with its type; choose one of '='"),
         (Filter("tags", "=", "hot"), "tags: '=' cannot be used with its type; choose one of 'contains'"),
         (Filter("live", "<", "true"), "live: '<' cannot be used with its type"),
-        (Filter("spend", "like", "1"), "spend: there is no operator 'like'; there are =, !="),
-        (Filter("reach", "=", "1"), "no column reach to filter by; there are advertiser_id"),
-        (Filter('x" OR 1=1 --', "=", "1"), "no column x"),
+        (Filter("spend", "like", "1"), "spend: unknown operator 'like'; available: =, !="),
+        (Filter("reach", "=", "1"), "Column reach to filter by was not found; available: advertiser_id"),
+        (Filter('x" OR 1=1 --', "=", "1"), "was not found; available:"),
     ],
 )
 def test_a_filter_that_cannot_be_is_told_with_its_column(lake: Lake, refused: Filter, words: str) -> None:
@@ -317,7 +317,7 @@ def test_a_filter_that_cannot_be_is_told_with_its_column(lake: Lake, refused: Fi
         ({"limit": 1_001}, "1 to 1,000 rows"),
         ({"columns": ["reach", "spend"]}, "has no columns reach"),
         ({"columns": []}, "at least one column"),
-        ({"order": [Order("reach")]}, "no column reach to sort by"),
+        ({"order": [Order("reach")]}, "Column reach to sort by was not found"),
         ({"order": [Order("tags")]}, "tags holds lists"),
     ],
 )

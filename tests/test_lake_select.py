@@ -293,7 +293,7 @@ def test_only_functions_of_the_list_may_be_used(connection: Connection) -> None:
 
 
 def test_a_missing_table_is_reported_with_the_available_ones(connection: Connection) -> None:
-    with pytest.raises(InputError, match="There is no table nothing; there are ads, other ads"):
+    with pytest.raises(InputError, match="Table nothing was not found; available: ads, other ads"):
         connection.rows("from nothing", 1)
 
 

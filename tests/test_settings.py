@@ -180,7 +180,7 @@ def test_the_file_in_the_home_is_read_and_the_environment_goes_before_it(tmp_pat
         ("not a name=hush", "not KEY=VALUE"),
         ("ADREEL_TIKTOK_SECRETS=hush", "Nearest: ADREEL_TIKTOK_SECRET"),
         ("adreel_tiktok_app=hush", "Nearest: ADREEL_TIKTOK_APP_ID"),
-        ("PATH=hush", "no setting PATH"),
+        ("PATH=hush", "unknown setting PATH"),
         ("ADREEL_HOME=/hush", "set it in the environment"),
         ("ADREEL_TIKTOK_SECRET=hush hush", "allowed: one word"),
         ("ADREEL_TIKTOK_SECRET=a\nADREEL_TIKTOK_SECRET=hush", "twice"),

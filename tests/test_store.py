@@ -181,9 +181,9 @@ def test_an_account_that_is_not_there_is_reported_with_the_nearest(store: Store)
         store.accounts.get("main")
     add_account(store, "Main shop")
     add_account(store, "Other")
-    with pytest.raises(NotFoundError, match=r"no account 'main shpo'; nearest: Main shop\."):
+    with pytest.raises(NotFoundError, match=r"account 'main shpo' was not found; nearest: Main shop\."):
         store.accounts.get("main shpo")
-    with pytest.raises(NotFoundError, match=r"there are Main shop, Other\."):
+    with pytest.raises(NotFoundError, match=r"available: Main shop, Other\."):
         store.accounts.get("xyz")
     add_account(store, "7")
     for unknown in (7, "99", "9" * 30, "٣"):
@@ -637,7 +637,7 @@ def test_a_name_that_is_not_there_is_told_with_each_dataset_once(store: Store) -
     account = add_account(store)
     for number in range(1, 13):
         add_dataset(store, f"Daily spend {number}", account)
-    with pytest.raises(NotFoundError, match=r"there is no dataset 'nope'; there are Daily spend 1, .* and 2 more\."):
+    with pytest.raises(NotFoundError, match=r"dataset 'nope' was not found; available: Daily spend 1, .* and 2 more\."):
         store.datasets.get("nope")
     with pytest.raises(NotFoundError, match="nearest: daily_spend_1, "):
         store.datasets.get("dayly_spend_1")

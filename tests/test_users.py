@@ -82,7 +82,7 @@ def test_a_user_is_found_by_name_in_any_case_and_by_id(store: Store) -> None:
     decomposed = unicodedata.normalize("NFD", "JOSÉ NÚÑEZ")
     for name in ("José Núñez", "josé núñez", decomposed, jose.id, str(jose.id)):
         assert store.users.get(name) == jose
-    with pytest.raises(NotFoundError, match=r"no user 'José Nunes'; nearest: José Núñez\."):
+    with pytest.raises(NotFoundError, match=r"user 'José Nunes' was not found; nearest: José Núñez\."):
         store.users.get("José Nunes")
     for unknown in ("\ud800", "a\x00b", 99):
         with pytest.raises(NotFoundError):
@@ -335,7 +335,7 @@ def test_the_workspace_has_a_name_and_a_zone_that_can_be_changed(store: Store) -
 
 @pytest.mark.parametrize(
     ("zone", "reason"),
-    [("Europe/Berln", "nearest: Europe/Berlin"), ("", "no time zone ''"), ("../UTC", "no time zone")],
+    [("Europe/Berln", "nearest: Europe/Berlin"), ("", "unknown time zone ''"), ("../UTC", "unknown time zone")],
 )
 def test_a_zone_that_is_none_is_refused(store: Store, zone: str, reason: str) -> None:
     with pytest.raises(InputError, match=reason):
@@ -401,7 +401,7 @@ def test_what_cannot_be_is_told_with_what_can(empty: Home) -> None:
         (("role", "Ada", "viewer"), "last administrator"),
         (("role", "Adda", "viewer"), "nearest: Ada"),
         (("delete", "Ada", "--yes"), "last administrator"),
-        (("delete", "Ada", "--yes", "--heir", "Eve"), "no user 'Eve'"),
+        (("delete", "Ada", "--yes", "--heir", "Eve"), "user 'Eve' was not found"),
     ):
         code, message = empty.bad("users", *words)
         assert (code, reason in message) == (ExitCode.INPUT, True), message

@@ -327,7 +327,7 @@ def test_an_owner_shares_an_account_and_removes_the_share(full: Site) -> None:
     ("form", "status", "message"),
     [
         ({"user": "ada", "level": "read"}, 422, "Select a user."),
-        ({"user": "999", "level": "read"}, 404, "no user '999'"),
+        ({"user": "999", "level": "read"}, 404, "User '999' was not found"),
         ({"user": "{bob}", "level": "all"}, 422, "Select an access level."),
         ({"user": "{ada}", "level": "read"}, 422, "'ada' is the last owner of the account 'Alpha'"),
         ({"user": "everyone", "level": "owner"}, 422, "Everyone cannot own an account; choose users as its owners."),

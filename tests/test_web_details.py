@@ -301,7 +301,7 @@ def test_an_account_that_is_not_shared_cannot_be_used_and_is_not_told_of(site: S
     assert "Resolves to" not in page
     answer = visit.post("/datasets/new", data(sent(page)))
     assert answer.status_code == 422
-    assert "There is no account 'demo'" in at(answer.text, "account")
+    assert "Account 'demo' was not found" in at(answer.text, "account")
     assert site.store.datasets.list() == ()
 
 
@@ -400,7 +400,7 @@ def test_a_disconnected_dataset_is_given_another_account(site: Site) -> None:
     assert "demo is not available: it was deleted or is no longer shared" in words_of(page)
     answer = visit.post(address, data(sent(page)))
     assert answer.status_code == 422
-    assert "There is no account 'demo'" in at(answer.text, "account")
+    assert "Account 'demo' was not found" in at(answer.text, "account")
     visit.sent(address, data(filled(answer.text, account="other")))
     assert site.store.datasets.get(dataset.slug).account_name == "other"
 
@@ -551,7 +551,7 @@ def test_of_a_file_with_a_fault_nothing_is_brought_in_and_each_dataset_has_its_f
     assert re.search(r"line \d+, metrics: 'spent' is not available", said)
     assert "There : name: another dataset is named 'There'" in said
     assert "The file has two datasets named 'Spend'" in said
-    assert "Stranger : account: there is no account" in said
+    assert "Stranger : account: account" in said
     assert [one.name for one in site.store.datasets.list()] == ["There"]
     # What was pasted is still there, to be mended.
     area = re.search(r'(?s)<textarea[^>]*id="text"[^>]*>\n(.*?)</textarea>', answer.text)
@@ -575,7 +575,7 @@ def test_an_account_that_is_not_there_is_told_together_with_the_other_faults(sit
     answer = site.visit("admin").post("/datasets/import", {"text": text})
     said = words_of(answer.text)
     assert answer.status_code == 422
-    assert "there is no account 'nobody'" in said
+    assert "account 'nobody' was not found" in said
     assert "dates: " in said
 
 

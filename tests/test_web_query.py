@@ -172,7 +172,7 @@ def test_only_tables_of_visible_datasets_can_be_queried(ran: Site) -> None:
 
 def test_a_missing_table_is_reported_with_the_available_ones(visit: Visit) -> None:
     for sql in ("select * from later", "select * from later join spend using (ad_id)", "select * from nothing"):
-        assert "; there are spend." in words_of(asked(visit, sql, 422)), sql
+        assert "; available: spend." in words_of(asked(visit, sql, 422)), sql
 
 
 def test_a_message_shows_no_place_of_this_machine(ran: Site, visit: Visit) -> None:

@@ -251,7 +251,7 @@ class Guard:
         offered = [one.id for one in seen()]
         if not offered:
             kind = "account" if get == self.store.accounts.get else "dataset"
-            raise NotFoundError(f"there is no {kind} {name!r}, or it is not shared with you.")
+            raise NotFoundError(f"{kind} {name!r} was not found, or it is not shared with you.")
         return get(name, among=offered)
 
     def _refuse_reader(self, right: AccountRight | DatasetRight, what: str) -> None:

@@ -471,7 +471,7 @@ def _assignment(line: str, where: str) -> Iterator[tuple[str, str]]:
             f"{where}: ADREEL_HOME cannot be set in this file, which it locates; set it in the environment."
         )
     if name not in _BY_VARIABLE:
-        raise InputError(f"{where}: there is no setting {name}.{_hint(name)}")
+        raise InputError(f"{where}: unknown setting {name}.{_hint(name)}")
     if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
         text = text[1:-1]
     yield name, text

@@ -143,7 +143,7 @@ def placed(target: Path) -> Iterator[IO[bytes]]:
     Raises InputError for a place where no file can be, StorageError if the disk fails.
     """
     if target.is_dir() or not target.parent.is_dir():
-        reason = "it is a folder" if target.is_dir() else f"there is no folder {target.parent}"
+        reason = "it is a folder" if target.is_dir() else f"the folder {target.parent} does not exist"
         raise InputError(f"{target} cannot be written: {reason}.")
     partial = target.with_name(f".{target.name}.part")
     try:

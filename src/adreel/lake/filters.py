@@ -167,7 +167,7 @@ def condition(schema: Any, column_filter: Filter) -> Condition:
     operator = _operator(column_filter)
     if column_filter.column not in schema.names:
         raise InputError(
-            f"There is no column {column_filter.column} to filter by; there are {', '.join(schema.names)}."
+            f"Column {column_filter.column} to filter by was not found; available: {', '.join(schema.names)}."
         )
     kind = schema.field(column_filter.column).type
     if kind_of(kind) not in operator.kinds:
@@ -190,7 +190,7 @@ def sorted_by(schema: Any, order: Sequence[Order]) -> tuple[Order, ...]:
     for column_order in order:
         if column_order.column not in schema.names:
             raise InputError(
-                f"There is no column {column_order.column} to sort by; there are {', '.join(schema.names)}."
+                f"Column {column_order.column} to sort by was not found; available: {', '.join(schema.names)}."
             )
         if kind_of(schema.field(column_order.column).type) is Kind.LIST:
             raise InputError(f"{column_order.column} holds lists, which have no order; sort by another column.")
@@ -204,7 +204,7 @@ def _operator(column_filter: Filter) -> Operator:
     operator = OPERATORS.get(column_filter.op)
     if operator is None:
         raise InputError(
-            f"{column_filter.column}: there is no operator {column_filter.op!r}; there are {', '.join(OPERATORS)}."
+            f"{column_filter.column}: unknown operator {column_filter.op!r}; available: {', '.join(OPERATORS)}."
         )
     return operator
 

@@ -83,7 +83,7 @@ def _check_source(node: dict[str, Any], views: Collection[str], named: Collectio
         full_name = ".".join(part for part in (node["catalog_name"], node["schema_name"], name) if part)
         exists = name.casefold() in views or (name.casefold() in named and full_name == name)
         if not exists or full_name not in (name, f"main.{name}", f"memory.main.{name}"):
-            raise InputError(f"There is no table {full_name}; there are {', '.join(sorted(views)) or 'none yet'}.")
+            raise InputError(f"Table {full_name} was not found; available: {', '.join(sorted(views)) or 'none yet'}.")
     elif kind == "TABLE_FUNCTION":
         function = node["function"].get("function_name", "")
         if function.casefold() not in TABLE_FUNCTIONS:

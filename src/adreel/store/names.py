@@ -82,13 +82,13 @@ def not_found(kind: str, name: str, existing: Iterable[str], none: str, slugs: I
     """
     names = sorted(existing)
     if not names:
-        return NotFoundError(f"there is no {kind} {name!r}; {none}")
+        return NotFoundError(f"{kind} {name!r} was not found; {none}")
     by_lower = {n.lower(): n for n in sorted({*names, *slugs})}
     near = get_close_matches(name.lower(), by_lower, n=3)
     hint = f"nearest: {', '.join(by_lower[n] for n in near)}" if near else _listed(names)
-    return NotFoundError(f"there is no {kind} {name!r}; {hint}.")
+    return NotFoundError(f"{kind} {name!r} was not found; {hint}.")
 
 
 def _listed(names: list[str]) -> str:
     shown = ", ".join(names[:10])
-    return f"there are {shown}" + (f" and {len(names) - 10} more" if len(names) > 10 else "")
+    return f"available: {shown}" + (f" and {len(names) - 10} more" if len(names) > 10 else "")

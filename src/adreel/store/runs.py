@@ -345,7 +345,7 @@ def _row(connection: Connection, run_id: str) -> Row[Any] | None:
 
 def _found(row: Row[Any] | None, run_id: str) -> Row[Any]:
     if row is None:
-        raise NotFoundError(f"there is no run whose ID is or starts with {run_id!r}.")
+        raise NotFoundError(f"run {run_id!r} was not found; enter its ID or the first characters of it.")
     return row
 
 

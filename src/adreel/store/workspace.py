@@ -57,5 +57,5 @@ def _zone(text: str) -> str:
     if word not in zones:
         near = get_close_matches(word, zones, n=1, cutoff=0.5)
         hint = f" nearest: {zones[near[0]]}." if near else " use a name such as Europe/Berlin or UTC."
-        raise InputError(f"there is no time zone {text!r};{hint}")
+        raise InputError(f"unknown time zone {text!r};{hint}")
     return zones[word]

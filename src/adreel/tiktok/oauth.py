@@ -176,7 +176,7 @@ class Listener:
         method, _, rest = head.split(b"\r\n", 1)[0].decode("latin-1").partition(" ")
         path, _, query = rest.partition(" ")[0].partition("?")
         if path != self._path:
-            return _response("404 Not Found", "Not found", "There is no page at this address.")
+            return _response("404 Not Found", "Not found", "This page does not exist.")
         if method != "GET":
             return _response("405 Method Not Allowed", "Not allowed", "This address accepts GET requests only.")
         return self._callback(query)

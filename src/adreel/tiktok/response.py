@@ -274,7 +274,7 @@ def _foreign(status: int, headers: Mapping[str, str], body: bytes) -> FailedAnsw
     shown = f"HTTP {status} {_first_words(body)}"
     if status == 404:
         return FailedAnswer(
-            f"{shown}: there is no such address. ADREEL_TIKTOK_URL must be the address of TikTok's API including "
+            f"{shown}: the address does not exist. ADREEL_TIKTOK_URL must be the address of TikTok's API including "
             "the version, such as https://business-api.tiktok.com/open_api/v1.3.",
             Action.ABSENT,
         )
