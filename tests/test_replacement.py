@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ import pytest
 
 from adreel.errors import ExitCode
 from adreel.lake import Lake
-from adreel.store import Role, RunState
+from adreel.pipeline.orders import Orders
+from adreel.store import Role, RunState, Store
 from api_home import program
 from home import Home, make_home
 from web_home import Site, open_site, words_of
@@ -236,6 +238,44 @@ def test_a_restored_table_stands_with_the_proof_of_the_run_that_read_it_and_says
     assert latest["warnings"][0].startswith("Version 0 was restored as version 2: ")
     assert (latest["table_rows"], latest["table_columns"]) == (first["table_rows"], first["table_columns"])
     assert "Version 0 was restored" in site.visit("admin").words("/datasets/spend")
+
+
+class Died(BaseException):
+    """The process ends here."""
+
+
+def test_a_restore_that_dies_anywhere_leaves_no_table_that_looks_verified_but_is_another(
+    small: Home, site: Site
+) -> None:
+    small.good("run", "-f", small.file(dates=FOUR_DAYS))
+    first = rows(small)
+    small.good("run", "-f", small.file(dates={"start": "2026-11-19", "end": "2026-11-19"}))
+    small.later(1)
+    lives = 0
+    for lives in range(1, 99):
+        left = lives
+
+        def dying_clock() -> datetime:
+            nonlocal left
+            left -= 1
+            if left < 0:
+                raise Died
+            return small.now
+
+        before = rows(small)
+        with Store.open(site.settings, clock=dying_clock) as store:
+            try:
+                saved = store.datasets.get("spend")
+                Orders(site.settings, store, clock=dying_clock).restore(saved, 0)
+                break
+            except Died:
+                pass
+        latest = small.json("history", "spend")[0]
+        assert same(rows(small), before) or latest["state"] not in ("succeeded", "warned"), lives
+    assert lives > 3
+    assert same(rows(small), first)
+    small.good("run", "spend")
+    assert small.json("history", "spend")[0]["proof"]["proved"]
 
 
 @pytest.mark.parametrize("method", ["replace", "append", "upsert", "partition"])

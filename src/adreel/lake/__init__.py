@@ -214,13 +214,15 @@ class Lake:
 
         return read_rows(self._storage, table, columns, where, order)
 
-    def restore(self, slug: str, version: int, run_id: str) -> Version:
+    def restore(self, slug: str, version: int, run_id: str, begin: Callable[[Version], None]) -> Version:
         """Makes a new version with the rows and columns of `version`, so that nothing is lost; `run_id` names it.
+
+        `begin` is called with that version once it can be restored, right before the table changes.
 
         Raises NotFoundError for a version that cannot be read, InputError for the newest, BusyError if another
         process changes the table at the same time.
         """
-        return restore(self._storage, slug, version, run_id, self._clock())
+        return restore(self._storage, slug, version, run_id, self._clock(), begin)
 
     def texts(self, slug: str, column: str, version: int | None = None) -> frozenset[str]:
         """The different texts of a column, empty for null; none if there is no such column. Raises NotFoundError."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -75,7 +75,9 @@ def version_note(storage: Storage, slug: str, number: int) -> Version | None:
     return _version(number, commit_info(commits.get(number, [])))
 
 
-def restore(storage: Storage, slug: str, number: int, run_id: str, now: datetime) -> Version:
+def restore(
+    storage: Storage, slug: str, number: int, run_id: str, now: datetime, begin: Callable[[Version], None]
+) -> Version:
     """Makes a new version with the rows and columns of an earlier one; see `Lake.restore`."""
     latest, earlier = open_table(storage, slug), open_table(storage, slug, number)
     origin = version_note(storage, slug, number)
@@ -96,6 +98,7 @@ def restore(storage: Storage, slug: str, number: int, run_id: str, now: datetime
         "changed": None,
         "removed": None,
     }
+    begin(origin)
     new_number = latest.version + 1
     # No retries by delta-rs: it would put the old rows over those of another writer that came meanwhile.
     properties = CommitProperties(

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from adreel.datasets.replacement import loss_by_other_days, refuse_unkept_days
 from adreel.datasets.stored import dataset_of
-from adreel.errors import BusyError, ConfirmError, InputError, NotFoundError, ReconnectError, is_resumable
+from adreel.errors import AdreelError, BusyError, ConfirmError, InputError, NotFoundError, ReconnectError, is_resumable
 from adreel.lake import Lake, Version
 from adreel.settings import Settings
 from adreel.store import (
@@ -107,15 +107,28 @@ class Orders:
             self.store.runs.interrupt(saved)
             lake = Lake(self.settings.lake_url, clock=self.clock)
             run_id = new_run_id()
-            restored = lake.restore(saved.table_slug, version, run_id)
-            reader = self._reader_of(saved, lake, restored)
+            reader: Run | None = None
+            run: Run | None = None
+
+            def begin(earlier: Version) -> None:
+                # Before the table changes: a process that dies then leaves a run that is no success, whatever it did.
+                nonlocal reader, run
+                reader = self._reader_of(saved, lake, earlier)
+                read_at = reader.read_at if reader else earlier.at
+                run = self.store.runs.add(saved, run_id, asked_by=asked_by, read_at=read_at)
+
+            try:
+                restored = lake.restore(saved.table_slug, version, run_id, begin)
+            except AdreelError as error:
+                if run is not None:
+                    failure = Outcome(RunState.FAILED, error=str(error), error_kind=type(error).__name__)
+                    self.store.runs.finish(run_id, failure)
+                raise
             read = f"rows read on {reader.read_at:%Y-%m-%d at %H:%M} UTC" if reader else "rows of an earlier run"
             warning = (
                 f"Version {version} was restored as version {restored.number}: {restored.rows:,} {read}. The next run "
                 "updates the days of the dataset's own dates; run a backfill for any days in between."
             )
-            self.store.runs.add(saved, run_id, asked_by=asked_by)
-            self.store.runs.begin(run_id, reader.read_at if reader else restored.at)
             table = lake.table(saved.table_slug, restored.number)
             outcome = Outcome(
                 RunState.WARNED,
@@ -200,7 +213,7 @@ class Orders:
         """The run to go on with: the latest, if it ended lately for a reason that passes, and asked the same."""
         self.store.runs.interrupt(saved)
         latest = next(iter(self.store.runs.list(saved, limit=1)), None)
-        if latest is None or latest.cancel_requested or latest.spec_version != saved.spec_version:
+        if latest is None or latest.cancel_requested or latest.restores or latest.spec_version != saved.spec_version:
             return None
         stopped = latest.state is RunState.INTERRUPTED or (
             latest.state is RunState.FAILED and is_resumable(latest.error_kind)

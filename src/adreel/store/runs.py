@@ -82,30 +82,35 @@ class Runs:
         *,
         asked_by: str = "",
         key: RunKey | None = None,
+        read_at: datetime | None = None,
     ) -> Run:
         """A queued run of the dataset as it is now, or for other `dates`. One that is there already stays as it is.
 
-        `asked_by` is the name of a user, or empty for the command line's own; `key` means this run from now on.
+        `asked_by` is the name of a user, or empty for the command line's own; `key` means this run from now on. With
+        `read_at`, when its rows were read, the run is a restore and running at once: none that can be queued.
         """
+        now = self._clock()
         with self._database.write() as connection:
             row = _row(connection, run_id)
             if row is not None:
                 return _run(row)
-            now = connection.execute(select(datasets).where(datasets.c.id == dataset.id)).first()
-            if now is None:
+            saved = connection.execute(select(datasets).where(datasets.c.id == dataset.id)).first()
+            if saved is None:
                 raise NotFoundError(f"the dataset {dataset.slug!r} was deleted meanwhile.")
             values = {
                 "id": run_id,
-                "dataset_id": now.id,
-                "dataset_name": now.name,
-                "dataset_slug": now.slug,
-                "spec_version": now.spec_version,
+                "dataset_id": saved.id,
+                "dataset_name": saved.name,
+                "dataset_slug": saved.slug,
+                "spec_version": saved.spec_version,
                 "dates": dates,
                 "state": RunState.QUEUED,
-                "created_at": self._clock(),
+                "created_at": now,
                 "cancel_requested": False,
                 "asked_by": asked_by,
             }
+            if read_at is not None:
+                values |= {"state": RunState.RUNNING, "started_at": read_at, "heartbeat_at": now}
             statement = insert(runs).values(_NOTHING_YET | values).returning(*_PUBLIC)
             run = _run(connection.execute(statement).one())
             self._note(connection, key, run)
@@ -136,15 +141,15 @@ class Runs:
             values = {"user_id": key.user_id, "key_hash": fingerprint(key.key), "asked_hash": fingerprint(key.asked)}
             connection.execute(insert(run_keys).values(**values, run_id=run.id, created_at=now))
 
-    def begin(self, run_id: str, read_at: datetime | None = None) -> Run:
-        """The run as running: for the first time, or again after it did not come to its end.
+    def begin(self, run_id: str) -> Run:
+        """The run as running: for the first time, or again after it ended early.
 
-        `read_at` is when its rows were read, for a restore. InputError if it made a version or was cancelled.
+        InputError if it made a version or was cancelled.
         """
         now = self._clock()
         changes = {
             "state": RunState.RUNNING,
-            "started_at": func.coalesce(runs.c.started_at, read_at or now),
+            "started_at": func.coalesce(runs.c.started_at, now),
             "heartbeat_at": now,
             "finished_at": None,
         }
