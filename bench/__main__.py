@@ -92,13 +92,13 @@ def run_adreel(url: str, setting: Setting) -> Figures:
 
 
 PEERS = (("bench.plain", "plain requests script"), ("bench.sdk", "official SDK in a loop"))
-FAST = Setting("no latency, no limit")
+FAST = Setting("No latency, no rate limit")
 SETTINGS = (
     FAST,
-    Setting("200 ms an answer, 10 requests a second", qps=10, latency_ms=200),
-    Setting("2 s an answer, 10 requests a second", qps=10, latency_ms=2000),
+    Setting("200 ms latency, 10 requests per second", qps=10, latency_ms=200),
+    Setting("2 s latency, 10 requests per second", qps=10, latency_ms=2000),
 )
-LARGE = Setting("ten times the rows, no latency, no limit", ads=2000)
+LARGE = Setting("Ten times the rows, no latency, no rate limit", ads=2000)
 TIMES = 3
 """Runs of each without latency, in turn; the medians are shown, for the machine's speed drifts."""
 
@@ -115,8 +115,8 @@ def main() -> None:
         return
     about = (
         f"Measured on {time.strftime('%Y-%m-%d')}: {platform.machine()}, {os.cpu_count()} shared cores, Python "
-        f"{platform.python_version()}, {platform.system()}; the simulator on the same machine. Without latency the "
-        f"medians of {TIMES} runs in turn, else one run each."
+        f"{platform.python_version()}, {platform.system()}. The simulator ran on the same machine. Figures without "
+        f"latency are medians of {TIMES} alternating runs; others are single runs."
     )
     lines = [about]
     for name in SECTIONS:
@@ -133,18 +133,18 @@ def _peers() -> Iterator[str]:
 
 
 def _pace() -> Iterator[str]:
-    yield from ("", "### A network that scatters", "", *pace.lines())
+    yield from ("", "### Varying latency", "", *pace.lines())
 
 
 def _start() -> Iterator[str]:
-    yield from ("", "### Start-up and planning", "", *_small(), "", *_least_run())
+    yield from ("", "### Startup and planning", "", *_small(), "", *_least_run())
 
 
 def _center() -> Iterator[str]:
     # Imported here: what stands in this process's memory would count as its children's, from before they begin.
     from bench import web
 
-    yield from ("", "### The Data Center", "", *web.lines())
+    yield from ("", "### Data Center", "", *web.lines())
 
 
 SECTIONS = {"peers": _peers, "pace": _pace, "start": _start, "center": _center}
@@ -197,7 +197,7 @@ def _small() -> Iterator[str]:
     yield "| | seconds |"
     yield "| --- | --: |"
     yield f"| `adreel --help`, median of {len(walls)} | {walls[len(walls) // 2]:.2f} |"
-    yield f"| a plan of {count:,} requests ({minutes:,.0f} minutes at 10 a second) | {took:.3f} |"
+    yield f"| a plan of {count:,} requests ({minutes:,.0f} minutes at 10 requests per second) | {took:.3f} |"
 
 
 def _least_run() -> Iterator[str]:
@@ -206,7 +206,7 @@ def _least_run() -> Iterator[str]:
         rounds = [_first_and_next(url) for _ in range(TIMES)]
     yield f"| a run of 40 rows, median of {TIMES} | CPU s | peak MB |"
     yield "| --- | --: | --: |"
-    for who, costs in zip(("into a new table", "the same again"), zip(*rounds, strict=True), strict=True):
+    for who, costs in zip(("first run, new table", "second run"), zip(*rounds, strict=True), strict=True):
         yield f"| {who} | {median(cpu for cpu, _ in costs):.2f} | {median(peak for _, peak in costs):.0f} |"
 
 

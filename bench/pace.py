@@ -67,7 +67,7 @@ def _shares(processes: int) -> Iterator[tuple[date, date]]:
 
 def lines() -> Iterator[str]:
     """The table."""
-    yield "| on the way up to | processes | requests | refused | wall / floor |"
+    yield "| added latency, at most | processes | requests | refused | wall / floor |"
     yield "| --: | --: | --: | --: | --: |"
     with simulator(ADVERTISERS, ADS) as url:
         # The first fill the simulator's memory of pages.

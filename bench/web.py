@@ -189,27 +189,29 @@ def pages(client: httpx2.Client, large: SavedDataset) -> Iterator[Measured]:
     slug = large.slug
     fragment = {"HX-Request": "true"}
     form = _form()
-    yield asked(client, "datasets, first of 20 pages", "GET", "/datasets")
-    yield asked(client, "datasets, filtered and sorted", "GET", "/datasets?q=dataset+01&sort=-rows&tag=daily")
-    yield asked(client, "accounts, first page", "GET", "/accounts")
-    yield asked(client, "account", "GET", "/accounts/1")
-    yield asked(client, "new dataset", "GET", "/datasets/new")
-    yield asked(client, "form fragment", "POST", "/datasets/form", data=form, headers=fragment)
+    yield asked(client, "Datasets, first of 20 pages", "GET", "/datasets")
+    yield asked(client, "Datasets, filtered and sorted", "GET", "/datasets?q=dataset+01&sort=-rows&tag=daily")
+    yield asked(client, "Accounts, first page", "GET", "/accounts")
+    yield asked(client, "Account", "GET", "/accounts/1")
+    yield asked(client, "New dataset", "GET", "/datasets/new")
+    yield asked(client, "Form fragment", "POST", "/datasets/form", data=form, headers=fragment)
     yield asked(
         client,
-        "form fragment, metrics searched",
+        "Form fragment, metric search",
         "POST",
         "/datasets/form",
         data=form | {"metrics.search": "purchase"},
         headers=fragment,
     )
-    yield asked(client, "overview", "GET", f"/datasets/{slug}")
-    yield asked(client, "data, first page of 3,000,000 rows", "GET", f"/datasets/{slug}/data")
-    yield asked(client, "history", "GET", f"/datasets/{slug}/history")
-    yield asked(client, "versions", "GET", f"/datasets/{slug}/versions")
-    yield asked(client, "users", "GET", "/users")
-    yield asked(client, "cards page", "GET", f"/datasets/{slug}/cards", times=10)
-    yield asked(client, "all cards of 3,000,000 rows", "GET", f"/datasets/{slug}/cards/all", times=10, headers=fragment)
+    yield asked(client, "Overview", "GET", f"/datasets/{slug}")
+    yield asked(client, "Data, first page of 3,000,000 rows", "GET", f"/datasets/{slug}/data")
+    yield asked(client, "History", "GET", f"/datasets/{slug}/history")
+    yield asked(client, "Versions", "GET", f"/datasets/{slug}/versions")
+    yield asked(client, "Users", "GET", "/users")
+    yield asked(client, "Charts page", "GET", f"/datasets/{slug}/cards", times=10)
+    yield asked(
+        client, "All charts of 3,000,000 rows", "GET", f"/datasets/{slug}/cards/all", times=10, headers=fragment
+    )
 
 
 def _form() -> dict[str, Any]:
@@ -308,20 +310,20 @@ def table(folder: Path, api: str) -> Iterator[str]:
         yield ""
         yield "| | |"
         yield "| --- | --: |"
-        for what, path in (("datasets", "/datasets"), ("cards", f"/datasets/{large.slug}/cards")):
+        for what, path in (("datasets list", "/datasets"), ("charts", f"/datasets/{large.slug}/cards")):
             weight = first_load(client, path) / 1000
-            yield f"| first load of the {what}, with everything, compressed | {weight:.0f} kB |"
+            yield f"| First load of the {what} with all assets, compressed | {weight:.0f} kB |"
         clicks, failed = crowd(url, large)
         clicks.sort()
         p95 = clicks[int(len(clicks) * 0.95)]
         yield (
-            f"| {PEOPLE} people for {SECONDS:.0f} s, each with a click every {sum(READING) / 2:.0f} s, while a run "
-            f"loads: clicks, failed, median, p95 | {len(clicks):,}, {failed}, {median(clicks):.0f} ms, {p95:.0f} ms |"
+            f"| {PEOPLE} users for {SECONDS:.0f} s, one click every {sum(READING) / 2:.0f} s, during a run: "
+            f"clicks, failed, median, p95 | {len(clicks):,}, {failed}, {median(clicks):.0f} ms, {p95:.0f} ms |"
         )
         with Store.open(settings, clock=lambda: datetime.now(UTC)) as store:
             (run,) = store.runs.list(store.datasets.get(LOADING), limit=1)
-            yield f"| the run by then: pages, rows | {run.state} {run.pages:,}, {run.rows:,} |"
-            yield f"| the server's memory: at the start, at its peak | {idle:.0f} MB, {peak_megabytes(pid):.0f} MB |"
+            yield f"| State of the run at the end: pages, rows | {run.state} {run.pages:,}, {run.rows:,} |"
+            yield f"| Server memory: at the start, peak | {idle:.0f} MB, {peak_megabytes(pid):.0f} MB |"
             ended(client, store, run.id)
 
 
