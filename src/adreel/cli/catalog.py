@@ -31,7 +31,7 @@ def reports(name: str | None, *, as_json: bool) -> None:
     if report is None:
         near = menus.nearest(name, catalog.REPORTS)
         raise NotFoundError(
-            f"Report {name!r} does not exist." + (f" Did you mean {near}?" if near else " List them: adreel reports")
+            f"Report {name!r} does not exist." + (f" Nearest: {near}." if near else " List them: adreel reports")
         )
     if as_json:
         print_json(asdict(report))
