@@ -642,11 +642,11 @@ def serve(
 def main() -> None:
     """Runs the command line; the entry point of the console script."""
     _open_streams()
-    # Loading modules makes many objects and no garbage: looking for it is a tenth of the start, and again 70 ms at the
+    # Imports create many objects and no garbage: collecting it takes a tenth of the start, and another 70 ms at the
     # end of the process, which frees everything anyway. numpy's algebra is not used; its threads would spin.
     gc.set_threshold(200_000, 50, 100)
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    # What DuckDB has freed goes back to the system at once: a server of small questions holds 20 MB less.
+    # DuckDB returns freed memory to the system at once: a server of small queries needs 20 MB less.
     os.environ.setdefault("DUCKDB_JE_MALLOC_CONF", "dirty_decay_ms:0,muzzy_decay_ms:0,narenas:2")
     try:
         app()

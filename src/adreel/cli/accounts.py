@@ -39,7 +39,7 @@ from adreel.tiktok.oauth import Listener, consent_url, new_state, read_callback
 
 _Answer = TypeVar("_Answer")
 
-PATIENCE_SECONDS = 60
+DEADLINE_SECONDS = 60
 """Seconds that a command in the foreground waits for TikTok."""
 
 CONSENT_SECONDS = 600
@@ -180,7 +180,7 @@ async def _owner_and_advertisers(
 
 def _with_client(have: Opened, access: Access, use: Callable[[Client], Awaitable[_Answer]]) -> _Answer:
     async def work() -> _Answer:
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        deadline = time.monotonic() + DEADLINE_SECONDS
         transport = have.session.transport
         async with connected(have.settings, access, transport=transport, deadline=deadline, log=say) as client:
             return await use(client)
@@ -195,7 +195,7 @@ def _consented(have: Opened, access: Access, *, browser: bool, paste: bool) -> s
     redirect = have.settings.tiktok_redirect_url
     page = consent_url(have.settings.tiktok_auth_url, access.app_id, state, redirect)
 
-    async def ask() -> str:
+    async def consent_code() -> str:
         say("TikTok uses the login of that browser. To connect another TikTok user, log out of TikTok there first.")
         if paste:
             _open(page, browser)
@@ -205,7 +205,7 @@ def _consented(have: Opened, access: Access, *, browser: bool, paste: bool) -> s
             _open(page, browser)
             return await listener.code(CONSENT_SECONDS)
 
-    code = asyncio.run(ask())
+    code = asyncio.run(consent_code())
     grant = _with_client(have, access, lambda client: client.exchange(code))
     return grant.access_token
 

@@ -157,14 +157,14 @@ def demo(session: Session, *, once: bool, advertisers: int, ads: int, port: int,
     with sizes_checked():
         config = WorldConfig(session.clock().astimezone(UTC).date(), advertisers=advertisers, ads=ads, live=True)
     if once:
-        with _simulator(config) as url, _opened(session, config, url) as have:
+        with _simulator(config) as url, _demo_home(session, config, url) as have:
             later = config.today + timedelta(days=3)
             _run_first(have, NEXT_ONCE, options=_simulate_options(url, config), later=later)
         return
     with (
         listening("127.0.0.1", port, otherwise_free=port == PORT) as listener,
         _simulator(config) as url,
-        _opened(session, config, url) as have,
+        _demo_home(session, config, url) as have,
     ):
         _run_yesterday(have, config, url)
         _run_first(have, NEXT_SERVED, url=url)
@@ -178,7 +178,7 @@ def demo(session: Session, *, once: bool, advertisers: int, ads: int, port: int,
 
 
 @contextmanager
-def _opened(session: Session, config: WorldConfig, url: str) -> Iterator[Opened]:
+def _demo_home(session: Session, config: WorldConfig, url: str) -> Iterator[Opened]:
     """The home with the simulated TikTok instead of the real one, and the demo account connected."""
     settings = replace(
         settings_of(session),

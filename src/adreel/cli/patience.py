@@ -9,7 +9,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 _LATE = b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
-class PatientProtocol(H11Protocol):
+class TimedProtocol(H11Protocol):
     """Answers 408 if the head of a request takes longer than `seconds`.
 
     The time runs from the connection, or from the first byte of a later request. Between two requests uvicorn's
@@ -52,6 +52,6 @@ class PatientProtocol(H11Protocol):
             self.transport.close()
 
 
-def patient(seconds: float) -> type[PatientProtocol]:
+def timed_protocol(seconds: float) -> type[TimedProtocol]:
     """The protocol class with this time limit in seconds; uvicorn creates an object of it for each connection."""
-    return type("PatientProtocol", (PatientProtocol,), {"seconds": seconds})
+    return type("TimedProtocol", (TimedProtocol,), {"seconds": seconds})

@@ -18,7 +18,7 @@ import uvicorn
 from adreel.cli import Session
 from adreel.cli.context import open_store, settings_of
 from adreel.cli.output import say
-from adreel.cli.patience import patient
+from adreel.cli.patience import timed_protocol
 from adreel.errors import InputError
 from adreel.sandbox import Sandbox
 from adreel.settings import LOOPBACK, Settings
@@ -58,7 +58,7 @@ def serve_on(
     app = create_app(settings, store, clock=session.clock, hosts=(bound,), sandbox=sandbox)
     config = uvicorn.Config(
         app,
-        http=patient(settings.request_seconds),
+        http=timed_protocol(settings.request_seconds),
         log_level="warning",
         access_log=False,
         server_header=False,

@@ -185,7 +185,7 @@ def _write_answer(box: Sandbox, request: QueryRequest, output: Path | None) -> N
 
 
 def _print_answer(table: Any) -> None:
-    """Prints an answer of at most `MOST_ROWS` + 1 rows; the last of these only tells that there are more."""
+    """Prints an answer of at most `MOST_ROWS` + 1 rows; the last one only shows that there are more."""
     rows = list(zip(*(column.to_pylist() for column in table.columns), strict=True))
     left_out = print_table(table.column_names, rows[:MOST_ROWS], fit=True)
     if left_out:
