@@ -604,7 +604,11 @@ def test_a_user_without_shares_finds_nothing(shared: Home) -> None:
     code, message = shared.bad("run", "-f", shared.file(account="eds", name="Spend"))
     assert (code, "choose another name" in message) == (ExitCode.INPUT, True)
     code, message = shared.bad("accounts", "add", "eds", "--token-stdin", stdin=f"{shared.token}\n")
-    assert (code, "already; choose another name" in message, "reconnect" in message) == (ExitCode.INPUT, True, False)
+    assert (code, "already exists. Choose another name" in message, "reconnect" in message) == (
+        ExitCode.INPUT,
+        True,
+        False,
+    )
     assert shared.kept() == before
 
 
@@ -729,10 +733,13 @@ def test_a_share_names_a_user_or_everyone(shared: Home) -> None:
         code, message = shared.bad(*line.split())
         assert (code, "or --everyone LEVEL" in message) == (ExitCode.INPUT, True), line
     code, message = shared.bad("accounts", "share", "eds", "Vic", "write")
-    assert (code, "no level 'write'; there are none, read, share, edit, owner." in message) == (ExitCode.INPUT, True)
-    assert "has no more of it than read" in shared.good("accounts", "share", "eds", "Vic", "edit").stderr
+    assert (code, "'write' is not a level. Choose one of: none, read, share, edit, owner." in message) == (
+        ExitCode.INPUT,
+        True,
+    )
+    assert "limits the access level to read" in shared.good("accounts", "share", "eds", "Vic", "edit").stderr
     shown = shared.good("accounts", "shares", "demo")
-    assert "No user owns 'demo'" in shown.stderr
+    assert "Account 'demo' has no owner" in shown.stderr
     assert "everyone" in shown.stdout
 
 

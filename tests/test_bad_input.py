@@ -1,4 +1,4 @@
-"""What is wrong gets a sentence and an exit code, and changes nothing."""
+"""Invalid input: a message, an exit code, and no change."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ BIG_INTEGER = "9" * 5000
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    """A home for tests that change nothing, with one dataset that has run."""
+    """A home for tests that change nothing, with a dataset that has run."""
     home = make_home(tmp_path_factory.mktemp("shared") / "home", ads=4)
     home.add_account()
     home.good("run", "-f", home.file("spend.yaml", metrics=["spend"]))
@@ -36,14 +36,14 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Home:
 
 @pytest.fixture
 def unchanged(shared: Home) -> Iterator[Home]:
-    """The shared home, which has to be as it was afterwards."""
+    """The shared home, which the test must leave unchanged."""
     before = shared.kept()
     yield shared
     assert shared.kept() == before
 
 
 def refused(home: Home, *words: str, code: ExitCode = ExitCode.INPUT, stdin: str | None = None) -> str:
-    """What is said on stderr; nothing may stand on stdout."""
+    """The message on stderr; stdout must be empty."""
     result = home.adreel(*words, stdin=stdin)
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
@@ -56,7 +56,7 @@ def refused(home: Home, *words: str, code: ExitCode = ExitCode.INPUT, stdin: str
 
 
 @pytest.mark.parametrize(
-    ("keys", "said"),
+    ("keys", "message"),
     [
         ({"report": "perfomance"}, "report: 'perfomance' is not a report. Nearest: performance,"),
         ({"report": None}, "report: required; choose from performance, creatives"),
@@ -115,57 +115,57 @@ def refused(home: Home, *words: str, code: ExitCode = ExitCode.INPUT, stdin: str
         ({"account": "dmo"}, "account: account 'dmo' was not found; nearest: demo"),
     ],
 )
-def test_a_dataset_that_cannot_be_is_refused_with_the_menu_and_the_reason(
-    unchanged: Home, keys: dict[str, Any], said: str
+def test_an_invalid_dataset_is_refused_with_the_menu_and_the_reason(
+    unchanged: Home, keys: dict[str, Any], message: str
 ) -> None:
     sent = len(unchanged.requests(""))
     file = Path(unchanged.file("bad.yaml"))
     values = json.loads(file.read_text()) | {"name": "Bad"} | keys
     file.write_text(json.dumps({key: value for key, value in values.items() if value is not None}))
-    assert said in refused(unchanged, "run", "-f", str(file))
+    assert message in refused(unchanged, "run", "-f", str(file))
     assert len(unchanged.requests("")) == sent
 
 
-def test_all_problems_of_a_file_are_told_at_once_with_their_lines(unchanged: Home, tmp_path: Path) -> None:
+def test_all_problems_of_a_file_are_listed_with_their_lines(unchanged: Home, tmp_path: Path) -> None:
     file = tmp_path / "d.yaml"
     file.write_text(
         "name: A\naccount: demo\nreport: performance\ndata_level: ad\nmetrics: [spnd]\ndates: {date: soon}\n"
     )
-    said = refused(unchanged, "datasets", "create", "-f", str(file))
-    assert "line 5, metrics" in said
-    assert "line 6, dates.date" in said
+    message = refused(unchanged, "datasets", "create", "-f", str(file))
+    assert "line 5, metrics" in message
+    assert "line 6, dates.date" in message
 
 
-def test_validate_tells_a_machine_the_same(unchanged: Home, tmp_path: Path) -> None:
+def test_validate_lists_the_same_problems_as_json(unchanged: Home, tmp_path: Path) -> None:
     result = unchanged.adreel("validate", "-f", unchanged.file("bad.yaml", metrics=["spnd"]), "--json")
     assert result.exit_code == ExitCode.INPUT
     answer = json.loads(result.stdout)
     assert answer["valid"] is False
-    assert [(one["menu"], one["nearest"].split(",")[0]) for one in answer["problems"]] == [("metrics", "spend")]
+    assert [(problem["menu"], problem["nearest"].split(",")[0]) for problem in answer["problems"]] == [
+        ("metrics", "spend")
+    ]
     (tmp_path / "empty.yaml").touch()
     result = unchanged.adreel("validate", "-f", str(tmp_path / "empty.yaml"), "--json")
     assert json.loads(result.stdout)["problems"][0]["menu"] == "file"
 
 
-# -- files that are none
+# -- files that are not dataset files
 
 
 @pytest.mark.parametrize("words", [("datasets", "create", "-f"), ("datasets", "import"), ("run", "-f"), ("plan", "-f")])
-def test_a_file_that_is_not_there_or_a_folder_is_a_slip_on_the_command_line(
-    unchanged: Home, tmp_path: Path, words: tuple[str, ...]
-) -> None:
+def test_a_missing_file_or_a_folder_is_a_usage_error(unchanged: Home, tmp_path: Path, words: tuple[str, ...]) -> None:
     assert "does not exist" in refused(unchanged, *words, str(tmp_path / "no.yaml"), code=ExitCode.USAGE)
     assert "is a directory" in refused(unchanged, *words, str(tmp_path), code=ExitCode.USAGE)
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (b"", "the file is empty"),
         (b"# nothing but words about it\n", "the file is empty"),
-        (b"\xff\xfe\x00n\x00a", "is no text in UTF-8 (line 1)"),
-        (b"name: A\naccount: caf\xe9\n", "is no text in UTF-8 (line 2)"),
-        (b"name: A\x00\n", "it has zero bytes"),
+        (b"\xff\xfe\x00n\x00a", "is not UTF-8 text (line 1)"),
+        (b"name: A\naccount: caf\xe9\n", "is not UTF-8 text (line 2)"),
+        (b"name: A\x00\n", "it contains zero bytes"),
         (b"\x7fELF\x02\x01", "not valid YAML"),
         (b"PAR1\x15\x04\x15", "not valid YAML"),
         (b"just words", "a dataset file has keys"),
@@ -174,7 +174,7 @@ def test_a_file_that_is_not_there_or_a_folder_is_a_slip_on_the_command_line(
         (b"name: !!python/object/apply:os.system [ls]\n", "not valid YAML"),
         (b"x: " + b"[" * 50_000, "the file is nested more than 50 levels deep"),
         (b"[" * 5_000 + b"]" * 5_000, "the file is nested more than 50 levels deep"),
-        (b"x: " + b"y" * 1_000_001, "is no dataset file"),
+        (b"x: " + b"y" * 1_000_001, "is not a dataset file"),
         (b"a: &a [1,1,1,1,1,1,1,1,1,1]\n" + b"".join(
             b"%c: &%c [%s]\n" % (n, n, b",".join([b"*%c" % (n - 1)] * 10)) for n in range(ord("b"), ord("j"))
         ), "more than 20,000 values"),
@@ -182,23 +182,23 @@ def test_a_file_that_is_not_there_or_a_folder_is_a_slip_on_the_command_line(
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("words", [("datasets", "create", "-f"), ("datasets", "import"), ("run", "-f")])
-def test_what_is_no_dataset_file_is_refused(
-    unchanged: Home, tmp_path: Path, words: tuple[str, ...], content: bytes, said: str
+def test_a_file_that_is_not_a_dataset_file_is_refused(
+    unchanged: Home, tmp_path: Path, words: tuple[str, ...], content: bytes, message: str
 ) -> None:
     file = tmp_path / "d.yaml"
     file.write_bytes(content)
-    assert said in refused(unchanged, *words, str(file))
+    assert message in refused(unchanged, *words, str(file))
 
 
-# -- names that are none
+# -- names that do not exist
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (("run", "spnd"), "dataset 'spnd' was not found; nearest: spend"),
-        (("run",), "Name a saved dataset, or give a file with -f FILE"),
-        (("run", "spend", "--start", "today-3"), "--start and --end go together"),
+        (("run",), "Specify either the name of a saved dataset or a file (-f FILE)"),
+        (("run", "spend", "--start", "today-3"), "--start and --end must be used together"),
         (("run", "spend", "--start", "today", "--end", "yesterday"), "is after the end"),
         (("plan", "spend", "--start", "soon", "--end", "today"), "'soon' is not a day"),
         (("preview", "nothing"), "dataset 'nothing' was not found"),
@@ -224,21 +224,23 @@ def test_what_is_no_dataset_file_is_refused(
         (("accounts", "add", "other"), "--token-stdin"),
         (("reports", "perfomance"), "Nearest: performance"),
         (("query", "select * from nothing"), "Tables: spend"),
-        (("query", "select 1", "--format", "doc"), "there are table, csv, json, parquet, xlsx"),
-        (("query", "select 1", "--format", "xlsx"), "name a file with -o FILE"),
+        (("query", "select 1", "--format", "doc"), "Choose one of: table, csv, json, parquet, xlsx"),
+        (("query", "select 1", "--format", "xlsx"), "Write a file with -o FILE"),
         (("query", "select 1", "-o", "x.doc"), "the file extension sets the format"),
-        (("simulate", "--today", "2026-13-01"), "The simulated world cannot be created"),
+        (("simulate", "--today", "2026-13-01"), "The simulated data cannot be created"),
         (("simulate", "--advertisers", "100000"), "choose 1 to 1024"),
         (("demo", "--once", "--ads", "100000000"), "choose 0 to"),
     ],
     ids=" ".join,
 )  # fmt: skip
-def test_what_is_not_there_is_named_with_the_way_on(unchanged: Home, words: tuple[str, ...], said: str) -> None:
-    assert said in refused(unchanged, *words)
+def test_an_invalid_name_or_value_is_reported_with_the_next_step(
+    unchanged: Home, words: tuple[str, ...], message: str
+) -> None:
+    assert message in refused(unchanged, *words)
 
 
 @pytest.mark.parametrize(
-    ("sql", "said"),
+    ("sql", "message"),
     [
         ("select * from read_csv('/etc/passwd')", "Permission Error"),
         ("select * from '/etc/passwd'", "Error"),
@@ -253,70 +255,71 @@ def test_what_is_not_there_is_named_with_the_way_on(unchanged: Home, words: tupl
         ("select cast(advertiser_id || 'x' as int) from spend", "Conversion Error"),
     ],
 )  # fmt: skip
-def test_a_query_reads_the_tables_and_nothing_else(unchanged: Home, sql: str, said: str) -> None:
+def test_a_query_reads_the_tables_and_nothing_else(unchanged: Home, sql: str, message: str) -> None:
     if sql.startswith("drop"):
-        # What a query makes or drops is its own and in memory; the table stays.
+        # A query creates and drops only views in its own memory; the table is unchanged.
         unchanged.good("query", sql)
     elif not sql:
         unchanged.good("query", sql)
     else:
-        assert said in refused(unchanged, "query", sql)
+        assert message in refused(unchanged, "query", sql)
 
 
 # -- accounts and advertisers
 
 
 @pytest.mark.parametrize("words", [(), ("--advertisers", "1"), ("--advertisers", "all")])
-def test_a_wrong_token_makes_no_account(unchanged: Home, words: tuple[str, ...]) -> None:
+def test_a_wrong_token_creates_no_account(unchanged: Home, words: tuple[str, ...]) -> None:
     code = ExitCode.INPUT if "all" in words else ExitCode.RECONNECT
-    said = refused(unchanged, "accounts", "add", "x", "--token-stdin", *words, stdin="not-a-token\n", code=code)
-    assert "not-a-token" not in said
-    assert ("ids with commas" if "all" in words else "TikTok code 40105") in said
+    message = refused(unchanged, "accounts", "add", "x", "--token-stdin", *words, stdin="not-a-token\n", code=code)
+    assert "not-a-token" not in message
+    assert ("not a list of IDs" if "all" in words else "TikTok code 40105") in message
 
 
-def test_an_empty_token_makes_no_account(unchanged: Home) -> None:
-    assert "no token on stdin" in refused(unchanged, "accounts", "add", "x", "--token-stdin", stdin="")
+def test_an_empty_token_creates_no_account(unchanged: Home) -> None:
+    assert "access token on stdin is empty" in refused(unchanged, "accounts", "add", "x", "--token-stdin", stdin="")
 
 
-def test_an_app_that_is_not_named_is_asked_for(unchanged: Home) -> None:
+def test_a_missing_app_is_reported_with_its_settings(unchanged: Home) -> None:
     unchanged.environ = {"ADREEL_TIKTOK_APP_ID": "", "ADREEL_TIKTOK_SECRET": ""}
     try:
         for words in (("add", "x", "--token-stdin"), ("connect", "x", "--no-browser")):
-            said = refused(unchanged, "accounts", *words, stdin="t\n")
-            assert "ADREEL_TIKTOK_APP_ID and ADREEL_TIKTOK_SECRET are not set" in said
+            message = refused(unchanged, "accounts", *words, stdin="t\n")
+            assert "ADREEL_TIKTOK_APP_ID and ADREEL_TIKTOK_SECRET are not set" in message
     finally:
         unchanged.environ = {}
 
 
-def test_a_wrong_secret_of_the_app_makes_no_account(unchanged: Home) -> None:
+def test_a_wrong_app_secret_creates_no_account(unchanged: Home) -> None:
     unchanged.environ = {"ADREEL_TIKTOK_SECRET": "wrong"}
     try:
         token = f"{unchanged.token}\n"
-        said = refused(unchanged, "accounts", "add", "x", "--token-stdin", stdin=token, code=ExitCode.RECONNECT)
+        message = refused(unchanged, "accounts", "add", "x", "--token-stdin", stdin=token, code=ExitCode.RECONNECT)
     finally:
         unchanged.environ = {}
-    assert "40101" in said
+    assert "40101" in message
 
 
-def test_advertisers_that_the_token_cannot_read_make_no_account(unchanged: Home) -> None:
+def test_advertisers_that_the_token_cannot_read_create_no_account(unchanged: Home) -> None:
     words = ("accounts", "add", "x", "--token-stdin", "--advertisers", "123,456")
-    said = refused(unchanged, *words, stdin=f"{unchanged.token}\n", code=ExitCode.ADVERTISER)
-    assert "no details of 123, 456" in said
+    message = refused(unchanged, *words, stdin=f"{unchanged.token}\n", code=ExitCode.ADVERTISER)
+    assert "no details of ad accounts 123, 456" in message
 
 
-def test_a_token_that_died_fails_the_run_and_the_account_says_so_until_it_is_connected_again(home: Home) -> None:
+def test_a_revoked_token_fails_the_run_and_marks_the_account_until_it_is_reconnected(home: Home) -> None:
     home.good("run", "-f", home.file(metrics=["spend"]))
     home.door("revoke", {"token": home.token})
     home.later(1)
     table = home.kept("accounts", "account_advertisers", "runs")
-    said = refused(home, "run", "spend", code=ExitCode.RECONNECT)
-    assert "TikTok code 40105" in said
-    assert home.token not in said
+    message = refused(home, "run", "spend", code=ExitCode.RECONNECT)
+    assert "TikTok code 40105" in message
+    assert home.token not in message
     assert home.kept("accounts", "account_advertisers", "runs") == table
-    assert [one["state"] for one in home.json("history", "spend")] == ["failed", "succeeded"]
+    assert [run["state"] for run in home.json("history", "spend")] == ["failed", "succeeded"]
     assert home.json("accounts", "list")[0]["status"] == "revoked"
     assert "adreel accounts reconnect 'demo'" in refused(home, "run", "spend", code=ExitCode.RECONNECT)
-    other = home.door("token", {"advertiser_ids": [one["advertiser_id"] for one in home.door("state")["advertisers"]]})
+    ids = [advertiser["advertiser_id"] for advertiser in home.door("state")["advertisers"]]
+    other = home.door("token", {"advertiser_ids": ids})
     refused(home, "accounts", "reconnect", "demo", "--token-stdin", stdin="wrong\n", code=ExitCode.RECONNECT)
     token = other["access_token"]
     if token == home.token:
@@ -325,14 +328,15 @@ def test_a_token_that_died_fails_the_run_and_the_account_says_so_until_it_is_con
     home.good("run", "spend")
 
 
-def test_an_advertiser_without_permission_is_named_and_skipped_where_that_is_asked_for(tmp_path: Path) -> None:
+def test_an_advertiser_without_permission_fails_the_run_or_is_skipped_as_the_dataset_has_it(tmp_path: Path) -> None:
     home = make_home(tmp_path / "home", advertisers=4, ads=3)
     home.add_account()
-    closed = next(one for one in home.door("state")["advertisers"] if one["kind"] == "no_permission")
+    advertisers = home.door("state")["advertisers"]
+    closed = next(advertiser for advertiser in advertisers if advertiser["kind"] == "no_permission")
     file = home.file(metrics=["spend"])
-    said = refused(home, "run", "-f", file, code=ExitCode.ADVERTISER)
-    assert closed["advertiser_id"] in said
-    assert "(skip_failing_advertisers)" in said
+    message = refused(home, "run", "-f", file, code=ExitCode.ADVERTISER)
+    assert closed["advertiser_id"] in message
+    assert "(skip_failing_advertisers)" in message
     assert home.kept()["lake"] == []
     file = home.file(metrics=["spend"], skip_failing_advertisers=True)
     report = home.json("run", "-f", file, code=ExitCode.SKIPPED)
@@ -340,10 +344,10 @@ def test_an_advertiser_without_permission_is_named_and_skipped_where_that_is_ask
     assert list(report["skipped_advertisers"]) == [closed["advertiser_id"]]
 
 
-# -- runs told to a machine
+# -- runs reported as JSON
 
 
-def test_a_run_that_never_began_says_so_in_one_json_object(unchanged: Home) -> None:
+def test_a_run_that_never_started_prints_one_json_object(unchanged: Home) -> None:
     result = unchanged.adreel("run", "-f", unchanged.file("bad.yaml", metrics=["spnd"]), "--json")
     assert result.exit_code == ExitCode.INPUT
     answer = json.loads(result.stdout)
@@ -351,7 +355,7 @@ def test_a_run_that_never_began_says_so_in_one_json_object(unchanged: Home) -> N
     assert (answer["error_kind"], answer["problems"][0]["menu"]) == ("DatasetError", "metrics")
 
 
-def test_a_run_that_failed_says_so_in_one_json_object(home: Home) -> None:
+def test_a_failed_run_prints_one_json_object(home: Home) -> None:
     home.door("trouble", {"kind": "code", "path": "report/integrated", "code": 40118, "times": 99})
     result = home.adreel("run", "-f", home.file(metrics=["spend"]), "--json")
     assert result.exit_code == ExitCode.STOPPED
@@ -383,7 +387,7 @@ class Broken(httpx2.AsyncBaseTransport):
     ],
     ids=str,
 )
-def test_whatever_ends_a_run_a_machine_gets_one_json_object(
+def test_a_run_that_ends_by_any_error_prints_one_json_object(
     home: Home, error: BaseException, kind: str, code: int
 ) -> None:
     home.good("datasets", "create", "-f", home.file())
@@ -396,12 +400,12 @@ def test_whatever_ends_a_run_a_machine_gets_one_json_object(
     assert (answer["run_id"], answer["state"], run["error_kind"]) == (run["id"], "failed", kind)
 
 
-def test_a_second_run_of_the_same_dataset_is_told_who_is_at_work(unchanged: Home) -> None:
+def test_a_second_run_of_a_dataset_is_refused_with_the_run_in_progress(unchanged: Home) -> None:
     file = str(unchanged.path / "spend.yaml")
     with dataset_lock(unchanged.path, "spend", run_id="abc123"):
         for words in (("run", "spend"), ("run", "-f", file), ("datasets", "delete", "spend", "--yes")):
-            said = refused(unchanged, *words, code=ExitCode.BUSY)
-            assert "run abc123 of dataset 'spend' is in progress" in said
+            message = refused(unchanged, *words, code=ExitCode.BUSY)
+            assert "run abc123 of dataset 'spend' is in progress" in message
         result = unchanged.adreel("run", "spend", "--json")
     assert result.exit_code == ExitCode.BUSY
     assert json.loads(result.stdout)["run_id"] is None
@@ -411,7 +415,7 @@ def test_a_second_run_of_the_same_dataset_is_told_who_is_at_work(unchanged: Home
 
 
 @pytest.mark.parametrize(
-    ("environ", "said"),
+    ("environ", "message"),
     [
         ({"ADREEL_TIKTOK_LEVEL": "fast"}, "ADREEL_TIKTOK_LEVEL is 'fast'; allowed: basic, advanced"),
         ({"ADREEL_TIKTOK_URL": "tiktok"}, "ADREEL_TIKTOK_URL is 'tiktok'; allowed: an http or https address"),
@@ -419,11 +423,11 @@ def test_a_second_run_of_the_same_dataset_is_told_who_is_at_work(unchanged: Home
         ({"ADREEL_SECRET_KEY": "secret"}, "ADREEL_SECRET_KEY is a value (not shown)"),
     ],
 )
-def test_a_wrong_setting_is_named_with_what_is_allowed(home: Home, environ: dict[str, str], said: str) -> None:
+def test_a_wrong_setting_is_named_with_what_is_allowed(home: Home, environ: dict[str, str], message: str) -> None:
     before = home.kept()
     home.environ = environ
-    assert said in refused(home, "accounts", "list")
-    assert said in refused(home, "demo", "--once")
+    assert message in refused(home, "accounts", "list")
+    assert message in refused(home, "demo", "--once")
     assert home.kept() == before
 
 
@@ -457,9 +461,9 @@ def test_a_lake_that_cannot_be_reached_is_named_and_loses_nothing(
     datasets = home.kept("runs")
     home.environ = {"ADREEL_LAKE_URL": url.format(tmp=tmp_path)}
     for words in (("run", "spend"), *((("datasets", "delete", "spend", "--yes"),) if "s3" in url else ())):
-        said = refused(home, *words, code=ExitCode.STORAGE)
-        assert url.format(tmp=tmp_path).removesuffix("/lake") in said
-        assert "not-to-be-seen" not in said
+        message = refused(home, *words, code=ExitCode.STORAGE)
+        assert url.format(tmp=tmp_path).removesuffix("/lake") in message
+        assert "not-to-be-seen" not in message
     assert home.kept("runs") == datasets
 
 
@@ -476,7 +480,7 @@ def limited(environ: dict[str, str], size: int, *words: str) -> subprocess.Compl
     )
 
 
-def test_a_disk_that_is_full_leaves_no_half_of_a_file(unchanged: Home, tmp_path: Path) -> None:
+def test_a_full_disk_leaves_no_partial_file(unchanged: Home, tmp_path: Path) -> None:
     sql = "select range as number, md5(range::varchar) as text from range(5000)"
     for name in ("x.csv", "x.xlsx"):
         environ = environment_of(unchanged, "http://127.0.0.1:1")
@@ -487,7 +491,7 @@ def test_a_disk_that_is_full_leaves_no_half_of_a_file(unchanged: Home, tmp_path:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_disk_that_is_full_fails_the_run_and_the_next_one_goes_on(tmp_path: Path) -> None:
+def test_a_full_disk_fails_the_run_and_the_next_one_resumes_it(tmp_path: Path) -> None:
     home = make_home(tmp_path / "home", advertisers=1, ads=300)
     home.add_account()
     metrics = ["spend", "impressions", "clicks", "ctr", "cpc", "cpm", "reach", "frequency", "conversion", "likes"]
@@ -504,7 +508,7 @@ def test_a_disk_that_is_full_fails_the_run_and_the_next_one_goes_on(tmp_path: Pa
     assert (report["run_id"], report["proof"]["proved"]) == (answer["run_id"], True)
 
 
-def test_stdout_that_cannot_take_the_data_is_told_of(unchanged: Home) -> None:
+def test_a_full_disk_behind_stdout_is_reported(unchanged: Home) -> None:
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
             [sys.executable, "-c", "from adreel.cli import main; main()", "query", "select 1", "--format", "csv"],

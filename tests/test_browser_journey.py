@@ -259,7 +259,7 @@ def test_a_person_without_a_mouse_signs_in_and_saves_a_dataset(chromium: Browser
         # One stop for all levels, and arrows between them.
         levels = page.get_by_role("radiogroup", name="Data level").get_by_role("radio")
         press(page, levels.first, "Space")
-        expect(page.get_by_role("radio", name="Advertiser ID")).to_be_checked()
+        expect(page.get_by_role("radio", name="Ad account ID")).to_be_checked()
         page.keyboard.press("ArrowDown")
         expect(page.get_by_role("radio", name="Campaign ID")).to_be_checked()
 

@@ -1,4 +1,4 @@
-"""`adreel accounts`, through the front door: consent, tokens, names, and what TikTok tells of advertisers."""
+"""`adreel accounts` on the command line: consent, tokens, names, and the advertisers that TikTok lists."""
 
 from __future__ import annotations
 
@@ -35,25 +35,27 @@ def free_port() -> int:
 
 @dataclass
 class Connecting:
-    """`adreel accounts connect` at work in a process of its own, which has printed the consent page."""
+    """`adreel accounts connect` in a process of its own, which has printed the URL of the consent page."""
 
     process: subprocess.Popen[str]
     page: str
     redirect: str
-    said: str
+    printed: str
 
     def submit(self, decision: str = "allow", ids: list[str] | None = None) -> str:
-        """Sends the consent page's form; returns where TikTok leads the browser."""
+        """Submits the form of the consent page; returns the URL of TikTok's redirect."""
         form = httpx2.get(self.page).text
         hidden = dict(re.findall(r'type="hidden" name="([^"]+)" value="([^"]*)"', form))
         ticked = re.findall(r'value="(\d+)" checked', form) if ids is None else ids
-        sent = httpx2.post(self.page.partition("?")[0], data={**hidden, "advertiser_id": ticked, "decision": decision})
-        assert sent.status_code in (302, 303)
-        return str(sent.headers["location"])
+        response = httpx2.post(
+            self.page.partition("?")[0], data={**hidden, "advertiser_id": ticked, "decision": decision}
+        )
+        assert response.status_code in (302, 303)
+        return str(response.headers["location"])
 
     def end(self) -> tuple[int, str, str]:
         stdout, stderr = self.process.communicate(timeout=30)
-        return self.process.returncode, stdout, self.said + stderr
+        return self.process.returncode, stdout, self.printed + stderr
 
 
 @contextmanager
@@ -69,33 +71,34 @@ def connecting(home: Home, url: str, *words: str) -> Iterator[Connecting]:
     )
     try:
         assert process.stderr is not None
-        said, page = "", process.stderr.readline()
+        printed, page = "", process.stderr.readline()
         while page and not page.startswith(url):
-            said, page = said + page, process.stderr.readline()
-        assert page, said
-        yield Connecting(process, page.strip(), redirect, said)
+            printed, page = printed + page, process.stderr.readline()
+        assert page, printed
+        yield Connecting(process, page.strip(), redirect, printed)
     finally:
         process.kill()
         process.communicate()
 
 
-def test_connect_goes_through_the_consent_page_and_back(empty: Home) -> None:
+def test_connect_adds_an_account_through_the_consent_page(empty: Home) -> None:
     with served(empty.config) as url, connecting(empty, url, "connect", "shop") as work:
-        asked = parse_qs(urlsplit(work.page).query)
-        # To the letter as the app has it: TikTok takes localhost and 127.0.0.1 for two addresses.
-        assert asked["redirect_uri"] == [work.redirect]
-        assert len(asked["state"][0]) >= 32
+        query = parse_qs(urlsplit(work.page).query)
+        # Exactly as the app has it: for TikTok localhost and 127.0.0.1 are two addresses.
+        assert query["redirect_uri"] == [work.redirect]
+        assert len(query["state"][0]) >= 32
         back = work.submit()
-        wrong = httpx2.get(re.sub(r"state=[^&]+", "state=of-somebody-else", back))
+        wrong = httpx2.get(re.sub(r"state=[^&]+", "state=of-another-user", back))
         assert (wrong.status_code, "another consent" in wrong.text) == (400, True)
         assert "Connected" in httpx2.get(back).text
         code, stdout, stderr = work.end()
     assert code == ExitCode.OK, stderr
-    assert "Connected 'shop', granted by Media Team 1." in stderr
-    assert "log out there first" in stderr
+    assert "Connected account 'shop', granted by Media Team 1." in stderr
+    assert "log out of TikTok there first" in stderr
     account = empty.json("accounts", "list")[0]
     assert (account["name"], account["status"], account["advertisers"]) == ("shop", "valid", 3)
-    closed = next(one for one in empty.door("state")["advertisers"] if one["kind"] == "no_permission")
+    advertisers = empty.door("state")["advertisers"]
+    closed = next(advertiser for advertiser in advertisers if advertiser["kind"] == "no_permission")
     assert closed["advertiser_id"] not in stdout
     assert empty.token not in stdout + stderr
 
@@ -110,9 +113,9 @@ def test_a_consent_that_is_refused_connects_nothing(empty: Home) -> None:
     assert empty.json("accounts", "list") == []
 
 
-def test_the_address_can_be_pasted_as_from_another_machine(empty: Home) -> None:
+def test_the_redirect_can_be_pasted_from_another_machine(empty: Home) -> None:
     with served(empty.config) as url, connecting(empty, url, "connect", "shop", "--paste") as work:
-        ids = [one["advertiser_id"] for one in empty.door("state")["advertisers"]][:1]
+        ids = [advertiser["advertiser_id"] for advertiser in empty.door("state")["advertisers"]][:1]
         assert work.process.stdin is not None
         work.process.stdin.write(f"  {work.submit(ids=ids)}\n")
         code, stdout, stderr = work.end()
@@ -122,16 +125,16 @@ def test_the_address_can_be_pasted_as_from_another_machine(empty: Home) -> None:
 
 
 @pytest.mark.parametrize(
-    ("pasted", "said"),
+    ("pasted", "message"),
     [
         ("http://localhost:1/callback?auth_code=x&state=other", "belongs to another consent"),
         ("http://localhost:1/callback?auth_code=x", "has no state"),
         ("", "has no state"),
     ],
 )
-def test_a_pasted_address_of_another_consent_connects_nothing(empty: Home, pasted: str, said: str) -> None:
+def test_a_pasted_address_of_another_consent_connects_nothing(empty: Home, pasted: str, message: str) -> None:
     code, stderr = empty.bad("accounts", "connect", "shop", "--paste", "--no-browser", stdin=f"{pasted}\n")
-    assert (code, said in stderr) == (ExitCode.INPUT, True), stderr
+    assert (code, message in stderr) == (ExitCode.INPUT, True), stderr
     assert empty.json("accounts", "list") == []
 
 
@@ -141,7 +144,7 @@ def test_a_redirect_address_of_another_machine_asks_for_the_paste(empty: Home) -
     assert (code, "paste the address" in stderr) == (ExitCode.INPUT, True)
 
 
-def test_an_account_that_is_there_can_be_connected_again_through_the_consent_page(empty: Home) -> None:
+def test_an_account_can_be_reconnected_through_the_consent_page(empty: Home) -> None:
     empty.add_account("shop", advertisers=[0])
     with served(empty.config) as url, connecting(empty, url, "reconnect", "shop") as work:
         httpx2.get(work.submit())
@@ -150,9 +153,9 @@ def test_an_account_that_is_there_can_be_connected_again_through_the_consent_pag
     assert empty.json("accounts", "list")[0]["advertisers"] == 3
 
 
-def test_a_token_on_stdin_makes_an_account_and_stays_secret(empty: Home) -> None:
+def test_a_token_on_stdin_creates_an_account_and_stays_secret(empty: Home) -> None:
     result = empty.good("accounts", "add", "shop", "--token-stdin", stdin=f"{empty.token}\n")
-    assert "note: TikTok gives no details of" in result.stderr
+    assert "note: TikTok returned no details of" in result.stderr
     assert "no access" in result.stdout
     assert "Nordlicht Möbel GmbH" in result.stdout
     assert empty.token not in result.output
@@ -161,24 +164,25 @@ def test_a_token_on_stdin_makes_an_account_and_stays_secret(empty: Home) -> None
 
 def test_advertisers_named_by_hand_need_no_app(empty: Home) -> None:
     empty.environ = {"ADREEL_TIKTOK_APP_ID": "", "ADREEL_TIKTOK_SECRET": ""}
-    first, second, *_ = [one["advertiser_id"] for one in empty.door("state")["advertisers"]]
+    first, second, *_ = [advertiser["advertiser_id"] for advertiser in empty.door("state")["advertisers"]]
     words = ("--token-stdin", "--advertisers", f"{first}, {second},")
     empty.good("accounts", "add", "shop", *words, stdin=f"{empty.token}\n")
-    assert [one["advertiser_id"] for one in empty.json("accounts", "advertisers", "shop")] == [first, second]
+    advertisers = empty.json("accounts", "advertisers", "shop")
+    assert [advertiser["advertiser_id"] for advertiser in advertisers] == [first, second]
     report = empty.json("run", "-f", empty.file(account="shop", metrics=["spend"]))
     assert report["state"] == "succeeded"
     assert not empty.requests("oauth2")
     empty.good("accounts", "reconnect", "shop", "--token-stdin", stdin=f"{empty.token}\n")
 
 
-def test_the_app_of_another_account_does_not_stand_in_for_an_accounts_own(home: Home) -> None:
+def test_an_account_uses_its_own_app_and_not_that_of_another_account(home: Home) -> None:
     home.environ = {"ADREEL_TIKTOK_APP_ID": "123", "ADREEL_TIKTOK_SECRET": "of-another-app"}
     assert len(home.json("accounts", "advertisers", "demo")) == 3
     home.environ = {"ADREEL_TIKTOK_SECRET": "rotated-but-wrong"}
     assert home.bad("accounts", "advertisers", "demo")[0] == ExitCode.RECONNECT
 
 
-def test_an_account_goes_on_at_its_own_address_without_any_setting(home: Home) -> None:
+def test_an_account_keeps_its_own_address_without_any_setting(home: Home) -> None:
     names = ("URL", "AUTH_URL", "APP_ID", "SECRET")
     home.environ = {f"ADREEL_TIKTOK_{name}": "" for name in names}
     home.later(1)
@@ -196,18 +200,19 @@ def test_accounts_are_listed_for_people_and_machines(home: Home) -> None:
     assert home.json("accounts", "list")[0]["datasets"] == ["spend"]
 
 
-def test_advertisers_are_listed_with_their_zone_and_what_became_of_them(home: Home) -> None:
+def test_advertisers_are_listed_with_zone_and_status(home: Home) -> None:
     first = home.json("accounts", "advertisers", "demo")[0]
     assert (first["timezone"], first["display_timezone"]) == ("Etc/GMT+8", "America/Los_Angeles")
     assert "UTC-08:00 America/Los_Angeles" in home.good("accounts", "advertisers", "demo").stdout
     home.door("remove", {"advertiser_id": first["advertiser_id"], "listed": False})
-    gone = {one["advertiser_id"]: one["gone"] for one in home.json("accounts", "advertisers", "demo")}
+    advertisers = home.json("accounts", "advertisers", "demo")
+    gone = {advertiser["advertiser_id"]: advertiser["gone"] for advertiser in advertisers}
     assert gone[first["advertiser_id"]] is True
     assert sum(gone.values()) == 1
-    assert "not covered any more" in home.good("accounts", "advertisers", "demo").stdout
+    assert "no longer covered" in home.good("accounts", "advertisers", "demo").stdout
 
 
-def test_a_renamed_account_takes_its_datasets_with_it(home: Home) -> None:
+def test_a_renamed_account_keeps_its_datasets(home: Home) -> None:
     home.good("datasets", "create", "-f", home.file(metrics=["spend"]))
     home.good("accounts", "rename", "demo", "shop")
     assert "account: shop" in home.good("datasets", "show", "spend").stdout
@@ -216,13 +221,13 @@ def test_a_renamed_account_takes_its_datasets_with_it(home: Home) -> None:
     assert home.bad("accounts", "rename", "other", "shop")[0] == ExitCode.INPUT
 
 
-def test_delete_names_the_datasets_that_stop_and_asks(home: Home) -> None:
+def test_delete_lists_the_datasets_that_stop_and_asks_for_confirmation(home: Home) -> None:
     home.good("run", "-f", home.file(metrics=["spend"]))
     before = home.kept()
     code, stderr = home.bad("accounts", "delete", "demo", stdin="n\n")
-    assert (code, "stop updating: Spend" in stderr) == (ExitCode.CANCELLED, True)
+    assert (code, "no longer updated: Spend" in stderr) == (ExitCode.CANCELLED, True)
     code, stderr = home.bad("accounts", "delete", "demo", stdin="")
-    assert (code, "say --yes" in stderr) == (ExitCode.INPUT, True)
+    assert (code, "Add --yes to confirm" in stderr) == (ExitCode.INPUT, True)
     assert home.kept() == before
     home.good("accounts", "delete", "demo", stdin="y\n")
     assert home.json("accounts", "list") == []
@@ -233,17 +238,17 @@ def test_delete_names_the_datasets_that_stop_and_asks(home: Home) -> None:
 
 
 def test_delete_can_revoke_the_token_at_tiktok(home: Home) -> None:
-    assert "revoked at TikTok" in home.good("accounts", "delete", "demo", "--yes", "--revoke").stderr
+    assert "Revoked access in TikTok" in home.good("accounts", "delete", "demo", "--yes", "--revoke").stderr
     assert home.bad("accounts", "add", "demo", "--token-stdin", stdin=f"{home.token}\n")[0] == ExitCode.RECONNECT
 
 
-def test_a_token_that_is_dead_already_does_not_keep_its_account_alive(home: Home) -> None:
+def test_an_account_with_an_invalid_token_can_be_deleted(home: Home) -> None:
     home.door("revoke", {"token": home.token})
-    assert "over already" in home.good("accounts", "delete", "demo", "--yes", "--revoke").stderr
+    assert "already invalid" in home.good("accounts", "delete", "demo", "--yes", "--revoke").stderr
     assert home.json("accounts", "list") == []
 
 
-def test_warnings_about_settings_are_told_once_on_stderr(home: Home) -> None:
+def test_warnings_about_settings_are_printed_once_on_stderr(home: Home) -> None:
     home.environ = {"ADREEL_TIKTOK_APPID": "1"}
     result = home.good("accounts", "list")
     assert result.stderr.count("ADREEL_TIKTOK_APPID is not an adreel setting") == 1
@@ -257,12 +262,12 @@ def test_a_new_key_replaces_the_old_one_and_every_token_stays_readable(home: Hom
     home.add_account("second")
     file = home.path / "secret.key"
     before = file.read_text().split()
-    assert "one key only" in home.good("secrets", "rotate").stderr
-    said = home.good("secrets", "rotate", "--new-key").stderr
+    assert "only 1 key" in home.good("secrets", "rotate").stderr
+    stderr = home.good("secrets", "rotate", "--new-key").stderr
     new, *old = file.read_text().split()
     assert old == before
-    assert ("2 accounts are encrypted" in said, "--drop-old" in said) == (True, True)
-    assert all(key not in said for key in (new, *old))
+    assert ("of 2 accounts with the first key" in stderr, "--drop-old" in stderr) == (True, True)
+    assert all(key not in stderr for key in (new, *old))
     home.good("accounts", "advertisers", "demo")
     home.good("secrets", "rotate", "--drop-old")
     assert (file.read_text().split(), file.stat().st_mode & 0o777) == ([new], 0o600)
@@ -278,11 +283,11 @@ def test_keys_of_the_environment_are_rotated_and_not_changed(empty: Home) -> Non
     empty.environ = {"ADREEL_SECRET_KEY": old}
     empty.add_account()
     empty.environ = {"ADREEL_SECRET_KEY": f"{new},{old}"}
-    said = empty.good("secrets", "rotate").stderr
-    assert ("ADREEL_SECRET_KEY has 2 keys" in said, old in said, new in said) == (True, False, False)
+    stderr = empty.good("secrets", "rotate").stderr
+    assert ("ADREEL_SECRET_KEY has 2 keys" in stderr, old in stderr, new in stderr) == (True, False, False)
     for option in ("--new-key", "--drop-old"):
-        code, said = empty.bad("secrets", "rotate", option)
-        assert (code, "ADREEL_SECRET_KEY" in said) == (ExitCode.INPUT, True)
+        code, stderr = empty.bad("secrets", "rotate", option)
+        assert (code, "ADREEL_SECRET_KEY" in stderr) == (ExitCode.INPUT, True)
     empty.environ = {"ADREEL_SECRET_KEY": new}
     empty.good("accounts", "advertisers", "demo")
     empty.environ = {"ADREEL_SECRET_KEY": old}
@@ -302,21 +307,21 @@ def test_a_rotation_that_is_killed_anywhere_leaves_every_token_readable(home: Ho
             break
         assert ended.returncode == 9, ended.stderr
     else:
-        pytest.fail("the rotation never came to its end")
+        pytest.fail("the rotation never ended")
     assert writes == 4
 
 
 KILLER = """
 def hook(event, args):
-    made = event == "open" and "secret.key" in str(args[0]) and isinstance(args[2], int) and args[2] & os.O_CREAT
-    if made or (event == "os.rename" and "secret.key" in str(args[1])):
+    creates = event == "open" and "secret.key" in str(args[0]) and isinstance(args[2], int) and args[2] & os.O_CREAT
+    if creates or (event == "os.rename" and "secret.key" in str(args[1])):
         left[0] -= 1
         if left[0] < 0:
             os._exit(9)
 sys.addaudithook(hook)
 main()
 """
-# -- where TikTok tells less than usual
+# -- details that TikTok does not return
 
 NO_DETAILS: dict[str, dict[str, object]] = {
     "by its code": {"kind": "code", "code": 40006, "message": "The request path does not exist"},
@@ -326,15 +331,15 @@ NO_DETAILS: dict[str, dict[str, object]] = {
 
 
 @pytest.mark.parametrize("way", NO_DETAILS)
-def test_the_sandbox_is_connected_with_the_zone_and_currency_that_a_person_gives(empty: Home, way: str) -> None:
-    one = empty.door("state")["advertisers"][0]["advertiser_id"]
+def test_the_sandbox_is_connected_with_the_given_zone_and_currency(empty: Home, way: str) -> None:
+    advertiser_id = empty.door("state")["advertisers"][0]["advertiser_id"]
     empty.door("trouble", {**NO_DETAILS[way], "path": "advertiser/info", "times": 0})
     empty.door("trouble", {"kind": "http", "status": 404, "path": "oauth2/advertiser/get", "times": 0})
     words = ("accounts", "add", "sandbox", "--token-stdin")
-    code, said = empty.bad(*words, stdin=empty.token)
-    assert (code, "--advertisers ID --timezone ZONE --currency CODE" in said) == (ExitCode.STOPPED, True)
-    given = ("--advertisers", one, "--timezone", "UTC+08:00", "--currency", "usd")
-    assert "note: TikTok tells no zone" not in empty.good(*words, *given, stdin=empty.token).stderr
+    code, stderr = empty.bad(*words, stdin=empty.token)
+    assert (code, "--advertisers ID --timezone ZONE --currency CODE" in stderr) == (ExitCode.STOPPED, True)
+    given = ("--advertisers", advertiser_id, "--timezone", "UTC+08:00", "--currency", "usd")
+    assert "note: TikTok returned no time zone" not in empty.good(*words, *given, stdin=empty.token).stderr
     rows = empty.json("accounts", "advertisers", "sandbox")
     assert [(row["currency"], row["timezone"]) for row in rows] == [("USD", "UTC+08:00")]
     report = empty.json("run", "-f", empty.file(account="sandbox"))
@@ -345,70 +350,70 @@ def test_the_sandbox_is_connected_with_the_zone_and_currency_that_a_person_gives
     assert empty.json("accounts", "advertisers", "sandbox")[0]["timezone"] == "UTC+08:00"
 
 
-def test_the_sandbox_without_a_zone_is_counted_in_utc_and_that_is_said_aloud(empty: Home) -> None:
-    one, other = (each["advertiser_id"] for each in empty.door("state")["advertisers"][:2])
+def test_the_sandbox_without_a_zone_uses_utc_and_warns_of_it(empty: Home) -> None:
+    readable, other = (advertiser["advertiser_id"] for advertiser in empty.door("state")["advertisers"][:2])
     empty.door("trouble", {**NO_DETAILS["by its code"], "path": "advertiser/info", "times": 0})
-    result = empty.good("accounts", "add", "s", "--token-stdin", "--advertisers", one, stdin=empty.token)
-    assert f"note: TikTok tells no zone and no currency of {one}" in result.stderr
-    assert "Days are counted in UTC" in result.stderr
+    result = empty.good("accounts", "add", "s", "--token-stdin", "--advertisers", readable, stdin=empty.token)
+    assert f"note: TikTok returned no time zone or currency for {readable}" in result.stderr
+    assert "Days are in UTC" in result.stderr
     assert "UTC (assumed)" in result.stdout
     empty.door("remove", {"advertiser_id": other})
-    code, said = empty.bad("accounts", "add", "t", "--token-stdin", "--advertisers", other, stdin=empty.token)
-    assert (code, "gives this token no details" in said) == (ExitCode.ADVERTISER, True)
+    code, stderr = empty.bad("accounts", "add", "t", "--token-stdin", "--advertisers", other, stdin=empty.token)
+    assert (code, "TikTok returned no details of ad accounts" in stderr) == (ExitCode.ADVERTISER, True)
 
 
 @pytest.mark.parametrize(
-    ("option", "value", "said"),
+    ("option", "value", "message"),
     [("--timezone", "Mars/Base", "time zone"), ("--currency", "dollars", "not a valid currency code")],
 )
-def test_a_zone_or_currency_that_is_none_is_refused(empty: Home, option: str, value: str, said: str) -> None:
-    one = empty.door("state")["advertisers"][0]["advertiser_id"]
-    words = ("accounts", "add", "s", "--token-stdin", "--advertisers", one, option, value)
-    code, talk = empty.bad(*words, stdin=empty.token)
-    assert (code, said in talk) == (ExitCode.INPUT, True)
+def test_an_invalid_zone_or_currency_is_refused(empty: Home, option: str, value: str, message: str) -> None:
+    advertiser_id = empty.door("state")["advertisers"][0]["advertiser_id"]
+    words = ("accounts", "add", "s", "--token-stdin", "--advertisers", advertiser_id, option, value)
+    code, stderr = empty.bad(*words, stdin=empty.token)
+    assert (code, message in stderr) == (ExitCode.INPUT, True)
 
 
-def test_tiktoks_own_zone_comes_before_one_that_is_given(empty: Home) -> None:
-    one = empty.door("state")["advertisers"][0]
-    words = ("accounts", "add", "s", "--token-stdin", "--advertisers", one["advertiser_id"], "--timezone", "UTC+11:00")
-    assert "its own are used" in empty.good(*words, stdin=empty.token).stderr
+def test_tiktoks_own_zone_overrides_a_given_one(empty: Home) -> None:
+    advertiser_id = empty.door("state")["advertisers"][0]["advertiser_id"]
+    words = ("accounts", "add", "s", "--token-stdin", "--advertisers", advertiser_id, "--timezone", "UTC+11:00")
+    assert "--timezone and --currency are ignored" in empty.good(*words, stdin=empty.token).stderr
     assert empty.json("accounts", "advertisers", "s")[0]["timezone"] != "UTC+11:00"
 
 
-def test_a_wrong_address_is_no_sandbox(empty: Home) -> None:
-    one = empty.door("state")["advertisers"][0]["advertiser_id"]
+def test_a_wrong_address_does_not_count_as_sandbox(empty: Home) -> None:
+    advertiser_id = empty.door("state")["advertisers"][0]["advertiser_id"]
     empty.environ["ADREEL_TIKTOK_URL"] = "http://tiktok.test/open_api/v9.9"
-    code, said = empty.bad("accounts", "add", "s", "--token-stdin", "--advertisers", one, stdin=empty.token)
-    assert (code, "the address does not exist" in said) == (ExitCode.STOPPED, True)
+    code, stderr = empty.bad("accounts", "add", "s", "--token-stdin", "--advertisers", advertiser_id, stdin=empty.token)
+    assert (code, "the address does not exist" in stderr) == (ExitCode.STOPPED, True)
     assert empty.json("accounts", "list") == []
 
 
-def test_a_consent_that_covers_nothing_says_so_at_once(empty: Home) -> None:
+def test_a_consent_without_ad_accounts_is_reported(empty: Home) -> None:
     empty.door("trouble", {"kind": "data", "value": '{"list":[]}', "path": "oauth2/advertiser/get"})
-    said = empty.good("accounts", "add", "none", "--token-stdin", stdin=empty.token).stderr
-    assert "note: The consent covers no ad account" in said
-    assert "Business Center" in said
+    stderr = empty.good("accounts", "add", "none", "--token-stdin", stdin=empty.token).stderr
+    assert "note: Account 'none' covers 0 ad accounts" in stderr
+    assert "Business Center" in stderr
 
 
-def test_a_token_of_another_app_is_told_apart(empty: Home) -> None:
+def test_a_token_of_another_app_is_reported_with_the_setting(empty: Home) -> None:
     words = "The app_id is inconsistent with the token's app information."
     empty.door("trouble", {"kind": "code", "code": 40000, "message": words, "path": "oauth2/advertiser/get"})
-    code, said = empty.bad("accounts", "add", "other", "--token-stdin", stdin=empty.token)
-    assert (code, "ADREEL_TIKTOK_APP_ID" in said) == (ExitCode.RECONNECT, True)
+    code, stderr = empty.bad("accounts", "add", "other", "--token-stdin", stdin=empty.token)
+    assert (code, "ADREEL_TIKTOK_APP_ID" in stderr) == (ExitCode.RECONNECT, True)
 
 
-def test_a_permission_that_the_app_lacks_is_no_fault_of_an_advertiser(home: Home) -> None:
+def test_a_missing_permission_of_the_app_is_not_blamed_on_an_advertiser(home: Home) -> None:
     words = "advertiser does not grant you /report/integrated/get/:GET permission"
     home.door("trouble", {"kind": "code", "code": 40001, "message": words, "path": "report", "times": 0})
-    code, said = home.bad("run", "-f", home.file())
+    code, stderr = home.bad("run", "-f", home.file())
     assert code == ExitCode.ADVERTISER
-    assert "The app lacks the permission for /report/integrated/get/" in said
-    assert "skip_failing_advertisers" not in said, "that would leave out all of them"
+    assert "The app lacks the permission for /report/integrated/get/" in stderr
+    assert "skip_failing_advertisers" not in stderr, "that would leave out all of them"
 
 
-def test_a_permission_that_the_app_lacks_for_details_is_told_when_an_account_is_added(empty: Home) -> None:
+def test_a_missing_permission_of_the_app_for_details_is_reported_when_an_account_is_added(empty: Home) -> None:
     words = "advertiser does not grant you /advertiser/info/:GET permission"
     empty.door("trouble", {"kind": "code", "code": 40001, "message": words, "path": "advertiser/info", "times": 0})
-    code, said = empty.bad("accounts", "add", "x", "--token-stdin", stdin=empty.token)
-    assert (code, "give it the scope of that endpoint" in said) == (ExitCode.ADVERTISER, True)
+    code, stderr = empty.bad("accounts", "add", "x", "--token-stdin", stdin=empty.token)
+    assert (code, "give it the scope of that endpoint" in stderr) == (ExitCode.ADVERTISER, True)
     assert empty.json("accounts", "list") == []

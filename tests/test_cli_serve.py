@@ -25,36 +25,36 @@ PASSWORD = "correct horse battery"
 
 @contextmanager
 def serving(home: Path, *words: str, **more: str) -> Iterator[tuple[subprocess.Popen[str], str, list[str]]]:
-    """A process that serves, its address, and what it said until it did."""
+    """A process that serves, its address, and its messages until then."""
     environ = {**os.environ, "ADREEL_HOME": str(home), **more}
     process = subprocess.Popen(
         [*PROGRAM, *words], env=environ, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     try:
         assert process.stderr is not None
-        said: list[str] = []
+        messages: list[str] = []
         for line in process.stderr:
-            said.append(line)
-            found = re.search(r"The Data Center is at (https?://\S+)", line)
-            if found:
-                yield process, found[1], said
+            messages.append(line)
+            address = re.search(r"The Data Center is at (https?://\S+)", line)
+            if address:
+                yield process, address[1], messages
                 return
-        pytest.fail("".join(said))
+        pytest.fail("".join(messages))
     finally:
         process.kill()
         process.communicate()
 
 
-def made_administrator(client: httpx2.Client) -> None:
-    answer = client.post("/setup", data={"name": "ada", "password": PASSWORD, "again": PASSWORD}, headers=OURS)
-    assert (answer.status_code, answer.headers.get("location")) == (303, "/datasets")
+def create_administrator(client: httpx2.Client) -> None:
+    response = client.post("/setup", data={"name": "ada", "password": PASSWORD, "again": PASSWORD}, headers=OURS)
+    assert (response.status_code, response.headers.get("location")) == (303, "/datasets")
 
 
-def test_the_first_visit_makes_the_administrator_and_the_second_signs_in(tmp_path: Path) -> None:
+def test_the_first_visit_creates_the_administrator_and_the_second_signs_in(tmp_path: Path) -> None:
     with serving(tmp_path / "home", "serve", "--port", "0", "--no-browser") as (process, url, _):
         with httpx2.Client(base_url=url) as client:
             assert client.get("/datasets").headers["location"] == "/setup"
-            made_administrator(client)
+            create_administrator(client)
             assert client.get("/datasets").status_code == 200
         with httpx2.Client(base_url=url) as client:
             assert client.get("/datasets").headers["location"] == "/login?next=/datasets"
@@ -62,11 +62,11 @@ def test_the_first_visit_makes_the_administrator_and_the_second_signs_in(tmp_pat
         process.send_signal(signal.SIGINT)
         _, stderr = process.communicate(timeout=30)
     assert process.returncode in (ExitCode.OK, ExitCode.CANCELLED)
-    assert "The Data Center ended" in stderr
+    assert "The Data Center stopped. Runs in progress continue." in stderr
     assert "Traceback" not in stderr
 
 
-def test_the_name_that_cookies_hold_for_is_the_one_that_pages_lead_to(tmp_path: Path) -> None:
+def test_other_names_of_this_machine_redirect_to_the_name_of_the_cookies(tmp_path: Path) -> None:
     with serving(tmp_path / "home", "serve", "--port", "0", "--no-browser") as (_, url, _):
         answer = httpx2.get(url.replace("localhost", "127.0.0.1") + "/setup?a=1")
         assert (answer.status_code, answer.headers["location"]) == (307, f"{url}/setup?a=1")
@@ -82,7 +82,7 @@ HEAD = b"POST /login HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Site: same-origin\
     ids=["nothing", "half a line", "half a head", "half a body"],
 )
 @pytest.mark.parametrize("first", [True, False])
-def test_a_request_that_does_not_come_is_not_waited_for(impatient: int, sent: bytes, first: bool) -> None:
+def test_an_incomplete_request_is_answered_with_408(impatient: int, sent: bytes, first: bool) -> None:
     if not first and not sent:
         return  # The time between two requests is uvicorn's.
     with socket.create_connection(("127.0.0.1", impatient), timeout=20) as client:
@@ -112,49 +112,47 @@ def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     ("url", "proxies", "warned"),
     [("https://ads.example", "", True), ("https://ads.example", "127.0.0.1", False), ("http://ads.example", "", False)],
 )
-def test_a_server_behind_a_proxy_that_it_does_not_know_says_so(
-    tmp_path: Path, url: str, proxies: str, warned: bool
-) -> None:
+def test_a_server_behind_an_unlisted_proxy_warns(tmp_path: Path, url: str, proxies: str, warned: bool) -> None:
     words = ("serve", "--port", "0", "--no-browser")
-    with serving(tmp_path / "home", *words, ADREEL_WEB_URL=url, ADREEL_PROXIES=proxies) as (_, _, said):
-        assert ("ADREEL_PROXIES" in "".join(said)) is warned
+    with serving(tmp_path / "home", *words, ADREEL_WEB_URL=url, ADREEL_PROXIES=proxies) as (_, _, messages):
+        assert ("ADREEL_PROXIES" in "".join(messages)) is warned
 
 
-def test_nobody_on_the_network_becomes_administrator_by_being_first(home: Home) -> None:
+def test_an_open_network_address_requires_an_administrator_first(home: Home) -> None:
     code, stderr = home.bad("serve", "--host", "0.0.0.0", "--port", "0", "--no-browser")
     assert (code, "adreel users add NAME --role admin" in stderr) == (ExitCode.INPUT, True)
 
 
-def test_a_port_that_is_taken_is_named(home: Home) -> None:
+def test_a_port_in_use_is_reported(home: Home) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = str(listener.getsockname()[1])
         code, stderr = home.bad("serve", "--port", port, "--no-browser")
-    assert (code, f"Port {port} of 127.0.0.1 cannot be had" in stderr) == (ExitCode.INPUT, True)
+    assert (code, f"Port {port} of 127.0.0.1 is not available" in stderr) == (ExitCode.INPUT, True)
 
 
-def test_the_demo_ends_in_a_data_center_with_datasets_of_which_one_was_restated(tmp_path: Path) -> None:
+def test_the_demo_serves_datasets_with_a_restated_one(tmp_path: Path) -> None:
     words = ("demo", "--port", "0", "--no-browser", "--advertisers", "4", "--ads", "3")
-    with serving(tmp_path / "home", *words) as (process, url, said):
+    with serving(tmp_path / "home", *words) as (process, url, messages):
         with httpx2.Client(base_url=url) as client:
-            made_administrator(client)
+            create_administrator(client)
             page = client.get("/datasets").text
             assert "Simulated TikTok: all figures are invented." in page
             for name in ("Ad spend by day", "Campaign spend by hour", "Audience by age and gender", "Video creatives"):
                 assert name in page
             assert client.get("/datasets/ad_spend_by_day/cards").status_code == 200
             versions = client.get("/datasets/ad_spend_by_day/versions").text
-        assert "First as it was on" in "".join(said)
+        assert "First run as of" in "".join(messages)
         assert "2 versions available" in versions
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=30)
     assert process.returncode in (ExitCode.OK, ExitCode.CANCELLED)
 
 
-# -- where a container has less than a desk
+# -- containers without user names, folders or streams
 
 
 def bare(script: str, *words: str, home: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """A command in a process with an empty environment, after a script that takes something away."""
+    """A command in a process with an empty environment, after a script that removes something."""
     environ = {"ADREEL_HOME": str(home)} if home is not None else {}
     program = [sys.executable, "-c", f"{script}\nfrom adreel.cli import main; main()", *words]
     return subprocess.run(program, env=environ, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
@@ -171,18 +169,18 @@ CLOSED = "import os\nfor number in (0, 1, 2): os.close(number)\nimport sys; sys.
 
 
 @pytest.mark.parametrize("words", [("datasets", "list"), ("serve", "--port", "0"), ("settings",)])
-def test_a_user_without_a_name_and_a_home_is_told_what_to_set(words: tuple[str, ...]) -> None:
+def test_a_user_without_name_and_home_is_shown_the_setting(words: tuple[str, ...]) -> None:
     done = bare(NO_NAME, *words)
     assert (done.returncode, "ADREEL_HOME" in done.stderr) == (ExitCode.INPUT, True), done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_without_a_folder_for_temporary_files_the_home_has_one(tmp_path: Path) -> None:
+def test_temporary_files_use_the_home_without_another_folder(tmp_path: Path) -> None:
     done = bare(f"{NO_NAME}\n{NO_TEMPORARY_FOLDER}", "query", "select 41 + 1", home=tmp_path / "home")
     assert (done.returncode, "42" in done.stdout) == (ExitCode.OK, True), done.stderr
 
 
-def test_streams_that_are_closed_end_no_command_and_no_file_takes_their_place(tmp_path: Path) -> None:
+def test_commands_run_with_closed_streams_and_no_file_takes_their_descriptors(tmp_path: Path) -> None:
     home = tmp_path / "home"
     assert bare(CLOSED, "users", "list", home=home).returncode == ExitCode.OK
     assert bare(CLOSED, "reports", home=home).returncode == ExitCode.OK

@@ -1,4 +1,4 @@
-"""`adreel query`, `export`, `versions`, `diff`, `vacuum`, through the front door."""
+"""`adreel query`, `export`, `versions`, `diff`, `vacuum` on the command line."""
 
 from __future__ import annotations
 
@@ -75,8 +75,8 @@ def test_a_query_answers_in_every_format_on_stdout(shared: Home) -> None:
 
 
 def test_a_sum_of_whole_numbers_is_shown_whole(shared: Home) -> None:
-    said = shared.good("query", "select sum(n) as total from (values (21562490::bigint), (1)) as t(n)").stdout
-    assert "21,562,491 " in said.replace("\n", " ")
+    stdout = shared.good("query", "select sum(n) as total from (values (21562490::bigint), (1)) as t(n)").stdout
+    assert "21,562,491 " in stdout.replace("\n", " ")
 
 
 def test_money_and_big_numbers_keep_all_their_digits_in_json(shared: Home) -> None:
@@ -87,7 +87,7 @@ def test_money_and_big_numbers_keep_all_their_digits_in_json(shared: Home) -> No
     ]
 
 
-def test_output_goes_clean_through_a_pipe(shared: Home) -> None:
+def test_only_data_goes_through_a_pipe(shared: Home) -> None:
     for format_name in ("csv", "parquet"):
         words = ("query", "select 1 as a", "--format", format_name)
         done = subprocess.run(
@@ -101,7 +101,7 @@ def test_output_goes_clean_through_a_pipe(shared: Home) -> None:
 
 
 @pytest.mark.parametrize("kind", ["csv", "json", "parquet", "xlsx"])
-def test_a_query_writes_what_it_says_into_a_file(shared: Home, tmp_path: Path, kind: str) -> None:
+def test_a_query_writes_its_rows_to_a_file(shared: Home, tmp_path: Path, kind: str) -> None:
     path = tmp_path / f"x.{kind}"
     result = shared.good("query", f"select * from (values {values(*NASTY)}) t(text)", "-o", str(path))
     assert (result.stdout, f"Wrote {len(NASTY)} rows" in result.stderr) == ("", True)
@@ -114,7 +114,7 @@ def test_a_query_writes_what_it_says_into_a_file(shared: Home, tmp_path: Path, k
     assert tuple(read[kind]()) == NASTY
 
 
-def test_a_sheet_has_numbers_dates_and_texts_as_excel_means_them(shared: Home, tmp_path: Path) -> None:
+def test_a_sheet_has_the_types_of_excel(shared: Home, tmp_path: Path) -> None:
     path = tmp_path / "x.xlsx"
     sql = """
         select '=1+1' as formula, 1.5::decimal(24, 6) as money, 3 as whole, 12345678901234567890::hugeint as big,
@@ -123,13 +123,13 @@ def test_a_sheet_has_numbers_dates_and_texts_as_excel_means_them(shared: Home, t
         null as nothing, (interval 1 day)::varchar as span"""
     shared.good("query", sql, "-o", str(path))
     heads, row = sheet(path)
-    found = dict(zip(heads, row, strict=True))
-    assert {name: str(found.pop(name)) for name in ("day", "hour", "at")} == {
+    cell_values = dict(zip(heads, row, strict=True))
+    assert {name: str(cell_values.pop(name)) for name in ("day", "hour", "at")} == {
         "day": "2026-01-31 00:00:00",
         "hour": "2026-01-31 13:00:00",
         "at": "2026-01-31 13:00:00",
     }
-    assert found == {
+    assert cell_values == {
         "formula": "=1+1",
         "money": 1.5,
         "whole": 3,
@@ -150,15 +150,15 @@ def test_a_sheet_has_numbers_dates_and_texts_as_excel_means_them(shared: Home, t
     ]
 
 
-def test_a_text_that_no_cell_holds_is_refused_and_leaves_no_file(shared: Home, tmp_path: Path) -> None:
+def test_a_text_too_long_for_a_cell_is_refused_and_leaves_the_file_unchanged(shared: Home, tmp_path: Path) -> None:
     path = tmp_path / "x.xlsx"
     path.write_text("mine")
     code, stderr = shared.bad("query", "select repeat('x', 40000) as long", "-o", str(path))
     assert (code, "an Excel cell holds at most 32,767" in stderr) == (ExitCode.INPUT, True)
-    assert [(one.name, one.read_text()) for one in tmp_path.iterdir()] == [("x.xlsx", "mine")]
+    assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("x.xlsx", "mine")]
 
 
-def test_what_a_format_cannot_hold_is_named(shared: Home, tmp_path: Path) -> None:
+def test_a_type_that_a_format_lacks_is_refused(shared: Home, tmp_path: Path) -> None:
     code, stderr = shared.bad("query", "select interval 1 day as span", "-o", str(tmp_path / "x.parquet"))
     assert (code, "cannot be written as parquet" in stderr) == (ExitCode.INPUT, True), stderr
     assert list(tmp_path.iterdir()) == []
@@ -222,28 +222,28 @@ def test_a_dataset_that_never_ran_has_no_table(shared: Home, tmp_path: Path) -> 
         ("diff", "fresh", "0", "1"),
     ):
         code, stderr = shared.bad(*words)
-        assert (code, "Run it first: adreel run fresh" in stderr) == (ExitCode.INPUT, True)
+        assert (code, "Run it: adreel run fresh" in stderr) == (ExitCode.INPUT, True)
     shared.good("datasets", "delete", "fresh", "--yes")
 
 
 def test_versions_are_listed_newest_first(shared: Home) -> None:
-    assert [one["version"] for one in shared.json("versions", "spend")] == [1, 0]
-    runs = {one["version"]: one["id"] for one in shared.json("history", "spend")}
-    assert {one["version"]: one["run"] for one in shared.json("versions", "spend")} == runs
+    assert [version["version"] for version in shared.json("versions", "spend")] == [1, 0]
+    runs = {run["version"]: run["id"] for run in shared.json("history", "spend")}
+    assert {version["version"]: version["run"] for version in shared.json("versions", "spend")} == runs
     assert "upsert" in shared.good("versions", "spend").stdout
 
 
-def test_diff_tells_of_rows_and_of_metrics_by_day(shared: Home) -> None:
-    found = shared.json("diff", "spend", "0", "1")
+def test_diff_prints_rows_and_metrics_by_day(shared: Home) -> None:
+    comparison = shared.json("diff", "spend", "0", "1")
     new = shared.rows("select count(*) as n from spend where stat_time_day = '2026-11-22'")[0]["n"]
-    assert found["added"] == new
+    assert comparison["added"] == new
     text = shared.good("diff", "spend", "0", "1")
     assert "2026-11-22" in text.stdout
     assert "version 0 to 1" in text.stderr
-    assert "hold the same rows" in shared.good("diff", "spend", "1", "1").stderr
+    assert "Both versions have the same" in shared.good("diff", "spend", "1", "1").stderr
 
 
-def test_a_table_that_is_wider_than_the_terminal_shows_what_fits_and_names_the_rest(
+def test_a_table_wider_than_the_terminal_lists_the_columns_that_do_not_fit(
     shared: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "60")
@@ -251,24 +251,24 @@ def test_a_table_that_is_wider_than_the_terminal_shows_what_fits_and_names_the_r
     assert max(len(line) for line in result.stdout.splitlines()) <= 60
     assert "advertiser_id" in result.stdout
     assert "timezone" not in result.stdout
-    assert "timezone. Name fewer columns" in " ".join(result.stderr.split())
+    assert "timezone. Select fewer columns" in " ".join(result.stderr.split())
     monkeypatch.delenv("COLUMNS")
     assert "timezone" in shared.good("query", "select * from spend limit 3").stdout
 
 
-def test_names_cannot_steer_the_terminal(shared: Home) -> None:
+def test_names_cannot_control_the_terminal(shared: Home) -> None:
     text = shared.good("query", "select chr(27) || '[2J' || chr(10) || '[red]x' as name").stdout
     assert "\x1b" not in text
     assert "[red]x" in text
 
 
-def test_a_table_on_the_terminal_ends_somewhere(shared: Home) -> None:
+def test_a_table_on_the_terminal_ends_after_1000_rows(shared: Home) -> None:
     result = shared.good("query", "select * from range(3000)")
     assert len(result.stdout.splitlines()) < 1010
-    assert "the first 1,000 rows" in result.stderr
+    assert "First 1,000 rows" in result.stderr
 
 
-def test_vacuum_asks_and_frees_old_versions(home: Home) -> None:
+def test_vacuum_asks_for_confirmation_and_deletes_old_versions(home: Home) -> None:
     home.good("run", "-f", home.file(metrics=["spend"]))
     home.later(40)
     home.good("run", "spend")
@@ -277,7 +277,7 @@ def test_vacuum_asks_and_frees_old_versions(home: Home) -> None:
     assert home.bad(*words, stdin="n\n")[0] == ExitCode.CANCELLED
     assert home.kept() == before
     rows = home.rows("select * from spend order by all")
-    assert "1 of 2 versions can be read" in home.good(*words, "--yes").stderr
+    assert "1 of 2 versions are left" in home.good(*words, "--yes").stderr
     assert home.rows("select * from spend order by all") == rows
     assert home.bad("export", "spend", "-o", str(home.path / "x.csv"), "--version", "0")[0] == ExitCode.INPUT
 
@@ -304,8 +304,8 @@ def test_an_export_for_a_spreadsheet_is_marked_and_holds_no_formula(shared: Home
     assert b',"\'=1+1",' in people
     assert not plain.startswith(b"\xef\xbb\xbf")
     assert b',"=1+1",' in plain
-    code, said = shared.bad("export", "ads", "-o", str(tmp_path / "x.xlsx"), "--for-spreadsheet")
-    assert (code, "is for .csv files" in said) == (ExitCode.INPUT, True)
+    code, stderr = shared.bad("export", "ads", "-o", str(tmp_path / "x.xlsx"), "--for-spreadsheet")
+    assert (code, "requires a .csv file" in stderr) == (ExitCode.INPUT, True)
     assert not (tmp_path / "x.xlsx").exists()
 
 
@@ -313,7 +313,7 @@ JOINED = "می\u200cروم 👨\u200d👩"
 
 
 def on_terminal(home: Home, *words: str) -> str:
-    """What the command writes to a terminal of its own."""
+    """The output of the command on a terminal of its own."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-c", "from adreel.cli import main; main()", *words],

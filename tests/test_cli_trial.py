@@ -1,4 +1,4 @@
-"""`adreel simulate` and `adreel demo`, as a person starts them."""
+"""`adreel simulate` and `adreel demo` on the command line."""
 
 from __future__ import annotations
 
@@ -58,22 +58,22 @@ def test_simulate_prints_its_address_and_ends_when_interrupted() -> None:
     assert "Traceback" not in stderr
 
 
-def test_a_port_that_is_taken_is_named(home: Home) -> None:
+def test_a_port_in_use_is_reported(home: Home) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = str(listener.getsockname()[1])
         code, stderr = home.bad("simulate", "--port", port)
-    assert (code, f"Port {port} cannot be had" in stderr) == (ExitCode.INPUT, True)
+    assert (code, f"Port {port} is not available" in stderr) == (ExitCode.INPUT, True)
 
 
-def test_the_demo_proves_shows_and_leaves_an_account_that_goes_on(tmp_path: Path) -> None:
+def test_the_demo_prints_its_verification_and_leaves_a_working_account(tmp_path: Path) -> None:
     home = tmp_path / "home"
     done = adreel(home, "demo", "--once", *WORLD)
     assert done.returncode == ExitCode.OK, done.stderr
-    assert "Proved" in done.stdout
-    assert "The last 60 days, by advertiser" in done.stdout
-    assert f"The table lies at {home / 'lake' / 'ad_spend_by_day'}" in done.stderr
-    assert "Connected the account 'demo' through the simulated consent page." in done.stderr
-    next_steps = done.stderr.partition("Three things to try next:")[2]
+    assert "Verified: rows, keys, " in done.stdout
+    assert "Last 60 days by ad account" in done.stdout
+    assert f"Table: {home / 'lake' / 'ad_spend_by_day'}" in done.stderr
+    assert "Connected account 'demo' through the simulated consent page." in done.stderr
+    next_steps = done.stderr.partition("Next steps:")[2]
     assert re.search(r"query \".*from ad_spend_by_day", next_steps)
     assert "export ad_spend_by_day -o spend.xlsx" in next_steps
     simulate = re.search(r"simulate( .*)", next_steps)
@@ -82,16 +82,16 @@ def test_the_demo_proves_shows_and_leaves_an_account_that_goes_on(tmp_path: Path
     assert again.returncode == ExitCode.OK, again.stderr
     assert "Version 1 of" in again.stderr
     assert "diff ad_spend_by_day 1 2" in again.stderr
-    words = re.search(r"simulate( .*)", again.stderr.partition("Three things to try next:")[2])
+    words = re.search(r"simulate( .*)", again.stderr.partition("Next steps:")[2])
     assert words is not None
-    # What it proposes, word for word: the account finds its world where it left it, without any setting.
+    # The printed command as it is: the account finds its data at the same address, without any setting.
     with simulated(*words[1].split()):
         report = adreel(home, "run", "ad_spend_by_day", "--json")
     assert report.returncode == ExitCode.OK, report.stderr
     assert json.loads(report.stdout)["version"] == 2
 
 
-def test_the_demo_leaves_a_persons_own_account_and_dataset_alone(home: Home) -> None:
+def test_the_demo_refuses_to_change_an_own_account_or_dataset(home: Home) -> None:
     before = home.kept()
     code, stderr = home.bad("demo", "--once", *WORLD)
     assert (code, "adreel accounts rename demo NAME" in stderr) == (ExitCode.INPUT, True)
@@ -99,11 +99,11 @@ def test_the_demo_leaves_a_persons_own_account_and_dataset_alone(home: Home) -> 
     home.good("datasets", "create", "-f", home.file(name="Ad spend by day", account="shop"))
     before = home.kept()
     code, stderr = home.bad("demo", "--once", *WORLD)
-    assert (code, "has the name of the demo's" in stderr) == (ExitCode.INPUT, True)
+    assert (code, "has the name of a demo dataset" in stderr) == (ExitCode.INPUT, True)
     assert home.kept() == before
 
 
-def test_the_consent_page_ticks_what_can_be_read(tmp_path: Path) -> None:
+def test_the_consent_page_selects_the_advertisers_that_can_be_read(tmp_path: Path) -> None:
     home = make_home(tmp_path / "home", advertisers=4, ads=2)
     query = {"app_id": home.config.app_id, "state": "s", "redirect_uri": "http://localhost:1/c"}
 
@@ -113,15 +113,14 @@ def test_the_consent_page_ticks_what_can_be_read(tmp_path: Path) -> None:
             return (await client.get(f"/portal/auth?{urlencode(query)}")).text
 
     text = asyncio.run(page())
-    ticked = {one["advertiser_id"]: f'value="{one["advertiser_id"]}" checked' in text
-              for one in home.door("state")["advertisers"]}  # fmt: skip
-    kinds = {one["advertiser_id"]: one["kind"] for one in home.door("state")["advertisers"]}
-    assert ticked == {one: kind != "no_permission" for one, kind in kinds.items()}
-    assert all(one in text for one in kinds)
+    kinds = {advertiser["advertiser_id"]: advertiser["kind"] for advertiser in home.door("state")["advertisers"]}
+    selected = {advertiser_id for advertiser_id in kinds if f'value="{advertiser_id}" checked' in text}
+    assert selected == {advertiser_id for advertiser_id, kind in kinds.items() if kind != "no_permission"}
+    assert all(advertiser_id in text for advertiser_id in kinds)
 
 
 @pytest.mark.parametrize("words", [("--port", "70000"), ("--ads", "0"), ("--today", "soon")])
-def test_a_world_that_cannot_be_is_refused(home: Home, words: tuple[str, ...]) -> None:
+def test_invalid_options_of_the_simulator_are_refused(home: Home, words: tuple[str, ...]) -> None:
     code, stderr = home.bad("simulate", *words)
     assert code in (ExitCode.USAGE, ExitCode.INPUT)
     assert stderr

@@ -1,4 +1,4 @@
-"""The docs against what they speak of: records, commands, dataset files, links, versions."""
+"""The docs match the catalog, commands, dataset files, links and versions that they describe."""
 
 from __future__ import annotations
 
@@ -48,21 +48,21 @@ def named(file: Path) -> str:
 
 def blocks(text: str, *languages: str) -> list[str]:
     """The contents of the code blocks, of some languages only if they are named."""
-    return [found[3] for found in FENCE.finditer(text) if not languages or found[2] in languages]
+    return [match[3] for match in FENCE.finditer(text) if not languages or match[2] in languages]
 
 
 def prose(text: str) -> str:
     return FENCE.sub("", text)
 
 
-# -- the pages written from the records
+# -- the generated pages
 
 
-def test_the_reference_pages_are_what_the_records_give() -> None:
-    there = {file.name: file.read_text("utf-8") for file in REFERENCE.glob("*.md")}
-    wanted = pages()
-    differing = sorted(name for name in there.keys() | wanted.keys() if there.get(name) != wanted.get(name))
-    assert not differing, f"docs/reference is not what the records give; run: make docs ({', '.join(differing)})"
+def test_the_reference_pages_are_up_to_date() -> None:
+    written = {file.name: file.read_text("utf-8") for file in REFERENCE.glob("*.md")}
+    expected = pages()
+    differing = sorted(name for name in written.keys() | expected.keys() if written.get(name) != expected.get(name))
+    assert not differing, f"docs/reference is out of date; run: make docs ({', '.join(differing)})"
 
 
 def test_the_pages_are_the_same_in_another_process_terminal_and_order_of_sets(tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def first_cells(page: str) -> list[str]:
     return re.findall(r"^\| `?([^`|]+?)`? \|", page, re.MULTILINE)
 
 
-def test_everything_that_has_a_name_has_its_row() -> None:
+def test_every_record_has_its_row() -> None:
     written = pages()
     rows = Counter(first_cells(written["metrics.md"]))
     assert [name for name in catalog.metrics() if rows[name] != 1] == []
@@ -116,11 +116,11 @@ def test_the_page_of_commands_has_every_command_with_every_option() -> None:
         assert all(f"`{name}`" in section for name in options_of(command))
 
 
-def test_what_the_records_doubt_is_marked() -> None:
+def test_doubtful_records_are_marked() -> None:
     rows = {line.split("`")[1]: line for line in pages()["metrics.md"].splitlines() if line.startswith("| `")}
     for metric in catalog.metrics().values():
         row = rows[metric.name]
-        assert ("*Weakly known.*" in row) is not metric.sure
+        assert ("*Weakly documented.*" in row) is not metric.sure
         assert ("*Sources differ*" in row) is bool(metric.doubtful)
 
 
@@ -143,7 +143,7 @@ def commands(group: TyperGroup | None = None, path: str = "adreel") -> Iterator[
 
 
 def options_of(command: TyperCommand | TyperGroup) -> dict[str, TyperOption]:
-    options = [one for one in command.params if isinstance(one, TyperOption)]
+    options = [param for param in command.params if isinstance(param, TyperOption)]
     return {name: option for option in options for name in (*option.opts, *option.secondary_opts)}
 
 
@@ -184,13 +184,13 @@ def without_redirections(words: Sequence[str]) -> Iterator[str]:
 
 
 def fault_of(words: Sequence[str], *, whole: bool) -> str | None:
-    """What the command line would not understand; only a `whole` call has to have all that is needed."""
+    """What is invalid in a call; only a `whole` call must have all required arguments and options."""
     rest, command = list(words), root_command()
     while rest and (rest[0] in command.commands or rest[0] in (*options_of(command), "--help")):
-        found = command.commands.get(rest.pop(0))
-        if isinstance(found, TyperCommand):
-            return fault_of_command(found, rest, whole=whole)
-        command = found if isinstance(found, TyperGroup) else command
+        subcommand = command.commands.get(rest.pop(0))
+        if isinstance(subcommand, TyperCommand):
+            return fault_of_command(subcommand, rest, whole=whole)
+        command = subcommand if isinstance(subcommand, TyperGroup) else command
     return f"there is no command or option {rest[0]}" if rest else None
 
 
@@ -212,25 +212,25 @@ def fault_of_command(command: TyperCommand, words: Sequence[str], *, whole: bool
 
 
 def fault_of_count(command: TyperCommand, count: int, given: set[str]) -> str | None:
-    arguments = [one for one in command.params if isinstance(one, TyperArgument)]
-    missing = [one.name for one in options_of(command).values() if one.required and one.name not in given]
+    arguments = [param for param in command.params if isinstance(param, TyperArgument)]
+    missing = [option.name for option in options_of(command).values() if option.required and option.name not in given]
     if missing:
-        return f"{missing[0]} is needed"
-    if count < sum(one.required for one in arguments):
+        return f"{missing[0]} is required"
+    if count < sum(argument.required for argument in arguments):
         return "an argument is missing"
-    if count > len(arguments) and all(one.nargs == 1 for one in arguments):
+    if count > len(arguments) and all(argument.nargs == 1 for argument in arguments):
         return "there is an argument too many"
     return None
 
 
 @pytest.mark.parametrize("file", PROSE, ids=named)
-def test_every_command_in_the_docs_can_be_given(file: Path) -> None:
+def test_every_command_in_the_docs_is_valid(file: Path) -> None:
     text = file.read_text("utf-8")
     typed = [(line, True) for block in blocks(text) for line in command_lines(block)]
-    said = [(span, False) for span in INLINE.findall(prose(text)) if span.startswith("adreel ")]
+    mentioned = [(span, False) for span in INLINE.findall(prose(text)) if span.startswith("adreel ")]
     faults = [
         f"{line}: {fault}"
-        for line, whole in typed + said
+        for line, whole in typed + mentioned
         for words in calls(line)
         if (fault := fault_of(words, whole=whole)) is not None
     ]
@@ -253,7 +253,7 @@ def test_every_command_in_the_docs_can_be_given(file: Path) -> None:
         "adreel demo > log.txt --twice",
     ],
 )
-def test_a_command_that_cannot_be_given_is_found(line: str) -> None:
+def test_an_invalid_command_is_detected(line: str) -> None:
     assert [fault for words in calls(line) if (fault := fault_of(words, whole=True))] != []
 
 
@@ -271,19 +271,19 @@ def test_a_command_that_cannot_be_given_is_found(line: str) -> None:
         "make demo",
     ],
 )
-def test_a_command_that_can_be_given_is_no_fault(line: str) -> None:
+def test_a_valid_command_is_accepted(line: str) -> None:
     assert [fault for words in calls(line) if (fault := fault_of(words, whole=True))] == []
 
 
-def test_only_what_stands_after_a_prompt_is_typed_where_there_are_prompts() -> None:
+def test_only_lines_after_a_prompt_count_in_a_block_with_prompts() -> None:
     assert list(command_lines("$ adreel --version\nadreel 0.1.0\n")) == ["adreel --version"]
     assert list(command_lines("adreel run \\\n  x\n")) == ["adreel run    x"]
 
 
 @pytest.mark.parametrize("file", PROSE, ids=named)
 def test_every_setting_that_the_docs_name_exists(file: Path) -> None:
-    named_there = set(re.findall(r"\bADREEL_[A-Z_]+", file.read_text("utf-8")))
-    assert named_there - {setting.variable for setting in SETTINGS} == set()
+    settings = set(re.findall(r"\bADREEL_[A-Z_]+", file.read_text("utf-8")))
+    assert settings - {setting.variable for setting in SETTINGS} == set()
 
 
 @pytest.mark.parametrize("file", PROSE, ids=named)
@@ -306,18 +306,21 @@ def test_every_file_of_the_project_that_the_docs_name_exists(file: Path) -> None
 
 def guide_files() -> list[Source]:
     """The dataset files of the guide; a part of one goes into the first."""
-    found = [read(block) for block in blocks(GUIDE.read_text("utf-8"), "yaml", "yml")]
-    return [one if "report" in one.values else Source({**found[0].values, **one.values}, {}) for one in found]
+    sources = [read(block) for block in blocks(GUIDE.read_text("utf-8"), "yaml", "yml")]
+    return [
+        source if "report" in source.values else Source({**sources[0].values, **source.values}, {})
+        for source in sources
+    ]
 
 
 def test_every_dataset_file_in_the_guide_is_without_problems() -> None:
     files = guide_files()
-    problems = [str(problem) for one in files for problem in check(one, NOW).problems]
+    problems = [str(problem) for source in files for problem in check(source, NOW).problems]
     assert problems == []
     assert len(files) >= len(catalog.REPORTS["performance"].menus)
 
 
-def test_the_guide_says_what_is_left_out_as_the_menus_have_it() -> None:
+def test_the_guide_has_the_defaults_of_the_menus() -> None:
     rows = {
         cells[0].strip("` "): cells[1].strip()
         for line in GUIDE.read_text("utf-8").splitlines()
@@ -329,13 +332,13 @@ def test_the_guide_says_what_is_left_out_as_the_menus_have_it() -> None:
             by_key[menu.name].add(left_out(menu))
     assert by_key.keys() <= rows.keys()
     for key, values in by_key.items():
-        # What depends on the report or on a menu above is said in words.
+        # The guide describes defaults that depend on the report or on a menu above.
         if len(values) == 1 and " with " not in (value := next(iter(values))):
             assert rows[key] == value, key
     assert rows["update"] == rows["method"] == f"`{Update().method}`"
 
 
-def test_the_guide_tells_the_truth_about_its_first_file() -> None:
+def test_the_guide_describes_its_first_file_correctly() -> None:
     dataset = check(guide_files()[0], NOW).dataset
     assert dataset is not None
     assert dataset.advertisers is None
@@ -343,17 +346,17 @@ def test_the_guide_tells_the_truth_about_its_first_file() -> None:
     assert key_columns(dataset) == ("advertiser_id", "ad_id", "stat_time_day")
 
 
-def test_a_menu_without_default_is_needed_empty_or_whole() -> None:
+def test_a_menu_without_default_is_required_none_or_all() -> None:
     assert left_out(Menu("a", "A", "ids", "", many=True)) == "all"
     assert left_out(Menu("a", "A", "dimensions", "", many=True)) == "none"
-    assert left_out(Menu("a", "A", "metrics", "", many=True, required=True)) == "needed"
+    assert left_out(Menu("a", "A", "metrics", "", many=True, required=True)) == "required"
 
 
 # -- links and versions
 
 
 def anchors(file: Path) -> set[str]:
-    """What a link can point at in a page, in the way of GitHub."""
+    """The anchors of a page, as GitHub generates them."""
     headings = re.findall(r"^#+ +(.+?) *$", prose(file.read_text("utf-8")), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
@@ -365,10 +368,10 @@ def test_every_link_to_a_file_leads_somewhere(file: Path) -> None:
         if re.match(r"[a-z]+:", target):
             continue
         path, _, anchor = target.partition("#")
-        there = (file.parent / path).resolve() if path else file
-        assert there.is_relative_to(ROOT), target
-        assert there.exists(), target
-        assert not anchor or anchor in anchors(there), target
+        linked = (file.parent / path).resolve() if path else file
+        assert linked.is_relative_to(ROOT), target
+        assert linked.exists(), target
+        assert not anchor or anchor in anchors(linked), target
 
 
 def test_the_changelog_begins_with_the_version_of_the_project() -> None:

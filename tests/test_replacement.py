@@ -98,7 +98,7 @@ def test_figures_over_a_range_go_for_others_only_after_a_yes(small: Home) -> Non
     code, said = small.bad("run", "spend", *OTHER)
     assert code == ExitCode.INPUT
     assert f"removes {len(before)} rows from its table" in said
-    assert "say --yes" in said
+    assert "To confirm, add --yes" in said
     assert same(rows(small), before)
     assert len(small.json("history", "spend")) == 1
     small.good("run", "spend", *OTHER, "--yes")

@@ -274,7 +274,7 @@ def test_advertisers_that_cannot_be_read_are_named_and_can_be_skipped_by_a_butto
     assert " 42: the account does not cover it" in beside(page)
     button = re.search(r'<button[^>]*name="do" value="(switch-on [^"]*)"[^>]*>([^<]*)', page)
     assert button is not None
-    assert button[2] == "Turn on Skip failing advertisers"
+    assert button[2] == "Turn on Skip failing ad accounts"
     mended = form(visit, [*sent(page), ("do", button[1])])
     assert sent(mended).count(("skip_failing_advertisers", "true")) == 1
     assert "A run would fail" not in beside(mended)

@@ -1,11 +1,11 @@
-"""Who may do what: the role of a user caps what the sharing of an account allows.
+"""The rights of users: the role of a user limits the access level that an account is shared with.
 
-    viewer   looks at accounts that are shared with them, and at the data of their datasets; changes nothing
-    editor   connects accounts; does with an account and its datasets what the account's level allows, and everything
-             with datasets of their own
-    admin    owns every account, and may do everything with every dataset
+    viewer   views shared accounts and the data of their datasets; changes nothing
+    editor   connects accounts; has the rights of the access level with an account and its datasets, and every right
+             with their own datasets
+    admin    owns every account, and has every right with every dataset
 
-What a user may not see is not there for them: errors do not name it, either.
+Accounts and datasets that a user may not see count as not found; errors do not reveal them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from adreel.store import Account, Level, Role, Run, SavedDataset, Store, User
 
 
 class AccountRight(StrEnum):
-    """What can be done with an account."""
+    """A right with an account."""
 
     SEE = "see"
     USE = "use"
@@ -32,7 +32,7 @@ class AccountRight(StrEnum):
 
 
 class DatasetRight(StrEnum):
-    """What can be done with a dataset; `SEE` is also to read its table and its runs."""
+    """A right with a dataset; `SEE` includes its table and its runs."""
 
     SEE = "see"
     RUN = "run"
@@ -49,7 +49,7 @@ NEEDED: Mapping[AccountRight, Level] = MappingProxyType(
         AccountRight.DELETE: Level.OWNER,
     }
 )
-"""The level of an account that an editor needs for each right."""
+"""The minimum access level that an editor needs for each right with an account."""
 
 NEEDED_OF_ACCOUNT: Mapping[DatasetRight, Level] = MappingProxyType(
     {
@@ -59,19 +59,19 @@ NEEDED_OF_ACCOUNT: Mapping[DatasetRight, Level] = MappingProxyType(
         DatasetRight.DELETE: Level.EDIT,
     }
 )
-"""The level of its account that an editor needs for each right with another's dataset."""
+"""The minimum access level for its account that an editor needs for each right with another user's dataset."""
 
 VIEWERS = Level.READ
-"""What a viewer has of an account at most."""
+"""The highest access level of a viewer."""
 
-_Thing = TypeVar("_Thing", Account, SavedDataset)
+_Resource = TypeVar("_Resource", Account, SavedDataset)
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who acts. Without a `user` it is whoever runs this machine, who may do everything.
+    """The user who acts; None is the operator of this machine, who has every right.
 
-    `read_only` is an API token of the user that may only read.
+    `read_only`: the user acts by an API token that may only read.
     """
 
     user: User | None
@@ -79,117 +79,116 @@ class Actor:
 
 
 class Guard:
-    """What one actor may do. It remembers what is shared with them, so it serves one request or one command."""
+    """The rights of an actor. It caches access levels, so it is for a single request or command."""
 
     def __init__(self, store: Store, actor: Actor) -> None:
-        """Looks nothing up yet."""
+        """The access levels are read from the store when they are first needed."""
         self.actor = actor
         self.store = store
         self._levels: dict[int, Level] | None = None
         self._kept: Mapping[int, Level] | None = None
 
-    # -- what there is for the actor
+    # -- accounts, datasets and runs of the actor
 
     def account(self, name: str | int, right: AccountRight = AccountRight.SEE) -> Account:
         """The account of that name or id, if the actor has the right.
 
-        NotFoundError if they may not see it, as if it were not there; ForbiddenError if they may see it only.
+        Raises NotFoundError if they may not see it, ForbiddenError if they may see it without having the right.
         """
-        found = self._find(self.store.accounts.get, self.accounts, name)
-        self.need(right, found)
-        return found
+        account = self._find(self.store.accounts.get, self.accounts, name)
+        self.need(right, account)
+        return account
 
     def accounts(self) -> tuple[Account, ...]:
         """The accounts that the actor may see, by name."""
-        return tuple(one for one in self.store.accounts.list() if self.may(AccountRight.SEE, one))
+        return tuple(account for account in self.store.accounts.list() if self.may(AccountRight.SEE, account))
 
     def dataset(self, name: str | int, right: DatasetRight = DatasetRight.SEE) -> SavedDataset:
         """The dataset of that slug, name or id, if the actor has the right; errors as `account` and `Datasets.get`."""
-        found = self._find(self.store.datasets.get, self.datasets, name)
-        self.need(right, found)
-        return found
+        dataset = self._find(self.store.datasets.get, self.datasets, name)
+        self.need(right, dataset)
+        return dataset
 
     def datasets(self) -> tuple[SavedDataset, ...]:
         """The datasets that the actor may see, by name."""
-        return tuple(one for one in self.store.datasets.list() if self.may(DatasetRight.SEE, one))
+        return tuple(dataset for dataset in self.store.datasets.list() if self.may(DatasetRight.SEE, dataset))
 
     def run(self, run_id: str, right: DatasetRight = DatasetRight.SEE) -> Run:
         """The run of that id or its beginning, if the actor has the right with its dataset; errors as `account`.
 
-        What is left of a deleted dataset's runs is the administrators'.
+        Runs of deleted datasets belong to administrators.
         """
-        found = self._run(run_id)
-        if found.dataset_id is not None:
-            self.need(right, self.store.datasets.get(found.dataset_id))
+        run = self._run(run_id)
+        if run.dataset_id is not None:
+            self.need(right, self.store.datasets.get(run.dataset_id))
         else:
-            self._refuse_reader(right, f"run {found.id}")
-        return found
+            self._refuse_read_only(right, f"run {run.id}")
+        return run
 
     def _run(self, run_id: str) -> Run:
         if self._unbounded():
             return self.store.runs.get(run_id)
         with suppress(InputError):
-            found = self.store.runs.get(run_id)
-            dataset_id = found.dataset_id
-            if dataset_id is not None and self.may(DatasetRight.SEE, self.store.datasets.get(dataset_id)):
-                return found
-        return self.store.runs.get(run_id, among=[one.id for one in self.datasets()])
+            run = self.store.runs.get(run_id)
+            if run.dataset_id is not None and self.may(DatasetRight.SEE, self.store.datasets.get(run.dataset_id)):
+                return run
+        return self.store.runs.get(run_id, among=[dataset.id for dataset in self.datasets()])
 
     def level(self, account: Account) -> Level:
-        """How far the account is open to the actor, capped by their role."""
+        """The access level of the actor for the account, limited by their role."""
         return self._level(account.id)
 
-    # -- what the actor may
+    # -- rights of the actor
 
-    def may(self, right: AccountRight | DatasetRight, thing: Account | SavedDataset) -> bool:
+    def may(self, right: AccountRight | DatasetRight, resource: Account | SavedDataset) -> bool:
         """Whether the actor has the right."""
-        if isinstance(thing, Account):
+        if isinstance(resource, Account):
             assert isinstance(right, AccountRight), "an account has the rights of accounts"
-            allowed = self._may_with_account(right, thing)
+            allowed = self._may_with_account(right, resource)
         else:
             assert isinstance(right, DatasetRight), "a dataset has the rights of datasets"
-            allowed = self._may_with_dataset(right, thing)
+            allowed = self._may_with_dataset(right, resource)
         return allowed and (right.value == "see" or not self.actor.read_only)
 
-    def need(self, right: AccountRight | DatasetRight, thing: Account | SavedDataset) -> None:
-        """Raises ForbiddenError, which says whom to ask, if the actor may not."""
-        if not self.may(right, thing):
-            kind = "account" if isinstance(thing, Account) else "dataset"
-            self._refuse_reader(right, f"{kind} {thing.name!r}")
-            raise ForbiddenError(f"{self._name()} cannot {right.value} {kind} {thing.name!r}. Ask {self._whom(thing)}.")
+    def need(self, right: AccountRight | DatasetRight, resource: Account | SavedDataset) -> None:
+        """Raises ForbiddenError, which names users to ask, if the actor does not have the right."""
+        if not self.may(right, resource):
+            label = f"{'account' if isinstance(resource, Account) else 'dataset'} {resource.name!r}"
+            self._refuse_read_only(right, label)
+            raise ForbiddenError(f"{self._name()} cannot {right.value} {label}. Ask {self._owners(resource)}.")
 
     def need_role(self, *roles: Role, reading: bool = False) -> None:
         """Raises ForbiddenError if the actor has none of the roles.
 
-        So it does for a token that may only read, unless what follows is `reading`.
+        A read-only token is refused as well, except for `reading`.
         """
         user = self.actor.user
         if not reading and self.actor.read_only:
-            raise ForbiddenError(_READER)
+            raise ForbiddenError(_READ_ONLY)
         if user is None:
             return
         if user.disabled or user.role not in roles:
-            words = {Role.ADMIN: "an administrator", Role.EDITOR: "an editor", Role.VIEWER: "a viewer"}
-            state = "disabled" if user.disabled else words[user.role]
-            wanted = " and ".join(f"{words[role].split()[1]}s" for role in Role if role in roles)
-            raise ForbiddenError(f"Only {wanted} can do this. {user.name!r} is {state}. Ask an administrator.")
+            labels = {Role.ADMIN: "an administrator", Role.EDITOR: "an editor", Role.VIEWER: "a viewer"}
+            state = "disabled" if user.disabled else labels[user.role]
+            allowed = " and ".join(f"{labels[role].split()[1]}s" for role in Role if role in roles)
+            raise ForbiddenError(f"Only {allowed} can do this. {user.name!r} is {state}. Ask an administrator.")
 
-    def need_level(self, account: Account, wanted: Level, had: Level) -> None:
-        """Raises ForbiddenError if the actor may not turn the level that somebody had of the account into another."""
+    def need_level(self, account: Account, new: Level, old: Level) -> None:
+        """Raises ForbiddenError if the actor may not change a user's access level for the account from old to new."""
         self.need(AccountRight.SHARE, account)
         own = self.level(account)
-        if own < max(wanted, had):
+        if own < max(new, old):
             raise ForbiddenError(
                 f"{self._name()} has access level {own} for account {account.name!r} and cannot grant or remove "
-                f"{max(wanted, had)}. Ask {self._whom(account)}."
+                f"{max(new, old)}. Ask {self._owners(account)}."
             )
 
     def forget_levels(self) -> None:
-        """Looks up anew what is shared with the actor, after a share was changed."""
+        """Clears the cached access levels, after a share was changed."""
         self._levels = None
 
     def usable(self, name: str) -> Account:
-        """The account that a dataset file names, if the actor may use it; the error says which menu is at fault."""
+        """The account of a dataset file, if the actor may use it. Raises NotFoundError with the menu in front."""
         try:
             return self.account(name, AccountRight.USE)
         except NotFoundError as error:
@@ -215,14 +214,14 @@ class Guard:
         return enough and (right is DatasetRight.SEE or user.role is Role.EDITOR)
 
     def _kept_level(self, dataset: SavedDataset, user: User) -> Level:
-        """What the user had of a dataset before its account was deleted."""
+        """The access level of the user before the account of the dataset was deleted."""
         if self._kept is None:
             self._kept = self.store.shares.kept(user)
         kept = self._kept.get(dataset.id, Level.NONE)
         return min(kept, VIEWERS) if user.role is Role.VIEWER else kept
 
     def _unbounded(self) -> bool:
-        """Whether the actor may do everything with every account and dataset."""
+        """Whether the actor has every right with every account and dataset."""
         user = self.actor.user
         return user is None or (user.role is Role.ADMIN and not user.disabled)
 
@@ -233,44 +232,46 @@ class Guard:
         if user.disabled:
             return Level.NONE
         if self._levels is None or account_id not in self._levels:
-            # Anew for one that is not known: it may have been connected since.
+            # Read again for an unknown account, which may have been connected since.
             self._levels = dict(self.store.shares.of_user(user))
         shared = self._levels.setdefault(account_id, Level.NONE)
         return min(shared, VIEWERS) if user.role is Role.VIEWER else shared
 
-    # -- words
+    # -- errors
 
-    def _find(self, get: Callable[..., _Thing], seen: Callable[[], Iterable[_Thing]], name: str | int) -> _Thing:
-        """What `get` gives of that name, as if there were only what the actor may see."""
+    def _find(
+        self, get: Callable[..., _Resource], visible: Callable[[], Iterable[_Resource]], name: str | int
+    ) -> _Resource:
+        """The account or dataset of that name among those that are `visible` to the actor."""
         if self._unbounded():
             return get(name)
         with suppress(InputError):
-            found = get(name)
-            if self.may(AccountRight.SEE if isinstance(found, Account) else DatasetRight.SEE, found):
-                return found
-        offered = [one.id for one in seen()]
-        if not offered:
+            resource = get(name)
+            if self.may(AccountRight.SEE if isinstance(resource, Account) else DatasetRight.SEE, resource):
+                return resource
+        visible_ids = [resource.id for resource in visible()]
+        if not visible_ids:
             kind = "account" if get == self.store.accounts.get else "dataset"
             raise NotFoundError(f"{kind} {name!r} was not found, or it is not shared with you.")
-        return get(name, among=offered)
+        return get(name, among=visible_ids)
 
-    def _refuse_reader(self, right: AccountRight | DatasetRight, what: str) -> None:
+    def _refuse_read_only(self, right: AccountRight | DatasetRight, label: str) -> None:
         if self.actor.read_only and right.value != "see":
-            raise ForbiddenError(f"{_READER} It cannot {right.value} {what}.")
+            raise ForbiddenError(f"{_READ_ONLY} It cannot {right.value} {label}.")
 
     def _name(self) -> str:
         return repr(self.actor.user.name) if self.actor.user is not None else "The operator of this machine"
 
-    def _whom(self, thing: Account | SavedDataset) -> str:
-        """Who can help: the owners of the account, by name where there are any."""
-        if isinstance(thing, Account):
-            account: Account | None = thing
+    def _owners(self, resource: Account | SavedDataset) -> str:
+        """The users to ask for a right: the first owners of the account by name, or an administrator."""
+        if isinstance(resource, Account):
+            account: Account | None = resource
         else:
-            account = self.store.accounts.get(thing.account_id) if thing.account_id is not None else None
+            account = self.store.accounts.get(resource.account_id) if resource.account_id is not None else None
         if account is None:
             return "an administrator"
         owners = [user.name for user, level in self.store.shares.of(account).items() if level is Level.OWNER]
         return " or ".join([*owners[:3], "an administrator"])
 
 
-_READER = "This API token is read-only."
+_READ_ONLY = "This API token is read-only."

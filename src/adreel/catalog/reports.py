@@ -25,17 +25,17 @@ def _level(*levels: str) -> tuple[When, ...]:
 
 ADVERTISERS = Menu(
     "advertisers",
-    "Advertisers",
+    "Ad accounts",
     "advertisers",
-    "All advertisers of the account, including future ones, or selected IDs.",
+    "All ad accounts of the account, including future ones, or selected IDs.",
     many=True,
     default="all",
 )
 SKIP_FAILING = Menu(
     "skip_failing_advertisers",
-    "Skip failing advertisers",
+    "Skip failing ad accounts",
     "switch",
-    "On: a run skips advertisers that cannot be read and lists them. Off: the run fails and the table is unchanged.",
+    "On: a run skips ad accounts that cannot be read and lists them. Off: the run fails and the table is unchanged.",
     default=False,
 )
 INCLUDE_DELETED = Menu(
@@ -57,7 +57,7 @@ DATES = Menu(
     "dates",
     "Dates",
     "dates",
-    "A day, a range or a period, in each advertiser's time zone.",
+    "A day, a range or a period, in each ad account's time zone.",
     required=True,
     when=(When("lifetime", ("false",)),),
 )
@@ -69,7 +69,7 @@ DATA_LEVEL = Menu(
     "Granularity of the rows.",
     required=True,
     choices=(
-        Choice("advertiser", "Advertiser", "The ad account as a whole."),
+        Choice("advertiser", "Ad account", "The ad account as a whole."),
         Choice("campaign", "Campaign", "Each campaign."),
         Choice("adgroup", "Ad group", "Each ad group."),
         Choice("ad", "Ad", "Each ad."),
@@ -82,7 +82,7 @@ ID_DIMENSION = Menu(
     "ID column of each row; it depends on the data level.",
     required=True,
     choices=(
-        Choice("advertiser_id", "Advertiser ID", "One row for each advertiser.", _level("advertiser")),
+        Choice("advertiser_id", "Ad account ID", "One row for each ad account.", _level("advertiser")),
         Choice("campaign_id", "Campaign ID", "One row for each campaign.", _level("campaign")),
         Choice("adgroup_id", "Ad group ID", "One row for each ad group.", _level("adgroup")),
         Choice("ad_id", "Ad ID", "One row for each ad; for Smart+ ads, one for each creative.", _level("ad")),
@@ -282,18 +282,18 @@ _ALL = (
     Report(
         "performance",
         "Performance",
-        "Spend and results at advertiser, campaign, ad group or ad level; audience and catalog breakdowns.",
+        "Spend and results at ad account, campaign, ad group or ad level; audience and catalog breakdowns.",
         _PERFORMANCE,
     ),
     Report("creatives", "Creatives", "Basic metrics and attributes of each creative asset.", _CREATIVES),
-    Report("ads", "Ads", "Ads of the advertisers.", _ENTITIES),
-    Report("ad_groups", "Ad groups", "Ad groups of the advertisers.", _ENTITIES),
-    Report("campaigns", "Campaigns", "Campaigns of the advertisers.", _ENTITIES),
-    Report("advertisers", "Advertisers", "The ad accounts that authorized the app.", (FIELDS, RESET_SCHEMA)),
+    Report("ads", "Ads", "Ads of the ad accounts.", _ENTITIES),
+    Report("ad_groups", "Ad groups", "Ad groups of the ad accounts.", _ENTITIES),
+    Report("campaigns", "Campaigns", "Campaigns of the ad accounts.", _ENTITIES),
+    Report("advertisers", "Ad accounts", "The ad accounts that authorized the app.", (FIELDS, RESET_SCHEMA)),
     Report(
         "custom_audiences",
         "Custom audience list",
-        "Custom audiences of the advertisers.",
+        "Custom audiences of the ad accounts.",
         (ADVERTISERS, SKIP_FAILING, RESET_SCHEMA),
     ),
     Report(

@@ -1,7 +1,7 @@
-"""The command line: what can be said, in one place; what is done stands in the modules beside this one.
+"""The command line: its commands, arguments and options. What a command does is in the other modules of this package.
 
-Those are imported when their command runs: typer and rich are all that `adreel --help` pays for. stdout is for data,
-stderr for talk; exit codes are `adreel.errors.ExitCode`.
+Those are imported when their command runs, so that `adreel --help` loads typer and rich only. Data goes to stdout,
+messages to stderr; exit codes are `adreel.errors.ExitCode`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def _home_clock() -> Callable[[], datetime]:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What a command works with: the environment, a clock of aware times, and a transport in place of the network."""
+    """What a command works with: environment variables, a clock of aware times, and a transport for tests."""
 
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     clock: Callable[[], datetime] = field(default_factory=_home_clock)
@@ -41,22 +41,22 @@ class Session:
 
 
 class _Commands(TyperGroup):
-    """Turns adreel's errors into a sentence on stderr and an exit code."""
+    """Turns adreel's errors into a message on stderr and an exit code."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Runs the command."""
+        """Runs the command. Raises typer.Exit with the exit code of an AdreelError."""
         try:
             with disk_faults_raised():
                 answer = super().invoke(ctx)
-                # Here, where a full disk can still be told of.
+                # Flushed here, where a full disk still becomes an error message.
                 sys.stdout.flush()
         except AdreelError as error:
-            _tell(str(error))
+            _print_error(str(error))
             raise typer.Exit(int(error.exit_code)) from error
         return answer
 
 
-def _tell(message: str) -> None:
+def _print_error(message: str) -> None:
     for line in message.splitlines():
         typer.secho(f"error: {line}", err=True, fg="red" if sys.stderr.isatty() else None)
 
@@ -66,13 +66,13 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="TikTok Ads reports as proved, versioned tables on your own machine.",
-    epilog="First steps: adreel demo. Your own app: adreel accounts connect NAME.",
+    help="TikTok Ads reports as verified, versioned tables on your own machine.",
+    epilog="Try it: adreel demo. With your own app: adreel accounts connect NAME.",
 )
-account_commands = typer.Typer(no_args_is_help=True, help="Connect TikTok for Business accounts and look after them.")
-dataset_commands = typer.Typer(no_args_is_help=True, help="Save, show, change and remove datasets.")
-user_commands = typer.Typer(no_args_is_help=True, help="Say who may sign in, and what they may do.")
-secret_commands = typer.Typer(no_args_is_help=True, help="Look after the keys that tokens are encrypted with.")
+account_commands = typer.Typer(no_args_is_help=True, help="Connect and manage TikTok for Business accounts.")
+dataset_commands = typer.Typer(no_args_is_help=True, help="Create, show, edit and delete datasets.")
+user_commands = typer.Typer(no_args_is_help=True, help="Manage users: sign-in, roles and passwords.")
+secret_commands = typer.Typer(no_args_is_help=True, help="Manage the encryption keys of access tokens.")
 app.add_typer(account_commands, name="accounts")
 app.add_typer(dataset_commands, name="datasets")
 app.add_typer(user_commands, name="users")
@@ -83,24 +83,24 @@ File = Annotated[
     Path | None,
     typer.Option("-f", "--file", help="A dataset file.", exists=True, dir_okay=False, readable=True),
 ]
-NeededFile = Annotated[Path, typer.Option("-f", "--file", help="A dataset file.", exists=True, dir_okay=False)]
-Start = Annotated[str | None, typer.Option(help="First day instead of the dataset's own.", metavar="DAY")]
-End = Annotated[str | None, typer.Option(help="Last day instead of the dataset's own.", metavar="DAY")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+RequiredFile = Annotated[Path, typer.Option("-f", "--file", help="A dataset file.", exists=True, dir_okay=False)]
+Start = Annotated[str | None, typer.Option(help="Start date; overrides the dataset's dates.", metavar="DAY")]
+End = Annotated[str | None, typer.Option(help="End date; overrides the dataset's dates.", metavar="DAY")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Skip the confirmation.")]
 AccountName = Annotated[str, typer.Argument(metavar="NAME", help="The account's name.")]
 UserName = Annotated[str, typer.Argument(metavar="NAME", help="The user's name.")]
 DatasetName = Annotated[str, typer.Argument(metavar="NAME", help="The dataset's name or slug.")]
-MaybeDataset = Annotated[str | None, typer.Argument(metavar="NAME", help="A saved dataset's name or slug.")]
-Words = Annotated[list[str] | None, typer.Argument(metavar="WORDS", help="Only those with all of these words.")]
-NoBrowser = Annotated[bool, typer.Option("--no-browser", help="Only print the address of the consent page.")]
+OptionalDataset = Annotated[str | None, typer.Argument(metavar="NAME", help="A saved dataset's name or slug.")]
+Words = Annotated[list[str] | None, typer.Argument(metavar="WORDS", help="Words to search for; all must match.")]
+NoBrowser = Annotated[bool, typer.Option("--no-browser", help="Print the URL of the consent page without opening it.")]
 PasswordStdin = Annotated[
-    bool, typer.Option("--password-stdin", help="Read the password from stdin instead of asking for it.")
+    bool, typer.Option("--password-stdin", help="Read the password from stdin instead of prompting.")
 ]
-Paste = Annotated[bool, typer.Option("--paste", help="Paste the address that TikTok led to, as from another machine.")]
+Paste = Annotated[bool, typer.Option("--paste", help="Paste the URL that TikTok redirected to, from any machine.")]
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+def _version(requested: bool) -> None:
+    if requested:
         from importlib.metadata import version
 
         typer.echo(f"adreel {version('adreel')}")
@@ -110,7 +110,7 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def _start(
     ctx: typer.Context,
-    _version_wanted: Annotated[
+    _version_requested: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
@@ -133,17 +133,17 @@ def accounts_add(
     name: AccountName,
     token_stdin: Annotated[bool, typer.Option("--token-stdin", help="Read an access token from stdin.")] = False,
     advertisers: Annotated[
-        str | None, typer.Option(metavar="ID,ID", help="Read only these advertisers; needs no app id and secret.")
+        str | None, typer.Option(metavar="ID,ID", help="Use only these ad accounts; no app ID or secret is required.")
     ] = None,
     timezone: Annotated[
         str | None,
-        typer.Option(metavar="ZONE", help="Their time zone, such as UTC+08:00, where TikTok tells none (its sandbox)."),
+        typer.Option(metavar="ZONE", help="Their time zone, such as UTC+08:00, if TikTok returns none (sandbox)."),
     ] = None,
     currency: Annotated[
-        str | None, typer.Option(metavar="CODE", help="Their currency, such as USD, where TikTok tells none.")
+        str | None, typer.Option(metavar="CODE", help="Their currency, such as USD, if TikTok returns none.")
     ] = None,
 ) -> None:
-    """Add an account by an access token that you already have."""
+    """Add an account with an existing access token."""
     from adreel.cli import accounts as act
 
     act.add(ctx.obj, name, token_stdin=token_stdin, advertisers=advertisers, timezone=timezone, currency=currency)
@@ -161,7 +161,7 @@ def accounts_list(ctx: typer.Context, as_json: Json = False) -> None:
 def accounts_rename(
     ctx: typer.Context, name: AccountName, to: Annotated[str, typer.Argument(metavar="TO", help="The new name.")]
 ) -> None:
-    """Give an account another name."""
+    """Rename an account."""
     from adreel.cli import accounts as act
 
     act.rename(ctx.obj, name, to)
@@ -175,7 +175,7 @@ def accounts_reconnect(
     paste: Paste = False,
     token_stdin: Annotated[bool, typer.Option("--token-stdin", help="Read an access token from stdin.")] = False,
 ) -> None:
-    """Connect an account again, after its token died; its datasets go on."""
+    """Reconnect an account after its token expired or was revoked, to resume its datasets."""
     from adreel.cli import accounts as act
 
     act.reconnect(ctx.obj, name, browser=not no_browser, paste=paste, token_stdin=token_stdin)
@@ -186,9 +186,9 @@ def accounts_delete(
     ctx: typer.Context,
     name: AccountName,
     yes: Yes = False,
-    revoke: Annotated[bool, typer.Option(help="Also revoke the token at TikTok.")] = False,
+    revoke: Annotated[bool, typer.Option(help="Also revoke access in TikTok.")] = False,
 ) -> None:
-    """Forget an account; its datasets keep their data and stop updating."""
+    """Delete an account. Its datasets keep their data and are no longer updated."""
     from adreel.cli import accounts as act
 
     act.delete(ctx.obj, name, yes=yes, revoke=revoke)
@@ -198,15 +198,15 @@ def accounts_delete(
 def accounts_share(
     ctx: typer.Context,
     name: AccountName,
-    user: Annotated[str | None, typer.Argument(metavar="USER", help="With whom.")] = None,
+    user: Annotated[str | None, typer.Argument(metavar="USER", help="The user to share with.")] = None,
     level: Annotated[
-        str | None, typer.Argument(metavar="LEVEL", help="How far: none, read, share, edit or owner.")
+        str | None, typer.Argument(metavar="LEVEL", help="Access level: none, read, share, edit or owner.")
     ] = None,
     everyone: Annotated[
-        str | None, typer.Option(metavar="LEVEL", help="Share with every user: none, read, share or edit.")
+        str | None, typer.Option(metavar="LEVEL", help="Access level of every user: none, read, share or edit.")
     ] = None,
 ) -> None:
-    """Share an account with a user or with everyone, or end that."""
+    """Share an account with a user or with everyone, or stop sharing it."""
     from adreel.cli import accounts as act
 
     act.share(ctx.obj, name, user, level, everyone)
@@ -214,7 +214,7 @@ def accounts_share(
 
 @account_commands.command("shares")
 def accounts_shares(ctx: typer.Context, name: AccountName, as_json: Json = False) -> None:
-    """List with whom an account is shared, and how far."""
+    """List the users that an account is shared with, and their access levels."""
     from adreel.cli import accounts as act
 
     act.shares(ctx.obj, name, as_json=as_json)
@@ -222,7 +222,7 @@ def accounts_shares(ctx: typer.Context, name: AccountName, as_json: Json = False
 
 @account_commands.command("advertisers")
 def accounts_advertisers(ctx: typer.Context, name: AccountName, as_json: Json = False) -> None:
-    """Ask TikTok which advertisers an account covers now, and list them."""
+    """Refresh the ad accounts of an account from TikTok, and list them."""
     from adreel.cli import accounts as act
 
     act.advertisers(ctx.obj, name, as_json=as_json)
@@ -231,10 +231,12 @@ def accounts_advertisers(ctx: typer.Context, name: AccountName, as_json: Json = 
 @secret_commands.command("rotate")
 def secrets_rotate(
     ctx: typer.Context,
-    new_key: Annotated[bool, typer.Option("--new-key", help="First put a new key into secret.key.")] = False,
-    drop_old: Annotated[bool, typer.Option("--drop-old", help="Then take the old keys out of secret.key.")] = False,
+    new_key: Annotated[bool, typer.Option("--new-key", help="Add a new key to secret.key first.")] = False,
+    drop_old: Annotated[
+        bool, typer.Option("--drop-old", help="Remove the old keys from secret.key afterwards.")
+    ] = False,
 ) -> None:
-    """Encrypt all tokens anew with the first key, after which the others are not needed."""
+    """Encrypt all access tokens with the first key, so that other keys can be removed."""
     from adreel.cli import secrets as act
 
     act.rotate(ctx.obj, new_key=new_key, drop_old=drop_old)
@@ -255,7 +257,7 @@ def users_add(
     role: Annotated[str, typer.Option(help="admin, editor or viewer; the first user is an admin.")] = "viewer",
     password_stdin: PasswordStdin = False,
 ) -> None:
-    """Add a user; asks for the password."""
+    """Create a user. Prompts for the password."""
     from adreel.cli import users as act
 
     act.add(ctx.obj, name, role, password_stdin=password_stdin)
@@ -267,7 +269,7 @@ def users_role(
     name: UserName,
     role: Annotated[str, typer.Argument(metavar="ROLE", help="admin, editor or viewer.")],
 ) -> None:
-    """Give a user another role."""
+    """Change the role of a user."""
     from adreel.cli import users as act
 
     act.set_role(ctx.obj, name, role)
@@ -279,10 +281,10 @@ def users_password(
     name: UserName,
     password_stdin: PasswordStdin = False,
     keep_tokens: Annotated[
-        bool, typer.Option("--keep-tokens", help="Keep your API tokens, where the password is your own.")
+        bool, typer.Option("--keep-tokens", help="Keep your API tokens when you change your own password.")
     ] = False,
 ) -> None:
-    """Give a user another password, sign them out everywhere, end their API tokens; asks for the password."""
+    """Change a user's password, sign them out everywhere and revoke their API tokens. Prompts for the password."""
     from adreel.cli import users as act
 
     act.set_password(ctx.obj, name, password_stdin=password_stdin, keep_tokens=keep_tokens)
@@ -290,7 +292,7 @@ def users_password(
 
 @user_commands.command("disable")
 def users_disable(ctx: typer.Context, name: UserName) -> None:
-    """Lock a user out; what they own stays."""
+    """Disable the sign-in of a user. Their datasets and accounts are kept."""
     from adreel.cli import users as act
 
     act.disable(ctx.obj, name)
@@ -298,7 +300,7 @@ def users_disable(ctx: typer.Context, name: UserName) -> None:
 
 @user_commands.command("enable")
 def users_enable(ctx: typer.Context, name: UserName) -> None:
-    """Let a user in again."""
+    """Enable the sign-in of a user again."""
     from adreel.cli import users as act
 
     act.enable(ctx.obj, name)
@@ -309,11 +311,11 @@ def users_delete(
     ctx: typer.Context,
     name: UserName,
     heir: Annotated[
-        str | None, typer.Option(metavar="USER", help="Who takes over accounts that nobody else owns.")
+        str | None, typer.Option(metavar="USER", help="New owner of accounts without another owner.")
     ] = None,
     yes: Yes = False,
 ) -> None:
-    """Delete a user; their datasets stay and have no owner then. Asks first."""
+    """Delete a user. Their datasets are kept without an owner. Asks for confirmation."""
     from adreel.cli import users as act
 
     act.delete(ctx.obj, name, heir, yes=yes)
@@ -321,9 +323,10 @@ def users_delete(
 
 @app.command("reports", rich_help_panel="Look up")
 def reports(
-    name: Annotated[str | None, typer.Argument(metavar="NAME", help="One report.")] = None, as_json: Json = False
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Show only this report.")] = None,
+    as_json: Json = False,
 ) -> None:
-    """List the reports, or one report's menus and what each offers."""
+    """List the reports, or the menus of one report with their choices."""
     from adreel.cli import catalog
 
     catalog.reports(name, as_json=as_json)
@@ -331,7 +334,7 @@ def reports(
 
 @app.command("metrics", rich_help_panel="Look up")
 def metrics(words: Words = None, as_json: Json = False) -> None:
-    """Find metrics by words in their names, titles and meanings."""
+    """Search metrics by name, title and meaning."""
     from adreel.cli import catalog
 
     catalog.metrics(words or [], as_json=as_json)
@@ -339,15 +342,15 @@ def metrics(words: Words = None, as_json: Json = False) -> None:
 
 @app.command("dimensions", rich_help_panel="Look up")
 def dimensions(words: Words = None, as_json: Json = False) -> None:
-    """Find dimensions by words in their names, titles and meanings."""
+    """Search dimensions by name, title and meaning."""
     from adreel.cli import catalog
 
     catalog.dimensions(words or [], as_json=as_json)
 
 
 @dataset_commands.command("create")
-def datasets_create(ctx: typer.Context, file: NeededFile) -> None:
-    """Save a dataset from a file."""
+def datasets_create(ctx: typer.Context, file: RequiredFile) -> None:
+    """Create a dataset from a file."""
     from adreel.cli import datasets as act
 
     act.create(ctx.obj, file)
@@ -357,10 +360,10 @@ def datasets_create(ctx: typer.Context, file: NeededFile) -> None:
 def datasets_import(
     ctx: typer.Context,
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="Dataset files, one or several.", exists=True, dir_okay=False)
+        Path, typer.Argument(metavar="FILE", help="A file with one or more datasets.", exists=True, dir_okay=False)
     ],
 ) -> None:
-    """Bring over datasets of the older connector, with the reports and metric names that they had."""
+    """Import datasets of the older connector with their reports and metric names."""
     from adreel.cli import datasets as act
 
     act.bring_over(ctx.obj, file)
@@ -368,7 +371,7 @@ def datasets_import(
 
 @dataset_commands.command("convert")
 def datasets_convert(ctx: typer.Context, name: DatasetName) -> None:
-    """Turn a dataset of a deprecated report into one of the Performance report."""
+    """Convert a dataset of a deprecated report to the Performance report."""
     from adreel.cli import datasets as act
 
     act.convert(ctx.obj, name)
@@ -376,7 +379,7 @@ def datasets_convert(ctx: typer.Context, name: DatasetName) -> None:
 
 @dataset_commands.command("list")
 def datasets_list(ctx: typer.Context, as_json: Json = False) -> None:
-    """List the datasets with their last run."""
+    """List the datasets with their last runs."""
     from adreel.cli import datasets as act
 
     act.show_all(ctx.obj, as_json=as_json)
@@ -392,7 +395,7 @@ def datasets_show(ctx: typer.Context, name: DatasetName) -> None:
 
 @dataset_commands.command("edit")
 def datasets_edit(ctx: typer.Context, name: DatasetName, file: File = None) -> None:
-    """Change a dataset in your editor, or take over a file."""
+    """Edit a dataset in your editor, or replace it with a file."""
     from adreel.cli import datasets as act
 
     act.edit(ctx.obj, name, file)
@@ -403,17 +406,17 @@ def datasets_delete(
     ctx: typer.Context,
     name: DatasetName,
     yes: Yes = False,
-    keep_table: Annotated[bool, typer.Option("--keep-table", help="Leave the table in the lake.")] = False,
+    keep_table: Annotated[bool, typer.Option("--keep-table", help="Keep the table in the lake.")] = False,
 ) -> None:
-    """Delete a dataset with its table; asks first."""
+    """Delete a dataset and its table. Asks for confirmation."""
     from adreel.cli import datasets as act
 
     act.delete(ctx.obj, name, yes=yes, keep_table=keep_table)
 
 
 @app.command("validate", rich_help_panel="Run")
-def validate(ctx: typer.Context, name: MaybeDataset = None, file: File = None, as_json: Json = False) -> None:
-    """Check a dataset against the catalogue and list every problem."""
+def validate(ctx: typer.Context, name: OptionalDataset = None, file: File = None, as_json: Json = False) -> None:
+    """Validate a dataset against the catalog and list every problem."""
     from adreel.cli import runs
 
     runs.validate(ctx.obj, name, file, as_json=as_json)
@@ -422,13 +425,13 @@ def validate(ctx: typer.Context, name: MaybeDataset = None, file: File = None, a
 @app.command("plan", rich_help_panel="Run")
 def plan(
     ctx: typer.Context,
-    name: MaybeDataset = None,
+    name: OptionalDataset = None,
     file: File = None,
     start: Start = None,
     end: End = None,
     as_json: Json = False,
 ) -> None:
-    """Show what a run would ask TikTok, and how long that takes; no report is asked for."""
+    """Estimate the requests and minutes of a run, without requesting a report."""
     from adreel.cli import runs
 
     runs.plan(ctx.obj, name, file, (start, end), as_json=as_json)
@@ -437,13 +440,13 @@ def plan(
 @app.command("preview", rich_help_panel="Run")
 def preview(
     ctx: typer.Context,
-    name: MaybeDataset = None,
+    name: OptionalDataset = None,
     file: File = None,
     start: Start = None,
     end: End = None,
     as_json: Json = False,
 ) -> None:
-    """Show real first rows; nothing is saved."""
+    """Preview the first rows without saving anything."""
     from adreel.cli import runs
 
     runs.preview(ctx.obj, name, file, (start, end), as_json=as_json)
@@ -452,16 +455,16 @@ def preview(
 @app.command("run", rich_help_panel="Run")
 def run(
     ctx: typer.Context,
-    name: MaybeDataset = None,
+    name: OptionalDataset = None,
     file: File = None,
     start: Start = None,
     end: End = None,
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
-    """Run a dataset: read, prove, commit. An interrupted run goes on where it stopped.
+    """Run a dataset: read, verify, commit. An interrupted run is resumed.
 
-    With --start and --end only these days are replaced in the table; asks first where that cannot be.
+    With --start and --end, only these days are replaced in the table; asks for confirmation if rows would be lost.
     """
     from adreel.cli import runs
 
@@ -470,9 +473,10 @@ def run(
 
 @app.command("cancel", rich_help_panel="Run")
 def cancel(
-    ctx: typer.Context, run_id: Annotated[str, typer.Argument(metavar="RUN", help="A run's id or its beginning.")]
+    ctx: typer.Context,
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="The run's ID, or its first characters.")],
 ) -> None:
-    """Stop a run; the table stays as it was."""
+    """Cancel a run. The table stays unchanged."""
     from adreel.cli import runs
 
     runs.cancel(ctx.obj, run_id)
@@ -482,10 +486,12 @@ def cancel(
 def history(
     ctx: typer.Context,
     name: DatasetName,
-    run_id: Annotated[str | None, typer.Option("--run", help="One run with its proof, warnings and log.")] = None,
+    run_id: Annotated[
+        str | None, typer.Option("--run", help="Show this run with its verification, warnings and log.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """List a dataset's runs, or show one."""
+    """List the runs of a dataset, or show one run."""
     from adreel.cli import runs
 
     runs.history(ctx.obj, name, run_id, as_json=as_json)
@@ -493,7 +499,7 @@ def history(
 
 @app.command("versions", rich_help_panel="Tables")
 def versions(ctx: typer.Context, name: DatasetName, as_json: Json = False) -> None:
-    """List the versions of a dataset's table that can be read."""
+    """List the available versions of a dataset's table."""
     from adreel.cli import tables
 
     tables.versions(ctx.obj, name, as_json=as_json)
@@ -507,7 +513,7 @@ def diff(
     after: Annotated[int, typer.Argument(metavar="V2", help="The later version.")],
     as_json: Json = False,
 ) -> None:
-    """Show what changed between two versions: rows, and by how much each metric moved on which day."""
+    """Compare two versions: rows added, removed and changed, and metrics by day."""
     from adreel.cli import tables
 
     tables.diff(ctx.obj, name, before, after, as_json=as_json)
@@ -516,11 +522,11 @@ def diff(
 @app.command("query", rich_help_panel="Tables")
 def query(
     ctx: typer.Context,
-    sql: Annotated[str, typer.Argument(metavar="SQL", help="A query.")],
+    sql: Annotated[str, typer.Argument(metavar="SQL", help="A SQL query.")],
     format: Annotated[str, typer.Option("--format", help="table, csv, json, parquet or xlsx.")] = "table",  # noqa: A002 - the option's name
     output: Annotated[Path | None, typer.Option("-o", "--output", help="Write to this file.")] = None,
 ) -> None:
-    """Ask SQL; every dataset is a table by its slug, such as ad_spend_by_day."""
+    """Query tables with SQL. Table names are dataset slugs, such as ad_spend_by_day."""
     from adreel.cli import tables
 
     tables.query(ctx.obj, sql, format, output)
@@ -530,19 +536,17 @@ def query(
 def export(
     ctx: typer.Context,
     name: DatasetName,
-    output: Annotated[
-        Path, typer.Option("-o", "--output", help="A .csv, .json, .parquet or .xlsx file; its ending says which.")
-    ],
-    version: Annotated[int | None, typer.Option(help="An earlier version.")] = None,
+    output: Annotated[Path, typer.Option("-o", "--output", help="A .csv, .json, .parquet or .xlsx file.")],
+    version: Annotated[int | None, typer.Option(help="The version; by default the latest.")] = None,
     for_spreadsheet: Annotated[
         bool,
         typer.Option(
             "--for-spreadsheet",
-            help="CSV that Excel reads as UTF-8, with an apostrophe before texts that look like formulas.",
+            help="CSV for Excel: UTF-8 with BOM, and an apostrophe before formula-like texts.",
         ),
     ] = False,
 ) -> None:
-    """Write a dataset's table to a file."""
+    """Export a dataset's table to a file."""
     from adreel.cli import tables
 
     tables.export(ctx.obj, name, output, version, for_spreadsheet=for_spreadsheet)
@@ -552,9 +556,9 @@ def export(
 def restore(
     ctx: typer.Context,
     name: DatasetName,
-    version: Annotated[int, typer.Argument(help="The version whose rows are to be the table's again.")],
+    version: Annotated[int, typer.Argument(help="The version to restore.")],
 ) -> None:
-    """Bring back an earlier version's rows as a new version; nothing is lost."""
+    """Restore an earlier version as a new version. All versions are kept."""
     from adreel.cli import tables
 
     tables.restore(ctx.obj, name, version)
@@ -564,11 +568,11 @@ def restore(
 def vacuum(
     ctx: typer.Context,
     name: DatasetName,
-    keep_days: Annotated[int, typer.Option(min=0, help="Versions of so many days stay readable.")] = 30,
-    keep_versions: Annotated[int, typer.Option(min=1, help="So many versions stay readable in any case.")] = 10,
+    keep_days: Annotated[int, typer.Option(min=0, help="Days of versions to keep.")] = 30,
+    keep_versions: Annotated[int, typer.Option(min=1, help="Latest versions to keep in any case.")] = 10,
     yes: Yes = False,
 ) -> None:
-    """Free the space of old versions; asks first."""
+    """Delete the files of old versions to free disk space. Asks for confirmation."""
     from adreel.cli import tables
 
     tables.vacuum(ctx.obj, name, keep_days, keep_versions, yes=yes)
@@ -576,7 +580,7 @@ def vacuum(
 
 @app.command("settings", rich_help_panel="Look up")
 def settings(ctx: typer.Context, as_json: Json = False) -> None:
-    """Show every setting, where it comes from, and what it is for; secrets stay hidden."""
+    """Show every setting with its value, source and meaning. Secrets stay hidden."""
     from adreel.cli import catalog
 
     catalog.settings(ctx.obj, as_json=as_json)
@@ -584,17 +588,17 @@ def settings(ctx: typer.Context, as_json: Json = False) -> None:
 
 @app.command("simulate", rich_help_panel="Try out")
 def simulate(
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8766,
-    seed: Annotated[int, typer.Option(help="Another seed makes another world.")] = 1,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 selects a free one.")] = 8766,
+    seed: Annotated[int, typer.Option(help="Seed of the simulated data.")] = 1,
     today: Annotated[
-        str | None, typer.Option(metavar="DAY", help="The simulated today; by default the real one.")
+        str | None, typer.Option(metavar="DAY", help="The simulated date; by default the real one.")
     ] = None,
-    advertisers: Annotated[int, typer.Option(min=1, help="Ad accounts.")] = 6,
-    ads: Annotated[int, typer.Option(min=1, help="Ads of each advertiser.")] = 200,
-    qps: Annotated[int, typer.Option(min=0, help="Requests a second; 0 lifts the limit.")] = 10,
-    latency_ms: Annotated[int, typer.Option(min=0, help="How long each answer takes.")] = 0,
+    advertisers: Annotated[int, typer.Option(min=1, help="Number of ad accounts.")] = 6,
+    ads: Annotated[int, typer.Option(min=1, help="Number of ads in each ad account.")] = 200,
+    qps: Annotated[int, typer.Option(min=0, help="Requests per second; 0 removes the limit.")] = 10,
+    latency_ms: Annotated[int, typer.Option(min=0, help="Latency of each response, in milliseconds.")] = 0,
     jitter_ms: Annotated[
-        int, typer.Option("--jitter", min=0, help="Up to how many milliseconds more a request is on its way.")
+        int, typer.Option("--jitter", min=0, help="Random extra latency of up to this many milliseconds.")
     ] = 0,
 ) -> None:
     """Serve a simulated TikTok API on this machine."""
@@ -606,13 +610,15 @@ def simulate(
 @app.command("demo", rich_help_panel="Try out")
 def demo(
     ctx: typer.Context,
-    once: Annotated[bool, typer.Option("--once", help="End after the first run.")] = False,
-    advertisers: Annotated[int, typer.Option(min=1, help="Ad accounts.")] = 6,
-    ads: Annotated[int, typer.Option(min=1, help="Ads of each advertiser.")] = 200,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Of the Data Center; 0 takes a free one.")] = 8765,
+    once: Annotated[bool, typer.Option("--once", help="Exit after the first run.")] = False,
+    advertisers: Annotated[int, typer.Option(min=1, help="Number of ad accounts.")] = 6,
+    ads: Annotated[int, typer.Option(min=1, help="Number of ads in each ad account.")] = 200,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="The port of the Data Center; 0 selects a free one.")
+    ] = 8765,
     browser: Annotated[bool, typer.Option(help="Open the Data Center in a browser.")] = True,
 ) -> None:
-    """Simulate TikTok, connect an account, run datasets, and serve the Data Center over them."""
+    """Simulate TikTok, connect an account, run datasets, and serve the Data Center."""
     from adreel.cli import demonstration
 
     demonstration.demo(ctx.obj, once=once, advertisers=advertisers, ads=ads, port=port, browser=browser)
@@ -621,26 +627,26 @@ def demo(
 @app.command("serve", rich_help_panel="Data Center")
 def serve(
     ctx: typer.Context,
-    host: Annotated[str, typer.Option(help="The address to listen at; 0.0.0.0 is every one of this machine.")] = (
+    host: Annotated[str, typer.Option(help="The address to listen on; 0.0.0.0 for every address of this machine.")] = (
         "127.0.0.1"
     ),
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8765,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 selects a free one.")] = 8765,
     browser: Annotated[bool, typer.Option(help="Open the Data Center in a browser.")] = True,
 ) -> None:
-    """Serve the Data Center: pages for people and the REST API."""
+    """Serve the Data Center: web pages and REST API."""
     from adreel.cli import serving
 
     serving.serve(ctx.obj, host, port, browser=browser)
 
 
 def main() -> None:
-    """The console script."""
+    """Runs the command line; the entry point of the console script."""
     _open_streams()
-    # Loading modules makes many objects and no garbage: looking for it is a tenth of the start, and again 70 ms at the
+    # Imports create many objects and no garbage: collecting it takes a tenth of the start, and another 70 ms at the
     # end of the process, which frees everything anyway. numpy's algebra is not used; its threads would spin.
     gc.set_threshold(200_000, 50, 100)
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    # What DuckDB has freed goes back to the system at once: a server of small questions holds 20 MB less.
+    # DuckDB returns freed memory to the system at once: a server of small queries needs 20 MB less.
     os.environ.setdefault("DUCKDB_JE_MALLOC_CONF", "dirty_decay_ms:0,muzzy_decay_ms:0,narenas:2")
     try:
         app()
@@ -649,9 +655,9 @@ def main() -> None:
 
 
 def _open_streams() -> None:
-    """Stands in for stdin, stdout and stderr that whoever started the process has closed.
+    """Replaces stdin, stdout and stderr where the parent process closed them.
 
-    Else the next file that is opened would have their number, and what is printed would end in it.
+    Otherwise the next file that is opened gets their descriptor, and printed text is written to it.
     """
     while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
         os.set_inheritable(number, True)

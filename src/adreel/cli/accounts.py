@@ -32,32 +32,32 @@ from adreel.connections import (
 from adreel.dates import fixed_offset, offset_name
 from adreel.errors import AdvertiserError, ExistsError, InputError, ReconnectError
 from adreel.store import Account, AccountAdvertiser, Level, Role, User
-from adreel.store import Advertiser as KnownAdvertiser
+from adreel.store import Advertiser as StoreAdvertiser
 from adreel.store.names import clean_name
 from adreel.tiktok.client import Client
 from adreel.tiktok.oauth import Listener, consent_url, new_state, read_callback
 
 _Answer = TypeVar("_Answer")
 
-PATIENCE_SECONDS = 60
-"""How long a person who sits before the terminal waits for TikTok."""
+DEADLINE_SECONDS = 60
+"""Seconds that a command in the foreground waits for TikTok."""
 
 CONSENT_SECONDS = 600
-"""How long the person has for TikTok's consent page; it sends an e-mail with a code in between."""
+"""Seconds for the consent page, during which TikTok may e-mail a sign-in code."""
 
 
 def connect(session: Session, name: str, *, browser: bool, paste: bool) -> None:
-    """Consent page, code, token, advertisers."""
+    """Connects an account by the consent page. Raises ForbiddenError for viewers, ExistsError for a name in use."""
     with opened(session) as have:
         have.guard.need_role(Role.ADMIN, Role.EDITOR)
         access = app_access(have.settings)
         need_app(have.settings, access)
         name = _free_name(have, name)
-        _keep(have, name, _consented(have, access, browser=browser, paste=paste), None, ByHand())
+        _save(have, name, _consented(have, access, browser=browser, paste=paste), None, ByHand())
 
 
 def reconnect(session: Session, name: str, *, browser: bool, paste: bool, token_stdin: bool) -> None:
-    """A new token for an account that is there."""
+    """Replaces the token of an existing account, by the consent page or from stdin."""
     with opened(session) as have:
         account = have.guard.account(name, AccountRight.EDIT)
         if token_stdin:
@@ -68,23 +68,23 @@ def reconnect(session: Session, name: str, *, browser: bool, paste: bool, token_
             need_app(have.settings, access)
             token = _consented(have, access, browser=browser, paste=paste)
         access = replace(access, token=token)
-        known = have.store.accounts.advertisers(account)
-        owner, found = _with_client(
-            have, access, lambda client: _owner_and_advertisers(client, account.selection, known)
+        before = have.store.accounts.advertisers(account)
+        owner, advertisers = _with_client(
+            have, access, lambda client: _owner_and_advertisers(client, account.selection, before)
         )
         account = have.store.accounts.set_token(
             account, token, app_id=access.app_id, app_secret=access.secret, base_url=access.base_url, owner=owner
         )
-        have.store.accounts.save_advertisers(account, found)
+        have.store.accounts.save_advertisers(account, advertisers)
         _show_connected(have, account)
 
 
 def _own_app(have: Opened, account: Account) -> Access:
-    """The app that the settings name, else the one that the account was connected by."""
-    mine = app_access(have.settings)
-    if mine.app_id and mine.secret:
+    """The app of the settings, or else the app that the account was connected with."""
+    access = app_access(have.settings)
+    if access.app_id and access.secret:
         address_set = have.settings.sources.get("tiktok_url", "default") != "default"
-        return mine if address_set or not account.base_url else replace(mine, base_url=account.base_url)
+        return access if address_set or not account.base_url else replace(access, base_url=account.base_url)
     return account_app(have.settings, have.store, account)
 
 
@@ -97,11 +97,11 @@ def add(
     timezone: str | None,
     currency: str | None,
 ) -> None:
-    """An account from a token on stdin; zone and currency are for where TikTok tells none."""
+    """Adds an account with a token from stdin. `timezone` and `currency` apply where TikTok returns none."""
     by_hand = ByHand((timezone or "").strip(), (currency or "").strip().upper())
     if not token_stdin:
         raise InputError(
-            "Say --token-stdin and give the access token on stdin, so that it stays out of the shell's history."
+            "The access token must come from stdin, so that it stays out of the shell history. Add --token-stdin."
         )
     with opened(session) as have:
         have.guard.need_role(Role.ADMIN, Role.EDITOR)
@@ -109,38 +109,41 @@ def add(
         if advertisers is not None:
             selection = tuple(part.strip() for part in advertisers.split(",") if part.strip())
             if not selection or not all(part.isascii() and part.isdigit() for part in selection):
-                raise InputError(f"--advertisers takes ids with commas between them, not {advertisers!r}.")
+                raise InputError(f"--advertisers: {advertisers!r} is not a list of IDs. Separate the IDs with commas.")
         else:
             need_app(have.settings, app_access(have.settings))
         name = _free_name(have, name)
-        _keep(have, name, _read_token(), selection, by_hand)
+        _save(have, name, _read_token(), selection, by_hand)
 
 
 def _free_name(have: Opened, name: str) -> str:
-    """The name as it will be kept; InputError before TikTok is asked for anything if it cannot be had."""
+    """The cleaned name. Raises InputError or ExistsError before any request to TikTok."""
     name = clean_name(name, "an account")
-    known = next((account for account in have.store.accounts.list() if account.name == name), None)
-    if known is not None:
-        mine = have.guard.may(AccountRight.EDIT, known)
-        instead = f"connect it anew with: adreel accounts reconnect {name!r}" if mine else "choose another name."
-        raise ExistsError(f"There is an account {name!r} already; {instead}")
+    existing = next((account for account in have.store.accounts.list() if account.name == name), None)
+    if existing is not None:
+        may_edit = have.guard.may(AccountRight.EDIT, existing)
+        advice = f"Reconnect it: adreel accounts reconnect {name!r}" if may_edit else "Choose another name."
+        raise ExistsError(f"Account {name!r} already exists. {advice}")
     return name
 
 
 def _read_token() -> str:
     token = sys.stdin.readline().strip()
     if not token:
-        raise InputError("There was no token on stdin.")
+        raise InputError("The access token on stdin is empty. Pass it on the first line.")
     return token
 
 
-def _keep(have: Opened, name: str, token: str, selection: tuple[str, ...] | None, by_hand: ByHand) -> None:
-    """Saves the account once TikTok has shown that the token, the app and the advertisers are good."""
+def _save(have: Opened, name: str, token: str, selection: tuple[str, ...] | None, by_hand: ByHand) -> None:
+    """Saves the account after TikTok accepted the token, the app and the advertisers."""
     access = app_access(have.settings, token)
-    owner, found = _with_client(have, access, lambda client: _owner_and_advertisers(client, selection, (), by_hand))
-    if selection is not None and not any(advertiser.timezone or advertiser.currency for advertiser in found):
+    owner, advertisers = _with_client(
+        have, access, lambda client: _owner_and_advertisers(client, selection, (), by_hand)
+    )
+    if selection is not None and not any(advertiser.timezone or advertiser.currency for advertiser in advertisers):
         raise AdvertiserError(
-            f"TikTok gives this token no details of {', '.join(selection)}; look at the ids, and at who granted it."
+            f"TikTok returned no details of ad accounts {', '.join(selection)} for this token. Check the IDs and the "
+            "TikTok user who granted the token."
         )
     account = have.store.accounts.add(
         name,
@@ -152,25 +155,32 @@ def _keep(have: Opened, name: str, token: str, selection: tuple[str, ...] | None
         selection=selection,
         user=have.guard.actor.user,
     )
-    have.store.accounts.save_advertisers(account, found)
+    have.store.accounts.save_advertisers(account, advertisers)
     _show_connected(have, account)
-    told = [one.advertiser_id for one in found if one.timezone and not one.display_timezone.endswith((GIVEN, ASSUMED))]
-    if told and by_hand != ByHand():
-        say(f"note: TikTok tells zone and currency of {', '.join(told)}; its own are used and not those that you gave.")
+    with_zone = [
+        advertiser.advertiser_id
+        for advertiser in advertisers
+        if advertiser.timezone and not advertiser.display_timezone.endswith((GIVEN, ASSUMED))
+    ]
+    if with_zone and by_hand != ByHand():
+        say(
+            f"note: TikTok returns time zone and currency of {', '.join(with_zone)}. --timezone and --currency are "
+            "ignored for them."
+        )
 
 
 async def _owner_and_advertisers(
     client: Client,
     selection: tuple[str, ...] | None,
-    known: tuple[AccountAdvertiser, ...],
+    before: tuple[AccountAdvertiser, ...],
     by_hand: ByHand | None = None,
-) -> tuple[str, tuple[KnownAdvertiser, ...]]:
-    return await owner_of(client), await ask_advertisers(client, selection, known, by_hand)
+) -> tuple[str, tuple[StoreAdvertiser, ...]]:
+    return await owner_of(client), await ask_advertisers(client, selection, before, by_hand)
 
 
 def _with_client(have: Opened, access: Access, use: Callable[[Client], Awaitable[_Answer]]) -> _Answer:
     async def work() -> _Answer:
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        deadline = time.monotonic() + DEADLINE_SECONDS
         transport = have.session.transport
         async with connected(have.settings, access, transport=transport, deadline=deadline, log=say) as client:
             return await use(client)
@@ -179,53 +189,55 @@ def _with_client(have: Opened, access: Access, use: Callable[[Client], Awaitable
 
 
 def _consented(have: Opened, access: Access, *, browser: bool, paste: bool) -> str:
-    """The token that the person's consent gives."""
+    """The access token that the consent page grants."""
     state = new_state()
-    # To the letter as the app has it in TikTok's portal, which takes localhost and 127.0.0.1 for two addresses.
+    # Exactly as in TikTok's portal, where localhost and 127.0.0.1 are two addresses.
     redirect = have.settings.tiktok_redirect_url
     page = consent_url(have.settings.tiktok_auth_url, access.app_id, state, redirect)
 
-    async def ask() -> str:
-        say("TikTok signs in whoever is logged in to it in that browser; log out there first to connect another user.")
+    async def consent_code() -> str:
+        say("TikTok uses the login of that browser. To connect another TikTok user, log out of TikTok there first.")
         if paste:
             _open(page, browser)
-            say("Allow the access there, then paste the address that TikTok led to:")
+            say("Allow access there, then paste the URL that TikTok redirected to:")
             return read_callback(sys.stdin.readline().strip(), state)
         async with Listener.at(redirect, state) as listener:
             _open(page, browser)
             return await listener.code(CONSENT_SECONDS)
 
-    code = asyncio.run(ask())
+    code = asyncio.run(consent_code())
     grant = _with_client(have, access, lambda client: client.exchange(code))
     return grant.access_token
 
 
 def _open(address: str, browser: bool) -> None:
-    say(f"Open this page in a browser and allow the access:\n{address}")
+    say(f"Open this page in a browser and allow access:\n{address}")
     if browser:
         webbrowser.open(address)
 
 
 def _show_connected(have: Opened, account: Account) -> None:
-    say(f"Connected {account.name!r}" + (f", granted by {account.owner}" if account.owner else "") + ".")
-    found = have.store.accounts.advertisers(account)
-    _print_advertisers(found)
+    say(f"Connected account {account.name!r}" + (f", granted by {account.owner}" if account.owner else "") + ".")
+    advertisers = have.store.accounts.advertisers(account)
+    _print_advertisers(advertisers)
     assumed = [
         advertiser.advertiser_id
-        for advertiser in found
+        for advertiser in advertisers
         if not advertiser.gone and advertiser.display_timezone.endswith(ASSUMED)
     ]
     if assumed:
         say(
-            f"note: TikTok tells no zone and no currency of {', '.join(assumed)}, as its sandbox does not. Days are "
-            "counted in UTC. To count in another zone, delete the account and add it with --timezone and --currency."
+            f"note: TikTok returned no time zone or currency for {', '.join(assumed)} (usual in its sandbox). "
+            "Days are in UTC. To change that, delete the account and add it with --timezone and --currency."
         )
-    if all(one.gone for one in found):
+    if all(advertiser.gone for advertiser in advertisers):
         say(
-            f"note: The consent covers no ad account, so {account.name!r} has nothing to read. Grant this TikTok user "
-            "ad accounts in TikTok's Business Center, or connect the account again as a user who has some."
+            f"note: Account {account.name!r} covers 0 ad accounts. Assign ad accounts to this TikTok user in TikTok's "
+            "Business Center, or reconnect as another TikTok user."
         )
-    say(f"Next: write a dataset file with account: {account.name}, or try one from examples/, then: adreel run -f FILE")
+    say(
+        f"Next: create a dataset file with account: {account.name}, or use one from examples/. Then: adreel run -f FILE"
+    )
 
 
 def _refreshed(have: Opened, account: Account) -> tuple[AccountAdvertiser, ...]:
@@ -233,23 +245,29 @@ def _refreshed(have: Opened, account: Account) -> tuple[AccountAdvertiser, ...]:
     return _with_client(have, access, lambda client: refresh(client, have.store, account))
 
 
-def _print_advertisers(found: tuple[AccountAdvertiser, ...]) -> None:
+def _print_advertisers(advertisers: tuple[AccountAdvertiser, ...]) -> None:
     rows = [
-        (one.advertiser_id, one.name or None, one.currency or None, _zone(one), _status(one))
-        for one in sorted(found, key=lambda advertiser: advertiser.gone)
+        (
+            advertiser.advertiser_id,
+            advertiser.name or None,
+            advertiser.currency or None,
+            _zone(advertiser),
+            _status(advertiser),
+        )
+        for advertiser in sorted(advertisers, key=lambda advertiser: advertiser.gone)
     ]
-    print_table(("advertiser", "name", "currency", "time zone", "status"), rows)
-    closed = [one.advertiser_id for one in found if not (one.gone or _zone(one))]
-    if closed:
+    print_table(("ad account", "name", "currency", "time zone", "status"), rows)
+    no_access = [advertiser.advertiser_id for advertiser in advertisers if not (advertiser.gone or _zone(advertiser))]
+    if no_access:
         say(
-            f"note: TikTok gives no details of {', '.join(closed)}. A run fails there unless the dataset says "
-            "skip_failing_advertisers: true, or leaves them out of advertisers."
+            f"note: TikTok returned no details of {', '.join(no_access)}. Runs fail unless the dataset skips them "
+            "(skip_failing_advertisers: true) or leaves them out of advertisers."
         )
 
 
 def _status(advertiser: AccountAdvertiser) -> str | None:
     if advertiser.gone:
-        return "not covered any more"
+        return "no longer covered"
     return advertiser.status.removeprefix("STATUS_").replace("_", " ").lower() or (
         None if _zone(advertiser) else "no access"
     )
@@ -264,18 +282,18 @@ def _zone(advertiser: AccountAdvertiser) -> str | None:
 
 
 def advertisers(session: Session, name: str, *, as_json: bool) -> None:
-    """The account's advertisers as TikTok says now."""
+    """Refreshes the account's advertisers from TikTok and prints them."""
     with opened(session) as have:
-        found = _refreshed(have, have.guard.account(name, AccountRight.USE))
+        refreshed = _refreshed(have, have.guard.account(name, AccountRight.USE))
         if as_json:
             keys = ("advertiser_id", "name", "currency", "timezone", "display_timezone", "status", "country", "gone")
-            print_json([{key: getattr(advertiser, key) for key in keys} for advertiser in found])
+            print_json([{key: getattr(advertiser, key) for key in keys} for advertiser in refreshed])
         else:
-            _print_advertisers(found)
+            _print_advertisers(refreshed)
 
 
 def show_all(session: Session, *, as_json: bool) -> None:
-    """Every account with its datasets and how its token is."""
+    """Prints every account with its datasets and the status of its token."""
     with opened(session) as have:
         rows = []
         for account in have.guard.accounts():
@@ -293,17 +311,17 @@ def show_all(session: Session, *, as_json: bool) -> None:
         if as_json:
             print_json(rows)
         elif rows:
-            heads = ("name", "granted by", "status", "advertisers", "datasets", "updated (UTC)")
+            heads = ("name", "granted by", "status", "ad accounts", "datasets", "updated (UTC)")
             print_table(heads, [tuple(row.values()) for row in rows])
         else:
-            say("No account is connected yet. Connect one with: adreel accounts connect NAME (or try adreel demo)")
+            say("0 accounts connected. Connect one: adreel accounts connect NAME. Or try: adreel demo")
 
 
 def rename(session: Session, name: str, to: str) -> None:
-    """Another name; datasets follow."""
+    """Renames an account, also in its datasets."""
     with opened(session) as have:
         account = have.store.accounts.rename(have.guard.account(name, AccountRight.EDIT), to)
-        say(f"{name!r} is now called {account.name!r}; its datasets follow.")
+        say(f"Renamed account {name!r} to {account.name!r}, also in its datasets.")
 
 
 def share(session: Session, name: str, user_name: str | None, level: str | None, everyone: str | None) -> None:
@@ -313,22 +331,24 @@ def share(session: Session, name: str, user_name: str | None, level: str | None,
         if user_name is not None and level is not None and everyone is None:
             _share_with(have, account, have.store.users.get(user_name), choice_of(Level, level))
         elif everyone is not None and user_name is None:
-            wanted = choice_of(Level, everyone)
-            sharing.share_with_everyone(have.guard, account, wanted)
-            say(f"Everyone has {account.name!r} at the level {wanted}. {wanted.meaning}")
+            default = choice_of(Level, everyone)
+            sharing.share_with_everyone(have.guard, account, default)
+            say(f"Everyone now has access level {default} for account {account.name!r}. {default.meaning}")
         else:
-            raise InputError("Say whom and how far, as in: adreel accounts share NAME USER read; or --everyone LEVEL.")
+            raise InputError(
+                "Specify USER and LEVEL, or --everyone LEVEL. Example: adreel accounts share NAME USER read"
+            )
 
 
 def _share_with(have: Opened, account: Account, user: User, level: Level) -> None:
     sharing.share(have.guard, account, user, level)
-    say(f"{user.name!r} has {account.name!r} at the level {level}. {level.meaning}")
+    say(f"{user.name!r} now has access level {level} for account {account.name!r}. {level.meaning}")
     if user.role is Role.VIEWER and level > VIEWERS:
-        say(f"note: {user.name!r} is a viewer, and has no more of it than {VIEWERS} until their role changes.")
+        say(f"note: {user.name!r} is a viewer, which limits the access level to {VIEWERS}.")
 
 
 def shares(session: Session, name: str, *, as_json: bool) -> None:
-    """With whom an account is shared, and how far."""
+    """Prints the users that an account is shared with, and their access levels."""
     with opened(session) as have:
         account = have.guard.account(name)
         everyone, by_user = have.store.shares.everyone(account), have.store.shares.of(account)
@@ -337,28 +357,28 @@ def shares(session: Session, name: str, *, as_json: bool) -> None:
             print_json({"everyone": everyone, "users": users})
             return
         rows = [(user.name, user.role, level, level.meaning) for user, level in by_user.items()]
-        print_table(("user", "role", "level", "what that is"), [*rows, ("everyone", "", everyone, everyone.meaning)])
+        print_table(("user", "role", "level", "meaning"), [*rows, ("everyone", "", everyone, everyone.meaning)])
         if Level.OWNER not in by_user.values():
-            say(f"No user owns {account.name!r}, so it is the administrators'.")
+            say(f"Account {account.name!r} has no owner, so administrators manage it.")
 
 
 def delete(session: Session, name: str, *, yes: bool, revoke: bool) -> None:
-    """Names the datasets that will stop, asks, forgets."""
+    """Deletes an account after a confirmation that lists its datasets."""
     with opened(session) as have:
         account = have.guard.account(name, AccountRight.DELETE)
         saved = [dataset.name for dataset in have.store.datasets.list(account)]
-        stops = f" These datasets keep their data and stop updating: {', '.join(saved)}." if saved else ""
-        confirm(f"Delete the account {account.name}?{stops}", yes=yes)
+        consequence = f" These datasets keep their data and are no longer updated: {', '.join(saved)}." if saved else ""
+        confirm(f"Delete account {account.name}?{consequence}", yes=yes)
         if revoke:
             _revoke(have, account)
         have.store.accounts.delete(account)
-        say(f"Deleted {account.name!r}.")
+        say(f"Deleted account {account.name!r}.")
 
 
 def _revoke(have: Opened, account: Account) -> None:
     try:
         access = account_access(have.settings, have.store, account)
         _with_client(have, access, lambda client: client.revoke())
-        say("Its token is revoked at TikTok.")
+        say("Revoked access in TikTok.")
     except ReconnectError as error:
-        say(f"Its token was over already: {error}")
+        say(f"The access token was already invalid: {error}")

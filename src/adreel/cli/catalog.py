@@ -1,4 +1,4 @@
-"""`adreel reports`, `metrics`, `dimensions`: the catalogue looked up."""
+"""`adreel reports`, `metrics`, `dimensions`: searches of the catalog."""
 
 from __future__ import annotations
 
@@ -16,23 +16,28 @@ from adreel.settings import FILE_NAME
 
 
 def reports(name: str | None, *, as_json: bool) -> None:
-    """All reports, or one report's menus."""
+    """Prints all reports, or the menus of one. Raises NotFoundError for an unknown report."""
     if name is None:
-        rows = [(one.name, "deprecated" if one.deprecated else "", one.meaning) for one in catalog.REPORTS.values()]
+        rows = [
+            (report.name, "deprecated" if report.deprecated else "", report.meaning)
+            for report in catalog.REPORTS.values()
+        ]
         if as_json:
             print_json([asdict(report) for report in catalog.REPORTS.values()])
         else:
-            print_table(("report", "", "what it returns"), rows)
+            print_table(("report", "", "meaning"), rows)
         return
     report = catalog.REPORTS.get(name)
     if report is None:
         near = menus.nearest(name, catalog.REPORTS)
-        raise NotFoundError(f"There is no report {name!r}." + (f" Nearest: {near}." if near else ""))
+        raise NotFoundError(
+            f"Report {name!r} does not exist." + (f" Nearest: {near}." if near else " List them: adreel reports")
+        )
     if as_json:
         print_json(asdict(report))
         return
     menu_rows = [(menu.name, _choices(report, menu), _default(menu), _conditions(menu)) for menu in report.menus]
-    print_table(("menu", "choices", "default", "only with"), menu_rows, title=f"{report.title}: {report.meaning}")
+    print_table(("menu", "choices", "default", "requires"), menu_rows, title=f"{report.title}: {report.meaning}")
 
 
 def _choices(report: Report, menu: Menu) -> str:
@@ -41,13 +46,13 @@ def _choices(report: Report, menu: Menu) -> str:
     if menu.source == "dimensions":
         return ", ".join(offer.value for offer in menus.offers(report, menu, {}))
     if menu.source == "fields":
-        return f"{len(catalog.fields()[report.name])} columns; all if none is named"
+        return f"{len(catalog.fields()[report.name])} columns; default: all"
     if menu.source == "metrics":
-        return f"{len(catalog.metrics()):,} metrics; see: adreel metrics WORDS"
+        return f"{len(catalog.metrics()):,} metrics; search: adreel metrics WORDS"
     return {
         "switch": "true, false",
-        "advertisers": "all, or ids",
-        "ids": "ids; all if none is named",
+        "advertisers": "all, or IDs",
+        "ids": "IDs; default: all",
         "dates": "start and end, date, or period (with week_starts)",
     }[menu.source]
 
@@ -55,7 +60,7 @@ def _choices(report: Report, menu: Menu) -> str:
 def _default(menu: Menu) -> str:
     if isinstance(menu.default, bool):
         return str(menu.default).lower()
-    return str(menu.default) if menu.default is not None else ("needed" if menu.required else "")
+    return str(menu.default) if menu.default is not None else ("required" if menu.required else "")
 
 
 def _conditions(menu: Menu) -> str:
@@ -63,46 +68,46 @@ def _conditions(menu: Menu) -> str:
 
 
 def metrics(words: list[str], *, as_json: bool) -> None:
-    """Metrics that have all the words."""
-    found = [
+    """Prints the metrics that match all the words."""
+    matching = [
         metric for metric in catalog.metrics().values() if _has(words, (metric.name, metric.title, metric.meaning))
     ]
     if as_json:
-        print_json([asdict(metric) for metric in found])
+        print_json([asdict(metric) for metric in matching])
         return
     print_table(
-        ("metric", "type", "adds up", "what it is"),
-        [(m.name, m.type, "yes" if m.additive else "no", _meaning(m) + _twins(m)) for m in found],
-        whole=True,
+        ("metric", "type", "additive", "meaning"),
+        [(m.name, m.type, "yes" if m.additive else "no", _meaning(m) + _twins(m)) for m in matching],
+        names_unfolded=True,
     )
-    say(f"{len(found):,} of {len(catalog.metrics()):,} metrics.")
+    say(f"{len(matching):,} of {len(catalog.metrics()):,} metrics.")
 
 
 def dimensions(words: list[str], *, as_json: bool) -> None:
-    """Dimensions that have all the words."""
-    found = [
+    """Prints the dimensions that match all the words."""
+    matching = [
         dimension
         for dimension in catalog.dimensions().values()
         if _has(words, (dimension.name, dimension.title, dimension.meaning))
     ]
     if as_json:
-        print_json([asdict(one) for one in found])
+        print_json([asdict(dimension) for dimension in matching])
         return
     print_table(
-        ("dimension", "reports", "levels", "time", "what it is"),
-        [(d.name, sorted(d.reports), _levels(d), _ordered(d.times, TIMES), _meaning(d)) for d in found],
-        whole=True,
+        ("dimension", "reports", "levels", "time", "meaning"),
+        [(d.name, sorted(d.reports), _levels(d), _ordered(d.times, TIMES), _meaning(d)) for d in matching],
+        names_unfolded=True,
     )
-    say(f"{len(found)} of {len(catalog.dimensions())} dimensions.")
+    say(f"{len(matching)} of {len(catalog.dimensions())} dimensions.")
 
 
 def _meaning(record: Metric | Dimension) -> str:
-    doubt = "" if record.sure else " (Known from one source or inferred.)"
+    doubt = "" if record.sure else " (From one source, or inferred.)"
     return f"{record.title}: {record.meaning}{doubt}"
 
 
 def _twins(metric: Metric) -> str:
-    return f" The same elsewhere: {', '.join(metric.twins)}." if metric.twins else ""
+    return f" Same figure on other surfaces: {', '.join(metric.twins)}." if metric.twins else ""
 
 
 def _levels(dimension: Dimension) -> str | list[str]:
@@ -117,16 +122,16 @@ TIMES = ("none", "day", "hour")
 
 
 def _has(words: Iterable[str], texts: Iterable[str]) -> bool:
-    whole = " ".join(texts).lower()
-    return all(word.lower() in whole for word in words)
+    searched = " ".join(texts).lower()
+    return all(word.lower() in searched for word in words)
 
 
 def settings(session: Session, *, as_json: bool) -> None:
-    """Every setting as it is now."""
-    found = settings_of(session)
-    rows = [(shown.setting.variable, shown.text, shown.source, shown.setting.help) for shown in found.shown()]
+    """Prints every setting with its value and source."""
+    current = settings_of(session)
+    rows = [(shown.setting.variable, shown.text, shown.source, shown.setting.help) for shown in current.shown()]
     if as_json:
         print_json([dict(zip(("variable", "value", "source", "help"), row, strict=True)) for row in rows])
     else:
-        print_table(("setting", "value", "from", "what it is for"), rows)
-        say(f"Set them in the environment, or in {found.home / FILE_NAME} as lines of NAME=VALUE.")
+        print_table(("setting", "value", "source", "meaning"), rows)
+        say(f"Set them as environment variables, or as NAME=VALUE lines in {current.home / FILE_NAME}.")

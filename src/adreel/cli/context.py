@@ -1,4 +1,4 @@
-"""What a command opens from its session: settings, store and lake, and whose rights it has."""
+"""What a command opens from its session: settings, store, lake, and the rights of the user."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """The session with its settings read and its store open; `guard` knows what the person may do."""
+    """The session with its settings and open store; `guard` checks the rights of the user."""
 
     session: Session
     settings: Settings
@@ -30,15 +30,15 @@ class Opened:
     guard: Guard
 
     def lake(self) -> Lake:
-        """The lake that the settings name."""
-        # Imported here: 0.3 s that commands about accounts and the catalogue need not pay.
+        """The lake at the location of the settings."""
+        # Imported here: it takes 0.3 s, which commands on accounts and the catalog save.
         from adreel.lake import Lake
 
         return Lake(self.settings.lake_url, clock=self.session.clock)
 
 
 def settings_of(session: Session) -> Settings:
-    """The settings, after telling the person what is odd about them."""
+    """The settings, after printing their warnings."""
     settings = Settings.load(session.environ)
     for warning in settings.warnings:
         say(f"warning: {warning}")
@@ -48,7 +48,7 @@ def settings_of(session: Session) -> Settings:
 
 @contextmanager
 def opened(session: Session) -> Iterator[Opened]:
-    """The home, open while the block runs."""
+    """The settings and the store, open while the block runs."""
     settings = settings_of(session)
     with open_store(session, settings) as store:
         yield Opened(session, settings, store, guard_of(settings, store))
@@ -56,7 +56,7 @@ def opened(session: Session) -> Iterator[Opened]:
 
 @contextmanager
 def open_store(session: Session, settings: Settings) -> Iterator[Store]:
-    """The store, open while the block runs; from here on the session's clock is that of the home."""
+    """The store, open while the block runs; the session's clock follows that of the home."""
     with Store.open(settings, clock=session.clock) as store:
         if isinstance(session.clock, HomeClock):
             session.clock.follow(store.accounts)
@@ -64,7 +64,10 @@ def open_store(session: Session, settings: Settings) -> Iterator[Store]:
 
 
 def guard_of(settings: Settings, store: Store) -> Guard:
-    """The rights of the user that ADREEL_USER names, or of whoever runs this machine."""
+    """The rights of the user in ADREEL_USER, or of the operator of this machine, who may do everything.
+
+    Raises NotFoundError for an unknown user, ForbiddenError for a disabled one.
+    """
     if not settings.user:
         return Guard(store, Actor(None))
     try:
@@ -72,10 +75,10 @@ def guard_of(settings: Settings, store: Store) -> Guard:
     except NotFoundError as error:
         raise NotFoundError(f"ADREEL_USER: {error.message}") from error
     if user.disabled:
-        raise ForbiddenError(f"ADREEL_USER: the user {user.name!r} is disabled. Ask an administrator.")
+        raise ForbiddenError(f"ADREEL_USER: user {user.name!r} is disabled. Ask an administrator.")
     return Guard(store, Actor(user))
 
 
 def seen(have: Opened, run: Run) -> Run:
-    """The run as it is: one that is said to be running, and whose process is gone, was interrupted."""
+    """The run in its actual state: one recorded as running without a live process is interrupted."""
     return locks.seen(have.settings.home, run)

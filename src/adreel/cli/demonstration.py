@@ -1,4 +1,4 @@
-"""`adreel demo`: a simulated TikTok, an account connected to it, datasets run, and the Data Center over them."""
+"""`adreel demo`: a simulated TikTok, an account connected to it, datasets with data, and the Data Center."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from adreel.access import AccountRight, DatasetRight
 from adreel.cli import Session
 from adreel.cli.context import Opened, guard_of, open_store, settings_of
 from adreel.cli.output import print_table, say
-from adreel.cli.runs import tell_report, watched
+from adreel.cli.runs import print_report, watched
 from adreel.cli.serving import PORT, listening, reached, serve_on
 from adreel.cli.simulation import sizes_checked
 from adreel.clock import HomeClock
@@ -76,12 +76,12 @@ DEMO_DATASET: dict[str, Any] = {
     "update": {"method": "upsert"},
 }
 
-_REST: dict[str, Any] = {"account": DEMO_ACCOUNT, "advertisers": "all", "skip_failing_advertisers": True}
+_COMMON: dict[str, Any] = {"account": DEMO_ACCOUNT, "advertisers": "all", "skip_failing_advertisers": True}
 MORE_DATASETS: tuple[dict[str, Any], ...] = (
-    _REST
+    _COMMON
     | {
         "name": "Campaign spend by hour",
-        "description": "Which hours of the week bring results",
+        "description": "Spend and results of every campaign, hour by hour",
         "tags": ["hourly"],
         "report": "performance",
         "data_level": "campaign",
@@ -90,10 +90,10 @@ MORE_DATASETS: tuple[dict[str, Any], ...] = (
         "dates": {"start": "today-7", "end": "yesterday"},
         "update": {"method": "partition"},
     },
-    _REST
+    _COMMON
     | {
         "name": "Audience by age and gender",
-        "description": "Who sees the ads, and who buys",
+        "description": "Impressions and results by age and gender",
         "tags": ["audience"],
         "report": "performance",
         "report_type": "audience",
@@ -104,10 +104,10 @@ MORE_DATASETS: tuple[dict[str, Any], ...] = (
         "dates": {"start": "today-14", "end": "yesterday"},
         "update": {"method": "partition"},
     },
-    _REST
+    _COMMON
     | {
         "name": "Advertiser spend by country",
-        "description": "Where the money goes",
+        "description": "Spend of every ad account by country",
         "tags": ["spend"],
         "report": "performance",
         "data_level": "advertiser",
@@ -117,10 +117,10 @@ MORE_DATASETS: tuple[dict[str, Any], ...] = (
         "dates": {"period": "last_30_days"},
         "update": {"method": "upsert"},
     },
-    _REST
+    _COMMON
     | {
         "name": "Video creatives",
-        "description": "Which videos earn their place",
+        "description": "Spend and clicks of every video",
         "tags": ["creative"],
         "report": "creatives",
         "material_type": "video",
@@ -128,55 +128,58 @@ MORE_DATASETS: tuple[dict[str, Any], ...] = (
         "dates": {"start": "today-14", "end": "yesterday"},
         "update": {"method": "replace"},
     },
-    _REST
+    _COMMON
     | {
         "name": "Campaigns",
-        "description": "Every campaign with its settings, deleted ones too",
+        "description": "Every campaign with its settings, including deleted ones",
         "tags": ["settings"],
         "report": "campaigns",
         "update": {"method": "replace"},
     },
 )
-"""Beside the first dataset, so that the Data Center has a chart of every kind to show."""
+"""The other datasets, which give the Data Center charts of every type."""
 
 SUMMARY = """
-select advertiser_id as advertiser, currency, timezone as zone, count(distinct ad_id) as ads,
+select advertiser_id as "ad account", currency, timezone as "time zone", count(distinct ad_id) as ads,
        count(distinct stat_time_day) as days, sum(spend) as spend, sum(impressions)::bigint as impressions,
        sum(clicks)::bigint as clicks, round(100 * sum(clicks) / nullif(sum(impressions), 0), 2)::decimal(9, 2) as ctr,
        sum(conversion)::bigint as conversions
-from {table} group by all order by advertiser
+from {table} group by all order by advertiser_id
 """
-"""Sums of what may be summed, by advertiser so that no currencies are mixed; the rate is made of its parts."""
+"""Sums of additive metrics by advertiser, so that no currencies are mixed; the rate is computed from its parts."""
 
 
 def demo(session: Session, *, once: bool, advertisers: int, ads: int, port: int, browser: bool) -> None:
-    """Simulator, consent, runs, proof, summary, and what to try next; then the Data Center, unless `once`."""
+    """Runs the demo; then serves the Data Center, unless `once`.
+
+    Raises InputError if the demo's names are in use for the user's own account or datasets.
+    """
     with sizes_checked():
         config = WorldConfig(session.clock().astimezone(UTC).date(), advertisers=advertisers, ads=ads, live=True)
     if once:
-        with _simulator(config) as url, _opened(session, config, url) as have:
+        with _simulator(config) as url, _demo_home(session, config, url) as have:
             later = config.today + timedelta(days=3)
-            _made(have, SIMULATE, options=_simulate_words(url, config), later=later)
+            _run_first(have, NEXT_ONCE, options=_simulate_options(url, config), later=later)
         return
     with (
         listening("127.0.0.1", port, otherwise_free=port == PORT) as listener,
         _simulator(config) as url,
-        _opened(session, config, url) as have,
+        _demo_home(session, config, url) as have,
     ):
-        _with_yesterday(have, config, url)
-        _made(have, LET_A_DAY_GO_BY, url=url)
+        _run_yesterday(have, config, url)
+        _run_first(have, NEXT_SERVED, url=url)
         for values in MORE_DATASETS:
             saved = service.save(have.guard, parse(Source(values, {}), session.clock()), session.clock())
             report = watched(have, saved)
-            proved = f", proved by {checked_in(report.proof)}" if report.proof["proved"] else ""
-            say(f"{saved.name}: {report.state}, {report.rows:,} rows{proved}.")
+            verified = f", verified: {checked_in(report.proof)}" if report.proof["proved"] else ""
+            say(f"{saved.name}: {report.state}, {report.rows:,} rows{verified}.")
         settings = reached(have.settings, listener)
         serve_on(session, settings, have.store, listener, browser=browser)
 
 
 @contextmanager
-def _opened(session: Session, config: WorldConfig, url: str) -> Iterator[Opened]:
-    """The home, with the simulated TikTok in place of the real one, and the demo account connected."""
+def _demo_home(session: Session, config: WorldConfig, url: str) -> Iterator[Opened]:
+    """The home with the simulated TikTok instead of the real one, and the demo account connected."""
     settings = replace(
         settings_of(session),
         tiktok_url=f"{url}/open_api/v1.3",
@@ -184,22 +187,22 @@ def _opened(session: Session, config: WorldConfig, url: str) -> Iterator[Opened]
         tiktok_app_id=config.app_id,
         tiktok_secret=Secret(config.secret),
     )
-    say(f"Simulated TikTok at {url}, with {config.advertisers} advertisers of {config.ads} ads.")
+    say(f"Simulated TikTok at {url}: {config.advertisers:,} ad accounts with {config.ads:,} ads each.")
     with open_store(session, settings) as store:
         have = Opened(session, settings, store, guard_of(settings, store))
         have.guard.need_role(Role.ADMIN, Role.EDITOR)
         _refuse_own(have)
-        _connected(have)
+        _connect(have)
         yield have
 
 
-def _made(have: Opened, third: str, **words: object) -> None:
-    """The first dataset run and shown; `third` is the last thing to try next, and takes the `words`."""
+def _run_first(have: Opened, last_step: str, **values: object) -> None:
+    """Runs the first dataset and prints report, summary and next steps; `last_step` is formatted with `values`."""
     saved = _demo_dataset(have)
     report = watched(have, saved)
-    tell_report(saved, report)
-    _summarise(have, saved)
-    _tell_next(saved, report, third, words)
+    print_report(saved, report)
+    _print_summary(have, saved)
+    _print_next_steps(saved, report, last_step, values)
 
 
 def _demo_dataset(have: Opened) -> SavedDataset:
@@ -207,50 +210,47 @@ def _demo_dataset(have: Opened) -> SavedDataset:
     return service.save(have.guard, parse(Source(DEMO_DATASET, {}), now), now)
 
 
-def _with_yesterday(have: Opened, config: WorldConfig, url: str) -> None:
-    """The first dataset as it was a day ago, so that there is something that TikTok changed since.
-
-    Only in a home where it has no table yet.
-    """
+def _run_yesterday(have: Opened, config: WorldConfig, url: str) -> None:
+    """Runs the first dataset as of yesterday, if it has no table yet, so that the next run has restated values."""
     saved = _demo_dataset(have)
     if have.lake().exists(saved.table_slug):
         return
     yesterday = config.today - timedelta(days=1)
-    say(f"First as it was on {yesterday}, so that you can see what TikTok changes afterwards.")
-    with httpx2.Client(base_url=url, trust_env=False) as door:
-        door.post("/_simulator/now", json={"today": yesterday.isoformat(), "hour": 15}).raise_for_status()
-        _look_at_the_clock(have)
+    say(f"First run as of {yesterday}, to show what TikTok restates later.")
+    with httpx2.Client(base_url=url, trust_env=False) as simulator:
+        simulator.post("/_simulator/now", json={"today": yesterday.isoformat(), "hour": 15}).raise_for_status()
+        _update_clock(have)
         days = [(config.today - timedelta(days=ago)).isoformat() for ago in (60, 2)]
         watched(have, saved, (days[0], days[1]))
-        door.post("/_simulator/reset", json={}).raise_for_status()
-        _look_at_the_clock(have)
+        simulator.post("/_simulator/reset", json={}).raise_for_status()
+        _update_clock(have)
 
 
-def _look_at_the_clock(have: Opened) -> None:
-    """The simulator's time was changed, and the home goes by it."""
+def _update_clock(have: Opened) -> None:
+    """Makes the home's clock follow a change of the simulator's time."""
     if isinstance(have.session.clock, HomeClock):
         have.session.clock.forget()
 
 
 @contextmanager
 def _simulator(config: WorldConfig) -> Iterator[str]:
-    """The simulator in a thread of this process, at the demo's port or a free one."""
+    """The URL of a simulator in a thread of this process, at the demo's port or a free one."""
     try:
         listener = socket.create_server(("127.0.0.1", DEMO_PORT))
     except OSError:
         listener = socket.create_server(("127.0.0.1", 0))
-        say(f"Port {DEMO_PORT} is taken, so the demo has another; the account will look for TikTok there from now on.")
+        say(f"Port {DEMO_PORT} is in use. The demo uses another port, which its account is connected to from now on.")
     address: list[str] = []
     ready = threading.Event()
     loop = asyncio.new_event_loop()
 
-    def tell(url: str) -> None:
+    def on_ready(url: str) -> None:
         address.append(url)
         ready.set()
 
-    task = loop.create_task(simulate_on(config, listener, tell))
+    task = loop.create_task(simulate_on(config, listener, on_ready))
 
-    def work() -> None:
+    def serve_simulator() -> None:
         try:
             loop.run_until_complete(task)
         except asyncio.CancelledError:
@@ -258,7 +258,7 @@ def _simulator(config: WorldConfig) -> Iterator[str]:
         finally:
             loop.close()
 
-    thread = threading.Thread(target=work, name="simulator")
+    thread = threading.Thread(target=serve_simulator, name="simulator")
     thread.start()
     try:
         ready.wait(30)
@@ -269,8 +269,8 @@ def _simulator(config: WorldConfig) -> Iterator[str]:
         listener.close()
 
 
-def _connected(have: Opened) -> None:
-    """The demo account, through the consent page and the token exchange that a person's browser would go through."""
+def _connect(have: Opened) -> None:
+    """Connects the demo account through the simulated consent page and the token exchange."""
 
     async def consent() -> tuple[str, str]:
         state, settings = new_state(), have.settings
@@ -284,27 +284,27 @@ def _connected(have: Opened) -> None:
             return token, await owner_of(client)
 
     token, owner = asyncio.run(consent())
-    account = _kept(have, token, owner)
+    account = _save_account(have, token, owner)
 
     async def advertisers() -> None:
         async with connected(have.settings, app_access(have.settings, token)) as client:
             await refresh(client, have.store, account)
 
     asyncio.run(advertisers())
-    say(f"Connected the account {account.name!r} through the simulated consent page.")
+    say(f"Connected account {account.name!r} through the simulated consent page.")
 
 
 async def _allow(page: str) -> None:
-    """Opens the consent page, ticks every advertiser, allows, and follows the redirect, as a browser would."""
+    """Opens the consent page, selects every advertiser, allows access, and follows the redirect, like a browser."""
     async with httpx2.AsyncClient(trust_env=False) as browser:
         form = (await browser.get(page)).text
         fields = re.findall(r'name="([^"]+)" value="([^"]*)"', form)
         hidden = {name: value for name, value in fields if name in ("app_id", "state", "redirect_uri")}
         ids = re.findall(r'name="advertiser_id" value="([^"]*)" checked', form)
-        sent = await browser.post(page.split("?")[0], data={**hidden, "advertiser_id": ids, "decision": "allow"})
-        if sent.status_code not in (302, 303):
-            raise StopError(f"The simulated consent page answered {sent.status_code}.")
-        await browser.get(sent.headers["location"])
+        response = await browser.post(page.split("?")[0], data={**hidden, "advertiser_id": ids, "decision": "allow"})
+        if response.status_code not in (302, 303):
+            raise StopError(f"The simulated consent page answered with HTTP status {response.status_code}.")
+        await browser.get(response.headers["location"])
 
 
 def _demo_account(store: Store) -> Account | None:
@@ -312,7 +312,7 @@ def _demo_account(store: Store) -> Account | None:
 
 
 def _refuse_own(have: Opened) -> None:
-    """Raises InputError if the demo's names stand for something of the person's own; ForbiddenError, of another's."""
+    """Raises InputError if the demo's names are in use otherwise, ForbiddenError if by another user."""
     account = _demo_account(have.store)
     if account is not None:
         have.guard.need(AccountRight.EDIT, account)
@@ -322,7 +322,7 @@ def _refuse_own(have: Opened) -> None:
             _refuse_others(have, saved)
     if account is not None and urlsplit(account.base_url).hostname != "127.0.0.1":
         raise InputError(
-            f"The account {DEMO_ACCOUNT!r} is a real one; rename it first: adreel accounts rename {DEMO_ACCOUNT} NAME"
+            f"Account {DEMO_ACCOUNT!r} is not the demo's. Rename it first: adreel accounts rename {DEMO_ACCOUNT} NAME"
         )
 
 
@@ -330,29 +330,29 @@ def _refuse_others(have: Opened, saved: SavedDataset) -> None:
     have.guard.need(DatasetRight.EDIT, saved)
     if saved.account_name != DEMO_ACCOUNT:
         raise InputError(
-            f"The dataset {saved.name!r} of the account {saved.account_name!r} has the name of the demo's; give it "
-            f"another with: adreel datasets edit {saved.slug}"
+            f"Dataset {saved.name!r} of account {saved.account_name!r} has the name of a demo dataset. Rename it "
+            f"first: adreel datasets edit {saved.slug}"
         )
 
 
-def _kept(have: Opened, token: str, owner: str) -> Account:
+def _save_account(have: Opened, token: str, owner: str) -> Account:
     account = _demo_account(have.store)
     access = app_access(have.settings, token)
-    where = {"app_id": access.app_id, "app_secret": access.secret, "base_url": access.base_url, "owner": owner}
+    connection = {"app_id": access.app_id, "app_secret": access.secret, "base_url": access.base_url, "owner": owner}
     if account is None:
-        return have.store.accounts.add(DEMO_ACCOUNT, token=token, **where, user=have.guard.actor.user)
-    return have.store.accounts.set_token(account, token, **where)
+        return have.store.accounts.add(DEMO_ACCOUNT, token=token, **connection, user=have.guard.actor.user)
+    return have.store.accounts.set_token(account, token, **connection)
 
 
-def _summarise(have: Opened, saved: SavedDataset) -> None:
+def _print_summary(have: Opened, saved: SavedDataset) -> None:
     with have.lake().connect({saved.slug: saved.table_slug}) as connection:
         answer = connection.sql(SUMMARY.format(table=saved.slug))
         assert answer is not None
-        print_table(answer.columns, answer.fetchall(), title="The last 60 days, by advertiser", fit=True)
+        print_table(answer.columns, answer.fetchall(), title="Last 60 days by ad account", fit=True)
 
 
-def _simulate_words(url: str, config: WorldConfig) -> str:
-    """The options that serve the demo's own world, where the account will look for it."""
+def _simulate_options(url: str, config: WorldConfig) -> str:
+    """The options of `adreel simulate` that serve the demo's data at the address of its account."""
     default, port = WorldConfig(config.today), urlsplit(url).port
     options = {
         "port": (port, DEMO_PORT),
@@ -362,33 +362,33 @@ def _simulate_words(url: str, config: WorldConfig) -> str:
     return "".join(f" --{name} {value}" for name, (value, usual) in options.items() if value != usual)
 
 
-def _tell_next(saved: SavedDataset, report: RunReport, third: str, words: Mapping[str, object]) -> None:
+def _print_next_steps(saved: SavedDataset, report: RunReport, last_step: str, values: Mapping[str, object]) -> None:
     version = report.version or 0
-    known = {"table": report.table, "adreel": _command(), "slug": saved.slug, "before": version, "after": version + 1}
-    say((NEXT + third).format(**known, **words))
+    names = {"table": report.table, "adreel": _command(), "slug": saved.slug, "before": version, "after": version + 1}
+    say((NEXT + last_step).format(**names, **values))
 
 
 def _command() -> str:
-    """The program as the person can type it here."""
+    """The command to type in this folder for the running program."""
     command, path = Path(sys.argv[0]).absolute(), Path.cwd()
-    found = shutil.which(command.name)
-    if found is not None and Path(found).absolute() == command:
+    on_path = shutil.which(command.name)
+    if on_path is not None and Path(on_path).absolute() == command:
         return command.name
     return shlex.quote(str(command.relative_to(path) if command.is_relative_to(path) else command))
 
 
 NEXT = """\
-The table lies at {table}
-Three things to try next:
+Table: {table}
+Next steps:
   {adreel} query "select stat_time_day, sum(clicks) from {slug} group by 1 order by 1"
   {adreel} export {slug} -o spend.xlsx
 """
 
-SIMULATE = """\
+NEXT_ONCE = """\
   {adreel} simulate{options} --today {later}
-    and in another shell, to see what TikTok restated by then:
+    then in another shell, to see what TikTok restated:
     {adreel} run {slug} && {adreel} diff {slug} {before} {after}"""
 
-LET_A_DAY_GO_BY = """\
-  open {url}/ and advance one day there; then, to see what TikTok restated:
+NEXT_SERVED = """\
+  Open {url}/ and advance one day. Then, to see what TikTok restated:
     {adreel} run {slug} && {adreel} diff {slug} {before} {after}"""

@@ -1,4 +1,4 @@
-"""How commands print: tables and JSON to stdout, talk to stderr, questions only where somebody can answer."""
+"""How commands print: tables and JSON to stdout, messages to stderr, questions only if stdin can answer."""
 
 from __future__ import annotations
 
@@ -24,39 +24,42 @@ from rich.table import Table
 from adreel.errors import CancelledError, InputError
 
 PIPED_WIDTH = 10_000
-"""Columns of a table that goes into a pipe or a file: its rows are never folded there."""
+"""Characters per line in a pipe or a file, so that rows are never folded there."""
 
 WIDEST_CELL = 28
-"""A column counts as this wide at most when it is decided how many columns fit; longer texts are folded."""
+"""Most characters that a column counts for when columns are fitted to the terminal; longer texts are folded."""
 
 GAP = 3
-"""Columns of the terminal between two of the table."""
+"""Characters between two columns of a table."""
 
 
 def out() -> Console:
-    """Data, on stdout: as wide as the terminal, or as COLUMNS says."""
+    """The console of stdout, for data: as wide as the terminal or as COLUMNS."""
     bounded = sys.stdout.isatty() or "COLUMNS" in os.environ
     return Console(width=None if bounded else PIPED_WIDTH, soft_wrap=False, highlight=False)
 
 
-def talk() -> Console:
-    """Everything else, on stderr."""
+def messages() -> Console:
+    """The console of stderr, for messages and progress."""
     return Console(stderr=True, highlight=False)
 
 
 def say(text: str) -> None:
-    """A line on stderr."""
-    talk().print(escape(_printable(text, keep="\n")), soft_wrap=True)
+    """Prints a message on stderr."""
+    messages().print(escape(_printable(text, keep="\n")), soft_wrap=True)
 
 
 def print_json(value: Any) -> None:
-    """One JSON value on stdout."""
+    """Prints a JSON value on stdout."""
     text = orjson.dumps(value, default=plain, option=orjson.OPT_INDENT_2).decode() + "\n"
     sys.stdout.write(_escaped(text) if sys.stdout.isatty() else text)
 
 
 def plain(value: Any) -> Any:
-    """What JSON has no word for: money as a number with all its digits, sets as lists."""
+    """The JSON form of other types: a Decimal is a number with all its digits, a set a sorted list.
+
+    Raises TypeError for types without one.
+    """
     if isinstance(value, Decimal):
         return orjson.Fragment(f"{value.normalize():f}") if value.is_finite() else None
     if isinstance(value, (set, frozenset)):
@@ -67,7 +70,7 @@ def plain(value: Any) -> Any:
 
 
 def text(value: Any) -> str:
-    """A value as a cell: two places at least for money and rates, a dot for nothing."""
+    """A value as the text of a cell: a Decimal with at least two places, a dot for None."""
     if value is None:
         return "·"
     if isinstance(value, Decimal):
@@ -90,48 +93,47 @@ def _decimal(value: Decimal) -> str:
         return str(value)
     short = value.normalize()
     exponent = short.as_tuple().exponent
-    whole = isinstance(exponent, int) and exponent >= 0 and value.as_tuple().exponent == 0
-    places = 0 if whole else max(2, -exponent) if isinstance(exponent, int) else 2
+    is_whole = isinstance(exponent, int) and exponent >= 0 and value.as_tuple().exponent == 0
+    places = 0 if is_whole else max(2, -exponent) if isinstance(exponent, int) else 2
     return f"{short:,.{places}f}"
 
 
 JOINERS = "\u200c\u200d"
-"""Letters of Persian, Hindi and others, and families of emoji, are written with them; they move nothing."""
+"""Characters that join letters of Persian, Hindi and others, and emoji; they do not move the cursor."""
 
 
 def _printable(text: str, keep: str = "") -> str:
-    """Without what would move the cursor or colour the terminal: names of ads are other people's texts."""
+    """The text without control characters, which could move the cursor or color the terminal."""
     keep += JOINERS
-    return "".join(one if one.isprintable() or one in keep else " " if one.isspace() else "\ufffd" for one in text)
+    return "".join(
+        letter if letter.isprintable() or letter in keep else " " if letter.isspace() else "\ufffd" for letter in text
+    )
 
 
 class Terminal(io.RawIOBase):
-    """A terminal that gets UTF-8 text from a writer of files, without what would move its cursor or colour it.
-
-    JSON keeps its meaning, for it is escaped there.
-    """
+    """A file of UTF-8 text that prints on the terminal without control characters; in JSON they are escaped."""
 
     def __init__(self, *, as_json: bool) -> None:
-        """Writes to stdout."""
+        """Prints on stdout; `as_json` escapes control characters instead of replacing them."""
         super().__init__()
         self._as_json = as_json
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
     def writable(self) -> bool:
-        """Always."""
+        """Returns True."""
         return True
 
     def write(self, data: Any) -> int:
-        """Writes what is whole letters; the rest comes with the next piece."""
+        """Prints the complete characters of `data`; the bytes of an incomplete one are kept for the next call."""
         text = self._decoder.decode(bytes(data))
         sys.stdout.write(_escaped(text) if self._as_json else _printable(text, keep="\r\n\t"))
         return len(data)
 
 
 def _escaped(text: str) -> str:
-    """JSON with what is not printable as escapes."""
+    """JSON with control characters as escapes."""
     keep = JOINERS + "\n"
-    return "".join(one if one.isprintable() or one in keep else json.dumps(one)[1:-1] for one in text)
+    return "".join(letter if letter.isprintable() or letter in keep else json.dumps(letter)[1:-1] for letter in text)
 
 
 def print_table(
@@ -140,25 +142,25 @@ def print_table(
     *,
     title: str | None = None,
     fit: bool = False,
-    whole: bool = False,
+    names_unfolded: bool = False,
 ) -> tuple[str, ...]:
-    """A table on stdout, numbers to the right.
+    """Prints a table on stdout with numbers aligned right; returns the heads of columns that were left out.
 
-    With `whole`, the first column is never folded, so that its names can be copied. With `fit`, only as many columns
-    as the terminal has room for; returns the heads of those that were left out.
+    With `names_unfolded`, the first column is never folded, so that its names can be copied. With `fit`, columns that
+    do not fit the width of the terminal are left out.
     """
-    kept = [list(row) for row in rows]
-    cells = [[text(cell) for cell in row] for row in kept]
+    values = [list(row) for row in rows]
+    cells = [[text(cell) for cell in row] for row in values]
     console = out()
     shown = _fitting(heads, cells, console.width) if fit else len(heads)
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for number, head in enumerate(heads[:shown]):
-        numeric = any(isinstance(row[number], (int, float, Decimal)) for row in kept)
+        numeric = any(isinstance(row[number], (int, float, Decimal)) for row in values)
         table.add_column(
             escape(_printable(head)),
             justify="right" if numeric else "left",
             overflow="fold",
-            no_wrap=whole and number == 0,
+            no_wrap=names_unfolded and number == 0,
         )
     for row in cells:
         table.add_row(*(escape(cell) for cell in row[:shown]))
@@ -167,7 +169,7 @@ def print_table(
 
 
 def _fitting(heads: Sequence[str], cells: Sequence[Sequence[str]], width: int) -> int:
-    """How many columns from the left fit side by side, at least one."""
+    """How many columns from the left fit the width, at least 1."""
     used, count = 0, 0
     for number, head in enumerate(heads):
         widest = max([cell_len(head), *(cell_len(row[number]) for row in cells)])
@@ -182,16 +184,16 @@ _Choice = TypeVar("_Choice", bound=StrEnum)
 
 
 def choice_of(kind: type[_Choice], word: str) -> _Choice:
-    """The choice that a person wrote; InputError names those that there are."""
+    """The choice that a user typed. Raises InputError, which lists the choices."""
     try:
         return kind(word.strip().lower())
     except ValueError:
         names = ", ".join(kind)
-        raise InputError(f"There is no {kind.__name__.lower()} {word!r}; there are {names}.") from None
+        raise InputError(f"{word!r} is not a {kind.__name__.lower()}. Choose one of: {names}.") from None
 
 
 def confirm(question: str, *, yes: bool) -> None:
-    """Asks before loss; CancelledError if the answer is no, InputError if nobody answers."""
+    """Asks for confirmation. Raises CancelledError if the answer is no, InputError if stdin has no answer."""
     if yes:
         return
     try:
@@ -199,6 +201,6 @@ def confirm(question: str, *, yes: bool) -> None:
     except typer.Abort as error:
         if sys.stdin.isatty():
             raise
-        raise InputError("Nobody can answer here; say --yes.") from error
+        raise InputError("Confirmation is required, and stdin has no answer. Add --yes to confirm.") from error
     if not agreed:
         raise CancelledError("Nothing was changed.")

@@ -1,4 +1,4 @@
-"""Connections whose request does not come: uvicorn itself waits for the head of a request for ever."""
+"""A time limit for the head of a request, for which uvicorn itself waits without limit."""
 
 from __future__ import annotations
 
@@ -9,22 +9,23 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 _LATE = b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
-class PatientProtocol(H11Protocol):
-    """Waits `seconds` for the whole head of a request, from the connection on or from the first byte of a later one.
+class TimedProtocol(H11Protocol):
+    """Answers 408 if the head of a request takes longer than `seconds`.
 
-    Between two requests uvicorn's own keep-alive holds, and the body is timed by `adreel.web.security.Shield`.
+    The time runs from the connection, or from the first byte of a later request. Between two requests uvicorn's
+    keep-alive applies; the body is timed by `adreel.web.security.Shield`.
     """
 
     seconds: float
     _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
-        """Begins to wait."""
+        """Starts the timer."""
         super().connection_made(transport)
         self._wait()
 
     def data_received(self, data: bytes) -> None:
-        """Goes on waiting until a head is whole."""
+        """Stops the timer when the head is complete."""
         super().data_received(data)
         if self.cycle is None or self.cycle.response_complete:
             self._wait()
@@ -32,7 +33,7 @@ class PatientProtocol(H11Protocol):
             self._stop()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stops waiting."""
+        """Stops the timer."""
         self._stop()
         super().connection_lost(exc)
 
@@ -51,6 +52,6 @@ class PatientProtocol(H11Protocol):
             self.transport.close()
 
 
-def patient(seconds: float) -> type[PatientProtocol]:
-    """The protocol with that patience; uvicorn makes one object of it for each connection."""
-    return type("PatientProtocol", (PatientProtocol,), {"seconds": seconds})
+def timed_protocol(seconds: float) -> type[TimedProtocol]:
+    """The protocol class with this time limit in seconds; uvicorn creates an object of it for each connection."""
+    return type("TimedProtocol", (TimedProtocol,), {"seconds": seconds})

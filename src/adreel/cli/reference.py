@@ -1,6 +1,6 @@
-"""The reference pages of the docs, written from the records: `python -m adreel.cli.reference docs/reference`.
+"""The reference pages of the docs, generated from the catalog, settings and commands.
 
-The same records give the same pages: no clock, no terminal and no setting of this machine is looked at.
+`python -m adreel.cli.reference docs/reference` writes them. They depend on no clock, terminal or setting.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ from adreel.store.records import FINISHED, SUCCESSFUL, Level, Role, RunState
 from adreel.tiktok.rate_limit import LEVELS as APP_LEVELS
 
 MARK = "<!-- Written by `make docs` from adreel's records. Change those, not this page. -->"
-"""The first line of every page; a file in the folder that begins with it and is no page any more is removed."""
+"""The first line of every page. A file that begins with it and is not a page is removed."""
 
 EXAMPLE_DAY = date(2026, 3, 5)
-"""A Thursday: the day from which the periods are shown."""
+"""A Thursday: today in the examples of periods."""
 
 _KINDS: Mapping[DimensionKind, str] = {
     "id": "IDs",
@@ -49,16 +49,16 @@ _KINDS: Mapping[DimensionKind, str] = {
 _SPELT = {"tiktok": "TikTok", "skan": "SKAN", "gmv": "GMV", "max": "Max", "spc": "SPC"}
 _VALUES = {"str": "TEXT", "int": "NUMBER", "float": "NUMBER", "path": "PATH", "file": "FILE", "directory": "FOLDER"}
 _EXITS = {
-    errors.ExitCode.OK: "It worked.",
-    errors.ExitCode.BUG: "adreel met something that it does not know.",
-    errors.ExitCode.USAGE: "The command line was not understood.",
-    errors.ExitCode.SKIPPED: "The run made a verified version, but ad accounts were skipped; it says which.",
+    errors.ExitCode.OK: "The command succeeded.",
+    errors.ExitCode.BUG: "Unexpected error.",
+    errors.ExitCode.USAGE: "The command line is invalid.",
+    errors.ExitCode.SKIPPED: "The run created a verified version, but ad accounts were skipped, which it lists.",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page: `summary` stands under its title and in the list of pages, `body` gives its blocks."""
+    """A page: `summary` is shown under its title and in the list of pages, `body` yields its blocks."""
 
     file: str
     title: str
@@ -67,23 +67,23 @@ class Page:
 
 
 def pages() -> dict[str, str]:
-    """Every page as Markdown, by the name of its file."""
+    """Every page as Markdown, by file name."""
     texts = {page.file: _text(page.title, page.summary, page.body()) for page in _PAGES}
     rows = ((f"[{page.title}]({page.file})", _plain(page.summary)) for page in _PAGES)
-    summary = "Everything that adreel knows by name, page by page."
-    return {"README.md": _text("Reference", summary, [_table(("page", "what it says"), rows)]), **texts}
+    summary = "Commands, reports, metrics, dimensions, settings and errors of adreel."
+    return {"README.md": _text("Reference", summary, [_table(("page", "contents"), rows)]), **texts}
 
 
 def write(folder: Path) -> tuple[str, ...]:
-    """Writes the pages, removes those that are no more, and gives the names of the files that changed."""
+    """Writes the pages, removes obsolete ones, and returns the names of the files that changed."""
     folder.mkdir(parents=True, exist_ok=True)
-    wanted = pages()
+    current = pages()
     changed = []
     for file in sorted(folder.glob("*.md")):
-        if file.name not in wanted and file.read_text("utf-8").startswith(MARK):
+        if file.name not in current and file.read_text("utf-8").startswith(MARK):
             file.unlink()
             changed.append(file.name)
-    for name, text in wanted.items():
+    for name, text in current.items():
         file = folder / name
         if not file.exists() or file.read_text("utf-8") != text:
             file.write_text(text, "utf-8", newline="\n")
@@ -105,7 +105,7 @@ def _cell(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """A text of the records as Markdown that shows it letter by letter."""
+    """A text escaped for Markdown."""
     shown = re.sub(r"([*\[`\\])", r"\\\1", text)
     return re.sub(r"&(?=#?\w+;)", "&amp;", shown).replace("<", "&lt;")
 
@@ -115,13 +115,13 @@ def _code(text: object) -> str:
 
 
 def _codes(names: Iterable[str], last: str = ",") -> str:
-    """Names in code, the last one after `last`, such as ` or`."""
+    """Names in code, with `last` before the last one, such as ` or`."""
     shown = [_code(name) for name in names]
     return ", ".join(shown) if last == "," or len(shown) < 2 else f"{', '.join(shown[:-1])}{last} {shown[-1]}"
 
 
-def _yes(held: object) -> str:
-    return "yes" if held else "no"
+def _yes(value: object) -> str:
+    return "yes" if value else "no"
 
 
 # -- reports
@@ -129,19 +129,19 @@ def _yes(held: object) -> str:
 
 def _reports() -> Iterator[str]:
     yield (
-        "A dataset file names its `report` and has the keys of that report's menus. Besides those every dataset has "
-        "`name`, `account`, `description`, `tags` and `update`: see [dataset files](../dataset-files.md). A menu or a "
-        "choice with a condition can be had only if the condition holds for the menus above it."
+        "A dataset file has a `report` and the keys of that report's menus. Every dataset also has `name`, `account`, "
+        "`description`, `tags` and `update`: see [dataset files](../dataset-files.md). A menu or choice with a "
+        "condition is available only if the menus above it fulfill the condition."
     )
-    rows = ((_anchored(one), _plain(one.title), _plain(one.meaning)) for one in catalog.REPORTS.values())
-    yield _table(("report", "title", "what it returns"), rows)
+    rows = ((_anchored(report), _plain(report.title), _plain(report.meaning)) for report in catalog.REPORTS.values())
+    yield _table(("report", "title", "meaning"), rows)
     for report in catalog.REPORTS.values():
         yield from _report(report)
     yield "## Periods"
     weekday = WEEKDAYS[EXAMPLE_DAY.weekday()].title()
     yield (
-        "A period is counted in each advertiser's own time zone. `last_N_days` ends yesterday, `this_…` ends today. "
-        f"These are the days seen from {weekday}, {EXAMPLE_DAY}, with weeks from Monday:"
+        "Periods use each ad account's own time zone. `last_N_days` ends yesterday, `this_…` ends today. "
+        f"Example: today is {weekday}, {EXAMPLE_DAY}, and weeks start on Monday."
     )
     spans = ((name, span(Dates(period=name), EXAMPLE_DAY)) for name in PERIODS)
     yield _table(
@@ -156,16 +156,16 @@ def _anchored(report: Report) -> str:
 
 def _report(report: Report) -> Iterator[str]:
     yield f"## {report.name}"
-    old = " It cannot be chosen for a new dataset." if report.deprecated else ""
+    old = " Not available for new datasets." if report.deprecated else ""
     yield f"**{_plain(report.title)}.** {_plain(report.meaning)}{old}"
     if report.name in catalog.fields():
         yield f"Columns: [{report.name}](fields.md#{report.name})."
-    heads = ("menu", "title", "takes", "if left out", "only with", "meaning")
+    heads = ("menu", "title", "values", "default", "requires", "meaning")
     yield _table(heads, ((*_menu(report, menu), _plain(menu.meaning)) for menu in report.menus))
     for menu in report.menus:
         if menu.choices:
             yield f"Choices of {_code(menu.name)}:"
-            yield _table(("choice", "title", "only with", "meaning"), map(_choice, menu.choices))
+            yield _table(("choice", "title", "requires", "meaning"), map(_choice, menu.choices))
 
 
 def _menu(report: Report, menu: Menu) -> tuple[str, str, str, str, str]:
@@ -177,15 +177,15 @@ def _choice(choice: Choice) -> tuple[str, str, str, str]:
 
 
 def _takes(report: Report, menu: Menu) -> str:
-    many = "some of" if menu.many else "one of"
+    many = "any of" if menu.many else "one of"
     if menu.source == "choices":
         return f"{many} {_codes(choice.value for choice in menu.choices)}"
     if menu.source == "dimensions":
         return f"{many} {_codes(offer.value for offer in menus.offers(report, menu, {}))}"
     return {
         "switch": "`true` or `false`",
-        "advertisers": "`all`, or ids",
-        "ids": "ids",
+        "advertisers": "`all`, or IDs",
+        "ids": "IDs",
         "dates": "`period`, `date`, or `start` and `end`; `week_starts`",
         "metrics": f"{many} the [metrics](metrics.md)",
         "fields": f"{many} the [columns](fields.md#{report.name})",
@@ -193,7 +193,7 @@ def _takes(report: Report, menu: Menu) -> str:
 
 
 def left_out(menu: Menu) -> str:
-    """What holds if a dataset file is silent on the menu: its default, one by condition, all, nothing, or `needed`."""
+    """The default of a menu, also by condition; or `all`, `none`, or `required`."""
     value = menus.defaults(menu, {})
     if value:
         return _codes(value)
@@ -207,7 +207,7 @@ def left_out(menu: Menu) -> str:
     if fitting:
         return "; ".join(fitting)
     if menu.required:
-        return "needed"
+        return "required"
     return "all" if menu.source in ("fields", "ids") else "none"
 
 
@@ -219,25 +219,25 @@ def _conditions(conditions: Iterable[When]) -> str:
 
 
 def _offered() -> dict[str, str]:
-    """By TikTok's report type: the report of adreel that asks for it, and how."""
+    """By TikTok's report type: the report of adreel that reads it."""
     performance = catalog.REPORTS["performance"]
     types = next(menu.choices for menu in performance.menus if menu.name == "report_type")
-    found = {
+    by_type = {
         menus.grouping_of(performance, {"report_type": (choice.value,)}).kind: (
             f"`performance` with `report_type: {choice.value}`"
         )
         for choice in types
     }
-    return found | {menus.grouping_of(catalog.REPORTS["creatives"], {}).kind: "`creatives`"}
+    return by_type | {menus.grouping_of(catalog.REPORTS["creatives"], {}).kind: "`creatives`"}
 
 
 def _report_types(records: Iterable[Metric | Dimension]) -> Iterator[str]:
     offered = _offered()
     every = sorted({name for record in records for name in record.reports})
     ordered = [*offered, *(name for name in every if name not in offered)]
-    yield "`reports` are TikTok's report types. In adreel they are asked for by:"
-    rows = ((_code(name), offered.get(name, "no report of adreel")) for name in ordered)
-    yield _table(("TikTok's report type", "asked for by"), rows)
+    yield "`reports` are TikTok's report types. These reports of adreel read them:"
+    rows = ((_code(name), offered.get(name, "none")) for name in ordered)
+    yield _table(("TikTok's report type", "report of adreel"), rows)
 
 
 def _metrics() -> Iterator[str]:
@@ -245,30 +245,30 @@ def _metrics() -> Iterator[str]:
     for metric in catalog.metrics().values():
         by_group[metric.group].append(metric)
     offered = set(_offered())
-    known, able = len(catalog.metrics()), sum(bool(m.reports & offered) for m in catalog.metrics().values())
+    total, available = len(catalog.metrics()), sum(bool(m.reports & offered) for m in catalog.metrics().values())
     yield (
-        f"adreel knows {known:,} metrics; {able:,} of them belong to a report that it asks for. "
-        "`adreel metrics WORDS` looks them up."
+        f"The catalog has {total:,} metrics; {available:,} of them are available in a report of adreel. "
+        "Search them with `adreel metrics WORDS`."
     )
     yield from _report_types(catalog.metrics().values())
     yield (
-        "`type` is explained in [column types](types.md). `adds up` says whether values may be summed over rows: "
-        "rates, averages and counts of people may not. `levels` are the data levels that have the metric."
+        "`type`: see [column types](types.md). `additive`: whether values may be summed over rows, which excludes "
+        "rates, averages and counts of people. `levels`: the data levels with the metric."
     )
     yield (
-        "Notes: *twins* are the same figure of the same event on other surfaces (app, website, TikTok, TikTok Shop, "
-        "offline); one of them can be 0 where another is not. *Sources differ* names what adreel allows although "
-        "sources differ on it or are silent. *Weakly known* marks a metric of which little or nothing recent is known."
+        "Notes: *Twins* are the same figure of the same event on other surfaces (app, website, TikTok, TikTok Shop, "
+        "offline); one of them can be 0 where another is not. *Sources differ* lists what adreel allows although its "
+        "sources differ or lack it. *Weakly documented* marks a metric with few or no recent sources."
     )
     rows = (
         (f"[{_heading(group)}](#{_slug(_heading(group))})", str(len(metrics))) for group, metrics in by_group.items()
     )
     yield _table(("group", "metrics"), rows)
     units = _units_by_type()
-    heads = ("metric", "title", "type", "adds up", "levels", "reports", "meaning", "notes")
-    for group, found in by_group.items():
+    heads = ("metric", "title", "type", "additive", "levels", "reports", "meaning", "notes")
+    for group, metrics in by_group.items():
         yield f"## {_heading(group)}"
-        yield _table(heads, (_metric(metric, units[metric.type]) for metric in found))
+        yield _table(heads, (_metric(metric, units[metric.type]) for metric in metrics))
 
 
 def _heading(group: str) -> str:
@@ -282,11 +282,11 @@ def _slug(heading: str) -> str:
 
 
 def _units_by_type() -> dict[str, list[str]]:
-    """By type: the units that metrics of that type have."""
-    found: dict[str, set[str]] = defaultdict(set)
+    """The units of metrics, by type."""
+    units: dict[str, set[str]] = defaultdict(set)
     for metric in catalog.metrics().values():
-        found[metric.type].add(metric.unit)
-    return {kind: sorted(unit for unit in found[kind] if unit) for kind in ARROW_TYPES}
+        units[metric.type].add(metric.unit)
+    return {kind: sorted(unit for unit in units[kind] if unit) for kind in ARROW_TYPES}
 
 
 def _metric(metric: Metric, units: Sequence[str]) -> tuple[str, ...]:
@@ -303,20 +303,20 @@ def _metric(metric: Metric, units: Sequence[str]) -> tuple[str, ...]:
 
 
 def _levels(levels: Iterable[str]) -> str:
-    held = [level for level in LEVELS if level in set(levels)]
-    return "all" if len(held) == len(LEVELS) else ", ".join(held)
+    ordered = [level for level in LEVELS if level in set(levels)]
+    return "all" if len(ordered) == len(LEVELS) else ", ".join(ordered)
 
 
 def _notes(metric: Metric) -> str:
     scale = f"{metric.scale} * " if metric.scale != 1 else ""
     formula = f"{scale}{metric.numerator} / {metric.denominator}" if metric.numerator else ""
     notes = (
-        f"Is {_code(formula)}." if formula else "",
+        f"Equals {_code(formula)}." if formula else "",
         f"Twins: {_codes(metric.twins)}." if metric.twins else "",
-        "Needs an ID dimension." if metric.attribute else "",
-        f"Only with {_codes(sorted(metric.needs_any), ' or')}." if metric.needs_any else "",
-        "Only with the ID dimension, or with it and the day." if metric.id_and_day_only else "",
-        f"Not with {_codes(sorted(metric.refuses))}." if metric.refuses else "",
+        "Requires an ID dimension." if metric.attribute else "",
+        f"Requires {_codes(sorted(metric.needs_any), ' or')}." if metric.needs_any else "",
+        "Requires the ID dimension, alone or with the day." if metric.id_and_day_only else "",
+        f"Not available with {_codes(sorted(metric.refuses))}." if metric.refuses else "",
         *_doubts(metric),
     )
     return " ".join(note for note in notes if note)
@@ -326,30 +326,30 @@ def _doubts(record: Metric | Dimension) -> Iterator[str]:
     if record.doubtful:
         yield f"*Sources differ* on {_codes(sorted(record.doubtful))}."
     if not record.sure:
-        yield "*Weakly known.*"
+        yield "*Weakly documented.*"
 
 
 def _dimensions() -> Iterator[str]:
-    yield "`adreel dimensions WORDS` looks them up."
+    yield "Search them with `adreel dimensions WORDS`."
     yield from _report_types(catalog.dimensions().values())
     yield (
-        "`time` says which time dimensions it goes with, `together with` which other breakdowns, `lifetime` whether it "
-        "goes with figures since the start. *Sources differ* names what adreel allows although sources differ on it or "
-        "are silent. *Weakly known* marks a dimension of which little is known."
+        "`time`: the time dimensions that it can be combined with. `breakdowns`: the other breakdowns that it can be "
+        "combined with. `lifetime`: whether it is available for lifetime figures. *Sources differ* lists what adreel "
+        "allows although its sources differ or lack it. *Weakly documented* marks a dimension with few sources."
     )
-    heads = ("dimension", "title", "type", "levels", "time", "together with", "lifetime", "reports", "meaning", "notes")
+    heads = ("dimension", "title", "type", "levels", "time", "breakdowns", "lifetime", "reports", "meaning", "notes")
     for kind, heading in _KINDS.items():
         yield f"## {heading}"
         yield _table(
             heads, (_dimension(dimension) for dimension in catalog.dimensions().values() if dimension.kind == kind)
         )
     yield "## Metrics by dimension"
-    yield "Dimensions that are not named here take every metric of the report type and level."
-    for one in catalog.dimensions().values():
-        if one.metrics:
-            yield f"{_code(one.name)} takes only: {_codes(sorted(one.metrics))}."
-        if one.refuses:
-            yield f"{_code(one.name)} does not take: {_codes(sorted(one.refuses))}."
+    yield "Other dimensions are available with every metric of the report type and level."
+    for dimension in catalog.dimensions().values():
+        if dimension.metrics:
+            yield f"{_code(dimension.name)} is available only with: {_codes(sorted(dimension.metrics))}."
+        if dimension.refuses:
+            yield f"{_code(dimension.name)} is not available with: {_codes(sorted(dimension.refuses))}."
 
 
 def _dimension(dimension: Dimension) -> tuple[str, ...]:
@@ -368,17 +368,17 @@ def _dimension(dimension: Dimension) -> tuple[str, ...]:
 
 
 def _fields() -> Iterator[str]:
-    yield "`type` is explained in [column types](types.md). The key is what names a row."
+    yield "`type`: see [column types](types.md). The primary key identifies a row."
     for report, columns in catalog.fields().items():
         yield f"## {report}"
-        yield f"**{_plain(catalog.REPORTS[report].title)}.** Key: {' or '.join(_keys(report))}."
+        yield f"**{_plain(catalog.REPORTS[report].title)}.** Primary key: {' or '.join(_keys(report))}."
         yield _table(
             ("column", "type", "meaning"), ((_code(field.name), field.type, _plain(field.meaning)) for field in columns)
         )
 
 
 def _keys(report: str) -> Iterator[str]:
-    """The key of a report that lists entities, one for each that its menus can give it."""
+    """The primary keys of a report that lists entities: several if a menu changes the key."""
     materials = (menu.choices for menu in catalog.REPORTS[report].menus if menu.name == "material_type")
     datasets = [Dataset("", "", report, material_type=choice.value) for choices in materials for choice in choices] or [
         Dataset("", "", report)
@@ -388,10 +388,10 @@ def _keys(report: str) -> Iterator[str]:
 
 def _types() -> Iterator[str]:
     yield (
-        "What TikTok sends as `-`, as empty text or not at all is null in the table, never 0; as the value of a "
-        "breakdown it is `-`. An id is text. A day is a date and an hour a wall-clock time of the advertiser's own "
-        "time zone; a time is an instant in UTC. A count that came with a fraction makes its column one of decimals. "
-        "Hours without a zone make a table one with Delta Lake's feature `timestampNtz`, which readers have to know."
+        "Values that TikTok sends as `-`, as empty text or not at all are null in the table, never 0; in a breakdown "
+        "they are `-`. IDs are text. Days are dates and hours are wall-clock times in the ad account's own time zone; "
+        "times are instants in UTC. A count with a fraction turns its column into decimals. Tables with hours use "
+        "Delta Lake's feature `timestampNtz`, which readers must support."
     )
     units = _units_by_type()
     rows = ((_code(name), _code(arrow), _codes(units[name])) for name, arrow in ARROW_TYPES.items())
@@ -403,12 +403,12 @@ def _types() -> Iterator[str]:
 
 def _older_names() -> Iterator[str]:
     yield (
-        "In a dataset of a deprecated report metrics may go by their names of API v1.1 and v1.2. This is the column "
-        "that each of them has. What is not on this page keeps its name."
+        "Datasets of deprecated reports may use metric names of API v1.1 and v1.2. This page lists the column of each "
+        "such name. Other names are unchanged."
     )
     yield "## Two names, one column"
     yield (
-        "Both became one metric, so a dataset that has both gets one column. A metric that TikTok no longer offers "
+        "Both names mean one metric, so a dataset with both has one column. A metric that TikTok no longer offers "
         "keeps its column, which is always null."
     )
     rows = (
@@ -417,7 +417,7 @@ def _older_names() -> Iterator[str]:
     )
     yield _table(("first", "second", "column", "offered by TikTok"), rows)
     yield "## Two columns, one title"
-    yield "The first has the shared title. If a dataset has both, the title of the second is its own name."
+    yield "The first metric has the shared title. In a dataset with both, the title of the second is its name."
     pairs = ((_code(pair.first), _code(pair.second), _plain(pair.name)) for pair in catalog.LEGACY_RULE_B)
     yield _table(("first", "second", "shared title"), pairs)
     yield "## Renamed"
@@ -432,10 +432,10 @@ def _older_names() -> Iterator[str]:
 def _settings() -> Iterator[str]:
     yield (
         f"A setting is an environment variable or a line `NAME=value` of the file `{FILE_NAME}` in the home folder. "
-        "The environment counts before the file, the file before the default; an empty value counts as not set. "
-        "`ADREEL_HOME` cannot stand in the file."
+        "The environment overrides the file, and the file overrides the default; an empty value counts as not set. "
+        "`ADREEL_HOME` cannot be set in the file."
     )
-    heads = ("variable", "if not set", "what it is", "allowed", "secret")
+    heads = ("variable", "default", "meaning", "allowed", "secret")
     yield _table(
         heads,
         (
@@ -450,9 +450,9 @@ def _settings() -> Iterator[str]:
         ),
     )
     yield "## Levels of a TikTok app"
-    yield "Requests that TikTok takes from one app, over all accounts and advertisers together. A day is one of UTC."
+    yield "Requests that TikTok accepts from an app, for all its accounts and ad accounts together. Days are UTC days."
     limits = ((_code(name), *(f"{count:,}" for count in _limits(name))) for name in APP_LEVELS)
-    yield _table(("level", "in a second", "in a minute", "in a day"), limits)
+    yield _table(("level", "per second", "per minute", "per day"), limits)
 
 
 def _limits(level: str) -> tuple[int, int, int]:
@@ -463,19 +463,19 @@ def _limits(level: str) -> tuple[int, int, int]:
 def _errors() -> Iterator[str]:
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.AdreelError)]
     yield (
-        "A command that fails says why on stderr and ends with an exit code. Where TikTok refused something, the "
-        "message has TikTok's code and request id."
+        "A command that fails prints the reason on stderr and exits with an exit code. If TikTok refused a request, "
+        "the message has TikTok's code and request ID."
     )
     yield "## Exit codes"
     yield _table(("exit code", "name", "meaning", "errors"), (_exit(code, kinds[1:]) for code in errors.ExitCode))
     yield "## Errors"
-    yield "Errors are grouped by what to do next. Each is a kind of the one in the second column."
+    yield "Errors are grouped by what to do next."
     classes = ((_code(kind.__name__), _parent(kind), _meaning(kind), str(int(kind.exit_code))) for kind in kinds)
-    yield _table(("error", "is a", "meaning", "exit code"), classes)
+    yield _table(("error", "subclass of", "meaning", "exit code"), classes)
     yield "## Codes of TikTok's API"
     yield (
-        "TikTok answers with a code. After one from 50000 to 59999 that is not listed adreel does this: "
-        f"{errors.action_for(59999).value}. After any other that is not listed: {errors.action_for(49999).value}."
+        "TikTok answers with a code. What adreel does after a code from 50000 to 59999 that is not listed: "
+        f"{errors.action_for(59999).value}. After other codes that are not listed: {errors.action_for(49999).value}."
     )
     codes = (
         (str(code), _plain(row.meaning), _plain(row.action.value), _error_of(code))
@@ -485,10 +485,10 @@ def _errors() -> Iterator[str]:
 
 
 def _exit(code: errors.ExitCode, kinds: Iterable[type[errors.AdreelError]]) -> tuple[str, str, str, str]:
-    held = [kind for kind in kinds if kind.exit_code is code]
-    heads = (_meaning(kind) for kind in held if kind.__mro__[1] is errors.AdreelError)
+    same_code = [kind for kind in kinds if kind.exit_code is code]
+    heads = (_meaning(kind) for kind in same_code if kind.__mro__[1] is errors.AdreelError)
     meaning = _EXITS.get(code) or " ".join(heads)
-    return str(int(code)), code.name, meaning, _codes(kind.__name__ for kind in held)
+    return str(int(code)), code.name, meaning, _codes(kind.__name__ for kind in same_code)
 
 
 def _meaning(kind: type[errors.AdreelError]) -> str:
@@ -507,21 +507,18 @@ def _error_of(code: int) -> str:
 
 
 def _run_states() -> Iterator[str]:
-    yield "`adreel history NAME` lists the runs of a dataset."
+    yield "List the runs of a dataset with `adreel history NAME`."
     rows = (
         (_code(state.value), _plain(state.sentence), _yes(state in FINISHED), _yes(state in SUCCESSFUL))
         for state in RunState
     )
-    yield _table(("state", "meaning", "over", "made a new version"), rows)
-    yield "## How a dataset stands"
-    yield (
-        "Out of its last run, its account and its settings comes one status, which the Data Center shows and the API "
-        "names."
-    )
-    standings = (
+    yield _table(("state", "meaning", "finished", "new version"), rows)
+    yield "## Dataset status"
+    yield ("The status of a dataset in the Data Center and the API follows from its last run, account and settings.")
+    statuses = (
         (_code(status.value), status.label, _plain(status.meaning), _yes(status.attention)) for status in Status
     )
-    yield _table(("status", "in the Data Center", "meaning", "somebody has to act"), standings)
+    yield _table(("status", "in the Data Center", "meaning", "requires action"), statuses)
 
 
 # -- users
@@ -529,46 +526,46 @@ def _run_states() -> Iterator[str]:
 
 def _rights() -> Iterator[str]:
     yield (
-        "Commands act for whoever runs the machine, who may do everything, or with `ADREEL_USER` as that user. What a "
-        "user may not see is not there for them; what they may see and not do ends with exit code "
+        "Commands run with all rights, or with those of the user in `ADREEL_USER`. Accounts and datasets that a user "
+        "may not see count as not found; other actions without the right end with exit code "
         f"{errors.ExitCode.FORBIDDEN.value}."
     )
     yield "## Roles"
     yield _table(("role", "meaning"), ((_code(role.value), _plain(role.meaning)) for role in Role))
-    yield "## Levels of sharing"
+    yield "## Access levels"
     yield (
-        "An account is shared with users by name, with everyone, or both; the more counts. Each level has what those "
-        "above it in this list have. Who connects an account owns it; one without an owner is the administrators'. An "
-        "administrator has every account as its owner does."
+        "An account is shared with single users, with everyone, or both; the higher level applies. Each level includes "
+        "those above it in this list. The user who connects an account owns it. Administrators own every account, also "
+        "those without another owner."
     )
     yield _table(("level", "meaning"), ((_code(level.value), _plain(level.meaning)) for level in Level))
     yield "## Rights with an account"
-    yield "A viewer has the right to see only."
+    yield "Viewers only have the right `see`."
     rows = ((_code(right.value), _ACCOUNT_RIGHTS[right], _code(NEEDED[right].value)) for right in AccountRight)
-    yield _table(("right", "what it is", "least level for an editor"), rows)
+    yield _table(("right", "meaning", "minimum level of an editor"), rows)
     yield "## Rights with a dataset"
     yield (
-        "An editor has every right with datasets of their own. When an account is deleted, users keep what they "
-        "had of its datasets until these get another account; nobody gets more."
+        "Editors have every right with their own datasets. When an account is deleted, users keep their rights with "
+        "its datasets until these have another account; rights are never extended."
     )
     rows = (
         (_code(dataset_right.value), _DATASET_RIGHTS[dataset_right], _code(NEEDED_OF_ACCOUNT[dataset_right].value))
         for dataset_right in DatasetRight
     )
-    yield _table(("right", "what it is", "least level of its account for an editor"), rows)
+    yield _table(("right", "meaning", "minimum level of an editor for its account"), rows)
 
 
 _ACCOUNT_RIGHTS: Mapping[AccountRight, str] = {
-    AccountRight.SEE: "See it, its datasets, and with whom it is shared.",
-    AccountRight.USE: "Ask TikTok with it: for its advertisers, for plans and previews, and in datasets of one's own.",
-    AccountRight.SHARE: "Share it, up to one's own level.",
-    AccountRight.EDIT: "Rename it, and connect it again.",
+    AccountRight.SEE: "View it, its datasets, and the users that it is shared with.",
+    AccountRight.USE: "Use it for the list of its ad accounts, for estimates and previews, and in own datasets.",
+    AccountRight.SHARE: "Share it, up to the user's own level.",
+    AccountRight.EDIT: "Rename and reconnect it.",
     AccountRight.DELETE: "Delete it.",
 }
 _DATASET_RIGHTS: Mapping[DatasetRight, str] = {
-    DatasetRight.SEE: "See it, its table with all versions, and its runs; query and export it.",
-    DatasetRight.RUN: "Run it, stop its runs, and see its plan and preview.",
-    DatasetRight.EDIT: "Change it, and free the space of old versions.",
+    DatasetRight.SEE: "View it, its table with all versions, and its runs; query and export it.",
+    DatasetRight.RUN: "Run it, cancel its runs, and view its estimate and preview.",
+    DatasetRight.EDIT: "Edit it, and delete old versions.",
     DatasetRight.DELETE: "Delete it.",
 }
 
@@ -581,8 +578,8 @@ def _commands() -> Iterator[str]:
     assert isinstance(root, TyperGroup)
     yield _plain(f"{root.help} {root.epilog}")
     yield (
-        "Every command takes `--help`. Data goes to stdout, everything else to stderr; "
-        "[exit codes](errors.md#exit-codes) say how a command ended."
+        "Every command has the option `--help`. Data goes to stdout, messages go to stderr. See also "
+        "[exit codes](errors.md#exit-codes)."
     )
     yield from _parameters(root)
     panels: dict[str, list[str]] = defaultdict(list)
@@ -590,9 +587,9 @@ def _commands() -> Iterator[str]:
         path = f"adreel {name}"
         if isinstance(command, TyperGroup):
             panels[path] = [_plain(command.help or "")]
-            for inner, one in command.commands.items():
-                assert isinstance(one, TyperCommand)
-                panels[path].extend(_command(f"{path} {inner}", one))
+            for inner, subcommand in command.commands.items():
+                assert isinstance(subcommand, TyperCommand)
+                panels[path].extend(_command(f"{path} {inner}", subcommand))
         else:
             assert isinstance(command, TyperCommand)
             panels[str(command.rich_help_panel or "Commands")].extend(_command(path, command))
@@ -623,7 +620,7 @@ def _parameters(command: TyperCommand | TyperGroup) -> Iterator[str]:
     arguments = [param for param in command.params if isinstance(param, TyperArgument)]
     if arguments:
         yield _table(
-            ("argument", "needed", "meaning"),
+            ("argument", "required", "meaning"),
             (
                 (
                     _code(_argument_name(typer_argument)),
@@ -633,9 +630,9 @@ def _parameters(command: TyperCommand | TyperGroup) -> Iterator[str]:
                 for typer_argument in arguments
             ),
         )
-    options = [one for one in command.params if isinstance(one, TyperOption) and not one.hidden]
+    options = [param for param in command.params if isinstance(param, TyperOption) and not param.hidden]
     if options:
-        yield _table(("option", "takes", "if left out", "meaning"), (_option(typer_option) for typer_option in options))
+        yield _table(("option", "value", "default", "meaning"), (_option(typer_option) for typer_option in options))
 
 
 def _option(option: TyperOption) -> tuple[str, str, str, str]:
@@ -653,7 +650,7 @@ def _option_value(option: TyperOption) -> str:
 
 def _option_default(option: TyperOption) -> str:
     if option.required:
-        return "needed"
+        return "required"
     if option.is_flag:
         return _codes(() if option.default else option.secondary_opts)
     return "" if option.default is None else _code(option.default)
@@ -661,21 +658,21 @@ def _option_default(option: TyperOption) -> str:
 
 _PAGES = (
     Page("commands.md", "Commands", "Every command with its arguments and options.", _commands),
-    Page("reports.md", "Reports", "Every report with its menus, in their order, and what each menu offers.", _reports),
-    Page("metrics.md", "Metrics", "Every metric that is known of TikTok's reports, by group.", _metrics),
-    Page("dimensions.md", "Dimensions", "Everything that a report can be broken down by.", _dimensions),
+    Page("reports.md", "Reports", "Every report with its menus and their choices.", _reports),
+    Page("metrics.md", "Metrics", "Every metric of TikTok's reports in the catalog, by group.", _metrics),
+    Page("dimensions.md", "Dimensions", "Every dimension of TikTok's reports in the catalog.", _dimensions),
     Page("fields.md", "Fields", "The columns of the reports that list entities.", _fields),
-    Page("types.md", "Column types", "What the types in these pages are in a table.", _types),
-    Page("older-names.md", "Older names", "What became of the metrics of API v1.1 and v1.2.", _older_names),
-    Page("settings.md", "Settings", "Every setting, its default and what may stand there.", _settings),
+    Page("types.md", "Column types", "The column types in tables, with their Arrow types.", _types),
+    Page("older-names.md", "Older names", "Metric names of API v1.1 and v1.2 with their columns.", _older_names),
+    Page("settings.md", "Settings", "Every setting with its default and allowed values.", _settings),
     Page("rights.md", "Roles and rights", "What users may do with accounts and datasets.", _rights),
-    Page("run-states.md", "Run states", "The states of a run, and how a dataset stands.", _run_states),
+    Page("run-states.md", "Run states", "The states of runs and the status of datasets.", _run_states),
     Page("errors.md", "Errors", "Exit codes, the errors behind them, and the codes of TikTok's API.", _errors),
 )
 """The pages, in the order of their list."""
 
 
-def main(folder: Annotated[Path, typer.Argument(help="Where the pages go.")]) -> None:
+def main(folder: Annotated[Path, typer.Argument(help="The folder to write to.")]) -> None:
     """Write the reference pages."""
     changed = write(folder)
     typer.echo(f"{len(changed)} of {len(pages())} pages changed in {folder}.", err=True)

@@ -1,4 +1,4 @@
-"""`adreel secrets rotate`: everything encrypted anew."""
+"""`adreel secrets rotate`: tokens encrypted with the newest key."""
 
 from __future__ import annotations
 
@@ -10,22 +10,23 @@ from adreel.store.locks import secrets_lock
 
 
 def rotate(session: Session, *, new_key: bool, drop_old: bool) -> None:
-    """Every token and app secret under the first key; killed at any point, all can still be read."""
+    """Encrypts every token and app secret with the first key.
+
+    If the process is killed at any point, all of them can still be decrypted.
+    """
     with opened(session) as have, secrets_lock(have.settings.home):
         have.guard.need_role(Role.ADMIN)
         if new_key:
             have.store.keys.add_first()
         count = have.store.accounts.rotate_tokens(drop_old=drop_old)
         keys = have.store.keys.count()
-        say(f"The tokens of {count} {'account' if count == 1 else 'accounts'} are encrypted with the first key.")
+        say(f"Encrypted the tokens of {count} {'account' if count == 1 else 'accounts'} with the first key.")
         if keys > 1:
-            where = "ADREEL_SECRET_KEY" if have.settings.secret_key else str(have.settings.home / "secret.key")
-            say(f"{where} has {keys} keys; nothing needs any but the first. {_way(file=not have.settings.secret_key)}")
+            if have.settings.secret_key:
+                place, advice = "ADREEL_SECRET_KEY", "Remove the others from it, then restart every adreel process."
+            else:
+                place = str(have.settings.home / "secret.key")
+                advice = "Remove the others: adreel secrets rotate --drop-old"
+            say(f"{place} has {keys} keys; only the first is in use. {advice}")
         elif not drop_old and not new_key:
-            say("There is one key only. To replace it, see adreel secrets rotate --help.")
-
-
-def _way(*, file: bool) -> str:
-    if file:
-        return "Drop the others with: adreel secrets rotate --drop-old"
-    return "Take the others away where it is set, and start every process of adreel anew."
+            say("There is only 1 key. Replace it: adreel secrets rotate --new-key")

@@ -1,4 +1,4 @@
-"""`adreel simulate`: TikTok's API for trying out, served on this machine."""
+"""`adreel simulate`: a simulated TikTok API, served on this machine."""
 
 from __future__ import annotations
 
@@ -16,36 +16,36 @@ from adreel.simulator import WorldConfig, serve
 def simulate(
     port: int, seed: int, today: str | None, advertisers: int, ads: int, qps: int, latency_ms: int, jitter_ms: int
 ) -> None:
-    """Serves until interrupted."""
+    """Serves until interrupted. Raises InputError if the port is in use or a size is out of bounds."""
     with sizes_checked():
         day = date.fromisoformat(today) if today else datetime.now(UTC).date()
         config = WorldConfig(
             day, seed, advertisers, ads, qps, latency_ms=latency_ms, jitter_ms=jitter_ms, live=today is None
         )
     try:
-        serve(config, port=port, ready=lambda url: _tell_simulator(url, config))
+        serve(config, port=port, ready=lambda url: _print_address(url, config))
     except OSError as error:
         raise InputError(
-            f"Port {port} cannot be had: {error.strerror}. Give another with --port, or 0 for a free one."
+            f"Port {port} is not available: {error.strerror}. Choose another with --port, or 0 for any free one."
         ) from error
     except KeyboardInterrupt:
-        say("The simulator ended.")
+        say("The simulator stopped.")
 
 
 @contextmanager
 def sizes_checked() -> Iterator[None]:
-    """Turns what the world says of its sizes into InputError."""
+    """Turns the ValueError of a size out of bounds into InputError."""
     try:
         yield
     except ValueError as error:
-        raise InputError(f"The simulated world cannot be created: {error}") from error
+        raise InputError(f"The simulated data cannot be created: {error}") from error
 
 
-def _tell_simulator(url: str, config: WorldConfig) -> None:
+def _print_address(url: str, config: WorldConfig) -> None:
     typer.echo(url)
     say(
         f"Simulated TikTok, today {config.today}. In another shell:\n"
         f"  export ADREEL_TIKTOK_URL={url}/open_api/v1.3 ADREEL_TIKTOK_AUTH_URL={url}/portal/auth\n"
         f"  export ADREEL_TIKTOK_APP_ID={config.app_id} ADREEL_TIKTOK_SECRET={config.secret}\n"
-        "The consent page, the side door for trouble and what is simulated: docs/simulator.md. Ctrl-C ends it."
+        "Consent page, faults on request and limits: docs/simulator.md. Stop it with Ctrl-C."
     )

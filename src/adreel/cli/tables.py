@@ -1,4 +1,4 @@
-"""`adreel versions`, `diff`, `query`, `export`, `vacuum`: the tables read."""
+"""`adreel versions`, `diff`, `query`, `export`, `restore`, `vacuum`."""
 
 from __future__ import annotations
 
@@ -26,14 +26,13 @@ if TYPE_CHECKING:
     from adreel.datasets.restatement import ColumnChange, Comparison
 
 MOST_ROWS = 1_000
-"""Rows of an answer that are printed as a table."""
+"""Most rows of a query that are printed as a table."""
 
 
 def versions(session: Session, name: str, *, as_json: bool) -> None:
-    """The versions that can be read, newest first."""
+    """Prints the available versions, newest first."""
     with opened(session) as have:
         saved = have.guard.dataset(name)
-        found = _with_table(have, saved).versions(saved.table_slug)
         rows = [
             {
                 "version": version.number,
@@ -42,25 +41,27 @@ def versions(session: Session, name: str, *, as_json: bool) -> None:
                 "rows": version.rows,
                 "run": version.run_id,
             }
-            for version in found
+            for version in _with_table(have, saved).versions(saved.table_slug)
         ]
         if as_json:
             print_json(rows)
         else:
-            print_table(("version", "at (UTC)", "method", "rows", "run"), [tuple(row.values()) for row in rows])
+            print_table(
+                ("version", "created (UTC)", "update method", "rows", "run"), [tuple(row.values()) for row in rows]
+            )
 
 
 def _with_table(have: Opened, saved: SavedDataset) -> Lake:
-    """The lake; NotFoundError if the dataset has no table in it yet."""
+    """The lake. Raises NotFoundError if the dataset has no table in it yet."""
     lake = have.lake()
     if not lake.exists(saved.table_slug):
-        raise NotFoundError(f"{saved.name!r} has no table yet. Run it first: adreel run {saved.slug}")
+        raise NotFoundError(f"{saved.name!r} has no table yet. Run it: adreel run {saved.slug}")
     return lake
 
 
 def diff(session: Session, name: str, before: int, after: int, *, as_json: bool) -> None:
-    """What changed between two versions."""
-    # Imported here: the store's and the catalogue's share that the other commands need not pay.
+    """Prints what changed between two versions."""
+    # Imported here: the other commands save its imports.
     from adreel.datasets.restatement import compare
 
     with opened(session) as have:
@@ -73,20 +74,22 @@ def diff(session: Session, name: str, before: int, after: int, *, as_json: bool)
             _print_comparison(saved, comparison)
 
 
-def _print_comparison(saved: SavedDataset, found: Comparison) -> None:
-    say(f"{saved.name}: version {found.before} to {found.after}")
-    if found.same:
-        say("Both versions hold the same rows.")
+def _print_comparison(saved: SavedDataset, comparison: Comparison) -> None:
+    say(f"{saved.name}: version {comparison.before} to {comparison.after}")
+    if comparison.same:
+        say(f"No changes. Both versions have the same {comparison.rows_after:,} rows.")
         return
-    print_table(("rows added", "rows gone", "rows changed"), [(found.added, found.gone, found.changed)])
-    rows = [row for column in found.columns if column.has_moved for row in _metric_rows(column)]
+    print_table(
+        ("rows added", "rows removed", "rows changed"), [(comparison.added, comparison.gone, comparison.changed)]
+    )
+    rows = [row for column in comparison.columns if column.has_moved for row in _metric_rows(column)]
     if rows:
-        print_table(("metric", "currency", "values changed", "before", "after", "moved by", "restated by"), rows)
-    if found.days:
-        sums = found.moved_sums
-        heads = [f"{column.name} {one.currency or ''}".strip() for column, one in sums]
+        print_table(("metric", "currency", "values changed", "before", "after", "change", "restated by TikTok"), rows)
+    if comparison.days:
+        sums = comparison.moved_sums
+        heads = [f"{column.name} {total.currency or ''}".strip() for column, total in sums]
         left_out = print_table(
-            ("day", "", "added", "gone", "changed", *heads),
+            ("day", "", "added", "removed", "changed", *heads),
             [
                 (
                     day.day,
@@ -94,62 +97,62 @@ def _print_comparison(saved: SavedDataset, found: Comparison) -> None:
                     day.added,
                     day.gone,
                     day.changed,
-                    *(one.days.get((day.day, day.kind)) for _, one in sums),
+                    *(total.days.get((day.day, day.kind)) for _, total in sums),
                 )
-                for day in found.days
+                for day in comparison.days
             ],
             fit=True,
         )
         if left_out:
-            say(f"Not shown for want of room: {', '.join(left_out)}; --json has all.")
-    say(found.summary[:1].upper() + found.summary[1:])
+            say(f"Columns that do not fit: {', '.join(left_out)}. For all columns, add --json.")
+    say(comparison.summary[:1].upper() + comparison.summary[1:])
 
 
 def _metric_rows(column: ColumnChange) -> list[tuple[Any, ...]]:
-    """A line for each currency; without sums for a column that must not be summed."""
+    """The rows of a column, one for each currency; a non-additive column has one row without sums."""
     if not column.sums:
         return [(column.name, None, column.values_changed, None, None, None, None)]
     return [
-        (column.name, one.currency, one.values_changed, one.before, one.after, one.moved, one.restated)
-        for one in column.sums
-        if one.has_moved
+        (column.name, total.currency, total.values_changed, total.before, total.after, total.moved, total.restated)
+        for total in column.sums
+        if total.has_moved
     ]
 
 
 def query(session: Session, sql: str, format_name: str, output: Path | None) -> None:
-    """SQL over all tables, in a process of its own."""
-    chosen = _format(format_name, output)
+    """Runs SQL over the tables in a process of its own. Raises InputError for a query that fails."""
+    file_format = _format(format_name, output)
     with Sandbox() as box, opened(session) as have:
-        # It starts while the tables are looked up.
+        # The process starts while the tables are looked up.
         box.start()
         lake = have.lake()
         saved = have.guard.datasets()
-        # All only if none is named: a table that is damaged then stands in nobody's way.
-        wanted = [dataset for dataset in saved if dataset.slug in sql.casefold()] or saved
-        tables = {dataset.slug: dataset.table_slug for dataset in wanted if lake.exists(dataset.table_slug)}
+        # Only tables in the query, so that a damaged table does not block queries on others; all if none is in it.
+        selected = [dataset for dataset in saved if dataset.slug in sql.casefold()] or saved
+        tables = {dataset.slug: dataset.table_slug for dataset in selected if lake.exists(dataset.table_slug)}
         request = QueryRequest(
             sql,
             lake.snapshot(tables),
             of_the_command(have.settings),
-            "arrow" if chosen == "table" else cast("AnswerForm", chosen),
+            "arrow" if file_format == "table" else cast("AnswerForm", file_format),
             MOST_ROWS,
             read_only=False,
             environ=object_store_environment(lake, os.environ),
         )
         try:
-            _put(box, request, output)
+            _write_answer(box, request, output)
         except QueryError as error:
             raise InputError(f"{error}\n{_tables(have)}") from error
 
 
 def _format(name: str, output: Path | None) -> str:
-    """The format that the answer is to have: the option's, else what the file's ending says."""
+    """The output format: of the option, or else of the file extension. Raises InputError for an unsuitable one."""
     if name not in ("table", *WRITERS):
-        raise InputError(f"--format: {name!r} is not known; there are table, {', '.join(WRITERS)}.")
+        raise InputError(f"--format: {name!r} is not a format. Choose one of: table, {', '.join(WRITERS)}.")
     if output is not None:
         return name if name != "table" else file_kind(output)
     if name == "xlsx" or (name == "parquet" and sys.stdout.isatty()):
-        raise InputError(f"--format {name} is no text for a terminal; name a file with -o FILE.")
+        raise InputError(f"--format {name} is not text for a terminal. Write a file with -o FILE.")
     return name
 
 
@@ -159,8 +162,8 @@ def _tables(have: Opened) -> str:
     return f"Tables: {', '.join(names) or 'none yet; run a dataset first'}"
 
 
-def _put(box: Sandbox, request: QueryRequest, output: Path | None) -> None:
-    """Asks, and puts the answer where it is wanted."""
+def _write_answer(box: Sandbox, request: QueryRequest, output: Path | None) -> None:
+    """Runs the query, and writes the answer to the file or to stdout."""
     if output is not None:
         with placed(output) as file:
             rows = box.ask(request, into=file).rows
@@ -178,24 +181,24 @@ def _put(box: Sandbox, request: QueryRequest, output: Path | None) -> None:
         rows = box.ask(request, into=target).rows
         target.flush()
     if rows is None:
-        say("Done; there is nothing to show.")
+        say("Done. The statement returned no rows.")
 
 
 def _print_answer(table: Any) -> None:
-    """A table on the terminal; one row more than is shown tells that there are more."""
+    """Prints an answer of at most `MOST_ROWS` + 1 rows; the last one only shows that there are more."""
     rows = list(zip(*(column.to_pylist() for column in table.columns), strict=True))
     left_out = print_table(table.column_names, rows[:MOST_ROWS], fit=True)
     if left_out:
-        say(f"Not shown for want of room: {', '.join(left_out)}. Name fewer columns, or write a file with -o FILE.")
+        say(f"Columns that do not fit: {', '.join(left_out)}. Select fewer columns, or write a file with -o FILE.")
     if len(rows) > MOST_ROWS:
-        say(f"These are the first {MOST_ROWS:,} rows. All of them: --format csv, or -o FILE.")
+        say(f"First {MOST_ROWS:,} rows. For all rows, add --format csv or -o FILE.")
 
 
 def export(session: Session, name: str, output: Path, version: int | None, *, for_spreadsheet: bool) -> None:
-    """A table, or an earlier version of it, as a file."""
+    """Writes a table, or an earlier version of it, to a file."""
     kind = file_kind(output)
     if for_spreadsheet and kind != "csv":
-        raise InputError(f"--for-spreadsheet is for .csv files; {output.name} holds texts as texts without it.")
+        raise InputError(f"--for-spreadsheet requires a .csv file. {output.name} does not need it.")
     with opened(session) as have:
         saved = have.guard.dataset(name)
         reader = _with_table(have, saved).read(saved.table_slug, version)
@@ -204,8 +207,8 @@ def export(session: Session, name: str, output: Path, version: int | None, *, fo
 
 
 def restore(session: Session, name: str, version: int) -> None:
-    """An earlier version's rows as a new version."""
-    # Imported here: what runs need, which the other commands need not load.
+    """Restores an earlier version as a new version."""
+    # Imported here: other commands do not need it.
     from adreel.pipeline.orders import Orders
 
     with opened(session) as have:
@@ -217,17 +220,16 @@ def restore(session: Session, name: str, version: int) -> None:
 
 
 def vacuum(session: Session, name: str, keep_days: int, keep_versions: int, *, yes: bool) -> None:
-    """Frees what versions need that history no longer promises."""
+    """Deletes the files of versions that are neither recent enough nor among the latest to keep."""
     with opened(session) as have:
         saved = have.guard.dataset(name, DatasetRight.EDIT)
         lake = _with_table(have, saved)
         confirm(
-            f"Versions of {saved.name!r} older than {keep_days} days, but for the last {keep_versions}, "
-            "cannot be read afterwards. Go on?",
+            f"Delete the versions of {saved.name!r} older than {keep_days} days, except the latest {keep_versions}?",
             yes=yes,
         )
         with dataset_lock(have.settings.home, saved.slug):
             before = len(lake.versions(saved.table_slug))
             lake.vacuum(saved.table_slug, keep_days=keep_days, keep_versions=keep_versions)
             left = len(lake.versions(saved.table_slug))
-        say(f"{left} of {before} versions can be read.")
+        say(f"{left:,} of {before:,} versions are left.")

@@ -14,7 +14,7 @@ from adreel.store import Level, Role, User
 
 
 def show_all(session: Session, *, as_json: bool) -> None:
-    """Every user with their role, and whether they may sign in."""
+    """Prints every user with role and sign-in state. Raises ForbiddenError unless an administrator asks."""
     with opened(session) as have:
         have.guard.need_role(Role.ADMIN, reading=True)
         rows = [
@@ -31,95 +31,101 @@ def show_all(session: Session, *, as_json: bool) -> None:
             print_json(rows)
         elif rows:
             print_table(
-                ("name", "role", "disabled", "added (UTC)", "last seen (UTC)"), [tuple(row.values()) for row in rows]
+                ("name", "role", "disabled", "created (UTC)", "last seen (UTC)"), [tuple(row.values()) for row in rows]
             )
         else:
-            say("There are no users yet. Add the first with: adreel users add NAME --role admin")
+            say("0 users. Create the administrator: adreel users add NAME --role admin")
 
 
 def add(session: Session, name: str, role_name: str, *, password_stdin: bool) -> None:
-    """A new user with a password that the person types or gives on stdin."""
+    """Creates a user with a password from a prompt or stdin."""
     with opened(session) as have:
         have.guard.need_role(Role.ADMIN)
         role = choice_of(Role, role_name)
         user = have.store.users.add(name, _password(password_stdin), role)
-        say(f"{user.name!r} can sign in now. {role.meaning}")
+        say(f"Created user {user.name!r}. {role.meaning}")
 
 
 def set_role(session: Session, name: str, role_name: str) -> None:
-    """Another role."""
+    """Changes the role of a user."""
     with opened(session) as have:
         user = _other(have, name)
         changed = have.store.users.set_role(user, choice_of(Role, role_name))
-        say(f"{user.name!r} is in the role {changed.role} now. {changed.role.meaning}")
+        say(f"{user.name!r} now has the role {changed.role}. {changed.role.meaning}")
 
 
 def set_password(session: Session, name: str, *, password_stdin: bool, keep_tokens: bool) -> None:
-    """Another password for a user, or for oneself."""
+    """Changes the password of a user, or of the acting user."""
     with opened(session) as have:
         user, me = have.store.users.get(name), have.guard.actor.user
         if me is None or user.id != me.id:
             have.guard.need_role(Role.ADMIN)
             if keep_tokens:
                 raise InputError(
-                    "--keep-tokens is for one's own password (ADREEL_USER); after another's their API tokens end."
+                    "--keep-tokens requires your own password (ADREEL_USER). For other users, API tokens are revoked."
                 )
         browsers, tokens = have.store.users.set_password(user, _password(password_stdin), keep_tokens=keep_tokens)
         say(
-            f"{user.name!r} has another password; {browsers} of their browsers have to sign in anew, and {tokens} of "
-            "their API tokens ended."
+            f"Changed the password of {user.name!r}: {_plural(browsers, 'browser')} signed out, "
+            f"{_plural(tokens, 'API token')} revoked."
         )
 
 
 def disable(session: Session, name: str) -> None:
-    """Locks a user out."""
+    """Disables the sign-in of a user and signs them out."""
     with opened(session) as have:
         user = have.store.users.disable(_other(have, name))
-        say(f"{user.name!r} is signed out and cannot sign in. Undo it with: adreel users enable {user.name!r}")
+        say(f"Disabled and signed out {user.name!r}. To undo: adreel users enable {user.name!r}")
 
 
 def enable(session: Session, name: str) -> None:
-    """Lets a user in again."""
+    """Enables the sign-in of a user."""
     with opened(session) as have:
         user = have.store.users.enable(_other(have, name))
-        say(f"{user.name!r} can sign in again.")
+        say(f"Enabled {user.name!r}. They can sign in again.")
 
 
 def delete(session: Session, name: str, heir_name: str | None, *, yes: bool) -> None:
-    """Says what becomes of what the user owns, asks, forgets."""
+    """Deletes a user after a confirmation that lists what they own."""
     with opened(session) as have:
         user = _other(have, name)
         heir = have.store.users.get(heir_name) if heir_name is not None else None
-        confirm(f"Delete the user {user.name!r}?{_what_stays(have, user)}", yes=yes)
+        confirm(f"Delete user {user.name!r}?{_owned(have, user)}", yes=yes)
         have.store.users.delete(user, heir=heir)
-        say(f"Deleted {user.name!r}.")
+        say(f"Deleted user {user.name!r}.")
 
 
 def _other(have: Opened, name: str) -> User:
-    """The user that an administrator does something about."""
+    """The user of that name. Raises ForbiddenError unless an administrator asks."""
     have.guard.need_role(Role.ADMIN)
     return have.store.users.get(name)
 
 
-def _what_stays(have: Opened, user: User) -> str:
-    names = [saved.name for saved in have.store.datasets.list() if saved.owner_id == user.id]
-    owned = [
+def _owned(have: Opened, user: User) -> str:
+    datasets = [saved.name for saved in have.store.datasets.list() if saved.owner_id == user.id]
+    accounts = [
         account.name for account in have.store.accounts.list() if have.store.shares.level(account, user) is Level.OWNER
     ]
-    stays = f" These datasets stay, and have no owner then: {', '.join(names)}." if names else ""
-    return stays + (f" They own {', '.join(owned)}." if owned else "")
+    without_owner = f" These datasets are kept without an owner: {', '.join(datasets)}." if datasets else ""
+    return without_owner + (f" They own {', '.join(accounts)}." if accounts else "")
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _password(from_stdin: bool) -> str:
     if from_stdin:
         password = sys.stdin.readline().rstrip("\r\n")
         if not password:
-            raise InputError("There was no password on stdin.")
+            raise InputError("The password on stdin is empty. Pass it on the first line.")
         return password
     try:
         typed: str = typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
     except typer.Abort as error:
         if sys.stdin.isatty():
             raise
-        raise InputError("Nobody can answer here; say --password-stdin and give the password on stdin.") from error
+        raise InputError(
+            "A password is required, and this is not a terminal. Add --password-stdin and pass it on stdin."
+        ) from error
     return typed
