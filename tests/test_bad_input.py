@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import resource
+import shlex
 import sqlite3
 import subprocess
 import sys
@@ -504,11 +505,15 @@ def test_a_disk_that_is_full_fails_the_run_and_the_next_one_goes_on(tmp_path: Pa
     assert (report["run_id"], report["proof"]["proved"]) == (answer["run_id"], True)
 
 
-def test_stdout_that_cannot_take_the_data_is_told_of(unchanged: Home) -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize(
+    "words", ["query 'select 1' --format csv", "query 'select 1' --format json", "settings", "--version"]
+)
+def test_stdout_that_cannot_take_the_data_is_told_of(unchanged: Home, words: str, unbuffered: str) -> None:
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
-            [sys.executable, "-c", "from adreel.cli import main; main()", "query", "select 1", "--format", "csv"],
-            env={**os.environ, "ADREEL_HOME": str(unchanged.path)},
+            [sys.executable, "-c", "from adreel.cli import main; main()", *shlex.split(words)],
+            env={**os.environ, "ADREEL_HOME": str(unchanged.path), "PYTHONUNBUFFERED": unbuffered},
             stdout=full,
             stderr=subprocess.PIPE,
             text=True,
@@ -517,3 +522,17 @@ def test_stdout_that_cannot_take_the_data_is_told_of(unchanged: Home) -> None:
     assert done.returncode == ExitCode.STORAGE
     assert "No space left on device" in done.stderr
     assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
+
+
+@pytest.mark.parametrize(("words", "code"), [("settings", ExitCode.STORAGE), ("run nothing", ExitCode.INPUT)])
+def test_the_exit_code_is_right_where_stderr_cannot_be_written(unchanged: Home, words: str, code: ExitCode) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", "from adreel.cli import main; main()", *words.split()],
+            env={**os.environ, "ADREEL_HOME": str(unchanged.path), "PYTHONUNBUFFERED": ""},
+            stdout=full,
+            stderr=full,
+            check=False,
+        )
+    assert done.returncode == code

@@ -9,11 +9,12 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 from typer.core import TyperGroup
@@ -43,17 +44,42 @@ class Session:
 class _Commands(TyperGroup):
     """Turns adreel's errors into a sentence on stderr and an exit code."""
 
+    def make_context(self, *args: Any, **options: Any) -> Any:
+        """Reads the arguments, and prints what `--help` and `--version` ask for."""
+        with _errors_told():
+            return super().make_context(*args, **options)
+
     def invoke(self, ctx: Any) -> Any:
         """Runs the command."""
-        try:
-            with disk_faults_raised():
-                answer = super().invoke(ctx)
-                # Here, where a full disk can still be told of.
-                sys.stdout.flush()
-        except AdreelError as error:
-            _tell(str(error))
-            raise typer.Exit(int(error.exit_code)) from error
+        with _errors_told():
+            answer = super().invoke(ctx)
+            # Here, where a full disk can still be told of.
+            sys.stdout.flush()
         return answer
+
+
+@contextmanager
+def _errors_told() -> Iterator[None]:
+    try:
+        with disk_faults_raised():
+            yield
+    except AdreelError as error:
+        # Where stderr is on the same full disk, the exit code is all that can be told.
+        with suppress(OSError):
+            _tell(str(error))
+        _let_go(sys.stdout)
+        _let_go(sys.stderr)
+        raise typer.Exit(int(error.exit_code)) from error
+
+
+def _let_go(stream: TextIO) -> None:
+    """Drops what cannot be written: else the interpreter tries again at its end, and exits with a code of its own."""
+    try:
+        stream.flush()
+    except OSError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
 
 
 def _tell(message: str) -> None:
