@@ -226,8 +226,7 @@ def test_a_password_is_kept_as_argon2id_under_a_salt_of_its_own(store: Store, fo
         ("adreeladreel", "a common one"),
         ("Password2024!", "a common one"),
         (" " * 12, "a common one"),
-        ("2024-12-24\n", "a common one"),
-        ("60195\n\n\n\n\n\n", "a common one"),
+        ("20241\n20241", "a common one"),
     ],
 )
 def test_a_password_that_is_too_easy_is_refused_and_not_repeated(store: Store, password: str, reason: str) -> None:
