@@ -525,6 +525,22 @@ def test_stdout_that_cannot_take_the_data_is_told_of(unchanged: Home, words: str
     assert "Exception ignored" not in done.stderr
 
 
+@pytest.mark.parametrize("variable", ["PYTHONIOENCODING=ascii", "PYTHONIOENCODING=cp1252", "COLUMNS=0", "COLUMNS="])
+@pytest.mark.parametrize("form", [[], ["--format", "json"]])
+def test_a_pipe_gets_the_whole_table_in_utf8_whatever_the_terminal_says(
+    unchanged: Home, form: list[str], variable: str
+) -> None:
+    name, _, value = variable.partition("=")
+    done = subprocess.run(
+        [sys.executable, "-c", "from adreel.cli import main; main()", "query", "select 'é 漢' as word", *form],
+        env={**os.environ, "ADREEL_HOME": str(unchanged.path), name: value},
+        capture_output=True,
+        check=False,
+    )
+    assert "é 漢" in done.stdout.decode("utf-8")
+    assert done.returncode == 0
+
+
 @pytest.mark.parametrize(("words", "code"), [("settings", ExitCode.STORAGE), ("run nothing", ExitCode.INPUT)])
 def test_the_exit_code_is_right_where_stderr_cannot_be_written(unchanged: Home, words: str, code: ExitCode) -> None:
     with Path("/dev/full").open("w") as full:

@@ -7,6 +7,7 @@ stderr for talk; exit codes are `adreel.errors.ExitCode`.
 from __future__ import annotations
 
 import gc
+import io
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -662,6 +663,10 @@ def serve(
 def main() -> None:
     """The console script."""
     _open_streams()
+    _encode_streams()
+    if not os.environ.get("COLUMNS", "1").strip("0"):
+        # What a terminal without a size says; tables of no width would be empty.
+        del os.environ["COLUMNS"]
     # Loading modules makes many objects and no garbage: looking for it is a tenth of the start, and again 70 ms at the
     # end of the process, which frees everything anyway. numpy's algebra is not used; its threads would spin.
     gc.set_threshold(200_000, 50, 100)
@@ -672,6 +677,13 @@ def main() -> None:
         app()
     finally:
         gc.freeze()
+
+
+def _encode_streams() -> None:
+    """UTF-8 for pipes and files, whatever the locale; for a terminal its own encoding, with escapes for the rest."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding=None if stream.isatty() else "utf-8", errors="backslashreplace")
 
 
 def _open_streams() -> None:
