@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import resource
+import shlex
 import sqlite3
 import subprocess
 import sys
@@ -508,11 +509,15 @@ def test_a_full_disk_fails_the_run_and_the_next_one_resumes_it(tmp_path: Path) -
     assert (report["run_id"], report["proof"]["proved"]) == (answer["run_id"], True)
 
 
-def test_a_full_disk_behind_stdout_is_reported(unchanged: Home) -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize(
+    "words", ["query 'select 1' --format csv", "query 'select 1' --format json", "settings", "--version"]
+)
+def test_a_full_disk_behind_stdout_is_reported(unchanged: Home, words: str, unbuffered: str) -> None:
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
-            [sys.executable, "-c", "from adreel.cli import main; main()", "query", "select 1", "--format", "csv"],
-            env={**os.environ, "ADREEL_HOME": str(unchanged.path)},
+            [sys.executable, "-c", "from adreel.cli import main; main()", *shlex.split(words)],
+            env={**os.environ, "ADREEL_HOME": str(unchanged.path), "PYTHONUNBUFFERED": unbuffered},
             stdout=full,
             stderr=subprocess.PIPE,
             text=True,
@@ -521,3 +526,33 @@ def test_a_full_disk_behind_stdout_is_reported(unchanged: Home) -> None:
     assert done.returncode == ExitCode.STORAGE
     assert "No space left on device" in done.stderr
     assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
+
+
+@pytest.mark.parametrize("variable", ["PYTHONIOENCODING=ascii", "PYTHONIOENCODING=cp1252", "COLUMNS=0", "COLUMNS="])
+@pytest.mark.parametrize("form", [[], ["--format", "json"]])
+def test_a_pipe_gets_the_whole_table_in_utf8_whatever_the_terminal_says(
+    unchanged: Home, form: list[str], variable: str
+) -> None:
+    name, _, value = variable.partition("=")
+    done = subprocess.run(
+        [sys.executable, "-c", "from adreel.cli import main; main()", "query", "select 'é 漢' as word", *form],
+        env={**os.environ, "ADREEL_HOME": str(unchanged.path), name: value},
+        capture_output=True,
+        check=False,
+    )
+    assert "é 漢" in done.stdout.decode("utf-8")
+    assert done.returncode == 0
+
+
+@pytest.mark.parametrize(("words", "code"), [("settings", ExitCode.STORAGE), ("run nothing", ExitCode.INPUT)])
+def test_the_exit_code_is_right_where_stderr_cannot_be_written(unchanged: Home, words: str, code: ExitCode) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", "from adreel.cli import main; main()", *words.split()],
+            env={**os.environ, "ADREEL_HOME": str(unchanged.path), "PYTHONUNBUFFERED": ""},
+            stdout=full,
+            stderr=full,
+            check=False,
+        )
+    assert done.returncode == code

@@ -149,7 +149,21 @@ def test_of_two_days_that_are_none_both_are_told() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "just words", "- a list", "name: [unclosed", "a: 1\na: 2", "name: !!python/object:os.system x"]
+    "text",
+    [
+        "",
+        "just words",
+        "- a list",
+        "name: [unclosed",
+        "a: 1\na: 2",
+        "name: !!python/object:os.system x",
+        "name: !!float .nan",
+        "name: !!bool maybe",
+        "name: !!set {a}",
+        "name: !!binary aGk=",
+        "name: !!timestamp 2024-01-01",
+        "name: !!int 7",
+    ],
 )
 def test_a_file_that_is_no_dataset_is_refused_with_a_sentence(text: str) -> None:
     with pytest.raises(DatasetError, match=r"keys such as|not valid YAML|duplicate key"):

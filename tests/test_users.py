@@ -225,6 +225,7 @@ def test_a_password_is_kept_as_argon2id_under_a_salt_of_its_own(store: Store, fo
         ("aaaaaaaaaaaaaaaaaaaaaaaaa", "a common one"),
         ("adreeladreel", "a common one"),
         ("Password2024!", "a common one"),
+        (" " * 12, "a common one"),
     ],
 )
 def test_a_password_that_is_too_easy_is_refused_and_not_repeated(store: Store, password: str, reason: str) -> None:
@@ -243,6 +244,8 @@ def test_ten_characters_are_enough_and_may_be_of_any_script(store: Store) -> Non
     bob = add_user(store, "Bob")
     store.users.set_password(bob, "密码很难猜的密码七八")
     assert store.users.check("Bob", "密码很难猜的密码七八") is not None
+    store.users.set_password(bob, "20111\npassword")
+    assert store.users.check("Bob", "20111\npassword") is not None
     store.users.set_password(bob, "élevé à 100")
     assert store.users.check("Bob", unicodedata.normalize("NFD", "élevé à 100")) is not None
     assert store.users.check("Bob", PASSWORD) is None

@@ -160,7 +160,8 @@ def test_monitors_can_use_any_host_name(quiet: Site, host: str) -> None:
     for path, words in (("/health", "ok\n"), ("/ready", "ready\n")):
         answer = client.get(path, headers={"Host": host}, follow_redirects=False)
         assert (answer.status_code, answer.text) == (200, words)
-        assert client.head(path, headers={"Host": host}, follow_redirects=False).status_code == 405
+        answer = client.head(path, headers={"Host": host}, follow_redirects=False)
+        assert (answer.status_code, answer.text) == (200, "")
         assert client.post(path, headers={"Host": "evil.example"}).status_code == 421
     for path in ("/health/", "/health/../login", "/HEALTH", "//health"):
         assert client.get(path, headers={"Host": "evil.example"}, follow_redirects=False).status_code == 421, path

@@ -52,7 +52,22 @@ class _Loader(yaml.SafeLoader):
         value = super().construct_scalar(node)
         return value.encode("utf-16", "surrogatepass").decode("utf-16") if isinstance(value, str) else value
 
+    def construct_yaml_bool(self, node: yaml.ScalarNode) -> bool:
+        """The switch; refuses a word that somebody called one by `!!bool`."""
+        word = self.construct_scalar(node)
+        if word.lower() not in self.bool_values:
+            reason = f"{word[:50]!r} is neither true nor false"
+            raise yaml.constructor.ConstructorError(None, None, reason, node.start_mark)
+        return self.bool_values[word.lower()]
 
+
+# A tag such as !!float, !!set or !!binary would make what a dataset cannot hold: it is refused as any other tag.
+_Loader.yaml_constructors = {
+    tag: construct
+    for tag, construct in yaml.SafeLoader.yaml_constructors.items()
+    if tag is None or tag.endswith((":null", ":str", ":seq", ":map"))
+}
+_Loader.add_constructor("tag:yaml.org,2002:bool", _Loader.construct_yaml_bool)
 _Loader.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in rules if tag.endswith((":null", ":merge"))]
     for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()

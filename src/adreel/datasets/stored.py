@@ -19,7 +19,7 @@ from adreel.store import SavedDataset
 
 def spec_of(source: Source) -> str:
     """A dataset file as the store keeps it."""
-    return json.dumps(source.values, ensure_ascii=False, default=str)
+    return json.dumps(source.values, ensure_ascii=False, allow_nan=False, default=str)
 
 
 def dataset_of(saved: SavedDataset, now: datetime, dates: tuple[str, str] | None = None) -> Dataset:

@@ -46,7 +46,9 @@ _READING = frozenset({duckdb.StatementType.SELECT})
 
 _GLOB = frozenset("*?[")
 
-_OUT_OF_MEMORY = re.compile(r"bad_alloc|bad allocation|[Ff]ailed to allocate|malloc of size|Cannot allocate memory")
+_OUT_OF_MEMORY = re.compile(
+    "bad_alloc|bad allocation|[Ff]ailed to allocate|malloc of size|Cannot allocate memory|memory allocation failed"
+)
 """How DuckDB and Arrow say that the system gave no more memory, in errors of other classes."""
 
 

@@ -24,6 +24,9 @@ from adreel.sandbox import answers
 from adreel.sandbox.limits import THREADS, QueryLimits, end_processes, limit, loosen
 from adreel.sandbox.request import QueryRequest
 
+LONGEST_MESSAGE = 2_000
+"""Characters of what is told of a failure: DuckDB repeats in it the value, of any size, that it failed at."""
+
 
 def run(answer: socket.socket, status: socket.socket, folder: str) -> NoReturn:
     """Reads the request from `answer` and writes the answer there; then a line of JSON to `status`, and ends.
@@ -40,10 +43,10 @@ def run(answer: socket.socket, status: socket.socket, folder: str) -> NoReturn:
         with _limits_named(request.limits), answer.makefile("wb") as sink:
             end: dict[str, Any] = {"rows": _answered(request, folder, sink)}
     except AdreelError as error:
-        end = {"kind": _kind(error), "message": error.message}
+        end = {"kind": _kind(error), "message": _cut(error.message)}
     except BaseException as error:  # noqa: BLE001 - told to the process that waits, which raises it
         loosen()
-        end = {"kind": "bug", "message": f"{type(error).__name__}: {error}"[:2_000]}
+        end = {"kind": "bug", "message": _cut(f"{type(error).__name__}: {error}")}
     status.sendall(json.dumps(end).encode() + b"\n")
     os._exit(0)
 
@@ -113,6 +116,10 @@ def _limits_named(limits: QueryLimits) -> Iterator[None]:
         raise
     except RecursionError:
         raise InputError(NESTED) from None
+
+
+def _cut(message: str) -> str:
+    return message if len(message) <= LONGEST_MESSAGE else f"{message[:LONGEST_MESSAGE]}…"
 
 
 def _kind(error: AdreelError) -> str:

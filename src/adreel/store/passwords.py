@@ -104,7 +104,9 @@ def _refuse_common(password: str, name: str) -> None:
     from zxcvbn import zxcvbn
 
     own = unicodedata.normalize("NFKC", name)
-    estimate = zxcvbn(password.strip()[:LOOKED_AT], user_inputs=[own, *own.split(), "adreel", "tiktok"])
+    # zxcvbn fails at an empty text, and at a line break after digits.
+    looked_at = " ".join(password.split())[:LOOKED_AT] or "password"
+    estimate = zxcvbn(looked_at, user_inputs=[own, *own.split(), "adreel", "tiktok"])
     if estimate["guesses"] >= GUESSES:
         return
     if any(match.get("dictionary_name") == "user_inputs" for match in estimate["sequence"]):

@@ -45,13 +45,13 @@ def home() -> Response:
     return RedirectResponse("/datasets", 303)
 
 
-@router.get("/health")
+@router.api_route("/health", methods=["GET", "HEAD"])
 def health() -> Response:
     """For monitors, by any host name: the server answers."""
     return PlainTextResponse("ok\n")
 
 
-@router.get("/ready")
+@router.api_route("/ready", methods=["GET", "HEAD"])
 def ready(deps: Here) -> Response:
     """For load balancers, by any host name: the home can be read and written. 503 if it cannot."""
     try:
