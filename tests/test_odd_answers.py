@@ -332,6 +332,38 @@ def test_the_table_is_unchanged_if_an_id_or_a_day_is_missing(quiet: Home) -> Non
     assert versions(quiet, "spend") == before
 
 
+UNREQUESTED: dict[str, tuple[str, str, str, str]] = {
+    "another day": (REPORT, "dimensions.stat_time_day", '"2026-01-02 00:00:00"', "a day that was not requested"),
+    "another day's hour": (REPORT, "dimensions.stat_time_day", '"2026-01-02 05:00:00"', "a day that was not requested"),
+    "another ad account's campaign": ("campaign/get", "advertiser_id", "77", "ad account 77, which was not requested"),
+    "a rounded id": (REPORT, "dimensions.ad_id", "1.76e18", "is not an ID"),
+    "an object for an id": (REPORT, "dimensions.ad_id", '{"id": "1"}', "is not an ID"),
+    "a dash for an id": (REPORT, "dimensions.ad_id", '"-"', "is not an ID"),
+    "a rounded id in a list": ("campaign/get", "campaign_id", "1760244909426343936.0", "is not an ID"),
+    "a boolean in a list": ("dmp/custom_audience/list", "audience_id", "true", "is not an ID"),
+}
+"""Rows that are not of the request: the endpoint, the field, its value and the words of the error."""
+
+
+@pytest.mark.parametrize("case", UNREQUESTED)
+def test_rows_that_are_not_of_the_request_never_reach_the_table(quiet: Home, case: str) -> None:
+    path, field, value, words = UNREQUESTED[case]
+    before = versions(quiet, slug_of(path))
+    quiet.door("trouble", {"kind": "value", "field": field, "value": value, "rows": 1, "path": path, "times": 0})
+    with pytest.raises(ProofError, match=words):
+        run(quiet, dataset_file(quiet, path))
+    assert versions(quiet, slug_of(path)) == before
+
+
+def test_audiences_whose_details_do_not_come_are_not_verified(quiet: Home) -> None:
+    file = quiet.path / "details.yaml"
+    file.write_text(json.dumps({"name": "details", "account": "demo", "report": "custom_audience_details"}))
+    quiet.door("trouble", {"kind": "data", "value": '{"list": []}', "path": "dmp/custom_audience/get", "times": 0})
+    report = run(quiet, str(file))
+    assert not report.proof["proved"]
+    assert "no details of 12 of its 12 audiences" in " ".join(report.warnings)
+
+
 def test_duplicate_rows_are_reported_with_their_key(quiet: Home) -> None:
     quiet.door("trouble", {"kind": "repeat", "path": REPORT, "times": 0})
     with pytest.raises(ProofError) as caught:

@@ -43,8 +43,10 @@ from adreel.pipeline.verify import (
     fraction_words,
     ids_in,
     incomplete,
+    refuse_invalid_ids,
     refuse_missing_rows,
     refuse_null_keys,
+    refuse_other_days,
     request_words,
     row_counts,
     totals_of,
@@ -336,9 +338,12 @@ class Extraction:
                 for fractions in typed.fractions
             },
             left_out=page.left_out,
+            without_details=page.without_details,
         )
         keys = key_texts(table, self._key)
         refuse_null_keys(request, self._key, keys)
+        refuse_invalid_ids(request, page_type.columns, self._key, table)
+        refuse_other_days(request, table)
         self._parts.write(chunk, request.name, part, table)
         return _PageRead(part, keys)
 
@@ -352,8 +357,9 @@ class Extraction:
             params.pop("enable_total_metrics", None)
         if self._plan.dataset.report == "custom_audience_details":
             page = await self._client.page(request.path, params, number, request.page_size)
-            details, left_out = await self._details(request, page.rows)
-            return replace(page, rows=as_records(details, page_type.row), left_out=left_out)
+            details, left_out, missing = await self._details(request, page.rows)
+            rows = as_records(details, page_type.row)
+            return replace(page, rows=rows, left_out=left_out, without_details=missing)
         return await self._client.page(request.path, params, number, request.page_size, page_type.reader)
 
     async def _advertisers(self, request: Request, page_type: _PageType) -> ListPage:
@@ -365,8 +371,10 @@ class Extraction:
             raise AdvertiserError(f"TikTok sent no details of ad account {', '.join(sorted(missing))}.")
         return ListPage(as_records(rows, page_type.row), len(rows), 1, None, False, "")
 
-    async def _details(self, request: Request, listed: Sequence[dict[str, Any]]) -> tuple[list[dict[str, Any]], int]:
-        """The details of the listed audiences that the dataset selects, and the number of the others.
+    async def _details(
+        self, request: Request, listed: Sequence[dict[str, Any]]
+    ) -> tuple[list[dict[str, Any]], int, int]:
+        """The details of the listed audiences that the dataset selects, the number of the others, and of the missing.
 
         An audience without details has its row of the list.
         """
@@ -380,14 +388,16 @@ class Extraction:
         }
         left_out = sum(audience_id not in by_id for audience_id in ids)
         if not by_id:
-            return [], left_out
+            return [], left_out, 0
+        missing = set(by_id)
         params = {"advertiser_id": request.advertisers[0].id, "custom_audience_ids": list(by_id)}
         for row in await self._client.listed("/dmp/custom_audience/get/", params):
             details = row.get("audience_details")
             audience = {**(details if isinstance(details, Mapping) else {}), **row}
             if str(audience.get("audience_id")) in by_id:
                 by_id[str(audience["audience_id"])] = audience
-        return list(by_id.values()), left_out
+                missing.discard(str(audience["audience_id"]))
+        return list(by_id.values()), left_out, len(missing)
 
     async def _split(self, chunk: str, request: Request, depth: int, split: dict[str, Any] | None) -> Outcome:
         """Reads the request in parts that TikTok does not cut; `split` is the stored note with their ids, if any."""

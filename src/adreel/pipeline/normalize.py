@@ -323,8 +323,12 @@ def _fill_advertiser(
     """The advertiser's own columns: from the request if it has one advertiser, else from each row's advertiser_id."""
     names = [column.name for column in columns if column.part == "advertiser"]
     by_id = {advertiser.id: advertiser for advertiser in request.advertisers}
-    ids = [_advertiser_id(row) for row in rows] if len(by_id) > 1 else []
-    unrequested = set(ids) - by_id.keys()
+    ids = [_advertiser_id(row) for row in rows]
+    # An audience that another ad account shares may have the id of its owner.
+    unrequested = set() if "/dmp/" in request.path else set(ids) - by_id.keys()
+    if len(by_id) == 1:
+        # Most answers for one advertiser do not name it.
+        unrequested.discard("")
     if unrequested:
         raise ProofError(
             f"TikTok sent rows of ad account {min(unrequested) or '(none)'}, which was not requested. The table is "
@@ -361,7 +365,7 @@ def key_words(key: Mapping[str, Any]) -> str:
 def _advertiser_id(row: Row) -> str:
     """The advertiser's id in a row of a request over several; empty if the row has none."""
     ids = (getattr(part, _field(0), None) for part in (row.dimensions, row.metrics, row))
-    return next((str(advertiser_id) for advertiser_id in ids if advertiser_id), "")
+    return next((str(advertiser_id) for advertiser_id in ids if advertiser_id and advertiser_id != ABSENT), "")
 
 
 def sums(table: pa.Table, columns: Iterable[Column]) -> dict[str, Decimal]:

@@ -30,6 +30,11 @@ MOST_DIGITS = 30
 MOST_FRACTIONS = 5
 """Values with a fraction that are shown for each column of counts."""
 
+_ID_PARTS = frozenset({"dimensions", "info", "entity"})
+_LONGEST_ID = 80
+_NO_ID = r"""^-?$|[\s\[\]{}"]|^[+-]?\d+\.\d*$|^[+-]?\d+\.\d*[eE]|[eE]\+\d+$|^(true|false)$"""
+"""What no id is: nothing, spaces, lists and objects, numbers with a fraction or an exponent, booleans."""
+
 _Value = TypeVar("_Value")
 
 
@@ -146,6 +151,7 @@ class Part:
     unread: dict[str, tuple[int, str]] = field(default_factory=dict)
     fractions: dict[str, tuple[int, list[str]]] = field(default_factory=dict)
     left_out: int = 0
+    without_details: int = 0
 
     def facts(self) -> dict[str, Any]:
         """The fields by name, to be stored beside the rows; not copied, as `asdict` would."""
@@ -176,6 +182,13 @@ def verified(request: Request, key: Sequence[str], parts: Sequence[Part], keys: 
         steady=len({part.total_rows for part in parts}) == 1,
         repeated_key=_repeated_key(key, keys) if rows > distinct else "",
     )
+    undetailed = sum(part.without_details for part in parts)
+    if undetailed:
+        fault = (
+            f"TikTok sent no details of {undetailed:,} of its {rows:,} audiences of {request_words(request)}. "
+            "Columns of details are empty there."
+        )
+        outcome = replace(outcome, faults=(fault,))
     for part in parts:
         outcome = replace(
             outcome,
@@ -200,6 +213,32 @@ def refuse_null_keys(request: Request, key: Sequence[str], keys: pa.Array) -> No
             f"TikTok sent {rows} of {request_words(request)} without a value of the primary key ({', '.join(key)}). "
             "The table is unchanged. Run again in a few minutes."
         )
+
+
+def refuse_invalid_ids(request: Request, columns: Iterable[Column], key: Sequence[str], table: pa.Table) -> None:
+    """Raises ProofError if an id of the primary key is none, such as a rounded number: its row would be a new one."""
+    for column in columns:
+        if column.name in key and column.part in _ID_PARTS and "_id" in column.name and not column.breakdown:
+            ids = table[column.name].filter(pc.match_substring_regex(table[column.name], _NO_ID))
+            if len(ids):
+                raise ProofError(
+                    f"TikTok sent '{ids[0].as_py()[:_LONGEST_ID]}' as {column.name} of {request_words(request)}, which "
+                    "is not an ID. The table is unchanged. Run again in a few minutes."
+                )
+
+
+def refuse_other_days(request: Request, table: pa.Table) -> None:
+    """Raises ProofError if a row is of a day that was not requested."""
+    for name in ("stat_time_day", "stat_time_hour"):
+        if request.span is None or name not in table.column_names:
+            continue
+        ends = pc.min_max(table[name].cast(pa.date32(), safe=False))
+        first, last = ends["min"].as_py(), ends["max"].as_py()
+        if first is not None and (first < request.span.start or last > request.span.end):
+            raise ProofError(
+                f"TikTok sent rows of {first if first < request.span.start else last}, a day that was not requested, "
+                f"for {request_words(request)}. The table is unchanged. Run again in a few minutes."
+            )
 
 
 def incomplete(request: Request, outcome: Outcome) -> ProofError:

@@ -75,7 +75,7 @@ class ListPage:
     gives, which may be smaller than asked; the totals come only if they were asked for.
 
     Rows are dictionaries, or records of the type that the page was asked for as; `left_out` counts those that were not
-    wanted and are not among them.
+    wanted and are not among them, `without_details` those that lack what a second request had to give.
     """
 
     rows: Sequence[Any] = field(repr=False)
@@ -85,6 +85,7 @@ class ListPage:
     cut: bool
     request_id: str
     left_out: int = 0
+    without_details: int = 0
 
 
 class _Envelope(msgspec.Struct):
