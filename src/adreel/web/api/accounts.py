@@ -70,7 +70,7 @@ class Accounts(Paged[AccountAnswer]):
 class Advertiser(Answer):
     """An ad account that an account reads."""
 
-    id: str = Field(examples=["7000000000000000000"])
+    id: str = Field(validation_alias="advertiser_id", examples=["7000000000000000000"])
     name: str = Field(examples=["Shop"])
     currency: str = Field(examples=["EUR"])
     timezone: str = Field(description="Fixed offset of its days.", examples=["Etc/GMT-1"])
@@ -319,7 +319,7 @@ async def refresh_advertisers(deps: Here, who: Who, account: Id) -> Advertisers:
     """Syncs the list with TikTok; former advertisers stay in it as gone."""
     advertisers = await deps.asking.refreshed(who.guard.account(int(account), AccountRight.USE))
     return Advertisers(
-        items=[_advertiser(advertiser) for advertiser in advertisers],
+        items=[Advertiser.model_validate(advertiser) for advertiser in advertisers],
         total=len(advertisers),
         limit=len(advertisers),
         offset=0,
@@ -427,13 +427,8 @@ def _mentions(advertiser: AccountAdvertiser, text: str) -> bool:
 
 
 def _advertisers(advertisers: list[AccountAdvertiser], query: Paging) -> Advertisers:
-    items = [_advertiser(advertiser) for advertiser in part(advertisers, query)]
+    items = [Advertiser.model_validate(advertiser) for advertiser in part(advertisers, query)]
     return Advertisers(items=items, total=len(advertisers), limit=query.limit, offset=query.offset)
-
-
-def _advertiser(advertiser: AccountAdvertiser) -> Advertiser:
-    facts = {name: getattr(advertiser, name) for name in Advertiser.model_fields if name != "id"}
-    return Advertiser(id=advertiser.advertiser_id, **facts)
 
 
 def _shares(deps: Center, account: Account) -> Shares:

@@ -9,9 +9,12 @@ from fastapi import APIRouter, Path, Query
 from pydantic import ConfigDict, Field
 from starlette.responses import Response
 
+from adreel.charts.echarts import CardTable
+from adreel.charts.selection import CurrencyFacts
 from adreel.datasets.dataset import Dataset
 from adreel.datasets.provenance import made
 from adreel.datasets.stored import dataset_of
+from adreel.dates import Span
 from adreel.errors import NotFoundError
 from adreel.store import SavedDataset
 from adreel.web.api.failures import failures
@@ -39,13 +42,6 @@ class Cards(Paged[Card]):
     """Charts, in the order of the page."""
 
 
-class CurrencyFacts(Answer):
-    """A currency of the table."""
-
-    code: str = Field(examples=["EUR"])
-    rows: int = Field(examples=[90])
-
-
 class AdvertiserFacts(Answer):
     """An advertiser of the table."""
 
@@ -55,13 +51,6 @@ class AdvertiserFacts(Answer):
     rows: int = Field(examples=[30])
     first: date | None
     last: date | None
-
-
-class Span(Answer):
-    """Days, both ends included."""
-
-    start: date
-    end: date
 
 
 class Facts(Answer):
@@ -92,15 +81,6 @@ class Chart(Answer):
     empty: bool = Field(description="Whether there is nothing to draw.", examples=[False])
 
 
-class CardTable(Answer):
-    """The same figures as texts."""
-
-    caption: str = Field(examples=["Cost by day."])
-    head: list[str] = Field(examples=[["Day", "Cost"]])
-    rows: list[list[str]] = Field(examples=[[["2026-11-01", "12.40"]]])
-    numeric: list[bool] = Field(examples=[[False, True]])
-
-
 class CardAnswer(Answer):
     """A chart with its data."""
 
@@ -124,10 +104,7 @@ def list_cards(deps: Here, who: Who, dataset: Slug, query: Annotated[Paging, Que
 
     saved = with_table(deps, who, dataset)
     card_offers = cards_of(_parsed(deps, saved), deps.lake.table(saved.table_slug).schema.names)
-    items = [
-        Card(**{name: getattr(card_offer, name) for name in Card.model_fields})
-        for card_offer in part(card_offers, query)
-    ]
+    items = [Card.model_validate(card_offer) for card_offer in part(card_offers, query)]
     return Cards(items=items, total=len(card_offers), limit=query.limit, offset=query.offset)
 
 

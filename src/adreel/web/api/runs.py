@@ -14,7 +14,7 @@ from adreel.access import DatasetRight
 from adreel.datasets.verification import Kind, checks_of
 from adreel.errors import InputError, NotFoundError
 from adreel.pipeline.orders import DateRange
-from adreel.store import Role, Run, RunKey, RunState
+from adreel.store import LogLine, Role, Run, RunKey, RunState
 from adreel.store.locks import seen
 from adreel.web.api.failures import failures
 from adreel.web.api.shapes import Answer, Body, Paged, Paging, RunId, Slug, located
@@ -102,14 +102,6 @@ class RunAnswer(Answer):
 
 class Runs(Paged[RunAnswer]):
     """Runs, latest first."""
-
-
-class LogLine(Answer):
-    """A line of a run's log."""
-
-    number: int = Field(description="Increasing; may have gaps.", examples=[1])
-    at: datetime
-    text: str = Field(examples=["TikTok's rate limit was reached; waiting 1 s."])
 
 
 class Log(Answer):
@@ -250,7 +242,7 @@ def get_log(deps: Here, who: Who, run: RunId, query: Annotated[LogQuery, Query()
     state = seen(deps.settings.home, stored).state
     lines = deps.store.runs.log_lines(stored.id, after=query.after)[: query.limit]
     return Log(
-        lines=[LogLine(number=log_line.number, at=log_line.at, text=log_line.text) for log_line in lines],
+        lines=list(lines),
         last=lines[-1].number if lines else query.after,
         state=state,
     )
@@ -286,7 +278,7 @@ def _run(deps: Center, stored: Run) -> RunAnswer:
         started_at=run.started_at,
         finished_at=run.finished_at,
         cancel_requested=run.cancel_requested,
-        progress=RunProgress(**{name: getattr(run, name) for name in RunProgress.model_fields}),
+        progress=RunProgress.model_validate(run),
         version=run.version,
         table_rows=run.table_rows,
         table_columns=run.table_columns,

@@ -16,6 +16,7 @@ from adreel.datasets.schema import columns
 from adreel.errors import InputError, NotFoundError
 from adreel.export.exact_json import items_of, types_of
 from adreel.lake.browse import Filter, Order
+from adreel.lake.statistics import Bin
 from adreel.store import SavedDataset
 from adreel.update_methods import Method
 from adreel.web.api.failures import failures
@@ -59,10 +60,10 @@ OPERATORS = {
 class Version(Answer):
     """A table as one run left it."""
 
-    version: int = Field(examples=[0])
+    version: int = Field(validation_alias="number", examples=[0])
     at: datetime
     method: str = Field(description="The update method.", examples=["replace"])
-    run: str = Field(examples=["0123456789abcdef"])
+    run: str = Field(validation_alias="run_id", examples=["0123456789abcdef"])
     rows: int = Field(description="Rows of the table.", examples=[90])
     key: list[str] = Field(description="The primary key.", examples=[["advertiser_id", "ad_id"]])
 
@@ -111,14 +112,6 @@ class Frequent(Answer):
     """One of the most frequent values."""
 
     value: Value
-    rows: int = Field(examples=[3])
-
-
-class Bin(Answer):
-    """A part of a histogram: values from `least` up to, but for the last bin, below `most`."""
-
-    least: float
-    most: float
     rows: int = Field(examples=[3])
 
 
@@ -285,17 +278,7 @@ class ExportQuery(RowSelection):
 def list_versions(deps: Here, who: Who, dataset: Slug, query: Annotated[Paging, Query()]) -> Versions:
     """All readable versions, newest first; each was created by one run."""
     versions = deps.lake.versions(with_table(deps, who, dataset).table_slug)
-    items = [
-        Version(
-            version=version.number,
-            at=version.at,
-            method=version.method,
-            run=version.run_id,
-            rows=version.rows,
-            key=list(version.key),
-        )
-        for version in part(versions, query)
-    ]
+    items = [Version.model_validate(version) for version in part(versions, query)]
     return Versions(items=items, total=len(versions), limit=query.limit, offset=query.offset)
 
 
