@@ -18,7 +18,7 @@ from adreel.dates import fixed_offset, offset_name
 from adreel.errors import AbsentError, AdreelError, AdvertiserError, ExistsError, InputError, ReconnectError
 from adreel.settings import Settings
 from adreel.store import Account, AccountAdvertiser, AccountStatus, Store, User
-from adreel.store import Advertiser as KnownAdvertiser
+from adreel.store import AdvertiserInfo as KnownAdvertiser
 from adreel.store.names import clean_name
 from adreel.tiktok.client import AdvertiserName, Client
 from adreel.tiktok.rate_limit import Pace, limits_for

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from adreel import sharing
 from adreel.access import VIEWERS, AccountRight
-from adreel.cli import Session
+from adreel.cli import CommandContext
 from adreel.cli.context import Opened, opened
 from adreel.cli.output import choice_of, confirm, print_json, print_table, say
 from adreel.connections import (
@@ -32,7 +32,7 @@ from adreel.connections import (
 from adreel.dates import fixed_offset, offset_name
 from adreel.errors import AdvertiserError, ExistsError, InputError, ReconnectError
 from adreel.store import Account, AccountAdvertiser, Level, Role, User
-from adreel.store import Advertiser as KnownAdvertiser
+from adreel.store import AdvertiserInfo as KnownAdvertiser
 from adreel.store.names import clean_name
 from adreel.tiktok.client import Client
 from adreel.tiktok.oauth import Listener, consent_url, new_state, read_callback
@@ -46,7 +46,7 @@ CONSENT_SECONDS = 600
 """How long the person has for TikTok's consent page; it sends an e-mail with a code in between."""
 
 
-def connect(session: Session, name: str, *, browser: bool, paste: bool) -> None:
+def connect(session: CommandContext, name: str, *, browser: bool, paste: bool) -> None:
     """Consent page, code, token, advertisers."""
     with opened(session) as have:
         have.guard.need_role(Role.ADMIN, Role.EDITOR)
@@ -56,7 +56,7 @@ def connect(session: Session, name: str, *, browser: bool, paste: bool) -> None:
         _keep(have, name, _consented(have, access, browser=browser, paste=paste), None, ByHand())
 
 
-def reconnect(session: Session, name: str, *, browser: bool, paste: bool, token_stdin: bool) -> None:
+def reconnect(session: CommandContext, name: str, *, browser: bool, paste: bool, token_stdin: bool) -> None:
     """A new token for an account that is there."""
     with opened(session) as have:
         account = have.guard.account(name, AccountRight.EDIT)
@@ -89,7 +89,7 @@ def _own_app(have: Opened, account: Account) -> Access:
 
 
 def add(
-    session: Session,
+    session: CommandContext,
     name: str,
     *,
     token_stdin: bool,
@@ -263,7 +263,7 @@ def _zone(advertiser: AccountAdvertiser) -> str | None:
     return f"{offset_name(offset)} {advertiser.display_timezone}".strip()
 
 
-def advertisers(session: Session, name: str, *, as_json: bool) -> None:
+def advertisers(session: CommandContext, name: str, *, as_json: bool) -> None:
     """The account's advertisers as TikTok says now."""
     with opened(session) as have:
         found = _refreshed(have, have.guard.account(name, AccountRight.USE))
@@ -274,7 +274,7 @@ def advertisers(session: Session, name: str, *, as_json: bool) -> None:
             _print_advertisers(found)
 
 
-def show_all(session: Session, *, as_json: bool) -> None:
+def show_all(session: CommandContext, *, as_json: bool) -> None:
     """Every account with its datasets and how its token is."""
     with opened(session) as have:
         rows = []
@@ -299,14 +299,14 @@ def show_all(session: Session, *, as_json: bool) -> None:
             say("No account is connected yet. Connect one with: adreel accounts connect NAME (or try adreel demo)")
 
 
-def rename(session: Session, name: str, to: str) -> None:
+def rename(session: CommandContext, name: str, to: str) -> None:
     """Another name; datasets follow."""
     with opened(session) as have:
         account = have.store.accounts.rename(have.guard.account(name, AccountRight.EDIT), to)
         say(f"{name!r} is now called {account.name!r}; its datasets follow.")
 
 
-def share(session: Session, name: str, user_name: str | None, level: str | None, everyone: str | None) -> None:
+def share(session: CommandContext, name: str, user_name: str | None, level: str | None, everyone: str | None) -> None:
     """Shares an account with one user, or with everyone."""
     with opened(session) as have:
         account = have.guard.account(name)
@@ -327,7 +327,7 @@ def _share_with(have: Opened, account: Account, user: User, level: Level) -> Non
         say(f"note: {user.name!r} is a viewer, and has no more of it than {VIEWERS} until their role changes.")
 
 
-def shares(session: Session, name: str, *, as_json: bool) -> None:
+def shares(session: CommandContext, name: str, *, as_json: bool) -> None:
     """With whom an account is shared, and how far."""
     with opened(session) as have:
         account = have.guard.account(name)
@@ -342,7 +342,7 @@ def shares(session: Session, name: str, *, as_json: bool) -> None:
             say(f"No user owns {account.name!r}, so it is the administrators'.")
 
 
-def delete(session: Session, name: str, *, yes: bool, revoke: bool) -> None:
+def delete(session: CommandContext, name: str, *, yes: bool, revoke: bool) -> None:
     """Names the datasets that will stop, asks, forgets."""
     with opened(session) as have:
         account = have.guard.account(name, AccountRight.DELETE)

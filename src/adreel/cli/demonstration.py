@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 import httpx2
 
 from adreel.access import AccountRight, DatasetRight
-from adreel.cli import Session
+from adreel.cli import CommandContext
 from adreel.cli.context import Opened, guard_of, open_store, settings_of
 from adreel.cli.output import print_table, say
 from adreel.cli.runs import tell_report, watched
@@ -149,7 +149,7 @@ from {table} group by all order by advertiser
 """Sums of what may be summed, by advertiser so that no currencies are mixed; the rate is made of its parts."""
 
 
-def demo(session: Session, *, once: bool, advertisers: int, ads: int, port: int, browser: bool) -> None:
+def demo(session: CommandContext, *, once: bool, advertisers: int, ads: int, port: int, browser: bool) -> None:
     """Simulator, consent, runs, proof, summary, and what to try next; then the Data Center, unless `once`."""
     with sizes_checked():
         config = WorldConfig(session.clock().astimezone(UTC).date(), advertisers=advertisers, ads=ads, live=True)
@@ -175,7 +175,7 @@ def demo(session: Session, *, once: bool, advertisers: int, ads: int, port: int,
 
 
 @contextmanager
-def _opened(session: Session, config: WorldConfig, url: str) -> Iterator[Opened]:
+def _opened(session: CommandContext, config: WorldConfig, url: str) -> Iterator[Opened]:
     """The home, with the simulated TikTok in place of the real one, and the demo account connected."""
     settings = replace(
         settings_of(session),

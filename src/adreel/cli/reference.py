@@ -57,7 +57,7 @@ _EXITS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class ReferencePage:
     """One page: `summary` stands under its title and in the list of pages, `body` gives its blocks."""
 
     file: str
@@ -660,17 +660,19 @@ def _option_default(option: TyperOption) -> str:
 
 
 _PAGES = (
-    Page("commands.md", "Commands", "Every command with its arguments and options.", _commands),
-    Page("reports.md", "Reports", "Every report with its menus, in their order, and what each menu offers.", _reports),
-    Page("metrics.md", "Metrics", "Every metric that is known of TikTok's reports, by group.", _metrics),
-    Page("dimensions.md", "Dimensions", "Everything that a report can be broken down by.", _dimensions),
-    Page("fields.md", "Fields", "The columns of the reports that list entities.", _fields),
-    Page("types.md", "Column types", "What the types in these pages are in a table.", _types),
-    Page("older-names.md", "Older names", "What became of the metrics of API v1.1 and v1.2.", _older_names),
-    Page("settings.md", "Settings", "Every setting, its default and what may stand there.", _settings),
-    Page("rights.md", "Roles and rights", "What users may do with accounts and datasets.", _rights),
-    Page("run-states.md", "Run states", "The states of a run, and how a dataset stands.", _run_states),
-    Page("errors.md", "Errors", "Exit codes, the errors behind them, and the codes of TikTok's API.", _errors),
+    ReferencePage("commands.md", "Commands", "Every command with its arguments and options.", _commands),
+    ReferencePage(
+        "reports.md", "Reports", "Every report with its menus, in their order, and what each menu offers.", _reports
+    ),
+    ReferencePage("metrics.md", "Metrics", "Every metric that is known of TikTok's reports, by group.", _metrics),
+    ReferencePage("dimensions.md", "Dimensions", "Everything that a report can be broken down by.", _dimensions),
+    ReferencePage("fields.md", "Fields", "The columns of the reports that list entities.", _fields),
+    ReferencePage("types.md", "Column types", "What the types in these pages are in a table.", _types),
+    ReferencePage("older-names.md", "Older names", "What became of the metrics of API v1.1 and v1.2.", _older_names),
+    ReferencePage("settings.md", "Settings", "Every setting, its default and what may stand there.", _settings),
+    ReferencePage("rights.md", "Roles and rights", "What users may do with accounts and datasets.", _rights),
+    ReferencePage("run-states.md", "Run states", "The states of a run, and how a dataset stands.", _run_states),
+    ReferencePage("errors.md", "Errors", "Exit codes, the errors behind them, and the codes of TikTok's API.", _errors),
 )
 """The pages, in the order of their list."""
 

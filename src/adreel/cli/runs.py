@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from adreel.access import DatasetRight
-from adreel.cli import Session
+from adreel.cli import CommandContext
 from adreel.cli.context import Opened, opened, seen
 from adreel.cli.files import read_text
 from adreel.cli.output import confirm, print_json, print_table, say, talk, text
@@ -83,7 +83,7 @@ def _dated(source: Source, dates: DateRange | None) -> Source:
     return Source({**source.values, "dates": {"start": dates[0], "end": dates[1]}}, source.lines)
 
 
-def validate(session: Session, name: str | None, file: Path | None, *, as_json: bool) -> None:
+def validate(session: CommandContext, name: str | None, file: Path | None, *, as_json: bool) -> None:
     """Every problem of a dataset, or what it will make."""
     with opened(session) as have:
         try:
@@ -111,7 +111,7 @@ def _tell_valid(have: Opened, dataset: Dataset) -> None:
 
 
 def plan(
-    session: Session, name: str | None, file: Path | None, given: tuple[str | None, str | None], *, as_json: bool
+    session: CommandContext, name: str | None, file: Path | None, given: tuple[str | None, str | None], *, as_json: bool
 ) -> None:
     """The requests of a run, its rows a page, and the minutes at the app's limit."""
     with opened(session) as have:
@@ -169,7 +169,7 @@ def _asking(have: Opened) -> Asking:
 
 
 def preview(
-    session: Session, name: str | None, file: Path | None, given: tuple[str | None, str | None], *, as_json: bool
+    session: CommandContext, name: str | None, file: Path | None, given: tuple[str | None, str | None], *, as_json: bool
 ) -> None:
     """Real first rows, typed as the table would have them."""
     with opened(session) as have:
@@ -201,7 +201,7 @@ def _to_run(have: Opened, name: str | None, file: Path | None, dates: DateRange 
 
 
 def run(
-    session: Session,
+    session: CommandContext,
     name: str | None,
     file: Path | None,
     given: tuple[str | None, str | None],
@@ -357,7 +357,7 @@ def _mark(good: bool) -> str:
     return "ok" if good else "DIFFERS"
 
 
-def cancel(session: Session, run_id: str) -> None:
+def cancel(session: CommandContext, run_id: str) -> None:
     """Asks a run to stop; one whose process died is over at once."""
     from adreel.pipeline.orders import Orders
 
@@ -367,7 +367,7 @@ def cancel(session: Session, run_id: str) -> None:
         say(f"Run {run.id} of {run.dataset_name!r} is asked to stop; its table stays as it was.")
 
 
-def history(session: Session, name: str, run_id: str | None, *, as_json: bool) -> None:
+def history(session: CommandContext, name: str, run_id: str | None, *, as_json: bool) -> None:
     """A dataset's runs, or one with all that is known of it."""
     with opened(session) as have:
         saved = have.guard.dataset(name)

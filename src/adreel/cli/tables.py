@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pyarrow as pa
 
 from adreel.access import DatasetRight
-from adreel.cli import Session
+from adreel.cli import CommandContext
 from adreel.cli.context import Opened, opened
 from adreel.cli.output import Terminal, confirm, print_json, print_table, say
 from adreel.errors import InputError, NotFoundError
@@ -29,7 +29,7 @@ MOST_ROWS = 1_000
 """Rows of an answer that are printed as a table."""
 
 
-def versions(session: Session, name: str, *, as_json: bool) -> None:
+def versions(session: CommandContext, name: str, *, as_json: bool) -> None:
     """The versions that can be read, newest first."""
     with opened(session) as have:
         saved = have.guard.dataset(name)
@@ -58,7 +58,7 @@ def _with_table(have: Opened, saved: SavedDataset) -> Lake:
     return lake
 
 
-def diff(session: Session, name: str, before: int, after: int, *, as_json: bool) -> None:
+def diff(session: CommandContext, name: str, before: int, after: int, *, as_json: bool) -> None:
     """What changed between two versions."""
     # Imported here: the store's and the catalogue's share that the other commands need not pay.
     from adreel.datasets.restatement import compare
@@ -116,7 +116,7 @@ def _metric_rows(column: ColumnChange) -> list[tuple[Any, ...]]:
     ]
 
 
-def query(session: Session, sql: str, format_name: str, output: Path | None) -> None:
+def query(session: CommandContext, sql: str, format_name: str, output: Path | None) -> None:
     """SQL over all tables, in a process of its own."""
     chosen = _format(format_name, output)
     with Sandbox() as box, opened(session) as have:
@@ -191,7 +191,7 @@ def _print_answer(table: Any) -> None:
         say(f"These are the first {MOST_ROWS:,} rows. All of them: --format csv, or -o FILE.")
 
 
-def export(session: Session, name: str, output: Path, version: int | None, *, for_spreadsheet: bool) -> None:
+def export(session: CommandContext, name: str, output: Path, version: int | None, *, for_spreadsheet: bool) -> None:
     """A table, or an earlier version of it, as a file."""
     kind = file_kind(output)
     if for_spreadsheet and kind != "csv":
@@ -203,7 +203,7 @@ def export(session: Session, name: str, output: Path, version: int | None, *, fo
         say(f"Wrote {rows:,} rows to {output}.")
 
 
-def restore(session: Session, name: str, version: int) -> None:
+def restore(session: CommandContext, name: str, version: int) -> None:
     """An earlier version's rows as a new version."""
     # Imported here: what runs need, which the other commands need not load.
     from adreel.pipeline.orders import Orders
@@ -216,7 +216,7 @@ def restore(session: Session, name: str, version: int) -> None:
             say(warning)
 
 
-def vacuum(session: Session, name: str, keep_days: int, keep_versions: int, *, yes: bool) -> None:
+def vacuum(session: CommandContext, name: str, keep_days: int, keep_versions: int, *, yes: bool) -> None:
     """Frees what versions need that history no longer promises."""
     with opened(session) as have:
         saved = have.guard.dataset(name, DatasetRight.EDIT)

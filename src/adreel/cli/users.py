@@ -6,14 +6,14 @@ import sys
 
 import typer
 
-from adreel.cli import Session
+from adreel.cli import CommandContext
 from adreel.cli.context import Opened, opened
 from adreel.cli.output import choice_of, confirm, print_json, print_table, say
 from adreel.errors import InputError
 from adreel.store import Level, Role, User
 
 
-def show_all(session: Session, *, as_json: bool) -> None:
+def show_all(session: CommandContext, *, as_json: bool) -> None:
     """Every user with their role, and whether they may sign in."""
     with opened(session) as have:
         have.guard.need_role(Role.ADMIN, reading=True)
@@ -37,7 +37,7 @@ def show_all(session: Session, *, as_json: bool) -> None:
             say("There are no users yet. Add the first with: adreel users add NAME --role admin")
 
 
-def add(session: Session, name: str, role_name: str, *, password_stdin: bool) -> None:
+def add(session: CommandContext, name: str, role_name: str, *, password_stdin: bool) -> None:
     """A new user with a password that the person types or gives on stdin."""
     with opened(session) as have:
         have.guard.need_role(Role.ADMIN)
@@ -46,7 +46,7 @@ def add(session: Session, name: str, role_name: str, *, password_stdin: bool) ->
         say(f"{user.name!r} can sign in now. {role.meaning}")
 
 
-def set_role(session: Session, name: str, role_name: str) -> None:
+def set_role(session: CommandContext, name: str, role_name: str) -> None:
     """Another role."""
     with opened(session) as have:
         user = _other(have, name)
@@ -54,7 +54,7 @@ def set_role(session: Session, name: str, role_name: str) -> None:
         say(f"{user.name!r} is in the role {changed.role} now. {changed.role.meaning}")
 
 
-def set_password(session: Session, name: str, *, password_stdin: bool, keep_tokens: bool) -> None:
+def set_password(session: CommandContext, name: str, *, password_stdin: bool, keep_tokens: bool) -> None:
     """Another password for a user, or for oneself."""
     with opened(session) as have:
         user, me = have.store.users.get(name), have.guard.actor.user
@@ -71,21 +71,21 @@ def set_password(session: Session, name: str, *, password_stdin: bool, keep_toke
         )
 
 
-def disable(session: Session, name: str) -> None:
+def disable(session: CommandContext, name: str) -> None:
     """Locks a user out."""
     with opened(session) as have:
         user = have.store.users.disable(_other(have, name))
         say(f"{user.name!r} is signed out and cannot sign in. Undo it with: adreel users enable {user.name!r}")
 
 
-def enable(session: Session, name: str) -> None:
+def enable(session: CommandContext, name: str) -> None:
     """Lets a user in again."""
     with opened(session) as have:
         user = have.store.users.enable(_other(have, name))
         say(f"{user.name!r} can sign in again.")
 
 
-def delete(session: Session, name: str, heir_name: str | None, *, yes: bool) -> None:
+def delete(session: CommandContext, name: str, heir_name: str | None, *, yes: bool) -> None:
     """Says what becomes of what the user owns, asks, forgets."""
     with opened(session) as have:
         user = _other(have, name)

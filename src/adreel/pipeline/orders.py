@@ -18,9 +18,9 @@ from adreel.store import (
     IN_PROGRESS,
     Account,
     AccountStatus,
-    Outcome,
     Run,
     RunKey,
+    RunOutcome,
     RunState,
     SavedDataset,
     Store,
@@ -117,7 +117,7 @@ class Orders:
             self.store.runs.add(saved, run_id, asked_by=asked_by)
             self.store.runs.begin(run_id, reader.read_at if reader else restored.at)
             table = lake.table(saved.table_slug, restored.number)
-            outcome = Outcome(
+            outcome = RunOutcome(
                 RunState.WARNED,
                 version=restored.number,
                 proof=reader.proof if reader else {},
@@ -163,7 +163,7 @@ class Orders:
             # The process that holds the lock may work on another run of the dataset, while this one waits.
             if run.dataset_id is None or (holder is not None and holder.run_id in ("", run.id)):
                 return
-        self.store.runs.finish(run.id, Outcome(RunState.CANCELLED, error=why))
+        self.store.runs.finish(run.id, RunOutcome(RunState.CANCELLED, error=why))
         Lake(self.settings.lake_url, clock=self.clock).drop_run(run.id)
 
     def delete(self, saved: SavedDataset, *, keep_table: bool = False) -> None:

@@ -70,7 +70,7 @@ class ReportWithMenus(ReportAnswer):
     menus: list[MenuAnswer]
 
 
-class Reports(Paged[ReportAnswer]):
+class ReportList(Paged[ReportAnswer]):
     """Reports."""
 
 
@@ -82,7 +82,7 @@ class FieldAnswer(Answer):
     meaning: str = Field(examples=["The campaign's id."])
 
 
-class Fields(Paged[FieldAnswer]):
+class FieldList(Paged[FieldAnswer]):
     """Columns of a report that lists entities."""
 
 
@@ -108,7 +108,7 @@ class MetricAnswer(Answer):
     sure: bool = Field(description="False if sources do not confirm it.", examples=[True])
 
 
-class Metrics(Paged[MetricAnswer]):
+class MetricList(Paged[MetricAnswer]):
     """Metrics."""
 
 
@@ -130,11 +130,11 @@ class DimensionAnswer(Answer):
     sure: bool = Field(examples=[True])
 
 
-class Dimensions(Paged[DimensionAnswer]):
+class DimensionList(Paged[DimensionAnswer]):
     """Dimensions."""
 
 
-class MetricSets(Paged[presets.MetricSet]):
+class MetricSetList(Paged[presets.MetricSet]):
     """Metric presets."""
 
 
@@ -194,11 +194,11 @@ ReportName = Annotated[str, Path(max_length=60, description="A report's name.", 
 
 
 @router.get("/reports", summary="List the reports", responses=failures())
-def list_reports(query: Annotated[ReportsQuery, Query()], _: Who) -> Reports:
+def list_reports(query: Annotated[ReportsQuery, Query()], _: Who) -> ReportList:
     """All reports; deprecated ones are for datasets of the older connector."""
     reports = [report for report in catalog.REPORTS.values() if query.deprecated in (None, report.deprecated)]
     items = [ReportAnswer.model_validate(report) for report in part(reports, query)]
-    return Reports(items=items, total=len(reports), limit=query.limit, offset=query.offset)
+    return ReportList(items=items, total=len(reports), limit=query.limit, offset=query.offset)
 
 
 @router.get("/reports/{report}", summary="Get a report with its menus", responses=failures(404))
@@ -226,16 +226,16 @@ def get_offers(report: ReportName, body: OffersBody, _: Who) -> MenusNow:
 
 
 @router.get("/reports/{report}/fields", summary="List the columns of an entity report", responses=failures(404))
-def list_fields(report: ReportName, query: Annotated[Words, Query()], _: Who) -> Fields:
+def list_fields(report: ReportName, query: Annotated[Words, Query()], _: Who) -> FieldList:
     """The columns of a report that lists ads, campaigns and the like; other reports have none."""
     known = catalog.fields().get(_report_of(report).name, ())
     fields = [field for field in known if _has(query.q, field.name, field.meaning)]
     items = [FieldAnswer.model_validate(field) for field in part(fields, query)]
-    return Fields(items=items, total=len(fields), limit=query.limit, offset=query.offset)
+    return FieldList(items=items, total=len(fields), limit=query.limit, offset=query.offset)
 
 
 @router.get("/metrics", summary="Search the metrics", responses=failures())
-def list_metrics(query: Annotated[MetricsQuery, Query()], _: Who) -> Metrics:
+def list_metrics(query: Annotated[MetricsQuery, Query()], _: Who) -> MetricList:
     """Metrics that have all the words in their name, title or meaning, in the catalogue's order."""
     metrics = [
         metric
@@ -243,7 +243,7 @@ def list_metrics(query: Annotated[MetricsQuery, Query()], _: Who) -> Metrics:
         if query.group in ("", metric.group) and _has(query.q, metric.name, metric.title, metric.meaning)
     ]
     items = [MetricAnswer.model_validate(metric) for metric in part(metrics, query)]
-    return Metrics(items=items, total=len(metrics), limit=query.limit, offset=query.offset)
+    return MetricList(items=items, total=len(metrics), limit=query.limit, offset=query.offset)
 
 
 @router.get("/metrics/{metric}", summary="Get a metric", responses=failures(404))
@@ -258,15 +258,15 @@ def get_metric(
 
 
 @router.get("/metric-sets", summary="List the metric presets", responses=failures())
-def list_metric_sets(query: Annotated[Paging, Query()], _: Who) -> MetricSets:
+def list_metric_sets(query: Annotated[Paging, Query()], _: Who) -> MetricSetList:
     """Presets of metrics that are often used together."""
     metric_sets = list(presets.SETS.values())
     items = list(part(metric_sets, query))
-    return MetricSets(items=items, total=len(metric_sets), limit=query.limit, offset=query.offset)
+    return MetricSetList(items=items, total=len(metric_sets), limit=query.limit, offset=query.offset)
 
 
 @router.get("/dimensions", summary="Search the dimensions", responses=failures())
-def list_dimensions(query: Annotated[Words, Query()], _: Who) -> Dimensions:
+def list_dimensions(query: Annotated[Words, Query()], _: Who) -> DimensionList:
     """Dimensions that have all the words in their name, title or meaning."""
     dimensions = [
         dimension
@@ -274,7 +274,7 @@ def list_dimensions(query: Annotated[Words, Query()], _: Who) -> Dimensions:
         if _has(query.q, dimension.name, dimension.title, dimension.meaning)
     ]
     items = [DimensionAnswer.model_validate(dimension) for dimension in part(dimensions, query)]
-    return Dimensions(items=items, total=len(dimensions), limit=query.limit, offset=query.offset)
+    return DimensionList(items=items, total=len(dimensions), limit=query.limit, offset=query.offset)
 
 
 @router.get("/dimensions/{dimension}", summary="Get a dimension", responses=failures(404))
