@@ -31,8 +31,7 @@ from adreel.connections import (
 )
 from adreel.dates import fixed_offset, offset_name
 from adreel.errors import AdvertiserError, ExistsError, InputError, ReconnectError
-from adreel.store import Account, AccountAdvertiser, Level, Role, User
-from adreel.store import AdvertiserInfo as KnownAdvertiser
+from adreel.store import Account, AccountAdvertiser, AdvertiserInfo, Level, Role, User
 from adreel.store.names import clean_name
 from adreel.tiktok.client import Client
 from adreel.tiktok.oauth import Listener, consent_url, new_state, read_callback
@@ -164,7 +163,7 @@ async def _owner_and_advertisers(
     selection: tuple[str, ...] | None,
     known: tuple[AccountAdvertiser, ...],
     by_hand: ByHand | None = None,
-) -> tuple[str, tuple[KnownAdvertiser, ...]]:
+) -> tuple[str, tuple[AdvertiserInfo, ...]]:
     return await owner_of(client), await ask_advertisers(client, selection, known, by_hand)
 
 

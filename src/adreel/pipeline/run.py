@@ -38,8 +38,7 @@ from adreel.pipeline.orders import RESUME_WITHIN, DateRange, Orders
 from adreel.pipeline.plan import Chunk, Plan, make_plan
 from adreel.pipeline.verify import ReadOutcome
 from adreel.settings import Settings
-from adreel.store import Account, AccountStatus, Progress, Run, RunState, SavedDataset, Store, new_run_id
-from adreel.store import RunOutcome as RunOutcome
+from adreel.store import Account, AccountStatus, Progress, Run, RunOutcome, RunState, SavedDataset, Store, new_run_id
 from adreel.store.locks import dataset_lock, tell_holder
 from adreel.tiktok.client import Client, first_failure
 from adreel.tiktok.rate_limit import limits_for

@@ -286,7 +286,7 @@ class Run:
     `created_at` is when it was asked for, `started_at` when it first began, `heartbeat_at` when its process last told
     of itself. A restore began when its rows were read, before it was asked for.
     `asked_by` is the name of the user who asked, or empty for the command line's own. The rest is as in
-    `Progress` and `Outcome`.
+    `Progress` and `RunOutcome`.
     """
 
     id: str
