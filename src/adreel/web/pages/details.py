@@ -87,7 +87,7 @@ class DatasetSettings(Page):
 
 @dataclass(frozen=True, slots=True)
 class FormPart(Page):
-    """The form alone, after something in it changed, or where it could not be saved; `clashes` as in `DatasetSettings`."""
+    """The form alone, after a change in it, or where it could not be saved; `clashes` as in `DatasetSettings`."""
 
     template: ClassVar[str] = "_details_form.html"
     form: Form
