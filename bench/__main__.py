@@ -140,6 +140,13 @@ def _start() -> Iterator[str]:
     yield from ("", "### Startup and planning", "", *_small(), "", *_least_run())
 
 
+def _writing() -> Iterator[str]:
+    # Imported here for the same reason as below.
+    from bench import writing
+
+    yield from ("", "### Writing and merging a table", "", *writing.lines())
+
+
 def _center() -> Iterator[str]:
     # Imported here: what stands in this process's memory would count as its children's, from before they begin.
     from bench import web
@@ -147,7 +154,7 @@ def _center() -> Iterator[str]:
     yield from ("", "### Data Center", "", *web.lines())
 
 
-SECTIONS = {"peers": _peers, "pace": _pace, "start": _start, "center": _center}
+SECTIONS = {"peers": _peers, "pace": _pace, "start": _start, "writing": _writing, "center": _center}
 
 
 def _table(setting: Setting, peers: tuple[tuple[str, str], ...]) -> Iterator[str]:

@@ -30,7 +30,7 @@ import httpx2
 from adreel.lake import Lake
 from adreel.settings import Settings
 from adreel.simulator import WorldConfig, access_token
-from adreel.store import IN_PROGRESS, Advertiser, Outcome, Role, RunState, SavedDataset, Store, new_run_id
+from adreel.store import IN_PROGRESS, AdvertiserInfo, Role, RunOutcome, RunState, SavedDataset, Store, new_run_id
 from bench import tables
 from bench.work import ADREEL, APP_ID, METRICS, ROOT, SECRET, TODAY, simulator
 
@@ -97,9 +97,9 @@ def fill(store: Store, settings: Settings) -> SavedDataset:
     return large
 
 
-def _advertiser(account: int, number: int) -> Advertiser:
+def _advertiser(account: int, number: int) -> AdvertiserInfo:
     zone = ("Etc/GMT+8", "Etc/GMT-1", "UTC")[number % 3]
-    return Advertiser(
+    return AdvertiserInfo(
         f"{7_100_000_000_000_000_000 + account * 1000 + number}", f"Shop {number}", "USD", zone, "", "STATUS_ENABLE"
     )
 
@@ -133,7 +133,7 @@ def _ran(store: Store, saved: SavedDataset, rows: int, version: int) -> None:
         "totals": {},
         "currencies": ["USD"],
     }
-    store.runs.finish(run.id, Outcome(RunState.SUCCEEDED, version=version, proof=proof))
+    store.runs.finish(run.id, RunOutcome(RunState.SUCCEEDED, version=version, proof=proof))
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from starlette.applications import Starlette
 from typer.main import get_command
 from typer.testing import CliRunner, Result
 
-from adreel.cli import Session, app
+from adreel.cli import CommandContext, app
 from adreel.simulator import WorldConfig, access_token, create_app
 from adreel.simulator.server import serve_on
 
@@ -68,7 +68,7 @@ class Home:
             "ADREEL_TIKTOK_SECRET": self.config.secret,
             "ADREEL_TIKTOK_LEVEL": "5000",
         } | self.environ
-        session = Session(environ, lambda: self.now, self.transport or httpx2.ASGITransport(self.world))
+        session = CommandContext(environ, lambda: self.now, self.transport or httpx2.ASGITransport(self.world))
         return CliRunner().invoke(app, list(words), obj=session, input=stdin)
 
     def good(self, *words: str, stdin: str | None = None) -> Result:

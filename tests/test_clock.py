@@ -12,7 +12,7 @@ import httpx2
 import pytest
 from typer.testing import CliRunner
 
-from adreel.cli import Session, app
+from adreel.cli import CommandContext, app
 from adreel.clock import SIMULATED_APP_ID, HomeClock
 from adreel.settings import Settings
 from adreel.simulator import WorldConfig
@@ -43,7 +43,7 @@ class Place:
             "ADREEL_TIKTOK_APP_ID": self.config.app_id,
             "ADREEL_TIKTOK_SECRET": self.config.secret,
         }
-        result = CliRunner().invoke(app, list(words), obj=Session(environ, self.clock), input=stdin)
+        result = CliRunner().invoke(app, list(words), obj=CommandContext(environ, self.clock), input=stdin)
         assert result.exit_code == 0, result.output
         return result.stdout
 

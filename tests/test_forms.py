@@ -28,7 +28,7 @@ from adreel.pipeline.plan import make_plan
 from adreel.pipeline.preview import Planned
 from adreel.store import Account, AccountAdvertiser, AccountStatus, SavedDataset
 from adreel.web.assets import Assets
-from adreel.web.forms.fields import Fields, fields_of, ids_in, tags_in, tags_text
+from adreel.web.forms.fields import FormFields, fields_of, ids_in, tags_in, tags_text
 from adreel.web.forms.panes import Around, Form, form_of, posted_values
 from adreel.web.forms.problems import readable
 from adreel.web.render import Pages
@@ -119,12 +119,14 @@ def saved_as(values: dict[str, Any]) -> SavedDataset:
 
 def posted(*pairs: tuple[str, str], **fields: str) -> Form:
     """The form after these fields were sent."""
-    return form_of(Fields.of([*((name.replace("__", "."), value) for name, value in fields.items()), *pairs]), AROUND)
+    return form_of(
+        FormFields.of([*((name.replace("__", "."), value) for name, value in fields.items()), *pairs]), AROUND
+    )
 
 
 def through_the_page(values: dict[str, Any]) -> dict[str, Any]:
     """The values that a browser sends back when the form that shows them is sent as it is."""
-    return posted_values(Fields.of(sent(shown(opened(values)))))
+    return posted_values(FormFields.of(sent(shown(opened(values)))))
 
 
 def pane(form: Form, name: str) -> Any:
@@ -232,7 +234,7 @@ def test_a_dataset_of_any_report_comes_back_from_its_form_as_the_same_dataset(na
     values = data.draw(good)
     form = opened(values)
     assert (form.told, form.problems, form.missing) == ((), (), ())
-    back = posted_values(Fields.of(sent(shown(form))))
+    back = posted_values(FormFields.of(sent(shown(form))))
     assert parse(Source(back, {}), NOW) == parse(Source(values, {}), NOW)
 
 
@@ -273,8 +275,8 @@ JUNK = st.sampled_from(
     pairs=st.lists(st.tuples(st.sampled_from(NAMES_OF_FIELDS), JUNK | st.text(max_size=8)), max_size=25),
 )
 def test_whatever_is_sent_there_is_a_form_and_what_it_keeps_fits(report: str, pairs: list[tuple[str, str]]) -> None:
-    form = form_of(Fields.of([("report", report), ("account", "demo"), *pairs]), AROUND)
-    again = fitted(posted_values(Fields.of(sent(shown(form)))))
+    form = form_of(FormFields.of([("report", report), ("account", "demo"), *pairs]), AROUND)
+    again = fitted(posted_values(FormFields.of(sent(shown(form)))))
     assert (again is None) == (form.report is None)
     if again is not None:
         assert again.told == ()
@@ -292,7 +294,7 @@ def test_ids_are_found_whatever_stands_between_them() -> None:
 
 def test_a_form_with_more_fields_than_any_of_ours_is_refused() -> None:
     with pytest.raises(Exception, match="50,000 fields"):
-        Fields.read(b"a=1&" * 60_000)
+        FormFields.read(b"a=1&" * 60_000)
 
 
 # -- what fits
@@ -356,7 +358,7 @@ def test_dates_are_back_when_lifetime_data_is_switched_off_again() -> None:
     page = shown(form)
     assert 'type="date"' not in page
     pairs = [(name, value) for name, value in sent(page) if name != "lifetime"]
-    off = form_of(Fields.of(pairs), AROUND)
+    off = form_of(FormFields.of(pairs), AROUND)
     assert posted_values(off.fields)["dates"] == {"start": "10", "end": "2026-11-20"}
 
 
@@ -533,7 +535,7 @@ def test_advertisers_are_found_by_name_id_currency_and_zone_and_gone_ones_only_i
             "advertisers.search": words,
             "advertisers": " ".join(picked),
         }
-        return values_shown(pane(form_of(Fields.of(fields.items()), around), "advertisers").picker)
+        return values_shown(pane(form_of(FormFields.of(fields.items()), around), "advertisers").picker)
 
     assert len(found("")) == 3
     assert found("etc/gmt-9") == ["7000000000000000003"]
@@ -592,7 +594,7 @@ def test_partition_is_refused_with_its_reason_where_rows_have_no_day() -> None:
 
 def test_every_choice_that_cannot_be_made_has_its_reason_in_words_that_belong_to_its_field() -> None:
     fields = {**fields_of(DAILY).values, "metrics.search": ("cash",)}
-    page = shown(form_of(Fields(fields), AROUND))
+    page = shown(form_of(FormFields(fields), AROUND))
     assert 'id="f-id_dimension-campaign_id" name="id_dimension" value="campaign_id" disabled' in page
     assert "Requires data level: campaign" in page
     assert 'aria-describedby="meaning-id_dimension said-id_dimension why-id_dimension-advertiser_id' in page
@@ -604,7 +606,8 @@ def test_ids_of_a_page_are_unique_and_what_describes_a_field_is_there() -> None:
         for fields in ({}, {"advertisers.how": "picked"}, {"advertisers.how": "typed", "dates.kind": "range"}):
             page = shown(
                 form_of(
-                    Fields.of([("report", name), ("account", "demo"), ("data_level", "ad"), *fields.items()]), AROUND
+                    FormFields.of([("report", name), ("account", "demo"), ("data_level", "ad"), *fields.items()]),
+                    AROUND,
                 )
             )
             ids = [part.split('"')[0] for part in page.split(' id="')[1:]]

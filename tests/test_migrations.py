@@ -16,7 +16,7 @@ from sqlalchemy import create_engine
 from adreel.access import AccountRight, Actor, Guard
 from adreel.errors import NotFoundError, StorageError
 from adreel.settings import Settings
-from adreel.store import AccountStatus, Level, Outcome, Role, RunState, Store
+from adreel.store import AccountStatus, Level, Role, RunOutcome, RunState, Store
 from adreel.store.migrations.upgrade import upgrade
 from people import CHEAP, PASSWORD, START, Clock, add_account, add_dataset, add_user
 
@@ -122,7 +122,7 @@ def test_everything_new_works_in_an_older_home(old: Path) -> None:
         assert store.datasets.get(saved.id).owner_id is None
         store.accounts.delete(main)
         assert store.shares.of_user(ed) == {store.accounts.get("other").id: Level.NONE}
-        store.runs.finish(store.runs.add(saved, "cd34").id, Outcome(RunState.SUCCEEDED, version=0))
+        store.runs.finish(store.runs.add(saved, "cd34").id, RunOutcome(RunState.SUCCEEDED, version=0))
         assert store.users.check("ed", PASSWORD) == ed
         assert store.sessions.find(store.sessions.begin(ed, "")) is not None
 

@@ -115,7 +115,7 @@ def test_each_level_includes_its_own_deleted_entities() -> None:
 
 
 def test_more_than_a_hundred_metrics_are_batches_of_the_same_chunk() -> None:
-    grouping = menus.Grouping("BASIC", "ad", "day", (), "ad_id")
+    grouping = menus.ReportGrouping("BASIC", "ad", "day", (), "ad_id")
     able = [name for name, metric in catalog.metrics().items() if menus.metric_refusal(metric, grouping) is None][:250]
     plan = make_plan(dataset(metrics=f"[{', '.join(able)}]"), [advertiser(1)], NOW)
     asked = params(plan)

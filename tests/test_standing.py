@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from adreel.access import Actor, Guard
 from adreel.datasets.status import SORTS, STALE_AFTER, Standing, Status, Wanted, chosen, standing, standings
 from adreel.settings import Settings
-from adreel.store import AccountStatus, Outcome, RunBrief, RunState, SavedDataset, Store
+from adreel.store import AccountStatus, RunBrief, RunOutcome, RunState, SavedDataset, Store
 from adreel.store.locks import dataset_lock
 from home import Home
 
@@ -33,7 +33,7 @@ def add_dataset(store: Store, name: str = "Spend", **spec: object) -> SavedDatas
     return store.datasets.create(name, account=store.accounts.get("demo"), spec=json.dumps(values))
 
 
-def ended(store: Store, saved: SavedDataset, number: int, outcome: Outcome) -> None:
+def ended(store: Store, saved: SavedDataset, number: int, outcome: RunOutcome) -> None:
     run = store.runs.add(saved, f"{number:016}")
     store.runs.begin(run.id)
     store.runs.finish(run.id, outcome)
@@ -49,7 +49,7 @@ def status(store: Store, home: Home, saved: SavedDataset) -> Status:
     return entry.status
 
 
-GOOD = Outcome(RunState.SUCCEEDED, 0, {"proved": True}, table_rows=7, table_columns=3)
+GOOD = RunOutcome(RunState.SUCCEEDED, 0, {"proved": True}, table_rows=7, table_columns=3)
 
 
 def test_a_dataset_is_never_run_then_queued_running_and_verified(store: Store, home: Home) -> None:
@@ -70,15 +70,15 @@ def test_a_dataset_is_never_run_then_queued_running_and_verified(store: Store, h
 @pytest.mark.parametrize(
     ("outcome", "expected"),
     [
-        (Outcome(RunState.FAILED, error="Reason."), Status.FAILED),
-        (Outcome(RunState.CANCELLED), Status.CANCELLED),
-        (Outcome(RunState.WARNED, 1, {"proved": False}), Status.UNPROVED),
-        (Outcome(RunState.WARNED, 1, {"proved": True}, ("Look.",)), Status.WARNED),
-        (Outcome(RunState.INTERRUPTED, error="It died."), Status.INTERRUPTED),
+        (RunOutcome(RunState.FAILED, error="Reason."), Status.FAILED),
+        (RunOutcome(RunState.CANCELLED), Status.CANCELLED),
+        (RunOutcome(RunState.WARNED, 1, {"proved": False}), Status.UNPROVED),
+        (RunOutcome(RunState.WARNED, 1, {"proved": True}, ("Look.",)), Status.WARNED),
+        (RunOutcome(RunState.INTERRUPTED, error="It died."), Status.INTERRUPTED),
     ],
 )
 def test_the_last_run_decides_the_status_and_the_last_good_run_the_size(
-    store: Store, home: Home, outcome: Outcome, expected: Status
+    store: Store, home: Home, outcome: RunOutcome, expected: Status
 ) -> None:
     saved = add_dataset(store)
     ended(store, saved, 1, GOOD)
@@ -93,7 +93,7 @@ def test_the_last_run_decides_the_status_and_the_last_good_run_the_size(
 
 def test_a_revoked_or_deleted_account_outranks_the_last_run(store: Store, home: Home) -> None:
     saved = add_dataset(store)
-    ended(store, saved, 1, Outcome(RunState.FAILED, error="Reason."))
+    ended(store, saved, 1, RunOutcome(RunState.FAILED, error="Reason."))
     account = store.accounts.get("demo")
     store.accounts.set_status(account, AccountStatus.EXPIRED)
     assert status(store, home, saved) is Status.RECONNECT
@@ -131,8 +131,8 @@ def test_each_dataset_with_runs_has_a_brief(store: Store) -> None:
     never, failed, good = add_dataset(store, "Never"), add_dataset(store, "Failed"), add_dataset(store, "Good")
     for number in range(1, 4):
         ended(store, good, number, GOOD)
-    ended(store, failed, 8, Outcome(RunState.FAILED, error="Reason."))
-    ended(store, good, 9, Outcome(RunState.FAILED, error="Reason."))
+    ended(store, failed, 8, RunOutcome(RunState.FAILED, error="Reason."))
+    ended(store, good, 9, RunOutcome(RunState.FAILED, error="Reason."))
     briefs = store.runs.briefs()
     assert never.id not in briefs
     assert briefs[failed.id][1] is None

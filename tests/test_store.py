@@ -31,9 +31,9 @@ from adreel.store import (
     SUCCESSFUL,
     Account,
     AccountStatus,
-    Advertiser,
-    Outcome,
+    AdvertiserInfo,
     Progress,
+    RunOutcome,
     RunState,
     SavedDataset,
     Store,
@@ -172,7 +172,7 @@ def test_lists_show_at_once_what_this_or_another_process_changed(home: Path, sto
             assert [listed.name for listed in seen.accounts.list()] == ["Shop"]
             assert [listed.name for listed in seen.datasets.list()] == ["Renamed"]
             assert seen.runs.briefs()[saved.id][0].id == run.id
-        store.runs.finish(run.id, Outcome(RunState.CANCELLED))
+        store.runs.finish(run.id, RunOutcome(RunState.CANCELLED))
         assert other.runs.briefs()[saved.id][0].state is RunState.CANCELLED
 
 
@@ -246,7 +246,7 @@ def test_advertisers_can_be_named_by_hand(store: Store) -> None:
 def test_deleting_an_account_keeps_its_datasets_disconnected(store: Store) -> None:
     account = add_account(store)
     dataset = add_dataset(store, account=account)
-    store.accounts.save_advertisers(account, [Advertiser("1")])
+    store.accounts.save_advertisers(account, [AdvertiserInfo("1")])
     assert store.datasets.list(account) == (dataset,)
     store.accounts.delete(account)
     disconnected = store.datasets.get(dataset.slug)
@@ -266,7 +266,7 @@ def test_an_account_that_was_deleted_meanwhile_is_reported(store: Store) -> None
         lambda: store.accounts.delete(account),
         lambda: store.accounts.set_status(account, AccountStatus.VALID),
         lambda: store.accounts.rename(account, "other"),
-        lambda: store.accounts.save_advertisers(account, [Advertiser("1")]),
+        lambda: store.accounts.save_advertisers(account, [AdvertiserInfo("1")]),
     ):
         with pytest.raises(NotFoundError, match="'main' was deleted"):
             use()
@@ -274,10 +274,10 @@ def test_an_account_that_was_deleted_meanwhile_is_reported(store: Store) -> None
 
 def test_advertisers_that_are_no_longer_listed_are_gone_and_come_back(store: Store) -> None:
     account, other = add_account(store), add_account(store, "other")
-    first = Advertiser("1", "One", "USD", "Etc/GMT+8", "America/Los_Angeles", "STATUS_ENABLE", "US")
-    store.accounts.save_advertisers(account, [first, Advertiser("2", "Two")])
-    store.accounts.save_advertisers(other, [Advertiser("2", "Two")])
-    store.accounts.save_advertisers(account, [Advertiser("2", "Second")])
+    first = AdvertiserInfo("1", "One", "USD", "Etc/GMT+8", "America/Los_Angeles", "STATUS_ENABLE", "US")
+    store.accounts.save_advertisers(account, [first, AdvertiserInfo("2", "Two")])
+    store.accounts.save_advertisers(other, [AdvertiserInfo("2", "Two")])
+    store.accounts.save_advertisers(account, [AdvertiserInfo("2", "Second")])
     first, second = store.accounts.advertisers(account)
     assert (first.gone, first.name, first.timezone, first.country) == (True, "One", "Etc/GMT+8", "US")
     assert (second.gone, second.name) == (False, "Second")
@@ -289,8 +289,8 @@ def test_advertisers_that_are_no_longer_listed_are_gone_and_come_back(store: Sto
 
 def test_what_is_not_told_about_an_advertiser_stays_as_it_was_known(store: Store) -> None:
     account = add_account(store)
-    store.accounts.save_advertisers(account, [Advertiser("1", "One", "USD", "Etc/GMT+8")])
-    store.accounts.save_advertisers(account, [Advertiser("1", "Uno")])
+    store.accounts.save_advertisers(account, [AdvertiserInfo("1", "One", "USD", "Etc/GMT+8")])
+    store.accounts.save_advertisers(account, [AdvertiserInfo("1", "Uno")])
     (advertiser,) = store.accounts.advertisers(account)
     assert (advertiser.name, advertiser.currency, advertiser.timezone) == ("Uno", "USD", "Etc/GMT+8")
 
@@ -741,7 +741,7 @@ def test_a_run_goes_from_queued_over_running_to_finished(store: Store) -> None:
     assert seen.heartbeat_at is not None
     assert running.heartbeat_at is not None
     assert seen.heartbeat_at > running.heartbeat_at
-    outcome = Outcome(RunState.WARNED, 7, {"rows": 9000, "keys": [1]}, ("one is gone",), {"12": "no permission"})
+    outcome = RunOutcome(RunState.WARNED, 7, {"rows": 9000, "keys": [1]}, ("one is gone",), {"12": "no permission"})
     done = store.runs.finish(queued.id, outcome)
     assert done == store.runs.get(queued.id)
     assert (done.state, done.version, done.proof) == (RunState.WARNED, 7, {"rows": 9000, "keys": [1]})
@@ -754,12 +754,12 @@ def test_a_run_is_added_and_finished_once(store: Store) -> None:
     dataset = add_dataset(store)
     run = store.runs.add(dataset, "a" * 16)
     assert store.runs.add(dataset, "a" * 16) == run
-    failed = Outcome(RunState.FAILED, error="the token is revoked", error_kind="ReconnectError")
+    failed = RunOutcome(RunState.FAILED, error="the token is revoked", error_kind="ReconnectError")
     done = store.runs.finish(run.id, failed)
     assert (done.error, done.error_kind) == ("the token is revoked", "ReconnectError")
     assert store.runs.finish(run.id, failed) == done
     for use in (
-        lambda: store.runs.finish(run.id, Outcome(RunState.SUCCEEDED)),
+        lambda: store.runs.finish(run.id, RunOutcome(RunState.SUCCEEDED)),
         lambda: store.runs.progress(run.id, Progress()),
         lambda: store.runs.request_cancel(run.id),
     ):
@@ -771,10 +771,10 @@ def test_a_run_is_added_and_finished_once(store: Store) -> None:
 def test_a_run_that_failed_can_go_on_and_one_that_was_cancelled_cannot(store: Store) -> None:
     dataset = add_dataset(store)
     failed = store.runs.begin(store.runs.add(dataset, new_run_id()).id)
-    store.runs.finish(failed.id, Outcome(RunState.FAILED, error="the network is away", error_kind="RetryError"))
+    store.runs.finish(failed.id, RunOutcome(RunState.FAILED, error="the network is away", error_kind="RetryError"))
     again = store.runs.begin(failed.id)
     assert (again.state, again.error, again.started_at) == (RunState.RUNNING, "", failed.started_at)
-    store.runs.finish(failed.id, Outcome(RunState.CANCELLED))
+    store.runs.finish(failed.id, RunOutcome(RunState.CANCELLED))
     with pytest.raises(InputError, match="is cancelled"):
         store.runs.begin(failed.id)
 
@@ -822,7 +822,7 @@ def test_runs_are_listed_latest_first(store: Store) -> None:
     dataset = add_dataset(store)
     other = add_dataset(store, "Other", store.accounts.get("main"))
     runs = [store.runs.add(of, new_run_id()) for of in (dataset, other, dataset, dataset)]
-    done = store.runs.finish(runs[2].id, Outcome(RunState.SUCCEEDED, version=1))
+    done = store.runs.finish(runs[2].id, RunOutcome(RunState.SUCCEEDED, version=1))
     assert [run.id for run in store.runs.list()] == [run.id for run in reversed(runs)]
     assert [run.id for run in store.runs.list(dataset, limit=2)] == [runs[3].id, runs[2].id]
     assert store.runs.list(dataset, states=SUCCESSFUL) == (done,)

@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy
 
 from adreel.simulator import access_token
-from adreel.store import Account, AccountStatus, Advertiser, Level, Outcome, Role, RunState, new_run_id
+from adreel.store import Account, AccountStatus, AdvertiserInfo, Level, Role, RunOutcome, RunState, new_run_id
 from home import make_home
 from web_home import Site, Visit, open_site, path_of, words_of
 
@@ -158,7 +158,9 @@ def test_a_failing_dataset_is_shown_in_the_list_and_on_the_account(full: Site) -
     saved = full.store.datasets.get("clicks")
     run = full.store.runs.add(saved, new_run_id())
     full.store.runs.begin(run.id)
-    full.store.runs.finish(run.id, Outcome(RunState.FAILED, error="TikTok refused <b>it</b>.", error_kind="StopError"))
+    full.store.runs.finish(
+        run.id, RunOutcome(RunState.FAILED, error="TikTok refused <b>it</b>.", error_kind="StopError")
+    )
     visit = full.visit("admin")
     assert "2 datasets, 1 failing" in words_of(visit.good("/accounts"))
     page = visit.good(f"/accounts/{full.store.accounts.get('Gamma').id}")
@@ -183,7 +185,7 @@ def test_names_with_markup_are_shown_as_they_are(site: Site) -> None:
     evil = '<img src=x onerror="alert(1)">'
     account = add_account(site, evil, owner=evil)
     dataset(site, account, evil)
-    site.store.accounts.save_advertisers(account, [Advertiser("7", evil, "EUR", "Etc/GMT+8", evil, evil)])
+    site.store.accounts.save_advertisers(account, [AdvertiserInfo("7", evil, "EUR", "Etc/GMT+8", evil, evil)])
     visit = site.visit("admin")
     for path in ("/accounts", f"/accounts/{account.id}", f"/accounts/{account.id}/delete"):
         page = visit.good(path)
@@ -277,7 +279,7 @@ def test_advertisers_that_cannot_be_read_are_refused(site: Site) -> None:
 
 def test_advertisers_are_searched_and_paged(site: Site) -> None:
     account = add_account(site, "many")
-    every = [Advertiser(str(1000 + n), f"Shop {n:03}", "EUR", "Etc/GMT+8", "", "STATUS_ENABLE") for n in range(120)]
+    every = [AdvertiserInfo(str(1000 + n), f"Shop {n:03}", "EUR", "Etc/GMT+8", "", "STATUS_ENABLE") for n in range(120)]
     site.store.accounts.save_advertisers(account, every)
     visit = site.visit("admin")
     path = f"/accounts/{account.id}"

@@ -12,7 +12,7 @@ import pytest
 
 from adreel.errors import ExitCode
 from adreel.lake import Lake
-from adreel.store import Level, LogLine, Outcome, Role, RunState, SavedDataset
+from adreel.store import Level, LogLine, Role, RunOutcome, RunState, SavedDataset
 from adreel.store.locks import dataset_lock
 from home import Home
 from running import Tampered
@@ -67,7 +67,7 @@ def test_the_history_has_every_run_with_who_asked_latest_first(twice: Site) -> N
 def test_the_history_comes_in_pages(twice: Site) -> None:
     for number in range(60):
         run = twice.store.runs.add(saved(twice), f"{number:016}")
-        twice.store.runs.finish(run.id, Outcome(RunState.FAILED, error=f"Reason {number}."))
+        twice.store.runs.finish(run.id, RunOutcome(RunState.FAILED, error=f"Reason {number}."))
     visit = twice.visit("admin")
     assert "Page 1 of 2" in visit.words(f"{BASE}/history")
     last = visit.words(f"{BASE}/history", page="2")
@@ -156,7 +156,7 @@ def test_a_run_at_work_is_followed_with_its_log(twice: Site) -> None:
         assert f"log?after={line.number + 1}" in more.text
         assert 'hx-target="#log" hx-swap="beforeend"' in more.text
         assert "HX-Trigger" not in visit.part(base).headers
-    twice.store.runs.finish(run.id, Outcome(RunState.FAILED, error="No."))
+    twice.store.runs.finish(run.id, RunOutcome(RunState.FAILED, error="No."))
     over = visit.part(base)
     assert over.headers["HX-Trigger"] == "run-over"
     assert "every 1s" not in over.text

@@ -15,7 +15,7 @@ from adreel.errors import BusyError, ExitCode, InputError
 from adreel.pipeline.orders import Orders
 from adreel.pipeline.process import work
 from adreel.settings import Settings
-from adreel.store import FINISHED, Outcome, RunState, Store
+from adreel.store import FINISHED, RunOutcome, RunState, Store
 from adreel.worker import Starter, environment
 from home import Home, environment_of, make_home, served
 
@@ -71,7 +71,7 @@ def test_a_run_that_failed_temporarily_is_queued_again(home: Home) -> None:
     with store:
         run_id = queued(home, store)
         store.runs.begin(run_id)
-        store.runs.finish(run_id, Outcome(RunState.FAILED, error="TikTok is away.", error_kind="RetryError"))
+        store.runs.finish(run_id, RunOutcome(RunState.FAILED, error="TikTok is away.", error_kind="RetryError"))
         again = Orders(settings, store, clock=lambda: home.now).enqueue(store.datasets.get("spend"))
         assert again.id == run_id
         assert worked(home, settings, store, run_id).state is RunState.SUCCEEDED

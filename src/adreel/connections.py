@@ -17,8 +17,7 @@ from adreel.advertisers import SKIP_ADVICE, Advertiser
 from adreel.dates import fixed_offset, offset_name
 from adreel.errors import AbsentError, AdreelError, AdvertiserError, ExistsError, InputError, ReconnectError
 from adreel.settings import Settings
-from adreel.store import Account, AccountAdvertiser, AccountStatus, Store, User
-from adreel.store import Advertiser as KnownAdvertiser
+from adreel.store import Account, AccountAdvertiser, AccountStatus, AdvertiserInfo, Store, User
 from adreel.store.names import clean_name
 from adreel.tiktok.client import AdvertiserName, Client
 from adreel.tiktok.rate_limit import Pace, limits_for
@@ -161,9 +160,9 @@ class ByHand:
         if self.currency and not re.fullmatch("[A-Z]{3}", self.currency):
             raise InputError(f"{self.currency!r} is not a valid currency code. Use three capital letters, such as USD.")
 
-    def of(self, advertiser_id: str) -> KnownAdvertiser:
+    def of(self, advertiser_id: str) -> AdvertiserInfo:
         """The advertiser with this zone and currency; its days are those of UTC if no zone is entered."""
-        return KnownAdvertiser(
+        return AdvertiserInfo(
             advertiser_id=advertiser_id,
             name="",
             currency=self.currency,
@@ -181,9 +180,9 @@ GIVEN, ASSUMED = "(given by hand)", "(assumed)"
 async def ask_advertisers(
     client: Client,
     selection: tuple[str, ...] | None,
-    stored: Iterable[KnownAdvertiser | AccountAdvertiser] = (),
+    stored: Iterable[AdvertiserInfo | AccountAdvertiser] = (),
     by_hand: ByHand | None = None,
-) -> tuple[KnownAdvertiser, ...]:
+) -> tuple[AdvertiserInfo, ...]:
     """The advertisers that the token covers, or those of `selection`, with their details; nothing is stored.
 
     TikTok's sandbox has no details of advertisers: there they are as they were `stored`, else with zone and currency
@@ -219,7 +218,7 @@ async def _listed(client: Client) -> tuple[AdvertiserName, ...]:
         ) from error
 
 
-async def _by_hand(client: Client, advertiser_id: str, by_hand: ByHand) -> KnownAdvertiser:
+async def _by_hand(client: Client, advertiser_id: str, by_hand: ByHand) -> AdvertiserInfo:
     """An advertiser without details, with a zone only if the token can read it."""
     try:
         await client.page("/campaign/get/", {"advertiser_id": advertiser_id}, 1, 1)
@@ -228,16 +227,16 @@ async def _by_hand(client: Client, advertiser_id: str, by_hand: ByHand) -> Known
     return by_hand.of(advertiser_id)
 
 
-def _as_known(advertiser: KnownAdvertiser | AccountAdvertiser) -> KnownAdvertiser:
-    return KnownAdvertiser(**{field.name: getattr(advertiser, field.name) for field in fields(KnownAdvertiser)})
+def _as_known(advertiser: AdvertiserInfo | AccountAdvertiser) -> AdvertiserInfo:
+    return AdvertiserInfo(**{field.name: getattr(advertiser, field.name) for field in fields(AdvertiserInfo)})
 
 
-def _known(advertiser_id: str, name: str, info: dict[str, Any]) -> KnownAdvertiser:
+def _known(advertiser_id: str, name: str, info: dict[str, Any]) -> AdvertiserInfo:
     texts = {field: str(info.get(field) or "") for field in INFO_FIELDS[2:]}
-    return KnownAdvertiser(advertiser_id=advertiser_id, name=str(info.get("name") or name), **texts)
+    return AdvertiserInfo(advertiser_id=advertiser_id, name=str(info.get("name") or name), **texts)
 
 
-def zone_words(advertiser: KnownAdvertiser) -> str | None:
+def zone_words(advertiser: AdvertiserInfo) -> str | None:
     """An advertiser's zone for a person, as in "UTC-08:00 America/Los_Angeles"; None if TikTok gives no details."""
     try:
         offset = fixed_offset(advertiser.timezone, advertiser.display_timezone)
@@ -344,7 +343,7 @@ class Granted:
 
     access: Access
     granter: Granter
-    advertisers: tuple[KnownAdvertiser, ...]
+    advertisers: tuple[AdvertiserInfo, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from typing import IO
 
 from adreel.errors import AdreelError
 from adreel.settings import SETTINGS, Secret, Settings
-from adreel.store import IN_PROGRESS, Outcome, Run, RunState, Store
+from adreel.store import IN_PROGRESS, Run, RunOutcome, RunState, Store
 
 AT_ONCE = 2
 """Runs in progress at a time: they share the rate of the app, so more of them would be no faster."""
@@ -124,7 +124,7 @@ class Starter:
                 self._store.runs.log(process.run_id, *lines)
                 self._store.runs.finish(
                     process.run_id,
-                    Outcome(
+                    RunOutcome(
                         RunState.INTERRUPTED,
                         error=f"The run's process ended unexpectedly: {last}. Run the dataset again. "
                         f"[exit code {process.process.returncode}]",

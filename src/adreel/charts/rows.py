@@ -115,7 +115,7 @@ def cards_data(
             cards = tuple(CardData(offer, refusal=offer.refusal or selection.refusal) for offer in offers)
             return CardsData(cards, selection.facts)
         shown = [offer for offer in offers if offer.refusal is None]
-        reading = _Reading(Cubes(source, dataset, names_in_table, selection, shown), selection, names)
+        reading = _CardReader(Cubes(source, dataset, names_in_table, selection, shown), selection, names)
         cards = tuple(
             reading.card(offer) if offer.refusal is None else CardData(offer, refusal=offer.refusal) for offer in offers
         )
@@ -138,7 +138,7 @@ def card_data(
     return page.cards[0]
 
 
-class _Reading:
+class _CardReader:
     """Reads cards one by one from the tables of sums."""
 
     def __init__(self, cubes: Cubes, selection: CardSelection, advertisers: Mapping[str, str]) -> None:

@@ -34,7 +34,7 @@ def _home_clock() -> Callable[[], datetime]:
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
+class CommandContext:
     """What a command works with: environment variables, a clock of aware times, and a transport for tests."""
 
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
@@ -142,7 +142,7 @@ def _start(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    ctx.obj = ctx.obj or Session()
+    ctx.obj = ctx.obj or CommandContext()
 
 
 @account_commands.command("connect")

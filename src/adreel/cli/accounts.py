@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from adreel import sharing
 from adreel.access import VIEWERS, AccountRight
-from adreel.cli import Session
+from adreel.cli import CommandContext
 from adreel.cli.context import Opened, opened
 from adreel.cli.output import choice_of, confirm, print_json, print_table, say
 from adreel.connections import (
@@ -31,8 +31,7 @@ from adreel.connections import (
 )
 from adreel.dates import fixed_offset, offset_name
 from adreel.errors import AdvertiserError, ExistsError, InputError, ReconnectError
-from adreel.store import Account, AccountAdvertiser, Level, Role, User
-from adreel.store import Advertiser as StoreAdvertiser
+from adreel.store import Account, AccountAdvertiser, AdvertiserInfo, Level, Role, User
 from adreel.store.names import clean_name
 from adreel.tiktok.client import Client
 from adreel.tiktok.oauth import Listener, consent_url, new_state, read_callback
@@ -46,7 +45,7 @@ CONSENT_SECONDS = 600
 """Seconds for the consent page, during which TikTok may e-mail a sign-in code."""
 
 
-def connect(session: Session, name: str, *, browser: bool, paste: bool) -> None:
+def connect(session: CommandContext, name: str, *, browser: bool, paste: bool) -> None:
     """Connects an account by the consent page. Raises ForbiddenError for viewers, ExistsError for a name in use."""
     with opened(session) as have:
         have.guard.need_role(Role.ADMIN, Role.EDITOR)
@@ -56,7 +55,7 @@ def connect(session: Session, name: str, *, browser: bool, paste: bool) -> None:
         _save(have, name, _consented(have, access, browser=browser, paste=paste), None, ByHand())
 
 
-def reconnect(session: Session, name: str, *, browser: bool, paste: bool, token_stdin: bool) -> None:
+def reconnect(session: CommandContext, name: str, *, browser: bool, paste: bool, token_stdin: bool) -> None:
     """Replaces the token of an existing account, by the consent page or from stdin."""
     with opened(session) as have:
         account = have.guard.account(name, AccountRight.EDIT)
@@ -89,7 +88,7 @@ def _own_app(have: Opened, account: Account) -> Access:
 
 
 def add(
-    session: Session,
+    session: CommandContext,
     name: str,
     *,
     token_stdin: bool,
@@ -174,7 +173,7 @@ async def _owner_and_advertisers(
     selection: tuple[str, ...] | None,
     before: tuple[AccountAdvertiser, ...],
     by_hand: ByHand | None = None,
-) -> tuple[str, tuple[StoreAdvertiser, ...]]:
+) -> tuple[str, tuple[AdvertiserInfo, ...]]:
     return await owner_of(client), await ask_advertisers(client, selection, before, by_hand)
 
 
@@ -281,7 +280,7 @@ def _zone(advertiser: AccountAdvertiser) -> str | None:
     return f"{offset_name(offset)} {advertiser.display_timezone}".strip()
 
 
-def advertisers(session: Session, name: str, *, as_json: bool) -> None:
+def advertisers(session: CommandContext, name: str, *, as_json: bool) -> None:
     """Refreshes the account's advertisers from TikTok and prints them."""
     with opened(session) as have:
         refreshed = _refreshed(have, have.guard.account(name, AccountRight.USE))
@@ -292,7 +291,7 @@ def advertisers(session: Session, name: str, *, as_json: bool) -> None:
             _print_advertisers(refreshed)
 
 
-def show_all(session: Session, *, as_json: bool) -> None:
+def show_all(session: CommandContext, *, as_json: bool) -> None:
     """Prints every account with its datasets and the status of its token."""
     with opened(session) as have:
         rows = []
@@ -317,14 +316,14 @@ def show_all(session: Session, *, as_json: bool) -> None:
             say("0 accounts connected. Connect one: adreel accounts connect NAME. Or try: adreel demo")
 
 
-def rename(session: Session, name: str, to: str) -> None:
+def rename(session: CommandContext, name: str, to: str) -> None:
     """Renames an account, also in its datasets."""
     with opened(session) as have:
         account = have.store.accounts.rename(have.guard.account(name, AccountRight.EDIT), to)
         say(f"Renamed account {name!r} to {account.name!r}, also in its datasets.")
 
 
-def share(session: Session, name: str, user_name: str | None, level: str | None, everyone: str | None) -> None:
+def share(session: CommandContext, name: str, user_name: str | None, level: str | None, everyone: str | None) -> None:
     """Shares an account with one user, or with everyone."""
     with opened(session) as have:
         account = have.guard.account(name)
@@ -347,7 +346,7 @@ def _share_with(have: Opened, account: Account, user: User, level: Level) -> Non
         say(f"note: {user.name!r} is a viewer, which limits the access level to {VIEWERS}.")
 
 
-def shares(session: Session, name: str, *, as_json: bool) -> None:
+def shares(session: CommandContext, name: str, *, as_json: bool) -> None:
     """Prints the users that an account is shared with, and their access levels."""
     with opened(session) as have:
         account = have.guard.account(name)
@@ -362,7 +361,7 @@ def shares(session: Session, name: str, *, as_json: bool) -> None:
             say(f"Account {account.name!r} has no owner, so administrators manage it.")
 
 
-def delete(session: Session, name: str, *, yes: bool, revoke: bool) -> None:
+def delete(session: CommandContext, name: str, *, yes: bool, revoke: bool) -> None:
     """Deletes an account after a confirmation that lists its datasets."""
     with opened(session) as have:
         account = have.guard.account(name, AccountRight.DELETE)

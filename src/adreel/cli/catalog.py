@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 from adreel import catalog
 from adreel.catalog.records import LEVELS, Dimension, Menu, Metric, Report
-from adreel.cli import Session
+from adreel.cli import CommandContext
 from adreel.cli.context import settings_of
 from adreel.cli.output import print_json, print_table, say
 from adreel.datasets import menus
@@ -126,7 +126,7 @@ def _has(words: Iterable[str], texts: Iterable[str]) -> bool:
     return all(word.lower() in searched for word in words)
 
 
-def settings(session: Session, *, as_json: bool) -> None:
+def settings(session: CommandContext, *, as_json: bool) -> None:
     """Prints every setting with its value and source."""
     current = settings_of(session)
     rows = [(shown.setting.variable, shown.text, shown.source, shown.setting.help) for shown in current.shown()]

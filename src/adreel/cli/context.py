@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from adreel.access import Actor, Guard
-from adreel.cli import Session
+from adreel.cli import CommandContext
 from adreel.cli.output import say
 from adreel.clock import HomeClock
 from adreel.errors import ForbiddenError, NotFoundError
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 class Opened:
     """The session with its settings and open store; `guard` checks the rights of the user."""
 
-    session: Session
+    session: CommandContext
     settings: Settings
     store: Store
     guard: Guard
@@ -37,7 +37,7 @@ class Opened:
         return Lake(self.settings.lake_url, clock=self.session.clock)
 
 
-def settings_of(session: Session) -> Settings:
+def settings_of(session: CommandContext) -> Settings:
     """The settings, after printing their warnings."""
     settings = Settings.load(session.environ)
     for warning in settings.warnings:
@@ -47,7 +47,7 @@ def settings_of(session: Session) -> Settings:
 
 
 @contextmanager
-def opened(session: Session) -> Iterator[Opened]:
+def opened(session: CommandContext) -> Iterator[Opened]:
     """The settings and the store, open while the block runs."""
     settings = settings_of(session)
     with open_store(session, settings) as store:
@@ -55,7 +55,7 @@ def opened(session: Session) -> Iterator[Opened]:
 
 
 @contextmanager
-def open_store(session: Session, settings: Settings) -> Iterator[Store]:
+def open_store(session: CommandContext, settings: Settings) -> Iterator[Store]:
     """The store, open while the block runs; the session's clock follows that of the home."""
     with Store.open(settings, clock=session.clock) as store:
         if isinstance(session.clock, HomeClock):

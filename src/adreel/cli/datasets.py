@@ -12,7 +12,7 @@ from pathlib import Path
 import typer
 
 from adreel.access import DatasetRight
-from adreel.cli import Session
+from adreel.cli import CommandContext
 from adreel.cli.context import Opened, opened, seen
 from adreel.cli.files import read_text
 from adreel.cli.output import confirm, print_json, print_table, say
@@ -26,7 +26,7 @@ from adreel.store import SavedDataset
 from adreel.store.home import private_file
 
 
-def create(session: Session, file: Path) -> None:
+def create(session: CommandContext, file: Path) -> None:
     """A new dataset from a file."""
     source = read(read_text(file))
     refuse_deprecated(source)
@@ -45,7 +45,7 @@ def _tell_saved(saved: SavedDataset) -> None:
     say(f"Saved {saved.name!r}; its table is {saved.table_slug}. Next: adreel run {saved.slug}")
 
 
-def bring_over(session: Session, file: Path) -> None:
+def bring_over(session: CommandContext, file: Path) -> None:
     """Datasets of the older connector, one or several in a file; all are checked before any is saved."""
     sources = read_all(read_text(file))
     with opened(session) as have:
@@ -94,7 +94,7 @@ def _to_import(have: Opened, sources: Iterable[Source]) -> list[Dataset]:
     return datasets
 
 
-def convert(session: Session, name: str) -> None:
+def convert(session: CommandContext, name: str) -> None:
     """A deprecated report's dataset into Performance; its table goes on."""
     with opened(session) as have:
         saved = have.guard.dataset(name, DatasetRight.EDIT)
@@ -107,7 +107,7 @@ def convert(session: Session, name: str) -> None:
         _tell_saved(service.change(have.guard, saved, parse(Source(values, {}), now), now))
 
 
-def show_all(session: Session, *, as_json: bool) -> None:
+def show_all(session: CommandContext, *, as_json: bool) -> None:
     """Every dataset with its last run."""
     with opened(session) as have:
         latest, lake = have.store.runs.latest(), have.lake()
@@ -147,13 +147,13 @@ def _short(error: str) -> str:
     return error if len(error) <= 200 else f"{error[:200]}… (all of it: adreel history)"
 
 
-def show(session: Session, name: str) -> None:
+def show(session: CommandContext, name: str) -> None:
     """A dataset as its file."""
     with opened(session) as have:
         typer.echo(as_file(source_of(have.guard.dataset(name)).values), nl=False)
 
 
-def edit(session: Session, name: str, file: Path | None) -> None:
+def edit(session: CommandContext, name: str, file: Path | None) -> None:
     """A dataset changed in the person's editor, or to a file."""
     with opened(session) as have:
         saved = have.guard.dataset(name, DatasetRight.EDIT)
@@ -189,7 +189,7 @@ def _change(have: Opened, saved: SavedDataset, text: str) -> None:
     _tell_saved(service.change(have.guard, saved, dataset, now))
 
 
-def _edit(session: Session, draft: Path) -> None:
+def _edit(session: CommandContext, draft: Path) -> None:
     """Lets the person work on the draft in the editor that $VISUAL or $EDITOR names."""
     editor = shlex.split(session.environ.get("VISUAL") or session.environ.get("EDITOR") or "vi")
     try:
@@ -199,7 +199,7 @@ def _edit(session: Session, draft: Path) -> None:
         raise InputError(f"The editor {editor[0]!r} failed; name another in $EDITOR, or use -f FILE.") from error
 
 
-def delete(session: Session, name: str, *, yes: bool, keep_table: bool) -> None:
+def delete(session: CommandContext, name: str, *, yes: bool, keep_table: bool) -> None:
     """A dataset, and its table unless it is to stay."""
     with opened(session) as have:
         saved = have.guard.dataset(name, DatasetRight.DELETE)

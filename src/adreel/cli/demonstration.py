@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 import httpx2
 
 from adreel.access import AccountRight, DatasetRight
-from adreel.cli import Session
+from adreel.cli import CommandContext
 from adreel.cli.context import Opened, guard_of, open_store, settings_of
 from adreel.cli.output import print_table, say
 from adreel.cli.runs import print_report, watched
@@ -149,7 +149,7 @@ from {table} group by all order by advertiser_id
 """Sums of additive metrics by advertiser, so that no currencies are mixed; the rate is computed from its parts."""
 
 
-def demo(session: Session, *, once: bool, advertisers: int, ads: int, port: int, browser: bool) -> None:
+def demo(session: CommandContext, *, once: bool, advertisers: int, ads: int, port: int, browser: bool) -> None:
     """Runs the demo; then serves the Data Center, unless `once`.
 
     Raises InputError if the demo's names are in use for the user's own account or datasets.
@@ -178,7 +178,7 @@ def demo(session: Session, *, once: bool, advertisers: int, ads: int, port: int,
 
 
 @contextmanager
-def _demo_home(session: Session, config: WorldConfig, url: str) -> Iterator[Opened]:
+def _demo_home(session: CommandContext, config: WorldConfig, url: str) -> Iterator[Opened]:
     """The home with the simulated TikTok instead of the real one, and the demo account connected."""
     settings = replace(
         settings_of(session),

@@ -57,7 +57,7 @@ _EXITS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class ReferencePage:
     """A page: `summary` is shown under its title and in the list of pages, `body` yields its blocks."""
 
     file: str
@@ -657,17 +657,19 @@ def _option_default(option: TyperOption) -> str:
 
 
 _PAGES = (
-    Page("commands.md", "Commands", "Every command with its arguments and options.", _commands),
-    Page("reports.md", "Reports", "Every report with its menus and their choices.", _reports),
-    Page("metrics.md", "Metrics", "Every metric of TikTok's reports in the catalog, by group.", _metrics),
-    Page("dimensions.md", "Dimensions", "Every dimension of TikTok's reports in the catalog.", _dimensions),
-    Page("fields.md", "Fields", "The columns of the reports that list entities.", _fields),
-    Page("types.md", "Column types", "The column types in tables, with their Arrow types.", _types),
-    Page("older-names.md", "Older names", "Metric names of API v1.1 and v1.2 with their columns.", _older_names),
-    Page("settings.md", "Settings", "Every setting with its default and allowed values.", _settings),
-    Page("rights.md", "Roles and rights", "What users may do with accounts and datasets.", _rights),
-    Page("run-states.md", "Run states", "The states of runs and the status of datasets.", _run_states),
-    Page("errors.md", "Errors", "Exit codes, the errors behind them, and the codes of TikTok's API.", _errors),
+    ReferencePage("commands.md", "Commands", "Every command with its arguments and options.", _commands),
+    ReferencePage("reports.md", "Reports", "Every report with its menus and their choices.", _reports),
+    ReferencePage("metrics.md", "Metrics", "Every metric of TikTok's reports in the catalog, by group.", _metrics),
+    ReferencePage("dimensions.md", "Dimensions", "Every dimension of TikTok's reports in the catalog.", _dimensions),
+    ReferencePage("fields.md", "Fields", "The columns of the reports that list entities.", _fields),
+    ReferencePage("types.md", "Column types", "The column types in tables, with their Arrow types.", _types),
+    ReferencePage(
+        "older-names.md", "Older names", "Metric names of API v1.1 and v1.2 with their columns.", _older_names
+    ),
+    ReferencePage("settings.md", "Settings", "Every setting with its default and allowed values.", _settings),
+    ReferencePage("rights.md", "Roles and rights", "What users may do with accounts and datasets.", _rights),
+    ReferencePage("run-states.md", "Run states", "The states of runs and the status of datasets.", _run_states),
+    ReferencePage("errors.md", "Errors", "Exit codes, the errors behind them, and the codes of TikTok's API.", _errors),
 )
 """The pages, in the order of their list."""
 

@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from adreel.access import DatasetRight
-from adreel.cli import Session
+from adreel.cli import CommandContext
 from adreel.cli.context import Opened, opened, seen
 from adreel.cli.files import read_text
 from adreel.cli.output import confirm, messages, print_json, print_table, say, text
@@ -85,7 +85,7 @@ def _dated(source: Source, dates: DateRange | None) -> Source:
     return Source({**source.values, "dates": {"start": dates[0], "end": dates[1]}}, source.lines)
 
 
-def validate(session: Session, name: str | None, file: Path | None, *, as_json: bool) -> None:
+def validate(session: CommandContext, name: str | None, file: Path | None, *, as_json: bool) -> None:
     """Prints the columns and primary key of a valid dataset. Raises DatasetError with every problem."""
     with opened(session) as have:
         try:
@@ -114,7 +114,7 @@ def _print_valid(have: Opened, dataset: Dataset) -> None:
 
 
 def plan(
-    session: Session, name: str | None, file: Path | None, given: tuple[str | None, str | None], *, as_json: bool
+    session: CommandContext, name: str | None, file: Path | None, given: tuple[str | None, str | None], *, as_json: bool
 ) -> None:
     """Prints the estimate of a run: requests, rows per page, and minutes at the app's limit."""
     with opened(session) as have:
@@ -174,7 +174,7 @@ def _asking(have: Opened) -> Asking:
 
 
 def preview(
-    session: Session, name: str | None, file: Path | None, given: tuple[str | None, str | None], *, as_json: bool
+    session: CommandContext, name: str | None, file: Path | None, given: tuple[str | None, str | None], *, as_json: bool
 ) -> None:
     """Prints the first rows with the types of the table."""
     with opened(session) as have:
@@ -206,7 +206,7 @@ def _to_run(have: Opened, name: str | None, file: Path | None, dates: DateRange 
 
 
 def run(
-    session: Session,
+    session: CommandContext,
     name: str | None,
     file: Path | None,
     given: tuple[str | None, str | None],
@@ -365,7 +365,7 @@ def _number(value: float) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:,.2f}"
 
 
-def cancel(session: Session, run_id: str) -> None:
+def cancel(session: CommandContext, run_id: str) -> None:
     """Cancels a run, and ends one without a live process at once."""
     from adreel.pipeline.orders import Orders
 
@@ -375,7 +375,7 @@ def cancel(session: Session, run_id: str) -> None:
         say(f"Cancelling run {run.id} of {run.dataset_name!r}. The table stays unchanged.")
 
 
-def history(session: Session, name: str, run_id: str | None, *, as_json: bool) -> None:
+def history(session: CommandContext, name: str, run_id: str | None, *, as_json: bool) -> None:
     """Prints the runs of a dataset, or one run with its log."""
     with opened(session) as have:
         saved = have.guard.dataset(name)

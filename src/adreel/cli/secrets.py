@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from adreel.cli import Session
+from adreel.cli import CommandContext
 from adreel.cli.context import opened
 from adreel.cli.output import say
 from adreel.store import Role
 from adreel.store.locks import secrets_lock
 
 
-def rotate(session: Session, *, new_key: bool, drop_old: bool) -> None:
+def rotate(session: CommandContext, *, new_key: bool, drop_old: bool) -> None:
     """Encrypts every token and app secret with the first key.
 
     If the process is killed at any point, all of them can still be decrypted.

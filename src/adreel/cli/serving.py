@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import pyarrow as pa
 import uvicorn
 
-from adreel.cli import Session
+from adreel.cli import CommandContext
 from adreel.cli.context import open_store, settings_of
 from adreel.cli.output import say
 from adreel.cli.patience import timed_protocol
@@ -32,7 +32,7 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
 """Options of glibc's malloc (source: its manual, "Malloc Tunable Parameters", and malloc.h); others have no mallopt."""
 
 
-def serve(session: Session, host: str, port: int, *, browser: bool) -> None:
+def serve(session: CommandContext, host: str, port: int, *, browser: bool) -> None:
     """Serves until interrupted. Raises InputError if the port is in use, or others could claim a home without users."""
     with listening(host, port) as listener:
         settings = reached(settings_of(session), listener)
@@ -42,7 +42,7 @@ def serve(session: Session, host: str, port: int, *, browser: bool) -> None:
 
 
 def serve_on(
-    session: Session,
+    session: CommandContext,
     settings: Settings,
     store: Store,
     listener: socket.socket,

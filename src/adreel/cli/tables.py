@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pyarrow as pa
 
 from adreel.access import DatasetRight
-from adreel.cli import Session
+from adreel.cli import CommandContext
 from adreel.cli.context import Opened, opened
 from adreel.cli.output import Terminal, confirm, print_json, print_table, say
 from adreel.errors import InputError, NotFoundError
@@ -29,7 +29,7 @@ MOST_ROWS = 1_000
 """Most rows of a query that are printed as a table."""
 
 
-def versions(session: Session, name: str, *, as_json: bool) -> None:
+def versions(session: CommandContext, name: str, *, as_json: bool) -> None:
     """Prints the available versions, newest first."""
     with opened(session) as have:
         saved = have.guard.dataset(name)
@@ -59,7 +59,7 @@ def _with_table(have: Opened, saved: SavedDataset) -> Lake:
     return lake
 
 
-def diff(session: Session, name: str, before: int, after: int, *, as_json: bool) -> None:
+def diff(session: CommandContext, name: str, before: int, after: int, *, as_json: bool) -> None:
     """Prints what changed between two versions."""
     # Imported here: the other commands save its imports.
     from adreel.datasets.restatement import compare
@@ -119,7 +119,7 @@ def _metric_rows(column: ColumnChange) -> list[tuple[Any, ...]]:
     ]
 
 
-def query(session: Session, sql: str, format_name: str, output: Path | None) -> None:
+def query(session: CommandContext, sql: str, format_name: str, output: Path | None) -> None:
     """Runs SQL over the tables in a process of its own. Raises InputError for a query that fails."""
     file_format = _format(format_name, output)
     with Sandbox() as box, opened(session) as have:
@@ -194,7 +194,7 @@ def _print_answer(table: Any) -> None:
         say(f"First {MOST_ROWS:,} rows. For all rows, add --format csv or -o FILE.")
 
 
-def export(session: Session, name: str, output: Path, version: int | None, *, for_spreadsheet: bool) -> None:
+def export(session: CommandContext, name: str, output: Path, version: int | None, *, for_spreadsheet: bool) -> None:
     """Writes a table, or an earlier version of it, to a file."""
     kind = file_kind(output)
     if for_spreadsheet and kind != "csv":
@@ -206,7 +206,7 @@ def export(session: Session, name: str, output: Path, version: int | None, *, fo
         say(f"Wrote {rows:,} rows to {output}.")
 
 
-def restore(session: Session, name: str, version: int) -> None:
+def restore(session: CommandContext, name: str, version: int) -> None:
     """Restores an earlier version as a new version."""
     # Imported here: other commands do not need it.
     from adreel.pipeline.orders import Orders
@@ -219,7 +219,7 @@ def restore(session: Session, name: str, version: int) -> None:
             say(warning)
 
 
-def vacuum(session: Session, name: str, keep_days: int, keep_versions: int, *, yes: bool) -> None:
+def vacuum(session: CommandContext, name: str, keep_days: int, keep_versions: int, *, yes: bool) -> None:
     """Deletes the files of versions that are neither recent enough nor among the latest to keep."""
     with opened(session) as have:
         saved = have.guard.dataset(name, DatasetRight.EDIT)

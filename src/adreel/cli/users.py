@@ -6,14 +6,14 @@ import sys
 
 import typer
 
-from adreel.cli import Session
+from adreel.cli import CommandContext
 from adreel.cli.context import Opened, opened
 from adreel.cli.output import choice_of, confirm, print_json, print_table, say
 from adreel.errors import InputError
 from adreel.store import Level, Role, User
 
 
-def show_all(session: Session, *, as_json: bool) -> None:
+def show_all(session: CommandContext, *, as_json: bool) -> None:
     """Prints every user with role and sign-in state. Raises ForbiddenError unless an administrator asks."""
     with opened(session) as have:
         have.guard.need_role(Role.ADMIN, reading=True)
@@ -37,7 +37,7 @@ def show_all(session: Session, *, as_json: bool) -> None:
             say("0 users. Create the administrator: adreel users add NAME --role admin")
 
 
-def add(session: Session, name: str, role_name: str, *, password_stdin: bool) -> None:
+def add(session: CommandContext, name: str, role_name: str, *, password_stdin: bool) -> None:
     """Creates a user with a password from a prompt or stdin."""
     with opened(session) as have:
         have.guard.need_role(Role.ADMIN)
@@ -46,7 +46,7 @@ def add(session: Session, name: str, role_name: str, *, password_stdin: bool) ->
         say(f"Created user {user.name!r}. {role.meaning}")
 
 
-def set_role(session: Session, name: str, role_name: str) -> None:
+def set_role(session: CommandContext, name: str, role_name: str) -> None:
     """Changes the role of a user."""
     with opened(session) as have:
         user = _other(have, name)
@@ -54,7 +54,7 @@ def set_role(session: Session, name: str, role_name: str) -> None:
         say(f"{user.name!r} now has the role {changed.role}. {changed.role.meaning}")
 
 
-def set_password(session: Session, name: str, *, password_stdin: bool, keep_tokens: bool) -> None:
+def set_password(session: CommandContext, name: str, *, password_stdin: bool, keep_tokens: bool) -> None:
     """Changes the password of a user, or of the acting user."""
     with opened(session) as have:
         user, me = have.store.users.get(name), have.guard.actor.user
@@ -71,21 +71,21 @@ def set_password(session: Session, name: str, *, password_stdin: bool, keep_toke
         )
 
 
-def disable(session: Session, name: str) -> None:
+def disable(session: CommandContext, name: str) -> None:
     """Disables the sign-in of a user and signs them out."""
     with opened(session) as have:
         user = have.store.users.disable(_other(have, name))
         say(f"Disabled and signed out {user.name!r}. To undo: adreel users enable {user.name!r}")
 
 
-def enable(session: Session, name: str) -> None:
+def enable(session: CommandContext, name: str) -> None:
     """Enables the sign-in of a user."""
     with opened(session) as have:
         user = have.store.users.enable(_other(have, name))
         say(f"Enabled {user.name!r}. They can sign in again.")
 
 
-def delete(session: Session, name: str, heir_name: str | None, *, yes: bool) -> None:
+def delete(session: CommandContext, name: str, heir_name: str | None, *, yes: bool) -> None:
     """Deletes a user after a confirmation that lists what they own."""
     with opened(session) as have:
         user = _other(have, name)

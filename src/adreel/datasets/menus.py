@@ -38,7 +38,7 @@ class Offer:
 
 
 @dataclass(frozen=True, slots=True)
-class Grouping:
+class ReportGrouping:
     """What decides which dimensions and metrics go together: report type, level, and the dimensions chosen."""
 
     kind: str
@@ -92,7 +92,7 @@ def offers(report: Report, menu: Menu, chosen: Chosen) -> tuple[Offer, ...]:
 
 
 @lru_cache(maxsize=8)
-def _metric_offers(grouping: Grouping) -> tuple[Offer, ...]:
+def _metric_offers(grouping: ReportGrouping) -> tuple[Offer, ...]:
     """Kept, since a page of a dataset asks up to eight times for the same, at 2 ms each; 0.3 MB each."""
     return tuple(Offer(m.name, m.title, m.meaning, metric_refusal(m, grouping)) for m in catalog.metrics().values())
 
@@ -107,10 +107,10 @@ def _belongs(menu: Menu, dimension: Dimension) -> bool:
     return bool(dimension.reports & {"AUDIENCE", "BASIC"}) if report_type is None else report_type in dimension.reports
 
 
-def grouping_of(report: Report, chosen: Chosen) -> Grouping:
+def grouping_of(report: Report, chosen: Chosen) -> ReportGrouping:
     """The grouping that the choices make."""
     if report.name == "creatives":
-        return Grouping("CREATIVE", "ad", "none", (), None)
+        return ReportGrouping("CREATIVE", "ad", "none", (), None)
     level = _first(chosen, "data_level") or _first(chosen, "report_level")
     time = _TIMES.get(_first(chosen, "time_dimension") or _first(chosen, "time_granularity"), "none")
     extra = ("audience_dimensions", "targeting_dimension", "dsa_dimension", "dimensions")
@@ -119,14 +119,14 @@ def grouping_of(report: Report, chosen: Chosen) -> Grouping:
     if UNKNOWN in chosen.get("report_type", ()):
         kind = ""
     named = _first(chosen, "id_dimension") or (f"{level}_id" if level else "none")
-    return Grouping(kind, level, time, dimensions, None if named == "none" else named)
+    return ReportGrouping(kind, level, time, dimensions, None if named == "none" else named)
 
 
 def _first(chosen: Chosen, menu: str) -> str:
     return next((value for value in chosen.get(menu, ()) if value != UNKNOWN), "")
 
 
-def dimension_refusal(dimension: Dimension, grouping: Grouping, chosen: Chosen) -> str | None:
+def dimension_refusal(dimension: Dimension, grouping: ReportGrouping, chosen: Chosen) -> str | None:
     """Why TikTok refuses the dimension in this grouping, or None (docs: "Supported dimensions", facts in catalogue)."""
     if grouping.kind and grouping.kind not in dimension.reports:
         return f"not available in {grouping.kind.lower()} reports"
@@ -145,7 +145,7 @@ def dimension_refusal(dimension: Dimension, grouping: Grouping, chosen: Chosen) 
     return None
 
 
-def metric_refusal(metric: Metric, grouping: Grouping) -> str | None:
+def metric_refusal(metric: Metric, grouping: ReportGrouping) -> str | None:
     """Why TikTok refuses the metric in this grouping, or None."""
     if grouping.kind and grouping.kind not in metric.reports:
         return f"not available in {grouping.kind.lower()} reports"
@@ -158,7 +158,7 @@ def metric_refusal(metric: Metric, grouping: Grouping) -> str | None:
     return _breakdown_refusal(metric, grouping)
 
 
-def _breakdown_refusal(metric: Metric, grouping: Grouping) -> str | None:
+def _breakdown_refusal(metric: Metric, grouping: ReportGrouping) -> str | None:
     have = {*grouping.dimensions, grouping.id, _TIME_DIMENSIONS.get(grouping.time)}
     if metric.needs_any and not metric.needs_any & have:
         return f"requires dimension: {_list(metric.needs_any)}"

@@ -66,7 +66,7 @@ Place = tuple[date | None, DayKind]
 
 
 @dataclass(frozen=True, slots=True)
-class Sum:
+class CurrencySum:
     """The sum of a column in one currency; `currency` is None for what is no money, empty for an unknown one.
 
     `values_changed` counts the values that differ, `values_restated` those of days that TikTok restated. The sums are
@@ -101,7 +101,7 @@ class ColumnChange:
     type: str
     values_changed: int
     values_restated: int
-    sums: tuple[Sum, ...]
+    sums: tuple[CurrencySum, ...]
 
     @property
     def has_moved(self) -> bool:
@@ -157,7 +157,7 @@ class Comparison:
         return any(day_change.day is not None for day_change in self.days)
 
     @property
-    def moved_sums(self) -> tuple[tuple[ColumnChange, Sum], ...]:
+    def moved_sums(self) -> tuple[tuple[ColumnChange, CurrencySum], ...]:
         """The sums that moved, those first of whose column most values changed."""
         ranked = sorted(self.columns, key=lambda column: -column.values_changed)
         return tuple(
@@ -217,7 +217,7 @@ def compare(store: Store, lake: Lake, saved: SavedDataset, before: int, after: i
     facts = _column_facts(saved, shared, now)
     additive = tuple(name for name, column in facts.items() if column.additive)
     accounts = [
-        _Account(dict(zip(identity, part.values, strict=True)), part)
+        _AdvertiserChanges(dict(zip(identity, part.values, strict=True)), part)
         for part in lake.sum_changes(slug, before, after, additive, identity)
     ]
     kinds = _kinds(store, saved, (before, after), accounts)
@@ -260,7 +260,7 @@ def _column_facts(saved: SavedDataset, names: Iterable[str], now: datetime) -> d
 
 
 @dataclass(frozen=True, slots=True)
-class _Account:
+class _AdvertiserChanges:
     """The changes of the rows of one ad account; `identity` says which it is, as far as the table does."""
 
     identity: Mapping[str, Any]
@@ -346,7 +346,9 @@ class Kinds:
         return DayKind.UNFINISHED if today is not None and day >= today else DayKind.RESTATED
 
 
-def _kinds(store: Store, saved: SavedDataset, versions: tuple[int, int], accounts: Iterable[_Account]) -> Kinds:
+def _kinds(
+    store: Store, saved: SavedDataset, versions: tuple[int, int], accounts: Iterable[_AdvertiserChanges]
+) -> Kinds:
     # One query finds the runs of both.
     read_at = {run.version: run.read_at for run in store.runs.good(saved, MOST_READINGS)}
     zones: dict[str | None, str] = {}
@@ -370,7 +372,11 @@ class _Summing:
     """Puts what the lake counted together, by column, currency and kind of day."""
 
     def __init__(
-        self, difference: Difference, facts: Mapping[str, _ColumnFacts], accounts: list[_Account], kinds: Kinds
+        self,
+        difference: Difference,
+        facts: Mapping[str, _ColumnFacts],
+        accounts: list[_AdvertiserChanges],
+        kinds: Kinds,
     ) -> None:
         self._difference = difference
         self._column_facts = facts
@@ -408,7 +414,7 @@ class _Summing:
         sums = tuple(self._sums(name, facts.type == "money", changed))
         return ColumnChange(name, facts.title, facts.type, sum(changed.values()), restated, sums)
 
-    def _sums(self, name: str, is_money: bool, changed: Mapping[Any, int]) -> Iterator[Sum]:
+    def _sums(self, name: str, is_money: bool, changed: Mapping[Any, int]) -> Iterator[CurrencySum]:
         """The sums of a column: one, or of money one for each currency."""
         summed = [account for account in self._accounts if name in account.part.sums]
         if not summed:
@@ -421,12 +427,14 @@ class _Summing:
             counts = {part: count for part, count in changed.items() if part[0] == currency}
             yield self._sum(name, currency, own, counts)
 
-    def _sum(self, name: str, currency: str | None, accounts: list[_Account], changed: Mapping[Any, int]) -> Sum:
+    def _sum(
+        self, name: str, currency: str | None, accounts: list[_AdvertiserChanges], changed: Mapping[Any, int]
+    ) -> CurrencySum:
         restated_values = sum(count for (_, kind), count in changed.items() if kind is DayKind.RESTATED)
         counts = (currency, sum(changed.values()), restated_values)
         if currency == "" and len({account.advertiser for account in accounts}) > 1:
             # Of several ad accounts it may be several currencies.
-            return Sum(*counts, None, None, None, None, {})
+            return CurrencySum(*counts, None, None, None, None, {})
         steps: dict[Place, Any] = defaultdict(int)
         before: Any = None
         after: Any = None
@@ -438,7 +446,7 @@ class _Summing:
                     steps[day, self._kinds.of(account.advertiser, day)] += moved[name]
         days = {place: step for place, step in steps.items() if step}
         restated = sum(step for (_, kind), step in days.items() if kind is DayKind.RESTATED)
-        return Sum(*counts, before, after, (after or 0) - (before or 0), restated, days)
+        return CurrencySum(*counts, before, after, (after or 0) - (before or 0), restated, days)
 
     def _days(self) -> Iterator[DayChange]:
         counts: dict[Place, list[int]] = {}

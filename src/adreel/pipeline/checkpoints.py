@@ -19,7 +19,7 @@ from adreel.advertisers import Advertiser
 from adreel.datasets.schema import columns
 from adreel.pipeline.extract import Parts
 from adreel.pipeline.plan import Plan
-from adreel.pipeline.verify import Outcome
+from adreel.pipeline.verify import ReadOutcome
 from adreel.tiktok.client import together
 
 SHAPE = 2
@@ -54,7 +54,7 @@ class Finished:
     plan: str
     chunk: str
     parts: dict[str, int]
-    outcome: Outcome
+    outcome: ReadOutcome
     requests: int
     refused: int
     pages: int
@@ -90,7 +90,7 @@ class Checkpoints:
             if record and (record.plan, record.chunk, record.parts) == (plan, chunk, sizes[chunk])
         ]
 
-    def finish(self, plan: str, chunk: str, outcome: Outcome, counts: tuple[int, int, int]) -> None:
+    def finish(self, plan: str, chunk: str, outcome: ReadOutcome, counts: tuple[int, int, int]) -> None:
         """Stores that a chunk is finished; `counts` are requests, refused requests and pages of the run so far."""
         record = Finished(plan, chunk, self._parts.sizes(chunk), outcome, *counts)
         self._parts.write_note(chunk, _FINISHED, msgspec.to_builtins(record))

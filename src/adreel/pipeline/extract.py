@@ -37,8 +37,8 @@ from adreel.pipeline.normalize import as_records, key_texts, page_table, row_typ
 from adreel.pipeline.plan import MOST_IDS, PAGE_SIZE, Chunk, Plan, Request, for_one, in_filter, narrowed
 from adreel.pipeline.verify import (
     ROUNDS,
-    Outcome,
     Part,
+    ReadOutcome,
     additive_metrics,
     fraction_words,
     ids_in,
@@ -182,7 +182,7 @@ class Extraction:
         self._failed = dict(failed)
         self._readable: set[str] = set()
 
-    async def chunk(self, chunk: Chunk) -> Outcome:
+    async def chunk(self, chunk: Chunk) -> ReadOutcome:
         """Reads all requests of the chunk, stores their pages and verifies them.
 
         Raises the errors of the client, and ProofError for a request that fails its verification; with `skip_failing`
@@ -190,13 +190,15 @@ class Extraction:
         """
         if len(self._plan.batches) == 1:
             outcomes = await together(self._request(chunk.name, request) for request in chunk.requests)
-            return sum(outcomes, Outcome())
+            return sum(outcomes, ReadOutcome())
         same_rows = defaultdict[Any, list[Request]](list)
         for request in chunk.requests:
             same_rows[request.buying, request.span].append(request)
-        return sum(await together(self._batches(chunk.name, requests) for requests in same_rows.values()), Outcome())
+        return sum(
+            await together(self._batches(chunk.name, requests) for requests in same_rows.values()), ReadOutcome()
+        )
 
-    async def _batches(self, chunk: str, requests: Sequence[Request]) -> Outcome:
+    async def _batches(self, chunk: str, requests: Sequence[Request]) -> ReadOutcome:
         """Reads the batches of metrics of the same rows, again while their numbers of rows differ."""
         for attempt in range(ROUNDS):
             if attempt:
@@ -215,10 +217,10 @@ class Extraction:
         ]
         return sum(joined, outcomes[0])
 
-    async def _request(self, chunk: str, request: Request) -> Outcome:
+    async def _request(self, chunk: str, request: Request) -> ReadOutcome:
         first = request.advertisers[0].id
         if len(request.advertisers) == 1 and first in self._failed:
-            return Outcome(failed={first: self._failed[first]})
+            return ReadOutcome(failed={first: self._failed[first]})
         try:
             return await self._read(chunk, request, 0)
         except (AdvertiserError, RequestError, RetryError, ProofError) as error:
@@ -227,21 +229,21 @@ class Extraction:
                 return self._skipped(request, error)
             return await self._one_by_one(chunk, request)
 
-    async def _one_by_one(self, chunk: str, request: Request) -> Outcome:
+    async def _one_by_one(self, chunk: str, request: Request) -> ReadOutcome:
         """Reads each advertiser of the request by itself, as one of them makes the whole request fail."""
         self._parts.drop(chunk, request.name)
         self._parts.write_note(chunk, request.name, {"one_by_one": True})
         singles = (for_one(request, advertiser) for advertiser in request.advertisers)
-        return sum(await together(self._request(chunk, single) for single in singles), Outcome())
+        return sum(await together(self._request(chunk, single) for single in singles), ReadOutcome())
 
-    def _skipped(self, request: Request, error: AdreelError) -> Outcome:
+    def _skipped(self, request: Request, error: AdreelError) -> ReadOutcome:
         """The outcome that skips the request's advertisers, if the dataset allows that; else raises the error."""
         # Without an answer of TikTok the network is down, which concerns all advertisers.
         unanswered = error.passes and error.code is None
         if self._plan.dataset.skip_failing and not isinstance(error, ThrottledError) and not unanswered:
             failed = {advertiser.id: str(error) for advertiser in request.advertisers}
             self._failed |= failed
-            return Outcome(failed=failed)
+            return ReadOutcome(failed=failed)
         if isinstance(error, AdvertiserError):
             name = ", ".join(f"{advertiser.name} ({advertiser.id})" for advertiser in request.advertisers)
             advice = f" {SKIP_ADVICE}" if self._others_are_readable(request, error) else ""
@@ -259,12 +261,12 @@ class Extraction:
             return bool(self._readable - own)
         return any(advertiser.id not in own for read in self._plan.reads for advertiser in read.advertisers)
 
-    async def _read(self, chunk: str, request: Request, depth: int) -> Outcome:
+    async def _read(self, chunk: str, request: Request, depth: int) -> ReadOutcome:
         """Reads one request, split if TikTok cuts it, and again while its verification fails."""
         split = self._parts.note(chunk, request.name)
         if split is not None:
             return await self._split(chunk, request, depth, split)
-        outcome = Outcome()
+        outcome = ReadOutcome()
         for attempt in range(ROUNDS):
             if attempt:
                 self._parts.drop(chunk, request.name)
@@ -282,7 +284,7 @@ class Extraction:
             return outcome.with_faults(request)
         raise incomplete(request, outcome)
 
-    async def _pages(self, chunk: str, request: Request) -> Outcome | None:
+    async def _pages(self, chunk: str, request: Request) -> ReadOutcome | None:
         """The verified outcome of all pages of a request; None if TikTok cut it at 20,000 ids."""
         stored = await self._parts.work(self._parts.of, chunk, request.name)
         read_now: list[_PageRead] = []
@@ -305,7 +307,7 @@ class Extraction:
 
     def _verified(
         self, chunk: str, request: Request, stored: Mapping[int, Part], read_now: Sequence[_PageRead]
-    ) -> Outcome:
+    ) -> ReadOutcome:
         keys = [read.keys for read in read_now]
         keys += [self._parts.keys(chunk, request.name, number, self._key) for number in stored]
         return verified(request, self._key, [*stored.values(), *(read.part for read in read_now)], keys)
@@ -399,7 +401,7 @@ class Extraction:
                 missing.discard(str(audience["audience_id"]))
         return list(by_id.values()), left_out, len(missing)
 
-    async def _split(self, chunk: str, request: Request, depth: int, split: dict[str, Any] | None) -> Outcome:
+    async def _split(self, chunk: str, request: Request, depth: int, split: dict[str, Any] | None) -> ReadOutcome:
         """Reads the request in parts that TikTok does not cut; `split` is the stored note with their ids, if any."""
         if len(request.advertisers) > 1:
             return await self._one_by_one(chunk, request)
@@ -427,11 +429,11 @@ class Extraction:
 
     async def _narrowed(
         self, chunk: str, request: Request, depth: int, filter_name: str, ids: list[str], size: int
-    ) -> Outcome:
+    ) -> ReadOutcome:
         """Reads the request for groups of ids; a group that is cut is halved, a single id is split one level down."""
         groups = [ids[first : first + size] for first in range(0, len(ids), size)]
 
-        async def read(group: list[str]) -> Outcome:
+        async def read(group: list[str]) -> ReadOutcome:
             own = narrowed(request, f"{filter_name[:2]}{group[0]}x{len(group)}", filter_name, group)
             if len(group) == 1:
                 return await self._read(chunk, own, depth + 1)
@@ -447,7 +449,7 @@ class Extraction:
                 self._parts.write_note(chunk, own.name, {"halved": True})
             return await self._narrowed(chunk, request, depth, filter_name, group, -(-len(group) // 2))
 
-        return sum(await together(read(group) for group in groups), Outcome())
+        return sum(await together(read(group) for group in groups), ReadOutcome())
 
     async def _ids(self, request: Request, level: str) -> dict[str, Any]:
         """The `ids` of `level` that have rows in the request's days, and the `totals` that their parts must sum up to.

@@ -23,7 +23,7 @@ from adreel.lake import Commit, Lake, Window, Write
 from adreel.pipeline.extract import batch_columns
 from adreel.pipeline.normalize import key_texts, widened
 from adreel.pipeline.plan import Chunk, Plan
-from adreel.pipeline.verify import Outcome
+from adreel.pipeline.verify import ReadOutcome
 from adreel.update_methods import Method
 
 MOST_REASONS = 10
@@ -62,7 +62,7 @@ def commit_run(
     run_id: str,
     plan: Plan,
     now: datetime,
-    outcomes: Iterable[Outcome],
+    outcomes: Iterable[ReadOutcome],
     *,
     other_days: bool = False,
 ) -> Committed:
@@ -78,7 +78,7 @@ def commit_run(
         outcome.failed
     ):
         raise AdvertiserError(f"No ad account could be read. The table is unchanged. {_reasons(outcome.failed)}")
-    rows = _Rows(lake, run_id, plan, outcome.failed, outcome.fractions)
+    rows = _RunRows(lake, run_id, plan, outcome.failed, outcome.fractions)
     write = _write(run_id, plan, now, outcome, rows.schema)
     replaces = write.method is Method.REPLACE and lake.exists(slug)
     merges = other_days and replaces and merges_by_day(lake, slug, plan.dataset)
@@ -98,7 +98,7 @@ def commit_run(
     return Committed(done.version, proof, warnings, outcome.failed, done.rows_after, done.columns)
 
 
-def _fractions(outcome: Outcome, done: Commit, write: Write) -> Iterator[str]:
+def _fractions(outcome: ReadOutcome, done: Commit, write: Write) -> Iterator[str]:
     """Warnings of columns of counts that became decimals; later fractions change nothing and give no warning."""
     fresh = done.rows_before is None or write.reset_schema
     for name, (count, rows) in outcome.fractions.items():
@@ -136,11 +136,11 @@ def _sparing(write: Write, lake: Lake, slug: str, plan: Plan, failed: Mapping[st
     return replace(write, method=Method.PARTITION, whole_advertisers=True, windows=(everything,))
 
 
-def combined(outcomes: Iterable[Outcome]) -> Outcome:
+def combined(outcomes: Iterable[ReadOutcome]) -> ReadOutcome:
     """The sum of the outcomes, without any row of an advertiser that one of them skipped."""
     outcomes = tuple(outcomes)
     failed = {advertiser: reason for outcome in outcomes for advertiser, reason in outcome.failed.items()}
-    return sum((outcome.without(failed) for outcome in outcomes), Outcome())
+    return sum((outcome.without(failed) for outcome in outcomes), ReadOutcome())
 
 
 def _reasons(failed: Mapping[str, str]) -> str:
@@ -150,7 +150,7 @@ def _reasons(failed: Mapping[str, str]) -> str:
     return f"{shown}; and {more} more." if more > 0 else shown
 
 
-def warnings_of(plan: Plan, outcome: Outcome) -> tuple[str, ...]:
+def warnings_of(plan: Plan, outcome: ReadOutcome) -> tuple[str, ...]:
     """Warnings about values that could not be read and about differences from TikTok's counts and totals."""
     by_name = {column.name: column for column in columns(plan.dataset)}
     unread = [
@@ -188,7 +188,7 @@ def _names(names: Iterable[str]) -> str:
     return ("column " if len(listed) == 1 else "columns ") + ", ".join(listed[:MOST_REASONS]) + more
 
 
-def proof_of(outcome: Outcome, rows: int, currencies: list[str]) -> dict[str, Any]:
+def proof_of(outcome: ReadOutcome, rows: int, currencies: list[str]) -> dict[str, Any]:
     """TikTok's counts and totals beside the table's; `proved` if all agree.
 
     `checksums` names the totals of money in several currencies: they verify that all rows were read and are no amounts.
@@ -214,7 +214,7 @@ def _number(value: Decimal) -> int | float:
     return int(value) if value == value.to_integral_value() else float(value)
 
 
-def _write(run_id: str, plan: Plan, now: datetime, outcome: Outcome, schema: pa.Schema) -> Write:
+def _write(run_id: str, plan: Plan, now: datetime, outcome: ReadOutcome, schema: pa.Schema) -> Write:
     dataset = plan.dataset
     windows = [
         Window(frozenset({advertiser.id}), days.start, days.end)
@@ -242,7 +242,7 @@ def _keep_from(plan: Plan, now: datetime) -> date | None:
     return min(days) - timedelta(days=keep - 1) if days else None
 
 
-class _Rows:
+class _RunRows:
     """The run's rows as one stream: without skipped advertisers, batches of metrics joined on the primary key."""
 
     def __init__(self, lake: Lake, run_id: str, plan: Plan, failed: Mapping[str, str], decimals: Iterable[str]) -> None:

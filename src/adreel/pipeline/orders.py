@@ -18,9 +18,9 @@ from adreel.store import (
     IN_PROGRESS,
     Account,
     AccountStatus,
-    Outcome,
     Run,
     RunKey,
+    RunOutcome,
     RunState,
     SavedDataset,
     Store,
@@ -121,7 +121,7 @@ class Orders:
                 restored = lake.restore(saved.table_slug, version, run_id, begin)
             except AdreelError as error:
                 if run is not None:
-                    failure = Outcome(RunState.FAILED, error=str(error), error_kind=type(error).__name__)
+                    failure = RunOutcome(RunState.FAILED, error=str(error), error_kind=type(error).__name__)
                     self.store.runs.finish(run_id, failure)
                 raise
             read = f"rows read on {reader.read_at:%Y-%m-%d at %H:%M} UTC" if reader else "rows of an earlier run"
@@ -130,7 +130,7 @@ class Orders:
                 "updates the days of the dataset's own dates; run a backfill for any days in between."
             )
             table = lake.table(saved.table_slug, restored.number)
-            outcome = Outcome(
+            outcome = RunOutcome(
                 RunState.WARNED,
                 version=restored.number,
                 proof=reader.proof if reader else {},
@@ -176,7 +176,7 @@ class Orders:
             # The process that holds the lock may work on another run of the dataset, while this one waits.
             if run.dataset_id is None or (holder is not None and holder.run_id in ("", run.id)):
                 return
-        self.store.runs.finish(run.id, Outcome(RunState.CANCELLED, error=why))
+        self.store.runs.finish(run.id, RunOutcome(RunState.CANCELLED, error=why))
         Lake(self.settings.lake_url, clock=self.clock).drop_run(run.id)
 
     def delete(self, saved: SavedDataset, *, keep_table: bool = False) -> None:

@@ -13,7 +13,7 @@ from adreel.clock import HomeClock
 from adreel.errors import AdreelError, NotFoundError
 from adreel.pipeline.run import Runner, Watch
 from adreel.settings import Settings
-from adreel.store import Outcome, Run, RunState, Store
+from adreel.store import Run, RunOutcome, RunState, Store
 from adreel.store.home import find_temporary_folder
 
 
@@ -37,7 +37,7 @@ def work(
         Runner(settings, store, clock=clock, transport=transport).run(saved, Watch(), run.dates, queued=run)
     except AdreelError as error:
         if store.runs.get(run_id).state is RunState.QUEUED:
-            store.runs.finish(run_id, Outcome(RunState.FAILED, error=str(error), error_kind=type(error).__name__))
+            store.runs.finish(run_id, RunOutcome(RunState.FAILED, error=str(error), error_kind=type(error).__name__))
     return store.runs.get(run_id)
 
 

@@ -36,10 +36,9 @@ from adreel.pipeline.extract import Extraction, Parts
 from adreel.pipeline.load import Committed, commit_run
 from adreel.pipeline.orders import RESUME_WITHIN, DateRange, Orders
 from adreel.pipeline.plan import Chunk, Plan, make_plan
-from adreel.pipeline.verify import Outcome
+from adreel.pipeline.verify import ReadOutcome
 from adreel.settings import Settings
-from adreel.store import Account, AccountStatus, Progress, Run, RunState, SavedDataset, Store, new_run_id
-from adreel.store import Outcome as RunOutcome
+from adreel.store import Account, AccountStatus, Progress, Run, RunOutcome, RunState, SavedDataset, Store, new_run_id
 from adreel.store.locks import dataset_lock, tell_holder
 from adreel.tiktok.client import Client, first_failure
 from adreel.tiktok.rate_limit import limits_for
@@ -284,7 +283,7 @@ class _RunInProgress:
         async with self._client_until(max(SHORTEST_DEADLINE, DEADLINE_FACTOR * least)):
             outcomes = await self._chunks(plan, start.plan)
         self._committing = True
-        return await asyncio.to_thread(self._commit, plan, start.now, [Outcome(failed=start.unreadable), *outcomes])
+        return await asyncio.to_thread(self._commit, plan, start.now, [ReadOutcome(failed=start.unreadable), *outcomes])
 
     @asynccontextmanager
     async def _client_until(self, seconds: float) -> AsyncIterator[None]:
@@ -302,7 +301,7 @@ class _RunInProgress:
             finally:
                 self._count()
 
-    async def _chunks(self, plan: Plan, mark: str) -> list[Outcome]:
+    async def _chunks(self, plan: Plan, mark: str) -> list[ReadOutcome]:
         """The outcome of every chunk, in the plan's order; `mark` is the plan's fingerprint."""
         finished = await self._finished(mark) if self._resumed else {}
         self._progress = replace(
@@ -315,7 +314,7 @@ class _RunInProgress:
         extraction = Extraction(plan, self._client, self._parts, self._arrived, failed)
         slots = asyncio.Semaphore(CHUNKS_AT_ONCE)
 
-        async def read(chunk: Chunk) -> Outcome:
+        async def read(chunk: Chunk) -> ReadOutcome:
             try:
                 outcome = await extraction.chunk(chunk)
                 counts = self._progress.requests, self._progress.refused, self._progress.pages
@@ -325,7 +324,7 @@ class _RunInProgress:
             finally:
                 slots.release()
 
-        outcomes: dict[str, asyncio.Task[Outcome] | Outcome] = {}
+        outcomes: dict[str, asyncio.Task[ReadOutcome] | ReadOutcome] = {}
         try:
             async with asyncio.TaskGroup() as group:
                 for chunk in plan.chunks():
@@ -388,7 +387,7 @@ class _RunInProgress:
             pages=before.pages + counts.pages,
         )
 
-    def _commit(self, plan: Plan, began: datetime, outcomes: list[Outcome]) -> Committed:
+    def _commit(self, plan: Plan, began: datetime, outcomes: list[ReadOutcome]) -> Committed:
         slug, other_days = self._saved.table_slug, self._run.dates is not None
         committed = commit_run(self._lake, slug, self._run.id, plan, began, outcomes, other_days=other_days)
         return replace(committed, warnings=(*committed.warnings, *self._missing_days(plan, began)))

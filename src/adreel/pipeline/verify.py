@@ -39,7 +39,7 @@ _Value = TypeVar("_Value")
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ReadOutcome:
     """The result of one request or several: rows and totals, each as TikTok states them and as they were read.
 
     `rows_of` counts the rows by advertiser. `failed` are the skipped advertisers with the reasons. `faults` are
@@ -62,9 +62,9 @@ class Outcome:
     steady: bool = True
     repeated_key: str = ""
 
-    def __add__(self, other: Outcome) -> Outcome:
+    def __add__(self, other: ReadOutcome) -> ReadOutcome:
         """The outcome of the requests of both."""
-        return Outcome(
+        return ReadOutcome(
             self.rows_expected + other.rows_expected,
             self.rows + other.rows,
             self.repeated + other.repeated,
@@ -79,7 +79,7 @@ class Outcome:
             self.repeated_key or other.repeated_key,
         )
 
-    def without(self, failed: Collection[str]) -> Outcome:
+    def without(self, failed: Collection[str]) -> ReadOutcome:
         """The outcome without the rows of advertisers that other requests skipped."""
         removed = {advertiser: rows for advertiser, rows in self.rows_of.items() if advertiser in failed}
         if not removed:
@@ -109,7 +109,7 @@ class Outcome:
             if abs(expected - got) > (0 if catalog.metrics()[name].type == "int" else half_cents)
         }
 
-    def with_faults(self, request: Request) -> Outcome:
+    def with_faults(self, request: Request) -> ReadOutcome:
         """The outcome with a sentence for each total of the request that differs however often it is read."""
         faults = tuple(
             f"{name}: TikTok's own total for {request_words(request)} is {expected:,}, but its rows sum to {got:,}."
@@ -158,7 +158,7 @@ class Part:
         return {facts_field.name: getattr(self, facts_field.name) for facts_field in fields(self)}
 
 
-def verified(request: Request, key: Sequence[str], parts: Sequence[Part], keys: Sequence[pa.Array]) -> Outcome:
+def verified(request: Request, key: Sequence[str], parts: Sequence[Part], keys: Sequence[pa.Array]) -> ReadOutcome:
     """The outcome of a request from all its pages: `parts`, of which the first is page 1, and the keys of their rows.
 
     `key` names the columns of the primary key; `keys` are texts of `adreel.pipeline.normalize.key_texts`.
@@ -166,7 +166,7 @@ def verified(request: Request, key: Sequence[str], parts: Sequence[Part], keys: 
     rows = sum(part.rows for part in parts)
     distinct = pc.count_distinct(pa.chunked_array(keys, pa.string()), mode="all").as_py()
     first = next(part for part in parts if part.number == 1)
-    outcome = Outcome(
+    outcome = ReadOutcome(
         rows_expected=first.total_rows - sum(part.left_out for part in parts),
         rows=rows,
         repeated=rows - distinct,
@@ -241,7 +241,7 @@ def refuse_other_days(request: Request, table: pa.Table) -> None:
             )
 
 
-def incomplete(request: Request, outcome: Outcome) -> ProofError:
+def incomplete(request: Request, outcome: ReadOutcome) -> ProofError:
     """The error for a request whose rows are not those that TikTok counts, however often it is read."""
     repeated = "1 duplicate" if outcome.repeated == 1 else f"{outcome.repeated:,} duplicates"
     counts = (

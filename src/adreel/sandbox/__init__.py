@@ -5,13 +5,13 @@ take. Nothing else in adreel runs SQL that a person wrote.
 """
 
 from adreel.sandbox.answers import column_of
-from adreel.sandbox.client import QueryAnswer, Sandbox, object_store_environment
+from adreel.sandbox.client import AnswerFile, Sandbox, object_store_environment
 from adreel.sandbox.limits import QueryLimits, of_the_command, of_the_web
 from adreel.sandbox.request import AnswerForm, QueryRequest
 
 __all__ = [
+    "AnswerFile",
     "AnswerForm",
-    "QueryAnswer",
     "QueryLimits",
     "QueryRequest",
     "Sandbox",

@@ -52,7 +52,7 @@ _ERRORS = {"query": QueryError, "input": InputError, "storage": StorageError}
 
 
 @dataclass(frozen=True, slots=True)
-class QueryAnswer:
+class AnswerFile:
     """An answer in the form that was asked for: `file` is at its beginning and is the caller's to close.
 
     `rows` is None for a statement without an answer.
@@ -88,9 +88,7 @@ class Sandbox:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def ask(
-        self, request: QueryRequest, *, given_up: Event | None = None, into: IO[bytes] | None = None
-    ) -> QueryAnswer:
+    def ask(self, request: QueryRequest, *, given_up: Event | None = None, into: IO[bytes] | None = None) -> AnswerFile:
         """The answer, whole, in a file without a name, or written to `into`.
 
         Raises QueryError for SQL that DuckDB cannot do, InputError for SQL that is not taken and for limits that were
@@ -102,7 +100,7 @@ class Sandbox:
                 rows = child.answered(sink, given_up)
             if into is None:
                 sink.seek(0)
-            return QueryAnswer(sink, rows)
+            return AnswerFile(sink, rows)
         except BaseException:
             if into is None:
                 sink.close()

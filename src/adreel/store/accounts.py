@@ -11,7 +11,7 @@ from sqlalchemy import Column, Connection, Row, Select, delete, insert, select, 
 from adreel.errors import ExistsError, InputError, NotFoundError
 from adreel.store.database import Database, Unchanged
 from adreel.store.names import clean_name, is_id, kept_name, not_found
-from adreel.store.records import Account, AccountAdvertiser, AccountStatus, Advertiser, Level, User
+from adreel.store.records import Account, AccountAdvertiser, AccountStatus, AdvertiserInfo, Level, User
 from adreel.store.secrets import Keys
 from adreel.store.tables import account_advertisers, account_shares, accounts, dataset_shares, datasets, users
 
@@ -210,7 +210,7 @@ class Accounts:
             connection.execute(update(accounts).where(accounts.c.id == row.id).values(changes))
         return len(rows)
 
-    def save_advertisers(self, account: Account, advertisers: Iterable[Advertiser]) -> None:
+    def save_advertisers(self, account: Account, advertisers: Iterable[AdvertiserInfo]) -> None:
         """Takes over the account's whole list as TikTok gave it just now.
 
         Advertisers that are not on it are marked gone; an empty text leaves what was known.
@@ -273,7 +273,7 @@ def _deleted(account: Account) -> NotFoundError:
     return NotFoundError(f"the account {account.name!r} was deleted meanwhile.")
 
 
-def _merged(stored: Mapping[str, Any], given: Advertiser | None) -> dict[str, Any]:
+def _merged(stored: Mapping[str, Any], given: AdvertiserInfo | None) -> dict[str, Any]:
     if given is None:
         return {**stored, "gone": True}
     facts = {fact: getattr(given, fact) or stored.get(fact, "") for fact in _FACTS}

@@ -155,7 +155,7 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
-class Advertiser:
+class AdvertiserInfo:
     """One TikTok ad account in TikTok's words; a text that is not known is empty.
 
     `timezone` is the fixed offset that days are counted in, such as Etc/GMT+8 (which is UTC-8); `display_timezone` is
@@ -172,7 +172,7 @@ class Advertiser:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AccountAdvertiser(Advertiser):
+class AccountAdvertiser(AdvertiserInfo):
     """An advertiser as an account saw it at `refreshed_at`; `gone` if the account's last list was without it."""
 
     account_id: int
@@ -260,7 +260,7 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class RunOutcome:
     """How a run ended. `version` is the table's, if the run made one; `skipped` says why, by advertiser id.
 
     `proof` is JSON that the store does not look into. `error` is the message for a person and `error_kind` the name of
@@ -286,7 +286,7 @@ class Run:
     `created_at` is when it was asked for, `started_at` when it first began, `heartbeat_at` when its process last told
     of itself. A restore began when its rows were read, before it was asked for.
     `asked_by` is the name of the user who asked, or empty for the command line's own. The rest is as in
-    `Progress` and `Outcome`.
+    `Progress` and `RunOutcome`.
     """
 
     id: str

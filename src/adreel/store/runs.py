@@ -16,11 +16,11 @@ from adreel.store.records import (
     IN_PROGRESS,
     RESUMABLE,
     LogLine,
-    Outcome,
     Progress,
     Run,
     RunBrief,
     RunKey,
+    RunOutcome,
     RunState,
     SavedDataset,
 )
@@ -173,7 +173,7 @@ class Runs:
         with self._database.write() as connection:
             return _change(connection, run_id, {RunState.RUNNING}, changes).cancel_requested
 
-    def finish(self, run_id: str, outcome: Outcome) -> Run:
+    def finish(self, run_id: str, outcome: RunOutcome) -> Run:
         """The run as finished. Said twice it stays as it is; InputError if it has finished otherwise."""
         assert outcome.state not in IN_PROGRESS, "a run must finish in a finished state"
         changes = {field.name: getattr(outcome, field.name) for field in fields(outcome)}

@@ -26,9 +26,9 @@ from adreel.settings import Settings
 from adreel.store import Store
 from adreel.web import api
 from adreel.web.assets import Assets
-from adreel.web.deps import COOKIE, Center, SignInNeededError
+from adreel.web.deps import COOKIE, Deps, SignInNeededError
 from adreel.web.pages import ROUTERS
-from adreel.web.pages.failures import Failure
+from adreel.web.pages.failures import FailurePage
 from adreel.web.render import Pages, go, is_fragment, respond
 from adreel.web.security import SAFE, Shield
 from adreel.web.sign_in import sign_in_path
@@ -56,7 +56,7 @@ def create_app(
     """
     app = FastAPI(title="adreel", docs_url=None, redoc_url=None, openapi_url=None, lifespan=_lifespan)
     lake = Lake(settings.lake_url, clock=clock)
-    app.state.center = Center(settings, store, lake, clock, sandbox or Sandbox(), transport=transport)
+    app.state.deps = Deps(settings, store, lake, clock, sandbox or Sandbox(), transport=transport)
     assets = Assets()
     app.state.pages = Pages(assets)
     app.state.assets = assets
@@ -98,9 +98,9 @@ def _is_api(request: Request) -> bool:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     to_thread.current_default_thread_limiter().total_tokens = THREADS
     yield
-    center: Center = app.state.center
-    center.lake.close()
-    center.sandbox.close()
+    deps: Deps = app.state.deps
+    deps.lake.close()
+    deps.sandbox.close()
 
 
 def _refused(request: Request, error: Exception) -> Response:
@@ -113,12 +113,12 @@ def _refused(request: Request, error: Exception) -> Response:
 
 def _failed(request: Request, status: HTTPStatus, message: str, problems: tuple[errors.Problem, ...] = ()) -> Response:
     if is_fragment(request):
-        answer = respond(request, Failure.fragment(status, message, problems), status)
+        answer = respond(request, FailurePage.fragment(status, message, problems), status)
         if request.method not in SAFE:
             # What was refused leaves the form as it was, and is said beside it.
             answer.headers.update({"HX-Retarget": "#notes", "HX-Reswap": "innerHTML"})
         return answer
-    return respond(request, Failure(status, status.phrase, message, problems), status)
+    return respond(request, FailurePage(status, status.phrase, message, problems), status)
 
 
 def _stranger(request: Request, _: Exception) -> Response:

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from adreel.datasets.restatement import ColumnChange, Comparison, DayKind, Place, Sum, amount, compare
+from adreel.datasets.restatement import ColumnChange, Comparison, CurrencySum, DayKind, Place, amount, compare
 from adreel.errors import NotFoundError
 from adreel.export.cells import plain
 from adreel.store import SavedDataset
-from adreel.web.deps import Center
+from adreel.web.deps import Deps
 
 if TYPE_CHECKING:
     from adreel.lake.difference import Example
@@ -95,7 +95,7 @@ class Since:
     same: bool
 
 
-def since(deps: Center, saved: SavedDataset) -> Since | None:
+def since(deps: Deps, saved: SavedDataset) -> Since | None:
     """What the last run changed; None if there is no earlier version that can be read."""
     versions = [run.version for run in deps.store.runs.good(saved, 2) if run.version is not None]
     if len(versions) < 2:
@@ -108,7 +108,7 @@ def since(deps: Center, saved: SavedDataset) -> Since | None:
     return Since(before, after, comparison.summary, comparison.same)
 
 
-def changes(deps: Center, saved: SavedDataset, before: int, after: int) -> Changes:
+def changes(deps: Deps, saved: SavedDataset, before: int, after: int) -> Changes:
     """Compares two versions of the dataset's table. Raises NotFoundError for versions that cannot be read."""
     return _ChangesView(compare(deps.store, deps.lake, saved, before, after, deps.clock())).changes()
 
@@ -239,12 +239,12 @@ def _metric_rows(column: ColumnChange) -> Iterator[MetricRow]:
         )
 
 
-def _label(column: ColumnChange, column_sum: Sum) -> str:
+def _label(column: ColumnChange, column_sum: CurrencySum) -> str:
     """The figure's title, with its currency where there are several."""
     return f"{column.title} ({column_sum.currency or 'unknown currency'})" if len(column.sums) > 1 else column.title
 
 
-def _step(column_sum: Sum, place: Place) -> str:
+def _step(column_sum: CurrencySum, place: Place) -> str:
     return amount(column_sum.days[place], column_sum.currency, signed=True) if place in column_sum.days else ""
 
 

@@ -38,7 +38,7 @@ class MadeUp:
 
 
 @dataclass(frozen=True, slots=True)
-class Center:
+class Deps:
     """One home as the pages see it; `transport` replaces the network towards TikTok."""
 
     settings: Settings
@@ -92,9 +92,9 @@ class Visitor:
         return self.user.role is not Role.VIEWER
 
 
-def center(request: Request) -> Center:
+def deps_of(request: Request) -> Deps:
     """The app's."""
-    deps: Center = request.app.state.center
+    deps: Deps = request.app.state.deps
     return deps
 
 
@@ -108,7 +108,7 @@ def visitor(request: Request) -> Visitor:
 
 def known_visitor(request: Request) -> Visitor | None:
     """Who is signed in, if anybody is."""
-    store = center(request).store
+    store = deps_of(request).store
     bearer = bearer_of(request.headers.get("authorization"))
     if bearer is not None:
         token = store.tokens.find(bearer)
@@ -130,7 +130,7 @@ def bearer_of(header: str | None) -> str | None:
     return token.strip() if kind.lower() == "bearer" else None
 
 
-Here = Annotated[Center, Depends(center)]
+Here = Annotated[Deps, Depends(deps_of)]
 """A page's parameter: what it works with."""
 
 Who = Annotated[Visitor, Depends(visitor)]

@@ -20,7 +20,7 @@ from adreel import sandbox
 from adreel.errors import CancelledError, InputError, RetryError
 from adreel.sandbox import AnswerForm
 from adreel.store import SavedDataset
-from adreel.web.deps import Center, Visitor
+from adreel.web.deps import Deps, Visitor
 from adreel.web.downloads import MEDIA_TYPES, attachment
 
 AT_ONCE = 2
@@ -50,7 +50,7 @@ MOST_OPENED = 50
 
 
 @dataclass(slots=True)
-class _Count:
+class _UserCount:
     """How many of something there are, in all and of each user."""
 
     most: int
@@ -79,8 +79,8 @@ class _Turns:
     everybody: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(AT_ONCE))
     threads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(AT_ONCE))
     own: dict[int, CapacityLimiter] = field(default_factory=dict)
-    asked: _Count = field(default_factory=lambda: _Count(MOST_WAITING, MOST_OF_ONE))
-    files: _Count = field(default_factory=lambda: _Count(MOST_FILES, MOST_FILES_OF_ONE))
+    asked: _UserCount = field(default_factory=lambda: _UserCount(MOST_WAITING, MOST_OF_ONE))
+    files: _UserCount = field(default_factory=lambda: _UserCount(MOST_FILES, MOST_FILES_OF_ONE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ class Asked:
 
 async def answered(
     request: Request,
-    deps: Center,
+    deps: Deps,
     who: Visitor,
     sql: str,
     form: AnswerForm,
@@ -181,7 +181,7 @@ def turns_of(request: Request) -> _Turns:
 
 
 async def file_of(
-    request: Request, deps: Center, who: Visitor, sql: str, kind: AnswerForm, *, for_spreadsheet: bool
+    request: Request, deps: Deps, who: Visitor, sql: str, kind: AnswerForm, *, for_spreadsheet: bool
 ) -> Response:
     """The whole answer as a file of a format of `adreel.export.files`. Raises what `answered` does."""
     headers = attachment(f"query.{kind}", f"query.{kind}")
@@ -193,7 +193,7 @@ async def file_of(
         return _Fetched(asked.file, MEDIA_TYPES[kind], headers, kept.pop_all())
 
 
-async def items_of(request: Request, deps: Center, who: Visitor, sql: str, most_rows: int) -> Response:
+async def items_of(request: Request, deps: Deps, who: Visitor, sql: str, most_rows: int) -> Response:
     """The first rows of the answer as the API's JSON. Raises what `answered` does."""
     with _fetching(request, who) as kept:
         asked = await answered(request, deps, who, sql, "items", most_rows=most_rows, output=MOST_JSON)
@@ -219,7 +219,7 @@ class _Fetched(StreamingResponse):
             await super().__call__(scope, receive, send)
 
 
-def _views(deps: Center, who: Visitor, sql: str) -> dict[str, str]:
+def _views(deps: Deps, who: Visitor, sql: str) -> dict[str, str]:
     """The tables of the datasets that the person may see and the query names, each under its slug."""
     words = set(re.findall(r"\w+", sql.casefold()))
     seen = who.guard.datasets()
@@ -231,6 +231,6 @@ def _views(deps: Center, who: Visitor, sql: str) -> dict[str, str]:
     return views
 
 
-def _with_table(deps: Center, datasets: Iterable[SavedDataset]) -> dict[str, str]:
+def _with_table(deps: Deps, datasets: Iterable[SavedDataset]) -> dict[str, str]:
     """The tables of these datasets that there are, by the names that queries know them by."""
     return {dataset.slug: dataset.table_slug for dataset in datasets if deps.lake.exists(dataset.table_slug)}

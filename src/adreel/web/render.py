@@ -18,7 +18,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from adreel.export.cells import plain
 from adreel.store import Role, User
 from adreel.web.assets import Assets
-from adreel.web.deps import MadeUp, Visitor, center, known_visitor
+from adreel.web.deps import MadeUp, Visitor, deps_of, known_visitor
 
 NOTICE = "adreel_said"
 """The cookie with the message that the page after a redirect shows."""
@@ -94,7 +94,7 @@ def respond(request: Request, page: Page, status: int = 200, visitor: Visitor | 
     """The answer with a page or fragment; a notice is shown once."""
     shell = shell_of(request, visitor or known_visitor(request))
     pages: Pages = request.app.state.pages
-    answer = HTMLResponse(pages.html(page, shell, center(request).clock()), status)
+    answer = HTMLResponse(pages.html(page, shell, deps_of(request).clock()), status)
     if shell.notice and not is_fragment(request):
         answer.delete_cookie(NOTICE, path="/")
     return answer
@@ -102,7 +102,7 @@ def respond(request: Request, page: Page, status: int = 200, visitor: Visitor | 
 
 def shell_of(request: Request, visitor: Visitor | None) -> Shell:
     """The frame around a page, for the visitor."""
-    deps = center(request)
+    deps = deps_of(request)
     workspace = deps.store.workspace.get()
     theme = request.cookies.get(THEME, "auto")
     return Shell(
@@ -127,7 +127,7 @@ def go(request: Request, path: str, notice: str = "") -> Response:
     response = answer or RedirectResponse(path, 303)
     if notice:
         response.set_cookie(
-            NOTICE, quote(notice), max_age=60, path="/", httponly=True, samesite="lax", secure=center(request).secure
+            NOTICE, quote(notice), max_age=60, path="/", httponly=True, samesite="lax", secure=deps_of(request).secure
         )
     return response
 

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from adreel.errors import ForbiddenError, GuessingError, InputError
 from adreel.store import User
-from adreel.web.deps import COOKIE, Center, Visitor, center
+from adreel.web.deps import COOKIE, Deps, Visitor, deps_of
 from adreel.web.render import go, is_fragment, own_path
 
 WRONG = "The name or the password is wrong."
@@ -18,7 +18,7 @@ WRONG = "The name or the password is wrong."
 
 def sign_in_path(request: Request) -> str:
     """The page for a visitor who is not signed in: the set-up while there is no user, else the sign-in page."""
-    if not center(request).store.users.any():
+    if not deps_of(request).store.users.any():
         return "/setup"
     # After signing in the page is opened again, not the fragment that it asked for.
     page = request.headers.get("hx-current-url", "") if is_fragment(request) else str(request.url)
@@ -39,7 +39,7 @@ def _path(address: str) -> str:
 
 def signed_in(request: Request, user: User, onward: str, notice: str = "") -> Response:
     """The answer that begins a session and shows `notice`; an earlier session of the browser ends."""
-    deps = center(request)
+    deps = deps_of(request)
     end_session(deps, request)
     secret = deps.store.sessions.begin(user, request.headers.get("user-agent", "")[:200])
     answer = go(request, own_path(onward), notice)
@@ -47,7 +47,7 @@ def signed_in(request: Request, user: User, onward: str, notice: str = "") -> Re
     return answer
 
 
-def end_session(deps: Center, request: Request) -> None:
+def end_session(deps: Deps, request: Request) -> None:
     """Ends the browser's session, if it has one."""
     secret = request.cookies.get(COOKIE)
     if secret:
@@ -62,7 +62,7 @@ def need_browser(visitor: Visitor) -> None:
 
 def checked(request: Request, name: str, password: str, wrong: str = WRONG) -> User:
     """The user of that name and password. InputError for a wrong one, GuessingError after too many wrong ones."""
-    attempts, users = center(request).store.attempts, center(request).store.users
+    attempts, users = deps_of(request).store.attempts, deps_of(request).store.users
     address = request.client.host if request.client else ""
     wait = attempts.allowed(name, address)
     if wait > 0:

@@ -6,7 +6,7 @@ from adreel.simulator.api.call import Call, Reply, reply
 from adreel.simulator.api.errors import ApiError, bad
 from adreel.simulator.api.grants import access_token, bad_code, read_code
 from adreel.simulator.control.state import Simulator
-from adreel.simulator.world.advertisers import Advertiser
+from adreel.simulator.world.advertisers import SimulatedAdvertiser
 from adreel.simulator.world.hashing import word
 from adreel.simulator.world.money import currency_of
 
@@ -138,7 +138,7 @@ def advertiser_info(call: Call) -> Reply:
     return reply({"list": listed})
 
 
-def _record(advertiser: Advertiser) -> dict[str, object]:
+def _record(advertiser: SimulatedAdvertiser) -> dict[str, object]:
     return {
         "telephone_number": "+1*******42",
         "contacter": "A***",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from adreel.simulator.api.call import Call, Reply, paged, reply
 from adreel.simulator.api.errors import bad
-from adreel.simulator.world.advertisers import Advertiser
+from adreel.simulator.world.advertisers import SimulatedAdvertiser
 from adreel.simulator.world.entities import utc_text
 from adreel.simulator.world.hashing import word
 
@@ -13,7 +13,7 @@ _MOST_IDS = 100
 _TYPES = ("CUSTOMER_FILE", "WEBSITE", "ENGAGEMENT", "LOOKALIKE", "APP")
 
 
-def _audience(advertiser: Advertiser, index: int) -> dict[str, object]:
+def _audience(advertiser: SimulatedAdvertiser, index: int) -> dict[str, object]:
     created = advertiser.created + 86400 * 30 * (index + 1)
     kind = _TYPES[index % len(_TYPES)]
     valid = index % 6 != 4
@@ -39,7 +39,7 @@ def _audience(advertiser: Advertiser, index: int) -> dict[str, object]:
     }
 
 
-def _audiences(advertiser: Advertiser) -> list[dict[str, object]]:
+def _audiences(advertiser: SimulatedAdvertiser) -> list[dict[str, object]]:
     count = 0 if advertiser.kind == "empty" else _COUNT
     return [_audience(advertiser, index) for index in reversed(range(count))]
 

@@ -10,7 +10,7 @@ import orjson
 from adreel.simulator.api.grants import Grant
 from adreel.simulator.api.params import Params
 from adreel.simulator.control.state import Simulator
-from adreel.simulator.world.advertisers import Advertiser
+from adreel.simulator.world.advertisers import SimulatedAdvertiser
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Call:
         """What the token allows. Raises ApiError 40104 or 40105."""
         return self.simulator.grant(self.token)
 
-    def advertiser(self) -> Advertiser:
+    def advertiser(self) -> SimulatedAdvertiser:
         """The advertiser of the request. Raises ApiError if it is missing or the token may not read it."""
         grant = self.grant()
         self.params.require("advertiser_id")

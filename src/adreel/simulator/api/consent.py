@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit, urlunsplit
 
 from adreel.simulator.api.grants import auth_code
 from adreel.simulator.control.state import Simulator
-from adreel.simulator.world.advertisers import Advertiser
+from adreel.simulator.world.advertisers import SimulatedAdvertiser
 
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _STYLE = "body{font:16px system-ui;max-width:36rem;margin:3rem auto;padding:0 1rem}label{display:block;padding:.3rem 0}"
@@ -33,7 +33,7 @@ def show_consent(simulator: Simulator, query: Mapping[str, str]) -> str:
     """The page as HTML."""
     _check(simulator, query)
 
-    def checked(advertiser: Advertiser) -> str:
+    def checked(advertiser: SimulatedAdvertiser) -> str:
         # All but the account that no token may read, so that a consent given without a look can be used.
         return "" if advertiser.kind == "no_permission" else " checked"
 

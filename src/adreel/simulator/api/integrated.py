@@ -9,12 +9,12 @@ from adreel.simulator.api.params import Params
 from adreel.simulator.api.query import read_query
 from adreel.simulator.api.reports import CUT_HEADER, make_report
 from adreel.simulator.control.state import Simulator
-from adreel.simulator.world.advertisers import Advertiser
+from adreel.simulator.world.advertisers import SimulatedAdvertiser
 
 _MOST_ADVERTISERS = 5
 
 
-def read_advertisers(simulator: Simulator, grant: Grant, params: Params) -> tuple[Advertiser, ...]:
+def read_advertisers(simulator: Simulator, grant: Grant, params: Params) -> tuple[SimulatedAdvertiser, ...]:
     """The advertisers of a report; `advertiser_ids` takes precedence over `advertiser_id`. Raises ApiError."""
     several = params.strings("advertiser_ids")
     if several is None:
@@ -35,6 +35,6 @@ def integrated(call: Call) -> Reply:
     return Reply(data, (CUT_HEADER,) if cut else ())
 
 
-def _make(simulator: Simulator, advertisers: tuple[Advertiser, ...], params: Params) -> tuple[bytes, bool]:
+def _make(simulator: Simulator, advertisers: tuple[SimulatedAdvertiser, ...], params: Params) -> tuple[bytes, bool]:
     query = read_query(params, several=params.has("advertiser_ids"))
     return make_report(simulator.scene(query), advertisers)

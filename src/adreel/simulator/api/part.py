@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from adreel.simulator.api.choosing import MATERIALS, AdSelection, select_ads
 from adreel.simulator.api.query import Query
-from adreel.simulator.world.advertisers import Advertiser, World
+from adreel.simulator.world.advertisers import SimulatedAdvertiser, World
 from adreel.simulator.world.breakdowns import PROMPT, Breakdown, make_breakdown
 from adreel.simulator.world.calendar import day_of
 from adreel.simulator.world.clock import Clock
@@ -56,7 +56,7 @@ class Scene:
 class AdvertiserReport:
     """One advertiser's share of a report; a row's number is its place in an array of (group, slot, breakdown row)."""
 
-    def __init__(self, scene: Scene, advertiser: Advertiser, chosen: AdSelection | None = None) -> None:
+    def __init__(self, scene: Scene, advertiser: SimulatedAdvertiser, chosen: AdSelection | None = None) -> None:
         """`chosen` replaces the ads that the query selects."""
         self.advertiser, self.query = advertiser, scene.query
         self._world, self._clock, self._lags = scene.world, scene.clock, scene.lags

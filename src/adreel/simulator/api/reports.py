@@ -13,7 +13,7 @@ from adreel.simulator.api.call import page_info
 from adreel.simulator.api.part import SEEN, AdvertiserReport, Scene
 from adreel.simulator.api.query import Query
 from adreel.simulator.api.writing import is_money, metric_names, recipes_of, text_of, write_rows
-from adreel.simulator.world.advertisers import Advertiser
+from adreel.simulator.world.advertisers import SimulatedAdvertiser
 from adreel.simulator.world.figures import metric_values
 from adreel.simulator.world.recipes import Leaf, Recipe, has_people, leaves
 
@@ -26,7 +26,7 @@ _CUT = (
 CUT_HEADER = (b"x-tt-ads-throttle", _CUT.encode())
 
 
-def make_report(scene: Scene, advertisers: Sequence[Advertiser]) -> tuple[bytes, bool]:
+def make_report(scene: Scene, advertisers: Sequence[SimulatedAdvertiser]) -> tuple[bytes, bool]:
     """The `data` of the answer as JSON, and whether ids were left out (`id_cut`)."""
     query = scene.query
     parts = [AdvertiserReport(scene, advertiser) for advertiser in advertisers]

@@ -14,7 +14,7 @@ from adreel.simulator.api.params import Params
 from adreel.simulator.api.part import ReportMemory, Scene
 from adreel.simulator.api.query import Query
 from adreel.simulator.control.trouble import Trouble
-from adreel.simulator.world.advertisers import Advertiser, World
+from adreel.simulator.world.advertisers import SimulatedAdvertiser, World
 from adreel.simulator.world.calendar import noon
 from adreel.simulator.world.clock import Clock
 from adreel.simulator.world.config import WorldConfig
@@ -44,7 +44,7 @@ class Task:
     """An asynchronous report: it is ready once it was `asked` after for `polls` times; None: it fails."""
 
     token: str = field(repr=False)
-    advertisers: tuple[Advertiser, ...]
+    advertisers: tuple[SimulatedAdvertiser, ...]
     params: Params
     name: str
     format: str
@@ -161,7 +161,7 @@ class Simulator:
             raise ApiError(40105, "Access token is incorrect or has been revoked.")
         return grant
 
-    def granted(self, grant: Grant) -> list[Advertiser]:
+    def granted(self, grant: Grant) -> list[SimulatedAdvertiser]:
         """The advertisers of a grant that the account's list still shows."""
         return [
             advertiser
@@ -169,7 +169,7 @@ class Simulator:
             if advertiser.index in grant.advertisers and self.removed.get(advertiser.id, True)
         ]
 
-    def advertiser(self, grant: Grant, identity: str) -> Advertiser:
+    def advertiser(self, grant: Grant, identity: str) -> SimulatedAdvertiser:
         """An advertiser that may be read; 40300 if it is gone, 40001 if the token has no right to it."""
         if identity in self.removed:
             raise ApiError(40300, f"The advertiser {identity} does not exist or has been deleted.")

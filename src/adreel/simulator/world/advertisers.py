@@ -32,7 +32,7 @@ _ZONES: tuple[tuple[str, str, int, str, str], ...] = (
 
 
 @dataclass(frozen=True, slots=True)
-class Advertiser:
+class SimulatedAdvertiser:
     """One ad account; `offset` is in minutes east of UTC, fixed for life; `created` counts seconds since 1970.
 
     `naming` names what is in it.
@@ -62,11 +62,11 @@ def _kind(config: WorldConfig, index: int) -> Kind:
     return "no_permission" if index == config.advertisers - 2 else "empty"
 
 
-def _advertiser(config: WorldConfig, era: int, index: int) -> Advertiser:
+def _advertiser(config: WorldConfig, era: int, index: int) -> SimulatedAdvertiser:
     zone, display, offset, currency, country = _ZONES[index % len(_ZONES)]
     created = (era - 1480) * 86400 + 3600 * index + word(config.seed, "account", index) % 3000
     naming = HOSTILE if config.hostile_names else AGENCY
-    return Advertiser(
+    return SimulatedAdvertiser(
         index=index,
         id=str(entity_id(created, index, 3, 0)),
         name=naming.account(index),
@@ -94,7 +94,7 @@ class World:
         self.by_id = {advertiser.id: advertiser for advertiser in self.advertisers}
         self._tables: OrderedDict[int, AdTable] = OrderedDict()
 
-    def table(self, advertiser: Advertiser) -> AdTable:
+    def table(self, advertiser: SimulatedAdvertiser) -> AdTable:
         """The advertiser's ads; the most recently used tables are cached, up to a million ads."""
         table = self._tables.get(advertiser.index)
         if table is None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from adreel.simulator.world.advertisers import Advertiser
+from adreel.simulator.world.advertisers import SimulatedAdvertiser
 from adreel.simulator.world.figures import SPLIT, Split
 from adreel.simulator.world.hashing import bits_of, word
 
@@ -101,7 +101,7 @@ class Breakdown:
         return np.stack([amounts[..., cells].sum(axis=-1) for cells in self.cells], axis=-1)
 
 
-def make_breakdown(names: tuple[str, ...], advertiser: Advertiser, seed: int) -> Breakdown:
+def make_breakdown(names: tuple[str, ...], advertiser: SimulatedAdvertiser, seed: int) -> Breakdown:
     """The rows for the breakdown dimensions `names`, with values in the order of `names`."""
     axes = _axes(names, advertiser, seed)
     cells = [()] if not axes else _product([values for _, values in axes])
@@ -115,7 +115,7 @@ def make_breakdown(names: tuple[str, ...], advertiser: Advertiser, seed: int) ->
     return Breakdown(tuple(by_row), members, Split(shares, word(seed, "habit", axes[0][0])))
 
 
-def _axes(names: tuple[str, ...], advertiser: Advertiser, seed: int) -> list[tuple[str, tuple[str, ...]]]:
+def _axes(names: tuple[str, ...], advertiser: SimulatedAdvertiser, seed: int) -> list[tuple[str, tuple[str, ...]]]:
     """The dimensions that divide an ad's impressions; age and gender always together, so that both agree."""
     if set(names) & {"age", "gender"}:
         return [("age", AGES), ("gender", GENDERS)]
@@ -125,7 +125,7 @@ def _axes(names: tuple[str, ...], advertiser: Advertiser, seed: int) -> list[tup
     return [(name, _values(name, advertiser, seed)) for name in names]
 
 
-def _values(name: str, advertiser: Advertiser, seed: int) -> tuple[str, ...]:
+def _values(name: str, advertiser: SimulatedAdvertiser, seed: int) -> tuple[str, ...]:
     if name == "country_code":
         return tuple(dict.fromkeys((advertiser.country, "US", "DE", "FR", "JP", "BR", "None")))
     if name in _IDS:

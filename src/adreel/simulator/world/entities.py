@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from adreel.simulator.world.advertisers import Advertiser
+from adreel.simulator.world.advertisers import SimulatedAdvertiser
 from adreel.simulator.world.clock import Clock
 from adreel.simulator.world.hashing import word
 from adreel.simulator.world.naming import call_to_action
@@ -41,7 +41,7 @@ def utc_text(seconds: int) -> str:
 class Entities:
     """One advertiser's campaigns, ad groups and ads, each by its position."""
 
-    def __init__(self, advertiser: Advertiser, table: AdTable, clock: Clock) -> None:
+    def __init__(self, advertiser: SimulatedAdvertiser, table: AdTable, clock: Clock) -> None:
         """`clock` says what has ended by now."""
         self._advertiser, self.table, self._clock = advertiser, table, clock
 

@@ -84,7 +84,7 @@ class ApiDocs(Page):
 
 
 def create_api(state: State) -> FastAPI:
-    """The API over the same center as the pages."""
+    """The API over the same home as the pages."""
     api = FastAPI(
         title=TITLE,
         version="1",

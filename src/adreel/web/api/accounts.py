@@ -19,7 +19,7 @@ from adreel.store import Account, AccountAdvertiser, AccountStatus, Level, User
 from adreel.tiktok.oauth import consent_url, new_state
 from adreel.web.api.failures import failures
 from adreel.web.api.shapes import Answer, Body, Editor, Id, Paged, Paging, Person, located, part
-from adreel.web.deps import Center, Here, Visitor, Who
+from adreel.web.deps import Deps, Here, Visitor, Who
 from adreel.web.pages.consent import read_token, redirect_url
 
 router = APIRouter(tags=["accounts"])
@@ -63,14 +63,14 @@ class AccountAnswer(Answer):
     last_checked_at: datetime | None = Field(description="Last sync with TikTok.")
 
 
-class Accounts(Paged[AccountAnswer]):
+class AccountList(Paged[AccountAnswer]):
     """Accounts."""
 
 
-class Advertiser(Answer):
+class AdvertiserAnswer(Answer):
     """An ad account that an account reads."""
 
-    id: str = Field(examples=["7000000000000000000"])
+    id: str = Field(validation_alias="advertiser_id", examples=["7000000000000000000"])
     name: str = Field(examples=["Shop"])
     currency: str = Field(examples=["EUR"])
     timezone: str = Field(description="Fixed offset of its days.", examples=["Etc/GMT-1"])
@@ -81,7 +81,7 @@ class Advertiser(Answer):
     refreshed_at: datetime
 
 
-class Advertisers(Paged[Advertiser]):
+class AdvertiserList(Paged[AdvertiserAnswer]):
     """Advertisers of an account."""
 
 
@@ -92,14 +92,14 @@ class Share(Answer):
     level: Level = Field(description="The user's role may limit it.", examples=[Level.READ])
 
 
-class Shares(Answer):
+class SharesAnswer(Answer):
     """Access to an account."""
 
     everyone: Level = Field(description="Minimum level of all users.", examples=[Level.NONE])
     users: list[Share]
 
 
-class Consent(Answer):
+class ConsentAnswer(Answer):
     """TikTok's consent page for one connection."""
 
     address: str = Field(description="Open it in the same browser within 15 minutes; it redirects to the Data Center.")
@@ -118,13 +118,13 @@ class AccountsQuery(Paging):
     )
 
 
-class TokenBody(Body):
+class AccessTokenBody(Body):
     """A token of TikTok's API."""
 
     token: SecretStr = Field(max_length=2_000, description="The access token.")
 
 
-class AccountBody(TokenBody):
+class AccountBody(AccessTokenBody):
     """A new account."""
 
     name: str = Field(max_length=200, examples=["demo"])
@@ -145,7 +145,7 @@ class AccountBody(TokenBody):
     )
 
 
-class AgainBody(TokenBody):
+class AgainBody(AccessTokenBody):
     """Another token for an account."""
 
     another_user: bool = Field(
@@ -187,20 +187,20 @@ class AdvertisersQuery(Paging):
     gone: bool | None = Field(None, description="Only removed ones (true), or only current ones (false).")
 
 
-class DeleteQuery(Body):
+class DeleteAccountQuery(Body):
     """What becomes of the grant."""
 
     revoke: bool = Field(False, description="Also revoke access in TikTok.")
 
 
 @router.get("/accounts", summary="List the accounts", responses=failures())
-def list_accounts(deps: Here, who: Who, query: Annotated[AccountsQuery, Query()]) -> Accounts:
+def list_accounts(deps: Here, who: Who, query: Annotated[AccountsQuery, Query()]) -> AccountList:
     """The accounts that you can see, by name by default."""
     every = _answers(deps, who, who.guard.accounts())
     accounts = [account for account in every if _is_wanted(account, query)]
     accounts.sort(key=lambda account: account.name.casefold())
     accounts.sort(key=_SORTS[query.sort.removeprefix("-")], reverse=query.sort.startswith("-"))
-    return Accounts(items=list(part(accounts, query)), total=len(accounts), limit=query.limit, offset=query.offset)
+    return AccountList(items=list(part(accounts, query)), total=len(accounts), limit=query.limit, offset=query.offset)
 
 
 @router.post(
@@ -229,7 +229,7 @@ async def create_account(deps: Here, who: Editor, body: AccountBody, answer: Res
     status_code=201,
     responses=failures(403, 404, 409),
 )
-def begin_consent(deps: Here, _: Editor, who: Person, body: ConsentBody) -> Consent:
+def begin_consent(deps: Here, _: Editor, who: Person, body: ConsentBody) -> ConsentAnswer:
     """The address of TikTok's consent page, for a new account or to reconnect one.
 
     Requires a browser session: the redirect works in that browser only.
@@ -242,7 +242,7 @@ def begin_consent(deps: Here, _: Editor, who: Person, body: ConsentBody) -> Cons
     name = free_name(deps.store, body.name) if body.name is not None else None
     state = new_state()
     deps.store.consents.begin(state, who.secret, who.user, account, name)
-    return Consent(
+    return ConsentAnswer(
         address=consent_url(deps.settings.tiktok_auth_url, access.app_id, state, redirect_url(deps.settings))
     )
 
@@ -268,7 +268,7 @@ def change_account(deps: Here, who: Who, account: Id, body: AccountChanges) -> A
     status_code=204,
     responses=failures(403, 404, 409, 429, 502),
 )
-async def delete_account(deps: Here, who: Who, account: Id, query: Annotated[DeleteQuery, Query()]) -> None:
+async def delete_account(deps: Here, who: Who, account: Id, query: Annotated[DeleteAccountQuery, Query()]) -> None:
     """Deletes the account and its token. Its datasets keep their data and stop updating."""
     stored = who.guard.account(int(account), AccountRight.DELETE)
     if query.revoke:
@@ -301,7 +301,7 @@ async def replace_token(deps: Here, who: Who, account: Id, body: AgainBody) -> A
 
 
 @router.get("/accounts/{account}/advertisers", summary="List an account's advertisers", responses=failures(404))
-def list_advertisers(deps: Here, who: Who, account: Id, query: Annotated[AdvertisersQuery, Query()]) -> Advertisers:
+def list_advertisers(deps: Here, who: Who, account: Id, query: Annotated[AdvertisersQuery, Query()]) -> AdvertiserList:
     """The advertisers at the last sync; refresh to update them."""
     stored = deps.store.accounts.advertisers(who.guard.account(int(account)))
     advertisers = [
@@ -315,11 +315,11 @@ def list_advertisers(deps: Here, who: Who, account: Id, query: Annotated[Adverti
     summary="Refresh an account's advertisers",
     responses=failures(403, 404, 409, 429, 502),
 )
-async def refresh_advertisers(deps: Here, who: Who, account: Id) -> Advertisers:
+async def refresh_advertisers(deps: Here, who: Who, account: Id) -> AdvertiserList:
     """Syncs the list with TikTok; former advertisers stay in it as gone."""
     advertisers = await deps.asking.refreshed(who.guard.account(int(account), AccountRight.USE))
-    return Advertisers(
-        items=[_advertiser(advertiser) for advertiser in advertisers],
+    return AdvertiserList(
+        items=[AdvertiserAnswer.model_validate(advertiser) for advertiser in advertisers],
         total=len(advertisers),
         limit=len(advertisers),
         offset=0,
@@ -343,7 +343,7 @@ async def choose_advertisers(deps: Here, who: Who, account: Id, body: Selection)
 
 
 @router.get("/accounts/{account}/shares", summary="Get an account's shares", responses=failures(404))
-def get_shares(deps: Here, who: Who, account: Id) -> Shares:
+def get_shares(deps: Here, who: Who, account: Id) -> SharesAnswer:
     """The level of all users, and of single users."""
     return _shares(deps, who.guard.account(int(account)))
 
@@ -351,7 +351,7 @@ def get_shares(deps: Here, who: Who, account: Id) -> Shares:
 @router.put(
     "/accounts/{account}/shares/everyone", summary="Share an account with everyone", responses=failures(403, 404)
 )
-def share_with_everyone(deps: Here, who: Who, account: Id, body: LevelBody) -> Shares:
+def share_with_everyone(deps: Here, who: Who, account: Id, body: LevelBody) -> SharesAnswer:
     """Sets the minimum level of all users; `none` ends it."""
     stored = who.guard.account(int(account), AccountRight.SHARE)
     sharing.share_with_everyone(who.guard, stored, body.level)
@@ -359,14 +359,14 @@ def share_with_everyone(deps: Here, who: Who, account: Id, body: LevelBody) -> S
 
 
 @router.put("/accounts/{account}/shares/{user}", summary="Share an account with a user", responses=failures(403, 404))
-def share(deps: Here, who: Who, account: Id, user: Id, body: LevelBody) -> Shares:
+def share(deps: Here, who: Who, account: Id, user: Id, body: LevelBody) -> SharesAnswer:
     """Sets a user's level; `none` ends it. Only owners change owners, and one must remain."""
     stored = who.guard.account(int(account), AccountRight.SHARE)
     sharing.share(who.guard, stored, deps.store.users.get(int(user)), body.level)
     return _shares(deps, stored)
 
 
-def _answers(deps: Center, who: Visitor, accounts: tuple[Account, ...]) -> list[AccountAnswer]:
+def _answers(deps: Deps, who: Visitor, accounts: tuple[Account, ...]) -> list[AccountAnswer]:
     owners = deps.store.shares.owners()
     datasets: dict[int | None, list[str]] = {}
     for saved in who.guard.datasets():
@@ -374,7 +374,7 @@ def _answers(deps: Center, who: Visitor, accounts: tuple[Account, ...]) -> list[
     return [_one(who, account, owners.get(account.id, ()), datasets.get(account.id, [])) for account in accounts]
 
 
-def _answer(deps: Center, who: Visitor, account: Account) -> AccountAnswer:
+def _answer(deps: Deps, who: Visitor, account: Account) -> AccountAnswer:
     return _answers(deps, who, (account,))[0]
 
 
@@ -426,17 +426,12 @@ def _mentions(advertiser: AccountAdvertiser, text: str) -> bool:
     return all(word in text_of_row for word in text.casefold().split())
 
 
-def _advertisers(advertisers: list[AccountAdvertiser], query: Paging) -> Advertisers:
-    items = [_advertiser(advertiser) for advertiser in part(advertisers, query)]
-    return Advertisers(items=items, total=len(advertisers), limit=query.limit, offset=query.offset)
+def _advertisers(advertisers: list[AccountAdvertiser], query: Paging) -> AdvertiserList:
+    items = [AdvertiserAnswer.model_validate(advertiser) for advertiser in part(advertisers, query)]
+    return AdvertiserList(items=items, total=len(advertisers), limit=query.limit, offset=query.offset)
 
 
-def _advertiser(advertiser: AccountAdvertiser) -> Advertiser:
-    facts = {name: getattr(advertiser, name) for name in Advertiser.model_fields if name != "id"}
-    return Advertiser(id=advertiser.advertiser_id, **facts)
-
-
-def _shares(deps: Center, account: Account) -> Shares:
+def _shares(deps: Deps, account: Account) -> SharesAnswer:
     by_user = deps.store.shares.of(account)
     users = [Share(user=_person(user), level=level) for user, level in by_user.items()]
-    return Shares(everyone=deps.store.shares.everyone(account), users=users)
+    return SharesAnswer(everyone=deps.store.shares.everyone(account), users=users)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
-from pydantic import Field, JsonValue
+from pydantic import BeforeValidator, Field, JsonValue
 
 from adreel import catalog
 from adreel.catalog import records
-from adreel.datasets import menus
+from adreel.datasets import menus, presets
 from adreel.datasets.fitting import Fitted, fitted
-from adreel.datasets.presets import SETS
 from adreel.errors import NotFoundError
 from adreel.web.api.failures import failures
 from adreel.web.api.shapes import Answer, Body, DatasetValues, Paged, Paging, ordered, part, source_of
@@ -21,26 +20,26 @@ from adreel.web.deps import Who
 router = APIRouter(tags=["catalogue"])
 
 TIMES = ("none", "day", "hour")
+
+Names = Annotated[list[str], BeforeValidator(ordered)]
+"""A set of the catalogue as a list that is always the same."""
+
+Levels = Annotated[list[str], BeforeValidator(lambda names: ordered(names, records.LEVELS))]
+Times = Annotated[list[str], BeforeValidator(lambda names: ordered(names, TIMES))]
+
 _NAMES = {"report": "performance", "metric": "spend", "dimension": "country_code"}
 
 
-class When(Answer):
-    """A condition: the other menu has one of these values."""
-
-    menu: str = Field(examples=["data_level"])
-    among: list[str] = Field(examples=[["ad"]])
-
-
-class Choice(Answer):
+class ChoiceAnswer(Answer):
     """A value of a menu, and its conditions, which must all be met."""
 
     value: str = Field(examples=["ad"])
     title: str = Field(examples=["Ad"])
     meaning: str = Field(examples=[""])
-    when: list[When]
+    when: list[records.When]
 
 
-class Menu(Answer):
+class MenuAnswer(Answer):
     """A menu of a report: its conditions, choices and default."""
 
     name: str = Field(examples=["data_level"])
@@ -52,11 +51,11 @@ class Menu(Answer):
     many: bool = Field(examples=[False])
     required: bool = Field(examples=[True])
     default: bool | str | list[str] | None = Field(examples=[None])
-    choices: list[Choice]
-    when: list[When]
+    choices: list[ChoiceAnswer]
+    when: list[records.When]
 
 
-class Report(Answer):
+class ReportAnswer(Answer):
     """A report."""
 
     name: str = Field(examples=["performance"])
@@ -65,13 +64,13 @@ class Report(Answer):
     deprecated: bool = Field(description="Not available for new datasets.", examples=[False])
 
 
-class ReportWithMenus(Report):
+class ReportWithMenus(ReportAnswer):
     """A report with its menus, in the order in which they depend on each other."""
 
-    menus: list[Menu]
+    menus: list[MenuAnswer]
 
 
-class Reports(Paged[Report]):
+class ReportList(Paged[ReportAnswer]):
     """Reports."""
 
 
@@ -83,11 +82,11 @@ class FieldAnswer(Answer):
     meaning: str = Field(examples=["The campaign's id."])
 
 
-class Fields(Paged[FieldAnswer]):
+class FieldList(Paged[FieldAnswer]):
     """Columns of a report that lists entities."""
 
 
-class Metric(Answer):
+class MetricAnswer(Answer):
     """A figure or attribute that a report can carry."""
 
     name: str = Field(examples=["spend"])
@@ -97,10 +96,10 @@ class Metric(Answer):
     unit: str = Field(examples=["account_currency"])
     additive: bool = Field(description="Whether values may be summed over rows.", examples=[True])
     attribute: bool = Field(examples=[False])
-    reports: list[str] = Field(examples=[["BASIC"]])
-    levels: list[str] = Field(examples=[["ad"]])
-    needs_any: list[str] = Field(description="Dimensions of which it requires one.", examples=[[]])
-    refuses: list[str] = Field(description="Dimensions that it cannot be combined with.", examples=[[]])
+    reports: Names = Field(examples=[["BASIC"]])
+    levels: Levels = Field(examples=[["ad"]])
+    needs_any: Names = Field(description="Dimensions of which it requires one.", examples=[[]])
+    refuses: Names = Field(description="Dimensions that it cannot be combined with.", examples=[[]])
     numerator: str | None = Field(description="A rate or cost is scale * numerator / denominator.", examples=[None])
     denominator: str | None = Field(examples=[None])
     scale: int = Field(examples=[1])
@@ -109,42 +108,33 @@ class Metric(Answer):
     sure: bool = Field(description="False if sources do not confirm it.", examples=[True])
 
 
-class Metrics(Paged[Metric]):
+class MetricList(Paged[MetricAnswer]):
     """Metrics."""
 
 
-class Dimension(Answer):
+class DimensionAnswer(Answer):
     """What a report can be broken down by."""
 
     name: str = Field(examples=["country_code"])
     title: str = Field(examples=["Country"])
     kind: str = Field(examples=["breakdown"])
     type: str = Field(examples=["string"])
-    reports: list[str] = Field(examples=[["AUDIENCE"]])
-    levels: list[str] = Field(examples=[["ad"]])
-    times: list[str] = Field(examples=[["none", "day"]])
-    pairs: list[str] = Field(description="Dimensions that it can be combined with.", examples=[[]])
+    reports: Names = Field(examples=[["AUDIENCE"]])
+    levels: Levels = Field(examples=[["ad"]])
+    times: Times = Field(examples=[["none", "day"]])
+    pairs: Names = Field(description="Dimensions that it can be combined with.", examples=[[]])
     lifetime: bool = Field(examples=[True])
-    metrics: list[str] = Field(description="The only metrics available with it; empty for all.", examples=[[]])
-    refuses: list[str] = Field(description="Metrics that are not available with it.", examples=[[]])
+    metrics: Names = Field(description="The only metrics available with it; empty for all.", examples=[[]])
+    refuses: Names = Field(description="Metrics that are not available with it.", examples=[[]])
     meaning: str = Field(examples=["The user's country."])
     sure: bool = Field(examples=[True])
 
 
-class Dimensions(Paged[Dimension]):
+class DimensionList(Paged[DimensionAnswer]):
     """Dimensions."""
 
 
-class MetricSet(Answer):
-    """A preset of metrics; those that are not available are left out."""
-
-    name: str = Field(examples=["core"])
-    title: str = Field(examples=["Core"])
-    meaning: str = Field(examples=["Spend, delivery and results."])
-    metrics: list[str] = Field(examples=[["spend", "impressions", "clicks"]])
-
-
-class MetricSets(Paged[MetricSet]):
+class MetricSetList(Paged[presets.MetricSet]):
     """Metric presets."""
 
 
@@ -177,15 +167,6 @@ class OffersBody(Body):
     menus: list[str] | None = Field(None, description="Only these menus; default: all.", examples=[["time_dimension"]])
 
 
-class Offer(Answer):
-    """A value of a menu; `refusal` is why it is not available, or null."""
-
-    value: str = Field(examples=["hour"])
-    title: str = Field(examples=["Hour"])
-    meaning: str = Field(examples=[""])
-    refusal: str | None = Field(examples=[None])
-
-
 class MenuNow(Answer):
     """A menu for the selection: whether it is available, its values and choices."""
 
@@ -197,7 +178,7 @@ class MenuNow(Answer):
     required: bool = Field(examples=[False])
     refusal: str | None = Field(description="Why the menu is not available; null if it is.", examples=[None])
     chosen: list[str] = Field(description="The selected values, or the default.", examples=[["day"]])
-    offers: list[Offer]
+    offers: list[menus.Offer]
 
 
 class MenusNow(Answer):
@@ -213,18 +194,17 @@ ReportName = Annotated[str, Path(max_length=60, description="A report's name.", 
 
 
 @router.get("/reports", summary="List the reports", responses=failures())
-def list_reports(query: Annotated[ReportsQuery, Query()], _: Who) -> Reports:
+def list_reports(query: Annotated[ReportsQuery, Query()], _: Who) -> ReportList:
     """All reports; deprecated ones are for datasets of the older connector."""
     reports = [report for report in catalog.REPORTS.values() if query.deprecated in (None, report.deprecated)]
-    items = [_report(report) for report in part(reports, query)]
-    return Reports(items=items, total=len(reports), limit=query.limit, offset=query.offset)
+    items = [ReportAnswer.model_validate(report) for report in part(reports, query)]
+    return ReportList(items=items, total=len(reports), limit=query.limit, offset=query.offset)
 
 
 @router.get("/reports/{report}", summary="Get a report with its menus", responses=failures(404))
 def get_report(report: ReportName, _: Who) -> ReportWithMenus:
     """The menus of a report in their order, with the conditions of menus and choices."""
-    record = _report_of(report)
-    return ReportWithMenus(**dict(_report(record)), menus=[_menu(menu) for menu in record.menus])
+    return ReportWithMenus.model_validate(_report_of(report))
 
 
 @router.post("/reports/{report}/offers", summary="Get the available choices", responses=failures(403, 404))
@@ -246,72 +226,67 @@ def get_offers(report: ReportName, body: OffersBody, _: Who) -> MenusNow:
 
 
 @router.get("/reports/{report}/fields", summary="List the columns of an entity report", responses=failures(404))
-def list_fields(report: ReportName, query: Annotated[Words, Query()], _: Who) -> Fields:
+def list_fields(report: ReportName, query: Annotated[Words, Query()], _: Who) -> FieldList:
     """The columns of a report that lists ads, campaigns and the like; other reports have none."""
     known = catalog.fields().get(_report_of(report).name, ())
     fields = [field for field in known if _has(query.q, field.name, field.meaning)]
-    items = [FieldAnswer(name=one.name, type=one.type, meaning=one.meaning) for one in part(fields, query)]
-    return Fields(items=items, total=len(fields), limit=query.limit, offset=query.offset)
+    items = [FieldAnswer.model_validate(field) for field in part(fields, query)]
+    return FieldList(items=items, total=len(fields), limit=query.limit, offset=query.offset)
 
 
 @router.get("/metrics", summary="Search the metrics", responses=failures())
-def list_metrics(query: Annotated[MetricsQuery, Query()], _: Who) -> Metrics:
+def list_metrics(query: Annotated[MetricsQuery, Query()], _: Who) -> MetricList:
     """Metrics that have all the words in their name, title or meaning, in the catalogue's order."""
     metrics = [
         metric
         for metric in catalog.metrics().values()
         if query.group in ("", metric.group) and _has(query.q, metric.name, metric.title, metric.meaning)
     ]
-    items = [_metric(one) for one in part(metrics, query)]
-    return Metrics(items=items, total=len(metrics), limit=query.limit, offset=query.offset)
+    items = [MetricAnswer.model_validate(metric) for metric in part(metrics, query)]
+    return MetricList(items=items, total=len(metrics), limit=query.limit, offset=query.offset)
 
 
 @router.get("/metrics/{metric}", summary="Get a metric", responses=failures(404))
 def get_metric(
     metric: Annotated[str, Path(max_length=200, description="TikTok's name.", examples=[_NAMES["metric"]])], _: Who
-) -> Metric:
+) -> MetricAnswer:
     """A metric."""
     record = catalog.metrics().get(metric)
     if record is None:
         raise _unknown("metric", metric, catalog.metrics())
-    return _metric(record)
+    return MetricAnswer.model_validate(record)
 
 
 @router.get("/metric-sets", summary="List the metric presets", responses=failures())
-def list_metric_sets(query: Annotated[Paging, Query()], _: Who) -> MetricSets:
+def list_metric_sets(query: Annotated[Paging, Query()], _: Who) -> MetricSetList:
     """Presets of metrics that are often used together."""
-    metric_sets = list(SETS.values())
-    items = [
-        MetricSet(
-            name=metric_set.name, title=metric_set.title, meaning=metric_set.meaning, metrics=list(metric_set.metrics)
-        )
-        for metric_set in part(metric_sets, query)
-    ]
-    return MetricSets(items=items, total=len(metric_sets), limit=query.limit, offset=query.offset)
+    metric_sets = list(presets.SETS.values())
+    items = list(part(metric_sets, query))
+    return MetricSetList(items=items, total=len(metric_sets), limit=query.limit, offset=query.offset)
 
 
 @router.get("/dimensions", summary="Search the dimensions", responses=failures())
-def list_dimensions(query: Annotated[Words, Query()], _: Who) -> Dimensions:
+def list_dimensions(query: Annotated[Words, Query()], _: Who) -> DimensionList:
     """Dimensions that have all the words in their name, title or meaning."""
     dimensions = [
         dimension
         for dimension in catalog.dimensions().values()
         if _has(query.q, dimension.name, dimension.title, dimension.meaning)
     ]
-    items = [_dimension(dimension) for dimension in part(dimensions, query)]
-    return Dimensions(items=items, total=len(dimensions), limit=query.limit, offset=query.offset)
+    items = [DimensionAnswer.model_validate(dimension) for dimension in part(dimensions, query)]
+    return DimensionList(items=items, total=len(dimensions), limit=query.limit, offset=query.offset)
 
 
 @router.get("/dimensions/{dimension}", summary="Get a dimension", responses=failures(404))
 def get_dimension(
     dimension: Annotated[str, Path(max_length=200, description="TikTok's name.", examples=[_NAMES["dimension"]])],
     _: Who,
-) -> Dimension:
+) -> DimensionAnswer:
     """A dimension."""
     record = catalog.dimensions().get(dimension)
     if record is None:
         raise _unknown("dimension", dimension, catalog.dimensions())
-    return _dimension(record)
+    return DimensionAnswer.model_validate(record)
 
 
 def _menu_now(fitting: Fitted, menu: records.Menu) -> MenuNow:
@@ -329,10 +304,7 @@ def _menu_now(fitting: Fitted, menu: records.Menu) -> MenuNow:
         required=menu.required,
         refusal=refusal,
         chosen=list(fitting.chosen.get(menu.name, ())) if refusal is None else [],
-        offers=[
-            Offer(value=offer.value, title=offer.title, meaning=offer.meaning, refusal=offer.refusal)
-            for offer in offers
-        ],
+        offers=list(offers),
     )
 
 
@@ -351,41 +323,3 @@ def _unknown(what: str, name: str, names: Iterable[str]) -> NotFoundError:
 def _has(words: str, *texts: str) -> bool:
     text = " ".join(texts).lower()
     return all(word in text for word in words.lower().split())
-
-
-def _report(report: records.Report) -> Report:
-    return Report(name=report.name, title=report.title, meaning=report.meaning, deprecated=report.deprecated)
-
-
-def _menu(menu: records.Menu) -> Menu:
-    return Menu(
-        name=menu.name,
-        title=menu.title,
-        source=menu.source,
-        meaning=menu.meaning,
-        many=menu.many,
-        required=menu.required,
-        default=list(menu.default) if isinstance(menu.default, tuple) else menu.default,
-        choices=[
-            Choice(value=each.value, title=each.title, meaning=each.meaning, when=_when(each.when))
-            for each in menu.choices
-        ],
-        when=_when(menu.when),
-    )
-
-
-def _when(conditions: Iterable[records.When]) -> list[When]:
-    return [When(menu=when.menu, among=list(when.among)) for when in conditions]
-
-
-def _metric(metric: records.Metric) -> Metric:
-    plain: dict[str, Any] = {name: getattr(metric, name) for name in Metric.model_fields}
-    sets = {name: ordered(plain[name]) for name in ("reports", "needs_any", "refuses")}
-    return Metric(**plain | sets | {"levels": ordered(metric.levels, records.LEVELS), "twins": list(metric.twins)})
-
-
-def _dimension(dimension: records.Dimension) -> Dimension:
-    plain: dict[str, Any] = {name: getattr(dimension, name) for name in Dimension.model_fields}
-    sets = {name: ordered(plain[name]) for name in ("reports", "pairs", "metrics", "refuses")}
-    levels, times = ordered(dimension.levels, records.LEVELS), ordered(dimension.times, TIMES)
-    return Dimension(**plain | sets | {"levels": levels, "times": times})

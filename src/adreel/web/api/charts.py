@@ -9,15 +9,18 @@ from fastapi import APIRouter, Path, Query
 from pydantic import ConfigDict, Field
 from starlette.responses import Response
 
+from adreel.charts.echarts import CardTable
+from adreel.charts.selection import CurrencyFacts
 from adreel.datasets.dataset import Dataset
 from adreel.datasets.provenance import made
 from adreel.datasets.stored import dataset_of
+from adreel.dates import Span
 from adreel.errors import NotFoundError
 from adreel.store import SavedDataset
 from adreel.web.api.failures import failures
 from adreel.web.api.shapes import Answer, Body, Exact, Paged, Paging, Slug, part
 from adreel.web.api.tables import with_table
-from adreel.web.deps import Center, Here, Who
+from adreel.web.deps import Deps, Here, Who
 from adreel.web.pages.heading import advertiser_names
 
 router = APIRouter(tags=["cards"])
@@ -35,18 +38,11 @@ class Card(Answer):
     has_days: bool = Field(description="Whether it is by day.", examples=[True])
 
 
-class Cards(Paged[Card]):
+class CardList(Paged[Card]):
     """Charts, in the order of the page."""
 
 
-class CurrencyFacts(Answer):
-    """A currency of the table."""
-
-    code: str = Field(examples=["EUR"])
-    rows: int = Field(examples=[90])
-
-
-class AdvertiserFacts(Answer):
+class AdvertiserFactsAnswer(Answer):
     """An advertiser of the table."""
 
     id: str = Field(examples=["7000000000000000000"])
@@ -57,19 +53,12 @@ class AdvertiserFacts(Answer):
     last: date | None
 
 
-class Span(Answer):
-    """Days, both ends included."""
-
-    start: date
-    end: date
-
-
 class Facts(Answer):
     """Available currencies, advertisers and days, and the selection."""
 
     rows: int = Field(examples=[90])
     currencies: list[CurrencyFacts]
-    advertisers: list[AdvertiserFacts]
+    advertisers: list[AdvertiserFactsAnswer]
     currency: str | None = Field(description="Currency of the money shown.", examples=["EUR"])
     first: date | None
     last: date | None
@@ -92,15 +81,6 @@ class Chart(Answer):
     empty: bool = Field(description="Whether there is nothing to draw.", examples=[False])
 
 
-class CardTable(Answer):
-    """The same figures as texts."""
-
-    caption: str = Field(examples=["Cost by day."])
-    head: list[str] = Field(examples=[["Day", "Cost"]])
-    rows: list[list[str]] = Field(examples=[[["2026-11-01", "12.40"]]])
-    numeric: list[bool] = Field(examples=[[False, True]])
-
-
 class CardAnswer(Answer):
     """A chart with its data."""
 
@@ -118,17 +98,14 @@ class CardQuery(Body):
 
 
 @router.get("/datasets/{dataset}/cards", summary="List a dataset's charts", responses=failures(404))
-def list_cards(deps: Here, who: Who, dataset: Slug, query: Annotated[Paging, Query()]) -> Cards:
+def list_cards(deps: Here, who: Who, dataset: Slug, query: Annotated[Paging, Query()]) -> CardList:
     """The charts of a dataset, from its columns; rows are not read."""
     from adreel.charts import cards_of
 
     saved = with_table(deps, who, dataset)
     card_offers = cards_of(_parsed(deps, saved), deps.lake.table(saved.table_slug).schema.names)
-    items = [
-        Card(**{name: getattr(card_offer, name) for name in Card.model_fields})
-        for card_offer in part(card_offers, query)
-    ]
-    return Cards(items=items, total=len(card_offers), limit=query.limit, offset=query.offset)
+    items = [Card.model_validate(card_offer) for card_offer in part(card_offers, query)]
+    return CardList(items=items, total=len(card_offers), limit=query.limit, offset=query.offset)
 
 
 @router.get(
@@ -173,6 +150,6 @@ def get_card(
     return Exact({"chart": chart_of(data), "table": as_table(data), "facts": facts})
 
 
-def _parsed(deps: Center, saved: SavedDataset) -> Dataset:
+def _parsed(deps: Deps, saved: SavedDataset) -> Dataset:
     """The dataset; DatasetError if its settings do not hold any more."""
     return dataset_of(saved, deps.clock())

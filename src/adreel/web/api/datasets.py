@@ -30,7 +30,7 @@ from adreel.web.api.failures import Failure, Fault, failure_of, failures, fault
 from adreel.web.api.runs import date_range
 from adreel.web.api.shapes import Answer, Body, Editor, Exact, Paged, Paging, Slug, located, part, source_of
 from adreel.web.api.tables import ColumnType, Value
-from adreel.web.deps import Center, Here, Visitor, Who
+from adreel.web.deps import Deps, Here, Visitor, Who
 from adreel.web.downloads import attachment
 from adreel.web.import_turn import one_at_a_time
 
@@ -131,11 +131,11 @@ class DatasetWhole(DatasetAnswer):
     )
 
 
-class Datasets(Paged[DatasetAnswer]):
+class DatasetList(Paged[DatasetAnswer]):
     """Datasets."""
 
 
-class Checked(Answer):
+class CheckAnswer(Answer):
     """The result of validation."""
 
     valid: bool = Field(examples=[True])
@@ -170,7 +170,7 @@ class PlanAnswer(Answer):
     days: list[Days]
 
 
-class Preview(Answer):
+class PreviewAnswer(Answer):
     """First rows, with the types of the table."""
 
     columns: list[ColumnType]
@@ -228,7 +228,7 @@ class ChangeQuery(Body):
     )
 
 
-class DeleteQuery(Body):
+class DeleteDatasetQuery(Body):
     """What becomes of the table."""
 
     keep_table: bool = Field(False, description="Keep the table in the lake.")
@@ -272,7 +272,7 @@ class BulkBody(Body):
 
 
 @router.get("/datasets", summary="List the datasets", responses=failures())
-def list_datasets(deps: Here, who: Who, query: Annotated[DatasetsQuery, Query()]) -> Datasets:
+def list_datasets(deps: Here, who: Who, query: Annotated[DatasetsQuery, Query()]) -> DatasetList:
     """The datasets that you can see, with status and last run, by name by default."""
     now = deps.clock()
     filters = Wanted(
@@ -289,7 +289,7 @@ def list_datasets(deps: Here, who: Who, query: Annotated[DatasetsQuery, Query()]
     )
     listed = chosen(standings(deps.store, who.guard, deps.settings.home, now), filters, who.user, now)
     items = _answers(deps, who, part(listed, query))
-    return Datasets(items=items, total=len(listed), limit=query.limit, offset=query.offset)
+    return DatasetList(items=items, total=len(listed), limit=query.limit, offset=query.offset)
 
 
 @router.post(
@@ -304,7 +304,7 @@ def create_dataset(deps: Here, who: Editor, body: DatasetFile, answer: Response)
 
 
 @router.post("/datasets/validate", summary="Validate a dataset", responses=failures(403))
-def validate(deps: Here, who: Who, body: DatasetFile) -> Checked:
+def validate(deps: Here, who: Who, body: DatasetFile) -> CheckAnswer:
     """All problems of a dataset file, or its columns. Nothing is saved."""
     try:
         source = source_of(body.root)
@@ -317,7 +317,7 @@ def validate(deps: Here, who: Who, body: DatasetFile) -> Checked:
         return _problems(problems)
     names = [column.name for column in columns(dataset)]
     notes = [*dataset.notes, *service.losses(who.guard, dataset, deps.lake, deps.clock())]
-    return Checked(valid=True, problems=[], notes=notes, columns=names, key=list(key(dataset)))
+    return CheckAnswer(valid=True, problems=[], notes=notes, columns=names, key=list(key(dataset)))
 
 
 @router.post(
@@ -332,7 +332,7 @@ async def plan(deps: Here, who: Who, body: DatasetFile, query: Annotated[DatesQu
 @router.post(
     "/datasets/preview",
     summary="Preview a dataset that is not saved",
-    response_model=Preview,
+    response_model=PreviewAnswer,
     responses=failures(403, 404, 409, 429, 502),
 )
 async def preview(deps: Here, who: Who, body: DatasetFile, query: Annotated[PreviewQuery, Query()]) -> Response:
@@ -397,7 +397,7 @@ async def import_datasets(request: Request, deps: Here, who: Editor, text: Annot
     return await one_at_a_time(request, lambda: _import(deps, who, text))
 
 
-def _import(deps: Center, who: Visitor, text: str) -> Imported:
+def _import(deps: Deps, who: Visitor, text: str) -> Imported:
     now = deps.clock()
     imports = arrivals(deps.store, who.guard, read_all(text), now)
     faults = [Problem(f"dataset {arrival.number}", fault) for arrival in imports for fault in arrival.faults]
@@ -448,7 +448,7 @@ def change_dataset(
 
 
 @router.delete("/datasets/{dataset}", summary="Delete a dataset", status_code=204, responses=failures(403, 404, 409))
-def delete_dataset(deps: Here, who: Who, dataset: Slug, query: Annotated[DeleteQuery, Query()]) -> None:
+def delete_dataset(deps: Here, who: Who, dataset: Slug, query: Annotated[DeleteDatasetQuery, Query()]) -> None:
     """Deletes the dataset and, unless `keep_table`, its table with all versions; runs stay in history."""
     deps.orders.delete(who.guard.dataset(dataset, DatasetRight.DELETE), keep_table=query.keep_table)
 
@@ -508,7 +508,7 @@ async def plan_dataset(deps: Here, who: Who, dataset: Slug, query: Annotated[Dat
 @router.get(
     "/datasets/{dataset}/preview",
     summary="Preview a dataset",
-    response_model=Preview,
+    response_model=PreviewAnswer,
     responses=failures(403, 404, 409, 429, 502),
 )
 async def preview_dataset(deps: Here, who: Who, dataset: Slug, query: Annotated[PreviewQuery, Query()]) -> Response:
@@ -520,7 +520,7 @@ async def preview_dataset(deps: Here, who: Who, dataset: Slug, query: Annotated[
 # -- what they do
 
 
-def _created(deps: Center, who: Visitor, source: Source, answer: Response) -> DatasetWhole:
+def _created(deps: Deps, who: Visitor, source: Source, answer: Response) -> DatasetWhole:
     refuse_deprecated(source)
     saved = service.create(who.guard, parse(source, deps.clock()))
     answer.headers["Location"] = f"/api/v1/datasets/{saved.slug}"
@@ -537,7 +537,7 @@ def _to_change(who: Visitor, dataset: str, query: ChangeQuery) -> SavedDataset:
     return saved
 
 
-def _changed(deps: Center, who: Visitor, saved: SavedDataset, source: Source) -> DatasetWhole:
+def _changed(deps: Deps, who: Visitor, saved: SavedDataset, source: Source) -> DatasetWhole:
     if source.values.get("report") != json.loads(saved.spec).get("report"):
         refuse_deprecated(source)
     now = deps.clock()
@@ -547,14 +547,14 @@ def _changed(deps: Center, who: Visitor, saved: SavedDataset, source: Source) ->
     return whole.model_copy(update={"notes": list(losses)})
 
 
-def _result(deps: Center, who: Visitor, body: BulkBody, slug: str) -> BulkResult:
+def _result(deps: Deps, who: Visitor, body: BulkBody, slug: str) -> BulkResult:
     try:
         return BulkResult(dataset=slug, done=True, run=_done(deps, who, body, slug), error=None)
     except AdreelError as error:
         return BulkResult(dataset=slug, done=False, run=None, error=failure_of(error))
 
 
-def _done(deps: Center, who: Visitor, body: BulkBody, slug: str) -> str | None:
+def _done(deps: Deps, who: Visitor, body: BulkBody, slug: str) -> str | None:
     """Does it; the run that was asked for, if one was."""
     if body.action == "run":
         saved = who.guard.dataset(slug, DatasetRight.RUN)
@@ -576,7 +576,7 @@ def _dated(source: Source, query: DatesQuery) -> Source:
     return Source({**source.values, "dates": {"start": dates[0], "end": dates[1]}}, source.lines)
 
 
-def _to_run(deps: Center, who: Visitor, dataset: str, query: DatesQuery) -> tuple[Dataset, Account]:
+def _to_run(deps: Deps, who: Visitor, dataset: str, query: DatesQuery) -> tuple[Dataset, Account]:
     """A saved dataset and the account that it reads, for who may run it."""
     saved = who.guard.dataset(dataset, DatasetRight.RUN)
     checked = dataset_of(saved, deps.clock(), date_range(query.start, query.end))
@@ -587,7 +587,7 @@ def _to_run(deps: Center, who: Visitor, dataset: str, query: DatesQuery) -> tupl
     return checked, deps.store.accounts.get(saved.account_id)
 
 
-async def _planned(deps: Center, dataset: Dataset, account: Account) -> PlanAnswer:
+async def _planned(deps: Deps, dataset: Dataset, account: Account) -> PlanAnswer:
     planned = deps.asking.planned(dataset, account, await deps.asking.advertisers(account))
     details = planned.plan
     return PlanAnswer(
@@ -613,13 +613,13 @@ async def _planned(deps: Center, dataset: Dataset, account: Account) -> PlanAnsw
     )
 
 
-async def _previewed(deps: Center, dataset: Dataset, account: Account, rows: int) -> Response:
+async def _previewed(deps: Deps, dataset: Dataset, account: Account, rows: int) -> Response:
     table = await deps.asking.preview(dataset, account, rows)
     return Exact({"columns": types_of(table), "items": items_of(table)})
 
 
-def _problems(problems: Iterable[Problem]) -> Checked:
-    return Checked(valid=False, problems=[fault(problem) for problem in problems], notes=[], columns=[], key=[])
+def _problems(problems: Iterable[Problem]) -> CheckAnswer:
+    return CheckAnswer(valid=False, problems=[fault(problem) for problem in problems], notes=[], columns=[], key=[])
 
 
 def _name_problem(source: Source) -> Iterable[Problem]:
@@ -643,17 +643,17 @@ def _account_problem(who: Visitor, source: Source) -> Iterable[Problem]:
 # -- how they are shown
 
 
-def _stand(deps: Center, who: Visitor, datasets: Iterable[SavedDataset]) -> list[Standing]:
+def _stand(deps: Deps, who: Visitor, datasets: Iterable[SavedDataset]) -> list[Standing]:
     now = deps.clock()
     return [standing(deps.store, who.guard, deps.settings.home, dataset, now) for dataset in datasets]
 
 
-def _answers(deps: Center, who: Visitor, stands: Iterable[Standing]) -> list[DatasetAnswer]:
+def _answers(deps: Deps, who: Visitor, stands: Iterable[Standing]) -> list[DatasetAnswer]:
     names = {user.id: user.name for user in deps.store.users.list()}
     return [DatasetAnswer(**_facts(who, stand, names)) for stand in stands]
 
 
-def _whole(deps: Center, who: Visitor, saved: SavedDataset) -> DatasetWhole:
+def _whole(deps: Deps, who: Visitor, saved: SavedDataset) -> DatasetWhole:
     names = {user.id: user.name for user in deps.store.users.list()}
     source = saved_source(saved)
     dataset = check(source, deps.clock()).dataset

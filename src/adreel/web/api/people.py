@@ -34,7 +34,7 @@ class UserAnswer(Answer):
     seen_at: datetime | None = Field(description="Last request by the user or their API tokens.")
 
 
-class Users(Paged[UserAnswer]):
+class UserList(Paged[UserAnswer]):
     """Users."""
 
 
@@ -109,7 +109,7 @@ class TokenAnswer(Answer):
     used_at: datetime | None = Field(description="Last use, to the minute.")
 
 
-class Tokens(Paged[TokenAnswer]):
+class TokenList(Paged[TokenAnswer]):
     """API tokens."""
 
 
@@ -134,7 +134,7 @@ class WorkspaceChanges(Body):
     zone: str | None = Field(None, max_length=100, examples=["Europe/Berlin"])
 
 
-class Setting(Answer):
+class SettingAnswer(Answer):
     """A setting of the server."""
 
     variable: str = Field(examples=["ADREEL_TIKTOK_LEVEL"])
@@ -143,7 +143,7 @@ class Setting(Answer):
     help: str = Field(examples=["API level of that app, which sets how many requests it may send."])
 
 
-class Settings(Paged[Setting]):
+class SettingList(Paged[SettingAnswer]):
     """Settings of the server."""
 
 
@@ -179,11 +179,11 @@ def change_password(request: Request, deps: Here, who: Member, body: OwnPassword
 
 
 @router.get("/tokens", tags=["me"], summary="List your API tokens", responses=failures())
-def list_tokens(deps: Here, who: Who, query: Annotated[Paging, Query()]) -> Tokens:
+def list_tokens(deps: Here, who: Who, query: Annotated[Paging, Query()]) -> TokenList:
     """Your API tokens, expired ones included, without secrets."""
     api_tokens = deps.store.tokens.list(who.user)
     items = [_token(api_token) for api_token in part(api_tokens, query)]
-    return Tokens(items=items, total=len(api_tokens), limit=query.limit, offset=query.offset)
+    return TokenList(items=items, total=len(api_tokens), limit=query.limit, offset=query.offset)
 
 
 @router.post(
@@ -215,11 +215,11 @@ def revoke_token(deps: Here, who: Member, token: Id) -> None:
 
 
 @router.get("/users", tags=["users"], summary="List the users", responses=failures(403))
-def list_users(deps: Here, _: Overseer, query: Annotated[Paging, Query()]) -> Users:
+def list_users(deps: Here, _: Overseer, query: Annotated[Paging, Query()]) -> UserList:
     """All users by name. Administrators only."""
     users = deps.store.users.list()
     items = [_user(user) for user in part(users, query)]
-    return Users(items=items, total=len(users), limit=query.limit, offset=query.offset)
+    return UserList(items=items, total=len(users), limit=query.limit, offset=query.offset)
 
 
 @router.post(
@@ -297,14 +297,14 @@ def change_workspace(deps: Here, _: Admin, body: WorkspaceChanges) -> WorkspaceA
 
 
 @router.get("/settings", tags=["workspace"], summary="List the server's settings", responses=failures(403))
-def list_settings(deps: Here, _: Overseer, query: Annotated[Paging, Query()]) -> Settings:
+def list_settings(deps: Here, _: Overseer, query: Annotated[Paging, Query()]) -> SettingList:
     """All settings with value and source; secrets are hidden. Administrators only."""
     showns = deps.settings.shown()
     items = [
-        Setting(variable=shown.setting.variable, value=shown.text, source=shown.source, help=shown.setting.help)
+        SettingAnswer(variable=shown.setting.variable, value=shown.text, source=shown.source, help=shown.setting.help)
         for shown in part(showns, query)
     ]
-    return Settings(items=items, total=len(showns), limit=query.limit, offset=query.offset)
+    return SettingList(items=items, total=len(showns), limit=query.limit, offset=query.offset)
 
 
 def _user(user: User) -> UserAnswer:

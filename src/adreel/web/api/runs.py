@@ -14,11 +14,11 @@ from adreel.access import DatasetRight
 from adreel.datasets.verification import Kind, checks_of
 from adreel.errors import InputError, NotFoundError
 from adreel.pipeline.orders import DateRange
-from adreel.store import Role, Run, RunKey, RunState
+from adreel.store import LogLine, Role, Run, RunKey, RunState
 from adreel.store.locks import seen
 from adreel.web.api.failures import failures
 from adreel.web.api.shapes import Answer, Body, Paged, Paging, RunId, Slug, located
-from adreel.web.deps import Center, Here, Who
+from adreel.web.deps import Deps, Here, Who
 
 router = APIRouter(tags=["runs"])
 
@@ -61,7 +61,7 @@ class RunProgress(Answer):
     chunks_total: int = Field(examples=[3])
 
 
-class Dates(Answer):
+class RunDates(Answer):
     """Days that replace the dataset's own for this run."""
 
     start: str = Field(examples=["2026-11-01"])
@@ -79,7 +79,7 @@ class RunAnswer(Answer):
     meaning: str = Field(description="The state as a sentence.", examples=[RunState.SUCCEEDED.sentence])
     asked_by: str = Field(description="User who started the run; empty for the command line.", examples=["ada"])
     spec_version: int = Field(description="Settings version of the dataset when the run was created.", examples=[1])
-    dates: Dates | None
+    dates: RunDates | None
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
@@ -100,16 +100,8 @@ class RunAnswer(Answer):
     )
 
 
-class Runs(Paged[RunAnswer]):
+class RunList(Paged[RunAnswer]):
     """Runs, latest first."""
-
-
-class LogLine(Answer):
-    """A line of a run's log."""
-
-    number: int = Field(description="Increasing; may have gaps.", examples=[1])
-    at: datetime
-    text: str = Field(examples=["TikTok's rate limit was reached; waiting 1 s."])
 
 
 class Log(Answer):
@@ -224,13 +216,13 @@ def restore(
 
 
 @router.get("/datasets/{dataset}/runs", summary="List a dataset's runs", responses=failures(404))
-def list_dataset_runs(deps: Here, who: Who, dataset: Slug, query: Annotated[RunsQuery, Query()]) -> Runs:
+def list_dataset_runs(deps: Here, who: Who, dataset: Slug, query: Annotated[RunsQuery, Query()]) -> RunList:
     """A dataset's runs, latest first."""
     return _page(deps, [who.guard.dataset(dataset).id], query)
 
 
 @router.get("/runs", summary="List all runs", responses=failures())
-def list_runs(deps: Here, who: Who, query: Annotated[RunsQuery, Query()]) -> Runs:
+def list_runs(deps: Here, who: Who, query: Annotated[RunsQuery, Query()]) -> RunList:
     """The runs of all datasets that you may see, latest first; for administrators also those of deleted datasets."""
     everything = who.user.role is Role.ADMIN
     return _page(deps, None if everything else [dataset.id for dataset in who.guard.datasets()], query)
@@ -250,7 +242,7 @@ def get_log(deps: Here, who: Who, run: RunId, query: Annotated[LogQuery, Query()
     state = seen(deps.settings.home, stored).state
     lines = deps.store.runs.log_lines(stored.id, after=query.after)[: query.limit]
     return Log(
-        lines=[LogLine(number=log_line.number, at=log_line.at, text=log_line.text) for log_line in lines],
+        lines=list(lines),
         last=lines[-1].number if lines else query.after,
         state=state,
     )
@@ -264,13 +256,13 @@ def cancel_run(deps: Here, who: Who, run: RunId) -> RunAnswer:
     return _run(deps, deps.store.runs.get(stored.id))
 
 
-def _page(deps: Center, datasets: list[int] | None, query: RunsQuery) -> Runs:
+def _page(deps: Deps, datasets: list[int] | None, query: RunsQuery) -> RunList:
     states = frozenset(query.state or RunState)
     runs, total = deps.store.runs.page(datasets, states=states, limit=query.limit, offset=query.offset)
-    return Runs(items=[_run(deps, run) for run in runs], total=total, limit=query.limit, offset=query.offset)
+    return RunList(items=[_run(deps, run) for run in runs], total=total, limit=query.limit, offset=query.offset)
 
 
-def _run(deps: Center, stored: Run) -> RunAnswer:
+def _run(deps: Deps, stored: Run) -> RunAnswer:
     run = seen(deps.settings.home, stored)
     return RunAnswer(
         id=run.id,
@@ -281,12 +273,12 @@ def _run(deps: Center, stored: Run) -> RunAnswer:
         meaning=run.state.sentence,
         asked_by=run.asked_by,
         spec_version=run.spec_version,
-        dates=Dates(start=run.dates[0], end=run.dates[1]) if run.dates else None,
+        dates=RunDates(start=run.dates[0], end=run.dates[1]) if run.dates else None,
         created_at=run.created_at,
         started_at=run.started_at,
         finished_at=run.finished_at,
         cancel_requested=run.cancel_requested,
-        progress=RunProgress(**{name: getattr(run, name) for name in RunProgress.model_fields}),
+        progress=RunProgress.model_validate(run),
         version=run.version,
         table_rows=run.table_rows,
         table_columns=run.table_columns,

@@ -31,9 +31,9 @@ class Body(BaseModel):
 
 
 class Answer(BaseModel):
-    """What a client gets. Times are UTC in ISO 8601 with Z, ids are texts."""
+    """What a client gets, also from a record with the same fields. Times are UTC in ISO 8601 with Z, ids are texts."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, from_attributes=True)
 
 
 class Paging(Body):

@@ -11,16 +11,16 @@ from starlette.responses import Response
 
 from adreel.access import DatasetRight
 from adreel.datasets.restatement import CURRENCY, DayKind, compare
-from adreel.datasets.schema import Column as ColumnRecord
-from adreel.datasets.schema import columns
+from adreel.datasets.schema import Column, columns
 from adreel.errors import InputError, NotFoundError
 from adreel.export.exact_json import items_of, types_of
 from adreel.lake.browse import Filter, Order
+from adreel.lake.statistics import Bin
 from adreel.store import SavedDataset
 from adreel.update_methods import Method
 from adreel.web.api.failures import failures
 from adreel.web.api.shapes import Answer, Body, Exact, Paged, Paging, Slug, part
-from adreel.web.deps import Center, Here, Visitor, Who
+from adreel.web.deps import Deps, Here, Visitor, Who
 from adreel.web.downloads import MEDIA_TYPES, file_answer
 from adreel.web.pages.heading import parsed
 
@@ -56,22 +56,22 @@ OPERATORS = {
 """What a filter may compare by, and how the lake calls it."""
 
 
-class Version(Answer):
+class VersionAnswer(Answer):
     """A table as one run left it."""
 
-    version: int = Field(examples=[0])
+    version: int = Field(validation_alias="number", examples=[0])
     at: datetime
     method: str = Field(description="The update method.", examples=["replace"])
-    run: str = Field(examples=["0123456789abcdef"])
+    run: str = Field(validation_alias="run_id", examples=["0123456789abcdef"])
     rows: int = Field(description="Rows of the table.", examples=[90])
     key: list[str] = Field(description="The primary key.", examples=[["advertiser_id", "ad_id"]])
 
 
-class Versions(Paged[Version]):
+class VersionList(Paged[VersionAnswer]):
     """The versions that can be read, newest first."""
 
 
-class Column(Answer):
+class ColumnAnswer(Answer):
     """A column of a table."""
 
     name: str = Field(examples=["spend"])
@@ -89,7 +89,7 @@ class Schema(Answer):
     version: int = Field(examples=[0])
     rows: int = Field(examples=[90])
     size: int = Field(description="Bytes of its files.", examples=[4096])
-    columns: list[Column]
+    columns: list[ColumnAnswer]
 
 
 class ColumnType(Answer):
@@ -99,7 +99,7 @@ class ColumnType(Answer):
     type: str = Field(examples=["decimal128(24, 6)"])
 
 
-class Rows(Paged[dict[str, Value]]):
+class RowsAnswer(Paged[dict[str, Value]]):
     """Rows of a table; `total` is the number of rows that match the filters."""
 
     version: int = Field(examples=[0])
@@ -107,22 +107,14 @@ class Rows(Paged[dict[str, Value]]):
     columns: list[ColumnType]
 
 
-class Frequent(Answer):
+class FrequentAnswer(Answer):
     """One of the most frequent values."""
 
     value: Value
     rows: int = Field(examples=[3])
 
 
-class Bin(Answer):
-    """A part of a histogram: values from `least` up to, but for the last bin, below `most`."""
-
-    least: float
-    most: float
-    rows: int = Field(examples=[3])
-
-
-class ColumnStatistics(Answer):
+class ColumnStatisticsAnswer(Answer):
     """Statistics of a column."""
 
     name: str = Field(examples=["spend"])
@@ -136,17 +128,17 @@ class ColumnStatistics(Answer):
         description="The sum of an additive column; null for rates and texts, for money in several currencies, and for "
         "tables that are updated by append."
     )
-    frequent: list[Frequent]
+    frequent: list[FrequentAnswer]
     histogram: list[Bin]
 
 
 class Statistics(Answer):
     """Statistics of the columns of a version."""
 
-    columns: list[ColumnStatistics]
+    columns: list[ColumnStatisticsAnswer]
 
 
-class CurrencySum(Answer):
+class CurrencySumAnswer(Answer):
     """The sum of a column in one currency, in both versions; null where there is nothing to sum."""
 
     currency: str | None = Field(description="Null if not money; empty if the currency is unknown.", examples=["EUR"])
@@ -158,7 +150,7 @@ class CurrencySum(Answer):
     restated: Number | None = Field(description="The part of `moved` that TikTok restated.")
 
 
-class MetricDifference(Answer):
+class MetricDifferenceAnswer(Answer):
     """A column in both versions; `sums` is empty where values must not be summed, and has one entry for each currency
     of money.
     """
@@ -168,7 +160,7 @@ class MetricDifference(Answer):
     type: str | None = Field(examples=["money"])
     values_changed: int = Field(examples=[3])
     values_restated: int = Field(examples=[3])
-    sums: list[CurrencySum]
+    sums: list[CurrencySumAnswer]
 
 
 class MovedSum(Answer):
@@ -179,7 +171,7 @@ class MovedSum(Answer):
     moved: Number
 
 
-class DayDifference(Answer):
+class DayDifferenceAnswer(Answer):
     """A day with changes, for the ad accounts where it is of one kind."""
 
     day: date | datetime | None
@@ -194,14 +186,14 @@ class DayDifference(Answer):
     moved: list[MovedSum]
 
 
-class Example(Answer):
+class ExampleAnswer(Answer):
     """A row in both versions; null if it is missing in one."""
 
     before: dict[str, Value] | None
     after: dict[str, Value] | None
 
 
-class Difference(Answer):
+class DifferenceAnswer(Answer):
     """What changed from one version to another."""
 
     before: int = Field(examples=[0])
@@ -217,11 +209,11 @@ class Difference(Answer):
     )
     summary: str = Field(description="Summary in sentences.", examples=["3 rows changed on 1 day; Cost +1.20 EUR."])
     currencies: list[str] = Field(description="Currencies of both versions.", examples=[["EUR"]])
-    metrics: list[MetricDifference]
-    days: list[DayDifference]
+    metrics: list[MetricDifferenceAnswer]
+    days: list[DayDifferenceAnswer]
     columns_added: list[str]
     columns_gone: list[str]
-    examples: list[Example]
+    examples: list[ExampleAnswer]
 
 
 class AtVersion(Body):
@@ -282,21 +274,11 @@ class ExportQuery(RowSelection):
 
 
 @router.get("/datasets/{dataset}/versions", summary="List the versions of a table", responses=failures(404))
-def list_versions(deps: Here, who: Who, dataset: Slug, query: Annotated[Paging, Query()]) -> Versions:
+def list_versions(deps: Here, who: Who, dataset: Slug, query: Annotated[Paging, Query()]) -> VersionList:
     """All readable versions, newest first; each was created by one run."""
     versions = deps.lake.versions(with_table(deps, who, dataset).table_slug)
-    items = [
-        Version(
-            version=version.number,
-            at=version.at,
-            method=version.method,
-            run=version.run_id,
-            rows=version.rows,
-            key=list(version.key),
-        )
-        for version in part(versions, query)
-    ]
-    return Versions(items=items, total=len(versions), limit=query.limit, offset=query.offset)
+    items = [VersionAnswer.model_validate(version) for version in part(versions, query)]
+    return VersionList(items=items, total=len(versions), limit=query.limit, offset=query.offset)
 
 
 @router.get("/datasets/{dataset}/schema", summary="Get the columns of a table", responses=failures(404))
@@ -310,7 +292,7 @@ def get_schema(deps: Here, who: Who, dataset: Slug, query: Annotated[AtVersion, 
     for field in state.schema:
         metadata = {name.decode(): value.decode() for name, value in (field.metadata or {}).items()}
         answers.append(
-            Column(
+            ColumnAnswer(
                 name=field.name,
                 type=str(field.type),
                 title=metadata.get("title", field.name),
@@ -323,7 +305,9 @@ def get_schema(deps: Here, who: Who, dataset: Slug, query: Annotated[AtVersion, 
     return Schema(version=state.version, rows=state.rows, size=state.size, columns=answers)
 
 
-@router.get("/datasets/{dataset}/rows", summary="Read rows of a table", response_model=Rows, responses=failures(404))
+@router.get(
+    "/datasets/{dataset}/rows", summary="Read rows of a table", response_model=RowsAnswer, responses=failures(404)
+)
 def list_rows(deps: Here, who: Who, dataset: Slug, query: Annotated[RowsQuery, Query()]) -> Response:
     """Rows with filters, order and paging; nulls are last. For whole tables use the export."""
     saved = with_table(deps, who, dataset)
@@ -366,7 +350,7 @@ def get_statistics(deps: Here, who: Who, dataset: Slug, query: Annotated[Statist
 @router.get(
     "/datasets/{dataset}/difference",
     summary="Compare two versions of a table",
-    response_model=Difference,
+    response_model=DifferenceAnswer,
     responses=failures(404),
 )
 def get_difference(deps: Here, who: Who, dataset: Slug, query: Annotated[DifferenceQuery, Query()]) -> Response:
@@ -397,7 +381,7 @@ def export(deps: Here, who: Who, dataset: Slug, query: Annotated[ExportQuery, Qu
     return file_answer(chunks, query.format, f"{saved.slug}.{query.format}", f"{saved.name}.{query.format}")
 
 
-def with_table(deps: Center, who: Visitor, dataset: str) -> SavedDataset:
+def with_table(deps: Deps, who: Visitor, dataset: str) -> SavedDataset:
     """The dataset; NotFoundError if it may not be seen, or has no table yet."""
     saved = who.guard.dataset(dataset, DatasetRight.SEE)
     if not deps.lake.exists(saved.table_slug):
@@ -405,13 +389,13 @@ def with_table(deps: Center, who: Visitor, dataset: str) -> SavedDataset:
     return saved
 
 
-def _columns_by_name(deps: Center, saved: SavedDataset) -> dict[str, ColumnRecord]:
+def _columns_by_name(deps: Deps, saved: SavedDataset) -> dict[str, Column]:
     """The columns as the dataset has them now; none if its settings do not hold any more."""
     dataset, _ = parsed(deps, saved)
     return {column.name: column for column in columns(dataset)} if dataset else {}
 
 
-def _summable(deps: Center, saved: SavedDataset, version: int) -> list[str]:
+def _summable(deps: Deps, saved: SavedDataset, version: int) -> list[str]:
     """The columns whose sum over the version's rows is an amount."""
     dataset, _ = parsed(deps, saved)
     if dataset is None or dataset.update.method is Method.APPEND:
@@ -432,7 +416,7 @@ def _filter(text: str) -> Filter:
     return Filter(column, OPERATORS[operator], value if colon else None)
 
 
-def _two_versions(deps: Center, saved: SavedDataset, query: DifferenceQuery) -> tuple[int, int]:
+def _two_versions(deps: Deps, saved: SavedDataset, query: DifferenceQuery) -> tuple[int, int]:
     numbers = [version.number for version in deps.lake.versions(saved.table_slug)]
     after = query.after if query.after is not None else numbers[0]
     before = query.before if query.before is not None else next((number for number in numbers if number < after), None)

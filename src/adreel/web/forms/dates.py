@@ -18,7 +18,7 @@ from adreel.datasets.values import FIRST_DATES, scalar
 from adreel.dates import FIRST_DAY, PERIODS, WEEKDAYS, Dates, Span, offset_name, read_day, today_at
 from adreel.pipeline.plan import days_for
 from adreel.store import AccountAdvertiser
-from adreel.web.forms.fields import Fields, day_value
+from adreel.web.forms.fields import FormFields, day_value
 
 Offsets = Mapping[timedelta, int]
 """By distance from UTC: how many advertisers count their days so."""
@@ -27,7 +27,7 @@ _TITLES = {"date": "Day", "start": "Start date", "end": "End date"}
 
 
 @dataclass(frozen=True, slots=True)
-class Day:
+class DayInput:
     """A day of the dates: `how` is on (a calendar day) or back (counted from today)."""
 
     key: str
@@ -65,7 +65,7 @@ class DatesPane:
     periods: tuple[tuple[str, str], ...]
     week_starts: str
     weekdays: tuple[tuple[str, str], ...]
-    days: tuple[Day, ...]
+    days: tuple[DayInput, ...]
     first: str
     last: str
     zones: tuple[ZoneDays, ...]
@@ -78,7 +78,13 @@ class DatesPane:
 
 
 def dates_pane(
-    menu: Menu, chosen: menus.Chosen, fields: Fields, given: Dates | None, offsets: Offsets, now: datetime, zone: str
+    menu: Menu,
+    chosen: menus.Chosen,
+    fields: FormFields,
+    given: Dates | None,
+    offsets: Offsets,
+    now: datetime,
+    zone: str,
 ) -> DatesPane:
     """The pane; `given` are dates without fault, if there are any, and `zone` is the workspace's."""
     shown = menus.unmet(menu.when, chosen) is None
@@ -123,10 +129,10 @@ def offsets_of(advertisers: Iterable[AccountAdvertiser], selection: tuple[str, .
     return offsets
 
 
-def _day(key: str, fields: Fields) -> Day:
+def _day(key: str, fields: FormFields) -> DayInput:
     how = fields.last(f"dates.{key}.how")
     back = fields.last(f"dates.{key}.back") if how else day_value(key, fields)
-    return Day(key, _TITLES[key], how or "back", fields.last(f"dates.{key}.on"), back)
+    return DayInput(key, _TITLES[key], how or "back", fields.last(f"dates.{key}.on"), back)
 
 
 def _zones(given: Dates, offsets: Offsets, now: datetime) -> Iterator[ZoneDays]:

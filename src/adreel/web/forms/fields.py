@@ -28,28 +28,28 @@ _SEPARATORS = re.compile(r"[\s,;|\"'\[\](){}]+")
 
 
 @dataclass(frozen=True, slots=True)
-class Fields:
+class FormFields:
     """The names and values that a form sends; a name may come several times."""
 
     values: Mapping[str, tuple[str, ...]]
 
     @staticmethod
-    def of(pairs: Iterable[tuple[str, str]]) -> Fields:
+    def of(pairs: Iterable[tuple[str, str]]) -> FormFields:
         """From pairs in the order of the page."""
         values: dict[str, list[str]] = {}
         for name, value in pairs:
             values.setdefault(name, []).append(value)
-        return Fields({name: tuple(all_values) for name, all_values in values.items()})
+        return FormFields({name: tuple(all_values) for name, all_values in values.items()})
 
     @staticmethod
-    def read(body: bytes) -> Fields:
+    def read(body: bytes) -> FormFields:
         """From a form's body as browsers send it. InputError if it has more fields than any form of ours."""
         try:
             text = body.decode("ascii", "replace")
             pairs = parse_qsl(text, keep_blank_values=True, errors="replace", max_num_fields=MOST_FIELDS)
         except ValueError as error:
             raise InputError(f"The form has more than {MOST_FIELDS:,} fields; select fewer values.") from error
-        return Fields.of((name, value.replace("\r\n", "\n")) for name, value in pairs)
+        return FormFields.of((name, value.replace("\r\n", "\n")) for name, value in pairs)
 
     def all(self, name: str) -> tuple[str, ...]:
         """Every value of the field."""
@@ -70,9 +70,9 @@ class Fields:
 # -- values to fields
 
 
-def fields_of(values: Mapping[str, Any]) -> Fields:
+def fields_of(values: Mapping[str, Any]) -> FormFields:
     """The fields of a form that shows the dataset file's values."""
-    return Fields.of(_pairs(values))
+    return FormFields.of(_pairs(values))
 
 
 def _pairs(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -146,7 +146,7 @@ def tags_in(text: str) -> tuple[str, ...]:
 # -- fields to values
 
 
-def values_of(fields: Fields) -> dict[str, Any]:
+def values_of(fields: FormFields) -> dict[str, Any]:
     """The dataset file's values as the form has them: the menus of its report, of those that were on the page."""
     values: dict[str, Any] = {name: fields.text(name) for name in ("name", "account", "report")}
     if fields.text("description"):
@@ -161,7 +161,7 @@ def values_of(fields: Fields) -> dict[str, Any]:
     return values | {"update": _update_value(fields)}
 
 
-def _menu_value(menu: Menu, fields: Fields) -> Any:
+def _menu_value(menu: Menu, fields: FormFields) -> Any:
     """What is chosen in a menu; None if it was not on the page, or nothing is."""
     if menu.source == "dates":
         return _dates_value(fields) if "dates.kind" in fields else None
@@ -177,19 +177,19 @@ def _menu_value(menu: Menu, fields: Fields) -> Any:
     return fields.text(menu.name) or None
 
 
-def advertisers_value(menu: Menu, fields: Fields) -> Any:
+def advertisers_value(menu: Menu, fields: FormFields) -> Any:
     """`all`, or ids, of which there may be none; None if the menu was not on the page."""
     how = fields.last(f"{menu.name}.how")
     return None if not how else "all" if how == "all" else list(advertiser_ids(menu, fields))
 
 
-def advertiser_ids(menu: Menu, fields: Fields) -> tuple[str, ...]:
+def advertiser_ids(menu: Menu, fields: FormFields) -> tuple[str, ...]:
     """The ids that are picked or typed, also while all advertisers are chosen."""
     picked = ticked(menu.name, fields, ids_in(*fields.all(menu.name)))
     return tuple(dict.fromkeys((*picked, *ids_in(fields.last(f"{menu.name}.typed")))))
 
 
-def ticked(name: str, fields: Fields, before: tuple[str, ...] | None = None) -> tuple[str, ...]:
+def ticked(name: str, fields: FormFields, before: tuple[str, ...] | None = None) -> tuple[str, ...]:
     """What is chosen of a list that is shown in part: what was chosen before, and what the boxes say that were there.
 
     The field itself has what was chosen when the page was made, `.seen` the boxes that it had, `.tick` those ticked.
@@ -210,7 +210,7 @@ def ids_in(*given: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(words))
 
 
-def _dates_value(fields: Fields) -> dict[str, str]:
+def _dates_value(fields: FormFields) -> dict[str, str]:
     kind = fields.last("dates.kind")
     if kind == "period":
         period = fields.text("dates.period", FIRST_DATES["period"])
@@ -222,13 +222,13 @@ def _dates_value(fields: Fields) -> dict[str, str]:
     return {key: day_value(key, fields) for key in keys}
 
 
-def day_value(key: str, fields: Fields) -> str:
+def day_value(key: str, fields: FormFields) -> str:
     """A day of the dates as a dataset file has it; the first one if the form did not ask for it yet."""
     how = fields.last(f"dates.{key}.how")
     return fields.text(f"dates.{key}.{'on' if how == 'on' else 'back'}") if how else FIRST_DATES[key]
 
 
-def _update_value(fields: Fields) -> dict[str, Any]:
+def _update_value(fields: FormFields) -> dict[str, Any]:
     method = fields.text("update.method") or str(Method.REPLACE)
     key, days = ids_in(fields.last("update.key")), fields.text("update.keep_days")
     return (
@@ -238,7 +238,7 @@ def _update_value(fields: Fields) -> dict[str, Any]:
     )
 
 
-def left_behind(fields: Fields, report: Report) -> tuple[str, ...]:
+def left_behind(fields: FormFields, report: Report) -> tuple[str, ...]:
     """The titles of menus in which values were picked for another report, and which this one has not."""
     own = {menu.name for menu in report.menus}
     return tuple(

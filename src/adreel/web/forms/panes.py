@@ -26,7 +26,7 @@ from adreel.pipeline.preview import Planned
 from adreel.store import Account, AccountAdvertiser, AccountStatus, SavedDataset
 from adreel.update_methods import Method
 from adreel.web.forms.dates import DatesPane, dates_of, dates_pane, names_beside, offsets_of
-from adreel.web.forms.fields import Fields, advertiser_ids, left_behind, values_of
+from adreel.web.forms.fields import FormFields, advertiser_ids, left_behind, values_of
 from adreel.web.forms.pickers import Picker, Question, advertiser_picker, field_picker, metric_picker
 from adreel.web.forms.problems import Said, found_in, told
 
@@ -124,7 +124,7 @@ class Form:
     account's advertisers by their ids.
     """
 
-    fields: Fields
+    fields: FormFields
     saved: SavedDataset | None
     spec_version: str
     tried: bool
@@ -166,26 +166,26 @@ class Form:
         return self.saved is not None and self.report is not None and self.report.deprecated
 
 
-def form_of(fields: Fields, around: Around, refused: Iterable[Problem] = (), notes: Iterable[str] = ()) -> Form:
+def form_of(fields: FormFields, around: Around, refused: Iterable[Problem] = (), notes: Iterable[str] = ()) -> Form:
     """The form; `refused` are problems that saving it met, `notes` what the person is told besides."""
     return _Shape(fields, around, notes).form(tuple(refused))
 
 
-def posted_values(fields: Fields) -> dict[str, Any]:
+def posted_values(fields: FormFields) -> dict[str, Any]:
     """The dataset file's values that a form stands for, without what does not fit."""
     values = _acted(fields, values_of(fields))
     fit = fitted(values)
     return fit.values if fit else values
 
 
-def _order(fields: Fields) -> tuple[str, str, str]:
+def _order(fields: FormFields) -> tuple[str, str, str]:
     """What a pressed button asks for: what to do, in which menu, with which value."""
     verb, _, rest = fields.last("do").partition(" ")
     menu, _, value = rest.partition(" ")
     return verb, menu, value
 
 
-def _acted(fields: Fields, values: dict[str, Any]) -> dict[str, Any]:
+def _acted(fields: FormFields, values: dict[str, Any]) -> dict[str, Any]:
     """The values after a button that takes something out of a list, or switches something on."""
     verb, menu, value = _order(fields)
     given = values.get(menu)
@@ -205,7 +205,7 @@ def _switches(values: Mapping[str, Any]) -> frozenset[str]:
 class _Shape:
     """Makes one form."""
 
-    def __init__(self, fields: Fields, around: Around, notes: Iterable[str]) -> None:
+    def __init__(self, fields: FormFields, around: Around, notes: Iterable[str]) -> None:
         self._fields = fields
         self._around = around
         values = _acted(fields, values_of(fields))

@@ -12,7 +12,7 @@ from adreel.datasets.menus import MOST_METRICS, Offer
 from adreel.datasets.presets import GROUP_TITLES, SETS, MetricSet
 from adreel.datasets.schema import TYPE_TITLES
 from adreel.store import AccountAdvertiser
-from adreel.web.forms.fields import Fields
+from adreel.web.forms.fields import FormFields
 
 PAGE = 60
 """Values that are shown at first, and how many more each time."""
@@ -57,7 +57,7 @@ class Question:
     most: int
 
     @staticmethod
-    def of(name: str, fields: Fields) -> Question:
+    def of(name: str, fields: FormFields) -> Question:
         """As the form has it; another search begins with the first page."""
         words, group = fields.text(f"{name}.search"), fields.text(f"{name}.group")
         same = fields.last(f"{name}.searched") == f"{group} {words}"

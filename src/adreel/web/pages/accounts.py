@@ -18,7 +18,7 @@ from adreel.connections import Connecting, own_app, status_words, zone_words
 from adreel.datasets.status import Standing, standings
 from adreel.errors import AdreelError, InputError
 from adreel.store import Account, AccountAdvertiser, AccountStatus, Level, Role, RunState, SavedDataset, User
-from adreel.web.deps import Center, Here, Visitor, Who
+from adreel.web.deps import Deps, Here, Visitor, Who
 from adreel.web.pages import consent
 from adreel.web.pages.consent import lacking_app, read_ids, read_token, settle, to_consent
 from adreel.web.pages.wording import sentence
@@ -112,7 +112,7 @@ class AccountRow:
 
 
 @dataclass(frozen=True, slots=True)
-class AccountList(Page):
+class AccountsPage(Page):
     """The accounts with their filters; `any` whether there is an account at all."""
 
     template: ClassVar[str] = "accounts.html"
@@ -130,7 +130,7 @@ class AccountList(Page):
 
 
 @dataclass(frozen=True, slots=True)
-class AccountTable(AccountList):
+class AccountTable(AccountsPage):
     """The part of it that filters change."""
 
     template: ClassVar[str] = "_accounts.html"
@@ -159,11 +159,11 @@ def accounts(
         sort=sort if sort.removeprefix("-") in SORTS else "name",
         page=page,
     )
-    kind = AccountTable if is_fragment(request) else AccountList
+    kind = AccountTable if is_fragment(request) else AccountsPage
     return respond(request, _listed(deps, who, filters, kind), visitor=who)
 
 
-def _listed(deps: Center, who: Visitor, filters: AccountFilters, kind: type[AccountList]) -> AccountList:
+def _listed(deps: Deps, who: Visitor, filters: AccountFilters, kind: type[AccountsPage]) -> AccountsPage:
     all_rows = _rows(deps, who)
     now = deps.clock()
     rows = _sorted([row for row in all_rows if _matches(row, filters, who.user, now)], filters.sort)
@@ -186,7 +186,7 @@ def _listed(deps: Center, who: Visitor, filters: AccountFilters, kind: type[Acco
     )
 
 
-def _rows(deps: Center, who: Visitor) -> list[AccountRow]:
+def _rows(deps: Deps, who: Visitor) -> list[AccountRow]:
     """Every account that the person may see, without its datasets: a handful of queries in all."""
     owners, counts = deps.store.shares.owners(), deps.store.datasets.counts()
     return [
@@ -201,7 +201,7 @@ def _rows(deps: Center, who: Visitor) -> list[AccountRow]:
     ]
 
 
-def _with_datasets(deps: Center, rows: list[AccountRow]) -> tuple[AccountRow, ...]:
+def _with_datasets(deps: Deps, rows: list[AccountRow]) -> tuple[AccountRow, ...]:
     """Rows of one page with their datasets."""
     datasets = deps.store.datasets.of_accounts([row.account.id for row in rows if row.count])
     failing = deps.store.runs.ended(TROUBLED) if datasets else frozenset()
@@ -339,7 +339,7 @@ def account(request: Request, deps: Here, who: Who, account_id: int, q: str = ""
 
 
 def _account_page(
-    deps: Center,
+    deps: Deps,
     who: Visitor,
     account: Account,
     *,
@@ -386,7 +386,7 @@ def _account_page(
     )
 
 
-def _why_not_reconnect(deps: Center, account: Account) -> str:
+def _why_not_reconnect(deps: Deps, account: Account) -> str:
     """Why the account cannot be reconnected at TikTok's consent page; empty if it can."""
     try:
         access = own_app(deps.settings, deps.store, account)
@@ -396,7 +396,7 @@ def _why_not_reconnect(deps: Center, account: Account) -> str:
     return "" if access.app_id and access.secret else lacking_app(deps.settings)
 
 
-def _advertisers(deps: Center, who: Visitor, account: Account, q: str, page: int) -> Advertisers:
+def _advertisers(deps: Deps, who: Visitor, account: Account, q: str, page: int) -> Advertisers:
     advertisers, words = deps.store.accounts.advertisers(account), q.casefold().split()
     # Thousands of advertisers have a handful of zones.
     zones = {(advertiser.timezone, advertiser.display_timezone): zone_words(advertiser) for advertiser in advertisers}
@@ -438,7 +438,7 @@ def _advertiser(advertiser: AccountAdvertiser, account: Account, zone: str | Non
 
 
 def _with_problem(
-    request: Request, deps: Center, who: Visitor, account: Account, place: str, error: AdreelError, **typed: str
+    request: Request, deps: Deps, who: Visitor, account: Account, place: str, error: AdreelError, **typed: str
 ) -> Response:
     """The account's page with the error at its form, and the form's fields as they were sent."""
     page = _account_page(deps, who, account, place=place, problem=sentence(error), typed=typed)
@@ -524,7 +524,7 @@ async def choose_advertisers(
     return go(request, f"/accounts/{account.id}#advertisers", f"{account.name} uses {_ad_accounts(count)}{including}.")
 
 
-def _selection(deps: Center, account: Account, choice: str, named: tuple[str, ...]) -> tuple[str, ...] | None:
+def _selection(deps: Deps, account: Account, choice: str, named: tuple[str, ...]) -> tuple[str, ...] | None:
     """The account's advertisers after the choice; None for all that the grant covers."""
     if choice == "all":
         return None
@@ -567,7 +567,7 @@ def share(request: Request, deps: Here, who: Who, account_id: int, user: Text = 
     return go(request, f"/accounts/{account.id}#people" if may_see else "/accounts", notice)
 
 
-def _person(deps: Center, number: str) -> User:
+def _person(deps: Deps, number: str) -> User:
     if not (number.isascii() and number.isdecimal()):
         raise InputError("Select a user.")
     return deps.store.users.get(int(number))
@@ -594,7 +594,7 @@ async def delete(request: Request, deps: Here, who: Who, account_id: int, revoke
     return go(request, "/accounts", notice)
 
 
-def _deleting(deps: Center, who: Visitor, account: Account, problem: str = "") -> DeleteAccount:
+def _deleting(deps: Deps, who: Visitor, account: Account, problem: str = "") -> DeleteAccount:
     datasets = deps.store.datasets.list(account)
     visible_ids = {dataset.id for dataset in who.guard.datasets()}
     visible = tuple(dataset for dataset in datasets if dataset.id in visible_ids)

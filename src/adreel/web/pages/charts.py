@@ -30,7 +30,7 @@ from adreel.datasets.dataset import Dataset
 from adreel.datasets.provenance import made as rows_made_by
 from adreel.errors import AdreelError, InputError, NotFoundError
 from adreel.store import SavedDataset
-from adreel.web.deps import Center, Here, Visitor, Who
+from adreel.web.deps import Deps, Here, Visitor, Who
 from adreel.web.pages.heading import Heading, account_of, advertiser_names, heading, parsed
 from adreel.web.pages.wording import sentence
 from adreel.web.render import Page, respond
@@ -250,7 +250,7 @@ def choices_of(currency: str, advertiser: str, days: str) -> CardChoices:
     return CardChoices(currency or None, count, advertiser or None)
 
 
-def _offered(deps: Center, saved: SavedDataset) -> _Offered:
+def _offered(deps: Deps, saved: SavedDataset) -> _Offered:
     dataset, problems = parsed(deps, saved)
     if dataset is None:
         raise InputError(f"The settings are no longer valid: {problems[0]}")
@@ -265,7 +265,7 @@ def _advertisers(names: Mapping[str, str], facts: CardFacts) -> Iterator[tuple[s
         yield advertiser.id, f"{name} ({advertiser.id})" if name else advertiser.id
 
 
-def _empty(deps: Center, who: Visitor, offered: _Offered, facts: CardFacts) -> tuple[str, ...]:
+def _empty(deps: Deps, who: Visitor, offered: _Offered, facts: CardFacts) -> tuple[str, ...]:
     """The ad accounts that a run reads and of which the table has no rows; none if the account may not be seen."""
     account = account_of(who, offered.saved)
     if account is None:

@@ -18,7 +18,7 @@ from adreel.errors import AdreelError, InputError
 from adreel.settings import Settings
 from adreel.store import Account, Role
 from adreel.tiktok.oauth import consent_url, new_state, read_callback
-from adreel.web.deps import Center, Here, Visitor, Who, known_visitor
+from adreel.web.deps import Deps, Here, Visitor, Who, known_visitor
 from adreel.web.pages.wording import sentence
 from adreel.web.render import Page, go, respond
 from adreel.web.sign_in import need_browser
@@ -169,7 +169,7 @@ def begin_connecting(request: Request, deps: Here, who: Who, name: Text = "") ->
     return to_consent(request, deps, who, None, name)
 
 
-def _connect(deps: Center, who: Visitor, name: str, error: str = "") -> Connect:
+def _connect(deps: Deps, who: Visitor, name: str, error: str = "") -> Connect:
     return Connect(
         name=name,
         error=error,
@@ -199,7 +199,7 @@ def redirects_here(settings: Settings) -> bool:
     return redirect_url(settings) == f"{settings.web_url}{CALLBACK}"
 
 
-def to_consent(request: Request, deps: Center, who: Visitor, account: Account | None, name: str | None) -> Response:
+def to_consent(request: Request, deps: Deps, who: Visitor, account: Account | None, name: str | None) -> Response:
     """The answer that leads to TikTok's consent page, for this browser's session only."""
     access = app_access(deps.settings) if account is None else own_app(deps.settings, deps.store, account)
     need_app(deps.settings, access)
@@ -249,7 +249,7 @@ def _is_consent(settings: Settings, address: str) -> bool:
     return address.partition("?")[0] == page.geturl()
 
 
-async def _finish(request: Request, deps: Center, who: Visitor, query: str) -> Response:
+async def _finish(request: Request, deps: Deps, who: Visitor, query: str) -> Response:
     """The end of a consent: an account, a question or a failure."""
     onward, title = "/accounts/connect", "Try again"
     try:
@@ -278,7 +278,7 @@ async def _finish(request: Request, deps: Center, who: Visitor, query: str) -> R
 
 async def settle(
     request: Request,
-    deps: Center,
+    deps: Deps,
     who: Visitor,
     granted: Granted,
     account: Account | None,
@@ -299,7 +299,7 @@ async def settle(
     return _connected(request, deps, account, "Connected")
 
 
-def _connected(request: Request, deps: Center, account: Account, done: str) -> Response:
+def _connected(request: Request, deps: Deps, account: Account, done: str) -> Response:
     count = sum(not advertiser.gone for advertiser in deps.store.accounts.advertisers(account))
     user = f" as TikTok user {account.owner}" if account.owner else ""
     ad_accounts = "1 ad account" if count == 1 else f"{count:,} ad accounts"
@@ -319,7 +319,7 @@ class Target:
     selection: tuple[str, ...] | None
 
 
-def _ask(request: Request, deps: Center, who: Visitor, target: Target, error: str = "") -> Response:
+def _ask(request: Request, deps: Deps, who: Visitor, target: Target, error: str = "") -> Response:
     now, account = deps.clock(), target.account
     account_id = account.id if account else None
     grant = PendingGrant(target.granted, account_id, target.selection, who.secret, now + DECISION_TIME)
@@ -327,7 +327,7 @@ def _ask(request: Request, deps: Center, who: Visitor, target: Target, error: st
     return respond(request, _decide(deps, key, grant, account, target.name, error), 409)
 
 
-def _decide(deps: Center, key: str, grant: PendingGrant, account: Account | None, name: str, error: str) -> Decide:
+def _decide(deps: Deps, key: str, grant: PendingGrant, account: Account | None, name: str, error: str) -> Decide:
     covers = {advertiser.advertiser_id for advertiser in grant.granted.advertisers}
     before = deps.store.accounts.advertisers(account) if account else ()
     lost = tuple(

@@ -21,7 +21,7 @@ from adreel.lake import TableState
 from adreel.lake.browse import OPERATORS, ColumnStatistics, Filter, Kind, Operator, Order, Takes, kind_of, operators_for
 from adreel.store import SavedDataset
 from adreel.update_methods import Method
-from adreel.web.deps import Center, Here, Who
+from adreel.web.deps import Deps, Here, Who
 from adreel.web.downloads import FORMATS
 from adreel.web.pages.heading import Heading, heading, parsed
 from adreel.web.pages.wording import sentence
@@ -349,7 +349,7 @@ def _unspelled(text: str) -> Filter | None:
     return Filter(column, op, value) if column and op else None
 
 
-def _rows(deps: Center, saved: SavedDataset, look: Look, without_value: Filter | None) -> Rows:
+def _rows(deps: Deps, saved: SavedDataset, look: Look, without_value: Filter | None) -> Rows:
     table = deps.lake.table(saved.table_slug, look.version)
     selected = _selected_columns(parsed(deps, saved)[0])
     every_head = tuple(_head(table, name, selected) for name in table.schema.names)
@@ -379,7 +379,7 @@ def _rows(deps: Center, saved: SavedDataset, look: Look, without_value: Filter |
 
 
 def _cells(
-    deps: Center, saved: SavedDataset, look: Look, names: list[str]
+    deps: Deps, saved: SavedDataset, look: Look, names: list[str]
 ) -> tuple[Look, tuple[tuple[str | None, ...], ...], int]:
     """The page's rows as texts; the last page if the one that was asked for lies behind it."""
 
@@ -461,7 +461,7 @@ def column_list(
     return respond(request, ColumnsPage(heading(deps, who, saved, "data", address), part, ""), visitor=who)
 
 
-def _columns(deps: Center, saved: SavedDataset, version: int | None, *, counted: bool) -> ColumnsPart:
+def _columns(deps: Deps, saved: SavedDataset, version: int | None, *, counted: bool) -> ColumnsPart:
     table = deps.lake.table(saved.table_slug, version)
     dataset, _ = parsed(deps, saved)
     selected = _selected_columns(dataset)

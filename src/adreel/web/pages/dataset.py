@@ -22,7 +22,7 @@ from adreel.export.files import WRITERS, stream
 from adreel.pipeline.preview import Planned
 from adreel.store import AccountAdvertiser, Run, SavedDataset
 from adreel.web.changes import Since, since
-from adreel.web.deps import Center, Here, Visitor, Who
+from adreel.web.deps import Deps, Here, Visitor, Who
 from adreel.web.downloads import file_answer
 from adreel.web.pages.data import asked_exactly
 from adreel.web.pages.datasets import Deletion
@@ -56,7 +56,7 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class RowSource:
     """Where the rows come from: the advertisers that a run reads, and why others cannot be read."""
 
     advertisers: tuple[AccountAdvertiser, ...]
@@ -92,7 +92,7 @@ class Overview(Page):
     table_fault: str
     proof_run: Run | None
     checks: tuple[Check, ...]
-    source: Source | None
+    source: RowSource | None
     owner: str
     key: tuple[str, ...]
     cheap: bool
@@ -142,7 +142,7 @@ def overview(request: Request, deps: Here, who: Who, slug: str) -> Response:
     return respond(request, _overview(deps, who, who.guard.dataset(slug)), visitor=who)
 
 
-def _overview(deps: Center, who: Visitor, saved: SavedDataset, other_days: OtherDays | None = None) -> Overview:
+def _overview(deps: Deps, who: Visitor, saved: SavedDataset, other_days: OtherDays | None = None) -> Overview:
     dataset, problems = parsed(deps, saved)
     table, fault = _table(deps, saved, dataset)
     proof_run = next(iter(deps.store.runs.good(saved)), None)
@@ -162,7 +162,7 @@ def _overview(deps: Center, who: Visitor, saved: SavedDataset, other_days: Other
     )
 
 
-def _table(deps: Center, saved: SavedDataset, dataset: Dataset | None) -> tuple[Table | None, str]:
+def _table(deps: Deps, saved: SavedDataset, dataset: Dataset | None) -> tuple[Table | None, str]:
     """The table, or what is wrong with it; neither if there is none yet."""
     try:
         table_state = deps.lake.table(saved.table_slug)
@@ -177,7 +177,7 @@ def _table(deps: Center, saved: SavedDataset, dataset: Dataset | None) -> tuple[
     ), ""
 
 
-def _source(deps: Center, who: Visitor, saved: SavedDataset, dataset: Dataset | None) -> Source | None:
+def _source(deps: Deps, who: Visitor, saved: SavedDataset, dataset: Dataset | None) -> RowSource | None:
     """The advertisers that a run would read now; None if that is not known, or not the person's to know."""
     account = account_of(who, saved)
     if account is None or dataset is None:
@@ -186,10 +186,10 @@ def _source(deps: Center, who: Visitor, saved: SavedDataset, dataset: Dataset | 
     reach = covered(advertisers, dataset.advertisers or account.selection)
     read = {advertiser.id for advertiser in reach.advertisers}
     listed = tuple(advertiser for advertiser in advertisers if advertiser.advertiser_id in read)[:MOST_ADVERTISERS]
-    return Source(listed, len(read), tuple(reach.unreadable.items())[:MOST_ADVERTISERS])
+    return RowSource(listed, len(read), tuple(reach.unreadable.items())[:MOST_ADVERTISERS])
 
 
-def _owner(deps: Center, saved: SavedDataset) -> str:
+def _owner(deps: Deps, saved: SavedDataset) -> str:
     if saved.owner_id is None:
         return ""
     try:

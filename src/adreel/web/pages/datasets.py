@@ -17,7 +17,7 @@ from adreel.datasets.status import SORTS, Standing, Status, Wanted, chosen, stan
 from adreel.datasets.stored import as_file, source_of
 from adreel.errors import AdreelError, InputError
 from adreel.store import Role, SavedDataset
-from adreel.web.deps import Center, Here, Visitor, Who
+from adreel.web.deps import Deps, Here, Visitor, Who
 from adreel.web.downloads import attachment
 from adreel.web.pages.wording import refusal
 from adreel.web.render import Page, go, own_path, respond
@@ -114,7 +114,7 @@ class Listing:
 
 
 @dataclass(frozen=True, slots=True)
-class Datasets(Page):
+class DatasetsPage(Page):
     """The list with its filters; `accounts` is how many accounts the person sees, for a workspace that is new."""
 
     template: ClassVar[str] = "datasets.html"
@@ -163,10 +163,10 @@ def datasets(request: Request, deps: Here, who: Who) -> Response:
         answer = respond(request, DatasetsPart(listing), visitor=who)
         answer.headers["HX-Replace-Url"] = listing.address
         return answer
-    return respond(request, Datasets(listing, 0 if listing.total else len(who.guard.accounts())), visitor=who)
+    return respond(request, DatasetsPage(listing, 0 if listing.total else len(who.guard.accounts())), visitor=who)
 
 
-def _listing(deps: Center, who: Visitor, query: QueryParams) -> Listing:
+def _listing(deps: Deps, who: Visitor, query: QueryParams) -> Listing:
     now = deps.clock()
     every = standings(deps.store, who.guard, deps.settings.home, now)
     filters = wanted_of(query)
@@ -293,7 +293,7 @@ def _download(datasets: Iterable[SavedDataset]) -> Response:
     return Response(text, media_type="application/yaml", headers=attachment("datasets.yaml", "datasets.yaml"))
 
 
-def _run(request: Request, deps: Center, who: Visitor, slugs: Iterable[str], onward: str) -> Response:
+def _run(request: Request, deps: Deps, who: Visitor, slugs: Iterable[str], onward: str) -> Response:
     selected = [who.guard.dataset(slug, DatasetRight.RUN) for slug in slugs]
     orders = deps.orders
     refused = _each(selected, lambda saved: orders.enqueue(saved, None, who.user.name))
@@ -304,7 +304,7 @@ def _run(request: Request, deps: Center, who: Visitor, slugs: Iterable[str], onw
 
 def _delete(
     request: Request,
-    deps: Center,
+    deps: Deps,
     who: Visitor,
     slugs: Iterable[str],
     onward: str,

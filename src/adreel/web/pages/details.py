@@ -26,8 +26,8 @@ from adreel.datasets.validation import parse
 from adreel.datasets.values import scalar, texts
 from adreel.errors import AdreelError, DatasetError, ForbiddenError, InputError, Problem
 from adreel.store import Account, Role, SavedDataset
-from adreel.web.deps import Center, Here, Visitor, Who
-from adreel.web.forms.fields import Fields, fields_of
+from adreel.web.deps import Deps, Here, Visitor, Who
+from adreel.web.forms.fields import FormFields, fields_of
 from adreel.web.forms.panes import Around, Form, form_of, posted_values
 from adreel.web.forms.problems import Said, found_in, readable, told
 from adreel.web.pages import transfers
@@ -75,7 +75,7 @@ class NewDataset(Page):
 
 
 @dataclass(frozen=True, slots=True)
-class Settings(Page):
+class DatasetSettings(Page):
     """The page of a dataset's settings. `clashes` are what another user saved meanwhile; None if there were none."""
 
     template: ClassVar[str] = "details_settings.html"
@@ -87,7 +87,7 @@ class Settings(Page):
 
 @dataclass(frozen=True, slots=True)
 class FormPart(Page):
-    """The form alone, after something in it changed, or where it could not be saved; `clashes` as in `Settings`."""
+    """The form alone, after a change in it, or where it could not be saved; `clashes` as in `DatasetSettings`."""
 
     template: ClassVar[str] = "_details_form.html"
     form: Form
@@ -102,15 +102,15 @@ class PreviewPart(Page):
     preview: Preview
 
 
-async def _posted(request: Request) -> Fields:
+async def _posted(request: Request) -> FormFields:
     try:
-        return Fields.read(await request.body())
+        return FormFields.read(await request.body())
     except ClientDisconnect as error:
         # The person typed on, and the next question is on its way.
         raise InputError("The browser closed the connection. Try again.") from error
 
 
-Posted = Annotated[Fields, Depends(_posted)]
+Posted = Annotated[FormFields, Depends(_posted)]
 """A page's parameter: the fields of the form that was sent."""
 
 
@@ -132,7 +132,7 @@ def new(request: Request, deps: Here, who: Who, account: str = "", report: str =
     return respond(request, NewDataset(form_of(fields, _around(deps, who, fields)), "", None))
 
 
-def _copied(saved: SavedDataset, deps: Center) -> tuple[Fields, tuple[str, ...]]:
+def _copied(saved: SavedDataset, deps: Deps) -> tuple[FormFields, tuple[str, ...]]:
     """The fields for a copy; one of a deprecated report begins as what serves it now."""
     values = dict(source_of(saved).values)
     notes: tuple[str, ...] = ()
@@ -166,7 +166,7 @@ async def ask_advertisers(request: Request, deps: Here, who: Who, fields: Posted
     return await run_in_threadpool(_answer, request, deps, who, fields)
 
 
-def _answer(request: Request, deps: Center, who: Visitor, fields: Fields, preview: Preview | None = None) -> Response:
+def _answer(request: Request, deps: Deps, who: Visitor, fields: FormFields, preview: Preview | None = None) -> Response:
     """The form, in a page of its own where no part of one was asked for."""
     saved = _edited(who, fields)
     shape = form_of(fields, _around(deps, who, fields, saved))
@@ -179,7 +179,7 @@ def _answer(request: Request, deps: Center, who: Visitor, fields: Fields, previe
 
 def _settings(
     request: Request,
-    deps: Center,
+    deps: Deps,
     who: Visitor,
     saved: SavedDataset,
     shape: Form,
@@ -191,14 +191,14 @@ def _settings(
     if is_fragment(request):
         return respond(request, FormPart(shape, clashes), status)
     head = heading(deps, who, saved, "settings", f"/datasets/{saved.slug}/settings")
-    return respond(request, Settings(head, shape, clashes, preview), status)
+    return respond(request, DatasetSettings(head, shape, clashes, preview), status)
 
 
 def _need_editor(who: Visitor) -> None:
     who.guard.need_role(Role.ADMIN, Role.EDITOR)
 
 
-def _edited(who: Visitor, fields: Fields) -> SavedDataset | None:
+def _edited(who: Visitor, fields: FormFields) -> SavedDataset | None:
     """The dataset whose settings the form changes; None for a new one."""
     slug = fields.last("slug")
     return who.guard.dataset(slug, DatasetRight.EDIT) if slug else None
@@ -208,7 +208,7 @@ def _usable(who: Visitor) -> tuple[Account, ...]:
     return tuple(account for account in who.guard.accounts() if who.guard.may(AccountRight.USE, account))
 
 
-def _around(deps: Center, who: Visitor, fields: Fields, saved: SavedDataset | None = None) -> Around:
+def _around(deps: Deps, who: Visitor, fields: FormFields, saved: SavedDataset | None = None) -> Around:
     accounts = _usable(who)
     name = fields.text("account")
     account = next((usable for usable in accounts if usable.name == name), None)
@@ -239,7 +239,7 @@ async def preview(request: Request, deps: Here, who: Who, fields: Posted) -> Res
     return await run_in_threadpool(_answer, request, deps, who, fields, rows)
 
 
-async def _preview(deps: Center, who: Visitor, fields: Fields) -> Preview:
+async def _preview(deps: Deps, who: Visitor, fields: FormFields) -> Preview:
     values = posted_values(fields)
     try:
         dataset = readable(values, deps.clock())
@@ -279,7 +279,7 @@ def save(request: Request, deps: Here, who: Who, fields: Posted) -> Response:
     return go(request, f"/datasets/{saved.slug}", message)
 
 
-def _begun(deps: Center, who: Visitor, saved: SavedDataset) -> str:
+def _begun(deps: Deps, who: Visitor, saved: SavedDataset) -> str:
     """Has the first run begin, and says so; a dataset that cannot run now is saved all the same."""
     try:
         deps.orders.enqueue(saved, asked_by=who.user.name)
@@ -318,7 +318,7 @@ def _changed(who: Visitor, saved: SavedDataset, dataset: Dataset, now: datetime)
     return ()
 
 
-def _refusals(deps: Center, who: Visitor, values: Mapping[str, Any], saved: SavedDataset | None) -> Iterator[Problem]:
+def _refusals(deps: Deps, who: Visitor, values: Mapping[str, Any], saved: SavedDataset | None) -> Iterator[Problem]:
     """Why the values cannot be saved, each with the menu at fault."""
     yield from found_in(values, deps.clock()).problems
     name, account = scalar(values["name"]), scalar(values["account"])
@@ -338,11 +338,11 @@ def _refusals(deps: Center, who: Visitor, values: Mapping[str, Any], saved: Save
             yield Problem("account", error.message.removeprefix("account: "))
 
 
-def _clash(request: Request, deps: Center, who: Visitor, saved: SavedDataset, fields: Fields) -> Response:
+def _clash(request: Request, deps: Deps, who: Visitor, saved: SavedDataset, fields: FormFields) -> Response:
     """Tells what another user has saved meanwhile; saved again, this form goes over it knowingly."""
     stored = fitted(source_of(saved).values)
     clashes = tuple(_clashes(stored.values if stored else {}, posted_values(fields)))
-    current = Fields({**fields.values, "spec_version": (str(saved.spec_version),)})
+    current = FormFields({**fields.values, "spec_version": (str(saved.spec_version),)})
     shape = form_of(current, _around(deps, who, current, saved))
     return _settings(request, deps, who, saved, shape, clashes=clashes, status=409)
 

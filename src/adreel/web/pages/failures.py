@@ -11,7 +11,7 @@ from adreel.web.render import Page
 
 
 @dataclass(frozen=True, slots=True)
-class Failure(Page):
+class FailurePage(Page):
     """The page of an error: its title, its message, and the problems of a dataset if it concerns one."""
 
     template: ClassVar[str] = "failure.html"

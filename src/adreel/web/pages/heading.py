@@ -13,7 +13,7 @@ from adreel.datasets.stored import dataset_of
 from adreel.errors import DatasetError, NotFoundError, Problem
 from adreel.store import IN_PROGRESS, Account, Run, RunState, SavedDataset
 from adreel.store.locks import seen
-from adreel.web.deps import Center, Visitor
+from adreel.web.deps import Deps, Visitor
 from adreel.web.downloads import FORMATS
 
 TABS: tuple[tuple[str, str, str], ...] = (
@@ -138,12 +138,12 @@ class Heading:
         return FORMATS if self.standing.good else ()
 
 
-def heading(deps: Center, who: Visitor, saved: SavedDataset, tab: str, address: str) -> Heading:
+def heading(deps: Deps, who: Visitor, saved: SavedDataset, tab: str, address: str) -> Heading:
     """The top of the dataset's page."""
     return Heading(live(deps, who, saved), tab, address, who.guard.may(DatasetRight.DELETE, saved))
 
 
-def live(deps: Center, who: Visitor, saved: SavedDataset) -> Live:
+def live(deps: Deps, who: Visitor, saved: SavedDataset) -> Live:
     """The dataset's latest run and status."""
     now = deps.clock()
     current = standing(deps.store, who.guard, deps.settings.home, saved, now)
@@ -160,7 +160,7 @@ def live(deps: Center, who: Visitor, saved: SavedDataset) -> Live:
     )
 
 
-def parsed(deps: Center, saved: SavedDataset) -> tuple[Dataset | None, tuple[Problem, ...]]:
+def parsed(deps: Deps, saved: SavedDataset) -> tuple[Dataset | None, tuple[Problem, ...]]:
     """The dataset of the saved settings, or the problems that these have by now."""
     try:
         return dataset_of(saved, deps.clock()), ()
@@ -168,7 +168,7 @@ def parsed(deps: Center, saved: SavedDataset) -> tuple[Dataset | None, tuple[Pro
         return None, error.problems
 
 
-def advertiser_names(deps: Center, who: Visitor, saved: SavedDataset) -> dict[str, str]:
+def advertiser_names(deps: Deps, who: Visitor, saved: SavedDataset) -> dict[str, str]:
     """The names of the dataset's advertisers by their ids, as its account saw them last.
 
     Without those that have none; none at all if the person may not see the account.

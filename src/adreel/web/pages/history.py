@@ -18,7 +18,7 @@ from adreel.lake import Version
 from adreel.store import IN_PROGRESS, LogLine, Run, RunState, SavedDataset
 from adreel.store.locks import seen
 from adreel.web.changes import Changes, changes
-from adreel.web.deps import Center, Here, Visitor, Who
+from adreel.web.deps import Deps, Here, Visitor, Who
 from adreel.web.downloads import attachment
 from adreel.web.pages.heading import Heading, advertiser_names, heading, share_done, time_left
 from adreel.web.pages.wording import sentence
@@ -200,7 +200,7 @@ def history(request: Request, deps: Here, who: Who, slug: str, page: int = 1) ->
     return respond(request, runs_page, visitor=who)
 
 
-def _rows(deps: Center, runs: Sequence[Run]) -> tuple[RunRow, ...]:
+def _rows(deps: Deps, runs: Sequence[Run]) -> tuple[RunRow, ...]:
     rows = []
     for number, run in enumerate(runs):
         generator = (earlier.version for earlier in runs[number + 1 :] if earlier.version is not None)
@@ -243,7 +243,7 @@ def _run(who: Visitor, saved: SavedDataset, run_id: str) -> Run:
     return run
 
 
-def _view(deps: Center, who: Visitor, saved: SavedDataset, run: Run) -> RunView:
+def _view(deps: Deps, who: Visitor, saved: SavedDataset, run: Run) -> RunView:
     (row,) = _rows(deps, [run])
     return RunView(
         row=row,
@@ -272,7 +272,7 @@ def _number(value: float) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:,.2f}"
 
 
-def _skipped(deps: Center, who: Visitor, saved: SavedDataset, run: Run) -> tuple[tuple[str, str, str], ...]:
+def _skipped(deps: Deps, who: Visitor, saved: SavedDataset, run: Run) -> tuple[tuple[str, str, str], ...]:
     names = advertiser_names(deps, who, saved) if run.skipped else {}
     return tuple((advertiser, names.get(advertiser, ""), reason) for advertiser, reason in run.skipped.items())
 

@@ -21,7 +21,7 @@ from adreel.errors import AdreelError, GuessingError, InputError, NotFoundError
 from adreel.store import Account, ApiToken, Role, Session, User
 from adreel.store.passwords import SHORTEST
 from adreel.store.users import LONGEST_NAME, can_own
-from adreel.web.deps import Center, Here, Visitor, Who
+from adreel.web.deps import Deps, Here, Visitor, Who
 from adreel.web.pages.consent import redirect_url, redirects_here
 from adreel.web.pages.wording import device, sentence
 from adreel.web.render import Page, go, respond
@@ -53,7 +53,7 @@ class NewSecret:
 
 
 @dataclass(frozen=True, slots=True)
-class Users(Page):
+class UsersPage(Page):
     """The users, and the form for a new one."""
 
     template: ClassVar[str] = "users.html"
@@ -95,13 +95,13 @@ def users(request: Request, deps: Here, who: Who) -> Response:
 
 
 def _users(
-    deps: Center, *, name: str = "", role: str = "", error: str = "", new_secret: NewSecret | None = None
-) -> Users:
+    deps: Deps, *, name: str = "", role: str = "", error: str = "", new_secret: NewSecret | None = None
+) -> UsersPage:
     owned: dict[int, int] = {}
     for owners in deps.store.shares.owners().values():
         for user in owners:
             owned[user.id] = owned.get(user.id, 0) + 1
-    return Users(
+    return UsersPage(
         users=deps.store.users.list(),
         owned=owned,
         roles=tuple(Role),
@@ -148,7 +148,7 @@ def user(request: Request, deps: Here, who: Who, user_id: int) -> Response:
 
 
 def _user(
-    deps: Center, who: Visitor, user: User, *, place: str = "", problem: str = "", new_secret: NewSecret | None = None
+    deps: Deps, who: Visitor, user: User, *, place: str = "", problem: str = "", new_secret: NewSecret | None = None
 ) -> UserPage:
     owners = deps.store.shares.owners()
     owner_ids = {account_id: [owner.id for owner in people] for account_id, people in owners.items()}
@@ -169,7 +169,7 @@ def _user(
     )
 
 
-def _with_problem(request: Request, deps: Center, who: Visitor, user: User, place: str, error: AdreelError) -> Response:
+def _with_problem(request: Request, deps: Deps, who: Visitor, user: User, place: str, error: AdreelError) -> Response:
     """The user's page with the error at its form."""
     return respond(request, _user(deps, who, user, place=place, problem=sentence(error)), status_of(error), who)
 
@@ -287,7 +287,7 @@ def profile(request: Request, deps: Here, who: Who) -> Response:
 
 
 def _profile(
-    deps: Center,
+    deps: Deps,
     who: Visitor,
     *,
     place: str = "",
@@ -316,7 +316,7 @@ def _profile(
     )
 
 
-def _newest(deps: Center, who: Visitor) -> str:
+def _newest(deps: Deps, who: Visitor) -> str:
     """The id of the user's newest token, or 0."""
     return str(max((api_token.id for api_token in deps.store.tokens.list(who.user)), default=0))
 
@@ -437,7 +437,7 @@ def change_workspace(request: Request, deps: Here, who: Who, name: Text = "", zo
     return go(request, "/workspace", "Saved the workspace.")
 
 
-def _workspace(deps: Center, name: str, zone: str, error: str = "") -> WorkspacePage:
+def _workspace(deps: Deps, name: str, zone: str, error: str = "") -> WorkspacePage:
     return WorkspacePage(
         name=name,
         zone=zone,
@@ -464,7 +464,7 @@ def _versions() -> tuple[Fact, ...]:
     )
 
 
-def _facts(deps: Center) -> tuple[Fact, ...]:
+def _facts(deps: Deps) -> tuple[Fact, ...]:
     """The server's settings; of a secret only whether it is set."""
     settings = {value.setting.name: value for value in deps.settings.shown()}
     titles = {

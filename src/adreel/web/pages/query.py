@@ -15,7 +15,7 @@ from adreel.errors import AdreelError, InputError, NotFoundError
 from adreel.export.files import WRITERS
 from adreel.sandbox import AnswerForm, column_of
 from adreel.store import SavedDataset
-from adreel.web.deps import Center, Here, Visitor, Who
+from adreel.web.deps import Deps, Here, Visitor, Who
 from adreel.web.downloads import FORMATS
 from adreel.web.pages.wording import sentence
 from adreel.web.queries import LONGEST_SQL, Asked, answered, file_of
@@ -38,7 +38,7 @@ MOST_TABLES = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class ResultColumn:
     """A column of an answer or a table; `title` is empty where SQL made it."""
 
     name: str
@@ -48,11 +48,11 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer(Page):
+class QueryResult(Page):
     """The rows of a query, or the problem why there are none; `seconds` and `waited` in the queue."""
 
     template: ClassVar[str] = "_answer.html"
-    columns: tuple[Column, ...]
+    columns: tuple[ResultColumn, ...]
     rows: tuple[tuple[str | None, ...], ...]
     more: bool
     seconds: float
@@ -78,7 +78,7 @@ class Columns(Page):
 
     template: ClassVar[str] = "_query_columns.html"
     slug: str
-    columns: tuple[Column, ...]
+    columns: tuple[ResultColumn, ...]
     examples: tuple[tuple[str, str], ...]
     problem: str
 
@@ -91,7 +91,7 @@ class QueryPage(Page):
     sql: str
     list: Tables
     columns: Columns | None
-    answer: Answer | None
+    answer: QueryResult | None
     examples: tuple[tuple[str, str], ...]
     formats: tuple[tuple[str, str], ...] = FORMATS
     seconds: int = 0
@@ -146,11 +146,11 @@ async def download(request: Request, deps: Here, who: Who, sql: Text = "", kind:
 # -- asking
 
 
-def _answer(result: Asked, seconds: float) -> Answer:
+def _answer(result: Asked, seconds: float) -> QueryResult:
     with result.file as file:
         content = orjson.loads(file.read())
-    return Answer(
-        columns=tuple(Column(**column) for column in content["columns"]),
+    return QueryResult(
+        columns=tuple(ResultColumn(**column) for column in content["columns"]),
         rows=tuple(map(tuple, content["rows"])),
         more=content["more"],
         seconds=seconds - result.waited,
@@ -159,15 +159,15 @@ def _answer(result: Asked, seconds: float) -> Answer:
     )
 
 
-def _failed(error: AdreelError) -> Answer:
-    return Answer((), (), more=False, seconds=0.0, waited=0.0, problem=sentence(error))
+def _failed(error: AdreelError) -> QueryResult:
+    return QueryResult((), (), more=False, seconds=0.0, waited=0.0, problem=sentence(error))
 
 
 # -- the page
 
 
 def _page(
-    deps: Center, who: Visitor, sql: str, *, q: str = "", table: str = "", answer: Answer | None = None
+    deps: Deps, who: Visitor, sql: str, *, q: str = "", table: str = "", answer: QueryResult | None = None
 ) -> QueryPage:
     table_list = _tables(deps, who, q)
     return QueryPage(
@@ -180,7 +180,7 @@ def _page(
     )
 
 
-def _tables(deps: Center, who: Visitor, q: str) -> Tables:
+def _tables(deps: Deps, who: Visitor, q: str) -> Tables:
     words = q.casefold().split()
     datasets = who.guard.datasets()
     runs = deps.store.runs.briefs()
@@ -192,14 +192,14 @@ def _tables(deps: Center, who: Visitor, q: str) -> Tables:
     return Tables(tuple(matching[:MOST_TABLES]), q[:100], len(matching), len(with_table), without)
 
 
-def _columns(deps: Center, who: Visitor, slug: str) -> Columns:
+def _columns(deps: Deps, who: Visitor, slug: str) -> Columns:
     saved = who.guard.dataset(slug)
     try:
         schema = deps.lake.table(saved.table_slug).schema
     except NotFoundError:
         words = "The dataset has no table yet. Run it first."
         return Columns(saved.slug, (), (), words)
-    table_columns = tuple(Column(**column_of(field)) for field in schema)
+    table_columns = tuple(ResultColumn(**column_of(field)) for field in schema)
     return Columns(saved.slug, table_columns, _examples(saved.slug, schema.names), "")
 
 

@@ -18,7 +18,7 @@ from adreel.datasets.stored import as_file, converted, dataset_of, source_of
 from adreel.datasets.validation import parse
 from adreel.errors import InputError
 from adreel.store import Account, Role
-from adreel.web.deps import Center, Here, Visitor, Who
+from adreel.web.deps import Deps, Here, Visitor, Who
 from adreel.web.downloads import attachment
 from adreel.web.import_turn import one_at_a_time
 from adreel.web.render import Page, go, respond
@@ -63,7 +63,7 @@ async def bring_over(
     return await one_at_a_time(request, lambda: _imported(request, deps, who, content, text, account))
 
 
-def _imported(request: Request, deps: Center, who: Visitor, content: bytes, text: str, account: str) -> Response:
+def _imported(request: Request, deps: Deps, who: Visitor, content: bytes, text: str, account: str) -> Response:
     page = _import(who)
     try:
         given = content.decode("utf-8-sig") if content else text
