@@ -123,7 +123,7 @@ def address(name: str) -> tuple[str, str]:
 # -- who may ask
 
 
-def test_nothing_is_told_to_who_shows_no_token(site: Site) -> None:
+def test_a_request_without_a_token_gets_nothing(site: Site) -> None:
     asking = stranger(site)
     for name in OPERATIONS:
         method, path = address(name)
@@ -293,13 +293,15 @@ def test_every_error_has_one_shape(site: Site) -> None:
     assert asking.bad("POST", "/datasets", 422, content=b"{}", headers={"Content-Type": "text/plain"})
 
 
-def test_a_parameter_or_key_that_is_not_known_is_a_mistake(site: Site) -> None:
+def test_an_unknown_parameter_or_key_is_refused(site: Site) -> None:
     asking = program(site)
     (problem,) = asking.bad("GET", "/datasets", 422, params={"stat": "proved"})["problems"]
     assert problem["menu"] == "stat"
     (problem,) = asking.bad("PATCH", "/workspace", 422, json={"nam": "x"})["problems"]
     assert problem["menu"] == "nam"
-    assert {one["menu"] for one in asking.bad("GET", "/runs", 422, params={"limit": 0, "offset": -1})["problems"]} == {
+    assert {
+        fault["menu"] for fault in asking.bad("GET", "/runs", 422, params={"limit": 0, "offset": -1})["problems"]
+    } == {
         "limit",
         "offset",
     }
@@ -308,12 +310,12 @@ def test_a_parameter_or_key_that_is_not_known_is_a_mistake(site: Site) -> None:
 def test_a_dataset_with_problems_has_each_of_them_with_its_menu_and_the_nearest_choice(site: Site) -> None:
     error = program(site).bad("POST", "/datasets", 422, json=SPEND | {"metrics": ["spent"], "data_level": "adz"})
     assert error["kind"] == "DatasetError"
-    found = {problem["menu"]: problem["nearest"] for problem in error["problems"]}
-    assert found.keys() == {"metrics", "data_level"}
-    assert "spend" in found["metrics"]
+    nearest = {problem["menu"]: problem["nearest"] for problem in error["problems"]}
+    assert nearest.keys() == {"metrics", "data_level"}
+    assert "spend" in nearest["metrics"]
 
 
-def test_tiktoks_code_and_request_id_stand_in_the_error(site: Site) -> None:
+def test_the_error_has_tiktoks_code_and_request_id(site: Site) -> None:
     error = program(site).bad("POST", "/accounts", 409, json={"name": "other", "token": "wrong"})
     assert error["kind"] == "ReconnectError"
     assert error["tiktok_code"] == 40105
@@ -338,7 +340,7 @@ def test_every_kind_of_error_has_a_status_of_its_own_and_keeps_its_words(kind: s
     assert ("retry-after" in answer.headers) == (answer.status_code in (429, 503))
 
 
-def test_a_bug_is_said_to_be_one_and_tells_nothing_of_the_inside() -> None:
+def test_an_unexpected_error_reveals_nothing_of_the_inside() -> None:
     api = FastAPI()
     add_handlers(api)
 
@@ -367,14 +369,14 @@ def test_a_secret_that_was_sent_in_a_wrong_request_is_not_repeated(site: Site) -
 # -- how it is described
 
 
-def test_the_description_is_there_for_everybody_and_says_where_the_api_is(site: Site) -> None:
+def test_the_description_is_public_and_names_the_address_of_the_api(site: Site) -> None:
     answer = site.visit().get(f"{API}/openapi.json")
     assert answer.status_code == 200
-    found = answer.json()
-    assert found["servers"] == [{"url": API}]
-    assert found["paths"] == DESCRIPTION["paths"]
-    assert found["security"] == [{"token": []}, {"session": []}]
-    assert found["components"]["securitySchemes"]["token"]["scheme"] == "bearer"
+    description = answer.json()
+    assert description["servers"] == [{"url": API}]
+    assert description["paths"] == DESCRIPTION["paths"]
+    assert description["security"] == [{"token": []}, {"session": []}]
+    assert description["components"]["securitySchemes"]["token"]["scheme"] == "bearer"
 
 
 def test_every_operation_is_described_with_its_errors_and_answers() -> None:
@@ -435,7 +437,7 @@ def test_the_shield_says_no_in_the_same_shape(site: Site) -> None:
     assert (chunked.status_code, error_of(chunked)["kind"]) == (411, "InputError")
 
 
-def test_every_operation_stands_in_the_docs_and_no_other() -> None:
+def test_the_docs_have_every_operation_and_no_other() -> None:
     text = (Path(__file__).parent.parent / "docs" / "api.md").read_text("utf-8")
     rows = re.findall(r"^\| ([A-Z]+) \| `([^`]+)` \|", text, re.MULTILINE)
     assert sorted(rows) == sorted((method, path) for method, path, _ in OPERATIONS.values())
@@ -443,7 +445,7 @@ def test_every_operation_stands_in_the_docs_and_no_other() -> None:
 
 def test_the_docs_name_every_status_and_operator_of_a_filter() -> None:
     text = (Path(__file__).parent.parent / "docs" / "api.md").read_text("utf-8")
-    told = set(re.findall(r"\b[45]\d\d\b", " ".join(re.findall(r"^\| ([\d, ]+) \|", text, re.MULTILINE))))
+    documented = set(re.findall(r"\b[45]\d\d\b", " ".join(re.findall(r"^\| ([\d, ]+) \|", text, re.MULTILINE))))
     declared = {status for _, _, operation in OPERATIONS.values() for status in operation["responses"] if status > "4"}
-    assert declared <= told
+    assert declared <= documented
     assert all(f"`{name}`" in text for name in OPERATORS)

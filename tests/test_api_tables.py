@@ -254,7 +254,7 @@ def test_an_answer_of_sql_is_downloaded_whole(asking: Program) -> None:
 ENDLESS = "select count(*) from range(10000000000) a, range(1000000) b"
 
 
-def test_a_query_ends_when_nobody_waits_for_its_answer(asking: Program, site: Site) -> None:
+def test_a_query_ends_when_its_client_disconnects(asking: Program, site: Site) -> None:
     body = json.dumps({"sql": ENDLESS}).encode()
     headers = {"authorization": f"Bearer {asking.token}", "content-type": "application/json", "host": "localhost:8765"}
     scope = {

@@ -277,10 +277,10 @@ def checkout(tmp_path: Path) -> Checkout:
 def test_the_build_copies_what_is_declared_once_and_runs_no_package_scripts(checkout: Checkout) -> None:
     checkout.npm(NPM)
     assert checkout.build().returncode == 0
-    made = checkout.files()
-    assert set(made) >= set(PACKAGE["vendor"])
-    assert gzip.decompress(made["htmx.min.js.gz"]) == made["htmx.min.js"]
-    assert made["htmx.min.js.gz"][4:8] == bytes(4), "the time of making is no part of the file"
+    files = checkout.files()
+    assert set(files) >= set(PACKAGE["vendor"])
+    assert gzip.decompress(files["htmx.min.js.gz"]) == files["htmx.min.js"]
+    assert files["htmx.min.js.gz"][4:8] == bytes(4), "the time of making is no part of the file"
     assert checkout.build().returncode == 0
     assert len(checkout.calls()) == 1
     assert "--ignore-scripts" in checkout.calls()[0]
