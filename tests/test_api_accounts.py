@@ -10,7 +10,7 @@ from api_home import API, SPEND, program
 from web_home import Site
 
 
-def test_an_account_is_added_by_a_token_that_tiktok_takes_and_belongs_to_who_added_it(site: Site) -> None:
+def test_an_account_is_added_with_a_valid_token_and_belongs_to_its_creator(site: Site) -> None:
     ada = site.user("ada")
     asking = program(site, ada)
     answer = asking.ask("POST", "/accounts", json={"name": "brand", "token": site.home.token})
@@ -25,7 +25,7 @@ def test_an_account_is_added_by_a_token_that_tiktok_takes_and_belongs_to_who_add
     assert "already" in asking.bad("POST", "/accounts", 409, json={"name": "brand", "token": "x"})["message"]
 
 
-def test_an_account_of_some_advertisers_reads_these_alone(site: Site) -> None:
+def test_an_account_of_some_advertisers_reads_only_these(site: Site) -> None:
     asking = program(site)
     ids = [advertiser["id"] for advertiser in asking.get("/accounts/1/advertisers")["items"]]
     body = {"name": "one", "token": site.home.token, "advertisers": ids[:1]}
@@ -40,7 +40,7 @@ def test_an_account_of_some_advertisers_reads_these_alone(site: Site) -> None:
     asking.bad("PUT", path, 422, json={"advertisers": ["x"]})
 
 
-def test_an_account_of_the_sandbox_has_the_zone_that_is_given_or_utc(site: Site) -> None:
+def test_an_account_of_the_sandbox_has_the_given_zone_or_utc(site: Site) -> None:
     asking = program(site)
     ids = [advertiser["id"] for advertiser in asking.get("/accounts/1/advertisers")["items"]]
     site.home.door("trouble", {"kind": "code", "code": 40006, "path": "advertiser/info", "times": 0})
@@ -55,7 +55,7 @@ def test_an_account_of_the_sandbox_has_the_zone_that_is_given_or_utc(site: Site)
     asking.bad("POST", "/accounts", 422, json={**given, "name": "wrong", "currency": "dollars"})
 
 
-def test_a_token_that_tiktok_does_not_take_makes_no_account(site: Site) -> None:
+def test_a_token_that_tiktok_refuses_creates_no_account(site: Site) -> None:
     asking = program(site)
     for token, status in (("wrong", 409), ("two words", 422), ("", 422)):
         asking.bad("POST", "/accounts", status, json={"name": "other", "token": token})
@@ -72,7 +72,7 @@ def test_a_new_token_keeps_the_account_and_its_datasets(site: Site) -> None:
     assert asking.bad("PUT", "/accounts/1/token", 409, json={"token": "wrong"})["kind"] == "ReconnectError"
 
 
-def test_another_tiktok_users_token_is_taken_only_if_that_is_meant(site: Site) -> None:
+def test_the_token_of_another_tiktok_user_needs_confirmation(site: Site) -> None:
     asking = program(site)
     # As if somebody else had granted the account, whose token is dead by now.
     site.home.door("revoke", {"token": site.home.token})

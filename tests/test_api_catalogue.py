@@ -104,7 +104,7 @@ def test_a_hidden_menu_has_its_reason(site: Site) -> None:
     assert all("requires " in menu["refusal"] and not menu["offers"] for menu in hidden)
 
 
-def test_what_the_offers_let_through_is_a_valid_dataset(site: Site) -> None:
+def test_choices_without_refusal_make_a_valid_dataset(site: Site) -> None:
     asking = program(site)
     menus = {name: value for name, value in SPEND.items() if name not in ("name", "account", "report")}
     fitted = asking.good("POST", "/reports/performance/offers", json={"values": menus})["values"]

@@ -65,7 +65,7 @@ def test_a_change_of_the_own_password_needs_the_present_one(site: Site) -> None:
     assert "/me/password" in message
 
 
-def test_who_guesses_their_password_by_program_has_to_wait(site: Site) -> None:
+def test_repeated_wrong_passwords_by_program_are_delayed(site: Site) -> None:
     asking = program(site, site.user("ada"))
     body = {"present": "wrong horse battery", "password": "another horse battery"}
     for _ in range(5):
@@ -113,7 +113,7 @@ def test_a_token_is_created_in_the_browser_shown_once_and_revoked_by_a_program(s
     asking.bad("DELETE", f"/tokens/{mine['id']}", 404)
 
 
-def test_a_token_makes_no_token(site: Site) -> None:
+def test_a_token_cannot_create_tokens(site: Site) -> None:
     error = program(site).bad("POST", "/tokens", 403, json={"name": "child"})
     assert "API tokens cannot do this" in error["message"]
 

@@ -33,8 +33,8 @@ def exact(answer: Any) -> Any:
 def test_rows_are_those_of_the_table_with_all_their_digits(asking: Program, home: Home) -> None:
     answer = asking.ask("GET", "/datasets/spend/rows", params={"limit": 1000, "sort": ["stat_time_day", "ad_id"]})
     page = exact(answer)
-    wanted = home.good("query", "select * from spend order by stat_time_day, ad_id", "--format", "json").stdout
-    assert page["items"] == json.loads(wanted, parse_float=Decimal)
+    expected = home.good("query", "select * from spend order by stat_time_day, ad_id", "--format", "json").stdout
+    assert page["items"] == json.loads(expected, parse_float=Decimal)
     assert page["total"] == page["table_rows"] == len(page["items"])
     assert [column["name"] for column in page["columns"]] == list(page["items"][0])
 
@@ -45,11 +45,13 @@ def test_rows_are_filtered_sorted_and_paged(asking: Program) -> None:
 
     every = rows(limit=1000)["items"]
     rich = rows(filter=["spend:ge:50", "clicks:gt:10"], sort="-spend", limit=5)
-    wanted = sorted((row for row in every if row["spend"] >= 50 and row["clicks"] > 10), key=lambda row: -row["spend"])
-    assert rich["total"] == len(wanted) > 5
-    assert [row["spend"] for row in rich["items"]] == [row["spend"] for row in wanted[:5]]
+    expected = sorted(
+        (row for row in every if row["spend"] >= 50 and row["clicks"] > 10), key=lambda row: -row["spend"]
+    )
+    assert rich["total"] == len(expected) > 5
+    assert [row["spend"] for row in rich["items"]] == [row["spend"] for row in expected[:5]]
     second = rows(filter=["spend:ge:50", "clicks:gt:10"], sort="-spend", limit=5, offset=5)
-    assert [row["spend"] for row in second["items"]] == [row["spend"] for row in wanted[5:10]]
+    assert [row["spend"] for row in second["items"]] == [row["spend"] for row in expected[5:10]]
     assert list(rows(columns=["ad_id", "spend"], limit=1)["items"][0]) == ["ad_id", "spend"]
     days = rows(filter="stat_time_day:eq:2026-11-20", limit=1000)["items"]
     assert {row["stat_time_day"] for row in days} == {"2026-11-20"}
@@ -59,7 +61,7 @@ def test_rows_are_filtered_sorted_and_paged(asking: Program) -> None:
     assert rows(filter="timezone:contains:utc")["total"] == len(every)
 
 
-def test_what_cannot_be_asked_of_rows_is_refused(asking: Program) -> None:
+def test_invalid_queries_of_rows_are_refused(asking: Program) -> None:
     for query in (
         {"filter": "spend"},
         {"filter": "spend:about:1"},

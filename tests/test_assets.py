@@ -311,7 +311,7 @@ def test_files_that_were_made_need_no_npm(checkout: Checkout) -> None:
     assert "npm was asked" in checkout.build().stderr
 
 
-def test_an_npm_that_fails_ends_the_build_with_its_words_and_what_to_do(checkout: Checkout) -> None:
+def test_a_failed_npm_ends_the_build_with_its_message_and_what_to_do(checkout: Checkout) -> None:
     checkout.npm("raise SystemExit('npm error: no way out')")
     failed = checkout.build()
     assert failed.returncode == 1

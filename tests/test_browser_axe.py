@@ -99,12 +99,12 @@ def routes() -> set[str]:
     return {str(route.path) for route in contexts if "GET" in (route.methods or ())}
 
 
-def test_every_page_has_an_address_at_which_it_is_looked_at() -> None:
+def test_every_page_is_checked_at_an_address() -> None:
     assert routes() == ADDRESSES.keys() | ELSEWHERE.keys()
 
 
 @pytest.mark.parametrize("route", ADDRESSES)
-def test_a_page_can_be_used_by_everybody(chromium: Browser, town: Town, route: str) -> None:
+def test_a_page_is_accessible(chromium: Browser, town: Town, route: str) -> None:
     newest = town.store.runs.list(town.store.datasets.get("spend_by_ad"), limit=1)[0]
     with visited(chromium, town, "admin") as person:
         person.expect_refusal(422)
@@ -112,7 +112,7 @@ def test_a_page_can_be_used_by_everybody(chromium: Browser, town: Town, route: s
         look(person.page)
 
 
-def test_the_first_visit_can_be_used_by_everybody(chromium: Browser, tmp_path: Path) -> None:
+def test_the_first_visit_is_accessible(chromium: Browser, tmp_path: Path) -> None:
     with opened(make_home(tmp_path / "home", advertisers=1, ads=1)) as empty, visited(chromium, empty, None) as person:
         person.goto("/")
         look(person.page)
@@ -229,7 +229,7 @@ STATES: Mapping[str, tuple[str | None, Callable[[Person, Town], None]]] = Mappin
 
 
 @pytest.mark.parametrize("state", STATES)
-def test_what_a_page_turns_into_can_be_used_by_everybody(chromium: Browser, town: Town, state: str) -> None:
+def test_later_states_of_a_page_are_accessible(chromium: Browser, town: Town, state: str) -> None:
     user, arrive = STATES[state]
     with visited(chromium, town, user) as person:
         for status in (404, 422):

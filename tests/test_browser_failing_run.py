@@ -26,7 +26,7 @@ def town(tmp_path: Path) -> Iterator[Town]:
         yield opened_town
 
 
-def test_a_run_that_fails_says_why_and_goes_well_once_the_account_is_connected_again(
+def test_a_failed_run_shows_the_reason_and_succeeds_after_the_account_is_reconnected(
     chromium: Browser, town: Town
 ) -> None:
     with visiting(chromium, town, "admin") as person:

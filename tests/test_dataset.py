@@ -220,7 +220,7 @@ LEVELS = st.sampled_from(["advertiser", "campaign", "adgroup", "ad"])
     kind=st.sampled_from(["basic", "audience"]),
     data=st.data(),
 )
-def test_whatever_the_menus_offer_makes_a_dataset_without_problems(
+def test_choices_that_the_menus_offer_make_a_valid_dataset(
     level: str, time: str, kind: str, data: st.DataObject
 ) -> None:
     report = catalog.REPORTS["performance"]
@@ -240,11 +240,11 @@ def test_whatever_the_menus_offer_makes_a_dataset_without_problems(
         return
     chosen[name] = () if picked == "none" else (picked,)
     metrics = [offer.value for offer in menus.offers(report, by_name["metrics"], chosen) if offer.refusal is None]
-    wanted = data.draw(st.lists(st.sampled_from(metrics), min_size=1, max_size=5, unique=True))
+    names = data.draw(st.lists(st.sampled_from(metrics), min_size=1, max_size=5, unique=True))
     good(
         report_type=kind,
         data_level=level,
         time_dimension=time,
-        metrics=f"[{', '.join(wanted)}]",
+        metrics=f"[{', '.join(names)}]",
         **({} if picked == "none" else {name: picked}),
     )

@@ -278,7 +278,7 @@ JUNK = st.sampled_from(
     report=st.sampled_from(["", "none", *catalog.REPORTS]),
     pairs=st.lists(st.tuples(st.sampled_from(NAMES_OF_FIELDS), JUNK | st.text(max_size=8)), max_size=25),
 )
-def test_whatever_is_sent_there_is_a_form_and_what_it_keeps_fits(report: str, pairs: list[tuple[str, str]]) -> None:
+def test_any_request_gets_a_form_and_what_it_keeps_fits(report: str, pairs: list[tuple[str, str]]) -> None:
     form = form_of(Fields.of([("report", report), ("account", "demo"), *pairs]), AROUND)
     again = fitted(posted_values(Fields.of(sent(shown(form)))))
     assert (again is None) == (form.report is None)
@@ -345,12 +345,12 @@ def test_a_dimension_that_needs_another_is_kept_in_any_position() -> None:
     assert alone.told == ("Match type was removed: requires dimension: search_keyword.",)
 
 
-def test_another_report_tells_which_lists_it_left_behind() -> None:
+def test_a_change_of_report_names_the_lists_it_removed() -> None:
     form = posted(("metrics", "spend"), report="campaigns", data_level="ad")
     assert form.told == ("Metrics removed: not available in Campaigns.",)
 
 
-def test_columns_of_another_report_are_taken_back() -> None:
+def test_columns_of_another_report_are_removed() -> None:
     form = posted(("fields", "campaign_id"), ("fields", "adgroup_id"), report="campaigns")
     assert form.told == ("adgroup_id was removed: not available in Campaigns.",)
 
@@ -410,7 +410,7 @@ def test_a_key_with_a_column_that_the_table_does_not_have_is_refused_at_its_fiel
     assert "no column ad_nme. Nearest: ad_name" in form.problems[0].words
 
 
-def test_a_look_needs_neither_a_name_nor_a_right_update_method() -> None:
+def test_a_preview_needs_neither_a_name_nor_a_valid_update_method() -> None:
     values = DAILY | {"name": "", "time_dimension": "none", "update": {"method": "partition"}, "tags": {"a": "b"}}
     assert readable(values, NOW).metrics == ("spend", "impressions")
     assert opened(values).columns
@@ -446,14 +446,14 @@ def test_a_metric_is_next_to_what_counts_the_same_event_elsewhere() -> None:
     assert len(everything) == len(set(everything))
 
 
-def test_metrics_are_shown_sixty_at_a_time_and_another_search_begins_anew() -> None:
+def test_metrics_are_shown_sixty_at_a_time_and_another_search_starts_again() -> None:
     assert 60 <= len(values_shown(picker_of())) < 70
     more = picker_of(do="more metrics", metrics__searched=" ", metrics__most="60")
     assert 120 <= len(values_shown(more)) < 130
     assert len(values_shown(picker_of(metrics__search="cost", metrics__searched=" ", metrics__most="300"))) < 70
 
 
-def test_a_metric_that_cannot_go_says_why_and_comes_after_those_that_can() -> None:
+def test_an_unavailable_metric_has_a_reason_and_is_listed_after_available_ones() -> None:
     picker = picker_of(metrics__group="core")
     picks = [pick for block in picker.blocks for pick in block]
     refused = [pick.refusal is not None for pick in picks]
@@ -462,7 +462,7 @@ def test_a_metric_that_cannot_go_says_why_and_comes_after_those_that_can() -> No
     assert why["cash_spend"] == "available at advertiser level only"
 
 
-def test_a_set_adds_what_can_go_and_tells_what_was_left_out() -> None:
+def test_a_set_adds_available_metrics_and_names_the_others() -> None:
     form = posted(("metrics", "reach"), report="performance", data_level="campaign", do="add-set metrics names")
     chosen = [metric.value for metric in pane(form, "metrics").picker.kept]
     assert chosen[0] == "reach"
@@ -509,18 +509,18 @@ def test_without_a_search_metrics_have_the_order_of_the_catalogue() -> None:
         ("cost per result", "Select all 4</button>"),
     ],
 )
-def test_the_button_that_chooses_what_was_found_says_how_much_it_chooses(search: str, words: str) -> None:
+def test_the_button_that_adds_all_matches_has_their_number(search: str, words: str) -> None:
     form = posted(report="performance", data_level="advertiser", time_dimension="day", metrics__search=search)
     assert words in shown(form), pane(form, "metrics").picker.found
 
 
-def test_more_than_a_hundred_metrics_are_said_to_take_several_requests() -> None:
+def test_more_than_a_hundred_metrics_are_reported_to_need_several_requests() -> None:
     picker = picker_of(do="add-found metrics", metrics__group="app_event", metrics__searched="app_event ")
     assert len(picker.kept) > 200
     assert picker.batches == 3
 
 
-def test_every_set_names_metrics_of_the_catalogue_that_go_together_in_a_daily_report_of_ads() -> None:
+def test_the_metrics_of_every_set_combine_in_a_daily_report_of_ads() -> None:
     report = catalog.REPORTS["performance"]
     menu = next(menu for menu in report.menus if menu.source == "metrics")
     chosen = {"report_type": ("basic",), "data_level": ("ad",), "id_dimension": ("ad_id",), "time_dimension": ("day",)}
@@ -531,7 +531,7 @@ def test_every_set_names_metrics_of_the_catalogue_that_go_together_in_a_daily_re
     assert set(GROUP_TITLES) == {metric.group for metric in catalog.metrics().values()}
 
 
-def test_advertisers_are_found_by_name_id_currency_and_zone_and_gone_ones_only_if_asked_for() -> None:
+def test_advertisers_are_found_by_name_id_currency_and_zone_and_removed_ones_only_on_request() -> None:
     gone = AccountAdvertiser(advertiser_id="799", name="Old", account_id=1, refreshed_at=NOW, gone=True)
     around = Around((ACCOUNT,), ACCOUNT, (*ADVERTISERS, gone), NOW, "UTC", None, plan)
 

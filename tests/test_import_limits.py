@@ -72,7 +72,7 @@ def test_a_file_at_the_limits_is_read() -> None:
     assert len(source.values["advertisers"]) == 15_000
 
 
-def test_every_way_in_refuses_it(visit: Visit, site: Site, tmp_path: Path) -> None:
+def test_page_api_and_command_line_refuse_a_file_that_is_too_much(visit: Visit, site: Site, tmp_path: Path) -> None:
     file = tmp_path / "much.yaml"
     for kind in ("documents", "laughs"):
         text, message = TOO_MUCH[kind]

@@ -59,7 +59,7 @@ def somebody(site: Site, role: Role, level: Level) -> Visit:
 # -- overview
 
 
-def test_the_overview_says_size_freshness_proof_and_where_the_rows_come_from(ran: Site) -> None:
+def test_the_overview_has_size_freshness_verification_and_source(ran: Site) -> None:
     page = ran.visit("admin").words(BASE)
     count = len(rows(ran))
     assert f"Rows {count:,} 9 columns" in page
@@ -136,7 +136,7 @@ def test_a_disconnected_dataset_keeps_its_data_and_cannot_run(ran: Site) -> None
     assert "The account was deleted." in visit.words(f"{BASE}/next")
 
 
-def test_a_dead_grant_leads_who_may_to_connecting_again_and_others_to_an_owner(ran: Site) -> None:
+def test_a_revoked_grant_asks_editors_to_reconnect_and_others_to_ask_an_owner(ran: Site) -> None:
     ran.home.door("revoke", {"token": ran.home.token})
     ran.home.bad("run", "spend")
     account = ran.store.accounts.get("demo")
@@ -360,7 +360,7 @@ def test_a_filter_of_a_wrong_type_is_reported_beside_the_form(ran: Site) -> None
         {"where": 'spend" OR 1=1 --:=:1'},
     ],
 )
-def test_columns_and_comparisons_that_are_none_are_refused_in_words(ran: Site, query: dict[str, str]) -> None:
+def test_unknown_columns_and_comparisons_are_refused_in_words(ran: Site, query: dict[str, str]) -> None:
     page = ran.visit("admin").get(f"{BASE}/data", **query)
     assert page.status_code == 200
     assert 'role="alert"' in page.text
@@ -398,7 +398,7 @@ def test_an_earlier_version_is_shown_and_one_that_never_existed_is_reported(ran:
         assert "The table spend has no version 7" in visit.words(f"{BASE}{path}", version="7")
 
 
-def test_a_page_behind_the_last_shows_the_last(ran: Site) -> None:
+def test_a_page_beyond_the_last_shows_the_last(ran: Site) -> None:
     page = ran.visit("admin").words(f"{BASE}/data", page="999")
     assert re.search(rf"to {len(rows(ran))} of {len(rows(ran))}\.", page)
 
@@ -588,7 +588,7 @@ def test_a_text_that_a_spreadsheet_would_take_for_a_formula_is_defused_in_csv(ho
         assert len(names) == text.count("\n") - 1
 
 
-def test_a_format_that_is_none_is_refused(ran: Site) -> None:
+def test_an_unknown_format_is_refused(ran: Site) -> None:
     answer = ran.visit("admin").get(f"{BASE}/export", format="docx")
     assert answer.status_code == 422
     assert "'docx' is not an export format. Use one of: csv, json, parquet, xlsx." in words_of(answer.text)
@@ -599,7 +599,7 @@ def test_a_format_that_is_none_is_refused(ran: Site) -> None:
 WRITES = [f"{BASE}/run", f"{BASE}/delete"]
 
 
-def test_who_may_only_look_sees_everything_and_no_buttons_and_is_refused(ran: Site) -> None:
+def test_a_viewer_sees_everything_without_buttons_and_cannot_change_anything(ran: Site) -> None:
     visit = somebody(ran, Role.VIEWER, Level.READ)
     for path in ("", "/data", "/cards", "/history", "/versions"):
         page = visit.good(f"{BASE}{path}")
@@ -636,7 +636,7 @@ PATHS += ["/versions", "/difference?before=0&after=1", "/export", "/delete"]
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_what_is_not_shared_with_me_is_not_there(ran: Site, path: str) -> None:
+def test_a_dataset_that_is_not_shared_is_not_found(ran: Site, path: str) -> None:
     visit = ran.visit(ran.user("ada"))
     answer = visit.get(f"{BASE}{path}")
     assert answer.status_code == 404

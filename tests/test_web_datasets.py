@@ -55,7 +55,7 @@ def shared(site: Site, role: Role, level: Level) -> Iterator[Visit]:
 # -- what the list shows
 
 
-def test_a_new_workspace_leads_to_connecting_an_account_and_then_to_a_first_dataset(home: Home) -> None:
+def test_a_new_workspace_asks_for_an_account_and_then_for_a_dataset(home: Home) -> None:
     home.good("accounts", "delete", "demo", "--yes")
     with open_site(home) as site:
         visit = site.visit("admin")
@@ -172,7 +172,7 @@ def test_owned_by_me_shows_what_i_made(three: Site) -> None:
     assert names_of(three.visit("admin").good("/datasets", mine="1")) == ["Mine"]
 
 
-def test_a_part_of_the_page_comes_with_the_address_to_keep(three: Site) -> None:
+def test_a_part_of_the_page_sets_the_address_of_the_browser(three: Site) -> None:
     answer = three.visit("admin").part("/datasets", q="ads", status="", sort="-rows", tag="")
     assert names_of(answer.text) == ["Ads by day"]
     assert "<html" not in answer.text
@@ -304,7 +304,7 @@ def test_a_foreign_address_to_go_on_to_is_not_followed(three: Site) -> None:
 
 
 @pytest.mark.parametrize("action", ["run", "delete", "tag", "untag"])
-def test_who_may_only_look_has_no_buttons_and_is_refused(three: Site, action: str) -> None:
+def test_a_viewer_has_no_buttons_and_is_refused(three: Site, action: str) -> None:
     with shared(three, Role.VIEWER, Level.READ) as visit:
         page = visit.good("/datasets")
         assert f'value="{action}"' not in page
@@ -325,7 +325,7 @@ def test_nothing_is_done_to_any_if_one_is_not_mine_to_change(three: Site) -> Non
         assert saved(three, "mine") == mine
 
 
-def test_datasets_of_accounts_that_are_not_shared_are_not_there(three: Site) -> None:
+def test_datasets_of_accounts_that_are_not_shared_are_not_listed(three: Site) -> None:
     visit = three.visit(three.user("ada"))
     assert "No datasets yet" not in visit.good("/datasets")
     assert names_of(visit.good("/datasets")) == []

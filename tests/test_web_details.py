@@ -104,7 +104,7 @@ def test_a_new_form_offers_every_report_that_is_not_deprecated(site: Site) -> No
     ]
 
 
-def test_menus_come_and_go_with_what_is_chosen_above_them(site: Site) -> None:
+def test_menus_are_shown_and_hidden_by_what_is_chosen_above_them(site: Site) -> None:
     visit = site.visit("admin")
     basic = begun(visit, name="N")
     assert 'id="menu-targeting_dimension"' in basic
@@ -184,7 +184,7 @@ def test_saving_opens_the_dataset_whose_first_run_begins_and_whose_owner_is_the_
     assert [run.state for run in site.work()] == [RunState.SUCCEEDED]
 
 
-def test_save_and_new_begins_another_form_with_the_same_account_and_report(site: Site) -> None:
+def test_save_and_new_opens_another_form_with_the_same_account_and_report(site: Site) -> None:
     visit = site.visit("admin")
     page = form(visit, filled(visit.good("/datasets/new"), report="campaigns", name="One"))
     place = visit.sent("/datasets/new", data([*sent(page), ("then", "again")]))
@@ -305,7 +305,7 @@ def test_an_account_that_is_not_shared_cannot_be_used_and_is_not_named(site: Sit
     assert site.store.datasets.list() == ()
 
 
-def test_a_deprecated_report_cannot_be_had_for_a_new_dataset_by_any_form(site: Site) -> None:
+def test_no_form_creates_a_new_dataset_of_a_deprecated_report(site: Site) -> None:
     visit = site.visit("admin")
     fields = {"name": "Old", "account": "demo", "report": "ad_performance", "metrics": "spend", "dates.kind": "period"}
     answer = visit.post("/datasets/new", fields)
@@ -446,7 +446,7 @@ def test_load_preview_works_as_a_plain_page_too(site: Site) -> None:
     assert ("name", "Kept") in sent(answer.text)
 
 
-def test_a_preview_that_cannot_be_had_says_why_in_words(site: Site) -> None:
+def test_a_preview_that_fails_says_why_in_words(site: Site) -> None:
     visit = site.visit("admin")
     nothing = visit.fragment("POST", "/datasets/preview", data(sent(visit.good("/datasets/new"))))
     assert "The preview needs valid settings." in words_of(nothing.text)
@@ -460,7 +460,7 @@ def test_a_preview_that_cannot_be_had_says_why_in_words(site: Site) -> None:
     assert "TikTok code 40105" in dead.text
 
 
-def test_the_list_of_advertisers_is_asked_for_anew_on_request(site: Site) -> None:
+def test_the_list_of_advertisers_is_refreshed_on_request(site: Site) -> None:
     visit = site.visit("admin")
     page = begun(visit, report="campaigns", advertisers__how="picked")
     account = site.store.accounts.get("demo")
@@ -559,7 +559,7 @@ def test_a_file_with_an_error_imports_nothing_and_each_dataset_has_its_errors_li
     assert html.unescape(area[1]) == text
 
 
-def test_a_dataset_beside_a_table_that_stayed_says_where_its_own_is(site: Site) -> None:
+def test_a_dataset_beside_a_kept_table_names_its_own_table(site: Site) -> None:
     visit = site.visit("admin")
     dataset = saved(site, name="Shop")
     visit.sent(f"/datasets/{dataset.slug}/run")
@@ -608,7 +608,7 @@ def test_an_import_may_put_every_dataset_on_one_account(site: Site) -> None:
 # -- rights
 
 
-def test_a_viewer_gets_none_of_it(site: Site) -> None:
+def test_a_viewer_is_refused_every_page_and_action_of_the_form(site: Site) -> None:
     dataset = saved(site)
     viewer = site.user("vera", Role.VIEWER)
     site.store.shares.set(site.store.accounts.get("demo"), viewer, Level.READ)
@@ -679,7 +679,7 @@ def test_a_preview_fails_where_the_run_would_and_says_which_advertiser_it_cannot
     assert "could not be read" in words_of(visit.fragment("POST", "/datasets/preview", data(sent(none))).text)
 
 
-def test_what_could_not_be_saved_comes_back_into_the_page_it_was_sent_from(site: Site) -> None:
+def test_a_form_that_was_refused_returns_to_its_page(site: Site) -> None:
     visit = site.visit("admin")
     page = begun(visit, name="")
     refused = visit.fragment("POST", "/datasets/new", data([*sent(page), ("then", "open")]))

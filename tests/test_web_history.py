@@ -76,7 +76,7 @@ def test_the_history_comes_in_pages(twice: Site) -> None:
     assert "62 runs" in last
 
 
-def test_a_run_shows_its_proof_line_by_line(twice: Site) -> None:
+def test_a_run_shows_its_verification_line_by_line(twice: Site) -> None:
     run = twice.store.runs.list(limit=1)[0]
     page = twice.visit("admin").words(f"{BASE}/history/{run.id}")
     table_rows = rows(twice, 1).values()
@@ -88,7 +88,7 @@ def test_a_run_shows_its_proof_line_by_line(twice: Site) -> None:
     assert "Cost (spend) (checksum of mixed currencies)" in page
 
 
-def test_a_run_that_is_not_proved_is_not_green_and_says_what_differs(home: Home) -> None:
+def test_a_run_whose_check_failed_is_not_green_and_says_what_differs(home: Home) -> None:
     def change(asked: dict[str, str], data: dict[str, Any]) -> None:
         if "total_metrics" in data:
             data["total_metrics"]["clicks"] = "1"
@@ -179,7 +179,7 @@ def test_a_log_is_a_file_too_and_its_page_shows_the_end_of_a_long_one(twice: Sit
     assert file.text.count("\n") == 700
 
 
-def test_a_run_of_another_dataset_or_one_that_never_was_is_not_found(twice: Site) -> None:
+def test_a_run_of_another_dataset_or_an_unknown_run_is_not_found(twice: Site) -> None:
     twice.home.good("run", "-f", twice.home.file("o.yaml", name="Other"))
     other = twice.store.runs.list(limit=1)[0]
     visit = twice.visit("admin")
@@ -378,7 +378,7 @@ def test_two_versions_alike_say_that_nothing_changed(twice: Site) -> None:
     assert "Since version 1: nothing changed." in visit.words(f"{BASE}/since")
 
 
-def test_figures_that_do_not_add_up_are_counted_and_not_summed(home: Home) -> None:
+def test_non_additive_figures_are_counted_and_not_summed(home: Home) -> None:
     home.good("run", "-f", home.file(metrics=["spend", "reach"]))
     home.later(1)
     home.good("run", "spend")
@@ -402,7 +402,7 @@ def test_a_list_without_days_is_compared_row_by_row(home: Home) -> None:
         assert "By day" not in words_of(page.text)
 
 
-def test_the_same_version_twice_and_versions_that_never_were_are_refused(twice: Site) -> None:
+def test_the_same_version_twice_and_unknown_versions_are_refused(twice: Site) -> None:
     visit = twice.visit("admin")
     assert visit.part(f"{BASE}/difference", before=1, after=1).status_code == 422
     missing = visit.part(f"{BASE}/difference", before=1, after=9)
@@ -411,7 +411,7 @@ def test_the_same_version_twice_and_versions_that_never_were_are_refused(twice: 
     assert visit.part(f"{BASE}/difference", before="x", after=1).status_code == 422
 
 
-def test_who_may_only_look_compares_and_cannot_cancel(twice: Site) -> None:
+def test_a_viewer_compares_and_cannot_cancel(twice: Site) -> None:
     run = twice.store.runs.add(saved(twice), "2" * 16)
     user = twice.user("vera", Role.VIEWER)
     twice.store.shares.set(twice.store.accounts.get("demo"), user, Level.READ)
