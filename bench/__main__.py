@@ -167,12 +167,12 @@ def _table(setting: Setting, peers: tuple[tuple[str, str], ...]) -> Iterator[str
         # Its limit and latency come once it has made its pages.
         order(url, "limits", qps=setting.qps)
         order(url, "latency", ms=setting.latency_ms)
-        found = list(_runs(url, setting, peers))
-    for one in found:
-        floor = f"{one.wall / (one.requests / setting.qps):.2f}" if setting.qps else ""
+        runs = list(_runs(url, setting, peers))
+    for run in runs:
+        floor = f"{run.wall / (run.requests / setting.qps):.2f}" if setting.qps else ""
         yield (
-            f"| {one.who} | {one.cpu:.2f} | {one.wall:.2f} | {floor} | {one.peak:.0f} | {one.requests:,} | "
-            f"{one.refused:,} | {one.rows:,} |"
+            f"| {run.who} | {run.cpu:.2f} | {run.wall:.2f} | {floor} | {run.peak:.0f} | {run.requests:,} | "
+            f"{run.refused:,} | {run.rows:,} |"
         )
 
 
@@ -186,7 +186,9 @@ def _runs(url: str, setting: Setting, peers: tuple[tuple[str, str], ...]) -> Ite
         for _ in range(times)
     ]
     for same in zip(*rounds, strict=True):
-        cpu, wall, peak = (median(getattr(one, name) for one in same) for name in ("cpu", "wall", "peak"))
+        cpu, wall, peak = (
+            median(getattr(measurement, name) for measurement in same) for name in ("cpu", "wall", "peak")
+        )
         yield replace(same[0], cpu=cpu, wall=wall, peak=peak)
 
 

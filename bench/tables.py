@@ -202,10 +202,10 @@ def timed(walls: list[float], cpus: list[float]) -> Iterator[None]:
 def peak() -> str:
     """The most megabytes that this process had so far, and how many of them are the code of libraries by now."""
     lines = Path("/proc/self/status").read_text().splitlines()
-    found = {
+    sizes = {
         name: int(rest.split()[0]) / 1024 for name, _, rest in (line.partition(":") for line in lines) if "kB" in rest
     }
-    return f"{found['VmHWM']:.0f} (code {found['RssFile']:.0f})"
+    return f"{sizes['VmHWM']:.0f} (code {sizes['RssFile']:.0f})"
 
 
 def measure(url: str) -> Iterator[str]:
@@ -236,9 +236,9 @@ def measure_difference(url: str) -> Iterator[str]:
         lake, columns = Lake(url), ("advertiser_id", "currency", "timezone")
         there = tuple(name for name in columns if name in lake.table(SLUG).schema.names)
         lake.sum_changes(SLUG, 0, 1, ADDITIVE, there)
-        found = lake.difference(SLUG, 0, 1, Grouping(there, lambda values, _day: values))
+        difference = lake.difference(SLUG, 0, 1, Grouping(there, lambda values, _day: values))
     yield (
-        f"difference of two versions: {found.changed:,} rows changed on {len(found.days)} days, "
+        f"difference of two versions: {difference.changed:,} rows changed on {len(difference.days)} days, "
         f"{walls[0] / 1000:.2f} s, {cpus[0] / 1000:.2f} s CPU, peak {peak()} MB"
     )
 

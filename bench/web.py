@@ -74,7 +74,9 @@ def fill(store: Store, settings: Settings) -> SavedDataset:
             base_url=settings.tiktok_url,
             user=admin,
         )
-        store.accounts.save_advertisers(account, [_advertiser(number, one) for one in range(chance.choice((1, 5, 40)))])
+        store.accounts.save_advertisers(
+            account, [_advertiser(number, index) for index in range(chance.choice((1, 5, 40)))]
+        )
         accounts.append(account)
     large = store.datasets.create(
         LARGE, account=accounts[0], spec=json.dumps(_spec(LARGE, accounts[0].name)), owner=admin, tags=("large",)
@@ -144,13 +146,13 @@ def serving(environ: dict[str, str]) -> Iterator[tuple[str, int]]:
         assert process.stderr is not None
         try:
             for line in process.stderr:
-                found = re.search(r"http://\S+", line)
-                if found:
+                match = re.search(r"http://\S+", line)
+                if match:
                     break
             else:
                 raise SystemExit("The server did not start.")
             threading.Thread(target=process.stderr.read, daemon=True).start()
-            yield found.group(), process.pid
+            yield match.group(), process.pid
         finally:
             process.send_signal(signal.SIGINT)
 
@@ -279,9 +281,9 @@ def ended(client: httpx2.Client, store: Store, run_id: str) -> None:
 
 def peak_megabytes(pid: int) -> float:
     """The most memory that the process had so far."""
-    found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
-    assert found is not None
-    return int(found.group(1)) / 1024
+    match = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+    assert match is not None
+    return int(match.group(1)) / 1024
 
 
 def table(folder: Path, api: str) -> Iterator[str]:
@@ -305,8 +307,8 @@ def table(folder: Path, api: str) -> Iterator[str]:
         idle = peak_megabytes(pid)
         yield f"| {DATASETS:,} datasets, {ACCOUNTS} accounts | median ms | p95 ms | kB, compressed |"
         yield "| --- | --: | --: | --: |"
-        for one in pages(client, large):
-            yield one.row()
+        for page in pages(client, large):
+            yield page.row()
         yield ""
         yield "| | |"
         yield "| --- | --: |"

@@ -36,13 +36,13 @@ END = TODAY - timedelta(days=1)
 
 def windows() -> list[tuple[str, str]]:
     """Pieces of 30 days."""
-    found = []
+    periods = []
     start = START
     while start <= END:
         end = min(END, start + timedelta(days=29))
-        found.append((start.isoformat(), end.isoformat()))
+        periods.append((start.isoformat(), end.isoformat()))
         start = end + timedelta(days=1)
-    return found
+    return periods
 
 
 def token(advertisers: int, ads: int) -> str:

@@ -79,8 +79,8 @@ def furnish(town: Town) -> None:
     town.store.shares.set(shop, ben, Level.EDIT)
     saved = [town.save({**example(name), **changes, "account": shop.name}, ada) for name, changes in SAVED.items()]
     leads = town.dataset(agency, ben, name="Leads of the week", tags=["leads"])
-    for one in (*saved, leads):
-        town.run(one)
+    for saved_dataset in (*saved, leads):
+        town.run(saved_dataset)
     town.later(1)
     town.run(saved[0])
     town.door("revoke", token=town.store.accounts.token(agency))
@@ -206,8 +206,8 @@ def drawn(page: Page) -> None:
 
 def scroll_to(page: Page, heading: str) -> None:
     """Brings the part with that heading to the top of the window, below the bar."""
-    found = page.get_by_role("heading", name=re.compile(f"^{heading}")).or_(page.locator("legend", has_text=heading))
-    found.first.evaluate("element => scrollTo(0, element.getBoundingClientRect().top + scrollY - 90)")
+    target = page.get_by_role("heading", name=re.compile(f"^{heading}")).or_(page.locator("legend", has_text=heading))
+    target.first.evaluate("element => scrollTo(0, element.getBoundingClientRect().top + scrollY - 90)")
 
 
 if __name__ == "__main__":

@@ -149,7 +149,7 @@ class Town:
         """An account made without the consent page; it reads every advertiser that can be read, or the first few."""
         with httpx2.Client(trust_env=False) as client:
             listed = client.get(f"{self.tiktok}/_simulator/state").json()["advertisers"]
-        ids = [one["advertiser_id"] for one in listed if one["kind"] != "no_permission"]
+        ids = [advertiser["advertiser_id"] for advertiser in listed if advertiser["kind"] != "no_permission"]
         token = self.door("token", advertiser_ids=ids[:advertisers])["access_token"]
         settings = self.settings
         account = self.store.accounts.add(
@@ -321,13 +321,13 @@ def visiting(browser: Browser, town: Town, user: User | str | None = None, **opt
     context.on("request", asked)
     context.on("requestfailed", failed)
     if user is not None:
-        found = town.store.users.get(user) if isinstance(user, str) else user
-        secret = town.store.sessions.begin(found, "Chromium")
+        visitor = town.store.users.get(user) if isinstance(user, str) else user
+        secret = town.store.sessions.begin(visitor, "Chromium")
         context.add_cookies([{"name": COOKIE, "value": secret, "url": town.url, "httpOnly": True, "sameSite": "Lax"}])
     person = Person(context.new_page(), faults)
     try:
         yield person
     finally:
         context.close()
-    wrong = [one for one in faults if not any(words in one for words in person.expected)]
+    wrong = [fault for fault in faults if not any(words in fault for words in person.expected)]
     assert not wrong, "\n".join(wrong)

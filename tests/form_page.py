@@ -54,7 +54,7 @@ class _Reader(HTMLParser):
             self._inside = False
         elif tag == "select" and self._choice is not None:
             chosen = self._choice.selected[-1:] or self._choice.options[:1]
-            self.pairs += [(self._choice.name, one) for one in chosen]
+            self.pairs += [(self._choice.name, value) for value in chosen]
             self._choice = None
         elif tag == "textarea" and self._area is not None:
             name, parts = self._area
@@ -81,5 +81,5 @@ def filled(page: str, **changes: str | list[str] | None) -> Pairs:
     pairs = [(name, value) for name, value in sent(page) if name not in gone]
     for name, value in named.items():
         if value is not None:
-            pairs += [(name, one) for one in (value if isinstance(value, list) else [value])]
+            pairs += [(name, item) for item in (value if isinstance(value, list) else [value])]
     return pairs

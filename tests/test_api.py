@@ -123,14 +123,14 @@ def address(name: str) -> tuple[str, str]:
 # -- who may ask
 
 
-def test_nothing_is_told_to_who_shows_no_token(site: Site) -> None:
+def test_a_request_without_a_token_gets_nothing(site: Site) -> None:
     asking = stranger(site)
     for name in OPERATIONS:
         method, path = address(name)
         assert asking.bad(method, path, 401)["kind"] == "SignInNeededError", name
 
 
-def test_a_token_that_is_not_known_revoked_or_over_opens_nothing(site: Site, home: Home) -> None:
+def test_an_unknown_revoked_or_expired_token_is_refused(site: Site, home: Home) -> None:
     asking = program(site)
     assert asking.get("/me")["user"]["name"] == "admin"
     assert "unknown, revoked or expired" in Program(asking.client, "adreel_x").bad("GET", "/me", 401)["message"]
@@ -145,7 +145,7 @@ def test_a_token_that_is_not_known_revoked_or_over_opens_nothing(site: Site, hom
     assert asking.ask("GET", "/me").headers["www-authenticate"] == "Bearer"
 
 
-def test_a_disabled_users_tokens_open_nothing_until_they_are_let_in_again(site: Site) -> None:
+def test_tokens_of_a_disabled_user_are_refused_until_the_user_is_enabled(site: Site) -> None:
     ada = site.user("ada")
     theirs, admin = program(site, ada), program(site)
     assert admin.good("PATCH", f"/users/{ada.id}", json={"disabled": True})["disabled"] is True
@@ -154,7 +154,7 @@ def test_a_disabled_users_tokens_open_nothing_until_they_are_let_in_again(site: 
     assert theirs.get("/me")["user"]["name"] == "ada"
 
 
-def test_a_browser_that_is_signed_in_may_ask_and_another_sites_page_may_not_change_anything(site: Site) -> None:
+def test_a_signed_in_browser_may_use_the_api_and_pages_of_other_sites_may_not_change_anything(site: Site) -> None:
     visit = site.visit("admin")
     assert visit.get(f"{API}/me").json()["user"]["name"] == "admin"
     body = {"name": "Growth"}
@@ -166,7 +166,7 @@ def test_a_browser_that_is_signed_in_may_ask_and_another_sites_page_may_not_chan
     assert visit.client.patch(f"{API}/workspace", json=body, headers=own).json()["name"] == "Growth"
 
 
-def test_a_wrong_token_is_not_made_good_by_the_browsers_session(site: Site) -> None:
+def test_a_session_does_not_replace_a_wrong_token(site: Site) -> None:
     visit = site.visit("admin")
     answer = visit.client.get(f"{API}/me", headers={"Authorization": "Bearer adreel_wrong"})
     assert answer.status_code == 401
@@ -177,7 +177,7 @@ def test_every_operation_that_changes_something_is_known_to_these_tests() -> Non
     assert changing == CHANGES.keys() | ASKS.keys()
 
 
-def test_a_token_that_may_only_read_is_refused_what_changes_something_or_asks_tiktok(site: Site) -> None:
+def test_a_read_only_token_cannot_change_anything_or_call_tiktok(site: Site) -> None:
     run = waiting_run(site)
     reading = program(site, read_only=True)
     before, asked = site.home.kept(), len(site.home.requests(""))
@@ -191,7 +191,7 @@ def test_a_token_that_may_only_read_is_refused_what_changes_something_or_asks_ti
     assert len(site.home.requests("")) == asked
 
 
-def test_a_token_that_may_only_read_may_ask_what_is_here(site: Site) -> None:
+def test_a_read_only_token_may_read_what_is_stored(site: Site) -> None:
     waiting_run(site)
     reading = program(site, read_only=True)
     for name, body in ASKS.items():
@@ -206,7 +206,7 @@ def waiting_run(site: Site) -> str:
     return str(asking.good("POST", f"/datasets/{slug}/runs", 202)["id"])
 
 
-def test_a_viewer_is_refused_what_changes_something(site: Site) -> None:
+def test_a_viewer_cannot_change_anything(site: Site) -> None:
     run = waiting_run(site)
     viewer = site.user("viewer", Role.VIEWER)
     site.store.shares.set(site.store.accounts.get("demo"), viewer, Level.READ)
@@ -220,7 +220,7 @@ def test_a_viewer_is_refused_what_changes_something(site: Site) -> None:
     assert site.home.kept() == before
 
 
-def test_only_administrators_look_after_users_and_see_settings(site: Site) -> None:
+def test_only_administrators_manage_users_and_see_settings(site: Site) -> None:
     editor = program(site, site.user("ada"))
     for name, (_, path, _) in OPERATIONS.items():
         if path.startswith(("/users", "/settings")):
@@ -272,7 +272,7 @@ def test_an_editor_does_everything_with_datasets_of_their_own(site: Site) -> Non
 # -- how errors are said
 
 
-def test_every_error_of_adreel_is_known_here() -> None:
+def test_these_tests_know_every_error_of_adreel() -> None:
     there = {name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, AdreelError)}
     assert there == ERRORS.keys()
 
@@ -293,13 +293,15 @@ def test_every_error_has_one_shape(site: Site) -> None:
     assert asking.bad("POST", "/datasets", 422, content=b"{}", headers={"Content-Type": "text/plain"})
 
 
-def test_a_parameter_or_key_that_is_not_known_is_a_mistake(site: Site) -> None:
+def test_an_unknown_parameter_or_key_is_refused(site: Site) -> None:
     asking = program(site)
     (problem,) = asking.bad("GET", "/datasets", 422, params={"stat": "proved"})["problems"]
     assert problem["menu"] == "stat"
     (problem,) = asking.bad("PATCH", "/workspace", 422, json={"nam": "x"})["problems"]
     assert problem["menu"] == "nam"
-    assert {one["menu"] for one in asking.bad("GET", "/runs", 422, params={"limit": 0, "offset": -1})["problems"]} == {
+    assert {
+        fault["menu"] for fault in asking.bad("GET", "/runs", 422, params={"limit": 0, "offset": -1})["problems"]
+    } == {
         "limit",
         "offset",
     }
@@ -308,12 +310,12 @@ def test_a_parameter_or_key_that_is_not_known_is_a_mistake(site: Site) -> None:
 def test_a_dataset_with_problems_has_each_of_them_with_its_menu_and_the_nearest_choice(site: Site) -> None:
     error = program(site).bad("POST", "/datasets", 422, json=SPEND | {"metrics": ["spent"], "data_level": "adz"})
     assert error["kind"] == "DatasetError"
-    found = {problem["menu"]: problem["nearest"] for problem in error["problems"]}
-    assert found.keys() == {"metrics", "data_level"}
-    assert "spend" in found["metrics"]
+    nearest = {problem["menu"]: problem["nearest"] for problem in error["problems"]}
+    assert nearest.keys() == {"metrics", "data_level"}
+    assert "spend" in nearest["metrics"]
 
 
-def test_tiktoks_code_and_request_id_stand_in_the_error(site: Site) -> None:
+def test_the_error_has_tiktoks_code_and_request_id(site: Site) -> None:
     error = program(site).bad("POST", "/accounts", 409, json={"name": "other", "token": "wrong"})
     assert error["kind"] == "ReconnectError"
     assert error["tiktok_code"] == 40105
@@ -338,7 +340,7 @@ def test_every_kind_of_error_has_a_status_of_its_own_and_keeps_its_words(kind: s
     assert ("retry-after" in answer.headers) == (answer.status_code in (429, 503))
 
 
-def test_a_bug_is_said_to_be_one_and_tells_nothing_of_the_inside() -> None:
+def test_an_unexpected_error_reveals_nothing_of_the_inside() -> None:
     api = FastAPI()
     add_handlers(api)
 
@@ -367,14 +369,14 @@ def test_a_secret_that_was_sent_in_a_wrong_request_is_not_repeated(site: Site) -
 # -- how it is described
 
 
-def test_the_description_is_there_for_everybody_and_says_where_the_api_is(site: Site) -> None:
+def test_the_description_is_public_and_names_the_address_of_the_api(site: Site) -> None:
     answer = site.visit().get(f"{API}/openapi.json")
     assert answer.status_code == 200
-    found = answer.json()
-    assert found["servers"] == [{"url": API}]
-    assert found["paths"] == DESCRIPTION["paths"]
-    assert found["security"] == [{"token": []}, {"session": []}]
-    assert found["components"]["securitySchemes"]["token"]["scheme"] == "bearer"
+    description = answer.json()
+    assert description["servers"] == [{"url": API}]
+    assert description["paths"] == DESCRIPTION["paths"]
+    assert description["security"] == [{"token": []}, {"session": []}]
+    assert description["components"]["securitySchemes"]["token"]["scheme"] == "bearer"
 
 
 def test_every_operation_is_described_with_its_errors_and_answers() -> None:
@@ -406,7 +408,7 @@ def test_every_parameter_and_key_is_described_or_has_an_example() -> None:
             assert parameter.get("description") or parameter["schema"].get("description"), (name, parameter["name"])
 
 
-def test_the_page_that_shows_the_description_needs_nothing_of_another_site(site: Site) -> None:
+def test_the_page_with_the_description_loads_nothing_from_other_sites(site: Site) -> None:
     for visit in (site.visit(), site.visit("admin")):
         answer = visit.get(f"{API}/docs")
         assert answer.status_code == 200
@@ -422,7 +424,7 @@ def test_the_page_that_shows_the_description_needs_nothing_of_another_site(site:
             assert name in page
 
 
-def test_the_shield_says_no_in_the_same_shape(site: Site) -> None:
+def test_refusals_of_the_shield_have_the_same_shape(site: Site) -> None:
     visit = site.visit("admin")
     refused = visit.client.patch(f"{API}/workspace", json={}, headers={"Sec-Fetch-Site": "cross-site"})
     assert refused.status_code == 403
@@ -435,7 +437,7 @@ def test_the_shield_says_no_in_the_same_shape(site: Site) -> None:
     assert (chunked.status_code, error_of(chunked)["kind"]) == (411, "InputError")
 
 
-def test_every_operation_stands_in_the_docs_and_no_other() -> None:
+def test_the_docs_have_every_operation_and_no_other() -> None:
     text = (Path(__file__).parent.parent / "docs" / "api.md").read_text("utf-8")
     rows = re.findall(r"^\| ([A-Z]+) \| `([^`]+)` \|", text, re.MULTILINE)
     assert sorted(rows) == sorted((method, path) for method, path, _ in OPERATIONS.values())
@@ -443,7 +445,7 @@ def test_every_operation_stands_in_the_docs_and_no_other() -> None:
 
 def test_the_docs_name_every_status_and_operator_of_a_filter() -> None:
     text = (Path(__file__).parent.parent / "docs" / "api.md").read_text("utf-8")
-    told = set(re.findall(r"\b[45]\d\d\b", " ".join(re.findall(r"^\| ([\d, ]+) \|", text, re.MULTILINE))))
+    documented = set(re.findall(r"\b[45]\d\d\b", " ".join(re.findall(r"^\| ([\d, ]+) \|", text, re.MULTILINE))))
     declared = {status for _, _, operation in OPERATIONS.values() for status in operation["responses"] if status > "4"}
-    assert declared <= told
+    assert declared <= documented
     assert all(f"`{name}`" in text for name in OPERATORS)

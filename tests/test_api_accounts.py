@@ -10,7 +10,7 @@ from api_home import API, SPEND, program
 from web_home import Site
 
 
-def test_an_account_is_added_by_a_token_that_tiktok_takes_and_belongs_to_who_added_it(site: Site) -> None:
+def test_an_account_is_added_with_a_valid_token_and_belongs_to_its_creator(site: Site) -> None:
     ada = site.user("ada")
     asking = program(site, ada)
     answer = asking.ask("POST", "/accounts", json={"name": "brand", "token": site.home.token})
@@ -18,20 +18,20 @@ def test_an_account_is_added_by_a_token_that_tiktok_takes_and_belongs_to_who_add
     account = answer.json()
     assert answer.headers["location"] == f"{API}/accounts/{account['id']}"
     assert (account["name"], account["status"], account["level"]) == ("brand", "valid", "owner")
-    assert [one["name"] for one in account["owners"]] == ["ada"]
+    assert [owner["name"] for owner in account["owners"]] == ["ada"]
     assert account["granted_by"]
     assert asking.get(f"/accounts/{account['id']}/advertisers")["total"] == 3
     assert site.home.token not in str(asking.get("/accounts"))
     assert "already" in asking.bad("POST", "/accounts", 409, json={"name": "brand", "token": "x"})["message"]
 
 
-def test_an_account_of_some_advertisers_reads_these_alone(site: Site) -> None:
+def test_an_account_of_some_advertisers_reads_only_these(site: Site) -> None:
     asking = program(site)
-    ids = [one["id"] for one in asking.get("/accounts/1/advertisers")["items"]]
+    ids = [advertiser["id"] for advertiser in asking.get("/accounts/1/advertisers")["items"]]
     body = {"name": "one", "token": site.home.token, "advertisers": ids[:1]}
     account = asking.good("POST", "/accounts", 201, json=body)
     assert account["advertisers"] == ids[:1]
-    assert [one["id"] for one in asking.get(f"/accounts/{account['id']}/advertisers")["items"]] == ids[:1]
+    assert [advertiser["id"] for advertiser in asking.get(f"/accounts/{account['id']}/advertisers")["items"]] == ids[:1]
     path = f"/accounts/{account['id']}/advertisers"
     assert asking.good("PUT", path, json={"advertisers": ids[:2]})["advertisers"] == ids[:2]
     assert asking.good("PUT", path, json={"advertisers": None})["advertisers"] is None
@@ -40,9 +40,9 @@ def test_an_account_of_some_advertisers_reads_these_alone(site: Site) -> None:
     asking.bad("PUT", path, 422, json={"advertisers": ["x"]})
 
 
-def test_an_account_of_the_sandbox_has_the_zone_that_is_given_or_utc(site: Site) -> None:
+def test_an_account_of_the_sandbox_has_the_given_zone_or_utc(site: Site) -> None:
     asking = program(site)
-    ids = [one["id"] for one in asking.get("/accounts/1/advertisers")["items"]]
+    ids = [advertiser["id"] for advertiser in asking.get("/accounts/1/advertisers")["items"]]
     site.home.door("trouble", {"kind": "code", "code": 40006, "path": "advertiser/info", "times": 0})
     body = {"token": site.home.token, "advertisers": ids[:1]}
     given = {**body, "name": "given", "timezone": "UTC+08:00", "currency": "USD"}
@@ -55,7 +55,7 @@ def test_an_account_of_the_sandbox_has_the_zone_that_is_given_or_utc(site: Site)
     asking.bad("POST", "/accounts", 422, json={**given, "name": "wrong", "currency": "dollars"})
 
 
-def test_a_token_that_tiktok_does_not_take_makes_no_account(site: Site) -> None:
+def test_a_token_that_tiktok_refuses_creates_no_account(site: Site) -> None:
     asking = program(site)
     for token, status in (("wrong", 409), ("two words", 422), ("", 422)):
         asking.bad("POST", "/accounts", status, json={"name": "other", "token": token})
@@ -72,7 +72,7 @@ def test_a_new_token_keeps_the_account_and_its_datasets(site: Site) -> None:
     assert asking.bad("PUT", "/accounts/1/token", 409, json={"token": "wrong"})["kind"] == "ReconnectError"
 
 
-def test_another_tiktok_users_token_is_taken_only_if_that_is_meant(site: Site) -> None:
+def test_the_token_of_another_tiktok_user_needs_confirmation(site: Site) -> None:
     asking = program(site)
     # As if somebody else had granted the account, whose token is dead by now.
     site.home.door("revoke", {"token": site.home.token})
@@ -85,13 +85,13 @@ def test_another_tiktok_users_token_is_taken_only_if_that_is_meant(site: Site) -
     assert account["granted_by"] != "Berlin Office"
 
 
-def test_advertisers_are_asked_for_anew(site: Site) -> None:
+def test_advertisers_are_refreshed(site: Site) -> None:
     asking = program(site)
     asked = len(site.home.requests("oauth2/advertiser"))
-    found = asking.good("POST", "/accounts/1/advertisers/refresh")
-    assert found["total"] == len(found["items"]) == 3
+    advertisers = asking.good("POST", "/accounts/1/advertisers/refresh")
+    assert advertisers["total"] == len(advertisers["items"]) == 3
     assert len(site.home.requests("oauth2/advertiser")) == asked + 1
-    first = found["items"][0]
+    first = advertisers["items"][0]
     assert asking.get("/accounts/1/advertisers", q=first["id"])["items"] == [first]
 
 
@@ -110,7 +110,7 @@ def test_accounts_are_filtered_sorted_and_paged(site: Site) -> None:
     asking.good("POST", "/datasets", 201, json=SPEND)
 
     def names(**query: object) -> list[str]:
-        return [one["name"] for one in asking.get("/accounts", **query)["items"]]
+        return [account["name"] for account in asking.get("/accounts", **query)["items"]]
 
     assert names() == ["alpha", "Beta", "demo"]
     assert names(sort="-name") == ["demo", "Beta", "alpha"]
@@ -128,8 +128,8 @@ def test_an_account_is_shared_with_a_user_and_with_everyone(site: Site) -> None:
     ada, asking = site.user("ada"), program(site)
     hers = program(site, ada)
     hers.bad("GET", "/accounts/1", 404)
-    found = asking.good("PUT", f"/accounts/1/shares/{ada.id}", json={"level": "read"})
-    assert found == {"everyone": "none", "users": [{"user": {"id": str(ada.id), "name": "ada"}, "level": "read"}]}
+    shares = asking.good("PUT", f"/accounts/1/shares/{ada.id}", json={"level": "read"})
+    assert shares == {"everyone": "none", "users": [{"user": {"id": str(ada.id), "name": "ada"}, "level": "read"}]}
     assert hers.get("/accounts/1")["may"] == {"use": True, "share": False, "edit": False, "delete": False}
     assert "share" in hers.bad("PUT", f"/accounts/1/shares/{ada.id}", 403, json={"level": "owner"})["message"]
     assert asking.good("PUT", "/accounts/1/shares/everyone", json={"level": "share"})["everyone"] == "share"
@@ -153,13 +153,13 @@ def test_a_deleted_account_leaves_its_datasets_with_their_data(site: Site) -> No
     asking.good("DELETE", "/accounts/1", 204, params={"revoke": True})
     assert len(site.home.requests("oauth2/revoke_token")) == 1
     asking.bad("GET", "/accounts/1", 404)
-    found = asking.get("/datasets/spend")
-    assert (found["status"], found["account"], found["account_id"]) == ("disconnected", "demo", None)
+    dataset = asking.get("/datasets/spend")
+    assert (dataset["status"], dataset["account"], dataset["account_id"]) == ("disconnected", "demo", None)
     assert "disconnected" in asking.bad("POST", "/datasets/spend/runs", 422)["message"]
     assert "disconnected" in asking.bad("GET", "/datasets/spend/plan", 422)["message"]
 
 
-def test_a_consent_begins_in_the_browser_that_it_is_for_and_not_with_a_token(site: Site) -> None:
+def test_a_consent_starts_in_its_browser_and_not_with_a_token(site: Site) -> None:
     error = program(site).bad("POST", "/accounts/consents", 403, json={"name": "brand"})
     assert "browser" in error["message"]
     visit = site.visit("admin")
@@ -176,7 +176,7 @@ def test_a_consent_begins_in_the_browser_that_it_is_for_and_not_with_a_token(sit
     assert again.status_code == 201
 
 
-def test_a_viewer_sees_an_account_and_begins_no_consent(site: Site) -> None:
+def test_a_viewer_sees_an_account_and_starts_no_consent(site: Site) -> None:
     viewer = site.user("viewer", Role.VIEWER)
     site.store.shares.set(site.store.accounts.get("demo"), viewer, Level.READ)
     assert program(site, viewer).get("/accounts/1")["level"] == "read"

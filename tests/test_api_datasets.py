@@ -29,28 +29,33 @@ def test_a_dataset_is_created_got_replaced_and_deleted(site: Site) -> None:
     answer = asking.ask("POST", "/datasets", json=SPEND | {"tags": ["daily"], "description": "What it cost"})
     assert answer.status_code == 201
     assert answer.headers["location"] == f"{API}/datasets/spend"
-    made = answer.json()
-    assert (made["slug"], made["name"], made["tags"], made["spec_version"]) == ("spend", "Spend", ["daily"], 1)
-    assert (made["status"], made["rows"], made["last_run"]) == ("never", None, None)
-    assert made["owner"]["name"] == "admin"
-    assert made["key"] == ["advertiser_id", "ad_id", "stat_time_day"]
-    assert made["file"]["metrics"] == SPEND["metrics"]
-    assert asking.get("/datasets/spend") == made
+    dataset = answer.json()
+    assert (dataset["slug"], dataset["name"], dataset["tags"], dataset["spec_version"]) == (
+        "spend",
+        "Spend",
+        ["daily"],
+        1,
+    )
+    assert (dataset["status"], dataset["rows"], dataset["last_run"]) == ("never", None, None)
+    assert dataset["owner"]["name"] == "admin"
+    assert dataset["key"] == ["advertiser_id", "ad_id", "stat_time_day"]
+    assert dataset["file"]["metrics"] == SPEND["metrics"]
+    assert asking.get("/datasets/spend") == dataset
     other = asking.good("PUT", "/datasets/spend", json=SPEND | {"name": "Cost", "metrics": ["spend"]})
     assert (other["slug"], other["name"], other["spec_version"]) == ("spend", "Cost", 2)
     asking.good("DELETE", "/datasets/spend", 204)
     asking.bad("GET", "/datasets/spend", 404)
 
 
-def test_a_dataset_made_here_is_the_one_that_the_command_line_makes(site: Site, home: Home) -> None:
+def test_the_api_and_the_command_line_create_the_same_dataset(site: Site, home: Home) -> None:
     asking = program(site)
     asking.good("POST", "/datasets", 201, json=SPEND | {"update": {"method": "partition", "keep_days": 30}})
     home.good("datasets", "create", "-f", home.file(name="Other", update={"method": "partition", "keep_days": 30}))
-    here, there = (site.store.datasets.get(slug) for slug in ("spend", "other"))
-    assert here.spec.replace("Spend", "Other") == there.spec
+    by_api, by_command = (site.store.datasets.get(slug) for slug in ("spend", "other"))
+    assert by_api.spec.replace("Spend", "Other") == by_command.spec
 
 
-def test_a_name_is_given_once(site: Site) -> None:
+def test_a_name_is_unique(site: Site) -> None:
     asking = program(site)
     asking.good("POST", "/datasets", 201, json=SPEND)
     assert "already" in asking.bad("POST", "/datasets", 409, json=SPEND)["message"]
@@ -60,7 +65,7 @@ def test_a_name_is_given_once(site: Site) -> None:
     assert site.store.datasets.get("spend").spec_version == 1
 
 
-def test_of_programs_that_create_one_name_at_once_one_does_and_nothing_is_overwritten(site: Site) -> None:
+def test_one_of_several_programs_creates_a_name_and_nothing_is_overwritten(site: Site) -> None:
     bodies = [SPEND | {"description": str(number)} for number in range(6)]
 
     def create(asking: Program, body: dict[str, Any]) -> httpx2.Response:
@@ -69,31 +74,31 @@ def test_of_programs_that_create_one_name_at_once_one_does_and_nothing_is_overwr
     with ThreadPoolExecutor(6) as pool:
         answers = list(pool.map(create, [program(site) for _ in bodies], bodies))
     assert sorted(answer.status_code for answer in answers) == [201, *[409] * 5]
-    (made,) = (answer.json() for answer in answers if answer.status_code == 201)
+    (created,) = (answer.json() for answer in answers if answer.status_code == 201)
     saved = site.store.datasets.get("spend")
-    assert (saved.description, saved.spec_version) == (made["description"], 1)
+    assert (saved.description, saved.spec_version) == (created["description"], 1)
 
 
-def test_a_file_whose_datasets_would_take_one_anothers_place_is_refused_whole(site: Site) -> None:
+def test_a_file_whose_datasets_have_the_same_address_is_refused_whole(site: Site) -> None:
     asking = program(site)
     asking.good("POST", "/datasets", 201, json=SPEND)
     for names in (["Other", "other"], ["Fine", "spend"]):
         text = "\n---\n".join(json.dumps(SPEND | {"name": name}) for name in names)
         headers = {"Content-Type": "application/yaml"}
-        said = asking.bad("POST", "/datasets/import", 422, content=text, headers=headers)["message"]
-        assert "is already the address of another dataset" in said
+        message = asking.bad("POST", "/datasets/import", 422, content=text, headers=headers)["message"]
+        assert "is already the address of another dataset" in message
     assert asking.get("/datasets")["total"] == 1
     asking.bad("PATCH", "/datasets/spend", 422, json={"name": ""})
     copy = asking.good("POST", "/datasets/spend/duplicate", 201)["slug"]
     assert asking.bad("PATCH", f"/datasets/{copy}", 409, json={"name": "spend"})["kind"] == "ExistsError"
 
 
-def test_a_dataset_of_an_account_that_one_may_not_use_cannot_be_made(site: Site) -> None:
+def test_a_dataset_of_an_account_without_access_cannot_be_created(site: Site) -> None:
     hers = program(site, site.user("ada"))
     assert hers.bad("POST", "/datasets", 404, json=SPEND)["message"].startswith("account:")
 
 
-def test_some_keys_are_changed_and_null_takes_one_out(site: Site) -> None:
+def test_some_keys_are_changed_and_null_removes_one(site: Site) -> None:
     asking = program(site)
     asking.good("POST", "/datasets", 201, json=SPEND | {"tags": ["daily"]})
     changed = asking.good("PATCH", "/datasets/spend", json={"metrics": ["spend", "clicks"], "tags": None})
@@ -113,7 +118,7 @@ def test_a_change_over_an_older_version_is_refused(site: Site) -> None:
     assert asking.get("/datasets/spend")["tags"] == ["a"]
 
 
-def test_a_change_of_what_names_a_row_is_refused_as_on_the_command_line(site: Site) -> None:
+def test_a_change_of_the_primary_key_is_refused_as_on_the_command_line(site: Site) -> None:
     asking = program(site)
     asking.good("POST", "/datasets", 201, json=SPEND)
     assert (
@@ -125,10 +130,10 @@ def test_a_change_of_what_names_a_row_is_refused_as_on_the_command_line(site: Si
 def test_every_problem_of_a_dataset_is_listed(site: Site) -> None:
     asking = program(site)
     wrong = {"name": "", "account": "dem", "report": "performance", "metrics": ["spent"], "dates": {"start": "x"}}
-    found = asking.good("POST", "/datasets/validate", json=wrong)
-    assert found["valid"] is False
-    assert {"name", "account", "data_level", "metrics"} <= {one["menu"] for one in found["problems"]}
-    assert any(one["menu"].startswith("dates") for one in found["problems"])
+    validation = asking.good("POST", "/datasets/validate", json=wrong)
+    assert validation["valid"] is False
+    assert {"name", "account", "data_level", "metrics"} <= {problem["menu"] for problem in validation["problems"]}
+    assert any(problem["menu"].startswith("dates") for problem in validation["problems"])
     good = asking.good("POST", "/datasets/validate", json=SPEND)
     assert (good["valid"], good["problems"]) == (True, [])
     assert good["key"] == ["advertiser_id", "ad_id", "stat_time_day"]
@@ -171,13 +176,13 @@ def test_a_text_comes_back_with_every_character(site: Site) -> None:
 
 def test_a_plan_names_the_requests_and_the_days_of_each_advertiser(site: Site) -> None:
     asking = program(site)
-    found = asking.good("POST", "/datasets/plan", json=SPEND)
-    assert (found["requests"], found["advertisers"], found["level"]) == (3, 3, "5000")
-    assert {one["start"] for one in found["days"]} == {"2026-11-19"}
+    plan = asking.good("POST", "/datasets/plan", json=SPEND)
+    assert (plan["requests"], plan["advertisers"], plan["level"]) == (3, 3, "5000")
+    assert {span["start"] for span in plan["days"]} == {"2026-11-19"}
     asking.good("POST", "/datasets", 201, json=SPEND)
-    assert asking.get("/datasets/spend/plan") == found
+    assert asking.get("/datasets/spend/plan") == plan
     other = asking.get("/datasets/spend/plan", start="today-10", end="today-9")
-    assert {(one["start"], one["end"]) for one in other["days"]} == {("2026-11-12", "2026-11-13")}
+    assert {(span["start"], span["end"]) for span in other["days"]} == {("2026-11-12", "2026-11-13")}
     assert (
         "are required together"
         in asking.bad("GET", "/datasets/spend/plan", 422, params={"start": "today-2"})["message"]
@@ -187,16 +192,16 @@ def test_a_plan_names_the_requests_and_the_days_of_each_advertiser(site: Site) -
 
 def test_a_preview_has_typed_first_rows_and_saves_nothing(site: Site) -> None:
     asking = program(site)
-    found = asking.good("POST", "/datasets/preview", json=SPEND, params={"rows": 3})
-    assert len(found["items"]) == 3
-    assert {one["name"]: one["type"] for one in found["columns"]}["spend"].startswith("decimal")
-    assert isinstance(found["items"][0]["spend"], float | int)
+    preview = asking.good("POST", "/datasets/preview", json=SPEND, params={"rows": 3})
+    assert len(preview["items"]) == 3
+    assert {column["name"]: column["type"] for column in preview["columns"]}["spend"].startswith("decimal")
+    assert isinstance(preview["items"][0]["spend"], float | int)
     assert asking.get("/datasets")["total"] == 0
     asking.good("POST", "/datasets", 201, json=SPEND)
-    assert asking.get("/datasets/spend/preview", rows=3) == found
+    assert asking.get("/datasets/spend/preview", rows=3) == preview
 
 
-def test_a_file_comes_out_as_it_went_in(site: Site) -> None:
+def test_an_exported_file_is_imported_unchanged(site: Site) -> None:
     asking = program(site)
     asking.good("POST", "/datasets", 201, json=SPEND | {"name": "Spend / 50 €", "tags": ["a, b"]})
     answer = asking.ask("GET", "/datasets/spend_50/file")
@@ -204,19 +209,22 @@ def test_a_file_comes_out_as_it_went_in(site: Site) -> None:
     assert 'filename="spend_50.yaml"' in answer.headers["content-disposition"]
     assert yaml.safe_load(answer.text) == SPEND | {"name": "Spend / 50 €", "tags": ["a, b"]}
     asking.good("DELETE", "/datasets/spend_50", 204)
-    found = asking.good(
+    imported = asking.good(
         "POST", "/datasets/import", content=answer.content, headers={"Content-Type": "application/yaml"}
     )
-    assert [one["slug"] for one in found["saved"]] == ["spend_50"]
+    assert [dataset["slug"] for dataset in imported["saved"]] == ["spend_50"]
 
 
 def test_several_datasets_are_imported_all_or_none_and_twice_changes_nothing(site: Site) -> None:
     asking = program(site)
     files = [SPEND, LEGACY]
     broken = asking.bad("POST", "/datasets/import", 422, json=[*files, SPEND | {"name": "X", "metrics": ["spent"]}])
-    assert [one["menu"] for one in broken["problems"]] == ["dataset 3"]
+    assert [problem["menu"] for problem in broken["problems"]] == ["dataset 3"]
     assert asking.get("/datasets")["total"] == 0
-    assert [one["slug"] for one in asking.good("POST", "/datasets/import", json=files)["saved"]] == ["spend", "older"]
+    assert [dataset["slug"] for dataset in asking.good("POST", "/datasets/import", json=files)["saved"]] == [
+        "spend",
+        "older",
+    ]
     again = asking.good("POST", "/datasets/import", json=files)
     assert (again["saved"], again["there"]) == ([], ["spend", "older"])
     tabbed = '{\n\t"name": "Tabbed",\n\t"account": "demo",\n\t"report": "campaigns"\n}'
@@ -226,12 +234,12 @@ def test_several_datasets_are_imported_all_or_none_and_twice_changes_nothing(sit
         asking.bad("POST", "/datasets/import", 422, content=content, headers=headers)
 
 
-def test_a_dataset_of_a_deprecated_report_is_converted_and_cannot_be_made_anew(site: Site) -> None:
+def test_a_dataset_of_a_deprecated_report_is_converted_and_cannot_be_created_again(site: Site) -> None:
     asking = program(site)
     assert "deprecated" in asking.bad("POST", "/datasets", 422, json=LEGACY)["message"]
     asking.good("POST", "/datasets/import", json=LEGACY)
-    found = asking.good("POST", "/datasets/older/convert")
-    assert found["report"] == found["file"]["report"] == "performance"
+    dataset = asking.good("POST", "/datasets/older/convert")
+    assert dataset["report"] == dataset["file"]["report"] == "performance"
     assert "needs no conversion" in asking.bad("POST", "/datasets/older/convert", 422)["message"]
 
 
@@ -254,7 +262,7 @@ def test_datasets_are_filtered_sorted_and_paged(site: Site) -> None:
     asking.good("POST", "/datasets", 201, json={"name": "Mid", "account": "demo", "report": "campaigns"})
 
     def names(**query: object) -> list[str]:
-        return [one["name"] for one in asking.get("/datasets", **query)["items"]]
+        return [dataset["name"] for dataset in asking.get("/datasets", **query)["items"]]
 
     assert names() == ["Mid", "Spend", "Zeta"]
     assert names(sort="-name") == ["Zeta", "Spend", "Mid"]
@@ -269,19 +277,19 @@ def test_datasets_are_filtered_sorted_and_paged(site: Site) -> None:
     assert names(limit=1, offset=1) == ["Spend"]
     site.store.shares.set_everyone(site.store.accounts.get("demo"), Level.READ)
     assert program(site, site.user("ada")).get("/datasets", mine=True)["total"] == 0
-    found = asking.get("/datasets", status="proved")["items"][0]
-    assert found["rows"] > 0
-    assert found["last_run"]["proved"] is True
+    dataset = asking.get("/datasets", status="proved")["items"][0]
+    assert dataset["rows"] > 0
+    assert dataset["last_run"]["proved"] is True
 
 
 def test_tags_are_set_in_the_file_too(site: Site) -> None:
     asking = program(site)
     asking.good("POST", "/datasets", 201, json=SPEND)
-    found = asking.good("PUT", "/datasets/spend/tags", json={"tags": ["b", "a", "b"]})
-    assert found["tags"] == found["file"]["tags"] == ["b", "a"]
+    dataset = asking.good("PUT", "/datasets/spend/tags", json={"tags": ["b", "a", "b"]})
+    assert dataset["tags"] == dataset["file"]["tags"] == ["b", "a"]
 
 
-def test_what_is_done_to_several_is_told_of_each(site: Site) -> None:
+def test_bulk_actions_report_the_result_of_each_dataset(site: Site) -> None:
     asking = program(site)
     for name in ("One", "Two"):
         asking.good("POST", "/datasets", 201, json=SPEND | {"name": name})
@@ -291,17 +299,21 @@ def test_what_is_done_to_several_is_told_of_each(site: Site) -> None:
         return list(asking.good("POST", "/datasets/bulk", json=body)["results"])
 
     tagged = bulk("tag", "one", "nothing", "two", tag=" x  y ")
-    assert [(one["dataset"], one["done"]) for one in tagged] == [("one", True), ("nothing", False), ("two", True)]
+    assert [(result["dataset"], result["done"]) for result in tagged] == [
+        ("one", True),
+        ("nothing", False),
+        ("two", True),
+    ]
     assert tagged[1]["error"]["kind"] == "NotFoundError"
     assert asking.get("/datasets", tag="x y")["total"] == 2
     bulk("untag", "one", tag="x y")
     assert asking.get("/datasets/one")["tags"] == []
     runs = bulk("run", "one", "two", "one")
-    assert [one["done"] for one in runs] == [True, True]
-    assert {one["run"] for one in runs} == {one["id"] for one in asking.get("/runs")["items"]}
-    assert [one["error"]["kind"] for one in bulk("run", "one")] == ["BusyError"]
+    assert [result["done"] for result in runs] == [True, True]
+    assert {run["run"] for run in runs} == {run["id"] for run in asking.get("/runs")["items"]}
+    assert [result["error"]["kind"] for result in bulk("run", "one")] == ["BusyError"]
     site.work()
-    assert [one["done"] for one in bulk("delete", "one", "two")] == [True, True]
+    assert [result["done"] for result in bulk("delete", "one", "two")] == [True, True]
     assert asking.get("/datasets")["total"] == 0
     asking.bad("POST", "/datasets/bulk", 422, json={"action": "tag", "datasets": ["one"]})
 
@@ -313,8 +325,8 @@ def test_bulk_does_to_each_what_the_person_may(site: Site) -> None:
     site.store.shares.set(site.store.accounts.get("demo"), ada, Level.READ)
     hers.good("POST", "/datasets", 201, json=SPEND | {"name": "Hers"})
     body = {"action": "delete", "datasets": ["theirs", "hers"]}
-    found = hers.good("POST", "/datasets/bulk", json=body)["results"]
-    assert [(one["done"], one["error"] and one["error"]["kind"]) for one in found] == [
+    results = hers.good("POST", "/datasets/bulk", json=body)["results"]
+    assert [(result["done"], result["error"] and result["error"]["kind"]) for result in results] == [
         (False, "ForbiddenError"),
         (True, None),
     ]
@@ -322,10 +334,10 @@ def test_bulk_does_to_each_what_the_person_may(site: Site) -> None:
 
 
 def names_of(asking: Program) -> list[str]:
-    return [one["name"] for one in asking.get("/datasets")["items"]]
+    return [dataset["name"] for dataset in asking.get("/datasets")["items"]]
 
 
-def test_a_deleted_datasets_table_goes_unless_it_is_to_stay(site: Site) -> None:
+def test_the_table_of_a_deleted_dataset_is_deleted_unless_it_is_kept(site: Site) -> None:
     asking = program(site)
     lake = site.home.path / "lake"
     for keep in (True, False):
@@ -335,7 +347,7 @@ def test_a_deleted_datasets_table_goes_unless_it_is_to_stay(site: Site) -> None:
         assert (lake / slug).is_dir() is keep
 
 
-def test_a_dataset_of_the_same_name_does_not_go_on_with_a_table_that_stayed(site: Site) -> None:
+def test_a_dataset_of_the_same_name_does_not_reuse_a_table_that_was_kept(site: Site) -> None:
     """An upsert would mix its rows with those of another dataset."""
     asking = program(site)
     slug = table(site, asking)

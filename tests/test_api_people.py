@@ -7,12 +7,12 @@ from api_home import API, program
 from web_home import PASSWORD, Site
 
 
-def test_who_asks_is_told_who_they_are_and_what_they_may_do(site: Site) -> None:
-    found = program(site, site.user("ada", Role.VIEWER), read_only=True).get("/me")
-    assert found["user"]["name"] == "ada"
-    assert (found["user"]["role"], found["read_only"], found["may_edit"]) == ("viewer", True, False)
-    assert found["workspace"] == {"name": "adreel", "zone": "UTC"}
-    assert found["simulated"] is None
+def test_me_has_the_user_and_their_rights(site: Site) -> None:
+    profile = program(site, site.user("ada", Role.VIEWER), read_only=True).get("/me")
+    assert profile["user"]["name"] == "ada"
+    assert (profile["user"]["role"], profile["read_only"], profile["may_edit"]) == ("viewer", True, False)
+    assert profile["workspace"] == {"name": "adreel", "zone": "UTC"}
+    assert profile["simulated"] is None
 
 
 def test_an_administrator_adds_changes_and_deletes_a_user(site: Site) -> None:
@@ -25,7 +25,7 @@ def test_an_administrator_adds_changes_and_deletes_a_user(site: Site) -> None:
     assert PASSWORD not in answer.text
     site.visit("Grace")
     assert asking.good("PATCH", f"/users/{user['id']}", json={"role": "viewer"})["role"] == "viewer"
-    assert [one["name"] for one in asking.get("/users")["items"]] == ["admin", "Grace"]
+    assert [entry["name"] for entry in asking.get("/users")["items"]] == ["admin", "Grace"]
     assert asking.get("/users", limit=1, offset=1)["items"][0]["name"] == "Grace"
     asking.good("DELETE", f"/users/{user['id']}", 204)
     asking.bad("GET", f"/users/{user['id']}", 404)
@@ -49,7 +49,7 @@ def test_another_password_by_an_administrator_ends_the_users_tokens(site: Site) 
     hers.bad("GET", "/me", 401)
 
 
-def test_ones_own_password_takes_the_present_one(site: Site) -> None:
+def test_a_change_of_the_own_password_needs_the_present_one(site: Site) -> None:
     ada = site.user("ada")
     hers, other = program(site, ada), program(site, ada)
     body = {"present": PASSWORD, "password": "another horse battery"}
@@ -61,11 +61,11 @@ def test_ones_own_password_takes_the_present_one(site: Site) -> None:
         asking.bad("GET", "/me", 401)
     admin = program(site)
     me = admin.get("/me")["user"]["id"]
-    said = admin.bad("PUT", f"/users/{me}/password", 422, json={"password": "another horse battery"})["message"]
-    assert "/me/password" in said
+    message = admin.bad("PUT", f"/users/{me}/password", 422, json={"password": "another horse battery"})["message"]
+    assert "/me/password" in message
 
 
-def test_who_guesses_their_password_by_program_has_to_wait(site: Site) -> None:
+def test_repeated_wrong_passwords_by_program_are_delayed(site: Site) -> None:
     asking = program(site, site.user("ada"))
     body = {"present": "wrong horse battery", "password": "another horse battery"}
     for _ in range(5):
@@ -75,7 +75,7 @@ def test_who_guesses_their_password_by_program_has_to_wait(site: Site) -> None:
     assert answer.json()["error"]["kind"] == "GuessingError"
 
 
-def test_the_last_administrator_stays_one_and_nobody_deletes_themselves(site: Site) -> None:
+def test_the_last_administrator_stays_one_and_users_cannot_delete_themselves(site: Site) -> None:
     asking = program(site)
     me = asking.get("/me")["user"]["id"]
     for body in ({"role": "viewer"}, {"disabled": True}, {"role": "editor", "disabled": True}):
@@ -90,35 +90,35 @@ def test_a_user_who_alone_owns_an_account_is_deleted_only_with_an_heir(site: Sit
     site.store.shares.set(account, ada, Level.OWNER)
     assert "demo" in asking.bad("DELETE", f"/users/{ada.id}", 422)["message"]
     asking.good("DELETE", f"/users/{ada.id}", 204, params={"heir": asking.get("/me")["user"]["id"]})
-    assert [one["name"] for one in asking.get(f"/accounts/{account.id}")["owners"]] == ["admin"]
+    assert [owner["name"] for owner in asking.get(f"/accounts/{account.id}")["owners"]] == ["admin"]
 
 
-def test_a_token_is_made_in_the_browser_shown_once_and_revoked_by_a_program(site: Site) -> None:
+def test_a_token_is_created_in_the_browser_shown_once_and_revoked_by_a_program(site: Site) -> None:
     visit = site.visit("admin")
-    made = visit.client.post(
+    answer = visit.client.post(
         f"{API}/tokens",
         json={"name": "dashboards", "read_only": False, "days": 30},
         headers={"Sec-Fetch-Site": "same-origin"},
     )
-    assert made.status_code == 201
-    secret = made.json()["secret"]
+    assert answer.status_code == 201
+    secret = answer.json()["secret"]
     assert secret.startswith("adreel_")
     asking = program(site)
-    found = asking.get("/tokens")
-    assert secret not in str(found)
-    mine = next(one for one in found["items"] if one["name"] == "dashboards")
+    tokens = asking.get("/tokens")
+    assert secret not in str(tokens)
+    mine = next(token for token in tokens["items"] if token["name"] == "dashboards")
     assert mine["expires_at"].startswith("2026-12-22")
     asking.good("DELETE", f"/tokens/{mine['id']}", 204)
     assert asking.ask("GET", "/me", headers={"Authorization": f"Bearer {secret}"}).status_code == 401
     asking.bad("DELETE", f"/tokens/{mine['id']}", 404)
 
 
-def test_a_token_makes_no_token(site: Site) -> None:
+def test_a_token_cannot_create_tokens(site: Site) -> None:
     error = program(site).bad("POST", "/tokens", 403, json={"name": "child"})
     assert "API tokens cannot do this" in error["message"]
 
 
-def test_nobody_revokes_anothers_token(site: Site) -> None:
+def test_users_cannot_revoke_tokens_of_others(site: Site) -> None:
     asking, theirs = program(site), program(site, site.user("ada"))
     (mine,) = asking.get("/tokens")["items"]
     theirs.bad("DELETE", f"/tokens/{mine['id']}", 404)
@@ -137,7 +137,7 @@ def test_the_workspace_is_renamed_and_given_a_zone_by_an_administrator(site: Sit
 
 
 def test_settings_are_shown_without_secrets(site: Site) -> None:
-    found = {one["variable"]: one["value"] for one in program(site).get("/settings")["items"]}
-    assert found["ADREEL_TIKTOK_LEVEL"] == "5000"
-    assert found["ADREEL_TIKTOK_SECRET"] == "(set)"
-    assert site.home.config.secret not in str(found)
+    settings = {setting["variable"]: setting["value"] for setting in program(site).get("/settings")["items"]}
+    assert settings["ADREEL_TIKTOK_LEVEL"] == "5000"
+    assert settings["ADREEL_TIKTOK_SECRET"] == "(set)"
+    assert site.home.config.secret not in str(settings)

@@ -49,7 +49,7 @@ EXAMPLES = 6
 
 
 @dataclass
-class Made:
+class Prepared:
     """A home with an account, a dataset that has run twice, and the parameters that lead to them."""
 
     home: Home
@@ -57,7 +57,7 @@ class Made:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
     home = make_home(tmp_path_factory.mktemp("api") / "home")
     home.add_account()
     with open_site(home) as site:
@@ -66,16 +66,18 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
         asking.good("POST", f"/datasets/{slug}/runs", 202)
         (run,) = site.work()
         viewer = site.user("viewer")
-    known = {"dataset": slug, "run": run.id, "account": "1", "user": str(viewer.id), "token": "1", "card": "spend"}
-    return Made(home, known | {"report": "performance", "metric": "spend", "dimension": "country_code", "version": "0"})
+    parameters = {"dataset": slug, "run": run.id, "account": "1", "user": str(viewer.id), "token": "1", "card": "spend"}
+    return Prepared(
+        home, parameters | {"report": "performance", "metric": "spend", "dimension": "country_code", "version": "0"}
+    )
 
 
 @pytest.fixture
-def site(made: Made, tmp_path: Path) -> Iterator[Site]:
+def site(prepared: Prepared, tmp_path: Path) -> Iterator[Site]:
     """A copy of that home, as some requests delete what they find."""
     path = tmp_path / "home"
-    shutil.copytree(made.home.path, path)
-    home = Home(path, made.home.config, made.home.world)
+    shutil.copytree(prepared.home.path, path)
+    home = Home(path, prepared.home.config, prepared.home.world)
     with open_site(home) as opened:
         yield opened
 
@@ -93,11 +95,11 @@ def send(asking: Program, case: Case[Any]) -> None:
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
-def test_generated_requests_are_answered_as_the_description_says(made: Made, site: Site, name: str) -> None:
+def test_generated_requests_are_answered_as_the_description_says(prepared: Prepared, site: Site, name: str) -> None:
     method, path = OPERATIONS[name]
     operation = SCHEMA[path][method]
     asking = program(site)
-    known = {key: value for key, value in made.parameters.items() if f"{{{key}}}" in path}
+    path_parameters = {key: value for key, value in prepared.parameters.items() if f"{{{key}}}" in path}
     again = settings(
         max_examples=EXAMPLES,
         phases=(Phase.generate,),
@@ -106,7 +108,7 @@ def test_generated_requests_are_answered_as_the_description_says(made: Made, sit
 
     @seed(1)
     @again
-    @given(case=operation.as_strategy(path_parameters=known))
+    @given(case=operation.as_strategy(path_parameters=path_parameters))
     def right(case: Case[Any]) -> None:
         send(asking, case)
 
@@ -122,11 +124,11 @@ def test_generated_requests_are_answered_as_the_description_says(made: Made, sit
 
 
 @pytest.fixture(scope="module")
-def quiet(made: Made, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def quiet(prepared: Prepared, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """One copy of the home for requests that are refused and change nothing."""
     path = tmp_path_factory.mktemp("quiet") / "home"
-    shutil.copytree(made.home.path, path)
-    with open_site(Home(path, made.home.config, made.home.world)) as opened:
+    shutil.copytree(prepared.home.path, path)
+    with open_site(Home(path, prepared.home.config, prepared.home.world)) as opened:
         yield opened
 
 
@@ -160,13 +162,13 @@ def refusals(quiet: Site) -> dict[str, tuple[Any, dict[str, Any], set[int]]]:
 
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_refusals_are_as_the_description_says(
-    made: Made, quiet: Site, refusals: dict[str, tuple[Any, dict[str, Any], set[int]]], name: str
+    prepared: Prepared, quiet: Site, refusals: dict[str, tuple[Any, dict[str, Any], set[int]]], name: str
 ) -> None:
     method, path = OPERATIONS[name]
     operation = SCHEMA[path][method]
     takes_body = "requestBody" in DESCRIPTION["paths"][path][method.lower()]
     before = quiet.home.kept()
-    for parameters in (made.parameters, NOT_THERE):
+    for parameters in (prepared.parameters, NOT_THERE):
         address = path.format(**parameters)
         case = operation.Case(path_parameters=parameters)
         for what, (client, sent, statuses) in refusals.items():

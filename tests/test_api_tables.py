@@ -20,9 +20,9 @@ from web_home import Site
 @pytest.fixture
 def asking(site: Site) -> Program:
     """A program over a site with a table called spend."""
-    found = program(site)
-    table(site, found)
-    return found
+    client = program(site)
+    table(site, client)
+    return client
 
 
 def exact(answer: Any) -> Any:
@@ -32,11 +32,11 @@ def exact(answer: Any) -> Any:
 
 def test_rows_are_those_of_the_table_with_all_their_digits(asking: Program, home: Home) -> None:
     answer = asking.ask("GET", "/datasets/spend/rows", params={"limit": 1000, "sort": ["stat_time_day", "ad_id"]})
-    found = exact(answer)
-    wanted = home.good("query", "select * from spend order by stat_time_day, ad_id", "--format", "json").stdout
-    assert found["items"] == json.loads(wanted, parse_float=Decimal)
-    assert found["total"] == found["table_rows"] == len(found["items"])
-    assert [one["name"] for one in found["columns"]] == list(found["items"][0])
+    page = exact(answer)
+    expected = home.good("query", "select * from spend order by stat_time_day, ad_id", "--format", "json").stdout
+    assert page["items"] == json.loads(expected, parse_float=Decimal)
+    assert page["total"] == page["table_rows"] == len(page["items"])
+    assert [column["name"] for column in page["columns"]] == list(page["items"][0])
 
 
 def test_rows_are_filtered_sorted_and_paged(asking: Program) -> None:
@@ -45,21 +45,23 @@ def test_rows_are_filtered_sorted_and_paged(asking: Program) -> None:
 
     every = rows(limit=1000)["items"]
     rich = rows(filter=["spend:ge:50", "clicks:gt:10"], sort="-spend", limit=5)
-    wanted = sorted((one for one in every if one["spend"] >= 50 and one["clicks"] > 10), key=lambda one: -one["spend"])
-    assert rich["total"] == len(wanted) > 5
-    assert [one["spend"] for one in rich["items"]] == [one["spend"] for one in wanted[:5]]
+    expected = sorted(
+        (row for row in every if row["spend"] >= 50 and row["clicks"] > 10), key=lambda row: -row["spend"]
+    )
+    assert rich["total"] == len(expected) > 5
+    assert [row["spend"] for row in rich["items"]] == [row["spend"] for row in expected[:5]]
     second = rows(filter=["spend:ge:50", "clicks:gt:10"], sort="-spend", limit=5, offset=5)
-    assert [one["spend"] for one in second["items"]] == [one["spend"] for one in wanted[5:10]]
+    assert [row["spend"] for row in second["items"]] == [row["spend"] for row in expected[5:10]]
     assert list(rows(columns=["ad_id", "spend"], limit=1)["items"][0]) == ["ad_id", "spend"]
     days = rows(filter="stat_time_day:eq:2026-11-20", limit=1000)["items"]
-    assert {one["stat_time_day"] for one in days} == {"2026-11-20"}
+    assert {row["stat_time_day"] for row in days} == {"2026-11-20"}
     assert rows(filter="currency:in:EUR,JPY")["total"] + rows(filter="currency:eq:USD")["total"] == len(every)
     assert rows(filter="spend:null")["total"] == 0
     assert rows(filter="spend:notnull")["total"] == len(every)
     assert rows(filter="timezone:contains:utc")["total"] == len(every)
 
 
-def test_what_cannot_be_asked_of_rows_is_refused(asking: Program) -> None:
+def test_invalid_queries_of_rows_are_refused(asking: Program) -> None:
     for query in (
         {"filter": "spend"},
         {"filter": "spend:about:1"},
@@ -84,26 +86,26 @@ def test_a_dataset_without_a_table_says_that_it_has_to_run(site: Site) -> None:
 
 
 def test_the_schema_says_what_each_column_is(asking: Program) -> None:
-    found = asking.get("/datasets/spend/schema")
-    columns = {one["name"]: one for one in found["columns"]}
-    assert [name for name, one in columns.items() if one["key"]] == ["advertiser_id", "ad_id", "stat_time_day"]
+    schema = asking.get("/datasets/spend/schema")
+    columns = {column["name"]: column for column in schema["columns"]}
+    assert [name for name, column in columns.items() if column["key"]] == ["advertiser_id", "ad_id", "stat_time_day"]
     assert columns["spend"]["additive"] is True
     assert columns["ad_id"]["additive"] is False
     assert columns["spend"]["unit"] == "account_currency"
     assert columns["spend"]["meaning"]
-    assert found["rows"] == asking.get("/datasets/spend")["rows"]
+    assert schema["rows"] == asking.get("/datasets/spend")["rows"]
 
 
 def test_statistics_sum_only_what_may_be_summed(asking: Program) -> None:
     rows = exact(asking.ask("GET", "/datasets/spend/rows", params={"limit": 1000}))["items"]
-    found = {one["name"]: one for one in exact(asking.ask("GET", "/datasets/spend/statistics"))["columns"]}
-    assert found["clicks"]["total"] == sum(one["clicks"] for one in rows)
-    assert found["spend"]["total"] is None, "three currencies"
-    assert found["spend"]["greatest"] == max(one["spend"] for one in rows)
-    assert found["ad_id"]["total"] is None
-    assert found["ad_id"]["distinct"] == len({one["ad_id"] for one in rows})
-    (one,) = asking.get("/datasets/spend/statistics", columns=["clicks"])["columns"]
-    assert sum(part["rows"] for part in one["histogram"]) == len(rows)
+    columns = {column["name"]: column for column in exact(asking.ask("GET", "/datasets/spend/statistics"))["columns"]}
+    assert columns["clicks"]["total"] == sum(row["clicks"] for row in rows)
+    assert columns["spend"]["total"] is None, "three currencies"
+    assert columns["spend"]["greatest"] == max(row["spend"] for row in rows)
+    assert columns["ad_id"]["total"] is None
+    assert columns["ad_id"]["distinct"] == len({row["ad_id"] for row in rows})
+    (clicks,) = asking.get("/datasets/spend/statistics", columns=["clicks"])["columns"]
+    assert sum(part["rows"] for part in clicks["histogram"]) == len(rows)
 
 
 def test_versions_are_compared_and_the_last_two_unless_others_are_named(site: Site, asking: Program) -> None:
@@ -114,34 +116,42 @@ def test_versions_are_compared_and_the_last_two_unless_others_are_named(site: Si
     site.work()
     after = exact(asking.ask("GET", "/datasets/spend/rows", params={"limit": 1000}))["items"]
     versions = asking.get("/datasets/spend/versions")
-    assert [one["version"] for one in versions["items"]] == [1, 0]
+    assert [version["version"] for version in versions["items"]] == [1, 0]
     assert exact(asking.ask("GET", "/datasets/spend/rows", params={"limit": 1000, "version": 0}))["items"] == before
-    found = exact(asking.ask("GET", "/datasets/spend/difference"))
-    assert (found["before"], found["after"], found["keyed"]) == (0, 1, True)
-    assert (found["rows_before"], found["rows_after"]) == (len(before), len(after))
-    sums = {(one["name"], part["currency"]): part for one in found["metrics"] for part in one["sums"]}
-    assert found["currencies"] == ["EUR", "JPY", "USD"]
-    assert set(sums) >= {("clicks", None), *(("spend", code) for code in found["currencies"])}
+    difference = exact(asking.ask("GET", "/datasets/spend/difference"))
+    assert (difference["before"], difference["after"], difference["keyed"]) == (0, 1, True)
+    assert (difference["rows_before"], difference["rows_after"]) == (len(before), len(after))
+    sums = {(metric["name"], part["currency"]): part for metric in difference["metrics"] for part in metric["sums"]}
+    assert difference["currencies"] == ["EUR", "JPY", "USD"]
+    assert set(sums) >= {("clicks", None), *(("spend", code) for code in difference["currencies"])}
     assert ("spend", None) not in sums
     for (name, code), part in sums.items():
         for side, rows in (("before", before), ("after", after)):
-            assert part[side] == sum(one[name] for one in rows if code in (None, one["currency"]))
-        steps = [one for day in found["days"] for one in day["moved"] if (one["name"], one["currency"]) == (name, code)]
-        assert sum(one["moved"] for one in steps) == part["moved"] == part["after"] - part["before"]
-    assert exact(asking.ask("GET", "/datasets/spend/difference", params={"before": 0, "after": 1})) == found
+            assert part[side] == sum(row[name] for row in rows if code in (None, row["currency"]))
+        steps = [
+            step
+            for day in difference["days"]
+            for step in day["moved"]
+            if (step["name"], step["currency"]) == (name, code)
+        ]
+        assert sum(step["moved"] for step in steps) == part["moved"] == part["after"] - part["before"]
+    assert exact(asking.ask("GET", "/datasets/spend/difference", params={"before": 0, "after": 1})) == difference
     asking.bad("GET", "/datasets/spend/difference", 404, params={"before": 0, "after": 7})
     asking.bad("GET", "/datasets/spend/rows", 404, params={"version": 7})
 
 
 def test_money_in_one_currency_is_summed_and_what_append_repeats_is_not(site: Site) -> None:
     asking = program(site)
-    ids = [one["id"] for one in asking.get("/accounts/1/advertisers")["items"]]
+    ids = [advertiser["id"] for advertiser in asking.get("/accounts/1/advertisers")["items"]]
     slug = table(site, asking, advertisers=ids[:1])
     rows = exact(asking.ask("GET", f"/datasets/{slug}/rows", params={"limit": 1000}))["items"]
-    found = {one["name"]: one["total"] for one in exact(asking.ask("GET", f"/datasets/{slug}/statistics"))["columns"]}
-    assert found["spend"] == sum(one["spend"] for one in rows)
+    totals = {
+        column["name"]: column["total"]
+        for column in exact(asking.ask("GET", f"/datasets/{slug}/statistics"))["columns"]
+    }
+    assert totals["spend"] == sum(row["spend"] for row in rows)
     appended = table(site, asking, name="Appended", advertisers=ids[:1], update={"method": "append"})
-    assert all(one["total"] is None for one in asking.get(f"/datasets/{appended}/statistics")["columns"])
+    assert all(column["total"] is None for column in asking.get(f"/datasets/{appended}/statistics")["columns"])
 
 
 def test_a_table_is_downloaded_in_every_format(asking: Program) -> None:
@@ -163,7 +173,7 @@ def test_a_table_is_downloaded_in_every_format(asking: Program) -> None:
     some = {"columns": ["ad_id", "spend"], "filter": ["spend:ge:50"], "sort": ["-spend"]}
     page = exact(asking.ask("GET", "/datasets/spend/rows", params={**some, "limit": 1000}))
     assert 0 < page["total"] < total
-    assert [one["ad_id"] for one in file("json", **some).json()] == [one["ad_id"] for one in page["items"]]
+    assert [row["ad_id"] for row in file("json", **some).json()] == [row["ad_id"] for row in page["items"]]
     asking.bad("GET", "/datasets/spend/export", 422, params={"format": "pdf"})
     asking.bad("GET", "/datasets/spend/export", 422, params={"columns": ["nothing"]})
     asking.bad("GET", "/datasets/spend/export", 404, params={"version": 7})
@@ -172,28 +182,28 @@ def test_a_table_is_downloaded_in_every_format(asking: Program) -> None:
 def test_cards_are_offered_and_their_data_is_never_added_over_currencies(asking: Program) -> None:
     offered = asking.get("/datasets/spend/cards", limit=1000)
     assert offered["total"] == len(offered["items"]) > 1
-    shown = [one["key"] for one in offered["items"] if one["refusal"] is None]
+    shown = [chart["key"] for chart in offered["items"] if chart["refusal"] is None]
     for key in shown:
-        found = asking.get(f"/datasets/spend/cards/{key}", days=0)
-        assert found["chart"]["name"] == key
-        assert len(found["table"]["head"]) == len(found["table"]["numeric"])
+        answer = asking.get(f"/datasets/spend/cards/{key}", days=0)
+        assert answer["chart"]["name"] == key
+        assert len(answer["table"]["head"]) == len(answer["table"]["numeric"])
     rows = asking.get("/datasets/spend/rows", limit=1000)["items"]
-    found = asking.get("/datasets/spend/cards/spend", currency="EUR", days=0)
-    assert found["facts"]["currency"] == "EUR"
-    assert {one["code"] for one in found["facts"]["currencies"]} == {"EUR", "JPY", "USD"}
-    drawn = [value for value in found["chart"]["panels"][0]["series"][0]["values"] if value is not None]
-    assert sum(drawn) == pytest.approx(sum(one["spend"] for one in rows if one["currency"] == "EUR"))
+    answer = asking.get("/datasets/spend/cards/spend", currency="EUR", days=0)
+    assert answer["facts"]["currency"] == "EUR"
+    assert {currency["code"] for currency in answer["facts"]["currencies"]} == {"EUR", "JPY", "USD"}
+    drawn = [value for value in answer["chart"]["panels"][0]["series"][0]["values"] if value is not None]
+    assert sum(drawn) == pytest.approx(sum(row["spend"] for row in rows if row["currency"] == "EUR"))
     asking.bad("GET", "/datasets/spend/cards/nothing", 404)
     asking.bad("GET", "/datasets/spend/cards/spend", 422, params={"currency": "XXX"})
 
 
 def test_sql_is_answered_with_types_and_says_if_there_is_more(asking: Program) -> None:
     body = {"sql": "select currency, sum(spend) as cost from spend group by all order by 1", "limit": 2}
-    found = exact(asking.ask("POST", "/query", json=body))
-    assert [one["currency"] for one in found["items"]] == ["EUR", "JPY"]
-    assert found["more"] is True
-    assert found["columns"][1]["type"].startswith("decimal")
-    assert isinstance(found["items"][0]["cost"], Decimal)
+    answer = exact(asking.ask("POST", "/query", json=body))
+    assert [row["currency"] for row in answer["items"]] == ["EUR", "JPY"]
+    assert answer["more"] is True
+    assert answer["columns"][1]["type"].startswith("decimal")
+    assert isinstance(answer["items"][0]["cost"], Decimal)
     assert asking.good("POST", "/query", json={**body, "limit": 3})["more"] is False
 
 
@@ -246,7 +256,7 @@ def test_an_answer_of_sql_is_downloaded_whole(asking: Program) -> None:
 ENDLESS = "select count(*) from range(10000000000) a, range(1000000) b"
 
 
-def test_a_query_ends_when_nobody_waits_for_its_answer(asking: Program, site: Site) -> None:
+def test_a_query_ends_when_its_client_disconnects(asking: Program, site: Site) -> None:
     body = json.dumps({"sql": ENDLESS}).encode()
     headers = {"authorization": f"Bearer {asking.token}", "content-type": "application/json", "host": "localhost:8765"}
     scope = {

@@ -277,10 +277,10 @@ def checkout(tmp_path: Path) -> Checkout:
 def test_the_build_copies_what_is_declared_once_and_runs_no_package_scripts(checkout: Checkout) -> None:
     checkout.npm(NPM)
     assert checkout.build().returncode == 0
-    made = checkout.files()
-    assert set(made) >= set(PACKAGE["vendor"])
-    assert gzip.decompress(made["htmx.min.js.gz"]) == made["htmx.min.js"]
-    assert made["htmx.min.js.gz"][4:8] == bytes(4), "the time of making is no part of the file"
+    files = checkout.files()
+    assert set(files) >= set(PACKAGE["vendor"])
+    assert gzip.decompress(files["htmx.min.js.gz"]) == files["htmx.min.js"]
+    assert files["htmx.min.js.gz"][4:8] == bytes(4), "the time of making is no part of the file"
     assert checkout.build().returncode == 0
     assert len(checkout.calls()) == 1
     assert "--ignore-scripts" in checkout.calls()[0]
@@ -311,7 +311,7 @@ def test_files_that_were_made_need_no_npm(checkout: Checkout) -> None:
     assert "npm was asked" in checkout.build().stderr
 
 
-def test_an_npm_that_fails_ends_the_build_with_its_words_and_what_to_do(checkout: Checkout) -> None:
+def test_a_failed_npm_ends_the_build_with_its_message_and_what_to_do(checkout: Checkout) -> None:
     checkout.npm("raise SystemExit('npm error: no way out')")
     failed = checkout.build()
     assert failed.returncode == 1

@@ -79,32 +79,32 @@ ELSEWHERE: Mapping[str, str] = MappingProxyType(
 @pytest.fixture(scope="module")
 def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
     """A home with all that pages show: two versions, a dataset that never ran, people with shares."""
-    with opened(make_home(tmp_path_factory.mktemp("axe") / "home", advertisers=3, ads=6, days=40)) as found:
-        admin = found.store.users.add_first("admin", PASSWORD)
-        found.user("eddy", Role.EDITOR)
-        found.user("vera", Role.VIEWER)
-        account = found.connect("Shop", admin)
-        found.store.shares.set(account, found.store.users.get("eddy"), Level.EDIT)
-        daily = found.dataset(account, admin, tags=["daily"], description="What the ads cost, day by day.")
-        found.run(daily)
-        found.dataset(account, admin, name="Never run")
-        found.later(1)
-        found.run(daily)
-        yield found
+    with opened(make_home(tmp_path_factory.mktemp("axe") / "home", advertisers=3, ads=6, days=40)) as opened_town:
+        admin = opened_town.store.users.add_first("admin", PASSWORD)
+        opened_town.user("eddy", Role.EDITOR)
+        opened_town.user("vera", Role.VIEWER)
+        account = opened_town.connect("Shop", admin)
+        opened_town.store.shares.set(account, opened_town.store.users.get("eddy"), Level.EDIT)
+        daily = opened_town.dataset(account, admin, tags=["daily"], description="What the ads cost, day by day.")
+        opened_town.run(daily)
+        opened_town.dataset(account, admin, name="Never run")
+        opened_town.later(1)
+        opened_town.run(daily)
+        yield opened_town
 
 
 def routes() -> set[str]:
     """The paths of all pages and parts of pages."""
-    contexts = [one for router in ROUTERS for one in iter_route_contexts(router.routes)]
-    return {str(one.path) for one in contexts if "GET" in (one.methods or ())}
+    contexts = [route for router in ROUTERS for route in iter_route_contexts(router.routes)]
+    return {str(route.path) for route in contexts if "GET" in (route.methods or ())}
 
 
-def test_every_page_has_an_address_at_which_it_is_looked_at() -> None:
+def test_every_page_is_checked_at_an_address() -> None:
     assert routes() == ADDRESSES.keys() | ELSEWHERE.keys()
 
 
 @pytest.mark.parametrize("route", ADDRESSES)
-def test_a_page_can_be_used_by_everybody(chromium: Browser, town: Town, route: str) -> None:
+def test_a_page_is_accessible(chromium: Browser, town: Town, route: str) -> None:
     newest = town.store.runs.list(town.store.datasets.get("spend_by_ad"), limit=1)[0]
     with visited(chromium, town, "admin") as person:
         person.expect_refusal(422)
@@ -112,7 +112,7 @@ def test_a_page_can_be_used_by_everybody(chromium: Browser, town: Town, route: s
         look(person.page)
 
 
-def test_the_first_visit_can_be_used_by_everybody(chromium: Browser, tmp_path: Path) -> None:
+def test_the_first_visit_is_accessible(chromium: Browser, tmp_path: Path) -> None:
     with opened(make_home(tmp_path / "home", advertisers=1, ads=1)) as empty, visited(chromium, empty, None) as person:
         person.goto("/")
         look(person.page)
@@ -229,7 +229,7 @@ STATES: Mapping[str, tuple[str | None, Callable[[Person, Town], None]]] = Mappin
 
 
 @pytest.mark.parametrize("state", STATES)
-def test_what_a_page_turns_into_can_be_used_by_everybody(chromium: Browser, town: Town, state: str) -> None:
+def test_later_states_of_a_page_are_accessible(chromium: Browser, town: Town, state: str) -> None:
     user, arrive = STATES[state]
     with visited(chromium, town, user) as person:
         for status in (404, 422):
@@ -251,11 +251,11 @@ def look(page: Page) -> None:
     # Parts of the page that come with requests of their own.
     expect(page.locator(".htmx-request, [aria-busy=true]")).to_have_count(0)
     page.evaluate(AXE.read_text(encoding="utf-8"))
-    faults = [f"wide and light: {one}" for one in axe(page)]
+    faults = [f"wide and light: {fault}" for fault in axe(page)]
     page.emulate_media(color_scheme="dark")
     page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
     expect(page.locator("html")).to_have_attribute("data-bs-theme", "dark")
-    faults += [f"narrow and dark: {one}" for one in axe(page)]
+    faults += [f"narrow and dark: {fault}" for fault in axe(page)]
     width = page.evaluate("document.scrollingElement.scrollWidth")
     if width > PHONE[0]:
         faults.append(f"narrow: the page is {width} wide, because of {wide(page)}")
@@ -264,12 +264,12 @@ def look(page: Page) -> None:
 
 def axe(page: Page) -> list[str]:
     """What axe finds serious or critical, each with where it is."""
-    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    results = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
     return [
-        f"{one['id']} ({one['impact']}): {node['html'][:300]} {' '.join(node['failureSummary'].split())}"
-        for one in found["violations"]
-        if one["impact"] in ("serious", "critical")
-        for node in one["nodes"]
+        f"{violation['id']} ({violation['impact']}): {node['html'][:300]} {' '.join(node['failureSummary'].split())}"
+        for violation in results["violations"]
+        if violation["impact"] in ("serious", "critical")
+        for node in violation["nodes"]
     ]
 
 

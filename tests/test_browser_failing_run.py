@@ -18,15 +18,15 @@ chromium = browser.chromium
 @pytest.fixture
 def town(tmp_path: Path) -> Iterator[Town]:
     """A dataset with a table, whose account's grant has just been taken back at TikTok."""
-    with opened(make_home(tmp_path / "home", advertisers=2, ads=4, days=30)) as found:
-        admin = found.store.users.add_first("admin", PASSWORD)
-        account = found.connect("Shop", admin)
-        found.run(found.dataset(account, admin))
-        found.door("revoke", token=found.store.accounts.token(account))
-        yield found
+    with opened(make_home(tmp_path / "home", advertisers=2, ads=4, days=30)) as opened_town:
+        admin = opened_town.store.users.add_first("admin", PASSWORD)
+        account = opened_town.connect("Shop", admin)
+        opened_town.run(opened_town.dataset(account, admin))
+        opened_town.door("revoke", token=opened_town.store.accounts.token(account))
+        yield opened_town
 
 
-def test_a_run_that_fails_says_why_and_goes_well_once_the_account_is_connected_again(
+def test_a_failed_run_shows_the_reason_and_succeeds_after_the_account_is_reconnected(
     chromium: Browser, town: Town
 ) -> None:
     with visiting(chromium, town, "admin") as person:

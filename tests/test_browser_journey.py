@@ -25,11 +25,11 @@ MOST_TABS = 200
 @pytest.fixture
 def town(tmp_path: Path) -> Iterator[Town]:
     """A home in which nobody has been yet."""
-    with opened(make_home(tmp_path / "home", advertisers=3, ads=12, days=60)) as found:
-        yield found
+    with opened(make_home(tmp_path / "home", advertisers=3, ads=12, days=60)) as opened_town:
+        yield opened_town
 
 
-def test_a_person_makes_a_dataset_and_finds_the_next_day_what_tiktok_changed(
+def test_a_user_creates_a_dataset_and_sees_the_next_day_what_tiktok_changed(
     chromium: Browser, town: Town, tmp_path: Path
 ) -> None:
     with visiting(chromium, town) as person:
@@ -43,11 +43,11 @@ def test_a_person_makes_a_dataset_and_finds_the_next_day_what_tiktok_changed(
         sort_and_filter(page)
         town.later(1)
         run_again(page)
-        told = restated(page, "Conversions")
+        shown_change = restated(page, "Conversions")
         old = downloaded(page, page.get_by_role("link", name="CSV", exact=True).last, tmp_path)
         page.get_by_text("Export", exact=True).click()
         new = downloaded(page, page.get_by_role("link", name="CSV", exact=True).first, tmp_path)
-        assert told == change(old, new, "conversion") > 0
+        assert shown_change == change(old, new, "conversion") > 0
         sign_out(page)
 
 
@@ -137,14 +137,14 @@ def look_at_cards(page: Page) -> None:
     charts = page.get_by_role("figure").locator("canvas")
     expect(charts.first).to_be_visible()
     assert charts.count() >= 3
-    for one in charts.all():
-        one.scroll_into_view_if_needed()
-        assert painted(one) > 100, "A chart is empty."
+    for chart in charts.all():
+        chart.scroll_into_view_if_needed()
+        assert painted(chart) > 100, "A chart is empty."
 
 
 def painted(canvas: Locator) -> int:
     """How many points of it are neither clear nor of the colour of its first one."""
-    found = canvas.evaluate(
+    pixels = canvas.evaluate(
         """canvas => {
             const points = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
             let count = 0;
@@ -152,14 +152,14 @@ def painted(canvas: Locator) -> int:
             return count;
         }"""
     )
-    return int(found)
+    return int(pixels)
 
 
 def sort_and_filter(page: Page) -> None:
     page.get_by_role("link", name="Data", exact=True).click()
     rows = page.get_by_role("region", name="Rows").get_by_role("row")
-    told = page.get_by_text(re.compile(r"^Rows 1 to \S+ of \d"))
-    total = told.inner_text().split(" of ")[1].partition(".")[0]
+    summary = page.get_by_text(re.compile(r"^Rows 1 to \S+ of \d"))
+    total = summary.inner_text().split(" of ")[1].partition(".")[0]
     cost = page.get_by_role("columnheader", name=re.compile("^Cost .*spend$"))
     cost.get_by_role("link").click()
     expect(cost).to_have_attribute("aria-sort", "ascending")
@@ -266,10 +266,10 @@ def test_a_person_without_a_mouse_signs_in_and_saves_a_dataset(chromium: Browser
         search = page.get_by_role("searchbox", name="Search metrics")
         reach(page, search)
         page.keyboard.type("clicks")
-        found = page.get_by_role("checkbox", name="Clicks (destination) clicks", exact=True)
-        press(page, found, "Space")
+        checkbox = page.get_by_role("checkbox", name="Clicks (destination) clicks", exact=True)
+        press(page, checkbox, "Space")
         expect(page.get_by_role("button", name="Remove Clicks (destination)", exact=True)).to_be_visible()
-        expect(found).to_be_focused()
+        expect(checkbox).to_be_focused()
 
         reach(page, page.get_by_role("textbox", name="Name Required"))
         page.keyboard.type("Clicks")
@@ -293,7 +293,7 @@ def press(page: Page, wanted: Locator, key: str) -> None:
     page.keyboard.press(key)
 
 
-def test_whoever_leaves_what_is_not_saved_is_asked_first(chromium: Browser, town: Town) -> None:
+def test_leaving_unsaved_changes_asks_first(chromium: Browser, town: Town) -> None:
     ada = town.user("ada", Role.ADMIN)
     base = f"/datasets/{town.dataset(town.connect(owner=ada), ada).slug}"
     with visiting(chromium, town, ada) as person:

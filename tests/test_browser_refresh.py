@@ -18,10 +18,10 @@ chromium = browser.chromium
 @pytest.fixture
 def town(tmp_path: Path) -> Iterator[Town]:
     """An account of the administrator's, and a dataset with a table."""
-    with opened(make_home(tmp_path / "home", advertisers=2, ads=4, days=30)) as found:
-        admin = found.store.users.add_first("admin", PASSWORD)
-        found.run(found.dataset(found.connect("Shop", admin), admin))
-        yield found
+    with opened(make_home(tmp_path / "home", advertisers=2, ads=4, days=30)) as opened_town:
+        admin = opened_town.store.users.add_first("admin", PASSWORD)
+        opened_town.run(opened_town.dataset(opened_town.connect("Shop", admin), admin))
+        yield opened_town
 
 
 def test_what_is_ticked_typed_and_open_stays_while_a_run_refreshes_the_page(chromium: Browser, town: Town) -> None:
@@ -69,7 +69,7 @@ def test_a_form_that_was_refused_says_why_in_view_and_keeps_what_was_filled_in(c
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_what_is_to_be_filled_in_is_told_from_what_surrounds_it(chromium: Browser, town: Town, scheme: str) -> None:
+def test_fields_to_fill_in_differ_from_what_surrounds_them(chromium: Browser, town: Town, scheme: str) -> None:
     with visiting(chromium, town, "admin", color_scheme=scheme) as person:
         for path in ("/datasets", "/datasets/new", "/datasets/spend_by_ad/data", "/accounts/1"):
             person.goto(path)

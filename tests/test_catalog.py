@@ -111,7 +111,7 @@ def test_no_line_repeats_the_name_of_another(name: str) -> None:
     assert [word for word, count in counted.items() if count > 1] == []
 
 
-def test_no_field_stands_twice_in_a_report() -> None:
+def test_a_report_has_no_field_twice() -> None:
     counted = Counter((line["report"], line["name"]) for line in lines("fields.csv"))
     assert [pair for pair, count in counted.items() if count > 1] == []
 
@@ -127,10 +127,10 @@ def test_every_record_is_found_under_its_own_name() -> None:
 
 
 @pytest.mark.parametrize("name", ["metrics.csv", "dimensions.csv"])
-def test_cells_that_say_yes_or_no_say_nothing_else(name: str) -> None:
+def test_yes_no_cells_have_no_other_value(name: str) -> None:
     switches = ("attribute", "additive", "id_and_day_only", "lifetime")
-    said = {line[column] for line in lines(name) for column in switches if column in line}
-    assert said == {"", "yes"}
+    values = {line[column] for line in lines(name) for column in switches if column in line}
+    assert values == {"", "yes"}
     assert {line["sure"] for line in lines(name)} == {"", "no"}
 
 
@@ -230,7 +230,7 @@ def test_nothing_that_is_freed_of_duplicates_may_be_summed() -> None:
     assert [name for name in (*unique, *people, "live_play_count") if METRICS[name].additive] == []
 
 
-def test_the_unique_count_of_an_app_event_stands_beside_the_one_that_may_be_summed() -> None:
+def test_the_unique_count_of_an_app_event_is_next_to_the_one_that_may_be_summed() -> None:
     pairs = {m.name: f"total_{m.name}" for m in METRICS.values() if f"total_{m.name}" in METRICS and m.type == "int"}
     app = {name: total for name, total in pairs.items() if METRICS[name].group == "app_event"}
     assert len(app) > 25
@@ -474,7 +474,7 @@ def test_pairs_of_dimensions_are_named_from_both_sides_and_share_a_report() -> N
             assert dimension.reports & DIMENSIONS[other].reports
 
 
-def test_of_audience_dimensions_only_age_and_gender_stand_together() -> None:
+def test_only_age_and_gender_of_the_audience_dimensions_combine() -> None:
     paired = {name for name, d in DIMENSIONS.items() if d.kind == "audience" and d.pairs}
     assert paired == {"age", "gender"}
     assert DIMENSIONS["search_keyword"].pairs == {"match_type"}

@@ -31,17 +31,17 @@ def checked(**changes: str) -> Checked:
     return check(read("\n".join(f"{name}: {value}" for name, value in keys.items() if value)), NOW)
 
 
-def said(**changes: str) -> str:
-    found = checked(**changes)
-    assert found.dataset is None
-    return "\n".join(str(problem) for problem in found.problems)
+def problems_of(**changes: str) -> str:
+    result = checked(**changes)
+    assert result.dataset is None
+    return "\n".join(str(problem) for problem in result.problems)
 
 
 def good(**changes: str) -> Dataset:
-    found = checked(**changes)
-    assert found.problems == ()
-    assert found.dataset is not None
-    return found.dataset
+    result = checked(**changes)
+    assert result.problems == ()
+    assert result.dataset is not None
+    return result.dataset
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
@@ -139,13 +139,13 @@ update: {method: upset}
     ],
 )
 def test_what_tiktok_would_refuse_is_refused_with_its_reason(changes: dict[str, str], sentence: str) -> None:
-    assert sentence in said(**changes)
+    assert sentence in problems_of(**changes)
 
 
-def test_of_two_days_that_are_none_both_are_told() -> None:
-    told = said(dates="{start: soon, end: later}")
-    assert "dates.start: 'soon' is not a day" in told
-    assert "dates.end: 'later' is not a day" in told
+def test_two_invalid_days_are_both_reported() -> None:
+    text = problems_of(dates="{start: soon, end: later}")
+    assert "dates.start: 'soon' is not a day" in text
+    assert "dates.end: 'later' is not a day" in text
 
 
 @pytest.mark.parametrize(
@@ -219,7 +219,7 @@ def test_a_deprecated_report_becomes_performance_with_its_old_columns() -> None:
 
 def test_a_deprecated_audience_report_needs_its_dimension() -> None:
     old = {"report": "ad_audience", "data_level": "", "time_dimension": "", "report_level": "adgroup"}
-    assert "dimensions: required" in said(**old)
+    assert "dimensions: required" in problems_of(**old)
     dataset = good(**old, dimensions="[adgroup_id, stat_time_day, gender, age]")
     assert dataset.report_type == "audience"
     assert dataset.breakdowns == ("gender", "age")
@@ -234,7 +234,7 @@ LEVELS = st.sampled_from(["advertiser", "campaign", "adgroup", "ad"])
     kind=st.sampled_from(["basic", "audience"]),
     data=st.data(),
 )
-def test_whatever_the_menus_offer_makes_a_dataset_without_problems(
+def test_choices_that_the_menus_offer_make_a_valid_dataset(
     level: str, time: str, kind: str, data: st.DataObject
 ) -> None:
     report = catalog.REPORTS["performance"]
@@ -254,11 +254,11 @@ def test_whatever_the_menus_offer_makes_a_dataset_without_problems(
         return
     chosen[name] = () if picked == "none" else (picked,)
     metrics = [offer.value for offer in menus.offers(report, by_name["metrics"], chosen) if offer.refusal is None]
-    wanted = data.draw(st.lists(st.sampled_from(metrics), min_size=1, max_size=5, unique=True))
+    names = data.draw(st.lists(st.sampled_from(metrics), min_size=1, max_size=5, unique=True))
     good(
         report_type=kind,
         data_level=level,
         time_dimension=time,
-        metrics=f"[{', '.join(wanted)}]",
+        metrics=f"[{', '.join(names)}]",
         **({} if picked == "none" else {name: picked}),
     )

@@ -59,27 +59,31 @@ DAILY: dict[str, Any] = {
 }
 
 
-def known(*ids: str, zone: str = "Etc/GMT+8") -> tuple[AccountAdvertiser, ...]:
+def shops(*ids: str, zone: str = "Etc/GMT+8") -> tuple[AccountAdvertiser, ...]:
     return tuple(
         AccountAdvertiser(
-            advertiser_id=one,
-            name=f"Shop {one[-2:]}",
+            advertiser_id=identifier,
+            name=f"Shop {identifier[-2:]}",
             currency="USD",
             timezone=zone,
             status="STATUS_ENABLE",
             account_id=1,
             refreshed_at=NOW,
         )
-        for one in ids
+        for identifier in ids
     )
 
 
-ADVERTISERS = (*known("7000000000000000001", "7000000000000000002"), *known("7000000000000000003", zone="Etc/GMT-9"))
+ADVERTISERS = (*shops("7000000000000000001", "7000000000000000002"), *shops("7000000000000000003", zone="Etc/GMT-9"))
 
 
 def plan(dataset: Any, account: Account, advertisers: tuple[AccountAdvertiser, ...]) -> Planned:
-    made = make_plan(dataset, [Advertiser(one.advertiser_id, one.name, "USD", timedelta()) for one in advertisers], NOW)
-    return Planned(made, "basic", 0.1, {})
+    run_plan = make_plan(
+        dataset,
+        [Advertiser(advertiser.advertiser_id, advertiser.name, "USD", timedelta()) for advertiser in advertisers],
+        NOW,
+    )
+    return Planned(run_plan, "basic", 0.1, {})
 
 
 AROUND = Around((ACCOUNT,), ACCOUNT, ADVERTISERS, NOW, "UTC", None, plan)
@@ -130,7 +134,7 @@ def through_the_page(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def pane(form: Form, name: str) -> Any:
-    return next(one for one in (*form.menus, *form.dating, *form.resetting) if one.name == name)
+    return next(menu for menu in (*form.menus, *form.dating, *form.resetting) if menu.name == name)
 
 
 # -- the same dataset
@@ -209,18 +213,18 @@ def menu_values(report: Report, menu: Menu, chosen: menus.Chosen) -> st.SearchSt
     if menu.source == "ids":
         return st.none() | IDS
     if report.deprecated and menu.source == "metrics":
-        by_viewer = any(one.source == "dimensions" and one.required for one in report.menus)
+        by_viewer = any(entry.source == "dimensions" and entry.required for entry in report.menus)
         names = OLD_METRICS[:4] if by_viewer else OLD_METRICS
         return st.lists(st.sampled_from(names), min_size=1, max_size=5, unique=True)
     if report.deprecated and menu.source == "dimensions":
         some = ["gender", "age"] if menu.required else ["country_code", "country_id"]
-        return st.sampled_from(some).map(lambda one: [one, "stat_time_day"])
-    able = [one.value for one in menus.offers(report, menu, {**chosen, menu.name: ()}) if one.refusal is None]
+        return st.sampled_from(some).map(lambda dimension: [dimension, "stat_time_day"])
+    able = [option.value for option in menus.offers(report, menu, {**chosen, menu.name: ()}) if option.refusal is None]
     if menu.source == "choices":
         return st.sampled_from(able) if menu.required else st.none() | st.sampled_from(able)
     if menu.source == "dimensions":
-        one = st.sampled_from(able).map(lambda value: [value]) if able else st.none()
-        return one if menu.required else st.none() | one
+        single = st.sampled_from(able).map(lambda value: [value]) if able else st.none()
+        return single if menu.required else st.none() | single
     lists = st.lists(st.sampled_from(able), min_size=1, max_size=6, unique=True)
     return lists if menu.required else st.none() | lists
 
@@ -230,7 +234,9 @@ def menu_values(report: Report, menu: Menu, chosen: menus.Chosen) -> st.SearchSt
 @given(data=st.data())
 def test_a_dataset_of_any_report_comes_back_from_its_form_as_the_same_dataset(name: str, data: st.DataObject) -> None:
     # Were most of the datasets no good, Hypothesis would complain of the filter.
-    good = values_of_report(catalog.REPORTS[name]).filter(lambda one: check(Source(one, {}), NOW).dataset is not None)
+    good = values_of_report(catalog.REPORTS[name]).filter(
+        lambda values: check(Source(values, {}), NOW).dataset is not None
+    )
     values = data.draw(good)
     form = opened(values)
     assert (form.told, form.problems, form.missing) == ((), (), ())
@@ -274,7 +280,7 @@ JUNK = st.sampled_from(
     report=st.sampled_from(["", "none", *catalog.REPORTS]),
     pairs=st.lists(st.tuples(st.sampled_from(NAMES_OF_FIELDS), JUNK | st.text(max_size=8)), max_size=25),
 )
-def test_whatever_is_sent_there_is_a_form_and_what_it_keeps_fits(report: str, pairs: list[tuple[str, str]]) -> None:
+def test_any_request_gets_a_form_and_what_it_keeps_fits(report: str, pairs: list[tuple[str, str]]) -> None:
     form = form_of(FormFields.of([("report", report), ("account", "demo"), *pairs]), AROUND)
     again = fitted(posted_values(FormFields.of(sent(shown(form)))))
     assert (again is None) == (form.report is None)
@@ -287,7 +293,7 @@ def test_tags_come_back_from_their_line(tags: list[str]) -> None:
     assert list(tags_in(tags_text(tags))) == tags
 
 
-def test_ids_are_found_whatever_stands_between_them() -> None:
+def test_ids_are_found_whatever_separates_them() -> None:
     text = "1, 2;3|4\t5\n\"6\" '7' [8] (9){10}, , 2"
     assert ids_in(text) == ("1", "2", "3", "4", "5", "6", "7", "8", "9", "10")
 
@@ -300,39 +306,40 @@ def test_a_form_with_more_fields_than_any_of_ours_is_refused() -> None:
 # -- what fits
 
 
-def test_what_no_longer_goes_with_a_choice_above_is_taken_back_and_told() -> None:
+def test_a_choice_that_no_longer_fits_is_removed_and_reported() -> None:
     form = posted(report="performance", report_type="dsa", data_level="ad", time_dimension="hour", dates__kind="period")
     assert "Hourly was removed: requires report type: basic or audience." in form.told
-    assert [one.value for one in pane(form, "time_dimension").options if one.chosen] == ["none"]
+    assert [option.value for option in pane(form, "time_dimension").options if option.chosen] == ["none"]
 
 
-def test_metrics_that_the_level_does_not_have_are_taken_back_and_told_by_title_with_the_reason() -> None:
+def test_metrics_that_the_level_lacks_are_removed_and_reported_by_title_with_the_reason() -> None:
     form = posted(("metrics", "spend"), ("metrics", "ad_name"), report="performance", data_level="advertiser")
     assert form.told == ("Advertiser ID" and "Ad name was removed: available at ad level only.",)
-    assert [one.value for one in pane(form, "metrics").picker.kept] == ["spend"]
+    assert [metric.value for metric in pane(form, "metrics").picker.kept] == ["spend"]
 
 
-def test_the_id_follows_the_level_and_that_is_told_in_few_words() -> None:
+def test_the_id_follows_the_level_and_a_short_notice_says_so() -> None:
     form = posted(report="performance", data_level="campaign", id_dimension="ad_id")
     assert form.told == ("ID dimension is now Campaign ID.",)
 
 
-def test_many_things_taken_back_are_not_told_one_by_one() -> None:
-    attributes = [one.name for one in catalog.metrics().values() if one.attribute and one.levels == {"ad"}][:12]
-    form = posted(*(("metrics", one) for one in attributes), report="performance", data_level="advertiser")
+def test_many_removed_choices_are_not_listed_one_by_one() -> None:
+    of_ads = (metric for metric in catalog.metrics().values() if metric.attribute and metric.levels == {"ad"})
+    attributes = [metric.name for metric in of_ads][:12]
+    form = posted(*(("metrics", name) for name in attributes), report="performance", data_level="advertiser")
     assert len(form.told) == 7
     assert form.told[-1] == f"{len(attributes) - 6} more values of Metrics were removed."
 
 
-def test_a_menu_that_is_gone_takes_its_choice_with_it_and_a_default_goes_without_a_word() -> None:
+def test_a_removed_menu_removes_its_choice_and_a_default_is_removed_without_a_notice() -> None:
     form = posted(report="performance", report_type="basic", audience_dimensions="age", dsa_type="catalog")
     assert form.told == ("Audience dimension was removed: requires report type: audience.",)
 
 
-def test_a_dimension_that_needs_another_is_kept_wherever_it_stands() -> None:
+def test_a_dimension_that_needs_another_is_kept_in_any_position() -> None:
     pairs = [("targeting_dimension", "match_type"), ("targeting_dimension", "search_keyword")]
     form = posted(*pairs, report="performance", data_level="campaign")
-    assert [one.value for one in pane(form, "targeting_dimension").options if one.chosen] == [
+    assert [option.value for option in pane(form, "targeting_dimension").options if option.chosen] == [
         "search_keyword",
         "match_type",
     ]
@@ -340,12 +347,12 @@ def test_a_dimension_that_needs_another_is_kept_wherever_it_stands() -> None:
     assert alone.told == ("Match type was removed: requires dimension: search_keyword.",)
 
 
-def test_another_report_tells_which_lists_it_left_behind() -> None:
+def test_a_change_of_report_names_the_lists_it_removed() -> None:
     form = posted(("metrics", "spend"), report="campaigns", data_level="ad")
     assert form.told == ("Metrics removed: not available in Campaigns.",)
 
 
-def test_columns_of_another_report_are_taken_back() -> None:
+def test_columns_of_another_report_are_removed() -> None:
     form = posted(("fields", "campaign_id"), ("fields", "adgroup_id"), report="campaigns")
     assert form.told == ("adgroup_id was removed: not available in Campaigns.",)
 
@@ -369,24 +376,24 @@ def test_a_box_that_is_out_of_sight_stays_ticked_and_one_in_sight_is_as_it_was_l
         report="performance",
         data_level="ad",
     )
-    assert [one.value for one in pane(form, "metrics").picker.kept] == ["clicks", "ctr", "reach"]
+    assert [metric.value for metric in pane(form, "metrics").picker.kept] == ["clicks", "ctr", "reach"]
 
 
 # -- problems
 
 
-def test_nobody_is_told_of_an_empty_field_before_they_tried_to_save() -> None:
+def test_empty_fields_are_reported_only_after_an_attempt_to_save() -> None:
     form = posted(report="performance", account="demo")
     assert form.problems == ()
     assert form.missing == ("Name", "Data level", "ID dimension", "Metrics")
     tried = posted(report="performance", account="demo", tried="yes")
-    assert {one.menu for one in tried.problems} == {"name", "data_level", "id_dimension", "metrics"}
+    assert {problem.menu for problem in tried.problems} == {"name", "data_level", "id_dimension", "metrics"}
     assert tried.missing == ()
 
 
 def test_picking_no_advertiser_is_a_problem_and_does_not_mean_all() -> None:
     form = posted(report="campaigns", name="C", account="demo", advertisers__how="picked", tried="yes")
-    assert [one.words for one in form.problems] == ["None selected. Select at least one, or all ad accounts."]
+    assert [problem.words for problem in form.problems] == ["None selected. Select at least one, or all ad accounts."]
     assert form.planned is None
 
 
@@ -401,11 +408,11 @@ def test_a_key_with_a_column_that_the_table_does_not_have_is_refused_at_its_fiel
         time_dimension="day",
         **fields,
     )
-    assert [(one.menu, one.title) for one in form.problems] == [("update.key", "Primary key")]
+    assert [(problem.menu, problem.title) for problem in form.problems] == [("update.key", "Primary key")]
     assert "no column ad_nme. Nearest: ad_name" in form.problems[0].words
 
 
-def test_a_look_needs_neither_a_name_nor_a_right_update_method() -> None:
+def test_a_preview_needs_neither_a_name_nor_a_valid_update_method() -> None:
     values = DAILY | {"name": "", "time_dimension": "none", "update": {"method": "partition"}, "tags": {"a": "b"}}
     assert readable(values, NOW).metrics == ("spend", "impressions")
     assert opened(values).columns
@@ -427,12 +434,12 @@ def test_a_metric_is_found_by_title_name_meaning_and_group_and_its_own_name_come
     assert values_shown(picker_of(metrics__search="spend"))[0] == "spend"
     assert values_shown(picker_of(metrics__search="Cost per 1,000 people"))[0] == "cost_per_1000_reached"
     assert "reach" in values_shown(picker_of(metrics__search="people saw"))
-    groups = {catalog.metrics()[one].group for one in values_shown(picker_of(metrics__group="video"))}
+    groups = {catalog.metrics()[metric].group for metric in values_shown(picker_of(metrics__group="video"))}
     assert groups == {"video"}
     assert picker_of(metrics__search="no such metric at all").blocks == ()
 
 
-def test_a_metric_stands_beside_what_counts_the_same_event_elsewhere() -> None:
+def test_a_metric_is_next_to_what_counts_the_same_event_elsewhere() -> None:
     blocks = picker_of(metrics__search="complete_payment").blocks
     first = [pick.value for pick in blocks[0]]
     assert first[0] == "complete_payment"
@@ -441,14 +448,14 @@ def test_a_metric_stands_beside_what_counts_the_same_event_elsewhere() -> None:
     assert len(everything) == len(set(everything))
 
 
-def test_metrics_are_shown_sixty_at_a_time_and_another_search_begins_anew() -> None:
+def test_metrics_are_shown_sixty_at_a_time_and_another_search_starts_again() -> None:
     assert 60 <= len(values_shown(picker_of())) < 70
     more = picker_of(do="more metrics", metrics__searched=" ", metrics__most="60")
     assert 120 <= len(values_shown(more)) < 130
     assert len(values_shown(picker_of(metrics__search="cost", metrics__searched=" ", metrics__most="300"))) < 70
 
 
-def test_a_metric_that_cannot_go_says_why_and_comes_after_those_that_can() -> None:
+def test_an_unavailable_metric_has_a_reason_and_is_listed_after_available_ones() -> None:
     picker = picker_of(metrics__group="core")
     picks = [pick for block in picker.blocks for pick in block]
     refused = [pick.refusal is not None for pick in picks]
@@ -457,9 +464,9 @@ def test_a_metric_that_cannot_go_says_why_and_comes_after_those_that_can() -> No
     assert why["cash_spend"] == "available at advertiser level only"
 
 
-def test_a_set_adds_what_can_go_and_tells_what_was_left_out() -> None:
+def test_a_set_adds_available_metrics_and_names_the_others() -> None:
     form = posted(("metrics", "reach"), report="performance", data_level="campaign", do="add-set metrics names")
-    chosen = [one.value for one in pane(form, "metrics").picker.kept]
+    chosen = [metric.value for metric in pane(form, "metrics").picker.kept]
     assert chosen[0] == "reach"
     assert "campaign_name" in chosen
     assert "ad_name" not in chosen
@@ -467,10 +474,12 @@ def test_a_set_adds_what_can_go_and_tells_what_was_left_out() -> None:
     assert "(available at ad level only)" in form.told[0]
 
 
-def test_all_that_was_found_and_can_be_had_is_added_at_once() -> None:
+def test_all_available_matches_are_added_at_once() -> None:
     fields = {"do": "add-found metrics", "metrics__group": "video", "metrics__searched": "video "}
     kept = picker_of(**fields).kept
-    assert [one.value for one in kept] == [one.name for one in catalog.metrics().values() if one.group == "video"]
+    assert [metric.value for metric in kept] == [
+        metric.name for metric in catalog.metrics().values() if metric.group == "video"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -481,16 +490,16 @@ def test_what_most_people_look_for_is_found_before_what_is_rare(words: str, valu
     assert value in values_shown(picker_of(metrics__search=words))[:places]
 
 
-def test_what_can_be_had_is_found_before_what_cannot_whatever_the_length_of_its_title() -> None:
-    found = values_shown(picker_of(metrics__search="name", data_level="campaign"))
-    assert found.index("campaign_name") < found.index("ad_name")
-    found = values_shown(picker_of(metrics__search="name"))
-    assert found.index("ad_name") < found.index("campaign_name")
+def test_available_metrics_are_listed_before_others_whatever_the_length_of_the_title() -> None:
+    shown_values = values_shown(picker_of(metrics__search="name", data_level="campaign"))
+    assert shown_values.index("campaign_name") < shown_values.index("ad_name")
+    shown_values = values_shown(picker_of(metrics__search="name"))
+    assert shown_values.index("ad_name") < shown_values.index("campaign_name")
 
 
-def test_without_words_metrics_stand_in_the_order_of_the_catalogue() -> None:
-    names = [one.name for one in catalog.metrics().values() if one.group == "video"]
-    assert [one for one in values_shown(picker_of(metrics__group="video")) if one in names][:5] == names[:5]
+def test_without_a_search_metrics_have_the_order_of_the_catalogue() -> None:
+    names = [metric.name for metric in catalog.metrics().values() if metric.group == "video"]
+    assert [name for name in values_shown(picker_of(metrics__group="video")) if name in names][:5] == names[:5]
 
 
 @pytest.mark.parametrize(
@@ -502,33 +511,33 @@ def test_without_words_metrics_stand_in_the_order_of_the_catalogue() -> None:
         ("cost per result", "Select all 4</button>"),
     ],
 )
-def test_the_button_that_chooses_what_was_found_says_how_much_it_chooses(search: str, words: str) -> None:
+def test_the_button_that_adds_all_matches_has_their_number(search: str, words: str) -> None:
     form = posted(report="performance", data_level="advertiser", time_dimension="day", metrics__search=search)
     assert words in shown(form), pane(form, "metrics").picker.found
 
 
-def test_more_than_a_hundred_metrics_are_said_to_take_several_requests() -> None:
+def test_more_than_a_hundred_metrics_are_reported_to_need_several_requests() -> None:
     picker = picker_of(do="add-found metrics", metrics__group="app_event", metrics__searched="app_event ")
     assert len(picker.kept) > 200
     assert picker.batches == 3
 
 
-def test_every_set_names_metrics_of_the_catalogue_that_go_together_in_a_daily_report_of_ads() -> None:
+def test_the_metrics_of_every_set_combine_in_a_daily_report_of_ads() -> None:
     report = catalog.REPORTS["performance"]
     menu = next(menu for menu in report.menus if menu.source == "metrics")
     chosen = {"report_type": ("basic",), "data_level": ("ad",), "id_dimension": ("ad_id",), "time_dimension": ("day",)}
-    refusals = {one.value: one.refusal for one in menus.offers(report, menu, chosen)}
-    for one in SETS.values():
-        assert {name: refusals[name] for name in one.metrics if refusals[name]} == {}, one.name
-        assert len(set(one.metrics)) == len(one.metrics)
-    assert set(GROUP_TITLES) == {one.group for one in catalog.metrics().values()}
+    refusals = {option.value: option.refusal for option in menus.offers(report, menu, chosen)}
+    for metric_set in SETS.values():
+        assert {name: refusals[name] for name in metric_set.metrics if refusals[name]} == {}, metric_set.name
+        assert len(set(metric_set.metrics)) == len(metric_set.metrics)
+    assert set(GROUP_TITLES) == {metric.group for metric in catalog.metrics().values()}
 
 
-def test_advertisers_are_found_by_name_id_currency_and_zone_and_gone_ones_only_if_asked_for() -> None:
+def test_advertisers_are_found_by_name_id_currency_and_zone_and_removed_ones_only_on_request() -> None:
     gone = AccountAdvertiser(advertiser_id="799", name="Old", account_id=1, refreshed_at=NOW, gone=True)
     around = Around((ACCOUNT,), ACCOUNT, (*ADVERTISERS, gone), NOW, "UTC", None, plan)
 
-    def found(words: str, *picked: str) -> list[str]:
+    def matches(words: str, *picked: str) -> list[str]:
         fields = {
             "report": "ads",
             "advertisers.how": "picked",
@@ -537,21 +546,25 @@ def test_advertisers_are_found_by_name_id_currency_and_zone_and_gone_ones_only_i
         }
         return values_shown(pane(form_of(FormFields.of(fields.items()), around), "advertisers").picker)
 
-    assert len(found("")) == 3
-    assert found("etc/gmt-9") == ["7000000000000000003"]
-    assert found("shop 02 usd") == ["7000000000000000002"]
-    assert found("old") == ["799"]
-    assert "799" in found("", "799")
+    assert len(matches("")) == 3
+    assert matches("etc/gmt-9") == ["7000000000000000003"]
+    assert matches("shop 02 usd") == ["7000000000000000002"]
+    assert matches("old") == ["799"]
+    assert "799" in matches("", "799")
 
 
 # -- dates, key, page
 
 
-def test_the_days_asked_for_now_are_told_by_zone_and_that_zones_differ_from_the_workspace() -> None:
+def test_the_estimate_names_days_by_zone_and_zones_that_differ_from_the_workspace() -> None:
     form = opened(DAILY)
     assert form.dates is not None
-    told = [(one.zone, one.advertisers, str(one.span.start), str(one.span.end)) for one in form.dates.zones if one.span]
-    assert told == [
+    spans = [
+        (zone.zone, zone.advertisers, str(zone.span.start), str(zone.span.end))
+        for zone in form.dates.zones
+        if zone.span
+    ]
+    assert spans == [
         ("UTC-08:00", 2, "2026-11-15", "2026-11-21"),
         ("UTC+09:00", 1, "2026-11-15", "2026-11-21"),
     ]
@@ -560,14 +573,14 @@ def test_the_days_asked_for_now_are_told_by_zone_and_that_zones_differ_from_the_
     )
     some = opened(DAILY | {"advertisers": ["7000000000000000003"]})
     assert some.dates is not None
-    assert [one.zone for one in some.dates.zones] == ["UTC+09:00"]
+    assert [zone.zone for zone in some.dates.zones] == ["UTC+09:00"]
 
 
-def test_days_that_are_wrong_are_told_at_the_dates_and_none_is_said_to_be_asked_for() -> None:
+def test_wrong_days_are_reported_at_the_dates_and_no_days_are_estimated() -> None:
     form = opened(DAILY | {"dates": {"start": "2026-11-10", "end": "2026-11-01"}})
     assert form.dates is not None
     assert form.dates.zones == ()
-    assert [one.menu for one in form.at("dates")] == ["dates"]
+    assert [problem.menu for problem in form.at("dates")] == ["dates"]
     assert "after the end" in form.problems[0].words
 
 
@@ -581,7 +594,7 @@ def test_a_day_that_is_half_typed_stays_where_it_was_typed() -> None:
 
 def test_partition_is_refused_with_its_reason_where_rows_have_no_day() -> None:
     form = opened(DAILY | {"time_dimension": "none"})
-    refusal = {one.value: one.refusal for one in form.update.methods}["partition"]
+    refusal = {method.value: method.refusal for method in form.update.methods}["partition"]
     assert refusal is not None
     assert "time dimension" in refusal
     assert form.update.key == ("advertiser_id", "ad_id", "start_date")
@@ -611,7 +624,7 @@ def test_ids_of_a_page_are_unique_and_what_describes_a_field_is_there() -> None:
                 )
             )
             ids = [part.split('"')[0] for part in page.split(' id="')[1:]]
-            assert len(ids) == len(set(ids)), [one for one in ids if ids.count(one) > 1]
+            assert len(ids) == len(set(ids)), [identifier for identifier in ids if ids.count(identifier) > 1]
             for part in page.split('aria-describedby="')[1:]:
                 assert set(part.split('"')[0].split()) <= set(ids)
             for part in page.split(' for="')[1:]:

@@ -57,10 +57,10 @@ def visit(site: Site) -> Visit:
 
 @pytest.mark.parametrize("kind", TOO_MUCH)
 def test_a_file_that_is_too_much_is_refused_with_the_limit(kind: str) -> None:
-    text, said = TOO_MUCH[kind]
+    text, message = TOO_MUCH[kind]
     with pytest.raises(DatasetError) as caught:
         read_all(text)
-    assert said in caught.value.message
+    assert message in caught.value.message
     assert len(caught.value.message) < 200
 
 
@@ -72,24 +72,24 @@ def test_a_file_at_the_limits_is_read() -> None:
     assert len(source.values["advertisers"]) == 15_000
 
 
-def test_every_way_in_refuses_it(visit: Visit, site: Site, tmp_path: Path) -> None:
+def test_page_api_and_command_line_refuse_a_file_that_is_too_much(visit: Visit, site: Site, tmp_path: Path) -> None:
     file = tmp_path / "much.yaml"
     for kind in ("documents", "laughs"):
-        text, said = TOO_MUCH[kind]
+        text, message = TOO_MUCH[kind]
         page = visit.post("/datasets/import", {"text": text})
         assert page.status_code == 422
-        assert said in words_of(page.text)
+        assert message in words_of(page.text)
         answer = visit.client.post(
             f"{API}/datasets/import",
             content=text,
             headers={"content-type": "application/yaml", "Sec-Fetch-Site": "same-origin"},
         )
         assert answer.status_code == 422
-        assert said in answer.json()["error"]["message"]
+        assert message in answer.json()["error"]["message"]
         file.write_text(text)
         code, stderr = site.home.bad("datasets", "import", str(file))
         assert code
-        assert said in " ".join(stderr.split())
+        assert message in " ".join(stderr.split())
     file.write_text("x" * (MOST_BYTES + 1))
     assert "500,000 bytes" in site.home.bad("datasets", "import", str(file))[1]
 
@@ -125,7 +125,7 @@ def test_a_long_text_is_not_quoted_whole(visit: Visit) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         ('{"sql": ' + "[" * 100 + "]" * 100 + "}", "at most 60 levels"),
         ("[" * 400_000, "at most 60 levels"),
@@ -133,12 +133,12 @@ def test_a_long_text_is_not_quoted_whole(visit: Visit) -> None:
         ("[" + "1," * 50_000 + "1]", "at most 40,000 keys and values"),
     ],
 )
-def test_json_that_is_too_much_is_refused_before_it_is_parsed(visit: Visit, content: str, said: str) -> None:
+def test_json_that_is_too_much_is_refused_before_it_is_parsed(visit: Visit, content: str, message: str) -> None:
     headers = {"content-type": "application/json", "Sec-Fetch-Site": "same-origin"}
     for path in ("/query", "/datasets/validate", "/datasets/import", "/datasets/bulk"):
         answer = visit.client.post(f"{API}{path}", content=content, headers=headers)
         assert answer.status_code == 422, path
-        assert said in answer.json()["error"]["message"]
+        assert message in answer.json()["error"]["message"]
         assert len(answer.content) < 1_000
 
 

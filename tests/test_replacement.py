@@ -33,21 +33,21 @@ def small(tmp_path: Path) -> Home:
 
 @pytest.fixture
 def site(small: Home) -> Iterator[Site]:
-    with open_site(small) as found:
-        yield found
+    with open_site(small) as opened_site:
+        yield opened_site
 
 
 def rows(home: Home, version: int | None = None) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = Lake(home.path / "lake").read("spend", version).read_all().to_pylist()
-    return found
+    records: list[dict[str, Any]] = Lake(home.path / "lake").read("spend", version).read_all().to_pylist()
+    return records
 
 
 def days(home: Home) -> Counter[str]:
     return Counter(str(row["stat_time_day"]) for row in rows(home))
 
 
-def same(one: list[dict[str, Any]], other: list[dict[str, Any]]) -> bool:
-    return Counter(map(repr, one)) == Counter(map(repr, other))
+def same(first: list[dict[str, Any]], second: list[dict[str, Any]]) -> bool:
+    return Counter(map(repr, first)) == Counter(map(repr, second))
 
 
 # -- other days
@@ -62,8 +62,8 @@ def test_other_days_replace_only_themselves_whatever_the_method(small: Home, met
     assert days(small) == before
     small.good("run", "spend", "--start", "2026-11-20", "--end", "2026-11-20")
     assert set(days(small)) == {*before, "2026-11-20"}
-    told = [warning for warning in report["warnings"] if "next run of the dataset's own dates replaces" in warning]
-    assert len(told) == (method == "replace")
+    warnings = [warning for warning in report["warnings"] if "next run of the dataset's own dates replaces" in warning]
+    assert len(warnings) == (method == "replace")
 
 
 def test_other_days_merge_too_where_ad_accounts_were_skipped(tmp_path: Path) -> None:
@@ -92,13 +92,13 @@ def test_other_days_of_a_replacing_dataset_keep_the_columns_that_were_not_asked_
     assert sum(row["clicks"] for row in rows(small)) == clicks
 
 
-def test_figures_over_a_range_go_for_others_only_after_a_yes(small: Home) -> None:
+def test_figures_over_a_range_are_replaced_only_after_confirmation(small: Home) -> None:
     small.good("run", "-f", small.file(**TOTALS))
     before = rows(small)
-    code, said = small.bad("run", "spend", *OTHER)
+    code, message = small.bad("run", "spend", *OTHER)
     assert code == ExitCode.INPUT
-    assert f"removes {len(before)} rows from its table" in said
-    assert "To confirm, add --yes" in said
+    assert f"removes {len(before)} rows from its table" in message
+    assert "To confirm, add --yes" in message
     assert same(rows(small), before)
     assert len(small.json("history", "spend")) == 1
     small.good("run", "spend", *OTHER, "--yes")
@@ -110,21 +110,21 @@ def test_upserted_figures_over_a_range_ask_only_where_rows_would_be_overwritten(
     small.good("run", "-f", small.file(**TOTALS, update={"method": "upsert"}))
     small.good("run", "spend", *OTHER)
     assert {str(row["start_date"]) for row in rows(small)} == {"2026-11-16", "2026-11-18"}
-    code, said = small.bad("run", "spend", "--start", "2026-11-16", "--end", "2026-11-17")
+    code, message = small.bad("run", "spend", "--start", "2026-11-16", "--end", "2026-11-17")
     assert code == ExitCode.INPUT
     first = sum(str(row["start_date"]) == "2026-11-16" for row in rows(small))
-    assert f"removes {first} rows" in said
+    assert f"removes {first} rows" in message
 
 
 def test_days_that_a_rolling_window_does_not_keep_are_refused(small: Home) -> None:
     update = {"method": "partition", "keep_days": 5}
     small.good("run", "-f", small.file(dates={"start": "today-3", "end": "yesterday"}, update=update))
-    code, said = small.bad("run", "spend", "--start", "2026-11-01", "--end", "2026-11-02")
+    code, message = small.bad("run", "spend", "--start", "2026-11-01", "--end", "2026-11-02")
     assert code == ExitCode.INPUT
-    assert "keeps 5 days, from 2026-11-18 on" in said
+    assert "keeps 5 days, from 2026-11-18 on" in message
 
 
-def test_the_api_says_409_with_the_count_until_it_is_told_to_replace(small: Home, site: Site) -> None:
+def test_the_api_answers_409_with_the_count_unless_the_request_says_to_replace(small: Home, site: Site) -> None:
     small.good("run", "-f", small.file(**TOTALS))
     asking = program(site)
     dates = {"start": "2026-11-18", "end": "2026-11-18"}
@@ -157,7 +157,7 @@ def test_the_page_asks_with_the_count_and_runs_only_the_days_that_were_agreed_to
 
 
 @pytest.mark.parametrize(
-    ("keys", "said"),
+    ("keys", "notice"),
     [
         ({"dates": {"start": "2026-11-18", "end": "2026-11-19"}}, "removes {earlier} rows of days outside the dataset"),
         ({"metrics": ["spend"]}, "empties these columns, which are no longer selected: impressions, clicks"),
@@ -175,11 +175,11 @@ def test_the_page_asks_with_the_count_and_runs_only_the_days_that_were_agreed_to
     ],
 )
 def test_a_change_says_before_it_is_saved_what_the_next_run_takes_out(
-    small: Home, keys: dict[str, Any], said: str
+    small: Home, keys: dict[str, Any], notice: str
 ) -> None:
     small.good("run", "-f", small.file(dates=FOUR_DAYS))
     counts = days(small)
-    expected = said.format(
+    expected = notice.format(
         all=counts.total(),
         earlier=counts["2026-11-16"] + counts["2026-11-17"],
         oldest=counts["2026-11-16"] + counts["2026-11-17"],
@@ -188,7 +188,7 @@ def test_a_change_says_before_it_is_saved_what_the_next_run_takes_out(
     for words in (("validate", "-f", file), ("datasets", "edit", "spend", "-f", file)):
         shown = " ".join(small.good(*words).stderr.split())
         assert expected in shown
-        assert ("note: " in shown) == bool(said), words
+        assert ("note: " in shown) == bool(notice), words
 
 
 def test_a_change_by_page_and_api_says_it_too(small: Home, site: Site) -> None:
@@ -208,7 +208,7 @@ def test_a_change_by_page_and_api_says_it_too(small: Home, site: Site) -> None:
 # -- restoring
 
 
-def test_a_version_comes_back_by_command_page_and_api_and_nothing_is_lost(small: Home, site: Site) -> None:
+def test_a_version_is_restored_by_command_page_and_api_and_nothing_is_lost(small: Home, site: Site) -> None:
     small.good("run", "-f", small.file(dates=FOUR_DAYS))
     small.good("run", "-f", small.file(dates=FOUR_DAYS, metrics=["spend"], reset_schema=True))
     first, second = rows(small, 0), rows(small, 1)
@@ -220,12 +220,12 @@ def test_a_version_comes_back_by_command_page_and_api_and_nothing_is_lost(small:
     visit = site.visit("admin")
     assert visit.post("/datasets/spend/versions/0/restore").status_code == 303
     assert same(rows(small), first)
-    said = visit.words("/datasets/spend/versions")
-    assert "restore of version 0" in said
+    text = visit.words("/datasets/spend/versions")
+    assert "restore of version 0" in text
     assert [same(rows(small, number), first) for number in range(5)] == [True, False, True, False, True]
 
 
-def test_a_restored_table_stands_with_the_proof_of_the_run_that_read_it_and_says_so(small: Home, site: Site) -> None:
+def test_a_restored_table_shows_the_verification_of_the_run_that_read_it(small: Home, site: Site) -> None:
     small.good("run", "-f", small.file(dates=FOUR_DAYS))
     small.good("run", "-f", small.file(dates={"start": "2026-11-19", "end": "2026-11-19"}))
     small.later(2)
@@ -244,9 +244,7 @@ class Died(BaseException):
     """The process ends here."""
 
 
-def test_a_restore_that_dies_anywhere_leaves_no_table_that_looks_verified_but_is_another(
-    small: Home, site: Site
-) -> None:
+def test_an_interrupted_restore_leaves_no_table_that_wrongly_looks_verified(small: Home, site: Site) -> None:
     small.good("run", "-f", small.file(dates=FOUR_DAYS))
     first = rows(small)
     small.good("run", "-f", small.file(dates={"start": "2026-11-19", "end": "2026-11-19"}))
@@ -279,7 +277,7 @@ def test_a_restore_that_dies_anywhere_leaves_no_table_that_looks_verified_but_is
 
 
 @pytest.mark.parametrize("method", ["replace", "append", "upsert", "partition"])
-def test_the_next_run_goes_on_from_a_restored_table(small: Home, method: str) -> None:
+def test_the_next_run_continues_from_a_restored_table(small: Home, method: str) -> None:
     """What it leaves is what it would have left had the restored version been the newest all along."""
     update = {"method": method}
     small.good("run", "-f", small.file(dates=FOUR_DAYS, update=update))
@@ -299,8 +297,8 @@ def test_days_of_a_restored_version_are_judged_by_when_its_rows_were_read(small:
     small.good("restore", "spend", "0")
     assert any(day["kind"] == "unfinished" for day in expected["days"])
     small.good("restore", "spend", "1")
-    found = small.json("diff", "spend", "2", "3")
-    assert found | {"before": 0, "after": 1} == expected
+    difference = small.json("diff", "spend", "2", "3")
+    assert difference | {"before": 0, "after": 1} == expected
 
 
 def test_what_cannot_be_restored_is_refused_and_changes_nothing(small: Home, site: Site) -> None:
@@ -314,7 +312,7 @@ def test_what_cannot_be_restored_is_refused_and_changes_nothing(small: Home, sit
     waiting = site.store.runs.add(site.store.datasets.get("spend"), "1" * 16)
     assert small.bad("restore", "spend", "0")[0] == ExitCode.BUSY
     small.good("cancel", waiting.id)
-    assert [one["version"] for one in small.json("versions", "spend")] == [1, 0]
+    assert [version["version"] for version in small.json("versions", "spend")] == [1, 0]
 
 
 def test_a_restored_version_stays_readable_after_a_vacuum(small: Home) -> None:
@@ -324,5 +322,5 @@ def test_a_restored_version_stays_readable_after_a_vacuum(small: Home) -> None:
     small.good("restore", "spend", "0")
     small.later(40)
     small.good("vacuum", "spend", "--keep-days", "0", "--keep-versions", "1", "--yes")
-    assert [one["version"] for one in small.json("versions", "spend")] == [2]
+    assert [version["version"] for version in small.json("versions", "spend")] == [2]
     assert same(rows(small), first)

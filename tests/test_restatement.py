@@ -35,14 +35,14 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     home.adreel("run", "-f", home.file(metrics=METRICS, dates=dates, skip_failing_advertisers=True))
     home.later(1)
     home.adreel("run", "spend")
-    assert [one["method"] for one in home.json("versions", "spend")] == ["partition", "replace"]
-    with open_site(home) as found:
-        yield found
+    assert [version["method"] for version in home.json("versions", "spend")] == ["partition", "replace"]
+    with open_site(home) as opened_site:
+        yield opened_site
 
 
 def rows(home: Home, version: int) -> dict[Key, dict[str, Any]]:
-    found = Lake(home.path / "lake").read("spend", version).read_all().to_pylist()
-    return {(row["advertiser_id"], row["ad_id"], str(row["stat_time_day"])): row for row in found}
+    records = Lake(home.path / "lake").read("spend", version).read_all().to_pylist()
+    return {(row["advertiser_id"], row["ad_id"], str(row["stat_time_day"])): row for row in records}
 
 
 def exact(text: str) -> Any:
@@ -64,29 +64,29 @@ def test_page_command_line_and_api_have_the_same_figures(site: Site) -> None:
     page = words_of(site.visit("admin").part("/datasets/spend/difference", before=0, after=1).text)
     terminal = " ".join(site.home.good("diff", "spend", "0", "1").stdout.split())
     assert by_api["summary"][1:] in page
-    money = {one["currency"]: one for one in _metric(by_api, "spend")["sums"]}
+    money = {sums["currency"]: sums for sums in _metric(by_api, "spend")["sums"]}
     assert set(money) == CURRENCIES
-    for code, one in money.items():
-        row = f"Cost ({code}) {one['values_changed']} {one['before']:,.2f} {code} {one['after']:,.2f} {code}"
-        restated = f"{one['restated']:+,.2f} {code}" if one["restated"] else f"0 {code}"
+    for code, sums in money.items():
+        row = f"Cost ({code}) {sums['values_changed']} {sums['before']:,.2f} {code} {sums['after']:,.2f} {code}"
+        restated = f"{sums['restated']:+,.2f} {code}" if sums["restated"] else f"0 {code}"
         assert row in page, code
         assert restated in page.partition(row)[2][:60], code
-        if one["values_changed"] or one["moved"]:
-            assert f"spend {code} {one['values_changed']}" in terminal
+        if sums["values_changed"] or sums["moved"]:
+            assert f"spend {code} {sums['values_changed']}" in terminal
 
 
-def _metric(found: Any, name: str) -> Any:
-    return next(one for one in found["metrics"] if one["name"] == name)
+def _metric(difference: Any, name: str) -> Any:
+    return next(metric for metric in difference["metrics"] if metric["name"] == name)
 
 
 def test_the_figures_are_those_of_comparing_row_by_row_in_each_currency(site: Site) -> None:
     before, after = rows(site.home, 0), rows(site.home, 1)
-    found = exact(site.home.good("diff", "spend", "0", "1", "--json").stdout)
+    difference = exact(site.home.good("diff", "spend", "0", "1", "--json").stdout)
     both = before.keys() & after.keys()
     changed = [key for key in both if before[key] != after[key]]
-    assert found["changed"] == len(changed)
+    assert difference["changed"] == len(changed)
     for name in ("spend", "impressions", "conversion"):
-        sums = {one["currency"]: one for one in _metric(found, name)["sums"]}
+        sums = {part["currency"]: part for part in _metric(difference, name)["sums"]}
         for code in CURRENCIES if name == "spend" else {None}:
             own = [key for key in changed if code in (None, after[key]["currency"])]
             differing = [key for key in own if before[key][name] != after[key][name]]
@@ -97,24 +97,26 @@ def test_the_figures_are_those_of_comparing_row_by_row_in_each_currency(site: Si
             for side, table in (("before", before), ("after", after)):
                 total = sum(row[name] for row in table.values() if code in (None, row["currency"]))
                 assert sums[code][side] == total
-        assert _metric(found, name)["values_changed"] == sum(one["values_changed"] for one in sums.values())
-    assert _metric(found, "cpc")["sums"] == []
+        assert _metric(difference, name)["values_changed"] == sum(part["values_changed"] for part in sums.values())
+    assert _metric(difference, "cpc")["sums"] == []
 
 
 def test_a_day_that_was_not_over_is_no_correction_of_tiktok_anywhere(site: Site) -> None:
     before = rows(site.home, 0)
     running = {today(site.home, row["timezone"], 1) for row in before.values()}
-    found = exact(site.home.good("diff", "spend", "0", "1", "--json").stdout)
-    unfinished = [one for one in found["days"] if one["kind"] == "unfinished"]
-    assert {one["day"] for one in unfinished} == running
+    difference = exact(site.home.good("diff", "spend", "0", "1", "--json").stdout)
+    unfinished = [entry for entry in difference["days"] if entry["kind"] == "unfinished"]
+    assert {entry["day"] for entry in unfinished} == running
     # Late conversions aside, what moved between the two readings is the rest of that day.
-    money = _metric(found, "spend")
-    assert sum(one["values_restated"] for one in money["sums"]) < sum(one["values_changed"] for one in money["sums"])
+    money = _metric(difference, "spend")
+    assert sum(part["values_restated"] for part in money["sums"]) < sum(
+        part["values_changed"] for part in money["sums"]
+    )
     steps: dict[str, Decimal] = defaultdict(Decimal)
     for day in unfinished:
-        for one in day["moved"]:
-            if one["name"] == "spend":
-                steps[one["currency"]] += one["moved"]
+        for step in day["moved"]:
+            if step["name"] == "spend":
+                steps[step["currency"]] += step["moved"]
     assert set(steps) == CURRENCIES
     shown = " ".join(site.home.good("diff", "spend", "0", "1").stderr.split())
     assert "incomplete at the first reading" in shown
@@ -123,7 +125,9 @@ def test_a_day_that_was_not_over_is_no_correction_of_tiktok_anywhere(site: Site)
 
 
 def test_no_number_anywhere_is_a_sum_over_currencies(site: Site) -> None:
-    every = [row for version in (0, 1) for row in [sum(one["spend"] for one in rows(site.home, version).values())]]
+    every = [
+        row for version in (0, 1) for row in [sum(record["spend"] for record in rows(site.home, version).values())]
+    ]
     texts = [
         site.home.good("diff", "spend", "0", "1", "--json").stdout,
         site.home.good("diff", "spend", "0", "1").stdout,
@@ -151,11 +155,11 @@ def test_a_metric_taken_out_of_a_dataset_keeps_its_history_and_its_place_in_comp
     before, after = rows(home, 0), rows(home, 1)
     for key, row in after.items():
         assert row["clicks"] == (before[key]["clicks"] if key in before else None)
-    found = home.json("diff", "spend", "0", "1")
-    clicks = _metric(found, "clicks")
+    difference = home.json("diff", "spend", "0", "1")
+    clicks = _metric(difference, "clicks")
     assert (clicks["title"], clicks["type"], clicks["values_changed"]) == ("Clicks (destination)", "int", 0)
     assert clicks["sums"][0]["before"] == clicks["sums"][0]["after"] == sum(row["clicks"] for row in before.values())
-    assert _metric(found, "spend")["sums"]
+    assert _metric(difference, "spend")["sums"]
 
 
 def test_replace_says_which_values_left_with_a_column_and_where_they_are(tmp_path: Path) -> None:

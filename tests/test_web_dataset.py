@@ -45,8 +45,8 @@ def saved(site: Site) -> SavedDataset:
 
 
 def rows(site: Site, version: int | None = None) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = Lake(site.home.path / "lake").read("spend", version).read_all().to_pylist()
-    return found
+    records: list[dict[str, Any]] = Lake(site.home.path / "lake").read("spend", version).read_all().to_pylist()
+    return records
 
 
 def somebody(site: Site, role: Role, level: Level) -> Visit:
@@ -59,7 +59,7 @@ def somebody(site: Site, role: Role, level: Level) -> Visit:
 # -- overview
 
 
-def test_the_overview_says_size_freshness_proof_and_where_the_rows_come_from(ran: Site) -> None:
+def test_the_overview_has_size_freshness_verification_and_source(ran: Site) -> None:
     page = ran.visit("admin").words(BASE)
     count = len(rows(ran))
     assert f"Rows {count:,} 9 columns" in page
@@ -100,18 +100,18 @@ def test_the_next_run_is_counted_without_asking_tiktok(ran: Site) -> None:
     assert ran.home.requests("") == []
 
 
-def test_what_the_last_run_changed_is_told_with_currencies_apart(ran: Site) -> None:
+def test_what_the_last_run_changed_is_shown_per_currency(ran: Site) -> None:
     assert "No earlier version to compare with." in ran.visit("admin").words(f"{BASE}/since")
     ran.home.later(1)
     ran.home.good("run", "spend")
-    said = ran.visit("admin").words(f"{BASE}/since")
+    text = ran.visit("admin").words(f"{BASE}/since")
     assert re.match(
-        r"Since version 0: \d+ rows changed on 2 days; Conversions \+\d+\. 1 day added, with \d+ rows\.", said
+        r"Since version 0: \d+ rows changed on 2 days; Conversions \+\d+\. 1 day added, with \d+ rows\.", text
     )
     assert f"{BASE}/versions?before=0&amp;after=1" in ran.visit("admin").good(f"{BASE}/since")
 
 
-def test_settings_that_do_not_hold_any_more_are_told_and_the_rows_stay_readable(ran: Site) -> None:
+def test_settings_that_became_invalid_are_reported_and_the_rows_stay_readable(ran: Site) -> None:
     spec = json.loads(saved(ran).spec) | {"metrics": ["spend", "no_such_metric"]}
     ran.store.datasets.update(saved(ran), spec=json.dumps(spec))
     visit = ran.visit("admin")
@@ -136,7 +136,7 @@ def test_a_disconnected_dataset_keeps_its_data_and_cannot_run(ran: Site) -> None
     assert "The account was deleted." in visit.words(f"{BASE}/next")
 
 
-def test_a_dead_grant_leads_who_may_to_connecting_again_and_others_to_an_owner(ran: Site) -> None:
+def test_a_revoked_grant_asks_editors_to_reconnect_and_others_to_ask_an_owner(ran: Site) -> None:
     ran.home.door("revoke", {"token": ran.home.token})
     ran.home.bad("run", "spend")
     account = ran.store.accounts.get("demo")
@@ -147,7 +147,7 @@ def test_a_dead_grant_leads_who_may_to_connecting_again_and_others_to_an_owner(r
     assert "Ask an owner of the account to reconnect it." in page
 
 
-def test_a_failed_run_is_told_on_every_tab_with_what_to_do(ran: Site) -> None:
+def test_a_failed_run_is_reported_on_every_tab_with_what_to_do(ran: Site) -> None:
     ran.home.door("trouble", {"kind": "code", "code": 40002, "message": "No", "times": 0, "path": "report/integrated"})
     ran.home.bad("run", "spend")
     visit = ran.visit("admin")
@@ -176,7 +176,7 @@ def test_markup_in_names_and_descriptions_is_shown_as_text_on_every_tab(home: Ho
 # -- runs
 
 
-def test_a_run_is_asked_for_worked_on_and_told_of(ran: Site) -> None:
+def test_a_run_is_queued_executed_and_reported(ran: Site) -> None:
     visit = ran.visit("admin")
     assert visit.sent(f"{BASE}/run", {"onward": f"{BASE}/data?page=2"}) == f"{BASE}/data?page=2"
     waiting = visit.good(f"{BASE}/data")
@@ -196,7 +196,7 @@ def test_a_run_is_asked_for_worked_on_and_told_of(ran: Site) -> None:
     assert f"Run complete: {run.rows} rows read, version 1. The table matches TikTok." in words_of(over.text)
 
 
-def test_a_run_at_work_shows_how_far_it_is_and_how_long_it_takes(ran: Site) -> None:
+def test_a_running_run_shows_its_progress_and_the_time_left(ran: Site) -> None:
     run = ran.store.runs.add(saved(ran), "1" * 16)
     ran.store.runs.begin(run.id)
     ran.store.runs.progress(run.id, Progress(30, 2, 30, 12_345, 3, 4, 40))
@@ -206,10 +206,10 @@ def test_a_run_at_work_shows_how_far_it_is_and_how_long_it_takes(ran: Site) -> N
         page = visit.get(f"{BASE}/live")
         assert "HX-Trigger" not in page.headers
         assert 'value="75" max="100"' in page.text
-        said = words_of(page.text)
-        assert "3 of 4 steps 12,345 rows 30 of 40 or more requests 2 rate-limited and retried" in said
-        assert "about 1 min 0 s left" in said
-        assert "Cancel" in said
+        text = words_of(page.text)
+        assert "3 of 4 steps 12,345 rows 30 of 40 or more requests 2 rate-limited and retried" in text
+        assert "about 1 min 0 s left" in text
+        assert "Cancel" in text
     assert "Interrupted. The process ended early; run the dataset again to resume." in visit.words(BASE)
 
 
@@ -232,16 +232,14 @@ def test_other_days_are_run_once_and_nonsense_is_refused(ran: Site) -> None:
         ("<b>", "today", "'<b>' is not a valid date."),
     ],
 )
-def test_days_that_cannot_be_are_told_in_their_form_with_what_was_typed(
-    ran: Site, start: str, end: str, why: str
-) -> None:
+def test_invalid_days_are_reported_in_their_form_with_what_was_typed(ran: Site, start: str, end: str, why: str) -> None:
     answer = ran.visit("admin").post(f"{BASE}/run", {"start": start, "end": end})
     assert answer.status_code == 422
-    found = re.search(r'(?s)<dialog id="other-days"[^>]* data-at-once>(.*?)</dialog>', answer.text)
-    assert found is not None
-    assert why in words_of(found[1])
-    assert f'name="start" required autocomplete="off" value="{html.escape(start)}"' in found[1]
-    assert f'name="end" required autocomplete="off" value="{end}"' in found[1]
+    dialog = re.search(r'(?s)<dialog id="other-days"[^>]* data-at-once>(.*?)</dialog>', answer.text)
+    assert dialog is not None
+    assert why in words_of(dialog[1])
+    assert f'name="start" required autocomplete="off" value="{html.escape(start)}"' in dialog[1]
+    assert f'name="end" required autocomplete="off" value="{end}"' in dialog[1]
     assert '<h2 class="h3" id="next">Next run</h2>' in answer.text
     assert "data-at-once" not in ran.visit("admin").good(BASE)
 
@@ -257,7 +255,7 @@ def test_a_second_run_leads_back_to_the_page_which_says_that_one_waits(ran: Site
     assert len(ran.work()) == 1
 
 
-def test_days_that_cannot_be_are_told_also_while_a_run_waits(ran: Site) -> None:
+def test_invalid_days_are_reported_also_while_a_run_is_queued(ran: Site) -> None:
     visit = ran.visit("admin")
     visit.sent(f"{BASE}/run")
     answer = visit.post(f"{BASE}/run", {"start": "soon", "end": "today"})
@@ -288,7 +286,7 @@ def test_a_dataset_is_deleted_after_a_question_with_its_table_or_without(ran: Si
     assert Lake(ran.home.path / "lake").exists("spend") is (tables == "keep")
 
 
-def test_a_dataset_at_work_is_not_deleted(ran: Site) -> None:
+def test_a_dataset_with_an_active_run_is_not_deleted(ran: Site) -> None:
     with dataset_lock(ran.home.path, "spend", run_id="abc"):
         answer = ran.visit("admin").post(f"{BASE}/delete")
     assert answer.status_code == 409
@@ -322,7 +320,7 @@ def test_the_table_is_sorted_filtered_and_paged_by_the_server(ran: Site) -> None
     assert f"of {len(dear)} ({len(everything)} without filters)" in words_of(page)
 
 
-def test_a_filter_that_is_added_stands_in_the_address_from_then_on(ran: Site) -> None:
+def test_an_added_filter_is_part_of_the_address(ran: Site) -> None:
     answer = ran.visit("admin").part(f"{BASE}/data", column="spend", op=">=", value="50", version="", size="50")
     assert answer.headers["HX-Replace-Url"] == f"{BASE}/data?where=spend%3A%3E%3D%3A50"
     assert "<html" not in answer.text
@@ -330,7 +328,7 @@ def test_a_filter_that_is_added_stands_in_the_address_from_then_on(ran: Site) ->
     assert empty.headers["HX-Replace-Url"] == f"{BASE}/data"
 
 
-def test_a_filter_without_a_value_is_told_at_the_filter_and_keeps_what_was_chosen(ran: Site) -> None:
+def test_a_filter_without_a_value_is_reported_at_the_filter_and_keeps_what_was_chosen(ran: Site) -> None:
     visit = ran.visit("admin")
     words = "Enter a value, or select 'is empty'."
     part = visit.part(f"{BASE}/data", column="spend", op=">=", value=" ", add="filter")
@@ -346,7 +344,7 @@ def test_a_filter_without_a_value_is_told_at_the_filter_and_keeps_what_was_chose
     assert '<button class="visually-hidden"' in form[: form.index("</button>")], "Enter in the value adds the filter"
 
 
-def test_a_filter_of_a_wrong_type_is_told_beside_the_form(ran: Site) -> None:
+def test_a_filter_of_a_wrong_type_is_reported_beside_the_form(ran: Site) -> None:
     page = ran.visit("admin").good(f"{BASE}/data", where="spend:>=:many")
     assert "spend: 'many' is not a value of this column" in words_of(page)
     assert "Remove filter: spend &gt;= many" in page
@@ -362,7 +360,7 @@ def test_a_filter_of_a_wrong_type_is_told_beside_the_form(ran: Site) -> None:
         {"where": 'spend" OR 1=1 --:=:1'},
     ],
 )
-def test_columns_and_comparisons_that_are_none_are_refused_in_words(ran: Site, query: dict[str, str]) -> None:
+def test_unknown_columns_and_comparisons_are_refused_in_words(ran: Site, query: dict[str, str]) -> None:
     page = ran.visit("admin").get(f"{BASE}/data", **query)
     assert page.status_code == 200
     assert 'role="alert"' in page.text
@@ -389,7 +387,7 @@ def test_columns_can_be_chosen_and_all_of_them_need_no_address(ran: Site) -> Non
     assert visit.part(f"{BASE}/data", show=["gone"]).headers["HX-Replace-Url"] == f"{BASE}/data"
 
 
-def test_an_earlier_version_is_looked_at_and_one_that_never_was_is_told(ran: Site) -> None:
+def test_an_earlier_version_is_shown_and_one_that_never_existed_is_reported(ran: Site) -> None:
     ran.home.later(1)
     ran.home.good("run", "spend")
     visit = ran.visit("admin")
@@ -400,7 +398,7 @@ def test_an_earlier_version_is_looked_at_and_one_that_never_was_is_told(ran: Sit
         assert "The table spend has no version 7" in visit.words(f"{BASE}{path}", version="7")
 
 
-def test_a_page_behind_the_last_shows_the_last(ran: Site) -> None:
+def test_a_page_beyond_the_last_shows_the_last(ran: Site) -> None:
     page = ran.visit("admin").words(f"{BASE}/data", page="999")
     assert re.search(rf"to {len(rows(ran))} of {len(rows(ran))}\.", page)
 
@@ -413,15 +411,15 @@ def test_columns_have_title_type_meaning_key_and_statistics_that_come_later(ran:
     assert "Day stat_time_day Primary key day" in words_of(first)
     counted = visit.part(f"{BASE}/data/columns", count="1")
     assert "hx-trigger" not in counted.text
-    said = words_of(counted.text)
+    text = words_of(counted.text)
     clicks = [row["clicks"] for row in rows(ran)]
-    assert f"{min(clicks):,} to {max(clicks):,}" in said
-    assert f"{sum(clicks):,}" in said
+    assert f"{min(clicks):,} to {max(clicks):,}" in text
+    assert f"{sum(clicks):,}" in text
     money = sum(row["spend"] for row in rows(ran))
-    assert f"{money:,.2f}" not in said, "three currencies are no sum"
-    assert said.count("No sum: mixed currencies.") == 1
+    assert f"{money:,.2f}" not in text, "three currencies are no sum"
+    assert text.count("No sum: mixed currencies.") == 1
     costs = [row["spend"] for row in rows(ran)]
-    assert f"{min(costs):,.2f} to {max(costs):,.2f} mixed currencies" in said
+    assert f"{min(costs):,.2f} to {max(costs):,.2f} mixed currencies" in text
 
 
 @pytest.mark.parametrize(
@@ -440,15 +438,15 @@ def test_columns_have_title_type_meaning_key_and_statistics_that_come_later(ran:
         (None, ""),
     ],
 )
-def test_thousands_stand_apart_in_numbers_and_in_nothing_else(value: Any, text: str) -> None:
+def test_thousands_are_separated_in_numbers_and_nothing_else(value: Any, text: str) -> None:
     assert grouped(value) == text
 
 
-def test_with_append_nothing_is_added_up(home: Home) -> None:
+def test_append_has_no_sums(home: Home) -> None:
     home.good("run", "-f", home.file(update={"method": "append"}))
     with open_site(home) as site:
-        said = words_of(site.visit("admin").part(f"{BASE}/data/columns", count="1").text)
-        assert "No sum: append adds the same day once per run." in said
+        text = words_of(site.visit("admin").part(f"{BASE}/data/columns", count="1").text)
+        assert "No sum: append adds the same day once per run." in text
 
 
 NAMES = st.from_regex(r"\A[a-z][a-z0-9_]{0,20}\Z")
@@ -458,7 +456,7 @@ FILTERS = st.tuples(
 
 
 @given(
-    where=st.lists(FILTERS.filter(lambda one: bool(one[2])), max_size=4),
+    where=st.lists(FILTERS.filter(lambda condition: bool(condition[2])), max_size=4),
     sort=st.lists(st.tuples(st.booleans(), NAMES), max_size=3),
     show=st.lists(NAMES, max_size=5),
     page=st.integers(1, 10**8),
@@ -473,7 +471,7 @@ def test_a_look_at_the_table_is_the_same_after_a_way_through_its_address(
     look = look_of("spend", QueryParams(pairs))
     again = look_of("spend", QueryParams(urllib.parse.urlsplit(look.address).query))
     assert again == look
-    assert [(one.column, one.op, one.value) for one in look.where] == list(dict.fromkeys(where))
+    assert [(condition.column, condition.op, condition.value) for condition in look.where] == list(dict.fromkeys(where))
     assert isinstance(look, Look)
 
 
@@ -522,12 +520,12 @@ def test_a_file_has_the_rows_columns_and_order_of_the_page_that_links_to_it(ran:
     matching = int(re.search(r"Rows 1 to [\d,]+ of (\d+)", words_of(page))[1])  # type: ignore[index]
     assert f"Export {matching} of {everything} rows" in words_of(page)
     assert 50 < matching < 250
-    links = [html.unescape(one) for one in re.findall(rf'href="({BASE}/export[^"]*)"', page)]
+    links = [html.unescape(link) for link in re.findall(rf'href="({BASE}/export[^"]*)"', page)]
     assert len(links) == 4
     lines = list(csv.reader(io.StringIO(visit.get(links[0]).content.decode("utf-8-sig"))))
     assert lines[0] == ["ad_id", "spend"]
     assert [[ad, Decimal(spend)] for ad, spend in lines[1:]] == [[ad, Decimal(spend)] for ad, spend in shown(page)]
-    (parquet,) = [one for one in links if "format=parquet" in one]
+    (parquet,) = [link for link in links if "format=parquet" in link]
     table = pq.read_table(io.BytesIO(visit.get(parquet).content))
     assert table.schema.types == [ran_type(ran, name) for name in ("ad_id", "spend")]
     assert table.column("ad_id").to_pylist() == [ad for ad, _ in lines[1:]]
@@ -540,10 +538,10 @@ def ran_type(ran: Site, name: str) -> Any:
 
 def test_every_row_of_a_filtered_table_is_in_its_file_however_many_pages_it_has(ran: Site) -> None:
     visit = ran.visit("admin")
-    found = csv.DictReader(
+    reader = csv.DictReader(
         io.StringIO(visit.get(f"{BASE}/export", where="impressions:>=:1").content.decode("utf-8-sig"))
     )
-    assert [one["ad_id"] for one in found] == [row["ad_id"] for row in rows(ran) if row["impressions"] >= 1]
+    assert [record["ad_id"] for record in reader] == [row["ad_id"] for row in rows(ran) if row["impressions"] >= 1]
 
 
 @pytest.mark.parametrize(
@@ -590,7 +588,7 @@ def test_a_text_that_a_spreadsheet_would_take_for_a_formula_is_defused_in_csv(ho
         assert len(names) == text.count("\n") - 1
 
 
-def test_a_format_that_is_none_is_refused(ran: Site) -> None:
+def test_an_unknown_format_is_refused(ran: Site) -> None:
     answer = ran.visit("admin").get(f"{BASE}/export", format="docx")
     assert answer.status_code == 422
     assert "'docx' is not an export format. Use one of: csv, json, parquet, xlsx." in words_of(answer.text)
@@ -601,7 +599,7 @@ def test_a_format_that_is_none_is_refused(ran: Site) -> None:
 WRITES = [f"{BASE}/run", f"{BASE}/delete"]
 
 
-def test_who_may_only_look_sees_everything_and_no_buttons_and_is_refused(ran: Site) -> None:
+def test_a_viewer_sees_everything_without_buttons_and_cannot_change_anything(ran: Site) -> None:
     visit = somebody(ran, Role.VIEWER, Level.READ)
     for path in ("", "/data", "/cards", "/history", "/versions"):
         page = visit.good(f"{BASE}{path}")
@@ -638,7 +636,7 @@ PATHS += ["/versions", "/difference?before=0&after=1", "/export", "/delete"]
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_what_is_not_shared_with_me_is_not_there(ran: Site, path: str) -> None:
+def test_a_dataset_that_is_not_shared_is_not_found(ran: Site, path: str) -> None:
     visit = ran.visit(ran.user("ada"))
     answer = visit.get(f"{BASE}{path}")
     assert answer.status_code == 404

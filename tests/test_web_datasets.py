@@ -55,7 +55,7 @@ def shared(site: Site, role: Role, level: Level) -> Iterator[Visit]:
 # -- what the list shows
 
 
-def test_a_new_workspace_leads_to_connecting_an_account_and_then_to_a_first_dataset(home: Home) -> None:
+def test_a_new_workspace_asks_for_an_account_and_then_for_a_dataset(home: Home) -> None:
     home.good("accounts", "delete", "demo", "--yes")
     with open_site(home) as site:
         visit = site.visit("admin")
@@ -66,7 +66,7 @@ def test_a_new_workspace_leads_to_connecting_an_account_and_then_to_a_first_data
         assert 'href="/datasets/new">Create dataset</a>' in page
 
 
-def test_who_may_only_look_and_sees_nothing_is_told_whom_to_ask(home: Home) -> None:
+def test_a_viewer_who_sees_nothing_learns_whom_to_ask(home: Home) -> None:
     with open_site(home) as site:
         page = site.visit(site.user("vera", Role.VIEWER)).good("/datasets")
         assert "Nothing is shared with you yet" in page
@@ -172,14 +172,14 @@ def test_owned_by_me_shows_what_i_made(three: Site) -> None:
     assert names_of(three.visit("admin").good("/datasets", mine="1")) == ["Mine"]
 
 
-def test_a_part_of_the_page_comes_with_the_address_to_keep(three: Site) -> None:
+def test_a_part_of_the_page_sets_the_address_of_the_browser(three: Site) -> None:
     answer = three.visit("admin").part("/datasets", q="ads", status="", sort="-rows", tag="")
     assert names_of(answer.text) == ["Ads by day"]
     assert "<html" not in answer.text
     assert answer.headers["HX-Replace-Url"] == "/datasets?q=ads&sort=-rows"
 
 
-def test_a_list_with_a_run_at_work_looks_again_by_itself_and_one_without_does_not(three: Site) -> None:
+def test_a_list_with_an_active_run_refreshes_itself_and_one_without_does_not(three: Site) -> None:
     visit = three.visit("admin")
     assert 'hx-trigger="every 3s"' not in visit.good("/datasets")
     visit.sent("/datasets/ads_by_day/run")
@@ -224,7 +224,7 @@ def test_deleting_several_asks_first_and_names_them(three: Site) -> None:
     assert "Delete 2 datasets? Ads by day : Performance, 198 rows in the table ads_by_day" in words_of(question)
     assert len(three.store.datasets.list()) == 3, "nothing was done yet"
     assert visit.sent("/datasets/bulk", chosen | {"sure": "yes", "tables": "delete"}) == "/datasets?q=a"
-    assert [one.name for one in three.store.datasets.list()] == ["Zeroth hour"]
+    assert [dataset.name for dataset in three.store.datasets.list()] == ["Zeroth hour"]
     assert not Lake(three.home.path / "lake").exists("ads_by_day")
 
 
@@ -256,7 +256,7 @@ def test_the_settings_of_several_are_one_file_that_can_be_imported(three: Site) 
     file.write_text(answer.text)
     three.home.good("datasets", "delete", "campaigns", "--yes")
     three.home.good("datasets", "import", str(file))
-    assert [one.name for one in three.store.datasets.list()] == ["Ads by day", "Campaigns", "Zeroth hour"]
+    assert [dataset.name for dataset in three.store.datasets.list()] == ["Ads by day", "Campaigns", "Zeroth hour"]
 
 
 @pytest.mark.parametrize("action", ["", "explode"])
@@ -266,7 +266,7 @@ def test_what_cannot_be_done_to_several_is_refused(three: Site, action: str) -> 
     assert "Use run, delete, tag, untag or download" in words_of(answer.text)
 
 
-def test_choosing_none_and_a_tag_without_a_name_are_told(three: Site) -> None:
+def test_choosing_none_and_a_tag_without_a_name_are_reported(three: Site) -> None:
     visit = three.visit("admin")
     assert "Select at least one dataset." in words_of(visit.post("/datasets/bulk", {"action": "run"}).text)
     nameless = visit.post("/datasets/bulk", {"slug": "campaigns", "action": "tag", "tag_name": " "})
@@ -276,7 +276,7 @@ def test_choosing_none_and_a_tag_without_a_name_are_told(three: Site) -> None:
     )
 
 
-def test_a_tag_without_a_name_is_told_by_the_browser_where_the_choice_stays(three: Site) -> None:
+def test_the_browser_reports_a_tag_without_a_name_and_the_choice_stays(three: Site) -> None:
     page = three.visit("admin").good("/datasets")
     assert re.search(r'<input[^>]* name="tag_name"[^>]* required>', page)
     free = {
@@ -285,7 +285,7 @@ def test_a_tag_without_a_name_is_told_by_the_browser_where_the_choice_stays(thre
     assert free == {"tag": False, "untag": False, "run": True, "download": True, "delete": True}
 
 
-def test_on_a_narrow_screen_the_status_stands_below_the_name(three: Site) -> None:
+def test_on_a_narrow_screen_the_status_is_below_the_name(three: Site) -> None:
     page = three.visit("admin").good("/datasets")
     name = re.search(r'(?s)<td class="cell-name">.*?</td>', page)
     assert name is not None
@@ -304,7 +304,7 @@ def test_a_foreign_address_to_go_on_to_is_not_followed(three: Site) -> None:
 
 
 @pytest.mark.parametrize("action", ["run", "delete", "tag", "untag"])
-def test_who_may_only_look_has_no_buttons_and_is_refused(three: Site, action: str) -> None:
+def test_a_viewer_has_no_buttons_and_is_refused(three: Site, action: str) -> None:
     with shared(three, Role.VIEWER, Level.READ) as visit:
         page = visit.good("/datasets")
         assert f'value="{action}"' not in page
@@ -325,7 +325,7 @@ def test_nothing_is_done_to_any_if_one_is_not_mine_to_change(three: Site) -> Non
         assert saved(three, "mine") == mine
 
 
-def test_datasets_of_accounts_that_are_not_shared_are_not_there(three: Site) -> None:
+def test_datasets_of_accounts_that_are_not_shared_are_not_listed(three: Site) -> None:
     visit = three.visit(three.user("ada"))
     assert "No datasets yet" not in visit.good("/datasets")
     assert names_of(visit.good("/datasets")) == []

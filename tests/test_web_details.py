@@ -38,10 +38,10 @@ VALUES: dict[str, Any] = SMALL | {
 
 def data(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
     """A form's fields as the test client wants them."""
-    found: dict[str, list[str]] = {}
+    values: dict[str, list[str]] = {}
     for name, value in pairs:
-        found.setdefault(name, []).append(value)
-    return found
+        values.setdefault(name, []).append(value)
+    return values
 
 
 def form(visit: Visit, pairs: Pairs) -> str:
@@ -74,22 +74,22 @@ def settings_of(visit: Visit, dataset: SavedDataset, **fields: Any) -> Pairs:
 
 def at(page: str, menu: str) -> str:
     """What is said of problems at a menu."""
-    found = re.search(rf'(?s)id="said-{re.escape(menu)}"[^>]*>(.*?)</div>', page)
-    assert found is not None, menu
-    return words_of(found[1])
+    match = re.search(rf'(?s)id="said-{re.escape(menu)}"[^>]*>(.*?)</div>', page)
+    assert match is not None, menu
+    return words_of(match[1])
 
 
 def summary(page: str) -> list[str]:
     """The menus that the summary of problems leads to."""
-    found = re.search(r'(?s)id="summary".*?</ul>', page)
-    return re.findall(r'href="#menu-([\w.]+)"', found[0]) if found else []
+    match = re.search(r'(?s)id="summary".*?</ul>', page)
+    return re.findall(r'href="#menu-([\w.]+)"', match[0]) if match else []
 
 
 def beside(page: str) -> str:
     """What the panel beside the form says."""
-    found = re.search(r'(?s)<aside class="details-aside".*?</aside>', page)
-    assert found is not None
-    return words_of(found[0].split('id="columns"')[0].rpartition("<")[0].removesuffix('<div class="card">'))
+    match = re.search(r'(?s)<aside class="details-aside".*?</aside>', page)
+    assert match is not None
+    return words_of(match[0].split('id="columns"')[0].rpartition("<")[0].removesuffix('<div class="card">'))
 
 
 # -- menus
@@ -100,11 +100,11 @@ def test_a_new_form_offers_every_report_that_is_not_deprecated(site: Site) -> No
     offered = re.search(r'(?s)<select[^>]*name="report".*?</select>', page)
     assert offered is not None
     assert re.findall(r'value="(\w+)"', offered[0]) == [
-        one.name for one in catalog.REPORTS.values() if not one.deprecated
+        report.name for report in catalog.REPORTS.values() if not report.deprecated
     ]
 
 
-def test_menus_come_and_go_with_what_is_chosen_above_them(site: Site) -> None:
+def test_menus_are_shown_and_hidden_by_what_is_chosen_above_them(site: Site) -> None:
     visit = site.visit("admin")
     basic = begun(visit, name="N")
     assert 'id="menu-targeting_dimension"' in basic
@@ -119,12 +119,12 @@ def test_menus_come_and_go_with_what_is_chosen_above_them(site: Site) -> None:
     assert ("name", "N") in sent(ads)
 
 
-def test_a_choice_that_does_not_fit_any_more_is_taken_back_and_the_person_is_told(site: Site) -> None:
+def test_a_choice_that_no_longer_fits_is_removed_with_a_notice(site: Site) -> None:
     visit = site.visit("admin")
     page = form(visit, filled(begun(visit, time_dimension="hour"), report_type="dsa"))
-    told = re.search(r'(?s)id="told" role="status">(.*?)<div class="actions">', page)
-    assert told is not None
-    assert "Hourly was removed: requires report type: basic or audience" in words_of(told[1])
+    notice = re.search(r'(?s)id="told" role="status">(.*?)<div class="actions">', page)
+    assert notice is not None
+    assert "Hourly was removed: requires report type: basic or audience" in words_of(notice[1])
     assert ("time_dimension", "none") in sent(page)
 
 
@@ -150,7 +150,7 @@ def test_pressing_enter_in_a_field_saves_nothing(site: Site) -> None:
     assert "formaction" not in first[0]
 
 
-def test_the_days_the_price_and_the_columns_are_told_before_anything_is_saved(site: Site) -> None:
+def test_days_requests_and_columns_are_shown_before_anything_is_saved(site: Site) -> None:
     page = words_of(begun(site.visit("admin")))
     assert "UTC-08:00, 1 ad account: 2026-10-23 to 2026-11-21 (30 days)" in page
     assert "3 ad accounts use days in" in page
@@ -177,14 +177,14 @@ def test_saving_opens_the_dataset_whose_first_run_begins_and_whose_owner_is_the_
     visit = site.visit(ada)
     page = begun(visit, name="Spend of ads", description="For\nMonday", tags='weekly, "a, b"')
     assert visit.sent("/datasets/new", data([*sent(page), ("then", "open")])) == "/datasets/spend_of_ads"
-    made = site.store.datasets.get("spend_of_ads")
-    assert made.owner_id == ada.id
-    assert (made.description, made.tags) == ("For\nMonday", ("weekly", "a, b"))
-    assert [run.asked_by for run in site.store.runs.list(made)] == ["ada"]
+    dataset = site.store.datasets.get("spend_of_ads")
+    assert dataset.owner_id == ada.id
+    assert (dataset.description, dataset.tags) == ("For\nMonday", ("weekly", "a, b"))
+    assert [run.asked_by for run in site.store.runs.list(dataset)] == ["ada"]
     assert [run.state for run in site.work()] == [RunState.SUCCEEDED]
 
 
-def test_save_and_new_begins_another_form_with_the_same_account_and_report(site: Site) -> None:
+def test_save_and_new_opens_another_form_with_the_same_account_and_report(site: Site) -> None:
     visit = site.visit("admin")
     page = form(visit, filled(visit.good("/datasets/new"), report="campaigns", name="One"))
     place = visit.sent("/datasets/new", data([*sent(page), ("then", "again")]))
@@ -194,7 +194,7 @@ def test_save_and_new_begins_another_form_with_the_same_account_and_report(site:
     assert {("account", "demo"), ("report", "campaigns"), ("name", "")} <= set(sent(following))
 
 
-def test_what_stands_in_the_way_of_saving_is_told_at_each_menu_with_a_summary_that_leads_there(site: Site) -> None:
+def test_problems_are_shown_at_each_menu_with_a_summary_that_links_to_them(site: Site) -> None:
     visit = site.visit("admin")
     page = begun(
         visit, data_level=None, metrics=None, dates__kind="date", dates__date__how="back", dates__date__back="-9"
@@ -214,7 +214,7 @@ def test_what_stands_in_the_way_of_saving_is_told_at_each_menu_with_a_summary_th
     assert summary(mended) == ["data_level", "id_dimension", "metrics", "dates"]
 
 
-def test_a_day_that_is_not_chosen_is_told_at_its_field_once_somebody_tried_to_save(site: Site) -> None:
+def test_a_missing_day_is_reported_at_its_field_after_an_attempt_to_save(site: Site) -> None:
     visit = site.visit("admin")
     page = begun(
         visit,
@@ -235,7 +235,7 @@ def test_a_day_that_is_not_chosen_is_told_at_its_field_once_somebody_tried_to_sa
     assert at(single, "dates.date") == "Required."
 
 
-def test_of_two_days_that_are_wrong_both_are_told_each_at_its_field(site: Site) -> None:
+def test_two_wrong_days_are_each_reported_at_their_field(site: Site) -> None:
     page = begun(
         site.visit("admin"),
         dates__kind="range",
@@ -252,7 +252,7 @@ def test_of_two_days_that_are_wrong_both_are_told_each_at_its_field(site: Site) 
     assert order.count('said-dates.start" aria-invalid="true"') == 1
 
 
-def test_the_panel_says_what_stands_in_the_way_also_after_later_changes(site: Site) -> None:
+def test_the_panel_shows_the_problems_also_after_later_changes(site: Site) -> None:
     visit = site.visit("admin")
     page = begun(visit, metrics=None)
     assert beside(page).endswith("Missing: Name, Metrics")
@@ -264,9 +264,9 @@ def test_the_panel_says_what_stands_in_the_way_also_after_later_changes(site: Si
 
 def test_advertisers_that_cannot_be_read_are_named_and_can_be_skipped_by_a_button(site: Site) -> None:
     account = site.store.accounts.get("demo")
-    known = site.store.accounts.advertisers(account)
-    lost = known[0]
-    site.store.accounts.save_advertisers(account, known[1:])
+    advertisers = site.store.accounts.advertisers(account)
+    lost = advertisers[0]
+    site.store.accounts.save_advertisers(account, advertisers[1:])
     visit = site.visit("admin")
     page = begun(visit, name="N", advertisers__how="typed", advertisers__typed=f"{lost.advertiser_id} 42")
     assert "A run would fail" in beside(page)
@@ -283,7 +283,7 @@ def test_advertisers_that_cannot_be_read_are_named_and_can_be_skipped_by_a_butto
     assert visit.sent("/datasets/new", data([*sent(mended), ("do", "switch-on name")])) == "/datasets/n"
 
 
-def test_a_name_that_is_taken_and_one_that_cannot_be_are_told_at_the_name(site: Site) -> None:
+def test_a_taken_name_and_an_invalid_name_are_reported_at_the_name(site: Site) -> None:
     saved(site)
     visit = site.visit("admin")
     taken = visit.post("/datasets/new", data(sent(begun(visit, name="Spend"))))
@@ -291,10 +291,10 @@ def test_a_name_that_is_taken_and_one_that_cannot_be_are_told_at_the_name(site: 
     assert "There is a dataset 'Spend' already" in at(taken.text, "name")
     long = visit.post("/datasets/new", data(sent(begun(visit, name="x" * 150))))
     assert "use 1 to 100 printable characters" in at(long.text, "name")
-    assert [one.spec for one in site.store.datasets.list()] == [json.dumps(VALUES)]
+    assert [dataset.spec for dataset in site.store.datasets.list()] == [json.dumps(VALUES)]
 
 
-def test_an_account_that_is_not_shared_cannot_be_used_and_is_not_told_of(site: Site) -> None:
+def test_an_account_that_is_not_shared_cannot_be_used_and_is_not_named(site: Site) -> None:
     visit = site.visit(site.user("ada"))
     assert "No accounts yet" in words_of(visit.good("/datasets/new"))
     page = begun(visit, name="N", account="demo")
@@ -305,7 +305,7 @@ def test_an_account_that_is_not_shared_cannot_be_used_and_is_not_told_of(site: S
     assert site.store.datasets.list() == ()
 
 
-def test_a_deprecated_report_cannot_be_had_for_a_new_dataset_by_any_form(site: Site) -> None:
+def test_no_form_creates_a_new_dataset_of_a_deprecated_report(site: Site) -> None:
     visit = site.visit("admin")
     fields = {"name": "Old", "account": "demo", "report": "ad_performance", "metrics": "spend", "dates.kind": "period"}
     answer = visit.post("/datasets/new", fields)
@@ -329,15 +329,15 @@ def test_nothing_that_tiktok_refuses_is_saved_also_if_a_form_is_made_by_hand(sit
 def test_every_example_can_be_opened_and_saved_without_a_change(site: Site, path: Path) -> None:
     source = read(path.read_text())
     account = site.store.accounts.get("demo")
-    made = site.store.datasets.create(source.values["name"], account=account, spec=json.dumps(source.values))
+    dataset = site.store.datasets.create(source.values["name"], account=account, spec=json.dumps(source.values))
     visit = site.visit("admin")
-    pairs = settings_of(visit, made)
-    assert visit.sent(f"/datasets/{made.slug}/settings", data(pairs)) == f"/datasets/{made.slug}"
-    assert site.store.datasets.get(made.slug).spec_version == 1
+    pairs = settings_of(visit, dataset)
+    assert visit.sent(f"/datasets/{dataset.slug}/settings", data(pairs)) == f"/datasets/{dataset.slug}"
+    assert site.store.datasets.get(dataset.slug).spec_version == 1
     now = site.home.now
     changed = [(name, "Other words" if name == "description" else value) for name, value in pairs]
-    visit.sent(f"/datasets/{made.slug}/settings", data(changed))
-    after = site.store.datasets.get(made.slug)
+    visit.sent(f"/datasets/{dataset.slug}/settings", data(changed))
+    after = site.store.datasets.get(dataset.slug)
     assert after.description == "Other words"
     kept = {**source_of(after).values, "description": source.values.get("description", "")}
     assert parse(Source(kept, {}), now) == parse(source, now)
@@ -371,7 +371,7 @@ def test_a_change_of_the_key_is_warned_of_in_the_form_and_refused_with_a_sentenc
     assert source_of(site.store.datasets.get(dataset.slug)).values["data_level"] == "campaign"
 
 
-def test_of_two_people_who_change_a_dataset_the_second_is_told_what_the_first_saved(site: Site) -> None:
+def test_the_second_of_two_users_who_change_a_dataset_sees_what_the_first_saved(site: Site) -> None:
     dataset, first, second = saved(site), site.visit("admin"), site.visit(site.user("bob", Role.ADMIN))
     mine = settings_of(first, dataset, description="Mine")
     theirs = settings_of(second, dataset, metrics=["spend", "clicks"])
@@ -379,10 +379,10 @@ def test_of_two_people_who_change_a_dataset_the_second_is_told_what_the_first_sa
     first.sent(address, data(mine))
     answer = second.post(address, data(theirs))
     assert answer.status_code == 409
-    said = words_of(answer.text)
-    assert "Another user saved these settings after you opened them" in said
-    assert f"Description Mine {UNKNOWN}" in said
-    assert "Metrics spend, impressions spend, clicks" in said
+    text = words_of(answer.text)
+    assert "Another user saved these settings after you opened them" in text
+    assert f"Description Mine {UNKNOWN}" in text
+    assert "Metrics spend, impressions spend, clicks" in text
     assert source_of(site.store.datasets.get(dataset.slug)).values["metrics"] == ["spend", "impressions"]
     # Saved once more it is done knowingly.
     second.sent(address, data(sent(answer.text)))
@@ -408,17 +408,17 @@ def test_a_disconnected_dataset_is_given_another_account(site: Site) -> None:
 def test_a_deprecated_dataset_is_converted_by_a_button(site: Site) -> None:
     source = read(next(path for path in EXAMPLES if path.stem == "legacy_basic").read_text())
     account = site.store.accounts.get("demo")
-    made = site.store.datasets.create("Old basic report", account=account, spec=json.dumps(source.values))
+    dataset = site.store.datasets.create("Old basic report", account=account, spec=json.dumps(source.values))
     visit = site.visit("admin")
-    page = words_of(visit.good(f"/datasets/{made.slug}/settings"))
+    page = words_of(visit.good(f"/datasets/{dataset.slug}/settings"))
     assert "This report is deprecated" in page
     assert "older name of purchase" in page
-    place = visit.sent(f"/datasets/{made.slug}/convert")
-    assert place == f"/datasets/{made.slug}/settings"
+    place = visit.sent(f"/datasets/{dataset.slug}/convert")
+    assert place == f"/datasets/{dataset.slug}/settings"
     after = visit.good(place)
     assert "Columns removed because they were always empty: no_longer_offered." in words_of(after)
     assert "This report is deprecated" not in after
-    assert source_of(site.store.datasets.get(made.slug)).values["report"] == "performance"
+    assert source_of(site.store.datasets.get(dataset.slug)).values["report"] == "performance"
 
 
 # -- looking
@@ -430,10 +430,10 @@ def test_load_preview_shows_typed_rows_and_saves_nothing_also_without_a_name(sit
     answer = visit.fragment("POST", "/datasets/preview", data(sent(begun(visit))))
     assert answer.status_code == 200
     assert "<html" not in answer.text
-    said = words_of(answer.text)
-    assert "First 20 rows from TikTok. Nothing is saved." in said
-    assert "Cost spend money" in said
-    assert "Impressions impressions whole number" in said
+    text = words_of(answer.text)
+    assert "First 20 rows from TikTok. Nothing is saved." in text
+    assert "Cost spend money" in text
+    assert "Impressions impressions whole number" in text
     assert answer.text.count("<tr>") == 21
     assert site.home.kept("accounts", "account_advertisers") == before
 
@@ -446,7 +446,7 @@ def test_load_preview_works_as_a_plain_page_too(site: Site) -> None:
     assert ("name", "Kept") in sent(answer.text)
 
 
-def test_a_preview_that_cannot_be_had_says_why_in_words(site: Site) -> None:
+def test_a_preview_that_fails_says_why_in_words(site: Site) -> None:
     visit = site.visit("admin")
     nothing = visit.fragment("POST", "/datasets/preview", data(sent(visit.good("/datasets/new"))))
     assert "The preview needs valid settings." in words_of(nothing.text)
@@ -460,7 +460,7 @@ def test_a_preview_that_cannot_be_had_says_why_in_words(site: Site) -> None:
     assert "TikTok code 40105" in dead.text
 
 
-def test_the_list_of_advertisers_is_asked_for_anew_on_request(site: Site) -> None:
+def test_the_list_of_advertisers_is_refreshed_on_request(site: Site) -> None:
     visit = site.visit("admin")
     page = begun(visit, report="campaigns", advertisers__how="picked")
     account = site.store.accounts.get("demo")
@@ -474,7 +474,7 @@ def test_the_list_of_advertisers_is_asked_for_anew_on_request(site: Site) -> Non
 
 def test_picked_advertisers_are_saved_by_their_ids_and_typed_ones_too(site: Site) -> None:
     visit = site.visit("admin")
-    ids = [one.advertiser_id for one in site.store.accounts.advertisers(site.store.accounts.get("demo"))]
+    ids = [advertiser.advertiser_id for advertiser in site.store.accounts.advertisers(site.store.accounts.get("demo"))]
     picked = begun(visit, name="Two", report="campaigns", advertisers__how="picked", advertisers__tick=ids[:2])
     assert "2 selected." in words_of(picked)
     visit.sent("/datasets/new", data(sent(picked)))
@@ -500,13 +500,13 @@ def test_a_copy_opens_as_a_new_form_and_is_not_saved_yet(site: Site) -> None:
 def test_the_copy_of_a_deprecated_dataset_is_one_of_what_serves_it_now(site: Site) -> None:
     source = read(next(path for path in EXAMPLES if path.stem == "legacy_basic").read_text())
     account = site.store.accounts.get("demo")
-    made = site.store.datasets.create("Old", account=account, spec=json.dumps({**source.values, "name": "Old"}))
-    page = site.visit("admin").good("/datasets/new", like=made.slug)
+    dataset = site.store.datasets.create("Old", account=account, spec=json.dumps({**source.values, "name": "Old"}))
+    page = site.visit("admin").good("/datasets/new", like=dataset.slug)
     assert "The report of 'Old' is deprecated. The copy uses Performance." in words_of(page)
     assert ("report", "performance") in sent(page)
 
 
-def test_a_download_is_a_file_that_can_be_brought_in_again(site: Site) -> None:
+def test_a_download_is_a_file_that_can_be_imported_again(site: Site) -> None:
     dataset, visit = saved(site, name='Spend "a/b" €'), site.visit("admin")
     answer = visit.get(f"/datasets/{dataset.slug}/download")
     assert answer.headers["content-type"].startswith("application/yaml")
@@ -517,22 +517,22 @@ def test_a_download_is_a_file_that_can_be_brought_in_again(site: Site) -> None:
     assert len(site.store.datasets.list()) == 1
 
 
-def test_a_file_of_several_datasets_is_brought_in_whole(site: Site) -> None:
+def test_a_file_of_several_datasets_is_imported_whole(site: Site) -> None:
     visit = site.visit("admin")
     several = [VALUES, VALUES | {"name": "Clicks"}]
     content = yaml.safe_dump_all(several).encode()
     answer = visit.post("/datasets/import", {"account": ""}, files={"file": ("sets.yaml", content)})
     assert answer.status_code == 303
-    assert {one.name for one in site.store.datasets.list()} == {"Spend", "Clicks"}
+    assert {dataset.name for dataset in site.store.datasets.list()} == {"Spend", "Clicks"}
     assert site.store.runs.list() == ()
     admin = site.store.users.get("admin")
-    assert {one.owner_id for one in site.store.datasets.list()} == {admin.id}
+    assert {dataset.owner_id for dataset in site.store.datasets.list()} == {admin.id}
     # The same once more changes nothing; JSON is read as well.
     visit.sent("/datasets/import", {"text": json.dumps(several)})
     assert "2 datasets were unchanged." in words_of(visit.good("/datasets"))
 
 
-def test_of_a_file_with_a_fault_nothing_is_brought_in_and_each_dataset_has_its_faults_told(site: Site) -> None:
+def test_a_file_with_an_error_imports_nothing_and_each_dataset_has_its_errors_listed(site: Site) -> None:
     saved(site, name="There")
     visit = site.visit("admin")
     several = [
@@ -542,41 +542,41 @@ def test_of_a_file_with_a_fault_nothing_is_brought_in_and_each_dataset_has_its_f
         VALUES,
         VALUES | {"name": "Stranger", "account": "nobody's"},
     ]
-    text = yaml.safe_dump([json.loads(json.dumps(one)) for one in several], sort_keys=False)
+    text = yaml.safe_dump([json.loads(json.dumps(dataset)) for dataset in several], sort_keys=False)
     answer = visit.post("/datasets/import", {"text": text})
     assert answer.status_code == 422
-    said = words_of(answer.text)
-    assert "Nothing was imported. Fix all errors, then import again." in said
-    assert re.search(r"Spend : valid Bad : line \d+, data_level: 'adgrup' .* Nearest: adgroup", said)
-    assert re.search(r"line \d+, metrics: 'spent' is not available", said)
-    assert "There : name: another dataset is named 'There'" in said
-    assert "The file has two datasets named 'Spend'" in said
-    assert "Stranger : account: account" in said
-    assert [one.name for one in site.store.datasets.list()] == ["There"]
+    shown = words_of(answer.text)
+    assert "Nothing was imported. Fix all errors, then import again." in shown
+    assert re.search(r"Spend : valid Bad : line \d+, data_level: 'adgrup' .* Nearest: adgroup", shown)
+    assert re.search(r"line \d+, metrics: 'spent' is not available", shown)
+    assert "There : name: another dataset is named 'There'" in shown
+    assert "The file has two datasets named 'Spend'" in shown
+    assert "Stranger : account: account" in shown
+    assert [dataset.name for dataset in site.store.datasets.list()] == ["There"]
     # What was pasted is still there, to be mended.
     area = re.search(r'(?s)<textarea[^>]*id="text"[^>]*>\n(.*?)</textarea>', answer.text)
     assert area is not None
     assert html.unescape(area[1]) == text
 
 
-def test_a_dataset_beside_a_table_that_stayed_says_where_its_own_is(site: Site) -> None:
+def test_a_dataset_beside_a_kept_table_names_its_own_table(site: Site) -> None:
     visit = site.visit("admin")
     dataset = saved(site, name="Shop")
     visit.sent(f"/datasets/{dataset.slug}/run")
     site.work()
     visit.sent(f"/datasets/{dataset.slug}/delete", {"tables": "keep"})
     visit.sent("/datasets/import", {"text": yaml.safe_dump(json.loads(json.dumps(VALUES | {"name": "Shop"})))})
-    told = "The lake still has the table shop of a deleted dataset; this one writes to shop_2."
-    assert told in visit.words("/datasets")
+    warning = "The lake still has the table shop of a deleted dataset; this one writes to shop_2."
+    assert warning in visit.words("/datasets")
 
 
-def test_an_account_that_is_not_there_is_told_together_with_the_other_faults(site: Site) -> None:
+def test_a_missing_account_is_reported_together_with_the_other_errors(site: Site) -> None:
     text = "name: A\naccount: nobody\nreport: performance\ndata_level: ad\nmetrics: [spend]\n"
     answer = site.visit("admin").post("/datasets/import", {"text": text})
-    said = words_of(answer.text)
+    shown = words_of(answer.text)
     assert answer.status_code == 422
-    assert "account 'nobody' was not found" in said
-    assert "dates: " in said
+    assert "account 'nobody' was not found" in shown
+    assert "dates: " in shown
 
 
 @pytest.mark.parametrize(
@@ -608,7 +608,7 @@ def test_an_import_may_put_every_dataset_on_one_account(site: Site) -> None:
 # -- rights
 
 
-def test_a_viewer_gets_none_of_it(site: Site) -> None:
+def test_a_viewer_is_refused_every_page_and_action_of_the_form(site: Site) -> None:
     dataset = saved(site)
     viewer = site.user("vera", Role.VIEWER)
     site.store.shares.set(site.store.accounts.get("demo"), viewer, Level.READ)
@@ -618,7 +618,7 @@ def test_a_viewer_gets_none_of_it(site: Site) -> None:
         assert visit.get(path).status_code == 403, path
     everything = data(sent(site.visit("admin").good(f"/datasets/{slug}/settings")))
     posts = ["/datasets/form", "/datasets/form/advertisers", "/datasets/preview", "/datasets/new", "/datasets/import"]
-    for path in [*posts, *(f"/datasets/{slug}/{one}" for one in ("settings", "duplicate", "convert"))]:
+    for path in [*posts, *(f"/datasets/{slug}/{action}" for action in ("settings", "duplicate", "convert"))]:
         assert visit.post(path, everything).status_code == 403, path
         assert visit.fragment("POST", path, everything).status_code == 403, path
     assert site.store.datasets.get(slug).spec_version == 1
@@ -665,7 +665,9 @@ def test_markup_in_names_is_shown_as_text(site: Site) -> None:
 
 def test_a_preview_fails_where_the_run_would_and_says_which_advertiser_it_cannot_read(site: Site) -> None:
     visit = site.visit("admin")
-    granted = [one.advertiser_id for one in site.store.accounts.advertisers(site.store.accounts.get("demo"))]
+    granted = [
+        advertiser.advertiser_id for advertiser in site.store.accounts.advertisers(site.store.accounts.get("demo"))
+    ]
     ids = f"{granted[0]} 7000000000000000999"
     page = begun(visit, advertisers__how="typed", advertisers__typed=ids)
     refused = words_of(visit.fragment("POST", "/datasets/preview", data(sent(page))).text)
@@ -677,7 +679,7 @@ def test_a_preview_fails_where_the_run_would_and_says_which_advertiser_it_cannot
     assert "could not be read" in words_of(visit.fragment("POST", "/datasets/preview", data(sent(none))).text)
 
 
-def test_what_could_not_be_saved_comes_back_into_the_page_it_was_sent_from(site: Site) -> None:
+def test_a_form_that_was_refused_returns_to_its_page(site: Site) -> None:
     visit = site.visit("admin")
     page = begun(visit, name="")
     refused = visit.fragment("POST", "/datasets/new", data([*sent(page), ("then", "open")]))
@@ -686,5 +688,5 @@ def test_what_could_not_be_saved_comes_back_into_the_page_it_was_sent_from(site:
     assert "Fix to save" in words_of(refused.text)
     kept = [pair for pair in sent(refused.text) if pair[0] not in ("tried", "name")]
     assert kept == [pair for pair in sent(page) if pair[0] != "name"]
-    made = visit.fragment("POST", "/datasets/new", data(filled(refused.text, name="Now")))
-    assert made.headers["HX-Redirect"] == "/datasets/now"
+    answer = visit.fragment("POST", "/datasets/new", data(filled(refused.text, name="Now")))
+    assert answer.headers["HX-Redirect"] == "/datasets/now"

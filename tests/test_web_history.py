@@ -36,14 +36,14 @@ def saved(site: Site) -> SavedDataset:
 
 
 def rows(site: Site, version: int) -> dict[tuple[str, str], dict[str, Any]]:
-    found = Lake(site.home.path / "lake").read("spend", version).read_all().to_pylist()
-    return {(row["ad_id"], str(row["stat_time_day"])): row for row in found}
+    records = Lake(site.home.path / "lake").read("spend", version).read_all().to_pylist()
+    return {(row["ad_id"], str(row["stat_time_day"])): row for row in records}
 
 
 def chart(page: str) -> dict[str, Any]:
-    found = re.search(r'data-chart="([^"]*)"', page)
-    assert found is not None
-    drawn: dict[str, Any] = json.loads(html.unescape(found[1]))
+    match = re.search(r'data-chart="([^"]*)"', page)
+    assert match is not None
+    drawn: dict[str, Any] = json.loads(html.unescape(match[1]))
     return drawn
 
 
@@ -76,19 +76,19 @@ def test_the_history_comes_in_pages(twice: Site) -> None:
     assert "62 runs" in last
 
 
-def test_a_run_shows_its_proof_line_by_line(twice: Site) -> None:
+def test_a_run_shows_its_verification_line_by_line(twice: Site) -> None:
     run = twice.store.runs.list(limit=1)[0]
     page = twice.visit("admin").words(f"{BASE}/history/{run.id}")
-    found = rows(twice, 1).values()
+    table_rows = rows(twice, 1).values()
     assert "Verification: Verified" in page
-    assert f"Rows {len(found)} {len(found)} Matches" in page
+    assert f"Rows {len(table_rows)} {len(table_rows)} Matches" in page
     assert "Duplicate keys 0 0 Matches" in page
-    clicks = f"{sum(row['clicks'] for row in found):,}"
+    clicks = f"{sum(row['clicks'] for row in table_rows):,}"
     assert f"Clicks (destination) (clicks) {clicks} {clicks} Matches" in page
     assert "Cost (spend) (checksum of mixed currencies)" in page
 
 
-def test_a_run_that_is_not_proved_is_not_green_and_says_what_differs(home: Home) -> None:
+def test_a_run_whose_check_failed_is_not_green_and_says_what_differs(home: Home) -> None:
     def change(asked: dict[str, str], data: dict[str, Any]) -> None:
         if "total_metrics" in data:
             data["total_metrics"]["clicks"] = "1"
@@ -117,7 +117,10 @@ def test_a_run_that_skipped_an_advertiser_names_it_with_its_reason(home: Home) -
     with open_site(home) as site:
         visit = site.visit("admin")
         run = site.store.runs.list(limit=1)[0]
-        name = {one.advertiser_id: one.name for one in site.store.accounts.advertisers(site.store.accounts.get("demo"))}
+        name = {
+            advertiser.advertiser_id: advertiser.name
+            for advertiser in site.store.accounts.advertisers(site.store.accounts.get("demo"))
+        }
         page = visit.words(f"{BASE}/history/{run.id}")
         assert f"{name[str(gone)]} {gone} {run.skipped[str(gone)]}" in page
         assert "1 ad account was skipped." in visit.words(BASE)
@@ -136,7 +139,7 @@ def test_a_failed_runs_page_says_why_and_that_the_table_stayed(twice: Site) -> N
     assert "Triggered 2026-11-23 12:00 by admin" in words_of(page)
 
 
-def test_a_run_at_work_is_followed_with_its_log(twice: Site) -> None:
+def test_the_page_of_an_active_run_follows_its_log(twice: Site) -> None:
     run = twice.store.runs.add(saved(twice), "1" * 16, ("today-3", "today"))
     twice.store.runs.begin(run.id)
     twice.store.runs.log(run.id, "first <i>line</i>")
@@ -176,7 +179,7 @@ def test_a_log_is_a_file_too_and_its_page_shows_the_end_of_a_long_one(twice: Sit
     assert file.text.count("\n") == 700
 
 
-def test_a_run_of_another_dataset_or_one_that_never_was_is_not_found(twice: Site) -> None:
+def test_a_run_of_another_dataset_or_an_unknown_run_is_not_found(twice: Site) -> None:
     twice.home.good("run", "-f", twice.home.file("o.yaml", name="Other"))
     other = twice.store.runs.list(limit=1)[0]
     visit = twice.visit("admin")
@@ -184,7 +187,7 @@ def test_a_run_of_another_dataset_or_one_that_never_was_is_not_found(twice: Site
         assert visit.get(path).status_code == 404, path
 
 
-def test_a_run_is_not_there_for_somebody_who_may_not_see_its_dataset(twice: Site) -> None:
+def test_a_run_is_not_found_by_a_user_who_may_not_see_its_dataset(twice: Site) -> None:
     run = twice.store.runs.list(limit=1)[0]
     twice.store.datasets.create(
         "Hers", account=twice.store.accounts.get("demo"), spec='{"report": "ads"}', owner=twice.user("ada")
@@ -218,7 +221,7 @@ def test_the_version_before_is_taken_where_only_one_is_named(twice: Site) -> Non
     assert "Select two different versions." in visit.words(f"{BASE}/versions", before="1", after="1")
 
 
-def test_a_version_that_was_freed_is_told_and_not_offered(twice: Site) -> None:
+def test_a_deleted_version_is_reported_and_not_offered(twice: Site) -> None:
     twice.home.good("vacuum", "spend", "--keep-days", "0", "--keep-versions", "1", "--yes")
     visit = twice.visit("admin")
     page = visit.words(f"{BASE}/versions")
@@ -233,15 +236,15 @@ def test_a_version_that_was_freed_is_told_and_not_offered(twice: Site) -> None:
 # -- the difference
 
 
-def test_the_number_that_tiktok_changed_stands_first(twice: Site) -> None:
+def test_what_tiktok_changed_is_named_first(twice: Site) -> None:
     before, after = rows(twice, 0), rows(twice, 1)
     both = {day for _, day in before} & {day for _, day in after}
     changed = [key for key in before if key in after and before[key] != after[key]]
     late = sum(after[key]["conversion"] - before[key]["conversion"] for key in changed)
     assert late > 0
     page = twice.visit("admin").part(f"{BASE}/difference", before=0, after=1).text
-    said = words_of(page)
-    assert said.startswith(f"{len(changed)} rows changed on {len(both)} days; Conversions +{late}. 1 day added")
+    text = words_of(page)
+    assert text.startswith(f"{len(changed)} rows changed on {len(both)} days; Conversions +{late}. 1 day added")
     drawn = chart(page)
     assert drawn["panels"][0]["title"] == "Conversions"
     steps = dict(zip(drawn["x"]["values"], drawn["panels"][0]["series"][0]["values"], strict=True))
@@ -252,49 +255,51 @@ def test_the_number_that_tiktok_changed_stands_first(twice: Site) -> None:
     assert f"+{late}</td></tr>" in page.replace("\n", "")
 
 
-def test_money_of_several_currencies_stands_apart_and_is_never_added(twice: Site) -> None:
+def test_money_is_shown_per_currency_and_never_added(twice: Site) -> None:
     page = twice.visit("admin").part(f"{BASE}/difference", before=0, after=1).text
-    said = words_of(page)
-    assert "Amounts are shown separately for EUR, JPY, USD." in said
+    text = words_of(page)
+    assert "Amounts are shown separately for EUR, JPY, USD." in text
     for currency in ("EUR", "JPY", "USD"):
         sums = [
             sum(row["spend"] for row in rows(twice, number).values() if row["currency"] == currency)
             for number in (0, 1)
         ]
         moved = f"{sums[1] - sums[0]:+,.2f} {currency}"
-        assert f"Cost ({currency})" in said
-        assert f"{sums[0]:,.2f} {currency} {sums[1]:,.2f} {currency} {moved}" in said
+        assert f"Cost ({currency})" in text
+        assert f"{sums[0]:,.2f} {currency} {sums[1]:,.2f} {currency} {moved}" in text
     everything = sum(row["spend"] for row in rows(twice, 1).values())
-    assert f"{everything:,.2f}" not in said
+    assert f"{everything:,.2f}" not in text
     assert {"Cost (EUR)", "Cost (JPY)", "Cost (USD)"} <= {panel["title"] for panel in chart(page)["panels"]}
 
 
-def test_days_that_came_and_went_are_told_from_what_was_restated(twice: Site) -> None:
+def test_added_and_removed_days_are_separate_from_what_was_restated(twice: Site) -> None:
     page = twice.visit("admin").part(f"{BASE}/difference", before=0, after=1).text
     days = [sorted({day for _, day in rows(twice, number)}) for number in (0, 1)]
-    said = words_of(page)
-    assert f"{days[0][0]} removed" in said
-    assert f"{days[1][-1]} added" in said
-    panel = next(one for one in chart(page)["panels"] if one["title"] == "Impressions")
-    restated, grew, came, left = (one["values"] for one in panel["series"])
-    assert [one["shown"] for one in panel["series"]] == [True, False, False, False]
+    text = words_of(page)
+    assert f"{days[0][0]} removed" in text
+    assert f"{days[1][-1]} added" in text
+    panel = next(candidate for candidate in chart(page)["panels"] if candidate["title"] == "Impressions")
+    restated, grew, came, left = (series["values"] for series in panel["series"])
+    assert [series["shown"] for series in panel["series"]] == [True, False, False, False]
     assert grew == [None] * 4
     assert [value is not None for value in came] == [False, False, False, True]
     assert [value is not None for value in left] == [True, False, False, False]
     assert restated[1:3] == [0, 0]
 
 
-def test_the_rest_of_a_day_that_was_not_over_is_told_from_what_was_restated(home: Home) -> None:
+def test_the_rest_of_an_unfinished_day_is_separate_from_what_was_restated(home: Home) -> None:
     home.good("run", "-f", home.file(dates={"start": "2026-11-20", "end": "today"}))
     home.later(1)
     home.good("run", "spend")
     with open_site(home) as site:
         page = site.visit("admin").part(f"{BASE}/difference", before=0, after=1).text
-    said = words_of(page)
-    assert "2026-11-22 incomplete at the first reading" in said
-    assert "Impressions" not in said.partition("incomplete at")[0]
-    panel = next(one for one in chart(page)["panels"] if one["title"] == "Impressions")
-    restated, grew, *_ = (dict(zip(chart(page)["x"]["values"], one["values"], strict=True)) for one in panel["series"])
+    text = words_of(page)
+    assert "2026-11-22 incomplete at the first reading" in text
+    assert "Impressions" not in text.partition("incomplete at")[0]
+    panel = next(candidate for candidate in chart(page)["panels"] if candidate["title"] == "Impressions")
+    restated, grew, *_ = (
+        dict(zip(chart(page)["x"]["values"], series["values"], strict=True)) for series in panel["series"]
+    )
     assert grew["2026-11-22"] > 0
     assert restated["2026-11-21"] == 0
 
@@ -302,8 +307,8 @@ def test_the_rest_of_a_day_that_was_not_over_is_told_from_what_was_restated(home
 def steps_by_day(page: str, title: str) -> list[dict[str, float | None]]:
     """What moved of a figure by day: restated, went on, came, left."""
     drawn = chart(page)
-    panel = next(one for one in drawn["panels"] if one["title"] == title)
-    return [dict(zip(drawn["x"]["values"], one["values"], strict=True)) for one in panel["series"]]
+    panel = next(candidate for candidate in drawn["panels"] if candidate["title"] == title)
+    return [dict(zip(drawn["x"]["values"], series["values"], strict=True)) for series in panel["series"]]
 
 
 def at(home: Home, hour: int) -> None:
@@ -322,8 +327,8 @@ def test_a_day_may_be_new_for_one_advertiser_and_restated_for_another(home: Home
     with open_site(home) as site:
         page = site.visit("admin").part(f"{BASE}/difference", before=0, after=1).text
         new = [row for (_, day), row in rows(site, 1).items() if day == "2026-11-21" and row["currency"] == "USD"]
-    said = words_of(page)
-    first = said.partition(" added, with ")[0]
+    text = words_of(page)
+    first = text.partition(" added, with ")[0]
     assert "Conversions +" in first
     # In the last hours before a reading TikTok's figures are not final; those of Los Angeles were not read at all.
     assert "USD" not in first
@@ -339,7 +344,7 @@ def test_a_day_may_be_new_for_one_advertiser_and_restated_for_another(home: Home
     assert conversions["2026-11-21"]
 
 
-def test_a_day_that_was_over_for_one_advertiser_went_on_for_another(home: Home) -> None:
+def test_a_day_that_was_over_for_one_advertiser_continued_for_another(home: Home) -> None:
     """At 17:00 UTC the day is over in Tokyo alone."""
     at(home, 17)
     home.good("run", "-f", home.file(dates={"start": "2026-11-20", "end": "2026-11-22"}))
@@ -349,19 +354,19 @@ def test_a_day_that_was_over_for_one_advertiser_went_on_for_another(home: Home) 
         page = site.visit("admin").part(f"{BASE}/difference", before=0, after=1).text
     assert "2026-11-22 incomplete" in words_of(page)
     for code, kind in (("JPY", 0), ("EUR", 1), ("USD", 1)):
-        found = steps_by_day(page, f"Cost ({code})")
-        assert [bool(one["2026-11-22"]) for one in found] == [number == kind for number in range(4)], code
+        steps = steps_by_day(page, f"Cost ({code})")
+        assert [bool(step["2026-11-22"]) for step in steps] == [number == kind for number in range(4)], code
 
 
 def test_rows_are_shown_before_and_after(twice: Site) -> None:
-    said = words_of(twice.visit("admin").part(f"{BASE}/difference", before=0, after=1).text)
+    text = words_of(twice.visit("admin").part(f"{BASE}/difference", before=0, after=1).text)
     before, after = rows(twice, 0), rows(twice, 1)
     ad, day = next(key for key in sorted(before) if key in after and before[key] != after[key])
     row = before[ad, day]
     assert re.search(
-        rf"changed Ad account ID {row['advertiser_id']} Ad ID \d+ Day 2026-11-2\d Conversions \d+ \d+", said
+        rf"changed Ad account ID {row['advertiser_id']} Ad ID \d+ Day 2026-11-2\d Conversions \d+ \d+", text
     )
-    assert day in said
+    assert day in text
 
 
 def test_two_versions_alike_say_that_nothing_changed(twice: Site) -> None:
@@ -373,7 +378,7 @@ def test_two_versions_alike_say_that_nothing_changed(twice: Site) -> None:
     assert "Since version 1: nothing changed." in visit.words(f"{BASE}/since")
 
 
-def test_figures_that_do_not_add_up_are_counted_and_not_summed(home: Home) -> None:
+def test_non_additive_figures_are_counted_and_not_summed(home: Home) -> None:
     home.good("run", "-f", home.file(metrics=["spend", "reach"]))
     home.later(1)
     home.good("run", "spend")
@@ -397,7 +402,7 @@ def test_a_list_without_days_is_compared_row_by_row(home: Home) -> None:
         assert "By day" not in words_of(page.text)
 
 
-def test_the_same_version_twice_and_versions_that_never_were_are_refused(twice: Site) -> None:
+def test_the_same_version_twice_and_unknown_versions_are_refused(twice: Site) -> None:
     visit = twice.visit("admin")
     assert visit.part(f"{BASE}/difference", before=1, after=1).status_code == 422
     missing = visit.part(f"{BASE}/difference", before=1, after=9)
@@ -406,7 +411,7 @@ def test_the_same_version_twice_and_versions_that_never_were_are_refused(twice: 
     assert visit.part(f"{BASE}/difference", before="x", after=1).status_code == 422
 
 
-def test_who_may_only_look_compares_and_cannot_cancel(twice: Site) -> None:
+def test_a_viewer_compares_and_cannot_cancel(twice: Site) -> None:
     run = twice.store.runs.add(saved(twice), "2" * 16)
     user = twice.user("vera", Role.VIEWER)
     twice.store.shares.set(twice.store.accounts.get("demo"), user, Level.READ)
