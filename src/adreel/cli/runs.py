@@ -363,7 +363,7 @@ def cancel(session: Session, run_id: str) -> None:
 
     with opened(session) as have:
         run = have.guard.run(run_id, DatasetRight.RUN)
-        Orders(have.settings, have.store, clock=session.clock).cancel(run)
+        Orders(have.settings, have.store, clock=session.clock).cancel(have.guard, run)
         say(f"Run {run.id} of {run.dataset_name!r} is asked to stop; its table stays as it was.")
 
 
