@@ -192,7 +192,8 @@ class Town:
 
     def ask_for_run(self, saved: SavedDataset) -> Run:
         """A run that is begun as soon as no other is at work."""
-        return Orders(self.settings, self.store, clock=lambda: self.home.now).enqueue(saved)
+        operator = Guard(self.store, Actor(None))
+        return Orders(self.settings, self.store, clock=lambda: self.home.now).enqueue(operator, saved)
 
     def run(self, saved: SavedDataset) -> Run:
         """Runs the dataset to its end."""

@@ -11,6 +11,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from adreel.access import Actor, Guard
 from adreel.errors import BusyError, ExitCode, InputError
 from adreel.pipeline.orders import Orders
 from adreel.pipeline.process import work
@@ -29,10 +30,14 @@ def opened(home: Home) -> tuple[Settings, Store]:
     return settings, Store.open(settings, clock=lambda: home.now)
 
 
+def operator(store: Store) -> Guard:
+    return Guard(store, Actor(None))
+
+
 def queued(home: Home, store: Store, **keys: Any) -> str:
     home.good("datasets", "create", "-f", home.file(**keys))
     orders = Orders(settings_of(home), store, clock=lambda: home.now)
-    return orders.enqueue(store.datasets.get("spend")).id
+    return orders.enqueue(operator(store), store.datasets.get("spend")).id
 
 
 def worked(home: Home, settings: Settings, store: Store, run_id: str) -> Any:
@@ -52,7 +57,7 @@ def test_a_dataset_cannot_be_queued_twice(home: Home) -> None:
     with store:
         queued(home, store)
         with pytest.raises(BusyError, match="is already queued"):
-            Orders(settings, store, clock=lambda: home.now).enqueue(store.datasets.get("spend"))
+            Orders(settings, store, clock=lambda: home.now).enqueue(operator(store), store.datasets.get("spend"))
 
 
 def test_the_command_line_does_not_overtake_a_queued_run(home: Home) -> None:
@@ -72,7 +77,7 @@ def test_a_run_that_failed_temporarily_is_queued_again(home: Home) -> None:
         run_id = queued(home, store)
         store.runs.begin(run_id)
         store.runs.finish(run_id, RunOutcome(RunState.FAILED, error="TikTok is away.", error_kind="RetryError"))
-        again = Orders(settings, store, clock=lambda: home.now).enqueue(store.datasets.get("spend"))
+        again = Orders(settings, store, clock=lambda: home.now).enqueue(operator(store), store.datasets.get("spend"))
         assert again.id == run_id
         assert worked(home, settings, store, run_id).state is RunState.SUCCEEDED
 
@@ -81,7 +86,7 @@ def test_a_queued_run_can_be_cancelled(home: Home) -> None:
     settings, store = opened(home)
     with store:
         run_id = queued(home, store)
-        Orders(settings, store, clock=lambda: home.now).cancel(store.runs.get(run_id))
+        Orders(settings, store, clock=lambda: home.now).cancel(operator(store), store.runs.get(run_id))
         run = store.runs.get(run_id)
         assert (run.state, run.error) == (RunState.CANCELLED, "Cancelled before it started.")
         assert worked(home, settings, store, run_id).state is RunState.CANCELLED
@@ -102,7 +107,7 @@ def test_a_dataset_without_an_account_cannot_be_queued(home: Home) -> None:
     home.good("datasets", "create", "-f", home.file())
     home.good("accounts", "delete", "demo", "--yes")
     with store, pytest.raises(InputError, match="disconnected"):
-        Orders(settings, store, clock=lambda: home.now).enqueue(store.datasets.get("spend"))
+        Orders(settings, store, clock=lambda: home.now).enqueue(operator(store), store.datasets.get("spend"))
 
 
 def test_a_server_starts_queued_runs_in_separate_processes(tmp_path: Path) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import shlex
 import subprocess
-from collections import Counter
-from collections.abc import Iterable
 from pathlib import Path
 
 import typer
@@ -17,11 +15,11 @@ from adreel.cli.context import Opened, opened, seen
 from adreel.cli.files import read_text
 from adreel.cli.output import confirm, print_json, print_table, say
 from adreel.datasets import service
-from adreel.datasets.dataset import Dataset, Source
 from adreel.datasets.files import read, read_all
-from adreel.datasets.stored import as_file, converted, dataset_of, refuse_deprecated, source_of, spec_of
+from adreel.datasets.imports import arrivals, bring
+from adreel.datasets.stored import as_file, source_of
 from adreel.datasets.validation import parse
-from adreel.errors import AdreelError, ExistsError, InputError
+from adreel.errors import AdreelError, DatasetError, InputError
 from adreel.store import SavedDataset
 from adreel.store.home import private_file
 
@@ -29,16 +27,8 @@ from adreel.store.home import private_file
 def create(session: CommandContext, file: Path) -> None:
     """A new dataset from a file."""
     source = read(read_text(file))
-    refuse_deprecated(source)
     with opened(session) as have:
-        dataset = parse(source, session.clock())
-        known = have.store.datasets.named(dataset.name)
-        if known is not None and have.guard.may(DatasetRight.SEE, known):
-            raise ExistsError(
-                f"There is a dataset {dataset.name!r} already; change it with: "
-                f"adreel datasets edit {known.slug} -f {file}"
-            )
-        _tell_saved(service.create(have.guard, dataset))
+        _tell_saved(service.create(have.guard, parse(source, session.clock())))
 
 
 def _tell_saved(saved: SavedDataset) -> None:
@@ -46,65 +36,28 @@ def _tell_saved(saved: SavedDataset) -> None:
 
 
 def bring_over(session: CommandContext, file: Path) -> None:
-    """Datasets of the older connector, one or several in a file; all are checked before any is saved."""
+    """Imports datasets of the older connector, one or several in a file; all are saved, or none."""
     sources = read_all(read_text(file))
     with opened(session) as have:
-        for dataset in _to_import(have, sources):
-            saved = have.store.datasets.named(dataset.name)
-            if saved is not None:
-                say(f"{saved.name!r} is here already, just so.")
-                continue
-            saved = service.create(have.guard, dataset)
-            for note in dataset.notes:
-                say(f"{saved.name}: {note}")
-            _tell_saved(saved)
-
-
-def _to_import(have: Opened, sources: Iterable[Source]) -> list[Dataset]:
-    """The datasets of a file. Raises the first reason why not all can be saved; one that is there, just so, is none."""
-    datasets: list[Dataset] = []
-    names: Counter[str] = Counter()
-    new: list[str] = []
-    for number, source in enumerate(sources, start=1):
         try:
-            dataset = parse(source, have.session.clock())
-            have.guard.usable(dataset.account)
-        except InputError as error:
-            raise InputError(
-                f"Nothing was imported. Dataset {number}, {source.values.get('name')}:\n{error}"
-            ) from error
-        datasets.append(dataset)
-        known = have.store.datasets.named(dataset.name)
-        names[dataset.name] += 1
-        if names[dataset.name] > 1:
-            raise InputError(f"Nothing was imported: the file has {dataset.name!r} twice; give one another name.")
-        if known is None:
-            new.append(dataset.name)
-            continue
-        if not have.guard.may(DatasetRight.SEE, known):
-            raise InputError(f"Nothing was imported: there is a dataset {dataset.name!r} already; choose another name.")
-        # By their values: a file that `datasets show` wrote has its keys in the order of the menus.
-        if json.loads(known.spec) != json.loads(spec_of(source)):
-            raise InputError(
-                f"Nothing was imported: there is another dataset {dataset.name!r} already. Give one of them another "
-                f"name, or change that one with: adreel datasets edit {known.slug}"
-            )
-    for refusal in have.store.datasets.refusals(new).values():
-        raise ExistsError(f"Nothing was imported: {refusal}")
-    return datasets
+            brought = bring(have.guard, arrivals(have.store, have.guard, sources, session.clock()))
+        except DatasetError as error:
+            raise InputError(f"Nothing was imported.\n{error}") from error
+        for saved in brought.there:
+            say(f"{saved.name!r} already exists, unchanged.")
+        for note in brought.notes:
+            say(note)
+        for saved in brought.saved:
+            _tell_saved(saved)
 
 
 def convert(session: CommandContext, name: str) -> None:
     """A deprecated report's dataset into Performance; its table goes on."""
     with opened(session) as have:
-        saved = have.guard.dataset(name, DatasetRight.EDIT)
-        now = session.clock()
-        before = dataset_of(saved, now)
-        values = converted(before)
-        gone = before.null_columns
-        if gone:
-            say(f"These columns were always empty and are not asked for any more: {', '.join(gone)}.")
-        _tell_saved(service.change(have.guard, saved, parse(Source(values, {}), now), now))
+        saved, empty = service.convert(have.guard, have.guard.dataset(name, DatasetRight.EDIT), session.clock())
+        if empty:
+            say(f"Columns removed because they were always empty: {', '.join(empty)}.")
+        _tell_saved(saved)
 
 
 def show_all(session: CommandContext, *, as_json: bool) -> None:
@@ -179,11 +132,8 @@ def edit(session: CommandContext, name: str, file: Path | None) -> None:
 
 
 def _change(have: Opened, saved: SavedDataset, text: str) -> None:
-    source = read(text)
-    if source.values.get("report") != json.loads(saved.spec).get("report"):
-        refuse_deprecated(source)
     now = have.session.clock()
-    dataset = parse(source, now)
+    dataset = parse(read(text), now)
     for line in service.losses(have.guard, dataset, have.lake(), now, saved):
         say(f"note: {line}")
     _tell_saved(service.change(have.guard, saved, dataset, now))
@@ -210,5 +160,5 @@ def delete(session: CommandContext, name: str, *, yes: bool, keep_table: bool) -
         # Imported here: the lake, which the other commands need not load.
         from adreel.pipeline.orders import Orders
 
-        Orders(have.settings, have.store, clock=session.clock).delete(saved, keep_table=keep_table)
+        Orders(have.settings, have.store, clock=session.clock).delete(have.guard, saved, keep_table=keep_table)
         say(f"Deleted {saved.name!r}.")

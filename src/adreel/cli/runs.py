@@ -371,7 +371,7 @@ def cancel(session: CommandContext, run_id: str) -> None:
 
     with opened(session) as have:
         run = have.guard.run(run_id, DatasetRight.RUN)
-        Orders(have.settings, have.store, clock=session.clock).cancel(run)
+        Orders(have.settings, have.store, clock=session.clock).cancel(have.guard, run)
         say(f"Cancelling run {run.id} of {run.dataset_name!r}. The table stays unchanged.")
 
 

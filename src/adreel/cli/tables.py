@@ -213,8 +213,7 @@ def restore(session: CommandContext, name: str, version: int) -> None:
 
     with opened(session) as have:
         saved = have.guard.dataset(name, DatasetRight.RUN)
-        _with_table(have, saved)
-        run = Orders(have.settings, have.store, clock=session.clock).restore(saved, version, have.settings.user)
+        run = Orders(have.settings, have.store, clock=session.clock).restore(have.guard, saved, version)
         for warning in run.warnings:
             say(warning)
 

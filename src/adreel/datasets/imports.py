@@ -14,8 +14,8 @@ from adreel.datasets.dataset import Dataset, Source
 from adreel.datasets.files import MOST_PROBLEMS
 from adreel.datasets.stored import source_of, spec_of
 from adreel.datasets.validation import check
-from adreel.errors import ForbiddenError, InputError
-from adreel.store import SavedDataset, Store
+from adreel.errors import DatasetError, ExistsError, ForbiddenError, InputError, Problem
+from adreel.store import Role, SavedDataset, Store
 
 MOST_FAULTS = 100
 SLACK = 2
@@ -52,7 +52,8 @@ def with_account(source: Source, account: str) -> Source:
 
 
 def arrivals(store: Store, guard: Guard, sources: Iterable[Source], now: datetime) -> tuple[Arrival, ...]:
-    """Each dataset with all that stands against it; nothing is saved."""
+    """Each dataset with its faults; nothing is saved. ForbiddenError for who may not create datasets."""
+    guard.need_role(Role.ADMIN, Role.EDITOR)
     names: set[str] = set()
     checked: list[Arrival] = []
     for number, source in enumerate(sources, start=1):
@@ -84,19 +85,25 @@ def _shortened(unshortened: Sequence[Arrival]) -> Iterator[Arrival]:
         yield replace(arrival, name=arrival.name[:LONGEST_NAME], faults=tuple(listed))
 
 
-def bring(guard: Guard, checked: Iterable[Arrival]) -> Brought:
-    """Saves every dataset that is not here yet. None of them has a fault. Errors as `service.create`."""
-    saved, there, notes = [], [], []
-    for arrival in checked:
-        assert not arrival.faults, "an import with faults is not saved"
-        if arrival.known is not None:
-            there.append(arrival.known)
-            continue
-        assert arrival.dataset is not None, "what has no faults was read"
-        saved.append(service.create(guard, arrival.dataset))
-        notes += [f"{arrival.name}: {note}" for note in beside(saved[-1])]
-        notes += [f"{arrival.name}: {note}" for note in arrival.dataset.notes]
-    return Brought(tuple(saved), tuple(there), tuple(notes))
+def bring(guard: Guard, checked: Sequence[Arrival]) -> Brought:
+    """Saves every dataset that is not here yet in one transaction: all or none.
+
+    DatasetError with all faults; ExistsError if the name of one was taken meanwhile; else as `service.create_all`.
+    """
+    faults = [Problem(f"dataset {arrival.number}", fault) for arrival in checked for fault in arrival.faults]
+    if faults:
+        raise DatasetError(tuple(faults))
+    datasets = [arrival.dataset for arrival in checked if arrival.known is None and arrival.dataset is not None]
+    try:
+        saved = service.create_all(guard, datasets)
+    except ExistsError as error:
+        raise ExistsError(f"Nothing was imported: {error.message}") from error
+    notes = [
+        f"{dataset.name}: {note}"
+        for new, dataset in zip(saved, datasets, strict=True)
+        for note in (*beside(new), *dataset.notes)
+    ]
+    return Brought(saved, tuple(arrival.known for arrival in checked if arrival.known is not None), tuple(notes))
 
 
 def beside(saved: SavedDataset) -> Iterable[str]:

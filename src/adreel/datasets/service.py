@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 from adreel.access import DatasetRight, Guard
 from adreel.datasets.dataset import Dataset, Source
 from adreel.datasets.schema import key
-from adreel.datasets.stored import dataset_of, spec_of
+from adreel.datasets.stored import converted, dataset_of, refuse_deprecated, source_of, spec_of
+from adreel.datasets.validation import parse
 from adreel.errors import DatasetError, ExistsError, InputError
-from adreel.store import SavedDataset
+from adreel.store import Role, SavedDataset
+from adreel.store.datasets import NewDataset
 from adreel.store.names import clean_name
 from adreel.update_methods import Method
 
@@ -36,25 +38,46 @@ def save(guard: Guard, dataset: Dataset, now: datetime) -> SavedDataset:
 def create(guard: Guard, dataset: Dataset) -> SavedDataset:
     """A new dataset of the actor's over an account that they may use.
 
-    ForbiddenError and NotFoundError as `Guard.usable`; ExistsError if the name is taken, by whomever and however late.
+    ForbiddenError and NotFoundError as `Guard.usable`; ExistsError if the name is taken, by whomever and however late;
+    InputError for a deprecated report.
     """
-    return guard.store.datasets.create(
-        dataset.name,
-        account=guard.usable(dataset.account),
-        spec=spec_of(dataset.source),
-        description=dataset.description,
-        tags=dataset.tags,
-        owner=guard.actor.user,
-    )
+    guard.need_role(Role.ADMIN, Role.EDITOR)
+    refuse_deprecated(dataset.source)
+    (saved,) = guard.store.datasets.create_all([_new(guard, dataset)])
+    return saved
+
+
+def create_all(guard: Guard, datasets: Iterable[Dataset]) -> tuple[SavedDataset, ...]:
+    """New datasets, also of deprecated reports, in one transaction: all or none. Errors otherwise as `create`."""
+    guard.need_role(Role.ADMIN, Role.EDITOR)
+    return guard.store.datasets.create_all([_new(guard, dataset) for dataset in datasets])
+
+
+def duplicate(guard: Guard, saved: SavedDataset, now: datetime, name: str | None = None) -> SavedDataset:
+    """A copy of a dataset that the actor may see, without its table; `<name> copy` unless named. Errors as `create`."""
+    guard.need(DatasetRight.SEE, saved)
+    values = {**source_of(saved).values, "name": f"{saved.name} copy" if name is None else name}
+    return create(guard, parse(Source(values, {}), now))
+
+
+def convert(guard: Guard, saved: SavedDataset, now: datetime) -> tuple[SavedDataset, tuple[str, ...]]:
+    """A dataset of a deprecated report as one of Performance, over the same table, and the columns that it loses.
+
+    They were always empty. InputError for a dataset that needs no conversion.
+    """
+    guard.need(DatasetRight.EDIT, saved)
+    before = dataset_of(saved, now)
+    return change(guard, saved, parse(Source(converted(before), {}), now), now), tuple(before.null_columns)
 
 
 def change(guard: Guard, saved: SavedDataset, dataset: Dataset, now: datetime) -> SavedDataset:
     """A saved dataset changed to this one, its name too, in one transaction.
 
     Its account may be another that the actor may use. InputError where rows of the table and new rows could not be
-    told apart, ExistsError if the name is taken.
+    told apart and for another report that is deprecated, ExistsError if the name is taken.
     """
     guard.need(DatasetRight.EDIT, saved)
+    refuse_new_deprecated(dataset.source, saved)
     if not saved.connected or dataset.account != saved.account_name:
         account = guard.usable(dataset.account)
     else:
@@ -93,10 +116,36 @@ def losses(
 def tag(guard: Guard, saved: SavedDataset, tags: Iterable[str]) -> SavedDataset:
     """A saved dataset with these tags and no others, in its file too. InputError for what cannot be a tag."""
     guard.need(DatasetRight.EDIT, saved)
-    wanted = list(dict.fromkeys(clean_name(one, "a tag") for one in tags))
+    wanted = list(dict.fromkeys(clean_name(name, "a tag") for name in tags))
+    if wanted == list(saved.tags):
+        return saved
     values = {name: value for name, value in json.loads(saved.spec).items() if name != "tags"}
     spec = spec_of(Source(values | ({"tags": wanted} if wanted else {}), {}))
     return guard.store.datasets.update(saved, spec=spec, tags=wanted)
+
+
+def retag(guard: Guard, saved: SavedDataset, tags: Iterable[str], *, put: bool) -> SavedDataset:
+    """A saved dataset with these tags added (`put`) or removed; errors as `tag`."""
+    named = [" ".join(name.split()) for name in tags]
+    others = [name for name in saved.tags if put or name not in named]
+    return tag(guard, saved, [*others, *named] if put else others)
+
+
+def refuse_new_deprecated(source: Source, saved: SavedDataset | None) -> None:
+    """Raises InputError for a deprecated report, unless `saved` is of it already."""
+    if saved is None or source.values.get("report") != source_of(saved).values.get("report"):
+        refuse_deprecated(source)
+
+
+def _new(guard: Guard, dataset: Dataset) -> NewDataset:
+    return NewDataset(
+        dataset.name,
+        guard.usable(dataset.account),
+        spec_of(dataset.source),
+        dataset.description,
+        tuple(dataset.tags),
+        guard.actor.user,
+    )
 
 
 def _refuse_other_key(saved: SavedDataset, dataset: Dataset, now: datetime) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import datetime, timedelta
 
+from adreel.access import DatasetRight, Guard
 from adreel.datasets.replacement import loss_by_other_days, refuse_unkept_days
 from adreel.datasets.stored import dataset_of
 from adreel.errors import AdreelError, BusyError, ConfirmError, InputError, NotFoundError, ReconnectError, is_resumable
@@ -26,7 +27,7 @@ from adreel.store import (
     Store,
     new_run_id,
 )
-from adreel.store.locks import dataset_lock, lock_holder
+from adreel.store.locks import dataset_lock, lock_holder, seen
 
 RESUME_WITHIN = timedelta(hours=24)
 """A run that was interrupted longer ago begins anew, so that its pages are not of different days."""
@@ -46,19 +47,21 @@ class Orders:
 
     def enqueue(
         self,
+        guard: Guard,
         saved: SavedDataset,
         dates: DateRange | None = None,
-        asked_by: str = "",
         key: RunKey | None = None,
         *,
         replace_rows: bool = False,
     ) -> Run:
-        """A run that waits for a process to work on it: one to go on with, or a new one, asked by the user named.
+        """A run that waits for a process to work on it: one to go on with, or a new one, asked by the actor.
 
         What was asked for under the same `key` lately is the same run, whatever became of it; errors as `Runs.keyed`.
-        Raises BusyError if the dataset has a run under way or waiting, ConfirmError as `refuse_loss` unless
-        `replace_rows` agrees to it, and as `run` for a dataset that cannot run.
+        Raises ForbiddenError, BusyError if the dataset has a run under way or waiting, ConfirmError as `refuse_loss`
+        unless `replace_rows` agrees to it, and as `run` for a dataset that cannot run.
         """
+        guard.need(DatasetRight.RUN, saved)
+        asked_by = _name(guard)
         run = self.store.runs.keyed(key) if key else None
         if run is not None:
             return run
@@ -96,16 +99,20 @@ class Orders:
                 loss.rows,
             )
 
-    def restore(self, saved: SavedDataset, version: int, asked_by: str = "") -> Run:
+    def restore(self, guard: Guard, saved: SavedDataset, version: int) -> Run:
         """A new version of the dataset's table with the rows of an earlier one; what it was stays a version too.
 
-        It is a run that read nothing: its proof is that of the run which read the rows. Raises NotFoundError for a
-        version that cannot be read, InputError for the newest, BusyError if a run is under way or waiting.
+        It is a run that read nothing: its proof is that of the run which read the rows. Raises ForbiddenError,
+        NotFoundError for a table that does not exist yet and a version that cannot be read, InputError for the newest,
+        BusyError if a run is under way or waiting.
         """
+        guard.need(DatasetRight.RUN, saved)
+        lake = Lake(self.settings.lake_url, clock=self.clock)
+        if not lake.exists(saved.table_slug):
+            raise NotFoundError(f"{saved.name!r} has no table yet; run it first.")
         with dataset_lock(self.settings.home, saved.slug):
             self.refuse_waiting(saved)
             self.store.runs.interrupt(saved)
-            lake = Lake(self.settings.lake_url, clock=self.clock)
             run_id = new_run_id()
             reader: Run | None = None
             run: Run | None = None
@@ -115,7 +122,7 @@ class Orders:
                 nonlocal reader, run
                 reader = self._reader_of(saved, lake, earlier)
                 read_at = reader.read_at if reader else earlier.at
-                run = self.store.runs.add(saved, run_id, asked_by=asked_by, read_at=read_at)
+                run = self.store.runs.add(saved, run_id, asked_by=_name(guard), read_at=read_at)
 
             try:
                 restored = lake.restore(saved.table_slug, version, run_id, begin)
@@ -163,8 +170,12 @@ class Orders:
                 f"(adreel serve). To cancel it: adreel cancel {waiting[0].id}"
             )
 
-    def cancel(self, run: Run) -> None:
-        """Asks the run's process to stop; if that died, the run is cancelled here and now."""
+    def cancel(self, guard: Guard, run: Run) -> Run:
+        """Asks the run's process to stop; if that died, the run is cancelled at once. The run as it is then.
+
+        Raises ForbiddenError.
+        """
+        run = seen(self.settings.home, guard.run(run.id, DatasetRight.RUN))
         why = (
             "Cancelled before it started."
             if run.state is RunState.QUEUED
@@ -175,15 +186,17 @@ class Orders:
             holder = lock_holder(self.settings.home, run.dataset_slug)
             # The process that holds the lock may work on another run of the dataset, while this one waits.
             if run.dataset_id is None or (holder is not None and holder.run_id in ("", run.id)):
-                return
-        self.store.runs.finish(run.id, RunOutcome(RunState.CANCELLED, error=why))
+                return run
+        run = self.store.runs.finish(run.id, RunOutcome(RunState.CANCELLED, error=why))
         Lake(self.settings.lake_url, clock=self.clock).drop_run(run.id)
+        return run
 
-    def delete(self, saved: SavedDataset, *, keep_table: bool = False) -> None:
+    def delete(self, guard: Guard, saved: SavedDataset, *, keep_table: bool = False) -> None:
         """Deletes the dataset with what its runs left, and its table with all versions unless that is to stay.
 
-        Raises BusyError while a process runs the dataset.
+        Raises ForbiddenError, and BusyError while a process runs the dataset.
         """
+        guard.need(DatasetRight.DELETE, saved)
         with dataset_lock(self.settings.home, saved.slug):
             # The dataset last: if the lake cannot be reached, it is still there to be deleted again.
             lake = Lake(self.settings.lake_url, clock=self.clock)
@@ -237,3 +250,8 @@ class Orders:
             except NotFoundError:
                 continue  # Of another home that shares the lake.
             yield run
+
+
+def _name(guard: Guard) -> str:
+    """The actor's name as runs keep it; empty for whoever runs this machine."""
+    return guard.actor.user.name if guard.actor.user is not None else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +14,18 @@ from adreel.store.database import Database, Unchanged
 from adreel.store.names import clean_name, is_id, kept_name, not_found, slug
 from adreel.store.records import Account, SavedDataset, User
 from adreel.store.tables import dataset_shares, datasets, kept_tables
+
+
+@dataclass(frozen=True, slots=True)
+class NewDataset:
+    """A dataset that is to be saved, of `owner`; `spec` is its file as JSON."""
+
+    name: str
+    account: Account
+    spec: str
+    description: str = ""
+    tags: tuple[str, ...] = ()
+    owner: User | None = None
 
 
 class Datasets:
@@ -39,27 +52,15 @@ class Datasets:
 
         ExistsError if the name is the name or the slug of another.
         """
-        name = clean_name(name, "a dataset")
+        (saved,) = self.create_all([NewDataset(name, account, spec, description, tuple(tags), owner)])
+        return saved
+
+    def create_all(self, new: Iterable[NewDataset]) -> tuple[SavedDataset, ...]:
+        """New datasets in one transaction: all, or none if the name of one is refused. Errors as `create`."""
         now = self._clock()
-        values = {
-            "name": name,
-            "description": description.strip(),
-            "tags": _tags(tags),
-            "account_id": account.id,
-            "account_name": account.name,
-            "spec": spec,
-            "spec_version": 1,
-            "created_at": now,
-            "updated_at": now,
-            "owner_id": owner.id if owner is not None else None,
-        }
+        rows = [(clean_name(dataset.name, "a dataset"), dataset) for dataset in new]
         with self._database.write() as connection:
-            _refuse_taken(connection, name)
-            taken = _slugs(connection)
-            new_slug = slug(name, taken | _names(connection))
-            table = slug(name, taken | set(connection.execute(select(kept_tables.c.table_slug)).scalars()))
-            statement = insert(datasets).values(slug=new_slug, table_slug=table, **values).returning(datasets)
-            return _dataset(connection.execute(statement).one())
+            return tuple(_dataset(_insert(connection, name, dataset, now)) for name, dataset in rows)
 
     def get(self, name: str | int, *, among: Collection[int] | None = None) -> SavedDataset:
         """The dataset of that slug, else of that name, else of that id; a number is an id.
@@ -201,6 +202,26 @@ def _dataset(row: Row[Any]) -> SavedDataset:
     # By place and not by name, which for a thousand datasets takes three times as long.
     number, slug, table_slug, name, description, tags, *others = tuple(row)
     return SavedDataset(number, slug, table_slug, name, description, tuple(tags), *others)
+
+
+def _insert(connection: Connection, name: str, dataset: NewDataset, now: datetime) -> Row[Any]:
+    _refuse_taken(connection, name)
+    taken = _slugs(connection)
+    values = {
+        "name": name,
+        "slug": slug(name, taken | _names(connection)),
+        "table_slug": slug(name, taken | set(connection.execute(select(kept_tables.c.table_slug)).scalars())),
+        "description": dataset.description.strip(),
+        "tags": _tags(dataset.tags),
+        "account_id": dataset.account.id,
+        "account_name": dataset.account.name,
+        "spec": dataset.spec,
+        "spec_version": 1,
+        "created_at": now,
+        "updated_at": now,
+        "owner_id": dataset.owner.id if dataset.owner is not None else None,
+    }
+    return connection.execute(insert(datasets).values(values).returning(datasets)).one()
 
 
 def _deleted(dataset: SavedDataset) -> NotFoundError:

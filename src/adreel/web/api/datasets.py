@@ -18,7 +18,7 @@ from adreel.datasets.files import read_all
 from adreel.datasets.imports import arrivals, bring
 from adreel.datasets.schema import columns, key
 from adreel.datasets.status import SORTS, Standing, Status, Wanted, chosen, standing, standings
-from adreel.datasets.stored import as_file, converted, dataset_of, refuse_deprecated
+from adreel.datasets.stored import as_file, dataset_of
 from adreel.datasets.stored import source_of as saved_source
 from adreel.datasets.validation import check, parse
 from adreel.errors import AdreelError, BusyError, DatasetError, InputError, NotFoundError, Problem
@@ -300,7 +300,7 @@ def list_datasets(deps: Here, who: Who, query: Annotated[DatasetsQuery, Query()]
 )
 def create_dataset(deps: Here, who: Editor, body: DatasetFile, answer: Response) -> DatasetWhole:
     """A dataset from its file, validated against the catalogue. You are its owner; runs are started separately."""
-    return _created(deps, who, source_of(body.root), answer)
+    return _created(deps, who, service.create(who.guard, parse(source_of(body.root), deps.clock())), answer)
 
 
 @router.post("/datasets/validate", summary="Validate a dataset", responses=failures(403))
@@ -399,11 +399,7 @@ async def import_datasets(request: Request, deps: Here, who: Editor, text: Annot
 
 def _import(deps: Deps, who: Visitor, text: str) -> Imported:
     now = deps.clock()
-    imports = arrivals(deps.store, who.guard, read_all(text), now)
-    faults = [Problem(f"dataset {arrival.number}", fault) for arrival in imports for fault in arrival.faults]
-    if faults:
-        raise DatasetError(tuple(faults))
-    brought = bring(who.guard, imports)
+    brought = bring(who.guard, arrivals(deps.store, who.guard, read_all(text), now))
     return Imported(
         saved=_answers(deps, who, _stand(deps, who, brought.saved)),
         there=[dataset.slug for dataset in brought.there],
@@ -450,7 +446,7 @@ def change_dataset(
 @router.delete("/datasets/{dataset}", summary="Delete a dataset", status_code=204, responses=failures(403, 404, 409))
 def delete_dataset(deps: Here, who: Who, dataset: Slug, query: Annotated[DeleteDatasetQuery, Query()]) -> None:
     """Deletes the dataset and, unless `keep_table`, its table with all versions; runs stay in history."""
-    deps.orders.delete(who.guard.dataset(dataset, DatasetRight.DELETE), keep_table=query.keep_table)
+    deps.orders.delete(who.guard, who.guard.dataset(dataset, DatasetRight.DELETE), keep_table=query.keep_table)
 
 
 @router.get(
@@ -476,9 +472,9 @@ def duplicate_dataset(
     deps: Here, who: Editor, dataset: Slug, answer: Response, body: CopyBody | None = None
 ) -> DatasetWhole:
     """A copy under another name, without its table. You are its owner."""
-    saved = who.guard.dataset(dataset)
-    name = body.name if body is not None and body.name is not None else f"{saved.name} copy"
-    return _created(deps, who, source_of({**saved_source(saved).values, "name": name}), answer)
+    name = body.name if body is not None else None
+    copy = service.duplicate(who.guard, who.guard.dataset(dataset), deps.clock(), name)
+    return _created(deps, who, copy, answer)
 
 
 @router.post(
@@ -486,10 +482,8 @@ def duplicate_dataset(
 )
 def convert_dataset(deps: Here, who: Who, dataset: Slug) -> DatasetWhole:
     """Converts it to the Performance report; its table stays in use."""
-    saved = who.guard.dataset(dataset, DatasetRight.EDIT)
-    now = deps.clock()
-    changed = parse(Source(converted(dataset_of(saved, now)), {}), now)
-    return _whole(deps, who, service.change(who.guard, saved, changed, now))
+    changed, _ = service.convert(who.guard, who.guard.dataset(dataset, DatasetRight.EDIT), deps.clock())
+    return _whole(deps, who, changed)
 
 
 @router.put("/datasets/{dataset}/tags", summary="Set a dataset's tags", responses=failures(403, 404))
@@ -520,9 +514,7 @@ async def preview_dataset(deps: Here, who: Who, dataset: Slug, query: Annotated[
 # -- what they do
 
 
-def _created(deps: Deps, who: Visitor, source: Source, answer: Response) -> DatasetWhole:
-    refuse_deprecated(source)
-    saved = service.create(who.guard, parse(source, deps.clock()))
+def _created(deps: Deps, who: Visitor, saved: SavedDataset, answer: Response) -> DatasetWhole:
     answer.headers["Location"] = f"/api/v1/datasets/{saved.slug}"
     return _whole(deps, who, saved)
 
@@ -538,8 +530,6 @@ def _to_change(who: Visitor, dataset: str, query: ChangeQuery) -> SavedDataset:
 
 
 def _changed(deps: Deps, who: Visitor, saved: SavedDataset, source: Source) -> DatasetWhole:
-    if source.values.get("report") != json.loads(saved.spec).get("report"):
-        refuse_deprecated(source)
     now = deps.clock()
     dataset = parse(source, now)
     losses = service.losses(who.guard, dataset, deps.lake, now, saved)
@@ -558,14 +548,12 @@ def _done(deps: Deps, who: Visitor, body: BulkBody, slug: str) -> str | None:
     """Does it; the run that was asked for, if one was."""
     if body.action == "run":
         saved = who.guard.dataset(slug, DatasetRight.RUN)
-        return deps.orders.enqueue(saved, asked_by=who.user.name).id
+        return deps.orders.enqueue(who.guard, saved).id
     if body.action == "delete":
-        deps.orders.delete(who.guard.dataset(slug, DatasetRight.DELETE), keep_table=body.keep_table)
+        deps.orders.delete(who.guard, who.guard.dataset(slug, DatasetRight.DELETE), keep_table=body.keep_table)
         return None
     saved = who.guard.dataset(slug, DatasetRight.EDIT)
-    named_tag = " ".join(body.tag.split())
-    others = [name for name in saved.tags if name != named_tag]
-    service.tag(who.guard, saved, [*others, named_tag] if body.action == "tag" else others)
+    service.retag(who.guard, saved, [body.tag], put=body.action == "tag")
     return None
 
 

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from adreel.access import DatasetRight
 from adreel.datasets.verification import Kind, checks_of
-from adreel.errors import InputError, NotFoundError
+from adreel.errors import InputError
 from adreel.pipeline.orders import DateRange
 from adreel.store import LogLine, Role, Run, RunKey, RunState
 from adreel.store.locks import seen
@@ -185,7 +185,7 @@ def start_run(
     agreed = body is not None and body.replace_rows
     dates = body.dates if body else None
     own = RunKey(who.user.id, key, json.dumps([saved.id, dates, agreed])) if key is not None else None
-    run = deps.orders.enqueue(saved, dates, asked_by=who.user.name, key=own, replace_rows=agreed)
+    run = deps.orders.enqueue(who.guard, saved, dates, key=own, replace_rows=agreed)
     answer.headers["Location"] = f"/api/v1/runs/{run.id}"
     return _run(deps, run)
 
@@ -208,9 +208,7 @@ def restore(
     It is a run without requests, with the verification of the run that read the rows.
     """
     saved = who.guard.dataset(dataset, DatasetRight.RUN)
-    if not deps.lake.exists(saved.table_slug):
-        raise NotFoundError(f"{saved.name!r} has no table yet; run it first.")
-    run = deps.orders.restore(saved, version, who.user.name)
+    run = deps.orders.restore(who.guard, saved, version)
     answer.headers["Location"] = f"/api/v1/runs/{run.id}"
     return _run(deps, run)
 
@@ -252,7 +250,7 @@ def get_log(deps: Here, who: Who, run: RunId, query: Annotated[LogQuery, Query()
 def cancel_run(deps: Here, who: Who, run: RunId) -> RunAnswer:
     """Cancels a run; its table stays unchanged. A queued or interrupted run ends immediately."""
     stored = who.guard.run(run, DatasetRight.RUN)
-    deps.orders.cancel(seen(deps.settings.home, stored))
+    deps.orders.cancel(who.guard, stored)
     return _run(deps, deps.store.runs.get(stored.id))
 
 

@@ -257,7 +257,7 @@ def run(
     try:
         dates = _dates(start.strip(), end.strip())
         # The confirmation holds only for the days that the question named.
-        deps.orders.enqueue(saved, dates, who.user.name, replace_rows=agreed == f"{start} {end}")
+        deps.orders.enqueue(who.guard, saved, dates, replace_rows=agreed == f"{start} {end}")
     except BusyError as error:
         return go(request, home, refusal(error))
     except InputError as error:
@@ -288,7 +288,7 @@ def _dates(start: str, end: str) -> tuple[str, str] | None:
 def cancel(request: Request, deps: Here, who: Who, run_id: str, onward: Text = "") -> Response:
     """Asks a run to stop."""
     run = who.guard.run(run_id, DatasetRight.RUN)
-    deps.orders.cancel(run)
+    deps.orders.cancel(who.guard, run)
     home = f"/datasets/{run.dataset_slug}" if run.dataset_id is not None else "/datasets"
     return go(request, own_path(onward, home))
 
@@ -306,7 +306,7 @@ def ask_before_deletion(request: Request, deps: Here, who: Who, slug: str) -> Re
 def delete(request: Request, deps: Here, who: Who, slug: str, tables: Text = "keep") -> Response:
     """Deletes the dataset, and its table unless that is to stay."""
     saved = who.guard.dataset(slug, DatasetRight.DELETE)
-    deps.orders.delete(saved, keep_table=tables == "keep")
+    deps.orders.delete(who.guard, saved, keep_table=tables == "keep")
     return go(request, "/datasets", f"Deleted {saved.name}.")
 
 

@@ -296,7 +296,7 @@ def _download(datasets: Iterable[SavedDataset]) -> Response:
 def _run(request: Request, deps: Deps, who: Visitor, slugs: Iterable[str], onward: str) -> Response:
     selected = [who.guard.dataset(slug, DatasetRight.RUN) for slug in slugs]
     orders = deps.orders
-    refused = _each(selected, lambda saved: orders.enqueue(saved, None, who.user.name))
+    refused = _each(selected, lambda saved: orders.enqueue(who.guard, saved))
     started = len(selected) - len(refused)
     message = f"{started:,} run{'s' if started != 1 else ''} started."
     return _done(request, message, refused, onward)
@@ -313,7 +313,7 @@ def _delete(
 ) -> Response:
     selected = [who.guard.dataset(slug, DatasetRight.DELETE) for slug in slugs]
     orders = deps.orders
-    refused = _each(selected, lambda saved: orders.delete(saved, keep_table=keep_tables))
+    refused = _each(selected, lambda saved: orders.delete(who.guard, saved, keep_table=keep_tables))
     deleted = len(selected) - len(refused)
     return _done(request, f"Deleted {deleted:,} dataset{'s' if deleted != 1 else ''}.", refused, onward)
 
@@ -323,14 +323,7 @@ def _tag(request: Request, who: Visitor, slugs: Iterable[str], name: str, onward
     if not words:
         raise InputError("Enter a tag name.")
     selected = [who.guard.dataset(slug, DatasetRight.EDIT) for slug in slugs]
-
-    def change(saved: SavedDataset) -> None:
-        others = [word for word in saved.tags if word not in words]
-        tags = [*others, *words] if put else others
-        if set(tags) != set(saved.tags):
-            service.tag(who.guard, saved, tags)
-
-    refused = _each(selected, change)
+    refused = _each(selected, lambda saved: service.retag(who.guard, saved, words, put=put))
     names = " and ".join(map(repr, words))
     count = len(selected) - len(refused)
     changed = f"{count:,} dataset{'s' if count != 1 else ''}"

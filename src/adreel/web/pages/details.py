@@ -21,7 +21,7 @@ from adreel.datasets.dataset import Dataset, Source
 from adreel.datasets.fitting import fitted
 from adreel.datasets.imports import beside
 from adreel.datasets.schema import Column, columns
-from adreel.datasets.stored import converted, dataset_of, refuse_deprecated, source_of
+from adreel.datasets.stored import converted, dataset_of, source_of
 from adreel.datasets.validation import parse
 from adreel.datasets.values import scalar, texts
 from adreel.errors import AdreelError, DatasetError, ForbiddenError, InputError, Problem
@@ -282,7 +282,7 @@ def save(request: Request, deps: Here, who: Who, fields: Posted) -> Response:
 def _begun(deps: Deps, who: Visitor, saved: SavedDataset) -> str:
     """Has the first run begin, and says so; a dataset that cannot run now is saved all the same."""
     try:
-        deps.orders.enqueue(saved, asked_by=who.user.name)
+        deps.orders.enqueue(who.guard, saved)
     except AdreelError as error:
         return f"Created {saved.name!r}, but the first run could not start: {error}"
     return f"Created {saved.name!r}. The first run is queued."
@@ -322,12 +322,10 @@ def _refusals(deps: Deps, who: Visitor, values: Mapping[str, Any], saved: SavedD
     """Why the values cannot be saved, each with the menu at fault."""
     yield from found_in(values, deps.clock()).problems
     name, account = scalar(values["name"]), scalar(values["account"])
-    own = source_of(saved).values.get("report") if saved else None
-    if values["report"] != own:
-        try:
-            refuse_deprecated(Source(values, {}))
-        except InputError as error:
-            yield Problem("report", error.message.removeprefix("report: "))
+    try:
+        service.refuse_new_deprecated(Source(values, {}), saved)
+    except InputError as error:
+        yield Problem("report", error.message.removeprefix("report: "))
     if name:
         for refusal in deps.store.datasets.refusals([name], besides=saved).values():
             yield Problem("name", refusal.message)

@@ -354,7 +354,7 @@ def restore(request: Request, deps: Here, who: Who, slug: str, version: int) -> 
     saved = who.guard.dataset(slug, DatasetRight.RUN)
     home = f"/datasets/{saved.slug}/versions"
     try:
-        run = deps.orders.restore(saved, version, who.user.name)
+        run = deps.orders.restore(who.guard, saved, version)
     except (BusyError, NotFoundError) as error:
         return go(request, home, sentence(error))
     return go(request, home, f"Restored version {version} as version {run.version}.")

@@ -11,16 +11,15 @@ from starlette.responses import Response
 
 from adreel.access import AccountRight, DatasetRight
 from adreel.datasets import service
-from adreel.datasets.dataset import Source
 from adreel.datasets.files import read_all
 from adreel.datasets.imports import Arrival, Brought, arrivals, bring, with_account
-from adreel.datasets.stored import as_file, converted, dataset_of, source_of
-from adreel.datasets.validation import parse
-from adreel.errors import InputError
+from adreel.datasets.stored import as_file, source_of
+from adreel.errors import ExistsError, InputError
 from adreel.store import Account, Role
 from adreel.web.deps import Deps, Here, Visitor, Who
 from adreel.web.downloads import attachment
 from adreel.web.import_turn import one_at_a_time
+from adreel.web.pages.wording import sentence
 from adreel.web.render import Page, go, respond
 
 router = APIRouter()
@@ -78,7 +77,12 @@ def _imported(request: Request, deps: Deps, who: Visitor, content: bytes, text: 
     imports = arrivals(deps.store, who.guard, sources, deps.clock())
     if any(arrival.faults for arrival in imports):
         return respond(request, Import(page.accounts, account, given, "", imports), 422)
-    return go(request, "/datasets", _said(bring(who.guard, imports)))
+    try:
+        brought = bring(who.guard, imports)
+    except ExistsError as error:
+        reason = sentence(error).removeprefix("Nothing was imported: ")
+        return respond(request, Import(page.accounts, account, given, reason, ()), 409)
+    return go(request, "/datasets", _said(brought))
 
 
 def _import(who: Visitor) -> Import:
@@ -120,11 +124,8 @@ def download(who: Who, slug: str) -> Response:
 @router.post("/datasets/{slug}/convert")
 def convert(request: Request, deps: Here, who: Who, slug: str) -> Response:
     """Turns a dataset of a deprecated report into one of what serves it now; its table is kept."""
-    saved = who.guard.dataset(slug, DatasetRight.EDIT)
-    now = deps.clock()
-    before = dataset_of(saved, now)
-    changed = service.change(who.guard, saved, parse(Source(converted(before), {}), now), now)
+    changed, empty = service.convert(who.guard, who.guard.dataset(slug, DatasetRight.EDIT), deps.clock())
     message = f"{changed.name!r} was converted and keeps its table."
-    if before.null_columns:
-        message += f" Columns removed because they were always empty: {', '.join(before.null_columns)}."
+    if empty:
+        message += f" Columns removed because they were always empty: {', '.join(empty)}."
     return go(request, f"/datasets/{changed.slug}/settings", message)
