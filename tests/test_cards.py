@@ -140,12 +140,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Home:
     home = make_home(tmp_path_factory.mktemp("cards") / "home")
     home.add_account()
     for path in EXAMPLES:
-        name = str(path)
-        if "legacy" in name:
-            home.good("datasets", "import", name)
-            home.good("run", "old_basic_report")
-        else:
-            home.good("run", "-f", name)
+        home.good("run", "-f", str(path))
     return home
 
 

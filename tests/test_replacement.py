@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from adreel.access import Actor, Guard
 from adreel.errors import ExitCode
 from adreel.lake import Lake
 from adreel.pipeline.orders import Orders
@@ -264,7 +265,7 @@ def test_an_interrupted_restore_leaves_no_table_that_wrongly_looks_verified(smal
         with Store.open(site.settings, clock=dying_clock) as store:
             try:
                 saved = store.datasets.get("spend")
-                Orders(site.settings, store, clock=dying_clock).restore(saved, 0)
+                Orders(site.settings, store, clock=dying_clock).restore(Guard(store, Actor(None)), saved, 0)
                 break
             except Died:
                 pass

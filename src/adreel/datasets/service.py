@@ -23,13 +23,14 @@ if TYPE_CHECKING:
 
 
 def save(guard: Guard, dataset: Dataset, now: datetime) -> SavedDataset:
-    """The dataset of that name: the actor's new one, or the one that is there changed.
+    """The dataset of that name: the actor's new one, or the saved one changed.
 
-    Errors as `create` and `change`; ExistsError if the name is taken by a dataset that the actor may not see.
+    A file of an older connector runs as it is, so that its report may be deprecated. Errors otherwise as `create` and
+    `change`; ExistsError if the name is taken by a dataset that the actor may not see.
     """
     saved = guard.store.datasets.named(dataset.name)
     if saved is None:
-        return create(guard, dataset)
+        return create_all(guard, [dataset])[0]
     if not guard.may(DatasetRight.SEE, saved):
         raise ExistsError(f"there is a dataset {saved.name!r} already; choose another name.")
     return change(guard, saved, dataset, now)
