@@ -91,7 +91,7 @@ def test_offers_say_what_does_not_fit_and_take_it_out(site: Site) -> None:
     body = {"values": {"data_level": "campaign", "metrics": ["spend", "ad_name", "nonsense"]}, "menus": ["metrics"]}
     answer = program(site).good("POST", "/reports/performance/offers", json=body)
     assert answer["values"]["metrics"] == ["spend"]
-    assert len(answer["told"]) == 2
+    assert len(answer["notices"]) == 2
     (menu,) = answer["menus"]
     assert menu["chosen"] == ["spend"]
 

@@ -66,11 +66,11 @@ def test_a_deprecated_report_cannot_be_chosen_anew_nor_by_an_edit(home: Home) ->
     assert (code, "nearest: performance" in stderr, "datasets import" in stderr) == (ExitCode.INPUT, True, True)
     home.good("datasets", "create", "-f", home.file())
     assert home.bad("datasets", "edit", "spend", "-f", str(file))[0] == ExitCode.INPUT
-    assert [one["report"] for one in home.json("datasets", "list")] == ["performance"]
+    assert [dataset["report"] for dataset in home.json("datasets", "list")] == ["performance"]
 
 
 def as_yaml(*datasets: dict[str, Any]) -> str:
-    return "# two of them\n---\n" + "\n--- # the next\n".join(yaml.safe_dump(one) for one in datasets)
+    return "# two of them\n---\n" + "\n--- # the next\n".join(yaml.safe_dump(dataset) for dataset in datasets)
 
 
 def as_list(*datasets: dict[str, Any]) -> str:
@@ -84,7 +84,7 @@ def test_several_datasets_are_imported_with_their_older_names_and_run(home: Home
     file.write_text(written(LEGACY, other))
     result = home.good("datasets", "import", str(file))
     assert "TikTok no longer offers no_longer_offered" in result.stderr
-    assert [one["name"] for one in home.json("datasets", "list")] == ["Old basic", "Other 🍋"]
+    assert [dataset["name"] for dataset in home.json("datasets", "list")] == ["Old basic", "Other 🍋"]
     before = home.kept()
     assert "already exists, unchanged" in home.good("datasets", "import", str(file)).stderr
     assert home.kept() == before
@@ -109,7 +109,7 @@ def test_a_converted_dataset_goes_on_with_its_table(home: Home) -> None:
 
 
 @pytest.mark.parametrize(
-    ("second", "said"),
+    ("second", "message"),
     [
         ({"metrics": ["spnd"]}, "dataset 2: "),
         ({"account": "dmo"}, "nearest: demo"),
@@ -117,7 +117,7 @@ def test_a_converted_dataset_goes_on_with_its_table(home: Home) -> None:
         ({"name": "Spend"}, "another dataset is named 'Spend'"),
     ],
 )
-def test_one_dataset_that_cannot_be_imported_keeps_all_out(home: Home, second: dict[str, Any], said: str) -> None:
+def test_one_dataset_that_cannot_be_imported_keeps_all_out(home: Home, second: dict[str, Any], message: str) -> None:
     home.good("datasets", "create", "-f", home.file())
     before = home.kept()
     file = home.path / "old.json"
@@ -125,7 +125,7 @@ def test_one_dataset_that_cannot_be_imported_keeps_all_out(home: Home, second: d
     values = {**{key: LEGACY[key] for key in ("account", "dates")}, "name": "Second", **broken}
     file.write_text(as_list(LEGACY, values))
     code, stderr = home.bad("datasets", "import", str(file))
-    assert (code, said in stderr, "Nothing was imported" in stderr) == (ExitCode.INPUT, True, True), stderr
+    assert (code, message in stderr, "Nothing was imported" in stderr) == (ExitCode.INPUT, True, True), stderr
     assert home.kept() == before
 
 

@@ -239,7 +239,7 @@ def test_a_dataset_of_any_report_comes_back_from_its_form_as_the_same_dataset(na
     )
     values = data.draw(good)
     form = opened(values)
-    assert (form.told, form.problems, form.missing) == ((), (), ())
+    assert (form.notices, form.problems, form.missing) == ((), (), ())
     back = posted_values(FormFields.of(sent(shown(form))))
     assert parse(Source(back, {}), NOW) == parse(Source(values, {}), NOW)
 
@@ -285,7 +285,7 @@ def test_any_request_gets_a_form_and_what_it_keeps_fits(report: str, pairs: list
     again = fitted(posted_values(FormFields.of(sent(shown(form)))))
     assert (again is None) == (form.report is None)
     if again is not None:
-        assert again.told == ()
+        assert again.notices == ()
 
 
 @given(st.lists(NAMES, max_size=6))
@@ -308,32 +308,32 @@ def test_a_form_with_more_fields_than_any_of_ours_is_refused() -> None:
 
 def test_a_choice_that_no_longer_fits_is_removed_and_reported() -> None:
     form = posted(report="performance", report_type="dsa", data_level="ad", time_dimension="hour", dates__kind="period")
-    assert "Hourly was removed: requires report type: basic or audience." in form.told
+    assert "Hourly was removed: requires report type: basic or audience." in form.notices
     assert [option.value for option in pane(form, "time_dimension").options if option.chosen] == ["none"]
 
 
 def test_metrics_that_the_level_lacks_are_removed_and_reported_by_title_with_the_reason() -> None:
     form = posted(("metrics", "spend"), ("metrics", "ad_name"), report="performance", data_level="advertiser")
-    assert form.told == ("Advertiser ID" and "Ad name was removed: available at ad level only.",)
+    assert form.notices == ("Advertiser ID" and "Ad name was removed: available at ad level only.",)
     assert [metric.value for metric in pane(form, "metrics").picker.kept] == ["spend"]
 
 
 def test_the_id_follows_the_level_and_a_short_notice_says_so() -> None:
     form = posted(report="performance", data_level="campaign", id_dimension="ad_id")
-    assert form.told == ("ID dimension is now Campaign ID.",)
+    assert form.notices == ("ID dimension is now Campaign ID.",)
 
 
 def test_many_removed_choices_are_not_listed_one_by_one() -> None:
     of_ads = (metric for metric in catalog.metrics().values() if metric.attribute and metric.levels == {"ad"})
     attributes = [metric.name for metric in of_ads][:12]
     form = posted(*(("metrics", name) for name in attributes), report="performance", data_level="advertiser")
-    assert len(form.told) == 7
-    assert form.told[-1] == f"{len(attributes) - 6} more values of Metrics were removed."
+    assert len(form.notices) == 7
+    assert form.notices[-1] == f"{len(attributes) - 6} more values of Metrics were removed."
 
 
 def test_a_removed_menu_removes_its_choice_and_a_default_is_removed_without_a_notice() -> None:
     form = posted(report="performance", report_type="basic", audience_dimensions="age", dsa_type="catalog")
-    assert form.told == ("Audience dimension was removed: requires report type: audience.",)
+    assert form.notices == ("Audience dimension was removed: requires report type: audience.",)
 
 
 def test_a_dimension_that_needs_another_is_kept_in_any_position() -> None:
@@ -344,17 +344,17 @@ def test_a_dimension_that_needs_another_is_kept_in_any_position() -> None:
         "match_type",
     ]
     alone = posted(pairs[0], report="performance", data_level="campaign")
-    assert alone.told == ("Match type was removed: requires dimension: search_keyword.",)
+    assert alone.notices == ("Match type was removed: requires dimension: search_keyword.",)
 
 
 def test_a_change_of_report_names_the_lists_it_removed() -> None:
     form = posted(("metrics", "spend"), report="campaigns", data_level="ad")
-    assert form.told == ("Metrics removed: not available in Campaigns.",)
+    assert form.notices == ("Metrics removed: not available in Campaigns.",)
 
 
 def test_columns_of_another_report_are_removed() -> None:
     form = posted(("fields", "campaign_id"), ("fields", "adgroup_id"), report="campaigns")
-    assert form.told == ("adgroup_id was removed: not available in Campaigns.",)
+    assert form.notices == ("adgroup_id was removed: not available in Campaigns.",)
 
 
 def test_dates_are_back_when_lifetime_data_is_switched_off_again() -> None:
@@ -470,8 +470,8 @@ def test_a_set_adds_available_metrics_and_names_the_others() -> None:
     assert chosen[0] == "reach"
     assert "campaign_name" in chosen
     assert "ad_name" not in chosen
-    assert form.told[0].startswith("Not added from Names: ")
-    assert "(available at ad level only)" in form.told[0]
+    assert form.notices[0].startswith("Not added from Names: ")
+    assert "(available at ad level only)" in form.notices[0]
 
 
 def test_all_available_matches_are_added_at_once() -> None:

@@ -224,8 +224,8 @@ def test_a_refusal_has_the_same_words_everywhere_and_changes_nothing(
     for way in EDGES:
         with edge_of(prepared, tmp_path / way, user) as edge:
             before = content(edge.site)
-            said = action(edge, way, given)
-            assert sentence in said, (way, said[-1500:])
+            answer = action(edge, way, given)
+            assert sentence in answer, (way, answer[-1500:])
             assert content(edge.site) == before, way
             assert edge.site.store.runs.list() == (), way
 

@@ -12,13 +12,13 @@ from adreel.datasets import menus
 from adreel.datasets.menus import Offer
 from adreel.datasets.values import FIRST_DATES, LISTS, texts
 
-MOST_TOLD = 6
+MOST_LISTED = 6
 """Values of one menu that are told of one by one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """Values of a report without what goes with nothing above it. `told` says what was taken back, in sentences.
+    """Values of a report without what goes with nothing above it. `notices` says what was removed, in sentences.
 
     `chosen` is what stands in each menu, as `menus` wants it, and `offers` what each list offers beside that.
     """
@@ -27,7 +27,7 @@ class Fitted:
     values: dict[str, Any]
     chosen: dict[str, tuple[str, ...]]
     offers: dict[str, dict[str, Offer]]
-    told: tuple[str, ...]
+    notices: tuple[str, ...]
 
 
 def fitted(values: Mapping[str, Any]) -> Fitted | None:
@@ -44,7 +44,7 @@ class _Fitting:
         self._given = given
         self._chosen: dict[str, tuple[str, ...]] = {}
         self._offers: dict[str, dict[str, Offer]] = {}
-        self._told: list[str] = []
+        self._notices: list[str] = []
 
     def fitted(self) -> Fitted:
         """What there is when all menus were gone through."""
@@ -55,7 +55,7 @@ class _Fitting:
         for menu in self._report.menus:
             if menu.source in LISTS and menu.name in self._chosen:
                 self._fit_list(menu)
-        removals = tuple(dict.fromkeys(self._told))
+        removals = tuple(dict.fromkeys(self._notices))
         return Fitted(self._report, self._values(), self._chosen, self._offers, removals)
 
     def _read(self, menu: Menu) -> None:
@@ -79,7 +79,7 @@ class _Fitting:
         now = [offered[value].title for value in self._chosen[menu.name] if value in offered]
         if menu.default is None and now and not good and given:
             # It follows from the menus above, as the ID does from the level.
-            self._told.append(f"{menu.title} is now {now[0]}.")
+            self._notices.append(f"{menu.title} is now {now[0]}.")
         else:
             self._tell_of([value for value in given if value not in good], menu, offered)
 
@@ -128,14 +128,14 @@ class _Fitting:
         return current
 
     def _tell_of(self, dropped: list[str], menu: Menu, offered: Mapping[str, Offer]) -> None:
-        for value in dropped[:MOST_TOLD]:
+        for value in dropped[:MOST_LISTED]:
             offer = offered.get(value)
             self._tell(offer.title if offer else value, offer.refusal if offer else None)
-        if len(dropped) > MOST_TOLD:
-            self._told.append(f"{len(dropped) - MOST_TOLD} more values of {menu.title} were removed.")
+        if len(dropped) > MOST_LISTED:
+            self._notices.append(f"{len(dropped) - MOST_LISTED} more values of {menu.title} were removed.")
 
     def _tell(self, title: str, refusal: str | None) -> None:
-        self._told.append(f"{title} was removed: {refusal or f'not available in {self._report.title}'}.")
+        self._notices.append(f"{title} was removed: {refusal or f'not available in {self._report.title}'}.")
 
     def _values(self) -> dict[str, Any]:
         every = {menu.name for report in catalog.REPORTS.values() for menu in report.menus}

@@ -27,13 +27,13 @@ of a fault and of a name."""
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """One dataset of a file: `known` is the same dataset if it is here already, `faults` why it cannot be saved."""
+    """One dataset of a file: `existing` is the same dataset if it is here already, `faults` why it cannot be saved."""
 
     number: int
     name: str
     source: Source
     dataset: Dataset | None
-    known: SavedDataset | None
+    existing: SavedDataset | None
     faults: tuple[str, ...]
 
 
@@ -64,7 +64,7 @@ def arrivals(store: Store, guard: Guard, sources: Iterable[Source], now: datetim
         names.add(arrival.name)
         checked.append(arrival)
     refused = store.datasets.refusals(
-        arrival.name for arrival in checked if arrival.known is None and not arrival.faults
+        arrival.name for arrival in checked if arrival.existing is None and not arrival.faults
     )
     named = (
         _with_fault(arrival, f"name: {refused[arrival.name]}") if arrival.name in refused else arrival
@@ -93,7 +93,7 @@ def bring(guard: Guard, checked: Sequence[Arrival]) -> Brought:
     faults = [Problem(f"dataset {arrival.number}", fault) for arrival in checked for fault in arrival.faults]
     if faults:
         raise DatasetError(tuple(faults))
-    datasets = [arrival.dataset for arrival in checked if arrival.known is None and arrival.dataset is not None]
+    datasets = [arrival.dataset for arrival in checked if arrival.existing is None and arrival.dataset is not None]
     try:
         saved = service.create_all(guard, datasets)
     except ExistsError as error:
@@ -103,7 +103,7 @@ def bring(guard: Guard, checked: Sequence[Arrival]) -> Brought:
         for new, dataset in zip(saved, datasets, strict=True)
         for note in (*beside(new), *dataset.notes)
     ]
-    return Brought(saved, tuple(arrival.known for arrival in checked if arrival.known is not None), tuple(notes))
+    return Brought(saved, tuple(arrival.existing for arrival in checked if arrival.existing is not None), tuple(notes))
 
 
 def beside(saved: SavedDataset) -> Iterable[str]:

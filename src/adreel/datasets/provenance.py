@@ -11,14 +11,14 @@ from adreel.update_methods import Method
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class Provenance:
     """When the run began that made the newest version, and the update methods whose rows may be in it."""
 
     read_at: datetime
     methods: tuple[Method, ...]
 
 
-def made(store: Store, lake: Lake, saved: SavedDataset) -> Made:
+def provenance(store: Store, lake: Lake, saved: SavedDataset) -> Provenance:
     """What made the newest version. Raises NotFoundError if there is none."""
     methods: dict[Method, None] = {}
     versions = lake.versions(saved.table_slug)
@@ -29,4 +29,4 @@ def made(store: Store, lake: Lake, saved: SavedDataset) -> Made:
             break
     run = next(iter(store.runs.good(saved)), None)
     # The store may not know the run: that of another home which has the same lake.
-    return Made(run.read_at if run else versions[0].at, tuple(methods))
+    return Provenance(run.read_at if run else versions[0].at, tuple(methods))

@@ -186,7 +186,7 @@ class MenusNow(Answer):
 
     report: str = Field(examples=["performance"])
     values: dict[str, JsonValue] = Field(description="The selection without values that are not available together.")
-    told: list[str] = Field(description="Which values were removed, and why.", examples=[[]])
+    notices: list[str] = Field(description="Which values were removed, and why.", examples=[[]])
     menus: list[MenuNow]
 
 
@@ -214,11 +214,11 @@ def get_offers(report: ReportName, body: OffersBody, _: Who) -> MenusNow:
     Changes nothing, so a token that may only read can ask.
     """
     fitting = fitted({**source_of(body.values).values, "report": _report_of(report).name})
-    assert fitting is not None, "the report is known"
+    assert fitting is not None, "the report is all_fields"
     return MenusNow(
         report=fitting.report.name,
         values={name: value for name, value in fitting.values.items() if name != "report"},
-        told=list(fitting.told),
+        notices=list(fitting.notices),
         menus=[
             _menu_now(fitting, menu) for menu in fitting.report.menus if body.menus is None or menu.name in body.menus
         ],
@@ -228,8 +228,8 @@ def get_offers(report: ReportName, body: OffersBody, _: Who) -> MenusNow:
 @router.get("/reports/{report}/fields", summary="List the columns of an entity report", responses=failures(404))
 def list_fields(report: ReportName, query: Annotated[Words, Query()], _: Who) -> FieldList:
     """The columns of a report that lists ads, campaigns and the like; other reports have none."""
-    known = catalog.fields().get(_report_of(report).name, ())
-    fields = [field for field in known if _has(query.q, field.name, field.meaning)]
+    all_fields = catalog.fields().get(_report_of(report).name, ())
+    fields = [field for field in all_fields if _has(query.q, field.name, field.meaning)]
     items = [FieldAnswer.model_validate(field) for field in part(fields, query)]
     return FieldList(items=items, total=len(fields), limit=query.limit, offset=query.offset)
 

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from adreel.charts.echarts import CardTable
 from adreel.charts.selection import CurrencyFacts
 from adreel.datasets.dataset import Dataset
-from adreel.datasets.provenance import made
+from adreel.datasets.provenance import provenance
 from adreel.datasets.stored import dataset_of
 from adreel.dates import Span
 from adreel.errors import NotFoundError
@@ -134,7 +134,7 @@ def get_card(
     if not offers:
         raise NotFoundError(f"{saved.name!r} has no chart {card!r}.")
     choices = CardChoices(query.currency, query.days or None, query.advertiser)
-    origin = made(deps.store, deps.lake, saved)
+    origin = provenance(deps.store, deps.lake, saved)
     names = advertiser_names(deps, who, saved)
     drawn = cards_data(
         deps.lake,

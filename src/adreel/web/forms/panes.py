@@ -28,7 +28,7 @@ from adreel.update_methods import Method
 from adreel.web.forms.dates import DatesPane, dates_of, dates_pane, names_beside, offsets_of
 from adreel.web.forms.fields import FormFields, advertiser_ids, left_behind, values_of
 from adreel.web.forms.pickers import Picker, Question, advertiser_picker, field_picker, metric_picker
-from adreel.web.forms.problems import Said, found_in, told
+from adreel.web.forms.problems import Said, found_in, shown_at_menus
 
 UPDATE_METHODS: Mapping[Method, tuple[str, str]] = MappingProxyType(
     {
@@ -118,7 +118,7 @@ class UpdatePane:
 class Form:
     """The whole Details pane.
 
-    `problems` are told at their menus, `missing` are the titles of what is yet to be filled in, `told` is what was
+    `problems` are told at their menus, `missing` are the titles of what is yet to be filled in, `notices` is what was
     taken back. `menus` are those of the report, but for those that stand with the dates and with the update method.
     `dataset` is what can be read so far, also if its name is missing, and None if it cannot. `names` are those of the
     account's advertisers by their ids.
@@ -128,7 +128,7 @@ class Form:
     saved: SavedDataset | None
     spec_version: str
     tried: bool
-    told: tuple[str, ...]
+    notices: tuple[str, ...]
     problems: tuple[Said, ...]
     missing: tuple[str, ...]
     accounts: tuple[Option, ...]
@@ -215,10 +215,10 @@ class _Shape:
         self._fit = fitted(values)
         self._values: dict[str, Any] = self._fit.values if self._fit else values
         self._chosen = dict(self._fit.chosen) if self._fit else {}
-        self._told = [*notes, *(self._fit.told if self._fit else ())]
+        self._notices = [*notes, *(self._fit.notices if self._fit else ())]
         behind = left_behind(fields, self._fit.report) if self._fit else ()
         if self._fit and behind:
-            self._told.append(f"{', '.join(behind)} removed: not available in {self._fit.report.title}.")
+            self._notices.append(f"{', '.join(behind)} removed: not available in {self._fit.report.title}.")
 
     def form(self, refused: tuple[Problem, ...]) -> Form:
         """The form as it is shown."""
@@ -228,14 +228,14 @@ class _Shape:
         panes = tuple(self._pane(fit, menu) for menu in self._shown(fit)) if fit else ()
         outcome = found_in(self._values, around.now)
         tried = fields.last("tried") == "yes" or bool(refused)
-        shown_problems, missing = told((*outcome.problems, *refused), report, self._values, tried=tried)
+        shown_problems, missing = shown_at_menus((*outcome.problems, *refused), report, self._values, tried=tried)
         beside = names_beside(report) if report else frozenset()
         return Form(
             fields=fields,
             saved=around.saved,
             spec_version=fields.last("spec_version") or (str(around.saved.spec_version) if around.saved else ""),
             tried=tried,
-            told=tuple(self._told),
+            notices=tuple(self._notices),
             problems=shown_problems,
             missing=missing,
             accounts=self._accounts(),
@@ -311,7 +311,7 @@ class _Shape:
         question = Question.of(menu.name, self._fields)
         picker = advertiser_picker(question, self._around.advertisers, ids) if way == "picked" else None
         if picker is not None and _order(self._fields)[:2] == ("add-found", menu.name):
-            ids = tuple(dict.fromkeys((*ids, *picker.found)))
+            ids = tuple(dict.fromkeys((*ids, *picker.available)))
             self._values[menu.name] = list(ids)
             picker = advertiser_picker(question, self._around.advertisers, ids)
         return replace(pane, way=way, ids=" ".join(ids), text="\n".join(ids), picker=picker)
@@ -337,14 +337,14 @@ class _Shape:
         if name != menu.name or verb not in ("add-found", "add-set"):
             return ()
         if verb == "add-found":
-            return picker.found
+            return picker.available
         if value not in SETS:
             return ()
         offered = fit.offers[menu.name]
         refused = [metric for metric in SETS[value].metrics if offered[metric].refusal is not None]
         if refused:
             why = "; ".join(f"{offered[metric].title} ({offered[metric].refusal})" for metric in refused)
-            self._told.append(f"Not added from {SETS[value].title}: {why}.")
+            self._notices.append(f"Not added from {SETS[value].title}: {why}.")
         return tuple(metric for metric in SETS[value].metrics if metric not in refused)
 
     # -- dates, update, price

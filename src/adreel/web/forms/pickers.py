@@ -85,7 +85,7 @@ class Picker:
     blocks: tuple[tuple[Pick, ...], ...]
     matching: int
     total: int
-    found: tuple[str, ...]
+    available: tuple[str, ...]
     kept: tuple[Kept, ...]
 
     @property
@@ -114,7 +114,7 @@ def metric_picker(question: Question, offers: Mapping[str, Offer], chosen: Colle
         blocks=blocks,
         matching=len(metrics),
         total=len(catalogue),
-        found=tuple(metric.name for metric in metrics if offers[metric.name].refusal is None),
+        available=tuple(metric.name for metric in metrics if offers[metric.name].refusal is None),
         kept=tuple(_kept_metric(name) for name in chosen),
     )
 

@@ -118,7 +118,7 @@ def _given(menu: str, values: Mapping[str, Any]) -> Any:
     return value[part] if isinstance(value, dict) and part in value else value
 
 
-def told(
+def shown_at_menus(
     problems: Iterable[Problem], report: Report | None, values: Mapping[str, Any], *, tried: bool
 ) -> tuple[tuple[Said, ...], tuple[str, ...]]:
     """What to say at the menus, and the titles of what is only missing.

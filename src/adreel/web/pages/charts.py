@@ -27,7 +27,7 @@ from adreel.charts import (
 )
 from adreel.connections import covered
 from adreel.datasets.dataset import Dataset
-from adreel.datasets.provenance import made as rows_made_by
+from adreel.datasets.provenance import provenance
 from adreel.errors import AdreelError, InputError, NotFoundError
 from adreel.store import SavedDataset
 from adreel.web.deps import Deps, Here, Visitor, Who
@@ -168,7 +168,7 @@ def all_cards(
     saved = who.guard.dataset(slug)
     choices = choices_of(currency, advertiser, days)
     offered = _offered(deps, saved)
-    rows_origin, names = rows_made_by(deps.store, deps.lake, saved), advertiser_names(deps, who, saved)
+    rows_origin, names = provenance(deps.store, deps.lake, saved), advertiser_names(deps, who, saved)
     try:
         answer = cards_data(
             deps.lake,
@@ -220,7 +220,7 @@ def one_card(
     if offer is None:
         raise NotFoundError(f"Dataset {saved.name!r} has no chart {key!r}.")
     menus = Menus(saved.slug, choices, None, ())
-    rows_origin, names = rows_made_by(deps.store, deps.lake, saved), advertiser_names(deps, who, saved)
+    rows_origin, names = provenance(deps.store, deps.lake, saved), advertiser_names(deps, who, saved)
     try:
         chart = card_data(
             deps.lake,

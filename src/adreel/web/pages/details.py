@@ -29,7 +29,7 @@ from adreel.store import Account, Role, SavedDataset
 from adreel.web.deps import Deps, Here, Visitor, Who
 from adreel.web.forms.fields import FormFields, fields_of
 from adreel.web.forms.panes import Around, Form, form_of, posted_values
-from adreel.web.forms.problems import Said, found_in, readable, told
+from adreel.web.forms.problems import Said, found_in, readable, shown_at_menus
 from adreel.web.pages import transfers
 from adreel.web.pages.heading import Heading, heading
 from adreel.web.pages.wording import sentence
@@ -65,7 +65,7 @@ class Preview:
 
 
 @dataclass(frozen=True, slots=True)
-class NewDataset(Page):
+class NewDatasetPage(Page):
     """The page of a new dataset; `like` is the name of the one that it began as a copy of."""
 
     template: ClassVar[str] = "details.html"
@@ -124,12 +124,14 @@ def new(request: Request, deps: Here, who: Who, account: str = "", report: str =
     if like:
         saved = who.guard.dataset(like)
         fields, notes = _copied(saved, deps)
-        return respond(request, NewDataset(form_of(fields, _around(deps, who, fields), notes=notes), saved.name, None))
+        return respond(
+            request, NewDatasetPage(form_of(fields, _around(deps, who, fields), notes=notes), saved.name, None)
+        )
     accounts = _usable(who)
     only = accounts[0].name if len(accounts) == 1 else ""
     offered = [report.name for report in catalog.REPORTS.values() if not report.deprecated]
     fields = fields_of({"account": account or only, "report": report if report in offered else offered[0]})
-    return respond(request, NewDataset(form_of(fields, _around(deps, who, fields)), "", None))
+    return respond(request, NewDatasetPage(form_of(fields, _around(deps, who, fields)), "", None))
 
 
 def _copied(saved: SavedDataset, deps: Deps) -> tuple[FormFields, tuple[str, ...]]:
@@ -173,7 +175,7 @@ def _answer(request: Request, deps: Deps, who: Visitor, fields: FormFields, prev
     if is_fragment(request):
         return respond(request, FormPart(shape))
     if saved is None:
-        return respond(request, NewDataset(shape, "", preview))
+        return respond(request, NewDatasetPage(shape, "", preview))
     return _settings(request, deps, who, saved, shape, preview=preview)
 
 
@@ -249,7 +251,9 @@ async def _preview(deps: Deps, who: Visitor, fields: FormFields) -> Preview:
         table = await deps.asking.preview(dataset, account, PREVIEW_ROWS)
     except DatasetError as error:
         report = catalog.REPORTS.get(scalar(values["report"]))
-        return Preview((), (), "The preview needs valid settings.", told(error.problems, report, values, tried=True)[0])
+        return Preview(
+            (), (), "The preview needs valid settings.", shown_at_menus(error.problems, report, values, tried=True)[0]
+        )
     except AdreelError as error:
         return Preview((), (), sentence(error), ())
     return Preview(columns(dataset), tuple(_rows(table)), "", ())
@@ -270,7 +274,7 @@ def save(request: Request, deps: Here, who: Who, fields: Posted) -> Response:
     refused = tuple(_refusals(deps, who, values, None))
     if refused:
         shape = form_of(fields, _around(deps, who, fields), refused)
-        return respond(request, FormPart(shape) if is_fragment(request) else NewDataset(shape, "", None), 422)
+        return respond(request, FormPart(shape) if is_fragment(request) else NewDatasetPage(shape, "", None), 422)
     saved = service.create(who.guard, parse(Source(values, {}), deps.clock()))
     message = " ".join((_begun(deps, who, saved), *beside(saved)))
     if fields.last("then") == "again":
