@@ -115,7 +115,8 @@ def test_a_file_that_is_run_again_unchanged_leaves_its_dataset_alone(home: Home)
     assert home.kept()["datasets"] != before
 
 
-def test_an_interrupted_run_is_reported_and_resumed_next_time(tmp_path: Path) -> None:
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_is_reported_and_resumed_next_time(tmp_path: Path, ending: signal.Signals) -> None:
     home = make_home(tmp_path / "home", advertisers=1, ads=3)
     home.add_account()
     file = home.file(metrics=["spend"], dates={"start": "today-100", "end": "yesterday"})
@@ -132,7 +133,7 @@ def test_an_interrupted_run_is_reported_and_resumed_next_time(tmp_path: Path) ->
         )
         while process.poll() is None and "report/integrated" not in httpx2.get(f"{url}/_simulator/requests").text:
             time.sleep(0.05)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(ending)
         stdout, stderr = process.communicate(timeout=30)
     answer = json.loads(stdout)
     assert (process.returncode, answer["state"], answer["exit_code"]) == (ExitCode.CANCELLED, "interrupted", 130)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -217,7 +220,7 @@ def run(
     """Runs a dataset and prints its report; exits with the exit code of the run."""
     own: tuple[Run, ...] = ()
     try:
-        with opened(session) as have:
+        with _terminated_as_interrupted(), opened(session) as have:
             dates = _dates(given)
             saved = _to_run(have, name, file, dates)
             _confirm_loss(have, saved, dates, yes=yes)
@@ -238,6 +241,19 @@ def run(
         print_report(saved, report)
     if code is not ExitCode.OK:
         sys.exit(code)
+
+
+@contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """Ends the block like Ctrl-C when a scheduler ends the process by SIGTERM: with a report and a run to resume."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _confirm_loss(have: Opened, saved: SavedDataset, dates: DateRange | None, *, yes: bool) -> None:
