@@ -161,7 +161,7 @@ def form(camera: Camera, page: Page) -> None:
     page.get_by_role("radio", name="Daily").check()
     page.get_by_role("button", name="+ Core").click()
     page.get_by_label("Search metrics").fill("purchase")
-    expect(page.get_by_text("The same event, counted in different places").first).to_be_visible()
+    expect(page.get_by_text("The same event in different places").first).to_be_visible()
     scroll_to(page, "Metrics")
     camera.take(page, "metrics")
     page.get_by_role("button", name="Load preview").click()
