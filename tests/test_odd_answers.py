@@ -211,6 +211,7 @@ ENTITY_VALUES = [
     ("dmp/custom_audience/list", "is_valid", "7"),
     ("ad/get", "modify_time", '"soon"'),
     ("creative/report", "metrics.spend", '"Infinity"'),
+    ("dmp/custom_audience/list", "cover_num", '"0x10"'),
     ("advertiser/info", "balance", "1e400"),
     ("advertiser/info", "create_time", "-99999999999999999999"),
 ]

@@ -208,6 +208,9 @@ def _cast(texts: pa.Array, column: Column) -> pa.Array:
     kind = ARROW_TYPES[column.type]
     if column.type == "string":
         return _words(texts, column)
+    if column.type == "int" and pc.any(pc.match_substring(texts, "x", ignore_case=True)).as_py():
+        # Arrow reads hexadecimal numbers, which TikTok never sends.
+        raise pa.ArrowInvalid("hexadecimal")
     if column.type == "day":
         return _in_range(pc.utf8_slice_codeunits(texts, 0, 10).cast(kind), column)
     return _in_range(_instants(texts) if column.type == "time" else texts.cast(kind), column)
