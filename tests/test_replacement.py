@@ -290,6 +290,22 @@ def test_the_next_run_continues_from_a_restored_table(small: Home, method: str) 
     assert same(rows(small), expected)
 
 
+@pytest.mark.parametrize("method", ["replace", "append", "upsert", "partition"])
+def test_every_page_of_a_restored_table_can_be_read(small: Home, site: Site, method: str) -> None:
+    small.good("run", "-f", small.file(dates=FOUR_DAYS, update={"method": method}))
+    small.good(
+        "run", "-f", small.file(dates=FOUR_DAYS, update={"method": method}, metrics=["spend", "clicks", "reach"])
+    )
+    small.good("restore", "spend", "0")
+    visit = site.visit("admin")
+    for page in ("", "/data", "/cards", "/cards/all", "/history", "/versions", "/difference?before=1&after=2"):
+        visit.good(f"/datasets/spend{page}")
+    assert "Matches TikTok:." not in visit.words("/datasets/spend").replace(" ", "")
+    assert "reach" in small.json("diff", "spend", "0", "1")["columns_added"]
+    assert "Columns added: reach" in small.good("diff", "spend", "0", "1").stderr
+    program(site).good("GET", "/datasets/spend/cards")
+
+
 def test_days_of_a_restored_version_are_judged_by_when_its_rows_were_read(small: Home) -> None:
     small.good("run", "-f", small.file(dates={"start": "2026-11-20", "end": "today"}))
     small.later(1)

@@ -364,7 +364,7 @@ def print_report(saved: SavedDataset, report: RunReport) -> None:
         for check in checks_of(proof)
     ]
     state = "Verified" if proof["proved"] else "Check failed"
-    print_table(("check", "TikTok", "table", "result"), rows, title=f"{state}: {checked_in(proof)}")
+    print_table(("check", "TikTok", "this run", "result"), rows, title=f"{state}: {checked_in(proof)}")
     for advertiser, reason in report.skipped_advertisers.items():
         say(f"Skipped ad account {advertiser}: {reason}")
     for warning in report.warnings:

@@ -22,7 +22,14 @@ def provenance(store: Store, lake: Lake, saved: SavedDataset) -> Provenance:
     """What made the newest version. Raises NotFoundError if there is none."""
     methods: dict[Method, None] = {}
     versions = lake.versions(saved.table_slug)
+    newest = versions[0].number if versions else 0
     for version in versions:
+        if version.number > newest:
+            continue
+        if version.restored is not None:
+            # The rows are those of the earlier version.
+            newest = version.restored
+            continue
         method = Method(version.method)
         methods[method] = None
         if method is Method.REPLACE:

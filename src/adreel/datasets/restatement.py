@@ -148,8 +148,8 @@ class Comparison:
 
     @property
     def same(self) -> bool:
-        """Whether both versions hold the same rows."""
-        return not (self.added or self.gone or self.changed)
+        """Whether both versions hold the same rows and columns."""
+        return not (self.added or self.gone or self.changed or self.columns_added or self.columns_gone)
 
     @property
     def by_day(self) -> bool:
@@ -481,8 +481,13 @@ _DONE = (("changed", "changed"), ("added", "added"), ("gone", "removed"))
 
 
 def _summary(difference: Difference, column_changes: Iterable[ColumnChange], days: tuple[DayChange, ...]) -> str:
+    of_columns = [
+        f"Columns {word}: {', '.join(names)}"
+        for names, word in ((difference.columns_added, "added"), (difference.columns_gone, "removed"))
+        if names
+    ]
     if not (difference.added or difference.gone or difference.changed):
-        return "nothing changed."
+        return ". ".join(["no rows changed", *of_columns] if of_columns else ["nothing changed"]) + "."
     restated = [day for day in days if day.kind is DayKind.RESTATED]
     counts = restated if days else [difference]
     totals = [(sum(getattr(counted, name) for counted in counts), word) for name, word in _DONE]
@@ -492,7 +497,7 @@ def _summary(difference: Difference, column_changes: Iterable[ColumnChange], day
     elif days:
         words += f" on {_plural(len(restated), 'day')}"
     sums = ", ".join(_restated_sums(column_changes))
-    return ". ".join([f"{words}; {sums}" if sums else words, *_besides(days)]) + "."
+    return ". ".join([f"{words}; {sums}" if sums else words, *_besides(days), *of_columns]) + "."
 
 
 def _besides(days: Iterable[DayChange]) -> Iterator[str]:

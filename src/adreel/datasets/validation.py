@@ -301,7 +301,7 @@ def _read_update(given: Any, problems: _Problems) -> Update:
     if given is None:
         return Update()
     if not isinstance(given, dict):
-        problems.add("update", "must have keys: method, key, keep_days")
+        problems.add("update", "write it as method: upsert, with key and keep_days if needed, not as a single word")
         return Update()
     for key in given:
         if key not in _UPDATE_KEYS:

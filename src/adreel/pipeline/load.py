@@ -37,7 +37,7 @@ JOINED_CELLS = 4_000_000
 
 _MERGED = (
     "Only the days of this run were replaced. The next run of the dataset's own dates replaces the whole table, as the "
-    "update method is replace. To keep other days, change the update method to partition."
+    "update method is replace. To keep other days, change the update method to replace partitions."
 )
 
 _TYPES = {"int": "whole number", "money": "money", "rate": "rate", "ratio": "decimal", "float": "decimal"}
