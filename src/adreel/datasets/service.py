@@ -44,8 +44,7 @@ def create(guard: Guard, dataset: Dataset) -> SavedDataset:
     """
     guard.need_role(Role.ADMIN, Role.EDITOR)
     refuse_deprecated(dataset.source)
-    (saved,) = guard.store.datasets.create_all([_new(guard, dataset)])
-    return saved
+    return create_all(guard, [dataset])[0]
 
 
 def create_all(guard: Guard, datasets: Iterable[Dataset]) -> tuple[SavedDataset, ...]:

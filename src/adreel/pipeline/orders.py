@@ -128,8 +128,7 @@ class Orders:
                 restored = lake.restore(saved.table_slug, version, run_id, begin)
             except AdreelError as error:
                 if run is not None:
-                    failure = RunOutcome(RunState.FAILED, error=str(error), error_kind=type(error).__name__)
-                    self.store.runs.finish(run_id, failure)
+                    self.store.runs.finish(run_id, RunOutcome.of_error(error))
                 raise
             read = f"rows read on {reader.read_at:%Y-%m-%d at %H:%M} UTC" if reader else "rows of an earlier run"
             warning = (

@@ -37,7 +37,7 @@ def work(
         Runner(settings, store, clock=clock, transport=transport).run(saved, Watch(), run.dates, queued=run)
     except AdreelError as error:
         if store.runs.get(run_id).state is RunState.QUEUED:
-            store.runs.finish(run_id, RunOutcome(RunState.FAILED, error=str(error), error_kind=type(error).__name__))
+            store.runs.finish(run_id, RunOutcome.of_error(error))
     return store.runs.get(run_id)
 
 

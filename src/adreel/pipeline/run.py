@@ -228,7 +228,7 @@ class _RunInProgress:
         """Stores the error that ended the run; an invalid token also changes the account's status and the message."""
         self._tick()
         state = RunState.CANCELLED if isinstance(error, CancelledError) else RunState.FAILED
-        self._end(RunOutcome(state, error=str(error), error_kind=type(error).__name__))
+        self._end(RunOutcome.of_error(error, state))
         if not isinstance(error, ReconnectError):
             return error
         self._runner.store.accounts.set_status(self._account, AccountStatus.after(error))

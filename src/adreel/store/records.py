@@ -277,6 +277,11 @@ class RunOutcome:
     table_rows: int | None = None
     table_columns: int | None = None
 
+    @classmethod
+    def of_error(cls, error: Exception, state: RunState = RunState.FAILED) -> RunOutcome:
+        """How a run ended that this error ended."""
+        return cls(state, error=str(error), error_kind=type(error).__name__)
+
 
 @dataclass(frozen=True, slots=True)
 class Run:
