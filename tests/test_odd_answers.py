@@ -138,6 +138,24 @@ def test_a_table_that_lost_its_rows_has_a_warning_wherever_the_dataset_is_shown(
     assert "shrank from 9 to 0 rows" in home.good("history", "spend").stdout
 
 
+@pytest.mark.parametrize("method", ["replace", "append", "upsert", "partition"])
+def test_a_metric_that_disappears_from_all_rows_gives_a_warning(tmp_path: Path, method: str) -> None:
+    home = make_home(tmp_path / "home", advertisers=1, ads=12, plain=True)
+    home.add_account()
+
+    def without_clicks(_: dict[str, str], data: dict[str, Any]) -> None:
+        data.get("total_metrics", {}).pop("clicks", None)
+        for row in data["list"]:
+            row["metrics"].pop("clicks", None)
+
+    file = home.file(update={"method": method}, metrics=["spend", "clicks"])
+    assert run(home, file).warnings == ()
+    report = run(home, file, transport=Tampered(home, without_clicks))
+    assert report.state == "warned"
+    assert report.warnings[0].startswith("TikTok sent no value of column clicks in any of the ")
+    assert run(home, file).warnings == ()
+
+
 def test_a_partition_that_removes_most_rows_gives_a_warning(tmp_path: Path) -> None:
     home = make_home(tmp_path / "home", advertisers=1, ads=12, plain=True)
     home.add_account()

@@ -73,7 +73,8 @@ class Commit:
     `changed` are rows whose key was there before, whether or not their values differ. `rows_before` is None for a
     table's first version; `widened` are columns whose type had to grow. `kept` counts, by column that the run did not
     ask for, the values that rows which it read again keep. `emptied` are columns whose earlier values left the table
-    without being read again. `repeated`: the run had been committed before, and nothing was done now.
+    without being read again. `blank` are columns with values before of which no new row has one. `repeated`: the run
+    had been committed before, and nothing was done now.
     """
 
     version: int
@@ -87,6 +88,7 @@ class Commit:
     widened: tuple[str, ...] = ()
     kept: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     emptied: tuple[str, ...] = ()
+    blank: tuple[str, ...] = ()
     repeated: bool = False
 
 
@@ -111,6 +113,7 @@ class Landing:
         day = (write.day_column,) if write.day_column else ()
         self._ranged = tuple(dict.fromkeys((*day, *self._leaving.columns, *key)))
         self._what = f"the table {slug}"
+        self._valued: set[str] = set()
 
     def land(self) -> Commit:
         """Commits, unless the run was committed before. Raises what `Lake.commit` says."""
@@ -159,6 +162,7 @@ class Landing:
             tuple(note.get("widened", ())),
             note.get("kept", {}),
             tuple(note.get("emptied", ())),
+            tuple(note.get("blank", ())),
             repeated=True,
         )
 
@@ -191,9 +195,9 @@ class Landing:
             index = self._indexed(schema, tuple(writer.files))
             if table is None:
                 return _Change((), rows_in, written, written, 0, 0)
-            emptied = self._emptied(table, schema)
+            emptied, blank = self._emptied(table, schema), self._blank(table, rows_in)
             if self._write.method is Method.REPLACE:
-                return _Change((), rows_in, written, written, None, table.rows, emptied=emptied)
+                return _Change((), rows_in, written, written, None, table.rows, emptied=emptied, blank=blank)
             leavers = self._leavers(table, schema)
             matched = self._match(table, schema, tuple(writer.files), index, leavers) if index else 0
             kept_files = self._carry_over(table, schema, writer, leavers)
@@ -201,7 +205,7 @@ class Landing:
         rows_after = table.rows - left + written
         changed = None if self._write.method is Method.PARTITION else matched
         return _Change(
-            kept_files, rows_in, rows_after, written - matched, changed, left - matched, values_kept, emptied
+            kept_files, rows_in, rows_after, written - matched, changed, left - matched, values_kept, emptied, blank
         )
 
     def _take_in(self, table: TableState | None, schema: Any, writer: FileWriter) -> tuple[int, int, Mapping[str, int]]:
@@ -256,11 +260,20 @@ class Landing:
             names = []
         return with_values(self._storage, self._slug, table.files, table.schema, names)
 
+    def _blank(self, table: TableState, rows_in: int) -> tuple[str, ...]:
+        """The columns with values in the table and in no new row."""
+        shared = set(self._write.schema.names) & set(table.schema.names)
+        names = sorted(shared - self._valued) if rows_in else ()
+        return with_values(self._storage, self._slug, table.files, table.schema, names)
+
     def _write_new(self, schema: Any, writer: FileWriter) -> tuple[int, int]:
         """Writes the new rows; how many came, and how many are of days to keep."""
         came = written = 0
+        self._valued = set()
         for raw in self._batches():
             came += raw.num_rows
+            empty = [name for name in raw.schema.names if name not in self._valued]
+            self._valued.update(name for name in empty if raw.column(name).null_count < raw.num_rows)
             batch = conform(raw, schema)
             if self._write.keep_from:
                 batch = batch.filter(pc.invert(self._leaving.expired(batch)))
@@ -376,7 +389,9 @@ class Landing:
         counts = (change.rows_in, change.rows_after, change.added, change.changed, change.removed)
         before = table.rows if table else None
         widened = _widened(table, schema) if table else ()
-        commit = Commit(version, *counts, len(schema), before, widened, change.values_kept, change.emptied)
+        commit = Commit(
+            version, *counts, len(schema), before, widened, change.values_kept, change.emptied, change.blank
+        )
         try:
             self._write_log_entry(table, schema, writer.files, change, commit)
         except (DeltaError, OSError) as error:
@@ -441,6 +456,7 @@ class Landing:
             "widened": list(commit.widened),
             "kept": dict(commit.kept),
             "emptied": list(commit.emptied),
+            "blank": list(commit.blank),
         }
 
 
@@ -456,6 +472,7 @@ class _Change:
     removed: int | None
     values_kept: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     emptied: tuple[str, ...] = ()
+    blank: tuple[str, ...] = ()
 
 
 def _widened(table: TableState, schema: Any) -> tuple[str, ...]:

@@ -90,6 +90,7 @@ def commit_run(
     proof = proof_of(outcome, done.rows_in, _currencies(plan, outcome.failed))
     warnings = (
         *_shrunk(done, write),
+        *_blank(done, plan),
         *warnings_of(plan, outcome),
         *_fractions(outcome, done, write),
         *column_warnings(done),
@@ -118,6 +119,18 @@ def _shrunk(done: Commit, write: Write) -> Iterator[str]:
             f"The table shrank from {before:,} to {after:,} rows. TikTok counted {done.rows_in:,} rows, and the update "
             f"method is {write.method}. If you did not expect this, compare the versions before you use the data; "
             "earlier versions can be restored."
+        )
+
+
+def _blank(done: Commit, plan: Plan) -> Iterator[str]:
+    """A warning if a metric that has values in the table has none in the rows of this run."""
+    metrics = {column.name for column in columns(plan.dataset) if column.part == "metrics"}
+    blank = [name for name in done.blank if name in metrics]
+    if blank and done.rows_in >= MANY_ROWS:
+        yield (
+            f"TikTok sent no value of {_names(blank)} in any of the {done.rows_in:,} rows of this run; earlier "
+            "versions have values. If you did not expect this, compare the versions before you use the data; earlier "
+            "versions can be restored."
         )
 
 
