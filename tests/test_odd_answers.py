@@ -374,6 +374,14 @@ def test_rows_that_are_not_of_the_request_never_reach_the_table(quiet: Home, cas
     assert versions(quiet, slug_of(path)) == before
 
 
+@pytest.mark.parametrize(("field", "value"), [("dimensions.ad_id", "null"), ("dimensions.ad_id", "1.76e18")])
+def test_a_page_with_an_invalid_row_is_read_again(quiet: Home, field: str, value: str) -> None:
+    rows = table(quiet, "spend")
+    quiet.door("trouble", {"kind": "value", "field": field, "value": value, "rows": 1, "path": REPORT, "times": 2})
+    assert run(quiet, dataset_file(quiet, REPORT)).proof["proved"]
+    assert table(quiet, "spend").equals(rows)
+
+
 def test_audiences_whose_details_do_not_come_are_not_verified(quiet: Home) -> None:
     file = quiet.path / "details.yaml"
     file.write_text(json.dumps({"name": "details", "account": "demo", "report": "custom_audience_details"}))

@@ -274,6 +274,11 @@ class Extraction:
                 pages = await self._pages(chunk, request)
             except SplitError:
                 pages = None
+            except ProofError:
+                # A page with rows that are not of the request, or without an id.
+                if attempt == ROUNDS - 1:
+                    raise
+                continue
             if pages is None:
                 self._parts.drop(chunk, request.name)
                 return await self._split(chunk, request, depth, None)
