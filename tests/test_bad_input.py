@@ -316,7 +316,7 @@ def test_a_revoked_token_fails_the_run_and_marks_the_account_until_it_is_reconne
     assert "TikTok code 40105" in message
     assert home.token not in message
     assert home.kept("accounts", "account_advertisers", "runs") == table
-    assert [run["state"] for run in home.json("history", "spend")] == ["failed", "succeeded"]
+    assert [run["state"] for run in home.json("history", "spend")] == ["failed", "verified"]
     assert home.json("accounts", "list")[0]["status"] == "revoked"
     assert "adreel accounts reconnect 'demo'" in refused(home, "run", "spend", code=ExitCode.RECONNECT)
     ids = [advertiser["advertiser_id"] for advertiser in home.door("state")["advertisers"]]
@@ -341,7 +341,7 @@ def test_an_advertiser_without_permission_fails_the_run_or_is_skipped_as_the_dat
     assert home.kept()["lake"] == []
     file = home.file(metrics=["spend"], skip_failing_advertisers=True)
     report = home.json("run", "-f", file, code=ExitCode.SKIPPED)
-    assert (report["state"], report["exit_code"]) == ("warned", ExitCode.SKIPPED)
+    assert (report["state"], report["exit_code"]) == ("advertisers_skipped", ExitCode.SKIPPED)
     assert list(report["skipped_advertisers"]) == [closed["advertiser_id"]]
 
 
@@ -506,7 +506,7 @@ def test_a_full_disk_fails_the_run_and_the_next_one_resumes_it(tmp_path: Path) -
     assert "No space is left" in answer["error"]
     assert "Traceback" not in done.stderr
     report = home.json("run", "spend")
-    assert (report["run_id"], report["proof"]["proved"]) == (answer["run_id"], True)
+    assert (report["run_id"], report["verification"]["verified"]) == (answer["run_id"], True)
 
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])

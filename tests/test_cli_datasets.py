@@ -88,7 +88,7 @@ def test_several_datasets_are_imported_with_their_older_names_and_run(home: Home
     before = home.kept()
     assert "already exists, unchanged" in home.good("datasets", "import", str(file)).stderr
     assert home.kept() == before
-    assert home.json("run", "old_basic")["proof"]["proved"]
+    assert home.json("run", "old_basic")["verification"]["verified"]
     row = home.rows("select * from old_basic limit 1")[0]
     assert row["no_longer_offered"] is None
     assert "purchase" in row

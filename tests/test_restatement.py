@@ -71,7 +71,7 @@ def test_page_command_line_and_api_have_the_same_figures(site: Site) -> None:
         restated = f"{sums['restated']:+,.2f} {code}" if sums["restated"] else f"0 {code}"
         assert row in page, code
         assert restated in page.partition(row)[2][:60], code
-        if sums["values_changed"] or sums["moved"]:
+        if sums["values_changed"] or sums["change"]:
             assert f"spend {code} {sums['values_changed']}" in terminal
 
 
@@ -114,9 +114,9 @@ def test_a_day_that_was_not_over_is_no_correction_of_tiktok_anywhere(site: Site)
     )
     steps: dict[str, Decimal] = defaultdict(Decimal)
     for day in unfinished:
-        for step in day["moved"]:
+        for step in day["sums"]:
             if step["name"] == "spend":
-                steps[step["currency"]] += step["moved"]
+                steps[step["currency"]] += step["change"]
     assert set(steps) == CURRENCIES
     shown = " ".join(site.home.good("diff", "spend", "0", "1").stderr.split())
     assert "incomplete at the first reading" in shown
