@@ -206,7 +206,7 @@ def test_advertisers_are_listed_with_zone_and_status(home: Home) -> None:
     assert "UTC-08:00 America/Los_Angeles" in home.good("accounts", "advertisers", "demo").stdout
     home.door("remove", {"advertiser_id": first["advertiser_id"], "listed": False})
     advertisers = home.json("accounts", "advertisers", "demo")
-    gone = {advertiser["advertiser_id"]: advertiser["gone"] for advertiser in advertisers}
+    gone = {advertiser["advertiser_id"]: advertiser["removed"] for advertiser in advertisers}
     assert gone[first["advertiser_id"]] is True
     assert sum(gone.values()) == 1
     assert "no longer covered" in home.good("accounts", "advertisers", "demo").stdout

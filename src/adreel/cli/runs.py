@@ -376,7 +376,7 @@ def _print_checks(state: RunState, verification: Mapping[str, Any]) -> None:
         for check in checks_of(verification)
     ]
     label = (RunState.VERIFIED if state.verified else RunState.CHECK_FAILED).label
-    print_table(("check", "TikTok", "table", "result"), rows, title=f"{label}: {checked_in(verification)}")
+    print_table(("check", "TikTok", "rows read", "result"), rows, title=f"{label}: {checked_in(verification)}")
 
 
 def _check_name(check: Check) -> str:
@@ -463,7 +463,7 @@ def _print_run(have: Opened, saved: SavedDataset, run_id: str, *, as_json: bool)
         say(f"Cancel it: adreel cancel {run.id}")
 
 
-def _facts(run: Run, now: datetime) -> list[tuple[str, Any]]:
+def _facts(run: Run, now: datetime) -> list[tuple[str, str]]:
     """What is known of a run; what does not apply is left out."""
     exit_code = run.exit_code
     by = f"{text(run.created_at)} by {run.triggered_by or 'command line'}"
@@ -482,7 +482,7 @@ def _facts(run: Run, now: datetime) -> list[tuple[str, Any]]:
         ),
     ]
     if run.restores:
-        facts += [("Rows read (UTC)", run.read_at), ("Rows restored", rows_of(run))]
+        facts += [("Rows read at (UTC)", run.read_at), ("Rows restored", rows_of(run))]
     else:
         requests = f"{run.requests:,}"
         if run.requests_planned:
@@ -494,7 +494,7 @@ def _facts(run: Run, now: datetime) -> list[tuple[str, Any]]:
         ("Rows of the table", run.table_rows),
         ("Columns of the table", run.table_columns),
     ]
-    return [(name, value) for name, value in facts if value is not None]
+    return [(name, text(value)) for name, value in facts if value is not None]
 
 
 def _print_advertisers(have: Opened, saved: SavedDataset, version: int) -> None:

@@ -391,7 +391,8 @@ class Readings:
         version, run = self._versions.get(number), self._runs.get(number)
         if version is not None and version.restored is not None:
             return f"Version {number} restores version {version.restored}."
-        if run is not None and run.dates is not None:
+        # The first version of a table had nothing to add days to.
+        if run is not None and run.dates is not None and number > min(self._versions):
             return f"Version {number} is a backfill of {run.dates[0]} to {run.dates[1]}."
         return ""
 
