@@ -88,7 +88,7 @@ def run_adreel(url: str, setting: Setting) -> Figures:
         environ = connected_home(Path(folder), url, level, token(setting.advertisers, setting.ads))
         report, cpu, wall, peak = measured(run_words(Path(folder), "Ad spend by day", START, END), environ)
     assert report["verification"]["verified"], report
-    return Figures("adreel", cpu, wall, peak, report["requests"], report["refused"], report["rows"])
+    return Figures("adreel", cpu, wall, peak, report["requests"], report["rate_limited"], report["rows"])
 
 
 PEERS = (("bench.plain", "plain requests script"), ("bench.sdk", "official SDK in a loop"))

@@ -362,7 +362,7 @@ def test_a_failed_run_prints_one_json_object(home: Home) -> None:
     assert result.exit_code == ExitCode.STOPPED
     answer = json.loads(result.stdout)
     run = home.json("history", "spend")[0]
-    assert (answer["run_id"], answer["state"], answer["error"]) == (run["id"], "failed", run["error"])
+    assert (answer["run_id"], answer["state"], answer["error"]) == (run["run_id"], "failed", run["error"])
     assert answer["tiktok_code"] == 40118
     assert answer["request_id"]
     assert answer["requests"] >= 1
@@ -398,7 +398,7 @@ def test_a_run_that_ends_by_any_error_prints_one_json_object(
     answer = json.loads(result.stdout)
     run = home.json("history", "spend")[0]
     assert (answer["error_kind"], answer["exit_code"], result.exit_code) == (kind, code, code)
-    assert (answer["run_id"], answer["state"], run["error_kind"]) == (run["id"], "failed", kind)
+    assert (answer["run_id"], answer["state"], run["error_kind"]) == (run["run_id"], "failed", kind)
 
 
 def test_a_second_run_of_a_dataset_is_refused_with_the_run_in_progress(unchanged: Home) -> None:

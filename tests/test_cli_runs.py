@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -194,7 +195,44 @@ def test_history_lists_runs_and_shows_one(shared: Home) -> None:
     assert run["run_id"] in shared.good("history", "spend").stdout
     with_log = shared.json("history", "spend", "--run", run["run_id"][:6])
     assert (with_log["run_id"], isinstance(with_log["log"], list)) == (run["run_id"], True)
-    assert run["run_id"] in shared.good("history", "spend", "--run", run["run_id"]).stdout
+    assert with_log.keys() - run.keys() == {"log"}
+    page = " ".join(shared.good("history", "spend", "--run", run["run_id"]).stdout.split())
+    assert page.startswith(f"run {run['run_id']} ")
+    for words in (
+        "State Verified. The rows match TikTok's own figures.",
+        "by command line",
+        "Exit code 0 (ok)",
+        f"Requests {run['requests']:,} of {run['requests_planned']:,} or more estimated",
+        f"Rows read {run['rows']:,}",
+        f"Rows {run['rows']:,} {run['rows']:,} Matches",
+    ):
+        assert words in page
+    counts = Counter(row["advertiser_id"] for row in shared.rows("select advertiser_id from spend"))
+    assert all(f"{advertiser} {count}" in page for advertiser, count in counts.items())
+    assert "{" not in page, "no value as Python prints it"
+
+
+def test_a_run_has_the_same_keys_wherever_programs_read_it(home: Home) -> None:
+    report = home.json("run", "-f", home.file(metrics=["spend"]))
+    (run,) = home.json("history", "spend")
+    assert report == run | {name: report[name] for name in ("seconds", "table", "resumed")}
+    home.door("trouble", {"kind": "code", "code": 40002, "times": 0, "path": "report"})
+    failed = home.json("run", "spend", code=int(ExitCode.INPUT))
+    assert failed.keys() - run.keys() <= {"tiktok_code", "request_id"}
+    assert run.keys() <= failed.keys()
+
+
+def test_history_shows_a_failed_run_with_its_error_and_log(home: Home) -> None:
+    home.door("trouble", {"kind": "code", "code": 40002, "times": 0, "path": "report"})
+    home.bad("run", "-f", home.file(metrics=["spend"]))
+    (run,) = home.json("history", "spend")
+    page = " ".join(home.good("history", "spend", "--run", run["run_id"]).stdout.split())
+    assert "State Failed. Stopped by an error; the table is unchanged." in page
+    assert f"Error {run['error']}"[:40] in page
+    log = home.json("history", "spend", "--run", run["run_id"])["log"]
+    assert all(" ".join(line["text"].split()) in page for line in log)
+    assert f"Exit code {run['exit_code']} (" in page
+    assert "rows of the table" not in page
 
 
 def test_a_dataset_that_never_ran_has_no_history(home: Home) -> None:

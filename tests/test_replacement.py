@@ -105,9 +105,15 @@ def test_figures_over_a_range_are_replaced_only_after_confirmation(small: Home) 
     assert "To confirm, add --yes" in message
     assert same(rows(small), before)
     assert len(small.json("history", "spend")) == 1
-    small.good("run", "spend", *OTHER, "--yes")
+    report = small.json("run", "spend", *OTHER, "--yes")
     assert {str(row["start_date"]) for row in rows(small)} == {"2026-11-18"}
     assert same(rows(small, 0), before)
+    (note,) = report["notes"]
+    assert (report["state"], report["warnings"]) == ("verified", [])
+    counts = (
+        f"The {len(before)} rows of the table were replaced with {len(rows(small))} rows of other days, as confirmed."
+    )
+    assert note.startswith(counts)
 
 
 def test_upserted_figures_over_a_range_ask_only_where_rows_would_be_overwritten(small: Home) -> None:

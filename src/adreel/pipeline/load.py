@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from adreel import catalog
+from adreel.datasets.dataset import Dataset
 from adreel.datasets.replacement import merges_by_day
 from adreel.datasets.schema import arrow_schema, columns, day_column, key
 from adreel.dates import today_at
@@ -92,8 +93,8 @@ def commit_run(
         write = _sparing(write, lake, slug, plan, outcome.failed)
     done = lake.commit(slug, rows.reader, write)
     verification = verification_of(outcome, done.rows_in, _currencies(plan, outcome.failed))
-    # A user confirmed that a backfill which cannot merge replaces all rows.
-    confirmed = other_days and replaces and not merges and done.rows_after > 0
+    # A user confirmed a backfill that cannot merge and replaces all rows.
+    confirmed = other_days and not merges and _replaces_all(plan.dataset) and done.rows_before and done.rows_after
     notes = [_MERGED] if merges else [_confirmed(done)] if confirmed else []
     warnings = (
         *(() if confirmed else _shrunk(done, write)),
@@ -125,6 +126,12 @@ def _shrunk(done: Commit, write: Write) -> Iterator[str]:
             f"method is {write.method}. If you did not expect this, compare the versions before you use the data; "
             "earlier versions can be restored."
         )
+
+
+def _replaces_all(dataset: Dataset) -> bool:
+    """Whether a run that cannot merge days replaces all rows of the ad accounts that it reads."""
+    method = dataset.update.method
+    return method is Method.REPLACE or (method is Method.PARTITION and day_column(dataset) is None)
 
 
 def _confirmed(done: Commit) -> str:
