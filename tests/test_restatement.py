@@ -261,3 +261,11 @@ def test_a_day_is_judged_by_the_run_that_read_it_and_not_by_a_later_backfill_of_
     difference = small.json("diff", "spend", "1", "2")
     assert kinds(difference)["unfinished"] == running
     assert not running & kinds(difference)["restated"]
+
+
+def test_rows_that_append_adds_again_are_not_restated_by_tiktok(small: Home) -> None:
+    small.good("run", "-f", small.file(dates={"start": "2026-11-17", "end": "2026-11-18"}, update={"method": "append"}))
+    small.good("run", "spend")
+    difference = small.json("diff", "spend", "0", "1")
+    assert kinds(difference) == {"added": {"2026-11-17", "2026-11-18"}}
+    assert not any(part["restated"] for metric in difference["metrics"] for part in metric["sums"])

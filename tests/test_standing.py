@@ -13,7 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adreel.access import Actor, Guard
+from adreel.datasets.runs import title
 from adreel.datasets.status import SORTS, STALE_AFTER, Standing, Status, Wanted, chosen, standing, standings
+from adreel.pipeline.orders import Orders
 from adreel.settings import Settings
 from adreel.store import AccountStatus, RunBrief, RunOutcome, RunState, SavedDataset, Store
 from adreel.store.locks import dataset_lock
@@ -94,6 +96,18 @@ def test_the_last_run_decides_the_status_and_the_last_good_run_the_size(
     assert bool(entry.words) is expected.attention
     if outcome.error:
         assert outcome.error in entry.words
+
+
+def test_a_restore_whose_process_died_is_no_run_to_resume(store: Store, home: Home) -> None:
+    saved = add_dataset(store)
+    ended(store, saved, 1, GOOD)
+    run = store.runs.add_restore(saved, "2" * 16, 0, store.runs.list(saved)[0].read_at)
+    assert (title(run), run.restores, run.created_at) == ("Restore of version 0", True, run.started_at)
+    assert status(store, home, saved) is Status.INTERRUPTED
+    entry = standing(store, Guard(store, OPERATOR), home.path, saved, home.now)
+    assert entry.words == "The process ended early; the latest version shows whether the rows were restored."
+    orders = Orders(Settings.load({"ADREEL_HOME": str(home.path)}), store, clock=lambda: home.now)
+    assert orders.unfinished(saved, None) is None
 
 
 def test_a_revoked_or_deleted_account_outranks_the_last_run(store: Store, home: Home) -> None:

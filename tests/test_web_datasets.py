@@ -126,7 +126,7 @@ def test_a_table_that_grew_old_is_stale_unless_its_days_are_fixed(home: Home) ->
     with open_site(home) as site:
         page = site.visit("admin").good("/datasets", status="stale")
         assert names_of(page) == ["Moving"]
-        assert "The table was updated 9 days ago." in page
+        assert "The rows were read 9 days ago." in page
 
 
 def test_a_run_whose_process_died_is_shown_as_interrupted(three: Site) -> None:

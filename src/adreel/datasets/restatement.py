@@ -27,6 +27,7 @@ from adreel.dates import Span, fixed_offset, today_at
 from adreel.errors import DatasetError, InputError
 from adreel.lake import Lake, Version
 from adreel.store import Run, SavedDataset, Store
+from adreel.update_methods import Method
 
 if TYPE_CHECKING:
     from adreel.lake.difference import Difference, Example, SumChange
@@ -383,6 +384,10 @@ class Readings:
         # Not among the versions: before the first one, or removed by a vacuum.
         return (None, True) if number < 0 else (number, False)
 
+    def appends(self, version: int) -> bool:
+        """Whether its run added rows beside the earlier ones, also for days that an earlier run had read."""
+        return version in self._versions and self._versions[version].method == Method.APPEND
+
     def origin(self, before: int, after: int) -> str:
         """Which of two versions are restores or backfills, in sentences; empty if none is."""
         return " ".join(filter(None, map(self._origin, (before, after))))
@@ -422,6 +427,8 @@ class Kinds:
                 return DayKind.REMOVED
         if later <= earlier:
             return DayKind.UNREAD
+        if self._readings.appends(later):
+            return DayKind.ADDED
         today = replace(self._before, read_at=self._readings.read_at(earlier)).today(advertiser)
         return DayKind.UNFINISHED if day is not None and today is not None and day >= today else DayKind.RESTATED
 

@@ -233,7 +233,7 @@ def _status_of_run(
         return Status.VERIFIED_WITH_WARNINGS, latest.warning
     if good and _is_rolling(values) and now - good.read_at > STALE_AFTER:
         days = (now - good.read_at).days
-        return Status.STALE, f"The table was updated {days} days ago. Run the dataset to update it."
+        return Status.STALE, f"The rows were read {days} days ago. Run the dataset to update them."
     return (Status.CANCELLED if latest.state is RunState.CANCELLED else Status.VERIFIED), ""
 
 
