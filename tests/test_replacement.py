@@ -116,6 +116,20 @@ def test_figures_over_a_range_are_replaced_only_after_confirmation(small: Home) 
     assert note.startswith(counts)
 
 
+def test_rows_that_a_user_agreed_to_lose_are_a_note_and_no_warning(small: Home) -> None:
+    small.good("run", "-f", small.file(dates=FOUR_DAYS))
+    before = len(rows(small))
+    other_key = small.file(dates=FOUR_DAYS, data_level="campaign", metrics=["spend"], reset_schema=True)
+    small.good("datasets", "edit", "spend", "-f", other_key)
+    report = small.json("run", "spend", *OTHER, "--yes")
+    after = len(rows(small))
+    assert before >= 10 > 2 * after > 0, "as many as give a warning where no user agreed"
+    assert not any("shrank" in warning for warning in report["warnings"])
+    assert report["notes"][0].startswith(
+        f"The {before} rows of the table were replaced with {after} rows of other days"
+    )
+
+
 def test_upserted_figures_over_a_range_ask_only_where_rows_would_be_overwritten(small: Home) -> None:
     small.good("run", "-f", small.file(**TOTALS, update={"method": "upsert"}))
     small.good("run", "spend", *OTHER)
