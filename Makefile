@@ -31,7 +31,7 @@ $(READY): $(LOCKED) $(VENDOR) pyproject.toml
 	$(BIN)/python -m compileall -q src
 	@touch $@
 
-demo: setup      ## start the simulator, connect, run, prove and show a first dataset
+demo: setup      ## start the simulator, connect, run, verify and show a first dataset
 	$(BIN)/adreel demo
 
 test: setup browser lint types imports unit  ## every check that CI runs

@@ -87,8 +87,8 @@ def run_adreel(url: str, setting: Setting) -> Figures:
         level = str(setting.qps) if setting.qps not in (0, 10) else ("basic" if setting.qps else "100000")
         environ = connected_home(Path(folder), url, level, token(setting.advertisers, setting.ads))
         report, cpu, wall, peak = measured(run_words(Path(folder), "Ad spend by day", START, END), environ)
-    assert report["proof"]["proved"], report
-    return Figures("adreel", cpu, wall, peak, report["requests"], report["refused"], report["rows"])
+    assert report["verification"]["verified"], report
+    return Figures("adreel", cpu, wall, peak, report["requests"], report["rate_limited"], report["rows"])
 
 
 PEERS = (("bench.plain", "plain requests script"), ("bench.sdk", "official SDK in a loop"))

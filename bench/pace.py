@@ -54,8 +54,10 @@ def load(url: str, processes: int) -> Loaded:
         ]
         reports = [json.loads(process.communicate()[0]) for process in running]
         seconds = time.perf_counter() - began
-    assert all(report["proof"]["proved"] for report in reports), reports
-    return Loaded(sum(report["requests"] for report in reports), sum(report["refused"] for report in reports), seconds)
+    assert all(report["verification"]["verified"] for report in reports), reports
+    return Loaded(
+        sum(report["requests"] for report in reports), sum(report["rate_limited"] for report in reports), seconds
+    )
 
 
 def _shares(processes: int) -> Iterator[tuple[date, date]]:

@@ -127,15 +127,15 @@ def _spec(name: str, account: str) -> dict[str, Any]:
 def _ran(store: Store, saved: SavedDataset, rows: int, version: int) -> None:
     run = store.runs.add(saved, new_run_id())
     store.runs.begin(run.id)
-    proof = {
-        "proved": True,
+    verification = {
+        "verified": True,
         "rows": rows,
         "rows_expected": rows,
         "duplicate_keys": 0,
         "totals": {},
         "currencies": ["USD"],
     }
-    store.runs.finish(run.id, RunOutcome(RunState.SUCCEEDED, version=version, proof=proof))
+    store.runs.finish(run.id, RunOutcome(RunState.VERIFIED, version=version, verification=verification))
 
 
 @contextmanager

@@ -550,7 +550,7 @@ def acting(home: Home, name: str) -> Home:
 
 
 def ran(home: Home) -> str:
-    return str(home.json("history", "spend")[0]["id"])
+    return str(home.json("history", "spend")[0]["run_id"])
 
 
 def test_commands_act_as_the_named_user(shared: Home) -> None:

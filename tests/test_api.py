@@ -203,7 +203,7 @@ def waiting_run(site: Site) -> str:
     """The id of a run that waits, of a new dataset."""
     asking = program(site)
     slug = asking.good("POST", "/datasets", 201, json=SPEND)["slug"]
-    return str(asking.good("POST", f"/datasets/{slug}/runs", 202)["id"])
+    return str(asking.good("POST", f"/datasets/{slug}/runs", 202)["run_id"])
 
 
 def test_a_viewer_cannot_change_anything(site: Site) -> None:
@@ -295,7 +295,7 @@ def test_every_error_has_one_shape(site: Site) -> None:
 
 def test_an_unknown_parameter_or_key_is_refused(site: Site) -> None:
     asking = program(site)
-    (problem,) = asking.bad("GET", "/datasets", 422, params={"stat": "proved"})["problems"]
+    (problem,) = asking.bad("GET", "/datasets", 422, params={"stat": "verified"})["problems"]
     assert problem["menu"] == "stat"
     (problem,) = asking.bad("PATCH", "/workspace", 422, json={"nam": "x"})["problems"]
     assert problem["menu"] == "nam"

@@ -35,7 +35,7 @@ def test_an_account_of_some_advertisers_reads_only_these(site: Site) -> None:
     path = f"/accounts/{account['id']}/advertisers"
     assert asking.good("PUT", path, json={"advertisers": ids[:2]})["advertisers"] == ids[:2]
     assert asking.good("PUT", path, json={"advertisers": None})["advertisers"] is None
-    assert asking.get(path, gone=False)["total"] == 3
+    assert asking.get(path, removed=False)["total"] == 3
     asking.bad("PUT", path, 422, json={"advertisers": []})
     asking.bad("PUT", path, 422, json={"advertisers": ["x"]})
 
@@ -68,7 +68,7 @@ def test_a_new_token_keeps_the_account_and_its_datasets(site: Site) -> None:
     token = access_token(site.home.config, [0, 1])
     account = asking.good("PUT", "/accounts/1/token", json={"token": token})
     assert (account["id"], account["datasets"]) == ("1", ["spend"])
-    assert asking.get("/accounts/1/advertisers", gone=False)["total"] == 2
+    assert asking.get("/accounts/1/advertisers", removed=False)["total"] == 2
     assert asking.bad("PUT", "/accounts/1/token", 409, json={"token": "wrong"})["kind"] == "ReconnectError"
 
 

@@ -268,7 +268,7 @@ def test_datasets_are_filtered_sorted_and_paged(site: Site) -> None:
     assert names(sort="-name") == ["Zeta", "Spend", "Mid"]
     assert names(sort="-rows")[0] == "Spend"
     assert names(status="never") == ["Mid", "Zeta"]
-    assert names(status="proved") == ["Spend"]
+    assert names(status="verified") == ["Spend"]
     assert names(tag="a") == ["Zeta"]
     assert names(report="campaigns") == ["Mid"]
     assert names(account="demo", q="spe") == ["Spend"]
@@ -277,9 +277,9 @@ def test_datasets_are_filtered_sorted_and_paged(site: Site) -> None:
     assert names(limit=1, offset=1) == ["Spend"]
     site.store.shares.set_everyone(site.store.accounts.get("demo"), Level.READ)
     assert program(site, site.user("ada")).get("/datasets", mine=True)["total"] == 0
-    dataset = asking.get("/datasets", status="proved")["items"][0]
+    dataset = asking.get("/datasets", status="verified")["items"][0]
     assert dataset["rows"] > 0
-    assert dataset["last_run"]["proved"] is True
+    assert dataset["last_run"]["verified"] is True
 
 
 def test_tags_are_set_in_the_file_too(site: Site) -> None:
@@ -310,7 +310,7 @@ def test_bulk_actions_report_the_result_of_each_dataset(site: Site) -> None:
     assert asking.get("/datasets/one")["tags"] == []
     runs = bulk("run", "one", "two", "one")
     assert [result["done"] for result in runs] == [True, True]
-    assert {run["run"] for run in runs} == {run["id"] for run in asking.get("/runs")["items"]}
+    assert {run["run_id"] for run in runs} == {run["run_id"] for run in asking.get("/runs")["items"]}
     assert [result["error"]["kind"] for result in bulk("run", "one")] == ["BusyError"]
     site.work()
     assert [result["done"] for result in bulk("delete", "one", "two")] == [True, True]

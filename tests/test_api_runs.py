@@ -22,18 +22,18 @@ def test_a_run_is_started_and_followed_at_its_address(site: Site) -> None:
     answer = asking.ask("POST", f"/datasets/{dataset(asking)}/runs")
     assert answer.status_code == 202
     run = answer.json()
-    assert answer.headers["location"] == f"{API}/runs/{run['id']}"
-    assert (run["state"], run["asked_by"], run["proof"]) == ("queued", "admin", None)
+    assert answer.headers["location"] == f"{API}/runs/{run['run_id']}"
+    assert (run["state"], run["triggered_by"], run["verification"]) == ("queued", "admin", None)
     site.work()
-    done = asking.get(f"/runs/{run['id']}")
-    assert (done["state"], done["version"], done["error"]) == ("succeeded", 0, None)
-    assert done["proof"]["proved"] is True
-    assert done["proof"]["checks"] == ["rows", "keys", "sums"]
-    assert done["proof"]["rows"] == done["proof"]["rows_expected"] == done["table_rows"] > 0
-    assert done["proof"]["totals"]["spend"]["expected"] == done["proof"]["totals"]["spend"]["got"]
-    assert done["progress"]["chunks_done"] == done["progress"]["chunks_total"] == 3
+    done = asking.get(f"/runs/{run['run_id']}")
+    assert (done["state"], done["version"], done["error"]) == ("verified", 0, None)
+    assert done["verification"]["verified"] is True
+    assert done["verification"]["checks"] == ["rows", "keys", "sums"]
+    assert done["verification"]["rows"] == done["verification"]["rows_expected"] == done["table_rows"] > 0
+    assert done["verification"]["totals"]["spend"]["expected"] == done["verification"]["totals"]["spend"]["actual"]
+    assert done["chunks_done"] == done["chunks_total"] == 3
     assert done["created_at"].endswith("Z")
-    assert asking.get(f"/runs/{run['id'][:6]}")["id"] == run["id"]
+    assert asking.get(f"/runs/{run['run_id'][:6]}")["run_id"] == run["run_id"]
 
 
 def test_a_backfill_reads_its_days(site: Site) -> None:
@@ -65,17 +65,17 @@ def test_the_same_key_returns_the_same_run_in_any_state(site: Site) -> None:
     path, key = f"/datasets/{slug}/runs", {"Idempotency-Key": "nightly-2026-11-22"}
     answers = [asking.ask("POST", path, headers=key) for _ in range(3)]
     assert [answer.status_code for answer in answers] == [202] * 3
-    (run,) = {answer.json()["id"] for answer in answers}
+    (run,) = {answer.json()["run_id"] for answer in answers}
     assert {answer.headers["location"] for answer in answers} == {f"{API}/runs/{run}"}
     asking.bad("POST", path, 409)
     site.work()
-    assert asking.good("POST", path, 202, headers=key)["state"] == "succeeded"
+    assert asking.good("POST", path, 202, headers=key)["state"] == "verified"
     assert asking.get("/runs")["total"] == 1
     for other in ({"start": "2026-11-01", "end": "2026-11-02"}, {"start": "today-3", "end": "yesterday"}):
         assert run in asking.bad("POST", path, 422, headers=key, json=other)["message"]
     copy = asking.good("POST", f"/datasets/{slug}/duplicate", 201)["slug"]
     asking.bad("POST", f"/datasets/{copy}/runs", 422, headers=key)
-    assert asking.good("POST", path, 202, headers={"Idempotency-Key": "nightly-2026-11-23"})["id"] != run
+    assert asking.good("POST", path, 202, headers={"Idempotency-Key": "nightly-2026-11-23"})["run_id"] != run
     for wrong in ("", "x" * 256, "a b"):
         asking.bad("POST", path, 422, headers={"Idempotency-Key": wrong})
 
@@ -85,13 +85,13 @@ def test_a_key_belongs_to_its_user_for_a_day_and_not_to_refused_requests(site: S
     slug = asking.good("POST", "/datasets", 201, json=SPEND)["slug"]
     path, key = f"/datasets/{slug}/runs", {"Idempotency-Key": "k"}
     asking.bad("POST", path, 422, headers=key, json={"start": "2026-11-02", "end": "2026-11-01"})
-    first = asking.good("POST", path, 202, headers=key)["id"]
+    first = asking.good("POST", path, 202, headers=key)["run_id"]
     other.bad("POST", path, 409, headers=key)
     site.work()
     site.home.now += timedelta(hours=23, minutes=59)
-    assert asking.good("POST", path, 202, headers=key)["id"] == first
+    assert asking.good("POST", path, 202, headers=key)["run_id"] == first
     site.home.now += timedelta(minutes=2)
-    assert asking.good("POST", path, 202, headers=key)["id"] != first
+    assert asking.good("POST", path, 202, headers=key)["run_id"] != first
 
 
 def test_concurrent_requests_with_one_key_start_one_run(site: Site) -> None:
@@ -103,14 +103,14 @@ def test_concurrent_requests_with_one_key_start_one_run(site: Site) -> None:
 
     with ThreadPoolExecutor(6) as pool:
         answers = list(pool.map(ask, asking))
-    assert len({answer.json()["id"] for answer in answers if answer.status_code == 202}) == 1
+    assert len({answer.json()["run_id"] for answer in answers if answer.status_code == 202}) == 1
     assert {answer.status_code for answer in answers} <= {202, 409}, "409 while the lock is another's"
     assert program(site).get("/runs")["total"] == 1
 
 
 def test_a_queued_run_is_cancelled_and_a_finished_one_is_not(site: Site) -> None:
     asking = program(site)
-    run = asking.good("POST", f"/datasets/{dataset(asking)}/runs", 202)["id"]
+    run = asking.good("POST", f"/datasets/{dataset(asking)}/runs", 202)["run_id"]
     cancelled = asking.good("POST", f"/runs/{run}/cancel", 202)
     assert cancelled["state"] == "cancelled"
     assert site.work() == ()
@@ -120,18 +120,18 @@ def test_a_queued_run_is_cancelled_and_a_finished_one_is_not(site: Site) -> None
 def test_a_run_whose_process_died_is_shown_as_interrupted_and_resumed(site: Site) -> None:
     asking = program(site)
     slug = dataset(asking)
-    run = asking.good("POST", f"/datasets/{slug}/runs", 202)["id"]
+    run = asking.good("POST", f"/datasets/{slug}/runs", 202)["run_id"]
     site.store.runs.begin(run)
     assert asking.get(f"/runs/{run}")["state"] == "interrupted"
     assert asking.get("/datasets/spend")["status"] == "interrupted"
-    assert asking.good("POST", f"/datasets/{slug}/runs", 202)["id"] == run
+    assert asking.good("POST", f"/datasets/{slug}/runs", 202)["run_id"] == run
     site.work()
-    assert asking.get(f"/runs/{run}")["state"] == "succeeded"
+    assert asking.get(f"/runs/{run}")["state"] == "verified"
 
 
 def test_a_log_is_read_from_the_last_line_on(site: Site) -> None:
     asking = program(site)
-    run = asking.good("POST", f"/datasets/{dataset(asking)}/runs", 202)["id"]
+    run = asking.good("POST", f"/datasets/{dataset(asking)}/runs", 202)["run_id"]
     site.store.runs.log(run, "one", "two", "three")
     first = asking.get(f"/runs/{run}/log", limit=2)
     assert [line["text"] for line in first["lines"]] == ["one", "two"]
@@ -162,9 +162,9 @@ def test_runs_are_listed_by_dataset_and_state_in_pages(site: Site) -> None:
     site.work()
     asking.good("POST", f"/datasets/{first}/runs", 202)
     assert [run["dataset"] for run in asking.get("/runs")["items"]] == ["one", "two", "one"]
-    assert [run["state"] for run in asking.get(f"/datasets/{first}/runs")["items"]] == ["queued", "succeeded"]
+    assert [run["state"] for run in asking.get(f"/datasets/{first}/runs")["items"]] == ["queued", "verified"]
     assert asking.get("/runs", state="queued")["total"] == 1
-    page = asking.get("/runs", state=["queued", "succeeded"], limit=1, offset=2)
+    page = asking.get("/runs", state=["queued", "verified"], limit=1, offset=2)
     assert (page["total"], [run["dataset"] for run in page["items"]]) == (3, ["one"])
     asking.bad("GET", "/runs", 422, params={"state": "asleep"})
 
@@ -173,7 +173,7 @@ def test_only_administrators_see_runs_of_a_deleted_dataset(site: Site) -> None:
     asking, ada = program(site), site.user("ada")
     hers = program(site, ada)
     slug = dataset(asking)
-    run = asking.good("POST", f"/datasets/{slug}/runs", 202)["id"]
+    run = asking.good("POST", f"/datasets/{slug}/runs", 202)["run_id"]
     site.work()
     asking.good("DELETE", f"/datasets/{slug}", 204)
     assert asking.get(f"/runs/{run}")["dataset_deleted"] is True

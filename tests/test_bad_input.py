@@ -316,7 +316,7 @@ def test_a_revoked_token_fails_the_run_and_marks_the_account_until_it_is_reconne
     assert "TikTok code 40105" in message
     assert home.token not in message
     assert home.kept("accounts", "account_advertisers", "runs") == table
-    assert [run["state"] for run in home.json("history", "spend")] == ["failed", "succeeded"]
+    assert [run["state"] for run in home.json("history", "spend")] == ["failed", "verified"]
     assert home.json("accounts", "list")[0]["status"] == "revoked"
     assert "adreel accounts reconnect 'demo'" in refused(home, "run", "spend", code=ExitCode.RECONNECT)
     ids = [advertiser["advertiser_id"] for advertiser in home.door("state")["advertisers"]]
@@ -341,7 +341,7 @@ def test_an_advertiser_without_permission_fails_the_run_or_is_skipped_as_the_dat
     assert home.kept()["lake"] == []
     file = home.file(metrics=["spend"], skip_failing_advertisers=True)
     report = home.json("run", "-f", file, code=ExitCode.SKIPPED)
-    assert (report["state"], report["exit_code"]) == ("warned", ExitCode.SKIPPED)
+    assert (report["state"], report["exit_code"]) == ("advertisers_skipped", ExitCode.SKIPPED)
     assert list(report["skipped_advertisers"]) == [closed["advertiser_id"]]
 
 
@@ -362,7 +362,7 @@ def test_a_failed_run_prints_one_json_object(home: Home) -> None:
     assert result.exit_code == ExitCode.STOPPED
     answer = json.loads(result.stdout)
     run = home.json("history", "spend")[0]
-    assert (answer["run_id"], answer["state"], answer["error"]) == (run["id"], "failed", run["error"])
+    assert (answer["run_id"], answer["state"], answer["error"]) == (run["run_id"], "failed", run["error"])
     assert answer["tiktok_code"] == 40118
     assert answer["request_id"]
     assert answer["requests"] >= 1
@@ -398,7 +398,7 @@ def test_a_run_that_ends_by_any_error_prints_one_json_object(
     answer = json.loads(result.stdout)
     run = home.json("history", "spend")[0]
     assert (answer["error_kind"], answer["exit_code"], result.exit_code) == (kind, code, code)
-    assert (answer["run_id"], answer["state"], run["error_kind"]) == (run["id"], "failed", kind)
+    assert (answer["run_id"], answer["state"], run["error_kind"]) == (run["run_id"], "failed", kind)
 
 
 def test_a_second_run_of_a_dataset_is_refused_with_the_run_in_progress(unchanged: Home) -> None:
@@ -506,7 +506,7 @@ def test_a_full_disk_fails_the_run_and_the_next_one_resumes_it(tmp_path: Path) -
     assert "No space is left" in answer["error"]
     assert "Traceback" not in done.stderr
     report = home.json("run", "spend")
-    assert (report["run_id"], report["proof"]["proved"]) == (answer["run_id"], True)
+    assert (report["run_id"], report["verification"]["verified"]) == (answer["run_id"], True)
 
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])

@@ -35,6 +35,7 @@ ADDRESSES: Mapping[str, str] = MappingProxyType(
         "/datasets/{slug}/history": "/datasets/spend_by_ad/history",
         "/datasets/{slug}/history/{run_id}": "/datasets/spend_by_ad/history/{run_id}",
         "/datasets/{slug}/versions": "/datasets/spend_by_ad/versions",
+        "/datasets/{slug}/versions/{version}/restore": "/datasets/spend_by_ad/versions/0/restore",
         "/datasets/{slug}/delete": "/datasets/spend_by_ad/delete",
         "/deletion": "/deletion?slug=spend_by_ad",
         "/accounts": "/accounts",

@@ -170,7 +170,7 @@ def test_advertisers_named_by_hand_need_no_app(empty: Home) -> None:
     advertisers = empty.json("accounts", "advertisers", "shop")
     assert [advertiser["advertiser_id"] for advertiser in advertisers] == [first, second]
     report = empty.json("run", "-f", empty.file(account="shop", metrics=["spend"]))
-    assert report["state"] == "succeeded"
+    assert report["state"] == "verified"
     assert not empty.requests("oauth2")
     empty.good("accounts", "reconnect", "shop", "--token-stdin", stdin=f"{empty.token}\n")
 
@@ -186,7 +186,7 @@ def test_an_account_keeps_its_own_address_without_any_setting(home: Home) -> Non
     names = ("URL", "AUTH_URL", "APP_ID", "SECRET")
     home.environ = {f"ADREEL_TIKTOK_{name}": "" for name in names}
     home.later(1)
-    assert home.json("run", "-f", home.file(metrics=["spend"]))["state"] == "succeeded"
+    assert home.json("run", "-f", home.file(metrics=["spend"]))["state"] == "verified"
     home.good("accounts", "reconnect", "demo", "--token-stdin", stdin=f"{home.token}\n")
     assert len(home.json("accounts", "advertisers", "demo")) == 3
 
@@ -206,7 +206,7 @@ def test_advertisers_are_listed_with_zone_and_status(home: Home) -> None:
     assert "UTC-08:00 America/Los_Angeles" in home.good("accounts", "advertisers", "demo").stdout
     home.door("remove", {"advertiser_id": first["advertiser_id"], "listed": False})
     advertisers = home.json("accounts", "advertisers", "demo")
-    gone = {advertiser["advertiser_id"]: advertiser["gone"] for advertiser in advertisers}
+    gone = {advertiser["advertiser_id"]: advertiser["removed"] for advertiser in advertisers}
     assert gone[first["advertiser_id"]] is True
     assert sum(gone.values()) == 1
     assert "no longer covered" in home.good("accounts", "advertisers", "demo").stdout
@@ -216,7 +216,7 @@ def test_a_renamed_account_keeps_its_datasets(home: Home) -> None:
     home.good("datasets", "create", "-f", home.file(metrics=["spend"]))
     home.good("accounts", "rename", "demo", "shop")
     assert "account: shop" in home.good("datasets", "show", "spend").stdout
-    assert home.json("run", "spend")["state"] == "succeeded"
+    assert home.json("run", "spend")["state"] == "verified"
     home.add_account("other")
     assert home.bad("accounts", "rename", "other", "shop")[0] == ExitCode.INPUT
 
@@ -343,7 +343,7 @@ def test_the_sandbox_is_connected_with_the_given_zone_and_currency(empty: Home, 
     rows = empty.json("accounts", "advertisers", "sandbox")
     assert [(row["currency"], row["timezone"]) for row in rows] == [("USD", "UTC+08:00")]
     report = empty.json("run", "-f", empty.file(account="sandbox"))
-    assert report["proof"]["proved"]
+    assert report["verification"]["verified"]
     days = empty.json("plan", "spend")["days"]
     assert days[0]["timezone"] == "UTC+08:00"
     empty.good("accounts", "reconnect", "sandbox", "--token-stdin", stdin=empty.token)

@@ -39,9 +39,9 @@ def editor(home: Home, folder: Path, script: str) -> None:
 def test_a_dataset_is_saved_listed_and_shown_as_a_file_that_makes_it_anew(home: Home, tmp_path: Path) -> None:
     result = home.good("datasets", "create", "-f", home.file(tags=["a", "b"], description="Größe 🍋"))
     assert (result.stdout, "Next: adreel run spend" in result.stderr) == ("", True)
-    assert "never run" in home.good("datasets", "list").stdout
+    assert "Never run" in home.good("datasets", "list").stdout
     (row,) = home.json("datasets", "list")
-    assert (row["table"], row["state"], row["tags"], row["last_run"]) == ("spend", "never run", ["a", "b"], None)
+    assert (row["table"], row["status"], row["tags"], row["last_run"]) == ("spend", "never", ["a", "b"], None)
     text = home.good("datasets", "show", "Spend").stdout
     assert "Größe 🍋" in text
     before = home.kept()
@@ -88,7 +88,7 @@ def test_several_datasets_are_imported_with_their_older_names_and_run(home: Home
     before = home.kept()
     assert "already exists, unchanged" in home.good("datasets", "import", str(file)).stderr
     assert home.kept() == before
-    assert home.json("run", "old_basic")["proof"]["proved"]
+    assert home.json("run", "old_basic")["verification"]["verified"]
     row = home.rows("select * from old_basic limit 1")[0]
     assert row["no_longer_offered"] is None
     assert "purchase" in row

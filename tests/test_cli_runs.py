@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +26,12 @@ REPORT = {
     "state",
     "rows",
     "requests",
-    "refused",
+    "rate_limited",
     "pages",
     "seconds",
     "version",
     "table",
-    "proof",
+    "verification",
     "warnings",
     "skipped_advertisers",
     "exit_code",
@@ -53,12 +54,12 @@ def test_a_run_prints_one_json_object_and_nothing_else_on_stdout(home: Home) -> 
     result = home.good("run", "-f", home.file(metrics=["spend", "impressions", "clicks", "ctr"]), "--json")
     report = json.loads(result.stdout)
     assert set(report) >= REPORT
-    assert (report["state"], report["version"], report["refused"], report["exit_code"]) == ("succeeded", 0, 0, 0)
-    proof = report["proof"]
-    assert proof["rows_expected"] == proof["rows"] == report["rows"] > 0
-    assert proof["duplicate_keys"] == 0
-    assert set(proof["totals"]) == {"spend", "impressions", "clicks"}
-    assert all(pair["expected"] == pair["got"] for pair in proof["totals"].values())
+    assert (report["state"], report["version"], report["rate_limited"], report["exit_code"]) == ("verified", 0, 0, 0)
+    verification = report["verification"]
+    assert verification["rows_expected"] == verification["rows"] == report["rows"] > 0
+    assert verification["duplicate_keys"] == 0
+    assert set(verification["totals"]) == {"spend", "impressions", "clicks"}
+    assert all(pair["expected"] == pair["actual"] for pair in verification["totals"].values())
     assert report["table"] == str(home.path / "lake" / "spend")
     assert home.rows("select count(*) as n from spend") == [{"n": report["rows"]}]
     assert len(home.requests()) <= report["requests"]
@@ -68,7 +69,7 @@ def test_a_run_prints_its_verification(home: Home) -> None:
     result = home.good("run", "-f", home.file(metrics=["spend"]))
     assert "Verified: rows, keys, 1 sum " in result.stdout
     assert re.search(r"Rows +(\d+) +\1 +Matches", result.stdout)
-    assert re.search(r"Spend: succeeded, \d+ rows in [\d.]+ s; \d+ requests, 0 rate-limited. Version 0", result.stderr)
+    assert re.search(r"Spend: Verified, \d+ rows in [\d.]+ s; \d+ requests, 0 rate-limited. Version 0", result.stderr)
 
 
 def test_a_run_with_a_failed_check_exits_with_its_own_code(home: Home) -> None:
@@ -78,7 +79,11 @@ def test_a_run_with_a_failed_check_exits_with_its_own_code(home: Home) -> None:
     home.transport = Tampered(home, another_total)
     result = home.adreel("run", "-f", home.file(metrics=["spend"]), "--json")
     answer = json.loads(result.stdout)
-    assert (result.exit_code, answer["state"], answer["proof"]["proved"]) == (ExitCode.CHECK_FAILED, "warned", False)
+    assert (result.exit_code, answer["state"], answer["verification"]["verified"]) == (
+        ExitCode.CHECK_FAILED,
+        "check_failed",
+        False,
+    )
     result = home.adreel("run", "spend")
     assert (result.exit_code, "Check failed: rows, keys, 1 sum" in result.stdout) == (ExitCode.CHECK_FAILED, True)
     assert re.search(r"spend .* Differs", result.stdout)
@@ -139,7 +144,7 @@ def test_an_interrupted_run_is_reported_and_resumed_next_time(tmp_path: Path, en
     assert (process.returncode, answer["state"], answer["exit_code"]) == (ExitCode.CANCELLED, "interrupted", 130)
     assert "Traceback" not in stderr
     report = home.json("run", "spend")
-    assert (report["run_id"], report["resumed"], report["proof"]["proved"]) == (answer["run_id"], True, True)
+    assert (report["run_id"], report["resumed"], report["verification"]["verified"]) == (answer["run_id"], True, True)
 
 
 # -- validate, plan, preview
@@ -186,11 +191,48 @@ def test_a_preview_of_days_without_rows_says_so(shared: Home) -> None:
 
 def test_history_lists_runs_and_shows_one(shared: Home) -> None:
     (run,) = shared.json("history", "spend")
-    assert (run["state"], run["version"], run["proof"]["proved"]) == ("succeeded", 0, True)
-    assert run["id"] in shared.good("history", "spend").stdout
-    with_log = shared.json("history", "spend", "--run", run["id"][:6])
-    assert (with_log["id"], isinstance(with_log["log"], list)) == (run["id"], True)
-    assert run["id"] in shared.good("history", "spend", "--run", run["id"]).stdout
+    assert (run["state"], run["version"], run["verification"]["verified"]) == ("verified", 0, True)
+    assert run["run_id"] in shared.good("history", "spend").stdout
+    with_log = shared.json("history", "spend", "--run", run["run_id"][:6])
+    assert (with_log["run_id"], isinstance(with_log["log"], list)) == (run["run_id"], True)
+    assert with_log.keys() - run.keys() == {"log"}
+    page = " ".join(shared.good("history", "spend", "--run", run["run_id"]).stdout.split())
+    assert page.startswith(f"run {run['run_id']} ")
+    for words in (
+        "State Verified. The rows match TikTok's own figures.",
+        "by command line",
+        "Exit code 0 (ok)",
+        f"Requests {run['requests']:,} of {run['requests_planned']:,} or more estimated",
+        f"Rows read {run['rows']:,}",
+        f"Rows {run['rows']:,} {run['rows']:,} Matches",
+    ):
+        assert words in page
+    counts = Counter(row["advertiser_id"] for row in shared.rows("select advertiser_id from spend"))
+    assert all(f"{advertiser} {count}" in page for advertiser, count in counts.items())
+    assert "{" not in page, "no value as Python prints it"
+
+
+def test_a_run_has_the_same_keys_wherever_programs_read_it(home: Home) -> None:
+    report = home.json("run", "-f", home.file(metrics=["spend"]))
+    (run,) = home.json("history", "spend")
+    assert report == run | {name: report[name] for name in ("seconds", "table", "resumed")}
+    home.door("trouble", {"kind": "code", "code": 40002, "times": 0, "path": "report"})
+    failed = home.json("run", "spend", code=int(ExitCode.INPUT))
+    assert failed.keys() - run.keys() <= {"tiktok_code", "request_id"}
+    assert run.keys() <= failed.keys()
+
+
+def test_history_shows_a_failed_run_with_its_error_and_log(home: Home) -> None:
+    home.door("trouble", {"kind": "code", "code": 40002, "times": 0, "path": "report"})
+    home.bad("run", "-f", home.file(metrics=["spend"]))
+    (run,) = home.json("history", "spend")
+    page = " ".join(home.good("history", "spend", "--run", run["run_id"]).stdout.split())
+    assert "State Failed. Stopped by an error; the table is unchanged." in page
+    assert f"Error {run['error']}"[:40] in page
+    log = home.json("history", "spend", "--run", run["run_id"])["log"]
+    assert all(" ".join(line["text"].split()) in page for line in log)
+    assert f"Exit code {run['exit_code']} (" in page
+    assert "rows of the table" not in page
 
 
 def test_a_dataset_that_never_ran_has_no_history(home: Home) -> None:
@@ -201,15 +243,15 @@ def test_a_dataset_that_never_ran_has_no_history(home: Home) -> None:
 
 def test_a_run_that_is_over_cannot_be_cancelled(shared: Home) -> None:
     before = shared.kept()
-    code, stderr = shared.bad("cancel", shared.json("history", "spend")[0]["id"])
-    assert (code, "is succeeded" in stderr) == (ExitCode.INPUT, True)
+    code, stderr = shared.bad("cancel", shared.json("history", "spend")[0]["run_id"])
+    assert (code, "is verified" in stderr) == (ExitCode.INPUT, True)
     assert shared.kept() == before
 
 
 def test_a_second_dataset_runs_while_the_first_is_busy(home: Home) -> None:
     with dataset_lock(home.path, "first"):
         assert home.bad("run", "-f", home.file(name="First", metrics=["spend"]))[0] == ExitCode.BUSY
-        assert home.json("run", "-f", home.file(name="Second", metrics=["spend"]))["state"] == "succeeded"
+        assert home.json("run", "-f", home.file(name="Second", metrics=["spend"]))["state"] == "verified"
 
 
 # -- the catalog

@@ -228,8 +228,8 @@ def test_a_dataset_that_never_ran_has_no_table(shared: Home, tmp_path: Path) -> 
 
 def test_versions_are_listed_newest_first(shared: Home) -> None:
     assert [version["version"] for version in shared.json("versions", "spend")] == [1, 0]
-    runs = {run["version"]: run["id"] for run in shared.json("history", "spend")}
-    assert {version["version"]: version["run"] for version in shared.json("versions", "spend")} == runs
+    runs = {run["version"]: run["run_id"] for run in shared.json("history", "spend")}
+    assert {version["version"]: version["run_id"] for version in shared.json("versions", "spend")} == runs
     assert "upsert" in shared.good("versions", "spend").stdout
 
 

@@ -125,7 +125,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
         plans[name] = make_plan(dataset, advertisers, home.now)
     bench = Bench(home, plans)
     for name in REPORTS:
-        assert bench.read(name, f"good{slug(name)}", httpx2.ASGITransport(home.world)).proof["proved"]
+        assert bench.read(name, f"good{slug(name)}", httpx2.ASGITransport(home.world)).verification["verified"]
         bench.good[name] = bench.rows(name)
         assert bench.good[name]
     return bench

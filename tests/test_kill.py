@@ -116,7 +116,7 @@ def check_whole(outside: Outside) -> None:
     """The next run goes on, asks for nothing that is there, and leaves one version with the right rows."""
     there, before = read_already(outside.home), outside.asked()
     report = run(outside.home, outside.file())
-    assert (report.resumed, report.version, report.proof["proved"]) == (True, 0, True)
+    assert (report.resumed, report.version, report.verification["verified"]) == (True, 0, True)
     assert report.rows == ROWS
     assert not set(outside.reports()[before:]) & there
     assert len(set(outside.reports())) == REQUESTS
@@ -205,5 +205,5 @@ def test_requests_whose_answers_break_off_are_sent_again(outside: Outside) -> No
     home.environ["ADREEL_TIKTOK_URL"] = f"{outside.url}/open_api/v1.3"
     home.door("trouble", {"kind": "cut", "times": 5, "path": "report"})
     report = run(home, outside.file(), transport=httpx2.AsyncHTTPTransport())
-    assert (report.rows, report.proof["proved"]) == (ROWS, True)
+    assert (report.rows, report.verification["verified"]) == (ROWS, True)
     assert any("the answer broke off" in line for line in log_of(home))

@@ -92,12 +92,63 @@ def test_an_older_home_keeps_all_that_it_had(old: Path) -> None:
         first, second = store.datasets.list()
         assert (first.tags, first.spec_version, first.account_id, second.connected) == (("a",), 3, main.id, False)
         run = store.runs.get("ab")
-        assert (run.state, run.rows, run.warnings) == (RunState.SUCCEEDED, 7, ("w",))
+        assert (run.state, run.rows, run.warnings) == (RunState.VERIFIED, 7, ("w",))
         assert [line.text for line in store.runs.log_lines(run.id)] == ["planned"]
     after = contents(old)
+    (run_before,), (run_after,) = before["runs"], after["runs"]
+    assert (run_before.pop("state"), run_after["state"]) == ("succeeded", "verified")
+    assert (run_before.pop("proof"), run_after["verification"]) == ('{"proved": true}', '{"verified": true}')
     for table in TABLES:
         assert len(after[table]) == len(before[table]) > 0
         assert all(was.items() <= now.items() for was, now in zip(before[table], after[table], strict=True)), table
+
+
+RESTORE = "Version 3 was restored as version 5: 90 rows read on 2026-11-22 at 12:00 UTC. The next run updates the days."
+BACKFILL = "Only the days of this run were replaced. The next run of the dataset's own dates replaces the whole table."
+GOOD = '{"proved": true, "totals": {"spend": {"expected": 1, "got": 1}}}'
+STATES: dict[str, tuple[tuple[str, str, str, str, int], tuple[RunState, tuple[str, ...], tuple[str, ...]]]] = {
+    # State, verification, warnings, skipped and requests as they were; state, notes and warnings as they are.
+    "good": (("succeeded", GOOD, "[]", "{}", 9), (RunState.VERIFIED, (), ())),
+    "warned": (("warned", GOOD, '["w"]', "{}", 9), (RunState.VERIFIED_WITH_WARNINGS, (), ("w",))),
+    "skipped": (("warned", GOOD, "[]", '{"1": "no"}', 9), (RunState.ADVERTISERS_SKIPPED, (), ())),
+    "differing": (("warned", '{"proved": false}', '["w"]', "{}", 9), (RunState.CHECK_FAILED, (), ("w",))),
+    "backfill": (("warned", GOOD, f'["{BACKFILL}"]', "{}", 9), (RunState.VERIFIED, (BACKFILL,), ())),
+    "restore": (
+        ("warned", GOOD, f'["{RESTORE}", "w"]', "{}", 0),
+        (RunState.VERIFIED_WITH_WARNINGS, (RESTORE,), ("w",)),
+    ),
+    "unknown": (("warned", "{}", f'["{RESTORE}"]', "{}", 0), (RunState.VERIFICATION_UNKNOWN, (RESTORE,), ())),
+    "dead": (("interrupted", "{}", "[]", "{}", 0), (RunState.INTERRUPTED, (), ())),
+    "failed": (("failed", "{}", "[]", "{}", 5), (RunState.FAILED, (), ())),
+}
+
+
+def test_runs_of_an_older_home_get_their_states_and_restores_their_own_time(old: Path) -> None:
+    engine = create_engine(f"sqlite:///{old / 'adreel.db'}")
+    with engine.begin() as connection:
+        upgrade(connection, "0004")
+    engine.dispose()
+    restores = {"restore", "unknown", "dead"}
+    began, asked = "2026-01-02 00:00:00.000000", "2026-01-04 00:00:00.000000"
+    with closing(sqlite3.connect(old / "adreel.db")) as database, database:
+        for name, ((state, proof, warnings, skipped, requests), _) in STATES.items():
+            values = (name, state, asked, began if name in restores else asked, proof, warnings, skipped, requests)
+            database.execute(
+                "INSERT INTO runs (id, dataset_id, dataset_name, dataset_slug, spec_version, state, created_at, "
+                "started_at, cancel_requested, refused, pages, rows, chunks_done, chunks_total, requests_planned, "
+                "proof, warnings, skipped, requests, error, error_kind) "
+                "VALUES (?, 1, 'D 1', 'd1', 3, ?, ?, ?, 0, 0, 0, 0, 0, 0, 0, ?, ?, ?, ?, '', '')",
+                values,
+            )
+    with open_old(old) as store:
+        for name, (_, expected) in STATES.items():
+            run = store.runs.get(name)
+            assert (run.state, run.notes, run.warnings) == expected, name
+            assert str(run.started_at) == "2026-01-04 00:00:00+00:00", name
+            assert run.restores is (name in restores), name
+            assert run.restored_version == (3 if name in {"restore", "unknown"} else None), name
+            assert str(run.read_at)[:10] == ("2026-01-02" if name in restores else "2026-01-04"), name
+        assert store.runs.get("good").verification["totals"] == {"spend": {"expected": 1, "actual": 1}}
 
 
 def test_what_an_older_home_had_belongs_to_no_user(old: Path) -> None:
@@ -122,7 +173,7 @@ def test_everything_new_works_in_an_older_home(old: Path) -> None:
         assert store.datasets.get(saved.id).owner_id is None
         store.accounts.delete(main)
         assert store.shares.of_user(ed) == {store.accounts.get("other").id: Level.NONE}
-        store.runs.finish(store.runs.add(saved, "cd34").id, RunOutcome(RunState.SUCCEEDED, version=0))
+        store.runs.finish(store.runs.add(saved, "cd34").id, RunOutcome(RunState.VERIFIED, version=0))
         assert store.users.check("ed", PASSWORD) == ed
         assert store.sessions.find(store.sessions.begin(ed, "")) is not None
 

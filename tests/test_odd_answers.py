@@ -92,7 +92,7 @@ def test_an_answer_without_a_count_is_requested_again_and_never_empties_a_table(
     file, slug = dataset_file(quiet, path), slug_of(path)
     before, rows = versions(quiet, slug), table(quiet, slug)
     quiet.door("trouble", {**order, "path": path, "times": 2})
-    assert run(quiet, file).proof["proved"]
+    assert run(quiet, file).verification["verified"]
     assert table(quiet, slug).equals(rows)
     quiet.door("trouble", {**order, "path": path, "times": 0})
     with pytest.raises(RetryError, match="with code 0 and without"):
@@ -105,7 +105,7 @@ def test_details_of_audiences_without_a_list_are_requested_again(quiet: Home) ->
     file = quiet.path / "details.yaml"
     file.write_text(json.dumps({"name": "details", "account": "demo", "report": "custom_audience_details"}))
     quiet.door("trouble", {"kind": "data", "value": "{}", "path": "dmp/custom_audience/get", "times": 1})
-    assert run(quiet, str(file)).proof["proved"]
+    assert run(quiet, str(file)).verification["verified"]
     assert table(quiet, "details")["create_time"].null_count == 0
     quiet.door("trouble", {"kind": "drop", "path": "dmp/custom_audience/list", "times": 0})
     with pytest.raises(ProofError, match="TikTok counts 12 rows"):
@@ -130,7 +130,7 @@ def test_a_table_that_lost_its_rows_has_a_warning_wherever_the_dataset_is_shown(
     few = run(home, file, transport=shown(9))
     assert few.warnings[0].startswith("The table shrank from 20 to 9 rows. TikTok counted 9 rows")
     none = run(home, file, transport=shown(0))
-    assert (none.state, none.proof["proved"]) == ("warned", True)
+    assert (none.state, none.verification["verified"]) == ("verified_with_warnings", True)
     assert none.warnings[0].startswith("The table shrank from 9 to 0 rows.")
     assert "shrank from 9 to 0 rows" in home.json("datasets", "list")[0]["warnings"][0]
     assert "shrank from 9 to 0 rows" in home.good("datasets", "list").stderr
@@ -151,7 +151,7 @@ def test_a_metric_that_disappears_from_all_rows_gives_a_warning(tmp_path: Path, 
     file = home.file(update={"method": method}, metrics=["spend", "clicks"])
     assert run(home, file).warnings == ()
     report = run(home, file, transport=Tampered(home, without_clicks))
-    assert report.state == "warned"
+    assert report.state == "verified_with_warnings"
     assert report.warnings[0].startswith("TikTok sent no value of column clicks in any of the ")
     assert run(home, file).warnings == ()
 
@@ -165,7 +165,7 @@ def test_a_partition_that_removes_most_rows_gives_a_warning(tmp_path: Path) -> N
         data.pop("total_metrics", None)
 
     file = home.file(update={"method": "partition"})
-    assert run(home, file).state == "succeeded"
+    assert run(home, file).state == "verified"
     assert "shrank from 36 to 0 rows" in run(home, file, transport=Tampered(home, none)).warnings[0]
 
 
@@ -177,7 +177,7 @@ def test_pages_that_are_smaller_than_requested_are_all_read(quiet: Home, path: s
     file, slug = dataset_file(quiet, path), slug_of(path)
     rows = table(quiet, slug)
     quiet.door("trouble", {"kind": "cap", "rows": 5, "path": path, "times": 0})
-    assert run(quiet, file).proof["proved"]
+    assert run(quiet, file).verification["verified"]
     assert table(quiet, slug).equals(rows)
 
 
@@ -212,7 +212,7 @@ def test_a_value_that_no_column_can_hold_is_empty_and_gives_a_warning(quiet: Hom
     quiet.door("trouble", {"kind": "value", "field": field, "value": value, "rows": 2, "path": REPORT, "times": 0})
     report = run(quiet, quiet.file("odd.yaml", name="odd", metrics=["spend", "impressions", "ctr"]))
     name = field.rpartition(".")[2]
-    assert report.state == "warned"
+    assert report.state == ("verified_with_warnings" if report.verification["verified"] else "check_failed")
     assert table(quiet, "odd")[name].null_count == 4
     assert f"4 values of {name} could not be read" in " ".join(report.warnings)
     assert max(map(len, report.warnings)) < 300
@@ -244,7 +244,7 @@ def test_an_invalid_value_is_empty_in_every_list(quiet: Home, path: str, field: 
     quiet.door("trouble", {"kind": "value", "field": field, "value": value, "path": path, "times": 0})
     report = run(quiet, str(file))
     name = field.rpartition(".")[2]
-    assert report.proof["proved"]
+    assert report.verification["verified"]
     assert table(quiet, slug)[name].null_count > 0
     assert f"of {name} could not be read" in " ".join(report.warnings)
     quiet.good("query", f"select * from {slug}", "--format", "json")
@@ -255,14 +255,14 @@ def test_invalid_unicode_in_names_becomes_a_replacement_character(quiet: Home) -
     quiet.door("trouble", {**order, "rows": 1})
     asked = len(quiet.requests())
     report = run(quiet, quiet.file("odd.yaml", name="half", metrics=["spend", "ad_name"]))
-    assert (report.state, report.proof["proved"]) == ("succeeded", True)
+    assert (report.state, report.verification["verified"]) == ("verified", True)
     assert "Ad \ufffd" in table(quiet, "half")["ad_name"].to_pylist()
     assert len(quiet.requests()) - asked == 2, "asked once for each advertiser"
 
 
 def test_a_byte_order_mark_is_ignored(quiet: Home) -> None:
     quiet.door("trouble", {"kind": "mark", "times": 0})
-    assert run(quiet, dataset_file(quiet, REPORT)).proof["proved"]
+    assert run(quiet, dataset_file(quiet, REPORT)).verification["verified"]
 
 
 # -- counts with a fraction
@@ -281,17 +281,17 @@ def test_a_count_with_a_fraction_is_kept_with_all_its_digits(tmp_path: Path) -> 
             total["conversion"] = str(Decimal(total["conversion"]) + Decimal("0.5"))
 
     file = home.file(update={"method": "upsert"})
-    assert run(home, file).state == "succeeded"
+    assert run(home, file).state == "verified"
     whole = sum(table(home)["conversion"].to_pylist())
     report = run(home, file, transport=Tampered(home, half))
-    assert (report.state, report.proof["proved"]) == ("warned", True)
-    assert report.proof["differing"] == []
+    assert (report.state, report.verification["verified"]) == ("verified_with_warnings", True)
+    assert report.verification["differing"] == []
     ids = table(home).slice(0, 1).to_pylist()[0]
     assert report.warnings[0].startswith("1 value of conversion, a count, had fractions:")
     assert f"advertiser_id={ids['advertiser_id']}, ad_id=" in report.warnings[0]
     assert sum(table(home)["conversion"].to_pylist()) == whole + Decimal("0.5")
-    assert run(home, file, transport=Tampered(home, half)).state == "succeeded", "one warning only"
-    assert run(home, file).state == "succeeded", "whole numbers go into decimals"
+    assert run(home, file, transport=Tampered(home, half)).state == "verified", "one warning only"
+    assert run(home, file).state == "verified", "whole numbers go into decimals"
     assert sum(table(home)["conversion"].to_pylist()) == whole
     home.good("preview", "-f", file)
     home.good("diff", "spend", "0", "1")
@@ -378,7 +378,7 @@ def test_rows_that_are_not_of_the_request_never_reach_the_table(quiet: Home, cas
 def test_a_page_with_an_invalid_row_is_read_again(quiet: Home, field: str, value: str) -> None:
     rows = table(quiet, "spend")
     quiet.door("trouble", {"kind": "value", "field": field, "value": value, "rows": 1, "path": REPORT, "times": 2})
-    assert run(quiet, dataset_file(quiet, REPORT)).proof["proved"]
+    assert run(quiet, dataset_file(quiet, REPORT)).verification["verified"]
     assert table(quiet, "spend").equals(rows)
 
 
@@ -387,7 +387,7 @@ def test_audiences_whose_details_do_not_come_are_not_verified(quiet: Home) -> No
     file.write_text(json.dumps({"name": "details", "account": "demo", "report": "custom_audience_details"}))
     quiet.door("trouble", {"kind": "data", "value": '{"list": []}', "path": "dmp/custom_audience/get", "times": 0})
     report = run(quiet, str(file))
-    assert not report.proof["proved"]
+    assert not report.verification["verified"]
     assert "no details of 12 of its 12 audiences" in " ".join(report.warnings)
 
 

@@ -150,7 +150,7 @@ def restored(edge: Edge, way: str, _: Any) -> str:
         return edge.page("/datasets/spend/versions/0/restore")
     if way == "api":
         return edge.api("POST", "/datasets/spend/versions/0/restore")
-    return edge.cli("restore", "spend", "0")
+    return edge.cli("restore", "spend", "0", "--yes")
 
 
 def shared(edge: Edge, way: str, _: Any) -> str:

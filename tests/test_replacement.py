@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
@@ -15,7 +16,7 @@ from adreel.access import Actor, Guard
 from adreel.errors import ExitCode
 from adreel.lake import Lake
 from adreel.pipeline.orders import Orders
-from adreel.store import Role, RunState, Store
+from adreel.store import SUCCESSFUL, Role, RunState, Store
 from api_home import program
 from home import Home, make_home
 from web_home import Site, open_site, words_of
@@ -63,8 +64,10 @@ def test_other_days_replace_only_themselves_whatever_the_method(small: Home, met
     assert days(small) == before
     small.good("run", "spend", "--start", "2026-11-20", "--end", "2026-11-20")
     assert set(days(small)) == {*before, "2026-11-20"}
-    warnings = [warning for warning in report["warnings"] if "next run of the dataset's own dates replaces" in warning]
-    assert len(warnings) == (method == "replace")
+    assert (report["kind"], report["state"], report["warnings"]) == ("backfill", "verified", [])
+    notes = [note for note in report["notes"] if "The next run replaces the whole table" in note]
+    assert len(notes) == len(report["notes"]) == (method == "replace")
+    assert small.json("datasets", "list")[0]["status"] == "verified"
 
 
 def test_other_days_merge_too_where_ad_accounts_were_skipped(tmp_path: Path) -> None:
@@ -102,9 +105,29 @@ def test_figures_over_a_range_are_replaced_only_after_confirmation(small: Home) 
     assert "To confirm, add --yes" in message
     assert same(rows(small), before)
     assert len(small.json("history", "spend")) == 1
-    small.good("run", "spend", *OTHER, "--yes")
+    report = small.json("run", "spend", *OTHER, "--yes")
     assert {str(row["start_date"]) for row in rows(small)} == {"2026-11-18"}
     assert same(rows(small, 0), before)
+    (note,) = report["notes"]
+    assert (report["state"], report["warnings"]) == ("verified", [])
+    counts = (
+        f"The {len(before)} rows of the table were replaced with {len(rows(small))} rows of other days, as confirmed."
+    )
+    assert note.startswith(counts)
+
+
+def test_rows_that_a_user_agreed_to_lose_are_a_note_and_no_warning(small: Home) -> None:
+    small.good("run", "-f", small.file(dates=FOUR_DAYS))
+    before = len(rows(small))
+    other_key = small.file(dates=FOUR_DAYS, data_level="campaign", metrics=["spend"], reset_schema=True)
+    small.good("datasets", "edit", "spend", "-f", other_key)
+    report = small.json("run", "spend", *OTHER, "--yes")
+    after = len(rows(small))
+    assert before >= 10 > 2 * after > 0, "as many as give a warning where no user agreed"
+    assert not any("shrank" in warning for warning in report["warnings"])
+    assert report["notes"][0].startswith(
+        f"The {before} rows of the table were replaced with {after} rows of other days"
+    )
 
 
 def test_upserted_figures_over_a_range_ask_only_where_rows_would_be_overwritten(small: Home) -> None:
@@ -134,7 +157,7 @@ def test_the_api_answers_409_with_the_count_unless_the_request_says_to_replace(s
     assert f"removes {len(rows(small))} rows from its table" in error["message"]
     asking.good("POST", "/datasets/spend/runs", 202, json=dates | {"replace_rows": True})
     (run,) = site.work()
-    assert run.state is RunState.SUCCEEDED
+    assert run.state is RunState.VERIFIED
     assert {str(row["start_date"]) for row in rows(small)} == {"2026-11-18"}
 
 
@@ -213,16 +236,19 @@ def test_a_version_is_restored_by_command_page_and_api_and_nothing_is_lost(small
     small.good("run", "-f", small.file(dates=FOUR_DAYS))
     small.good("run", "-f", small.file(dates=FOUR_DAYS, metrics=["spend"], reset_schema=True))
     first, second = rows(small, 0), rows(small, 1)
-    small.good("restore", "spend", "0")
+    small.good("restore", "spend", "0", "--yes")
     assert same(rows(small), first)
     answer = program(site).good("POST", "/datasets/spend/versions/1/restore", 201)
-    assert (answer["version"], answer["table_rows"], answer["asked_by"]) == (3, len(second), "admin")
+    assert (answer["version"], answer["table_rows"], answer["triggered_by"]) == (3, len(second), "admin")
     assert same(rows(small), second)
     visit = site.visit("admin")
     assert visit.post("/datasets/spend/versions/0/restore").status_code == 303
     assert same(rows(small), first)
     text = visit.words("/datasets/spend/versions")
-    assert "restore of version 0" in text
+    assert "Restore of version 0" in text
+    assert "Restore of version 1" in small.good("versions", "spend").stdout
+    listed = [small.json("versions", "spend"), program(site).get("/datasets/spend/versions")["items"]]
+    assert [[version["restored_version"] for version in versions] for versions in listed] == [[0, 1, 0, None, None]] * 2
     assert [same(rows(small, number), first) for number in range(5)] == [True, False, True, False, True]
 
 
@@ -230,15 +256,89 @@ def test_a_restored_table_shows_the_verification_of_the_run_that_read_it(small: 
     small.good("run", "-f", small.file(dates=FOUR_DAYS))
     small.good("run", "-f", small.file(dates={"start": "2026-11-19", "end": "2026-11-19"}))
     small.later(2)
-    small.good("restore", "spend", "0")
+    small.good("restore", "spend", "0", "--yes")
     latest, *_, first = small.json("history", "spend")
-    assert latest["started_at"] == first["started_at"], "when its rows were read"
+    assert latest["rows_read_at"] == first["started_at"], "when its rows were read"
     assert latest["finished_at"] > first["finished_at"]
     assert "2 days ago" in site.visit("admin").words("/datasets/spend")
-    assert (latest["state"], latest["version"], latest["proof"]) == ("warned", 2, first["proof"])
-    assert latest["warnings"][0].startswith("Version 0 was restored as version 2: ")
+    assert (latest["state"], latest["version"], latest["verification"]) == ("verified", 2, first["verification"])
     assert (latest["table_rows"], latest["table_columns"]) == (first["table_rows"], first["table_columns"])
-    assert "Version 0 was restored" in site.visit("admin").words("/datasets/spend")
+
+
+def test_a_restore_is_an_entry_of_its_own_at_its_own_time(small: Home, site: Site) -> None:
+    small.good("run", "-f", small.file(dates=FOUR_DAYS))
+    small.good("run", "-f", small.file(dates={"start": "2026-11-19", "end": "2026-11-19"}))
+    small.later(2)
+    visit, count = site.visit("admin"), len(rows(small, 0))
+    visit.sent("/datasets/spend/versions/0/restore")
+    latest, *_ = small.json("history", "spend")
+    assert (latest["kind"], latest["restored_version"], latest["triggered_by"]) == ("restore", 0, "admin")
+    assert (latest["rows"], latest["requests"], latest["warnings"]) == (count, 0, [])
+    assert datetime.fromisoformat(latest["started_at"]) == small.now
+    by_api = program(site).get(f"/runs/{latest['run_id']}")
+    assert json.loads(json.dumps(by_api).replace('Z"', '+00:00"')) == latest
+    page = visit.words("/datasets/spend/history")
+    assert f"{small.now:%Y-%m-%d %H:%M} Restored version 0 Verified" in page
+    assert re.search(rf"Restored version 0 Verified 0\.0 s \S {count} 2 .*? admin ", page)
+    line = next(line for line in small.good("history", "spend").stdout.splitlines() if latest["run_id"] in line)
+    assert re.search(rf"Verified +0 +· +{count} +2 +admin +Restored version 0", line)
+    detail = small.good("history", "spend", "--run", latest["run_id"]).stdout
+    assert "Restored version 0" in detail
+    assert f"Restored version 0 as version 2: {count} rows read on 2026-11-22 at 12:00 UTC." in " ".join(detail.split())
+    assert "{" not in detail
+
+
+NEXT_RUNS = {
+    "replace": "The next run replaces all rows of the table.",
+    "append": "The next run adds its rows and changes none of these.",
+    "upsert": "The next run updates the rows that it reads, and adds new ones. All other rows stay as restored.",
+    "partition": "The next run replaces the days of the dataset's dates. Other days stay as restored; to update them, "
+    "run a backfill.",
+}
+
+
+@pytest.mark.parametrize("method", sorted(NEXT_RUNS))
+def test_a_restore_that_was_asked_for_is_a_note_and_says_what_the_next_run_does(
+    small: Home, site: Site, method: str
+) -> None:
+    update = {"method": method}
+    small.good("run", "-f", small.file(dates=FOUR_DAYS, update=update))
+    small.good("run", "spend")
+    small.good("restore", "spend", "0", "--yes")
+    latest = small.json("history", "spend")[0]
+    assert (latest["state"], latest["warnings"], latest["notes"][1:]) == ("verified", [], [NEXT_RUNS[method]])
+    assert small.json("datasets", "list")[0]["status"] == "verified"
+    page = site.visit("admin").words("/datasets/spend")
+    assert f"Notes {' '.join(latest['notes'])}" in page
+    assert "Warnings" not in page
+
+
+def test_a_restore_without_a_next_run_says_nothing_of_it(small: Home) -> None:
+    small.good("run", "-f", small.file(dates=FOUR_DAYS))
+    small.good("run", "spend")
+    small.good("accounts", "delete", "demo", "--yes")
+    small.good("restore", "spend", "0", "--yes")
+    assert len(small.json("history", "spend")[0]["notes"]) == 1
+
+
+def test_a_restore_asks_first_with_what_the_table_will_have(small: Home, site: Site) -> None:
+    small.good("run", "-f", small.file(dates=FOUR_DAYS))
+    small.good("run", "-f", small.file(dates={"start": "2026-11-19", "end": "2026-11-19"}))
+    before, after = len(rows(small, 1)), len(rows(small, 0))
+    effect = (
+        f"The table gets the {after} rows of version 0 (2026-11-22 12:00 UTC) in place of its {before} rows. To undo "
+        "this, restore version 1."
+    )
+    visit = site.visit("admin")
+    assert 'href="/datasets/spend/versions/0/restore"' in visit.good("/datasets/spend/versions")
+    assert effect in visit.words("/datasets/spend/versions/0/restore")
+    code, stderr = small.bad("restore", "spend", "0")
+    assert (code, effect in stderr, "--yes" in stderr) == (ExitCode.INPUT, True, True)
+    assert len(small.json("versions", "spend")) == 2
+    newest = visit.words("/datasets/spend/versions/1/restore")
+    assert "Version 1 is already the newest of the table spend." in newest
+    vera = site.user("vera", Role.VIEWER)
+    assert site.visit(vera).get("/datasets/spend/versions/0/restore").status_code in (403, 404)
 
 
 class Died(BaseException):
@@ -270,11 +370,12 @@ def test_an_interrupted_restore_leaves_no_table_that_wrongly_looks_verified(smal
             except Died:
                 pass
         latest = small.json("history", "spend")[0]
-        assert same(rows(small), before) or latest["state"] not in ("succeeded", "warned"), lives
+        assert same(rows(small), before) or latest["state"] not in SUCCESSFUL, lives
+        assert (latest["kind"], latest["restored_version"]) in (("restore", 0), ("run", None))
     assert lives > 3
     assert same(rows(small), first)
     small.good("run", "spend")
-    assert small.json("history", "spend")[0]["proof"]["proved"]
+    assert small.json("history", "spend")[0]["verification"]["verified"]
 
 
 @pytest.mark.parametrize("method", ["replace", "append", "upsert", "partition"])
@@ -285,7 +386,7 @@ def test_the_next_run_continues_from_a_restored_table(small: Home, method: str) 
     small.good("run", "-f", small.file(dates={"start": "2026-11-19", "end": "2026-11-20"}, update=update))
     expected = rows(small)
     small.good("run", "-f", small.file(dates={"start": "2026-11-10", "end": "2026-11-12"}, update=update))
-    small.good("restore", "spend", "0")
+    small.good("restore", "spend", "0", "--yes")
     small.good("run", "-f", small.file(dates={"start": "2026-11-19", "end": "2026-11-20"}, update=update))
     assert same(rows(small), expected)
 
@@ -296,7 +397,7 @@ def test_every_page_of_a_restored_table_can_be_read(small: Home, site: Site, met
     small.good(
         "run", "-f", small.file(dates=FOUR_DAYS, update={"method": method}, metrics=["spend", "clicks", "reach"])
     )
-    small.good("restore", "spend", "0")
+    small.good("restore", "spend", "0", "--yes")
     visit = site.visit("admin")
     for page in ("", "/data", "/cards", "/cards/all", "/history", "/versions", "/difference?before=1&after=2"):
         visit.good(f"/datasets/spend{page}")
@@ -311,23 +412,25 @@ def test_days_of_a_restored_version_are_judged_by_when_its_rows_were_read(small:
     small.later(1)
     small.good("run", "spend", "--start", "2026-11-20", "--end", "2026-11-22")
     expected = small.json("diff", "spend", "0", "1")
-    small.good("restore", "spend", "0")
+    small.good("restore", "spend", "0", "--yes")
     assert any(day["kind"] == "unfinished" for day in expected["days"])
-    small.good("restore", "spend", "1")
+    small.good("restore", "spend", "1", "--yes")
     difference = small.json("diff", "spend", "2", "3")
+    assert difference.pop("summary").startswith("Version 2 restores version 0. Version 3 restores version 1. ")
+    assert expected.pop("summary").startswith("Version 1 is a backfill of 2026-11-20 to 2026-11-22. ")
     assert difference | {"before": 0, "after": 1} == expected
 
 
 def test_what_cannot_be_restored_is_refused_and_changes_nothing(small: Home, site: Site) -> None:
     small.good("run", "-f", small.file(dates=FOUR_DAYS))
-    assert small.bad("restore", "spend", "0")[0] == ExitCode.INPUT
-    assert "no version 7" in small.bad("restore", "spend", "7")[1]
+    assert small.bad("restore", "spend", "0", "--yes")[0] == ExitCode.INPUT
+    assert "no version 7" in small.bad("restore", "spend", "7", "--yes")[1]
     small.good("run", "spend")
     vera = site.user("vera", Role.VIEWER)
     assert site.visit(vera).post("/datasets/spend/versions/0/restore").status_code in (403, 404)
     program(site, read_only=True).bad("POST", "/datasets/spend/versions/0/restore", 403)
     waiting = site.store.runs.add(site.store.datasets.get("spend"), "1" * 16)
-    assert small.bad("restore", "spend", "0")[0] == ExitCode.BUSY
+    assert small.bad("restore", "spend", "0", "--yes")[0] == ExitCode.BUSY
     small.good("cancel", waiting.id)
     assert [version["version"] for version in small.json("versions", "spend")] == [1, 0]
 
@@ -336,7 +439,7 @@ def test_a_restored_version_stays_readable_after_a_vacuum(small: Home) -> None:
     small.good("run", "-f", small.file(dates=FOUR_DAYS))
     first = rows(small)
     small.good("run", "-f", small.file(dates={"start": "2026-11-19", "end": "2026-11-19"}))
-    small.good("restore", "spend", "0")
+    small.good("restore", "spend", "0", "--yes")
     small.later(40)
     small.good("vacuum", "spend", "--keep-days", "0", "--keep-versions", "1", "--yes")
     assert [version["version"] for version in small.json("versions", "spend")] == [2]

@@ -71,7 +71,7 @@ def test_page_command_line_and_api_have_the_same_figures(site: Site) -> None:
         restated = f"{sums['restated']:+,.2f} {code}" if sums["restated"] else f"0 {code}"
         assert row in page, code
         assert restated in page.partition(row)[2][:60], code
-        if sums["values_changed"] or sums["moved"]:
+        if sums["values_changed"] or sums["change"]:
             assert f"spend {code} {sums['values_changed']}" in terminal
 
 
@@ -114,9 +114,9 @@ def test_a_day_that_was_not_over_is_no_correction_of_tiktok_anywhere(site: Site)
     )
     steps: dict[str, Decimal] = defaultdict(Decimal)
     for day in unfinished:
-        for step in day["moved"]:
+        for step in day["sums"]:
             if step["name"] == "spend":
-                steps[step["currency"]] += step["moved"]
+                steps[step["currency"]] += step["change"]
     assert set(steps) == CURRENCIES
     shown = " ".join(site.home.good("diff", "spend", "0", "1").stderr.split())
     assert "incomplete at the first reading" in shown
@@ -171,3 +171,101 @@ def test_replace_says_which_values_left_with_a_column_and_where_they_are(tmp_pat
     assert "Values of columns impressions, conversion were removed" in warning
     assert "Restore version 0 to get them back" in warning
     assert json.loads(home.good("run", "spend", "--json").stdout)["warnings"] == []
+
+
+# -- restores and backfills
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Home:
+    home = make_home(tmp_path / "home", advertisers=2, ads=4)
+    home.add_account()
+    return home
+
+
+PARTITION = {"method": "partition"}
+
+
+def kinds(difference: Any) -> dict[str, set[str]]:
+    """The days of each kind."""
+    days: dict[str, set[str]] = defaultdict(set)
+    for day in difference["days"]:
+        days[day["kind"]].add(day["day"])
+    return days
+
+
+def as_an_older_adreel_wrote(home: Home) -> None:
+    """Takes the days that runs read out of the table's log."""
+    for path in sorted((home.path / "lake/spend/_delta_log").glob("*.json")):
+        actions = [json.loads(line) for line in path.read_text().splitlines()]
+        for action in actions:
+            note = action.get("commitInfo", {}).get("adreel")
+            note = json.loads(note) if isinstance(note, str) else note
+            if note is not None:
+                kept = {name: value for name, value in note.items() if name not in ("days_read", "only_days_read")}
+                is_text = isinstance(action["commitInfo"]["adreel"], str)
+                action["commitInfo"]["adreel"] = json.dumps(kept) if is_text else kept
+        path.write_text("".join(f"{json.dumps(action)}\n" for action in actions))
+
+
+@pytest.mark.parametrize("method", ["replace", "partition"])
+@pytest.mark.parametrize("is_old", [False, True])
+def test_what_a_restore_brought_back_is_not_restated_by_tiktok(small: Home, method: str, is_old: bool) -> None:
+    small.good("run", "-f", small.file(dates={"start": "today-5", "end": "yesterday"}, update={"method": method}))
+    small.later(1)
+    small.good("run", "spend")
+    if is_old:
+        as_an_older_adreel_wrote(small)
+    small.good("restore", "spend", "0", "--yes")
+    forward, back = (small.json("diff", "spend", *pair) for pair in (("0", "1"), ("1", "2")))
+    assert kinds(forward)["restated"]
+    assert kinds(back)["unread"] == kinds(forward)["restated"]
+    assert not {"restated", "unfinished"} & kinds(back).keys()
+    assert not any(metric["values_restated"] for metric in back["metrics"])
+    assert not any(part["restated"] for metric in back["metrics"] for part in metric["sums"])
+    count = sum(day["changed"] for day in back["days"] if day["kind"] == "unread")
+    words = f"Version 2 restores version 0. {count} rows changed on {len(kinds(back)['unread'])} day"
+    assert back["summary"].startswith(words)
+    assert "not read again" in back["summary"]
+    with open_site(small) as site:
+        visit = site.visit("admin")
+        page = words_of(visit.part("/datasets/spend/difference", before=1, after=2).text)
+        assert words in page
+        assert "Restated by TikTok" not in page
+        assert f"of {back['changed'] + back['added'] + back['removed']} rows changed, added or removed" in page
+        same = words_of(visit.part("/datasets/spend/difference", before=0, after=2).text)
+        assert "Version 2 restores version 0. No changes." in same
+    assert "Version 2 restores version 0." in small.good("diff", "spend", "0", "2").stderr
+
+
+def test_days_that_a_backfill_read_first_are_added_also_between_days_of_the_table(small: Home) -> None:
+    for start, end in (("2026-11-10", "2026-11-11"), ("2026-11-17", "2026-11-18")):
+        small.good("run", "-f", small.file(dates={"start": start, "end": end}, update=PARTITION))
+    small.good("run", "spend", "--start", "2026-11-13", "--end", "2026-11-14")
+    difference = small.json("diff", "spend", "1", "2")
+    assert kinds(difference) == {"added": {"2026-11-13", "2026-11-14"}}
+    assert difference["summary"].startswith("Version 2 is a backfill of 2026-11-13 to 2026-11-14. Nothing changed on ")
+    with open_site(small) as site:
+        text = site.visit("admin").words("/datasets/spend/versions")
+    assert "Backfill 2026-11-13 to 2026-11-14 (partition)" in text
+    assert "Backfill 2026-11-13 to 2026-11-14 (partition)" in small.good("versions", "spend").stdout
+
+
+def test_a_day_is_judged_by_the_run_that_read_it_and_not_by_a_later_backfill_of_other_days(small: Home) -> None:
+    small.good("run", "-f", small.file(dates={"start": "today-3", "end": "today"}, update=PARTITION))
+    zones = {row["timezone"] for row in rows(small, 0).values()}
+    running = {today(small, zone, 0) for zone in zones}
+    small.later(1)
+    small.good("run", "spend", "--start", "2026-11-10", "--end", "2026-11-12")
+    small.good("run", "spend")
+    difference = small.json("diff", "spend", "1", "2")
+    assert kinds(difference)["unfinished"] == running
+    assert not running & kinds(difference)["restated"]
+
+
+def test_rows_that_append_adds_again_are_not_restated_by_tiktok(small: Home) -> None:
+    small.good("run", "-f", small.file(dates={"start": "2026-11-17", "end": "2026-11-18"}, update={"method": "append"}))
+    small.good("run", "spend")
+    difference = small.json("diff", "spend", "0", "1")
+    assert kinds(difference) == {"added": {"2026-11-17", "2026-11-18"}}
+    assert not any(part["restated"] for metric in difference["metrics"] for part in metric["sums"])

@@ -1,4 +1,4 @@
-"""Whole runs against the simulator: what ends up in the table, and whether it is proved."""
+"""Whole runs against the simulator: what ends up in the table, and whether it is verified."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Home:
 def test_an_example_runs_is_verified_and_runs_again(shared: Home, example: Path) -> None:
     first, second = (shared.json("run", "-f", str(example)) for _ in range(2))
     for report in (first, second):
-        assert (report["state"], report["proof"]["proved"]) == ("succeeded", True)
-        assert report["rows"] == report["proof"]["rows"] > 0
+        assert (report["state"], report["verification"]["verified"]) == ("verified", True)
+        assert report["rows"] == report["verification"]["rows"] > 0
     slug = first["table"].rpartition("/")[2]
     assert (first["version"], second["version"]) == (0, 1)
     assert table(shared, slug).num_rows == first["rows"]
@@ -106,7 +106,7 @@ def test_a_note_is_shown_and_logged_and_the_run_succeeds(home: Home) -> None:
     file = home.file(report_type="basic", time_dimension=None, lifetime=True)
     notes: list[str] = []
     report = run(home, file, watch=Watch(say=notes.append))
-    assert (report.state, report.warnings) == ("succeeded", ())
+    assert (report.state, report.warnings) == ("verified", ())
     assert notes == ["note: Lifetime data is on, so dates are ignored."]
     assert notes[0] in log_of(home)
 
@@ -134,9 +134,9 @@ def test_restated_conversions_are_shown_by_diff_on_their_days(home: Home) -> Non
     assert restated, "the simulator restates"
     shown = home.json("diff", "spend", "0", "1")
     changes = {
-        day["day"]: metric["moved"]
+        day["day"]: metric["change"]
         for day in shown["days"]
-        for metric in day["moved"]
+        for metric in day["sums"]
         if metric["name"] == "conversion" and day["kind"] == "restated"
     }
     assert changes == restated
@@ -170,7 +170,7 @@ def test_a_day_that_became_empty_is_emptied_by_partition(home: Home) -> None:
         data.pop("total_metrics", None)
 
     report = run(home, file, transport=Tampered(home, emptied))
-    assert report.proof["proved"]
+    assert report.verification["verified"]
     assert set(conversions_of(home)) == set(conversions_of(home, 0)) - {gone}
 
 
@@ -259,14 +259,14 @@ def test_250_metrics_equal_those_of_runs_with_a_hundred(home: Home) -> None:
     names = metrics_of_ads(250)
     assert len(names) == 250
     report = home.json("run", "-f", home.file(metrics=names, dates={"date": "yesterday"}))
-    assert report["proof"]["proved"]
+    assert report["verification"]["verified"]
     assert report["requests"] == 9
     whole = table(home)
-    assert whole.num_rows == report["rows"] == report["proof"]["rows_expected"]
+    assert whole.num_rows == report["rows"] == report["verification"]["rows_expected"]
     for number in range(3):
         part = names[100 * number : 100 * number + 100]
         file = named(home, f"Part {number}", metrics=part, dates={"date": "yesterday"})
-        assert home.json("run", "-f", file)["proof"]["proved"]
+        assert home.json("run", "-f", file)["verification"]["verified"]
         assert whole.select(["ad_id", *part]).equals(table(home, f"part_{number}").select(["ad_id", *part]))
 
 
@@ -281,7 +281,7 @@ def test_a_batch_of_metrics_with_fewer_rows_fails_verification_and_leaves_cells_
 
     file = home.file(metrics=names, dates={"date": "yesterday"}, advertisers=[advertisers_of(home)[0]])
     report = run(home, file, transport=Tampered(home, shortened))
-    assert (report.state, report.proof["proved"]) == ("warned", False)
+    assert (report.state, report.verification["verified"]) == ("check_failed", False)
     assert any("different numbers of rows for the batches of metrics" in warning for warning in report.warnings)
     rows = table(home)
     assert rows.num_rows == report.rows
@@ -303,8 +303,8 @@ def test_a_report_that_tiktok_cuts_is_read_whole_in_parts(tmp_path: Path, level:
         home = make_home(tmp_path / str(cut), advertisers=1, ads=240, id_cut=cut)
         home.add_account()
         report = home.json("run", "-f", home.file(data_level=level, dates={"start": "today-2", "end": "yesterday"}))
-        assert (report["state"], report["proof"]["proved"]) == ("succeeded", True), report
-        assert report["proof"]["totals"]["spend"]["expected"] > 0
+        assert (report["state"], report["verification"]["verified"]) == ("verified", True), report
+        assert report["verification"]["totals"]["spend"]["expected"] > 0
         tables.append(table(home))
         counts.append(report["requests"])
         assert len(questions(home)) == len(set(questions(home)))
@@ -320,7 +320,7 @@ def test_an_audience_report_that_tiktok_cuts_is_read_whole_in_parts(tmp_path: Pa
         home.add_account()
         file = home.file(report_type="audience", audience_dimensions=["gender"], dates={"date": "today-3"})
         report = home.json("run", "-f", file)
-        assert report["proof"]["proved"]
+        assert report["verification"]["verified"]
         tables.append(table(home).sort_by([("ad_id", "ascending"), ("gender", "ascending")]))
     assert tables[0].num_rows > 0
     assert tables[0].equals(tables[1])
@@ -339,8 +339,8 @@ def test_parts_of_a_cut_report_that_lack_rows_are_compared_with_the_totals_above
                 data["total_metrics"][name] = str(sum(Decimal(row["metrics"][name]) for row in data["list"]))
 
     report = run(home, home.file(dates={"date": "yesterday"}), transport=Tampered(home, shortened))
-    assert (report.state, report.proof["proved"]) == ("warned", False)
-    assert "impressions" in report.proof["differing"]
+    assert (report.state, report.verification["verified"]) == ("check_failed", False)
+    assert "impressions" in report.verification["differing"]
     assert any("TikTok's own total" in warning for warning in report.warnings)
 
 
@@ -352,7 +352,7 @@ def test_whole_numbers_of_several_advertisers_are_the_same_in_shared_requests(tm
     home.add_account()
     shared = home.json("run", "-f", home.file(metrics=["impressions", "clicks"]))
     single = home.json("run", "-f", named(home, "Single", metrics=["impressions", "clicks", "spend"]))
-    assert shared["proof"]["proved"]
+    assert shared["verification"]["verified"]
     assert (shared["requests"], single["requests"]) == (2, 7)
     names = ["advertiser_id", "ad_id", "stat_time_day", "impressions", "clicks", "currency", "timezone"]
     assert table(home).select(names).equals(table(home, "single").select(names))
@@ -365,7 +365,7 @@ def test_an_advertiser_that_fails_in_a_shared_request_does_not_affect_the_others
     home.door("remove", {"advertiser_id": gone})
     file = home.file(metrics=["impressions"], skip_failing_advertisers=True)
     report = home.json("run", "-f", file, code=ExitCode.SKIPPED)
-    assert (report["state"], report["proof"]["proved"]) == ("warned", True)
+    assert (report["state"], report["verification"]["verified"]) == ("advertisers_skipped", True)
     assert list(report["skipped_advertisers"]) == [gone]
     assert set(table(home)["advertiser_id"].to_pylist()) == set(advertisers_of(home)) - {gone}
 
@@ -396,12 +396,12 @@ def test_advertisers_that_fail_are_skipped_and_named_with_the_reason(tmp_path: P
     trouble = {"kind": "code", "code": 50000, "times": 0, "where": {"advertiser_id": broken}}
     home.door("trouble", {**trouble, "path": "report"})
     report = run(home, home.file(skip_failing_advertisers=True))
-    assert (report.state, report.proof["proved"]) == ("warned", True)
-    assert set(report.skipped_advertisers) == {removed, broken, *kinds["no_permission"]}
-    assert "40300" in report.skipped_advertisers[removed]
-    assert "50000" in report.skipped_advertisers[broken]
+    assert (report.state, report.verification["verified"]) == ("advertisers_skipped", True)
+    assert set(report.skipped) == {removed, broken, *kinds["no_permission"]}
+    assert "40300" in report.skipped[removed]
+    assert "50000" in report.skipped[broken]
     assert set(table(home)["advertiser_id"].to_pylist()) == {kinds["ordinary"][0], kinds["ordinary"][3]}
-    assert report.proof["rows_expected"] == report.rows == table(home).num_rows
+    assert report.verification["rows_expected"] == report.rows == table(home).num_rows
 
 
 def test_an_advertiser_that_fails_on_some_of_its_days_is_skipped_entirely(tmp_path: Path) -> None:
@@ -413,8 +413,8 @@ def test_an_advertiser_that_fails_on_some_of_its_days_is_skipped_entirely(tmp_pa
     dates = {"start": "2026-10-01", "end": "yesterday"}
     file = home.file(time_dimension="hour", dates=dates, skip_failing_advertisers=True)
     report = run(home, file)
-    assert report.proof["proved"], report
-    assert list(report.skipped_advertisers) == [broken]
+    assert report.verification["verified"], report
+    assert list(report.skipped) == [broken]
     assert broken not in table(home)["advertiser_id"].to_pylist()
 
 
@@ -429,7 +429,7 @@ def test_replace_keeps_the_rows_of_a_skipped_advertiser(tmp_path: Path) -> None:
     home.door("remove", {"advertiser_id": gone})
     report = home.json("run", "-f", file, code=ExitCode.SKIPPED)
     assert list(report["skipped_advertisers"]) == [gone]
-    assert (report["state"], report["exit_code"]) == ("warned", ExitCode.SKIPPED)
+    assert (report["state"], report["exit_code"]) == ("advertisers_skipped", ExitCode.SKIPPED)
     assert home.rows(count) == before
 
 
@@ -458,7 +458,7 @@ def test_an_advertiser_without_rows_does_not_fail(tmp_path: Path) -> None:
     home = fragile(tmp_path)
     file = home.file(advertisers=by_kind(home)["empty"])
     report = home.json("run", "-f", file)
-    assert (report["state"], report["rows"], report["proof"]["proved"]) == ("succeeded", 0, True)
+    assert (report["state"], report["rows"], report["verification"]["verified"]) == ("verified", 0, True)
     assert table(home).num_rows == 0
 
 
@@ -483,7 +483,7 @@ def test_values_that_cannot_be_read_become_null_and_are_counted_over_all_pages(h
         data.pop("total_metrics", None)
 
     report = run(home, home.file(), transport=Tampered(home, hidden))
-    assert report.state == "warned"
+    assert report.state == "verified_with_warnings"
     assert report.warnings == (
         "6 values of impressions could not be read as whole number and were left empty, for example '<5'.",
     )
@@ -517,6 +517,6 @@ class Reordered(httpx2.AsyncBaseTransport):
 def test_the_table_does_not_depend_on_the_order_of_pages(shared: Home, ranks: list[int]) -> None:
     file = named(shared, "Any order", dates={"start": "today-90", "end": "yesterday"})
     report = run(shared, file, transport=Reordered(shared, ranks))
-    assert report.proof["proved"]
+    assert report.verification["verified"]
     assert report.pages > 6
     assert table(shared, "any_order").equals(table(shared, "any_order", 0))

@@ -13,7 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adreel.access import Actor, Guard
+from adreel.datasets.runs import title
 from adreel.datasets.status import SORTS, STALE_AFTER, Standing, Status, Wanted, chosen, standing, standings
+from adreel.pipeline.orders import Orders
 from adreel.settings import Settings
 from adreel.store import AccountStatus, RunBrief, RunOutcome, RunState, SavedDataset, Store
 from adreel.store.locks import dataset_lock
@@ -49,7 +51,7 @@ def status(store: Store, home: Home, saved: SavedDataset) -> Status:
     return entry.status
 
 
-GOOD = RunOutcome(RunState.SUCCEEDED, 0, {"proved": True}, table_rows=7, table_columns=3)
+GOOD = RunOutcome(RunState.VERIFIED, 0, {"verified": True}, table_rows=7, table_columns=3)
 
 
 def test_a_dataset_is_never_run_then_queued_running_and_verified(store: Store, home: Home) -> None:
@@ -64,7 +66,7 @@ def test_a_dataset_is_never_run_then_queued_running_and_verified(store: Store, h
         assert status(store, home, saved) is Status.INTERRUPTED
     assert status(store, home, saved) is Status.INTERRUPTED
     store.runs.finish(run.id, GOOD)
-    assert status(store, home, saved) is Status.PROVED
+    assert status(store, home, saved) is Status.VERIFIED
 
 
 @pytest.mark.parametrize(
@@ -72,8 +74,13 @@ def test_a_dataset_is_never_run_then_queued_running_and_verified(store: Store, h
     [
         (RunOutcome(RunState.FAILED, error="Reason."), Status.FAILED),
         (RunOutcome(RunState.CANCELLED), Status.CANCELLED),
-        (RunOutcome(RunState.WARNED, 1, {"proved": False}), Status.UNPROVED),
-        (RunOutcome(RunState.WARNED, 1, {"proved": True}, ("Look.",)), Status.WARNED),
+        (RunOutcome(RunState.CHECK_FAILED, 1, {"verified": False}), Status.CHECK_FAILED),
+        (RunOutcome(RunState.VERIFIED_WITH_WARNINGS, 1, {"verified": True}, ("Look.",)), Status.VERIFIED_WITH_WARNINGS),
+        (
+            RunOutcome(RunState.ADVERTISERS_SKIPPED, 1, {"verified": True}, skipped={"1": "no"}),
+            Status.ADVERTISERS_SKIPPED,
+        ),
+        (RunOutcome(RunState.VERIFICATION_UNKNOWN, 1), Status.VERIFICATION_UNKNOWN),
         (RunOutcome(RunState.INTERRUPTED, error="It died."), Status.INTERRUPTED),
     ],
 )
@@ -89,6 +96,18 @@ def test_the_last_run_decides_the_status_and_the_last_good_run_the_size(
     assert bool(entry.words) is expected.attention
     if outcome.error:
         assert outcome.error in entry.words
+
+
+def test_a_restore_whose_process_died_is_no_run_to_resume(store: Store, home: Home) -> None:
+    saved = add_dataset(store)
+    ended(store, saved, 1, GOOD)
+    run = store.runs.add_restore(saved, "2" * 16, 0, store.runs.list(saved)[0].read_at)
+    assert (title(run), run.restores, run.created_at) == ("Restore of version 0", True, run.started_at)
+    assert status(store, home, saved) is Status.INTERRUPTED
+    entry = standing(store, Guard(store, OPERATOR), home.path, saved, home.now)
+    assert entry.words == "The process ended early; the latest version shows whether the rows were restored."
+    orders = Orders(Settings.load({"ADREEL_HOME": str(home.path)}), store, clock=lambda: home.now)
+    assert orders.unfinished(saved, None) is None
 
 
 def test_a_revoked_or_deleted_account_outranks_the_last_run(store: Store, home: Home) -> None:
@@ -122,9 +141,9 @@ def test_only_a_table_that_a_new_run_would_change_grows_old(
     saved = add_dataset(store, **spec)
     ended(store, saved, 1, GOOD)
     home.now += STALE_AFTER
-    assert status(store, home, saved) is Status.PROVED
+    assert status(store, home, saved) is Status.VERIFIED
     home.now += timedelta(seconds=1)
-    assert status(store, home, saved) is (Status.STALE if grows_old else Status.PROVED)
+    assert status(store, home, saved) is (Status.STALE if grows_old else Status.VERIFIED)
 
 
 def test_each_dataset_with_runs_has_a_brief(store: Store) -> None:
@@ -140,7 +159,7 @@ def test_each_dataset_with_runs_has_a_brief(store: Store) -> None:
     assert isinstance(latest, RunBrief)
     assert (latest.id, latest.state, latest.error, latest.version) == (f"{9:016}", RunState.FAILED, "Reason.", None)
     assert made_it is not None
-    assert (made_it.id, made_it.proved, made_it.table_rows) == (f"{3:016}", True, 7)
+    assert (made_it.id, made_it.state.verified, made_it.table_rows) == (f"{3:016}", True, 7)
     assert (store.runs.count(good), store.runs.count(never)) == (4, 0)
     assert [run.id for run in store.runs.good(good, 2)] == [f"{3:016}", f"{2:016}"]
     assert [run.id for run in store.runs.list(good, limit=2, offset=1)] == [f"{3:016}", f"{2:016}"]
@@ -164,9 +183,7 @@ def several(draw: st.DrawFn, home: Path = Path("/nowhere")) -> list[Standing]:
         saved = SavedDataset(number, f"s{number}", f"s{number}", name, "", tags, 1, account, "{}", 1, at, at, owner)
         ran = at - timedelta(hours=draw(st.integers(0, 50)))
         rows = draw(st.none() | st.integers(0, 9))
-        run = draw(
-            st.none() | st.just(RunBrief("r", RunState.SUCCEEDED, ran, ran, ran, 0, True, "", rows, rows, sums=4))
-        )
+        run = draw(st.none() | st.just(RunBrief("r", RunState.VERIFIED, ran, ran, ran, 0, "", rows, rows, sums=4)))
         report = draw(st.sampled_from(["ads", "performance"]))
         entries.append(Standing(saved, report, report.title(), run, run, draw(st.sampled_from(list(Status))), ""))
     return entries

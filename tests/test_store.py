@@ -741,10 +741,12 @@ def test_a_run_goes_from_queued_over_running_to_finished(store: Store) -> None:
     assert seen.heartbeat_at is not None
     assert running.heartbeat_at is not None
     assert seen.heartbeat_at > running.heartbeat_at
-    outcome = RunOutcome(RunState.WARNED, 7, {"rows": 9000, "keys": [1]}, ("one is gone",), {"12": "no permission"})
+    outcome = RunOutcome(
+        RunState.CHECK_FAILED, 7, {"rows": 9000, "keys": [1]}, ("one is gone",), {"12": "no permission"}
+    )
     done = store.runs.finish(queued.id, outcome)
     assert done == store.runs.get(queued.id)
-    assert (done.state, done.version, done.proof) == (RunState.WARNED, 7, {"rows": 9000, "keys": [1]})
+    assert (done.state, done.version, done.verification) == (RunState.CHECK_FAILED, 7, {"rows": 9000, "keys": [1]})
     assert (done.warnings, done.skipped) == (("one is gone",), {"12": "no permission"})
     assert (done.rows, done.error, done.cancel_requested) == (9000, "", False)
     assert done.finished_at is not None
@@ -759,7 +761,7 @@ def test_a_run_is_added_and_finished_once(store: Store) -> None:
     assert (done.error, done.error_kind) == ("the token is revoked", "ReconnectError")
     assert store.runs.finish(run.id, failed) == done
     for use in (
-        lambda: store.runs.finish(run.id, RunOutcome(RunState.SUCCEEDED)),
+        lambda: store.runs.finish(run.id, RunOutcome(RunState.VERIFIED)),
         lambda: store.runs.progress(run.id, Progress()),
         lambda: store.runs.request_cancel(run.id),
     ):
@@ -822,7 +824,7 @@ def test_runs_are_listed_latest_first(store: Store) -> None:
     dataset = add_dataset(store)
     other = add_dataset(store, "Other", store.accounts.get("main"))
     runs = [store.runs.add(of, new_run_id()) for of in (dataset, other, dataset, dataset)]
-    done = store.runs.finish(runs[2].id, RunOutcome(RunState.SUCCEEDED, version=1))
+    done = store.runs.finish(runs[2].id, RunOutcome(RunState.VERIFIED, version=1))
     assert [run.id for run in store.runs.list()] == [run.id for run in reversed(runs)]
     assert [run.id for run in store.runs.list(dataset, limit=2)] == [runs[3].id, runs[2].id]
     assert store.runs.list(dataset, states=SUCCESSFUL) == (done,)

@@ -83,7 +83,7 @@ PASSING: dict[str, dict[str, Any]] = {
 def test_rows_are_right_after_a_temporary_problem(calm: Home, trouble: str) -> None:
     calm.door("trouble", {**PASSING[trouble], "path": REPORT})
     report = run(calm, calm.file())
-    assert (report.state, report.proof["proved"]) == ("succeeded", True)
+    assert (report.state, report.verification["verified"]) == ("verified", True)
     assert not calm.door("state")["troubles"], "it did happen"
     assert same(calm)
 
@@ -98,7 +98,7 @@ def test_refusals_are_counted_and_logged(calm: Home) -> None:
 def test_a_request_that_hangs_is_sent_again(calm: Home) -> None:
     calm.door("trouble", {"kind": "hang", "seconds": 30, "times": 1, "path": REPORT})
     report = run(calm, calm.file(), waits=Hurry().waits(request_seconds=0.05))
-    assert report.proof["proved"]
+    assert report.verification["verified"]
     assert any("no answer within 0.05 s" in line for line in log_of(calm))
     assert same(calm)
 
@@ -109,7 +109,7 @@ def test_a_report_whose_count_changes_between_pages_is_read_again(tmp_path: Path
     file = home.file(dates={"start": "today-30", "end": "yesterday"})
     home.door("trouble", {"kind": "total", "change": 1, "path": REPORT, "where": {"page": "2"}, "times": 2})
     report = run(home, file)
-    assert (report.state, report.rows, report.proof["proved"]) == ("succeeded", 1500, True)
+    assert (report.state, report.rows, report.verification["verified"]) == ("verified", 1500, True)
 
 
 # -- what does not pass
@@ -141,8 +141,8 @@ def test_totals_that_differ_create_a_version_whose_check_failed(calm: Home) -> N
     # So many rows that money might differ by as much.
     file = calm.file(dates={"start": "today-29", "end": "yesterday"})
     report = run(calm, file, transport=Tampered(calm, other))
-    assert (report.state, report.version, report.proof["proved"]) == ("warned", 1, False)
-    assert report.proof["differing"] == ["impressions"]
+    assert (report.state, report.version, report.verification["verified"]) == ("check_failed", 1, False)
+    assert report.verification["differing"] == ["impressions"]
     assert report.warnings[0].startswith("impressions: TikTok's own total for ad account ")
     assert "TikTok's own total" in report.warnings[0]
 
@@ -155,9 +155,9 @@ def test_totals_that_differ_in_opposite_ways_fail_verification(calm: Home) -> No
         data["total_metrics"]["clicks"] = str(int(data["total_metrics"]["clicks"]) + sign)
 
     report = run(calm, calm.file(advertisers=ids), transport=Tampered(calm, other))
-    pair = report.proof["totals"]["clicks"]
-    assert pair["expected"] == pair["got"]
-    assert (report.state, report.proof["proved"]) == ("warned", False)
+    pair = report.verification["totals"]["clicks"]
+    assert pair["expected"] == pair["actual"]
+    assert (report.state, report.verification["verified"]) == ("check_failed", False)
 
 
 def test_money_may_differ_by_the_rounding_of_its_rows_and_no_more(calm: Home) -> None:
@@ -168,15 +168,15 @@ def test_money_may_differ_by_the_rounding_of_its_rows_and_no_more(calm: Home) ->
 
         return change
 
-    assert run(calm, calm.file(), transport=Tampered(calm, other(0.004))).proof["proved"]
-    assert not run(calm, calm.file(), transport=Tampered(calm, other(0.006))).proof["proved"]
+    assert run(calm, calm.file(), transport=Tampered(calm, other(0.004))).verification["verified"]
+    assert not run(calm, calm.file(), transport=Tampered(calm, other(0.006))).verification["verified"]
 
 
 def test_a_run_that_fails_verification_has_its_own_exit_code(calm: Home) -> None:
     # What TikTok sums up is one thing on page 1 and the rows another: a row is replaced by a copy of another day.
     calm.world = _Lying(calm.world)  # type: ignore[assignment]  # it takes the place of the application
     assert calm.adreel("run", "-f", calm.file(), "--json").exit_code == 9
-    assert latest(calm).state == "warned"
+    assert latest(calm).state == "check_failed"
 
 
 class _Lying:
@@ -231,7 +231,7 @@ def test_a_request_that_always_hangs_ends_the_run_and_the_next_one_resumes_it(ca
     with pytest.raises(RetryError, match="times out a third time"):
         run(calm, calm.file(), waits=Hurry().waits(request_seconds=0.02))
     calm.door("calm", {})
-    assert run(calm, calm.file()).proof["proved"]
+    assert run(calm, calm.file()).verification["verified"]
     assert same(calm)
 
 
@@ -270,7 +270,7 @@ def test_a_run_after_reconnecting_requests_nothing_twice(tmp_path: Path) -> None
     assert (code, "revoked" in words) == (4, True)
     home.good("accounts", "reconnect", "demo", "--token-stdin", stdin=f"{home.token}\n")
     report = home.json("run", "spend")
-    assert (report["resumed"], report["proof"]["proved"], report["version"]) == (True, True, 0)
+    assert (report["resumed"], report["verification"]["verified"], report["version"]) == (True, True, 0)
     asked = questions(home)
     # What was under way when the token died may have been answered and not kept.
     assert len(asked) - len(set(asked)) <= 64
@@ -316,7 +316,7 @@ def test_a_run_that_failed_temporarily_is_resumed(fresh: Home) -> None:
     assert (report.run_id, report.resumed) == (stopped, True)
     assert notes[0] == f"Resuming run {stopped}."
     assert len(questions(fresh)) - before <= 60 - 15, "what is there is not asked for again"
-    assert report.proof["proved"]
+    assert report.verification["verified"]
     assert report.requests >= 60
     assert left_behind(fresh) == []
 
@@ -328,7 +328,7 @@ def test_stored_pages_are_not_requested_again(tmp_path: Path) -> None:
     stopped_after(home, file, 3)
     assert len(questions(home)) == 3
     report = run(home, file)
-    assert (report.rows, report.proof["proved"]) == (6000, True)
+    assert (report.rows, report.verification["verified"]) == (6000, True)
     assert len(questions(home)) == len(set(questions(home))) == 6
 
 
@@ -336,7 +336,7 @@ def test_a_changed_dataset_starts_a_new_run_and_removes_old_parts(fresh: Home) -
     stopped = stopped_after(fresh, fresh.file(**HOURS), 30)
     assert left_behind(fresh)
     report = run(fresh, fresh.file(**HOURS, metrics=["spend", "clicks"]))
-    assert (report.resumed, report.proof["proved"]) == (False, True)
+    assert (report.resumed, report.verification["verified"]) == (False, True)
     assert report.run_id != stopped
     assert left_behind(fresh) == []
 
@@ -355,9 +355,9 @@ def test_a_run_resumed_on_another_day_names_its_start(fresh: Home) -> None:
     stopped_after(fresh, file, 30)
     fresh.now += timedelta(hours=20)
     report = run(fresh, file)
-    assert (report.resumed, report.state) == (True, "warned")
+    assert (report.resumed, report.state) == (True, "verified_with_warnings")
     assert "This run started on 2026-11-22 at 12:00 UTC" in report.warnings[0]
-    assert report.proof["proved"]
+    assert report.verification["verified"]
 
 
 def test_an_interrupted_cut_report_is_resumed_without_loss(tmp_path: Path) -> None:
@@ -369,7 +369,7 @@ def test_an_interrupted_cut_report_is_resumed_without_loss(tmp_path: Path) -> No
     stopped_after(home, home.file(), 20)
     done = len(questions(home))
     report = run(home, home.file())
-    assert (report.resumed, report.proof["proved"]) == (True, True)
+    assert (report.resumed, report.verification["verified"]) == (True, True)
     asked = questions(home)
     assert len(asked[done:]) - len(set(asked[done:]) - set(asked[:done])) <= 20
     assert table(home).equals(table(whole))
@@ -408,7 +408,7 @@ def test_a_run_is_cancelled_by_another_process_and_the_table_is_unchanged(calm: 
     assert versions(calm) == 1
     calm.door("calm", {})
     report = run(calm, file)
-    assert (report.resumed, report.proof["proved"]) == (False, True)
+    assert (report.resumed, report.verification["verified"]) == (False, True)
     assert left_behind(calm) == []
 
 
@@ -449,7 +449,7 @@ def test_a_lake_that_cannot_be_written_ends_the_run_and_the_next_one_resumes_it(
     assert versions(calm) == 1
     blocker.unlink()
     report = run(calm, calm.file())
-    assert (report.resumed, report.proof["proved"]) == (True, True)
+    assert (report.resumed, report.verification["verified"]) == (True, True)
     assert same(calm)
 
 
@@ -471,7 +471,7 @@ def test_a_disk_that_refuses_parts_ends_the_run_and_the_next_one_resumes_it(fres
     assert not Lake(fresh.path / "lake").exists("spend")
     blocked[0].unlink()
     report = run(fresh, fresh.file(**HOURS))
-    assert (report.resumed, report.proof["proved"]) == (True, True)
+    assert (report.resumed, report.verification["verified"]) == (True, True)
     assert left_behind(fresh) == []
 
 
@@ -491,7 +491,7 @@ def test_a_record_that_cannot_be_written_ends_the_run_with_7_and_the_next_one_re
         blocker.rmdir()
     there, before = len(list(runs.glob("*/*/*/*.arrow"))), len(questions(fresh))
     report = run(fresh, fresh.file(**HOURS))
-    assert (report.resumed, report.proof["proved"]) == (True, True)
+    assert (report.resumed, report.verification["verified"]) == (True, True)
     assert len(questions(fresh)) - before == 60 - there < 60
 
 
@@ -549,7 +549,7 @@ def test_only_damaged_or_foreign_files_beside_the_parts_are_read_again(fresh: Ho
     before = questions(fresh)
     DAMAGES[damage](fresh)
     report = run(fresh, fresh.file(**hours))
-    assert (report.resumed, report.state, report.proof["proved"]) == (True, "succeeded", True)
+    assert (report.resumed, report.state, report.verification["verified"]) == (True, "verified", True)
     again = Counter(questions(fresh)) - Counter(before)
     pages = 1 if damage.startswith("a part") else 0
     assert sum(again.values()) + len(before) - len(set(before)) <= 120 - len(set(before)) + pages
@@ -571,7 +571,7 @@ def test_a_run_of_another_adreel_is_read_again_entirely(fresh: Home, changes: di
     parts = begun.parent / "000000"
     shutil.copytree(parts, begun.parent / "999999")
     report = run(fresh, fresh.file(**HOURS))
-    assert (report.run_id, report.state, report.proof["proved"]) == (stopped, "succeeded", True)
+    assert (report.run_id, report.state, report.verification["verified"]) == (stopped, "verified", True)
     assert len(questions(fresh)) - before == 60
     assert left_behind(fresh) == []
 
@@ -602,8 +602,8 @@ def test_skipped_advertisers_are_not_requested_when_the_run_resumes(fresh: Home)
     fresh.good("accounts", "reconnect", "demo", "--token-stdin", stdin=f"{fresh.token}\n")
     before = len(fresh.requests(REPORT))
     report = run(fresh, file)
-    assert (report.resumed, report.state) == (True, "warned")
-    assert set(report.skipped_advertisers) == {gone}
+    assert (report.resumed, report.state) == (True, "advertisers_skipped")
+    assert set(report.skipped) == {gone}
     asked = {str(request["params"]["advertiser_id"]) for request in fresh.requests(REPORT)[before:]}
     assert gone not in asked
     assert set(table(fresh)["advertiser_id"].to_pylist()).isdisjoint({gone})

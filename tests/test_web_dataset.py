@@ -184,8 +184,8 @@ def test_a_run_is_queued_executed_and_reported(ran: Site) -> None:
     assert f'hx-get="{BASE}/live" hx-trigger="every 1s"' in waiting
     assert "Run now" not in words_of(waiting)
     (run,) = ran.work()
-    assert (run.state, run.asked_by, run.table_rows, run.table_columns) == (
-        RunState.SUCCEEDED,
+    assert (run.state, run.triggered_by, run.table_rows, run.table_columns) == (
+        RunState.VERIFIED,
         "admin",
         len(rows(ran)),
         9,
@@ -626,7 +626,7 @@ def test_who_may_use_the_account_but_not_change_its_datasets_cannot_run_or_cance
 def test_who_may_change_the_accounts_datasets_runs_and_deletes_them(ran: Site) -> None:
     visit = somebody(ran, Role.EDITOR, Level.EDIT)
     visit.sent(f"{BASE}/run")
-    assert ran.work()[0].asked_by == "somebody"
+    assert ran.work()[0].triggered_by == "somebody"
     visit.sent(f"{BASE}/delete")
     assert ran.store.datasets.list() == ()
 

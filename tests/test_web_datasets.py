@@ -126,7 +126,7 @@ def test_a_table_that_grew_old_is_stale_unless_its_days_are_fixed(home: Home) ->
     with open_site(home) as site:
         page = site.visit("admin").good("/datasets", status="stale")
         assert names_of(page) == ["Moving"]
-        assert "The table was updated 9 days ago." in page
+        assert "The rows were read 9 days ago." in page
 
 
 def test_a_run_whose_process_died_is_shown_as_interrupted(three: Site) -> None:
@@ -214,7 +214,7 @@ def test_several_datasets_are_run_at_once_and_those_that_cannot_are_named(three:
     assert "1 run started." in words_of(again.text)
     assert "Ads by day : A run is queued or running already" in words_of(again.text)
     assert "adreel cancel" not in again.text
-    assert {run.asked_by for run in three.work()} == {"admin"}
+    assert {run.triggered_by for run in three.work()} == {"admin"}
 
 
 def test_deleting_several_asks_first_and_names_them(three: Site) -> None:

@@ -180,8 +180,8 @@ def test_saving_opens_the_dataset_whose_first_run_begins_and_whose_owner_is_the_
     dataset = site.store.datasets.get("spend_of_ads")
     assert dataset.owner_id == ada.id
     assert (dataset.description, dataset.tags) == ("For\nMonday", ("weekly", "a, b"))
-    assert [run.asked_by for run in site.store.runs.list(dataset)] == ["ada"]
-    assert [run.state for run in site.work()] == [RunState.SUCCEEDED]
+    assert [run.triggered_by for run in site.store.runs.list(dataset)] == ["ada"]
+    assert [run.state for run in site.work()] == [RunState.VERIFIED]
 
 
 def test_save_and_new_opens_another_form_with_the_same_account_and_report(site: Site) -> None:

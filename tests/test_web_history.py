@@ -1,4 +1,4 @@
-"""A dataset's runs with proof and log, its versions, and the number that TikTok changed."""
+"""A dataset's runs with verification and log, its versions, and the number that TikTok changed."""
 
 from __future__ import annotations
 
@@ -57,10 +57,10 @@ def test_the_history_has_every_run_with_who_asked_latest_first(twice: Site) -> N
     page = visit.words(f"{BASE}/history")
     count = len(rows(twice, 2))
     assert re.search(
-        rf"2026-11-23 12:00 succeeded 0\.0 s \d+ {count} 2 Compare with 1 Verified rows, keys, 4 sums admin", page
+        rf"2026-11-23 12:00 Verified 0\.0 s \d+ {count} 2 Compare with 1 Verified rows, keys, 4 sums admin", page
     )
     assert re.search(
-        r"2026-11-22 12:00 succeeded 0\.0 s \d+ \d+ 0 Verified rows, keys, 4 sums Command line 3 runs", page
+        r"2026-11-22 12:00 Verified 0\.0 s \d+ \d+ 0 Verified rows, keys, 4 sums Command line 3 runs", page
     )
 
 
@@ -106,7 +106,7 @@ def test_a_run_whose_check_failed_is_not_green_and_says_what_differs(home: Home)
             in page
         )
         assert "1 of 6 checks differ" in visit.words(BASE)
-        assert 'value="unproved" selected' in visit.good("/datasets", status="unproved")
+        assert 'value="check_failed" selected' in visit.good("/datasets", status="check_failed")
 
 
 def test_a_run_that_skipped_an_advertiser_names_it_with_its_reason(home: Home) -> None:
@@ -124,7 +124,7 @@ def test_a_run_that_skipped_an_advertiser_names_it_with_its_reason(home: Home) -
         page = visit.words(f"{BASE}/history/{run.id}")
         assert f"{name[str(gone)]} {gone} {run.skipped[str(gone)]}" in page
         assert "1 ad account was skipped." in visit.words(BASE)
-        assert "Warnings. The last run has warnings." in visit.words(BASE)
+        assert "Ad accounts skipped. 1 ad account was skipped." in visit.words(BASE)
 
 
 def test_a_failed_runs_page_says_why_and_that_the_table_stayed(twice: Site) -> None:

@@ -24,7 +24,7 @@ UNWANTED = {
     r"\b(rows|row) (is|are) named by|names? (a|each) row": "primary key",
     r"\b(goes|go|going|gone) on with\b|came? to (its|their) end": "resume",
     r"what (has )?moved\b|moved by": "change, restated",
-    r"\bProved\b|not proved": "verified; 'proof' may stay in prose",
+    r"\b(un)?[Pp]roved\b": "verified, Check failed; 'proof' may stay in prose",
     r"[Ww]hat a run will ask|[Aa]sked for now": "Estimate, Resolves to",
     r"[Ww]hat a row is about": "Granularity",
     r"[Nn]one of the \d|is chosen above": "No datasets match these filters.",

@@ -48,7 +48,7 @@ def test_a_queued_run_creates_a_version(home: Home) -> None:
     settings, store = opened(home)
     with store:
         run = worked(home, settings, store, queued(home, store))
-        assert (run.state, run.version) == (RunState.SUCCEEDED, 0)
+        assert (run.state, run.version) == (RunState.VERIFIED, 0)
     assert home.rows("select count(*) as n from spend")[0]["n"] == run.rows > 0
 
 
@@ -68,7 +68,7 @@ def test_the_command_line_does_not_overtake_a_queued_run(home: Home) -> None:
         assert code == ExitCode.BUSY
         assert f"Run {run_id} of 'Spend' is already queued" in message
         assert f"adreel cancel {run_id}" in message
-        assert worked(home, settings, store, run_id).state is RunState.SUCCEEDED
+        assert worked(home, settings, store, run_id).state is RunState.VERIFIED
 
 
 def test_a_run_that_failed_temporarily_is_queued_again(home: Home) -> None:
@@ -79,7 +79,7 @@ def test_a_run_that_failed_temporarily_is_queued_again(home: Home) -> None:
         store.runs.finish(run_id, RunOutcome(RunState.FAILED, error="TikTok is away.", error_kind="RetryError"))
         again = Orders(settings, store, clock=lambda: home.now).enqueue(operator(store), store.datasets.get("spend"))
         assert again.id == run_id
-        assert worked(home, settings, store, run_id).state is RunState.SUCCEEDED
+        assert worked(home, settings, store, run_id).state is RunState.VERIFIED
 
 
 def test_a_queued_run_can_be_cancelled(home: Home) -> None:
@@ -123,7 +123,7 @@ def test_a_server_starts_queued_runs_in_separate_processes(tmp_path: Path) -> No
                 while store.runs.get(run_id).state not in FINISHED and time.monotonic() < until:
                     time.sleep(0.1)
             run = store.runs.get(run_id)
-            assert (run.state, run.error) == (RunState.SUCCEEDED, "")
+            assert (run.state, run.error) == (RunState.VERIFIED, "")
 
 
 def test_the_output_of_a_process_that_dies_is_in_the_log_of_its_run(home: Home) -> None:

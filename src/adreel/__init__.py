@@ -1,1 +1,1 @@
-"""TikTok Ads reports as proved, versioned tables."""
+"""TikTok Ads reports as verified, versioned tables."""

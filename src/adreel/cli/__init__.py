@@ -585,11 +585,12 @@ def restore(
     ctx: typer.Context,
     name: DatasetName,
     version: Annotated[int, typer.Argument(help="The version to restore.")],
+    yes: Yes = False,
 ) -> None:
-    """Restore an earlier version as a new version. All versions are kept."""
+    """Restore an earlier version as a new version. All versions are kept. Asks for confirmation."""
     from adreel.cli import tables
 
-    tables.restore(ctx.obj, name, version)
+    tables.restore(ctx.obj, name, version, yes=yes)
 
 
 @app.command("vacuum", rich_help_panel="Tables")

@@ -285,8 +285,13 @@ def advertisers(session: CommandContext, name: str, *, as_json: bool) -> None:
     with opened(session) as have:
         refreshed = _refreshed(have, have.guard.account(name, AccountRight.USE))
         if as_json:
-            keys = ("advertiser_id", "name", "currency", "timezone", "display_timezone", "status", "country", "gone")
-            print_json([{key: getattr(advertiser, key) for key in keys} for advertiser in refreshed])
+            keys = ("advertiser_id", "name", "currency", "timezone", "display_timezone", "status", "country")
+            print_json(
+                [
+                    {key: getattr(advertiser, key) for key in keys} | {"removed": advertiser.gone}
+                    for advertiser in refreshed
+                ]
+            )
         else:
             _print_advertisers(refreshed)
 

@@ -11,12 +11,13 @@ import typer
 
 from adreel.access import DatasetRight
 from adreel.cli import CommandContext
-from adreel.cli.context import Opened, opened, seen
+from adreel.cli.context import Opened, opened
 from adreel.cli.files import read_text
 from adreel.cli.output import confirm, print_json, print_table, say
 from adreel.datasets import service
 from adreel.datasets.files import read, read_all
 from adreel.datasets.imports import arrivals, bring
+from adreel.datasets.status import standings
 from adreel.datasets.stored import as_file, source_of
 from adreel.datasets.validation import parse
 from adreel.errors import AdreelError, DatasetError, InputError
@@ -64,10 +65,10 @@ def show_all(session: CommandContext, *, as_json: bool) -> None:
     """Every dataset with its last run."""
     with opened(session) as have:
         latest, lake = have.store.runs.latest(), have.lake()
-        rows = []
-        for saved in have.guard.datasets():
-            run = latest.get(saved.id)
-            run = seen(have, run) if run else None
+        rows, labels = [], []
+        for entry in standings(have.store, have.guard, have.settings.home, session.clock()):
+            saved, run = entry.saved, latest.get(entry.saved.id)
+            labels.append((entry.status.label, entry.words))
             rows.append(
                 {
                     "name": saved.name,
@@ -76,7 +77,7 @@ def show_all(session: CommandContext, *, as_json: bool) -> None:
                     "account": saved.account_name + ("" if saved.connected else " (disconnected)"),
                     "rows": lake.table(saved.table_slug).rows if lake.exists(saved.table_slug) else None,
                     "last_run": run.finished_at or run.created_at if run else None,
-                    "state": str(run.state) if run else "never run",
+                    "status": str(entry.status),
                     "error": run.error or None if run else None,
                     "warnings": run.warnings if run else (),
                     "tags": saved.tags,
@@ -85,12 +86,12 @@ def show_all(session: CommandContext, *, as_json: bool) -> None:
         if as_json:
             print_json(rows)
         elif rows:
-            heads = ("name", "table", "report", "account", "rows", "last run (UTC)", "state")
-            print_table(heads, [tuple(row.values())[: len(heads)] for row in rows])
-            for row in rows:
-                words = row["error"] or next(iter(row["warnings"]), None)
+            heads = ("name", "table", "report", "account", "rows", "last run (UTC)", "status")
+            values = (tuple(row.values())[: len(heads) - 1] for row in rows)
+            print_table(heads, [(*row, label) for row, (label, _) in zip(values, labels, strict=True)])
+            for row, (_, words) in zip(rows, labels, strict=True):
                 if words:
-                    say(f"{row['name']}: {_short(str(words))}")
+                    say(f"{row['name']}: {_short(words)}")
         else:
             say("No dataset is saved yet. Save one with: adreel datasets create -f FILE (there are some in examples/)")
 

@@ -171,8 +171,7 @@ def demo(session: CommandContext, *, once: bool, advertisers: int, ads: int, por
         for values in MORE_DATASETS:
             saved = service.save(have.guard, parse(Source(values, {}), session.clock()), session.clock())
             report = watched(have, saved)
-            verified = f", verified: {checked_in(report.proof)}" if report.proof["proved"] else ""
-            say(f"{saved.name}: {report.state}, {report.rows:,} rows{verified}.")
+            say(f"{saved.name}: {report.rows:,} rows. {report.state.label}: {checked_in(report.verification)}.")
         settings = reached(have.settings, listener)
         serve_on(session, settings, have.store, listener, browser=browser)
 

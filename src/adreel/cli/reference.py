@@ -509,16 +509,17 @@ def _error_of(code: int) -> str:
 def _run_states() -> Iterator[str]:
     yield "List the runs of a dataset with `adreel history NAME`."
     rows = (
-        (_code(state.value), _plain(state.sentence), _yes(state in FINISHED), _yes(state in SUCCESSFUL))
+        (_code(state.value), state.label, _plain(state.sentence), _yes(state in FINISHED), _yes(state in SUCCESSFUL))
         for state in RunState
     )
-    yield _table(("state", "meaning", "finished", "new version"), rows)
+    yield "Programs get the state, people the label. A restore is an entry in the history with the same states."
+    yield _table(("state", "label", "meaning", "finished", "new version"), rows)
     yield "## Dataset status"
-    yield ("The status of a dataset in the Data Center and the API follows from its last run, account and settings.")
+    yield "The status of a dataset follows from its last run, account and settings."
     statuses = (
         (_code(status.value), status.label, _plain(status.meaning), _yes(status.attention)) for status in Status
     )
-    yield _table(("status", "in the Data Center", "meaning", "requires action"), statuses)
+    yield _table(("status", "label", "meaning", "requires action"), statuses)
 
 
 # -- users

@@ -6,9 +6,11 @@ import asyncio
 import signal
 import sys
 import threading
+from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +25,7 @@ from adreel.cli.output import confirm, messages, print_json, print_table, say, t
 from adreel.datasets import service
 from adreel.datasets.dataset import Dataset, Source
 from adreel.datasets.files import read
+from adreel.datasets.runs import rows_of, run_json, title, took
 from adreel.datasets.schema import columns, key
 from adreel.datasets.stored import source_of
 from adreel.datasets.validation import parse
@@ -39,7 +42,7 @@ from adreel.errors import (
     disk_fault,
 )
 from adreel.pipeline.plan import Plan
-from adreel.store import IN_PROGRESS, Account, Run, RunState, SavedDataset
+from adreel.store import IN_PROGRESS, SUCCESSFUL, Account, Run, RunState, SavedDataset
 from adreel.store import Progress as RunProgress
 
 if TYPE_CHECKING:
@@ -227,7 +230,7 @@ def run(
             before = have.store.runs.list(saved, limit=1)
             try:
                 report = watched(have, saved, dates)
-                code = have.store.runs.get(report.run_id).exit_code or ExitCode.OK
+                ended = have.store.runs.get(report.run_id)
             finally:
                 # The actual state: an interruption may arrive while the state is being written.
                 own = tuple(seen(have, run) for run in have.store.runs.list(saved, limit=1) if run not in before)
@@ -236,11 +239,11 @@ def run(
             print_json(_failure(disk_fault(error) or error, own))
         raise
     if as_json:
-        print_json(report.as_json() | {"exit_code": int(code)})
+        print_json(run_json(ended) | {name: getattr(report, name) for name in ("seconds", "table", "resumed")})
     else:
         print_report(saved, report)
-    if code is not ExitCode.OK:
-        sys.exit(code)
+    if ended.exit_code:
+        sys.exit(ended.exit_code)
 
 
 @contextmanager
@@ -279,7 +282,7 @@ def _failure(error: BaseException, started: tuple[Run, ...]) -> dict[str, Any]:
     """What `run --json` prints of a run that failed, was cancelled, or (`run_id` null) never started."""
     if isinstance(error, KeyboardInterrupt):
         # Before or after the run itself, which turns an interruption into a CancelledError.
-        ended = any(run.state is RunState.SUCCEEDED for run in started)
+        ended = any(run.state in SUCCESSFUL for run in started)
         message = "Interrupted after the run ended." if ended else "Interrupted."
         answer: dict[str, Any] = {"error": message, "error_kind": "KeyboardInterrupt", "exit_code": 130}
     elif isinstance(error, AdreelError):
@@ -300,8 +303,7 @@ def _failure(error: BaseException, started: tuple[Run, ...]) -> dict[str, Any]:
         answer["problems"] = [asdict(problem) for problem in error.problems]
     if own is None:
         return {"run_id": None, "state": str(RunState.FAILED)} | answer
-    counts = {name: getattr(own, name) for name in ("rows", "requests", "refused", "pages")}
-    return {"run_id": own.id, "state": str(own.state), **answer, **counts}
+    return run_json(own) | answer
 
 
 def watched(have: Opened, saved: SavedDataset, dates: DateRange | None = None) -> RunReport:
@@ -349,26 +351,32 @@ def _left(now: RunProgress, elapsed: float) -> str:
 
 def print_report(saved: SavedDataset, report: RunReport) -> None:
     """Prints a run: its figures, verification, skipped ad accounts and warnings."""
-    proof = report.proof
     say(
-        f"{saved.name}: {report.state}, {report.rows:,} rows in {report.seconds:.1f} s; {report.requests:,} requests, "
-        f"{report.refused:,} rate-limited. Version {report.version} of {report.table}"
+        f"{saved.name}: {report.state.label}, {report.rows:,} rows in {report.seconds:.1f} s; "
+        f"{report.requests:,} requests, {report.refused:,} rate-limited. Version {report.version} of {report.table}"
     )
+    _print_checks(report.state, report.verification)
+    for advertiser, reason in report.skipped.items():
+        say(f"Skipped ad account {advertiser}: {reason}")
+    for note in report.notes:
+        say(f"note: {note}")
+    for warning in report.warnings:
+        say(f"warning: {warning}")
+
+
+def _print_checks(state: RunState, verification: Mapping[str, Any]) -> None:
+    """Prints the figures of TikTok beside those of the rows."""
     rows = [
         (
             _check_name(check),
             _number(check.expected),
-            _number(check.got),
+            _number(check.actual),
             "Matches" if check.agrees else "Differs",
         )
-        for check in checks_of(proof)
+        for check in checks_of(verification)
     ]
-    state = "Verified" if proof["proved"] else "Check failed"
-    print_table(("check", "TikTok", "this run", "result"), rows, title=f"{state}: {checked_in(proof)}")
-    for advertiser, reason in report.skipped_advertisers.items():
-        say(f"Skipped ad account {advertiser}: {reason}")
-    for warning in report.warnings:
-        say(f"warning: {warning}")
+    label = (RunState.VERIFIED if state.verified else RunState.CHECK_FAILED).label
+    print_table(("check", "TikTok", "rows read", "result"), rows, title=f"{label}: {checked_in(verification)}")
 
 
 def _check_name(check: Check) -> str:
@@ -392,7 +400,7 @@ def cancel(session: CommandContext, run_id: str) -> None:
 
 
 def history(session: CommandContext, name: str, run_id: str | None, *, as_json: bool) -> None:
-    """Prints the runs of a dataset, or one run with its log."""
+    """Prints the runs and restores of a dataset, or one of them with its log."""
     with opened(session) as have:
         saved = have.guard.dataset(name)
         if run_id is not None:
@@ -401,46 +409,102 @@ def history(session: CommandContext, name: str, run_id: str | None, *, as_json: 
         runs = have.store.runs.list(saved)
         runs = (seen(have, runs[0]), *runs[1:]) if runs else ()
         if as_json:
-            print_json([asdict(run) for run in runs])
+            print_json([run_json(run) for run in runs])
         elif runs:
-            heads = ("run", "started (UTC)", "state", "seconds", "requests", "rows", "version", "verified")
-            print_table((*heads, "error or warning"), [_row(run) for run in runs], names_unfolded=True)
+            heads = ("run", "started (UTC)", "state", "seconds", "requests", "rows", "version", "triggered by")
+            print_table((*heads, "details"), [_row(run, session.clock()) for run in runs], names_unfolded=True)
         else:
             say(f"{saved.name!r} has 0 runs. Run it: adreel run {saved.slug}")
 
 
-def _row(run: Run) -> tuple[Any, ...]:
-    ended = run.finished_at or run.heartbeat_at
-    started = None if run.restores else run.started_at
-    seconds = round((ended - started).total_seconds()) if ended and started else None
-    proved = run.proof.get("proved")
+def _row(run: Run, now: datetime) -> tuple[Any, ...]:
+    skipped = f"{len(run.skipped):,} ad account{'s' if len(run.skipped) != 1 else ''} skipped" if run.skipped else ""
+    details = (title(run), run.error or next(iter(run.warnings), "") or skipped)
     return (
         run.id,
-        run.read_at,
-        str(run.state),
-        seconds,
-        run.requests,
-        run.rows,
+        run.started_at or run.created_at,
+        run.state.label,
+        _seconds(run, now),
+        None if run.restores else run.requests,
+        rows_of(run),
         run.version,
-        proved,
-        run.error or next(iter(run.warnings), None),
+        run.triggered_by or "command line",
+        ": ".join(filter(None, details)) or None,
     )
+
+
+def _seconds(run: Run, now: datetime) -> int | None:
+    duration = took(run, now)
+    return round(duration.total_seconds()) if duration is not None else None
 
 
 def _print_run(have: Opened, saved: SavedDataset, run_id: str, *, as_json: bool) -> None:
     run = have.guard.run(run_id)
     if run.dataset_id != saved.id:
         raise NotFoundError(f"Run {run.id} does not belong to dataset {saved.name!r}.")
+    run = seen(have, run)
     lines = have.store.runs.log_lines(run.id)
     if as_json:
-        print_json(asdict(run) | {"log": [asdict(line) for line in lines]})
+        print_json(run_json(run) | {"log": [asdict(line) for line in lines]})
         return
-    print_table(("", run.id), [(name, _plain(value)) for name, value in asdict(run).items() if name != "id"])
-    for line in lines:
-        say(f"{line.at:%Y-%m-%d %H:%M:%S}  {line.text}")
+    print_table(("run", run.id), _facts(run, have.session.clock()))
+    if run.verification:
+        _print_checks(run.state, run.verification)
+    if run.version is not None:
+        _print_advertisers(have, saved, run.version)
+    if run.skipped:
+        print_table(("ad account skipped", "reason"), list(run.skipped.items()))
+    for head, texts in (("note", run.notes), ("warning", run.warnings)):
+        if texts:
+            print_table((head,), [(line,) for line in texts])
+    if lines:
+        print_table(("time (UTC)", "log"), [(f"{line.at:%Y-%m-%d %H:%M:%S}", line.text) for line in lines])
     if run.state in IN_PROGRESS:
         say(f"Cancel it: adreel cancel {run.id}")
 
 
-def _plain(value: Any) -> str:
-    return str(dict(value)) if isinstance(value, Mapping) else text(value)
+def _facts(run: Run, now: datetime) -> list[tuple[str, str]]:
+    """What is known of a run; what does not apply is left out."""
+    exit_code = run.exit_code
+    by = f"{text(run.created_at)} by {run.triggered_by or 'command line'}"
+    facts: list[tuple[str, Any]] = [
+        ("Dataset", run.dataset_name),
+        ("Type", title(run) or "Run of the dataset's dates"),
+        ("State", f"{run.state.label}. {run.meaning}"),
+        ("Error", run.error or None),
+        ("Triggered (UTC)", by),
+        ("Started (UTC)", run.started_at),
+        ("Finished (UTC)", run.finished_at),
+        ("Seconds", _seconds(run, now)),
+        (
+            "Exit code",
+            f"{int(exit_code)} ({exit_code.name.lower().replace('_', ' ')})" if exit_code is not None else None,
+        ),
+    ]
+    if run.restores:
+        facts += [("Rows read at (UTC)", run.read_at), ("Rows restored", rows_of(run))]
+    else:
+        requests = f"{run.requests:,}"
+        if run.requests_planned:
+            requests += f" of {run.requests_planned:,} or more estimated"
+        facts += [("Requests", requests), ("Rate-limited", run.refused), ("Pages", run.pages), ("Rows read", run.rows)]
+        facts += [("Steps", f"{run.chunks_done:,} of {run.chunks_total:,}")]
+    facts += [
+        ("Version", run.version),
+        ("Rows of the table", run.table_rows),
+        ("Columns of the table", run.table_columns),
+    ]
+    return [(name, text(value)) for name, value in facts if value is not None]
+
+
+def _print_advertisers(have: Opened, saved: SavedDataset, version: int) -> None:
+    """Prints how many rows the version has of each ad account, if it can still be read."""
+    counts: Counter[str] = Counter()
+    with suppress(NotFoundError, InputError):
+        for batch in have.lake().read(saved.table_slug, version, columns=("advertiser_id",)):
+            counts.update(str(value) for value in batch.column(0).to_pylist())
+    if counts:
+        rows = counts.most_common(LISTED_ADVERTISERS)
+        print_table(("ad account", "rows of the table"), rows)
+        if len(counts) > len(rows):
+            say(f"First {len(rows)} of {len(counts):,} ad accounts.")

@@ -14,6 +14,7 @@ from adreel.access import DatasetRight
 from adreel.cli import CommandContext
 from adreel.cli.context import Opened, opened
 from adreel.cli.output import Terminal, confirm, print_json, print_table, say
+from adreel.datasets.runs import origin, runs_by_version, version_json
 from adreel.errors import InputError, NotFoundError
 from adreel.export.files import WRITERS, file_kind, placed, write_file
 from adreel.lake import Lake
@@ -33,22 +34,18 @@ def versions(session: CommandContext, name: str, *, as_json: bool) -> None:
     """Prints the available versions, newest first."""
     with opened(session) as have:
         saved = have.guard.dataset(name)
-        rows = [
-            {
-                "version": version.number,
-                "at": version.at,
-                "method": version.method,
-                "rows": version.rows,
-                "run": version.run_id,
-            }
-            for version in _with_table(have, saved).versions(saved.table_slug)
-        ]
+        available = _with_table(have, saved).versions(saved.table_slug)
         if as_json:
-            print_json(rows)
-        else:
-            print_table(
-                ("version", "created (UTC)", "update method", "rows", "run"), [tuple(row.values()) for row in rows]
-            )
+            print_json([version_json(version) for version in available])
+            return
+        runs = runs_by_version(available, have.store.runs.good(saved, len(available)))
+        print_table(
+            ("version", "created (UTC)", "update method", "rows", "run"),
+            [
+                (version.number, version.at, origin(version, runs.get(version.number)), version.rows, version.run_id)
+                for version in available
+            ],
+        )
 
 
 def _with_table(have: Opened, saved: SavedDataset) -> Lake:
@@ -77,10 +74,12 @@ def diff(session: CommandContext, name: str, before: int, after: int, *, as_json
 def _print_comparison(saved: SavedDataset, comparison: Comparison) -> None:
     say(f"{saved.name}: version {comparison.before} to {comparison.after}")
     if comparison.same:
+        if comparison.origin:
+            say(comparison.origin)
         say(f"No changes. Both versions have the same {comparison.rows_after:,} rows.")
         return
     print_table(
-        ("rows added", "rows removed", "rows changed"), [(comparison.added, comparison.gone, comparison.changed)]
+        ("rows added", "rows removed", "rows changed"), [(comparison.added, comparison.removed, comparison.changed)]
     )
     rows = [row for column in comparison.columns if column.has_moved for row in _metric_rows(column)]
     if rows:
@@ -95,7 +94,7 @@ def _print_comparison(saved: SavedDataset, comparison: Comparison) -> None:
                     day.day,
                     day.kind.label,
                     day.added,
-                    day.gone,
+                    day.removed,
                     day.changed,
                     *(total.days.get((day.day, day.kind)) for _, total in sums),
                 )
@@ -113,7 +112,7 @@ def _metric_rows(column: ColumnChange) -> list[tuple[Any, ...]]:
     if not column.sums:
         return [(column.name, None, column.values_changed, None, None, None, None)]
     return [
-        (column.name, total.currency, total.values_changed, total.before, total.after, total.moved, total.restated)
+        (column.name, total.currency, total.values_changed, total.before, total.after, total.change, total.restated)
         for total in column.sums
         if total.has_moved
     ]
@@ -206,16 +205,21 @@ def export(session: CommandContext, name: str, output: Path, version: int | None
         say(f"Wrote {rows:,} rows to {output}.")
 
 
-def restore(session: CommandContext, name: str, version: int) -> None:
-    """Restores an earlier version as a new version."""
+def restore(session: CommandContext, name: str, version: int, *, yes: bool) -> None:
+    """Restores an earlier version as a new version, once a user has confirmed it."""
     # Imported here: other commands do not need it.
     from adreel.pipeline.orders import Orders
 
     with opened(session) as have:
         saved = have.guard.dataset(name, DatasetRight.RUN)
-        run = Orders(have.settings, have.store, clock=session.clock).restore(have.guard, saved, version)
+        orders = Orders(have.settings, have.store, clock=session.clock)
+        say(orders.restore_effect(have.guard, saved, version))
+        confirm(f"Restore version {version} of {saved.name!r}?", yes=yes)
+        run = orders.restore(have.guard, saved, version)
+        for note in run.notes:
+            say(note)
         for warning in run.warnings:
-            say(warning)
+            say(f"warning: {warning}")
 
 
 def vacuum(session: CommandContext, name: str, keep_days: int, keep_versions: int, *, yes: bool) -> None:

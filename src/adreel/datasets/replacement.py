@@ -63,6 +63,25 @@ def loss_by_other_days(lake: Lake, slug: str, dataset: Dataset, now: datetime) -
     return Loss(rows, reason)
 
 
+def next_run_after_restore(dataset: Dataset) -> str:
+    """What the next run does to rows that were restored, by the dataset's update method."""
+    match dataset.update.method:
+        case Method.REPLACE:
+            return "The next run replaces all rows of the table."
+        case Method.APPEND:
+            return "The next run adds its rows and changes none of these."
+        case Method.UPSERT:
+            return "The next run updates the rows that it reads, and adds new ones. All other rows stay as restored."
+    if not day_column(dataset):
+        return "The next run replaces the rows of each ad account that it reads."
+    keep = dataset.update.keep_days
+    kept = f" and removes all but the last {keep:,} days" if keep else ""
+    return (
+        f"The next run replaces the days of the dataset's dates{kept}. Other days stay as restored; to update them, "
+        "run a backfill."
+    )
+
+
 def _spans(dataset: Dataset, now: datetime) -> set[Span]:
     """The days asked for, wherever an ad account is."""
     assert dataset.dates is not None

@@ -1,9 +1,10 @@
 """What TikTok changed between two versions of a table: the one answer of page, command line and API.
 
-A version is one reading of TikTok. On a day that both versions have, and that was over for its ad account when the
-first was read, a change was restated by TikTok. Other days were added, removed or incomplete. Days are those of each ad
-account's own zone: while yesterday is over and read for one, it may not be for another. Money of different currencies
-is never added.
+The rows of a day are those that a run read last, maybe for an earlier version. On a day that was read for both
+versions, later for the second, and that was over for its ad account at the first reading, a change was restated by
+TikTok. Other days were added, removed, incomplete, or not read again, such as the days of a restored version. Days are
+those of each ad account's own zone: while yesterday is over and read for one, it may not be for another. Money of
+different currencies is never added.
 """
 
 from __future__ import annotations
@@ -11,20 +12,22 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from adreel import catalog
+from adreel.datasets.runs import runs_by_version
 from adreel.datasets.schema import columns
 from adreel.datasets.stored import source_of
 from adreel.datasets.validation import parse
 from adreel.dates import Span, fixed_offset, today_at
 from adreel.errors import DatasetError, InputError
-from adreel.lake import Lake
-from adreel.store import SavedDataset, Store
+from adreel.lake import Lake, Version
+from adreel.store import Run, SavedDataset, Store
+from adreel.update_methods import Method
 
 if TYPE_CHECKING:
     from adreel.lake.difference import Difference, Example, SumChange
@@ -52,6 +55,7 @@ class DayKind(StrEnum):
     UNFINISHED = "unfinished", "incomplete"
     ADDED = "added", "added"
     REMOVED = "removed", "removed"
+    UNREAD = "unread", "not read again"
 
     def __new__(cls, value: str, label: str = "") -> DayKind:
         """The kind's text is its value."""
@@ -71,7 +75,7 @@ class CurrencySum:
 
     `values_changed` counts the values that differ, `values_restated` those of days that TikTok restated. The sums are
     over all rows of each version, None where there is nothing to sum, or money of unknown currency of several
-    ad accounts. `restated` is what of `moved` TikTok restated, `days` the steps by day.
+    ad accounts. `restated` is what of `change` TikTok restated, `days` the steps by day.
     """
 
     currency: str | None
@@ -79,14 +83,14 @@ class CurrencySum:
     values_restated: int
     before: Number | None
     after: Number | None
-    moved: Number | None
+    change: Number | None
     restated: Number | None
     days: Mapping[Place, Number]
 
     @property
     def has_moved(self) -> bool:
         """Whether a value or the sum changed anywhere."""
-        return bool(self.values_changed or self.days or self.moved)
+        return bool(self.values_changed or self.days or self.change)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +120,7 @@ class DayChange:
     day: date | None
     kind: DayKind
     added: int
-    gone: int
+    removed: int
     changed: int
 
 
@@ -124,8 +128,9 @@ class DayChange:
 class Comparison:
     """What changed from version `before` to version `after`; all counts are of rows.
 
-    `keyed` says whether rows were told apart by their key. If not, a row that changed counts as one gone and one added.
-    `summary` says it in sentences, what TikTok restated first. `currencies` are those of the money in both versions,
+    `keyed` says whether rows were told apart by their key. If not, a row that changed counts as one removed, one added.
+    `origin` says which version is a restore or a backfill, and is empty if none is. `summary` says what changed in
+    sentences, beginning with `origin`, then what TikTok restated. `currencies` are those of the money in both versions,
     `titles` those of the columns that are known.
     """
 
@@ -134,27 +139,34 @@ class Comparison:
     rows_before: int
     rows_after: int
     added: int
-    gone: int
+    removed: int
     changed: int
     keyed: bool
+    origin: str
     summary: str
     currencies: tuple[str, ...]
     columns: tuple[ColumnChange, ...]
     days: tuple[DayChange, ...]
     columns_added: tuple[str, ...]
-    columns_gone: tuple[str, ...]
+    columns_removed: tuple[str, ...]
     examples: tuple[Example, ...]
     titles: Mapping[str, str]
 
     @property
     def same(self) -> bool:
         """Whether both versions hold the same rows and columns."""
-        return not (self.added or self.gone or self.changed or self.columns_added or self.columns_gone)
+        return not (self.added or self.removed or self.changed or self.columns_added or self.columns_removed)
 
     @property
     def by_day(self) -> bool:
         """Whether the rows have days."""
         return any(day_change.day is not None for day_change in self.days)
+
+    @property
+    def can_restate(self) -> bool:
+        """Whether TikTok may have restated days between the versions: the second was read after the first."""
+        kinds = {day_change.kind for day_change in self.days}
+        return self.by_day and (DayKind.UNREAD not in kinds or bool(kinds & {DayKind.RESTATED, DayKind.UNFINISHED}))
 
     @property
     def moved_sums(self) -> tuple[tuple[ColumnChange, CurrencySum], ...]:
@@ -164,17 +176,17 @@ class Comparison:
             (column, column_sum)
             for column in ranked
             for column_sum in column.sums
-            if column_sum.days or column_sum.moved
+            if column_sum.days or column_sum.change
         )
 
     def as_json(self) -> dict[str, Any]:
         """Plain values and exact numbers, as the API and `adreel diff --json` give them."""
-        counts = ("before", "after", "rows_before", "rows_after", "added", "gone", "changed", "keyed", "summary")
-        moved: dict[Place, list[dict[str, Any]]] = defaultdict(list)
+        counts = ("before", "after", "rows_before", "rows_after", "added", "removed", "changed", "keyed", "summary")
+        sums: dict[Place, list[dict[str, Any]]] = defaultdict(list)
         for column in self.columns:
             for column_sum in column.sums:
                 for place, step in column_sum.days.items():
-                    moved[place].append({"name": column.name, "currency": column_sum.currency, "moved": step})
+                    sums[place].append({"name": column.name, "currency": column_sum.currency, "change": step})
         return {
             **{name: getattr(self, name) for name in counts},
             "currencies": list(self.currencies),
@@ -184,20 +196,20 @@ class Comparison:
                     "day": day.day,
                     "kind": str(day.kind),
                     "added": day.added,
-                    "gone": day.gone,
+                    "removed": day.removed,
                     "changed": day.changed,
-                    "moved": moved[day.day, day.kind],
+                    "sums": sums[day.day, day.kind],
                 }
                 for day in self.days
             ],
             "columns_added": list(self.columns_added),
-            "columns_gone": list(self.columns_gone),
+            "columns_removed": list(self.columns_removed),
             "examples": [{"before": example.before, "after": example.after} for example in self.examples],
         }
 
 
 def _column_json(column: ColumnChange) -> dict[str, Any]:
-    names = ("currency", "values_changed", "values_restated", "before", "after", "moved", "restated")
+    names = ("currency", "values_changed", "values_restated", "before", "after", "change", "restated")
     return {
         "name": column.name,
         "title": column.title,
@@ -220,7 +232,8 @@ def compare(store: Store, lake: Lake, saved: SavedDataset, before: int, after: i
         _AdvertiserChanges(dict(zip(identity, part.values, strict=True)), part)
         for part in lake.sum_changes(slug, before, after, additive, identity)
     ]
-    kinds = _kinds(store, saved, (before, after), accounts)
+    readings = Readings(lake.versions(slug), store.runs.good(saved, MOST_READINGS))
+    kinds = _kinds(readings, (before, after), accounts)
 
     def part_of(values: tuple[Any, ...], day: date | None) -> Hashable:
         account = dict(zip(identity, values, strict=True))
@@ -229,7 +242,7 @@ def compare(store: Store, lake: Lake, saved: SavedDataset, before: int, after: i
     from adreel.lake.difference import Grouping
 
     difference = lake.difference(slug, before, after, Grouping(identity, part_of))
-    return _Summing(difference, facts, accounts, kinds).comparison()
+    return _Summing(difference, facts, accounts, kinds, readings.origin(before, after)).comparison()
 
 
 def _same_type(schemas: list[Any], name: str) -> bool:
@@ -327,30 +340,105 @@ class Reading:
         }
 
 
+class Readings:
+    """Which run read the rows of which days, version by version."""
+
+    def __init__(self, versions: Iterable[Version], runs: Iterable[Run]) -> None:
+        self._versions = {version.number: version for version in versions}
+        runs = tuple(runs)
+        self._read_at = {run.version: run.read_at for run in runs}
+        self._runs = runs_by_version(self._versions.values(), runs)
+        self._readers: dict[tuple[int, str, date | None], tuple[int | None, bool]] = {}
+
+    def read_at(self, version: int) -> datetime | None:
+        """When the run began that read the version's rows, None if that is not known."""
+        return self._read_at.get(version)
+
+    def reader(self, version: int, zone: str, day: date | None) -> tuple[int | None, bool]:
+        """The version whose run read the day's rows of ad accounts of `zone`, and whether that is certain.
+
+        None if no run read the day for the version. Versions of an older adreel do not keep which days were read, so
+        theirs count as all.
+        """
+        key = version, zone, day
+        if key not in self._readers:
+            self._readers[key] = self._find(version, zone, day)
+        return self._readers[key]
+
+    def _find(self, number: int, zone: str, day: date | None) -> tuple[int | None, bool]:
+        version = self._versions.get(number)
+        while version is not None:
+            number = version.number
+            days = version.days_read.get(zone)
+            if version.restored is not None:
+                number = version.restored
+            elif day is None or days is None:
+                return number, day is None
+            elif days[0] <= day <= days[1]:
+                return number, True
+            elif version.only_days_read:
+                return None, True
+            else:
+                number = max((other for other in self._versions if other < number), default=number - 1)
+            version = self._versions.get(number)
+        # Not among the versions: before the first one, or removed by a vacuum.
+        return (None, True) if number < 0 else (number, False)
+
+    def appends(self, version: int) -> bool:
+        """Whether its run added rows beside the earlier ones, also for days that an earlier run had read."""
+        return version in self._versions and self._versions[version].method == Method.APPEND
+
+    def origin(self, before: int, after: int) -> str:
+        """Which of two versions are restores or backfills, in sentences; empty if none is."""
+        return " ".join(filter(None, map(self._origin, (before, after))))
+
+    def _origin(self, number: int) -> str:
+        version, run = self._versions.get(number), self._runs.get(number)
+        if version is not None and version.restored is not None:
+            return f"Version {number} restores version {version.restored}."
+        # The first version of a table had nothing to add days to.
+        if run is not None and run.dates is not None and number > min(self._versions):
+            return f"Version {number} is a backfill of {run.dates[0]} to {run.dates[1]}."
+        return ""
+
+
 class Kinds:
     """Tells the kind of each day of two versions."""
 
-    def __init__(self, before: Reading, after: Reading) -> None:
+    def __init__(self, readings: Readings, numbers: tuple[int, int], before: Reading, after: Reading) -> None:
+        self._readings = readings
+        self._numbers = numbers
         self._before = before
         self._spans = before.spans(), after.spans()
 
     def of(self, advertiser: str | None, day: date | None) -> DayKind:
-        """The day's kind; RESTATED for rows without a day."""
-        if day is None:
-            return DayKind.RESTATED
-        for spans, kind in zip(self._spans, (DayKind.ADDED, DayKind.REMOVED), strict=True):
-            span = spans.get(advertiser)
-            if span is None or not span.start <= day <= span.end:
-                return kind
-        today = self._before.today(advertiser)
-        return DayKind.UNFINISHED if today is not None and day >= today else DayKind.RESTATED
+        """The day's kind."""
+        zone = self._before.zones.get(advertiser, "")
+        (earlier, is_certain), (later, _) = (self._readings.reader(number, zone, day) for number in self._numbers)
+        if earlier is None:
+            return DayKind.ADDED
+        if later is None:
+            return DayKind.REMOVED
+        if day is not None:
+            if not is_certain and self._is_outside(0, advertiser, day):
+                return DayKind.ADDED
+            # A day that was read again is in the version, also with no rows left.
+            if (later <= earlier or not is_certain) and self._is_outside(1, advertiser, day):
+                return DayKind.REMOVED
+        if later <= earlier:
+            return DayKind.UNREAD
+        if self._readings.appends(later):
+            return DayKind.ADDED
+        today = replace(self._before, read_at=self._readings.read_at(earlier)).today(advertiser)
+        return DayKind.UNFINISHED if day is not None and today is not None and day >= today else DayKind.RESTATED
+
+    def _is_outside(self, side: int, advertiser: str | None, day: date) -> bool:
+        """Whether a version's rows of the ad account do not reach to the day."""
+        span = self._spans[side].get(advertiser)
+        return span is None or not span.start <= day <= span.end
 
 
-def _kinds(
-    store: Store, saved: SavedDataset, versions: tuple[int, int], accounts: Iterable[_AdvertiserChanges]
-) -> Kinds:
-    # One query finds the runs of both.
-    read_at = {run.version: run.read_at for run in store.runs.good(saved, MOST_READINGS)}
+def _kinds(readings: Readings, versions: tuple[int, int], accounts: Iterable[_AdvertiserChanges]) -> Kinds:
     zones: dict[str | None, str] = {}
     ends: tuple[dict[str | None, Ends], dict[str | None, Ends]] = ({}, {})
     for account in accounts:
@@ -360,9 +448,10 @@ def _kinds(
                 other = version_ends.get(account.advertiser, own)
                 version_ends[account.advertiser] = (min(own[0], other[0]), max(own[1], other[1]))
     before, after = (
-        Reading(version_ends, zones, read_at.get(version)) for version, version_ends in zip(versions, ends, strict=True)
+        Reading(version_ends, zones, readings.read_at(version))
+        for version, version_ends in zip(versions, ends, strict=True)
     )
-    return Kinds(before, after)
+    return Kinds(readings, versions, before, after)
 
 
 # -- comparison
@@ -377,7 +466,9 @@ class _Summing:
         facts: Mapping[str, _ColumnFacts],
         accounts: list[_AdvertiserChanges],
         kinds: Kinds,
+        origin: str,
     ) -> None:
+        self._origin = origin
         self._difference = difference
         self._column_facts = facts
         self._accounts = accounts
@@ -395,15 +486,16 @@ class _Summing:
             rows_before=difference.rows_before,
             rows_after=difference.rows_after,
             added=difference.added,
-            gone=difference.gone,
+            removed=difference.gone,
             changed=difference.changed,
             keyed=difference.keyed,
-            summary=_summary(difference, column_changes, days),
+            origin=self._origin,
+            summary=_after(self._origin, _summary(difference, column_changes, days)),
             currencies=self._currencies,
             columns=column_changes,
             days=days,
             columns_added=difference.columns_added,
-            columns_gone=difference.columns_gone,
+            columns_removed=difference.columns_gone,
             examples=difference.examples,
             titles={name: facts.title for name, facts in self._column_facts.items()},
         )
@@ -477,9 +569,6 @@ def amount(value: Number | None, currency: str | None, *, signed: bool = False) 
     return f"{text} {currency}" if currency else text
 
 
-_DONE = (("changed", "changed"), ("added", "added"), ("gone", "removed"))
-
-
 def _summary(difference: Difference, column_changes: Iterable[ColumnChange], days: tuple[DayChange, ...]) -> str:
     of_columns = [
         f"Columns {word}: {', '.join(names)}"
@@ -488,16 +577,28 @@ def _summary(difference: Difference, column_changes: Iterable[ColumnChange], day
     ]
     if not (difference.added or difference.gone or difference.changed):
         return ". ".join(["no rows changed", *of_columns] if of_columns else ["nothing changed"]) + "."
-    restated = [day for day in days if day.kind is DayKind.RESTATED]
-    counts = restated if days else [difference]
-    totals = [(sum(getattr(counted, name) for counted in counts), word) for name, word in _DONE]
-    words = ", ".join(f"{_rows(count)} {word}" for count, word in totals if count)
-    if not words:
-        words = "nothing changed on complete days in both versions"
-    elif days:
-        words += f" on {_plural(len(restated), 'day')}"
+    restated, unread = ([day for day in days if day.kind is kind] for kind in (DayKind.RESTATED, DayKind.UNREAD))
+    if days:
+        words = _counted(restated)
+    else:
+        totals = [(difference.changed, "changed"), (difference.added, "added"), (difference.gone, "removed")]
+        words = ", ".join(f"{_rows(count)} {word}" for count, word in totals if count)
     sums = ", ".join(_restated_sums(column_changes))
-    return ". ".join([f"{words}; {sums}" if sums else words, *_besides(days), *of_columns]) + "."
+    not_read_again = f"{_counted(unread)} not read again" if unread else ""
+    nothing = "nothing changed on complete days in both versions"
+    first = f"{words}; {sums}" if words and sums else words or ("" if unread else nothing)
+    return ". ".join(filter(None, [first, not_read_again, *_besides(days), *of_columns])) + "."
+
+
+def _after(origin: str, summary: str) -> str:
+    return f"{origin} {summary[:1].upper()}{summary[1:]}" if origin else summary
+
+
+def _counted(days: list[DayChange]) -> str:
+    """How many rows of the days were changed, added and removed, on how many days; empty for none."""
+    totals = [(sum(getattr(day, name) for day in days), name) for name in ("changed", "added", "removed")]
+    words = ", ".join(f"{_rows(count)} {name}" for count, name in totals if count)
+    return f"{words} on {_plural(len(days), 'day')}" if words else ""
 
 
 def _besides(days: Iterable[DayChange]) -> Iterator[str]:
@@ -505,7 +606,7 @@ def _besides(days: Iterable[DayChange]) -> Iterator[str]:
     for kind in (DayKind.ADDED, DayKind.REMOVED):
         own = [day for day in days if day.kind is kind]
         if own:
-            rows = sum(day.added + day.gone + day.changed for day in own)
+            rows = sum(day.added + day.removed + day.changed for day in own)
             yield f"{_plural(len(own), 'day')} {kind.label}, with {_rows(rows)}"
     unfinished = [str(day.day) for day in days if day.kind is DayKind.UNFINISHED]
     if unfinished:

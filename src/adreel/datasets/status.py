@@ -31,6 +31,11 @@ RECENTLY = timedelta(days=1)
 """Age of the last run up to which the filter for recent runs keeps a dataset."""
 
 
+def _named(state: RunState) -> tuple[str, str]:
+    """Value and label of a status that is the state of the last run."""
+    return state.value, state.label
+
+
 class Status(StrEnum):
     """The status of a dataset: `label` and `meaning` are its texts, `tone` its color.
 
@@ -44,16 +49,23 @@ class Status(StrEnum):
 
     DISCONNECTED = "disconnected", "Disconnected", "danger", True, "The account was deleted. The data is kept."
     RECONNECT = "reconnect", "Reconnect", "danger", True, "TikTok refuses the account's access token."
-    FAILED = "failed", "Failed", "danger", True, "The last run failed. The table is unchanged."
-    UNPROVED = "unproved", "Check failed", "warning", True, "The rows differ from TikTok's own figures."
-    INTERRUPTED = "interrupted", "Interrupted", "warning", True, "The last run's process ended early."
-    WARNED = "warned", "Warnings", "warning", True, "The last run has warnings to review."
+    FAILED = *_named(RunState.FAILED), "danger", True, "The last run failed. The table is unchanged."
+    CHECK_FAILED = *_named(RunState.CHECK_FAILED), "warning", True, "The rows differ from TikTok's own figures."
+    INTERRUPTED = *_named(RunState.INTERRUPTED), "warning", True, "The last run's process ended early."
+    ADVERTISERS_SKIPPED = *_named(RunState.ADVERTISERS_SKIPPED), "warning", True, "The last run skipped ad accounts."
+    VERIFICATION_UNKNOWN = *_named(RunState.VERIFICATION_UNKNOWN), "warning", True, "The restored rows have no checks."
+    VERIFIED_WITH_WARNINGS = (
+        *_named(RunState.VERIFIED_WITH_WARNINGS),
+        "warning",
+        True,
+        "The last run has warnings to review.",
+    )
     STALE = "stale", "Stale", "warning", True, "The table is older than the dates of the dataset."
-    RUNNING = "running", "Running", "info", False, "A run is in progress."
-    QUEUED = "queued", "Queued", "info", False, "A run is queued."
+    RUNNING = *_named(RunState.RUNNING), "info", False, "A run is in progress."
+    QUEUED = *_named(RunState.QUEUED), "info", False, "A run is queued."
     NEVER = "never", "Never run", "secondary", False, "The dataset has no table yet."
-    CANCELLED = "cancelled", "Cancelled", "secondary", False, "A user cancelled the last run."
-    PROVED = "proved", "Verified", "success", False, "The table matches TikTok."
+    CANCELLED = *_named(RunState.CANCELLED), "secondary", False, "A user cancelled the last run."
+    VERIFIED = *_named(RunState.VERIFIED), "success", False, "The table matches TikTok."
 
     def __new__(cls, value: str, label: str = "", tone: str = "", attention: bool = False, meaning: str = "") -> Status:
         """The enum value is the first item, and the text of the status."""
@@ -103,7 +115,7 @@ class Standing:
     @property
     def checked(self) -> str:
         """The checks that verified the table; empty if it is not verified."""
-        return checked(self.good.sums) if self.status is Status.PROVED and self.good else ""
+        return checked(self.good.sums) if self.status is Status.VERIFIED and self.good else ""
 
     @property
     def ran_at(self) -> datetime | None:
@@ -137,7 +149,6 @@ def standing(store: Store, guard: Guard, home: Path, saved: SavedDataset, now: d
 
 def brief(run: Run) -> RunBrief:
     """What a list shows of a run."""
-    proved = run.proof.get("proved") if run.version is not None else None
     return RunBrief(
         run.id,
         run.state,
@@ -145,12 +156,13 @@ def brief(run: Run) -> RunBrief:
         run.started_at,
         run.finished_at,
         run.version,
-        proved,
         run.error,
         run.table_rows,
         run.table_columns,
         next(iter(run.warnings), ""),
-        len(run.proof.get("totals", {})),
+        len(run.verification.get("totals", {})),
+        len(run.skipped),
+        run.rows_read_at,
     )
 
 
@@ -203,18 +215,26 @@ def _status_of_run(
     if latest.state is RunState.FAILED:
         return Status.FAILED, latest.error
     if latest.state is RunState.INTERRUPTED:
-        return Status.INTERRUPTED, latest.error or RunState.INTERRUPTED.sentence
-    if latest.proved is False:
+        return Status.INTERRUPTED, latest.error or latest.meaning
+    if latest.state is RunState.CHECK_FAILED:
         return (
-            Status.UNPROVED,
+            Status.CHECK_FAILED,
             "The last run's rows differ from TikTok's own figures. See its verification, then run again.",
         )
-    if latest.state is RunState.WARNED:
-        return Status.WARNED, latest.warning or "The last run has warnings. Review them."
+    if latest.state is RunState.VERIFICATION_UNKNOWN:
+        return (
+            Status.VERIFICATION_UNKNOWN,
+            "The restored rows are of a run that is not in the history. Run again to verify.",
+        )
+    if latest.state is RunState.ADVERTISERS_SKIPPED:
+        skipped = f"{latest.skipped:,} ad account{' was' if latest.skipped == 1 else 's were'} skipped."
+        return Status.ADVERTISERS_SKIPPED, f"{skipped} {latest.warning}".strip()
+    if latest.state is RunState.VERIFIED_WITH_WARNINGS:
+        return Status.VERIFIED_WITH_WARNINGS, latest.warning
     if good and _is_rolling(values) and now - good.read_at > STALE_AFTER:
         days = (now - good.read_at).days
-        return Status.STALE, f"The table was updated {days} days ago. Run the dataset to update it."
-    return (Status.CANCELLED if latest.state is RunState.CANCELLED else Status.PROVED), ""
+        return Status.STALE, f"The rows were read {days} days ago. Run the dataset to update them."
+    return (Status.CANCELLED if latest.state is RunState.CANCELLED else Status.VERIFIED), ""
 
 
 def _is_rolling(values: Mapping[str, Any]) -> bool:

@@ -1,4 +1,4 @@
-"""The checks of a run: its proof as a list of checks, the same for pages, API and command line.
+"""The checks of a run as a list, the same for pages, API and command line.
 
 Rows and keys are checked in every report. Sums are checked where TikTok's API gives totals to compare with, so a report
 without totals is verified by less than one with them.
@@ -23,24 +23,24 @@ class Check:
     kind: Kind
     name: str
     expected: int | float
-    got: int | float
+    actual: int | float
     agrees: bool
     is_checksum: bool = False
 
 
-def checks_of(proof: Mapping[str, Any]) -> tuple[Check, ...]:
-    """The checks of a run's proof; none for a run that made no version."""
-    if not proof:
+def checks_of(verification: Mapping[str, Any]) -> tuple[Check, ...]:
+    """The checks of a run's verification; none for a run that made no version."""
+    if not verification:
         return ()
-    rows, expected, repeated = proof["rows"], proof["rows_expected"], proof["duplicate_keys"]
-    checksums = frozenset(proof.get("checksums", ()))
-    differing = frozenset(proof.get("differing", ()))
+    rows, expected, repeated = verification["rows"], verification["rows_expected"], verification["duplicate_keys"]
+    checksums = frozenset(verification.get("checksums", ()))
+    differing = frozenset(verification.get("differing", ()))
     return (
         Check("rows", "rows", expected, rows, rows == expected),
         Check("keys", "keys", 0, repeated, not repeated),
         *(
-            Check("sums", name, pair["expected"], pair["got"], name not in differing, name in checksums)
-            for name, pair in proof.get("totals", {}).items()
+            Check("sums", name, pair["expected"], pair["actual"], name not in differing, name in checksums)
+            for name, pair in verification.get("totals", {}).items()
         ),
     )
 
@@ -50,6 +50,6 @@ def checked(sums: int) -> str:
     return ", ".join(("rows", "keys", *((f"{sums:,} sum{'' if sums == 1 else 's'}",) if sums else ())))
 
 
-def checked_in(proof: Mapping[str, Any]) -> str:
-    """The same of a run's proof; empty for a run that made no version."""
-    return checked(len(proof.get("totals", {}))) if proof else ""
+def checked_in(verification: Mapping[str, Any]) -> str:
+    """The checks of a run in words; empty for a run that made no version."""
+    return checked(len(verification.get("totals", {}))) if verification else ""

@@ -19,7 +19,7 @@ from adreel.lake.keys import KeyFaults, key_faults
 from adreel.lake.parts import PartInfo
 from adreel.lake.storage import Storage
 from adreel.lake.tables import Snapshot, TableCache, TableState, dataset_of, read_table
-from adreel.lake.versions import Vacuumed, Version, restore, vacuum, versions
+from adreel.lake.versions import Vacuumed, Version, restorable, restore, vacuum, versions
 from adreel.lake.windows import Window
 from adreel.update_methods import Method
 
@@ -213,6 +213,11 @@ class Lake:
         from adreel.lake.browse import read_rows
 
         return read_rows(self._storage, table, columns, where, order)
+
+    def restorable(self, slug: str, version: int) -> Version:
+        """The version, if it can be restored. Raises NotFoundError and InputError as `restore`."""
+        self.table(slug, version)
+        return restorable(self._storage, self.table(slug), version)
 
     def restore(self, slug: str, version: int, run_id: str, begin: Callable[[Version], None]) -> Version:
         """Makes a new version with the rows and columns of `version`, so that nothing is lost; `run_id` names it.

@@ -51,7 +51,7 @@ class Write:
     `schema` has the columns of the new rows, with title and description as field metadata. `windows` are the
     advertiser-days that the run read whole: with PARTITION their rows are replaced whole, or all rows of their
     advertisers if there is no `day_column` or with `whole_advertisers`. Rows of days before `keep_from` leave with any
-    method.
+    method. `days_read` are the first and last day read, by the zone of ad accounts; the version keeps them.
     """
 
     run_id: str
@@ -64,6 +64,7 @@ class Write:
     reset_schema: bool = False
     advertiser_column: str = "advertiser_id"
     whole_advertisers: bool = False
+    days_read: Mapping[str, tuple[date, date]] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -447,6 +448,8 @@ class Landing:
             "method": str(self._write.method),
             "key": list(self._write.key),
             "day_column": self._write.day_column,
+            "days_read": {zone: [str(first), str(last)] for zone, (first, last) in self._write.days_read.items()},
+            "only_days_read": self._write.method is Method.REPLACE or self._write.whole_advertisers,
             "rows": commit.rows_after,
             "rows_in": commit.rows_in,
             "added": commit.added,

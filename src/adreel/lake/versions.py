@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 from deltalake import CommitProperties, Transaction
@@ -35,7 +36,9 @@ ORPHAN_AGE = timedelta(days=2)
 class Version:
     """The table as one run or restore left it. `at` is aware UTC; `rows` are the rows of the whole table.
 
-    `restored` is the version whose rows a restore brought back, None for a run's.
+    `restored` is the version whose rows a restore brought back, None for a run's. `days_read` are the first and last
+    day that the run read, by the zone of ad accounts; empty for a restore, for rows without dates, and for a version of
+    an older adreel. `only_days_read`: the run kept no other days of the ad accounts that it read.
     """
 
     number: int
@@ -46,6 +49,8 @@ class Version:
     key: tuple[str, ...]
     day_column: str | None
     restored: int | None = None
+    days_read: Mapping[str, tuple[date, date]] = field(default_factory=lambda: MappingProxyType({}))
+    only_days_read: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,16 +80,24 @@ def version_note(storage: Storage, slug: str, number: int) -> Version | None:
     return _version(number, commit_info(commits.get(number, [])))
 
 
+def restorable(storage: Storage, latest: TableState, number: int) -> Version:
+    """The version, if it can be restored. Raises InputError for the newest, NotFoundError if no run created it."""
+    if number == latest.version:
+        raise InputError(f"Version {number} is already the newest of the table {latest.slug}.")
+    origin = version_note(storage, latest.slug, number)
+    if origin is None:
+        raise NotFoundError(
+            f"Version {number} of the table {latest.slug} was not created by a run; restore another version."
+        )
+    return origin
+
+
 def restore(
     storage: Storage, slug: str, number: int, run_id: str, now: datetime, begin: Callable[[Version], None]
 ) -> Version:
     """Makes a new version with the rows and columns of an earlier one; see `Lake.restore`."""
     latest, earlier = open_table(storage, slug), open_table(storage, slug, number)
-    origin = version_note(storage, slug, number)
-    if number == latest.version:
-        raise InputError(f"Version {number} is already the newest of the table {slug}.")
-    if origin is None:
-        raise NotFoundError(f"Version {number} of the table {slug} was not created by a run; restore another version.")
+    origin = restorable(storage, latest, number)
     note = {
         "at": int(now.timestamp() * 1000),
         "run": run_id,
@@ -208,4 +221,9 @@ def _version(number: int, info: dict[str, Any]) -> Version | None:
         key=tuple(note["key"]),
         day_column=note["day_column"],
         restored=note.get("restored"),
+        days_read={
+            zone: (date.fromisoformat(first), date.fromisoformat(last))
+            for zone, (first, last) in note.get("days_read", {}).items()
+        },
+        only_days_read=note.get("only_days_read", False),
     )

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from adreel import catalog
+from adreel.datasets.dataset import Dataset
 from adreel.datasets.replacement import merges_by_day
 from adreel.datasets.schema import arrow_schema, columns, day_column, key
 from adreel.dates import today_at
@@ -36,8 +37,8 @@ JOINED_CELLS = 4_000_000
 """Cells that are joined in memory at a time: about 100 MB including the copy that a join makes."""
 
 _MERGED = (
-    "Only the days of this run were replaced. The next run of the dataset's own dates replaces the whole table, as the "
-    "update method is replace. To keep other days, change the update method to replace partitions."
+    "Only the days of this backfill were replaced. The next run replaces the whole table, as the update method is "
+    "replace, and keeps only the dates of the dataset. To keep other days, set the update method to replace partitions."
 )
 
 _TYPES = {"int": "whole number", "money": "money", "rate": "rate", "ratio": "decimal", "float": "decimal"}
@@ -46,10 +47,14 @@ _TYPES |= {"day": "date", "hour": "time", "time": "time", "bool": "yes/no"}
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """The result of a commit: the version, its proof, warnings, skipped advertisers, and the size of the table."""
+    """The result of a commit: the version, its verification, and the size of the table.
+
+    `notes` are about what was asked for, `warnings` about the rest; `skipped` has reasons by advertiser.
+    """
 
     version: int
-    proof: Mapping[str, Any]
+    verification: Mapping[str, Any]
+    notes: tuple[str, ...]
     warnings: tuple[str, ...]
     skipped: Mapping[str, str]
     table_rows: int
@@ -87,16 +92,18 @@ def commit_run(
     elif outcome.failed and replaces and not write.reset_schema:
         write = _sparing(write, lake, slug, plan, outcome.failed)
     done = lake.commit(slug, rows.reader, write)
-    proof = proof_of(outcome, done.rows_in, _currencies(plan, outcome.failed))
+    verification = verification_of(outcome, done.rows_in, _currencies(plan, outcome.failed))
+    # A user confirmed a backfill that cannot merge and replaces all rows.
+    confirmed = other_days and not merges and _replaces_all(plan.dataset) and done.rows_before and done.rows_after
+    notes = [_MERGED] if merges else [_confirmed(done)] if confirmed else []
     warnings = (
-        *_shrunk(done, write),
+        *(() if confirmed else _shrunk(done, write)),
         *_blank(done, plan),
         *warnings_of(plan, outcome),
         *_fractions(outcome, done, write),
         *column_warnings(done),
-        *([_MERGED] if merges else ()),
     )
-    return Committed(done.version, proof, warnings, outcome.failed, done.rows_after, done.columns)
+    return Committed(done.version, verification, tuple(notes), warnings, outcome.failed, done.rows_after, done.columns)
 
 
 def _fractions(outcome: ReadOutcome, done: Commit, write: Write) -> Iterator[str]:
@@ -132,6 +139,19 @@ def _blank(done: Commit, plan: Plan) -> Iterator[str]:
             "versions have values. If you did not expect this, compare the versions before you use the data; earlier "
             "versions can be restored."
         )
+
+
+def _replaces_all(dataset: Dataset) -> bool:
+    """Whether a run that cannot merge days replaces all rows of the ad accounts that it reads."""
+    method = dataset.update.method
+    return method is Method.REPLACE or (method is Method.PARTITION and day_column(dataset) is None)
+
+
+def _confirmed(done: Commit) -> str:
+    return (
+        f"The {done.rows_before or 0:,} rows of the table were replaced with {done.rows_after:,} rows of other days, "
+        "as confirmed. The next run reads the dates of the dataset again."
+    )
 
 
 def _currencies(plan: Plan, failed: Mapping[str, str]) -> list[str]:
@@ -201,18 +221,19 @@ def _names(names: Iterable[str]) -> str:
     return ("column " if len(listed) == 1 else "columns ") + ", ".join(listed[:MOST_REASONS]) + more
 
 
-def proof_of(outcome: ReadOutcome, rows: int, currencies: list[str]) -> dict[str, Any]:
-    """TikTok's counts and totals beside the table's; `proved` if all agree.
+def verification_of(outcome: ReadOutcome, rows: int, currencies: list[str]) -> dict[str, Any]:
+    """TikTok's counts and totals beside the table's; `verified` if all agree.
 
     `checksums` names the totals of money in several currencies: they verify that all rows were read and are no amounts.
     """
     metrics = catalog.metrics()
     totals = {
-        name: {"expected": _number(expected), "got": _number(got)} for name, (expected, got) in outcome.totals.items()
+        name: {"expected": _number(expected), "actual": _number(actual)}
+        for name, (expected, actual) in outcome.totals.items()
     }
     differing = sorted(outcome.differing())
     return {
-        "proved": rows == outcome.rows_expected and not (outcome.repeated or differing or outcome.faults),
+        "verified": rows == outcome.rows_expected and not (outcome.repeated or differing or outcome.faults),
         "rows_expected": outcome.rows_expected,
         "rows": rows,
         "duplicate_keys": outcome.repeated,
@@ -243,6 +264,11 @@ def _write(run_id: str, plan: Plan, now: datetime, outcome: ReadOutcome, schema:
         windows=tuple(windows),
         keep_from=_keep_from(plan, now),
         reset_schema=dataset.reset_schema,
+        days_read={
+            advertiser.zone: (days.start, days.end)
+            for advertiser, days in plan.days()
+            if advertiser.id not in outcome.failed
+        },
     )
 
 

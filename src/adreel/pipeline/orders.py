@@ -10,9 +10,19 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 
 from adreel.access import DatasetRight, Guard
-from adreel.datasets.replacement import loss_by_other_days, refuse_unkept_days
+from adreel.datasets.replacement import loss_by_other_days, next_run_after_restore, refuse_unkept_days
+from adreel.datasets.runs import restore_effect
 from adreel.datasets.stored import dataset_of
-from adreel.errors import AdreelError, BusyError, ConfirmError, InputError, NotFoundError, ReconnectError, is_resumable
+from adreel.errors import (
+    AdreelError,
+    BusyError,
+    ConfirmError,
+    DatasetError,
+    InputError,
+    NotFoundError,
+    ReconnectError,
+    is_resumable,
+)
 from adreel.lake import Lake, Version
 from adreel.settings import Settings
 from adreel.store import (
@@ -61,7 +71,7 @@ class Orders:
         unless `replace_rows` agrees to it, and as `run` for a dataset that cannot run.
         """
         guard.need(DatasetRight.RUN, saved)
-        asked_by = _name(guard)
+        triggered_by = _name(guard)
         run = self.store.runs.keyed(key) if key else None
         if run is not None:
             return run
@@ -77,8 +87,8 @@ class Orders:
             self.refuse_waiting(saved)
             unfinished = self.unfinished(saved, dates)
             if unfinished:
-                return self.store.runs.requeue(unfinished.id, asked_by=asked_by, key=key)
-            return self.store.runs.add(saved, new_run_id(), dates, asked_by=asked_by, key=key)
+                return self.store.runs.requeue(unfinished.id, triggered_by=triggered_by, key=key)
+            return self.store.runs.add(saved, new_run_id(), dates, triggered_by=triggered_by, key=key)
 
     def refuse_loss(self, saved: SavedDataset, dates: DateRange | None) -> None:
         """Raises ConfirmError if a run for other days takes rows out of the table that it does not read again.
@@ -99,17 +109,22 @@ class Orders:
                 loss.rows,
             )
 
+    def restore_effect(self, guard: Guard, saved: SavedDataset, version: int) -> str:
+        """What `restore` would do to the table, for a person to confirm. Raises what it raises before it begins."""
+        guard.need(DatasetRight.RUN, saved)
+        lake = self._lake_with_table(saved)
+        table = lake.table(saved.table_slug)
+        return restore_effect(lake.restorable(saved.table_slug, version), table.version, table.rows)
+
     def restore(self, guard: Guard, saved: SavedDataset, version: int) -> Run:
         """A new version of the dataset's table with the rows of an earlier one; what it was stays a version too.
 
-        It is a run that read nothing: its proof is that of the run which read the rows. Raises ForbiddenError,
-        NotFoundError for a table that does not exist yet and a version that cannot be read, InputError for the newest,
-        BusyError if a run is under way or waiting.
+        It is an entry among the runs that read nothing, with the verification of the version restored. Raises
+        ForbiddenError, NotFoundError for a table that does not exist yet and a version that cannot be read, InputError
+        for the newest, BusyError if a run is under way or waiting.
         """
         guard.need(DatasetRight.RUN, saved)
-        lake = Lake(self.settings.lake_url, clock=self.clock)
-        if not lake.exists(saved.table_slug):
-            raise NotFoundError(f"{saved.name!r} has no table yet; run it first.")
+        lake = self._lake_with_table(saved)
         with dataset_lock(self.settings.home, saved.slug):
             self.refuse_waiting(saved)
             self.store.runs.interrupt(saved)
@@ -122,7 +137,7 @@ class Orders:
                 nonlocal reader, run
                 reader = self._reader_of(saved, lake, earlier)
                 read_at = reader.read_at if reader else earlier.at
-                run = self.store.runs.add(saved, run_id, asked_by=_name(guard), read_at=read_at)
+                run = self.store.runs.add_restore(saved, run_id, version, read_at, triggered_by=_name(guard))
 
             try:
                 restored = lake.restore(saved.table_slug, version, run_id, begin)
@@ -130,22 +145,37 @@ class Orders:
                 if run is not None:
                     self.store.runs.finish(run_id, RunOutcome.of_error(error))
                 raise
-            read = f"rows read on {reader.read_at:%Y-%m-%d at %H:%M} UTC" if reader else "rows of an earlier run"
-            warning = (
-                f"Version {version} was restored as version {restored.number}: {restored.rows:,} {read}. The next run "
-                "updates the days of the dataset's own dates; run a backfill for any days in between."
-            )
+            verification = reader.verification if reader else {}
+            warnings = reader.warnings if reader else ()
+            skipped = reader.skipped if reader else {}
             table = lake.table(saved.table_slug, restored.number)
             outcome = RunOutcome(
-                RunState.WARNED,
+                RunState.of_version(verification, warnings, skipped),
                 version=restored.number,
-                proof=reader.proof if reader else {},
-                warnings=(warning, *(reader.warnings if reader else ())),
-                skipped=reader.skipped if reader else {},
+                verification=verification,
+                notes=self._restore_notes(saved, restored, reader),
+                warnings=warnings,
+                skipped=skipped,
                 table_rows=table.rows,
                 table_columns=len(table.schema),
             )
             return self.store.runs.finish(run_id, outcome)
+
+    def _lake_with_table(self, saved: SavedDataset) -> Lake:
+        lake = Lake(self.settings.lake_url, clock=self.clock)
+        if not lake.exists(saved.table_slug):
+            raise NotFoundError(f"{saved.name!r} has no table yet; run it first.")
+        return lake
+
+    def _restore_notes(self, saved: SavedDataset, restored: Version, reader: Run | None) -> tuple[str, ...]:
+        """What the table has after a restore, and what the next run does to it, if there can be one."""
+        read = f" read on {reader.read_at:%Y-%m-%d at %H:%M} UTC" if reader else ""
+        rows = f"{restored.rows:,} row{'' if restored.rows == 1 else 's'}{read}"
+        notes = [f"Restored version {restored.restored} as version {restored.number}: {rows}."]
+        if saved.connected:
+            with suppress(DatasetError):
+                notes.append(next_run_after_restore(dataset_of(saved, self.clock())))
+        return tuple(notes)
 
     def _reader_of(self, saved: SavedDataset, lake: Lake, restored: Version) -> Run | None:
         """The run that read the rows of a restored version, if the store still knows it."""

@@ -12,7 +12,7 @@ import gc
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -56,10 +56,10 @@ DEADLINE_FACTOR = 10.0
 
 @dataclass(frozen=True, slots=True)
 class RunReport:
-    """The result of a run, as `run --json` prints it; `table` is the table's address, `refused` counts requests."""
+    """The result of a run; `table` is the table's address, `refused` counts requests. The rest is as in `Run`."""
 
     run_id: str
-    state: str
+    state: RunState
     rows: int
     requests: int
     refused: int
@@ -67,14 +67,11 @@ class RunReport:
     seconds: float
     version: int | None
     table: str
-    proof: Mapping[str, Any]
+    verification: Mapping[str, Any]
+    notes: tuple[str, ...]
     warnings: tuple[str, ...]
-    skipped_advertisers: Mapping[str, str]
+    skipped: Mapping[str, str]
     resumed: bool = False
-
-    def as_json(self) -> dict[str, Any]:
-        """The report as a dictionary."""
-        return asdict(self)
 
 
 @dataclass(slots=True)
@@ -123,7 +120,7 @@ class Runner:
             if queued is None:
                 self.orders.refuse_waiting(saved)
             unfinished = queued or self.orders.unfinished(saved, dates)
-            run = unfinished or self.store.runs.add(saved, new_run_id(), dates, asked_by=self.settings.user)
+            run = unfinished or self.store.runs.add(saved, new_run_id(), dates, triggered_by=self.settings.user)
             resumed = run.started_at is not None
             tell_holder(self.settings.home, saved.slug, run.id)
             if resumed:
@@ -188,7 +185,7 @@ class _RunInProgress:
             self._runner.orders.sweep(self._lake, self._run)
             with _rare_garbage_collection():
                 committed = asyncio.run(self._until_stopped())
-            self._progress = replace(self._progress, rows=committed.proof["rows"])
+            self._progress = replace(self._progress, rows=committed.verification["rows"])
             self._tick()
         except KeyboardInterrupt:
             raise self._interrupted() from None
@@ -406,11 +403,11 @@ class _RunInProgress:
 
 
 def _outcome(committed: Committed) -> RunOutcome:
-    clean = committed.proof["proved"] and not committed.skipped and not committed.warnings
     return RunOutcome(
-        RunState.SUCCEEDED if clean else RunState.WARNED,
+        RunState.of_version(committed.verification, committed.warnings, committed.skipped),
         version=committed.version,
-        proof=committed.proof,
+        verification=committed.verification,
+        notes=committed.notes,
         warnings=committed.warnings,
         skipped=committed.skipped,
         table_rows=committed.table_rows,
@@ -421,7 +418,7 @@ def _outcome(committed: Committed) -> RunOutcome:
 def _report(run: Run, table: str, seconds: float, resumed: bool) -> RunReport:
     return RunReport(
         run_id=run.id,
-        state=str(run.state),
+        state=run.state,
         rows=run.rows,
         requests=run.requests,
         refused=run.refused,
@@ -429,8 +426,9 @@ def _report(run: Run, table: str, seconds: float, resumed: bool) -> RunReport:
         seconds=round(seconds, 3),
         version=run.version,
         table=table,
-        proof=run.proof,
+        verification=run.verification,
+        notes=run.notes,
         warnings=run.warnings,
-        skipped_advertisers=run.skipped,
+        skipped=run.skipped,
         resumed=resumed,
     )

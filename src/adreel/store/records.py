@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -210,24 +210,59 @@ class SavedDataset:
 
 
 class RunState(StrEnum):
-    """The state of a run; `sentence` explains it."""
+    """The state of a run or restore: `label` names it, `sentence` explains it."""
 
+    label: str
     sentence: str
 
-    QUEUED = "queued", "Waiting to start."
-    RUNNING = "running", "Reading from TikTok."
-    SUCCEEDED = "succeeded", "All rows were read and written to the table."
-    WARNED = "warned", "The table has a new version, with warnings to check."
-    FAILED = "failed", "Stopped by an error; the table is unchanged."
-    CANCELLED = "cancelled", "Cancelled by a user; the table is unchanged."
-    INTERRUPTED = "interrupted", "The process ended early; run the dataset again to resume."
+    QUEUED = "queued", "Queued", "Waiting to start."
+    RUNNING = "running", "Running", "Reading from TikTok."
+    VERIFIED = "verified", "Verified", "The rows match TikTok's own figures."
+    VERIFIED_WITH_WARNINGS = (
+        "verified_with_warnings",
+        "Verified with warnings",
+        "The rows match TikTok's own figures. Review the warnings.",
+    )
+    ADVERTISERS_SKIPPED = (
+        "advertisers_skipped",
+        "Ad accounts skipped",
+        "The rows match TikTok's own figures, except for ad accounts that were skipped.",
+    )
+    CHECK_FAILED = "check_failed", "Check failed", "The rows in the table differ from TikTok's own figures."
+    VERIFICATION_UNKNOWN = (
+        "verification_unknown",
+        "Verification unknown",
+        "Restored rows of a run that this home does not have.",
+    )
+    FAILED = "failed", "Failed", "Stopped by an error; the table is unchanged."
+    CANCELLED = "cancelled", "Cancelled", "Cancelled by a user; the table is unchanged."
+    INTERRUPTED = "interrupted", "Interrupted", "The process ended early; run the dataset again to resume."
 
-    def __new__(cls, value: str, sentence: str = "") -> RunState:
+    def __new__(cls, value: str, label: str = "", sentence: str = "") -> RunState:
         """The state's text is its value."""
         state = str.__new__(cls, value)
         state._value_ = value
+        state.label = label
         state.sentence = sentence
         return state
+
+    @classmethod
+    def of_version(
+        cls, verification: Mapping[str, Any], warnings: Sequence[str], skipped: Mapping[str, str]
+    ) -> RunState:
+        """The state of a run that created a version: the first that applies, most serious first."""
+        if not verification:
+            return cls.VERIFICATION_UNKNOWN
+        if not verification.get("verified"):
+            return cls.CHECK_FAILED
+        if skipped:
+            return cls.ADVERTISERS_SKIPPED
+        return cls.VERIFIED_WITH_WARNINGS if warnings else cls.VERIFIED
+
+    @property
+    def verified(self) -> bool | None:
+        """Whether the rows of the run's version match TikTok's figures; None without a version, or if unknown."""
+        return False if self is RunState.CHECK_FAILED else True if self in _VERIFIED else None
 
 
 IN_PROGRESS = frozenset({RunState.QUEUED, RunState.RUNNING})
@@ -236,7 +271,9 @@ IN_PROGRESS = frozenset({RunState.QUEUED, RunState.RUNNING})
 FINISHED = frozenset(RunState) - IN_PROGRESS
 """No process works on the run."""
 
-SUCCESSFUL = frozenset({RunState.SUCCEEDED, RunState.WARNED})
+_VERIFIED = frozenset({RunState.VERIFIED, RunState.VERIFIED_WITH_WARNINGS, RunState.ADVERTISERS_SKIPPED})
+
+SUCCESSFUL = _VERIFIED | {RunState.CHECK_FAILED, RunState.VERIFICATION_UNKNOWN}
 """The run made a new version of the table."""
 
 RESUMABLE = IN_PROGRESS | {RunState.INTERRUPTED}
@@ -263,19 +300,21 @@ class Progress:
 class RunOutcome:
     """How a run ended. `version` is the table's, if the run made one; `skipped` says why, by advertiser id.
 
-    `proof` is JSON that the store does not look into. `error` is the message for a person and `error_kind` the name of
-    the error's class. `table_rows` and `table_columns` are those of the whole table in that version.
+    `verification` is JSON that the store does not look into. `notes` are about what the user asked for, `warnings`
+    about what no user asked for. `error` is the message for a person and `error_kind` the name of the error's class.
+    `table_rows` and `table_columns` are those of the whole table in that version.
     """
 
     state: RunState
     version: int | None = None
-    proof: Mapping[str, Any] = field(default_factory=dict)
+    verification: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     skipped: Mapping[str, str] = field(default_factory=dict)
     error: str = ""
     error_kind: str = ""
     table_rows: int | None = None
     table_columns: int | None = None
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def of_error(cls, error: Exception, state: RunState = RunState.FAILED) -> RunOutcome:
@@ -285,12 +324,14 @@ class RunOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One execution of a dataset. `dataset_id` is None when the dataset was deleted; its name and slug are kept.
+    """One execution of a dataset, or one restore of its table. `dataset_id` is None when the dataset was deleted; its
+    name and slug are kept.
 
-    `dates` are the start and end that were asked for in place of the dataset's own.
+    `dates` are the start and end that were asked for in place of the dataset's own. Of a restore, `rows_read_at` is
+    when the run began that read the rows, and `restored_version` the version restored, None for a restore of an older
+    adreel that was interrupted; of a run, both are None.
     `created_at` is when it was asked for, `started_at` when it first began, `heartbeat_at` when its process last told
-    of itself. A restore began when its rows were read, before it was asked for.
-    `asked_by` is the name of the user who asked, or empty for the command line's own. The rest is as in
+    of itself. `triggered_by` is the name of the user who asked, or empty for the command line's own. The rest is as in
     `Progress` and `RunOutcome`.
     """
 
@@ -314,28 +355,30 @@ class Run:
     chunks_total: int
     requests_planned: int
     version: int | None
-    proof: Mapping[str, Any]
+    verification: Mapping[str, Any]
     warnings: tuple[str, ...]
     skipped: Mapping[str, str]
     error: str
     error_kind: str
-    asked_by: str
+    triggered_by: str
     table_rows: int | None
     table_columns: int | None
-    warning: str = ""
+    notes: tuple[str, ...] = ()
+    restored_version: int | None = None
+    rows_read_at: datetime | None = None
 
     @property
     def read_at(self) -> datetime:
-        """When it began to read; before that, when it was asked for."""
-        return self.started_at or self.created_at
+        """When the run began that read the rows; before that, when it was asked for."""
+        return self.rows_read_at or self.started_at or self.created_at
 
     @property
     def exit_code(self) -> ExitCode | None:
         """What `adreel run` ends with for this run; None while it is not over, or can be resumed."""
         if self.state in SUCCESSFUL:
-            if not self.proof.get("proved"):
+            if not self.state.verified:
                 return ExitCode.CHECK_FAILED
-            return ExitCode.SKIPPED if self.skipped else ExitCode.OK
+            return ExitCode.SKIPPED if self.state is RunState.ADVERTISERS_SKIPPED else ExitCode.OK
         if self.state is RunState.CANCELLED:
             return ExitCode.CANCELLED
         return exit_code_of(self.error_kind) if self.state is RunState.FAILED else None
@@ -343,7 +386,12 @@ class Run:
     @property
     def restores(self) -> bool:
         """Whether it brought back rows that an earlier run had read."""
-        return self.started_at is not None and self.started_at < self.created_at
+        return self.rows_read_at is not None
+
+    @property
+    def meaning(self) -> str:
+        """The state as a sentence."""
+        return _meaning(self.state, restores=self.restores)
 
 
 @dataclass(frozen=True, slots=True)
@@ -357,9 +405,8 @@ class RunKey:
 
 @dataclass(frozen=True, slots=True)
 class RunBrief:
-    """What a list of datasets shows of a run. `proved` is None for a run that made no version, and for one of which
-    the store does not know it; `warning` is the first of its warnings, `sums` how many sums were compared with
-    TikTok's; the rest is as in `Run`.
+    """What a list of datasets shows of a run. `warning` is the first of its warnings, `sums` how many sums were
+    compared with TikTok's; the rest is as in `Run`.
     """
 
     id: str
@@ -368,17 +415,34 @@ class RunBrief:
     started_at: datetime | None
     finished_at: datetime | None
     version: int | None
-    proved: bool | None
     error: str
     table_rows: int | None
     table_columns: int | None
     warning: str = ""
     sums: int = 0
+    skipped: int = 0
+    rows_read_at: datetime | None = None
 
     @property
     def read_at(self) -> datetime:
-        """When it began to read; before that, when it was asked for."""
-        return self.started_at or self.created_at
+        """When the run began that read the rows; before that, when it was asked for."""
+        return self.rows_read_at or self.started_at or self.created_at
+
+    @property
+    def restores(self) -> bool:
+        """Whether it brought back rows that an earlier run had read."""
+        return self.rows_read_at is not None
+
+    @property
+    def meaning(self) -> str:
+        """The state as a sentence."""
+        return _meaning(self.state, restores=self.restores)
+
+
+def _meaning(state: RunState, *, restores: bool) -> str:
+    if restores and state is RunState.INTERRUPTED:
+        return "The process ended early; the latest version shows whether the rows were restored."
+    return state.sentence
 
 
 @dataclass(frozen=True, slots=True)

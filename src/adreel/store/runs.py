@@ -8,7 +8,7 @@ from dataclasses import asdict, fields
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, delete, func, insert, select, true, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, delete, func, insert, select, true, update
 
 from adreel.errors import InputError, NotFoundError
 from adreel.store.database import Database, Unchanged
@@ -35,24 +35,31 @@ _BRIEF = (
     runs.c.started_at,
     runs.c.finished_at,
     runs.c.version,
-    # Where all was well the state says so.
-    case(
-        (runs.c.state == RunState.SUCCEEDED, 1),
-        (runs.c.state == RunState.WARNED, func.json_extract(runs.c.proof, "$.proved")),
-    ).label("proved"),
     runs.c.error,
     runs.c.table_rows,
     runs.c.table_columns,
     func.coalesce(runs.c.warnings[0].as_string(), ""),
     select(func.count())
-    .select_from(func.json_each(runs.c.proof, "$.totals").table_valued("key"))
+    .select_from(func.json_each(runs.c.verification, "$.totals").table_valued("key"))
     .scalar_subquery()
     .label("sums"),
+    select(func.count())
+    .select_from(func.json_each(runs.c.skipped).table_valued("key"))
+    .scalar_subquery()
+    .label("skipped"),
+    runs.c.rows_read_at,
 )
 KEYS_KEPT = timedelta(days=1)
 """A key means its run for so long after that was asked for."""
 
-_NOTHING_YET = asdict(Progress()) | {"proof": {}, "warnings": [], "skipped": {}, "error": "", "error_kind": ""}
+_NOTHING_YET = asdict(Progress()) | {
+    "verification": {},
+    "warnings": [],
+    "notes": [],
+    "skipped": {},
+    "error": "",
+    "error_kind": "",
+}
 
 
 def new_run_id() -> str:
@@ -80,15 +87,31 @@ class Runs:
         run_id: str,
         dates: tuple[str, str] | None = None,
         *,
-        asked_by: str = "",
+        triggered_by: str = "",
         key: RunKey | None = None,
-        read_at: datetime | None = None,
     ) -> Run:
         """A queued run of the dataset as it is now, or for other `dates`. One that is there already stays as it is.
 
-        `asked_by` is the name of a user, or empty for the command line's own; `key` means this run from now on. With
-        `read_at`, when its rows were read, the run is a restore and running at once: none that can be queued.
+        `triggered_by` is the name of a user, or empty for the command line's own; `key` means this run from now on.
         """
+        return self._add(dataset, run_id, {"dates": dates, "triggered_by": triggered_by}, key)
+
+    def add_restore(
+        self, dataset: SavedDataset, run_id: str, version: int, read_at: datetime, *, triggered_by: str = ""
+    ) -> Run:
+        """A restore of the version, whose rows were read at `read_at`: running at once, and never queued."""
+        now = self._clock()
+        values = {
+            "triggered_by": triggered_by,
+            "state": RunState.RUNNING,
+            "started_at": now,
+            "heartbeat_at": now,
+            "restored_version": version,
+            "rows_read_at": read_at,
+        }
+        return self._add(dataset, run_id, values, None)
+
+    def _add(self, dataset: SavedDataset, run_id: str, own: Mapping[str, Any], key: RunKey | None) -> Run:
         now = self._clock()
         with self._database.write() as connection:
             row = _row(connection, run_id)
@@ -103,14 +126,11 @@ class Runs:
                 "dataset_name": saved.name,
                 "dataset_slug": saved.slug,
                 "spec_version": saved.spec_version,
-                "dates": dates,
                 "state": RunState.QUEUED,
                 "created_at": now,
                 "cancel_requested": False,
-                "asked_by": asked_by,
+                **own,
             }
-            if read_at is not None:
-                values |= {"state": RunState.RUNNING, "started_at": read_at, "heartbeat_at": now}
             statement = insert(runs).values(_NOTHING_YET | values).returning(*_PUBLIC)
             run = _run(connection.execute(statement).one())
             self._note(connection, key, run)
@@ -156,9 +176,10 @@ class Runs:
         with self._database.write() as connection:
             return _change(connection, run_id, RESUMABLE | {RunState.FAILED}, changes | {"error": "", "error_kind": ""})
 
-    def requeue(self, run_id: str, *, asked_by: str = "", key: RunKey | None = None) -> Run:
+    def requeue(self, run_id: str, *, triggered_by: str = "", key: RunKey | None = None) -> Run:
         """A run that did not come to its end, waiting again. InputError if it made a version or was cancelled."""
-        changes = {"state": RunState.QUEUED, "finished_at": None, "error": "", "error_kind": "", "asked_by": asked_by}
+        changes = {"state": RunState.QUEUED, "finished_at": None, "error": "", "error_kind": ""}
+        changes |= {"triggered_by": triggered_by}
         with self._database.write() as connection:
             run = _change(connection, run_id, RESUMABLE | {RunState.FAILED}, changes)
             self._note(connection, key, run)
@@ -177,7 +198,8 @@ class Runs:
         """The run as finished. Said twice it stays as it is; InputError if it has finished otherwise."""
         assert outcome.state not in IN_PROGRESS, "a run must finish in a finished state"
         changes = {field.name: getattr(outcome, field.name) for field in fields(outcome)}
-        changes |= {"proof": dict(outcome.proof), "skipped": dict(outcome.skipped), "finished_at": self._clock()}
+        changes |= {"verification": dict(outcome.verification), "skipped": dict(outcome.skipped)}
+        changes |= {"finished_at": self._clock()}
         with self._database.write() as connection:
             row = _row(connection, run_id)
             if row is not None and row.state == outcome.state and row.state != RunState.INTERRUPTED:
@@ -332,16 +354,14 @@ def _briefs(connection: Connection, chosen: ColumnElement[bool], *among: ColumnE
 
 
 def _brief(run_id: str, state: str, *rest: Any) -> RunBrief:
-    created, started, finished, version, proved, *others = rest
-    verified = None if proved is None else bool(proved)
-    return RunBrief(run_id, RunState(state), created, started, finished, version, verified, *others)
+    return RunBrief(run_id, RunState(state), *rest)
 
 
 def _run(row: Row[Any]) -> Run:
     values = row._asdict()
-    warnings, state = tuple(values["warnings"]), RunState(values["state"])
+    texts = {name: tuple(values[name]) for name in ("warnings", "notes")}
     dates = tuple(values["dates"]) if values["dates"] else None
-    return Run(**{**values, "warnings": warnings, "state": state, "dates": dates})
+    return Run(**{**values, **texts, "state": RunState(values["state"]), "dates": dates})
 
 
 def _row(connection: Connection, run_id: str) -> Row[Any] | None:
@@ -364,5 +384,5 @@ def _change(connection: Connection, run_id: str, states: Collection[RunState], c
     row = connection.execute(update(runs).where(allowed).values(changes).returning(*_PUBLIC)).first()
     if row is None:
         stands = RunState(_found(_row(connection, run_id), run_id).state)
-        raise InputError(f"run {run_id} is {stands.value}: {stands.sentence}")
+        raise InputError(f"run {run_id} is {stands.label.lower()}: {stands.sentence}")
     return _run(row)

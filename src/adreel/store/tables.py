@@ -159,16 +159,20 @@ runs = Table(
     Column("chunks_total", Integer, nullable=False),
     Column("requests_planned", Integer, nullable=False),
     Column("version", Integer),
-    Column("proof", JSON, nullable=False),
+    Column("verification", JSON, nullable=False),
     Column("warnings", JSON, nullable=False),
     Column("skipped", JSON, nullable=False),
     Column("error", Text, nullable=False),
     Column("error_kind", String, nullable=False),
     # The name of the user who asked, kept when the user goes; empty for the command line's own.
-    Column("asked_by", String, nullable=False, server_default=""),
+    Column("triggered_by", String, nullable=False, server_default=""),
     # The whole table as the run left it, so that lists need not open tables.
     Column("table_rows", Integer),
     Column("table_columns", Integer),
+    Column("notes", JSON, nullable=False, server_default="[]"),
+    # Both of a restore only.
+    Column("restored_version", Integer),
+    Column("rows_read_at", Utc),
     UniqueConstraint("id"),
     Index(None, "dataset_id"),
     sqlite_autoincrement=True,

@@ -35,7 +35,7 @@ class MetricRow:
     values_changed: int
     before: str
     after: str
-    moved: str
+    change: str
     restated: str
 
     @property
@@ -54,7 +54,7 @@ class DayRow:
     day: date | None
     kind: str
     added: int
-    gone: int
+    removed: int
     changed: int
     steps: tuple[str, ...]
 
@@ -137,7 +137,7 @@ class _ChangesView:
                     day.day,
                     "" if day.kind is DayKind.RESTATED else day.kind.label,
                     day.added,
-                    day.gone,
+                    day.removed,
                     day.changed,
                     tuple(_step(column_sum, (day.day, day.kind)) for _, column_sum in headed),
                 )
@@ -158,7 +158,7 @@ class _ChangesView:
         shown = [(column, column_sum) for column, column_sum in self._comparison.moved_sums if column_sum.days][
             :MOST_PANELS
         ]
-        counts = {(day.day, day.kind): day.added + day.gone + day.changed for day in self._comparison.days}
+        counts = {(day.day, day.kind): day.added + day.removed + day.changed for day in self._comparison.days}
         panels = [
             self._panel(_label(column, column_sum), column_sum.currency, column_sum.days)
             for column, column_sum in shown
@@ -182,12 +182,13 @@ class _ChangesView:
                     "name": _SERIES[kind],
                     "role": "part",
                     # Restatements are shown first: added and removed days would dwarf them.
-                    "shown": kind is DayKind.RESTATED,
+                    "shown": kind is (DayKind.RESTATED if self._comparison.can_restate else DayKind.UNREAD),
                     "values": [
                         float(steps.get((day, kind), 0)) if day in kind_days[kind] else None for day in self._chart_days
                     ],
                 }
                 for kind in DayKind
+                if kind is not DayKind.UNREAD or kind_days[kind]
             ],
         }
 
@@ -234,7 +235,7 @@ def _metric_rows(column: ColumnChange) -> Iterator[MetricRow]:
             column_sum.values_changed,
             amount(column_sum.before, column_sum.currency),
             amount(column_sum.after, column_sum.currency),
-            amount(column_sum.moved, column_sum.currency, signed=True),
+            amount(column_sum.change, column_sum.currency, signed=True),
             amount(column_sum.restated, column_sum.currency, signed=True),
         )
 
@@ -253,6 +254,7 @@ _SERIES = {
     DayKind.UNFINISHED: "incomplete days",
     DayKind.ADDED: "days added",
     DayKind.REMOVED: "days removed",
+    DayKind.UNREAD: "days not read again",
 }
 
 

@@ -77,7 +77,9 @@ class AdvertiserAnswer(Answer):
     display_timezone: str = Field(examples=["Europe/Berlin"])
     status: str = Field(examples=["STATUS_ENABLE"])
     country: str = Field(examples=["DE"])
-    gone: bool = Field(description="Whether the grant no longer covers it.", examples=[False])
+    removed: bool = Field(
+        validation_alias="gone", description="Whether the grant no longer covers it.", examples=[False]
+    )
     refreshed_at: datetime
 
 
@@ -184,7 +186,7 @@ class AdvertisersQuery(Paging):
     """Which advertisers."""
 
     q: str = Field("", max_length=200, description="Words that must all be in the name, ID or currency.")
-    gone: bool | None = Field(None, description="Only removed ones (true), or only current ones (false).")
+    removed: bool | None = Field(None, description="Only removed ones (true), or only current ones (false).")
 
 
 class DeleteAccountQuery(Body):
@@ -305,7 +307,9 @@ def list_advertisers(deps: Here, who: Who, account: Id, query: Annotated[Adverti
     """The advertisers at the last sync; refresh to update them."""
     stored = deps.store.accounts.advertisers(who.guard.account(int(account)))
     advertisers = [
-        advertiser for advertiser in stored if query.gone in (None, advertiser.gone) and _mentions(advertiser, query.q)
+        advertiser
+        for advertiser in stored
+        if query.removed in (None, advertiser.gone) and _mentions(advertiser, query.q)
     ]
     return _advertisers(advertisers, query)
 
@@ -316,7 +320,7 @@ def list_advertisers(deps: Here, who: Who, account: Id, query: Annotated[Adverti
     responses=failures(403, 404, 409, 429, 502),
 )
 async def refresh_advertisers(deps: Here, who: Who, account: Id) -> AdvertiserList:
-    """Syncs the list with TikTok; former advertisers stay in it as gone."""
+    """Syncs the list with TikTok; former advertisers stay in it as removed."""
     advertisers = await deps.asking.refreshed(who.guard.account(int(account), AccountRight.USE))
     return AdvertiserList(
         items=[AdvertiserAnswer.model_validate(advertiser) for advertiser in advertisers],

@@ -77,12 +77,12 @@ class DatasetFile(RootModel[dict[str, JsonValue]]):
 class LastRun(Answer):
     """A dataset's latest run."""
 
-    id: str = Field(examples=["0123456789abcdef"])
-    state: RunState = Field(examples=[RunState.SUCCEEDED])
+    run_id: str = Field(examples=["0123456789abcdef"])
+    state: RunState = Field(examples=[RunState.VERIFIED])
     created_at: datetime
     finished_at: datetime | None
     version: int | None = Field(examples=[0])
-    proved: bool | None = Field(description="Null for a run that made no version.", examples=[True])
+    verified: bool | None = Field(description="Null without a version, and if unknown.", examples=[True])
     error: str | None = Field(examples=[None])
 
 
@@ -105,7 +105,7 @@ class DatasetAnswer(Answer):
     account: str = Field(description="The account's name, also after its deletion.", examples=["demo"])
     account_id: str | None = Field(description="Null if disconnected.", examples=["1"])
     owner: UserName | None = Field(description="User who created it.")
-    status: Status = Field(description="Current status.", examples=[Status.PROVED])
+    status: Status = Field(description="Current status.", examples=[Status.VERIFIED])
     status_words: str = Field(description="What is wrong and what to do; empty if nothing.", examples=[""])
     attention: bool = Field(description="Whether it needs attention.", examples=[False])
     rows: int | None = Field(description="Rows of the table after the last successful run.", examples=[90])
@@ -190,7 +190,7 @@ class BulkResult(Answer):
 
     dataset: str = Field(examples=["spend"])
     done: bool = Field(examples=[True])
-    run: str | None = Field(description="The queued run.", examples=["0123456789abcdef"])
+    run_id: str | None = Field(description="The queued run.", examples=["0123456789abcdef"])
     error: Failure | None
 
 
@@ -539,9 +539,9 @@ def _changed(deps: Deps, who: Visitor, saved: SavedDataset, source: Source) -> D
 
 def _result(deps: Deps, who: Visitor, body: BulkBody, slug: str) -> BulkResult:
     try:
-        return BulkResult(dataset=slug, done=True, run=_done(deps, who, body, slug), error=None)
+        return BulkResult(dataset=slug, done=True, run_id=_done(deps, who, body, slug), error=None)
     except AdreelError as error:
-        return BulkResult(dataset=slug, done=False, run=None, error=failure_of(error))
+        return BulkResult(dataset=slug, done=False, run_id=None, error=failure_of(error))
 
 
 def _done(deps: Deps, who: Visitor, body: BulkBody, slug: str) -> str | None:
@@ -684,11 +684,11 @@ def _last_run(stand: Standing) -> LastRun | None:
     if run is None:
         return None
     return LastRun(
-        id=run.id,
+        run_id=run.id,
         state=run.state,
         created_at=run.created_at,
         finished_at=run.finished_at,
         version=run.version,
-        proved=run.proved,
+        verified=run.state.verified,
         error=run.error or None,
     )

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Header, Path, Query, Response
 from pydantic import Field
 
 from adreel.access import DatasetRight
-from adreel.datasets.verification import Kind, checks_of
+from adreel.datasets.runs import run_json
+from adreel.datasets.verification import Kind
 from adreel.errors import InputError
 from adreel.pipeline.orders import DateRange
 from adreel.store import LogLine, Role, Run, RunKey, RunState
@@ -27,13 +27,13 @@ class Total(Answer):
     """A sum from TikTok, and of the rows read."""
 
     expected: float = Field(examples=[12.4])
-    got: float = Field(examples=[12.4])
+    actual: float = Field(examples=[12.4])
 
 
-class Proof(Answer):
+class Verification(Answer):
     """Verification: TikTok's figures and those of the rows read."""
 
-    proved: bool = Field(examples=[True])
+    verified: bool = Field(examples=[True])
     rows: int = Field(examples=[90])
     rows_expected: int = Field(examples=[90])
     duplicate_keys: int = Field(examples=[0])
@@ -49,18 +49,6 @@ class Proof(Answer):
     )
 
 
-class RunProgress(Answer):
-    """Progress of a run."""
-
-    requests: int = Field(examples=[12])
-    requests_planned: int = Field(description="Minimum.", examples=[12])
-    refused: int = Field(description="Requests that TikTok rate-limited.", examples=[0])
-    pages: int = Field(examples=[12])
-    rows: int = Field(examples=[90])
-    chunks_done: int = Field(examples=[3])
-    chunks_total: int = Field(examples=[3])
-
-
 class RunDates(Answer):
     """Days that replace the dataset's own for this run."""
 
@@ -69,28 +57,43 @@ class RunDates(Answer):
 
 
 class RunAnswer(Answer):
-    """One execution of a dataset."""
+    """One execution of a dataset, or one restore of its table."""
 
-    id: str = Field(examples=["0123456789abcdef"])
+    run_id: str = Field(examples=["0123456789abcdef"])
     dataset: str = Field(description="The dataset's slug.", examples=["spend"])
     dataset_name: str = Field(examples=["Spend"])
     dataset_deleted: bool = Field(examples=[False])
-    state: RunState = Field(examples=[RunState.SUCCEEDED])
-    meaning: str = Field(description="The state as a sentence.", examples=[RunState.SUCCEEDED.sentence])
-    asked_by: str = Field(description="User who started the run; empty for the command line.", examples=["ada"])
+    kind: Literal["run", "backfill", "restore"] = Field(
+        description="run: of the dataset's own dates; backfill: of other days; restore: of an earlier version.",
+        examples=["run"],
+    )
+    state: RunState = Field(examples=[RunState.VERIFIED])
+    meaning: str = Field(description="The state as a sentence.", examples=[RunState.VERIFIED.sentence])
+    triggered_by: str = Field(description="User who started the run; empty for the command line.", examples=["ada"])
     spec_version: int = Field(description="Settings version of the dataset when the run was created.", examples=[1])
     dates: RunDates | None
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
     cancel_requested: bool = Field(examples=[False])
-    progress: RunProgress
+    requests: int = Field(description="Requests so far.", examples=[12])
+    requests_planned: int = Field(description="Minimum.", examples=[12])
+    rate_limited: int = Field(description="Requests that TikTok rate-limited.", examples=[0])
+    pages: int = Field(examples=[12])
+    rows: int = Field(description="Rows read so far; of a restore, rows restored.", examples=[90])
+    chunks_done: int = Field(description="Steps done.", examples=[3])
+    chunks_total: int = Field(examples=[3])
     version: int | None = Field(description="The version that it created, if any.", examples=[0])
+    restored_version: int | None = Field(description="The version that a restore brought back.", examples=[None])
+    rows_read_at: datetime | None = Field(
+        description="Start of the run that read the rows of its version: of a restore, an earlier run."
+    )
     table_rows: int | None = Field(description="Rows of the table in that version.", examples=[90])
     table_columns: int | None = Field(examples=[9])
-    proof: Proof | None = Field(description="Null for a run without a version.")
+    verification: Verification | None = Field(description="Null for a run without a version.")
+    notes: list[str] = Field(description="About the backfill or restore that was requested.", examples=[[]])
     warnings: list[str] = Field(examples=[[]])
-    skipped: dict[str, str] = Field(description="Reasons by advertiser ID.", examples=[{}])
+    skipped_advertisers: dict[str, str] = Field(description="Reasons by advertiser ID.", examples=[{}])
     error: str | None = Field(examples=[None])
     error_kind: str | None = Field(examples=[None])
     exit_code: int | None = Field(
@@ -205,7 +208,7 @@ def restore(
 ) -> RunAnswer:
     """Creates a new version with the rows of an earlier one; existing versions stay.
 
-    It is a run without requests, with the verification of the run that read the rows.
+    The restore is an entry among the runs, without requests, with the verification of the version restored.
     """
     saved = who.guard.dataset(dataset, DatasetRight.RUN)
     run = deps.orders.restore(who.guard, saved, version)
@@ -262,45 +265,4 @@ def _page(deps: Deps, datasets: list[int] | None, query: RunsQuery) -> RunList:
 
 def _run(deps: Deps, stored: Run) -> RunAnswer:
     run = seen(deps.settings.home, stored)
-    return RunAnswer(
-        id=run.id,
-        dataset=run.dataset_slug,
-        dataset_name=run.dataset_name,
-        dataset_deleted=run.dataset_id is None,
-        state=run.state,
-        meaning=run.state.sentence,
-        asked_by=run.asked_by,
-        spec_version=run.spec_version,
-        dates=RunDates(start=run.dates[0], end=run.dates[1]) if run.dates else None,
-        created_at=run.created_at,
-        started_at=run.started_at,
-        finished_at=run.finished_at,
-        cancel_requested=run.cancel_requested,
-        progress=RunProgress.model_validate(run),
-        version=run.version,
-        table_rows=run.table_rows,
-        table_columns=run.table_columns,
-        proof=_proof(run.proof) if run.proof else None,
-        warnings=list(run.warnings),
-        skipped=dict(run.skipped),
-        error=run.error or None,
-        error_kind=run.error_kind or None,
-        exit_code=run.exit_code,
-    )
-
-
-def _proof(proof: Mapping[str, Any]) -> Proof:
-    totals = {
-        name: Total(expected=total["expected"], got=total["got"]) for name, total in proof.get("totals", {}).items()
-    }
-    return Proof(
-        proved=proof.get("proved", False),
-        rows=proof.get("rows", 0),
-        rows_expected=proof.get("rows_expected", 0),
-        duplicate_keys=proof.get("duplicate_keys", 0),
-        checks=list(dict.fromkeys(check.kind for check in checks_of(proof))),
-        totals=totals,
-        differing=proof.get("differing", []),
-        currencies=proof.get("currencies", []),
-        checksums=proof.get("checksums", []),
-    )
+    return RunAnswer.model_validate(run_json(run))

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from adreel.access import DatasetRight
 from adreel.datasets.restatement import CURRENCY, DayKind, compare
+from adreel.datasets.runs import version_json
 from adreel.datasets.schema import Column, columns
 from adreel.errors import InputError, NotFoundError
 from adreel.export.exact_json import items_of, types_of
@@ -59,10 +60,11 @@ OPERATORS = {
 class VersionAnswer(Answer):
     """A table as one run left it."""
 
-    version: int = Field(validation_alias="number", examples=[0])
+    version: int = Field(examples=[0])
     at: datetime
-    method: str = Field(description="The update method.", examples=["replace"])
-    run: str = Field(validation_alias="run_id", examples=["0123456789abcdef"])
+    method: str = Field(description="The update method, or restore.", examples=["replace"])
+    restored_version: int | None = Field(description="The version that a restore brought back.", examples=[None])
+    run_id: str = Field(examples=["0123456789abcdef"])
     rows: int = Field(description="Rows of the table.", examples=[90])
     key: list[str] = Field(description="The primary key.", examples=[["advertiser_id", "ad_id"]])
 
@@ -146,8 +148,8 @@ class CurrencySumAnswer(Answer):
     values_restated: int = Field(description="Of these, on days that TikTok restated.", examples=[3])
     before: Number | None
     after: Number | None
-    moved: Number | None
-    restated: Number | None = Field(description="The part of `moved` that TikTok restated.")
+    change: Number | None
+    restated: Number | None = Field(description="The part of `change` that TikTok restated.")
 
 
 class MetricDifferenceAnswer(Answer):
@@ -163,12 +165,12 @@ class MetricDifferenceAnswer(Answer):
     sums: list[CurrencySumAnswer]
 
 
-class MovedSum(Answer):
+class SumChangeAnswer(Answer):
     """Change of a day's sum."""
 
     name: str = Field(examples=["spend"])
     currency: str | None = Field(examples=["EUR"])
-    moved: Number
+    change: Number
 
 
 class DayDifferenceAnswer(Answer):
@@ -177,13 +179,14 @@ class DayDifferenceAnswer(Answer):
     day: date | datetime | None
     kind: DayKind = Field(
         description="restated: in both versions, and over in its ad account's zone when the first was read; "
-        "unfinished: it was not over then; added, removed: in one version only.",
+        "unfinished: it was not over then; added, removed: in one version only; unread: not read again for the second "
+        "version, such as the days of a restored version.",
         examples=[DayKind.RESTATED],
     )
     added: int = Field(examples=[0])
-    gone: int = Field(examples=[0])
+    removed: int = Field(examples=[0])
     changed: int = Field(examples=[3])
-    moved: list[MovedSum]
+    sums: list[SumChangeAnswer]
 
 
 class ExampleAnswer(Answer):
@@ -201,7 +204,7 @@ class DifferenceAnswer(Answer):
     rows_before: int = Field(examples=[90])
     rows_after: int = Field(examples=[90])
     added: int = Field(examples=[0])
-    gone: int = Field(examples=[0])
+    removed: int = Field(examples=[0])
     changed: int = Field(examples=[3])
     keyed: bool = Field(
         description="Whether rows were compared by primary key; if not, a changed row is one removed, one added.",
@@ -212,7 +215,7 @@ class DifferenceAnswer(Answer):
     metrics: list[MetricDifferenceAnswer]
     days: list[DayDifferenceAnswer]
     columns_added: list[str]
-    columns_gone: list[str]
+    columns_removed: list[str]
     examples: list[ExampleAnswer]
 
 
@@ -277,7 +280,7 @@ class ExportQuery(RowSelection):
 def list_versions(deps: Here, who: Who, dataset: Slug, query: Annotated[Paging, Query()]) -> VersionList:
     """All readable versions, newest first; each was created by one run."""
     versions = deps.lake.versions(with_table(deps, who, dataset).table_slug)
-    items = [VersionAnswer.model_validate(version) for version in part(versions, query)]
+    items = [VersionAnswer.model_validate(version_json(version)) for version in part(versions, query)]
     return VersionList(items=items, total=len(versions), limit=query.limit, offset=query.offset)
 
 

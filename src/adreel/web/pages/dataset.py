@@ -81,7 +81,7 @@ class OtherDays:
 class Overview(Page):
     """The dataset's first page. `dataset` is None if its settings do not hold any more, for the `problems`.
 
-    `proof_run` is the run that made the table what it is. `other_days` are days that were refused.
+    `verified_run` is the run that made the table what it is. `other_days` are days that were refused.
     """
 
     template: ClassVar[str] = "overview.html"
@@ -90,7 +90,7 @@ class Overview(Page):
     problems: tuple[Problem, ...]
     table: Table | None
     table_fault: str
-    proof_run: Run | None
+    verified_run: Run | None
     checks: tuple[Check, ...]
     source: RowSource | None
     owner: str
@@ -145,15 +145,15 @@ def overview(request: Request, deps: Here, who: Who, slug: str) -> Response:
 def _overview(deps: Deps, who: Visitor, saved: SavedDataset, other_days: OtherDays | None = None) -> Overview:
     dataset, problems = parsed(deps, saved)
     table, fault = _table(deps, saved, dataset)
-    proof_run = next(iter(deps.store.runs.good(saved)), None)
+    verified_run = next(iter(deps.store.runs.good(saved)), None)
     return Overview(
         head=heading(deps, who, saved, "overview", f"/datasets/{saved.slug}"),
         dataset=dataset,
         problems=problems,
         table=table,
         table_fault=fault,
-        proof_run=proof_run,
-        checks=checks_of(proof_run.proof) if proof_run else (),
+        verified_run=verified_run,
+        checks=checks_of(verified_run.verification) if verified_run else (),
         source=_source(deps, who, saved, dataset),
         owner=_owner(deps, saved),
         key=key(dataset) if dataset else (),

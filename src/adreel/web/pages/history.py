@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import ClassVar
 
 from fastapi import APIRouter, Request
@@ -12,6 +12,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from adreel import catalog
 from adreel.access import DatasetRight
+from adreel.datasets.runs import origin, rows_of, runs_by_version, title, took
 from adreel.datasets.verification import Check, checked_in, checks_of
 from adreel.errors import BusyError, InputError, NotFoundError
 from adreel.lake import Version
@@ -35,8 +36,11 @@ MOST_LINES = 500
 TONES: Mapping[RunState, str] = {
     RunState.QUEUED: "info",
     RunState.RUNNING: "info",
-    RunState.SUCCEEDED: "success",
-    RunState.WARNED: "warning",
+    RunState.VERIFIED: "success",
+    RunState.VERIFIED_WITH_WARNINGS: "warning",
+    RunState.ADVERTISERS_SKIPPED: "warning",
+    RunState.CHECK_FAILED: "warning",
+    RunState.VERIFICATION_UNKNOWN: "warning",
     RunState.FAILED: "danger",
     RunState.CANCELLED: "secondary",
     RunState.INTERRUPTED: "warning",
@@ -57,14 +61,19 @@ class RunRow:
         return TONES[self.run.state]
 
     @property
-    def proved(self) -> bool | None:
-        """Whether its rows are verified; None if it created no version."""
-        return bool(self.run.proof.get("proved")) if self.run.version is not None else None
+    def title(self) -> str:
+        """What it restored, or its days if it is a backfill; empty for a run of the dataset's own dates."""
+        return title(self.run)
+
+    @property
+    def rows(self) -> int:
+        """The rows that it read, or restored."""
+        return rows_of(self.run)
 
     @property
     def checked(self) -> str:
         """By which checks; empty if it made no version."""
-        return checked_in(self.run.proof)
+        return checked_in(self.run.verification)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +94,11 @@ class History(Page):
 
 @dataclass(frozen=True, slots=True)
 class CheckRow:
-    """One line of a proof: what TikTok says, what was read."""
+    """One line of a verification: what TikTok says, what was read."""
 
     name: str
     expected: str
-    got: str
+    actual: str
     good: bool
 
 
@@ -150,10 +159,14 @@ class LogPart(Page):
 
 @dataclass(frozen=True, slots=True)
 class VersionRow:
-    """A version in the list, with the run that made it if the store knows it."""
+    """A version in the list, with the run that made it if the store knows it.
+
+    `origin` says how it came about.
+    """
 
     version: Version
     run: Run | None
+    origin: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +186,16 @@ class Versions(Page):
     def pages(self) -> int:
         """How many pages there are."""
         return max(1, -(-self.total // PAGE))
+
+
+@dataclass(frozen=True, slots=True)
+class Restoration(Page):
+    """The question whether to restore a version; `effect` says what the table will have."""
+
+    template: ClassVar[str] = "restore.html"
+    head: Heading
+    version: int
+    effect: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,16 +229,8 @@ def _rows(deps: Deps, runs: Sequence[Run]) -> tuple[RunRow, ...]:
         generator = (earlier.version for earlier in runs[number + 1 :] if earlier.version is not None)
         before = next(generator, None) if run.version is not None else None
         current = seen(deps.settings.home, run)
-        rows.append(RunRow(current, _took(current, deps.clock()), before))
+        rows.append(RunRow(current, took(current, deps.clock()), before))
     return tuple(rows)
-
-
-def _took(run: Run, now: datetime) -> timedelta | None:
-    """How long it took so far, to the last sign of life of a process that died; None for a restore."""
-    if run.restores:
-        return None
-    ended = run.finished_at or (now if run.state in IN_PROGRESS else run.heartbeat_at)
-    return ended - run.started_at if ended and run.started_at else None
 
 
 @router.get("/datasets/{slug}/history/{run_id}")
@@ -247,7 +262,7 @@ def _view(deps: Deps, who: Visitor, saved: SavedDataset, run: Run) -> RunView:
     (row,) = _rows(deps, [run])
     return RunView(
         row=row,
-        checks=tuple(map(_check_row, checks_of(run.proof))),
+        checks=tuple(map(_check_row, checks_of(run.verification))),
         skipped=_skipped(deps, who, saved, run),
         share=share_done(row.run),
         left=time_left(row.run, deps.clock()),
@@ -265,7 +280,7 @@ def _check_row(check: Check) -> CheckRow:
         metric = catalog.metrics().get(check.name)
         name = f"{metric.title} ({check.name})" if metric else check.name
     ending = " (checksum of mixed currencies)" if check.is_checksum else ""
-    return CheckRow(name + ending, _number(check.expected), _number(check.got), check.agrees)
+    return CheckRow(name + ending, _number(check.expected), _number(check.actual), check.agrees)
 
 
 def _number(value: float) -> str:
@@ -311,17 +326,15 @@ def versions(
     pair, fault = _pair([version.number for version in available], before, after)
     page = min(max(1, page), max(1, -(-len(available) // PAGE)))
     shown = available[(page - 1) * PAGE : page * PAGE]
-    runs = {run.version: run for run in deps.store.runs.good(saved, page * PAGE + PAGE)} if shown else {}
-    rows = tuple(VersionRow(version, _maker(version, runs.get(version.number))) for version in shown)
+    runs = runs_by_version(shown, deps.store.runs.good(saved, page * PAGE + PAGE)) if shown else {}
+    rows = tuple(
+        VersionRow(version, runs.get(version.number), origin(version, runs.get(version.number))) for version in shown
+    )
     address = f"/datasets/{saved.slug}/versions{_query(pair, page)}"
     found_page = Versions(
         heading(deps, who, saved, "versions", address), rows, len(available), page, pair[0], pair[1], fault
     )
     return respond(request, found_page, visitor=who)
-
-
-def _maker(version: Version, run: Run | None) -> Run | None:
-    return run if run is not None and run.id == version.run_id else None
 
 
 def _query(pair: tuple[int | None, int | None], page: int) -> str:
@@ -346,6 +359,19 @@ def _pair(available: Sequence[int], before: int | None, after: int | None) -> tu
     if before is None or after is None:
         return (None, None), ""
     return (min(before, after), max(before, after)), ""
+
+
+@router.get("/datasets/{slug}/versions/{version}/restore")
+def ask_restore(request: Request, deps: Here, who: Who, slug: str, version: int) -> Response:
+    """Asks for confirmation of a restore, with what the table will have."""
+    saved = who.guard.dataset(slug, DatasetRight.RUN)
+    home = f"/datasets/{saved.slug}/versions"
+    try:
+        effect = deps.orders.restore_effect(who.guard, saved, version)
+    except (InputError, NotFoundError) as error:
+        return go(request, home, sentence(error))
+    page = Restoration(heading(deps, who, saved, "versions", f"{home}/{version}/restore"), version, effect)
+    return respond(request, page, visitor=who)
 
 
 @router.post("/datasets/{slug}/versions/{version}/restore")
