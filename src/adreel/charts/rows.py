@@ -64,6 +64,13 @@ class CardData:
     refusal: str | None = None
 
     @property
+    def meaning(self) -> str:
+        """What the chart shows, with the previous period only where there is one."""
+        if self.offer.kind == "line" and self.places("previous"):
+            return f"{self.offer.meaning} Dashed: the previous period."
+        return self.offer.meaning
+
+    @property
     def is_empty(self) -> bool:
         """Whether no row has a figure."""
         values = self.places("value")

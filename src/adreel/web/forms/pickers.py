@@ -278,7 +278,11 @@ def _searchable(advertiser: AccountAdvertiser) -> str:
 
 
 def _advertiser_pick(advertiser: AccountAdvertiser, chosen: bool) -> Pick:
-    facts = (advertiser.currency, advertiser.display_timezone or advertiser.timezone, status_words(advertiser.status))
+    facts = (
+        advertiser.currency,
+        advertiser.display_timezone or advertiser.timezone,
+        catalog.label("status", advertiser.status),
+    )
     refusal = "no longer in the account" if advertiser.gone else None
     return Pick(
         advertiser.advertiser_id,
@@ -294,8 +298,3 @@ def _kept_advertiser(advertiser_id: str, by_id: Mapping[str, AccountAdvertiser])
     advertiser = by_id.get(advertiser_id)
     note = "" if advertiser is not None and not advertiser.gone else "not in the account"
     return Kept(advertiser_id, (advertiser.name if advertiser else "") or advertiser_id, note)
-
-
-def status_words(status: str) -> str:
-    """`STATUS_ENABLE` as `enable`."""
-    return status.removeprefix("STATUS_").replace("_", " ").lower()
