@@ -22,7 +22,7 @@ CHANGING: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "/datasets/spend_by_ad": ("Run now", "Settings", "Backfill…", "Duplicate", "Delete dataset…"),
         "/datasets/spend_by_ad/history": ("Run now",),
         "/accounts": ("Connect an account",),
-        "/accounts/1": ("Reconnect", "Refresh list", "Use only these", "Rename account", "Delete account…"),
+        "/accounts/1": ("Reconnect", "Sync list", "Use only these", "Rename account", "Delete account…"),
     }
 )
 """Buttons and links that change something, or lead to where that is done, by page."""

@@ -129,7 +129,7 @@ class _CardFitting:
             return
         for name in self._candidates(axis):
             label = axis.label or NAMES.get(name)
-            title = _title(self._columns[name])
+            title = self._columns[name].title
             by = MONTH + name if axis.kind == "month" else name
             yield CardAxis(
                 axis, by, "Month" if axis.kind == "month" else title, label if label in self._columns else None
@@ -161,11 +161,11 @@ class _CardFitting:
         words = {
             "figure": within_sentence(figures[0].title),
             "figures": _listed([figure.title for figure in figures]),
-            "column": within_sentence(KINDS.get(axes[-1].by, axes[-1].title)) if axes else "",
+            "column": (KINDS.get(axes[-1].by) or within_sentence(axes[-1].title)) if axes else "",
             "entities": ENTITY_NAMES.get(self._key[-1], "rows"),
             "people": _listed([self._columns[name].title for name in PEOPLE if name in self._columns]),
         }
-        title = card.one if card.one and len(figures) == 1 else card.title
+        title = card.single if card.single and len(figures) == 1 else card.title
         holding = self._holding(figures)
         remarks = (remark.text for remark in card.remarks if remark.when in holding)
         sentences = [_capital(text.format(**words)) for text in (card.meaning, *remarks)]
@@ -191,6 +191,7 @@ class _CardFitting:
             "people": bool(names & PERSONS),
             "both plays": any("watched" in name for name in names) and any("views_p" in name for name in names),
             "non-additive": any(name in self._columns for name in PEOPLE),
+            "shared": self._key[-1] == "audience_id",
             "with deleted": may_include_deleted and self._dataset.include_deleted,
             "without deleted": may_include_deleted and not self._dataset.include_deleted,
         }
@@ -204,15 +205,8 @@ class _CardFitting:
         merged = self._overlapping - {axis.by for axis in axes}
         if not merged:
             return None
-        names = " and ".join(_title(self._columns[name]) if name in self._columns else name for name in sorted(merged))
+        names = " and ".join(self._columns[name].title if name in self._columns else name for name in sorted(merged))
         return f"An impression may count for several values of {names}, so rows cannot be summed over it."
-
-
-def _title(column: Column) -> str:
-    """A column's title; entity fields without a title get one from their name."""
-    if column.title != column.name or column.part not in ("entity", "info"):
-        return column.title
-    return column.name.replace("_", " ").capitalize().replace(" id", " ID")
 
 
 def _capital(text: str) -> str:
@@ -225,8 +219,10 @@ def _listed(titles: Sequence[str]) -> str:
 
 
 def within_sentence(title: str) -> str:
-    """A title within a sentence: lower case unless it begins with an abbreviation."""
-    return title if title[1:2].isupper() else title[:1].lower() + title[1:]
+    """A title within a sentence: lower case unless its first word is a name or an abbreviation, as TikTok and CPM."""
+    first = title.partition(" ")[0]
+    is_name = first != first[:1] + first[1:].lower() or not first.isalpha()
+    return title if is_name else title[:1].lower() + title[1:]
 
 
 def _overlapping(dataset: Dataset) -> frozenset[str]:

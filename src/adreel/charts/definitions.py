@@ -16,7 +16,9 @@ CardKind = Literal["numbers", "line", "bars", "columns", "grouped", "funnel", "h
 AxisKind = Literal["day", "weekday", "hour", "month", "value", "breakdown"]
 Rest = Literal["none", "sums", "counts", "values", "rates", "returns", "twins"]
 Subject = Literal["figures", "entities"]
-When = Literal["rates", "several", "late", "people", "both plays", "non-additive", "with deleted", "without deleted"]
+When = Literal[
+    "rates", "several", "late", "people", "both plays", "non-additive", "shared", "with deleted", "without deleted"
+]
 
 ROWS = "rows"
 """The figure that counts rows; every other figure is a column or computed from columns."""
@@ -42,8 +44,8 @@ class Remark:
 
     `rates`: one is computed from sums; `several`: there is more than one; `late`: conversions are among them; `people`:
     reach or frequency is; `both plays`: video plays by seconds and by percentages are; `non-additive`: the dataset has
-    figures of people, which the card leaves out; `with deleted` and `without deleted`: the entity list may include what
-    was deleted, and does or does not.
+    figures of people, which the card leaves out; `shared`: ad accounts share the entities; `with deleted` and `without
+    deleted`: the entity list may include what was deleted, and does or does not.
     """
 
     when: When
@@ -55,8 +57,8 @@ class CardSpec:
     """One chart. `title`, `meaning` and `remarks` may contain {column}, {figure}, {figures}, {entities} and {people}.
 
     They are filled in for the dataset: {figure} is the first figure's title, {figures} are all, {people} those of
-    people. Of the `remarks` those follow the meaning that hold for the figures shown. With a single figure `one` is the
-    title in place of `title`.
+    people. Of the `remarks` those follow the meaning that hold for the figures shown. With a single figure `single` is
+    the title in place of `title`.
 
     `figures` are preferred figures, the most important first. The dataset needs `least` of them, `most` are shown, and
     `rest` says which other columns fill up: sums of any kind, counts, values (money that was not spent), rates, returns
@@ -82,7 +84,7 @@ class CardSpec:
     limit: int | None = None
     at_least: tuple[str, int] | None = None
     previous: bool = False
-    one: str = ""
+    single: str = ""
     remarks: tuple[Remark, ...] = ()
 
 
@@ -260,7 +262,7 @@ CARDS: tuple[CardSpec, ...] = (
         most=4,
         rest="counts",
         previous=True,
-        one="{figure} by day",
+        single="{figure} by day",
         remarks=(
             Remark(
                 "late", "TikTok attributes conversions to the day of the view or click, so recent days still increase."
@@ -276,7 +278,7 @@ CARDS: tuple[CardSpec, ...] = (
         (_DAY,),
         most=4,
         rest="values",
-        one="{figure} by day",
+        single="{figure} by day",
         remarks=(Remark("several", "Values of different events are shown side by side, not summed."),),
     ),
     CardSpec(
@@ -289,7 +291,7 @@ CARDS: tuple[CardSpec, ...] = (
         most=6,
         rest="rates",
         previous=True,
-        one="{figure} by day",
+        single="{figure} by day",
     ),
     CardSpec(
         "returns",
@@ -545,12 +547,13 @@ CARDS: tuple[CardSpec, ...] = (
     CardSpec(
         "owners",
         "{entities} by ad account",
-        "Number of {entities} of each ad account. Shared {entities} count for each of their ad accounts.",
+        "Number of {entities} of each ad account.",
         "bars",
         (ROWS,),
         (Axis("value", ("advertiser_id",)),),
         subject="entities",
         limit=10,
+        remarks=(Remark("shared", "Shared {entities} count for each of their ad accounts."),),
     ),
     CardSpec(
         "sizes",
@@ -576,6 +579,3 @@ CARDS: tuple[CardSpec, ...] = (
     ),
 )
 """Every card, in the order in which they are shown."""
-
-FIELD_TITLES: Mapping[str, str] = MappingProxyType({"cover_num": "People matched", "balance": "Balance"})
-"""Titles of the entity fields that cards show as figures."""

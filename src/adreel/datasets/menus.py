@@ -82,7 +82,7 @@ def offers(report: Report, menu: Menu, chosen: Chosen) -> tuple[Offer, ...]:
     if menu.source == "choices":
         return tuple(Offer(c.value, c.title, c.meaning, unmet(c.when, chosen)) for c in menu.choices)
     if menu.source == "fields":
-        return tuple(Offer(field.name, field.name, field.meaning, None) for field in catalog.fields()[report.name])
+        return tuple(Offer(field.name, field.title, field.meaning, None) for field in catalog.fields()[report.name])
     grouping = grouping_of(report, chosen)
     if menu.source == "dimensions":
         dimensions = [d for d in catalog.dimensions().values() if _belongs(menu, d)]
@@ -187,7 +187,7 @@ def _menu_titles() -> Mapping[str, tuple[str, Mapping[str, str]]]:
     """By menu: its title, and the titles of its choices by value."""
     return {
         menu.name: (menu.title, {choice.value: choice.title for choice in menu.choices})
-        for report in reversed(catalog.REPORTS.values())
+        for report in reversed(tuple(catalog.REPORTS.values()))
         for menu in report.menus
     }
 
@@ -199,11 +199,14 @@ def _required(menu: str, values: Iterable[str]) -> str:
     return f"requires {title if title[1:2].isupper() else title[:1].lower() + title[1:]}: {_list(words)}"
 
 
+def level_words(level: str) -> str:
+    """A data level within a sentence, as in "ad group"."""
+    return _menu_titles()["data_level"][1][level].lower()
+
+
 def _level_only(levels: Iterable[str]) -> str:
-    titles = _menu_titles()["data_level"][1]
     given = frozenset(levels)
-    words = (titles[level].lower() for level in LEVELS if level in given)
-    return f"available at {_list(list(words))} level only"
+    return f"available at {_list([level_words(level) for level in LEVELS if level in given])} level only"
 
 
 def _dimension_title(name: str) -> str:

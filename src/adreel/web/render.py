@@ -16,7 +16,9 @@ from markupsafe import Markup
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from adreel.charts.labels import cell
+from adreel.datasets.menus import level_words
 from adreel.store import Role, User
+from adreel.update_methods import method_title
 from adreel.web.assets import Assets
 from adreel.web.deps import MadeUp, Visitor, deps_of, known_visitor
 
@@ -78,6 +80,8 @@ class Pages:
             "count": count,
             "number": number,
             "labelled": labelled,
+            "level": level_words,
+            "method": method_title,
             "duration": duration,
             "size": size,
             "ago": ago,

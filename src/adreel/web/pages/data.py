@@ -16,7 +16,7 @@ from starlette.responses import Response
 from adreel import catalog
 from adreel.charts.labels import Cell, cell
 from adreel.datasets.dataset import Dataset
-from adreel.datasets.schema import Column, columns, key
+from adreel.datasets.schema import UNIT_TITLES, Column, columns, key
 from adreel.errors import InputError, NotFoundError
 from adreel.export.cells import grouped
 from adreel.lake import TableState
@@ -55,9 +55,6 @@ WORDS: Mapping[Kind, str] = {
     Kind.LIST: "list",
 }
 """What a column of another table, which the dataset does not know, holds."""
-
-TYPES: Mapping[str, str] = {"int": "whole number", "float": "decimal", "string": "text", "bool": "yes/no"}
-"""The catalogue's words for types, where a person would say it otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -505,12 +502,13 @@ def _described(
 ) -> Described:
     """A column of the table; one that the dataset no longer selects is described by the table's own metadata."""
     facts = {name.decode(): text.decode() for name, text in (field.metadata or {}).items()}
-    word = TYPES.get(column.type, column.type) if column else WORDS[kind_of(field.type)]
+    word = column.type_title if column else WORDS[kind_of(field.type)]
+    unit = column.unit if column else facts.get("unit", "")
     return Described(
         name=field.name,
         title=column.title if column else facts.get("title", field.name),
         type=word,
-        unit=column.unit if column else facts.get("unit", ""),
+        unit=UNIT_TITLES.get(unit, unit),
         meaning=column.meaning if column else facts.get("description", ""),
         key=field.name in keys,
         additive=column is not None and column.additive,

@@ -190,12 +190,14 @@
       options.grid.push({ left: 62, right: 16, top, height: plot });
       top += plot + 34;
       options.xAxis.push({ ...days, gridIndex: index, axisLabel: { ...days.axisLabel, show: last } });
-      options.yAxis.push(values(style, panel.format, { gridIndex: index, scale: false }));
+      options.yAxis.push(values(style, panel.format, { gridIndex: index, scale: false, splitNumber: panels.length > 1 ? 2 : 3 }));
       panel.series.forEach((series, number) => {
         const previous = series.role === "previous";
         const part = series.role === "part";
         const colour = previous ? style.quiet : part ? style.colours[number % style.colours.length] : style.colours[index % style.colours.length];
         const common = {
+          // A single day is a point, with its value beside it.
+          label: { show: series.values.filter(given).length === 1, position: "right", color: style.text, formatter: (point) => formatter(panel.format)(point.value) },
           type: "line", xAxisIndex: index, yAxisIndex: index, connectNulls: false, showSymbol: alone(series.values), showAllSymbol: true,
           symbolSize: 6, itemStyle: { color: colour },
           lineStyle: { color: colour, width: previous ? 1.5 : 2, type: previous ? "dashed" : part ? DASHES[number % 3] : "solid" },
