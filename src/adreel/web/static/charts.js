@@ -134,6 +134,7 @@
       width,
       itemGap: LEGEND.gap,
       icon: "roundRect",
+      inactiveColor: style.quiet,
       textStyle: { color: style.text, fontSize: FONT, lineHeight: LINE },
       formatter: (name) => folded(name, room),
       ...more,
@@ -209,7 +210,8 @@
         // Days in progress: a dashed piece from the last complete day, with hollow points.
         const rest = series.values.map((value, place) => (opened.has(place) || opened.has(place + 1) ? value : null));
         options.series.push({
-          ...common, name, data: rest, showSymbol: true, showAllSymbol: true, symbol: "emptyCircle",
+          ...common, name, data: rest, showSymbol: true, showAllSymbol: true, symbol: "circle",
+          itemStyle: { color: style.ground, borderColor: colour, borderWidth: 1.5 },
           lineStyle: { ...common.lineStyle, type: "dotted" }, tooltip: { show: false },
         });
       });
