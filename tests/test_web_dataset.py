@@ -69,7 +69,7 @@ def test_the_overview_has_size_freshness_verification_and_source(ran: Site) -> N
     assert "Account demo Ad accounts 3 ad accounts" in page
     assert f"Table {ran.home.path / 'lake' / 'spend'}" in page
     assert "What each ad cost." in page
-    assert "Update method replace" in page
+    assert "Update method Replace" in page
     assert "Primary key advertiser_id, ad_id, stat_time_day" in page
 
 
@@ -411,7 +411,7 @@ def test_columns_have_title_type_meaning_key_and_statistics_that_come_later(ran:
     first = visit.good(f"{BASE}/data/columns")
     assert f'hx-get="{BASE}/data/columns?count=1" hx-trigger="load"' in first
     assert "Cost spend money ad account's currency Money spent on the ads" in words_of(first)
-    assert "Day stat_time_day Primary key day" in words_of(first)
+    assert "Day stat_time_day Primary key date" in words_of(first)
     counted = visit.part(f"{BASE}/data/columns", count="1")
     assert "hx-trigger" not in counted.text
     text = words_of(counted.text)

@@ -231,6 +231,11 @@ class Described:
     mixed: bool
 
     @property
+    def has_range(self) -> bool:
+        """Whether a least and a greatest value say something: of constants they are but the first by letters."""
+        return bool(self.statistics) and self.least != "" and self.name not in catalog.value_labels()
+
+    @property
     def least(self) -> str:
         """The least value; nothing if there is none."""
         return grouped(self.statistics.least) if self.statistics else ""
