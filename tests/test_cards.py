@@ -403,6 +403,7 @@ def test_audiences_are_compared_by_size_and_not_added_up(world: Home) -> None:
     _, page, rows = of_example(world, "custom_audiences")
     sizes = sorted((row["cover_num"] for row in rows), reverse=True)
     assert column(page["sizes"], "cover_num") == sizes[:15]
+    assert set(column(page["kinds.is_valid"], "name")) <= {"Valid", "Not valid"}
     assert page["sizes"].notes == (f"Shows 15 of {len(rows)}.",)
 
 

@@ -19,7 +19,7 @@ def named(column: str, value: str | bool | None) -> str:
     if value is None or value == "":
         return "Not set"
     if isinstance(value, bool):
-        return "Yes" if value else "No"
+        return catalog.value_labels().get(column, {}).get(str(value).lower()) or ("Yes" if value else "No")
     if column in ("country_code", "country"):
         return COUNTRIES.get(value) or catalog.label(column, value)
     if column == "timezone":

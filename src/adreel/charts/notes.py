@@ -48,7 +48,7 @@ def gaps_note(days: Sequence[date], days_with_rows: Container[Any]) -> tuple[str
     if not missing:
         return ()
     have, they = ("has", "it was") if missing == 1 else ("have", "they were")
-    return (f"{missing} of the {len(days)} days {have} no rows: no ads were delivered, or {they} not synced.",)
+    return (f"{missing} of the {len(days)} days {have} no rows: no ads were delivered, or {they} not read.",)
 
 
 def _money(offer: CardOffer, selection: CardSelection) -> Iterator[str]:

@@ -251,7 +251,7 @@ class _CardReader:
             CardColumn(axis.by, axis.title, "series"),
         )
         hidden = best[0][-1] - len(best) if best else 0
-        notes = (f"{hidden:,} more {'is' if hidden == 1 else 'are'} not shown.",) if hidden else ()
+        notes = (f"{hidden:,} more {'value is' if hidden == 1 else 'values are'} not shown.",) if hidden else ()
         return CardData(offer, (*head, *self._values(offer)), tuple(rows), notes)
 
     def _names(self, axis: CardAxis, rows: Sequence[tuple[Any, ...]], place: int) -> list[str]:

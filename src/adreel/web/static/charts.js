@@ -155,7 +155,7 @@
       // Up to 12 names are all shown; of more, as many as fit.
       interval: axis.type === "text" && axis.values.length <= 12 ? 0 : "auto",
       formatter: axis.type === "day" ? (day) => day.slice(5)
-        : (text) => (axis.values.length <= 12 ? folded(text, Math.max(36, width / axis.values.length - 6)) : plain(text)),
+        : (text) => (axis.type === "text" && axis.values.length <= 12 ? folded(text, Math.max(36, width / axis.values.length - 6)) : plain(text)),
     },
     ...more,
   });
