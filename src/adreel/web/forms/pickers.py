@@ -270,7 +270,7 @@ def advertiser_picker(
 
 def _searchable(advertiser: AccountAdvertiser) -> str:
     parts = (advertiser.advertiser_id, advertiser.name, advertiser.currency, advertiser.country, advertiser.timezone)
-    return " ".join((*parts, advertiser.status)).lower()
+    return " ".join((*parts, catalog.label("status", advertiser.status))).lower()
 
 
 def _advertiser_pick(advertiser: AccountAdvertiser, chosen: bool) -> Pick:
