@@ -86,6 +86,7 @@ update: {method: upset}
         ({"data_level": "", "id_dimension": ""}, "id_dimension: required: ID column of each row"),
         ({"id_dimension": "campaign_id"}, "requires data level: Campaign"),
         ({"id_dimension": "none"}, "requires data level: Ad account"),
+        ({"data_level": "Ad account"}, "Nearest: advertiser"),
         ({"report_type": "audience"}, "audience_dimensions: required"),
         ({"report_type": "audience", "service_type": "reservation"}, "requires ad service type: Auction"),
         ({"report_type": "audience", "audience_dimensions": "[age, country_code]"}, "cannot be combined with"),
