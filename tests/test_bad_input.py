@@ -74,7 +74,7 @@ def refused(home: Home, *words: str, code: ExitCode = ExitCode.INPUT, stdin: str
         ({"report_type": "audience"}, "audience_dimensions: required"),
         ({"report_type": "audience", "audience_dimensions": ["age"], "time_dimension": "hour"}, "age"),
         ({"report_type": "audience", "audience_dimensions": ["age"], "service_type": "reservation"}, "service type"),
-        ({"lifetime": True}, "lifetime: requires time dimension: none"),
+        ({"lifetime": True}, "lifetime: requires time dimension: None"),
         ({"advertisers": "everyone"}, "advertisers: 'everyone' is not a valid ID; use digits, or all"),
         ({"advertisers": ["²"]}, "'²' is not a valid ID; use digits, or all"),
         ({"dates": None}, "dates: required: start and end, date, or period"),

@@ -95,7 +95,7 @@ def describe_a_dataset(page: Page) -> None:
     page.get_by_label("Search metrics").fill("live name")
     greyed = page.get_by_role("checkbox", name="LIVE name live_name")
     expect(greyed).to_have_attribute("aria-disabled", "true")
-    expect(greyed).to_have_accessible_description(re.compile("Not available in basic reports"))
+    expect(greyed).to_have_accessible_description(re.compile("Not available in Basic reports"))
     greyed.click(force=True)
     expect(greyed).not_to_be_checked()
 
@@ -140,6 +140,33 @@ def look_at_cards(page: Page) -> None:
     for chart in charts.all():
         chart.scroll_into_view_if_needed()
         assert painted(chart) > 100, "A chart is empty."
+    window = page.viewport_size
+    for width in (390, 1024, 1440):
+        page.set_viewport_size({"width": width, "height": 900})
+        # Waits for the charts to be drawn anew, and fails if a name is cut off or wider than its place.
+        page.wait_for_function(NAMES_IN_FULL)
+    assert window is not None
+    page.set_viewport_size(window)
+
+
+NAMES_IN_FULL = """() => {
+    const pen = document.createElement("canvas").getContext("2d");
+    pen.font = `12px ${getComputedStyle(document.body).fontFamily}`;
+    const bare = (text) => text.replace(/\\s/g, "");
+    const names = [...document.querySelectorAll("[data-chart]")].flatMap((element) => {
+        const chart = JSON.parse(element.dataset.chart);
+        if (chart.kind !== "bars" && chart.kind !== "funnel") return [];
+        const canvas = echarts.getInstanceByDom(element);
+        const { yAxis: [axis], grid: [{ left }] } = canvas.getOption();
+        return chart.x.values.map((name, place) => {
+            const label = axis.axisLabel.formatter(name, place);
+            const width = Math.max(...label.split("\\n").map((line) => pen.measureText(line).width));
+            return bare(label) === bare(name) && width < left && left < canvas.getWidth() / 2 + 100
+                && canvas.getWidth() === element.clientWidth;
+        });
+    });
+    return names.length > 5 && names.every(Boolean);
+}"""
 
 
 def painted(canvas: Locator) -> int:

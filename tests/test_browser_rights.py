@@ -22,7 +22,7 @@ CHANGING: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "/datasets/spend_by_ad": ("Run now", "Settings", "Backfill…", "Duplicate", "Delete dataset…"),
         "/datasets/spend_by_ad/history": ("Run now",),
         "/accounts": ("Connect an account",),
-        "/accounts/1": ("Reconnect", "Refresh list", "Use only these", "Rename account", "Delete account…"),
+        "/accounts/1": ("Reconnect", "Sync list", "Use only these", "Rename account", "Delete account…"),
     }
 )
 """Buttons and links that change something, or lead to where that is done, by page."""
@@ -111,7 +111,7 @@ def share(chromium: Browser, town: Town) -> None:
     with visiting(chromium, town, "admin") as person:
         page = person.page
         person.goto("/accounts/1")
-        page.get_by_role("combobox", name="Share with").select_option(label="eddy (editor)")
-        page.get_by_role("combobox", name="Access", exact=True).select_option(label="read")
+        page.get_by_role("combobox", name="Share with").select_option(label="eddy (Editor)")
+        page.get_by_role("combobox", name="Access", exact=True).select_option(label="Read")
         page.get_by_role("button", name="Share account", exact=True).click()
         expect(page.get_by_role("combobox", name="Access of eddy")).to_have_value("read")

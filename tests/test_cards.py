@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -348,10 +349,61 @@ def test_entities_are_counted_by_status(world: Home) -> None:
     assert page["owners"].offer.title == "Ads by ad account"
 
 
+CONSTANT = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)+|[A-Z]{4,}")
+OWN_WORDS = (
+    "_name",
+    "_text",
+    "name",
+    "currency",
+    "country",
+    "country_code",
+    "language",
+    "languages",
+    "company",
+    "rule",
+)
+"""Columns whose values are the account's words, or codes of the world at large."""
+
+
+def test_every_constant_that_tiktok_answers_has_a_label(world: Home) -> None:
+    """Also those of columns that no chart shows, as the Data tab has them all."""
+    nameless = set()
+    counted = Counter[str]()
+    for path in EXAMPLES:
+        for name, values in table(world, saved(world, slug_of(path)).table_slug).to_pydict().items():
+            parts = {part for value in values for part in (value if isinstance(value, list) else [value])}
+            constants = {part for part in parts if isinstance(part, str) and CONSTANT.fullmatch(part)}
+            if name.endswith(OWN_WORDS):
+                continue
+            labels = catalog.value_labels().get(name, {})
+            nameless |= {(name, constant) for constant in constants if not labels.get(constant)}
+            counted.update(dict.fromkeys([name] if constants else [], len(constants)))
+    assert not nameless
+    assert len(counted) > 30
+    assert counted["secondary_status"] >= 3
+
+
+def test_labels_are_what_ads_manager_says_and_not_the_constants_verbs() -> None:
+    every = {label for of_column in catalog.value_labels().values() for label in of_column.values()}
+    assert {"Active", "Paused", "Deleted", "No limit", "R&F reach", "TopView", "Lifetime"} <= every
+    verbs = {"Enable", "Disable", "Delete", "Limit", "Infinite", "Rf reach", "Topview reach", "Delivery ok", "Total"}
+    assert not every & verbs
+    assert not [label for label in every if "_" in label or label != label.strip()]
+    statuses = ("operation_status", "secondary_status", "status")
+    shouted = [
+        constant
+        for column_name in statuses
+        for constant, label in catalog.value_labels()[column_name].items()
+        if label.casefold() in (constant.casefold(), constant.rpartition("_STATUS_")[2].replace("_", " ").casefold())
+    ]
+    assert shouted == ["FROZEN"]
+
+
 def test_audiences_are_compared_by_size_and_not_added_up(world: Home) -> None:
     _, page, rows = of_example(world, "custom_audiences")
     sizes = sorted((row["cover_num"] for row in rows), reverse=True)
     assert column(page["sizes"], "cover_num") == sizes[:15]
+    assert set(column(page["kinds.is_valid"], "name")) <= {"Valid", "Not valid"}
     assert page["sizes"].notes == (f"Shows 15 of {len(rows)}.",)
 
 
@@ -722,9 +774,13 @@ def test_the_days_before_are_shown_if_the_table_has_them_whole(tmp_path: Path) -
     (cost,) = [number for number in chart_of(page["totals"])["numbers"] if number["title"] == "Cost"]
     assert cost["change"] == pytest.approx(100 * 16 / 14)
     assert shown(lake, dataset, CardChoices(days=5)).facts.previous is None
-    assert "previous spend" not in [
-        shown_column.name for shown_column in shown(lake, dataset, CardChoices(days=5))["spend"].columns
-    ]
+    alone = shown(lake, dataset, CardChoices(days=5))
+    assert "previous spend" not in [shown_column.name for shown_column in alone["spend"].columns]
+    # The help says what is drawn: the previous period only where there is one.
+    assert page["spend"].meaning == "Cost of each day. Dashed: the previous period."
+    assert alone["spend"].meaning == "Cost of each day."
+    everything = [card.meaning + notes_text(card) for card in alone.cards.values()]
+    assert not [text for text in everything if "previous period" in text and "No previous period" not in text]
 
 
 def test_a_comparison_of_money_needs_the_days_before_of_its_own_accounts_only(tmp_path: Path) -> None:
@@ -944,6 +1000,31 @@ def test_cards_tell_what_stands_in_a_trait(tmp_path: Path) -> None:
     rows = [row(on=1, objective_type="LEAD_GENERATION"), row("2", 1, 3, objective_type=None)]
     page = shown(lake_with(tmp_path, dataset, rows), dataset)
     assert by(page["trait.objective_type"], "name", "spend") == {"Not set": 3, "Lead generation": 1}
+
+
+def test_the_help_speaks_only_of_figures_that_the_chart_shows() -> None:
+    def meanings(**keys: Any) -> dict[str, tuple[str, str]]:
+        dataset = dataset_with(**keys)
+        offers = cards_of(dataset, {entry.name for entry in columns(dataset)})
+        return {offer.key: (offer.title, offer.meaning) for offer in offers}
+
+    cost = meanings(metrics=["spend"])
+    assert cost["totals"] == ("Totals", "Totals of all rows.")
+    assert "rates" not in cost
+    assert not [text for text in cost.values() if "ates" in text[1] or "Reach" in text[1] or "other figures" in text[1]]
+    clicks = meanings(metrics=["spend", "impressions", "clicks"])
+    assert clicks["results"] == ("Results by day", "Clicks (destination) and Impressions of each day.")
+    assert clicks["totals"][1].endswith("Rates and costs are computed from the sums, not averaged.")
+    assert clicks["rates"][1].startswith("CTR (destination), CPC (destination) and CPM of each day,")
+    conversions = meanings(metrics=["conversion"])
+    assert conversions["results"][0] == "Conversions by day"
+    assert "recent days still increase" in conversions["results"][1]
+    people = meanings(data_level="advertiser", metrics=["spend", "reach"])
+    assert people["totals"][1] == "Totals of all rows. Not included, as non-additive: Reach."
+    assert "A person reached on two days" in people["people_days"][1]
+    results = meanings(data_level="advertiser", metrics=["spend", "result"])
+    assert "person" not in results["people_days"][1]
+    assert "Reach" not in results["people_days"][0]
 
 
 def test_one_card_is_what_it_is_among_all(tmp_path: Path) -> None:

@@ -156,7 +156,7 @@ def test_an_account_can_be_reconnected_through_the_consent_page(empty: Home) -> 
 def test_a_token_on_stdin_creates_an_account_and_stays_secret(empty: Home) -> None:
     result = empty.good("accounts", "add", "shop", "--token-stdin", stdin=f"{empty.token}\n")
     assert "note: TikTok returned no details of" in result.stderr
-    assert "no access" in result.stdout
+    assert "No access" in result.stdout
     assert "Nordlicht Möbel GmbH" in result.stdout
     assert empty.token not in result.output
     assert empty.token.encode() not in b"".join(path.read_bytes() for path in empty.path.rglob("*") if path.is_file())
@@ -209,7 +209,7 @@ def test_advertisers_are_listed_with_zone_and_status(home: Home) -> None:
     gone = {advertiser["advertiser_id"]: advertiser["removed"] for advertiser in advertisers}
     assert gone[first["advertiser_id"]] is True
     assert sum(gone.values()) == 1
-    assert "no longer covered" in home.good("accounts", "advertisers", "demo").stdout
+    assert "No longer covered" in home.good("accounts", "advertisers", "demo").stdout
 
 
 def test_a_renamed_account_keeps_its_datasets(home: Home) -> None:

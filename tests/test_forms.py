@@ -308,7 +308,7 @@ def test_a_form_with_more_fields_than_any_of_ours_is_refused() -> None:
 
 def test_a_choice_that_no_longer_fits_is_removed_and_reported() -> None:
     form = posted(report="performance", report_type="dsa", data_level="ad", time_dimension="hour", dates__kind="period")
-    assert "Hourly was removed: requires report type: basic or audience." in form.notices
+    assert "Hourly was removed: requires report type: Basic or Audience." in form.notices
     assert [option.value for option in pane(form, "time_dimension").options if option.chosen] == ["none"]
 
 
@@ -333,7 +333,7 @@ def test_many_removed_choices_are_not_listed_one_by_one() -> None:
 
 def test_a_removed_menu_removes_its_choice_and_a_default_is_removed_without_a_notice() -> None:
     form = posted(report="performance", report_type="basic", audience_dimensions="age", dsa_type="catalog")
-    assert form.notices == ("Audience dimension was removed: requires report type: audience.",)
+    assert form.notices == ("Audience dimension was removed: requires report type: Audience.",)
 
 
 def test_a_dimension_that_needs_another_is_kept_in_any_position() -> None:
@@ -344,7 +344,7 @@ def test_a_dimension_that_needs_another_is_kept_in_any_position() -> None:
         "match_type",
     ]
     alone = posted(pairs[0], report="performance", data_level="campaign")
-    assert alone.notices == ("Match type was removed: requires dimension: search_keyword.",)
+    assert alone.notices == ("Match type was removed: requires dimension: Search keyword.",)
 
 
 def test_a_change_of_report_names_the_lists_it_removed() -> None:
@@ -461,7 +461,7 @@ def test_an_unavailable_metric_has_a_reason_and_is_listed_after_available_ones()
     refused = [pick.refusal is not None for pick in picks]
     assert refused == sorted(refused)
     why = {pick.value: pick.refusal for pick in picks}
-    assert why["cash_spend"] == "available at advertiser level only"
+    assert why["cash_spend"] == "available at ad account level only"
 
 
 def test_a_set_adds_available_metrics_and_names_the_others() -> None:
@@ -609,7 +609,7 @@ def test_every_choice_that_cannot_be_made_has_its_reason_in_words_that_belong_to
     fields = {**fields_of(DAILY).values, "metrics.search": ("cash",)}
     page = shown(form_of(FormFields(fields), AROUND))
     assert 'id="f-id_dimension-campaign_id" name="id_dimension" value="campaign_id" disabled' in page
-    assert "Requires data level: campaign" in page
+    assert "Requires data level: Campaign" in page
     assert 'aria-describedby="meaning-id_dimension said-id_dimension why-id_dimension-advertiser_id' in page
     assert 'value="cash_spend" aria-disabled="true" aria-describedby="why-metrics-cash_spend"' in page
 

@@ -214,7 +214,7 @@ def test_the_list_of_advertisers_is_refreshed(site: Site) -> None:
     site.home.door("remove", {"advertiser_id": gone.advertiser_id, "listed": False})
     visit.sent(f"/accounts/{account.id}/refresh")
     page_text = words_of(visit.good(f"/accounts/{account.id}"))
-    assert "Refreshed: 2 ad accounts." in page_text
+    assert "Synced: 2 ad accounts." in page_text
     assert "Access removed" in page_text
 
 

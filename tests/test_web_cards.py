@@ -174,6 +174,15 @@ def test_a_list_of_campaigns_has_cards_of_its_own(home: Home) -> None:
         assert len(drawn) >= 2
         count = len(rows(site))
         assert any(sum(chart["panels"][0]["series"][0]["values"]) == count for chart in drawn.values())
+        assert set(drawn["Campaigns by on/off status"]["x"]["values"]) <= {"Active", "Paused", "Deleted"}
+        assert {"Campaigns by Smart+", "Campaigns by objective"} <= set(drawn)
+        visit = site.visit("admin")
+        page = visit.good(f"{BASE}/data", where="operation_status:=:ENABLE", column="operation_status")
+        assert '<span title="ENABLE">Active</span>' in page
+        assert "On/off status is Active" in words_of(page)
+        assert "which filters, files and SQL use" in page
+        assert '<option value="DISABLE">Paused</option>' in visit.good(f"{BASE}/data/filter", column="operation_status")
+        assert "ENABLE" in visit.get(f"{BASE}/export", where="operation_status:=:ENABLE").text
 
 
 def test_cards_of_a_dataset_that_changed_its_method_look_at_the_versions(home: Home) -> None:

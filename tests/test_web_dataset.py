@@ -63,13 +63,13 @@ def test_the_overview_has_size_freshness_verification_and_source(ran: Site) -> N
     page = ran.visit("admin").words(BASE)
     count = len(rows(ran))
     assert f"Rows {count:,} 9 columns" in page
-    assert "read just now 2026-11-22 12:00 ; latest day 2026-11-21" in page
+    assert "as of just now 2026-11-22 12:00 ; latest day 2026-11-21" in page
     assert "Version 0 2026-11-19 to 2026-11-21" in page
     assert "Verification Verified Matches TikTok: rows, keys, 4 sums." in page
     assert "Account demo Ad accounts 3 ad accounts" in page
     assert f"Table {ran.home.path / 'lake' / 'spend'}" in page
     assert "What each ad cost." in page
-    assert "Update method replace" in page
+    assert "Update method Replace" in page
     assert "Primary key advertiser_id, ad_id, stat_time_day" in page
 
 
@@ -311,7 +311,10 @@ def test_the_table_is_sorted_filtered_and_paged_by_the_server(ran: Site) -> None
     visit = ran.visit("admin")
     everything = sorted(rows(ran), key=lambda row: row["spend"], reverse=True)
     page = visit.good(f"{BASE}/data", sort="-spend", page="2")
-    assert [Decimal(cells[3]) for cells in shown(page)] == [row["spend"] for row in everything[50:100]]
+    assert [cells[3] for cells in shown(page)] == [f"{row['spend']:,.2f}" for row in everything[50:100]]
+    dearest = shown(visit.good(f"{BASE}/data", sort="-impressions"))[0]
+    assert f"{max(row['impressions'] for row in everything):,}" in dearest
+    assert any("," in cell for cell in dearest)
     assert f"Rows 51 to 100 of {len(everything)}" in words_of(page)
     dear = [row for row in everything if row["spend"] >= 50 and row["currency"] == "EUR"]
     page = visit.good(f"{BASE}/data", where=["spend:>=:50", "currency:=:EUR"], sort="-spend")
@@ -407,8 +410,8 @@ def test_columns_have_title_type_meaning_key_and_statistics_that_come_later(ran:
     visit = ran.visit("admin")
     first = visit.good(f"{BASE}/data/columns")
     assert f'hx-get="{BASE}/data/columns?count=1" hx-trigger="load"' in first
-    assert "Cost spend money account currency Money spent on the ads" in words_of(first)
-    assert "Day stat_time_day Primary key day" in words_of(first)
+    assert "Cost spend money ad account's currency Money spent on the ads" in words_of(first)
+    assert "Day stat_time_day Primary key date" in words_of(first)
     counted = visit.part(f"{BASE}/data/columns", count="1")
     assert "hx-trigger" not in counted.text
     text = words_of(counted.text)
@@ -524,7 +527,9 @@ def test_a_file_has_the_rows_columns_and_order_of_the_page_that_links_to_it(ran:
     assert len(links) == 4
     lines = list(csv.reader(io.StringIO(visit.get(links[0]).content.decode("utf-8-sig"))))
     assert lines[0] == ["ad_id", "spend"]
-    assert [[ad, Decimal(spend)] for ad, spend in lines[1:]] == [[ad, Decimal(spend)] for ad, spend in shown(page)]
+    assert [[ad, Decimal(spend)] for ad, spend in lines[1:]] == [
+        [ad, Decimal(spend.replace(",", ""))] for ad, spend in shown(page)
+    ]
     (parquet,) = [link for link in links if "format=parquet" in link]
     table = pq.read_table(io.BytesIO(visit.get(parquet).content))
     assert table.schema.types == [ran_type(ran, name) for name in ("ad_id", "spend")]

@@ -124,7 +124,7 @@ def test_a_choice_that_no_longer_fits_is_removed_with_a_notice(site: Site) -> No
     page = form(visit, filled(begun(visit, time_dimension="hour"), report_type="dsa"))
     notice = re.search(r'(?s)id="notices" role="status">(.*?)<div class="actions">', page)
     assert notice is not None
-    assert "Hourly was removed: requires report type: basic or audience" in words_of(notice[1])
+    assert "Hourly was removed: requires report type: Basic or Audience" in words_of(notice[1])
     assert ("time_dimension", "none") in sent(page)
 
 

@@ -6,6 +6,7 @@ import html
 import json
 import re
 from collections.abc import Iterator
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -208,7 +209,7 @@ def test_versions_are_listed_with_what_made_them_and_the_last_two_are_compared(t
     for number in (0, 1):
         run = twice.store.runs.good(saved(twice), 2)[1 - number]
         assert f'href="{BASE}/history/{run.id}"' in page
-        assert f"replace {len(rows(twice, number))} {run.id}" in words_of(page)
+        assert f"Replace {len(rows(twice, number))} {run.id}" in words_of(page)
     assert "2 versions available" in words_of(page)
 
 
@@ -253,6 +254,28 @@ def test_what_tiktok_changed_is_named_first(twice: Site) -> None:
         expected[day] += after[ad, day]["conversion"] - before[ad, day]["conversion"]
     assert {day: steps[day] for day in both} == expected
     assert f"+{late}</td></tr>" in page.replace("\n", "")
+
+
+def test_the_chart_has_every_day_and_every_metric_that_changed(home: Home) -> None:
+    video = [f"video_views_p{part}" for part in (25, 50, 75, 100)]
+    actions = ["likes", "comments", "shares", "follows", "profile_visits"]
+    metrics = ["spend", "impressions", "clicks", "conversion", "video_play_actions", *video, *actions]
+    extended = ["video_watched_2s", "video_watched_6s", "real_time_conversion", "result"]
+    home.good("run", "-f", home.file(metrics=[*metrics, *extended], dates={"start": "today-20", "end": "today"}))
+    home.later(1)
+    home.good("run", "spend")
+    with open_site(home) as site:
+        page = site.visit("admin").part(f"{BASE}/difference", before=0, after=1).text
+    drawn = chart(page)
+    days = [date.fromisoformat(day) for day in drawn["x"]["values"]]
+    assert days == [days[0] + timedelta(days=number) for number in range(len(days))]
+    changed = re.findall(
+        r'<th scope="row">([^<]*)</th><td class="cell-number">[\d,]+</td><td class="cell-number">', page
+    )
+    menu = re.findall(r'<option value="\d+">([^<]*)</option>', page)
+    assert len(menu) > 17
+    assert set(changed) <= set(menu)
+    assert [panel["title"] for panel in drawn["panels"]] == [html.unescape(title) for title in menu]
 
 
 def test_money_is_shown_per_currency_and_never_added(twice: Site) -> None:

@@ -32,9 +32,9 @@ def test_the_list_shows_all_users(site: Site) -> None:
     site.store.users.disable(site.user("bob", Role.VIEWER))
     site.store.accounts.add("Shop", token="t", app_id="1", base_url="http://x.test", user=ada)
     page_text = words_of(site.visit("admin").good("/users"))
-    assert "ada editor never 1 Enabled" in page_text
-    assert "admin (you) admin just now 0 Enabled" in page_text
-    assert "bob viewer never 0 Disabled" in page_text
+    assert "ada Editor never 1 Enabled" in page_text
+    assert "admin (you) Admin just now 0 Enabled" in page_text
+    assert "bob Viewer never 0 Disabled" in page_text
 
 
 def test_a_user_is_added_with_a_password(site: Site) -> None:
@@ -327,7 +327,7 @@ def test_the_workspaces_name_and_zone_are_changed(site: Site) -> None:
     assert visit.sent("/workspace", {"name": "Nordlicht", "zone": "asia/tokyo"}) == "/workspace"
     page = visit.good("/workspace")
     assert 'value="Asia/Tokyo"' in page
-    assert "admin of Nordlicht" in words_of(page)
+    assert "Admin of Nordlicht" in words_of(page)
     assert "2026-11-22 21:00" in words_of(visit.good("/accounts"))
     wrong = visit.post("/workspace", {"name": "Nordlicht", "zone": "Europe/Berln"})
     assert wrong.status_code == 422

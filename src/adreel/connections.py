@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx2
 
+from adreel import catalog
 from adreel.advertisers import SKIP_ADVICE, Advertiser
 from adreel.dates import fixed_offset, offset_name
 from adreel.errors import AbsentError, AdreelError, AdvertiserError, ExistsError, InputError, ReconnectError
@@ -248,10 +249,8 @@ def zone_words(advertiser: AdvertiserInfo) -> str | None:
 def status_words(advertiser: AccountAdvertiser) -> str | None:
     """An advertiser's status for a person; None if TikTok gives none."""
     if advertiser.gone:
-        return "no longer covered"
-    return advertiser.status.removeprefix("STATUS_").replace("_", " ").lower() or (
-        None if zone_words(advertiser) else "no access"
-    )
+        return "No longer covered"
+    return catalog.label("status", advertiser.status) or (None if zone_words(advertiser) else "No access")
 
 
 def is_fresh(advertisers: Iterable[AccountAdvertiser], now: datetime) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
+from types import MappingProxyType
 
 
 class Method(StrEnum):
@@ -12,3 +14,19 @@ class Method(StrEnum):
     APPEND = "append"
     UPSERT = "upsert"
     PARTITION = "partition"
+
+
+TITLES: Mapping[Method, str] = MappingProxyType(
+    {
+        Method.REPLACE: "Replace",
+        Method.APPEND: "Append",
+        Method.UPSERT: "Upsert",
+        Method.PARTITION: "Replace partitions",
+    }
+)
+"""What pages call each."""
+
+
+def method_title(name: str) -> str:
+    """What pages call an update method, or another way by which a version came about, such as a restore."""
+    return TITLES[Method(name)] if name in set(Method) else name[:1].upper() + name[1:]

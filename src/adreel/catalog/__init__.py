@@ -1,10 +1,11 @@
-"""The catalogue of TikTok's reports: metrics, dimensions, entity fields, menus, and names of older API versions."""
+"""The catalogue of TikTok's reports: metrics, dimensions, fields, menus, labels of values, names of older versions."""
 
 from adreel.catalog import legacy
+from adreel.catalog.labels import label
 from adreel.catalog.legacy import RULE_A as LEGACY_RULE_A
 from adreel.catalog.legacy import RULE_B as LEGACY_RULE_B
 from adreel.catalog.legacy import RULE_C as LEGACY_RULE_C
-from adreel.catalog.load import dimensions, fields, metrics
+from adreel.catalog.load import dimensions, fields, metrics, value_labels
 from adreel.catalog.reports import REPORTS
 
 __all__ = [
@@ -14,6 +15,8 @@ __all__ = [
     "REPORTS",
     "dimensions",
     "fields",
+    "label",
     "legacy",
     "metrics",
+    "value_labels",
 ]

@@ -3,7 +3,8 @@
 Each metric, dimension or field is one line of its file. A list is names separated by blanks, a flag is `yes` or empty.
 Empty `levels` means all, empty `unit` the type's usual one. `formula` is a rate or cost such as
 `1000 * spend / impressions`; `event` is a surface and an event on it such as `app: purchase count`, from which twins
-are derived; `metrics` of a dimension may contain `@group` for a whole group; `sure` is `no` or empty.
+are derived; `metrics` of a dimension may contain `@group` for a whole group; `sure` is `no` or empty. A line
+of labels.csv is the display name of a value in some columns.
 """
 
 from __future__ import annotations
@@ -146,3 +147,13 @@ def fields() -> Mapping[str, tuple[Field, ...]]:
     for row in _rows("fields.csv"):
         by_report[row["report"]].append(Field(row["name"], cast(ValueType, row["type"]), row["meaning"]))
     return MappingProxyType({report: tuple(columns) for report, columns in by_report.items()})
+
+
+@cache
+def value_labels() -> Mapping[str, Mapping[str, str]]:
+    """The display names of TikTok's constants: by column, the label of each value."""
+    by_column: dict[str, dict[str, str]] = defaultdict(dict)
+    for row in _rows("labels.csv"):
+        for column in _names(row["columns"]):
+            by_column[column][row["value"]] = row["label"]
+    return MappingProxyType({column: MappingProxyType(of_column) for column, of_column in by_column.items()})

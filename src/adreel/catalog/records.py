@@ -2,12 +2,53 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal
 
 Level = Literal["advertiser", "campaign", "adgroup", "ad"]
 DimensionKind = Literal["id", "time", "breakdown", "asset", "search", "skan", "audience"]
 ValueType = Literal["money", "int", "rate", "ratio", "float", "string", "bool", "list", "day", "hour", "time"]
+
+_ABBREVIATIONS = "id url cpa cpv cpr isp roas sku skan utm vast aco bc cpp hfss po rta vbo"
+_SPELLED: Mapping[str, str] = MappingProxyType(
+    {
+        **{name: name.upper() for name in _ABBREVIATIONS.split()},
+        "adgroup": "ad group",
+        "advertiser": "ad account",
+        "android": "Android",
+        "ids": "IDs",
+        "ios": "iOS",
+        "moat": "Moat",
+        "rf": "R&F",
+        "tiktok": "TikTok",
+    }
+)
+_WHOLE: Mapping[str, str] = MappingProxyType(
+    {
+        "audience_sub_type": "Audience subtype",
+        "contacter": "Contact",
+        "cover_num": "People matched",
+        "create_time": "Created",
+        "error_msg": "Error message",
+        "expired_time": "Expires",
+        "ios14_targeting": "iOS 14 targeting",
+        "license_no": "License number",
+        "modify_time": "Modified",
+        "msg": "Message",
+        "num_ads": "Number of ads",
+        "is_smart_performance_campaign": "Smart+",
+        "adgroup_number": "Number of ad groups",
+        "timezone": "Time zone",
+        "display_timezone": "Display time zone",
+        "operation_status": "On/off status",
+        "secondary_status": "Status",
+        "objective_type": "Advertising objective",
+        "advertiser_account_type": "Ad account type",
+    }
+)
+"""Titles of fields whose names say too little in words."""
 
 LEVELS: tuple[Level, ...] = ("advertiser", "campaign", "adgroup", "ad")
 """The data levels, from the account down; TikTok's names are AUCTION_ADVERTISER … AUCTION_AD."""
@@ -79,6 +120,12 @@ class Field:
     name: str
     type: ValueType
     meaning: str
+
+    @property
+    def title(self) -> str:
+        """The name in words: `campaign_id` as Campaign ID."""
+        words = " ".join(_SPELLED.get(word, word) for word in self.name.split("_"))
+        return _WHOLE.get(self.name) or words[:1].upper() + words[1:]
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ INCLUDE_DELETED = Menu(
     "include_deleted",
     "Include deleted",
     "switch",
-    "On: includes campaigns, ad groups and ads deleted since, so that their spend stays in the table.",
+    "On: includes campaigns, ad groups and ads deleted since, so that their cost stays in the table.",
     default=True,
 )
 RESET_SCHEMA = Menu(
@@ -138,7 +138,7 @@ _PERFORMANCE = (
         "Kind of breakdown.",
         default="basic",
         choices=(
-            Choice("basic", "Basic", "Spend and results, in total or by targeting."),
+            Choice("basic", "Basic", "Cost and results, in total or by targeting."),
             Choice("audience", "Audience", "By attributes of the viewers, such as age and gender.", (_AUCTION,)),
             Choice("dsa", "DSA", "By catalog, product set or product (dynamic showcase ads).", (_AUCTION,)),
         ),
@@ -282,7 +282,7 @@ _ALL = (
     Report(
         "performance",
         "Performance",
-        "Spend and results at ad account, campaign, ad group or ad level; audience and catalog breakdowns.",
+        "Cost and results at ad account, campaign, ad group or ad level; audience and catalog breakdowns.",
         _PERFORMANCE,
     ),
     Report("creatives", "Creatives", "Basic metrics and attributes of each creative asset.", _CREATIVES),

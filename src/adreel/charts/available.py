@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from adreel.charts.definitions import (
     CARDS,
     ENTITY_NAMES,
     KINDS,
+    LATE,
     NAMES,
     OVERLAPPING_MATERIALS,
+    PEOPLE,
+    PERSONS,
     SHARING,
     SHARING_PART,
     Axis,
     CardKind,
     CardSpec,
+    When,
 )
-from adreel.charts.measures import CardFigure, Count, Figures, Own
+from adreel.charts.measures import CardFigure, Count, Figures, Own, Quotient
 from adreel.datasets.dataset import Dataset, key_columns
 from adreel.datasets.schema import Column, columns, day_column
 
@@ -125,7 +129,7 @@ class _CardFitting:
             return
         for name in self._candidates(axis):
             label = axis.label or NAMES.get(name)
-            title = _title(self._columns[name])
+            title = self._columns[name].title
             by = MONTH + name if axis.kind == "month" else name
             yield CardAxis(
                 axis, by, "Month" if axis.kind == "month" else title, label if label in self._columns else None
@@ -156,20 +160,42 @@ class _CardFitting:
     ) -> CardOffer:
         words = {
             "figure": within_sentence(figures[0].title),
-            "column": within_sentence(KINDS.get(axes[-1].by, axes[-1].title)) if axes else "",
+            "figures": _listed([figure.title for figure in figures]),
+            "column": (KINDS.get(axes[-1].by) or within_sentence(axes[-1].title)) if axes else "",
             "entities": ENTITY_NAMES.get(self._key[-1], "rows"),
+            "people": _listed([self._columns[name].title for name in PEOPLE if name in self._columns]),
         }
-        title, meaning = card.title.format(**words), card.meaning.format(**words)
+        title = card.single if card.single and len(figures) == 1 else card.title
+        holding = self._holding(figures)
+        remarks = (remark.text for remark in card.remarks if remark.when in holding)
+        sentences = [_capital(text.format(**words)) for text in (card.meaning, *remarks)]
         return CardOffer(
             key=f"{card.name}.{each.by}" if each else card.name,
             card=card,
-            title=title[:1].upper() + title[1:],
-            meaning=meaning[:1].upper() + meaning[1:],
+            title=_capital(title.format(**words)),
+            meaning=" ".join(sentences),
             figures=figures,
             axes=axes,
             refusal=self._refusal(figures, axes),
             is_partial=any(name in SHARING_PART for name in self._breakdowns),
         )
+
+    def _holding(self, figures: tuple[CardFigure, ...]) -> frozenset[When]:
+        """What holds for the figures that a card shows, and for the dataset."""
+        names = {figure.name for figure in figures}
+        may_include_deleted = not self._dataset.metrics and self._key[-1] in ("campaign_id", "adgroup_id", "ad_id")
+        conditions: Mapping[When, bool] = {
+            "rates": any(isinstance(figure.computation, Quotient) for figure in figures),
+            "several": len(figures) > 1,
+            "late": LATE in names,
+            "people": bool(names & PERSONS),
+            "both plays": any("watched" in name for name in names) and any("views_p" in name for name in names),
+            "non-additive": any(name in self._columns for name in PEOPLE),
+            "shared": self._key[-1] == "audience_id",
+            "with deleted": may_include_deleted and self._dataset.include_deleted,
+            "without deleted": may_include_deleted and not self._dataset.include_deleted,
+        }
+        return frozenset(name for name, holds in conditions.items() if holds)
 
     def _refusal(self, figures: tuple[CardFigure, ...], axes: tuple[CardAxis, ...]) -> str | None:
         if not set(self._key) <= self._columns.keys():
@@ -179,20 +205,24 @@ class _CardFitting:
         merged = self._overlapping - {axis.by for axis in axes}
         if not merged:
             return None
-        names = " and ".join(_title(self._columns[name]) if name in self._columns else name for name in sorted(merged))
+        names = " and ".join(self._columns[name].title if name in self._columns else name for name in sorted(merged))
         return f"An impression may count for several values of {names}, so rows cannot be summed over it."
 
 
-def _title(column: Column) -> str:
-    """A column's title; entity fields without a title get one from their name."""
-    if column.title != column.name or column.part not in ("entity", "info"):
-        return column.title
-    return column.name.replace("_", " ").capitalize().replace(" id", " ID")
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _listed(titles: Sequence[str]) -> str:
+    """Titles as they follow each other in a sentence."""
+    return " and ".join(filter(None, (", ".join(titles[:-1]), *titles[-1:])))
 
 
 def within_sentence(title: str) -> str:
-    """A title within a sentence: lower case unless it begins with an abbreviation."""
-    return title if title[1:2].isupper() else title[:1].lower() + title[1:]
+    """A title within a sentence: lower case unless its first word is a name or an abbreviation, as TikTok and CPM."""
+    first = title.partition(" ")[0]
+    is_name = first != first[:1] + first[1:].lower() or not first.isalpha()
+    return title if is_name else title[:1].lower() + title[1:]
 
 
 def _overlapping(dataset: Dataset) -> frozenset[str]:

@@ -16,6 +16,9 @@ CardKind = Literal["numbers", "line", "bars", "columns", "grouped", "funnel", "h
 AxisKind = Literal["day", "weekday", "hour", "month", "value", "breakdown"]
 Rest = Literal["none", "sums", "counts", "values", "rates", "returns", "twins"]
 Subject = Literal["figures", "entities"]
+When = Literal[
+    "rates", "several", "late", "people", "both plays", "non-additive", "shared", "with deleted", "without deleted"
+]
 
 ROWS = "rows"
 """The figure that counts rows; every other figure is a column or computed from columns."""
@@ -36,8 +39,26 @@ class Axis:
 
 
 @dataclass(frozen=True, slots=True)
+class Remark:
+    """A sentence of a card's meaning that holds only for some figures.
+
+    `rates`: one is computed from sums; `several`: there is more than one; `late`: conversions are among them; `people`:
+    reach or frequency is; `both plays`: video plays by seconds and by percentages are; `non-additive`: the dataset has
+    figures of people, which the card leaves out; `shared`: ad accounts share the entities; `with deleted` and `without
+    deleted`: the entity list may include what was deleted, and does or does not.
+    """
+
+    when: When
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class CardSpec:
-    """One chart. `title` and `meaning` may contain {column}, {figure} and {entities}, filled in for the dataset.
+    """One chart. `title`, `meaning` and `remarks` may contain {column}, {figure}, {figures}, {entities} and {people}.
+
+    They are filled in for the dataset: {figure} is the first figure's title, {figures} are all, {people} those of
+    people. Of the `remarks` those follow the meaning that hold for the figures shown. With a single figure `single` is
+    the title in place of `title`.
 
     `figures` are preferred figures, the most important first. The dataset needs `least` of them, `most` are shown, and
     `rest` says which other columns fill up: sums of any kind, counts, values (money that was not spent), rates, returns
@@ -63,7 +84,12 @@ class CardSpec:
     limit: int | None = None
     at_least: tuple[str, int] | None = None
     previous: bool = False
+    single: str = ""
+    remarks: tuple[Remark, ...] = ()
 
+
+LATE = "conversion"
+"""The metric that TikTok keeps adding to past days, as the metric's meaning in the catalogue says."""
 
 SUMS = ("spend", "impressions", "clicks", "conversion")
 RATES = ("ctr", "conversion_rate_v2", "cpc", "cpm", "cost_per_conversion")
@@ -72,6 +98,9 @@ SPENT = frozenset([*MONEY, "cash_spend", "voucher_spend", "tax_spend", "cashback
 """Money that was paid; all other money is value that TikTok attributes to the ads."""
 
 PEOPLE = ("reach", "frequency", "cost_per_1000_reached", "result", "cost_per_result", "result_rate")
+PERSONS = frozenset(["reach", "frequency", "cost_per_1000_reached"])
+"""Figures of PEOPLE in which a person counts once."""
+
 VIDEO = (
     "video_play_actions",
     "video_watched_2s",
@@ -197,21 +226,27 @@ NAMES: Mapping[str, str] = MappingProxyType(
 
 _DAY = Axis("day")
 
+_OTHERS = (Remark("several", "The table below has their other figures."),)
+
 CARDS: tuple[CardSpec, ...] = (
     CardSpec(
         "totals",
         "Totals",
-        "Totals of all rows; rates are computed from the sums, not averaged. Reach is non-additive and not included.",
+        "Totals of all rows.",
         "numbers",
         (*SUMS, *RATES),
         most=9,
         rest="sums",
         previous=True,
+        remarks=(
+            Remark("rates", "Rates and costs are computed from the sums, not averaged."),
+            Remark("non-additive", "Not included, as non-additive: {people}."),
+        ),
     ),
     CardSpec(
         "spend",
         "{figure} by day",
-        "Spend of each day, vs previous period.",
+        "{figure} of each day.",
         "line",
         MONEY,
         (_DAY,),
@@ -220,54 +255,59 @@ CARDS: tuple[CardSpec, ...] = (
     CardSpec(
         "results",
         "Results by day",
-        "Impressions and actions of each day, vs previous period. TikTok attributes conversions to the day of the view "
-        "or click, so recent days still increase.",
+        "{figures} of each day.",
         "line",
         ("conversion", "clicks", "impressions", "video_play_actions"),
         (_DAY,),
         most=4,
         rest="counts",
         previous=True,
+        single="{figure} by day",
+        remarks=(
+            Remark(
+                "late", "TikTok attributes conversions to the day of the view or click, so recent days still increase."
+            ),
+        ),
     ),
     CardSpec(
         "values",
         "Value by day",
-        "Value that TikTok attributes to the ads, by the day of the view or click. App, website and TikTok events are "
-        "shown side by side, not summed.",
+        "Value that TikTok attributes to the ads, by the day of the view or click.",
         "line",
         (),
         (_DAY,),
         most=4,
         rest="values",
+        single="{figure} by day",
+        remarks=(Remark("several", "Values of different events are shown side by side, not summed."),),
     ),
     CardSpec(
         "rates",
         "Rates and costs by day",
-        "Rates and costs of each day, computed from its sums, vs previous period. Days with few impressions vary "
-        "widely.",
+        "{figures} of each day, computed from its sums. Days with few impressions vary widely.",
         "line",
         RATES,
         (_DAY,),
         most=6,
         rest="rates",
         previous=True,
+        single="{figure} by day",
     ),
     CardSpec(
         "returns",
         "Return on ad spend by day",
-        "Purchase value divided by spend, computed from each day's sums. App, website and TikTok purchases are "
-        "different sales and are shown side by side.",
+        "Purchase value divided by cost, computed from each day's sums.",
         "line",
         RETURNS,
         (_DAY,),
         most=4,
         rest="returns",
+        remarks=(Remark("several", "Purchases in different places are different sales and are shown side by side."),),
     ),
     CardSpec(
         "twins",
-        "The same event in app, on website, on TikTok",
-        "One kind of event, counted separately in the app, on the website and on TikTok. A zero in one says nothing "
-        "about the others.",
+        "The same event in different places",
+        "One kind of event, counted separately in each place: {figures}. A zero in one says nothing about the others.",
         "line",
         (),
         (_DAY,),
@@ -278,56 +318,66 @@ CARDS: tuple[CardSpec, ...] = (
     CardSpec(
         "campaigns",
         "Top campaigns by {figure}",
-        "The campaigns that rank highest by {figure}, with their results.",
+        "The campaigns that rank highest by {figure}.",
         "bars",
         ("spend", *_SIDE),
         (Axis("value", ("campaign_id",)),),
         most=7,
         rest="sums",
         limit=10,
+        remarks=_OTHERS,
     ),
     CardSpec(
         "ad_groups",
         "Top ad groups by {figure}",
-        "The ad groups that rank highest by {figure}, with their results.",
+        "The ad groups that rank highest by {figure}.",
         "bars",
         ("spend", *_SIDE),
         (Axis("value", ("adgroup_id",)),),
         most=7,
         rest="sums",
         limit=10,
+        remarks=_OTHERS,
     ),
     CardSpec(
         "ads",
         "Top ads by {figure}",
-        "The ads that rank highest by {figure}, with their results.",
+        "The ads that rank highest by {figure}.",
         "bars",
         ("spend", *_SIDE),
         (Axis("value", ("ad_id_v2", "ad_id")),),
         most=7,
         rest="sums",
         limit=10,
+        remarks=_OTHERS,
     ),
     CardSpec(
         "accounts",
         "Top ad accounts by {figure}",
-        "The ad accounts that rank highest by {figure}. Ad accounts in other currencies are not included.",
+        "The ad accounts that rank highest by {figure}.",
         "bars",
         ("spend", *_SIDE),
         (Axis("value", ("advertiser_id",)),),
         most=7,
         rest="sums",
         limit=10,
+        remarks=_OTHERS,
     ),
     CardSpec(
         "funnel",
         "Video completion",
-        "Plays that reached each point, as a share of all plays. Seconds and percentages measure the same plays in two "
-        "ways, so a step may be higher than the previous one.",
+        "Plays that reached each point, as a share of {figure}.",
         "funnel",
         VIDEO,
         least=3,
         most=7,
+        remarks=(
+            Remark(
+                "both plays",
+                "Seconds and percentages measure the same plays in two ways, so a step may be higher than the previous "
+                "one.",
+            ),
+        ),
     ),
     CardSpec(
         "hours",
@@ -342,7 +392,7 @@ CARDS: tuple[CardSpec, ...] = (
     CardSpec(
         "hours_results",
         "{figure} by hour of the week",
-        "Average of each hour of the week, in each ad account's time zone. Hours with little spend have few results.",
+        "Average of each hour of the week, in each ad account's time zone. Hours with little cost have few results.",
         "heat",
         ("conversion", "clicks"),
         (Axis("hour"), Axis("weekday")),
@@ -367,7 +417,7 @@ CARDS: tuple[CardSpec, ...] = (
     CardSpec(
         "breakdown",
         "{figure} by {column}",
-        "{figure} by {column}, and the rates of each value, computed from its sums.",
+        "{figure} by {column}.",
         "bars",
         ("spend", *_SIDE),
         (Axis("breakdown"),),
@@ -375,6 +425,7 @@ CARDS: tuple[CardSpec, ...] = (
         rest="sums",
         each=9,
         limit=15,
+        remarks=(Remark("several", "The table below has the other figures of each value."),),
     ),
     CardSpec(
         "breakdown_days",
@@ -425,27 +476,30 @@ CARDS: tuple[CardSpec, ...] = (
     ),
     CardSpec(
         "people_days",
-        "Reach by day and ad account",
-        "People reached by each ad account each day, as TikTok counts them. A person reached on two days counts on "
-        "both, so the figures are non-additive.",
+        "{figure} by day and ad account",
+        "{figures} of each ad account each day, as TikTok counts them.",
         "line",
         PEOPLE,
         (_DAY, Axis("value", ("advertiser_id",))),
         most=3,
         own=True,
         limit=5,
+        remarks=(Remark("people", "A person reached on two days counts on both, so the figures are non-additive."),),
     ),
     CardSpec(
         "people",
         "{figure} by {column}",
-        "Figures as TikTok counts them over the whole range. A person reached by two of them counts for both, so the "
-        "figures are non-additive.",
+        "{figure} as TikTok counts it over the whole range.",
         "bars",
         PEOPLE,
         (Axis("value", ("campaign_id", "adgroup_id", "ad_id_v2", "ad_id", "advertiser_id")),),
         most=4,
         own=True,
         limit=10,
+        remarks=(
+            Remark("people", "A person reached by two of them counts for both, so the figures are non-additive."),
+            *_OTHERS,
+        ),
     ),
     CardSpec(
         "kinds",
@@ -461,11 +515,15 @@ CARDS: tuple[CardSpec, ...] = (
     CardSpec(
         "created",
         "{entities} by month of creation",
-        "Number of {entities} created in each month (UTC). Deleted {entities} count only if the dataset includes them.",
+        "Number of {entities} created in each month (UTC).",
         "columns",
         (ROWS,),
         (Axis("month", ("create_time",)),),
         subject="entities",
+        remarks=(
+            Remark("with deleted", "Deleted {entities} are included."),
+            Remark("without deleted", "Deleted {entities} are not included."),
+        ),
     ),
     CardSpec(
         "expiring",
@@ -479,7 +537,7 @@ CARDS: tuple[CardSpec, ...] = (
     CardSpec(
         "parents",
         "{entities} by campaign",
-        "The campaigns with the most {entities}, regardless of spend.",
+        "The campaigns with the most {entities}.",
         "bars",
         (ROWS,),
         (Axis("value", ("campaign_id",)),),
@@ -489,12 +547,13 @@ CARDS: tuple[CardSpec, ...] = (
     CardSpec(
         "owners",
         "{entities} by ad account",
-        "Number of {entities} of each ad account. Shared {entities} count for each of their ad accounts.",
+        "Number of {entities} of each ad account.",
         "bars",
         (ROWS,),
         (Axis("value", ("advertiser_id",)),),
         subject="entities",
         limit=10,
+        remarks=(Remark("shared", "Shared {entities} count for each of their ad accounts."),),
     ),
     CardSpec(
         "sizes",
@@ -510,7 +569,7 @@ CARDS: tuple[CardSpec, ...] = (
     CardSpec(
         "balances",
         "Ad accounts by balance",
-        "The balance of each ad account as of the last run. Ad accounts in other currencies are not included.",
+        "The balance of each ad account as of the last run.",
         "bars",
         ("balance",),
         (Axis("value", ("advertiser_id",), "name"),),
@@ -520,33 +579,3 @@ CARDS: tuple[CardSpec, ...] = (
     ),
 )
 """Every card, in the order in which they are shown."""
-
-VALUE_NAMES: Mapping[str, Mapping[str, str]] = MappingProxyType(
-    {
-        "age": {"AGE_13_17": "13-17", "AGE_55_100": "55 and over", "NONE": "Unknown"},
-        "gender": {"FEMALE": "Female", "MALE": "Male", "NONE": "Unknown"},
-        "country_code": {"None": "Unknown", "NONE": "Unknown"},
-        "platform": {"ANDROID": "Android", "IPHONE": "iPhone", "IPAD": "iPad", "IOS": "iOS", "PC": "Computer"},
-        "ac": {"WIFI": "Wi-Fi"},
-        "dma_id": {"0": "Outside the United States"},
-    }
-)
-"""Display names of a column's values, where TikTok's spelling is not meant for people."""
-
-FIELD_TITLES: Mapping[str, str] = MappingProxyType({"cover_num": "People matched", "balance": "Balance"})
-"""Titles of the entity fields that cards show as figures."""
-
-CONSTANTS = (frozenset(KINDS) | frozenset(TRAITS) | {"match_type"}) - {"currency", "country", "timezone"}
-"""Columns whose values are TikTok's constants, such as AD_STATUS_DELIVERY_OK, and not free text."""
-
-PREFIXES = (
-    "CAMPAIGN_STATUS_",
-    "ADGROUP_STATUS_",
-    "AD_STATUS_",
-    "STATUS_",
-    "PLACEMENT_TYPE_",
-    "BID_TYPE_",
-    "BUDGET_MODE_",
-    "ROLE_",
-)
-"""Prefixes of TikTok's constants that repeat the column's name and are not shown."""

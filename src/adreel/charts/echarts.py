@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from adreel.charts.labels import amount
 from adreel.charts.rows import CardColumn, CardData, Value
 from adreel.dates import WEEKDAYS
 
@@ -30,7 +31,7 @@ def chart_of(data: CardData) -> Json:
         "name": offer.key,
         "kind": offer.kind,
         "title": offer.title,
-        "meaning": offer.meaning,
+        "meaning": data.meaning,
         "notes": list(data.notes),
         "refusal": data.refusal,
         "empty": data.is_empty,
@@ -52,7 +53,7 @@ def chart_of(data: CardData) -> Json:
 
 def as_table(data: CardData) -> CardTable:
     """The card's figures as texts, one row per category."""
-    caption = f"{data.offer.title}. {data.offer.meaning}"
+    caption = f"{data.offer.title}. {data.meaning}"
     if data.refusal is not None:
         return CardTable(caption, (), (), ())
     if data.places("series") and len(data.places("value")) == 1:
@@ -91,10 +92,7 @@ def _text(value: Value, column: CardColumn, is_open: bool = False) -> str:
         return value.strftime("%Y-%m")
     if column.unit is None or isinstance(value, str | date):
         return f"{value} (in progress)" if is_open and column.role == "category" else str(value)
-    number = f"{value:,.{column.decimals}f}"
-    if column.unit == "money":
-        return f"{number} {column.currency}" if column.currency else number
-    return f"{number} %" if column.unit == "percent" else number
+    return amount(value, column.unit, column.currency, column.decimals)
 
 
 class _Crossed:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
+from adreel import catalog
 from adreel.charts.countries import COUNTRIES
-from adreel.charts.definitions import CONSTANTS, PREFIXES, VALUE_NAMES
 from adreel.dates import fixed_offset, offset_name
 from adreel.errors import InputError
-
-_SHORT = 4
-"""Longest abbreviation, such as CPC or OCPM, that keeps its capitals."""
+from adreel.export.cells import grouped, plain
 
 
 def named(column: str, value: str | bool | None) -> str:
@@ -19,17 +19,12 @@ def named(column: str, value: str | bool | None) -> str:
     if value is None or value == "":
         return "Not set"
     if isinstance(value, bool):
-        return "Yes" if value else "No"
-    own_name = VALUE_NAMES.get(column, {}).get(value)
-    if own_name is not None:
-        return own_name
+        return catalog.value_labels().get(column, {}).get(str(value).lower()) or ("Yes" if value else "No")
     if column in ("country_code", "country"):
-        return COUNTRIES.get(value, value)
-    if column == "age":
-        return value.removeprefix("AGE_").replace("_", "-")
+        return COUNTRIES.get(value) or catalog.label(column, value)
     if column == "timezone":
         return _offset(value)
-    return _words(value) if column in CONSTANTS else value
+    return catalog.label(column, value)
 
 
 def _offset(zone: str) -> str:
@@ -40,16 +35,32 @@ def _offset(zone: str) -> str:
         return zone
 
 
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A value of a table as a page shows it; `stored` is TikTok's constant where `text` is its label, else empty."""
+
+    text: str
+    stored: str = ""
+
+
+def cell(column: str, value: Any) -> Cell:
+    """A value of a table: numbers with thousands apart, TikTok's constants by their labels, all else as it is."""
+    values = value if isinstance(value, list | tuple) else (value,)
+    if column not in catalog.value_labels() or not all(isinstance(part, str) for part in values):
+        return Cell(grouped(value))
+    text, stored = ", ".join(catalog.label(column, part) for part in values), plain(value)
+    return Cell(text, stored if text != stored else "")
+
+
+def amount(value: float, unit: str | None, currency: str | None, decimals: int) -> str:
+    """A figure of a chart as a text, with its currency or percent sign."""
+    number = f"{value:,.{decimals}f}"
+    if unit == "money":
+        return f"{number} {currency}" if currency else number
+    return f"{number} %" if unit == "percent" else number
+
+
 def distinct(names: Sequence[str], ids: Sequence[str]) -> list[str]:
     """The names, with the id appended to names that occur several times."""
     counts = Counter(names)
     return [name if counts[name] == 1 else f"{name} ({value_id})" for name, value_id in zip(names, ids, strict=True)]
-
-
-def _words(value: str) -> str:
-    """TikTok's constants as words: `AD_STATUS_DELIVERY_OK` as `Delivery ok`."""
-    is_short = len(value) <= _SHORT and "_" not in value
-    if is_short or not (value.isupper() and value.replace("_", "").isalnum()):
-        return value
-    prefix = next((prefix for prefix in PREFIXES if value.startswith(prefix)), "")
-    return value.removeprefix(prefix).replace("_", " ").capitalize()

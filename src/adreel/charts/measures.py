@@ -14,7 +14,7 @@ from typing import Literal
 
 from adreel import catalog
 from adreel.catalog.records import Metric
-from adreel.charts.definitions import FIELD_TITLES, MONEY, ROWS, SPENT, CardSpec, Rest
+from adreel.charts.definitions import MONEY, ROWS, SPENT, CardSpec, Rest
 from adreel.datasets.schema import Column
 
 Unit = Literal["money", "count", "percent", "ratio", "seconds", "per_user", "number"]
@@ -112,7 +112,7 @@ class Figures:
         unit = _UNITS.get(column.unit) or _FIELD_UNITS.get(column.type)
         if unit is None or (unit == "money" and not self._has_currency):
             return None
-        return CardFigure(name, FIELD_TITLES.get(name, column.title), unit, unit == "money", Own(name))
+        return CardFigure(name, column.title, unit, unit == "money", Own(name))
 
     def _is_summable(self, name: str) -> bool:
         """Whether the table has the column as a metric of the report and its values may be summed."""

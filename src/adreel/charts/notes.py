@@ -8,12 +8,10 @@ from typing import Any
 
 from adreel import catalog
 from adreel.charts.available import HOUR, CardOffer, within_sentence
+from adreel.charts.definitions import LATE
 from adreel.charts.measures import Count, Quotient, Sum
 from adreel.charts.selection import CardSelection, span_text
 from adreel.dates import Span
-
-LATE = "conversion"
-"""The metric that TikTok keeps adding to past days, as the metric's meaning in the catalogue says."""
 
 
 def notes_of(offer: CardOffer, selection: CardSelection, incomplete: Collection[str]) -> tuple[str, ...]:
@@ -24,7 +22,7 @@ def notes_of(offer: CardOffer, selection: CardSelection, incomplete: Collection[
         *selection.notes,
         *_days(offer, selection),
         *_parts(offer, incomplete),
-        *_late(offer),
+        *_late(offer, selection),
     )
 
 
@@ -50,7 +48,7 @@ def gaps_note(days: Sequence[date], days_with_rows: Container[Any]) -> tuple[str
     if not missing:
         return ()
     have, they = ("has", "it was") if missing == 1 else ("have", "they were")
-    return (f"{missing} of the {len(days)} days {have} no rows: no ads were delivered, or {they} not synced.",)
+    return (f"{missing} of the {len(days)} days {have} no rows: no ads were delivered, or {they} not read.",)
 
 
 def _money(offer: CardOffer, selection: CardSelection) -> Iterator[str]:
@@ -73,10 +71,9 @@ def _window(offer: CardOffer, selection: CardSelection) -> Iterator[str]:
     if open_days:
         was, has = ("was", "is") if len(open_days) == 1 else ("were", "are")
         days = span_text(Span(open_days[0], open_days[-1]))
-        yield (
-            f"{days} {was} in progress in some ad accounts when the rows were read and {has} left out of sums; lines "
-            "mark incomplete days."
-        )
+        yield f"{days} {was} in progress in some ad accounts when the rows were read and {has} left out of sums."
+        if offer.kind == "line":
+            yield "Dotted lines and hollow points mark incomplete days."
 
 
 def _days(offer: CardOffer, selection: CardSelection) -> Iterator[str]:
@@ -102,7 +99,7 @@ def _parts(offer: CardOffer, incomplete: Collection[str]) -> Iterator[str]:
         yield "TikTok returns this breakdown for a part of delivery only, so sums can be lower than without it."
 
 
-def _late(offer: CardOffer) -> Iterator[str]:
+def _late(offer: CardOffer, selection: CardSelection) -> Iterator[str]:
     """A caveat of comparisons with the previous period: TikTok adds conversions to past days for weeks."""
     computations = [figure.computation for figure in offer.figures]
     parts = {computation.column for computation in computations if isinstance(computation, Sum)}
@@ -112,7 +109,7 @@ def _late(offer: CardOffer) -> Iterator[str]:
         if isinstance(computation, Quotient)
         for part in (computation.over, computation.under)
     }
-    if offer.card.previous and LATE in parts:
+    if offer.card.previous and selection.facts.previous is not None and LATE in parts:
         yield (
             "TikTok attributes conversions to the day of the view or click and adds them for weeks: recent days are "
             "incomplete and look worse than the previous period."

@@ -64,6 +64,13 @@ class CardData:
     refusal: str | None = None
 
     @property
+    def meaning(self) -> str:
+        """What the chart shows, with the previous period only where there is one."""
+        if self.offer.kind == "line" and self.places("previous"):
+            return f"{self.offer.meaning} Dashed: the previous period."
+        return self.offer.meaning
+
+    @property
     def is_empty(self) -> bool:
         """Whether no row has a figure."""
         values = self.places("value")
@@ -244,7 +251,7 @@ class _CardReader:
             CardColumn(axis.by, axis.title, "series"),
         )
         hidden = best[0][-1] - len(best) if best else 0
-        notes = (f"{hidden:,} more {'is' if hidden == 1 else 'are'} not shown.",) if hidden else ()
+        notes = (f"{hidden:,} more {'value is' if hidden == 1 else 'values are'} not shown.",) if hidden else ()
         return CardData(offer, (*head, *self._values(offer)), tuple(rows), notes)
 
     def _names(self, axis: CardAxis, rows: Sequence[tuple[Any, ...]], place: int) -> list[str]:

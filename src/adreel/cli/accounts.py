@@ -28,8 +28,9 @@ from adreel.connections import (
     need_app,
     owner_of,
     refresh,
+    status_words,
+    zone_words,
 )
-from adreel.dates import fixed_offset, offset_name
 from adreel.errors import AdvertiserError, ExistsError, InputError, ReconnectError
 from adreel.store import Account, AccountAdvertiser, AdvertiserInfo, Level, Role, User
 from adreel.store.names import clean_name
@@ -250,34 +251,20 @@ def _print_advertisers(advertisers: tuple[AccountAdvertiser, ...]) -> None:
             advertiser.advertiser_id,
             advertiser.name or None,
             advertiser.currency or None,
-            _zone(advertiser),
-            _status(advertiser),
+            zone_words(advertiser),
+            status_words(advertiser),
         )
         for advertiser in sorted(advertisers, key=lambda advertiser: advertiser.gone)
     ]
     print_table(("ad account", "name", "currency", "time zone", "status"), rows)
-    no_access = [advertiser.advertiser_id for advertiser in advertisers if not (advertiser.gone or _zone(advertiser))]
+    no_access = [
+        advertiser.advertiser_id for advertiser in advertisers if not (advertiser.gone or zone_words(advertiser))
+    ]
     if no_access:
         say(
             f"note: TikTok returned no details of {', '.join(no_access)}. Runs fail unless the dataset skips them "
             "(skip_failing_advertisers: true) or leaves them out of advertisers."
         )
-
-
-def _status(advertiser: AccountAdvertiser) -> str | None:
-    if advertiser.gone:
-        return "no longer covered"
-    return advertiser.status.removeprefix("STATUS_").replace("_", " ").lower() or (
-        None if _zone(advertiser) else "no access"
-    )
-
-
-def _zone(advertiser: AccountAdvertiser) -> str | None:
-    try:
-        offset = fixed_offset(advertiser.timezone, advertiser.display_timezone)
-    except InputError:
-        return None
-    return f"{offset_name(offset)} {advertiser.display_timezone}".strip()
 
 
 def advertisers(session: CommandContext, name: str, *, as_json: bool) -> None:

@@ -6,13 +6,13 @@ of values, with switches as `true` and `false`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from adreel import catalog
-from adreel.catalog.records import Dimension, Menu, Metric, Report, When
+from adreel.catalog.records import LEVELS, Dimension, Menu, Metric, Report, When
 
 Chosen = Mapping[str, tuple[str, ...]]
 
@@ -25,11 +25,13 @@ UNKNOWN = "?"
 _TIMES = {"none": "none", "day": "day", "hour": "hour", "daily": "day", "hourly": "hour"}
 _TIME_DIMENSIONS = {"day": "stat_time_day", "hour": "stat_time_hour"}
 _KINDS = {"basic": "BASIC", "audience": "AUDIENCE", "dsa": "CATALOG"}
+_REPORT_KINDS = {"BASIC": "Basic", "AUDIENCE": "Audience", "CATALOG": "DSA", "CREATIVE": "Creatives"}
+_SWITCH = {"true": "on", "false": "off"}
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A value of a menu; `refusal` is why it cannot be chosen now, such as "requires data level: campaign", or None."""
+    """A value of a menu; `refusal` is why it cannot be chosen now, such as "requires data level: Campaign", or None."""
 
     value: str
     title: str
@@ -54,12 +56,11 @@ def shown(report: Report, chosen: Chosen) -> Iterator[Menu]:
 
 
 def unmet(conditions: Iterable[When], chosen: Chosen) -> str | None:
-    """The first condition that is not met, as in "requires data level: campaign"; None if all are met."""
+    """The first condition that is not met, as in "requires data level: Campaign"; None if all are met."""
     for when in conditions:
         values = chosen.get(when.menu, ())
         if UNKNOWN not in values and not any(value in when.among for value in values):
-            # Also shown in forms, which do not show the keys of dataset files.
-            return f"requires {when.menu.replace('_', ' ')}: {' or '.join(when.among)}"
+            return _required(when.menu, when.among)
     return None
 
 
@@ -81,7 +82,7 @@ def offers(report: Report, menu: Menu, chosen: Chosen) -> tuple[Offer, ...]:
     if menu.source == "choices":
         return tuple(Offer(c.value, c.title, c.meaning, unmet(c.when, chosen)) for c in menu.choices)
     if menu.source == "fields":
-        return tuple(Offer(field.name, field.name, field.meaning, None) for field in catalog.fields()[report.name])
+        return tuple(Offer(field.name, field.title, field.meaning, None) for field in catalog.fields()[report.name])
     grouping = grouping_of(report, chosen)
     if menu.source == "dimensions":
         dimensions = [d for d in catalog.dimensions().values() if _belongs(menu, d)]
@@ -129,17 +130,17 @@ def _first(chosen: Chosen, menu: str) -> str:
 def dimension_refusal(dimension: Dimension, grouping: ReportGrouping, chosen: Chosen) -> str | None:
     """Why TikTok refuses the dimension in this grouping, or None (docs: "Supported dimensions", facts in catalogue)."""
     if grouping.kind and grouping.kind not in dimension.reports:
-        return f"not available in {grouping.kind.lower()} reports"
+        return f"not available in {_REPORT_KINDS[grouping.kind]} reports"
     if dimension.levels and grouping.level and grouping.level not in dimension.levels:
-        return f"available at {_list(dimension.levels)} level only"
+        return _level_only(dimension.levels)
     if grouping.time not in dimension.times:
-        return f"requires time dimension: {_list(dimension.times)}"
+        return _required("time_dimension", [time for time in ("none", "day", "hour") if time in dimension.times])
     for other in grouping.dimensions:
         if other != dimension.name and other not in dimension.pairs:
-            pairs = f"; allowed: {_list(dimension.pairs)}" if dimension.pairs else ""
-            return f"cannot be combined with {other}{pairs}"
+            pairs = f"; allowed: {_list(_titles(dimension.pairs))}" if dimension.pairs else ""
+            return f"cannot be combined with {_dimension_title(other)}{pairs}"
     if dimension.name == "match_type" and "search_keyword" not in grouping.dimensions:
-        return "requires dimension: search_keyword"
+        return f"requires dimension: {_dimension_title('search_keyword')}"
     if _first(chosen, "lifetime") == "true" and not dimension.lifetime:
         return "not available with lifetime data"
     return None
@@ -148,11 +149,11 @@ def dimension_refusal(dimension: Dimension, grouping: ReportGrouping, chosen: Ch
 def metric_refusal(metric: Metric, grouping: ReportGrouping) -> str | None:
     """Why TikTok refuses the metric in this grouping, or None."""
     if grouping.kind and grouping.kind not in metric.reports:
-        return f"not available in {grouping.kind.lower()} reports"
+        return f"not available in {_REPORT_KINDS[grouping.kind]} reports"
     if grouping.kind == "CREATIVE":
         return None
     if grouping.level and metric.levels and grouping.level not in metric.levels:
-        return f"available at {_list(metric.levels)} level only"
+        return _level_only(metric.levels)
     if metric.attribute and grouping.id is None:
         return "requires an ID dimension"
     return _breakdown_refusal(metric, grouping)
@@ -161,10 +162,10 @@ def metric_refusal(metric: Metric, grouping: ReportGrouping) -> str | None:
 def _breakdown_refusal(metric: Metric, grouping: ReportGrouping) -> str | None:
     have = {*grouping.dimensions, grouping.id, _TIME_DIMENSIONS.get(grouping.time)}
     if metric.needs_any and not metric.needs_any & have:
-        return f"requires dimension: {_list(metric.needs_any)}"
+        return f"requires dimension: {_list(_titles(metric.needs_any))}"
     refused = sorted(metric.refuses & have)
     if refused:
-        return f"not available with {refused[0]}"
+        return f"not available with {_dimension_title(refused[0])}"
     if metric.id_and_day_only and (grouping.dimensions or grouping.time == "hour" or grouping.id is None):
         return "available only by ID dimension, or by ID dimension and day"
     for name in grouping.dimensions:
@@ -172,15 +173,53 @@ def _breakdown_refusal(metric: Metric, grouping: ReportGrouping) -> str | None:
         if dimension is None:
             continue
         if metric.name in dimension.refuses:
-            return f"not available with {name}"
+            return f"not available with {dimension.title}"
         if dimension.metrics and metric.name not in dimension.metrics:
-            return f"not available with {name}, which allows only {_list(dimension.metrics)}"
+            return f"not available with {dimension.title}, which allows {len(dimension.metrics)} metrics only"
     return None
 
 
-def _list(names: Iterable[str]) -> str:
-    ordered = sorted(names)
-    return ordered[0] if len(ordered) == 1 else f"{', '.join(ordered[:-1])} or {ordered[-1]}"
+# -- what a person reads: titles, as forms show no keys of dataset files
+
+
+@cache
+def _menu_titles() -> Mapping[str, tuple[str, Mapping[str, str]]]:
+    """By menu: its title, and the titles of its choices by value."""
+    return {
+        menu.name: (menu.title, {choice.value: choice.title for choice in menu.choices})
+        for report in reversed(tuple(catalog.REPORTS.values()))
+        for menu in report.menus
+    }
+
+
+def _required(menu: str, values: Iterable[str]) -> str:
+    """As in "requires data level: Ad group or Ad"."""
+    title, choices = _menu_titles()[menu]
+    words = [choices.get(value) or _SWITCH.get(value, value) for value in values]
+    return f"requires {title if title[1:2].isupper() else title[:1].lower() + title[1:]}: {_list(words)}"
+
+
+def level_words(level: str) -> str:
+    """A data level within a sentence, as in "ad group"."""
+    return _menu_titles()["data_level"][1][level].lower()
+
+
+def _level_only(levels: Iterable[str]) -> str:
+    given = frozenset(levels)
+    return f"available at {_list([level_words(level) for level in LEVELS if level in given])} level only"
+
+
+def _dimension_title(name: str) -> str:
+    dimension = catalog.dimensions().get(name)
+    return dimension.title if dimension else name
+
+
+def _titles(names: Iterable[str]) -> list[str]:
+    return sorted(map(_dimension_title, names))
+
+
+def _list(words: Sequence[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
 
 
 LONGEST_WORD = 100

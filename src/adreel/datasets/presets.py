@@ -26,7 +26,7 @@ _ALL = (
     MetricSet(
         "core",
         "Core",
-        "Spend, delivery and results.",
+        "Cost, delivery and results.",
         (
             "spend",
             "impressions",

@@ -9,6 +9,7 @@ from typing import Any
 from adreel.datasets.verification import checks_of
 from adreel.lake import Version
 from adreel.store import IN_PROGRESS, Run
+from adreel.update_methods import method_title
 
 _SAME = (
     "spec_version",
@@ -106,8 +107,8 @@ def origin(version: Version, run: Run | None) -> str:
     if version.restored is not None:
         return f"Restore of version {version.restored}"
     if run is not None and run.dates is not None:
-        return f"{title(run)} ({version.method})"
-    return version.method
+        return f"{title(run)} ({method_title(version.method).lower()})"
+    return method_title(version.method)
 
 
 def restore_effect(version: Version, newest: int, rows: int) -> str:

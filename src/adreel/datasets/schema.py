@@ -32,6 +32,9 @@ ARROW_TYPES: Mapping[ValueType, pa.DataType] = MappingProxyType(
 )
 
 
+UNIT_TITLES: Mapping[str, str] = MappingProxyType({"account_currency": "ad account's currency", "per_user": "per user"})
+"""What pages call the units that are no word."""
+
 TYPE_TITLES: Mapping[ValueType, str] = MappingProxyType(
     {
         "money": "money",
@@ -181,7 +184,7 @@ def _fields(dataset: Dataset, part: str) -> tuple[Column, ...]:
     every = catalog.fields()[dataset.report]
     fields = [field for field in every if not dataset.fields or field.name in picked]
     ordered = sorted(fields, key=lambda field: field.name not in key)
-    return tuple(Column(field.name, field.type, part, field.name, field.meaning) for field in ordered)
+    return tuple(Column(field.name, field.type, part, field.title, field.meaning) for field in ordered)
 
 
 def key(dataset: Dataset) -> tuple[str, ...]:

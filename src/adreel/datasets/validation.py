@@ -229,7 +229,10 @@ def _check_offered(
         offer = offered.get(value)
         if offer is None:
             few = f"; choose from {', '.join(available)}" if len(available) <= 12 else ""
-            problems.add(menu.name, f"{value!r} is not available{few}", problems.nearest(value, available))
+            # Messages and forms use titles, such as Ad account; dataset files use values, such as advertiser.
+            titled = next((offer.value for offer in free if offer.title.casefold() == value.casefold()), None)
+            nearest = titled or problems.nearest(value, available)
+            problems.add(menu.name, f"{value!r} is not available{few}", nearest)
         elif offer.refusal is not None:
             others = [other for other in available if other != value]
             reason = offer.refusal if menu.source == "choices" else f"{value}: {offer.refusal}"

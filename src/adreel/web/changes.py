@@ -6,19 +6,19 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from adreel.charts.labels import cell
+from adreel.charts.selection import days_of
 from adreel.datasets.restatement import ColumnChange, Comparison, CurrencySum, DayKind, Place, amount, compare
+from adreel.dates import Span
 from adreel.errors import NotFoundError
-from adreel.export.cells import plain
 from adreel.store import SavedDataset
 from adreel.web.deps import Deps
 
 if TYPE_CHECKING:
     from adreel.lake.difference import Example
-
-MOST_PANELS = 16
-"""Figures that the picture offers, those first of which most values changed."""
 
 MOST_SUMS = 6
 """Figures that the table of days has columns for."""
@@ -152,12 +152,10 @@ class _ChangesView:
     # -- the picture
 
     def _panels(self) -> list[dict[str, Any]]:
-        """The figures of which most values changed, and then the rows."""
+        """The figures, those first of which most values changed, and then the rows."""
         if not self._comparison.by_day:
             return []
-        shown = [(column, column_sum) for column, column_sum in self._comparison.moved_sums if column_sum.days][
-            :MOST_PANELS
-        ]
+        shown = [(column, column_sum) for column, column_sum in self._comparison.moved_sums if column_sum.days]
         counts = {(day.day, day.kind): day.added + day.removed + day.changed for day in self._comparison.days}
         panels = [
             self._panel(_label(column, column_sum), column_sum.currency, column_sum.days)
@@ -192,9 +190,11 @@ class _ChangesView:
             ],
         }
 
-    @property
-    def _chart_days(self) -> list[date]:
-        return sorted({day_change.day for day_change in self._comparison.days if day_change.day is not None})
+    @cached_property
+    def _chart_days(self) -> tuple[date, ...]:
+        """Every day from the first to the last change, so that equal spaces are equal times."""
+        days = [day_change.day for day_change in self._comparison.days if day_change.day is not None]
+        return days_of(Span(min(days), max(days))) if days else ()
 
     def _chart(self, panels: list[dict[str, Any]]) -> str:
         if not panels:
@@ -219,7 +219,7 @@ class _ChangesView:
         differing = [name for name in both if name in valued and before.get(name) != after.get(name)]
         return ExampleRow(
             kind,
-            tuple((titles.get(name, name), plain(both[name])) for name in named),
+            tuple((titles.get(name, name), cell(name, both[name]).text) for name in named),
             tuple(
                 (titles.get(name, name), _cell(example.before, name), _cell(example.after, name)) for name in differing
             ),
@@ -260,4 +260,4 @@ _SERIES = {
 
 def _cell(row: Mapping[str, Any] | None, name: str) -> str | None:
     """A value as a text; None for a row or a value that is not there."""
-    return plain(row[name]) if row is not None and row.get(name) is not None else None
+    return cell(name, row[name]).text if row is not None and row.get(name) is not None else None

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 from urllib.parse import quote, unquote
 from zoneinfo import ZoneInfo
 
@@ -15,8 +15,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from adreel.export.cells import plain
+from adreel.charts.labels import cell
+from adreel.datasets.menus import level_words
 from adreel.store import Role, User
+from adreel.update_methods import method_title
 from adreel.web.assets import Assets
 from adreel.web.deps import MadeUp, Visitor, deps_of, known_visitor
 
@@ -77,7 +79,9 @@ class Pages:
         self.environment.filters |= {
             "count": count,
             "number": number,
-            "plain": plain,
+            "labelled": labelled,
+            "level": level_words,
+            "method": method_title,
             "duration": duration,
             "size": size,
             "ago": ago,
@@ -152,6 +156,13 @@ def number(value: Decimal | float | None, digits: int = 2) -> str:
     if value is None:
         return UNKNOWN
     return f"{value:,}" if isinstance(value, int) else f"{value:,.{digits}f}"
+
+
+def labelled(value: Any, column: str) -> Markup:
+    """A value of a table's column, with TikTok's constant on hover where its label is shown."""
+    shown = cell(column, value)
+    pattern = '<span title="{stored}">{text}</span>' if shown.stored else "{text}"
+    return Markup(pattern).format(text=shown.text, stored=shown.stored)  # noqa: S704 - our own patterns
 
 
 def duration(value: timedelta | float | None) -> str:

@@ -31,7 +31,7 @@ class Card(Answer):
 
     key: str = Field(description="The chart's key.", examples=["spend"])
     title: str = Field(examples=["Cost by day"])
-    meaning: str = Field(examples=["Spend by day, in one currency."])
+    meaning: str = Field(examples=["Cost of each day."])
     kind: str = Field(description="Kind of chart.", examples=["line"])
     refusal: str | None = Field(description="Why it is not available.", examples=[None])
     has_money: bool = Field(description="Whether it shows money, in one currency.", examples=[True])
@@ -75,7 +75,7 @@ class Chart(Answer):
     name: str = Field(description="The chart's key.", examples=["spend"])
     kind: str = Field(examples=["line"])
     title: str = Field(examples=["Cost by day"])
-    meaning: str = Field(examples=["Spend by day, in one currency."])
+    meaning: str = Field(examples=["Cost of each day."])
     notes: list[str] = Field(description="Notes on the figures.", examples=[[]])
     refusal: str | None = Field(examples=[None])
     empty: bool = Field(description="Whether there is nothing to draw.", examples=[False])

@@ -24,24 +24,21 @@ from adreel.datasets.stored import dataset_of
 from adreel.errors import DatasetError, Problem
 from adreel.pipeline.preview import Planned
 from adreel.store import Account, AccountAdvertiser, AccountStatus, SavedDataset
-from adreel.update_methods import Method
+from adreel.update_methods import TITLES, Method
 from adreel.web.forms.dates import DatesPane, dates_of, dates_pane, names_beside, offsets_of
 from adreel.web.forms.fields import FormFields, advertiser_ids, left_behind, values_of
 from adreel.web.forms.pickers import Picker, Question, advertiser_picker, field_picker, metric_picker
 from adreel.web.forms.problems import Said, found_in, shown_at_menus
 
-UPDATE_METHODS: Mapping[Method, tuple[str, str]] = MappingProxyType(
+UPDATE_METHODS: Mapping[Method, str] = MappingProxyType(
     {
-        Method.REPLACE: ("Replace", "Each run replaces the whole table. Earlier versions stay readable."),
-        Method.APPEND: ("Append", "Each run adds rows. Days that are read twice are in the table twice."),
-        Method.UPSERT: ("Upsert", "Rows with the same primary key are updated, new ones are added, none are deleted."),
-        Method.PARTITION: (
-            "Replace partitions",
-            "The days in the run are replaced, other days stay. Picks up days that TikTok restates.",
-        ),
+        Method.REPLACE: "Each run replaces the whole table. Earlier versions stay readable.",
+        Method.APPEND: "Each run adds rows. Days that are read twice are in the table twice.",
+        Method.UPSERT: "Rows with the same primary key are updated, new ones are added, none are deleted.",
+        Method.PARTITION: "The days in the run are replaced, other days stay. Picks up days that TikTok restates.",
     }
 )
-"""Title and meaning of each."""
+"""The meaning of each."""
 
 TIME_MENUS = ("time_dimension", "time_granularity")
 """The menus that say whether rows are of days; a report has one of them at most."""
@@ -377,12 +374,12 @@ class _Shape:
             methods=tuple(
                 Option(
                     str(each_method),
-                    title,
+                    TITLES[each_method],
                     meaning,
                     None if each_method == method else refusals.get(each_method),
                     each_method == method,
                 )
-                for each_method, (title, meaning) in UPDATE_METHODS.items()
+                for each_method, meaning in UPDATE_METHODS.items()
             ),
             method=method,
             key=key(replace(dataset, update=replace(dataset.update, key=None))) if dataset else (),

@@ -10,21 +10,12 @@ from adreel import catalog
 from adreel.catalog.records import Metric
 from adreel.datasets.menus import MOST_METRICS, Offer
 from adreel.datasets.presets import GROUP_TITLES, SETS, MetricSet
-from adreel.datasets.schema import TYPE_TITLES
+from adreel.datasets.schema import TYPE_TITLES, UNIT_TITLES
 from adreel.store import AccountAdvertiser
 from adreel.web.forms.fields import FormFields
 
 PAGE = 60
 """Values that are shown at first, and how many more each time."""
-
-_UNITS = {
-    "account_currency": "account currency",
-    "count": "count",
-    "percent": "percent",
-    "ratio": "ratio",
-    "seconds": "seconds",
-    "per_user": "per user",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +178,7 @@ def _metric_blocks(
 
 
 def _metric_pick(metric: Metric, offer: Offer, chosen: bool) -> Pick:
-    unit = _UNITS.get(metric.unit, metric.unit)
+    unit = UNIT_TITLES.get(metric.unit, metric.unit)
     kind = (
         TYPE_TITLES[metric.type]
         if not unit
@@ -219,12 +210,16 @@ def field_picker(question: Question, report: str, offers: Mapping[str, Offer], c
     """The columns that a report about things can have."""
     words = question.words.lower().split()
     columns = catalog.fields()[report]
-    fields = [field for field in columns if all(word in f"{field.name} {field.meaning}".lower() for word in words)]
+    fields = [
+        field
+        for field in columns
+        if all(word in f"{field.name} {field.title} {field.meaning}".lower() for word in words)
+    ]
     blocks = tuple(
         (
             Pick(
                 field.name,
-                field.name,
+                field.title,
                 field.meaning,
                 (TYPE_TITLES[field.type],),
                 offers[field.name].refusal,
@@ -234,7 +229,8 @@ def field_picker(question: Question, report: str, offers: Mapping[str, Offer], c
         for field in fields[: question.most]
     )
     names = tuple(field.name for field in fields)
-    kept = tuple(Kept(name, name, "") for name in chosen)
+    titles = {field.name: field.title for field in columns}
+    kept = tuple(Kept(name, titles.get(name, name), "") for name in chosen)
     return Picker(question, (), (), blocks, len(fields), len(columns), names, kept)
 
 
@@ -274,11 +270,15 @@ def advertiser_picker(
 
 def _searchable(advertiser: AccountAdvertiser) -> str:
     parts = (advertiser.advertiser_id, advertiser.name, advertiser.currency, advertiser.country, advertiser.timezone)
-    return " ".join((*parts, advertiser.status)).lower()
+    return " ".join((*parts, catalog.label("status", advertiser.status))).lower()
 
 
 def _advertiser_pick(advertiser: AccountAdvertiser, chosen: bool) -> Pick:
-    facts = (advertiser.currency, advertiser.display_timezone or advertiser.timezone, status_words(advertiser.status))
+    facts = (
+        advertiser.currency,
+        advertiser.display_timezone or advertiser.timezone,
+        catalog.label("status", advertiser.status),
+    )
     refusal = "no longer in the account" if advertiser.gone else None
     return Pick(
         advertiser.advertiser_id,
@@ -294,8 +294,3 @@ def _kept_advertiser(advertiser_id: str, by_id: Mapping[str, AccountAdvertiser])
     advertiser = by_id.get(advertiser_id)
     note = "" if advertiser is not None and not advertiser.gone else "not in the account"
     return Kept(advertiser_id, (advertiser.name if advertiser else "") or advertiser_id, note)
-
-
-def status_words(status: str) -> str:
-    """`STATUS_ENABLE` as `enable`."""
-    return status.removeprefix("STATUS_").replace("_", " ").lower()

@@ -489,12 +489,12 @@ async def refresh(request: Request, deps: Here, who: Who, account_id: int) -> Re
         advertisers = await deps.asking.refreshed(account)
     except AdreelError as error:
         return _with_problem(request, deps, who, who.guard.account(account_id), "advertisers", error)
-    return go(request, f"/accounts/{account.id}#advertisers", _refreshed(advertisers))
+    return go(request, f"/accounts/{account.id}#advertisers", _synced(advertisers))
 
 
-def _refreshed(advertisers: Sequence[AccountAdvertiser]) -> str:
+def _synced(advertisers: Sequence[AccountAdvertiser]) -> str:
     count = sum(not advertiser.gone for advertiser in advertisers)
-    return f"Refreshed: {_ad_accounts(count)}."
+    return f"Synced: {_ad_accounts(count)}."
 
 
 def _ad_accounts(count: int) -> str:

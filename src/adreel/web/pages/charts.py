@@ -25,6 +25,7 @@ from adreel.charts import (
     cards_of,
     chart_of,
 )
+from adreel.charts.labels import amount
 from adreel.connections import covered
 from adreel.datasets.dataset import Dataset
 from adreel.datasets.provenance import provenance
@@ -287,6 +288,7 @@ def figure_of(data: CardData) -> Figure:
     return replace(
         _waiting(data.offer),
         loaded=True,
+        meaning=data.meaning,
         chart=json.dumps(chart, ensure_ascii=False, separators=(",", ":")) if drawn and not numbers else "",
         numbers=numbers,
         period=str(chart.get("period") or ""),
@@ -301,6 +303,5 @@ def _number(figure: Mapping[str, Any]) -> Number:
     value, shape = figure["value"], figure["format"]
     if value is None:
         return Number(figure["title"], "Unknown", None)
-    text = f"{value:,.{shape['decimals']}f}"
-    ending = {"money": f" {shape['currency']}" if shape["currency"] else "", "percent": " %"}.get(shape["unit"], "")
-    return Number(figure["title"], text + ending, figure["change"])
+    text = amount(value, shape["unit"], shape["currency"], shape["decimals"])
+    return Number(figure["title"], text, figure["change"])

@@ -13,10 +13,12 @@ from fastapi import APIRouter, Request
 from starlette.datastructures import QueryParams
 from starlette.responses import Response
 
+from adreel import catalog
+from adreel.charts.labels import Cell, cell
 from adreel.datasets.dataset import Dataset
-from adreel.datasets.schema import Column, columns, key
+from adreel.datasets.schema import UNIT_TITLES, Column, columns, key
 from adreel.errors import InputError, NotFoundError
-from adreel.export.cells import grouped, plain
+from adreel.export.cells import grouped
 from adreel.lake import TableState
 from adreel.lake.browse import OPERATORS, ColumnStatistics, Filter, Kind, Operator, Order, Takes, kind_of, operators_for
 from adreel.store import SavedDataset
@@ -53,9 +55,6 @@ WORDS: Mapping[Kind, str] = {
     Kind.LIST: "list",
 }
 """What a column of another table, which the dataset does not know, holds."""
-
-TYPES: Mapping[str, str] = {"int": "whole number", "float": "decimal", "string": "text", "bool": "yes/no"}
-"""The catalogue's words for types, where a person would say it otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +134,8 @@ class Head:
 class FilterForm:
     """The part of the filter form that depends on the column: its operators, and how a value is typed in.
 
-    `op` is the operator that is chosen, `fault` what is missing from a filter that was to be added.
+    `op` is the operator that is chosen, `values` are stored values to choose from with their labels, `fault` is what is
+    missing from a filter that was to be added.
     """
 
     column: str
@@ -143,6 +143,7 @@ class FilterForm:
     op: str
     input: str
     truth: bool
+    values: tuple[tuple[str, str], ...]
     fault: str
 
 
@@ -153,7 +154,7 @@ class Rows:
     look: Look
     heads: tuple[Head, ...]
     columns: tuple[Head, ...]
-    cells: tuple[tuple[str | None, ...], ...]
+    cells: tuple[tuple[Cell | None, ...], ...]
     total: int
     matching: int
     sentences: tuple[tuple[Filter, str], ...]
@@ -166,6 +167,11 @@ class Rows:
     def pages(self) -> int:
         """How many pages there are."""
         return max(1, -(-self.matching // self.look.size))
+
+    @property
+    def has_labels(self) -> bool:
+        """Whether labels are shown in place of stored values."""
+        return any(shown is not None and shown.stored for row in self.cells for shown in row)
 
     @property
     def first(self) -> int:
@@ -223,6 +229,11 @@ class Described:
     statistics: ColumnStatistics | None
     total_note: str
     mixed: bool
+
+    @property
+    def has_range(self) -> bool:
+        """Whether a least and a greatest value say something: of constants they are but the first by letters."""
+        return bool(self.statistics) and self.least != "" and self.name not in catalog.value_labels()
 
     @property
     def least(self) -> str:
@@ -356,7 +367,7 @@ def _rows(deps: Deps, saved: SavedDataset, look: Look, without_value: Filter | N
     show = look.shown(table.schema.names)
     heads = tuple(head for head in every_head if head.name in show)
     error, matching = "", 0
-    cells: tuple[tuple[str | None, ...], ...] = ()
+    cells: tuple[tuple[Cell | None, ...], ...] = ()
     if len(show) == len(every_head):
         look = replace(look, show=None)
     try:
@@ -380,8 +391,8 @@ def _rows(deps: Deps, saved: SavedDataset, look: Look, without_value: Filter | N
 
 def _cells(
     deps: Deps, saved: SavedDataset, look: Look, names: list[str]
-) -> tuple[Look, tuple[tuple[str | None, ...], ...], int]:
-    """The page's rows as texts; the last page if the one that was asked for lies behind it."""
+) -> tuple[Look, tuple[tuple[Cell | None, ...], ...], int]:
+    """The page's rows as they are shown; the last page if the one that was asked for lies behind it."""
 
     def page(number: int) -> Any:
         offset = (number - 1) * look.size
@@ -400,10 +411,11 @@ def _cells(
     if look.page > last:
         look = replace(look, page=last)
         page_rows = page(last)
-    texts = [
-        [None if value is None else plain(value) for value in column.to_pylist()] for column in page_rows.rows.columns
+    cells = [
+        [None if value is None else cell(name, value) for value in column.to_pylist()]
+        for name, column in zip(names, page_rows.rows.columns, strict=True)
     ]
-    return look, tuple(zip(*texts, strict=True)), page_rows.matching
+    return look, tuple(zip(*cells, strict=True)), page_rows.matching
 
 
 def _selected_columns(dataset: Dataset | None) -> Mapping[str, Column]:
@@ -417,7 +429,13 @@ def _head(table: TableState, name: str, selected: Mapping[str, Column]) -> Head:
 
 
 def _sentence(condition: Filter, selected: Mapping[str, Column]) -> str:
-    return condition.sentence(selected[condition.column].title if condition.column in selected else None)
+    title = selected[condition.column].title if condition.column in selected else None
+    if condition.column in catalog.value_labels() and condition.op in ("=", "!=", "in"):
+        text = str(condition.value)
+        values = text.split(",") if condition.op == "in" else [text]
+        labels = ", ".join(catalog.label(condition.column, value.strip()) for value in values)
+        condition = replace(condition, value=labels)
+    return condition.sentence(title)
 
 
 def _filter_form(table: TableState, column: str, without_value: Filter | None = None) -> FilterForm:
@@ -427,13 +445,15 @@ def _filter_form(table: TableState, column: str, without_value: Filter | None = 
     content = kind_of(kind)
     operators = operators_for(kind)
     keys = [operator.key for operator in operators]
-    preferred = (without_value.op if without_value else "", "contains", keys[0])
+    labels = tuple(catalog.value_labels().get(name, {}).items())
+    preferred = (without_value.op if without_value else "", *([] if labels else ["contains"]), keys[0])
     return FilterForm(
         column=name,
         operators=operators,
         op=next(operator for operator in preferred if operator in keys),
         input=INPUTS.get(content, "text"),
         truth=content is Kind.TRUTH,
+        values=labels,
         fault=NO_VALUE if without_value else "",
     )
 
@@ -487,12 +507,13 @@ def _described(
 ) -> Described:
     """A column of the table; one that the dataset no longer selects is described by the table's own metadata."""
     facts = {name.decode(): text.decode() for name, text in (field.metadata or {}).items()}
-    word = TYPES.get(column.type, column.type) if column else WORDS[kind_of(field.type)]
+    word = column.type_title if column else WORDS[kind_of(field.type)]
+    unit = column.unit if column else facts.get("unit", "")
     return Described(
         name=field.name,
         title=column.title if column else facts.get("title", field.name),
         type=word,
-        unit=column.unit if column else facts.get("unit", ""),
+        unit=UNIT_TITLES.get(unit, unit),
         meaning=column.meaning if column else facts.get("description", ""),
         key=field.name in keys,
         additive=column is not None and column.additive,

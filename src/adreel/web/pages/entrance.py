@@ -77,7 +77,9 @@ def create_administrator(
     if deps.store.users.any():
         # Before any password is hashed, which takes more work than strangers should get for nothing.
         return go(
-            request, "/login", "The administrator exists already. Sign in, or ask the administrator to invite you."
+            request,
+            "/login",
+            "The administrator exists already. Sign in, or ask them to create a user for you.",
         )
     try:
         if password != again:

@@ -9,7 +9,7 @@
     dark: ["#3bb8cf", "#f2994a", "#b39ddb", "#6fcf97", "#f28ab8", "#a9b4c0", "#7ea6ff", "#e0c34c"],
   };
   const DASHES = ["solid", "dashed", "dotted"];
-  const MOST_LABELS = 26;
+  // The charts on the page, with the width each was drawn for.
   const drawn = new Map();
 
   // A colour of the style sheet as rgba, which the canvas takes: read from a pixel that was filled with it.
@@ -43,10 +43,36 @@
 
   // ECharts reads {name|text} as a style.
   const plain = (text) => String(text).replaceAll("{", "(").replaceAll("}", ")");
-  const cut = (text, most = MOST_LABELS) => {
-    const full = plain(text);
-    return full.length > most ? `${full.slice(0, most - 1)}…` : full;
-  };
+  const FONT = 12;
+  const LINE = 16;
+
+  // The width of a text in pixels, as the canvas draws it.
+  const ruler = document.createElement("canvas").getContext("2d");
+  function widthOf(text, weight = 400) {
+    ruler.font = `${weight} ${FONT}px ${getComputedStyle(document.body).fontFamily}`;
+    return ruler.measureText(text).width;
+  }
+
+  // The whole text in lines of at most so many pixels: broken between words, and within a word only if it is longer.
+  function wrapped(text, width, weight = 400) {
+    const lines = [];
+    let line = "";
+    for (const word of plain(text).split(/(?<=[\s\-_/,|])/)) {
+      if (line && widthOf((line + word).trimEnd(), weight) > width) {
+        lines.push(line.trimEnd());
+        line = "";
+      }
+      line += word;
+      while (widthOf(line.trimEnd(), weight) > width && line.length > 1) {
+        let fitting = line.length - 1;
+        while (fitting > 1 && widthOf(line.slice(0, fitting), weight) > width) fitting -= 1;
+        lines.push(line.slice(0, fitting));
+        line = line.slice(fitting);
+      }
+    }
+    return [...lines, line.trimEnd()];
+  }
+  const folded = (text, width, weight) => wrapped(text, width, weight).join("\n");
 
   function formatter(format, signed = false) {
     const shape = { signDisplay: signed ? "exceptZero" : "auto" };
@@ -74,37 +100,62 @@
     aria: { enabled: true, label: { description: `${plain(chart.title)}. The table below has the same figures.` } },
   });
 
-  const tooltip = (style, more) => ({
+  const tooltip = (style, element, more) => ({
     renderMode: "richText",
     confine: true,
     backgroundColor: style.ground,
     borderColor: style.line,
-    textStyle: { color: style.text, fontSize: 12 },
+    textStyle: { color: style.text, fontSize: FONT, lineHeight: LINE },
     ...more,
+    formatter: (point) => more.formatter(point).split("\n").map((text) => folded(text, element.clientWidth - 40)).join("\n"),
   });
 
-  const legend = (style, names, more = {}) => ({
-    data: names.map(plain),
-    top: 0,
-    type: "scroll",
-    icon: "roundRect",
-    textStyle: { color: style.text },
-    pageTextStyle: { color: style.text },
-    formatter: (name) => cut(name),
-    ...more,
-  });
+  const LEGEND = { icon: 25, gap: 12 };
 
-  const categories = (style, axis, more = {}) => ({
+  // A legend with every name in full, and the height that its rows take.
+  function legend(style, names, width, more = {}) {
+    const room = width - LEGEND.icon - 8;
+    let rows = 1;
+    let used = 0;
+    let lines = 1;
+    for (const name of names) {
+      const item = LEGEND.icon + 5 + Math.min(room, widthOf(plain(name))) + LEGEND.gap;
+      if (used && used + item > width) {
+        rows += 1;
+        used = 0;
+      }
+      used += item;
+      lines = Math.max(lines, wrapped(name, room).length);
+    }
+    const options = {
+      data: names.map(plain),
+      top: 0,
+      left: "center",
+      width,
+      itemGap: LEGEND.gap,
+      icon: "roundRect",
+      inactiveColor: style.quiet,
+      textStyle: { color: style.text, fontSize: FONT, lineHeight: LINE },
+      formatter: (name) => folded(name, room),
+      ...more,
+    };
+    return [options, rows * (lines * LINE + LEGEND.gap) + 4];
+  }
+
+  // `width` is that of the whole axis.
+  const categories = (style, axis, width, more = {}) => ({
     type: "category",
     data: axis.values.map(plain),
     axisLine: { lineStyle: { color: style.line } },
     axisTick: { show: false },
     axisLabel: {
       color: style.quiet,
+      lineHeight: LINE,
       hideOverlap: true,
       // Up to 12 names are all shown; of more, as many as fit.
       interval: axis.type === "text" && axis.values.length <= 12 ? 0 : "auto",
-      formatter: axis.type === "day" ? (day) => day.slice(5) : (text) => cut(text, 18),
+      formatter: axis.type === "day" ? (day) => day.slice(5)
+        : (text) => (axis.type === "text" && axis.values.length <= 12 ? folded(text, Math.max(36, width / axis.values.length - 6)) : plain(text)),
     },
     ...more,
   });
@@ -114,50 +165,59 @@
     axisLabel: { color: style.quiet, formatter: short(format), hideOverlap: true },
     splitLine: { lineStyle: { color: style.line, opacity: 0.6 } },
     splitNumber: 3,
+    // Of what is counted, no half is on the axis.
+    minInterval: format.unit === "count" ? 1 : 0,
     ...more,
   });
 
   // -- kinds; each gives the options and the height in pixels
 
-  function line(chart, style) {
-    const height = chart.panels.length > 1 ? 130 : 220;
+  function line(chart, style, element) {
+    const width = element.clientWidth;
+    const plot = chart.panels.length > 1 ? 68 : 158;
     const panels = chart.panels;
     const opened = new Set(chart.x.open || []);
-    const above = panels.some((panel) => panel.series.some((series) => series.role === "part")) || (panels.length === 1 && panels[0].series.length > 1) ? 34 : 4;
     const options = { ...base(chart, style), grid: [], xAxis: [], yAxis: [], series: [], title: [] };
-    const named = new Set();
+    const named = new Set(panels.flatMap((panel) => panel.series)
+      .filter((series) => series.role === "part" || panels.length === 1).map((series) => plain(series.name)));
+    let top = 4;
+    if (named.size > 1) [options.legend, top] = legend(style, [...named], width);
+    const days = categories(style, chart.x, width - 78);
     panels.forEach((panel, index) => {
-      const top = above + index * height;
       const last = index === panels.length - 1;
-      options.grid.push({ left: 62, right: 16, top: top + 26, height: height - 62 });
-      options.title.push({ text: plain(panel.title), left: 0, top, textStyle: { color: style.text, fontSize: 12, fontWeight: 600 } });
-      options.xAxis.push(categories(style, chart.x, { gridIndex: index, axisLabel: { ...categories(style, chart.x).axisLabel, show: last } }));
-      options.yAxis.push(values(style, panel.format, { gridIndex: index, scale: false }));
+      const title = wrapped(panel.title, width - 10, 600);
+      options.title.push({ text: title.join("\n"), left: 0, top, textStyle: { color: style.text, fontSize: FONT, fontWeight: 600, lineHeight: LINE } });
+      top += title.length * LINE + 16;
+      options.grid.push({ left: 62, right: 16, top, height: plot });
+      top += plot + 34;
+      options.xAxis.push({ ...days, gridIndex: index, axisLabel: { ...days.axisLabel, show: last } });
+      options.yAxis.push(values(style, panel.format, { gridIndex: index, scale: false, splitNumber: panels.length > 1 ? 2 : 3 }));
       panel.series.forEach((series, number) => {
         const previous = series.role === "previous";
         const part = series.role === "part";
         const colour = previous ? style.quiet : part ? style.colours[number % style.colours.length] : style.colours[index % style.colours.length];
         const common = {
-          type: "line", xAxisIndex: index, yAxisIndex: index, connectNulls: false, showSymbol: series.values.length < 2,
+          // A single day is a point, with its value beside it.
+          label: { show: series.values.filter(given).length === 1, position: "right", color: style.text, formatter: (point) => formatter(panel.format)(point.value) },
+          type: "line", xAxisIndex: index, yAxisIndex: index, connectNulls: false, showSymbol: alone(series.values), showAllSymbol: true,
           symbolSize: 6, itemStyle: { color: colour },
           lineStyle: { color: colour, width: previous ? 1.5 : 2, type: previous ? "dashed" : part ? DASHES[number % 3] : "solid" },
         };
         const name = plain(series.name);
-        if (part || panels.length === 1) named.add(name);
         const whole = series.values.map((value, place) => (opened.has(place) && !previous ? null : value));
         options.series.push({ ...common, name, data: whole });
         if (previous || !opened.size) return;
         // Days in progress: a dashed piece from the last complete day, with hollow points.
         const rest = series.values.map((value, place) => (opened.has(place) || opened.has(place + 1) ? value : null));
         options.series.push({
-          ...common, name, data: rest, showSymbol: true, symbol: "emptyCircle",
+          ...common, name, data: rest, showSymbol: true, showAllSymbol: true, symbol: "circle",
+          itemStyle: { color: style.ground, borderColor: colour, borderWidth: 1.5 },
           lineStyle: { ...common.lineStyle, type: "dotted" }, tooltip: { show: false },
         });
       });
     });
     options.axisPointer = { link: [{ xAxisIndex: "all" }] };
-    if (named.size > 1) options.legend = legend(style, [...named]);
-    options.tooltip = tooltip(style, {
+    options.tooltip = tooltip(style, element, {
       trigger: "axis",
       formatter: (points) => {
         const place = points[0].dataIndex;
@@ -173,10 +233,14 @@
         return lines.join("\n");
       },
     });
-    return [options, above + panels.length * height];
+    return [options, top];
   }
 
-  function bars(chart, style) {
+  // Whether a value has no neighbor, so that no line would show it.
+  const given = (value) => value !== null && value !== undefined;
+  const alone = (values) => values.some((value, place) => given(value) && !given(values[place - 1]) && !given(values[place + 1]));
+
+  function bars(chart, style, element) {
     const [panel] = chart.panels;
     const [series] = panel.series;
     const format = formatter(panel.format);
@@ -185,38 +249,45 @@
       const share = shares[place];
       return format(series.values[place]) + (share === undefined || share === null ? "" : ` (${share.toFixed(1)} %)`);
     };
+    const right = 14 + Math.max(...series.values.map((value, place) => (value === null ? 0 : widthOf(valueText(place)))));
+    const room = Math.max(80, Math.min(300, (element.clientWidth - right) * 0.55));
+    const labels = chart.x.values.map((text) => wrapped(text, room));
+    const most = Math.max(...labels.map((lines) => lines.length));
     return [{
       ...base(chart, style),
-      grid: { left: 8, right: 110, top: 8, bottom: 8, containLabel: true },
+      grid: { left: 8 + Math.max(...labels.flat().map((text) => widthOf(text))) + 8, right, top: 4, bottom: 4 },
       xAxis: values(style, panel.format, { axisLabel: { show: false }, splitLine: { show: false } }),
-      yAxis: categories(style, chart.x, { inverse: true, axisLabel: { color: style.text, formatter: (text) => cut(text) } }),
+      yAxis: categories(style, chart.x, element.clientWidth, {
+        inverse: true, axisLabel: { color: style.text, fontSize: FONT, lineHeight: LINE, interval: 0, formatter: (text, place) => labels[place].join("\n") },
+      }),
       series: [{
         type: "bar", name: plain(series.name), data: series.values, barMaxWidth: 22, itemStyle: { color: style.colours[0], borderRadius: 2 },
         label: { show: true, position: "right", color: style.text, formatter: (point) => (point.value === null ? "" : valueText(point.dataIndex)) },
       }],
-      tooltip: tooltip(style, { trigger: "item", formatter: (point) => `${plain(chart.x.values[point.dataIndex])}\n${plain(series.name)}: ${valueText(point.dataIndex)}` }),
-    }, Math.max(120, chart.x.values.length * 30 + 24)];
+      tooltip: tooltip(style, element, { trigger: "item", formatter: (point) => `${plain(chart.x.values[point.dataIndex])}\n${plain(series.name)}: ${valueText(point.dataIndex)}` }),
+    }, chart.x.values.length * Math.max(30, most * LINE + 10) + 8];
   }
 
-  function columns(chart, style) {
+  function columns(chart, style, element) {
     const [panel] = chart.panels;
     const format = formatter(panel.format);
     const several = panel.series.length > 1;
+    const [names, above] = several ? legend(style, panel.series.map((series) => series.name), element.clientWidth) : [undefined, 12];
     return [{
       ...base(chart, style),
       aria: { ...base(chart, style).aria, decal: { show: several } },
-      grid: { left: 8, right: 12, top: several ? 36 : 12, bottom: 8, containLabel: true },
-      legend: several ? legend(style, panel.series.map((series) => series.name)) : undefined,
-      xAxis: categories(style, chart.x),
+      grid: { left: 8, right: 12, top: above, bottom: 8, containLabel: true },
+      legend: names,
+      xAxis: categories(style, chart.x, element.clientWidth - 60),
       yAxis: values(style, panel.format),
       series: panel.series.map((series) => ({ type: "bar", name: plain(series.name), data: series.values, barMaxWidth: 36, itemStyle: { borderRadius: 2 } })),
-      tooltip: tooltip(style, {
+      tooltip: tooltip(style, element, {
         trigger: "axis",
         axisPointer: { type: "shadow" },
         formatter: (points) => [plain(chart.x.values[points[0].dataIndex]),
           ...points.filter((point) => point.value !== null && point.value !== undefined).map((point) => `${point.seriesName}: ${format(point.value)}`)].join("\n"),
       }),
-    }, 280];
+    }, 244 + above];
   }
 
   function heat(chart, style, element) {
@@ -227,19 +298,19 @@
     return [{
       ...base(chart, style),
       grid: { left, right: 12, top: 8, bottom: 28, outerBoundsMode: "none" },
-      xAxis: categories(style, chart.x, { splitLine: { show: false } }),
-      yAxis: categories(style, chart.y, { inverse: true, axisLabel: { color: style.text } }),
+      xAxis: categories(style, chart.x, element.clientWidth - left, { splitLine: { show: false } }),
+      yAxis: categories(style, chart.y, element.clientWidth, { inverse: true, axisLabel: { color: style.text } }),
       series: [{
         type: "scatter", name: plain(chart.title_value), symbol: "rect", symbolSize: size(),
         data: chart.cells.filter((cell) => cell[2] !== null).map((cell) => ({
           value: cell, itemStyle: { color: style.colours[0], opacity: 0.07 + (0.93 * Math.max(0, cell[2])) / top },
         })),
       }],
-      tooltip: tooltip(style, {
+      tooltip: tooltip(style, element, {
         trigger: "item",
         formatter: (point) => `${plain(chart.y.values[point.value[1]])} ${plain(chart.x.values[point.value[0]])}:00\n${plain(chart.title_value)}: ${format(point.value[2])}`,
       }),
-    }, 270, () => ({ series: [{ symbolSize: size() }] })];
+    }, 270];
   }
 
   // The change of each day; days that only one version has are hidden until the legend shows them.
@@ -249,21 +320,23 @@
     const format = formatter(panel.format, panel.signed);
     const changed = panel.series.filter((series) => series.values.some((value) => value));
     const hidden = Object.fromEntries(changed.map((series) => [plain(series.name), series.shown !== false || changed.every((other) => other.shown === false)]));
+    const [names, above] = changed.length > 1
+      ? legend(style, changed.map((series) => series.name), element.clientWidth, { selected: hidden }) : [undefined, 12];
     return [{
       ...base(chart, style),
-      grid: { left: 8, right: 12, top: changed.length > 1 ? 36 : 12, bottom: chart.x.values.length > 60 ? 48 : 8, containLabel: true },
-      legend: changed.length > 1 ? legend(style, changed.map((series) => series.name), { selected: hidden }) : undefined,
+      grid: { left: 8, right: 12, top: above, bottom: chart.x.values.length > 60 ? 48 : 8, containLabel: true },
+      legend: names,
       dataZoom: chart.x.values.length > 60 ? [{ type: "slider", bottom: 4, height: 18 }] : undefined,
-      xAxis: categories(style, chart.x, { axisLine: { onZero: true, lineStyle: { color: style.quiet } } }),
+      xAxis: categories(style, chart.x, element.clientWidth - 60, { axisLine: { onZero: true, lineStyle: { color: style.quiet } } }),
       yAxis: values(style, panel.format),
       series: changed.map((series) => ({ type: "bar", stack: "all", name: plain(series.name), data: series.values, barMaxWidth: 40, itemStyle: { borderRadius: 2 } })),
-      tooltip: tooltip(style, {
+      tooltip: tooltip(style, element, {
         trigger: "axis",
         axisPointer: { type: "shadow" },
         formatter: (points) => [chart.x.values[points[0].dataIndex],
           ...points.filter((point) => point.value).map((point) => `${point.seriesName}: ${format(point.value)}`)].join("\n"),
       }),
-    }, 300];
+    }, 264 + above];
   }
 
   const KINDS = { line, bars, funnel: bars, columns, grouped: columns, heat, moves };
@@ -276,7 +349,7 @@
       element.textContent = "This browser cannot draw the chart. See the figures in the table.";
       return;
     }
-    const [options, height, resized] = KINDS[chart.kind](chart, look(), element);
+    const [options, height] = KINDS[chart.kind](chart, look(), element);
     element.style.height = `${height}px`;
     element.classList.add("drawn");
     let canvas = window.echarts.getInstanceByDom(element);
@@ -286,8 +359,9 @@
     }
     canvas = canvas || window.echarts.init(element, null, { renderer: "canvas" });
     canvas.setOption(options, { notMerge: true });
+    canvas.resize();
     if (!drawn.has(element)) watch.observe(element);
-    drawn.set(element, resized);
+    drawn.set(element, element.clientWidth);
   }
 
   const watch = new ResizeObserver((entries) => {
@@ -297,10 +371,9 @@
         watch.unobserve(target);
         drawn.delete(target);
         if (canvas) canvas.dispose();
-      } else if (canvas) {
-        canvas.resize();
-        const resized = drawn.get(target);
-        if (resized) canvas.setOption(resized());
+      } else if (canvas && drawn.get(target) !== target.clientWidth) {
+        // Another width breaks the names into other lines.
+        draw(target);
       }
     }
   });

@@ -1,0 +1,24 @@
+"""Display names of TikTok's constants, such as Paused for `DISABLE`; tables keep the constants themselves."""
+
+from __future__ import annotations
+
+from adreel.catalog.load import value_labels
+
+_SHORT = 4
+"""Longest abbreviation, such as CPC or OCPM, that keeps its capitals."""
+
+
+def label(column: str, value: str) -> str:
+    """A value's display name: the one in labels.csv, words for another constant of such a column, else the value."""
+    of_column = value_labels().get(column)
+    if of_column is None:
+        return value
+    return of_column.get(value) or _words(value)
+
+
+def _words(value: str) -> str:
+    """A constant that labels.csv does not have as words: `SOME_NEW_VALUE` as `Some new value`."""
+    is_short = len(value) <= _SHORT and "_" not in value
+    if is_short or not (value.isupper() and value.replace("_", "").isalnum()):
+        return value
+    return value.replace("_", " ").capitalize()
