@@ -230,7 +230,7 @@ def test_versions_are_listed_newest_first(shared: Home) -> None:
     assert [version["version"] for version in shared.json("versions", "spend")] == [1, 0]
     runs = {run["version"]: run["run_id"] for run in shared.json("history", "spend")}
     assert {version["version"]: version["run_id"] for version in shared.json("versions", "spend")} == runs
-    assert "upsert" in shared.good("versions", "spend").stdout
+    assert "Upsert" in shared.good("versions", "spend").stdout
 
 
 def test_diff_prints_rows_and_metrics_by_day(shared: Home) -> None:
