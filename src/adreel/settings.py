@@ -32,6 +32,8 @@ LEAST_QUERY_MEMORY = 128 << 20
 LONGEST_QUERY = 86_400
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 """Names of this machine to itself: no other listens in, and no other answers."""
+SIMULATOR_PORT = 8766
+"""The port of `adreel simulate` unless another is given."""
 
 
 class Secret:
