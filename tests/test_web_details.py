@@ -547,7 +547,7 @@ def test_a_file_with_an_error_imports_nothing_and_each_dataset_has_its_errors_li
     assert answer.status_code == 422
     shown = words_of(answer.text)
     assert "Nothing was imported. Fix all errors, then import again." in shown
-    assert re.search(r"Spend : valid Bad : line \d+, data_level: 'adgrup' .* Nearest: adgroup", shown)
+    assert re.search(r"Spend : valid Bad : line \d+, data_level: 'adgrup' .* Did you mean 'adgroup'?", shown)
     assert re.search(r"line \d+, metrics: 'spent' is not available", shown)
     assert "There : name: another dataset is named 'There'" in shown
     assert "The file has two datasets named 'Spend'" in shown
@@ -575,7 +575,7 @@ def test_a_missing_account_is_reported_together_with_the_other_errors(site: Site
     answer = site.visit("admin").post("/datasets/import", {"text": text})
     shown = words_of(answer.text)
     assert answer.status_code == 422
-    assert "account 'nobody' was not found" in shown
+    assert "Account 'nobody' was not found" in shown
     assert "dates: " in shown
 
 

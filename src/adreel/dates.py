@@ -187,7 +187,7 @@ Fault = Literal["order", "future", "past"]
 def span_fault(days: Span, today: date) -> tuple[Fault, str] | None:
     """What is wrong with a span, if anything: the kind and a sentence that names the limit."""
     if days.start > days.end:
-        return "order", f"The start {days.start} is after the end {days.end}."
+        return "order", f"the start {days.start} is after the end {days.end}."
     if days.end > today:
         return (
             "future",

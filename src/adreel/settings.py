@@ -19,7 +19,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple, Self
 from urllib.parse import urlsplit
 
-from adreel.errors import InputError, StorageError
+from adreel.errors import InputError, StorageError, did_you_mean
 
 FILE_NAME = "adreel.env"
 PREFIX = "ADREEL_"
@@ -481,7 +481,7 @@ def _assignment(line: str, where: str) -> Iterator[tuple[str, str]]:
 
 def _hint(name: str) -> str:
     near = get_close_matches(name.upper(), _BY_VARIABLE, n=1)
-    return f" Nearest: {near[0]}." if near else f" There are {', '.join(_BY_VARIABLE)}."
+    return did_you_mean(near) if near else f" There are {', '.join(_BY_VARIABLE)}."
 
 
 def _unknown(environ: Mapping[str, str]) -> Iterator[str]:

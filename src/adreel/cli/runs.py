@@ -85,7 +85,7 @@ def _dates(given: tuple[str | None, str | None]) -> DateRange | None:
 def _dated(source: Source, dates: DateRange | None) -> Source:
     if dates is None:
         return source
-    return Source({**source.values, "dates": {"start": dates[0], "end": dates[1]}}, source.lines)
+    return source.with_values(dates={"start": dates[0], "end": dates[1]})
 
 
 def validate(session: CommandContext, name: str | None, file: Path | None, *, as_json: bool) -> None:

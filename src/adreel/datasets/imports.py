@@ -48,7 +48,7 @@ class Brought:
 
 def with_account(source: Source, account: str) -> Source:
     """The same dataset over another account."""
-    return Source({**source.values, "account": account}, source.lines)
+    return source.with_values(account=account)
 
 
 def arrivals(store: Store, guard: Guard, sources: Iterable[Source], now: datetime) -> tuple[Arrival, ...]:

@@ -191,3 +191,40 @@ def nearest(word: str, names: Iterable[str]) -> str | None:
     if len(word) > LONGEST_WORD:
         return None
     return ", ".join(get_close_matches(word, list(names), n=3, cutoff=0.6)) or None
+
+
+def synonym(menu: Menu, word: str, names: Iterable[str]) -> str | None:
+    """The metric or dimension among `names` whose title or older name is `word`; None if there is none."""
+    if menu.source not in ("metrics", "dimensions"):
+        return None
+    listed = set(names)
+    older = catalog.legacy.column_name(word)
+    if older != word and older in listed:
+        return older
+    records: Mapping[str, Metric | Dimension] = catalog.metrics() if menu.source == "metrics" else catalog.dimensions()
+    plain = _plain(word)
+    return next(
+        (record.name for record in records.values() if record.name in listed and _plain(record.title) == plain), None
+    )
+
+
+def _plain(text: str) -> str:
+    """A name or title with single spaces, in lower case."""
+    return " ".join(text.replace("_", " ").lower().split())
+
+
+def matching_metrics(words: Iterable[str]) -> tuple[Metric, ...]:
+    """The metrics whose name, title or meaning has all the words."""
+    searched = [word.lower() for word in words]
+    return tuple(metric for metric in catalog.metrics().values() if _has(searched, metric))
+
+
+def matching_dimensions(words: Iterable[str]) -> tuple[Dimension, ...]:
+    """The dimensions whose name, title or meaning has all the words."""
+    searched = [word.lower() for word in words]
+    return tuple(dimension for dimension in catalog.dimensions().values() if _has(searched, dimension))
+
+
+def _has(words: Iterable[str], record: Metric | Dimension) -> bool:
+    text = " ".join((record.name, record.title, record.meaning)).lower()
+    return all(word in text for word in words)

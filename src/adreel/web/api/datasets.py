@@ -561,7 +561,7 @@ def _dated(source: Source, query: DatesQuery) -> Source:
     dates = date_range(query.start, query.end)
     if dates is None:
         return source
-    return Source({**source.values, "dates": {"start": dates[0], "end": dates[1]}}, source.lines)
+    return source.with_values(dates={"start": dates[0], "end": dates[1]})
 
 
 def _to_run(deps: Deps, who: Visitor, dataset: str, query: DatesQuery) -> tuple[Dataset, Account]:

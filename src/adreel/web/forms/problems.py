@@ -140,9 +140,9 @@ def shown_at_menus(
 
 def sentence(problem: Problem) -> str:
     """The reason as a sentence of its own, with the nearest choice."""
-    words = problem.reason if problem.reason.endswith(".") else f"{problem.reason}."
+    words = problem.reason if problem.reason.endswith((".", "?")) else f"{problem.reason}."
     first = words.split(" ")[0].rstrip(".:")
     # A metric's or dimension's name stays as TikTok spells it.
     if first.isalpha() and first not in catalog.metrics() and first not in catalog.dimensions():
         words = words[0].upper() + words[1:]
-    return f"{words} Nearest: {problem.nearest}." if problem.nearest else words
+    return f"{words}{problem.question}"

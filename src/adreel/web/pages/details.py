@@ -337,7 +337,7 @@ def _refusals(deps: Deps, who: Visitor, values: Mapping[str, Any], saved: SavedD
         try:
             who.guard.usable(account)
         except (InputError, ForbiddenError) as error:
-            yield Problem("account", error.message.removeprefix("account: "))
+            yield Problem("account", error.message)
 
 
 def _clash(request: Request, deps: Deps, who: Visitor, saved: SavedDataset, fields: FormFields) -> Response:
