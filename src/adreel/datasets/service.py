@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 
 from adreel.access import DatasetRight, Guard
 from adreel.datasets.dataset import Dataset, Source
+from adreel.datasets.menus import nearest
 from adreel.datasets.schema import key
 from adreel.datasets.stored import converted, dataset_of, refuse_deprecated, source_of, spec_of
-from adreel.datasets.validation import parse
-from adreel.errors import DatasetError, ExistsError, InputError
-from adreel.store import Role, SavedDataset
+from adreel.datasets.validation import Checked, check, parse
+from adreel.dates import future_days, today_at
+from adreel.errors import DatasetError, ExistsError, InputError, NotFoundError, Problem, did_you_mean
+from adreel.store import Account, Role, SavedDataset
 from adreel.store.datasets import NewDataset
 from adreel.store.names import clean_name
 from adreel.update_methods import Method
@@ -111,6 +113,59 @@ def losses(
     except DatasetError:
         return ()
     return loss_by_change(lake, changed.table_slug, before, dataset, now)
+
+
+def changes(guard: Guard, dataset: Dataset, lake: Lake, now: datetime) -> tuple[str, ...]:
+    """What saving the dataset changes: that there is one of its name already, and then as `losses`."""
+    existing = guard.store.datasets.named(dataset.name)
+    if existing is None or not guard.may(DatasetRight.SEE, existing):
+        return ()
+    if spec_of(dataset.source) == existing.spec:
+        return ()
+    return (f"This changes the existing dataset {existing.name!r}.", *losses(guard, dataset, lake, now, existing))
+
+
+def checked(guard: Guard, source: Source, now: datetime) -> Checked:
+    """As `check`, and with what this home knows: whether the account exists, and its ad accounts with their days.
+
+    Ad accounts that are not known here are a note, as TikTok may cover them by now. No request is sent.
+    """
+    outcome = check(source, now)
+    problems = list(outcome.problems)
+    account, notes = None, list(outcome.dataset.notes) if outcome.dataset else []
+    name = str(source.values.get("account") or "").strip()
+    try:
+        account = guard.account(name) if name else None
+    except NotFoundError as error:
+        near = nearest(name, [visible.name for visible in guard.accounts()])
+        question = did_you_mean(near)
+        words = error.message.removeprefix("Account ").removesuffix(question or "\0")
+        problems.append(Problem("account", words, near, source.lines.get("account")))
+    if account is not None and outcome.dataset is not None:
+        faults, more = _of_advertisers(guard, account, outcome.dataset, source, now)
+        problems += faults
+        notes += more
+    problems.sort(key=lambda problem: problem.line or 0)
+    return Checked(None if problems else outcome.dataset, tuple(problems), tuple(notes))
+
+
+def _of_advertisers(
+    guard: Guard, account: Account, dataset: Dataset, source: Source, now: datetime
+) -> tuple[list[Problem], list[str]]:
+    """What is wrong with, and to be noted of, a dataset's ad accounts and their days; nothing if none is known."""
+    # Imported here: TikTok's client, which the other uses need not load.
+    from adreel.connections import covered, unreadable_note
+
+    stored = guard.store.accounts.advertisers(account)
+    if not stored:
+        return [], []
+    covering = covered(stored, dataset.advertisers or account.selection)
+    notes = [unreadable_note(advertiser_id, reason) for advertiser_id, reason in covering.unreadable.items()]
+    if dataset.dates is None:
+        return [], notes
+    future = future_days(dataset.dates, (today_at(now, advertiser.offset) for advertiser in covering.advertisers))
+    faults = [Problem("dates", future.fault, line=source.lines.get("dates"))] if future.fault else []
+    return faults, [*notes, *([future.note] if future.note else [])]
 
 
 def tag(guard: Guard, saved: SavedDataset, tags: Iterable[str]) -> SavedDataset:

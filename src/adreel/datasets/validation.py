@@ -64,10 +64,11 @@ _METHOD_SYNONYMS: Mapping[str, str] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """The outcome of a check: the dataset if there are no problems."""
+    """The outcome of a check: the dataset if there are no problems, and notes on what its runs do."""
 
     dataset: Dataset | None
     problems: tuple[Problem, ...]
+    notes: tuple[str, ...] = ()
 
 
 def parse(source: Source, now: datetime | None = None) -> Dataset:
