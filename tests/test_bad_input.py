@@ -340,7 +340,7 @@ def test_an_advertiser_without_permission_fails_the_run_or_is_skipped_as_the_dat
     file = home.file(metrics=["spend"])
     message = refused(home, "run", "-f", file, code=ExitCode.ADVERTISER)
     assert closed["advertiser_id"] in message
-    assert "(skip_failing_advertisers)" in message
+    assert "or set skip_failing_advertisers: true." in message
     assert home.kept()["lake"] == []
     file = home.file(metrics=["spend"], skip_failing_advertisers=True)
     report = home.json("run", "-f", file, code=ExitCode.SKIPPED)

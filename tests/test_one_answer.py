@@ -254,6 +254,16 @@ def test_an_action_saves_the_same_everywhere(prepared: Path, tmp_path: Path, act
     assert saved[0] == saved[1] == saved[2]
 
 
+def test_a_switch_has_its_key_in_a_file_and_its_title_on_a_page(prepared: Path, tmp_path: Path) -> None:
+    for way, words in (
+        ("page", "turn on Reset schema with the update method replace."),
+        ("api", "set reset_schema: true with the update method replace."),
+        ("cli", "set reset_schema: true with the update method replace."),
+    ):
+        with edge_of(prepared, tmp_path / way, "admin") as edge:
+            assert words in changed(edge, way, SPEND | OTHER_KEY), way
+
+
 def future_answers(edge: Edge) -> dict[str, str]:
     """What each way says of the days of the dataset `spend`, before and when it runs."""
     file = edge.file(source_of(edge.site.store.datasets.get("spend")).values)

@@ -120,7 +120,7 @@ def changes(guard: Guard, dataset: Dataset, lake: Lake, now: datetime) -> tuple[
     existing = guard.store.datasets.named(dataset.name)
     if existing is None or not guard.may(DatasetRight.SEE, existing):
         return ()
-    if spec_of(dataset.source) == existing.spec:
+    if json.loads(spec_of(dataset.source)) == source_of(existing).values:
         return ()
     return (f"This changes the existing dataset {existing.name!r}.", *losses(guard, dataset, lake, now, existing))
 
@@ -211,6 +211,6 @@ def _refuse_other_key(saved: SavedDataset, dataset: Dataset, now: datetime) -> N
     if before != after and not fresh:
         raise InputError(
             f"This change alters the primary key of {saved.name!r} from {', '.join(before)} to {', '.join(after)}, but "
-            "its table has rows with the old key. Create a new dataset instead, or choose the update method replace "
-            "and turn on Reset schema (reset_schema)."
+            "its table has rows with the old key. Create a new dataset instead, or set reset_schema: true "
+            "with the update method replace."
         )

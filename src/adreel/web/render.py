@@ -19,6 +19,7 @@ from adreel.export.cells import plain
 from adreel.store import Role, User
 from adreel.web.assets import Assets
 from adreel.web.deps import MadeUp, Visitor, deps_of, known_visitor
+from adreel.web.wording import on_page
 
 NOTICE = "adreel_said"
 """The cookie with the message that the page after a redirect shows."""
@@ -75,6 +76,7 @@ class Pages:
         )
         self.environment.globals |= {"asset": assets.url}
         self.environment.filters |= {
+            "on_page": on_page,
             "count": count,
             "number": number,
             "plain": plain,
