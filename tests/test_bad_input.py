@@ -140,6 +140,110 @@ def test_all_problems_of_a_file_are_listed_with_their_lines(unchanged: Home, tmp
     assert "line 6, dates.date" in message
 
 
+WITHOUT_REPORT = """\
+name: A
+name: B
+account: dmo
+report: perfomance
+metrcs: [spend]
+metrics: [nope]
+data_level: adgrup
+skip_failing_advertisers: maybe
+dates: {start: soon, end: later}
+update: {method: merge, keep_days: x}
+"""
+WITH_REPORT = """\
+name: A
+account: demo
+report: performance
+data_level: ad
+metrics: [cost, Impressions, stat_cost, zzqq]
+dates: {date: 2026-13-01, period: lastweek, week_starts: x}
+update_method: merge
+start_date: 2026-11-01
+"""
+
+
+@pytest.mark.parametrize(
+    ("content", "messages"),
+    [
+        (
+            WITHOUT_REPORT,
+            [
+                "line 2, name: duplicate key; it is on line 1 too. Remove one.",
+                "line 3, account: 'dmo' was not found. Did you mean 'demo'?",
+                "line 4, report: 'perfomance' is not a report. Did you mean 'performance'",
+                "line 5, metrcs: 'metrcs' is not a key. Did you mean 'metrics'?",
+                "line 6, metrics: 'nope' is not available.",
+                "line 7, data_level: 'adgrup' is not available; choose from",
+                "line 8, skip_failing_advertisers: 'maybe' is not true or false.",
+                "line 9, dates.start: 'soon' is not a day",
+                "line 9, dates.end: 'later' is not a day",
+                "line 10, update.method: 'merge' is not an update method; choose from replace, append",
+                "upsert, partition. Did you mean 'upsert'?",
+                "line 10, update.keep_days: 'x' is not a number of days.",
+            ],
+        ),
+        (
+            WITH_REPORT,
+            [
+                "line 5, metrics: cost: not available in basic reports; 'cost' is called 'spend' here. Search: adr",
+                "line 5, metrics: 'Impressions' is called 'impressions'. Search: adreel metrics impressions",
+                "line 5, metrics: 'stat_cost' is called 'spend'.",
+                "line 5, metrics: 'zzqq' is not available. List them: adreel metrics",
+                "line 6, dates.date: '2026-13-01' is not a day",
+                "line 6, dates.period: 'lastweek' is not a period. Did you mean 'last_week'",
+                "line 6, dates.week_starts: 'x' is not a weekday.",
+                "line 6, dates: use one of: period, date, or start with end.",
+                "line 7, update.method: 'merge' is not an update method; choose from",
+                "line 7, update_method: 'update_method' is not a key; write update: {method: upsert}.",
+                "line 8, start_date: 'start_date' is not a key; write it inside dates, as start.",
+            ],
+        ),
+    ],
+)
+def test_independent_problems_of_every_level_are_listed_at_once(
+    unchanged: Home, tmp_path: Path, content: str, messages: list[str]
+) -> None:
+    file = tmp_path / "d.yaml"
+    file.write_text(content)
+    shown = refused(unchanged, "validate", "-f", str(file))
+    assert [message for message in messages if message not in shown] == [], shown
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("name: A\n  account: demo\n", "(line 2, column 10): no value can begin here; check the indentation"),
+        ("name: A\n\taccount: demo\n", "(line 2, column 1): a tab cannot indent; use spaces"),
+        ("name: A\naccount demo\nreport: x\n", "(line 2, column 1): a colon is missing; write key: value"),
+        ("dates: {start: 1, end: 2\nmetrics: [a]\n", "(line 1, column 8): this bracket is not closed"),
+        ('name: "A\nreport: x\n', "(line 1, column 7): this quotation mark is not closed"),
+        ("name: @a\n", "(line 1, column 7): a value cannot begin with @; put it in quotes"),
+        ("name: *a\n", "(line 1, column 7): nothing has the name *a; put a text that begins with * in quotes"),
+        ("name: !a b\n", "(line 1, column 7): the tag !a cannot be used"),
+        ('name: "a\\qb"\n', "(line 1, column 10): \\q has no meaning in double quotes; use single quotes"),
+        ("metrics: [a, , b]\n", "(line 1, column 14): a value is missing, or a sign is out of place here"),
+        ("[1]: a\n", "(line 1, column 1): a list or a group of keys cannot be a key"),
+        ("a: 1\nname: a\x01b\n", "(line 2, column 8): the character U+0001 is not allowed; remove it"),
+    ],
+)
+def test_a_syntax_error_has_line_column_and_what_to_do(
+    unchanged: Home, tmp_path: Path, content: str, message: str
+) -> None:
+    file = tmp_path / "d.yaml"
+    file.write_text(content)
+    assert f"file: not valid YAML {message}" in refused(unchanged, "validate", "-f", str(file))
+
+
+def test_ad_accounts_that_the_account_does_not_cover_are_noted_with_those_that_it_does(unchanged: Home) -> None:
+    ad_accounts = [row["advertiser_id"] for row in unchanged.json("accounts", "advertisers", "demo")]
+    shown = unchanged.good("validate", "-f", unchanged.file("bad.yaml", advertisers=["42"], name="Covered")).stderr
+    words = " ".join(shown.split())
+    assert "note: Ad account 42 cannot be read: the account does not cover it; it covers " in words
+    assert all(ad_account in words for ad_account in ad_accounts)
+
+
 def test_validate_lists_the_same_problems_as_json(unchanged: Home, tmp_path: Path) -> None:
     result = unchanged.adreel("validate", "-f", unchanged.file("bad.yaml", metrics=["spnd"]), "--json")
     assert result.exit_code == ExitCode.INPUT

@@ -183,7 +183,7 @@ def test_an_account_that_is_not_there_is_reported_with_the_nearest(store: Store)
     add_account(store, "Other")
     with pytest.raises(NotFoundError, match=r"Account 'main shpo' was not found\. Did you mean 'Main shop'\?"):
         store.accounts.get("main shpo")
-    with pytest.raises(NotFoundError, match=r"available: Main shop, Other\."):
+    with pytest.raises(NotFoundError, match=r"Available: Main shop, Other\."):
         store.accounts.get("xyz")
     add_account(store, "7")
     for unknown in (7, "99", "9" * 30, "٣"):

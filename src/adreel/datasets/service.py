@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -140,7 +141,8 @@ def checked(guard: Guard, source: Source, now: datetime) -> Checked:
         near = nearest(name, [visible.name for visible in guard.accounts()])
         question = did_you_mean(near)
         words = error.message.removeprefix("Account ").removesuffix(question or "\0")
-        problems.append(Problem("account", words, near, source.lines.get("account")))
+        advice = "" if near else f"Connect it: adreel accounts connect {shlex.quote(name)}"
+        problems.append(Problem("account", words, near, source.lines.get("account"), advice))
     if account is not None and outcome.dataset is not None:
         faults, more = _of_advertisers(guard, account, outcome.dataset, source, now)
         problems += faults

@@ -328,8 +328,8 @@ def _refusals(deps: Deps, who: Visitor, values: Mapping[str, Any], saved: SavedD
     yield from faults
     if not faults:
         # Days that have not begun in any ad account: the form alone does not know them.
-        known = service.checked(who.guard, Source(values, {}), deps.clock()).problems
-        yield from (problem for problem in known if problem.menu == "dates")
+        at_home = service.checked(who.guard, Source(values, {}), deps.clock()).problems
+        yield from (problem for problem in at_home if problem.menu == "dates")
     name, account = scalar(values["name"]), scalar(values["account"])
     try:
         service.refuse_new_deprecated(Source(values, {}), saved)
