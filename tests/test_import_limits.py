@@ -103,7 +103,7 @@ def test_the_list_of_problems_is_cut(visit: Visit) -> None:
     assert "more problems" in problems[-1].reason
     assert sum(problem.nearest is not None for problem in problems) <= 20
     repeated = "name: a\n" * 3_000
-    with pytest.raises(DatasetError, match="and 2,902 more problems"):
+    with pytest.raises(DatasetError, match="and 2,901 more problems"):
         parse(read(repeated))
     many = "".join(f"---\nname: n{n}\nreport: performance\nx: 1\ny: 2\n" for n in range(MOST_DATASETS))
     for file, more in ((text, r"and [\d,]{5} more problems"), (many, r"and \d more problems")):

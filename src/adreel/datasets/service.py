@@ -15,7 +15,7 @@ from adreel.datasets.schema import key
 from adreel.datasets.stored import converted, dataset_of, refuse_deprecated, source_of, spec_of
 from adreel.datasets.validation import Checked, check, parse
 from adreel.dates import future_days, today_at
-from adreel.errors import DatasetError, ExistsError, InputError, NotFoundError, Problem, did_you_mean
+from adreel.errors import DatasetError, ExistsError, InputError, NotFoundError, Problem
 from adreel.store import Account, Role, SavedDataset
 from adreel.store.datasets import NewDataset
 from adreel.store.names import clean_name
@@ -133,22 +133,32 @@ def checked(guard: Guard, source: Source, now: datetime) -> Checked:
     """
     outcome = check(source, now)
     problems = list(outcome.problems)
-    account, notes = None, list(outcome.dataset.notes) if outcome.dataset else []
-    name = str(source.values.get("account") or "").strip()
+    notes = list(outcome.dataset.notes) if outcome.dataset else []
+    account = None
     try:
-        account = guard.account(name) if name else None
+        account = guard.account(named) if (named := _account_name(source)) else None
     except NotFoundError as error:
-        near = nearest(name, [visible.name for visible in guard.accounts()])
-        question = did_you_mean(near)
-        words = error.message.removeprefix("Account ").removesuffix(question or "\0")
-        advice = "" if near else f"Connect it: adreel accounts connect {shlex.quote(name)}"
-        problems.append(Problem("account", words, near, source.lines.get("account"), advice))
+        problems.append(unknown_account(guard, source, error))
     if account is not None and outcome.dataset is not None:
         faults, more = _of_advertisers(guard, account, outcome.dataset, source, now)
         problems += faults
         notes += more
     problems.sort(key=lambda problem: problem.line or 0)
     return Checked(None if problems else outcome.dataset, tuple(problems), tuple(notes))
+
+
+def unknown_account(guard: Guard, source: Source, error: NotFoundError) -> Problem:
+    """The problem of a file whose account is not found, with the nearest or what to do."""
+    name = _account_name(source)
+    near = nearest(name, [account.name for account in guard.accounts()])
+    # The key in front says that it is an account, and the nearest come after the reason.
+    reason = error.message.removeprefix("Account ").split(" Did you mean ")[0]
+    advice = "" if near else f"Connect it: adreel accounts connect {shlex.quote(name)}"
+    return Problem("account", reason, near, source.lines.get("account"), advice)
+
+
+def _account_name(source: Source) -> str:
+    return str(source.values.get("account") or "").strip()
 
 
 def _of_advertisers(
