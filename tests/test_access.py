@@ -256,12 +256,12 @@ def test_a_right_needs_a_role_and_for_a_reader_only_where_something_is_read(stor
 def test_hidden_items_are_not_found_and_not_named(store: Store) -> None:
     setting = scene(store)
     guard = setting.guard()
-    with pytest.raises(NotFoundError, match=r"account 'shop' was not found, or it is not shared with you\."):
+    with pytest.raises(NotFoundError, match=r"Account 'shop' was not found, or it is not shared with you\."):
         guard.account("shop")
-    with pytest.raises(NotFoundError, match=r"dataset 'Theirs' was not found; available: Mine\."):
+    with pytest.raises(NotFoundError, match=r"Dataset 'Theirs' was not found\. Available: Mine\."):
         guard.dataset("Theirs")
     add_account(store, "shop 2", setting.ute)
-    with pytest.raises(NotFoundError, match=r"account 'shop' was not found; nearest: shop 2\."):
+    with pytest.raises(NotFoundError, match=r"Account 'shop' was not found\. Did you mean 'shop 2'\?"):
         guard.account("shop")
 
 
@@ -500,7 +500,7 @@ def test_saving_never_overwrites_a_dataset_without_edit_rights(store: Store) -> 
 
 def test_a_dataset_needs_an_editor_and_an_account_that_they_may_use(store: Store) -> None:
     setting = scene(store, Role.EDITOR)
-    with pytest.raises(NotFoundError, match="account: account 'shop' was not found"):
+    with pytest.raises(NotFoundError, match="Account 'shop' was not found"):
         service.save(setting.guard(), dataset(), START)
     store.shares.set(setting.account, setting.ute, Level.READ)
     assert service.save(setting.guard(), dataset(), START).owner_id == setting.ute.id
@@ -513,7 +513,7 @@ def test_a_dataset_moves_only_to_an_account_that_the_user_may_use(store: Store) 
     setting = scene(store, Role.EDITOR, Level.READ)
     saved = service.save(setting.guard(), dataset(), START)
     other = add_account(store, "other", store.users.get("Oda"))
-    with pytest.raises(NotFoundError, match="account: account 'other' was not found; available: shop"):
+    with pytest.raises(NotFoundError, match=r"Account 'other' was not found\. Available: shop"):
         service.change(setting.guard(), saved, dataset(account="other"), START)
     store.shares.set(other, setting.ute, Level.READ)
     moved = service.change(setting.guard(), saved, dataset(account="other"), START)
@@ -522,7 +522,7 @@ def test_a_dataset_moves_only_to_an_account_that_the_user_may_use(store: Store) 
     gone = store.datasets.get(moved.id)
     # Somebody else's by the same name is another account.
     anew = add_account(store, "other", store.users.get("Oda"))
-    with pytest.raises(NotFoundError, match="account: account 'other' was not found; available: shop"):
+    with pytest.raises(NotFoundError, match=r"Account 'other' was not found\. Available: shop"):
         service.change(setting.guard(), gone, dataset(account="other", tags=["y"]), START)
     store.shares.set(anew, setting.ute, Level.READ)
     assert service.change(setting.guard(), gone, dataset(account="other", tags=["y"]), START).account_id == anew.id
@@ -559,7 +559,7 @@ def test_commands_act_as_the_named_user(shared: Home) -> None:
     shares = shared.json("accounts", "shares", "eds")
     assert shares == {"everyone": "none", "users": [{"name": "Ed", "role": "editor", "level": "owner"}]}
     code, message = acting(shared, "Edd").bad("datasets", "list")
-    assert (code, "ADREEL_USER: user 'Edd' was not found; nearest: Ed" in message) == (ExitCode.INPUT, True)
+    assert (code, "ADREEL_USER: User 'Edd' was not found. Did you mean 'Ed'?" in message) == (ExitCode.INPUT, True)
     acting(shared, "").good("users", "disable", "Ed")
     code, message = acting(shared, "Ed").bad("datasets", "list")
     assert (code, "'Ed' is disabled" in message) == (ExitCode.FORBIDDEN, True)

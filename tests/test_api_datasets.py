@@ -95,7 +95,9 @@ def test_a_file_whose_datasets_have_the_same_address_is_refused_whole(site: Site
 
 def test_a_dataset_of_an_account_without_access_cannot_be_created(site: Site) -> None:
     hers = program(site, site.user("ada"))
-    assert hers.bad("POST", "/datasets", 404, json=SPEND)["message"].startswith("account:")
+    assert hers.bad("POST", "/datasets", 404, json=SPEND)["message"] == (
+        "Account 'demo' was not found, or it is not shared with you."
+    )
 
 
 def test_some_keys_are_changed_and_null_removes_one(site: Site) -> None:

@@ -59,11 +59,11 @@ def refused(home: Home, *words: str, code: ExitCode = ExitCode.INPUT, stdin: str
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
-        ({"report": "perfomance"}, "report: 'perfomance' is not a report. Nearest: performance,"),
+        ({"report": "perfomance"}, "report: 'perfomance' is not a report. Did you mean 'performance"),
         ({"report": None}, "report: required; choose from performance, creatives"),
-        ({"metrcs": ["spend"]}, "'metrcs' is not a key. Nearest: metrics"),
+        ({"metrcs": ["spend"]}, "'metrcs' is not a key. Did you mean 'metrics'?"),
         ({"material_type": "video"}, "material_type: not available in report performance"),
-        ({"metrics": ["spnd"]}, "metrics: 'spnd' is not available. Nearest: spend"),
+        ({"metrics": ["spnd"]}, "metrics: 'spnd' is not available. Did you mean 'spend'?"),
         ({"metrics": []}, "metrics: required"),
         ({"metrics": "spend, clicks"}, "metrics: 'spend, clicks' is not available"),
         ({"metrics": {"spend": True}}, "metrics: must be a list of values"),
@@ -79,14 +79,17 @@ def refused(home: Home, *words: str, code: ExitCode = ExitCode.INPUT, stdin: str
         ({"advertisers": ["²"]}, "'²' is not a valid ID; use digits, or all"),
         ({"dates": None}, "dates: required: start and end, date, or period"),
         ({"dates": "yesterday"}, "must have keys: start and end, date, or period"),
-        ({"dates": {"start": "2026-11-05", "end": "2026-11-01"}}, "The start 2026-11-05 is after the end 2026-11-01"),
+        ({"dates": {"start": "2026-11-05", "end": "2026-11-01"}}, "the start 2026-11-05 is after the end 2026-11-01"),
         ({"dates": {"start": "1", "end": "5"}}, "is after the end"),
         ({"dates": {"start": "2026-11-01", "end": "2026-12-31"}}, "2026-12-31 is in the future; the last day"),
         ({"dates": {"start": "2010-01-01", "end": "today"}}, "the first day available is 2016-09-01"),
         ({"dates": {"start": "today-9999999", "end": "today"}}, "the first day is 2016-09-01"),
         ({"dates": {"start": BIG_INTEGER, "end": "today"}}, "is not a day"),
         ({"dates": {"start": "2026-02-30", "end": "today"}}, "'2026-02-30' is not a day"),
-        ({"dates": {"period": "last_9_days"}}, "dates.period: 'last_9_days' is not a period. Nearest: last_90_days"),
+        (
+            {"dates": {"period": "last_9_days"}},
+            "dates.period: 'last_9_days' is not a period. Did you mean 'last_90_days",
+        ),
         ({"dates": {"period": "last_week", "week_starts": "mittwoch"}}, "'mittwoch' is not a weekday"),
         ({"dates": {"date": "today", "period": "today"}}, "use one of: period, date, or start with end"),
         ({"update": {"method": "merge"}}, "update.method: 'merge' is not an update method"),
@@ -113,7 +116,7 @@ def refused(home: Home, *words: str, code: ExitCode = ExitCode.INPUT, stdin: str
         ({"name": "x" * 101}, "cannot name a dataset"),
         ({"name": "\ud83d"}, "not valid YAML"),
         ({"account": None}, "account: required."),
-        ({"account": "dmo"}, "account: account 'dmo' was not found; nearest: demo"),
+        ({"account": "dmo"}, "error: Account 'dmo' was not found. Did you mean 'demo'?"),
     ],
 )
 def test_an_invalid_dataset_is_refused_with_the_menu_and_the_reason(
@@ -135,6 +138,110 @@ def test_all_problems_of_a_file_are_listed_with_their_lines(unchanged: Home, tmp
     message = refused(unchanged, "datasets", "create", "-f", str(file))
     assert "line 5, metrics" in message
     assert "line 6, dates.date" in message
+
+
+WITHOUT_REPORT = """\
+name: A
+name: B
+account: dmo
+report: perfomance
+metrcs: [spend]
+metrics: [nope]
+data_level: adgrup
+skip_failing_advertisers: maybe
+dates: {start: soon, end: later}
+update: {method: merge, keep_days: x}
+"""
+WITH_REPORT = """\
+name: A
+account: demo
+report: performance
+data_level: ad
+metrics: [cost, Impressions, stat_cost, zzqq]
+dates: {date: 2026-13-01, period: lastweek, week_starts: x}
+update_method: merge
+start_date: 2026-11-01
+"""
+
+
+@pytest.mark.parametrize(
+    ("content", "messages"),
+    [
+        (
+            WITHOUT_REPORT,
+            [
+                "line 2, name: duplicate key; it is on line 1 too. Remove one.",
+                "line 3, account: 'dmo' was not found. Did you mean 'demo'?",
+                "line 4, report: 'perfomance' is not a report. Did you mean 'performance'",
+                "line 5, metrcs: 'metrcs' is not a key. Did you mean 'metrics'?",
+                "line 6, metrics: 'nope' is not available.",
+                "line 7, data_level: 'adgrup' is not available; choose from",
+                "line 8, skip_failing_advertisers: 'maybe' is not true or false.",
+                "line 9, dates.start: 'soon' is not a day",
+                "line 9, dates.end: 'later' is not a day",
+                "line 10, update.method: 'merge' is not an update method; choose from replace, append",
+                "upsert, partition. Did you mean 'upsert'?",
+                "line 10, update.keep_days: 'x' is not a number of days.",
+            ],
+        ),
+        (
+            WITH_REPORT,
+            [
+                "line 5, metrics: cost: not available in basic reports; 'cost' is called 'spend' here. Search: adr",
+                "line 5, metrics: 'Impressions' is called 'impressions'. Search: adreel metrics impressions",
+                "line 5, metrics: 'stat_cost' is called 'spend'.",
+                "line 5, metrics: 'zzqq' is not available. List them: adreel metrics",
+                "line 6, dates.date: '2026-13-01' is not a day",
+                "line 6, dates.period: 'lastweek' is not a period. Did you mean 'last_week'",
+                "line 6, dates.week_starts: 'x' is not a weekday.",
+                "line 6, dates: use one of: period, date, or start with end.",
+                "line 7, update.method: 'merge' is not an update method; choose from",
+                "line 7, update_method: 'update_method' is not a key; write update: {method: upsert}.",
+                "line 8, start_date: 'start_date' is not a key; write it inside dates, as start.",
+            ],
+        ),
+    ],
+)
+def test_independent_problems_of_every_level_are_listed_at_once(
+    unchanged: Home, tmp_path: Path, content: str, messages: list[str]
+) -> None:
+    file = tmp_path / "d.yaml"
+    file.write_text(content)
+    shown = refused(unchanged, "validate", "-f", str(file))
+    assert [message for message in messages if message not in shown] == [], shown
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("name: A\n  account: demo\n", "(line 2, column 10): no value can begin here; check the indentation"),
+        ("name: A\n\taccount: demo\n", "(line 2, column 1): a tab cannot indent; use spaces"),
+        ("name: A\naccount demo\nreport: x\n", "(line 2, column 1): a colon is missing; write key: value"),
+        ("dates: {start: 1, end: 2\nmetrics: [a]\n", "(line 1, column 8): this bracket is not closed"),
+        ('name: "A\nreport: x\n', "(line 1, column 7): this quotation mark is not closed"),
+        ("name: @a\n", "(line 1, column 7): a value cannot begin with @; put it in quotes"),
+        ("name: *a\n", "(line 1, column 7): nothing has the name *a; put a text that begins with * in quotes"),
+        ("name: !a b\n", "(line 1, column 7): the tag !a cannot be used"),
+        ('name: "a\\qb"\n', "(line 1, column 10): \\q has no meaning in double quotes; use single quotes"),
+        ("metrics: [a, , b]\n", "(line 1, column 14): a value is missing, or a sign is out of place here"),
+        ("[1]: a\n", "(line 1, column 1): a list or a group of keys cannot be a key"),
+        ("a: 1\nname: a\x01b\n", "(line 2, column 8): the character U+0001 is not allowed; remove it"),
+    ],
+)
+def test_a_syntax_error_has_line_column_and_what_to_do(
+    unchanged: Home, tmp_path: Path, content: str, message: str
+) -> None:
+    file = tmp_path / "d.yaml"
+    file.write_text(content)
+    assert f"file: not valid YAML {message}" in refused(unchanged, "validate", "-f", str(file))
+
+
+def test_ad_accounts_that_the_account_does_not_cover_are_noted_with_those_that_it_does(unchanged: Home) -> None:
+    ad_accounts = [row["advertiser_id"] for row in unchanged.json("accounts", "advertisers", "demo")]
+    shown = unchanged.good("validate", "-f", unchanged.file("bad.yaml", advertisers=["42"], name="Covered")).stderr
+    words = " ".join(shown.split())
+    assert "note: Ad account 42 cannot be read: the account does not cover it; it covers " in words
+    assert all(ad_account in words for ad_account in ad_accounts)
 
 
 def test_validate_lists_the_same_problems_as_json(unchanged: Home, tmp_path: Path) -> None:
@@ -197,14 +304,14 @@ def test_a_file_that_is_not_a_dataset_file_is_refused(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("run", "spnd"), "dataset 'spnd' was not found; nearest: spend"),
+        (("run", "spnd"), "Dataset 'spnd' was not found. Did you mean 'spend'?"),
         (("run",), "Specify either the name of a saved dataset or a file (-f FILE)"),
         (("run", "spend", "--start", "today-3"), "--start and --end must be used together"),
         (("run", "spend", "--start", "today", "--end", "yesterday"), "is after the end"),
         (("plan", "spend", "--start", "soon", "--end", "today"), "'soon' is not a day"),
-        (("preview", "nothing"), "dataset 'nothing' was not found"),
+        (("preview", "nothing"), "Dataset 'nothing' was not found"),
         (("history", "nothing"), "was not found"),
-        (("history", "spend", "--run", "zzz"), "run 'zzz' was not found"),
+        (("history", "spend", "--run", "zzz"), "Run 'zzz' was not found"),
         (("cancel", "zzz"), "was not found"),
         (("versions", "nothing"), "was not found"),
         (("diff", "spend", "0", "7"), "7"),
@@ -216,14 +323,14 @@ def test_a_file_that_is_not_a_dataset_file_is_refused(
         (("datasets", "delete", "nothing", "--yes"), "was not found"),
         (("datasets", "edit", "nothing"), "was not found"),
         (("datasets", "convert", "spend"), "needs no conversion"),
-        (("accounts", "rename", "nothing", "x"), "account 'nothing' was not found"),
+        (("accounts", "rename", "nothing", "x"), "Account 'nothing' was not found"),
         (("accounts", "rename", "demo", " "), "cannot name an account"),
         (("accounts", "delete", "nothing", "--yes"), "was not found"),
         (("accounts", "advertisers", "nothing"), "was not found"),
         (("accounts", "reconnect", "nothing"), "was not found"),
         (("accounts", "connect", "demo"), "adreel accounts reconnect 'demo'"),
         (("accounts", "add", "other"), "--token-stdin"),
-        (("reports", "perfomance"), "Nearest: performance"),
+        (("reports", "perfomance"), "Did you mean 'performance"),
         (("query", "select * from nothing"), "Tables: spend"),
         (("query", "select 1", "--format", "doc"), "Choose one of: table, csv, json, parquet, xlsx"),
         (("query", "select 1", "--format", "xlsx"), "Write a file with -o FILE"),
@@ -337,7 +444,7 @@ def test_an_advertiser_without_permission_fails_the_run_or_is_skipped_as_the_dat
     file = home.file(metrics=["spend"])
     message = refused(home, "run", "-f", file, code=ExitCode.ADVERTISER)
     assert closed["advertiser_id"] in message
-    assert "(skip_failing_advertisers)" in message
+    assert "or set skip_failing_advertisers: true." in message
     assert home.kept()["lake"] == []
     file = home.file(metrics=["spend"], skip_failing_advertisers=True)
     report = home.json("run", "-f", file, code=ExitCode.SKIPPED)

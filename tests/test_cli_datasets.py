@@ -63,7 +63,7 @@ def test_a_deprecated_report_cannot_be_chosen_anew_nor_by_an_edit(home: Home) ->
     file = home.path / "old.yaml"
     file.write_text(json.dumps(LEGACY))
     code, stderr = home.bad("datasets", "create", "-f", str(file))
-    assert (code, "nearest: performance" in stderr, "datasets import" in stderr) == (ExitCode.INPUT, True, True)
+    assert (code, "Did you mean 'performance'?" in stderr, "datasets import" in stderr) == (ExitCode.INPUT, True, True)
     home.good("datasets", "create", "-f", home.file())
     assert home.bad("datasets", "edit", "spend", "-f", str(file))[0] == ExitCode.INPUT
     assert [dataset["report"] for dataset in home.json("datasets", "list")] == ["performance"]
@@ -112,7 +112,7 @@ def test_a_converted_dataset_goes_on_with_its_table(home: Home) -> None:
     ("second", "message"),
     [
         ({"metrics": ["spnd"]}, "dataset 2: "),
-        ({"account": "dmo"}, "nearest: demo"),
+        ({"account": "dmo"}, "Did you mean 'demo'?"),
         ({"name": "Old basic"}, "two datasets named 'Old basic'"),
         ({"name": "Spend"}, "another dataset is named 'Spend'"),
     ],
@@ -156,7 +156,11 @@ def test_what_was_typed_in_the_editor_is_kept_if_it_cannot_be_saved(home: Home, 
     editor(home, tmp_path, "sed -i 's/- clicks/- clics/' \"$1\"")
     code, stderr = home.bad("datasets", "edit", "spend")
     draft = home.path / "spend.draft.yaml"
-    assert (code, "Nearest: clicks" in stderr, str(draft) in stderr.replace("\n", "")) == (ExitCode.INPUT, True, True)
+    assert (code, "Did you mean 'clicks'" in stderr, str(draft) in stderr.replace("\n", "")) == (
+        ExitCode.INPUT,
+        True,
+        True,
+    )
     assert home.kept() == before
     draft.write_text(draft.read_text().replace("clics", "likes"))
     home.good("datasets", "edit", "spend", "-f", str(draft))

@@ -153,9 +153,10 @@ def test_an_interrupted_run_is_reported_and_resumed_next_time(tmp_path: Path, en
 def test_a_valid_dataset_is_printed_with_columns_and_primary_key(shared: Home) -> None:
     result = shared.good("validate", "-f", shared.file("v.yaml", metrics=["spend"]))
     assert (result.stdout, "primary key advertiser_id, ad_id, stat_time_day" in result.stderr) == ("", True)
-    assert shared.json("validate", "spend") == {"valid": True, "problems": []}
-    result = shared.good("validate", "-f", shared.file("v.yaml", account="other"))
-    assert "Account 'other' is not connected" in result.stderr
+    assert shared.json("validate", "spend") == {"valid": True, "problems": [], "notes": []}
+    code, words = shared.bad("validate", "-f", shared.file("v.yaml", account="other"))
+    unknown = "account: 'other' was not found. Available: demo. Connect it: adreel accounts connect other"
+    assert (code, unknown in " ".join(words.split())) == (ExitCode.INPUT, True)
 
 
 def test_a_plan_estimates_a_run_without_requesting_a_report(shared: Home) -> None:
@@ -275,7 +276,18 @@ def test_metrics_and_dimensions_are_found_by_words(shared: Home, monkeypatch: py
     monkeypatch.setenv("COLUMNS", "80")
     text = shared.good("metrics", "purchase", "value").stdout
     assert all(name in text for name in metrics)
-    assert "0 of" in shared.good("dimensions", "nothing like it").stderr
+
+
+def test_a_search_without_a_hit_says_so_with_the_nearest_names(shared: Home) -> None:
+    for words, sentence in (
+        (("metrics", "zzqq"), "No metrics match 'zzqq'. List them: adreel metrics"),
+        (("metrics", "impresions"), "No metrics match 'impresions'. Did you mean 'impressions'"),
+        (("dimensions", "Contry", "code"), "No dimensions match 'Contry code'. Did you mean 'country_code'?"),
+        (("dimensions", "nothing like it"), "No dimensions match 'nothing like it'. List them: adreel dimensions"),
+    ):
+        result = shared.good(*words)
+        assert (result.stdout, sentence in result.stderr) == ("", True), words
+    assert shared.json("metrics", "zzqq") == []
 
 
 # -- start of the program

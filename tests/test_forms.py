@@ -409,7 +409,7 @@ def test_a_key_with_a_column_that_the_table_does_not_have_is_refused_at_its_fiel
         **fields,
     )
     assert [(problem.menu, problem.title) for problem in form.problems] == [("update.key", "Primary key")]
-    assert "no column ad_nme. Nearest: ad_name" in form.problems[0].words
+    assert "no column ad_nme. Did you mean 'ad_name'?" in form.problems[0].words
 
 
 def test_a_preview_needs_neither_a_name_nor_a_valid_update_method() -> None:

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adreel.datasets.files import DEEPEST, MOST_BYTES, MOST_DATASETS, MOST_VALUES, read_all
-from adreel.datasets.validation import check
+from adreel.datasets.files import DEEPEST, MOST_BYTES, MOST_DATASETS, MOST_VALUES, read, read_all
+from adreel.datasets.validation import check, parse
 from adreel.errors import DatasetError
 from adreel.web.api.bodies import fault_of
 from api_home import API
@@ -103,8 +103,8 @@ def test_the_list_of_problems_is_cut(visit: Visit) -> None:
     assert "more problems" in problems[-1].reason
     assert sum(problem.nearest is not None for problem in problems) <= 20
     repeated = "name: a\n" * 3_000
-    with pytest.raises(DatasetError, match="and 2,899 more problems"):
-        read_all(repeated)
+    with pytest.raises(DatasetError, match="and 2,901 more problems"):
+        parse(read(repeated))
     many = "".join(f"---\nname: n{n}\nreport: performance\nx: 1\ny: 2\n" for n in range(MOST_DATASETS))
     for file, more in ((text, r"and [\d,]{5} more problems"), (many, r"and \d more problems")):
         page = visit.post("/datasets/import", {"text": file})

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 from adreel.access import Actor, Guard
 from adreel.datasets.files import read_all
 from adreel.datasets.imports import arrivals, bring
+from adreel.datasets.stored import source_of
 from adreel.errors import ExistsError
 from adreel.store import Level, Role
 from api_home import Program, program
@@ -250,6 +252,48 @@ def test_an_action_saves_the_same_everywhere(prepared: Path, tmp_path: Path, act
             assert after != before, way
             saved.append([dataset | {"spec": json.loads(dataset["spec"])} for dataset in after])
     assert saved[0] == saved[1] == saved[2]
+
+
+def test_a_switch_has_its_key_in_a_file_and_its_title_on_a_page(prepared: Path, tmp_path: Path) -> None:
+    for way, words in (
+        ("page", "turn on Reset schema with the update method replace."),
+        ("api", "set reset_schema: true with the update method replace."),
+        ("cli", "set reset_schema: true with the update method replace."),
+    ):
+        with edge_of(prepared, tmp_path / way, "admin") as edge:
+            assert words in changed(edge, way, SPEND | OTHER_KEY), way
+
+
+def future_answers(edge: Edge) -> dict[str, str]:
+    """What each way says of the days of the dataset `spend`, before and when it runs."""
+    file = edge.file(source_of(edge.site.store.datasets.get("spend")).values)
+    answers = {
+        "validate": edge.cli("validate", "spend"),
+        "plan": edge.cli("plan", "spend"),
+        "page": edge.visit.words("/datasets/spend/next"),
+        "form": edge.visit.words("/datasets/spend/settings"),
+        "api validate": edge.program.ask("POST", "/datasets/validate", json=json.loads(Path(file).read_text())).text,
+        "api plan": edge.program.ask("GET", "/datasets/spend/plan").text,
+        "run": edge.cli("run", "spend"),
+    }
+    return {way: " ".join(answer.split()) for way, answer in answers.items()}
+
+
+def test_days_that_have_not_begun_in_some_ad_accounts_are_noted_and_in_all_are_refused(site: Site) -> None:
+    home, edge = site.home, Edge(site, "admin")
+    dates = {"start": "2026-11-20", "end": "2026-11-23"}
+    home.good("datasets", "create", "-f", home.file(dates=dates))
+    home.good("accounts", "advertisers", "demo")
+    for way, answer in future_answers(edge).items():
+        fault = "2026-11-23 is in the future in every selected ad account; the last day available is today, 2026-11-22."
+        assert fault in answer, (way, answer[-1500:])
+    assert "no table yet" in edge.cli("versions", "spend")
+    # An hour later, the day has begun at the easternmost ad account.
+    home.now = datetime(2026, 11, 22, 15, 30, tzinfo=UTC)
+    home.good("accounts", "advertisers", "demo")
+    for way, answer in future_answers(edge).items():
+        note = "2026-11-23 is in the future for 2 of 3 ad accounts: their last day is 2026-11-22."
+        assert note in answer, (way, answer[-1500:])
 
 
 def test_an_import_whose_third_dataset_was_taken_meanwhile_saves_none(site: Site, home: Home) -> None:

@@ -14,6 +14,7 @@ from adreel.datasets.dataset import Dataset
 from adreel.datasets.files import read
 from adreel.datasets.validation import parse
 from adreel.dates import Span
+from adreel.errors import DatasetError
 from adreel.pipeline.plan import CHUNK_REQUESTS, LONGEST_SPAN, MOST_ADVERTISERS, Plan, make_plan
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -96,7 +97,18 @@ def test_a_day_that_has_not_begun_for_an_advertiser_gives_a_note() -> None:
     asked = dataset(dates="{start: 2026-11-22, end: 2026-11-23}")
     plan = make_plan(asked, [advertiser(1, 13), advertiser(2, -13)], datetime(2026, 11, 22, 12, tzinfo=UTC))
     assert [(who.id[-1], days.days) for who, days in plan.days()] == [("1", 2)]
-    assert "0000002" in plan.notes[0]
+    assert plan.notes[0] == "2026-11-23 is in the future for 1 of 2 ad accounts: its last day is 2026-11-21."
+    assert "0000002" in plan.notes[1]
+
+
+def test_the_last_days_of_ad_accounts_on_three_dates_are_each_counted() -> None:
+    asked = dataset(dates="{start: 2026-11-20, end: 2026-11-23}")
+    three = [advertiser(1, 13), advertiser(2, -12), advertiser(3, -12), advertiser(4, 0)]
+    plan = make_plan(asked, three, datetime(2026, 11, 22, 11, 30, tzinfo=UTC))
+    last = "their last days are 2026-11-21 (2) and 2026-11-22 (1)"
+    assert plan.notes == (f"2026-11-23 is in the future for 3 of 4 ad accounts: {last}.",)
+    with pytest.raises(DatasetError, match="in every selected ad account; the last day available is today, 2026-11-22"):
+        make_plan(asked, three[1:], datetime(2026, 11, 22, 11, 30, tzinfo=UTC))
 
 
 def test_deleted_entities_are_included_by_default() -> None:

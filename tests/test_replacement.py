@@ -184,17 +184,24 @@ def test_the_page_asks_with_the_count_and_runs_only_the_days_that_were_agreed_to
     ("keys", "notice"),
     [
         ({"dates": {"start": "2026-11-18", "end": "2026-11-19"}}, "removes {earlier} rows of days outside the dataset"),
-        ({"metrics": ["spend"]}, "empties these columns, which are no longer selected: impressions, clicks"),
+        (
+            {"metrics": ["spend"]},
+            "empties 3 columns in {all} rows, as no longer selected: impressions, clicks, conversion.",
+        ),
         (
             {"metrics": ["spend"], "update": {"method": "upsert"}},
-            "keep their values and are no longer updated: impress",
+            "note: 3 columns keep their values and are no longer updated: impressions, clicks, conversion.",
         ),
         (
             {"metrics": ["spend"], "reset_schema": True},
-            "removes these columns with all their values: impressions, clicks",
+            "removes 3 columns with the values of {all} rows: impressions, clicks, conversion.",
         ),
         ({"update": {"method": "partition", "keep_days": 5}}, "removes {oldest} rows of days before 2026-11-18"),
         ({"data_level": "campaign", "reset_schema": True}, "replaces all {all} rows of the table"),
+        (
+            {"dates": {"start": "2026-11-18", "end": "2026-11-19"}, "metrics": ["spend", "clicks", "conversion"]},
+            "(2026-11-18 to 2026-11-19). note: The next run empties 1 column in {all} rows, as no longer selected: imp",
+        ),
         ({"name": "Spend"}, ""),
     ],
 )
@@ -209,19 +216,35 @@ def test_a_change_says_before_it_is_saved_what_the_next_run_takes_out(
         oldest=counts["2026-11-16"] + counts["2026-11-17"],
     )
     file = small.file(**({"dates": FOUR_DAYS} | keys))
-    for words in (("validate", "-f", file), ("datasets", "edit", "spend", "-f", file)):
-        shown = " ".join(small.good(*words).stderr.split())
-        assert expected in shown
-        assert ("note: " in shown) == bool(notice), words
+    validated = " ".join(small.good("validate", "-f", file).stderr.split())
+    edited = " ".join(small.good("datasets", "edit", "spend", "-f", file).stderr.split())
+    assert expected in validated
+    assert expected in edited
+    assert ("note: This changes the existing dataset 'Spend'. note: " in validated) == bool(notice)
+    assert ("note: " in validated) == ("note: " in edited) == bool(notice)
+
+
+@pytest.mark.parametrize(
+    ("method", "end", "replaced"), [("replace", 17, True), ("upsert", 17, True), ("upsert", 19, False)]
+)
+def test_figures_over_other_dates_say_which_rows_they_replace(
+    small: Home, method: str, end: int, replaced: bool
+) -> None:
+    update, first = {"method": method}, "2026-11-16"
+    small.good("run", "-f", small.file(**TOTALS | {"dates": {"start": first, "end": "2026-11-19"}, "update": update}))
+    file = small.file(**TOTALS | {"dates": {"start": first, "end": f"2026-11-{end}"}, "update": update})
+    shown = " ".join(small.good("validate", "-f", file).stderr.split())
+    assert (f"note: The next run replaces {len(rows(small))} rows" in shown) == replaced
 
 
 def test_a_change_by_page_and_api_says_it_too(small: Home, site: Site) -> None:
     small.good("run", "-f", small.file(dates=FOUR_DAYS))
     asking = program(site)
     file = json.loads(Path(small.file(dates=FOUR_DAYS, metrics=["spend"])).read_text())
-    (note,) = asking.good("POST", "/datasets/validate", json=file)["notes"]
+    existing, note = asking.good("POST", "/datasets/validate", json=file)["notes"]
+    assert existing == "This changes the existing dataset 'Spend'."
     assert asking.good("PUT", "/datasets/spend", json=file)["notes"] == [note]
-    assert note.startswith("The next run empties these columns")
+    assert note.startswith("The next run empties 3 columns in ")
     assert asking.get("/datasets/spend")["notes"] == []
     ids = sorted({row["advertiser_id"] for row in rows(small)})
     gone = sum(row["advertiser_id"] != ids[0] for row in rows(small))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 from datetime import timedelta
@@ -151,7 +152,9 @@ def test_a_metric_taken_out_of_a_dataset_keeps_its_history_and_its_place_in_comp
         home.good("run", "-f", home.file(metrics=["spend"], update={"method": method}), "--json").stdout
     )
     (warning,) = report["warnings"]
-    assert warning.startswith("No longer selected: columns impressions, clicks, conversion. Rows that were read again")
+    assert warning.startswith("No longer selected: columns impressions, clicks, conversion. Earlier values of ")
+    assert re.search(r"Earlier values of \d+ rows each that were read again are kept", warning)
+    assert "To remove the columns, set reset_schema: true." in warning
     before, after = rows(home, 0), rows(home, 1)
     for key, row in after.items():
         assert row["clicks"] == (before[key]["clicks"] if key in before else None)

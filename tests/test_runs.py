@@ -441,7 +441,7 @@ def test_without_skipping_a_failing_advertiser_ends_the_run_and_the_table_is_unc
     code, words = home.bad("run", "-f", home.file(advertisers=ordinary))
     assert code == 5
     assert ordinary[1] in words
-    assert "(skip_failing_advertisers)" in words
+    assert "or set skip_failing_advertisers: true." in words
     assert table(home).equals(table(home, version=0))
     assert latest(home).state == "failed"
 

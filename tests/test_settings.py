@@ -178,8 +178,8 @@ def test_the_file_in_the_home_is_read_and_the_environment_goes_before_it(tmp_pat
     [
         ("hush", "not KEY=VALUE"),
         ("not a name=hush", "not KEY=VALUE"),
-        ("ADREEL_TIKTOK_SECRETS=hush", "Nearest: ADREEL_TIKTOK_SECRET"),
-        ("adreel_tiktok_app=hush", "Nearest: ADREEL_TIKTOK_APP_ID"),
+        ("ADREEL_TIKTOK_SECRETS=hush", "Did you mean 'ADREEL_TIKTOK_SECRET'?"),
+        ("adreel_tiktok_app=hush", "Did you mean 'ADREEL_TIKTOK_APP_ID'?"),
         ("PATH=hush", "unknown setting PATH"),
         ("ADREEL_HOME=/hush", "set it in the environment"),
         ("ADREEL_TIKTOK_SECRET=hush hush", "allowed: one word"),
@@ -215,7 +215,7 @@ def test_a_file_that_others_can_read_is_a_warning(tmp_path: Path) -> None:
 def test_an_unknown_variable_of_the_environment_is_a_warning_with_the_nearest(tmp_path: Path) -> None:
     (warning,) = load(tmp_path, ADREEL_TIKTOK_LEVLE="hush", OTHER="x").warnings
     assert "ADREEL_TIKTOK_LEVLE" in warning
-    assert "Nearest: ADREEL_TIKTOK_LEVEL." in warning
+    assert "Did you mean 'ADREEL_TIKTOK_LEVEL'?" in warning
     assert "hush" not in warning
 
 

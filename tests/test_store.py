@@ -177,13 +177,13 @@ def test_lists_show_at_once_what_this_or_another_process_changed(home: Path, sto
 
 
 def test_an_account_that_is_not_there_is_reported_with_the_nearest(store: Store) -> None:
-    with pytest.raises(NotFoundError, match="connect an account first"):
+    with pytest.raises(NotFoundError, match="Connect an account first"):
         store.accounts.get("main")
     add_account(store, "Main shop")
     add_account(store, "Other")
-    with pytest.raises(NotFoundError, match=r"account 'main shpo' was not found; nearest: Main shop\."):
+    with pytest.raises(NotFoundError, match=r"Account 'main shpo' was not found\. Did you mean 'Main shop'\?"):
         store.accounts.get("main shpo")
-    with pytest.raises(NotFoundError, match=r"available: Main shop, Other\."):
+    with pytest.raises(NotFoundError, match=r"Available: Main shop, Other\."):
         store.accounts.get("xyz")
     add_account(store, "7")
     for unknown in (7, "99", "9" * 30, "٣"):
@@ -538,10 +538,10 @@ def test_a_dataset_is_found_by_slug_name_and_id(store: Store) -> None:
 
 
 def test_a_dataset_that_is_not_there_is_reported_with_the_nearest(store: Store) -> None:
-    with pytest.raises(NotFoundError, match="create a dataset first"):
+    with pytest.raises(NotFoundError, match="Create a dataset first"):
         store.datasets.get("spend")
     add_dataset(store)
-    with pytest.raises(NotFoundError, match=r"nearest: .*ad_spend_by_day"):
+    with pytest.raises(NotFoundError, match=r"Did you mean .*'ad_spend_by_day'"):
         store.datasets.get("ad_spend_by_dya")
 
 
@@ -637,9 +637,11 @@ def test_a_name_that_is_not_there_is_told_with_each_dataset_once(store: Store) -
     account = add_account(store)
     for number in range(1, 13):
         add_dataset(store, f"Daily spend {number}", account)
-    with pytest.raises(NotFoundError, match=r"dataset 'nope' was not found; available: Daily spend 1, .* and 2 more\."):
+    with pytest.raises(
+        NotFoundError, match=r"Dataset 'nope' was not found\. Available: Daily spend 1, .* and 2 more\."
+    ):
         store.datasets.get("nope")
-    with pytest.raises(NotFoundError, match="nearest: daily_spend_1, "):
+    with pytest.raises(NotFoundError, match="Did you mean 'daily_spend_1'"):
         store.datasets.get("dayly_spend_1")
 
 

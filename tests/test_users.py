@@ -82,7 +82,7 @@ def test_a_user_is_found_by_name_in_any_case_and_by_id(store: Store) -> None:
     decomposed = unicodedata.normalize("NFD", "JOSÉ NÚÑEZ")
     for name in ("José Núñez", "josé núñez", decomposed, jose.id, str(jose.id)):
         assert store.users.get(name) == jose
-    with pytest.raises(NotFoundError, match=r"user 'José Nunes' was not found; nearest: José Núñez\."):
+    with pytest.raises(NotFoundError, match=r"User 'José Nunes' was not found\. Did you mean 'José Núñez'\?"):
         store.users.get("José Nunes")
     for unknown in ("\ud800", "a\x00b", 99):
         with pytest.raises(NotFoundError):
@@ -338,7 +338,11 @@ def test_the_workspace_has_a_name_and_a_zone_that_can_be_changed(store: Store) -
 
 @pytest.mark.parametrize(
     ("zone", "reason"),
-    [("Europe/Berln", "nearest: Europe/Berlin"), ("", "unknown time zone ''"), ("../UTC", "unknown time zone")],
+    [
+        ("Europe/Berln", "Did you mean 'Europe/Berlin'?"),
+        ("", "The time zone '' is unknown. Use a name"),
+        ("../UTC", "The time zone '../UTC' is unknown. Did you mean 'UTC'?"),
+    ],
 )
 def test_a_zone_that_is_none_is_refused(store: Store, zone: str, reason: str) -> None:
     with pytest.raises(InputError, match=reason):
@@ -402,9 +406,9 @@ def test_an_invalid_change_is_refused_with_the_reason(empty: Home) -> None:
     for words, reason in (
         (("role", "Ada", "chief"), "'chief' is not a role. Choose one of: admin, editor, viewer."),
         (("role", "Ada", "viewer"), "last administrator"),
-        (("role", "Adda", "viewer"), "nearest: Ada"),
+        (("role", "Adda", "viewer"), "Did you mean 'Ada'?"),
         (("delete", "Ada", "--yes"), "last administrator"),
-        (("delete", "Ada", "--yes", "--heir", "Eve"), "user 'Eve' was not found"),
+        (("delete", "Ada", "--yes", "--heir", "Eve"), "User 'Eve' was not found"),
     ):
         code, message = empty.bad("users", *words)
         assert (code, reason in message) == (ExitCode.INPUT, True), message

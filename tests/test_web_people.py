@@ -331,7 +331,7 @@ def test_the_workspaces_name_and_zone_are_changed(site: Site) -> None:
     assert "2026-11-22 21:00" in words_of(visit.good("/accounts"))
     wrong = visit.post("/workspace", {"name": "Nordlicht", "zone": "Europe/Berln"})
     assert wrong.status_code == 422
-    assert "nearest: Europe/Berlin" in words_of(wrong.text)
+    assert "Did you mean 'Europe/Berlin'?" in words_of(wrong.text)
     assert 'value="Europe/Berln"' in wrong.text
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -160,17 +161,61 @@ def test_a_request_counts_from_when_it_goes_and_not_from_when_its_connection_is_
     assert naps == pytest.approx([1 + Margin().seconds])
 
 
-def test_a_host_that_takes_no_connection_is_told(tmp_path: Path) -> None:
-    async def free_port() -> int:
-        server = await Peer([GOOD]).serve()
-        port: int = server.sockets[0].getsockname()[1]
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_no_server_on_this_machine_ends_after_three_tries_and_names_address_and_simulator(
+    tmp_path: Path, host: str
+) -> None:
+    port = free_port()
+    url = f"http://name:passw0rd@{host}:{port}/open_api/v1.3"
+    with pytest.raises(RetryError) as caught:
+        over_the_network(tmp_path, Peer([GOOD]), ask, url=url)
+    message = str(caught.value)
+    assert f"{REPORT} (advertiser 123): nothing answers at http://{host}:{port}. Tried 3 times in 0 s." in message
+    assert message.endswith(f"If it is the simulator, start it with: adreel simulate --port {port}")
+    assert not any(hidden in message for hidden in ("passw0rd", TOKEN, "open_api"))
+
+
+def test_a_server_that_answered_before_is_waited_for_as_long_as_tiktok(tmp_path: Path) -> None:
+    port = free_port()
+
+    async def use(client: Client) -> int:
+        peer = Peer([GOOD])
+        server = await asyncio.start_server(peer._answer, "127.0.0.1", port)
+        await ask(client)
         server.close()
         await server.wait_closed()
-        return port
+        with pytest.raises(RetryError, match=r"nothing answers at .* Tried 8 times"):
+            await ask(client)
+        server = await asyncio.start_server(peer._answer, "127.0.0.1", port)
+        await ask(client)
+        server.close()
+        await server.wait_closed()
+        return client.counts.requests
 
-    url = f"http://127.0.0.1:{asyncio.run(free_port())}/open_api/v1.3"
-    with pytest.raises(RetryError, match=r"no connection \(.+\)\. Tried 2 times"):
-        over_the_network(tmp_path, Peer([GOOD]), ask, url=url, attempts=2)
+    assert over_the_network(tmp_path, Peer([GOOD]), use, url=f"http://127.0.0.1:{port}/open_api/v1.3") == 10
+
+
+@pytest.mark.parametrize(
+    ("host", "tries"), [("tiktok.test", 3), ("nottiktok.com", 3), ("business-api.tiktok.com", 8), ("tiktok.com", 8)]
+)
+def test_a_host_name_that_cannot_be_resolved_is_named_and_given_up_soon_unless_it_is_tiktoks(
+    tmp_path: Path, host: str, tries: int
+) -> None:
+    class Nameless(httpx2.AsyncBaseTransport):
+        async def handle_async_request(self, _: httpx2.Request) -> httpx2.Response:
+            raise httpx2.ConnectError("[Errno -2] Name or service not known") from socket.gaierror(-2, "unknown")
+
+    words = (
+        rf"the host name {host} cannot be resolved\. Tried {tries} times in \d s\. "
+        r"Check the network and the address of the API \(ADREEL_TIKTOK_URL\)\."
+    )
+    with pytest.raises(RetryError, match=words):
+        over_the_network(tmp_path, Peer([GOOD]), ask, url=f"https://{host}/open_api/v1.3", transport=Nameless())
 
 
 def test_the_proxy_of_the_environment_is_used_and_its_refusal_told(

@@ -188,11 +188,8 @@ class Guard:
         self._levels = None
 
     def usable(self, name: str) -> Account:
-        """The account of a dataset file, if the actor may use it. Raises NotFoundError with the menu in front."""
-        try:
-            return self.account(name, AccountRight.USE)
-        except NotFoundError as error:
-            raise NotFoundError(f"account: {error.message}") from error
+        """The account of a dataset file, if the actor may use it. Errors as `account`."""
+        return self.account(name, AccountRight.USE)
 
     # -- the rules
 
@@ -252,7 +249,7 @@ class Guard:
         visible_ids = [resource.id for resource in visible()]
         if not visible_ids:
             kind = "account" if get == self.store.accounts.get else "dataset"
-            raise NotFoundError(f"{kind} {name!r} was not found, or it is not shared with you.")
+            raise NotFoundError(f"{kind.capitalize()} {name!r} was not found, or it is not shared with you.")
         return get(name, among=visible_ids)
 
     def _refuse_read_only(self, right: AccountRight | DatasetRight, label: str) -> None:

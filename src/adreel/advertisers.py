@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from adreel.dates import offset_name
 
-SKIP_ADVICE = "Exclude it from the dataset, or turn on Skip failing ad accounts (skip_failing_advertisers)."
+SKIP_ADVICE = "Exclude it from the dataset, or set skip_failing_advertisers: true."
 """What to do about an advertiser that cannot be read."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
@@ -259,6 +259,22 @@ def is_fresh(advertisers: Iterable[AccountAdvertiser], now: datetime) -> bool:
     return bool(ages) and max(ages) <= FRESH
 
 
+def unreadable_note(advertiser_id: str, reason: str) -> str:
+    """The note that an advertiser cannot be read, for the reason that `covered` gives."""
+    return f"Ad account {advertiser_id} cannot be read: {reason.rstrip('.')}."
+
+
+MOST_NAMED = 5
+"""Ad accounts of an account that a message lists."""
+
+
+def _covers(by_id: Mapping[str, AccountAdvertiser]) -> str:
+    """Which ad accounts an account covers, at the end of a sentence; empty if it is not known."""
+    names = [f"{key} ({advertiser.name})" if advertiser.name else key for key, advertiser in by_id.items()]
+    more = f" and {len(names) - MOST_NAMED:,} more" if len(names) > MOST_NAMED else ""
+    return f"; it covers {', '.join(names[:MOST_NAMED])}{more}" if names else ""
+
+
 def covered(advertisers: Iterable[AccountAdvertiser], selection: tuple[str, ...] | None) -> Covered:
     """The advertisers to read: those of `selection`, or all of the account; without a zone they cannot be read."""
     by_id = {advertiser.advertiser_id: advertiser for advertiser in advertisers if not advertiser.gone}
@@ -267,7 +283,7 @@ def covered(advertisers: Iterable[AccountAdvertiser], selection: tuple[str, ...]
     for advertiser_id in selection if selection is not None else by_id:
         advertiser = by_id.get(advertiser_id)
         if advertiser is None:
-            unreadable[advertiser_id] = "the account does not cover it"
+            unreadable[advertiser_id] = f"the account does not cover it{_covers(by_id)}"
             continue
         try:
             offset = fixed_offset(advertiser.timezone, advertiser.display_timezone)

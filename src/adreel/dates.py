@@ -7,7 +7,8 @@ zone is one `timedelta` and every day has 24 hours.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Literal
@@ -187,7 +188,7 @@ Fault = Literal["order", "future", "past"]
 def span_fault(days: Span, today: date) -> tuple[Fault, str] | None:
     """What is wrong with a span, if anything: the kind and a sentence that names the limit."""
     if days.start > days.end:
-        return "order", f"The start {days.start} is after the end {days.end}."
+        return "order", f"the start {days.start} is after the end {days.end}."
     if days.end > today:
         return (
             "future",
@@ -199,3 +200,37 @@ def span_fault(days: Span, today: date) -> tuple[Fault, str] | None:
             f"{days.start} is before TikTok had ads; the first day available is {FIRST_DAY}.",
         )
     return None
+
+
+@dataclass(frozen=True, slots=True)
+class FutureDays:
+    """What is said of days that have not begun: a `fault` if so in every ad account, a `note` if in some of them."""
+
+    fault: str = ""
+    note: str = ""
+
+
+def future_days(dates: Dates, todays: Iterable[date]) -> FutureDays:
+    """What is said of a range that goes beyond today, by the today of each ad account that it is for."""
+    counts = Counter(todays)
+    last_days = {today: _ahead(span(dates, today), today) for today in counts}
+    behind = sorted(today for today, day in last_days.items() if day is not None)
+    if not behind:
+        return FutureDays()
+    day = max(day for day in last_days.values() if day is not None)
+    if len(behind) == len(counts):
+        return FutureDays(
+            fault=f"{day} is in the future in every selected ad account; the last day available is today, {behind[-1]}."
+        )
+    number = sum(counts[today] for today in behind)
+    if len(behind) == 1:
+        last = f"{'its' if number == 1 else 'their'} last day is {behind[0]}"
+    else:
+        last = "their last days are " + " and ".join(f"{today} ({counts[today]:,})" for today in behind)
+    ad_accounts = "ad account" if counts.total() == 1 else "ad accounts"
+    return FutureDays(note=f"{day} is in the future for {number:,} of {counts.total():,} {ad_accounts}: {last}.")
+
+
+def _ahead(days: Span, today: date) -> date | None:
+    """The end or else the start of a span if it is after today."""
+    return next((day for day in (days.end, days.start) if day > today), None)

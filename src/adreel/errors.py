@@ -32,7 +32,7 @@ from __future__ import annotations
 
 import errno
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum, IntEnum
@@ -93,20 +93,38 @@ class InputError(AdreelError):
     exit_code = ExitCode.INPUT
 
 
+def did_you_mean(names: str | Iterable[str] | None) -> str:
+    """A question that names similar valid values, given in a list or separated by commas; empty if there are none."""
+    listed = names.split(", ") if isinstance(names, str) else list(names or ())
+    quoted = [f"'{name}'" for name in listed if name]
+    if not quoted:
+        return ""
+    return f" Did you mean {' or '.join([', '.join(quoted[:-1]), quoted[-1]] if quoted[1:] else quoted)}?"
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One problem of a dataset: the menu, the reason, and the nearest valid choice if there is one."""
+    """One problem of a dataset: the menu, the reason, and the nearest valid choice if there is one.
+
+    `advice` is what else to do on the command line, such as a search for the right name.
+    """
 
     menu: str
     reason: str
     nearest: str | None = None
     line: int | None = None
+    advice: str = ""
 
     def __str__(self) -> str:
         """One sentence for a person."""
         where = f"line {self.line}, {self.menu}" if self.line else self.menu
-        hint = f" Nearest: {self.nearest}." if self.nearest else ""
-        return f"{where}: {self.reason}{hint}"
+        reason = self.reason if self.reason.endswith((".", "?")) else f"{self.reason}."
+        return f"{where}: {reason}{self.question}" + (f" {self.advice}" if self.advice else "")
+
+    @property
+    def question(self) -> str:
+        """The nearest choices as a question, with a space before it; empty where the reason names them."""
+        return did_you_mean(self.nearest) if self.nearest and f"'{self.nearest}'" not in self.reason else ""
 
 
 def shortened(problems: Sequence[Problem], most: int = 100) -> tuple[Problem, ...]:

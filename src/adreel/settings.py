@@ -19,7 +19,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple, Self
 from urllib.parse import urlsplit
 
-from adreel.errors import InputError, StorageError
+from adreel.errors import InputError, StorageError, did_you_mean
 
 FILE_NAME = "adreel.env"
 PREFIX = "ADREEL_"
@@ -32,6 +32,8 @@ LEAST_QUERY_MEMORY = 128 << 20
 LONGEST_QUERY = 86_400
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 """Names of this machine to itself: no other listens in, and no other answers."""
+SIMULATOR_PORT = 8766
+"""The port of `adreel simulate` unless another is given."""
 
 
 class Secret:
@@ -479,7 +481,7 @@ def _assignment(line: str, where: str) -> Iterator[tuple[str, str]]:
 
 def _hint(name: str) -> str:
     near = get_close_matches(name.upper(), _BY_VARIABLE, n=1)
-    return f" Nearest: {near[0]}." if near else f" There are {', '.join(_BY_VARIABLE)}."
+    return did_you_mean(near) if near else f" There are {', '.join(_BY_VARIABLE)}."
 
 
 def _unknown(environ: Mapping[str, str]) -> Iterator[str]:

@@ -11,7 +11,7 @@ from adreel.cli import CommandContext
 from adreel.cli.context import settings_of
 from adreel.cli.output import print_json, print_table, say
 from adreel.datasets import menus
-from adreel.errors import NotFoundError
+from adreel.errors import NotFoundError, did_you_mean
 from adreel.settings import FILE_NAME
 
 
@@ -29,10 +29,8 @@ def reports(name: str | None, *, as_json: bool) -> None:
         return
     report = catalog.REPORTS.get(name)
     if report is None:
-        near = menus.nearest(name, catalog.REPORTS)
-        raise NotFoundError(
-            f"Report {name!r} does not exist." + (f" Nearest: {near}." if near else " List them: adreel reports")
-        )
+        near = did_you_mean(menus.nearest(name, catalog.REPORTS))
+        raise NotFoundError(f"Report {name!r} does not exist.{near or ' List them: adreel reports'}")
     if as_json:
         print_json(asdict(report))
         return
@@ -69,11 +67,12 @@ def _conditions(menu: Menu) -> str:
 
 def metrics(words: list[str], *, as_json: bool) -> None:
     """Prints the metrics that match all the words."""
-    matching = [
-        metric for metric in catalog.metrics().values() if _has(words, (metric.name, metric.title, metric.meaning))
-    ]
+    matching = menus.matching_metrics(words)
     if as_json:
         print_json([asdict(metric) for metric in matching])
+        return
+    if not matching:
+        say(_no_match("metrics", words, catalog.metrics()))
         return
     print_table(
         ("metric", "type", "additive", "meaning"),
@@ -85,13 +84,12 @@ def metrics(words: list[str], *, as_json: bool) -> None:
 
 def dimensions(words: list[str], *, as_json: bool) -> None:
     """Prints the dimensions that match all the words."""
-    matching = [
-        dimension
-        for dimension in catalog.dimensions().values()
-        if _has(words, (dimension.name, dimension.title, dimension.meaning))
-    ]
+    matching = menus.matching_dimensions(words)
     if as_json:
         print_json([asdict(dimension) for dimension in matching])
+        return
+    if not matching:
+        say(_no_match("dimensions", words, catalog.dimensions()))
         return
     print_table(
         ("dimension", "reports", "levels", "time", "meaning"),
@@ -99,6 +97,13 @@ def dimensions(words: list[str], *, as_json: bool) -> None:
         names_unfolded=True,
     )
     say(f"{len(matching)} of {len(catalog.dimensions())} dimensions.")
+
+
+def _no_match(kind: str, words: Iterable[str], names: Iterable[str]) -> str:
+    """A search without a hit, with the nearest names."""
+    searched = " ".join(words)
+    near = did_you_mean(menus.nearest("_".join(searched.lower().split()), names))
+    return f"No {kind} match {searched!r}.{near or f' List them: adreel {kind}'}"
 
 
 def _meaning(record: Metric | Dimension) -> str:
@@ -119,11 +124,6 @@ def _ordered(names: Collection[str], order: tuple[str, ...]) -> list[str]:
 
 
 TIMES = ("none", "day", "hour")
-
-
-def _has(words: Iterable[str], texts: Iterable[str]) -> bool:
-    searched = " ".join(texts).lower()
-    return all(word.lower() in searched for word in words)
 
 
 def settings(session: CommandContext, *, as_json: bool) -> None:

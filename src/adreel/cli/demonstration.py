@@ -34,14 +34,14 @@ from adreel.datasets.validation import parse
 from adreel.datasets.verification import checked_in
 from adreel.errors import InputError, StopError
 from adreel.pipeline.run import RunReport
-from adreel.settings import Secret
+from adreel.settings import SIMULATOR_PORT, Secret
 from adreel.simulator import WorldConfig
 from adreel.simulator.server import serve_on as simulate_on
 from adreel.store import Account, Role, SavedDataset, Store
 from adreel.tiktok.oauth import Listener, consent_url, new_state
 
 DEMO_ACCOUNT = "demo"
-DEMO_PORT = 8766
+DEMO_PORT = SIMULATOR_PORT
 DEMO_DATASET: dict[str, Any] = {
     "name": "Ad spend by day",
     "description": "Spend and results of every ad, day by day",

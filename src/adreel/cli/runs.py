@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from datetime import datetime
@@ -88,7 +88,7 @@ def _dates(given: tuple[str | None, str | None]) -> DateRange | None:
 def _dated(source: Source, dates: DateRange | None) -> Source:
     if dates is None:
         return source
-    return Source({**source.values, "dates": {"start": dates[0], "end": dates[1]}}, source.lines)
+    return source.with_values(dates={"start": dates[0], "end": dates[1]})
 
 
 def validate(session: CommandContext, name: str | None, file: Path | None, *, as_json: bool) -> None:
@@ -96,27 +96,24 @@ def validate(session: CommandContext, name: str | None, file: Path | None, *, as
     with opened(session) as have:
         try:
             source = _source(have, name, file, DatasetRight.SEE)
-            dataset = parse(source, session.clock())
+            checked = service.checked(have.guard, source, session.clock())
+            if checked.dataset is None:
+                raise DatasetError(checked.problems)
         except DatasetError as error:
             if as_json:
                 print_json({"valid": False, "problems": [asdict(problem) for problem in error.problems]})
             raise
+        changes = service.changes(have.guard, checked.dataset, have.lake(), session.clock()) if file else ()
         if as_json:
-            print_json({"valid": True, "problems": []})
+            print_json({"valid": True, "problems": [], "notes": [*checked.notes, *changes]})
         else:
-            _print_valid(have, dataset)
-            for line in service.losses(have.guard, dataset, have.lake(), session.clock()) if file else ():
-                say(f"note: {line}")
+            _print_valid(checked.dataset, (*changes, *checked.notes))
 
 
-def _print_valid(have: Opened, dataset: Dataset) -> None:
+def _print_valid(dataset: Dataset, notes: Iterable[str]) -> None:
     say(f"{dataset.name!r} is valid: {len(columns(dataset)):,} columns, primary key {', '.join(key(dataset))}.")
-    for note in dataset.notes:
+    for note in notes:
         say(f"note: {note}")
-    if not any(account.name == dataset.account for account in have.guard.accounts()):
-        say(
-            f"note: Account {dataset.account!r} is not connected. Connect it: adreel accounts connect {dataset.account}"
-        )
 
 
 def plan(
@@ -165,10 +162,13 @@ def _print_plan(estimate: Plan, facts: Mapping[str, Any]) -> None:
 
 
 def _plan(have: Opened, dataset: Dataset, account: Account) -> Planned:
+    # Imported here, as other commands do not need it.
+    from adreel.connections import unreadable_note
+
     asking = _asking(have)
     planned = asking.planned(dataset, account, asyncio.run(asking.advertisers(account)))
     for advertiser_id, reason in planned.unreadable.items():
-        say(f"note: Ad account {advertiser_id} cannot be read: {reason}.")
+        say(f"note: {unreadable_note(advertiser_id, reason)}")
     return planned
 
 
@@ -204,7 +204,7 @@ def _to_run(have: Opened, name: str | None, file: Path | None, dates: DateRange 
         return have.guard.dataset(str(name), DatasetRight.RUN)
     dataset = parse(_dated(source, dates), now)
     own = dataset if dates is None else parse(source, now)
-    for line in service.losses(have.guard, own, have.lake(), now):
+    for line in service.changes(have.guard, own, have.lake(), now):
         say(f"note: {line}")
     saved = service.save(have.guard, own, now)
     have.guard.need(DatasetRight.RUN, saved)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from adreel.dates import Dates
+from adreel.errors import Problem
 from adreel.update_methods import Method
 
 
@@ -21,10 +22,18 @@ class Update:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A dataset file as read: plain values, and the line of each key where the file has lines."""
+    """A dataset file as read: plain values, and the line of each key where the file has lines.
+
+    `problems` are those of the file itself, such as duplicate keys; they make the dataset invalid.
+    """
 
     values: Mapping[str, Any]
     lines: Mapping[str, int]
+    problems: tuple[Problem, ...] = ()
+
+    def with_values(self, **changed: Any) -> Source:
+        """The same file with other values of some keys."""
+        return replace(self, values={**self.values, **changed})
 
 
 @dataclass(frozen=True, slots=True)

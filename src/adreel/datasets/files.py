@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from adreel.datasets.dataset import Source
-from adreel.errors import DatasetError, Problem, shortened
+from adreel.errors import DatasetError, Problem
 
 MOST_BYTES = 500_000
 MOST_DATASETS = 200
@@ -107,7 +107,7 @@ def read_all(text: str) -> tuple[Source, ...]:
     except _LimitError as error:
         raise _unreadable(str(error)) from None
     except (yaml.YAMLError, ValueError, TypeError) as error:
-        raise _unreadable(f"not valid YAML: {_one_line(error)}") from error
+        raise _unreadable(_syntax_fault(error, text)) from error
     finally:
         if loader is not None:
             loader.dispose()
@@ -154,16 +154,56 @@ def _source(node: yaml.Node, values: Any) -> Source:
     if not isinstance(node, yaml.MappingNode) or not isinstance(values, dict):
         raise _unreadable("a dataset file has keys such as name, account, report and metrics")
     lines: dict[str, int] = {}
-    repeated = list(_lines(node, "", lines))
-    if repeated:
-        raise DatasetError(shortened(repeated, MOST_PROBLEMS))
-    return Source(values, lines)
+    repeated = tuple(_lines(node, "", lines))
+    return Source(values, lines, repeated)
 
 
-def _one_line(error: Exception) -> str:
-    if isinstance(error, yaml.MarkedYAMLError) and error.problem and error.problem_mark:
-        return f"line {error.problem_mark.line + 1}: {error.problem}"
-    return " ".join(str(error).split())
+def _syntax_fault(error: Exception, text: str) -> str:
+    """What is wrong with a text that is not YAML, with line and column where the parser names them."""
+    if isinstance(error, yaml.reader.ReaderError):
+        before = text[: error.position]
+        place = _place(before.count("\n"), len(before) - before.rfind("\n") - 1)
+        return f"not valid YAML ({place}): the character U+{ord(text[error.position]):04X} is not allowed; remove it"
+    if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
+        return "not valid YAML: a character is half of another; save the file as UTF-8 again"
+    problem = error.problem or ""
+    mark = error.problem_mark
+    if error.context_mark is not None and _BEGINS_EARLIER.search(problem):
+        mark = error.context_mark
+    words = next((words for pattern, words in _SYNTAX if re.search(pattern, problem)), problem)
+    quoted = re.search(r"'([^']*)'(?!.*')", problem)
+    words = words.replace("{}", quoted[1] if quoted else "")
+    return f"not valid YAML ({_place(mark.line, mark.column)}): {words}"
+
+
+def _place(line: int, column: int) -> str:
+    """A place in a file, counted from 0, as a person counts it."""
+    return f"line {line + 1}, column {column + 1}"
+
+
+_BEGINS_EARLIER = re.compile("could not find expected ':'|unexpected end of stream|expected ',' or")
+"""Problems of PyYAML whose cause is at the beginning of what it was reading, not where it stopped."""
+
+_SYNTAX = (
+    ("mapping values are not allowed", "no value can begin here; check the indentation, and quote texts with a colon"),
+    (r"character '\\t'", "a tab cannot indent; use spaces"),
+    ("that cannot start any token", "a value cannot begin with {}; put it in quotes"),
+    ("could not find expected ':'", "a colon is missing; write key: value"),
+    ("expected ',' or", "this bracket is not closed, or a comma is missing in it"),
+    ("unexpected end of stream", "this quotation mark is not closed"),
+    ("undefined alias", "nothing has the name *{}; put a text that begins with * in quotes"),
+    ("second occurrence", "the name of a part (&) is given twice; use another name"),
+    ("unknown escape character", "\\{} has no meaning in double quotes; use single quotes"),
+    ("could not determine a constructor", "the tag {} cannot be used; put a text that begins with ! in quotes"),
+    ("unhashable key", "a list or a group of keys cannot be a key; use a word"),
+    ("but found '<block end>'", "this line is indented less than the lines above it; align them"),
+    (
+        "expected <block end>",
+        "this line does not continue the lines above it; align keys, and quote special characters",
+    ),
+    ("expected the node content|expected <document start>", "a value is missing, or a sign is out of place here"),
+)
+"""What PyYAML finds wrong, in words for a person; `{}` is what it quotes."""
 
 
 def _lines(node: yaml.MappingNode, prefix: str, lines: dict[str, int]) -> Iterable[Problem]:
@@ -171,7 +211,9 @@ def _lines(node: yaml.MappingNode, prefix: str, lines: dict[str, int]) -> Iterab
     for key, value in node.value:
         name = f"{prefix}{key.value}"
         if name in lines:
-            yield Problem(name, f"duplicate key; it is on line {lines[name]} too", line=key.start_mark.line + 1)
+            yield Problem(
+                name, f"duplicate key; it is on line {lines[name]} too. Remove one.", line=key.start_mark.line + 1
+            )
         lines[name] = key.start_mark.line + 1
         if isinstance(value, yaml.MappingNode):
             yield from _lines(value, f"{name}.", lines)

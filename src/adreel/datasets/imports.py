@@ -14,7 +14,7 @@ from adreel.datasets.dataset import Dataset, Source
 from adreel.datasets.files import MOST_PROBLEMS
 from adreel.datasets.stored import source_of, spec_of
 from adreel.datasets.validation import check
-from adreel.errors import DatasetError, ExistsError, ForbiddenError, InputError, Problem
+from adreel.errors import DatasetError, ExistsError, ForbiddenError, InputError, NotFoundError, Problem
 from adreel.store import Role, SavedDataset, Store
 
 MOST_FAULTS = 100
@@ -48,7 +48,7 @@ class Brought:
 
 def with_account(source: Source, account: str) -> Source:
     """The same dataset over another account."""
-    return Source({**source.values, "account": account}, source.lines)
+    return source.with_values(account=account)
 
 
 def arrivals(store: Store, guard: Guard, sources: Iterable[Source], now: datetime) -> tuple[Arrival, ...]:
@@ -137,6 +137,8 @@ def _account_faults(guard: Guard, source: Source) -> Iterable[str]:
         return
     try:
         guard.usable(account.strip())
+    except NotFoundError as error:
+        yield str(service.unknown_account(guard, source, error))
     except (InputError, ForbiddenError) as error:
         yield error.message
 

@@ -230,3 +230,38 @@ def nearest(word: str, names: Iterable[str]) -> str | None:
     if len(word) > LONGEST_WORD:
         return None
     return ", ".join(get_close_matches(word, list(names), n=3, cutoff=0.6)) or None
+
+
+def synonym(word: str, offers: Iterable[Offer]) -> str | None:
+    """The value among `offers` whose title or older name is `word`; None if there is none.
+
+    Pages and messages have titles, such as Ad account; dataset files have values, such as advertiser.
+    """
+    titles = {offer.value: offer.title for offer in offers}
+    older = catalog.legacy.column_name(word)
+    if older != word and older in titles:
+        return older
+    plain = _plain(word)
+    return next((value for value, title in titles.items() if _plain(title) == plain), None)
+
+
+def _plain(text: str) -> str:
+    """A name or title with single spaces, in lower case."""
+    return " ".join(text.replace("_", " ").lower().split())
+
+
+def matching_metrics(words: Iterable[str]) -> tuple[Metric, ...]:
+    """The metrics whose name, title or meaning has all the words."""
+    searched = [word.lower() for word in words]
+    return tuple(metric for metric in catalog.metrics().values() if _has(searched, metric))
+
+
+def matching_dimensions(words: Iterable[str]) -> tuple[Dimension, ...]:
+    """The dimensions whose name, title or meaning has all the words."""
+    searched = [word.lower() for word in words]
+    return tuple(dimension for dimension in catalog.dimensions().values() if _has(searched, dimension))
+
+
+def _has(words: Iterable[str], record: Metric | Dimension) -> bool:
+    text = " ".join((record.name, record.title, record.meaning)).lower()
+    return all(word in text for word in words)

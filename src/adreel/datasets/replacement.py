@@ -144,7 +144,22 @@ def _losses(lake: Lake, slug: str, before: Dataset, after: Dataset, now: datetim
         rows = _count(lake, slug, (column,), lambda batch: pc.less(_days(batch, column), first))
         if rows:
             yield f"The next run removes {_rows(rows)} of days before {first}: the table keeps {keep} days."
-    yield from _columns(table.schema.names, before, after)
+    if column is None and after.dates is not None and after.dates != before.dates:
+        yield from _other_range(lake, slug, after, now)
+    yield from _columns(lake, slug, before, after)
+
+
+def _other_range(lake: Lake, slug: str, after: Dataset, now: datetime) -> Iterator[str]:
+    """The rows of figures over a range that give way to those over another one."""
+    spans = _spans(after, now)
+    if after.update.method is Method.REPLACE:
+        first, last = min(days.start for days in spans), max(days.end for days in spans)
+        rows = lake.table(slug).rows
+        yield f"The next run replaces {_rows(rows)}: their figures are for other dates than {first} to {last}."
+    elif after.update.method is Method.UPSERT:
+        rows = _count(lake, slug, DAYS, lambda batch: _same_start(batch, spans))
+        if rows:
+            yield f"The next run replaces {_rows(rows)} that start on the same day and end on another."
 
 
 def _left_behind(
@@ -174,21 +189,34 @@ def _outside(days: Any, first: date, last: date) -> Any:
     return pc.or_(pc.less(days, first), pc.greater(days, last))
 
 
-def _columns(names: list[str], before: Dataset, after: Dataset) -> Iterator[str]:
-    """The columns that are asked for no more."""
+def _columns(lake: Lake, slug: str, before: Dataset, after: Dataset) -> Iterator[str]:
+    """The columns that are asked for no more, and in how many rows they have values."""
+    names = lake.table(slug).schema.names
     asked = {column.name for column in columns(after)}
     dropped = [column.name for column in columns(before) if column.name in names and column.name not in asked]
     if after.reset_schema and not before.reset_schema:
         dropped = [name for name in names if name not in asked]
     if not dropped:
         return
-    shown = ", ".join(dropped)
+    shown = f"{', '.join(dropped)}."
+    several = f"{len(dropped)} columns" if len(dropped) > 1 else "1 column"
     if after.reset_schema:
-        yield f"The next run removes these columns with all their values: {shown}."
+        rows = _rows(_count(lake, slug, tuple(dropped), _with_a_value))
+        yield f"The next run removes {several} with the values of {rows}: {shown}"
     elif after.update.method is Method.REPLACE:
-        yield f"The next run empties these columns, which are no longer selected: {shown}."
+        rows = _rows(_count(lake, slug, tuple(dropped), _with_a_value))
+        yield f"The next run empties {several} in {rows}, as no longer selected: {shown}"
     elif after.update.method is not Method.APPEND:
-        yield f"These columns keep their values and are no longer updated: {shown}."
+        keeps = "keep their values and are" if len(dropped) > 1 else "keeps its values and is"
+        yield f"{several} {keeps} no longer updated: {shown}"
+
+
+def _with_a_value(batch: Any) -> Any:
+    """Rows with a value in any of the batch's columns."""
+    present = pa.array(np.zeros(batch.num_rows, bool))
+    for column in batch.columns:
+        present = pc.or_(present, pc.is_valid(column))
+    return present
 
 
 def _rows(count: int) -> str:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from adreel.access import DatasetRight, Guard
 from adreel.datasets.dataset import Dataset, Source
+from adreel.datasets.menus import nearest
 from adreel.datasets.schema import key
 from adreel.datasets.stored import converted, dataset_of, refuse_deprecated, source_of, spec_of
-from adreel.datasets.validation import parse
-from adreel.errors import DatasetError, ExistsError, InputError
-from adreel.store import Role, SavedDataset
+from adreel.datasets.validation import Checked, check, parse
+from adreel.dates import future_days, today_at
+from adreel.errors import DatasetError, ExistsError, InputError, NotFoundError, Problem
+from adreel.store import Account, Role, SavedDataset
 from adreel.store.datasets import NewDataset
 from adreel.store.names import clean_name
 from adreel.update_methods import Method
@@ -113,6 +116,70 @@ def losses(
     return loss_by_change(lake, changed.table_slug, before, dataset, now)
 
 
+def changes(guard: Guard, dataset: Dataset, lake: Lake, now: datetime) -> tuple[str, ...]:
+    """What saving the dataset changes: that there is one of its name already, and then as `losses`."""
+    existing = guard.store.datasets.named(dataset.name)
+    if existing is None or not guard.may(DatasetRight.SEE, existing):
+        return ()
+    if json.loads(spec_of(dataset.source)) == source_of(existing).values:
+        return ()
+    return (f"This changes the existing dataset {existing.name!r}.", *losses(guard, dataset, lake, now, existing))
+
+
+def checked(guard: Guard, source: Source, now: datetime) -> Checked:
+    """As `check`, and with what this home knows: whether the account exists, and its ad accounts with their days.
+
+    Ad accounts that are not known here are a note, as TikTok may cover them by now. No request is sent.
+    """
+    outcome = check(source, now)
+    problems = list(outcome.problems)
+    notes = list(outcome.dataset.notes) if outcome.dataset else []
+    account = None
+    try:
+        account = guard.account(named) if (named := _account_name(source)) else None
+    except NotFoundError as error:
+        problems.append(unknown_account(guard, source, error))
+    if account is not None and outcome.dataset is not None:
+        faults, more = _of_advertisers(guard, account, outcome.dataset, source, now)
+        problems += faults
+        notes += more
+    problems.sort(key=lambda problem: problem.line or 0)
+    return Checked(None if problems else outcome.dataset, tuple(problems), tuple(notes))
+
+
+def unknown_account(guard: Guard, source: Source, error: NotFoundError) -> Problem:
+    """The problem of a file whose account is not found, with the nearest or what to do."""
+    name = _account_name(source)
+    near = nearest(name, [account.name for account in guard.accounts()])
+    # The key in front says that it is an account, and the nearest come after the reason.
+    reason = error.message.removeprefix("Account ").split(" Did you mean ")[0]
+    advice = "" if near else f"Connect it: adreel accounts connect {shlex.quote(name)}"
+    return Problem("account", reason, near, source.lines.get("account"), advice)
+
+
+def _account_name(source: Source) -> str:
+    return str(source.values.get("account") or "").strip()
+
+
+def _of_advertisers(
+    guard: Guard, account: Account, dataset: Dataset, source: Source, now: datetime
+) -> tuple[list[Problem], list[str]]:
+    """What is wrong with, and to be noted of, a dataset's ad accounts and their days; nothing if none is known."""
+    # Imported here: TikTok's client, which the other uses need not load.
+    from adreel.connections import covered, unreadable_note
+
+    stored = guard.store.accounts.advertisers(account)
+    if not stored:
+        return [], []
+    covering = covered(stored, dataset.advertisers or account.selection)
+    notes = [unreadable_note(advertiser_id, reason) for advertiser_id, reason in covering.unreadable.items()]
+    if dataset.dates is None:
+        return [], notes
+    future = future_days(dataset.dates, (today_at(now, advertiser.offset) for advertiser in covering.advertisers))
+    faults = [Problem("dates", future.fault, line=source.lines.get("dates"))] if future.fault else []
+    return faults, [*notes, *([future.note] if future.note else [])]
+
+
 def tag(guard: Guard, saved: SavedDataset, tags: Iterable[str]) -> SavedDataset:
     """A saved dataset with these tags and no others, in its file too. InputError for what cannot be a tag."""
     guard.need(DatasetRight.EDIT, saved)
@@ -156,6 +223,6 @@ def _refuse_other_key(saved: SavedDataset, dataset: Dataset, now: datetime) -> N
     if before != after and not fresh:
         raise InputError(
             f"This change alters the primary key of {saved.name!r} from {', '.join(before)} to {', '.join(after)}, but "
-            "its table has rows with the old key. Create a new dataset instead, or choose the update method replace "
-            "and turn on Reset schema (reset_schema)."
+            "its table has rows with the old key. Create a new dataset instead, or set reset_schema: true "
+            "with the update method replace."
         )

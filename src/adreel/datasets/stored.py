@@ -13,7 +13,7 @@ from adreel import catalog
 from adreel.datasets import menus
 from adreel.datasets.dataset import Dataset, Source
 from adreel.datasets.validation import parse
-from adreel.errors import InputError
+from adreel.errors import InputError, did_you_mean
 from adreel.store import SavedDataset
 
 
@@ -87,6 +87,6 @@ def refuse_deprecated(source: Source) -> None:
         offered = [other.name for other in catalog.REPORTS.values() if not other.deprecated]
         near = menus.nearest(name, offered) or "performance"
         raise InputError(
-            f"report: {name} is deprecated and not available for new datasets; nearest: {near}. To import a dataset of "
-            "the older connector: adreel datasets import FILE"
+            f"report: {name} is deprecated and not available for new datasets.{did_you_mean(near)} To import a dataset "
+            "of the older connector: adreel datasets import FILE"
         )

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, timezone
+from types import MappingProxyType
 from typing import Any
 
 from adreel import catalog
@@ -17,7 +18,7 @@ from adreel.catalog.records import Menu, Report
 from adreel.datasets import menus
 from adreel.datasets.dataset import Dataset, Source, Update, key_columns
 from adreel.datasets.files import MOST_PROBLEMS
-from adreel.dates import FIRST_DAY, PERIODS, WEEKDAYS, Dates, read_day, span, span_fault, today_at
+from adreel.dates import FIRST_DAY, PERIODS, WEEKDAYS, Dates, Day, read_day, span, span_fault, today_at
 from adreel.errors import DatasetError, Problem
 from adreel.update_methods import Method
 
@@ -31,14 +32,43 @@ LONGEST_REASON = 500
 GENERAL_KEYS = ("name", "description", "tags", "account", "report", "update")
 _DATE_KEYS = ("start", "end", "date", "period", "week_starts")
 _UPDATE_KEYS = ("method", "key", "keep_days")
+_NESTED_KEYS: Mapping[str, str] = MappingProxyType(
+    {
+        **{key: f"dates.{key}" for key in _DATE_KEYS},
+        **{f"{key}_date": f"dates.{key}" for key in ("start", "end")},
+        **{key: f"update.{key}" for key in _UPDATE_KEYS},
+        "update_method": "update.method",
+        "primary_key": "update.key",
+    }
+)
+"""Keys that belong inside another, as people write them at the top of a file."""
+
+_METHOD_SYNONYMS: Mapping[str, str] = MappingProxyType(
+    {
+        "merge": "upsert",
+        "update": "upsert",
+        "insert": "append",
+        "add": "append",
+        "incremental": "append",
+        "overwrite": "replace",
+        "full": "replace",
+        "full refresh": "replace",
+        "truncate": "replace",
+        "partitions": "partition",
+        "replace partitions": "partition",
+        "insert overwrite": "partition",
+    }
+)
+"""What other programs call the update methods."""
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """The outcome of a check: the dataset if there are no problems."""
+    """The outcome of a check: the dataset if there are no problems, and notes on what its runs do."""
 
     dataset: Dataset | None
     problems: tuple[Problem, ...]
+    notes: tuple[str, ...] = ()
 
 
 def parse(source: Source, now: datetime | None = None) -> Dataset:
@@ -64,6 +94,7 @@ def check(source: Source, now: datetime | None = None) -> Checked:
     _check_general(values, problems)
     update = _read_update(values.get("update"), problems)
     if report is None:
+        _check_without_report(values, problems, now)
         return Checked(None, problems.found())
     _check_keys(report, values, problems)
     chosen = _read_menus(report, values, problems)
@@ -82,17 +113,18 @@ class _Problems:
 
     def __init__(self, source: Source) -> None:
         self._source = source
-        self._found: list[Problem] = []
-        self._more = 0
+        self._found: list[Problem] = list(source.problems[:MOST_PROBLEMS])
+        self._more = len(source.problems) - len(self._found)
 
-    def add(self, menu: str, reason: str, nearest: str | None = None) -> None:
-        """One more problem, unless the same was said of the same menu."""
+    def add(self, menu: str, reason: str, nearest: str | None = None, advice: str = "", at: str = "") -> None:
+        """One more problem, unless the same was said of the same menu; it has the line of `at`, if that is given."""
         if len(self._found) >= MOST_PROBLEMS:
             self._more += 1
             return
-        line = self._source.lines.get(menu) or self._source.lines.get(menu.split(".")[0])
+        lines, place = self._source.lines, at or menu
+        line = lines.get(place) or lines.get(place.split(".")[0])
         reason = _cut(reason)
-        problem = Problem(_cut(menu), reason if reason.endswith(".") else f"{reason}.", nearest, line)
+        problem = Problem(_cut(menu), reason if reason.endswith(".") else f"{reason}.", nearest, line, _cut(advice))
         if problem not in self._found:
             self._found.append(problem)
 
@@ -130,10 +162,54 @@ def _check_keys(report: Report, values: Mapping[str, Any], problems: _Problems) 
     keys = [*GENERAL_KEYS, *(menu.name for menu in report.menus)]
     every = {menu.name for other in catalog.REPORTS.values() for menu in other.menus}
     for key in values:
-        if key in keys:
-            continue
-        reason = f"not available in report {report.name}" if key in every else f"{key!r} is not a key"
-        problems.add(str(key), reason, problems.nearest(str(key), keys))
+        if key in every and key not in keys:
+            problems.add(str(key), f"not available in report {report.name}", problems.nearest(str(key), keys))
+        elif key not in keys:
+            _add_unknown_key(str(key), values, keys, problems)
+
+
+def _add_unknown_key(key: str, values: Mapping[str, Any], keys: Iterable[str], problems: _Problems) -> None:
+    """A key that no report has: one that belongs inside another key, or else the nearest."""
+    path = _NESTED_KEYS.get(key.lower())
+    if path is None:
+        problems.add(key, f"{key!r} is not a key", problems.nearest(key, keys))
+        return
+    outer, _, inner = path.partition(".")
+    if path == "update.method":
+        method = _read_method(values[key], problems, at=key) or Method.UPSERT
+        problems.add(key, f"{key!r} is not a key; write {outer}: {{{inner}: {method}}}")
+    else:
+        problems.add(key, f"{key!r} is not a key; write it inside {outer}, as {inner}")
+
+
+def _check_without_report(values: Mapping[str, Any], problems: _Problems, now: datetime | None) -> None:
+    """What is wrong whatever the report is: keys, choices and names that no report has, and the dates."""
+    every: dict[str, list[tuple[Report, Menu]]] = {}
+    for report in catalog.REPORTS.values():
+        for menu in report.menus:
+            every.setdefault(menu.name, []).append((report, menu))
+    for key in values:
+        if key not in every and key not in GENERAL_KEYS:
+            _add_unknown_key(str(key), values, [*GENERAL_KEYS, *every], problems)
+    for name, pairs in every.items():
+        if name != "dates" and values.get(name) not in (None, [], ""):
+            _check_values_of_any(pairs, values[name], problems)
+    if values.get("dates") is not None:
+        _read_given_dates(values["dates"], problems, now)
+
+
+def _check_values_of_any(pairs: list[tuple[Report, Menu]], given: Any, problems: _Problems) -> None:
+    """The values of a key that several reports have: at least one of them has to offer each."""
+    first, menu = pairs[0]
+    texts = _read_menu(menu, given, problems)
+    if menu.source in ("switch", "advertisers", "ids"):
+        _check_choice(first, menu, {menu.name: texts}, problems)
+        return
+    offered = {offer.value: offer for report, other in pairs for offer in menus.offers(report, other, {})}
+    for value in texts:
+        current = catalog.legacy.column_name(value) if menu.source in ("metrics", "dimensions") else value
+        if value != "none" and value not in offered and current not in offered:
+            _add_unknown_value(menu, value, [offered[name] for name in sorted(offered)], problems)
 
 
 def _texts(value: Any) -> tuple[str, ...] | None:
@@ -219,7 +295,6 @@ def _check_offered(
     report: Report, menu: Menu, given: tuple[str, ...], chosen: menus.Chosen, problems: _Problems
 ) -> None:
     free = menus.offers(report, menu, {**chosen, menu.name: ()})
-    available = [offer.value for offer in free if offer.refusal is None]
     existing_values = {offer.value for offer in free}
     existing = tuple(value for value in given if value in existing_values)
     offered = {offer.value: offer for offer in menus.offers(report, menu, {**chosen, menu.name: existing})}
@@ -228,15 +303,35 @@ def _check_offered(
             continue
         offer = offered.get(value)
         if offer is None:
-            few = f"; choose from {', '.join(available)}" if len(available) <= 12 else ""
-            # Messages and forms use titles, such as Ad account; dataset files use values, such as advertiser.
-            titled = next((offer.value for offer in free if offer.title.casefold() == value.casefold()), None)
-            nearest = titled or problems.nearest(value, available)
-            problems.add(menu.name, f"{value!r} is not available{few}", nearest)
+            _add_unknown_value(menu, value, [offer for offer in free if offer.refusal is None], problems)
         elif offer.refusal is not None:
-            others = [other for other in available if other != value]
+            others = [offer for offer in free if offer.refusal is None and offer.value != value]
             reason = offer.refusal if menu.source == "choices" else f"{value}: {offer.refusal}"
-            problems.add(menu.name, reason, problems.nearest(value, others))
+            synonym = menus.synonym(value, others)
+            nearest = synonym or problems.nearest(value, [offer.value for offer in others])
+            if synonym:
+                reason = f"{reason}; {value!r} is called {synonym!r} here"
+            problems.add(menu.name, reason, nearest, _search(menu, value))
+
+
+def _add_unknown_value(menu: Menu, value: str, offers: Sequence[menus.Offer], problems: _Problems) -> None:
+    """A value that the menu does not have, with what it is called there, or else the nearest."""
+    available = [offer.value for offer in offers]
+    synonym = menus.synonym(value, offers)
+    few = f"; choose from {', '.join(available)}" if len(available) <= 12 else ""
+    reason = f"{value!r} is called {synonym!r}" if synonym else f"{value!r} is not available{few}"
+    nearest = synonym or problems.nearest(value, available)
+    search = _search(menu, value)
+    problems.add(menu.name, reason, nearest, "" if nearest and search.startswith("List") else search)
+
+
+def _search(menu: Menu, value: str) -> str:
+    """The command that finds metrics or dimensions like the value; empty where none is."""
+    if menu.source not in ("metrics", "dimensions") or not re.fullmatch(r"[\w ]{1,50}", value):
+        return ""
+    words = value.replace("_", " ").lower()
+    find = menus.matching_metrics if menu.source == "metrics" else menus.matching_dimensions
+    return f"Search: adreel {menu.source} {words}" if find(words.split()) else f"List them: adreel {menu.source}"
 
 
 def _read_dates(
@@ -250,6 +345,10 @@ def _read_dates(
     if given is None:
         problems.add("dates", "required: start and end, date, or period")
         return None
+    return _read_given_dates(given, problems, now)
+
+
+def _read_given_dates(given: Any, problems: _Problems, now: datetime | None) -> Dates | None:
     if not isinstance(given, dict):
         problems.add("dates", "must have keys: start and end, date, or period")
         return None
@@ -270,34 +369,42 @@ def _read_dates(
 
 
 def _dates_of(given: Mapping[str, Any], problems: _Problems) -> Dates | None:
+    """The dates; None after every part that is wrong was added to the problems."""
     kinds = [key for key in ("period", "date", "start") if given.get(key) is not None]
+    week = str(given.get("week_starts") or "monday").lower()
+    period = str(given["period"]).lower().replace(" ", "_") if "period" in kinds else None
+    days = {
+        key: _read_day(key, given[key], problems)
+        for key in ("date", "start", "end")
+        if given.get(key) is not None and not (key == "end" and kinds == ["date"])
+    }
+    wrong = None in days.values()
+    if week not in WEEKDAYS:
+        wrong = True
+        problems.add("dates.week_starts", f"{week!r} is not a weekday", menus.nearest(week, WEEKDAYS))
+    if period is not None and period not in PERIODS:
+        wrong = True
+        problems.add("dates.period", f"{period!r} is not a period", menus.nearest(period, PERIODS))
     if len(kinds) != 1:
         problems.add("dates", "use one of: period, date, or start with end")
         return None
-    week = str(given.get("week_starts") or "monday").lower()
-    if week not in WEEKDAYS:
-        problems.add("dates.week_starts", f"{week!r} is not a weekday", menus.nearest(week, WEEKDAYS))
-        return None
-    if kinds == ["period"]:
-        period = str(given["period"]).lower().replace(" ", "_")
-        if period not in PERIODS:
-            problems.add("dates.period", f"{period!r} is not a period", menus.nearest(period, PERIODS))
-            return None
-        return Dates(period=period, week_starts=week)
     if kinds == ["start"] and given.get("end") is None:
         problems.add("dates.end", "required with start; for one day use date")
         return None
-    days, wrong = [], False
-    for key in ("date", "start", "end"):
-        if given.get(key) is not None and not (key == "end" and kinds == ["date"]):
-            try:
-                days.append(read_day(str(given[key])))
-            except (ValueError, OverflowError):
-                wrong = True
-                problems.add(
-                    f"dates.{key}", f"{given[key]!r} is not a day; use 2026-01-31, today, yesterday, today-7 or 7"
-                )
-    return None if wrong else Dates(start=days[0], end=days[-1])
+    if wrong:
+        return None
+    if period is not None:
+        return Dates(period=period, week_starts=week)
+    first, *others = days.values()
+    return Dates(start=first, end=others[-1] if others else first)
+
+
+def _read_day(key: str, word: Any, problems: _Problems) -> Day | None:
+    try:
+        return read_day(str(word))
+    except (ValueError, OverflowError):
+        problems.add(f"dates.{key}", f"{word!r} is not a day; use 2026-01-31, today, yesterday, today-7 or 7")
+        return None
 
 
 def _read_update(given: Any, problems: _Problems) -> Update:
@@ -309,24 +416,29 @@ def _read_update(given: Any, problems: _Problems) -> Update:
     for key in given:
         if key not in _UPDATE_KEYS:
             problems.add(f"update.{key}", f"{key!r} is not a key of update", problems.nearest(str(key), _UPDATE_KEYS))
-    word = str(given.get("method") or "replace").lower()
-    if word not in list(Method):
-        problems.add("update.method", f"{word!r} is not an update method", menus.nearest(word, list(Method)))
-        return Update()
-    method = Method(word)
+    method = _read_method(given.get("method") or Method.REPLACE, problems)
     key = _texts(given["key"]) if given.get("key") is not None else None
-    if key is not None and method is not Method.UPSERT:
+    if key is not None and method not in (None, Method.UPSERT):
         problems.add("update.key", f"requires method: upsert; it is {method}")
     keep = given.get("keep_days")
-    if keep is None:
-        return Update(method, key)
-    if method is not Method.PARTITION:
+    if keep is not None and method not in (None, Method.PARTITION):
         problems.add("update.keep_days", f"requires method: partition; it is {method}")
-    elif not re.fullmatch("[1-9][0-9]{0,4}", str(keep)):
+    elif keep is not None and not re.fullmatch("[1-9][0-9]{0,4}", str(keep)):
         problems.add("update.keep_days", f"{keep!r} is not a number of days")
-    else:
+    elif keep is not None and method is not None:
         return Update(method, key, int(keep))
-    return Update(method, key)
+    return Update() if method is None else Update(method, key)
+
+
+def _read_method(given: Any, problems: _Problems, at: str = "") -> Method | None:
+    """The update method; None after the word was added to the problems, with the line of the key `at`."""
+    word = str(given).lower()
+    if word in list(Method):
+        return Method(word)
+    near = _METHOD_SYNONYMS.get(word.replace("_", " ").replace("-", " ")) or menus.nearest(word, list(Method))
+    reason = f"{word!r} is not an update method; choose from {', '.join(Method)}"
+    problems.add("update.method", reason, near, at=at)
+    return None
 
 
 def _check_update(dataset: Dataset, problems: _Problems) -> None:
@@ -334,12 +446,13 @@ def _check_update(dataset: Dataset, problems: _Problems) -> None:
     if dataset.reset_schema and update.method is Method.APPEND:
         problems.add("reset_schema", "not available with append, which keeps existing rows and columns")
     if update.method is Method.PARTITION and dataset.time == "none":
-        problems.add("update.method", "partition requires a time dimension", "replace, upsert")
+        problems.add("update.method", "partition requires a time dimension; without one use replace or upsert")
     if update.key is not None:
         own = key_columns(dataset)
         missing = [name for name in own if name not in update.key]
         if missing:
-            problems.add("update.key", f"missing {', '.join(missing)}; without it keys repeat", ", ".join(own))
+            reason = f"missing {', '.join(missing)}; without it keys repeat. Use {', '.join(own)}"
+            problems.add("update.key", reason)
 
 
 def _general(values: Mapping[str, Any], update: Update) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import duckdb
 
-from adreel.errors import InputError
+from adreel.errors import InputError, did_you_mean
 from adreel.lake.functions import FUNCTIONS, TABLE_FUNCTIONS
 
 NESTED = "The query is nested too deeply. Write parts of it as WITH name AS (...)."
@@ -100,5 +100,5 @@ def _check_function(node: dict[str, Any]) -> None:
     name = node["function_name"].casefold()
     if name not in FUNCTIONS:
         near = get_close_matches(name, FUNCTIONS, n=1)
-        hint = f" Nearest: {near[0]}." if near else ""
+        hint = did_you_mean(near)
         raise InputError(f"The function {name} is not available here.{hint}")

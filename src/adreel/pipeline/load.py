@@ -201,11 +201,12 @@ def warnings_of(plan: Plan, outcome: ReadOutcome) -> tuple[str, ...]:
 def column_warnings(done: Commit) -> Iterator[str]:
     """Warnings of what happened to columns of the table that the run did not read."""
     if done.kept:
-        values = sum(done.kept.values())
+        fewest, most = min(done.kept.values()), max(done.kept.values())
+        rows = f"{most:,} row{'s' if most != 1 else ''}" if fewest == most else f"{fewest:,} to {most:,} rows"
+        each = f" of {rows} each" if len(done.kept) > 1 else f" of {rows}"
         yield (
-            f"No longer selected: {_names(done.kept)}. Rows that were read again keep {values:,} earlier "
-            f"value{'s' if values != 1 else ''}, and new rows have none. Select the columns again to update them, or "
-            "turn on Reset schema to remove them."
+            f"No longer selected: {_names(done.kept)}. Earlier values{each} that were read again are kept, and new "
+            "rows have none. To remove the columns, set reset_schema: true. To fill them again, select them."
         )
     if done.emptied:
         yield (

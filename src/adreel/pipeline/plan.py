@@ -20,7 +20,8 @@ from adreel.advertisers import Advertiser
 from adreel.datasets.dataset import Dataset, key_columns
 from adreel.datasets.menus import MOST_METRICS
 from adreel.datasets.schema import dimensions_asked
-from adreel.dates import Span, span, today_at
+from adreel.dates import Span, future_days, span, today_at
+from adreel.errors import DatasetError, Problem
 
 LONGEST_SPAN = {"day": 30, "hour": 1, "none": 365}
 """Days that one request may span, by time dimension."""
@@ -145,7 +146,10 @@ class Plan:
 
 
 def make_plan(dataset: Dataset, advertisers: Iterable[Advertiser], now: datetime) -> Plan:
-    """The plan for `advertisers` at the aware time `now`; relative days are counted in the zone of each."""
+    """The plan for `advertisers` at the aware time `now`; relative days are counted in the zone of each.
+
+    Raises DatasetError if the dates have not begun for any of them.
+    """
     chosen = tuple(advertisers)
     notes = list(dataset.notes)
     if dataset.report == "advertisers":
@@ -159,7 +163,15 @@ def make_plan(dataset: Dataset, advertisers: Iterable[Advertiser], now: datetime
 
 
 def _dated_reads(dataset: Dataset, chosen: tuple[Advertiser, ...], now: datetime, notes: list[str]) -> Iterator[Read]:
-    """The reads of the dataset's dates; advertisers with the same days share one tuple of spans."""
+    """The reads of the dataset's dates; advertisers with the same days share one tuple of spans.
+
+    Raises DatasetError for days that have not begun in any of their zones.
+    """
+    assert dataset.dates is not None
+    future = future_days(dataset.dates, (today_at(now, advertiser.offset) for advertiser in chosen))
+    if future.fault:
+        raise DatasetError((Problem("dates", future.fault),))
+    notes += [future.note] if future.note else []
     by_span: dict[Span, list[Advertiser]] = defaultdict(list)
     for advertiser in chosen:
         days = days_for(dataset, today_at(now, advertiser.offset))

@@ -85,7 +85,7 @@ class Accounts:
                 row = connection.execute(select(*_PUBLIC).where(offered, accounts.c.id == int(name))).first()
             if row is None:
                 names = connection.execute(select(accounts.c.name).where(offered)).scalars()
-                raise not_found("account", str(name), names, "connect an account first.")
+                raise not_found("account", str(name), names, "Connect an account first.")
         return _account(row)
 
     def list(self) -> tuple[Account, ...]:

@@ -78,7 +78,7 @@ class Datasets:
                 row = connection.execute(offered.where(datasets.c.id == int(name))).first()
             if row is None:
                 names = {row.slug: row.name for row in connection.execute(offered)}
-                raise not_found("dataset", str(name), names.values(), "create a dataset first.", slugs=names)
+                raise not_found("dataset", str(name), names.values(), "Create a dataset first.", slugs=names)
         return _dataset(row)
 
     def refusals(self, names_asked: Iterable[str], *, besides: SavedDataset | None = None) -> Mapping[str, AdreelError]:

@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Collection, Iterable
 from difflib import get_close_matches
 
-from adreel.errors import InputError, NotFoundError
+from adreel.errors import InputError, NotFoundError, did_you_mean
 
 LONGEST_NAME = 100
 LONGEST_SLUG = 48
@@ -82,13 +82,13 @@ def not_found(kind: str, name: str, existing: Iterable[str], none: str, slugs: I
     """
     names = sorted(existing)
     if not names:
-        return NotFoundError(f"{kind} {name!r} was not found; {none}")
+        return NotFoundError(f"{kind.capitalize()} {name!r} was not found. {none}")
     by_lower = {n.lower(): n for n in sorted({*names, *slugs})}
     near = get_close_matches(name.lower(), by_lower, n=3)
-    hint = f"nearest: {', '.join(by_lower[n] for n in near)}" if near else _listed(names)
-    return NotFoundError(f"{kind} {name!r} was not found; {hint}.")
+    hint = did_you_mean(by_lower[n] for n in near) if near else f" {_listed(names)}."
+    return NotFoundError(f"{kind.capitalize()} {name!r} was not found.{hint}")
 
 
 def _listed(names: list[str]) -> str:
     shown = ", ".join(names[:10])
-    return f"available: {shown}" + (f" and {len(names) - 10} more" if len(names) > 10 else "")
+    return f"Available: {shown}" + (f" and {len(names) - 10} more" if len(names) > 10 else "")

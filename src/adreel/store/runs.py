@@ -370,7 +370,7 @@ def _row(connection: Connection, run_id: str) -> Row[Any] | None:
 
 def _found(row: Row[Any] | None, run_id: str) -> Row[Any]:
     if row is None:
-        raise NotFoundError(f"run {run_id!r} was not found; enter its ID or the first characters of it.")
+        raise NotFoundError(f"Run {run_id!r} was not found. Enter its ID or the first characters of it.")
     return row
 
 

@@ -70,7 +70,7 @@ class Users:
                 row = connection.execute(select(*PUBLIC).where(users.c.id == int(name))).first()
             if row is None:
                 names = connection.execute(select(users.c.name)).scalars()
-                raise not_found("user", str(name), names, "add a user first.")
+                raise not_found("user", str(name), names, "Add a user first.")
         return user_of(row)
 
     def list(self) -> tuple[User, ...]:

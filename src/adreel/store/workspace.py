@@ -8,7 +8,7 @@ from zoneinfo import available_timezones
 from sqlalchemy import Connection, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from adreel.errors import InputError
+from adreel.errors import InputError, did_you_mean
 from adreel.store.database import Database
 from adreel.store.names import LONGEST_NAME, clean_name
 from adreel.store.records import Workspace
@@ -56,6 +56,6 @@ def _zone(text: str) -> str:
     word = text.strip().replace(" ", "_").casefold()
     if word not in zones:
         near = get_close_matches(word, zones, n=1, cutoff=0.5)
-        hint = f" nearest: {zones[near[0]]}." if near else " use a name such as Europe/Berlin or UTC."
-        raise InputError(f"unknown time zone {text!r};{hint}")
+        hint = did_you_mean([zones[near[0]]]) if near else " Use a name such as Europe/Berlin or UTC."
+        raise InputError(f"The time zone {text!r} is unknown.{hint}")
     return zones[word]

@@ -56,6 +56,9 @@ _TIMEOUT_SECONDS = 600.0
 _THROTTLED_SECONDS = 1.1
 _HOLDS = (0.0, _THROTTLED_SECONDS, 2 * _THROTTLED_SECONDS)
 _BLOCKED_SECONDS = 305.0
+# Tries at an address where no server is and none answered this client before: somebody waits for a mistyped address, or
+# for a simulator that is not started. A server that answered before may be restarting, and is waited for as any other.
+_ABSENT_ATTEMPTS = 3
 # Requests under way: at first, and at most. An answer that takes L seconds needs rate x L of them, and some that wait
 # for their turn.
 _WAYS = 20
@@ -168,6 +171,7 @@ class Client:
             transport=transport,
         )
         self._timeouts: dict[int, list[float]] = {}
+        self._answered = False
         self._refusals = 0
         self._refused_at = self._held_until = float("-inf")
 
@@ -324,6 +328,7 @@ class Client:
             self._learn(answer, sent, slot)
             self._widen(self._monotonic() - sent)
             if isinstance(answer, ApiAnswer):
+                self._answered = True
                 self._journeys.append(journey)
                 self._pace.scattered(scatter_of(self._journeys))
             outcome = answer if isinstance(answer, FailedAnswer) else read(answer)
@@ -401,13 +406,16 @@ class Client:
             raise self._error(request, trouble, tries)
         if trouble.timed_out and self._timeouts_of(request, now=True) >= _TIMEOUTS:
             raise self._error(request, trouble, tries, _THIRD_TIMEOUT)
-        if tries.sent >= self._attempts:
-            raise self._error(request, trouble, tries, "Try again later.")
+        attempts = self._attempts
+        if trouble.absent and not self._answered:
+            attempts = min(attempts, _ABSENT_ATTEMPTS)
+        if tries.sent >= attempts:
+            raise self._error(request, trouble, tries, trouble.advice or "Try again later.")
         wait = self._seconds(trouble, tries)
         if self._deadline is not None and self._monotonic() + wait >= self._deadline:
-            raise self._error(request, trouble, tries, "The run's deadline leaves no time to retry.")
+            raise self._error(request, trouble, tries, trouble.advice or "The run's deadline leaves no time to retry.")
         self.counts.retried += 1
-        self._write_log(f"{request.where}: {trouble.what} Try {tries.sent + 1} of {self._attempts} in {wait:.1f} s")
+        self._write_log(f"{request.where}: {trouble.what} Try {tries.sent + 1} of {attempts} in {wait:.1f} s")
         return wait
 
     def _seconds(self, trouble: FailedAnswer, tries: _Tries) -> float:

@@ -58,7 +58,7 @@ class FailedAnswer:
     """Why one try of a request failed, as a sentence, and what follows from it.
 
     `code` and `request_id` are TikTok's, if it was TikTok that answered; `seconds` is the wait that the other side
-    asked for.
+    asked for. `absent` means that no server is at the address, which waiting seldom mends; `advice` is what to do then.
     """
 
     what: str
@@ -67,6 +67,8 @@ class FailedAnswer:
     request_id: str | None = None
     timed_out: bool = False
     seconds: float = 0.0
+    absent: bool = False
+    advice: str = ""
 
 
 @dataclass(frozen=True, slots=True)

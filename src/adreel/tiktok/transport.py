@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+import socket
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
@@ -13,12 +14,13 @@ import httpx2
 import orjson
 
 from adreel.errors import Action, InputError, ReconnectError
-from adreel.settings import LOOPBACK
+from adreel.settings import LOOPBACK, SIMULATOR_PORT
 from adreel.tiktok.response import ApiAnswer, FailedAnswer, read_answer
 
 Value = str | int | bool | Sequence[Any] | Mapping[str, Any] | None
 """A parameter: lists and objects travel as JSON texts, booleans as true and false, None not at all."""
 
+_TIKTOK_DOMAIN = ".tiktok.com"
 _CONNECT_SECONDS = 10.0
 _IDLE_SECONDS = 30.0
 
@@ -80,7 +82,9 @@ class Wire:
         self._headers = _headers(token)
         self._seconds = request_seconds
         self._timeout = httpx2.Timeout(request_seconds, connect=min(_CONNECT_SECONDS, request_seconds)).as_dict()
-        self._transport = transport or _transport(base_url, connections)
+        self._base_url = base_url
+        self._proxy = _proxy_for(base_url) if transport is None else None
+        self._transport = transport or _transport(base_url, connections, self._proxy)
 
     async def send(
         self, request: ApiRequest, on_way: Callable[[], object], on_answer: Callable[[], object]
@@ -118,7 +122,7 @@ class Wire:
         except httpx2.InvalidURL:
             return FailedAnswer("the request is too long for a URL.", Action.SPLIT)
         except httpx2.HTTPError as error:
-            return _lost(error)
+            return _lost(error, self._base_url, by_proxy=self._proxy is not None)
         return read_answer(response.status_code, response.headers, content)
 
     async def close(self) -> None:
@@ -136,32 +140,36 @@ def _headers(token: str | None) -> dict[str, str]:
     return {**headers, "Access-Token": token}
 
 
-def _transport(base_url: str, connections: int) -> httpx2.AsyncHTTPTransport:
-    """Connections to `base_url`, through a proxy if the environment names one for it; never to this machine itself.
+def _proxy_for(base_url: str) -> str | None:
+    """The proxy that the environment names for `base_url`; never one for this machine itself."""
+    parts = urlsplit(base_url)
+    proxies = {} if parts.hostname in LOOPBACK or proxy_bypass(parts.netloc) else getproxies()
+    proxy = proxies.get(parts.scheme) or proxies.get("all")
+    return f"http://{proxy}" if proxy and "://" not in proxy else proxy
+
+
+def _transport(base_url: str, connections: int, proxy: str | None) -> httpx2.AsyncHTTPTransport:
+    """Connections to `base_url`, through `proxy` if there is one.
 
     It is used without httpx2's client, which writes whole addresses to the log: one of TikTok's takes the app's secret
     as a parameter.
     """
-    parts = urlsplit(base_url)
-    proxies = {} if parts.hostname in LOOPBACK or proxy_bypass(parts.netloc) else getproxies()
-    proxy = proxies.get(parts.scheme) or proxies.get("all")
-    if proxy and "://" not in proxy:
-        proxy = f"http://{proxy}"
+    scheme = urlsplit(base_url).scheme
     limits = httpx2.Limits(
         max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=_IDLE_SECONDS
     )
     try:
         # Without TLS there is no certificate to check, and reading the authorities takes 50 ms.
-        verify = parts.scheme == "https" or proxy is not None
+        verify = scheme == "https" or proxy is not None
         return httpx2.AsyncHTTPTransport(verify=verify, limits=limits, proxy=proxy)
     except (ImportError, ValueError, httpx2.InvalidURL):
         # Without the cause, which shows the proxy's password.
         raise InputError(
-            f"The proxy that the environment names for {parts.scheme} cannot be used; it must be http://host:port."
+            f"The proxy that the environment names for {scheme} cannot be used; it must be http://host:port."
         ) from None
 
 
-def _lost(error: httpx2.HTTPError) -> FailedAnswer:
+def _lost(error: httpx2.HTTPError, base_url: str, *, by_proxy: bool) -> FailedAnswer:
     """What a failure of the connection means."""
     words = str(error) or type(error).__name__
     if "CERTIFICATE_VERIFY_FAILED" in words:
@@ -174,8 +182,52 @@ def _lost(error: httpx2.HTTPError) -> FailedAnswer:
         refused = words.startswith(("401", "403", "407"))
         return FailedAnswer(f"the proxy refuses the connection ({words}).", Action.STOP if refused else Action.WAIT)
     if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout):
-        return FailedAnswer(f"no connection ({words}).", Action.WAIT)
+        if by_proxy:
+            return FailedAnswer(f"no connection through the proxy of the environment ({words}).", Action.WAIT)
+        return _unreachable(error, words, base_url)
     return FailedAnswer(f"the answer broke off ({words}).", Action.WAIT)
+
+
+def _unreachable(error: httpx2.HTTPError, words: str, base_url: str) -> FailedAnswer:
+    """Why there is no connection to a host, which is named without anything else of the address.
+
+    Nothing listens at a loopback address that refuses, and a name that does not resolve is seldom right. TikTok's own
+    names are: there it is the network that is down for a while.
+    """
+    parts = urlsplit(base_url)
+    host = parts.hostname or ""
+    causes = list(_causes(error))
+    if host in LOOPBACK and any(isinstance(cause, ConnectionRefusedError) for cause in causes):
+        port = "" if parts.port in (None, SIMULATOR_PORT) else f" --port {parts.port}"
+        return FailedAnswer(
+            f"nothing answers at {_place(base_url)}.",
+            Action.WAIT,
+            absent=True,
+            advice=f"If it is the simulator, start it with: adreel simulate{port}",
+        )
+    if any(isinstance(cause, socket.gaierror) for cause in causes):
+        return FailedAnswer(
+            f"the host name {host} cannot be resolved.",
+            Action.WAIT,
+            absent=not f".{host}".endswith(_TIKTOK_DOMAIN),
+            advice="Check the network and the address of the API (ADREEL_TIKTOK_URL).",
+        )
+    return FailedAnswer(f"no connection to {_place(base_url)} ({words}).", Action.WAIT)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and those that it followed from."""
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__ or cause.__context__
+
+
+def _place(base_url: str) -> str:
+    """Scheme, host and port of an address: no user, password, path or query."""
+    parts = urlsplit(base_url)
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    return f"{parts.scheme}://{host}" + (f":{parts.port}" if parts.port is not None else "")
 
 
 def _query_text(value: Value) -> str:

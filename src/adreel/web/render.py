@@ -21,6 +21,7 @@ from adreel.store import Role, User
 from adreel.update_methods import method_title
 from adreel.web.assets import Assets
 from adreel.web.deps import MadeUp, Visitor, deps_of, known_visitor
+from adreel.web.wording import on_page
 
 NOTICE = "adreel_said"
 """The cookie with the message that the page after a redirect shows."""
@@ -77,6 +78,7 @@ class Pages:
         )
         self.environment.globals |= {"asset": assets.url}
         self.environment.filters |= {
+            "on_page": on_page,
             "count": count,
             "number": number,
             "labelled": labelled,

@@ -12,7 +12,7 @@ from adreel import catalog
 from adreel.catalog import records
 from adreel.datasets import menus, presets
 from adreel.datasets.fitting import Fitted, fitted
-from adreel.errors import NotFoundError
+from adreel.errors import NotFoundError, did_you_mean
 from adreel.web.api.failures import failures
 from adreel.web.api.shapes import Answer, Body, DatasetValues, Paged, Paging, ordered, part, source_of
 from adreel.web.deps import Who
@@ -316,8 +316,7 @@ def _report_of(name: str) -> records.Report:
 
 
 def _unknown(what: str, name: str, names: Iterable[str]) -> NotFoundError:
-    near = menus.nearest(name, names)
-    return NotFoundError(f"There is no {what} {name!r}." + (f" Nearest: {near}." if near else ""))
+    return NotFoundError(f"There is no {what} {name!r}.{did_you_mean(menus.nearest(name, names))}")
 
 
 def _has(words: str, *texts: str) -> bool:

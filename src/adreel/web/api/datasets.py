@@ -21,7 +21,7 @@ from adreel.datasets.status import SORTS, Standing, Status, Wanted, chosen, stan
 from adreel.datasets.stored import as_file, dataset_of
 from adreel.datasets.stored import source_of as saved_source
 from adreel.datasets.validation import check, parse
-from adreel.errors import AdreelError, BusyError, DatasetError, InputError, NotFoundError, Problem
+from adreel.errors import AdreelError, BusyError, DatasetError, InputError, Problem
 from adreel.export.exact_json import items_of, types_of
 from adreel.store import Account, RunState, SavedDataset
 from adreel.store.names import clean_name
@@ -310,13 +310,13 @@ def validate(deps: Here, who: Who, body: DatasetFile) -> CheckAnswer:
         source = source_of(body.root)
     except DatasetError as error:
         return _problems(error.problems)
-    checked = check(source, deps.clock())
-    problems = [*checked.problems, *_name_problem(source), *_account_problem(who, source)]
+    checked = service.checked(who.guard, source, deps.clock())
+    problems = [*checked.problems, *_name_problem(source)]
     dataset = checked.dataset
     if problems or dataset is None:
         return _problems(problems)
     names = [column.name for column in columns(dataset)]
-    notes = [*dataset.notes, *service.losses(who.guard, dataset, deps.lake, deps.clock())]
+    notes = [*service.changes(who.guard, dataset, deps.lake, deps.clock()), *checked.notes]
     return CheckAnswer(valid=True, problems=[], notes=notes, columns=names, key=list(key(dataset)))
 
 
@@ -561,7 +561,7 @@ def _dated(source: Source, query: DatesQuery) -> Source:
     dates = date_range(query.start, query.end)
     if dates is None:
         return source
-    return Source({**source.values, "dates": {"start": dates[0], "end": dates[1]}}, source.lines)
+    return source.with_values(dates={"start": dates[0], "end": dates[1]})
 
 
 def _to_run(deps: Deps, who: Visitor, dataset: str, query: DatesQuery) -> tuple[Dataset, Account]:
@@ -617,15 +617,6 @@ def _name_problem(source: Source) -> Iterable[Problem]:
             clean_name(name, "a dataset")
         except InputError as error:
             yield Problem("name", error.message)
-
-
-def _account_problem(who: Visitor, source: Source) -> Iterable[Problem]:
-    name = str(source.values.get("account") or "").strip()
-    if name:
-        try:
-            who.guard.account(name)
-        except NotFoundError as error:
-            yield Problem("account", error.message)
 
 
 # -- how they are shown

@@ -225,7 +225,9 @@ class _Shape:
         panes = tuple(self._pane(fit, menu) for menu in self._shown(fit)) if fit else ()
         outcome = found_in(self._values, around.now)
         tried = fields.last("tried") == "yes" or bool(refused)
-        shown_problems, missing = shown_at_menus((*outcome.problems, *refused), report, self._values, tried=tried)
+        planned, unplanned = self._planned(outcome.dataset)
+        every = dict.fromkeys((*outcome.problems, *unplanned, *refused))
+        shown_problems, missing = shown_at_menus(every, report, self._values, tried=tried)
         beside = names_beside(report) if report else frozenset()
         return Form(
             fields=fields,
@@ -255,7 +257,7 @@ class _Shape:
             resetting=tuple(pane for pane in panes if pane.name == RESET),
             dataset=outcome.dataset,
             columns=columns(outcome.dataset) if outcome.dataset else (),
-            planned=self._planned(outcome.dataset),
+            planned=planned,
             names={advertiser.advertiser_id: advertiser.name for advertiser in around.advertisers if advertiser.name},
         )
 
@@ -411,11 +413,15 @@ class _Shape:
             "not match. To save, create another dataset, or choose Replace with Reset schema."
         )
 
-    def _planned(self, dataset: Dataset | None) -> Planned | None:
+    def _planned(self, dataset: Dataset | None) -> tuple[Planned | None, tuple[Problem, ...]]:
+        """The estimate, or why there is none: days that have not begun in any ad account."""
         around = self._around
         if dataset is None or around.account is None or not around.advertisers:
-            return None
-        return around.plan(dataset, around.account, around.advertisers)
+            return None, ()
+        try:
+            return around.plan(dataset, around.account, around.advertisers), ()
+        except DatasetError as error:
+            return None, error.problems
 
 
 def _reports(saved: SavedDataset | None) -> Iterator[Report]:

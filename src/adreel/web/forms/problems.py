@@ -16,6 +16,7 @@ from adreel.datasets.schema import columns
 from adreel.datasets.validation import Checked, check
 from adreel.datasets.values import scalar
 from adreel.errors import DatasetError, Problem
+from adreel.web.wording import on_page
 
 HARMLESS = frozenset({"name", "description", "tags", "update", "reset_schema"})
 """Menus whose problems do not prevent a preview."""
@@ -140,9 +141,10 @@ def shown_at_menus(
 
 def sentence(problem: Problem) -> str:
     """The reason as a sentence of its own, with the nearest choice."""
-    words = problem.reason if problem.reason.endswith(".") else f"{problem.reason}."
+    reason = on_page(problem.reason)
+    words = reason if reason.endswith((".", "?")) else f"{reason}."
     first = words.split(" ")[0].rstrip(".:")
     # A metric's or dimension's name stays as TikTok spells it.
     if first.isalpha() and first not in catalog.metrics() and first not in catalog.dimensions():
         words = words[0].upper() + words[1:]
-    return f"{words} Nearest: {problem.nearest}." if problem.nearest else words
+    return f"{words}{problem.question}"

@@ -254,7 +254,7 @@ def choices_of(currency: str, advertiser: str, days: str) -> CardChoices:
 def _offered(deps: Deps, saved: SavedDataset) -> _Offered:
     dataset, problems = parsed(deps, saved)
     if dataset is None:
-        raise InputError(f"The settings are no longer valid: {problems[0]}")
+        raise InputError(f"The settings are no longer valid: {replace(problems[0], advice='')}")
     names = deps.lake.table(saved.table_slug).schema.names
     return _Offered(saved, dataset, cards_of(dataset, names))
 

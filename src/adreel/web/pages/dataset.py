@@ -24,6 +24,7 @@ from adreel.store import AccountAdvertiser, Run, SavedDataset
 from adreel.web.changes import Since, since
 from adreel.web.deps import Deps, Here, Visitor, Who
 from adreel.web.downloads import file_answer
+from adreel.web.forms.problems import sentence as problem_sentence
 from adreel.web.pages.data import asked_exactly
 from adreel.web.pages.datasets import Deletion
 from adreel.web.pages.heading import Heading, Live, account_of, heading, live, parsed
@@ -270,7 +271,7 @@ def run(
 
 def _reasons(error: InputError) -> tuple[str, ...]:
     problems = error.problems if isinstance(error, DatasetError) else ()
-    return tuple(problem.reason for problem in problems) or (sentence(error),)
+    return tuple(map(problem_sentence, problems)) or (sentence(error),)
 
 
 def _dates(start: str, end: str) -> tuple[str, str] | None:

@@ -324,7 +324,12 @@ def _changed(who: Visitor, saved: SavedDataset, dataset: Dataset, now: datetime)
 
 def _refusals(deps: Deps, who: Visitor, values: Mapping[str, Any], saved: SavedDataset | None) -> Iterator[Problem]:
     """Why the values cannot be saved, each with the menu at fault."""
-    yield from found_in(values, deps.clock()).problems
+    faults = found_in(values, deps.clock()).problems
+    yield from faults
+    if not faults:
+        # Days that have not begun in any ad account: the form alone does not know them.
+        at_home = service.checked(who.guard, Source(values, {}), deps.clock()).problems
+        yield from (problem for problem in at_home if problem.menu == "dates")
     name, account = scalar(values["name"]), scalar(values["account"])
     try:
         service.refuse_new_deprecated(Source(values, {}), saved)
@@ -337,7 +342,7 @@ def _refusals(deps: Deps, who: Visitor, values: Mapping[str, Any], saved: SavedD
         try:
             who.guard.usable(account)
         except (InputError, ForbiddenError) as error:
-            yield Problem("account", error.message.removeprefix("account: "))
+            yield Problem("account", error.message)
 
 
 def _clash(request: Request, deps: Deps, who: Visitor, saved: SavedDataset, fields: FormFields) -> Response:

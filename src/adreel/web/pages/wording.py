@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from adreel.errors import AdreelError, BusyError
+from adreel.web.wording import on_page
 
 BUSY = "A run is queued or running already, so no other run was started."
 
 
 def sentence(error: AdreelError) -> str:
     """An error's message with a capital letter; on the command line it follows a colon."""
-    text = str(error)
+    text = on_page(str(error))
     return text[:1].upper() + text[1:]
 
 
