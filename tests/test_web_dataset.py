@@ -23,7 +23,7 @@ from starlette.datastructures import QueryParams
 
 from adreel.export.cells import grouped
 from adreel.lake import Lake
-from adreel.store import Level, Progress, Role, RunState, SavedDataset
+from adreel.store import Level, Phase, Progress, Role, RunState, SavedDataset
 from adreel.store.locks import dataset_lock
 from adreel.web.pages.data import Look, look_of
 from home import Home
@@ -95,7 +95,7 @@ def test_a_dataset_that_never_ran_says_so_on_every_tab_and_offers_a_run(home: Ho
 def test_the_next_run_is_counted_without_asking_tiktok(ran: Site) -> None:
     ran.home.door("reset", {})
     page = ran.visit("admin").words(f"{BASE}/next")
-    assert page.startswith("3 or more requests")
+    assert page.startswith("about 3 requests, about 1 s at API level 5000 Based on the last run.")
     assert "2026-11-19 to 2026-11-21 (UTC+01:00, 1 ad account)" in page
     assert ran.home.requests("") == []
 
@@ -199,7 +199,7 @@ def test_a_run_is_queued_executed_and_reported(ran: Site) -> None:
 def test_a_running_run_shows_its_progress_and_the_time_left(ran: Site) -> None:
     run = ran.store.runs.add(saved(ran), "1" * 16)
     ran.store.runs.begin(run.id)
-    ran.store.runs.progress(run.id, Progress(30, 2, 30, 12_345, 3, 4, 40))
+    ran.store.runs.progress(run.id, Progress(30, 2, 30, 12_345, 3, 4, 40, Phase.ROWS, 0.756))
     ran.home.now += timedelta(minutes=3)
     visit = ran.visit("admin")
     with dataset_lock(ran.home.path, "spend", run_id=run.id):
@@ -207,8 +207,7 @@ def test_a_running_run_shows_its_progress_and_the_time_left(ran: Site) -> None:
         assert "HX-Trigger" not in page.headers
         assert 'value="75" max="100"' in page.text
         text = words_of(page.text)
-        assert "3 of 4 steps 12,345 rows 30 of 40 or more requests 2 rate-limited and retried" in text
-        assert "about 1 min 0 s left" in text
+        assert "Reading rows 30 of about 40 requests 12,345 rows 2 rate-limited and retried about 58 s left" in text
         assert "Cancel" in text
     assert "Interrupted. The process ended early; run the dataset again to resume." in visit.words(BASE)
 

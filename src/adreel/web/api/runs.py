@@ -14,7 +14,7 @@ from adreel.access import DatasetRight
 from adreel.datasets.verification import Kind, checks_of
 from adreel.errors import InputError
 from adreel.pipeline.orders import DateRange
-from adreel.store import LogLine, Role, Run, RunKey, RunState
+from adreel.store import LogLine, Phase, Role, Run, RunKey, RunState
 from adreel.store.locks import seen
 from adreel.web.api.failures import failures
 from adreel.web.api.shapes import Answer, Body, Paged, Paging, RunId, Slug, located
@@ -52,8 +52,15 @@ class Proof(Answer):
 class RunProgress(Answer):
     """Progress of a run."""
 
+    phase: Phase | None = Field(description="What the run does, or did last.", examples=[Phase.WRITING])
+    share: float = Field(
+        description="Part of the run that is done, from 0 to 1; it never falls, and is 1 when the run succeeded.",
+        examples=[1.0],
+    )
     requests: int = Field(examples=[12])
-    requests_planned: int = Field(description="Minimum.", examples=[12])
+    requests_planned: int = Field(
+        description="Expected requests, revised while the run reads; 0 while they are not known.", examples=[12]
+    )
     refused: int = Field(description="Requests that TikTok rate-limited.", examples=[0])
     pages: int = Field(examples=[12])
     rows: int = Field(examples=[90])

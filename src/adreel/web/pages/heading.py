@@ -11,6 +11,7 @@ from adreel.datasets.dataset import Dataset
 from adreel.datasets.status import Standing, Status, standing
 from adreel.datasets.stored import dataset_of
 from adreel.errors import DatasetError, NotFoundError, Problem
+from adreel.pipeline.progress import progress_words
 from adreel.store import IN_PROGRESS, Account, Run, RunState, SavedDataset
 from adreel.store.locks import seen
 from adreel.web.deps import Deps, Visitor
@@ -69,31 +70,15 @@ class Live:
     @property
     def share(self) -> float | None:
         """How much of the run is done, from 0 to 1; None if unknown."""
-        return share_done(self.run) if self.run else None
+        return self.run.share if self.run is not None and self.run.state is not RunState.QUEUED else None
 
     @property
-    def left(self) -> timedelta | None:
-        """The run's remaining time, None if unknown."""
-        return time_left(self.run, self.now) if self.run else None
-
-
-def share_done(run: Run) -> float | None:
-    """How much of a run is done: its steps, or where these are few, its requests."""
-    if run.state is RunState.QUEUED or not run.chunks_total:
-        return None
-    steps = run.chunks_done / run.chunks_total
-    requests = run.requests / run.requests_planned if run.requests_planned else 0.0
-    # A step counts when it is complete, and a request may have more pages than planned.
-    return max(steps, min(requests, 0.95))
-
-
-def time_left(run: Run, now: datetime) -> timedelta | None:
-    """A run's remaining time at its pace so far; None in its first 5 seconds and before its first part."""
-    share = share_done(run)
-    took = now - run.started_at if run.started_at else timedelta()
-    if not share or share >= 1 or took < timedelta(seconds=5):
-        return None
-    return took * ((1 - share) / share)
+    def words(self) -> tuple[str, ...]:
+        """What the run does, how far it is, and the remaining time."""
+        run = self.run
+        if run is None or run.started_at is None or run.state is RunState.QUEUED:
+            return ()
+        return progress_words(run, self.now - run.started_at)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from adreel.store.locks import seen
 from adreel.web.changes import Changes, changes
 from adreel.web.deps import Deps, Here, Visitor, Who
 from adreel.web.downloads import attachment
-from adreel.web.pages.heading import Heading, advertiser_names, heading, share_done, time_left
+from adreel.web.pages.heading import Heading, advertiser_names, heading
 from adreel.web.pages.wording import sentence
 from adreel.web.render import Page, go, respond
 
@@ -100,8 +100,6 @@ class RunView:
     row: RunRow
     checks: tuple[CheckRow, ...]
     skipped: tuple[tuple[str, str, str], ...]
-    share: float | None
-    left: timedelta | None
     may_cancel: bool
     slug: str
 
@@ -249,8 +247,6 @@ def _view(deps: Deps, who: Visitor, saved: SavedDataset, run: Run) -> RunView:
         row=row,
         checks=tuple(map(_check_row, checks_of(run.proof))),
         skipped=_skipped(deps, who, saved, run),
-        share=share_done(row.run),
-        left=time_left(row.run, deps.clock()),
         may_cancel=row.run.state in IN_PROGRESS
         and not row.run.cancel_requested
         and who.guard.may(DatasetRight.RUN, saved),
