@@ -135,7 +135,7 @@ def estimate(
     ids = {advertiser.id for read in plan.reads for advertiser in read.advertisers}
     used = [(size, known) for size, known in _shared_out(sizes, ids) if known]
     unread = len(ids) - sum(len(known) for _, known in used)
-    if used:
+    if used and _most_requests(plan, ()) != least:
         rows = {advertiser: size.rows[advertiser] for size, known in used for advertiser in known}
         needed, predicted = (sum(getattr(size, name) for size, _ in used) for name in ("requests", "predicted"))
         requests = max(least, round(predicted_requests(plan, rows) * needed / predicted))
