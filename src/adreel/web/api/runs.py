@@ -244,7 +244,7 @@ def get_log(deps: Here, who: Who, run: RunId, query: Annotated[LogQuery, Query()
     """The run's log; repeat with `after` to follow it."""
     stored = who.guard.run(run)
     # The state first: lines that are written after it was read are then in the next answer.
-    state = seen(deps.settings.home, stored).state
+    state = seen(deps.settings.home, stored, deps.store.runs.get).state
     lines = deps.store.runs.log_lines(stored.id, after=query.after)[: query.limit]
     return Log(
         lines=list(lines),
@@ -268,7 +268,7 @@ def _page(deps: Deps, datasets: list[int] | None, query: RunsQuery) -> RunList:
 
 
 def _run(deps: Deps, stored: Run) -> RunAnswer:
-    run = seen(deps.settings.home, stored)
+    run = seen(deps.settings.home, stored, deps.store.runs.get)
     return RunAnswer(
         id=run.id,
         dataset=run.dataset_slug,

@@ -15,7 +15,7 @@ def upgrade() -> None:
     """Adds two columns and a table; runs that succeeded before are done."""
     op.add_column("runs", sa.Column("phase", sa.String()))
     op.add_column("runs", sa.Column("share", sa.Float(), nullable=False, server_default="0"))
-    op.execute("UPDATE runs SET share = 1 WHERE state IN ('succeeded', 'warned')")
+    op.execute("UPDATE runs SET share = 1 WHERE version IS NOT NULL")
     op.create_table(
         "run_sizes",
         sa.Column("dataset_id", sa.Integer(), nullable=False),
