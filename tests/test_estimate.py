@@ -19,7 +19,7 @@ from adreel.datasets.validation import parse
 from adreel.errors import CancelledError
 from adreel.pipeline.estimate import estimate, predicted_requests, size_of_run
 from adreel.pipeline.plan import Plan, make_plan, narrowed
-from adreel.pipeline.progress import Reading, progress_words
+from adreel.pipeline.progress import PageProgress, progress_words
 from adreel.pipeline.run import Watch
 from adreel.store import Phase, Progress, RunState
 from adreel.tiktok.rate_limit import limits_for
@@ -333,7 +333,7 @@ def test_the_share_of_pages_is_that_of_all_pages_once_each_first_page_is_read(
 ) -> None:
     plan = plan_for(len(pages))
     chunks = list(plan.chunks())
-    reading = Reading(plan, expected)
+    reading = PageProgress(plan, expected)
     totals = {request.name: total for request, total in zip(plan.requests(), pages, strict=True)}
     for chunk in chunks:
         reading.start(chunk)
@@ -359,7 +359,7 @@ def test_the_share_of_pages_is_that_of_all_pages_once_each_first_page_is_read(
 def test_requests_without_a_first_page_are_no_longer_expected_when_their_chunk_is_finished() -> None:
     plan = plan_for(4)
     first, skipped, split, earlier = plan.chunks()
-    reading = Reading(plan, None)
+    reading = PageProgress(plan, None)
     reading.skip(earlier, 3)
     for chunk in (first, skipped, split):
         reading.start(chunk)
@@ -387,3 +387,4 @@ def test_the_words_of_the_progress_name_the_phase_and_what_is_known() -> None:
     assert progress_words(replace(reading, refused=2), timedelta(seconds=4))[-1] == "2 rate-limited and retried"
     written = Progress(1, 0, 1, 1, 3, 3, 1, Phase.WRITING, 0.98)
     assert progress_words(written, minute)[:3] == ("Writing", "1 request", "1 row")
+    assert progress_words(replace(written, share=1.0), minute) == ("1 request", "1 row")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.table import Column
 
 from adreel.access import DatasetRight
 from adreel.cli import CommandContext
@@ -301,12 +302,13 @@ def watched(have: Opened, saved: SavedDataset, dates: DateRange | None = None) -
     from adreel.pipeline.progress import progress_words
 
     bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TextColumn("{task.fields[words]}"),
-        TimeElapsedColumn(),
+        TextColumn("{task.description}", table_column=Column(no_wrap=True, overflow="ellipsis")),
+        BarColumn(bar_width=12),
+        TaskProgressColumn(table_column=Column(no_wrap=True, width=4)),
+        TimeElapsedColumn(table_column=Column(no_wrap=True, width=7)),
+        TextColumn("{task.fields[words]}", table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1)),
         console=messages(),
+        expand=True,
     )
     with bar:
         task = bar.add_task(escape(saved.name), total=1.0, words="")

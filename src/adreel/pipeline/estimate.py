@@ -133,10 +133,10 @@ def estimate(
     """The estimate from runs of the plan's shape, the dataset's own first, else from lists of its entities."""
     least = plan.request_count
     ids = {advertiser.id for read in plan.reads for advertiser in read.advertisers}
-    used = [(size, known) for size, known in _shared_out(sizes, ids) if known]
-    unread = len(ids) - sum(len(known) for _, known in used)
+    used = [(size, covered_ids) for size, covered_ids in _shared_out(sizes, ids) if covered_ids]
+    unread = len(ids) - sum(len(covered_ids) for _, covered_ids in used)
     if used and _most_requests(plan, ()) != least:
-        rows = {advertiser: size.rows[advertiser] for size, known in used for advertiser in known}
+        rows = {advertiser: size.rows[advertiser] for size, covered_ids in used for advertiser in covered_ids}
         needed, predicted = (sum(getattr(size, name) for size, _ in used) for name in ("requests", "predicted"))
         requests = max(least, round(predicted_requests(plan, rows) * needed / predicted))
         own = any(size.dataset_name == plan.dataset.name for size, _ in used)
@@ -228,9 +228,9 @@ def _shared_out(sizes: Iterable[RunSize], ids: set[str]) -> Iterable[tuple[RunSi
     """For each size the advertisers whose rows are taken from it: the first that has them."""
     left = set(ids)
     for size in sizes:
-        known = left & size.rows.keys()
-        left -= known
-        yield size, known
+        covered_ids = left & size.rows.keys()
+        left -= covered_ids
+        yield size, covered_ids
 
 
 def _may_grow(plan: Plan, rows: Mapping[str, tuple[int, int]]) -> bool:

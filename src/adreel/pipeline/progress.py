@@ -16,7 +16,7 @@ SOON = 5.0
 """Seconds of a run before its remaining time is estimated."""
 
 
-class Reading:
+class PageProgress:
     """The pages of a run's plan: those that were read of those that are expected.
 
     The pages of a request are known once its first one is read; until then it is expected to have as many as the
@@ -91,7 +91,7 @@ def time_left(share: float, took: timedelta) -> timedelta | None:
 
 def progress_words(progress: Progress | Run, took: timedelta) -> tuple[str, ...]:
     """What a run does and how far it is, for a person: its phase, requests, rows and remaining time."""
-    words = [progress.phase.label] if progress.phase else []
+    words = [progress.phase.label] if progress.phase and progress.share < 1 else []
     sent, planned = progress.requests, progress.requests_planned
     words.append(f"{sent:,} of about {planned:,} requests" if planned > sent else _counted(sent, "request"))
     words.append(_counted(progress.rows, "row"))

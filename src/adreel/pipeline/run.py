@@ -37,7 +37,7 @@ from adreel.pipeline.extract import Extraction, Parts
 from adreel.pipeline.load import Committed, combined, commit_run
 from adreel.pipeline.orders import RESUME_WITHIN, DateRange, Orders
 from adreel.pipeline.plan import Chunk, Plan, Request, make_plan
-from adreel.pipeline.progress import READING, VERIFIED, WRITTEN, Reading
+from adreel.pipeline.progress import READING, VERIFIED, WRITTEN, PageProgress
 from adreel.pipeline.verify import Part, ReadOutcome
 from adreel.settings import Settings
 from adreel.store import (
@@ -186,7 +186,7 @@ class _RunInProgress:
         self._watch = watch
         self._progress = Progress(run.requests, run.refused, run.pages, run.rows)
         self._before = self._progress
-        self._reading: Reading | None = None
+        self._reading: PageProgress | None = None
         self._size: RunSize | None = None
         self._client: Client
         self._parts = Parts(lake, run.id)
@@ -340,7 +340,7 @@ class _RunInProgress:
     async def _chunks(self, plan: Plan, mark: str) -> list[ReadOutcome]:
         """The outcome of every chunk, in the plan's order; `mark` is the plan's fingerprint."""
         finished = await self._finished(mark) if self._resumed else {}
-        reading = self._reading = Reading(plan, self._expected(plan))
+        reading = self._reading = PageProgress(plan, self._expected(plan))
         self._progress = replace(self._progress, chunks_total=plan.chunk_count, chunks_done=len(finished))
         self._enter(Phase.ROWS, self._run.share if finished else 0.0)
         failed = {name: reason for record in finished.values() for name, reason in record.outcome.failed.items()}
