@@ -13,9 +13,10 @@ import httpx2
 import orjson
 import pyarrow as pa
 
+from adreel import catalog
 from adreel.access import Actor, Guard
 from adreel.connections import Waits
-from adreel.datasets import service
+from adreel.datasets import menus, service
 from adreel.datasets.files import read
 from adreel.datasets.validation import parse
 from adreel.lake import Lake
@@ -132,3 +133,20 @@ def questions(home: Home, path: str = "report/integrated") -> list[tuple[str, ..
         for request in home.requests(path)
         if request["code"] == 0
     ]
+
+
+def metrics_of_ads(count: int) -> list[str]:
+    """So many metrics of ads by day, of every kind, and always spend."""
+    chosen = {
+        "service_type": ("auction",),
+        "report_type": ("basic",),
+        "data_level": ("ad",),
+        "id_dimension": ("ad_id",),
+        "time_dimension": ("day",),
+    }
+    report = catalog.REPORTS["performance"]
+    menu = next(menu for menu in report.menus if menu.name == "metrics")
+    offered = [offer.value for offer in menus.offers(report, menu, chosen) if offer.refusal is None]
+    metrics = catalog.metrics()
+    sure = [name for name in offered if metrics[name].sure and not metrics[name].refuses]
+    return ["spend", *(name for name in sure if name != "spend")][:count]

@@ -51,6 +51,41 @@ def test_what_is_ticked_typed_and_open_stays_while_a_run_refreshes_the_page(chro
         expect(column).not_to_be_checked()
 
 
+def test_the_overview_of_a_first_run_never_contradicts_itself(chromium: Browser, town: Town) -> None:
+    admin = town.store.users.get("admin")
+    first = town.dataset(town.store.accounts.list()[0], admin, name="First")
+    town.reports.clear()
+    town.ask_for_run(first)
+    with visiting(chromium, town, "admin") as person:
+        page = person.page
+        person.goto(f"/datasets/{first.slug}")
+        expect(page.locator("#live")).to_contain_text("Running")
+        expect(page.locator("main")).to_contain_text("First run in progress")
+        page.evaluate(STATES)
+        town.reports.set()
+        expect(page.locator("#live")).to_contain_text("Run complete")
+        expect(page.locator("main")).to_contain_text("Verification")
+        page.evaluate("() => new Promise(requestAnimationFrame)")
+        states: list[list[bool]] = page.evaluate("() => window.states")
+        assert [False, True, False, True] in states
+        assert states[-1] == [True, False, True, False]
+        assert {tuple(state) for state in states} <= {(False, True, False, True), (True, False, True, False)}
+
+
+STATES = """() => {
+  window.states = [];
+  const look = () => {
+    const [banner, main] = [document.querySelector("#live").textContent, document.querySelector("main").textContent];
+    window.states.push([/Run complete/.test(banner), /Running|Queued/.test(banner),
+      /Last read/.test(main), /First run in progress/.test(main)]);
+  };
+  look();
+  const frame = () => { look(); requestAnimationFrame(frame); };
+  requestAnimationFrame(frame);
+}"""
+"""What a person sees, frame by frame: the banner and the rest of the page."""
+
+
 def test_a_form_that_was_refused_says_why_in_view_and_keeps_what_was_filled_in(chromium: Browser, town: Town) -> None:
     with visiting(chromium, town, "admin", viewport={"width": PHONE[0], "height": PHONE[1]}) as person:
         page = person.page

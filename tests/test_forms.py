@@ -24,9 +24,11 @@ from adreel.datasets.fitting import fitted
 from adreel.datasets.presets import GROUP_TITLES, SETS
 from adreel.datasets.validation import check, parse
 from adreel.dates import PERIODS, WEEKDAYS
+from adreel.pipeline.estimate import estimate
 from adreel.pipeline.plan import make_plan
 from adreel.pipeline.preview import Planned
 from adreel.store import Account, AccountAdvertiser, AccountStatus, SavedDataset
+from adreel.tiktok.rate_limit import limits_for
 from adreel.web.assets import Assets
 from adreel.web.forms.fields import FormFields, fields_of, ids_in, tags_in, tags_text
 from adreel.web.forms.panes import Around, Form, form_of, posted_values
@@ -83,7 +85,7 @@ def plan(dataset: Any, account: Account, advertisers: tuple[AccountAdvertiser, .
         [Advertiser(advertiser.advertiser_id, advertiser.name, "USD", timedelta()) for advertiser in advertisers],
         NOW,
     )
-    return Planned(run_plan, "basic", 0.1, {})
+    return Planned(run_plan, "basic", estimate(run_plan, (), (), 0, limits_for("basic")), {})
 
 
 AROUND = Around((ACCOUNT,), ACCOUNT, ADVERTISERS, NOW, "UTC", None, plan)

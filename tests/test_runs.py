@@ -16,13 +16,11 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from adreel import catalog
-from adreel.datasets import menus
 from adreel.datasets.files import read
 from adreel.errors import ExitCode
 from adreel.pipeline.run import Watch
 from home import Home, make_home
-from running import Tampered, latest, left_behind, log_of, questions, run, saved, table
+from running import Tampered, latest, left_behind, log_of, metrics_of_ads, questions, run, saved, table
 
 EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.yaml"))
 
@@ -236,23 +234,6 @@ def test_hours_are_the_advertisers_own_and_utc_and_add_up_to_its_day(tmp_path: P
 
 
 # -- more metrics than a request takes
-
-
-def metrics_of_ads(count: int) -> list[str]:
-    """So many metrics of ads by day, of every kind, and always spend."""
-    chosen = {
-        "service_type": ("auction",),
-        "report_type": ("basic",),
-        "data_level": ("ad",),
-        "id_dimension": ("ad_id",),
-        "time_dimension": ("day",),
-    }
-    report = catalog.REPORTS["performance"]
-    menu = next(menu for menu in report.menus if menu.name == "metrics")
-    offered = [offer.value for offer in menus.offers(report, menu, chosen) if offer.refusal is None]
-    metrics = catalog.metrics()
-    sure = [name for name in offered if metrics[name].sure and not metrics[name].refuses]
-    return ["spend", *(name for name in sure if name != "spend")][:count]
 
 
 def test_250_metrics_equal_those_of_runs_with_a_hundred(home: Home) -> None:

@@ -7,8 +7,10 @@ import html
 import io
 import json
 import re
+import sqlite3
 import urllib.parse
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
@@ -23,9 +25,10 @@ from starlette.datastructures import QueryParams
 
 from adreel.export.cells import grouped
 from adreel.lake import Lake
-from adreel.store import Level, Progress, Role, RunState, SavedDataset
-from adreel.store.locks import dataset_lock
+from adreel.store import Level, Phase, Progress, Role, RunOutcome, RunState, SavedDataset
+from adreel.store.locks import dataset_lock, seen
 from adreel.web.pages.data import Look, look_of
+from api_home import program
 from home import Home
 from web_home import Site, Visit, open_site, words_of
 
@@ -95,7 +98,7 @@ def test_a_dataset_that_never_ran_says_so_on_every_tab_and_offers_a_run(home: Ho
 def test_the_next_run_is_counted_without_asking_tiktok(ran: Site) -> None:
     ran.home.door("reset", {})
     page = ran.visit("admin").words(f"{BASE}/next")
-    assert page.startswith("3 or more requests")
+    assert page.startswith("about 3 requests, about 1 s at API level 5000 Based on the last run.")
     assert "2026-11-19 to 2026-11-21 (UTC+01:00, 1 ad account)" in page
     assert ran.home.requests("") == []
 
@@ -191,24 +194,69 @@ def test_a_run_is_queued_executed_and_reported(ran: Site) -> None:
         9,
     )
     over = visit.get(f"{BASE}/live")
-    assert over.headers["HX-Trigger"] == "run-over"
+    # Not the banner alone, which would contradict the rest of the page until that is refreshed too.
+    assert (over.headers["HX-Trigger"], over.headers["HX-Reswap"]) == ("run-over", "none")
+    assert f"Run complete: {run.rows} rows read, version 1. The table matches TikTok." in visit.words(BASE)
+
+
+def test_the_settings_show_the_end_of_a_run_without_refreshing_the_form(ran: Site) -> None:
+    visit = ran.visit("admin")
+    visit.sent(f"{BASE}/run")
+    assert f'hx-get="{BASE}/live?alone=true" hx-trigger="every 1s"' in visit.good(f"{BASE}/settings")
+    assert f'hx-get="{BASE}/live?alone=true" hx-trigger="every 1s"' in visit.get(f"{BASE}/live?alone=true").text
+    (run,) = ran.work()
+    over = visit.get(f"{BASE}/live?alone=true")
+    assert not {"HX-Trigger", "HX-Reswap"} & {name.title().replace("Hx", "HX") for name in over.headers}
     assert "hx-get" not in over.text
-    assert f"Run complete: {run.rows} rows read, version 1. The table matches TikTok." in words_of(over.text)
+    assert f"Run complete: {run.rows} rows read, version 1." in words_of(over.text)
+
+
+@pytest.mark.parametrize("earlier", [0, 1])
+def test_an_overview_shows_no_table_of_a_run_that_it_calls_running(home: Home, earlier: int) -> None:
+    for _ in range(1 + earlier):
+        home.good("run", "-f", home.file())
+        home.later(1)
+    with open_site(home) as site:
+        (run, *_) = site.store.runs.list(saved(site))
+        # The moment between the commit of the table and the end of the run.
+        with closing(sqlite3.connect(home.path / "adreel.db")) as database, database:
+            database.execute(
+                "UPDATE runs SET state = 'running', version = NULL, finished_at = NULL, proof = '{}' WHERE id = ?",
+                (run.id,),
+            )
+        with dataset_lock(home.path, "spend", run_id=run.id):
+            page = site.visit("admin").words(BASE)
+        assert "Running Run" in page
+        if earlier:
+            assert "Version 0" in page
+            assert "Version 1" not in page
+        else:
+            assert "First run in progress" in page
+            assert "Verification" not in page
+
+
+def test_a_run_that_ends_while_it_is_looked_at_is_not_taken_for_interrupted(ran: Site) -> None:
+    run = ran.store.runs.add(saved(ran), "1" * 16)
+    running = ran.store.runs.begin(run.id)
+    assert seen(ran.home.path, running, ran.store.runs.get).state is RunState.INTERRUPTED
+    ended = ran.store.runs.finish(run.id, RunOutcome(RunState.VERIFIED, version=1, verification={"verified": True}))
+    assert seen(ran.home.path, running, ran.store.runs.get) == ended
 
 
 def test_a_running_run_shows_its_progress_and_the_time_left(ran: Site) -> None:
     run = ran.store.runs.add(saved(ran), "1" * 16)
     ran.store.runs.begin(run.id)
-    ran.store.runs.progress(run.id, Progress(30, 2, 30, 12_345, 3, 4, 40))
+    ran.store.runs.progress(run.id, Progress(30, 2, 30, 12_345, 3, 4, 40, Phase.ROWS, 0.756))
     ran.home.now += timedelta(minutes=3)
     visit = ran.visit("admin")
     with dataset_lock(ran.home.path, "spend", run_id=run.id):
         page = visit.get(f"{BASE}/live")
         assert "HX-Trigger" not in page.headers
         assert 'value="75" max="100"' in page.text
+        progress = program(ran).get(f"/runs/{run.id}")["progress"]
+        assert (progress["share"], progress["phase"], progress["requests_planned"]) == (0.756, "rows", 40)
         text = words_of(page.text)
-        assert "3 of 4 steps 12,345 rows 30 of 40 or more requests 2 rate-limited and retried" in text
-        assert "about 1 min 0 s left" in text
+        assert "Reading rows 30 of about 40 requests 12,345 rows 2 rate-limited and retried about 58 s left" in text
         assert "Cancel" in text
     assert "Interrupted. The process ended early; run the dataset again to resume." in visit.words(BASE)
 

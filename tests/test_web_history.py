@@ -162,8 +162,8 @@ def test_the_page_of_an_active_run_follows_its_log(twice: Site) -> None:
         assert "HX-Trigger" not in visit.part(base).headers
     twice.store.runs.finish(run.id, RunOutcome(RunState.FAILED, error="No."))
     over = visit.part(base)
-    assert over.headers["HX-Trigger"] == "run-over"
-    assert "every 1s" not in over.text
+    assert (over.headers["HX-Trigger"], over.headers["HX-Reswap"]) == ("run-over", "none")
+    assert "every 1s" not in visit.good(base)
     assert "hx-get" not in visit.part(f"{base}/log", after=line.number).text
 
 

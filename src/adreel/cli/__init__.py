@@ -459,7 +459,7 @@ def plan(
     end: End = None,
     as_json: Json = False,
 ) -> None:
-    """Estimate the requests and minutes of a run, without requesting a report."""
+    """Estimate the requests and the time of a run, without requesting a report."""
     from adreel.cli import runs
 
     runs.plan(ctx.obj, name, file, (start, end), as_json=as_json)

@@ -81,4 +81,4 @@ def guard_of(settings: Settings, store: Store) -> Guard:
 
 def seen(have: Opened, run: Run) -> Run:
     """The run in its actual state: one recorded as running without a live process is interrupted."""
-    return locks.seen(have.settings.home, run)
+    return locks.seen(have.settings.home, run, have.store.runs.get)

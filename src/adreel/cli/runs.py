@@ -10,12 +10,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.table import Column
 
 from adreel.access import DatasetRight
 from adreel.cli import CommandContext
@@ -41,7 +42,6 @@ from adreel.errors import (
     StorageError,
     disk_fault,
 )
-from adreel.pipeline.plan import Plan
 from adreel.store import IN_PROGRESS, SUCCESSFUL, Account, Run, RunState, SavedDataset
 from adreel.store import Progress as RunProgress
 
@@ -119,24 +119,13 @@ def _print_valid(dataset: Dataset, notes: Iterable[str]) -> None:
 def plan(
     session: CommandContext, name: str | None, file: Path | None, given: tuple[str | None, str | None], *, as_json: bool
 ) -> None:
-    """Prints the estimate of a run: requests, rows per page, and minutes at the app's limit."""
+    """Prints the estimate of a run: requests, rows per page, and time at the rate limit of the app's API level."""
     with opened(session) as have:
         planned = _plan(have, *_with_account(have, name, file, given))
-        estimate = planned.plan
-        facts = {
-            "requests": estimate.request_count,
-            "steps": estimate.chunk_count,
-            "rows_per_page": estimate.page_size,
-            "minutes": planned.minutes,
-            "level": planned.level,
-            "advertisers": sum(len(read.advertisers) for read in estimate.reads),
-            "metric_batches": len(estimate.batches),
-            "notes": list(estimate.notes),
-        }
         if as_json:
-            print_json(facts | {"days": [_days(pair) for pair in estimate.days()]})
+            print_json(planned.figures() | {"days": [_days(pair) for pair in planned.plan.days()]})
         else:
-            _print_plan(estimate, facts)
+            _print_plan(planned)
 
 
 def _days(pair: Any) -> dict[str, Any]:
@@ -144,20 +133,19 @@ def _days(pair: Any) -> dict[str, Any]:
     return {"advertiser_id": advertiser.id, "timezone": advertiser.zone, "start": days.start, "end": days.end}
 
 
-def _print_plan(estimate: Plan, facts: Mapping[str, Any]) -> None:
-    rows = [
-        (advertiser.id, advertiser.name, advertiser.zone, days.start, days.end) for advertiser, days in estimate.days()
-    ]
+def _print_plan(planned: Planned) -> None:
+    plan, estimate = planned.plan, planned.estimate
+    rows = [(advertiser.id, advertiser.name, advertiser.zone, days.start, days.end) for advertiser, days in plan.days()]
     if rows:
         print_table(("ad account", "name", "time zone", "start date", "end date"), rows[:LISTED_ADVERTISERS])
     if len(rows) > LISTED_ADVERTISERS:
         say(f"First {LISTED_ADVERTISERS} of {len(rows):,} ad accounts.")
     print_table(
-        ("min. requests", "rows per page", "min. minutes", "app level", "steps"),
-        [(facts["requests"], facts["rows_per_page"], facts["minutes"], facts["level"], facts["steps"])],
+        ("requests", "time", "API level", "rows per page", "chunks"),
+        [(estimate.requests_text, estimate.time_text, planned.level, plan.page_size, plan.chunk_count)],
     )
-    say("Each request reads one page. Steps with more rows than one page need more requests.")
-    for note in estimate.notes:
+    say(estimate.basis_text)
+    for note in plan.notes:
         say(f"note: {note}")
 
 
@@ -312,48 +300,38 @@ def watched(have: Opened, saved: SavedDataset, dates: DateRange | None = None) -
     from adreel.pipeline.run import Runner, Watch
 
     runner = Runner(have.settings, have.store, clock=have.session.clock, transport=have.session.transport)
+    from adreel.pipeline.progress import progress_words
+
     bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("steps · {task.fields[rows]} rows · {task.fields[pages]} pages · {task.fields[left]}"),
-        TimeElapsedColumn(),
+        TextColumn("{task.description}", table_column=Column(no_wrap=True, overflow="ellipsis")),
+        BarColumn(bar_width=12),
+        TaskProgressColumn(table_column=Column(no_wrap=True, width=4)),
+        TimeElapsedColumn(table_column=Column(no_wrap=True, width=7)),
+        TextColumn("{task.fields[words]}", table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1)),
         console=messages(),
+        expand=True,
     )
     with bar:
-        task = bar.add_task(escape(saved.name), total=None, rows="0", pages="0", left="")
+        task = bar.add_task(escape(saved.name), total=1.0, words="")
 
         def show(now: RunProgress) -> None:
-            left = _left(now, bar.tasks[0].elapsed or 0)
-            bar.update(
-                task,
-                completed=now.chunks_done,
-                total=now.chunks_total or None,
-                rows=f"{now.rows:,}",
-                pages=f"{now.pages:,}",
-                left=left,
-            )
+            took = timedelta(seconds=bar.tasks[0].elapsed or 0)
+            bar.update(task, completed=now.share, words=escape(" · ".join(progress_words(now, took))))
 
         def trouble(line: str) -> None:
             # Shown beside the bar until the next update; the log of the run keeps every line.
-            bar.update(task, left=escape(line) if bar.console.is_terminal else "")
+            if bar.console.is_terminal:
+                bar.update(task, words=escape(line))
 
         return runner.run(saved, Watch(show, say, trouble), dates)
-
-
-def _left(now: RunProgress, elapsed: float) -> str:
-    """The time left, estimated from the steps done in `elapsed` seconds; empty in the first 5 seconds."""
-    if not now.chunks_done or now.chunks_done >= now.chunks_total or elapsed < 5:
-        return ""
-    seconds = elapsed / now.chunks_done * (now.chunks_total - now.chunks_done)
-    return f"about {seconds / 60:.0f} min left" if seconds >= 90 else f"about {seconds:.0f} s left"
 
 
 def print_report(saved: SavedDataset, report: RunReport) -> None:
     """Prints a run: its figures, verification, skipped ad accounts and warnings."""
     say(
         f"{saved.name}: {report.state.label}, {report.rows:,} rows in {report.seconds:.1f} s; "
-        f"{report.requests:,} requests, {report.refused:,} rate-limited. Version {report.version} of {report.table}"
+        f"{report.requests:,} requests{f', {report.refused:,} rate-limited' if report.refused else ''}. "
+        f"Version {report.version} of {report.table}"
     )
     _print_checks(report.state, report.verification)
     for advertiser, reason in report.skipped.items():
@@ -485,10 +463,10 @@ def _facts(run: Run, now: datetime) -> list[tuple[str, str]]:
         facts += [("Rows read at (UTC)", run.read_at), ("Rows restored", rows_of(run))]
     else:
         requests = f"{run.requests:,}"
-        if run.requests_planned:
-            requests += f" of {run.requests_planned:,} or more estimated"
-        facts += [("Requests", requests), ("Rate-limited", run.refused), ("Pages", run.pages), ("Rows read", run.rows)]
-        facts += [("Steps", f"{run.chunks_done:,} of {run.chunks_total:,}")]
+        if run.state in IN_PROGRESS and run.requests_planned > run.requests:
+            requests += f" of about {run.requests_planned:,}"
+        facts += [("Requests", requests), ("Rate-limited", run.refused or None), ("Pages", run.pages)]
+        facts += [("Rows read", run.rows), ("Chunks", f"{run.chunks_done:,} of {run.chunks_total:,}")]
     facts += [
         ("Version", run.version),
         ("Rows of the table", run.table_rows),

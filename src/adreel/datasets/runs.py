@@ -17,6 +17,8 @@ _SAME = (
     "started_at",
     "finished_at",
     "cancel_requested",
+    "phase",
+    "share",
     "requests",
     "requests_planned",
     "pages",

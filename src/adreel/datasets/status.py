@@ -22,7 +22,7 @@ from adreel.datasets.verification import checked
 from adreel.dates import read_day
 from adreel.errors import NotFoundError
 from adreel.store import Account, AccountStatus, Run, RunBrief, RunState, SavedDataset, Store, User
-from adreel.store.locks import is_alive
+from adreel.store.locks import is_alive, seen
 
 STALE_AFTER = timedelta(days=7)
 """Age from which a table is stale, if a later run would read other days or rows."""
@@ -131,20 +131,49 @@ class Standing:
 def standings(store: Store, guard: Guard, home: Path, now: datetime) -> tuple[Standing, ...]:
     """Every dataset that the actor may see, by name."""
     accounts = {account.id: account for account in guard.accounts()}
-    briefs = store.runs.briefs()
+    datasets, briefs = guard.datasets(), store.runs.briefs()
+    if any(_is_dead(home, saved, briefs) for saved in datasets):
+        # A process ends its run before it is gone, so that the run may have ended since it was read.
+        briefs = store.runs.briefs()
     return tuple(
-        _standing(saved, accounts, briefs.get(saved.id, (None, None)), home, now) for saved in guard.datasets()
+        _standing(saved, accounts, briefs.get(saved.id, (None, None)), now, dead=_is_dead(home, saved, briefs))
+        for saved in datasets
     )
 
 
-def standing(store: Store, guard: Guard, home: Path, saved: SavedDataset, now: datetime) -> Standing:
-    """One dataset, which the actor may see."""
+def _is_dead(home: Path, saved: SavedDataset, briefs: Mapping[int, tuple[RunBrief, RunBrief | None]]) -> bool:
+    """Whether the dataset's latest run is said to be running, and its process is gone."""
+    latest, _ = briefs.get(saved.id, (None, None))
+    return latest is not None and latest.state is RunState.RUNNING and not is_alive(home, saved.slug, latest.id)
+
+
+def newest_runs(store: Store, home: Path, saved: SavedDataset) -> tuple[Run | None, Run | None]:
+    """The latest run, in its actual state, and the latest that made a version; both of the same moment."""
+    latest, good = store.runs.newest(saved)
+    if latest is None:
+        return None, None
+    actual = seen(home, latest, store.runs.get)
+    if actual.state in (latest.state, RunState.INTERRUPTED):
+        return actual, good
+    # It has ended meanwhile, perhaps with a version.
+    return store.runs.newest(saved)
+
+
+def standing(
+    store: Store,
+    guard: Guard,
+    home: Path,
+    saved: SavedDataset,
+    now: datetime,
+    runs: tuple[Run | None, Run | None] | None = None,
+) -> Standing:
+    """One dataset, which the actor may see; `runs` are those of `newest_runs` if they were read before."""
     accounts = {}
     if saved.account_id is not None:
         with suppress(NotFoundError):
             accounts[saved.account_id] = guard.account(saved.account_id)
-    latest, good = (next(map(brief, runs), None) for runs in (store.runs.list(saved, limit=1), store.runs.good(saved)))
-    return _standing(saved, accounts, (latest, good), home, now)
+    latest, good = (brief(run) if run is not None else None for run in runs or newest_runs(store, home, saved))
+    return _standing(saved, accounts, (latest, good), now)
 
 
 def brief(run: Run) -> RunBrief:
@@ -170,15 +199,16 @@ def _standing(
     saved: SavedDataset,
     accounts: Mapping[int, Account],
     runs: tuple[RunBrief | None, RunBrief | None],
-    home: Path,
     now: datetime,
+    *,
+    dead: bool = False,
 ) -> Standing:
     latest, good = runs
     values: dict[str, Any] = orjson.loads(saved.spec)
     report = str(values.get("report", ""))
     title = catalog.REPORTS[report].title if report in catalog.REPORTS else report
-    if latest and latest.state is RunState.RUNNING and not is_alive(home, saved.slug, latest.id):
-        latest = replace(latest, state=RunState.INTERRUPTED, error="")
+    if latest and dead:
+        latest = replace(latest, state=RunState.INTERRUPTED, error=RunState.INTERRUPTED.sentence)
     account = accounts.get(saved.account_id) if saved.account_id is not None else None
     status, words = _status_of(saved, account, latest, good, values, now)
     return Standing(saved, report, title, latest, good, status, words)

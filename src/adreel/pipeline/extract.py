@@ -164,12 +164,17 @@ class _PageRead:
 class Extraction:
     """Reads the requests of one run's plan.
 
-    `arrived` is called with the number of rows of each page that is read. `failed` has the advertisers that were
-    skipped before the run was resumed, with the reasons; they are not read.
+    `arrived` is called with each page that is read, and its request. `failed` has the advertisers that were skipped
+    before the run was resumed, with the reasons; they are not read.
     """
 
     def __init__(
-        self, plan: Plan, client: Client, parts: Parts, arrived: Callable[[int], None], failed: Mapping[str, str]
+        self,
+        plan: Plan,
+        client: Client,
+        parts: Parts,
+        arrived: Callable[[Request, Part], None],
+        failed: Mapping[str, str],
     ) -> None:
         self._plan = plan
         self._client = client
@@ -324,7 +329,7 @@ class Extraction:
         if page.cut:
             return None
         read = await self._parts.work(self._stored, chunk, request, number, page)
-        self._arrived(0 if request.batch else read.part.rows)
+        self._arrived(request, read.part)
         return read
 
     def _stored(self, chunk: str, request: Request, number: int, page: ListPage) -> _PageRead:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import zlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -70,10 +70,12 @@ def commit_run(
     outcomes: Iterable[ReadOutcome],
     *,
     other_days: bool = False,
+    writing: Callable[[], None] = lambda: None,
 ) -> Committed:
     """Verifies the run's rows and commits them as one version, atomically; a second call for the same run does nothing.
 
     With `other_days`, days in place of the dataset's own, a replacement replaces only these days where it can.
+    `writing` is called when the rows are verified, before the table changes.
 
     Rows and primary keys were verified when each request was read, and no two requests are for the same rows. Raises
     AdvertiserError if no advertiser could be read, and the errors of `Lake.commit`.
@@ -91,6 +93,7 @@ def commit_run(
         write = replace(write, method=Method.PARTITION, reset_schema=False)
     elif outcome.failed and replaces and not write.reset_schema:
         write = _sparing(write, lake, slug, plan, outcome.failed)
+    writing()
     done = lake.commit(slug, rows.reader, write)
     verification = verification_of(outcome, done.rows_in, _currencies(plan, outcome.failed))
     # A user confirmed a backfill that cannot merge and replaces all rows.

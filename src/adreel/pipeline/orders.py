@@ -204,7 +204,7 @@ class Orders:
 
         Raises ForbiddenError.
         """
-        run = seen(self.settings.home, guard.run(run.id, DatasetRight.RUN))
+        run = seen(self.settings.home, guard.run(run.id, DatasetRight.RUN), self.store.runs.get)
         why = (
             "Cancelled before it started."
             if run.state is RunState.QUEUED

@@ -91,13 +91,18 @@ class Plan:
 
     @property
     def request_count(self) -> int:
-        """The number of requests if each has one page; further pages take one more each."""
+        """The number of requests if each has one page; further pages take one more each (`estimate.py`)."""
         return sum(len(read.spans) for read in self.reads) * len(self.batches) * len(self.buying)
 
     @property
     def page_size(self) -> int:
         """The most rows of a page."""
         return AUDIENCE_PAGE_SIZE if self.dataset.report.startswith("custom_audience") else PAGE_SIZE
+
+    @property
+    def requests_per_page(self) -> int:
+        """The requests that a page takes: the details of listed audiences are a second one."""
+        return 2 if self.dataset.report == "custom_audience_details" else 1
 
     def requests(self) -> Iterator[Request]:
         """Every request, advertiser by advertiser, oldest days first."""
@@ -132,9 +137,7 @@ class Plan:
 
     def seconds(self, per_second: float, per_minute: float, per_day: float) -> float:
         """The least seconds that the requests take at the app's limits."""
-        count = self.request_count
-        days, rest = divmod(count, per_day)
-        return days * 86_400 + max(rest / per_second, rest / per_minute * 60)
+        return least_seconds(self.request_count, per_second, per_minute, per_day)
 
     def days(self) -> Iterator[tuple[Advertiser, Span]]:
         """For each advertiser, its days from the first to the last."""
@@ -143,6 +146,12 @@ class Plan:
             if spans:
                 for advertiser in read.advertisers:
                     yield advertiser, Span(spans[0].start, spans[-1].end)
+
+
+def least_seconds(requests: int, per_second: float, per_minute: float, per_day: float) -> float:
+    """The least seconds that so many requests take at an app's limits."""
+    days, rest = divmod(requests, per_day)
+    return days * 86_400 + max(rest / per_second, rest / per_minute * 60)
 
 
 def make_plan(dataset: Dataset, advertisers: Iterable[Advertiser], now: datetime) -> Plan:

@@ -6,12 +6,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import httpx2
 import pyarrow as pa
 
 from adreel.connections import account_access, connected, covered, is_fresh, refresh, refuse_unreadable
 from adreel.datasets.dataset import Dataset
+from adreel.pipeline.estimate import Estimate, estimated
 from adreel.pipeline.extract import preview_rows
 from adreel.pipeline.plan import Plan, make_plan
 from adreel.settings import Settings
@@ -24,15 +26,35 @@ PATIENCE_SECONDS = 120.0
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A plan, its estimate, and the reasons why some advertisers are not in it.
-
-    `minutes` are estimated at the limits of the app's `level`, with one page for each request.
-    """
+    """A plan, the API level of the app, the estimate, and the reasons why some advertisers are not in the plan."""
 
     plan: Plan
     level: str
-    minutes: float
+    estimate: Estimate
     unreadable: dict[str, str]
+
+    @property
+    def advertisers(self) -> int:
+        """The number of advertisers to read."""
+        return sum(len(read.advertisers) for read in self.plan.reads)
+
+    def figures(self) -> dict[str, Any]:
+        """The figures of the plan by name, as the command line and the API give them."""
+        plan, estimate = self.plan, self.estimate
+        return {
+            "requests": estimate.requests,
+            "requests_most": estimate.most,
+            "minutes": estimate.minutes,
+            "minutes_most": estimate.most_minutes,
+            "basis": str(estimate.basis),
+            "basis_text": estimate.basis_text,
+            "chunks": plan.chunk_count,
+            "rows_per_page": plan.page_size,
+            "level": self.level,
+            "advertisers": self.advertisers,
+            "metric_batches": len(plan.batches),
+            "notes": list(plan.notes),
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +84,12 @@ class Asking:
             return await refresh(client, self.store, account)
 
     def planned(self, dataset: Dataset, account: Account, advertisers: tuple[AccountAdvertiser, ...]) -> Planned:
-        """The plan for stored advertisers; no request is sent."""
+        """The plan for stored advertisers and its estimate; no request is sent."""
+        now, level = self.clock(), self.settings.tiktok_level
         covering = covered(advertisers, dataset.advertisers or account.selection)
-        plan = make_plan(dataset, covering.advertisers, self.clock())
-        limits = limits_for(self.settings.tiktok_level)
-        seconds = plan.seconds(limits.per_second, limits.per_minute, limits.per_day)
-        return Planned(plan, self.settings.tiktok_level, round(seconds / 60, 2), covering.unreadable)
+        plan = make_plan(dataset, covering.advertisers, now)
+        estimate = estimated(self.store, account, plan, advertisers, now, limits_for(level))
+        return Planned(plan, level, estimate, covering.unreadable)
 
     async def preview(self, dataset: Dataset, account: Account, rows: int) -> pa.Table:
         """The first rows of the dataset, with the types of its table.

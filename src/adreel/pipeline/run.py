@@ -32,13 +32,27 @@ from adreel.errors import (
 )
 from adreel.lake import Lake
 from adreel.pipeline.checkpoints import Checkpoints, Finished, RunStart, fingerprint
+from adreel.pipeline.estimate import estimated, size_of_run
 from adreel.pipeline.extract import Extraction, Parts
-from adreel.pipeline.load import Committed, commit_run
+from adreel.pipeline.load import Committed, combined, commit_run
 from adreel.pipeline.orders import RESUME_WITHIN, DateRange, Orders
-from adreel.pipeline.plan import Chunk, Plan, make_plan
-from adreel.pipeline.verify import ReadOutcome
+from adreel.pipeline.plan import Chunk, Plan, Request, make_plan
+from adreel.pipeline.progress import READING, VERIFIED, WRITTEN, PageProgress
+from adreel.pipeline.verify import Part, ReadOutcome
 from adreel.settings import Settings
-from adreel.store import Account, AccountStatus, Progress, Run, RunOutcome, RunState, SavedDataset, Store, new_run_id
+from adreel.store import (
+    Account,
+    AccountStatus,
+    Phase,
+    Progress,
+    Run,
+    RunOutcome,
+    RunSize,
+    RunState,
+    SavedDataset,
+    Store,
+    new_run_id,
+)
 from adreel.store.locks import dataset_lock, tell_holder
 from adreel.tiktok.client import Client, first_failure
 from adreel.tiktok.rate_limit import limits_for
@@ -169,6 +183,8 @@ class _RunInProgress:
         self._watch = watch
         self._progress = Progress(run.requests, run.refused, run.pages, run.rows)
         self._before = self._progress
+        self._reading: PageProgress | None = None
+        self._size: RunSize | None = None
         self._client: Client
         self._parts = Parts(lake, run.id)
         self._checkpoints = Checkpoints(self._parts)
@@ -186,6 +202,7 @@ class _RunInProgress:
             with _rare_garbage_collection():
                 committed = asyncio.run(self._until_stopped())
             self._progress = replace(self._progress, rows=committed.verification["rows"])
+            self._enter(Phase.WRITING, WRITTEN)
             self._tick()
         except KeyboardInterrupt:
             raise self._interrupted() from None
@@ -201,6 +218,9 @@ class _RunInProgress:
             self._end(RunOutcome(RunState.FAILED, error=message, error_kind=type(cause).__name__))
             raise
         run = self._end(_outcome(committed))
+        if self._size is not None:
+            store.sizes.save(self._size)
+        self._watch.progress(replace(self._progress, share=run.share))
         return _report(run, self._lake.table_url(self._saved.table_slug), time.monotonic() - began, self._resumed)
 
     def _end(self, outcome: RunOutcome) -> Run:
@@ -271,7 +291,12 @@ class _RunInProgress:
                 return
             await asyncio.sleep(TICK)
 
+    def _enter(self, phase: Phase, share: float = 0.0) -> None:
+        """The run does something else now; its share never falls."""
+        self._progress = replace(self._progress, phase=phase, share=max(self._progress.share, share))
+
     async def _work(self) -> Committed:
+        self._enter(Phase.AD_ACCOUNTS)
         async with self._client_until(SHORTEST_DEADLINE):
             start, plan = await self._start()
         self._notes.extend(f"note: {note}" for note in plan.notes)
@@ -279,8 +304,19 @@ class _RunInProgress:
         least = plan.seconds(limits.per_second, limits.per_minute, limits.per_day)
         async with self._client_until(max(SHORTEST_DEADLINE, DEADLINE_FACTOR * least)):
             outcomes = await self._chunks(plan, start.plan)
+        self._size = self._size_of(plan, outcomes)
+        self._enter(Phase.VERIFYING, READING)
         self._committing = True
         return await asyncio.to_thread(self._commit, plan, start.now, [ReadOutcome(failed=start.unreadable), *outcomes])
+
+    def _size_of(self, plan: Plan, outcomes: list[ReadOutcome]) -> RunSize:
+        """What the reading took, without requests that were sent again."""
+        outcome, counts = combined(outcomes), self._client.counts
+        # Another process sent a part of the requests of a resumed run, and some in vain.
+        whole = counts.requests - counts.retried
+        requests = outcome.pages * plan.requests_per_page if self._resumed else whole
+        own_dates = self._run.dates is None
+        return size_of_run(plan, self._saved.id, self._run.id, requests, outcome.rows_of, own_dates=own_dates)
 
     @asynccontextmanager
     async def _client_until(self, seconds: float) -> AsyncIterator[None]:
@@ -301,19 +337,18 @@ class _RunInProgress:
     async def _chunks(self, plan: Plan, mark: str) -> list[ReadOutcome]:
         """The outcome of every chunk, in the plan's order; `mark` is the plan's fingerprint."""
         finished = await self._finished(mark) if self._resumed else {}
-        self._progress = replace(
-            self._progress,
-            chunks_total=plan.chunk_count,
-            requests_planned=plan.request_count,
-            chunks_done=len(finished),
-        )
+        reading = self._reading = PageProgress(plan, self._expected(plan))
+        self._progress = replace(self._progress, chunks_total=plan.chunk_count, chunks_done=len(finished))
+        self._enter(Phase.ROWS, self._run.share if finished else 0.0)
         failed = {name: reason for record in finished.values() for name, reason in record.outcome.failed.items()}
         extraction = Extraction(plan, self._client, self._parts, self._arrived, failed)
         slots = asyncio.Semaphore(CHUNKS_AT_ONCE)
 
         async def read(chunk: Chunk) -> ReadOutcome:
             try:
+                reading.start(chunk)
                 outcome = await extraction.chunk(chunk)
+                reading.finish(chunk)
                 counts = self._progress.requests, self._progress.refused, self._progress.pages
                 await self._parts.work(self._checkpoints.finish, mark, chunk.name, outcome, counts)
                 self._progress = replace(self._progress, chunks_done=self._progress.chunks_done + 1)
@@ -327,6 +362,7 @@ class _RunInProgress:
                 for chunk in plan.chunks():
                     if chunk.name in finished:
                         outcomes[chunk.name] = finished[chunk.name].outcome
+                        reading.skip(chunk, finished[chunk.name].outcome.pages)
                         continue
                     await slots.acquire()
                     outcomes[chunk.name] = group.create_task(read(chunk))
@@ -371,22 +407,48 @@ class _RunInProgress:
         refuse_unreadable(covering, advertisers, self._account, skip_failing=self._dataset.skip_failing)
         return covering
 
-    def _arrived(self, rows: int) -> None:
-        self._progress = replace(self._progress, rows=self._progress.rows + rows)
+    def _expected(self, plan: Plan) -> int | None:
+        """The requests that reading the plan takes; None if it is not known."""
+        runner = self._runner
+        limits, now = limits_for(runner.settings.tiktok_level), runner.clock()
+        advertisers = runner.store.accounts.advertisers(self._account)
+        estimate = estimated(runner.store, self._account, plan, advertisers, now, limits)
+        return estimate.requests - estimate.account_requests if estimate.expected else None
+
+    def _arrived(self, request: Request, part: Part) -> None:
+        # Later batches of metrics are joined to the rows of the first.
+        self._progress = replace(self._progress, rows=self._progress.rows + (0 if request.batch else part.rows))
+        if self._reading is not None:
+            self._reading.page(request, part.number, part.total_pages)
         self._count()
 
     def _count(self) -> None:
-        counts, before = self._client.counts, self._before
+        counts, before, reading = self._client.counts, self._before, self._reading
         self._progress = replace(
             self._progress,
             requests=before.requests + counts.requests,
             refused=before.refused + counts.refused,
             pages=before.pages + counts.pages,
         )
+        if reading is not None and reading.requests:
+            planned = before.requests - before.pages + counts.retried + reading.requests
+            share = max(self._progress.share, READING * reading.share)
+            self._progress = replace(
+                self._progress, requests_planned=max(planned, self._progress.requests), share=share
+            )
 
     def _commit(self, plan: Plan, began: datetime, outcomes: list[ReadOutcome]) -> Committed:
         slug, other_days = self._saved.table_slug, self._run.dates is not None
-        committed = commit_run(self._lake, slug, self._run.id, plan, began, outcomes, other_days=other_days)
+        committed = commit_run(
+            self._lake,
+            slug,
+            self._run.id,
+            plan,
+            began,
+            outcomes,
+            other_days=other_days,
+            writing=lambda: self._enter(Phase.WRITING, VERIFIED),
+        )
         return replace(committed, warnings=(*committed.warnings, *self._missing_days(plan, began)))
 
     def _missing_days(self, plan: Plan, began: datetime) -> Iterator[str]:

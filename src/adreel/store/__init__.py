@@ -31,12 +31,14 @@ from adreel.store.records import (
     Consent,
     Level,
     LogLine,
+    Phase,
     Progress,
     Role,
     Run,
     RunBrief,
     RunKey,
     RunOutcome,
+    RunSize,
     RunState,
     SavedDataset,
     Session,
@@ -47,6 +49,7 @@ from adreel.store.runs import Runs, new_run_id
 from adreel.store.secrets import Keys
 from adreel.store.sessions import Sessions
 from adreel.store.shares import Shares
+from adreel.store.sizes import Sizes
 from adreel.store.tokens import Tokens
 from adreel.store.users import Users
 from adreel.store.workspace import Workspaces
@@ -69,18 +72,21 @@ __all__ = [
     "Datasets",
     "Level",
     "LogLine",
+    "Phase",
     "Progress",
     "Role",
     "Run",
     "RunBrief",
     "RunKey",
     "RunOutcome",
+    "RunSize",
     "RunState",
     "Runs",
     "SavedDataset",
     "Session",
     "Sessions",
     "Shares",
+    "Sizes",
     "Store",
     "Tokens",
     "User",
@@ -104,6 +110,7 @@ class Store:
         "runs",
         "sessions",
         "shares",
+        "sizes",
         "tokens",
         "users",
         "workspace",
@@ -120,6 +127,7 @@ class Store:
         self.tokens = Tokens(database, clock)
         self.attempts = Attempts(database, clock)
         self.shares = Shares(database)
+        self.sizes = Sizes(database, clock)
         self.consents = Consents(database, clock)
         self.workspace = Workspaces(database)
 

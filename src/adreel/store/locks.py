@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -66,11 +66,22 @@ def is_alive(home: Path, slug: str, run_id: str) -> bool:
     return holder is not None and holder.run_id in ("", run_id)
 
 
-def seen(home: Path, run: Run) -> Run:
-    """The run as it is: one that is said to be running, and whose process is gone, was interrupted."""
-    if run.state is not RunState.RUNNING or is_alive(home, run.dataset_slug, run.id):
+def seen(home: Path, run: Run, read: Callable[[str], Run]) -> Run:
+    """The run as it is: one that is said to be running, and whose process is gone, was interrupted.
+
+    `read` reads a run of that id again: a process ends its run before it releases the lock, so that a run without a
+    live process may have ended since it was read.
+    """
+    if not _is_dead(home, run):
+        return run
+    run = read(run.id)
+    if not _is_dead(home, run):
         return run
     return replace(run, state=RunState.INTERRUPTED, error=RunState.INTERRUPTED.sentence)
+
+
+def _is_dead(home: Path, run: Run) -> bool:
+    return run.state is RunState.RUNNING and not is_alive(home, run.dataset_slug, run.id)
 
 
 @contextmanager

@@ -280,11 +280,31 @@ RESUMABLE = IN_PROGRESS | {RunState.INTERRUPTED}
 """The run may begin, or go on after its process died."""
 
 
+class Phase(StrEnum):
+    """What a running run does now; `label` is its text."""
+
+    label: str
+
+    AD_ACCOUNTS = "ad_accounts", "Reading ad accounts"
+    ROWS = "rows", "Reading rows"
+    VERIFYING = "verifying", "Verifying"
+    WRITING = "writing", "Writing"
+
+    def __new__(cls, value: str, label: str = "") -> Phase:
+        """The phase's text is its value."""
+        phase = str.__new__(cls, value)
+        phase._value_ = value
+        phase.label = label
+        return phase
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
     """How far a run is, counted from its beginning, also over a resume.
 
-    `requests` were sent, of `requests_planned`; `refused` of them met TikTok's limit; `pages` and `rows` came back.
+    `requests` were sent, of `requests_planned`, which is revised while the run reads and 0 while nothing is known;
+    `refused` of them met TikTok's limit; `pages` and `rows` came back. `share` is the part of the run that is done,
+    from 0 to 1; it never falls, and is 1 only when the run succeeded. `phase` is None before the first one.
     """
 
     requests: int = 0
@@ -294,6 +314,8 @@ class Progress:
     chunks_done: int = 0
     chunks_total: int = 0
     requests_planned: int = 0
+    phase: Phase | None = None
+    share: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -354,6 +376,8 @@ class Run:
     chunks_done: int
     chunks_total: int
     requests_planned: int
+    phase: Phase | None
+    share: float
     version: int | None
     verification: Mapping[str, Any]
     warnings: tuple[str, ...]
@@ -392,6 +416,25 @@ class Run:
     def meaning(self) -> str:
         """The state as a sentence."""
         return _meaning(self.state, restores=self.restores)
+
+
+@dataclass(frozen=True, slots=True)
+class RunSize:
+    """What a dataset's run took, to estimate later ones.
+
+    `shape` is a text of what decides on the rows; runs of the same shape have the same rows for the same ad accounts
+    and days. `requests` were needed to read them, where `predicted` follow from `rows`: by advertiser id, the rows
+    that were read and the days that they span, 0 without dates. `own_dates`: the days were the dataset's own.
+    """
+
+    dataset_id: int
+    dataset_name: str
+    run_id: str
+    shape: str
+    own_dates: bool
+    requests: int
+    predicted: int
+    rows: Mapping[str, tuple[int, int]]
 
 
 @dataclass(frozen=True, slots=True)

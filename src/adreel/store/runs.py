@@ -15,7 +15,9 @@ from adreel.store.database import Database, Unchanged
 from adreel.store.records import (
     IN_PROGRESS,
     RESUMABLE,
+    SUCCESSFUL,
     LogLine,
+    Phase,
     Progress,
     Run,
     RunBrief,
@@ -200,6 +202,8 @@ class Runs:
         changes = {field.name: getattr(outcome, field.name) for field in fields(outcome)}
         changes |= {"verification": dict(outcome.verification), "skipped": dict(outcome.skipped)}
         changes |= {"finished_at": self._clock()}
+        if outcome.state in SUCCESSFUL:
+            changes["share"] = 1.0
         with self._database.write() as connection:
             row = _row(connection, run_id)
             if row is not None and row.state == outcome.state and row.state != RunState.INTERRUPTED:
@@ -291,10 +295,17 @@ class Runs:
 
     def good(self, dataset: SavedDataset, limit: int = 1) -> tuple[Run, ...]:
         """The latest runs that made a version, latest first."""
-        statement = _latest_first().where(runs.c.dataset_id == dataset.id, runs.c.version.is_not(None)).limit(limit)
         with self._database.read() as connection:
-            rows = connection.execute(statement).all()
+            rows = connection.execute(_good(dataset).limit(limit)).all()
         return tuple(_run(row) for row in rows)
+
+    def newest(self, dataset: SavedDataset) -> tuple[Run | None, Run | None]:
+        """The latest run and the latest that made a version, as both were at the same moment."""
+        latest = _latest_first().where(runs.c.dataset_id == dataset.id)
+        with self._database.read() as connection:
+            rows = [connection.execute(statement.limit(1)).first() for statement in (latest, _good(dataset))]
+        first, good = (_run(row) if row is not None else None for row in rows)
+        return first, good
 
     def briefs(self) -> Mapping[int, tuple[RunBrief, RunBrief | None]]:
         """Of each dataset that has run, by its id: the latest run, and the latest that made a version."""
@@ -361,7 +372,8 @@ def _run(row: Row[Any]) -> Run:
     values = row._asdict()
     texts = {name: tuple(values[name]) for name in ("warnings", "notes")}
     dates = tuple(values["dates"]) if values["dates"] else None
-    return Run(**{**values, **texts, "state": RunState(values["state"]), "dates": dates})
+    phase = Phase(values["phase"]) if values["phase"] else None
+    return Run(**{**values, **texts, "state": RunState(values["state"]), "dates": dates, "phase": phase})
 
 
 def _row(connection: Connection, run_id: str) -> Row[Any] | None:
@@ -376,6 +388,10 @@ def _found(row: Row[Any] | None, run_id: str) -> Row[Any]:
 
 def _latest_first() -> Select[Any]:
     return select(*_PUBLIC).order_by(runs.c.seq.desc())
+
+
+def _good(dataset: SavedDataset) -> Select[Any]:
+    return _latest_first().where(runs.c.dataset_id == dataset.id, runs.c.version.is_not(None))
 
 
 def _change(connection: Connection, run_id: str, states: Collection[RunState], changes: Mapping[str, Any]) -> Run:

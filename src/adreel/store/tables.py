@@ -12,6 +12,7 @@ from sqlalchemy import (
     Column,
     DateTime,
     Dialect,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -173,6 +174,8 @@ runs = Table(
     # Both of a restore only.
     Column("restored_version", Integer),
     Column("rows_read_at", Utc),
+    Column("phase", String),
+    Column("share", Float, nullable=False, server_default="0"),
     UniqueConstraint("id"),
     Index(None, "dataset_id"),
     sqlite_autoincrement=True,
@@ -309,4 +312,20 @@ run_keys = Table(
     Column("run_id", ForeignKey("runs.id", ondelete="CASCADE"), nullable=False),
     Column("created_at", Utc, nullable=False),
     Index(None, "created_at"),
+)
+
+# What the latest run of each dataset took, from which later ones are estimated.
+run_sizes = Table(
+    "run_sizes",
+    metadata,
+    Column("dataset_id", ForeignKey("datasets.id", ondelete="CASCADE"), primary_key=True),
+    Column("run_id", String, nullable=False),
+    Column("shape", Text, nullable=False),
+    Column("own_dates", Boolean, nullable=False),
+    Column("requests", Integer, nullable=False),
+    Column("predicted", Integer, nullable=False),
+    # By advertiser: rows and days.
+    Column("rows", JSON, nullable=False),
+    Column("at", Utc, nullable=False),
+    Index(None, "shape"),
 )

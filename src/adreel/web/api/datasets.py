@@ -23,6 +23,7 @@ from adreel.datasets.stored import source_of as saved_source
 from adreel.datasets.validation import check, parse
 from adreel.errors import AdreelError, BusyError, DatasetError, InputError, Problem
 from adreel.export.exact_json import items_of, types_of
+from adreel.pipeline.estimate import Basis
 from adreel.store import Account, RunState, SavedDataset
 from adreel.store.names import clean_name
 from adreel.web.api.accounts import UserName
@@ -158,10 +159,14 @@ class Days(Answer):
 class PlanAnswer(Answer):
     """The estimate of a run."""
 
-    requests: int = Field(description="Minimum; each further page is one more.", examples=[12])
-    steps: int = Field(examples=[3])
+    requests: int = Field(description="Expected if `requests_most` is the same, else the minimum.", examples=[34])
+    requests_most: int | None = Field(description="Maximum; null if it is not known.", examples=[34])
+    minutes: float = Field(description="Of `requests`, at the rate limit of the API level.", examples=[0.06])
+    minutes_most: float | None = Field(description="Of `requests_most`.", examples=[0.06])
+    basis: Basis = Field(description="What the estimate is based on.", examples=[Basis.LAST_RUN])
+    basis_text: str = Field(description="The basis as a sentence.", examples=[Basis.LAST_RUN.sentence])
+    chunks: int = Field(description="Groups of requests that a run completes together.", examples=[3])
     rows_per_page: int = Field(examples=[1000])
-    minutes: float = Field(description="Minimum, at the limits of the app's level.", examples=[0.02])
     level: str = Field(description="API level of the app.", examples=["basic"])
     advertisers: int = Field(examples=[3])
     metric_batches: int = Field(examples=[1])
@@ -577,16 +582,8 @@ def _to_run(deps: Deps, who: Visitor, dataset: str, query: DatesQuery) -> tuple[
 
 async def _planned(deps: Deps, dataset: Dataset, account: Account) -> PlanAnswer:
     planned = deps.asking.planned(dataset, account, await deps.asking.advertisers(account))
-    details = planned.plan
     return PlanAnswer(
-        requests=details.request_count,
-        steps=details.chunk_count,
-        rows_per_page=details.page_size,
-        minutes=planned.minutes,
-        level=planned.level,
-        advertisers=sum(len(read.advertisers) for read in details.reads),
-        metric_batches=len(details.batches),
-        notes=list(details.notes),
+        **planned.figures(),
         unreadable=planned.unreadable,
         days=[
             Days(
@@ -596,7 +593,7 @@ async def _planned(deps: Deps, dataset: Dataset, account: Account) -> PlanAnswer
                 start=days.start,
                 end=days.end,
             )
-            for advertiser, days in details.days()
+            for advertiser, days in planned.plan.days()
         ],
     )
 

@@ -14,7 +14,7 @@ from adreel.datasets.runs import run_json
 from adreel.datasets.verification import Kind
 from adreel.errors import InputError
 from adreel.pipeline.orders import DateRange
-from adreel.store import LogLine, Role, Run, RunKey, RunState
+from adreel.store import LogLine, Phase, Role, Run, RunKey, RunState
 from adreel.store.locks import seen
 from adreel.web.api.failures import failures
 from adreel.web.api.shapes import Answer, Body, Paged, Paging, RunId, Slug, located
@@ -76,12 +76,19 @@ class RunAnswer(Answer):
     started_at: datetime | None
     finished_at: datetime | None
     cancel_requested: bool = Field(examples=[False])
+    phase: Phase | None = Field(description="What the run does, or did last.", examples=[Phase.WRITING])
+    share: float = Field(
+        description="Part of the run that is done, from 0 to 1; it never falls, and is 1 when the run succeeded.",
+        examples=[1.0],
+    )
     requests: int = Field(description="Requests so far.", examples=[12])
-    requests_planned: int = Field(description="Minimum.", examples=[12])
+    requests_planned: int = Field(
+        description="Expected requests, revised while the run reads; 0 while they are not known.", examples=[12]
+    )
     rate_limited: int = Field(description="Requests that TikTok rate-limited.", examples=[0])
     pages: int = Field(examples=[12])
     rows: int = Field(description="Rows read so far; of a restore, rows restored.", examples=[90])
-    chunks_done: int = Field(description="Steps done.", examples=[3])
+    chunks_done: int = Field(examples=[3])
     chunks_total: int = Field(examples=[3])
     version: int | None = Field(description="The version that it created, if any.", examples=[0])
     restored_version: int | None = Field(description="The version that a restore brought back.", examples=[None])
@@ -240,7 +247,7 @@ def get_log(deps: Here, who: Who, run: RunId, query: Annotated[LogQuery, Query()
     """The run's log; repeat with `after` to follow it."""
     stored = who.guard.run(run)
     # The state first: lines that are written after it was read are then in the next answer.
-    state = seen(deps.settings.home, stored).state
+    state = seen(deps.settings.home, stored, deps.store.runs.get).state
     lines = deps.store.runs.log_lines(stored.id, after=query.after)[: query.limit]
     return Log(
         lines=list(lines),
@@ -264,5 +271,5 @@ def _page(deps: Deps, datasets: list[int] | None, query: RunsQuery) -> RunList:
 
 
 def _run(deps: Deps, stored: Run) -> RunAnswer:
-    run = seen(deps.settings.home, stored)
+    run = seen(deps.settings.home, stored, deps.store.runs.get)
     return RunAnswer.model_validate(run_json(run))

@@ -155,7 +155,7 @@ class Form:
     @property
     def advertisers(self) -> int:
         """How many advertisers a run would read."""
-        return sum(len(read.advertisers) for read in self.planned.plan.reads) if self.planned else 0
+        return self.planned.advertisers if self.planned else 0
 
     @property
     def convertible(self) -> bool:

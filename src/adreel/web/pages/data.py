@@ -25,7 +25,7 @@ from adreel.store import SavedDataset
 from adreel.update_methods import Method
 from adreel.web.deps import Deps, Here, Who
 from adreel.web.downloads import FORMATS
-from adreel.web.pages.heading import Heading, heading, parsed
+from adreel.web.pages.heading import Heading, heading, live, parsed
 from adreel.web.pages.wording import sentence
 from adreel.web.render import Page, respond
 
@@ -280,18 +280,22 @@ def rows(request: Request, deps: Here, who: Who, slug: str) -> Response:
     saved = who.guard.dataset(slug)
     look = look_of(saved.slug, request.query_params)
     partial = request.headers.get("hx-request-type") == "partial"
+    # Before the table: a run that has ended has its version.
+    current = None if partial else live(deps, who, saved)
     try:
         page_rows = _rows(deps, saved, look, _without_value(request.query_params))
     except NotFoundError as error:
         if partial:
             raise
         fault = "" if look.version is None else sentence(error)
-        return respond(request, Data(heading(deps, who, saved, "data", look.address), None, fault), visitor=who)
+        head = heading(deps, who, saved, "data", look.address, current)
+        return respond(request, Data(head, None, fault), visitor=who)
     if partial:
         answer = respond(request, DataPart(page_rows), visitor=who)
         answer.headers["HX-Replace-Url"] = page_rows.look.address
         return answer
-    return respond(request, Data(heading(deps, who, saved, "data", page_rows.look.address), page_rows, ""), visitor=who)
+    head = heading(deps, who, saved, "data", page_rows.look.address, current)
+    return respond(request, Data(head, page_rows, ""), visitor=who)
 
 
 @router.get("/datasets/{slug}/data/filter")
@@ -469,16 +473,17 @@ def column_list(
     saved = who.guard.dataset(slug)
     partial = request.headers.get("hx-request-type") == "partial"
     address = f"/datasets/{saved.slug}/data/columns" + ("" if version is None else f"?version={version}")
+    head = heading(deps, who, saved, "data", address)
     try:
         part = _columns(deps, saved, version, counted=count)
     except NotFoundError as error:
         if partial:
             raise
         fault = "" if version is None else sentence(error)
-        return respond(request, ColumnsPage(heading(deps, who, saved, "data", address), None, fault), visitor=who)
+        return respond(request, ColumnsPage(head, None, fault), visitor=who)
     if partial:
         return respond(request, part, visitor=who)
-    return respond(request, ColumnsPage(heading(deps, who, saved, "data", address), part, ""), visitor=who)
+    return respond(request, ColumnsPage(head, part, ""), visitor=who)
 
 
 def _columns(deps: Deps, saved: SavedDataset, version: int | None, *, counted: bool) -> ColumnsPart:

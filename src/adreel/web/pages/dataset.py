@@ -27,7 +27,7 @@ from adreel.web.downloads import file_answer
 from adreel.web.forms.problems import sentence as problem_sentence
 from adreel.web.pages.data import asked_exactly
 from adreel.web.pages.datasets import Deletion
-from adreel.web.pages.heading import Heading, Live, account_of, heading, live, parsed
+from adreel.web.pages.heading import Heading, Live, account_of, heading, live, over, parsed
 from adreel.web.pages.wording import refusal, sentence
 from adreel.web.render import Page, go, own_path, respond
 from adreel.web.status import status_of
@@ -145,10 +145,12 @@ def overview(request: Request, deps: Here, who: Who, slug: str) -> Response:
 
 def _overview(deps: Deps, who: Visitor, saved: SavedDataset, other_days: OtherDays | None = None) -> Overview:
     dataset, problems = parsed(deps, saved)
-    table, fault = _table(deps, saved, dataset)
-    verified_run = next(iter(deps.store.runs.good(saved)), None)
+    # Before the table: a run that has ended has its version, and one that works has none yet.
+    head = heading(deps, who, saved, "overview", f"/datasets/{saved.slug}")
+    table, fault = _table(deps, saved, dataset, head.live)
+    verified_run = head.live.good
     return Overview(
-        head=heading(deps, who, saved, "overview", f"/datasets/{saved.slug}"),
+        head=head,
         dataset=dataset,
         problems=problems,
         table=table,
@@ -163,10 +165,15 @@ def _overview(deps: Deps, who: Visitor, saved: SavedDataset, other_days: OtherDa
     )
 
 
-def _table(deps: Deps, saved: SavedDataset, dataset: Dataset | None) -> tuple[Table | None, str]:
-    """The table, or what is wrong with it; neither if there is none yet."""
+def _table(deps: Deps, saved: SavedDataset, dataset: Dataset | None, live: Live) -> tuple[Table | None, str]:
+    """The table as the runs of `live` left it, or what is wrong with it; neither if there is none yet."""
     try:
         table_state = deps.lake.table(saved.table_slug)
+        if live.working and _is_version_of(deps, saved, live.run):
+            # The run has written its version and is about to end.
+            if live.good is None:
+                return None, ""
+            table_state = deps.lake.table(saved.table_slug, live.good.version)
     except NotFoundError:
         return None, ""
     except AdreelError as error:
@@ -176,6 +183,12 @@ def _table(deps: Deps, saved: SavedDataset, dataset: Dataset | None) -> tuple[Ta
     return Table(
         table_state.version, table_state.rows, len(table_state.schema), table_state.size, address, first, last
     ), ""
+
+
+def _is_version_of(deps: Deps, saved: SavedDataset, run: Run | None) -> bool:
+    """Whether the run made the newest version of the table."""
+    newest = next(iter(deps.lake.versions(saved.table_slug)), None)
+    return run is not None and newest is not None and newest.run_id == run.id
 
 
 def _source(deps: Deps, who: Visitor, saved: SavedDataset, dataset: Dataset | None) -> RowSource | None:
@@ -200,13 +213,11 @@ def _owner(deps: Deps, saved: SavedDataset) -> str:
 
 
 @router.get("/datasets/{slug}/live")
-def look_again(request: Request, deps: Here, who: Who, slug: str) -> Response:
-    """The current run; `HX-Trigger: run-over` once it has ended."""
-    current = live(deps, who, who.guard.dataset(slug))
+def look_again(request: Request, deps: Here, who: Who, slug: str, *, alone: bool = False) -> Response:
+    """The current run. Once it has ended, the whole page is refreshed, or with `alone` this part of it."""
+    current = live(deps, who, who.guard.dataset(slug), alone=alone)
     answer = respond(request, LivePart(current), visitor=who)
-    if not current.working:
-        answer.headers["HX-Trigger"] = "run-over"
-    return answer
+    return answer if current.working or alone else over(answer)
 
 
 @router.get("/datasets/{slug}/next")

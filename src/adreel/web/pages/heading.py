@@ -6,13 +6,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from starlette.responses import Response
+
 from adreel.access import AccountRight, DatasetRight
 from adreel.datasets.dataset import Dataset
-from adreel.datasets.status import Standing, Status, standing
+from adreel.datasets.status import Standing, Status, newest_runs, standing
 from adreel.datasets.stored import dataset_of
 from adreel.errors import DatasetError, NotFoundError, Problem
+from adreel.pipeline.progress import progress_words
 from adreel.store import IN_PROGRESS, Account, Run, RunState, SavedDataset
-from adreel.store.locks import seen
 from adreel.web.deps import Deps, Visitor
 from adreel.web.downloads import FORMATS
 
@@ -35,15 +37,18 @@ NEWS = timedelta(minutes=1)
 class Live:
     """The run in progress, or the last one if it needs attention or has just ended.
 
-    `run` is the latest.
+    `run` is the latest, and `good` the latest that made a version, as they were when `standing` was read. `alone`: it
+    is not refreshed with the rest of the page.
     """
 
     standing: Standing
     run: Run | None
+    good: Run | None
     may_run: bool
     may_edit: bool
     may_reconnect: bool
     now: datetime
+    alone: bool = False
 
     @property
     def slug(self) -> str:
@@ -69,31 +74,15 @@ class Live:
     @property
     def share(self) -> float | None:
         """How much of the run is done, from 0 to 1; None if unknown."""
-        return share_done(self.run) if self.run else None
+        return self.run.share if self.run is not None and self.run.state is not RunState.QUEUED else None
 
     @property
-    def left(self) -> timedelta | None:
-        """The run's remaining time, None if unknown."""
-        return time_left(self.run, self.now) if self.run else None
-
-
-def share_done(run: Run) -> float | None:
-    """How much of a run is done: its steps, or where these are few, its requests."""
-    if run.state is RunState.QUEUED or not run.chunks_total:
-        return None
-    steps = run.chunks_done / run.chunks_total
-    requests = run.requests / run.requests_planned if run.requests_planned else 0.0
-    # A step counts when it is complete, and a request may have more pages than planned.
-    return max(steps, min(requests, 0.95))
-
-
-def time_left(run: Run, now: datetime) -> timedelta | None:
-    """A run's remaining time at its pace so far; None in its first 5 seconds and before its first part."""
-    share = share_done(run)
-    took = now - run.started_at if run.started_at else timedelta()
-    if not share or share >= 1 or took < timedelta(seconds=5):
-        return None
-    return took * ((1 - share) / share)
+    def words(self) -> tuple[str, ...]:
+        """What the run does, how far it is, and the remaining time."""
+        run = self.run
+        if run is None or run.started_at is None or run.state is RunState.QUEUED:
+            return ()
+        return progress_words(run, self.now - run.started_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,26 +127,38 @@ class Heading:
         return FORMATS if self.standing.good else ()
 
 
-def heading(deps: Deps, who: Visitor, saved: SavedDataset, tab: str, address: str) -> Heading:
-    """The top of the dataset's page."""
-    return Heading(live(deps, who, saved), tab, address, who.guard.may(DatasetRight.DELETE, saved))
+def heading(
+    deps: Deps, who: Visitor, saved: SavedDataset, tab: str, address: str, current: Live | None = None
+) -> Heading:
+    """The top of the dataset's page, with the `current` run if that was read before."""
+    current = current or live(deps, who, saved, alone=tab == "settings")
+    return Heading(current, tab, address, who.guard.may(DatasetRight.DELETE, saved))
 
 
-def live(deps: Deps, who: Visitor, saved: SavedDataset) -> Live:
-    """The dataset's latest run and status."""
+def live(deps: Deps, who: Visitor, saved: SavedDataset, *, alone: bool = False) -> Live:
+    """The dataset's latest run and status, of one moment."""
     now = deps.clock()
-    current = standing(deps.store, who.guard, deps.settings.home, saved, now)
-    latest = next((seen(deps.settings.home, run) for run in deps.store.runs.list(saved, limit=1)), None)
+    latest, good = runs = newest_runs(deps.store, deps.settings.home, saved)
+    current = standing(deps.store, who.guard, deps.settings.home, saved, now, runs)
     may = {right: who.guard.may(right, saved) for right in (DatasetRight.RUN, DatasetRight.EDIT)}
     account = account_of(who, saved) if current.status is Status.RECONNECT else None
     return Live(
         standing=current,
         run=latest,
+        good=good,
         may_run=may[DatasetRight.RUN] and saved.connected,
         may_edit=may[DatasetRight.EDIT],
         may_reconnect=account is not None and who.guard.may(AccountRight.EDIT, account),
         now=now,
+        alone=alone,
     )
+
+
+def over(answer: Response) -> Response:
+    """The answer to a part of a page whose run has ended: the whole page is refreshed instead, with one state."""
+    answer.headers["HX-Trigger"] = "run-over"
+    answer.headers["HX-Reswap"] = "none"
+    return answer
 
 
 def parsed(deps: Deps, saved: SavedDataset) -> tuple[Dataset | None, tuple[Problem, ...]]:

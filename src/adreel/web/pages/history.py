@@ -21,7 +21,7 @@ from adreel.store.locks import seen
 from adreel.web.changes import Changes, changes
 from adreel.web.deps import Deps, Here, Visitor, Who
 from adreel.web.downloads import attachment
-from adreel.web.pages.heading import Heading, advertiser_names, heading, share_done, time_left
+from adreel.web.pages.heading import Heading, advertiser_names, heading, live, over
 from adreel.web.pages.wording import sentence
 from adreel.web.render import Page, go, respond
 
@@ -109,8 +109,6 @@ class RunView:
     row: RunRow
     checks: tuple[CheckRow, ...]
     skipped: tuple[tuple[str, str, str], ...]
-    share: float | None
-    left: timedelta | None
     may_cancel: bool
     slug: str
 
@@ -228,7 +226,7 @@ def _rows(deps: Deps, runs: Sequence[Run]) -> tuple[RunRow, ...]:
     for number, run in enumerate(runs):
         generator = (earlier.version for earlier in runs[number + 1 :] if earlier.version is not None)
         before = next(generator, None) if run.version is not None else None
-        current = seen(deps.settings.home, run)
+        current = seen(deps.settings.home, run, deps.store.runs.get)
         rows.append(RunRow(current, took(current, deps.clock()), before))
     return tuple(rows)
 
@@ -238,13 +236,13 @@ def one_run(request: Request, deps: Here, who: Who, slug: str, run_id: str) -> R
     """One run, or the part of its page that changes while it works."""
     saved = who.guard.dataset(slug)
     run = _run(who, saved, run_id)
-    head = heading(deps, who, saved, "history", f"/datasets/{saved.slug}/history/{run.id}")
-    view = _view(deps, who, saved, run)
     if request.headers.get("hx-request-type") == "partial":
+        view = _view(deps, who, saved, run)
         answer = respond(request, RunPart(view), visitor=who)
-        if not view.working:
-            answer.headers["HX-Trigger"] = "run-over"
-        return answer
+        return answer if view.working else over(answer)
+    head = heading(deps, who, saved, "history", f"/datasets/{saved.slug}/history/{run.id}")
+    latest = head.live.run
+    view = _view(deps, who, saved, latest if latest is not None and latest.id == run.id else run)
     lines = deps.store.runs.log_lines(run.id)
     shown = lines[-MOST_LINES:]
     last = lines[-1].number if lines else 0
@@ -264,8 +262,6 @@ def _view(deps: Deps, who: Visitor, saved: SavedDataset, run: Run) -> RunView:
         row=row,
         checks=tuple(map(_check_row, checks_of(run.verification))),
         skipped=_skipped(deps, who, saved, run),
-        share=share_done(row.run),
-        left=time_left(row.run, deps.clock()),
         may_cancel=row.run.state in IN_PROGRESS
         and not row.run.cancel_requested
         and who.guard.may(DatasetRight.RUN, saved),
@@ -302,7 +298,7 @@ def log(request: Request, deps: Here, who: Who, slug: str, run_id: str, after: i
         text = "".join(f"{line.at:%Y-%m-%dT%H:%M:%SZ}  {line.text}\n" for line in lines)
         name = f"{saved.slug}.{run.id}.log"
         return PlainTextResponse(text, headers=attachment(name, name))
-    working = seen(deps.settings.home, run).state in IN_PROGRESS
+    working = seen(deps.settings.home, run, deps.store.runs.get).state in IN_PROGRESS
     last = lines[-1].number if lines else after
     return respond(request, LogPart(saved.slug, run.id, lines, last, working), visitor=who)
 
@@ -322,6 +318,8 @@ def versions(
 ) -> Response:
     """The versions that can be read, and what changed between two of them: the last two, if none are named."""
     saved = who.guard.dataset(slug)
+    # Before the table: a run that has ended has its version.
+    current = live(deps, who, saved)
     available = deps.lake.versions(saved.table_slug) if deps.lake.exists(saved.table_slug) else ()
     pair, fault = _pair([version.number for version in available], before, after)
     page = min(max(1, page), max(1, -(-len(available) // PAGE)))
@@ -332,7 +330,7 @@ def versions(
     )
     address = f"/datasets/{saved.slug}/versions{_query(pair, page)}"
     found_page = Versions(
-        heading(deps, who, saved, "versions", address), rows, len(available), page, pair[0], pair[1], fault
+        heading(deps, who, saved, "versions", address, current), rows, len(available), page, pair[0], pair[1], fault
     )
     return respond(request, found_page, visitor=who)
 
