@@ -221,7 +221,7 @@ def test_an_overview_shows_no_table_of_a_run_that_it_calls_running(home: Home, e
         # The moment between the commit of the table and the end of the run.
         with closing(sqlite3.connect(home.path / "adreel.db")) as database, database:
             database.execute(
-                "UPDATE runs SET state = 'running', version = NULL, finished_at = NULL, proof = '{}' WHERE id = ?",
+                "UPDATE runs SET state = 'running', version = NULL, finished_at = NULL, verification = '{}' WHERE id = ?",
                 (run.id,),
             )
         with dataset_lock(home.path, "spend", run_id=run.id):
@@ -253,7 +253,7 @@ def test_a_running_run_shows_its_progress_and_the_time_left(ran: Site) -> None:
         page = visit.get(f"{BASE}/live")
         assert "HX-Trigger" not in page.headers
         assert 'value="75" max="100"' in page.text
-        progress = program(ran).get(f"/runs/{run.id}")["progress"]
+        progress = program(ran).get(f"/runs/{run.id}")
         assert (progress["share"], progress["phase"], progress["requests_planned"]) == (0.756, "rows", 40)
         text = words_of(page.text)
         assert "Reading rows 30 of about 40 requests 12,345 rows 2 rate-limited and retried about 58 s left" in text
