@@ -18,7 +18,7 @@ from fastapi.routing import APIRoute
 from starlette.testclient import TestClient
 
 from adreel.settings import Settings
-from adreel.store import Role, Store
+from adreel.store import Level, Role, Store
 from adreel.web.app import create_app
 from adreel.web.pages import ROUTERS
 from adreel.web.security import Shield
@@ -38,10 +38,10 @@ def quiet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         yield site
 
 
-def routes(method: str) -> list[str]:
-    """The paths of all pages that take the method, with something in the place of each parameter."""
+def routes(method: str, **values: str) -> list[str]:
+    """The paths of all pages that take the method, with `values` or 1 in the place of each parameter."""
     names = {
-        re.sub(r"\{[^}]*\}", "1", route.path)
+        re.sub(r"\{([a-z_]+)[^}]*\}", lambda parameter: values.get(parameter[1], "1"), route.path)
         for router in ROUTERS
         for route in router.routes
         if isinstance(route, APIRoute) and method in (route.methods or ())
@@ -412,6 +412,36 @@ def test_a_home_without_a_user_shows_nothing_but_the_first_visit(tmp_path: Path)
             "/accounts/token", data={"name": "x"}, headers={"Sec-Fetch-Site": "same-origin"}, follow_redirects=False
         )
         assert (answer.status_code, answer.headers["location"]) == (303, "/setup")
+
+
+ANYTHING = {"slug": "spend", "action": "run", "sql": "select 1"}
+
+
+def test_a_viewers_refusal_names_the_action_and_who_can_grant_it(tmp_path: Path) -> None:
+    home = make_home(tmp_path / "home")
+    home.add_account()
+    with open_site(home) as site:
+        home.good("datasets", "create", "-f", home.file())
+        vera = site.user("vera", Role.VIEWER)
+        site.store.shares.set(site.store.accounts.get("demo"), vera, Level.READ)
+        site.store.runs.add(site.store.datasets.get("spend"), "0")
+        visit = site.visit("vera")
+        before = home.kept()
+        refused = {
+            (method, path): words_of(answer.text)
+            for method in ("GET", "POST")
+            for path in routes(method, slug="spend", run_id="0")
+            if path not in OPEN and not path.startswith("/profile")
+            for answer in [visit.get(path) if method == "GET" else visit.post(path, ANYTHING)]
+            if answer.status_code == 403
+        }
+        assert home.kept() == before
+    assert len(refused) == 31
+    sentence = (
+        r"Only administrators( and editors)? can [a-z, ]+\. vera is a viewer\. "
+        r"Ask an administrator \(admin\) to change this role\."
+    )
+    assert {route: words for route, words in refused.items() if not re.search(sentence, words)} == {}
 
 
 # -- bodies

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import Field, JsonValue, RootModel
 
 from adreel import catalog
-from adreel.access import DatasetRight
+from adreel.access import DatasetRight, RoleRight
 from adreel.datasets import service
 from adreel.datasets.dataset import Dataset, Source
 from adreel.datasets.files import read_all
@@ -28,7 +28,7 @@ from adreel.store.names import clean_name
 from adreel.web.api.accounts import UserName
 from adreel.web.api.failures import Failure, Fault, failure_of, failures, fault
 from adreel.web.api.runs import date_range
-from adreel.web.api.shapes import Answer, Body, Editor, Exact, Paged, Paging, Slug, located, part, source_of
+from adreel.web.api.shapes import Answer, Body, Exact, Paged, Paging, Slug, having, located, part, source_of
 from adreel.web.api.tables import ColumnType, Value
 from adreel.web.deps import Deps, Here, Visitor, Who
 from adreel.web.downloads import attachment
@@ -298,7 +298,9 @@ def list_datasets(deps: Here, who: Who, query: Annotated[DatasetsQuery, Query()]
     status_code=201,
     responses=located(201, "The dataset's address.") | failures(403, 404, 409),
 )
-def create_dataset(deps: Here, who: Editor, body: DatasetFile, answer: Response) -> DatasetWhole:
+def create_dataset(
+    deps: Here, who: Annotated[Visitor, having(RoleRight.CREATE)], body: DatasetFile, answer: Response
+) -> DatasetWhole:
     """A dataset from its file, validated against the catalogue. You are its owner; runs are started separately."""
     return _created(deps, who, service.create(who.guard, parse(source_of(body.root), deps.clock())), answer)
 
@@ -389,7 +391,12 @@ _IMPORT = {
     responses=failures(403, 404, 409),
     openapi_extra={"requestBody": _IMPORT},
 )
-async def import_datasets(request: Request, deps: Here, who: Editor, text: Annotated[str, Depends(_text)]) -> Imported:
+async def import_datasets(
+    request: Request,
+    deps: Here,
+    who: Annotated[Visitor, having(RoleRight.IMPORT)],
+    text: Annotated[str, Depends(_text)],
+) -> Imported:
     """Datasets from a file with one or several, also of the older connector; all are saved, or none.
 
     A file has at most 500,000 bytes, 200 datasets, 20,000 keys and values, and 50 levels of nesting.
@@ -408,7 +415,7 @@ def _import(deps: Deps, who: Visitor, text: str) -> Imported:
 
 
 @router.post("/datasets/bulk", summary="Run, delete or tag several datasets", responses=failures(403))
-def bulk(deps: Here, who: Editor, body: BulkBody) -> BulkResults:
+def bulk(deps: Here, who: Annotated[Visitor, having(RoleRight.BULK)], body: BulkBody) -> BulkResults:
     """Applies an action to each; an error of one does not stop the others."""
     if body.action in ("tag", "untag") and not body.tag.strip():
         raise InputError("tag: required for tag and untag.")
@@ -469,7 +476,11 @@ def get_file(who: Who, dataset: Slug) -> Response:
     responses=located(201, "The copy's address.") | failures(403, 404, 409),
 )
 def duplicate_dataset(
-    deps: Here, who: Editor, dataset: Slug, answer: Response, body: CopyBody | None = None
+    deps: Here,
+    who: Annotated[Visitor, having(RoleRight.DUPLICATE)],
+    dataset: Slug,
+    answer: Response,
+    body: CopyBody | None = None,
 ) -> DatasetWhole:
     """A copy under another name, without its table. You are its owner."""
     name = body.name if body is not None else None

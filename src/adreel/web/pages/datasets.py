@@ -11,12 +11,12 @@ from fastapi import APIRouter, Form, Query, Request
 from starlette.datastructures import QueryParams
 from starlette.responses import Response
 
-from adreel.access import DatasetRight
+from adreel.access import DatasetRight, RoleRight
 from adreel.datasets import service
 from adreel.datasets.status import SORTS, Standing, Status, Wanted, chosen, standings
 from adreel.datasets.stored import as_file, source_of
 from adreel.errors import AdreelError, InputError
-from adreel.store import Role, SavedDataset
+from adreel.store import SavedDataset
 from adreel.web.deps import Deps, Here, Visitor, Who
 from adreel.web.downloads import attachment
 from adreel.web.pages.wording import refusal
@@ -258,7 +258,7 @@ def bulk(
         raise InputError("Select at least one dataset.")
     if action == "download":
         return _download([who.guard.dataset(dataset_slug) for dataset_slug in slug])
-    who.guard.need_role(Role.ADMIN, Role.EDITOR)
+    who.guard.need_role(RoleRight.BULK)
     if action == "run":
         return _run(request, deps, who, slug, onward)
     if action == "delete":

@@ -9,13 +9,13 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, File, Form, Request, UploadFile
 from starlette.responses import Response
 
-from adreel.access import AccountRight, DatasetRight
+from adreel.access import AccountRight, DatasetRight, RoleRight
 from adreel.datasets import service
 from adreel.datasets.files import read_all
 from adreel.datasets.imports import Arrival, Brought, arrivals, bring, with_account
 from adreel.datasets.stored import as_file, source_of
 from adreel.errors import ExistsError, InputError
-from adreel.store import Account, Role
+from adreel.store import Account
 from adreel.web.deps import Deps, Here, Visitor, Who
 from adreel.web.downloads import attachment
 from adreel.web.import_turn import one_at_a_time
@@ -86,7 +86,7 @@ def _imported(request: Request, deps: Deps, who: Visitor, content: bytes, text: 
 
 
 def _import(who: Visitor) -> Import:
-    who.guard.need_role(Role.ADMIN, Role.EDITOR)
+    who.guard.need_role(RoleRight.IMPORT)
     accounts = tuple(account for account in who.guard.accounts() if who.guard.may(AccountRight.USE, account))
     return Import(accounts, "", "", "", ())
 
@@ -108,7 +108,7 @@ def _count(number: int) -> str:
 @router.post("/datasets/{slug}/duplicate")
 def duplicate(request: Request, who: Who, slug: str) -> Response:
     """Leads to a new form that is filled as the dataset is."""
-    who.guard.need_role(Role.ADMIN, Role.EDITOR)
+    who.guard.need_role(RoleRight.DUPLICATE)
     saved = who.guard.dataset(slug)
     return go(request, f"/datasets/new?{urlencode({'like': saved.slug})}")
 
