@@ -233,7 +233,7 @@ class Guard:
         try:
             return self.account(name, AccountRight.USE)
         except NotFoundError as error:
-            raise NotFoundError(f"account: {error.message}") from error
+            raise NotFoundError(f"account: {error.message}", kind=error.kind, nearest=error.nearest) from error
 
     # -- the rules
 
@@ -293,7 +293,7 @@ class Guard:
         visible_ids = [resource.id for resource in visible()]
         if not visible_ids:
             kind = "account" if get == self.store.accounts.get else "dataset"
-            raise NotFoundError(f"{kind} {name!r} was not found, or it is not shared with you.")
+            raise NotFoundError(f"{kind} {name!r} was not found, or it is not shared with you.", kind=kind)
         return get(name, among=visible_ids)
 
     def _refuse_read_only(self, right: AccountRight | DatasetRight, label: str) -> None:
