@@ -19,6 +19,7 @@ from adreel.datasets.stored import source_of
 from adreel.datasets.validation import parse
 from adreel.store import Level, Role, RunState, SavedDataset
 from adreel.web.render import UNKNOWN
+from api_home import program
 from form_page import Pairs, filled, sent
 from web_home import Site, Visit, words_of
 
@@ -579,24 +580,46 @@ def test_a_missing_account_is_reported_together_with_the_other_errors(site: Site
     assert "dates: " in shown
 
 
-@pytest.mark.parametrize(
-    ("fields", "words"),
-    [
-        ({"text": ""}, "the file is empty"),
-        ({"text": "just words"}, "a dataset file has keys such as"),
-        ({"text": "a: [unclosed"}, "not valid YAML"),
-    ],
-)
-def test_what_is_no_file_of_datasets_is_refused_in_words(site: Site, fields: dict[str, str], words: str) -> None:
-    answer = site.visit("admin").post("/datasets/import", fields)
-    assert answer.status_code == 422
-    assert words in words_of(answer.text)
+FOREIGN = {
+    "table.csv": (b"day,spend\n2026-11-01,1.5\n", "table.csv is a CSV file, not a dataset file."),
+    "logo.png": (b"\x89PNG\r\n\x1a\n\x00\x01", "logo.png is an image, not a dataset file."),
+    "empty.yaml": (b"", "empty.yaml is empty."),
+    "package.json": (
+        b'{"private": true, "name": "x"}',
+        "package.json has no datasets: it has keys such as private, name",
+    ),
+    "list.json": (b"[1, 2]", "list.json could not be read: a dataset file has keys such as name, account"),
+    "latin.yaml": (b"name: caf\xe9", "latin.yaml is not UTF-8 text (line 1). Save it as UTF-8 and try again."),
+    "open.yaml": (b"name: A\nmetrics: [spend", "open.yaml could not be read: not valid YAML"),
+}
+"""Files that a person may choose by mistake, with what is answered first."""
 
 
-def test_a_file_that_is_no_text_is_refused_in_words(site: Site) -> None:
-    answer = site.visit("admin").post("/datasets/import", files={"file": ("x.yaml", b"\xff\xfe\x00name")})
+@pytest.mark.parametrize("file", FOREIGN)
+def test_a_file_of_something_else_is_refused_with_its_name_and_what_to_do(
+    site: Site, tmp_path: Path, file: str
+) -> None:
+    content, sentence = FOREIGN[file]
+    answer = site.visit("admin").post("/datasets/import", files={"file": (file, content)})
+    shown = words_of(answer.text)
     assert answer.status_code == 422
-    assert "The file is not UTF-8 text. Save it as UTF-8 and try again." in words_of(answer.text)
+    assert f"Nothing was imported. {sentence}" in shown
+    (tmp_path / file).write_bytes(content)
+    assert f"{tmp_path}/{sentence}" in site.home.adreel("datasets", "import", str(tmp_path / file)).stderr
+    message = program(site).bad("POST", "/datasets/import", 422, content=content)["message"]
+    assert message.startswith(sentence.replace(file, "The body"))
+    for text in (shown, message):
+        assert ("adreel imports dataset files (YAML or JSON)." in text) == (file != "latin.yaml")
+
+
+def test_an_import_of_nothing_asks_for_a_file_or_text(site: Site) -> None:
+    visit = site.visit("admin")
+    for fields, sentence in (
+        ({"text": " "}, "Nothing was imported. Choose a file, or paste its text."),
+        ({"text": "just words"}, "Nothing was imported. The text could not be read: a dataset file has keys"),
+    ):
+        answer = visit.post("/datasets/import", fields)
+        assert (answer.status_code, sentence in words_of(answer.text)) == (422, True)
 
 
 def test_an_import_may_put_every_dataset_on_one_account(site: Site) -> None:

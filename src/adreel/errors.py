@@ -120,10 +120,10 @@ def shortened(problems: Sequence[Problem], most: int = 100) -> tuple[Problem, ..
 class DatasetError(InputError):
     """The dataset is invalid; every problem of it is listed."""
 
-    def __init__(self, problems: tuple[Problem, ...]) -> None:
-        """At least one problem."""
+    def __init__(self, problems: tuple[Problem, ...], message: str = "") -> None:
+        """At least one problem; `message` is what a person reads in place of them."""
         self.problems = problems
-        super().__init__("\n".join(str(problem) for problem in problems))
+        super().__init__(message or "\n".join(str(problem) for problem in problems))
 
 
 class NotFoundError(InputError):

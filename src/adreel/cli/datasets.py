@@ -15,7 +15,8 @@ from adreel.cli.context import Opened, opened, seen
 from adreel.cli.files import read_text
 from adreel.cli.output import confirm, print_json, print_table, say
 from adreel.datasets import service
-from adreel.datasets.files import read, read_all
+from adreel.datasets.file_kinds import sources_in
+from adreel.datasets.files import read
 from adreel.datasets.imports import arrivals, bring
 from adreel.datasets.stored import as_file, source_of
 from adreel.datasets.validation import parse
@@ -37,7 +38,7 @@ def _tell_saved(saved: SavedDataset) -> None:
 
 def bring_over(session: CommandContext, file: Path) -> None:
     """Imports datasets of the older connector, one or several in a file; all are saved, or none."""
-    sources = read_all(read_text(file))
+    sources = sources_in(read_text(file), str(file))
     with opened(session) as have:
         try:
             brought = bring(have.guard, arrivals(have.store, have.guard, sources, session.clock()))

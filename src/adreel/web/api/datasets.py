@@ -14,7 +14,7 @@ from adreel import catalog
 from adreel.access import DatasetRight, RoleRight
 from adreel.datasets import service
 from adreel.datasets.dataset import Dataset, Source
-from adreel.datasets.files import read_all
+from adreel.datasets.file_kinds import sources_in, text_of
 from adreel.datasets.imports import arrivals, bring
 from adreel.datasets.schema import columns, key
 from adreel.datasets.status import SORTS, Standing, Status, Wanted, chosen, standing, standings
@@ -345,17 +345,17 @@ async def preview(deps: Here, who: Who, body: DatasetFile, query: Annotated[Prev
 
 async def _text(request: Request) -> str:
     """The text of a file that was sent."""
-    content = await request.body()
+    text = text_of(await request.body(), _BODY)
+    if "json" not in request.headers.get("content-type", ""):
+        return text
     try:
-        text = content.decode("utf-8-sig")
-        if "json" in request.headers.get("content-type", ""):
-            # Through JSON's own reader, since YAML does not take its tabs.
-            text = json.dumps(json.loads(text))
+        # Through JSON's own reader, since YAML does not take its tabs.
+        return json.dumps(json.loads(text))
     except (ValueError, RecursionError) as error:
-        raise InputError("The file is not valid UTF-8, or not the JSON that its content type names.") from error
-    if "\0" in text:
-        raise InputError("The file has zero bytes. Send YAML or JSON in UTF-8.")
-    return text
+        raise InputError(f"{_BODY} is not JSON, as its content type says. Send JSON, or YAML as such.") from error
+
+
+_BODY = "The body"
 
 
 _YAML: dict[int | str, dict[str, Any]] = {
@@ -406,7 +406,7 @@ async def import_datasets(
 
 def _import(deps: Deps, who: Visitor, text: str) -> Imported:
     now = deps.clock()
-    brought = bring(who.guard, arrivals(deps.store, who.guard, read_all(text), now))
+    brought = bring(who.guard, arrivals(deps.store, who.guard, sources_in(text, _BODY), now))
     return Imported(
         saved=_answers(deps, who, _stand(deps, who, brought.saved)),
         there=[dataset.slug for dataset in brought.there],
