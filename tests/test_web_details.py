@@ -203,7 +203,7 @@ def test_problems_are_shown_at_each_menu_with_a_summary_that_links_to_them(site:
     answer = visit.post("/datasets/new", data(sent(page)))
     assert answer.status_code == 422
     assert summary(answer.text) == ["name", "data_level", "id_dimension", "metrics", "dates"]
-    assert at(answer.text, "name") == "Required."
+    assert at(answer.text, "name") == "Enter a name."
     assert "'-9' is not a day" in at(answer.text, "dates.date")
     assert (
         'id="f-name" name="name" value="" maxlength="200" aria-describedby="said-name" aria-invalid="true"'
@@ -228,12 +228,12 @@ def test_a_missing_day_is_reported_at_its_field_after_an_attempt_to_save(site: S
     assert beside(page).endswith("Missing: Name, Start date")
     assert at(page, "dates.start") == ""
     answer = visit.post("/datasets/new", data(sent(page)))
-    assert at(answer.text, "dates.start") == "Required."
+    assert at(answer.text, "dates.start") == "Enter a start date."
     assert at(answer.text, "dates.end") == at(answer.text, "dates") == ""
     both = form(visit, filled(answer.text, dates__end__how="on", dates__end__on=""))
-    assert at(both, "dates.end") == at(both, "dates.start") == "Required."
+    assert (at(both, "dates.start"), at(both, "dates.end")) == ("Enter a start date.", "Enter an end date.")
     single = form(visit, filled(both, dates__kind="date", dates__date__how="back", dates__date__back=""))
-    assert at(single, "dates.date") == "Required."
+    assert at(single, "dates.date") == "Enter a day."
 
 
 def test_two_wrong_days_are_each_reported_at_their_field(site: Site) -> None:
@@ -450,10 +450,18 @@ def test_load_preview_works_as_a_plain_page_too(site: Site) -> None:
 def test_a_preview_that_fails_says_why_in_words(site: Site) -> None:
     visit = site.visit("admin")
     nothing = visit.fragment("POST", "/datasets/preview", data(sent(visit.good("/datasets/new"))))
-    assert "The preview needs valid settings." in words_of(nothing.text)
-    assert "Metrics : Required: " in words_of(nothing.text)
-    assert "Name" not in words_of(nothing.text)
+    order = "Choose a data level, an ID dimension and at least one metric to see a preview."
+    assert words_of(nothing.text) == order
+    assert order.replace("a preview", "the estimate") in visit.words("/datasets/new")
     page = begun(visit)
+    other = visit.fragment(
+        "POST", "/datasets/preview", data(sent(page)) | {"dates.kind": "date", "dates.date.how": "on"}
+    )
+    assert words_of(other.text) == "Enter a day to see a preview."
+    later = data(sent(page)) | {"dates.kind": "date", "dates.date.how": "on", "dates.date.on": "2030-01-01"}
+    refusal = words_of(visit.fragment("POST", "/datasets/preview", later).text)
+    assert refusal.startswith("Fix these settings to see a preview. Dates : ")
+    assert "is in the future" in refusal
     site.home.door("revoke", {"token": site.home.token})
     dead = visit.fragment("POST", "/datasets/preview", data(sent(page)))
     assert dead.status_code == 200

@@ -29,7 +29,7 @@ from adreel.store import Account, SavedDataset
 from adreel.web.deps import Deps, Here, Visitor, Who
 from adreel.web.forms.fields import FormFields, fields_of
 from adreel.web.forms.panes import Around, Form, form_of, posted_values
-from adreel.web.forms.problems import Said, found_in, readable, shown_at_menus
+from adreel.web.forms.problems import Said, found_in, readable, shown_at_menus, to_fill
 from adreel.web.pages import transfers
 from adreel.web.pages.heading import Heading, heading
 from adreel.web.pages.wording import sentence
@@ -247,9 +247,10 @@ async def _preview(deps: Deps, who: Visitor, fields: FormFields) -> Preview:
         table = await deps.asking.preview(dataset, account, PREVIEW_ROWS)
     except DatasetError as error:
         report = catalog.REPORTS.get(scalar(values["report"]))
-        return Preview(
-            (), (), "The preview needs valid settings.", shown_at_menus(error.problems, report, values, tried=True)[0]
-        )
+        order = to_fill(error.problems, report, values)
+        shown = shown_at_menus(error.problems, report, values, tried=False)[0]
+        refusal = f"{order} to see a preview." if order else "Fix these settings to see a preview."
+        return Preview((), (), refusal, shown)
     except AdreelError as error:
         return Preview((), (), sentence(error), ())
     return Preview(columns(dataset), tuple(_rows(table)), "", ())
