@@ -442,7 +442,7 @@ def datasets_delete(
     ctx: typer.Context,
     name: DatasetName,
     yes: Yes = False,
-    keep_table: Annotated[bool, typer.Option("--keep-table", help="Keep the table in the lake.")] = False,
+    keep_table: Annotated[bool, typer.Option("--keep-table", help="Keep the table; prints where it is.")] = False,
 ) -> None:
     """Delete a dataset and its table. Asks for confirmation."""
     from adreel.cli import datasets as act

@@ -190,10 +190,11 @@ class Orders:
         Lake(self.settings.lake_url, clock=self.clock).drop_run(run.id)
         return run
 
-    def delete(self, guard: Guard, saved: SavedDataset, *, keep_table: bool = False) -> None:
+    def delete(self, guard: Guard, saved: SavedDataset, *, keep_table: bool = False) -> bool:
         """Deletes the dataset with what its runs left, and its table with all versions unless that is to stay.
 
-        Raises ForbiddenError, and BusyError while a process runs the dataset.
+        Returns whether it has a table that stays. Raises ForbiddenError, and BusyError while a process runs the
+        dataset.
         """
         guard.need(DatasetRight.DELETE, saved)
         with dataset_lock(self.settings.home, saved.slug):
@@ -204,7 +205,9 @@ class Orders:
                     lake.drop_run(run.id)
             if not keep_table:
                 lake.drop(saved.table_slug)
-            self.store.datasets.delete(saved, table_stays=keep_table and lake.exists(saved.table_slug))
+            table_stays = keep_table and lake.exists(saved.table_slug)
+            self.store.datasets.delete(saved, table_stays=table_stays)
+            return table_stays
 
     def account(self, saved: SavedDataset) -> Account:
         """The account that a dataset is read with. InputError if it has none, ReconnectError for a dead one."""

@@ -231,7 +231,10 @@ class ChangeQuery(Body):
 class DeleteDatasetQuery(Body):
     """What becomes of the table."""
 
-    keep_table: bool = Field(False, description="Keep the table in the lake.")
+    keep_table: bool = Field(
+        False,
+        description="Keep the table at the dataset's `table`. To delete it later, delete that folder.",
+    )
 
 
 class DatesQuery(Body):
@@ -265,7 +268,7 @@ class BulkBody(Body):
     action: Literal["run", "delete", "tag", "untag"] = Field(examples=["run"])
     datasets: list[Annotated[str, Field(max_length=100)]] = Field(min_length=1, max_length=1_000, examples=[["spend"]])
     tag: str = Field("", max_length=100, description="For tag and untag.", examples=["daily"])
-    keep_table: bool = Field(False, description="For delete: keep the tables in the lake.")
+    keep_table: bool = Field(False, description="For delete: keep the tables in the lake, as for one dataset.")
 
 
 # -- the list

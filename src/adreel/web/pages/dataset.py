@@ -25,7 +25,7 @@ from adreel.web.changes import Since, since
 from adreel.web.deps import Deps, Here, Visitor, Who
 from adreel.web.downloads import file_answer
 from adreel.web.pages.data import asked_exactly
-from adreel.web.pages.datasets import Deletion
+from adreel.web.pages.datasets import deletion, deletion_notice
 from adreel.web.pages.heading import Heading, Live, account_of, heading, live, parsed
 from adreel.web.pages.wording import refusal, sentence
 from adreel.web.render import Page, go, own_path, respond
@@ -299,15 +299,16 @@ def ask_before_deletion(request: Request, deps: Here, who: Who, slug: str) -> Re
     saved = who.guard.dataset(slug, DatasetRight.DELETE)
     base = f"/datasets/{saved.slug}"
     standing = heading(deps, who, saved, "overview", base).standing
-    return respond(request, Deletion((standing,), f"{base}/delete", base), visitor=who)
+    return respond(request, deletion(deps, (standing,), f"{base}/delete", base), visitor=who)
 
 
 @router.post("/datasets/{slug}/delete")
 def delete(request: Request, deps: Here, who: Who, slug: str, tables: Text = "keep") -> Response:
     """Deletes the dataset, and its table unless that is to stay."""
     saved = who.guard.dataset(slug, DatasetRight.DELETE)
-    deps.orders.delete(who.guard, saved, keep_table=tables == "keep")
-    return go(request, "/datasets", f"Deleted {saved.name}.")
+    stays = deps.orders.delete(who.guard, saved, keep_table=tables == "keep")
+    kept = [saved.table_slug] if stays else []
+    return go(request, "/datasets", deletion_notice(deps, saved.name, kept, keep_tables=tables == "keep"))
 
 
 @router.get("/datasets/{slug}/export")
