@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Page, expect
 import browser
 from adreel.store import Level, Role
 from adreel.web.pages import ROUTERS
-from browser import PASSWORD, PHONE, Person, Town, opened, visiting
+from browser import PASSWORD, PHONE, WIDE, Person, Town, opened, visiting
 from home import make_home
 
 AXE = Path(__file__).parent.parent / "node_modules" / "axe-core" / "axe.min.js"
@@ -62,6 +62,7 @@ ELSEWHERE: Mapping[str, str] = MappingProxyType(
         "/datasets/{slug}/live": "part of each page of a dataset",
         "/datasets/{slug}/next": "part of the overview",
         "/datasets/{slug}/since": "part of the overview",
+        "/datasets/{slug}/backfill": "part of a dialog of each page of a dataset",
         "/datasets/{slug}/cards/all": "part of the cards",
         "/datasets/{slug}/cards/one": "part of the cards",
         "/datasets/{slug}/data/filter": "part of the table",
@@ -157,8 +158,13 @@ def opened_menus(person: Person, town: Town) -> None:
     person.goto("/datasets/spend_by_ad")
     page.get_by_text("More", exact=True).click()
     page.get_by_role("link", name="Backfill…").click()
-    expect(page.get_by_role("dialog")).to_be_visible()
-    page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_role("status")).to_contain_text("The run replaces the ")
+    dialog.get_by_label("Start date").fill("today-")
+    expect(dialog.get_by_role("status")).to_contain_text("'today-' is not a valid date.")
+    look(page)
+    page.set_viewport_size({"width": WIDE[0], "height": WIDE[1]})
+    dialog.get_by_role("button", name="Cancel").click()
     page.get_by_text("admin", exact=True).first.click()
     expect(page.get_by_role("button", name="Sign out")).to_be_visible()
 

@@ -10,7 +10,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 
 from adreel.access import DatasetRight, Guard
-from adreel.datasets.replacement import loss_by_other_days, refuse_unkept_days
+from adreel.datasets.replacement import Effect, effect_of_other_days
 from adreel.datasets.stored import dataset_of
 from adreel.errors import AdreelError, BusyError, ConfirmError, InputError, NotFoundError, ReconnectError, is_resumable
 from adreel.lake import Lake, Version
@@ -87,17 +87,15 @@ class Orders:
         """
         if dates is None:
             return
+        effect = self.effect(saved, dates)
+        if effect.loss is not None:
+            raise ConfirmError(effect.sentences, effect.loss.rows)
+
+    def effect(self, saved: SavedDataset, dates: DateRange) -> Effect:
+        """What a run for these days does to the dataset's table. InputError as `refuse_loss`, DatasetError for days."""
         dataset = dataset_of(saved, self.clock(), dates)
-        refuse_unkept_days(dataset, self.clock())
         lake = Lake(self.settings.lake_url, clock=self.clock)
-        loss = loss_by_other_days(lake, saved.table_slug, dataset, self.clock())
-        if loss is not None:
-            rows = f"{loss.rows:,} row{'s' if loss.rows != 1 else ''}"
-            raise ConfirmError(
-                f"Running {saved.name!r} for these days removes {rows} from its "
-                f"table: {loss.reason}. Earlier versions can be restored.",
-                loss.rows,
-            )
+        return effect_of_other_days(lake, saved.table_slug, dataset, self.clock())
 
     def restore(self, guard: Guard, saved: SavedDataset, version: int) -> Run:
         """A new version of the dataset's table with the rows of an earlier one; what it was stays a version too.

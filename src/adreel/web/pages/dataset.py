@@ -13,6 +13,7 @@ from starlette.responses import Response
 from adreel.access import DatasetRight
 from adreel.connections import covered
 from adreel.datasets.dataset import Dataset
+from adreel.datasets.replacement import Effect
 from adreel.datasets.schema import day_column, key
 from adreel.datasets.stored import dataset_of
 from adreel.datasets.verification import Check, checks_of
@@ -75,6 +76,15 @@ class OtherDays:
     end: str
     reasons: tuple[str, ...]
     asks: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class EffectPart(Page):
+    """What a run for other days does to the table, or why there can be none."""
+
+    template: ClassVar[str] = "_effect.html"
+    effect: Effect
+    reasons: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +248,18 @@ def last_change(request: Request, deps: Here, who: Who, slug: str) -> Response:
 
 
 # -- what is done to it
+
+
+@router.get("/datasets/{slug}/backfill")
+def backfill(request: Request, deps: Here, who: Who, slug: str, start: str = "", end: str = "") -> Response:
+    """What a run for other days does to the table, while these are typed."""
+    saved = who.guard.dataset(slug, DatasetRight.RUN)
+    try:
+        dates = _dates(start.strip(), end.strip())
+        effect = deps.orders.effect(saved, dates) if dates else Effect("")
+    except InputError as error:
+        return respond(request, EffectPart(Effect(""), _reasons(error)), visitor=who)
+    return respond(request, EffectPart(effect, ()), visitor=who)
 
 
 @router.post("/datasets/{slug}/run")
