@@ -51,7 +51,7 @@ def error_of(answer: httpx2.Response) -> dict[str, Any]:
     body = answer.json()
     assert set(body) == {"error"}
     error: dict[str, Any] = body["error"]
-    assert set(error) == {"kind", "message", "problems", "tiktok_code", "request_id"}
+    assert set(error) == {"kind", "message", "problems", "tiktok_code", "request_id", "error_id"}
     assert error["kind"].endswith("Error")
     assert error["message"]
     for problem in error["problems"]:

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adreel import sharing
-from adreel.access import AccountRight, Actor, DatasetRight, Guard
+from adreel.access import AccountRight, Actor, DatasetRight, Guard, RoleRight
 from adreel.datasets import service
 from adreel.datasets.dataset import Dataset, Source
 from adreel.datasets.validation import parse
@@ -208,7 +208,7 @@ def test_a_disabled_user_has_no_rights(store: Store, role: Role) -> None:
     assert rights_with_account(guard, setting.account) == set()
     assert rights_with_dataset(guard, setting.other) == rights_with_dataset(guard, setting.own) == set()
     with pytest.raises(ForbiddenError, match="disabled"):
-        guard.need_role(*Role)
+        guard.need_role(RoleRight.CHANGE_SELF)
 
 
 def test_the_operator_of_the_machine_may_do_everything(store: Store) -> None:
@@ -217,7 +217,7 @@ def test_the_operator_of_the_machine_may_do_everything(store: Store) -> None:
     assert rights_with_account(guard, setting.account) == set(AccountRight)
     assert rights_with_dataset(guard, setting.other) == set(DatasetRight)
     assert guard.level(setting.account) is Level.OWNER
-    guard.need_role(Role.ADMIN)
+    guard.need_role(RoleRight.ROTATE_KEYS)
 
 
 @pytest.mark.parametrize("role", Role)
@@ -239,15 +239,16 @@ def test_levels_compare_by_what_they_allow() -> None:
 
 def test_a_right_needs_a_role_and_for_a_reader_only_where_something_is_read(store: Store) -> None:
     ute = scene(store).ute
-    Guard(store, Actor(ute)).need_role(Role.EDITOR, Role.ADMIN)
-    with pytest.raises(ForbiddenError, match=r"Only administrators can do this\. 'Ute' is an editor"):
-        Guard(store, Actor(ute)).need_role(Role.ADMIN)
+    Guard(store, Actor(ute)).need_role(RoleRight.CREATE)
+    refusal = r"Only administrators can delete users\. Ute is an editor\. Ask an administrator \(Ada\) to change"
+    with pytest.raises(ForbiddenError, match=refusal):
+        Guard(store, Actor(ute)).need_role(RoleRight.DELETE_USERS)
     reader = Guard(store, Actor(ute, read_only=True))
-    with pytest.raises(ForbiddenError, match="read-only"):
-        reader.need_role(Role.EDITOR)
-    reader.need_role(Role.EDITOR, reading=True)
-    with pytest.raises(ForbiddenError, match="Only administrators"):
-        reader.need_role(Role.ADMIN, reading=True)
+    with pytest.raises(ForbiddenError, match=r"read-only\. It cannot create datasets\. Create a token"):
+        reader.need_role(RoleRight.CREATE)
+    with pytest.raises(ForbiddenError, match="Only administrators can view users"):
+        reader.need_role(RoleRight.VIEW_USERS)
+    Guard(store, Actor(store.users.get("Ada"), read_only=True)).need_role(RoleRight.VIEW_USERS)
 
 
 # What errors give away
@@ -258,7 +259,7 @@ def test_hidden_items_are_not_found_and_not_named(store: Store) -> None:
     guard = setting.guard()
     with pytest.raises(NotFoundError, match=r"Account 'shop' was not found, or it is not shared with you\."):
         guard.account("shop")
-    with pytest.raises(NotFoundError, match=r"Dataset 'Theirs' was not found\. Available: Mine\."):
+    with pytest.raises(NotFoundError, match=r"Dataset 'Theirs' was not found\.$"):
         guard.dataset("Theirs")
     add_account(store, "shop 2", setting.ute)
     with pytest.raises(NotFoundError, match=r"Account 'shop' was not found\. Did you mean 'shop 2'\?"):
@@ -277,12 +278,13 @@ def test_a_name_of_a_visible_and_a_hidden_dataset_finds_the_visible_one(store: S
 
 def test_a_refusal_names_a_person_to_ask(store: Store) -> None:
     setting = scene(store, Role.EDITOR, Level.READ)
-    with pytest.raises(ForbiddenError, match=r"'Ute' cannot delete account 'shop'\. Ask Oda or an administrator"):
+    asked = r"Ute cannot delete account 'shop' with access level read\. Ask Oda or an administrator for access level"
+    with pytest.raises(ForbiddenError, match=asked):
         setting.guard().account("shop", AccountRight.DELETE)
-    with pytest.raises(ForbiddenError, match=r"cannot run dataset 'Theirs'\. Ask Oda or an administrator"):
+    with pytest.raises(ForbiddenError, match=r"run dataset 'Theirs' with access level read for account 'shop'\. Ask"):
         setting.guard().dataset("Theirs", DatasetRight.RUN)
     store.accounts.delete(setting.account)
-    with pytest.raises(ForbiddenError, match=r"cannot run dataset 'Theirs'\. Ask an administrator"):
+    with pytest.raises(ForbiddenError, match=r"run dataset 'Theirs', whose account was deleted\. Ask an adm"):
         setting.guard().dataset("Theirs", DatasetRight.RUN)
 
 
@@ -336,30 +338,31 @@ def test_users_share_only_up_to_their_own_level(store: Store) -> None:
         assert store.shares.level(setting.account, vic) is level
     for user, level in ((vic, Level.EDIT), (vic, Level.OWNER), (oda, Level.READ), (oda, Level.NONE)):
         with pytest.raises(
-            ForbiddenError, match=r"access level share for account .* and cannot grant or remove (edit|owner)"
+            ForbiddenError,
+            match=r"access level share for account .* and cannot grant or remove access level (ed|own)",
         ):
             sharing.share(guard, setting.account, user, level)
     store.shares.set(setting.account, vic, Level.EDIT)
-    with pytest.raises(ForbiddenError, match="remove edit"):
+    with pytest.raises(ForbiddenError, match="remove access level edit"):
         sharing.share(guard, setting.account, vic, Level.READ)
     sharing.share_with_everyone(guard, setting.account, Level.SHARE)
     assert store.shares.everyone(setting.account) is Level.SHARE
-    with pytest.raises(ForbiddenError, match="grant or remove edit"):
+    with pytest.raises(ForbiddenError, match="grant or remove access level edit"):
         sharing.share_with_everyone(guard, setting.account, Level.EDIT)
 
 
 @pytest.mark.parametrize("level", [Level.NONE, Level.READ])
 def test_a_user_with_read_access_shares_nothing(store: Store, level: Level) -> None:
     setting = scene(store, Role.EDITOR, level)
-    with pytest.raises(ForbiddenError, match="'Ute' cannot share account 'shop'"):
+    with pytest.raises(ForbiddenError, match="Ute cannot share account 'shop'"):
         sharing.share(setting.guard(), setting.account, setting.ute, Level.READ)
-    with pytest.raises(ForbiddenError, match="'Ute' cannot share account 'shop'"):
+    with pytest.raises(ForbiddenError, match="Ute cannot share account 'shop'"):
         sharing.share_with_everyone(setting.guard(), setting.account, Level.NONE)
 
 
 def test_a_viewer_who_owns_an_account_cannot_share_it(store: Store) -> None:
     setting = scene(store, Role.VIEWER, Level.OWNER)
-    with pytest.raises(ForbiddenError, match="cannot share"):
+    with pytest.raises(ForbiddenError, match=r"can share accounts\. Ute is a viewer"):
         sharing.share(setting.guard(), setting.account, store.users.get("Ada"), Level.READ)
 
 
@@ -489,7 +492,7 @@ def test_saving_never_overwrites_a_dataset_without_edit_rights(store: Store) -> 
     setting = scene(store, Role.EDITOR, Level.READ)
     store.users.set_role(store.users.get("Oda"), Role.ADMIN)
     service.save(Guard(store, Actor(store.users.get("Oda"))), dataset(), START)
-    with pytest.raises(ForbiddenError, match="'Ute' cannot edit dataset 'Spend'"):
+    with pytest.raises(ForbiddenError, match="Ute cannot edit dataset 'Spend'"):
         service.save(setting.guard(), dataset(tags=["x"]), START)
     store.shares.set(setting.account, setting.ute, Level.NONE)
     mine = add_account(store, "mine", setting.ute)
@@ -505,7 +508,7 @@ def test_a_dataset_needs_an_editor_and_an_account_that_they_may_use(store: Store
     store.shares.set(setting.account, setting.ute, Level.READ)
     assert service.save(setting.guard(), dataset(), START).owner_id == setting.ute.id
     store.users.set_role(setting.ute, Role.VIEWER)
-    with pytest.raises(ForbiddenError, match="Only administrators and editors can do this"):
+    with pytest.raises(ForbiddenError, match="Only administrators and editors can create datasets"):
         service.save(Guard(store, Actor(store.users.get("Ute"))), dataset("Other"), START)
 
 
@@ -513,7 +516,7 @@ def test_a_dataset_moves_only_to_an_account_that_the_user_may_use(store: Store) 
     setting = scene(store, Role.EDITOR, Level.READ)
     saved = service.save(setting.guard(), dataset(), START)
     other = add_account(store, "other", store.users.get("Oda"))
-    with pytest.raises(NotFoundError, match=r"Account 'other' was not found\. Available: shop"):
+    with pytest.raises(NotFoundError, match=r"Account 'other' was not found\.$"):
         service.change(setting.guard(), saved, dataset(account="other"), START)
     store.shares.set(other, setting.ute, Level.READ)
     moved = service.change(setting.guard(), saved, dataset(account="other"), START)
@@ -522,7 +525,7 @@ def test_a_dataset_moves_only_to_an_account_that_the_user_may_use(store: Store) 
     gone = store.datasets.get(moved.id)
     # Somebody else's by the same name is another account.
     anew = add_account(store, "other", store.users.get("Oda"))
-    with pytest.raises(NotFoundError, match=r"Account 'other' was not found\. Available: shop"):
+    with pytest.raises(NotFoundError, match=r"Account 'other' was not found\.$"):
         service.change(setting.guard(), gone, dataset(account="other", tags=["y"]), START)
     store.shares.set(anew, setting.ute, Level.READ)
     assert service.change(setting.guard(), gone, dataset(account="other", tags=["y"]), START).account_id == anew.id

@@ -191,6 +191,26 @@ def test_a_read_only_token_cannot_change_anything_or_call_tiktok(site: Site) -> 
     assert len(site.home.requests("")) == asked
 
 
+def test_a_viewers_refusal_names_the_action_and_who_can_grant_it(site: Site) -> None:
+    run = waiting_run(site)
+    vera = site.user("vera", Role.VIEWER)
+    site.store.shares.set(site.store.accounts.get("demo"), vera, Level.READ)
+    viewing, before = program(site, vera), site.home.kept()
+    own = {"create_token", "revoke_token", "change_password"}
+    for name in (CHANGES | {"list_users": None, "get_user": None, "list_settings": None}).keys() - own:
+        method, path = address(name)
+        message = viewing.bad(method, path.replace("/runs/0", f"/runs/{run}"), 403, json=CHANGES.get(name))["message"]
+        refusal = (
+            r"Only administrators( and editors)? can [a-z, ]+\. vera is a viewer\. Ask an administrator \(admin\) to"
+        )
+        assert re.match(refusal, message), (name, message)
+    assert (
+        "API tokens cannot create API tokens."
+        in viewing.bad("POST", "/tokens", 403, json=CHANGES["create_token"])["message"]
+    )
+    assert site.home.kept() == before
+
+
 def test_a_read_only_token_may_read_what_is_stored(site: Site) -> None:
     waiting_run(site)
     reading = program(site, read_only=True)

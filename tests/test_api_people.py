@@ -115,7 +115,7 @@ def test_a_token_is_created_in_the_browser_shown_once_and_revoked_by_a_program(s
 
 def test_a_token_cannot_create_tokens(site: Site) -> None:
     error = program(site).bad("POST", "/tokens", 403, json={"name": "child"})
-    assert "API tokens cannot do this" in error["message"]
+    assert "API tokens cannot create API tokens." in error["message"]
 
 
 def test_users_cannot_revoke_tokens_of_others(site: Site) -> None:

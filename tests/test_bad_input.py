@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import resource
 import shlex
 import sqlite3
@@ -269,13 +270,17 @@ def test_a_missing_file_or_a_folder_is_a_usage_error(unchanged: Home, tmp_path: 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "the file is empty"),
+        (b"", "d.yaml is empty. adreel imports dataset files (YAML or JSON)."),
+        (b"\x89PNG\r\n\x1a\n\x00\x00", "d.yaml is an image, not a dataset file. adreel imports dataset files"),
+        (b"day,spend\n2026-11-01,1.5\n2026-11-02,\n", "d.yaml is a CSV file, not a dataset file."),
+        (b"day;spend: EUR\n2026-11-01;1,5\n", "not valid YAML"),
+        (b"<!doctype html><title>Sign in</title>", "d.yaml is an HTML or XML document, not a dataset file."),
         (b"# nothing but words about it\n", "the file is empty"),
         (b"\xff\xfe\x00n\x00a", "is not UTF-8 text (line 1)"),
         (b"name: A\naccount: caf\xe9\n", "is not UTF-8 text (line 2)"),
-        (b"name: A\x00\n", "it contains zero bytes"),
-        (b"\x7fELF\x02\x01", "not valid YAML"),
-        (b"PAR1\x15\x04\x15", "not valid YAML"),
+        (b"name: A\x00\n", "d.yaml is not text: it contains control characters"),
+        (b"\x7fELF\x02\x01", "d.yaml is not text: it contains control characters"),
+        (b"PAR1\x15\x04\x15", "d.yaml is a Parquet file, not a dataset file."),
         (b"just words", "a dataset file has keys"),
         (b"name: [", "not valid YAML"),
         (b"name: A\nname: B\n", "duplicate key; it is on line 1 too"),
@@ -309,7 +314,7 @@ def test_a_file_that_is_not_a_dataset_file_is_refused(
         (("run", "spend", "--start", "today-3"), "--start and --end must be used together"),
         (("run", "spend", "--start", "today", "--end", "yesterday"), "is after the end"),
         (("plan", "spend", "--start", "soon", "--end", "today"), "'soon' is not a day"),
-        (("preview", "nothing"), "Dataset 'nothing' was not found"),
+        (("preview", "nothing"), "Dataset 'nothing' was not found. List all with: adreel datasets list"),
         (("history", "nothing"), "was not found"),
         (("history", "spend", "--run", "zzz"), "Run 'zzz' was not found"),
         (("cancel", "zzz"), "was not found"),
@@ -506,6 +511,37 @@ def test_a_run_that_ends_by_any_error_prints_one_json_object(
     run = home.json("history", "spend")[0]
     assert (answer["error_kind"], answer["exit_code"], result.exit_code) == (kind, code, code)
     assert (answer["run_id"], answer["state"], run["error_kind"]) == (run["run_id"], "failed", kind)
+
+
+def test_an_unexpected_error_of_a_run_is_in_its_log_under_the_same_id_and_without_secrets(home: Home) -> None:
+    home.good("datasets", "create", "-f", home.file())
+    home.transport = Broken(ZeroDivisionError(f"of nothing with {home.token}"))
+    answer = json.loads(home.adreel("run", "spend", "--json").stdout)
+    shown = home.json("history", "spend", "--run", answer["run_id"])
+    error_id = re.findall(r"Unexpected error ([0-9a-f]{8}) \(ZeroDivisionError\)\. Send the log", shown["error"])[0]
+    assert f"Unexpected error {error_id}: ZeroDivisionError" in answer["error"]
+    lines = [line["text"] for line in shown["log"]]
+    assert f"Unexpected error {error_id} (ZeroDivisionError):" in lines
+    assert any("handle_async_request" in line for line in lines)
+    assert home.token not in json.dumps(shown)
+
+
+def test_an_unexpected_error_of_a_command_has_an_id_and_says_what_to_send() -> None:
+    lines = (
+        "import adreel.cli as cli",
+        "@cli.app.command('crash')",
+        "def crash() -> None: 1 / 0",
+        "cli.main()",
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", "\n".join(lines), "crash"], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (ended.returncode, ended.stdout) == (ExitCode.BUG, "")
+    *trace, note, last = ended.stderr.splitlines()
+    assert trace[0].startswith("Traceback")
+    error_id = re.fullmatch(r"Error ID: ([0-9a-f]{8})", note)
+    assert error_id
+    assert last.startswith(f"error: Unexpected error {error_id[1]}. Send the traceback above, which has this error ID")
 
 
 def test_a_second_run_of_a_dataset_is_refused_with_the_run_in_progress(unchanged: Home) -> None:

@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Page, expect
 import browser
 from adreel.store import Level, Role
 from adreel.web.pages import ROUTERS
-from browser import PASSWORD, PHONE, Person, Town, opened, visiting
+from browser import PASSWORD, PHONE, WIDE, Person, Town, opened, visiting
 from home import make_home
 
 AXE = Path(__file__).parent.parent / "node_modules" / "axe-core" / "axe.min.js"
@@ -63,6 +63,7 @@ ELSEWHERE: Mapping[str, str] = MappingProxyType(
         "/datasets/{slug}/live": "part of each page of a dataset",
         "/datasets/{slug}/next": "part of the overview",
         "/datasets/{slug}/since": "part of the overview",
+        "/datasets/{slug}/backfill": "part of a dialog of each page of a dataset",
         "/datasets/{slug}/cards/all": "part of the cards",
         "/datasets/{slug}/cards/one": "part of the cards",
         "/datasets/{slug}/data/filter": "part of the table",
@@ -158,8 +159,13 @@ def opened_menus(person: Person, town: Town) -> None:
     person.goto("/datasets/spend_by_ad")
     page.get_by_text("More", exact=True).click()
     page.get_by_role("link", name="Backfill…").click()
-    expect(page.get_by_role("dialog")).to_be_visible()
-    page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_role("status")).to_contain_text("The run updates the rows of ")
+    dialog.get_by_label("Start date").fill("today-")
+    expect(dialog.get_by_role("status")).to_contain_text("'today-' is not a valid date.")
+    look(page)
+    page.set_viewport_size({"width": WIDE[0], "height": WIDE[1]})
+    dialog.get_by_role("button", name="Cancel").click()
     page.get_by_text("admin", exact=True).first.click()
     expect(page.get_by_role("button", name="Sign out")).to_be_visible()
 
@@ -252,11 +258,11 @@ def look(page: Page) -> None:
     # Parts of the page that come with requests of their own.
     expect(page.locator(".htmx-request, [aria-busy=true]")).to_have_count(0)
     page.evaluate(AXE.read_text(encoding="utf-8"))
-    faults = [f"wide and light: {fault}" for fault in axe(page)]
+    faults = [f"wide and light: {fault}" for fault in (*axe(page), *clipped(page))]
     page.emulate_media(color_scheme="dark")
     page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
     expect(page.locator("html")).to_have_attribute("data-bs-theme", "dark")
-    faults += [f"narrow and dark: {fault}" for fault in axe(page)]
+    faults += [f"narrow and dark: {fault}" for fault in (*axe(page), *clipped(page))]
     width = page.evaluate("document.scrollingElement.scrollWidth")
     if width > PHONE[0]:
         faults.append(f"narrow: the page is {width} wide, because of {wide(page)}")
@@ -272,6 +278,29 @@ def axe(page: Page) -> list[str]:
         if violation["impact"] in ("serious", "critical")
         for node in violation["nodes"]
     ]
+
+
+def clipped(page: Page) -> list[str]:
+    """Rows of links that scroll up and down, boxes that scroll by a few pixels, and menus that open beyond the page."""
+    return list(
+        page.evaluate(
+            """() => {
+                const scrolls = (one) => ["auto", "scroll"].includes(getComputedStyle(one).overflowY);
+                const excess = (one) => one.clientHeight ? one.scrollHeight - one.clientHeight : 0;
+                const rows = [...document.querySelectorAll("nav")].filter((one) => scrolls(one) && excess(one) > 0);
+                const boxes = [...document.querySelectorAll("body *")]
+                    .filter((one) => scrolls(one) && excess(one) > 0 && excess(one) < 4);
+                const menus = [...document.querySelectorAll("details.menu")].filter((menu) => {
+                    const before = menu.open;
+                    menu.open = true;
+                    const { left, right } = menu.querySelector(".menu-body").getBoundingClientRect();
+                    menu.open = before;
+                    return left < 0 || right > document.documentElement.clientWidth + 1;
+                });
+                return [...rows, ...boxes, ...menus].map((one) => `clipped: ${one.outerHTML.slice(0, 160)}`);
+            }"""
+        )
+    )
 
 
 def wide(page: Page) -> list[str]:

@@ -115,10 +115,10 @@ def test_an_earlier_version_is_paged_as_it_was(lake: Lake) -> None:
     put(lake, "run2", "replace", [row("b", 1)])
     assert (ids(lake), ids(lake, version=0)) == (["b"], ["a"])
     assert lake.statistics("ads", version=0, columns=["ad_id"])[0].least == "a"
-    with pytest.raises(NotFoundError, match="no version 2; there are 0, 1"):
+    with pytest.raises(NotFoundError, match="no version 2; available: 0, 1"):
         lake.page("ads", version=2)
     lake.vacuum("ads", keep_days=0, keep_versions=1)
-    with pytest.raises(NotFoundError, match="no version 0; there are 1"):
+    with pytest.raises(NotFoundError, match="no version 0; available: 1"):
         lake.page("ads", version=0)
 
 

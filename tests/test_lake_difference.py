@@ -178,7 +178,7 @@ def test_changes_are_counted_apart_for_what_rows_are_told_apart_by(lake: Lake) -
 
 def test_a_version_that_is_gone_cannot_be_compared(lake: Lake) -> None:
     put(lake, "run1", "replace", [row("a", 1)])
-    with pytest.raises(NotFoundError, match="no version 1; there are 0"):
+    with pytest.raises(NotFoundError, match="no version 1; available: 0"):
         lake.difference("ads", 0, 1)
 
 

@@ -91,7 +91,7 @@ def test_other_tools_see_a_plain_delta_table(lake: Lake) -> None:
 def test_a_version_that_is_not_there_is_told_with_those_that_are(lake: Lake) -> None:
     fill(lake, 3)
     for version in (3, -1):
-        with pytest.raises(NotFoundError, match=f"no version {version}; there are 0 to 2"):
+        with pytest.raises(NotFoundError, match=f"no version {version}; available: 0 to 2"):
             lake.dataset("ads", version)
     for ask in (lake.versions, lake.dataset, lake.read, lake.table):
         with pytest.raises(NotFoundError, match="The table other does not exist in"):
@@ -134,7 +134,7 @@ def test_after_a_vacuum_all_versions_that_are_named_can_be_read(count: int, firs
             for version in kept_versions:
                 assert in_order(table_rows(lake, version=version)) == history[version]
             for version in set(range(count)) - set(kept_versions):
-                with pytest.raises(NotFoundError, match=f"no version {version}; there are"):
+                with pytest.raises(NotFoundError, match=f"no version {version}; available:"):
                     lake.read("ads", version)
             needed = {file.path for version in kept_versions for file in lake.table("ads", version).files}
             assert data_files(lake) == needed

@@ -55,6 +55,59 @@ def same(first: list[dict[str, Any]], second: list[dict[str, Any]]) -> bool:
 # -- other days
 
 
+def effect_of(site: Site, start: str, end: str) -> str:
+    """What the Backfill dialog says while these days are typed."""
+    return words_of(site.visit("admin").good("/datasets/spend/backfill", start=start, end=end))
+
+
+@pytest.mark.parametrize("method", ["replace", "upsert", "partition", "append"])
+def test_the_dialog_says_what_other_days_do_before_they_run(small: Home, site: Site, method: str) -> None:
+    small.good("datasets", "create", "-f", small.file(dates=FOUR_DAYS, update={"method": method}))
+    two_days = ("2026-11-18", "2026-11-19")
+    created = "The run creates the table with the rows of 2026-11-18 to 2026-11-19 (2 days)."
+    assert effect_of(site, *two_days) == created
+    small.good("run", "spend")
+    before = days(small)
+    every, of_these = sum(before.values()), sum(before[day] for day in two_days)
+    next_run = " The next run of the dataset's own dates replaces the whole table." * (method == "replace")
+    replaces = (
+        f"The run replaces the {of_these} rows of 2026-11-18 to 2026-11-19 (2 days) that the table has. "
+        f"The other {every - of_these} rows stay."
+    )
+    sentences = {
+        "upsert": "The run updates the rows of 2026-11-18 to 2026-11-19 (2 days) and adds new ones. No row is removed: "
+        f"the table has {every} rows, {of_these} of these days.",
+        "append": f"The run adds the rows of 2026-11-18 to 2026-11-19 (2 days). The {every} rows in the table stay, "
+        f"with {of_these} of these days: these days are in the table twice then.",
+    }
+    assert effect_of(site, *two_days) == sentences.get(method, replaces) + next_run
+    small.good("run", "spend", "--start", two_days[0], "--end", two_days[1])
+    twice = Counter({day: before[day] for day in two_days if method == "append"})
+    assert days(small) == before + twice
+    added = effect_of(site, "2026-11-20", "2026-11-20")
+    assert (
+        added == f"The run adds the rows of 2026-11-20. The {every + twice.total()} rows in the table stay.{next_run}"
+    )
+    small.good("run", "spend", "--start", "2026-11-20", "--end", "2026-11-20")
+    assert days(small) - Counter({"2026-11-20": 10_000}) == before + twice
+
+
+def test_the_dialog_and_the_refusal_say_the_same_of_rows_that_would_go(small: Home, site: Site) -> None:
+    small.good("run", "-f", small.file(**TOTALS))
+    _, message = small.bad("run", "spend", *OTHER)
+    loss = re.findall(r"The run removes .* can be restored\.", " ".join(message.split()))[0]
+    assert f"removes {len(rows(small))} rows" in loss
+    assert effect_of(site, "2026-11-18", "2026-11-18") == f"{loss} Run backfill asks for confirmation."
+    asked = site.visit("admin").post("/datasets/spend/run", {"start": "2026-11-18", "end": "2026-11-18"})
+    assert loss in words_of(asked.text)
+    for start, end, sentence in (
+        ("", "", ""),
+        ("soon", "today", "'soon' is not a valid date. Use a date such as 2026-01-31 or today-28."),
+        ("today", "2026-11-01", "is after the end 2026-11-01."),
+    ):
+        assert sentence in effect_of(site, start, end)
+
+
 @pytest.mark.parametrize("method", ["replace", "upsert", "partition"])
 def test_other_days_replace_only_themselves_whatever_the_method(small: Home, method: str) -> None:
     small.good("run", "-f", small.file(dates=FOUR_DAYS, update={"method": method}))
@@ -101,7 +154,7 @@ def test_figures_over_a_range_are_replaced_only_after_confirmation(small: Home) 
     before = rows(small)
     code, message = small.bad("run", "spend", *OTHER)
     assert code == ExitCode.INPUT
-    assert f"removes {len(before)} rows from its table" in message
+    assert f"removes {len(before)} rows from the table" in message
     assert "To confirm, add --yes" in message
     assert same(rows(small), before)
     assert len(small.json("history", "spend")) == 1
@@ -154,7 +207,7 @@ def test_the_api_answers_409_with_the_count_unless_the_request_says_to_replace(s
     dates = {"start": "2026-11-18", "end": "2026-11-18"}
     error = asking.bad("POST", "/datasets/spend/runs", 409, json=dates)
     assert error["kind"] == "ConfirmError"
-    assert f"removes {len(rows(small))} rows from its table" in error["message"]
+    assert f"removes {len(rows(small))} rows from the table" in error["message"]
     asking.good("POST", "/datasets/spend/runs", 202, json=dates | {"replace_rows": True})
     (run,) = site.work()
     assert run.state is RunState.VERIFIED
@@ -167,7 +220,7 @@ def test_the_page_asks_with_the_count_and_runs_only_the_days_that_were_agreed_to
     dates = {"start": "2026-11-18", "end": "2026-11-18"}
     page = visit.post("/datasets/spend/run", dates)
     assert page.status_code == 409
-    assert f"removes {len(rows(small))} rows from its table" in words_of(page.text)
+    assert f"removes {len(rows(small))} rows from the table" in words_of(page.text)
     assert "Run and replace rows" in words_of(page.text)
     assert not site.work()
     changed = {"start": "2026-11-17", "end": "2026-11-18", "agreed": "2026-11-18 2026-11-18"}

@@ -183,7 +183,7 @@ def test_an_account_that_is_not_there_is_reported_with_the_nearest(store: Store)
     add_account(store, "Other")
     with pytest.raises(NotFoundError, match=r"Account 'main shpo' was not found\. Did you mean 'Main shop'\?"):
         store.accounts.get("main shpo")
-    with pytest.raises(NotFoundError, match=r"Available: Main shop, Other\."):
+    with pytest.raises(NotFoundError, match=r"Account 'xyz' was not found\.$"):
         store.accounts.get("xyz")
     add_account(store, "7")
     for unknown in (7, "99", "9" * 30, "٣"):
@@ -633,13 +633,11 @@ def test_what_is_foretold_of_names_is_what_happens(store: Store, names: list[str
         assert store.datasets.get(saved.slug) == store.datasets.get(saved.name) == saved
 
 
-def test_a_name_that_is_not_there_is_told_with_each_dataset_once(store: Store) -> None:
+def test_a_dataset_that_is_not_there_is_reported_with_the_nearest_and_no_other(store: Store) -> None:
     account = add_account(store)
     for number in range(1, 13):
         add_dataset(store, f"Daily spend {number}", account)
-    with pytest.raises(
-        NotFoundError, match=r"Dataset 'nope' was not found\. Available: Daily spend 1, .* and 2 more\."
-    ):
+    with pytest.raises(NotFoundError, match=r"^Dataset 'nope' was not found\.$"):
         store.datasets.get("nope")
     with pytest.raises(NotFoundError, match="Did you mean 'daily_spend_1'"):
         store.datasets.get("dayly_spend_1")

@@ -221,7 +221,8 @@ def test_an_overview_shows_no_table_of_a_run_that_it_calls_running(home: Home, e
         # The moment between the commit of the table and the end of the run.
         with closing(sqlite3.connect(home.path / "adreel.db")) as database, database:
             database.execute(
-                "UPDATE runs SET state = 'running', version = NULL, finished_at = NULL, verification = '{}' WHERE id = ?",
+                "UPDATE runs SET state = 'running', version = NULL, finished_at = NULL, verification = '{}'"
+                " WHERE id = ?",
                 (run.id,),
             )
         with dataset_lock(home.path, "spend", run_id=run.id):
@@ -329,7 +330,12 @@ def test_a_dataset_is_deleted_after_a_question_with_its_table_or_without(ran: Si
     question = visit.words(f"{BASE}/delete")
     assert f"Delete Spend? Spend : Performance, {len(rows(ran))} rows in the table spend" in question
     assert visit.sent(f"{BASE}/delete", {"tables": tables}) == "/datasets"
-    assert "Deleted Spend." in visit.good("/datasets")
+    address = ran.home.path / "lake" / "spend"
+    assert f"in the table spend {address}" in question
+    stays = f"The table stays in {address}. To delete it too, delete this folder."
+    assert stays in question
+    notice = f"Deleted Spend. {stays}" if tables == "keep" else "Deleted Spend with all tables and versions."
+    assert notice in visit.words("/datasets")
     assert visit.get(BASE).status_code == 404
     assert Lake(ran.home.path / "lake").exists("spend") is (tables == "keep")
 

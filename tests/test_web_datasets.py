@@ -11,6 +11,7 @@ from datetime import timedelta
 import pytest
 import yaml
 
+from adreel.datasets.kept_tables import where_kept
 from adreel.lake import Lake
 from adreel.store import Level, Role, RunState, SavedDataset
 from adreel.store.locks import dataset_lock
@@ -229,10 +230,22 @@ def test_deleting_several_asks_first_and_names_them(three: Site) -> None:
 
 
 def test_tables_can_be_kept_when_their_datasets_are_deleted(three: Site) -> None:
-    three.visit("admin").sent(
-        "/datasets/bulk", {"slug": "ads_by_day", "action": "delete", "sure": "yes", "tables": "keep"}
-    )
-    assert Lake(three.home.path / "lake").exists("ads_by_day")
+    visit, table = three.visit("admin"), three.home.path / "lake" / "ads_by_day"
+    slugs = ["ads_by_day", "campaigns", "zeroth_hour"]
+    visit.sent("/datasets/bulk", {"slug": slugs, "action": "delete", "sure": "yes", "tables": "keep"})
+    assert Lake(table.parent).exists("ads_by_day")
+    order = f"Deleted 3 datasets. The table stays in {table}. To delete it too, delete this folder."
+    assert order in visit.words("/datasets")
+
+
+def test_a_table_that_stays_in_an_object_store_is_named_by_its_address() -> None:
+    lake = Lake("s3://ads/lake")
+    assert where_kept(lake, []) == ""
+    order = "To delete it too, delete all objects under this address."
+    assert where_kept(lake, ["spend"]) == f"The table stays in s3://ads/lake/spend. {order}"
+    many = where_kept(lake, [f"t{number}" for number in range(23)])
+    assert many.startswith("23 tables stay in s3://ads/lake/t0, s3://ads/lake/t1, ")
+    assert "s3://ads/lake/t19 and 3 more of s3://ads/lake. To delete them too" in many
 
 
 def test_tags_are_put_on_and_taken_away_in_the_datasets_file_too(three: Site) -> None:

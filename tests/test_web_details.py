@@ -19,6 +19,7 @@ from adreel.datasets.stored import source_of
 from adreel.datasets.validation import parse
 from adreel.store import Level, Role, RunState, SavedDataset
 from adreel.web.render import UNKNOWN
+from api_home import program
 from form_page import Pairs, filled, sent
 from web_home import Site, Visit, words_of
 
@@ -202,7 +203,7 @@ def test_problems_are_shown_at_each_menu_with_a_summary_that_links_to_them(site:
     answer = visit.post("/datasets/new", data(sent(page)))
     assert answer.status_code == 422
     assert summary(answer.text) == ["name", "data_level", "id_dimension", "metrics", "dates"]
-    assert at(answer.text, "name") == "Required."
+    assert at(answer.text, "name") == "Enter a name."
     assert "'-9' is not a day" in at(answer.text, "dates.date")
     assert (
         'id="f-name" name="name" value="" maxlength="200" aria-describedby="said-name" aria-invalid="true"'
@@ -227,12 +228,12 @@ def test_a_missing_day_is_reported_at_its_field_after_an_attempt_to_save(site: S
     assert beside(page).endswith("Missing: Name, Start date")
     assert at(page, "dates.start") == ""
     answer = visit.post("/datasets/new", data(sent(page)))
-    assert at(answer.text, "dates.start") == "Required."
+    assert at(answer.text, "dates.start") == "Enter a start date."
     assert at(answer.text, "dates.end") == at(answer.text, "dates") == ""
     both = form(visit, filled(answer.text, dates__end__how="on", dates__end__on=""))
-    assert at(both, "dates.end") == at(both, "dates.start") == "Required."
+    assert (at(both, "dates.start"), at(both, "dates.end")) == ("Enter a start date.", "Enter an end date.")
     single = form(visit, filled(both, dates__kind="date", dates__date__how="back", dates__date__back=""))
-    assert at(single, "dates.date") == "Required."
+    assert at(single, "dates.date") == "Enter a day."
 
 
 def test_two_wrong_days_are_each_reported_at_their_field(site: Site) -> None:
@@ -449,10 +450,18 @@ def test_load_preview_works_as_a_plain_page_too(site: Site) -> None:
 def test_a_preview_that_fails_says_why_in_words(site: Site) -> None:
     visit = site.visit("admin")
     nothing = visit.fragment("POST", "/datasets/preview", data(sent(visit.good("/datasets/new"))))
-    assert "The preview needs valid settings." in words_of(nothing.text)
-    assert "Metrics : Required: " in words_of(nothing.text)
-    assert "Name" not in words_of(nothing.text)
+    order = "Choose a data level, an ID dimension and at least one metric to see a preview."
+    assert words_of(nothing.text) == order
+    assert order.replace("a preview", "the estimate") in visit.words("/datasets/new")
     page = begun(visit)
+    other = visit.fragment(
+        "POST", "/datasets/preview", data(sent(page)) | {"dates.kind": "date", "dates.date.how": "on"}
+    )
+    assert words_of(other.text) == "Enter a day to see a preview."
+    later = data(sent(page)) | {"dates.kind": "date", "dates.date.how": "on", "dates.date.on": "2030-01-01"}
+    refusal = words_of(visit.fragment("POST", "/datasets/preview", later).text)
+    assert refusal.startswith("Fix these settings to see a preview. Dates : ")
+    assert "is in the future" in refusal
     site.home.door("revoke", {"token": site.home.token})
     dead = visit.fragment("POST", "/datasets/preview", data(sent(page)))
     assert dead.status_code == 200
@@ -579,24 +588,46 @@ def test_a_missing_account_is_reported_together_with_the_other_errors(site: Site
     assert "dates: " in shown
 
 
-@pytest.mark.parametrize(
-    ("fields", "words"),
-    [
-        ({"text": ""}, "the file is empty"),
-        ({"text": "just words"}, "a dataset file has keys such as"),
-        ({"text": "a: [unclosed"}, "not valid YAML"),
-    ],
-)
-def test_what_is_no_file_of_datasets_is_refused_in_words(site: Site, fields: dict[str, str], words: str) -> None:
-    answer = site.visit("admin").post("/datasets/import", fields)
-    assert answer.status_code == 422
-    assert words in words_of(answer.text)
+FOREIGN = {
+    "table.csv": (b"day,spend\n2026-11-01,1.5\n", "table.csv is a CSV file, not a dataset file."),
+    "logo.png": (b"\x89PNG\r\n\x1a\n\x00\x01", "logo.png is an image, not a dataset file."),
+    "empty.yaml": (b"", "empty.yaml is empty."),
+    "package.json": (
+        b'{"private": true, "name": "x"}',
+        "package.json has no datasets: it has keys such as private, name",
+    ),
+    "list.json": (b"[1, 2]", "list.json could not be read: a dataset file has keys such as name, account"),
+    "latin.yaml": (b"name: caf\xe9", "latin.yaml is not UTF-8 text (line 1). Save it as UTF-8 and try again."),
+    "open.yaml": (b"name: A\nmetrics: [spend", "open.yaml could not be read: not valid YAML"),
+}
+"""Files that a person may choose by mistake, with what is answered first."""
 
 
-def test_a_file_that_is_no_text_is_refused_in_words(site: Site) -> None:
-    answer = site.visit("admin").post("/datasets/import", files={"file": ("x.yaml", b"\xff\xfe\x00name")})
+@pytest.mark.parametrize("file", FOREIGN)
+def test_a_file_of_something_else_is_refused_with_its_name_and_what_to_do(
+    site: Site, tmp_path: Path, file: str
+) -> None:
+    content, sentence = FOREIGN[file]
+    answer = site.visit("admin").post("/datasets/import", files={"file": (file, content)})
+    shown = words_of(answer.text)
     assert answer.status_code == 422
-    assert "The file is not UTF-8 text. Save it as UTF-8 and try again." in words_of(answer.text)
+    assert f"Nothing was imported. {sentence}" in shown
+    (tmp_path / file).write_bytes(content)
+    assert f"{tmp_path}/{sentence}" in site.home.adreel("datasets", "import", str(tmp_path / file)).stderr
+    message = program(site).bad("POST", "/datasets/import", 422, content=content)["message"]
+    assert message.startswith(sentence.replace(file, "The body"))
+    for text in (shown, message):
+        assert ("adreel imports dataset files (YAML or JSON)." in text) == (file != "latin.yaml")
+
+
+def test_an_import_of_nothing_asks_for_a_file_or_text(site: Site) -> None:
+    visit = site.visit("admin")
+    for fields, sentence in (
+        ({"text": " "}, "Nothing was imported. Choose a file, or paste its text."),
+        ({"text": "just words"}, "Nothing was imported. The text could not be read: a dataset file has keys"),
+    ):
+        answer = visit.post("/datasets/import", fields)
+        assert (answer.status_code, sentence in words_of(answer.text)) == (422, True)
 
 
 def test_an_import_may_put_every_dataset_on_one_account(site: Site) -> None:

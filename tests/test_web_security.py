@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import sqlite3
+import traceback
 from collections.abc import Iterator
 from contextlib import closing
 from http.cookies import SimpleCookie
@@ -16,9 +17,10 @@ import httpx2
 import pytest
 from fastapi.routing import APIRoute
 from starlette.testclient import TestClient
+from starlette.types import Receive, Scope, Send
 
 from adreel.settings import Settings
-from adreel.store import Role, Store
+from adreel.store import Level, Role, Store
 from adreel.web.app import create_app
 from adreel.web.pages import ROUTERS
 from adreel.web.security import Shield
@@ -38,10 +40,10 @@ def quiet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         yield site
 
 
-def routes(method: str) -> list[str]:
-    """The paths of all pages that take the method, with something in the place of each parameter."""
+def routes(method: str, **values: str) -> list[str]:
+    """The paths of all pages that take the method, with `values` or 1 in the place of each parameter."""
     names = {
-        re.sub(r"\{[^}]*\}", "1", route.path)
+        re.sub(r"\{([a-z_]+)[^}]*\}", lambda parameter: values.get(parameter[1], "1"), route.path)
         for router in ROUTERS
         for route in router.routes
         if isinstance(route, APIRoute) and method in (route.methods or ())
@@ -309,6 +311,52 @@ def test_over_https_cookies_travel_by_https_alone(tmp_path: Path) -> None:
         assert "secure" in cookies_of(theme)["adreel_theme"][1]
 
 
+# -- addresses that are wrong
+
+
+PATHS = [path for path in routes("GET", slug="spend", run_id="0") if path not in OPEN]
+NONSENSE = "slug before after version page count column days format currency advertiser key account report like table"
+
+
+@pytest.mark.parametrize("path", [*PATHS, *(path for path in routes("GET") if "1" in path)])
+def test_an_address_with_missing_or_nonsense_values_is_answered_with_a_sentence(quiet: Site, path: str) -> None:
+    visit = quiet.visit("admin")
+    numbers = "before=99&after=98&version=77&page=9999999999999999999999"
+    for query in ("", "&".join(f"{name}=n%C3%B6%00" for name in NONSENSE.split()), numbers):
+        for ask in (visit.get, visit.part):
+            answer = ask(f"{path}?{query}")
+            assert answer.status_code in (200, 404, 422), query
+            if answer.status_code != 200:
+                assert answer.headers["content-type"].startswith("text/html")
+                alert = re.findall(r'(?s)role="alert".*?>(.*?)</div>', answer.text)[0]
+                assert re.match(r"[A-Z'].*[.?]$", words_of(alert)), (query, alert)
+                assert not re.search(r"Input should|Field required|unable to parse|Unprocessable|available:", alert)
+
+
+def test_a_page_that_is_not_there_says_so_once_with_the_nearest_and_a_way_on(quiet: Site) -> None:
+    quiet.home.good("datasets", "create", "-f", quiet.home.file("found.yaml", name="Spend by ad"))
+    visit = quiet.visit("admin")
+    page = visit.get("/datasets/spend_by_add").text
+    main = words_of(page[page.index("<main") :])
+    assert main == "404 Dataset 'spend_by_add' was not found. Did you mean spend_by_ad ? View datasets"
+    assert 'href="/datasets/spend_by_ad"' in page
+    quiet.user("eve", Role.EDITOR)
+    for user, path, sentence, onward in (
+        (
+            "eve",
+            "/datasets/spend_by_add",
+            "Dataset 'spend_by_add' was not found, or it is not shared with you.",
+            "datasets",
+        ),
+        ("admin", "/datasets/zzz", "Dataset 'zzz' was not found.", "datasets"),
+        ("admin", "/accounts/77", "Account '77' was not found.", "accounts"),
+        ("admin", "/users/77", "User '77' was not found.", "users"),
+        ("admin", "/nothing", "This page does not exist.", "datasets"),
+    ):
+        page = quiet.visit(user).get(path).text
+        assert words_of(page[page.index("<main") :]) == f"404 {sentence} View {onward}", path
+
+
 # -- secrets
 
 
@@ -343,7 +391,7 @@ def test_no_secret_reaches_a_log(site: Site, caplog: pytest.LogCaptureFixture) -
         assert secret not in written
 
 
-def test_an_error_of_ours_shows_no_trace_to_the_person(tmp_path: Path) -> None:
+def test_an_unexpected_error_has_one_id_for_its_page_the_api_and_the_log(tmp_path: Path) -> None:
     class Broken(httpx2.AsyncBaseTransport):
         async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
             raise RuntimeError(f"boom {request.headers.get('access-token')}")
@@ -353,18 +401,43 @@ def test_an_error_of_ours_shows_no_trace_to_the_person(tmp_path: Path) -> None:
     home.transport = Broken()
     with open_site(home) as site:
         cookie = site.visit("admin").client.cookies["adreel_session"]
-        client = TestClient(site.app, base_url=ADDRESS, raise_server_exceptions=False)
-        answer = client.post(
-            "/accounts/1/refresh",
-            headers={"Sec-Fetch-Site": "same-origin", "Cookie": f"adreel_session={cookie}"},
+        logged: list[str] = []
+
+        async def logging_server(scope: Scope, receive: Receive, send: Send) -> None:
+            """What uvicorn does with an error that an app raises after its answer."""
+            try:
+                await site.app(scope, receive, send)
+            except RuntimeError as error:
+                logged.append("".join(traceback.format_exception(error)))
+
+        client = TestClient(logging_server, base_url=ADDRESS)
+        headers = {"Sec-Fetch-Site": "same-origin", "Cookie": f"adreel_session={cookie}"}
+        page = client.post("/accounts/1/refresh", headers=headers)
+        answer = client.post("/api/v1/accounts/1/advertisers/refresh", headers=headers)
+    ids = [re.findall(r"Unexpected error ([0-9a-f]{8})\. Send", words_of(sent.text))[0] for sent in (page, answer)]
+    assert ids[0] != ids[1] == answer.json()["error"]["error_id"]
+    for sent, error_id, lines in zip((page, answer), ids, logged, strict=True):
+        assert sent.status_code == 500
+        assert "script-src 'self'" in sent.headers["content-security-policy"]
+        assert sent.headers["cache-control"] == "no-store"
+        assert lines.endswith(f"\nError ID: {error_id}\n")
+        for hidden in ("boom", home.token, "Traceback"):
+            assert hidden not in sent.text
+
+
+def test_an_unexpected_error_that_no_page_can_show_is_reported_with_its_id(tmp_path: Path) -> None:
+    home = make_home(tmp_path / "home")
+    with open_site(home) as site:
+        visit = site.visit("admin")
+        client = TestClient(
+            site.app, base_url=ADDRESS, raise_server_exceptions=False, cookies=dict(visit.client.cookies)
         )
+        with closing(sqlite3.connect(home.path / "adreel.db")) as database:
+            database.execute("DROP TABLE workspace")
+            database.commit()
+        answer = client.get("/profile")
     assert answer.status_code == 500
-    assert "script-src 'self'" in answer.headers["content-security-policy"]
-    assert answer.headers["cache-control"] == "no-store"
-    assert "Unexpected error in adreel; nothing was changed." in words_of(answer.text)
-    assert "boom" not in answer.text
-    assert home.token not in answer.text
-    assert "Traceback" not in answer.text
+    assert re.match(r"Unexpected error [0-9a-f]{8}\. Send this error ID to an administrator\.", answer.text)
 
 
 # -- the form for SQL
@@ -412,6 +485,36 @@ def test_a_home_without_a_user_shows_nothing_but_the_first_visit(tmp_path: Path)
             "/accounts/token", data={"name": "x"}, headers={"Sec-Fetch-Site": "same-origin"}, follow_redirects=False
         )
         assert (answer.status_code, answer.headers["location"]) == (303, "/setup")
+
+
+ANYTHING = {"slug": "spend", "action": "run", "sql": "select 1"}
+
+
+def test_a_viewers_refusal_names_the_action_and_who_can_grant_it(tmp_path: Path) -> None:
+    home = make_home(tmp_path / "home")
+    home.add_account()
+    with open_site(home) as site:
+        home.good("datasets", "create", "-f", home.file())
+        vera = site.user("vera", Role.VIEWER)
+        site.store.shares.set(site.store.accounts.get("demo"), vera, Level.READ)
+        site.store.runs.add(site.store.datasets.get("spend"), "0")
+        visit = site.visit("vera")
+        before = home.kept()
+        refused = {
+            (method, path): words_of(answer.text)
+            for method in ("GET", "POST")
+            for path in routes(method, slug="spend", run_id="0")
+            if path not in OPEN and not path.startswith("/profile")
+            for answer in [visit.get(path) if method == "GET" else visit.post(path, ANYTHING)]
+            if answer.status_code == 403
+        }
+        assert home.kept() == before
+    assert len(refused) == 32
+    sentence = (
+        r"Only administrators( and editors)? can [a-z, ]+\. vera is a viewer\. "
+        r"Ask an administrator \(admin\) to change this role\."
+    )
+    assert {route: words for route, words in refused.items() if not re.search(sentence, words)} == {}
 
 
 # -- bodies

@@ -21,6 +21,25 @@ from adreel.errors import ForbiddenError, InputError, NotFoundError
 from adreel.store import Account, Level, Role, Run, SavedDataset, Store, User
 
 
+class RoleRight(StrEnum):
+    """A right that follows from the role alone; its value completes "Only administrators can"."""
+
+    CONNECT = "connect accounts"
+    CREATE = "create datasets"
+    DUPLICATE = "duplicate datasets"
+    IMPORT = "import datasets"
+    PREVIEW = "preview unsaved datasets"
+    BULK = "run, tag or delete datasets"
+    CHANGE_SELF = "change a password or revoke API tokens"
+    VIEW_USERS = "view users"
+    CREATE_USERS = "create users"
+    CHANGE_USERS = "change users"
+    DELETE_USERS = "delete users"
+    VIEW_SETTINGS = "view workspace settings"
+    CHANGE_WORKSPACE = "change workspace settings"
+    ROTATE_KEYS = "rotate encryption keys"
+
+
 class AccountRight(StrEnum):
     """A right with an account."""
 
@@ -39,6 +58,31 @@ class DatasetRight(StrEnum):
     EDIT = "edit"
     DELETE = "delete"
 
+
+EDITORS = frozenset({Role.ADMIN, Role.EDITOR})
+
+ROLES: Mapping[RoleRight, frozenset[Role]] = MappingProxyType(
+    {
+        RoleRight.CONNECT: EDITORS,
+        RoleRight.CREATE: EDITORS,
+        RoleRight.DUPLICATE: EDITORS,
+        RoleRight.IMPORT: EDITORS,
+        RoleRight.PREVIEW: EDITORS,
+        RoleRight.BULK: EDITORS,
+        RoleRight.CHANGE_SELF: frozenset(Role),
+        RoleRight.VIEW_USERS: frozenset({Role.ADMIN}),
+        RoleRight.CREATE_USERS: frozenset({Role.ADMIN}),
+        RoleRight.CHANGE_USERS: frozenset({Role.ADMIN}),
+        RoleRight.DELETE_USERS: frozenset({Role.ADMIN}),
+        RoleRight.VIEW_SETTINGS: frozenset({Role.ADMIN}),
+        RoleRight.CHANGE_WORKSPACE: frozenset({Role.ADMIN}),
+        RoleRight.ROTATE_KEYS: frozenset({Role.ADMIN}),
+    }
+)
+"""The roles that have each right."""
+
+READING = frozenset({RoleRight.VIEW_USERS, RoleRight.VIEW_SETTINGS})
+"""The rights that a read-only token has too, if its user has them."""
 
 NEEDED: Mapping[AccountRight, Level] = MappingProxyType(
     {
@@ -153,25 +197,22 @@ class Guard:
     def need(self, right: AccountRight | DatasetRight, resource: Account | SavedDataset) -> None:
         """Raises ForbiddenError, which names users to ask, if the actor does not have the right."""
         if not self.may(right, resource):
-            label = f"{'account' if isinstance(resource, Account) else 'dataset'} {resource.name!r}"
-            self._refuse_read_only(right, label)
-            raise ForbiddenError(f"{self._name()} cannot {right.value} {label}. Ask {self._owners(resource)}.")
+            kind = "account" if isinstance(resource, Account) else "dataset"
+            self._refuse_read_only(right, f"{kind} {resource.name!r}")
+            purpose = " for estimates, previews and datasets" if right is AccountRight.USE else ""
+            self._refuse_role(f"{right.value} {kind}s{purpose}", EDITORS)
+            raise ForbiddenError(
+                f"{self._name()} cannot {right.value} {kind} {resource.name!r}{self._lack(right, resource)}"
+            )
 
-    def need_role(self, *roles: Role, reading: bool = False) -> None:
-        """Raises ForbiddenError if the actor has none of the roles.
+    def need_role(self, right: RoleRight) -> None:
+        """Raises ForbiddenError if the actor's role does not have the right.
 
-        A read-only token is refused as well, except for `reading`.
+        A read-only token is refused as well, except for the rights of `READING`.
         """
-        user = self.actor.user
-        if not reading and self.actor.read_only:
-            raise ForbiddenError(_READ_ONLY)
-        if user is None:
-            return
-        if user.disabled or user.role not in roles:
-            labels = {Role.ADMIN: "an administrator", Role.EDITOR: "an editor", Role.VIEWER: "a viewer"}
-            state = "disabled" if user.disabled else labels[user.role]
-            allowed = " and ".join(f"{labels[role].split()[1]}s" for role in Role if role in roles)
-            raise ForbiddenError(f"Only {allowed} can do this. {user.name!r} is {state}. Ask an administrator.")
+        if self.actor.read_only and right not in READING:
+            raise ForbiddenError(f"{_READ_ONLY} It cannot {right.value}. {_FULL_ACCESS}")
+        self._refuse_role(right.value, ROLES[right])
 
     def need_level(self, account: Account, new: Level, old: Level) -> None:
         """Raises ForbiddenError if the actor may not change a user's access level for the account from old to new."""
@@ -179,8 +220,8 @@ class Guard:
         own = self.level(account)
         if own < max(new, old):
             raise ForbiddenError(
-                f"{self._name()} has access level {own} for account {account.name!r} and cannot grant or remove "
-                f"{max(new, old)}. Ask {self._owners(account)}."
+                f"{self._name()} has access level {own} for account {account.name!r} and cannot grant or remove access "
+                f"level {max(new, old)}. Ask {self._owners(account)}."
             )
 
     def forget_levels(self) -> None:
@@ -249,15 +290,44 @@ class Guard:
         visible_ids = [resource.id for resource in visible()]
         if not visible_ids:
             kind = "account" if get == self.store.accounts.get else "dataset"
-            raise NotFoundError(f"{kind.capitalize()} {name!r} was not found, or it is not shared with you.")
+            raise NotFoundError(f"{kind.capitalize()} {name!r} was not found, or it is not shared with you.", kind=kind)
         return get(name, among=visible_ids)
 
     def _refuse_read_only(self, right: AccountRight | DatasetRight, label: str) -> None:
         if self.actor.read_only and right.value != "see":
-            raise ForbiddenError(f"{_READ_ONLY} It cannot {right.value} {label}.")
+            raise ForbiddenError(f"{_READ_ONLY} It cannot {right.value} {label}. {_FULL_ACCESS}")
+
+    def _refuse_role(self, action: str, roles: frozenset[Role]) -> None:
+        """Raises ForbiddenError if the actor is disabled or has none of the roles."""
+        user = self.actor.user
+        if user is None or (user.role in roles and not user.disabled):
+            return
+        labels = {Role.ADMIN: "an administrator", Role.EDITOR: "an editor", Role.VIEWER: "a viewer"}
+        state = "disabled" if user.disabled else labels[user.role]
+        allowed = " and ".join(f"{labels[role].split()[1]}s" for role in Role if role in roles)
+        remedy = "enable the user" if user.disabled else "change this role"
+        admins = [admin.name for admin in self.store.users.list() if admin.role is Role.ADMIN and not admin.disabled]
+        raise ForbiddenError(
+            f"Only {allowed} can {action}. {user.name} is {state}. "
+            f"Ask an administrator ({', '.join(admins[:3])}) to {remedy}."
+        )
+
+    def _lack(self, right: AccountRight | DatasetRight, resource: Account | SavedDataset) -> str:
+        """The level that an editor has and needs, and users who can grant it, to end a sentence."""
+        if isinstance(right, AccountRight):
+            assert isinstance(resource, Account), "an account has the rights of accounts"
+            level, needed, where = self.level(resource), NEEDED[right], ""
+        else:
+            assert isinstance(resource, SavedDataset), "a dataset has the rights of datasets"
+            if resource.account_id is None:
+                return ", whose account was deleted. Ask an administrator."
+            level, needed = self._level(resource.account_id), NEEDED_OF_ACCOUNT[right]
+            where = f" for account {resource.account_name!r}"
+        owners = self._owners(resource)
+        return f" with access level {level}{where}. Ask {owners} for access level {needed}."
 
     def _name(self) -> str:
-        return repr(self.actor.user.name) if self.actor.user is not None else "The operator of this machine"
+        return self.actor.user.name if self.actor.user is not None else "The operator of this machine"
 
     def _owners(self, resource: Account | SavedDataset) -> str:
         """The users to ask for a right: the first owners of the account by name, or an administrator."""
@@ -272,3 +342,4 @@ class Guard:
 
 
 _READ_ONLY = "This API token is read-only."
+_FULL_ACCESS = "Create a token with full access in your profile."

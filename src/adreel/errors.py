@@ -32,6 +32,7 @@ from __future__ import annotations
 
 import errno
 import re
+import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -137,14 +138,20 @@ def shortened(problems: Sequence[Problem], most: int = 100) -> tuple[Problem, ..
 class DatasetError(InputError):
     """The dataset is invalid; every problem of it is listed."""
 
-    def __init__(self, problems: tuple[Problem, ...]) -> None:
-        """At least one problem."""
+    def __init__(self, problems: tuple[Problem, ...], message: str = "") -> None:
+        """At least one problem; `message` is what a person reads in place of them."""
         self.problems = problems
-        super().__init__("\n".join(str(problem) for problem in problems))
+        super().__init__(message or "\n".join(str(problem) for problem in problems))
 
 
 class NotFoundError(InputError):
     """The account, dataset, run or version does not exist."""
+
+    def __init__(self, message: str, *, kind: str = "", nearest: Sequence[str] = ()) -> None:
+        """`kind` is account, dataset or user if a list of them has the right name; `nearest` are similar names."""
+        self.kind = kind
+        self.nearest = tuple(nearest)
+        super().__init__(message)
 
 
 class ConfirmError(InputError):
@@ -315,6 +322,19 @@ def _with_subclasses(parent: type[AdreelError]) -> Iterator[type[AdreelError]]:
 _CLASSES: Mapping[str, type[AdreelError]] = MappingProxyType(
     {kind.__name__: kind for kind in _with_subclasses(AdreelError)}
 )
+
+
+_ERROR_ID = "Error ID: "
+
+
+def error_id_of(error: BaseException) -> str:
+    """The ID of an unexpected error, which is printed below its traceback; a new one on the first call."""
+    notes = (note for note in getattr(error, "__notes__", ()) if note.startswith(_ERROR_ID))
+    note = next(notes, "")
+    if not note:
+        note = f"{_ERROR_ID}{secrets.token_hex(4)}"
+        error.add_note(note)
+    return note.removeprefix(_ERROR_ID)
 
 
 class Action(Enum):

@@ -10,6 +10,7 @@ import gc
 import io
 import os
 import sys
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 import typer
 from typer.core import TyperGroup
 
-from adreel.errors import AdreelError, disk_faults_raised
+from adreel.errors import AdreelError, ExitCode, NotFoundError, disk_faults_raised, error_id_of
 
 if TYPE_CHECKING:
     import httpx2
@@ -68,10 +69,17 @@ def _errors_printed() -> Iterator[None]:
     except AdreelError as error:
         # Where stderr is on the same full disk, only the exit code is left.
         with suppress(OSError):
-            _print_error(str(error))
+            _print_error(f"{error}{_list_hint(error)}")
         _discard_unwritable(sys.stdout)
         _discard_unwritable(sys.stderr)
         raise typer.Exit(int(error.exit_code)) from error
+
+
+def _list_hint(error: AdreelError) -> str:
+    """Where the right name is found, if none is like the wrong one."""
+    if not isinstance(error, NotFoundError) or not error.kind or error.nearest:
+        return ""
+    return f" List all with: adreel {error.kind}s list"
 
 
 def _discard_unwritable(stream: TextIO) -> None:
@@ -434,7 +442,7 @@ def datasets_delete(
     ctx: typer.Context,
     name: DatasetName,
     yes: Yes = False,
-    keep_table: Annotated[bool, typer.Option("--keep-table", help="Keep the table in the lake.")] = False,
+    keep_table: Annotated[bool, typer.Option("--keep-table", help="Keep the table; prints where it is.")] = False,
 ) -> None:
     """Delete a dataset and its table. Asks for confirmation."""
     from adreel.cli import datasets as act
@@ -683,8 +691,22 @@ def main() -> None:
     os.environ.setdefault("DUCKDB_JE_MALLOC_CONF", "dirty_decay_ms:0,muzzy_decay_ms:0,narenas:2")
     try:
         app()
+    except Exception as error:  # noqa: BLE001 - an error that no command expects ends the process here
+        _print_unexpected(error)
+        sys.exit(int(ExitCode.BUG))
     finally:
         gc.freeze()
+
+
+def _print_unexpected(error: Exception) -> None:
+    """Prints the traceback with its error ID, and what to send to whom."""
+    error_id = error_id_of(error)
+    with suppress(OSError):
+        traceback.print_exception(error)
+        _print_error(
+            f"Unexpected error {error_id}. Send the traceback above, which has this error ID, and the command to the "
+            "developers of adreel."
+        )
 
 
 def _encode_streams() -> None:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from adreel import sharing
-from adreel.access import VIEWERS, AccountRight
+from adreel.access import VIEWERS, AccountRight, RoleRight
 from adreel.cli import CommandContext
 from adreel.cli.context import Opened, opened
 from adreel.cli.output import choice_of, confirm, print_json, print_table, say
@@ -49,7 +49,7 @@ CONSENT_SECONDS = 600
 def connect(session: CommandContext, name: str, *, browser: bool, paste: bool) -> None:
     """Connects an account by the consent page. Raises ForbiddenError for viewers, ExistsError for a name in use."""
     with opened(session) as have:
-        have.guard.need_role(Role.ADMIN, Role.EDITOR)
+        have.guard.need_role(RoleRight.CONNECT)
         access = app_access(have.settings)
         need_app(have.settings, access)
         name = _free_name(have, name)
@@ -104,7 +104,7 @@ def add(
             "The access token must come from stdin, so that it stays out of the shell history. Add --token-stdin."
         )
     with opened(session) as have:
-        have.guard.need_role(Role.ADMIN, Role.EDITOR)
+        have.guard.need_role(RoleRight.CONNECT)
         selection = None
         if advertisers is not None:
             selection = tuple(part.strip() for part in advertisers.split(",") if part.strip())

@@ -15,7 +15,8 @@ from adreel.cli.context import Opened, opened
 from adreel.cli.files import read_text
 from adreel.cli.output import confirm, print_json, print_table, say
 from adreel.datasets import service
-from adreel.datasets.files import read, read_all
+from adreel.datasets.file_kinds import sources_in
+from adreel.datasets.files import read
 from adreel.datasets.imports import arrivals, bring
 from adreel.datasets.status import standings
 from adreel.datasets.stored import as_file, source_of
@@ -38,7 +39,7 @@ def _tell_saved(saved: SavedDataset) -> None:
 
 def bring_over(session: CommandContext, file: Path) -> None:
     """Imports datasets of the older connector, one or several in a file; all are saved, or none."""
-    sources = read_all(read_text(file))
+    sources = sources_in(read_text(file), str(file))
     with opened(session) as have:
         try:
             brought = bring(have.guard, arrivals(have.store, have.guard, sources, session.clock()))
@@ -154,12 +155,15 @@ def delete(session: CommandContext, name: str, *, yes: bool, keep_table: bool) -
     """A dataset, and its table unless it is to stay."""
     with opened(session) as have:
         saved = have.guard.dataset(name, DatasetRight.DELETE)
-        what = f"Delete the dataset {saved.name!r}" + (
-            "? Its table stays." if keep_table else f" and its table {saved.table_slug} with all versions?"
-        )
-        confirm(what, yes=yes)
         # Imported here: the lake, which the other commands need not load.
+        from adreel.datasets.kept_tables import where_kept
         from adreel.pipeline.orders import Orders
 
-        Orders(have.settings, have.store, clock=session.clock).delete(have.guard, saved, keep_table=keep_table)
-        say(f"Deleted {saved.name!r}.")
+        address = have.lake().table_url(saved.table_slug)
+        table = f"; keep its table in {address}?" if keep_table else f" and its table in {address} with all versions?"
+        confirm(f"Delete the dataset {saved.name!r}{table}", yes=yes)
+        orders = Orders(have.settings, have.store, clock=session.clock)
+        table_stays = orders.delete(have.guard, saved, keep_table=keep_table)
+        say(f"Deleted {saved.name!r}{'' if keep_table else ' and its table'}.")
+        if table_stays:
+            say(where_kept(have.lake(), [saved.table_slug]))

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 
-from adreel.access import AccountRight, DatasetRight
+from adreel.access import AccountRight, DatasetRight, RoleRight
 from adreel.cli import CommandContext
 from adreel.cli.context import Opened, guard_of, open_store, settings_of
 from adreel.cli.output import print_table, say
@@ -37,7 +37,7 @@ from adreel.pipeline.run import RunReport
 from adreel.settings import SIMULATOR_PORT, Secret
 from adreel.simulator import WorldConfig
 from adreel.simulator.server import serve_on as simulate_on
-from adreel.store import Account, Role, SavedDataset, Store
+from adreel.store import Account, SavedDataset, Store
 from adreel.tiktok.oauth import Listener, consent_url, new_state
 
 DEMO_ACCOUNT = "demo"
@@ -189,7 +189,7 @@ def _demo_home(session: CommandContext, config: WorldConfig, url: str) -> Iterat
     say(f"Simulated TikTok at {url}: {config.advertisers:,} ad accounts with {config.ads:,} ads each.")
     with open_store(session, settings) as store:
         have = Opened(session, settings, store, guard_of(settings, store))
-        have.guard.need_role(Role.ADMIN, Role.EDITOR)
+        have.guard.need_role(RoleRight.CONNECT)
         _refuse_own(have)
         _connect(have)
         yield have

@@ -19,7 +19,7 @@ import typer.main
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 from adreel import catalog, errors
-from adreel.access import NEEDED, NEEDED_OF_ACCOUNT, AccountRight, DatasetRight
+from adreel.access import NEEDED, NEEDED_OF_ACCOUNT, ROLES, AccountRight, DatasetRight
 from adreel.catalog.records import LEVELS, Choice, Dimension, DimensionKind, Menu, Metric, Report, When
 from adreel.cli import app
 from adreel.datasets import menus
@@ -533,6 +533,11 @@ def _rights() -> Iterator[str]:
     )
     yield "## Roles"
     yield _table(("role", "meaning"), ((_code(role.value), _plain(role.meaning)) for role in Role))
+    allowed = (
+        (_plain(role_right.value), ", ".join(_code(role.value) for role in Role if role in roles))
+        for role_right, roles in ROLES.items()
+    )
+    yield _table(("right", "roles"), allowed)
     yield "## Access levels"
     yield (
         "An account is shared with single users, with everyone, or both; the higher level applies. Each level includes "

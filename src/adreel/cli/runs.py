@@ -41,6 +41,7 @@ from adreel.errors import (
     NotFoundError,
     StorageError,
     disk_fault,
+    error_id_of,
 )
 from adreel.store import IN_PROGRESS, SUCCESSFUL, Account, Run, RunState, SavedDataset
 from adreel.store import Progress as RunProgress
@@ -282,7 +283,10 @@ def _failure(error: BaseException, started: tuple[Run, ...]) -> dict[str, Any]:
             "request_id": error.request_id,
         }
     else:
-        message = f"Unexpected error: {error!r}. Report it with the text on stderr."
+        message = (
+            f"Unexpected error {error_id_of(error)}: {error!r}. Send the traceback on stderr, which has this error ID, "
+            "to the developers of adreel."
+        )
         answer = {"error": message, "error_kind": type(error).__name__, "exit_code": int(ExitCode.BUG)}
     # A run of another process, which prevented this one, is not reported as this command's.
     is_own = not isinstance(error, AdreelError) or isinstance(error, CancelledError | StorageError)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from adreel.access import RoleRight
 from adreel.cli import CommandContext
 from adreel.cli.context import opened
 from adreel.cli.output import say
-from adreel.store import Role
 from adreel.store.locks import secrets_lock
 
 
@@ -15,7 +15,7 @@ def rotate(session: CommandContext, *, new_key: bool, drop_old: bool) -> None:
     If the process is killed at any point, all of them can still be decrypted.
     """
     with opened(session) as have, secrets_lock(have.settings.home):
-        have.guard.need_role(Role.ADMIN)
+        have.guard.need_role(RoleRight.ROTATE_KEYS)
         if new_key:
             have.store.keys.add_first()
         count = have.store.accounts.rotate_tokens(drop_old=drop_old)

@@ -6,6 +6,7 @@ import sys
 
 import typer
 
+from adreel.access import RoleRight
 from adreel.cli import CommandContext
 from adreel.cli.context import Opened, opened
 from adreel.cli.output import choice_of, confirm, print_json, print_table, say
@@ -16,7 +17,7 @@ from adreel.store import Level, Role, User
 def show_all(session: CommandContext, *, as_json: bool) -> None:
     """Prints every user with role and sign-in state. Raises ForbiddenError unless an administrator asks."""
     with opened(session) as have:
-        have.guard.need_role(Role.ADMIN, reading=True)
+        have.guard.need_role(RoleRight.VIEW_USERS)
         rows = [
             {
                 "name": user.name,
@@ -40,7 +41,7 @@ def show_all(session: CommandContext, *, as_json: bool) -> None:
 def add(session: CommandContext, name: str, role_name: str, *, password_stdin: bool) -> None:
     """Creates a user with a password from a prompt or stdin."""
     with opened(session) as have:
-        have.guard.need_role(Role.ADMIN)
+        have.guard.need_role(RoleRight.CREATE_USERS)
         role = choice_of(Role, role_name)
         user = have.store.users.add(name, _password(password_stdin), role)
         say(f"Created user {user.name!r}. {role.meaning}")
@@ -59,7 +60,7 @@ def set_password(session: CommandContext, name: str, *, password_stdin: bool, ke
     with opened(session) as have:
         user, me = have.store.users.get(name), have.guard.actor.user
         if me is None or user.id != me.id:
-            have.guard.need_role(Role.ADMIN)
+            have.guard.need_role(RoleRight.CHANGE_USERS)
             if keep_tokens:
                 raise InputError(
                     "--keep-tokens requires your own password (ADREEL_USER). For other users, API tokens are revoked."
@@ -88,16 +89,16 @@ def enable(session: CommandContext, name: str) -> None:
 def delete(session: CommandContext, name: str, heir_name: str | None, *, yes: bool) -> None:
     """Deletes a user after a confirmation that lists what they own."""
     with opened(session) as have:
-        user = _other(have, name)
+        user = _other(have, name, RoleRight.DELETE_USERS)
         heir = have.store.users.get(heir_name) if heir_name is not None else None
         confirm(f"Delete user {user.name!r}?{_owned(have, user)}", yes=yes)
         have.store.users.delete(user, heir=heir)
         say(f"Deleted user {user.name!r}.")
 
 
-def _other(have: Opened, name: str) -> User:
+def _other(have: Opened, name: str, right: RoleRight = RoleRight.CHANGE_USERS) -> User:
     """The user of that name. Raises ForbiddenError unless an administrator asks."""
-    have.guard.need_role(Role.ADMIN)
+    have.guard.need_role(right)
     return have.store.users.get(name)
 
 

@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from adreel.access import DatasetRight, Guard
+from adreel.access import DatasetRight, Guard, RoleRight
 from adreel.datasets import service
 from adreel.datasets.dataset import Dataset, Source
 from adreel.datasets.files import MOST_PROBLEMS
 from adreel.datasets.stored import source_of, spec_of
 from adreel.datasets.validation import check
 from adreel.errors import DatasetError, ExistsError, ForbiddenError, InputError, NotFoundError, Problem
-from adreel.store import Role, SavedDataset, Store
+from adreel.store import SavedDataset, Store
 
 MOST_FAULTS = 100
 SLACK = 2
@@ -53,7 +53,7 @@ def with_account(source: Source, account: str) -> Source:
 
 def arrivals(store: Store, guard: Guard, sources: Iterable[Source], now: datetime) -> tuple[Arrival, ...]:
     """Each dataset with its faults; nothing is saved. ForbiddenError for who may not create datasets."""
-    guard.need_role(Role.ADMIN, Role.EDITOR)
+    guard.need_role(RoleRight.IMPORT)
     names: set[str] = set()
     checked: list[Arrival] = []
     for number, source in enumerate(sources, start=1):

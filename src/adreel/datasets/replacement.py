@@ -82,6 +82,68 @@ def next_run_after_restore(dataset: Dataset) -> str:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What a run for other days does to the table, in sentences; `loss` if it removes rows that it does not read."""
+
+    sentences: str
+    loss: Loss | None = None
+
+
+def effect_of_other_days(lake: Lake, slug: str, dataset: Dataset, now: datetime) -> Effect:
+    """What a run for other days does to the table; `dataset` has these days.
+
+    Raises InputError for days that the dataset's rolling window does not keep.
+    """
+    refuse_unkept_days(dataset, now)
+    days = _shown_days(dataset, now)
+    if not lake.exists(slug):
+        return Effect(f"The run creates the table with the rows of {days}.")
+    loss = loss_by_other_days(lake, slug, dataset, now)
+    if loss is not None:
+        return Effect(
+            f"The run removes {_rows(loss.rows)} from the table: {loss.reason}. Earlier versions can be restored.", loss
+        )
+    return Effect(_merge(lake, slug, dataset, days, now))
+
+
+def _merge(lake: Lake, slug: str, dataset: Dataset, days: str, now: datetime) -> str:
+    """What a run for other days does where it removes nothing that it does not read again."""
+    every, column, method = lake.table(slug).rows, day_column(dataset), dataset.update.method
+    spans = _spans(dataset, now)
+    first, last = min(span.start for span in spans), max(span.end for span in spans)
+    within = _count(lake, slug, (column,), lambda batch: _inside(_days(batch, column), first, last)) if column else 0
+    if not within:
+        return f"The run adds the rows of {days}. The {_rows(every)} in the table stay.{_next_run(method)}"
+    if method is Method.APPEND:
+        return (
+            f"The run adds the rows of {days}. The {_rows(every)} in the table stay, with {within:,} of these days: "
+            "these days are in the table twice then."
+        )
+    if method is Method.UPSERT:
+        return (
+            f"The run updates the rows of {days} and adds new ones. No row is removed: the table has {_rows(every)}, "
+            f"{within:,} of these days."
+        )
+    return (
+        f"The run replaces the {_rows(within)} of {days} that the table has. The other {_rows(every - within)} stay."
+        f"{_next_run(method)}"
+    )
+
+
+def _next_run(method: Method) -> str:
+    """What becomes of added days where the dataset's own runs replace the whole table."""
+    return " The next run of the dataset's own dates replaces the whole table." if method is Method.REPLACE else ""
+
+
+def _shown_days(dataset: Dataset, now: datetime) -> str:
+    """The days, with a note if ad accounts in other time zones have others now."""
+    assert dataset.dates is not None
+    days = span(dataset.dates, today_at(now, timedelta()))
+    shown = f"{days.start}" if days.days == 1 else f"{days.start} to {days.end} ({days.days:,} days)"
+    return shown if len(_spans(dataset, now)) == 1 else f"{shown}, by each ad account's time zone,"
+
+
 def _spans(dataset: Dataset, now: datetime) -> set[Span]:
     """The days asked for, wherever an ad account is."""
     assert dataset.dates is not None
@@ -183,6 +245,10 @@ def _left_behind(
 
 def _days(batch: Any, column: str) -> Any:
     return pc.cast(batch.column(column), pa.date32())
+
+
+def _inside(days: Any, first: date, last: date) -> Any:
+    return pc.and_(pc.greater_equal(days, first), pc.less_equal(days, last))
 
 
 def _outside(days: Any, first: date, last: date) -> Any:

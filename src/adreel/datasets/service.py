@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from adreel.access import DatasetRight, Guard
+from adreel.access import DatasetRight, Guard, RoleRight
 from adreel.datasets.dataset import Dataset, Source
 from adreel.datasets.menus import nearest
 from adreel.datasets.schema import key
@@ -16,7 +16,7 @@ from adreel.datasets.stored import converted, dataset_of, refuse_deprecated, sou
 from adreel.datasets.validation import Checked, check, parse
 from adreel.dates import future_days, today_at
 from adreel.errors import DatasetError, ExistsError, InputError, NotFoundError, Problem
-from adreel.store import Account, Role, SavedDataset
+from adreel.store import Account, SavedDataset
 from adreel.store.datasets import NewDataset
 from adreel.store.names import clean_name
 from adreel.update_methods import Method
@@ -45,14 +45,14 @@ def create(guard: Guard, dataset: Dataset) -> SavedDataset:
     ForbiddenError and NotFoundError as `Guard.usable`; ExistsError if the name is taken, by whomever and however late;
     InputError for a deprecated report.
     """
-    guard.need_role(Role.ADMIN, Role.EDITOR)
+    guard.need_role(RoleRight.CREATE)
     refuse_deprecated(dataset.source)
     return create_all(guard, [dataset])[0]
 
 
 def create_all(guard: Guard, datasets: Iterable[Dataset]) -> tuple[SavedDataset, ...]:
     """New datasets, also of deprecated reports, in one transaction: all or none. Errors otherwise as `create`."""
-    guard.need_role(Role.ADMIN, Role.EDITOR)
+    guard.need_role(RoleRight.CREATE)
     return guard.store.datasets.create_all([_new(guard, dataset) for dataset in datasets])
 
 

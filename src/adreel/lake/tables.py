@@ -200,7 +200,7 @@ def open_table(storage: Storage, slug: str, version: int | None = None) -> Table
     numbers = log_versions(storage, slug)
     table_state = find_table(storage, slug, version) if version in numbers else None
     if table_state is None:
-        raise NotFoundError(f"The table {slug} has no version {version}; there are {_spans(numbers)}.")
+        raise NotFoundError(f"The table {slug} has no version {version}; available: {_spans(numbers)}.")
     return table_state
 
 

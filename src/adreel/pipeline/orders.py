@@ -10,7 +10,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 
 from adreel.access import DatasetRight, Guard
-from adreel.datasets.replacement import loss_by_other_days, next_run_after_restore, refuse_unkept_days
+from adreel.datasets.replacement import Effect, effect_of_other_days, next_run_after_restore
 from adreel.datasets.runs import restore_effect
 from adreel.datasets.stored import dataset_of
 from adreel.errors import (
@@ -97,17 +97,15 @@ class Orders:
         """
         if dates is None:
             return
+        effect = self.effect(saved, dates)
+        if effect.loss is not None:
+            raise ConfirmError(effect.sentences, effect.loss.rows)
+
+    def effect(self, saved: SavedDataset, dates: DateRange) -> Effect:
+        """What a run for these days does to the dataset's table. InputError as `refuse_loss`, DatasetError for days."""
         dataset = dataset_of(saved, self.clock(), dates)
-        refuse_unkept_days(dataset, self.clock())
         lake = Lake(self.settings.lake_url, clock=self.clock)
-        loss = loss_by_other_days(lake, saved.table_slug, dataset, self.clock())
-        if loss is not None:
-            rows = f"{loss.rows:,} row{'s' if loss.rows != 1 else ''}"
-            raise ConfirmError(
-                f"Running {saved.name!r} for these days removes {rows} from its "
-                f"table: {loss.reason}. Earlier versions can be restored.",
-                loss.rows,
-            )
+        return effect_of_other_days(lake, saved.table_slug, dataset, self.clock())
 
     def restore_effect(self, guard: Guard, saved: SavedDataset, version: int) -> str:
         """What `restore` would do to the table, for a person to confirm. Raises what it raises before it begins."""
@@ -220,10 +218,11 @@ class Orders:
         Lake(self.settings.lake_url, clock=self.clock).drop_run(run.id)
         return run
 
-    def delete(self, guard: Guard, saved: SavedDataset, *, keep_table: bool = False) -> None:
+    def delete(self, guard: Guard, saved: SavedDataset, *, keep_table: bool = False) -> bool:
         """Deletes the dataset with what its runs left, and its table with all versions unless that is to stay.
 
-        Raises ForbiddenError, and BusyError while a process runs the dataset.
+        Returns whether it has a table that stays. Raises ForbiddenError, and BusyError while a process runs the
+        dataset.
         """
         guard.need(DatasetRight.DELETE, saved)
         with dataset_lock(self.settings.home, saved.slug):
@@ -234,7 +233,9 @@ class Orders:
                     lake.drop_run(run.id)
             if not keep_table:
                 lake.drop(saved.table_slug)
-            self.store.datasets.delete(saved, table_stays=keep_table and lake.exists(saved.table_slug))
+            table_stays = keep_table and lake.exists(saved.table_slug)
+            self.store.datasets.delete(saved, table_stays=table_stays)
+            return table_stays
 
     def account(self, saved: SavedDataset) -> Account:
         """The account that a dataset is read with. InputError if it has none, ReconnectError for a dead one."""

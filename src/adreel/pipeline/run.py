@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import time
+import traceback
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -28,6 +29,7 @@ from adreel.errors import (
     StorageError,
     disk_fault,
     disk_faults_raised,
+    error_id_of,
     is_resumable,
 )
 from adreel.lake import Lake
@@ -210,11 +212,7 @@ class _RunInProgress:
             raise self._failed(error) from error.__cause__
         except Exception as error:
             cause = disk_fault(error) or error
-            message = (
-                str(cause)
-                if isinstance(cause, AdreelError)
-                else f"Unexpected error: {error!r}. Report it to the developers of adreel with the log of this run."
-            )
+            message = str(cause) if isinstance(cause, AdreelError) else self._logged(error)
             self._end(RunOutcome(RunState.FAILED, error=message, error_kind=type(cause).__name__))
             raise
         run = self._end(_outcome(committed))
@@ -222,6 +220,16 @@ class _RunInProgress:
             store.sizes.save(self._size)
         self._watch.progress(replace(self._progress, share=run.share))
         return _report(run, self._lake.table_url(self._saved.table_slug), time.monotonic() - began, self._resumed)
+
+    def _logged(self, error: Exception) -> str:
+        """Adds where an unexpected error arose to the log of the run; what a person reads of it.
+
+        The error's own text stays out of both: it may quote a request with its token.
+        """
+        error_id, kind = error_id_of(error), type(error).__name__
+        frames = "".join(traceback.format_tb(error.__traceback__)).splitlines()
+        self._runner.store.runs.log(self._run.id, f"Unexpected error {error_id} ({kind}):", *frames)
+        return f"Unexpected error {error_id} ({kind}). Send the log of this run to the developers of adreel."
 
     def _end(self, outcome: RunOutcome) -> Run:
         """Stores how the run ended, and removes its parts unless the run can be resumed."""

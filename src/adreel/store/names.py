@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from difflib import get_close_matches
+from types import MappingProxyType
 
 from adreel.errors import InputError, NotFoundError, did_you_mean
 
 LONGEST_NAME = 100
 LONGEST_SLUG = 48
+MOST_NEAREST = 3
 _LONGEST_ID = 18
 
 _WORDS = """
@@ -75,20 +77,17 @@ def is_id(name: str | int) -> bool:
     return str(name).isascii() and str(name).isdecimal() and len(str(name)) <= _LONGEST_ID
 
 
-def not_found(kind: str, name: str, existing: Iterable[str], none: str, slugs: Iterable[str] = ()) -> NotFoundError:
+def not_found(
+    kind: str, name: str, existing: Iterable[str], none: str, slugs: Mapping[str, str] = MappingProxyType({})
+) -> NotFoundError:
     """The error for a `name` that is not among `existing`, with the nearest; `none` ends it if there are none.
 
-    `slugs` are other names of the same things: one of them may be the nearest, but each thing is listed once.
+    `slugs` are other names of the same things, each with its name: one of both may be among the nearest.
     """
-    names = sorted(existing)
+    names = set(existing)
     if not names:
         return NotFoundError(f"{kind.capitalize()} {name!r} was not found. {none}")
     by_lower = {n.lower(): n for n in sorted({*names, *slugs})}
-    near = get_close_matches(name.lower(), by_lower, n=3)
-    hint = did_you_mean(by_lower[n] for n in near) if near else f" {_listed(names)}."
-    return NotFoundError(f"{kind.capitalize()} {name!r} was not found.{hint}")
-
-
-def _listed(names: list[str]) -> str:
-    shown = ", ".join(names[:10])
-    return f"Available: {shown}" + (f" and {len(names) - 10} more" if len(names) > 10 else "")
+    matches = [by_lower[n] for n in get_close_matches(name.lower(), by_lower, n=2 * MOST_NEAREST)]
+    near = list({slugs.get(match, match): match for match in reversed(matches)}.values())[::-1][:MOST_NEAREST]
+    return NotFoundError(f"{kind.capitalize()} {name!r} was not found.{did_you_mean(near)}", kind=kind, nearest=near)

@@ -14,7 +14,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
@@ -28,11 +28,11 @@ from adreel.web import api
 from adreel.web.assets import Assets
 from adreel.web.deps import COOKIE, Deps, SignInNeededError
 from adreel.web.pages import ROUTERS
-from adreel.web.pages.failures import FailurePage
+from adreel.web.pages.failures import FailurePage, failure_page, malformed
 from adreel.web.render import Pages, go, is_fragment, respond
 from adreel.web.security import SAFE, Shield
 from adreel.web.sign_in import sign_in_path
-from adreel.web.status import retry_after, status_of
+from adreel.web.status import retry_after, status_of, unexpected
 
 API = "/api/v1"
 
@@ -106,19 +106,25 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, AdreelError)
     problems = error.problems if isinstance(error, DatasetError) else ()
-    answer = _failed(request, status_of(error), str(error) if not problems else error.message, problems)
+    answer = _failed(request, status_of(error), str(error) if not problems else error.message, error, problems)
     answer.headers.update(retry_after(error))
     return answer
 
 
-def _failed(request: Request, status: HTTPStatus, message: str, problems: tuple[errors.Problem, ...] = ()) -> Response:
+def _failed(
+    request: Request,
+    status: HTTPStatus,
+    message: str,
+    error: Exception,
+    problems: tuple[errors.Problem, ...] = (),
+) -> Response:
     if is_fragment(request):
         answer = respond(request, FailurePage.fragment(status, message, problems), status)
         if request.method not in SAFE:
             # What was refused leaves the form as it was, and is said beside it.
             answer.headers.update({"HX-Retarget": "#notes", "HX-Reswap": "innerHTML"})
         return answer
-    return respond(request, FailurePage(status, status.phrase, message, problems), status)
+    return respond(request, failure_page(request, status, message, problems, error), status)
 
 
 def _stranger(request: Request, _: Exception) -> Response:
@@ -131,21 +137,24 @@ def _http(request: Request, error: Exception) -> Response:
         # An address that leads to no app of ours, as with a line break in it, but is meant for the API.
         return api.refused_address(request, error)
     status = HTTPStatus(error.status_code)
-    words = "Page not found." if status is HTTPStatus.NOT_FOUND else str(error.detail)
-    answer = _failed(request, status, words)
+    sentences = {
+        HTTPStatus.NOT_FOUND: "This page does not exist.",
+        HTTPStatus.METHOD_NOT_ALLOWED: "This address does not support the method.",
+    }
+    answer = _failed(request, status, sentences.get(status, f"{error.detail}."), error)
     answer.headers.update(error.headers or {})
     return answer
 
 
 def _malformed(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    faults = "; ".join(f"{'.'.join(map(str, detail['loc'][1:]))}: {detail['msg']}" for detail in error.errors())
-    return _failed(request, HTTPStatus.UNPROCESSABLE_ENTITY, f"The request is not valid: {faults}.")
+    return _failed(request, HTTPStatus.UNPROCESSABLE_ENTITY, malformed(error.errors()), error)
 
 
-def _broken(request: Request, _: Exception) -> Response:
-    return _failed(
-        request,
-        HTTPStatus.INTERNAL_SERVER_ERROR,
-        "Unexpected error in adreel; nothing was changed. Send the traceback in the server log to the developers.",
-    )
+def _broken(request: Request, error: Exception) -> Response:
+    """The answer to an unexpected error; the server raises it again, and its traceback with the ID reaches the log."""
+    message = unexpected(error)
+    try:
+        return _failed(request, HTTPStatus.INTERNAL_SERVER_ERROR, message, error)
+    except Exception:  # noqa: BLE001 - the page shows the workspace, whose database may be what is broken
+        return PlainTextResponse(f"{message}\n", HTTPStatus.INTERNAL_SERVER_ERROR)

@@ -54,10 +54,10 @@ def end_session(deps: Deps, request: Request) -> None:
         deps.store.sessions.end(secret)
 
 
-def need_browser(visitor: Visitor) -> None:
-    """Raises ForbiddenError for an API token, where a signed-in browser is required."""
+def need_browser(visitor: Visitor, action: str) -> None:
+    """Raises ForbiddenError for an API token where a signed-in browser is required; `action` completes "cannot"."""
     if not visitor.secret:
-        raise ForbiddenError("API tokens cannot do this. Sign in with a browser.")
+        raise ForbiddenError(f"API tokens cannot {action}. Sign in to the Data Center in a browser.")
 
 
 def checked(request: Request, name: str, password: str, wrong: str = WRONG) -> User:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from http import HTTPStatus
 
 from adreel import errors
-from adreel.errors import AdreelError
+from adreel.errors import AdreelError, error_id_of
 
 STATUS: tuple[tuple[type[AdreelError], HTTPStatus], ...] = (
     (errors.NotFoundError, HTTPStatus.NOT_FOUND),
@@ -36,6 +36,14 @@ def retry_after(error: AdreelError) -> dict[str, str]:
     if isinstance(error, errors.GuessingError):
         return {"Retry-After": str(error.seconds)}
     return {"Retry-After": str(RETRY_SECONDS)} if isinstance(error, errors.RetryError) else {}
+
+
+def unexpected(error: Exception) -> str:
+    """What a person reads of an unexpected error: its ID, where its traceback is, and what to send to whom."""
+    return (
+        f"Unexpected error {error_id_of(error)}. Send this error ID to an administrator. The output of adreel serve "
+        "has the traceback with the ID; administrators send it to the developers of adreel."
+    )
 
 
 def status_of(error: AdreelError) -> HTTPStatus:

@@ -40,7 +40,8 @@ DESCRIPTION = (
     "- **Authentication.** Send an API token, created in your profile: `Authorization: Bearer adreel_…`. "
     "A read-only token gets 403 for requests that change something or call TikTok. A browser that is signed in "
     "uses its session.\n"
-    '- **Errors** have one shape: `{"error": {"kind", "message", "problems", "tiktok_code", "request_id"}}`. '
+    '- **Errors** have one shape: `{"error": {"kind", "message", "problems", "tiktok_code", "request_id", '
+    '"error_id"}}`. '
     "`problems` lists each invalid key, with the reason and the nearest valid value.\n"
     "- **Lists** take `limit` and `offset` and return `total`. Unknown parameters are errors.\n"
     "- **Values.** IDs are strings, times are UTC in ISO 8601 with Z, days are in the advertiser's zone, and money, "

@@ -12,13 +12,13 @@ from fastapi import APIRouter, Query, Response
 from pydantic import Field, SecretStr
 
 from adreel import sharing
-from adreel.access import AccountRight
+from adreel.access import AccountRight, RoleRight
 from adreel.connections import ByHand, Connecting, app_access, free_name, need_app, own_app, same_user
 from adreel.errors import BusyError, InputError
 from adreel.store import Account, AccountAdvertiser, AccountStatus, Level, User
 from adreel.tiktok.oauth import consent_url, new_state
 from adreel.web.api.failures import failures
-from adreel.web.api.shapes import Answer, Body, Editor, Id, Paged, Paging, Person, located, part
+from adreel.web.api.shapes import Answer, Body, Id, Paged, Paging, having, in_browser, located, part
 from adreel.web.deps import Deps, Here, Visitor, Who
 from adreel.web.pages.consent import read_token, redirect_url
 
@@ -211,7 +211,9 @@ def list_accounts(deps: Here, who: Who, query: Annotated[AccountsQuery, Query()]
     status_code=201,
     responses=located(201, "The account's address.") | failures(403, 409, 429, 502),
 )
-async def create_account(deps: Here, who: Editor, body: AccountBody, answer: Response) -> AccountAnswer:
+async def create_account(
+    deps: Here, who: Annotated[Visitor, having(RoleRight.CONNECT)], body: AccountBody, answer: Response
+) -> AccountAnswer:
     """A new account from an access token, after TikTok has accepted it. You are its owner."""
     selection = tuple(dict.fromkeys(body.advertisers)) if body.advertisers else None
     access = app_access(deps.settings, read_token(body.token.get_secret_value()))
@@ -231,7 +233,12 @@ async def create_account(deps: Here, who: Editor, body: AccountBody, answer: Res
     status_code=201,
     responses=failures(403, 404, 409),
 )
-def begin_consent(deps: Here, _: Editor, who: Person, body: ConsentBody) -> ConsentAnswer:
+def begin_consent(
+    deps: Here,
+    _: Annotated[Visitor, having(RoleRight.CONNECT)],
+    who: Annotated[Visitor, in_browser("start a TikTok consent")],
+    body: ConsentBody,
+) -> ConsentAnswer:
     """The address of TikTok's consent page, for a new account or to reconnect one.
 
     Requires a browser session: the redirect works in that browser only.

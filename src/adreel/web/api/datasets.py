@@ -11,10 +11,10 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import Field, JsonValue, RootModel
 
 from adreel import catalog
-from adreel.access import DatasetRight
+from adreel.access import DatasetRight, RoleRight
 from adreel.datasets import service
 from adreel.datasets.dataset import Dataset, Source
-from adreel.datasets.files import read_all
+from adreel.datasets.file_kinds import sources_in, text_of
 from adreel.datasets.imports import arrivals, bring
 from adreel.datasets.schema import columns, key
 from adreel.datasets.status import SORTS, Standing, Status, Wanted, chosen, standing, standings
@@ -29,7 +29,7 @@ from adreel.store.names import clean_name
 from adreel.web.api.accounts import UserName
 from adreel.web.api.failures import Failure, Fault, failure_of, failures, fault
 from adreel.web.api.runs import date_range
-from adreel.web.api.shapes import Answer, Body, Editor, Exact, Paged, Paging, Slug, located, part, source_of
+from adreel.web.api.shapes import Answer, Body, Exact, Paged, Paging, Slug, having, located, part, source_of
 from adreel.web.api.tables import ColumnType, Value
 from adreel.web.deps import Deps, Here, Visitor, Who
 from adreel.web.downloads import attachment
@@ -236,7 +236,10 @@ class ChangeQuery(Body):
 class DeleteDatasetQuery(Body):
     """What becomes of the table."""
 
-    keep_table: bool = Field(False, description="Keep the table in the lake.")
+    keep_table: bool = Field(
+        False,
+        description="Keep the table at the dataset's `table`. To delete it later, delete that folder.",
+    )
 
 
 class DatesQuery(Body):
@@ -270,7 +273,7 @@ class BulkBody(Body):
     action: Literal["run", "delete", "tag", "untag"] = Field(examples=["run"])
     datasets: list[Annotated[str, Field(max_length=100)]] = Field(min_length=1, max_length=1_000, examples=[["spend"]])
     tag: str = Field("", max_length=100, description="For tag and untag.", examples=["daily"])
-    keep_table: bool = Field(False, description="For delete: keep the tables in the lake.")
+    keep_table: bool = Field(False, description="For delete: keep the tables in the lake, as for one dataset.")
 
 
 # -- the list
@@ -303,7 +306,9 @@ def list_datasets(deps: Here, who: Who, query: Annotated[DatasetsQuery, Query()]
     status_code=201,
     responses=located(201, "The dataset's address.") | failures(403, 404, 409),
 )
-def create_dataset(deps: Here, who: Editor, body: DatasetFile, answer: Response) -> DatasetWhole:
+def create_dataset(
+    deps: Here, who: Annotated[Visitor, having(RoleRight.CREATE)], body: DatasetFile, answer: Response
+) -> DatasetWhole:
     """A dataset from its file, validated against the catalogue. You are its owner; runs are started separately."""
     return _created(deps, who, service.create(who.guard, parse(source_of(body.root), deps.clock())), answer)
 
@@ -348,17 +353,17 @@ async def preview(deps: Here, who: Who, body: DatasetFile, query: Annotated[Prev
 
 async def _text(request: Request) -> str:
     """The text of a file that was sent."""
-    content = await request.body()
+    text = text_of(await request.body(), _BODY)
+    if "json" not in request.headers.get("content-type", ""):
+        return text
     try:
-        text = content.decode("utf-8-sig")
-        if "json" in request.headers.get("content-type", ""):
-            # Through JSON's own reader, since YAML does not take its tabs.
-            text = json.dumps(json.loads(text))
+        # Through JSON's own reader, since YAML does not take its tabs.
+        return json.dumps(json.loads(text))
     except (ValueError, RecursionError) as error:
-        raise InputError("The file is not valid UTF-8, or not the JSON that its content type names.") from error
-    if "\0" in text:
-        raise InputError("The file has zero bytes. Send YAML or JSON in UTF-8.")
-    return text
+        raise InputError(f"{_BODY} is not JSON, as its content type says. Send JSON, or YAML as such.") from error
+
+
+_BODY = "The body"
 
 
 _YAML: dict[int | str, dict[str, Any]] = {
@@ -394,7 +399,12 @@ _IMPORT = {
     responses=failures(403, 404, 409),
     openapi_extra={"requestBody": _IMPORT},
 )
-async def import_datasets(request: Request, deps: Here, who: Editor, text: Annotated[str, Depends(_text)]) -> Imported:
+async def import_datasets(
+    request: Request,
+    deps: Here,
+    who: Annotated[Visitor, having(RoleRight.IMPORT)],
+    text: Annotated[str, Depends(_text)],
+) -> Imported:
     """Datasets from a file with one or several, also of the older connector; all are saved, or none.
 
     A file has at most 500,000 bytes, 200 datasets, 20,000 keys and values, and 50 levels of nesting.
@@ -404,7 +414,7 @@ async def import_datasets(request: Request, deps: Here, who: Editor, text: Annot
 
 def _import(deps: Deps, who: Visitor, text: str) -> Imported:
     now = deps.clock()
-    brought = bring(who.guard, arrivals(deps.store, who.guard, read_all(text), now))
+    brought = bring(who.guard, arrivals(deps.store, who.guard, sources_in(text, _BODY), now))
     return Imported(
         saved=_answers(deps, who, _stand(deps, who, brought.saved)),
         there=[dataset.slug for dataset in brought.there],
@@ -413,7 +423,7 @@ def _import(deps: Deps, who: Visitor, text: str) -> Imported:
 
 
 @router.post("/datasets/bulk", summary="Run, delete or tag several datasets", responses=failures(403))
-def bulk(deps: Here, who: Editor, body: BulkBody) -> BulkResults:
+def bulk(deps: Here, who: Annotated[Visitor, having(RoleRight.BULK)], body: BulkBody) -> BulkResults:
     """Applies an action to each; an error of one does not stop the others."""
     if body.action in ("tag", "untag") and not body.tag.strip():
         raise InputError("tag: required for tag and untag.")
@@ -474,7 +484,11 @@ def get_file(who: Who, dataset: Slug) -> Response:
     responses=located(201, "The copy's address.") | failures(403, 404, 409),
 )
 def duplicate_dataset(
-    deps: Here, who: Editor, dataset: Slug, answer: Response, body: CopyBody | None = None
+    deps: Here,
+    who: Annotated[Visitor, having(RoleRight.DUPLICATE)],
+    dataset: Slug,
+    answer: Response,
+    body: CopyBody | None = None,
 ) -> DatasetWhole:
     """A copy under another name, without its table. You are its owner."""
     name = body.name if body is not None else None

@@ -12,10 +12,10 @@ from pydantic import Field
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
-from adreel.errors import AdreelError, DatasetError, Problem, shortened
+from adreel.errors import AdreelError, DatasetError, Problem, error_id_of, shortened
 from adreel.web.api.shapes import Answer
 from adreel.web.deps import SignInNeededError, bearer_of
-from adreel.web.status import RETRY_SECONDS, retry_after, status_of
+from adreel.web.status import RETRY_SECONDS, retry_after, status_of, unexpected
 
 
 class Fault(Answer):
@@ -39,6 +39,9 @@ class Failure(Answer):
     problems: list[Fault] = Field(description="All problems of the request, for a 422.")
     tiktok_code: int | None = Field(description="TikTok's return code, where TikTok refused.", examples=[None])
     request_id: str | None = Field(description="TikTok's request ID, for TikTok support.", examples=[None])
+    error_id: str | None = Field(
+        description="The ID of an unexpected error, also in the output of `adreel serve`.", examples=[None]
+    )
 
 
 class Failed(Answer):
@@ -58,7 +61,7 @@ _MEANINGS: Mapping[int, str] = {
     421: "The host name is unknown; set ADREEL_WEB_URL.",
     422: "The request is invalid; `problems` lists the reasons.",
     429: "TikTok's rate limit was reached, or too many passwords were wrong. Retry after `Retry-After` seconds.",
-    500: "Unexpected error; the server log has the traceback.",
+    500: "Unexpected error; the output of `adreel serve` has the traceback with the `error_id`.",
     502: "TikTok returned an error that cannot be resolved here.",
     503: "TikTok, the database or the query queue is busy. Retry after `Retry-After` seconds.",
     507: "The disk or the lake cannot be read or written.",
@@ -102,6 +105,7 @@ def failure_of(error: AdreelError) -> Failure:
         problems=[fault(problem) for problem in error.problems] if isinstance(error, DatasetError) else [],
         tiktok_code=error.code,
         request_id=error.request_id,
+        error_id=None,
     )
 
 
@@ -113,11 +117,12 @@ def failed(status: int, failure: Failure) -> Response:
     return answer
 
 
-def refused(status: int, message: str, problems: Iterable[Problem] = ()) -> Response:
+def refused(status: int, message: str, problems: Iterable[Problem] = (), error_id: str | None = None) -> Response:
     """The answer to what no error of ours stands for."""
     faults = [fault(problem) for problem in problems]
     kind = KINDS.get(status, "InputError")
-    return failed(status, Failure(kind=kind, message=message, problems=faults, tiktok_code=None, request_id=None))
+    failure = Failure(kind=kind, message=message, problems=faults, tiktok_code=None, request_id=None, error_id=error_id)
+    return failed(status, failure)
 
 
 def add_handlers(api: FastAPI) -> None:
@@ -168,8 +173,5 @@ def _problem(detail: Mapping[str, Any]) -> Problem:
     return Problem(where, str(detail["msg"]).removeprefix("Value error, "))
 
 
-def _broken(_: Request, __: Exception) -> Response:
-    return refused(
-        500,
-        "Unexpected error in adreel; nothing was changed. Send the traceback in the server log to the developers.",
-    )
+def _broken(_: Request, error: Exception) -> Response:
+    return refused(500, unexpected(error), error_id=error_id_of(error))

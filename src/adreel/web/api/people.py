@@ -9,12 +9,13 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field, SecretStr
 
+from adreel.access import RoleRight
 from adreel.errors import InputError
 from adreel.store import ApiToken, Role, User, Workspace
 from adreel.store.tokens import LONGEST_DAYS
 from adreel.web.api.failures import failures
-from adreel.web.api.shapes import Admin, Answer, Body, Id, Member, Overseer, Paged, Paging, Person, located, part
-from adreel.web.deps import Here, Who
+from adreel.web.api.shapes import Answer, Body, Id, Paged, Paging, having, in_browser, located, part
+from adreel.web.deps import Here, Visitor, Who
 from adreel.web.sign_in import checked
 
 router = APIRouter()
@@ -167,7 +168,9 @@ def get_me(deps: Here, who: Who) -> Me:
     status_code=204,
     responses=failures(403, 429),
 )
-def change_password(request: Request, deps: Here, who: Member, body: OwnPasswordBody) -> None:
+def change_password(
+    request: Request, deps: Here, who: Annotated[Visitor, having(RoleRight.CHANGE_SELF)], body: OwnPasswordBody
+) -> None:
     """Changes your password and signs out other browsers."""
     checked(request, who.user.name, body.present.get_secret_value(), "The current password is wrong.")
     deps.store.users.set_password(
@@ -194,7 +197,7 @@ def list_tokens(deps: Here, who: Who, query: Annotated[Paging, Query()]) -> Toke
     responses=failures(403),
     response_model=NewToken,
 )
-def create_token(deps: Here, who: Person, body: TokenBody) -> NewToken:
+def create_token(deps: Here, who: Annotated[Visitor, in_browser("create API tokens")], body: TokenBody) -> NewToken:
     """A token for a program that acts as you, or is read-only.
 
     Requires a browser session: a leaked token cannot create further tokens.
@@ -206,7 +209,7 @@ def create_token(deps: Here, who: Person, body: TokenBody) -> NewToken:
 @router.delete(
     "/tokens/{token}", tags=["me"], summary="Revoke an API token", status_code=204, responses=failures(403, 404)
 )
-def revoke_token(deps: Here, who: Member, token: Id) -> None:
+def revoke_token(deps: Here, who: Annotated[Visitor, having(RoleRight.CHANGE_SELF)], token: Id) -> None:
     """Revokes one of your tokens immediately."""
     deps.store.tokens.revoke(who.user, int(token))
 
@@ -215,7 +218,9 @@ def revoke_token(deps: Here, who: Member, token: Id) -> None:
 
 
 @router.get("/users", tags=["users"], summary="List the users", responses=failures(403))
-def list_users(deps: Here, _: Overseer, query: Annotated[Paging, Query()]) -> UserList:
+def list_users(
+    deps: Here, _: Annotated[Visitor, having(RoleRight.VIEW_USERS)], query: Annotated[Paging, Query()]
+) -> UserList:
     """All users by name. Administrators only."""
     users = deps.store.users.list()
     items = [_user(user) for user in part(users, query)]
@@ -229,7 +234,9 @@ def list_users(deps: Here, _: Overseer, query: Annotated[Paging, Query()]) -> Us
     status_code=201,
     responses=located(201, "The user's address.") | failures(403, 409),
 )
-def create_user(deps: Here, _: Admin, body: UserBody, answer: Response) -> UserAnswer:
+def create_user(
+    deps: Here, _: Annotated[Visitor, having(RoleRight.CREATE_USERS)], body: UserBody, answer: Response
+) -> UserAnswer:
     """A user who can sign in with the password. Administrators only."""
     user = deps.store.users.add(body.name, body.password.get_secret_value(), body.role)
     answer.headers["Location"] = f"/api/v1/users/{user.id}"
@@ -237,13 +244,15 @@ def create_user(deps: Here, _: Admin, body: UserBody, answer: Response) -> UserA
 
 
 @router.get("/users/{user}", tags=["users"], summary="Get a user", responses=failures(403, 404))
-def get_user(deps: Here, _: Overseer, user: Id) -> UserAnswer:
+def get_user(deps: Here, _: Annotated[Visitor, having(RoleRight.VIEW_USERS)], user: Id) -> UserAnswer:
     """One user. Administrators only."""
     return _user(deps.store.users.get(int(user)))
 
 
 @router.patch("/users/{user}", tags=["users"], summary="Change a user", responses=failures(403, 404))
-def change_user(deps: Here, _: Admin, user: Id, body: UserChanges) -> UserAnswer:
+def change_user(
+    deps: Here, _: Annotated[Visitor, having(RoleRight.CHANGE_USERS)], user: Id, body: UserChanges
+) -> UserAnswer:
     """Changes the role, disables or enables. The last administrator cannot be changed. Administrators only."""
     users, stored = deps.store.users, deps.store.users.get(int(user))
     if body.role is not None and body.role is not stored.role:
@@ -260,7 +269,9 @@ def change_user(deps: Here, _: Admin, user: Id, body: UserChanges) -> UserAnswer
     status_code=204,
     responses=failures(403, 404),
 )
-def set_password(deps: Here, who: Admin, user: Id, body: PasswordBody) -> None:
+def set_password(
+    deps: Here, who: Annotated[Visitor, having(RoleRight.CHANGE_USERS)], user: Id, body: PasswordBody
+) -> None:
     """Sets a password and ends the user's sessions and API tokens. Administrators only.
 
     Your own password is changed at `/me/password`, with the current one.
@@ -272,7 +283,9 @@ def set_password(deps: Here, who: Admin, user: Id, body: PasswordBody) -> None:
 
 
 @router.delete("/users/{user}", tags=["users"], summary="Delete a user", status_code=204, responses=failures(403, 404))
-def delete_user(deps: Here, who: Admin, user: Id, query: Annotated[UserHeir, Query()]) -> None:
+def delete_user(
+    deps: Here, who: Annotated[Visitor, having(RoleRight.DELETE_USERS)], user: Id, query: Annotated[UserHeir, Query()]
+) -> None:
     """Deletes the user with sessions, tokens and shares; datasets stay. Administrators only."""
     users = deps.store.users
     stored = users.get(int(user))
@@ -291,13 +304,17 @@ def get_workspace(deps: Here, _: Who) -> WorkspaceAnswer:
 
 
 @router.patch("/workspace", tags=["workspace"], summary="Change the workspace", responses=failures(403))
-def change_workspace(deps: Here, _: Admin, body: WorkspaceChanges) -> WorkspaceAnswer:
+def change_workspace(
+    deps: Here, _: Annotated[Visitor, having(RoleRight.CHANGE_WORKSPACE)], body: WorkspaceChanges
+) -> WorkspaceAnswer:
     """Changes the name or time zone. Administrators only."""
     return _workspace(deps.store.workspace.set(name=body.name, zone=body.zone))
 
 
 @router.get("/settings", tags=["workspace"], summary="List the server's settings", responses=failures(403))
-def list_settings(deps: Here, _: Overseer, query: Annotated[Paging, Query()]) -> SettingList:
+def list_settings(
+    deps: Here, _: Annotated[Visitor, having(RoleRight.VIEW_SETTINGS)], query: Annotated[Paging, Query()]
+) -> SettingList:
     """All settings with value and source; secrets are hidden. Administrators only."""
     showns = deps.settings.shown()
     items = [

@@ -11,12 +11,13 @@ from fastapi import Depends, Path
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from starlette.responses import Response
 
+from adreel.access import RoleRight
 from adreel.datasets.dataset import Source
 from adreel.datasets.files import read
-from adreel.errors import DatasetError, ForbiddenError, Problem
+from adreel.errors import DatasetError, Problem
 from adreel.export.exact_json import exact
-from adreel.store import Role
 from adreel.web.deps import Visitor, Who
+from adreel.web.sign_in import need_browser
 
 LONGEST_PAGE = 1_000
 FURTHEST = 2**53
@@ -108,42 +109,25 @@ def ordered(names: Iterable[str], order: Iterable[str] = ()) -> list[str]:
 # -- who may call
 
 
-def member(who: Who) -> Visitor:
-    """A user, or a token that is not read-only."""
-    who.guard.need_role(*Role)
-    return who
+def having(right: RoleRight) -> Any:
+    """The parameter of a user whose role has the right."""
+
+    def visitor(who: Who) -> Visitor:
+        who.guard.need_role(right)
+        return who
+
+    return Depends(visitor)
 
 
-def editor(who: Who) -> Visitor:
-    """An editor or administrator, not with a read-only token."""
-    who.guard.need_role(Role.EDITOR, Role.ADMIN)
-    return who
+def in_browser(action: str) -> Any:
+    """The parameter of a user in a browser, for an action that API tokens cannot do."""
 
+    def visitor(who: Who) -> Visitor:
+        need_browser(who, action)
+        return who
 
-def admin(who: Who) -> Visitor:
-    """An administrator, not with a read-only token."""
-    who.guard.need_role(Role.ADMIN)
-    return who
+    return Depends(visitor)
 
-
-def overseer(who: Who) -> Visitor:
-    """An administrator, who may only read here."""
-    who.guard.need_role(Role.ADMIN, reading=True)
-    return who
-
-
-def person(who: Who) -> Visitor:
-    """A user in a browser, for what API tokens cannot do."""
-    if not who.secret:
-        raise ForbiddenError("API tokens cannot do this. Sign in to the Data Center in a browser.")
-    return who
-
-
-Member = Annotated[Visitor, Depends(member)]
-Editor = Annotated[Visitor, Depends(editor)]
-Admin = Annotated[Visitor, Depends(admin)]
-Overseer = Annotated[Visitor, Depends(overseer)]
-Person = Annotated[Visitor, Depends(person)]
 
 Id = Annotated[str, Path(pattern="^[0-9]{1,18}$", description="An ID from a list.", examples=["1"])]
 Slug = Annotated[

@@ -28,7 +28,7 @@ from adreel.update_methods import TITLES, Method
 from adreel.web.forms.dates import DatesPane, dates_of, dates_pane, names_beside, offsets_of
 from adreel.web.forms.fields import FormFields, advertiser_ids, left_behind, values_of
 from adreel.web.forms.pickers import Picker, Question, advertiser_picker, field_picker, metric_picker
-from adreel.web.forms.problems import Said, found_in, shown_at_menus
+from adreel.web.forms.problems import Said, found_in, preventing_preview, shown_at_menus, to_fill
 
 UPDATE_METHODS: Mapping[Method, str] = MappingProxyType(
     {
@@ -118,7 +118,7 @@ class Form:
     `problems` are told at their menus, `missing` are the titles of what is yet to be filled in, `notices` is what was
     taken back. `menus` are those of the report, but for those that stand with the dates and with the update method.
     `dataset` is what can be read so far, also if its name is missing, and None if it cannot. `names` are those of the
-    account's advertisers by their ids.
+    account's advertisers by their ids. `to_fill` says what to choose before there is an estimate.
     """
 
     fields: FormFields
@@ -140,6 +140,7 @@ class Form:
     dataset: Dataset | None
     columns: tuple[Column, ...]
     planned: Planned | None
+    to_fill: str
     names: Mapping[str, str]
 
     def text(self, name: str) -> str:
@@ -258,6 +259,7 @@ class _Shape:
             dataset=outcome.dataset,
             columns=columns(outcome.dataset) if outcome.dataset else (),
             planned=planned,
+            to_fill=to_fill(preventing_preview(outcome.problems), report, self._values),
             names={advertiser.advertiser_id: advertiser.name for advertiser in around.advertisers if advertiser.name},
         )
 

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from adreel import catalog
-from adreel.catalog.records import Report
+from adreel.catalog.records import Menu, Report
 from adreel.datasets import menus
 from adreel.datasets.dataset import Dataset, Source
 from adreel.datasets.schema import columns
@@ -72,11 +72,16 @@ def found_in(values: Mapping[str, Any], now: datetime) -> Found:
     )
 
 
+def preventing_preview(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """The problems that prevent a preview and an estimate."""
+    return tuple(problem for problem in problems if _root(problem) not in HARMLESS)
+
+
 def readable(values: Mapping[str, Any], now: datetime) -> Dataset:
     """The dataset that a look needs: without name, description, and how its table is kept. Raises DatasetError."""
     outcome = found_in(values, now)
     if outcome.dataset is None:
-        raise DatasetError(tuple(problem for problem in outcome.problems if _root(problem) not in HARMLESS))
+        raise DatasetError(preventing_preview(outcome.problems))
     return outcome.dataset
 
 
@@ -132,11 +137,59 @@ def shown_at_menus(
     for problem in problems:
         root = _root(problem)
         title = titles.get(problem.menu) or titles.get(root, root)
-        if tried or _given(problem.menu, values) not in (None, "", [], {}):
-            shown[Said(problem.menu, title, sentence(problem))] = None
+        is_missing = _is_missing(problem, values)
+        if tried or not is_missing:
+            is_required = is_missing and problem.reason.lower().startswith("required")
+            words = f"{to_fill([problem], report, values)}." if is_required else sentence(problem)
+            shown[Said(problem.menu, title, words)] = None
         else:
             missing[title] = None
     return tuple(shown), tuple(missing)
+
+
+def _is_missing(problem: Problem, values: Mapping[str, Any]) -> bool:
+    """Whether the menu at fault is empty."""
+    return _given(problem.menu, values) in (None, "", [], {})
+
+
+def to_fill(problems: Iterable[Problem], report: Report | None, values: Mapping[str, Any]) -> str:
+    """What to do about the menus that are empty, as "Choose a data level and at least one metric"; empty if none is."""
+    chosen: dict[str, None] = {}
+    entered: dict[str, None] = {}
+    menus_of = {menu.name: menu for menu in (report.menus if report else ())}
+    for problem in problems:
+        if not _is_missing(problem, values):
+            continue
+        menu = menus_of.get(problem.menu)
+        title = menu.title if menu else _TITLES.get(problem.menu, problem.menu)
+        is_typed = menu is None and problem.menu not in ("account", "report")
+        (entered if is_typed else chosen)[_object(title, menu)] = None
+    orders = [
+        f"{verb} {_listed(list(objects))}" for verb, objects in (("choose", chosen), ("enter", entered)) if objects
+    ]
+    return _capital(", and ".join(orders))
+
+
+def _object(title: str, menu: Menu | None) -> str:
+    """The title as the object of a verb: a data level, an ID dimension, at least one metric."""
+    name = title if title[1:2].isupper() else _small(title)
+    if menu is not None and menu.source == "dates":
+        return name
+    if menu is not None and menu.many:
+        return f"at least one {name.removesuffix('s')}"
+    return f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"
+
+
+def _listed(items: list[str]) -> str:
+    return " and ".join([", ".join(items[:-1]), items[-1]]) if len(items) > 1 else items[0]
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _small(text: str) -> str:
+    return text[:1].lower() + text[1:]
 
 
 def sentence(problem: Problem) -> str:
@@ -146,5 +199,5 @@ def sentence(problem: Problem) -> str:
     first = words.split(" ")[0].rstrip(".:")
     # A metric's or dimension's name stays as TikTok spells it.
     if first.isalpha() and first not in catalog.metrics() and first not in catalog.dimensions():
-        words = words[0].upper() + words[1:]
+        words = _capital(words)
     return f"{words}{problem.question}"

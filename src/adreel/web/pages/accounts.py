@@ -459,7 +459,7 @@ def rename(request: Request, deps: Here, who: Who, account_id: int, name: Text =
 @router.post("/accounts/{account_id:int}/reconnect")
 def reconnect(request: Request, deps: Here, who: Who, account_id: int) -> Response:
     """Sends the browser to TikTok's consent page to reconnect this account."""
-    need_browser(who)
+    need_browser(who, "start a TikTok consent")
     account = who.guard.account(account_id, AccountRight.EDIT)
     try:
         return to_consent(request, deps, who, account, None)
@@ -470,7 +470,7 @@ def reconnect(request: Request, deps: Here, who: Who, account_id: int) -> Respon
 @router.post("/accounts/{account_id:int}/token")
 async def reconnect_by_token(request: Request, deps: Here, who: Who, account_id: int, token: Text = "") -> Response:
     """Reconnects the account with another token, after TikTok has accepted it."""
-    need_browser(who)
+    need_browser(who, "reconnect accounts on this page")
     account = who.guard.account(account_id, AccountRight.EDIT)
     try:
         access = replace(own_app(deps.settings, deps.store, account), token=read_token(token))

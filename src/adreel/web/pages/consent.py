@@ -12,11 +12,11 @@ from urllib.parse import parse_qs, quote, urlsplit
 from fastapi import APIRouter, Depends, Form, Request
 from starlette.responses import RedirectResponse, Response
 
-from adreel.access import AccountRight
+from adreel.access import AccountRight, RoleRight
 from adreel.connections import Connecting, Granted, app_access, free_name, need_app, own_app, same_user
 from adreel.errors import AdreelError, InputError
 from adreel.settings import Settings
-from adreel.store import Account, Role
+from adreel.store import Account
 from adreel.tiktok.oauth import consent_url, new_state, read_callback
 from adreel.web.deps import Deps, Here, Visitor, Who, known_visitor
 from adreel.web.pages.wording import sentence
@@ -160,7 +160,7 @@ def connect(request: Request, deps: Here, who: Who, name: str = "") -> Response:
 def begin_connecting(request: Request, deps: Here, who: Who, name: Text = "") -> Response:
     """Sends the browser to TikTok's consent page for a new account."""
     _need_connector(who)
-    need_browser(who)
+    need_browser(who, "start a TikTok consent")
     try:
         need_app(deps.settings, app_access(deps.settings))
         name = free_name(deps.store, name)
@@ -212,7 +212,7 @@ def to_consent(request: Request, deps: Deps, who: Visitor, account: Account | No
 
 
 def _need_connector(who: Visitor) -> None:
-    who.guard.need_role(Role.ADMIN, Role.EDITOR)
+    who.guard.need_role(RoleRight.CONNECT)
 
 
 # -- back from TikTok
@@ -234,7 +234,7 @@ async def callback(
 async def paste(request: Request, deps: Here, who: Who, address: Text = "", consent: Text = "") -> Response:
     """Takes the address that TikTok redirected to, as copied from the browser."""
     _need_connector(who)
-    need_browser(who)
+    need_browser(who, "complete a TikTok consent")
     query = address.strip()[:4000].partition("#")[0].partition("?")[2]
     if "state" not in parse_qs(query):
         words = "The address is incomplete: the state is missing. Copy the whole address from the TikTok tab."
@@ -353,7 +353,7 @@ async def decide(
 ) -> Response:
     """Takes the decision: reconnect the account with the grant, create a new account, or discard the grant."""
     _need_connector(who)
-    need_browser(who)
+    need_browser(who, "complete a TikTok consent")
     grant = _pending(request).get(key, who.secret, deps.clock())
     account = who.guard.account(grant.account_id, AccountRight.EDIT) if grant.account_id is not None else None
     connecting = Connecting(deps.settings, deps.store, deps.transport)
@@ -389,7 +389,7 @@ async def add_by_token(
 ) -> Response:
     """Creates an account from a token, after TikTok has accepted it."""
     _need_connector(who)
-    need_browser(who)
+    need_browser(who, "connect accounts on this page")
     try:
         selection = read_ids(advertisers)
         access = app_access(deps.settings, read_token(token))

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from adreel.access import DatasetRight
 from adreel.connections import covered
 from adreel.datasets.dataset import Dataset
+from adreel.datasets.replacement import Effect
 from adreel.datasets.schema import day_column, key
 from adreel.datasets.stored import dataset_of
 from adreel.datasets.verification import Check, checks_of
@@ -26,7 +27,7 @@ from adreel.web.deps import Deps, Here, Visitor, Who
 from adreel.web.downloads import file_answer
 from adreel.web.forms.problems import sentence as problem_sentence
 from adreel.web.pages.data import asked_exactly
-from adreel.web.pages.datasets import Deletion
+from adreel.web.pages.datasets import deletion, deletion_notice
 from adreel.web.pages.heading import Heading, Live, account_of, heading, live, over, parsed
 from adreel.web.pages.wording import refusal, sentence
 from adreel.web.render import Page, go, own_path, respond
@@ -76,6 +77,15 @@ class OtherDays:
     end: str
     reasons: tuple[str, ...]
     asks: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class EffectPart(Page):
+    """What a run for other days does to the table, or why there can be none."""
+
+    template: ClassVar[str] = "_effect.html"
+    effect: Effect
+    reasons: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,6 +262,18 @@ def last_change(request: Request, deps: Here, who: Who, slug: str) -> Response:
 # -- what is done to it
 
 
+@router.get("/datasets/{slug}/backfill")
+def backfill(request: Request, deps: Here, who: Who, slug: str, start: str = "", end: str = "") -> Response:
+    """What a run for other days does to the table, while these are typed."""
+    saved = who.guard.dataset(slug, DatasetRight.RUN)
+    try:
+        dates = _dates(start.strip(), end.strip())
+        effect = deps.orders.effect(saved, dates) if dates else Effect("")
+    except InputError as error:
+        return respond(request, EffectPart(Effect(""), _reasons(error)), visitor=who)
+    return respond(request, EffectPart(effect, ()), visitor=who)
+
+
 @router.post("/datasets/{slug}/run")
 def run(
     request: Request,
@@ -311,15 +333,16 @@ def ask_before_deletion(request: Request, deps: Here, who: Who, slug: str) -> Re
     saved = who.guard.dataset(slug, DatasetRight.DELETE)
     base = f"/datasets/{saved.slug}"
     standing = heading(deps, who, saved, "overview", base).standing
-    return respond(request, Deletion((standing,), f"{base}/delete", base), visitor=who)
+    return respond(request, deletion(deps, (standing,), f"{base}/delete", base), visitor=who)
 
 
 @router.post("/datasets/{slug}/delete")
 def delete(request: Request, deps: Here, who: Who, slug: str, tables: Text = "keep") -> Response:
     """Deletes the dataset, and its table unless that is to stay."""
     saved = who.guard.dataset(slug, DatasetRight.DELETE)
-    deps.orders.delete(who.guard, saved, keep_table=tables == "keep")
-    return go(request, "/datasets", f"Deleted {saved.name}.")
+    stays = deps.orders.delete(who.guard, saved, keep_table=tables == "keep")
+    kept = [saved.table_slug] if stays else []
+    return go(request, "/datasets", deletion_notice(deps, saved.name, kept, keep_tables=tables == "keep"))
 
 
 @router.get("/datasets/{slug}/export")

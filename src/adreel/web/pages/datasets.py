@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar
 from urllib.parse import urlencode
@@ -11,12 +11,13 @@ from fastapi import APIRouter, Form, Query, Request
 from starlette.datastructures import QueryParams
 from starlette.responses import Response
 
-from adreel.access import DatasetRight
+from adreel.access import DatasetRight, RoleRight
 from adreel.datasets import service
+from adreel.datasets.kept_tables import where_kept
 from adreel.datasets.status import SORTS, Standing, Status, Wanted, chosen, standings
 from adreel.datasets.stored import as_file, source_of
 from adreel.errors import AdreelError, InputError
-from adreel.store import Role, SavedDataset
+from adreel.store import SavedDataset
 from adreel.web.deps import Deps, Here, Visitor, Who
 from adreel.web.downloads import attachment
 from adreel.web.pages.wording import refusal
@@ -137,10 +138,15 @@ class DatasetsPart(Page):
 
 @dataclass(frozen=True, slots=True)
 class Deletion(Page):
-    """The question before datasets are deleted; `action` is where the answer goes, `onward` where a no leads."""
+    """The question before datasets are deleted; `action` is where the answer goes, `onward` where a no leads.
+
+    `addresses` are those of their tables, by slug; `kept` says what becomes of tables that stay.
+    """
 
     template: ClassVar[str] = "deletion.html"
     datasets: tuple[Standing, ...]
+    addresses: Mapping[str, str]
+    kept: str
     action: str
     onward: str
 
@@ -258,7 +264,7 @@ def bulk(
         raise InputError("Select at least one dataset.")
     if action == "download":
         return _download([who.guard.dataset(dataset_slug) for dataset_slug in slug])
-    who.guard.need_role(Role.ADMIN, Role.EDITOR)
+    who.guard.need_role(RoleRight.BULK)
     if action == "run":
         return _run(request, deps, who, slug, onward)
     if action == "delete":
@@ -284,7 +290,20 @@ def ask_before_deletion(
     ids = {who.guard.dataset(dataset_slug, DatasetRight.DELETE).id for dataset_slug in slug}
     every = standings(deps.store, who.guard, deps.settings.home, deps.clock())
     to_delete = tuple(standing for standing in every if standing.saved.id in ids)
-    return respond(request, Deletion(to_delete, "/datasets/bulk", own_path(onward, "/datasets")), visitor=who)
+    return respond(request, deletion(deps, to_delete, "/datasets/bulk", own_path(onward, "/datasets")), visitor=who)
+
+
+def deletion(deps: Deps, to_delete: tuple[Standing, ...], action: str, onward: str) -> Deletion:
+    """The question before these are deleted."""
+    slugs = [standing.saved.table_slug for standing in to_delete if standing.good]
+    addresses = {slug: deps.lake.table_url(slug) for slug in slugs}
+    return Deletion(to_delete, addresses, where_kept(deps.lake, slugs), action, onward)
+
+
+def deletion_notice(deps: Deps, deleted: str, kept: Sequence[str], *, keep_tables: bool) -> str:
+    """What was deleted, and what became of the tables; `kept` are the slugs of those that stay."""
+    tables = "" if keep_tables else " with all tables and versions"
+    return " ".join(filter(None, (f"Deleted {deleted}{tables}.", where_kept(deps.lake, kept))))
 
 
 def _download(datasets: Iterable[SavedDataset]) -> Response:
@@ -313,9 +332,16 @@ def _delete(
 ) -> Response:
     selected = [who.guard.dataset(slug, DatasetRight.DELETE) for slug in slugs]
     orders = deps.orders
-    refused = _each(selected, lambda saved: orders.delete(who.guard, saved, keep_table=keep_tables))
+    kept: list[str] = []
+
+    def delete(saved: SavedDataset) -> None:
+        if orders.delete(who.guard, saved, keep_table=keep_tables):
+            kept.append(saved.table_slug)
+
+    refused = _each(selected, delete)
     deleted = len(selected) - len(refused)
-    return _done(request, f"Deleted {deleted:,} dataset{'s' if deleted != 1 else ''}.", refused, onward)
+    subject = f"{deleted:,} dataset{'s' if deleted != 1 else ''}"
+    return _done(request, deletion_notice(deps, subject, kept, keep_tables=keep_tables), refused, onward)
 
 
 def _tag(request: Request, who: Visitor, slugs: Iterable[str], name: str, onward: str, *, put: bool) -> Response:

@@ -15,7 +15,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from adreel import catalog
-from adreel.access import AccountRight, DatasetRight
+from adreel.access import AccountRight, DatasetRight, RoleRight
 from adreel.datasets import service
 from adreel.datasets.dataset import Dataset, Source
 from adreel.datasets.fitting import fitted
@@ -25,11 +25,11 @@ from adreel.datasets.stored import converted, dataset_of, source_of
 from adreel.datasets.validation import parse
 from adreel.datasets.values import scalar, texts
 from adreel.errors import AdreelError, DatasetError, ForbiddenError, InputError, Problem
-from adreel.store import Account, Role, SavedDataset
+from adreel.store import Account, SavedDataset
 from adreel.web.deps import Deps, Here, Visitor, Who
 from adreel.web.forms.fields import FormFields, fields_of
 from adreel.web.forms.panes import Around, Form, form_of, posted_values
-from adreel.web.forms.problems import Said, found_in, readable, shown_at_menus
+from adreel.web.forms.problems import Said, found_in, readable, shown_at_menus, to_fill
 from adreel.web.pages import transfers
 from adreel.web.pages.heading import Heading, heading
 from adreel.web.pages.wording import sentence
@@ -120,7 +120,7 @@ Posted = Annotated[FormFields, Depends(_posted)]
 @router.get("/datasets/new")
 def new(request: Request, deps: Here, who: Who, account: str = "", report: str = "", like: str = "") -> Response:
     """An empty form, or one filled as another dataset is."""
-    _need_editor(who)
+    who.guard.need_role(RoleRight.CREATE)
     if like:
         saved = who.guard.dataset(like)
         fields, notes = _copied(saved, deps)
@@ -156,14 +156,14 @@ def settings(request: Request, deps: Here, who: Who, slug: str) -> Response:
 @router.post("/datasets/form")
 def form(request: Request, deps: Here, who: Who, fields: Posted) -> Response:
     """The form after something in it was changed, or a button in it was pressed."""
-    _need_editor(who)
+    who.guard.need_role(RoleRight.CREATE)
     return _answer(request, deps, who, fields)
 
 
 @router.post("/datasets/form/advertisers")
 async def ask_advertisers(request: Request, deps: Here, who: Who, fields: Posted) -> Response:
     """The form after TikTok was asked anew for the account's advertisers."""
-    _need_editor(who)
+    who.guard.need_role(RoleRight.CREATE)
     await deps.asking.refreshed(who.guard.usable(fields.text("account")))
     return await run_in_threadpool(_answer, request, deps, who, fields)
 
@@ -194,10 +194,6 @@ def _settings(
         return respond(request, FormPart(shape, clashes), status)
     head = heading(deps, who, saved, "settings", f"/datasets/{saved.slug}/settings")
     return respond(request, DatasetSettings(head, shape, clashes, preview), status)
-
-
-def _need_editor(who: Visitor) -> None:
-    who.guard.need_role(Role.ADMIN, Role.EDITOR)
 
 
 def _edited(who: Visitor, fields: FormFields) -> SavedDataset | None:
@@ -234,7 +230,7 @@ def _around(deps: Deps, who: Visitor, fields: FormFields, saved: SavedDataset | 
 @router.post("/datasets/preview")
 async def preview(request: Request, deps: Here, who: Who, fields: Posted) -> Response:
     """The first rows that TikTok gives for what the form has; nothing is saved."""
-    _need_editor(who)
+    who.guard.need_role(RoleRight.PREVIEW)
     rows = await _preview(deps, who, fields)
     if is_fragment(request):
         return respond(request, PreviewPart(rows))
@@ -251,9 +247,10 @@ async def _preview(deps: Deps, who: Visitor, fields: FormFields) -> Preview:
         table = await deps.asking.preview(dataset, account, PREVIEW_ROWS)
     except DatasetError as error:
         report = catalog.REPORTS.get(scalar(values["report"]))
-        return Preview(
-            (), (), "The preview needs valid settings.", shown_at_menus(error.problems, report, values, tried=True)[0]
-        )
+        order = to_fill(error.problems, report, values)
+        shown = shown_at_menus(error.problems, report, values, tried=False)[0]
+        refusal = f"{order} to see a preview." if order else "Fix these settings to see a preview."
+        return Preview((), (), refusal, shown)
     except AdreelError as error:
         return Preview((), (), sentence(error), ())
     return Preview(columns(dataset), tuple(_rows(table)), "", ())
@@ -269,7 +266,7 @@ def _rows(table: pa.Table) -> Iterator[tuple[Any, ...]]:
 @router.post("/datasets/new")
 def save(request: Request, deps: Here, who: Who, fields: Posted) -> Response:
     """Saves a new dataset and has its first run begin; opens it, or another form."""
-    _need_editor(who)
+    who.guard.need_role(RoleRight.CREATE)
     values = posted_values(fields)
     refused = tuple(_refusals(deps, who, values, None))
     if refused:

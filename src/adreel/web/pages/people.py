@@ -17,6 +17,7 @@ from zoneinfo import available_timezones
 from fastapi import APIRouter, Form, Request
 from starlette.responses import Response
 
+from adreel.access import RoleRight
 from adreel.errors import AdreelError, GuessingError, InputError, NotFoundError
 from adreel.store import Account, ApiToken, Role, Session, User
 from adreel.store.passwords import SHORTEST
@@ -90,7 +91,7 @@ class UserPage(Page):
 @router.get("/users")
 def users(request: Request, deps: Here, who: Who) -> Response:
     """All users."""
-    who.guard.need_role(Role.ADMIN, reading=True)
+    who.guard.need_role(RoleRight.VIEW_USERS)
     return respond(request, _users(deps), visitor=who)
 
 
@@ -117,7 +118,7 @@ def _users(
 @router.post("/users")
 def add_user(request: Request, deps: Here, who: Who, name: Text = "", role: Text = "", password: Text = "") -> Response:
     """Creates a user; without a password one is generated, and shown once."""
-    who.guard.need_role(Role.ADMIN)
+    who.guard.need_role(RoleRight.CREATE_USERS)
     secret = password or new_password()
     try:
         user = deps.store.users.add(name, secret, read_role(role))
@@ -143,7 +144,7 @@ def read_role(text: str) -> Role:
 @router.get("/users/{user_id:int}")
 def user(request: Request, deps: Here, who: Who, user_id: int) -> Response:
     """One user, with what they own."""
-    who.guard.need_role(Role.ADMIN, reading=True)
+    who.guard.need_role(RoleRight.VIEW_USERS)
     return respond(request, _user(deps, who, deps.store.users.get(user_id)), visitor=who)
 
 
@@ -177,7 +178,7 @@ def _with_problem(request: Request, deps: Deps, who: Visitor, user: User, place:
 @router.post("/users/{user_id:int}/role")
 def set_role(request: Request, deps: Here, who: Who, user_id: int, role: Text = "") -> Response:
     """Changes the role, from the user's next request on."""
-    who.guard.need_role(Role.ADMIN)
+    who.guard.need_role(RoleRight.CHANGE_USERS)
     user = deps.store.users.get(user_id)
     try:
         changed = deps.store.users.set_role(user, read_role(role))
@@ -191,7 +192,7 @@ def set_role(request: Request, deps: Here, who: Who, user_id: int, role: Text = 
 @router.post("/users/{user_id:int}/password")
 def set_password(request: Request, deps: Here, who: Who, user_id: int, password: Text = "") -> Response:
     """Sets a new password, which ends the user's sessions and tokens; without one it is generated, and shown once."""
-    who.guard.need_role(Role.ADMIN)
+    who.guard.need_role(RoleRight.CHANGE_USERS)
     user = deps.store.users.get(user_id)
     secret = password or new_password()
     try:
@@ -209,7 +210,7 @@ def set_password(request: Request, deps: Here, who: Who, user_id: int, password:
 @router.post("/users/{user_id:int}/disable")
 def disable(request: Request, deps: Here, who: Who, user_id: int) -> Response:
     """Disables the user: ends their sessions and blocks their tokens at once."""
-    who.guard.need_role(Role.ADMIN)
+    who.guard.need_role(RoleRight.CHANGE_USERS)
     user = deps.store.users.get(user_id)
     try:
         deps.store.users.disable(user)
@@ -221,7 +222,7 @@ def disable(request: Request, deps: Here, who: Who, user_id: int) -> Response:
 @router.post("/users/{user_id:int}/enable")
 def enable(request: Request, deps: Here, who: Who, user_id: int) -> Response:
     """Enables a disabled user."""
-    who.guard.need_role(Role.ADMIN)
+    who.guard.need_role(RoleRight.CHANGE_USERS)
     user = deps.store.users.enable(deps.store.users.get(user_id))
     return go(request, f"/users/{user.id}", f"Enabled {user.name}.")
 
@@ -229,7 +230,7 @@ def enable(request: Request, deps: Here, who: Who, user_id: int) -> Response:
 @router.post("/users/{user_id:int}/delete")
 def delete(request: Request, deps: Here, who: Who, user_id: int, heir: Text = "") -> Response:
     """Deletes the user; `heir` becomes owner of the accounts that no one else owns."""
-    who.guard.need_role(Role.ADMIN)
+    who.guard.need_role(RoleRight.DELETE_USERS)
     user = deps.store.users.get(user_id)
     try:
         new_owner = deps.store.users.get(int(heir)) if heir.isascii() and heir.isdecimal() else None
@@ -282,7 +283,7 @@ class Profile(Page):
 @router.get("/profile")
 def profile(request: Request, deps: Here, who: Who) -> Response:
     """The user's own page."""
-    need_browser(who)
+    need_browser(who, "view the profile")
     return respond(request, _profile(deps, who), visitor=who)
 
 
@@ -333,7 +334,7 @@ def change_password(
 
     `tokens` says whether the API tokens `stay` or `end`; required where there are any.
     """
-    need_browser(who)
+    need_browser(who, "change the password on this page")
     try:
         if password != again:
             raise InputError("The new passwords do not match.")
@@ -355,7 +356,7 @@ def change_password(
 @router.post("/profile/sessions/end")
 def end_others(request: Request, deps: Here, who: Who) -> Response:
     """Signs out every browser but this one."""
-    need_browser(who)
+    need_browser(who, "end browser sessions")
     ended = deps.store.sessions.end_all(who.user, besides=who.secret)
     browsers = "1 other browser" if ended == 1 else f"{ended:,} other browsers"
     return go(request, "/profile#browsers", f"Signed out {browsers}.")
@@ -366,7 +367,7 @@ def add_token(
     request: Request, deps: Here, who: Who, name: Text = "", kind: Text = "read", days: Text = "90", newest: Text = ""
 ) -> Response:
     """Creates an API token, shown only once. `newest` is of the form, so that a form sent again creates nothing."""
-    need_browser(who)
+    need_browser(who, "create API tokens")
     try:
         if newest != _newest(deps, who):
             raise InputError(
@@ -385,9 +386,9 @@ def add_token(
 @router.post("/profile/tokens/{token_id:int}/revoke")
 def revoke_token(request: Request, deps: Here, who: Who, token_id: int) -> Response:
     """Revokes one of the user's own tokens."""
-    need_browser(who)
+    need_browser(who, "revoke API tokens on this page")
     if token_id not in {api_token.id for api_token in deps.store.tokens.list(who.user)}:
-        raise NotFoundError("The API token was not user. It may have been revoked already.")
+        raise NotFoundError("The API token was not found. It may have been revoked already.")
     deps.store.tokens.revoke(who.user, token_id)
     return go(request, "/profile#tokens", "Revoked the API token. Programs that use it are refused.")
 
@@ -421,7 +422,7 @@ class WorkspacePage(Page):
 @router.get("/workspace")
 def workspace(request: Request, deps: Here, who: Who) -> Response:
     """The workspace and the server's settings."""
-    who.guard.need_role(Role.ADMIN, reading=True)
+    who.guard.need_role(RoleRight.VIEW_SETTINGS)
     stored = deps.store.workspace.get()
     return respond(request, _workspace(deps, stored.name, stored.zone), visitor=who)
 
@@ -429,7 +430,7 @@ def workspace(request: Request, deps: Here, who: Who) -> Response:
 @router.post("/workspace")
 def change_workspace(request: Request, deps: Here, who: Who, name: Text = "", zone: Text = "") -> Response:
     """Changes the name and zone."""
-    who.guard.need_role(Role.ADMIN)
+    who.guard.need_role(RoleRight.CHANGE_WORKSPACE)
     try:
         deps.store.workspace.set(name=name, zone=zone)
     except InputError as error:

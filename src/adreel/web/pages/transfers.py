@@ -9,13 +9,13 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, File, Form, Request, UploadFile
 from starlette.responses import Response
 
-from adreel.access import AccountRight, DatasetRight
+from adreel.access import AccountRight, DatasetRight, RoleRight
 from adreel.datasets import service
-from adreel.datasets.files import read_all
-from adreel.datasets.imports import Arrival, Brought, arrivals, bring, with_account
+from adreel.datasets.file_kinds import sources_in, text_of
+from adreel.datasets.imports import LONGEST_NAME, Arrival, Brought, arrivals, bring, with_account
 from adreel.datasets.stored import as_file, source_of
 from adreel.errors import ExistsError, InputError
-from adreel.store import Account, Role
+from adreel.store import Account
 from adreel.web.deps import Deps, Here, Visitor, Who
 from adreel.web.downloads import attachment
 from adreel.web.import_turn import one_at_a_time
@@ -58,18 +58,22 @@ async def bring_over(
 
     `account` replaces the one that each of them names.
     """
-    content = file.file.read() if file is not None and file.filename else b""
-    return await one_at_a_time(request, lambda: _imported(request, deps, who, content, text, account))
+    name = " ".join((file.filename or "").split())[:LONGEST_NAME] if file is not None else ""
+    content = file.file.read() if file is not None and name else None
+    return await one_at_a_time(request, lambda: _imported(request, deps, who, (name, content), text, account))
 
 
-def _imported(request: Request, deps: Deps, who: Visitor, content: bytes, text: str, account: str) -> Response:
+def _imported(
+    request: Request, deps: Deps, who: Visitor, file: tuple[str, bytes | None], text: str, account: str
+) -> Response:
     page = _import(who)
+    name, content = file
+    given, subject = text, name or "The text"
     try:
-        given = content.decode("utf-8-sig") if content else text
-        sources = read_all(given)
-    except UnicodeDecodeError:
-        page = Import(page.accounts, account, text, "The file is not UTF-8 text. Save it as UTF-8 and try again.", ())
-        return respond(request, page, 422)
+        if content is None and not text.strip():
+            raise InputError("Choose a file, or paste its text.")
+        given = text_of(content, subject) if content is not None else text
+        sources = sources_in(given, subject)
     except InputError as error:
         return respond(request, Import(page.accounts, account, given, error.message, ()), 422)
     if account:
@@ -86,7 +90,7 @@ def _imported(request: Request, deps: Deps, who: Visitor, content: bytes, text: 
 
 
 def _import(who: Visitor) -> Import:
-    who.guard.need_role(Role.ADMIN, Role.EDITOR)
+    who.guard.need_role(RoleRight.IMPORT)
     accounts = tuple(account for account in who.guard.accounts() if who.guard.may(AccountRight.USE, account))
     return Import(accounts, "", "", "", ())
 
@@ -108,7 +112,7 @@ def _count(number: int) -> str:
 @router.post("/datasets/{slug}/duplicate")
 def duplicate(request: Request, who: Who, slug: str) -> Response:
     """Leads to a new form that is filled as the dataset is."""
-    who.guard.need_role(Role.ADMIN, Role.EDITOR)
+    who.guard.need_role(RoleRight.DUPLICATE)
     saved = who.guard.dataset(slug)
     return go(request, f"/datasets/new?{urlencode({'like': saved.slug})}")
 

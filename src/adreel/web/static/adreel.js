@@ -121,14 +121,20 @@
   // The notice that a run has started is removed when the run ends.
   document.addEventListener("run-over", () => document.querySelector("[data-said]")?.remove());
 
-  // <button data-copy="#id"> copies the text of an element.
+  // <button data-copy="#id"> copies the text of an element. Without https a browser may not, so the text is selected.
   document.addEventListener("click", async (event) => {
     const button = event.target.closest("[data-copy]");
     if (!button) return;
     const source = document.querySelector(button.dataset.copy);
-    await navigator.clipboard.writeText(source.value ?? source.textContent);
     const before = button.textContent;
-    button.textContent = "Copied";
+    try {
+      await navigator.clipboard.writeText(source.value ?? source.textContent);
+      button.textContent = "Copied";
+    } catch {
+      window.getSelection().selectAllChildren(source);
+      if (source.select) source.select();
+      button.textContent = "Selected";
+    }
     window.setTimeout(() => { button.textContent = before; }, 1500);
   });
 })();
