@@ -66,7 +66,7 @@ def test_a_run_prints_one_json_object_and_nothing_else_on_stdout(home: Home) -> 
 
 def test_a_run_prints_its_verification(home: Home) -> None:
     result = home.good("run", "-f", home.file(metrics=["spend"]))
-    assert "Verified: rows, keys, 1 sum " in result.stdout
+    assert "Verified: rows, keys, 1 sum\n" in result.stdout
     assert re.search(r"Rows +(\d+) +\1 +Matches", result.stdout)
     assert re.search(r"Spend: succeeded, \d+ rows in [\d.]+ s; \d+ requests, 0 rate-limited. Version 0", result.stderr)
 

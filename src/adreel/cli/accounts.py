@@ -255,7 +255,7 @@ def _print_advertisers(advertisers: tuple[AccountAdvertiser, ...]) -> None:
         )
         for advertiser in sorted(advertisers, key=lambda advertiser: advertiser.gone)
     ]
-    print_table(("ad account", "name", "currency", "time zone", "status"), rows)
+    print_table(("ad account", "name", "currency", "time zone", "status"), rows, hidden_first=("time zone",))
     no_access = [advertiser.advertiser_id for advertiser in advertisers if not (advertiser.gone or _zone(advertiser))]
     if no_access:
         say(
@@ -311,7 +311,7 @@ def show_all(session: CommandContext, *, as_json: bool) -> None:
             print_json(rows)
         elif rows:
             heads = ("name", "granted by", "status", "ad accounts", "datasets", "updated (UTC)")
-            print_table(heads, [tuple(row.values()) for row in rows])
+            print_table(heads, [tuple(row.values()) for row in rows], hidden_first=("updated (UTC)", "granted by"))
         else:
             say("0 accounts connected. Connect one: adreel accounts connect NAME. Or try: adreel demo")
 

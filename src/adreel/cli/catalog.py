@@ -37,7 +37,8 @@ def reports(name: str | None, *, as_json: bool) -> None:
         print_json(asdict(report))
         return
     menu_rows = [(menu.name, _choices(report, menu), _default(menu), _conditions(menu)) for menu in report.menus]
-    print_table(("menu", "choices", "default", "requires"), menu_rows, title=f"{report.title}: {report.meaning}")
+    heads = ("menu", "choices", "default", "requires")
+    print_table(heads, menu_rows, title=f"{report.title}: {report.meaning}", hidden_first=("default",))
 
 
 def _choices(report: Report, menu: Menu) -> str:
@@ -77,8 +78,8 @@ def metrics(words: list[str], *, as_json: bool) -> None:
         return
     print_table(
         ("metric", "type", "additive", "meaning"),
-        [(m.name, m.type, "yes" if m.additive else "no", _meaning(m) + _twins(m)) for m in matching],
-        names_unfolded=True,
+        [(m.name, m.type, m.additive, _meaning(m) + _twins(m)) for m in matching],
+        hidden_first=("additive", "type"),
     )
     say(f"{len(matching):,} of {len(catalog.metrics()):,} metrics.")
 
@@ -96,7 +97,7 @@ def dimensions(words: list[str], *, as_json: bool) -> None:
     print_table(
         ("dimension", "reports", "levels", "time", "meaning"),
         [(d.name, sorted(d.reports), _levels(d), _ordered(d.times, TIMES), _meaning(d)) for d in matching],
-        names_unfolded=True,
+        hidden_first=("reports", "time", "levels"),
     )
     say(f"{len(matching)} of {len(catalog.dimensions())} dimensions.")
 
@@ -133,5 +134,5 @@ def settings(session: CommandContext, *, as_json: bool) -> None:
     if as_json:
         print_json([dict(zip(("variable", "value", "source", "help"), row, strict=True)) for row in rows])
     else:
-        print_table(("setting", "value", "source", "meaning"), rows)
+        print_table(("setting", "value", "source", "meaning"), rows, hidden_first=("source",))
         say(f"Set them as environment variables, or as NAME=VALUE lines in {current.home / FILE_NAME}.")

@@ -86,7 +86,8 @@ def show_all(session: CommandContext, *, as_json: bool) -> None:
             print_json(rows)
         elif rows:
             heads = ("name", "table", "report", "account", "rows", "last run (UTC)", "state")
-            print_table(heads, [tuple(row.values())[: len(heads)] for row in rows])
+            cells = [tuple(row.values())[: len(heads)] for row in rows]
+            print_table(heads, cells, hidden_first=("report", "account", "last run (UTC)", "rows"))
             for row in rows:
                 words = row["error"] or next(iter(row["warnings"]), None)
                 if words:

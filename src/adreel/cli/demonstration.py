@@ -348,7 +348,7 @@ def _print_summary(have: Opened, saved: SavedDataset) -> None:
     with have.lake().connect({saved.slug: saved.table_slug}) as connection:
         answer = connection.sql(SUMMARY.format(table=saved.slug))
         assert answer is not None
-        print_table(answer.columns, answer.fetchall(), title="Last 60 days by ad account", fit=True)
+        print_table(answer.columns, answer.fetchall(), title="Last 60 days by ad account")
 
 
 def _simulate_options(url: str, config: WorldConfig) -> str:

@@ -108,6 +108,10 @@ class ColumnChange:
         """Whether a value or a sum changed."""
         return bool(self.values_changed) or any(column_sum.has_moved for column_sum in self.sums)
 
+    def label(self, column_sum: CurrencySum) -> str:
+        """The title of one of its sums, with the currency where there are several."""
+        return f"{self.title} ({column_sum.currency or 'unknown currency'})" if len(self.sums) > 1 else self.title
+
 
 @dataclass(frozen=True, slots=True)
 class DayChange:

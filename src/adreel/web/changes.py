@@ -131,7 +131,7 @@ class _ChangesView:
         return Changes(
             comparison=comparison,
             metrics=tuple(row for column in differing for row in _metric_rows(column)),
-            day_heads=tuple(_label(column, column_sum) for column, column_sum in headed),
+            day_heads=tuple(column.label(column_sum) for column, column_sum in headed),
             days=tuple(
                 DayRow(
                     day.day,
@@ -160,8 +160,7 @@ class _ChangesView:
         ]
         counts = {(day.day, day.kind): day.added + day.gone + day.changed for day in self._comparison.days}
         panels = [
-            self._panel(_label(column, column_sum), column_sum.currency, column_sum.days)
-            for column, column_sum in shown
+            self._panel(column.label(column_sum), column_sum.currency, column_sum.days) for column, column_sum in shown
         ]
         return [*panels, self._panel("Rows changed, added or removed", None, counts) | {"signed": False}]
 
@@ -230,18 +229,13 @@ def _metric_rows(column: ColumnChange) -> Iterator[MetricRow]:
         yield MetricRow(column.title, column.values_changed, "", "", "", "")
     for column_sum in column.sums:
         yield MetricRow(
-            _label(column, column_sum),
+            column.label(column_sum),
             column_sum.values_changed,
             amount(column_sum.before, column_sum.currency),
             amount(column_sum.after, column_sum.currency),
             amount(column_sum.moved, column_sum.currency, signed=True),
             amount(column_sum.restated, column_sum.currency, signed=True),
         )
-
-
-def _label(column: ColumnChange, column_sum: CurrencySum) -> str:
-    """The figure's title, with its currency where there are several."""
-    return f"{column.title} ({column_sum.currency or 'unknown currency'})" if len(column.sums) > 1 else column.title
 
 
 def _step(column_sum: CurrencySum, place: Place) -> str:
