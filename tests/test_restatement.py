@@ -63,6 +63,7 @@ def test_page_command_line_and_api_have_the_same_figures(site: Site) -> None:
     assert by_command == by_api
     page = words_of(site.visit("admin").part("/datasets/spend/difference", before=0, after=1).text)
     terminal = " ".join(site.home.good("diff", "spend", "0", "1").stdout.split())
+    assert "CPC (destination) cpc" in terminal
     assert by_api["summary"][1:] in page
     money = {sums["currency"]: sums for sums in _metric(by_api, "spend")["sums"]}
     assert set(money) == CURRENCIES
@@ -72,7 +73,7 @@ def test_page_command_line_and_api_have_the_same_figures(site: Site) -> None:
         assert row in page, code
         assert restated in page.partition(row)[2][:60], code
         if sums["values_changed"] or sums["moved"]:
-            assert f"spend {code} {sums['values_changed']}" in terminal
+            assert row.replace(f"({code})", f"({code}) spend") in terminal, code
 
 
 def _metric(difference: Any, name: str) -> Any:
