@@ -312,7 +312,7 @@ def watched(have: Opened, saved: SavedDataset, dates: DateRange | None = None) -
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("steps · {task.fields[rows]} rows · {task.fields[pages]} pages · {task.fields[left]}"),
+        TextColumn("steps, {task.fields[rows]} rows, {task.fields[pages]} pages{task.fields[left]}"),
         TimeElapsedColumn(),
         console=messages(),
     )
@@ -332,7 +332,7 @@ def watched(have: Opened, saved: SavedDataset, dates: DateRange | None = None) -
 
         def trouble(line: str) -> None:
             # Shown beside the bar until the next update; the log of the run keeps every line.
-            bar.update(task, left=escape(line) if bar.console.is_terminal else "")
+            bar.update(task, left=f", {escape(line)}" if bar.console.is_terminal else "")
 
         return runner.run(saved, Watch(show, say, trouble), dates)
 
@@ -342,7 +342,7 @@ def _left(now: RunProgress, elapsed: float) -> str:
     if not now.chunks_done or now.chunks_done >= now.chunks_total or elapsed < 5:
         return ""
     seconds = elapsed / now.chunks_done * (now.chunks_total - now.chunks_done)
-    return f"about {seconds / 60:.0f} min left" if seconds >= 90 else f"about {seconds:.0f} s left"
+    return f", about {seconds / 60:.0f} min left" if seconds >= 90 else f", about {seconds:.0f} s left"
 
 
 def print_report(saved: SavedDataset, report: RunReport) -> None:

@@ -67,7 +67,7 @@ def serve_on(
         lifespan="on",
     )
     _warn_of_proxy(settings)
-    say(f"The Data Center is at {settings.web_url} . Stop it with Ctrl-C.")
+    say(f"Data Center: {settings.web_url} (stop it with Ctrl-C)")
     if not store.users.any():
         say("Open it to create the administrator.")
     if browser and sys.stderr.isatty():
