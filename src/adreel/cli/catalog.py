@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import asdict
+from typing import Any
 
 from adreel import catalog
 from adreel.catalog.records import LEVELS, Dimension, Menu, Metric, Report
@@ -74,7 +75,7 @@ def metrics(words: list[str], *, as_json: bool) -> None:
         metric for metric in catalog.metrics().values() if _has(words, (metric.name, metric.title, metric.meaning))
     ]
     if as_json:
-        print_json([asdict(metric) for metric in matching])
+        print_json([_as_json(metric) for metric in matching])
         return
     print_table(
         ("metric", "type", "additive", "meaning"),
@@ -92,7 +93,7 @@ def dimensions(words: list[str], *, as_json: bool) -> None:
         if _has(words, (dimension.name, dimension.title, dimension.meaning))
     ]
     if as_json:
-        print_json([asdict(dimension) for dimension in matching])
+        print_json([_as_json(dimension) for dimension in matching])
         return
     print_table(
         ("dimension", "reports", "levels", "time", "meaning"),
@@ -113,6 +114,12 @@ def _twins(metric: Metric) -> str:
 
 def _levels(dimension: Dimension) -> str | list[str]:
     return "all" if dimension.levels == set(LEVELS) else _ordered(dimension.levels, LEVELS)
+
+
+def _as_json(record: Metric | Dimension) -> dict[str, Any]:
+    """The record with levels and times in their order, as in the API."""
+    times = {"times": _ordered(record.times, TIMES)} if isinstance(record, Dimension) else {}
+    return asdict(record) | {"levels": _ordered(record.levels, LEVELS)} | times
 
 
 def _ordered(names: Collection[str], order: tuple[str, ...]) -> list[str]:

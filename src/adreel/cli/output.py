@@ -56,7 +56,7 @@ def say(text: str) -> None:
 
 def print_json(value: Any) -> None:
     """Prints a JSON value on stdout."""
-    text = orjson.dumps(value, default=plain, option=orjson.OPT_INDENT_2).decode() + "\n"
+    text = orjson.dumps(value, default=plain, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z).decode() + "\n"
     sys.stdout.write(_escaped(text) if sys.stdout.isatty() else text)
 
 

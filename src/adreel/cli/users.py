@@ -19,6 +19,7 @@ def show_all(session: CommandContext, *, as_json: bool) -> None:
         have.guard.need_role(Role.ADMIN, reading=True)
         rows = [
             {
+                "id": str(user.id),
                 "name": user.name,
                 "role": user.role,
                 "disabled": user.disabled,
@@ -31,7 +32,8 @@ def show_all(session: CommandContext, *, as_json: bool) -> None:
             print_json(rows)
         elif rows:
             print_table(
-                ("name", "role", "disabled", "created (UTC)", "last seen (UTC)"), [tuple(row.values()) for row in rows]
+                ("name", "role", "disabled", "created (UTC)", "last seen (UTC)"),
+                [tuple(row.values())[1:] for row in rows],
             )
         else:
             say("0 users. Create the administrator: adreel users add NAME --role admin")
