@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 from datetime import timedelta
@@ -64,6 +65,9 @@ def test_page_command_line_and_api_have_the_same_figures(site: Site) -> None:
     page = words_of(site.visit("admin").part("/datasets/spend/difference", before=0, after=1).text)
     terminal = " ".join(site.home.good("diff", "spend", "0", "1").stdout.split())
     assert "CPC (destination) cpc" in terminal
+    samples = re.findall(r"(?:Cost|CPC \(destination\)) [\d.]+( [A-Z]{3})? ", page.partition("Sample rows")[2])
+    assert samples
+    assert all(samples), "money without a currency"
     assert by_api["summary"][1:] in page
     money = {sums["currency"]: sums for sums in _metric(by_api, "spend")["sums"]}
     assert set(money) == CURRENCIES

@@ -8,7 +8,16 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from adreel.datasets.restatement import ColumnChange, Comparison, CurrencySum, DayKind, Place, amount, compare
+from adreel.datasets.restatement import (
+    CURRENCY,
+    ColumnChange,
+    Comparison,
+    CurrencySum,
+    DayKind,
+    Place,
+    amount,
+    compare,
+)
 from adreel.errors import NotFoundError
 from adreel.export.cells import plain
 from adreel.store import SavedDataset
@@ -215,11 +224,17 @@ class _ChangesView:
         both = {**before, **after}
         named = [name for name in both if name not in valued]
         differing = [name for name in both if name in valued and before.get(name) != after.get(name)]
+        money = {column.name for column in self._comparison.columns if column.type == "money"}
         return ExampleRow(
             kind,
             tuple((titles.get(name, name), plain(both[name])) for name in named),
             tuple(
-                (titles.get(name, name), _cell(example.before, name), _cell(example.after, name)) for name in differing
+                (
+                    titles.get(name, name),
+                    _cell(example.before, name, name in money),
+                    _cell(example.after, name, name in money),
+                )
+                for name in differing
             ),
         )
 
@@ -250,6 +265,9 @@ _SERIES = {
 }
 
 
-def _cell(row: Mapping[str, Any] | None, name: str) -> str | None:
-    """A value as a text; None for a row or a value that is not there."""
-    return plain(row[name]) if row is not None and row.get(name) is not None else None
+def _cell(row: Mapping[str, Any] | None, name: str, is_money: bool) -> str | None:
+    """A value as a text, money with its currency; None for a row or a value that is not there."""
+    if row is None or row.get(name) is None:
+        return None
+    currency = row.get(CURRENCY) if is_money else None
+    return f"{plain(row[name])} {currency}" if currency else plain(row[name])
