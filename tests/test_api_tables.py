@@ -131,10 +131,10 @@ def test_versions_are_compared_and_the_last_two_unless_others_are_named(site: Si
         steps = [
             step
             for day in difference["days"]
-            for step in day["moved"]
+            for step in day["sums"]
             if (step["name"], step["currency"]) == (name, code)
         ]
-        assert sum(step["moved"] for step in steps) == part["moved"] == part["after"] - part["before"]
+        assert sum(step["change"] for step in steps) == part["change"] == part["after"] - part["before"]
     assert exact(asking.ask("GET", "/datasets/spend/difference", params={"before": 0, "after": 1})) == difference
     asking.bad("GET", "/datasets/spend/difference", 404, params={"before": 0, "after": 7})
     asking.bad("GET", "/datasets/spend/rows", 404, params={"version": 7})

@@ -76,7 +76,7 @@ def test_page_command_line_and_api_have_the_same_figures(site: Site) -> None:
         restated = f"{sums['restated']:+,.2f} {code}" if sums["restated"] else f"0 {code}"
         assert row in page, code
         assert restated in page.partition(row)[2][:60], code
-        if sums["values_changed"] or sums["moved"]:
+        if sums["values_changed"] or sums["change"]:
             assert row.replace(f"({code})", f"({code}) spend") in terminal, code
 
 
@@ -110,7 +110,7 @@ def test_a_day_that_was_not_over_is_no_correction_of_tiktok_anywhere(site: Site)
     before = rows(site.home, 0)
     running = {today(site.home, row["timezone"], 1) for row in before.values()}
     difference = exact(site.home.good("diff", "spend", "0", "1", "--json").stdout)
-    unfinished = [entry for entry in difference["days"] if entry["kind"] == "unfinished"]
+    unfinished = [entry for entry in difference["days"] if entry["kind"] == "incomplete"]
     assert {entry["day"] for entry in unfinished} == running
     # Late conversions aside, what moved between the two readings is the rest of that day.
     money = _metric(difference, "spend")
@@ -119,9 +119,9 @@ def test_a_day_that_was_not_over_is_no_correction_of_tiktok_anywhere(site: Site)
     )
     steps: dict[str, Decimal] = defaultdict(Decimal)
     for day in unfinished:
-        for step in day["moved"]:
+        for step in day["sums"]:
             if step["name"] == "spend":
-                steps[step["currency"]] += step["moved"]
+                steps[step["currency"]] += step["change"]
     assert set(steps) == CURRENCIES
     shown = " ".join(site.home.good("diff", "spend", "0", "1").stderr.split())
     assert "incomplete at the first reading" in shown

@@ -134,9 +134,9 @@ def test_restated_conversions_are_shown_by_diff_on_their_days(home: Home) -> Non
     assert restated, "the simulator restates"
     shown = home.json("diff", "spend", "0", "1")
     changes = {
-        day["day"]: metric["moved"]
+        day["day"]: metric["change"]
         for day in shown["days"]
-        for metric in day["moved"]
+        for metric in day["sums"]
         if metric["name"] == "conversion" and day["kind"] == "restated"
     }
     assert changes == restated

@@ -139,7 +139,7 @@ def _print_days(comparison: Comparison) -> None:
         rows.append((day.day or "no date", day.kind.label, day.changed, day.added, day.gone, *amounts))
     labels = [column.label(total) for column, total in sums]
     print_table(("day", "kind", "rows changed", "rows added", "rows removed", *labels), rows)
-    if any(day.kind is DayKind.UNFINISHED for day in comparison.days):
+    if any(day.kind is DayKind.INCOMPLETE for day in comparison.days):
         say("Incomplete: the day was not over when the earlier version was read.")
 
 

@@ -49,7 +49,7 @@ class DayKind(StrEnum):
     label: str
 
     RESTATED = "restated", "in both versions"
-    UNFINISHED = "unfinished", "incomplete"
+    INCOMPLETE = "incomplete", "incomplete"
     ADDED = "added", "added"
     REMOVED = "removed", "removed"
 
@@ -173,14 +173,15 @@ class Comparison:
 
     def as_json(self) -> dict[str, Any]:
         """Plain values and exact numbers, as the API and `adreel diff --json` give them."""
-        counts = ("before", "after", "rows_before", "rows_after", "added", "gone", "changed", "keyed", "summary")
-        moved: dict[Place, list[dict[str, Any]]] = defaultdict(list)
+        facts = ("before", "after", "rows_before", "rows_after", "added", "changed", "keyed", "summary")
+        sums: dict[Place, list[dict[str, Any]]] = defaultdict(list)
         for column in self.columns:
             for column_sum in column.sums:
                 for place, step in column_sum.days.items():
-                    moved[place].append({"name": column.name, "currency": column_sum.currency, "moved": step})
+                    sums[place].append({"name": column.name, "currency": column_sum.currency, "change": step})
         return {
-            **{name: getattr(self, name) for name in counts},
+            **{name: getattr(self, name) for name in facts},
+            "removed": self.gone,
             "currencies": list(self.currencies),
             "metrics": [_column_json(column) for column in self.columns],
             "days": [
@@ -188,27 +189,30 @@ class Comparison:
                     "day": day.day,
                     "kind": str(day.kind),
                     "added": day.added,
-                    "gone": day.gone,
+                    "removed": day.gone,
                     "changed": day.changed,
-                    "moved": moved[day.day, day.kind],
+                    "sums": sums[day.day, day.kind],
                 }
                 for day in self.days
             ],
             "columns_added": list(self.columns_added),
-            "columns_gone": list(self.columns_gone),
+            "columns_removed": list(self.columns_gone),
             "examples": [{"before": example.before, "after": example.after} for example in self.examples],
         }
 
 
 def _column_json(column: ColumnChange) -> dict[str, Any]:
-    names = ("currency", "values_changed", "values_restated", "before", "after", "moved", "restated")
+    names = ("currency", "values_changed", "values_restated", "before", "after", "restated")
     return {
         "name": column.name,
         "title": column.title,
         "type": column.type or None,
         "values_changed": column.values_changed,
         "values_restated": column.values_restated,
-        "sums": [{name: getattr(column_sum, name) for name in names} for column_sum in column.sums],
+        "sums": [
+            {"change": column_sum.moved, **{name: getattr(column_sum, name) for name in names}}
+            for column_sum in column.sums
+        ],
     }
 
 
@@ -347,7 +351,7 @@ class Kinds:
             if span is None or not span.start <= day <= span.end:
                 return kind
         today = self._before.today(advertiser)
-        return DayKind.UNFINISHED if today is not None and day >= today else DayKind.RESTATED
+        return DayKind.INCOMPLETE if today is not None and day >= today else DayKind.RESTATED
 
 
 def _kinds(
@@ -511,7 +515,7 @@ def _besides(days: Iterable[DayChange]) -> Iterator[str]:
         if own:
             rows = sum(day.added + day.gone + day.changed for day in own)
             yield f"{_plural(len(own), 'day')} {kind.label}, with {_rows(rows)}"
-    unfinished = [str(day.day) for day in days if day.kind is DayKind.UNFINISHED]
+    unfinished = [str(day.day) for day in days if day.kind is DayKind.INCOMPLETE]
     if unfinished:
         yield f"{' and '.join(unfinished)} incomplete at the first reading"
 

@@ -259,7 +259,7 @@ def _step(column_sum: CurrencySum, place: Place) -> str:
 
 _SERIES = {
     DayKind.RESTATED: "days in both versions",
-    DayKind.UNFINISHED: "incomplete days",
+    DayKind.INCOMPLETE: "incomplete days",
     DayKind.ADDED: "days added",
     DayKind.REMOVED: "days removed",
 }

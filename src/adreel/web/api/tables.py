@@ -146,8 +146,8 @@ class CurrencySumAnswer(Answer):
     values_restated: int = Field(description="Of these, on days that TikTok restated.", examples=[3])
     before: Number | None
     after: Number | None
-    moved: Number | None
-    restated: Number | None = Field(description="The part of `moved` that TikTok restated.")
+    change: Number | None
+    restated: Number | None = Field(description="The part of `change` that TikTok restated.")
 
 
 class MetricDifferenceAnswer(Answer):
@@ -163,12 +163,12 @@ class MetricDifferenceAnswer(Answer):
     sums: list[CurrencySumAnswer]
 
 
-class MovedSum(Answer):
+class DaySum(Answer):
     """Change of a day's sum."""
 
     name: str = Field(examples=["spend"])
     currency: str | None = Field(examples=["EUR"])
-    moved: Number
+    change: Number
 
 
 class DayDifferenceAnswer(Answer):
@@ -177,13 +177,13 @@ class DayDifferenceAnswer(Answer):
     day: date | datetime | None
     kind: DayKind = Field(
         description="restated: in both versions, and over in its ad account's zone when the first was read; "
-        "unfinished: it was not over then; added, removed: in one version only.",
+        "incomplete: it was not over then; added, removed: in one version only.",
         examples=[DayKind.RESTATED],
     )
     added: int = Field(examples=[0])
-    gone: int = Field(examples=[0])
+    removed: int = Field(examples=[0])
     changed: int = Field(examples=[3])
-    moved: list[MovedSum]
+    sums: list[DaySum]
 
 
 class ExampleAnswer(Answer):
@@ -201,7 +201,7 @@ class DifferenceAnswer(Answer):
     rows_before: int = Field(examples=[90])
     rows_after: int = Field(examples=[90])
     added: int = Field(examples=[0])
-    gone: int = Field(examples=[0])
+    removed: int = Field(examples=[0])
     changed: int = Field(examples=[3])
     keyed: bool = Field(
         description="Whether rows were compared by primary key; if not, a changed row is one removed, one added.",
@@ -212,7 +212,7 @@ class DifferenceAnswer(Answer):
     metrics: list[MetricDifferenceAnswer]
     days: list[DayDifferenceAnswer]
     columns_added: list[str]
-    columns_gone: list[str]
+    columns_removed: list[str]
     examples: list[ExampleAnswer]
 
 
