@@ -349,7 +349,7 @@ def test_vacuum_asks_for_confirmation_and_deletes_old_versions(home: Home) -> No
     assert home.bad(*words, stdin="n\n")[0] == ExitCode.CANCELLED
     assert home.kept() == before
     rows = home.rows("select * from spend order by all")
-    assert "1 of 2 versions are left" in home.good(*words, "--yes").stderr
+    assert "Kept 1 of 2 versions." in home.good(*words, "--yes").stderr
     assert home.rows("select * from spend order by all") == rows
     assert home.bad("export", "spend", "-o", str(home.path / "x.csv"), "--version", "0")[0] == ExitCode.INPUT
 

@@ -22,7 +22,7 @@ import httpx2
 from adreel.access import AccountRight, DatasetRight
 from adreel.cli import CommandContext
 from adreel.cli.context import Opened, guard_of, open_store, settings_of
-from adreel.cli.output import print_table, say
+from adreel.cli.output import counted, print_table, say
 from adreel.cli.runs import print_report, watched
 from adreel.cli.serving import PORT, listening, reached, serve_on
 from adreel.cli.simulation import sizes_checked
@@ -174,7 +174,7 @@ def demo(session: CommandContext, *, once: bool, advertisers: int, ads: int, por
             saved = service.save(have.guard, parse(Source(values, {}), session.clock()), session.clock())
             report = watched(have, saved)
             verified = f", verified: {checked_in(report.proof)}" if report.proof["proved"] else ""
-            say(f"{saved.name}: {report.state}, {report.rows:,} rows{verified}.")
+            say(f"{saved.name}: {report.state}, {counted(report.rows, 'row')}{verified}.")
         _print_next_steps(first, first_report, NEXT_SERVED, url=url)
         settings = reached(have.settings, listener)
         serve_on(session, settings, have.store, listener, browser=browser)
@@ -190,7 +190,8 @@ def _demo_home(session: CommandContext, config: WorldConfig, url: str) -> Iterat
         tiktok_app_id=config.app_id,
         tiktok_secret=Secret(config.secret),
     )
-    say(f"Simulated TikTok at {url}: {config.advertisers:,} ad accounts with {config.ads:,} ads each.")
+    size = f"{counted(config.advertisers, 'ad account')} with {counted(config.ads, 'ad')} each"
+    say(f"Simulated TikTok at {url}: {size}.")
     with open_store(session, settings) as store:
         have = Opened(session, settings, store, guard_of(settings, store))
         have.guard.need_role(Role.ADMIN, Role.EDITOR)
@@ -296,9 +297,9 @@ def _connect(have: Opened, config: WorldConfig) -> None:
 
     granted = asyncio.run(advertisers())
     refused = config.advertisers - granted
-    access = f"all {granted:,}" if not refused else f"{granted:,} of {config.advertisers:,}"
+    access = (f"{granted:,} of " if refused else "") + counted(config.advertisers, "ad account")
     example = " The other one is an example of missing permissions." if refused == 1 else ""
-    say(f"Connected account {account.name!r} through the simulated consent page: {access} ad accounts.{example}")
+    say(f"Connected account {account.name!r} through the simulated consent page: {access}.{example}")
 
 
 async def _allow(page: str) -> None:

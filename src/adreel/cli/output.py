@@ -175,8 +175,7 @@ def print_table(
     console.print(table, width=sum(fitted.widths) + GAP * (len(fitted.widths) - 1) + EDGES)
     hidden = [name for number, name in enumerate(names) if number not in fitted.shown]
     if hidden:
-        count = f"{len(hidden):,} column{'' if len(hidden) == 1 else 's'} hidden"
-        say(f"{count}: {', '.join(hidden)}. Widen the terminal or {for_all}.")
+        say(f"{counted(len(hidden), 'column')} hidden: {', '.join(hidden)}. Widen the terminal or {for_all}.")
 
 
 def _is_numeric(value: Any) -> bool:
@@ -196,6 +195,11 @@ def choice_of(kind: type[_Choice], word: str) -> _Choice:
     except ValueError:
         names = ", ".join(kind)
         raise InputError(f"{word!r} is not a {kind.__name__.lower()}. Choose one of: {names}.") from None
+
+
+def counted(count: int, noun: str) -> str:
+    """A count with its noun, as in "1 row" and "2,000 rows"."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def confirm(question: str, *, yes: bool) -> None:

@@ -18,7 +18,7 @@ import uvicorn
 from adreel.cli import CommandContext
 from adreel.cli.context import open_store, settings_of
 from adreel.cli.output import say
-from adreel.cli.patience import timed_protocol
+from adreel.cli.request_timeout import timed_protocol
 from adreel.errors import InputError
 from adreel.sandbox import Sandbox
 from adreel.settings import LOOPBACK, Settings

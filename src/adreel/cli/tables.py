@@ -14,7 +14,7 @@ import pyarrow as pa
 from adreel.access import DatasetRight
 from adreel.cli import CommandContext
 from adreel.cli.context import Opened, opened
-from adreel.cli.output import NONE, SQL_NULL, Terminal, confirm, print_json, print_table, say
+from adreel.cli.output import NONE, SQL_NULL, Terminal, confirm, counted, print_json, print_table, say
 from adreel.errors import InputError, NotFoundError
 from adreel.export.files import WRITERS, file_kind, placed, write_file
 from adreel.lake import Lake
@@ -192,7 +192,7 @@ def _write_answer(box: Sandbox, request: QueryRequest, output: Path | None) -> N
         with placed(output) as file:
             rows = box.ask(request, into=file).rows
         if rows is not None:
-            say(f"Wrote {rows:,} rows to {output}.")
+            say(f"Wrote {counted(rows, 'row')} to {output}.")
     elif request.form == "arrow":
         answer = box.ask(request)
         rows = answer.rows
@@ -226,7 +226,7 @@ def export(session: CommandContext, name: str, output: Path, version: int | None
         saved = have.guard.dataset(name)
         reader = _with_table(have, saved).read(saved.table_slug, version)
         rows = write_file(reader, output, kind, for_spreadsheet=for_spreadsheet)
-        say(f"Wrote {rows:,} rows to {output}.")
+        say(f"Wrote {counted(rows, 'row')} to {output}.")
 
 
 def restore(session: CommandContext, name: str, version: int) -> None:
@@ -254,4 +254,4 @@ def vacuum(session: CommandContext, name: str, keep_days: int, keep_versions: in
             before = len(lake.versions(saved.table_slug))
             lake.vacuum(saved.table_slug, keep_days=keep_days, keep_versions=keep_versions)
             left = len(lake.versions(saved.table_slug))
-        say(f"{left:,} of {before:,} versions are left.")
+        say(f"Kept {left:,} of {counted(before, 'version')}.")
