@@ -239,6 +239,15 @@ def test_metrics_and_dimensions_are_found_by_words(shared: Home, monkeypatch: py
 # -- start of the program
 
 
+def test_help_groups_the_commands_and_starts_with_what_to_try(shared: Home) -> None:
+    text = shared.good("--help").stdout
+    panels = ("Try out", "Manage", "Look up", "Run", "Tables", "Data Center")
+    places = [text.index(f" {panel} ") for panel in panels]
+    assert places == sorted(places)
+    assert re.search(r" demo +Try adreel", text)
+    assert " Commands " not in text
+
+
 @pytest.mark.parametrize("words", ["--help", "run --help", "--version"])
 def test_help_imports_nothing_heavy(words: str) -> None:
     code = (

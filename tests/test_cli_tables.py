@@ -285,6 +285,18 @@ def test_a_terminal_without_unicode_shows_a_table_of_ascii(shared: Home) -> None
     assert "\\u" not in shown
 
 
+def test_numbers_and_amounts_are_aligned_right_and_texts_left(shared: Home) -> None:
+    sql = (
+        "select * from (values ('1.50 EUR', 'a', 2), ('-', 'bbb', 10), ('12,345.00 EUR', '7', null)) t(money, word, n)"
+    )
+    lines = shared.good("query", sql).stdout.splitlines()
+    assert lines[3:6] == [
+        "      1.50 EUR   a         2 ",
+        "             -   bbb      10 ",
+        " 12,345.00 EUR   7      NULL ",
+    ]
+
+
 class TerminalText(io.StringIO):
     """A text that says that it is a terminal."""
 

@@ -16,13 +16,16 @@ from rich.cells import cell_len, chop_cells
 GAP = 3
 """Characters between two columns."""
 
-LONGEST_WORD = 40
-"""Characters of the longest word that is never folded: longer than ids, dates, amounts, and names of columns."""
+LONGEST_WORD, LONGEST_ADDRESS = 60, 24
+"""Characters of the longest word, and the longest path or URL, that is never folded.
+
+Ids, dates, amounts and names of columns are shorter.
+"""
 
 NARROWEST_TEXT, NARROWEST_SENTENCE, SENTENCE = 16, 20, 60
 """Characters that a column of wrapped texts has at least; the second one for texts longer than the third.
 
-Only sentences of such a narrow column have words folded that are longer than it.
+Only sentences in so narrow a column have longer words folded.
 """
 
 _NUMBER = re.compile(r"[+-]?[\d.,:-]*\d")
@@ -69,10 +72,14 @@ def _hiding_order(heads: Sequence[str], hidden_first: Sequence[str]) -> Iterator
 def _least(column: Sequence[str]) -> int:
     """The width that a column has at least: of its widest piece, and wide enough to read the texts under its head."""
     natural = max(map(cell_len, column[1:]), default=0)
-    piece = max((cell_len(piece) for cell in column for piece in _pieces(cell)), default=0)
+    piece = max((_unfolded(piece) for cell in column for piece in _pieces(cell)), default=0)
     if natural > SENTENCE:
-        return max(min(piece, NARROWEST_SENTENCE), cell_len(column[0]))
-    return max(min(piece, LONGEST_WORD), min(natural, NARROWEST_TEXT))
+        return max(NARROWEST_SENTENCE, cell_len(column[0]))
+    return max(piece, min(natural, NARROWEST_TEXT))
+
+
+def _unfolded(piece: str) -> int:
+    return min(cell_len(piece), LONGEST_ADDRESS if "/" in piece else LONGEST_WORD)
 
 
 def _shared(least: Sequence[int], natural: Sequence[int], spare: int) -> tuple[int, ...]:

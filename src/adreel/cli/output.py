@@ -162,7 +162,7 @@ def print_table(
     fitted = layout(names, cells, console.width - EDGES, hidden_first)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for number, width in zip(fitted.shown, fitted.widths, strict=True):
-        numeric = any(_is_numeric(row[number]) for row in values)
+        numeric = _is_numeric([row[number] for row in values])
         table.add_column(
             Text(wrapped(names[number], width)), justify="right" if numeric else "left", no_wrap=True, width=width
         )
@@ -178,11 +178,12 @@ def print_table(
         say(f"{counted(len(hidden), 'column')} hidden: {', '.join(hidden)}. Widen the terminal or {for_all}.")
 
 
-def _is_numeric(value: Any) -> bool:
-    """Whether a cell is aligned right: a number, or an amount with its currency."""
-    if isinstance(value, str):
-        return _AMOUNT.fullmatch(value) is not None
-    return isinstance(value, (int, float, Decimal)) and not isinstance(value, bool)
+def _is_numeric(column: Sequence[Any]) -> bool:
+    """Whether a column is aligned right: with numbers, or if most of its texts are amounts."""
+    if any(isinstance(value, (int, float, Decimal)) and not isinstance(value, bool) for value in column):
+        return True
+    texts = [value for value in column if isinstance(value, str) and value]
+    return sum(_AMOUNT.fullmatch(value) is not None for value in texts) * 2 > len(texts)
 
 
 _Choice = TypeVar("_Choice", bound=StrEnum)
