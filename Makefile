@@ -9,10 +9,10 @@ CHROMIUM ?= $(firstword $(foreach name,$(BROWSERS),$(shell command -v $(name) 2>
 
 .PHONY: help setup demo test browser lint types imports unit bench docs pictures lock clean
 
-help:            ## this list
+help:            ## List the targets
 	@grep -hE '^[a-z]+: .*## |^[a-z]+:  +## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
-setup: $(READY)  ## make .venv with the locked versions, and fetch the pages' files
+setup: $(READY)  ## Create .venv with locked versions, and download the files of the pages
 
 $(LOCKED): requirements.lock
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "adreel needs Python 3.11 or newer; try: make PYTHON=python3.12 ...")'
@@ -31,46 +31,46 @@ $(READY): $(LOCKED) $(VENDOR) pyproject.toml
 	$(BIN)/python -m compileall -q src
 	@touch $@
 
-demo: setup      ## start the simulator, connect, run, verify and show a first dataset
+demo: setup      ## Start a simulated TikTok, connect an account, run datasets, and serve the Data Center
 	$(BIN)/adreel demo
 
-test: setup browser lint types imports unit  ## every check that CI runs
+test: setup browser lint types imports unit  ## Run every check that CI runs
 
-# Never fails: `unit` tells the tests whether there is one.
-browser:         ## Chromium for the tests of the pages, from Debian's packages where that may be done
+# Never fails: `unit` passes on whether Chromium is installed.
+browser:         ## Install Chromium for the browser tests (Debian, as root)
 	@[ -x '$(CHROMIUM)' ] && exit 0; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	  echo 'Installing Chromium for the tests of the pages ...'; \
+	  echo 'Installing Chromium for the browser tests ...'; \
 	  export DEBIAN_FRONTEND=noninteractive; \
 	  apt-get update -qq >/dev/null && apt-get install -qq --no-install-recommends chromium >/dev/null; \
 	fi; \
 	command -v chromium >/dev/null || printf '%s\n' \
-	  '!!! There is no Chromium here, so the tests of the pages in a browser cannot run.' \
-	  '!!! Install it (Debian: apt-get install chromium) and run make test again.' >&2
+	  'warning: Chromium is not installed, so the browser tests cannot run.' \
+	  'Install it (Debian: apt-get install chromium), then run make test again.' >&2
 
-lint: setup      ## style
+lint: setup      ## Check the style (ruff)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 
-types: setup     ## types, over code and tests
+types: setup     ## Check the types of code and tests (mypy)
 	$(BIN)/mypy
 
-imports: setup   ## one-way imports
+imports: setup   ## Check that imports go one way (import-linter)
 	$(BIN)/lint-imports
 
-unit: setup      ## behaviour
+unit: setup      ## Run the tests (pytest)
 	CHROMIUM='$(or $(CHROMIUM),none)' $(BIN)/pytest -n 2
 
-bench: setup     ## adreel beside its peers; see docs/benchmarks.md
+bench: setup     ## Compare adreel with other programs; see docs/benchmarks.md
 	$(BIN)/python -m bench
 
-docs: setup      ## write the reference pages anew from the records
+docs: setup      ## Generate docs/reference
 	$(BIN)/python -m adreel.cli.reference docs/reference
 
-pictures: setup browser  ## take the pictures of the Data Center anew; see docs/pictures
+pictures: setup browser  ## Take the screenshots in docs/pictures
 	CHROMIUM='$(or $(CHROMIUM),none)' PYTHONPATH=tests $(BIN)/python docs/take_pictures.py
 
-lock: setup      ## resolve the versions anew
+lock: setup      ## Update the locked versions
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-header --output-file requirements.lock --upgrade
@@ -78,5 +78,5 @@ lock: setup      ## resolve the versions anew
 	  --generate-hashes --no-emit-index-url --no-header --no-annotate --output-file requirements-node.lock --upgrade
 	npm install --package-lock-only --silent
 
-clean:           ## remove what make made
+clean:           ## Delete everything that make created
 	rm -rf .venv .demo node_modules $(dir $(VENDOR)) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -13,13 +13,13 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-WIDTH = 118
+WIDTH = 124
 
 
 def main() -> None:
     """Runs the demo as a person would and draws its output."""
     with tempfile.TemporaryDirectory() as folder:
-        environ = os.environ | {"ADREEL_HOME": str(Path(folder) / "home"), "COLUMNS": str(WIDTH)}
+        environ = os.environ | {"ADREEL_HOME": str(Path(folder) / "home")}
         words = [str(Path(sys.executable).with_name("adreel")), "demo", "--once"]
         done = subprocess.run(  # noqa: S603 - our own command
             words, env=environ, check=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True

@@ -560,7 +560,10 @@ def test_commands_act_as_the_named_user(shared: Home) -> None:
     assert [row["name"] for row in shared.json("accounts", "list")] == ["demo", "eds"]
     assert [row["name"] for row in acting(shared, "ED ").json("accounts", "list")] == ["eds"]
     shares = shared.json("accounts", "shares", "eds")
-    assert shares == {"everyone": "none", "users": [{"name": "Ed", "role": "editor", "level": "owner"}]}
+    assert shares == {
+        "everyone": "none",
+        "users": [{"user": {"id": "2", "name": "Ed"}, "role": "editor", "level": "owner"}],
+    }
     code, message = acting(shared, "Edd").bad("datasets", "list")
     assert (code, "ADREEL_USER: User 'Edd' was not found. Did you mean 'Ed'?" in message) == (ExitCode.INPUT, True)
     acting(shared, "").good("users", "disable", "Ed")
@@ -691,7 +694,7 @@ def test_a_user_with_edit_access_changes_datasets_and_cannot_delete_the_account(
 def test_an_editor_connects_an_account_and_owns_it(shared: Home) -> None:
     acting(shared, "Eli").add_account("elis")
     shares = shared.json("accounts", "shares", "elis")
-    assert shares["users"] == [{"name": "Eli", "role": "editor", "level": "owner"}]
+    assert [(share["user"]["name"], share["level"]) for share in shares["users"]] == [("Eli", "owner")]
     shared.good("accounts", "share", "elis", "Ed", "owner")
     code, message = shared.bad("accounts", "share", "elis", "Vic", "owner")
     assert (code, "a viewer and cannot own" in message) == (ExitCode.INPUT, True)

@@ -96,7 +96,7 @@ def test_connect_adds_an_account_through_the_consent_page(empty: Home) -> None:
     assert "Connected account 'shop', granted by Media Team 1." in stderr
     assert "log out of TikTok there first" in stderr
     account = empty.json("accounts", "list")[0]
-    assert (account["name"], account["status"], account["advertisers"]) == ("shop", "valid", 3)
+    assert (account["name"], account["status"], account["advertiser_count"]) == ("shop", "valid", 3)
     advertisers = empty.door("state")["advertisers"]
     closed = next(advertiser for advertiser in advertisers if advertiser["kind"] == "no_permission")
     assert closed["advertiser_id"] not in stdout
@@ -121,7 +121,7 @@ def test_the_redirect_can_be_pasted_from_another_machine(empty: Home) -> None:
         code, stdout, stderr = work.end()
     assert code == ExitCode.OK, stderr
     assert ids[0] in stdout
-    assert empty.json("accounts", "list")[0]["advertisers"] == 1
+    assert empty.json("accounts", "list")[0]["advertiser_count"] == 1
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_an_account_can_be_reconnected_through_the_consent_page(empty: Home) -> 
         httpx2.get(work.submit())
         code, _, stderr = work.end()
     assert code == ExitCode.OK, stderr
-    assert empty.json("accounts", "list")[0]["advertisers"] == 3
+    assert empty.json("accounts", "list")[0]["advertiser_count"] == 3
 
 
 def test_a_token_on_stdin_creates_an_account_and_stays_secret(empty: Home) -> None:
@@ -168,7 +168,7 @@ def test_advertisers_named_by_hand_need_no_app(empty: Home) -> None:
     words = ("--token-stdin", "--advertisers", f"{first}, {second},")
     empty.good("accounts", "add", "shop", *words, stdin=f"{empty.token}\n")
     advertisers = empty.json("accounts", "advertisers", "shop")
-    assert [advertiser["advertiser_id"] for advertiser in advertisers] == [first, second]
+    assert [advertiser["id"] for advertiser in advertisers] == [first, second]
     report = empty.json("run", "-f", empty.file(account="shop", metrics=["spend"]))
     assert report["state"] == "verified"
     assert not empty.requests("oauth2")
@@ -204,10 +204,10 @@ def test_advertisers_are_listed_with_zone_and_status(home: Home) -> None:
     first = home.json("accounts", "advertisers", "demo")[0]
     assert (first["timezone"], first["display_timezone"]) == ("Etc/GMT+8", "America/Los_Angeles")
     assert "UTC-08:00 America/Los_Angeles" in home.good("accounts", "advertisers", "demo").stdout
-    home.door("remove", {"advertiser_id": first["advertiser_id"], "listed": False})
+    home.door("remove", {"advertiser_id": first["id"], "listed": False})
     advertisers = home.json("accounts", "advertisers", "demo")
-    gone = {advertiser["advertiser_id"]: advertiser["removed"] for advertiser in advertisers}
-    assert gone[first["advertiser_id"]] is True
+    gone = {advertiser["id"]: advertiser["removed"] for advertiser in advertisers}
+    assert gone[first["id"]] is True
     assert sum(gone.values()) == 1
     assert "No longer covered" in home.good("accounts", "advertisers", "demo").stdout
 

@@ -41,7 +41,7 @@ def test_a_dataset_is_saved_listed_and_shown_as_a_file_that_makes_it_anew(home: 
     assert (result.stdout, "Next: adreel run spend" in result.stderr) == ("", True)
     assert "Never run" in home.good("datasets", "list").stdout
     (row,) = home.json("datasets", "list")
-    assert (row["table"], row["status"], row["tags"], row["last_run"]) == ("spend", "never", ["a", "b"], None)
+    assert (row["slug"], row["status"], row["tags"], row["last_run"]) == ("spend", "never", ["a", "b"], None)
     text = home.good("datasets", "show", "Spend").stdout
     assert "Größe 🍋" in text
     before = home.kept()

@@ -67,7 +67,7 @@ def test_a_run_prints_one_json_object_and_nothing_else_on_stdout(home: Home) -> 
 
 def test_a_run_prints_its_verification(home: Home) -> None:
     result = home.good("run", "-f", home.file(metrics=["spend"]))
-    assert "Verified: rows, keys, 1 sum " in result.stdout
+    assert "Verified: rows, keys, 1 sum\n" in result.stdout
     assert re.search(r"Rows +(\d+) +\1 +Matches", result.stdout)
     assert re.search(r"Spend: Verified, \d+ rows in [\d.]+ s; \d+ requests\. Version 0", result.stderr)
 
@@ -291,6 +291,15 @@ def test_a_search_without_a_hit_says_so_with_the_nearest_names(shared: Home) -> 
 
 
 # -- start of the program
+
+
+def test_help_groups_the_commands_and_starts_with_what_to_try(shared: Home) -> None:
+    text = shared.good("--help").stdout
+    panels = ("Try out", "Manage", "Look up", "Run", "Tables", "Data Center")
+    places = [text.index(f" {panel} ") for panel in panels]
+    assert places == sorted(places)
+    assert re.search(r" demo +Try adreel", text)
+    assert " Commands " not in text
 
 
 @pytest.mark.parametrize("words", ["--help", "run --help", "--version"])

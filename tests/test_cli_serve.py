@@ -35,7 +35,7 @@ def serving(home: Path, *words: str, **more: str) -> Iterator[tuple[subprocess.P
         messages: list[str] = []
         for line in process.stderr:
             messages.append(line)
-            address = re.search(r"The Data Center is at (https?://\S+)", line)
+            address = re.search(r"Data Center: (https?://\S+)", line)
             if address:
                 yield process, address[1], messages
                 return
@@ -141,7 +141,7 @@ def test_the_demo_serves_datasets_with_a_restated_one(tmp_path: Path) -> None:
                 assert name in page
             assert client.get("/datasets/ad_spend_by_day/cards").status_code == 200
             versions = client.get("/datasets/ad_spend_by_day/versions").text
-        assert "First run as of" in "".join(messages)
+        assert "A second run as of today shows what TikTok restated." in "".join(messages)
         assert "2 versions available" in versions
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=30)

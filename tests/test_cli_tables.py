@@ -8,8 +8,11 @@ import io
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
+import termios
+from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -18,7 +21,11 @@ import openpyxl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
 
+from adreel.cli.output import print_table, text
 from adreel.errors import ExitCode
 from home import Home, make_home
 
@@ -243,17 +250,94 @@ def test_diff_prints_rows_and_metrics_by_day(shared: Home) -> None:
     assert "Both versions have the same" in shared.good("diff", "spend", "1", "1").stderr
 
 
-def test_a_table_wider_than_the_terminal_lists_the_columns_that_do_not_fit(
+def without_styles(output: str) -> str:
+    return re.sub(r"\x1b\[[0-9;]*m", "", output)
+
+
+@pytest.mark.parametrize("width", [60, 80, 200])
+def test_a_terminal_shows_whole_values_and_lists_the_columns_that_do_not_fit(shared: Home, width: int) -> None:
+    sql = "select * from spend order by all limit 3"
+    shown, message = on_terminal(shared, "query", sql, width=width)
+    rows = shared.rows(sql)
+    assert max(map(len, without_styles(shown).splitlines())) <= width
+    hidden = re.findall(r"^(\d+) columns? hidden: (.*)\. Widen the terminal or select fewer columns", message)
+    names = hidden[0][1].split(", ") if hidden else []
+    assert len(names) == (int(hidden[0][0]) if hidden else 0)
+    assert bool(names) is (width < 120)
+    for row in rows:
+        for name in row.keys() & {"advertiser_id", "ad_id", "stat_time_day", "currency"} - set(names):
+            assert str(row[name]) in shown
+
+
+def test_a_pipe_gets_whole_values_whatever_the_width_of_the_terminal(
     shared: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("COLUMNS", "60")
-    result = shared.good("query", "select * from spend limit 3")
-    assert max(len(line) for line in result.stdout.splitlines()) <= 60
-    assert "advertiser_id" in result.stdout
-    assert "timezone" not in result.stdout
-    assert "timezone. Select fewer columns" in " ".join(result.stderr.split())
-    monkeypatch.delenv("COLUMNS")
-    assert "timezone" in shared.good("query", "select * from spend limit 3").stdout
+    monkeypatch.setenv("COLUMNS", "20")
+    result = shared.good("query", f"select *, '{'long text ' * 2_000}' as text from spend limit 1")
+    assert "long text " * 2_000 in result.stdout
+    assert "hidden" not in result.stderr
+    assert len(result.stdout.splitlines()) == 5
+
+
+def test_a_terminal_without_unicode_shows_a_table_of_ascii(shared: Home) -> None:
+    shown, _ = on_terminal(shared, "versions", "spend", environ={"PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"})
+    assert shown.isascii()
+    assert "\\u" not in shown
+
+
+def test_numbers_and_amounts_are_aligned_right_and_texts_left(shared: Home) -> None:
+    sql = (
+        "select * from (values ('1.50 EUR', 'a', 2), ('-', 'bbb', 10), ('12,345.00 EUR', '7', null)) t(money, word, n)"
+    )
+    lines = shared.good("query", sql).stdout.splitlines()
+    assert lines[3:6] == [
+        "      1.50 EUR   a         2 ",
+        "             -   bbb      10 ",
+        " 12,345.00 EUR   7      NULL ",
+    ]
+
+
+class TerminalText(io.StringIO):
+    """A text that says that it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+WORDS = st.sampled_from(["Harbor", "&", "山田珈琲店", "Möbel", "wide-and-long-name-of-an-ad", "x" * 70, "Σ"])
+NUMBERS = st.one_of(
+    st.decimals(-(10**12), 10**12, places=2, allow_nan=False), st.integers(-(10**15), 10**15), st.dates()
+)
+AMOUNTS = st.sampled_from(["+4,352.38 EUR", "24,932,190.10 INR", "2026-11-29 10:10Z", "1760244909426343936"])
+CELLS = st.one_of(NUMBERS, AMOUNTS, st.lists(WORDS, max_size=12).map(" ".join), st.none())
+TABLES = st.integers(1, 8).flatmap(
+    lambda width: st.tuples(
+        st.lists(WORDS, min_size=width, max_size=width).map(
+            lambda words: [f"{word}{n}" for n, word in enumerate(words)]
+        ),
+        st.lists(st.lists(CELLS, min_size=width, max_size=width), min_size=1, max_size=4),
+    )
+)
+
+
+@given(TABLES, st.integers(40, 200))
+def test_a_table_keeps_to_the_terminal_and_breaks_no_number(
+    table: tuple[list[str], list[list[Any]]], width: int
+) -> None:
+    (heads, rows), shown, message = table, TerminalText(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(shown), contextlib.redirect_stderr(message):
+        patch.setenv("COLUMNS", str(width))
+        print_table(heads, rows)
+    lines = without_styles(shown.getvalue()).splitlines()
+    assert all(cell_len(line) <= width for line in lines)
+    hidden = re.sub(r".*hidden: |\. Widen.*", "", message.getvalue().replace("\n", " ")).strip()
+    hidden_heads = hidden.split(", ") if hidden else []
+    whole = "\n".join(lines)
+    for row in rows:
+        for head, value in zip(heads, row, strict=True):
+            is_whole = not isinstance(value, str) or value[0:1] in "+0123456789"
+            if head not in hidden_heads and is_whole and value != "":
+                assert text(value) in whole
 
 
 def test_names_cannot_control_the_terminal(shared: Home) -> None:
@@ -277,7 +361,7 @@ def test_vacuum_asks_for_confirmation_and_deletes_old_versions(home: Home) -> No
     assert home.bad(*words, stdin="n\n")[0] == ExitCode.CANCELLED
     assert home.kept() == before
     rows = home.rows("select * from spend order by all")
-    assert "1 of 2 versions are left" in home.good(*words, "--yes").stderr
+    assert "Kept 1 of 2 versions." in home.good(*words, "--yes").stderr
     assert home.rows("select * from spend order by all") == rows
     assert home.bad("export", "spend", "-o", str(home.path / "x.csv"), "--version", "0")[0] == ExitCode.INPUT
 
@@ -312,12 +396,13 @@ def test_an_export_for_a_spreadsheet_is_marked_and_holds_no_formula(shared: Home
 JOINED = "می\u200cروم 👨\u200d👩"
 
 
-def on_terminal(home: Home, *words: str) -> str:
-    """The output of the command on a terminal of its own."""
+def on_terminal(home: Home, *words: str, width: int = 80, environ: Mapping[str, str] | None = None) -> tuple[str, str]:
+    """The output of the command on a terminal of its own, and its messages."""
     ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (40, width))
     process = subprocess.Popen(
         [sys.executable, "-c", "from adreel.cli import main; main()", *words],
-        env={**os.environ, "ADREEL_HOME": str(home.path), "PYTHONUTF8": "1"},
+        env={**os.environ, "ADREEL_HOME": str(home.path), "PYTHONUTF8": "1", "TERM": "xterm", **(environ or {})},
         stdout=theirs,
         stderr=subprocess.PIPE,
     )
@@ -327,9 +412,9 @@ def on_terminal(home: Home, *words: str) -> str:
         while piece := os.read(ours, 65536):
             written += piece
     os.close(ours)
-    assert process.communicate(timeout=30)[1] == b""
-    assert process.returncode == 0
-    return written.decode()
+    message = process.communicate(timeout=30)[1].decode()
+    assert process.returncode == 0, message
+    return written.decode(), message
 
 
 def test_letters_that_join_are_printed(shared: Home) -> None:
@@ -340,7 +425,8 @@ def test_letters_that_join_are_printed(shared: Home) -> None:
 def test_escapes_are_cleaned_on_a_terminal_and_raw_in_a_pipe(shared: Home, kind: str) -> None:
     sql = f"select 'a' || chr(27) || '[31mRED' || chr(155) || '2J' || chr(8238) || '{JOINED}' as name, 'é' as other"
     raw = shared.good("query", sql, "--format", kind).stdout
-    shown = on_terminal(shared, "query", sql, "--format", kind)
+    shown, message = on_terminal(shared, "query", sql, "--format", kind)
+    assert message == ""
     assert JOINED in shown
     assert not {"\x1b", "\x9b", "\u202e"} & set(shown)
     if kind == "csv":

@@ -22,6 +22,7 @@ from adreel.errors import ExitCode
 from home import Home, make_home
 
 PROGRAM = [sys.executable, "-c", "from adreel.cli import main; main()"]
+ADVERTISERS = "select distinct advertiser_id as id from ad_spend_by_day"
 WORLD = ("--advertisers", "4", "--ads", "3")
 
 
@@ -71,8 +72,15 @@ def test_the_demo_prints_its_verification_and_leaves_a_working_account(tmp_path:
     assert done.returncode == ExitCode.OK, done.stderr
     assert "Verified: rows, keys, " in done.stdout
     assert "Last 60 days by ad account" in done.stdout
-    assert f"Table: {home / 'lake' / 'ad_spend_by_day'}" in done.stderr
-    assert "Connected account 'demo' through the simulated consent page." in done.stderr
+    assert f"Version 0 of {home / 'lake' / 'ad_spend_by_day'}" in done.stderr
+    # The numbers of ad accounts: those of the simulator, those that can be read, those with rows.
+    assert "4 ad accounts with 3 ads each" in done.stderr
+    assert "the simulated consent page: 3 of 4 ad accounts. The other one is an example of" in done.stderr
+    advertisers = json.loads(adreel(home, "query", "--format", "json", ADVERTISERS).stdout)
+    assert len(advertisers) == 2
+    empty = re.findall(r"Ad account (\d+) \(.+\) has no rows", done.stderr)
+    assert len(empty) == 1
+    assert empty[0] not in {row["id"] for row in advertisers}
     next_steps = done.stderr.partition("Next steps:")[2]
     assert re.search(r"query \".*from ad_spend_by_day", next_steps)
     assert "export ad_spend_by_day -o spend.xlsx" in next_steps

@@ -435,7 +435,7 @@ def values_shown(picker: Any) -> list[str]:
 def test_a_metric_is_found_by_title_name_meaning_and_group_and_its_own_name_comes_first() -> None:
     assert values_shown(picker_of(metrics__search="spend"))[0] == "spend"
     assert values_shown(picker_of(metrics__search="Cost per 1,000 people"))[0] == "cost_per_1000_reached"
-    assert "reach" in values_shown(picker_of(metrics__search="people saw"))
+    assert "reach" in values_shown(picker_of(metrics__search="users who saw"))
     groups = {catalog.metrics()[metric].group for metric in values_shown(picker_of(metrics__group="video"))}
     assert groups == {"video"}
     assert picker_of(metrics__search="no such metric at all").blocks == ()

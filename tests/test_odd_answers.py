@@ -132,7 +132,7 @@ def test_a_table_that_lost_its_rows_has_a_warning_wherever_the_dataset_is_shown(
     none = run(home, file, transport=shown(0))
     assert (none.state, none.verification["verified"]) == ("verified_with_warnings", True)
     assert none.warnings[0].startswith("The table shrank from 9 to 0 rows.")
-    assert "shrank from 9 to 0 rows" in home.json("datasets", "list")[0]["warnings"][0]
+    assert "shrank from 9 to 0 rows" in home.json("datasets", "list")[0]["last_run"]["warnings"][0]
     assert "shrank from 9 to 0 rows" in home.good("datasets", "list").stderr
     assert "shrank from 9 to 0 rows" in home.json("history", "spend")[0]["warnings"][0]
     assert "shrank from 9 to 0 rows" in home.good("history", "spend").stdout

@@ -314,3 +314,43 @@ def test_an_import_whose_third_dataset_was_taken_meanwhile_saves_none(site: Site
     with pytest.raises(ExistsError, match="Nothing was imported: there is a dataset 'C' already"):
         bring(guard, checked)
     assert [dataset.name for dataset in site.store.datasets.list()] == ["C"]
+
+
+def equal_where_named_alike(own: Any, of_api: Any, only_here: frozenset[str], place: str) -> None:
+    """Checks that each key of the command line's object is one of the API's, except `only_here`, with its value."""
+    if isinstance(own, list) and isinstance(of_api, list):
+        assert len(own) == len(of_api), place
+        for number, (item, other) in enumerate(zip(own, of_api, strict=True)):
+            equal_where_named_alike(item, other, only_here, f"{place}[{number}]")
+    elif isinstance(own, dict) and isinstance(of_api, dict):
+        assert own.keys() - of_api.keys() <= only_here, place
+        for key in own.keys() & of_api.keys():
+            equal_where_named_alike(own[key], of_api[key], only_here, f"{place}.{key}")
+    else:
+        assert own == of_api, place
+
+
+@pytest.mark.parametrize(
+    ("words", "path", "only_here"),
+    [
+        ("accounts list", "/accounts", {"advertiser_count"}),
+        ("accounts advertisers demo", "/accounts/1/advertisers", set()),
+        ("accounts shares demo", "/accounts/1/shares", {"role"}),
+        ("users list", "/users", set()),
+        ("datasets list", "/datasets", {"state", "warnings"}),
+        ("metrics", "/metrics", {"doubtful", "id_and_day_only"}),
+        ("dimensions", "/dimensions", {"doubtful"}),
+        ("reports performance", "/reports/performance", set()),
+    ],
+)
+def test_the_command_line_has_the_keys_and_values_of_the_api(
+    prepared: Path, tmp_path: Path, words: str, path: str, only_here: set[str]
+) -> None:
+    with edge_of(prepared, tmp_path / "home", "admin") as edge:
+        own = edge.site.home.json(*words.split())
+        answer = edge.program.get(path)
+    items = answer.get("items", answer)
+    assert own
+    if words in ("metrics", "dimensions"):
+        own = own[: len(items)]
+    equal_where_named_alike(own, items, frozenset(only_here), words)

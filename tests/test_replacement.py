@@ -489,7 +489,7 @@ def test_days_of_a_restored_version_are_judged_by_when_its_rows_were_read(small:
     small.good("run", "spend", "--start", "2026-11-20", "--end", "2026-11-22")
     expected = small.json("diff", "spend", "0", "1")
     small.good("restore", "spend", "0", "--yes")
-    assert any(day["kind"] == "unfinished" for day in expected["days"])
+    assert any(day["kind"] == "incomplete" for day in expected["days"])
     small.good("restore", "spend", "1", "--yes")
     difference = small.json("diff", "spend", "2", "3")
     assert difference.pop("summary").startswith("Version 2 restores version 0. Version 3 restores version 1. ")

@@ -373,7 +373,7 @@ def test_users_are_added_listed_changed_and_deleted(empty: Home) -> None:
         ("Ada", "admin", False),
         ("Bob Ross", "editor", True),
     ]
-    assert rows[0]["created_at"] == "2026-11-22T12:00:00+00:00"
+    assert rows[0]["created_at"] == "2026-11-22T12:00:00Z"
     assert re.search(r"Bob Ross +editor +yes", empty.good("users", "list").stdout)
     empty.good("users", "enable", "Bob Ross")
     empty.good("users", "delete", "Bob Ross", "--yes")
@@ -433,5 +433,8 @@ def test_deleting_a_user_says_what_becomes_of_what_they_own(home: Home) -> None:
     assert (code, "only owner of bobs" in message) == (ExitCode.INPUT, True)
     home.good("users", "delete", "Bob", "--heir", "Ada", "--yes")
     shares = home.json("accounts", "shares", "bobs")
-    assert shares == {"everyone": "none", "users": [{"name": "Ada", "role": "admin", "level": "owner"}]}
+    assert shares == {
+        "everyone": "none",
+        "users": [{"user": {"id": "1", "name": "Ada"}, "role": "admin", "level": "owner"}],
+    }
     assert [row["name"] for row in home.json("datasets", "list")] == ["Spend"]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ast
+import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "src" / "adreel"
 DOCS = [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+RECORDS = sorted((PACKAGE / "catalog").glob("*.csv"))
 TEMPLATES = sorted((PACKAGE / "web" / "templates").glob("*.html"))
 MODULES = sorted(PACKAGE.rglob("*.py"))
 CODE = [*MODULES, *(path for folder in ("tests", "bench", "docs") for path in sorted((ROOT / folder).rglob("*.py")))]
@@ -47,6 +49,18 @@ UNWANTED = {
     r"\bcards?\b|\bCards?\b": "chart",
 }
 """Patterns of texts for people, each with what to say."""
+
+UNWANTED_MEANINGS = {
+    r"^How often": "Number of times",
+    r"\b[Ss]et for\b": "selected for, of",
+    r"for each unit of": "divided by",
+    r"left out|taken out": "not counted, excluded, removed",
+    r"(hours|days?) late": "Delayed by about 16 hours",
+    r"credited": "attributed",
+    r"do(es)? not count\b": "is not counted",
+    r"\bspelling\b": "name",
+}
+"""Patterns of descriptions in the catalog, each with what to say."""
 
 EMPTY_NAMES = {"one", "found", "known", "here", "made", "told", "said", "thing"}
 """Names that do not say what a value is."""
@@ -86,11 +100,11 @@ def prose(path: Path) -> Iterator[tuple[int, str]]:
     yield from enumerate(text.split("\n"), 1)
 
 
-def faults(path: Path, lines: Iterator[tuple[int, str]]) -> list[str]:
+def faults(path: Path, lines: Iterator[tuple[int, str]], unwanted: Mapping[str, str] = UNWANTED) -> list[str]:
     return [
         f"{path.relative_to(ROOT)}:{number}: {match.group()!r} in {text.strip()[:90]!r}; better: {better}"
         for number, text in lines
-        for pattern, better in UNWANTED.items()
+        for pattern, better in unwanted.items()
         for match in [re.search(pattern, text)]
         if match
     ]
@@ -104,6 +118,14 @@ def test_pages_use_the_words_of_the_field(path: Path) -> None:
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_messages_and_help_use_the_words_of_the_field(path: Path) -> None:
     assert not faults(path, spoken(path))
+
+
+@pytest.mark.parametrize("path", RECORDS, ids=lambda path: path.name)
+def test_descriptions_in_the_catalog_use_the_words_of_the_field(path: Path) -> None:
+    with path.open(encoding="utf-8", newline="") as file:
+        meanings = [(reader.line_num, row["meaning"]) for reader in [csv.DictReader(file)] for row in reader]
+    assert len(meanings) > 50
+    assert not faults(path, iter(meanings), UNWANTED | UNWANTED_MEANINGS)
 
 
 @pytest.mark.parametrize("path", DOCS, ids=lambda path: path.name)

@@ -43,8 +43,17 @@ class CommandContext:
     transport: httpx2.AsyncBaseTransport | None = None
 
 
+PANELS = ("Try out", "Manage", "Look up", "Run", "Tables", "Data Center")
+"""The groups of commands, in the order of `adreel --help`."""
+
+
 class _Commands(TyperGroup):
     """Turns adreel's errors into a message on stderr and an exit code."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """The commands by panel."""
+        names = super().list_commands(ctx)
+        return sorted(names, key=lambda name: PANELS.index(getattr(self.commands[name], "rich_help_panel", "")))
 
     def make_context(self, *args: Any, **options: Any) -> Any:
         """Reads the arguments, and prints `--help` and `--version`."""
@@ -107,19 +116,21 @@ app = typer.Typer(
 )
 account_commands = typer.Typer(no_args_is_help=True, help="Connect and manage TikTok for Business accounts.")
 dataset_commands = typer.Typer(no_args_is_help=True, help="Create, show, edit and delete datasets.")
-user_commands = typer.Typer(no_args_is_help=True, help="Manage users: sign-in, roles and passwords.")
+user_commands = typer.Typer(no_args_is_help=True, help="Create users, and manage their roles, passwords and sign-in.")
 secret_commands = typer.Typer(no_args_is_help=True, help="Manage the encryption keys of access tokens.")
-app.add_typer(account_commands, name="accounts")
-app.add_typer(dataset_commands, name="datasets")
-app.add_typer(user_commands, name="users")
-app.add_typer(secret_commands, name="secrets")
+app.add_typer(account_commands, name="accounts", rich_help_panel="Manage")
+app.add_typer(dataset_commands, name="datasets", rich_help_panel="Manage")
+app.add_typer(user_commands, name="users", rich_help_panel="Manage")
+app.add_typer(secret_commands, name="secrets", rich_help_panel="Manage")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 File = Annotated[
     Path | None,
-    typer.Option("-f", "--file", help="A dataset file.", exists=True, dir_okay=False, readable=True),
+    typer.Option("-f", "--file", metavar="FILE", help="A dataset file.", exists=True, dir_okay=False, readable=True),
 ]
-RequiredFile = Annotated[Path, typer.Option("-f", "--file", help="A dataset file.", exists=True, dir_okay=False)]
+RequiredFile = Annotated[
+    Path, typer.Option("-f", "--file", metavar="FILE", help="A dataset file.", exists=True, dir_okay=False)
+]
 Start = Annotated[str | None, typer.Option(help="Start date; overrides the dataset's dates.", metavar="DAY")]
 End = Annotated[str | None, typer.Option(help="End date; overrides the dataset's dates.", metavar="DAY")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Skip the confirmation.")]
@@ -132,7 +143,9 @@ NoBrowser = Annotated[bool, typer.Option("--no-browser", help="Print the URL of 
 PasswordStdin = Annotated[
     bool, typer.Option("--password-stdin", help="Read the password from stdin instead of prompting.")
 ]
-Paste = Annotated[bool, typer.Option("--paste", help="Paste the URL that TikTok redirected to, from any machine.")]
+Paste = Annotated[
+    bool, typer.Option("--paste", help="Paste the URL that TikTok redirected to; for a browser on another machine.")
+]
 
 
 def _version(requested: bool) -> None:
@@ -167,16 +180,23 @@ def accounts_connect(
 def accounts_add(
     ctx: typer.Context,
     name: AccountName,
-    token_stdin: Annotated[bool, typer.Option("--token-stdin", help="Read an access token from stdin.")] = False,
+    token_stdin: Annotated[
+        bool, typer.Option("--token-stdin", help="Read the access token from stdin. Required.")
+    ] = False,
     advertisers: Annotated[
         str | None, typer.Option(metavar="ID,ID", help="Use only these ad accounts; no app ID or secret is required.")
     ] = None,
     timezone: Annotated[
         str | None,
-        typer.Option(metavar="ZONE", help="Their time zone, such as UTC+08:00, if TikTok returns none (sandbox)."),
+        typer.Option(
+            metavar="ZONE", help="Time zone of these ad accounts, such as UTC+08:00, if TikTok returns none (sandbox)."
+        ),
     ] = None,
     currency: Annotated[
-        str | None, typer.Option(metavar="CODE", help="Their currency, such as USD, if TikTok returns none.")
+        str | None,
+        typer.Option(
+            metavar="CODE", help="Currency of these ad accounts, such as USD, if TikTok returns none (sandbox)."
+        ),
     ] = None,
 ) -> None:
     """Add an account with an existing access token."""
@@ -209,9 +229,9 @@ def accounts_reconnect(
     name: AccountName,
     no_browser: NoBrowser = False,
     paste: Paste = False,
-    token_stdin: Annotated[bool, typer.Option("--token-stdin", help="Read an access token from stdin.")] = False,
+    token_stdin: Annotated[bool, typer.Option("--token-stdin", help="Read a new access token from stdin.")] = False,
 ) -> None:
-    """Reconnect an account after its token expired or was revoked, to resume its datasets."""
+    """Reconnect an account whose access token expired or was revoked."""
     from adreel.cli import accounts as act
 
     act.reconnect(ctx.obj, name, browser=not no_browser, paste=paste, token_stdin=token_stdin)
@@ -290,7 +310,9 @@ def users_list(ctx: typer.Context, as_json: Json = False) -> None:
 def users_add(
     ctx: typer.Context,
     name: UserName,
-    role: Annotated[str, typer.Option(help="admin, editor or viewer; the first user is an admin.")] = "viewer",
+    role: Annotated[
+        str, typer.Option(metavar="ROLE", help="admin, editor or viewer; the first user is an admin.")
+    ] = "viewer",
     password_stdin: PasswordStdin = False,
 ) -> None:
     """Create a user. Prompts for the password."""
@@ -347,7 +369,8 @@ def users_delete(
     ctx: typer.Context,
     name: UserName,
     heir: Annotated[
-        str | None, typer.Option(metavar="USER", help="New owner of accounts without another owner.")
+        str | None,
+        typer.Option(metavar="USER", help="User who becomes the owner of accounts that have no other owner."),
     ] = None,
     yes: Yes = False,
 ) -> None:
@@ -370,7 +393,7 @@ def reports(
 
 @app.command("metrics", rich_help_panel="Look up")
 def metrics(words: Words = None, as_json: Json = False) -> None:
-    """Search metrics by name, title and meaning."""
+    """Search the metrics by name, title and meaning."""
     from adreel.cli import catalog
 
     catalog.metrics(words or [], as_json=as_json)
@@ -378,7 +401,7 @@ def metrics(words: Words = None, as_json: Json = False) -> None:
 
 @app.command("dimensions", rich_help_panel="Look up")
 def dimensions(words: Words = None, as_json: Json = False) -> None:
-    """Search dimensions by name, title and meaning."""
+    """Search the dimensions by name, title and meaning."""
     from adreel.cli import catalog
 
     catalog.dimensions(words or [], as_json=as_json)
@@ -523,7 +546,7 @@ def history(
     ctx: typer.Context,
     name: DatasetName,
     run_id: Annotated[
-        str | None, typer.Option("--run", help="Show this run with its verification, warnings and log.")
+        str | None, typer.Option("--run", metavar="RUN", help="Show this run with its verification, warnings and log.")
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -549,7 +572,7 @@ def diff(
     after: Annotated[int, typer.Argument(metavar="V2", help="The later version.")],
     as_json: Json = False,
 ) -> None:
-    """Compare two versions: rows added, removed and changed, and metrics by day."""
+    """Compare two versions: rows changed, added and removed, and metrics by day."""
     from adreel.cli import tables
 
     tables.diff(ctx.obj, name, before, after, as_json=as_json)
@@ -559,21 +582,25 @@ def diff(
 def query(
     ctx: typer.Context,
     sql: Annotated[str, typer.Argument(metavar="SQL", help="A SQL query.")],
-    format: Annotated[str, typer.Option("--format", help="table, csv, json, parquet or xlsx.")] = "table",  # noqa: A002 - the option's name
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="Write to this file.")] = None,
+    format_name: Annotated[
+        str, typer.Option("--format", metavar="FORMAT", help="table, csv, json, parquet or xlsx.")
+    ] = "table",
+    output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write to this file.")] = None,
 ) -> None:
     """Query tables with SQL. Table names are dataset slugs, such as ad_spend_by_day."""
     from adreel.cli import tables
 
-    tables.query(ctx.obj, sql, format, output)
+    tables.query(ctx.obj, sql, format_name, output)
 
 
 @app.command("export", rich_help_panel="Tables")
 def export(
     ctx: typer.Context,
     name: DatasetName,
-    output: Annotated[Path, typer.Option("-o", "--output", help="A .csv, .json, .parquet or .xlsx file.")],
-    version: Annotated[int | None, typer.Option(help="The version; by default the latest.")] = None,
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="FILE", help="A .csv, .json, .parquet or .xlsx file.")
+    ],
+    version: Annotated[int | None, typer.Option(metavar="VERSION", help="The version; by default the latest.")] = None,
     for_spreadsheet: Annotated[
         bool,
         typer.Option(
@@ -592,7 +619,7 @@ def export(
 def restore(
     ctx: typer.Context,
     name: DatasetName,
-    version: Annotated[int, typer.Argument(help="The version to restore.")],
+    version: Annotated[int, typer.Argument(metavar="VERSION", help="The version to restore.")],
     yes: Yes = False,
 ) -> None:
     """Restore an earlier version as a new version. All versions are kept. Asks for confirmation."""
@@ -605,11 +632,13 @@ def restore(
 def vacuum(
     ctx: typer.Context,
     name: DatasetName,
-    keep_days: Annotated[int, typer.Option(min=0, help="Days of versions to keep.")] = 30,
-    keep_versions: Annotated[int, typer.Option(min=1, help="Latest versions to keep in any case.")] = 10,
+    keep_days: Annotated[int, typer.Option(min=0, metavar="DAYS", help="Keep versions of this many days.")] = 30,
+    keep_versions: Annotated[
+        int, typer.Option(min=1, metavar="COUNT", help="Keep at least this many of the latest versions.")
+    ] = 10,
     yes: Yes = False,
 ) -> None:
-    """Delete the files of old versions to free disk space. Asks for confirmation."""
+    """Delete old versions to free disk space. Asks for confirmation."""
     from adreel.cli import tables
 
     tables.vacuum(ctx.obj, name, keep_days, keep_versions, yes=yes)
@@ -621,6 +650,23 @@ def settings(ctx: typer.Context, as_json: Json = False) -> None:
     from adreel.cli import catalog
 
     catalog.settings(ctx.obj, as_json=as_json)
+
+
+@app.command("demo", rich_help_panel="Try out")
+def demo(
+    ctx: typer.Context,
+    once: Annotated[bool, typer.Option("--once", help="Exit after the first run.")] = False,
+    advertisers: Annotated[int, typer.Option(min=1, help="Number of ad accounts.")] = 6,
+    ads: Annotated[int, typer.Option(min=1, help="Number of ads in each ad account.")] = 200,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="The port of the Data Center; 0 selects a free one.")
+    ] = 8765,
+    browser: Annotated[bool, typer.Option(help="Open the Data Center in a browser.")] = True,
+) -> None:
+    """Try adreel: simulate TikTok, connect an account, run datasets, and serve the Data Center."""
+    from adreel.cli import demonstration
+
+    demonstration.demo(ctx.obj, once=once, advertisers=advertisers, ads=ads, port=port, browser=browser)
 
 
 @app.command("simulate", rich_help_panel="Try out")
@@ -642,23 +688,6 @@ def simulate(
     from adreel.cli import simulation
 
     simulation.simulate(port, seed, today, advertisers, ads, qps, latency_ms, jitter_ms)
-
-
-@app.command("demo", rich_help_panel="Try out")
-def demo(
-    ctx: typer.Context,
-    once: Annotated[bool, typer.Option("--once", help="Exit after the first run.")] = False,
-    advertisers: Annotated[int, typer.Option(min=1, help="Number of ad accounts.")] = 6,
-    ads: Annotated[int, typer.Option(min=1, help="Number of ads in each ad account.")] = 200,
-    port: Annotated[
-        int, typer.Option(min=0, max=65535, help="The port of the Data Center; 0 selects a free one.")
-    ] = 8765,
-    browser: Annotated[bool, typer.Option(help="Open the Data Center in a browser.")] = True,
-) -> None:
-    """Simulate TikTok, connect an account, run datasets, and serve the Data Center."""
-    from adreel.cli import demonstration
-
-    demonstration.demo(ctx.obj, once=once, advertisers=advertisers, ads=ads, port=port, browser=browser)
 
 
 @app.command("serve", rich_help_panel="Data Center")

@@ -256,7 +256,7 @@ def _print_advertisers(advertisers: tuple[AccountAdvertiser, ...]) -> None:
         )
         for advertiser in sorted(advertisers, key=lambda advertiser: advertiser.gone)
     ]
-    print_table(("ad account", "name", "currency", "time zone", "status"), rows)
+    print_table(("ad account", "name", "currency", "time zone", "status"), rows, hidden_first=("time zone",))
     no_access = [
         advertiser.advertiser_id for advertiser in advertisers if not (advertiser.gone or zone_words(advertiser))
     ]
@@ -272,10 +272,14 @@ def advertisers(session: CommandContext, name: str, *, as_json: bool) -> None:
     with opened(session) as have:
         refreshed = _refreshed(have, have.guard.account(name, AccountRight.USE))
         if as_json:
-            keys = ("advertiser_id", "name", "currency", "timezone", "display_timezone", "status", "country")
+            keys = ("name", "currency", "timezone", "display_timezone", "status", "country", "refreshed_at")
             print_json(
                 [
-                    {key: getattr(advertiser, key) for key in keys} | {"removed": advertiser.gone}
+                    {
+                        "id": advertiser.advertiser_id,
+                        "removed": advertiser.gone,
+                        **{key: getattr(advertiser, key) for key in keys},
+                    }
                     for advertiser in refreshed
                 ]
             )
@@ -286,24 +290,29 @@ def advertisers(session: CommandContext, name: str, *, as_json: bool) -> None:
 def show_all(session: CommandContext, *, as_json: bool) -> None:
     """Prints every account with its datasets and the status of its token."""
     with opened(session) as have:
-        rows = []
-        for account in have.guard.accounts():
-            saved = have.store.datasets.list(account)
-            rows.append(
-                {
-                    "name": account.name,
-                    "granted_by": account.owner,
-                    "status": str(account.status),
-                    "advertisers": sum(not advertiser.gone for advertiser in have.store.accounts.advertisers(account)),
-                    "datasets": [dataset.slug for dataset in saved],
-                    "updated_at": account.updated_at,
-                }
-            )
+        visible = have.guard.datasets()
+        rows = [
+            {
+                "id": str(account.id),
+                "name": account.name,
+                "status": str(account.status),
+                "granted_by": account.owner,
+                "app_id": account.app_id,
+                "advertisers": account.selection,
+                "advertiser_count": sum(not advertiser.gone for advertiser in have.store.accounts.advertisers(account)),
+                "datasets": [dataset.slug for dataset in visible if dataset.account_id == account.id],
+                "created_at": account.created_at,
+                "updated_at": account.updated_at,
+                "last_checked_at": account.last_checked_at,
+            }
+            for account in have.guard.accounts()
+        ]
         if as_json:
             print_json(rows)
         elif rows:
-            heads = ("name", "granted by", "status", "ad accounts", "datasets", "updated (UTC)")
-            print_table(heads, [tuple(row.values()) for row in rows])
+            keys = ("name", "status", "advertiser_count", "datasets", "granted_by", "updated_at")
+            heads = ("name", "status", "ad accounts", "datasets", "granted by", "updated (UTC)")
+            print_table(heads, [tuple(row[key] or None for key in keys) for row in rows])
         else:
             say("0 accounts connected. Connect one: adreel accounts connect NAME. Or try: adreel demo")
 
@@ -344,7 +353,10 @@ def shares(session: CommandContext, name: str, *, as_json: bool) -> None:
         account = have.guard.account(name)
         everyone, by_user = have.store.shares.everyone(account), have.store.shares.of(account)
         if as_json:
-            users = [{"name": user.name, "role": user.role, "level": level} for user, level in by_user.items()]
+            users = [
+                {"user": {"id": str(user.id), "name": user.name}, "role": user.role, "level": level}
+                for user, level in by_user.items()
+            ]
             print_json({"everyone": everyone, "users": users})
             return
         rows = [(user.name, user.role, level, level.meaning) for user, level in by_user.items()]
@@ -359,7 +371,7 @@ def delete(session: CommandContext, name: str, *, yes: bool, revoke: bool) -> No
         account = have.guard.account(name, AccountRight.DELETE)
         saved = [dataset.name for dataset in have.store.datasets.list(account)]
         consequence = f" These datasets keep their data and are no longer updated: {', '.join(saved)}." if saved else ""
-        confirm(f"Delete account {account.name}?{consequence}", yes=yes)
+        confirm(f"Delete account {account.name!r}?{consequence}", yes=yes)
         if revoke:
             _revoke(have, account)
         have.store.accounts.delete(account)

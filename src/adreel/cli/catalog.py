@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import asdict
+from typing import Any
 
 from adreel import catalog
 from adreel.catalog.records import LEVELS, Dimension, Menu, Metric, Report
@@ -35,7 +36,8 @@ def reports(name: str | None, *, as_json: bool) -> None:
         print_json(asdict(report))
         return
     menu_rows = [(menu.name, _choices(report, menu), _default(menu), _conditions(menu)) for menu in report.menus]
-    print_table(("menu", "choices", "default", "requires"), menu_rows, title=f"{report.title}: {report.meaning}")
+    heads = ("menu", "choices", "default", "requires")
+    print_table(heads, menu_rows, title=f"{report.title}: {report.meaning}", hidden_first=("default",))
 
 
 def _choices(report: Report, menu: Menu) -> str:
@@ -69,15 +71,15 @@ def metrics(words: list[str], *, as_json: bool) -> None:
     """Prints the metrics that match all the words."""
     matching = menus.matching_metrics(words)
     if as_json:
-        print_json([asdict(metric) for metric in matching])
+        print_json([_as_json(metric) for metric in matching])
         return
     if not matching:
         say(_no_match("metrics", words, catalog.metrics()))
         return
     print_table(
         ("metric", "type", "additive", "meaning"),
-        [(m.name, m.type, "yes" if m.additive else "no", _meaning(m) + _twins(m)) for m in matching],
-        names_unfolded=True,
+        [(m.name, m.type, m.additive, _meaning(m) + _twins(m)) for m in matching],
+        hidden_first=("additive", "type"),
     )
     say(f"{len(matching):,} of {len(catalog.metrics()):,} metrics.")
 
@@ -86,7 +88,7 @@ def dimensions(words: list[str], *, as_json: bool) -> None:
     """Prints the dimensions that match all the words."""
     matching = menus.matching_dimensions(words)
     if as_json:
-        print_json([asdict(dimension) for dimension in matching])
+        print_json([_as_json(dimension) for dimension in matching])
         return
     if not matching:
         say(_no_match("dimensions", words, catalog.dimensions()))
@@ -94,7 +96,7 @@ def dimensions(words: list[str], *, as_json: bool) -> None:
     print_table(
         ("dimension", "reports", "levels", "time", "meaning"),
         [(d.name, sorted(d.reports), _levels(d), _ordered(d.times, TIMES), _meaning(d)) for d in matching],
-        names_unfolded=True,
+        hidden_first=("reports", "time", "levels"),
     )
     say(f"{len(matching)} of {len(catalog.dimensions())} dimensions.")
 
@@ -119,6 +121,12 @@ def _levels(dimension: Dimension) -> str | list[str]:
     return "all" if dimension.levels == set(LEVELS) else _ordered(dimension.levels, LEVELS)
 
 
+def _as_json(record: Metric | Dimension) -> dict[str, Any]:
+    """The record with levels and times in their order, as in the API."""
+    times = {"times": _ordered(record.times, TIMES)} if isinstance(record, Dimension) else {}
+    return asdict(record) | {"levels": _ordered(record.levels, LEVELS)} | times
+
+
 def _ordered(names: Collection[str], order: tuple[str, ...]) -> list[str]:
     return [*(name for name in order if name in names), *sorted(set(names) - set(order))]
 
@@ -133,5 +141,5 @@ def settings(session: CommandContext, *, as_json: bool) -> None:
     if as_json:
         print_json([dict(zip(("variable", "value", "source", "help"), row, strict=True)) for row in rows])
     else:
-        print_table(("setting", "value", "source", "meaning"), rows)
+        print_table(("setting", "value", "source", "meaning"), rows, hidden_first=("source",))
         say(f"Set them as environment variables, or as NAME=VALUE lines in {current.home / FILE_NAME}.")

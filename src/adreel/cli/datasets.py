@@ -6,6 +6,7 @@ import json
 import shlex
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -22,7 +23,7 @@ from adreel.datasets.status import standings
 from adreel.datasets.stored import as_file, source_of
 from adreel.datasets.validation import parse
 from adreel.errors import AdreelError, DatasetError, InputError
-from adreel.store import SavedDataset
+from adreel.store import Run, SavedDataset
 from adreel.store.home import private_file
 
 
@@ -72,29 +73,44 @@ def show_all(session: CommandContext, *, as_json: bool) -> None:
             labels.append((entry.status.label, entry.words))
             rows.append(
                 {
+                    "slug": saved.slug,
                     "name": saved.name,
-                    "table": saved.table_slug,
-                    "report": json.loads(saved.spec).get("report"),
-                    "account": saved.account_name + ("" if saved.connected else " (disconnected)"),
-                    "rows": lake.table(saved.table_slug).rows if lake.exists(saved.table_slug) else None,
-                    "last_run": run.finished_at or run.created_at if run else None,
-                    "status": str(entry.status),
-                    "error": run.error or None if run else None,
-                    "warnings": run.warnings if run else (),
                     "tags": saved.tags,
+                    "report": json.loads(saved.spec).get("report"),
+                    "account": saved.account_name,
+                    "account_id": str(saved.account_id) if saved.connected else None,
+                    "rows": lake.table(saved.table_slug).rows if lake.exists(saved.table_slug) else None,
+                    "status": str(entry.status),
+                    "last_run": _last_run(run) if run else None,
                 }
             )
         if as_json:
             print_json(rows)
         elif rows:
-            heads = ("name", "table", "report", "account", "rows", "last run (UTC)", "status")
-            values = (tuple(row.values())[: len(heads) - 1] for row in rows)
-            print_table(heads, [(*row, label) for row, (label, _) in zip(values, labels, strict=True)])
-            for row, (_, words) in zip(rows, labels, strict=True):
-                if words:
-                    say(f"{row['name']}: {_short(words)}")
+            _print_datasets(rows, labels)
         else:
             say("No dataset is saved yet. Save one with: adreel datasets create -f FILE (there are some in examples/)")
+
+
+def _last_run(run: Run) -> dict[str, Any]:
+    """The last run, with the keys of the API."""
+    names = ("state", "created_at", "finished_at", "version", "warnings")
+    return {"run_id": run.id} | {name: getattr(run, name) for name in names} | {"error": run.error or None}
+
+
+def _print_datasets(rows: list[dict[str, Any]], labels: list[tuple[str, str]]) -> None:
+    """Prints the datasets; `labels` has the title of each one's status and what is wrong."""
+    heads = ("name", "slug", "report", "account", "rows", "last run (UTC)", "status")
+    cells = []
+    for row, (label, _) in zip(rows, labels, strict=True):
+        account = row["account"] + ("" if row["account_id"] else " (disconnected)")
+        last = row["last_run"] or {"finished_at": None, "created_at": None}
+        ended = last["finished_at"] or last["created_at"]
+        cells.append((row["name"], row["slug"], row["report"], account, row["rows"], ended, label))
+    print_table(heads, cells, hidden_first=("report", "account", "last run (UTC)", "rows"))
+    for row, (_, words) in zip(rows, labels, strict=True):
+        if words:
+            say(f"{row['name']}: {_short(words)}")
 
 
 def _short(error: str) -> str:

@@ -9,7 +9,7 @@ import shutil
 import socket
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, timedelta
@@ -22,7 +22,7 @@ import httpx2
 from adreel.access import AccountRight, DatasetRight, RoleRight
 from adreel.cli import CommandContext
 from adreel.cli.context import Opened, guard_of, open_store, settings_of
-from adreel.cli.output import print_table, say
+from adreel.cli.output import counted, print_table, say
 from adreel.cli.runs import print_report, watched
 from adreel.cli.serving import PORT, listening, reached, serve_on
 from adreel.cli.simulation import sizes_checked
@@ -106,7 +106,7 @@ MORE_DATASETS: tuple[dict[str, Any], ...] = (
     },
     _COMMON
     | {
-        "name": "Advertiser spend by country",
+        "name": "Spend by country",
         "description": "Spend of every ad account by country",
         "tags": ["spend"],
         "report": "performance",
@@ -142,7 +142,8 @@ MORE_DATASETS: tuple[dict[str, Any], ...] = (
 SUMMARY = """
 select advertiser_id as "ad account", currency, timezone as "time zone", count(distinct ad_id) as ads,
        count(distinct stat_time_day) as days, sum(spend) as spend, sum(impressions)::bigint as impressions,
-       sum(clicks)::bigint as clicks, round(100 * sum(clicks) / nullif(sum(impressions), 0), 2)::decimal(9, 2) as ctr,
+       sum(clicks)::bigint as clicks,
+       round(100 * sum(clicks) / nullif(sum(impressions), 0), 2)::decimal(9, 2) as "ctr (%)",
        sum(conversion)::bigint as conversions
 from {table} group by all order by advertiser_id
 """
@@ -159,7 +160,8 @@ def demo(session: CommandContext, *, once: bool, advertisers: int, ads: int, por
     if once:
         with _simulator(config) as url, _demo_home(session, config, url) as have:
             later = config.today + timedelta(days=3)
-            _run_first(have, NEXT_ONCE, options=_simulate_options(url, config), later=later)
+            saved, report = _run_first(have)
+            _print_next_steps(saved, report, NEXT_ONCE, options=_simulate_options(url, config), later=later)
         return
     with (
         listening("127.0.0.1", port, otherwise_free=port == PORT) as listener,
@@ -167,11 +169,13 @@ def demo(session: CommandContext, *, once: bool, advertisers: int, ads: int, por
         _demo_home(session, config, url) as have,
     ):
         _run_yesterday(have, config, url)
-        _run_first(have, NEXT_SERVED, url=url)
+        first, first_report = _run_first(have)
         for values in MORE_DATASETS:
             saved = service.save(have.guard, parse(Source(values, {}), session.clock()), session.clock())
             report = watched(have, saved)
-            say(f"{saved.name}: {report.rows:,} rows. {report.state.label}: {checked_in(report.verification)}.")
+            rows = counted(report.rows, "row")
+            say(f"{saved.name}: {rows}. {report.state.label}: {checked_in(report.verification)}.")
+        _print_next_steps(first, first_report, NEXT_SERVED, url=url)
         settings = reached(have.settings, listener)
         serve_on(session, settings, have.store, listener, browser=browser)
 
@@ -186,22 +190,23 @@ def _demo_home(session: CommandContext, config: WorldConfig, url: str) -> Iterat
         tiktok_app_id=config.app_id,
         tiktok_secret=Secret(config.secret),
     )
-    say(f"Simulated TikTok at {url}: {config.advertisers:,} ad accounts with {config.ads:,} ads each.")
+    size = f"{counted(config.advertisers, 'ad account')} with {counted(config.ads, 'ad')} each"
+    say(f"Simulated TikTok at {url}: {size}.")
     with open_store(session, settings) as store:
         have = Opened(session, settings, store, guard_of(settings, store))
         have.guard.need_role(RoleRight.CONNECT)
         _refuse_own(have)
-        _connect(have)
+        _connect(have, config)
         yield have
 
 
-def _run_first(have: Opened, last_step: str, **values: object) -> None:
-    """Runs the first dataset and prints report, summary and next steps; `last_step` is formatted with `values`."""
+def _run_first(have: Opened) -> tuple[SavedDataset, RunReport]:
+    """Runs the first dataset and prints its report and summary."""
     saved = _demo_dataset(have)
     report = watched(have, saved)
     print_report(saved, report)
     _print_summary(have, saved)
-    _print_next_steps(saved, report, last_step, values)
+    return saved, report
 
 
 def _demo_dataset(have: Opened) -> SavedDataset:
@@ -215,7 +220,7 @@ def _run_yesterday(have: Opened, config: WorldConfig, url: str) -> None:
     if have.lake().exists(saved.table_slug):
         return
     yesterday = config.today - timedelta(days=1)
-    say(f"First run as of {yesterday}, to show what TikTok restates later.")
+    say(f"Running {saved.name!r} as of yesterday, {yesterday}. A second run as of today shows what TikTok restated.")
     with httpx2.Client(base_url=url, trust_env=False) as simulator:
         simulator.post("/_simulator/now", json={"today": yesterday.isoformat(), "hour": 15}).raise_for_status()
         _update_clock(have)
@@ -238,7 +243,8 @@ def _simulator(config: WorldConfig) -> Iterator[str]:
         listener = socket.create_server(("127.0.0.1", DEMO_PORT))
     except OSError:
         listener = socket.create_server(("127.0.0.1", 0))
-        say(f"Port {DEMO_PORT} is in use. The demo uses another port, which its account is connected to from now on.")
+        port = listener.getsockname()[1]
+        say(f"Port {DEMO_PORT} is in use. The simulated TikTok uses port {port}, and so does account {DEMO_ACCOUNT!r}.")
     address: list[str] = []
     ready = threading.Event()
     loop = asyncio.new_event_loop()
@@ -268,7 +274,7 @@ def _simulator(config: WorldConfig) -> Iterator[str]:
         listener.close()
 
 
-def _connect(have: Opened) -> None:
+def _connect(have: Opened, config: WorldConfig) -> None:
     """Connects the demo account through the simulated consent page and the token exchange."""
 
     async def consent() -> tuple[str, str]:
@@ -285,12 +291,15 @@ def _connect(have: Opened) -> None:
     token, owner = asyncio.run(consent())
     account = _save_account(have, token, owner)
 
-    async def advertisers() -> None:
+    async def advertisers() -> int:
         async with connected(have.settings, app_access(have.settings, token)) as client:
-            await refresh(client, have.store, account)
+            return sum(not advertiser.gone for advertiser in await refresh(client, have.store, account))
 
-    asyncio.run(advertisers())
-    say(f"Connected account {account.name!r} through the simulated consent page.")
+    granted = asyncio.run(advertisers())
+    refused = config.advertisers - granted
+    access = (f"{granted:,} of " if refused else "") + counted(config.advertisers, "ad account")
+    example = " The other one is an example of missing permissions." if refused == 1 else ""
+    say(f"Connected account {account.name!r} through the simulated consent page: {access}.{example}")
 
 
 async def _allow(page: str) -> None:
@@ -347,7 +356,18 @@ def _print_summary(have: Opened, saved: SavedDataset) -> None:
     with have.lake().connect({saved.slug: saved.table_slug}) as connection:
         answer = connection.sql(SUMMARY.format(table=saved.slug))
         assert answer is not None
-        print_table(answer.columns, answer.fetchall(), title="Last 60 days by ad account", fit=True)
+        rows = answer.fetchall()
+    hidden_first = ("days", "time zone", "ads", "ctr (%)", "conversions")
+    title = "Last 60 days by ad account"
+    print_table(answer.columns, rows, title=title, hidden_first=hidden_first, for_all="query the table")
+    shown, account = {row[0] for row in rows}, _demo_account(have.store)
+    empty = [
+        advertiser
+        for advertiser in (have.store.accounts.advertisers(account) if account else ())
+        if not advertiser.gone and advertiser.advertiser_id not in shown
+    ]
+    for advertiser in empty:
+        say(f"Ad account {advertiser.advertiser_id} ({advertiser.name}) has no rows: an example of one without ads.")
 
 
 def _simulate_options(url: str, config: WorldConfig) -> str:
@@ -361,10 +381,11 @@ def _simulate_options(url: str, config: WorldConfig) -> str:
     return "".join(f" --{name} {value}" for name, (value, usual) in options.items() if value != usual)
 
 
-def _print_next_steps(saved: SavedDataset, report: RunReport, last_step: str, values: Mapping[str, object]) -> None:
+def _print_next_steps(saved: SavedDataset, report: RunReport, steps: str, **values: object) -> None:
+    """Prints commands to try, after filling `values` into `steps`."""
     version = report.version or 0
-    names = {"table": report.table, "adreel": _command(), "slug": saved.slug, "before": version, "after": version + 1}
-    say((NEXT + last_step).format(**names, **values))
+    names = {"adreel": _command(), "slug": saved.slug, "before": version, "after": version + 1}
+    say(steps.format(**names, **values))
 
 
 def _command() -> str:
@@ -377,17 +398,19 @@ def _command() -> str:
 
 
 NEXT = """\
-Table: {table}
-Next steps:
   {adreel} query "select stat_time_day, sum(clicks) from {slug} group by 1 order by 1"
   {adreel} export {slug} -o spend.xlsx
 """
 
-NEXT_ONCE = """\
-  {adreel} simulate{options} --today {later}
-    then in another shell, to see what TikTok restated:
-    {adreel} run {slug} && {adreel} diff {slug} {before} {after}"""
+NEXT_ONCE = f"""\
+Next steps:
+{NEXT}\
+To see what TikTok restates in 3 days, start the simulator, and run the dataset again in another shell:
+  {{adreel}} simulate{{options}} --today {{later}}
+  {{adreel}} run {{slug}} && {{adreel}} diff {{slug}} {{before}} {{after}}"""
 
-NEXT_SERVED = """\
-  Open {url}/ and advance one day. Then, to see what TikTok restated:
-    {adreel} run {slug} && {adreel} diff {slug} {before} {after}"""
+NEXT_SERVED = f"""\
+Next steps, in another shell:
+{NEXT}\
+To see what TikTok restates, open {{url}}/ and advance one day. Then:
+  {{adreel}} run {{slug}} && {{adreel}} diff {{slug}} {{before}} {{after}}"""

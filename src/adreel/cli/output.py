@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import io
 import json
-import os
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
@@ -16,27 +16,32 @@ from typing import Any, TypeVar
 import orjson
 import typer
 from rich import box
-from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
+from adreel.cli.layout import GAP, layout, wrapped
 from adreel.errors import CancelledError, InputError
 
-PIPED_WIDTH = 10_000
-"""Characters per line in a pipe or a file, so that rows are never folded there."""
+UNLIMITED = 1_000_000_000
+"""Characters per line in a pipe or a file."""
 
-WIDEST_CELL = 28
-"""Most characters that a column counts for when columns are fitted to the terminal; longer texts are folded."""
+EDGES = 2
+"""Characters beside the first and the last column of a table."""
 
-GAP = 3
-"""Characters between two columns of a table."""
+NONE = "-"
+"""What a table shows for a value that there is none of."""
+
+SQL_NULL = "NULL"
+"""What a table of rows shows instead, where `NONE` could be a value: TikTok's breakdowns have `-` for none."""
+
+_AMOUNT = re.compile(r"[+-]?\d{1,3}(,\d{3})*(\.\d+)?( [A-Z]{3})?")
 
 
 def out() -> Console:
-    """The console of stdout, for data: as wide as the terminal or as COLUMNS."""
-    bounded = sys.stdout.isatty() or "COLUMNS" in os.environ
-    return Console(width=None if bounded else PIPED_WIDTH, soft_wrap=False, highlight=False)
+    """The console of stdout, for data: as wide as the terminal, or without limit where stdout is none."""
+    return Console(width=None if sys.stdout.isatty() else UNLIMITED, highlight=False)
 
 
 def messages() -> Console:
@@ -51,7 +56,7 @@ def say(text: str) -> None:
 
 def print_json(value: Any) -> None:
     """Prints a JSON value on stdout."""
-    text = orjson.dumps(value, default=plain, option=orjson.OPT_INDENT_2).decode() + "\n"
+    text = orjson.dumps(value, default=plain, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z).decode() + "\n"
     sys.stdout.write(_escaped(text) if sys.stdout.isatty() else text)
 
 
@@ -70,9 +75,9 @@ def plain(value: Any) -> Any:
 
 
 def text(value: Any) -> str:
-    """A value as the text of a cell: a Decimal with at least two places, a dot for None."""
+    """A value as the text of a cell: a Decimal with at least two places, `NONE` for None."""
     if value is None:
-        return "·"
+        return NONE
     if isinstance(value, Decimal):
         return _decimal(value)
     if isinstance(value, bool):
@@ -141,43 +146,44 @@ def print_table(
     rows: Iterable[Sequence[Any]],
     *,
     title: str | None = None,
-    fit: bool = False,
-    names_unfolded: bool = False,
-) -> tuple[str, ...]:
-    """Prints a table on stdout with numbers aligned right; returns the heads of columns that were left out.
+    hidden_first: Sequence[str] = (),
+    for_all: str = "use --json",
+    null: str = NONE,
+) -> None:
+    """Prints a table on stdout, with numbers aligned right, as wide as the terminal; elsewhere without limit.
 
-    With `names_unfolded`, the first column is never folded, so that its names can be copied. With `fit`, columns that
-    do not fit the width of the terminal are left out.
+    Columns that do not fit are left out, those in `hidden_first` first and never the first column. A message lists
+    them, and `for_all` says how to see them. `null` is shown for None.
     """
     values = [list(row) for row in rows]
-    cells = [[text(cell) for cell in row] for row in values]
+    cells = [[null if cell is None else text(cell) for cell in row] for row in values]
+    names = [_printable(head) for head in heads]
     console = out()
-    shown = _fitting(heads, cells, console.width) if fit else len(heads)
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    for number, head in enumerate(heads[:shown]):
-        numeric = any(isinstance(row[number], (int, float, Decimal)) for row in values)
+    fitted = layout(names, cells, console.width - EDGES, hidden_first)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for number, width in zip(fitted.shown, fitted.widths, strict=True):
+        numeric = _is_numeric([row[number] for row in values])
         table.add_column(
-            escape(_printable(head)),
-            justify="right" if numeric else "left",
-            overflow="fold",
-            no_wrap=names_unfolded and number == 0,
+            Text(wrapped(names[number], width)), justify="right" if numeric else "left", no_wrap=True, width=width
         )
     for row in cells:
-        table.add_row(*(escape(cell) for cell in row[:shown]))
-    console.print(table)
-    return tuple(heads[shown:])
+        table.add_row(
+            *(Text(wrapped(row[number], width)) for number, width in zip(fitted.shown, fitted.widths, strict=True))
+        )
+    if title:
+        console.print(Text(title, style="table.title"), soft_wrap=True)
+    console.print(table, width=sum(fitted.widths) + GAP * (len(fitted.widths) - 1) + EDGES)
+    hidden = [name for number, name in enumerate(names) if number not in fitted.shown]
+    if hidden:
+        say(f"{counted(len(hidden), 'column')} hidden: {', '.join(hidden)}. Widen the terminal or {for_all}.")
 
 
-def _fitting(heads: Sequence[str], cells: Sequence[Sequence[str]], width: int) -> int:
-    """How many columns from the left fit the width, at least 1."""
-    used, count = 0, 0
-    for number, head in enumerate(heads):
-        widest = max([cell_len(head), *(cell_len(row[number]) for row in cells)])
-        used += min(widest, WIDEST_CELL) + (GAP if count else 0)
-        if used > width and count:
-            break
-        count += 1
-    return count
+def _is_numeric(column: Sequence[Any]) -> bool:
+    """Whether a column is aligned right: with numbers, or if most of its texts are amounts."""
+    if any(isinstance(value, (int, float, Decimal)) and not isinstance(value, bool) for value in column):
+        return True
+    texts = [value for value in column if isinstance(value, str) and value]
+    return sum(_AMOUNT.fullmatch(value) is not None for value in texts) * 2 > len(texts)
 
 
 _Choice = TypeVar("_Choice", bound=StrEnum)
@@ -190,6 +196,11 @@ def choice_of(kind: type[_Choice], word: str) -> _Choice:
     except ValueError:
         names = ", ".join(kind)
         raise InputError(f"{word!r} is not a {kind.__name__.lower()}. Choose one of: {names}.") from None
+
+
+def counted(count: int, noun: str) -> str:
+    """A count with its noun, as in "1 row" and "2,000 rows"."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def confirm(question: str, *, yes: bool) -> None:

@@ -22,7 +22,7 @@ from adreel.access import DatasetRight
 from adreel.cli import CommandContext
 from adreel.cli.context import Opened, opened, seen
 from adreel.cli.files import read_text
-from adreel.cli.output import confirm, messages, print_json, print_table, say, text
+from adreel.cli.output import SQL_NULL, confirm, messages, print_json, print_table, say, text
 from adreel.datasets import service
 from adreel.datasets.dataset import Dataset, Source
 from adreel.datasets.files import read
@@ -179,9 +179,7 @@ def preview(
         if as_json:
             print_json(table.to_pylist())
         elif table.num_rows:
-            left_out = print_table(table.column_names, [tuple(row.values()) for row in table.to_pylist()], fit=True)
-            if left_out:
-                say(f"Columns that do not fit: {', '.join(left_out)}. For all columns, add --json.")
+            print_table(table.column_names, [tuple(row.values()) for row in table.to_pylist()], null=SQL_NULL)
         else:
             say("TikTok returned 0 rows for the first ad accounts on these days.")
 
@@ -394,7 +392,8 @@ def history(session: CommandContext, name: str, run_id: str | None, *, as_json: 
             print_json([run_json(run) for run in runs])
         elif runs:
             heads = ("run", "started (UTC)", "state", "seconds", "requests", "rows", "version", "triggered by")
-            print_table((*heads, "details"), [_row(run, session.clock()) for run in runs], names_unfolded=True)
+            less = ("requests", "seconds", "version", "triggered by", "rows", "started (UTC)")
+            print_table((*heads, "details"), [_row(run, session.clock()) for run in runs], hidden_first=less)
         else:
             say(f"{saved.name!r} has 0 runs. Run it: adreel run {saved.slug}")
 

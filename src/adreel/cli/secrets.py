@@ -5,7 +5,7 @@ from __future__ import annotations
 from adreel.access import RoleRight
 from adreel.cli import CommandContext
 from adreel.cli.context import opened
-from adreel.cli.output import say
+from adreel.cli.output import counted, say
 from adreel.store.locks import secrets_lock
 
 
@@ -20,7 +20,7 @@ def rotate(session: CommandContext, *, new_key: bool, drop_old: bool) -> None:
             have.store.keys.add_first()
         count = have.store.accounts.rotate_tokens(drop_old=drop_old)
         keys = have.store.keys.count()
-        say(f"Encrypted the tokens of {count} {'account' if count == 1 else 'accounts'} with the first key.")
+        say(f"Encrypted the tokens of {counted(count, 'account')} with the first key.")
         if keys > 1:
             if have.settings.secret_key:
                 place, advice = "ADREEL_SECRET_KEY", "Remove the others from it, then restart every adreel process."

@@ -18,7 +18,7 @@ import uvicorn
 from adreel.cli import CommandContext
 from adreel.cli.context import open_store, settings_of
 from adreel.cli.output import say
-from adreel.cli.patience import timed_protocol
+from adreel.cli.request_timeout import timed_protocol
 from adreel.errors import InputError
 from adreel.sandbox import Sandbox
 from adreel.settings import LOOPBACK, Settings
@@ -67,7 +67,7 @@ def serve_on(
         lifespan="on",
     )
     _warn_of_proxy(settings)
-    say(f"The Data Center is at {settings.web_url} . Stop it with Ctrl-C.")
+    say(f"Data Center: {settings.web_url} (stop it with Ctrl-C)")
     if not store.users.any():
         say("Open it to create the administrator.")
     if browser and sys.stderr.isatty():

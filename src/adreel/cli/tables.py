@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -13,7 +14,7 @@ import pyarrow as pa
 from adreel.access import DatasetRight
 from adreel.cli import CommandContext
 from adreel.cli.context import Opened, opened
-from adreel.cli.output import Terminal, confirm, print_json, print_table, say
+from adreel.cli.output import NONE, SQL_NULL, Terminal, confirm, counted, print_json, print_table, say
 from adreel.datasets.runs import origin, runs_by_version, version_json
 from adreel.errors import InputError, NotFoundError
 from adreel.export.files import WRITERS, file_kind, placed, write_file
@@ -25,6 +26,8 @@ from adreel.store.locks import dataset_lock
 
 if TYPE_CHECKING:
     from adreel.datasets.restatement import ColumnChange, Comparison
+
+NON_ADDITIVE = "non-additive"
 
 MOST_ROWS = 1_000
 """Most rows of a query that are printed as a table."""
@@ -72,50 +75,71 @@ def diff(session: CommandContext, name: str, before: int, after: int, *, as_json
 
 
 def _print_comparison(saved: SavedDataset, comparison: Comparison) -> None:
-    say(f"{saved.name}: version {comparison.before} to {comparison.after}")
+    say(f"{saved.name}, version {comparison.before} to {comparison.after}.")
     if comparison.same:
         if comparison.origin:
             say(comparison.origin)
         say(f"No changes. Both versions have the same {comparison.rows_after:,} rows.")
         return
     print_table(
-        ("rows added", "rows removed", "rows changed"), [(comparison.added, comparison.removed, comparison.changed)]
+        ("rows changed", "rows added", "rows removed", "rows before", "rows after"),
+        [(comparison.changed, comparison.added, comparison.removed, comparison.rows_before, comparison.rows_after)],
     )
-    rows = [row for column in comparison.columns if column.has_moved for row in _metric_rows(column)]
-    if rows:
-        print_table(("metric", "currency", "values changed", "before", "after", "change", "restated by TikTok"), rows)
+    if not comparison.keyed:
+        say("The versions share no primary key, so a changed row counts as one removed and one added.")
+    _print_metrics([column for column in comparison.columns if column.has_moved])
     if comparison.days:
-        sums = comparison.moved_sums
-        heads = [f"{column.name} {total.currency or ''}".strip() for column, total in sums]
-        left_out = print_table(
-            ("day", "", "added", "removed", "changed", *heads),
-            [
-                (
-                    day.day,
-                    day.kind.label,
-                    day.added,
-                    day.removed,
-                    day.changed,
-                    *(total.days.get((day.day, day.kind)) for _, total in sums),
-                )
-                for day in comparison.days
-            ],
-            fit=True,
-        )
-        if left_out:
-            say(f"Columns that do not fit: {', '.join(left_out)}. For all columns, add --json.")
+        _print_days(comparison)
     say(comparison.summary[:1].upper() + comparison.summary[1:])
 
 
-def _metric_rows(column: ColumnChange) -> list[tuple[Any, ...]]:
-    """The rows of a column, one for each currency; a non-additive column has one row without sums."""
-    if not column.sums:
-        return [(column.name, None, column.values_changed, None, None, None, None)]
-    return [
-        (column.name, total.currency, total.values_changed, total.before, total.after, total.change, total.restated)
-        for total in column.sums
-        if total.has_moved
-    ]
+def _print_metrics(changes: Sequence[ColumnChange]) -> None:
+    """Prints the columns that changed, each sum in its currency, and what the words in the table mean."""
+    from adreel.datasets.restatement import amount
+
+    rows: list[tuple[Any, ...]] = []
+    for column in changes:
+        if not column.sums:
+            rows.append((column.title, column.name, column.values_changed, "", "", NON_ADDITIVE, ""))
+        for total in column.sums:
+            before, after = (
+                None if value is None else amount(value, total.currency) for value in (total.before, total.after)
+            )
+            steps = (
+                None if value is None else amount(value, total.currency, signed=True)
+                for value in (total.change, total.restated)
+            )
+            rows.append((column.label(total), column.name, total.values_changed, before, after, *steps))
+    if not rows:
+        return
+    heads = ("metric", "column", "values changed", "before", "after", "change", "restated by TikTok")
+    print_table(heads, rows, hidden_first=("column", "before", "values changed"))
+    cells = {cell for row in rows for cell in row}
+    if any(column.sums for column in changes):
+        say("Restated by TikTok: the part of the change on days that were complete in both versions.")
+    if NON_ADDITIVE in cells:
+        say("Non-additive: a sum over rows would be wrong, so only the number of changed values is shown.")
+    if None in cells:
+        say(f"{NONE} : no values, or money of several ad accounts in unknown currencies.")
+
+
+def _print_days(comparison: Comparison) -> None:
+    """Prints the days with changes, and by how much they changed each sum."""
+    from adreel.datasets.restatement import DayKind, amount
+
+    sums = comparison.moved_sums
+    rows = []
+    for day in comparison.days:
+        steps = (total.days.get((day.day, day.kind)) for _, total in sums)
+        amounts = (
+            "" if step is None else amount(step, total.currency, signed=True)
+            for step, (_, total) in zip(steps, sums, strict=True)
+        )
+        rows.append((day.day or "no date", day.kind.label, day.changed, day.added, day.removed, *amounts))
+    labels = [column.label(total) for column, total in sums]
+    print_table(("day", "kind", "rows changed", "rows added", "rows removed", *labels), rows)
+    if any(day.kind is DayKind.INCOMPLETE for day in comparison.days):
+        say("Incomplete: the day was not over when the earlier version was read.")
 
 
 def query(session: CommandContext, sql: str, format_name: str, output: Path | None) -> None:
@@ -167,7 +191,7 @@ def _write_answer(box: Sandbox, request: QueryRequest, output: Path | None) -> N
         with placed(output) as file:
             rows = box.ask(request, into=file).rows
         if rows is not None:
-            say(f"Wrote {rows:,} rows to {output}.")
+            say(f"Wrote {counted(rows, 'row')} to {output}.")
     elif request.form == "arrow":
         answer = box.ask(request)
         rows = answer.rows
@@ -186,9 +210,8 @@ def _write_answer(box: Sandbox, request: QueryRequest, output: Path | None) -> N
 def _print_answer(table: Any) -> None:
     """Prints an answer of at most `MOST_ROWS` + 1 rows; the last one only shows that there are more."""
     rows = list(zip(*(column.to_pylist() for column in table.columns), strict=True))
-    left_out = print_table(table.column_names, rows[:MOST_ROWS], fit=True)
-    if left_out:
-        say(f"Columns that do not fit: {', '.join(left_out)}. Select fewer columns, or write a file with -o FILE.")
+    for_all = "select fewer columns, or write a file with -o FILE"
+    print_table(table.column_names, rows[:MOST_ROWS], for_all=for_all, null=SQL_NULL)
     if len(rows) > MOST_ROWS:
         say(f"First {MOST_ROWS:,} rows. For all rows, add --format csv or -o FILE.")
 
@@ -202,7 +225,7 @@ def export(session: CommandContext, name: str, output: Path, version: int | None
         saved = have.guard.dataset(name)
         reader = _with_table(have, saved).read(saved.table_slug, version)
         rows = write_file(reader, output, kind, for_spreadsheet=for_spreadsheet)
-        say(f"Wrote {rows:,} rows to {output}.")
+        say(f"Wrote {counted(rows, 'row')} to {output}.")
 
 
 def restore(session: CommandContext, name: str, version: int, *, yes: bool) -> None:
@@ -235,4 +258,4 @@ def vacuum(session: CommandContext, name: str, keep_days: int, keep_versions: in
             before = len(lake.versions(saved.table_slug))
             lake.vacuum(saved.table_slug, keep_days=keep_days, keep_versions=keep_versions)
             left = len(lake.versions(saved.table_slug))
-        say(f"{left:,} of {before:,} versions are left.")
+        say(f"Kept {left:,} of {counted(before, 'version')}.")

@@ -9,7 +9,7 @@ import typer
 from adreel.access import RoleRight
 from adreel.cli import CommandContext
 from adreel.cli.context import Opened, opened
-from adreel.cli.output import choice_of, confirm, print_json, print_table, say
+from adreel.cli.output import choice_of, confirm, counted, print_json, print_table, say
 from adreel.errors import InputError
 from adreel.store import Level, Role, User
 
@@ -20,6 +20,7 @@ def show_all(session: CommandContext, *, as_json: bool) -> None:
         have.guard.need_role(RoleRight.VIEW_USERS)
         rows = [
             {
+                "id": str(user.id),
                 "name": user.name,
                 "role": user.role,
                 "disabled": user.disabled,
@@ -32,7 +33,8 @@ def show_all(session: CommandContext, *, as_json: bool) -> None:
             print_json(rows)
         elif rows:
             print_table(
-                ("name", "role", "disabled", "created (UTC)", "last seen (UTC)"), [tuple(row.values()) for row in rows]
+                ("name", "role", "disabled", "created (UTC)", "last seen (UTC)"),
+                [tuple(row.values())[1:] for row in rows],
             )
         else:
             say("0 users. Create the administrator: adreel users add NAME --role admin")
@@ -67,8 +69,8 @@ def set_password(session: CommandContext, name: str, *, password_stdin: bool, ke
                 )
         browsers, tokens = have.store.users.set_password(user, _password(password_stdin), keep_tokens=keep_tokens)
         say(
-            f"Changed the password of {user.name!r}: {_plural(browsers, 'browser')} signed out, "
-            f"{_plural(tokens, 'API token')} revoked."
+            f"Changed the password of {user.name!r}: {counted(browsers, 'browser')} signed out, "
+            f"{counted(tokens, 'API token')} revoked."
         )
 
 
@@ -109,10 +111,6 @@ def _owned(have: Opened, user: User) -> str:
     ]
     without_owner = f" These datasets are kept without an owner: {', '.join(datasets)}." if datasets else ""
     return without_owner + (f" They own {', '.join(accounts)}." if accounts else "")
-
-
-def _plural(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _password(from_stdin: bool) -> str:

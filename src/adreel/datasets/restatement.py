@@ -52,7 +52,7 @@ class DayKind(StrEnum):
     label: str
 
     RESTATED = "restated", "in both versions"
-    UNFINISHED = "unfinished", "incomplete"
+    INCOMPLETE = "incomplete", "incomplete"
     ADDED = "added", "added"
     REMOVED = "removed", "removed"
     UNREAD = "unread", "not read again"
@@ -112,6 +112,10 @@ class ColumnChange:
         """Whether a value or a sum changed."""
         return bool(self.values_changed) or any(column_sum.has_moved for column_sum in self.sums)
 
+    def label(self, column_sum: CurrencySum) -> str:
+        """The title of one of its sums, with the currency where there are several."""
+        return f"{self.title} ({column_sum.currency or 'unknown currency'})" if len(self.sums) > 1 else self.title
+
 
 @dataclass(frozen=True, slots=True)
 class DayChange:
@@ -166,7 +170,7 @@ class Comparison:
     def can_restate(self) -> bool:
         """Whether TikTok may have restated days between the versions: the second was read after the first."""
         kinds = {day_change.kind for day_change in self.days}
-        return self.by_day and (DayKind.UNREAD not in kinds or bool(kinds & {DayKind.RESTATED, DayKind.UNFINISHED}))
+        return self.by_day and (DayKind.UNREAD not in kinds or bool(kinds & {DayKind.RESTATED, DayKind.INCOMPLETE}))
 
     @property
     def moved_sums(self) -> tuple[tuple[ColumnChange, CurrencySum], ...]:
@@ -181,14 +185,14 @@ class Comparison:
 
     def as_json(self) -> dict[str, Any]:
         """Plain values and exact numbers, as the API and `adreel diff --json` give them."""
-        counts = ("before", "after", "rows_before", "rows_after", "added", "removed", "changed", "keyed", "summary")
+        facts = ("before", "after", "rows_before", "rows_after", "added", "removed", "changed", "keyed", "summary")
         sums: dict[Place, list[dict[str, Any]]] = defaultdict(list)
         for column in self.columns:
             for column_sum in column.sums:
                 for place, step in column_sum.days.items():
                     sums[place].append({"name": column.name, "currency": column_sum.currency, "change": step})
         return {
-            **{name: getattr(self, name) for name in counts},
+            **{name: getattr(self, name) for name in facts},
             "currencies": list(self.currencies),
             "metrics": [_column_json(column) for column in self.columns],
             "days": [
@@ -430,7 +434,7 @@ class Kinds:
         if self._readings.appends(later):
             return DayKind.ADDED
         today = replace(self._before, read_at=self._readings.read_at(earlier)).today(advertiser)
-        return DayKind.UNFINISHED if day is not None and today is not None and day >= today else DayKind.RESTATED
+        return DayKind.INCOMPLETE if day is not None and today is not None and day >= today else DayKind.RESTATED
 
     def _is_outside(self, side: int, advertiser: str | None, day: date) -> bool:
         """Whether a version's rows of the ad account do not reach to the day."""
@@ -608,7 +612,7 @@ def _besides(days: Iterable[DayChange]) -> Iterator[str]:
         if own:
             rows = sum(day.added + day.removed + day.changed for day in own)
             yield f"{_plural(len(own), 'day')} {kind.label}, with {_rows(rows)}"
-    unfinished = [str(day.day) for day in days if day.kind is DayKind.UNFINISHED]
+    unfinished = [str(day.day) for day in days if day.kind is DayKind.INCOMPLETE]
     if unfinished:
         yield f"{' and '.join(unfinished)} incomplete at the first reading"
 

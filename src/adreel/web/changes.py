@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 from adreel.charts.labels import cell
 from adreel.charts.selection import days_of
-from adreel.datasets.restatement import ColumnChange, Comparison, CurrencySum, DayKind, Place, amount, compare
+from adreel.datasets.restatement import (
+    CURRENCY,
+    ColumnChange,
+    Comparison,
+    CurrencySum,
+    DayKind,
+    Place,
+    amount,
+    compare,
+)
 from adreel.dates import Span
 from adreel.errors import NotFoundError
 from adreel.store import SavedDataset
@@ -131,7 +140,7 @@ class _ChangesView:
         return Changes(
             comparison=comparison,
             metrics=tuple(row for column in differing for row in _metric_rows(column)),
-            day_heads=tuple(_label(column, column_sum) for column, column_sum in headed),
+            day_heads=tuple(column.label(column_sum) for column, column_sum in headed),
             days=tuple(
                 DayRow(
                     day.day,
@@ -158,8 +167,7 @@ class _ChangesView:
         shown = [(column, column_sum) for column, column_sum in self._comparison.moved_sums if column_sum.days]
         counts = {(day.day, day.kind): day.added + day.removed + day.changed for day in self._comparison.days}
         panels = [
-            self._panel(_label(column, column_sum), column_sum.currency, column_sum.days)
-            for column, column_sum in shown
+            self._panel(column.label(column_sum), column_sum.currency, column_sum.days) for column, column_sum in shown
         ]
         return [*panels, self._panel("Rows changed, added or removed", None, counts) | {"signed": False}]
 
@@ -217,11 +225,17 @@ class _ChangesView:
         both = {**before, **after}
         named = [name for name in both if name not in valued]
         differing = [name for name in both if name in valued and before.get(name) != after.get(name)]
+        money = {column.name for column in self._comparison.columns if column.type == "money"}
         return ExampleRow(
             kind,
             tuple((titles.get(name, name), cell(name, both[name]).text) for name in named),
             tuple(
-                (titles.get(name, name), _cell(example.before, name), _cell(example.after, name)) for name in differing
+                (
+                    titles.get(name, name),
+                    _cell(example.before, name, name in money),
+                    _cell(example.after, name, name in money),
+                )
+                for name in differing
             ),
         )
 
@@ -231,7 +245,7 @@ def _metric_rows(column: ColumnChange) -> Iterator[MetricRow]:
         yield MetricRow(column.title, column.values_changed, "", "", "", "")
     for column_sum in column.sums:
         yield MetricRow(
-            _label(column, column_sum),
+            column.label(column_sum),
             column_sum.values_changed,
             amount(column_sum.before, column_sum.currency),
             amount(column_sum.after, column_sum.currency),
@@ -240,24 +254,23 @@ def _metric_rows(column: ColumnChange) -> Iterator[MetricRow]:
         )
 
 
-def _label(column: ColumnChange, column_sum: CurrencySum) -> str:
-    """The figure's title, with its currency where there are several."""
-    return f"{column.title} ({column_sum.currency or 'unknown currency'})" if len(column.sums) > 1 else column.title
-
-
 def _step(column_sum: CurrencySum, place: Place) -> str:
     return amount(column_sum.days[place], column_sum.currency, signed=True) if place in column_sum.days else ""
 
 
 _SERIES = {
     DayKind.RESTATED: "days in both versions",
-    DayKind.UNFINISHED: "incomplete days",
+    DayKind.INCOMPLETE: "incomplete days",
     DayKind.ADDED: "days added",
     DayKind.REMOVED: "days removed",
     DayKind.UNREAD: "days not read again",
 }
 
 
-def _cell(row: Mapping[str, Any] | None, name: str) -> str | None:
-    """A value as a text; None for a row or a value that is not there."""
-    return cell(name, row[name]).text if row is not None and row.get(name) is not None else None
+def _cell(row: Mapping[str, Any] | None, name: str, is_money: bool) -> str | None:
+    """A value as a text, money with its currency; None for a row or a value that is not there."""
+    if row is None or row.get(name) is None:
+        return None
+    currency = row.get(CURRENCY) if is_money else None
+    text = cell(name, row[name]).text
+    return f"{text} {currency}" if currency else text

@@ -165,7 +165,7 @@ class MetricDifferenceAnswer(Answer):
     sums: list[CurrencySumAnswer]
 
 
-class SumChangeAnswer(Answer):
+class DaySum(Answer):
     """Change of a day's sum."""
 
     name: str = Field(examples=["spend"])
@@ -179,14 +179,14 @@ class DayDifferenceAnswer(Answer):
     day: date | datetime | None
     kind: DayKind = Field(
         description="restated: in both versions, and over in its ad account's zone when the first was read; "
-        "unfinished: it was not over then; added, removed: in one version only; unread: not read again for the second "
+        "incomplete: it was not over then; added, removed: in one version only; unread: not read again for the second "
         "version, such as the days of a restored version.",
         examples=[DayKind.RESTATED],
     )
     added: int = Field(examples=[0])
     removed: int = Field(examples=[0])
     changed: int = Field(examples=[3])
-    sums: list[SumChangeAnswer]
+    sums: list[DaySum]
 
 
 class ExampleAnswer(Answer):
