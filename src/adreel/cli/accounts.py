@@ -13,7 +13,7 @@ from typing import TypeVar
 from adreel import sharing
 from adreel.access import VIEWERS, AccountRight, RoleRight
 from adreel.cli import CommandContext
-from adreel.cli.context import Opened, opened
+from adreel.cli.context import OpenHome, open_home
 from adreel.cli.output import choice_of, confirm, print_json, print_table, say
 from adreel.connections import (
     ASSUMED,
@@ -48,44 +48,44 @@ CONSENT_SECONDS = 600
 
 def connect(session: CommandContext, name: str, *, browser: bool, paste: bool) -> None:
     """Connects an account by the consent page. Raises ForbiddenError for viewers, ExistsError for a name in use."""
-    with opened(session) as have:
-        have.guard.need_role(RoleRight.CONNECT)
-        access = app_access(have.settings)
-        need_app(have.settings, access)
-        name = _free_name(have, name)
-        _save(have, name, _consented(have, access, browser=browser, paste=paste), None, ByHand())
+    with open_home(session) as home:
+        home.guard.need_role(RoleRight.CONNECT)
+        access = app_access(home.settings)
+        need_app(home.settings, access)
+        name = _free_name(home, name)
+        _save(home, name, _consented(home, access, browser=browser, paste=paste), None, ByHand())
 
 
 def reconnect(session: CommandContext, name: str, *, browser: bool, paste: bool, token_stdin: bool) -> None:
     """Replaces the token of an existing account, by the consent page or from stdin."""
-    with opened(session) as have:
-        account = have.guard.account(name, AccountRight.EDIT)
+    with open_home(session) as home:
+        account = home.guard.account(name, AccountRight.EDIT)
         if token_stdin:
             token = _read_token()
-            access = _own_app(have, account)
+            access = _own_app(home, account)
         else:
-            access = _own_app(have, account)
-            need_app(have.settings, access)
-            token = _consented(have, access, browser=browser, paste=paste)
+            access = _own_app(home, account)
+            need_app(home.settings, access)
+            token = _consented(home, access, browser=browser, paste=paste)
         access = replace(access, token=token)
-        before = have.store.accounts.advertisers(account)
+        before = home.store.accounts.advertisers(account)
         owner, advertisers = _with_client(
-            have, access, lambda client: _owner_and_advertisers(client, account.selection, before)
+            home, access, lambda client: _owner_and_advertisers(client, account.selection, before)
         )
-        account = have.store.accounts.set_token(
+        account = home.store.accounts.set_token(
             account, token, app_id=access.app_id, app_secret=access.secret, base_url=access.base_url, owner=owner
         )
-        have.store.accounts.save_advertisers(account, advertisers)
-        _show_connected(have, account)
+        home.store.accounts.save_advertisers(account, advertisers)
+        _show_connected(home, account)
 
 
-def _own_app(have: Opened, account: Account) -> Access:
+def _own_app(home: OpenHome, account: Account) -> Access:
     """The app of the settings, or else the app that the account was connected with."""
-    access = app_access(have.settings)
+    access = app_access(home.settings)
     if access.app_id and access.secret:
-        address_set = have.settings.sources.get("tiktok_url", "default") != "default"
+        address_set = home.settings.sources.get("tiktok_url", "default") != "default"
         return access if address_set or not account.base_url else replace(access, base_url=account.base_url)
-    return account_app(have.settings, have.store, account)
+    return account_app(home.settings, home.store, account)
 
 
 def add(
@@ -103,25 +103,25 @@ def add(
         raise InputError(
             "The access token must come from stdin, so that it stays out of the shell history. Add --token-stdin."
         )
-    with opened(session) as have:
-        have.guard.need_role(RoleRight.CONNECT)
+    with open_home(session) as home:
+        home.guard.need_role(RoleRight.CONNECT)
         selection = None
         if advertisers is not None:
             selection = tuple(part.strip() for part in advertisers.split(",") if part.strip())
             if not selection or not all(part.isascii() and part.isdigit() for part in selection):
                 raise InputError(f"--advertisers: {advertisers!r} is not a list of IDs. Separate the IDs with commas.")
         else:
-            need_app(have.settings, app_access(have.settings))
-        name = _free_name(have, name)
-        _save(have, name, _read_token(), selection, by_hand)
+            need_app(home.settings, app_access(home.settings))
+        name = _free_name(home, name)
+        _save(home, name, _read_token(), selection, by_hand)
 
 
-def _free_name(have: Opened, name: str) -> str:
+def _free_name(home: OpenHome, name: str) -> str:
     """The cleaned name. Raises InputError or ExistsError before any request to TikTok."""
     name = clean_name(name, "an account")
-    existing = next((account for account in have.store.accounts.list() if account.name == name), None)
+    existing = next((account for account in home.store.accounts.list() if account.name == name), None)
     if existing is not None:
-        may_edit = have.guard.may(AccountRight.EDIT, existing)
+        may_edit = home.guard.may(AccountRight.EDIT, existing)
         advice = f"Reconnect it: adreel accounts reconnect {name!r}" if may_edit else "Choose another name."
         raise ExistsError(f"Account {name!r} already exists. {advice}")
     return name
@@ -134,18 +134,18 @@ def _read_token() -> str:
     return token
 
 
-def _save(have: Opened, name: str, token: str, selection: tuple[str, ...] | None, by_hand: ByHand) -> None:
+def _save(home: OpenHome, name: str, token: str, selection: tuple[str, ...] | None, by_hand: ByHand) -> None:
     """Saves the account after TikTok accepted the token, the app and the advertisers."""
-    access = app_access(have.settings, token)
+    access = app_access(home.settings, token)
     owner, advertisers = _with_client(
-        have, access, lambda client: _owner_and_advertisers(client, selection, (), by_hand)
+        home, access, lambda client: _owner_and_advertisers(client, selection, (), by_hand)
     )
     if selection is not None and not any(advertiser.timezone or advertiser.currency for advertiser in advertisers):
         raise AdvertiserError(
             f"TikTok returned no details of ad accounts {', '.join(selection)} for this token. Check the IDs and the "
             "TikTok user who granted the token."
         )
-    account = have.store.accounts.add(
+    account = home.store.accounts.add(
         name,
         token=token,
         app_id=access.app_id,
@@ -153,10 +153,10 @@ def _save(have: Opened, name: str, token: str, selection: tuple[str, ...] | None
         base_url=access.base_url,
         owner=owner,
         selection=selection,
-        user=have.guard.actor.user,
+        user=home.guard.actor.user,
     )
-    have.store.accounts.save_advertisers(account, advertisers)
-    _show_connected(have, account)
+    home.store.accounts.save_advertisers(account, advertisers)
+    _show_connected(home, account)
     with_zone = [
         advertiser.advertiser_id
         for advertiser in advertisers
@@ -178,22 +178,22 @@ async def _owner_and_advertisers(
     return await owner_of(client), await ask_advertisers(client, selection, before, by_hand)
 
 
-def _with_client(have: Opened, access: Access, use: Callable[[Client], Awaitable[_Answer]]) -> _Answer:
+def _with_client(home: OpenHome, access: Access, use: Callable[[Client], Awaitable[_Answer]]) -> _Answer:
     async def work() -> _Answer:
         deadline = time.monotonic() + DEADLINE_SECONDS
-        transport = have.session.transport
-        async with connected(have.settings, access, transport=transport, deadline=deadline, log=say) as client:
+        transport = home.session.transport
+        async with connected(home.settings, access, transport=transport, deadline=deadline, log=say) as client:
             return await use(client)
 
     return asyncio.run(work())
 
 
-def _consented(have: Opened, access: Access, *, browser: bool, paste: bool) -> str:
+def _consented(home: OpenHome, access: Access, *, browser: bool, paste: bool) -> str:
     """The access token that the consent page grants."""
     state = new_state()
     # Exactly as in TikTok's portal, where localhost and 127.0.0.1 are two addresses.
-    redirect = have.settings.tiktok_redirect_url
-    page = consent_url(have.settings.tiktok_auth_url, access.app_id, state, redirect)
+    redirect = home.settings.tiktok_redirect_url
+    page = consent_url(home.settings.tiktok_auth_url, access.app_id, state, redirect)
 
     async def consent_code() -> str:
         say("TikTok uses the login of that browser. To connect another TikTok user, log out of TikTok there first.")
@@ -206,7 +206,7 @@ def _consented(have: Opened, access: Access, *, browser: bool, paste: bool) -> s
             return await listener.code(CONSENT_SECONDS)
 
     code = asyncio.run(consent_code())
-    grant = _with_client(have, access, lambda client: client.exchange(code))
+    grant = _with_client(home, access, lambda client: client.exchange(code))
     return grant.access_token
 
 
@@ -216,9 +216,9 @@ def _open(address: str, browser: bool) -> None:
         webbrowser.open(address)
 
 
-def _show_connected(have: Opened, account: Account) -> None:
+def _show_connected(home: OpenHome, account: Account) -> None:
     say(f"Connected account {account.name!r}" + (f", granted by {account.owner}" if account.owner else "") + ".")
-    advertisers = have.store.accounts.advertisers(account)
+    advertisers = home.store.accounts.advertisers(account)
     _print_advertisers(advertisers)
     assumed = [
         advertiser.advertiser_id
@@ -240,9 +240,9 @@ def _show_connected(have: Opened, account: Account) -> None:
     )
 
 
-def _refreshed(have: Opened, account: Account) -> tuple[AccountAdvertiser, ...]:
-    access = account_access(have.settings, have.store, account)
-    return _with_client(have, access, lambda client: refresh(client, have.store, account))
+def _refreshed(home: OpenHome, account: Account) -> tuple[AccountAdvertiser, ...]:
+    access = account_access(home.settings, home.store, account)
+    return _with_client(home, access, lambda client: refresh(client, home.store, account))
 
 
 def _print_advertisers(advertisers: tuple[AccountAdvertiser, ...]) -> None:
@@ -269,8 +269,8 @@ def _print_advertisers(advertisers: tuple[AccountAdvertiser, ...]) -> None:
 
 def advertisers(session: CommandContext, name: str, *, as_json: bool) -> None:
     """Refreshes the account's advertisers from TikTok and prints them."""
-    with opened(session) as have:
-        refreshed = _refreshed(have, have.guard.account(name, AccountRight.USE))
+    with open_home(session) as home:
+        refreshed = _refreshed(home, home.guard.account(name, AccountRight.USE))
         if as_json:
             keys = ("name", "currency", "timezone", "display_timezone", "status", "country", "refreshed_at")
             print_json(
@@ -289,8 +289,8 @@ def advertisers(session: CommandContext, name: str, *, as_json: bool) -> None:
 
 def show_all(session: CommandContext, *, as_json: bool) -> None:
     """Prints every account with its datasets and the status of its token."""
-    with opened(session) as have:
-        visible = have.guard.datasets()
+    with open_home(session) as home:
+        visible = home.guard.datasets()
         rows = [
             {
                 "id": str(account.id),
@@ -299,13 +299,13 @@ def show_all(session: CommandContext, *, as_json: bool) -> None:
                 "granted_by": account.owner,
                 "app_id": account.app_id,
                 "advertisers": account.selection,
-                "advertiser_count": sum(not advertiser.gone for advertiser in have.store.accounts.advertisers(account)),
+                "advertiser_count": sum(not advertiser.gone for advertiser in home.store.accounts.advertisers(account)),
                 "datasets": [dataset.slug for dataset in visible if dataset.account_id == account.id],
                 "created_at": account.created_at,
                 "updated_at": account.updated_at,
                 "last_checked_at": account.last_checked_at,
             }
-            for account in have.guard.accounts()
+            for account in home.guard.accounts()
         ]
         if as_json:
             print_json(rows)
@@ -319,20 +319,20 @@ def show_all(session: CommandContext, *, as_json: bool) -> None:
 
 def rename(session: CommandContext, name: str, to: str) -> None:
     """Renames an account, also in its datasets."""
-    with opened(session) as have:
-        account = have.store.accounts.rename(have.guard.account(name, AccountRight.EDIT), to)
+    with open_home(session) as home:
+        account = home.store.accounts.rename(home.guard.account(name, AccountRight.EDIT), to)
         say(f"Renamed account {name!r} to {account.name!r}, also in its datasets.")
 
 
 def share(session: CommandContext, name: str, user_name: str | None, level: str | None, everyone: str | None) -> None:
     """Shares an account with one user, or with everyone."""
-    with opened(session) as have:
-        account = have.guard.account(name)
+    with open_home(session) as home:
+        account = home.guard.account(name)
         if user_name is not None and level is not None and everyone is None:
-            _share_with(have, account, have.store.users.get(user_name), choice_of(Level, level))
+            _share_with(home, account, home.store.users.get(user_name), choice_of(Level, level))
         elif everyone is not None and user_name is None:
             default = choice_of(Level, everyone)
-            sharing.share_with_everyone(have.guard, account, default)
+            sharing.share_with_everyone(home.guard, account, default)
             say(f"Everyone now has access level {default} for account {account.name!r}. {default.meaning}")
         else:
             raise InputError(
@@ -340,8 +340,8 @@ def share(session: CommandContext, name: str, user_name: str | None, level: str 
             )
 
 
-def _share_with(have: Opened, account: Account, user: User, level: Level) -> None:
-    sharing.share(have.guard, account, user, level)
+def _share_with(home: OpenHome, account: Account, user: User, level: Level) -> None:
+    sharing.share(home.guard, account, user, level)
     say(f"{user.name!r} now has access level {level} for account {account.name!r}. {level.meaning}")
     if user.role is Role.VIEWER and level > VIEWERS:
         say(f"note: {user.name!r} is a viewer, which limits the access level to {VIEWERS}.")
@@ -349,9 +349,9 @@ def _share_with(have: Opened, account: Account, user: User, level: Level) -> Non
 
 def shares(session: CommandContext, name: str, *, as_json: bool) -> None:
     """Prints the users that an account is shared with, and their access levels."""
-    with opened(session) as have:
-        account = have.guard.account(name)
-        everyone, by_user = have.store.shares.everyone(account), have.store.shares.of(account)
+    with open_home(session) as home:
+        account = home.guard.account(name)
+        everyone, by_user = home.store.shares.everyone(account), home.store.shares.of(account)
         if as_json:
             users = [
                 {"user": {"id": str(user.id), "name": user.name}, "role": user.role, "level": level}
@@ -367,21 +367,21 @@ def shares(session: CommandContext, name: str, *, as_json: bool) -> None:
 
 def delete(session: CommandContext, name: str, *, yes: bool, revoke: bool) -> None:
     """Deletes an account after a confirmation that lists its datasets."""
-    with opened(session) as have:
-        account = have.guard.account(name, AccountRight.DELETE)
-        saved = [dataset.name for dataset in have.store.datasets.list(account)]
+    with open_home(session) as home:
+        account = home.guard.account(name, AccountRight.DELETE)
+        saved = [dataset.name for dataset in home.store.datasets.list(account)]
         consequence = f" These datasets keep their data and are no longer updated: {', '.join(saved)}." if saved else ""
         confirm(f"Delete account {account.name!r}?{consequence}", yes=yes)
         if revoke:
-            _revoke(have, account)
-        have.store.accounts.delete(account)
+            _revoke(home, account)
+        home.store.accounts.delete(account)
         say(f"Deleted account {account.name!r}.")
 
 
-def _revoke(have: Opened, account: Account) -> None:
+def _revoke(home: OpenHome, account: Account) -> None:
     try:
-        access = account_access(have.settings, have.store, account)
-        _with_client(have, access, lambda client: client.revoke())
+        access = account_access(home.settings, home.store, account)
+        _with_client(home, access, lambda client: client.revoke())
         say("Revoked access in TikTok.")
     except ReconnectError as error:
         say(f"The access token was already invalid: {error}")

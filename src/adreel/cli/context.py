@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class OpenHome:
     """The session with its settings and open store; `guard` checks the rights of the user."""
 
     session: CommandContext
@@ -47,11 +47,11 @@ def settings_of(session: CommandContext) -> Settings:
 
 
 @contextmanager
-def opened(session: CommandContext) -> Iterator[Opened]:
+def open_home(session: CommandContext) -> Iterator[OpenHome]:
     """The settings and the store, open while the block runs."""
     settings = settings_of(session)
     with open_store(session, settings) as store:
-        yield Opened(session, settings, store, guard_of(settings, store))
+        yield OpenHome(session, settings, store, guard_of(settings, store))
 
 
 @contextmanager
@@ -79,6 +79,6 @@ def guard_of(settings: Settings, store: Store) -> Guard:
     return Guard(store, Actor(user))
 
 
-def seen(have: Opened, run: Run) -> Run:
+def seen(home: OpenHome, run: Run) -> Run:
     """The run in its actual state: one recorded as running without a live process is interrupted."""
-    return locks.seen(have.settings.home, run, have.store.runs.get)
+    return locks.seen(home.settings.home, run, home.store.runs.get)

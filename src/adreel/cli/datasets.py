@@ -12,7 +12,7 @@ import typer
 
 from adreel.access import DatasetRight
 from adreel.cli import CommandContext
-from adreel.cli.context import Opened, opened
+from adreel.cli.context import OpenHome, open_home
 from adreel.cli.files import read_text
 from adreel.cli.output import confirm, print_json, print_table, say
 from adreel.datasets import service
@@ -30,8 +30,8 @@ from adreel.store.home import private_file
 def create(session: CommandContext, file: Path) -> None:
     """A new dataset from a file."""
     source = read(read_text(file))
-    with opened(session) as have:
-        _tell_saved(service.create(have.guard, parse(source, session.clock())))
+    with open_home(session) as home:
+        _tell_saved(service.create(home.guard, parse(source, session.clock())))
 
 
 def _tell_saved(saved: SavedDataset) -> None:
@@ -41,9 +41,9 @@ def _tell_saved(saved: SavedDataset) -> None:
 def bring_over(session: CommandContext, file: Path) -> None:
     """Imports datasets of the older connector, one or several in a file; all are saved, or none."""
     sources = sources_in(read_text(file), str(file))
-    with opened(session) as have:
+    with open_home(session) as home:
         try:
-            brought = bring(have.guard, arrivals(have.store, have.guard, sources, session.clock()))
+            brought = bring(home.guard, arrivals(home.store, home.guard, sources, session.clock()))
         except DatasetError as error:
             raise InputError(f"Nothing was imported.\n{error}") from error
         for saved in brought.there:
@@ -56,8 +56,8 @@ def bring_over(session: CommandContext, file: Path) -> None:
 
 def convert(session: CommandContext, name: str) -> None:
     """A deprecated report's dataset into Performance; its table goes on."""
-    with opened(session) as have:
-        saved, empty = service.convert(have.guard, have.guard.dataset(name, DatasetRight.EDIT), session.clock())
+    with open_home(session) as home:
+        saved, empty = service.convert(home.guard, home.guard.dataset(name, DatasetRight.EDIT), session.clock())
         if empty:
             say(f"Columns removed because they were always empty: {', '.join(empty)}.")
         _tell_saved(saved)
@@ -65,10 +65,10 @@ def convert(session: CommandContext, name: str) -> None:
 
 def show_all(session: CommandContext, *, as_json: bool) -> None:
     """Every dataset with its last run."""
-    with opened(session) as have:
-        latest, lake = have.store.runs.latest(), have.lake()
+    with open_home(session) as home:
+        latest, lake = home.store.runs.latest(), home.lake()
         rows, labels = [], []
-        for entry in standings(have.store, have.guard, have.settings.home, session.clock()):
+        for entry in standings(home.store, home.guard, home.settings.home, session.clock()):
             saved, run = entry.saved, latest.get(entry.saved.id)
             labels.append((entry.status.label, entry.words))
             rows.append(
@@ -120,19 +120,19 @@ def _short(error: str) -> str:
 
 def show(session: CommandContext, name: str) -> None:
     """A dataset as its file."""
-    with opened(session) as have:
-        typer.echo(as_file(source_of(have.guard.dataset(name)).values), nl=False)
+    with open_home(session) as home:
+        typer.echo(as_file(source_of(home.guard.dataset(name)).values), nl=False)
 
 
 def edit(session: CommandContext, name: str, file: Path | None) -> None:
     """A dataset changed in the person's editor, or to a file."""
-    with opened(session) as have:
-        saved = have.guard.dataset(name, DatasetRight.EDIT)
+    with open_home(session) as home:
+        saved = home.guard.dataset(name, DatasetRight.EDIT)
         if file is not None:
-            _change(have, saved, read_text(file))
+            _change(home, saved, read_text(file))
             return
         before = as_file(source_of(saved).values)
-        draft = have.settings.home / f"{saved.slug}.draft.yaml"
+        draft = home.settings.home / f"{saved.slug}.draft.yaml"
         private_file(draft).write_text(before, encoding="utf-8")
         _edit(session, draft)
         text = read_text(draft)
@@ -140,7 +140,7 @@ def edit(session: CommandContext, name: str, file: Path | None) -> None:
             say("Nothing was changed.")
         else:
             try:
-                _change(have, saved, text)
+                _change(home, saved, text)
             except AdreelError as error:
                 raise InputError(
                     f"{error}\nNothing was changed. Your text is kept: correct it, then "
@@ -149,12 +149,12 @@ def edit(session: CommandContext, name: str, file: Path | None) -> None:
         draft.unlink()
 
 
-def _change(have: Opened, saved: SavedDataset, text: str) -> None:
-    now = have.session.clock()
+def _change(home: OpenHome, saved: SavedDataset, text: str) -> None:
+    now = home.session.clock()
     dataset = parse(read(text), now)
-    for line in service.losses(have.guard, dataset, have.lake(), now, saved):
+    for line in service.losses(home.guard, dataset, home.lake(), now, saved):
         say(f"note: {line}")
-    _tell_saved(service.change(have.guard, saved, dataset, now))
+    _tell_saved(service.change(home.guard, saved, dataset, now))
 
 
 def _edit(session: CommandContext, draft: Path) -> None:
@@ -169,17 +169,17 @@ def _edit(session: CommandContext, draft: Path) -> None:
 
 def delete(session: CommandContext, name: str, *, yes: bool, keep_table: bool) -> None:
     """A dataset, and its table unless it is to stay."""
-    with opened(session) as have:
-        saved = have.guard.dataset(name, DatasetRight.DELETE)
+    with open_home(session) as home:
+        saved = home.guard.dataset(name, DatasetRight.DELETE)
         # Imported here: the lake, which the other commands need not load.
         from adreel.datasets.kept_tables import where_kept
         from adreel.pipeline.orders import Orders
 
-        address = have.lake().table_url(saved.table_slug)
+        address = home.lake().table_url(saved.table_slug)
         table = f"; keep its table in {address}?" if keep_table else f" and its table in {address} with all versions?"
         confirm(f"Delete the dataset {saved.name!r}{table}", yes=yes)
-        orders = Orders(have.settings, have.store, clock=session.clock)
-        table_stays = orders.delete(have.guard, saved, keep_table=keep_table)
+        orders = Orders(home.settings, home.store, clock=session.clock)
+        table_stays = orders.delete(home.guard, saved, keep_table=keep_table)
         say(f"Deleted {saved.name!r}{'' if keep_table else ' and its table'}.")
         if table_stays:
-            say(where_kept(have.lake(), [saved.table_slug]))
+            say(where_kept(home.lake(), [saved.table_slug]))

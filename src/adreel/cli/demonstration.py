@@ -21,7 +21,7 @@ import httpx2
 
 from adreel.access import AccountRight, DatasetRight, RoleRight
 from adreel.cli import CommandContext
-from adreel.cli.context import Opened, guard_of, open_store, settings_of
+from adreel.cli.context import OpenHome, guard_of, open_store, settings_of
 from adreel.cli.output import counted, print_table, say
 from adreel.cli.runs import print_report, watched
 from adreel.cli.serving import PORT, listening, reached, serve_on
@@ -158,30 +158,30 @@ def demo(session: CommandContext, *, once: bool, advertisers: int, ads: int, por
     with sizes_checked():
         config = WorldConfig(session.clock().astimezone(UTC).date(), advertisers=advertisers, ads=ads, live=True)
     if once:
-        with _simulator(config) as url, _demo_home(session, config, url) as have:
+        with _simulator(config) as url, _demo_home(session, config, url) as home:
             later = config.today + timedelta(days=3)
-            saved, report = _run_first(have)
+            saved, report = _run_first(home)
             _print_next_steps(saved, report, NEXT_ONCE, options=_simulate_options(url, config), later=later)
         return
     with (
         listening("127.0.0.1", port, otherwise_free=port == PORT) as listener,
         _simulator(config) as url,
-        _demo_home(session, config, url) as have,
+        _demo_home(session, config, url) as home,
     ):
-        _run_yesterday(have, config, url)
-        first, first_report = _run_first(have)
+        _run_yesterday(home, config, url)
+        first, first_report = _run_first(home)
         for values in MORE_DATASETS:
-            saved = service.save(have.guard, parse(Source(values, {}), session.clock()), session.clock())
-            report = watched(have, saved)
+            saved = service.save(home.guard, parse(Source(values, {}), session.clock()), session.clock())
+            report = watched(home, saved)
             rows = counted(report.rows, "row")
             say(f"{saved.name}: {rows}. {report.state.label}: {checked_in(report.verification)}.")
         _print_next_steps(first, first_report, NEXT_SERVED, url=url)
-        settings = reached(have.settings, listener)
-        serve_on(session, settings, have.store, listener, browser=browser)
+        settings = reached(home.settings, listener)
+        serve_on(session, settings, home.store, listener, browser=browser)
 
 
 @contextmanager
-def _demo_home(session: CommandContext, config: WorldConfig, url: str) -> Iterator[Opened]:
+def _demo_home(session: CommandContext, config: WorldConfig, url: str) -> Iterator[OpenHome]:
     """The home with the simulated TikTok instead of the real one, and the demo account connected."""
     settings = replace(
         settings_of(session),
@@ -193,47 +193,47 @@ def _demo_home(session: CommandContext, config: WorldConfig, url: str) -> Iterat
     size = f"{counted(config.advertisers, 'ad account')} with {counted(config.ads, 'ad')} each"
     say(f"Simulated TikTok at {url}: {size}.")
     with open_store(session, settings) as store:
-        have = Opened(session, settings, store, guard_of(settings, store))
-        have.guard.need_role(RoleRight.CONNECT)
-        _refuse_own(have)
-        _connect(have, config)
-        yield have
+        home = OpenHome(session, settings, store, guard_of(settings, store))
+        home.guard.need_role(RoleRight.CONNECT)
+        _refuse_own(home)
+        _connect(home, config)
+        yield home
 
 
-def _run_first(have: Opened) -> tuple[SavedDataset, RunReport]:
+def _run_first(home: OpenHome) -> tuple[SavedDataset, RunReport]:
     """Runs the first dataset and prints its report and summary."""
-    saved = _demo_dataset(have)
-    report = watched(have, saved)
+    saved = _demo_dataset(home)
+    report = watched(home, saved)
     print_report(saved, report)
-    _print_summary(have, saved)
+    _print_summary(home, saved)
     return saved, report
 
 
-def _demo_dataset(have: Opened) -> SavedDataset:
-    now = have.session.clock()
-    return service.save(have.guard, parse(Source(DEMO_DATASET, {}), now), now)
+def _demo_dataset(home: OpenHome) -> SavedDataset:
+    now = home.session.clock()
+    return service.save(home.guard, parse(Source(DEMO_DATASET, {}), now), now)
 
 
-def _run_yesterday(have: Opened, config: WorldConfig, url: str) -> None:
+def _run_yesterday(home: OpenHome, config: WorldConfig, url: str) -> None:
     """Runs the first dataset as of yesterday, if it has no table yet, so that the next run has restated values."""
-    saved = _demo_dataset(have)
-    if have.lake().exists(saved.table_slug):
+    saved = _demo_dataset(home)
+    if home.lake().exists(saved.table_slug):
         return
     yesterday = config.today - timedelta(days=1)
     say(f"Running {saved.name!r} as of yesterday, {yesterday}. A second run as of today shows what TikTok restated.")
     with httpx2.Client(base_url=url, trust_env=False) as simulator:
         simulator.post("/_simulator/now", json={"today": yesterday.isoformat(), "hour": 15}).raise_for_status()
-        _update_clock(have)
+        _update_clock(home)
         days = [(config.today - timedelta(days=ago)).isoformat() for ago in (60, 2)]
-        watched(have, saved, (days[0], days[1]))
+        watched(home, saved, (days[0], days[1]))
         simulator.post("/_simulator/reset", json={}).raise_for_status()
-        _update_clock(have)
+        _update_clock(home)
 
 
-def _update_clock(have: Opened) -> None:
+def _update_clock(home: OpenHome) -> None:
     """Makes the home's clock follow a change of the simulator's time."""
-    if isinstance(have.session.clock, HomeClock):
-        have.session.clock.forget()
+    if isinstance(home.session.clock, HomeClock):
+        home.session.clock.forget()
 
 
 @contextmanager
@@ -274,11 +274,11 @@ def _simulator(config: WorldConfig) -> Iterator[str]:
         listener.close()
 
 
-def _connect(have: Opened, config: WorldConfig) -> None:
+def _connect(home: OpenHome, config: WorldConfig) -> None:
     """Connects the demo account through the simulated consent page and the token exchange."""
 
     async def consent() -> tuple[str, str]:
-        state, settings = new_state(), have.settings
+        state, settings = new_state(), home.settings
         async with Listener(state) as listener:
             page = consent_url(settings.tiktok_auth_url, settings.tiktok_app_id, state, listener.redirect_uri)
             await asyncio.gather(_allow(page), waiting := asyncio.ensure_future(listener.code(30)))
@@ -289,11 +289,11 @@ def _connect(have: Opened, config: WorldConfig) -> None:
             return token, await owner_of(client)
 
     token, owner = asyncio.run(consent())
-    account = _save_account(have, token, owner)
+    account = _save_account(home, token, owner)
 
     async def advertisers() -> int:
-        async with connected(have.settings, app_access(have.settings, token)) as client:
-            return sum(not advertiser.gone for advertiser in await refresh(client, have.store, account))
+        async with connected(home.settings, app_access(home.settings, token)) as client:
+            return sum(not advertiser.gone for advertiser in await refresh(client, home.store, account))
 
     granted = asyncio.run(advertisers())
     refused = config.advertisers - granted
@@ -319,23 +319,23 @@ def _demo_account(store: Store) -> Account | None:
     return next((account for account in store.accounts.list() if account.name == DEMO_ACCOUNT), None)
 
 
-def _refuse_own(have: Opened) -> None:
+def _refuse_own(home: OpenHome) -> None:
     """Raises InputError if the demo's names are in use otherwise, ForbiddenError if by another user."""
-    account = _demo_account(have.store)
+    account = _demo_account(home.store)
     if account is not None:
-        have.guard.need(AccountRight.EDIT, account)
+        home.guard.need(AccountRight.EDIT, account)
     for values in (DEMO_DATASET, *MORE_DATASETS):
-        saved = have.store.datasets.named(str(values["name"]))
+        saved = home.store.datasets.named(str(values["name"]))
         if saved is not None:
-            _refuse_others(have, saved)
+            _refuse_others(home, saved)
     if account is not None and urlsplit(account.base_url).hostname != "127.0.0.1":
         raise InputError(
             f"Account {DEMO_ACCOUNT!r} is not the demo's. Rename it first: adreel accounts rename {DEMO_ACCOUNT} NAME"
         )
 
 
-def _refuse_others(have: Opened, saved: SavedDataset) -> None:
-    have.guard.need(DatasetRight.EDIT, saved)
+def _refuse_others(home: OpenHome, saved: SavedDataset) -> None:
+    home.guard.need(DatasetRight.EDIT, saved)
     if saved.account_name != DEMO_ACCOUNT:
         raise InputError(
             f"Dataset {saved.name!r} of account {saved.account_name!r} has the name of a demo dataset. Rename it "
@@ -343,27 +343,27 @@ def _refuse_others(have: Opened, saved: SavedDataset) -> None:
         )
 
 
-def _save_account(have: Opened, token: str, owner: str) -> Account:
-    account = _demo_account(have.store)
-    access = app_access(have.settings, token)
+def _save_account(home: OpenHome, token: str, owner: str) -> Account:
+    account = _demo_account(home.store)
+    access = app_access(home.settings, token)
     connection = {"app_id": access.app_id, "app_secret": access.secret, "base_url": access.base_url, "owner": owner}
     if account is None:
-        return have.store.accounts.add(DEMO_ACCOUNT, token=token, **connection, user=have.guard.actor.user)
-    return have.store.accounts.set_token(account, token, **connection)
+        return home.store.accounts.add(DEMO_ACCOUNT, token=token, **connection, user=home.guard.actor.user)
+    return home.store.accounts.set_token(account, token, **connection)
 
 
-def _print_summary(have: Opened, saved: SavedDataset) -> None:
-    with have.lake().connect({saved.slug: saved.table_slug}) as connection:
+def _print_summary(home: OpenHome, saved: SavedDataset) -> None:
+    with home.lake().connect({saved.slug: saved.table_slug}) as connection:
         answer = connection.sql(SUMMARY.format(table=saved.slug))
         assert answer is not None
         rows = answer.fetchall()
     hidden_first = ("days", "time zone", "ads", "ctr (%)", "conversions")
     title = "Last 60 days by ad account"
     print_table(answer.columns, rows, title=title, hidden_first=hidden_first, for_all="query the table")
-    shown, account = {row[0] for row in rows}, _demo_account(have.store)
+    shown, account = {row[0] for row in rows}, _demo_account(home.store)
     empty = [
         advertiser
-        for advertiser in (have.store.accounts.advertisers(account) if account else ())
+        for advertiser in (home.store.accounts.advertisers(account) if account else ())
         if not advertiser.gone and advertiser.advertiser_id not in shown
     ]
     for advertiser in empty:

@@ -20,7 +20,7 @@ from rich.table import Column
 
 from adreel.access import DatasetRight
 from adreel.cli import CommandContext
-from adreel.cli.context import Opened, opened, seen
+from adreel.cli.context import OpenHome, open_home, seen
 from adreel.cli.files import read_text
 from adreel.cli.output import SQL_NULL, confirm, messages, print_json, print_table, say, text
 from adreel.datasets import service
@@ -56,25 +56,25 @@ LISTED_ADVERTISERS = 20
 """Most advertisers that an estimate lists with their days."""
 
 
-def _source(have: Opened, name: str | None, file: Path | None, right: DatasetRight) -> Source:
+def _source(home: OpenHome, name: str | None, file: Path | None, right: DatasetRight) -> Source:
     """The dataset of a command: of a file, or a saved one. Raises ForbiddenError without the right to it."""
     if (name is None) == (file is None):
         raise InputError("Specify either the name of a saved dataset or a file (-f FILE).")
     if file is not None:
         return read(read_text(file))
-    return source_of(have.guard.dataset(str(name), right))
+    return source_of(home.guard.dataset(str(name), right))
 
 
 def _with_account(
-    have: Opened, name: str | None, file: Path | None, given: tuple[str | None, str | None]
+    home: OpenHome, name: str | None, file: Path | None, given: tuple[str | None, str | None]
 ) -> tuple[Dataset, Account]:
     """The dataset to estimate or preview, and its account. Raises ForbiddenError without the right to use it."""
-    source = _source(have, name, file, DatasetRight.RUN)
-    dataset = parse(_dated(source, _dates(given)), have.session.clock())
-    saved = have.guard.dataset(name) if name is not None else None
+    source = _source(home, name, file, DatasetRight.RUN)
+    dataset = parse(_dated(source, _dates(given)), home.session.clock())
+    saved = home.guard.dataset(name) if name is not None else None
     if saved is not None and saved.account_id is not None:
-        return dataset, have.store.accounts.get(saved.account_id)
-    return dataset, have.guard.usable(dataset.account)
+        return dataset, home.store.accounts.get(saved.account_id)
+    return dataset, home.guard.usable(dataset.account)
 
 
 def _dates(given: tuple[str | None, str | None]) -> DateRange | None:
@@ -94,17 +94,17 @@ def _dated(source: Source, dates: DateRange | None) -> Source:
 
 def validate(session: CommandContext, name: str | None, file: Path | None, *, as_json: bool) -> None:
     """Prints the columns and primary key of a valid dataset. Raises DatasetError with every problem."""
-    with opened(session) as have:
+    with open_home(session) as home:
         try:
-            source = _source(have, name, file, DatasetRight.SEE)
-            checked = service.checked(have.guard, source, session.clock())
+            source = _source(home, name, file, DatasetRight.SEE)
+            checked = service.checked(home.guard, source, session.clock())
             if checked.dataset is None:
                 raise DatasetError(checked.problems)
         except DatasetError as error:
             if as_json:
                 print_json({"valid": False, "problems": [asdict(problem) for problem in error.problems]})
             raise
-        changes = service.changes(have.guard, checked.dataset, have.lake(), session.clock()) if file else ()
+        changes = service.changes(home.guard, checked.dataset, home.lake(), session.clock()) if file else ()
         if as_json:
             print_json({"valid": True, "problems": [], "notes": [*checked.notes, *changes]})
         else:
@@ -121,8 +121,8 @@ def plan(
     session: CommandContext, name: str | None, file: Path | None, given: tuple[str | None, str | None], *, as_json: bool
 ) -> None:
     """Prints the estimate of a run: requests, rows per page, and time at the rate limit of the app's API level."""
-    with opened(session) as have:
-        planned = _plan(have, *_with_account(have, name, file, given))
+    with open_home(session) as home:
+        planned = _plan(home, *_with_account(home, name, file, given))
         if as_json:
             print_json(planned.figures() | {"days": [_days(pair) for pair in planned.plan.days()]})
         else:
@@ -150,32 +150,32 @@ def _print_plan(planned: Planned) -> None:
         say(f"note: {note}")
 
 
-def _plan(have: Opened, dataset: Dataset, account: Account) -> Planned:
+def _plan(home: OpenHome, dataset: Dataset, account: Account) -> Planned:
     # Imported here, as other commands do not need it.
     from adreel.connections import unreadable_note
 
-    asking = _asking(have)
+    asking = _asking(home)
     planned = asking.planned(dataset, account, asyncio.run(asking.advertisers(account)))
     for advertiser_id, reason in planned.unreadable.items():
         say(f"note: {unreadable_note(advertiser_id, reason)}")
     return planned
 
 
-def _asking(have: Opened) -> Asking:
+def _asking(home: OpenHome) -> Asking:
     # Imported here: it takes 0.1 s, which `adreel run` saves.
     from adreel.pipeline.preview import Asking
 
-    return Asking(have.settings, have.store, have.session.clock, have.session.transport, say)
+    return Asking(home.settings, home.store, home.session.clock, home.session.transport, say)
 
 
 def preview(
     session: CommandContext, name: str | None, file: Path | None, given: tuple[str | None, str | None], *, as_json: bool
 ) -> None:
     """Prints the first rows with the types of the table."""
-    with opened(session) as have:
-        dataset, account = _with_account(have, name, file, given)
-        _plan(have, dataset, account)
-        table = asyncio.run(_asking(have).preview(dataset, account, PREVIEW_ROWS))
+    with open_home(session) as home:
+        dataset, account = _with_account(home, name, file, given)
+        _plan(home, dataset, account)
+        table = asyncio.run(_asking(home).preview(dataset, account, PREVIEW_ROWS))
         if as_json:
             print_json(table.to_pylist())
         elif table.num_rows:
@@ -184,17 +184,17 @@ def preview(
             say("TikTok returned 0 rows for the first ad accounts on these days.")
 
 
-def _to_run(have: Opened, name: str | None, file: Path | None, dates: DateRange | None) -> SavedDataset:
+def _to_run(home: OpenHome, name: str | None, file: Path | None, dates: DateRange | None) -> SavedDataset:
     """The dataset to run; one in a file is saved first, unless it cannot be run with these dates."""
-    source, now = _source(have, name, file, DatasetRight.RUN), have.session.clock()
+    source, now = _source(home, name, file, DatasetRight.RUN), home.session.clock()
     if file is None:
-        return have.guard.dataset(str(name), DatasetRight.RUN)
+        return home.guard.dataset(str(name), DatasetRight.RUN)
     dataset = parse(_dated(source, dates), now)
     own = dataset if dates is None else parse(source, now)
-    for line in service.changes(have.guard, own, have.lake(), now):
+    for line in service.changes(home.guard, own, home.lake(), now):
         say(f"note: {line}")
-    saved = service.save(have.guard, own, now)
-    have.guard.need(DatasetRight.RUN, saved)
+    saved = service.save(home.guard, own, now)
+    home.guard.need(DatasetRight.RUN, saved)
     return saved
 
 
@@ -210,17 +210,17 @@ def run(
     """Runs a dataset and prints its report; exits with the exit code of the run."""
     own: tuple[Run, ...] = ()
     try:
-        with _terminated_as_interrupted(), opened(session) as have:
+        with _terminated_as_interrupted(), open_home(session) as home:
             dates = _dates(given)
-            saved = _to_run(have, name, file, dates)
-            _confirm_loss(have, saved, dates, yes=yes)
-            before = have.store.runs.list(saved, limit=1)
+            saved = _to_run(home, name, file, dates)
+            _confirm_loss(home, saved, dates, yes=yes)
+            before = home.store.runs.list(saved, limit=1)
             try:
-                report = watched(have, saved, dates)
-                ended = have.store.runs.get(report.run_id)
+                report = watched(home, saved, dates)
+                ended = home.store.runs.get(report.run_id)
             finally:
                 # The actual state: an interruption may arrive while the state is being written.
-                own = tuple(seen(have, run) for run in have.store.runs.list(saved, limit=1) if run not in before)
+                own = tuple(seen(home, run) for run in home.store.runs.list(saved, limit=1) if run not in before)
     except (Exception, KeyboardInterrupt) as error:
         if as_json:
             print_json(_failure(disk_fault(error) or error, own))
@@ -246,7 +246,7 @@ def _terminated_as_interrupted() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _confirm_loss(have: Opened, saved: SavedDataset, dates: DateRange | None, *, yes: bool) -> None:
+def _confirm_loss(home: OpenHome, saved: SavedDataset, dates: DateRange | None, *, yes: bool) -> None:
     """Asks for confirmation of a backfill that removes rows from the table without reading them again.
 
     Raises ConfirmError without a terminal and `yes`.
@@ -257,7 +257,7 @@ def _confirm_loss(have: Opened, saved: SavedDataset, dates: DateRange | None, *,
     from adreel.pipeline.orders import Orders
 
     try:
-        Orders(have.settings, have.store, clock=have.session.clock).refuse_loss(saved, dates)
+        Orders(home.settings, home.store, clock=home.session.clock).refuse_loss(saved, dates)
     except ConfirmError as error:
         if not yes and not sys.stdin.isatty():
             raise ConfirmError(f"{error.message} To confirm, add --yes.", error.rows) from None
@@ -296,12 +296,12 @@ def _failure(error: BaseException, started: tuple[Run, ...]) -> dict[str, Any]:
     return run_json(own) | answer
 
 
-def watched(have: Opened, saved: SavedDataset, dates: DateRange | None = None) -> RunReport:
+def watched(home: OpenHome, saved: SavedDataset, dates: DateRange | None = None) -> RunReport:
     """Runs the dataset with a progress bar on stderr."""
     # Imported here: it takes 0.7 s, which the other commands save.
     from adreel.pipeline.run import Runner, Watch
 
-    runner = Runner(have.settings, have.store, clock=have.session.clock, transport=have.session.transport)
+    runner = Runner(home.settings, home.store, clock=home.session.clock, transport=home.session.transport)
     from adreel.pipeline.progress import progress_words
 
     bar = Progress(
@@ -373,21 +373,21 @@ def cancel(session: CommandContext, run_id: str) -> None:
     """Cancels a run, and ends one without a live process at once."""
     from adreel.pipeline.orders import Orders
 
-    with opened(session) as have:
-        run = have.guard.run(run_id, DatasetRight.RUN)
-        Orders(have.settings, have.store, clock=session.clock).cancel(have.guard, run)
+    with open_home(session) as home:
+        run = home.guard.run(run_id, DatasetRight.RUN)
+        Orders(home.settings, home.store, clock=session.clock).cancel(home.guard, run)
         say(f"Cancelling run {run.id} of {run.dataset_name!r}. The table stays unchanged.")
 
 
 def history(session: CommandContext, name: str, run_id: str | None, *, as_json: bool) -> None:
     """Prints the runs and restores of a dataset, or one of them with its log."""
-    with opened(session) as have:
-        saved = have.guard.dataset(name)
+    with open_home(session) as home:
+        saved = home.guard.dataset(name)
         if run_id is not None:
-            _print_run(have, saved, run_id, as_json=as_json)
+            _print_run(home, saved, run_id, as_json=as_json)
             return
-        runs = have.store.runs.list(saved)
-        runs = (seen(have, runs[0]), *runs[1:]) if runs else ()
+        runs = home.store.runs.list(saved)
+        runs = (seen(home, runs[0]), *runs[1:]) if runs else ()
         if as_json:
             print_json([run_json(run) for run in runs])
         elif runs:
@@ -419,20 +419,20 @@ def _seconds(run: Run, now: datetime) -> int | None:
     return round(duration.total_seconds()) if duration is not None else None
 
 
-def _print_run(have: Opened, saved: SavedDataset, run_id: str, *, as_json: bool) -> None:
-    run = have.guard.run(run_id)
+def _print_run(home: OpenHome, saved: SavedDataset, run_id: str, *, as_json: bool) -> None:
+    run = home.guard.run(run_id)
     if run.dataset_id != saved.id:
         raise NotFoundError(f"Run {run.id} does not belong to dataset {saved.name!r}.")
-    run = seen(have, run)
-    lines = have.store.runs.log_lines(run.id)
+    run = seen(home, run)
+    lines = home.store.runs.log_lines(run.id)
     if as_json:
         print_json(run_json(run) | {"log": [asdict(line) for line in lines]})
         return
-    print_table(("run", run.id), _facts(run, have.session.clock()))
+    print_table(("run", run.id), _facts(run, home.session.clock()))
     if run.verification:
         _print_checks(run.state, run.verification)
     if run.version is not None:
-        _print_advertisers(have, saved, run.version)
+        _print_advertisers(home, saved, run.version)
     if run.skipped:
         print_table(("ad account skipped", "reason"), list(run.skipped.items()))
     for head, texts in (("note", run.notes), ("warning", run.warnings)):
@@ -478,11 +478,11 @@ def _facts(run: Run, now: datetime) -> list[tuple[str, str]]:
     return [(name, text(value)) for name, value in facts if value is not None]
 
 
-def _print_advertisers(have: Opened, saved: SavedDataset, version: int) -> None:
+def _print_advertisers(home: OpenHome, saved: SavedDataset, version: int) -> None:
     """Prints how many rows the version has of each ad account, if it can still be read."""
     counts: Counter[str] = Counter()
     with suppress(NotFoundError, InputError):
-        for batch in have.lake().read(saved.table_slug, version, columns=("advertiser_id",)):
+        for batch in home.lake().read(saved.table_slug, version, columns=("advertiser_id",)):
             counts.update(str(value) for value in batch.column(0).to_pylist())
     if counts:
         rows = counts.most_common(LISTED_ADVERTISERS)

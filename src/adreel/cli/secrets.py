@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from adreel.access import RoleRight
 from adreel.cli import CommandContext
-from adreel.cli.context import opened
+from adreel.cli.context import open_home
 from adreel.cli.output import counted, say
 from adreel.store.locks import secrets_lock
 
@@ -14,18 +14,18 @@ def rotate(session: CommandContext, *, new_key: bool, drop_old: bool) -> None:
 
     If the process is killed at any point, all of them can still be decrypted.
     """
-    with opened(session) as have, secrets_lock(have.settings.home):
-        have.guard.need_role(RoleRight.ROTATE_KEYS)
+    with open_home(session) as home, secrets_lock(home.settings.home):
+        home.guard.need_role(RoleRight.ROTATE_KEYS)
         if new_key:
-            have.store.keys.add_first()
-        count = have.store.accounts.rotate_tokens(drop_old=drop_old)
-        keys = have.store.keys.count()
+            home.store.keys.add_first()
+        count = home.store.accounts.rotate_tokens(drop_old=drop_old)
+        keys = home.store.keys.count()
         say(f"Encrypted the tokens of {counted(count, 'account')} with the first key.")
         if keys > 1:
-            if have.settings.secret_key:
+            if home.settings.secret_key:
                 place, advice = "ADREEL_SECRET_KEY", "Remove the others from it, then restart every adreel process."
             else:
-                place = str(have.settings.home / "secret.key")
+                place = str(home.settings.home / "secret.key")
                 advice = "Remove the others: adreel secrets rotate --drop-old"
             say(f"{place} has {keys} keys; only the first is in use. {advice}")
         elif not drop_old and not new_key:

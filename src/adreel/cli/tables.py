@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from adreel.access import DatasetRight
 from adreel.cli import CommandContext
-from adreel.cli.context import Opened, opened
+from adreel.cli.context import OpenHome, open_home
 from adreel.cli.output import NONE, SQL_NULL, Terminal, confirm, counted, print_json, print_table, say
 from adreel.datasets.runs import origin, runs_by_version, version_json
 from adreel.errors import InputError, NotFoundError
@@ -35,13 +35,13 @@ MOST_ROWS = 1_000
 
 def versions(session: CommandContext, name: str, *, as_json: bool) -> None:
     """Prints the available versions, newest first."""
-    with opened(session) as have:
-        saved = have.guard.dataset(name)
-        available = _with_table(have, saved).versions(saved.table_slug)
+    with open_home(session) as home:
+        saved = home.guard.dataset(name)
+        available = _with_table(home, saved).versions(saved.table_slug)
         if as_json:
             print_json([version_json(version) for version in available])
             return
-        runs = runs_by_version(available, have.store.runs.good(saved, len(available)))
+        runs = runs_by_version(available, home.store.runs.good(saved, len(available)))
         print_table(
             ("version", "created (UTC)", "update method", "rows", "run"),
             [
@@ -51,9 +51,9 @@ def versions(session: CommandContext, name: str, *, as_json: bool) -> None:
         )
 
 
-def _with_table(have: Opened, saved: SavedDataset) -> Lake:
+def _with_table(home: OpenHome, saved: SavedDataset) -> Lake:
     """The lake. Raises NotFoundError if the dataset has no table in it yet."""
-    lake = have.lake()
+    lake = home.lake()
     if not lake.exists(saved.table_slug):
         raise NotFoundError(f"{saved.name!r} has no table yet. Run it: adreel run {saved.slug}")
     return lake
@@ -64,10 +64,10 @@ def diff(session: CommandContext, name: str, before: int, after: int, *, as_json
     # Imported here: the other commands save its imports.
     from adreel.datasets.restatement import compare
 
-    with opened(session) as have:
-        saved = have.guard.dataset(name)
-        lake = _with_table(have, saved)
-        comparison = compare(have.store, lake, saved, before, after, session.clock())
+    with open_home(session) as home:
+        saved = home.guard.dataset(name)
+        lake = _with_table(home, saved)
+        comparison = compare(home.store, lake, saved, before, after, session.clock())
         if as_json:
             print_json(comparison.as_json())
         else:
@@ -145,18 +145,18 @@ def _print_days(comparison: Comparison) -> None:
 def query(session: CommandContext, sql: str, format_name: str, output: Path | None) -> None:
     """Runs SQL over the tables in a process of its own. Raises InputError for a query that fails."""
     file_format = _format(format_name, output)
-    with Sandbox() as box, opened(session) as have:
+    with Sandbox() as box, open_home(session) as home:
         # The process starts while the tables are looked up.
         box.start()
-        lake = have.lake()
-        saved = have.guard.datasets()
+        lake = home.lake()
+        saved = home.guard.datasets()
         # Only tables in the query, so that a damaged table does not block queries on others; all if none is in it.
         selected = [dataset for dataset in saved if dataset.slug in sql.casefold()] or saved
         tables = {dataset.slug: dataset.table_slug for dataset in selected if lake.exists(dataset.table_slug)}
         request = QueryRequest(
             sql,
             lake.snapshot(tables),
-            of_the_command(have.settings),
+            of_the_command(home.settings),
             "arrow" if file_format == "table" else cast("AnswerForm", file_format),
             MOST_ROWS,
             read_only=False,
@@ -165,7 +165,7 @@ def query(session: CommandContext, sql: str, format_name: str, output: Path | No
         try:
             _write_answer(box, request, output)
         except QueryError as error:
-            raise InputError(f"{error}\n{_tables(have)}") from error
+            raise InputError(f"{error}\n{_tables(home)}") from error
 
 
 def _format(name: str, output: Path | None) -> str:
@@ -179,9 +179,9 @@ def _format(name: str, output: Path | None) -> str:
     return name
 
 
-def _tables(have: Opened) -> str:
-    lake = have.lake()
-    names = [saved.slug for saved in have.guard.datasets() if lake.exists(saved.table_slug)]
+def _tables(home: OpenHome) -> str:
+    lake = home.lake()
+    names = [saved.slug for saved in home.guard.datasets() if lake.exists(saved.table_slug)]
     return f"Tables: {', '.join(names) or 'none yet; run a dataset first'}"
 
 
@@ -221,9 +221,9 @@ def export(session: CommandContext, name: str, output: Path, version: int | None
     kind = file_kind(output)
     if for_spreadsheet and kind != "csv":
         raise InputError(f"--for-spreadsheet requires a .csv file. {output.name} does not need it.")
-    with opened(session) as have:
-        saved = have.guard.dataset(name)
-        reader = _with_table(have, saved).read(saved.table_slug, version)
+    with open_home(session) as home:
+        saved = home.guard.dataset(name)
+        reader = _with_table(home, saved).read(saved.table_slug, version)
         rows = write_file(reader, output, kind, for_spreadsheet=for_spreadsheet)
         say(f"Wrote {counted(rows, 'row')} to {output}.")
 
@@ -233,12 +233,12 @@ def restore(session: CommandContext, name: str, version: int, *, yes: bool) -> N
     # Imported here: other commands do not need it.
     from adreel.pipeline.orders import Orders
 
-    with opened(session) as have:
-        saved = have.guard.dataset(name, DatasetRight.RUN)
-        orders = Orders(have.settings, have.store, clock=session.clock)
-        say(orders.restore_effect(have.guard, saved, version))
+    with open_home(session) as home:
+        saved = home.guard.dataset(name, DatasetRight.RUN)
+        orders = Orders(home.settings, home.store, clock=session.clock)
+        say(orders.restore_effect(home.guard, saved, version))
         confirm(f"Restore version {version} of {saved.name!r}?", yes=yes)
-        run = orders.restore(have.guard, saved, version)
+        run = orders.restore(home.guard, saved, version)
         for note in run.notes:
             say(note)
         for warning in run.warnings:
@@ -247,14 +247,14 @@ def restore(session: CommandContext, name: str, version: int, *, yes: bool) -> N
 
 def vacuum(session: CommandContext, name: str, keep_days: int, keep_versions: int, *, yes: bool) -> None:
     """Deletes the files of versions that are neither recent enough nor among the latest to keep."""
-    with opened(session) as have:
-        saved = have.guard.dataset(name, DatasetRight.EDIT)
-        lake = _with_table(have, saved)
+    with open_home(session) as home:
+        saved = home.guard.dataset(name, DatasetRight.EDIT)
+        lake = _with_table(home, saved)
         confirm(
             f"Delete the versions of {saved.name!r} older than {keep_days} days, except the latest {keep_versions}?",
             yes=yes,
         )
-        with dataset_lock(have.settings.home, saved.slug):
+        with dataset_lock(home.settings.home, saved.slug):
             before = len(lake.versions(saved.table_slug))
             lake.vacuum(saved.table_slug, keep_days=keep_days, keep_versions=keep_versions)
             left = len(lake.versions(saved.table_slug))
