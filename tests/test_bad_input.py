@@ -188,7 +188,7 @@ start_date: 2026-11-01
         (
             WITH_REPORT,
             [
-                "line 5, metrics: cost: not available in basic reports; 'cost' is called 'spend' here. Search: adr",
+                "line 5, metrics: cost: not available in Basic reports; 'cost' is called 'spend' here. Search: adr",
                 "line 5, metrics: 'Impressions' is called 'impressions'. Search: adreel metrics impressions",
                 "line 5, metrics: 'stat_cost' is called 'spend'.",
                 "line 5, metrics: 'zzqq' is not available. List them: adreel metrics",
@@ -238,7 +238,7 @@ def test_a_syntax_error_has_line_column_and_what_to_do(
 
 
 def test_ad_accounts_that_the_account_does_not_cover_are_noted_with_those_that_it_does(unchanged: Home) -> None:
-    ad_accounts = [row["advertiser_id"] for row in unchanged.json("accounts", "advertisers", "demo")]
+    ad_accounts = [row["id"] for row in unchanged.json("accounts", "advertisers", "demo")]
     shown = unchanged.good("validate", "-f", unchanged.file("bad.yaml", advertisers=["42"], name="Covered")).stderr
     words = " ".join(shown.split())
     assert "note: Ad account 42 cannot be read: the account does not cover it; it covers " in words

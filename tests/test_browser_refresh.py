@@ -77,7 +77,7 @@ STATES = """() => {
   const look = () => {
     const [banner, main] = [document.querySelector("#live").textContent, document.querySelector("main").textContent];
     window.states.push([/Run complete/.test(banner), /Running|Queued/.test(banner),
-      /Last read/.test(main), /First run in progress/.test(main)]);
+      /Rows as of/.test(main), /First run in progress/.test(main)]);
   };
   look();
   const frame = () => { look(); requestAnimationFrame(frame); };

@@ -254,8 +254,8 @@ def test_days_that_a_backfill_read_first_are_added_also_between_days_of_the_tabl
     assert difference["summary"].startswith("Version 2 is a backfill of 2026-11-13 to 2026-11-14. Nothing changed on ")
     with open_site(small) as site:
         text = site.visit("admin").words("/datasets/spend/versions")
-    assert "Backfill 2026-11-13 to 2026-11-14 (partition)" in text
-    assert "Backfill 2026-11-13 to 2026-11-14 (partition)" in small.good("versions", "spend").stdout
+    assert "Backfill 2026-11-13 to 2026-11-14 (replace partitions)" in text
+    assert "Backfill 2026-11-13 to 2026-11-14 (replace partitions)" in small.good("versions", "spend").stdout
 
 
 def test_a_day_is_judged_by_the_run_that_read_it_and_not_by_a_later_backfill_of_other_days(small: Home) -> None:

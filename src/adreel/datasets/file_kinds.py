@@ -30,6 +30,9 @@ _SIGNATURES = (
 )
 """The first bytes of files that people have beside dataset files (source: the formats' own specifications)."""
 
+MOST_CONTROL = 10
+"""A file is no text if more than one in so many characters is a control character; a single one is a slip."""
+
 _CONTROL = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 
 
@@ -67,7 +70,8 @@ def sources_in(text: str, file: str) -> tuple[Source, ...]:
             raise
         reason = error.problems[0].reason.removesuffix(".")
         raise _not_datasets(f"{file} could not be read: {reason}. {ADVICE}") from error
-    if not any(_KEYS & source.values.keys() for source in sources):
+    faulty = any(source.problems for source in sources)
+    if not faulty and not any(_KEYS & source.values.keys() for source in sources):
         keys = ", ".join(str(key)[:50] for key in list(sources[0].values)[:3])
         listed = f"it has keys such as {keys}" if keys else "it has no keys"
         raise _not_datasets(f"{file} has no datasets: {listed}, and not name, account and report. {ADVICE}")
@@ -98,7 +102,7 @@ def _text_kind(text: str) -> str:
     lines = [line for line in text.splitlines() if line.strip()]
     if not lines:
         return "empty"
-    if _CONTROL.search(text):
+    if "\0" in text or len(_CONTROL.findall(text)) * MOST_CONTROL > len(text):
         return "not text: it contains control characters"
     if text.lstrip().startswith("<"):
         return "an HTML or XML document, not a dataset file"

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from adreel.lake import Lake
 
 
+MOST_NAMES = 10
+"""Accounts that are listed for a file whose account is not found."""
+
+
 def save(guard: Guard, dataset: Dataset, now: datetime) -> SavedDataset:
     """The dataset of that name: the actor's new one, or the saved one changed.
 
@@ -150,9 +154,13 @@ def checked(guard: Guard, source: Source, now: datetime) -> Checked:
 def unknown_account(guard: Guard, source: Source, error: NotFoundError) -> Problem:
     """The problem of a file whose account is not found, with the nearest or what to do."""
     name = _account_name(source)
-    near = nearest(name, [account.name for account in guard.accounts()])
+    names = [account.name for account in guard.accounts()]
+    near = nearest(name, names)
     # The key in front says that it is an account, and the nearest come after the reason.
     reason = error.message.removeprefix("Account ").split(" Did you mean ")[0]
+    if names and not near:
+        more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+        reason += f" Available: {', '.join(names[:MOST_NAMES])}{more}."
     advice = "" if near else f"Connect it: adreel accounts connect {shlex.quote(name)}"
     return Problem("account", reason, near, source.lines.get("account"), advice)
 

@@ -208,7 +208,8 @@ def _standing(
     report = str(values.get("report", ""))
     title = catalog.REPORTS[report].title if report in catalog.REPORTS else report
     if latest and dead:
-        latest = replace(latest, state=RunState.INTERRUPTED, error=RunState.INTERRUPTED.sentence)
+        latest = replace(latest, state=RunState.INTERRUPTED)
+        latest = replace(latest, error=latest.meaning)
     account = accounts.get(saved.account_id) if saved.account_id is not None else None
     status, words = _status_of(saved, account, latest, good, values, now)
     return Standing(saved, report, title, latest, good, status, words)

@@ -77,7 +77,8 @@ def seen(home: Path, run: Run, read: Callable[[str], Run]) -> Run:
     run = read(run.id)
     if not _is_dead(home, run):
         return run
-    return replace(run, state=RunState.INTERRUPTED, error=RunState.INTERRUPTED.sentence)
+    interrupted = replace(run, state=RunState.INTERRUPTED)
+    return replace(interrupted, error=interrupted.meaning)
 
 
 def _is_dead(home: Path, run: Run) -> bool:
