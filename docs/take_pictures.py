@@ -57,7 +57,7 @@ def main() -> None:
         del os.environ[name]
     PICTURES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
-        home = make_home(Path(folder) / "home", advertisers=5, ads=40, days=400)
+        home = make_home(Path(folder) / "home", advertisers=5, ads=40, days=400, hostile_names=False)
         with opened(home, {"ADREEL_TIKTOK_LEVEL": "basic"}) as town, started() as chromium:
             furnish(town)
             take_all(Camera(chromium, town, folder))
