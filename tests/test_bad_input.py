@@ -82,7 +82,7 @@ def refused(home: Home, *words: str, code: ExitCode = ExitCode.INPUT, stdin: str
         ({"dates": "yesterday"}, "must have keys: start and end, date, or period"),
         ({"dates": {"start": "2026-11-05", "end": "2026-11-01"}}, "the start 2026-11-05 is after the end 2026-11-01"),
         ({"dates": {"start": "1", "end": "5"}}, "is after the end"),
-        ({"dates": {"start": "2026-11-01", "end": "2026-12-31"}}, "2026-12-31 is in the future; the last day"),
+        ({"dates": {"start": "2026-11-01", "end": "2026-12-31"}}, "2026-12-31 is in the future."),
         ({"dates": {"start": "2010-01-01", "end": "today"}}, "the first day available is 2016-09-01"),
         ({"dates": {"start": "today-9999999", "end": "today"}}, "the first day is 2016-09-01"),
         ({"dates": {"start": BIG_INTEGER, "end": "today"}}, "is not a day"),

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
@@ -298,6 +299,15 @@ def test_days_that_have_not_begun_in_some_ad_accounts_are_noted_and_in_all_are_r
         fault = "2026-11-23 is in the future in every selected ad account; the last day available is today, 2026-11-22."
         assert fault in answer, (way, answer[-1500:])
     assert "no table yet" in edge.cli("versions", "spend")
+    days = {"start": dates["end"], "end": dates["end"]}
+    for answer in (
+        edge.visit.get(f"/datasets/spend/backfill?{urlencode(days)}").text,
+        edge.visit.post("/datasets/spend/run", days).text,
+        edge.program.ask("POST", "/datasets/spend/runs", json=days).text,
+        edge.cli("run", "spend", "--start", days["start"], "--end", days["end"]),
+    ):
+        assert fault in " ".join(answer.split()), answer[-1500:]
+    assert site.store.runs.list() == (), "what is refused is no failed run"
     # An hour later, the day has begun at the easternmost ad account.
     home.now = datetime(2026, 11, 22, 15, 30, tzinfo=UTC)
     home.good("accounts", "advertisers", "demo")

@@ -190,10 +190,7 @@ def span_fault(days: Span, today: date) -> tuple[Fault, str] | None:
     if days.start > days.end:
         return "order", f"the start {days.start} is after the end {days.end}."
     if days.end > today:
-        return (
-            "future",
-            f"{days.end} is in the future; the last day available is today, {today}.",
-        )
+        return "future", f"{days.end} is in the future."
     if days.start < FIRST_DAY:
         return (
             "past",

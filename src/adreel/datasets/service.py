@@ -14,14 +14,15 @@ from adreel.datasets.menus import nearest
 from adreel.datasets.schema import key
 from adreel.datasets.stored import converted, dataset_of, refuse_deprecated, source_of, spec_of
 from adreel.datasets.validation import Checked, check, parse
-from adreel.dates import future_days, today_at
+from adreel.dates import FutureDays, future_days, today_at
 from adreel.errors import DatasetError, ExistsError, InputError, NotFoundError, Problem
-from adreel.store import Account, SavedDataset
+from adreel.store import Account, SavedDataset, Store
 from adreel.store.datasets import NewDataset
 from adreel.store.names import clean_name
 from adreel.update_methods import Method
 
 if TYPE_CHECKING:
+    from adreel.connections import Covered
     from adreel.lake import Lake
 
 
@@ -181,11 +182,26 @@ def _of_advertisers(
         return [], []
     covering = covered(stored, dataset.advertisers or account.selection)
     notes = [unreadable_note(advertiser_id, reason) for advertiser_id, reason in covering.unreadable.items()]
-    if dataset.dates is None:
-        return [], notes
-    future = future_days(dataset.dates, (today_at(now, advertiser.offset) for advertiser in covering.advertisers))
+    future = _future(covering, dataset, now)
     faults = [Problem("dates", future.fault, line=source.lines.get("dates"))] if future.fault else []
     return faults, [*notes, *([future.note] if future.note else [])]
+
+
+def _future(covering: Covered, dataset: Dataset, now: datetime) -> FutureDays:
+    if dataset.dates is None:
+        return FutureDays()
+    return future_days(dataset.dates, (today_at(now, advertiser.offset) for advertiser in covering.advertisers))
+
+
+def refuse_future_days(store: Store, account: Account, dataset: Dataset, now: datetime) -> None:
+    """Raises DatasetError if the dates are in the future in all of its ad accounts, as far as these are known."""
+    # Imported here: TikTok's client, which the other uses need not load.
+    from adreel.connections import covered
+
+    stored = store.accounts.advertisers(account)
+    future = _future(covered(stored, dataset.advertisers or account.selection), dataset, now)
+    if stored and future.fault:
+        raise DatasetError((Problem("dates", future.fault),))
 
 
 def tag(guard: Guard, saved: SavedDataset, tags: Iterable[str]) -> SavedDataset:

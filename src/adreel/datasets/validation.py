@@ -9,7 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from types import MappingProxyType
 from typing import Any
 
@@ -359,13 +359,21 @@ def _read_given_dates(given: Any, problems: _Problems, now: datetime | None) -> 
     if dates is not None:
         today = today_at(now or datetime.now(UTC), LATEST_ZONE.utcoffset(None))
         try:
-            fault = span_fault(span(dates, today), today)
+            fault = _fault_of(dates, today)
         except OverflowError:
             problems.add("dates", f"too many days back; the first day is {FIRST_DAY}")
             return None
-        if fault is not None:
-            problems.add("dates", fault[1])
+        if fault:
+            problems.add("dates", fault)
     return dates
+
+
+def _fault_of(dates: Dates, today: date) -> str:
+    """What is wrong with the days, empty if nothing is; as they were written, as `today` is that of no ad account."""
+    fault = span_fault(span(dates, today), today)
+    if fault is not None and fault[0] == "order":
+        return f"the start {dates.start} is after the end {dates.end}."
+    return fault[1] if fault is not None else ""
 
 
 def _dates_of(given: Mapping[str, Any], problems: _Problems) -> Dates | None:

@@ -10,8 +10,10 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 
 from adreel.access import DatasetRight, Guard
+from adreel.datasets.dataset import Dataset
 from adreel.datasets.replacement import Effect, effect_of_other_days, next_run_after_restore
 from adreel.datasets.runs import restore_effect
+from adreel.datasets.service import refuse_future_days
 from adreel.datasets.stored import dataset_of
 from adreel.errors import (
     AdreelError,
@@ -75,10 +77,9 @@ class Orders:
         run = self.store.runs.keyed(key) if key else None
         if run is not None:
             return run
-        self.account(saved)
+        self.dataset(saved, dates)
         if not replace_rows:
             self.refuse_loss(saved, dates)
-        dataset_of(saved, self.clock(), dates)
         with dataset_lock(self.settings.home, saved.slug):
             # Again, as the same may have been asked for while this waited for the lock.
             run = self.store.runs.keyed(key) if key else None
@@ -103,7 +104,7 @@ class Orders:
 
     def effect(self, saved: SavedDataset, dates: DateRange) -> Effect:
         """What a run for these days does to the dataset's table. InputError as `refuse_loss`, DatasetError for days."""
-        dataset = dataset_of(saved, self.clock(), dates)
+        dataset = self.dataset(saved, dates)
         lake = Lake(self.settings.lake_url, clock=self.clock)
         return effect_of_other_days(lake, saved.table_slug, dataset, self.clock())
 
@@ -236,6 +237,16 @@ class Orders:
             table_stays = keep_table and lake.exists(saved.table_slug)
             self.store.datasets.delete(saved, table_stays=table_stays)
             return table_stays
+
+    def dataset(self, saved: SavedDataset, dates: DateRange | None) -> Dataset:
+        """The dataset as it would run, for other days if they are given.
+
+        Raises what `account` raises, and DatasetError if it is not valid or its days are in the future.
+        """
+        account, now = self.account(saved), self.clock()
+        dataset = dataset_of(saved, now, dates)
+        refuse_future_days(self.store, account, dataset, now)
+        return dataset
 
     def account(self, saved: SavedDataset) -> Account:
         """The account that a dataset is read with. InputError if it has none, ReconnectError for a dead one."""

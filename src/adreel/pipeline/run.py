@@ -21,7 +21,6 @@ import httpx2
 
 from adreel.connections import Covered, Waits, account_access, connected, covered, is_fresh, refresh, refuse_unreadable
 from adreel.datasets.dataset import Dataset
-from adreel.datasets.stored import dataset_of
 from adreel.errors import (
     AdreelError,
     CancelledError,
@@ -130,7 +129,7 @@ class Runner:
         Raises BusyError if another process runs the dataset, and the error that ended the run, which is also stored.
         """
         account = self.orders.account(saved)
-        dataset = dataset_of(saved, self.clock(), dates)
+        dataset = self.orders.dataset(saved, dates)
         lake = Lake(self.settings.lake_url, clock=self.clock)
         with disk_faults_raised(), dataset_lock(self.settings.home, saved.slug):
             if queued is None:
