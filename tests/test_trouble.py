@@ -147,6 +147,33 @@ def test_totals_that_differ_create_a_version_whose_check_failed(calm: Home) -> N
     assert "TikTok's own total" in report.warnings[0]
 
 
+@pytest.mark.parametrize("method", ["upsert", "partition", "replace"])
+def test_days_of_a_failed_check_are_named_by_each_run_until_they_are_read_again(calm: Home, method: str) -> None:
+    def other(_: dict[str, str], data: dict[str, Any]) -> None:
+        data["total_metrics"]["impressions"] = str(int(data["total_metrics"]["impressions"]) + 1)
+
+    def file(start: str, end: str) -> str:
+        return calm.file(dates={"start": start, "end": end}, update={"method": method})
+
+    failed = run(calm, file("2026-11-15", "2026-11-17"), transport=Tampered(calm, other))
+    assert failed.state == "check_failed"
+    run(calm, file("2026-11-17", "2026-11-19"))
+    for end in ("2026-11-19", "2026-11-20"):
+        report = run(calm, file("2026-11-17", end))
+        if method == "replace":
+            assert report.warnings == ()
+            return
+        assert report.state == "verified_with_warnings"
+        (warning,) = report.warnings
+        assert warning.startswith(
+            "2 days of the table (2026-11-15 to 2026-11-16) were read by the run of version "
+            f"{failed.version}, whose check failed, and not read again. "
+        )
+    calm.good("run", "spend", "--start", "2026-11-15", "--end", "2026-11-16")
+    assert latest(calm).state == "verified"
+    assert run(calm, file("2026-11-17", "2026-11-20")).state == "verified"
+
+
 def test_totals_that_differ_in_opposite_ways_fail_verification(calm: Home) -> None:
     ids = [advertiser["advertiser_id"] for advertiser in calm.door("state")["advertisers"]][:2]
 

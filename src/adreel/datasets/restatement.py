@@ -10,7 +10,7 @@ different currencies is never added.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -26,7 +26,7 @@ from adreel.datasets.validation import parse
 from adreel.dates import Span, fixed_offset, today_at
 from adreel.errors import DatasetError, InputError
 from adreel.lake import Lake, Version
-from adreel.store import Run, SavedDataset, Store
+from adreel.store import Run, RunState, SavedDataset, Store
 from adreel.update_methods import Method
 
 if TYPE_CHECKING:
@@ -388,6 +388,16 @@ class Readings:
         # Not among the versions: before the first one, or removed by a vacuum.
         return (None, True) if number < 0 else (number, False)
 
+    def days_read_last(self, number: int, reader: Version) -> Sequence[date]:
+        """The days of version `number` that were read last for the version `reader`, in any zone, sorted."""
+        days = {
+            first + timedelta(days=offset)
+            for zone, (first, last) in reader.days_read.items()
+            for offset in range((last - first).days + 1)
+            if self.reader(number, zone, first + timedelta(days=offset))[0] == reader.number
+        }
+        return sorted(days)
+
     def appends(self, version: int) -> bool:
         """Whether its run added rows beside the earlier ones, also for days that an earlier run had read."""
         return version in self._versions and self._versions[version].method == Method.APPEND
@@ -404,6 +414,21 @@ class Readings:
         if run is not None and run.dates is not None and number > min(self._versions):
             return f"Version {number} is a backfill of {run.dates[0]} to {run.dates[1]}."
         return ""
+
+
+def days_not_verified(store: Store, lake: Lake, saved: SavedDataset) -> Mapping[int, Sequence[date]]:
+    """The days of the newest version that were read last by a run whose check failed, by the version of that run."""
+    if not store.runs.list(saved, states={RunState.CHECK_FAILED}, limit=1):
+        return {}
+    versions, runs = lake.versions(saved.table_slug), store.runs.good(saved, MOST_READINGS)
+    readings, failed = Readings(versions, runs), runs_by_version(versions, runs)
+    return {
+        version.number: days
+        for version in versions
+        if version.number in failed
+        and failed[version.number].state is RunState.CHECK_FAILED
+        and (days := readings.days_read_last(versions[0].number, version))
+    }
 
 
 class Kinds:

@@ -21,6 +21,7 @@ import httpx2
 
 from adreel.connections import Covered, Waits, account_access, connected, covered, is_fresh, refresh, refuse_unreadable
 from adreel.datasets.dataset import Dataset
+from adreel.datasets.restatement import days_not_verified
 from adreel.errors import (
     AdreelError,
     CancelledError,
@@ -456,7 +457,20 @@ class _RunInProgress:
             other_days=other_days,
             writing=lambda: self._enter(Phase.WRITING, VERIFIED),
         )
-        return replace(committed, warnings=(*committed.warnings, *self._missing_days(plan, began)))
+        more = (*self._missing_days(plan, began), *self._days_not_verified(committed.version))
+        return replace(committed, warnings=(*committed.warnings, *more))
+
+    def _days_not_verified(self, newest: int) -> Iterator[str]:
+        """Warnings of days in the table that a run read whose check failed, and that no run has read again."""
+        for version, days in days_not_verified(self._runner.store, self._lake, self._saved).items():
+            if version != newest:
+                count = f"{len(days):,} day{'s' if len(days) != 1 else ''}"
+                period = f"{days[0]}" if len(days) == 1 else f"{days[0]} to {days[-1]}"
+                yield (
+                    f"{count} of the table ({period}) {'were' if len(days) != 1 else 'was'} read by the run of version "
+                    f"{version}, whose check failed, and not read again. To read and verify them, run a backfill for "
+                    "these days."
+                )
 
     def _missing_days(self, plan: Plan, began: datetime) -> Iterator[str]:
         """A warning if a resumed run read other days than one that starts now would."""
