@@ -520,3 +520,16 @@ def test_a_restored_version_stays_readable_after_a_vacuum(small: Home) -> None:
     small.good("vacuum", "spend", "--keep-days", "0", "--keep-versions", "1", "--yes")
     assert [version["version"] for version in small.json("versions", "spend")] == [2]
     assert same(rows(small), first)
+
+
+def test_a_run_names_ad_accounts_that_stay_in_the_table_and_were_not_read(small: Home) -> None:
+    update = {"method": "partition"}
+    first, second = [row["id"] for row in small.json("accounts", "advertisers", "demo")][:2]
+    small.good("run", "-f", small.file(update=update, advertisers=[first, second]))
+    run = small.json("run", "-f", small.file(update=update, advertisers=[first]))
+    note = (
+        f"The table has rows of 1 ad account that this run did not read: {second}. They stay as earlier runs read them."
+    )
+    assert (run["state"], run["notes"]) == ("verified", [note])
+    assert small.json("run", "-f", small.file(update=update, advertisers=[first, second]))["notes"] == []
+    assert small.json("run", "-f", small.file(advertisers=[first]))["notes"] == [], "replace keeps no others"

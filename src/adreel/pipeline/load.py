@@ -99,6 +99,7 @@ def commit_run(
     # A user confirmed a backfill that cannot merge and replaces all rows.
     confirmed = other_days and not merges and _replaces_all(plan.dataset) and done.rows_before and done.rows_after
     notes = [_MERGED] if merges else [_confirmed(done)] if confirmed else []
+    notes += () if other_days else _others(lake, slug, plan, done)
     warnings = (
         *(() if confirmed else _shrunk(done, write)),
         *_blank(done, plan),
@@ -107,6 +108,30 @@ def commit_run(
         *column_warnings(done),
     )
     return Committed(done.version, verification, tuple(notes), warnings, outcome.failed, done.rows_after, done.columns)
+
+
+def _others(lake: Lake, slug: str, plan: Plan, done: Commit) -> Iterator[str]:
+    """A note if the table keeps rows of ad accounts that the dataset no longer reads."""
+    if done.rows_after <= done.rows_in:
+        return
+    read = {advertiser.id for read in plan.reads for advertiser in read.advertisers}
+    others = sorted(_advertiser_ids(lake, slug) - read)
+    if others:
+        shown = ", ".join(others[:MOST_REASONS]) + (
+            f" and {len(others) - MOST_REASONS} more" * (len(others) > MOST_REASONS)
+        )
+        yield (
+            f"The table has rows of {len(others):,} ad account{'s' if len(others) != 1 else ''} that this run did not "
+            f"read: {shown}. They stay as earlier runs read them."
+        )
+
+
+def _advertiser_ids(lake: Lake, slug: str) -> set[str]:
+    """The ids of all ad accounts that have rows in the table."""
+    ids: set[str | None] = set()
+    for batch in lake.read(slug, columns=("advertiser_id",)):
+        ids |= set(batch.column("advertiser_id").unique().to_pylist())
+    return {advertiser_id for advertiser_id in ids if advertiser_id is not None}
 
 
 def _fractions(outcome: ReadOutcome, done: Commit, write: Write) -> Iterator[str]:
@@ -166,9 +191,7 @@ def _currencies(plan: Plan, failed: Mapping[str, str]) -> list[str]:
 def _sparing(write: Write, lake: Lake, slug: str, plan: Plan, failed: Mapping[str, str]) -> Write:
     """A replacement that keeps the rows of the advertisers that failed, as TikTok may still have them."""
     advertiser_ids = {advertiser.id for read in plan.reads for advertiser in read.advertisers}
-    for batch in lake.read(slug, columns=("advertiser_id",)):
-        advertiser_ids |= set(batch.column("advertiser_id").unique().to_pylist())
-    everything = Window(frozenset(advertiser_ids - set(failed) - {None}), date.min, date.max)
+    everything = Window(frozenset((advertiser_ids | _advertiser_ids(lake, slug)) - set(failed)), date.min, date.max)
     return replace(write, method=Method.PARTITION, whole_advertisers=True, windows=(everything,))
 
 
