@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -376,3 +378,15 @@ def _shows_states_and_warns_of_a_restore(home: Home, site: Site, words: str) -> 
     assert words in visit.words("/datasets/spend/versions/1/restore")
     assert words in home.adreel("restore", "spend", "1").stderr
     assert "failed its check" not in home.adreel("restore", "spend", "0").stderr
+
+
+def test_a_version_whose_run_is_not_in_the_store_has_no_state(small: Home) -> None:
+    small.good("run", "-f", small.file(metrics=["spend"]))
+    with closing(sqlite3.connect(small.path / "adreel.db")) as database:
+        database.execute("DELETE FROM runs")
+        database.commit()
+    assert [version["state"] for version in small.json("versions", "spend")] == [None]
+    assert "Verified" not in small.good("versions", "spend").stdout
+    with open_site(small) as site:
+        assert [version["state"] for version in program(site).get("/datasets/spend/versions")["items"]] == [None]
+        assert "Verified" not in site.visit("admin").words("/datasets/spend/versions").partition("State")[2]
