@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -13,9 +15,11 @@ from typing import Any
 
 import pytest
 
+from adreel.errors import ExitCode
 from adreel.lake import Lake
 from api_home import Program, program
 from home import Home, make_home
+from running import Tampered
 from web_home import Site, open_site, words_of
 
 CURRENCIES = {"EUR", "INR", "JPY", "USD"}
@@ -274,5 +278,115 @@ def test_rows_that_append_adds_again_are_not_restated_by_tiktok(small: Home) -> 
     small.good("run", "-f", small.file(dates={"start": "2026-11-17", "end": "2026-11-18"}, update={"method": "append"}))
     small.good("run", "spend")
     difference = small.json("diff", "spend", "0", "1")
-    assert kinds(difference) == {"added": {"2026-11-17", "2026-11-18"}}
+    assert kinds(difference) == {"repeated": {"2026-11-17", "2026-11-18"}}
     assert not any(part["restated"] for metric in difference["metrics"] for part in metric["sums"])
+    words = f"{len(rows_of(small, 0))} rows added again on 2 days."
+    assert difference["summary"] == words
+    assert "rows added again" in small.good("diff", "spend", "0", "1").stdout
+    with open_site(small) as site:
+        page = words_of(site.visit("admin").part("/datasets/spend/difference", before=0, after=1).text)
+    assert words in page
+    assert "Bars show days with rows added again." in page
+    small.good("run", "spend", "--start", "2026-11-19", "--end", "2026-11-19")
+    assert kinds(small.json("diff", "spend", "1", "2")) == {"added": {"2026-11-19"}}
+
+
+def rows_of(home: Home, version: int) -> list[Any]:
+    return list(Lake(home.path / "lake").read("spend", version).read_all().to_pylist())
+
+
+# -- columns whose values left
+
+
+def test_a_metric_that_a_user_took_out_was_not_restated_by_tiktok(small: Home) -> None:
+    dates = {"start": "2026-11-17", "end": "2026-11-18"}
+    every = ["spend", "impressions", "clicks"]
+    for metrics in (every, ["spend", "clicks"], ["spend", "clicks"], every):
+        small.good("run", "-f", small.file(metrics=metrics, dates=dates))
+    small.good("restore", "spend", "2", "--yes")
+    for pair in (("0", "1"), ("0", "2"), ("3", "4")):
+        gone = small.json("diff", "spend", *pair)
+        assert (gone["columns_removed"], gone["columns_added"], gone["changed"]) == (["impressions"], [], 0)
+        assert [metric["name"] for metric in gone["metrics"] if metric["name"] in every] == ["spend", "clicks"]
+        assert "Columns removed: impressions." in gone["summary"]
+        assert gone["examples"] == []
+    back = small.json("diff", "spend", "2", "3")
+    assert (back["columns_removed"], back["columns_added"], back["changed"]) == ([], ["impressions"], 0)
+    # Read again since: its values are compared.
+    again = small.json("diff", "spend", "0", "3")
+    assert (again["columns_removed"], again["columns_added"]) == ([], [])
+    assert _metric(again, "impressions")["sums"][0]["after"]
+    still = small.json("diff", "spend", "1", "2")
+    assert (still["columns_removed"], still["columns_added"]) == ([], [])
+    assert "Impressions" not in small.good("diff", "spend", "0", "1").stdout
+    with open_site(small) as site:
+        page = words_of(site.visit("admin").part("/datasets/spend/difference", before=0, after=1).text)
+        answer = program(site).get("/datasets/spend/difference?before=0&after=1")
+    assert "Columns removed: impressions." in page
+    assert "Impressions" not in page
+    assert answer["columns_removed"] == ["impressions"]
+
+
+# -- failed checks
+
+
+def test_what_a_run_read_whose_check_failed_is_not_restated_by_tiktok(small: Home) -> None:
+    def wrong(_: dict[str, str], data: dict[str, Any]) -> None:
+        for row in data["list"]:
+            row["metrics"]["spend"] = "7.77"
+        data["total_metrics"]["spend"] = "12345678.9"
+
+    dates = {"start": "2026-11-17", "end": "2026-11-18"}
+    small.good("run", "-f", small.file(dates=dates, metrics=["spend"], update=PARTITION))
+    small.transport = Tampered(small, wrong)
+    assert small.adreel("run", "spend").exit_code == ExitCode.CHECK_FAILED
+    small.transport = None
+    words = "Version 1 failed its check: its figures differ from TikTok's own."
+    for pair in (("0", "1"), ("1", "2")):
+        if pair == ("1", "2"):
+            small.good("run", "spend")
+        difference = small.json("diff", "spend", *pair)
+        assert kinds(difference) == {"unverified": {"2026-11-17", "2026-11-18"}}
+        assert difference["changed"] > 0
+        assert not any(metric["values_restated"] for metric in difference["metrics"])
+        assert not any(part["restated"] for metric in difference["metrics"] for part in metric["sums"])
+        count = f"{difference['changed']} rows changed on 2 days"
+        assert difference["summary"] == f"{words} {count} read by a run whose check failed."
+    assert "check failed" in small.good("diff", "spend", "0", "1").stdout
+    with open_site(small) as site:
+        visit = site.visit("admin")
+        page = words_of(visit.part("/datasets/spend/difference", before=0, after=1).text)
+        assert words in page
+        assert "Bars show days whose check failed." in page
+        assert "Restated by TikTok" not in page
+        _shows_states_and_warns_of_a_restore(small, site, words)
+    # Days that neither version's own run read, but one in between whose check failed.
+    small.good("restore", "spend", "1", "--yes")
+    restored = small.json("diff", "spend", "0", "3")
+    assert kinds(restored) == {"unverified": {"2026-11-17", "2026-11-18"}}
+    assert restored["summary"].startswith("Version 3 restores version 1. Version 3 failed its check: ")
+
+
+def _shows_states_and_warns_of_a_restore(home: Home, site: Site, words: str) -> None:
+    states = ["verified", "check_failed", "verified"]
+    assert [version["state"] for version in home.json("versions", "spend")] == states
+    assert [version["state"] for version in program(site).get("/datasets/spend/versions")["items"]] == states
+    table = home.good("versions", "spend").stdout
+    assert (table.count("Check failed"), table.count("Verified")) == (1, 2)
+    visit = site.visit("admin")
+    assert visit.words("/datasets/spend/versions").count("Check failed") == 1
+    assert words in visit.words("/datasets/spend/versions/1/restore")
+    assert words in home.adreel("restore", "spend", "1").stderr
+    assert "failed its check" not in home.adreel("restore", "spend", "0").stderr
+
+
+def test_a_version_whose_run_is_not_in_the_store_has_no_state(small: Home) -> None:
+    small.good("run", "-f", small.file(metrics=["spend"]))
+    with closing(sqlite3.connect(small.path / "adreel.db")) as database:
+        database.execute("DELETE FROM runs")
+        database.commit()
+    assert [version["state"] for version in small.json("versions", "spend")] == [None]
+    assert "Verified" not in small.good("versions", "spend").stdout
+    with open_site(small) as site:
+        assert [version["state"] for version in program(site).get("/datasets/spend/versions")["items"]] == [None]
+        assert "Verified" not in site.visit("admin").words("/datasets/spend/versions").partition("State")[2]

@@ -209,7 +209,7 @@ def test_versions_are_listed_with_what_made_them_and_the_last_two_are_compared(t
     for number in (0, 1):
         run = twice.store.runs.good(saved(twice), 2)[1 - number]
         assert f'href="{BASE}/history/{run.id}"' in page
-        assert f"Replace {len(rows(twice, number))} {run.id}" in words_of(page)
+        assert f"Replace Verified {len(rows(twice, number))} {run.id}" in words_of(page)
     assert "2 versions available" in words_of(page)
 
 

@@ -38,15 +38,23 @@ def versions(session: CommandContext, name: str, *, as_json: bool) -> None:
     with open_home(session) as home:
         saved = home.guard.dataset(name)
         available = _with_table(home, saved).versions(saved.table_slug)
-        if as_json:
-            print_json([version_json(version) for version in available])
-            return
         runs = runs_by_version(available, home.store.runs.good(saved, len(available)))
+        made_by = [(version, runs.get(version.number)) for version in available]
+        if as_json:
+            print_json([version_json(version, run) for version, run in made_by])
+            return
         print_table(
-            ("version", "created (UTC)", "update method", "rows", "run"),
+            ("version", "created (UTC)", "update method", "state", "rows", "run"),
             [
-                (version.number, version.at, origin(version, runs.get(version.number)), version.rows, version.run_id)
-                for version in available
+                (
+                    version.number,
+                    version.at,
+                    origin(version, run),
+                    None if run is None else run.state.label,
+                    version.rows,
+                    version.run_id,
+                )
+                for version, run in made_by
             ],
         )
 

@@ -2,9 +2,9 @@
 
 The rows of a day are those that a run read last, maybe for an earlier version. On a day that was read for both
 versions, later for the second, and that was over for its ad account at the first reading, a change was restated by
-TikTok. Other days were added, removed, incomplete, or not read again, such as the days of a restored version. Days are
-those of each ad account's own zone: while yesterday is over and read for one, it may not be for another. Money of
-different currencies is never added.
+TikTok. Other days were added, removed, incomplete, added a second time beside the earlier rows, read by a run whose
+check failed, or not read again, such as the days of a restored version. Days are those of each ad account's own zone:
+while yesterday is over and read for one, it may not be for another. Money of different currencies is never added.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from adreel import catalog
-from adreel.datasets.runs import runs_by_version
+from adreel.datasets.runs import failed_check, runs_by_version
 from adreel.datasets.schema import columns
 from adreel.datasets.stored import source_of
 from adreel.datasets.validation import parse
@@ -55,7 +55,9 @@ class DayKind(StrEnum):
     INCOMPLETE = "incomplete", "incomplete"
     ADDED = "added", "added"
     REMOVED = "removed", "removed"
+    REPEATED = "repeated", "rows added again"
     UNREAD = "unread", "not read again"
+    UNVERIFIED = "unverified", "check failed"
 
     def __new__(cls, value: str, label: str = "") -> DayKind:
         """The kind's text is its value."""
@@ -64,6 +66,9 @@ class DayKind(StrEnum):
         kind.label = label
         return kind
 
+
+_NOT_COMPARED = {DayKind.REPEATED, DayKind.UNREAD, DayKind.UNVERIFIED}
+"""The kinds of days of both versions that say nothing of TikTok's own changes."""
 
 Place = tuple[date | None, DayKind]
 """A day and its kind: a day may be new for one ad account, and restated for another."""
@@ -133,9 +138,9 @@ class Comparison:
     """What changed from version `before` to version `after`; all counts are of rows.
 
     `keyed` says whether rows were told apart by their key. If not, a row that changed counts as one removed, one added.
-    `origin` says which version is a restore or a backfill, and is empty if none is. `summary` says what changed in
-    sentences, beginning with `origin`, then what TikTok restated. `currencies` are those of the money in both versions,
-    `titles` those of the columns that are known.
+    `origin` says which version is a restore or a backfill or failed its check, and is empty if there is nothing to say.
+    `summary` says what changed in sentences, beginning with `origin`, then what TikTok restated. `currencies` are those
+    of the money in both versions, `titles` those of the columns that are known.
     """
 
     before: int
@@ -170,7 +175,15 @@ class Comparison:
     def can_restate(self) -> bool:
         """Whether TikTok may have restated days between the versions: the second was read after the first."""
         kinds = {day_change.kind for day_change in self.days}
-        return self.by_day and (DayKind.UNREAD not in kinds or bool(kinds & {DayKind.RESTATED, DayKind.INCOMPLETE}))
+        return self.by_day and (not kinds & _NOT_COMPARED or bool(kinds & {DayKind.RESTATED, DayKind.INCOMPLETE}))
+
+    @property
+    def first_kinds(self) -> tuple[DayKind, ...]:
+        """The kinds of days to show first: restated, or if TikTok cannot have restated any, those that explain why."""
+        if self.can_restate:
+            return (DayKind.RESTATED,)
+        kinds = {day_change.kind for day_change in self.days}
+        return tuple(kind for kind in DayKind if kind in kinds & _NOT_COMPARED)
 
     @property
     def moved_sums(self) -> tuple[tuple[ColumnChange, CurrencySum], ...]:
@@ -402,18 +415,23 @@ class Readings:
         """Whether its run added rows beside the earlier ones, also for days that an earlier run had read."""
         return version in self._versions and self._versions[version].method == Method.APPEND
 
+    def is_failed(self, version: int) -> bool:
+        """Whether the check of the run that made the version failed."""
+        return version in self._runs and self._runs[version].state is RunState.CHECK_FAILED
+
     def origin(self, before: int, after: int) -> str:
-        """Which of two versions are restores or backfills, in sentences; empty if none is."""
+        """Which of two versions are restores or backfills or failed their check, in sentences; empty if none."""
         return " ".join(filter(None, map(self._origin, (before, after))))
 
     def _origin(self, number: int) -> str:
         version, run = self._versions.get(number), self._runs.get(number)
+        kind = ""
         if version is not None and version.restored is not None:
-            return f"Version {number} restores version {version.restored}."
+            kind = f"Version {number} restores version {version.restored}."
         # The first version of a table had nothing to add days to.
-        if run is not None and run.dates is not None and number > min(self._versions):
-            return f"Version {number} is a backfill of {run.dates[0]} to {run.dates[1]}."
-        return ""
+        elif run is not None and run.dates is not None and number > min(self._versions):
+            kind = f"Version {number} is a backfill of {run.dates[0]} to {run.dates[1]}."
+        return " ".join(filter(None, [kind, failed_check(number, run)]))
 
 
 def days_not_verified(store: Store, lake: Lake, saved: SavedDataset) -> Mapping[int, Sequence[date]]:
@@ -457,9 +475,13 @@ class Kinds:
         if later <= earlier:
             return DayKind.UNREAD
         if self._readings.appends(later):
-            return DayKind.ADDED
+            is_new = day is not None and self._is_outside(0, advertiser, day)
+            return DayKind.ADDED if is_new else DayKind.REPEATED
         today = replace(self._before, read_at=self._readings.read_at(earlier)).today(advertiser)
-        return DayKind.INCOMPLETE if day is not None and today is not None and day >= today else DayKind.RESTATED
+        if day is not None and today is not None and day >= today:
+            return DayKind.INCOMPLETE
+        is_failed = self._readings.is_failed(earlier) or self._readings.is_failed(later)
+        return DayKind.UNVERIFIED if is_failed else DayKind.RESTATED
 
     def _is_outside(self, side: int, advertiser: str | None, day: date) -> bool:
         """Whether a version's rows of the ad account do not reach to the day."""
@@ -606,25 +628,36 @@ def _summary(difference: Difference, column_changes: Iterable[ColumnChange], day
     ]
     if not (difference.added or difference.gone or difference.changed):
         return ". ".join(["no rows changed", *of_columns] if of_columns else ["nothing changed"]) + "."
-    restated, unread = ([day for day in days if day.kind is kind] for kind in (DayKind.RESTATED, DayKind.UNREAD))
     if days:
-        words = _counted(restated)
+        words = _counted(day for day in days if day.kind is DayKind.RESTATED)
     else:
         totals = [(difference.changed, "changed"), (difference.added, "added"), (difference.gone, "removed")]
         words = ", ".join(f"{_rows(count)} {word}" for count, word in totals if count)
     sums = ", ".join(_restated_sums(column_changes))
-    not_read_again = f"{_counted(unread)} not read again" if unread else ""
+    not_compared = list(_not_compared(days))
     nothing = "nothing changed on complete days in both versions"
-    first = f"{words}; {sums}" if words and sums else words or ("" if unread else nothing)
-    return ". ".join(filter(None, [first, not_read_again, *_besides(days), *of_columns])) + "."
+    first = f"{words}; {sums}" if words and sums else words or ("" if not_compared else nothing)
+    return ". ".join(filter(None, [first, *not_compared, *_besides(days), *of_columns])) + "."
 
 
 def _after(origin: str, summary: str) -> str:
     return f"{origin} {summary[:1].upper()}{summary[1:]}" if origin else summary
 
 
-def _counted(days: list[DayChange]) -> str:
+def _not_compared(days: Iterable[DayChange]) -> Iterator[str]:
+    """The days of both versions that say nothing of TikTok's own changes, and why."""
+    by_kind = {kind: [day for day in days if day.kind is kind] for kind in _NOT_COMPARED}
+    if repeated := by_kind[DayKind.REPEATED]:
+        yield f"{_rows(sum(day.added for day in repeated))} added again on {_plural(len(repeated), 'day')}"
+    if unread := by_kind[DayKind.UNREAD]:
+        yield f"{_counted(unread)} not read again"
+    if unverified := by_kind[DayKind.UNVERIFIED]:
+        yield f"{_counted(unverified)} read by a run whose check failed"
+
+
+def _counted(days: Iterable[DayChange]) -> str:
     """How many rows of the days were changed, added and removed, on how many days; empty for none."""
+    days = tuple(days)
     totals = [(sum(getattr(day, name) for day in days), name) for name in ("changed", "added", "removed")]
     words = ", ".join(f"{_rows(count)} {name}" for count, name in totals if count)
     return f"{words} on {_plural(len(days), 'day')}" if words else ""

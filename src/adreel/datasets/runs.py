@@ -8,7 +8,7 @@ from typing import Any
 
 from adreel.datasets.verification import checks_of
 from adreel.lake import Version
-from adreel.store import IN_PROGRESS, Run
+from adreel.store import IN_PROGRESS, Run, RunState
 from adreel.update_methods import method_title
 
 _SAME = (
@@ -91,8 +91,8 @@ def verification_json(verification: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def version_json(version: Version) -> dict[str, Any]:
-    """A version for programs: of the API and `versions --json`."""
+def version_json(version: Version, run: Run | None) -> dict[str, Any]:
+    """A version for programs: of the API and `versions --json`; `run` is its run if the store has it."""
     return {
         "version": version.number,
         "at": version.at,
@@ -101,6 +101,7 @@ def version_json(version: Version) -> dict[str, Any]:
         "rows": version.rows,
         "key": list(version.key),
         "run_id": version.run_id,
+        "state": None if run is None else str(run.state),
     }
 
 
@@ -113,12 +114,23 @@ def origin(version: Version, run: Run | None) -> str:
     return method_title(version.method)
 
 
-def restore_effect(version: Version, newest: int, rows: int) -> str:
-    """What a restore of the version does to the table, which has so many `rows` in its version `newest`."""
-    return (
+def failed_check(version: int, run: Run | None) -> str:
+    """A sentence if the version that `run` made failed its check, else nothing."""
+    if run is None or run.state is not RunState.CHECK_FAILED:
+        return ""
+    return f"Version {version} failed its check: its figures differ from TikTok's own."
+
+
+def restore_effect(version: Version, run: Run | None, newest: int, rows: int) -> str:
+    """What a restore of the version does to the table, which has so many `rows` in its version `newest`.
+
+    `run` is the version's if the store has it.
+    """
+    effect = (
         f"The table gets the {_rows(version.rows)} of version {version.number} ({version.at:%Y-%m-%d %H:%M} UTC) in "
         f"place of its {_rows(rows)}. To undo this, restore version {newest}."
     )
+    return " ".join(filter(None, [effect, failed_check(version.number, run)]))
 
 
 def _rows(count: int) -> str:

@@ -15,11 +15,12 @@ import pyarrow as pa
 from adreel.lake.columns import wider_type
 from adreel.lake.engine import engine, quoted, sql
 from adreel.lake.files import DataFile
+from adreel.lake.kept_values import with_values
 from adreel.lake.keys import key_faults
 from adreel.lake.query import create_view
 from adreel.lake.storage import Storage
 from adreel.lake.tables import TableState, open_table, read_table
-from adreel.lake.versions import Version, version_note
+from adreel.lake.versions import Version, version_note, versions
 
 EXAMPLES = 10
 """Changed rows that are shown."""
@@ -81,7 +82,8 @@ class Difference:
     """What changed from version `before` to version `after`.
 
     `keyed` says whether rows were matched by their key. If not, because there is none or it is repeated, a row
-    that changed counts as one gone and one added.
+    that changed counts as one gone and one added. A column whose values a version took out, and that has none since,
+    counts as one that the version does not have.
     """
 
     before: int
@@ -101,10 +103,36 @@ class Difference:
 
 def difference(storage: Storage, slug: str, before: int, after: int, grouping: Grouping) -> Difference:
     """Compares two versions by the key of the later one, null equal to null; see `Lake.difference`."""
-    old, new = open_table(storage, slug, before), open_table(storage, slug, after)
+    old, new = _open_both(storage, slug, before, after, grouping.columns)
     note = version_note(storage, slug, after)
     with engine(MEMORY) as connection:
         return _VersionComparison(connection, storage, old, new, note, grouping).compute()
+
+
+def _open_both(
+    storage: Storage, slug: str, before: int, after: int, needed: Collection[str]
+) -> tuple[TableState, TableState]:
+    """Both versions, without the columns that they only have by name, but for the `needed` ones."""
+    by_number = {version.number: version for version in versions(storage, slug)}
+
+    def opened(number: int) -> TableState:
+        table = open_table(storage, slug, number)
+        names = _emptied_up_to(by_number, number) & set(table.schema.names) - set(needed)
+        empty = names.difference(with_values(storage, slug, table.files, table.schema, names)) if table.rows else ()
+        return replace(table, schema=pa.schema([field for field in table.schema if field.name not in empty]))
+
+    return opened(before), opened(after)
+
+
+def _emptied_up_to(by_number: Mapping[int, Version], number: int) -> set[str]:
+    """The columns that the version or an earlier one that it is made from emptied, through restores."""
+    names: set[str] = set()
+    version = by_number.get(number)
+    while version is not None:
+        names |= set(version.emptied)
+        earlier = [other for other in by_number if other < version.number]
+        version = by_number.get(max(earlier, default=-1) if version.restored is None else version.restored)
+    return names
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +154,7 @@ def sum_changes(
     storage: Storage, slug: str, before: int, after: int, names: Iterable[str], columns: Collection[str]
 ) -> tuple[SumChange, ...]:
     """The sums of `names` by the values of `columns`; see `Lake.sum_changes`."""
-    old, new = open_table(storage, slug, before), open_table(storage, slug, after)
+    old, new = _open_both(storage, slug, before, after, columns)
     shared = set(old.schema.names) & set(new.schema.names)
     if not shared.issuperset(columns):
         return ()

@@ -38,7 +38,8 @@ class Version:
 
     `restored` is the version whose rows a restore brought back, None for a run's. `days_read` are the first and last
     day that the run read, by the zone of ad accounts; empty for a restore, for rows without dates, and for a version of
-    an older adreel. `only_days_read`: the run kept no other days of the ad accounts that it read.
+    an older adreel. `only_days_read`: the run kept no other days of the ad accounts that it read. `emptied` are columns
+    whose earlier values left the table without being read again.
     """
 
     number: int
@@ -51,6 +52,7 @@ class Version:
     restored: int | None = None
     days_read: Mapping[str, tuple[date, date]] = field(default_factory=lambda: MappingProxyType({}))
     only_days_read: bool = False
+    emptied: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,4 +228,5 @@ def _version(number: int, info: dict[str, Any]) -> Version | None:
             for zone, (first, last) in note.get("days_read", {}).items()
         },
         only_days_read=note.get("only_days_read", False),
+        emptied=tuple(note.get("emptied", ())),
     )

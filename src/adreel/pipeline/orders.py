@@ -113,7 +113,9 @@ class Orders:
         guard.need(DatasetRight.RUN, saved)
         lake = self._lake_with_table(saved)
         table = lake.table(saved.table_slug)
-        return restore_effect(lake.restorable(saved.table_slug, version), table.version, table.rows)
+        restored = lake.restorable(saved.table_slug, version)
+        reader = self._reader_of(saved, lake, restored)
+        return restore_effect(restored, reader, table.version, table.rows)
 
     def restore(self, guard: Guard, saved: SavedDataset, version: int) -> Run:
         """A new version of the dataset's table with the rows of an earlier one; what it was stays a version too.

@@ -81,7 +81,7 @@ class ExampleRow:
 class Changes:
     """The comparison of two versions, ready to be shown: the largest changes first.
 
-    `chart` is what charts.js draws, or empty.
+    `chart` is what charts.js draws, or empty; `chart_days` are the kinds of days that it shows at first, in words.
     """
 
     comparison: Comparison
@@ -91,6 +91,7 @@ class Changes:
     examples: tuple[ExampleRow, ...]
     panels: tuple[str, ...]
     chart: str
+    chart_days: str
     unchanged: int
 
 
@@ -155,6 +156,7 @@ class _ChangesView:
             examples=tuple(map(self._example, comparison.examples)),
             panels=tuple(panel["title"] for panel in panels),
             chart=self._chart(panels),
+            chart_days=" and ".join(_SERIES[kind] for kind in comparison.first_kinds),
             unchanged=len(comparison.columns) - len(differing),
         )
 
@@ -188,13 +190,13 @@ class _ChangesView:
                     "name": _SERIES[kind],
                     "role": "part",
                     # Restatements are shown first: added and removed days would dwarf them.
-                    "shown": kind is (DayKind.RESTATED if self._comparison.can_restate else DayKind.UNREAD),
+                    "shown": kind in self._comparison.first_kinds,
                     "values": [
                         float(steps.get((day, kind), 0)) if day in kind_days[kind] else None for day in self._chart_days
                     ],
                 }
                 for kind in DayKind
-                if kind is not DayKind.UNREAD or kind_days[kind]
+                if kind in _ALWAYS or kind_days[kind]
             ],
         }
 
@@ -263,8 +265,13 @@ _SERIES = {
     DayKind.INCOMPLETE: "incomplete days",
     DayKind.ADDED: "days added",
     DayKind.REMOVED: "days removed",
+    DayKind.REPEATED: "days with rows added again",
     DayKind.UNREAD: "days not read again",
+    DayKind.UNVERIFIED: "days whose check failed",
 }
+
+_ALWAYS = (DayKind.RESTATED, DayKind.INCOMPLETE, DayKind.ADDED, DayKind.REMOVED)
+"""The kinds of days that each picture has, even with no change."""
 
 
 def _cell(row: Mapping[str, Any] | None, name: str, is_money: bool) -> str | None:

@@ -11,13 +11,13 @@ from starlette.responses import Response
 
 from adreel.access import DatasetRight
 from adreel.datasets.restatement import CURRENCY, DayKind, compare
-from adreel.datasets.runs import version_json
+from adreel.datasets.runs import runs_by_version, version_json
 from adreel.datasets.schema import Column, columns
 from adreel.errors import InputError, NotFoundError
 from adreel.export.exact_json import items_of, types_of
 from adreel.lake.browse import Filter, Order
 from adreel.lake.statistics import Bin
-from adreel.store import SavedDataset
+from adreel.store import RunState, SavedDataset
 from adreel.update_methods import Method
 from adreel.web.api.failures import failures
 from adreel.web.api.shapes import Answer, Body, Exact, Paged, Paging, Slug, part
@@ -65,6 +65,10 @@ class VersionAnswer(Answer):
     method: str = Field(description="The update method, or restore.", examples=["replace"])
     restored_version: int | None = Field(description="The version that a restore brought back.", examples=[None])
     run_id: str = Field(examples=["0123456789abcdef"])
+    state: RunState | None = Field(
+        description="State of the run, which says whether the version is verified; null if the run is not known.",
+        examples=[RunState.VERIFIED],
+    )
     rows: int = Field(description="Rows of the table.", examples=[90])
     key: list[str] = Field(description="The primary key.", examples=[["advertiser_id", "ad_id"]])
 
@@ -179,8 +183,9 @@ class DayDifferenceAnswer(Answer):
     day: date | datetime | None
     kind: DayKind = Field(
         description="restated: in both versions, and over in its ad account's zone when the first was read; "
-        "incomplete: it was not over then; added, removed: in one version only; unread: not read again for the second "
-        "version, such as the days of a restored version.",
+        "incomplete: it was not over then; added, removed: in one version only; repeated: its rows were added again, "
+        "beside the earlier ones; unread: not read again for the second version, such as the days of a restored "
+        "version; unverified: read for one of the versions by a run whose check failed.",
         examples=[DayKind.RESTATED],
     )
     added: int = Field(examples=[0])
@@ -279,8 +284,13 @@ class ExportQuery(RowSelection):
 @router.get("/datasets/{dataset}/versions", summary="List the versions of a table", responses=failures(404))
 def list_versions(deps: Here, who: Who, dataset: Slug, query: Annotated[Paging, Query()]) -> VersionList:
     """All readable versions, newest first; each was created by one run."""
-    versions = deps.lake.versions(with_table(deps, who, dataset).table_slug)
-    items = [VersionAnswer.model_validate(version_json(version)) for version in part(versions, query)]
+    saved = with_table(deps, who, dataset)
+    versions = deps.lake.versions(saved.table_slug)
+    runs = runs_by_version(versions, deps.store.runs.good(saved, len(versions)))
+    items = [
+        VersionAnswer.model_validate(version_json(version, runs.get(version.number)))
+        for version in part(versions, query)
+    ]
     return VersionList(items=items, total=len(versions), limit=query.limit, offset=query.offset)
 
 

@@ -166,6 +166,11 @@ class VersionRow:
     run: Run | None
     origin: str
 
+    @property
+    def tone(self) -> str:
+        """The color of its run's state; empty without a run."""
+        return TONES[self.run.state] if self.run else ""
+
 
 @dataclass(frozen=True, slots=True)
 class Versions(Page):
