@@ -549,7 +549,7 @@ def test_a_second_run_of_a_dataset_is_refused_with_the_run_in_progress(unchanged
     with dataset_lock(unchanged.path, "spend", run_id="abc123"):
         for words in (("run", "spend"), ("run", "-f", file), ("datasets", "delete", "spend", "--yes")):
             message = refused(unchanged, *words, code=ExitCode.BUSY)
-            assert "run abc123 of dataset 'spend' is in progress" in message
+            assert "Run abc123 of dataset 'spend' is in progress" in message
         result = unchanged.adreel("run", "spend", "--json")
     assert result.exit_code == ExitCode.BUSY
     assert json.loads(result.stdout)["run_id"] is None
