@@ -114,12 +114,12 @@ class Connection:
         for statement in statements:
             if statement.type not in (_READING if self._read_only else _ALLOWED):
                 raise InputError(f"A {statement.type.name} statement cannot be used here; {self._use(query)}.")
-        if duckdb.StatementType.SELECT in (statement.type for statement in statements[:-1]):
+        if self._read_only:
+            check_select(self._connection, query, self._views)
+        elif duckdb.StatementType.SELECT in (statement.type for statement in statements[:-1]):
             raise InputError(
                 f"There are {len(statements)} statements, and only the last may be a SELECT. Run one at a time."
             )
-        if self._read_only:
-            check_select(self._connection, query, self._views)
         return self._connection.sql(query)
 
     def rows(self, query: str, limit: int) -> Any | None:
