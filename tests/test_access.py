@@ -301,7 +301,7 @@ def test_a_run_is_seen_and_stopped_with_the_rights_of_its_dataset(store: Store) 
     assert guard.run("ab02") == theirs
     with pytest.raises(ForbiddenError, match="cannot run dataset 'Theirs'"):
         guard.run("ab02", DatasetRight.RUN)
-    with pytest.raises(InputError, match=r"several runs start with 'ab'"):
+    with pytest.raises(InputError, match=r"Several runs start with 'ab'"):
         guard.run("ab")
 
 
@@ -390,7 +390,7 @@ def test_only_users_who_can_act_as_owner_become_owner(store: Store) -> None:
         with pytest.raises(InputError, match=f"{reason} and cannot own an account"):
             sharing.share(operator, setting.account, user, Level.OWNER)
         sharing.share(operator, setting.account, user, Level.EDIT)
-    with pytest.raises(InputError, match="everyone cannot own an account"):
+    with pytest.raises(InputError, match="Everyone cannot own an account"):
         sharing.share_with_everyone(operator, setting.account, Level.OWNER)
 
 
@@ -496,7 +496,7 @@ def test_saving_never_overwrites_a_dataset_without_edit_rights(store: Store) -> 
         service.save(setting.guard(), dataset(tags=["x"]), START)
     store.shares.set(setting.account, setting.ute, Level.NONE)
     mine = add_account(store, "mine", setting.ute)
-    with pytest.raises(InputError, match="there is a dataset 'Spend' already; choose another name"):
+    with pytest.raises(InputError, match="There is a dataset 'Spend' already; choose another name"):
         service.save(setting.guard(), dataset(account=mine.name), START)
     assert store.datasets.get("Spend").tags == ()
 

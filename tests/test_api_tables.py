@@ -211,11 +211,13 @@ def test_odd_values_and_names_of_sql_are_json_too(asking: Program) -> None:
     sql = """
         select 1 as a, 2 as a, 'x'::blob as b, interval 1 day as i, time '01:02:03' as t, 'nan'::double as n,
                date '290000-01-01' as far, timestamp_ns '2020-01-01 00:00:00.123456789' as ns, map {'k': 1.50} as m,
-               18446744073709551615::ubigint as u, [date '2026-01-01'] as days, {'d': 1.5::decimal(9, 2)} as s
+               18446744073709551615::ubigint as u, [date '2026-01-01'] as days, {'d': 1.5::decimal(9, 2)} as s,
+               12345678901234567890123456789.123456::decimal(38, 6) as great
     """
     (row,) = exact(asking.ask("POST", "/query", json={"sql": sql}))["items"]
     assert (row["a"], row["a_2"], row["n"]) == (1, 2, None)
     assert row["u"] == 18446744073709551615
+    assert row["great"] == Decimal("12345678901234567890123456789.123456")
     assert row["days"] == ["2026-01-01"]
     assert row["s"] == {"d": Decimal("1.5")}
     assert isinstance(row["far"], str)
@@ -238,6 +240,8 @@ def test_sql_that_reads_or_writes_anything_else_is_refused(asking: Program) -> N
         "select getenv('HOME')",
         "",
         " ",
+        ";",
+        "select 1; select 2",
     ):
         assert asking.bad("POST", "/query", 422, json={"sql": sql})["message"], sql
         assert asking.bad("POST", "/query/export", 422, json={"sql": sql})["message"], sql

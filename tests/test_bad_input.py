@@ -245,6 +245,25 @@ def test_ad_accounts_that_the_account_does_not_cover_are_noted_with_those_that_i
     assert all(ad_account in words for ad_account in ad_accounts)
 
 
+@pytest.mark.parametrize("command", ["validate", "plan"])
+@pytest.mark.parametrize(
+    ("covered", "skips", "then"),
+    [
+        (True, False, "A run will fail. Exclude it from the dataset, or set skip_failing_advertisers: true."),
+        (True, True, "A run skips it."),
+        (False, True, "A run will fail. Select other ad accounts, as none of the selected ones can be read."),
+    ],
+)
+def test_ad_accounts_that_cannot_be_read_are_noted_with_what_a_run_does(
+    unchanged: Home, command: str, covered: bool, skips: bool, then: str
+) -> None:
+    advertisers = [unchanged.json("accounts", "advertisers", "demo")[0]["id"]] if covered else []
+    file = unchanged.file(
+        "bad.yaml", advertisers=[*advertisers, "42"], name="Covered", skip_failing_advertisers=skips or None
+    )
+    assert f". {then}" in " ".join(unchanged.good(command, "-f", file).stderr.split())
+
+
 def test_validate_lists_the_same_problems_as_json(unchanged: Home, tmp_path: Path) -> None:
     result = unchanged.adreel("validate", "-f", unchanged.file("bad.yaml", metrics=["spnd"]), "--json")
     assert result.exit_code == ExitCode.INPUT
@@ -340,6 +359,7 @@ def test_a_file_that_is_not_a_dataset_file_is_refused(
         (("query", "select 1", "--format", "doc"), "Choose one of: table, csv, json, parquet, xlsx"),
         (("query", "select 1", "--format", "xlsx"), "Write a file with -o FILE"),
         (("query", "select 1", "-o", "x.doc"), "the file extension sets the format"),
+        (("query", "select 1", "-o", "a.csv", "--format", "json"), "--format json contradicts -o a.csv"),
         (("simulate", "--today", "2026-13-01"), "The simulated data cannot be created"),
         (("simulate", "--advertisers", "100000"), "choose 1 to 1024"),
         (("demo", "--once", "--ads", "100000000"), "choose 0 to"),
@@ -364,15 +384,17 @@ def test_an_invalid_name_or_value_is_reported_with_the_next_step(
         ("insert into spend select * from spend", "The query failed"),
         ("drop view spend; create table spend as select 1", "cannot be used here"),
         ("selct 1", "syntax error"),
-        ("", "says nothing"),
+        ("", "The query is empty"),
+        ("   ", "The query is empty"),
+        (";", "The query is empty"),
+        ("/* nothing */", "The query is empty"),
+        ("select 1; select 2", "There are 2 statements, and only the last may be a SELECT. Run one at a time."),
         ("select cast(advertiser_id || 'x' as int) from spend", "Conversion Error"),
     ],
 )  # fmt: skip
 def test_a_query_reads_the_tables_and_nothing_else(unchanged: Home, sql: str, message: str) -> None:
     if sql.startswith("drop"):
         # A query creates and drops only views in its own memory; the table is unchanged.
-        unchanged.good("query", sql)
-    elif not sql:
         unchanged.good("query", sql)
     else:
         assert message in refused(unchanged, "query", sql)
@@ -549,7 +571,7 @@ def test_a_second_run_of_a_dataset_is_refused_with_the_run_in_progress(unchanged
     with dataset_lock(unchanged.path, "spend", run_id="abc123"):
         for words in (("run", "spend"), ("run", "-f", file), ("datasets", "delete", "spend", "--yes")):
             message = refused(unchanged, *words, code=ExitCode.BUSY)
-            assert "run abc123 of dataset 'spend' is in progress" in message
+            assert "Run abc123 of dataset 'spend' is in progress" in message
         result = unchanged.adreel("run", "spend", "--json")
     assert result.exit_code == ExitCode.BUSY
     assert json.loads(result.stdout)["run_id"] is None

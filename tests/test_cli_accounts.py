@@ -235,6 +235,13 @@ def test_delete_lists_the_datasets_that_stop_and_asks_for_confirmation(home: Hom
     assert "(disconnected)" in home.good("datasets", "list").stdout
     code, stderr = home.bad("run", "spend")
     assert (code, "its account 'demo' was deleted" in stderr) == (ExitCode.INPUT, True)
+    # A new account of that name is not the dataset's.
+    home.add_account()
+    for command in ("run", "validate", "plan", "preview"):
+        code, stderr = home.bad(command, "spend")
+        words = " ".join(stderr.split())
+        assert code == ExitCode.INPUT
+        assert "Dataset 'Spend' is disconnected: its account 'demo' was deleted. Choose another account" in words
 
 
 def test_delete_can_revoke_the_token_at_tiktok(home: Home) -> None:

@@ -137,6 +137,14 @@ def test_a_dataset_is_changed_in_the_persons_editor(home: Home, tmp_path: Path) 
     assert not list(home.path.glob("*.draft.yaml"))
 
 
+def test_an_edit_that_is_refused_says_nothing_of_the_next_run(home: Home) -> None:
+    home.good("run", "-f", home.file(metrics=["spend", "clicks"], update={"method": "upsert"}))
+    code, stderr = home.bad(
+        "datasets", "edit", "spend", "-f", home.file(metrics=["spend"], data_level="campaign", dimensions=None)
+    )
+    assert (code, "alters the primary key" in stderr, "note: " in stderr) == (ExitCode.INPUT, True, False), stderr
+
+
 def test_an_edit_that_changes_nothing_changes_nothing(home: Home, tmp_path: Path) -> None:
     home.good("datasets", "create", "-f", home.file())
     before = home.kept()
@@ -201,3 +209,5 @@ def test_a_table_can_outlive_its_dataset(home: Home) -> None:
     assert f"The table stays in {address}. To delete it too, delete this folder." in ended.replace("\n", " ")
     assert address.is_dir()
     assert home.kept()["lake"] == before
+    again = " ".join(home.good("datasets", "create", "-f", home.file(metrics=["spend"])).stderr.split())
+    assert "its name in SQL and commands is spend. The folder of its table is spend_2. Next: adreel run spend" in again

@@ -94,6 +94,18 @@ def test_money_and_big_numbers_keep_all_their_digits_in_json(shared: Home) -> No
     ]
 
 
+def test_numbers_of_38_digits_are_never_rounded(shared: Home) -> None:
+    whole, cents = "123456789012345678901234567890", "12345678901234567890123456789.123456"
+    sql = f"select {whole}::hugeint as h, {cents}::decimal(38, 6) as d, [{cents}::decimal(38, 6)] as list"
+    for number in (f"{int(whole):,}", "12,345,678,901,234,567,890,123,456,789.123456"):
+        assert number in shared.good("query", sql).stdout
+    text = shared.good("query", sql, "--format", "json").stdout
+    assert json.loads(text, parse_float=str, parse_int=str) == [{"h": whole, "d": cents, "list": [cents]}]
+    assert f'{whole},{cents},"[{cents}]"' in shared.good("query", sql, "--format", "csv").stdout
+    nested = f"select [{{'a': {cents}::decimal(38, 6)}}] as list"
+    assert cents in shared.good("query", nested, "--format", "csv").stdout
+
+
 def test_only_data_goes_through_a_pipe(shared: Home) -> None:
     for format_name in ("csv", "parquet"):
         words = ("query", "select 1 as a", "--format", format_name)

@@ -17,6 +17,7 @@ from jinja2 import Template
 from adreel import catalog
 from adreel.advertisers import Advertiser
 from adreel.catalog.records import Menu, Report
+from adreel.connections import Covered
 from adreel.datasets import menus
 from adreel.datasets.dataset import Source
 from adreel.datasets.files import read
@@ -85,7 +86,7 @@ def plan(dataset: Any, account: Account, advertisers: tuple[AccountAdvertiser, .
         [Advertiser(advertiser.advertiser_id, advertiser.name, "USD", timedelta()) for advertiser in advertisers],
         NOW,
     )
-    return Planned(run_plan, "basic", estimate(run_plan, (), (), 0, limits_for("basic")), {})
+    return Planned(run_plan, "basic", estimate(run_plan, (), (), 0, limits_for("basic")), Covered((), {}))
 
 
 AROUND = Around((ACCOUNT,), ACCOUNT, ADVERTISERS, NOW, "UTC", None, plan)

@@ -321,7 +321,7 @@ def test_an_import_whose_third_dataset_was_taken_meanwhile_saves_none(site: Site
     guard = Guard(site.store, Actor(None))
     checked = arrivals(site.store, guard, read_all(json.dumps(files)), home.now)
     home.good("datasets", "create", "-f", home.file(name="C"))
-    with pytest.raises(ExistsError, match="Nothing was imported: there is a dataset 'C' already"):
+    with pytest.raises(ExistsError, match=r"Nothing was imported\. There is a dataset 'C' already"):
         bring(guard, checked)
     assert [dataset.name for dataset in site.store.datasets.list()] == ["C"]
 

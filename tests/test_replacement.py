@@ -120,6 +120,7 @@ def test_other_days_replace_only_themselves_whatever_the_method(small: Home, met
     assert (report["kind"], report["state"], report["warnings"]) == ("backfill", "verified", [])
     notes = [note for note in report["notes"] if "The next run replaces the whole table" in note]
     assert len(notes) == len(report["notes"]) == (method == "replace")
+    assert all("set the update method to partition (update: {method: partition})" in note for note in notes)
     assert small.json("datasets", "list")[0]["status"] == "verified"
 
 

@@ -160,8 +160,11 @@ def test_a_metric_taken_out_of_a_dataset_keeps_its_history_and_its_place_in_comp
         home.good("run", "-f", home.file(metrics=["spend"], update={"method": method}), "--json").stdout
     )
     (warning,) = report["warnings"]
-    assert warning.startswith("No longer selected: columns impressions, clicks, conversion. Earlier values of ")
-    assert re.search(r"Earlier values of \d+ rows each that were read again are kept", warning)
+    assert warning.startswith("No longer selected: columns impressions, clicks, conversion. Rows ")
+    assert re.search(
+        r"Rows that the run read again keep their earlier values \(\d+ rows per column\), and new rows have none\.",
+        warning,
+    )
     assert "To remove the columns, set reset_schema: true." in warning
     before, after = rows(home, 0), rows(home, 1)
     for key, row in after.items():
@@ -179,7 +182,10 @@ def test_replace_says_which_values_left_with_a_column_and_where_they_are(tmp_pat
     home.good("run", "-f", home.file())
     report = json.loads(home.good("run", "-f", home.file(metrics=["spend", "clicks"]), "--json").stdout)
     (warning,) = report["warnings"]
-    assert "Values of columns impressions, conversion were removed" in warning
+    assert (
+        "The earlier values of columns impressions, conversion were removed, because they are no longer selected or "
+        "have another type now."
+    ) in warning
     assert "Restore version 0 to get them back" in warning
     assert json.loads(home.good("run", "spend", "--json").stdout)["warnings"] == []
 

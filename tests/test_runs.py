@@ -466,7 +466,7 @@ def test_values_that_cannot_be_read_become_null_and_are_counted_over_all_pages(h
     report = run(home, home.file(), transport=Tampered(home, hidden))
     assert report.state == "verified_with_warnings"
     assert report.warnings == (
-        "6 values of impressions could not be read as whole number and were left empty, for example '<5'.",
+        "6 values of impressions could not be read as a whole number and were left empty, for example '<5'.",
     )
     assert table(home)["impressions"].null_count == 6
 

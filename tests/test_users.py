@@ -56,7 +56,7 @@ def test_the_first_user_is_an_administrator(store: Store) -> None:
     ada = store.users.add_first("Ada", PASSWORD)
     assert ada == User(ada.id, "Ada", Role.ADMIN, False, START, None)
     assert store.users.any()
-    with pytest.raises(InputError, match="there are users already"):
+    with pytest.raises(InputError, match="There are users already"):
         store.users.add_first("Mallory", PASSWORD)
     assert store.users.list() == (ada,)
 

@@ -100,7 +100,8 @@ def test_a_run_whose_check_failed_is_not_green_and_says_what_differs(home: Home)
         visit = site.visit("admin")
         run = site.store.runs.list(limit=1)[0]
         page = visit.words(f"{BASE}/history/{run.id}")
-        assert "Verification: Check failed" in page
+        assert "Verification: Check failed clicks" in page
+        assert "Check failed clicks" in visit.words(f"{BASE}/history")
         assert re.search(r"Clicks \(destination\) \(clicks\) \d [\d,]+ Differs", page)
         assert (
             "Check failed. The last run's rows differ from TikTok's own figures. See its verification, then run again."

@@ -259,9 +259,20 @@ def is_fresh(advertisers: Iterable[AccountAdvertiser], now: datetime) -> bool:
     return bool(ages) and max(ages) <= FRESH
 
 
-def unreadable_note(advertiser_id: str, reason: str) -> str:
-    """The note that an advertiser cannot be read, for the reason that `covered` gives."""
-    return f"Ad account {advertiser_id} cannot be read: {reason.rstrip('.')}."
+def unreadable_notes(covering: Covered, *, skip_failing: bool) -> tuple[str, ...]:
+    """A note for each advertiser that cannot be read, with the reason and what a run does then."""
+    if skip_failing and covering.advertisers:
+        then = "A run skips it."
+    else:
+        then = f"A run will fail. {_advice(skip_failing=skip_failing)}"
+    return tuple(
+        f"Ad account {advertiser_id} cannot be read: {reason.rstrip('.')}. {then}"
+        for advertiser_id, reason in covering.unreadable.items()
+    )
+
+
+def _advice(*, skip_failing: bool) -> str:
+    return "Select other ad accounts, as none of the selected ones can be read." if skip_failing else SKIP_ADVICE
 
 
 MOST_NAMED = 5
@@ -317,7 +328,7 @@ def refuse_unreadable(
             ),
             first,
         )
-        advice = "Select other ad accounts, as none of the selected ones can be read." if skip_failing else SKIP_ADVICE
+        advice = _advice(skip_failing=skip_failing)
         raise AdvertiserError(f"Ad account {name} could not be read: {reason.rstrip('.')}. {advice}")
 
 

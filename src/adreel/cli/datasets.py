@@ -35,7 +35,8 @@ def create(session: CommandContext, file: Path) -> None:
 
 
 def _tell_saved(saved: SavedDataset) -> None:
-    say(f"Saved {saved.name!r}; its table is {saved.table_slug}. Next: adreel run {saved.slug}")
+    folder = f" The folder of its table is {saved.table_slug}." if saved.table_slug != saved.slug else ""
+    say(f"Saved {saved.name!r}; its name in SQL and commands is {saved.slug}.{folder} Next: adreel run {saved.slug}")
 
 
 def bring_over(session: CommandContext, file: Path) -> None:
@@ -152,9 +153,11 @@ def edit(session: CommandContext, name: str, file: Path | None) -> None:
 def _change(home: OpenHome, saved: SavedDataset, text: str) -> None:
     now = home.session.clock()
     dataset = parse(read(text), now)
-    for line in service.losses(home.guard, dataset, home.lake(), now, saved):
+    losses = service.losses(home.guard, dataset, home.lake(), now, saved)
+    changed = service.change(home.guard, saved, dataset, now)
+    for line in losses:
         say(f"note: {line}")
-    _tell_saved(service.change(home.guard, saved, dataset, now))
+    _tell_saved(changed)
 
 
 def _edit(session: CommandContext, draft: Path) -> None:

@@ -23,6 +23,7 @@ from rich.text import Text
 
 from adreel.cli.layout import GAP, layout, wrapped
 from adreel.errors import CancelledError, InputError
+from adreel.export.cells import digits, grouped
 
 UNLIMITED = 1_000_000_000
 """Characters per line in a pipe or a file."""
@@ -66,7 +67,7 @@ def plain(value: Any) -> Any:
     Raises TypeError for types without one.
     """
     if isinstance(value, Decimal):
-        return orjson.Fragment(f"{value.normalize():f}") if value.is_finite() else None
+        return orjson.Fragment(digits(value)) if value.is_finite() else None
     if isinstance(value, (set, frozenset)):
         return sorted(value)
     if isinstance(value, Enum):
@@ -96,11 +97,8 @@ def text(value: Any) -> str:
 def _decimal(value: Decimal) -> str:
     if not value.is_finite():
         return str(value)
-    short = value.normalize()
-    exponent = short.as_tuple().exponent
-    is_whole = isinstance(exponent, int) and exponent >= 0 and value.as_tuple().exponent == 0
-    places = 0 if is_whole else max(2, -exponent) if isinstance(exponent, int) else 2
-    return f"{short:,.{places}f}"
+    # DuckDB gives sums of whole numbers as decimals without places.
+    return f"{value:,f}" if value.as_tuple().exponent == 0 else grouped(value)
 
 
 JOINERS = "\u200c\u200d"

@@ -28,7 +28,7 @@ from adreel.datasets.dataset import Dataset, Source
 from adreel.datasets.files import read
 from adreel.datasets.runs import rows_of, run_json, title, took
 from adreel.datasets.schema import columns, key
-from adreel.datasets.stored import source_of
+from adreel.datasets.stored import account_id_of, source_of
 from adreel.datasets.validation import parse
 from adreel.datasets.verification import Check, checked_in, checks_of
 from adreel.errors import (
@@ -72,8 +72,8 @@ def _with_account(
     source = _source(home, name, file, DatasetRight.RUN)
     dataset = parse(_dated(source, _dates(given)), home.session.clock())
     saved = home.guard.dataset(name) if name is not None else None
-    if saved is not None and saved.account_id is not None:
-        return dataset, home.store.accounts.get(saved.account_id)
+    if saved is not None:
+        return dataset, home.store.accounts.get(account_id_of(saved))
     return dataset, home.guard.usable(dataset.account)
 
 
@@ -97,7 +97,8 @@ def validate(session: CommandContext, name: str | None, file: Path | None, *, as
     with open_home(session) as home:
         try:
             source = _source(home, name, file, DatasetRight.SEE)
-            checked = service.checked(home.guard, source, session.clock())
+            saved = home.guard.dataset(name) if name is not None else None
+            checked = service.checked(home.guard, source, session.clock(), saved)
             if checked.dataset is None:
                 raise DatasetError(checked.problems)
         except DatasetError as error:
@@ -152,12 +153,12 @@ def _print_plan(planned: Planned) -> None:
 
 def _plan(home: OpenHome, dataset: Dataset, account: Account) -> Planned:
     # Imported here, as other commands do not need it.
-    from adreel.connections import unreadable_note
+    from adreel.connections import unreadable_notes
 
     asking = _asking(home)
     planned = asking.planned(dataset, account, asyncio.run(asking.advertisers(account)))
-    for advertiser_id, reason in planned.unreadable.items():
-        say(f"note: {unreadable_note(advertiser_id, reason)}")
+    for note in unreadable_notes(planned.covering, skip_failing=dataset.skip_failing):
+        say(f"note: {note}")
     return planned
 
 
@@ -356,7 +357,8 @@ def _print_checks(state: RunState, verification: Mapping[str, Any]) -> None:
         for check in checks_of(verification)
     ]
     label = (RunState.VERIFIED if state.verified else RunState.CHECK_FAILED).label
-    print_table(("check", "TikTok", "rows read", "result"), rows, title=f"{label}: {checked_in(verification)}")
+    title = ": ".join(filter(None, (label, checked_in(verification))))
+    print_table(("check", "TikTok", "rows read", "result"), rows, title=title)
 
 
 def _check_name(check: Check) -> str:

@@ -181,7 +181,12 @@ def _format(name: str, output: Path | None) -> str:
     if name not in ("table", *WRITERS):
         raise InputError(f"--format: {name!r} is not a format. Choose one of: table, {', '.join(WRITERS)}.")
     if output is not None:
-        return name if name != "table" else file_kind(output)
+        if name == "table":
+            return file_kind(output)
+        ending = output.suffix.removeprefix(".").lower()
+        if ending in WRITERS and ending != name:
+            raise InputError(f"--format {name} contradicts -o {output}. Leave out --format, or name a .{name} file.")
+        return name
     if name == "xlsx" or (name == "parquet" and sys.stdout.isatty()):
         raise InputError(f"--format {name} is not text for a terminal. Write a file with -o FILE.")
     return name

@@ -97,7 +97,7 @@ def bring(guard: Guard, checked: Sequence[Arrival]) -> Brought:
     try:
         saved = service.create_all(guard, datasets)
     except ExistsError as error:
-        raise ExistsError(f"Nothing was imported: {error.message}") from error
+        raise ExistsError(f"Nothing was imported. {error.message}") from error
     notes = [
         f"{dataset.name}: {note}"
         for new, dataset in zip(saved, datasets, strict=True)

@@ -12,7 +12,7 @@ from adreel.access import DatasetRight, Guard, RoleRight
 from adreel.datasets.dataset import Dataset, Source
 from adreel.datasets.menus import nearest
 from adreel.datasets.schema import key
-from adreel.datasets.stored import converted, dataset_of, refuse_deprecated, source_of, spec_of
+from adreel.datasets.stored import converted, dataset_of, disconnected, refuse_deprecated, source_of, spec_of
 from adreel.datasets.validation import Checked, check, parse
 from adreel.dates import FutureDays, future_days, today_at
 from adreel.errors import DatasetError, ExistsError, InputError, NotFoundError, Problem
@@ -40,7 +40,7 @@ def save(guard: Guard, dataset: Dataset, now: datetime) -> SavedDataset:
     if saved is None:
         return create_all(guard, [dataset])[0]
     if not guard.may(DatasetRight.SEE, saved):
-        raise ExistsError(f"there is a dataset {saved.name!r} already; choose another name.")
+        raise ExistsError(f"There is a dataset {saved.name!r} already; choose another name.")
     return change(guard, saved, dataset, now)
 
 
@@ -131,8 +131,10 @@ def changes(guard: Guard, dataset: Dataset, lake: Lake, now: datetime) -> tuple[
     return (f"This changes the existing dataset {existing.name!r}.", *losses(guard, dataset, lake, now, existing))
 
 
-def checked(guard: Guard, source: Source, now: datetime) -> Checked:
+def checked(guard: Guard, source: Source, now: datetime, saved: SavedDataset | None = None) -> Checked:
     """As `check`, and with what this home knows: whether the account exists, and its ad accounts with their days.
+
+    `saved` is the dataset whose source it is; one that is disconnected has a problem, whatever accounts there are.
 
     Ad accounts that are not known here are a note, as TikTok may cover them by now. No request is sent.
     """
@@ -140,10 +142,13 @@ def checked(guard: Guard, source: Source, now: datetime) -> Checked:
     problems = list(outcome.problems)
     notes = list(outcome.dataset.notes) if outcome.dataset else []
     account = None
-    try:
-        account = guard.account(named) if (named := _account_name(source)) else None
-    except NotFoundError as error:
-        problems.append(unknown_account(guard, source, error))
+    if saved is not None and not saved.connected:
+        problems.append(Problem("account", disconnected(saved)))
+    else:
+        try:
+            account = guard.account(named) if (named := _account_name(source)) else None
+        except NotFoundError as error:
+            problems.append(unknown_account(guard, source, error))
     if account is not None and outcome.dataset is not None:
         faults, more = _of_advertisers(guard, account, outcome.dataset, source, now)
         problems += faults
@@ -172,19 +177,19 @@ def _account_name(source: Source) -> str:
 
 def _of_advertisers(
     guard: Guard, account: Account, dataset: Dataset, source: Source, now: datetime
-) -> tuple[list[Problem], list[str]]:
+) -> tuple[list[Problem], tuple[str, ...]]:
     """What is wrong with, and to be noted of, a dataset's ad accounts and their days; nothing if none is known."""
     # Imported here: TikTok's client, which the other uses need not load.
-    from adreel.connections import covered, unreadable_note
+    from adreel.connections import covered, unreadable_notes
 
     stored = guard.store.accounts.advertisers(account)
     if not stored:
-        return [], []
+        return [], ()
     covering = covered(stored, dataset.advertisers or account.selection)
-    notes = [unreadable_note(advertiser_id, reason) for advertiser_id, reason in covering.unreadable.items()]
+    notes = unreadable_notes(covering, skip_failing=dataset.skip_failing)
     future = _future(covering, dataset, now)
     faults = [Problem("dates", future.fault, line=source.lines.get("dates"))] if future.fault else []
-    return faults, [*notes, *([future.note] if future.note else [])]
+    return faults, (*notes, *((future.note,) if future.note else ()))
 
 
 def _future(covering: Covered, dataset: Dataset, now: datetime) -> FutureDays:

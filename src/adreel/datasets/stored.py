@@ -79,6 +79,21 @@ _KEPT = (
 )
 
 
+def account_id_of(saved: SavedDataset) -> int:
+    """The id of the account that a saved dataset reads. InputError if the dataset is disconnected."""
+    if saved.account_id is None:
+        raise InputError(disconnected(saved))
+    return saved.account_id
+
+
+def disconnected(saved: SavedDataset) -> str:
+    """What is wrong with a dataset whose account was deleted, and what to do."""
+    return (
+        f"Dataset {saved.name!r} is disconnected: its account {saved.account_name!r} was deleted. "
+        f"Choose another account with: adreel datasets edit {saved.slug}"
+    )
+
+
 def refuse_deprecated(source: Source) -> None:
     """Raises InputError if the file is of a report that new datasets cannot have."""
     name = str(source.values.get("report") or "")

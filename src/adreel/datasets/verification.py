@@ -12,6 +12,9 @@ from typing import Any, Literal
 
 Kind = Literal["rows", "keys", "sums"]
 
+MOST_NAMED = 5
+"""Differing checks that are named; the others are counted."""
+
 
 @dataclass(frozen=True, slots=True)
 class Check:
@@ -51,5 +54,12 @@ def checked(sums: int) -> str:
 
 
 def checked_in(verification: Mapping[str, Any]) -> str:
-    """The checks of a run in words; empty for a run that made no version."""
-    return checked(len(verification.get("totals", {}))) if verification else ""
+    """The checks of a run in words: all that agree, or only those that differ.
+
+    Empty for a run that made no version, and for one that failed otherwise than by these checks.
+    """
+    differing = [check.name for check in checks_of(verification) if not check.agrees]
+    more = f" and {len(differing) - MOST_NAMED:,} more" if len(differing) > MOST_NAMED else ""
+    if differing or not verification.get("verified"):
+        return ", ".join(differing[:MOST_NAMED]) + more
+    return checked(len(verification.get("totals", {})))

@@ -8,6 +8,12 @@ from decimal import Decimal
 from typing import Any
 
 
+def digits(value: Decimal, *, thousands_apart: bool = False) -> str:
+    """A finite decimal with all its digits, without zeros at its end; `Decimal.normalize` would round to 28 digits."""
+    text = f"{value:,f}" if thousands_apart else f"{value:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
 def plain(value: Any) -> str:
     """A cell of a table."""
     if value is None:
@@ -32,8 +38,8 @@ def grouped(value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):
         return plain(value)
     whole, point, rest = plain(value).partition(".")
-    sign, digits = whole[: whole.startswith("-")], whole.removeprefix("-")
-    return f"{sign}{int(digits):,}{point}{rest}" if digits.isdecimal() else plain(value)
+    sign, number = whole[: whole.startswith("-")], whole.removeprefix("-")
+    return f"{sign}{int(number):,}{point}{rest}" if number.isdecimal() else plain(value)
 
 
 def type_words(kind: Any) -> str:

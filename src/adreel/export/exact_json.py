@@ -10,6 +10,7 @@ import orjson
 import pyarrow as pa
 
 from adreel.errors import InputError
+from adreel.export.cells import digits
 
 
 def dumped(value: Any) -> bytes:
@@ -20,7 +21,7 @@ def dumped(value: Any) -> bytes:
 def exact(value: Any) -> Any:
     """What JSON has no type for: decimals as numbers with all digits, bytes in hexadecimal, the rest as texts."""
     if isinstance(value, Decimal):
-        return orjson.Fragment(f"{value.normalize():f}") if value.is_finite() else None
+        return orjson.Fragment(digits(value)) if value.is_finite() else None
     if isinstance(value, bytes):
         return value.hex()
     return str(value)

@@ -20,6 +20,7 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from adreel.errors import InputError, StorageError
+from adreel.export.cells import digits
 
 EXCEL_ROWS = 1_048_575
 """Rows that an Excel sheet holds below its heading."""
@@ -247,7 +248,7 @@ def _json_text(value: Any) -> str:
 def _plain(value: Any) -> Any:
     """A decimal as a JSON number with all its digits; what else JSON has no word for, as text."""
     if isinstance(value, Decimal) and value.is_finite():
-        return orjson.Fragment(f"{value.normalize():f}")
+        return orjson.Fragment(digits(value))
     return str(value)
 
 

@@ -102,17 +102,24 @@ class Connection:
     def sql(self, query: str) -> duckdb.DuckDBPyRelation | None:
         """The answer to the last statement of `query`; None if it has none, as with CREATE.
 
-        The answer is worked out while it is read. Raises InputError for statements other than SELECT and work on
-        tables in memory, and DuckDB's own errors.
+        The answer is worked out while it is read. Raises InputError for no statement, for an answer before the last
+        statement, for statements other than SELECT and work on tables in memory, and DuckDB's own errors.
         """
         if re.search("[\0\ud800-\udfff]", query):
             raise InputError("The query has characters that are not text; retype it.")
         # By this connection, which is locked: IMPORT DATABASE reads files already when it is taken apart.
-        for statement in self._connection.extract_statements(query):
+        statements = self._connection.extract_statements(query)
+        if not statements:
+            raise InputError("The query is empty. Write a SELECT over one of the tables.")
+        for statement in statements:
             if statement.type not in (_READING if self._read_only else _ALLOWED):
                 raise InputError(f"A {statement.type.name} statement cannot be used here; {self._use(query)}.")
         if self._read_only:
             check_select(self._connection, query, self._views)
+        elif duckdb.StatementType.SELECT in (statement.type for statement in statements[:-1]):
+            raise InputError(
+                f"There are {len(statements)} statements, and only the last may be a SELECT. Run one at a time."
+            )
         return self._connection.sql(query)
 
     def rows(self, query: str, limit: int) -> Any | None:

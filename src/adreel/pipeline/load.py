@@ -38,11 +38,12 @@ JOINED_CELLS = 4_000_000
 
 _MERGED = (
     "Only the days of this backfill were replaced. The next run replaces the whole table, as the update method is "
-    "replace, and keeps only the dates of the dataset. To keep other days, set the update method to replace partitions."
+    "replace, and keeps only the dates of the dataset. To keep other days, set the update method to partition "
+    "(update: {method: partition}), which pages call Replace partitions."
 )
 
-_TYPES = {"int": "whole number", "money": "money", "rate": "rate", "ratio": "decimal", "float": "decimal"}
-_TYPES |= {"day": "date", "hour": "time", "time": "time", "bool": "yes/no"}
+_TYPES = {"int": "a whole number", "money": "money", "rate": "a rate", "ratio": "a decimal", "float": "a decimal"}
+_TYPES |= {"day": "a date", "hour": "a time", "time": "a time", "bool": "yes or no"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,14 +230,17 @@ def column_warnings(done: Commit) -> Iterator[str]:
     if done.kept:
         fewest, most = min(done.kept.values()), max(done.kept.values())
         rows = f"{most:,} row{'s' if most != 1 else ''}" if fewest == most else f"{fewest:,} to {most:,} rows"
-        each = f" of {rows} each" if len(done.kept) > 1 else f" of {rows}"
+        per_column = " per column" if len(done.kept) > 1 else ""
         yield (
-            f"No longer selected: {_names(done.kept)}. Earlier values{each} that were read again are kept, and new "
-            "rows have none. To remove the columns, set reset_schema: true. To fill them again, select them."
+            f"No longer selected: {_names(done.kept)}. Rows that the run read again keep their earlier values "
+            f"({rows}{per_column}), and new rows have none. To remove the columns, "
+            "set reset_schema: true. To fill them again, select them."
         )
     if done.emptied:
+        they, have = ("it is", "has") if len(done.emptied) == 1 else ("they are", "have")
         yield (
-            f"Values of {_names(done.emptied)} were removed: no longer selected, or of another type. "
+            f"The earlier values of {_names(done.emptied)} were removed, because {they} no longer selected or "
+            f"{have} another type now. "
             f"Restore version {done.version - 1} to get them back."
         )
 

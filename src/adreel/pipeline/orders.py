@@ -14,13 +14,12 @@ from adreel.datasets.dataset import Dataset
 from adreel.datasets.replacement import Effect, effect_of_other_days, next_run_after_restore
 from adreel.datasets.runs import restore_effect
 from adreel.datasets.service import refuse_future_days
-from adreel.datasets.stored import dataset_of
+from adreel.datasets.stored import account_id_of, dataset_of
 from adreel.errors import (
     AdreelError,
     BusyError,
     ConfirmError,
     DatasetError,
-    InputError,
     NotFoundError,
     ReconnectError,
     is_resumable,
@@ -252,12 +251,7 @@ class Orders:
 
     def account(self, saved: SavedDataset) -> Account:
         """The account that a dataset is read with. InputError if it has none, ReconnectError for a dead one."""
-        if saved.account_id is None:
-            raise InputError(
-                f"Dataset {saved.name!r} is disconnected: its account {saved.account_name!r} was deleted. "
-                f"Choose another account with: adreel datasets edit {saved.slug}"
-            )
-        account = self.store.accounts.get(saved.account_id)
+        account = self.store.accounts.get(account_id_of(saved))
         if account.status is not AccountStatus.VALID:
             raise ReconnectError(
                 f"Account {account.name!r} is {account.status}. Reconnect it with: "

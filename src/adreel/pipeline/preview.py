@@ -11,7 +11,7 @@ from typing import Any
 import httpx2
 import pyarrow as pa
 
-from adreel.connections import account_access, connected, covered, is_fresh, refresh, refuse_unreadable
+from adreel.connections import Covered, account_access, connected, covered, is_fresh, refresh, refuse_unreadable
 from adreel.datasets.dataset import Dataset
 from adreel.pipeline.estimate import Estimate, estimated
 from adreel.pipeline.extract import preview_rows
@@ -26,12 +26,12 @@ PATIENCE_SECONDS = 120.0
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A plan, the API level of the app, the estimate, and the reasons why some advertisers are not in the plan."""
+    """A plan, the API level of the app, the estimate, and which advertisers are in the plan."""
 
     plan: Plan
     level: str
     estimate: Estimate
-    unreadable: dict[str, str]
+    covering: Covered
 
     @property
     def advertisers(self) -> int:
@@ -89,7 +89,7 @@ class Asking:
         covering = covered(advertisers, dataset.advertisers or account.selection)
         plan = make_plan(dataset, covering.advertisers, now)
         estimate = estimated(self.store, account, plan, advertisers, now, limits_for(level))
-        return Planned(plan, level, estimate, covering.unreadable)
+        return Planned(plan, level, estimate, covering)
 
     async def preview(self, dataset: Dataset, account: Account, rows: int) -> pa.Table:
         """The first rows of the dataset, with the types of its table.

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from adreel import catalog
 from adreel.datasets.schema import Column
 from adreel.errors import ProofError
+from adreel.export.cells import digits
 from adreel.pipeline.normalize import KEY_MARK, Fractions, key_words
 from adreel.pipeline.plan import Request
 from adreel.tiktok.response import ListPage
@@ -112,7 +113,8 @@ class ReadOutcome:
     def with_faults(self, request: Request) -> ReadOutcome:
         """The outcome with a sentence for each total of the request that differs however often it is read."""
         faults = tuple(
-            f"{name}: TikTok's own total for {request_words(request)} is {expected:,}, but its rows sum to {got:,}."
+            f"{name}: TikTok's own total for {request_words(request)} is "
+            f"{digits(expected, thousands_apart=True)}, but its rows sum to {digits(got, thousands_apart=True)}."
             for name, (expected, got) in self.differing().items()
         )
         return replace(self, faults=(*self.faults, *faults))

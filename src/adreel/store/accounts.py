@@ -270,7 +270,7 @@ def _change(connection: Connection, account: Account, **values: object) -> Accou
 
 
 def _deleted(account: Account) -> NotFoundError:
-    return NotFoundError(f"the account {account.name!r} was deleted meanwhile.")
+    return NotFoundError(f"The account {account.name!r} was deleted meanwhile.")
 
 
 def _merged(stored: Mapping[str, Any], given: AdvertiserInfo | None) -> dict[str, Any]:
@@ -287,7 +287,7 @@ def _of(account: Account) -> Select[Any]:
 def _refuse_taken(connection: Connection, name: str, besides: int | None = None) -> None:
     holder = connection.execute(select(accounts.c.id).where(accounts.c.name == name)).scalar()
     if holder is not None and holder != besides:
-        raise ExistsError(f"there is an account {name!r} already; choose another name, or reconnect that one.")
+        raise ExistsError(f"There is an account {name!r} already; choose another name, or reconnect that one.")
 
 
 def _selection(ids: Iterable[str] | None) -> list[str] | None:
@@ -296,7 +296,7 @@ def _selection(ids: Iterable[str] | None) -> list[str] | None:
         return None
     selection = list(dict.fromkeys(ids))
     if not selection:
-        raise InputError("no ad account is selected; select at least one, or all that the account covers.")
+        raise InputError("No ad account is selected; select at least one, or all that the account covers.")
     return selection
 
 

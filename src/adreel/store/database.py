@@ -67,7 +67,7 @@ class Database:
                 # Counts what other connections wrote (source: SQLite, "PRAGMA data_version"); this one never does.
                 (version,) = self._looking.execute("PRAGMA data_version").fetchone()
             except sqlite3.Error as error:
-                raise StorageError(f"the database {self.path} failed: {error}.") from error
+                raise StorageError(f"The database {self.path} failed: {error}.") from error
         return int(version)
 
     def close(self) -> None:
@@ -156,8 +156,8 @@ def _errors_named(path: Path) -> Iterator[None]:
     except DatabaseError as error:
         # The low byte is the error, the rest its variant (source: SQLite, "Result and Error Codes").
         if getattr(error.orig, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:
-            raise RetryError(f"another process holds {path}; try again in a moment.") from error
-        raise StorageError(f"the database {path} failed: {error.orig}.") from error
+            raise RetryError(f"Another process holds {path}; try again in a moment.") from error
+        raise StorageError(f"The database {path} failed: {error.orig}.") from error
 
 
 def _revision(database: Database) -> str | None:
@@ -193,7 +193,7 @@ def _write_ahead(path: Path) -> None:
         with closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as connection:
             connection.execute("PRAGMA journal_mode = WAL")
     except sqlite3.Error as error:
-        raise StorageError(f"the database {path} cannot be prepared: {error}.") from error
+        raise StorageError(f"The database {path} cannot be prepared: {error}.") from error
 
 
 def _create(database: Database) -> None:

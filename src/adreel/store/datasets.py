@@ -225,7 +225,7 @@ def _insert(connection: Connection, name: str, dataset: NewDataset, now: datetim
 
 
 def _deleted(dataset: SavedDataset) -> NotFoundError:
-    return NotFoundError(f"the dataset {dataset.slug!r} was deleted meanwhile.")
+    return NotFoundError(f"The dataset {dataset.slug!r} was deleted meanwhile.")
 
 
 def _refuse_taken(connection: Connection, name: str, besides: int | None = None) -> None:
@@ -242,7 +242,7 @@ def _free(name: str, names: Collection[str], slugs: Collection[str]) -> None:
     A slug always wins, so a dataset that is named like another's could not be reached by its name.
     """
     if name in names:
-        raise ExistsError(f"there is a dataset {name!r} already; choose another name.")
+        raise ExistsError(f"There is a dataset {name!r} already; choose another name.")
     if name in slugs:
         raise ExistsError(f"{name!r} is already the address of another dataset; choose another name.")
 

@@ -25,9 +25,9 @@ def prepare_home(home: Path) -> None:
         if os.name == "posix" and _is_open(home) and _is_ours(home) and _is_fresh(home):
             home.chmod(0o700)
     except OSError as error:
-        raise StorageError(f"the folder {home} cannot be created: {error.strerror}. Set ADREEL_HOME.") from error
+        raise StorageError(f"The folder {home} cannot be created: {error.strerror}. Set ADREEL_HOME.") from error
     if not os.access(home, os.R_OK | os.W_OK | os.X_OK):
-        raise StorageError(f"the folder {home} is not writable; set ADREEL_HOME or fix its permissions.")
+        raise StorageError(f"The folder {home} is not writable; set ADREEL_HOME or fix its permissions.")
 
 
 def find_temporary_folder(home: Path) -> None:

@@ -94,7 +94,7 @@ def schema_lock(home: Path) -> Iterator[None]:
     try:
         lock = _acquire(home, ".schema", 60)
     except Timeout as error:
-        raise RetryError(f"another process is still upgrading the database in {home}; try again.") from error
+        raise RetryError(f"Another process is still upgrading the database in {home}; try again.") from error
     try:
         yield
     finally:
@@ -107,7 +107,7 @@ def secrets_lock(home: Path) -> Iterator[None]:
     try:
         lock = _acquire(home, ".secrets", 0.2)
     except Timeout as error:
-        raise BusyError("another process is rotating the keys; wait for it, then try again.") from error
+        raise BusyError("Another process is rotating the keys; wait for it, then try again.") from error
     try:
         yield
     finally:
@@ -132,12 +132,12 @@ def _acquire(home: Path, name: str, wait: float) -> FileLock:
         # Timeout is an OSError too.
         raise
     except (OSError, NotImplementedError) as error:
-        raise StorageError(f"files in {home} cannot be locked ({error}); put ADREEL_HOME on a local disk.") from error
+        raise StorageError(f"Files in {home} cannot be locked ({error}); put ADREEL_HOME on a local disk.") from error
     return lock
 
 
 def _busy(slug: str, holder: Holder) -> BusyError:
-    run = f"run {holder.run_id}" if holder.run_id else "another run"
+    run = f"Run {holder.run_id}" if holder.run_id else "Another run"
     process = f" (process {holder.pid})" if holder.pid else ""
     return BusyError(f"{run} of dataset {slug!r} is in progress{process}; wait for it, or cancel it.")
 

@@ -55,7 +55,7 @@ class Passwords:
         """
         plain = unicodedata.normalize("NFKC", password)
         if not SHORTEST <= len(plain) <= LONGEST:
-            raise InputError(f"a password must have {SHORTEST} to {LONGEST:,} characters; choose another.")
+            raise InputError(f"A password must have {SHORTEST} to {LONGEST:,} characters; choose another.")
         _refuse_common(plain, name)
         return self._work(password)
 
@@ -110,9 +110,9 @@ def _refuse_common(password: str, name: str) -> None:
     if estimate["guesses"] >= GUESSES:
         return
     if any(match.get("dictionary_name") == "user_inputs" for match in estimate["sequence"]):
-        raise InputError("the password is too easy to guess: it is close to the user's name. Choose another.")
+        raise InputError("The password is too easy to guess: it is close to the user's name. Choose another.")
     raise InputError(
-        "the password is too easy to guess: it is a common one, or made of common parts. Choose "
+        "The password is too easy to guess: it is a common one, or made of common parts. Choose "
         "several unrelated words."
     )
 
@@ -123,4 +123,4 @@ def _bytes(password: str) -> bytes:
 
 
 def _failed(error: Exception) -> RetryError:
-    return RetryError(f"passwords cannot be checked now ({error}); free some memory, then try again.")
+    return RetryError(f"Passwords cannot be checked now ({error}); free some memory, then try again.")

@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, and_, delete, fun
 from adreel.errors import InputError, NotFoundError
 from adreel.store.database import Database, Unchanged
 from adreel.store.records import (
+    FINISHED,
     IN_PROGRESS,
     RESUMABLE,
     SUCCESSFUL,
@@ -121,7 +122,7 @@ class Runs:
                 return _run(row)
             saved = connection.execute(select(datasets).where(datasets.c.id == dataset.id)).first()
             if saved is None:
-                raise NotFoundError(f"the dataset {dataset.slug!r} was deleted meanwhile.")
+                raise NotFoundError(f"The dataset {dataset.slug!r} was deleted meanwhile.")
             values = {
                 "id": run_id,
                 "dataset_id": saved.id,
@@ -223,6 +224,9 @@ class Runs:
     def request_cancel(self, run_id: str) -> Run:
         """Asks the run to stop; it does so by itself. InputError if it has finished."""
         with self._database.write() as connection:
+            state = RunState(_found(_row(connection, run_id), run_id).state)
+            if state in FINISHED:
+                raise InputError(f"Run {run_id} is finished ({state.label.lower()}) and cannot be cancelled.")
             return _change(connection, run_id, IN_PROGRESS, {"cancel_requested": True})
 
     def cancel_requested(self, run_id: str) -> bool:
@@ -243,7 +247,7 @@ class Runs:
             rows = connection.execute(offered.where(runs.c.id.startswith(run_id, autoescape=True)).limit(5)).all()
         if len(rows) > 1:
             shown = ", ".join(f"{row.id} ({row.dataset_slug})" for row in rows)
-            raise InputError(f"several runs start with {run_id!r}: {shown}; give more of the ID.")
+            raise InputError(f"Several runs start with {run_id!r}: {shown}; give more of the ID.")
         return _run(_found(rows[0] if rows else None, run_id))
 
     def list(
@@ -400,5 +404,5 @@ def _change(connection: Connection, run_id: str, states: Collection[RunState], c
     row = connection.execute(update(runs).where(allowed).values(changes).returning(*_PUBLIC)).first()
     if row is None:
         stands = RunState(_found(_row(connection, run_id), run_id).state)
-        raise InputError(f"run {run_id} is {stands.label.lower()}: {stands.sentence}")
+        raise InputError(f"Run {run_id} is {stands.label.lower()}: {stands.sentence}")
     return _run(row)

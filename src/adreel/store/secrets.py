@@ -52,7 +52,7 @@ class Keys:
             return self._fernet().decrypt(encrypted).decode()
         except (InvalidToken, _NoKeyError):
             raise InputError(
-                f"the token of {whose} was encrypted with a key that is not in {self._where()}. Add that key "
+                f"The token of {whose} was encrypted with a key that is not in {self._where()}. Add that key "
                 f"to ADREEL_SECRET_KEY (after newer ones, separated by commas), or reconnect the account."
             ) from None
 

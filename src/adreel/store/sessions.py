@@ -48,7 +48,7 @@ class Sessions:
             connection.execute(delete(sessions).where(_over(now)))
             able = (users.c.id == user.id) & ~users.c.disabled
             if not connection.execute(update(users).where(able).values(seen_at=now)).rowcount:
-                raise NotFoundError(f"the user {user.name!r} was deleted or disabled meanwhile.")
+                raise NotFoundError(f"The user {user.name!r} was deleted or disabled meanwhile.")
             shown = "".join(character if character.isprintable() else " " for character in agent)[
                 :LONGEST_AGENT
             ].strip()

@@ -68,7 +68,7 @@ class Shares:
             _need(connection, account)
             row = connection.execute(select(*PUBLIC).where(users.c.id == user.id)).first()
             if row is None:
-                raise NotFoundError(f"the user {user.name!r} was deleted meanwhile.")
+                raise NotFoundError(f"The user {user.name!r} was deleted meanwhile.")
             has = _level(connection, account, user)
             if level is Level.OWNER and has is not Level.OWNER and not can_own(user_of(row)):
                 state = "disabled" if row.disabled else f"a {row.role}"
@@ -83,7 +83,7 @@ class Shares:
     def set_everyone(self, account: Account, level: Level) -> None:
         """Shares the account with every user so far. InputError for a level of owner, which needs a name."""
         if level is Level.OWNER:
-            raise InputError("everyone cannot own an account; choose users as its owners.")
+            raise InputError("Everyone cannot own an account; choose users as its owners.")
         with self._database.write() as connection:
             _need(connection, account)
             connection.execute(update(accounts).where(accounts.c.id == account.id).values(everyone=level))
@@ -105,7 +105,7 @@ class Shares:
 
 def _need(connection: Connection, account: Account) -> None:
     if not connection.execute(select(accounts.c.id).where(accounts.c.id == account.id)).first():
-        raise NotFoundError(f"the account {account.name!r} was deleted meanwhile.")
+        raise NotFoundError(f"The account {account.name!r} was deleted meanwhile.")
 
 
 def _level(connection: Connection, account: Account, user: User) -> Level:

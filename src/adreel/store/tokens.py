@@ -42,7 +42,7 @@ class Tokens:
         """
         name = clean_name(name, "an API token")
         if days is not None and not 1 <= days <= LONGEST_DAYS:
-            raise InputError(f"an API token lasts 1 to {LONGEST_DAYS:,} days, or does not expire; not {days:,}.")
+            raise InputError(f"An API token lasts 1 to {LONGEST_DAYS:,} days, or does not expire; not {days:,}.")
         now, secret = self._clock(), PREFIX + secrets.token_urlsafe(32)
         values = {
             "secret_hash": fingerprint(secret),
@@ -54,7 +54,7 @@ class Tokens:
         }
         with self._database.write() as connection:
             if not connection.execute(select(users.c.id).where(users.c.id == user.id)).first():
-                raise NotFoundError(f"the user {user.name!r} was deleted meanwhile.")
+                raise NotFoundError(f"The user {user.name!r} was deleted meanwhile.")
             row = connection.execute(insert(api_tokens).values(values).returning(*_PUBLIC)).one()
         return _token(row), secret
 

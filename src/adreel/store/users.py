@@ -43,7 +43,7 @@ class Users:
         values = self._new(name, password, role)
         with self._database.write() as connection:
             if role is not Role.ADMIN and not _admins(connection):
-                raise InputError("the first user must be an administrator.")
+                raise InputError("The first user must be an administrator.")
             return _add(connection, values)
 
     def add_first(self, name: str, password: str) -> User:
@@ -51,7 +51,7 @@ class Users:
         values = self._new(name, password, Role.ADMIN)
         with self._database.write() as connection:
             if _any(connection):
-                raise ExistsError("there are users already; sign in, or ask an administrator to add you.")
+                raise ExistsError("There are users already; sign in, or ask an administrator to add you.")
             return _add(connection, values)
 
     def any(self) -> bool:
@@ -184,7 +184,7 @@ def _named(connection: Connection, name: str, *more: Any) -> Row[Any] | None:
 
 def _add(connection: Connection, values: dict[str, Any]) -> User:
     if connection.execute(select(users.c.id).where(users.c.name_key == values["name_key"])).first():
-        raise ExistsError(f"there is a user {values['name']!r} already; choose another name.")
+        raise ExistsError(f"There is a user {values['name']!r} already; choose another name.")
     return user_of(connection.execute(insert(users).values(values).returning(*PUBLIC)).one())
 
 
@@ -196,7 +196,7 @@ def _change(connection: Connection, user: User, **values: object) -> User:
 
 
 def _deleted(user: User) -> NotFoundError:
-    return NotFoundError(f"the user {user.name!r} was deleted meanwhile.")
+    return NotFoundError(f"The user {user.name!r} was deleted meanwhile.")
 
 
 def _admins(connection: Connection) -> set[int]:

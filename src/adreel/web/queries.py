@@ -108,8 +108,6 @@ async def answered(
     that is empty or too long, and RetryError if too many wait already or the turn does not come.
     """
     turns = turns_of(request)
-    if not sql.strip():
-        raise InputError("The query is empty. Write a SELECT over one of the tables.")
     if len(sql) > LONGEST_SQL:
         raise InputError(f"The query has {len(sql):,} characters; the limit is {LONGEST_SQL:,}.")
     limits = sandbox.of_the_web(deps.settings, output)

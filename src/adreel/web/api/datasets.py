@@ -598,7 +598,7 @@ async def _planned(deps: Deps, dataset: Dataset, account: Account) -> PlanAnswer
     planned = deps.asking.planned(dataset, account, await deps.asking.advertisers(account))
     return PlanAnswer(
         **planned.figures(),
-        unreadable=planned.unreadable,
+        unreadable=planned.covering.unreadable,
         days=[
             Days(
                 advertiser_id=advertiser.id,
