@@ -27,25 +27,25 @@ from home import Home
 from people import PASSWORD, START, Clock, add_account, add_dataset, add_user, open_people
 
 TABLE = """
-role     level   account                      another's dataset    own dataset
+role     level   account                      another's dataset            own dataset
 
-admin    none    see use share edit delete    see run edit delete  see run edit delete
-admin    read    see use share edit delete    see run edit delete  see run edit delete
-admin    share   see use share edit delete    see run edit delete  see run edit delete
-admin    edit    see use share edit delete    see run edit delete  see run edit delete
-admin    owner   see use share edit delete    see run edit delete  see run edit delete
+admin    none    see use share edit delete    see run restore edit delete  see run restore edit delete
+admin    read    see use share edit delete    see run restore edit delete  see run restore edit delete
+admin    share   see use share edit delete    see run restore edit delete  see run restore edit delete
+admin    edit    see use share edit delete    see run restore edit delete  see run restore edit delete
+admin    owner   see use share edit delete    see run restore edit delete  see run restore edit delete
 
-editor   none    -                            -                    see run edit delete
-editor   read    see use                      see                  see run edit delete
-editor   share   see use share                see                  see run edit delete
-editor   edit    see use share edit           see run edit delete  see run edit delete
-editor   owner   see use share edit delete    see run edit delete  see run edit delete
+editor   none    -                            -                            see run restore edit delete
+editor   read    see use                      see                          see run restore edit delete
+editor   share   see use share                see                          see run restore edit delete
+editor   edit    see use share edit           see run restore edit delete  see run restore edit delete
+editor   owner   see use share edit delete    see run restore edit delete  see run restore edit delete
 
-viewer   none    -                            -                    see
-viewer   read    see                          see                  see
-viewer   share   see                          see                  see
-viewer   edit    see                          see                  see
-viewer   owner   see                          see                  see
+viewer   none    -                            -                            see
+viewer   read    see                          see                          see
+viewer   share   see                          see                          see
+viewer   edit    see                          see                          see
+viewer   owner   see                          see                          see
 """
 
 
@@ -59,7 +59,7 @@ def table() -> dict[tuple[Role, Level], tuple[set[str], set[str], set[str]]]:
     for line in TABLE.splitlines()[2:]:
         if line:
             role, level = Role(line[:9].strip()), Level(line[9:17].strip())
-            rights[role, level] = (words(line[17:46]), words(line[46:67]), words(line[67:]))
+            rights[role, level] = (words(line[17:46]), words(line[46:75]), words(line[75:]))
     return rights
 
 

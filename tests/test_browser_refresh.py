@@ -60,7 +60,7 @@ def test_the_overview_of_a_first_run_never_contradicts_itself(chromium: Browser,
         page = person.page
         person.goto(f"/datasets/{first.slug}")
         expect(page.locator("#live")).to_contain_text("Running")
-        expect(page.locator("main")).to_contain_text("First run in progress")
+        expect(page.locator("main")).to_contain_text("The table appears when the first run is complete.")
         page.evaluate(STATES)
         town.reports.set()
         expect(page.locator("#live")).to_contain_text("Run complete")
@@ -77,7 +77,7 @@ STATES = """() => {
   const look = () => {
     const [banner, main] = [document.querySelector("#live").textContent, document.querySelector("main").textContent];
     window.states.push([/Run complete/.test(banner), /Running|Queued/.test(banner),
-      /Rows as of/.test(main), /First run in progress/.test(main)]);
+      /Rows as of/.test(main), /The table appears when the first run/.test(main)]);
   };
   look();
   const frame = () => { look(); requestAnimationFrame(frame); };

@@ -217,7 +217,7 @@ def content(site: Site) -> list[dict[str, Any]]:
         ("bob", deleted, None, "Only administrators and editors can delete datasets. bob is a viewer."),
         ("bob", converted, "older", "Only administrators and editors can edit datasets. bob is a viewer."),
         ("bob", ran, None, "Only administrators and editors can run datasets. bob is a viewer."),
-        ("bob", restored, None, "Only administrators and editors can run datasets. bob is a viewer."),
+        ("bob", restored, None, "Only administrators and editors can restore versions of datasets. bob is a viewer."),
         ("bob", shared, None, "Only administrators and editors can share accounts. bob is a viewer."),
         ("admin", restored, None, "'Renamed' has no table yet; run it first."),
         ("admin", created, SPEND | {"name": "Renamed"}, "here is a dataset 'Renamed' already; choose another name."),

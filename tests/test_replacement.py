@@ -71,7 +71,7 @@ def test_the_dialog_says_what_other_days_do_before_they_run(small: Home, site: S
     every, of_these = sum(before.values()), sum(before[day] for day in two_days)
     next_run = " The next run of the dataset's own dates replaces the whole table." * (method == "replace")
     replaces = (
-        f"The run replaces the {of_these} rows of 2026-11-18 to 2026-11-19 (2 days) that the table has. "
+        f"The table has {of_these} rows of 2026-11-18 to 2026-11-19 (2 days); the run replaces them. "
         f"The other {every - of_these} rows stay."
     )
     sentences = {
@@ -82,6 +82,7 @@ def test_the_dialog_says_what_other_days_do_before_they_run(small: Home, site: S
     }
     assert effect_of(site, *two_days) == sentences.get(method, replaces) + next_run
     small.good("run", "spend", "--start", two_days[0], "--end", two_days[1])
+    assert "The other" not in effect_of(site, FOUR_DAYS["start"], FOUR_DAYS["end"])
     twice = Counter({day: before[day] for day in two_days if method == "append"})
     assert days(small) == before + twice
     added = effect_of(site, "2026-11-20", "2026-11-20")
@@ -337,7 +338,18 @@ def test_a_restored_table_shows_the_verification_of_the_run_that_read_it(small: 
     latest, *_, first = small.json("history", "spend")
     assert latest["rows_read_at"] == first["started_at"], "when its rows were read"
     assert latest["finished_at"] > first["finished_at"]
-    assert "2 days ago" in site.visit("admin").words("/datasets/spend")
+    page = site.visit("admin").words("/datasets/spend")
+    assert "2 days ago" in page
+    # A restore asks nothing of TikTok.
+    matched = "The rows matched TikTok when they were read, 2026-11-22 12:00 UTC."
+    assert f"Verification Verified {matched} View checks" in page
+    assert re.search(rf"Restored version 0: \d+ rows, version 2\. {re.escape(matched)}", page)
+    assert "atches TikTok" not in page
+    assert latest["meaning"] == program(site).get(f"/runs/{latest['run_id']}")["meaning"] == matched
+    assert matched in " ".join(small.good("history", "spend", "--run", latest["run_id"]).stdout.split())
+    assert matched in site.visit("admin").words(f"/datasets/spend/history/{latest['run_id']}")
+    for listed in ("/datasets", "/datasets/spend/history"):
+        assert f'title="{matched}"' in site.visit("admin").good(listed)
     assert (latest["state"], latest["version"], latest["verification"]) == ("verified", 2, first["verification"])
     assert (latest["table_rows"], latest["table_columns"]) == (first["table_rows"], first["table_columns"])
 

@@ -182,6 +182,7 @@ def test_a_list_of_campaigns_has_cards_of_its_own(home: Home) -> None:
         assert "On/off status is Active" in words_of(page)
         assert "which filters, files and SQL use" in page
         assert '<option value="DISABLE">Paused</option>' in visit.good(f"{BASE}/data/filter", column="operation_status")
+        assert "Version 0 No earlier versions" in visit.words(BASE)
         assert "ENABLE" in visit.get(f"{BASE}/export", where="operation_status:=:ENABLE").text
 
 

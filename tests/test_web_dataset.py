@@ -93,6 +93,10 @@ def test_a_dataset_that_never_ran_says_so_on_every_tab_and_offers_a_run(home: Ho
         assert "No runs yet" in visit.words(f"{BASE}/history")
         assert "Export" not in visit.words(BASE)
         assert visit.get(f"{BASE}/export").status_code == 404
+        visit.sent(f"{BASE}/run")
+        # The same words while it is queued and while it runs: only the banner and the badge are refreshed.
+        assert "Queued" in visit.words(BASE)
+        assert "No table yet The table appears when the first run is complete." in visit.words(BASE)
 
 
 def test_the_next_run_is_counted_without_asking_tiktok(ran: Site) -> None:
@@ -196,7 +200,7 @@ def test_a_run_is_queued_executed_and_reported(ran: Site) -> None:
     over = visit.get(f"{BASE}/live")
     # Not the banner alone, which would contradict the rest of the page until that is refreshed too.
     assert (over.headers["HX-Trigger"], over.headers["HX-Reswap"]) == ("run-over", "none")
-    assert f"Run complete: {run.rows} rows read, version 1. The table matches TikTok." in visit.words(BASE)
+    assert f"Run complete: {run.rows} rows read, version 1. The rows of the last run match TikTok." in visit.words(BASE)
 
 
 def test_the_settings_show_the_end_of_a_run_without_refreshing_the_form(ran: Site) -> None:
@@ -232,7 +236,7 @@ def test_an_overview_shows_no_table_of_a_run_that_it_calls_running(home: Home, e
             assert "Version 0" in page
             assert "Version 1" not in page
         else:
-            assert "First run in progress" in page
+            assert "The table appears when the first run is complete." in page
             assert "Verification" not in page
 
 
@@ -319,6 +323,36 @@ def test_a_waiting_run_is_cancelled_and_the_table_stays(ran: Site) -> None:
     assert ran.store.runs.get(run.id).state is RunState.CANCELLED
     assert "The run was cancelled. The table is unchanged." in visit.words(BASE)
     assert visit.post(f"/runs/{run.id}/cancel").status_code == 422
+
+
+def test_a_failed_runs_problem_names_its_menu_by_the_title(ran: Site) -> None:
+    run = ran.store.runs.add(saved(ran), "3" * 16)
+    error = "dates: 2026-11-30 is in the future.\ncomment_ids: Not valid."
+    ran.store.runs.finish(run.id, RunOutcome(RunState.FAILED, error=error))
+    visit = ran.visit("admin")
+    for path in (BASE, f"{BASE}/history/{run.id}", "/datasets"):
+        page = visit.words(path)
+        assert "Dates: 2026-11-30 is in the future." in page, path
+        assert "dates: 2026" not in page, path
+
+
+def test_a_failed_or_interrupted_backfill_is_run_again_for_its_days(ran: Site) -> None:
+    ran.home.door("trouble", {"kind": "code", "code": 40002, "message": "No", "times": 0, "path": "report/integrated"})
+    visit, days = ran.visit("admin"), {"start": "2026-11-01", "end": "2026-11-02"}
+    visit.sent(f"{BASE}/run", days)
+    ran.work()
+    assert ran.store.runs.list(limit=1)[0].state is RunState.FAILED
+    for label in ("Run backfill again", "Resume backfill"):
+        form = re.search(
+            rf'(?s)<form[^>]* action="{BASE}/run"[^>]*>((?:(?!</form>).)*{label}</button>)', visit.good(BASE)
+        )
+        assert form is not None, label
+        sent = dict(re.findall(r'name="(\w+)" value="([^"]*)"', form[1]))
+        assert sent == days
+        visit.sent(f"{BASE}/run", sent)
+        run = ran.store.runs.list(limit=1)[0]
+        assert run.dates == ("2026-11-01", "2026-11-02")
+        ran.store.runs.finish(run.id, RunOutcome(RunState.INTERRUPTED))
 
 
 # -- deleting
@@ -668,6 +702,11 @@ def test_a_viewer_sees_everything_without_buttons_and_cannot_change_anything(ran
     for path in WRITES:
         assert visit.post(path).status_code == 403, path
     assert visit.get(f"{BASE}/delete").status_code == 403
+    refused = words_of(visit.get(f"{BASE}/versions/0/restore").text)
+    assert "Only administrators and editors can restore versions of datasets." in refused
+    account = ran.store.accounts.get("demo")
+    assert "Read: Can view the data of its datasets." in visit.words(f"/accounts/{account.id}")
+    assert "Full access As a viewer: limited to viewing." in visit.words("/profile")
     assert len(ran.store.datasets.list()) == 1
     assert not ran.store.runs.list(states={RunState.QUEUED})
 

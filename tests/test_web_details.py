@@ -176,7 +176,7 @@ def test_saving_opens_the_dataset_whose_first_run_begins_and_whose_owner_is_the_
     ada = site.user("ada")
     site.store.shares.set(site.store.accounts.get("demo"), ada, Level.READ)
     visit = site.visit(ada)
-    page = begun(visit, name="Spend of ads", description="For\nMonday", tags='weekly, "a, b"')
+    page = begun(visit, name="Spend of ads", description="For\nMonday", tags='weekly,, "a, b" , weekly')
     assert visit.sent("/datasets/new", data([*sent(page), ("then", "open")])) == "/datasets/spend_of_ads"
     dataset = site.store.datasets.get("spend_of_ads")
     assert dataset.owner_id == ada.id

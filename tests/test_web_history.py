@@ -435,6 +435,40 @@ def test_the_same_version_twice_and_unknown_versions_are_refused(twice: Site) ->
     assert visit.part(f"{BASE}/difference", before="x", after=1).status_code == 422
 
 
+def test_versions_in_the_wrong_order_are_put_right_visibly(twice: Site) -> None:
+    page = twice.visit("admin").words(f"{BASE}/versions", before=1, after=0)
+    assert "Version 1 is later than version 0, so changes are shown from 0 to 1." in page
+    assert "Version 0 to 1" in page
+
+
+@pytest.mark.parametrize(
+    ("part", "page"),
+    [
+        (f"{BASE}/difference?before=1&after=0", f"{BASE}/versions?before=1&after=0"),
+        (f"{BASE}/live", BASE),
+        (f"{BASE}/next", BASE),
+        (f"{BASE}/since", BASE),
+        (f"{BASE}/backfill?start=today-3&end=today", BASE),
+        (f"{BASE}/data/filter?column=spend", f"{BASE}/data"),
+        (f"{BASE}/cards/one?key=days", f"{BASE}/cards?key=days"),
+        ("/query/tables?q=spend", "/query?q=spend"),
+        ("/query/tables/spend", "/query?table=spend"),
+        # Addresses that take only forms, which a browser loads again after a refusal.
+        (f"{BASE}/run", BASE),
+        ("/accounts/1/refresh", "/accounts/1"),
+        ("/profile/tokens/7/revoke", "/profile"),
+        ("/runs/0/cancel", "/"),
+    ],
+)
+def test_a_part_or_an_action_that_a_browser_opens_by_itself_leads_to_its_page(
+    twice: Site, part: str, page: str
+) -> None:
+    visit = twice.visit("admin")
+    answer = visit.client.get(part, headers={"Accept": "text/html,*/*"}, follow_redirects=False)
+    assert (answer.status_code, answer.headers.get("location")) == (303, page)
+    assert visit.get(page).status_code == 200
+
+
 def test_a_viewer_compares_and_cannot_cancel(twice: Site) -> None:
     run = twice.store.runs.add(saved(twice), "2" * 16)
     user = twice.user("vera", Role.VIEWER)

@@ -180,7 +180,9 @@ def test_only_administrators_look_after_people_and_workspace(site: Site, role: R
     visit = site.visit("eve")
     eve = site.store.users.get("eve")
     for path in ("/users", f"/users/{ada.id}", "/workspace"):
-        assert visit.get(path).status_code == 403, path
+        refused = visit.get(path)
+        assert refused.status_code == 403, path
+        assert words_of(refused.text).endswith("View datasets"), path
     posts = ["/users", "/workspace"]
     posts += [f"/users/{eve.id}/{action}" for action in ("role", "password", "disable", "delete")]
     for path in posts:

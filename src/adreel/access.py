@@ -55,6 +55,7 @@ class DatasetRight(StrEnum):
 
     SEE = "see"
     RUN = "run"
+    RESTORE = "restore"
     EDIT = "edit"
     DELETE = "delete"
 
@@ -99,6 +100,7 @@ NEEDED_OF_ACCOUNT: Mapping[DatasetRight, Level] = MappingProxyType(
     {
         DatasetRight.SEE: Level.READ,
         DatasetRight.RUN: Level.EDIT,
+        DatasetRight.RESTORE: Level.EDIT,
         DatasetRight.EDIT: Level.EDIT,
         DatasetRight.DELETE: Level.EDIT,
     }
@@ -198,11 +200,13 @@ class Guard:
         """Raises ForbiddenError, which names users to ask, if the actor does not have the right."""
         if not self.may(right, resource):
             kind = "account" if isinstance(resource, Account) else "dataset"
-            self._refuse_read_only(right, f"{kind} {resource.name!r}")
+            # What a restore brings back is a version of the dataset's table.
+            object_of = "versions of " if right is DatasetRight.RESTORE else ""
+            self._refuse_read_only(right, f"{object_of}{kind} {resource.name!r}")
             purpose = " for estimates, previews and datasets" if right is AccountRight.USE else ""
-            self._refuse_role(f"{right.value} {kind}s{purpose}", EDITORS)
+            self._refuse_role(f"{right.value} {object_of}{kind}s{purpose}", EDITORS)
             raise ForbiddenError(
-                f"{self._name()} cannot {right.value} {kind} {resource.name!r}{self._lack(right, resource)}"
+                f"{self._name()} cannot {right.value} {object_of}{kind} {resource.name!r}{self._lack(right, resource)}"
             )
 
     def need_role(self, right: RoleRight) -> None:

@@ -571,6 +571,7 @@ _ACCOUNT_RIGHTS: Mapping[AccountRight, str] = {
 _DATASET_RIGHTS: Mapping[DatasetRight, str] = {
     DatasetRight.SEE: "View it, its table with all versions, and its runs; query and export it.",
     DatasetRight.RUN: "Run it, cancel its runs, and view its estimate and preview.",
+    DatasetRight.RESTORE: "Restore earlier versions of its table.",
     DatasetRight.EDIT: "Edit it, and delete old versions.",
     DatasetRight.DELETE: "Delete it.",
 }

@@ -247,7 +247,7 @@ def restore(session: CommandContext, name: str, version: int, *, yes: bool) -> N
     from adreel.pipeline.orders import Orders
 
     with open_home(session) as home:
-        saved = home.guard.dataset(name, DatasetRight.RUN)
+        saved = home.guard.dataset(name, DatasetRight.RESTORE)
         orders = Orders(home.settings, home.store, clock=session.clock)
         say(orders.restore_effect(home.guard, saved, version))
         confirm(f"Restore version {version} of {saved.name!r}?", yes=yes)

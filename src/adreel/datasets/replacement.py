@@ -125,10 +125,10 @@ def _merge(lake: Lake, slug: str, dataset: Dataset, days: str, now: datetime) ->
             f"The run updates the rows of {days} and adds new ones. No row is removed: the table has {_rows(every)}, "
             f"{within:,} of these days."
         )
-    return (
-        f"The run replaces the {_rows(within)} of {days} that the table has. The other {_rows(every - within)} stay."
-        f"{_next_run(method)}"
-    )
+    others = every - within
+    stay = f" The other {_rows(others)} {'stays' if others == 1 else 'stay'}." if others else ""
+    have = f"The table has {_rows(within)} of {days}; the run replaces {'it' if within == 1 else 'them'}."
+    return f"{have}{stay}{_next_run(method)}"
 
 
 def _next_run(method: Method) -> str:
@@ -141,7 +141,7 @@ def _shown_days(dataset: Dataset, now: datetime) -> str:
     assert dataset.dates is not None
     days = span(dataset.dates, today_at(now, timedelta()))
     shown = f"{days.start}" if days.days == 1 else f"{days.start} to {days.end} ({days.days:,} days)"
-    return shown if len(_spans(dataset, now)) == 1 else f"{shown}, by each ad account's time zone,"
+    return shown if len(_spans(dataset, now)) == 1 else f"{shown} in each ad account's time zone"
 
 
 def _spans(dataset: Dataset, now: datetime) -> set[Span]:

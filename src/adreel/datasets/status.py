@@ -65,7 +65,7 @@ class Status(StrEnum):
     QUEUED = *_named(RunState.QUEUED), "info", False, "A run is queued."
     NEVER = "never", "Never run", "secondary", False, "The dataset has no table yet."
     CANCELLED = *_named(RunState.CANCELLED), "secondary", False, "A user cancelled the last run."
-    VERIFIED = *_named(RunState.VERIFIED), "success", False, "The table matches TikTok."
+    VERIFIED = *_named(RunState.VERIFIED), "success", False, "The rows of the last run match TikTok."
 
     def __new__(cls, value: str, label: str = "", tone: str = "", attention: bool = False, meaning: str = "") -> Status:
         """The enum value is the first item, and the text of the status."""
@@ -116,6 +116,12 @@ class Standing:
     def checked(self) -> str:
         """The checks that verified the table; empty if it is not verified."""
         return checked(self.good.sums) if self.status is Status.VERIFIED and self.good else ""
+
+    @property
+    def meaning(self) -> str:
+        """The status as a sentence; of a restore, with when its rows were read."""
+        of_restore = self.latest is not None and self.latest.restores and self.status.value == self.latest.state.value
+        return self.latest.meaning if self.latest is not None and of_restore else self.status.meaning
 
     @property
     def ran_at(self) -> datetime | None:

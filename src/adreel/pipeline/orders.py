@@ -109,7 +109,7 @@ class Orders:
 
     def restore_effect(self, guard: Guard, saved: SavedDataset, version: int) -> str:
         """What `restore` would do to the table, for a person to confirm. Raises what it raises before it begins."""
-        guard.need(DatasetRight.RUN, saved)
+        guard.need(DatasetRight.RESTORE, saved)
         lake = self._lake_with_table(saved)
         table = lake.table(saved.table_slug)
         restored = lake.restorable(saved.table_slug, version)
@@ -123,7 +123,7 @@ class Orders:
         ForbiddenError, NotFoundError for a table that does not exist yet and a version that cannot be read, InputError
         for the newest, BusyError if a run is under way or waiting.
         """
-        guard.need(DatasetRight.RUN, saved)
+        guard.need(DatasetRight.RESTORE, saved)
         lake = self._lake_with_table(saved)
         with dataset_lock(self.settings.home, saved.slug):
             self.refuse_waiting(saved)

@@ -210,25 +210,41 @@ class SavedDataset:
 
 
 class RunState(StrEnum):
-    """The state of a run or restore: `label` names it, `sentence` explains it."""
+    """The state of a run or restore: `label` names it, `sentence` explains it.
+
+    `sentence_of_restore` explains it for a restore, with {read} for when the rows were read; empty if `sentence` does.
+    """
 
     label: str
     sentence: str
+    sentence_of_restore: str
 
     QUEUED = "queued", "Queued", "Waiting to start."
     RUNNING = "running", "Running", "Reading from TikTok."
-    VERIFIED = "verified", "Verified", "The rows match TikTok's own figures."
+    VERIFIED = (
+        "verified",
+        "Verified",
+        "The rows match TikTok's own figures.",
+        "The rows matched TikTok {read}.",
+    )
     VERIFIED_WITH_WARNINGS = (
         "verified_with_warnings",
         "Verified with warnings",
         "The rows match TikTok's own figures. Review the warnings.",
+        "The rows matched TikTok {read}. Review the warnings.",
     )
     ADVERTISERS_SKIPPED = (
         "advertisers_skipped",
         "Ad accounts skipped",
         "The rows match TikTok's own figures, except for ad accounts that were skipped.",
+        "The rows matched TikTok {read}, except for ad accounts that were skipped.",
     )
-    CHECK_FAILED = "check_failed", "Check failed", "The rows in the table differ from TikTok's own figures."
+    CHECK_FAILED = (
+        "check_failed",
+        "Check failed",
+        "The rows in the table differ from TikTok's own figures.",
+        "The rows differed from TikTok's own figures {read}.",
+    )
     VERIFICATION_UNKNOWN = (
         "verification_unknown",
         "Verification unknown",
@@ -236,14 +252,20 @@ class RunState(StrEnum):
     )
     FAILED = "failed", "Failed", "Stopped by an error; the table is unchanged."
     CANCELLED = "cancelled", "Cancelled", "Cancelled by a user; the table is unchanged."
-    INTERRUPTED = "interrupted", "Interrupted", "The process ended early; run the dataset again to resume."
+    INTERRUPTED = (
+        "interrupted",
+        "Interrupted",
+        "The process ended early; run the dataset again to resume.",
+        "The process ended early; the latest version shows whether the rows were restored.",
+    )
 
-    def __new__(cls, value: str, label: str = "", sentence: str = "") -> RunState:
+    def __new__(cls, value: str, label: str = "", sentence: str = "", sentence_of_restore: str = "") -> RunState:
         """The state's text is its value."""
         state = str.__new__(cls, value)
         state._value_ = value
         state.label = label
         state.sentence = sentence
+        state.sentence_of_restore = sentence_of_restore
         return state
 
     @classmethod
@@ -415,7 +437,7 @@ class Run:
     @property
     def meaning(self) -> str:
         """The state as a sentence."""
-        return _meaning(self.state, restores=self.restores)
+        return _meaning(self.state, self.rows_read_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -479,13 +501,14 @@ class RunBrief:
     @property
     def meaning(self) -> str:
         """The state as a sentence."""
-        return _meaning(self.state, restores=self.restores)
+        return _meaning(self.state, self.rows_read_at)
 
 
-def _meaning(state: RunState, *, restores: bool) -> str:
-    if restores and state is RunState.INTERRUPTED:
-        return "The process ended early; the latest version shows whether the rows were restored."
-    return state.sentence
+def _meaning(state: RunState, rows_read_at: datetime | None) -> str:
+    """The state as a sentence; of a restore, which asks nothing of TikTok, as of `rows_read_at`."""
+    if rows_read_at is None or not state.sentence_of_restore:
+        return state.sentence
+    return state.sentence_of_restore.format(read=f"when they were read, {rows_read_at:%Y-%m-%d %H:%M} UTC")
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Match
 from starlette.types import ASGIApp
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
@@ -137,6 +138,9 @@ def _http(request: Request, error: Exception) -> Response:
         # An address that leads to no app of ours, as with a line break in it, but is meant for the API.
         return api.refused_address(request, error)
     status = HTTPStatus(error.status_code)
+    if status is HTTPStatus.METHOD_NOT_ALLOWED and request.method in SAFE and not is_fragment(request):
+        # A form that was refused is shown at the address that it was sent to; loading that again is a GET.
+        return go(request, _page_above(request))
     sentences = {
         HTTPStatus.NOT_FOUND: "This page does not exist.",
         HTTPStatus.METHOD_NOT_ALLOWED: "This address does not support the method.",
@@ -144,6 +148,16 @@ def _http(request: Request, error: Exception) -> Response:
     answer = _failed(request, status, sentences.get(status, f"{error.detail}."), error)
     answer.headers.update(error.headers or {})
     return answer
+
+
+def _page_above(request: Request) -> str:
+    """The nearest address above the request's that is a page, such as the dataset's above one of its actions."""
+    path = request.url.path
+    while path := path.rpartition("/")[0]:
+        scope = {**request.scope, "path": path, "method": "GET"}
+        if any(route.matches(scope)[0] is Match.FULL for route in request.app.router.routes):
+            return path
+    return "/"
 
 
 def _malformed(request: Request, error: Exception) -> Response:

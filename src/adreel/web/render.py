@@ -127,6 +127,11 @@ def is_fragment(request: Request) -> bool:
     return request.headers.get("hx-request") == "true"
 
 
+def is_opened(request: Request) -> bool:
+    """Whether a browser opens the address itself, as from the address bar, and not a part of a page."""
+    return not is_fragment(request) and "text/html" in request.headers.get("accept", "")
+
+
 def go(request: Request, path: str, notice: str = "") -> Response:
     """Redirects the browser to another page of the Data Center, which shows `notice` once."""
     answer = Response(status_code=204, headers={"HX-Redirect": path}) if is_fragment(request) else None

@@ -217,7 +217,7 @@ def restore(
 
     The restore is an entry among the runs, without requests, with the verification of the version restored.
     """
-    saved = who.guard.dataset(dataset, DatasetRight.RUN)
+    saved = who.guard.dataset(dataset, DatasetRight.RESTORE)
     run = deps.orders.restore(who.guard, saved, version)
     answer.headers["Location"] = f"/api/v1/runs/{run.id}"
     return _run(deps, run)

@@ -134,13 +134,13 @@ def tags_text(tags: Iterable[str]) -> str:
 
 
 def tags_in(text: str) -> tuple[str, ...]:
-    """The tags of such a line."""
+    """The tags of such a line, each once."""
     line = " ".join(text.split())
     try:
         tag_texts = [tag_text for row in csv.reader([line], skipinitialspace=True) for tag_text in row]
     except csv.Error:
         tag_texts = line.split(",")
-    return tuple(tag for tag_text in tag_texts if (tag := tag_text.strip()))
+    return tuple(dict.fromkeys(tag for tag_text in tag_texts if (tag := tag_text.strip())))
 
 
 # -- fields to values

@@ -34,7 +34,7 @@ from adreel.store import SavedDataset
 from adreel.web.deps import Deps, Here, Visitor, Who
 from adreel.web.pages.heading import Heading, account_of, advertiser_names, heading, parsed
 from adreel.web.pages.wording import sentence
-from adreel.web.render import Page, respond
+from adreel.web.render import Page, go, is_opened, respond
 
 router = APIRouter()
 
@@ -215,6 +215,8 @@ def one_card(
 ) -> Response:
     """One chart with its figures."""
     saved = who.guard.dataset(slug)
+    if is_opened(request):
+        return go(request, f"/datasets/{saved.slug}/cards?{request.url.query}")
     choices = choices_of(currency, advertiser, days)
     offered = _offered(deps, saved)
     offer = next((card_offer for card_offer in offered.offers if card_offer.key == key), None)

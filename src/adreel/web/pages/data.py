@@ -27,7 +27,7 @@ from adreel.web.deps import Deps, Here, Who
 from adreel.web.downloads import FORMATS
 from adreel.web.pages.heading import Heading, heading, live, parsed
 from adreel.web.pages.wording import sentence
-from adreel.web.render import Page, respond
+from adreel.web.render import Page, go, is_opened, respond
 
 router = APIRouter()
 
@@ -302,6 +302,8 @@ def rows(request: Request, deps: Here, who: Who, slug: str) -> Response:
 def filter_form(request: Request, deps: Here, who: Who, slug: str, column: str = "") -> Response:
     """How a column can be filtered."""
     saved = who.guard.dataset(slug)
+    if is_opened(request):
+        return go(request, f"/datasets/{saved.slug}/data")
     table = deps.lake.table(saved.table_slug)
     return respond(request, FilterPart(_filter_form(table, column)), visitor=who)
 

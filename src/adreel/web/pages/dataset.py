@@ -30,7 +30,7 @@ from adreel.web.pages.data import asked_exactly
 from adreel.web.pages.datasets import deletion, deletion_notice
 from adreel.web.pages.heading import Heading, Live, account_of, heading, live, over, parsed
 from adreel.web.pages.wording import refusal, sentence
-from adreel.web.render import Page, go, own_path, respond
+from adreel.web.render import Page, go, is_opened, own_path, respond
 from adreel.web.status import status_of
 
 router = APIRouter()
@@ -225,7 +225,10 @@ def _owner(deps: Deps, saved: SavedDataset) -> str:
 @router.get("/datasets/{slug}/live")
 def look_again(request: Request, deps: Here, who: Who, slug: str, *, alone: bool = False) -> Response:
     """The current run. Once it has ended, the whole page is refreshed, or with `alone` this part of it."""
-    current = live(deps, who, who.guard.dataset(slug), alone=alone)
+    saved = who.guard.dataset(slug)
+    if is_opened(request):
+        return go(request, f"/datasets/{saved.slug}")
+    current = live(deps, who, saved, alone=alone)
     answer = respond(request, LivePart(current), visitor=who)
     return answer if current.working or alone else over(answer)
 
@@ -234,6 +237,8 @@ def look_again(request: Request, deps: Here, who: Who, slug: str, *, alone: bool
 def next_run(request: Request, deps: Here, who: Who, slug: str) -> Response:
     """What a run that began now would read. Nothing is asked of TikTok."""
     saved = who.guard.dataset(slug)
+    if is_opened(request):
+        return go(request, f"/datasets/{saved.slug}")
     try:
         if saved.account_id is None:
             raise InputError("The account was deleted. Select another account in Settings.")
@@ -256,6 +261,8 @@ def _zones(planned: Planned) -> tuple[Zone, ...]:
 def last_change(request: Request, deps: Here, who: Who, slug: str) -> Response:
     """What the last run changed, in a sentence."""
     saved = who.guard.dataset(slug)
+    if is_opened(request):
+        return go(request, f"/datasets/{saved.slug}")
     return respond(request, SincePart(saved.slug, since(deps, saved)), visitor=who)
 
 
@@ -266,6 +273,8 @@ def last_change(request: Request, deps: Here, who: Who, slug: str) -> Response:
 def backfill(request: Request, deps: Here, who: Who, slug: str, start: str = "", end: str = "") -> Response:
     """What a run for other days does to the table, while these are typed."""
     saved = who.guard.dataset(slug, DatasetRight.RUN)
+    if is_opened(request):
+        return go(request, f"/datasets/{saved.slug}")
     try:
         dates = _dates(start.strip(), end.strip())
         effect = deps.orders.effect(saved, dates) if dates else Effect("")

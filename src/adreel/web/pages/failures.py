@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from fastapi import Request
 
-from adreel.errors import NotFoundError, Problem
+from adreel.errors import ForbiddenError, NotFoundError, Problem
 from adreel.web.render import Page
 
 LISTS = (("/accounts", "accounts"), ("/users", "users"))
@@ -78,11 +78,13 @@ def _first_sentence(message: str) -> tuple[str, str]:
 
 
 def _onward(request: Request, error: Exception) -> Link:
-    """Where the person goes on: the dataset whose page this is, or a list."""
+    """Where the person goes on: the dataset whose page this is, or a list that they may see."""
     segments = request.url.path.split("/")
     missing = isinstance(error, NotFoundError) and error.kind == "dataset"
     if segments[1] == "datasets" and len(segments) > 3 and segments[3] in _TABS and not missing:
         return Link(f"/datasets/{quote(segments[2], safe='')}", "Go to the dataset")
+    if isinstance(error, ForbiddenError) and segments[1] == "users":
+        return Link("/datasets", "View datasets")
     address, listed = next((pair for pair in LISTS if request.url.path.startswith(pair[0])), ("/datasets", "datasets"))
     return Link(address, f"View {listed}")
 

@@ -23,7 +23,7 @@ from adreel.web.deps import Deps, Here, Visitor, Who
 from adreel.web.downloads import attachment
 from adreel.web.pages.heading import Heading, advertiser_names, heading, live, over
 from adreel.web.pages.wording import sentence
-from adreel.web.render import Page, go, respond
+from adreel.web.render import Page, go, is_opened, respond
 
 router = APIRouter()
 
@@ -347,7 +347,7 @@ def _query(pair: tuple[int | None, int | None], page: int) -> str:
 
 
 def _pair(available: Sequence[int], before: int | None, after: int | None) -> tuple[tuple[int | None, int | None], str]:
-    """The two versions to compare, the earlier first, and what is wrong with what was asked for."""
+    """The two versions to compare, the earlier first, and what is wrong with what was asked for or was put right."""
     missing = [number for number in (before, after) if number is not None and number not in available]
     if missing:
         return (None, None), f"Version {missing[0]} is not available: it was removed or never existed."
@@ -361,13 +361,14 @@ def _pair(available: Sequence[int], before: int | None, after: int | None) -> tu
         before = next((number for number in available if number < after), None)
     if before is None or after is None:
         return (None, None), ""
-    return (min(before, after), max(before, after)), ""
+    turned = f"Version {before} is later than version {after}, so changes are shown from {after} to {before}."
+    return (min(before, after), max(before, after)), turned if before > after else ""
 
 
 @router.get("/datasets/{slug}/versions/{version}/restore")
 def ask_restore(request: Request, deps: Here, who: Who, slug: str, version: int) -> Response:
     """Asks for confirmation of a restore, with what the table will have."""
-    saved = who.guard.dataset(slug, DatasetRight.RUN)
+    saved = who.guard.dataset(slug, DatasetRight.RESTORE)
     home = f"/datasets/{saved.slug}/versions"
     try:
         effect = deps.orders.restore_effect(who.guard, saved, version)
@@ -380,7 +381,7 @@ def ask_restore(request: Request, deps: Here, who: Who, slug: str, version: int)
 @router.post("/datasets/{slug}/versions/{version}/restore")
 def restore(request: Request, deps: Here, who: Who, slug: str, version: int) -> Response:
     """Brings back the rows of an earlier version as a new one."""
-    saved = who.guard.dataset(slug, DatasetRight.RUN)
+    saved = who.guard.dataset(slug, DatasetRight.RESTORE)
     home = f"/datasets/{saved.slug}/versions"
     try:
         run = deps.orders.restore(who.guard, saved, version)
@@ -393,6 +394,8 @@ def restore(request: Request, deps: Here, who: Who, slug: str, version: int) -> 
 def difference(request: Request, deps: Here, who: Who, slug: str, before: int, after: int) -> Response:
     """What changed between two versions; this may take seconds, so pages ask for it by itself."""
     saved = who.guard.dataset(slug)
+    if is_opened(request):
+        return go(request, f"/datasets/{saved.slug}/versions?before={before}&after={after}")
     if before == after:
         raise InputError("Select two different versions.")
     difference = changes(deps, saved, min(before, after), max(before, after))

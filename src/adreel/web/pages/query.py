@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Annotated, ClassVar, cast
+from urllib.parse import quote
 
 import orjson
 from fastapi import APIRouter, Form, Request
@@ -19,7 +20,7 @@ from adreel.web.deps import Deps, Here, Visitor, Who
 from adreel.web.downloads import FORMATS
 from adreel.web.pages.wording import sentence
 from adreel.web.queries import LONGEST_SQL, Asked, answered, file_of
-from adreel.web.render import Page, is_fragment, respond
+from adreel.web.render import Page, go, is_fragment, is_opened, respond
 from adreel.web.status import status_of
 
 router = APIRouter()
@@ -107,13 +108,18 @@ def editor(request: Request, deps: Here, who: Who, sql: str = "", q: str = "", t
 @router.get("/query/tables")
 def tables(request: Request, deps: Here, who: Who, q: str = "") -> Response:
     """The part of the page that lists tables."""
+    if is_opened(request):
+        return go(request, f"/query?{request.url.query}")
     return respond(request, _tables(deps, who, q), visitor=who)
 
 
 @router.get("/query/tables/{slug}")
 def columns(request: Request, deps: Here, who: Who, slug: str) -> Response:
     """The columns of one table."""
-    return respond(request, _columns(deps, who, slug), visitor=who)
+    part = _columns(deps, who, slug)
+    if is_opened(request):
+        return go(request, f"/query?table={quote(slug, safe='')}")
+    return respond(request, part, visitor=who)
 
 
 @router.post("/query")
