@@ -132,7 +132,7 @@ def test_today_is_the_day_of_the_advertisers_own_zone() -> None:
     ("start", "end", "kind", "limit"),
     [
         ("2026-11-20", "2026-11-19", "order", "after the end"),
-        ("2026-11-20", "2026-11-23", "future", "2026-11-22"),
+        ("2026-11-20", "2026-11-23", "future", "2026-11-23"),
         ("2001-01-01", "2026-11-20", "past", "2016-09-01"),
     ],
 )
