@@ -1,0 +1,235 @@
+"""Schedules as they are written in dataset files, forms and the API, read and written."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime, time
+from typing import Any
+
+from cronsim import CronSim, CronSimError
+
+from adreel.dates import WEEKDAYS
+from adreel.scheduling.schedule import (
+    LAST_DAY,
+    MIDNIGHT,
+    SHORTEST_MINUTES,
+    ActiveHours,
+    Cron,
+    Recurrence,
+    Schedule,
+    Unit,
+)
+
+Fault = Callable[[str, str], None]
+"""Reports a fault: the key, such as `schedule.at`, and the reason."""
+
+_EVERY = re.compile(r"(?:(?P<number>\d{1,4})\s+)?(?P<unit>[a-z]+?)s?", re.ASCII)
+_TIME = re.compile(r"(?P<hour>\d{1,2}):(?P<minute>\d\d)", re.ASCII)
+_BETWEEN = re.compile(r"(?P<begin>\d{1,2})(?::00)?\s*-\s*(?P<end>\d{1,2})(?::00)?", re.ASCII)
+_CRON_FIELDS = ("minute", "hour", "day of month", "month", "day of week")
+_MOST = {Unit.MINUTE: 24 * 60, Unit.HOUR: 24 * 31, Unit.DAY: 366, Unit.WEEKDAY: 1, Unit.WEEK: 52, Unit.MONTH: 24}
+_KEYS = {
+    Unit.MINUTE: {"between"},
+    Unit.HOUR: {"between"},
+    Unit.DAY: {"at"},
+    Unit.WEEKDAY: {"at"},
+    Unit.WEEK: {"at", "on"},
+    Unit.MONTH: {"at", "day"},
+}
+_LONGEST_CRON = 200
+
+
+def read_schedule(value: Any, fault: Fault) -> Schedule | None:
+    """The schedule of a dataset file's `schedule`; None for `manual` and where a fault was reported."""
+    if value is None or value == "manual":
+        return None
+    if isinstance(value, str):
+        return _cron(value, None, "schedule", fault)
+    if not isinstance(value, Mapping):
+        fault("schedule", "must be manual, a cron expression, or have the keys every or cron")
+        return None
+    if ("cron" in value) == ("every" in value):
+        fault("schedule", "needs one of the keys every and cron")
+        return None
+    start = _start(value.get("start"), fault)
+    if "cron" in value:
+        _check_keys(value, {"cron", "start"}, "with cron", fault)
+        return _cron(value["cron"], start, "schedule.cron", fault)
+    return _recurrence(value, start, fault)
+
+
+def _check_keys(value: Mapping[str, Any], keys: set[str], where: str, fault: Fault) -> None:
+    for key in value:
+        if key not in keys:
+            fault(f"schedule.{key}", f"{str(key)!r} is not available {where}; keys are {', '.join(sorted(keys))}")
+
+
+def _cron(value: Any, start: datetime | None, key: str, fault: Fault) -> Cron | None:
+    expression = str(value).strip()
+    fields = expression.split()
+    if len(fields) != len(_CRON_FIELDS) or len(expression) > _LONGEST_CRON:
+        fault(key, f"a cron expression has 5 fields ({', '.join(_CRON_FIELDS)}), not {len(fields)}")
+        return None
+    wrong = [
+        (name, field)
+        for number, (name, field) in enumerate(zip(_CRON_FIELDS, fields, strict=True))
+        if not _is_valid(number, field)
+    ]
+    for name, field in wrong:
+        fault(key, f"{field!r} is not valid as {name}")
+    if wrong:
+        return None
+    try:
+        parsed = CronSim(expression, datetime(2026, 1, 1, tzinfo=UTC))
+        next(parsed)
+    except (CronSimError, StopIteration):
+        fault(key, "no day matches day of month and month")
+        return None
+    if _shortest_gap(parsed) < SHORTEST_MINUTES:
+        fault(key, f"runs must be at least {SHORTEST_MINUTES} minutes apart")
+        return None
+    return Cron(" ".join(fields), start)
+
+
+def _is_valid(number: int, field: str) -> bool:
+    """Whether a field of a cron expression is valid by itself."""
+    fields = ["*"] * len(_CRON_FIELDS)
+    fields[number] = field
+    try:
+        CronSim(" ".join(fields), datetime(2026, 1, 1, tzinfo=UTC))
+    except CronSimError:
+        return False
+    return True
+
+
+def _shortest_gap(parsed: CronSim) -> int:
+    """The minutes between the two times that are closest, on a day that matches and the day after it."""
+    times = sorted(hour * 60 + minute for hour in parsed.hours for minute in parsed.minutes)
+    return min(later - earlier for earlier, later in zip(times, [*times[1:], times[0] + 24 * 60], strict=True))
+
+
+def _recurrence(value: Mapping[str, Any], start: datetime | None, fault: Fault) -> Recurrence | None:
+    match = _EVERY.fullmatch(str(value["every"]).strip().lower())
+    unit = next((unit for unit in Unit if match and match["unit"] == unit), None)
+    if match is None or unit is None:
+        fault(
+            "schedule.every", f"{str(value['every'])!r} is not an interval; write for example 30 minutes, 6 hours, day"
+        )
+        return None
+    every = int(match["number"] or 1)
+    if not 1 <= every <= _MOST[unit]:
+        fault("schedule.every", f"must be from 1 to {_MOST[unit]} {unit}s" if _MOST[unit] > 1 else f"write {unit}")
+        return None
+    if unit is Unit.MINUTE and every < SHORTEST_MINUTES:
+        fault("schedule.every", f"must be at least {SHORTEST_MINUTES} minutes")
+        return None
+    _check_keys(value, {"every", "start"} | _KEYS[unit], f"with every {unit}", fault)
+    return Recurrence(
+        unit,
+        every,
+        at=_at(value.get("at"), fault),
+        weekdays=_weekdays(value.get("on"), fault),
+        month_day=_month_day(value.get("day"), fault),
+        active=_active(value.get("between"), fault),
+        start=start,
+    )
+
+
+def _at(value: Any, fault: Fault) -> tuple[time, ...]:
+    if value is None:
+        return (MIDNIGHT,)
+    times = [_time(item) for item in (value if isinstance(value, list) else [value])]
+    if not times or None in times:
+        fault("schedule.at", f"{value!r} is not a time of the day; write for example '06:30'")
+        return (MIDNIGHT,)
+    moments = sorted({moment for moment in times if moment is not None})
+    minutes = [moment.hour * 60 + moment.minute for moment in moments]
+    gaps = [later - earlier for earlier, later in zip(minutes, [*minutes[1:], minutes[0] + 24 * 60], strict=True)]
+    if min(gaps) < SHORTEST_MINUTES:
+        fault("schedule.at", f"times must be at least {SHORTEST_MINUTES} minutes apart")
+    return tuple(moments)
+
+
+def _time(value: Any) -> time | None:
+    # YAML reads 06:30 without quotes as the number 390, of base 60.
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 24 * 60:
+        return time(value // 60, value % 60)
+    match = _TIME.fullmatch(str(value).strip())
+    if match is None or int(match["hour"]) > 23 or int(match["minute"]) > 59:
+        return None
+    return time(int(match["hour"]), int(match["minute"]))
+
+
+def _weekdays(value: Any, fault: Fault) -> tuple[int, ...]:
+    if value is None:
+        return (0,)
+    names = [str(item).strip().lower() for item in (value if isinstance(value, list) else [value])]
+    wrong = [name for name in names if name not in WEEKDAYS]
+    if wrong or not names:
+        fault(
+            "schedule.on", f"{', '.join(map(repr, wrong)) or 'nothing'} is not a day; choose from {', '.join(WEEKDAYS)}"
+        )
+        return (0,)
+    return tuple(sorted({WEEKDAYS.index(name) for name in names}))
+
+
+def _month_day(value: Any, fault: Fault) -> int:
+    if value is None:
+        return 1
+    if value == "last":
+        return LAST_DAY
+    text = str(value).strip()
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= LAST_DAY):
+        fault("schedule.day", f"{text!r} is not a day of the month; use 1 to 31, or last")
+        return 1
+    return int(text)
+
+
+def _active(value: Any, fault: Fault) -> ActiveHours | None:
+    if value is None:
+        return None
+    match = _BETWEEN.fullmatch(str(value).strip())
+    if match is None or int(match["begin"]) > 23 or int(match["end"]) > 24:
+        fault("schedule.between", f"{str(value)!r} is not a range of hours; write for example '08:00-20:00'")
+        return None
+    begin, end = int(match["begin"]), int(match["end"])
+    return ActiveHours(begin, end) if (end - begin) % 24 else None
+
+
+def _start(value: Any, fault: Fault) -> datetime | None:
+    if value is None:
+        return None
+    if isinstance(value, datetime):
+        return (value if value.tzinfo else value.replace(tzinfo=UTC)).astimezone(UTC).replace(second=0, microsecond=0)
+    if isinstance(value, date):
+        return datetime.combine(value, MIDNIGHT, UTC)
+    try:
+        start = datetime.fromisoformat(str(value).strip())
+    except ValueError:
+        fault("schedule.start", f"{str(value)!r} is not a time; write for example 2026-12-01 08:30, in UTC")
+        return None
+    return (start if start.tzinfo else start.replace(tzinfo=UTC)).astimezone(UTC).replace(second=0, microsecond=0)
+
+
+def written(schedule: Schedule | None) -> Any:
+    """The schedule as a dataset file has it; `read_schedule` reads it back."""
+    if schedule is None:
+        return "manual"
+    start = {"start": f"{schedule.start.astimezone(UTC):%Y-%m-%d %H:%M}"} if schedule.start else {}
+    if isinstance(schedule, Cron):
+        return {"cron": schedule.expression} | start if start else schedule.expression
+    value: dict[str, Any] = {
+        "every": str(schedule.unit) if schedule.every == 1 else f"{schedule.every} {schedule.unit}s"
+    }
+    keys = _KEYS[schedule.unit]
+    if "on" in keys:
+        value["on"] = [WEEKDAYS[number] for number in schedule.weekdays]
+    if "day" in keys:
+        value["day"] = "last" if schedule.month_day == LAST_DAY else schedule.month_day
+    if "at" in keys:
+        times = [f"{moment:%H:%M}" for moment in schedule.at]
+        value["at"] = times[0] if len(times) == 1 else times
+    if schedule.active is not None:
+        value["between"] = f"{schedule.active.begin:02}:00-{schedule.active.end:02}:00"
+    return value | start
