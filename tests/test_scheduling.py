@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from adreel.dates import WEEKDAYS
 from adreel.scheduling import Recurrence, Schedule, Unit, first_times, next_time, read_schedule, words, written
-from adreel.scheduling.schedule import LAST_DAY, ActiveHours, Cron
+from adreel.scheduling.durations import read_duration, read_retry, read_stale_after, written_duration, written_retry
+from adreel.scheduling.schedule import LAST_DAY, ActiveHours, Cron, Retry
 
 SUNDAY = datetime(2026, 11, 29, 10, 20, tzinfo=UTC)
 
@@ -248,3 +249,42 @@ def test_a_schedule_that_is_written_is_read_as_the_same(schedule: Recurrence) ->
 def test_times_increase_and_are_a_quarter_of_an_hour_apart(schedule: Recurrence) -> None:
     times = first_times(schedule, SUNDAY, 100)
     assert all(later - earlier >= timedelta(minutes=15) for earlier, later in pairwise(times))
+
+
+DURATIONS = {"1 minute": 1, "90 minutes": 90, "2 hours": 120, "1 day": 1440, "3 weeks": 3 * 7 * 1440}
+
+
+@pytest.mark.parametrize("text", DURATIONS)
+def test_a_length_of_time_is_read_and_written_alike(text: str) -> None:
+    duration = read_duration(text)
+    assert duration == timedelta(minutes=DURATIONS[text])
+    assert written_duration(duration) == text
+
+
+SETTINGS: list[tuple[Any, Any, list[tuple[str, str]]]] = [
+    (None, Retry(3, timedelta(minutes=15)), []),
+    (False, None, []),
+    ({"times": 0}, None, []),
+    ({"times": 5, "wait": "1 hour"}, Retry(5, timedelta(hours=1)), []),
+    ({"times": 11}, Retry(), [("retry.times", "must be from 0 to 10")]),
+    ({"times": True}, Retry(), [("retry.times", "must be from 0 to 10")]),
+    ({"wait": "2 days"}, Retry(), [("retry.wait", "must be from 1 minute to 1 day; write for example 15 minutes")]),
+    ({"often": 3}, Retry(), [("retry.often", "'often' is not a key of retry; keys are times, wait")]),
+    ("yes", Retry(), [("retry", "must be false, or have the keys times and wait")]),
+]
+
+
+@pytest.mark.parametrize(("value", "retry", "faults"), SETTINGS, ids=[str(case[0]) for case in SETTINGS])
+def test_retries_are_read_with_their_faults(value: Any, retry: Retry | None, faults: list[tuple[str, str]]) -> None:
+    reported: list[tuple[str, str]] = []
+    assert read_retry(value, lambda key, reason: reported.append((key, reason))) == retry
+    assert reported == faults
+    assert faults or read_retry(written_retry(retry), lambda *_: None) == retry
+
+
+@pytest.mark.parametrize("value", ["59 minutes", "93 days", "soon", 7])
+def test_a_dataset_is_stale_after_an_hour_to_three_months(value: Any) -> None:
+    faults: list[tuple[str, str]] = []
+    assert read_stale_after("92 days", lambda *_: None) == timedelta(days=92)
+    assert read_stale_after(value, lambda key, reason: faults.append((key, reason))) is None
+    assert faults == [("stale_after", "must be from 1 hour to 92 days; write for example 2 days")]

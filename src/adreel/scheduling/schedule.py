@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, time
+from datetime import datetime, time, timedelta
 from enum import StrEnum
 
 SHORTEST_MINUTES = 15
@@ -66,3 +66,17 @@ class Cron:
 
 
 Schedule = Recurrence | Cron
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """How often a scheduled run that failed is tried again, and how long after it ended."""
+
+    times: int = 3
+    wait: timedelta = timedelta(minutes=15)
+
+
+MOST_RETRIES = 10
+SHORTEST_WAIT, LONGEST_WAIT = timedelta(minutes=1), timedelta(days=1)
+SHORTEST_STALE, LONGEST_STALE = timedelta(hours=1), timedelta(days=92)
+"""A manually updated dataset can be stale after one hour to three months."""
