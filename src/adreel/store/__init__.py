@@ -42,6 +42,7 @@ from adreel.store.records import (
     RunState,
     SavedDataset,
     Session,
+    Trigger,
     User,
     Workspace,
 )
@@ -89,6 +90,7 @@ __all__ = [
     "Sizes",
     "Store",
     "Tokens",
+    "Trigger",
     "User",
     "Users",
     "Workspace",

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, delete, func, insert, or_, select, true, update
 
 from adreel.errors import AdreelError, ExistsError, NotFoundError
+from adreel.scheduling import Schedule, next_time
 from adreel.store.database import Database, Unchanged
 from adreel.store.names import clean_name, is_id, kept_name, not_found, slug
 from adreel.store.records import Account, SavedDataset, User
@@ -17,8 +18,16 @@ from adreel.store.tables import dataset_shares, datasets, kept_tables
 
 
 @dataclass(frozen=True, slots=True)
+class Timing:
+    """When a dataset updates: its schedule, None for a manual one, and when it is stale without an update."""
+
+    schedule: Schedule | None = None
+    stale_after: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class NewDataset:
-    """A dataset that is to be saved, of `owner`; `spec` is its file as JSON."""
+    """A dataset that is to be saved, of `owner`; `spec` is its file as JSON, which has `timing` too."""
 
     name: str
     account: Account
@@ -26,6 +35,7 @@ class NewDataset:
     description: str = ""
     tags: tuple[str, ...] = ()
     owner: User | None = None
+    timing: Timing = field(default_factory=Timing)
 
 
 class Datasets:
@@ -152,10 +162,12 @@ class Datasets:
         description: str | None = None,
         tags: Iterable[str] | None = None,
         account: Account | None = None,
+        timing: Timing | None = None,
     ) -> SavedDataset:
         """The dataset with changes; what is None stays. Another `spec` counts `spec_version` up.
 
-        Its slugs stay through another `name`; ExistsError as `create`.
+        Its slugs stay through another `name`; ExistsError as `create`. With a `timing` its next time is counted from
+        now, unless its schedule is paused.
         """
         changes: dict[str, Any] = {}
         if name is not None:
@@ -176,7 +188,21 @@ class Datasets:
                 connection.execute(delete(dataset_shares).where(dataset_shares.c.dataset_id == dataset.id))
             if spec is not None and spec != now.spec:
                 changes |= {"spec": spec, "spec_version": now.spec_version + 1}
+            if timing is not None:
+                changes |= _retimed(timing, self._clock(), paused=now.paused_at is not None)
             return self._change(connection, dataset, changes)
+
+    def pause(self, dataset: SavedDataset) -> SavedDataset:
+        """The dataset with its schedule paused; one that is paused already stays as it is."""
+        with self._database.write() as connection:
+            changes = {"paused_at": func.coalesce(datasets.c.paused_at, self._clock()), "next_run_at": None}
+            return self._change(connection, dataset, changes, touch=False)
+
+    def resume(self, dataset: SavedDataset, schedule: Schedule) -> SavedDataset:
+        """The dataset with its schedule going on from now; times that passed meanwhile are not caught up."""
+        changes = {"paused_at": None, "next_run_at": next_time(schedule, self._clock())}
+        with self._database.write() as connection:
+            return self._change(connection, dataset, changes, touch=False)
 
     def delete(self, dataset: SavedDataset, *, table_stays: bool = False) -> None:
         """Forgets the dataset; its runs stay, under its name. The table in the lake is not touched.
@@ -189,8 +215,10 @@ class Datasets:
             if table_stays:
                 connection.execute(insert(kept_tables).values(table_slug=dataset.table_slug))
 
-    def _change(self, connection: Connection, dataset: SavedDataset, changes: dict[str, Any]) -> SavedDataset:
-        values = {**changes, "updated_at": self._clock()}
+    def _change(
+        self, connection: Connection, dataset: SavedDataset, changes: dict[str, Any], *, touch: bool = True
+    ) -> SavedDataset:
+        values = {**changes, "updated_at": self._clock()} if touch else changes
         statement = update(datasets).where(datasets.c.id == dataset.id).values(values).returning(datasets)
         row = connection.execute(statement).first()
         if row is None:
@@ -220,8 +248,24 @@ def _insert(connection: Connection, name: str, dataset: NewDataset, now: datetim
         "created_at": now,
         "updated_at": now,
         "owner_id": dataset.owner.id if dataset.owner is not None else None,
+        **_timed(dataset.timing, now),
     }
     return connection.execute(insert(datasets).values(values).returning(datasets)).one()
+
+
+def _timed(timing: Timing, now: datetime) -> dict[str, Any]:
+    """The columns of a timing, whose next time is counted from `now`."""
+    return {
+        "next_run_at": next_time(timing.schedule, now) if timing.schedule is not None else None,
+        "stale_after": int(timing.stale_after.total_seconds()) if timing.stale_after is not None else None,
+    }
+
+
+def _retimed(timing: Timing, now: datetime, *, paused: bool) -> dict[str, Any]:
+    """The columns of a changed timing: a pause goes on, but not without a schedule."""
+    if timing.schedule is None:
+        return _timed(timing, now) | {"paused_at": None}
+    return _timed(timing, now) | ({"next_run_at": None} if paused else {})
 
 
 def _deleted(dataset: SavedDataset) -> NotFoundError:

@@ -186,7 +186,9 @@ class SavedDataset:
 
     `slug` names it on the command line and `table_slug` its table in the lake; both stay through a rename.
     `account_id` is None when the account was deleted; `account_name` is kept. `owner_id` is the user who made it, or
-    None for one that the command line made and for one whose owner was deleted.
+    None for one that the command line made and for one whose owner was deleted. `next_run_at` is when its schedule is
+    due next, None without a schedule and while that is paused, since `paused_at`. `stale_after` are the seconds after
+    which a dataset without an update is stale.
     """
 
     id: int
@@ -202,6 +204,9 @@ class SavedDataset:
     created_at: datetime
     updated_at: datetime
     owner_id: int | None = None
+    next_run_at: datetime | None = None
+    paused_at: datetime | None = None
+    stale_after: int | None = None
 
     @property
     def connected(self) -> bool:
@@ -285,6 +290,23 @@ class RunState(StrEnum):
     def verified(self) -> bool | None:
         """Whether the rows of the run's version match TikTok's figures; None without a version, or if unknown."""
         return False if self is RunState.CHECK_FAILED else True if self in _VERIFIED else None
+
+
+class Trigger(StrEnum):
+    """What asked for a run; the first goes first. `label` is its text."""
+
+    label: str
+
+    PERSON = "person", "Started by a person"
+    SCHEDULE = "schedule", "Schedule"
+    BACKFILL = "backfill", "Backfill"
+
+    def __new__(cls, value: str, label: str = "") -> Trigger:
+        """The trigger's text is its value."""
+        trigger = str.__new__(cls, value)
+        trigger._value_ = value
+        trigger.label = label
+        return trigger
 
 
 IN_PROGRESS = frozenset({RunState.QUEUED, RunState.RUNNING})
@@ -375,7 +397,9 @@ class Run:
     when the run began that read the rows, and `restored_version` the version restored, None for a restore of an older
     adreel that was interrupted; of a run, both are None.
     `created_at` is when it was asked for, `started_at` when it first began, `heartbeat_at` when its process last told
-    of itself. `triggered_by` is the name of the user who asked, or empty for the command line's own. The rest is as in
+    of itself. `triggered_by` is the name of the user who asked, or empty for the command line's own. `due_at` is the
+    time of the schedule that it stands for; a queued one waits until `not_before`. `attempt` counts its attempts from
+    1, `deaths` its processes that ended without a word, and `worker` is who took it from the queue. The rest is as in
     `Progress` and `RunOutcome`.
     """
 
@@ -412,6 +436,12 @@ class Run:
     notes: tuple[str, ...] = ()
     restored_version: int | None = None
     rows_read_at: datetime | None = None
+    trigger: Trigger = Trigger.PERSON
+    due_at: datetime | None = None
+    not_before: datetime | None = None
+    attempt: int = 1
+    worker: str = ""
+    deaths: int = 0
 
     @property
     def read_at(self) -> datetime:

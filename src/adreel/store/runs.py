@@ -26,6 +26,7 @@ from adreel.store.records import (
     RunOutcome,
     RunState,
     SavedDataset,
+    Trigger,
 )
 from adreel.store.secrets import fingerprint
 from adreel.store.tables import datasets, run_keys, run_log, runs
@@ -377,7 +378,8 @@ def _run(row: Row[Any]) -> Run:
     texts = {name: tuple(values[name]) for name in ("warnings", "notes")}
     dates = tuple(values["dates"]) if values["dates"] else None
     phase = Phase(values["phase"]) if values["phase"] else None
-    return Run(**{**values, **texts, "state": RunState(values["state"]), "dates": dates, "phase": phase})
+    enums = {"state": RunState(values["state"]), "trigger": Trigger(values["trigger"]), "phase": phase}
+    return Run(**{**values, **texts, **enums, "dates": dates})
 
 
 def _row(connection: Connection, run_id: str) -> Row[Any] | None:

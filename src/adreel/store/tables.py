@@ -128,10 +128,17 @@ datasets = Table(
     Column("created_at", Utc, nullable=False),
     Column("updated_at", Utc, nullable=False),
     Column("owner_id", ForeignKey("users.id", ondelete="SET NULL")),
+    # When its schedule is due next; null without a schedule, while it is paused, and when no time is left.
+    Column("next_run_at", Utc),
+    # When a person paused the schedule.
+    Column("paused_at", Utc),
+    # Seconds without an update after which it is stale; null where nobody asked.
+    Column("stale_after", Integer),
     UniqueConstraint("slug"),
     UniqueConstraint("table_slug"),
     UniqueConstraint("name"),
     Index(None, "account_id"),
+    Index(None, "next_run_at"),
     sqlite_autoincrement=True,
 )
 
@@ -176,8 +183,22 @@ runs = Table(
     Column("rows_read_at", Utc),
     Column("phase", String),
     Column("share", Float, nullable=False, server_default="0"),
+    # What asked for the run: a person, the schedule, or a backfill.
+    Column("trigger", String, nullable=False, server_default="person"),
+    # The time of the schedule that the run stands for.
+    Column("due_at", Utc),
+    # A queued run waits until then, as after a failed attempt.
+    Column("not_before", Utc),
+    Column("attempt", Integer, nullable=False, server_default="1"),
+    # The worker that took the run; empty while none has, and for the command line's own.
+    Column("worker", String, nullable=False, server_default=""),
+    # How often a process of the run ended without a word.
+    Column("deaths", Integer, nullable=False, server_default="0"),
     UniqueConstraint("id"),
     Index(None, "dataset_id"),
+    # Two workers cannot start one time of a schedule twice.
+    Index("uq_runs_dataset_id", "dataset_id", "due_at", unique=True),
+    Index(None, "state"),
     sqlite_autoincrement=True,
 )
 
@@ -328,4 +349,17 @@ run_sizes = Table(
     Column("rows", JSON, nullable=False),
     Column("at", Utc, nullable=False),
     Index(None, "shape"),
+)
+
+# Processes that take runs from the queue. Times are the machine's own, also in a home that follows a simulator.
+workers = Table(
+    "workers",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("host", String, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("runs_at_once", Integer, nullable=False),
+    Column("started_at", Utc, nullable=False),
+    Column("heartbeat_at", Utc, nullable=False),
+    Column("ended_at", Utc),
 )
