@@ -263,7 +263,9 @@ class Orders:
         """The run to go on with: the latest, if it ended lately for a reason that passes, and asked the same."""
         self.store.runs.interrupt(saved)
         latest = next(iter(self.store.runs.list(saved, limit=1)), None)
-        if latest is None or latest.cancel_requested or latest.restores or latest.spec_version != saved.spec_version:
+        if latest is None or latest.cancel_requested or latest.restores:
+            return None
+        if latest.spec_version < saved.request_version:
             return None
         stopped = latest.state is RunState.INTERRUPTED or (
             latest.state is RunState.FAILED and is_resumable(latest.error_kind)

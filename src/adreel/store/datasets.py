@@ -163,21 +163,17 @@ class Datasets:
         tags: Iterable[str] | None = None,
         account: Account | None = None,
         timing: Timing | None = None,
+        same_timing: bool = False,
+        same_request: bool = False,
     ) -> SavedDataset:
         """The dataset with changes; what is None stays. Another `spec` counts `spec_version` up.
 
         Its slugs stay through another `name`; ExistsError as `create`. With a `timing` its next time is counted from
-        now, unless its schedule is paused.
+        now, unless its schedule is paused. `same_timing` says that `dataset` has that timing already: its next time
+        stays. `same_request` says that the new `spec` asks TikTok the same. Neither holds for a dataset that was
+        changed meanwhile.
         """
-        changes: dict[str, Any] = {}
-        if name is not None:
-            changes["name"] = clean_name(name, "a dataset")
-        if description is not None:
-            changes["description"] = description.strip()
-        if tags is not None:
-            changes["tags"] = _tags(tags)
-        if account is not None:
-            changes |= {"account_id": account.id, "account_name": account.name}
+        changes = _described(name, description, tags, account)
         with self._database.write() as connection:
             now = connection.execute(select(datasets).where(datasets.c.id == dataset.id)).first()
             if now is None:
@@ -186,9 +182,12 @@ class Datasets:
                 _refuse_taken(connection, changes["name"], besides=dataset.id)
             if account is not None:
                 connection.execute(delete(dataset_shares).where(dataset_shares.c.dataset_id == dataset.id))
+            unchanged = now.spec_version == dataset.spec_version
             if spec is not None and spec != now.spec:
                 changes |= {"spec": spec, "spec_version": now.spec_version + 1}
-            if timing is not None:
+                if not (same_request and unchanged):
+                    changes["request_version"] = now.spec_version + 1
+            if timing is not None and not (same_timing and unchanged):
                 changes |= _retimed(timing, self._clock(), paused=now.paused_at is not None)
             return self._change(connection, dataset, changes)
 
@@ -245,12 +244,29 @@ def _insert(connection: Connection, name: str, dataset: NewDataset, now: datetim
         "account_name": dataset.account.name,
         "spec": dataset.spec,
         "spec_version": 1,
+        "request_version": 1,
         "created_at": now,
         "updated_at": now,
         "owner_id": dataset.owner.id if dataset.owner is not None else None,
         **_timed(dataset.timing, now),
     }
     return connection.execute(insert(datasets).values(values).returning(datasets)).one()
+
+
+def _described(
+    name: str | None, description: str | None, tags: Iterable[str] | None, account: Account | None
+) -> dict[str, Any]:
+    """The columns of what is not None."""
+    changes: dict[str, Any] = {}
+    if name is not None:
+        changes["name"] = clean_name(name, "a dataset")
+    if description is not None:
+        changes["description"] = description.strip()
+    if tags is not None:
+        changes["tags"] = _tags(tags)
+    if account is not None:
+        changes |= {"account_id": account.id, "account_name": account.name}
+    return changes
 
 
 def _timed(timing: Timing, now: datetime) -> dict[str, Any]:
