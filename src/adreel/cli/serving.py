@@ -1,4 +1,4 @@
-"""`adreel serve`: the Data Center, and the processes of the runs that its users start."""
+"""`adreel serve`: the Data Center and its worker."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import socket
 import sys
 import webbrowser
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from urllib.parse import urlsplit
 
@@ -24,7 +24,7 @@ from adreel.sandbox import Sandbox
 from adreel.settings import LOOPBACK, Settings
 from adreel.store import Store
 from adreel.web.app import create_app
-from adreel.worker import Starter
+from adreel.worker import RUNS_AT_ONCE, WorkerChild
 
 PORT = 8765
 
@@ -32,13 +32,13 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
 """Options of glibc's malloc (source: its manual, "Malloc Tunable Parameters", and malloc.h); others have no mallopt."""
 
 
-def serve(session: CommandContext, host: str, port: int, *, browser: bool) -> None:
+def serve(session: CommandContext, host: str, port: int, *, browser: bool, runs_at_once: int) -> None:
     """Serves until interrupted. Raises InputError if the port is in use, or others could claim a home without users."""
     with listening(host, port) as listener:
         settings = reached(settings_of(session), listener)
         with open_store(session, settings) as store:
             _refuse_open_setup(store, host)
-            serve_on(session, settings, store, listener, browser=browser)
+            serve_on(session, settings, store, listener, browser=browser, runs_at_once=runs_at_once)
 
 
 def serve_on(
@@ -48,8 +48,9 @@ def serve_on(
     listener: socket.socket,
     *,
     browser: bool,
+    runs_at_once: int = RUNS_AT_ONCE,
 ) -> None:
-    """Serves on a listening socket until interrupted."""
+    """Serves on a listening socket until interrupted, with a worker unless `runs_at_once` is 0."""
     # asyncio sets this only for sockets with a protocol; without it responses wait 40 ms for a delayed ACK.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     bound = str(listener.getsockname()[0])
@@ -73,8 +74,9 @@ def serve_on(
     if browser and sys.stderr.isatty():
         webbrowser.open(settings.web_url)
     _limit_memory()
+    worker = WorkerChild(settings, session.environ, runs_at_once) if runs_at_once else nullcontext()
     # uvicorn raises KeyboardInterrupt again after its shutdown.
-    with Starter(settings, store, session.environ), suppress(KeyboardInterrupt):
+    with worker, suppress(KeyboardInterrupt):
         uvicorn.Server(config).run([listener])
     say("The Data Center stopped. Runs in progress continue.")
 

@@ -18,6 +18,7 @@ from adreel.store.consents import Consents
 from adreel.store.database import Database, open_database
 from adreel.store.datasets import Datasets
 from adreel.store.passwords import COST, Cost, Passwords
+from adreel.store.queue import Queue, WorkerInfo
 from adreel.store.records import (
     FINISHED,
     IN_PROGRESS,
@@ -75,6 +76,7 @@ __all__ = [
     "LogLine",
     "Phase",
     "Progress",
+    "Queue",
     "Role",
     "Run",
     "RunBrief",
@@ -93,6 +95,7 @@ __all__ = [
     "Trigger",
     "User",
     "Users",
+    "WorkerInfo",
     "Workspace",
     "Workspaces",
     "new_run_id",
@@ -109,6 +112,7 @@ class Store:
         "consents",
         "datasets",
         "keys",
+        "queue",
         "runs",
         "sessions",
         "shares",
@@ -124,6 +128,7 @@ class Store:
         self.accounts = Accounts(database, keys, clock)
         self.datasets = Datasets(database, clock)
         self.runs = Runs(database, clock)
+        self.queue = Queue(database, clock)
         self.users = Users(database, Passwords(cost), clock)
         self.sessions = Sessions(database, clock)
         self.tokens = Tokens(database, clock)
@@ -141,6 +146,10 @@ class Store:
         StorageError if the disk cannot be used.
         """
         return cls(open_database(settings.home), Keys(settings.secret_key, settings.home), clock, cost)
+
+    def stamp(self) -> int:
+        """A number that is another one after every change of the store, whichever process made it."""
+        return self._database.stamp()
 
     def close(self) -> None:
         """Closes the database."""

@@ -70,7 +70,7 @@ class Datasets:
         now = self._clock()
         rows = [(clean_name(dataset.name, "a dataset"), dataset) for dataset in new]
         with self._database.write() as connection:
-            return tuple(_dataset(_insert(connection, name, dataset, now)) for name, dataset in rows)
+            return tuple(as_dataset(_insert(connection, name, dataset, now)) for name, dataset in rows)
 
     def get(self, name: str | int, *, among: Collection[int] | None = None) -> SavedDataset:
         """The dataset of that slug, else of that name, else of that id; a number is an id.
@@ -89,7 +89,7 @@ class Datasets:
             if row is None:
                 names = {row.slug: row.name for row in connection.execute(offered)}
                 raise not_found("dataset", str(name), names.values(), "Create a dataset first.", slugs=names)
-        return _dataset(row)
+        return as_dataset(row)
 
     def refusals(self, names_asked: Iterable[str], *, besides: SavedDataset | None = None) -> Mapping[str, AdreelError]:
         """Why datasets of these names could not be created one after the other, by the name at fault.
@@ -121,7 +121,7 @@ class Datasets:
         """The dataset of exactly that name. InputError for what cannot be a name."""
         with self._database.read() as connection:
             row = connection.execute(select(datasets).where(datasets.c.name == clean_name(name, "a dataset"))).first()
-        return None if row is None else _dataset(row)
+        return None if row is None else as_dataset(row)
 
     def list(self, account: Account | None = None) -> tuple[SavedDataset, ...]:
         """All datasets, or those of an account, by name."""
@@ -132,7 +132,7 @@ class Datasets:
     def _read(self, statement: Select[Any]) -> tuple[SavedDataset, ...]:
         with self._database.read() as connection:
             rows = connection.execute(statement.order_by(datasets.c.name)).all()
-        return tuple(_dataset(row) for row in rows)
+        return tuple(as_dataset(row) for row in rows)
 
     def counts(self) -> Mapping[int, int]:
         """How many datasets each account has that has any, by the account's id."""
@@ -150,7 +150,7 @@ class Datasets:
         by_account: dict[int, list[SavedDataset]] = {}
         with self._database.read() as connection:
             for row in connection.execute(statement).all():
-                by_account.setdefault(row.account_id, []).append(_dataset(row))
+                by_account.setdefault(row.account_id, []).append(as_dataset(row))
         return {account_id: tuple(saved) for account_id, saved in by_account.items()}
 
     def update(
@@ -222,10 +222,11 @@ class Datasets:
         row = connection.execute(statement).first()
         if row is None:
             raise _deleted(dataset)
-        return _dataset(row)
+        return as_dataset(row)
 
 
-def _dataset(row: Row[Any]) -> SavedDataset:
+def as_dataset(row: Row[Any]) -> SavedDataset:
+    """The record of a whole row."""
     # By place and not by name, which for a thousand datasets takes three times as long.
     number, slug, table_slug, name, description, tags, *others = tuple(row)
     return SavedDataset(number, slug, table_slug, name, description, tuple(tags), *others)
