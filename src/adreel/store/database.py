@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from importlib.metadata import version
 from threading import Lock
-from typing import Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from sqlalchemy import Connection, Engine, func, inspect, select
 
@@ -19,6 +19,10 @@ from adreel.settings import Settings
 from adreel.store.home import DATABASE, prepare_home, private_file
 from adreel.store.locks import Locks
 from adreel.store.tables import alembic_version, marks, metadata
+from adreel.tiktok.rate_limit import FileLog, SlotLog
+
+if TYPE_CHECKING:
+    from adreel.store.postgres import Postgres
 
 HEAD = "0006"
 """The revision that this adreel needs: the newest in `migrations/versions`. Revisions are numbers that grow."""
@@ -150,20 +154,31 @@ def open_database(settings: Settings, *, busy_seconds: float = BUSY_SECONDS) -> 
 
 
 def _backend(settings: Settings, busy_seconds: float) -> Backend:
-    # Imported only where it is used: a driver costs memory and time.
     if settings.database_url:
-        try:
-            from adreel.store.postgres import Postgres
-        except ImportError as error:
-            raise InputError(
-                "ADREEL_DATABASE_URL is set, but the driver for Postgres is not installed. Install it with: "
-                "pip install 'adreel[postgres]'"
-            ) from error
-
-        return Postgres(settings.database_url.reveal(), busy_seconds)
+        return _postgres(settings, busy_seconds)
     from adreel.store.sqlite import SQLite
 
     return SQLite(private_file(settings.home / DATABASE), busy_seconds)
+
+
+def _postgres(settings: Settings, busy_seconds: float) -> Postgres:
+    # Imported only where it is used: the driver costs memory and time.
+    try:
+        from adreel.store.postgres import Postgres
+    except ImportError as error:
+        raise InputError(
+            "ADREEL_DATABASE_URL is set, but the driver for Postgres is not installed. Install it with: "
+            "pip install 'adreel[postgres]'"
+        ) from error
+
+    return Postgres(settings.database_url.reveal(), busy_seconds)
+
+
+def slot_log(settings: Settings) -> SlotLog:
+    """The log of the request slots of all processes that use the store. Raises as `SlotLog.transaction`."""
+    if not settings.database_url:
+        return FileLog(settings.home / "pace.db")
+    return _postgres(settings, BUSY_SECONDS).slot_log()
 
 
 def _revision(database: Database) -> str | None:

@@ -15,8 +15,10 @@ from psycopg.types.string import StrDumper, StrDumperUnknown
 from sqlalchemy import URL, Connection, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from adreel.errors import AdreelError, InputError, RetryError, StorageError
+from adreel.errors import InputError, RetryError
 from adreel.store.advisory_locks import AdvisoryLocks
+from adreel.store.pace import TABLES, PostgresLog
+from adreel.store.postgres_errors import named_error
 
 WRITERS_LOCK, SCHEMA_LOCK = 0x61647265656C01, 0x61647265656C02
 """Keys of advisory locks, which are of this database alone (source: Postgres, "Advisory Locks")."""
@@ -167,7 +169,7 @@ class Postgres:
             yield connection
 
     def prepare(self) -> None:
-        """Refuses a server that is too old, and a database that does not keep Unicode."""
+        """Refuses a server that is too old and a database that does not keep Unicode; makes the log of slots."""
         with self.errors_named(), self._looking.connect() as connection:
             number, encoding = connection.exec_driver_sql(
                 "SELECT current_setting('server_version_num')::int, current_setting('server_encoding')"
@@ -178,6 +180,13 @@ class Postgres:
             raise InputError(
                 f"{self.name} keeps texts as {encoding}; create one with: createdb --encoding UTF8 --template template0"
             )
+        # Apart from the schema, as with a store in files: a request budget is no part of what is kept.
+        with self.errors_named(), self._looking.connect() as connection:
+            connection.exec_driver_sql(TABLES)
+
+    def slot_log(self) -> PostgresLog:
+        """The log of request slots, on a connection of its own."""
+        return PostgresLog(self.connect, self.name)
 
     def close(self) -> None:
         """Closes every connection."""
@@ -188,36 +197,6 @@ def database_name(url: URL) -> str:
     """The database as people are shown it: without user, password and options."""
     host = url.host or url.query.get("host") or "this machine"
     return f"Postgres database {url.database!r} on {host}{f':{url.port}' if url.port else ''}"
-
-
-def named_error(name: str, error: BaseException | None) -> AdreelError:
-    """The error for a person, by what to do next. The text is the server's first line, which has no values."""
-    state = getattr(error, "sqlstate", None) or ""
-    reason = str(error).partition("\n")[0].strip().rstrip(".") or type(error).__name__
-    if state == "55P03":
-        return RetryError(f"Another process is writing to {name}; try again in a moment.")
-    if state == "42501":
-        return InputError(
-            f"The user in ADREEL_DATABASE_URL lacks a right in {name}: {reason}. Make it the owner of the database, "
-            "or grant it all rights on the database and on its schema public."
-        )
-    if state[:2] in ("40", "53", "57", "08") and state != "53100":
-        return RetryError(f"{name} could not answer: {reason}. Try again in a moment.")
-    if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError) and not state:
-        return _unreachable(name, reason)
-    return StorageError(f"{name} failed: {reason}.")
-
-
-def _unreachable(name: str, reason: str) -> AdreelError:
-    """Of a connection that could not be made, or is lost: psycopg gives it no code."""
-    if re.search(r'database ".*" does not exist', reason):
-        return InputError(f"{name} does not exist. Create it with createdb, or correct ADREEL_DATABASE_URL.")
-    if re.search(r'authentication failed|role ".*"|no password|pg_hba', reason):
-        return InputError(f"{name} refused to sign in: {reason}. Correct user and password in ADREEL_DATABASE_URL.")
-    return RetryError(
-        f"{name} cannot be reached: {reason}. Check that the server runs and that host and port in "
-        "ADREEL_DATABASE_URL are right, then try again."
-    )
 
 
 # Postgres keeps no NUL, which TikTok's texts may have and SQLite keeps.
