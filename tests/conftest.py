@@ -11,6 +11,7 @@ from hypothesis import settings
 from home import Home, make_home
 
 if TYPE_CHECKING:
+    from postgres import PostgresServer
     from web_home import Site
 
 # Seeds are given and nothing is left behind: the same examples on every machine, and no store of failures.
@@ -43,6 +44,38 @@ def home(tmp_path: Path, connected_home: Path) -> Home:
     """A home with three ordinary advertisers and an account that reads them."""
     shutil.copytree(connected_home, tmp_path / "home")
     return make_home(tmp_path / "home")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator["PostgresServer"]:
+    """A Postgres server; one for each process of the tests that needs it."""
+    from postgres import postgres_server
+
+    with postgres_server() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Every kind of database that a store can be in: ADREEL_DATABASE_URL of a fresh one, empty for SQLite."""
+    if request.param == "sqlite":
+        yield ""
+        return
+    server: PostgresServer = request.getfixturevalue("postgres")
+    with server.database() as url:
+        yield url
+
+
+@pytest.fixture
+def store_folder(tmp_path: Path, database_url: str) -> Path:
+    """The home folder of a store that is not there yet, whose settings say where its database is."""
+    folder = tmp_path / "home"
+    if database_url:
+        folder.mkdir(mode=0o700)
+        settings_file = folder / "adreel.env"
+        settings_file.touch(0o600)
+        settings_file.write_text(f"ADREEL_DATABASE_URL={database_url}\n")
+    return folder
 
 
 @pytest.fixture

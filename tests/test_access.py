@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -69,8 +67,8 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def store(tmp_path: Path, clock: Clock) -> Iterator[Store]:
-    with open_people(tmp_path / "home", clock) as opened:
+def store(store_folder: Path, clock: Clock) -> Iterator[Store]:
+    with open_people(store_folder, clock) as opened:
         yield opened
 
 
@@ -268,10 +266,9 @@ def test_hidden_items_are_not_found_and_not_named(store: Store) -> None:
 
 def test_a_name_of_a_visible_and_a_hidden_dataset_finds_the_visible_one(store: Store) -> None:
     setting = scene(store)
-    with closing(sqlite3.connect(store._database.path)) as database:
+    with store._database.write() as connection:
         # As homes of before may have it: no new name equals a slug.
-        database.execute("UPDATE datasets SET name = 'theirs' WHERE id = ?", (setting.own.id,))
-        database.commit()
+        connection.exec_driver_sql(f"UPDATE datasets SET name = 'theirs' WHERE id = {setting.own.id}")
     assert setting.guard().dataset("theirs").id == setting.own.id
     assert Guard(store, Actor(None)).dataset("theirs").name == "Theirs"
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 import httpx2
 
 from adreel.store import Role
-from adreel.store.locks import dataset_lock
+from adreel.store.file_locks import FileLocks
 from api_home import API, SPEND, Program, program
 from web_home import Site
 
@@ -54,7 +54,7 @@ def test_a_dataset_runs_once_at_a_time(site: Site) -> None:
     asking.good("POST", f"/datasets/{slug}/runs", 202)
     assert asking.bad("POST", f"/datasets/{slug}/runs", 409)["kind"] == "BusyError"
     site.work()
-    with dataset_lock(site.home.path, slug):
+    with FileLocks(site.home.path).dataset(slug):
         assert asking.bad("POST", f"/datasets/{slug}/runs", 409)["kind"] == "BusyError"
         assert asking.bad("DELETE", f"/datasets/{slug}", 409)["kind"] == "BusyError"
 

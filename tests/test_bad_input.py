@@ -21,7 +21,7 @@ import httpx2
 import pytest
 
 from adreel.errors import ExitCode
-from adreel.store.locks import dataset_lock
+from adreel.store.file_locks import FileLocks
 from home import Home, environment_of, make_home, served
 
 BIG_INTEGER = "9" * 5000
@@ -568,7 +568,7 @@ def test_an_unexpected_error_of_a_command_has_an_id_and_says_what_to_send() -> N
 
 def test_a_second_run_of_a_dataset_is_refused_with_the_run_in_progress(unchanged: Home) -> None:
     file = str(unchanged.path / "spend.yaml")
-    with dataset_lock(unchanged.path, "spend", run_id="abc123"):
+    with FileLocks(unchanged.path).dataset("spend", run_id="abc123"):
         for words in (("run", "spend"), ("run", "-f", file), ("datasets", "delete", "spend", "--yes")):
             message = refused(unchanged, *words, code=ExitCode.BUSY)
             assert "Run abc123 of dataset 'spend' is in progress" in message

@@ -17,7 +17,7 @@ import pytest
 
 from adreel import catalog
 from adreel.errors import ExitCode
-from adreel.store.locks import dataset_lock
+from adreel.store.file_locks import FileLocks
 from home import Home, environment_of, make_home, served
 from running import Tampered
 
@@ -251,7 +251,7 @@ def test_a_run_that_is_over_cannot_be_cancelled(shared: Home) -> None:
 
 
 def test_a_second_dataset_runs_while_the_first_is_busy(home: Home) -> None:
-    with dataset_lock(home.path, "first"):
+    with FileLocks(home.path).dataset("first"):
         assert home.bad("run", "-f", home.file(name="First", metrics=["spend"]))[0] == ExitCode.BUSY
         assert home.json("run", "-f", home.file(name="Second", metrics=["spend"]))["state"] == "verified"
 

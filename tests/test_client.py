@@ -30,7 +30,7 @@ from adreel.errors import (
     action_for,
 )
 from adreel.tiktok.client import AdvertiserName, Client
-from adreel.tiktok.rate_limit import LEVELS, Pace, RateLimits
+from adreel.tiktok.rate_limit import LEVELS, FileLog, Pace, RateLimits
 from virtual_time import VirtualTime
 
 T = TypeVar("T")
@@ -117,7 +117,7 @@ def visit(tmp_path: Path) -> Callable[..., Any]:
         **options: Any,
     ) -> T:
         async def main() -> T:
-            pace = Pace(tmp_path / "pace.db", "app", limits, clock=server.clock.epoch)
+            pace = Pace(FileLog(tmp_path / "pace.db"), "app", limits, clock=server.clock.epoch)
             options.setdefault("random", lambda: 0.0)
             options.setdefault("token", TOKEN)
             transport = httpx2.ASGITransport(server)
@@ -185,7 +185,7 @@ def test_a_post_carries_its_body_as_json(visit: Callable[..., Any]) -> None:
 
 @pytest.mark.parametrize("url", ["", "tiktok.test/v1.3", "ftp://x/v1.3", "http://[", "http://x:0/v", "http://x/?a=1"])
 def test_an_address_that_is_none_is_refused(url: str, tmp_path: Path) -> None:
-    pace = Pace(tmp_path / "pace.db", "app", LEVELS["basic"])
+    pace = Pace(FileLog(tmp_path / "pace.db"), "app", LEVELS["basic"])
     with pytest.raises(InputError, match="not the address of an API"):
         Client(base_url=url, pace=pace)
     pace.close()
@@ -524,7 +524,9 @@ def test_a_second_refusal_in_a_row_holds_every_process_of_the_app_for_a_second(t
     server = Server(envelope(40100), envelope(40100), OK)
 
     async def main() -> list[float]:
-        paces = [Pace(tmp_path / "pace.db", "app", LEVELS["basic"], clock=server.clock.epoch) for _ in range(2)]
+        paces = [
+            Pace(FileLog(tmp_path / "pace.db"), "app", LEVELS["basic"], clock=server.clock.epoch) for _ in range(2)
+        ]
         clients = [
             Client(
                 base_url=BASE,
@@ -636,7 +638,7 @@ def test_no_more_answers_wait_for_their_caller_than_requests_may_be_under_way(tm
 
     async def main() -> None:
         # In time that passes while answers are read: virtual time stands still until all are.
-        with closing(Pace(tmp_path / "pace.db", "app", RateLimits(10**6, 10**8, 10**10))) as pace:
+        with closing(Pace(FileLog(tmp_path / "pace.db"), "app", RateLimits(10**6, 10**8, 10**10))) as pace:
             transport = httpx2.ASGITransport(server)
             async with Client(base_url=BASE, pace=pace, token=TOKEN, transport=transport) as client:
                 await asyncio.gather(*(read(client) for _ in range(300)))

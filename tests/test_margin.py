@@ -22,7 +22,7 @@ from adreel.simulator.api.errors import ApiError
 from adreel.simulator.api.limits import Throttle
 from adreel.tiktok.client import Client
 from adreel.tiktok.margin import LEAST, MOST, Margin, scatter_of
-from adreel.tiktok.rate_limit import LEVELS, Pace, RateLimits
+from adreel.tiktok.rate_limit import LEVELS, FileLog, Pace, RateLimits
 from virtual_time import VirtualTime
 
 BASIC = LEVELS["basic"]
@@ -81,7 +81,7 @@ class Network:
         self.transport: httpx2.AsyncBaseTransport = httpx2.ASGITransport(self.app)
 
     def pace(self, limits: RateLimits) -> Pace:
-        return Pace(self.path, "app", limits, clock=self.clock.epoch)
+        return Pace(FileLog(self.path), "app", limits, clock=self.clock.epoch)
 
     async def load(self, requests: int, limits: RateLimits) -> float:
         """One process that asks so often; the margin that it leaves."""
@@ -285,7 +285,8 @@ def test_whatever_is_learned_no_second_holds_more_than_the_level_allows(
 
     async def main(folder: Path) -> None:
         paces = [
-            Pace(folder / "pace.db", "app", RateLimits(per_second, 1_000, 10**6), clock=clock.epoch) for _ in range(2)
+            Pace(FileLog(folder / "pace.db"), "app", RateLimits(per_second, 1_000, 10**6), clock=clock.epoch)
+            for _ in range(2)
         ]
         slot = await paces[0].turn()
         times.append(clock.passed)

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from adreel.errors import InputError, StorageError, ThrottledError
 from adreel.tiktok.margin import Margin
-from adreel.tiktok.rate_limit import LEVELS, Pace, RateLimits, limits_for
+from adreel.tiktok.rate_limit import LEVELS, FileLog, Pace, RateLimits, limits_for
 from virtual_time import NOON, VirtualTime
 
 BASIC = LEVELS["basic"]
@@ -27,7 +27,7 @@ FIRST = 1 + Margin().seconds
 
 
 def pace_at(clock: VirtualTime, folder: Path, limits: RateLimits = BASIC, app_id: str = "app") -> Pace:
-    return Pace(folder / "pace.db", app_id, limits, clock=clock.epoch)
+    return Pace(FileLog(folder / "pace.db"), app_id, limits, clock=clock.epoch)
 
 
 async def served(clock: VirtualTime, pace: Pace, arrival: float = 0.0) -> float:
@@ -246,7 +246,7 @@ def test_a_sleeper_who_wakes_up_late_makes_no_second_over_full(tmp_path: Path) -
         await asyncio.sleep(seconds + (0.4 if naps % 7 == 0 else 0.0))
 
     async def main() -> list[float]:
-        pace = Pace(tmp_path / "pace.db", "app", RateLimits(5, 300, 1_000), clock=clock.epoch, sleep=oversleep)
+        pace = Pace(FileLog(tmp_path / "pace.db"), "app", RateLimits(5, 300, 1_000), clock=clock.epoch, sleep=oversleep)
         times = await asyncio.gather(*(served(clock, pace) for _ in range(60)))
         pace.close()
         return times
@@ -322,14 +322,14 @@ def test_a_hold_ends_in_time_though_the_clock_was_set_back(tmp_path: Path) -> No
 PROCESS = """
 import asyncio, json, sys
 from pathlib import Path
-from adreel.tiktok.rate_limit import Pace, RateLimits
+from adreel.tiktok.rate_limit import FileLog, Pace, RateLimits
 
 async def main():
     slots = []
     naps = []
     async def sleep(seconds):
         naps.append(seconds)
-    pace = Pace(Path(sys.argv[1]), "app", RateLimits(50, 3000, 10**6), clock=lambda: 1000.0, sleep=sleep)
+    pace = Pace(FileLog(Path(sys.argv[1])), "app", RateLimits(50, 3000, 10**6), clock=lambda: 1000.0, sleep=sleep)
     print("ready", flush=True)
     sys.stdin.readline()
     for _ in range(400):
@@ -360,9 +360,9 @@ def test_two_processes_at_full_speed_never_get_the_same_slot(tmp_path: Path) -> 
 
 def test_the_file_is_for_its_owner_alone(tmp_path: Path) -> None:
     path = tmp_path / "state" / "pace.db"
-    Pace(path, "app", BASIC).close()
+    Pace(FileLog(path), "app", BASIC).close()
     path.chmod(0o644)
-    pace = Pace(path, "app", BASIC)
+    pace = Pace(FileLog(path), "app", BASIC)
     asyncio.run(pace.turn())
     modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()}
     pace.close()
@@ -425,4 +425,4 @@ def test_a_file_that_cannot_be_used_is_named_with_what_to_do(tmp_path: Path, con
     else:
         path.write_bytes(content)
     with pytest.raises(StorageError, match=r"pace\.db.*cannot be used.*delete it"):
-        Pace(path, "app", BASIC)
+        Pace(FileLog(path), "app", BASIC)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 from datetime import datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -25,8 +23,8 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return tmp_path / "home"
+def folder(store_folder: Path) -> Path:
+    return store_folder
 
 
 @pytest.fixture
@@ -44,9 +42,9 @@ def in_files(folder: Path, text: str) -> bool:
     return any(text.encode() in path.read_bytes() for path in folder.rglob("*") if path.is_file())
 
 
-def rows(folder: Path, table: str) -> int:
-    with closing(sqlite3.connect(folder / "adreel.db")) as database:
-        return int(database.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
+def rows(store: Store, table: str) -> int:
+    with store._database.read() as connection:
+        return int(connection.exec_driver_sql(f"SELECT count(*) FROM {table}").scalar_one())
 
 
 # Sessions
@@ -92,7 +90,7 @@ def test_sessions_that_are_over_are_removed_when_another_begins(
         store.sessions.begin(bob, "")
     clock.later(days=7)
     store.sessions.begin(add_user(store, "Cyd"), "")
-    assert rows(folder, "sessions") == 1
+    assert rows(store, "sessions") == 1
 
 
 def test_use_is_written_down_at_most_once_a_minute(store: Store, bob: User, clock: Clock) -> None:
@@ -282,7 +280,7 @@ def test_what_was_typed_as_a_name_is_in_no_file_and_old_failures_go(store: Store
     assert not in_files(folder, "my password by mistake")
     clock.later(minutes=30)
     store.attempts.note("\ud800", HERE)
-    assert rows(folder, "attempts") == 1
+    assert rows(store, "attempts") == 1
 
 
 def test_no_more_guesses_get_through_than_the_limits_allow(store: Store, clock: Clock) -> None:
@@ -338,7 +336,7 @@ def test_a_consent_that_is_unknown_or_too_old_says_so(store: Store, bob: User, c
     assert len(sentences) == 3
     clock.later(days=1)
     store.consents.begin("state-2", "session", bob, None, "shop")
-    assert rows(folder, "consents") == 1
+    assert rows(store, "consents") == 1
 
 
 def test_a_consent_for_an_account_that_was_deleted_meanwhile_connects_nothing(store: Store, bob: User) -> None:

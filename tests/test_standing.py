@@ -18,7 +18,7 @@ from adreel.datasets.status import SORTS, STALE_AFTER, Standing, Status, Wanted,
 from adreel.pipeline.orders import Orders
 from adreel.settings import Settings
 from adreel.store import AccountStatus, RunBrief, RunOutcome, RunState, SavedDataset, Store
-from adreel.store.locks import dataset_lock
+from adreel.store.file_locks import FileLocks
 from home import Home
 
 OPERATOR = Actor(None)
@@ -45,8 +45,8 @@ def status(store: Store, home: Home, saved: SavedDataset) -> Status:
     """How it stands, told alike by the list and by its own page."""
     guard = Guard(store, OPERATOR)
     saved = store.datasets.get(saved.id)
-    entry = standing(store, guard, home.path, saved, home.now)
-    (listed,) = (other for other in standings(store, guard, home.path, home.now) if other.saved.id == saved.id)
+    entry = standing(store, guard, saved, home.now)
+    (listed,) = (other for other in standings(store, guard, home.now) if other.saved.id == saved.id)
     assert listed == entry
     return entry.status
 
@@ -60,9 +60,9 @@ def test_a_dataset_is_never_run_then_queued_running_and_verified(store: Store, h
     run = store.runs.add(saved, "1" * 16)
     assert status(store, home, saved) is Status.QUEUED
     store.runs.begin(run.id)
-    with dataset_lock(home.path, saved.slug, run_id=run.id):
+    with FileLocks(home.path).dataset(saved.slug, run_id=run.id):
         assert status(store, home, saved) is Status.RUNNING
-    with dataset_lock(home.path, saved.slug, run_id="another"):
+    with FileLocks(home.path).dataset(saved.slug, run_id="another"):
         assert status(store, home, saved) is Status.INTERRUPTED
     assert status(store, home, saved) is Status.INTERRUPTED
     store.runs.finish(run.id, GOOD)
@@ -91,7 +91,7 @@ def test_the_last_run_decides_the_status_and_the_last_good_run_the_size(
     ended(store, saved, 1, GOOD)
     ended(store, saved, 2, outcome)
     assert status(store, home, saved) is expected
-    (entry,) = standings(store, Guard(store, OPERATOR), home.path, home.now)
+    (entry,) = standings(store, Guard(store, OPERATOR), home.now)
     assert (entry.rows, entry.columns) == ((7, 3) if outcome.version is None else (None, None))
     assert bool(entry.words) is expected.attention
     if outcome.error:
@@ -104,7 +104,7 @@ def test_a_restore_whose_process_died_is_no_run_to_resume(store: Store, home: Ho
     run = store.runs.add_restore(saved, "2" * 16, 0, store.runs.list(saved)[0].read_at)
     assert (title(run), run.restores, run.created_at) == ("Restore of version 0", True, run.started_at)
     assert status(store, home, saved) is Status.INTERRUPTED
-    entry = standing(store, Guard(store, OPERATOR), home.path, saved, home.now)
+    entry = standing(store, Guard(store, OPERATOR), saved, home.now)
     assert entry.words == "The process ended early; the latest version shows whether the rows were restored."
     orders = Orders(Settings.load({"ADREEL_HOME": str(home.path)}), store, clock=lambda: home.now)
     assert orders.unfinished(saved, None) is None

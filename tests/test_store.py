@@ -1,6 +1,7 @@
 import json
 import os
 import re
+import socket
 import sqlite3
 import stat
 import subprocess
@@ -40,7 +41,8 @@ from adreel.store import (
     new_run_id,
 )
 from adreel.store.database import HEAD, open_database
-from adreel.store.locks import Holder, dataset_lock, lock_holder, lock_note
+from adreel.store.file_locks import lock_note
+from adreel.store.locks import Holder
 from adreel.store.migrations.upgrade import config, upgrade
 from adreel.store.names import LONGEST_SLUG, RESERVED, slug
 from adreel.store.secrets import Keys
@@ -66,7 +68,13 @@ def settings(home: Path, *keys: str) -> Settings:
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Path:
+def home(store_folder: Path) -> Path:
+    return store_folder
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A home whose store is in files."""
     return tmp_path / "home"
 
 
@@ -109,10 +117,10 @@ def schema(database: Path) -> dict[str, Any]:
         }
 
 
-def write_revision(database: Path, revision: str) -> None:
-    with closing(sqlite3.connect(database)) as connection, connection:
-        connection.execute("UPDATE alembic_version SET version_num = ?", (revision,))
-        connection.execute("UPDATE marks SET value = '9.8.7'")
+def write_revision(home: Path, revision: str) -> None:
+    with Store.open(settings(home), clock=Clock()) as store, store._database.write() as connection:
+        connection.exec_driver_sql(f"UPDATE alembic_version SET version_num = '{revision}'")
+        connection.exec_driver_sql("UPDATE marks SET value = '9.8.7' WHERE name = 'adreel'")
 
 
 @contextmanager
@@ -298,12 +306,12 @@ def test_what_is_not_told_about_an_advertiser_stays_as_it_was_known(store: Store
 # Tokens
 
 
-def test_a_token_is_in_no_file_of_the_home(store: Store, home: Path) -> None:
-    account = add_account(store)
-    assert store.accounts.token(account) == TOKEN
-    files = [path for path in home.rglob("*") if path.is_file()]
-    assert {"adreel.db", "adreel.db-wal", "secret.key"} <= {path.name for path in files}
-    assert not [path for path in files if TOKEN.encode() in path.read_bytes()]
+def test_a_token_is_in_no_file_of_the_home(folder: Path) -> None:
+    with Store.open(settings(folder), clock=Clock()) as store:
+        assert store.accounts.token(add_account(store)) == TOKEN
+        files = [path for path in folder.rglob("*") if path.is_file()]
+        assert {"adreel.db", "adreel.db-wal", "secret.key"} <= {path.name for path in files}
+        assert not [path for path in files if TOKEN.encode() in path.read_bytes()]
 
 
 def test_a_token_is_in_no_text_made_from_an_account(store: Store) -> None:
@@ -376,7 +384,8 @@ def test_a_damaged_key_file_is_reported(store: Store, home: Path) -> None:
     assert "hush" not in str(caught.value)
 
 
-def test_processes_that_need_a_key_at_once_get_the_same_one(home: Path) -> None:
+def test_processes_that_need_a_key_at_once_get_the_same_one(folder: Path) -> None:
+    home = folder
     home.mkdir()
     no_key = settings(home).secret_key
     with ThreadPoolExecutor(8) as pool:
@@ -388,44 +397,44 @@ def test_processes_that_need_a_key_at_once_get_the_same_one(home: Path) -> None:
 # Files
 
 
-def test_the_home_and_its_files_are_closed_to_other_users(home: Path) -> None:
+def test_the_home_and_its_files_are_closed_to_other_users(folder: Path) -> None:
     before = os.umask(0)
     try:
-        with Store.open(settings(home), clock=Clock()) as store, dataset_lock(home, "a"):
+        with Store.open(settings(folder), clock=Clock()) as store, store.locks.dataset("a"):
             add_account(store)
-            assert mode(home) == 0o700
-            assert mode(home / "locks") == 0o700
-            files = {path.name: mode(path) for path in home.rglob("*") if path.is_file()}
+            assert mode(folder) == 0o700
+            assert mode(folder / "locks") == 0o700
+            files = {path.name: mode(path) for path in folder.rglob("*") if path.is_file()}
     finally:
         os.umask(before)
     assert {"adreel.db", "adreel.db-wal", "adreel.db-shm", "secret.key", "a.lock", "a.run"} <= set(files)
     assert {mode for name, mode in files.items()} == {0o600}
 
 
-def test_files_that_were_opened_to_other_users_are_closed_again(home: Path) -> None:
-    with Store.open(settings(home), clock=Clock()) as store:
+def test_files_that_were_opened_to_other_users_are_closed_again(folder: Path) -> None:
+    with Store.open(settings(folder), clock=Clock()) as store:
         account = add_account(store)
-    (home / "adreel.db").chmod(0o644)
-    (home / "secret.key").chmod(0o644)
-    with Store.open(settings(home), clock=Clock()) as store:
+    (folder / "adreel.db").chmod(0o644)
+    (folder / "secret.key").chmod(0o644)
+    with Store.open(settings(folder), clock=Clock()) as store:
         store.accounts.token(account)
-    assert mode(home / "adreel.db") == mode(home / "secret.key") == 0o600
+    assert mode(folder / "adreel.db") == mode(folder / "secret.key") == 0o600
 
 
-def test_a_folder_that_others_use_keeps_its_mode(home: Path) -> None:
-    home.mkdir()
-    home.chmod(0o755)
-    (home / "their file").touch()
-    with Store.open(settings(home), clock=Clock()):
-        assert mode(home) == 0o755
+def test_a_folder_that_others_use_keeps_its_mode(folder: Path) -> None:
+    folder.mkdir()
+    folder.chmod(0o755)
+    (folder / "their file").touch()
+    with Store.open(settings(folder), clock=Clock()):
+        assert mode(folder) == 0o755
 
 
-def test_a_new_folder_with_only_settings_in_it_is_closed(home: Path) -> None:
-    home.mkdir()
-    home.chmod(0o755)
-    (home / "adreel.env").touch(0o600)
-    with Store.open(settings(home), clock=Clock()):
-        assert mode(home) == 0o700
+def test_a_new_folder_with_only_settings_in_it_is_closed(folder: Path) -> None:
+    folder.mkdir()
+    folder.chmod(0o755)
+    (folder / "adreel.env").touch(0o600)
+    with Store.open(settings(folder), clock=Clock()):
+        assert mode(folder) == 0o700
 
 
 def test_a_home_may_have_any_name(tmp_path: Path) -> None:
@@ -451,9 +460,10 @@ def test_the_head_is_the_newest_migration_and_revisions_are_numbered_without_gap
     assert revisions == [f"{number:04}" for number in range(1, len(revisions) + 1)]
 
 
-def test_migrating_from_nothing_gives_the_declared_tables(tmp_path: Path, store: Store, home: Path) -> None:
+def test_migrating_from_nothing_gives_the_declared_tables(tmp_path: Path, folder: Path) -> None:
     migrated = tmp_path / "migrated.db"
     engine = create_engine(f"sqlite:///{migrated}")
+    Store.open(settings(folder), clock=Clock()).close()
     with engine.begin() as connection:
         upgrade(connection, "head")
         context = MigrationContext.configure(connection)
@@ -464,47 +474,45 @@ def test_migrating_from_nothing_gives_the_declared_tables(tmp_path: Path, store:
         ]
         assert differences == []
     engine.dispose()
-    assert schema(migrated) == schema(home / "adreel.db")
+    assert schema(migrated) == schema(folder / "adreel.db")
 
 
-def test_an_older_database_is_migrated_when_it_is_opened(home: Path, tmp_path: Path) -> None:
-    home.mkdir()
-    with closing(sqlite3.connect(home / "adreel.db")) as connection:
+def test_an_older_database_is_migrated_when_it_is_opened(folder: Path, tmp_path: Path) -> None:
+    folder.mkdir()
+    with closing(sqlite3.connect(folder / "adreel.db")) as connection:
         connection.execute(
             "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL, "
             "CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"
         )
-    with Store.open(settings(home), clock=Clock()) as store:
+    with Store.open(settings(folder), clock=Clock()) as store:
         add_account(store)
     with Store.open(settings(tmp_path / "new"), clock=Clock()):
-        assert schema(home / "adreel.db") == schema(tmp_path / "new" / "adreel.db")
-    with closing(sqlite3.connect(home / "adreel.db")) as connection:
+        assert schema(folder / "adreel.db") == schema(tmp_path / "new" / "adreel.db")
+    with closing(sqlite3.connect(folder / "adreel.db")) as connection:
         assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [(HEAD,)]
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
 def test_a_home_made_by_a_newer_adreel_is_refused_with_its_version(home: Path) -> None:
-    Store.open(settings(home), clock=Clock()).close()
-    write_revision(home / "adreel.db", "9999")
+    write_revision(home, "9999")
     with pytest.raises(InputError, match=r"created by a newer adreel .*; install version 9\.8\.7 or newer"):
         Store.open(settings(home), clock=Clock())
 
 
-def test_a_database_of_another_program_is_refused(home: Path) -> None:
-    Store.open(settings(home), clock=Clock()).close()
-    write_revision(home / "adreel.db", "ae1027a6acf")
+def test_a_database_of_another_program_is_refused(folder: Path) -> None:
+    write_revision(folder, "ae1027a6acf")
     with pytest.raises(StorageError, match="not a database of adreel"):
-        Store.open(settings(home), clock=Clock())
-    (home / "adreel.db").write_bytes(b"no database at all" * 100)
+        Store.open(settings(folder), clock=Clock())
+    (folder / "adreel.db").write_bytes(b"no database at all" * 100)
     with pytest.raises(StorageError, match="file is not a database"):
-        Store.open(settings(home), clock=Clock())
+        Store.open(settings(folder), clock=Clock())
 
 
-def test_a_failure_of_the_database_does_not_show_what_was_being_saved(store: Store, home: Path) -> None:
+def test_a_failure_of_the_database_does_not_show_what_was_being_saved(store: Store) -> None:
     run = store.runs.add(add_dataset(store), new_run_id())
-    with closing(sqlite3.connect(home / "adreel.db")) as connection:
-        connection.execute("ALTER TABLE run_log RENAME TO lost")
-    with pytest.raises(StorageError, match="no such table: run_log") as caught:
+    with store._database.write() as connection:
+        connection.exec_driver_sql("ALTER TABLE run_log RENAME TO lost")
+    with pytest.raises(StorageError, match=r"no such table: run_log|\"run_log\" does not exist") as caught:
         store.runs.log(run.id, "hush")
     assert "hush" not in f"{caught.value} {caught.value.__cause__}"
 
@@ -577,9 +585,8 @@ def clash(store: Store) -> tuple[SavedDataset, SavedDataset]:
     """Two datasets, the second named like the first's slug, as homes of before may have them."""
     first = store.datasets.update(add_dataset(store, "spend"), name="Costs")
     second = add_dataset(store, "Something", store.accounts.get("main"))
-    with closing(sqlite3.connect(store._database.path)) as database:
-        database.execute("UPDATE datasets SET name = 'spend' WHERE id = ?", (second.id,))
-        database.commit()
+    with store._database.write() as connection:
+        connection.exec_driver_sql(f"UPDATE datasets SET name = 'spend' WHERE id = {second.id}")
     return store.datasets.get(first.id), store.datasets.get(second.id)
 
 
@@ -616,9 +623,8 @@ def test_names_that_look_the_same_are_one_name(store: Store) -> None:
 @given(names=st.lists(st.text("aA b_12", min_size=1, max_size=4), min_size=1, max_size=8))
 @examples(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_what_is_foretold_of_names_is_what_happens(store: Store, names: list[str]) -> None:
-    with closing(sqlite3.connect(store._database.path)) as database:
-        database.execute("DELETE FROM datasets")
-        database.commit()
+    with store._database.write() as connection:
+        connection.exec_driver_sql("DELETE FROM datasets")
     account = store.accounts.list()[0] if store.accounts.list() else add_account(store)
     names = list(dict.fromkeys(names))
     foretold = set(store.datasets.refusals(names))
@@ -919,58 +925,76 @@ with Store.open(Settings.load({"ADREEL_HOME": home}), clock=lambda: datetime.now
 def test_readers_do_not_wait_for_a_writer_and_a_writer_that_waits_too_long_is_told(home: Path) -> None:
     with Store.open(settings(home), clock=Clock()) as store:
         account = add_account(store)
-    with closing(open_database(home, busy_seconds=0.02)) as database:
-        patient = Store(database, Keys(settings(home).secret_key, home), Clock())
-        with closing(sqlite3.connect(home / "adreel.db", isolation_level=None)) as writer:
-            writer.execute("BEGIN IMMEDIATE")
-            assert patient.accounts.list() == (account,)
-            with pytest.raises(RetryError, match="Another process holds"):
-                patient.accounts.set_token(account, "act.other")
-        assert patient.accounts.set_token(account, "act.new").id == account.id
+        with closing(open_database(settings(home), busy_seconds=0.02)) as database:
+            patient = Store(database, Keys(settings(home).secret_key, home), Clock())
+            with store._database.write():
+                assert patient.accounts.list() == (account,)
+                with pytest.raises(RetryError, match=r"Another process (holds|is writing)"):
+                    patient.accounts.set_token(account, "act.other")
+            assert patient.accounts.set_token(account, "act.new").id == account.id
 
 
-def test_a_dataset_is_held_by_one_run(home: Path) -> None:
-    assert lock_holder(home, "spend") is None
-    with dataset_lock(home, "spend", run_id="r1"):
-        assert lock_holder(home, "spend") == Holder("r1", os.getpid())
+def test_a_dataset_is_held_by_one_run(store: Store) -> None:
+    locks, me = store.locks, os.getpid()
+    assert locks.holder("spend") is None
+    with locks.dataset("spend") as held:
+        assert locks.holder("spend") == Holder("", me, host(store))
+        held.name_run("r1")
+        assert locks.holder("spend") == Holder("r1", me, host(store))
         with (
-            pytest.raises(BusyError, match=rf"Run r1 of dataset 'spend' .* \(process {os.getpid()}\)"),
-            dataset_lock(home, "spend", run_id="r2", wait=0),
+            pytest.raises(BusyError, match=rf"Run r1 of dataset 'spend' .* \(process {me}( on .+)?\)"),
+            locks.dataset("spend", run_id="r2", wait=0),
         ):
             pass
-        with dataset_lock(home, "other", run_id="r3", wait=0):
+        with locks.dataset("other", run_id="r3", wait=0):
             pass
-        assert lock_holder(home, "spend") == Holder("r1", os.getpid())
-    assert lock_holder(home, "spend") is None
-    assert not lock_note(home, "spend").exists()
+        assert locks.holder("spend") == Holder("r1", me, host(store))
+        held.check()
+    assert locks.holder("spend") is None
 
 
-def test_a_lock_is_released_when_the_run_fails(home: Path) -> None:
-    with pytest.raises(StorageError), dataset_lock(home, "spend"):
+def host(store: Store) -> str:
+    return socket.gethostname() if store._database.backend.is_shared else ""
+
+
+def test_a_lock_is_released_when_the_run_fails(store: Store, home: Path) -> None:
+    with pytest.raises(StorageError), store.locks.dataset("spend"):
         raise StorageError("full")
-    with dataset_lock(home, "spend", wait=0):
+    assert not lock_note(home, "spend").exists()
+    with store.locks.dataset("spend", wait=0):
         pass
 
 
-def test_a_lock_of_another_process_is_free_once_that_process_is_killed(home: Path) -> None:
+def test_keys_are_rotated_by_one_process(store: Store) -> None:
+    with store.locks.secrets(), pytest.raises(BusyError, match="rotating"), store.locks.secrets():
+        pass
+    with store.locks.secrets():
+        pass
+
+
+def test_a_lock_of_another_process_is_free_once_that_process_is_killed(home: Path, store: Store) -> None:
     code = """
 import sys
-from pathlib import Path
-from adreel.store.locks import dataset_lock
-with dataset_lock(Path(sys.argv[1]), "spend", run_id="r1"):
+from datetime import UTC, datetime
+from adreel.settings import Settings
+from adreel.store import Store
+with (
+    Store.open(Settings.load({"ADREEL_HOME": sys.argv[1]}), clock=lambda: datetime.now(UTC)) as store,
+    store.locks.dataset("spend", run_id="r1"),
+):
     print("held", flush=True)
     sys.stdin.readline()
 """
+    locks = store.locks
     with python(code, home) as other:
         assert printed(other) == "held"
-        assert lock_holder(home, "spend") == Holder("r1", other.pid)
+        assert locks.holder("spend") == Holder("r1", other.pid, host(store))
         with (
-            pytest.raises(BusyError, match=rf"Run r1 .* \(process {other.pid}\)"),
-            dataset_lock(home, "spend", run_id="r2", wait=0),
+            pytest.raises(BusyError, match=rf"Run r1 .* \(process {other.pid}( on .+)?\)"),
+            locks.dataset("spend", run_id="r2", wait=0),
         ):
             pass
         other.kill()
         other.wait()
-        assert lock_holder(home, "spend") is None
-        with dataset_lock(home, "spend", run_id="r2", wait=0):
-            assert lock_holder(home, "spend") == Holder("r2", os.getpid())
+        with locks.dataset("spend", run_id="r2"):
+            assert locks.holder("spend") == Holder("r2", os.getpid(), host(store))

@@ -17,7 +17,7 @@ from adreel.simulator.server import serve_on
 from adreel.simulator.world.config import APP_ID
 from adreel.tiktok.client import Client
 from adreel.tiktok.oauth import Listener, consent_url, new_state
-from adreel.tiktok.rate_limit import LEVELS, Pace
+from adreel.tiktok.rate_limit import LEVELS, FileLog, Pace
 from virtual_time import VirtualTime
 
 T = TypeVar("T")
@@ -66,7 +66,7 @@ class World:
 
     def visit(self, use: Callable[[Client], Awaitable[T]], level: str = "basic") -> T:
         async def main() -> T:
-            pace = Pace(self.folder / "pace.db", "app", LEVELS[level], clock=self.clock.epoch)
+            pace = Pace(FileLog(self.folder / "pace.db"), "app", LEVELS[level], clock=self.clock.epoch)
             try:
                 async with self.client(pace) as client:
                     return await use(client)
@@ -108,7 +108,7 @@ def test_two_processes_of_one_app_together_are_not_refused(tmp_path: Path) -> No
     world = World(tmp_path)
 
     async def main() -> None:
-        paces = [Pace(tmp_path / "pace.db", "app", LEVELS["basic"], clock=world.clock.epoch) for _ in range(2)]
+        paces = [Pace(FileLog(tmp_path / "pace.db"), "app", LEVELS["basic"], clock=world.clock.epoch) for _ in range(2)]
         await asyncio.gather(*(world.reports(60)(world.client(pace)) for pace in paces))
         for pace in paces:
             pace.close()
@@ -165,7 +165,7 @@ def test_trouble_of_the_connection_passes_over_a_real_one(tmp_path: Path) -> Non
             config = WorldConfig(today=WORLD.today, advertisers=1, ads=3, plain=True)
             server = asyncio.ensure_future(serve_on(config, listener, address.set_result))
             url = await address
-            pace = Pace(tmp_path / "pace.db", "app", LEVELS["basic"])
+            pace = Pace(FileLog(tmp_path / "pace.db"), "app", LEVELS["basic"])
             token = access_token(config)
             async with (
                 httpx2.AsyncClient(base_url=url, trust_env=False) as door,
@@ -204,7 +204,7 @@ def test_an_account_is_connected_used_and_revoked(tmp_path: Path) -> None:
             assert "Connected" in (await browser.get(back.headers["location"])).text
 
     async def main() -> None:
-        pace = Pace(tmp_path / "pace.db", "app", LEVELS["basic"])
+        pace = Pace(FileLog(tmp_path / "pace.db"), "app", LEVELS["basic"])
         options: dict[str, Any] = {"app_id": APP_ID, "secret": WORLD.secret, "transport": httpx2.ASGITransport(app)}
         async with Listener(state) as listener:
             await person_agrees(listener)

@@ -30,7 +30,7 @@ from adreel.errors import (
 from adreel.lake import Lake
 from adreel.pipeline.run import Watch
 from adreel.store import Progress, Store
-from adreel.store.locks import dataset_lock
+from adreel.store.file_locks import FileLocks
 from home import Home, make_home
 from running import Hurry, Tampered, latest, left_behind, log_of, questions, run, settings_of, table
 
@@ -410,7 +410,7 @@ def test_an_interrupted_cut_report_is_resumed_without_loss(tmp_path: Path) -> No
 
 
 def test_a_second_run_of_the_same_dataset_is_refused_and_names_the_first(calm: Home) -> None:
-    with dataset_lock(calm.path, "spend", run_id="cafe0123"):
+    with FileLocks(calm.path).dataset("spend", run_id="cafe0123"):
         code, words = calm.bad("run", "spend")
     assert code == 8
     assert "Run cafe0123" in words

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-import sqlite3
 import subprocess
 import sys
 import unicodedata
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from pathlib import Path
 from time import process_time
 
@@ -30,8 +28,8 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return tmp_path / "home"
+def folder(store_folder: Path) -> Path:
+    return store_folder
 
 
 @pytest.fixture
@@ -40,9 +38,10 @@ def store(folder: Path, clock: Clock) -> Iterator[Store]:
         yield opened
 
 
-def hashes(folder: Path) -> dict[str, str]:
-    with closing(sqlite3.connect(folder / "adreel.db")) as database:
-        return dict(database.execute("SELECT name, password FROM users").fetchall())
+def hashes(store: Store) -> dict[str, str]:
+    with store._database.read() as connection:
+        rows = connection.exec_driver_sql("SELECT name, password FROM users").all()
+        return {row.name: row.password for row in rows}
 
 
 # Names and roles
@@ -202,7 +201,7 @@ def test_a_password_opens_only_its_user_and_not_one_who_is_disabled(store: Store
 def test_a_password_is_kept_as_argon2id_under_a_salt_of_its_own(store: Store, folder: Path) -> None:
     for name in ("Ann", "Bob"):
         add_user(store, name)
-    stored = hashes(folder)
+    stored = hashes(store)
     assert all(text.startswith("$argon2id$v=19$m=8,t=1,p=1$") for text in stored.values())
     assert len(set(stored.values())) == 3
     assert not [path for path in folder.rglob("*") if path.is_file() and PASSWORD.encode() in path.read_bytes()]
@@ -272,16 +271,16 @@ def test_a_password_of_a_thousand_characters_is_judged_in_a_moment() -> None:
 def test_a_password_is_hashed_anew_when_it_is_used_after_its_cost_has_changed(folder: Path, clock: Clock) -> None:
     with open_people(folder, clock) as store:
         add_user(store, "Bob")
-    before = hashes(folder)
+    before = hashes(store)
     with Store.open(Settings.load({"ADREEL_HOME": str(folder)}), clock=clock, cost=Cost(16, 2, 1)) as store:
         assert store.users.check("Bob", "wrong password") is None
-        assert hashes(folder) == before
+        assert hashes(store) == before
         assert store.users.check("Bob", PASSWORD) is not None
-        after = hashes(folder)
+        after = hashes(store)
         assert after["Bob"].startswith("$argon2id$v=19$m=16,t=2,p=1$")
         assert after["Ada"] == before["Ada"]
         assert store.users.check("Bob", PASSWORD) is not None
-        assert hashes(folder) == after
+        assert hashes(store) == after
 
 
 def test_an_unknown_name_costs_the_work_of_a_known_one(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -305,10 +304,10 @@ def test_an_unknown_name_costs_the_work_of_a_known_one(store: Store, monkeypatch
         assert len(done) == 1, name
 
 
-def test_a_damaged_hash_lets_nobody_in(store: Store, folder: Path) -> None:
+def test_a_damaged_hash_lets_nobody_in(store: Store) -> None:
     add_user(store, "Bob")
-    with closing(sqlite3.connect(folder / "adreel.db")) as database, database:
-        database.execute("UPDATE users SET password = 'x'")
+    with store._database.write() as connection:
+        connection.exec_driver_sql("UPDATE users SET password = 'x'")
     assert store.users.check("Bob", PASSWORD) is None
 
 

@@ -147,7 +147,7 @@ def counted(site: Site, visit: Visit, path: str) -> int:
         nonlocal asked
         asked += 1
 
-    engine = site.store._database._reading
+    engine = site.store._database.backend.reading
     sqlalchemy.event.listen(engine, "before_cursor_execute", count)
     visit.good(path)
     sqlalchemy.event.remove(engine, "before_cursor_execute", count)

@@ -26,7 +26,7 @@ from starlette.datastructures import QueryParams
 from adreel.export.cells import grouped
 from adreel.lake import Lake
 from adreel.store import Level, Phase, Progress, Role, RunOutcome, RunState, SavedDataset
-from adreel.store.locks import dataset_lock, seen
+from adreel.store.file_locks import FileLocks
 from adreel.web.pages.data import Look, look_of
 from api_home import program
 from home import Home
@@ -229,7 +229,7 @@ def test_an_overview_shows_no_table_of_a_run_that_it_calls_running(home: Home, e
                 " WHERE id = ?",
                 (run.id,),
             )
-        with dataset_lock(home.path, "spend", run_id=run.id):
+        with FileLocks(home.path).dataset("spend", run_id=run.id):
             page = site.visit("admin").words(BASE)
         assert "Running Run" in page
         if earlier:
@@ -243,9 +243,9 @@ def test_an_overview_shows_no_table_of_a_run_that_it_calls_running(home: Home, e
 def test_a_run_that_ends_while_it_is_looked_at_is_not_taken_for_interrupted(ran: Site) -> None:
     run = ran.store.runs.add(saved(ran), "1" * 16)
     running = ran.store.runs.begin(run.id)
-    assert seen(ran.home.path, running, ran.store.runs.get).state is RunState.INTERRUPTED
+    assert ran.store.seen(running).state is RunState.INTERRUPTED
     ended = ran.store.runs.finish(run.id, RunOutcome(RunState.VERIFIED, version=1, verification={"verified": True}))
-    assert seen(ran.home.path, running, ran.store.runs.get) == ended
+    assert ran.store.seen(running) == ended
 
 
 def test_a_running_run_shows_its_progress_and_the_time_left(ran: Site) -> None:
@@ -254,7 +254,7 @@ def test_a_running_run_shows_its_progress_and_the_time_left(ran: Site) -> None:
     ran.store.runs.progress(run.id, Progress(30, 2, 30, 12_345, 3, 4, 40, Phase.ROWS, 0.756))
     ran.home.now += timedelta(minutes=3)
     visit = ran.visit("admin")
-    with dataset_lock(ran.home.path, "spend", run_id=run.id):
+    with FileLocks(ran.home.path).dataset("spend", run_id=run.id):
         page = visit.get(f"{BASE}/live")
         assert "HX-Trigger" not in page.headers
         assert 'value="75" max="100"' in page.text
@@ -375,7 +375,7 @@ def test_a_dataset_is_deleted_after_a_question_with_its_table_or_without(ran: Si
 
 
 def test_a_dataset_with_an_active_run_is_not_deleted(ran: Site) -> None:
-    with dataset_lock(ran.home.path, "spend", run_id="abc"):
+    with FileLocks(ran.home.path).dataset("spend", run_id="abc"):
         answer = ran.visit("admin").post(f"{BASE}/delete")
     assert answer.status_code == 409
     assert "Run abc of dataset 'spend' is in progress" in words_of(answer.text)

@@ -14,7 +14,7 @@ import yaml
 from adreel.datasets.kept_tables import where_kept
 from adreel.lake import Lake
 from adreel.store import Level, Role, RunState, SavedDataset
-from adreel.store.locks import dataset_lock
+from adreel.store.file_locks import FileLocks
 from home import Home
 from web_home import Site, Visit, open_site, words_of
 
@@ -135,7 +135,7 @@ def test_a_run_whose_process_died_is_shown_as_interrupted(three: Site) -> None:
     three.store.runs.begin(run.id)
     visit = three.visit("admin")
     assert "Interrupted" in words_of(visit.good("/datasets", q="zeroth"))
-    with dataset_lock(three.home.path, "zeroth_hour", run_id=run.id):
+    with FileLocks(three.home.path).dataset("zeroth_hour", run_id=run.id):
         assert "Running" in words_of(visit.good("/datasets", q="zeroth"))
 
 

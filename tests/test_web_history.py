@@ -14,7 +14,7 @@ import pytest
 from adreel.errors import ExitCode
 from adreel.lake import Lake
 from adreel.store import Level, LogLine, Role, RunOutcome, RunState, SavedDataset
-from adreel.store.locks import dataset_lock
+from adreel.store.file_locks import FileLocks
 from home import Home
 from running import Tampered
 from web_home import Site, open_site, words_of
@@ -147,7 +147,7 @@ def test_the_page_of_an_active_run_follows_its_log(twice: Site) -> None:
     twice.store.runs.log(run.id, "first <i>line</i>")
     visit = twice.visit("admin")
     base = f"{BASE}/history/{run.id}"
-    with dataset_lock(twice.home.path, "spend", run_id=run.id):
+    with FileLocks(twice.home.path).dataset("spend", run_id=run.id):
         page = visit.good(base)
         assert f'hx-get="{base}" hx-trigger="every 1s"' in page
         assert "12:00:00 first <i>line</i>" in words_of(page)

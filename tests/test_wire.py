@@ -15,7 +15,7 @@ import pytest
 from adreel.errors import InputError, RetryError, StopError
 from adreel.tiktok.client import Client
 from adreel.tiktok.margin import Margin
-from adreel.tiktok.rate_limit import LEVELS, Pace, RateLimits
+from adreel.tiktok.rate_limit import LEVELS, FileLog, Pace, RateLimits
 
 T = TypeVar("T")
 TOKEN = "t0ken-that-nobody-may-see"
@@ -80,7 +80,7 @@ def over_the_network(
 
     async def main() -> T:
         server = await peer.serve()
-        pace = Pace(tmp_path / "pace.db", "app", limits, sleep=no_wait)
+        pace = Pace(FileLog(tmp_path / "pace.db"), "app", limits, sleep=no_wait)
         base_url = url or f"http://127.0.0.1:{peer.port}/open_api/v1.3"
         try:
             async with Client(base_url=base_url, pace=pace, token=TOKEN, sleep=no_wait, **options) as client:
@@ -150,7 +150,7 @@ def test_a_request_counts_from_when_it_goes_and_not_from_when_its_connection_is_
         now[0] += seconds
 
     async def use(_: Client) -> None:
-        pace = Pace(tmp_path / "slow.db", "app", RateLimits(1, 60, 1_000), clock=lambda: now[0], sleep=nap)
+        pace = Pace(FileLog(tmp_path / "slow.db"), "app", RateLimits(1, 60, 1_000), clock=lambda: now[0], sleep=nap)
         base_url = f"http://127.0.0.1:{peer.port}/open_api/v1.3"
         async with Client(base_url=base_url, pace=pace, transport=SlowToConnect()) as client:
             await ask(client)
@@ -226,7 +226,7 @@ def test_the_proxy_of_the_environment_is_used_and_its_refusal_told(
     async def use(_: Client) -> None:
         monkeypatch.setenv("http_proxy", f"127.0.0.1:{peer.port}")
         monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{peer.port}")
-        pace = Pace(tmp_path / "pace.db", "app", LEVELS["basic"])
+        pace = Pace(FileLog(tmp_path / "pace.db"), "app", LEVELS["basic"])
         async with Client(base_url=BASE, pace=pace, token=TOKEN) as client:
             with pytest.raises(StopError, match='HTTP 407 "Log in first": a proxy or firewall'):
                 await ask(client)
@@ -250,7 +250,7 @@ def test_a_proxy_that_cannot_be_used_is_refused_without_its_password(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, proxy: str
 ) -> None:
     monkeypatch.setenv("https_proxy", proxy)
-    pace = Pace(tmp_path / "pace.db", "app", LEVELS["basic"])
+    pace = Pace(FileLog(tmp_path / "pace.db"), "app", LEVELS["basic"])
     with pytest.raises(InputError, match="proxy that the environment names") as caught:
         Client(base_url="https://tiktok.test/open_api/v1.3", pace=pace)
     pace.close()

@@ -16,7 +16,6 @@ from adreel.clock import wall_clock
 from adreel.pipeline.orders import Orders
 from adreel.settings import Settings
 from adreel.store import FINISHED, Run, RunState, Store
-from adreel.store.locks import lock_holder
 from home import environment_of
 from outside import REQUESTS, Outside, check_table, made_outside, until
 
@@ -58,7 +57,7 @@ class Fleet:
         return worker
 
     def kill_run(self) -> None:
-        holder = lock_holder(self.settings.home, "spend")
+        holder = self.store.locks.holder("spend")
         if holder is not None and holder.pid:
             with suppress(ProcessLookupError):
                 os.kill(holder.pid, signal.SIGKILL)
@@ -66,7 +65,7 @@ class Fleet:
     def ended(self, run_id: str) -> Run:
         until(lambda: self.store.runs.get(run_id).state in FINISHED - {RunState.INTERRUPTED})
         # It stores how it ended first, and then removes its parts.
-        until(lambda: lock_holder(self.settings.home, "spend") is None)
+        until(lambda: self.store.locks.holder("spend") is None)
         return self.store.runs.get(run_id)
 
     def close(self) -> None:
@@ -130,7 +129,7 @@ def test_a_run_that_is_told_to_stop_goes_on_without_counting_as_a_death(fleet: F
     run_id = fleet.queue()
     fleet.hire()
     until(lambda: MOMENTS["page"](fleet.outside))
-    holder = lock_holder(fleet.settings.home, "spend")
+    holder = fleet.store.locks.holder("spend")
     assert holder is not None
     os.kill(holder.pid, signal.SIGTERM)
     run = fleet.ended(run_id)

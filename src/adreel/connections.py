@@ -19,6 +19,7 @@ from adreel.dates import fixed_offset, offset_name
 from adreel.errors import AbsentError, AdreelError, AdvertiserError, ExistsError, InputError, ReconnectError
 from adreel.settings import Settings
 from adreel.store import Account, AccountAdvertiser, AccountStatus, AdvertiserInfo, Store, User
+from adreel.store.database import slot_log
 from adreel.store.names import clean_name
 from adreel.tiktok.client import AdvertiserName, Client
 from adreel.tiktok.rate_limit import Pace, limits_for
@@ -106,13 +107,13 @@ async def connected(
     log: Callable[[str], None] | None = None,
     waits: Waits | None = None,
 ) -> AsyncIterator[Client]:
-    """A client at the request rate of the app, which all processes of this home share.
+    """A client at the request rate of the app, which all processes of this store share.
 
     `deadline` is in monotonic seconds.
     """
     waits = waits or Waits()
     limits = limits_for(settings.tiktok_level)
-    pace = Pace(settings.home / "pace.db", access.app_id or "app", limits, clock=waits.clock, sleep=waits.sleep)
+    pace = Pace(slot_log(settings), access.app_id or "app", limits, clock=waits.clock, sleep=waits.sleep)
     client = Client(
         base_url=access.base_url,
         pace=pace,

@@ -14,6 +14,7 @@
     ├── SplitError            too much for one request: send smaller requests
     ├── RetryError            temporary: try again later
     │   ├── ThrottledError    TikTok's rate limit
+    │   ├── LockLostError     the dataset's lock was lost: run again
     │   └── GuessingError     too many wrong passwords: wait as long as the message says
     ├── StorageError          the disk or the lake cannot be read or written
     │   └── DamagedError      a file of a run is damaged
@@ -216,6 +217,10 @@ class RetryError(AdreelError):
 
 class ThrottledError(RetryError):
     """TikTok's rate limit was reached."""
+
+
+class LockLostError(RetryError):
+    """Another process may work on the dataset by now: stop, and write nothing more."""
 
 
 class GuessingError(RetryError):

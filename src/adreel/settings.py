@@ -27,6 +27,7 @@ LEVELS = ("basic", "advanced", "premium", "ultimate")
 """API levels of a TikTok app (source: TikTok's page "Rate limits")."""
 
 LAKE_SCHEMES = ("file", "s3", "s3a", "gs", "az", "azure", "abfs", "abfss", "adl")
+DATABASE_SCHEMES = ("postgresql+psycopg", "postgresql", "postgres")
 _FERNET_KEY_BYTES = 32
 LEAST_QUERY_MEMORY = 128 << 20
 LONGEST_QUERY = 86_400
@@ -87,6 +88,18 @@ def _lake_url(text: str) -> str:
     if not valid or parts.password is not None or parts.query or parts.fragment:
         raise ValueError(text)
     return text.rstrip("/")
+
+
+def _database_url(text: str) -> Secret:
+    """A Postgres address as SQLAlchemy reads it, by whichever of its three usual schemes."""
+    if not text:
+        return Secret("")
+    parts = urlsplit(text)
+    # `.port` raises ValueError for what is no port, such as a password that is cut at a slash.
+    valid = parts.scheme in DATABASE_SCHEMES and parts.path.strip("/") and "/" not in parts.path[1:] and parts.port != 0
+    if not valid or parts.fragment or re.search(r"\s", text):
+        raise ValueError("not a Postgres address")
+    return Secret(f"{DATABASE_SCHEMES[0]}{text[len(parts.scheme) :]}")
 
 
 def _web_url(text: str) -> str:
@@ -208,6 +221,16 @@ SETTINGS: tuple[Setting, ...] = (
         "Location of the tables: a folder or an object store, with the store's own variables for credentials.",
         f"a path, or an address without credentials that begins with one of {', '.join(LAKE_SCHEMES)}://",
         _lake_url,
+    ),
+    Setting(
+        "database_url",
+        "ADREEL_DATABASE_URL",
+        "",
+        "Postgres database of accounts, datasets, runs, locks and request budgets; default: files in the home.",
+        "an address such as postgresql+psycopg://user:password@host:5432/database, with special characters of the "
+        "password as %XX",
+        _database_url,
+        secret=True,
     ),
     Setting(
         "tiktok_url",
@@ -357,6 +380,7 @@ class Settings:
 
     home: Path
     lake_url: str
+    database_url: Secret
     tiktok_url: str
     tiktok_auth_url: str
     tiktok_app_id: str

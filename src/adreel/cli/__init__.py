@@ -644,6 +644,23 @@ def vacuum(
     tables.vacuum(ctx.obj, name, keep_days, keep_versions, yes=yes)
 
 
+@app.command("migrate-store", rich_help_panel="Manage")
+def migrate_store(
+    ctx: typer.Context,
+    to: Annotated[
+        str,
+        typer.Option(
+            metavar="URL",
+            help="The address of an empty Postgres database; - reads it from stdin, files means those of the home.",
+        ),
+    ],
+) -> None:
+    """Copy accounts, datasets, runs and users to another database. The lake stays where it is."""
+    from adreel.cli import moving
+
+    moving.migrate_store(ctx.obj, to)
+
+
 @app.command("settings", rich_help_panel="Look up")
 def settings(ctx: typer.Context, as_json: Json = False) -> None:
     """Show every setting with its value, source and meaning. Secrets stay hidden."""

@@ -13,7 +13,7 @@ from adreel.cli.output import say
 from adreel.clock import HomeClock
 from adreel.errors import ForbiddenError, NotFoundError
 from adreel.settings import Settings
-from adreel.store import Run, Store, locks
+from adreel.store import Store
 from adreel.store.home import find_temporary_folder
 
 if TYPE_CHECKING:
@@ -77,8 +77,3 @@ def guard_of(settings: Settings, store: Store) -> Guard:
     if user.disabled:
         raise ForbiddenError(f"ADREEL_USER: user {user.name!r} is disabled. Ask an administrator.")
     return Guard(store, Actor(user))
-
-
-def seen(home: OpenHome, run: Run) -> Run:
-    """The run in its actual state: one recorded as running without a live process is interrupted."""
-    return locks.seen(home.settings.home, run, home.store.runs.get)

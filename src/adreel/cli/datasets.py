@@ -69,7 +69,7 @@ def show_all(session: CommandContext, *, as_json: bool) -> None:
     with open_home(session) as home:
         latest, lake = home.store.runs.latest(), home.lake()
         rows, labels = [], []
-        for entry in standings(home.store, home.guard, home.settings.home, session.clock()):
+        for entry in standings(home.store, home.guard, session.clock()):
             saved, run = entry.saved, latest.get(entry.saved.id)
             labels.append((entry.status.label, entry.words))
             rows.append(

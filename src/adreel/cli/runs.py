@@ -20,7 +20,7 @@ from rich.table import Column
 
 from adreel.access import DatasetRight
 from adreel.cli import CommandContext
-from adreel.cli.context import OpenHome, open_home, seen
+from adreel.cli.context import OpenHome, open_home
 from adreel.cli.files import read_text
 from adreel.cli.output import SQL_NULL, confirm, messages, print_json, print_table, say, text
 from adreel.datasets import service
@@ -221,7 +221,7 @@ def run(
                 ended = home.store.runs.get(report.run_id)
             finally:
                 # The actual state: an interruption may arrive while the state is being written.
-                own = tuple(seen(home, run) for run in home.store.runs.list(saved, limit=1) if run not in before)
+                own = tuple(home.store.seen(run) for run in home.store.runs.list(saved, limit=1) if run not in before)
     except (Exception, KeyboardInterrupt) as error:
         if as_json:
             print_json(_failure(disk_fault(error) or error, own))
@@ -389,7 +389,7 @@ def history(session: CommandContext, name: str, run_id: str | None, *, as_json: 
             _print_run(home, saved, run_id, as_json=as_json)
             return
         runs = home.store.runs.list(saved)
-        runs = (seen(home, runs[0]), *runs[1:]) if runs else ()
+        runs = (home.store.seen(runs[0]), *runs[1:]) if runs else ()
         if as_json:
             print_json([run_json(run) for run in runs])
         elif runs:
@@ -425,7 +425,7 @@ def _print_run(home: OpenHome, saved: SavedDataset, run_id: str, *, as_json: boo
     run = home.guard.run(run_id)
     if run.dataset_id != saved.id:
         raise NotFoundError(f"Run {run.id} does not belong to dataset {saved.name!r}.")
-    run = seen(home, run)
+    run = home.store.seen(run)
     lines = home.store.runs.log_lines(run.id)
     if as_json:
         print_json(run_json(run) | {"log": [asdict(line) for line in lines]})

@@ -6,7 +6,6 @@ from adreel.access import RoleRight
 from adreel.cli import CommandContext
 from adreel.cli.context import open_home
 from adreel.cli.output import counted, say
-from adreel.store.locks import secrets_lock
 
 
 def rotate(session: CommandContext, *, new_key: bool, drop_old: bool) -> None:
@@ -14,7 +13,7 @@ def rotate(session: CommandContext, *, new_key: bool, drop_old: bool) -> None:
 
     If the process is killed at any point, all of them can still be decrypted.
     """
-    with open_home(session) as home, secrets_lock(home.settings.home):
+    with open_home(session) as home, home.store.locks.secrets():
         home.guard.need_role(RoleRight.ROTATE_KEYS)
         if new_key:
             home.store.keys.add_first()

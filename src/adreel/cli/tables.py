@@ -22,7 +22,6 @@ from adreel.lake import Lake
 from adreel.lake.query import QueryError
 from adreel.sandbox import AnswerForm, QueryRequest, Sandbox, object_store_environment, of_the_command
 from adreel.store import SavedDataset
-from adreel.store.locks import dataset_lock
 
 if TYPE_CHECKING:
     from adreel.datasets.restatement import ColumnChange, Comparison
@@ -267,7 +266,7 @@ def vacuum(session: CommandContext, name: str, keep_days: int, keep_versions: in
             f"Delete the versions of {saved.name!r} older than {keep_days} days, except the latest {keep_versions}?",
             yes=yes,
         )
-        with dataset_lock(home.settings.home, saved.slug):
+        with home.store.locks.dataset(saved.slug):
             before = len(lake.versions(saved.table_slug))
             lake.vacuum(saved.table_slug, keep_days=keep_days, keep_versions=keep_versions)
             left = len(lake.versions(saved.table_slug))

@@ -10,7 +10,6 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -22,7 +21,7 @@ from adreel.datasets.verification import checked
 from adreel.dates import read_day
 from adreel.errors import NotFoundError
 from adreel.store import Account, AccountStatus, Run, RunBrief, RunState, SavedDataset, Store, User
-from adreel.store.locks import is_alive, seen
+from adreel.store.locks import is_alive
 
 STALE_AFTER = timedelta(days=7)
 """Age from which a table is stale, if a later run would read other days or rows."""
@@ -134,31 +133,31 @@ class Standing:
         return self.good.read_at if self.good else None
 
 
-def standings(store: Store, guard: Guard, home: Path, now: datetime) -> tuple[Standing, ...]:
+def standings(store: Store, guard: Guard, now: datetime) -> tuple[Standing, ...]:
     """Every dataset that the actor may see, by name."""
     accounts = {account.id: account for account in guard.accounts()}
     datasets, briefs = guard.datasets(), store.runs.briefs()
-    if any(_is_dead(home, saved, briefs) for saved in datasets):
+    if any(_is_dead(store, saved, briefs) for saved in datasets):
         # A process ends its run before it is gone, so that the run may have ended since it was read.
         briefs = store.runs.briefs()
     return tuple(
-        _standing(saved, accounts, briefs.get(saved.id, (None, None)), now, dead=_is_dead(home, saved, briefs))
+        _standing(saved, accounts, briefs.get(saved.id, (None, None)), now, dead=_is_dead(store, saved, briefs))
         for saved in datasets
     )
 
 
-def _is_dead(home: Path, saved: SavedDataset, briefs: Mapping[int, tuple[RunBrief, RunBrief | None]]) -> bool:
+def _is_dead(store: Store, saved: SavedDataset, briefs: Mapping[int, tuple[RunBrief, RunBrief | None]]) -> bool:
     """Whether the dataset's latest run is said to be running, and its process is gone."""
     latest, _ = briefs.get(saved.id, (None, None))
-    return latest is not None and latest.state is RunState.RUNNING and not is_alive(home, saved.slug, latest.id)
+    return latest is not None and latest.state is RunState.RUNNING and not is_alive(store.locks, saved.slug, latest.id)
 
 
-def newest_runs(store: Store, home: Path, saved: SavedDataset) -> tuple[Run | None, Run | None]:
+def newest_runs(store: Store, saved: SavedDataset) -> tuple[Run | None, Run | None]:
     """The latest run, in its actual state, and the latest that made a version; both of the same moment."""
     latest, good = store.runs.newest(saved)
     if latest is None:
         return None, None
-    actual = seen(home, latest, store.runs.get)
+    actual = store.seen(latest)
     if actual.state in (latest.state, RunState.INTERRUPTED):
         return actual, good
     # It has ended meanwhile, perhaps with a version.
@@ -168,7 +167,6 @@ def newest_runs(store: Store, home: Path, saved: SavedDataset) -> tuple[Run | No
 def standing(
     store: Store,
     guard: Guard,
-    home: Path,
     saved: SavedDataset,
     now: datetime,
     runs: tuple[Run | None, Run | None] | None = None,
@@ -178,7 +176,7 @@ def standing(
     if saved.account_id is not None:
         with suppress(NotFoundError):
             accounts[saved.account_id] = guard.account(saved.account_id)
-    latest, good = (brief(run) if run is not None else None for run in runs or newest_runs(store, home, saved))
+    latest, good = (brief(run) if run is not None else None for run in runs or newest_runs(store, saved))
     return _standing(saved, accounts, (latest, good), now)
 
 

@@ -176,14 +176,17 @@ class Lake:
             self.table_url(slug)
             self._storage.delete_folder(slug)
 
-    def commit(self, slug: str, batches: Callable[[], Any], write: Write) -> Commit:
+    def commit(
+        self, slug: str, batches: Callable[[], Any], write: Write, landing: Callable[[], None] = lambda: None
+    ) -> Commit:
         """Brings a run's rows into its dataset's table: one new version, all or nothing.
 
         `batches` gives a pyarrow RecordBatchReader, anew for each try when another process commits at the same time.
-        A run that is committed already is not committed again. Raises InputError for rows and methods that do not go
-        together, BusyError if other processes are faster time and again; the table is then as it was.
+        `landing` is called when all files are written, right before the table changes; what it raises leaves it as it
+        was. A run that is committed already is not committed again. Raises InputError for rows and methods that do not
+        go together, BusyError if other processes are faster time and again; the table is then as it was.
         """
-        return Landing(self._storage, slug, batches, write, self._clock).land()
+        return Landing(self._storage, slug, batches, write, self._clock, landing).land()
 
     def versions(self, slug: str) -> tuple[Version, ...]:
         """The versions that can be read, newest first. Raises NotFoundError if there is no table."""

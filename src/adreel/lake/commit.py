@@ -17,7 +17,7 @@ from deltalake import CommitProperties, Schema, TableFeatures, Transaction
 from deltalake.exceptions import CommitFailedError, DeltaError
 from deltalake.transaction import AddAction, RemoveAction, create_table_with_add_actions
 
-from adreel.errors import BusyError, InputError, StorageError
+from adreel.errors import AdreelError, BusyError, InputError, StorageError
 from adreel.lake.columns import conform, joined, wider_type
 from adreel.lake.files import GROUP_ROWS, DataFile, FileWriter, Range, read_file
 from adreel.lake.kept_values import KeptColumns, kept_batches, with_values
@@ -97,13 +97,20 @@ class Landing:
     """Commits one run to one table."""
 
     def __init__(
-        self, storage: Storage, slug: str, batches: Callable[[], Any], write: Write, clock: Callable[[], datetime]
+        self,
+        storage: Storage,
+        slug: str,
+        batches: Callable[[], Any],
+        write: Write,
+        clock: Callable[[], datetime],
+        landing: Callable[[], None],
     ) -> None:
         self._storage = storage
         self._slug = slug
         self._batches = batches
         self._write = write
         self._clock = clock
+        self._landing = landing
         self._leaving = Leaving(
             write.windows if write.method is Method.PARTITION else (),
             write.keep_from,
@@ -393,6 +400,11 @@ class Landing:
         commit = Commit(
             version, *counts, len(schema), before, widened, change.values_kept, change.emptied, change.blank
         )
+        try:
+            self._landing()
+        except AdreelError:
+            _discard(writer)
+            raise
         try:
             self._write_log_entry(table, schema, writer.files, change, commit)
         except (DeltaError, OSError) as error:

@@ -72,11 +72,13 @@ def commit_run(
     *,
     other_days: bool = False,
     writing: Callable[[], None] = lambda: None,
+    landing: Callable[[], None] = lambda: None,
 ) -> Committed:
     """Verifies the run's rows and commits them as one version, atomically; a second call for the same run does nothing.
 
     With `other_days`, days in place of the dataset's own, a replacement replaces only these days where it can.
-    `writing` is called when the rows are verified, before the table changes.
+    `writing` is called when the rows are verified, before files are written, and `landing` right before the table
+    changes: what it raises leaves the table as it was.
 
     Rows and primary keys were verified when each request was read, and no two requests are for the same rows. Raises
     AdvertiserError if no advertiser could be read, and the errors of `Lake.commit`.
@@ -95,7 +97,7 @@ def commit_run(
     elif outcome.failed and replaces and not write.reset_schema:
         write = _sparing(write, lake, slug, plan, outcome.failed)
     writing()
-    done = lake.commit(slug, rows.reader, write)
+    done = lake.commit(slug, rows.reader, write, landing)
     verification = verification_of(outcome, done.rows_in, _currencies(plan, outcome.failed))
     # A user confirmed a backfill that cannot merge and replaces all rows.
     confirmed = other_days and not merges and _replaces_all(plan.dataset) and done.rows_before and done.rows_after

@@ -40,7 +40,6 @@ from adreel.store import (
     Trigger,
     new_run_id,
 )
-from adreel.store.locks import dataset_lock, lock_holder, seen
 
 RESUME_WITHIN = timedelta(hours=24)
 """A run that was interrupted longer ago begins anew, so that its pages are not of different days."""
@@ -81,7 +80,7 @@ class Orders:
         self.dataset(saved, dates)
         if not replace_rows:
             self.refuse_loss(saved, dates)
-        with dataset_lock(self.settings.home, saved.slug):
+        with self.store.locks.dataset(saved.slug):
             # Again, as the same may have been asked for while this waited for the lock.
             run = self.store.runs.keyed(key) if key else None
             if run is not None:
@@ -130,7 +129,7 @@ class Orders:
         """
         guard.need(DatasetRight.RESTORE, saved)
         lake = self._lake_with_table(saved)
-        with dataset_lock(self.settings.home, saved.slug):
+        with self.store.locks.dataset(saved.slug) as held:
             self.waiting(saved, None)
             self.store.runs.interrupt(saved)
             run_id = new_run_id()
@@ -140,6 +139,7 @@ class Orders:
             def begin(earlier: Version) -> None:
                 # Before the table changes: a process that dies then leaves a run that is no success, whatever it did.
                 nonlocal reader, run
+                held.check()
                 reader = self._reader_of(saved, lake, earlier)
                 read_at = reader.read_at if reader else earlier.at
                 run = self.store.runs.add_restore(saved, run_id, version, read_at, triggered_by=_name(guard))
@@ -223,7 +223,7 @@ class Orders:
 
         Raises ForbiddenError.
         """
-        run = seen(self.settings.home, guard.run(run.id, DatasetRight.RUN), self.store.runs.get)
+        run = self.store.seen(guard.run(run.id, DatasetRight.RUN))
         why = (
             "Cancelled before it started."
             if run.state is RunState.QUEUED
@@ -231,7 +231,7 @@ class Orders:
         )
         if run.state is not RunState.INTERRUPTED:
             run = self.store.runs.request_cancel(run.id)
-            holder = lock_holder(self.settings.home, run.dataset_slug)
+            holder = self.store.locks.holder(run.dataset_slug)
             # The process that holds the lock may work on another run of the dataset, while this one waits.
             if run.dataset_id is None or (holder is not None and holder.run_id in ("", run.id)):
                 return run
@@ -246,7 +246,7 @@ class Orders:
         dataset.
         """
         guard.need(DatasetRight.DELETE, saved)
-        with dataset_lock(self.settings.home, saved.slug):
+        with self.store.locks.dataset(saved.slug):
             # The dataset last: if the lake cannot be reached, it is still there to be deleted again.
             lake = Lake(self.settings.lake_url, clock=self.clock)
             for run in self._leaving(lake):

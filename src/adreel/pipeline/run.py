@@ -25,6 +25,7 @@ from adreel.datasets.restatement import days_not_verified
 from adreel.errors import (
     AdreelError,
     CancelledError,
+    LockLostError,
     ReconnectError,
     StorageError,
     disk_fault,
@@ -55,7 +56,7 @@ from adreel.store import (
     Store,
     new_run_id,
 )
-from adreel.store.locks import dataset_lock, tell_holder
+from adreel.store.locks import Held
 from adreel.tiktok.client import Client, first_failure
 from adreel.tiktok.rate_limit import limits_for
 
@@ -132,14 +133,14 @@ class Runner:
         account = self.orders.account(saved)
         dataset = self.orders.dataset(saved, dates)
         lake = Lake(self.settings.lake_url, clock=self.clock)
-        with disk_faults_raised(), dataset_lock(self.settings.home, saved.slug):
+        with disk_faults_raised(), self.store.locks.dataset(saved.slug) as held:
             unfinished = queued or self._promoted(saved, dates) or self.orders.unfinished(saved, dates)
             run = unfinished or self.store.runs.add(saved, new_run_id(), dates, triggered_by=self.settings.user)
             resumed = run.started_at is not None
-            tell_holder(self.settings.home, saved.slug, run.id)
+            held.name_run(run.id)
             if resumed:
                 watch.say(f"Resuming run {run.id}.")
-            return _RunInProgress(self, lake, saved, account, dataset, run, watch, resumed=resumed).finish()
+            return _RunInProgress(self, lake, saved, account, dataset, run, held, watch, resumed=resumed).finish()
 
     def _promoted(self, saved: SavedDataset, dates: DateRange | None) -> Run | None:
         """The run of the schedule that waits, which is the caller's now; None if there is none."""
@@ -174,6 +175,7 @@ class _RunInProgress:
         account: Account,
         dataset: Dataset,
         run: Run,
+        held: Held,
         watch: Watch,
         *,
         resumed: bool,
@@ -185,6 +187,7 @@ class _RunInProgress:
         self._account = account
         self._dataset = dataset
         self._run = run
+        self._held = held
         self._watch = watch
         self._progress = Progress(run.requests, run.refused, run.pages, run.rows)
         self._before = self._progress
@@ -211,6 +214,9 @@ class _RunInProgress:
             self._tick()
         except KeyboardInterrupt:
             raise self._interrupted() from None
+        except LockLostError:
+            # Another process may have the run by now, so this one says nothing more: a run without lock is interrupted.
+            raise
         except AdreelError as error:
             raise self._failed(error) from error.__cause__
         except Exception as error:
@@ -275,7 +281,11 @@ class _RunInProgress:
         )
 
     def _tick(self) -> bool:
-        """Shows and stores the progress and new log lines; returns whether the run is to be cancelled."""
+        """Shows and stores the progress and new log lines; returns whether the run is to be cancelled.
+
+        LockLostError if the run is no longer this process's own.
+        """
+        self._held.check()
         self._watch.progress(self._progress)
         while self._notes:
             note = self._notes.pop(0)
@@ -469,6 +479,7 @@ class _RunInProgress:
             outcomes,
             other_days=other_days,
             writing=lambda: self._enter(Phase.WRITING, VERIFIED),
+            landing=self._held.check,
         )
         more = (*self._missing_days(plan, began), *self._days_not_verified(committed.version))
         return replace(committed, warnings=(*committed.warnings, *more))

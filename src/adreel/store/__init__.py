@@ -1,12 +1,13 @@
-"""Accounts, datasets, runs, users and what belongs to users, kept in one SQLite file in the home folder.
+"""Accounts, datasets, runs, users and what belongs to users, kept in a SQLite file in the home folder, or in Postgres.
 
 `Store.open` gives the lists; what they return are frozen records, and every time in them is aware and in UTC. The
-lists ask nobody for permission: that is `adreel.access`. A dataset's lock is in `adreel.store.locks`.
+lists ask nobody for permission: that is `adreel.access`. A dataset's lock is one of `Store.locks`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from types import TracebackType
 from typing import Self
@@ -17,6 +18,7 @@ from adreel.store.attempts import Attempts
 from adreel.store.consents import Consents
 from adreel.store.database import Database, open_database
 from adreel.store.datasets import Datasets
+from adreel.store.locks import is_alive
 from adreel.store.passwords import COST, Cost, Passwords
 from adreel.store.queue import Queue, WorkerInfo
 from adreel.store.records import (
@@ -112,6 +114,7 @@ class Store:
         "consents",
         "datasets",
         "keys",
+        "locks",
         "queue",
         "runs",
         "sessions",
@@ -124,6 +127,7 @@ class Store:
 
     def __init__(self, database: Database, keys: Keys, clock: Callable[[], datetime], cost: Cost = COST) -> None:
         self._database = database
+        self.locks = database.backend.locks
         self.keys = keys
         self.accounts = Accounts(database, keys, clock)
         self.datasets = Datasets(database, clock)
@@ -140,15 +144,32 @@ class Store:
 
     @classmethod
     def open(cls, settings: Settings, *, clock: Callable[[], datetime], cost: Cost = COST) -> Self:
-        """The store in the home folder, made or migrated if it has to be; `clock` gives aware times.
+        """The store of the settings, made or migrated if it has to be; `clock` gives aware times.
 
-        `cost` is what looking at a password costs. Raises InputError for a home made by a newer adreel, and
-        StorageError if the disk cannot be used.
+        `cost` is what looking at a password costs. Raises InputError for a store made by a newer adreel and for one
+        that the settings do not let in, StorageError if the disk cannot be used, RetryError if the server of a
+        database cannot be reached.
         """
-        return cls(open_database(settings.home), Keys(settings.secret_key, settings.home), clock, cost)
+        database = open_database(settings)
+        return cls(database, Keys(settings.secret_key, settings.home), clock, cost)
 
-    def stamp(self) -> int:
-        """A number that is another one after every change of the store, whichever process made it."""
+    def seen(self, run: Run) -> Run:
+        """The run as it is: one that is said to be running, and whose process is gone, was interrupted."""
+        if not self._is_dead(run):
+            return run
+        # A process ends its run before it releases the lock, so the run may have ended since it was read.
+        run = self.runs.get(run.id)
+        if not self._is_dead(run):
+            return run
+        interrupted = replace(run, state=RunState.INTERRUPTED)
+        goes_on = "The process ended early; a worker continues the run."
+        return replace(interrupted, error=goes_on if run.worker else interrupted.meaning)
+
+    def _is_dead(self, run: Run) -> bool:
+        return run.state is RunState.RUNNING and not is_alive(self.locks, run.dataset_slug, run.id)
+
+    def stamp(self) -> str:
+        """A text that is another one after every change of the store, whichever process made it."""
         return self._database.stamp()
 
     def close(self) -> None:

@@ -1,82 +1,117 @@
-"""The store's SQLite file: opening it, its schema, and its transactions.
+"""The store's database: opening it, its schema, and its transactions.
 
-Readers never wait (write-ahead log). Writers take the write lock when they begin, so that two processes wait for each
-other for a while instead of failing on a snapshot that has become old.
+It is a SQLite file in the home folder, or a Postgres database. Readers never wait and see one moment. Writers take one
+lock when they begin, so that two processes wait for each other for a while and none decides on what another changes.
 """
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from importlib.metadata import version
-from pathlib import Path
 from threading import Lock
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
-import orjson
-from sqlalchemy import URL, Connection, Engine, create_engine, event
-from sqlalchemy.exc import DatabaseError, IntegrityError
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy import Connection, Engine, func, inspect, select
 
-from adreel.errors import InputError, RetryError, StorageError
+from adreel.errors import InputError, StorageError
+from adreel.settings import Settings
 from adreel.store.home import DATABASE, prepare_home, private_file
+from adreel.store.locks import Locks
 from adreel.store.tables import alembic_version, marks, metadata
+from adreel.tiktok.rate_limit import FileLog, SlotLog
+
+if TYPE_CHECKING:
+    from adreel.store.postgres import Postgres
 
 HEAD = "0008"
 """The revision that this adreel needs: the newest in `migrations/versions`. Revisions are numbers that grow."""
 
 BUSY_SECONDS = 30.0
-"""How long a writer waits for another."""
-
-_BEGIN = "adreel_begin"
+"""How long a writer waits for another, and a process for a server that does not answer."""
 
 T = TypeVar("T")
+
+
+class Backend(Protocol):
+    """What differs between databases."""
+
+    @property
+    def name(self) -> str:
+        """The database as a person is shown it, without secrets."""
+        ...
+
+    @property
+    def reading(self) -> Engine:
+        """Its connections see one moment in each transaction."""
+        ...
+
+    @property
+    def writing(self) -> Engine:
+        """Its transactions wait for each other when they begin."""
+        ...
+
+    def stamp(self) -> str:
+        """A text that is another one after every change, whichever process made it."""
+        ...
+
+    def errors_named(self) -> AbstractContextManager[None]:
+        """Turns failures of the database into errors for a person; not IntegrityError."""
+        ...
+
+    def schema_lock(self) -> AbstractContextManager[None]:
+        """Held while the schema is made or migrated. Raises RetryError after a minute."""
+        ...
+
+    def migrating(self) -> AbstractContextManager[Connection]:
+        """A transaction in which a migration may replace tables that others refer to."""
+        ...
+
+    def prepare(self) -> None:
+        """What has to be done once before the schema is made or migrated."""
+        ...
+
+    @property
+    def locks(self) -> Locks:
+        """The locks of the store's datasets, of all processes that use this database."""
+        ...
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other machines may use it, each with a home folder of its own."""
+        ...
+
+    def close(self) -> None:
+        """Closes every connection."""
+        ...
 
 
 class Database:
     """Short transactions on one database; safe to use from several threads."""
 
-    def __init__(self, path: Path, busy_seconds: float = BUSY_SECONDS) -> None:
-        """`path` is a file with the current schema; `open_database` sees to that."""
-        self.path = path
-        self._reading = _engine(path, busy_seconds)
-        self._writing = self._reading.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"})
-        self._busy_seconds = busy_seconds
-        self._lock = Lock()
-        self._looking: sqlite3.Connection | None = None
+    def __init__(self, backend: Backend) -> None:
+        """The database must have the current schema; `open_database` sees to that."""
+        self.backend = backend
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A consistent view; nothing is kept that is written here."""
-        with _errors_named(self.path), self._reading.connect() as connection:
+        with self.backend.errors_named(), self.backend.reading.connect() as connection:
             yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """Kept as a whole when the block ends, or not at all."""
-        with _errors_named(self.path), self._writing.begin() as connection:
+        with self.backend.errors_named(), self.backend.writing.begin() as connection:
             yield connection
 
-    def stamp(self) -> int:
-        """A number that is another one after every change, whichever process made it."""
-        with self._lock:
-            try:
-                if self._looking is None:
-                    self._looking = sqlite3.connect(self.path, timeout=self._busy_seconds, check_same_thread=False)
-                # Counts what other connections wrote (source: SQLite, "PRAGMA data_version"); this one never does.
-                (version,) = self._looking.execute("PRAGMA data_version").fetchone()
-            except sqlite3.Error as error:
-                raise StorageError(f"The database {self.path} failed: {error}.") from error
-        return int(version)
+    def stamp(self) -> str:
+        """A text that is another one after every change, whichever process made it."""
+        return self.backend.stamp()
 
     def close(self) -> None:
         """Closes every connection."""
-        self._reading.dispose()
-        with self._lock:
-            if self._looking is not None:
-                self._looking.close()
-            self._looking = None
+        self.backend.close()
 
 
 class Unchanged(Generic[T]):
@@ -90,7 +125,7 @@ class Unchanged(Generic[T]):
         self._database = database
         self._read = read
         self._lock = Lock()
-        self._found: tuple[int, T] | None = None
+        self._found: tuple[str, T] | None = None
 
     def get(self) -> T:
         """As `read`. One thread reads while the others wait for it."""
@@ -102,122 +137,90 @@ class Unchanged(Generic[T]):
             return self._found[1]
 
 
-def open_database(home: Path, *, busy_seconds: float = BUSY_SECONDS) -> Database:
-    """The database of `home`, made or migrated if it has to be; its writers wait `busy_seconds` for each other.
+def open_database(settings: Settings, *, busy_seconds: float = BUSY_SECONDS) -> Database:
+    """The database of the settings, made or migrated if it has to be; its writers wait `busy_seconds` for each other.
 
-    Raises InputError for one made by a newer adreel, and StorageError if the file cannot be used.
+    Raises InputError for one made by a newer adreel, and StorageError if it cannot be used.
     """
-    prepare_home(home)
-    path = private_file(home / DATABASE)
-    database = Database(path, busy_seconds)
+    prepare_home(settings.home)
+    database = Database(open_backend(settings, busy_seconds))
     try:
         if _revision(database) != HEAD:
-            _bring_to_head(database, home)
+            _bring_to_head(database)
     except BaseException:
         database.close()
         raise
     return database
 
 
-def _engine(path: Path, busy_seconds: float = BUSY_SECONDS, *, foreign_keys: bool = True) -> Engine:
-    # hide_parameters: an error's text must not carry what was being saved.
-    url = URL.create("sqlite", database=str(path))
-    engine = create_engine(
-        url, connect_args={"timeout": busy_seconds}, hide_parameters=True, json_deserializer=orjson.loads
-    )
-    event.listen(engine, "connect", _on_connect if foreign_keys else _on_bare_connect)
-    event.listen(engine, "begin", _on_begin)
-    return engine
+def open_backend(settings: Settings, busy_seconds: float = BUSY_SECONDS) -> Backend:
+    """The database of the settings as it is, whether it has a schema or not. InputError if the driver is missing."""
+    if settings.database_url:
+        return _postgres(settings, busy_seconds)
+    from adreel.store.sqlite import SQLite
+
+    return SQLite(private_file(settings.home / DATABASE), busy_seconds)
 
 
-def _on_connect(connection: sqlite3.Connection, entry: ConnectionPoolEntry) -> None:
-    _on_bare_connect(connection, entry)
-    connection.execute("PRAGMA foreign_keys = ON")
-
-
-def _on_bare_connect(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
-    # The driver's own BEGIN comes too late to be IMMEDIATE; `_on_begin` sends it instead.
-    connection.isolation_level = None
-    # In kB, of each connection; a server has several, and the system keeps the file anyway.
-    connection.execute("PRAGMA cache_size = -500")
-
-
-def _on_begin(connection: Connection) -> None:
-    connection.exec_driver_sql(connection.get_execution_options().get(_BEGIN, "BEGIN"))
-
-
-@contextmanager
-def _errors_named(path: Path) -> Iterator[None]:
-    """Turns a failure of the database into an error for a person."""
+def _postgres(settings: Settings, busy_seconds: float) -> Postgres:
+    # Imported only where it is used: the driver costs memory and time.
     try:
-        yield
-    except IntegrityError:
-        raise
-    except DatabaseError as error:
-        # The low byte is the error, the rest its variant (source: SQLite, "Result and Error Codes").
-        if getattr(error.orig, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:
-            raise RetryError(f"Another process holds {path}; try again in a moment.") from error
-        raise StorageError(f"The database {path} failed: {error.orig}.") from error
+        from adreel.store.postgres import Postgres
+    except ImportError as error:
+        raise InputError(
+            "ADREEL_DATABASE_URL is set, but the driver for Postgres is not installed. Install it with: "
+            "pip install 'adreel[postgres]'"
+        ) from error
+
+    return Postgres(settings.database_url.reveal(), busy_seconds)
+
+
+def slot_log(settings: Settings) -> SlotLog:
+    """The log of the request slots of all processes that use the store. Raises as `SlotLog.transaction`."""
+    if not settings.database_url:
+        return FileLog(settings.home / "pace.db")
+    return _postgres(settings, BUSY_SECONDS).slot_log()
 
 
 def _revision(database: Database) -> str | None:
     """The schema's revision: None if the database is new, empty if no migration was applied yet."""
-    tables = "SELECT count(*) FROM sqlite_master WHERE name = 'alembic_version'"
     with database.read() as connection:
-        if not connection.exec_driver_sql(tables).scalar():
+        if not inspect(connection).has_table("alembic_version"):
             return None
-        return connection.exec_driver_sql("SELECT max(version_num) FROM alembic_version").scalar() or ""
+        return connection.execute(select(func.max(alembic_version.c.version_num))).scalar() or ""
 
 
-def _bring_to_head(database: Database, home: Path) -> None:
-    # Imported only here: a database is made or migrated once.
-    from adreel.store.locks import schema_lock
-
-    with schema_lock(home):
+def _bring_to_head(database: Database) -> None:
+    backend = database.backend
+    with backend.schema_lock():
         revision = _revision(database)
         if revision is None:
-            _write_ahead(database.path)
-            _create(database)
+            backend.prepare()
+            with backend.errors_named(), backend.migrating() as connection:
+                create_schema(connection)
         elif revision and not revision.isdigit():
-            raise StorageError(f"{database.path} is not a database of adreel (its revision is {revision!r}).")
+            raise StorageError(f"{backend.name} is not a database of adreel (its revision is {revision!r}).")
         elif revision > HEAD:
             raise _newer(database)
         elif revision < HEAD:
-            _write_ahead(database.path)
-            _migrate(database.path)
+            backend.prepare()
+            _migrate(backend)
 
 
-def _write_ahead(path: Path) -> None:
-    """Lets readers go on while one writes; the file remembers it."""
-    try:
-        with closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as connection:
-            connection.execute("PRAGMA journal_mode = WAL")
-    except sqlite3.Error as error:
-        raise StorageError(f"The database {path} cannot be prepared: {error}.") from error
-
-
-def _create(database: Database) -> None:
+def create_schema(connection: Connection) -> None:
     """The schema straight from the tables, which is the same as migrating and spares 0.2 s for importing alembic."""
-    with database.write() as connection:
-        metadata.create_all(connection, checkfirst=False)
-        alembic_version.create(connection, checkfirst=False)
-        connection.execute(alembic_version.insert().values(version_num=HEAD))
-        _mark(connection)
+    metadata.create_all(connection, checkfirst=False)
+    alembic_version.create(connection, checkfirst=False)
+    connection.execute(alembic_version.insert().values(version_num=HEAD))
+    _mark(connection)
 
 
-def _migrate(path: Path) -> None:
+def _migrate(backend: Backend) -> None:
     from adreel.store.migrations.upgrade import upgrade
 
-    # Foreign keys are off, as a migration may replace a table that others point at; they are checked at the end.
-    engine = _engine(path, foreign_keys=False)
-    try:
-        with _errors_named(path), engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"}).begin() as connection:
-            upgrade(connection, HEAD)
-            if connection.exec_driver_sql("PRAGMA foreign_key_check").first():
-                raise StorageError(f"{path} cannot be upgraded: some rows refer to rows that do not exist.")
-            _mark(connection)
-    finally:
-        engine.dispose()
+    with backend.errors_named(), backend.migrating() as connection:
+        upgrade(connection, HEAD)
+        _mark(connection)
 
 
 def _mark(connection: Connection) -> None:
@@ -231,5 +234,5 @@ def _newer(database: Database) -> InputError:
         made_by = connection.execute(marks.select().where(marks.c.name == "adreel")).first()
     newer = f"version {made_by.value} or newer" if made_by else "a newer version"
     return InputError(
-        f"{database.path} was created by a newer adreel than this one ({version('adreel')}); install {newer}."
+        f"{database.backend.name} was created by a newer adreel than this one ({version('adreel')}); install {newer}."
     )

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, and_, delete, fun
 
 from adreel.errors import InputError, NotFoundError
 from adreel.store.database import Database, Unchanged
+from adreel.store.json_size import json_size
 from adreel.store.records import (
     FINISHED,
     IN_PROGRESS,
@@ -45,14 +46,8 @@ _BRIEF = (
     runs.c.table_rows,
     runs.c.table_columns,
     func.coalesce(runs.c.warnings[0].as_string(), ""),
-    select(func.count())
-    .select_from(func.json_each(runs.c.verification, "$.totals").table_valued("key"))
-    .scalar_subquery()
-    .label("sums"),
-    select(func.count())
-    .select_from(func.json_each(runs.c.skipped).table_valued("key"))
-    .scalar_subquery()
-    .label("skipped"),
+    json_size(runs.c.verification, "totals").label("sums"),
+    json_size(runs.c.skipped).label("skipped"),
     runs.c.rows_read_at,
 )
 KEYS_KEPT = timedelta(days=1)
@@ -271,7 +266,9 @@ class Runs:
             row = connection.execute(offered.where(runs.c.id == run_id)).first()
             if row is not None:
                 return as_run(row)
-            rows = connection.execute(offered.where(runs.c.id.startswith(run_id, autoescape=True)).limit(5)).all()
+            rows = connection.execute(
+                offered.where(runs.c.id.startswith(run_id.lower(), autoescape=True)).limit(5)
+            ).all()
         if len(rows) > 1:
             shown = ", ".join(f"{row.id} ({row.dataset_slug})" for row in rows)
             raise InputError(f"Several runs start with {run_id!r}: {shown}; give more of the ID.")

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sqlalchemy import Connection, delete, func, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from adreel.errors import InputError, NotFoundError
 from adreel.store.database import Database
@@ -119,9 +118,7 @@ def _owners(connection: Connection, account: Account) -> int:
 
 
 def _set_level(connection: Connection, account: Account, user: User, level: Level) -> None:
-    if level is Level.NONE:
-        of_both = (account_shares.c.account_id == account.id) & (account_shares.c.user_id == user.id)
-        connection.execute(delete(account_shares).where(of_both))
-        return
-    statement = upsert(account_shares).values(account_id=account.id, user_id=user.id, level=level)
-    connection.execute(statement.on_conflict_do_update(index_elements=["account_id", "user_id"], set_={"level": level}))
+    of_both = (account_shares.c.account_id == account.id) & (account_shares.c.user_id == user.id)
+    connection.execute(delete(account_shares).where(of_both))
+    if level is not Level.NONE:
+        connection.execute(insert(account_shares).values(account_id=account.id, user_id=user.id, level=level))

@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, exists, func, insert, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from adreel.errors import ExistsError, InputError, NotFoundError
 from adreel.store.database import Database
@@ -238,10 +237,9 @@ def _hand_over(connection: Connection, user: User, alone: dict[int, str], heir: 
     if heir.id == user.id or not can_own(user_of(row)):
         raise InputError(f"{heir.name!r} cannot take over {names}; name another user, an editor or an administrator.")
     rows = [{"account_id": account_id, "user_id": heir.id, "level": Level.OWNER} for account_id in alone]
-    statement = upsert(account_shares).values(rows)
-    connection.execute(
-        statement.on_conflict_do_update(index_elements=["account_id", "user_id"], set_={"level": Level.OWNER})
-    )
+    own = (account_shares.c.user_id == heir.id) & account_shares.c.account_id.in_(alone)
+    connection.execute(delete(account_shares).where(own))
+    connection.execute(insert(account_shares), rows)
 
 
 def can_own(user: User) -> bool:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from difflib import get_close_matches
 from zoneinfo import available_timezones
 
-from sqlalchemy import Connection, select
-from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy import Connection, delete, insert, select
 
 from adreel.errors import InputError, did_you_mean
 from adreel.store.database import Database
@@ -38,10 +37,8 @@ class Workspaces:
             zone = _zone(zone)
         with self._database.write() as connection:
             now = _workspace(connection)
-            values = {"id": 1, "name": name or now.name, "zone": zone or now.zone}
-            connection.execute(
-                upsert(workspace).values(values).on_conflict_do_update(index_elements=["id"], set_=values)
-            )
+            connection.execute(delete(workspace))
+            connection.execute(insert(workspace).values(id=1, name=name or now.name, zone=zone or now.zone))
             return _workspace(connection)
 
 

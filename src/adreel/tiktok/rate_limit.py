@@ -2,8 +2,9 @@
 
 TikTok counts requests per developer app, over all advertisers and tokens together (page "Rate limits",
 doc 1740029171730433): by the second, by the minute and by the UTC day. Whoever passes the minute's limit is
-shut out for five minutes. So each request first takes a slot from a log that all processes of this machine share. How
-much more than a second the slots keep apart is learned, see `adreel.tiktok.margin`, and shared as well.
+shut out for five minutes. So each request first takes a slot from a log that all processes of the app share: a file of
+this machine, or a database (`adreel.store.pace`). How much more than a second the slots keep apart is learned, see
+`adreel.tiktok.margin`, and shared as well.
 """
 
 from __future__ import annotations
@@ -13,14 +14,14 @@ import os
 import sqlite3
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from dataclasses import astuple, dataclass
 from datetime import UTC, datetime
 from math import isfinite, nan
 from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from adreel.errors import InputError, StorageError, ThrottledError
 from adreel.tiktok.margin import Margin
@@ -110,8 +111,12 @@ CREATE TABLE IF NOT EXISTS margin (
   app_id TEXT PRIMARY KEY, caution REAL NOT NULL, proof REAL NOT NULL, scatter REAL NOT NULL, since INTEGER NOT NULL
 ) WITHOUT ROWID
 """
+
+# What follows is SQL of every log.
+_NEW_APP = "INSERT INTO app (app_id) VALUES (?) ON CONFLICT DO NOTHING"
+_NEW_MARGIN = "INSERT INTO margin VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
 _READ_MARGIN = "SELECT caution, proof, scatter, since FROM margin WHERE app_id = ?"
-_MARGIN_ROW = " INTO margin VALUES (?, ?, ?, ?, ?)"
+_WRITE_MARGIN = "UPDATE margin SET caution = ?, proof = ?, scatter = ?, since = ? WHERE app_id = ?"
 
 # The state of one app, with the times of the slots that bind the next: the last, the second's and the minute's.
 _STATE = """
@@ -123,38 +128,84 @@ FROM app WHERE app_id = ?
 """
 
 
-class Pace:
-    """Slots in time for the requests of one app, in a small SQLite file that all processes of this machine share.
+class Rows(Protocol):
+    """The answer to a statement."""
 
-    For one event loop and one thread; other threads and processes open their own on the same file. `clock` gives
-    epoch seconds and must be the same for all of them; `sleep` waits for a number of seconds.
+    def fetchone(self) -> Any:
+        """The next row."""
+        ...
+
+
+class Sql(Protocol):
+    """A database that takes the statements of this module; a question mark stands for each parameter."""
+
+    def execute(self, statement: str, parameters: Sequence[str | float], /) -> Rows:
+        """Raises what `SlotLog.statement` says."""
+        ...
+
+
+class SlotLog(Protocol):
+    """Where the slots of apps are kept: tables app, slot and margin."""
+
+    @property
+    def ahead(self) -> float:
+        """By how many seconds the log's clock was ahead of this process's when the last transaction began."""
+        ...
+
+    def transaction(self, app_id: str) -> AbstractContextManager[Sql]:
+        """What it does to an app is kept as a whole or not at all, and no other transaction on the app is under way.
+
+        Raises StorageError or RetryError if the log cannot be used.
+        """
+        ...
+
+    def statement(self) -> AbstractContextManager[Sql]:
+        """For statements that need no other. Raises as `transaction`."""
+        ...
+
+    def close(self) -> None:
+        """Slots that were taken stay taken."""
+        ...
+
+
+class Pace:
+    """Slots in time for the requests of one app, in a log that all processes share.
+
+    For one event loop and one thread; other threads and processes open their own on the same log. `clock` gives
+    epoch seconds and must be the same for all processes of a machine; `sleep` waits for a number of seconds.
     """
 
     def __init__(
         self,
-        path: Path,
+        log: SlotLog,
         app_id: str,
         limits: RateLimits,
         *,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        """Opens or makes the file (mode 0600, on a local disk); raises StorageError if it cannot."""
+        """Closes the log when it is closed itself. Raises as `SlotLog.transaction`, as do all methods."""
         self.limits = limits
         self.app_id = app_id
-        self._path = path
-        self._clock = clock
+        self._log = log
+        self._local_clock = clock
         self._sleep = sleep
         self._queue = asyncio.Lock()
         self._margin = Margin()
         self._scatter = 0.0
-        self._connection = _open(path, app_id)
+        with log.statement() as sql:
+            sql.execute(_NEW_APP, (app_id,))
+            sql.execute(_NEW_MARGIN, (app_id, *astuple(Margin())))
+
+    def _clock(self) -> float:
+        """The time by the clock of the log, which all machines share."""
+        return self._local_clock() + self._log.ahead
 
     async def turn(self) -> Slot:
         """Returns when the next request may be sent, which must then be at once.
 
         Turns of one Pace come in the order in which they were asked for. Raises ThrottledError if the day's budget
-        is used up, and StorageError if the file cannot be read or written.
+        is used up.
         """
         # One slot at a time is reserved ahead: others who share the file get theirs fairly, and a run that is
         # cancelled leaves one slot unused, not all of its waiters'.
@@ -172,26 +223,22 @@ class Pace:
         """Notes that the request of a slot goes out now, if that is later than its turn; gives the slot as it is then.
 
         A new connection takes three journeys before the request goes, one in use takes none: without this note the
-        first requests of a run would arrive together with those of the next second. Raises StorageError as `turn`.
+        first requests of a run would arrive together with those of the next second.
         """
         now = self._clock()
         return slot if now <= slot.at + _LATE else self._moved(slot, now)
 
     def hold(self, seconds: float) -> None:
-        """Gives no slot to any process for so long; a longer hold that is under way stays.
-
-        Raises StorageError if the file cannot be written.
-        """
-        with self._transaction() as sql:
+        """Gives no slot to any process for so long; a longer hold that is under way stays."""
+        with self._log.transaction(self.app_id) as sql:
             until = self._clock() + seconds
-            sql.execute("UPDATE app SET blocked_until = max(blocked_until, ?) WHERE app_id = ?", (until, self.app_id))
+            sql.execute(
+                "UPDATE app SET blocked_until = ? WHERE app_id = ? AND blocked_until < ?", (until, self.app_id, until)
+            )
 
     def refused(self, slot: Slot) -> float:
-        """Learns that TikTok refused the request of a slot for coming too soon; gives the margin from now on.
-
-        Raises StorageError if the file cannot be written, as `scattered` does.
-        """
-        with self._transaction() as sql:
+        """Learns that TikTok refused the request of a slot for coming too soon; gives the margin from now on."""
+        with self._log.transaction(self.app_id) as sql:
             (taken,) = sql.execute("SELECT taken FROM app WHERE app_id = ?", (self.app_id,)).fetchone()
             self._write_margin(sql, self._read_margin(sql).refused(slot.number, slot.margin, taken))
         return self._margin.seconds
@@ -201,17 +248,17 @@ class Pace:
         self._scatter = seconds
         # Asked after each answer, and news only now and then: what the last slot was given with is near enough.
         if self._margin.scattered(seconds) is not self._margin:
-            with self._transaction() as sql:
+            with self._log.transaction(self.app_id) as sql:
                 self._write_margin(sql, self._read_margin(sql).scattered(seconds))
 
     def close(self) -> None:
-        """Closes the file; slots that were taken stay taken."""
-        self._connection.close()
+        """Closes the log; slots that were taken stay taken."""
+        self._log.close()
 
     def _reserve(self) -> tuple[float, Slot]:
         """Takes the earliest slot that the limits allow; the time now, and the slot."""
         app, limits = self.app_id, self.limits
-        with self._transaction() as sql:
+        with self._log.transaction(self.app_id) as sql:
             # Read under the lock, so that no process sees an earlier time than the one before it.
             now = self._clock()
             number, blocked_until, seen, day, used, *taken = sql.execute(
@@ -256,17 +303,17 @@ class Pace:
             )
         return midnight, today + 1, 0
 
-    def _set_back(self, sql: sqlite3.Connection, seconds: float) -> None:
+    def _set_back(self, sql: Sql, seconds: float) -> None:
         """Moves the log with a clock that was set back; else nobody would get a slot for so long."""
         sql.execute("UPDATE slot SET at = at - ? WHERE app_id = ?", (seconds, self.app_id))
         sql.execute("UPDATE app SET blocked_until = blocked_until - ? WHERE app_id = ?", (seconds, self.app_id))
 
-    def _read_margin(self, sql: sqlite3.Connection) -> Margin:
+    def _read_margin(self, sql: Sql) -> Margin:
         self._margin = Margin(*sql.execute(_READ_MARGIN, (self.app_id,)).fetchone())
         return self._margin
 
-    def _write_margin(self, sql: sqlite3.Connection, margin: Margin) -> None:
-        sql.execute("INSERT OR REPLACE" + _MARGIN_ROW, (self.app_id, *astuple(margin)))
+    def _write_margin(self, sql: Sql, margin: Margin) -> None:
+        sql.execute(_WRITE_MARGIN, (*astuple(margin), self.app_id))
         self._margin = margin
 
     async def _wait_for_margin(self, slot: Slot) -> Slot:
@@ -274,8 +321,8 @@ class Pace:
 
         Else it would go ahead of the burst that it belongs to, in each second from then on, and be refused the easier.
         """
-        with self._errors_named():
-            wider = self._read_margin(self._connection).seconds - slot.margin
+        with self._log.statement() as sql:
+            wider = self._read_margin(sql).seconds - slot.margin
         if wider <= 0 or not slot.tight:
             return slot
         moved = self._moved(slot, slot.at + wider)
@@ -283,22 +330,33 @@ class Pace:
         return moved._replace(margin=slot.margin + wider)
 
     def _moved(self, slot: Slot, at: float) -> Slot:
-        with self._errors_named():
-            self._connection.execute(
-                "UPDATE slot SET at = ? WHERE app_id = ? AND number = ?", (at, self.app_id, slot.number)
-            )
+        with self._log.statement() as sql:
+            sql.execute("UPDATE slot SET at = ? WHERE app_id = ? AND number = ?", (at, self.app_id, slot.number))
         return slot._replace(at=at)
 
     def _is_on_hold(self, slot: Slot) -> bool:
         """Whether a hold came while the owner of the slot slept."""
-        with self._errors_named():
-            (blocked_until,) = self._connection.execute(
-                "SELECT blocked_until FROM app WHERE app_id = ?", (self.app_id,)
-            ).fetchone()
+        with self._log.statement() as sql:
+            (blocked_until,) = sql.execute("SELECT blocked_until FROM app WHERE app_id = ?", (self.app_id,)).fetchone()
         return bool(blocked_until > slot.at)
 
+
+class FileLog:
+    """A log in a small SQLite file that all processes of this machine share."""
+
+    def __init__(self, path: Path) -> None:
+        """Opens or makes the file (mode 0600, on a local disk); raises StorageError if it cannot."""
+        self.ahead = 0.0
+        self._path = path
+        self._connection = _open(path)
+
+    def close(self) -> None:
+        """As `SlotLog.close`."""
+        self._connection.close()
+
     @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
+    def transaction(self, _app_id: str) -> Iterator[sqlite3.Connection]:
+        """As `SlotLog.transaction`."""
         with self._errors_named():
             self._connection.execute("BEGIN IMMEDIATE")
             try:
@@ -309,6 +367,12 @@ class Pace:
                     self._connection.execute("ROLLBACK")
 
     @contextmanager
+    def statement(self) -> Iterator[sqlite3.Connection]:
+        """As `SlotLog.statement`."""
+        with self._errors_named():
+            yield self._connection
+
+    @contextmanager
     def _errors_named(self) -> Iterator[None]:
         try:
             yield
@@ -316,7 +380,7 @@ class Pace:
             raise StorageError(_unusable(self._path, error)) from error
 
 
-def _open(path: Path, app_id: str) -> sqlite3.Connection:
+def _open(path: Path) -> sqlite3.Connection:
     try:
         if not path.exists():
             _make(path)
@@ -325,9 +389,7 @@ def _open(path: Path, app_id: str) -> sqlite3.Connection:
         try:
             # What a power cut can lose here is worth less than the disk's time on every request.
             connection.execute("PRAGMA synchronous = OFF")
-            connection.execute("INSERT OR IGNORE INTO app (app_id) VALUES (?)", (app_id,))
             connection.execute(_MARGIN_TABLE)
-            connection.execute("INSERT OR IGNORE" + _MARGIN_ROW, (app_id, *astuple(Margin())))
         except BaseException:
             connection.close()
             raise

@@ -138,7 +138,7 @@ class Worker:
                 log.warning("The process of run %s of %s died: %s", run.id, run.dataset_slug, ended.last_words)
 
     def _take_over(self, _now: datetime) -> None:
-        taken = take_over(self._settings.home, self._store, self._processes.run_ids)
+        taken = take_over(self._store, self._processes.run_ids)
         if taken:
             log.warning("%d runs of dead processes go on.", taken)
         dead = dead_workers(self._store, self._wall(), self._me)

@@ -304,7 +304,7 @@ def list_datasets(deps: Here, who: Who, query: Annotated[DatasetsQuery, Query()]
         sort=query.sort.removeprefix("-"),
         descending=query.sort.startswith("-"),
     )
-    listed = chosen(standings(deps.store, who.guard, deps.settings.home, now), filters, who.user, now)
+    listed = chosen(standings(deps.store, who.guard, now), filters, who.user, now)
     items = _answers(deps, who, part(listed, query))
     return DatasetList(items=items, total=len(listed), limit=query.limit, offset=query.offset)
 
@@ -644,7 +644,7 @@ def _name_problem(source: Source) -> Iterable[Problem]:
 
 def _stand(deps: Deps, who: Visitor, datasets: Iterable[SavedDataset]) -> list[Standing]:
     now = deps.clock()
-    return [standing(deps.store, who.guard, deps.settings.home, dataset, now) for dataset in datasets]
+    return [standing(deps.store, who.guard, dataset, now) for dataset in datasets]
 
 
 def _answers(deps: Deps, who: Visitor, stands: Iterable[Standing]) -> list[DatasetAnswer]:

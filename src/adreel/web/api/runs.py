@@ -15,7 +15,6 @@ from adreel.datasets.verification import Kind
 from adreel.errors import InputError
 from adreel.pipeline.orders import DateRange
 from adreel.store import LogLine, Phase, Role, Run, RunKey, RunState
-from adreel.store.locks import seen
 from adreel.web.api.failures import failures
 from adreel.web.api.shapes import Answer, Body, Paged, Paging, RunId, Slug, located
 from adreel.web.deps import Deps, Here, Who
@@ -247,7 +246,7 @@ def get_log(deps: Here, who: Who, run: RunId, query: Annotated[LogQuery, Query()
     """The run's log; repeat with `after` to follow it."""
     stored = who.guard.run(run)
     # The state first: lines that are written after it was read are then in the next answer.
-    state = seen(deps.settings.home, stored, deps.store.runs.get).state
+    state = deps.store.seen(stored).state
     lines = deps.store.runs.log_lines(stored.id, after=query.after)[: query.limit]
     return Log(
         lines=list(lines),
@@ -271,5 +270,5 @@ def _page(deps: Deps, datasets: list[int] | None, query: RunsQuery) -> RunList:
 
 
 def _run(deps: Deps, stored: Run) -> RunAnswer:
-    run = seen(deps.settings.home, stored, deps.store.runs.get)
+    run = deps.store.seen(stored)
     return RunAnswer.model_validate(run_json(run))

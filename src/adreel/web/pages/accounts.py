@@ -349,7 +349,7 @@ def _account_page(
     problem: str = "",
     typed: Mapping[str, str] | None = None,
 ) -> AccountPage:
-    all_standings = standings(deps.store, who.guard, deps.settings.home, deps.clock())
+    all_standings = standings(deps.store, who.guard, deps.clock())
     rows = sorted(
         (standing for standing in all_standings if standing.saved.account_id == account.id),
         key=lambda standing: standing.status.rank,

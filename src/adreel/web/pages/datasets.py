@@ -174,7 +174,7 @@ def datasets(request: Request, deps: Here, who: Who) -> Response:
 
 def _listing(deps: Deps, who: Visitor, query: QueryParams) -> Listing:
     now = deps.clock()
-    every = standings(deps.store, who.guard, deps.settings.home, now)
+    every = standings(deps.store, who.guard, now)
     filters = wanted_of(query)
     matching = chosen(every, filters, who.user, now)
     last = max(1, -(-len(matching) // PAGE))
@@ -288,7 +288,7 @@ def ask_before_deletion(
 ) -> Response:
     """The question before several datasets are deleted."""
     ids = {who.guard.dataset(dataset_slug, DatasetRight.DELETE).id for dataset_slug in slug}
-    every = standings(deps.store, who.guard, deps.settings.home, deps.clock())
+    every = standings(deps.store, who.guard, deps.clock())
     to_delete = tuple(standing for standing in every if standing.saved.id in ids)
     return respond(request, deletion(deps, to_delete, "/datasets/bulk", own_path(onward, "/datasets")), visitor=who)
 

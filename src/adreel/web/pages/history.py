@@ -17,7 +17,6 @@ from adreel.datasets.verification import Check, checked_in, checks_of
 from adreel.errors import BusyError, InputError, NotFoundError
 from adreel.lake import Version
 from adreel.store import IN_PROGRESS, LogLine, Run, RunState, SavedDataset
-from adreel.store.locks import seen
 from adreel.web.changes import Changes, changes
 from adreel.web.deps import Deps, Here, Visitor, Who
 from adreel.web.downloads import attachment
@@ -231,7 +230,7 @@ def _rows(deps: Deps, runs: Sequence[Run]) -> tuple[RunRow, ...]:
     for number, run in enumerate(runs):
         generator = (earlier.version for earlier in runs[number + 1 :] if earlier.version is not None)
         before = next(generator, None) if run.version is not None else None
-        current = seen(deps.settings.home, run, deps.store.runs.get)
+        current = deps.store.seen(run)
         rows.append(RunRow(current, took(current, deps.clock()), before))
     return tuple(rows)
 
@@ -303,7 +302,7 @@ def log(request: Request, deps: Here, who: Who, slug: str, run_id: str, after: i
         text = "".join(f"{line.at:%Y-%m-%dT%H:%M:%SZ}  {line.text}\n" for line in lines)
         name = f"{saved.slug}.{run.id}.log"
         return PlainTextResponse(text, headers=attachment(name, name))
-    working = seen(deps.settings.home, run, deps.store.runs.get).state in IN_PROGRESS
+    working = deps.store.seen(run).state in IN_PROGRESS
     last = lines[-1].number if lines else after
     return respond(request, LogPart(saved.slug, run.id, lines, last, working), visitor=who)
 
