@@ -87,12 +87,12 @@ TIMES: list[tuple[Any, list[str], str]] = [
     (
         "0 6 * * SUN#2,SUN#4",
         ["12-13 06:00", "12-27 06:00", "01-10 06:00"],
-        "At 06:00 on the second Sunday of the month and the fourth Sunday of the month UTC",
+        "At 06:00 on the second Sunday of the month and the fourth Sunday of the month (UTC)",
     ),
     (
         {"cron": "0 6 31 * *", "start": "2027-01-01"},
         ["01-31 06:00", "03-31 06:00", "05-31 06:00"],
-        "At 06:00 on the 31th day of every month UTC, from 2027-01-01 00:00 UTC",
+        "At 06:00 on the 31st day of every month (UTC), from 2027-01-01 00:00 UTC",
     ),
 ]
 

@@ -116,10 +116,12 @@ app = typer.Typer(
 )
 account_commands = typer.Typer(no_args_is_help=True, help="Connect and manage TikTok for Business accounts.")
 dataset_commands = typer.Typer(no_args_is_help=True, help="Create, show, edit and delete datasets.")
+schedule_commands = typer.Typer(no_args_is_help=True, help="Show, set, pause and resume the schedules of datasets.")
 user_commands = typer.Typer(no_args_is_help=True, help="Create users, and manage their roles, passwords and sign-in.")
 secret_commands = typer.Typer(no_args_is_help=True, help="Manage the encryption keys of access tokens.")
 app.add_typer(account_commands, name="accounts", rich_help_panel="Manage")
 app.add_typer(dataset_commands, name="datasets", rich_help_panel="Manage")
+app.add_typer(schedule_commands, name="schedules", rich_help_panel="Manage")
 app.add_typer(user_commands, name="users", rich_help_panel="Manage")
 app.add_typer(secret_commands, name="secrets", rich_help_panel="Manage")
 
@@ -146,6 +148,17 @@ PasswordStdin = Annotated[
 Paste = Annotated[
     bool, typer.Option("--paste", help="Paste the URL that TikTok redirected to; for a browser on another machine.")
 ]
+Every = Annotated[
+    str | None, typer.Option(metavar="INTERVAL", help="30 minutes, 6 hours, day, weekday, 2 weeks or month.")
+]
+At = Annotated[list[str] | None, typer.Option(metavar="TIME", help="Time of the day in UTC; can be repeated.")]
+On = Annotated[list[str] | None, typer.Option(metavar="DAY", help="Day of a weekly schedule; can be repeated.")]
+MonthDay = Annotated[str | None, typer.Option(metavar="DAY", help="Day of a monthly schedule: 1 to 31, or last.")]
+Between = Annotated[
+    str | None, typer.Option(metavar="HOURS", help="Active hours in UTC, such as 08-20; the end is not included.")
+]
+ScheduleStart = Annotated[str | None, typer.Option(metavar="TIME", help="First time in UTC, such as 2026-12-01T08:30.")]
+DatasetNames = Annotated[list[str], typer.Argument(metavar="NAME...", help="Names or slugs of datasets.")]
 
 
 def _version(requested: bool) -> None:
@@ -471,6 +484,96 @@ def datasets_delete(
     from adreel.cli import datasets as act
 
     act.delete(ctx.obj, name, yes=yes, keep_table=keep_table)
+
+
+@schedule_commands.command("list")
+def schedules_list(ctx: typer.Context, as_json: Json = False) -> None:
+    """List the scheduled datasets, the next one due first."""
+    from adreel.cli import schedules as act
+
+    act.show_all(ctx.obj, as_json=as_json)
+
+
+@schedule_commands.command("show")
+def schedules_show(ctx: typer.Context, name: DatasetName, as_json: Json = False) -> None:
+    """Show a dataset's schedule with its next runs."""
+    from adreel.cli import schedules as act
+
+    act.show(ctx.obj, name, as_json=as_json)
+
+
+@schedule_commands.command("explain")
+def schedules_explain(
+    ctx: typer.Context,
+    cron: Annotated[str | None, typer.Argument(metavar="CRON", help="A cron expression in UTC, in quotes.")] = None,
+    every: Every = None,
+    at: At = None,
+    on: On = None,
+    day: MonthDay = None,
+    between: Between = None,
+    start: ScheduleStart = None,
+    as_json: Json = False,
+) -> None:
+    """Explain a schedule with its next runs, without saving it."""
+    from adreel.cli import schedules as act
+
+    options = {"cron": cron, "every": every, "at": at, "on": on, "day": day, "between": between, "start": start}
+    act.explain(ctx.obj, options, as_json=as_json)
+
+
+@schedule_commands.command("set")
+def schedules_set(
+    ctx: typer.Context,
+    name: DatasetName,
+    every: Every = None,
+    at: At = None,
+    on: On = None,
+    day: MonthDay = None,
+    between: Between = None,
+    start: ScheduleStart = None,
+    cron: Annotated[str | None, typer.Option(metavar="CRON", help="A cron expression in UTC, in quotes.")] = None,
+    manual: Annotated[bool, typer.Option("--manual", help="Remove the schedule: update manually.")] = False,
+    retries: Annotated[
+        int | None, typer.Option(metavar="TIMES", help="Retries of a scheduled run that failed; 0 for none.")
+    ] = None,
+    wait: Annotated[str | None, typer.Option(metavar="TIME", help="Wait between retries, such as 15 minutes.")] = None,
+    stale_after: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME", help="Warn if a manual dataset is not updated for this time; never for no warning."
+        ),
+    ] = None,
+) -> None:
+    """Set a dataset's schedule, its retries or its stale warning."""
+    from adreel.cli import schedules as act
+
+    options = {
+        "cron": cron,
+        "every": every,
+        "at": at,
+        "on": on,
+        "day": day,
+        "between": between,
+        "start": start,
+        "manual": manual,
+    }
+    act.change(ctx.obj, name, options, retries=retries, wait=wait, stale_after=stale_after)
+
+
+@schedule_commands.command("pause")
+def schedules_pause(ctx: typer.Context, names: DatasetNames) -> None:
+    """Pause the schedules of datasets."""
+    from adreel.cli import schedules as act
+
+    act.pause(ctx.obj, names)
+
+
+@schedule_commands.command("resume")
+def schedules_resume(ctx: typer.Context, names: DatasetNames) -> None:
+    """Resume the schedules of datasets. Runs missed during the pause are not repeated."""
+    from adreel.cli import schedules as act
+
+    act.resume(ctx.obj, names)
 
 
 @app.command("validate", rich_help_panel="Run")

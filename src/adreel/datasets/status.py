@@ -299,6 +299,8 @@ class Wanted:
     mine: bool = False
     recent: bool = False
     attention: bool = False
+    scheduled: bool = False
+    paused: bool = False
     sort: str = "name"
     descending: bool = False
 
@@ -343,6 +345,8 @@ def _matches(entry: Standing, wanted: Wanted, user: User | None, now: datetime) 
         and (not wanted.mine or (user is not None and saved.owner_id == user.id))
         and (not wanted.recent or (entry.ran_at is not None and now - entry.ran_at <= RECENTLY))
         and (not wanted.attention or entry.status.attention)
+        and (not wanted.scheduled or saved.next_run_at is not None)
+        and (not wanted.paused or saved.paused_at is not None)
     )
 
 

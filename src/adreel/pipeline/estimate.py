@@ -88,6 +88,12 @@ class Estimate:
         """The number of requests for a person: about 34, 10 to 34, at least 10, or 10."""
         return self._bounded(f"{self.requests:,}", None if self.most is None else f"{self.most:,}")
 
+    def daily_text(self, runs: int) -> str:
+        """The requests of a day with so many runs, for a person."""
+        most = None if self.most is None else f"{self.most * runs:,}"
+        count = self._bounded(f"{self.requests * runs:,}", most)
+        return f"{count} requests on a day with {runs} run{'' if runs == 1 else 's'}"
+
     @property
     def time_text(self) -> str:
         """The time for a person, as in about 3 min 20 s."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
@@ -16,10 +17,21 @@ _LONGEST_MONTH_OF_ALL = 28
 
 def words(schedule: Schedule) -> str:
     """The schedule as one sentence without a full stop."""
-    text = (
-        f"{CronSim(schedule.expression, _ANY_TIME).explain()} UTC" if isinstance(schedule, Cron) else _words(schedule)
-    )
+    text = _cron_words(schedule) if isinstance(schedule, Cron) else _words(schedule)
     return f"{text}, from {schedule.start.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if schedule.start else text
+
+
+def _cron_words(schedule: Cron) -> str:
+    cron = CronSim(schedule.expression, _ANY_TIME)
+    text = cron.explain().replace("day of month", "day of the month")
+    if not cron.day_and:
+        text = text.replace(" and on ", " or on ")
+    text = _ORDINAL.sub(lambda match: f"{match[1]}{_ENDINGS[match[2]]}", text)
+    return f"{text} (UTC)"
+
+
+_ORDINAL = re.compile(r"\b([23]?)([123]th)\b", re.ASCII)
+_ENDINGS = {"1th": "1st", "2th": "2nd", "3th": "3rd"}
 
 
 def _words(schedule: Recurrence) -> str:

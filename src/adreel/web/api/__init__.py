@@ -15,7 +15,7 @@ from fastapi.routing import APIRoute
 from starlette.datastructures import State
 from starlette.responses import Response
 
-from adreel.web.api import accounts, catalog, charts, datasets, people, query, runs, tables
+from adreel.web.api import accounts, catalog, charts, datasets, people, query, runs, schedules, tables
 from adreel.web.api.bodies import JsonLimits
 from adreel.web.api.failures import add_handlers, refused, refused_address
 from adreel.web.deps import COOKIE
@@ -26,6 +26,7 @@ ROUTERS = (
     catalog.router,
     accounts.router,
     datasets.router,
+    schedules.router,
     runs.router,
     tables.router,
     charts.router,
@@ -56,6 +57,7 @@ TAGS: tuple[dict[str, str], ...] = (
     {"name": "catalogue", "description": "Reports with their menus, metrics, dimensions and fields."},
     {"name": "accounts", "description": "TikTok accounts: connect, maintain, share."},
     {"name": "datasets", "description": "Datasets: create, edit, validate, plan, preview."},
+    {"name": "schedules", "description": "Schedules of datasets: what is due next, pause, resume."},
     {"name": "runs", "description": "Runs: start, follow, cancel."},
     {"name": "tables", "description": "A dataset's table: versions, differences, rows, statistics, files."},
     {"name": "cards", "description": "A dataset's charts, as data."},

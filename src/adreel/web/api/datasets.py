@@ -122,6 +122,8 @@ class DatasetAnswer(Answer):
     columns: int | None = Field(examples=[9])
     read_at: datetime | None = Field(description="Start of the run that read the rows.")
     last_run: LastRun | None
+    next_run_at: datetime | None = Field(description="Next scheduled run; null if manual or paused.")
+    paused_at: datetime | None = Field(description="Start of the pause of the schedule.", examples=[None])
     spec_version: int = Field(
         description="Version of the settings; send it with a change to detect conflicts.", examples=[1]
     )
@@ -227,6 +229,8 @@ class DatasetsQuery(Paging):
     mine: bool = Field(False, description="Only your own.")
     recent: bool = Field(False, description="Only those that ran in the last day.")
     attention: bool = Field(False, description="Only those that need attention.")
+    scheduled: bool = Field(False, description="Only those with a scheduled run to come.")
+    paused: bool = Field(False, description="Only those whose schedule is paused.")
     sort: str = Field(
         "name",
         pattern=f"^-?({'|'.join(SORTS)})$",
@@ -301,6 +305,8 @@ def list_datasets(deps: Here, who: Who, query: Annotated[DatasetsQuery, Query()]
         mine=query.mine,
         recent=query.recent,
         attention=query.attention,
+        scheduled=query.scheduled,
+        paused=query.paused,
         sort=query.sort.removeprefix("-"),
         descending=query.sort.startswith("-"),
     )
@@ -683,6 +689,8 @@ def _facts(who: Visitor, stand: Standing, names: Mapping[int, str]) -> dict[str,
         "columns": stand.columns,
         "read_at": stand.read_at,
         "last_run": _last_run(stand),
+        "next_run_at": saved.next_run_at,
+        "paused_at": saved.paused_at,
         "spec_version": saved.spec_version,
         "created_at": saved.created_at,
         "updated_at": saved.updated_at,

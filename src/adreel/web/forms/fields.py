@@ -19,6 +19,7 @@ from adreel.datasets.values import FIRST_DATES, LISTS, scalar, texts
 from adreel.dates import read_day
 from adreel.errors import InputError
 from adreel.update_methods import Method
+from adreel.web.forms.scheduling import schedule_pairs, schedule_values
 
 MOST_FIELDS = 50_000
 """In one form: every metric and every box of a long list fit in."""
@@ -84,6 +85,7 @@ def _pairs(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         if values.get(menu.name) is not None:
             yield from _menu_pairs(menu, values[menu.name])
     yield from _update_pairs(values.get("update"))
+    yield from schedule_pairs(values)
 
 
 def _menu_pairs(menu: Menu, value: Any) -> Iterator[tuple[str, str]]:
@@ -158,7 +160,7 @@ def values_of(fields: FormFields) -> dict[str, Any]:
         value = _menu_value(menu, fields)
         if value is not None:
             values[menu.name] = value
-    return values | {"update": _update_value(fields)}
+    return values | {"update": _update_value(fields)} | schedule_values(fields)
 
 
 def _menu_value(menu: Menu, fields: FormFields) -> Any:

@@ -29,6 +29,7 @@ from adreel.web.forms.dates import DatesPane, dates_of, dates_pane, names_beside
 from adreel.web.forms.fields import FormFields, advertiser_ids, left_behind, values_of
 from adreel.web.forms.pickers import Picker, Question, advertiser_picker, field_picker, metric_picker
 from adreel.web.forms.problems import Said, found_in, preventing_preview, shown_at_menus, to_fill
+from adreel.web.forms.scheduling import SchedulePane, schedule_pane
 
 UPDATE_METHODS: Mapping[Method, str] = MappingProxyType(
     {
@@ -137,6 +138,7 @@ class Form:
     dates: DatesPane | None
     update: UpdatePane
     resetting: tuple[Pane, ...]
+    scheduling: SchedulePane
     dataset: Dataset | None
     columns: tuple[Column, ...]
     planned: Planned | None
@@ -256,6 +258,7 @@ class _Shape:
             dates=self._dates(report, outcome.problems) if report else None,
             update=self._update(outcome.dataset),
             resetting=tuple(pane for pane in panes if pane.name == RESET),
+            scheduling=schedule_pane(fields, around.now, around.zone, planned.estimate if planned else None),
             dataset=outcome.dataset,
             columns=columns(outcome.dataset) if outcome.dataset else (),
             planned=planned,

@@ -18,7 +18,7 @@ from adreel.datasets.values import scalar
 from adreel.errors import DatasetError, Problem
 from adreel.web.wording import on_page
 
-HARMLESS = frozenset({"name", "description", "tags", "update", "reset_schema"})
+HARMLESS = frozenset({"name", "description", "tags", "update", "reset_schema", "schedule", "retry", "stale_after"})
 """Menus whose problems do not prevent a preview."""
 
 NAMELESS = "Preview"
@@ -38,6 +38,15 @@ _TITLES: Mapping[str, str] = MappingProxyType(
         "update.method": "Update method",
         "update.key": "Primary key",
         "update.keep_days": "Days to keep",
+        "schedule": "Schedule",
+        "schedule.every": "Interval",
+        "schedule.at": "Time",
+        "schedule.cron": "Cron expression",
+        "schedule.start": "Start",
+        "schedule.between": "Active hours",
+        "retry.times": "Retries",
+        "retry.wait": "Wait between retries",
+        "stale_after": "Stale warning",
     }
 )
 

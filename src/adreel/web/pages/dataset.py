@@ -12,15 +12,18 @@ from starlette.responses import Response
 
 from adreel.access import DatasetRight
 from adreel.connections import covered
+from adreel.datasets import schedules
 from adreel.datasets.dataset import Dataset
 from adreel.datasets.replacement import Effect
 from adreel.datasets.schema import day_column, key
-from adreel.datasets.stored import dataset_of
+from adreel.datasets.stored import dataset_of, schedule_of, timing_of
 from adreel.datasets.verification import Check, checks_of
 from adreel.dates import Span, offset_name, read_day
 from adreel.errors import AdreelError, BusyError, ConfirmError, DatasetError, InputError, NotFoundError, Problem
 from adreel.export.files import WRITERS, stream
 from adreel.pipeline.preview import Planned
+from adreel.scheduling import Meaning, meaning_of
+from adreel.scheduling.durations import written_duration
 from adreel.store import AccountAdvertiser, Run, SavedDataset
 from adreel.web.changes import Since, since
 from adreel.web.deps import Deps, Here, Visitor, Who
@@ -107,6 +110,8 @@ class Overview(Page):
     owner: str
     key: tuple[str, ...]
     cheap: bool
+    schedule: Meaning
+    stale_after: str
     other_days: OtherDays | None = None
     most_advertisers: int = MOST_ADVERTISERS
 
@@ -171,6 +176,8 @@ def _overview(deps: Deps, who: Visitor, saved: SavedDataset, other_days: OtherDa
         owner=_owner(deps, saved),
         key=key(dataset) if dataset else (),
         cheap=table is not None and table.rows <= CHEAP_ROWS,
+        schedule=meaning_of(schedule_of(saved), deps.clock(), deps.store.workspace.get().zone),
+        stale_after=written_duration(stale_after) if (stale_after := timing_of(saved).stale_after) else "",
         other_days=other_days,
     )
 
@@ -325,6 +332,20 @@ def _dates(start: str, end: str) -> tuple[str, str] | None:
         except ValueError:
             raise InputError(f"{word!r} is not a valid date. Use a date such as 2026-01-31 or today-28.") from None
     return start, end
+
+
+@router.post("/datasets/{slug}/pause")
+def pause(request: Request, who: Who, slug: str) -> Response:
+    """Pauses the dataset's schedule."""
+    saved = schedules.pause(who.guard, who.guard.dataset(slug, DatasetRight.EDIT))
+    return go(request, f"/datasets/{saved.slug}", "Schedule paused. Scheduled runs start again when you resume it.")
+
+
+@router.post("/datasets/{slug}/resume")
+def resume(request: Request, who: Who, slug: str) -> Response:
+    """Resumes the dataset's schedule."""
+    saved = schedules.resume(who.guard, who.guard.dataset(slug, DatasetRight.EDIT))
+    return go(request, f"/datasets/{saved.slug}", "Schedule resumed. Runs missed during the pause are not repeated.")
 
 
 @router.post("/runs/{run_id}/cancel")

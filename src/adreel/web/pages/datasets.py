@@ -49,6 +49,8 @@ SWITCHES: tuple[tuple[str, str], ...] = (
     ("attention", "Needs attention"),
     ("mine", "Owned by me"),
     ("recent", "Ran in the last 24 hours"),
+    ("scheduled", "Scheduled"),
+    ("paused", "Paused"),
 )
 
 Slugs = Annotated[list[str], Form(default_factory=list, max_length=MOST_AT_ONCE)]
@@ -201,6 +203,8 @@ def wanted_of(query: QueryParams) -> Wanted:
         mine=bool(query.get("mine")),
         recent=bool(query.get("recent")),
         attention=bool(query.get("attention")),
+        scheduled=bool(query.get("scheduled")),
+        paused=bool(query.get("paused")),
         sort=key if key in SORTS else "name",
         descending=sort.startswith("-"),
     )
@@ -218,6 +222,8 @@ def address_of(filters: Wanted, page: int = 1) -> str:
         "mine": "1" if filters.mine else "",
         "recent": "1" if filters.recent else "",
         "attention": "1" if filters.attention else "",
+        "scheduled": "1" if filters.scheduled else "",
+        "paused": "1" if filters.paused else "",
         "sort": "" if sort == "name" else sort,
         "page": "" if page == 1 else str(page),
     }

@@ -18,7 +18,6 @@ from adreel import catalog
 from adreel.access import AccountRight, DatasetRight, RoleRight
 from adreel.datasets import service
 from adreel.datasets.dataset import Dataset, Source
-from adreel.datasets.fitting import fitted
 from adreel.datasets.imports import beside
 from adreel.datasets.schema import Column, columns
 from adreel.datasets.stored import converted, dataset_of, source_of
@@ -344,8 +343,9 @@ def _refusals(deps: Deps, who: Visitor, values: Mapping[str, Any], saved: SavedD
 
 def _clash(request: Request, deps: Deps, who: Visitor, saved: SavedDataset, fields: FormFields) -> Response:
     """Tells what another user has saved meanwhile; saved again, this form goes over it knowingly."""
-    stored = fitted(source_of(saved).values)
-    clashes = tuple(_clashes(stored.values if stored else {}, posted_values(fields)))
+    # As the form writes them, which may not be as the file has them.
+    stored = posted_values(fields_of(source_of(saved).values))
+    clashes = tuple(_clashes(stored, posted_values(fields)))
     current = FormFields({**fields.values, "spec_version": (str(saved.spec_version),)})
     shape = form_of(current, _around(deps, who, current, saved))
     return _settings(request, deps, who, saved, shape, clashes=clashes, status=409)

@@ -1,0 +1,458 @@
+"""The Scheduling pane: a schedule as the fields of a form and back, with what it means while a person types."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from adreel.datasets.values import scalar, texts
+from adreel.dates import WEEKDAYS
+from adreel.pipeline.estimate import Estimate
+from adreel.scheduling import Cron, Meaning, Schedule, Unit, meaning_of, read_schedule, written
+from adreel.scheduling.durations import read_duration, read_retry, written_duration
+from adreel.scheduling.schedule import MOST_RETRIES, Retry
+
+if TYPE_CHECKING:
+    from adreel.web.forms.fields import FormFields
+
+Titled = tuple[tuple[str, str], ...]
+"""Values with their titles."""
+
+MANUAL = "manual"
+
+UNITS: Titled = (
+    (MANUAL, "Manually"),
+    ("minute", "Minutes"),
+    ("hour", "Hours"),
+    ("day", "Days"),
+    ("weekday", "Weekdays (Monday to Friday)"),
+    ("week", "Weeks"),
+    ("month", "Months"),
+)
+
+MINUTES = ("15", "20", "30", "45", "60", "90")
+"""The steps of minutes that are offered; none is shorter than a schedule may be."""
+
+FIRST_NUMBERS: Mapping[str, str] = MappingProxyType({"minute": "30", "hour": "6"})
+"""The number of units that a unit begins with, if it is not 1."""
+
+FIRST_TIME = "06:00"
+FIRST_CRON = "0 6 * * *"
+
+WAITS = ("1 minute", "5 minutes", "15 minutes", "30 minutes", "1 hour", "3 hours", "6 hours", "12 hours", "1 day")
+STALE = ("1 hour", "6 hours", "12 hours", "1 day", "2 days", "3 days", "1 week", "2 weeks", "30 days", "92 days")
+
+STEPS: Titled = (
+    ("*/15 *", "Every 15 minutes"),
+    ("*/20 *", "Every 20 minutes"),
+    ("*/30 *", "Every 30 minutes"),
+    ("0 *", "Every hour"),
+    ("0 */2", "Every 2 hours"),
+    ("0 */3", "Every 3 hours"),
+    ("0 */4", "Every 4 hours"),
+    ("0 */6", "Every 6 hours"),
+    ("0 */8", "Every 8 hours"),
+    ("0 */12", "Every 12 hours"),
+)
+"""Minute and hour of a cron expression that runs at an interval from midnight on."""
+
+MONTHS: Titled = tuple(
+    (str(number), name)
+    for number, name in enumerate(
+        ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"), 1
+    )
+)
+MONTH_DAYS = (*map(str, range(1, 32)), "L")
+CRON_WEEKDAYS: Titled = tuple((name[:3].upper(), name.capitalize()) for name in WEEKDAYS)
+NTHS: Titled = (
+    ("1", "First"),
+    ("2", "Second"),
+    ("3", "Third"),
+    ("4", "Fourth"),
+    ("5", "Fifth"),
+    ("L", "Last"),
+)
+DAYS: Titled = (
+    ("all", "Every day"),
+    ("week", "Days of the week"),
+    ("month", "Days of the month"),
+    ("nth", "Weekdays of the month, such as the second Sunday"),
+)
+_WEEKDAY_NUMBERS: Mapping[str, str] = MappingProxyType(
+    {name: str((number + 1) % 7) for number, (name, _) in enumerate(CRON_WEEKDAYS)}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SchedulePane:
+    """The pane. `tab` is basic or advanced; the other fields are what stands in the fields of that tab.
+
+    `expression` is the cron expression of the advanced tab, typed or made from what is picked. `meaning` is None while
+    the schedule is not valid; `load` says what it asks of TikTok, empty if that is not known.
+    """
+
+    tab: str
+    unit: str
+    every: str
+    at: str
+    weekdays: tuple[str, ...]
+    month_day: str
+    begin: str
+    end: str
+    start: str
+    typed: bool
+    expression: str
+    picks: Picks
+    retries: bool
+    retry_times: str
+    retry_wait: str
+    waits: tuple[str, ...]
+    stale_after: str
+    stale: tuple[str, ...]
+    meaning: Meaning | None
+    load: str
+
+    @property
+    def units(self) -> Titled:
+        """The units of the basic tab."""
+        return UNITS
+
+    @property
+    def minutes(self) -> Titled:
+        """The steps of minutes, with one's own."""
+        own = {self.every} if self.every.isdigit() else set()
+        return tuple((text, f"{text} minutes") for text in sorted({*MINUTES, *own}, key=int))
+
+    @property
+    def weekday_names(self) -> Titled:
+        """The days of a weekly schedule."""
+        return tuple((name, name.capitalize()) for name in WEEKDAYS)
+
+    @property
+    def days_of_month(self) -> Titled:
+        """The days of a monthly schedule."""
+        return (*((str(day), str(day)) for day in range(1, 31)), ("last", "Last day"))
+
+    @property
+    def begins(self) -> Titled:
+        """The hours at which active hours begin."""
+        return (("", "All day"), *((str(hour), f"From {hour:02}:00") for hour in range(24)))
+
+    @property
+    def ends(self) -> Titled:
+        """The hours at which active hours end."""
+        return (("", "All day"), *((str(hour), f"Until {hour:02}:00") for hour in range(25)))
+
+    @property
+    def steps(self) -> Titled:
+        """The intervals of the advanced tab."""
+        return STEPS
+
+    @property
+    def day_kinds(self) -> Titled:
+        """The ways of naming days in the advanced tab."""
+        return DAYS
+
+    @property
+    def cron_weekdays(self) -> Titled:
+        """The weekdays of the advanced tab."""
+        return CRON_WEEKDAYS
+
+    @property
+    def cron_month_days(self) -> Titled:
+        """The days of the month of the advanced tab."""
+        return tuple((day, "Last" if day == "L" else day) for day in MONTH_DAYS)
+
+    @property
+    def nths(self) -> Titled:
+        """Which of a month's weekdays."""
+        return NTHS
+
+    @property
+    def months(self) -> Titled:
+        """The months."""
+        return MONTHS
+
+    @property
+    def retry_counts(self) -> Titled:
+        """How many retries there can be."""
+        return tuple((str(times), str(times)) for times in range(1, MOST_RETRIES + 1))
+
+    @property
+    def wait_options(self) -> Titled:
+        """The waits between retries."""
+        return tuple((wait, wait) for wait in self.waits)
+
+    @property
+    def stale_options(self) -> Titled:
+        """The times after which a manual dataset is stale."""
+        return (("", "No warning"), *((text, "3 months" if text == "92 days" else text) for text in self.stale))
+
+    @property
+    def manual(self) -> bool:
+        """Whether the dataset is updated manually."""
+        return self.tab == "basic" and self.unit == MANUAL
+
+
+@dataclass(frozen=True, slots=True)
+class Picks:
+    """What is picked for a cron expression: `how` is at (a time) or step (an interval), `days` a key of `DAYS`."""
+
+    how: str = "at"
+    at: str = FIRST_TIME
+    step: str = "0 */6"
+    days: str = "all"
+    month_days: tuple[str, ...] = ()
+    weekdays: tuple[str, ...] = ()
+    nths: tuple[str, ...] = ()
+    nth_day: str = "SUN"
+    months: tuple[str, ...] = ()
+
+    @property
+    def expression(self) -> str:
+        """The cron expression."""
+        hour, _, minute = self.at.strip().partition(":")
+        # A time that is none is left in place, so that it is reported as a wrong field.
+        time = self.step if self.how == "step" else f"{_number(minute)} {_number(hour)}"
+        day = ",".join(self.month_days) if self.days == "month" and self.month_days else "*"
+        week = "*"
+        if self.days == "week" and self.weekdays:
+            week = ",".join(self.weekdays)
+        if self.days == "nth" and self.nths:
+            week = ",".join(_nth(self.nth_day, nth) for nth in self.nths)
+        return f"{time} {day} {','.join(self.months) or '*'} {week}"
+
+
+def _number(text: str) -> str:
+    word = "".join(text.split())
+    return str(int(word)) if word.isascii() and word.isdigit() and len(word) < 3 else word or "?"
+
+
+def _nth(day: str, nth: str) -> str:
+    return f"{_WEEKDAY_NUMBERS.get(day, '0')}L" if nth == "L" else f"{day}#{nth}"
+
+
+def picks_of(expression: str) -> Picks | None:
+    """What to pick for the expression; None if the fields cannot say it."""
+    fields = expression.upper().split()
+    if len(fields) != 5:
+        return None
+    minute, hour, day, month, week = fields
+    picks = Picks(months=tuple(month.split(",")) if month != "*" else ())
+    if f"{minute} {hour}" in dict(STEPS):
+        picks = _with(picks, how="step", step=f"{minute} {hour}")
+    elif minute.isdigit() and hour.isdigit():
+        picks = _with(picks, at=f"{int(hour):02}:{int(minute):02}")
+    if day != "*":
+        picks = _with(picks, days="month", month_days=tuple(day.split(",")))
+    elif "#" in week or (week.endswith("L") and week != "L"):
+        names = {number: name for name, number in _WEEKDAY_NUMBERS.items()}
+        pairs = [
+            (names.get(part[:-1], ""), "L") if part.endswith("L") else tuple(part.split("#", 1))
+            for part in week.split(",")
+        ]
+        if len({pair[0] for pair in pairs}) == 1:
+            picks = _with(picks, days="nth", nth_day=pairs[0][0], nths=tuple(pair[-1] for pair in pairs))
+    elif week != "*":
+        picks = _with(picks, days="week", weekdays=tuple(week.split(",")))
+    return picks if picks.expression == " ".join(fields) and _are_offered(picks) else None
+
+
+def _with(picks: Picks, **changes: Any) -> Picks:
+    return Picks(**{name: changes.get(name, getattr(picks, name)) for name in Picks.__slots__})
+
+
+def _are_offered(picks: Picks) -> bool:
+    """Whether each value is one that the pane offers."""
+    return (
+        set(picks.months) <= set(dict(MONTHS))
+        and set(picks.month_days) <= set(MONTH_DAYS)
+        and set(picks.weekdays) <= set(dict(CRON_WEEKDAYS))
+        and set(picks.nths) <= set(dict(NTHS))
+        and picks.nth_day in dict(CRON_WEEKDAYS)
+    )
+
+
+# -- values to fields
+
+
+def schedule_pairs(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The fields of the pane for the dataset file's values."""
+    faults: list[str] = []
+    given = values.get("schedule")
+    schedule = read_schedule(given, lambda key, _: faults.append(key))
+    if faults:
+        raw = given.get("cron") if isinstance(given, Mapping) else given
+        yield from (("schedule.tab", "advanced"), ("schedule.typed", "yes"))
+        yield from (("schedule.shown", "typed"), ("schedule.cron", scalar(raw)))
+    else:
+        yield from _fields_of(schedule)
+    retry = read_retry(values.get("retry"), lambda *_: None)
+    yield "retry.on", "true" if retry else "false"
+    yield "retry.times", str((retry or Retry()).times)
+    yield "retry.wait", written_duration((retry or Retry()).wait)
+    yield "stale_after", _duration_text(scalar(values.get("stale_after")))
+
+
+def _fields_of(schedule: Schedule | None) -> Iterator[tuple[str, str]]:
+    if schedule is not None and schedule.start is not None:
+        yield "schedule.start", f"{schedule.start.astimezone(UTC):%Y-%m-%dT%H:%M}"
+    if isinstance(schedule, Cron):
+        yield "schedule.tab", "advanced"
+        picks = picks_of(schedule.expression)
+        yield "schedule.cron", schedule.expression
+        yield "schedule.typed", "no" if picks else "yes"
+        yield "schedule.shown", "picked" if picks else "typed"
+        yield from _pick_pairs(picks or Picks())
+        return
+    yield "schedule.tab", "basic"
+    yield "schedule.unit", str(schedule.unit) if schedule else MANUAL
+    if schedule is None:
+        return
+    value = written(schedule)
+    yield "schedule.every", str(schedule.every)
+    yield "schedule.at", ", ".join(texts(value.get("at")))
+    yield "schedule.day", scalar(value.get("day"))
+    yield from (("schedule.on", name) for name in texts(value.get("on")))
+    if schedule.active is not None:
+        yield "schedule.begin", str(schedule.active.begin)
+        yield "schedule.end", str(schedule.active.end)
+
+
+def _pick_pairs(picks: Picks) -> Iterator[tuple[str, str]]:
+    for name in ("how", "at", "step", "days", "nth_day"):
+        yield f"cron.{name}", str(getattr(picks, name))
+    for name in ("month_days", "weekdays", "nths", "months"):
+        yield from ((f"cron.{name}", value) for value in getattr(picks, name))
+
+
+# -- fields to values
+
+
+def schedule_values(fields: FormFields) -> dict[str, Any]:
+    """The dataset file's keys of the pane; without those that are at their default."""
+    if "schedule.tab" not in fields:
+        return {}
+    values: dict[str, Any] = {}
+    schedule = _schedule_value(fields)
+    if schedule is not None:
+        faults: list[str] = []
+        valid = read_schedule(schedule, lambda key, _: faults.append(key))
+        values["schedule"] = schedule if faults else written(valid)
+    if fields.last("retry.on", "true") != "true":
+        values["retry"] = False
+    else:
+        times, wait = fields.text("retry.times", str(Retry().times)), fields.text("retry.wait", "15 minutes")
+        if (times, read_duration(wait)) != (str(Retry().times), Retry().wait):
+            values["retry"] = {"times": times, "wait": wait}
+    if schedule is None and fields.text("stale_after"):
+        values["stale_after"] = fields.text("stale_after")
+    return values
+
+
+def _tab(fields: FormFields) -> str:
+    return "advanced" if fields.last("schedule.tab") == "advanced" else "basic"
+
+
+def _expression(fields: FormFields) -> str:
+    if fields.last("schedule.typed") == "yes":
+        # Typed from what was picked, where it was not typed before.
+        shown = fields.last("schedule.shown") == "typed" or "cron.how" not in fields
+        return fields.text("schedule.cron", FIRST_CRON) if shown else _picks(fields).expression
+    return _picks(fields).expression
+
+
+def _picks(fields: FormFields) -> Picks:
+    """What is picked; what an expression stands for that was typed until now."""
+    if fields.last("schedule.shown") == "typed" or "cron.how" not in fields:
+        return picks_of(fields.text("schedule.cron", FIRST_CRON)) or Picks()
+    first = Picks()
+    return Picks(
+        how=fields.last("cron.how", first.how),
+        at=fields.text("cron.at", first.at),
+        step=fields.last("cron.step", first.step),
+        days=fields.last("cron.days", first.days),
+        month_days=fields.all("cron.month_days"),
+        weekdays=fields.all("cron.weekdays"),
+        nths=fields.all("cron.nths"),
+        nth_day=fields.last("cron.nth_day", first.nth_day),
+        months=fields.all("cron.months"),
+    )
+
+
+def _schedule_value(fields: FormFields) -> Any:
+    """The schedule as a dataset file has it; None for a manual dataset."""
+    start = {"start": start} if (start := fields.text("schedule.start").replace("T", " ")) else {}
+    if _tab(fields) == "advanced":
+        return {"cron": _expression(fields)} | start if start else _expression(fields)
+    unit = fields.last("schedule.unit", MANUAL)
+    if unit == MANUAL:
+        return None
+    value: dict[str, Any] = {"every": unit if unit == Unit.WEEKDAY else f"{_every(fields)} {unit}s"} | start
+    if unit in (Unit.MINUTE, Unit.HOUR):
+        begin, end = fields.text("schedule.begin"), fields.text("schedule.end")
+        return value | ({"between": f"{begin or '0'}-{end or '24'}"} if begin or end else {})
+    value["at"] = [time for time in fields.text("schedule.at", FIRST_TIME).replace(",", " ").split() if time]
+    if unit == Unit.WEEK:
+        value["on"] = list(fields.all("schedule.on")) or [WEEKDAYS[0]]
+    if unit == Unit.MONTH:
+        value["day"] = fields.text("schedule.day") or "1"
+    return value
+
+
+def _every(fields: FormFields) -> str:
+    """The number of units; the first one of a unit that was just chosen."""
+    unit = fields.last("schedule.unit")
+    if fields.last("schedule.unit_before", unit) != unit or not fields.text("schedule.every"):
+        return FIRST_NUMBERS.get(unit, "1")
+    return fields.text("schedule.every")
+
+
+def _duration_text(text: str) -> str:
+    duration = read_duration(text)
+    return written_duration(duration) if duration else text
+
+
+# -- the pane
+
+
+def schedule_pane(fields: FormFields, now: datetime, zone: str, estimate: Estimate | None) -> SchedulePane:
+    """The pane; `zone` is the workspace's, and `estimate` that of a run, if it is known."""
+    value = _schedule_value(fields)
+    faults: list[str] = []
+    schedule = read_schedule(value, lambda key, _: faults.append(key))
+    meaning = None if faults else meaning_of(schedule, now, zone)
+    wait = _duration_text(fields.text("retry.wait", "15 minutes"))
+    stale = _duration_text(fields.text("stale_after"))
+    known = meaning is not None and meaning.runs_per_day and estimate is not None
+    return SchedulePane(
+        tab=_tab(fields),
+        unit=fields.last("schedule.unit", MANUAL),
+        every=_every(fields),
+        at=fields.text("schedule.at") or FIRST_TIME,
+        weekdays=fields.all("schedule.on") or (WEEKDAYS[0],),
+        month_day=fields.text("schedule.day") or "1",
+        begin=fields.text("schedule.begin"),
+        end=fields.text("schedule.end"),
+        start=fields.text("schedule.start"),
+        typed=fields.last("schedule.typed") == "yes",
+        expression=_expression(fields),
+        picks=_picks(fields),
+        retries=fields.last("retry.on", "true") == "true",
+        retry_times=fields.text("retry.times") or str(Retry().times),
+        retry_wait=wait,
+        waits=_offered(WAITS, wait),
+        stale_after=stale,
+        stale=_offered(STALE, stale),
+        meaning=meaning,
+        load=estimate.daily_text(meaning.runs_per_day) if known and meaning and estimate else "",
+    )
+
+
+def _offered(durations: tuple[str, ...], own: str) -> tuple[str, ...]:
+    """The durations with one's own, in order of length."""
+    offered = {*durations, *([own] if own else [])}
+    return tuple(sorted(offered, key=lambda text: read_duration(text) or timedelta()))

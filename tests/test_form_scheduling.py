@@ -1,0 +1,107 @@
+"""The Scheduling pane as fields, without a browser."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adreel.scheduling import read_schedule
+from adreel.web.forms.fields import FormFields, fields_of
+from adreel.web.forms.panes import Form, form_of, posted_values
+from adreel.web.forms.scheduling import CRON_WEEKDAYS, MONTH_DAYS, NTHS, STEPS, Picks, picks_of
+from test_forms import AROUND, DAILY
+
+
+def shown(values: dict[str, Any], **changes: str | tuple[str, ...]) -> Form:
+    fields = dict(fields_of(DAILY | values).values)
+    fields |= {
+        name.replace("__", "."): (given,) if isinstance(given, str) else given for name, given in changes.items()
+    }
+    return form_of(FormFields(fields), replace(AROUND, zone="Europe/Berlin"))
+
+
+SCHEDULES: list[Any] = [
+    None,
+    "0 6 * * *",
+    "0 6 * * SUN#2,SUN#4",
+    "30 6 1,15,L * *",
+    "0 */6 * 1,7 MON,FRI",
+    "5 4 13 * FRI",
+    "0 6 * * MON-FRI",
+    {"cron": "0 6 * * 0L", "start": "2026-12-24 09:00"},
+    {"every": "30 minutes", "between": "08:00-20:00"},
+    {"every": "6 hours", "start": "2026-12-24 09:00"},
+    {"every": "3 days", "at": ["06:00", "18:00"]},
+    {"every": "weekday", "at": "06:00"},
+    {"every": "2 weeks", "on": ["monday", "thursday"], "at": "06:00"},
+    {"every": "month", "day": "last", "at": "06:00"},
+    {"every": "3 months", "day": 30, "at": "06:00"},
+]
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES, ids=map(str, SCHEDULES))
+def test_a_form_that_is_saved_as_it_was_opened_keeps_the_schedule(schedule: Any) -> None:
+    given = {"schedule": schedule, "retry": {"times": 5, "wait": "1 hour"}}
+    values = posted_values(fields_of(DAILY | given))
+    faults: list[str] = []
+    assert read_schedule(values.get("schedule"), lambda key, _: faults.append(key)) == read_schedule(
+        schedule, lambda *_: None
+    )
+    assert (faults, values["retry"]) == ([], {"times": "5", "wait": "1 hour"})
+
+
+def test_retries_that_are_off_and_a_stale_warning_are_kept() -> None:
+    values = posted_values(fields_of(DAILY | {"retry": False, "stale_after": "7 days"}))
+    assert (values["retry"], values["stale_after"], values.get("schedule")) == (False, "1 week", None)
+
+
+@given(
+    st.builds(
+        Picks,
+        how=st.sampled_from(["at", "step"]),
+        at=st.times().map(lambda time: f"{time:%H:%M}"),
+        step=st.sampled_from([value for value, _ in STEPS]),
+        days=st.sampled_from(["all", "week", "month", "nth"]),
+        month_days=st.lists(st.sampled_from(MONTH_DAYS), min_size=1, unique=True).map(tuple),
+        weekdays=st.lists(st.sampled_from([name for name, _ in CRON_WEEKDAYS]), min_size=1, unique=True).map(tuple),
+        nths=st.lists(st.sampled_from([name for name, _ in NTHS]), min_size=1, unique=True).map(tuple),
+        nth_day=st.sampled_from([name for name, _ in CRON_WEEKDAYS]),
+    )
+)
+def test_whatever_can_be_picked_is_a_valid_expression_that_shows_the_same_picks(picks: Picks) -> None:
+    faults: list[str] = []
+    read_schedule(picks.expression, lambda key, reason: faults.append(f"{key} {reason}"))
+    assert faults == []
+    again = picks_of(picks.expression)
+    assert again is not None
+    assert again.expression == picks.expression
+
+
+def test_a_wrong_field_of_an_expression_is_told_at_the_schedule_and_there_are_no_times() -> None:
+    form = shown({}, schedule__tab="advanced", schedule__typed="yes", schedule__cron="0 25 * * *")
+    assert [problem.words for problem in form.at("schedule")] == ["'25' is not valid as hour."]
+    assert form.scheduling.meaning is None
+    # What is wrong with the schedule does not take the columns and the key away.
+    assert form.dataset is not None
+
+
+def test_another_tab_replaces_the_schedule_and_an_expression_is_typed_on_from_what_was_picked() -> None:
+    basic = {"schedule": {"every": "day", "at": "09:30"}}
+    form = shown(basic, schedule__tab="advanced")
+    assert form.scheduling.expression == "0 6 * * *"
+    assert posted_values(form.fields)["schedule"] == "0 6 * * *"
+    picked = shown({"schedule": "30 7 * * MON"}, schedule__typed="yes", schedule__shown="picked")
+    assert (picked.scheduling.typed, picked.scheduling.expression) == (True, "30 7 * * MON")
+    back = shown({}, schedule__tab="advanced", schedule__cron="0 6 * * SUN#2", schedule__shown="typed")
+    assert (back.scheduling.picks.days, back.scheduling.picks.nths) == ("nth", ("2",))
+
+
+def test_a_unit_that_is_chosen_begins_with_a_number_that_is_not_refused() -> None:
+    form = shown(
+        {"schedule": {"every": "2 days"}}, schedule__unit="minute", schedule__unit_before="day", schedule__every="2"
+    )
+    assert (form.scheduling.every, form.at("schedule")) == ("30", ())
+    assert form.scheduling.meaning is not None
+    assert form.scheduling.meaning.runs_per_day == 48

@@ -1,0 +1,60 @@
+"""What a schedule means to a person."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from adreel.scheduling import Meaning, meaning_of, read_schedule
+
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+
+def meaning(value: Any, now: datetime = NOW, zone: str = "Europe/Berlin") -> Meaning:
+    return meaning_of(read_schedule(value, lambda key, reason: pytest.fail(f"{key}: {reason}")), now, zone)
+
+
+@pytest.mark.parametrize(
+    ("value", "words", "notes", "runs"),
+    [
+        ("manual", "Manually", (), 0),
+        ("0 6 31 * *", "At 06:00 on the 31st day of every month (UTC)", ("Months without day 31 are skipped.",), 1),
+        ("0 6 29 2 *", "At 06:00 on February 29 (UTC)", ("Runs in leap years only.",), 1),
+        (
+            "0 6,18 13 * FRI",
+            "At 06:00 and 18:00 on the 13th day of the month or on Friday (UTC)",
+            ("Runs on each day that matches the day of month or the day of week.",),
+            2,
+        ),
+        ("0 6 */2 * MON", "At 06:00 on every second day of the month if it's on Monday (UTC)", (), 1),
+        ("*/15 * * * *", "Every 15th minute of every hour (UTC)", (), 96),
+        ({"every": "7 hours"}, "Every 7 hours", (), 4),
+        ({"every": "hour", "between": "22-2"}, "Every hour between 22:00 and 02:00 UTC", (), 4),
+    ],
+)
+def test_a_schedule_is_said_in_words_with_what_may_not_be_expected(
+    value: Any, words: str, notes: tuple[str, ...], runs: int
+) -> None:
+    told = meaning(value, zone="UTC")
+    assert (told.words, told.notes, told.runs_per_day) == (words, notes, runs)
+
+
+def test_times_stand_beside_those_of_the_zone_and_a_change_of_its_clocks_is_said() -> None:
+    told = meaning("0 6 * * *", datetime(2027, 3, 26, 12, tzinfo=UTC))
+    assert [f"{time.utc:%d %H:%M} {time.local:%H:%M}" for time in told.times] == [
+        "27 06:00 07:00",
+        "28 06:00 08:00",
+        "29 06:00 08:00",
+        "30 06:00 08:00",
+        "31 06:00 08:00",
+    ]
+    (note,) = told.notes
+    assert note.startswith(
+        "Clocks in Europe/Berlin change before 2027-03-28: from then on, local times are 1 hour later"
+    )
+    assert meaning("0 6 * * *").notes == ()
+
+
+def test_a_start_in_the_future_is_the_first_time() -> None:
+    told = meaning({"every": "6 hours", "start": "2026-12-24 09:00"})
+    assert told.times[0].values() == {"utc": "2026-12-24T09:00:00Z", "local": "2026-12-24T10:00:00+01:00"}
