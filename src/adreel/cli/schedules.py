@@ -26,7 +26,7 @@ def show_all(session: CommandContext, *, as_json: bool) -> None:
     """What is due next."""
     with open_home(session) as home:
         zone = home.store.workspace.get().zone
-        entries = schedules.scheduled(standings(home.store, home.guard, home.settings.home, session.clock()))
+        entries = schedules.scheduled(standings(home.store, home.guard, session.clock()))
         if as_json:
             print_json([_values(entry, zone) for entry in entries])
         elif entries:
@@ -99,7 +99,7 @@ def _show(home: OpenHome, saved: SavedDataset, *, as_json: bool) -> None:
     if meaning.times:
         retries = f"{retry.times} retries, {written_duration(retry.wait)} apart" if retry else "no retries"
         say(f"After a failed scheduled run: {retries}.")
-        current = standing(home.store, home.guard, home.settings.home, saved, home.session.clock())
+        current = standing(home.store, home.guard, saved, home.session.clock())
         if current.words:
             say(f"{current.status.label}: {current.words}")
 

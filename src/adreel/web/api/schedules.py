@@ -74,7 +74,7 @@ class DatasetSchedule(ScheduleMeaning):
 def list_schedules(deps: Here, who: Who, query: Annotated[Paging, Query()]) -> ScheduledDatasets:
     """The datasets with a schedule that you can see, the next one due first, paused ones last."""
     zone = deps.store.workspace.get().zone
-    entries = schedules.scheduled(standings(deps.store, who.guard, deps.settings.home, deps.clock()))
+    entries = schedules.scheduled(standings(deps.store, who.guard, deps.clock()))
     items = [
         ScheduledDataset(
             dataset=entry.standing.saved.slug,
