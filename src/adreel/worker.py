@@ -15,14 +15,20 @@ from dataclasses import dataclass
 from typing import IO
 
 from adreel.errors import AdreelError
+from adreel.logs import logger_of
 from adreel.settings import SETTINGS, Secret, Settings
 from adreel.store import IN_PROGRESS, Run, RunOutcome, RunState, Store
+
+logger = logger_of(__name__)
 
 AT_ONCE = 2
 """Runs in progress at a time: they share the rate of the app, so more of them would be no faster."""
 
 LOOK_SECONDS = 0.3
 """Seconds between two looks for queued runs."""
+
+STDERR = 2
+"""The descriptor."""
 
 LONGEST_OUTPUT = 2_000
 """Characters of the last output of a process that died which are stored."""
@@ -88,7 +94,7 @@ class Starter:
                 self._look()
             except AdreelError as error:
                 # A full disk or a busy database may recover before the next look.
-                sys.stderr.write(f"error: Queued runs could not be started: {error}\n")
+                logger.error("Queued runs could not be started: %s", error)
 
     def _look(self) -> None:
         self._working = [process for process in self._working if not self._ended(process)]
@@ -106,7 +112,8 @@ class Starter:
             [sys.executable, "-m", "adreel.pipeline.process", run.id],
             env=self._environ,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
+            # The log of the run is part of this process's own.
+            stdout=STDERR,
             stderr=output,
             start_new_session=True,
         )
