@@ -10,7 +10,9 @@ from datetime import datetime
 import httpx2
 
 from adreel.clock import HomeClock
-from adreel.errors import AdreelError, NotFoundError
+from adreel.datasets.restatement import compare
+from adreel.errors import AdreelError, NotFoundError, disk_faults_raised
+from adreel.lake import Lake
 from adreel.logs import log_fields, logger_of, set_up_logs
 from adreel.pipeline.run import Runner, Watch
 from adreel.settings import Settings
@@ -18,6 +20,9 @@ from adreel.store import Run, RunOutcome, RunState, Store
 from adreel.store.home import find_temporary_folder
 
 logger = logger_of(__name__)
+
+MOST_ROWS_COMPARED = 500_000
+"""Rows of a table whose versions are compared after a run, for its restated values."""
 
 
 def work(
@@ -38,6 +43,25 @@ def work(
     return store.runs.get(run_id)
 
 
+def count_restated(settings: Settings, store: Store, run: Run, now: datetime) -> None:
+    """Adds to the totals how many values TikTok restated between the run's version and the one before.
+
+    Of tables with up to `MOST_ROWS_COMPARED` rows. Raises the lake's errors.
+    """
+    if run.dataset_id is None or run.version is None or run.restores or (run.table_rows or 0) > MOST_ROWS_COMPARED:
+        return
+    saved = store.datasets.get(run.dataset_id)
+    versions = [good.version for good in store.runs.good(saved, 2) if good.version is not None]
+    if len(versions) < 2 or versions[0] != run.version:
+        return
+    lake = Lake(settings.lake_url, clock=lambda: now)
+    comparison = compare(store, lake, saved, versions[1], versions[0], now)
+    cells = sum(column.values_restated for column in comparison.columns)
+    if cells:
+        logger.info("TikTok restated %d values", cells)
+        store.run_totals.add_restated(run, cells)
+
+
 def _work(
     settings: Settings,
     store: Store,
@@ -54,6 +78,13 @@ def _work(
         if store.runs.get(run.id).state is RunState.QUEUED:
             logger.warning("The run could not start: %s", error)
             store.runs.finish(run.id, RunOutcome.of_error(error))
+        return
+    try:
+        with disk_faults_raised():
+            count_restated(settings, store, store.runs.get(run.id), clock())
+    except AdreelError as error:
+        # The run has ended well; its totals lack a number.
+        logger.warning("Restated values could not be counted: %s", error)
 
 
 def main() -> None:

@@ -13,6 +13,7 @@ from typing import Self
 
 from adreel.settings import Settings
 from adreel.store.accounts import Accounts
+from adreel.store.app_requests import AppRequests, RequestCounts
 from adreel.store.attempts import Attempts
 from adreel.store.consents import Consents
 from adreel.store.database import Database, open_database
@@ -52,6 +53,7 @@ from adreel.store.sessions import Sessions
 from adreel.store.shares import Shares
 from adreel.store.sizes import Sizes
 from adreel.store.tokens import Tokens
+from adreel.store.totals import RunTotal, RunTotals
 from adreel.store.users import Users
 from adreel.store.workspace import Workspaces
 
@@ -66,6 +68,7 @@ __all__ = [
     "Accounts",
     "AdvertiserInfo",
     "ApiToken",
+    "AppRequests",
     "Attempts",
     "Consent",
     "Consents",
@@ -75,6 +78,7 @@ __all__ = [
     "LogLine",
     "Phase",
     "Progress",
+    "RequestCounts",
     "Role",
     "Run",
     "RunBrief",
@@ -82,6 +86,8 @@ __all__ = [
     "RunOutcome",
     "RunSize",
     "RunState",
+    "RunTotal",
+    "RunTotals",
     "Runs",
     "SavedDataset",
     "Session",
@@ -105,10 +111,12 @@ class Store:
     __slots__ = (
         "_database",
         "accounts",
+        "app_requests",
         "attempts",
         "consents",
         "datasets",
         "keys",
+        "run_totals",
         "runs",
         "sessions",
         "shares",
@@ -124,6 +132,8 @@ class Store:
         self.accounts = Accounts(database, keys, clock)
         self.datasets = Datasets(database, clock)
         self.runs = Runs(database, clock)
+        self.run_totals = RunTotals(database)
+        self.app_requests = AppRequests(database, clock)
         self.users = Users(database, Passwords(cost), clock)
         self.sessions = Sessions(database, clock)
         self.tokens = Tokens(database, clock)
