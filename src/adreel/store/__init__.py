@@ -13,6 +13,7 @@ from typing import Self
 
 from adreel.settings import Settings
 from adreel.store.accounts import Accounts
+from adreel.store.activity import Activity, QueuedRun, WorkerState
 from adreel.store.app_requests import AppRequests, RequestCounts
 from adreel.store.attempts import Attempts
 from adreel.store.consents import Consents
@@ -66,6 +67,7 @@ __all__ = [
     "AccountAdvertiser",
     "AccountStatus",
     "Accounts",
+    "Activity",
     "AdvertiserInfo",
     "ApiToken",
     "AppRequests",
@@ -78,6 +80,7 @@ __all__ = [
     "LogLine",
     "Phase",
     "Progress",
+    "QueuedRun",
     "RequestCounts",
     "Role",
     "Run",
@@ -99,6 +102,7 @@ __all__ = [
     "Trigger",
     "User",
     "Users",
+    "WorkerState",
     "Workspace",
     "Workspaces",
     "new_run_id",
@@ -111,6 +115,7 @@ class Store:
     __slots__ = (
         "_database",
         "accounts",
+        "activity",
         "app_requests",
         "attempts",
         "consents",
@@ -132,6 +137,7 @@ class Store:
         self.accounts = Accounts(database, keys, clock)
         self.datasets = Datasets(database, clock)
         self.runs = Runs(database, clock)
+        self.activity = Activity(database)
         self.run_totals = RunTotals(database)
         self.app_requests = AppRequests(database, clock)
         self.users = Users(database, Passwords(cost), clock)
