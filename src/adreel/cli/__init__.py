@@ -652,6 +652,14 @@ def settings(ctx: typer.Context, as_json: Json = False) -> None:
     catalog.settings(ctx.obj, as_json=as_json)
 
 
+@app.command("status", rich_help_panel="Look up")
+def status(ctx: typer.Context, as_json: Json = False) -> None:
+    """Show what runs, waits and fails, the workers, and the requests of each app."""
+    from adreel.cli import monitoring
+
+    monitoring.status(ctx.obj, as_json=as_json)
+
+
 @app.command("demo", rich_help_panel="Try out")
 def demo(
     ctx: typer.Context,
