@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import gc
 import logging
+import signal
 import socket
 import sys
 import webbrowser
@@ -32,6 +33,9 @@ from adreel.worker import Starter
 logger = logger_of(__name__)
 
 PORT = 8765
+
+GRACE_SECONDS = 10
+"""How long requests in progress may take to end when the server stops."""
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
 """Options of glibc's malloc (source: its manual, "Malloc Tunable Parameters", and malloc.h); others have no mallopt."""
@@ -66,6 +70,7 @@ def serve_on(
         RequestLog(app),
         http=timed_protocol(settings.request_seconds),
         log_config=None,
+        timeout_graceful_shutdown=GRACE_SECONDS,
         access_log=False,
         server_header=False,
         # ADREEL_PROXIES lists the trusted proxies; uvicorn would trust every one on this machine.
@@ -79,7 +84,8 @@ def serve_on(
     if browser and sys.stderr.isatty():
         webbrowser.open(settings.web_url)
     _limit_memory()
-    # uvicorn raises KeyboardInterrupt again after its shutdown.
+    # uvicorn raises the signal that stopped it again after its shutdown; both then end the block below.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with Starter(settings, store, session.environ), suppress(KeyboardInterrupt):
         uvicorn.Server(config).run([listener])
     _announce(settings, "The Data Center stopped. Runs in progress continue.")
