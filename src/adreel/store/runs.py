@@ -212,7 +212,7 @@ class Runs:
             if row is not None and row.state == outcome.state and row.state != RunState.INTERRUPTED:
                 return _run(row)
             run = _change(connection, run_id, RESUMABLE, changes)
-            if row is not None and row.state != run.state:
+            if run.state in FINISHED and row is not None and row.state != run.state:
                 add_end(connection, run)
             return run
 
