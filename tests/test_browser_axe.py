@@ -49,6 +49,7 @@ ADDRESSES: Mapping[str, str] = MappingProxyType(
         "/profile": "/profile",
         "/workspace": "/workspace",
         "/query": "/query?table=spend_by_ad",
+        "/status": "/status",
     }
 )
 """An address for each page, by its route; {run_id} is that of the newest run."""
@@ -68,6 +69,7 @@ ELSEWHERE: Mapping[str, str] = MappingProxyType(
         "/datasets/{slug}/cards/one": "part of the cards",
         "/datasets/{slug}/data/filter": "part of the table",
         "/datasets/{slug}/difference": "part of the versions",
+        "/status/requests": "part of the status page",
         "/query/tables": "part of the query page",
         "/query/tables/{slug}": "part of the query page",
         "/datasets/{slug}/download": "a file",

@@ -66,6 +66,16 @@ def test_the_first_visit_creates_the_administrator_and_the_second_signs_in(tmp_p
     assert "Traceback" not in stderr
 
 
+def test_a_service_manager_stops_the_server_as_control_c_does(tmp_path: Path) -> None:
+    with serving(tmp_path / "home", "serve", "--port", "0", "--no-browser") as (process, url, _):
+        assert httpx2.get(f"{url}/ready").status_code == 200
+        process.terminate()
+        _, stderr = process.communicate(timeout=30)
+    assert process.returncode == ExitCode.OK
+    assert stderr.endswith("\nThe Data Center stopped. Runs in progress continue.\n")
+    assert "Traceback" not in stderr
+
+
 def test_other_names_of_this_machine_redirect_to_the_name_of_the_cookies(tmp_path: Path) -> None:
     with serving(tmp_path / "home", "serve", "--port", "0", "--no-browser") as (_, url, _):
         answer = httpx2.get(url.replace("localhost", "127.0.0.1") + "/setup?a=1")

@@ -89,9 +89,9 @@ class Bench:
         plan, lake, settings = self.plans[name], self.lake, settings_of(self.home)
         with Store.open(settings, clock=lambda: self.home.now) as store:
             access = account_access(settings, store, store.accounts.list()[0])
-        async with connected(settings, access, transport=transport, waits=Hurry().waits()) as client:
-            extraction = Extraction(plan, client, Parts(lake, run_id), lambda *_: None, {})
-            outcomes = [await extraction.chunk(chunk) for chunk in plan.chunks()]
+            async with connected(settings, store, access, transport=transport, waits=Hurry().waits()) as client:
+                extraction = Extraction(plan, client, Parts(lake, run_id), lambda *_: None, {})
+                outcomes = [await extraction.chunk(chunk) for chunk in plan.chunks()]
         return commit_run(lake, slug(name), run_id, plan, self.home.now, outcomes)
 
     @property

@@ -17,15 +17,24 @@ from adreel import catalog
 from adreel.advertisers import SKIP_ADVICE, Advertiser
 from adreel.dates import fixed_offset, offset_name
 from adreel.errors import AbsentError, AdreelError, AdvertiserError, ExistsError, InputError, ReconnectError
+from adreel.logs import logger_of
 from adreel.settings import Settings
-from adreel.store import Account, AccountAdvertiser, AccountStatus, AdvertiserInfo, Store, User
+from adreel.store import Account, AccountAdvertiser, AccountStatus, AdvertiserInfo, RequestCounts, Store, User
 from adreel.store.database import slot_log
 from adreel.store.names import clean_name
 from adreel.tiktok.client import AdvertiserName, Client
 from adreel.tiktok.rate_limit import Pace, limits_for
 
+logger = logger_of(__name__)
+
 FRESH = timedelta(minutes=5)
 """How long a list of advertisers counts as current, so that a plan and the run after it request it once."""
+
+COUNT_SECONDS = 5.0
+"""How often a client's requests are added to those of its app; those since are lost if its process is killed."""
+
+UNNAMED_APP = "app"
+"""The app of an account that was added with a token alone."""
 
 PATIENCE_SECONDS = 60.0
 """The longest wait for TikTok while a person connects an account."""
@@ -100,6 +109,7 @@ class Waits:
 @asynccontextmanager
 async def connected(
     settings: Settings,
+    store: Store,
     access: Access,
     *,
     transport: httpx2.AsyncBaseTransport | None = None,
@@ -107,13 +117,14 @@ async def connected(
     log: Callable[[str], None] | None = None,
     waits: Waits | None = None,
 ) -> AsyncIterator[Client]:
-    """A client at the request rate of the app, which all processes of this store share.
+    """A client at the request rate of the app, which all processes of this store share; it counts the requests.
 
     `deadline` is in monotonic seconds.
     """
     waits = waits or Waits()
     limits = limits_for(settings.tiktok_level)
-    pace = Pace(slot_log(settings), access.app_id or "app", limits, clock=waits.clock, sleep=waits.sleep)
+    app_id = access.app_id or UNNAMED_APP
+    pace = Pace(slot_log(settings), app_id, limits, clock=waits.clock, sleep=waits.sleep)
     client = Client(
         base_url=access.base_url,
         pace=pace,
@@ -128,10 +139,42 @@ async def connected(
         log=log,
     )
     try:
-        async with client:
+        async with client, _counted(store, app_id, client):
             yield client
     finally:
         pace.close()
+
+
+@asynccontextmanager
+async def _counted(store: Store, app_id: str, client: Client) -> AsyncIterator[None]:
+    """Adds the client's requests to those of its app in the store: every few seconds, and at the end."""
+    counted = RequestCounts(0, 0)
+
+    def count() -> None:
+        nonlocal counted
+        now = RequestCounts(client.counts.requests, client.counts.refused)
+        if now == counted:
+            return
+        try:
+            store.app_requests.add(app_id, RequestCounts(now.sent - counted.sent, now.refused - counted.refused))
+        except AdreelError as error:
+            # What reads rows fails by itself if the store stays so; else the next time counts these, too.
+            logger.warning("Requests could not be counted: %s", error)
+        else:
+            counted = now
+
+    async def count_again() -> None:
+        while True:
+            await asyncio.sleep(COUNT_SECONDS)
+            count()
+
+    counting = asyncio.create_task(count_again())
+    try:
+        yield
+    finally:
+        counting.cancel()
+        count()
+        await asyncio.gather(counting, return_exceptions=True)
 
 
 async def refresh(client: Client, store: Store, account: Account) -> tuple[AccountAdvertiser, ...]:
@@ -486,7 +529,7 @@ class Connecting:
     async def _client(self, access: Access) -> AsyncIterator[Client]:
         deadline = time.monotonic() + PATIENCE_SECONDS
         async with connected(
-            self.settings, access, transport=self.transport, deadline=deadline, log=self.log
+            self.settings, self.store, access, transport=self.transport, deadline=deadline, log=self.log
         ) as client:
             yield client
 

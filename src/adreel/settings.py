@@ -28,6 +28,9 @@ LEVELS = ("basic", "advanced", "premium", "ultimate")
 
 LAKE_SCHEMES = ("file", "s3", "s3a", "gs", "az", "azure", "abfs", "abfss", "adl")
 DATABASE_SCHEMES = ("postgresql+psycopg", "postgresql", "postgres")
+LOG_LEVELS = ("debug", "info", "warning", "error")
+LOG_FORMATS = ("text", "json")
+SHORTEST_METRICS_TOKEN = 20
 _FERNET_KEY_BYTES = 32
 LEAST_QUERY_MEMORY = 128 << 20
 LONGEST_QUERY = 86_400
@@ -138,6 +141,26 @@ def _proxies(text: str) -> str:
 
     parts = [part.strip() for part in text.split(",") if part.strip()]
     return ",".join(str(ip_network(part) if "/" in part else ip_address(part)) for part in parts)
+
+
+def _log_level(text: str) -> str:
+    word = text.lower()
+    if word not in LOG_LEVELS:
+        raise ValueError(text)
+    return word
+
+
+def _log_format(text: str) -> str:
+    word = text.lower()
+    if word not in LOG_FORMATS:
+        raise ValueError(text)
+    return word
+
+
+def _metrics_token(text: str) -> Secret:
+    if text and (len(text) < SHORTEST_METRICS_TOKEN or not text.isascii()):
+        raise ValueError("too short")
+    return _secret_word(text)
 
 
 def _seconds(text: str) -> float:
@@ -354,6 +377,31 @@ SETTINGS: tuple[Setting, ...] = (
         "whole seconds, 1 to 86400",
         _query_seconds,
     ),
+    Setting(
+        "log_level",
+        "ADREEL_LOG_LEVEL",
+        "info",
+        "Least level of the lines that servers, workers and runs log on stderr; debug adds each request to the server.",
+        f"one of {', '.join(LOG_LEVELS)}",
+        _log_level,
+    ),
+    Setting(
+        "log_format",
+        "ADREEL_LOG_FORMAT",
+        "text",
+        "Format of these lines.",
+        f"one of {', '.join(LOG_FORMATS)}",
+        _log_format,
+    ),
+    Setting(
+        "metrics_token",
+        "ADREEL_METRICS_TOKEN",
+        "",
+        "Bearer token that reads /metrics, besides the API tokens of administrators.",
+        f"one word of at least {SHORTEST_METRICS_TOKEN} ASCII characters",
+        _metrics_token,
+        secret=True,
+    ),
 )
 """Every setting, in the order in which the docs list them."""
 
@@ -396,6 +444,9 @@ class Settings:
     query_seconds: int
     cli_query_memory: Size
     cli_query_seconds: int
+    log_level: str
+    log_format: str
+    metrics_token: Secret
     warnings: tuple[str, ...] = ()
     sources: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
 

@@ -772,6 +772,14 @@ def settings(ctx: typer.Context, as_json: Json = False) -> None:
     catalog.settings(ctx.obj, as_json=as_json)
 
 
+@app.command("status", rich_help_panel="Look up")
+def status(ctx: typer.Context, as_json: Json = False) -> None:
+    """Show what runs, waits and fails, the workers, and the requests of each app."""
+    from adreel.cli import monitoring
+
+    monitoring.status(ctx.obj, as_json=as_json)
+
+
 _RunsAtOnce = Annotated[
     int, typer.Option("--runs-at-once", min=1, max=64, help="Number of runs that are in progress at the same time.")
 ]

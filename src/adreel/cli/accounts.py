@@ -182,7 +182,9 @@ def _with_client(home: OpenHome, access: Access, use: Callable[[Client], Awaitab
     async def work() -> _Answer:
         deadline = time.monotonic() + DEADLINE_SECONDS
         transport = home.session.transport
-        async with connected(home.settings, access, transport=transport, deadline=deadline, log=say) as client:
+        async with connected(
+            home.settings, home.store, access, transport=transport, deadline=deadline, log=say
+        ) as client:
             return await use(client)
 
     return asyncio.run(work())

@@ -284,16 +284,16 @@ def _connect(home: OpenHome, config: WorldConfig) -> None:
             page = consent_url(settings.tiktok_auth_url, settings.tiktok_app_id, state, listener.redirect_uri)
             await asyncio.gather(_allow(page), waiting := asyncio.ensure_future(listener.code(30)))
             code = waiting.result()
-        async with connected(settings, app_access(settings)) as client:
+        async with connected(settings, home.store, app_access(settings)) as client:
             token = (await client.exchange(code)).access_token
-        async with connected(settings, app_access(settings, token)) as client:
+        async with connected(settings, home.store, app_access(settings, token)) as client:
             return token, await owner_of(client)
 
     token, owner = asyncio.run(consent())
     account = _save_account(home, token, owner)
 
     async def advertisers() -> int:
-        async with connected(home.settings, app_access(home.settings, token)) as client:
+        async with connected(home.settings, home.store, app_access(home.settings, token)) as client:
             return sum(not advertiser.gone for advertiser in await refresh(client, home.store, account))
 
     granted = asyncio.run(advertisers())

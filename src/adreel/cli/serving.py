@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import logging
+import signal
 import socket
 import sys
 import webbrowser
@@ -20,13 +22,20 @@ from adreel.cli.context import open_store, settings_of
 from adreel.cli.output import say
 from adreel.cli.request_timeout import timed_protocol
 from adreel.errors import InputError
+from adreel.logs import logger_of, set_up_logs
 from adreel.sandbox import Sandbox
 from adreel.settings import LOOPBACK, Settings
 from adreel.store import Store
 from adreel.web.app import create_app
+from adreel.web.request_log import RequestLog
 from adreel.worker import RUNS_AT_ONCE, WorkerChild
 
+logger = logger_of(__name__)
+
 PORT = 8765
+
+GRACE_SECONDS = 10
+"""How long requests in progress may take to end when the server stops."""
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
 """Options of glibc's malloc (source: its manual, "Malloc Tunable Parameters", and malloc.h); others have no mallopt."""
@@ -57,10 +66,12 @@ def serve_on(
     sandbox = Sandbox()
     sandbox.start()
     app = create_app(settings, store, clock=session.clock, hosts=(bound,), sandbox=sandbox)
+    set_up_logs(settings, sys.stderr)
     config = uvicorn.Config(
-        app,
+        RequestLog(app),
         http=timed_protocol(settings.request_seconds),
-        log_level="warning",
+        log_config=None,
+        timeout_graceful_shutdown=GRACE_SECONDS,
         access_log=False,
         server_header=False,
         # ADREEL_PROXIES lists the trusted proxies; uvicorn would trust every one on this machine.
@@ -68,25 +79,36 @@ def serve_on(
         lifespan="on",
     )
     _warn_of_proxy(settings)
-    say(f"Data Center: {settings.web_url} (stop it with Ctrl-C)")
+    _announce(settings, f"Data Center: {settings.web_url} (stop it with Ctrl-C)")
     if not store.users.any():
-        say("Open it to create the administrator.")
+        _announce(settings, "Open it to create the administrator.")
     if browser and sys.stderr.isatty():
         webbrowser.open(settings.web_url)
     _limit_memory()
+    # uvicorn raises the signal that stopped it again after its shutdown; both then end the block below.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     worker = WorkerChild(settings, session.environ, runs_at_once) if runs_at_once else nullcontext()
-    # uvicorn raises KeyboardInterrupt again after its shutdown.
     with worker, suppress(KeyboardInterrupt):
         uvicorn.Server(config).run([listener])
-    say("The Data Center stopped. Runs in progress continue.")
+    _announce(settings, "The Data Center stopped. Runs in progress continue.")
+
+
+def _announce(settings: Settings, text: str, level: int = logging.INFO) -> None:
+    """Says it to who started the server, or to the log if that is for programs."""
+    if settings.log_format == "json":
+        logger.log(level, "%s", text)
+    else:
+        say(f"warning: {text}" if level == logging.WARNING else text)
 
 
 def _warn_of_proxy(settings: Settings) -> None:
     """Warns of a proxy that ADREEL_PROXIES does not list."""
     if urlsplit(settings.web_url).scheme == "https" and not settings.proxies:
-        say(
-            "warning: ADREEL_WEB_URL is https, but ADREEL_PROXIES lists no proxy. All users appear to have the same "
-            "address, so wrong passwords of one user delay all others. Add the proxy's address to ADREEL_PROXIES."
+        _announce(
+            settings,
+            "ADREEL_WEB_URL is https, but ADREEL_PROXIES lists no proxy. All users appear to have the same "
+            "address, so wrong passwords of one user delay all others. Add the proxy's address to ADREEL_PROXIES.",
+            logging.WARNING,
         )
 
 

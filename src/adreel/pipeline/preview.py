@@ -79,7 +79,7 @@ class Asking:
         """The account's advertisers, refreshed."""
         access = account_access(self.settings, self.store, account)
         async with connected(
-            self.settings, access, transport=self.transport, deadline=_patience(), log=self.log
+            self.settings, self.store, access, transport=self.transport, deadline=_patience(), log=self.log
         ) as client:
             return await refresh(client, self.store, account)
 
@@ -102,7 +102,7 @@ class Asking:
         planned = self.planned(dataset, account, advertisers)
         access = account_access(self.settings, self.store, account)
         async with connected(
-            self.settings, access, transport=self.transport, deadline=_patience(), log=self.log
+            self.settings, self.store, access, transport=self.transport, deadline=_patience(), log=self.log
         ) as client:
             return await preview_rows(planned.plan, client, rows)
 

@@ -11,7 +11,10 @@ from datetime import datetime, timedelta
 import httpx2
 
 from adreel.clock import HomeClock
-from adreel.errors import AdreelError, BusyError, NotFoundError
+from adreel.datasets.restatement import compare
+from adreel.errors import AdreelError, BusyError, NotFoundError, disk_faults_raised
+from adreel.lake import Lake
+from adreel.logs import log_fields, logger_of, set_up_logs
 from adreel.pipeline.orders import Orders
 from adreel.pipeline.run import Runner, Watch
 from adreel.settings import Settings
@@ -20,6 +23,10 @@ from adreel.store.home import find_temporary_folder
 
 BUSY_WAIT = timedelta(seconds=5)
 """How long a run waits whose dataset is run by a process outside the queue, before it is tried again."""
+logger = logger_of(__name__)
+
+MOST_ROWS_COMPARED = 500_000
+"""Rows of a table whose versions are compared after a run, for its restated values."""
 
 
 def work(
@@ -36,7 +43,37 @@ def work(
     if it fails for a reason that may pass. A run that cannot start, as its dataset was deleted, fails with the reason.
     """
     run = store.runs.get(run_id)
-    orders = Orders(settings, store, clock=clock)
+    with log_fields(run_id=run.id, dataset=run.dataset_slug, worker=run.worker):
+        _work(settings, store, run, clock, transport)
+    return store.runs.get(run_id)
+
+
+def count_restated(settings: Settings, store: Store, run: Run, now: datetime) -> None:
+    """Adds to the totals how many values TikTok restated between the run's version and the one before.
+
+    Of tables with up to `MOST_ROWS_COMPARED` rows. Raises the lake's errors.
+    """
+    if run.dataset_id is None or run.version is None or run.restores or (run.table_rows or 0) > MOST_ROWS_COMPARED:
+        return
+    saved = store.datasets.get(run.dataset_id)
+    versions = [good.version for good in store.runs.good(saved, 2) if good.version is not None]
+    if len(versions) < 2 or versions[0] != run.version:
+        return
+    lake = Lake(settings.lake_url, clock=lambda: now)
+    comparison = compare(store, lake, saved, versions[1], versions[0], now)
+    cells = sum(column.values_restated for column in comparison.columns)
+    if cells:
+        logger.info("TikTok restated %d values", cells)
+        store.run_totals.add_restated(run, cells)
+
+
+def _work(
+    settings: Settings,
+    store: Store,
+    run: Run,
+    clock: Callable[[], datetime],
+    transport: httpx2.AsyncBaseTransport | None,
+) -> None:
     saved = None
     try:
         if run.dataset_id is None:
@@ -44,20 +81,30 @@ def work(
         saved = store.datasets.get(run.dataset_id)
         Runner(settings, store, clock=clock, transport=transport).run(saved, Watch(), run.dates, queued=run)
     except BusyError:
-        store.queue.release(run_id, not_before=clock() + BUSY_WAIT)
+        store.queue.release(run.id, not_before=clock() + BUSY_WAIT)
+        return
     except AdreelError as error:
-        ended = store.runs.get(run_id)
+        ended = store.runs.get(run.id)
         if ended.state is RunState.INTERRUPTED:
-            store.queue.requeue(run_id)
+            store.queue.requeue(run.id)
         elif ended.state is RunState.QUEUED and ended.attempt == run.attempt:
+            logger.warning("The run could not start: %s", error)
             outcome = RunOutcome.of_error(error)
-            store.runs.finish(run_id, outcome, retry_at=orders.retry_at(saved, run, outcome) if saved else None)
-    return store.runs.get(run_id)
+            retry_at = Orders(settings, store, clock=clock).retry_at(saved, run, outcome) if saved else None
+            store.runs.finish(run.id, outcome, retry_at=retry_at)
+        return
+    try:
+        with disk_faults_raised():
+            count_restated(settings, store, store.runs.get(run.id), clock())
+    except AdreelError as error:
+        # The run has ended well; its totals lack a number.
+        logger.warning("Restated values could not be counted: %s", error)
 
 
 def main() -> None:
     """The process of one run, whose id is the only argument; the settings are those of the environment."""
     settings = Settings.load(os.environ)
+    set_up_logs(settings, sys.stdout)
     find_temporary_folder(settings.home)
     # The server takes precedence, as a run mostly waits for TikTok. Windows has no nice.
     if hasattr(os, "nice"):

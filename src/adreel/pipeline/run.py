@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import time
 import traceback
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -34,6 +35,7 @@ from adreel.errors import (
     is_resumable,
 )
 from adreel.lake import Lake
+from adreel.logs import logger_of
 from adreel.pipeline.checkpoints import Checkpoints, Finished, RunStart, fingerprint
 from adreel.pipeline.estimate import estimated, size_of_run
 from adreel.pipeline.extract import Extraction, Parts
@@ -60,11 +62,16 @@ from adreel.store.locks import Held
 from adreel.tiktok.client import Client, first_failure
 from adreel.tiktok.rate_limit import limits_for
 
+logger = logger_of(__name__)
+
 CHUNKS_AT_ONCE = 16
 """Chunks read at a time: enough requests to use the rate of any app level at two seconds an answer."""
 
 TICK = 0.5
 """Seconds between two writes of the progress, each of which also checks for a request to cancel."""
+
+FINE = frozenset({RunState.VERIFIED, RunState.CANCELLED})
+"""How a run may end without a warning in the log."""
 
 SHORTEST_DEADLINE = 6 * 3600.0
 DEADLINE_FACTOR = 10.0
@@ -140,6 +147,7 @@ class Runner:
             held.name_run(run.id)
             if resumed:
                 watch.say(f"Resuming run {run.id}.")
+            logger.info("Run resumed" if resumed else "Run started", extra=_named(run))
             return _RunInProgress(self, lake, saved, account, dataset, run, held, watch, resumed=resumed).finish()
 
     def _promoted(self, saved: SavedDataset, dates: DateRange | None) -> Run | None:
@@ -197,6 +205,7 @@ class _RunInProgress:
         self._parts = Parts(lake, run.id)
         self._checkpoints = Checkpoints(self._parts)
         self._committing = False
+        self._began = time.monotonic()
         self._lines: list[str] = []
         self._notes: list[str] = []
 
@@ -204,7 +213,6 @@ class _RunInProgress:
         """Works until the run ends, stores how it ended, and returns the report or raises the error."""
         store = self._runner.store
         self._run = store.runs.begin(self._run.id)
-        began = time.monotonic()
         try:
             self._runner.orders.sweep(self._lake, self._run)
             with _rare_garbage_collection():
@@ -228,7 +236,7 @@ class _RunInProgress:
         if self._size is not None:
             store.sizes.save(self._size)
         self._watch.progress(replace(self._progress, share=run.share))
-        return _report(run, self._lake.table_url(self._saved.table_slug), time.monotonic() - began, self._resumed)
+        return _report(run, self._lake.table_url(self._saved.table_slug), time.monotonic() - self._began, self._resumed)
 
     def _logged(self, error: Exception) -> str:
         """Adds where an unexpected error arose to the log of the run; what a person reads of it.
@@ -238,6 +246,8 @@ class _RunInProgress:
         error_id, kind = error_id_of(error), type(error).__name__
         frames = "".join(traceback.format_tb(error.__traceback__)).splitlines()
         self._runner.store.runs.log(self._run.id, f"Unexpected error {error_id} ({kind}):", *frames)
+        trace = "\n".join(frames)
+        logger.error("Unexpected error (%s):\n%s", kind, trace, extra=_named(self._run) | {"error_id": error_id})
         return f"Unexpected error {error_id} ({kind}). Send the log of this run to the developers of adreel."
 
     def _end(self, outcome: RunOutcome) -> Run:
@@ -250,14 +260,23 @@ class _RunInProgress:
             )
             self._runner.store.runs.log(self._run.id, attempt)
         run = self._runner.store.runs.finish(self._run.id, outcome, retry_at=retry_at)
+        self._log_end(run)
         if not is_resumable(outcome.error_kind):
             # The run has ended even if its parts cannot be removed; the next run removes them.
             with suppress(StorageError):
                 self._lake.drop_run(run.id)
         return run
 
+    def _log_end(self, run: Run) -> None:
+        level = logging.INFO if run.state in FINE else logging.WARNING
+        seconds = round(time.monotonic() - self._began, 3)
+        counts = {"state": run.state.value, "rows": run.rows, "requests": run.requests, "duration_seconds": seconds}
+        message = f"Run ended: {run.state.label}" + (f". {run.error}" if run.error else "")
+        logger.log(level, "%s", message, extra=_named(run) | counts)
+
     def _interrupted(self) -> CancelledError:
-        self._runner.store.runs.interrupt(self._saved)
+        for run in self._runner.store.runs.interrupt(self._saved):
+            self._log_end(run)
         # The version may exist before the run is stored as finished; the resumed run finds it and commits no second.
         table = "may already have its new version" if self._committing else "is unchanged"
         return CancelledError(
@@ -296,6 +315,8 @@ class _RunInProgress:
             lines = [self._lines.pop(0) for _ in range(len(self._lines))]
             self._watch.trouble(lines[-1])
             self._runner.store.runs.log(self._run.id, *lines)
+            for line in lines:
+                logger.info("%s", line, extra=_named(self._run))
         return self._runner.store.runs.progress(self._run.id, self._progress)
 
     async def _until_stopped(self) -> Committed:
@@ -354,7 +375,7 @@ class _RunInProgress:
         deadline = runner.waits.monotonic() + seconds
         transport, log, waits = runner.transport, self._lines.append, runner.waits
         async with connected(
-            runner.settings, access, transport=transport, log=log, deadline=deadline, waits=waits
+            runner.settings, runner.store, access, transport=transport, log=log, deadline=deadline, waits=waits
         ) as self._client:
             self._before = self._progress
             try:
@@ -507,6 +528,11 @@ class _RunInProgress:
                 f"This run started on {began:%Y-%m-%d at %H:%M} UTC and read the days up to then. Run the dataset "
                 "again for later days."
             )
+
+
+def _named(run: Run) -> dict[str, str]:
+    """The run in the log, also where a command runs it and no process of its own."""
+    return {"run_id": run.id, "dataset": run.dataset_slug}
 
 
 def _outcome(committed: Committed) -> RunOutcome:

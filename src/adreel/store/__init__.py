@@ -14,6 +14,8 @@ from typing import Self
 
 from adreel.settings import Settings
 from adreel.store.accounts import Accounts
+from adreel.store.activity import Activity, QueuedRun, WorkerState
+from adreel.store.app_requests import AppRequests, RequestCounts
 from adreel.store.attempts import Attempts
 from adreel.store.consents import Consents
 from adreel.store.database import Database, open_database
@@ -55,6 +57,7 @@ from adreel.store.sessions import Sessions
 from adreel.store.shares import Shares
 from adreel.store.sizes import Sizes
 from adreel.store.tokens import Tokens
+from adreel.store.totals import RunTotal, RunTotals
 from adreel.store.users import Users
 from adreel.store.workspace import Workspaces
 
@@ -67,8 +70,10 @@ __all__ = [
     "AccountAdvertiser",
     "AccountStatus",
     "Accounts",
+    "Activity",
     "AdvertiserInfo",
     "ApiToken",
+    "AppRequests",
     "Attempts",
     "Consent",
     "Consents",
@@ -79,6 +84,8 @@ __all__ = [
     "Phase",
     "Progress",
     "Queue",
+    "QueuedRun",
+    "RequestCounts",
     "Role",
     "Run",
     "RunBrief",
@@ -86,6 +93,8 @@ __all__ = [
     "RunOutcome",
     "RunSize",
     "RunState",
+    "RunTotal",
+    "RunTotals",
     "Runs",
     "SavedDataset",
     "Session",
@@ -98,6 +107,7 @@ __all__ = [
     "User",
     "Users",
     "WorkerInfo",
+    "WorkerState",
     "Workspace",
     "Workspaces",
     "new_run_id",
@@ -110,12 +120,15 @@ class Store:
     __slots__ = (
         "_database",
         "accounts",
+        "activity",
+        "app_requests",
         "attempts",
         "consents",
         "datasets",
         "keys",
         "locks",
         "queue",
+        "run_totals",
         "runs",
         "sessions",
         "shares",
@@ -133,6 +146,9 @@ class Store:
         self.datasets = Datasets(database, clock)
         self.runs = Runs(database, clock)
         self.queue = Queue(database, clock)
+        self.activity = Activity(database)
+        self.run_totals = RunTotals(database)
+        self.app_requests = AppRequests(database, clock)
         self.users = Users(database, Passwords(cost), clock)
         self.sessions = Sessions(database, clock)
         self.tokens = Tokens(database, clock)

@@ -18,6 +18,7 @@ from adreel.store.datasets import as_dataset
 from adreel.store.records import IN_PROGRESS, Run, RunState, SavedDataset, Trigger
 from adreel.store.runs import NOTHING_YET, PUBLIC, as_run, new_run_id
 from adreel.store.tables import datasets, run_log, runs, workers
+from adreel.store.totals import add_end
 
 MOST_DEATHS = 3
 """A run whose process ended without a word so often is stopped: it would end every worker in turn."""
@@ -146,7 +147,10 @@ class Queue:
             changed = connection.execute(update(runs).where(mine).values(changes).returning(*PUBLIC)).one()
             text = f"The process of this run ended unexpectedly (time {changed.deaths}): {last_words}."
             connection.execute(insert(run_log).values(run_id=run_id, at=now, text=text))
-        return as_run(changed)
+            run = as_run(changed)
+            if run.state is RunState.FAILED:
+                add_end(connection, run)
+        return run
 
     def running(self) -> tuple[Run, ...]:
         """The runs that are said to be running."""
@@ -168,7 +172,10 @@ class Queue:
             "error": "The dataset was deleted before the run started.",
         }
         with self._database.write() as connection:
-            return connection.execute(update(runs).where(orphaned).values(changes)).rowcount
+            rows = connection.execute(update(runs).where(orphaned).values(changes).returning(*PUBLIC)).all()
+            for row in rows:
+                add_end(connection, as_run(row))
+        return len(rows)
 
     # Workers
 

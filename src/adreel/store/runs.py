@@ -31,6 +31,7 @@ from adreel.store.records import (
 )
 from adreel.store.secrets import fingerprint
 from adreel.store.tables import datasets, run_keys, run_log, runs
+from adreel.store.totals import add_end
 
 PUBLIC = tuple(column for column in runs.columns if column.name != "seq")
 """The columns of a run that are given out, from which `as_run` makes its record."""
@@ -231,7 +232,10 @@ class Runs:
             row = _row(connection, run_id)
             if row is not None and row.state == outcome.state and row.state != RunState.INTERRUPTED:
                 return as_run(row)
-            return _change(connection, run_id, RESUMABLE, changes)
+            run = _change(connection, run_id, RESUMABLE, changes)
+            if run.state in FINISHED and row is not None and row.state != run.state:
+                add_end(connection, run)
+            return run
 
     def interrupt(self, dataset: SavedDataset, *, besides: str | None = None) -> tuple[Run, ...]:
         """Marks the dataset's running runs, `besides` one, as interrupted. The caller holds the dataset's lock."""
@@ -241,7 +245,10 @@ class Runs:
         changes = {"state": RunState.INTERRUPTED, "finished_at": self._clock()}
         with self._database.write() as connection:
             rows = connection.execute(update(runs).where(dead).values(changes).returning(*PUBLIC)).all()
-        return tuple(as_run(row) for row in rows)
+            interrupted = tuple(as_run(row) for row in rows)
+            for run in interrupted:
+                add_end(connection, run)
+        return interrupted
 
     def request_cancel(self, run_id: str) -> Run:
         """Asks the run to stop; it does so by itself. InputError if it has finished."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Boolean,
     Column,
     DateTime,
@@ -364,4 +365,28 @@ workers = Table(
     Column("started_at", Utc, nullable=False),
     Column("heartbeat_at", Utc, nullable=False),
     Column("ended_at", Utc),
+)
+
+# Ends of runs, added up in the transaction that ends each, so that totals stay when runs are pruned.
+run_totals = Table(
+    "run_totals",
+    metadata,
+    Column("trigger", String, primary_key=True),
+    Column("state", String, primary_key=True),
+    # The bound of the duration by which runs are counted.
+    Column("most_seconds", Integer, primary_key=True, autoincrement=False),
+    Column("runs", BigInteger, nullable=False),
+    Column("seconds", Float, nullable=False),
+    Column("rows", BigInteger, nullable=False),
+    Column("restated_cells", BigInteger, nullable=False),
+)
+
+# Requests of each TikTok app, by periods of five minutes that begin at these epoch seconds; 0 is of all older ones.
+app_requests = Table(
+    "app_requests",
+    metadata,
+    Column("app_id", String, primary_key=True),
+    Column("began", BigInteger, primary_key=True, autoincrement=False),
+    Column("sent", BigInteger, nullable=False),
+    Column("refused", BigInteger, nullable=False),
 )

@@ -25,7 +25,7 @@ from adreel.lake import Lake
 from adreel.sandbox import Sandbox
 from adreel.settings import Settings
 from adreel.store import Store
-from adreel.web import api
+from adreel.web import api, metrics
 from adreel.web.assets import Assets
 from adreel.web.deps import COOKIE, Deps, SignInNeededError
 from adreel.web.pages import ROUTERS
@@ -64,6 +64,7 @@ def create_app(
     app.mount("/static", assets)
     for router in ROUTERS:
         app.include_router(router, include_in_schema=False)
+    app.include_router(metrics.router, include_in_schema=False)
     app.mount(API, api.create_api(app.state))
     app.add_exception_handler(AdreelError, _refused)
     app.add_exception_handler(SignInNeededError, _stranger)

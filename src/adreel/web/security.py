@@ -26,8 +26,8 @@ SMALL_BYTES = 64_000
 RESERVED_BYTES = 4 * MOST_BYTES
 """The most bytes of all bodies larger than `SMALL_BYTES` together, at any time."""
 
-WATCHED = frozenset({"/health", "/ready"})
-"""Paths that answer by any host name: a load balancer uses an IP address."""
+WATCHED = frozenset({"/health", "/ready", "/metrics"})
+"""Paths that answer by any host name: a load balancer uses an IP address. None of them heeds a cookie."""
 
 
 class Shield:

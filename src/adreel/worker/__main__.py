@@ -6,6 +6,7 @@ import os
 import sys
 
 from adreel.clock import HomeClock, wall_clock
+from adreel.logs import set_up_logs
 from adreel.settings import Settings
 from adreel.store import Store
 from adreel.store.home import find_temporary_folder
@@ -17,6 +18,7 @@ from adreel.worker.worker import Worker
 def main() -> None:
     """Works until it is told to stop, or the process PARENT that started it is gone."""
     settings = Settings.load(os.environ)
+    set_up_logs(settings, sys.stderr)
     find_temporary_folder(settings.home)
     runs_at_once, parent = int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else None
     clock = HomeClock()

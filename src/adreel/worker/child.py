@@ -10,8 +10,11 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+from adreel.logs import logger_of
 from adreel.settings import Settings
 from adreel.worker.processes import environment
+
+logger = logger_of(__name__)
 
 RESTART_SECONDS = 5.0
 """A worker that ended without being told to is started again after so many seconds."""
@@ -60,7 +63,7 @@ class WorkerChild:
         while not self._over.wait(0.5):
             if self._process.poll() is None:
                 continue
-            sys.stderr.write(f"warning: The worker ended (exit code {self._process.returncode}). It starts again.\n")
+            logger.warning("The worker ended with exit code %d; it starts again", self._process.returncode)
             if not self._over.wait(RESTART_SECONDS):
                 self._process = self._start()
 

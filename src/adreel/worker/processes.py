@@ -15,6 +15,9 @@ from typing import IO
 
 from adreel.settings import SETTINGS, Secret, Settings
 
+STDERR = 2
+"""The descriptor."""
+
 LONGEST_OUTPUT = 2_000
 """Characters of the last output of a process that died which are stored."""
 
@@ -75,7 +78,8 @@ class RunProcesses:
                 [sys.executable, "-m", "adreel.pipeline.process", run_id],
                 env=self._environ,
                 stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
+                # The log of the run is part of this process's own.
+                stdout=STDERR,
                 stderr=output,
                 start_new_session=True,
             )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import platform
 import secrets
@@ -13,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from adreel.errors import AdreelError, error_id_of
+from adreel.logs import log_fields, logger_of
 from adreel.settings import Settings
 from adreel.store import Store, WorkerInfo
 from adreel.worker.processes import RunProcesses
@@ -34,7 +34,7 @@ CLOCK_BACK = timedelta(seconds=5)
 START_WAIT = timedelta(seconds=5)
 """How long a run waits whose process could not be started."""
 
-log = logging.getLogger("adreel.worker")
+log = logger_of(__name__)
 
 
 @dataclass(slots=True)
@@ -106,14 +106,15 @@ class Worker:
 
     def run(self, stop: threading.Event) -> None:
         """Works until `stop` is set. Runs in progress go on by themselves."""
-        log.info("Worker %s started: %d runs at once.", self._me.id, self._me.runs_at_once)
-        try:
-            while not stop.wait(LOOK_SECONDS):
-                self.look()
-        finally:
-            self._processes.close()
-            self._store.queue.beat(replace(self._me, heartbeat_at=self._wall(), ended_at=self._wall()))
-            log.info("Worker %s stopped. Runs in progress continue.", self._me.id)
+        with log_fields(worker=self._me.id):
+            log.info("Worker started with %d runs at once", self._me.runs_at_once)
+            try:
+                while not stop.wait(LOOK_SECONDS):
+                    self.look()
+            finally:
+                self._processes.close()
+                self._store.queue.beat(replace(self._me, heartbeat_at=self._wall(), ended_at=self._wall()))
+                log.info("Worker stopped; runs in progress continue")
 
     def look(self) -> None:
         """Does everything once that it is time for."""

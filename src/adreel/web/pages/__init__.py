@@ -1,6 +1,18 @@
 """The pages, a module for each family of addresses."""
 
-from adreel.web.pages import accounts, charts, data, dataset, datasets, details, entrance, history, people, query
+from adreel.web.pages import (
+    accounts,
+    charts,
+    data,
+    dataset,
+    datasets,
+    details,
+    entrance,
+    history,
+    people,
+    query,
+    status,
+)
 
 ROUTERS = (
     entrance.router,
@@ -13,5 +25,6 @@ ROUTERS = (
     accounts.router,
     people.router,
     query.router,
+    status.router,
 )
 """In the order in which addresses are looked for: /datasets/new before /datasets/{slug}."""

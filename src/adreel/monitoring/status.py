@@ -1,0 +1,255 @@
+"""The state of a home for people: what runs, waits and fails, and the requests of its apps.
+
+Page, API and command line show this one record. Everyone sees what they may see; workers are for administrators.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from adreel.access import Guard, RoleRight
+from adreel.clock import wall_clock
+from adreel.datasets.status import Standing, standings
+from adreel.errors import ForbiddenError
+from adreel.pipeline.progress import progress_words
+from adreel.settings import Settings
+from adreel.store import AccountStatus, QueuedRun, RequestCounts, Run, RunState, SavedDataset, Store, WorkerState
+from adreel.store.app_requests import PERIOD
+from adreel.tiktok.rate_limit import limits_for
+
+DAY = timedelta(days=1)
+
+MOST_QUEUED = 100
+"""Runs of the queue that are listed; their number is of all."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunningRun:
+    """A run in progress; `share` is how much of it is done, from 0 to 1, and `words` say it in detail."""
+
+    run_id: str
+    dataset: str
+    dataset_name: str
+    trigger: str
+    started_at: datetime
+    share: float
+    words: str
+    worker: str
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingRun:
+    """A run in the queue, its place among all that wait, and why it has not begun."""
+
+    run_id: str
+    dataset: str
+    dataset_name: str
+    trigger: str
+    created_at: datetime
+    position: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class FailingDataset:
+    """A dataset that needs a person; `words` say why and what to do."""
+
+    dataset: str
+    dataset_name: str
+    status: str
+    label: str
+    words: str
+    ran_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class AccountTrouble:
+    """An account that needs a person."""
+
+    id: int
+    name: str
+    status: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """A process that takes runs from the queue, and how many it has."""
+
+    id: str
+    host: str
+    pid: int
+    runs: int
+    runs_at_once: int
+    started_at: datetime
+    heartbeat_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RequestPeriod:
+    """The requests of five minutes."""
+
+    began: datetime
+    sent: int
+    refused: int
+
+
+@dataclass(frozen=True, slots=True)
+class AppBudget:
+    """The requests of an app in the last 24 hours, by five minutes from the earliest, and TikTok's limits for it.
+
+    `sent_today` are those since 00:00 UTC, when TikTok renews the budget of the day.
+    """
+
+    app_id: str
+    level: str
+    limit_of_period: int
+    limit_of_day: int
+    sent_today: int
+    periods: tuple[RequestPeriod, ...]
+
+    @property
+    def sent(self) -> int:
+        """Requests of the last 24 hours."""
+        return sum(period.sent for period in self.periods)
+
+    @property
+    def refused(self) -> int:
+        """Those that TikTok refused as too many."""
+        return sum(period.refused for period in self.periods)
+
+
+@dataclass(frozen=True, slots=True)
+class HomeStatus:
+    """The state at the time `at`; `workers` is None for who may not see them."""
+
+    at: datetime
+    running: tuple[RunningRun, ...]
+    queued: tuple[WaitingRun, ...]
+    queued_total: int
+    failing: tuple[FailingDataset, ...]
+    accounts: tuple[AccountTrouble, ...]
+    workers: tuple[Worker, ...] | None
+    apps: tuple[AppBudget, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values, as the command line and the API give them."""
+        return asdict(self)
+
+
+def home_status(store: Store, guard: Guard, settings: Settings, now: datetime) -> HomeStatus:
+    """What the actor may see of the home."""
+    visible = {dataset.id: dataset for dataset in guard.datasets()}
+    workers = store.activity.workers(wall_clock())
+    queue = store.activity.queue()
+    waiting = [
+        _waiting(run, position, workers, now)
+        for position, run in enumerate(queue, start=1)
+        if run.dataset_id in visible
+    ]
+    return HomeStatus(
+        at=now,
+        running=tuple(_running(store, visible, now)),
+        queued=tuple(waiting[:MOST_QUEUED]),
+        queued_total=len(waiting),
+        failing=tuple(_failing(standings(store, guard, now))),
+        accounts=tuple(_accounts(guard)),
+        workers=tuple(map(_worker, workers)) if _sees_workers(guard) else None,
+        apps=tuple(_apps(store, guard, settings, now)),
+    )
+
+
+def _running(store: Store, visible: Mapping[int, SavedDataset], now: datetime) -> Iterator[RunningRun]:
+    runs = store.runs.list(states={RunState.RUNNING}, limit=1_000)
+    for run in reversed([run for run in runs if run.dataset_id in visible]):
+        actual = store.seen(run)
+        if actual.state is RunState.RUNNING and actual.started_at is not None:
+            yield _in_progress(actual, actual.started_at, now)
+
+
+def _in_progress(run: Run, started_at: datetime, now: datetime) -> RunningRun:
+    words = " · ".join(progress_words(run, now - started_at))
+    return RunningRun(
+        run.id, run.dataset_slug, run.dataset_name, run.trigger.value, started_at, run.share, words, run.worker
+    )
+
+
+def _waiting(run: QueuedRun, position: int, workers: tuple[WorkerState, ...], now: datetime) -> WaitingRun:
+    return WaitingRun(
+        run.run_id, run.dataset_slug, run.dataset_name, run.trigger.value, run.created_at, position,
+        _reason(run, workers, now),
+    )  # fmt: skip
+
+
+def _reason(run: QueuedRun, workers: tuple[WorkerState, ...], now: datetime) -> str:
+    """Why the run has not begun."""
+    if run.worker:
+        return "A worker has taken it and starts it."
+    if run.not_before is not None and run.not_before > now:
+        return f"Attempt {run.attempt} starts after {run.not_before:%Y-%m-%d %H:%M} UTC."
+    if run.blocked:
+        return "Another run of this dataset is in progress."
+    if not workers:
+        return "No worker is running. Start one: adreel serve, or adreel worker."
+    slots = sum(worker.runs_at_once for worker in workers)
+    if sum(worker.runs for worker in workers) >= slots:
+        return f"The workers are busy: {slots:,} run{'' if slots == 1 else 's'} at once."
+    return "It starts within seconds."
+
+
+def _failing(entries: tuple[Standing, ...]) -> Iterator[FailingDataset]:
+    for entry in sorted(entries, key=lambda entry: entry.status.rank):
+        if entry.status.attention:
+            words = entry.words or entry.meaning
+            saved = entry.saved
+            yield FailingDataset(saved.slug, saved.name, entry.status.value, entry.status.label, words, entry.ran_at)
+
+
+def _accounts(guard: Guard) -> Iterator[AccountTrouble]:
+    for account in guard.accounts():
+        if account.status is not AccountStatus.VALID:
+            words = f"The access token is {account.status}. Reconnect the account."
+            yield AccountTrouble(account.id, account.name, account.status.value, words)
+
+
+def _worker(worker: WorkerState) -> Worker:
+    return Worker(
+        worker.id, worker.host, worker.pid, worker.runs, worker.runs_at_once, worker.started_at, worker.heartbeat_at
+    )
+
+
+def _sees_workers(guard: Guard) -> bool:
+    """Workers are machines of the installation, as its settings are."""
+    try:
+        guard.need_role(RoleRight.VIEW_SETTINGS)
+    except ForbiddenError:
+        return False
+    return True
+
+
+def _apps(store: Store, guard: Guard, settings: Settings, now: datetime) -> Iterator[AppBudget]:
+    """The budgets of the apps of the accounts that the actor may see, also without any request."""
+    limits = limits_for(settings.tiktok_level)
+    minutes = int(PERIOD.total_seconds()) // 60
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    first = midnight + (now - DAY - midnight) // PERIOD * PERIOD + PERIOD
+    counts = store.app_requests.since(min(first, midnight))
+    names = {account.app_id or settings.tiktok_app_id for account in guard.accounts()}
+    for app_id in sorted(name for name in names if name):
+        mine = counts.get(app_id, {})
+        yield AppBudget(
+            app_id=app_id,
+            level=settings.tiktok_level,
+            limit_of_period=min(limits.per_minute * minutes, limits.per_second * 60 * minutes),
+            limit_of_day=limits.per_day,
+            sent_today=sum(period.sent for began, period in mine.items() if began >= midnight),
+            periods=tuple(_period(mine, first + number * PERIOD) for number in range(DAY // PERIOD)),
+        )
+
+
+def _period(counts: Mapping[datetime, RequestCounts], began: datetime) -> RequestPeriod:
+    period = counts.get(began, RequestCounts(0, 0))
+    return RequestPeriod(began, period.sent, period.refused)

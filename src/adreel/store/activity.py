@@ -1,0 +1,145 @@
+"""What goes on in a home: the queue, its workers, and how late schedules are; for metrics and the status page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import case, func, or_, select
+
+from adreel.store.database import Database
+from adreel.store.records import IN_PROGRESS, AccountStatus, RunState, Trigger
+from adreel.store.tables import accounts, datasets, runs, workers
+
+WORKER_SILENT = timedelta(seconds=15)
+"""A worker that did not tell of itself for so long counts as gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerState:
+    """A process that takes runs from the queue, and how many it has; its times are those of its machine."""
+
+    id: str
+    host: str
+    pid: int
+    runs_at_once: int
+    started_at: datetime
+    heartbeat_at: datetime
+    runs: int
+
+
+@dataclass(frozen=True, slots=True)
+class QueuedRun:
+    """A run in the queue, at its place in it; `blocked` while another run of its dataset is under way."""
+
+    run_id: str
+    dataset_id: int | None
+    dataset_name: str
+    dataset_slug: str
+    trigger: Trigger
+    created_at: datetime
+    due_at: datetime | None
+    not_before: datetime | None
+    attempt: int
+    worker: str
+    blocked: bool
+
+
+class Activity:
+    """Reads it from one home; each costs a few milliseconds."""
+
+    __slots__ = ("_database",)
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def in_progress(self) -> Mapping[tuple[RunState, Trigger], int]:
+        """How many runs are queued and running, by what asked for them."""
+        statement = (
+            select(runs.c.state, runs.c.trigger, func.count())
+            .where(runs.c.state.in_(sorted(IN_PROGRESS)))
+            .group_by(runs.c.state, runs.c.trigger)
+        )
+        with self._database.read() as connection:
+            rows = connection.execute(statement).all()
+        return {(RunState(state), Trigger(trigger)): int(count) for state, trigger, count in rows}
+
+    def queue(self) -> tuple[QueuedRun, ...]:
+        """The runs that wait, in the order in which workers take them: those of people first, then as asked for."""
+        order = case({Trigger.PERSON: 0, Trigger.SCHEDULE: 1}, value=runs.c.trigger, else_=2)
+        names = (
+            "dataset_id", "dataset_name", "dataset_slug", "trigger", "created_at", "due_at", "not_before", "attempt",
+            "worker",
+        )  # fmt: skip
+        waiting = (
+            select(runs.c.id.label("run_id"), *(runs.c[name] for name in names))
+            .where(runs.c.state == RunState.QUEUED)
+            .order_by(order, runs.c.seq)
+        )
+        with self._database.read() as connection:
+            rows = connection.execute(waiting).all()
+            under_way = set(
+                connection.execute(select(runs.c.dataset_id).where(runs.c.state == RunState.RUNNING)).scalars()
+            )
+        return tuple(
+            QueuedRun(**{**row._mapping, "trigger": Trigger(row.trigger)}, blocked=row.dataset_id in under_way)
+            for row in rows
+        )
+
+    def workers(self, wall: datetime) -> tuple[WorkerState, ...]:
+        """The workers that told of themselves lately, longest at work first. `wall` is the machine's own time."""
+        alive = workers.c.ended_at.is_(None) & (workers.c.heartbeat_at > wall - WORKER_SILENT)
+        taken = select(runs.c.worker, func.count()).where(runs.c.state.in_(sorted(IN_PROGRESS))).group_by(runs.c.worker)
+        with self._database.read() as connection:
+            rows = connection.execute(select(workers).where(alive).order_by(workers.c.started_at)).all()
+            counts = {worker: int(count) for worker, count in connection.execute(taken).all()}
+        return tuple(
+            WorkerState(
+                row.id, row.host, row.pid, row.runs_at_once, row.started_at, row.heartbeat_at, counts.get(row.id, 0)
+            )
+            for row in rows
+        )
+
+    def oldest_due(self, now: datetime) -> datetime | None:
+        """The earliest time of a schedule that has come and whose run has not begun."""
+        due = select(func.min(datasets.c.next_run_at)).where(datasets.c.next_run_at <= now)
+        waiting = select(func.min(runs.c.due_at)).where(
+            runs.c.state == RunState.QUEUED,
+            runs.c.due_at <= now,
+            or_(runs.c.not_before.is_(None), runs.c.not_before <= now),
+        )
+        with self._database.read() as connection:
+            times = [connection.execute(statement).scalar() for statement in (due, waiting)]
+        return min((time for time in times if time is not None), default=None)
+
+    def accounts(self) -> Mapping[AccountStatus, int]:
+        """How many accounts have each status."""
+        with self._database.read() as connection:
+            rows = connection.execute(select(accounts.c.status, func.count()).group_by(accounts.c.status)).all()
+        counts = {AccountStatus(status): int(count) for status, count in rows}
+        return {status: counts.get(status, 0) for status in AccountStatus}
+
+    def last_runs(self) -> Mapping[RunState | None, int]:
+        """How many datasets have a latest run in each state; None is for those that never ran."""
+        last = (
+            select(func.max(runs.c.seq)).where(runs.c.dataset_id == datasets.c.id).correlate(datasets).scalar_subquery()
+        )
+        statement = (
+            select(runs.c.state, func.count())
+            .select_from(datasets.outerjoin(runs, runs.c.seq == last))
+            .group_by(runs.c.state)
+        )
+        with self._database.read() as connection:
+            rows = connection.execute(statement).all()
+        return {RunState(state) if state is not None else None: int(count) for state, count in rows}
+
+    def store_bytes(self) -> int:
+        """The size of the database."""
+        with self._database.read() as connection:
+            if connection.dialect.name == "postgresql":
+                return int(connection.exec_driver_sql("SELECT pg_database_size(current_database())").scalar_one())
+            pages, size = (
+                connection.exec_driver_sql(f"PRAGMA {name}").scalar_one() for name in ("page_count", "page_size")
+            )
+        return int(pages) * int(size)
