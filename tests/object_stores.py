@@ -1,7 +1,10 @@
 """Object stores on this machine: moto as S3 and gcp-storage-emulator as Google Cloud Storage, with faults on order.
 
-gcp-storage-emulator lacks the parts of the XML API through which delta-rs works, so `_GoogleHandler` adds them: listing,
-HEAD, DELETE, and writing only where no object is (source: Google's "XML API reference").
+Each is a process of its own: pyarrow's client of Google Cloud Storage holds the interpreter while it waits, so that a
+server in the same process could not answer.
+
+gcp-storage-emulator lacks the parts of the XML API through which delta-rs works, so `_GoogleHandler` adds them:
+listing, HEAD, DELETE, and writing only where no object is (source: Google's "XML API reference").
 """
 
 from __future__ import annotations
@@ -9,19 +12,19 @@ from __future__ import annotations
 import json
 import re
 import socket
+import subprocess
+import sys
 import threading
-import time
+import urllib.request
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from functools import partial
 from http.server import ThreadingHTTPServer
-from socketserver import BaseServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
-from wsgiref.headers import Headers
 from xml.sax.saxutils import escape
 
 from gcp_storage_emulator.handlers.buckets import create_bucket
@@ -30,121 +33,140 @@ from gcp_storage_emulator.server import Request, RequestHandler, Router
 from gcp_storage_emulator.storage import Storage as GoogleStorage
 
 BUCKET = "bucket"
+ORDERS = "/_orders"
 
 Answer = tuple[int, str, str]
 """A refusal: the status, the store's code for it and its sentence."""
 
 
-@dataclass
-class Requests:
-    """What a store received, as method and path, and what it does with the next requests.
-
-    `refuse` returns an answer in place of the store's own; `spoil` one that is given after the store did its work.
-    """
-
-    received: list[tuple[str, str]] = field(default_factory=list)
-    refuse: Callable[[str, str], Answer | None] = lambda method, path: None
-    spoil: Callable[[str, str], Answer | None] = lambda method, path: None
-    hangs_up: bool = False
-    seconds: float = 0.0
-    conditional: bool = True
-
-    def well(self) -> None:
-        """Ends all faults and forgets what was received."""
-        fresh = Requests()
-        for name in ("refuse", "spoil", "hangs_up", "seconds", "conditional"):
-            setattr(self, name, getattr(fresh, name))
-        self.received.clear()
-
-
 @dataclass(frozen=True)
 class ObjectStore:
-    """A store with one bucket: the variables by which adreel finds it, and the keys of its objects."""
+    """A store with one bucket, as its process serves it: its address and the variables by which adreel finds it."""
 
     url: str
-    environ: dict[str, str]
-    requests: Requests
-    keys: Callable[[], list[str]]
-    secret: str
+    environ: Mapping[str, str]
+    address: str
+    secrets: tuple[str, ...]
 
+    def order(self, **orders: Any) -> None:
+        """What the store does from now on, in place of earlier orders; forgets what it received.
 
-# -- S3
+        `refuse` is a pattern of "METHOD path" with the answer, and `hang_up` such a pattern for closed connections.
+        """
+        self._ask(json.dumps(orders).encode())
 
+    def received(self) -> list[str]:
+        """The requests since the last order, as "METHOD path"."""
+        return list(self._ask(None)["received"])
 
-class _Application:
-    """moto between `requests`' faults; conditional writes are one step here, which moto does in two."""
+    def stored(self) -> list[str]:
+        """The names of its objects, but for markers of folders."""
+        return [key for key in self._ask(None)["keys"] if not key.endswith("/")]
 
-    def __init__(self, requests: Requests) -> None:
-        # Imported here: a quarter of a second that most tests do not need.
-        from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
-
-        self._requests = requests
-        self._moto = DomainDispatcherApplication(create_backend_app)
-        self._writing = threading.Lock()
-
-    def __call__(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
-        method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
-        if environ.get("QUERY_STRING"):
-            path = f"{path}?{environ['QUERY_STRING']}"
-        orders = self._requests
-        orders.received.append((method, path))
-        time.sleep(orders.seconds)
-        if orders.hangs_up:
-            environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
-            return []
-        refusal = orders.refuse(method, path)
-        if refusal is not None:
-            environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-            return _refused(start, refusal)
-        if not orders.conditional:
-            environ.pop("HTTP_IF_NONE_MATCH", None)
-        if method != "PUT":
-            return self._moto(environ, start)  # type: ignore[no-any-return]  # moto has no types for it
-        with self._writing:
-            body = b"".join(self._moto(environ, start))
-        return [body]
-
-
-def _refused(start: Callable[..., Any], refusal: Answer) -> list[bytes]:
-    status, code, text = refusal
-    body = f"<Error><Code>{code}</Code><Message>{text}</Message></Error>".encode()
-    headers = Headers([("Content-Type", "application/xml"), ("Content-Length", str(len(body)))])
-    start(f"{status} {code}", headers.items())
-    return [body]
+    def _ask(self, body: bytes | None) -> Any:
+        with urllib.request.urlopen(f"{self.address}{ORDERS}", body, timeout=10) as answer:
+            return json.load(answer)
 
 
 @contextmanager
-def s3_store() -> Iterator[ObjectStore]:
-    """moto with a bucket while the block runs."""
-    from moto.core.model_instances import reset_model_data
-    from moto.moto_server.werkzeug_app import MotoRequestHandler
-    from moto.s3.models import s3_backends
-    from werkzeug.serving import make_server
+def serving(kind: str) -> Iterator[ObjectStore]:
+    """A store, "s3" or "gs", while the block runs."""
+    process = subprocess.Popen(
+        [sys.executable, __file__, kind],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        address = f"http://127.0.0.1:{process.stdout.readline().strip()}"
+        yield ObjectStore(f"{kind}://{BUCKET}", _environ(kind, address), address, ("hush-hush",))
+    finally:
+        process.kill()
+        process.wait()
+        process.stdin.close()
+        process.stdout.close()
 
-    requests = Requests()
-    server = make_server("127.0.0.1", 0, _Application(requests), threaded=True, request_handler=_quiet(MotoRequestHandler))
-    backend = s3_backends["123456789012"]["aws"]
-    backend.create_bucket(BUCKET, "us-east-1")
-    environ = {
-        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{server.server_port}",
+
+def _environ(kind: str, address: str) -> Mapping[str, str]:
+    if kind == "gs":
+        return {"STORAGE_EMULATOR_HOST": address}
+    return {
+        "AWS_ENDPOINT_URL": address,
         "AWS_ACCESS_KEY_ID": "someone",
         "AWS_SECRET_ACCESS_KEY": "hush-hush",
         "AWS_REGION": "us-east-1",
         "AWS_EC2_METADATA_DISABLED": "true",
     }
 
-    def keys() -> list[str]:
-        return sorted(str(key) for key in backend.buckets[BUCKET].keys)
 
-    try:
-        with _serving(server):
-            yield ObjectStore(f"s3://{BUCKET}", environ, requests, keys, "hush-hush")
-    finally:
-        reset_model_data()
+class Orders:
+    """What the store was told to do, and what it received."""
+
+    def __init__(self, keys: Callable[[], Iterable[str]]) -> None:
+        self._keys = keys
+        self._orders: dict[str, Any] = {}
+        self._received: list[str] = []
+
+    def about(self, body: bytes) -> bytes:
+        """The answer to a request to `ORDERS`."""
+        if body:
+            self._orders = json.loads(body)
+            self._received.clear()
+        return json.dumps({"received": self._received, "keys": sorted(self._keys())}).encode()
+
+    def receive(self, request: str) -> Answer | None:
+        """Notes a request; how it is to be refused. Raises ConnectionAbortedError to close the connection."""
+        self._received.append(request)
+        if "hang_up" in self._orders and re.search(self._orders["hang_up"], request):
+            raise ConnectionAbortedError
+        pattern, *answer = self._orders.get("refuse", ["$.", 0, "", ""])
+        return (answer[0], answer[1], answer[2]) if re.search(pattern, request) else None
 
 
-def _quiet(handler: type[Any]) -> type[Any]:
-    return type("QuietHandler", (handler,), {"log_request": lambda *_: None})
+# -- S3
+
+
+class _Application:
+    """moto, between faults; conditional writes are one step here, which moto does in two."""
+
+    def __init__(self) -> None:
+        from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+        from moto.s3.models import s3_backends
+
+        backend = s3_backends["123456789012"]["aws"]
+        backend.create_bucket(BUCKET, "us-east-1")
+        self._orders = Orders(lambda: [str(key) for key in backend.buckets[BUCKET].keys])
+        self._moto = DomainDispatcherApplication(create_backend_app)
+        self._writing = threading.Lock()
+
+    def __call__(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+        method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
+        if path == ORDERS:
+            start("200 OK", [("Content-Type", "application/json")])
+            return [self._orders.about(environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)))]
+        try:
+            refusal = self._orders.receive(f"{method} {path}?{environ.get('QUERY_STRING', '')}".rstrip("?"))
+        except ConnectionAbortedError:
+            environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
+            raise
+        if refusal is not None:
+            start(f"{refusal[0]} {refusal[1]}", [("Content-Type", "application/xml")])
+            return [f"<Error><Code>{refusal[1]}</Code><Message>{refusal[2]}</Message></Error>".encode()]
+        if method != "PUT":
+            return self._moto(environ, start)  # type: ignore[no-any-return]  # moto has no types for it
+        with self._writing:
+            return [b"".join(self._moto(environ, start))]
+
+
+def _serve_s3() -> None:
+    from moto.moto_server.werkzeug_app import MotoRequestHandler
+    from werkzeug.serving import make_server
+
+    quiet = type("QuietHandler", (MotoRequestHandler,), {"log": lambda *_: None})
+    _serve(make_server("127.0.0.1", 0, _Application(), threaded=True, request_handler=quiet))
 
 
 # -- Google Cloud Storage
@@ -154,22 +176,23 @@ class _GoogleHandler(RequestHandler):  # type: ignore[misc]  # the emulator ship
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
 
-    def __init__(self, requests: Requests, writing: threading.Lock, storage: Any, *args: Any) -> None:
-        self._requests, self._writing = requests, writing
+    def __init__(self, orders: Orders, writing: threading.Lock, storage: Any, *args: Any) -> None:
+        self._orders, self._writing = orders, writing
         super().__init__(storage, *args)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name that http.server gives it
         pass
 
     def do_GET(self) -> None:
-        orders = self._requests
-        orders.received.append((self.command, self.path))
-        time.sleep(orders.seconds)
-        if orders.hangs_up:
+        if self.path == ORDERS:
+            self._send(200, self._orders.about(self.rfile.read(int(self.headers.get("Content-Length") or 0))))
+            return
+        try:
+            refusal = self._orders.receive(f"{self.command} {self.path}")
+        except ConnectionAbortedError:
             self.close_connection = True
             self.connection.shutdown(socket.SHUT_RDWR)
             return
-        refusal = orders.refuse(self.command, self.path)
         if refusal is not None:
             self.close_connection = True
             self._refuse(*refusal)
@@ -177,7 +200,7 @@ class _GoogleHandler(RequestHandler):  # type: ignore[misc]  # the emulator ship
         with self._writing:
             self._in_turn()
 
-    do_HEAD = do_PUT = do_POST = do_DELETE = do_PATCH = do_GET
+    do_HEAD = do_PUT = do_POST = do_DELETE = do_PATCH = do_GET  # noqa: N815 - the names that http.server gives them
 
     def _in_turn(self) -> None:
         """The emulator's own answer to the JSON API, and the XML API's here."""
@@ -250,26 +273,21 @@ class _GoogleHandler(RequestHandler):  # type: ignore[misc]  # the emulator ship
             self.wfile.write(body)
 
 
-@contextmanager
-def google_store() -> Iterator[ObjectStore]:
-    """gcp-storage-emulator with a bucket while the block runs."""
-    requests, storage = Requests(), GoogleStorage(use_memory_fs=True)
+def _serve_google() -> None:
+    storage = GoogleStorage(use_memory_fs=True)
     create_bucket(BUCKET, storage)
-    handler = partial(_GoogleHandler, requests, threading.Lock(), storage)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    orders = Orders(lambda: storage.objects.get(BUCKET, {}))
+    handler = partial(_GoogleHandler, orders, threading.Lock(), storage)
+    _serve(ThreadingHTTPServer(("127.0.0.1", 0), handler))
+
+
+def _serve(server: Any) -> None:
+    """Serves until whoever started this process goes away."""
     server.daemon_threads = True
-    environ = {"STORAGE_EMULATOR_HOST": f"http://127.0.0.1:{server.server_port}"}
-    with _serving(server):
-        yield ObjectStore(f"gs://{BUCKET}", environ, requests, lambda: sorted(storage.objects.get(BUCKET, {})), "")
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    print(server.server_address[1], flush=True)  # noqa: T201 - how the port is told
+    sys.stdin.read()
 
 
-@contextmanager
-def _serving(server: BaseServer) -> Iterator[None]:
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+if __name__ == "__main__":
+    {"s3": _serve_s3, "gs": _serve_google}[sys.argv[1]]()

@@ -20,7 +20,10 @@ REQUEST_SECONDS = 60
 ATTEMPTS = 3
 """Tries of a request to an object store: an unreachable store is reported within seconds, not minutes."""
 
-RETRY_SECONDS = 15
+DELTA_RETRIES = 5
+"""delta-rs waits less between tries than pyarrow: with five it, too, tries for some seconds."""
+
+RETRY_SECONDS = 5
 """The same for Google's client, which counts time in place of tries."""
 
 AZURE_SCHEMES = frozenset({"az", "azure", "abfs", "abfss", "adl"})
@@ -32,13 +35,12 @@ class ObjectStore:
     """An object store that holds a lake.
 
     `root` is the lake's place in the pyarrow file system that `open_files` returns, and `delta_options` lead delta-rs
-    to the same store. `unproven` says that the store may not know conditional writes, on which commits rely.
+    to the same store.
     """
 
     root: str
     open_files: Callable[[], Any]
     delta_options: Mapping[str, str]
-    unproven: bool = False
 
 
 def object_store(url: str, environ: Mapping[str, str]) -> ObjectStore:
@@ -59,7 +61,7 @@ def _options(**more: str | None) -> dict[str, str]:
     patience = {
         "connect_timeout": f"{CONNECT_SECONDS}s",
         "timeout": f"{REQUEST_SECONDS}s",
-        "max_retries": str(ATTEMPTS - 1),
+        "max_retries": str(DELTA_RETRIES),
         "retry_timeout": f"{REQUEST_SECONDS}s",
     }
     return patience | {name: value for name, value in more.items() if value is not None}
@@ -95,7 +97,7 @@ def _s3(parts: SplitResult, environ: Mapping[str, str]) -> ObjectStore:
         aws_s3_allow_unsafe_rename="false",
         aws_s3_locking_provider="none",
     )
-    return ObjectStore(parts.netloc + parts.path, open_files, options, unproven=endpoint is not None)
+    return ObjectStore(parts.netloc + parts.path, open_files, options)
 
 
 def _google(parts: SplitResult, environ: Mapping[str, str]) -> ObjectStore:
@@ -115,7 +117,13 @@ def _google(parts: SplitResult, environ: Mapping[str, str]) -> ObjectStore:
             anonymous=True, scheme=address.scheme, endpoint_override=address.netloc, retry_time_limit=limit
         )
 
-    no_key = {"gcs_base_url": endpoint, "disable_oauth": True, "client_email": "", "private_key": "", "private_key_id": ""}
+    no_key = {
+        "gcs_base_url": endpoint,
+        "disable_oauth": True,
+        "client_email": "",
+        "private_key": "",
+        "private_key_id": "",
+    }
     options = _options(
         google_service_account_key=json.dumps(no_key) if endpoint else None,
         allow_http=_allow_http(endpoint),

@@ -23,6 +23,30 @@ from adreel.lake.object_stores import SCHEMES, object_store
 RUNS = "_runs"
 """The folder of run parts under the root; table names never begin with an underscore."""
 
+_REFUSALS = (
+    (
+        r"NO_SUCH_BUCKET|NoSuchBucket|[Bb]ucket (does not exist|not found)|ContainerNotFound|container does not exist",
+        "The bucket does not exist:",
+        "Create the bucket or container, or correct ADREEL_LAKE_URL",
+    ),
+    (
+        "INVALID_ACCESS_KEY|InvalidAccessKey|SIGNATURE_DOES_NOT|SignatureDoesNot|EXPIRED_TOKEN|ExpiredToken|InvalidToken",
+        "The store refused the credentials for",
+        "Check the credentials in the environment of adreel",
+    ),
+    (
+        "INVALID_CLIENT_TOKEN|UNAUTHENTICATED|AuthenticationFailed|status 401",
+        "The store refused the credentials for",
+        "Check the credentials in the environment of adreel",
+    ),
+    (
+        r"ACCESS_DENIED|AccessDenied|PERMISSION_DENIED|AuthorizationPermission|AuthorizationFailure|HTTP 403|Forbidden",
+        "The store denied access to",
+        "Check the credentials and give them the rights to list, read, write and delete",
+    ),
+)
+"""Answers of stores that no waiting helps, what happened, and what to do."""
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=-]*")
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
@@ -103,6 +127,9 @@ class Storage:
 
     def delete_folder(self, path: str) -> None:
         """Removes a folder with all that is in it; it may be gone already."""
+        # Asked first, as pyarrow's error for a folder that is not there differs from store to store.
+        if self.folder is None and not self.list_files(path):
+            return
         with suppress(FileNotFoundError):
             self.files.delete_dir(path)
 
@@ -131,6 +158,10 @@ class Storage:
             return StorageError(
                 f"No space is left for {subject} at {self.url} ({reason}); free some space, then run again."
             )
+        refusal = _refusal(str(error)) if self.store else None
+        if refusal is not None:
+            happened, advice = refusal
+            return StorageError(f"{happened} {subject} at {self.url}. {advice}, then run again ({reason}).")
         if self.folder is None and isinstance(error, OSError) and not isinstance(error, FileNotFoundError):
             return StorageError(
                 f"adreel cannot reach {subject} at {self.url} ({reason}); check the address, the credentials and the "
@@ -161,6 +192,11 @@ def _folder(url: str) -> Path | None:
     return Path(url2pathname(parts.path)) if parts.scheme == "file" else None
 
 
+def _refusal(text: str) -> tuple[str, str] | None:
+    """What a store answered that no waiting helps, and what to do; None for other faults."""
+    return next((words for pattern, *words in _REFUSALS if re.search(pattern, text)), None)  # type: ignore[return-value]
+
+
 def _reason(error: Exception) -> tuple[str, int | None]:
     """Why in one line without addresses' queries, and the system's error number if there is one."""
     text = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
@@ -170,6 +206,11 @@ def _reason(error: Exception) -> tuple[str, int | None]:
         number = int(next(group for group in stated.groups() if group))
     if number is not None and 0 < number < 200:
         return os.strerror(number), number
+    answer = re.search(r"<Code>(.*?)</Code>(?:.*?<Message>(.*?)</Message>)?", text, re.DOTALL)
+    if answer:
+        # No more of it: the answer to a wrong signature quotes the request.
+        return ": ".join(part for part in answer.groups() if part)[:200], None
+    text = re.sub(r"^When .*?(?=AWS Error )", "", text, flags=re.DOTALL)
     lines = [line.strip(" ↳\t") for line in text.splitlines() if line.strip() and not re.match(r"\s*(\d+:|at )", line)]
     cause = lines[-1] if "↳" in text else lines[0] if lines else type(error).__name__
     return re.sub(r"\?\S*", "", cause)[:200], None
