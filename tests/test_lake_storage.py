@@ -11,13 +11,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
 
 from adreel.errors import InputError, StorageError
 from adreel.lake import Lake
 from adreel.sandbox import QueryLimits, QueryRequest, Sandbox, object_store_environment
-from lake_rows import SCHEMA, in_order, put, row, table_rows, window
+from lake_rows import SCHEMA, in_order, put, row, table_rows
 from s3_server import object_store
 
 
