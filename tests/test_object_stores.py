@@ -206,7 +206,7 @@ def test_a_run_whose_store_goes_away_resumes_and_asks_for_no_stored_page_again(
 
 
 @pytest.mark.parametrize(
-    ("code", "said"),
+    ("code", "message"),
     [
         ("AccessDenied", "The store denied access to the .* rights to list, read, write and delete"),
         ("InvalidAccessKeyId", "The store refused the credentials for the .* Check the credentials"),
@@ -214,11 +214,11 @@ def test_a_run_whose_store_goes_away_resumes_and_asks_for_no_stored_page_again(
     ],
 )
 @only_s3
-def test_a_refusal_of_the_store_says_what_to_do_and_shows_no_key(store: ObjectStore, code: str, said: str) -> None:
+def test_a_refusal_of_the_store_says_what_to_do_and_shows_no_key(store: ObjectStore, code: str, message: str) -> None:
     store.order(refuse=["^(PUT|POST|DELETE) ", 403, code, "No."])
     lake = lake_at(store, "refused")
     for attempt in (lambda: lake.write_note("run1", "plan", 1), lambda: put(lake, "run1", "append", [row("a", 1)])):
-        with pytest.raises(StorageError, match=said) as caught:
+        with pytest.raises(StorageError, match=message) as caught:
             attempt()
         assert not any(secret in str(caught.value) for secret in store.secrets)
     store.order()
