@@ -11,13 +11,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
 
 from adreel.errors import InputError, StorageError
 from adreel.lake import Lake
 from adreel.sandbox import QueryLimits, QueryRequest, Sandbox, object_store_environment
-from lake_rows import SCHEMA, in_order, put, row, table_rows, window
+from lake_rows import SCHEMA, in_order, put, row, table_rows
 from s3_server import object_store
 
 
@@ -63,31 +62,6 @@ def test_an_address_that_is_none_is_refused(url: str) -> None:
 # -- object stores
 
 
-def test_a_lake_in_an_object_store_does_what_one_in_a_folder_does(s3: dict[str, bytes], tmp_path: Path) -> None:
-    every = [Lake("s3://bucket/some/lake"), Lake(tmp_path / "lake")]
-    for lake in every:
-        assert not lake.exists("ads")
-        put(lake, "run1", "replace", [row("a", 1), row("b", 2), row("a", 3)])
-        put(lake, "run2", "upsert", [row("b", 2, 5), row("c", 2, 5)])
-        put(lake, "run3", "partition", [row("d", 3)], windows=(window(3, 3),))
-        put(lake, "run4", "append", [row("e", 4)])
-        assert put(lake, "run4", "append", [row("e", 4)]).repeated
-    for version in range(4):
-        assert in_order(table_rows(every[0], version=version)) == in_order(table_rows(every[1], version=version))
-    assert every[0].difference("ads", 0, 3) == every[1].difference("ads", 0, 3)
-    for lake in every:
-        with lake.connect({"ads": "ads"}) as connection:
-            answer = connection.sql("select ad_id from ads where stat_time_day = '2026-01-02' order by 1")
-            assert answer is not None
-            assert answer.fetchall() == [("b",), ("c",)]
-        freed = lake.vacuum("ads", keep_days=0, keep_versions=2)
-        assert freed.versions in (2, 0)  # The second lake is a moment younger than its clock tells.
-        assert [version.run_id for version in lake.versions("ads")][:2] == ["run4", "run3"]
-        lake.drop("ads")
-        assert not lake.exists("ads")
-    assert [key for key in s3 if "ads" in key and not key.endswith("/")] == []
-
-
 def test_sql_of_people_reads_an_object_store_in_a_process_that_was_told_how(s3: dict[str, bytes]) -> None:
     lake = Lake("s3://bucket/some/lake")
     put(lake, "run1", "append", [row("a", 1, "1.5"), row("b", 2, 2)])
@@ -99,25 +73,6 @@ def test_sql_of_people_reads_an_object_store_in_a_process_that_was_told_how(s3: 
             assert json.loads(file.read())["items"] == [{"ad_id": "a", "spend": 1.5}, {"ad_id": "b", "spend": 2}]
         with pytest.raises(InputError, match="cannot be used in FROM here"):
             box.ask(replace(request, sql="from read_parquet('s3://bucket/some/lake/ads/*.parquet')", environ=environ))
-
-
-def test_run_parts_lie_in_an_object_store_as_well(s3: dict[str, bytes]) -> None:
-    lake = Lake("s3://bucket/lake")
-    table = pa.Table.from_pylist([dict(row("a", 1))], SCHEMA)
-    for name in ("c1/r-1", "c1/r-2", "c2/r-1"):
-        lake.write_part("run1", name, table, {"total": 1})
-    lake.write_note("run1", "c1/split", [1, 2])
-    assert lake.list_parts("run1", "c1/") == ("c1/r-1", "c1/r-2")
-    assert (lake.part("run1", "c1/r-1").rows, lake.part("run1", "c1/r-1").facts) == (1, {"total": 1})
-    assert lake.read_parts("run1").read_all().num_rows == lake.parts_dataset("run1").count_rows() == 3
-    assert (lake.has_part("run1", "c2/r-1"), lake.has_part("run1", "c2/r-2")) == (True, False)
-    assert (lake.read_note("run1", "c1/split"), lake.read_note("run1", "other")) == ([1, 2], None)
-    lake.drop_parts("run1", "c1/")
-    assert lake.list_parts("run1") == ("c2/r-1",)
-    assert lake.list_runs() == ("run1",)
-    lake.drop_run("run1")
-    lake.drop_run("run1")
-    assert (lake.list_runs(), [key for key in s3 if key.endswith(".arrow")]) == ((), [])
 
 
 def test_a_commit_whose_answer_got_lost_is_found_in_the_log(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -148,7 +148,12 @@ def list_notes(storage: Storage, run_id: str) -> tuple[str, ...]:
 def list_runs(storage: Storage) -> tuple[str, ...]:
     """The runs that have parts or notes, in order."""
     with storage.guard("the parts of runs"):
-        return tuple(info.base_name for info in storage.list_files(RUNS, recursive=False) if not info.is_file)
+        if storage.folder is not None:
+            infos = storage.list_files(RUNS, recursive=False)
+            return tuple(info.base_name for info in infos if not info.is_file)
+        # By their files: object stores have no folders, and pyarrow does not list those of Google Cloud Storage.
+        paths = [info.path for info in storage.list_files(RUNS) if info.is_file]
+    return tuple(dict.fromkeys(path.removeprefix(f"{RUNS}/").partition("/")[0] for path in paths))
 
 
 def drop_run(storage: Storage, run_id: str) -> None:

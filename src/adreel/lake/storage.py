@@ -8,7 +8,6 @@ import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,19 +18,37 @@ import pyarrow.fs as pa_fs
 from deltalake.exceptions import DeltaError
 
 from adreel.errors import InputError, StorageError
+from adreel.lake.object_stores import SCHEMES, object_store
 
 RUNS = "_runs"
 """The folder of run parts under the root; table names never begin with an underscore."""
 
-CONNECT_SECONDS = 5
-REQUEST_SECONDS = 60
-ATTEMPTS = 3
-"""Tries of a request to an object store: an unreachable store is reported within seconds, not minutes."""
+_REFUSALS = (
+    (
+        r"NO_SUCH_BUCKET|NoSuchBucket|[Bb]ucket (does not exist|not found)|ContainerNotFound|container does not exist",
+        "The bucket does not exist:",
+        "Create the bucket or container, or correct ADREEL_LAKE_URL",
+    ),
+    (
+        "INVALID_ACCESS_KEY|InvalidAccessKey|SIGNATURE_DOES_NOT|SignatureDoesNot|EXPIRED_TOKEN|ExpiredToken|InvalidToken",
+        "The store refused the credentials for",
+        "Check the credentials in the environment of adreel",
+    ),
+    (
+        "INVALID_CLIENT_TOKEN|UNAUTHENTICATED|AuthenticationFailed|status 401",
+        "The store refused the credentials for",
+        "Check the credentials in the environment of adreel",
+    ),
+    (
+        r"ACCESS_DENIED|AccessDenied|PERMISSION_DENIED|AuthorizationPermission|AuthorizationFailure|HTTP 403|Forbidden",
+        "The store denied access to",
+        "Check the credentials and give them the rights to list, read, write and delete",
+    ),
+)
+"""Answers of stores that no waiting helps, what happened, and what to do."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=-]*")
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-_AZURE = frozenset({"az", "azure", "abfs", "abfss", "adl"})
-_SCHEMES = frozenset({"s3", "s3a", "gs", *_AZURE})
 
 
 class Storage:
@@ -41,21 +58,21 @@ class Storage:
         """Raises InputError if `url` is no folder, file://, s3://, gs:// or az:// address; touches no disk."""
         self.folder = _folder(url)
         self.url = str(self.folder) if self.folder else url.rstrip("/")
+        self.store = object_store(self.url, os.environ) if urlsplit(url).scheme in SCHEMES else None
         self._files: Any = None
         if self.folder is not None and "%" in self.url:
             raise InputError(f"{self.url} has a % in its name, which Delta Lake would decode; choose another.")
-        if self.folder is None and urlsplit(url).scheme not in _SCHEMES:
+        if self.folder is None and self.store is None:
             raise InputError(f"{url!r} is not an address of a lake; use a folder, or file://, s3://, gs:// or az:// …")
 
     @property
     def files(self) -> Any:
         """The pyarrow file system whose root is the lake's root."""
         if self._files is None:
-            if self.folder is not None:
-                store, root = pa_fs.LocalFileSystem(), str(self.folder)
+            if self.store is not None:
+                self._files = pa_fs.SubTreeFileSystem(self.store.root, self.store.open_files())
             else:
-                store, root = _object_store(self.url)
-            self._files = pa_fs.SubTreeFileSystem(root, store)
+                self._files = pa_fs.SubTreeFileSystem(str(self.folder), pa_fs.LocalFileSystem())
         return self._files
 
     def table_url(self, slug: str) -> str:
@@ -65,18 +82,7 @@ class Storage:
     @property
     def delta_options(self) -> dict[str, str]:
         """delta-rs's options for the object store; the rest it reads from the environment itself."""
-        if self.folder is not None:
-            return {}
-        options = {
-            "connect_timeout": f"{CONNECT_SECONDS}s",
-            "timeout": f"{REQUEST_SECONDS}s",
-            "max_retries": str(ATTEMPTS - 1),
-            "retry_timeout": f"{REQUEST_SECONDS}s",
-        }
-        endpoint = _s3_endpoint()
-        if endpoint and urlsplit(self.url).scheme in ("s3", "s3a"):
-            options |= {"aws_endpoint": endpoint, "aws_allow_http": str(endpoint.startswith("http:")).lower()}
-        return options
+        return dict(self.store.delta_options) if self.store else {}
 
     def write(self, path: str, data: Any, *, durable: bool = False) -> None:
         """Puts a small file there whole or not at all: renamed into place, or put as one object.
@@ -121,6 +127,9 @@ class Storage:
 
     def delete_folder(self, path: str) -> None:
         """Removes a folder with all that is in it; it may be gone already."""
+        # Asked first, as pyarrow's error for a folder that is not there differs from store to store.
+        if self.folder is None and not self.list_files(path):
+            return
         with suppress(FileNotFoundError):
             self.files.delete_dir(path)
 
@@ -149,6 +158,10 @@ class Storage:
             return StorageError(
                 f"No space is left for {subject} at {self.url} ({reason}); free some space, then run again."
             )
+        refusal = _refusal(str(error)) if self.store else None
+        if refusal is not None:
+            happened, advice = refusal
+            return StorageError(f"{happened} {subject} at {self.url}. {advice}, then run again ({reason}).")
         if self.folder is None and isinstance(error, OSError) and not isinstance(error, FileNotFoundError):
             return StorageError(
                 f"adreel cannot reach {subject} at {self.url} ({reason}); check the address, the credentials and the "
@@ -179,51 +192,9 @@ def _folder(url: str) -> Path | None:
     return Path(url2pathname(parts.path)) if parts.scheme == "file" else None
 
 
-def _given(*names: str) -> str | None:
-    """The first of some environment variables that is set."""
-    return next((os.environ[name] for name in names if os.environ.get(name)), None)
-
-
-def _s3_endpoint() -> str | None:
-    return (_given("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT") or "").rstrip("/") or None
-
-
-def _object_store(url: str) -> tuple[Any, str]:
-    """Pyarrow's file system for an object store and the root in it.
-
-    Not deltalake's own: its writer does not take pyarrow's buffers, and it holds the interpreter while it waits.
-    """
-    parts = urlsplit(url)
-    if parts.scheme == "gs":
-        limit = timedelta(seconds=REQUEST_SECONDS)
-        return pa_fs.GcsFileSystem(retry_time_limit=limit), parts.netloc + parts.path
-    if parts.scheme in _AZURE:
-        return _azure(parts.netloc), parts.netloc.partition("@")[0] + parts.path
-    endpoint = _s3_endpoint()
-    address = urlsplit(endpoint) if endpoint else None
-    store = pa_fs.S3FileSystem(
-        endpoint_override=address.netloc + address.path if address else None,
-        scheme=address.scheme if address else "https",
-        region=_given("AWS_REGION", "AWS_DEFAULT_REGION") or ("us-east-1" if endpoint else None),
-        connect_timeout=CONNECT_SECONDS,
-        request_timeout=REQUEST_SECONDS,
-        retry_strategy=pa_fs.AwsStandardS3RetryStrategy(max_attempts=ATTEMPTS),
-        allow_delayed_open=True,
-    )
-    return store, parts.netloc + parts.path
-
-
-def _azure(netloc: str) -> Any:
-    """Azure's file system: the account is in abfss://container@account.… or in the environment."""
-    account = netloc.partition("@")[2].partition(".")[0] or _given("AZURE_STORAGE_ACCOUNT_NAME") or ""
-    credentials = {
-        "account_key": _given("AZURE_STORAGE_ACCOUNT_KEY", "AZURE_STORAGE_ACCESS_KEY"),
-        "sas_token": _given("AZURE_STORAGE_SAS_TOKEN", "AZURE_STORAGE_SAS_KEY"),
-        "tenant_id": _given("AZURE_STORAGE_TENANT_ID", "AZURE_TENANT_ID"),
-        "client_id": _given("AZURE_STORAGE_CLIENT_ID", "AZURE_CLIENT_ID"),
-        "client_secret": _given("AZURE_STORAGE_CLIENT_SECRET", "AZURE_CLIENT_SECRET"),
-    }
-    return pa_fs.AzureFileSystem(account, **{name: value for name, value in credentials.items() if value})
+def _refusal(text: str) -> tuple[str, str] | None:
+    """What a store answered that no waiting helps, and what to do; None for other faults."""
+    return next((words for pattern, *words in _REFUSALS if re.search(pattern, text)), None)  # type: ignore[return-value]
 
 
 def _reason(error: Exception) -> tuple[str, int | None]:
@@ -235,6 +206,11 @@ def _reason(error: Exception) -> tuple[str, int | None]:
         number = int(next(group for group in stated.groups() if group))
     if number is not None and 0 < number < 200:
         return os.strerror(number), number
+    answer = re.search(r"<Code>(.*?)</Code>(?:.*?<Message>(.*?)</Message>)?", text, re.DOTALL)
+    if answer:
+        # No more of it: the answer to a wrong signature quotes the request.
+        return ": ".join(part for part in answer.groups() if part)[:200], None
+    text = re.sub(r"^When .*?(?=AWS Error )", "", text, flags=re.DOTALL)
     lines = [line.strip(" ↳\t") for line in text.splitlines() if line.strip() and not re.match(r"\s*(\d+:|at )", line)]
     cause = lines[-1] if "↳" in text else lines[0] if lines else type(error).__name__
     return re.sub(r"\?\S*", "", cause)[:200], None
