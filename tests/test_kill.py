@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -90,8 +91,14 @@ def until(seen: Callable[[], bool]) -> None:
 
 @pytest.fixture
 def outside(tmp_path: Path) -> Iterator[Outside]:
+    with served_outside(tmp_path / "home") as opened:
+        yield opened
+
+
+@contextmanager
+def served_outside(folder: Path) -> Iterator[Outside]:
     now = datetime.now(UTC)
-    home = make_home(tmp_path / "home", today=now.date(), advertisers=ADVERTISERS, ads=ADS, plain=True, latency_ms=30)
+    home = make_home(folder, today=now.date(), advertisers=ADVERTISERS, ads=ADS, plain=True, latency_ms=30)
     home.now = now
     home.add_account()
     with socket.create_server(("127.0.0.1", 0)) as listener:
