@@ -18,7 +18,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from adreel.access import Actor, Guard
-from adreel.errors import BusyError, LockLostError, RetryError
+from adreel.errors import BusyError, InputError, LockLostError, RetryError
 from adreel.lake import Lake
 from adreel.pipeline.orders import Orders
 from adreel.pipeline.run import Watch
@@ -26,6 +26,7 @@ from adreel.settings import Settings
 from adreel.store import Phase, Progress, RunState, Store
 from adreel.store.database import HEAD, Database, open_backend
 from adreel.store.migrations.upgrade import upgrade
+from adreel.store.postgres import Postgres
 from adreel.store.tables import metadata
 from adreel.worker import environment
 from home import Home, make_home
@@ -54,7 +55,7 @@ def outside(store_folder: Path) -> Iterator[Outside]:
 
 
 def on_postgres(test: object) -> object:
-    return pytest.mark.parametrize("database_url", ["postgres"], indirect=True)(test)  # type: ignore[operator]
+    return pytest.mark.parametrize("database_url", ["postgres"], indirect=True)(test)
 
 
 def open_store(folder: Path, url: str) -> Store:
@@ -206,6 +207,33 @@ def test_a_store_outlives_a_restart_of_the_server(url: str, tmp_path: Path, post
             half()
         assert store.accounts.list() == (account,)
         assert add_dataset(store, account).account_id == account.id
+
+
+def test_another_machine_makes_no_key_of_its_own(url: str, tmp_path: Path) -> None:
+    with open_store(tmp_path / "one", url) as first, open_store(tmp_path / "two", url) as second:
+        account = add_account(first)
+        with pytest.raises(InputError, match=r"Copy secret\.key from the home folder .* to .*two/secret\.key"):
+            add_account(second, "other")
+        with pytest.raises(InputError, match=r"encrypted with a key that is not in .*two/secret\.key"):
+            second.accounts.token(account)
+        (tmp_path / "two" / "secret.key").write_bytes((tmp_path / "one" / "secret.key").read_bytes())
+        assert first.accounts.token(add_account(second, "other")) == second.accounts.token(second.accounts.get("other"))
+
+
+def test_what_a_stopped_process_or_a_dead_machine_holds_is_given_up(
+    url: str, tmp_path: Path, postgres: PostgresServer
+) -> None:
+    with open_store(tmp_path, url) as store:
+        with store._database.write() as connection:
+            assert connection.exec_driver_sql("SHOW idle_in_transaction_session_timeout").scalar() == "30s"
+        backend = store._database.backend
+        assert isinstance(backend, Postgres)
+        with backend.locks.dataset("spend") as held:
+            names = ("idle", "interval", "count")
+            shown = [held.connection.execute(f"SHOW tcp_keepalives_{name}".encode()).fetchone() for name in names]
+            idle, interval, count = (int(row[0]) for row in shown if row is not None)
+            assert idle + interval * count <= 15
+            assert held.connection.execute("SHOW idle_session_timeout").fetchone() == ("0",)
 
 
 def test_what_is_wrong_with_the_address_is_said_and_no_password(url: str, postgres: PostgresServer, home: Home) -> None:
