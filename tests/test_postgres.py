@@ -34,6 +34,7 @@ from people import Clock, add_account, add_dataset
 from postgres import PostgresServer
 from running import Tampered, latest, run, settings_of
 from test_kill import Outside, check_whole, served_outside, until
+from web_home import open_site
 
 
 @pytest.fixture
@@ -234,6 +235,23 @@ def test_what_a_stopped_process_or_a_dead_machine_holds_is_given_up(
             idle, interval, count = (int(row[0]) for row in shown if row is not None)
             assert idle + interval * count <= 15
             assert held.connection.execute("SHOW idle_session_timeout").fetchone() == ("0",)
+
+
+@on_postgres
+def test_pages_say_that_the_database_is_away_and_come_back_with_it(
+    store_folder: Path, postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("adreel.store.postgres.RESTART_SECONDS", 0.05)
+    home = make_home(store_folder)
+    with open_site(home) as site:
+        visitor = site.visit()
+        assert visitor.get("/setup").status_code == 200
+        postgres.stop()
+        answer = visitor.get("/setup")
+        postgres.start()
+        assert answer.status_code == 503
+        assert answer.text == "The database cannot be reached. Try again in a moment.\n"
+        assert visitor.get("/setup").status_code == 200
 
 
 def test_what_is_wrong_with_the_address_is_said_and_no_password(url: str, postgres: PostgresServer, home: Home) -> None:
