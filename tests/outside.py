@@ -86,10 +86,10 @@ def until(seen: Callable[[], bool]) -> None:
 
 
 @contextmanager
-def made_outside(tmp_path: Path) -> Iterator[Outside]:
-    """A home of its own with a world of `ADVERTISERS` with `ADS` each, whose requests take 30 ms."""
+def made_outside(folder: Path) -> Iterator[Outside]:
+    """A home in the folder with a world of `ADVERTISERS` with `ADS` each, whose requests take 30 ms."""
     now = datetime.now(UTC)
-    home = make_home(tmp_path / "home", today=now.date(), advertisers=ADVERTISERS, ads=ADS, plain=True, latency_ms=30)
+    home = make_home(folder, today=now.date(), advertisers=ADVERTISERS, ads=ADS, plain=True, latency_ms=30)
     home.now = now
     home.add_account()
     with socket.create_server(("127.0.0.1", 0)) as listener:

@@ -18,7 +18,7 @@ from running import latest, left_behind, log_of, run
 
 @pytest.fixture
 def outside(tmp_path: Path) -> Iterator[Outside]:
-    with made_outside(tmp_path) as outside:
+    with made_outside(tmp_path / "home") as outside:
         yield outside
 
 

@@ -271,7 +271,7 @@ def test_a_password_of_a_thousand_characters_is_judged_in_a_moment() -> None:
 def test_a_password_is_hashed_anew_when_it_is_used_after_its_cost_has_changed(folder: Path, clock: Clock) -> None:
     with open_people(folder, clock) as store:
         add_user(store, "Bob")
-    before = hashes(store)
+        before = hashes(store)
     with Store.open(Settings.load({"ADREEL_HOME": str(folder)}), clock=clock, cost=Cost(16, 2, 1)) as store:
         assert store.users.check("Bob", "wrong password") is None
         assert hashes(store) == before

@@ -32,7 +32,7 @@ MOMENTS: dict[str, Moment] = {
 
 @pytest.fixture
 def outside(tmp_path: Path) -> Iterator[Outside]:
-    with made_outside(tmp_path) as outside:
+    with made_outside(tmp_path / "home") as outside:
         yield outside
 
 

@@ -12,6 +12,8 @@ from datetime import datetime
 from types import TracebackType
 from typing import Self
 
+from sqlalchemy import select
+
 from adreel.settings import Settings
 from adreel.store.accounts import Accounts
 from adreel.store.activity import Activity, QueuedRun, WorkerState
@@ -56,6 +58,7 @@ from adreel.store.secrets import Keys
 from adreel.store.sessions import Sessions
 from adreel.store.shares import Shares
 from adreel.store.sizes import Sizes
+from adreel.store.tables import accounts
 from adreel.store.tokens import Tokens
 from adreel.store.totals import RunTotal, RunTotals
 from adreel.store.users import Users
@@ -167,7 +170,12 @@ class Store:
         database cannot be reached.
         """
         database = open_database(settings)
-        return cls(database, Keys(settings.secret_key, settings.home), clock, cost)
+
+        def is_first() -> bool:
+            with database.read() as connection:
+                return not database.backend.is_shared or connection.execute(select(accounts.c.id)).first() is None
+
+        return cls(database, Keys(settings.secret_key, settings.home, is_first), clock, cost)
 
     def seen(self, run: Run) -> Run:
         """The run as it is: one that is said to be running, and whose process is gone, was interrupted."""

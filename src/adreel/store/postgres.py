@@ -29,7 +29,7 @@ CONNECTIONS = 5
 OLDEST = 140000
 """The oldest server that is taken, as Postgres numbers itself: 14."""
 
-RESTART_SECONDS = 10.0
+RESTART_SECONDS = 5.0
 """How long a process that had a connection waits for a server that restarts."""
 
 _RETRY_SECONDS = 0.1

@@ -6,7 +6,7 @@ import hashlib
 import os
 import secrets
 from base64 import urlsafe_b64encode
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,10 +29,12 @@ class Keys:
     The file is made when something is encrypted for the first time, and never by decrypting.
     """
 
-    __slots__ = ("_file", "_given")
+    __slots__ = ("_file", "_given", "_is_first")
 
-    def __init__(self, given: Secret, home: Path) -> None:
+    def __init__(self, given: Secret, home: Path, is_first: Callable[[], bool] = lambda: True) -> None:
+        """`is_first`: whether nothing is encrypted with a key that another machine has."""
         self._given = given
+        self._is_first = is_first
         self._file = home / KEY_FILE
 
     def __repr__(self) -> str:
@@ -41,7 +43,7 @@ class Keys:
     def encrypt(self, text: str) -> str:
         """`text` under the newest key."""
         if not self._given and not self._file.exists():
-            _make_key_file(self._file)
+            self._make_file()
         return self._fernet().encrypt(text.encode()).decode("ascii")
 
     def decrypt(self, encrypted: str, whose: str) -> str:
@@ -67,7 +69,7 @@ class Keys:
             new = urlsafe_b64encode(secrets.token_bytes(32)).decode("ascii")
             self._replace_file([new, *_read_key_file(self._file)])
         else:
-            _make_key_file(self._file)
+            self._make_file()
 
     def drop_old(self) -> None:
         """Leaves the first key of the key file alone. Nothing may be under another. InputError as `add_first`."""
@@ -81,6 +83,14 @@ class Keys:
             return len(self._keys())
         except _NoKeyError:
             return 0
+
+    def _make_file(self) -> None:
+        if not self._is_first():
+            raise InputError(
+                "The tokens in the database are encrypted with a key that this machine does not have. Copy secret.key "
+                f"from the home folder of a machine that has it to {self._file}, or set ADREEL_SECRET_KEY."
+            )
+        _make_key_file(self._file)
 
     def _need_file(self) -> None:
         if self._given:

@@ -108,7 +108,11 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, AdreelError)
     problems = error.problems if isinstance(error, DatasetError) else ()
-    answer = _failed(request, status_of(error), str(error) if not problems else error.message, error, problems)
+    try:
+        answer = _failed(request, status_of(error), str(error) if not problems else error.message, error, problems)
+    except AdreelError as again:
+        # The page shows the workspace, whose database is what failed; where that is, is not for strangers.
+        answer = PlainTextResponse("The database cannot be reached. Try again in a moment.\n", status_of(again))
     answer.headers.update(retry_after(error))
     return answer
 
