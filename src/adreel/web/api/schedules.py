@@ -90,7 +90,7 @@ def list_schedules(deps: Here, who: Who, query: Annotated[Paging, Query()]) -> S
     return ScheduledDatasets(items=items, total=len(entries), limit=query.limit, offset=query.offset)
 
 
-@router.post("/schedules/explain", summary="Explain a schedule", responses=failures())
+@router.post("/schedules/explain", summary="Explain a schedule", responses=failures(403))
 def explain_schedule(deps: Here, _: Who, body: ScheduleBody) -> ScheduleMeaning:
     """A schedule in words, with its next times. Nothing is saved."""
     meaning = meaning_of(schedules.schedule_in(body.schedule), deps.clock(), deps.store.workspace.get().zone)
