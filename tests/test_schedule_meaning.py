@@ -29,6 +29,12 @@ def meaning(value: Any, now: datetime = NOW, zone: str = "Europe/Berlin") -> Mea
         ("0 6 */2 * MON", "At 06:00 on every second day of the month if it's on Monday (UTC)", (), 1),
         ("*/15 * * * *", "Every 15th minute of every hour (UTC)", (), 96),
         ({"every": "7 hours"}, "Every 7 hours", (), 4),
+        (
+            {"every": "5 hours", "between": "8-20"},
+            "Every 5 hours between 08:00 and 20:00 UTC",
+            ("The interval is counted from 08:00 UTC on each day.",),
+            3,
+        ),
         ({"every": "hour", "between": "22-2"}, "Every hour between 22:00 and 02:00 UTC", (), 4),
     ],
 )

@@ -67,6 +67,9 @@ class ScheduleBody(Body):
 class DatasetSchedule(ScheduleMeaning):
     """A dataset's schedule."""
 
+    load: str | None = Field(
+        description="Requests on a day; null if not known.", examples=["about 34 requests on a day with 1 run"]
+    )
     paused_at: datetime | None = Field(description="Start of the pause.", examples=[None])
 
 
@@ -117,7 +120,9 @@ def resume_schedule(deps: Here, who: Who, dataset: Slug) -> DatasetSchedule:
 
 def _schedule(deps: Deps, saved: SavedDataset) -> DatasetSchedule:
     meaning = meaning_of(schedule_of(saved), deps.clock(), deps.store.workspace.get().zone)
-    return DatasetSchedule(**_values(meaning.values()), paused_at=saved.paused_at)
+    estimate = deps.asking.estimate(saved) if meaning.runs_per_day else None
+    load = estimate.daily_text(meaning.runs_per_day) if estimate else None
+    return DatasetSchedule(**_values(meaning.values()), load=load, paused_at=saved.paused_at)
 
 
 def _values(values: dict[str, Any]) -> dict[str, Any]:

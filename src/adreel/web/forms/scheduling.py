@@ -370,14 +370,18 @@ def _picks(fields: FormFields) -> Picks:
     if fields.last("schedule.shown") == "typed" or "cron.how" not in fields:
         return picks_of(fields.text("schedule.cron", FIRST_CRON)) or Picks()
     first = Picks()
+    days = fields.last("cron.days", first.days)
+    # A kind of days of which none is picked would mean every day.
+    begin = {"month": ("1",), "week": ("MON",), "nth": ("1",)}
+    none = {kind: begin[kind] if kind == days else () for kind in begin}
     return Picks(
         how=fields.last("cron.how", first.how),
         at=fields.text("cron.at", first.at),
         step=fields.last("cron.step", first.step),
-        days=fields.last("cron.days", first.days),
-        month_days=fields.all("cron.month_days"),
-        weekdays=fields.all("cron.weekdays"),
-        nths=fields.all("cron.nths"),
+        days=days,
+        month_days=fields.all("cron.month_days") or none["month"],
+        weekdays=fields.all("cron.weekdays") or none["week"],
+        nths=fields.all("cron.nths") or none["nth"],
         nth_day=fields.last("cron.nth_day", first.nth_day),
         months=fields.all("cron.months"),
     )
