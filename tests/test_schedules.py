@@ -46,9 +46,9 @@ def test_a_schedule_is_set_listed_paused_and_resumed_from_the_command_line(site:
     asking = program(site)
     asking.good("POST", "/datasets", 201, json=SPEND | {"stale_after": "2 days"})
     assert home.json("schedules", "list") == []
-    said = home.good("schedules", "set", "spend", "--every", "6 hours", "--between", "8-20", "--retries", "0")
-    assert "Every 6 hours between 08:00 and 20:00 UTC." in said.stdout
-    assert "the stale warning is removed" in said.stderr
+    shown = home.good("schedules", "set", "spend", "--every", "6 hours", "--between", "8-20", "--retries", "0")
+    assert "Every 6 hours between 08:00 and 20:00 UTC." in shown.stdout
+    assert "the stale warning is removed" in shown.stderr
     file = asking.get("/datasets/spend")["file"]
     assert (file["schedule"], file["retry"]) == ({"every": "6 hours", "between": "8-20"}, False)
     assert "stale_after" not in file

@@ -431,7 +431,7 @@ def schedule_pane(fields: FormFields, now: datetime, zone: str, estimate: Estima
     meaning = None if faults else meaning_of(schedule, now, zone)
     wait = _duration_text(fields.text("retry.wait", "15 minutes"))
     stale = _duration_text(fields.text("stale_after"))
-    known = meaning is not None and meaning.runs_per_day and estimate is not None
+    has_load = meaning is not None and meaning.runs_per_day and estimate is not None
     return SchedulePane(
         tab=_tab(fields),
         unit=fields.last("schedule.unit", MANUAL),
@@ -452,7 +452,7 @@ def schedule_pane(fields: FormFields, now: datetime, zone: str, estimate: Estima
         stale_after=stale,
         stale=_offered(STALE, stale),
         meaning=meaning,
-        load=estimate.daily_text(meaning.runs_per_day) if known and meaning and estimate else "",
+        load=estimate.daily_text(meaning.runs_per_day) if has_load and meaning and estimate else "",
     )
 
 
