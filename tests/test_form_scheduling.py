@@ -98,6 +98,11 @@ def test_another_tab_replaces_the_schedule_and_an_expression_is_typed_on_from_wh
     assert (back.scheduling.picks.days, back.scheduling.picks.nths) == ("nth", ("2",))
 
 
+def test_a_kind_of_days_begins_with_one_of_them_and_not_with_every_day() -> None:
+    form = shown({"schedule": "0 6 * * *"}, cron__days="week")
+    assert (form.scheduling.expression, form.scheduling.picks.weekdays) == ("0 6 * * MON", ("MON",))
+
+
 def test_a_unit_that_is_chosen_begins_with_a_number_that_is_not_refused() -> None:
     form = shown(
         {"schedule": {"every": "2 days"}}, schedule__unit="minute", schedule__unit_before="day", schedule__every="2"

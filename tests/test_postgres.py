@@ -30,10 +30,10 @@ from adreel.store.postgres import Postgres
 from adreel.store.tables import metadata
 from adreel.worker import environment
 from home import Home, make_home
+from outside import Outside, check_whole, made_outside, until
 from people import Clock, add_account, add_dataset
 from postgres import PostgresServer
 from running import Tampered, latest, run, settings_of
-from outside import Outside, check_whole, made_outside, until
 from web_home import open_site
 
 

@@ -29,26 +29,32 @@ def meaning(value: Any, now: datetime = NOW, zone: str = "Europe/Berlin") -> Mea
         ("0 6 */2 * MON", "At 06:00 on every second day of the month if it's on Monday (UTC)", (), 1),
         ("*/15 * * * *", "Every 15th minute of every hour (UTC)", (), 96),
         ({"every": "7 hours"}, "Every 7 hours", (), 4),
+        (
+            {"every": "5 hours", "between": "8-20"},
+            "Every 5 hours between 08:00 and 20:00 UTC",
+            ("The interval is counted from 08:00 UTC on each day.",),
+            3,
+        ),
         ({"every": "hour", "between": "22-2"}, "Every hour between 22:00 and 02:00 UTC", (), 4),
     ],
 )
 def test_a_schedule_is_said_in_words_with_what_may_not_be_expected(
     value: Any, words: str, notes: tuple[str, ...], runs: int
 ) -> None:
-    told = meaning(value, zone="UTC")
-    assert (told.words, told.notes, told.runs_per_day) == (words, notes, runs)
+    schedule_meaning = meaning(value, zone="UTC")
+    assert (schedule_meaning.words, schedule_meaning.notes, schedule_meaning.runs_per_day) == (words, notes, runs)
 
 
 def test_times_stand_beside_those_of_the_zone_and_a_change_of_its_clocks_is_said() -> None:
-    told = meaning("0 6 * * *", datetime(2027, 3, 26, 12, tzinfo=UTC))
-    assert [f"{time.utc:%d %H:%M} {time.local:%H:%M}" for time in told.times] == [
+    schedule_meaning = meaning("0 6 * * *", datetime(2027, 3, 26, 12, tzinfo=UTC))
+    assert [f"{time.utc:%d %H:%M} {time.local:%H:%M}" for time in schedule_meaning.times] == [
         "27 06:00 07:00",
         "28 06:00 08:00",
         "29 06:00 08:00",
         "30 06:00 08:00",
         "31 06:00 08:00",
     ]
-    (note,) = told.notes
+    (note,) = schedule_meaning.notes
     assert note.startswith(
         "Clocks in Europe/Berlin change before 2027-03-28: from then on, local times are 1 hour later"
     )
@@ -56,5 +62,5 @@ def test_times_stand_beside_those_of_the_zone_and_a_change_of_its_clocks_is_said
 
 
 def test_a_start_in_the_future_is_the_first_time() -> None:
-    told = meaning({"every": "6 hours", "start": "2026-12-24 09:00"})
-    assert told.times[0].values() == {"utc": "2026-12-24T09:00:00Z", "local": "2026-12-24T10:00:00+01:00"}
+    schedule_meaning = meaning({"every": "6 hours", "start": "2026-12-24 09:00"})
+    assert schedule_meaning.times[0].values() == {"utc": "2026-12-24T09:00:00Z", "local": "2026-12-24T10:00:00+01:00"}

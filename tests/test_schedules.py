@@ -21,16 +21,19 @@ def test_pages_api_and_command_line_say_the_same_of_a_schedule(site: Site, home:
     by_api = asking.get("/datasets/spend/schedule")
     by_command = home.json("schedules", "show", "spend")
     assert {name: by_command[name] for name in by_api} == by_api
+    assert by_api["load"].endswith("on a day with 1 run")
     assert by_api["words"] == "Every day at 06:30 UTC"
     assert len(by_api["next"]) == 5
     assert by_api["next"][0] == {"utc": "2026-11-23T06:30:00Z", "local": "2026-11-23T07:30:00+01:00"}
+    meant = ("words", "notes", "next", "runs_per_day", "zone")
     explained = asking.good("POST", "/schedules/explain", json={"schedule": DAILY["schedule"]})
     explained_by_command = home.json("schedules", "explain", "--every", "day", "--at", "06:30")
-    assert explained == explained_by_command == {name: by_api[name] for name in explained}
+    assert explained == explained_by_command == {name: by_api[name] for name in meant}
     pairs = fields_of(DAILY).values
     form = site.visit("admin").fragment("POST", "/datasets/form", {name: list(given) for name, given in pairs.items()})
     page = words_of(form.text)
     assert "Every day at 06:30 UTC" in page
+    assert by_api["load"][1:] in page
     for time in by_api["next"]:
         utc, local = (re.sub("T", " ", time[zone])[:16] for zone in ("utc", "local"))
         assert re.search(rf"{utc}\s+\w+ {local}", page), (utc, local)
@@ -43,9 +46,9 @@ def test_a_schedule_is_set_listed_paused_and_resumed_from_the_command_line(site:
     asking = program(site)
     asking.good("POST", "/datasets", 201, json=SPEND | {"stale_after": "2 days"})
     assert home.json("schedules", "list") == []
-    said = home.good("schedules", "set", "spend", "--every", "6 hours", "--between", "8-20", "--retries", "0")
-    assert "Every 6 hours between 08:00 and 20:00 UTC." in said.stdout
-    assert "the stale warning is removed" in said.stderr
+    shown = home.good("schedules", "set", "spend", "--every", "6 hours", "--between", "8-20", "--retries", "0")
+    assert "Every 6 hours between 08:00 and 20:00 UTC." in shown.stdout
+    assert "the stale warning is removed" in shown.stderr
     file = asking.get("/datasets/spend")["file"]
     assert (file["schedule"], file["retry"]) == ({"every": "6 hours", "between": "8-20"}, False)
     assert "stale_after" not in file

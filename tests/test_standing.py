@@ -18,6 +18,7 @@ from adreel.datasets.status import SORTS, STALE_AFTER, Standing, Status, Wanted,
 from adreel.pipeline.orders import Orders
 from adreel.settings import Settings
 from adreel.store import AccountStatus, RunBrief, RunOutcome, RunState, SavedDataset, Store
+from adreel.store.datasets import NewDataset, Timing
 from adreel.store.file_locks import FileLocks
 from home import Home
 
@@ -230,3 +231,18 @@ def test_a_list_has_exactly_the_matching_datasets_in_order(entries: list[Standin
         assert (entry in matching) is all(asked)
     keys = [SORTS[wanted.sort](entry) for entry in matching]
     assert keys == sorted(keys, reverse=wanted.descending)
+
+
+def test_a_manual_dataset_is_stale_after_the_time_that_was_chosen_for_it(store: Store, home: Home) -> None:
+    fixed = {"report": "performance", "dates": {"start": "2026-01-01", "end": "2026-01-31"}}
+    timing = Timing(stale_after=timedelta(hours=6))
+    new = NewDataset("Spend", store.accounts.get("demo"), json.dumps(fixed), timing=timing)
+    (saved,) = store.datasets.create_all([new])
+    assert status(store, home, saved) is Status.NEVER
+    ended(store, saved, 1, GOOD)
+    home.now += timedelta(hours=6)
+    assert status(store, home, saved) is Status.VERIFIED
+    home.now += timedelta(hours=1)
+    assert status(store, home, saved) is Status.STALE
+    (entry,) = standings(store, Guard(store, OPERATOR), home.now)
+    assert entry.words == "The rows were read 7 hours ago. Run the dataset to update them."

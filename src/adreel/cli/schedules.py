@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import typer
@@ -20,6 +20,9 @@ from adreel.errors import InputError
 from adreel.scheduling import Meaning, meaning_of, words
 from adreel.scheduling.durations import written_duration, written_retry
 from adreel.store import SavedDataset
+
+if TYPE_CHECKING:
+    from adreel.pipeline.estimate import Estimate
 
 
 def show_all(session: CommandContext, *, as_json: bool) -> None:
@@ -79,12 +82,15 @@ def show(session: CommandContext, name: str, *, as_json: bool) -> None:
 
 def _show(home: OpenHome, saved: SavedDataset, *, as_json: bool) -> None:
     meaning = meaning_of(schedule_of(saved), home.session.clock(), home.store.workspace.get().zone)
+    estimate = _estimate(home, saved) if meaning.runs_per_day else None
+    load = estimate.daily_text(meaning.runs_per_day) if estimate else None
     retry, stale_after = retry_of(saved), timing_of(saved).stale_after
     if as_json:
         print_json(
             {"dataset": saved.slug, "name": saved.name}
             | meaning.values()
             | {
+                "load": load,
                 "paused_at": saved.paused_at,
                 "retry": written_retry(retry),
                 "stale_after": written_duration(stale_after) if stale_after else None,
@@ -92,6 +98,8 @@ def _show(home: OpenHome, saved: SavedDataset, *, as_json: bool) -> None:
         )
         return
     _print(meaning)
+    if load:
+        typer.echo(f"{load[:1].upper()}{load[1:]}.")
     if saved.paused_at:
         say(f"Paused since {saved.paused_at:%Y-%m-%d %H:%M} UTC. Resume: adreel schedules resume {saved.slug}")
     if stale_after:
@@ -102,6 +110,13 @@ def _show(home: OpenHome, saved: SavedDataset, *, as_json: bool) -> None:
         current = standing(home.store, home.guard, saved, home.session.clock())
         if current.words:
             say(f"{current.status.label}: {current.words}")
+
+
+def _estimate(home: OpenHome, saved: SavedDataset) -> Estimate | None:
+    # Imported here: Arrow and TikTok's client, which the other commands need not load.
+    from adreel.pipeline.preview import Asking
+
+    return Asking(home.settings, home.store, home.session.clock).estimate(saved)
 
 
 def _print(meaning: Meaning) -> None:

@@ -241,11 +241,11 @@ def _status_of(
         )
     if latest is None:
         return Status.NEVER, ""
-    return _status_of_run(latest, good, values, now)
+    return _status_of_run(saved, latest, good, values, now)
 
 
 def _status_of_run(
-    latest: RunBrief, good: RunBrief | None, values: Mapping[str, Any], now: datetime
+    saved: SavedDataset, latest: RunBrief, good: RunBrief | None, values: Mapping[str, Any], now: datetime
 ) -> tuple[Status, str]:
     if latest.state is RunState.FAILED:
         return Status.FAILED, latest.error
@@ -266,10 +266,17 @@ def _status_of_run(
         return Status.ADVERTISERS_SKIPPED, f"{skipped} {latest.warning}".strip()
     if latest.state is RunState.VERIFIED_WITH_WARNINGS:
         return Status.VERIFIED_WITH_WARNINGS, latest.warning
-    if good and _is_rolling(values) and now - good.read_at > STALE_AFTER:
-        days = (now - good.read_at).days
-        return Status.STALE, f"The rows were read {days} days ago. Run the dataset to update them."
+    limit = timedelta(seconds=saved.stale_after) if saved.stale_after is not None else STALE_AFTER
+    # A dataset of fixed days reads the same again, so that it is stale only if somebody asked for that.
+    if good and (saved.stale_after is not None or _is_rolling(values)) and now - good.read_at > limit:
+        return Status.STALE, f"The rows were read {_age(now - good.read_at)} ago. Run the dataset to update them."
     return (Status.CANCELLED if latest.state is RunState.CANCELLED else Status.VERIFIED), ""
+
+
+def _age(age: timedelta) -> str:
+    """An age in hours, from two days on in days."""
+    hours = age // timedelta(hours=1)
+    return f"{hours} hour{'' if hours == 1 else 's'}" if age < timedelta(days=2) else f"{age.days} days"
 
 
 def _is_rolling(values: Mapping[str, Any]) -> bool:

@@ -20,9 +20,8 @@ from adreel.datasets.dataset import Dataset, Source, Update, key_columns
 from adreel.datasets.files import MOST_PROBLEMS
 from adreel.dates import FIRST_DAY, PERIODS, WEEKDAYS, Dates, Day, read_day, span, span_fault, today_at
 from adreel.errors import DatasetError, Problem
-from adreel.scheduling import Schedule, read_schedule
+from adreel.scheduling import read_schedule
 from adreel.scheduling.durations import read_retry, read_stale_after
-from adreel.scheduling.schedule import Retry
 from adreel.update_methods import Method
 
 LATEST_ZONE = timezone(timedelta(hours=14))
@@ -473,27 +472,18 @@ def _check_update(dataset: Dataset, problems: _Problems) -> None:
             problems.add("update.key", reason)
 
 
-@dataclass(frozen=True, slots=True)
-class _Timing:
-    """When a dataset updates, as `Dataset` has it."""
-
-    schedule: Schedule | None
-    retry: Retry | None
-    stale_after: timedelta | None
-
-
-def _read_timing(values: Mapping[str, Any], problems: _Problems) -> _Timing:
-    timing = _Timing(
-        read_schedule(values.get("schedule"), problems.add),
-        read_retry(values.get("retry"), problems.add),
-        read_stale_after(values.get("stale_after"), problems.add),
-    )
-    if timing.schedule is not None and values.get("stale_after") is not None:
+def _read_timing(values: Mapping[str, Any], problems: _Problems) -> dict[str, Any]:
+    timing = {
+        "schedule": read_schedule(values.get("schedule"), problems.add),
+        "retry": read_retry(values.get("retry"), problems.add),
+        "stale_after": read_stale_after(values.get("stale_after"), problems.add),
+    }
+    if timing["schedule"] is not None and values.get("stale_after") is not None:
         problems.add("stale_after", "requires schedule: manual; remove it, or remove the schedule")
     return timing
 
 
-def _general(values: Mapping[str, Any], update: Update, timing: _Timing) -> dict[str, Any]:
+def _general(values: Mapping[str, Any], update: Update, timing: Mapping[str, Any]) -> dict[str, Any]:
     tags = _texts(values.get("tags") or []) or ()
     return {
         "name": str(values.get("name") or ""),
@@ -501,9 +491,7 @@ def _general(values: Mapping[str, Any], update: Update, timing: _Timing) -> dict
         "description": str(values.get("description") or ""),
         "tags": tags,
         "update": update,
-        "schedule": timing.schedule,
-        "retry": timing.retry,
-        "stale_after": timing.stale_after,
+        **timing,
     }
 
 

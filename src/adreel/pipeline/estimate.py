@@ -92,7 +92,8 @@ class Estimate:
         """The requests of a day with so many runs, for a person."""
         most = None if self.most is None else f"{self.most * runs:,}"
         count = self._bounded(f"{self.requests * runs:,}", most)
-        return f"{count} requests on a day with {runs} run{'' if runs == 1 else 's'}"
+        noun = "request" if (self.requests if self.most is None else self.most) * runs == 1 else "requests"
+        return f"{count} {noun} on a day with {runs} run{'' if runs == 1 else 's'}"
 
     @property
     def time_text(self) -> str:

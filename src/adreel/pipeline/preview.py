@@ -13,11 +13,13 @@ import pyarrow as pa
 
 from adreel.connections import Covered, account_access, connected, covered, is_fresh, refresh, refuse_unreadable
 from adreel.datasets.dataset import Dataset
+from adreel.datasets.stored import dataset_of
+from adreel.errors import DatasetError, NotFoundError
 from adreel.pipeline.estimate import Estimate, estimated
 from adreel.pipeline.extract import preview_rows
 from adreel.pipeline.plan import Plan, make_plan
 from adreel.settings import Settings
-from adreel.store import Account, AccountAdvertiser, Store
+from adreel.store import Account, AccountAdvertiser, SavedDataset, Store
 from adreel.tiktok.rate_limit import limits_for
 
 PATIENCE_SECONDS = 120.0
@@ -90,6 +92,17 @@ class Asking:
         plan = make_plan(dataset, covering.advertisers, now)
         estimate = estimated(self.store, account, plan, advertisers, now, limits_for(level))
         return Planned(plan, level, estimate, covering)
+
+    def estimate(self, saved: SavedDataset) -> Estimate | None:
+        """The estimate of a run of the saved dataset; None if it cannot run, or its ad accounts are not known yet."""
+        if saved.account_id is None:
+            return None
+        try:
+            account = self.store.accounts.get(saved.account_id)
+            advertisers = self.store.accounts.advertisers(account)
+            return self.planned(dataset_of(saved, self.clock()), account, advertisers).estimate if advertisers else None
+        except (DatasetError, NotFoundError):
+            return None
 
     async def preview(self, dataset: Dataset, account: Account, rows: int) -> pa.Table:
         """The first rows of the dataset, with the types of its table.

@@ -16,8 +16,8 @@ from zoneinfo import ZoneInfo
 
 from cronsim import CronSim
 
-from adreel.scheduling.schedule import Cron, Schedule
-from adreel.scheduling.times import EPOCH, first_times
+from adreel.scheduling.schedule import Cron, Recurrence, Schedule
+from adreel.scheduling.times import EPOCH, first_times, interval
 from adreel.scheduling.wording import words
 
 NEXT_TIMES = 5
@@ -70,7 +70,12 @@ def meaning_of(schedule: Schedule | None, now: datetime, zone: str, count: int =
     if schedule is None:
         return Meaning("Manually", (), (), 0, zone)
     times = tuple(RunTime(utc, utc.astimezone(ZoneInfo(zone))) for utc in first_times(schedule, now, count))
-    notes = (*_of_cron(schedule), *_of_clocks(times, zone), *(() if times else ("No run is left.",)))
+    notes = (
+        *_of_cron(schedule),
+        *_of_active_hours(schedule),
+        *_of_clocks(times, zone),
+        *(() if times else ("No run is left.",)),
+    )
     return Meaning(words(schedule), notes, times, _runs_per_day(schedule, now), zone)
 
 
@@ -86,6 +91,12 @@ def _of_cron(schedule: Schedule) -> Iterator[str]:
     if first > 0 and any(first > monthrange(_A_COMMON_YEAR, int(month))[1] for month in cron.months):
         only_february = set(cron.months) == {_FEBRUARY}
         yield "Runs in leap years only." if only_february else f"Months without day {first} are skipped."
+
+
+def _of_active_hours(schedule: Schedule) -> Iterator[str]:
+    """From when an interval is counted that may not fit into the active hours."""
+    if isinstance(schedule, Recurrence) and schedule.active is not None and interval(schedule) > timedelta(hours=1):
+        yield f"The interval is counted from {schedule.active.begin:02}:00 UTC on each day."
 
 
 def _of_clocks(times: tuple[RunTime, ...], zone: str) -> Iterator[str]:

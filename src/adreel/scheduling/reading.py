@@ -143,9 +143,11 @@ def _recurrence(value: Mapping[str, Any], start: datetime | None, fault: Fault) 
 def _at(value: Any, fault: Fault) -> tuple[time, ...]:
     if value is None:
         return (MIDNIGHT,)
-    times = [_time(item) for item in (value if isinstance(value, list) else [value])]
+    items = value if isinstance(value, list) else [value]
+    times = [_time(item) for item in items]
     if not times or None in times:
-        fault("schedule.at", f"{value!r} is not a time of the day; write for example '06:30'")
+        wrong = [repr(item) for item, moment in zip(items, times, strict=True) if moment is None]
+        fault("schedule.at", f"{', '.join(wrong) or 'nothing'} is not a time of the day; write for example '06:30'")
         return (MIDNIGHT,)
     moments = sorted({moment for moment in times if moment is not None})
     minutes = [moment.hour * 60 + moment.minute for moment in moments]

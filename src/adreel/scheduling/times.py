@@ -66,12 +66,12 @@ def interval(schedule: Recurrence) -> timedelta:
 def _day_times(schedule: Recurrence, after: datetime) -> Iterator[datetime]:
     # Active hours may have begun on the day before.
     day = after.date() - timedelta(days=1)
-    found = after
-    while datetime.combine(day, time(0), UTC) - found <= LONGEST_SEARCH:
+    latest = after
+    while datetime.combine(day, time(0), UTC) - latest <= LONGEST_SEARCH:
         for offset in _offsets(schedule) if _runs_on(schedule, day) else ():
             moment = datetime.combine(day, time(0), UTC) + offset
             if moment > after:
-                found = moment
+                latest = moment
                 yield moment
         day += timedelta(days=1)
 

@@ -67,6 +67,9 @@ class ScheduleBody(Body):
 class DatasetSchedule(ScheduleMeaning):
     """A dataset's schedule."""
 
+    load: str | None = Field(
+        description="Requests on a day; null if not known.", examples=["about 34 requests on a day with 1 run"]
+    )
     paused_at: datetime | None = Field(description="Start of the pause.", examples=[None])
 
 
@@ -90,7 +93,7 @@ def list_schedules(deps: Here, who: Who, query: Annotated[Paging, Query()]) -> S
     return ScheduledDatasets(items=items, total=len(entries), limit=query.limit, offset=query.offset)
 
 
-@router.post("/schedules/explain", summary="Explain a schedule", responses=failures())
+@router.post("/schedules/explain", summary="Explain a schedule", responses=failures(403))
 def explain_schedule(deps: Here, _: Who, body: ScheduleBody) -> ScheduleMeaning:
     """A schedule in words, with its next times. Nothing is saved."""
     meaning = meaning_of(schedules.schedule_in(body.schedule), deps.clock(), deps.store.workspace.get().zone)
@@ -117,7 +120,9 @@ def resume_schedule(deps: Here, who: Who, dataset: Slug) -> DatasetSchedule:
 
 def _schedule(deps: Deps, saved: SavedDataset) -> DatasetSchedule:
     meaning = meaning_of(schedule_of(saved), deps.clock(), deps.store.workspace.get().zone)
-    return DatasetSchedule(**_values(meaning.values()), paused_at=saved.paused_at)
+    estimate = deps.asking.estimate(saved) if meaning.runs_per_day else None
+    load = estimate.daily_text(meaning.runs_per_day) if estimate else None
+    return DatasetSchedule(**_values(meaning.values()), load=load, paused_at=saved.paused_at)
 
 
 def _values(values: dict[str, Any]) -> dict[str, Any]:

@@ -370,14 +370,18 @@ def _picks(fields: FormFields) -> Picks:
     if fields.last("schedule.shown") == "typed" or "cron.how" not in fields:
         return picks_of(fields.text("schedule.cron", FIRST_CRON)) or Picks()
     first = Picks()
+    days = fields.last("cron.days", first.days)
+    # A kind of days of which none is picked would mean every day.
+    begin = {"month": ("1",), "week": ("MON",), "nth": ("1",)}
+    none = {kind: begin[kind] if kind == days else () for kind in begin}
     return Picks(
         how=fields.last("cron.how", first.how),
         at=fields.text("cron.at", first.at),
         step=fields.last("cron.step", first.step),
-        days=fields.last("cron.days", first.days),
-        month_days=fields.all("cron.month_days"),
-        weekdays=fields.all("cron.weekdays"),
-        nths=fields.all("cron.nths"),
+        days=days,
+        month_days=fields.all("cron.month_days") or none["month"],
+        weekdays=fields.all("cron.weekdays") or none["week"],
+        nths=fields.all("cron.nths") or none["nth"],
         nth_day=fields.last("cron.nth_day", first.nth_day),
         months=fields.all("cron.months"),
     )
@@ -427,7 +431,7 @@ def schedule_pane(fields: FormFields, now: datetime, zone: str, estimate: Estima
     meaning = None if faults else meaning_of(schedule, now, zone)
     wait = _duration_text(fields.text("retry.wait", "15 minutes"))
     stale = _duration_text(fields.text("stale_after"))
-    known = meaning is not None and meaning.runs_per_day and estimate is not None
+    has_load = meaning is not None and meaning.runs_per_day and estimate is not None
     return SchedulePane(
         tab=_tab(fields),
         unit=fields.last("schedule.unit", MANUAL),
@@ -448,7 +452,7 @@ def schedule_pane(fields: FormFields, now: datetime, zone: str, estimate: Estima
         stale_after=stale,
         stale=_offered(STALE, stale),
         meaning=meaning,
-        load=estimate.daily_text(meaning.runs_per_day) if known and meaning and estimate else "",
+        load=estimate.daily_text(meaning.runs_per_day) if has_load and meaning and estimate else "",
     )
 
 

@@ -356,7 +356,7 @@ def _clashes(stored: Mapping[str, Any], yours: Mapping[str, Any]) -> Iterator[Cl
     for name in dict.fromkeys((*stored, *yours)):
         before, after = _shown(stored.get(name)), _shown(yours.get(name))
         if before != after:
-            yield Clash(titles.get(name, name.capitalize()), before, after)
+            yield Clash(titles.get(name, name.replace("_", " ").capitalize()), before, after)
 
 
 def _shown(value: Any) -> str:
