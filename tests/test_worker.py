@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,12 +15,13 @@ import httpx2
 import pytest
 
 from adreel.access import Actor, Guard
+from adreel.clock import wall_clock
 from adreel.errors import BusyError, ExitCode, InputError
 from adreel.pipeline.orders import Orders
 from adreel.pipeline.process import work
 from adreel.settings import Settings
-from adreel.store import FINISHED, RunOutcome, RunState, Store
-from adreel.worker import Starter, environment
+from adreel.store import FINISHED, Run, RunOutcome, RunState, Store
+from adreel.worker import Worker, environment
 from home import Home, environment_of, make_home, served
 
 
@@ -110,34 +114,58 @@ def test_a_dataset_without_an_account_cannot_be_queued(home: Home) -> None:
         Orders(settings, store, clock=lambda: home.now).enqueue(operator(store), store.datasets.get("spend"))
 
 
-def test_a_server_starts_queued_runs_in_separate_processes(tmp_path: Path) -> None:
+@contextmanager
+def working(settings: Settings, store: Store, environ: Mapping[str, str] = os.environ) -> Iterator[None]:
+    """A worker of this process at work while the block runs."""
+    worker = Worker(settings, store, environment(settings, environ), clock=wall_clock, wall=wall_clock)
+    stop = threading.Event()
+    thread = threading.Thread(target=worker.run, args=(stop,))
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def awaited(store: Store, run_id: str, seconds: float = 60) -> Run:
+    until = time.monotonic() + seconds
+    while store.runs.get(run_id).state not in FINISHED and time.monotonic() < until:
+        time.sleep(0.05)
+    return store.runs.get(run_id)
+
+
+@pytest.fixture
+def today_home(tmp_path: Path) -> Home:
     home = make_home(tmp_path / "home", today=datetime.now(UTC).date(), advertisers=1, ads=3)
     home.now = datetime.now(UTC)
     home.add_account()
-    with served(home.config) as url:
-        settings = settings_of(home, url)
-        with Store.open(settings, clock=lambda: datetime.now(UTC)) as store:
-            run_id = queued(home, store)
-            with Starter(settings, store, os.environ):
-                until = time.monotonic() + 60
-                while store.runs.get(run_id).state not in FINISHED and time.monotonic() < until:
-                    time.sleep(0.1)
-            run = store.runs.get(run_id)
+    return home
+
+
+def test_a_worker_starts_queued_runs_in_separate_processes(today_home: Home) -> None:
+    with served(today_home.config) as url:
+        settings = settings_of(today_home, url)
+        with Store.open(settings, clock=wall_clock) as store:
+            run_id = queued(today_home, store)
+            with working(settings, store):
+                run = awaited(store, run_id)
             assert (run.state, run.error) == (RunState.VERIFIED, "")
+            (worker,) = store.queue.workers()
+            assert (run.worker, worker.ended_at is not None) == (worker.id, True)
 
 
-def test_the_output_of_a_process_that_dies_is_in_the_log_of_its_run(home: Home) -> None:
+def test_a_run_whose_process_dies_three_times_is_stopped_with_its_last_words(home: Home) -> None:
     settings, store = opened(home)
+    broken = os.environ | {"PYTHONPATH": "/nowhere", "PYTHONHOME": "/nowhere"}
     with store:
         run_id = queued(home, store)
-        with Starter(settings, store, os.environ | {"PYTHONPATH": "/nowhere", "PYTHONHOME": "/nowhere"}):
-            until = time.monotonic() + 60
-            while store.runs.get(run_id).state not in FINISHED and time.monotonic() < until:
-                time.sleep(0.1)
-        run = store.runs.get(run_id)
-        assert run.state is RunState.INTERRUPTED
-        assert "Run the dataset again" in run.error
-        assert store.runs.log_lines(run_id)
+        with working(settings, store, broken):
+            run = awaited(store, run_id)
+        assert (run.state, run.deaths) == (RunState.FAILED, 3)
+        assert "its process ended unexpectedly 3 times" in run.error
+        assert "(exit code 1)" in run.error
+        assert len(store.runs.log_lines(run_id)) == 3
 
 
 def test_a_process_gets_the_settings_that_differ_from_its_own_and_no_others(home: Home) -> None:

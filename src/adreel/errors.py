@@ -70,6 +70,8 @@ class AdreelError(Exception):
     """Whether what a run has read stays valid, so that the next run resumes it."""
     reconnects: ClassVar[bool] = False
     """Whether a person has to reconnect the account."""
+    lasts: ClassVar[bool] = False
+    """Whether the same fails again until a person changes something, so that a schedule does not try it again."""
 
     def __init__(self, message: str, *, code: int | None = None, request_id: str | None = None) -> None:
         """`code` and `request_id` are TikTok's own, if TikTok answered."""
@@ -92,6 +94,7 @@ class InputError(AdreelError):
     """The input is invalid; correct it and try again."""
 
     exit_code = ExitCode.INPUT
+    lasts = True
 
 
 def did_you_mean(names: str | Iterable[str] | None) -> str:
@@ -174,6 +177,7 @@ class ForbiddenError(AdreelError):
     """The user lacks the right to do this; the message names who can do or grant it."""
 
     exit_code = ExitCode.FORBIDDEN
+    lasts = True
 
 
 class ReconnectError(AdreelError):
@@ -182,6 +186,7 @@ class ReconnectError(AdreelError):
     exit_code = ExitCode.RECONNECT
     resumable = True
     reconnects = True
+    lasts = True
 
 
 class ExpiredError(ReconnectError):
@@ -192,6 +197,7 @@ class AdvertiserError(AdreelError):
     """One advertiser cannot be read; the others can."""
 
     exit_code = ExitCode.ADVERTISER
+    lasts = True
 
 
 class SplitError(AdreelError):
@@ -248,6 +254,7 @@ class CancelledError(AdreelError):
     """A person cancelled the run, or declined to confirm."""
 
     exit_code = ExitCode.CANCELLED
+    lasts = True
 
 
 class StopError(AdreelError):
@@ -311,6 +318,11 @@ def exit_code_of(kind: str) -> ExitCode:
 def is_resumable(kind: str) -> bool:
     """Whether a run that ended with an error of the class of that name can be resumed."""
     return kind in _CLASSES and _CLASSES[kind].resumable
+
+
+def lasts(kind: str) -> bool:
+    """Whether an error of the class of that name stays until a person changes something."""
+    return kind in _CLASSES and _CLASSES[kind].lasts
 
 
 def _with_subclasses(parent: type[AdreelError]) -> Iterator[type[AdreelError]]:

@@ -660,6 +660,11 @@ def status(ctx: typer.Context, as_json: Json = False) -> None:
     monitoring.status(ctx.obj, as_json=as_json)
 
 
+_RunsAtOnce = Annotated[
+    int, typer.Option("--runs-at-once", min=1, max=64, help="Number of runs that are in progress at the same time.")
+]
+
+
 @app.command("demo", rich_help_panel="Try out")
 def demo(
     ctx: typer.Context,
@@ -706,11 +711,21 @@ def serve(
     ),
     port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 selects a free one.")] = 8765,
     browser: Annotated[bool, typer.Option(help="Open the Data Center in a browser.")] = True,
+    worker: Annotated[bool, typer.Option(help="Also work on queued and scheduled runs.")] = True,
+    runs_at_once: _RunsAtOnce = 2,
 ) -> None:
-    """Serve the Data Center: web pages and REST API."""
+    """Serve the Data Center (web pages and REST API), and work on its runs."""
     from adreel.cli import serving
 
-    serving.serve(ctx.obj, host, port, browser=browser)
+    serving.serve(ctx.obj, host, port, browser=browser, runs_at_once=runs_at_once if worker else 0)
+
+
+@app.command("worker", rich_help_panel="Data Center")
+def worker(ctx: typer.Context, runs_at_once: _RunsAtOnce = 2) -> None:
+    """Work on queued and scheduled runs, without the Data Center."""
+    from adreel.cli import working
+
+    working.work(ctx.obj, runs_at_once)
 
 
 def main() -> None:

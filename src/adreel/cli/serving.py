@@ -1,16 +1,15 @@
-"""`adreel serve`: the Data Center, and the processes of the runs that its users start."""
+"""`adreel serve`: the Data Center and its worker."""
 
 from __future__ import annotations
 
 import ctypes
 import gc
-import logging
 import signal
 import socket
 import sys
 import webbrowser
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from urllib.parse import urlsplit
 
@@ -19,18 +18,16 @@ import uvicorn
 
 from adreel.cli import CommandContext
 from adreel.cli.context import open_store, settings_of
-from adreel.cli.output import say
+from adreel.cli.output import announce, say
 from adreel.cli.request_timeout import timed_protocol
 from adreel.errors import InputError
-from adreel.logs import logger_of, set_up_logs
+from adreel.logs import set_up_logs
 from adreel.sandbox import Sandbox
 from adreel.settings import LOOPBACK, Settings
 from adreel.store import Store
 from adreel.web.app import create_app
 from adreel.web.request_log import RequestLog
-from adreel.worker import Starter
-
-logger = logger_of(__name__)
+from adreel.worker import RUNS_AT_ONCE, WorkerChild
 
 PORT = 8765
 
@@ -41,13 +38,13 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
 """Options of glibc's malloc (source: its manual, "Malloc Tunable Parameters", and malloc.h); others have no mallopt."""
 
 
-def serve(session: CommandContext, host: str, port: int, *, browser: bool) -> None:
+def serve(session: CommandContext, host: str, port: int, *, browser: bool, runs_at_once: int) -> None:
     """Serves until interrupted. Raises InputError if the port is in use, or others could claim a home without users."""
     with listening(host, port) as listener:
         settings = reached(settings_of(session), listener)
         with open_store(session, settings) as store:
             _refuse_open_setup(store, host)
-            serve_on(session, settings, store, listener, browser=browser)
+            serve_on(session, settings, store, listener, browser=browser, runs_at_once=runs_at_once)
 
 
 def serve_on(
@@ -57,8 +54,9 @@ def serve_on(
     listener: socket.socket,
     *,
     browser: bool,
+    runs_at_once: int = RUNS_AT_ONCE,
 ) -> None:
-    """Serves on a listening socket until interrupted."""
+    """Serves on a listening socket until interrupted, with a worker unless `runs_at_once` is 0."""
     # asyncio sets this only for sockets with a protocol; without it responses wait 40 ms for a delayed ACK.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     bound = str(listener.getsockname()[0])
@@ -78,35 +76,28 @@ def serve_on(
         lifespan="on",
     )
     _warn_of_proxy(settings)
-    _announce(settings, f"Data Center: {settings.web_url} (stop it with Ctrl-C)")
+    announce(settings, f"Data Center: {settings.web_url} (stop it with Ctrl-C)")
     if not store.users.any():
-        _announce(settings, "Open it to create the administrator.")
+        announce(settings, "Open it to create the administrator.")
     if browser and sys.stderr.isatty():
         webbrowser.open(settings.web_url)
     _limit_memory()
+    worker = WorkerChild(settings, session.environ, runs_at_once) if runs_at_once else nullcontext()
     # uvicorn raises the signal that stopped it again after its shutdown; both then end the block below.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with Starter(settings, store, session.environ), suppress(KeyboardInterrupt):
+    with worker, suppress(KeyboardInterrupt):
         uvicorn.Server(config).run([listener])
-    _announce(settings, "The Data Center stopped. Runs in progress continue.")
-
-
-def _announce(settings: Settings, text: str, level: int = logging.INFO) -> None:
-    """Says it to who started the server, or to the log if that is for programs."""
-    if settings.log_format == "json":
-        logger.log(level, "%s", text)
-    else:
-        say(f"warning: {text}" if level == logging.WARNING else text)
+    announce(settings, "The Data Center stopped. Runs in progress continue.")
 
 
 def _warn_of_proxy(settings: Settings) -> None:
     """Warns of a proxy that ADREEL_PROXIES does not list."""
     if urlsplit(settings.web_url).scheme == "https" and not settings.proxies:
-        _announce(
+        announce(
             settings,
             "ADREEL_WEB_URL is https, but ADREEL_PROXIES lists no proxy. All users appear to have the same "
             "address, so wrong passwords of one user delay all others. Add the proxy's address to ADREEL_PROXIES.",
-            logging.WARNING,
+            warning=True,
         )
 
 

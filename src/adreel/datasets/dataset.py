@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Any
 
 from adreel.dates import Dates
 from adreel.errors import Problem
+from adreel.scheduling import Schedule
+from adreel.scheduling.schedule import Retry
 from adreel.update_methods import Method
 
 
@@ -42,8 +45,9 @@ class Dataset:
 
     `report` is what is asked of TikTok now; a dataset of a deprecated report has `performance` there and its old name
     in `made_as`. `advertisers` None stands for all of the account. `time` is none, day or hour. `null_columns` are
-    metrics that the API no longer has and `titles` the column titles that differ from the catalogue's. `source` is the
-    file that it was read from, which is what the store keeps; two datasets that ask the same are equal without it.
+    metrics that the API no longer has and `titles` the column titles that differ from the catalogue's. `schedule` None
+    stands for updated manually and `retry` None for no retries; only manual datasets have a `stale_after`. `source` is
+    the file that it was read from, which is what the store keeps; two datasets that ask the same are equal without it.
     """
 
     name: str
@@ -52,6 +56,9 @@ class Dataset:
     description: str = ""
     tags: tuple[str, ...] = ()
     update: Update = field(default_factory=Update)
+    schedule: Schedule | None = None
+    retry: Retry | None = field(default_factory=Retry)
+    stale_after: timedelta | None = None
     made_as: str | None = None
     advertisers: tuple[str, ...] | None = None
     skip_failing: bool = False

@@ -81,6 +81,8 @@ def sources_in(text: str, file: str) -> tuple[Source, ...]:
 _KEYS = frozenset({*GENERAL_KEYS, *(menu.name for report in catalog.REPORTS.values() for menu in report.menus)}) - {
     "description",
     "name",
+    "retry",
+    "schedule",
     "tags",
 }
 """Keys that only dataset files have."""

@@ -12,12 +12,21 @@ from adreel.access import DatasetRight, Guard, RoleRight
 from adreel.datasets.dataset import Dataset, Source
 from adreel.datasets.menus import nearest
 from adreel.datasets.schema import key
-from adreel.datasets.stored import converted, dataset_of, disconnected, refuse_deprecated, source_of, spec_of
+from adreel.datasets.stored import (
+    asks_the_same,
+    converted,
+    dataset_of,
+    disconnected,
+    refuse_deprecated,
+    source_of,
+    spec_of,
+    timing_of,
+)
 from adreel.datasets.validation import Checked, check, parse
 from adreel.dates import FutureDays, future_days, today_at
 from adreel.errors import DatasetError, ExistsError, InputError, NotFoundError, Problem
 from adreel.store import Account, SavedDataset, Store
-from adreel.store.datasets import NewDataset
+from adreel.store.datasets import NewDataset, Timing
 from adreel.store.names import clean_name
 from adreel.update_methods import Method
 
@@ -97,7 +106,15 @@ def change(guard: Guard, saved: SavedDataset, dataset: Dataset, now: datetime) -
     if spec == saved.spec and saved.account_id == account.id and name == saved.name:
         return saved
     return guard.store.datasets.update(
-        saved, name=name, spec=spec, description=dataset.description, tags=dataset.tags, account=account
+        saved,
+        name=name,
+        spec=spec,
+        description=dataset.description,
+        tags=dataset.tags,
+        account=account,
+        timing=_timing(dataset),
+        same_timing=_same_timing(saved, dataset),
+        same_request=asks_the_same(saved.spec, spec),
     )
 
 
@@ -217,7 +234,9 @@ def tag(guard: Guard, saved: SavedDataset, tags: Iterable[str]) -> SavedDataset:
         return saved
     values = {name: value for name, value in json.loads(saved.spec).items() if name != "tags"}
     spec = spec_of(Source(values | ({"tags": wanted} if wanted else {}), {}))
-    return guard.store.datasets.update(saved, spec=spec, tags=wanted)
+    return guard.store.datasets.update(
+        saved, spec=spec, tags=wanted, timing=timing_of(saved), same_timing=True, same_request=True
+    )
 
 
 def retag(guard: Guard, saved: SavedDataset, tags: Iterable[str], *, put: bool) -> SavedDataset:
@@ -241,7 +260,16 @@ def _new(guard: Guard, dataset: Dataset) -> NewDataset:
         dataset.description,
         tuple(dataset.tags),
         guard.actor.user,
+        _timing(dataset),
     )
+
+
+def _timing(dataset: Dataset) -> Timing:
+    return Timing(dataset.schedule, dataset.stale_after)
+
+
+def _same_timing(saved: SavedDataset, dataset: Dataset) -> bool:
+    return timing_of(saved) == _timing(dataset)
 
 
 def _refuse_other_key(saved: SavedDataset, dataset: Dataset, now: datetime) -> None:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
 from adreel import catalog
 from adreel.datasets import menus
 from adreel.datasets.dataset import Dataset, Source
-from adreel.datasets.validation import parse
+from adreel.datasets.validation import ENDING_KEYS, TIMING_KEYS, parse
 from adreel.errors import InputError, did_you_mean
+from adreel.scheduling import Schedule, read_schedule
+from adreel.scheduling.durations import read_retry, read_stale_after
+from adreel.scheduling.reading import Fault
+from adreel.scheduling.schedule import Retry
 from adreel.store import SavedDataset
+from adreel.store.datasets import Timing
 
 
 def spec_of(source: Source) -> str:
@@ -35,10 +40,55 @@ def source_of(saved: SavedDataset, dates: tuple[str, str] | None = None) -> Sour
     return Source(values, {})
 
 
+def schedule_of(saved: SavedDataset) -> Schedule | None:
+    """The saved dataset's schedule, and nothing else of its file; None for a manual one and one that is not valid."""
+    return _valid(read_schedule, _timing_values(saved).get("schedule"), None)
+
+
+def retry_of(saved: SavedDataset) -> Retry | None:
+    """How the saved dataset's scheduled runs are retried; None if they are not. The default for one not valid."""
+    default: Retry | None = Retry()
+    return _valid(read_retry, _timing_values(saved).get("retry"), default)
+
+
+def timing_of(saved: SavedDataset) -> Timing:
+    """When the saved dataset updates, as its file says."""
+    return Timing(schedule_of(saved), _valid(read_stale_after, _timing_values(saved).get("stale_after"), None))
+
+
+def _timing_values(saved: SavedDataset) -> dict[str, Any]:
+    values: dict[str, Any] = json.loads(saved.spec)
+    return values
+
+
+_T = TypeVar("_T")
+
+
+def _valid(read: Callable[[Any, Fault], _T], value: Any, otherwise: _T) -> _T:
+    """What `read` makes of a value that it reports no fault of."""
+    faults: list[str] = []
+    outcome = read(value, lambda key, _reason: faults.append(key))
+    return otherwise if faults else outcome
+
+
+def asks_the_same(spec: str, other: str) -> bool:
+    """Whether two datasets as the store keeps them differ in name, description, tags and timing at most.
+
+    Their runs ask TikTok the same and write the same table, so that one of them can resume what the other began.
+    """
+    first, second = (
+        {key: value for key, value in json.loads(text).items() if key not in _UNASKED} for text in (spec, other)
+    )
+    return bool(first == second)
+
+
+_UNASKED = frozenset({"name", "description", "tags", *TIMING_KEYS})
+
+
 def as_file(values: Mapping[str, Any]) -> str:
     """A dataset as a dataset file, its keys in the order of the menus."""
     report = catalog.REPORTS[str(values["report"])]
-    order = ["name", "description", "tags", "account", "report", *(menu.name for menu in report.menus), "update"]
+    order = ["name", "description", "tags", "account", "report", *(menu.name for menu in report.menus), *ENDING_KEYS]
     ordered = {name: values[name] for name in order if name in values}
     return yaml.safe_dump(ordered, sort_keys=False, allow_unicode=True, width=100)
 
@@ -75,7 +125,7 @@ _KEPT = (
     "include_deleted",
     "reset_schema",
     "dates",
-    "update",
+    *ENDING_KEYS,
 )
 
 

@@ -20,6 +20,9 @@ from adreel.datasets.dataset import Dataset, Source, Update, key_columns
 from adreel.datasets.files import MOST_PROBLEMS
 from adreel.dates import FIRST_DAY, PERIODS, WEEKDAYS, Dates, Day, read_day, span, span_fault, today_at
 from adreel.errors import DatasetError, Problem
+from adreel.scheduling import Schedule, read_schedule
+from adreel.scheduling.durations import read_retry, read_stale_after
+from adreel.scheduling.schedule import Retry
 from adreel.update_methods import Method
 
 LATEST_ZONE = timezone(timedelta(hours=14))
@@ -29,7 +32,11 @@ MOST_NEAREST = 20
 """Problems of a dataset that are listed, and those that come with the nearest choices; looking for them takes time."""
 LONGEST_REASON = 500
 """Characters of a problem, which may quote what stands in the file."""
-GENERAL_KEYS = ("name", "description", "tags", "account", "report", "update")
+TIMING_KEYS = ("schedule", "retry", "stale_after")
+"""Keys that say when a dataset updates, and not what is asked of TikTok."""
+ENDING_KEYS = ("update", *TIMING_KEYS)
+GENERAL_KEYS = ("name", "description", "tags", "account", "report", *ENDING_KEYS)
+"""Keys of every report; in a file, its menus come before the last ones, `ENDING_KEYS`."""
 _DATE_KEYS = ("start", "end", "date", "period", "week_starts")
 _UPDATE_KEYS = ("method", "key", "keep_days")
 _NESTED_KEYS: Mapping[str, str] = MappingProxyType(
@@ -39,6 +46,9 @@ _NESTED_KEYS: Mapping[str, str] = MappingProxyType(
         **{key: f"update.{key}" for key in _UPDATE_KEYS},
         "update_method": "update.method",
         "primary_key": "update.key",
+        **{key: f"schedule.{key}" for key in ("cron", "every", "at", "on", "between")},
+        **dict.fromkeys(("retries", "times"), "retry.times"),
+        "wait": "retry.wait",
     }
 )
 """Keys that belong inside another, as people write them at the top of a file."""
@@ -92,7 +102,7 @@ def check(source: Source, now: datetime | None = None) -> Checked:
             "report", reason + ("" if name else f"; choose from {', '.join(reports)}"), menus.nearest(name, reports)
         )
     _check_general(values, problems)
-    update = _read_update(values.get("update"), problems)
+    general = _general(values, _read_update(values.get("update"), problems), _read_timing(values, problems))
     if report is None:
         _check_without_report(values, problems, now)
         return Checked(None, problems.found())
@@ -100,9 +110,9 @@ def check(source: Source, now: datetime | None = None) -> Checked:
     chosen = _read_menus(report, values, problems)
     dates = _read_dates(report, values, chosen, problems, now)
     if report.deprecated:
-        dataset = _legacy_dataset(report, values, chosen, dates, update, problems)
+        dataset = _legacy_dataset(report, chosen, dates, general, problems)
     else:
-        dataset = _dataset(report, values, chosen, dates, update, problems)
+        dataset = _dataset(report, values, chosen, dates, general, problems)
     _check_update(dataset, problems)
     listed = problems.found()
     return Checked(None if listed else replace(dataset, source=source), listed)
@@ -463,7 +473,27 @@ def _check_update(dataset: Dataset, problems: _Problems) -> None:
             problems.add("update.key", reason)
 
 
-def _general(values: Mapping[str, Any], update: Update) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class _Timing:
+    """When a dataset updates, as `Dataset` has it."""
+
+    schedule: Schedule | None
+    retry: Retry | None
+    stale_after: timedelta | None
+
+
+def _read_timing(values: Mapping[str, Any], problems: _Problems) -> _Timing:
+    timing = _Timing(
+        read_schedule(values.get("schedule"), problems.add),
+        read_retry(values.get("retry"), problems.add),
+        read_stale_after(values.get("stale_after"), problems.add),
+    )
+    if timing.schedule is not None and values.get("stale_after") is not None:
+        problems.add("stale_after", "requires schedule: manual; remove it, or remove the schedule")
+    return timing
+
+
+def _general(values: Mapping[str, Any], update: Update, timing: _Timing) -> dict[str, Any]:
     tags = _texts(values.get("tags") or []) or ()
     return {
         "name": str(values.get("name") or ""),
@@ -471,6 +501,9 @@ def _general(values: Mapping[str, Any], update: Update) -> dict[str, Any]:
         "description": str(values.get("description") or ""),
         "tags": tags,
         "update": update,
+        "schedule": timing.schedule,
+        "retry": timing.retry,
+        "stale_after": timing.stale_after,
     }
 
 
@@ -495,7 +528,7 @@ def _dataset(
     values: Mapping[str, Any],
     chosen: menus.Chosen,
     dates: Dates | None,
-    update: Update,
+    general: Mapping[str, Any],
     problems: _Problems,
 ) -> Dataset:
     breakdowns = tuple(
@@ -505,7 +538,7 @@ def _dataset(
         if value != "none"
     )
     dataset = Dataset(
-        **_general(values, update),
+        **general,
         **_shared(chosen),
         report=report.name,
         service_type=_one(chosen, "service_type") or "auction",
@@ -548,10 +581,9 @@ def _kept_fields(report: Report, chosen: menus.Chosen) -> tuple[str, ...]:
 
 def _legacy_dataset(
     report: Report,
-    values: Mapping[str, Any],
     chosen: menus.Chosen,
     dates: Dates | None,
-    update: Update,
+    general: Mapping[str, Any],
     problems: _Problems,
 ) -> Dataset:
     """The performance dataset that serves a deprecated report, with its old column names (rules A, B, C)."""
@@ -563,7 +595,7 @@ def _legacy_dataset(
         catalog.legacy.current_name(name) or name for name in chosen.get("dimensions", ()) if name not in ids
     )
     dataset = Dataset(
-        **_general(values, update),
+        **general,
         **_shared(chosen),
         report="performance",
         made_as=report.name,

@@ -14,7 +14,7 @@ from adreel.datasets.dataset import Dataset
 from adreel.datasets.replacement import Effect, effect_of_other_days, next_run_after_restore
 from adreel.datasets.runs import restore_effect
 from adreel.datasets.service import refuse_future_days
-from adreel.datasets.stored import account_id_of, dataset_of
+from adreel.datasets.stored import account_id_of, dataset_of, retry_of
 from adreel.errors import (
     AdreelError,
     BusyError,
@@ -23,6 +23,7 @@ from adreel.errors import (
     NotFoundError,
     ReconnectError,
     is_resumable,
+    lasts,
 )
 from adreel.lake import Lake, Version
 from adreel.settings import Settings
@@ -36,6 +37,7 @@ from adreel.store import (
     RunState,
     SavedDataset,
     Store,
+    Trigger,
     new_run_id,
 )
 from adreel.store.locks import dataset_lock, lock_holder, seen
@@ -84,7 +86,10 @@ class Orders:
             run = self.store.runs.keyed(key) if key else None
             if run is not None:
                 return run
-            self.refuse_waiting(saved)
+            waiting = self.waiting(saved, dates)
+            promoted = self.store.runs.promote(waiting.id, triggered_by=triggered_by, key=key) if waiting else None
+            if promoted is not None:
+                return promoted
             unfinished = self.unfinished(saved, dates)
             if unfinished:
                 return self.store.runs.requeue(unfinished.id, triggered_by=triggered_by, key=key)
@@ -126,7 +131,7 @@ class Orders:
         guard.need(DatasetRight.RESTORE, saved)
         lake = self._lake_with_table(saved)
         with dataset_lock(self.settings.home, saved.slug):
-            self.refuse_waiting(saved)
+            self.waiting(saved, None)
             self.store.runs.interrupt(saved)
             run_id = new_run_id()
             reader: Run | None = None
@@ -190,14 +195,28 @@ class Orders:
             return run if run.dataset_id == saved.id and run.version == origin.number else None
         return None
 
-    def refuse_waiting(self, saved: SavedDataset) -> None:
-        """Raises BusyError if a run of the dataset waits for its turn, which no other may take. Under its lock."""
-        waiting = self.store.runs.list(saved, states={RunState.QUEUED}, limit=1)
-        if waiting:
+    def waiting(self, saved: SavedDataset, dates: DateRange | None) -> Run | None:
+        """The run of the schedule that waits and reads the same days, which a person's run takes the place of.
+
+        Raises BusyError if a run that a person asked for waits for its turn, which no other may take. Under its lock.
+        """
+        waiting = self.store.queue.waiting(saved)
+        persons = next((run for run in waiting if run.trigger is Trigger.PERSON), None)
+        if persons is not None:
             raise BusyError(
-                f"Run {waiting[0].id} of {saved.name!r} is already queued. It starts while the Data Center is running "
-                f"(adreel serve). To cancel it: adreel cancel {waiting[0].id}"
+                f"Run {persons.id} of {saved.name!r} is already queued. It starts while a worker is running (adreel "
+                f"serve, or adreel worker). To cancel it: adreel cancel {persons.id}"
             )
+        scheduled = (run for run in waiting if run.trigger is Trigger.SCHEDULE and not run.worker)
+        return next((run for run in scheduled if run.dates == dates), None)
+
+    def retry_at(self, saved: SavedDataset, run: Run, outcome: RunOutcome) -> datetime | None:
+        """When a run that failed is tried again; None if it is not, as people see to their own runs."""
+        retry = retry_of(saved)
+        passes = outcome.state is RunState.FAILED and not lasts(outcome.error_kind)
+        if not passes or run.due_at is None or retry is None or run.attempt > retry.times:
+            return None
+        return None if self.store.runs.cancel_requested(run.id) else self.clock() + retry.wait
 
     def cancel(self, guard: Guard, run: Run) -> Run:
         """Asks the run's process to stop; if that died, the run is cancelled at once. The run as it is then.
@@ -263,7 +282,9 @@ class Orders:
         """The run to go on with: the latest, if it ended lately for a reason that passes, and asked the same."""
         self.store.runs.interrupt(saved)
         latest = next(iter(self.store.runs.list(saved, limit=1)), None)
-        if latest is None or latest.cancel_requested or latest.restores or latest.spec_version != saved.spec_version:
+        if latest is None or latest.cancel_requested or latest.restores:
+            return None
+        if latest.spec_version < saved.request_version:
             return None
         stopped = latest.state is RunState.INTERRUPTED or (
             latest.state is RunState.FAILED and is_resumable(latest.error_kind)
@@ -273,10 +294,10 @@ class Orders:
         return latest if stopped and lately and latest.dates == dates else None
 
     def sweep(self, lake: Lake, run: Run) -> None:
-        """Removes what earlier runs of the dataset, and runs of deleted datasets, left: no run will go on with it."""
+        """Removes what ended runs of the dataset, and of deleted datasets, left: no run will go on with it."""
         for other in self._leaving(lake):
-            ended = other.dataset_id is None and other.state not in IN_PROGRESS
-            if other.id != run.id and (other.dataset_id == run.dataset_id or ended):
+            theirs = other.dataset_id is None or other.dataset_id == run.dataset_id
+            if other.id != run.id and theirs and other.state not in IN_PROGRESS:
                 lake.drop_run(other.id)
 
     def _leaving(self, lake: Lake) -> Iterator[Run]:

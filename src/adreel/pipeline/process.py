@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import httpx2
 
 from adreel.clock import HomeClock
 from adreel.datasets.restatement import compare
-from adreel.errors import AdreelError, NotFoundError, disk_faults_raised
+from adreel.errors import AdreelError, BusyError, NotFoundError, disk_faults_raised
 from adreel.lake import Lake
 from adreel.logs import log_fields, logger_of, set_up_logs
+from adreel.pipeline.orders import Orders
 from adreel.pipeline.run import Runner, Watch
 from adreel.settings import Settings
 from adreel.store import Run, RunOutcome, RunState, Store
 from adreel.store.home import find_temporary_folder
 
 logger = logger_of(__name__)
+
+BUSY_WAIT = timedelta(seconds=5)
+"""How long a run waits whose dataset is run by a process outside the queue, before it is tried again."""
 
 MOST_ROWS_COMPARED = 500_000
 """Rows of a table whose versions are compared after a run, for its restated values."""
@@ -33,9 +38,10 @@ def work(
     clock: Callable[[], datetime],
     transport: httpx2.AsyncBaseTransport | None = None,
 ) -> Run:
-    """Works on a queued run until it ends; returns the run, which has the state and the error.
+    """Works on a queued run until it ends or waits again; returns the run, which has the state and the error.
 
-    A run that cannot start, as its dataset was deleted or is busy, fails with the reason.
+    It goes back into the queue if its dataset is busy, if this process is told to stop, and, for a run of a schedule,
+    if it fails for a reason that may pass. A run that cannot start, as its dataset was deleted, fails with the reason.
     """
     run = store.runs.get(run_id)
     with log_fields(run_id=run.id, dataset=run.dataset_slug, worker=run.worker):
@@ -69,15 +75,25 @@ def _work(
     clock: Callable[[], datetime],
     transport: httpx2.AsyncBaseTransport | None,
 ) -> None:
+    orders = Orders(settings, store, clock=clock)
+    saved = None
     try:
         if run.dataset_id is None:
             raise NotFoundError(f"Dataset {run.dataset_name!r} was deleted before the run started.")
         saved = store.datasets.get(run.dataset_id)
         Runner(settings, store, clock=clock, transport=transport).run(saved, Watch(), run.dates, queued=run)
+    except BusyError as error:
+        logger.info("The run waits again: %s", error)
+        store.queue.release(run.id, not_before=clock() + BUSY_WAIT)
+        return
     except AdreelError as error:
-        if store.runs.get(run.id).state is RunState.QUEUED:
+        ended = store.runs.get(run.id)
+        if ended.state is RunState.INTERRUPTED:
+            store.queue.requeue(run.id)
+        elif ended.state is RunState.QUEUED and ended.attempt == run.attempt:
             logger.warning("The run could not start: %s", error)
-            store.runs.finish(run.id, RunOutcome.of_error(error))
+            outcome = RunOutcome.of_error(error)
+            store.runs.finish(run.id, outcome, retry_at=orders.retry_at(saved, run, outcome) if saved else None)
         return
     try:
         with disk_faults_raised():
@@ -95,6 +111,8 @@ def main() -> None:
     # The server takes precedence, as a run mostly waits for TikTok. Windows has no nice.
     if hasattr(os, "nice"):
         os.nice(10)
+    # A machine that shuts down asks with SIGTERM first: the run stops as if it was interrupted, and goes on later.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
     clock = HomeClock()
     with Store.open(settings, clock=clock) as store:

@@ -140,9 +140,7 @@ class Runner:
         dataset = self.orders.dataset(saved, dates)
         lake = Lake(self.settings.lake_url, clock=self.clock)
         with disk_faults_raised(), dataset_lock(self.settings.home, saved.slug):
-            if queued is None:
-                self.orders.refuse_waiting(saved)
-            unfinished = queued or self.orders.unfinished(saved, dates)
+            unfinished = queued or self._promoted(saved, dates) or self.orders.unfinished(saved, dates)
             run = unfinished or self.store.runs.add(saved, new_run_id(), dates, triggered_by=self.settings.user)
             resumed = run.started_at is not None
             tell_holder(self.settings.home, saved.slug, run.id)
@@ -150,6 +148,11 @@ class Runner:
                 watch.say(f"Resuming run {run.id}.")
             logger.info("Run resumed" if resumed else "Run started", extra=_named(run))
             return _RunInProgress(self, lake, saved, account, dataset, run, watch, resumed=resumed).finish()
+
+    def _promoted(self, saved: SavedDataset, dates: DateRange | None) -> Run | None:
+        """The run of the schedule that waits, which is the caller's now; None if there is none."""
+        waiting = self.orders.waiting(saved, dates)
+        return self.store.runs.promote(waiting.id, triggered_by=self.settings.user) if waiting else None
 
 
 @contextmanager
@@ -243,8 +246,17 @@ class _RunInProgress:
 
     def _end(self, outcome: RunOutcome) -> Run:
         """Stores how the run ended, and removes its parts unless the run can be resumed."""
-        run = self._runner.store.runs.finish(self._run.id, outcome)
-        self._log_end(run)
+        retry_at = self._runner.orders.retry_at(self._saved, self._run, outcome)
+        if retry_at is not None:
+            # Before it is back in the queue, where another process may take it at once.
+            attempt = (
+                f"Attempt {self._run.attempt} failed: {outcome.error} Next attempt: {retry_at:%Y-%m-%d %H:%M} UTC."
+            )
+            self._runner.store.runs.log(self._run.id, attempt)
+            logger.warning("%s", attempt, extra=_named(self._run))
+        run = self._runner.store.runs.finish(self._run.id, outcome, retry_at=retry_at)
+        if retry_at is None:
+            self._log_end(run)
         if not is_resumable(outcome.error_kind):
             # The run has ended even if its parts cannot be removed; the next run removes them.
             with suppress(StorageError):
@@ -415,6 +427,9 @@ class _RunInProgress:
     async def _start(self) -> tuple[RunStart, Plan]:
         """The start record and the plan: those of the resumed run, if this adreel plans the same requests."""
         start = self._checkpoints.read_start() if self._resumed else None
+        if start is not None and self._runner.clock() - start.now > RESUME_WITHIN:
+            self._notes.append("note: This run started more than a day ago, so it restarts.")
+            start = None
         if start is not None:
             plan = make_plan(self._dataset, start.advertisers, start.now)
             if fingerprint(plan) == start.plan:

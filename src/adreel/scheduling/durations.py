@@ -51,14 +51,21 @@ def read_retry(value: Any, fault: Fault) -> Retry | None:
     for key in value:
         if key not in ("times", "wait"):
             fault(f"retry.{key}", f"{str(key)!r} is not a key of retry; keys are times, wait")
-    times, wait = value.get("times", Retry().times), read_duration(value.get("wait", "15 minutes"))
-    if not isinstance(times, int) or isinstance(times, bool) or not 0 <= times <= MOST_RETRIES:
+    times = _times(value.get("times", Retry().times))
+    wait = read_duration(value.get("wait", "15 minutes"))
+    if times is None:
         fault("retry.times", f"must be from 0 to {MOST_RETRIES}")
         times = Retry().times
     if wait is None or not SHORTEST_WAIT <= wait <= LONGEST_WAIT:
         fault("retry.wait", "must be from 1 minute to 1 day; write for example 15 minutes")
         wait = Retry().wait
     return Retry(times, wait) if times else None
+
+
+def _times(value: Any) -> int | None:
+    """The number of retries, which a dataset file has as text; None if it is none."""
+    text = "" if isinstance(value, bool) else str(value).strip()
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 3 and int(text) <= MOST_RETRIES else None
 
 
 def written_retry(retry: Retry | None) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime, time
+from datetime import UTC, datetime, time
 from typing import Any
 
 from cronsim import CronSim, CronSimError
@@ -38,6 +38,7 @@ _KEYS = {
     Unit.MONTH: {"at", "day"},
 }
 _LONGEST_CRON = 200
+_YEARS = range(2000, 2100)
 
 
 def read_schedule(value: Any, fault: Fault) -> Schedule | None:
@@ -68,7 +69,10 @@ def _check_keys(value: Mapping[str, Any], keys: set[str], where: str, fault: Fau
 def _cron(value: Any, start: datetime | None, key: str, fault: Fault) -> Cron | None:
     expression = str(value).strip()
     fields = expression.split()
-    if len(fields) != len(_CRON_FIELDS) or len(expression) > _LONGEST_CRON:
+    if len(expression) > _LONGEST_CRON:
+        fault(key, f"a cron expression has {_LONGEST_CRON} characters at most")
+        return None
+    if len(fields) != len(_CRON_FIELDS):
         fault(key, f"a cron expression has 5 fields ({', '.join(_CRON_FIELDS)}), not {len(fields)}")
         return None
     wrong = [
@@ -200,16 +204,16 @@ def _active(value: Any, fault: Fault) -> ActiveHours | None:
 def _start(value: Any, fault: Fault) -> datetime | None:
     if value is None:
         return None
-    if isinstance(value, datetime):
-        return (value if value.tzinfo else value.replace(tzinfo=UTC)).astimezone(UTC).replace(second=0, microsecond=0)
-    if isinstance(value, date):
-        return datetime.combine(value, MIDNIGHT, UTC)
     try:
         start = datetime.fromisoformat(str(value).strip())
-    except ValueError:
+        start = (start if start.tzinfo else start.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
         fault("schedule.start", f"{str(value)!r} is not a time; write for example 2026-12-01 08:30, in UTC")
         return None
-    return (start if start.tzinfo else start.replace(tzinfo=UTC)).astimezone(UTC).replace(second=0, microsecond=0)
+    if start.year not in _YEARS:
+        fault("schedule.start", f"must be in the years {_YEARS[0]} to {_YEARS[-1]}")
+        return None
+    return start.replace(second=0, microsecond=0)
 
 
 def written(schedule: Schedule | None) -> Any:

@@ -20,6 +20,7 @@ from adreel.store.consents import Consents
 from adreel.store.database import Database, open_database
 from adreel.store.datasets import Datasets
 from adreel.store.passwords import COST, Cost, Passwords
+from adreel.store.queue import Queue, WorkerInfo
 from adreel.store.records import (
     FINISHED,
     IN_PROGRESS,
@@ -80,6 +81,7 @@ __all__ = [
     "LogLine",
     "Phase",
     "Progress",
+    "Queue",
     "QueuedRun",
     "RequestCounts",
     "Role",
@@ -102,6 +104,7 @@ __all__ = [
     "Trigger",
     "User",
     "Users",
+    "WorkerInfo",
     "WorkerState",
     "Workspace",
     "Workspaces",
@@ -121,6 +124,7 @@ class Store:
         "consents",
         "datasets",
         "keys",
+        "queue",
         "run_totals",
         "runs",
         "sessions",
@@ -138,6 +142,7 @@ class Store:
         self.datasets = Datasets(database, clock)
         self.runs = Runs(database, clock)
         self.activity = Activity(database)
+        self.queue = Queue(database, clock)
         self.run_totals = RunTotals(database)
         self.app_requests = AppRequests(database, clock)
         self.users = Users(database, Passwords(cost), clock)
@@ -157,6 +162,10 @@ class Store:
         StorageError if the disk cannot be used.
         """
         return cls(open_database(settings.home), Keys(settings.secret_key, settings.home), clock, cost)
+
+    def stamp(self) -> int:
+        """A number that is another one after every change of the store, whichever process made it."""
+        return self._database.stamp()
 
     def close(self) -> None:
         """Closes the database."""

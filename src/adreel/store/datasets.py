@@ -70,7 +70,7 @@ class Datasets:
         now = self._clock()
         rows = [(clean_name(dataset.name, "a dataset"), dataset) for dataset in new]
         with self._database.write() as connection:
-            return tuple(_dataset(_insert(connection, name, dataset, now)) for name, dataset in rows)
+            return tuple(as_dataset(_insert(connection, name, dataset, now)) for name, dataset in rows)
 
     def get(self, name: str | int, *, among: Collection[int] | None = None) -> SavedDataset:
         """The dataset of that slug, else of that name, else of that id; a number is an id.
@@ -89,7 +89,7 @@ class Datasets:
             if row is None:
                 names = {row.slug: row.name for row in connection.execute(offered)}
                 raise not_found("dataset", str(name), names.values(), "Create a dataset first.", slugs=names)
-        return _dataset(row)
+        return as_dataset(row)
 
     def refusals(self, names_asked: Iterable[str], *, besides: SavedDataset | None = None) -> Mapping[str, AdreelError]:
         """Why datasets of these names could not be created one after the other, by the name at fault.
@@ -121,7 +121,7 @@ class Datasets:
         """The dataset of exactly that name. InputError for what cannot be a name."""
         with self._database.read() as connection:
             row = connection.execute(select(datasets).where(datasets.c.name == clean_name(name, "a dataset"))).first()
-        return None if row is None else _dataset(row)
+        return None if row is None else as_dataset(row)
 
     def list(self, account: Account | None = None) -> tuple[SavedDataset, ...]:
         """All datasets, or those of an account, by name."""
@@ -132,7 +132,7 @@ class Datasets:
     def _read(self, statement: Select[Any]) -> tuple[SavedDataset, ...]:
         with self._database.read() as connection:
             rows = connection.execute(statement.order_by(datasets.c.name)).all()
-        return tuple(_dataset(row) for row in rows)
+        return tuple(as_dataset(row) for row in rows)
 
     def counts(self) -> Mapping[int, int]:
         """How many datasets each account has that has any, by the account's id."""
@@ -150,7 +150,7 @@ class Datasets:
         by_account: dict[int, list[SavedDataset]] = {}
         with self._database.read() as connection:
             for row in connection.execute(statement).all():
-                by_account.setdefault(row.account_id, []).append(_dataset(row))
+                by_account.setdefault(row.account_id, []).append(as_dataset(row))
         return {account_id: tuple(saved) for account_id, saved in by_account.items()}
 
     def update(
@@ -163,21 +163,17 @@ class Datasets:
         tags: Iterable[str] | None = None,
         account: Account | None = None,
         timing: Timing | None = None,
+        same_timing: bool = False,
+        same_request: bool = False,
     ) -> SavedDataset:
         """The dataset with changes; what is None stays. Another `spec` counts `spec_version` up.
 
         Its slugs stay through another `name`; ExistsError as `create`. With a `timing` its next time is counted from
-        now, unless its schedule is paused.
+        now, unless its schedule is paused. `same_timing` says that `dataset` has that timing already: its next time
+        stays. `same_request` says that the new `spec` asks TikTok the same. Neither holds for a dataset that was
+        changed meanwhile.
         """
-        changes: dict[str, Any] = {}
-        if name is not None:
-            changes["name"] = clean_name(name, "a dataset")
-        if description is not None:
-            changes["description"] = description.strip()
-        if tags is not None:
-            changes["tags"] = _tags(tags)
-        if account is not None:
-            changes |= {"account_id": account.id, "account_name": account.name}
+        changes = _described(name, description, tags, account)
         with self._database.write() as connection:
             now = connection.execute(select(datasets).where(datasets.c.id == dataset.id)).first()
             if now is None:
@@ -186,9 +182,12 @@ class Datasets:
                 _refuse_taken(connection, changes["name"], besides=dataset.id)
             if account is not None:
                 connection.execute(delete(dataset_shares).where(dataset_shares.c.dataset_id == dataset.id))
+            unchanged = now.spec_version == dataset.spec_version
             if spec is not None and spec != now.spec:
                 changes |= {"spec": spec, "spec_version": now.spec_version + 1}
-            if timing is not None:
+                if not (same_request and unchanged):
+                    changes["request_version"] = now.spec_version + 1
+            if timing is not None and not (same_timing and unchanged):
                 changes |= _retimed(timing, self._clock(), paused=now.paused_at is not None)
             return self._change(connection, dataset, changes)
 
@@ -223,10 +222,11 @@ class Datasets:
         row = connection.execute(statement).first()
         if row is None:
             raise _deleted(dataset)
-        return _dataset(row)
+        return as_dataset(row)
 
 
-def _dataset(row: Row[Any]) -> SavedDataset:
+def as_dataset(row: Row[Any]) -> SavedDataset:
+    """The record of a whole row."""
     # By place and not by name, which for a thousand datasets takes three times as long.
     number, slug, table_slug, name, description, tags, *others = tuple(row)
     return SavedDataset(number, slug, table_slug, name, description, tuple(tags), *others)
@@ -245,12 +245,29 @@ def _insert(connection: Connection, name: str, dataset: NewDataset, now: datetim
         "account_name": dataset.account.name,
         "spec": dataset.spec,
         "spec_version": 1,
+        "request_version": 1,
         "created_at": now,
         "updated_at": now,
         "owner_id": dataset.owner.id if dataset.owner is not None else None,
         **_timed(dataset.timing, now),
     }
     return connection.execute(insert(datasets).values(values).returning(datasets)).one()
+
+
+def _described(
+    name: str | None, description: str | None, tags: Iterable[str] | None, account: Account | None
+) -> dict[str, Any]:
+    """The columns of what is not None."""
+    changes: dict[str, Any] = {}
+    if name is not None:
+        changes["name"] = clean_name(name, "a dataset")
+    if description is not None:
+        changes["description"] = description.strip()
+    if tags is not None:
+        changes["tags"] = _tags(tags)
+    if account is not None:
+        changes |= {"account_id": account.id, "account_name": account.name}
+    return changes
 
 
 def _timed(timing: Timing, now: datetime) -> dict[str, Any]:

@@ -188,7 +188,8 @@ class SavedDataset:
     `account_id` is None when the account was deleted; `account_name` is kept. `owner_id` is the user who made it, or
     None for one that the command line made and for one whose owner was deleted. `next_run_at` is when its schedule is
     due next, None without a schedule and while that is paused, since `paused_at`. `stale_after` are the seconds after
-    which a dataset without an update is stale.
+    which a dataset without an update is stale. `request_version` is the `spec_version` since which TikTok is asked for
+    the same.
     """
 
     id: int
@@ -207,6 +208,7 @@ class SavedDataset:
     next_run_at: datetime | None = None
     paused_at: datetime | None = None
     stale_after: int | None = None
+    request_version: int = 1
 
     @property
     def connected(self) -> bool:

@@ -32,7 +32,9 @@ from adreel.store.secrets import fingerprint
 from adreel.store.tables import datasets, run_keys, run_log, runs
 from adreel.store.totals import add_end
 
-_PUBLIC = tuple(column for column in runs.columns if column.name != "seq")
+PUBLIC = tuple(column for column in runs.columns if column.name != "seq")
+"""The columns of a run that are given out, from which `as_run` makes its record."""
+
 _BRIEF = (
     runs.c.id.label("run_id"),
     runs.c.state,
@@ -57,7 +59,7 @@ _BRIEF = (
 KEYS_KEPT = timedelta(days=1)
 """A key means its run for so long after that was asked for."""
 
-_NOTHING_YET = asdict(Progress()) | {
+NOTHING_YET: Mapping[str, Any] = asdict(Progress()) | {
     "verification": {},
     "warnings": [],
     "notes": [],
@@ -121,7 +123,7 @@ class Runs:
         with self._database.write() as connection:
             row = _row(connection, run_id)
             if row is not None:
-                return _run(row)
+                return as_run(row)
             saved = connection.execute(select(datasets).where(datasets.c.id == dataset.id)).first()
             if saved is None:
                 raise NotFoundError(f"The dataset {dataset.slug!r} was deleted meanwhile.")
@@ -136,8 +138,8 @@ class Runs:
                 "cancel_requested": False,
                 **own,
             }
-            statement = insert(runs).values(_NOTHING_YET | values).returning(*_PUBLIC)
-            run = _run(connection.execute(statement).one())
+            statement = insert(runs).values({**NOTHING_YET, **values}).returning(*PUBLIC)
+            run = as_run(connection.execute(statement).one())
             self._note(connection, key, run)
             return run
 
@@ -156,7 +158,7 @@ class Runs:
                     f"This key was already used for another dataset or other days, for run {row.run_id}. Send a new "
                     "key for each new run."
                 )
-            return _run(_found(_row(connection, row.run_id), row.run_id))
+            return as_run(_found(_row(connection, row.run_id), row.run_id))
 
     def _note(self, connection: Connection, key: RunKey | None, run: Run) -> None:
         """Writes down that the key means this run, and forgets keys that are too old."""
@@ -177,16 +179,34 @@ class Runs:
             "started_at": func.coalesce(runs.c.started_at, now),
             "heartbeat_at": now,
             "finished_at": None,
+            "not_before": None,
+            "error": "",
+            "error_kind": "",
         }
         with self._database.write() as connection:
-            return _change(connection, run_id, RESUMABLE | {RunState.FAILED}, changes | {"error": "", "error_kind": ""})
+            return _change(connection, run_id, RESUMABLE | {RunState.FAILED}, changes)
 
     def requeue(self, run_id: str, *, triggered_by: str = "", key: RunKey | None = None) -> Run:
         """A run that did not come to its end, waiting again. InputError if it made a version or was cancelled."""
-        changes = {"state": RunState.QUEUED, "finished_at": None, "error": "", "error_kind": ""}
-        changes |= {"triggered_by": triggered_by}
+        changes: dict[str, Any] = {"state": RunState.QUEUED, "finished_at": None, "error": "", "error_kind": ""}
+        changes |= {"triggered_by": triggered_by, "trigger": Trigger.PERSON, "worker": "", "attempt": 1, "deaths": 0}
         with self._database.write() as connection:
             run = _change(connection, run_id, RESUMABLE | {RunState.FAILED}, changes)
+            self._note(connection, key, run)
+            return run
+
+    def promote(self, run_id: str, *, triggered_by: str = "", key: RunKey | None = None) -> Run | None:
+        """A run that waits in the queue, as if a person had asked for it: it goes before those of schedules.
+
+        It keeps the time of the schedule that it stands for. None if a worker has taken it meanwhile.
+        """
+        waiting = (runs.c.id == run_id) & (runs.c.state == RunState.QUEUED) & (runs.c.worker == "")
+        changes = {"trigger": Trigger.PERSON, "triggered_by": triggered_by, "not_before": None}
+        with self._database.write() as connection:
+            row = connection.execute(update(runs).where(waiting).values(changes).returning(*PUBLIC)).first()
+            if row is None:
+                return None
+            run = as_run(row)
             self._note(connection, key, run)
             return run
 
@@ -199,18 +219,24 @@ class Runs:
         with self._database.write() as connection:
             return _change(connection, run_id, {RunState.RUNNING}, changes).cancel_requested
 
-    def finish(self, run_id: str, outcome: RunOutcome) -> Run:
-        """The run as finished. Said twice it stays as it is; InputError if it has finished otherwise."""
+    def finish(self, run_id: str, outcome: RunOutcome, *, retry_at: datetime | None = None) -> Run:
+        """The run as finished. Said twice it stays as it is; InputError if it has finished otherwise.
+
+        With `retry_at` it waits until then for its next attempt instead, and keeps the error of this one.
+        """
         assert outcome.state not in IN_PROGRESS, "a run must finish in a finished state"
         changes = {field.name: getattr(outcome, field.name) for field in fields(outcome)}
         changes |= {"verification": dict(outcome.verification), "skipped": dict(outcome.skipped)}
         changes |= {"finished_at": self._clock()}
         if outcome.state in SUCCESSFUL:
             changes["share"] = 1.0
+        if retry_at is not None:
+            again = {"state": RunState.QUEUED, "finished_at": None, "worker": "", "attempt": runs.c.attempt + 1}
+            changes |= again | {"not_before": retry_at}
         with self._database.write() as connection:
             row = _row(connection, run_id)
             if row is not None and row.state == outcome.state and row.state != RunState.INTERRUPTED:
-                return _run(row)
+                return as_run(row)
             run = _change(connection, run_id, RESUMABLE, changes)
             if run.state in FINISHED and row is not None and row.state != run.state:
                 add_end(connection, run)
@@ -223,8 +249,8 @@ class Runs:
             dead &= runs.c.id != besides
         changes = {"state": RunState.INTERRUPTED, "finished_at": self._clock()}
         with self._database.write() as connection:
-            rows = connection.execute(update(runs).where(dead).values(changes).returning(*_PUBLIC)).all()
-            interrupted = tuple(_run(row) for row in rows)
+            rows = connection.execute(update(runs).where(dead).values(changes).returning(*PUBLIC)).all()
+            interrupted = tuple(as_run(row) for row in rows)
             for run in interrupted:
                 add_end(connection, run)
         return interrupted
@@ -240,7 +266,7 @@ class Runs:
     def cancel_requested(self, run_id: str) -> bool:
         """Whether a person asked the run to stop."""
         with self._database.read() as connection:
-            return _run(_found(_row(connection, run_id), run_id)).cancel_requested
+            return as_run(_found(_row(connection, run_id), run_id)).cancel_requested
 
     def get(self, run_id: str, *, among: Collection[int] | None = None) -> Run:
         """The run of that id, or the only one whose id begins so. NotFoundError; InputError if there are several.
@@ -251,12 +277,12 @@ class Runs:
         with self._database.read() as connection:
             row = connection.execute(offered.where(runs.c.id == run_id)).first()
             if row is not None:
-                return _run(row)
+                return as_run(row)
             rows = connection.execute(offered.where(runs.c.id.startswith(run_id, autoescape=True)).limit(5)).all()
         if len(rows) > 1:
             shown = ", ".join(f"{row.id} ({row.dataset_slug})" for row in rows)
             raise InputError(f"Several runs start with {run_id!r}: {shown}; give more of the ID.")
-        return _run(_found(rows[0] if rows else None, run_id))
+        return as_run(_found(rows[0] if rows else None, run_id))
 
     def list(
         self,
@@ -272,7 +298,7 @@ class Runs:
             statement = statement.where(runs.c.dataset_id == dataset.id)
         with self._database.read() as connection:
             rows = connection.execute(statement).all()
-        return tuple(_run(row) for row in rows)
+        return tuple(as_run(row) for row in rows)
 
     def page(
         self,
@@ -290,14 +316,14 @@ class Runs:
         with self._database.read() as connection:
             rows = connection.execute(_latest_first().where(chosen).limit(limit).offset(offset)).all()
             total = connection.execute(select(func.count()).select_from(runs).where(chosen)).scalar_one()
-        return tuple(_run(row) for row in rows), int(total)
+        return tuple(as_run(row) for row in rows), int(total)
 
     def latest(self) -> Mapping[int, Run]:
         """The latest run of each dataset, by the dataset's id."""
         last = select(func.max(runs.c.seq)).where(runs.c.dataset_id.is_not(None)).group_by(runs.c.dataset_id)
         with self._database.read() as connection:
-            rows = connection.execute(select(*_PUBLIC).where(runs.c.seq.in_(last))).all()
-        return {row.dataset_id: _run(row) for row in rows}
+            rows = connection.execute(select(*PUBLIC).where(runs.c.seq.in_(last))).all()
+        return {row.dataset_id: as_run(row) for row in rows}
 
     def count(self, dataset: SavedDataset) -> int:
         """How many runs the dataset has had."""
@@ -309,14 +335,14 @@ class Runs:
         """The latest runs that made a version, latest first."""
         with self._database.read() as connection:
             rows = connection.execute(_good(dataset).limit(limit)).all()
-        return tuple(_run(row) for row in rows)
+        return tuple(as_run(row) for row in rows)
 
     def newest(self, dataset: SavedDataset) -> tuple[Run | None, Run | None]:
         """The latest run and the latest that made a version, as both were at the same moment."""
         latest = _latest_first().where(runs.c.dataset_id == dataset.id)
         with self._database.read() as connection:
             rows = [connection.execute(statement.limit(1)).first() for statement in (latest, _good(dataset))]
-        first, good = (_run(row) if row is not None else None for row in rows)
+        first, good = (as_run(row) if row is not None else None for row in rows)
         return first, good
 
     def briefs(self) -> Mapping[int, tuple[RunBrief, RunBrief | None]]:
@@ -380,7 +406,8 @@ def _brief(run_id: str, state: str, *rest: Any) -> RunBrief:
     return RunBrief(run_id, RunState(state), *rest)
 
 
-def _run(row: Row[Any]) -> Run:
+def as_run(row: Row[Any]) -> Run:
+    """The record of a row with the columns `PUBLIC`."""
     values = row._asdict()
     texts = {name: tuple(values[name]) for name in ("warnings", "notes")}
     dates = tuple(values["dates"]) if values["dates"] else None
@@ -390,7 +417,7 @@ def _run(row: Row[Any]) -> Run:
 
 
 def _row(connection: Connection, run_id: str) -> Row[Any] | None:
-    return connection.execute(select(*_PUBLIC).where(runs.c.id == run_id)).first()
+    return connection.execute(select(*PUBLIC).where(runs.c.id == run_id)).first()
 
 
 def _found(row: Row[Any] | None, run_id: str) -> Row[Any]:
@@ -400,7 +427,7 @@ def _found(row: Row[Any] | None, run_id: str) -> Row[Any]:
 
 
 def _latest_first() -> Select[Any]:
-    return select(*_PUBLIC).order_by(runs.c.seq.desc())
+    return select(*PUBLIC).order_by(runs.c.seq.desc())
 
 
 def _good(dataset: SavedDataset) -> Select[Any]:
@@ -410,8 +437,8 @@ def _good(dataset: SavedDataset) -> Select[Any]:
 def _change(connection: Connection, run_id: str, states: Collection[RunState], changes: Mapping[str, Any]) -> Run:
     """The run changed, provided that it is in one of `states`."""
     allowed = (runs.c.id == run_id) & runs.c.state.in_(sorted(states))
-    row = connection.execute(update(runs).where(allowed).values(changes).returning(*_PUBLIC)).first()
+    row = connection.execute(update(runs).where(allowed).values(changes).returning(*PUBLIC)).first()
     if row is None:
         stands = RunState(_found(_row(connection, run_id), run_id).state)
         raise InputError(f"Run {run_id} is {stands.label.lower()}: {stands.sentence}")
-    return _run(row)
+    return as_run(row)

@@ -135,6 +135,8 @@ datasets = Table(
     Column("paused_at", Utc),
     # Seconds without an update after which it is stale; null where nobody asked.
     Column("stale_after", Integer),
+    # The version of the spec since which TikTok is asked for the same.
+    Column("request_version", Integer, nullable=False, server_default="1"),
     UniqueConstraint("slug"),
     UniqueConstraint("table_slug"),
     UniqueConstraint("name"),

@@ -59,6 +59,15 @@ def _file_schema(schema: dict[str, Any]) -> None:
         "account": {"type": "string", "description": "The account's name."},
         "report": {"type": "string", "enum": list(catalog.REPORTS)},
         "update": {"type": "object", "description": "method; key for upsert, keep_days for partition."},
+        "schedule": {
+            "anyOf": [{"type": "string"}, {"type": "object"}],
+            "description": "manual, a cron expression in UTC, or an object with every or cron.",
+        },
+        "retry": {
+            "anyOf": [{"type": "boolean", "const": False}, {"type": "object"}],
+            "description": "false, or times and wait; of scheduled runs.",
+        },
+        "stale_after": {"type": "string", "description": "Warn a manual dataset's readers after this time."},
     }
     for report in catalog.REPORTS.values():
         for menu in report.menus:

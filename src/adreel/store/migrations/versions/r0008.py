@@ -1,4 +1,4 @@
-"""Totals of ended runs, and the requests of each app, for metrics and the status page."""
+"""The version of a dataset's settings since which TikTok is asked for the same."""
 
 from __future__ import annotations
 
@@ -12,23 +12,6 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Adds two tables; counting begins with this version."""
-    op.create_table(
-        "run_totals",
-        sa.Column("trigger", sa.String(), nullable=False),
-        sa.Column("state", sa.String(), nullable=False),
-        sa.Column("most_seconds", sa.Integer(), nullable=False),
-        sa.Column("runs", sa.BigInteger(), nullable=False),
-        sa.Column("seconds", sa.Float(), nullable=False),
-        sa.Column("rows", sa.BigInteger(), nullable=False),
-        sa.Column("restated_cells", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("trigger", "state", "most_seconds", name="pk_run_totals"),
-    )
-    op.create_table(
-        "app_requests",
-        sa.Column("app_id", sa.String(), nullable=False),
-        sa.Column("began", sa.BigInteger(), nullable=False),
-        sa.Column("sent", sa.BigInteger(), nullable=False),
-        sa.Column("refused", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("app_id", "began", name="pk_app_requests"),
-    )
+    """Adds the column; what changed until now is not known, so that each change may have been one."""
+    op.add_column("datasets", sa.Column("request_version", sa.Integer(), nullable=False, server_default="1"))
+    op.execute("UPDATE datasets SET request_version = spec_version")
