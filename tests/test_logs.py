@@ -270,11 +270,13 @@ def test_a_server_and_its_runs_log_json_to_one_stream(tmp_path: Path) -> None:
                 while client.get(f"/api/v1/runs/{queued['run_id']}").json()["state"] not in FINISHED:
                     assert time.monotonic() < until
                     time.sleep(0.1)
+                (worker,) = client.get("/api/v1/status").json()["workers"]
             process.send_signal(2)
             _, stderr = process.communicate(timeout=30)
     lines = [json.loads(line) for line in "".join(before).splitlines()[-1:] + stderr.splitlines()]
     of_run = [line for line in lines if line.get("run_id") == queued["run_id"]]
-    assert of_run[0]["message"] == "Run started"
+    assert [line["message"] for line in of_run][:2] == ["Process of the run started", "Run started"]
+    assert {line["worker"] for line in of_run} == {worker["id"]}
     assert of_run[-1]["message"] == "Run ended: Verified"
     assert of_run[-1]["rows"] > 0
     assert {line["dataset"] for line in of_run} == {"spend"}

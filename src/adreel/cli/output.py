@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum, StrEnum
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
 import typer
@@ -24,6 +24,9 @@ from rich.text import Text
 from adreel.cli.layout import GAP, layout, wrapped
 from adreel.errors import CancelledError, InputError
 from adreel.export.cells import digits, grouped
+
+if TYPE_CHECKING:
+    from adreel.settings import Settings
 
 UNLIMITED = 1_000_000_000
 """Characters per line in a pipe or a file."""
@@ -53,6 +56,19 @@ def messages() -> Console:
 def say(text: str) -> None:
     """Prints a message on stderr."""
     messages().print(escape(_printable(text, keep="\n")), soft_wrap=True)
+
+
+def announce(settings: Settings, text: str, *, warning: bool = False) -> None:
+    """Says it to who started a server or worker, or to the log if that is for programs."""
+    if settings.log_format != "json":
+        say(f"warning: {text}" if warning else text)
+        return
+    # Imported here: commands have no log.
+    import logging
+
+    from adreel.logs import logger_of
+
+    logger_of(__name__).log(logging.WARNING if warning else logging.INFO, "%s", text)
 
 
 def print_json(value: Any) -> None:

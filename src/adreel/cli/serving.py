@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import gc
-import logging
 import signal
 import socket
 import sys
@@ -19,18 +18,16 @@ import uvicorn
 
 from adreel.cli import CommandContext
 from adreel.cli.context import open_store, settings_of
-from adreel.cli.output import say
+from adreel.cli.output import announce, say
 from adreel.cli.request_timeout import timed_protocol
 from adreel.errors import InputError
-from adreel.logs import logger_of, set_up_logs
+from adreel.logs import set_up_logs
 from adreel.sandbox import Sandbox
 from adreel.settings import LOOPBACK, Settings
 from adreel.store import Store
 from adreel.web.app import create_app
 from adreel.web.request_log import RequestLog
 from adreel.worker import RUNS_AT_ONCE, WorkerChild
-
-logger = logger_of(__name__)
 
 PORT = 8765
 
@@ -79,36 +76,28 @@ def serve_on(
         lifespan="on",
     )
     _warn_of_proxy(settings)
-    _announce(settings, f"Data Center: {settings.web_url} (stop it with Ctrl-C)")
+    announce(settings, f"Data Center: {settings.web_url} (stop it with Ctrl-C)")
     if not store.users.any():
-        _announce(settings, "Open it to create the administrator.")
+        announce(settings, "Open it to create the administrator.")
     if browser and sys.stderr.isatty():
         webbrowser.open(settings.web_url)
     _limit_memory()
+    worker = WorkerChild(settings, session.environ, runs_at_once) if runs_at_once else nullcontext()
     # uvicorn raises the signal that stopped it again after its shutdown; both then end the block below.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    worker = WorkerChild(settings, session.environ, runs_at_once) if runs_at_once else nullcontext()
     with worker, suppress(KeyboardInterrupt):
         uvicorn.Server(config).run([listener])
-    _announce(settings, "The Data Center stopped. Runs in progress continue.")
-
-
-def _announce(settings: Settings, text: str, level: int = logging.INFO) -> None:
-    """Says it to who started the server, or to the log if that is for programs."""
-    if settings.log_format == "json":
-        logger.log(level, "%s", text)
-    else:
-        say(f"warning: {text}" if level == logging.WARNING else text)
+    announce(settings, "The Data Center stopped. Runs in progress continue.")
 
 
 def _warn_of_proxy(settings: Settings) -> None:
     """Warns of a proxy that ADREEL_PROXIES does not list."""
     if urlsplit(settings.web_url).scheme == "https" and not settings.proxies:
-        _announce(
+        announce(
             settings,
             "ADREEL_WEB_URL is https, but ADREEL_PROXIES lists no proxy. All users appear to have the same "
             "address, so wrong passwords of one user delay all others. Add the proxy's address to ADREEL_PROXIES.",
-            logging.WARNING,
+            warning=True,
         )
 
 

@@ -6,7 +6,7 @@ import sys
 
 from adreel.cli import CommandContext
 from adreel.cli.context import open_store, settings_of
-from adreel.cli.output import say
+from adreel.cli.output import announce
 from adreel.clock import wall_clock
 from adreel.logs import set_up_logs
 from adreel.worker import Worker, environment, stop_event
@@ -19,6 +19,8 @@ def work(session: CommandContext, runs_at_once: int) -> None:
     with open_store(session, settings) as store, stop_event() as stop:
         environ = environment(settings, session.environ)
         worker = Worker(settings, store, environ, clock=session.clock, wall=wall_clock, runs_at_once=runs_at_once)
-        say(f"Worker started for {settings.home}, with {runs_at_once} runs at once (stop it with Ctrl-C).")
+        announce(
+            settings, f"Worker started for {settings.home}, with {runs_at_once} runs at once (stop it with Ctrl-C)."
+        )
         worker.run(stop)
-    say("The worker stopped. Runs in progress continue.")
+    announce(settings, "The worker stopped. Runs in progress continue.")

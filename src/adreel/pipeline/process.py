@@ -21,9 +21,10 @@ from adreel.settings import Settings
 from adreel.store import Run, RunOutcome, RunState, Store
 from adreel.store.home import find_temporary_folder
 
+logger = logger_of(__name__)
+
 BUSY_WAIT = timedelta(seconds=5)
 """How long a run waits whose dataset is run by a process outside the queue, before it is tried again."""
-logger = logger_of(__name__)
 
 MOST_ROWS_COMPARED = 500_000
 """Rows of a table whose versions are compared after a run, for its restated values."""
@@ -74,13 +75,15 @@ def _work(
     clock: Callable[[], datetime],
     transport: httpx2.AsyncBaseTransport | None,
 ) -> None:
+    orders = Orders(settings, store, clock=clock)
     saved = None
     try:
         if run.dataset_id is None:
             raise NotFoundError(f"Dataset {run.dataset_name!r} was deleted before the run started.")
         saved = store.datasets.get(run.dataset_id)
         Runner(settings, store, clock=clock, transport=transport).run(saved, Watch(), run.dates, queued=run)
-    except BusyError:
+    except BusyError as error:
+        logger.info("The run waits again: %s", error)
         store.queue.release(run.id, not_before=clock() + BUSY_WAIT)
         return
     except AdreelError as error:
@@ -90,8 +93,7 @@ def _work(
         elif ended.state is RunState.QUEUED and ended.attempt == run.attempt:
             logger.warning("The run could not start: %s", error)
             outcome = RunOutcome.of_error(error)
-            retry_at = Orders(settings, store, clock=clock).retry_at(saved, run, outcome) if saved else None
-            store.runs.finish(run.id, outcome, retry_at=retry_at)
+            store.runs.finish(run.id, outcome, retry_at=orders.retry_at(saved, run, outcome) if saved else None)
         return
     try:
         with disk_faults_raised():

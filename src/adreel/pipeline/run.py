@@ -259,8 +259,10 @@ class _RunInProgress:
                 f"Attempt {self._run.attempt} failed: {outcome.error} Next attempt: {retry_at:%Y-%m-%d %H:%M} UTC."
             )
             self._runner.store.runs.log(self._run.id, attempt)
+            logger.warning("%s", attempt, extra=_named(self._run))
         run = self._runner.store.runs.finish(self._run.id, outcome, retry_at=retry_at)
-        self._log_end(run)
+        if retry_at is None:
+            self._log_end(run)
         if not is_resumable(outcome.error_kind):
             # The run has ended even if its parts cannot be removed; the next run removes them.
             with suppress(StorageError):

@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, case, delete, exi
 
 from adreel.store.database import Database
 from adreel.store.datasets import as_dataset
-from adreel.store.records import IN_PROGRESS, Run, RunState, SavedDataset, Trigger
+from adreel.store.records import FINISHED, IN_PROGRESS, Run, RunState, SavedDataset, Trigger
 from adreel.store.runs import NOTHING_YET, PUBLIC, as_run, new_run_id
 from adreel.store.tables import datasets, run_log, runs, workers
 from adreel.store.totals import add_end
@@ -144,13 +144,12 @@ class Queue:
             if row is None:
                 return None
             changes = _after_death(row, now, last_words)
-            changed = connection.execute(update(runs).where(mine).values(changes).returning(*PUBLIC)).one()
+            changed = as_run(connection.execute(update(runs).where(mine).values(changes).returning(*PUBLIC)).one())
+            if changed.state in FINISHED:
+                add_end(connection, changed)
             text = f"The process of this run ended unexpectedly (time {changed.deaths}): {last_words}."
             connection.execute(insert(run_log).values(run_id=run_id, at=now, text=text))
-            run = as_run(changed)
-            if run.state is RunState.FAILED:
-                add_end(connection, run)
-        return run
+        return changed
 
     def running(self) -> tuple[Run, ...]:
         """The runs that are said to be running."""

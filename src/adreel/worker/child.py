@@ -14,7 +14,7 @@ from adreel.logs import logger_of
 from adreel.settings import Settings
 from adreel.worker.processes import environment
 
-logger = logger_of(__name__)
+log = logger_of(__name__)
 
 RESTART_SECONDS = 5.0
 """A worker that ended without being told to is started again after so many seconds."""
@@ -63,7 +63,7 @@ class WorkerChild:
         while not self._over.wait(0.5):
             if self._process.poll() is None:
                 continue
-            logger.warning("The worker ended with exit code %d; it starts again", self._process.returncode)
+            log.warning("The worker ended (exit code %s). It starts again.", self._process.returncode)
             if not self._over.wait(RESTART_SECONDS):
                 self._process = self._start()
 

@@ -13,6 +13,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import IO
 
+from adreel.logs import Redaction
 from adreel.settings import SETTINGS, Secret, Settings
 
 STDERR = 2
@@ -108,6 +109,6 @@ def _last_words(process: _Process) -> EndedProcess:
     with process.output:
         size = process.output.seek(0, io.SEEK_END)
         process.output.seek(max(0, size - LONGEST_OUTPUT))
-        lines = process.output.read().decode(errors="replace").strip().splitlines()
+        lines = Redaction()(process.output.read().decode(errors="replace")).strip().splitlines()
     how = f"signal {-code}" if code < 0 else f"exit code {code}"
     return EndedProcess(process.run_id, f"{lines[-1]} ({how})" if lines else how)

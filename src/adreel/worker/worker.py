@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from adreel.errors import AdreelError, error_id_of
 from adreel.logs import log_fields, logger_of
 from adreel.settings import Settings
-from adreel.store import Store, WorkerInfo
+from adreel.store import Run, Store, WorkerInfo
 from adreel.worker.processes import RunProcesses
 from adreel.worker.schedules import correct_next_times, enqueue_due
 from adreel.worker.takeover import dead_workers, take_over
@@ -59,7 +59,7 @@ class Duty:
             log.warning("%s failed: %s", self.name, error)
         except Exception as error:
             self._failed(monotonic)
-            log.exception("%s failed: unexpected error %s", self.name, error_id_of(error))
+            log.exception("%s failed: unexpected error", self.name, extra={"error_id": error_id_of(error)})
         else:
             self.failures, self.next_at = 0, monotonic + self.every
 
@@ -107,14 +107,14 @@ class Worker:
     def run(self, stop: threading.Event) -> None:
         """Works until `stop` is set. Runs in progress go on by themselves."""
         with log_fields(worker=self._me.id):
-            log.info("Worker started with %d runs at once", self._me.runs_at_once)
+            log.info("Worker started: %d runs at once", self._me.runs_at_once)
             try:
                 while not stop.wait(LOOK_SECONDS):
                     self.look()
             finally:
                 self._processes.close()
                 self._store.queue.beat(replace(self._me, heartbeat_at=self._wall(), ended_at=self._wall()))
-                log.info("Worker stopped; runs in progress continue")
+                log.info("Worker stopped. Runs in progress continue.")
 
     def look(self) -> None:
         """Does everything once that it is time for."""
@@ -136,7 +136,7 @@ class Worker:
         for ended in self._processes.ended():
             run = self._store.queue.died(ended.run_id, self._me.id, ended.last_words)
             if run is not None:
-                log.warning("The process of run %s of %s died: %s", run.id, run.dataset_slug, ended.last_words)
+                log.warning("The process of the run died: %s", ended.last_words, extra=_named(run))
 
     def _take_over(self, _now: datetime) -> None:
         taken = take_over(self._store, self._processes.run_ids)
@@ -158,9 +158,9 @@ class Worker:
                 self._processes.start(run.id)
             except OSError as error:
                 self._store.queue.release(run.id, now + START_WAIT)
-                log.warning("The process of run %s could not be started: %s", run.id, error)
+                log.warning("The process of the run could not be started: %s", error, extra=_named(run))
             else:
-                log.info("Run %s of %s started.", run.id, run.dataset_slug)
+                log.info("Process of the run started", extra=_named(run))
 
     def _may_have_work(self) -> bool:
         """Whether the store has changed since the last look at the queue, or that was a while ago."""
@@ -169,6 +169,10 @@ class Worker:
             return False
         self._stamp, self._claimed_at = stamp, time.monotonic()
         return True
+
+
+def _named(run: Run) -> dict[str, str]:
+    return {"run_id": run.id, "dataset": run.dataset_slug}
 
 
 def _introduced(now: datetime, runs_at_once: int) -> WorkerInfo:
