@@ -170,7 +170,7 @@ def demo(session: CommandContext, *, once: bool, advertisers: int, ads: int, por
     ):
         _run_yesterday(home, config, url)
         first, first_report = _run_first(home)
-        for values in MORE_DATASETS:
+        for values in _scheduled(MORE_DATASETS, session.clock()):
             saved = service.save(home.guard, parse(Source(values, {}), session.clock()), session.clock())
             report = watched(home, saved)
             rows = counted(report.rows, "row")
@@ -199,6 +199,14 @@ def _demo_home(session: CommandContext, config: WorldConfig, url: str) -> Iterat
         _refuse_own(home)
         _connect(home, config)
         yield home
+
+
+def _scheduled(datasets: tuple[dict[str, Any], ...], now: datetime) -> Iterator[dict[str, Any]]:
+    """The datasets, the first with a schedule that begins in some two minutes, so that a person sees it at work."""
+    first, *others = datasets
+    start = now.astimezone(UTC) + timedelta(minutes=2)
+    yield first | {"schedule": {"every": "15 minutes", "start": f"{start:%Y-%m-%d %H:%M}"}}
+    yield from others
 
 
 def _run_first(home: OpenHome) -> tuple[SavedDataset, RunReport]:

@@ -26,7 +26,7 @@ from adreel.cli.output import SQL_NULL, confirm, messages, print_json, print_tab
 from adreel.datasets import service
 from adreel.datasets.dataset import Dataset, Source
 from adreel.datasets.files import read
-from adreel.datasets.runs import rows_of, run_json, title, took
+from adreel.datasets.runs import rows_of, run_json, started_by, title, took
 from adreel.datasets.schema import columns, key
 from adreel.datasets.stored import account_id_of, source_of
 from adreel.datasets.validation import parse
@@ -411,7 +411,7 @@ def _row(run: Run, now: datetime) -> tuple[Any, ...]:
         None if run.restores else run.requests,
         rows_of(run),
         run.version,
-        run.triggered_by or "command line",
+        started_by(run),
         ": ".join(filter(None, details)) or None,
     )
 
@@ -449,7 +449,7 @@ def _print_run(home: OpenHome, saved: SavedDataset, run_id: str, *, as_json: boo
 def _facts(run: Run, now: datetime) -> list[tuple[str, str]]:
     """What is known of a run; what does not apply is left out."""
     exit_code = run.exit_code
-    by = f"{text(run.created_at)} by {run.triggered_by or 'command line'}"
+    by = f"{text(run.created_at)} by {started_by(run)}"
     facts: list[tuple[str, Any]] = [
         ("Dataset", run.dataset_name),
         ("Type", title(run) or "Run of the dataset's dates"),

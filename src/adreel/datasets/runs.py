@@ -8,7 +8,7 @@ from typing import Any
 
 from adreel.datasets.verification import checks_of
 from adreel.lake import Version
-from adreel.store import IN_PROGRESS, Run, RunState
+from adreel.store import IN_PROGRESS, Run, RunState, Trigger
 from adreel.update_methods import method_title
 
 _SAME = (
@@ -16,6 +16,9 @@ _SAME = (
     "created_at",
     "started_at",
     "finished_at",
+    "due_at",
+    "not_before",
+    "attempt",
     "cancel_requested",
     "phase",
     "share",
@@ -39,6 +42,13 @@ def title(run: Run) -> str:
     return f"Backfill {run.dates[0]} to {run.dates[1]}" if run.dates else ""
 
 
+def started_by(run: Run) -> str:
+    """Who or what asked for the run: a user's name, the command line, the schedule, or a backfill."""
+    if run.trigger is not Trigger.PERSON:
+        return run.trigger.label
+    return run.triggered_by or "Command line"
+
+
 def rows_of(run: Run) -> int:
     """The rows that the run read, or that its restore brought back."""
     return (run.table_rows or 0) if run.restores else run.rows
@@ -60,6 +70,7 @@ def run_json(run: Run) -> dict[str, Any]:
         "kind": "restore" if run.restores else "backfill" if run.dates else "run",
         "state": str(run.state),
         "meaning": run.meaning,
+        "trigger": str(run.trigger),
         "triggered_by": run.triggered_by,
         "dates": {"start": run.dates[0], "end": run.dates[1]} if run.dates else None,
         "rows_read_at": run.read_at if run.version is not None else None,

@@ -299,7 +299,7 @@ class Trigger(StrEnum):
 
     label: str
 
-    PERSON = "person", "Started by a person"
+    PERSON = "person", "Person"
     SCHEDULE = "schedule", "Schedule"
     BACKFILL = "backfill", "Backfill"
 
@@ -469,6 +469,10 @@ class Run:
     @property
     def meaning(self) -> str:
         """The state as a sentence."""
+        if self.state is RunState.QUEUED and self.not_before is not None and self.attempt > 1:
+            return (
+                f"Attempt {self.attempt - 1} failed. The next attempt starts at {self.not_before:%Y-%m-%d %H:%M} UTC."
+            )
         return _meaning(self.state, self.rows_read_at)
 
 

@@ -17,6 +17,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from adreel.charts.labels import cell
 from adreel.datasets.menus import level_words
+from adreel.datasets.runs import started_by
 from adreel.store import Role, User
 from adreel.update_methods import method_title
 from adreel.web.assets import Assets
@@ -84,6 +85,7 @@ class Pages:
             "labelled": labelled,
             "level": level_words,
             "method": method_title,
+            "started_by": started_by,
             "duration": duration,
             "size": size,
             "ago": ago,

@@ -14,7 +14,7 @@ from adreel.datasets.runs import run_json
 from adreel.datasets.verification import Kind
 from adreel.errors import InputError
 from adreel.pipeline.orders import DateRange
-from adreel.store import LogLine, Phase, Role, Run, RunKey, RunState
+from adreel.store import LogLine, Phase, Role, Run, RunKey, RunState, Trigger
 from adreel.web.api.failures import failures
 from adreel.web.api.shapes import Answer, Body, Paged, Paging, RunId, Slug, located
 from adreel.web.deps import Deps, Here, Who
@@ -68,7 +68,15 @@ class RunAnswer(Answer):
     )
     state: RunState = Field(examples=[RunState.VERIFIED])
     meaning: str = Field(description="The state as a sentence.", examples=[RunState.VERIFIED.sentence])
-    triggered_by: str = Field(description="User who started the run; empty for the command line.", examples=["ada"])
+    trigger: Trigger = Field(
+        description="What asked for the run: a person, the schedule, or a backfill.", examples=[Trigger.PERSON]
+    )
+    triggered_by: str = Field(
+        description="User who started the run; empty for the command line and for schedules.", examples=["ada"]
+    )
+    due_at: datetime | None = Field(description="The time of the schedule that it stands for.", examples=[None])
+    not_before: datetime | None = Field(description="Start of its next attempt, while it waits.", examples=[None])
+    attempt: int = Field(description="Its attempt, from 1.", examples=[1])
     spec_version: int = Field(description="Settings version of the dataset when the run was created.", examples=[1])
     dates: RunDates | None
     created_at: datetime
