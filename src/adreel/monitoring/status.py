@@ -76,7 +76,7 @@ class AccountTrouble:
 
 
 @dataclass(frozen=True, slots=True)
-class Worker:
+class WorkerLoad:
     """A process that takes runs from the queue, and how many it has."""
 
     id: str
@@ -132,7 +132,7 @@ class HomeStatus:
     queued_total: int
     failing: tuple[FailingDataset, ...]
     accounts: tuple[AccountTrouble, ...]
-    workers: tuple[Worker, ...] | None
+    workers: tuple[WorkerLoad, ...] | None
     apps: tuple[AppBudget, ...]
 
     def as_json(self) -> dict[str, Any]:
@@ -215,8 +215,8 @@ def _accounts(guard: Guard) -> Iterator[AccountTrouble]:
             yield AccountTrouble(account.id, account.name, account.status.value, words)
 
 
-def _worker(worker: WorkerState) -> Worker:
-    return Worker(
+def _worker(worker: WorkerState) -> WorkerLoad:
+    return WorkerLoad(
         worker.id, worker.host, worker.pid, worker.runs, worker.runs_at_once, worker.started_at, worker.heartbeat_at
     )
 

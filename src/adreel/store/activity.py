@@ -12,7 +12,7 @@ from adreel.store.database import Database
 from adreel.store.records import IN_PROGRESS, AccountStatus, RunState, Trigger
 from adreel.store.tables import accounts, datasets, runs, workers
 
-WORKER_SILENT = timedelta(seconds=15)
+WORKER_SILENT = timedelta(seconds=10)
 """A worker that did not tell of itself for so long counts as gone."""
 
 
