@@ -103,7 +103,8 @@ def test_a_backfill_has_no_lookback_and_a_fixed_start_keeps_its_days(late: Home)
     file = named(late, "spend", update={"method": "upsert"})
     run_daily(late, 3, file)
     plan = late.json("plan", "spend", "--start", "yesterday", "--end", "yesterday")
-    assert {day["start"] for day in plan["days"]} == {"2026-11-24"} and plan["lookback"] is None
+    assert {day["start"] for day in plan["days"]} == {"2026-11-24"}
+    assert plan["lookback"] is None
     late.good("run", "-f", named(late, "spend", dates={"start": "2026-11-24", "end": "today"}))
     assert {day["start"] for day in late.json("plan", "spend")["days"]} == {"2026-11-24"}
 
@@ -112,7 +113,8 @@ def test_the_plan_says_what_lookback_costs_and_why(late: Home) -> None:
     file = named(late, "spend", update={"method": "upsert", "lookback": 28})
     before = late.json("plan", "-f", file)["lookback"]
     assert (before["days"], before["default"], before["next_run"]) == (28, 7, False)
-    assert "28 days" in before["text"] and "conversions" in before["text"]
+    assert "28 days" in before["text"]
+    assert "conversions" in before["text"]
     hourly = named(late, "hours", time_dimension="hour", metrics=["spend"], update={"method": "partition"})
     run_daily(late, 3, hourly)
     after = late.json("plan", "hours")
@@ -165,7 +167,7 @@ def test_yesterdays_audience_data_is_not_plainly_verified_before_it_is_complete(
     assert [day["day"] for day in early["verification"]["incomplete"]] == ["2026-11-21"]
     [warning] = early["warnings"]
     assert at in warning
-    assert "1 day incomplete" in home.good("history", "gender", early["run_id"]).stdout
+    assert "1 day incomplete" in home.good("history", "gender", "--run", early["run_id"]).output
     home.now = due
     home.door("now", {"today": f"{home.now:%Y-%m-%d}", "hour": home.now.hour})
     complete = home.json("run", "-f", file)
@@ -186,7 +188,8 @@ def test_today_and_unique_users_are_said_to_be_incomplete(late: Home) -> None:
     [note] = [note for note in today["notes"] if note.startswith("Not complete yet")]
     assert "Reach of 2026-11-21" in note
     settled = late.json("run", "-f", late.file("b.yaml", name="b", dates={"start": "today-3", "end": "today-2"}))
-    assert settled["verification"]["incomplete"] == [] and not settled["notes"]
+    assert settled["verification"]["incomplete"] == []
+    assert not settled["notes"]
 
 
 def test_entity_lists_have_no_incomplete_days(late: Home) -> None:
