@@ -173,7 +173,7 @@ def test_yesterdays_audience_data_is_not_plainly_verified_before_it_is_complete(
     complete = home.json("run", "-f", file)
     assert (complete["state"], complete["verification"]["incomplete"]) == ("verified", [])
     # What was added meanwhile was no restatement.
-    change = home.json("diff", "gender")
+    change = home.json("diff", "gender", "0", "1")
     assert {day["kind"] for day in change["days"]} == {"incomplete"}
     home.later(7)
     home.now = due + timedelta(days=7)
