@@ -80,7 +80,9 @@ def shops(*ids: str, zone: str = "Etc/GMT+8") -> tuple[AccountAdvertiser, ...]:
 ADVERTISERS = (*shops("7000000000000000001", "7000000000000000002"), *shops("7000000000000000003", zone="Etc/GMT-9"))
 
 
-def plan(dataset: Any, account: Account, advertisers: tuple[AccountAdvertiser, ...]) -> Planned:
+def plan(
+    dataset: Any, account: Account, advertisers: tuple[AccountAdvertiser, ...], _saved: SavedDataset | None
+) -> Planned:
     run_plan = make_plan(
         dataset,
         [Advertiser(advertiser.advertiser_id, advertiser.name, "USD", timedelta()) for advertiser in advertisers],

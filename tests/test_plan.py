@@ -106,7 +106,7 @@ def test_the_last_days_of_ad_accounts_on_three_dates_are_each_counted() -> None:
     three = [advertiser(1, 13), advertiser(2, -12), advertiser(3, -12), advertiser(4, 0)]
     plan = make_plan(asked, three, datetime(2026, 11, 22, 11, 30, tzinfo=UTC))
     last = "their last days are 2026-11-21 (2) and 2026-11-22 (1)"
-    assert plan.notes == (f"2026-11-23 is in the future for 3 of 4 ad accounts: {last}.",)
+    assert plan.notes[0] == (f"2026-11-23 is in the future for 3 of 4 ad accounts: {last}.")
     with pytest.raises(DatasetError, match="in every selected ad account; the last day available is today, 2026-11-22"):
         make_plan(asked, three[1:], datetime(2026, 11, 22, 11, 30, tzinfo=UTC))
 

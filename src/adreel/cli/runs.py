@@ -123,7 +123,8 @@ def plan(
 ) -> None:
     """Prints the estimate of a run: requests, rows per page, and time at the rate limit of the app's API level."""
     with open_home(session) as home:
-        planned = _plan(home, *_with_account(home, name, file, given))
+        saved = home.guard.dataset(name) if name is not None else None
+        planned = _plan(home, *_with_account(home, name, file, given), saved, other_days=_dates(given) is not None)
         if as_json:
             print_json(planned.figures() | {"days": [_days(pair) for pair in planned.plan.days()]})
         else:
@@ -147,16 +148,21 @@ def _print_plan(planned: Planned) -> None:
         [(estimate.requests_text, estimate.time_text, planned.level, plan.page_size, plan.chunk_count)],
     )
     say(estimate.basis_text)
+    if planned.lookback:
+        say(planned.lookback.text)
     for note in plan.notes:
         say(f"note: {note}")
 
 
-def _plan(home: OpenHome, dataset: Dataset, account: Account) -> Planned:
+def _plan(
+    home: OpenHome, dataset: Dataset, account: Account, saved: SavedDataset | None = None, *, other_days: bool = False
+) -> Planned:
     # Imported here, as other commands do not need it.
     from adreel.connections import unreadable_notes
 
     asking = _asking(home)
-    planned = asking.planned(dataset, account, asyncio.run(asking.advertisers(account)))
+    advertisers = asyncio.run(asking.advertisers(account))
+    planned = asking.planned(dataset, account, advertisers, saved, other_days=other_days)
     for note in unreadable_notes(planned.covering, skip_failing=dataset.skip_failing):
         say(f"note: {note}")
     return planned

@@ -16,11 +16,15 @@ from adreel.update_methods import Method
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """The update method; `key` None stands for the report's own key, `keep_days` for all days."""
+    """The update method; `key` None stands for the report's own key, `keep_days` for all days.
+
+    `lookback` is in days; None stands for the default of the report (`lookback.default_days`).
+    """
 
     method: Method = Method.REPLACE
     key: tuple[str, ...] | None = None
     keep_days: int | None = None
+    lookback: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

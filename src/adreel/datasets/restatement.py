@@ -1,10 +1,11 @@
 """What TikTok changed between two versions of a table: the one answer of page, command line and API.
 
 The rows of a day are those that a run read last, maybe for an earlier version. On a day that was read for both
-versions, later for the second, and that was over for its ad account at the first reading, a change was restated by
-TikTok. Other days were added, removed, incomplete, added a second time beside the earlier rows, read by a run whose
-check failed, or not read again, such as the days of a restored version. Days are those of each ad account's own zone:
-while yesterday is over and read for one, it may not be for another. Money of different currencies is never added.
+versions, later for the second, and that TikTok had completed for its ad account at the first reading (`freshness`), a
+change was restated by TikTok. Other days were added, removed, incomplete, added a second time beside the earlier rows,
+read by a run whose check failed, or not read again, such as the days of a restored version. Days are those of each ad
+account's own zone: while yesterday is over and read for one, it may not be for another. Money of different currencies
+is never added.
 """
 
 from __future__ import annotations
@@ -12,13 +13,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from adreel import catalog
+from adreel.datasets.freshness import USUAL_DELAY, complete_at, report_delay
 from adreel.datasets.runs import failed_check, runs_by_version
 from adreel.datasets.schema import columns
 from adreel.datasets.stored import source_of
@@ -250,7 +252,7 @@ def compare(store: Store, lake: Lake, saved: SavedDataset, before: int, after: i
         for part in lake.sum_changes(slug, before, after, additive, identity)
     ]
     readings = Readings(lake.versions(slug), store.runs.good(saved, MOST_READINGS))
-    kinds = _kinds(readings, (before, after), accounts)
+    kinds = _kinds(readings, (before, after), accounts, _delay(saved, now))
 
     def part_of(values: tuple[Any, ...], day: date | None) -> Hashable:
         account = dict(zip(identity, values, strict=True))
@@ -260,6 +262,13 @@ def compare(store: Store, lake: Lake, saved: SavedDataset, before: int, after: i
 
     difference = lake.difference(slug, before, after, Grouping(identity, part_of))
     return _Summing(difference, facts, accounts, kinds, readings.origin(before, after)).comparison()
+
+
+def _delay(saved: SavedDataset, now: datetime) -> timedelta:
+    """How long after a day's end its rows are complete; the usual time for a dataset that is not valid any more."""
+    with suppress(DatasetError):
+        return report_delay(parse(source_of(saved), now))
+    return USUAL_DELAY
 
 
 def _same_type(schemas: list[Any], name: str) -> bool:
@@ -328,13 +337,15 @@ class Reading:
 
     def today(self, advertiser: str | None) -> date | None:
         """The ad account's day at which the version was read; None if that is not known."""
+        offset = self.offset(advertiser)
+        return None if self.read_at is None or offset is None else today_at(self.read_at, offset)
+
+    def offset(self, advertiser: str | None) -> timedelta | None:
+        """The ad account's offset from UTC; None if it is not known."""
         zone = self.zones.get(advertiser)
-        if self.read_at is None or not zone:
-            return None
-        try:
-            return today_at(self.read_at, fixed_offset(zone))
-        except InputError:
-            return None
+        with suppress(InputError):
+            return fixed_offset(zone) if zone else None
+        return None
 
     def spans(self) -> Mapping[str | None, Span]:
         """The days that were read of each ad account, also those at an end on which nothing was shown.
@@ -452,8 +463,12 @@ def days_not_verified(store: Store, lake: Lake, saved: SavedDataset) -> Mapping[
 class Kinds:
     """Tells the kind of each day of two versions."""
 
-    def __init__(self, readings: Readings, numbers: tuple[int, int], before: Reading, after: Reading) -> None:
+    def __init__(
+        self, readings: Readings, numbers: tuple[int, int], before: Reading, after: Reading, delay: timedelta
+    ) -> None:
+        """`delay` is how long after its end TikTok completes a day."""
         self._readings = readings
+        self._delay = delay
         self._numbers = numbers
         self._before = before
         self._spans = before.spans(), after.spans()
@@ -477,11 +492,16 @@ class Kinds:
         if self._readings.appends(later):
             is_new = day is not None and self._is_outside(0, advertiser, day)
             return DayKind.ADDED if is_new else DayKind.REPEATED
-        today = replace(self._before, read_at=self._readings.read_at(earlier)).today(advertiser)
-        if day is not None and today is not None and day >= today:
+        if self._was_incomplete(advertiser, day, self._readings.read_at(earlier)):
             return DayKind.INCOMPLETE
         is_failed = self._readings.is_failed(earlier) or self._readings.is_failed(later)
         return DayKind.UNVERIFIED if is_failed else DayKind.RESTATED
+
+    def _was_incomplete(self, advertiser: str | None, day: date | None, read_at: datetime | None) -> bool:
+        offset = self._before.offset(advertiser)
+        if day is None or offset is None or read_at is None:
+            return False
+        return complete_at(day, offset, self._delay) > read_at
 
     def _is_outside(self, side: int, advertiser: str | None, day: date) -> bool:
         """Whether a version's rows of the ad account do not reach to the day."""
@@ -489,7 +509,9 @@ class Kinds:
         return span is None or not span.start <= day <= span.end
 
 
-def _kinds(readings: Readings, versions: tuple[int, int], accounts: Iterable[_AdvertiserChanges]) -> Kinds:
+def _kinds(
+    readings: Readings, versions: tuple[int, int], accounts: Iterable[_AdvertiserChanges], delay: timedelta
+) -> Kinds:
     zones: dict[str | None, str] = {}
     ends: tuple[dict[str | None, Ends], dict[str | None, Ends]] = ({}, {})
     for account in accounts:
@@ -502,7 +524,7 @@ def _kinds(readings: Readings, versions: tuple[int, int], accounts: Iterable[_Ad
         Reading(version_ends, zones, readings.read_at(version))
         for version, version_ends in zip(versions, ends, strict=True)
     )
-    return Kinds(readings, versions, before, after)
+    return Kinds(readings, versions, before, after, delay)
 
 
 # -- comparison

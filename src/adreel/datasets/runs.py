@@ -99,6 +99,7 @@ def verification_json(verification: Mapping[str, Any]) -> dict[str, Any]:
         "differing": list(verification.get("differing", ())),
         "currencies": list(verification.get("currencies", ())),
         "checksums": list(verification.get("checksums", ())),
+        "incomplete": list(verification.get("incomplete", ())),
     }
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from adreel import catalog
 from adreel.catalog.records import Menu, Report
-from adreel.datasets import menus
+from adreel.datasets import lookback, menus
 from adreel.datasets.dataset import Dataset, Source, Update, key_columns
 from adreel.datasets.files import MOST_PROBLEMS
 from adreel.dates import FIRST_DAY, PERIODS, WEEKDAYS, Dates, Day, read_day, span, span_fault, today_at
@@ -37,7 +37,7 @@ ENDING_KEYS = ("update", *TIMING_KEYS)
 GENERAL_KEYS = ("name", "description", "tags", "account", "report", *ENDING_KEYS)
 """Keys of every report; in a file, its menus come before the last ones, `ENDING_KEYS`."""
 _DATE_KEYS = ("start", "end", "date", "period", "week_starts")
-_UPDATE_KEYS = ("method", "key", "keep_days")
+_UPDATE_KEYS = ("method", "key", "keep_days", "lookback")
 _NESTED_KEYS: Mapping[str, str] = MappingProxyType(
     {
         **{key: f"dates.{key}" for key in _DATE_KEYS},
@@ -48,6 +48,7 @@ _NESTED_KEYS: Mapping[str, str] = MappingProxyType(
         **{key: f"schedule.{key}" for key in ("cron", "every", "at", "on", "between")},
         **dict.fromkeys(("retries", "times"), "retry.times"),
         "wait": "retry.wait",
+        **dict.fromkeys(("look_back", "lookback_days", "lookback_window"), "update.lookback"),
     }
 )
 """Keys that belong inside another, as people write them at the top of a file."""
@@ -442,9 +443,15 @@ def _read_update(given: Any, problems: _Problems) -> Update:
         problems.add("update.keep_days", f"requires method: partition; it is {method}")
     elif keep is not None and not re.fullmatch("[1-9][0-9]{0,4}", str(keep)):
         problems.add("update.keep_days", f"{keep!r} is not a number of days")
-    elif keep is not None and method is not None:
-        return Update(method, key, int(keep))
-    return Update() if method is None else Update(method, key)
+        keep = None
+    back = given.get("lookback")
+    if back is not None and not (re.fullmatch("[0-9]{1,2}", str(back)) and int(back) <= lookback.LONGEST):
+        problems.add("update.lookback", f"{back!r} is not a number of days from 0 to {lookback.LONGEST}")
+        back = None
+    if method is None:
+        return Update()
+    keeps = int(keep) if keep is not None and method is Method.PARTITION else None
+    return Update(method, key, keeps, None if back is None else int(back))
 
 
 def _read_method(given: Any, problems: _Problems, at: str = "") -> Method | None:
@@ -460,6 +467,8 @@ def _read_method(given: Any, problems: _Problems, at: str = "") -> Method | None
 
 def _check_update(dataset: Dataset, problems: _Problems) -> None:
     update = dataset.update
+    if update.lookback and (refusal := lookback.refusal(dataset)):
+        problems.add("update.lookback", refusal)
     if dataset.reset_schema and update.method is Method.APPEND:
         problems.add("reset_schema", "not available with append, which keeps existing rows and columns")
     if update.method is Method.PARTITION and dataset.time == "none":

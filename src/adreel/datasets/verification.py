@@ -54,7 +54,7 @@ def checked(sums: int) -> str:
 
 
 def checked_in(verification: Mapping[str, Any]) -> str:
-    """The checks of a run in words: all that agree, or only those that differ.
+    """The checks of a run in words: all that agree, or only those that differ, and how many days were incomplete.
 
     Empty for a run that made no version, and for one that failed otherwise than by these checks.
     """
@@ -62,4 +62,10 @@ def checked_in(verification: Mapping[str, Any]) -> str:
     more = f" and {len(differing) - MOST_NAMED:,} more" if len(differing) > MOST_NAMED else ""
     if differing or not verification.get("verified"):
         return ", ".join(differing[:MOST_NAMED]) + more
-    return checked(len(verification.get("totals", {})))
+    return "; ".join(filter(None, (checked(len(verification.get("totals", {}))), incomplete_in(verification))))
+
+
+def incomplete_in(verification: Mapping[str, Any]) -> str:
+    """How many days TikTok had not completed when they were read, as in `1 day incomplete`; empty for none."""
+    days = len({day["day"] for day in verification.get("incomplete", ())})
+    return f"{days:,} day{'s' if days != 1 else ''} incomplete" if days else ""

@@ -16,6 +16,7 @@ import msgspec
 import orjson
 
 from adreel.advertisers import Advertiser
+from adreel.datasets.lookback import FirstDays
 from adreel.datasets.schema import columns
 from adreel.pipeline.extract import Parts
 from adreel.pipeline.plan import Plan
@@ -35,13 +36,14 @@ _Record = TypeVar("_Record")
 class RunStart:
     """What the plan of a run is made from: the time, the advertisers, and why others cannot be read.
 
-    `plan` is the fingerprint of the plan.
+    `plan` is the fingerprint of the plan, `first_days` those of the table for the look-back window.
     """
 
     plan: str
     now: datetime
     advertisers: tuple[Advertiser, ...]
     unreadable: dict[str, str]
+    first_days: FirstDays | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,10 +15,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from adreel import catalog
+from adreel.advertisers import Advertiser
 from adreel.datasets.dataset import Dataset
+from adreel.datasets.freshness import incomplete_days, incomplete_sentence, late_rows
 from adreel.datasets.replacement import merges_by_day
 from adreel.datasets.schema import arrow_schema, columns, day_column, key
-from adreel.dates import today_at
+from adreel.dates import Span, today_at
 from adreel.errors import AdvertiserError
 from adreel.lake import Commit, Lake, Window, Write
 from adreel.pipeline.extract import batch_columns
@@ -99,11 +101,17 @@ def commit_run(
     writing()
     done = lake.commit(slug, rows.reader, write, landing)
     verification = verification_of(outcome, done.rows_in, _currencies(plan, outcome.failed))
+    incomplete = incomplete_days(plan.dataset, _days_read(plan, outcome.failed), now)
+    verification |= {"incomplete": [day.as_json() for day in incomplete]} if incomplete else {}
     # A user confirmed a backfill that cannot merge and replaces all rows.
     confirmed = other_days and not merges and _replaces_all(plan.dataset) and done.rows_before and done.rows_after
     notes = [_MERGED] if merges else [_confirmed(done)] if confirmed else []
     notes += () if other_days else _others(lake, slug, plan, done)
+    # A person takes yesterday for complete, and knows that today is not.
+    is_late, sentence = late_rows(plan.dataset, incomplete), incomplete_sentence(plan.dataset, incomplete)
+    notes += [sentence] if sentence and not is_late else []
     warnings = (
+        *([sentence] if is_late else []),
         *(() if confirmed else _shrunk(done, write)),
         *_blank(done, plan),
         *warnings_of(plan, outcome),
@@ -283,11 +291,8 @@ def _number(value: Decimal) -> int | float:
 
 def _write(run_id: str, plan: Plan, now: datetime, outcome: ReadOutcome, schema: pa.Schema) -> Write:
     dataset = plan.dataset
-    windows = [
-        Window(frozenset({advertiser.id}), days.start, days.end)
-        for advertiser, days in plan.days()
-        if advertiser.id not in outcome.failed
-    ]
+    read = tuple(_days_read(plan, outcome.failed))
+    windows = [Window(frozenset({advertiser.id}), days.start, days.end) for advertiser, days in read]
     return Write(
         run_id=run_id,
         method=dataset.update.method,
@@ -297,12 +302,13 @@ def _write(run_id: str, plan: Plan, now: datetime, outcome: ReadOutcome, schema:
         windows=tuple(windows),
         keep_from=_keep_from(plan, now),
         reset_schema=dataset.reset_schema,
-        days_read={
-            advertiser.zone: (days.start, days.end)
-            for advertiser, days in plan.days()
-            if advertiser.id not in outcome.failed
-        },
+        days_read={advertiser.zone: (days.start, days.end) for advertiser, days in read},
     )
+
+
+def _days_read(plan: Plan, failed: Mapping[str, str]) -> Iterator[tuple[Advertiser, Span]]:
+    """The days that were read of each advertiser that did not fail."""
+    return ((advertiser, days) for advertiser, days in plan.days() if advertiser.id not in failed)
 
 
 def _keep_from(plan: Plan, now: datetime) -> date | None:

@@ -18,6 +18,8 @@ import orjson
 from adreel import catalog
 from adreel.advertisers import Advertiser
 from adreel.datasets.dataset import Dataset, key_columns
+from adreel.datasets.freshness import incomplete_days, incomplete_sentence
+from adreel.datasets.lookback import FirstDays, with_lookback
 from adreel.datasets.menus import MOST_METRICS
 from adreel.datasets.schema import dimensions_asked
 from adreel.dates import Span, future_days, span, today_at
@@ -154,10 +156,13 @@ def least_seconds(requests: int, per_second: float, per_minute: float, per_day: 
     return days * 86_400 + max(rest / per_second, rest / per_minute * 60)
 
 
-def make_plan(dataset: Dataset, advertisers: Iterable[Advertiser], now: datetime) -> Plan:
+def make_plan(
+    dataset: Dataset, advertisers: Iterable[Advertiser], now: datetime, first_days: FirstDays | None = None
+) -> Plan:
     """The plan for `advertisers` at the aware time `now`; relative days are counted in the zone of each.
 
-    Raises DatasetError if the dates have not begun for any of them.
+    `first_days` are those of the table: from there on the look-back window applies; without them there is none. Raises
+    DatasetError if the dates have not begun for any of them.
     """
     chosen = tuple(advertisers)
     notes = list(dataset.notes)
@@ -167,11 +172,19 @@ def make_plan(dataset: Dataset, advertisers: Iterable[Advertiser], now: datetime
     elif dataset.dates is None:
         reads = tuple(Read(group, (None,)) for group in _together(dataset, chosen))
     else:
-        reads = tuple(_dated_reads(dataset, chosen, now, notes))
-    return Plan(dataset, reads, _batches(dataset), _buying(dataset), tuple(notes))
+        reads = tuple(_dated_reads(dataset, chosen, now, first_days, notes))
+    plan = Plan(dataset, reads, _batches(dataset), _buying(dataset), tuple(notes))
+    incomplete = incomplete_sentence(dataset, incomplete_days(dataset, plan.days(), now))
+    return replace(plan, notes=(*plan.notes, incomplete)) if incomplete else plan
 
 
-def _dated_reads(dataset: Dataset, chosen: tuple[Advertiser, ...], now: datetime, notes: list[str]) -> Iterator[Read]:
+def _dated_reads(
+    dataset: Dataset,
+    chosen: tuple[Advertiser, ...],
+    now: datetime,
+    first_days: FirstDays | None,
+    notes: list[str],
+) -> Iterator[Read]:
     """The reads of the dataset's dates; advertisers with the same days share one tuple of spans.
 
     Raises DatasetError for days that have not begun in any of their zones.
@@ -183,7 +196,10 @@ def _dated_reads(dataset: Dataset, chosen: tuple[Advertiser, ...], now: datetime
     notes += [future.note] if future.note else []
     by_span: dict[Span, list[Advertiser]] = defaultdict(list)
     for advertiser in chosen:
-        days = days_for(dataset, today_at(now, advertiser.offset))
+        today = today_at(now, advertiser.offset)
+        days = days_for(dataset, today)
+        if days is not None and first_days is not None:
+            days = with_lookback(dataset, days, today, first_days.of(advertiser.zone))
         if days is None:
             notes.append(
                 f"Ad account {advertiser.name} ({advertiser.id}) has no rows yet: the first day has not begun in its "

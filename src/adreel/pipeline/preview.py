@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
 from typing import Any
 
 import httpx2
@@ -13,8 +13,11 @@ import pyarrow as pa
 
 from adreel.connections import Covered, account_access, connected, covered, is_fresh, refresh, refuse_unreadable
 from adreel.datasets.dataset import Dataset
+from adreel.datasets.lookback import FirstDays, default_days, described, first_days, lookback_days
+from adreel.datasets.lookback import refusal as lookback_refusal
 from adreel.datasets.stored import dataset_of
 from adreel.errors import DatasetError, NotFoundError
+from adreel.lake import Lake
 from adreel.pipeline.estimate import Estimate, estimated
 from adreel.pipeline.extract import preview_rows
 from adreel.pipeline.plan import Plan, make_plan
@@ -27,13 +30,32 @@ PATIENCE_SECONDS = 120.0
 
 
 @dataclass(frozen=True, slots=True)
+class LookbackPlan:
+    """The look-back window of a dataset and its price: `days` of which `requests` are more than without it.
+
+    `text` says what is read again, why, and what it costs. `next_run` says whether the price is that of the next run;
+    else it is that of a later one, once the table has the days.
+    """
+
+    days: int
+    default: int
+    requests: int
+    next_run: bool
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Planned:
-    """A plan, the API level of the app, the estimate, and which advertisers are in the plan."""
+    """A plan, the API level of the app, the estimate, which advertisers are in the plan, and the look-back window.
+
+    `lookback` is None for a plan of other days than the dataset's, and for a report without dates.
+    """
 
     plan: Plan
     level: str
     estimate: Estimate
     covering: Covered
+    lookback: LookbackPlan | None = None
 
     @property
     def advertisers(self) -> int:
@@ -56,6 +78,7 @@ class Planned:
             "advertisers": self.advertisers,
             "metric_batches": len(plan.batches),
             "notes": list(plan.notes),
+            "lookback": asdict(self.lookback) if self.lookback else None,
         }
 
 
@@ -85,13 +108,36 @@ class Asking:
         ) as client:
             return await refresh(client, self.store, account)
 
-    def planned(self, dataset: Dataset, account: Account, advertisers: tuple[AccountAdvertiser, ...]) -> Planned:
-        """The plan for stored advertisers and its estimate; no request is sent."""
+    def planned(
+        self,
+        dataset: Dataset,
+        account: Account,
+        advertisers: tuple[AccountAdvertiser, ...],
+        saved: SavedDataset | None = None,
+        *,
+        other_days: bool = False,
+    ) -> Planned:
+        """The plan for stored advertisers and its estimate; no request is sent.
+
+        `saved` has the table, whose days the look-back window covers; `other_days` are in place of the dataset's own.
+        """
         now, level = self.clock(), self.settings.tiktok_level
         covering = covered(advertisers, dataset.advertisers or account.selection)
-        plan = make_plan(dataset, covering.advertisers, now)
-        estimate = estimated(self.store, account, plan, advertisers, now, limits_for(level))
-        return Planned(plan, level, estimate, covering)
+        first = None
+        if saved is not None and not other_days:
+            first = first_days(Lake(self.settings.lake_url, clock=self.clock), saved.table_slug, dataset, now)
+
+        def priced(days: FirstDays | None) -> tuple[Plan, Estimate]:
+            plan = make_plan(dataset, covering.advertisers, now, days)
+            return plan, estimated(self.store, account, plan, advertisers, now, limits_for(level))
+
+        plan, estimate = priced(first)
+        lookback = None
+        if dataset.dates is not None and not other_days:
+            # Of a table that does not reach back so far yet: what later runs read.
+            full = priced(first or FirstDays(date.min))[1] if lookback_days(dataset) else estimate
+            lookback = _lookback(dataset, full.requests - priced(None)[1].requests, next_run=first is not None)
+        return Planned(plan, level, estimate, covering, lookback)
 
     def estimate(self, saved: SavedDataset) -> Estimate | None:
         """The estimate of a run of the saved dataset; None if it cannot run, or its ad accounts are not known yet."""
@@ -100,7 +146,11 @@ class Asking:
         try:
             account = self.store.accounts.get(saved.account_id)
             advertisers = self.store.accounts.advertisers(account)
-            return self.planned(dataset_of(saved, self.clock()), account, advertisers).estimate if advertisers else None
+            return (
+                self.planned(dataset_of(saved, self.clock()), account, advertisers, saved).estimate
+                if advertisers
+                else None
+            )
         except (DatasetError, NotFoundError):
             return None
 
@@ -118,6 +168,16 @@ class Asking:
             self.settings, self.store, access, transport=self.transport, deadline=_patience(), log=self.log
         ) as client:
             return await preview_rows(planned.plan, client, rows)
+
+
+def _lookback(dataset: Dataset, requests: int, *, next_run: bool) -> LookbackPlan:
+    days = lookback_days(dataset)
+    text = described(dataset)
+    if days:
+        more = f"{requests:,} more request{'s' if requests != 1 else ''} for it"
+        when = "The next run" if next_run else "Once the table has these days, a run"
+        text += f" {when} sends {more}." if requests else " It takes no more requests."
+    return LookbackPlan(days, 0 if lookback_refusal(dataset) else default_days(dataset), requests, next_run, text)
 
 
 def _patience() -> float:

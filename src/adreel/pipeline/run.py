@@ -22,6 +22,7 @@ import httpx2
 
 from adreel.connections import Covered, Waits, account_access, connected, covered, is_fresh, refresh, refuse_unreadable
 from adreel.datasets.dataset import Dataset
+from adreel.datasets.lookback import FirstDays, first_days
 from adreel.datasets.restatement import days_not_verified
 from adreel.errors import (
     AdreelError,
@@ -358,7 +359,7 @@ class _RunInProgress:
         self._size = self._size_of(plan, outcomes)
         self._enter(Phase.VERIFYING, READING)
         self._committing = True
-        return await asyncio.to_thread(self._commit, plan, start.now, [ReadOutcome(failed=start.unreadable), *outcomes])
+        return await asyncio.to_thread(self._commit, plan, start, [ReadOutcome(failed=start.unreadable), *outcomes])
 
     def _size_of(self, plan: Plan, outcomes: list[ReadOutcome]) -> RunSize:
         """What the reading took, without requests that were sent again."""
@@ -441,15 +442,21 @@ class _RunInProgress:
             self._notes.append("note: This run started more than a day ago, so it restarts.")
             start = None
         if start is not None:
-            plan = make_plan(self._dataset, start.advertisers, start.now)
+            plan = make_plan(self._dataset, start.advertisers, start.now, start.first_days)
             if fingerprint(plan) == start.plan:
                 return start, plan
             self._notes.append("note: Another version of adreel started this run, so it restarts.")
         now, covering = self._runner.clock(), await self._covered()
-        plan = make_plan(self._dataset, covering.advertisers, now)
-        start = RunStart(fingerprint(plan), now, covering.advertisers, covering.unreadable)
+        first = await asyncio.to_thread(self._first_days, now)
+        plan = make_plan(self._dataset, covering.advertisers, now, first)
+        start = RunStart(fingerprint(plan), now, covering.advertisers, covering.unreadable, first)
         self._checkpoints.write_start(start)
         return start, plan
+
+    def _first_days(self, now: datetime) -> FirstDays | None:
+        """The first days of the table for the look-back window; None for a run of other days than the dataset's."""
+        own_dates = self._run.dates is None
+        return first_days(self._lake, self._saved.table_slug, self._dataset, now) if own_dates else None
 
     async def _covered(self) -> Covered:
         """The advertisers to read. Raises AdvertiserError if there is none, or one that may not be skipped."""
@@ -491,20 +498,20 @@ class _RunInProgress:
                 self._progress, requests_planned=max(planned, self._progress.requests), share=share
             )
 
-    def _commit(self, plan: Plan, began: datetime, outcomes: list[ReadOutcome]) -> Committed:
+    def _commit(self, plan: Plan, start: RunStart, outcomes: list[ReadOutcome]) -> Committed:
         slug, other_days = self._saved.table_slug, self._run.dates is not None
         committed = commit_run(
             self._lake,
             slug,
             self._run.id,
             plan,
-            began,
+            start.now,
             outcomes,
             other_days=other_days,
             writing=lambda: self._enter(Phase.WRITING, VERIFIED),
             landing=self._held.check,
         )
-        more = (*self._missing_days(plan, began), *self._days_not_verified(committed.version))
+        more = (*self._missing_days(plan, start), *self._days_not_verified(committed.version))
         return replace(committed, warnings=(*committed.warnings, *more))
 
     def _days_not_verified(self, newest: int) -> Iterator[str]:
@@ -519,15 +526,15 @@ class _RunInProgress:
                     "these days."
                 )
 
-    def _missing_days(self, plan: Plan, began: datetime) -> Iterator[str]:
+    def _missing_days(self, plan: Plan, start: RunStart) -> Iterator[str]:
         """A warning if a resumed run read other days than one that starts now would."""
         if not self._resumed:
             return
         advertisers = [advertiser for read in plan.reads for advertiser in read.advertisers]
-        then, now = dict(plan.days()), dict(make_plan(self._dataset, advertisers, self._runner.clock()).days())
-        if then != now:
+        due = make_plan(self._dataset, advertisers, self._runner.clock(), start.first_days)
+        if dict(plan.days()) != dict(due.days()):
             yield (
-                f"This run started on {began:%Y-%m-%d at %H:%M} UTC and read the days up to then. Run the dataset "
+                f"This run started on {start.now:%Y-%m-%d at %H:%M} UTC and read the days up to then. Run the dataset "
                 "again for later days."
             )
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from adreel.simulator.api.choosing import MATERIALS, AdSelection, select_ads
 from adreel.simulator.api.query import Query
 from adreel.simulator.world.advertisers import SimulatedAdvertiser, World
-from adreel.simulator.world.breakdowns import PROMPT, Breakdown, make_breakdown
+from adreel.simulator.world.breakdowns import Breakdown, late_hours, make_breakdown
 from adreel.simulator.world.calendar import day_of
 from adreel.simulator.world.clock import Clock
 from adreel.simulator.world.entities import Entities
@@ -66,9 +66,8 @@ class AdvertiserReport:
         self.chosen = self._memory.chosen.compute(self._ads_key(), self._choose) if chosen is None else chosen
         names = scene.query.breakdown
         self.breakdown: Breakdown | None = make_breakdown(names, advertiser, scene.world.config.seed) if names else None
-        slow = self.query.report == "AUDIENCE" and not set(names) & PROMPT
-        self._slices = self._make_slices(slow=slow)
-        self._slow_slices = self._slices if slow else self._make_slices(slow=True)
+        self._late_hours = late_hours(self.query.report, names)
+        self._slices = self._make_slices(self._late_hours)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -80,18 +79,18 @@ class AdvertiserReport:
         """The numbers of all groups."""
         return np.arange(len(self.chosen), dtype=np.int64)
 
-    def _make_slices(self, *, slow: bool) -> Slices:
+    def _make_slices(self, late_hours: int) -> Slices:
         query, offset = self.query, self.advertiser.offset
         shift = offset // 30 if query.in_utc else 0
         start, end = query.start, query.end
         if query.lifetime:
             start, end = self._clock.first_day, self._clock.today(offset)
         if query.time == "day":
-            return self._clock.by_day(start, end, offset, slow=slow, shift=shift)
+            return self._clock.by_day(start, end, offset, late_hours=late_hours, shift=shift)
         if query.time == "hour":
-            return self._clock.by_hour(start, end, offset, slow=slow, shift=shift)
+            return self._clock.by_hour(start, end, offset, late_hours=late_hours, shift=shift)
         daily = self.breakdown is not None
-        return self._clock.whole(start, end, offset, slow=slow, shift=shift, daily=daily)
+        return self._clock.whole(start, end, offset, late_hours=late_hours, shift=shift, daily=daily)
 
     def _ads_key(self) -> Hashable:
         """Everything that decides which ads the report covers, as a cache key."""
@@ -127,14 +126,15 @@ class AdvertiserReport:
 
     def _amounts(self, needed: tuple[Leaf, ...], ads: Ints) -> dict[Leaf, Ints]:
         """Amounts by leaf, each an array of (ad, slot, breakdown row)."""
-        blocks: dict[bool, FigureBlock] = {}
+        blocks: dict[int, FigureBlock] = {}
         result: dict[Leaf, Ints] = {}
-        same = np.array_equal(self._slow_slices.edges, self._slices.edges)
         for leaf in needed:
-            slow = leaf.slow and not same
-            if slow not in blocks:
-                blocks[slow] = self._block(ads, self._slow_slices if slow else self._slices)
-            amounts = blocks[slow].amount(leaf)
+            late = max(leaf.late_hours, self._late_hours)
+            if late not in blocks:
+                slices = self._make_slices(late) if late > self._late_hours else self._slices
+                same = np.array_equal(slices.edges, self._slices.edges) and self._late_hours in blocks
+                blocks[late] = blocks[self._late_hours] if same else self._block(ads, slices)
+            amounts = blocks[late].amount(leaf)
             if len(self._slices.first) < amounts.shape[1]:
                 amounts = np.add.reduceat(amounts, self._slices.first, axis=1)
             result[leaf] = amounts[..., None] if self.breakdown is None else self.breakdown.gather(amounts)

@@ -87,6 +87,24 @@ _PARTLY = frozenset(
 PROMPT = frozenset({"country_code", "placement"})
 """Audience dimensions that are as fresh as the basic figures; the others are 16 hours late."""
 
+LATEST = frozenset({"behavior_id", "purchase_intention"})
+"""Audience dimensions that are 24 hours late."""
+
+LATE = frozenset(
+    {"ad_type", "custom_event_type", "event_source_id", "page_id", "component_name", "post_id", "search_terms"}
+)
+"""Dimensions of basic reports that are 16 hours late."""
+
+
+def late_hours(report: str, names: tuple[str, ...]) -> int:
+    """How many hours late the rows of a report by these dimensions are (TikTok's doc 1738864894606337)."""
+    dimensions = set(names)
+    if dimensions & LATEST:
+        return 24
+    if report == "AUDIENCE":
+        return 0 if dimensions & PROMPT else 16
+    return 16 if report == "CATALOG" or dimensions & LATE else 0
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Breakdown:

@@ -40,8 +40,8 @@ class EventSequence:
 class Leaf:
     """What is summed over ads and time: events of the classes `low` to `high` of a sequence, times `price` if set.
 
-    `lagged`: events are reported over the following days. `slow`: the whole figure is 16 hours late. `corrected`: it is
-    a little too high until the daily correction. `unit` is 1 for counts, 100 for hundredths.
+    `lagged`: events are reported over the following days. `late_hours`: how late the whole figure is. `corrected`: it
+    is a little too high until the daily correction. `unit` is 1 for counts, 100 for hundredths.
     """
 
     sequence: EventSequence
@@ -49,7 +49,7 @@ class Leaf:
     high: int = CLASSES
     price: int = 0
     lagged: bool = False
-    slow: bool = False
+    late_hours: int = 0
     corrected: bool = False
     unit: int = 1
 
@@ -279,9 +279,10 @@ def _spend_recipe(name: str) -> Recipe | None:
         "cashback_coupon_spend": EventSequence("cashback_coupon_spend", "spend", _percent(1.0)),
     }.get(name)
     if part is not None:
-        return LeafRecipe(Leaf(part, unit=100))
+        return LeafRecipe(Leaf(part, late_hours=11 if name == "billed_cost" else 16, unit=100))
     if name == "voucher_spend":
-        return DifferenceRecipe(spend, LeafRecipe(Leaf(EventSequence("cash_spend", "spend", _percent(88.0)), unit=100)))
+        late_spend = Leaf(SPEND, late_hours=16, unit=100, corrected=True)
+        return DifferenceRecipe(LeafRecipe(late_spend), metric_recipe("cash_spend"))
     return spend if name in {"spend", "cost"} else None
 
 
@@ -297,16 +298,18 @@ def _special_recipe(name: str) -> Recipe | None:
         case "gross_impressions":
             return SumRecipe((impressions, LeafRecipe(Leaf(event_sequence("more_impressions")))))
         case "reach":
-            return UniqueUsersRecipe(Leaf(IMPRESSIONS, slow=True))
+            return UniqueUsersRecipe(Leaf(IMPRESSIONS, late_hours=16))
         case "average_video_play" | "ix_average_video_play":
             return QuotientRecipe(seconds, LeafRecipe(plays), 1)
         case "average_video_play_per_user":
-            return QuotientRecipe(seconds, UniqueUsersRecipe(replace(plays, slow=True)), 1)
+            return QuotientRecipe(seconds, UniqueUsersRecipe(replace(plays, late_hours=16)), 1)
         case "engagements":
             return SumRecipe(tuple(LeafRecipe(Leaf(event_sequence(key))) for key in reactions))
         case "result" | "real_time_result" | "live_unique_views":
             base = event_sequence("live_views" if name == "live_unique_views" else name)
-            return UniqueUsersRecipe(Leaf(base, lagged=name == "result", slow=name == "live_unique_views"))
+            return UniqueUsersRecipe(
+                Leaf(base, lagged=name == "result", late_hours=16 if name == "live_unique_views" else 0)
+            )
     return _spend_recipe(name)
 
 

@@ -58,7 +58,10 @@ def _file_schema(schema: dict[str, Any]) -> None:
         "tags": {"type": "array", "items": {"type": "string"}},
         "account": {"type": "string", "description": "The account's name."},
         "report": {"type": "string", "enum": list(catalog.REPORTS)},
-        "update": {"type": "object", "description": "method; key for upsert, keep_days for partition."},
+        "update": {
+            "type": "object",
+            "description": "method; key (upsert), keep_days (partition), lookback (both).",
+        },
         "schedule": {
             "anyOf": [{"type": "string"}, {"type": "object"}],
             "description": "manual, a cron expression in UTC, or an object with every or cron.",
@@ -167,6 +170,16 @@ class Days(Answer):
     end: date
 
 
+class Lookback(Answer):
+    """Earlier days that runs read again, as TikTok changes them later."""
+
+    days: int = Field(description="0 if no days are read again.", examples=[7])
+    default: int = Field(description="Where `update` has no `lookback`; 0 if it is not available.", examples=[7])
+    requests: int = Field(description="More than without look-back.", examples=[2])
+    next_run: bool = Field(description="Whether the next run sends them, or a later one.", examples=[True])
+    text: str = Field(description="What is read again, why, and what it costs.", examples=["Look-back is off."])
+
+
 class PlanAnswer(Answer):
     """The estimate of a run."""
 
@@ -182,6 +195,9 @@ class PlanAnswer(Answer):
     advertisers: int = Field(examples=[3])
     metric_batches: int = Field(examples=[1])
     notes: list[str] = Field(examples=[[]])
+    lookback: Lookback | None = Field(
+        description="Earlier days that runs read again; null without dates, and for other dates than the dataset's."
+    )
     unreadable: dict[str, str] = Field(description="Reasons by advertiser ID.", examples=[{}])
     days: list[Days]
 
@@ -351,7 +367,8 @@ def validate(deps: Here, who: Who, body: DatasetFile) -> CheckAnswer:
 async def plan(deps: Here, who: Who, body: DatasetFile, query: Annotated[DatesQuery, Query()]) -> PlanAnswer:
     """Requests and time of a run; no report is read."""
     dataset = parse(_dated(source_of(body.root), query), deps.clock())
-    return await _planned(deps, dataset, who.guard.usable(dataset.account))
+    account = who.guard.usable(dataset.account)
+    return await _planned(deps, dataset, account, other_days=query.start is not None)
 
 
 @router.post(
@@ -530,7 +547,8 @@ def set_tags(deps: Here, who: Who, dataset: Slug, body: TagsBody) -> DatasetWhol
 async def plan_dataset(deps: Here, who: Who, dataset: Slug, query: Annotated[DatesQuery, Query()]) -> PlanAnswer:
     """Requests and time of the next run; no report is read."""
     checked, account = _to_run(deps, who, dataset, query)
-    return await _planned(deps, checked, account)
+    saved = who.guard.dataset(dataset)
+    return await _planned(deps, checked, account, saved, other_days=query.start is not None)
 
 
 @router.get(
@@ -609,8 +627,11 @@ def _to_run(deps: Deps, who: Visitor, dataset: str, query: DatesQuery) -> tuple[
     return checked, deps.store.accounts.get(saved.account_id)
 
 
-async def _planned(deps: Deps, dataset: Dataset, account: Account) -> PlanAnswer:
-    planned = deps.asking.planned(dataset, account, await deps.asking.advertisers(account))
+async def _planned(
+    deps: Deps, dataset: Dataset, account: Account, saved: SavedDataset | None = None, *, other_days: bool
+) -> PlanAnswer:
+    advertisers = await deps.asking.advertisers(account)
+    planned = deps.asking.planned(dataset, account, advertisers, saved, other_days=other_days)
     return PlanAnswer(
         **planned.figures(),
         unreadable=planned.covering.unreadable,

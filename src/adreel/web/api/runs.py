@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Header, Path, Query, Response
@@ -29,6 +29,15 @@ class Total(Answer):
     actual: float = Field(examples=[12.4])
 
 
+class IncompleteDay(Answer):
+    """A day that TikTok had not completed when it was read."""
+
+    day: date
+    metrics: list[str] = Field(description="Those that were incomplete; empty for all.", examples=[[]])
+    advertisers: int = Field(description="Number of ad accounts for which it was.", examples=[3])
+    complete_at: datetime = Field(description="The latest of these ad accounts.")
+
+
 class Verification(Answer):
     """Verification: TikTok's figures and those of the rows read."""
 
@@ -45,6 +54,9 @@ class Verification(Answer):
     currencies: list[str] = Field(examples=[["EUR"]])
     checksums: list[str] = Field(
         description="Totals over several currencies, which are checksums and not amounts.", examples=[[]]
+    )
+    incomplete: list[IncompleteDay] = Field(
+        description="Days whose figures match TikTok's, which were still incomplete.", examples=[[]]
     )
 
 

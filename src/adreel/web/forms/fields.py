@@ -128,6 +128,7 @@ def _update_pairs(update: Any) -> Iterator[tuple[str, str]]:
     yield "update.method", scalar(given.get("method") or Method.REPLACE).lower()
     yield "update.key", ", ".join(texts(given.get("key")))
     yield "update.keep_days", scalar(given.get("keep_days"))
+    yield "update.lookback", scalar(given.get("lookback"))
 
 
 def tags_text(tags: Iterable[str]) -> str:
@@ -233,10 +234,12 @@ def day_value(key: str, fields: FormFields) -> str:
 def _update_value(fields: FormFields) -> dict[str, Any]:
     method = fields.text("update.method") or str(Method.REPLACE)
     key, days = ids_in(fields.last("update.key")), fields.text("update.keep_days")
+    lookback = fields.text("update.lookback")
     return (
         {"method": method}
         | ({"key": list(key)} if key and method == Method.UPSERT else {})
         | ({"keep_days": days} if days and method == Method.PARTITION else {})
+        | ({"lookback": lookback} if lookback and method in (Method.PARTITION, Method.UPSERT) else {})
     )
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from adreel import catalog
 from adreel.catalog.records import Menu, Report
-from adreel.datasets import menus
+from adreel.datasets import lookback, menus
 from adreel.datasets.dataset import Dataset
 from adreel.datasets.fitting import Fitted, fitted
 from adreel.datasets.menus import Offer
@@ -61,7 +61,7 @@ class Around:
     now: datetime
     zone: str
     saved: SavedDataset | None
-    plan: Callable[[Dataset, Account, tuple[AccountAdvertiser, ...]], Planned]
+    plan: Callable[[Dataset, Account, tuple[AccountAdvertiser, ...], SavedDataset | None], Planned]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,8 @@ class Pane:
 class UpdatePane:
     """The update method: `key` is the proposed one, `other_key` what was typed in its place.
 
-    `key_change` warns that the rows of the table would be named otherwise.
+    `key_change` warns that the rows of the table would be named otherwise. `lookback` is what was typed in place of
+    `default_lookback`, and `lookback_text` says which days are read again and why, or why none.
     """
 
     methods: tuple[Option, ...]
@@ -109,6 +110,9 @@ class UpdatePane:
     key: tuple[str, ...]
     other_key: str
     keep_days: str
+    lookback: str
+    default_lookback: str
+    lookback_text: str
     key_change: str
 
 
@@ -256,7 +260,7 @@ class _Shape:
             menus=tuple(pane for pane in panes if pane.name not in beside and pane.name != RESET),
             dating=tuple(pane for pane in panes if pane.name in beside),
             dates=self._dates(report, outcome.problems) if report else None,
-            update=self._update(outcome.dataset),
+            update=self._update(outcome.dataset, planned),
             resetting=tuple(pane for pane in panes if pane.name == RESET),
             scheduling=schedule_pane(fields, around.now, around.zone, planned.estimate if planned else None),
             dataset=outcome.dataset,
@@ -370,7 +374,13 @@ class _Shape:
             self._around.zone,
         )
 
-    def _update(self, dataset: Dataset | None) -> UpdatePane:
+    def _lookback_text(self, dataset: Dataset | None, planned: Planned | None) -> str:
+        """The look-back window with its price, as far as it is known; empty for a report without dates."""
+        if dataset is None or dataset.dates is None:
+            return ""
+        return planned.lookback.text if planned and planned.lookback else lookback.described(dataset)
+
+    def _update(self, dataset: Dataset | None, planned: Planned | None) -> UpdatePane:
         method = self._fields.text("update.method") or str(Method.REPLACE)
         refusals: dict[Method, str] = {}
         if not self._has_days(dataset):
@@ -392,6 +402,9 @@ class _Shape:
             key=key(replace(dataset, update=replace(dataset.update, key=None))) if dataset else (),
             other_key=self._fields.last("update.key"),
             keep_days=self._fields.last("update.keep_days"),
+            lookback=self._fields.last("update.lookback"),
+            default_lookback=str(lookback.default_days(dataset)) if dataset else "",
+            lookback_text=self._lookback_text(dataset, planned),
             key_change=self._key_change(dataset, fresh=method == Method.REPLACE and bool(self._values.get(RESET))),
         )
 
@@ -424,7 +437,7 @@ class _Shape:
         if dataset is None or around.account is None or not around.advertisers:
             return None, ()
         try:
-            return around.plan(dataset, around.account, around.advertisers), ()
+            return around.plan(dataset, around.account, around.advertisers, around.saved), ()
         except DatasetError as error:
             return None, error.problems
 

@@ -38,6 +38,7 @@ _TITLES: Mapping[str, str] = MappingProxyType(
         "update.method": "Update method",
         "update.key": "Primary key",
         "update.keep_days": "Days to keep",
+        "update.lookback": "Look-back",
         "schedule": "Schedule",
         "schedule.every": "Interval",
         "schedule.at": "Time",

@@ -17,7 +17,7 @@ from adreel.datasets.dataset import Dataset
 from adreel.datasets.replacement import Effect
 from adreel.datasets.schema import day_column, key
 from adreel.datasets.stored import dataset_of, schedule_of, timing_of
-from adreel.datasets.verification import Check, checks_of
+from adreel.datasets.verification import Check, checks_of, incomplete_in
 from adreel.dates import Span, offset_name, read_day
 from adreel.errors import AdreelError, BusyError, ConfirmError, DatasetError, InputError, NotFoundError, Problem
 from adreel.export.files import WRITERS, stream
@@ -106,6 +106,7 @@ class Overview(Page):
     table_fault: str
     verified_run: Run | None
     checks: tuple[Check, ...]
+    incomplete: str
     source: RowSource | None
     owner: str
     key: tuple[str, ...]
@@ -172,6 +173,7 @@ def _overview(deps: Deps, who: Visitor, saved: SavedDataset, other_days: OtherDa
         table_fault=fault,
         verified_run=verified_run,
         checks=checks_of(verified_run.verification) if verified_run else (),
+        incomplete=incomplete_in(verified_run.verification) if verified_run else "",
         source=_source(deps, who, saved, dataset),
         owner=_owner(deps, saved),
         key=key(dataset) if dataset else (),
@@ -251,7 +253,7 @@ def next_run(request: Request, deps: Here, who: Who, slug: str) -> Response:
             raise InputError("The account was deleted. Select another account in Settings.")
         account = who.guard.account(saved.account_id)
         dataset = dataset_of(saved, deps.clock())
-        planned = deps.asking.planned(dataset, account, deps.store.accounts.advertisers(account))
+        planned = deps.asking.planned(dataset, account, deps.store.accounts.advertisers(account), saved)
     except AdreelError as error:
         return respond(request, NextRun(None, (), sentence(error)), visitor=who)
     return respond(request, NextRun(planned, _zones(planned), ""), visitor=who)

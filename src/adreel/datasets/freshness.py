@@ -1,0 +1,167 @@
+"""When TikTok's figures of a day are complete, the one answer of runs, estimates and comparisons.
+
+Delays are those of TikTok's page "Data latency" (doc 1738864894606337), counted from the end of the day in the ad
+account's own zone. A later restatement of conversions is no incompleteness: see `lookback`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from types import MappingProxyType
+from typing import Any
+
+from adreel import catalog
+from adreel.advertisers import Advertiser
+from adreel.datasets.dataset import Dataset
+from adreel.dates import Span
+
+USUAL_DELAY = timedelta(hours=2)
+"""Basic figures take about 30 minutes, which "can pass 2 hours"."""
+
+SLOW_DELAY = timedelta(hours=16)
+"""Audience and catalogue (DSA) reports, unique users, and the breakdowns below."""
+
+SLOWEST_DELAY = timedelta(hours=24)
+
+PROMPT_AUDIENCE = frozenset({"country_code", "placement"})
+"""Breakdowns of audience reports that are as fast as basic figures."""
+
+SLOWEST_BREAKDOWNS = frozenset({"behavior_id", "purchase_intention"})
+
+SLOW_BREAKDOWNS = frozenset(
+    {"ad_type", "custom_event_type", "event_source_id", "page_id", "component_name", "post_id", "search_terms"}
+)
+"""Breakdowns of basic reports that are late."""
+
+_SLOW_METRICS: Mapping[str, timedelta] = MappingProxyType(
+    {
+        **dict.fromkeys(
+            ("reach", "frequency", "cost_per_1000_reached", "average_video_play_per_user", "live_unique_views"),
+            SLOW_DELAY,
+        ),
+        **dict.fromkeys(("cash_spend", "voucher_spend"), SLOW_DELAY),
+        "billed_cost": timedelta(hours=11),
+    }
+)
+"""Metrics that are late in reports whose other figures are not: unique users, and the parts of the spend."""
+
+_NAMED = 5
+
+
+def report_delay(dataset: Dataset) -> timedelta:
+    """How long after the end of a day its rows are complete, but for the metrics that are later still."""
+    breakdowns = set(dataset.breakdowns)
+    if dataset.report != "performance":
+        return USUAL_DELAY
+    if breakdowns & SLOWEST_BREAKDOWNS:
+        return SLOWEST_DELAY
+    if dataset.report_type == "audience":
+        return USUAL_DELAY if breakdowns and breakdowns <= PROMPT_AUDIENCE else SLOW_DELAY
+    return SLOW_DELAY if dataset.report_type == "dsa" or breakdowns & SLOW_BREAKDOWNS else USUAL_DELAY
+
+
+def complete_at(day: date, offset: timedelta, delay: timedelta) -> datetime:
+    """The aware time from which on the figures of the ad account's `day` are complete."""
+    return datetime.combine(day, time(), UTC) + timedelta(days=1) - offset + delay
+
+
+@dataclass(frozen=True, slots=True)
+class IncompleteDay:
+    """A day that TikTok has not completed for some ad accounts; `complete_at` is the latest of their times.
+
+    `metrics` are the columns that are late, empty for all figures. `is_over` says whether the day has ended in any of
+    these ad accounts, `of` how many ad accounts read the day.
+    """
+
+    day: date
+    metrics: tuple[str, ...]
+    advertisers: int
+    of: int
+    complete_at: datetime
+    is_over: bool
+
+    def as_json(self) -> dict[str, Any]:
+        """As a run's verification keeps it."""
+        return {
+            "day": self.day.isoformat(),
+            "metrics": list(self.metrics),
+            "advertisers": self.advertisers,
+            "complete_at": self.complete_at.isoformat(),
+        }
+
+
+def incomplete_days(
+    dataset: Dataset, days: Iterable[tuple[Advertiser, Span]], now: datetime
+) -> tuple[IncompleteDay, ...]:
+    """The days that are incomplete at the aware time `now`, oldest first, of the days that are read."""
+    if dataset.report not in ("performance", "creatives"):
+        return ()
+    delay, reads = report_delay(dataset), tuple(days)
+    parts: list[tuple[tuple[str, ...], timedelta]] = [((), delay)]
+    for late in sorted({_SLOW_METRICS[name] for name in dataset.metrics if name in _SLOW_METRICS}):
+        if late > delay:
+            parts.append((tuple(name for name in dataset.metrics if _SLOW_METRICS.get(name) == late), late))
+    incomplete: list[IncompleteDay] = []
+    for metrics, late in parts:
+        whole = {day.day: day for day in incomplete if not day.metrics}
+        incomplete += (day for day in _incomplete(reads, metrics, late, now) if not _is_told(day, whole))
+    return tuple(sorted(incomplete, key=lambda day: (day.day, day.metrics)))
+
+
+def _is_told(day: IncompleteDay, whole: Mapping[date, IncompleteDay]) -> bool:
+    """Whether all figures of the day are said to be incomplete, in as many ad accounts."""
+    return bool(day.metrics) and day.day in whole and whole[day.day].advertisers == day.advertisers
+
+
+def _incomplete(
+    reads: Iterable[tuple[Advertiser, Span]], metrics: tuple[str, ...], delay: timedelta, now: datetime
+) -> Iterator[IncompleteDay]:
+    readers: dict[date, list[tuple[datetime, timedelta]]] = {}
+    of: dict[date, int] = {}
+    newest = [(advertiser, span) for advertiser, span in reads if complete_at(span.end, advertiser.offset, delay) > now]
+    for advertiser, span in newest:
+        day = span.end
+        while day >= span.start and (at := complete_at(day, advertiser.offset, delay)) > now:
+            readers.setdefault(day, []).append((at, advertiser.offset))
+            day -= timedelta(days=1)
+    for _, span in reads:
+        for day in readers:
+            of[day] = of.get(day, 0) + (span.start <= day <= span.end)
+    for day, times in readers.items():
+        is_over = any(complete_at(day, offset, timedelta()) <= now for _, offset in times)
+        yield IncompleteDay(day, metrics, len(times), of[day], max(at for at, _ in times), is_over)
+
+
+def late_rows(dataset: Dataset, incomplete: Iterable[IncompleteDay]) -> bool:
+    """Whether rows of a day that is over are incomplete for longer than basic figures usually take.
+
+    A person takes such a day for complete, as yesterday in an audience report; one who reads today does not.
+    """
+    return report_delay(dataset) > USUAL_DELAY and any(day.is_over and not day.metrics for day in incomplete)
+
+
+def incomplete_sentence(dataset: Dataset, incomplete: Iterable[IncompleteDay]) -> str:
+    """What is said of incomplete days, with the times when they will be complete; empty if there is none."""
+    days = tuple(incomplete)
+    if not days:
+        return ""
+    listed = "; ".join(_words(day) for day in days[:_NAMED])
+    more = f"; and {len(days) - _NAMED} more days" if len(days) > _NAMED else ""
+    hours = report_delay(dataset) // timedelta(hours=1)
+    why = ""
+    if late_rows(dataset, days):
+        why = f" TikTok completes this report about {hours} hours after the end of a day in the ad account's time zone."
+    return f"Not complete yet: {listed}{more}.{why} The figures are too low until a run reads them again after that."
+
+
+def _words(day: IncompleteDay) -> str:
+    metrics = catalog.metrics()
+    titles = [metrics[name].title for name in day.metrics if name in metrics]
+    of = f"{', '.join(titles)} of " if titles else ""
+    some = "" if day.advertisers == day.of else f" for {day.advertisers:,} of {day.of:,} ad accounts"
+    at = day.complete_at.astimezone(UTC)
+    if at.minute or at.second:
+        at = at.replace(second=0, microsecond=0)
+    return f"{of}{day.day}{some} (complete on {at:%Y-%m-%d} at {at:%H:%M} UTC)"

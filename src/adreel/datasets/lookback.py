@@ -1,0 +1,159 @@
+"""The look-back window: the earlier days that a run reads again, as TikTok changes them later.
+
+TikTok books a conversion on the day of the click or view, up to 28 days later (reporting FAQ, doc 1738864850353154),
+and corrects the previous days at 12:00 UTC ("Data latency", doc 1738864894606337). A run of upsert or partition reads,
+besides its own dates, the days of the window that the table has. So no day is added before the first one of the table,
+and no day stays as it was when it was young because the dataset's own dates have passed it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from adreel import catalog
+from adreel.datasets.dataset import Dataset
+from adreel.dates import Span, today_at
+from adreel.update_methods import Method
+
+if TYPE_CHECKING:
+    from adreel.lake import Lake
+
+LONGEST = 28
+"""Days: the longest usual attribution window."""
+
+ATTRIBUTED_DAYS = 7
+"""The default where conversions are read: TikTok's default attribution window is 7 days after a click."""
+
+CORRECTED_DAYS = 2
+"""The default elsewhere: by then yesterday's figures are corrected (12:00 UTC) and the latest reports complete."""
+
+_ATTRIBUTED_GROUPS = frozenset(
+    {
+        "app_event",
+        "app_event_skan",
+        "attribution",
+        "attribution_skan",
+        "core_skan",
+        "website",
+        "website_legacy",
+        "tiktok_onsite",
+        "shop",
+        "offline",
+        "messaging",
+    }
+)
+_ATTRIBUTED_WORDS = ("conversion", "result")
+
+
+@dataclass(frozen=True, slots=True)
+class FirstDays:
+    """The first day that a table has, and the first that its runs read by the zone of ad accounts, where known."""
+
+    first: date
+    by_zone: Mapping[str, date] = field(default_factory=dict)
+
+    def of(self, zone: str) -> date:
+        """The first day for ad accounts of the zone; the table's for one that no run is known to have read."""
+        return self.by_zone.get(zone, self.first)
+
+
+def refusal(dataset: Dataset) -> str:
+    """Why the dataset has no look-back window; empty if it has one."""
+    match dataset.update.method:
+        case Method.REPLACE:
+            return "not available with replace, which reads all dates of the dataset in each run"
+        case Method.APPEND:
+            return "not available with append, which would add the rows of a day again each time it is read"
+    if dataset.dates is None or dataset.time == "none":
+        return "requires a time dimension; without one, rows belong to no day that could be read again"
+    return ""
+
+
+def is_attributed(metric: str) -> bool:
+    """Whether the metric changes for days, as its events are booked on the day of the click or view."""
+    record = catalog.metrics().get(metric)
+    if record is None or record.attribute or metric.startswith("real_time_"):
+        return False
+    if record.group in _ATTRIBUTED_GROUPS:
+        return True
+    return record.group == "core" and any(word in metric for word in _ATTRIBUTED_WORDS)
+
+
+def default_days(dataset: Dataset) -> int:
+    """The look-back window where the dataset names none."""
+    return ATTRIBUTED_DAYS if any(map(is_attributed, dataset.metrics)) else CORRECTED_DAYS
+
+
+def lookback_days(dataset: Dataset) -> int:
+    """The look-back window in days before today; 0 for none."""
+    if refusal(dataset):
+        return 0
+    return default_days(dataset) if dataset.update.lookback is None else dataset.update.lookback
+
+
+def with_lookback(dataset: Dataset, own: Span, today: date, first: date) -> Span:
+    """The dataset's own days and the days of the window before them, from `first` on, that of the table.
+
+    A start that is a calendar day stays: the dates do not move on, so each run reads all of them.
+    """
+    days, dates = lookback_days(dataset), dataset.dates
+    if not days or dates is None or (dates.start is not None and dates.start.fixed is not None):
+        return own
+    starts = [first, today - timedelta(days=days)]
+    if dataset.update.method is Method.PARTITION and dataset.update.keep_days is not None:
+        starts.append(today - timedelta(days=dataset.update.keep_days - 1))
+    return Span(min(own.start, max(starts)), own.end)
+
+
+def first_days(lake: Lake, slug: str, dataset: Dataset, now: datetime) -> FirstDays | None:
+    """The days from which on the window applies to the table; None if there is no table or no window.
+
+    Where the table reaches back beyond the window, its first day is enough. Until then what the runs read counts too,
+    as a day may have had no rows yet.
+    """
+    # Imported here: Arrow, which checking a dataset need not load.
+    from adreel.datasets.schema import day_column
+
+    days = lookback_days(dataset)
+    if not days or not lake.exists(slug):
+        return None
+    ends = lake.table(slug).day_ends(day_column(dataset))
+    if ends is not None and ends[0] < today_at(now, timedelta(hours=-12)) - timedelta(days=days):
+        return FirstDays(ends[0])
+    by_zone: dict[str, date] = {}
+    for version in lake.versions(slug):
+        for zone, (first, _) in version.days_read.items():
+            by_zone[zone] = min(first, by_zone.get(zone, first))
+        if version.only_days_read or version.restored is not None:
+            break
+    known = [*by_zone.values(), *(ends[:1] if ends else ())]
+    return FirstDays(min(known), by_zone) if known else None
+
+
+def reason(dataset: Dataset) -> str:
+    """Why days are read again, in a sentence."""
+    if default_days(dataset) == ATTRIBUTED_DAYS:
+        return (
+            "TikTok adds conversions to the day of the click or view, usually for 7 days and for up to 28, so that "
+            "these days change."
+        )
+    return "TikTok corrects the figures of the previous days at 12:00 UTC."
+
+
+def described(dataset: Dataset) -> str:
+    """The look-back window in a sentence or two, without its price."""
+    why = refusal(dataset)
+    if why:
+        return f"Look-back is {why}."
+    days = lookback_days(dataset)
+    if not days:
+        return f"Look-back is off: each run reads the dataset's dates only. {reason(dataset)}"
+    is_default = " (the default)" if dataset.update.lookback is None else ""
+    plural = "s" if days != 1 else ""
+    return (
+        f"Look-back: {days} day{plural}{is_default}. Each run reads the days of the table again that are up to {days} "
+        f"day{plural} old. {reason(dataset)}"
+    )
