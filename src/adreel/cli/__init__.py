@@ -116,7 +116,7 @@ app = typer.Typer(
 )
 account_commands = typer.Typer(no_args_is_help=True, help="Connect and manage TikTok for Business accounts.")
 dataset_commands = typer.Typer(no_args_is_help=True, help="Create, show, edit and delete datasets.")
-schedule_commands = typer.Typer(no_args_is_help=True, help="Show, set, pause and resume the schedules of datasets.")
+schedule_commands = typer.Typer(help="Show what is due next; set, pause and resume the schedules of datasets.")
 user_commands = typer.Typer(no_args_is_help=True, help="Create users, and manage their roles, passwords and sign-in.")
 secret_commands = typer.Typer(no_args_is_help=True, help="Manage the encryption keys of access tokens.")
 app.add_typer(account_commands, name="accounts", rich_help_panel="Manage")
@@ -484,6 +484,13 @@ def datasets_delete(
     from adreel.cli import datasets as act
 
     act.delete(ctx.obj, name, yes=yes, keep_table=keep_table)
+
+
+@schedule_commands.callback(invoke_without_command=True)
+def schedules_due(ctx: typer.Context) -> None:
+    """Show what is due next; set, pause and resume the schedules of datasets."""
+    if ctx.invoked_subcommand is None:
+        schedules_list(ctx)
 
 
 @schedule_commands.command("list")

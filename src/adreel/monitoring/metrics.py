@@ -98,7 +98,8 @@ class _Collector:
             "Seconds since the oldest due time whose run has not begun.",
             {(): _since(due, now)},
         )
-        workers = activity.workers(wall_clock())
+        wall = wall_clock()
+        workers = [worker for worker in self._store.queue.workers() if worker.is_alive(wall)]
         yield _gauge("adreel_workers", "Workers that are alive.", {(): len(workers)})
         slots = sum(worker.runs_at_once for worker in workers)
         yield _gauge("adreel_worker_slots", "Runs that the workers can execute at once.", {(): slots})

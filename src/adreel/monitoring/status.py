@@ -16,7 +16,7 @@ from adreel.datasets.status import Standing, standings
 from adreel.errors import ForbiddenError
 from adreel.pipeline.progress import progress_words
 from adreel.settings import Settings
-from adreel.store import AccountStatus, QueuedRun, RequestCounts, Run, RunState, SavedDataset, Store, WorkerState
+from adreel.store import AccountStatus, QueuedRun, RequestCounts, Run, RunState, SavedDataset, Store
 from adreel.store.app_requests import PERIOD
 from adreel.tiktok.rate_limit import limits_for
 
@@ -143,7 +143,7 @@ class HomeStatus:
 def home_status(store: Store, guard: Guard, settings: Settings, now: datetime) -> HomeStatus:
     """What the actor may see of the home."""
     visible = {dataset.id: dataset for dataset in guard.datasets()}
-    workers = store.activity.workers(wall_clock())
+    workers = tuple(_workers(store, wall_clock()))
     queue = store.activity.queue()
     waiting = [
         _waiting(run, position, workers, now)
@@ -157,7 +157,7 @@ def home_status(store: Store, guard: Guard, settings: Settings, now: datetime) -
         queued_total=len(waiting),
         failing=tuple(_failing(standings(store, guard, now))),
         accounts=tuple(_accounts(guard)),
-        workers=tuple(map(_worker, workers)) if _sees_workers(guard) else None,
+        workers=workers if _sees_workers(guard) else None,
         apps=tuple(_apps(store, guard, settings, now)),
     )
 
@@ -177,14 +177,14 @@ def _in_progress(run: Run, started_at: datetime, now: datetime) -> RunningRun:
     )
 
 
-def _waiting(run: QueuedRun, position: int, workers: tuple[WorkerState, ...], now: datetime) -> WaitingRun:
+def _waiting(run: QueuedRun, position: int, workers: tuple[WorkerLoad, ...], now: datetime) -> WaitingRun:
     return WaitingRun(
         run.run_id, run.dataset_slug, run.dataset_name, run.trigger.value, run.created_at, position,
         _reason(run, workers, now),
     )  # fmt: skip
 
 
-def _reason(run: QueuedRun, workers: tuple[WorkerState, ...], now: datetime) -> str:
+def _reason(run: QueuedRun, workers: tuple[WorkerLoad, ...], now: datetime) -> str:
     """Why the run has not begun."""
     if run.worker:
         return "A worker has taken it and starts it."
@@ -215,10 +215,20 @@ def _accounts(guard: Guard) -> Iterator[AccountTrouble]:
             yield AccountTrouble(account.id, account.name, account.status.value, words)
 
 
-def _worker(worker: WorkerState) -> WorkerLoad:
-    return WorkerLoad(
-        worker.id, worker.host, worker.pid, worker.runs, worker.runs_at_once, worker.started_at, worker.heartbeat_at
-    )
+def _workers(store: Store, wall: datetime) -> Iterator[WorkerLoad]:
+    """The workers that are alive; `wall` is the machine's own time."""
+    claims = store.queue.claims()
+    for worker in store.queue.workers():
+        if worker.is_alive(wall):
+            yield WorkerLoad(
+                worker.id,
+                worker.host,
+                worker.pid,
+                claims.get(worker.id, 0),
+                worker.runs_at_once,
+                worker.started_at,
+                worker.heartbeat_at,
+            )
 
 
 def _sees_workers(guard: Guard) -> bool:

@@ -16,7 +16,7 @@ from sqlalchemy import select
 
 from adreel.settings import Settings
 from adreel.store.accounts import Accounts
-from adreel.store.activity import Activity, QueuedRun, WorkerState
+from adreel.store.activity import Activity, QueuedRun
 from adreel.store.app_requests import AppRequests, RequestCounts
 from adreel.store.attempts import Attempts
 from adreel.store.consents import Consents
@@ -110,7 +110,6 @@ __all__ = [
     "User",
     "Users",
     "WorkerInfo",
-    "WorkerState",
     "Workspace",
     "Workspaces",
     "new_run_id",

@@ -1,32 +1,17 @@
-"""What goes on in a home: the queue, its workers, and how late schedules are; for metrics and the status page."""
+"""What goes on in a home: the queue, and how late schedules are; for metrics and the status page."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from sqlalchemy import case, func, or_, select
+from sqlalchemy import func, or_, select
 
 from adreel.store.database import Database
+from adreel.store.queue import FIRST
 from adreel.store.records import IN_PROGRESS, AccountStatus, RunState, Trigger
-from adreel.store.tables import accounts, datasets, runs, workers
-
-WORKER_SILENT = timedelta(seconds=10)
-"""A worker that did not tell of itself for so long counts as gone."""
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerState:
-    """A process that takes runs from the queue, and how many it has; its times are those of its machine."""
-
-    id: str
-    host: str
-    pid: int
-    runs_at_once: int
-    started_at: datetime
-    heartbeat_at: datetime
-    runs: int
+from adreel.store.tables import accounts, datasets, runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +52,6 @@ class Activity:
 
     def queue(self) -> tuple[QueuedRun, ...]:
         """The runs that wait, in the order in which workers take them: those of people first, then as asked for."""
-        order = case({Trigger.PERSON: 0, Trigger.SCHEDULE: 1}, value=runs.c.trigger, else_=2)
         names = (
             "dataset_id", "dataset_name", "dataset_slug", "trigger", "created_at", "due_at", "not_before", "attempt",
             "worker",
@@ -75,7 +59,7 @@ class Activity:
         waiting = (
             select(runs.c.id.label("run_id"), *(runs.c[name] for name in names))
             .where(runs.c.state == RunState.QUEUED)
-            .order_by(order, runs.c.seq)
+            .order_by(FIRST, runs.c.seq)
         )
         with self._database.read() as connection:
             rows = connection.execute(waiting).all()
@@ -84,20 +68,6 @@ class Activity:
             )
         return tuple(
             QueuedRun(**{**row._mapping, "trigger": Trigger(row.trigger)}, blocked=row.dataset_id in under_way)
-            for row in rows
-        )
-
-    def workers(self, wall: datetime) -> tuple[WorkerState, ...]:
-        """The workers that told of themselves lately, longest at work first. `wall` is the machine's own time."""
-        alive = workers.c.ended_at.is_(None) & (workers.c.heartbeat_at > wall - WORKER_SILENT)
-        taken = select(runs.c.worker, func.count()).where(runs.c.state.in_(sorted(IN_PROGRESS))).group_by(runs.c.worker)
-        with self._database.read() as connection:
-            rows = connection.execute(select(workers).where(alive).order_by(workers.c.started_at)).all()
-            counts = {worker: int(count) for worker, count in connection.execute(taken).all()}
-        return tuple(
-            WorkerState(
-                row.id, row.host, row.pid, row.runs_at_once, row.started_at, row.heartbeat_at, counts.get(row.id, 0)
-            )
             for row in rows
         )
 

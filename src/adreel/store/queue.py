@@ -26,11 +26,15 @@ MOST_DEATHS = 3
 DEATH_WAIT = timedelta(seconds=2)
 """How long a run waits after its process died for the first time; twice as long after each further time."""
 
+DEAD_AFTER = timedelta(seconds=10)
+"""A worker that has not said for so long that it is alive is taken for dead."""
+
 WORKERS_KEPT = timedelta(days=7)
 """Rows of workers that ended are kept for so long, to name them in what their runs left."""
 
 _NO_WORKER = ""
-_FIRST = case({Trigger.PERSON: 0, Trigger.SCHEDULE: 1}, value=runs.c.trigger, else_=2)
+FIRST = case({Trigger.PERSON: 0, Trigger.SCHEDULE: 1}, value=runs.c.trigger, else_=2)
+"""The order in which runs are taken, before the order in which they were asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,10 @@ class WorkerInfo:
     started_at: datetime
     heartbeat_at: datetime
     ended_at: datetime | None
+
+    def is_alive(self, now: datetime) -> bool:
+        """Whether it works, as far as it said; `now` is the machine's own time."""
+        return self.ended_at is None and now - self.heartbeat_at <= DEAD_AFTER
 
 
 class Queue:
@@ -100,7 +108,7 @@ class Queue:
         statement = (
             select(runs.c.id, runs.c.dataset_id)
             .where(_waiting(), _ripe(now), runs.c.dataset_id.is_not(None), ~under_way, runs.c.id.not_in(besides))
-            .order_by(_FIRST, runs.c.seq)
+            .order_by(FIRST, runs.c.seq)
             # More than are wanted, as several may be of one dataset.
             .limit(limit * 4 + 16)
         )
@@ -160,7 +168,7 @@ class Queue:
         """The runs of a dataset that wait, in the order in which they will begin."""
         statement = select(*PUBLIC).where(runs.c.state == RunState.QUEUED, runs.c.dataset_id == dataset.id)
         with self._database.read() as connection:
-            return tuple(map(as_run, connection.execute(statement.order_by(_FIRST, runs.c.seq))))
+            return tuple(map(as_run, connection.execute(statement.order_by(FIRST, runs.c.seq))))
 
     def cancel_deleted(self) -> int:
         """Cancels runs that wait for datasets that were deleted; how many."""
@@ -184,8 +192,8 @@ class Queue:
         changes = {"heartbeat_at": worker.heartbeat_at, "ended_at": worker.ended_at}
         old = workers.c.heartbeat_at < worker.heartbeat_at - WORKERS_KEPT
         with self._database.write() as connection:
-            known = connection.execute(update(workers).where(workers.c.id == worker.id).values(changes)).rowcount
-            if not known:
+            is_new = not connection.execute(update(workers).where(workers.c.id == worker.id).values(changes)).rowcount
+            if is_new:
                 connection.execute(insert(workers).values(values))
             connection.execute(delete(workers).where(old))
 

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from adreel.errors import BusyError
 from adreel.store import Run, RunState, Store, WorkerInfo
 from adreel.store.locks import is_alive
-
-DEAD_AFTER = timedelta(seconds=10)
-"""A worker that has not said for so long that it is alive is taken for dead."""
 
 
 def take_over(store: Store, own: Collection[str]) -> int:
@@ -42,5 +39,4 @@ def _put_back(store: Store, run: Run) -> bool:
 
 def dead_workers(store: Store, now: datetime, me: WorkerInfo) -> tuple[WorkerInfo, ...]:
     """The other workers that have ended or do not say any more that they are alive; `now` is the machine's time."""
-    others = (worker for worker in store.queue.workers() if worker.id != me.id)
-    return tuple(worker for worker in others if worker.ended_at or now - worker.heartbeat_at > DEAD_AFTER)
+    return tuple(worker for worker in store.queue.workers() if worker.id != me.id and not worker.is_alive(now))
