@@ -154,7 +154,21 @@ def _center() -> Iterator[str]:
     yield from ("", "### Data Center", "", *web.lines())
 
 
-SECTIONS = {"peers": _peers, "pace": _pace, "start": _start, "writing": _writing, "center": _center}
+def _workers() -> Iterator[str]:
+    # Imported here for the same reason.
+    from bench import workers
+
+    yield from ("", "### Schedules", "", *workers.lines())
+
+
+SECTIONS = {
+    "peers": _peers,
+    "pace": _pace,
+    "start": _start,
+    "writing": _writing,
+    "center": _center,
+    "workers": _workers,
+}
 
 
 def _table(setting: Setting, peers: tuple[tuple[str, str], ...]) -> Iterator[str]:

@@ -60,8 +60,8 @@ class Outside:
             talk = process.communicate(timeout=60)[1]
         return process.returncode, talk
 
-    def file(self) -> str:
-        return self.home.file(time_dimension="hour", dates={"start": f"today-{DAYS + 1}", "end": "today-2"})
+    def file(self, **keys: Any) -> str:
+        return self.home.file(**keys, time_dimension="hour", dates={"start": f"today-{DAYS + 1}", "end": "today-2"})
 
     def asked_for(self) -> int:
         """Reports that are under way at TikTok's or answered."""

@@ -18,6 +18,7 @@ from adreel.settings import Settings
 from adreel.store import FINISHED, Run, RunState, Store
 from home import environment_of
 from outside import REQUESTS, Outside, check_table, made_outside, until
+from postgres import PostgresServer
 
 Moment = Callable[[Outside], bool]
 
@@ -31,8 +32,8 @@ MOMENTS: dict[str, Moment] = {
 
 
 @pytest.fixture
-def outside(tmp_path: Path) -> Iterator[Outside]:
-    with made_outside(tmp_path / "home") as outside:
+def outside(store_folder: Path) -> Iterator[Outside]:
+    with made_outside(store_folder) as outside:
         yield outside
 
 
@@ -46,13 +47,13 @@ class Fleet:
         self.store = Store.open(self.settings, clock=wall_clock)
         self.workers: list[subprocess.Popen[str]] = []
 
-    def queue(self) -> str:
-        self.outside.home.good("datasets", "create", "-f", self.outside.file())
+    def queue(self, name: str = "Spend") -> str:
+        self.outside.home.good("datasets", "create", "-f", self.outside.file(name=name))
         orders = Orders(self.settings, self.store, clock=wall_clock)
-        return orders.enqueue(Guard(self.store, Actor(None)), self.store.datasets.get("spend")).id
+        return orders.enqueue(Guard(self.store, Actor(None)), self.store.datasets.get(name)).id
 
-    def hire(self) -> subprocess.Popen[str]:
-        worker = self.outside.start("worker")
+    def hire(self, *options: str) -> subprocess.Popen[str]:
+        worker = self.outside.start("worker", *options)
         self.workers.append(worker)
         return worker
 
@@ -135,3 +136,30 @@ def test_a_run_that_is_told_to_stop_goes_on_without_counting_as_a_death(fleet: F
     run = fleet.ended(run_id)
     assert (run.state, run.deaths) == (RunState.VERIFIED, 0)
     check_table(fleet.outside.home)
+
+
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+def test_a_restart_of_the_database_interrupts_a_run_which_goes_on_by_itself(
+    fleet: Fleet, postgres: PostgresServer
+) -> None:
+    run_id = fleet.queue()
+    fleet.hire()
+    until(lambda: MOMENTS["page"](fleet.outside))
+    postgres.stop()
+    postgres.start()
+    run = fleet.ended(run_id)
+    assert (run.state, run.version) == (RunState.VERIFIED, 0)
+    check_table(fleet.outside.home)
+
+
+def test_two_workers_share_runs_and_start_each_once(fleet: Fleet) -> None:
+    for _ in range(2):
+        fleet.hire("--runs-at-once", "1")
+    until(lambda: len(fleet.store.queue.workers()) == 2)
+    runs = [fleet.queue(name) for name in ("Spend", "Second", "Third")]
+    for run_id in runs:
+        until(lambda run_id=run_id: fleet.store.runs.get(run_id).state is RunState.VERIFIED)  # type: ignore[misc]  # bound
+    ended = [fleet.store.runs.get(run_id) for run_id in runs]
+    assert [run.deaths for run in ended] == [0, 0, 0]
+    assert {run.worker for run in ended} == {worker.id for worker in fleet.store.queue.workers()}
+    assert len(fleet.outside.reports()) == 3 * REQUESTS
