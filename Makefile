@@ -7,7 +7,7 @@ READY := .venv/.ready
 BROWSERS := chromium chromium-browser google-chrome
 CHROMIUM ?= $(firstword $(foreach name,$(BROWSERS),$(shell command -v $(name) 2>/dev/null)))
 
-.PHONY: help setup demo test browser lint types imports unit bench docs pictures lock clean
+.PHONY: help setup demo test browser lint types imports unit bench soak docs pictures lock clean
 
 help:            ## List the targets
 	@grep -hE '^[a-z]+: .*## |^[a-z]+:  +## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -63,6 +63,9 @@ unit: setup      ## Run the tests (pytest)
 
 bench: setup     ## Compare adreel with other programs; see docs/benchmarks.md
 	$(BIN)/python -m bench
+
+soak: setup      ## Run weeks of simulated time with faults at random, for ten seeds
+	for seed in 1 2 3 4 5 6 7 8 9 10; do PYTHONPATH=tests $(BIN)/python -m bench.soak --seed $$seed || exit 1; done
 
 docs: setup      ## Generate docs/reference
 	$(BIN)/python -m adreel.cli.reference docs/reference

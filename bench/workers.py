@@ -7,6 +7,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median
@@ -17,8 +18,9 @@ from adreel.datasets.dataset import Source
 from adreel.datasets.service import create_all
 from adreel.datasets.validation import parse
 from adreel.settings import Settings
+from adreel.simulator import WorldConfig, access_token
 from adreel.store import FINISHED, RunState, Store
-from bench.work import ROOT, connected_home, simulator, token
+from bench.work import ADREEL, ROOT, connected_home
 
 SCHEDULED = 5_000
 MINUTES = 5
@@ -28,9 +30,11 @@ DUE = 60
 
 def lines() -> Iterator[str]:
     """The section for docs/benchmarks.md."""
-    with tempfile.TemporaryDirectory() as name, simulator(1, 3) as url:
+    with tempfile.TemporaryDirectory() as name, _simulator() as url:
         folder = Path(name)
-        environ = connected_home(folder, url, "premium", token(1, 3))
+        environ = connected_home(
+            folder, url, "premium", access_token(WorldConfig(datetime.now(UTC).date(), advertisers=1, ads=3))
+        )
         settings = Settings.load({key: value for key, value in environ.items() if key.startswith("ADREEL_")})
         with Store.open(settings, clock=wall_clock) as store:
             _fill(store)
@@ -40,6 +44,18 @@ def lines() -> Iterator[str]:
                     yield from _watched(store, process.pid)
                 finally:
                     process.terminate()
+
+
+@contextmanager
+def _simulator() -> Iterator[str]:
+    """A simulator whose time is that of the machine; yields the API's base."""
+    words = [str(ADREEL), "simulate", "--port", "0", "--advertisers", "1", "--ads", "3", "--qps", "0"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        try:
+            assert process.stdout is not None
+            yield f"{process.stdout.readline().strip()}/open_api/v1.3"
+        finally:
+            process.terminate()
 
 
 def _fill(store: Store) -> None:
@@ -59,7 +75,7 @@ def _values(number: int, at: datetime) -> dict[str, object]:
         "data_level": "campaign",
         "time_dimension": "day",
         "metrics": ["spend", "clicks"],
-        "dates": {"start": "2026-11-20", "end": "2026-11-21"},
+        "dates": {"start": "today-3", "end": "yesterday"},
         "schedule": {"every": "day", "at": f"{at.astimezone(UTC):%H:%M}"},
     }
 
