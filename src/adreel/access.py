@@ -38,6 +38,7 @@ class RoleRight(StrEnum):
     VIEW_SETTINGS = "view workspace settings"
     CHANGE_WORKSPACE = "change workspace settings"
     ROTATE_KEYS = "rotate encryption keys"
+    VIEW_AUDIT = "view the audit log"
 
 
 class AccountRight(StrEnum):
@@ -78,11 +79,12 @@ ROLES: Mapping[RoleRight, frozenset[Role]] = MappingProxyType(
         RoleRight.VIEW_SETTINGS: frozenset({Role.ADMIN}),
         RoleRight.CHANGE_WORKSPACE: frozenset({Role.ADMIN}),
         RoleRight.ROTATE_KEYS: frozenset({Role.ADMIN}),
+        RoleRight.VIEW_AUDIT: frozenset({Role.ADMIN}),
     }
 )
 """The roles that have each right."""
 
-READING = frozenset({RoleRight.VIEW_USERS, RoleRight.VIEW_SETTINGS})
+READING = frozenset({RoleRight.VIEW_USERS, RoleRight.VIEW_SETTINGS, RoleRight.VIEW_AUDIT})
 """The rights that a read-only token has too, if its user has them."""
 
 NEEDED: Mapping[AccountRight, Level] = MappingProxyType(

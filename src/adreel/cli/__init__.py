@@ -644,6 +644,30 @@ def vacuum(
     tables.vacuum(ctx.obj, name, keep_days, keep_versions, yes=yes)
 
 
+@app.command("audit", rich_help_panel="Manage")
+def audit(
+    ctx: typer.Context,
+    user: Annotated[str, typer.Option(metavar="NAME", help="Only entries of this user, or of 'command line'.")] = "",
+    action: Annotated[
+        list[str] | None, typer.Option(metavar="ACTION", help="Only this action, such as run_start. Repeatable.")
+    ] = None,
+    subject: Annotated[str, typer.Option(metavar="NAME", help="Only subjects with this in their name.")] = "",
+    start: Annotated[str, typer.Option(metavar="DAY", help="First day, in UTC.")] = "",
+    end: Annotated[str, typer.Option(metavar="DAY", help="Last day, in UTC.")] = "",
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="Maximum number of entries.")] = 50,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Export all to this .csv or .json file.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show what people did: sign-ins, runs, changes, exports. Latest first."""
+    from adreel.auditing import Asked
+    from adreel.cli import audit
+
+    asked = Asked(user, tuple(action or ()), subject, start, end)
+    audit.show(ctx.obj, asked, limit, output, as_json=as_json)
+
+
 @app.command("settings", rich_help_panel="Look up")
 def settings(ctx: typer.Context, as_json: Json = False) -> None:
     """Show every setting with its value, source and meaning. Secrets stay hidden."""

@@ -210,13 +210,14 @@ class Orders:
             if run.state is RunState.QUEUED
             else "Cancelled after its process ended unexpectedly."
         )
-        if run.state is not RunState.INTERRUPTED:
+        dead = run.state is RunState.INTERRUPTED
+        if not dead:
             run = self.store.runs.request_cancel(run.id)
             holder = lock_holder(self.settings.home, run.dataset_slug)
             # The process that holds the lock may work on another run of the dataset, while this one waits.
             if run.dataset_id is None or (holder is not None and holder.run_id in ("", run.id)):
                 return run
-        run = self.store.runs.finish(run.id, RunOutcome(RunState.CANCELLED, error=why))
+        run = self.store.runs.finish(run.id, RunOutcome(RunState.CANCELLED, error=why), by_order=dead)
         Lake(self.settings.lake_url, clock=self.clock).drop_run(run.id)
         return run
 

@@ -137,6 +137,8 @@ class Runner:
                 self.orders.refuse_waiting(saved)
             unfinished = queued or self.orders.unfinished(saved, dates)
             run = unfinished or self.store.runs.add(saved, new_run_id(), dates, triggered_by=self.settings.user)
+            if unfinished is not None and queued is None:
+                self.store.runs.note_resumed(unfinished)
             resumed = run.started_at is not None
             tell_holder(self.settings.home, saved.slug, run.id)
             if resumed:

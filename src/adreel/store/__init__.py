@@ -14,6 +14,7 @@ from typing import Self
 from adreel.settings import Settings
 from adreel.store.accounts import Accounts
 from adreel.store.attempts import Attempts
+from adreel.store.audit import Audit
 from adreel.store.consents import Consents
 from adreel.store.database import Database, open_database
 from adreel.store.datasets import Datasets
@@ -66,6 +67,7 @@ __all__ = [
     "AdvertiserInfo",
     "ApiToken",
     "Attempts",
+    "Audit",
     "Consent",
     "Consents",
     "Cost",
@@ -104,6 +106,7 @@ class Store:
         "_database",
         "accounts",
         "attempts",
+        "audit",
         "consents",
         "datasets",
         "keys",
@@ -126,10 +129,11 @@ class Store:
         self.sessions = Sessions(database, clock)
         self.tokens = Tokens(database, clock)
         self.attempts = Attempts(database, clock)
-        self.shares = Shares(database)
+        self.shares = Shares(database, clock)
         self.sizes = Sizes(database, clock)
         self.consents = Consents(database, clock)
-        self.workspace = Workspaces(database)
+        self.workspace = Workspaces(database, clock)
+        self.audit = Audit(database, clock)
 
     @classmethod
     def open(cls, settings: Settings, *, clock: Callable[[], datetime], cost: Cost = COST) -> Self:

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import orjson
 from sqlalchemy import Connection, Row, Select, delete, func, insert, or_, select, true, update
 
 from adreel.errors import AdreelError, ExistsError, NotFoundError
+from adreel.store.audit import Action, Subject, record
 from adreel.store.database import Database, Unchanged
 from adreel.store.names import clean_name, is_id, kept_name, not_found, slug
 from adreel.store.records import Account, SavedDataset, User
@@ -60,7 +62,10 @@ class Datasets:
         now = self._clock()
         rows = [(clean_name(dataset.name, "a dataset"), dataset) for dataset in new]
         with self._database.write() as connection:
-            return tuple(_dataset(_insert(connection, name, dataset, now)) for name, dataset in rows)
+            saved = tuple(_dataset(_insert(connection, name, dataset, now)) for name, dataset in rows)
+            for dataset in saved:
+                record(connection, now, Action.DATASET_CREATE, Subject.of(dataset), {"account": dataset.account_name})
+        return saved
 
     def get(self, name: str | int, *, among: Collection[int] | None = None) -> SavedDataset:
         """The dataset of that slug, else of that name, else of that id; a number is an id.
@@ -176,7 +181,10 @@ class Datasets:
                 connection.execute(delete(dataset_shares).where(dataset_shares.c.dataset_id == dataset.id))
             if spec is not None and spec != now.spec:
                 changes |= {"spec": spec, "spec_version": now.spec_version + 1}
-            return self._change(connection, dataset, changes)
+            changed = self._change(connection, dataset, changes)
+            details = _differences(dataset, changed)
+            record(connection, changed.updated_at, Action.DATASET_CHANGE, Subject.of(changed), details)
+        return changed
 
     def delete(self, dataset: SavedDataset, *, table_stays: bool = False) -> None:
         """Forgets the dataset; its runs stay, under its name. The table in the lake is not touched.
@@ -188,6 +196,8 @@ class Datasets:
                 raise _deleted(dataset)
             if table_stays:
                 connection.execute(insert(kept_tables).values(table_slug=dataset.table_slug))
+            table = "kept" if table_stays else "deleted"
+            record(connection, self._clock(), Action.DATASET_DELETE, Subject.of(dataset), {"table": table})
 
     def _change(self, connection: Connection, dataset: SavedDataset, changes: dict[str, Any]) -> SavedDataset:
         values = {**changes, "updated_at": self._clock()}
@@ -202,6 +212,15 @@ def _dataset(row: Row[Any]) -> SavedDataset:
     # By place and not by name, which for a thousand datasets takes three times as long.
     number, slug, table_slug, name, description, tags, *others = tuple(row)
     return SavedDataset(number, slug, table_slug, name, description, tuple(tags), *others)
+
+
+def _differences(before: SavedDataset, after: SavedDataset) -> dict[str, Any]:
+    """Which keys of the dataset's file changed; the values are its history's, and may be long."""
+    old, new = (orjson.loads(saved.spec) for saved in (before, after))
+    keys = {key for key in old.keys() | new.keys() if old.get(key) != new.get(key)}
+    keys |= {"account"} if before.account_id != after.account_id else set()
+    renamed = before.name if before.name != after.name else None
+    return {"changed": sorted(keys), "name_before": renamed}
 
 
 def _insert(connection: Connection, name: str, dataset: NewDataset, now: datetime) -> Row[Any]:

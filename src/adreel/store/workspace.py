@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import datetime
 from difflib import get_close_matches
 from zoneinfo import available_timezones
 
@@ -9,6 +11,7 @@ from sqlalchemy import Connection, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from adreel.errors import InputError, did_you_mean
+from adreel.store.audit import WORKSPACE, Action, record
 from adreel.store.database import Database
 from adreel.store.names import LONGEST_NAME, clean_name
 from adreel.store.records import Workspace
@@ -20,10 +23,11 @@ DEFAULT = Workspace("adreel", "UTC")
 class Workspaces:
     """The workspace of one home."""
 
-    __slots__ = ("_database",)
+    __slots__ = ("_clock", "_database")
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, clock: Callable[[], datetime]) -> None:
         self._database = database
+        self._clock = clock
 
     def get(self) -> Workspace:
         """The workspace as it is."""
@@ -42,6 +46,8 @@ class Workspaces:
             connection.execute(
                 upsert(workspace).values(values).on_conflict_do_update(index_elements=["id"], set_=values)
             )
+            details = {"name": values["name"], "zone": values["zone"]}
+            record(connection, self._clock(), Action.WORKSPACE_CHANGE, WORKSPACE, details)
             return _workspace(connection)
 
 

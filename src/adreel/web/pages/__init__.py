@@ -1,6 +1,6 @@
 """The pages, a module for each family of addresses."""
 
-from adreel.web.pages import accounts, charts, data, dataset, datasets, details, entrance, history, people, query
+from adreel.web.pages import accounts, audit, charts, data, dataset, datasets, details, entrance, history, people, query
 
 ROUTERS = (
     entrance.router,
@@ -13,5 +13,6 @@ ROUTERS = (
     accounts.router,
     people.router,
     query.router,
+    audit.router,
 )
 """In the order in which addresses are looked for: /datasets/new before /datasets/{slug}."""
