@@ -14,7 +14,7 @@ import orjson
 
 from adreel.access import Guard, RoleRight
 from adreel.errors import InputError, did_you_mean
-from adreel.store.audit import WORKSPACE, Action, AuditEntry, AuditFilter
+from adreel.store.audit import WORKSPACE, AuditAction, AuditEntry, AuditFilter
 
 FORMATS = ("csv", "json")
 
@@ -42,7 +42,7 @@ COLUMNS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class AuditSearch:
     """What a person asks for, as texts: names of actions, days from `start` to `end`, which is included."""
 
     who: str = ""
@@ -76,7 +76,7 @@ def exported(guard: Guard, chosen: AuditFilter, file_format: str) -> Iterator[by
     guard.need_role(RoleRight.VIEW_AUDIT)
     if file_format not in FORMATS:
         raise InputError(f"{file_format[:20]!r} is not a format of the audit log. Use one of: {', '.join(FORMATS)}.")
-    guard.store.audit.add(Action.AUDIT_EXPORT, WORKSPACE, {"format": file_format})
+    guard.store.audit.add(AuditAction.AUDIT_EXPORT, WORKSPACE, {"format": file_format})
     return _as_csv(_all(guard, chosen)) if file_format == "csv" else _as_json(_all(guard, chosen))
 
 
@@ -146,11 +146,11 @@ def _as_json(wanted: Iterator[AuditEntry]) -> Iterator[bytes]:
     yield b"[]\n" if before == b"[" else b"\n]\n"
 
 
-def _action(name: str) -> Action:
-    if name in set(Action):
-        return Action(name)
-    near = [action for action in Action if name.lower().replace(" ", "_") in (action, *str(action).split("_"))]
-    raise InputError(f"{name!r} is not an action.{did_you_mean(near[:3])} Available: {', '.join(Action)}.")
+def _action(name: str) -> AuditAction:
+    if name in set(AuditAction):
+        return AuditAction(name)
+    near = [action for action in AuditAction if name.lower().replace(" ", "_") in (action, *str(action).split("_"))]
+    raise InputError(f"{name!r} is not an action.{did_you_mean(near[:3])} Available: {', '.join(AuditAction)}.")
 
 
 def _midnight(text: str, zone: str, days: int = 0) -> datetime | None:

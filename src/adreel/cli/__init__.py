@@ -661,11 +661,11 @@ def audit(
     as_json: Json = False,
 ) -> None:
     """Show what people did: sign-ins, runs, changes, exports. Latest first."""
-    from adreel.auditing import Asked
-    from adreel.cli import audit
+    from adreel.auditing import AuditSearch
+    from adreel.cli import audit_log
 
-    asked = Asked(user, tuple(action or ()), subject, start, end)
-    audit.show(ctx.obj, asked, limit, output, as_json=as_json)
+    search = AuditSearch(user, tuple(action or ()), subject, start, end)
+    audit_log.show(ctx.obj, search, limit, output, as_json=as_json)
 
 
 @app.command("settings", rich_help_panel="Look up")

@@ -22,7 +22,7 @@ from adreel.lake import Lake
 from adreel.lake.query import QueryError
 from adreel.sandbox import AnswerForm, QueryRequest, Sandbox, object_store_environment, of_the_command
 from adreel.store import SavedDataset
-from adreel.store.audit import Action, Subject, queried
+from adreel.store.audit import AuditAction, Subject, queried
 from adreel.store.locks import dataset_lock
 
 if TYPE_CHECKING:
@@ -171,7 +171,9 @@ def query(session: CommandContext, sql: str, format_name: str, output: Path | No
             read_only=False,
             environ=object_store_environment(lake, os.environ),
         )
-        action, answer_format = (Action.QUERY_EXPORT, file_format) if output is not None else (Action.QUERY, None)
+        action, answer_format = (
+            (AuditAction.QUERY_EXPORT, file_format) if output is not None else (AuditAction.QUERY, None)
+        )
         home.store.audit.add(action, queried(tables), {"format": answer_format})
         try:
             _write_answer(box, request, output)
@@ -240,7 +242,7 @@ def export(session: CommandContext, name: str, output: Path, version: int | None
     with open_home(session) as home:
         saved = home.guard.dataset(name)
         reader = _with_table(home, saved).read(saved.table_slug, version)
-        home.store.audit.add(Action.EXPORT, Subject.of(saved), {"format": kind, "version": version})
+        home.store.audit.add(AuditAction.EXPORT, Subject.of(saved), {"format": kind, "version": version})
         rows = write_file(reader, output, kind, for_spreadsheet=for_spreadsheet)
         say(f"Wrote {counted(rows, 'row')} to {output}.")
 
@@ -276,5 +278,5 @@ def vacuum(session: CommandContext, name: str, keep_days: int, keep_versions: in
             lake.vacuum(saved.table_slug, keep_days=keep_days, keep_versions=keep_versions)
             left = len(lake.versions(saved.table_slug))
             details = {"versions_deleted": before - left, "versions_left": left}
-            home.store.audit.add(Action.VERSIONS_DELETE, Subject.of(saved), details)
+            home.store.audit.add(AuditAction.VERSIONS_DELETE, Subject.of(saved), details)
         say(f"Kept {left:,} of {counted(before, 'version')}.")

@@ -180,11 +180,10 @@ class Orders:
     def _reader_of(self, saved: SavedDataset, lake: Lake, restored: Version) -> Run | None:
         """The run that read the rows of a restored version, if the store still knows it."""
         by_number = {version.number: version for version in lake.versions(saved.table_slug)}
-        origin: Version | None = restored
-        while origin is not None and origin.restored is not None:
-            origin = by_number.get(origin.restored)
-        if origin is None:
-            return None
+        origin = restored
+        while origin.restored is not None and origin.restored in by_number:
+            origin = by_number[origin.restored]
+        # If the version that was read is no longer kept, the run of its restore has when that was.
         with suppress(NotFoundError):
             run = self.store.runs.get(origin.run_id)
             return run if run.dataset_id == saved.id and run.version == origin.number else None

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Column, Connection, Row, Select, delete, insert, select, true, update
 
 from adreel.errors import ExistsError, InputError, NotFoundError
-from adreel.store.audit import WORKSPACE, Action, Subject, record
+from adreel.store.audit import WORKSPACE, AuditAction, Subject, record
 from adreel.store.database import Database, Unchanged
 from adreel.store.names import clean_name, is_id, kept_name, not_found
 from adreel.store.records import Account, AccountAdvertiser, AccountStatus, AdvertiserInfo, Level, User
@@ -70,7 +70,7 @@ class Accounts:
                 share = {"account_id": row.id, "user_id": user.id, "level": Level.OWNER}
                 connection.execute(insert(account_shares).values(share))
             account = _account(row)
-            record(connection, now, Action.ACCOUNT_CONNECT, Subject.of(account))
+            record(connection, now, AuditAction.ACCOUNT_CONNECT, Subject.of(account))
         return account
 
     def get(self, name: str | int, *, among: Collection[int] | None = None) -> Account:
@@ -106,7 +106,7 @@ class Accounts:
         with self._database.write() as connection:
             _refuse_taken(connection, name, besides=account.id)
             renamed = _change(connection, account, name=name, updated_at=self._clock())
-            record(connection, self._clock(), Action.ACCOUNT_RENAME, Subject.of(renamed), {"before": account.name})
+            record(connection, self._clock(), AuditAction.ACCOUNT_RENAME, Subject.of(renamed), {"before": account.name})
             connection.execute(update(datasets).where(datasets.c.account_id == account.id).values(account_name=name))
         return renamed
 
@@ -127,7 +127,7 @@ class Accounts:
         with self._database.write() as connection:
             if app_secret is not None:
                 changes["app_secret"] = self._hidden(app_secret)
-            record(connection, now, Action.ACCOUNT_RECONNECT, Subject.of(account))
+            record(connection, now, AuditAction.ACCOUNT_RECONNECT, Subject.of(account))
             return _change(
                 connection,
                 account,
@@ -151,7 +151,7 @@ class Accounts:
         with self._database.write() as connection:
             if chosen != (None if account.selection is None else list(account.selection)):
                 count = "all" if chosen is None else len(chosen)
-                record(connection, now, Action.ACCOUNT_ADVERTISERS, Subject.of(account), {"selected": count})
+                record(connection, now, AuditAction.ACCOUNT_ADVERTISERS, Subject.of(account), {"selected": count})
             return _change(connection, account, selection=chosen, updated_at=now)
 
     def delete(self, account: Account) -> None:
@@ -163,7 +163,7 @@ class Accounts:
             _keep_shares(connection, account)
             if not connection.execute(delete(accounts).where(accounts.c.id == account.id)).rowcount:
                 raise _deleted(account)
-            record(connection, self._clock(), Action.ACCOUNT_DELETE, Subject.of(account))
+            record(connection, self._clock(), AuditAction.ACCOUNT_DELETE, Subject.of(account))
 
     def token(self, account: Account) -> str:
         """The token in clear text. InputError that names ADREEL_SECRET_KEY if no key fits."""
@@ -205,7 +205,7 @@ class Accounts:
             record(
                 connection,
                 self._clock(),
-                Action.KEYS_ROTATE,
+                AuditAction.KEYS_ROTATE,
                 WORKSPACE,
                 {"accounts": count, "old_key_removed": drop_old},
             )

@@ -52,7 +52,7 @@ class Means(StrEnum):
         return means
 
 
-class Action(StrEnum):
+class AuditAction(StrEnum):
     """What was done; `label` says it to a person, and `kind` is what it is done to."""
 
     label: str
@@ -94,7 +94,7 @@ class Action(StrEnum):
     BACKUP = "backup", "Backed up", "workspace"
     BACKUP_RESTORE = "backup_restore", "Restored backup", "workspace"
 
-    def __new__(cls, value: str, label: str = "", kind: str = "") -> Action:
+    def __new__(cls, value: str, label: str = "", kind: str = "") -> AuditAction:
         """The text is its value."""
         action = str.__new__(cls, value)
         action._value_ = value
@@ -178,7 +178,7 @@ class AuditEntry:
     user_name: str
     means: Means
     token: str
-    action: Action
+    action: AuditAction
     subject_kind: str
     subject_id: str
     subject_name: str
@@ -194,7 +194,7 @@ class AuditFilter:
     """
 
     who: str = ""
-    actions: frozenset[Action] = frozenset()
+    actions: frozenset[AuditAction] = frozenset()
     subject: str = ""
     since: datetime | None = None
     until: datetime | None = None
@@ -208,7 +208,7 @@ class AuditFilter:
 def record(
     connection: Connection,
     at: datetime,
-    action: Action,
+    action: AuditAction,
     subject: Subject,
     details: Mapping[str, Any] = NO_DETAILS,
     *,
@@ -247,7 +247,7 @@ class Audit:
 
     def add(
         self,
-        action: Action,
+        action: AuditAction,
         subject: Subject,
         details: Mapping[str, Any] = NO_DETAILS,
         *,
@@ -304,4 +304,4 @@ def _which(chosen: AuditFilter) -> ColumnElement[bool]:
 
 def _entry(row: Row[Any]) -> AuditEntry:
     values = row._asdict()
-    return AuditEntry(**{**values, "means": Means(values["means"]), "action": Action(values["action"])})
+    return AuditEntry(**{**values, "means": Means(values["means"]), "action": AuditAction(values["action"])})

@@ -11,7 +11,7 @@ import orjson
 from sqlalchemy import Connection, Row, Select, delete, func, insert, or_, select, true, update
 
 from adreel.errors import AdreelError, ExistsError, NotFoundError
-from adreel.store.audit import Action, Subject, record
+from adreel.store.audit import AuditAction, Subject, record
 from adreel.store.database import Database, Unchanged
 from adreel.store.names import clean_name, is_id, kept_name, not_found, slug
 from adreel.store.records import Account, SavedDataset, User
@@ -64,7 +64,9 @@ class Datasets:
         with self._database.write() as connection:
             saved = tuple(_dataset(_insert(connection, name, dataset, now)) for name, dataset in rows)
             for dataset in saved:
-                record(connection, now, Action.DATASET_CREATE, Subject.of(dataset), {"account": dataset.account_name})
+                record(
+                    connection, now, AuditAction.DATASET_CREATE, Subject.of(dataset), {"account": dataset.account_name}
+                )
         return saved
 
     def get(self, name: str | int, *, among: Collection[int] | None = None) -> SavedDataset:
@@ -183,7 +185,7 @@ class Datasets:
                 changes |= {"spec": spec, "spec_version": now.spec_version + 1}
             changed = self._change(connection, dataset, changes)
             details = _differences(dataset, changed)
-            record(connection, changed.updated_at, Action.DATASET_CHANGE, Subject.of(changed), details)
+            record(connection, changed.updated_at, AuditAction.DATASET_CHANGE, Subject.of(changed), details)
         return changed
 
     def delete(self, dataset: SavedDataset, *, table_stays: bool = False) -> None:
@@ -197,7 +199,7 @@ class Datasets:
             if table_stays:
                 connection.execute(insert(kept_tables).values(table_slug=dataset.table_slug))
             table = "kept" if table_stays else "deleted"
-            record(connection, self._clock(), Action.DATASET_DELETE, Subject.of(dataset), {"table": table})
+            record(connection, self._clock(), AuditAction.DATASET_DELETE, Subject.of(dataset), {"table": table})
 
     def _change(self, connection: Connection, dataset: SavedDataset, changes: dict[str, Any]) -> SavedDataset:
         values = {**changes, "updated_at": self._clock()}

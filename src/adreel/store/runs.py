@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, delete, func, insert, select, true, update
 
 from adreel.errors import InputError, NotFoundError
-from adreel.store.audit import Action, Means, Subject, acting_as, record
+from adreel.store.audit import AuditAction, Means, Subject, acting_as, record
 from adreel.store.database import Database, Unchanged
 from adreel.store.records import (
     FINISHED,
@@ -139,7 +139,7 @@ class Runs:
             run = _run(connection.execute(statement).one())
             self._note(connection, key, run)
             if run.restores:
-                action = Action.VERSION_RESTORE
+                action = AuditAction.VERSION_RESTORE
                 record(connection, now, action, Subject.of(saved), {"run": run.id, "version": run.restored_version})
             else:
                 _record_start(connection, now, run)
@@ -226,7 +226,7 @@ class Runs:
                 return _run(row)
             run = _change(connection, run_id, RESUMABLE, changes)
             if by_order:
-                record(connection, self._clock(), Action.RUN_CANCEL, _subject(run), {"run": run.id})
+                record(connection, self._clock(), AuditAction.RUN_CANCEL, _subject(run), {"run": run.id})
             return run
 
     def interrupt(self, dataset: SavedDataset, *, besides: str | None = None) -> tuple[Run, ...]:
@@ -246,7 +246,7 @@ class Runs:
             if state in FINISHED:
                 raise InputError(f"Run {run_id} is finished ({state.label.lower()}) and cannot be cancelled.")
             run = _change(connection, run_id, IN_PROGRESS, {"cancel_requested": True})
-            record(connection, self._clock(), Action.RUN_CANCEL, _subject(run), {"run": run.id})
+            record(connection, self._clock(), AuditAction.RUN_CANCEL, _subject(run), {"run": run.id})
             return run
 
     def cancel_requested(self, run_id: str) -> bool:
@@ -388,7 +388,7 @@ def _record_start(connection: Connection, now: datetime, run: Run, *, resumed: b
     """Runs that no person asked for are in the history alone: a schedule may start some every minute."""
     if acting_as().means is not Means.SYSTEM:
         details = {"run": run.id, "dates": list(run.dates or ()), "resumed": resumed or None}
-        record(connection, now, Action.RUN_START, _subject(run), details)
+        record(connection, now, AuditAction.RUN_START, _subject(run), details)
 
 
 def _briefs(connection: Connection, chosen: ColumnElement[bool], *among: ColumnElement[bool]) -> dict[int, RunBrief]:

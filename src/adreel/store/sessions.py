@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, delete, insert, or_, select, update
 
 from adreel.errors import NotFoundError
-from adreel.store.audit import Action, Means, Origin, Subject, record
+from adreel.store.audit import AuditAction, Means, Origin, Subject, record
 from adreel.store.database import Database
 from adreel.store.records import Session, User
 from adreel.store.secrets import fingerprint
@@ -55,7 +55,7 @@ class Sessions:
             ].strip()
             values = {"secret_hash": fingerprint(secret), "user_id": user.id, "agent": shown}
             connection.execute(insert(sessions).values(**values, created_at=now, seen_at=now))
-            record(connection, now, Action.SIGN_IN, Subject.of(user), origin=Origin.of(user, Means.PAGE))
+            record(connection, now, AuditAction.SIGN_IN, Subject.of(user), origin=Origin.of(user, Means.PAGE))
         return secret
 
     def find(self, secret: str) -> Session | None:
@@ -87,7 +87,7 @@ class Sessions:
             if row is not None:
                 connection.execute(delete(sessions).where(mine))
                 by = Origin(row.id, row.name, Means.PAGE)
-                record(connection, self._clock(), Action.SIGN_OUT, Subject.of(row), origin=by)
+                record(connection, self._clock(), AuditAction.SIGN_OUT, Subject.of(row), origin=by)
 
     def end_all(self, user: User, besides: str | None = None) -> int:
         """Signs the user out everywhere, `besides` where this secret is; returns how many sessions ended."""
@@ -96,7 +96,9 @@ class Sessions:
             mine &= sessions.c.secret_hash != fingerprint(besides)
         with self._database.write() as connection:
             ended = connection.execute(delete(sessions).where(mine)).rowcount
-            record(connection, self._clock(), Action.SESSIONS_END, Subject.of(user), {"browsers_signed_out": ended})
+            record(
+                connection, self._clock(), AuditAction.SESSIONS_END, Subject.of(user), {"browsers_signed_out": ended}
+            )
         return ended
 
     def list(self, user: User) -> tuple[Session, ...]:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, delete, func, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from adreel.errors import InputError, NotFoundError
-from adreel.store.audit import Action, Subject, record
+from adreel.store.audit import AuditAction, Subject, record
 from adreel.store.database import Database
 from adreel.store.records import Account, Level, User
 from adreel.store.tables import account_shares, accounts, dataset_shares, users
@@ -83,7 +83,7 @@ class Shares:
                 )
             _set_level(connection, account, user, level)
             details = {"user": user.name, "before": has, "after": level}
-            record(connection, self._clock(), Action.ACCOUNT_SHARE, Subject.of(account), details)
+            record(connection, self._clock(), AuditAction.ACCOUNT_SHARE, Subject.of(account), details)
 
     def set_everyone(self, account: Account, level: Level) -> None:
         """Shares the account with every user so far. InputError for a level of owner, which needs a name."""
@@ -95,7 +95,7 @@ class Shares:
             has = connection.execute(select(accounts.c.everyone).where(mine)).scalar_one()
             connection.execute(update(accounts).where(mine).values(everyone=level))
             details = {"user": "everyone", "before": has, "after": level}
-            record(connection, self._clock(), Action.ACCOUNT_SHARE, Subject.of(account), details)
+            record(connection, self._clock(), AuditAction.ACCOUNT_SHARE, Subject.of(account), details)
 
     def of_user(self, user: User) -> Mapping[int, Level]:
         """How far each account is shared with the user, by name or with everyone, by the account's id."""

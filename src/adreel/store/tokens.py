@@ -11,7 +11,7 @@ from sqlalchemy import Row, insert, or_, select, update
 from sqlalchemy import delete as remove
 
 from adreel.errors import InputError, NotFoundError
-from adreel.store.audit import Action, Subject, record
+from adreel.store.audit import AuditAction, Subject, record
 from adreel.store.database import Database
 from adreel.store.names import clean_name
 from adreel.store.records import ApiToken, User
@@ -58,7 +58,7 @@ class Tokens:
                 raise NotFoundError(f"The user {user.name!r} was deleted meanwhile.")
             token = _token(connection.execute(insert(api_tokens).values(values).returning(*_PUBLIC)).one())
             details = {"user": user.name, "read_only": read_only, "days": days}
-            record(connection, now, Action.TOKEN_CREATE, Subject.of(token), details)
+            record(connection, now, AuditAction.TOKEN_CREATE, Subject.of(token), details)
         return token, secret
 
     def find(self, secret: str) -> ApiToken | None:
@@ -92,7 +92,7 @@ class Tokens:
             if row is None:
                 raise NotFoundError(f"{user.name!r} has no API token {token_id}; it may already be revoked.")
             connection.execute(remove(api_tokens).where(mine))
-            record(connection, self._clock(), Action.TOKEN_REVOKE, Subject.of(row), {"user": user.name})
+            record(connection, self._clock(), AuditAction.TOKEN_REVOKE, Subject.of(row), {"user": user.name})
 
 
 def _token(row: Row[Any]) -> ApiToken:

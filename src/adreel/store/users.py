@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, delete, exists, func, insert, select, up
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from adreel.errors import ExistsError, InputError, NotFoundError
-from adreel.store.audit import SYSTEM, Action, Means, Origin, Subject, acting_as, record
+from adreel.store.audit import SYSTEM, AuditAction, Means, Origin, Subject, acting_as, record
 from adreel.store.database import Database
 from adreel.store.names import clean_name, is_id, not_found
 from adreel.store.passwords import Passwords
@@ -46,7 +46,7 @@ class Users:
             if role is not Role.ADMIN and not _admins(connection):
                 raise InputError("The first user must be an administrator.")
             user = _add(connection, values)
-            record(connection, user.created_at, Action.USER_CREATE, Subject.of(user), {"role": user.role})
+            record(connection, user.created_at, AuditAction.USER_CREATE, Subject.of(user), {"role": user.role})
             return user
 
     def add_first(self, name: str, password: str) -> User:
@@ -57,7 +57,9 @@ class Users:
                 raise ExistsError("There are users already; sign in, or ask an administrator to add you.")
             user = _add(connection, values)
             by = Origin.of(user, Means.PAGE) if acting_as() is SYSTEM else None
-            record(connection, user.created_at, Action.USER_CREATE, Subject.of(user), {"role": user.role}, origin=by)
+            record(
+                connection, user.created_at, AuditAction.USER_CREATE, Subject.of(user), {"role": user.role}, origin=by
+            )
             return user
 
     def any(self) -> bool:
@@ -125,7 +127,7 @@ class Users:
             mine = api_tokens.c.user_id == user.id
             tokens = 0 if keep_tokens else connection.execute(delete(api_tokens).where(mine)).rowcount
             ended = {"browsers_signed_out": browsers, "tokens_revoked": tokens}
-            record(connection, self._clock(), Action.USER_PASSWORD, Subject.of(user), ended)
+            record(connection, self._clock(), AuditAction.USER_PASSWORD, Subject.of(user), ended)
         return browsers, tokens
 
     def set_role(self, user: User, role: Role) -> User:
@@ -135,7 +137,7 @@ class Users:
                 _refuse_last_admin(connection, user)
             changed = _change(connection, user, role=role)
             details = {"before": user.role, "after": changed.role}
-            record(connection, self._clock(), Action.USER_ROLE, Subject.of(changed), details)
+            record(connection, self._clock(), AuditAction.USER_ROLE, Subject.of(changed), details)
             return changed
 
     def disable(self, user: User) -> User:
@@ -143,13 +145,13 @@ class Users:
         with self._database.write() as connection:
             _refuse_last_admin(connection, user)
             connection.execute(delete(sessions).where(sessions.c.user_id == user.id))
-            record(connection, self._clock(), Action.USER_DISABLE, Subject.of(user))
+            record(connection, self._clock(), AuditAction.USER_DISABLE, Subject.of(user))
             return _change(connection, user, disabled=True)
 
     def enable(self, user: User) -> User:
         """The user let in again; their API tokens work again, too."""
         with self._database.write() as connection:
-            record(connection, self._clock(), Action.USER_ENABLE, Subject.of(user))
+            record(connection, self._clock(), AuditAction.USER_ENABLE, Subject.of(user))
             return _change(connection, user, disabled=False)
 
     def delete(self, user: User, *, heir: User | None = None) -> None:
@@ -166,7 +168,7 @@ class Users:
             if not connection.execute(delete(users).where(users.c.id == user.id)).rowcount:
                 raise _deleted(user)
             heir_name = heir.name if heir is not None and alone else None
-            record(connection, self._clock(), Action.USER_DELETE, Subject.of(user), {"heir": heir_name})
+            record(connection, self._clock(), AuditAction.USER_DELETE, Subject.of(user), {"heir": heir_name})
 
     def _new(self, name: str, password: str, role: Role) -> dict[str, Any]:
         name = clean_name(name, "a user", LONGEST_NAME)

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from adreel.errors import InputError, did_you_mean
-from adreel.store.audit import WORKSPACE, Action, record
+from adreel.store.audit import WORKSPACE, AuditAction, record
 from adreel.store.database import Database
 from adreel.store.names import LONGEST_NAME, clean_name
 from adreel.store.records import Workspace
@@ -47,7 +47,7 @@ class Workspaces:
                 upsert(workspace).values(values).on_conflict_do_update(index_elements=["id"], set_=values)
             )
             details = {"name": values["name"], "zone": values["zone"]}
-            record(connection, self._clock(), Action.WORKSPACE_CHANGE, WORKSPACE, details)
+            record(connection, self._clock(), AuditAction.WORKSPACE_CHANGE, WORKSPACE, details)
             return _workspace(connection)
 
 

@@ -20,7 +20,7 @@ from adreel import sandbox
 from adreel.errors import CancelledError, InputError, RetryError
 from adreel.sandbox import AnswerForm
 from adreel.store import SavedDataset
-from adreel.store.audit import Action, queried
+from adreel.store.audit import AuditAction, queried
 from adreel.web.deps import Deps, Visitor
 from adreel.web.downloads import MEDIA_TYPES, attachment
 
@@ -116,8 +116,8 @@ async def answered(
 
     def work() -> IO[bytes]:
         views = _views(deps, who, sql)
-        action = Action.QUERY if form in ("cells", "items") else Action.QUERY_EXPORT
-        deps.store.audit.add(action, queried(views), {"format": form if action is Action.QUERY_EXPORT else None})
+        action = AuditAction.QUERY if form in ("cells", "items") else AuditAction.QUERY_EXPORT
+        deps.store.audit.add(action, queried(views), {"format": form if action is AuditAction.QUERY_EXPORT else None})
         asked = sandbox.QueryRequest(
             sql,
             deps.lake.snapshot(views),

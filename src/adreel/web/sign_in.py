@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from adreel.errors import ForbiddenError, GuessingError, InputError, NotFoundError
 from adreel.store import User
-from adreel.store.audit import STRANGER, Action, Means, Origin, Subject
+from adreel.store.audit import STRANGER, AuditAction, Means, Origin, Subject
 from adreel.web.deps import COOKIE, Deps, Visitor, deps_of
 from adreel.web.render import go, is_fragment, own_path
 
@@ -67,7 +67,7 @@ def _record_failure(deps: Deps, name: str) -> None:
         subject = Subject.of(deps.store.users.get(name))
     except NotFoundError:
         subject = Subject("", "unknown user")
-    deps.store.audit.add(Action.SIGN_IN_FAILED, subject, origin=Origin(None, STRANGER, Means.PAGE))
+    deps.store.audit.add(AuditAction.SIGN_IN_FAILED, subject, origin=Origin(None, STRANGER, Means.PAGE))
 
 
 def checked(request: Request, name: str, password: str, wrong: str = WRONG) -> User:

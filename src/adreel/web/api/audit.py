@@ -9,8 +9,8 @@ from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
 from adreel.access import RoleRight
-from adreel.auditing import Asked, entries, entry_json, exported
-from adreel.store.audit import Action, Means
+from adreel.auditing import AuditSearch, entries, entry_json, exported
+from adreel.store.audit import AuditAction, Means
 from adreel.web.api.failures import failures
 from adreel.web.api.shapes import Answer, Body, Paged, having
 from adreel.web.api.tables import FILE
@@ -29,7 +29,7 @@ class AuditItem(Answer):
     user: str = Field(examples=["ada"])
     by: Means = Field(examples=[Means.PAGE])
     token: str | None = Field(description="Name of the API token.", examples=[None])
-    action: Action = Field(examples=[Action.RUN_START])
+    action: AuditAction = Field(examples=[AuditAction.RUN_START])
     meaning: str = Field(examples=["Started run"])
     subject_kind: str = Field(examples=["dataset"])
     subject_id: str | None = Field(examples=["1"])
@@ -45,15 +45,15 @@ class AuditQuery(Body):
     """Which entries."""
 
     user: str = Field("", max_length=200, description="Name of the user, in any case, or `command line`.")
-    action: list[Action] = Field([], description="One or several actions.")
+    action: list[AuditAction] = Field([], description="One or several actions.")
     subject: str = Field("", max_length=200, description="Part of the subject's name, or its ID.")
     start: str = Field("", max_length=40, description="First day, in UTC.")
     end: str = Field("", max_length=40, description="Last day, in UTC.")
 
     @property
-    def asked(self) -> Asked:
+    def search(self) -> AuditSearch:
         """As the command line and the page have it."""
-        return Asked(self.user, tuple(map(str, self.action)), self.subject, self.start, self.end)
+        return AuditSearch(self.user, tuple(map(str, self.action)), self.subject, self.start, self.end)
 
 
 class AuditPageQuery(AuditQuery):
@@ -74,8 +74,8 @@ def list_audit(
     who: Annotated[Visitor, having(RoleRight.VIEW_AUDIT)], query: Annotated[AuditPageQuery, Query()]
 ) -> AuditList:
     """Entries, latest first. Administrators only."""
-    found, total = entries(who.guard, query.asked.chosen(), limit=query.limit, offset=query.offset)
-    items = [AuditItem(**entry_json(entry)) for entry in found]
+    shown_entries, total = entries(who.guard, query.search.chosen(), limit=query.limit, offset=query.offset)
+    items = [AuditItem(**entry_json(entry)) for entry in shown_entries]
     return AuditList(items=items, total=total, limit=query.limit, offset=query.offset)
 
 
@@ -89,5 +89,5 @@ def export_audit(
     who: Annotated[Visitor, having(RoleRight.VIEW_AUDIT)], query: Annotated[AuditExportQuery, Query()]
 ) -> Response:
     """All entries that match as CSV or JSON, latest first. The download is an entry itself."""
-    chunks = exported(who.guard, query.asked.chosen(), query.format)
+    chunks = exported(who.guard, query.search.chosen(), query.format)
     return file_answer(chunks, query.format, f"audit.{query.format}", f"audit.{query.format}")

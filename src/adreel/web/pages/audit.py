@@ -10,9 +10,9 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from adreel.access import RoleRight
-from adreel.auditing import FORMATS, Asked, details_text, entries, exported
+from adreel.auditing import FORMATS, AuditSearch, details_text, entries, exported
 from adreel.errors import InputError
-from adreel.store.audit import Action, AuditEntry
+from adreel.store.audit import AuditAction, AuditEntry
 from adreel.web.deps import Deps, Here, Visitor, Who
 from adreel.web.downloads import file_answer
 from adreel.web.pages.wording import sentence
@@ -41,9 +41,9 @@ class AuditPage(Page):
     total: int
     page: int
     pages: int
-    asked: Asked
+    search: AuditSearch
     names: tuple[str, ...]
-    actions: tuple[Action, ...]
+    actions: tuple[AuditAction, ...]
     formats: tuple[str, ...]
     query: str
     error: str
@@ -64,11 +64,11 @@ def audit(
 ) -> Response:
     """What people did, latest first."""
     who.guard.need_role(RoleRight.VIEW_AUDIT)
-    asked = Asked(user, tuple(name for name in action or () if name), subject, start, end)
+    search = AuditSearch(user, tuple(name for name in action or () if name), subject, start, end)
     try:
-        view, status = _page(deps, who, asked, page), 200
+        view, status = _page(deps, who, search, page), 200
     except InputError as error:
-        view, status = _page(deps, who, Asked(), 1, shown=asked, error=sentence(error)), 422
+        view, status = _page(deps, who, AuditSearch(), 1, shown=search, error=sentence(error)), 422
     return respond(request, view, status, who)
 
 
@@ -84,30 +84,30 @@ def export(
     format: str = "csv",  # noqa: A002 - the word in the address
 ) -> Response:
     """The entries that match as a file."""
-    asked = Asked(user, tuple(action or ()), subject, start, end)
-    chunks = exported(who.guard, asked.chosen(deps.store.workspace.get().zone), format)
+    search = AuditSearch(user, tuple(action or ()), subject, start, end)
+    chunks = exported(who.guard, search.chosen(deps.store.workspace.get().zone), format)
     return file_answer(chunks, format, f"audit.{format}", f"audit.{format}")
 
 
 def _page(
-    deps: Deps, who: Visitor, asked: Asked, page: int, *, shown: Asked | None = None, error: str = ""
+    deps: Deps, who: Visitor, search: AuditSearch, page: int, *, shown: AuditSearch | None = None, error: str = ""
 ) -> AuditPage:
-    chosen = asked.chosen(deps.store.workspace.get().zone)
+    chosen = search.chosen(deps.store.workspace.get().zone)
     number = min(max(page, 1), 1_000_000)
-    found, total = entries(who.guard, chosen, limit=PER_PAGE, offset=(number - 1) * PER_PAGE)
-    values = {"user": asked.who, "subject": asked.subject, "start": asked.start, "end": asked.end}
+    shown_entries, total = entries(who.guard, chosen, limit=PER_PAGE, offset=(number - 1) * PER_PAGE)
+    values = {"user": search.who, "subject": search.subject, "start": search.start, "end": search.end}
     given = [(name, value) for name, value in values.items() if value]
     linked = _Links(deps)
     return AuditPage(
-        rows=tuple(AuditRow(entry, details_text(entry.details), linked.to(entry)) for entry in found),
+        rows=tuple(AuditRow(entry, details_text(entry.details), linked.to(entry)) for entry in shown_entries),
         total=total,
         page=number,
         pages=max(1, -(-total // PER_PAGE)),
-        asked=shown or asked,
+        search=shown or search,
         names=deps.store.audit.names(),
-        actions=tuple(Action),
+        actions=tuple(AuditAction),
         formats=FORMATS,
-        query=urlencode([*given, *(("action", name) for name in asked.action)]),
+        query=urlencode([*given, *(("action", name) for name in search.action)]),
         error=error,
         filtered=chosen.is_set,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from adreel.auditing import FORMATS, Asked, details_text, entries, entry_json, exported
+from adreel.auditing import FORMATS, AuditSearch, details_text, entries, entry_json, exported
 from adreel.cli import CommandContext
 from adreel.cli.context import open_home
 from adreel.cli.output import print_json, print_table, say
@@ -12,10 +12,10 @@ from adreel.errors import InputError
 from adreel.export.files import placed
 
 
-def show(session: CommandContext, asked: Asked, limit: int, output: Path | None, *, as_json: bool) -> None:
+def show(session: CommandContext, search: AuditSearch, limit: int, output: Path | None, *, as_json: bool) -> None:
     """Prints the entries that match, latest first, or writes all of them to a file."""
     with open_home(session) as home:
-        chosen = asked.chosen()
+        chosen = search.chosen()
         if output is not None:
             file_format = output.suffix.removeprefix(".").lower()
             if file_format not in FORMATS:
@@ -26,9 +26,9 @@ def show(session: CommandContext, asked: Asked, limit: int, output: Path | None,
                     file.write(chunk)
             say(f"Wrote the audit log to {output}.")
             return
-        found, total = entries(home.guard, chosen, limit=limit)
+        shown_entries, total = entries(home.guard, chosen, limit=limit)
         if as_json:
-            print_json([entry_json(entry) for entry in found])
+            print_json([entry_json(entry) for entry in shown_entries])
             return
         print_table(
             ("time (UTC)", "user", "by", "action", "subject", "details"),
@@ -41,8 +41,8 @@ def show(session: CommandContext, asked: Asked, limit: int, output: Path | None,
                     entry.subject_name,
                     details_text(entry.details),
                 )
-                for entry in found
+                for entry in shown_entries
             ],
         )
-        if total > len(found):
-            say(f"Showing {len(found):,} of {total:,} entries. For more, add --limit.")
+        if total > len(shown_entries):
+            say(f"Showing {len(shown_entries):,} of {total:,} entries. For more, add --limit.")
