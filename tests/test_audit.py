@@ -16,8 +16,8 @@ from fastapi.routing import APIRoute
 from adreel.auditing import FORMULAS
 from adreel.cli import app as commands
 from adreel.store import Role
+from adreel.store.audit import WORKSPACE, AuditFilter, Means
 from adreel.store.audit import AuditAction as Action
-from adreel.store.audit import AuditFilter, Means
 from adreel.web import api, pages
 from api_home import Program, program
 from form_page import filled
@@ -45,6 +45,7 @@ PAGES_WITHOUT: dict[str, str] = {
 API_WITHOUT: dict[str, str] = {
     "POST /datasets/validate": READS_ONLY,
     "POST /datasets/plan": READS_ONLY,
+    "POST /retention/preview": READS_ONLY,
     "POST /datasets/preview": READS_ONLY,
     "POST /reports/{report}/offers": READS_ONLY,
     "POST /accounts/{account}/advertisers/refresh": NO_DECISION,
@@ -136,6 +137,9 @@ def test_every_page_that_changes_or_exports_something_is_recorded(site: Site) ->
     revoke = "/profile/tokens/2/revoke"
     step("POST /profile/tokens/{token_id:int}/revoke", lambda: post(revoke), Action.TOKEN_REVOKE, "t")
     step("POST /profile/sessions/end", lambda: post("/profile/sessions/end"), Action.SESSIONS_END)
+    policy = {"version_days": "", "version_count": "5", "run_days": "", "log_days": "", "audit_days": ""}
+    seen = {"seen": "None 5 None None None"}
+    step("POST /retention", lambda: post("/retention", policy | seen), Action.RETENTION_CHANGE)
     # Accounts
     named = {"name": "By token", "token": site.home.token, "advertisers": ""}
     step("POST /accounts/token", lambda: post("/accounts/token", named), Action.ACCOUNT_CONNECT, "By token")
@@ -226,6 +230,7 @@ def test_every_request_of_the_api_that_changes_or_exports_something_is_recorded(
         json={"password": LONG},
     )
     step("PATCH", "/workspace", "/workspace", Action.WORKSPACE_CHANGE, json={"name": "W"})
+    step("PUT", "/retention", "/retention", Action.RETENTION_CHANGE, json={})
     body = {"name": "By token", "token": site.home.token}
     number = step("POST", "/accounts", "/accounts", Action.ACCOUNT_CONNECT, 201, json=body).json()["id"]
     base, account = f"/accounts/{number}", "/accounts/{account}"
@@ -321,6 +326,10 @@ def test_every_command_that_changes_or_exports_something_is_recorded(site: Site,
     step("cancel", Action.RUN_CANCEL, queued)
     step("restore", Action.VERSION_RESTORE, name["d"], "0", "--yes")
     step("vacuum", Action.VERSIONS_DELETE, name["d"], "--keep-days", "0", "--keep-versions", "1", "--yes")
+    site.store.audit.add(Action.PRUNE, WORKSPACE)
+    home.later(40)
+    step("retention", Action.RETENTION_CHANGE, "--audit-days", "30", "--yes")
+    step("prune", Action.PRUNE, "--yes")
     step("query", Action.QUERY, "select count(*) from spend")
     step("export", Action.EXPORT, name["d"], "-o", str(tmp_path / "a.csv"))
     step("audit", Action.AUDIT_EXPORT, "-o", str(tmp_path / "audit.csv"))

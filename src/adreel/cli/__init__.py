@@ -644,6 +644,42 @@ def vacuum(
     tables.vacuum(ctx.obj, name, keep_days, keep_versions, yes=yes)
 
 
+@app.command("retention", rich_help_panel="Manage")
+def retention(
+    ctx: typer.Context,
+    version_days: Annotated[
+        str | None, typer.Option(metavar="DAYS", help="Keep versions of tables this long, or 'all'.")
+    ] = None,
+    version_count: Annotated[
+        int | None, typer.Option(metavar="COUNT", help="Always keep this many of the latest versions.")
+    ] = None,
+    run_days: Annotated[str | None, typer.Option(metavar="DAYS", help="Keep runs this long, or 'all'.")] = None,
+    log_days: Annotated[str | None, typer.Option(metavar="DAYS", help="Keep logs of runs this long, or 'all'.")] = None,
+    audit_days: Annotated[
+        str | None, typer.Option(metavar="DAYS", help="Keep audit entries this long, or 'all'.")
+    ] = None,
+    yes: Yes = False,
+    as_json: Json = False,
+) -> None:
+    """Show or change how long versions, runs, logs and audit entries are kept. Asks for confirmation."""
+    from adreel.cli import pruning
+
+    days = {"version_days": version_days, "run_days": run_days, "log_days": log_days, "audit_days": audit_days}
+    pruning.retention(ctx.obj, days, version_count, yes=yes, as_json=as_json)
+
+
+@app.command("prune", rich_help_panel="Manage")
+def prune(
+    ctx: typer.Context,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be deleted.")] = False,
+    yes: Yes = False,
+) -> None:
+    """Delete now what the retention policy does not keep. Asks for confirmation."""
+    from adreel.cli import pruning
+
+    pruning.prune(ctx.obj, dry_run=dry_run, yes=yes)
+
+
 @app.command("audit", rich_help_panel="Manage")
 def audit(
     ctx: typer.Context,

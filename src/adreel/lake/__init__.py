@@ -19,7 +19,7 @@ from adreel.lake.keys import KeyFaults, key_faults
 from adreel.lake.parts import PartInfo
 from adreel.lake.storage import Storage
 from adreel.lake.tables import Snapshot, TableCache, TableState, dataset_of, read_table
-from adreel.lake.versions import Vacuumed, Version, restorable, restore, vacuum, versions
+from adreel.lake.versions import Keep, Vacuumed, Version, forget, forgettable, restorable, restore, vacuum, versions
 from adreel.lake.windows import Window
 from adreel.update_methods import Method
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Commit",
+    "Keep",
     "KeyFaults",
     "Lake",
     "Method",
@@ -245,6 +246,17 @@ class Lake:
         The latest version always stays. Raises InputError for negative numbers, NotFoundError if there is no table.
         """
         return vacuum(self._storage, slug, keep_days, keep_versions, self._clock())
+
+    def forget(self, slug: str, keep: Keep) -> Vacuumed:
+        """Forgets old versions; their files go half a day later at the earliest, with the next call.
+
+        The latest version always stays. Raises NotFoundError if there is no table.
+        """
+        return forget(self._storage, slug, keep, self._clock())
+
+    def forgettable(self, slug: str, keep: Keep) -> Vacuumed:
+        """What `forget` would free in the end. Raises NotFoundError if there is no table."""
+        return forgettable(self._storage, slug, keep, self._clock())
 
     def key_faults(self, source: Any, key: tuple[str, ...]) -> KeyFaults:
         """The rows that `key` does not name: null in a key column, or a key that came before.

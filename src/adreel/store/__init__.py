@@ -46,6 +46,7 @@ from adreel.store.records import (
     User,
     Workspace,
 )
+from adreel.store.retention import Retention, Retentions
 from adreel.store.runs import Runs, new_run_id
 from adreel.store.secrets import Keys
 from adreel.store.sessions import Sessions
@@ -76,6 +77,8 @@ __all__ = [
     "LogLine",
     "Phase",
     "Progress",
+    "Retention",
+    "Retentions",
     "Role",
     "Run",
     "RunBrief",
@@ -110,6 +113,7 @@ class Store:
         "consents",
         "datasets",
         "keys",
+        "retention",
         "runs",
         "sessions",
         "shares",
@@ -134,6 +138,7 @@ class Store:
         self.consents = Consents(database, clock)
         self.workspace = Workspaces(database, clock)
         self.audit = Audit(database, clock)
+        self.retention = Retentions(database, clock)
 
     @classmethod
     def open(cls, settings: Settings, *, clock: Callable[[], datetime], cost: Cost = COST) -> Self:

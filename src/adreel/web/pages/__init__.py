@@ -1,6 +1,19 @@
 """The pages, a module for each family of addresses."""
 
-from adreel.web.pages import accounts, audit, charts, data, dataset, datasets, details, entrance, history, people, query
+from adreel.web.pages import (
+    accounts,
+    audit,
+    charts,
+    data,
+    dataset,
+    datasets,
+    details,
+    entrance,
+    history,
+    people,
+    query,
+    retention,
+)
 
 ROUTERS = (
     entrance.router,
@@ -14,5 +27,6 @@ ROUTERS = (
     people.router,
     query.router,
     audit.router,
+    retention.router,
 )
 """In the order in which addresses are looked for: /datasets/new before /datasets/{slug}."""
