@@ -57,6 +57,7 @@ COMMANDS_WITHOUT: dict[str, str] = {
     **dict.fromkeys(("accounts list", "accounts shares", "users list"), READS_ONLY),
     "accounts advertisers": NO_DECISION,
     "accounts connect": "needs a browser at TikTok; it ends in the same function as `accounts add`",
+    "restore-backup": "fills an empty home, whose log has it (test_backups.py)",
     "demo": "a trial home; what people do in it is recorded by its pages",
     "simulate": "serves a simulated TikTok, without a home",
     "serve": "serves pages, each of which is recorded",
@@ -333,6 +334,7 @@ def test_every_command_that_changes_or_exports_something_is_recorded(site: Site,
     step("query", Action.QUERY, "select count(*) from spend")
     step("export", Action.EXPORT, name["d"], "-o", str(tmp_path / "a.csv"))
     step("audit", Action.AUDIT_EXPORT, "-o", str(tmp_path / "audit.csv"))
+    step("backup", Action.BACKUP, str(tmp_path / "a.tar"))
     step("datasets delete", Action.DATASET_DELETE, name["d"], "--yes")
     step("users delete", Action.USER_DELETE, "ada", "--yes")
     step("secrets rotate", Action.KEYS_ROTATE)

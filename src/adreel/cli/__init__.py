@@ -680,6 +680,35 @@ def prune(
     pruning.prune(ctx.obj, dry_run=dry_run, yes=yes)
 
 
+@app.command("backup", rich_help_panel="Manage")
+def backup(
+    ctx: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The backup to write, such as adreel.tar.")],
+    without_tables: Annotated[
+        bool, typer.Option("--without-tables", help="Leave out the tables: only accounts, datasets, users and history.")
+    ] = False,
+    with_key: Annotated[
+        bool, typer.Option("--with-key", help="Include secret.key, so that the file gives access to TikTok.")
+    ] = False,
+) -> None:
+    """Back up everything to one file, while adreel runs."""
+    from adreel.cli import backups
+
+    backups.backup(ctx.obj, file, tables=not without_tables, key=with_key)
+
+
+@app.command("restore-backup", rich_help_panel="Manage")
+def restore_backup(
+    ctx: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The backup.", exists=True, dir_okay=False)],
+    check: Annotated[bool, typer.Option("--check", help="Verify the file without restoring it.")] = False,
+) -> None:
+    """Restore a backup into an empty ADREEL_HOME. For a version of a table, use: adreel restore."""
+    from adreel.cli import backups
+
+    backups.restore_backup(ctx.obj, file, check=check)
+
+
 @app.command("audit", rich_help_panel="Manage")
 def audit(
     ctx: typer.Context,

@@ -7,9 +7,12 @@ lists ask nobody for permission: that is `adreel.access`. A dataset's lock is in
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import datetime
 from types import TracebackType
 from typing import Self
+
+from sqlalchemy import Connection
 
 from adreel.settings import Settings
 from adreel.store.accounts import Accounts
@@ -148,6 +151,10 @@ class Store:
         StorageError if the disk cannot be used.
         """
         return cls(open_database(settings.home), Keys(settings.secret_key, settings.home), clock, cost)
+
+    def snapshot(self) -> AbstractContextManager[Connection]:
+        """All tables as at one moment, for `StoreDump`."""
+        return self._database.snapshot()
 
     def close(self) -> None:
         """Closes the database."""

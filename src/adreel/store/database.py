@@ -20,7 +20,7 @@ from sqlalchemy.exc import DatabaseError, IntegrityError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from adreel.errors import InputError, RetryError, StorageError
-from adreel.store.home import DATABASE, prepare_home, private_file
+from adreel.store.home import DATABASE, RESTORING, prepare_home, private_file
 from adreel.store.tables import alembic_version, marks, metadata
 
 HEAD = "0007"
@@ -50,6 +50,18 @@ class Database:
     def read(self) -> Iterator[Connection]:
         """A consistent view; nothing is kept that is written here."""
         with _errors_named(self.path), self._reading.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """A view of all tables at one moment, however long the block takes and whatever is written meanwhile."""
+        engine = self._reading
+        if engine.dialect.name != "sqlite":
+            # Elsewhere each statement would see a moment of its own.
+            engine = engine.execution_options(isolation_level="REPEATABLE READ")
+        with _errors_named(self.path), engine.connect() as connection:
+            # SQLite's view begins with the first look.
+            connection.execute(marks.select()).all()
             yield connection
 
     @contextmanager
@@ -108,6 +120,11 @@ def open_database(home: Path, *, busy_seconds: float = BUSY_SECONDS) -> Database
     Raises InputError for one made by a newer adreel, and StorageError if the file cannot be used.
     """
     prepare_home(home)
+    if (home / RESTORING).exists():
+        raise StorageError(
+            f"{home} is being restored from a backup, or the restore was interrupted. Wait for it, or run it again: "
+            "adreel restore-backup FILE"
+        )
     path = private_file(home / DATABASE)
     database = Database(path, busy_seconds)
     try:
@@ -205,14 +222,35 @@ def _create(database: Database) -> None:
         _mark(connection)
 
 
-def _migrate(path: Path) -> None:
+def build_schema(path: Path, revision: str) -> None:
+    """The schema of an earlier revision, or of this one, in a new database that has nothing yet."""
+    _write_ahead(path)
+    if revision == HEAD:
+        database = Database(path)
+        try:
+            _create(database)
+            with database.write() as connection:
+                connection.execute(marks.delete())
+        finally:
+            database.close()
+        return
+    _migrate(path, revision)
+    engine = _engine(path)
+    try:
+        with _errors_named(path), engine.begin() as connection:
+            connection.execute(marks.delete())
+    finally:
+        engine.dispose()
+
+
+def _migrate(path: Path, revision: str = HEAD) -> None:
     from adreel.store.migrations.upgrade import upgrade
 
     # Foreign keys are off, as a migration may replace a table that others point at; they are checked at the end.
     engine = _engine(path, foreign_keys=False)
     try:
         with _errors_named(path), engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"}).begin() as connection:
-            upgrade(connection, HEAD)
+            upgrade(connection, revision)
             if connection.exec_driver_sql("PRAGMA foreign_key_check").first():
                 raise StorageError(f"{path} cannot be upgraded: some rows refer to rows that do not exist.")
             _mark(connection)
