@@ -95,7 +95,7 @@ def back_up(
     with _placed(target) as file, guard.store.snapshot() as connection:
         dump = StoreDump(connection)
         info = BackupInfo(now, version("adreel"), HEAD, tables, key, dump.sequences())
-        with _Writer(file, now) as writer:
+        with _Archive(file, now) as writer:
             writer.add(HEADER, orjson.dumps({"format": FORMAT, **_as_json(info)}))
             rows = _add_store(writer, dump, say)
             count = _add_lake(writer, guard.store, lake, dump.last_versions(), say) if tables else 0
@@ -128,7 +128,7 @@ def _keys(settings: Settings) -> bytes:
         raise StorageError(f"{path} cannot be read: {error.strerror}.") from error
 
 
-def _add_store(writer: _Writer, dump: StoreDump, say: Say) -> int:
+def _add_store(writer: _Archive, dump: StoreDump, say: Say) -> int:
     rows, numbers = 0, dict[str, int]()
     for name, part in dump.parts():
         numbers[name] = numbers.get(name, 0) + 1
@@ -139,7 +139,7 @@ def _add_store(writer: _Writer, dump: StoreDump, say: Say) -> int:
     return rows
 
 
-def _add_lake(writer: _Writer, store: Store, lake: Lake, versions: Mapping[str, int | None], say: Say) -> int:
+def _add_lake(writer: _Archive, store: Store, lake: Lake, versions: Mapping[str, int | None], say: Say) -> int:
     count = 0
     for number, (slug, last) in enumerate(sorted(versions.items()), 1):
         files = lake.files_of(slug, last)
@@ -195,7 +195,7 @@ def _placed(target: Path) -> Iterator[IO[bytes]]:
         partial.unlink(missing_ok=True)
 
 
-class _Writer:
+class _Archive:
     """A tar archive as it is written, with the checksums of its members."""
 
     def __init__(self, file: IO[bytes], now: datetime) -> None:
@@ -204,7 +204,7 @@ class _Writer:
         self._sums: dict[str, list[Any]] = {}
         self.size = 0
 
-    def __enter__(self) -> _Writer:
+    def __enter__(self) -> _Archive:
         return self
 
     def __exit__(self, kind: object, *_: object) -> None:
@@ -261,7 +261,7 @@ def checked(source: Path, say: Say) -> BackupInfo:
     Raises InputError for a file that is no backup of this adreel or an older one, or that is damaged or cut off.
     """
     sums, info, last = dict[str, list[Any]](), None, b""
-    told = 0
+    since_said = 0
     for name, stream in _members(source):
         if info is None:
             info = _info(source, name, stream)
@@ -275,10 +275,10 @@ def checked(source: Path, say: Say) -> BackupInfo:
         while stream.read(PIECE):
             pass
         sums[name] = [stream.size, stream.digest]
-        told += stream.size
-        if told > 1 << 30:
+        since_said += stream.size
+        if since_said > 1 << 30:
             say(f"Verified {sum(size for size, _ in sums.values()) / 1e6:,.0f} MB.")
-            told = 0
+            since_said = 0
     if info is None or not last:
         raise InputError(f"{source} is not complete: it was cut off. Use another backup.")
     if orjson.dumps(sums) != last:

@@ -23,7 +23,7 @@ def backup(session: CommandContext, file: Path, *, tables: bool, key: bool) -> N
             f"({size.size / 1e6:,.1f} MB)."
         )
         if key:
-            say("warning: the file contains the encryption keys. Whoever has it can use the accounts at TikTok.")
+            say("warning: the file contains the encryption keys. A person who has it can use the accounts at TikTok.")
         else:
             say("The encryption keys are not included. Keep secret.key or ADREEL_SECRET_KEY elsewhere as well.")
 

@@ -39,7 +39,7 @@ from adreel.store.tables import Utc, metadata
 LEFT_OUT = frozenset({"sessions", "consents", "attempts"})
 """Tables of what is over once a home is another: signed-in browsers, consents under way, failed sign-ins."""
 
-BATCH = 20_000
+BATCH = 5_000
 """Rows of a part of a dump, which are in memory while it is written or read."""
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, delete, exists, func, insert, select, up
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from adreel.errors import ExistsError, InputError, NotFoundError
-from adreel.store.audit import SYSTEM, AuditAction, Means, Origin, Subject, acting_as, record
+from adreel.store.audit import AuditAction, Means, Origin, Subject, record
 from adreel.store.database import Database
 from adreel.store.names import clean_name, is_id, not_found
 from adreel.store.passwords import Passwords
@@ -56,7 +56,7 @@ class Users:
             if _any(connection):
                 raise ExistsError("There are users already; sign in, or ask an administrator to add you.")
             user = _add(connection, values)
-            by = Origin.of(user, Means.PAGE) if acting_as() is SYSTEM else None
+            by = Origin.of(user, Means.PAGE)
             record(
                 connection, user.created_at, AuditAction.USER_CREATE, Subject.of(user), {"role": user.role}, origin=by
             )
