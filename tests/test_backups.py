@@ -21,11 +21,13 @@ from adreel.backups import CHECKSUMS, HEADER, back_up, checked, restore
 from adreel.errors import InputError, RetryError, StorageError
 from adreel.lake import Lake
 from adreel.settings import Settings
-from adreel.store import Role, RunState, Store
+from adreel.store import Role, RunState, Store, WorkerInfo
 from adreel.store.audit import AuditAction, AuditFilter
+from adreel.worker.schedules import enqueue_due
 from api_home import program, table
 from home import Home, make_home
 from people import CHEAP
+from postgres import PostgresServer
 from s3_server import object_store
 from test_lake_storage import set_environment
 from web_home import Site, open_site
@@ -121,6 +123,54 @@ def test_runs_under_way_are_interrupted_in_the_restored_home_only(filled: Site, 
     restored.good("restore-backup", str(tmp_path / "a.tar"))
     assert restored.json("history", "spend")[0]["state"] == RunState.INTERRUPTED
     assert filled.store.runs.get(queued).state is RunState.QUEUED
+
+
+def test_a_schedule_goes_on_in_the_restored_home_and_runs_once_for_all_that_it_missed(
+    filled: Site, tmp_path: Path
+) -> None:
+    filled.home.good("schedules", "set", "spend", "--every", "hour")
+    filled.home.now += timedelta(hours=1)
+    assert enqueue_due(filled.store, filled.home.now) == 1
+    alive = WorkerInfo("old", "old", 1, 2, filled.home.now, filled.home.now, None)
+    filled.store.queue.beat(alive)
+    (claimed,) = filled.store.queue.claim(alive.id, 1, filled.home.now)
+    filled.home.good("backup", str(tmp_path / "a.tar"), "--with-key")
+    restored = new_home(filled, tmp_path)
+    restored.good("restore-backup", str(tmp_path / "a.tar"))
+    with open_site(restored) as site:
+        run = site.store.runs.get(claimed.id)
+        assert (run.state, run.worker, run.due_at) == (RunState.INTERRUPTED, "", claimed.due_at)
+        assert site.store.queue.workers() == ()
+        restored.now += timedelta(days=3)
+        assert [enqueue_due(site.store, restored.now) for _ in range(2)] == [1, 0]
+        assert len(site.store.queue.claim("new", 5, restored.now)) == 1
+    restored.good("run", "spend")
+
+
+def test_a_store_in_postgres_is_backed_up_and_restored_to_a_file_or_to_postgres(
+    filled: Site, tmp_path: Path, postgres: PostgresServer
+) -> None:
+    home, before = filled.home, seen(filled.home)
+    with postgres.database("template1") as url, postgres.database("template1") as empty:
+        home.good("migrate-store", "--to", url)
+        in_postgres = new_home(filled, tmp_path, "in_postgres")
+        in_postgres.environ |= {"ADREEL_DATABASE_URL": url, "ADREEL_LAKE_URL": str(home.path / "lake")}
+        shutil.copy(home.path / "secret.key", in_postgres.path / "secret.key")
+        in_postgres.good("users", "delete", "ada", "--yes")
+        in_postgres.good("backup", str(tmp_path / "a.tar"), "--with-key")
+        before["users"] = in_postgres.json("users", "list")
+        as_file, again = new_home(filled, tmp_path, "as_file"), new_home(filled, tmp_path, "again")
+        again.environ["ADREEL_DATABASE_URL"] = url
+        assert "is not empty: it has" in " ".join(again.bad("restore-backup", str(tmp_path / "a.tar"))[1].split())
+        again.environ["ADREEL_DATABASE_URL"] = empty
+        for restored in (as_file, again):
+            restored.good("restore-backup", str(tmp_path / "a.tar"))
+            assert seen(restored) == before
+            # The number of a deleted user is not given again.
+            restored.good("users", "add", "bob", "--password-stdin", stdin="a longer horse battery\n")
+            assert {user["name"]: user["id"] for user in restored.json("users", "list")}["bob"] == "3"
+            restored.good("run", "spend")
+        assert not list(again.path.glob("adreel.db*"))
 
 
 def test_without_the_key_the_accounts_that_must_be_reconnected_are_named(filled: Site, tmp_path: Path) -> None:

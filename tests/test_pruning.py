@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
@@ -11,12 +12,15 @@ from typing import Any
 import pytest
 
 from adreel import pruning
+from adreel.clock import wall_clock
 from adreel.errors import InputError, NotFoundError
 from adreel.lake import Lake
 from adreel.pruning import tick
 from adreel.store import Retention, Role, RunState, SavedDataset
 from adreel.store.audit import AuditAction, AuditFilter, Means
+from adreel.worker import Worker, environment
 from api_home import program, table
+from outside import until
 from web_home import Site
 
 ALL = Retention(log_days=None)
@@ -157,6 +161,49 @@ def test_a_worker_prunes_each_dataset_once_a_day_and_a_bounded_number_at_a_time(
     assert len({dataset_id for claim in claims for dataset_id in claim}) == 7
     site.home.now += timedelta(days=1)
     assert len(site.store.retention.claim(50)) == 7
+
+
+def test_a_worker_prunes_beside_the_queue_until_it_stops(site: Site) -> None:
+    saved = aged(site, 4)
+    site.store.retention.set(STRICT)
+    environ = environment(site.settings, site.home.environ)
+    worker = Worker(site.settings, site.store, environ, clock=lambda: site.home.now, wall=wall_clock)
+    stop = threading.Event()
+    thread = threading.Thread(target=worker.run, args=(stop,))
+    thread.start()
+    try:
+        until(lambda: len(numbers(site, saved)) == 2)
+    finally:
+        stop.set()
+        thread.join()
+    assert not [thread.name for thread in threading.enumerate() if thread.name == "upkeep"]
+
+
+def test_nothing_is_written_while_nothing_is_due(site: Site) -> None:
+    aged(site, 2)
+    site.store.retention.set(STRICT)
+    ticks(site)
+    stamp = site.store.stamp()
+    site.home.now += timedelta(hours=1)
+    ticks(site)
+    assert site.store.stamp() == stamp
+
+
+def test_runs_stay_that_wait_or_that_keep_the_time_of_a_schedule_from_running_again(site: Site) -> None:
+    saved = aged(site, 5)
+    waiting, ahead, old, *_ = [run.id for run in reversed(site.store.runs.list(saved))]
+    due_at = (site.home.now + timedelta(days=300)).strftime("%Y-%m-%d %H:%M:%S.%f")
+    with closing(sqlite3.connect(site.home.path / "adreel.db")) as connection:
+        # Waits for its next attempt; a clock that was ahead started the other.
+        connection.execute("UPDATE runs SET state = 'queued', not_before = ? WHERE id = ?", (due_at, waiting))
+        connection.execute("UPDATE runs SET due_at = ? WHERE id = ?", (due_at, ahead))
+        connection.commit()
+    site.home.now += timedelta(days=100)
+    site.store.retention.set(STRICT)
+    ticks(site)
+    left = {run.id for run in site.store.runs.list(saved)}
+    assert {waiting, ahead} < left
+    assert old not in left
 
 
 def _spend() -> dict[str, Any]:
