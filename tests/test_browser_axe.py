@@ -48,6 +48,8 @@ ADDRESSES: Mapping[str, str] = MappingProxyType(
         "/users/{user_id:int}": "/users/2",
         "/profile": "/profile",
         "/workspace": "/workspace",
+        "/audit": "/audit",
+        "/retention": "/retention",
         "/query": "/query?table=spend_by_ad",
         "/status": "/status",
     }
@@ -74,6 +76,7 @@ ELSEWHERE: Mapping[str, str] = MappingProxyType(
         "/query/tables/{slug}": "part of the query page",
         "/datasets/{slug}/download": "a file",
         "/datasets/{slug}/export": "a file",
+        "/audit/export": "a file",
         "/datasets/{slug}/history/{run_id}/log": "a file",
     }
 )

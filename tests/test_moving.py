@@ -17,6 +17,7 @@ from sqlalchemy import select
 
 from adreel.settings import Secret, Settings
 from adreel.store import LogLine, Progress, RunOutcome, RunState, Store
+from adreel.store.audit import AuditAction, AuditFilter
 from adreel.store.database import open_database
 from adreel.store.file_locks import FileLocks
 from adreel.store.tables import alembic_version, metadata
@@ -50,7 +51,7 @@ def full(home: Home) -> Home:
 
 def content(settings: Settings) -> dict[str, set[tuple[Any, ...]]]:
     with closing(open_database(settings)) as database, database.read() as connection:
-        tables = [table for table in metadata.sorted_tables if table.name != "marks"]
+        tables = [table for table in metadata.sorted_tables if table.name not in ("marks", "audit")]
         return {table.name: {tuple(map(repr, row)) for row in connection.execute(select(table))} for table in tables}
 
 
@@ -73,6 +74,8 @@ def test_a_store_moves_to_postgres_and_back_with_all_that_it_has(full: Home, url
     moved = content(settings_of(full, url))
     assert {name: len(rows) for name, rows in moved.items()} == {name: len(rows) for name, rows in before.items()}
     with in_postgres(full, url) as store:
+        (entry,) = store.audit.page(AuditFilter(actions=frozenset({AuditAction.STORE_MOVE})))
+        assert (entry.user_name, entry.details["source"]) == ("command line", str(full.path / "adreel.db"))
         assert store.runs.get("ab12").warnings == ("a\N{REPLACEMENT CHARACTER}b", "ü")
         assert store.accounts.token(store.accounts.get("Shop \N{SNOWMAN}")) == "act.Shop \N{SNOWMAN}"
         assert store.users.check("ada", PASSWORD) is not None

@@ -228,7 +228,7 @@ def test_a_deleted_version_is_reported_and_not_offered(twice: Site) -> None:
     visit = twice.visit("admin")
     page = visit.words(f"{BASE}/versions")
     assert "1 version available" in page
-    assert "Version 0 is not available: it was removed or never existed." in visit.words(
+    assert "Version 0 is no longer kept. The oldest is version 1." in visit.words(
         f"{BASE}/versions", before="0", after="1"
     )
     assert visit.part(f"{BASE}/difference", before=0, after=1).status_code == 404

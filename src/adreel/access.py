@@ -38,6 +38,11 @@ class RoleRight(StrEnum):
     VIEW_SETTINGS = "view workspace settings"
     CHANGE_WORKSPACE = "change workspace settings"
     ROTATE_KEYS = "rotate encryption keys"
+    VIEW_AUDIT = "view the audit log"
+    VIEW_RETENTION = "view the retention policy"
+    CHANGE_RETENTION = "change the retention policy"
+    PRUNE = "delete what the retention policy does not keep"
+    BACK_UP = "back up the home"
 
 
 class AccountRight(StrEnum):
@@ -78,11 +83,16 @@ ROLES: Mapping[RoleRight, frozenset[Role]] = MappingProxyType(
         RoleRight.VIEW_SETTINGS: frozenset({Role.ADMIN}),
         RoleRight.CHANGE_WORKSPACE: frozenset({Role.ADMIN}),
         RoleRight.ROTATE_KEYS: frozenset({Role.ADMIN}),
+        RoleRight.VIEW_AUDIT: frozenset({Role.ADMIN}),
+        RoleRight.VIEW_RETENTION: frozenset({Role.ADMIN}),
+        RoleRight.CHANGE_RETENTION: frozenset({Role.ADMIN}),
+        RoleRight.PRUNE: frozenset({Role.ADMIN}),
+        RoleRight.BACK_UP: frozenset({Role.ADMIN}),
     }
 )
 """The roles that have each right."""
 
-READING = frozenset({RoleRight.VIEW_USERS, RoleRight.VIEW_SETTINGS})
+READING = frozenset({RoleRight.VIEW_USERS, RoleRight.VIEW_SETTINGS, RoleRight.VIEW_AUDIT, RoleRight.VIEW_RETENTION})
 """The rights that a read-only token has too, if its user has them."""
 
 NEEDED: Mapping[AccountRight, Level] = MappingProxyType(

@@ -771,6 +771,95 @@ def migrate_store(
     moving.migrate_store(ctx.obj, to)
 
 
+@app.command("retention", rich_help_panel="Manage")
+def retention(
+    ctx: typer.Context,
+    version_days: Annotated[
+        str | None, typer.Option(metavar="DAYS", help="Keep versions of tables this long, or 'all'.")
+    ] = None,
+    version_count: Annotated[
+        int | None, typer.Option(metavar="COUNT", help="Always keep this many of the latest versions.")
+    ] = None,
+    run_days: Annotated[str | None, typer.Option(metavar="DAYS", help="Keep runs this long, or 'all'.")] = None,
+    log_days: Annotated[str | None, typer.Option(metavar="DAYS", help="Keep logs of runs this long, or 'all'.")] = None,
+    audit_days: Annotated[
+        str | None, typer.Option(metavar="DAYS", help="Keep audit entries this long, or 'all'.")
+    ] = None,
+    yes: Yes = False,
+    as_json: Json = False,
+) -> None:
+    """Show or change how long versions, runs, logs and audit entries are kept. Asks for confirmation."""
+    from adreel.cli import pruning
+
+    days = {"version_days": version_days, "run_days": run_days, "log_days": log_days, "audit_days": audit_days}
+    pruning.retention(ctx.obj, days, version_count, yes=yes, as_json=as_json)
+
+
+@app.command("prune", rich_help_panel="Manage")
+def prune(
+    ctx: typer.Context,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be deleted.")] = False,
+    yes: Yes = False,
+) -> None:
+    """Delete now what the retention policy does not keep. Asks for confirmation."""
+    from adreel.cli import pruning
+
+    pruning.prune(ctx.obj, dry_run=dry_run, yes=yes)
+
+
+@app.command("backup", rich_help_panel="Manage")
+def backup(
+    ctx: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The backup to write, such as adreel.tar.")],
+    without_tables: Annotated[
+        bool, typer.Option("--without-tables", help="Leave out the tables: only accounts, datasets, users and history.")
+    ] = False,
+    with_key: Annotated[
+        bool, typer.Option("--with-key", help="Include secret.key, so that the file gives access to TikTok.")
+    ] = False,
+) -> None:
+    """Back up everything to one file, while adreel runs."""
+    from adreel.cli import backups
+
+    backups.backup(ctx.obj, file, tables=not without_tables, key=with_key)
+
+
+@app.command("restore-backup", rich_help_panel="Manage")
+def restore_backup(
+    ctx: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The backup.", exists=True, dir_okay=False)],
+    check: Annotated[bool, typer.Option("--check", help="Verify the file without restoring it.")] = False,
+) -> None:
+    """Restore a backup into an empty ADREEL_HOME. For a version of a table, use: adreel restore."""
+    from adreel.cli import backups
+
+    backups.restore_backup(ctx.obj, file, check=check)
+
+
+@app.command("audit", rich_help_panel="Manage")
+def audit(
+    ctx: typer.Context,
+    user: Annotated[str, typer.Option(metavar="NAME", help="Only entries of this user, or of 'command line'.")] = "",
+    action: Annotated[
+        list[str] | None, typer.Option(metavar="ACTION", help="Only this action, such as run_start. Repeatable.")
+    ] = None,
+    subject: Annotated[str, typer.Option(metavar="NAME", help="Only subjects with this in their name.")] = "",
+    start: Annotated[str, typer.Option(metavar="DAY", help="First day, in UTC.")] = "",
+    end: Annotated[str, typer.Option(metavar="DAY", help="Last day, in UTC.")] = "",
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="Maximum number of entries.")] = 50,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Export all to this .csv or .json file.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show what people did: sign-ins, runs, changes, exports. Latest first."""
+    from adreel.auditing import AuditSearch
+    from adreel.cli import audit_log
+
+    search = AuditSearch(user, tuple(action or ()), subject, start, end)
+    audit_log.show(ctx.obj, search, limit, output, as_json=as_json)
+
+
 @app.command("settings", rich_help_panel="Look up")
 def settings(ctx: typer.Context, as_json: Json = False) -> None:
     """Show every setting with its value, source and meaning. Secrets stay hidden."""

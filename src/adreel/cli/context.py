@@ -14,6 +14,7 @@ from adreel.clock import HomeClock
 from adreel.errors import ForbiddenError, NotFoundError
 from adreel.settings import Settings
 from adreel.store import Store
+from adreel.store.audit import Means, Origin, acting
 from adreel.store.home import find_temporary_folder
 
 if TYPE_CHECKING:
@@ -51,7 +52,9 @@ def open_home(session: CommandContext) -> Iterator[OpenHome]:
     """The settings and the store, open while the block runs."""
     settings = settings_of(session)
     with open_store(session, settings) as store:
-        yield OpenHome(session, settings, store, guard_of(settings, store))
+        guard = guard_of(settings, store)
+        with acting(Origin.of(guard.actor.user, Means.COMMAND)):
+            yield OpenHome(session, settings, store, guard)
 
 
 @contextmanager

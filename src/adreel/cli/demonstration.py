@@ -38,6 +38,7 @@ from adreel.settings import SIMULATOR_PORT, Secret
 from adreel.simulator import WorldConfig
 from adreel.simulator.server import serve_on as simulate_on
 from adreel.store import Account, SavedDataset, Store
+from adreel.store.audit import Means, Origin, acting
 from adreel.tiktok.oauth import Listener, consent_url, new_state
 
 DEMO_ACCOUNT = "demo"
@@ -195,10 +196,11 @@ def _demo_home(session: CommandContext, config: WorldConfig, url: str) -> Iterat
     say(f"Simulated TikTok at {url}: {size}.")
     with open_store(session, settings) as store:
         home = OpenHome(session, settings, store, guard_of(settings, store))
-        home.guard.need_role(RoleRight.CONNECT)
-        _refuse_own(home)
-        _connect(home, config)
-        yield home
+        with acting(Origin.of(home.guard.actor.user, Means.COMMAND)):
+            home.guard.need_role(RoleRight.CONNECT)
+            _refuse_own(home)
+            _connect(home, config)
+            yield home
 
 
 def _scheduled(datasets: tuple[dict[str, Any], ...], now: datetime) -> Iterator[dict[str, Any]]:

@@ -10,6 +10,8 @@ from adreel.cli import CommandContext
 from adreel.cli.context import open_home
 from adreel.cli.output import say
 from adreel.settings import Secret, Settings
+from adreel.store import Store
+from adreel.store.audit import WORKSPACE, AuditAction, Means, Origin, acting
 from adreel.store.moving import move_store, words
 
 FILES = "files"
@@ -19,7 +21,7 @@ def migrate_store(session: CommandContext, to: str) -> None:
     """Copies the store to the address `to`, or to the home's own files."""
     with open_home(session) as home:
         home.guard.need_role(RoleRight.CHANGE_WORKSPACE)
-        source = home.settings
+        source, user = home.settings, home.guard.actor.user
     if to == "-":
         to = sys.stdin.readline().strip()
     if to == FILES:
@@ -28,5 +30,8 @@ def migrate_store(session: CommandContext, to: str) -> None:
         target = replace(
             source, database_url=Settings.load({**session.environ, "ADREEL_DATABASE_URL": to}).database_url
         )
-    for sentence in words(move_store(source, target), target):
+    moved = move_store(source, target)
+    with acting(Origin.of(user, Means.COMMAND)), Store.open(target, clock=session.clock) as store:
+        store.audit.add(AuditAction.STORE_MOVE, WORKSPACE, {"source": moved.source, "target": moved.target})
+    for sentence in words(moved, target):
         say(sentence)

@@ -22,6 +22,7 @@ from adreel.lake import Lake
 from adreel.lake.query import QueryError
 from adreel.sandbox import AnswerForm, QueryRequest, Sandbox, object_store_environment, of_the_command
 from adreel.store import SavedDataset
+from adreel.store.audit import AuditAction, Subject, queried
 
 if TYPE_CHECKING:
     from adreel.datasets.restatement import ColumnChange, Comparison
@@ -169,6 +170,10 @@ def query(session: CommandContext, sql: str, format_name: str, output: Path | No
             read_only=False,
             environ=object_store_environment(lake, os.environ),
         )
+        action, answer_format = (
+            (AuditAction.QUERY_EXPORT, file_format) if output is not None else (AuditAction.QUERY, None)
+        )
+        home.store.audit.add(action, queried(tables), {"format": answer_format})
         try:
             _write_answer(box, request, output)
         except QueryError as error:
@@ -236,6 +241,7 @@ def export(session: CommandContext, name: str, output: Path, version: int | None
     with open_home(session) as home:
         saved = home.guard.dataset(name)
         reader = _with_table(home, saved).read(saved.table_slug, version)
+        home.store.audit.add(AuditAction.EXPORT, Subject.of(saved), {"format": kind, "version": version})
         rows = write_file(reader, output, kind, for_spreadsheet=for_spreadsheet)
         say(f"Wrote {counted(rows, 'row')} to {output}.")
 
@@ -270,4 +276,6 @@ def vacuum(session: CommandContext, name: str, keep_days: int, keep_versions: in
             before = len(lake.versions(saved.table_slug))
             lake.vacuum(saved.table_slug, keep_days=keep_days, keep_versions=keep_versions)
             left = len(lake.versions(saved.table_slug))
+            details = {"versions_deleted": before - left, "versions_left": left}
+            home.store.audit.add(AuditAction.VERSIONS_DELETE, Subject.of(saved), details)
         say(f"Kept {left:,} of {counted(before, 'version')}.")

@@ -8,6 +8,7 @@ to free them.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
@@ -15,11 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 from adreel.lake import parts
 from adreel.lake.commit import Commit, Landing, Write
+from adreel.lake.copies import LakeFile, read_file, refuse_tables, table_files, write_file
 from adreel.lake.keys import KeyFaults, key_faults
 from adreel.lake.parts import PartInfo
 from adreel.lake.storage import Storage
 from adreel.lake.tables import Snapshot, TableCache, TableState, dataset_of, read_table
-from adreel.lake.versions import Vacuumed, Version, restorable, restore, vacuum, versions
+from adreel.lake.versions import Keep, Vacuumed, Version, forget, forgettable, restorable, restore, vacuum, versions
 from adreel.lake.windows import Window
 from adreel.update_methods import Method
 
@@ -30,8 +32,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Commit",
+    "Keep",
     "KeyFaults",
     "Lake",
+    "LakeFile",
     "Method",
     "PartInfo",
     "Snapshot",
@@ -249,6 +253,17 @@ class Lake:
         """
         return vacuum(self._storage, slug, keep_days, keep_versions, self._clock())
 
+    def forget(self, slug: str, keep: Keep) -> Vacuumed:
+        """Forgets old versions; their files go half a day later at the earliest, with the next call.
+
+        The latest version always stays. Raises NotFoundError if there is no table.
+        """
+        return forget(self._storage, slug, keep, self._clock())
+
+    def forgettable(self, slug: str, keep: Keep) -> Vacuumed:
+        """What `forget` would free in the end. Raises NotFoundError if there is no table."""
+        return forgettable(self._storage, slug, keep, self._clock())
+
     def key_faults(self, source: Any, key: tuple[str, ...]) -> KeyFaults:
         """The rows that `key` does not name: null in a key column, or a key that came before.
 
@@ -256,6 +271,24 @@ class Lake:
         which is the best for many rows. Raises InputError if a key column is not there.
         """
         return key_faults(source, key)
+
+    # -- copies
+
+    def files_of(self, slug: str, version: int | None = None) -> tuple[LakeFile, ...]:
+        """The files of all versions of a table up to this one; none if there is no such table."""
+        return table_files(self._storage, slug, version)
+
+    def open_file(self, file: LakeFile) -> AbstractContextManager[Any]:
+        """One of these files as a stream. Raises RetryError if it was deleted meanwhile."""
+        return read_file(self._storage, file)
+
+    def create_file(self, path: str) -> AbstractContextManager[Any]:
+        """A stream that writes such a file into this lake. Raises InputError for a path that is no table's."""
+        return write_file(self._storage, path)
+
+    def refuse_tables(self) -> None:
+        """Raises InputError if there are tables, or anything else but parts of runs, in the lake."""
+        refuse_tables(self._storage)
 
     # -- questions, for which alone DuckDB is imported: it takes 35 MB and 0.15 s of processor time
 

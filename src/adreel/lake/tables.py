@@ -200,6 +200,10 @@ def open_table(storage: Storage, slug: str, version: int | None = None) -> Table
     numbers = log_versions(storage, slug)
     table_state = find_table(storage, slug, version) if version in numbers else None
     if table_state is None:
+        if numbers and 0 <= version < numbers[0]:
+            raise NotFoundError(
+                f"Version {version} of the table {slug} is no longer kept; available: {_spans(numbers)}."
+            )
         raise NotFoundError(f"The table {slug} has no version {version}; available: {_spans(numbers)}.")
     return table_state
 

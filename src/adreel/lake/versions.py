@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from types import MappingProxyType
@@ -53,6 +53,19 @@ class Version:
     days_read: Mapping[str, tuple[date, date]] = field(default_factory=lambda: MappingProxyType({}))
     only_days_read: bool = False
     emptied: tuple[str, ...] = ()
+
+
+READING = timedelta(hours=12)
+"""For so long after a version was forgotten its files stay, for those who read it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """Which versions stay: so many days of them, so many of the newest, and those that are `needed` by number."""
+
+    days: int
+    versions: int
+    needed: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,12 +161,63 @@ def vacuum(storage: Storage, slug: str, keep_days: int, keep_versions: int, now:
         return _remove(storage, slug, needed, gone, forgotten, now)
 
 
-def _oldest_kept(storage: Storage, table: TableState, keep_days: int, keep_versions: int, now: datetime) -> int:
+def forget(storage: Storage, slug: str, keep: Keep, now: datetime) -> Vacuumed:
+    """Forgets what `keep` does not keep, and removes the files of what was forgotten half a day ago or longer.
+
+    So whoever began to read a version, in whatever process, can read it to its end. What is removed is counted, and
+    what is forgotten as versions. Wherever this stops, it goes on the next time.
+    """
+    table = open_table(storage, slug)
+    first = _oldest_kept(storage, table, keep.days, keep.versions, now, keep.needed)
+    with storage.guard(f"the table {slug}"):
+        oldest = min(log_versions(storage, slug))
+        freed = Vacuumed(0, 0, 0)
+        if _was_forgotten_long_ago(storage, slug, oldest, now):
+            needed, _ = _needed_and_removed(storage, table, oldest)
+            freed = _remove(storage, slug, needed, set(), 0, now)
+        return Vacuumed(_forget(storage, table, first), freed.files, freed.size)
+
+
+def forgettable(storage: Storage, slug: str, keep: Keep, now: datetime) -> Vacuumed:
+    """What `forget` would forget and free in the end; nothing changes."""
+    table = open_table(storage, slug)
+    first = _oldest_kept(storage, table, keep.days, keep.versions, now, keep.needed)
+    with storage.guard(f"the table {slug}"):
+        needed, gone = _needed_and_removed(storage, table, first)
+        outdated = sum(number < first for number in log_versions(storage, slug))
+        removable = [
+            info
+            for info in storage.list_files(slug, recursive=False)
+            if info.is_file and info.base_name not in needed and (info.base_name in gone or _is_orphan(info, now))
+        ]
+        return Vacuumed(outdated, len(removable), sum(info.size for info in removable))
+
+
+def _was_forgotten_long_ago(storage: Storage, slug: str, oldest: int, now: datetime) -> bool:
+    """Whether the log began at `oldest` half a day ago; a checkpoint was written there when it was shortened."""
+    info = storage.files.get_file_info(f"{slug}/{LOG}/{oldest:020}.checkpoint.parquet")
+    return not info.is_file or info.mtime is None or now.astimezone(UTC) - info.mtime > READING
+
+
+def _is_orphan(info: Any, now: datetime) -> bool:
+    return info.mtime is None or now.astimezone(UTC) - info.mtime > ORPHAN_AGE
+
+
+def _oldest_kept(
+    storage: Storage,
+    table: TableState,
+    keep_days: int,
+    keep_versions: int,
+    now: datetime,
+    needed: Collection[int] = (),
+) -> int:
     """The oldest version that stays; all after it do."""
     all_versions = versions(storage, table.slug)
     since = now - timedelta(days=keep_days)
     promised = [
-        version.number for order, version in enumerate(all_versions) if order < keep_versions or version.at >= since
+        version.number
+        for order, version in enumerate(all_versions)
+        if order < keep_versions or version.at >= since or version.number in needed
     ]
     return min([table.version, *promised])
 
@@ -200,8 +264,7 @@ def _remove(storage: Storage, slug: str, needed: set[str], gone: set[str], forgo
     """Removes the files that no version needs, with those that a dead writer left."""
     files = size = 0
     for info in storage.list_files(slug, recursive=False):
-        orphan = info.mtime is None or now.astimezone(UTC) - info.mtime > ORPHAN_AGE
-        if not info.is_file or info.base_name in needed or not (info.base_name in gone or orphan):
+        if not info.is_file or info.base_name in needed or not (info.base_name in gone or _is_orphan(info, now)):
             continue
         storage.delete([info.path])
         files += 1

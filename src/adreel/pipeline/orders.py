@@ -185,11 +185,10 @@ class Orders:
     def _reader_of(self, saved: SavedDataset, lake: Lake, restored: Version) -> Run | None:
         """The run that read the rows of a restored version, if the store still knows it."""
         by_number = {version.number: version for version in lake.versions(saved.table_slug)}
-        origin: Version | None = restored
-        while origin is not None and origin.restored is not None:
-            origin = by_number.get(origin.restored)
-        if origin is None:
-            return None
+        origin = restored
+        while origin.restored is not None and origin.restored in by_number:
+            origin = by_number[origin.restored]
+        # If the version that was read is no longer kept, the run of its restore has when that was.
         with suppress(NotFoundError):
             run = self.store.runs.get(origin.run_id)
             return run if run.dataset_id == saved.id and run.version == origin.number else None
@@ -229,13 +228,14 @@ class Orders:
             if run.state is RunState.QUEUED
             else "Cancelled after its process ended unexpectedly."
         )
-        if run.state is not RunState.INTERRUPTED:
+        dead = run.state is RunState.INTERRUPTED
+        if not dead:
             run = self.store.runs.request_cancel(run.id)
             holder = self.store.locks.holder(run.dataset_slug)
             # The process that holds the lock may work on another run of the dataset, while this one waits.
             if run.dataset_id is None or (holder is not None and holder.run_id in ("", run.id)):
                 return run
-        run = self.store.runs.finish(run.id, RunOutcome(RunState.CANCELLED, error=why))
+        run = self.store.runs.finish(run.id, RunOutcome(RunState.CANCELLED, error=why), by_order=dead)
         Lake(self.settings.lake_url, clock=self.clock).drop_run(run.id)
         return run
 

@@ -144,6 +144,8 @@ class Runner:
         with disk_faults_raised(), self.store.locks.dataset(saved.slug) as held:
             unfinished = queued or self._promoted(saved, dates) or self.orders.unfinished(saved, dates)
             run = unfinished or self.store.runs.add(saved, new_run_id(), dates, triggered_by=self.settings.user)
+            if unfinished is not None and queued is None:
+                self.store.runs.note_resumed(unfinished)
             resumed = run.started_at is not None
             held.name_run(run.id)
             if resumed:

@@ -7,18 +7,20 @@ lists ask nobody for permission: that is `adreel.access`. A dataset's lock is on
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime
 from types import TracebackType
 from typing import Self
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from adreel.settings import Settings
 from adreel.store.accounts import Accounts
 from adreel.store.activity import Activity, QueuedRun
 from adreel.store.app_requests import AppRequests, RequestCounts
 from adreel.store.attempts import Attempts
+from adreel.store.audit import Audit
 from adreel.store.consents import Consents
 from adreel.store.database import Database, open_database
 from adreel.store.datasets import Datasets
@@ -53,6 +55,7 @@ from adreel.store.records import (
     User,
     Workspace,
 )
+from adreel.store.retention import Retention, Retentions
 from adreel.store.runs import Runs, new_run_id
 from adreel.store.secrets import Keys
 from adreel.store.sessions import Sessions
@@ -78,6 +81,7 @@ __all__ = [
     "ApiToken",
     "AppRequests",
     "Attempts",
+    "Audit",
     "Consent",
     "Consents",
     "Cost",
@@ -89,6 +93,8 @@ __all__ = [
     "Queue",
     "QueuedRun",
     "RequestCounts",
+    "Retention",
+    "Retentions",
     "Role",
     "Run",
     "RunBrief",
@@ -125,11 +131,13 @@ class Store:
         "activity",
         "app_requests",
         "attempts",
+        "audit",
         "consents",
         "datasets",
         "keys",
         "locks",
         "queue",
+        "retention",
         "run_totals",
         "runs",
         "sessions",
@@ -155,10 +163,12 @@ class Store:
         self.sessions = Sessions(database, clock)
         self.tokens = Tokens(database, clock)
         self.attempts = Attempts(database, clock)
-        self.shares = Shares(database)
+        self.shares = Shares(database, clock)
         self.sizes = Sizes(database, clock)
         self.consents = Consents(database, clock)
-        self.workspace = Workspaces(database)
+        self.workspace = Workspaces(database, clock)
+        self.audit = Audit(database, clock)
+        self.retention = Retentions(database, clock)
 
     @classmethod
     def open(cls, settings: Settings, *, clock: Callable[[], datetime], cost: Cost = COST) -> Self:
@@ -194,6 +204,10 @@ class Store:
     def stamp(self) -> str:
         """A text that is another one after every change of the store, whichever process made it."""
         return self._database.stamp()
+
+    def snapshot(self) -> AbstractContextManager[Connection]:
+        """All tables as at one moment, for `StoreDump`."""
+        return self._database.snapshot()
 
     def close(self) -> None:
         """Closes the database."""

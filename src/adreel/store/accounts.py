@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Column, Connection, Row, Select, delete, insert, select, true, update
 
 from adreel.errors import ExistsError, InputError, NotFoundError
+from adreel.store.audit import WORKSPACE, AuditAction, Subject, record
 from adreel.store.database import Database, Unchanged
 from adreel.store.names import clean_name, is_id, kept_name, not_found
 from adreel.store.records import Account, AccountAdvertiser, AccountStatus, AdvertiserInfo, Level, User
@@ -68,7 +69,9 @@ class Accounts:
             if user is not None:
                 share = {"account_id": row.id, "user_id": user.id, "level": Level.OWNER}
                 connection.execute(insert(account_shares).values(share))
-        return _account(row)
+            account = _account(row)
+            record(connection, now, AuditAction.ACCOUNT_CONNECT, Subject.of(account))
+        return account
 
     def get(self, name: str | int, *, among: Collection[int] | None = None) -> Account:
         """The account of that name, else the one of that id; a number is an id. NotFoundError names the nearest.
@@ -103,6 +106,7 @@ class Accounts:
         with self._database.write() as connection:
             _refuse_taken(connection, name, besides=account.id)
             renamed = _change(connection, account, name=name, updated_at=self._clock())
+            record(connection, self._clock(), AuditAction.ACCOUNT_RENAME, Subject.of(renamed), {"before": account.name})
             connection.execute(update(datasets).where(datasets.c.account_id == account.id).values(account_name=name))
         return renamed
 
@@ -123,6 +127,7 @@ class Accounts:
         with self._database.write() as connection:
             if app_secret is not None:
                 changes["app_secret"] = self._hidden(app_secret)
+            record(connection, now, AuditAction.ACCOUNT_RECONNECT, Subject.of(account))
             return _change(
                 connection,
                 account,
@@ -142,8 +147,12 @@ class Accounts:
 
     def choose_advertisers(self, account: Account, selection: Iterable[str] | None) -> Account:
         """The account with these advertisers named by hand; None for all that the grant covers."""
+        chosen, now = _selection(selection), self._clock()
         with self._database.write() as connection:
-            return _change(connection, account, selection=_selection(selection), updated_at=self._clock())
+            if chosen != (None if account.selection is None else list(account.selection)):
+                count = "all" if chosen is None else len(chosen)
+                record(connection, now, AuditAction.ACCOUNT_ADVERTISERS, Subject.of(account), {"selected": count})
+            return _change(connection, account, selection=chosen, updated_at=now)
 
     def delete(self, account: Account) -> None:
         """Forgets the account and its token. Its datasets stay, disconnected, and keep the account's name.
@@ -154,6 +163,7 @@ class Accounts:
             _keep_shares(connection, account)
             if not connection.execute(delete(accounts).where(accounts.c.id == account.id)).rowcount:
                 raise _deleted(account)
+            record(connection, self._clock(), AuditAction.ACCOUNT_DELETE, Subject.of(account))
 
     def token(self, account: Account) -> str:
         """The token in clear text. InputError that names ADREEL_SECRET_KEY if no key fits."""
@@ -192,6 +202,13 @@ class Accounts:
         """
         with self._database.write() as connection:
             count = self._rotate(connection)
+            record(
+                connection,
+                self._clock(),
+                AuditAction.KEYS_ROTATE,
+                WORKSPACE,
+                {"accounts": count, "old_key_removed": drop_old},
+            )
         if drop_old:
             # Within a transaction of its own, in which nobody else writes: what was written since is looked at, too,
             # and nothing that is not on the disk yet is relied on.

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine, func, inspect, select
 
 from adreel.errors import InputError, StorageError
 from adreel.settings import Settings
-from adreel.store.home import DATABASE, prepare_home, private_file
+from adreel.store.home import DATABASE, RESTORING, prepare_home, private_file
 from adreel.store.locks import Locks
 from adreel.store.tables import alembic_version, marks, metadata
 from adreel.tiktok.rate_limit import FileLog, SlotLog
@@ -24,7 +24,7 @@ from adreel.tiktok.rate_limit import FileLog, SlotLog
 if TYPE_CHECKING:
     from adreel.store.postgres import Postgres
 
-HEAD = "0009"
+HEAD = "0010"
 """The revision that this adreel needs: the newest in `migrations/versions`. Revisions are numbers that grow."""
 
 BUSY_SECONDS = 30.0
@@ -100,6 +100,14 @@ class Database:
             yield connection
 
     @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """A view of all tables as they are now, however long the block takes and whatever is written meanwhile."""
+        with self.read() as connection:
+            # The view of one moment begins with the first look.
+            connection.execute(marks.select()).all()
+            yield connection
+
+    @contextmanager
     def write(self) -> Iterator[Connection]:
         """Kept as a whole when the block ends, or not at all."""
         with self.backend.errors_named(), self.backend.writing.begin() as connection:
@@ -143,6 +151,11 @@ def open_database(settings: Settings, *, busy_seconds: float = BUSY_SECONDS) -> 
     Raises InputError for one made by a newer adreel, and StorageError if it cannot be used.
     """
     prepare_home(settings.home)
+    if (settings.home / RESTORING).exists():
+        raise StorageError(
+            f"{settings.home} is being restored from a backup, or the restore was interrupted. Wait for it, or run it "
+            "again: adreel restore-backup FILE"
+        )
     database = Database(open_backend(settings, busy_seconds))
     try:
         if _revision(database) != HEAD:
@@ -204,7 +217,7 @@ def _bring_to_head(database: Database) -> None:
             raise _newer(database)
         elif revision < HEAD:
             backend.prepare()
-            _migrate(backend)
+            migrate(backend)
 
 
 def create_schema(connection: Connection) -> None:
@@ -215,7 +228,18 @@ def create_schema(connection: Connection) -> None:
     _mark(connection)
 
 
-def _migrate(backend: Backend) -> None:
+def build_schema(connection: Connection, revision: str) -> None:
+    """The schema of an earlier revision, or of this one, in a database that has nothing yet."""
+    if revision == HEAD:
+        create_schema(connection)
+        return
+    from adreel.store.migrations.upgrade import upgrade
+
+    upgrade(connection, revision)
+
+
+def migrate(backend: Backend) -> None:
+    """Brings the schema from an earlier revision to this one."""
     from adreel.store.migrations.upgrade import upgrade
 
     with backend.errors_named(), backend.migrating() as connection:

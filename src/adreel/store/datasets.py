@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+import orjson
 from sqlalchemy import Connection, Row, Select, delete, func, insert, or_, select, true, update
 
 from adreel.errors import AdreelError, ExistsError, NotFoundError
 from adreel.scheduling import Schedule, next_time
+from adreel.store.audit import AuditAction, Subject, record
 from adreel.store.database import Database, Unchanged
 from adreel.store.names import clean_name, is_id, kept_name, not_found, slug
 from adreel.store.records import Account, SavedDataset, User
@@ -70,7 +72,12 @@ class Datasets:
         now = self._clock()
         rows = [(clean_name(dataset.name, "a dataset"), dataset) for dataset in new]
         with self._database.write() as connection:
-            return tuple(as_dataset(_insert(connection, name, dataset, now)) for name, dataset in rows)
+            saved = tuple(as_dataset(_insert(connection, name, dataset, now)) for name, dataset in rows)
+            for dataset in saved:
+                record(
+                    connection, now, AuditAction.DATASET_CREATE, Subject.of(dataset), {"account": dataset.account_name}
+                )
+        return saved
 
     def get(self, name: str | int, *, among: Collection[int] | None = None) -> SavedDataset:
         """The dataset of that slug, else of that name, else of that id; a number is an id.
@@ -189,19 +196,32 @@ class Datasets:
                     changes["request_version"] = now.spec_version + 1
             if timing is not None and not (same_timing and unchanged):
                 changes |= _retimed(timing, self._clock(), paused=now.paused_at is not None)
-            return self._change(connection, dataset, changes)
+            changed = self._change(connection, dataset, changes)
+            details = _differences(dataset, changed)
+            record(connection, changed.updated_at, AuditAction.DATASET_CHANGE, Subject.of(changed), details)
+        return changed
 
     def pause(self, dataset: SavedDataset) -> SavedDataset:
         """The dataset with its schedule paused; one that is paused already stays as it is."""
+        now = self._clock()
         with self._database.write() as connection:
-            changes = {"paused_at": func.coalesce(datasets.c.paused_at, self._clock()), "next_run_at": None}
-            return self._change(connection, dataset, changes, touch=False)
+            was_paused = _is_paused(connection, dataset)
+            changes = {"paused_at": func.coalesce(datasets.c.paused_at, now), "next_run_at": None}
+            changed = self._change(connection, dataset, changes, touch=False)
+            if not was_paused:
+                record(connection, now, AuditAction.SCHEDULE_PAUSE, Subject.of(changed))
+        return changed
 
     def resume(self, dataset: SavedDataset, schedule: Schedule) -> SavedDataset:
         """The dataset with its schedule going on from now; times that passed meanwhile are not caught up."""
-        changes = {"paused_at": None, "next_run_at": next_time(schedule, self._clock())}
+        now = self._clock()
+        changes = {"paused_at": None, "next_run_at": next_time(schedule, now)}
         with self._database.write() as connection:
-            return self._change(connection, dataset, changes, touch=False)
+            was_paused = _is_paused(connection, dataset)
+            changed = self._change(connection, dataset, changes, touch=False)
+            if was_paused:
+                record(connection, now, AuditAction.SCHEDULE_RESUME, Subject.of(changed))
+        return changed
 
     def delete(self, dataset: SavedDataset, *, table_stays: bool = False) -> None:
         """Forgets the dataset; its runs stay, under its name. The table in the lake is not touched.
@@ -213,6 +233,8 @@ class Datasets:
                 raise _deleted(dataset)
             if table_stays:
                 connection.execute(insert(kept_tables).values(table_slug=dataset.table_slug))
+            table = "kept" if table_stays else "deleted"
+            record(connection, self._clock(), AuditAction.DATASET_DELETE, Subject.of(dataset), {"table": table})
 
     def _change(
         self, connection: Connection, dataset: SavedDataset, changes: dict[str, Any], *, touch: bool = True
@@ -230,6 +252,19 @@ def as_dataset(row: Row[Any]) -> SavedDataset:
     # By place and not by name, which for a thousand datasets takes three times as long.
     number, slug, table_slug, name, description, tags, *others = tuple(row)
     return SavedDataset(number, slug, table_slug, name, description, tuple(tags), *others)
+
+
+def _is_paused(connection: Connection, dataset: SavedDataset) -> bool:
+    return connection.execute(select(datasets.c.paused_at).where(datasets.c.id == dataset.id)).scalar() is not None
+
+
+def _differences(before: SavedDataset, after: SavedDataset) -> dict[str, Any]:
+    """Which keys of the dataset's file changed; the values are its history's, and may be long."""
+    old, new = (orjson.loads(saved.spec) for saved in (before, after))
+    keys = {key for key in old.keys() | new.keys() if old.get(key) != new.get(key)}
+    keys |= {"account"} if before.account_id != after.account_id else set()
+    renamed = before.name if before.name != after.name else None
+    return {"changed": sorted(keys), "name_before": renamed}
 
 
 def _insert(connection: Connection, name: str, dataset: NewDataset, now: datetime) -> Row[Any]:

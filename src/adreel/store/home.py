@@ -13,6 +13,8 @@ from adreel.settings import FILE_NAME
 DATABASE = "adreel.db"
 KEY_FILE = "secret.key"
 LOCKS = "locks"
+RESTORING = "restoring"
+"""A file that is in a home while a backup is restored into it; it cannot be opened then."""
 
 
 def prepare_home(home: Path) -> None:

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import Connection, Integer, Row, Table, func, insert, inspect, select, text
+from sqlalchemy import Connection, Row, Table, insert, inspect, select
 
 from adreel.errors import BusyError, InputError, StorageError
 from adreel.settings import Settings
+from adreel.store.counters import last_id, set_last_id
 from adreel.store.database import Backend, create_schema, open_backend, open_database
 from adreel.store.records import RunState
 from adreel.store.tables import datasets, marks, metadata, runs
@@ -41,25 +42,29 @@ def move_store(source: Settings, target: Settings) -> Moved:
     `Store.open` raises.
     """
     with closing(open_backend(target)) as receiving, closing(open_database(source)) as database:
-        sending = database.backend
-        _refuse_content(receiving)
-        with receiving.schema_lock(), sending.errors_named(), sending.migrating() as sender:
-            _refuse_content(receiving)
-            _refuse_work(sender, sending)
-            receiving.prepare()
-            with receiving.errors_named(), receiving.migrating() as receiver:
-                create_schema(receiver)
-                rows = {table.name: _copy(sender, receiver, table) for table in metadata.sorted_tables}
-    return Moved(rows, sending.name, receiving.name)
+        return Moved(copy_store(database.backend, receiving), database.backend.name, receiving.name)
 
 
-def _refuse_content(backend: Backend) -> None:
+def copy_store(sending: Backend, receiving: Backend) -> Mapping[str, int]:
+    """The rows of each table that were copied into an empty database; raises as `move_store`."""
+    refuse_content(receiving)
+    with receiving.schema_lock(), sending.errors_named(), sending.migrating() as sender:
+        refuse_content(receiving)
+        _refuse_work(sender, sending)
+        receiving.prepare()
+        with receiving.errors_named(), receiving.migrating() as receiver:
+            create_schema(receiver)
+            return {table.name: _copy(sender, receiver, table) for table in metadata.sorted_tables}
+
+
+def refuse_content(backend: Backend) -> None:
+    """Raises InputError for a database that has tables."""
     with backend.errors_named(), backend.reading.connect() as connection:
         names = inspect(connection).get_table_names()
     if names:
         raise InputError(
-            f"{backend.name} is not empty: it has {len(names)} tables, such as {names[0]}. Nothing was changed. Move "
-            "the store to a new database."
+            f"{backend.name} is not empty: it has {len(names)} tables, such as {names[0]}. Nothing was changed. Use a "
+            "new database."
         )
 
 
@@ -83,16 +88,16 @@ def _refuse_work(connection: Connection, backend: Backend) -> None:
 def _copy(sender: Connection, receiver: Connection, table: Table) -> int:
     """Copies the rows and the counter of a table, and compares both sides; how many rows there are."""
     sent = _Sum()
-    for batch in _rows(sender, table).partitions(BATCH):
+    for batch in rows_of(sender, table).partitions(BATCH):
         receiver.execute(insert(table), [dict(row._mapping) for row in batch])
         sent.add(batch)
-    counter = _last_id(sender, table)
+    counter = last_id(sender, table)
     if counter:
-        _set_last_id(receiver, table, counter)
+        set_last_id(receiver, table, counter)
     arrived = _Sum()
-    for batch in _rows(receiver, table).partitions(BATCH):
+    for batch in rows_of(receiver, table).partitions(BATCH):
         arrived.add(batch)
-    if arrived != sent or _last_id(receiver, table) != counter:
+    if arrived != sent or last_id(receiver, table) != counter:
         raise StorageError(
             f"The table {table.name} arrived otherwise than it was sent ({arrived.rows:,} rows of {sent.rows:,}). "
             "Nothing was changed. Send this message to the developers of adreel."
@@ -100,8 +105,9 @@ def _copy(sender: Connection, receiver: Connection, table: Table) -> int:
     return sent.rows
 
 
-def _rows(connection: Connection, table: Table) -> Any:
-    statement = select(table)
+def rows_of(connection: Connection, table: Table) -> Any:
+    """The rows of a table in parts, without what every database writes for itself; a table's own order."""
+    statement = select(table).order_by(*table.primary_key.columns)
     if table is marks:
         statement = statement.where(marks.c.name.not_in(OWN_MARKS))
     return connection.execute(statement.execution_options(yield_per=BATCH))
@@ -121,46 +127,6 @@ class _Sum:
             digest = sha256(values.encode()).digest()
             self.digest = (self.digest + int.from_bytes(digest)) % (1 << 256)
             self.rows += 1
-
-
-# An ID of a deleted row is not given anew, so the counters move as well.
-
-
-def _counted(table: Table) -> str | None:
-    """The column that numbers the rows of a table by itself."""
-    column = table.autoincrement_column
-    return column.name if column is not None and isinstance(column.type, Integer) and not column.foreign_keys else None
-
-
-def _last_id(connection: Connection, table: Table) -> int:
-    """The last number that was given to a row; 0 if there is none."""
-    name = _counted(table)
-    if name is None:
-        return 0
-    if connection.dialect.name == "sqlite":
-        counter = connection.execute(text("SELECT seq FROM sqlite_sequence WHERE name = :name"), {"name": table.name})
-        own = counter.scalar() if table.dialect_options["sqlite"]["autoincrement"] else None
-    else:
-        own = connection.execute(
-            text("SELECT pg_sequence_last_value(pg_get_serial_sequence(:table, :name)::regclass)"),
-            {"table": table.name, "name": name},
-        ).scalar()
-    return int(own or connection.execute(select(func.max(table.c[name]))).scalar() or 0)
-
-
-def _set_last_id(connection: Connection, table: Table, number: int) -> None:
-    if connection.dialect.name == "sqlite":
-        if table.dialect_options["sqlite"]["autoincrement"]:
-            connection.execute(text("DELETE FROM sqlite_sequence WHERE name = :name"), {"name": table.name})
-            connection.execute(
-                text("INSERT INTO sqlite_sequence (name, seq) VALUES (:name, :seq)"),
-                {"name": table.name, "seq": number},
-            )
-        return
-    connection.execute(
-        text("SELECT setval(pg_get_serial_sequence(:table, :name), :number)"),
-        {"table": table.name, "name": _counted(table), "number": number},
-    )
 
 
 def words(moved: Moved, target: Settings) -> Iterator[str]:

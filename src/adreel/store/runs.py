@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, delete, func, insert, select, true, update
 
 from adreel.errors import InputError, NotFoundError
+from adreel.store.audit import AuditAction, Means, Subject, acting_as, record
 from adreel.store.database import Database, Unchanged
 from adreel.store.json_size import json_size
 from adreel.store.records import (
@@ -136,6 +137,11 @@ class Runs:
             statement = insert(runs).values({**NOTHING_YET, **values}).returning(*PUBLIC)
             run = as_run(connection.execute(statement).one())
             self._note(connection, key, run)
+            if run.restores:
+                action = AuditAction.VERSION_RESTORE
+                record(connection, now, action, Subject.of(saved), {"run": run.id, "version": run.restored_version})
+            else:
+                _record_start(connection, now, run)
             return run
 
     def keyed(self, key: RunKey) -> Run | None:
@@ -188,6 +194,7 @@ class Runs:
         with self._database.write() as connection:
             run = _change(connection, run_id, RESUMABLE | {RunState.FAILED}, changes)
             self._note(connection, key, run)
+            _record_start(connection, self._clock(), run, resumed=True)
             return run
 
     def promote(self, run_id: str, *, triggered_by: str = "", key: RunKey | None = None) -> Run | None:
@@ -203,7 +210,13 @@ class Runs:
                 return None
             run = as_run(row)
             self._note(connection, key, run)
+            _record_start(connection, self._clock(), run)
             return run
+
+    def note_resumed(self, run: Run) -> None:
+        """Adds to the audit log that a person has the run gone on with, which changes nothing else yet."""
+        with self._database.write() as connection:
+            _record_start(connection, self._clock(), run, resumed=True)
 
     def progress(self, run_id: str, progress: Progress) -> bool:
         """Writes down how far a running run is; returns whether a person asked to cancel it.
@@ -214,10 +227,13 @@ class Runs:
         with self._database.write() as connection:
             return _change(connection, run_id, {RunState.RUNNING}, changes).cancel_requested
 
-    def finish(self, run_id: str, outcome: RunOutcome, *, retry_at: datetime | None = None) -> Run:
+    def finish(
+        self, run_id: str, outcome: RunOutcome, *, retry_at: datetime | None = None, by_order: bool = False
+    ) -> Run:
         """The run as finished. Said twice it stays as it is; InputError if it has finished otherwise.
 
         With `retry_at` it waits until then for its next attempt instead, and keeps the error of this one.
+        `by_order`: a person cancels it whose process is gone, so that there is nobody to `request_cancel` of.
         """
         assert outcome.state not in IN_PROGRESS, "a run must finish in a finished state"
         changes = {field.name: getattr(outcome, field.name) for field in fields(outcome)}
@@ -235,6 +251,8 @@ class Runs:
             run = _change(connection, run_id, RESUMABLE, changes)
             if run.state in FINISHED and row is not None and row.state != run.state:
                 add_end(connection, run)
+            if by_order:
+                record(connection, self._clock(), AuditAction.RUN_CANCEL, _subject(run), {"run": run.id})
             return run
 
     def interrupt(self, dataset: SavedDataset, *, besides: str | None = None) -> tuple[Run, ...]:
@@ -256,7 +274,9 @@ class Runs:
             state = RunState(_found(_row(connection, run_id), run_id).state)
             if state in FINISHED:
                 raise InputError(f"Run {run_id} is finished ({state.label.lower()}) and cannot be cancelled.")
-            return _change(connection, run_id, IN_PROGRESS, {"cancel_requested": True})
+            run = _change(connection, run_id, IN_PROGRESS, {"cancel_requested": True})
+            record(connection, self._clock(), AuditAction.RUN_CANCEL, _subject(run), {"run": run.id})
+            return run
 
     def cancel_requested(self, run_id: str) -> bool:
         """Whether a person asked the run to stop."""
@@ -389,6 +409,17 @@ class Runs:
         with self._database.read() as connection:
             rows = connection.execute(statement).all()
         return tuple(LogLine(**row._mapping) for row in rows)
+
+
+def _subject(run: Run) -> Subject:
+    return Subject("" if run.dataset_id is None else str(run.dataset_id), run.dataset_name)
+
+
+def _record_start(connection: Connection, now: datetime, run: Run, *, resumed: bool = False) -> None:
+    """Runs that no person asked for are in the history alone: a schedule may start some every minute."""
+    if acting_as().means is not Means.SYSTEM:
+        details = {"run": run.id, "dates": list(run.dates or ()), "resumed": resumed or None}
+        record(connection, now, AuditAction.RUN_START, _subject(run), details)
 
 
 def _briefs(connection: Connection, chosen: ColumnElement[bool], *among: ColumnElement[bool]) -> dict[int, RunBrief]:

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, delete, insert, or_, select, update
 
 from adreel.errors import NotFoundError
+from adreel.store.audit import AuditAction, Means, Origin, Subject, record
 from adreel.store.database import Database
 from adreel.store.records import Session, User
 from adreel.store.secrets import fingerprint
@@ -54,6 +55,7 @@ class Sessions:
             ].strip()
             values = {"secret_hash": fingerprint(secret), "user_id": user.id, "agent": shown}
             connection.execute(insert(sessions).values(**values, created_at=now, seen_at=now))
+            record(connection, now, AuditAction.SIGN_IN, Subject.of(user), origin=Origin.of(user, Means.PAGE))
         return secret
 
     def find(self, secret: str) -> Session | None:
@@ -80,7 +82,12 @@ class Sessions:
     def end(self, secret: str) -> None:
         """Signs the browser out; one that is not signed in stays so."""
         with self._database.write() as connection:
-            connection.execute(delete(sessions).where(sessions.c.secret_hash == fingerprint(secret)))
+            mine = sessions.c.secret_hash == fingerprint(secret)
+            row = connection.execute(select(users.c.id, users.c.name).join(sessions).where(mine)).first()
+            if row is not None:
+                connection.execute(delete(sessions).where(mine))
+                by = Origin(row.id, row.name, Means.PAGE)
+                record(connection, self._clock(), AuditAction.SIGN_OUT, Subject.of(row), origin=by)
 
     def end_all(self, user: User, besides: str | None = None) -> int:
         """Signs the user out everywhere, `besides` where this secret is; returns how many sessions ended."""
@@ -88,7 +95,11 @@ class Sessions:
         if besides is not None:
             mine &= sessions.c.secret_hash != fingerprint(besides)
         with self._database.write() as connection:
-            return connection.execute(delete(sessions).where(mine)).rowcount
+            ended = connection.execute(delete(sessions).where(mine)).rowcount
+            record(
+                connection, self._clock(), AuditAction.SESSIONS_END, Subject.of(user), {"browsers_signed_out": ended}
+            )
+        return ended
 
     def list(self, user: User) -> tuple[Session, ...]:
         """The user's sessions that are not over, the one that was seen last first."""

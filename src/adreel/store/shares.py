@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import datetime
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from adreel.errors import InputError, NotFoundError
+from adreel.store.audit import AuditAction, Subject, record
 from adreel.store.database import Database
 from adreel.store.records import Account, Level, User
 from adreel.store.tables import account_shares, accounts, dataset_shares, users
@@ -16,10 +18,11 @@ from adreel.store.users import PUBLIC, can_own, user_of
 class Shares:
     """The shares of one home. An account that has an owner keeps one; what nobody owns is the administrators'."""
 
-    __slots__ = ("_database",)
+    __slots__ = ("_clock", "_database")
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, clock: Callable[[], datetime]) -> None:
         self._database = database
+        self._clock = clock
 
     def of(self, account: Account) -> Mapping[User, Level]:
         """The users with whom the account is shared by name, highest level first."""
@@ -78,6 +81,8 @@ class Shares:
                     "another owner first."
                 )
             _set_level(connection, account, user, level)
+            details = {"user": user.name, "before": has, "after": level}
+            record(connection, self._clock(), AuditAction.ACCOUNT_SHARE, Subject.of(account), details)
 
     def set_everyone(self, account: Account, level: Level) -> None:
         """Shares the account with every user so far. InputError for a level of owner, which needs a name."""
@@ -85,7 +90,11 @@ class Shares:
             raise InputError("Everyone cannot own an account; choose users as its owners.")
         with self._database.write() as connection:
             _need(connection, account)
-            connection.execute(update(accounts).where(accounts.c.id == account.id).values(everyone=level))
+            mine = accounts.c.id == account.id
+            has = connection.execute(select(accounts.c.everyone).where(mine)).scalar_one()
+            connection.execute(update(accounts).where(mine).values(everyone=level))
+            details = {"user": "everyone", "before": has, "after": level}
+            record(connection, self._clock(), AuditAction.ACCOUNT_SHARE, Subject.of(account), details)
 
     def of_user(self, user: User) -> Mapping[int, Level]:
         """How far each account is shared with the user, by name or with everyone, by the account's id."""

@@ -390,3 +390,44 @@ app_requests = Table(
     Column("sent", BigInteger, nullable=False),
     Column("refused", BigInteger, nullable=False),
 )
+
+# What people did. Ids and names stay when what they name is deleted, so there are no foreign keys.
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("at", Utc, nullable=False),
+    Column("user_id", Integer),
+    Column("user_name", String, nullable=False),
+    Column("means", String, nullable=False),
+    Column("token", String, nullable=False),
+    Column("action", String, nullable=False),
+    Column("subject_kind", String, nullable=False),
+    Column("subject_id", String, nullable=False),
+    Column("subject_name", String, nullable=False),
+    Column("details", JSON, nullable=False),
+    Index(None, "at"),
+    sqlite_autoincrement=True,
+)
+
+# One row, or none while everything is as it was at first. Empty days: kept for good.
+retention = Table(
+    "retention",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("version_days", Integer),
+    Column("version_count", Integer, nullable=False),
+    Column("run_days", Integer),
+    Column("log_days", Integer),
+    Column("audit_days", Integer),
+    # When old logs, runs of deleted datasets and audit entries were last removed to the end.
+    Column("swept_at", Utc),
+)
+
+# When the versions and runs of a dataset were last pruned, or are tried again if it was running then.
+prunings = Table(
+    "prunings",
+    metadata,
+    Column("dataset_id", ForeignKey("datasets.id", ondelete="CASCADE"), primary_key=True),
+    Column("next_at", Utc, nullable=False),
+)

@@ -11,6 +11,7 @@ from sqlalchemy import Row, insert, or_, select, update
 from sqlalchemy import delete as remove
 
 from adreel.errors import InputError, NotFoundError
+from adreel.store.audit import AuditAction, Subject, record
 from adreel.store.database import Database
 from adreel.store.names import clean_name
 from adreel.store.records import ApiToken, User
@@ -55,8 +56,10 @@ class Tokens:
         with self._database.write() as connection:
             if not connection.execute(select(users.c.id).where(users.c.id == user.id)).first():
                 raise NotFoundError(f"The user {user.name!r} was deleted meanwhile.")
-            row = connection.execute(insert(api_tokens).values(values).returning(*_PUBLIC)).one()
-        return _token(row), secret
+            token = _token(connection.execute(insert(api_tokens).values(values).returning(*_PUBLIC)).one())
+            details = {"user": user.name, "read_only": read_only, "days": days}
+            record(connection, now, AuditAction.TOKEN_CREATE, Subject.of(token), details)
+        return token, secret
 
     def find(self, secret: str) -> ApiToken | None:
         """The token that this secret is of; None if it is over or its user disabled. Notes that it was used."""
@@ -85,8 +88,11 @@ class Tokens:
         """Ends one of the user's tokens. NotFoundError if they have none of that id."""
         mine = (api_tokens.c.user_id == user.id) & (api_tokens.c.id == token_id)
         with self._database.write() as connection:
-            if not connection.execute(remove(api_tokens).where(mine)).rowcount:
+            row = connection.execute(select(api_tokens.c.id, api_tokens.c.name).where(mine)).first()
+            if row is None:
                 raise NotFoundError(f"{user.name!r} has no API token {token_id}; it may already be revoked.")
+            connection.execute(remove(api_tokens).where(mine))
+            record(connection, self._clock(), AuditAction.TOKEN_REVOKE, Subject.of(row), {"user": user.name})
 
 
 def _token(row: Row[Any]) -> ApiToken:

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, exists, func, insert, select, update
 
 from adreel.errors import ExistsError, InputError, NotFoundError
+from adreel.store.audit import AuditAction, Means, Origin, Subject, record
 from adreel.store.database import Database
 from adreel.store.names import clean_name, is_id, not_found
 from adreel.store.passwords import Passwords
@@ -43,7 +44,9 @@ class Users:
         with self._database.write() as connection:
             if role is not Role.ADMIN and not _admins(connection):
                 raise InputError("The first user must be an administrator.")
-            return _add(connection, values)
+            user = _add(connection, values)
+            record(connection, user.created_at, AuditAction.USER_CREATE, Subject.of(user), {"role": user.role})
+            return user
 
     def add_first(self, name: str, password: str) -> User:
         """The administrator of a home that has no users yet. InputError if there are users, and as `add`."""
@@ -51,7 +54,12 @@ class Users:
         with self._database.write() as connection:
             if _any(connection):
                 raise ExistsError("There are users already; sign in, or ask an administrator to add you.")
-            return _add(connection, values)
+            user = _add(connection, values)
+            by = Origin.of(user, Means.PAGE)
+            record(
+                connection, user.created_at, AuditAction.USER_CREATE, Subject.of(user), {"role": user.role}, origin=by
+            )
+            return user
 
     def any(self) -> bool:
         """Whether there are users."""
@@ -115,27 +123,34 @@ class Users:
         with self._database.write() as connection:
             _change(connection, user, password=hashed)
             browsers = connection.execute(delete(sessions).where(others)).rowcount
-            if keep_tokens:
-                return browsers, 0
-            return browsers, connection.execute(delete(api_tokens).where(api_tokens.c.user_id == user.id)).rowcount
+            mine = api_tokens.c.user_id == user.id
+            tokens = 0 if keep_tokens else connection.execute(delete(api_tokens).where(mine)).rowcount
+            ended = {"browsers_signed_out": browsers, "tokens_revoked": tokens}
+            record(connection, self._clock(), AuditAction.USER_PASSWORD, Subject.of(user), ended)
+        return browsers, tokens
 
     def set_role(self, user: User, role: Role) -> User:
         """The user in another role. InputError if no administrator would be left."""
         with self._database.write() as connection:
             if role is not Role.ADMIN:
                 _refuse_last_admin(connection, user)
-            return _change(connection, user, role=role)
+            changed = _change(connection, user, role=role)
+            details = {"before": user.role, "after": changed.role}
+            record(connection, self._clock(), AuditAction.USER_ROLE, Subject.of(changed), details)
+            return changed
 
     def disable(self, user: User) -> User:
         """The user locked out, with every session ended; what they own stays. InputError as `set_role`."""
         with self._database.write() as connection:
             _refuse_last_admin(connection, user)
             connection.execute(delete(sessions).where(sessions.c.user_id == user.id))
+            record(connection, self._clock(), AuditAction.USER_DISABLE, Subject.of(user))
             return _change(connection, user, disabled=True)
 
     def enable(self, user: User) -> User:
         """The user let in again; their API tokens work again, too."""
         with self._database.write() as connection:
+            record(connection, self._clock(), AuditAction.USER_ENABLE, Subject.of(user))
             return _change(connection, user, disabled=False)
 
     def delete(self, user: User, *, heir: User | None = None) -> None:
@@ -151,6 +166,8 @@ class Users:
                 _hand_over(connection, user, alone, heir)
             if not connection.execute(delete(users).where(users.c.id == user.id)).rowcount:
                 raise _deleted(user)
+            heir_name = heir.name if heir is not None and alone else None
+            record(connection, self._clock(), AuditAction.USER_DELETE, Subject.of(user), {"heir": heir_name})
 
     def _new(self, name: str, password: str, role: Role) -> dict[str, Any]:
         name = clean_name(name, "a user", LONGEST_NAME)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import datetime
 from difflib import get_close_matches
 from zoneinfo import available_timezones
 
 from sqlalchemy import Connection, delete, insert, select
 
 from adreel.errors import InputError, did_you_mean
+from adreel.store.audit import WORKSPACE, AuditAction, record
 from adreel.store.database import Database
 from adreel.store.names import LONGEST_NAME, clean_name
 from adreel.store.records import Workspace
@@ -19,10 +22,11 @@ DEFAULT = Workspace("adreel", "UTC")
 class Workspaces:
     """The workspace of one home."""
 
-    __slots__ = ("_database",)
+    __slots__ = ("_clock", "_database")
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, clock: Callable[[], datetime]) -> None:
         self._database = database
+        self._clock = clock
 
     def get(self) -> Workspace:
         """The workspace as it is."""
@@ -37,8 +41,11 @@ class Workspaces:
             zone = _zone(zone)
         with self._database.write() as connection:
             now = _workspace(connection)
+            values = {"id": 1, "name": name or now.name, "zone": zone or now.zone}
             connection.execute(delete(workspace))
-            connection.execute(insert(workspace).values(id=1, name=name or now.name, zone=zone or now.zone))
+            connection.execute(insert(workspace).values(values))
+            details = {"name": values["name"], "zone": values["zone"]}
+            record(connection, self._clock(), AuditAction.WORKSPACE_CHANGE, WORKSPACE, details)
             return _workspace(connection)
 
 

@@ -27,15 +27,13 @@ from adreel.settings import Settings
 from adreel.store import Store
 from adreel.web import api, metrics
 from adreel.web.assets import Assets
-from adreel.web.deps import COOKIE, Deps, SignInNeededError
+from adreel.web.deps import API, COOKIE, Deps, SignInNeededError
 from adreel.web.pages import ROUTERS
 from adreel.web.pages.failures import FailurePage, failure_page, malformed
 from adreel.web.render import Pages, go, is_fragment, respond
 from adreel.web.security import SAFE, Shield
 from adreel.web.sign_in import sign_in_path
 from adreel.web.status import retry_after, status_of, unexpected
-
-API = "/api/v1"
 
 THREADS = 6
 """Requests that are worked on at a time. They wait for nothing but the processor (queries and TikTok are waited for

@@ -18,8 +18,12 @@ from adreel.pipeline.preview import Asking
 from adreel.sandbox import Sandbox
 from adreel.settings import LOOPBACK, Settings
 from adreel.store import Role, Store, User
+from adreel.store.audit import Means, Origin, act_as
 
 COOKIE = "adreel_session"
+
+API = "/api/v1"
+"""Where the API is below the pages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +84,15 @@ class SignInNeededError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """Who asks: a user of a browser session, or of an API token; `secret` is the session's, empty for a token."""
+    """Who asks: a user of a browser session, or of an API token; `secret` is the session's, empty for a token.
+
+    `token` is the token's name, empty for a session.
+    """
 
     user: User
     guard: Guard
     secret: str
+    token: str = ""
 
     @property
     def may_edit(self) -> bool:
@@ -98,14 +106,6 @@ def deps_of(request: Request) -> Deps:
     return deps
 
 
-def visitor(request: Request) -> Visitor:
-    """Who is signed in. Raises SignInNeededError. A request with a bearer token is judged by that alone."""
-    user = known_visitor(request)
-    if user is None:
-        raise SignInNeededError
-    return user
-
-
 def known_visitor(request: Request) -> Visitor | None:
     """Who is signed in, if anybody is."""
     store = deps_of(request).store
@@ -115,7 +115,7 @@ def known_visitor(request: Request) -> Visitor | None:
         if token is None:
             return None
         user = store.users.get(token.user_id)
-        return Visitor(user, Guard(store, Actor(user, read_only=token.read_only)), "")
+        return Visitor(user, Guard(store, Actor(user, read_only=token.read_only)), "", token.name)
     secret = request.cookies.get(COOKIE, "")
     session = store.sessions.find(secret) if secret else None
     if session is None:
@@ -128,6 +128,24 @@ def bearer_of(header: str | None) -> str | None:
     """The token of an Authorization header; None without one, or for one of another kind, as a proxy's (Basic)."""
     kind, _, token = (header or "").strip().partition(" ")
     return token.strip() if kind.lower() == "bearer" else None
+
+
+async def acting_visitor(request: Request, who: Annotated[Visitor | None, Depends(known_visitor)]) -> Visitor | None:
+    """Who is signed in, if anybody is, from now on the one who acts.
+
+    Said in the request's own task, from which the threads of its pages have it.
+    """
+    if who is not None:
+        is_api = bool(who.token) or request.url.path.startswith(f"{API}/")
+        act_as(Origin.of(who.user, Means.API if is_api else Means.PAGE, who.token))
+    return who
+
+
+async def visitor(who: Annotated[Visitor | None, Depends(acting_visitor)]) -> Visitor:
+    """Who is signed in. Raises SignInNeededError. A request with a bearer token is judged by that alone."""
+    if who is None:
+        raise SignInNeededError
+    return who
 
 
 Here = Annotated[Deps, Depends(deps_of)]

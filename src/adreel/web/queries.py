@@ -20,6 +20,7 @@ from adreel import sandbox
 from adreel.errors import CancelledError, InputError, RetryError
 from adreel.sandbox import AnswerForm
 from adreel.store import SavedDataset
+from adreel.store.audit import AuditAction, queried
 from adreel.web.deps import Deps, Visitor
 from adreel.web.downloads import MEDIA_TYPES, attachment
 
@@ -114,9 +115,12 @@ async def answered(
     given_up, began, waited = Event(), monotonic(), 0.0
 
     def work() -> IO[bytes]:
+        views = _views(deps, who, sql)
+        action = AuditAction.QUERY if form in ("cells", "items") else AuditAction.QUERY_EXPORT
+        deps.store.audit.add(action, queried(views), {"format": form if action is AuditAction.QUERY_EXPORT else None})
         asked = sandbox.QueryRequest(
             sql,
-            deps.lake.snapshot(_views(deps, who, sql)),
+            deps.lake.snapshot(views),
             limits,
             form,
             most_rows,

@@ -8,8 +8,9 @@ from urllib.parse import quote, urlsplit
 from fastapi import Request
 from starlette.responses import Response
 
-from adreel.errors import ForbiddenError, GuessingError, InputError
+from adreel.errors import ForbiddenError, GuessingError, InputError, NotFoundError
 from adreel.store import User
+from adreel.store.audit import STRANGER, AuditAction, Means, Origin, Subject
 from adreel.web.deps import COOKIE, Deps, Visitor, deps_of
 from adreel.web.render import go, is_fragment, own_path
 
@@ -60,6 +61,15 @@ def need_browser(visitor: Visitor, action: str) -> None:
         raise ForbiddenError(f"API tokens cannot {action}. Sign in to the Data Center in a browser.")
 
 
+def _record_failure(deps: Deps, name: str) -> None:
+    """The user's name if there is such a user, as people type passwords where names belong; no address (see docs)."""
+    try:
+        subject = Subject.of(deps.store.users.get(name))
+    except NotFoundError:
+        subject = Subject("", "unknown user")
+    deps.store.audit.add(AuditAction.SIGN_IN_FAILED, subject, origin=Origin(None, STRANGER, Means.PAGE))
+
+
 def checked(request: Request, name: str, password: str, wrong: str = WRONG) -> User:
     """The user of that name and password. InputError for a wrong one, GuessingError after too many wrong ones."""
     attempts, users = deps_of(request).store.attempts, deps_of(request).store.users
@@ -72,6 +82,7 @@ def checked(request: Request, name: str, password: str, wrong: str = WRONG) -> U
     attempts.note(name, address)
     user = users.check(name, password)
     if user is None:
+        _record_failure(deps_of(request), name)
         raise InputError(wrong)
     attempts.clear(name, address)
     return user

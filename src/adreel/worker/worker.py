@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 from adreel.errors import AdreelError, error_id_of
 from adreel.logs import log_fields, logger_of
+from adreel.pruning import tick as prune
 from adreel.settings import Settings
 from adreel.store import Run, Store, WorkerInfo
 from adreel.worker.processes import RunProcesses
@@ -30,6 +31,12 @@ CLAIM_SECONDS = 1.0
 
 CLOCK_BACK = timedelta(seconds=5)
 """A clock that goes back by more than that was set, and next times are corrected."""
+
+UPKEEP_SECONDS = 1.0
+"""Seconds between two looks at what may take long."""
+
+STOP_SECONDS = 5.0
+"""How long a worker that stops waits for what may take long; it goes on where it was at another time."""
 
 START_WAIT = timedelta(seconds=5)
 """How long a run waits whose process could not be started."""
@@ -103,16 +110,23 @@ class Worker:
             Duty("Taking over runs", 2.0, self._take_over),
             Duty("Starting runs", 0.0, self._start),
         )
+        # May take long, so another thread has them: the queue waits for none. Each call does a bounded part.
+        self._upkeep = (Duty("Pruning", 60.0, lambda now: prune(self._store, self._settings, now)),)
 
     def run(self, stop: threading.Event) -> None:
         """Works until `stop` is set. Runs in progress go on by themselves."""
+        stopped = threading.Event()
+        upkeep = threading.Thread(target=self._keep_up, args=(stopped,), name="upkeep", daemon=True)
         with log_fields(worker=self._me.id):
+            upkeep.start()
             log.info("Worker started: %d runs at once", self._me.runs_at_once)
             try:
                 while not stop.wait(LOOK_SECONDS):
                     self.look()
             finally:
+                stopped.set()
                 self._processes.close()
+                upkeep.join(STOP_SECONDS)
                 self._store.queue.beat(replace(self._me, heartbeat_at=self._wall(), ended_at=self._wall()))
                 log.info("Worker stopped. Runs in progress continue.")
 
@@ -125,6 +139,16 @@ class Worker:
         self._latest = now
         for duty in self._duties:
             duty.act(now, time.monotonic())
+
+    def upkeep(self) -> None:
+        """Does everything once that may take long and that it is time for."""
+        for duty in self._upkeep:
+            duty.act(self._clock(), time.monotonic())
+
+    def _keep_up(self, stopped: threading.Event) -> None:
+        with log_fields(worker=self._me.id):
+            while not stopped.wait(UPKEEP_SECONDS):
+                self.upkeep()
 
     def _beat(self, _now: datetime) -> None:
         self._store.queue.beat(replace(self._me, heartbeat_at=self._wall()))

@@ -15,7 +15,20 @@ from fastapi.routing import APIRoute
 from starlette.datastructures import State
 from starlette.responses import Response
 
-from adreel.web.api import accounts, catalog, charts, datasets, people, query, runs, schedules, status, tables
+from adreel.web.api import (
+    accounts,
+    audit,
+    catalog,
+    charts,
+    datasets,
+    people,
+    query,
+    retention,
+    runs,
+    schedules,
+    status,
+    tables,
+)
 from adreel.web.api.bodies import JsonLimits
 from adreel.web.api.failures import add_handlers, refused, refused_address
 from adreel.web.deps import COOKIE
@@ -32,6 +45,8 @@ ROUTERS = (
     tables.router,
     charts.router,
     query.router,
+    audit.router,
+    retention.router,
 )
 """In the order in which the description lists them."""
 
@@ -64,6 +79,8 @@ TAGS: tuple[dict[str, str], ...] = (
     {"name": "tables", "description": "A dataset's table: versions, differences, rows, statistics, files."},
     {"name": "cards", "description": "A dataset's charts, as data."},
     {"name": "query", "description": "SQL over the tables."},
+    {"name": "audit", "description": "The audit log; administrators only."},
+    {"name": "retention", "description": "How long versions, runs, logs and audit entries are kept."},
 )
 
 SECURITY: dict[str, dict[str, str]] = {

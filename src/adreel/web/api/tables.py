@@ -18,6 +18,7 @@ from adreel.export.exact_json import items_of, types_of
 from adreel.lake.browse import Filter, Order
 from adreel.lake.statistics import Bin
 from adreel.store import RunState, SavedDataset
+from adreel.store.audit import AuditAction, Subject
 from adreel.update_methods import Method
 from adreel.web.api.failures import failures
 from adreel.web.api.shapes import Answer, Body, Exact, Paged, Paging, Slug, part
@@ -391,6 +392,7 @@ def export(deps: Here, who: Who, dataset: Slug, query: Annotated[ExportQuery, Qu
         saved.table_slug, query.version, query.columns or None, where=query.where, order=query.order
     )
     chunks = stream(reader, query.format, for_spreadsheet=query.for_spreadsheet)
+    deps.store.audit.add(AuditAction.EXPORT, Subject.of(saved), {"format": str(query.format), "version": query.version})
     return file_answer(chunks, query.format, f"{saved.slug}.{query.format}", f"{saved.name}.{query.format}")
 
 

@@ -2,6 +2,7 @@
 
 from adreel.web.pages import (
     accounts,
+    audit,
     charts,
     data,
     dataset,
@@ -11,6 +12,7 @@ from adreel.web.pages import (
     history,
     people,
     query,
+    retention,
     status,
 )
 
@@ -26,5 +28,7 @@ ROUTERS = (
     people.router,
     query.router,
     status.router,
+    audit.router,
+    retention.router,
 )
 """In the order in which addresses are looked for: /datasets/new before /datasets/{slug}."""

@@ -18,7 +18,7 @@ from adreel.errors import AdreelError, InputError
 from adreel.settings import Settings
 from adreel.store import Account
 from adreel.tiktok.oauth import consent_url, new_state, read_callback
-from adreel.web.deps import Deps, Here, Visitor, Who, known_visitor
+from adreel.web.deps import Deps, Here, Visitor, Who, acting_visitor
 from adreel.web.pages.wording import sentence
 from adreel.web.render import Page, go, respond
 from adreel.web.sign_in import need_browser
@@ -220,7 +220,7 @@ def _need_connector(who: Visitor) -> None:
 
 @router.get(CALLBACK)
 async def callback(
-    request: Request, deps: Here, visitor: Annotated[Visitor | None, Depends(known_visitor)]
+    request: Request, deps: Here, visitor: Annotated[Visitor | None, Depends(acting_visitor)]
 ) -> Response:
     """The address that TikTok redirects to."""
     if visitor is None or not visitor.secret:

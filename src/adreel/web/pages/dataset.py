@@ -25,6 +25,7 @@ from adreel.pipeline.preview import Planned
 from adreel.scheduling import Meaning, meaning_of
 from adreel.scheduling.durations import written_duration
 from adreel.store import AccountAdvertiser, Run, SavedDataset
+from adreel.store.audit import AuditAction, Subject
 from adreel.web.changes import Since, since
 from adreel.web.deps import Deps, Here, Visitor, Who
 from adreel.web.downloads import file_answer
@@ -395,4 +396,5 @@ def export(
     reader = deps.lake.read(saved.table_slug, look.version, shown, where=look.where, order=look.order)
     ending = format if look.version is None else f"v{look.version}.{format}"
     chunks = stream(reader, format, for_spreadsheet=True)
+    deps.store.audit.add(AuditAction.EXPORT, Subject.of(saved), {"format": format, "version": look.version})
     return file_answer(chunks, format, f"{saved.slug}.{ending}", f"{saved.name}.{ending}")

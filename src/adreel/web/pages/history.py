@@ -349,6 +349,8 @@ def _pair(available: Sequence[int], before: int | None, after: int | None) -> tu
     """The two versions to compare, the earlier first, and what is wrong with what was asked for or was put right."""
     missing = [number for number in (before, after) if number is not None and number not in available]
     if missing:
+        if available and 0 <= missing[0] < min(available):
+            return (None, None), f"Version {missing[0]} is no longer kept. The oldest is version {min(available)}."
         return (None, None), f"Version {missing[0]} is not available: it was removed or never existed."
     if before is not None and after is not None and before == after:
         return (None, None), "Select two different versions."

@@ -1,0 +1,310 @@
+"""The audit log: what people did, by which means, and to what. Entries are added and pruned, and never changed.
+
+An entry is written in the transaction of the change that it tells of, so that there is neither without the other. Who
+acts is said once, at the edge: by a page's or the API's visitor, and by a command (`acting`). It travels in a context
+variable, as a request and a command are one flow of control each, through lists that others call as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, insert, or_, select, true
+
+from adreel.store.database import Database
+from adreel.store.records import User
+from adreel.store.tables import audit
+
+OPERATOR = "command line"
+"""The name of whoever runs commands on this machine without ADREEL_USER."""
+
+NOBODY = "adreel"
+"""The name under which adreel itself acts, as when it prunes by the retention policy."""
+
+LONGEST_SUBJECT = 500
+
+STRANGER = "not signed in"
+"""The name of visitors who could not sign in. What they typed is not kept: people type passwords there."""
+
+
+class Means(StrEnum):
+    """By what an action was done; `label` says it to a person."""
+
+    label: str
+
+    PAGE = "page", "Data Center"
+    API = "api", "API"
+    COMMAND = "command", "Command line"
+    SYSTEM = "system", "adreel"
+
+    def __new__(cls, value: str, label: str = "") -> Means:
+        """The text is its value."""
+        means = str.__new__(cls, value)
+        means._value_ = value
+        means.label = label
+        return means
+
+
+class AuditAction(StrEnum):
+    """What was done; `label` says it to a person, and `kind` is what it is done to."""
+
+    label: str
+    kind: str
+
+    SIGN_IN = "sign_in", "Signed in", "user"
+    SIGN_IN_FAILED = "sign_in_failed", "Failed to sign in", "user"
+    SIGN_OUT = "sign_out", "Signed out", "user"
+    SESSIONS_END = "sessions_end", "Signed out other browsers", "user"
+    USER_CREATE = "user_create", "Created user", "user"
+    USER_ROLE = "user_role", "Changed role", "user"
+    USER_PASSWORD = "user_password", "Changed password", "user"
+    USER_DISABLE = "user_disable", "Disabled user", "user"
+    USER_ENABLE = "user_enable", "Enabled user", "user"
+    USER_DELETE = "user_delete", "Deleted user", "user"
+    TOKEN_CREATE = "token_create", "Created API token", "token"
+    TOKEN_REVOKE = "token_revoke", "Revoked API token", "token"
+    ACCOUNT_CONNECT = "account_connect", "Connected account", "account"
+    ACCOUNT_RECONNECT = "account_reconnect", "Reconnected account", "account"
+    ACCOUNT_RENAME = "account_rename", "Renamed account", "account"
+    ACCOUNT_ADVERTISERS = "account_advertisers", "Selected ad accounts", "account"
+    ACCOUNT_SHARE = "account_share", "Shared account", "account"
+    ACCOUNT_DELETE = "account_delete", "Deleted account", "account"
+    DATASET_CREATE = "dataset_create", "Created dataset", "dataset"
+    DATASET_CHANGE = "dataset_change", "Changed dataset", "dataset"
+    DATASET_DELETE = "dataset_delete", "Deleted dataset", "dataset"
+    SCHEDULE_PAUSE = "schedule_pause", "Paused schedule", "dataset"
+    SCHEDULE_RESUME = "schedule_resume", "Resumed schedule", "dataset"
+    RUN_START = "run_start", "Started run", "dataset"
+    RUN_CANCEL = "run_cancel", "Cancelled run", "dataset"
+    VERSION_RESTORE = "version_restore", "Restored version", "dataset"
+    VERSIONS_DELETE = "versions_delete", "Deleted old versions", "dataset"
+    EXPORT = "export", "Exported table", "dataset"
+    QUERY = "query", "Ran query", "query"
+    QUERY_EXPORT = "query_export", "Exported query", "query"
+    WORKSPACE_CHANGE = "workspace_change", "Changed workspace", "workspace"
+    RETENTION_CHANGE = "retention_change", "Changed retention policy", "workspace"
+    KEYS_ROTATE = "keys_rotate", "Rotated encryption keys", "workspace"
+    AUDIT_EXPORT = "audit_export", "Exported audit log", "workspace"
+    PRUNE = "prune", "Pruned", "workspace"
+    BACKUP = "backup", "Backed up", "workspace"
+    BACKUP_RESTORE = "backup_restore", "Restored backup", "workspace"
+    STORE_MOVE = "store_move", "Moved store", "workspace"
+
+    def __new__(cls, value: str, label: str = "", kind: str = "") -> AuditAction:
+        """The text is its value."""
+        action = str.__new__(cls, value)
+        action._value_ = value
+        action.label = label
+        action.kind = kind
+        return action
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Who acts and by what; `user_id` is None for no user of the Data Center, `token` the name of an API token."""
+
+    user_id: int | None
+    name: str
+    means: Means
+    token: str = ""
+
+    @classmethod
+    def of(cls, user: User | None, means: Means, token: str = "") -> Origin:
+        """A user by these means; without one whoever runs this machine."""
+        return cls(user.id, user.name, means, token) if user is not None else cls(None, OPERATOR, means, token)
+
+
+SYSTEM = Origin(None, NOBODY, Means.SYSTEM)
+"""adreel itself: workers, and processes of runs."""
+
+_acting: ContextVar[Origin] = ContextVar("adreel_acting", default=SYSTEM)
+
+
+def acting_as() -> Origin:
+    """Who acts in this request, command or thread."""
+    return _acting.get()
+
+
+def act_as(origin: Origin) -> None:
+    """Says who acts in the rest of this request."""
+    _acting.set(origin)
+
+
+@contextmanager
+def acting(origin: Origin) -> Iterator[None]:
+    """Says who acts while the block runs."""
+    token = _acting.set(origin)
+    try:
+        yield
+    finally:
+        _acting.reset(token)
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What an action is done to, as it was called then; `id` is empty where there is none."""
+
+    id: str
+    name: str
+
+    @classmethod
+    def of(cls, resource: Any) -> Subject:
+        """An account, dataset, user or token."""
+        return cls(str(resource.id), resource.name)
+
+
+NO_DETAILS: Mapping[str, Any] = MappingProxyType({})
+
+WORKSPACE = Subject("", "")
+"""The workspace has no id."""
+
+
+def queried(slugs: Iterable[str]) -> Subject:
+    """The tables that a query may read; its text is not kept, as values of reports stand in it."""
+    return Subject("", ", ".join(sorted(slugs))[:LONGEST_SUBJECT])
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """One action. `user_id` is None for no user; names are those of the time, kept when what they name is deleted."""
+
+    id: int
+    at: datetime
+    user_id: int | None
+    user_name: str
+    means: Means
+    token: str
+    action: AuditAction
+    subject_kind: str
+    subject_id: str
+    subject_name: str
+    details: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class AuditFilter:
+    """Which entries: those for which all that is given holds.
+
+    `who` and `subject` are compared without regard to case: the whole name of who acted, a part of the subject's name.
+    `since` is included, `until` is not.
+    """
+
+    who: str = ""
+    actions: frozenset[AuditAction] = frozenset()
+    subject: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+
+    @property
+    def is_set(self) -> bool:
+        """Whether it leaves anything out."""
+        return bool(self.who or self.actions or self.subject or self.since or self.until)
+
+
+def record(
+    connection: Connection,
+    at: datetime,
+    action: AuditAction,
+    subject: Subject,
+    details: Mapping[str, Any] = NO_DETAILS,
+    *,
+    origin: Origin | None = None,
+) -> None:
+    """Adds an entry in the caller's transaction.
+
+    `details` are a few JSON values: no secrets, no figures of reports; empty ones are left out. `origin` is who acts
+    where that is not who `acting_as` says, as at a sign-in.
+    """
+    by = origin or acting_as()
+    connection.execute(
+        insert(audit).values(
+            at=at,
+            user_id=by.user_id,
+            user_name=by.name,
+            means=by.means,
+            token=by.token,
+            action=action,
+            subject_kind=action.kind,
+            subject_id=subject.id,
+            subject_name=subject.name,
+            details={name: value for name, value in details.items() if value not in (None, "", (), [])},
+        )
+    )
+
+
+class Audit:
+    """The audit log of one home."""
+
+    __slots__ = ("_clock", "_database")
+
+    def __init__(self, database: Database, clock: Callable[[], datetime]) -> None:
+        self._database = database
+        self._clock = clock
+
+    def add(
+        self,
+        action: AuditAction,
+        subject: Subject,
+        details: Mapping[str, Any] = NO_DETAILS,
+        *,
+        origin: Origin | None = None,
+    ) -> None:
+        """Adds an entry for what changes nothing in the store, such as an export; otherwise as `record`."""
+        with self._database.write() as connection:
+            record(connection, self._clock(), action, subject, details, origin=origin)
+
+    def page(
+        self, chosen: AuditFilter, *, limit: int = 50, offset: int = 0, below: int | None = None
+    ) -> tuple[AuditEntry, ...]:
+        """Some of the entries, latest first; with `below` only those whose id is less."""
+        which = _which(chosen) if below is None else and_(_which(chosen), audit.c.id < below)
+        statement = select(audit).where(which).order_by(audit.c.id.desc()).limit(limit).offset(offset)
+        with self._database.read() as connection:
+            return tuple(_entry(row) for row in connection.execute(statement))
+
+    def count(self, chosen: AuditFilter) -> int:
+        """How many entries there are."""
+        with self._database.read() as connection:
+            return int(connection.execute(select(func.count()).select_from(audit).where(_which(chosen))).scalar_one())
+
+    def names(self) -> tuple[str, ...]:
+        """Everybody who did anything, by name."""
+        with self._database.read() as connection:
+            return tuple(sorted(connection.execute(select(audit.c.user_name).distinct()).scalars(), key=str.casefold))
+
+    def prune(self, before: datetime, most: int) -> int:
+        """Removes up to `most` entries that are older, oldest first; returns how many."""
+        oldest = select(audit.c.id).where(audit.c.at < before).order_by(audit.c.id).limit(most)
+        with self._database.write() as connection:
+            ids = list(connection.execute(oldest).scalars())
+            if ids:
+                connection.execute(delete(audit).where(audit.c.id <= max(ids), audit.c.at < before))
+        return len(ids)
+
+
+def _which(chosen: AuditFilter) -> ColumnElement[bool]:
+    conditions: list[ColumnElement[bool]] = []
+    if chosen.who:
+        conditions.append(func.lower(audit.c.user_name) == chosen.who.lower())
+    if chosen.actions:
+        conditions.append(audit.c.action.in_(sorted(chosen.actions)))
+    if chosen.subject:
+        name = audit.c.subject_name.icontains(chosen.subject, autoescape=True)
+        conditions.append(or_(name, audit.c.subject_id == chosen.subject))
+    if chosen.since is not None:
+        conditions.append(audit.c.at >= chosen.since)
+    if chosen.until is not None:
+        conditions.append(audit.c.at < chosen.until)
+    return and_(true(), *conditions)
+
+
+def _entry(row: Row[Any]) -> AuditEntry:
+    values = row._asdict()
+    return AuditEntry(**{**values, "means": Means(values["means"]), "action": AuditAction(values["action"])})
