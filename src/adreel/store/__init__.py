@@ -17,6 +17,7 @@ from adreel.store.attempts import Attempts
 from adreel.store.consents import Consents
 from adreel.store.database import Database, open_database
 from adreel.store.datasets import Datasets
+from adreel.store.notifications import Addresses, Deliveries, Incidents
 from adreel.store.passwords import COST, Cost, Passwords
 from adreel.store.records import (
     FINISHED,
@@ -103,9 +104,12 @@ class Store:
     __slots__ = (
         "_database",
         "accounts",
+        "addresses",
         "attempts",
         "consents",
         "datasets",
+        "deliveries",
+        "incidents",
         "keys",
         "runs",
         "sessions",
@@ -130,6 +134,9 @@ class Store:
         self.sizes = Sizes(database, clock)
         self.consents = Consents(database, clock)
         self.workspace = Workspaces(database)
+        self.addresses = Addresses(database, keys, clock)
+        self.incidents = Incidents(database)
+        self.deliveries = Deliveries(database)
 
     @classmethod
     def open(cls, settings: Settings, *, clock: Callable[[], datetime], cost: Cost = COST) -> Self:

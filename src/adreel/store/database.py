@@ -23,7 +23,7 @@ from adreel.errors import InputError, RetryError, StorageError
 from adreel.store.home import DATABASE, prepare_home, private_file
 from adreel.store.tables import alembic_version, marks, metadata
 
-HEAD = "0006"
+HEAD = "0007"
 """The revision that this adreel needs: the newest in `migrations/versions`. Revisions are numbers that grow."""
 
 BUSY_SECONDS = 30.0

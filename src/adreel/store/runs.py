@@ -30,7 +30,7 @@ from adreel.store.records import (
 from adreel.store.secrets import fingerprint
 from adreel.store.tables import datasets, run_keys, run_log, runs
 
-_PUBLIC = tuple(column for column in runs.columns if column.name != "seq")
+_PUBLIC = tuple(column for column in runs.columns if column.name not in ("seq", "noticed"))
 _BRIEF = (
     runs.c.id.label("run_id"),
     runs.c.state,
@@ -175,13 +175,14 @@ class Runs:
             "started_at": func.coalesce(runs.c.started_at, now),
             "heartbeat_at": now,
             "finished_at": None,
+            "noticed": False,
         }
         with self._database.write() as connection:
             return _change(connection, run_id, RESUMABLE | {RunState.FAILED}, changes | {"error": "", "error_kind": ""})
 
     def requeue(self, run_id: str, *, triggered_by: str = "", key: RunKey | None = None) -> Run:
         """A run that did not come to its end, waiting again. InputError if it made a version or was cancelled."""
-        changes = {"state": RunState.QUEUED, "finished_at": None, "error": "", "error_kind": ""}
+        changes = {"state": RunState.QUEUED, "finished_at": None, "error": "", "error_kind": "", "noticed": False}
         changes |= {"triggered_by": triggered_by}
         with self._database.write() as connection:
             run = _change(connection, run_id, RESUMABLE | {RunState.FAILED}, changes)
@@ -370,6 +371,16 @@ def _briefs(connection: Connection, chosen: ColumnElement[bool], *among: ColumnE
 
 def _brief(run_id: str, state: str, *rest: Any) -> RunBrief:
     return RunBrief(run_id, RunState(state), *rest)
+
+
+def run_columns() -> tuple[ColumnElement[Any], ...]:
+    """The columns that `run_of` reads, for lists of runs elsewhere in the store."""
+    return _PUBLIC
+
+
+def run_of(row: Row[Any]) -> Run:
+    """The run of a row of `run_columns`."""
+    return _run(row)
 
 
 def _run(row: Row[Any]) -> Run:
