@@ -24,9 +24,12 @@ SCHEMES = (*SERVERS, *SERVICES)
 """The allowed schemes of apprise. Not among them: files, desktop, system log, local devices and commands."""
 
 OPTIONS = frozenset(
-    "to from name user pass smtp mode cc bcc reply format overflow image footer verify method priority tags topic "
-    "thread silent preview id token region ver cto rto timestamp channel avatar blocks bot key workspace route sig sp "
-    "sv api-version".split()
+    {
+        *("to", "from", "name", "user", "pass", "smtp", "mode", "cc", "bcc", "reply"),
+        *("format", "overflow", "image", "footer", "verify", "method", "priority", "tags", "topic", "thread"),
+        *("silent", "preview", "id", "token", "region", "cto", "rto", "timestamp", "channel", "avatar", "blocks"),
+        *("bot", "key", "workspace", "sig", "sp", "sv", "api-version", "ver"),
+    }
 )
 """Options of an address. Others could make the server read a file (`template`, `pgppub`), or are not needed."""
 
@@ -40,14 +43,16 @@ def read_url(text: str) -> str:
     """An address as a person gives it, checked. InputError, which never quotes it, if it is not allowed."""
     url = text.strip()
     if not url:
-        raise InputError("The address is empty. Enter one such as mailto://user:password@example.org?to=ops@example.org")
+        raise InputError(
+            "The address is empty. Enter one such as mailto://user:password@example.org?to=ops@example.org"
+        )
     if len(url) > LONGEST or not url.isprintable() or re.search(r"\s", url):
         raise InputError(f"The address must be one line without spaces, of at most {LONGEST:,} characters.")
     scheme = _scheme(url)
     if scheme in ("http", "https"):
         raise InputError(
-            f"Addresses do not begin with {scheme}://. For a webhook that receives JSON write "
-            f"json{'s' if scheme == 'https' else ''}://host/path; for Slack, Teams and others see docs/notifications.md."
+            f"Addresses do not begin with {scheme}://. For a webhook that receives JSON, enter "
+            f"json{'s' if scheme == 'https' else ''}://host/path. For other services see docs/notifications.md."
         )
     if scheme not in SCHEMES:
         raise InputError(f"The address must begin with one of {', '.join(SCHEMES)}, followed by ://.")
@@ -82,11 +87,11 @@ def _secrets(url: str) -> Iterator[str]:
     words += [value for _, value in parse_qsl(parts.query)]
     if parts.scheme.lower() not in SERVERS:
         words += [host, parts.netloc, parts.netloc.rpartition("@")[2]]
+    is_shown = parts.scheme.lower() in SERVERS
     for word in filter(None, words):
         for form in (word, unquote(word)):
-            if len(form) >= _SHORTEST_SECRET and form.lower() != host.lower():
-                yield form
-            elif form.lower() == host.lower() and parts.scheme.lower() not in SERVERS:
+            is_host = form.lower() == host.lower()
+            if (is_host and not is_shown) or (not is_host and len(form) >= _SHORTEST_SECRET):
                 yield form
 
 

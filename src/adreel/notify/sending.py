@@ -75,7 +75,7 @@ def _asked(order: dict[str, object]) -> dict[str, object] | None:
     """The answer of the process; None if it took too long. Secrets pass through its stdin only."""
     environ = {name: os.environ[name] for name in _PASSED if name in os.environ}
     try:
-        done = subprocess.run(  # noqa: S603 - our own interpreter and module
+        done = subprocess.run(
             [sys.executable, "-m", "adreel.notify.child"],
             input=json.dumps(order).encode(),
             env=environ,
@@ -88,5 +88,6 @@ def _asked(order: dict[str, object]) -> dict[str, object] | None:
     if done.returncode:
         # Not its error output, which may quote the address.
         return {"accepted": False, "reason": f"The sending process ended with exit code {done.returncode}."}
-    answer: dict[str, object] = json.loads(done.stdout)
+    # Plugins may print; the answer is the last line.
+    answer: dict[str, object] = json.loads(done.stdout.splitlines()[-1])
     return answer

@@ -118,6 +118,11 @@ class Address:
     failure: str
     delivered_at: datetime | None
 
+    @property
+    def is_workspace(self) -> bool:
+        """Whether it is the workspace's, which administrators add."""
+        return self.dataset_id is None and self.user_id is None
+
 
 @dataclass(frozen=True, slots=True)
 class NewIncident:

@@ -1,0 +1,167 @@
+"""Messages as people read them: plain text, with a subject; one incident, or a digest grouped by cause."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from urllib.parse import urlsplit
+
+from adreel.notify.routing import Audience
+from adreel.notify.sending import Message
+from adreel.scheduling.durations import written_duration
+from adreel.settings import LOOPBACK, Settings
+from adreel.store import AccountStatus, Workspace
+from adreel.store.notifications import Incident, Kind
+
+MOST_NAMED = 20
+"""Datasets that a digest names for each cause."""
+
+LONGEST_TEXT = 1_500
+
+
+class Writer:
+    """Writes messages. Links need ADREEL_WEB_URL: an address that only this machine reaches is of no use in a mail."""
+
+    def __init__(self, settings: Settings, workspace: Workspace, audience: Audience, now: datetime) -> None:
+        """`workspace` is named in each subject."""
+        self._base = settings.web_url if urlsplit(settings.web_url).hostname not in LOOPBACK else ""
+        self._workspace = workspace.name
+        self._audience = audience
+        self._now = now
+
+    def message(self, incidents: Sequence[Incident], *, over: bool) -> Message:
+        """What happened, or that it is over."""
+        if len(incidents) == 1:
+            return self._over(incidents[0]) if over else self._opened(incidents[0])
+        return self._digest(incidents, over=over)
+
+    def test(self, name: str) -> Message:
+        """A message that shows that an address works."""
+        body = f"Notifications of {self._workspace} reach this address ({name}). Nothing happened: this is a test."
+        return Message(self._subject("Test notification"), body, over=True)
+
+    def _opened(self, incident: Incident) -> Message:
+        blocks = [
+            f"{incident.kind.label}: {self._subject_of(incident)}",
+            self._what(incident),
+            "\n".join(self._where(incident)),
+            f"What to do: {self._remedy(incident)}",
+            self._link(incident),
+        ]
+        subject = self._subject(f"{incident.kind.label}: {self._subject_of(incident)}")
+        return Message(subject, "\n\n".join(filter(None, blocks)))
+
+    def _over(self, incident: Incident) -> Message:
+        lasted = _lasted(incident, self._now)
+        blocks = [
+            f"{incident.kind.over}: {self._subject_of(incident)}",
+            f"{incident.kind.label!r} lasted {lasted}, from {_time(incident.opened_at)} to "
+            f"{_time(incident.closed_at or self._now)}.".replace("'", '"'),
+            "\n".join(self._where(incident)),
+            self._link(incident),
+        ]
+        subject = self._subject(f"{incident.kind.over}: {self._subject_of(incident)} (after {lasted})")
+        return Message(subject, "\n\n".join(filter(None, blocks)), over=True)
+
+    def _digest(self, incidents: Sequence[Incident], *, over: bool) -> Message:
+        counts = Counter(incident.kind for incident in incidents)
+        words = ", ".join(f"{count:,} {_label(kind, over=over)}" for kind, count in counts.most_common())
+        groups: dict[tuple[Kind, str], list[Incident]] = defaultdict(list)
+        for incident in incidents:
+            groups[incident.kind, self._cause(incident)].append(incident)
+        ordered = sorted(groups.items(), key=lambda item: -len(item[1]))
+        blocks = [self._block(kind, cause, members, over=over) for (kind, cause), members in ordered]
+        head = (
+            f"{len(incidents):,} incidents are over."
+            if over
+            else f"{len(incidents):,} incidents since the last message."
+        )
+        link = f"{self._base}/datasets?attention=1" if self._base else ""
+        subject = self._subject(
+            f"{len(incidents):,} resolved: {words}" if over else f"{len(incidents):,} incidents: {words}"
+        )
+        return Message(subject, "\n\n".join(filter(None, [head, *blocks, link])), over=over)
+
+    def _block(self, kind: Kind, cause: str, members: Sequence[Incident], *, over: bool) -> str:
+        """One cause of a digest: the label, the first incident's words, and what they are about."""
+        names = [self._subject_of(incident) for incident in members]
+        title = f"{kind.over if over else kind.label} ({len(members):,})" + (f", {cause}" if cause else "")
+        if over:
+            names = [
+                f"{name} (after {_lasted(incident, self._now)})" for name, incident in zip(names, members, strict=True)
+            ]
+        more = [f"and {len(names) - MOST_NAMED:,} more"] if len(names) > MOST_NAMED else []
+        lines = [title, *(f"- {name}" for name in [*names[:MOST_NAMED], *more])]
+        if not over:
+            lines += [self._what(members[0]), f"What to do: {self._remedy(members[0])}"]
+        return "\n".join(lines)
+
+    def _cause(self, incident: Incident) -> str:
+        """What groups incidents of a kind: for a run the account that it read by, and the kind of error."""
+        if incident.kind is not Kind.FAILED:
+            return ""
+        saved = self._audience.dataset(incident.dataset_id)
+        return " of ".join(filter(None, [incident.cause, f"account {saved.account_name}" if saved else ""]))
+
+    def _what(self, incident: Incident) -> str:
+        if incident.kind is Kind.STALE:
+            return f"The dataset was not updated for {written_duration(timedelta(seconds=int(incident.cause or 60)))}."
+        if incident.kind is Kind.RECONNECT:
+            state = "has expired" if incident.cause == AccountStatus.EXPIRED else "was revoked"
+            return f"TikTok refuses the token of the account: it {state}. Its datasets are not updated."
+        return incident.text[:LONGEST_TEXT]
+
+    def _subject_of(self, incident: Incident) -> str:
+        saved, account = self._audience.dataset(incident.dataset_id), self._audience.account(incident.account_id)
+        return saved.name if saved else f"account {account.name}" if account else "adreel"
+
+    def _where(self, incident: Incident) -> Iterable[str]:
+        saved = self._audience.dataset(incident.dataset_id)
+        if saved is not None:
+            yield f"Dataset: {saved.name} (account {saved.account_name})"
+        if incident.first_run:
+            run = incident.first_run if incident.closed_at is None else incident.last_run
+            yield f"Run: {run}, {_time(incident.closed_at or incident.opened_at)}"
+
+    def _remedy(self, incident: Incident) -> str:
+        saved, account = self._audience.dataset(incident.dataset_id), self._audience.account(incident.account_id)
+        slug = saved.slug if saved else "NAME"
+        return {
+            Kind.FAILED: f"The table is unchanged. Follow the error above, then run the dataset: adreel run {slug}",
+            Kind.CHECK_FAILED: "Do not rely on the new rows. Restore the version before, or run the dataset again: "
+            f"adreel run {slug}",
+            Kind.WARNINGS: f"The table is updated. Review the warnings: adreel history {slug}",
+            Kind.RECONNECT: f"Reconnect the account: adreel accounts reconnect {account.name if account else 'NAME'!r}",
+            Kind.STALE: f"Run the dataset (adreel run {slug}), or give it a schedule.",
+            Kind.RESTATED: "Nothing, if you expected it. Compare the versions before you report the earlier figures.",
+        }[incident.kind]
+
+    def _link(self, incident: Incident) -> str:
+        saved, account = self._audience.dataset(incident.dataset_id), self._audience.account(incident.account_id)
+        if not self._base or (saved is None and account is None):
+            return ""
+        if saved is None:
+            return f"{self._base}/accounts/{account.id}" if account else ""
+        page = "versions" if incident.kind is Kind.RESTATED else "history"
+        return f"{self._base}/datasets/{saved.slug}/{page}"
+
+    def _subject(self, text: str) -> str:
+        """A subject in one line."""
+        return " ".join(f"[{self._workspace}] {text}".split())[:200]
+
+
+def _label(kind: Kind, *, over: bool) -> str:
+    return (kind.over if over else kind.label).lower()
+
+
+def _lasted(incident: Incident, now: datetime) -> str:
+    """How long the incident lasted, in words."""
+    minutes = max(0, round(((incident.closed_at or now) - incident.opened_at) / timedelta(minutes=1)))
+    days, hours = divmod(minutes // 60, 24)
+    parts = [f"{days} d" if days else "", f"{hours} h" if hours else "", f"{minutes % 60} min" if not days else ""]
+    return " ".join(filter(None, parts)) if minutes else "less than a minute"
+
+
+def _time(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC"
