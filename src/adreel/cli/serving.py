@@ -20,6 +20,7 @@ from adreel.cli.context import open_store, settings_of
 from adreel.cli.output import say
 from adreel.cli.request_timeout import timed_protocol
 from adreel.errors import InputError
+from adreel.notify.ticking import Notifier
 from adreel.sandbox import Sandbox
 from adreel.settings import LOOPBACK, Settings
 from adreel.store import Store
@@ -74,7 +75,8 @@ def serve_on(
         webbrowser.open(settings.web_url)
     _limit_memory()
     # uvicorn raises KeyboardInterrupt again after its shutdown.
-    with Starter(settings, store, session.environ), suppress(KeyboardInterrupt):
+    notifier = Notifier(settings, store, session.clock)
+    with Starter(settings, store, session.environ), notifier, suppress(KeyboardInterrupt):
         uvicorn.Server(config).run([listener])
     say("The Data Center stopped. Runs in progress continue.")
 

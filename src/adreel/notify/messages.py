@@ -14,7 +14,7 @@ from adreel.settings import LOOPBACK, Settings
 from adreel.store import AccountStatus, Workspace
 from adreel.store.notifications import Incident, Kind
 
-MOST_NAMED = 20
+MOST_NAMED = 30
 """Datasets that a digest names for each cause."""
 
 LONGEST_TEXT = 1_500

@@ -86,7 +86,7 @@ def _secrets(url: str) -> Iterator[str]:
     words = [parts.username, parts.password, parts.fragment, parts.path, parts.query, *parts.path.split("/")]
     words += [value for _, value in parse_qsl(parts.query)]
     if parts.scheme.lower() not in SERVERS:
-        words += [host, parts.netloc, parts.netloc.rpartition("@")[2]]
+        words += [host, parts.netloc, parts.netloc.rpartition("@")[2], *re.split("[:@]", parts.netloc)]
     is_shown = parts.scheme.lower() in SERVERS
     for word in filter(None, words):
         for form in (word, unquote(word)):
@@ -102,8 +102,8 @@ def _scheme(url: str) -> str:
 def _parts(url: str) -> SplitResult:
     try:
         parts = urlsplit(url)
-        # Raises ValueError for what is no port.
-        _ = parts.port
+        # Raises ValueError for what is no port; a service has a token in its place.
+        _ = parts.port if parts.scheme.lower() in SERVERS else None
     except ValueError:
         raise InputError(
             "The address cannot be read. Encode special characters of user names and passwords, such as %40 for @."
