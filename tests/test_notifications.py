@@ -29,7 +29,10 @@ from adreel.notify.ticking import deliver, tick
 from adreel.settings import Settings
 from adreel.store import AccountStatus, Level, Role, RunOutcome, RunState, SavedDataset, Store, User, new_run_id
 from adreel.store.notifications import Address, Kind, NewAddress
+from api_home import program as program_of
+from home import Home
 from people import Clock, add_account, add_dataset, add_user, open_people
+from web_home import Site, words_of
 
 TOKEN = "T0psecretTokenOfAWebhook"
 
@@ -636,3 +639,68 @@ def test_a_server_that_is_not_there_is_named(tmp_path: Path) -> None:
     assert not outcome.accepted
     assert "refused" in outcome.reason.lower()
     assert "secretpath" not in outcome.reason
+
+
+# -- pages, API and command line
+
+
+def test_the_pages_add_test_and_remove_an_address_and_never_show_it(site: Site, hook: Hook) -> None:
+    visit = site.visit("admin")
+    url = f"json://127.0.0.1:{hook.port}/{TOKEN}"
+    form = {"url": url, "name": "Ops", "kinds": ["failed", "restated"], "threshold": "100"}
+    assert visit.sent("/notifications/workspace", form) == "/notifications"
+    page = visit.good("/notifications")
+    assert "Ops json://127.0.0.1/**** Run failed, Restated Restated: from 100 values No messages yet" in words_of(page)
+    (address,) = site.store.addresses.list()
+    hook.bodies.clear()
+    assert visit.sent(f"/notifications/{address.id}/test") == "/notifications"
+    assert len(hook.bodies) == 1
+    hook.status = 403
+    try:
+        answer = visit.post(f"/notifications/{address.id}/test")
+    finally:
+        hook.status = 200
+    assert answer.status_code == 422
+    assert "The test message to Ops failed" in words_of(answer.text)
+    refused = visit.post("/notifications/workspace", {"url": f"file:///{TOKEN}", "name": "Mine"})
+    assert refused.status_code == 422
+    assert 'value="Mine"' in refused.text
+    assert TOKEN not in page + answer.text + refused.text
+    visit.sent(f"/notifications/{address.id}/remove")
+    assert site.store.addresses.list() == ()
+
+
+def test_a_viewer_has_only_their_own_addresses(site: Site) -> None:
+    site.user("vic", Role.VIEWER)
+    workspace = site.store.addresses.add(NewAddress("Ops", "json://hook.example.org/", "json://hook.example.org/****"))
+    visit = site.visit("vic")
+    assert "Ops" not in words_of(visit.good("/notifications"))
+    assert visit.post(f"/notifications/{workspace.id}/test").status_code == 404
+    assert visit.post(f"/notifications/{workspace.id}/remove").status_code == 404
+    assert visit.post("/notifications/workspace", {"url": "json://hook.example.org/"}).status_code == 403
+    assert visit.sent("/notifications/personal", {"url": "json://hook.example.org/x"}) == "/notifications"
+
+
+def test_the_api_adds_lists_tests_and_removes_addresses(site: Site, hook: Hook) -> None:
+    program = program_of(site, "admin")
+    body = {"url": f"json://127.0.0.1:{hook.port}/{TOKEN}", "scope": "workspace", "kinds": ["failed"]}
+    added = program.good("POST", "/notifications", 201, json=body)
+    assert (added["address"], added["kinds"], added["added_by"]) == ("json://127.0.0.1/****", ["failed"], "admin")
+    assert program.get("/notifications")["items"] == [added]
+    assert program.good("POST", f"/notifications/{added['id']}/test") == {"accepted": True, "reason": ""}
+    assert program_of(site, "admin", read_only=True).bad("DELETE", f"/notifications/{added['id']}", 403)
+    program.good("DELETE", f"/notifications/{added['id']}", 204)
+    assert program.get("/incidents")["items"] == []
+    assert TOKEN not in json.dumps(program.bad("POST", "/notifications", 422, json={"url": f"file:///{TOKEN}"}))
+
+
+def test_the_command_line_takes_an_address_from_stdin(home: Home, hook: Hook) -> None:
+    url = f"json://127.0.0.1:{hook.port}/{TOKEN}"
+    shown_text = home.good("notifications", "add", "--name", "Ops", stdin=f"{url}\n").output
+    assert TOKEN not in shown_text
+    assert "json://127.0.0.1/****" in home.good("notifications", "list").output
+    hook.bodies.clear()
+    home.good("notifications", "test", "1")
+    assert len(hook.bodies) == 1
+    home.good("notifications", "remove", "1")
+    assert json.loads(home.good("notifications", "list", "--json").stdout) == []

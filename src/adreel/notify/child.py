@@ -29,7 +29,9 @@ class _Lines(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keeps a warning, and a line of details."""
-        text = record.getMessage()
+        text = " ".join(record.getMessage().split())
+        if text == "Response Details: b''":
+            return
         if record.levelno >= logging.WARNING or text.startswith(DETAILS):
             self.lines.append(text)
 

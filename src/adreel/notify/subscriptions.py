@@ -137,11 +137,7 @@ class Subscriptions:
             )
         if address.user_id is not None:
             return user is None or user.id == address.user_id
-        try:
-            self._guard.need_role(RoleRight.VIEW_SETTINGS)
-        except ForbiddenError:
-            return False
-        return True
+        return self._guard.may_role(RoleRight.VIEW_SETTINGS)
 
 
 def read_kinds(names: Iterable[str]) -> tuple[Kind, ...]:

@@ -1,6 +1,18 @@
 """The pages, a module for each family of addresses."""
 
-from adreel.web.pages import accounts, charts, data, dataset, datasets, details, entrance, history, people, query
+from adreel.web.pages import (
+    accounts,
+    charts,
+    data,
+    dataset,
+    datasets,
+    details,
+    entrance,
+    history,
+    notifications,
+    people,
+    query,
+)
 
 ROUTERS = (
     entrance.router,
@@ -12,6 +24,7 @@ ROUTERS = (
     history.router,
     accounts.router,
     people.router,
+    notifications.router,
     query.router,
 )
 """In the order in which addresses are looked for: /datasets/new before /datasets/{slug}."""
