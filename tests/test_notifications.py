@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -28,9 +29,9 @@ from adreel.notify.subscriptions import Subscriptions, Wanted
 from adreel.notify.ticking import deliver, tick
 from adreel.settings import Settings
 from adreel.store import AccountStatus, Level, Role, RunOutcome, RunState, SavedDataset, Store, User, new_run_id
-from adreel.store.notifications import Address, Kind, NewAddress
+from adreel.store.notifications import Address, Kind, NewAddress, Threshold
 from api_home import program as program_of
-from home import Home
+from home import URL, Home, environment_of, make_home
 from people import Clock, add_account, add_dataset, add_user, open_people
 from web_home import Site, words_of
 
@@ -145,15 +146,15 @@ def test_fifty_failures_at_once_are_one_message_and_so_is_their_end(office: Offi
         office.fail(saved)
         office.clock.later(milliseconds=200)
     office.wait()
-    assert office.titles == ["[adreel] 50 incidents: 50 run failed"]
-    assert "RetryError of account shop" in office.sent[0][1].body
+    assert office.titles == ["[adreel] 50 runs failed"]
+    assert "Run failed (50), account shop" in office.sent[0][1].body
     for number, saved in enumerate(datasets):
         office.succeed(saved)
         if not number % 5:
             office.look(seconds=100)
     office.wait(5)
     assert len(office.titles) == 2
-    assert office.titles[1].startswith("[adreel] 50 resolved")
+    assert office.titles[1].startswith("[adreel] Resolved: 50 runs failed")
 
 
 def test_failures_that_go_on_for_minutes_are_a_few_messages(office: Office) -> None:
@@ -704,3 +705,43 @@ def test_the_command_line_takes_an_address_from_stdin(home: Home, hook: Hook) ->
     assert len(hook.bodies) == 1
     home.good("notifications", "remove", "1")
     assert json.loads(home.good("notifications", "list", "--json").stdout) == []
+
+
+@pytest.fixture
+def small_home(tmp_path: Path) -> Home:
+    home = make_home(tmp_path / "home", advertisers=2, ads=10, hostile_names=False)
+    home.add_account()
+    return home
+
+
+def test_a_restatement_is_told_to_those_whose_threshold_it_reaches(small_home: Home) -> None:
+    home = small_home
+    dates = {"start": "today-5", "end": "yesterday"}
+    home.good("datasets", "create", "-f", home.file(dates=dates, metrics=["spend", "conversion"]))
+    home.good("run", "spend")
+    settings = Settings.load({**environment_of(home, URL), "ADREEL_HOME": str(home.path)})
+    sent: list[tuple[str, Message]] = []
+
+    def send(url: str, message: Message, _private: bool) -> Outcome:
+        sent.append((url, message))
+        return Outcome(True)
+
+    with Store.open(settings, clock=lambda: home.now) as store:
+        for name, threshold in (("low", Threshold(None, 1)), ("high", Threshold(None, 1_000_000))):
+            url = f"json://{name}.example.org/"
+            store.addresses.add(NewAddress(name, url, shown(url), threshold=threshold))
+        tick(store, settings, home.now)
+        home.later(1)
+        home.good("run", "spend")
+        for seconds in (0, 1, 40):
+            tick(store, settings, home.now + timedelta(seconds=seconds))
+        deliver(store, settings, home.now + timedelta(seconds=60), send)
+        (incident,) = store.incidents.list()
+    assert [url for url, _ in sent] == ["json://low.example.org/"]
+    assert sent[0][1].title.endswith("Restated: Spend")
+    assert incident.closed_at is not None
+    assert incident.values_restated is not None
+    assert incident.text in sent[0][1].body
+    difference = json.loads(home.good("diff", "spend", "0", "1", "--json").stdout)
+    assert incident.values_restated == sum(metric["values_restated"] for metric in difference["metrics"]) > 0
+    assert incident.text == difference["summary"]

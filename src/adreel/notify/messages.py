@@ -53,11 +53,10 @@ class Writer:
         return Message(subject, "\n\n".join(filter(None, blocks)))
 
     def _over(self, incident: Incident) -> Message:
-        lasted = _lasted(incident, self._now)
+        lasted, end = _lasted(incident, self._now), incident.closed_at or self._now
         blocks = [
             f"{incident.kind.over}: {self._subject_of(incident)}",
-            f"{incident.kind.label!r} lasted {lasted}, from {_time(incident.opened_at)} to "
-            f"{_time(incident.closed_at or self._now)}.".replace("'", '"'),
+            f'"{incident.kind.label}" lasted {lasted}: {_time(incident.opened_at)} to {_time(end)}.',
             "\n".join(self._where(incident)),
             self._link(incident),
         ]
@@ -66,27 +65,25 @@ class Writer:
 
     def _digest(self, incidents: Sequence[Incident], *, over: bool) -> Message:
         counts = Counter(incident.kind for incident in incidents)
-        words = ", ".join(f"{count:,} {_label(kind, over=over)}" for kind, count in counts.most_common())
-        groups: dict[tuple[Kind, str], list[Incident]] = defaultdict(list)
+        words = ", ".join(
+            f"{count:,} {kind.plural}" if count > 1 else f"1 {kind.label.lower()}"
+            for kind, count in counts.most_common()
+        )
+        groups: dict[tuple[Kind, str, str], list[Incident]] = defaultdict(list)
         for incident in incidents:
-            groups[incident.kind, self._cause(incident)].append(incident)
+            cause = incident.cause if incident.kind is Kind.FAILED else ""
+            groups[incident.kind, self._account_of(incident), cause].append(incident)
         ordered = sorted(groups.items(), key=lambda item: -len(item[1]))
-        blocks = [self._block(kind, cause, members, over=over) for (kind, cause), members in ordered]
-        head = (
-            f"{len(incidents):,} incidents are over."
-            if over
-            else f"{len(incidents):,} incidents since the last message."
-        )
+        blocks = [self._block(kind, account, members, over=over) for (kind, account, _), members in ordered]
         link = f"{self._base}/datasets?attention=1" if self._base else ""
-        subject = self._subject(
-            f"{len(incidents):,} resolved: {words}" if over else f"{len(incidents):,} incidents: {words}"
-        )
-        return Message(subject, "\n\n".join(filter(None, [head, *blocks, link])), over=over)
+        subject = self._subject(f"Resolved: {words}" if over else words)
+        head = "These incidents are over:" if over else "Since the last message:"
+        return Message(subject, "\n\n".join(filter(None, [f"{head} {words}.", *blocks, link])), over=over)
 
-    def _block(self, kind: Kind, cause: str, members: Sequence[Incident], *, over: bool) -> str:
-        """One cause of a digest: the label, the first incident's words, and what they are about."""
+    def _block(self, kind: Kind, account: str, members: Sequence[Incident], *, over: bool) -> str:
+        """One cause of a digest: the label, what the incidents are about, and the first one's words."""
         names = [self._subject_of(incident) for incident in members]
-        title = f"{kind.over if over else kind.label} ({len(members):,})" + (f", {cause}" if cause else "")
+        title = f"{kind.over if over else kind.label} ({len(members):,})" + (f", account {account}" if account else "")
         if over:
             names = [
                 f"{name} (after {_lasted(incident, self._now)})" for name, incident in zip(names, members, strict=True)
@@ -97,12 +94,10 @@ class Writer:
             lines += [self._what(members[0]), f"What to do: {self._remedy(members[0])}"]
         return "\n".join(lines)
 
-    def _cause(self, incident: Incident) -> str:
-        """What groups incidents of a kind: for a run the account that it read by, and the kind of error."""
-        if incident.kind is not Kind.FAILED:
-            return ""
+    def _account_of(self, incident: Incident) -> str:
+        """The account that a dataset reads, by which a digest is grouped."""
         saved = self._audience.dataset(incident.dataset_id)
-        return " of ".join(filter(None, [incident.cause, f"account {saved.account_name}" if saved else ""]))
+        return saved.account_name if saved else ""
 
     def _what(self, incident: Incident) -> str:
         if incident.kind is Kind.STALE:
@@ -149,10 +144,6 @@ class Writer:
     def _subject(self, text: str) -> str:
         """A subject in one line."""
         return " ".join(f"[{self._workspace}] {text}".split())[:200]
-
-
-def _label(kind: Kind, *, over: bool) -> str:
-    return (kind.over if over else kind.label).lower()
 
 
 def _lasted(incident: Incident, now: datetime) -> str:

@@ -45,24 +45,62 @@ KEPT = timedelta(days=90)
 
 
 class Kind(StrEnum):
-    """What happened. `label` names it, `over` says that it is over, `help` explains it on pages."""
+    """What happened. `label` names one, `plural` several, `over` says that it is over, `help` explains it on pages."""
 
     label: str
+    plural: str
     over: str
     help: str
 
-    FAILED = "failed", "Run failed", "Runs succeed again", "After the last retry, or at once without retries."
-    CHECK_FAILED = "check_failed", "Check failed", "Verified again", "The rows differ from TikTok's own figures."
-    WARNINGS = "warnings", "Warnings", "No more warnings", "The run succeeded with warnings or skipped ad accounts."
-    RECONNECT = "reconnect", "Reconnect account", "Reconnected", "TikTok refuses the token of an account."
-    STALE = "stale", "Not updated", "Updated again", "A dataset was not updated for the time it is set to."
-    RESTATED = "restated", "Restated", "", "TikTok changed figures of days that had been read before."
+    FAILED = (
+        "failed",
+        "Run failed",
+        "runs failed",
+        "Runs succeed again",
+        "After the last retry, or at once without retries.",
+    )
+    CHECK_FAILED = (
+        "check_failed",
+        "Check failed",
+        "checks failed",
+        "Verified again",
+        "The rows differ from TikTok's own figures.",
+    )
+    WARNINGS = (
+        "warnings",
+        "Warnings",
+        "runs with warnings",
+        "No more warnings",
+        "The run succeeded with warnings or skipped ad accounts.",
+    )
+    RECONNECT = (
+        "reconnect",
+        "Reconnect account",
+        "accounts to reconnect",
+        "Reconnected",
+        "TikTok refuses the token of an account.",
+    )
+    STALE = (
+        "stale",
+        "Not updated",
+        "datasets not updated",
+        "Updated again",
+        "A dataset was not updated for the time it is set to.",
+    )
+    RESTATED = (
+        "restated",
+        "Restated",
+        "datasets restated",
+        "",
+        "TikTok changed figures of days that had been read before.",
+    )
 
-    def __new__(cls, value: str, label: str = "", over: str = "", help_text: str = "") -> Kind:
+    def __new__(cls, value: str, label: str = "", plural: str = "", over: str = "", help_text: str = "") -> Kind:
         """The kind's text is its value."""
         kind = str.__new__(cls, value)
         kind._value_ = value
         kind.label = label
+        kind.plural = plural
         kind.over = over
         kind.help = help_text
         return kind

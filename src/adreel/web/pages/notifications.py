@@ -65,9 +65,9 @@ class NotificationsPage(Page):
 
 _HELP: Mapping[str, str] = MappingProxyType(
     {
-        "workspace": "Hears of all accounts and datasets. Administrators only.",
-        "personal": "Hears of what you own, or of all that you may see.",
-        "dataset": "Hears of this dataset and its account, as long as the user who added it may see the dataset.",
+        "workspace": "For all accounts and datasets. Administrators only.",
+        "personal": "For what you own, or for all that you may see.",
+        "dataset": "For this dataset and its account, while the user who added it may see the dataset.",
     }
 )
 
