@@ -66,8 +66,8 @@ class NotificationsPage(Page):
 _HELP: Mapping[str, str] = MappingProxyType(
     {
         "workspace": "For all accounts and datasets. Administrators only.",
-        "personal": "For what you own, or for all that you may see.",
-        "dataset": "For this dataset and its account, while the user who added it may see the dataset.",
+        "personal": "For what you own, or for all that is visible to you.",
+        "dataset": "For this dataset and its account, while the user who added it can see the dataset.",
     }
 )
 
