@@ -42,8 +42,9 @@ def observe(store: Store, now: datetime, retried: Retried = never_retried) -> No
         incidents.apply(effects)
     if incidents.accounts_differ():
         incidents.compare_accounts(now)
-    for dataset_id, spec, spec_version in incidents.unwatched(DATASETS_AT_ONCE):
-        incidents.watch(dataset_id, spec_version, _stale_after(spec))
+    changed = incidents.unwatched(DATASETS_AT_ONCE)
+    if changed:
+        incidents.watch([(dataset_id, version, _stale_after(spec)) for dataset_id, spec, version in changed])
     incidents.compare_stale(now)
 
 

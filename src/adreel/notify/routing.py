@@ -115,9 +115,12 @@ def route(store: Store, audience: Audience, now: datetime) -> None:
     """Decides who hears of new incidents, and gives notice that others are over."""
     unrouted = store.incidents.unrouted(500)
     addresses = store.addresses.list() if unrouted else ()
-    for incident in unrouted:
-        hearing = [address.id for address in addresses if audience.hears(address, incident)]
-        store.incidents.route(incident, hearing, now)
+    if unrouted:
+        hearing = [
+            (incident, [address.id for address in addresses if audience.hears(address, incident)])
+            for incident in unrouted
+        ]
+        store.incidents.route(hearing, now)
     store.incidents.settle(now)
 
 

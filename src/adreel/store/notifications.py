@@ -403,23 +403,14 @@ class Incidents:
         with self._database.read() as connection:
             return tuple((row.id, row.spec, row.spec_version) for row in connection.execute(statement))
 
-    def watch(self, dataset_id: int, spec_version: int, stale_after: timedelta | None) -> None:
-        """Notes when the dataset becomes stale: so long after its last update, or after it was created."""
+    def watch(self, watches: Iterable[tuple[int, int, timedelta | None]]) -> None:
+        """Notes when datasets become stale: so long after the last update, or after they were created.
+
+        Of each dataset the id, the `spec_version`, and its `stale_after`.
+        """
         with self._database.write() as connection:
-            created = connection.execute(select(datasets.c.created_at).where(datasets.c.id == dataset_id)).scalar()
-            if created is None:
-                return
-            own = (runs.c.dataset_id == dataset_id) & runs.c.version.is_not(None) & runs.c.rows_read_at.is_(None)
-            newest = select(runs.c.finished_at).where(own).order_by(runs.c.seq.desc()).limit(1)
-            since = connection.execute(newest).scalar() or created
-            values = {
-                "dataset_id": dataset_id,
-                "spec_version": spec_version,
-                "seconds": int(stale_after.total_seconds()) if stale_after else None,
-                "stale_at": since + stale_after if stale_after else None,
-            }
-            connection.execute(delete(stale_watches).where(stale_watches.c.dataset_id == dataset_id))
-            connection.execute(insert(stale_watches).values(values))
+            for dataset_id, spec_version, stale_after in watches:
+                _watch(connection, dataset_id, spec_version, stale_after)
 
     def compare_stale(self, now: datetime) -> None:
         """Opens an incident for each dataset that has become stale, and closes those of datasets that are not."""
@@ -474,12 +465,13 @@ class Incidents:
         with self._database.read() as connection:
             return tuple(_incident(row) for row in connection.execute(statement))
 
-    def route(self, incident: Incident, address_ids: Collection[int], now: datetime) -> None:
-        """These addresses hear of the incident, and later that it is over; decided once."""
-        mine = (incidents.c.id == incident.id) & incidents.c.routed_at.is_(None)
+    def route(self, hearing: Iterable[tuple[Incident, Collection[int]]], now: datetime) -> None:
+        """The addresses of these ids hear of each incident, and later that it is over; decided once."""
         with self._database.write() as connection:
-            if connection.execute(update(incidents).where(mine).values(routed_at=now)).rowcount:
-                _give_notice(connection, incident.id, address_ids, now, over=False)
+            for incident, address_ids in hearing:
+                mine = (incidents.c.id == incident.id) & incidents.c.routed_at.is_(None)
+                if connection.execute(update(incidents).where(mine).values(routed_at=now)).rowcount:
+                    _give_notice(connection, incident.id, address_ids, now, over=False)
 
     def settle(self, now: datetime) -> None:
         """All addresses that hear of incidents which are over are told that, too."""
@@ -692,6 +684,23 @@ def _apply(connection: Connection, effect: RunEffects) -> None:
         values = {"run_id": run.id, "attempts": 0, "next_at": at}
         connection.execute(delete(restatement_checks).where(restatement_checks.c.run_id == run.id))
         connection.execute(insert(restatement_checks).values(values))
+
+
+def _watch(connection: Connection, dataset_id: int, spec_version: int, stale_after: timedelta | None) -> None:
+    created = connection.execute(select(datasets.c.created_at).where(datasets.c.id == dataset_id)).scalar()
+    if created is None:
+        return
+    own = (runs.c.dataset_id == dataset_id) & runs.c.version.is_not(None) & runs.c.rows_read_at.is_(None)
+    newest = select(runs.c.finished_at).where(own).order_by(runs.c.seq.desc()).limit(1)
+    since = connection.execute(newest).scalar() or created
+    values = {
+        "dataset_id": dataset_id,
+        "spec_version": spec_version,
+        "seconds": int(stale_after.total_seconds()) if stale_after else None,
+        "stale_at": since + stale_after if stale_after else None,
+    }
+    connection.execute(delete(stale_watches).where(stale_watches.c.dataset_id == dataset_id))
+    connection.execute(insert(stale_watches).values(values))
 
 
 def _open(connection: Connection, new: NewIncident) -> None:
