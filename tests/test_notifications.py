@@ -25,11 +25,11 @@ from adreel.access import Actor, Guard
 from adreel.errors import ForbiddenError, InputError, NotFoundError
 from adreel.notify.schemes import read_url, redacted, shown
 from adreel.notify.sending import Message, Outcome, sender
-from adreel.notify.subscriptions import Subscriptions, Wanted
+from adreel.notify.subscriptions import NewSubscription, Subscriptions
 from adreel.notify.ticking import deliver, tick
 from adreel.settings import Settings
 from adreel.store import AccountStatus, Level, Role, RunOutcome, RunState, SavedDataset, Store, User, new_run_id
-from adreel.store.notifications import Address, Kind, NewAddress, Threshold
+from adreel.store.notifications import Address, IncidentKind, NewAddress, Threshold
 from api_home import program as program_of
 from home import URL, Home, environment_of, make_home
 from people import Clock, add_account, add_dataset, add_user, open_people
@@ -171,14 +171,14 @@ def test_failures_that_go_on_for_minutes_are_a_few_messages(office: Office) -> N
 @pytest.mark.parametrize(
     ("state", "kind"),
     [
-        (RunState.FAILED, Kind.FAILED),
-        (RunState.CHECK_FAILED, Kind.CHECK_FAILED),
-        (RunState.VERIFIED_WITH_WARNINGS, Kind.WARNINGS),
-        (RunState.ADVERTISERS_SKIPPED, Kind.WARNINGS),
+        (RunState.FAILED, IncidentKind.FAILED),
+        (RunState.CHECK_FAILED, IncidentKind.CHECK_FAILED),
+        (RunState.VERIFIED_WITH_WARNINGS, IncidentKind.WARNINGS),
+        (RunState.ADVERTISERS_SKIPPED, IncidentKind.WARNINGS),
     ],
 )
 def test_each_state_of_a_run_opens_an_incident_that_a_verified_run_closes(
-    office: Office, spend: SavedDataset, state: RunState, kind: Kind
+    office: Office, spend: SavedDataset, state: RunState, kind: IncidentKind
 ) -> None:
     office.run(spend, state, version=None if state is RunState.FAILED else 0)
     office.look(seconds=1)
@@ -196,7 +196,7 @@ def test_a_cancelled_run_and_a_backfill_say_nothing_of_the_datasets_own_days(
     office.run(spend, RunState.CANCELLED)
     office.run(spend, RunState.VERIFIED, version=0, dates=("2026-01-01", "2026-01-02"))
     office.look(seconds=1)
-    assert [incident.kind for incident in office.store.incidents.list(is_open=True)] == [Kind.FAILED]
+    assert [incident.kind for incident in office.store.incidents.list(is_open=True)] == [IncidentKind.FAILED]
 
 
 def test_a_run_that_will_be_retried_has_not_failed_for_good(office: Office, spend: SavedDataset) -> None:
@@ -276,7 +276,7 @@ STEPS = st.lists(
 )
 
 
-def expected(states: list[RunState]) -> dict[Kind, int]:
+def expected(states: list[RunState]) -> dict[IncidentKind, int]:
     """How often each kind opens and closes over the runs of one dataset, said another way than the code does."""
     failed = [state is RunState.FAILED for state in states]
     checked = [state for state in states if state is not RunState.FAILED]
@@ -286,7 +286,11 @@ def expected(states: list[RunState]) -> dict[Kind, int]:
     def changes(flags: list[bool]) -> int:
         return sum(flag != before for before, flag in zip([False, *flags], flags, strict=False))
 
-    return {Kind.FAILED: changes(failed), Kind.CHECK_FAILED: changes(check_failed), Kind.WARNINGS: changes(warned)}
+    return {
+        IncidentKind.FAILED: changes(failed),
+        IncidentKind.CHECK_FAILED: changes(check_failed),
+        IncidentKind.WARNINGS: changes(warned),
+    }
 
 
 @hypothesis_settings(max_examples=12, deadline=None)
@@ -297,7 +301,7 @@ def test_each_incident_is_told_once_when_it_opens_and_once_when_it_is_over(
     with tempfile.TemporaryDirectory() as folder, office_in(Path(folder)) as office:
         account = add_account(office.store)
         datasets = [add_dataset(office.store, account, f"Report {number}") for number in range(3)]
-        told: list[tuple[str, str]] = []
+        messages: list[tuple[str, str]] = []
         office.subscribe()
         states: dict[int, list[RunState]] = {0: [], 1: [], 2: []}
         for number, state, seconds, is_down in steps:
@@ -309,13 +313,13 @@ def test_each_incident_is_told_once_when_it_opens_and_once_when_it_is_over(
         for _ in range(12):
             office.look(minutes=35)
         for _, message in office.sent:
-            told += [
+            messages += [
                 (name, kind.over if message.over else kind.label)
-                for kind in Kind
+                for kind in IncidentKind
                 for name in (f"Report {number}" for number in range(3))
                 for _ in range(mentions(message, kind, name))
             ]
-        counts = Counter(told)
+        counts = Counter(messages)
         for number, sequence in states.items():
             for kind, changes in expected(sequence).items():
                 name = f"Report {number}"
@@ -323,7 +327,7 @@ def test_each_incident_is_told_once_when_it_opens_and_once_when_it_is_over(
                 assert counts[name, kind.over] == changes // 2
 
 
-def mentions(message: Message, kind: Kind, name: str) -> int:
+def mentions(message: Message, kind: IncidentKind, name: str) -> int:
     """How often a message says this of the dataset."""
     label = kind.over if message.over else kind.label
     if message.body.startswith(f"{label}: {name}"):
@@ -442,7 +446,7 @@ def test_the_address_of_a_dataset_hears_nothing_after_its_editor_lost_access(off
 
 
 def test_an_address_hears_only_of_its_kinds(office: Office, spend: SavedDataset) -> None:
-    office.subscribe(kinds=(Kind.CHECK_FAILED,))
+    office.subscribe(kinds=(IncidentKind.CHECK_FAILED,))
     office.fail(spend)
     office.run(spend, RunState.CHECK_FAILED, version=0)
     office.wait()
@@ -508,14 +512,14 @@ def test_addresses_are_changed_only_by_those_who_may(office: Office) -> None:
     workspace = office.subscribe()
     subscriptions = Subscriptions(office.settings, Guard(office.store, Actor(editor)), office.clock())
     with pytest.raises(ForbiddenError):
-        subscriptions.add(Wanted("json://hook.example.org/"))
+        subscriptions.add(NewSubscription("json://hook.example.org/"))
     with pytest.raises(NotFoundError):
         subscriptions.remove(workspace.id)
     theirs = Subscriptions(office.settings, Guard(office.store, Actor(viewer)), office.clock())
     with pytest.raises(ForbiddenError):
-        theirs.add(Wanted("json://hook.example.org/"), dataset=saved)
-    assert subscriptions.add(Wanted("json://hook.example.org/"), dataset=saved).dataset_id == saved.id
-    own = theirs.add(Wanted("json://hook.example.org/"), personal=True)
+        theirs.add(NewSubscription("json://hook.example.org/"), dataset=saved)
+    assert subscriptions.add(NewSubscription("json://hook.example.org/"), dataset=saved).dataset_id == saved.id
+    own = theirs.add(NewSubscription("json://hook.example.org/"), personal=True)
     assert (own.user_id, theirs.all()) == (viewer.id, (own,))
 
 

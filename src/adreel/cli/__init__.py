@@ -333,9 +333,9 @@ def notifications_add(
 ) -> None:
     """Add an address of apprise, such as mailto://… or jsons://…. Prompts for it, or reads it from stdin."""
     from adreel.cli import notifications as act
-    from adreel.notify.subscriptions import Wanted
+    from adreel.notify.subscriptions import NewSubscription
 
-    wanted = Wanted("", name, tuple(kinds or ()), threshold, owned_only=not all_visible)
+    wanted = NewSubscription("", name, tuple(kinds or ()), threshold, owned_only=not all_visible)
     act.add(ctx.obj, wanted, dataset=dataset, personal=personal, file=file)
 
 

@@ -11,7 +11,7 @@ from adreel.cli import CommandContext
 from adreel.cli.context import OpenHome, open_home
 from adreel.cli.output import print_json, print_table, say
 from adreel.errors import InputError, StopError
-from adreel.notify.subscriptions import Subscriptions, Wanted, address_json
+from adreel.notify.subscriptions import NewSubscription, Subscriptions, address_json
 from adreel.store.notifications import Address
 
 
@@ -28,13 +28,15 @@ def show_all(session: CommandContext, *, as_json: bool) -> None:
             say("0 notification addresses. Add one: adreel notifications add")
 
 
-def add(session: CommandContext, wanted: Wanted, *, dataset: str | None, personal: bool, file: Path | None) -> None:
+def add(
+    session: CommandContext, wanted: NewSubscription, *, dataset: str | None, personal: bool, file: Path | None
+) -> None:
     """Adds an address from a prompt, a file or stdin; its URL has secrets, which arguments would show."""
     if dataset is not None and personal:
         raise InputError("Give either --dataset or --personal.")
     with open_home(session) as home:
         saved = home.guard.dataset(dataset) if dataset is not None else None
-        full = Wanted(_url(file), wanted.name, wanted.kinds, wanted.threshold, wanted.owned_only)
+        full = NewSubscription(_url(file), wanted.name, wanted.kinds, wanted.threshold, wanted.owned_only)
         address = _subscriptions(home).add(full, dataset=saved, personal=personal)
         say(
             f"Added notification address {address.id}: {address.name} ({address.shown}). "

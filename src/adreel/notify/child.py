@@ -36,7 +36,7 @@ class _Lines(logging.Handler):
             self.lines.append(text)
 
 
-class _Gate:
+class _ConnectionCheck:
     """Refuses connections to addresses in private networks, except for those that are allowed."""
 
     def __init__(self, allowed: list[str], *, private: bool) -> None:
@@ -79,13 +79,13 @@ class _Gate:
 
 def _addresses(names: set[str]) -> set[IPv4Address | IPv6Address]:
     """The addresses of these hosts, which are looked up only if one of them may be meant."""
-    found: set[IPv4Address | IPv6Address] = set()
+    addresses: set[IPv4Address | IPv6Address] = set()
     for name in names:
         try:
-            found |= {ip_address(str(entry[4][0]).partition("%")[0]) for entry in socket.getaddrinfo(name, None)}
+            addresses |= {ip_address(str(entry[4][0]).partition("%")[0]) for entry in socket.getaddrinfo(name, None)}
         except OSError:
             continue
-    return found
+    return addresses
 
 
 def send(order: dict[str, Any]) -> dict[str, Any]:
@@ -104,7 +104,7 @@ def send(order: dict[str, Any]) -> dict[str, Any]:
         return {"accepted": False, "invalid": True, "reason": " ".join(lines.lines)[-LONGEST_REASON:]}
     if not order["title"]:
         return {"accepted": True, "reason": ""}
-    gate = _Gate(order["allowed"], private=order["private"])
+    gate = _ConnectionCheck(order["allowed"], private=order["private"])
     sys.addaudithook(gate.hook)
     if type(plugin).__name__ == "NotifyEmail":
         plugin.notify_format = apprise.NotifyFormat.TEXT

@@ -12,7 +12,7 @@ from adreel.notify.sending import Message
 from adreel.scheduling.durations import written_duration
 from adreel.settings import LOOPBACK, Settings
 from adreel.store import AccountStatus, Workspace
-from adreel.store.notifications import Incident, Kind
+from adreel.store.notifications import Incident, IncidentKind
 
 MOST_NAMED = 30
 """Datasets that a digest names for each cause."""
@@ -20,7 +20,7 @@ MOST_NAMED = 30
 LONGEST_TEXT = 1_500
 
 
-class Writer:
+class MessageWriter:
     """Writes messages. Links need ADREEL_WEB_URL: an address that only this machine reaches is of no use in a mail."""
 
     def __init__(self, settings: Settings, workspace: Workspace, audience: Audience, now: datetime) -> None:
@@ -69,9 +69,9 @@ class Writer:
             f"{count:,} {kind.plural}" if count > 1 else f"1 {kind.label.lower()}"
             for kind, count in counts.most_common()
         )
-        groups: dict[tuple[Kind, str, str], list[Incident]] = defaultdict(list)
+        groups: dict[tuple[IncidentKind, str, str], list[Incident]] = defaultdict(list)
         for incident in incidents:
-            cause = incident.cause if incident.kind is Kind.FAILED else ""
+            cause = incident.cause if incident.kind is IncidentKind.FAILED else ""
             groups[incident.kind, self._account_of(incident), cause].append(incident)
         ordered = sorted(groups.items(), key=lambda item: -len(item[1]))
         blocks = [self._block(kind, account, members, over=over) for (kind, account, _), members in ordered]
@@ -80,7 +80,7 @@ class Writer:
         head = "These incidents are over:" if over else "Since the last message:"
         return Message(subject, "\n\n".join(filter(None, [f"{head} {words}.", *blocks, link])), over=over)
 
-    def _block(self, kind: Kind, account: str, members: Sequence[Incident], *, over: bool) -> str:
+    def _block(self, kind: IncidentKind, account: str, members: Sequence[Incident], *, over: bool) -> str:
         """One cause of a digest: the label, what the incidents are about, and the first one's words."""
         names = [self._subject_of(incident) for incident in members]
         title = f"{kind.over if over else kind.label} ({len(members):,})" + (f", account {account}" if account else "")
@@ -100,9 +100,9 @@ class Writer:
         return saved.account_name if saved else ""
 
     def _what(self, incident: Incident) -> str:
-        if incident.kind is Kind.STALE:
+        if incident.kind is IncidentKind.STALE:
             return f"The dataset was not updated for {written_duration(timedelta(seconds=int(incident.cause or 60)))}."
-        if incident.kind is Kind.RECONNECT:
+        if incident.kind is IncidentKind.RECONNECT:
             state = "has expired" if incident.cause == AccountStatus.EXPIRED else "was revoked"
             return f"TikTok refuses the token of the account: it {state}. Its datasets are not updated."
         return incident.text[:LONGEST_TEXT]
@@ -121,15 +121,14 @@ class Writer:
 
     def _remedy(self, incident: Incident) -> str:
         saved, account = self._audience.dataset(incident.dataset_id), self._audience.account(incident.account_id)
-        slug = saved.slug if saved else "NAME"
+        slug, name = saved.slug if saved else "NAME", account.name if account else "NAME"
         return {
-            Kind.FAILED: f"The table is unchanged. Follow the error above, then run the dataset: adreel run {slug}",
-            Kind.CHECK_FAILED: "Do not rely on the new rows. Restore the version before, or run the dataset again: "
-            f"adreel run {slug}",
-            Kind.WARNINGS: f"The table is updated. Review the warnings: adreel history {slug}",
-            Kind.RECONNECT: f"Reconnect the account: adreel accounts reconnect {account.name if account else 'NAME'!r}",
-            Kind.STALE: f"Run the dataset (adreel run {slug}), or give it a schedule.",
-            Kind.RESTATED: "Nothing, if you expected it. Compare the versions before you report the earlier figures.",
+            IncidentKind.FAILED: f"The table is unchanged. Follow the error above, then run: adreel run {slug}",
+            IncidentKind.CHECK_FAILED: f"Do not rely on the new rows. Restore the version before, or run: adreel run {slug}",
+            IncidentKind.WARNINGS: f"The table is updated. Review the warnings: adreel history {slug}",
+            IncidentKind.RECONNECT: f"Reconnect the account: adreel accounts reconnect {name!r}",
+            IncidentKind.STALE: f"Run the dataset (adreel run {slug}), or give it a schedule.",
+            IncidentKind.RESTATED: "Compare the versions before you report the earlier figures.",
         }[incident.kind]
 
     def _link(self, incident: Incident) -> str:
@@ -138,7 +137,7 @@ class Writer:
             return ""
         if saved is None:
             return f"{self._base}/accounts/{account.id}" if account else ""
-        page = "versions" if incident.kind is Kind.RESTATED else "history"
+        page = "versions" if incident.kind is IncidentKind.RESTATED else "history"
         return f"{self._base}/datasets/{saved.slug}/{page}"
 
     def _subject(self, text: str) -> str:

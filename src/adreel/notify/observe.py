@@ -11,7 +11,15 @@ from adreel.notify.restated import measured
 from adreel.scheduling.durations import read_duration
 from adreel.settings import Settings
 from adreel.store import Run, RunState, Store
-from adreel.store.notifications import Address, Kind, NewIncident, RunEffects, check_key, failed_key, warnings_key
+from adreel.store.notifications import (
+    Address,
+    IncidentKind,
+    NewIncident,
+    RunEffects,
+    check_key,
+    failed_key,
+    warnings_key,
+)
 
 RUNS_AT_ONCE = 200
 DATASETS_AT_ONCE = 500
@@ -32,7 +40,7 @@ def never_retried(_run: Run) -> bool:
 def observe(store: Store, now: datetime, retried: Retried = never_retried) -> None:
     """Opens and closes incidents by how runs ended, what accounts are, and which datasets are stale."""
     incidents = store.incidents
-    wanted = any(Kind.RESTATED in address.kinds for address in store.addresses.list())
+    wanted = any(IncidentKind.RESTATED in address.kinds for address in store.addresses.list())
     effects = [
         effects_of(run, measure=wanted)
         for run in incidents.unnoticed_runs(RUNS_AT_ONCE)
@@ -64,22 +72,22 @@ def effects_of(run: Run, *, measure: bool = False) -> RunEffects:
         return RunEffects(run)
     if run.state in (RunState.FAILED, RunState.INTERRUPTED):
         text = run.error or run.meaning
-        return RunEffects(run, opens=(_incident(run, Kind.FAILED, failed_key(run), run.error_kind, text),))
+        return RunEffects(run, opens=(_incident(run, IncidentKind.FAILED, failed_key(run), run.error_kind, text),))
     closes = [failed_key(run)]
     opens: list[NewIncident] = []
     if run.state is RunState.CHECK_FAILED:
-        opens.append(_incident(run, Kind.CHECK_FAILED, check_key(run), "", run.meaning))
+        opens.append(_incident(run, IncidentKind.CHECK_FAILED, check_key(run), "", run.meaning))
     else:
         closes.append(check_key(run))
     if run.state in (RunState.VERIFIED_WITH_WARNINGS, RunState.ADVERTISERS_SKIPPED):
-        opens.append(_incident(run, Kind.WARNINGS, warnings_key(run), str(run.state), _warnings(run)))
+        opens.append(_incident(run, IncidentKind.WARNINGS, warnings_key(run), str(run.state), _warnings(run)))
     elif run.state is RunState.VERIFIED:
         closes.append(warnings_key(run))
     measurable = measure and run.state is not RunState.CHECK_FAILED and bool(run.version)
     return RunEffects(run, tuple(opens), tuple(closes), run.finished_at, measurable)
 
 
-def _incident(run: Run, kind: Kind, key: str, cause: str, text: str) -> NewIncident:
+def _incident(run: Run, kind: IncidentKind, key: str, cause: str, text: str) -> NewIncident:
     at = run.finished_at or run.created_at
     return NewIncident(kind, key, at, cause=cause, text=text, dataset_id=run.dataset_id, run_id=run.id)
 
@@ -114,7 +122,7 @@ def measure_one(store: Store, settings: Settings, now: datetime, hears: Callable
     addresses = [
         address
         for address in store.addresses.list()
-        if Kind.RESTATED in address.kinds and run.dataset_id is not None and hears(address, run.dataset_id)
+        if IncidentKind.RESTATED in address.kinds and run.dataset_id is not None and hears(address, run.dataset_id)
     ]
     if not addresses:
         store.incidents.measured(run_id, None)

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from adreel.settings import Settings
 from adreel.store import Run, Store
-from adreel.store.notifications import Kind, NewIncident
+from adreel.store.notifications import IncidentKind, NewIncident
 
 
 def measured(store: Store, settings: Settings, run: Run, now: datetime) -> NewIncident | None:
@@ -33,8 +33,8 @@ def measured(store: Store, settings: Settings, run: Run, now: datetime) -> NewIn
         if part.restated
     ]
     return NewIncident(
-        Kind.RESTATED,
-        f"{Kind.RESTATED}:{run.id}",
+        IncidentKind.RESTATED,
+        f"{IncidentKind.RESTATED}:{run.id}",
         run.finished_at or now,
         text=comparison.summary,
         dataset_id=run.dataset_id,

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from adreel.access import AccountRight, Actor, DatasetRight, Guard
 from adreel.notify.observe import exceeds
 from adreel.store import Account, SavedDataset, Store, User
-from adreel.store.notifications import Address, Incident, Kind, NewIncident, Recent, Waiting
+from adreel.store.notifications import Address, Incident, IncidentKind, NewIncident, RecentMessages, Waiting
 
 HOLD = timedelta(seconds=30)
 """How long a notice waits for others to go with it in one message."""
@@ -46,7 +46,7 @@ class Audience:
         """Whether the address is for incidents of this kind, and may hear of this one."""
         if incident.kind not in address.kinds:
             return False
-        if incident.kind is Kind.RESTATED and not exceeds(_as_new(incident), address):
+        if incident.kind is IncidentKind.RESTATED and not exceeds(_as_new(incident), address):
             return False
         if incident.dataset_id is not None:
             return self.hears_of_dataset(address, incident.dataset_id)
@@ -135,7 +135,7 @@ def group(store: Store, now: datetime) -> None:
 
 
 def due_messages(
-    waiting: Iterable[Waiting], recent: Mapping[tuple[int, bool], Recent], now: datetime
+    waiting: Iterable[Waiting], recent: Mapping[tuple[int, bool], RecentMessages], now: datetime
 ) -> list[tuple[int, list[int]]]:
     """The messages to create now: the address, and the notices in each."""
     by_address: dict[tuple[int, bool], list[Waiting]] = defaultdict(list)

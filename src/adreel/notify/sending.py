@@ -64,10 +64,10 @@ def check_url(url: str) -> None:
     """Raises InputError, without the address, if apprise cannot read it. Nothing is sent."""
     answer = _asked({"url": url, "title": "", "body": "", "over": False, "allowed": [], "private": False})
     if answer is None or not answer.get("accepted"):
-        said = redacted(str((answer or {}).get("reason", "")), url)
+        reason = redacted(str((answer or {}).get("reason", "")), url)
         raise InputError(
             f"The address is incomplete or not valid for {url.partition('://')[0]}://. "
-            f"Copy it again from the service; docs/notifications.md has examples.{f' ({said})' if said else ''}"
+            f"Copy it again from the service; docs/notifications.md has examples.{f' ({reason})' if reason else ''}"
         )
 
 

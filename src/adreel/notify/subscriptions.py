@@ -10,20 +10,20 @@ from typing import Any
 
 from adreel.access import DatasetRight, Guard, RoleRight
 from adreel.errors import ForbiddenError, InputError, NotFoundError
-from adreel.notify.messages import Writer
+from adreel.notify.messages import MessageWriter
 from adreel.notify.routing import Audience
 from adreel.notify.schemes import read_url, shown
 from adreel.notify.sending import Outcome, Send, check_url, sender
 from adreel.settings import Settings
 from adreel.store import SavedDataset
-from adreel.store.notifications import Address, Kind, NewAddress, Threshold
+from adreel.store.notifications import Address, IncidentKind, NewAddress, Threshold
 
 MOST = 20
 """Addresses of one person, one dataset, or the workspace."""
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class NewSubscription:
     """What is asked for: kinds by their names, none for all; a threshold such as `5%` or `100`."""
 
     url: str
@@ -66,7 +66,7 @@ class Subscriptions:
         """All that the actor may change."""
         return tuple(address for address in self._store.addresses.list() if self._may_change(address))
 
-    def add(self, wanted: Wanted, *, dataset: SavedDataset | None = None, personal: bool = False) -> Address:
+    def add(self, wanted: NewSubscription, *, dataset: SavedDataset | None = None, personal: bool = False) -> Address:
         """Saves an address: of a dataset, of the actor, or of the workspace. InputError, ForbiddenError."""
         user = self._guard.actor.user
         if dataset is not None:
@@ -120,7 +120,7 @@ class Subscriptions:
     def test(self, address_id: int, send: Send | None = None) -> Outcome:
         """Sends a test message at once; what came back."""
         address = self.get(address_id)
-        writer = Writer(self._settings, self._store.workspace.get(), Audience(self._store), self._now)
+        writer = MessageWriter(self._settings, self._store.workspace.get(), Audience(self._store), self._now)
         url = self._store.addresses.url(address)
         return (send or sender(self._settings))(url, writer.test(address.name), address.is_workspace)
 
@@ -140,13 +140,13 @@ class Subscriptions:
         return self._guard.may_role(RoleRight.VIEW_SETTINGS)
 
 
-def read_kinds(names: Iterable[str]) -> tuple[Kind, ...]:
+def read_kinds(names: Iterable[str]) -> tuple[IncidentKind, ...]:
     """The kinds of these names; all without any. InputError for a name that is none."""
     given = list(names)
-    unknown = [name for name in given if name not in set(Kind)]
+    unknown = [name for name in given if name not in set(IncidentKind)]
     if unknown:
-        raise InputError(f"{unknown[0]!r} is not a kind of notification. Use {', '.join(Kind)}.")
-    return tuple(kind for kind in Kind if kind in given) or tuple(Kind)
+        raise InputError(f"{unknown[0]!r} is not a kind of notification. Use {', '.join(IncidentKind)}.")
+    return tuple(kind for kind in IncidentKind if kind in given) or tuple(IncidentKind)
 
 
 def read_threshold(text: str) -> Threshold:

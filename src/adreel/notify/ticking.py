@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.exc import IntegrityError
 
 from adreel.errors import AdreelError
-from adreel.notify.messages import Writer
+from adreel.notify.messages import MessageWriter
 from adreel.notify.observe import Retried, measure_one, never_retried, observe
 from adreel.notify.routing import Audience, group, route
 from adreel.notify.sending import Outcome, Send, sender
@@ -61,7 +61,7 @@ def deliver(store: Store, settings: Settings, now: datetime, send: Send | None =
     if not claimed:
         return 0
     audience = Audience(store)
-    writer = Writer(settings, store.workspace.get(), audience, now)
+    writer = MessageWriter(settings, store.workspace.get(), audience, now)
     delivery = _Delivery(store, audience, writer, send or sender(settings), now)
     with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="notifier") as pool:
         return sum(pool.map(delivery.send, claimed))
@@ -70,7 +70,7 @@ def deliver(store: Store, settings: Settings, now: datetime, send: Send | None =
 class _Delivery:
     """One round of sending."""
 
-    def __init__(self, store: Store, audience: Audience, writer: Writer, send: Send, now: datetime) -> None:
+    def __init__(self, store: Store, audience: Audience, writer: MessageWriter, send: Send, now: datetime) -> None:
         self._store = store
         self._audience = audience
         self._writer = writer

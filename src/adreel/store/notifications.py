@@ -44,7 +44,7 @@ KEPT = timedelta(days=90)
 """How long incidents that are over, and messages that were sent, are kept."""
 
 
-class Kind(StrEnum):
+class IncidentKind(StrEnum):
     """What happened. `label` names one, `plural` several, `over` says that it is over, `help` explains it on pages."""
 
     label: str
@@ -95,7 +95,9 @@ class Kind(StrEnum):
         "TikTok changed figures of days that had been read before.",
     )
 
-    def __new__(cls, value: str, label: str = "", plural: str = "", over: str = "", help_text: str = "") -> Kind:
+    def __new__(
+        cls, value: str, label: str = "", plural: str = "", over: str = "", help_text: str = ""
+    ) -> IncidentKind:
         """The kind's text is its value."""
         kind = str.__new__(cls, value)
         kind._value_ = value
@@ -125,7 +127,7 @@ class NewAddress:
     name: str
     url: str
     shown: str
-    kinds: tuple[Kind, ...] = tuple(Kind)
+    kinds: tuple[IncidentKind, ...] = tuple(IncidentKind)
     threshold: Threshold = Threshold()
     dataset: SavedDataset | None = None
     user: User | None = None
@@ -148,7 +150,7 @@ class Address:
     added_by_name: str
     name: str
     shown: str
-    kinds: tuple[Kind, ...]
+    kinds: tuple[IncidentKind, ...]
     owned_only: bool
     threshold: Threshold
     created_at: datetime
@@ -169,7 +171,7 @@ class NewIncident:
     `cause` groups incidents in a digest, and `text` says what happened. `momentary`: it is over as soon as it is told.
     """
 
-    kind: Kind
+    kind: IncidentKind
     key: str
     at: datetime
     cause: str = ""
@@ -190,7 +192,7 @@ class Incident:
     """
 
     id: int
-    kind: Kind
+    kind: IncidentKind
     dataset_id: int | None
     account_id: int | None
     opened_at: datetime
@@ -234,7 +236,7 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
-class Recent:
+class RecentMessages:
     """How many incidents an address was told of lately, and when the last message was created."""
 
     incidents: int
@@ -307,10 +309,12 @@ class Addresses:
             raise NotFoundError(f"Notification address {address.id} was removed meanwhile.")
         return self._keys.decrypt(encrypted, f"notification address {address.name!r}", ADD_AGAIN)
 
-    def change(self, address: Address, kinds: Collection[Kind], threshold: Threshold, *, owned_only: bool) -> Address:
+    def change(
+        self, address: Address, kinds: Collection[IncidentKind], threshold: Threshold, *, owned_only: bool
+    ) -> Address:
         """The address with other kinds, another threshold and another reach."""
         values = {
-            "kinds": [kind for kind in Kind if kind in kinds],
+            "kinds": [kind for kind in IncidentKind if kind in kinds],
             "least_percent": threshold.percent,
             "least_values": threshold.values,
             "owned_only": owned_only,
@@ -376,21 +380,21 @@ class Incidents:
         """Opens an incident for each account that needs reconnecting, and closes those of accounts that do not."""
         broken = accounts.c.status != AccountStatus.VALID
         with self._database.write() as connection:
-            last = _open_keys(connection, Kind.RECONNECT)
+            last = _open_keys(connection, IncidentKind.RECONNECT)
             rows = connection.execute(select(accounts.c.id, accounts.c.status).where(broken)).all()
             needed = {account_key(row.id): row for row in rows}
             for key in last - needed.keys():
                 _close(connection, key, now, "")
             for key in needed.keys() - last:
                 status, account_id = needed[key].status, needed[key].id
-                _open(connection, NewIncident(Kind.RECONNECT, key, now, cause=status, account_id=account_id))
+                _open(connection, NewIncident(IncidentKind.RECONNECT, key, now, cause=status, account_id=account_id))
 
     def accounts_differ(self) -> bool:
         """Whether `compare_accounts` has anything to do; without a transaction that writes."""
         broken = select(accounts.c.id).where(accounts.c.status != AccountStatus.VALID)
         with self._database.read() as connection:
             needed = {account_key(account_id) for account_id in connection.execute(broken).scalars()}
-            return needed != _open_keys(connection, Kind.RECONNECT)
+            return needed != _open_keys(connection, IncidentKind.RECONNECT)
 
     def unwatched(self, limit: int) -> tuple[tuple[int, str, int], ...]:
         """Datasets whose `stale_after` was not read since they changed: id, spec, spec_version."""
@@ -415,7 +419,7 @@ class Incidents:
     def compare_stale(self, now: datetime) -> None:
         """Opens an incident for each dataset that has become stale, and closes those of datasets that are not."""
         with self._database.read() as connection:
-            last = _open_keys(connection, Kind.STALE)
+            last = _open_keys(connection, IncidentKind.STALE)
             due = stale_watches.c.stale_at.is_not(None) & (stale_watches.c.stale_at <= now)
             rows = connection.execute(select(stale_watches).where(due)).all()
         stale = {stale_key(row.dataset_id): row for row in rows}
@@ -426,7 +430,7 @@ class Incidents:
                 _close(connection, key, now, "")
             for key in stale.keys() - last:
                 row = stale[key]
-                new = NewIncident(Kind.STALE, key, row.stale_at, str(row.seconds), dataset_id=row.dataset_id)
+                new = NewIncident(IncidentKind.STALE, key, row.stale_at, str(row.seconds), dataset_id=row.dataset_id)
                 _open(connection, new)
 
     # -- restatements
@@ -497,8 +501,8 @@ class Incidents:
                 return
         with self._database.write() as connection:
             connection.execute(delete(incidents).where(old))
-            told = select(notices.c.delivery_id).where(notices.c.delivery_id.is_not(None))
-            done = (deliveries.c.state != WAITING) & deliveries.c.id.not_in(told)
+            named = select(notices.c.delivery_id).where(notices.c.delivery_id.is_not(None))
+            done = (deliveries.c.state != WAITING) & deliveries.c.id.not_in(named)
             connection.execute(delete(deliveries).where(done))
 
 
@@ -537,7 +541,7 @@ class Deliveries:
             for row in rows
         )
 
-    def recent(self, since: datetime) -> Mapping[tuple[int, bool], Recent]:
+    def recent(self, since: datetime) -> Mapping[tuple[int, bool], RecentMessages]:
         """What was told since then, by address and whether it was that something is over."""
         statement = (
             select(deliveries.c.address_id, notices.c.over, func.count(), func.max(deliveries.c.created_at))
@@ -547,7 +551,7 @@ class Deliveries:
         )
         with self._database.read() as connection:
             rows = connection.execute(statement).all()
-        return {(address_id, over): Recent(count, last) for address_id, over, count, last in rows}
+        return {(address_id, over): RecentMessages(count, last) for address_id, over, count, last in rows}
 
     def create(self, address_id: int, notice_ids: Sequence[int], now: datetime) -> bool:
         """One message with these notices; False if another process has put some of them into one."""
@@ -633,27 +637,27 @@ class Deliveries:
 
 def failed_key(run: Run) -> str:
     """What failures of this run are about: the dataset, or other days of it that were asked for."""
-    return f"{Kind.FAILED}:{_subject(run)}"
+    return f"{IncidentKind.FAILED}:{_subject(run)}"
 
 
 def check_key(run: Run) -> str:
     """As `failed_key`, for checks that fail."""
-    return f"{Kind.CHECK_FAILED}:{_subject(run)}"
+    return f"{IncidentKind.CHECK_FAILED}:{_subject(run)}"
 
 
 def warnings_key(run: Run) -> str:
     """As `failed_key`, for warnings."""
-    return f"{Kind.WARNINGS}:{_subject(run)}"
+    return f"{IncidentKind.WARNINGS}:{_subject(run)}"
 
 
 def stale_key(dataset_id: int) -> str:
     """That this dataset is stale."""
-    return f"{Kind.STALE}:{dataset_id}"
+    return f"{IncidentKind.STALE}:{dataset_id}"
 
 
 def account_key(account_id: int) -> str:
     """That this account needs reconnecting."""
-    return f"{Kind.RECONNECT}:{account_id}"
+    return f"{IncidentKind.RECONNECT}:{account_id}"
 
 
 def _subject(run: Run) -> str:
@@ -733,7 +737,7 @@ def _close(connection: Connection, key: str, at: datetime, run_id: str) -> None:
     connection.execute(update(incidents).where(incidents.c.open_key == key).values(changes))
 
 
-def _open_keys(connection: Connection, kind: Kind) -> set[str]:
+def _open_keys(connection: Connection, kind: IncidentKind) -> set[str]:
     statement = select(incidents.c.open_key).where(incidents.c.kind == kind, incidents.c.open_key.is_not(None))
     return {str(key) for key in connection.execute(statement).scalars()}
 
@@ -769,10 +773,10 @@ _INCIDENT = tuple(column for column in incidents.columns if column.name not in (
 def _address(row: Row[Any]) -> Address:
     values = dict(row._mapping)
     threshold = Threshold(values.pop("least_percent"), values.pop("least_values"))
-    kinds = tuple(kind for kind in Kind if kind in values["kinds"])
+    kinds = tuple(kind for kind in IncidentKind if kind in values["kinds"])
     return Address(**{**values, "kinds": kinds, "threshold": threshold})
 
 
 def _incident(row: Sequence[Any]) -> Incident:
     number, kind, *others = row
-    return Incident(number, Kind(kind), *others)
+    return Incident(number, IncidentKind(kind), *others)

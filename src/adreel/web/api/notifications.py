@@ -9,8 +9,8 @@ from fastapi import APIRouter, Query
 from pydantic import Field, SecretStr
 
 from adreel.errors import ForbiddenError, InputError
-from adreel.notify.subscriptions import Subscriptions, Wanted, address_json
-from adreel.store.notifications import Address, Incident, Kind
+from adreel.notify.subscriptions import NewSubscription, Subscriptions, address_json
+from adreel.store.notifications import Address, Incident, IncidentKind
 from adreel.web.api.failures import failures
 from adreel.web.api.shapes import Answer, Body, Id, Paged, Paging, part
 from adreel.web.deps import Deps, Here, Visitor, Who
@@ -32,7 +32,7 @@ class AddressAnswer(Answer):
     user: str | None = Field(description="Name of the user.", examples=[None])
     name: str = Field(examples=["Ops"])
     address: str = Field(description="Scheme and host.", examples=["jsons://hooks.example.org/****"])
-    kinds: list[Kind] = Field(examples=[[Kind.FAILED]])
+    kinds: list[IncidentKind] = Field(examples=[[IncidentKind.FAILED]])
     threshold: str = Field(description="Least restatement: a percentage of a sum, or a number of values.")
     owned_only: bool = Field(description="Of your own: only what you own.", examples=[True])
     added_by: str | None = Field(examples=["ada"])
@@ -55,7 +55,7 @@ class AddressBody(Body):
     scope: Literal["workspace", "dataset", "user"] = Field("user", description=_SCOPE)
     dataset: str = Field("", max_length=100, description="Slug of the dataset, for the scope dataset.")
     name: str = Field("", max_length=100, description="Default: the masked address.", examples=["Ops"])
-    kinds: list[Kind] = Field(default_factory=list, max_length=20, description="Empty for all.")
+    kinds: list[IncidentKind] = Field(default_factory=list, max_length=20, description="Empty for all.")
     threshold: str = Field("5%", max_length=12, examples=["5%"])
     owned_only: bool = True
 
@@ -71,7 +71,7 @@ class IncidentAnswer(Answer):
     """An incident."""
 
     id: str = Field(examples=["1"])
-    kind: Kind = Field(examples=[Kind.FAILED])
+    kind: IncidentKind = Field(examples=[IncidentKind.FAILED])
     dataset: str | None = Field(description="Slug of the dataset.", examples=["spend"])
     account: str | None = Field(description="Name of the account.", examples=[None])
     opened_at: datetime
@@ -108,7 +108,7 @@ def add_address(deps: Here, who: Who, body: AddressBody) -> AddressAnswer:
         raise InputError("Send dataset with the scope dataset, and only then.")
     saved = who.guard.dataset(body.dataset) if body.scope == "dataset" else None
     kinds = tuple(str(kind) for kind in body.kinds)
-    wanted = Wanted(body.url.get_secret_value(), body.name, kinds, body.threshold, body.owned_only)
+    wanted = NewSubscription(body.url.get_secret_value(), body.name, kinds, body.threshold, body.owned_only)
     return _address(deps, _subscriptions(deps, who).add(wanted, dataset=saved, personal=body.scope == "user"))
 
 

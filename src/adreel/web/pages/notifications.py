@@ -12,9 +12,9 @@ from starlette.responses import Response
 
 from adreel.access import DatasetRight, RoleRight
 from adreel.errors import AdreelError, ForbiddenError
-from adreel.notify.subscriptions import Subscriptions, Wanted, written_threshold
+from adreel.notify.subscriptions import NewSubscription, Subscriptions, written_threshold
 from adreel.store import SavedDataset
-from adreel.store.notifications import Address, Incident, Kind
+from adreel.store.notifications import Address, Incident, IncidentKind
 from adreel.web.deps import Deps, Here, Visitor, Who
 from adreel.web.pages.wording import sentence
 from adreel.web.render import Page, go, respond
@@ -58,7 +58,7 @@ class NotificationsPage(Page):
 
     template: ClassVar[str] = "notifications.html"
     sections: tuple[Section, ...]
-    kinds: tuple[Kind, ...]
+    kinds: tuple[IncidentKind, ...]
     dataset: SavedDataset | None
     incidents: tuple[tuple[Incident, str], ...]
 
@@ -104,7 +104,7 @@ def add(
     """Adds an address of the workspace, of a dataset, or of the user."""
     need_browser(who, "add notification addresses on this page")
     saved = who.guard.dataset(dataset) if scope == "dataset" else None
-    wanted = Wanted(url, name, tuple(kinds), threshold, owned_only=reach != "all")
+    wanted = NewSubscription(url, name, tuple(kinds), threshold, owned_only=reach != "all")
     try:
         address = _subscriptions(deps, who).add(wanted, dataset=saved, personal=scope == "personal")
     except ForbiddenError:
@@ -165,7 +165,7 @@ def _page(
         sections = [section("personal", "Your addresses", subscriptions.own(), may_add=True)]
         if who.guard.may_role(RoleRight.VIEW_SETTINGS):
             sections.append(section("workspace", "Workspace", subscriptions.of_workspace(), may_add=True))
-    return NotificationsPage(tuple(sections), tuple(Kind), saved, _lasting(deps, who, saved))
+    return NotificationsPage(tuple(sections), tuple(IncidentKind), saved, _lasting(deps, who, saved))
 
 
 def _lasting(deps: Deps, who: Visitor, saved: SavedDataset | None) -> tuple[tuple[Incident, str], ...]:
