@@ -124,7 +124,7 @@ class MessageWriter:
         slug, name = saved.slug if saved else "NAME", account.name if account else "NAME"
         return {
             IncidentKind.FAILED: f"The table is unchanged. Follow the error above, then run: adreel run {slug}",
-            IncidentKind.CHECK_FAILED: f"Do not rely on the new rows. Restore the version before, or run: adreel run {slug}",
+            IncidentKind.CHECK_FAILED: f"Do not use the new rows. Restore earlier rows, or run: adreel run {slug}",
             IncidentKind.WARNINGS: f"The table is updated. Review the warnings: adreel history {slug}",
             IncidentKind.RECONNECT: f"Reconnect the account: adreel accounts reconnect {name!r}",
             IncidentKind.STALE: f"Run the dataset (adreel run {slug}), or give it a schedule.",
