@@ -23,6 +23,7 @@ from adreel.store.consents import Consents
 from adreel.store.database import Database, open_database
 from adreel.store.datasets import Datasets
 from adreel.store.locks import is_alive
+from adreel.store.notifications import Addresses, Deliveries, Incidents
 from adreel.store.passwords import COST, Cost, Passwords
 from adreel.store.queue import Queue, WorkerInfo
 from adreel.store.records import (
@@ -124,10 +125,13 @@ class Store:
         "_database",
         "accounts",
         "activity",
+        "addresses",
         "app_requests",
         "attempts",
         "consents",
         "datasets",
+        "deliveries",
+        "incidents",
         "keys",
         "locks",
         "queue",
@@ -160,6 +164,9 @@ class Store:
         self.sizes = Sizes(database, clock)
         self.consents = Consents(database, clock)
         self.workspace = Workspaces(database)
+        self.addresses = Addresses(database, keys, clock)
+        self.incidents = Incidents(database)
+        self.deliveries = Deliveries(database)
 
     @classmethod
     def open(cls, settings: Settings, *, clock: Callable[[], datetime], cost: Cost = COST) -> Self:

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 from adreel.errors import AdreelError, error_id_of
 from adreel.logs import log_fields, logger_of
+from adreel.notify.ticking import deliver, tick
 from adreel.settings import Settings
 from adreel.store import Run, Store, WorkerInfo
 from adreel.worker.processes import RunProcesses
@@ -30,6 +31,9 @@ CLAIM_SECONDS = 1.0
 
 CLOCK_BACK = timedelta(seconds=5)
 """A clock that goes back by more than that was set, and next times are corrected."""
+
+UPKEEP_SECONDS = 1.0
+"""Seconds between two looks at what may take long and must not hold up the queue."""
 
 START_WAIT = timedelta(seconds=5)
 """How long a run waits whose process could not be started."""
@@ -103,17 +107,27 @@ class Worker:
             Duty("Taking over runs", 2.0, self._take_over),
             Duty("Starting runs", 0.0, self._start),
         )
+        # In a thread of its own, as servers that receive notifications may be slow.
+        self._upkeep: tuple[Duty, ...] = (
+            Duty("Looking for incidents", 5.0, lambda now: tick(self._store, self._settings, now)),
+            Duty("Sending notifications", 0.0, lambda now: deliver(self._store, self._settings, now)),
+        )
 
     def run(self, stop: threading.Event) -> None:
         """Works until `stop` is set. Runs in progress go on by themselves."""
         with log_fields(worker=self._me.id):
             log.info("Worker started: %d runs at once", self._me.runs_at_once)
+            over = threading.Event()
+            upkeep = threading.Thread(target=self._keep_up, args=(over,), name="upkeep", daemon=True)
+            upkeep.start()
             try:
                 while not stop.wait(LOOK_SECONDS):
                     self.look()
             finally:
+                over.set()
                 self._processes.close()
                 self._store.queue.beat(replace(self._me, heartbeat_at=self._wall(), ended_at=self._wall()))
+                upkeep.join()
                 log.info("Worker stopped. Runs in progress continue.")
 
     def look(self) -> None:
@@ -125,6 +139,14 @@ class Worker:
         self._latest = now
         for duty in self._duties:
             duty.act(now, time.monotonic())
+
+    def _keep_up(self, stop: threading.Event) -> None:
+        """Acts out the upkeep until `stop` is set."""
+        with log_fields(worker=self._me.id):
+            while not stop.wait(UPKEEP_SECONDS):
+                now = self._clock()
+                for duty in self._upkeep:
+                    duty.act(now, time.monotonic())
 
     def _beat(self, _now: datetime) -> None:
         self._store.queue.beat(replace(self._me, heartbeat_at=self._wall()))

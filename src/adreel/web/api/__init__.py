@@ -15,7 +15,19 @@ from fastapi.routing import APIRoute
 from starlette.datastructures import State
 from starlette.responses import Response
 
-from adreel.web.api import accounts, catalog, charts, datasets, people, query, runs, schedules, status, tables
+from adreel.web.api import (
+    accounts,
+    catalog,
+    charts,
+    datasets,
+    notifications,
+    people,
+    query,
+    runs,
+    schedules,
+    status,
+    tables,
+)
 from adreel.web.api.bodies import JsonLimits
 from adreel.web.api.failures import add_handlers, refused, refused_address
 from adreel.web.deps import COOKIE
@@ -32,6 +44,7 @@ ROUTERS = (
     tables.router,
     charts.router,
     query.router,
+    notifications.router,
 )
 """In the order in which the description lists them."""
 
@@ -64,6 +77,7 @@ TAGS: tuple[dict[str, str], ...] = (
     {"name": "tables", "description": "A dataset's table: versions, differences, rows, statistics, files."},
     {"name": "cards", "description": "A dataset's charts, as data."},
     {"name": "query", "description": "SQL over the tables."},
+    {"name": "notifications", "description": "Notification addresses and incidents."},
 )
 
 SECURITY: dict[str, dict[str, str]] = {

@@ -9,6 +9,7 @@ from adreel.web.pages import (
     details,
     entrance,
     history,
+    notifications,
     people,
     query,
     status,
@@ -24,6 +25,7 @@ ROUTERS = (
     history.router,
     accounts.router,
     people.router,
+    notifications.router,
     query.router,
     status.router,
 )
