@@ -6,8 +6,9 @@ import json
 import socket
 import tempfile
 import threading
+import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -22,16 +23,19 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from adreel.access import Actor, Guard
+from adreel.clock import wall_clock
 from adreel.datasets.status import Status, standing
 from adreel.errors import ForbiddenError, InputError, NotFoundError
 from adreel.notify.schemes import read_url, redacted, shown
 from adreel.notify.sending import Message, Outcome, sender
 from adreel.notify.subscriptions import NewSubscription, Subscriptions
 from adreel.notify.ticking import deliver, tick
+from adreel.scheduling import Recurrence, Unit
 from adreel.settings import Settings
 from adreel.store import AccountStatus, Level, Role, RunOutcome, RunState, SavedDataset, Store, User, new_run_id
 from adreel.store.datasets import NewDataset, Timing
 from adreel.store.notifications import Address, IncidentKind, NewAddress, StaleDataset, Threshold
+from adreel.worker import Worker
 from api_home import program as program_of
 from home import URL, Home, environment_of, make_home
 from people import Clock, add_account, add_dataset, add_user, open_people
@@ -578,21 +582,24 @@ def test_addresses_are_changed_only_by_those_who_may(office: Office) -> None:
 
 @dataclass
 class Hook:
-    """A webhook on this machine: its port, what it received, and the status that it returns."""
+    """A webhook on this machine: its port, what it received, and the status that it returns once it `answers`."""
 
     port: int = 0
     bodies: list[dict[str, Any]] = field(default_factory=list)
     status: int = 200
     location: str = ""
+    answers: threading.Event = field(default_factory=threading.Event)
 
 
 @pytest.fixture(scope="module")
 def hook() -> Iterator[Hook]:
     hook = Hook()
+    hook.answers.set()
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             hook.bodies.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            hook.answers.wait(20)
             self.send_response(hook.status)
             if hook.location:
                 self.send_header("Location", hook.location)
@@ -694,6 +701,47 @@ def test_a_server_that_is_not_there_is_named(tmp_path: Path) -> None:
     assert not outcome.accepted
     assert "refused" in outcome.reason.lower()
     assert "secretpath" not in outcome.reason
+
+
+def test_a_slow_server_holds_up_no_schedule_and_the_worker_stops_with_its_messages(
+    file_office: Office, hook: Hook
+) -> None:
+    office, store = file_office, file_office.store
+    office.subscribe(f"json://127.0.0.1:{hook.port}/{TOKEN}")
+    office.fail(add_dataset(store, add_account(store), "Failing"))
+    for _ in range(2):
+        office.clock.later(seconds=40)
+        tick(store, office.settings, office.clock())
+    schedule = Recurrence(Unit.MINUTE, 15)
+    spec = '{"report": "performance", "schedule": {"every": "15 minutes"}}'
+    new = NewDataset("Due", store.accounts.get("shop"), spec, timing=Timing(schedule))
+    (saved,) = store.datasets.create_all([new])
+    hook.bodies.clear()
+    hook.answers.clear()
+    worker = Worker(office.settings, store, {}, clock=office.clock, wall=wall_clock, runs_at_once=0)
+    stop = threading.Event()
+    thread = threading.Thread(target=worker.run, args=(stop,))
+    thread.start()
+    try:
+        until(lambda: bool(hook.bodies))
+        office.clock.later(minutes=15)
+        until(lambda: store.runs.count(saved) == 1)
+        assert store.addresses.list()[0].delivered_at is None
+        stop.set()
+    finally:
+        stop.set()
+        hook.answers.set()
+        thread.join()
+    assert store.addresses.list()[0].delivered_at is not None
+    assert len(hook.bodies) == 1
+    assert "upkeep" not in {other.name for other in threading.enumerate()}
+
+
+def until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 # -- pages, API and command line
