@@ -228,6 +228,12 @@ class Guard:
             raise ForbiddenError(f"{_READ_ONLY} It cannot {right.value}. {_FULL_ACCESS}")
         self._refuse_role(right.value, ROLES[right])
 
+    def may_role(self, right: RoleRight) -> bool:
+        """Whether the actor's role has the right; a read-only token has those of `READING`."""
+        user = self.actor.user
+        has_role = user is None or (user.role in ROLES[right] and not user.disabled)
+        return has_role and (right in READING or not self.actor.read_only)
+
     def need_level(self, account: Account, new: Level, old: Level) -> None:
         """Raises ForbiddenError if the actor may not change a user's access level for the account from old to new."""
         self.need(AccountRight.SHARE, account)

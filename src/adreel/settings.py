@@ -163,6 +163,20 @@ def _metrics_token(text: str) -> Secret:
     return _secret_word(text)
 
 
+def _hosts(text: str) -> str:
+    """Names of hosts, addresses and networks in lower case, separated by commas."""
+    words = [word.strip().lower() for word in text.split(",") if word.strip()]
+    if not all(re.fullmatch(r"[a-z0-9.:_-]+(/\d{1,3})?", word) for word in words):
+        raise ValueError(text)
+    for word in words:
+        if "/" in word:
+            # Imported only here: a run has no use for it.
+            from ipaddress import ip_network
+
+            ip_network(word)
+    return ",".join(words)
+
+
 def _seconds(text: str) -> float:
     seconds = float(text)
     if not 0 < seconds <= 3_600:
@@ -321,6 +335,14 @@ SETTINGS: tuple[Setting, ...] = (
         _proxies,
     ),
     Setting(
+        "notification_hosts",
+        "ADREEL_NOTIFICATION_HOSTS",
+        "",
+        "Hosts in private networks to which notifications of datasets and people may be sent.",
+        "host names, IP addresses and networks, separated by commas, such as mail.internal,10.0.0.0/8",
+        _hosts,
+    ),
+    Setting(
         "request_seconds",
         "ADREEL_REQUEST_SECONDS",
         "30",
@@ -437,6 +459,7 @@ class Settings:
     tiktok_redirect_url: str
     web_url: str
     proxies: str
+    notification_hosts: str
     request_seconds: float
     secret_key: Secret
     user: str

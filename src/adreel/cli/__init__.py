@@ -119,11 +119,13 @@ dataset_commands = typer.Typer(no_args_is_help=True, help="Create, show, edit an
 schedule_commands = typer.Typer(help="Show what is due next; set, pause and resume the schedules of datasets.")
 user_commands = typer.Typer(no_args_is_help=True, help="Create users, and manage their roles, passwords and sign-in.")
 secret_commands = typer.Typer(no_args_is_help=True, help="Manage the encryption keys of access tokens.")
+notification_commands = typer.Typer(no_args_is_help=True, help="Manage who is notified of failures and warnings.")
 app.add_typer(account_commands, name="accounts", rich_help_panel="Manage")
 app.add_typer(dataset_commands, name="datasets", rich_help_panel="Manage")
 app.add_typer(schedule_commands, name="schedules", rich_help_panel="Manage")
 app.add_typer(user_commands, name="users", rich_help_panel="Manage")
 app.add_typer(secret_commands, name="secrets", rich_help_panel="Manage")
+app.add_typer(notification_commands, name="notifications", rich_help_panel="Manage")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 File = Annotated[
@@ -309,6 +311,65 @@ def secrets_rotate(
     from adreel.cli import secrets as act
 
     act.rotate(ctx.obj, new_key=new_key, drop_old=drop_old)
+
+
+@notification_commands.command("list")
+def notifications_list(ctx: typer.Context, as_json: Json = False) -> None:
+    """List the notification addresses that you may change."""
+    from adreel.cli import notifications as act
+
+    act.show_all(ctx.obj, as_json=as_json)
+
+
+@notification_commands.command("add")
+def notifications_add(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Option(metavar="NAME", help="Name of the address; default: its masked form.")] = "",
+    dataset: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Only for this dataset; default: the workspace.")
+    ] = None,
+    personal: Annotated[bool, typer.Option("--personal", help="For the user in ADREEL_USER.")] = False,
+    all_visible: Annotated[
+        bool, typer.Option("--all-visible", help="With --personal: also for datasets that others own.")
+    ] = False,
+    kinds: Annotated[
+        list[str] | None,
+        typer.Option("--kind", metavar="KIND", help="failed, check_failed, warnings, reconnect, stale or restated."),
+    ] = None,
+    threshold: Annotated[
+        str, typer.Option(metavar="SIZE", help="Least restatement, such as 5% of a sum, or 100 values.")
+    ] = "5%",
+    file: Annotated[
+        Path | None,
+        typer.Option("-f", "--file", metavar="FILE", help="Read the address from a file.", exists=True, dir_okay=False),
+    ] = None,
+) -> None:
+    """Add an address of apprise, such as mailto://… or jsons://…. Prompts for it, or reads it from stdin."""
+    from adreel.cli import notifications as act
+    from adreel.notify.subscriptions import NewSubscription
+
+    wanted = NewSubscription("", name, tuple(kinds or ()), threshold, owned_only=not all_visible)
+    act.add(ctx.obj, wanted, dataset=dataset, personal=personal, file=file)
+
+
+@notification_commands.command("test")
+def notifications_test(
+    ctx: typer.Context, address: Annotated[int, typer.Argument(metavar="ID", help="The address's ID.")]
+) -> None:
+    """Send a test message at once, and print what came back."""
+    from adreel.cli import notifications as act
+
+    act.test(ctx.obj, address)
+
+
+@notification_commands.command("remove")
+def notifications_remove(
+    ctx: typer.Context, address: Annotated[int, typer.Argument(metavar="ID", help="The address's ID.")]
+) -> None:
+    """Remove a notification address."""
+    from adreel.cli import notifications as act
+
+    act.remove(ctx.obj, address)
 
 
 @user_commands.command("list")

@@ -215,7 +215,7 @@ def _standing(
         latest = replace(latest, state=RunState.INTERRUPTED)
         latest = replace(latest, error=latest.meaning)
     account = accounts.get(saved.account_id) if saved.account_id is not None else None
-    status, words = _status_of(saved, account, latest, good, values, now)
+    status, words = _status_of(saved, account, latest, good, now)
     return Standing(saved, report, title, latest, good, status, words)
 
 
@@ -224,7 +224,6 @@ def _status_of(
     account: Account | None,
     latest: RunBrief | None,
     good: RunBrief | None,
-    values: Mapping[str, Any],
     now: datetime,
 ) -> tuple[Status, str]:
     if latest and latest.state in (RunState.QUEUED, RunState.RUNNING):
@@ -241,12 +240,10 @@ def _status_of(
         )
     if latest is None:
         return Status.NEVER, ""
-    return _status_of_run(saved, latest, good, values, now)
+    return _status_of_run(saved, latest, good, now)
 
 
-def _status_of_run(
-    saved: SavedDataset, latest: RunBrief, good: RunBrief | None, values: Mapping[str, Any], now: datetime
-) -> tuple[Status, str]:
+def _status_of_run(saved: SavedDataset, latest: RunBrief, good: RunBrief | None, now: datetime) -> tuple[Status, str]:
     if latest.state is RunState.FAILED:
         return Status.FAILED, latest.error
     if latest.state is RunState.INTERRUPTED:
@@ -266,11 +263,22 @@ def _status_of_run(
         return Status.ADVERTISERS_SKIPPED, f"{skipped} {latest.warning}".strip()
     if latest.state is RunState.VERIFIED_WITH_WARNINGS:
         return Status.VERIFIED_WITH_WARNINGS, latest.warning
-    limit = timedelta(seconds=saved.stale_after) if saved.stale_after is not None else STALE_AFTER
-    # A dataset of fixed days reads the same again, so that it is stale only if somebody asked for that.
-    if good and (saved.stale_after is not None or _is_rolling(values)) and now - good.read_at > limit:
-        return Status.STALE, f"The rows were read {_age(now - good.read_at)} ago. Run the dataset to update them."
+    since = stale_at(saved, good)
+    if since is not None and since <= now:
+        age = f"The rows were read {_age(now - good.read_at)} ago." if good else "The dataset was never updated."
+        return Status.STALE, f"{age} Run the dataset to update {'them' if good else 'it'}."
     return (Status.CANCELLED if latest.state is RunState.CANCELLED else Status.VERIFIED), ""
+
+
+def stale_at(saved: SavedDataset, good: RunBrief | None) -> datetime | None:
+    """From when on a dataset is stale unless it is updated, where `good` is its latest run with a version; else None.
+
+    A dataset of fixed days reads the same again, so that it is stale only if somebody asked for that with a
+    `stale_after`, which counts from its creation if it was never updated.
+    """
+    if saved.stale_after is not None:
+        return (good.read_at if good else saved.created_at) + timedelta(seconds=saved.stale_after)
+    return good.read_at + STALE_AFTER if good and _is_rolling(orjson.loads(saved.spec)) else None
 
 
 def _age(age: timedelta) -> str:

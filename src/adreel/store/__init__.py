@@ -25,6 +25,7 @@ from adreel.store.consents import Consents
 from adreel.store.database import Database, open_database
 from adreel.store.datasets import Datasets
 from adreel.store.locks import is_alive
+from adreel.store.notifications import Addresses, Deliveries, Incidents
 from adreel.store.passwords import COST, Cost, Passwords
 from adreel.store.queue import Queue, WorkerInfo
 from adreel.store.records import (
@@ -129,11 +130,14 @@ class Store:
         "_database",
         "accounts",
         "activity",
+        "addresses",
         "app_requests",
         "attempts",
         "audit",
         "consents",
         "datasets",
+        "deliveries",
+        "incidents",
         "keys",
         "locks",
         "queue",
@@ -169,6 +173,9 @@ class Store:
         self.workspace = Workspaces(database, clock)
         self.audit = Audit(database, clock)
         self.retention = Retentions(database, clock)
+        self.addresses = Addresses(database, keys, clock)
+        self.incidents = Incidents(database)
+        self.deliveries = Deliveries(database)
 
     @classmethod
     def open(cls, settings: Settings, *, clock: Callable[[], datetime], cost: Cost = COST) -> Self:

@@ -13,8 +13,16 @@ from adreel.store.audit import WORKSPACE, AuditAction, Subject, record
 from adreel.store.database import Database, Unchanged
 from adreel.store.names import clean_name, is_id, kept_name, not_found
 from adreel.store.records import Account, AccountAdvertiser, AccountStatus, AdvertiserInfo, Level, User
-from adreel.store.secrets import Keys
-from adreel.store.tables import account_advertisers, account_shares, accounts, dataset_shares, datasets, users
+from adreel.store.secrets import ADD_AGAIN, Keys
+from adreel.store.tables import (
+    account_advertisers,
+    account_shares,
+    accounts,
+    dataset_shares,
+    datasets,
+    notification_addresses,
+    users,
+)
 
 _PUBLIC = tuple(column for column in accounts.columns if column.name not in ("token", "app_secret", "everyone"))
 _FACTS = ("name", "currency", "timezone", "display_timezone", "status", "country")
@@ -196,9 +204,9 @@ class Accounts:
         return self._keys.encrypt(text) if text else ""
 
     def rotate_tokens(self, *, drop_old: bool = False) -> int:
-        """Encrypts tokens and app secrets anew under the newest key, all or none; returns how many accounts.
+        """Encrypts tokens, app secrets and notification addresses anew under the newest key; returns how many accounts.
 
-        With `drop_old` the key file has no other key afterwards. Errors as `token`, and as `Keys.drop_old`.
+        All, or none. With `drop_old` the key file has no other key afterwards. Errors as `token` and `Keys.drop_old`.
         """
         with self._database.write() as connection:
             count = self._rotate(connection)
@@ -225,7 +233,15 @@ class Accounts:
             if row.app_secret:
                 changes["app_secret"] = self._keys.rotate(row.app_secret, _whose(row.name))
             connection.execute(update(accounts).where(accounts.c.id == row.id).values(changes))
+        self._rotate_addresses(connection)
         return len(rows)
+
+    def _rotate_addresses(self, connection: Connection) -> None:
+        hidden = notification_addresses.c.url
+        for row in connection.execute(select(notification_addresses.c.id, notification_addresses.c.name, hidden)).all():
+            url = self._keys.rotate(row.url, f"notification address {row.name!r}", ADD_AGAIN)
+            mine = notification_addresses.c.id == row.id
+            connection.execute(update(notification_addresses).where(mine).values(url=url))
 
     def save_advertisers(self, account: Account, advertisers: Iterable[AdvertiserInfo]) -> None:
         """Takes over the account's whole list as TikTok gave it just now.

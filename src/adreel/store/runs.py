@@ -34,7 +34,7 @@ from adreel.store.secrets import fingerprint
 from adreel.store.tables import datasets, run_keys, run_log, runs
 from adreel.store.totals import add_end
 
-PUBLIC = tuple(column for column in runs.columns if column.name != "seq")
+PUBLIC = tuple(column for column in runs.columns if column.name not in ("seq", "noticed"))
 """The columns of a run that are given out, from which `as_run` makes its record."""
 
 _BRIEF = (
@@ -183,6 +183,7 @@ class Runs:
             "not_before": None,
             "error": "",
             "error_kind": "",
+            "noticed": False,
         }
         with self._database.write() as connection:
             return _change(connection, run_id, RESUMABLE | {RunState.FAILED}, changes)
@@ -191,6 +192,7 @@ class Runs:
         """A run that did not come to its end, waiting again. InputError if it made a version or was cancelled."""
         changes: dict[str, Any] = {"state": RunState.QUEUED, "finished_at": None, "error": "", "error_kind": ""}
         changes |= {"triggered_by": triggered_by, "trigger": Trigger.PERSON, "worker": "", "attempt": 1, "deaths": 0}
+        changes["noticed"] = False
         with self._database.write() as connection:
             run = _change(connection, run_id, RESUMABLE | {RunState.FAILED}, changes)
             self._note(connection, key, run)

@@ -23,6 +23,11 @@ def fingerprint(secret: str) -> str:
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 
+RECONNECT = "reconnect the account"
+ADD_AGAIN = "remove the address and add it again"
+"""What to do about a token that no key fits, and about a notification address."""
+
+
 class Keys:
     """The keys of one home: those of ADREEL_SECRET_KEY if it is set, else those of the key file, newest first.
 
@@ -46,7 +51,7 @@ class Keys:
             self._make_file()
         return self._fernet().encrypt(text.encode()).decode("ascii")
 
-    def decrypt(self, encrypted: str, whose: str) -> str:
+    def decrypt(self, encrypted: str, whose: str, remedy: str = RECONNECT) -> str:
         """What `encrypt` was given, under any of the keys; InputError that names `whose` text it is if none fits."""
         from cryptography.fernet import InvalidToken
 
@@ -54,13 +59,13 @@ class Keys:
             return self._fernet().decrypt(encrypted).decode()
         except (InvalidToken, _NoKeyError):
             raise InputError(
-                f"The token of {whose} was encrypted with a key that is not in {self._where()}. Add that key "
-                f"to ADREEL_SECRET_KEY (after newer ones, separated by commas), or reconnect the account."
+                f"The token of {whose} was encrypted with a key that is not in {self._where()}. Add that key to "
+                f"ADREEL_SECRET_KEY (after newer ones, separated by commas), or {remedy}."
             ) from None
 
-    def rotate(self, encrypted: str, whose: str) -> str:
+    def rotate(self, encrypted: str, whose: str, remedy: str = RECONNECT) -> str:
         """The same text under the newest key; errors as `decrypt`."""
-        return self.encrypt(self.decrypt(encrypted, whose))
+        return self.encrypt(self.decrypt(encrypted, whose, remedy))
 
     def add_first(self) -> None:
         """Puts a new key before those of the key file. InputError where the keys are ADREEL_SECRET_KEY's."""

@@ -24,6 +24,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    false,
 )
 
 
@@ -197,11 +198,14 @@ runs = Table(
     Column("worker", String, nullable=False, server_default=""),
     # How often a process of the run ended without a word.
     Column("deaths", Integer, nullable=False, server_default="0"),
+    # Whether notifications have looked at how it ended.
+    Column("noticed", Boolean, nullable=False, server_default=false()),
     UniqueConstraint("id"),
     Index(None, "dataset_id"),
     # Two workers cannot start one time of a schedule twice.
     Index("uq_runs_dataset_id", "dataset_id", "due_at", unique=True),
     Index(None, "state"),
+    Index(None, "noticed"),
     sqlite_autoincrement=True,
 )
 
@@ -429,5 +433,105 @@ prunings = Table(
     "prunings",
     metadata,
     Column("dataset_id", ForeignKey("datasets.id", ondelete="CASCADE"), primary_key=True),
+    Column("next_at", Utc, nullable=False),
+)
+
+# Who hears of incidents: of the workspace (neither dataset nor user), of a dataset, or of a person.
+notification_addresses = Table(
+    "notification_addresses",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("dataset_id", ForeignKey("datasets.id", ondelete="CASCADE")),
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE")),
+    # Who added it: the id goes with the user and the name stays; both empty for the operator of the machine.
+    Column("added_by", ForeignKey("users.id", ondelete="SET NULL")),
+    Column("added_by_name", String, nullable=False),
+    Column("name", String, nullable=False),
+    # Encrypted (see secrets.py), and what may be shown of it.
+    Column("url", Text, nullable=False),
+    Column("shown", String, nullable=False),
+    Column("kinds", JSON, nullable=False),
+    # Of a person's address: only what they own.
+    Column("owned_only", Boolean, nullable=False),
+    # The least restatement to hear of: in percent of a sum, or in values.
+    Column("least_percent", Float),
+    Column("least_values", Integer),
+    Column("created_at", Utc, nullable=False),
+    # The last delivery failed, and all since this time.
+    Column("failing_since", Utc),
+    Column("failure", Text, nullable=False),
+    Column("delivered_at", Utc),
+    Index(None, "dataset_id"),
+    Index(None, "user_id"),
+    sqlite_autoincrement=True,
+)
+
+incidents = Table(
+    "incidents",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("kind", String, nullable=False),
+    # What it is about; unique among those that are not over, and null for the others.
+    Column("open_key", String),
+    Column("dataset_id", ForeignKey("datasets.id", ondelete="CASCADE")),
+    Column("account_id", ForeignKey("accounts.id", ondelete="CASCADE")),
+    Column("opened_at", Utc, nullable=False),
+    Column("closed_at", Utc),
+    Column("first_run", String, nullable=False),
+    Column("last_run", String, nullable=False),
+    Column("cause", String, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("percent", Float),
+    Column("values_restated", Integer),
+    # When it was decided who hears that it is open, and that it is over.
+    Column("routed_at", Utc),
+    Column("settled_at", Utc),
+    UniqueConstraint("open_key"),
+    Index(None, "dataset_id"),
+    Index(None, "settled_at"),
+    sqlite_autoincrement=True,
+)
+
+# Messages to send, and those that were sent.
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("address_id", ForeignKey("notification_addresses.id", ondelete="CASCADE"), nullable=False),
+    Column("state", String, nullable=False),
+    Column("created_at", Utc, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("next_at", Utc, nullable=False),
+    Column("claim", String, nullable=False),
+    Column("claimed_until", Utc),
+    Column("finished_at", Utc),
+    Column("error", Text, nullable=False),
+    Index(None, "address_id"),
+    Index(None, "state"),
+    sqlite_autoincrement=True,
+)
+
+# That an address hears of an incident, once that it is open and once that it is over; waits for its delivery.
+notices = Table(
+    "notices",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("address_id", ForeignKey("notification_addresses.id", ondelete="CASCADE"), nullable=False),
+    Column("incident_id", ForeignKey("incidents.id", ondelete="CASCADE"), nullable=False),
+    Column("over", Boolean, nullable=False),
+    Column("created_at", Utc, nullable=False),
+    Column("delivery_id", ForeignKey("deliveries.id", ondelete="CASCADE")),
+    UniqueConstraint("address_id", "incident_id", "over"),
+    Index(None, "incident_id"),
+    Index(None, "delivery_id"),
+    sqlite_autoincrement=True,
+)
+
+# Runs whose restatement is still to be measured.
+restatement_checks = Table(
+    "restatement_checks",
+    metadata,
+    Column("run_id", ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
+    Column("attempts", Integer, nullable=False),
     Column("next_at", Utc, nullable=False),
 )

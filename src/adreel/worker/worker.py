@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 from adreel.errors import AdreelError, error_id_of
 from adreel.logs import log_fields, logger_of
+from adreel.notify.ticking import deliver, tick
 from adreel.pruning import tick as prune
 from adreel.settings import Settings
 from adreel.store import Run, Store, WorkerInfo
@@ -33,7 +34,7 @@ CLOCK_BACK = timedelta(seconds=5)
 """A clock that goes back by more than that was set, and next times are corrected."""
 
 UPKEEP_SECONDS = 1.0
-"""Seconds between two looks at what may take long."""
+"""Seconds between two looks at what may take long and must not hold up the queue."""
 
 STOP_SECONDS = 5.0
 """How long a worker that stops waits for what may take long; it goes on where it was at another time."""
@@ -111,7 +112,11 @@ class Worker:
             Duty("Starting runs", 0.0, self._start),
         )
         # May take long, so another thread has them: the queue waits for none. Each call does a bounded part.
-        self._upkeep = (Duty("Pruning", 60.0, lambda now: prune(self._store, self._settings, now)),)
+        self._upkeep = (
+            Duty("Looking for incidents", 5.0, lambda now: tick(self._store, self._settings, now)),
+            Duty("Sending notifications", 0.0, lambda now: deliver(self._store, self._settings, now)),
+            Duty("Pruning", 60.0, lambda now: prune(self._store, self._settings, now)),
+        )
 
     def run(self, stop: threading.Event) -> None:
         """Works until `stop` is set. Runs in progress go on by themselves."""

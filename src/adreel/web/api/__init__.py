@@ -21,6 +21,7 @@ from adreel.web.api import (
     catalog,
     charts,
     datasets,
+    notifications,
     people,
     query,
     retention,
@@ -47,6 +48,7 @@ ROUTERS = (
     query.router,
     audit.router,
     retention.router,
+    notifications.router,
 )
 """In the order in which the description lists them."""
 
@@ -81,6 +83,7 @@ TAGS: tuple[dict[str, str], ...] = (
     {"name": "query", "description": "SQL over the tables."},
     {"name": "audit", "description": "The audit log; administrators only."},
     {"name": "retention", "description": "How long versions, runs, logs and audit entries are kept."},
+    {"name": "notifications", "description": "Notification addresses and incidents."},
 )
 
 SECURITY: dict[str, dict[str, str]] = {

@@ -1,0 +1,111 @@
+"""Which addresses are allowed, what may be shown of them, and which parts of them are secret; without apprise."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+
+from adreel.errors import InputError
+
+SERVERS = (
+    "mailto", "mailtos", "json", "jsons", "form", "forms", "xml", "xmls", "gotify", "gotifys", "matrix", "matrixs",
+    "mmost", "mmosts", "rocket", "rockets", "workflow", "workflows",
+)  # fmt: skip
+"""Schemes whose host is a server, which may be shown."""
+
+SERVICES = (
+    "slack", "discord", "tgram", "gchat", "ntfy", "ntfys", "webex", "wxteams", "zulip", "twist", "flock", "pagerduty",
+    "opsgenie", "pover", "splunk", "signl4", "squadcast", "feishu", "lark", "dingtalk", "wecombot", "line", "zoom",
+)  # fmt: skip
+"""Schemes of services whose first part is a token or a channel, which is not shown."""
+
+SCHEMES = (*SERVERS, *SERVICES)
+"""The allowed schemes of apprise. Not among them: files, desktop, system log, local devices and commands."""
+
+OPTIONS = frozenset(
+    {
+        *("to", "from", "name", "user", "pass", "smtp", "mode", "cc", "bcc", "reply"),
+        *("format", "overflow", "image", "footer", "verify", "method", "priority", "tags", "topic", "thread"),
+        *("silent", "preview", "id", "token", "region", "cto", "rto", "timestamp", "channel", "avatar", "blocks"),
+        *("bot", "key", "workspace", "sig", "sp", "sv", "api-version", "ver"),
+    }
+)
+"""Options of an address. Others could make the server read a file (`template`, `pgppub`), or are not needed."""
+
+LONGEST = 2_000
+
+_HIDDEN = "****"
+_SHORTEST_SECRET = 3
+
+
+def read_url(text: str) -> str:
+    """An address as a person gives it, checked. InputError, which never quotes it, if it is not allowed."""
+    url = text.strip()
+    if not url:
+        raise InputError(
+            "The address is empty. Enter one such as mailto://user:password@example.org?to=ops@example.org"
+        )
+    if len(url) > LONGEST or not url.isprintable() or re.search(r"\s", url):
+        raise InputError(f"The address must be one line without spaces, of at most {LONGEST:,} characters.")
+    scheme = _scheme(url)
+    if scheme in ("http", "https"):
+        raise InputError(
+            f"Addresses do not begin with {scheme}://. For a webhook that receives JSON, enter "
+            f"json{'s' if scheme == 'https' else ''}://host/path. For other services see docs/notifications.md."
+        )
+    if scheme not in SCHEMES:
+        raise InputError(f"The address must begin with one of {', '.join(SCHEMES)}, followed by ://.")
+    parts = _parts(url)
+    for name, _ in parse_qsl(parts.query, keep_blank_values=True):
+        # Headers, form fields and parameters of a webhook begin with a sign; a plus is read as a space.
+        if name.lower() not in OPTIONS and not name.startswith((" ", "+", "-", ":")):
+            raise InputError(f"The option {name[:30]!r} of the address is not allowed. See docs/notifications.md.")
+    return url
+
+
+def shown(url: str) -> str:
+    """What may be shown of an address: the scheme, and the host where that is a server."""
+    scheme = _scheme(url)
+    host = _parts(url).hostname if scheme in SERVERS else None
+    return f"{scheme}://{host or _HIDDEN}" + (f"/{_HIDDEN}" if host else "")
+
+
+def redacted(text: str, url: str) -> str:
+    """A text, such as an error of a server, without the parts of the address."""
+    for secret in sorted(set(_secrets(url)), key=len, reverse=True):
+        text = text.replace(secret, _HIDDEN)
+    return text
+
+
+def _secrets(url: str) -> Iterator[str]:
+    """All that is in an address but its scheme and, where it is shown, its host."""
+    parts = _parts(url)
+    yield url
+    host = parts.hostname or ""
+    words = [parts.username, parts.password, parts.fragment, parts.path, parts.query, *parts.path.split("/")]
+    words += [value for _, value in parse_qsl(parts.query)]
+    if parts.scheme.lower() not in SERVERS:
+        words += [host, parts.netloc, parts.netloc.rpartition("@")[2], *re.split("[:@]", parts.netloc)]
+    is_shown = parts.scheme.lower() in SERVERS
+    for word in filter(None, words):
+        for form in (word, unquote(word)):
+            is_host = form.lower() == host.lower()
+            if (is_host and not is_shown) or (not is_host and len(form) >= _SHORTEST_SECRET):
+                yield form
+
+
+def _scheme(url: str) -> str:
+    return url.partition("://")[0].lower() if "://" in url else ""
+
+
+def _parts(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        # Raises ValueError for what is no port; a service has a token in its place.
+        _ = parts.port if parts.scheme.lower() in SERVERS else None
+    except ValueError:
+        raise InputError(
+            "The address cannot be read. Encode special characters of user names and passwords, such as %40 for @."
+        ) from None
+    return parts

@@ -1,0 +1,93 @@
+"""Sends one message in a process of its own (see `child.py`)."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from adreel.errors import InputError
+from adreel.notify.schemes import redacted
+from adreel.settings import Settings
+
+SECONDS = 60.0
+"""How long one message may take; apprise itself gives up a connection after 4 to 15 seconds."""
+
+_PASSED = ("PATH", "LANG", "LC_ALL", "SSL_CERT_FILE", "SSL_CERT_DIR", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY",
+           "http_proxy", "https_proxy", "no_proxy", "REQUESTS_CA_BUNDLE", "SYSTEMROOT")  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message as plain text; `over` says that it brings good news."""
+
+    title: str
+    body: str
+    over: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Whether the server accepted a message; if not, what came back, without secrets."""
+
+    accepted: bool
+    reason: str = ""
+
+
+Send = Callable[[str, Message, bool], Outcome]
+"""Sends a message to a URL. The last argument: the address is the workspace's, and may be in a private network."""
+
+
+def sender(settings: Settings) -> Send:
+    """Sends for real."""
+    allowed = [word for word in settings.notification_hosts.split(",") if word]
+
+    def send(url: str, message: Message, private: bool) -> Outcome:
+        order = {"url": url, "title": message.title, "body": message.body, "over": message.over}
+        answer = _asked({**order, "allowed": allowed, "private": private})
+        if answer is None:
+            return Outcome(False, f"The server did not answer within {SECONDS:.0f} seconds.")
+        if answer.get("accepted"):
+            return Outcome(True)
+        reason = redacted(str(answer.get("reason", "")), url).strip() or "The server did not accept the message."
+        if answer.get("refused"):
+            reason += " To allow it, an administrator adds the host to ADREEL_NOTIFICATION_HOSTS."
+        return Outcome(False, reason)
+
+    return send
+
+
+def check_url(url: str) -> None:
+    """Raises InputError, without the address, if apprise cannot read it. Nothing is sent."""
+    answer = _asked({"url": url, "title": "", "body": "", "over": False, "allowed": [], "private": False})
+    if answer is None or not answer.get("accepted"):
+        reason = redacted(str((answer or {}).get("reason", "")), url)
+        raise InputError(
+            f"The address is incomplete or not valid for {url.partition('://')[0]}://. "
+            f"Copy it again from the service; docs/notifications.md has examples.{f' ({reason})' if reason else ''}"
+        )
+
+
+def _asked(order: dict[str, object]) -> dict[str, object] | None:
+    """The answer of the process; None if it took too long. Secrets pass through its stdin only."""
+    environ = {name: os.environ[name] for name in _PASSED if name in os.environ}
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "adreel.notify.child"],
+            input=json.dumps(order).encode(),
+            env=environ,
+            capture_output=True,
+            timeout=SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return None
+    if done.returncode:
+        # Not its error output, which may quote the address.
+        return {"accepted": False, "reason": f"The sending process ended with exit code {done.returncode}."}
+    # Plugins may print; the answer is the last line.
+    answer: dict[str, object] = json.loads(done.stdout.splitlines()[-1])
+    return answer

@@ -1,0 +1,849 @@
+"""Incidents, who hears of them, and messages that arrive at a local mail server and a local webhook."""
+
+from __future__ import annotations
+
+import json
+import socket
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiosmtpd.controller import Controller
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from adreel.access import Actor, Guard
+from adreel.clock import wall_clock
+from adreel.datasets.status import Status, standing
+from adreel.errors import ForbiddenError, InputError, NotFoundError
+from adreel.notify.schemes import read_url, redacted, shown
+from adreel.notify.sending import Message, Outcome, sender
+from adreel.notify.subscriptions import NewSubscription, Subscriptions
+from adreel.notify.ticking import deliver, tick
+from adreel.scheduling import Recurrence, Unit
+from adreel.settings import Settings
+from adreel.store import AccountStatus, Level, Role, RunOutcome, RunState, SavedDataset, Store, User, new_run_id
+from adreel.store.datasets import NewDataset, Timing
+from adreel.store.notifications import Address, IncidentKind, NewAddress, StaleDataset, Threshold
+from adreel.worker import Worker
+from api_home import program as program_of
+from home import URL, Home, environment_of, make_home
+from people import Clock, add_account, add_dataset, add_user, open_people
+from web_home import Site, words_of
+
+TOKEN = "T0psecretTokenOfAWebhook"
+
+
+@dataclass
+class Office:
+    """A store with a clock, and what would have been sent: the address's URL and the message."""
+
+    home: Path
+    clock: Clock
+    store: Store
+    sent: list[tuple[str, Message]] = field(default_factory=list)
+    broken: set[str] = field(default_factory=set)
+
+    @property
+    def settings(self) -> Settings:
+        return Settings.load({"ADREEL_HOME": str(self.home), "ADREEL_WEB_URL": "https://adreel.example.org"})
+
+    def send(self, url: str, message: Message, _private: bool) -> Outcome:
+        if url in self.broken:
+            return Outcome(False, "Connection refused")
+        self.sent.append((url, message))
+        return Outcome(True)
+
+    def look(self, **later: float) -> None:
+        """The worker's look, after this time."""
+        self.clock.later(**later)
+        tick(self.store, self.settings, self.clock())
+        deliver(self.store, self.settings, self.clock(), self.send)
+
+    def wait(self, minutes: int = 3) -> None:
+        for _ in range(minutes * 2):
+            self.look(seconds=31)
+
+    def subscribe(self, url: str = "json://hook.example.org/all", **values: Any) -> Address:
+        return self.store.addresses.add(NewAddress("Hook", url, shown(url), **values))
+
+    def run(self, saved: SavedDataset, state: RunState, error: str = "", **outcome: Any) -> None:
+        dates = outcome.pop("dates", None)
+        run = self.store.runs.add(saved, new_run_id(), dates)
+        self.store.runs.begin(run.id)
+        kind = "RetryError" if error else ""
+        self.store.runs.finish(run.id, RunOutcome(state, error=error, error_kind=kind, **outcome))
+
+    def fail(self, saved: SavedDataset, error: str = "TikTok did not answer.") -> None:
+        self.run(saved, RunState.FAILED, error)
+
+    def succeed(self, saved: SavedDataset) -> None:
+        self.run(saved, RunState.VERIFIED, version=0)
+
+    @property
+    def titles(self) -> list[str]:
+        return [message.title for _, message in self.sent]
+
+
+@contextmanager
+def office_in(home: Path) -> Iterator[Office]:
+    clock = Clock()
+    with open_people(home, clock) as store:
+        yield Office(home, clock, store)
+
+
+@pytest.fixture
+def office(store_folder: Path) -> Iterator[Office]:
+    with office_in(store_folder) as office:
+        yield office
+
+
+@pytest.fixture
+def file_office(tmp_path: Path) -> Iterator[Office]:
+    """For what says nothing of the kind of database, or looks into its file."""
+    with office_in(tmp_path / "home") as office:
+        yield office
+
+
+@pytest.fixture
+def spend(office: Office) -> SavedDataset:
+    return add_dataset(office.store, add_account(office.store))
+
+
+# -- incidents
+
+
+def test_a_dataset_that_fails_and_recovers_sends_one_message_for_each(office: Office, spend: SavedDataset) -> None:
+    office.subscribe()
+    for _ in range(3):
+        office.fail(spend)
+        office.wait()
+    assert office.titles == ["[adreel] Run failed: Spend"]
+    office.clock.later(hours=2)
+    office.succeed(spend)
+    office.wait()
+    office.succeed(spend)
+    office.wait()
+    assert office.titles[1:] == ["[adreel] Runs succeed again: Spend (after 2 h 9 min)"]
+    body = office.sent[0][1].body
+    assert "TikTok did not answer." in body
+    assert "Dataset: Spend (account shop)" in body
+    assert "adreel run spend" in body
+    assert "https://adreel.example.org/datasets/spend/history" in body
+
+
+def test_a_failure_is_told_within_a_minute(office: Office, spend: SavedDataset) -> None:
+    office.subscribe()
+    office.fail(spend)
+    office.look(seconds=5)
+    assert office.titles == []
+    office.look(seconds=31)
+    assert len(office.titles) == 1
+
+
+def test_fifty_failures_at_once_are_one_message_and_so_is_their_end(file_office: Office) -> None:
+    office = file_office
+    office.subscribe()
+    account = add_account(office.store)
+    datasets = [add_dataset(office.store, account, f"Report {number:02}") for number in range(50)]
+    for saved in datasets:
+        office.fail(saved)
+        office.clock.later(milliseconds=200)
+    office.wait()
+    assert office.titles == ["[adreel] 50 runs failed"]
+    assert "Run failed (50), account shop" in office.sent[0][1].body
+    for number, saved in enumerate(datasets):
+        office.succeed(saved)
+        if not number % 5:
+            office.look(seconds=100)
+    office.wait(5)
+    assert len(office.titles) == 2
+    assert office.titles[1].startswith("[adreel] Resolved: 50 runs failed")
+
+
+def test_failures_that_go_on_for_minutes_are_a_few_messages(file_office: Office) -> None:
+    office = file_office
+    office.subscribe()
+    account = add_account(office.store)
+    for number in range(50):
+        office.fail(add_dataset(office.store, account, f"Report {number:02}"))
+        office.look(seconds=12)
+    office.wait(5)
+    assert len(office.titles) <= 6
+    assert sum(body.body.count("- Report") + (body.title.count("Run failed: Report")) for _, body in office.sent) == 50
+
+
+@pytest.mark.parametrize(
+    ("state", "kind"),
+    [
+        (RunState.FAILED, IncidentKind.FAILED),
+        (RunState.CHECK_FAILED, IncidentKind.CHECK_FAILED),
+        (RunState.VERIFIED_WITH_WARNINGS, IncidentKind.WARNINGS),
+        (RunState.ADVERTISERS_SKIPPED, IncidentKind.WARNINGS),
+    ],
+)
+def test_each_state_of_a_run_opens_an_incident_that_a_verified_run_closes(
+    office: Office, spend: SavedDataset, state: RunState, kind: IncidentKind
+) -> None:
+    office.run(spend, state, version=None if state is RunState.FAILED else 0)
+    office.look(seconds=1)
+    (incident,) = office.store.incidents.list(is_open=True)
+    assert incident.kind is kind
+    office.succeed(spend)
+    office.look(seconds=1)
+    assert office.store.incidents.list(is_open=True) == ()
+
+
+def test_a_cancelled_run_and_a_backfill_say_nothing_of_the_datasets_own_days(
+    office: Office, spend: SavedDataset
+) -> None:
+    office.fail(spend)
+    office.run(spend, RunState.CANCELLED)
+    office.run(spend, RunState.VERIFIED, version=0, dates=("2026-01-01", "2026-01-02"))
+    office.look(seconds=1)
+    assert [incident.kind for incident in office.store.incidents.list(is_open=True)] == [IncidentKind.FAILED]
+
+
+def test_a_run_that_waits_for_its_next_attempt_has_not_failed_yet(office: Office, spend: SavedDataset) -> None:
+    office.subscribe()
+    run = office.store.runs.add(spend, new_run_id())
+    failed = RunOutcome(RunState.FAILED, error="TikTok did not answer.", error_kind="RetryError")
+    for _ in range(2):
+        office.store.runs.begin(run.id)
+        waiting = office.store.runs.finish(run.id, failed, retry_at=office.clock() + timedelta(minutes=10))
+        assert (waiting.state, waiting.error) == (RunState.QUEUED, "TikTok did not answer.")
+        office.wait(10)
+    assert (office.titles, office.store.incidents.list()) == ([], ())
+    office.store.runs.begin(run.id)
+    office.store.runs.finish(run.id, failed)
+    office.wait()
+    assert office.titles == ["[adreel] Run failed: Spend"]
+    office.store.runs.requeue(run.id)
+    office.store.runs.begin(run.id)
+    office.store.runs.finish(run.id, RunOutcome(RunState.VERIFIED, version=0))
+    office.wait()
+    assert office.titles[1:] == ["[adreel] Runs succeed again: Spend (after 3 min)"]
+
+
+def test_an_interrupted_run_counts_as_failed_if_nobody_takes_it_over(office: Office, spend: SavedDataset) -> None:
+    run = office.store.runs.add(spend, new_run_id())
+    office.store.runs.begin(run.id)
+    office.store.runs.interrupt(spend)
+    office.look(minutes=14)
+    assert office.store.incidents.list() == ()
+    office.look(minutes=2)
+    assert len(office.store.incidents.list(is_open=True)) == 1
+
+
+def test_an_account_that_needs_reconnecting_is_an_incident_until_it_is_valid(
+    office: Office, spend: SavedDataset
+) -> None:
+    office.subscribe()
+    account = office.store.accounts.get("shop")
+    revoked = office.store.accounts.set_status(account, AccountStatus.REVOKED)
+    office.wait()
+    office.store.accounts.set_token(revoked, "act.new")
+    office.wait()
+    assert office.titles == [
+        "[adreel] Reconnect account: account shop",
+        "[adreel] Reconnected: account shop (after 3 min)",
+    ]
+
+
+def add_manual(office: Office, stale_after: timedelta) -> SavedDataset:
+    manual = NewDataset(
+        "Manual", add_account(office.store), '{"report": "performance"}', timing=Timing(stale_after=stale_after)
+    )
+    return office.store.datasets.create_all([manual])[0]
+
+
+def status_of(office: Office, saved: SavedDataset) -> Status:
+    return standing(office.store, Guard(office.store, Actor(None)), saved, office.clock()).status
+
+
+def test_a_dataset_with_stale_after_is_stale_until_it_is_updated(office: Office) -> None:
+    office.subscribe()
+    manual = add_manual(office, timedelta(days=2))
+    office.succeed(manual)
+    office.wait()
+    office.look(days=1)
+    assert (office.titles, status_of(office, manual)) == ([], Status.VERIFIED)
+    office.look(days=1)
+    office.wait()
+    assert (office.titles, status_of(office, manual)) == (["[adreel] Not updated: Manual"], Status.STALE)
+    assert "not updated for 2 days" in office.sent[0][1].body
+    office.succeed(manual)
+    office.wait()
+    assert status_of(office, manual) is Status.VERIFIED
+    assert office.titles[1].startswith("[adreel] Updated again: Manual")
+
+
+def test_a_dataset_that_is_no_longer_watched_is_not_stale(office: Office) -> None:
+    manual = add_manual(office, timedelta(hours=1))
+    office.look(hours=2)
+    office.look(seconds=1)
+    assert len(office.store.incidents.list(is_open=True)) == 1
+    office.store.datasets.update(manual, timing=Timing())
+    office.look(seconds=1)
+    assert office.store.incidents.list(is_open=True) == ()
+
+
+def test_a_worker_whose_clock_is_behind_ends_no_stale_warning(office: Office) -> None:
+    add_manual(office, timedelta(hours=1))
+    office.look(hours=1)
+    tick(office.store, office.settings, office.clock() - timedelta(seconds=3))
+    assert len(office.store.incidents.list()) == len(office.store.incidents.list(is_open=True)) == 1
+
+
+def test_a_dataset_that_was_updated_since_it_was_judged_is_not_stale(office: Office) -> None:
+    manual = add_manual(office, timedelta(hours=1))
+    judged = StaleDataset(manual.id, manual.created_at + timedelta(hours=1), 3600, "")
+    office.clock.later(hours=2)
+    office.succeed(manual)
+    office.store.incidents.change_stale([judged], (), office.clock())
+    assert office.store.incidents.list() == ()
+
+
+# -- exactly once
+
+
+STEPS = st.lists(
+    st.tuples(
+        st.integers(0, 2),
+        st.sampled_from([RunState.FAILED, RunState.CHECK_FAILED, RunState.VERIFIED, RunState.VERIFIED_WITH_WARNINGS]),
+        st.integers(0, 900),
+        st.booleans(),
+    ),
+    min_size=1,
+    max_size=14,
+)
+
+
+def expected(states: list[RunState]) -> dict[IncidentKind, int]:
+    """How often each kind opens and closes over the runs of one dataset, said another way than the code does."""
+    failed = [state is RunState.FAILED for state in states]
+    checked = [state for state in states if state is not RunState.FAILED]
+    check_failed = [state is RunState.CHECK_FAILED for state in checked]
+    warned = [state is RunState.VERIFIED_WITH_WARNINGS for state in checked if state is not RunState.CHECK_FAILED]
+
+    def changes(flags: list[bool]) -> int:
+        return sum(flag != before for before, flag in zip([False, *flags], flags, strict=False))
+
+    return {
+        IncidentKind.FAILED: changes(failed),
+        IncidentKind.CHECK_FAILED: changes(check_failed),
+        IncidentKind.WARNINGS: changes(warned),
+    }
+
+
+@hypothesis_settings(max_examples=12, deadline=None)
+@given(steps=STEPS)
+def test_each_incident_is_told_once_when_it_opens_and_once_when_it_is_over(
+    steps: list[tuple[int, RunState, int, bool]],
+) -> None:
+    with tempfile.TemporaryDirectory() as folder, office_in(Path(folder)) as office:
+        account = add_account(office.store)
+        datasets = [add_dataset(office.store, account, f"Report {number}") for number in range(3)]
+        messages: list[tuple[str, str]] = []
+        office.subscribe()
+        states: dict[int, list[RunState]] = {0: [], 1: [], 2: []}
+        for number, state, seconds, is_down in steps:
+            states[number].append(state)
+            office.broken = {"json://hook.example.org/all"} if is_down else set()
+            office.run(datasets[number], state, version=None if state is RunState.FAILED else 0)
+            office.look(seconds=seconds)
+        office.broken = set()
+        for _ in range(12):
+            office.look(minutes=35)
+        for _, message in office.sent:
+            messages += [
+                (name, kind.over if message.over else kind.label)
+                for kind in IncidentKind
+                for name in (f"Report {number}" for number in range(3))
+                for _ in range(mentions(message, kind, name))
+            ]
+        counts = Counter(messages)
+        for number, sequence in states.items():
+            for kind, changes in expected(sequence).items():
+                name = f"Report {number}"
+                assert counts[name, kind.label] == (changes + 1) // 2
+                assert counts[name, kind.over] == changes // 2
+
+
+def mentions(message: Message, kind: IncidentKind, name: str) -> int:
+    """How often a message says this of the dataset."""
+    label = kind.over if message.over else kind.label
+    if message.body.startswith(f"{label}: {name}"):
+        return 1
+    blocks = [block for block in message.body.split("\n\n") if block.startswith(f"{label} (")]
+    return sum(line.startswith(f"- {name}") for block in blocks for line in block.splitlines())
+
+
+# -- deliveries
+
+
+def test_an_address_that_fails_is_retried_named_and_holds_up_no_other(office: Office, spend: SavedDataset) -> None:
+    bad = office.subscribe("json://down.example.org/")
+    office.subscribe("json://up.example.org/")
+    office.broken = {"json://down.example.org/"}
+    office.fail(spend)
+    office.wait()
+    assert [url for url, _ in office.sent] == ["json://up.example.org/"]
+    failing = office.store.addresses.get(bad.id)
+    assert (failing.failure, failing.failing_since is not None) == ("Connection refused", True)
+    office.broken = set()
+    office.wait(20)
+    assert [url for url, _ in office.sent] == ["json://up.example.org/", "json://down.example.org/"]
+    assert office.store.addresses.get(bad.id).failing_since is None
+
+
+def test_a_message_is_given_up_after_a_day(office: Office, spend: SavedDataset) -> None:
+    office.subscribe("json://down.example.org/")
+    office.broken = {"json://down.example.org/"}
+    office.fail(spend)
+    for _ in range(40):
+        office.look(hours=1)
+    office.broken = set()
+    office.look(hours=2)
+    assert office.sent == []
+
+
+def test_two_workers_send_a_message_once(office: Office, spend: SavedDataset) -> None:
+    office.subscribe()
+    office.fail(spend)
+    office.clock.later(seconds=40)
+    tick(office.store, office.settings, office.clock())
+    office.clock.later(seconds=40)
+    tick(office.store, office.settings, office.clock())
+    both = threading.Barrier(2)
+
+    def work() -> None:
+        with open_people(office.home, office.clock) as store:
+            both.wait()
+            deliver(store, office.settings, office.clock(), office.send)
+
+    threads = [threading.Thread(target=work) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(office.sent) == 1
+
+
+def test_a_message_whose_sender_died_is_sent_by_another(office: Office, spend: SavedDataset) -> None:
+    office.subscribe()
+    office.fail(spend)
+    for _ in range(2):
+        office.clock.later(seconds=40)
+        tick(office.store, office.settings, office.clock())
+    assert len(office.store.deliveries.claim(office.clock(), 5)) == 1
+    office.look(minutes=4)
+    assert office.sent == []
+    office.look(minutes=2)
+    assert len(office.sent) == 1
+
+
+# -- who hears
+
+
+def urls(office: Office) -> set[str]:
+    return {url for url, _ in office.sent}
+
+
+def person(office: Office, name: str, role: Role = Role.EDITOR, **values: Any) -> User:
+    user = add_user(office.store, name, role)
+    office.subscribe(f"json://{name}.example.org/", user=user, **values)
+    return user
+
+
+def test_a_person_hears_only_of_what_they_may_see(office: Office) -> None:
+    owner = person(office, "owner")
+    reader = person(office, "reader", Role.VIEWER, owned_only=False)
+    person(office, "stranger", owned_only=False)
+    person(office, "away", owned_only=False)
+    account = add_account(office.store, user=owner)
+    for name in ("reader", "away"):
+        office.store.shares.set(account, office.store.users.get(name), Level.READ)
+    office.store.users.disable(office.store.users.get("away"))
+    saved = add_dataset(office.store, account, owner=owner)
+    office.fail(saved)
+    office.wait()
+    assert urls(office) == {"json://owner.example.org/", "json://reader.example.org/"}
+    office.store.shares.set(account, reader, Level.NONE)
+    office.sent.clear()
+    office.succeed(saved)
+    office.wait()
+    assert urls(office) == {"json://owner.example.org/"}
+
+
+def test_the_address_of_a_dataset_hears_nothing_after_its_editor_lost_access(office: Office) -> None:
+    owner, editor = add_user(office.store, "owner"), add_user(office.store, "editor")
+    account = add_account(office.store, user=owner)
+    office.store.shares.set(account, editor, Level.EDIT)
+    saved = add_dataset(office.store, account, owner=owner)
+    office.subscribe("json://team.example.org/", dataset=saved, added_by=editor)
+    office.store.shares.set(account, editor, Level.NONE)
+    office.fail(saved)
+    office.wait()
+    assert office.sent == []
+
+
+def test_an_address_hears_only_of_its_kinds(office: Office, spend: SavedDataset) -> None:
+    office.subscribe(kinds=(IncidentKind.CHECK_FAILED,))
+    office.fail(spend)
+    office.run(spend, RunState.CHECK_FAILED, version=0)
+    office.wait()
+    assert office.titles == ["[adreel] Check failed: Spend"]
+
+
+# -- addresses
+
+
+def test_addresses_are_encrypted_also_after_the_keys_are_rotated(file_office: Office) -> None:
+    office = file_office
+    url = f"json://hook.example.org/{TOKEN}"
+    address = office.subscribe(url)
+    office.store.keys.add_first()
+    office.store.accounts.rotate_tokens(drop_old=True)
+    assert office.store.addresses.url(address) == url
+    assert TOKEN.encode() not in (office.home / "adreel.db").read_bytes()
+    assert TOKEN not in repr(address)
+
+
+@pytest.mark.parametrize(
+    ("url", "masked"),
+    [
+        (f"json://user:{TOKEN}@hook.example.org:8080/{TOKEN}?+X-Key={TOKEN}", "json://hook.example.org/****"),
+        (f"mailtos://me:{TOKEN}@example.org?to=ops@example.org", "mailtos://example.org/****"),
+        (f"slack://{TOKEN}/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ", "slack://****"),
+        (f"tgram://123456789:{TOKEN}/12315544/", "tgram://****"),
+        (f"ntfy://{TOKEN}", "ntfy://****"),
+        (f"workflows://prod.logic.azure.com:443/{TOKEN}/{TOKEN}", "workflows://prod.logic.azure.com/****"),
+    ],
+)
+def test_nothing_secret_of_an_address_is_shown(url: str, masked: str) -> None:
+    assert shown(read_url(url)) == masked
+    assert TOKEN not in redacted(f"error at {url} and /{TOKEN} for {TOKEN.lower()}{TOKEN}", url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "file:///etc/passwd",
+        "syslog://",
+        "dbus://",
+        "exec:///bin/sh",
+        "windows://",
+        "http://hook.example.org/",
+        "apprise://hook.example.org/token",
+        f"slack://{TOKEN}/A1BRTD4JD/b?template=/etc/passwd",
+        "mailto://me:pw@example.org?pgppub=/etc/passwd",
+        "json://host:99999999/",
+        "json://host/\nX: y",
+        "",
+    ],
+)
+def test_addresses_that_could_reach_the_machine_itself_are_refused_without_quoting_them(url: str) -> None:
+    with pytest.raises(InputError) as refusal:
+        read_url(url)
+    assert TOKEN not in str(refusal.value)
+
+
+def test_addresses_are_changed_only_by_those_who_may(office: Office) -> None:
+    editor = add_user(office.store, "editor")
+    viewer = add_user(office.store, "viewer", Role.VIEWER)
+    saved = add_dataset(office.store, add_account(office.store, user=editor), owner=editor)
+    workspace = office.subscribe()
+    subscriptions = Subscriptions(office.settings, Guard(office.store, Actor(editor)), office.clock())
+    with pytest.raises(ForbiddenError):
+        subscriptions.add(NewSubscription("json://hook.example.org/"))
+    with pytest.raises(NotFoundError):
+        subscriptions.remove(workspace.id)
+    theirs = Subscriptions(office.settings, Guard(office.store, Actor(viewer)), office.clock())
+    with pytest.raises(ForbiddenError):
+        theirs.add(NewSubscription("json://hook.example.org/"), dataset=saved)
+    assert subscriptions.add(NewSubscription("json://hook.example.org/"), dataset=saved).dataset_id == saved.id
+    own = theirs.add(NewSubscription("json://hook.example.org/"), personal=True)
+    assert (own.user_id, theirs.all()) == (viewer.id, (own,))
+
+
+# -- over the network
+
+
+@dataclass
+class Hook:
+    """A webhook on this machine: its port, what it received, and the status that it returns once it `answers`."""
+
+    port: int = 0
+    bodies: list[dict[str, Any]] = field(default_factory=list)
+    status: int = 200
+    location: str = ""
+    answers: threading.Event = field(default_factory=threading.Event)
+
+
+@pytest.fixture(scope="module")
+def hook() -> Iterator[Hook]:
+    hook = Hook()
+    hook.answers.set()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            hook.bodies.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            hook.answers.wait(20)
+            self.send_response(hook.status)
+            if hook.location:
+                self.send_header("Location", hook.location)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name in the base class
+            """Says nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        hook.port = server.server_address[1]
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        yield hook
+        server.shutdown()
+        thread.join()
+
+
+def settings_in(home: Path, **variables: str) -> Settings:
+    return Settings.load({"ADREEL_HOME": str(home), **variables})
+
+
+MESSAGE = Message("[adreel] Run failed: Spend täglich", "TikTok did not answer.\n\nWhat to do: adreel run spend")
+
+
+def test_a_webhook_receives_the_message(tmp_path: Path, hook: Hook) -> None:
+    hook.bodies.clear()
+    url = f"json://127.0.0.1:{hook.port}/{TOKEN}"
+    assert sender(settings_in(tmp_path))(url, MESSAGE, True) == Outcome(True)
+    (body,) = hook.bodies
+    assert (body["title"], body["message"]) == (MESSAGE.title, MESSAGE.body)
+
+
+def test_a_refusal_is_told_without_the_address(tmp_path: Path, hook: Hook) -> None:
+    hook.status = 401
+    try:
+        outcome = sender(settings_in(tmp_path))(f"json://127.0.0.1:{hook.port}/{TOKEN}", MESSAGE, True)
+    finally:
+        hook.status = 200
+    assert not outcome.accepted
+    assert "401" in outcome.reason
+    assert TOKEN not in outcome.reason
+
+
+def test_only_the_workspace_and_named_hosts_reach_private_networks(tmp_path: Path, hook: Hook) -> None:
+    url = f"json://127.0.0.1:{hook.port}/{TOKEN}"
+    refused = sender(settings_in(tmp_path))(url, MESSAGE, False)
+    assert not refused.accepted
+    assert "127.0.0.1 is in a private network" in refused.reason
+    assert "ADREEL_NOTIFICATION_HOSTS" in refused.reason
+    named = settings_in(tmp_path, ADREEL_NOTIFICATION_HOSTS="127.0.0.0/8")
+    assert sender(named)(url, MESSAGE, False).accepted
+
+
+def test_a_redirect_does_not_reach_a_refused_network(tmp_path: Path, hook: Hook) -> None:
+    hook.status, hook.location = 307, "http://169.254.169.254/latest/meta-data"
+    try:
+        outcome = sender(settings_in(tmp_path))(f"json://127.0.0.1:{hook.port}/", MESSAGE, True)
+    finally:
+        hook.status, hook.location = 200, ""
+    assert not outcome.accepted
+    assert "169.254.169.254 is in a private network" in outcome.reason
+
+
+@dataclass
+class Mails:
+    """Takes mails, as aiosmtpd calls it."""
+
+    contents: list[bytes] = field(default_factory=list)
+
+    async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:
+        self.contents.append(envelope.content)
+        return "250 OK"
+
+
+def test_a_mail_has_a_subject_and_plain_text(tmp_path: Path) -> None:
+    from email import message_from_bytes, policy
+
+    mails = Mails()
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    controller = Controller(mails, hostname="127.0.0.1", port=port)
+    controller.start()
+    try:
+        url = f"mailto://127.0.0.1:{port}?from=adreel@example.org&to=ops@example.org"
+        outcome = sender(settings_in(tmp_path))(url, MESSAGE, True)
+    finally:
+        controller.stop()
+    assert outcome == Outcome(True)
+    mail = message_from_bytes(mails.contents[0], policy=policy.default)
+    assert (mail["Subject"], mail["To"]) == (MESSAGE.title, "ops@example.org")
+    part = mail.get_body(("plain",))
+    assert part is not None
+    assert part.get_content().replace("\r\n", "\n").strip() == MESSAGE.body
+
+
+def test_a_server_that_is_not_there_is_named(tmp_path: Path) -> None:
+    outcome = sender(settings_in(tmp_path))("json://127.0.0.1:9/secretpath", MESSAGE, True)
+    assert not outcome.accepted
+    assert "refused" in outcome.reason.lower()
+    assert "secretpath" not in outcome.reason
+
+
+def test_a_slow_server_holds_up_no_schedule_and_the_worker_stops_with_its_messages(
+    file_office: Office, hook: Hook
+) -> None:
+    office, store = file_office, file_office.store
+    office.subscribe(f"json://127.0.0.1:{hook.port}/{TOKEN}")
+    office.fail(add_dataset(store, add_account(store), "Failing"))
+    for _ in range(2):
+        office.clock.later(seconds=40)
+        tick(store, office.settings, office.clock())
+    schedule = Recurrence(Unit.MINUTE, 15)
+    spec = '{"report": "performance", "schedule": {"every": "15 minutes"}}'
+    new = NewDataset("Due", store.accounts.get("shop"), spec, timing=Timing(schedule))
+    (saved,) = store.datasets.create_all([new])
+    hook.bodies.clear()
+    hook.answers.clear()
+    worker = Worker(office.settings, store, {}, clock=office.clock, wall=wall_clock, runs_at_once=0)
+    stop = threading.Event()
+    thread = threading.Thread(target=worker.run, args=(stop,))
+    thread.start()
+    try:
+        until(lambda: bool(hook.bodies))
+        office.clock.later(minutes=15)
+        until(lambda: store.runs.count(saved) == 1)
+        assert store.addresses.list()[0].delivered_at is None
+        stop.set()
+    finally:
+        stop.set()
+        hook.answers.set()
+        thread.join()
+    assert store.addresses.list()[0].delivered_at is not None
+    assert len(hook.bodies) == 1
+    assert "upkeep" not in {other.name for other in threading.enumerate()}
+
+
+def until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+# -- pages, API and command line
+
+
+def test_the_pages_add_test_and_remove_an_address_and_never_show_it(site: Site, hook: Hook) -> None:
+    visit = site.visit("admin")
+    url = f"json://127.0.0.1:{hook.port}/{TOKEN}"
+    form = {"url": url, "name": "Ops", "kinds": ["failed", "restated"], "threshold": "100"}
+    assert visit.sent("/notifications/workspace", form) == "/notifications"
+    page = visit.good("/notifications")
+    assert "Ops json://127.0.0.1/**** Run failed, Restated Restated: from 100 values No messages yet" in words_of(page)
+    (address,) = site.store.addresses.list()
+    hook.bodies.clear()
+    assert visit.sent(f"/notifications/{address.id}/test") == "/notifications"
+    assert len(hook.bodies) == 1
+    hook.status = 403
+    try:
+        answer = visit.post(f"/notifications/{address.id}/test")
+    finally:
+        hook.status = 200
+    assert answer.status_code == 422
+    assert "The test message to Ops failed" in words_of(answer.text)
+    refused = visit.post("/notifications/workspace", {"url": f"file:///{TOKEN}", "name": "Mine"})
+    assert refused.status_code == 422
+    assert 'value="Mine"' in refused.text
+    assert TOKEN not in page + answer.text + refused.text
+    visit.sent(f"/notifications/{address.id}/remove")
+    assert site.store.addresses.list() == ()
+
+
+def test_a_viewer_has_only_their_own_addresses(site: Site) -> None:
+    site.user("vic", Role.VIEWER)
+    workspace = site.store.addresses.add(NewAddress("Ops", "json://hook.example.org/", "json://hook.example.org/****"))
+    visit = site.visit("vic")
+    assert "Ops" not in words_of(visit.good("/notifications"))
+    assert visit.post(f"/notifications/{workspace.id}/test").status_code == 404
+    assert visit.post(f"/notifications/{workspace.id}/remove").status_code == 404
+    assert visit.post("/notifications/workspace", {"url": "json://hook.example.org/"}).status_code == 403
+    assert visit.sent("/notifications/personal", {"url": "json://hook.example.org/x"}) == "/notifications"
+
+
+def test_the_api_adds_lists_tests_and_removes_addresses(site: Site, hook: Hook) -> None:
+    program = program_of(site, "admin")
+    body = {"url": f"json://127.0.0.1:{hook.port}/{TOKEN}", "scope": "workspace", "kinds": ["failed"]}
+    added = program.good("POST", "/notifications", 201, json=body)
+    assert (added["address"], added["kinds"], added["added_by"]) == ("json://127.0.0.1/****", ["failed"], "admin")
+    assert program.get("/notifications")["items"] == [added]
+    assert program.good("POST", f"/notifications/{added['id']}/test") == {"accepted": True, "reason": ""}
+    assert program_of(site, "admin", read_only=True).bad("DELETE", f"/notifications/{added['id']}", 403)
+    program.good("DELETE", f"/notifications/{added['id']}", 204)
+    assert program.get("/incidents")["items"] == []
+    assert TOKEN not in json.dumps(program.bad("POST", "/notifications", 422, json={"url": f"file:///{TOKEN}"}))
+
+
+def test_the_command_line_takes_an_address_from_stdin(home: Home, hook: Hook) -> None:
+    url = f"json://127.0.0.1:{hook.port}/{TOKEN}"
+    shown_text = home.good("notifications", "add", "--name", "Ops", stdin=f"{url}\n").output
+    assert TOKEN not in shown_text
+    assert "json://127.0.0.1/****" in home.good("notifications", "list").output
+    hook.bodies.clear()
+    home.good("notifications", "test", "1")
+    assert len(hook.bodies) == 1
+    home.good("notifications", "remove", "1")
+    assert json.loads(home.good("notifications", "list", "--json").stdout) == []
+
+
+@pytest.fixture
+def small_home(tmp_path: Path) -> Home:
+    home = make_home(tmp_path / "home", advertisers=2, ads=10, hostile_names=False)
+    home.add_account()
+    return home
+
+
+def test_a_restatement_is_told_to_those_whose_threshold_it_reaches(small_home: Home) -> None:
+    home = small_home
+    dates = {"start": "today-5", "end": "yesterday"}
+    home.good("datasets", "create", "-f", home.file(dates=dates, metrics=["spend", "conversion"]))
+    home.good("run", "spend")
+    settings = Settings.load({**environment_of(home, URL), "ADREEL_HOME": str(home.path)})
+    sent: list[tuple[str, Message]] = []
+
+    def send(url: str, message: Message, _private: bool) -> Outcome:
+        sent.append((url, message))
+        return Outcome(True)
+
+    with Store.open(settings, clock=lambda: home.now) as store:
+        for name, threshold in (("low", Threshold(None, 1)), ("high", Threshold(None, 1_000_000))):
+            url = f"json://{name}.example.org/"
+            store.addresses.add(NewAddress(name, url, shown(url), threshold=threshold))
+        tick(store, settings, home.now)
+        home.later(1)
+        home.good("run", "spend")
+        for seconds in (0, 1, 40):
+            tick(store, settings, home.now + timedelta(seconds=seconds))
+        deliver(store, settings, home.now + timedelta(seconds=60), send)
+        (incident,) = store.incidents.list()
+    assert [url for url, _ in sent] == ["json://low.example.org/"]
+    assert sent[0][1].title.endswith("Restated: Spend")
+    assert incident.closed_at is not None
+    assert incident.values_restated is not None
+    assert incident.text in sent[0][1].body
+    difference = json.loads(home.good("diff", "spend", "0", "1", "--json").stdout)
+    assert incident.values_restated == sum(metric["values_restated"] for metric in difference["metrics"]) > 0
+    assert incident.text == difference["summary"]
