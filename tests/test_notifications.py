@@ -300,7 +300,7 @@ def test_a_dataset_that_is_no_longer_watched_is_not_stale(office: Office) -> Non
 
 def test_a_worker_whose_clock_is_behind_ends_no_stale_warning(office: Office) -> None:
     add_manual(office, timedelta(hours=1))
-    office.look(hours=1)
+    office.look(hours=1, seconds=1)
     tick(office.store, office.settings, office.clock() - timedelta(seconds=3))
     assert len(office.store.incidents.list()) == len(office.store.incidents.list(is_open=True)) == 1
 

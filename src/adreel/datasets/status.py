@@ -264,14 +264,16 @@ def _status_of_run(saved: SavedDataset, latest: RunBrief, good: RunBrief | None,
     if latest.state is RunState.VERIFIED_WITH_WARNINGS:
         return Status.VERIFIED_WITH_WARNINGS, latest.warning
     since = stale_at(saved, good)
-    if since is not None and since <= now:
+    if since is not None and since < now:
         age = f"The rows were read {_age(now - good.read_at)} ago." if good else "The dataset was never updated."
         return Status.STALE, f"{age} Run the dataset to update {'them' if good else 'it'}."
     return (Status.CANCELLED if latest.state is RunState.CANCELLED else Status.VERIFIED), ""
 
 
 def stale_at(saved: SavedDataset, good: RunBrief | None) -> datetime | None:
-    """From when on a dataset is stale unless it is updated, where `good` is its latest run with a version; else None.
+    """The moment after which a dataset is stale unless it is updated; None if it never is.
+
+    `good` is its latest run with a version.
 
     A dataset of fixed days reads the same again, so that it is stale only if somebody asked for that with a
     `stale_after`, which counts from its creation if it was never updated.

@@ -20,7 +20,7 @@ DETAILS = ("Socket Exception", "SMTP", "Response Details", "Connection", "Except
 """How lines begin that say more than apprise's warnings."""
 
 
-class _Lines(logging.Handler):
+class _FailureLines(logging.Handler):
     """Keeps what apprise says of a failure."""
 
     def __init__(self) -> None:
@@ -96,7 +96,7 @@ def send(order: dict[str, Any]) -> dict[str, Any]:
     asset = apprise.AppriseAsset(
         app_id="adreel", app_desc="adreel", app_url="", image_url_mask="", image_url_logo="", image_path_mask=False
     )
-    logger, lines = logging.getLogger("apprise"), _Lines()
+    logger, lines = logging.getLogger("apprise"), _FailureLines()
     logger.handlers, logger.propagate = [lines], False
     logger.setLevel(logging.DEBUG)
     plugin = apprise.Apprise.instantiate(order["url"], asset=asset, suppress_exceptions=True)

@@ -68,9 +68,9 @@ def _compare_stale(store: Store, now: datetime) -> None:
         at, before = stale_at(saved, good), lasting.get(saved.id)
         if at is None or saved.stale_after is None:
             continue
-        if before is not None and (at <= before.opened_at or at <= now):
+        if before is not None and (at <= before.opened_at or at < now):
             stay.add(saved.id)
-        elif before is None and at <= now:
+        elif before is None and at < now:
             opens.append(StaleDataset(saved.id, at, saved.stale_after, good.id if good else ""))
     closes = [incident for dataset_id, incident in lasting.items() if dataset_id not in stay]
     if opens or closes:
