@@ -66,7 +66,15 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
         asking.good("POST", f"/datasets/{slug}/runs", 202)
         (run,) = site.work()
         viewer = site.user("viewer")
-    parameters = {"dataset": slug, "run": run.id, "account": "1", "user": str(viewer.id), "token": "1", "card": "spend"}
+    parameters = {
+        "dataset": slug,
+        "run": run.id,
+        "account": "1",
+        "user": str(viewer.id),
+        "token": "1",
+        "card": "spend",
+        "address": "1",
+    }
     return Prepared(
         home, parameters | {"report": "performance", "metric": "spend", "dimension": "country_code", "version": "0"}
     )
@@ -133,7 +141,7 @@ def quiet(prepared: Prepared, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 NOT_THERE = {"dataset": "none", "run": "ffffffff", "card": "none", "report": "none", "metric": "none"}
-NOT_THERE |= {"account": "99", "user": "99", "token": "99", "dimension": "none", "version": "99"}
+NOT_THERE |= {"address": "99", "account": "99", "user": "99", "token": "99", "dimension": "none", "version": "99"}
 
 
 @pytest.fixture(scope="module")

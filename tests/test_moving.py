@@ -66,10 +66,10 @@ def in_postgres(home: Home, url: str) -> Store:
 
 def test_a_store_moves_to_postgres_and_back_with_all_that_it_has(full: Home, url: str) -> None:
     before = content(settings_of(full))
-    said = full.good("migrate-store", "--to", url).stderr
-    assert "Copied 1,2" in said
-    assert "secret.key" in said
-    assert "ADREEL_DATABASE_URL" in said
+    talk = full.good("migrate-store", "--to", url).stderr
+    assert "Copied 1,2" in talk
+    assert "secret.key" in talk
+    assert "ADREEL_DATABASE_URL" in talk
     assert content(settings_of(full)) == before
     moved = content(settings_of(full, url))
     assert {name: len(rows) for name, rows in moved.items()} == {name: len(rows) for name, rows in before.items()}

@@ -129,8 +129,8 @@ def first_days(lake: Lake, slug: str, dataset: Dataset, now: datetime) -> FirstD
             by_zone[zone] = min(first, by_zone.get(zone, first))
         if version.only_days_read or version.restored is not None:
             break
-    known = [*by_zone.values(), *(ends[:1] if ends else ())]
-    return FirstDays(min(known), by_zone) if known else None
+    first_read = [*by_zone.values(), *(ends[:1] if ends else ())]
+    return FirstDays(min(first_read), by_zone) if first_read else None
 
 
 def reason(dataset: Dataset) -> str:

@@ -16,6 +16,7 @@ from adreel.notify.schemes import read_url, shown
 from adreel.notify.sending import Outcome, Send, check_url, sender
 from adreel.settings import Settings
 from adreel.store import SavedDataset
+from adreel.store.audit import AuditAction, Subject
 from adreel.store.notifications import Address, IncidentKind, NewAddress, Threshold
 
 MOST = 20
@@ -122,6 +123,7 @@ class Subscriptions:
         address = self.get(address_id)
         writer = MessageWriter(self._settings, self._store.workspace.get(), Audience(self._store), self._now)
         url = self._store.addresses.url(address)
+        self._store.audit.add(AuditAction.ADDRESS_TEST, Subject.of(address), {"address": address.shown})
         return (send or sender(self._settings))(url, writer.test(address.name), address.is_workspace)
 
     def is_paused(self, address: Address) -> bool:

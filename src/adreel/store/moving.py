@@ -87,14 +87,14 @@ def _refuse_work(connection: Connection, backend: Backend) -> None:
 
 def _copy(sender: Connection, receiver: Connection, table: Table) -> int:
     """Copies the rows and the counter of a table, and compares both sides; how many rows there are."""
-    sent = _Sum()
+    sent = _Checksum()
     for batch in rows_of(sender, table).partitions(BATCH):
         receiver.execute(insert(table), [dict(row._mapping) for row in batch])
         sent.add(batch)
     counter = last_id(sender, table)
     if counter:
         set_last_id(receiver, table, counter)
-    arrived = _Sum()
+    arrived = _Checksum()
     for batch in rows_of(receiver, table).partitions(BATCH):
         arrived.add(batch)
     if arrived != sent or last_id(receiver, table) != counter:
@@ -114,7 +114,7 @@ def rows_of(connection: Connection, table: Table) -> Any:
 
 
 @dataclass(slots=True)
-class _Sum:
+class _Checksum:
     """The number of rows and a checksum of their values, whatever the order of the rows."""
 
     rows: int = 0

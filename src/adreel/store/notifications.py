@@ -16,6 +16,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, func, insert, or_, select, update
 
 from adreel.errors import NotFoundError
+from adreel.store.audit import AuditAction, Subject, record
 from adreel.store.database import Database
 from adreel.store.names import clean_name
 from adreel.store.records import FINISHED, AccountStatus, Run, SavedDataset, User
@@ -292,7 +293,15 @@ class Addresses:
             # In here, as the keys may be rotated by who holds the transaction.
             values["url"] = self._keys.encrypt(new.url)
             row = connection.execute(insert(notification_addresses).values(values).returning(*_ADDRESS)).one()
-        return _address(row)
+            address = _address(row)
+            record(
+                connection,
+                self._clock(),
+                AuditAction.ADDRESS_ADD,
+                Subject.of(address),
+                {"address": address.shown, "dataset": new.dataset.name if new.dataset else ""},
+            )
+        return address
 
     def get(self, address_id: int) -> Address:
         """The address of that id. NotFoundError if there is none."""
@@ -317,30 +326,14 @@ class Addresses:
             raise NotFoundError(f"Notification address {address.id} was removed meanwhile.")
         return self._keys.decrypt(encrypted, f"notification address {address.name!r}", ADD_AGAIN)
 
-    def change(
-        self, address: Address, kinds: Collection[IncidentKind], threshold: Threshold, *, owned_only: bool
-    ) -> Address:
-        """The address with other kinds, another threshold and another reach."""
-        values = {
-            "kinds": [kind for kind in IncidentKind if kind in kinds],
-            "least_percent": threshold.percent,
-            "least_values": threshold.values,
-            "owned_only": owned_only,
-        }
-        mine = notification_addresses.c.id == address.id
-        with self._database.write() as connection:
-            statement = update(notification_addresses).where(mine).values(values).returning(*_ADDRESS)
-            row = connection.execute(statement).first()
-        if row is None:
-            raise NotFoundError(f"Notification address {address.id} was removed meanwhile.")
-        return _address(row)
-
     def remove(self, address: Address) -> None:
         """Forgets the address and its messages."""
         with self._database.write() as connection:
             mine = notification_addresses.c.id == address.id
             if not connection.execute(delete(notification_addresses).where(mine)).rowcount:
                 raise NotFoundError(f"Notification address {address.id} was removed meanwhile.")
+            details = {"address": address.shown}
+            record(connection, self._clock(), AuditAction.ADDRESS_REMOVE, Subject.of(address), details)
 
 
 class Incidents:

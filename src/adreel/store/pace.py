@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 
 from adreel.store.postgres_errors import named_error
-from adreel.tiktok.rate_limit import Rows
+from adreel.tiktok.rate_limit import StatementAnswer
 
 SCHEMA = "adreel_pace"
 
@@ -57,7 +57,7 @@ class PostgresLog:
             self._connection.close()
 
     @contextmanager
-    def transaction(self, app_id: str) -> Iterator[_Sql]:
+    def transaction(self, app_id: str) -> Iterator[_PostgresStatements]:
         """As `SlotLog.transaction`; a connection that a restart of the server killed fails once and is replaced."""
         connection = self._opened()
         with self._errors_named():
@@ -69,7 +69,7 @@ class PostgresLog:
                     clock = connection.execute("SELECT extract(epoch FROM clock_timestamp())::float8")
                 ahead = float(clock.fetchall()[0][0]) - time.time()
                 self.ahead = ahead if abs(ahead) > SAME_CLOCK else 0.0
-                yield _Sql(connection)
+                yield _PostgresStatements(connection)
                 connection.execute("COMMIT")
             except BaseException:
                 with suppress(psycopg.Error):
@@ -77,11 +77,11 @@ class PostgresLog:
                 raise
 
     @contextmanager
-    def statement(self) -> Iterator[_Sql]:
+    def statement(self) -> Iterator[_PostgresStatements]:
         """As `SlotLog.statement`."""
         connection = self._opened()
         with self._errors_named():
-            yield _Sql(connection)
+            yield _PostgresStatements(connection)
 
     def _opened(self) -> psycopg.Connection[Any]:
         if self._connection is None or self._connection.closed:
@@ -98,9 +98,9 @@ class PostgresLog:
             raise named_error(self._name, error) from error
 
 
-class _Sql:
+class _PostgresStatements:
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self._connection = connection
 
-    def execute(self, statement: str, parameters: Sequence[str | float], /) -> Rows:
+    def execute(self, statement: str, parameters: Sequence[str | float], /) -> StatementAnswer:
         return self._connection.execute(statement.replace("?", "%s").encode(), parameters)

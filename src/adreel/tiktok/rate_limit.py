@@ -128,7 +128,7 @@ FROM app WHERE app_id = ?
 """
 
 
-class Rows(Protocol):
+class StatementAnswer(Protocol):
     """The answer to a statement."""
 
     def fetchone(self) -> Any:
@@ -139,7 +139,7 @@ class Rows(Protocol):
 class Sql(Protocol):
     """A database that takes the statements of this module; a question mark stands for each parameter."""
 
-    def execute(self, statement: str, parameters: Sequence[str | float], /) -> Rows:
+    def execute(self, statement: str, parameters: Sequence[str | float], /) -> StatementAnswer:
         """Raises what `SlotLog.statement` says."""
         ...
 

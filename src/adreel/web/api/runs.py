@@ -29,7 +29,7 @@ class Total(Answer):
     actual: float = Field(examples=[12.4])
 
 
-class IncompleteDay(Answer):
+class IncompleteDayAnswer(Answer):
     """A day that TikTok had not completed when it was read."""
 
     day: date
@@ -55,7 +55,7 @@ class Verification(Answer):
     checksums: list[str] = Field(
         description="Totals over several currencies, which are checksums and not amounts.", examples=[[]]
     )
-    incomplete: list[IncompleteDay] = Field(
+    incomplete: list[IncompleteDayAnswer] = Field(
         description="Days whose figures match TikTok's, which were still incomplete.", examples=[[]]
     )
 
@@ -86,7 +86,7 @@ class RunAnswer(Answer):
     triggered_by: str = Field(
         description="User who started the run; empty for the command line and for schedules.", examples=["ada"]
     )
-    due_at: datetime | None = Field(description="The time of the schedule that it stands for.", examples=[None])
+    due_at: datetime | None = Field(description="The time at which its schedule was due.", examples=[None])
     not_before: datetime | None = Field(description="Start of its next attempt, while it waits.", examples=[None])
     attempt: int = Field(description="Its attempt, from 1.", examples=[1])
     spec_version: int = Field(description="Settings version of the dataset when the run was created.", examples=[1])
