@@ -19,6 +19,7 @@ from adreel.store.accounts import Accounts
 from adreel.store.activity import Activity, QueuedRun
 from adreel.store.app_requests import AppRequests, RequestCounts
 from adreel.store.attempts import Attempts
+from adreel.store.backfills import Backfill, Backfills, BackfillState
 from adreel.store.consents import Consents
 from adreel.store.database import Database, open_database
 from adreel.store.datasets import Datasets
@@ -78,6 +79,9 @@ __all__ = [
     "ApiToken",
     "AppRequests",
     "Attempts",
+    "Backfill",
+    "BackfillState",
+    "Backfills",
     "Consent",
     "Consents",
     "Cost",
@@ -125,6 +129,7 @@ class Store:
         "activity",
         "app_requests",
         "attempts",
+        "backfills",
         "consents",
         "datasets",
         "keys",
@@ -149,6 +154,7 @@ class Store:
         self.runs = Runs(database, clock)
         self.activity = Activity(database)
         self.queue = Queue(database, clock)
+        self.backfills = Backfills(database, clock)
         self.run_totals = RunTotals(database)
         self.app_requests = AppRequests(database, clock)
         self.users = Users(database, Passwords(cost), clock)
