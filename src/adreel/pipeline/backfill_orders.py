@@ -46,12 +46,15 @@ WESTERNMOST = timedelta(hours=-12)
 
 @dataclass(frozen=True, slots=True)
 class BackfillProgress:
-    """How far a backfill is; `requests_left` and `seconds_left` are estimates, in the pace of the latest slice."""
+    """How far a backfill is; `requests_left` and `seconds_left` are estimates, in the pace of the latest slice.
+
+    They are None while no slice was read and no ad account is known.
+    """
 
     days: int
     days_done: int
-    requests_left: int
-    seconds_left: float
+    requests_left: int | None
+    seconds_left: float | None
 
     @property
     def share(self) -> float:
@@ -62,7 +65,7 @@ class BackfillProgress:
     def words(self) -> str:
         """The progress for a person."""
         done = f"{self.days_done:,} of {self.days:,} day{'' if self.days == 1 else 's'}"
-        if self.days_done == self.days:
+        if self.requests_left is None or self.seconds_left is None or self.days_done == self.days:
             return done
         requests = f"about {self.requests_left:,} request{'' if self.requests_left == 1 else 's'} left"
         return f"{done} · {requests}, {duration_text(self.seconds_left)} without waiting"
@@ -71,11 +74,12 @@ class BackfillProgress:
 def progress(backfill: Backfill) -> BackfillProgress:
     """How far the backfill is, for pages, programs and the command line; a slice counts once it is read."""
     slices = (backfill.days - backfill.days_done) / backfill.slice_days
+    is_known = backfill.slice_requests > 0
     return BackfillProgress(
         days=backfill.days,
         days_done=backfill.days_done,
-        requests_left=round(slices * backfill.slice_requests),
-        seconds_left=slices * backfill.slice_seconds,
+        requests_left=round(slices * backfill.slice_requests) if is_known else None,
+        seconds_left=slices * backfill.slice_seconds if is_known else None,
     )
 
 
@@ -95,7 +99,7 @@ def backfill_json(backfill: Backfill, saved: SavedDataset) -> dict[str, Any]:
         "days_done": state.days_done,
         "share": round(state.share, 4),
         "requests_left": state.requests_left,
-        "seconds_left": round(state.seconds_left, 1),
+        "seconds_left": None if state.seconds_left is None else round(state.seconds_left, 1),
         "next_day": backfill.next_day if backfill.days_done < backfill.days else None,
         "run_id": backfill.run_id,
         "triggered_by": backfill.triggered_by,
