@@ -23,6 +23,7 @@ from adreel.store import (
     IN_PROGRESS,
     Backfill,
     BackfillState,
+    Role,
     Run,
     RunOutcome,
     RunState,
@@ -34,7 +35,9 @@ from adreel.store import (
 from adreel.store.backfills import NewBackfill
 from adreel.store.datasets import NewDataset
 from adreel.worker.schedules import enqueue_due
+from api_home import program
 from home import Home, environment_of, make_home
+from web_home import Site, open_site, words_of
 
 NOW = datetime(2026, 11, 22, 12, 30, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -198,8 +201,8 @@ def test_a_slice_that_fails_for_good_pauses_the_backfill_with_the_reason(desk: D
     desk.home.door("calm", {})
     assert "nothing to accept" in desk.home.bad("backfills", "resume", "spend", "--accept")[1]
     desk.home.good("backfills", "resume", "spend")
-    assert [slice_run.dates for slice_run in desk.finish()][0] == run.dates
-    assert desk.backfill.state is BackfillState.DONE
+    assert desk.finish()[0].dates == run.dates
+    assert desk.backfill.days_done == 92
 
 
 def test_a_slice_that_fails_for_a_passing_reason_is_tried_again_as_a_scheduled_run_is(desk: Desk) -> None:
@@ -279,7 +282,7 @@ def test_a_dataset_that_is_changed_meanwhile_pauses_its_backfill(desk: Desk) -> 
     assert "was changed after the backfill began" in desk.backfill.reason
     desk.home.good("backfills", "resume", "spend")
     desk.finish()
-    assert desk.backfill.state is BackfillState.DONE
+    assert desk.backfill.days_done == 304
 
 
 def test_a_slice_whose_process_is_killed_goes_on_and_no_second_one_begins(desk: Desk) -> None:
@@ -311,7 +314,7 @@ def test_a_backfill_goes_with_its_dataset(desk: Desk) -> None:
     ("keys", "days", "words"),
     [
         ({"update": {"method": "replace"}}, DAYS, "to partition"),
-        ({"time_dimension": "none"}, DAYS, "have no day"),
+        ({"time_dimension": "none", "update": {"method": "upsert"}}, DAYS, "have no day"),
         ({}, ("2026-10-01", "today"), "is not over in every ad account"),
         ({}, ("2026-10-31", "2026-10-01"), "is after the end"),
         ({}, ("2015-01-01", "2015-02-01"), "the first day available is 2016-09-01"),
@@ -360,6 +363,77 @@ def test_the_progress_counts_days_and_tells_what_is_left(desk: Desk) -> None:
     assert later.words.startswith(f"90 of 304 days · about {later.requests_left} requests left, ")
     (listed,) = desk.home.json("backfills", "list")
     assert (listed["days_done"], listed["requests_left"], listed["state"]) == (90, later.requests_left, "active")
+
+
+# -- over the API and on the page
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    home = make_home(tmp_path / "home", today=NOW.date(), advertisers=2, ads=2)
+    home.now = NOW
+    home.add_account()
+    home.good("datasets", "create", "-f", home.file(update={"method": "partition"}))
+    with open_site(home) as opened_site:
+        yield opened_site
+
+
+def test_a_backfill_is_started_followed_and_ended_over_the_api(site: Site) -> None:
+    asking = program(site)
+    days = {"start": "2026-01-01", "end": "today-22"}
+    answer = asking.ask("POST", "/datasets/spend/backfills", json=days)
+    begun = answer.json()
+    assert (answer.status_code, answer.headers["location"]) == (201, f"/api/v1/backfills/{begun['id']}")
+    assert (begun["start"], begun["end"], begun["days"], begun["state"]) == ("2026-01-01", "2026-10-31", 304, "active")
+    assert (begun["triggered_by"], begun["days_done"], begun["next_day"]) == ("admin", 0, "2026-10-31")
+    assert asking.bad("POST", "/datasets/spend/backfills", 409, json=days)["kind"] == "BusyError"
+    tick(site.store, site.home.now)
+    site.work()
+    tick(site.store, site.home.now)
+    path = f"/backfills/{begun['id']}"
+    assert asking.get(path)["days_done"] == 90
+    assert asking.good("POST", f"{path}/pause", 200)["state"] == "paused"
+    asking.bad("POST", f"{path}/resume", 422, json={"accept": True})
+    assert asking.good("POST", f"{path}/resume", 200)["state"] == "active"
+    assert asking.good("POST", f"{path}/cancel", 200)["state"] == "cancelled"
+    asking.bad("POST", f"{path}/cancel", 422)
+    assert [item["id"] for item in asking.get("/backfills")["items"]] == [begun["id"]]
+    asking.bad("POST", "/datasets/spend/backfills", 422, json={"start": "2026-11-01", "end": "today"})
+
+
+def test_a_backfill_is_as_visible_as_its_dataset(site: Site) -> None:
+    backfill = program(site).good(
+        "POST", "/datasets/spend/backfills", 201, json={"start": "2026-08-01", "end": "2026-08-02"}
+    )
+    stranger = program(site, site.user("eddy", Role.EDITOR))
+    assert stranger.get("/backfills")["total"] == 0
+    for path in ("pause", "resume", "cancel"):
+        stranger.bad("POST", f"/backfills/{backfill['id']}/{path}", 404)
+    stranger.bad("POST", "/datasets/spend/backfills", 404, json={"start": "2026-08-01", "end": "2026-08-02"})
+
+
+def test_the_page_of_a_dataset_starts_a_backfill_and_shows_how_far_it_is(site: Site) -> None:
+    visit, base = site.visit("admin"), "/datasets/spend"
+    refused = visit.post(f"{base}/backfills", {"start": "2026-10-01", "end": "today"})
+    assert refused.status_code == 422
+    assert "is not over in every ad account" in words_of(refused.text)
+    assert visit.sent(f"{base}/backfills", {"start": "2026-01-01", "end": "2026-10-31"}) == base
+    tick(site.store, site.home.now)
+    site.work()
+    tick(site.store, site.home.now)
+    words = visit.words(base)
+    assert "Backfill 2026-01-01 to 2026-10-31 In progress · 90 of 304 days" in words
+    assert "Pause backfill Cancel backfill" in words
+    visit.sent(f"{base}/backfills/pause")
+    assert "Paused by admin." in visit.words(base)
+    visit.sent(f"{base}/backfills/resume")
+    visit.sent(f"{base}/backfills/cancel")
+    assert "Cancelled · 90 of 304 days" in visit.words(base)
+    site.home.later(2)
+    assert "Cancelled · 90" not in visit.words(base)
+
+
+# -- whatever happens
 
 
 class Steps:

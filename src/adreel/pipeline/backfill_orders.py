@@ -23,7 +23,7 @@ from adreel.pipeline.orders import DateRange, Orders
 from adreel.pipeline.preview import Asking
 from adreel.pipeline.progress import duration_text
 from adreel.store import IN_PROGRESS, SUCCESSFUL, Backfill, BackfillState, Run, RunState, SavedDataset, Store
-from adreel.store.backfills import NewBackfill
+from adreel.store.backfills import NewBackfill, absent_backfill
 from adreel.update_methods import Method
 
 SLICE_SECONDS = 300.0
@@ -301,19 +301,20 @@ class BackfillOrders:
         return float(estimate.requests), seconds
 
 
-def open_backfill(store: Store, saved: SavedDataset) -> Backfill | None:
-    """The dataset's backfill that is in progress or paused, if it has one."""
-    try:
-        return store.backfills.open_of(saved)
-    except NotFoundError:
-        return None
-
-
 def visible(guard: Guard) -> Iterator[tuple[Backfill, SavedDataset]]:
     """The backfills of datasets that the actor may see, latest first."""
     datasets = {saved.id: saved for saved in guard.datasets()}
     for backfill in guard.store.backfills.list(datasets.keys()):
         yield backfill, datasets[backfill.dataset_id]
+
+
+def visible_backfill(guard: Guard, backfill_id: int) -> tuple[Backfill, SavedDataset]:
+    """The backfill of that id with its dataset. NotFoundError also if the actor may not see the dataset."""
+    backfill = guard.store.backfills.get(backfill_id)
+    try:
+        return backfill, guard.dataset(backfill.dataset_id)
+    except NotFoundError:
+        raise absent_backfill(backfill_id) from None
 
 
 def can_accept(run: Run | None) -> bool:

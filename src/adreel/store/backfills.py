@@ -128,7 +128,7 @@ class Backfills:
         with self._database.read() as connection:
             row = connection.execute(select(backfills).where(backfills.c.id == backfill_id)).first()
         if row is None:
-            raise NotFoundError(f"Backfill {backfill_id} was not found. To list them: adreel backfills list")
+            raise absent_backfill(backfill_id)
         return as_backfill(row)
 
     def list(
@@ -217,6 +217,11 @@ class Backfills:
         if row is None:
             raise InputError(f"Backfill {backfill.id} is over and cannot be cancelled.")
         return as_backfill(row)
+
+
+def absent_backfill(backfill_id: int) -> NotFoundError:
+    """The error for an id that no backfill has, or none that may be seen."""
+    return NotFoundError(f"Backfill {backfill_id} was not found. To list them: adreel backfills list")
 
 
 def as_backfill(row: Row[Any]) -> Backfill:

@@ -15,7 +15,19 @@ from fastapi.routing import APIRoute
 from starlette.datastructures import State
 from starlette.responses import Response
 
-from adreel.web.api import accounts, catalog, charts, datasets, people, query, runs, schedules, status, tables
+from adreel.web.api import (
+    accounts,
+    backfills,
+    catalog,
+    charts,
+    datasets,
+    people,
+    query,
+    runs,
+    schedules,
+    status,
+    tables,
+)
 from adreel.web.api.bodies import JsonLimits
 from adreel.web.api.failures import add_handlers, refused, refused_address
 from adreel.web.deps import COOKIE
@@ -28,6 +40,7 @@ ROUTERS = (
     datasets.router,
     schedules.router,
     runs.router,
+    backfills.router,
     status.router,
     tables.router,
     charts.router,
@@ -60,6 +73,7 @@ TAGS: tuple[dict[str, str], ...] = (
     {"name": "datasets", "description": "Datasets: create, edit, validate, plan, preview."},
     {"name": "schedules", "description": "Schedules of datasets: what is due next, pause, resume."},
     {"name": "runs", "description": "Runs: start, follow, cancel."},
+    {"name": "backfills", "description": "Backfills: earlier days in slices; start, follow, pause, resume, cancel."},
     {"name": "status", "description": "What runs, waits and fails; workers, and requests by app."},
     {"name": "tables", "description": "A dataset's table: versions, differences, rows, statistics, files."},
     {"name": "cards", "description": "A dataset's charts, as data."},

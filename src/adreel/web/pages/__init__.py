@@ -2,6 +2,7 @@
 
 from adreel.web.pages import (
     accounts,
+    backfills,
     charts,
     data,
     dataset,
@@ -19,6 +20,7 @@ ROUTERS = (
     details.router,
     datasets.router,
     dataset.router,
+    backfills.router,
     data.router,
     charts.router,
     history.router,
