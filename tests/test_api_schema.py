@@ -65,8 +65,10 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
         slug = table(site, asking)
         asking.good("POST", f"/datasets/{slug}/runs", 202)
         (run,) = site.work()
+        asking.good("POST", f"/datasets/{slug}/backfills", 201, json={"start": "2026-11-01", "end": "2026-11-02"})
         viewer = site.user("viewer")
     parameters = {"dataset": slug, "run": run.id, "account": "1", "user": str(viewer.id), "token": "1", "card": "spend"}
+    parameters["backfill"] = "1"
     return Prepared(
         home, parameters | {"report": "performance", "metric": "spend", "dimension": "country_code", "version": "0"}
     )
@@ -133,7 +135,7 @@ def quiet(prepared: Prepared, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 NOT_THERE = {"dataset": "none", "run": "ffffffff", "card": "none", "report": "none", "metric": "none"}
-NOT_THERE |= {"account": "99", "user": "99", "token": "99", "dimension": "none", "version": "99"}
+NOT_THERE |= {"backfill": "99", "account": "99", "user": "99", "token": "99", "dimension": "none", "version": "99"}
 
 
 @pytest.fixture(scope="module")

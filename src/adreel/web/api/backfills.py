@@ -93,16 +93,16 @@ def get_backfill(who: Who, backfill: BackfillId) -> BackfillAnswer:
     return _answer(*visible_backfill(who.guard, backfill))
 
 
-@router.post("/backfills/{backfill}/pause", summary="Pause a backfill", responses=failures(403, 404))
+@router.post("/backfills/{backfill}/pause", summary="Pause a backfill", responses=failures(403, 404, 409))
 def pause_backfill(deps: Here, who: Who, backfill: BackfillId) -> BackfillAnswer:
-    """No further slice starts; a slice in progress is read to its end."""
+    """No further slice starts; a slice in progress is read to its end. 409 if it changed at the same moment."""
     stored, saved = visible_backfill(who.guard, backfill)
     return _answer(deps.backfills.pause(who.guard, stored), saved)
 
 
-@router.post("/backfills/{backfill}/resume", summary="Resume a backfill", responses=failures(403, 404))
+@router.post("/backfills/{backfill}/resume", summary="Resume a backfill", responses=failures(403, 404, 409))
 def resume_backfill(deps: Here, who: Who, backfill: BackfillId, body: ResumeBody | None = None) -> BackfillAnswer:
-    """Continues a paused backfill."""
+    """Continues a paused backfill. 409 as for pausing, and if its account must be reconnected."""
     stored, saved = visible_backfill(who.guard, backfill)
     return _answer(deps.backfills.resume(who.guard, stored, accept=body is not None and body.accept), saved)
 
