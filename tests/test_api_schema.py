@@ -23,7 +23,7 @@ from schemathesis.specs.openapi.checks import (
 from starlette.datastructures import State
 
 from adreel.web.api import create_api
-from api_home import ADDRESS, API, Program, program, table
+from api_home import ADDRESS, API, SPEND, Program, program, table
 from home import Home, make_home
 from web_home import Site, open_site
 
@@ -65,7 +65,9 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
         slug = table(site, asking)
         asking.good("POST", f"/datasets/{slug}/runs", 202)
         (run,) = site.work()
-        asking.good("POST", f"/datasets/{slug}/backfills", 201, json={"start": "2026-11-01", "end": "2026-11-02"})
+        daily = asking.good("POST", "/datasets", 201, json=SPEND | {"name": "Daily", "update": {"method": "partition"}})
+        days = {"start": "2026-11-01", "end": "2026-11-02"}
+        asking.good("POST", f"/datasets/{daily['slug']}/backfills", 201, json=days)
         viewer = site.user("viewer")
     parameters = {"dataset": slug, "run": run.id, "account": "1", "user": str(viewer.id), "token": "1", "card": "spend"}
     parameters["backfill"] = "1"
