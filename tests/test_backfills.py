@@ -37,6 +37,7 @@ from adreel.store.datasets import NewDataset
 from adreel.worker.schedules import enqueue_due
 from api_home import program
 from home import Home, environment_of, make_home
+from postgres import PostgresServer
 from web_home import Site, open_site, words_of
 
 NOW = datetime(2026, 11, 22, 12, 30, tzinfo=UTC)
@@ -50,7 +51,7 @@ class Desk:
 
     def __init__(self, home: Home) -> None:
         self.home = home
-        environ = environment_of(home, "http://tiktok.test")
+        environ = environment_of(home, "http://tiktok.test") | home.environ
         self.settings = Settings.load({name: value for name, value in environ.items() if name.startswith("ADREEL_")})
         self.store = Store.open(self.settings, clock=lambda: home.now)
         self.orders = BackfillOrders(Orders(self.settings, self.store, clock=lambda: home.now))
@@ -341,6 +342,29 @@ def test_an_appending_dataset_gets_days_once_and_is_refused_them_again(desk: Des
     assert len({tuple(map(str, row.values())) for row in rows}) == len(rows) > 0
     _, words = desk.home.bad("backfill", "spend", "--start", DAYS[1], "--end", "2026-11-02")
     assert "in the table twice" in words
+
+
+def test_a_backfill_on_postgres_is_worked_off_paused_and_resumed(tmp_path: Path, postgres: PostgresServer) -> None:
+    home = make_home(tmp_path / "home", today=NOW.date(), advertisers=1, ads=1)
+    home.now = NOW
+    with postgres.database() as address:
+        home.environ["ADREEL_DATABASE_URL"] = address
+        home.add_account()
+        desk = Desk(home)
+        with desk.store:
+            saved = desk.dataset()
+            desk.start()
+            old = desk.backfill
+            desk.tick()
+            assert desk.store.backfills.enqueue(old, new_run_id()) is None, "another worker was quicker"
+            desk.work()
+            desk.home.good("backfills", "pause", "spend")
+            assert desk.tick() == 1
+            desk.home.good("backfills", "resume", "spend")
+            assert len(desk.finish()) == 1
+            assert desk.backfill.ended_at is not None
+            desk.store.datasets.delete(saved)
+            assert desk.store.backfills.list() == ()
 
 
 def test_a_dataset_has_one_backfill_at_a_time(desk: Desk) -> None:
