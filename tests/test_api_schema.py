@@ -23,7 +23,7 @@ from schemathesis.specs.openapi.checks import (
 from starlette.datastructures import State
 
 from adreel.web.api import create_api
-from api_home import ADDRESS, API, Program, program, table
+from api_home import ADDRESS, API, SPEND, Program, program, table
 from home import Home, make_home
 from web_home import Site, open_site
 
@@ -65,6 +65,9 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
         slug = table(site, asking)
         asking.good("POST", f"/datasets/{slug}/runs", 202)
         (run,) = site.work()
+        daily = asking.good("POST", "/datasets", 201, json=SPEND | {"name": "Daily", "update": {"method": "partition"}})
+        days = {"start": "2026-11-01", "end": "2026-11-02"}
+        asking.good("POST", f"/datasets/{daily['slug']}/backfills", 201, json=days)
         viewer = site.user("viewer")
     parameters = {
         "dataset": slug,
@@ -74,6 +77,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
         "token": "1",
         "card": "spend",
         "address": "1",
+        "backfill": "1",
     }
     return Prepared(
         home, parameters | {"report": "performance", "metric": "spend", "dimension": "country_code", "version": "0"}
@@ -142,6 +146,7 @@ def quiet(prepared: Prepared, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 NOT_THERE = {"dataset": "none", "run": "ffffffff", "card": "none", "report": "none", "metric": "none"}
 NOT_THERE |= {"address": "99", "account": "99", "user": "99", "token": "99", "dimension": "none", "version": "99"}
+NOT_THERE |= {"backfill": "99"}
 
 
 @pytest.fixture(scope="module")

@@ -56,7 +56,8 @@ COMMANDS_WITHOUT: dict[str, str] = {
     **dict.fromkeys(("reports", "metrics", "dimensions", "validate", "plan", "preview", "settings"), READS_ONLY),
     **dict.fromkeys(("history", "versions", "diff", "datasets list", "datasets show"), READS_ONLY),
     **dict.fromkeys(
-        ("status", "schedules list", "schedules show", "schedules explain", "notifications list"), READS_ONLY
+        ("status", "schedules list", "schedules show", "schedules explain", "notifications list", "backfills list"),
+        READS_ONLY,
     ),
     **dict.fromkeys(("accounts list", "accounts shares", "users list"), READS_ONLY),
     "accounts advertisers": NO_DECISION,
@@ -200,6 +201,14 @@ def test_every_page_that_changes_or_exports_something_is_recorded(site: Site) ->
     sql = {"sql": f"select * from {slug}"}
     step("POST /query", lambda: post("/query", sql), Action.QUERY, slug)
     step("POST /query/download", lambda: post("/query/download", sql | {"kind": "csv"}), Action.QUERY_EXPORT, slug)
+    asking.good("POST", "/datasets", 201, json=SPEND | {"name": "Daily", "update": {"method": "partition"}})
+    days = {"start": "2026-11-01", "end": "2026-11-02"}
+    started = "POST /datasets/{slug}/backfills"
+    step(started, lambda: post("/datasets/daily/backfills", days), Action.BACKFILL_START, "Daily")
+    backfill = "POST /datasets/{slug}/backfills/{change}"
+    step(backfill, lambda: post("/datasets/daily/backfills/pause"), Action.BACKFILL_PAUSE, "Daily")
+    step(backfill, lambda: post("/datasets/daily/backfills/resume"), Action.BACKFILL_RESUME, "Daily")
+    step(backfill, lambda: post("/datasets/daily/backfills/cancel"), Action.BACKFILL_CANCEL, "Daily")
     address = {"url": "json://hook.example.org/secret", "name": "Ops"}
     step("POST /notifications/{scope}", lambda: post("/notifications/workspace", address), Action.ADDRESS_ADD, "Ops")
     number = store.addresses.list()[0].id
@@ -299,6 +308,17 @@ def test_every_request_of_the_api_that_changes_or_exports_something_is_recorded(
     step("POST", "/query", "/query", Action.QUERY, json=sql)
     step("POST", "/query/export", "/query/export", Action.QUERY_EXPORT, json=sql | {"format": "csv"})
     step("GET", "/audit/export", "/audit/export", Action.AUDIT_EXPORT)
+    daily = SPEND | {"name": "Daily", "update": {"method": "partition"}}
+    step("POST", "/datasets", "/datasets", Action.DATASET_CREATE, 201, json=daily)
+    days = {"start": "2026-11-01", "end": "2026-11-02"}
+    path, backfills = "/datasets/daily/backfills", f"{dataset}/backfills"
+    number = step("POST", backfills, path, Action.BACKFILL_START, 201, json=days).json()["id"]
+    for word, action in (
+        ("pause", Action.BACKFILL_PAUSE),
+        ("resume", Action.BACKFILL_RESUME),
+        ("cancel", Action.BACKFILL_CANCEL),
+    ):
+        step("POST", f"/backfills/{{backfill}}/{word}", f"/backfills/{number}/{word}", action)
     address = {"url": "json://hook.example.org/secret", "name": "Ops"}
     address_id = step("POST", "/notifications", "/notifications", Action.ADDRESS_ADD, 201, json=address).json()["id"]
     path = f"/notifications/{address_id}"
@@ -366,6 +386,13 @@ def test_every_command_that_changes_or_exports_something_is_recorded(site: Site,
     step("export", Action.EXPORT, name["d"], "-o", str(tmp_path / "a.csv"))
     step("audit", Action.AUDIT_EXPORT, "-o", str(tmp_path / "audit.csv"))
     step("backup", Action.BACKUP, str(tmp_path / "a.tar"))
+    partition = home.file(name="Daily", update={"method": "partition"})
+    step("datasets create", Action.DATASET_CREATE, "-f", partition)
+    days = ("--start", "2026-11-01", "--end", "2026-11-02")
+    step("backfill", Action.BACKFILL_START, "daily", *days)
+    step("backfills pause", Action.BACKFILL_PAUSE, "daily")
+    step("backfills resume", Action.BACKFILL_RESUME, "daily")
+    step("backfills cancel", Action.BACKFILL_CANCEL, "daily")
     step("notifications add", Action.ADDRESS_ADD, "--name", "Ops", stdin="json://hook.example.org/secret\n")
     # Nobody answers at this address.
     walk.step("notifications test", lambda: home.bad("notifications", "test", "1"), Action.ADDRESS_TEST)

@@ -66,6 +66,7 @@ ELSEWHERE: Mapping[str, str] = MappingProxyType(
         "/datasets/{slug}/live": "part of each page of a dataset",
         "/datasets/{slug}/next": "part of the overview",
         "/datasets/{slug}/since": "part of the overview",
+        "/datasets/{slug}/backfills": "part of the overview",
         "/datasets/{slug}/backfill": "part of a dialog of each page of a dataset",
         "/datasets/{slug}/cards/all": "part of the cards",
         "/datasets/{slug}/cards/one": "part of the cards",

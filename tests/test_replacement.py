@@ -98,7 +98,7 @@ def test_the_dialog_and_the_refusal_say_the_same_of_rows_that_would_go(small: Ho
     _, message = small.bad("run", "spend", *OTHER)
     loss = re.findall(r"The run removes .* can be restored\.", " ".join(message.split()))[0]
     assert f"removes {len(rows(small))} rows" in loss
-    assert effect_of(site, "2026-11-18", "2026-11-18") == f"{loss} Run backfill asks for confirmation."
+    assert effect_of(site, "2026-11-18", "2026-11-18") == f"{loss} Run once asks for confirmation."
     asked = site.visit("admin").post("/datasets/spend/run", {"start": "2026-11-18", "end": "2026-11-18"})
     assert loss in words_of(asked.text)
     for start, end, sentence in (

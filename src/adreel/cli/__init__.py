@@ -117,12 +117,14 @@ app = typer.Typer(
 account_commands = typer.Typer(no_args_is_help=True, help="Connect and manage TikTok for Business accounts.")
 dataset_commands = typer.Typer(no_args_is_help=True, help="Create, show, edit and delete datasets.")
 schedule_commands = typer.Typer(help="Show what is due next; set, pause and resume the schedules of datasets.")
+backfill_commands = typer.Typer(no_args_is_help=True, help="List, pause, resume and cancel backfills.")
 user_commands = typer.Typer(no_args_is_help=True, help="Create users, and manage their roles, passwords and sign-in.")
 secret_commands = typer.Typer(no_args_is_help=True, help="Manage the encryption keys of access tokens.")
 notification_commands = typer.Typer(no_args_is_help=True, help="Manage who is notified of failures and warnings.")
 app.add_typer(account_commands, name="accounts", rich_help_panel="Manage")
 app.add_typer(dataset_commands, name="datasets", rich_help_panel="Manage")
 app.add_typer(schedule_commands, name="schedules", rich_help_panel="Manage")
+app.add_typer(backfill_commands, name="backfills", rich_help_panel="Manage")
 app.add_typer(user_commands, name="users", rich_help_panel="Manage")
 app.add_typer(secret_commands, name="secrets", rich_help_panel="Manage")
 app.add_typer(notification_commands, name="notifications", rich_help_panel="Manage")
@@ -699,6 +701,61 @@ def run(
     from adreel.cli import runs
 
     runs.run(ctx.obj, name, file, (start, end), yes=yes, as_json=as_json)
+
+
+@app.command("backfill", rich_help_panel="Run")
+def backfill(
+    ctx: typer.Context,
+    name: DatasetName,
+    start: Annotated[str, typer.Option(metavar="DAY", help="First day: 2026-01-31, or today-365.")],
+    end: Annotated[str, typer.Option(metavar="DAY", help="Last day: 2026-06-30, or yesterday.")],
+    as_json: Json = False,
+) -> None:
+    """Read earlier days in slices, newest first, by the workers. Other runs of the dataset go first.
+
+    For a few days at once: adreel run NAME --start DAY --end DAY
+    """
+    from adreel.cli import backfills as act
+
+    act.start(ctx.obj, name, (start, end), as_json=as_json)
+
+
+@backfill_commands.command("list")
+def backfills_list(ctx: typer.Context, as_json: Json = False) -> None:
+    """List backfills with their progress, latest first."""
+    from adreel.cli import backfills as act
+
+    act.show_all(ctx.obj, as_json=as_json)
+
+
+@backfill_commands.command("pause")
+def backfills_pause(ctx: typer.Context, name: DatasetName) -> None:
+    """Pause a dataset's backfill. A slice in progress is read to its end."""
+    from adreel.cli import backfills as act
+
+    act.pause(ctx.obj, name)
+
+
+@backfill_commands.command("resume")
+def backfills_resume(
+    ctx: typer.Context,
+    name: DatasetName,
+    accept: Annotated[
+        bool, typer.Option("--accept", help="Leave the days of the latest slice as they are, and go on with the next.")
+    ] = False,
+) -> None:
+    """Resume a dataset's paused backfill. A slice that failed is read again."""
+    from adreel.cli import backfills as act
+
+    act.resume(ctx.obj, name, accept=accept)
+
+
+@backfill_commands.command("cancel")
+def backfills_cancel(ctx: typer.Context, name: DatasetName) -> None:
+    """Cancel a dataset's backfill. The days that were read stay in the table."""
+    from adreel.cli import backfills as act
+
+    act.cancel(ctx.obj, name)
 
 
 @app.command("cancel", rich_help_panel="Run")

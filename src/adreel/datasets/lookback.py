@@ -108,6 +108,14 @@ def with_lookback(dataset: Dataset, own: Span, today: date, first: date) -> Span
     return Span(min(own.start, max(starts)), own.end)
 
 
+def first_kept_day(dataset: Dataset, now: datetime) -> date | None:
+    """The first day that the rolling window of the table keeps, where the day begins last; None if it keeps all."""
+    keep = dataset.update.keep_days
+    if keep is None or dataset.dates is None or dataset.update.method is not Method.PARTITION:
+        return None
+    return today_at(now, timedelta(hours=-12)) - timedelta(days=keep - 1)
+
+
 def first_days(lake: Lake, slug: str, dataset: Dataset, now: datetime) -> FirstDays | None:
     """The days from which on the window applies to the table; None if there is no table or no window.
 

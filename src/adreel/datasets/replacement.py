@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from adreel.datasets.dataset import Dataset
+from adreel.datasets.lookback import first_kept_day
 from adreel.datasets.schema import columns, day_column, key
 from adreel.dates import Span, span, today_at
 from adreel.errors import InputError
@@ -107,12 +108,20 @@ def effect_of_other_days(lake: Lake, slug: str, dataset: Dataset, now: datetime)
     return Effect(_merge(lake, slug, dataset, days, now))
 
 
-def _merge(lake: Lake, slug: str, dataset: Dataset, days: str, now: datetime) -> str:
-    """What a run for other days does where it removes nothing that it does not read again."""
-    every, column, method = lake.table(slug).rows, day_column(dataset), dataset.update.method
+def rows_of_days(lake: Lake, slug: str, dataset: Dataset, now: datetime) -> int:
+    """The rows that the table has of the days of `dataset`; 0 without a table, and where rows have no day."""
+    column = day_column(dataset)
+    if column is None or not lake.exists(slug):
+        return 0
     spans = _spans(dataset, now)
     first, last = min(span.start for span in spans), max(span.end for span in spans)
-    within = _count(lake, slug, (column,), lambda batch: _inside(_days(batch, column), first, last)) if column else 0
+    return _count(lake, slug, (column,), lambda batch: _inside(_days(batch, column), first, last))
+
+
+def _merge(lake: Lake, slug: str, dataset: Dataset, days: str, now: datetime) -> str:
+    """What a run for other days does where it removes nothing that it does not read again."""
+    every, method = lake.table(slug).rows, dataset.update.method
+    within = rows_of_days(lake, slug, dataset, now)
     if not within:
         return f"The run adds the rows of {days}. The {_rows(every)} in the table stay.{_next_run(method)}"
     if method is Method.APPEND:
@@ -168,14 +177,11 @@ def _count(lake: Lake, slug: str, names: tuple[str, ...], chosen: Callable[[Any]
 
 def refuse_unkept_days(dataset: Dataset, now: datetime) -> None:
     """Raises InputError if the dataset's rolling window keeps none of the days that it is to read."""
-    keep = dataset.update.keep_days
-    if keep is None or dataset.dates is None or dataset.update.method is not Method.PARTITION:
-        return
-    first = min(today_at(now, offset) for offset in ZONES) - timedelta(days=keep - 1)
-    if max(days.end for days in _spans(dataset, now)) < first:
+    first = first_kept_day(dataset, now)
+    if first is not None and max(days.end for days in _spans(dataset, now)) < first:
         raise InputError(
-            f"The table keeps {keep} days, from {first} on. These dates are earlier. Choose later dates or "
-            "increase keep_days."
+            f"The table keeps {dataset.update.keep_days} days, from {first} on. These dates are earlier. Choose later "
+            "dates or increase keep_days."
         )
 
 

@@ -213,7 +213,8 @@ class Orders:
         """When a run that failed is tried again; None if it is not, as people see to their own runs."""
         retry = retry_of(saved)
         passes = outcome.state is RunState.FAILED and not lasts(outcome.error_kind)
-        if not passes or run.due_at is None or retry is None or run.attempt > retry.times:
+        is_persons = run.due_at is None and run.trigger is not Trigger.BACKFILL
+        if not passes or is_persons or retry is None or run.attempt > retry.times:
             return None
         return None if self.store.runs.cancel_requested(run.id) else self.clock() + retry.wait
 

@@ -21,6 +21,7 @@ from adreel.store.activity import Activity, QueuedRun
 from adreel.store.app_requests import AppRequests, RequestCounts
 from adreel.store.attempts import Attempts
 from adreel.store.audit import Audit
+from adreel.store.backfills import Backfill, Backfills, BackfillState
 from adreel.store.consents import Consents
 from adreel.store.database import Database, open_database
 from adreel.store.datasets import Datasets
@@ -83,6 +84,9 @@ __all__ = [
     "AppRequests",
     "Attempts",
     "Audit",
+    "Backfill",
+    "BackfillState",
+    "Backfills",
     "Consent",
     "Consents",
     "Cost",
@@ -134,6 +138,7 @@ class Store:
         "app_requests",
         "attempts",
         "audit",
+        "backfills",
         "consents",
         "datasets",
         "deliveries",
@@ -161,6 +166,7 @@ class Store:
         self.runs = Runs(database, clock)
         self.activity = Activity(database)
         self.queue = Queue(database, clock)
+        self.backfills = Backfills(database, clock)
         self.run_totals = RunTotals(database)
         self.app_requests = AppRequests(database, clock)
         self.users = Users(database, Passwords(cost), clock)

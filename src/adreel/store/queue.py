@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, case, delete, exi
 from adreel.store.database import Database
 from adreel.store.datasets import as_dataset
 from adreel.store.records import FINISHED, IN_PROGRESS, Run, RunState, SavedDataset, Trigger
-from adreel.store.runs import NOTHING_YET, PUBLIC, as_run, new_run_id
+from adreel.store.runs import PUBLIC, as_run, insert_run, new_run_id
 from adreel.store.tables import datasets, run_log, runs, workers
 from adreel.store.totals import add_end
 
@@ -241,20 +241,8 @@ def _enqueued(connection: Connection, dataset: SavedDataset, next_at: datetime |
     if _brought_forward(connection, dataset):
         return True
     saved = connection.execute(select(datasets).where(datasets.c.id == dataset.id)).one()
-    values = {
-        "id": new_run_id(),
-        "dataset_id": saved.id,
-        "dataset_name": saved.name,
-        "dataset_slug": saved.slug,
-        "spec_version": saved.spec_version,
-        "state": RunState.QUEUED,
-        "created_at": now,
-        "cancel_requested": False,
-        "triggered_by": "",
-        "trigger": Trigger.SCHEDULE,
-        "due_at": dataset.next_run_at,
-    }
-    connection.execute(insert(runs).values({**NOTHING_YET, **values}))
+    own = {"triggered_by": "", "trigger": Trigger.SCHEDULE, "due_at": dataset.next_run_at}
+    insert_run(connection, saved, new_run_id(), now, own)
     return True
 
 

@@ -123,19 +123,7 @@ class Runs:
             saved = connection.execute(select(datasets).where(datasets.c.id == dataset.id)).first()
             if saved is None:
                 raise NotFoundError(f"The dataset {dataset.slug!r} was deleted meanwhile.")
-            values = {
-                "id": run_id,
-                "dataset_id": saved.id,
-                "dataset_name": saved.name,
-                "dataset_slug": saved.slug,
-                "spec_version": saved.spec_version,
-                "state": RunState.QUEUED,
-                "created_at": now,
-                "cancel_requested": False,
-                **own,
-            }
-            statement = insert(runs).values({**NOTHING_YET, **values}).returning(*PUBLIC)
-            run = as_run(connection.execute(statement).one())
+            run = insert_run(connection, saved, run_id, now, own)
             self._note(connection, key, run)
             if run.restores:
                 action = AuditAction.VERSION_RESTORE
@@ -434,6 +422,22 @@ def _briefs(connection: Connection, chosen: ColumnElement[bool], *among: ColumnE
 
 def _brief(run_id: str, state: str, *rest: Any) -> RunBrief:
     return RunBrief(run_id, RunState(state), *rest)
+
+
+def insert_run(connection: Connection, saved: Row[Any], run_id: str, now: datetime, own: Mapping[str, Any]) -> Run:
+    """A run of the dataset whose row is `saved`, queued unless its `own` values say otherwise."""
+    values = {
+        "id": run_id,
+        "dataset_id": saved.id,
+        "dataset_name": saved.name,
+        "dataset_slug": saved.slug,
+        "spec_version": saved.spec_version,
+        "state": RunState.QUEUED,
+        "created_at": now,
+        "cancel_requested": False,
+        **own,
+    }
+    return as_run(connection.execute(insert(runs).values({**NOTHING_YET, **values}).returning(*PUBLIC)).one())
 
 
 def as_run(row: Row[Any]) -> Run:

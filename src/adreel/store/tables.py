@@ -11,6 +11,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Date,
     DateTime,
     Dialect,
     Float,
@@ -206,6 +207,34 @@ runs = Table(
     Index("uq_runs_dataset_id", "dataset_id", "due_at", unique=True),
     Index(None, "state"),
     Index(None, "noticed"),
+    sqlite_autoincrement=True,
+)
+
+backfills = Table(
+    "backfills",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("dataset_id", ForeignKey("datasets.id", ondelete="CASCADE"), nullable=False),
+    Column("first_day", Date, nullable=False),
+    Column("last_day", Date, nullable=False),
+    Column("slice_days", Integer, nullable=False),
+    # What a slice of so many days takes: estimated, then as the latest slice took.
+    Column("slice_requests", Float, nullable=False),
+    Column("slice_seconds", Float, nullable=False),
+    Column("state", String, nullable=False),
+    # The latest day that no slice has read yet; the day before the first one when all are read.
+    Column("next_day", Date, nullable=False),
+    # The run of the slice that was begun last; null between two slices.
+    Column("run_id", String),
+    # The dataset's when it began or was resumed.
+    Column("request_version", Integer, nullable=False),
+    Column("triggered_by", String, nullable=False),
+    # Why it is paused; empty otherwise.
+    Column("reason", Text, nullable=False),
+    Column("created_at", Utc, nullable=False),
+    Column("ended_at", Utc),
+    Index(None, "dataset_id"),
+    Index(None, "state"),
     sqlite_autoincrement=True,
 )
 

@@ -13,6 +13,7 @@ from fastapi import Depends, Request
 
 from adreel.access import Actor, Guard
 from adreel.lake import Lake
+from adreel.pipeline.backfill_orders import BackfillOrders
 from adreel.pipeline.orders import Orders
 from adreel.pipeline.preview import Asking
 from adreel.sandbox import Sandbox
@@ -61,6 +62,11 @@ class Deps:
     def orders(self) -> Orders:
         """For runs that are asked for or cancelled, and datasets that are deleted."""
         return Orders(self.settings, self.store, clock=self.clock)
+
+    @property
+    def backfills(self) -> BackfillOrders:
+        """For backfills that are started, paused, resumed or cancelled."""
+        return BackfillOrders(self.orders)
 
     @property
     def made_up(self) -> MadeUp | None:

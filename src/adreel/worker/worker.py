@@ -109,6 +109,7 @@ class Worker:
             Duty("Correcting schedules", 3600.0, self._correct),
             Duty("Looking for schedules that are due", 1.0, lambda now: enqueue_due(self._store, now)),
             Duty("Taking over runs", 2.0, self._take_over),
+            Duty("Working off backfills", 2.0, self._backfill),
             Duty("Starting runs", 0.0, self._start),
         )
         # May take long, so another thread has them: the queue waits for none. Each call does a bounded part.
@@ -160,6 +161,13 @@ class Worker:
 
     def _correct(self, now: datetime) -> None:
         correct_next_times(self._store, now)
+
+    def _backfill(self, now: datetime) -> None:
+        if self._store.backfills.unsettled():
+            # Imported where there is one: the worker stays small without.
+            from adreel.pipeline.backfills import tick
+
+            tick(self._store, now)
 
     def _reap(self, _now: datetime) -> None:
         for ended in self._processes.ended():

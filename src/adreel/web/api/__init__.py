@@ -18,6 +18,7 @@ from starlette.responses import Response
 from adreel.web.api import (
     accounts,
     audit,
+    backfills,
     catalog,
     charts,
     datasets,
@@ -42,6 +43,7 @@ ROUTERS = (
     datasets.router,
     schedules.router,
     runs.router,
+    backfills.router,
     status.router,
     tables.router,
     charts.router,
@@ -77,6 +79,7 @@ TAGS: tuple[dict[str, str], ...] = (
     {"name": "datasets", "description": "Datasets: create, edit, validate, plan, preview."},
     {"name": "schedules", "description": "Schedules of datasets: what is due next, pause, resume."},
     {"name": "runs", "description": "Runs: start, follow, cancel."},
+    {"name": "backfills", "description": "Backfills: earlier days in slices; start, follow, pause, resume, cancel."},
     {"name": "status", "description": "What runs, waits and fails; workers, and requests by app."},
     {"name": "tables", "description": "A dataset's table: versions, differences, rows, statistics, files."},
     {"name": "cards", "description": "A dataset's charts, as data."},

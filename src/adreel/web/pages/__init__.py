@@ -3,6 +3,7 @@
 from adreel.web.pages import (
     accounts,
     audit,
+    backfills,
     charts,
     data,
     dataset,
@@ -22,6 +23,7 @@ ROUTERS = (
     details.router,
     datasets.router,
     dataset.router,
+    backfills.router,
     data.router,
     charts.router,
     history.router,

@@ -30,6 +30,7 @@ from adreel.web.changes import Since, since
 from adreel.web.deps import Deps, Here, Visitor, Who
 from adreel.web.downloads import file_answer
 from adreel.web.forms.problems import sentence as problem_sentence
+from adreel.web.pages.backfills import BackfillCard, backfill_card
 from adreel.web.pages.data import asked_exactly
 from adreel.web.pages.datasets import deletion, deletion_notice
 from adreel.web.pages.heading import Heading, Live, account_of, heading, live, over, parsed
@@ -96,7 +97,8 @@ class EffectPart(Page):
 class Overview(Page):
     """The dataset's first page. `dataset` is None if its settings do not hold any more, for the `problems`.
 
-    `verified_run` is the run that made the table what it is. `other_days` are days that were refused.
+    `verified_run` is the run that made the table what it is. `card` is its backfill, `other_days`
+    are days that were refused.
     """
 
     template: ClassVar[str] = "overview.html"
@@ -114,6 +116,7 @@ class Overview(Page):
     cheap: bool
     schedule: Meaning
     stale_after: str
+    card: BackfillCard | None
     other_days: OtherDays | None = None
     most_advertisers: int = MOST_ADVERTISERS
 
@@ -181,6 +184,7 @@ def _overview(deps: Deps, who: Visitor, saved: SavedDataset, other_days: OtherDa
         cheap=table is not None and table.rows <= CHEAP_ROWS,
         schedule=meaning_of(schedule_of(saved), deps.clock(), deps.store.workspace.get().zone),
         stale_after=written_duration(stale_after) if (stale_after := timing_of(saved).stale_after) else "",
+        card=backfill_card(deps.store, who, saved, deps.clock()),
         other_days=other_days,
     )
 
@@ -319,6 +323,22 @@ def run(
         refused = OtherDays(start, end, _reasons(error), asks=isinstance(error, ConfirmError))
         return respond(request, _overview(deps, who, saved, refused), status_of(error), who)
     return go(request, home)
+
+
+@router.post("/datasets/{slug}/backfills")
+def start_backfill(request: Request, deps: Here, who: Who, slug: str, start: Text = "", end: Text = "") -> Response:
+    """Starts a backfill in slices. Refused days are shown with the reason beside the fields."""
+    saved = who.guard.dataset(slug, DatasetRight.RUN)
+    try:
+        deps.backfills.start(who.guard, saved, (start.strip(), end.strip()))
+    except BusyError as error:
+        return go(request, f"/datasets/{saved.slug}", sentence(error))
+    except InputError as error:
+        if not saved.connected:
+            raise
+        refused = OtherDays(start, end, _reasons(error))
+        return respond(request, _overview(deps, who, saved, refused), status_of(error), who)
+    return go(request, f"/datasets/{saved.slug}")
 
 
 def _reasons(error: InputError) -> tuple[str, ...]:

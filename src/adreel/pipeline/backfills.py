@@ -1,0 +1,110 @@
+"""Backfills at work: which slice is next, and what becomes of the backfill when a slice has ended.
+
+A worker calls `tick` again and again, so it imports nothing of what reads.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import datetime, timedelta
+
+from adreel.errors import NotFoundError
+from adreel.logs import logger_of
+from adreel.store import IN_PROGRESS, Backfill, BackfillState, Run, RunState, SavedDataset, Store, new_run_id
+
+READ = frozenset({RunState.VERIFIED, RunState.VERIFIED_WITH_WARNINGS})
+"""A slice whose run ended so is done."""
+
+INTERRUPTED_FOR = timedelta(minutes=1)
+"""A run that is interrupted is put back into the queue by its process; if not within this time, that died first."""
+
+logger = logger_of(__name__)
+
+
+def tick(store: Store, now: datetime) -> int:
+    """Takes each backfill a step further: counts a slice that was read, puts the next one into the queue, or pauses.
+
+    How many it changed. Several processes may call it, and any may be killed: each step is one change of the store that
+    says from what it starts.
+    """
+    changed = 0
+    for backfill in store.backfills.unsettled():
+        # Deleted meanwhile, with its dataset.
+        with suppress(NotFoundError):
+            changed += _step(store, backfill, now)
+    return changed
+
+
+def _step(store: Store, backfill: Backfill, now: datetime) -> bool:
+    saved = store.datasets.get(backfill.dataset_id)
+    run = run_of(store, backfill)
+    if run is None:
+        if backfill.state is not BackfillState.ACTIVE:
+            return False
+        reason = _changed(saved) if saved.request_version != backfill.request_version else ""
+        return _paused(store, backfill, reason) if reason else _enqueued(store, backfill)
+    if run.state in IN_PROGRESS:
+        return False
+    if run.state in READ and saved.request_version == backfill.request_version:
+        return store.backfills.advance(backfill, run)
+    if backfill.state is not BackfillState.ACTIVE or (run.state is RunState.INTERRUPTED and not _is_left(run, now)):
+        return False
+    return _paused(store, backfill, reason_of(run) or _changed(saved))
+
+
+def run_of(store: Store, backfill: Backfill) -> Run | None:
+    """The run of the slice that was begun last; None between two slices, and for a run that is not stored any more."""
+    if backfill.run_id is None:
+        return None
+    with suppress(NotFoundError):
+        return store.runs.get(backfill.run_id)
+    return None
+
+
+def reason_of(run: Run) -> str:
+    """Why the backfill does not go on after the run of its slice, and what to do; empty if the slice was read."""
+    days = f"{run.dates[0]} to {run.dates[1]}" if run.dates else "its days"
+    again = "Resume the backfill to read these days again."
+    as_they_are = f"{again} To go on with them as they are, resume it and accept them."
+    match run.state:
+        case RunState.CHECK_FAILED:
+            return (
+                f"The check of {days} failed (run {run.id}): the rows differ from TikTok's own figures. {as_they_are}"
+            )
+        case RunState.ADVERTISERS_SKIPPED:
+            number = f"{len(run.skipped):,} ad account{'' if len(run.skipped) == 1 else 's'}"
+            return f"The slice {days} was read without {number} (run {run.id}). {as_they_are}"
+        case RunState.CANCELLED:
+            return f"The run of {days} was cancelled (run {run.id}). {again}"
+        case RunState.INTERRUPTED:
+            return f"The process of {days} ended early (run {run.id}). {again}"
+        case RunState.FAILED:
+            return f"The run of {days} failed (run {run.id}): {run.error} Once this is solved, resume the backfill."
+    return ""
+
+
+def _changed(saved: SavedDataset) -> str:
+    return (
+        f"{saved.name!r} was changed after the backfill began, so that the remaining days would be read otherwise than "
+        "those before. Resume it to read the remaining days with the dataset as it is now, or cancel it and start a "
+        "new one for all days."
+    )
+
+
+def _is_left(run: Run, now: datetime) -> bool:
+    return run.finished_at is not None and now - run.finished_at > INTERRUPTED_FOR
+
+
+def _paused(store: Store, backfill: Backfill, reason: str) -> bool:
+    paused = store.backfills.pause(backfill, reason)
+    if paused:
+        logger.warning("Backfill %d is paused: %s", backfill.id, reason)
+    return paused
+
+
+def _enqueued(store: Store, backfill: Backfill) -> bool:
+    run = store.backfills.enqueue(backfill, new_run_id())
+    if run is None:
+        return False
+    logger.info("Slice of backfill %d is queued", backfill.id, extra={"run_id": run.id, "dataset": run.dataset_slug})
+    return True

@@ -1,0 +1,279 @@
+"""Backfills: the earlier days of a dataset that are read in slices, newest first, each slice a run of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Connection, Row, insert, select, update
+
+from adreel.errors import BusyError, InputError, NotFoundError
+from adreel.store.audit import AuditAction, Means, Subject, acting_as, record
+from adreel.store.database import Database
+from adreel.store.records import Run, SavedDataset, Trigger
+from adreel.store.runs import insert_run
+from adreel.store.tables import backfills, datasets
+
+
+class BackfillState(StrEnum):
+    """The state of a backfill; `label` is its text."""
+
+    label: str
+
+    ACTIVE = "active", "In progress"
+    PAUSED = "paused", "Paused"
+    DONE = "done", "Done"
+    CANCELLED = "cancelled", "Cancelled"
+
+    def __new__(cls, value: str, label: str = "") -> BackfillState:
+        """The state's text is its value."""
+        state = str.__new__(cls, value)
+        state._value_ = value
+        state.label = label
+        return state
+
+
+OPEN = frozenset({BackfillState.ACTIVE, BackfillState.PAUSED})
+"""Neither done nor cancelled; a dataset has at most one such backfill."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backfill:
+    """The days from `first_day` to `last_day` of a dataset, of which those after `next_day` are read.
+
+    A slice has up to `slice_days`, which take about `slice_requests` and `slice_seconds`. `run_id` is the run of the
+    slice that was begun last, None between two slices. `request_version` is the dataset's when it began or was resumed,
+    `triggered_by` as of a run, `reason` why it is paused.
+    """
+
+    id: int
+    dataset_id: int
+    first_day: date
+    last_day: date
+    slice_days: int
+    slice_requests: float
+    slice_seconds: float
+    state: BackfillState
+    next_day: date
+    run_id: str | None
+    request_version: int
+    triggered_by: str
+    reason: str
+    created_at: datetime
+    ended_at: datetime | None
+
+    @property
+    def days(self) -> int:
+        """How many days it has."""
+        return (self.last_day - self.first_day).days + 1
+
+    @property
+    def days_done(self) -> int:
+        """How many of them its slices have read."""
+        return (self.last_day - self.next_day).days
+
+    @property
+    def next_slice(self) -> tuple[date, date]:
+        """The first and the last day of the slice that is in progress, or else is the next."""
+        return max(self.first_day, self.next_day - timedelta(days=self.slice_days - 1)), self.next_day
+
+
+@dataclass(frozen=True, slots=True)
+class NewBackfill:
+    """A backfill that a person asks for, with what a slice is expected to take."""
+
+    first_day: date
+    last_day: date
+    slice_days: int
+    slice_requests: float
+    slice_seconds: float
+
+
+class Backfills:
+    """The backfills of one home. Each change says from what it starts, so that of two processes one makes it."""
+
+    __slots__ = ("_clock", "_database")
+
+    def __init__(self, database: Database, clock: Callable[[], datetime]) -> None:
+        self._database = database
+        self._clock = clock
+
+    def add(self, dataset: SavedDataset, new: NewBackfill, *, triggered_by: str) -> Backfill:
+        """A backfill of the dataset as it is now. BusyError if it has one that is not over."""
+        with self._database.write() as connection:
+            saved = _dataset(connection, dataset.id)
+            other = _open_of(connection, dataset.id)
+            if other is not None:
+                raise _busy(saved.slug, as_backfill(other))
+            values = {
+                "dataset_id": saved.id,
+                "first_day": new.first_day,
+                "last_day": new.last_day,
+                "slice_days": new.slice_days,
+                "slice_requests": new.slice_requests,
+                "slice_seconds": new.slice_seconds,
+                "state": BackfillState.ACTIVE,
+                "next_day": new.last_day,
+                "request_version": saved.request_version,
+                "triggered_by": triggered_by,
+                "reason": "",
+                "created_at": self._clock(),
+            }
+            backfill = as_backfill(connection.execute(insert(backfills).values(values).returning(backfills)).one())
+            self._record(connection, AuditAction.BACKFILL_START, backfill)
+        return backfill
+
+    def get(self, backfill_id: int) -> Backfill:
+        """The backfill of that id. NotFoundError."""
+        with self._database.read() as connection:
+            row = connection.execute(select(backfills).where(backfills.c.id == backfill_id)).first()
+        if row is None:
+            raise absent_backfill(backfill_id)
+        return as_backfill(row)
+
+    def list(
+        self, among: Collection[int] | None = None, *, states: Collection[BackfillState] = frozenset(BackfillState)
+    ) -> tuple[Backfill, ...]:
+        """Those of datasets whose ids are `among` these, or of all, latest first."""
+        statement = select(backfills).where(backfills.c.state.in_(sorted(states))).order_by(backfills.c.id.desc())
+        if among is not None:
+            statement = statement.where(backfills.c.dataset_id.in_(among))
+        with self._database.read() as connection:
+            return tuple(map(as_backfill, connection.execute(statement)))
+
+    def open_of(self, dataset: SavedDataset) -> Backfill:
+        """The dataset's backfill that is active or paused. NotFoundError if it has none."""
+        with self._database.read() as connection:
+            row = _open_of(connection, dataset.id)
+        if row is None:
+            raise NotFoundError(f"{dataset.name!r} has no backfill in progress and none that is paused.")
+        return as_backfill(row)
+
+    def unsettled(self) -> tuple[Backfill, ...]:
+        """Those that a worker may have to do something for: active ones, and paused ones with the run of a slice."""
+        has_run = (backfills.c.state == BackfillState.PAUSED) & backfills.c.run_id.is_not(None)
+        wanted = (backfills.c.state == BackfillState.ACTIVE) | has_run
+        with self._database.read() as connection:
+            return tuple(map(as_backfill, connection.execute(select(backfills).where(wanted).order_by(backfills.c.id))))
+
+    def enqueue(self, backfill: Backfill, run_id: str) -> Run | None:
+        """Puts a run of the next slice into the queue, in one step with noting it here.
+
+        None if the backfill has changed since it was read, as when another worker was quicker.
+        """
+        first, last = backfill.next_slice
+        with self._database.write() as connection:
+            if not _changed(connection, backfill, {"run_id": run_id}):
+                return None
+            own = {
+                "dates": [first.isoformat(), last.isoformat()],
+                "triggered_by": backfill.triggered_by,
+                "trigger": Trigger.BACKFILL,
+            }
+            return insert_run(connection, _dataset(connection, backfill.dataset_id), run_id, self._clock(), own)
+
+    def advance(self, backfill: Backfill, run: Run, *, resumes: bool = False) -> bool:
+        """Counts the slice that the run read as done; whether the backfill was still as it was read.
+
+        Done is the backfill with its last slice. `resumes`: a paused one goes on, with the dataset as it is now.
+        """
+        assert run.dates is not None, "a slice has days"
+        first, last = map(date.fromisoformat, run.dates)
+        changes: dict[str, Any] = {"run_id": None, "next_day": first - timedelta(days=1)}
+        share = backfill.slice_days / ((last - first).days + 1)
+        if run.requests and run.started_at and run.finished_at:
+            took = max(0.0, (run.finished_at - run.started_at).total_seconds())
+            changes |= {"slice_requests": run.requests * share, "slice_seconds": took * share}
+        if first <= backfill.first_day:
+            changes |= {"state": BackfillState.DONE, "ended_at": self._clock(), "reason": ""}
+        elif resumes:
+            changes |= {"state": BackfillState.ACTIVE, "reason": ""}
+        with self._database.write() as connection:
+            if resumes:
+                changes["request_version"] = _dataset(connection, backfill.dataset_id).request_version
+            changed = _changed(connection, backfill, changes)
+            if changed and resumes:
+                self._record(connection, AuditAction.BACKFILL_RESUME, backfill)
+        return changed
+
+    def pause(self, backfill: Backfill, reason: str) -> bool:
+        """Pauses it with the reason; whether it was still as it was read."""
+        with self._database.write() as connection:
+            changed = _changed(connection, backfill, {"state": BackfillState.PAUSED, "reason": reason})
+            if changed:
+                self._record(connection, AuditAction.BACKFILL_PAUSE, backfill)
+        return changed
+
+    def resume(self, backfill: Backfill, *, keeps_run: bool) -> bool:
+        """Goes on with the dataset as it is now; whether it was still as it was read.
+
+        The slice that was begun last is read by a new run unless it `keeps_run`.
+        """
+        with self._database.write() as connection:
+            version = _dataset(connection, backfill.dataset_id).request_version
+            changes = {"state": BackfillState.ACTIVE, "reason": "", "request_version": version}
+            changed = _changed(connection, backfill, changes | ({} if keeps_run else {"run_id": None}))
+            if changed:
+                self._record(connection, AuditAction.BACKFILL_RESUME, backfill)
+        return changed
+
+    def cancel(self, backfill: Backfill) -> Backfill:
+        """Ends it. InputError if it is over."""
+        changes = {"state": BackfillState.CANCELLED, "reason": "", "ended_at": self._clock()}
+        is_open = (backfills.c.id == backfill.id) & backfills.c.state.in_(sorted(OPEN))
+        with self._database.write() as connection:
+            row = connection.execute(update(backfills).where(is_open).values(changes).returning(backfills)).first()
+            if row is None:
+                raise InputError(f"Backfill {backfill.id} is over and cannot be cancelled.")
+            self._record(connection, AuditAction.BACKFILL_CANCEL, backfill)
+        return as_backfill(row)
+
+    def _record(self, connection: Connection, action: AuditAction, backfill: Backfill) -> None:
+        """Writes down what a person did; what workers do is in the backfill itself."""
+        if acting_as().means is not Means.SYSTEM:
+            subject = Subject.of(_dataset(connection, backfill.dataset_id))
+            details = {"start": backfill.first_day.isoformat(), "end": backfill.last_day.isoformat()}
+            record(connection, self._clock(), action, subject, details)
+
+
+def absent_backfill(backfill_id: int) -> NotFoundError:
+    """The error for an id that no backfill has, or none that may be seen."""
+    return NotFoundError(f"Backfill {backfill_id} was not found. To list them: adreel backfills list")
+
+
+def as_backfill(row: Row[Any]) -> Backfill:
+    """The record of a row."""
+    return Backfill(**{**row._mapping, "state": BackfillState(row.state)})
+
+
+def _changed(connection: Connection, backfill: Backfill, changes: dict[str, Any]) -> bool:
+    same = (
+        (backfills.c.id == backfill.id)
+        & (backfills.c.state == backfill.state)
+        & (backfills.c.next_day == backfill.next_day)
+        & backfills.c.run_id.is_not_distinct_from(backfill.run_id)
+    )
+    return connection.execute(update(backfills).where(same).values(changes)).rowcount == 1
+
+
+def _open_of(connection: Connection, dataset_id: int) -> Row[Any] | None:
+    own = (backfills.c.dataset_id == dataset_id) & backfills.c.state.in_(sorted(OPEN))
+    return connection.execute(select(backfills).where(own)).first()
+
+
+def _dataset(connection: Connection, dataset_id: int) -> Row[Any]:
+    row = connection.execute(select(datasets).where(datasets.c.id == dataset_id)).first()
+    if row is None:
+        raise NotFoundError("The dataset was deleted meanwhile.")
+    return row
+
+
+def _busy(slug: str, other: Backfill) -> BusyError:
+    state = "in progress" if other.state is BackfillState.ACTIVE else "paused"
+    return BusyError(
+        f"A backfill of {slug!r} is {state}: {other.first_day} to {other.last_day}. Start the next one when it is "
+        f"done, or cancel it: adreel backfills cancel {slug}"
+    )
