@@ -160,6 +160,27 @@ def first_rows(person: Person, town: Town) -> None:
     expect(page.get_by_role("region", name="First rows").get_by_role("row").nth(1)).to_be_visible()
 
 
+def started_backfill(person: Person, town: Town) -> None:
+    """Started in the dialog, which refuses days that are not over; and cancelled in the end."""
+    page = person.page
+    person.goto("/datasets/spend_by_ad")
+    page.get_by_text("More", exact=True).click()
+    page.get_by_role("link", name="Backfill…").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("End date").fill("today")
+    dialog.get_by_role("button", name="Start backfill").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("is not over in every ad account")
+    dialog.get_by_label("End date").fill("yesterday")
+    dialog.get_by_role("button", name="Start backfill").click()
+    card = page.get_by_role("region", name="Backfill")
+    expect(card).to_contain_text("0 of 28 days")
+    card.get_by_role("button", name="Pause backfill").click()
+    expect(card).to_contain_text("Paused by admin.")
+    look(page)
+    card.get_by_role("button", name="Cancel backfill").click()
+    expect(card).to_contain_text("Cancelled")
+
+
 def opened_menus(person: Person, town: Town) -> None:
     page = person.page
     person.goto("/datasets/spend_by_ad")
@@ -230,6 +251,7 @@ STATES: Mapping[str, tuple[str | None, Callable[[Person, Town], None]]] = Mappin
         "a run at work": ("admin", run_at_work),
         "a form with problems": ("admin", faulty_form),
         "first rows": ("admin", first_rows),
+        "a backfill": ("admin", started_backfill),
         "menus": ("admin", opened_menus),
         "filtered rows": ("admin", filtered_rows),
         "charts as tables": ("admin", charts_as_tables),

@@ -40,8 +40,9 @@ def work(
 ) -> Run:
     """Works on a queued run until it ends or waits again; returns the run, which has the state and the error.
 
-    It goes back into the queue if its dataset is busy, if this process is told to stop, and, for a run of a schedule,
-    if it fails for a reason that may pass. A run that cannot start, as its dataset was deleted, fails with the reason.
+    It goes back into the queue if its dataset is busy, if this process is told to stop, and, for a run of a schedule
+    or a backfill, if it fails for a reason that may pass. A run that cannot start, as its dataset was deleted, fails
+    with the reason.
     """
     run = store.runs.get(run_id)
     with log_fields(run_id=run.id, dataset=run.dataset_slug, worker=run.worker):
