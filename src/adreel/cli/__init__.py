@@ -741,7 +741,10 @@ def backfills_resume(
     ctx: typer.Context,
     name: DatasetName,
     accept: Annotated[
-        bool, typer.Option("--accept", help="Leave the days of the latest slice as they are, and go on with the next.")
+        bool,
+        typer.Option(
+            "--accept", help="Leave the days of the latest slice as they are, and continue with the next slice."
+        ),
     ] = False,
 ) -> None:
     """Resume a dataset's paused backfill. A slice that failed is read again."""

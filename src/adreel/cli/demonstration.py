@@ -177,6 +177,8 @@ def demo(session: CommandContext, *, once: bool, advertisers: int, ads: int, por
             rows = counted(report.rows, "row")
             state = ": ".join(filter(None, (report.state.label, checked_in(report.verification))))
             say(f"{saved.name}: {rows}. {state}.")
+            if saved.next_run_at is not None:
+                say(f"{saved.name}: next run by its schedule at {saved.next_run_at:%H:%M} UTC, every 15 minutes.")
         _print_next_steps(first, first_report, NEXT_SERVED, url=url)
         settings = reached(home.settings, listener)
         serve_on(session, settings, home.store, listener, browser=browser)

@@ -65,7 +65,7 @@ def reason_of(run: Run) -> str:
     """Why the backfill does not go on after the run of its slice, and what to do; empty if the slice was read."""
     days = f"{run.dates[0]} to {run.dates[1]}" if run.dates else "its days"
     again = "Resume the backfill to read these days again."
-    as_they_are = f"{again} To go on with them as they are, resume it and accept them."
+    as_they_are = f"{again} To leave them as they are, resume it and accept them."
     match run.state:
         case RunState.CHECK_FAILED:
             return (
