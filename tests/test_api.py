@@ -42,6 +42,8 @@ KNOWN = {
     "metric": "spend",
     "dimension": "country_code",
     "version": "0",
+    "backfill": "1",
+    "address": "1",
 }
 """What stands in addresses."""
 
@@ -59,6 +61,7 @@ ERRORS = {
     "AdvertiserError": 409,
     "SplitError": 502,
     "RetryError": 503,
+    "LockLostError": 503,
     "ThrottledError": 429,
     "GuessingError": 429,
     "StorageError": 507,
@@ -102,6 +105,16 @@ CHANGES: dict[str, Any] = {
     "start_run": None,
     "cancel_run": None,
     "restore": None,
+    "start_backfill": {"start": "2026-11-01", "end": "2026-11-02"},
+    "pause_backfill": None,
+    "resume_backfill": None,
+    "cancel_backfill": None,
+    "pause_schedule": None,
+    "resume_schedule": None,
+    "change_retention": {},
+    "add_address": {"url": "json://hook.example.org/secret", "scope": "workspace"},
+    "remove_address": None,
+    "test_address": None,
 }
 """Every operation that changes something or asks TikTok by another method than GET, with a body that is right."""
 
@@ -110,6 +123,8 @@ ASKS: dict[str, Any] = {
     "validate": SPEND,
     "ask_query": {"sql": "select 1"},
     "export_query": {"sql": "select 1"},
+    "explain_schedule": {"schedule": "0 6 * * *"},
+    "preview_retention": {},
 }
 """Those that only ask what is here."""
 
@@ -196,7 +211,8 @@ def test_a_viewers_refusal_names_the_action_and_who_can_grant_it(site: Site) -> 
     vera = site.user("vera", Role.VIEWER)
     site.store.shares.set(site.store.accounts.get("demo"), vera, Level.READ)
     viewing, before = program(site, vera), site.home.kept()
-    own = {"create_token", "revoke_token", "change_password"}
+    # An address that is another's is not named to anybody.
+    own = {"create_token", "revoke_token", "change_password", "remove_address", "test_address"}
     for name in (CHANGES | {"list_users": None, "get_user": None, "list_settings": None}).keys() - own:
         method, path = address(name)
         message = viewing.bad(method, path.replace("/runs/0", f"/runs/{run}"), 403, json=CHANGES.get(name))["message"]
@@ -220,9 +236,12 @@ def test_a_read_only_token_may_read_what_is_stored(site: Site) -> None:
 
 
 def waiting_run(site: Site) -> str:
-    """The id of a run that waits, of a new dataset."""
+    """The id of a run that waits, of a new dataset; another dataset has a backfill, and the workspace an address."""
     asking = program(site)
     slug = asking.good("POST", "/datasets", 201, json=SPEND)["slug"]
+    daily = asking.good("POST", "/datasets", 201, json=SPEND | {"name": "Daily", "update": {"method": "partition"}})
+    asking.good("POST", f"/datasets/{daily['slug']}/backfills", 201, json=CHANGES["start_backfill"])
+    asking.good("POST", "/notifications", 201, json=CHANGES["add_address"])
     return str(asking.good("POST", f"/datasets/{slug}/runs", 202)["run_id"])
 
 
@@ -231,9 +250,16 @@ def test_a_viewer_cannot_change_anything(site: Site) -> None:
     viewer = site.user("viewer", Role.VIEWER)
     site.store.shares.set(site.store.accounts.get("demo"), viewer, Level.READ)
     looking = program(site, viewer)
-    assert looking.get("/datasets")["total"] == 1
+    assert looking.get("/datasets")["total"] == 2
     before = site.home.kept()
-    for name in CHANGES.keys() - {"create_token", "revoke_token", "begin_consent", "change_password"}:
+    for name in CHANGES.keys() - {
+        "create_token",
+        "revoke_token",
+        "begin_consent",
+        "change_password",
+        "remove_address",
+        "test_address",
+    }:
         method, path = address(name)
         error = looking.bad(method, path.replace("/runs/0", f"/runs/{run}"), 403, json=CHANGES[name])
         assert error["kind"] == "ForbiddenError", name

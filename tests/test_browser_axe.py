@@ -49,6 +49,8 @@ ADDRESSES: Mapping[str, str] = MappingProxyType(
         "/profile": "/profile",
         "/workspace": "/workspace",
         "/audit": "/audit",
+        "/notifications": "/notifications",
+        "/datasets/{slug}/notifications": "/datasets/spend_by_ad/notifications",
         "/retention": "/retention",
         "/query": "/query?table=spend_by_ad",
         "/status": "/status",

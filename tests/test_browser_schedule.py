@@ -47,6 +47,7 @@ def test_a_schedule_is_picked_typed_saved_and_paused(chromium: Browser, town: To
         page.get_by_label("Advanced").check()
         page.get_by_label("Weekdays of the month, such as the second Sunday").check()
         page.get_by_label("Second", exact=True).check()
+        page.get_by_label("First", exact=True).uncheck()
         page.get_by_label("Fourth", exact=True).check()
         page.get_by_label("Weekday of the month", exact=True).select_option("SUN")
         expect(meaning).to_contain_text("Sun 2026-12-13 06:00")

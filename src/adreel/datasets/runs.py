@@ -45,8 +45,8 @@ def title(run: Run) -> str:
 def started_by(run: Run) -> str:
     """Who or what asked for the run: a user's name, the command line, the schedule, or a backfill."""
     if run.trigger is not Trigger.PERSON:
-        return run.trigger.label
-    return run.triggered_by or "Command line"
+        return run.trigger.label.lower()
+    return run.triggered_by or "command line"
 
 
 def rows_of(run: Run) -> int:
