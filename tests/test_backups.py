@@ -349,12 +349,12 @@ def test_a_backup_of_a_newer_adreel_is_refused_and_one_of_an_older_is_migrated(f
     def of_revision(revision: str) -> Callable[[dict[str, bytes]], Mapping[str, bytes]]:
         def change(members: dict[str, bytes]) -> Mapping[str, bytes]:
             header = json.loads(members[HEADER]) | {"revision": revision, "adreel": "9.1"}
-            header["sequences"].pop("audit", None)
-            new = ("store/audit/", "store/retention/", "store/prunings/")
+            header["sequences"].pop("backfills", None)
+            new = ("store/backfills/",)
             return {
                 name: orjson.dumps(header) if name == HEADER else data
                 for name, data in members.items()
-                if revision > "0009" or not name.startswith(new)
+                if revision > "0011" or not name.startswith(new)
             }
 
         return change
@@ -362,7 +362,7 @@ def test_a_backup_of_a_newer_adreel_is_refused_and_one_of_an_older_is_migrated(f
     newer = rewritten(tmp_path / "a.tar", tmp_path / "newer.tar", of_revision("9999"))
     restored = new_home(filled, tmp_path)
     assert "was made by adreel 9.1, which is newer" in " ".join(restored.bad("restore-backup", str(newer))[1].split())
-    older = rewritten(tmp_path / "a.tar", tmp_path / "older.tar", of_revision("0009"))
+    older = rewritten(tmp_path / "a.tar", tmp_path / "older.tar", of_revision("0011"))
     before = seen(filled.home)
     restored.good("restore-backup", str(older))
     assert seen(restored) == before
