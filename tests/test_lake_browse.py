@@ -118,7 +118,7 @@ def test_an_earlier_version_is_paged_as_it_was(lake: Lake) -> None:
     with pytest.raises(NotFoundError, match="no version 2; available: 0, 1"):
         lake.page("ads", version=2)
     lake.vacuum("ads", keep_days=0, keep_versions=1)
-    with pytest.raises(NotFoundError, match="no version 0; available: 1"):
+    with pytest.raises(NotFoundError, match="Version 0 of the table ads is no longer kept; available: 1"):
         lake.page("ads", version=0)
 
 

@@ -21,9 +21,8 @@ from adreel.access import Actor, Guard
 from adreel.errors import BusyError, InputError, LockLostError, RetryError
 from adreel.lake import Lake
 from adreel.pipeline.orders import Orders
-from adreel.pipeline.run import Watch
 from adreel.settings import Settings
-from adreel.store import Phase, Progress, RunState, Store
+from adreel.store import RunState, Store
 from adreel.store.database import HEAD, Database, open_backend
 from adreel.store.migrations.upgrade import upgrade
 from adreel.store.postgres import Postgres
@@ -106,13 +105,13 @@ def test_a_run_that_lost_its_lock_stops_and_says_nothing_more_of_the_run(
     home.add_account()
     state: list[str] = []
 
-    def lose(progress: Progress) -> None:
-        if progress.phase is Phase.ROWS and not state:
+    def lose(_params: dict[str, str], _data: dict[str, Any]) -> None:
+        if not state:
             state.append("lost")
             lose_locks(postgres)
 
     with pytest.raises(LockLostError, match=r"which held the dataset's lock, was lost\. The table is unchanged"):
-        run(home, home.file(), watch=Watch(progress=lose))
+        run(home, home.file(), transport=Tampered(home, lose))
     assert latest(home).state is RunState.RUNNING
     assert home.json("history", "spend")[0]["state"] == "interrupted"
     assert not Lake(home.path / "lake").exists("spend")
