@@ -249,7 +249,7 @@ def test_pages_say_that_the_database_is_away_and_come_back_with_it(
         answer = visitor.get("/setup")
         postgres.start()
         assert answer.status_code == 503
-        assert answer.text == "The database cannot be reached. Try again in a moment.\n"
+        assert answer.text == "The database cannot be read. Try again in a moment.\n"
         assert visitor.get("/setup").status_code == 200
 
 

@@ -425,7 +425,7 @@ def test_an_unexpected_error_has_one_id_for_its_page_the_api_and_the_log(tmp_pat
             assert hidden not in sent.text
 
 
-def test_an_unexpected_error_that_no_page_can_show_is_reported_with_its_id(tmp_path: Path) -> None:
+def test_a_fault_of_the_database_that_no_page_can_show_is_answered_in_plain_text(tmp_path: Path) -> None:
     home = make_home(tmp_path / "home")
     with open_site(home) as site:
         visit = site.visit("admin")
@@ -436,8 +436,9 @@ def test_an_unexpected_error_that_no_page_can_show_is_reported_with_its_id(tmp_p
             database.execute("DROP TABLE workspace")
             database.commit()
         answer = client.get("/profile")
-    assert answer.status_code == 500
-    assert re.match(r"Unexpected error [0-9a-f]{8}\. Send this error ID to an administrator\.", answer.text)
+    assert answer.status_code == 507
+    assert answer.headers["content-type"].startswith("text/plain")
+    assert answer.text == "The database cannot be read. An administrator can find the reason in the server's log.\n"
 
 
 # -- the form for SQL
@@ -509,7 +510,7 @@ def test_a_viewers_refusal_names_the_action_and_who_can_grant_it(tmp_path: Path)
             if answer.status_code == 403
         }
         assert home.kept() == before
-    assert len(refused) == 37
+    assert len(refused) == 41
     sentence = (
         r"Only administrators( and editors)? can [a-z, ]+\. vera is a viewer\. "
         r"Ask an administrator \(admin\) to change this role\."

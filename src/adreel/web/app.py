@@ -22,6 +22,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from adreel import errors
 from adreel.errors import AdreelError, DatasetError
 from adreel.lake import Lake
+from adreel.logs import logger_of
 from adreel.sandbox import Sandbox
 from adreel.settings import Settings
 from adreel.store import Store
@@ -94,6 +95,9 @@ def _is_api(request: Request) -> bool:
     return bool(request.scope["path"].startswith(f"{API}/"))
 
 
+logger = logger_of(__name__)
+
+
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     to_thread.current_default_thread_limiter().total_tokens = THREADS
@@ -110,7 +114,11 @@ def _refused(request: Request, error: Exception) -> Response:
         answer = _failed(request, status_of(error), str(error) if not problems else error.message, error, problems)
     except AdreelError as again:
         # The page shows the workspace, whose database is what failed; where that is, is not for strangers.
-        answer = PlainTextResponse("The database cannot be reached. Try again in a moment.\n", status_of(again))
+        advice = (
+            "Try again in a moment." if again.passes else "An administrator can find the reason in the server's log."
+        )
+        logger.error("A page could not be shown: %s", again)
+        answer = PlainTextResponse(f"The database cannot be read. {advice}\n", status_of(again))
     answer.headers.update(retry_after(error))
     return answer
 
