@@ -331,7 +331,7 @@ def rewritten(source: Path, target: Path, change: Callable[[dict[str, bytes]], M
     import hashlib
 
     with tarfile.open(source) as tar:
-        members = {member.name: tar.extractfile(member).read() for member in tar}  # type: ignore[union-attr]
+        members = {member.name: tar.extractfile(member).read() for member in tar}  # type: ignore[union-attr] # all are files
     del members[CHECKSUMS]
     changed = dict(change(members))
     sums = {name: [len(data), hashlib.sha256(data).hexdigest()] for name, data in changed.items()}

@@ -194,7 +194,8 @@ def _folder(url: str) -> Path | None:
 
 def _refusal(text: str) -> tuple[str, str] | None:
     """What a store answered that no waiting helps, and what to do; None for other faults."""
-    return next((words for pattern, *words in _REFUSALS if re.search(pattern, text)), None)  # type: ignore[return-value]
+    matching = ((happened, advice) for pattern, happened, advice in _REFUSALS if re.search(pattern, text))
+    return next(matching, None)
 
 
 def _reason(error: Exception) -> tuple[str, int | None]:

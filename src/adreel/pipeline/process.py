@@ -15,7 +15,6 @@ from adreel.datasets.restatement import compare
 from adreel.errors import AdreelError, BusyError, NotFoundError, disk_faults_raised
 from adreel.lake import Lake
 from adreel.logs import log_fields, logger_of, set_up_logs
-from adreel.pipeline.orders import Orders
 from adreel.pipeline.run import Runner, Watch
 from adreel.settings import Settings
 from adreel.store import Run, RunOutcome, RunState, Store
@@ -76,13 +75,13 @@ def _work(
     clock: Callable[[], datetime],
     transport: httpx2.AsyncBaseTransport | None,
 ) -> None:
-    orders = Orders(settings, store, clock=clock)
+    runner = Runner(settings, store, clock=clock, transport=transport)
     saved = None
     try:
         if run.dataset_id is None:
             raise NotFoundError(f"Dataset {run.dataset_name!r} was deleted before the run started.")
         saved = store.datasets.get(run.dataset_id)
-        Runner(settings, store, clock=clock, transport=transport).run(saved, Watch(), run.dates, queued=run)
+        runner.run(saved, Watch(), run.dates, queued=run)
     except BusyError as error:
         logger.info("The run waits again: %s", error)
         store.queue.release(run.id, not_before=clock() + BUSY_WAIT)
@@ -94,7 +93,7 @@ def _work(
         elif ended.state is RunState.QUEUED and ended.attempt == run.attempt:
             logger.warning("The run could not start: %s", error)
             outcome = RunOutcome.of_error(error)
-            store.runs.finish(run.id, outcome, retry_at=orders.retry_at(saved, run, outcome) if saved else None)
+            store.runs.finish(run.id, outcome, retry_at=runner.orders.retry_at(saved, run, outcome) if saved else None)
         return
     try:
         with disk_faults_raised():

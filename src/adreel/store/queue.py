@@ -136,13 +136,13 @@ class Queue:
     def requeue(self, run_id: str) -> None:
         """Has a run go on that was stopped on purpose, as its machine shuts down. Does nothing if it has ended."""
         stopped = (runs.c.id == run_id) & runs.c.state.in_([RunState.RUNNING, RunState.INTERRUPTED])
-        changes: dict[str, Any] = {
+        changes = {
             "state": RunState.QUEUED,
             "worker": _NO_WORKER,
             "finished_at": None,
             "not_before": None,
+            "noticed": False,
         }
-        changes["noticed"] = False
         with self._database.write() as connection:
             connection.execute(update(runs).where(stopped, ~runs.c.cancel_requested).values(changes))
 

@@ -8,22 +8,13 @@ from datetime import datetime
 
 from adreel.errors import BusyError
 from adreel.store import Run, RunState, Store, WorkerInfo
-from adreel.store.locks import is_alive
 
 
 def take_over(store: Store, own: Collection[str]) -> int:
     """Puts the runs back whose process is gone, but for those of the caller's `own` processes; how many."""
-    dead = [run for run in store.queue.running() if run.id not in own and _is_dead(store, run)]
+    others = (run for run in store.queue.running() if run.id not in own)
+    dead = [run for run in map(store.seen, others) if run.state is RunState.INTERRUPTED]
     return sum(_put_back(store, run) for run in dead)
-
-
-def _is_dead(store: Store, run: Run) -> bool:
-    """Whether no process works on the run: looked at twice, as it may have ended in between."""
-    if is_alive(store.locks, run.dataset_slug, run.id):
-        return False
-    again = store.runs.get(run.id)
-    same = (again.state, again.worker, again.deaths) == (RunState.RUNNING, run.worker, run.deaths)
-    return same and not is_alive(store.locks, run.dataset_slug, run.id)
 
 
 def _put_back(store: Store, run: Run) -> bool:
