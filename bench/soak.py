@@ -55,7 +55,28 @@ SHAPES: tuple[dict[str, Any], ...] = (
         "dates": {"start": "today-2", "end": "yesterday"},
         "update": {"method": "upsert", "lookback": 28},
     },
+    {
+        "report_type": "audience",
+        "audience_dimensions": ["gender"],
+        "data_level": "campaign",
+        "dates": {"date": "yesterday"},
+        "update": {"method": "partition", "lookback": 28},
+    },
+    {
+        "data_level": "campaign",
+        "time_dimension": "hour",
+        "dates": {"date": "yesterday"},
+        "update": {"method": "upsert", "lookback": 28},
+    },
+    {
+        "data_level": "advertiser",
+        "targeting_dimension": "country_code",
+        "dates": {"date": "yesterday"},
+        "update": {"method": "partition", "lookback": 28},
+    },
 )
+METRICS = ("spend", "impressions", "clicks", "conversion")
+KEYS = ("gender", "country_code", "stat_time_day", "stat_time_hour")
 TROUBLES: tuple[dict[str, Any], ...] = (
     {"kind": "code", "code": 50000, "message": "Busy"},
     {"kind": "code", "code": 40100, "message": "Too many requests"},
@@ -64,6 +85,10 @@ TROUBLES: tuple[dict[str, Any], ...] = (
     {"kind": "cut"},
     {"kind": "garbage"},
     {"kind": "drop"},
+    # So often that the client gives up: such runs fail, and are retried if that may help.
+    {"kind": "drop", "times": 60},
+    {"kind": "uncounted", "times": 40},
+    {"kind": "code", "code": 40001, "message": "No permission", "times": 4},
 )
 
 
@@ -124,7 +149,7 @@ class Soak:
         self.server.start()
 
     def trouble(self) -> None:
-        self.door("trouble", **self.chance.choice(TROUBLES), path="report", times=self.chance.randint(1, 6))
+        self.door("trouble", **{"path": "report", "times": self.chance.randint(1, 6)} | self.chance.choice(TROUBLES))
 
     def lower_limit(self) -> None:
         self.door("limits", qps=self.chance.choice([5, 20, 0]))
@@ -144,6 +169,23 @@ class Soak:
         chosen()
 
     # The end
+
+    def dismiss(self) -> None:
+        for worker in self.workers:
+            worker.terminate()
+        for worker in self.workers:
+            worker.wait()
+        self.workers.clear()
+
+    def processes(self) -> list[int]:
+        """The processes of workers and runs of this home that are alive."""
+        home = f"ADREEL_HOME={self.environ['ADREEL_HOME']}".encode()
+        found = []
+        for folder in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                if home in (folder / "environ").read_bytes().split(b"\0"):
+                    found.append(int(folder.name))
+        return found
 
     def settled(self) -> bool:
         """Whether nothing runs or waits, and no schedule is due."""
@@ -168,7 +210,7 @@ def values(number: int) -> dict[str, Any]:
         "account": "demo",
         "report": "performance",
         "time_dimension": "day",
-        "metrics": ["spend", "impressions", "clicks", "conversion"],
+        "metrics": list(METRICS),
         "schedule": {"every": "12 hours", "start": f"{FIRST_DAY} {number % 12:02}:{number % 60:02}"},
         "retry": {"times": 5, "wait": "1 hour"},
         **shape,
@@ -210,10 +252,7 @@ def opened(seed: int, datasets: int) -> Iterator[Soak]:
         try:
             yield soak
         finally:
-            for worker in soak.workers:
-                worker.terminate()
-            for worker in soak.workers:
-                worker.wait()
+            soak.dismiss()
 
 
 def weeks(soak: Soak, end: datetime, seconds: float) -> None:
@@ -257,7 +296,11 @@ def differences(soak: Soak) -> list[str]:
         if table != expected or len(first) != ADVERTISERS:
             wrong.append(f"{saved.name}: {len(table)} rows, {len(expected)} expected")
         latest = soak.store.runs.list(saved, states=FINISHED, limit=1)
-        if not latest or latest[0].state is not RunState.VERIFIED:
+        good = {RunState.VERIFIED}
+        if SHAPES[shape].get("report_type") == "audience":
+            # Yesterday is never complete before 16:00.
+            good.add(RunState.VERIFIED_WITH_WARNINGS)
+        if not latest or latest[0].state not in good:
             wrong.append(f"{saved.name}: {latest[0].state.label if latest else 'never ran'}")
     return wrong
 
@@ -270,7 +313,7 @@ def truth(soak: Soak, shape: int) -> dict[Any, Any]:
         add = [str(ADREEL), "accounts", "add", "demo", "--token-stdin"]
         subprocess.run(add, input=token, text=True, env=environ, check=True, capture_output=True)
         file = Path(name) / "d.json"
-        dates = SHAPES[0]["dates"] if shape == 0 else {"start": str(FIRST_DAY - timedelta(days=40)), "end": "yesterday"}
+        dates = SHAPES[0]["dates"] if shape == 0 else {"start": str(FIRST_DAY - timedelta(days=2)), "end": "yesterday"}
         whole = values(shape) | {"dates": dates, "update": {"method": "replace"}, "schedule": "manual"}
         file.write_text(json.dumps(whole | {"name": "Dataset 0"}))
         subprocess.run([str(ADREEL), "run", "-f", str(file), "--json"], env=environ, check=True, capture_output=True)
@@ -278,16 +321,57 @@ def truth(soak: Soak, shape: int) -> dict[Any, Any]:
 
 
 def figures(lake: Lake, slug: str) -> dict[Any, Any]:
-    """The metrics of each row by its key, whose last part is the day."""
+    """The metrics of each row by its key, whose first part is the ad account and whose last part is the time."""
     table = lake.read(slug).read_all()
-    rows = table.to_pylist()
-    ids = ["advertiser_id", *(name for name in table.column_names if name.endswith("_id") and name != "advertiser_id")]
-    return {
-        (*(row[name] for name in ids), row["stat_time_day"]): tuple(
-            row[name] for name in ("spend", "impressions", "clicks", "conversion")
-        )
-        for row in rows
-    }
+    ids = [name for name in table.column_names if name.endswith("_id") and name != "advertiser_id"]
+    keys = ["advertiser_id", *ids, *(name for name in KEYS if name in table.column_names)]
+    return {tuple(row[name] for name in keys): tuple(row[name] for name in METRICS) for row in table.to_pylist()}
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a process has: threads, open files and sockets, and megabytes."""
+
+    threads: int
+    files: int
+    megabytes: int
+
+    @classmethod
+    def by(cls, pid: int) -> Held:
+        status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text("utf-8").splitlines())
+        files = len(list(Path(f"/proc/{pid}/fd").iterdir()))
+        return cls(int(status["Threads"]), files, int(status["VmRSS"].split()[0]) // 1024)
+
+
+def leaks(soak: Soak) -> list[str]:
+    """What is left although nothing runs: threads and files of workers, connections, parts of runs, processes."""
+    before = {worker.pid: Held.by(worker.pid) for worker in soak.workers}
+    soak.hire()
+    new = soak.workers[-1]
+    soak.wait(60, lambda: any(worker.pid == new.pid for worker in soak.store.queue.workers()))
+    time.sleep(10)
+    fresh = Held.by(new.pid)
+    print(f"workers at the end {list(before.values())}, a new one {fresh}")
+    found = [
+        f"A worker holds {held}, a new one {fresh}"
+        for held in before.values()
+        # Its pool keeps a connection for each of its two threads.
+        if held.threads > fresh.threads or held.files > fresh.files + 2
+    ]
+    connections = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    name = soak.environ["ADREEL_DATABASE_URL"].rpartition("/")[2]
+    soak.dismiss()
+    # This process has one for its own questions and one for its locks.
+    left = soak.server.ask(connections, name)[0][0]
+    if left > 2:
+        found.append(f"{left} connections to the database are left")
+    parts = Lake(f"{soak.environ['ADREEL_HOME']}/lake", clock=soak.clock).list_runs()
+    if parts:
+        found.append(f"Parts of {len(parts)} runs are left: {', '.join(parts[:5])}")
+    processes = soak.processes()
+    if processes:
+        found.append(f"Processes are left: {processes}")
+    return found
 
 
 def main() -> None:
@@ -308,10 +392,11 @@ def main() -> None:
         states = Counter(str(run.state) for run in runs)
         deaths, attempts = sum(run.deaths for run in runs), sum(run.attempt - 1 for run in runs)
         print(f"faults {dict(soak.faults)}; runs {dict(states)}; {deaths} deaths, {attempts} retries")
-    left = subprocess.run(["pgrep", "-f", "adreel.pipeline.process"], capture_output=True, text=True, check=False)
+        left = leaks(soak)
     print("\n".join(wrong) or "Every table is what TikTok has.")
-    print(f"{time.monotonic() - began:.0f} s; run processes left: {len(left.stdout.split())}")
-    if wrong or left.stdout.strip():
+    print("\n".join(left) or "Nothing is left behind.")
+    print(f"{time.monotonic() - began:.0f} s")
+    if wrong or left:
         raise SystemExit(1)
 
 
