@@ -27,7 +27,7 @@ from home import make_home
 PICTURES = Path(__file__).with_name("pictures")
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
-MOST_BYTES = 150_000
+MOST_BYTES = 160_000
 
 METRICS = (
     *("ad_name", "campaign_id", "campaign_name", "spend", "impressions", "clicks", "ctr", "cpc", "cpm", "reach"),
@@ -38,10 +38,18 @@ METRICS = (
 
 SAVED: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
-        "ad_daily": {"metrics": list(METRICS)},
-        "campaign_hourly": {"dates": {"start": "today-14", "end": "yesterday"}, "tags": ["hourly"]},
-        "audience_age_gender": {"dates": {"period": "last_30_days"}, "tags": ["audience"]},
-        "spend_by_country": {},
+        "ad_daily": {"metrics": list(METRICS), "schedule": {"every": "day", "at": "06:00"}},
+        "campaign_hourly": {
+            "dates": {"start": "today-14", "end": "yesterday"},
+            "tags": ["hourly"],
+            "schedule": {"every": "2 hours", "between": "08:00-20:00"},
+        },
+        "audience_age_gender": {
+            "dates": {"period": "last_30_days"},
+            "tags": ["audience"],
+            "schedule": {"every": "day", "at": "18:00"},
+        },
+        "spend_by_country": {"schedule": {"every": "week", "on": ["monday"], "at": "07:30"}},
         "campaigns": {},
         "creatives": {"tags": ["video"]},
     }
@@ -78,7 +86,8 @@ def furnish(town: Town) -> None:
     shop, agency = town.connect("Nordlicht", ada), town.connect("Agency", ben, advertisers=1)
     town.store.shares.set(shop, ben, Level.EDIT)
     saved = [town.save({**example(name), **changes, "account": shop.name}, ada) for name, changes in SAVED.items()]
-    leads = town.dataset(agency, ben, name="Leads of the week", tags=["leads"])
+    weekly = {"every": "week", "on": ["monday"], "at": "09:00"}
+    leads = town.dataset(agency, ben, name="Leads of the week", tags=["leads"], schedule=weekly)
     for saved_dataset in (*saved, leads):
         town.run(saved_dataset)
     town.later(1)
@@ -152,6 +161,9 @@ def lists(camera: Camera, page: Page) -> None:
     camera.take(page, "datasets")
     page.goto("/accounts")
     camera.take(page, "accounts")
+    page.goto("/status")
+    expect(page.locator(".chart.drawn")).to_be_visible()
+    camera.take(page, "status")
 
 
 def form(camera: Camera, page: Page) -> None:
@@ -174,6 +186,12 @@ def dataset(camera: Camera, page: Page) -> None:
     page.goto("/datasets/ad_spend_by_day")
     expect(page.get_by_text("Since version 0:")).to_be_visible()
     camera.take(page, "overview")
+    page.goto("/datasets/ad_spend_by_day/settings")
+    page.get_by_label("Unit", exact=True).select_option("week")
+    page.get_by_label("Friday").check()
+    expect(page.locator("#schedule-meaning")).to_contain_text("Every week on Monday and Friday")
+    scroll_to(page, "Scheduling")
+    camera.take(page, "schedule")
     page.goto("/datasets/ad_spend_by_day/data?sort=-spend")
     camera.take(page, "data")
     page.goto("/datasets/ad_spend_by_day/versions")

@@ -15,6 +15,9 @@ from adreel.monitoring.status import AppBudget, HomeStatus, home_status
 from adreel.web.deps import Here, Who
 from adreel.web.render import Page, is_fragment, respond
 
+LIMIT_SHOWN_FROM = 0.1
+"""The chart shows the limit once this share of it was sent in a period."""
+
 router = APIRouter()
 
 
@@ -83,8 +86,10 @@ def _figure(budget: AppBudget, zone: ZoneInfo) -> BudgetFigure:
     series = [
         {"name": "Sent", "role": "main", "values": [period.sent for period in budget.periods]},
         {"name": "Refused", "role": "part", "values": [period.refused for period in budget.periods]},
-        {"name": "Limit", "role": "previous", "values": [budget.limit_of_period] * len(times)},
     ]
+    # Far above all that was sent, it would press the other lines flat.
+    if max((period.sent for period in budget.periods), default=0) >= budget.limit_of_period * LIMIT_SHOWN_FROM:
+        series.append({"name": "Limit", "role": "previous", "values": [budget.limit_of_period] * len(times)})
     format_of_counts = {"unit": "count", "currency": None, "decimals": 0}
     chart = {
         "kind": "line",
