@@ -69,19 +69,31 @@ def test_page_api_and_command_line_show_the_same_facts(busy: Site) -> None:
     ]
 
 
-def test_the_chart_has_the_requests_of_a_day_by_five_minutes_and_the_limit(busy: Site) -> None:
+def test_the_chart_has_the_requests_of_a_day_by_five_minutes(busy: Site) -> None:
     page = busy.visit("admin").good("/status")
-    (chart,) = [json.loads(html.unescape(text)) for text in re.findall(r'data-chart="([^"]*)"', page)]
-    sent, refused, limit = chart["panels"][0]["series"]
-    assert [series["name"] for series in (sent, refused, limit)] == ["Sent", "Refused", "Limit"]
-    assert {len(series["values"]) for series in (sent, refused, limit)} == {len(chart["x"]["values"])} == {288}
+    chart = chart_on(page)
+    sent, refused = chart["panels"][0]["series"]
+    assert [series["name"] for series in (sent, refused)] == ["Sent", "Refused"]
+    assert {len(series["values"]) for series in (sent, refused)} == {len(chart["x"]["values"])} == {288}
     # Three requests connected the account of the home, five minutes of simulated time before or after nothing.
     assert sum(sent["values"]) - sent["values"][-1] == 0
     assert sent["values"][-1] >= 1_234
     assert refused["values"][-1] == 5
-    assert set(limit["values"]) == {5_000 * 60 * 5}
     table = re.findall(r"<table.*?</table>", page.split('class="chart-table"')[1], re.DOTALL)[0]
     assert f"{sent['values'][-1]:,} 5 1,500,000" in words_of(table)
+
+
+def test_the_chart_shows_the_limit_once_a_tenth_of_it_was_sent(busy: Site) -> None:
+    limit = 5_000 * 60 * 5
+    busy.store.app_requests.add(busy.settings.tiktok_app_id, RequestCounts(limit // 10, 0))
+    series = chart_on(busy.visit("admin").good("/status"))["panels"][0]["series"]
+    assert [one["name"] for one in series] == ["Sent", "Refused", "Limit"]
+    assert set(series[-1]["values"]) == {limit}
+
+
+def chart_on(page: str) -> Any:
+    (chart,) = [json.loads(html.unescape(text)) for text in re.findall(r'data-chart="([^"]*)"', page)]
+    return chart
 
 
 def test_requests_leave_the_day_period_by_period(site: Site) -> None:
