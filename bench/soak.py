@@ -180,12 +180,12 @@ class Soak:
     def processes(self) -> list[int]:
         """The processes of workers and runs of this home that are alive."""
         home = f"ADREEL_HOME={self.environ['ADREEL_HOME']}".encode()
-        found = []
+        pids = []
         for folder in Path("/proc").glob("[0-9]*"):
             with suppress(OSError):
                 if home in (folder / "environ").read_bytes().split(b"\0"):
-                    found.append(int(folder.name))
-        return found
+                    pids.append(int(folder.name))
+        return pids
 
     def settled(self) -> bool:
         """Whether nothing runs or waits, and no schedule is due."""
@@ -352,7 +352,7 @@ def leaks(soak: Soak) -> list[str]:
     time.sleep(10)
     fresh = Held.by(new.pid)
     print(f"workers at the end {list(before.values())}, a new one {fresh}")
-    found = [
+    leaked = [
         f"A worker holds {held}, a new one {fresh}"
         for held in before.values()
         # Its pool keeps a connection for each of its two threads.
@@ -364,14 +364,14 @@ def leaks(soak: Soak) -> list[str]:
     # This process has one for its own questions and one for its locks.
     left = soak.server.ask(connections, name)[0][0]
     if left > 2:
-        found.append(f"{left} connections to the database are left")
+        leaked.append(f"{left} connections to the database are left")
     parts = Lake(f"{soak.environ['ADREEL_HOME']}/lake", clock=soak.clock).list_runs()
     if parts:
-        found.append(f"Parts of {len(parts)} runs are left: {', '.join(parts[:5])}")
+        leaked.append(f"Parts of {len(parts)} runs are left: {', '.join(parts[:5])}")
     processes = soak.processes()
     if processes:
-        found.append(f"Processes are left: {processes}")
-    return found
+        leaked.append(f"Processes are left: {processes}")
+    return leaked
 
 
 def main() -> None:

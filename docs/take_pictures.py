@@ -21,6 +21,7 @@ import yaml
 from playwright.sync_api import Browser, Page, expect
 
 from adreel.store import Level, Role
+from adreel.worker.schedules import enqueue_due
 from browser import PASSWORD, PHONE, WIDE, Town, chromium_path, opened, started, visiting
 from home import make_home
 
@@ -92,6 +93,8 @@ def furnish(town: Town) -> None:
         town.run(saved_dataset)
     town.later(1)
     town.run(saved[0])
+    # As a worker does.
+    enqueue_due(town.store, town.home.now)
     town.door("revoke", token=town.store.accounts.token(agency))
     town.run(leads)
 

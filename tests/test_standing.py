@@ -16,10 +16,12 @@ from adreel.access import Actor, Guard
 from adreel.datasets.runs import title
 from adreel.datasets.status import SORTS, STALE_AFTER, Standing, Status, Wanted, chosen, standing, standings
 from adreel.pipeline.orders import Orders
+from adreel.scheduling import Cron
 from adreel.settings import Settings
 from adreel.store import AccountStatus, RunBrief, RunOutcome, RunState, SavedDataset, Store
 from adreel.store.datasets import NewDataset, Timing
 from adreel.store.file_locks import FileLocks
+from adreel.worker.schedules import enqueue_due
 from home import Home
 
 OPERATOR = Actor(None)
@@ -246,3 +248,29 @@ def test_a_manual_dataset_is_stale_after_the_time_that_was_chosen_for_it(store: 
     assert status(store, home, saved) is Status.STALE
     (entry,) = standings(store, Guard(store, OPERATOR), home.now)
     assert entry.words == "The rows were read 7 hours ago. Run the dataset to update them."
+
+
+def test_a_dataset_is_overdue_when_no_worker_starts_its_scheduled_run(store: Store, home: Home) -> None:
+    rolling = {"report": "performance", "dates": {"start": "today-3", "end": "yesterday"}}
+    hourly = Timing(schedule=Cron("0 * * * *"))
+    new = NewDataset("Spend", store.accounts.get("demo"), json.dumps(rolling), timing=hourly)
+    (saved,) = store.datasets.create_all([new])
+    due_at = saved.next_run_at
+    assert due_at is not None
+    home.now = due_at + timedelta(minutes=10)
+    assert status(store, home, saved) is Status.NEVER
+    home.now += timedelta(seconds=1)
+    assert status(store, home, saved) is Status.OVERDUE
+    ended(store, saved, 1, RunOutcome(RunState.VERIFIED_WITH_WARNINGS, 0, {"verified": True}, table_rows=7))
+    (entry,) = standings(store, Guard(store, OPERATOR), home.now)
+    assert (entry.status, entry.words) == (
+        Status.OVERDUE,
+        f"The run of {due_at:%Y-%m-%d %H:%M} UTC has not started. Make sure that a worker is running.",
+    )
+    ended(store, saved, 2, RunOutcome(RunState.FAILED))
+    assert status(store, home, saved) is Status.FAILED
+    assert enqueue_due(store, home.now) == 1
+    assert status(store, home, saved) is Status.QUEUED
+    store.datasets.pause(store.datasets.get(saved.id))
+    home.now += timedelta(days=2)
+    assert status(store, home, saved) is Status.QUEUED

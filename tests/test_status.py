@@ -87,7 +87,7 @@ def test_the_chart_shows_the_limit_once_a_tenth_of_it_was_sent(busy: Site) -> No
     limit = 5_000 * 60 * 5
     busy.store.app_requests.add(busy.settings.tiktok_app_id, RequestCounts(limit // 10, 0))
     series = chart_on(busy.visit("admin").good("/status"))["panels"][0]["series"]
-    assert [one["name"] for one in series] == ["Sent", "Refused", "Limit"]
+    assert [line["name"] for line in series] == ["Sent", "Refused", "Limit"]
     assert set(series[-1]["values"]) == {limit}
 
 

@@ -26,6 +26,9 @@ from adreel.store.locks import is_alive
 STALE_AFTER = timedelta(days=7)
 """Age from which a table is stale, if a later run would read other days or rows."""
 
+OVERDUE_AFTER = timedelta(minutes=10)
+"""How long after its time a scheduled run that no worker put into the queue is overdue; workers look every second."""
+
 RECENTLY = timedelta(days=1)
 """Age of the last run up to which the filter for recent runs keeps a dataset."""
 
@@ -51,6 +54,7 @@ class Status(StrEnum):
     FAILED = *_named(RunState.FAILED), "danger", True, "The last run failed. The table is unchanged."
     CHECK_FAILED = *_named(RunState.CHECK_FAILED), "warning", True, "The rows differ from TikTok's own figures."
     INTERRUPTED = *_named(RunState.INTERRUPTED), "warning", True, "The last run's process ended early."
+    OVERDUE = "overdue", "Overdue", "warning", True, "A scheduled run has not started in time."
     ADVERTISERS_SKIPPED = *_named(RunState.ADVERTISERS_SKIPPED), "warning", True, "The last run skipped ad accounts."
     VERIFICATION_UNKNOWN = *_named(RunState.VERIFICATION_UNKNOWN), "warning", True, "The restored rows have no checks."
     VERIFIED_WITH_WARNINGS = (
@@ -238,9 +242,14 @@ def _status_of(
             Status.RECONNECT,
             f"The access token of account {account.name!r} is {account.status}. Reconnect the account, then run.",
         )
-    if latest is None:
-        return Status.NEVER, ""
-    return _status_of_run(saved, latest, good, now)
+    status, words = _status_of_run(saved, latest, good, now) if latest else (Status.NEVER, "")
+    due_at = saved.next_run_at
+    if due_at is not None and now - due_at > OVERDUE_AFTER and status.rank > Status.OVERDUE.rank:
+        return (
+            Status.OVERDUE,
+            f"The run of {due_at:%Y-%m-%d %H:%M} UTC has not started. Make sure that a worker is running.",
+        )
+    return status, words
 
 
 def _status_of_run(saved: SavedDataset, latest: RunBrief, good: RunBrief | None, now: datetime) -> tuple[Status, str]:
