@@ -6,6 +6,8 @@ the tests' Postgres (tests/postgres.py).
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -24,10 +26,9 @@ from adreel.clock import HomeClock
 from adreel.datasets.dataset import Source
 from adreel.datasets.service import create_all
 from adreel.datasets.validation import parse
-from adreel.pipeline.orders import Orders
 from adreel.settings import Settings
 from adreel.simulator import WorldConfig, access_token
-from adreel.store import FINISHED, Run, RunState, SavedDataset, Store
+from adreel.store import FINISHED, Run, RunState, SavedDataset, Store, new_run_id
 from adreel.tiktok.rate_limit import LEVELS
 from bench.work import END, ROOT, TODAY, connected_home, dataset, order, simulator
 from postgres import PostgresServer, postgres_server
@@ -35,9 +36,9 @@ from postgres import PostgresServer, postgres_server
 ADVERTISERS, ADS = 1_000, 40
 DATASETS = 200
 ADVERTISERS_EACH = ADVERTISERS // DATASETS
-DAYS = 365
+LEAST_DAYS, MORE_DAYS = 200, 330
 METRICS = ["ad_name", "spend", "impressions", "clicks", "conversion", "video_play_actions"]
-"""Each dataset loads a year by ad and day: 75 requests, 73,000 rows."""
+"""Each dataset loads up to 530 days by ad and day for the first time: 40 to 106 requests, 1,000 rows each."""
 
 WORKERS = (1, 2, 4)
 LEVEL = "premium"
@@ -72,17 +73,15 @@ class Home:
     """A new home on a database of its own, with an account."""
 
     environ: Mapping[str, str]
-    settings: Settings
     store: Store
     clock: HomeClock
 
     def enqueue(self, values: Sequence[Mapping[str, Any]]) -> tuple[SavedDataset, ...]:
         """New datasets, each with a run that waits."""
-        guard, now = Guard(self.store, Actor(None)), self.clock()
-        saved = create_all(guard, [parse(Source(dict(each), {}), now) for each in values])
-        orders = Orders(self.settings, self.store, clock=self.clock)
+        now = self.clock()
+        saved = create_all(Guard(self.store, Actor(None)), [parse(Source(dict(each), {}), now) for each in values])
         for each in saved:
-            orders.enqueue(guard, each)
+            self.store.runs.add(each, new_run_id())
         return saved
 
 
@@ -96,7 +95,7 @@ def _home(server: PostgresServer, url: str, level: str, access: str) -> Iterator
         clock = HomeClock()
         store = stack.enter_context(Store.open(settings, clock=clock))
         clock.follow(store.accounts)
-        yield Home(environ, settings, store, clock)
+        yield Home(environ, store, clock)
 
 
 @contextmanager
@@ -141,7 +140,7 @@ def _measure(server: PostgresServer, url: str, level: str, workers: int) -> Meas
     with _home(server, url, level, access) as home:
         advertisers = [each.advertiser_id for each in home.store.accounts.advertisers(home.store.accounts.get("demo"))]
         home.enqueue([_values(number, advertisers) for number in range(DATASETS)])
-        began = len(_log(url, 0))
+        began = int(_door(url, "state")["requests"])
         with _workers(home, workers):
             first = _first_request(url, began)
             time.sleep(first + SECONDS - time.monotonic())
@@ -158,7 +157,8 @@ def _measure(server: PostgresServer, url: str, level: str, workers: int) -> Meas
 def _values(number: int, advertisers: Sequence[str]) -> dict[str, Any]:
     """The dataset of a part of the ad accounts."""
     part = advertisers[number * ADVERTISERS_EACH : (number + 1) * ADVERTISERS_EACH]
-    dates = {"start": str(END - timedelta(days=DAYS - 1)), "end": str(END)}
+    days = LEAST_DAYS + number * 101 % MORE_DAYS
+    dates = {"start": str(END - timedelta(days=days - 1)), "end": str(END)}
     return dataset() | {"name": f"Client {number}", "metrics": METRICS, "advertisers": part, "dates": dates}
 
 
@@ -174,11 +174,16 @@ def _first_request(url: str, began: int) -> float:
 
 def _log(url: str, skip: int) -> list[dict[str, Any]]:
     """The simulator's log of requests without the first ones."""
-    door = url.removesuffix("/open_api/v1.3") + "/_simulator"
-    answer = requests.get(f"{door}/requests", params={"skip": skip}, timeout=60)
-    answer.raise_for_status()
-    entries: list[dict[str, Any]] = answer.json()["requests"]
+    entries: list[dict[str, Any]] = _door(url, "requests", skip=skip)["requests"]
     return entries
+
+
+def _door(url: str, name: str, **asked: int) -> Any:
+    """What the simulator's side door shows."""
+    door = url.removesuffix("/open_api/v1.3") + "/_simulator"
+    answer = requests.get(f"{door}/{name}", params=asked, timeout=60)
+    answer.raise_for_status()
+    return answer.json()
 
 
 def rows_lines() -> Iterator[str]:
@@ -229,9 +234,6 @@ def _peak(pid: int) -> float:
 
 def _end(pid: int) -> None:
     """Ends the process of a run and waits until it is gone."""
-    import os
-    import signal
-
     with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
         while Path(f"/proc/{pid}").exists():
