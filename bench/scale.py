@@ -109,14 +109,14 @@ def _workers(home: Home, number: int) -> Iterator[list[subprocess.Popen[bytes]]]
     try:
         yield workers
     finally:
-        # The runs would go on without their worker.
         for worker in workers:
-            worker.terminate()
-        for worker in workers:
+            # Stopped, it starts no more runs, which would go on without it.
+            worker.send_signal(signal.SIGSTOP)
+            for run in _children(worker.pid):
+                with suppress(ProcessLookupError):
+                    os.kill(run, signal.SIGKILL)
+            worker.kill()
             worker.wait()
-        for holder in (home.store.locks.holder(run.dataset_slug) for run in home.store.queue.running()):
-            if holder is not None and holder.pid:
-                _end(holder.pid)
 
 
 def lines() -> Iterator[str]:
@@ -234,11 +234,3 @@ def _peak(pid: int) -> float:
     with suppress(OSError, IndexError):
         return int(Path(f"/proc/{pid}/status").read_text("utf-8").split("VmHWM:")[1].split()[0]) / 1024
     return 0.0
-
-
-def _end(pid: int) -> None:
-    """Ends the process of a run and waits until it is gone."""
-    with suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
-        while Path(f"/proc/{pid}").exists():
-            time.sleep(0.05)
