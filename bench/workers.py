@@ -26,7 +26,7 @@ SCHEDULED = 5_000
 MINUTES = 5
 DUE = 60
 """Datasets with a daily schedule, and how many of them are due within so many minutes: at each full one as many."""
-LEAD = timedelta(minutes=2)
+LEAD = timedelta(minutes=3)
 """How long it may take to make the datasets: a time that has passed comes again a day later."""
 
 
