@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median
+from types import ModuleType
 from typing import Any
 
 from adreel.advertisers import Advertiser
@@ -161,6 +162,22 @@ def _workers() -> Iterator[str]:
     yield from ("", "### Schedules", "", *workers.lines())
 
 
+def _scale() -> Iterator[str]:
+    yield from ("", "### Workers and ad accounts", "", *_scaling().lines())
+
+
+def _rows() -> Iterator[str]:
+    yield from ("", "### Large runs", "", *_scaling().rows_lines())
+
+
+def _scaling() -> ModuleType:
+    # The server of the tests is Postgres.
+    sys.path.append(str(ROOT / "tests"))
+    from bench import scale
+
+    return scale
+
+
 SECTIONS = {
     "peers": _peers,
     "pace": _pace,
@@ -168,6 +185,8 @@ SECTIONS = {
     "writing": _writing,
     "center": _center,
     "workers": _workers,
+    "scale": _scale,
+    "rows": _rows,
 }
 
 

@@ -6,10 +6,11 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import requests
@@ -63,9 +64,11 @@ def dataset() -> dict[str, Any]:
     }
 
 
-def connected_home(folder: Path, url: str, level: str, access: str) -> dict[str, str]:
-    """The environment of a new home with the account `demo`."""
-    environ = os.environ | {
+def connected_home(
+    folder: Path, url: str, level: str, access: str, settings: Mapping[str, str] = MappingProxyType({})
+) -> dict[str, str]:
+    """The environment of a new home with the account `demo`, and with more settings if any are given."""
+    environ = {**os.environ, **settings} | {
         "ADREEL_HOME": str(folder),
         "ADREEL_TIKTOK_URL": url,
         "ADREEL_TIKTOK_APP_ID": APP_ID,

@@ -200,7 +200,7 @@ class Landing:
         """Writes the files of the new version and says which old ones stay."""
         rows_in, written, values_kept = self._take_in(table, schema, writer)
         with self._storage.guard(self._what):
-            index = self._indexed(schema, tuple(writer.files))
+            index = self._indexed(table, schema, tuple(writer.files))
             if table is None:
                 return _Change((), rows_in, written, written, 0, 0)
             emptied, blank = self._emptied(table, schema), self._blank(table, rows_in)
@@ -314,11 +314,15 @@ class Landing:
         masks = [self._leaving.mask(batch).to_numpy(zero_copy_only=False) for batch in batches]
         return np.concatenate(masks) if masks else np.zeros(0, bool)
 
-    def _indexed(self, schema: Any, incoming: tuple[DataFile, ...]) -> KeyIndex | None:
-        """With upsert the new rows by their key, which must name them."""
+    def _indexed(self, table: TableState | None, schema: Any, incoming: tuple[DataFile, ...]) -> KeyIndex | None:
+        """With upsert the new rows by their key, which must name them; None if there are no others to find them for."""
         if self._write.method is not Method.UPSERT:
             return None
         keys = _only(schema, self._write.key)
+        if table is None:
+            # A third of the memory of an index.
+            self._refuse_faults(keys, incoming)
+            return None
         index = KeyIndex(self._rows_of(incoming, keys), self._write.key)
         if index.suspect:
             self._refuse_faults(keys, incoming)

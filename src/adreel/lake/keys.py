@@ -73,6 +73,8 @@ class KeyIndex:
         hashes = np.frombuffer(first_hashes, np.uint64)
         self._order = np.argsort(hashes)
         self._first = hashes[self._order]
+        # Not needed any more, and a fifth of the memory at the peak.
+        del hashes, first_hashes
         self._second = np.frombuffer(second_hashes, np.uint64)[self._order]
         self.suspect = nulls or bool((self._first[1:] == self._first[:-1]).any())
         """Whether the keys may not name the rows: there are nulls, or two first hashes are equal."""

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import islice
@@ -67,6 +68,12 @@ PARENTS = {
 
 PAGES_AT_ONCE = 200
 """Pages of a request that are read at a time; an empty last one ends the request, as TikTok's count may be wrong."""
+
+PAGES_HELD = 1_200
+"""Pages after the first of all requests under way, whose primary keys are in memory until their request is verified.
+
+Twice what a request can have: 20,000 ids on 30 days. With one such request at a time, TikTok would wait at its end.
+"""
 
 CAMPAIGNS_AT_ONCE = 30
 """Most campaign ids that TikTok advises in one filter ("Run a synchronous report", filtering)."""
@@ -161,11 +168,36 @@ class _PageRead:
     keys: pa.Array
 
 
+class PageBudget:
+    """Keeps the pages that several requests hold at a time within a number; whoever asks first comes first."""
+
+    def __init__(self, pages: int) -> None:
+        self._pages = self._free = pages
+        self._turn = asyncio.Lock()
+        self._freed = asyncio.Event()
+
+    @asynccontextmanager
+    async def hold(self, pages: int) -> AsyncIterator[None]:
+        """Waits until so many pages fit in; more than there are count as all of them. None have no need to wait."""
+        share = max(0, min(pages, self._pages))
+        if share:
+            async with self._turn:
+                while self._free < share:
+                    self._freed.clear()
+                    await self._freed.wait()
+                self._free -= share
+        try:
+            yield
+        finally:
+            self._free += share
+            self._freed.set()
+
+
 class Extraction:
     """Reads the requests of one run's plan.
 
     `arrived` is called with each page that is read, and its request. `failed` has the advertisers that were skipped
-    before the run was resumed, with the reasons; they are not read.
+    before the run was resumed, with the reasons; they are not read. `pages_held` bounds the memory: see `PAGES_HELD`.
     """
 
     def __init__(
@@ -175,6 +207,7 @@ class Extraction:
         parts: Parts,
         arrived: Callable[[Request, Part], None],
         failed: Mapping[str, str],
+        pages_held: int = PAGES_HELD,
     ) -> None:
         self._plan = plan
         self._client = client
@@ -186,6 +219,7 @@ class Extraction:
         self._page_types = tuple(_PageType.of(page_columns) for page_columns in batches)
         self._failed = dict(failed)
         self._readable: set[str] = set()
+        self._budget = PageBudget(pages_held)
 
     async def chunk(self, chunk: Chunk) -> ReadOutcome:
         """Reads all requests of the chunk, stores their pages and verifies them.
@@ -304,16 +338,17 @@ class Extraction:
                 return None
             read_now.append(read)
         first = stored.get(1) or read_now[0].part
-        missing = (number for number in range(2, first.total_pages + 1) if number not in stored)
-        while numbers := list(islice(missing, PAGES_AT_ONCE)):
-            later = await together(self._page(chunk, request, number) for number in numbers)
-            if any(read is None for read in later):
-                return None
-            read_now += [read for read in later if read]
-            if not (read_now[-1].part.rows or read_now[-1].part.left_out):
-                # There are no more pages, even if TikTok counts more rows; the verification compares both.
-                break
-        return await self._parts.work(self._verified, chunk, request, stored, read_now)
+        async with self._budget.hold(first.total_pages - 1):
+            missing = (number for number in range(2, first.total_pages + 1) if number not in stored)
+            while numbers := list(islice(missing, PAGES_AT_ONCE)):
+                later = await together(self._page(chunk, request, number) for number in numbers)
+                if any(read is None for read in later):
+                    return None
+                read_now += [read for read in later if read]
+                if not (read_now[-1].part.rows or read_now[-1].part.left_out):
+                    # There are no more pages, even if TikTok counts more rows; the verification compares both.
+                    break
+            return await self._parts.work(self._verified, chunk, request, stored, read_now)
 
     def _verified(
         self, chunk: str, request: Request, stored: Mapping[int, Part], read_now: Sequence[_PageRead]
