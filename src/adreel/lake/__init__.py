@@ -21,7 +21,18 @@ from adreel.lake.keys import KeyFaults, key_faults
 from adreel.lake.parts import PartInfo
 from adreel.lake.storage import Storage
 from adreel.lake.tables import Snapshot, TableCache, TableState, dataset_of, read_table
-from adreel.lake.versions import Keep, Vacuumed, Version, forget, forgettable, restorable, restore, vacuum, versions
+from adreel.lake.versions import (
+    Keep,
+    Vacuumed,
+    Version,
+    forget,
+    forgettable,
+    newest_version,
+    restorable,
+    restore,
+    vacuum,
+    versions,
+)
 from adreel.lake.windows import Window
 from adreel.update_methods import Method
 
@@ -195,6 +206,11 @@ class Lake:
     def versions(self, slug: str) -> tuple[Version, ...]:
         """The versions that can be read, newest first. Raises NotFoundError if there is no table."""
         return versions(self._storage, slug)
+
+    def newest_version(self, slug: str) -> Version | None:
+        """The newest version that a run or a restore made, without reading the others; None if there is none."""
+        self.table_url(slug)
+        return newest_version(self._storage, slug)
 
     def dataset(self, slug: str, version: int | None = None) -> Any:
         """The table as a pyarrow Dataset. Raises NotFoundError, with the versions there are."""
