@@ -58,8 +58,8 @@ def test_runs_that_failed_for_three_weeks_leave_no_hole_and_no_unsettled_day(hom
     truth = within(home, "truth", first, last)
     assert {row["stat_time_day"] for row in truth} == {first + timedelta(days=day) for day in range(22)}
     assert within(home, "spend", first, last) == truth
-    days = {row["stat_time_day"] for row in within(home, "upsert", first, last)}
-    assert days == {row["stat_time_day"] for row in truth}
+    upserted = {row["stat_time_day"] for row in within(home, "upsert", first, last)}
+    assert upserted == {row["stat_time_day"] for row in truth}
 
 
 @pytest.mark.parametrize("method", ["partition", "append"])
