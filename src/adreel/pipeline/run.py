@@ -352,6 +352,7 @@ class _RunInProgress:
 
     async def _work(self) -> Committed:
         self._enter(Phase.AD_ACCOUNTS)
+        await asyncio.to_thread(self._lake.refuse_unsafe_store)
         newest = await asyncio.to_thread(self._lake.newest_version, self._saved.table_slug)
         self._follows = newest.number if newest is not None else -1
         async with self._client_until(SHORTEST_DEADLINE):
