@@ -458,7 +458,8 @@ def _of_kind(
 
 def _brief(run_id: str, state: str, *rest: Any) -> RunBrief:
     *others, trigger, has_own_dates = rest
-    return RunBrief(run_id, RunState(state), *others, trigger=Trigger(trigger), has_own_dates=bool(has_own_dates))
+    values = (*others, Trigger(trigger), bool(has_own_dates))
+    return RunBrief(run_id, RunState(state), *values)
 
 
 def insert_run(connection: Connection, saved: Row[Any], run_id: str, now: datetime, own: Mapping[str, Any]) -> Run:
