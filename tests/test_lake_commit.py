@@ -692,19 +692,19 @@ def test_a_commit_that_another_overtakes_is_done_again_on_top_of_it(lake: Lake) 
 
 @pytest.mark.parametrize("first", [True, False])
 def test_a_run_commits_after_no_run_that_it_does_not_know(lake: Lake, first: bool) -> None:
-    known = -1 if first else put(lake, "run1", "upsert", [row("a", 1, 1)]).version
+    newest_number = -1 if first else put(lake, "run1", "upsert", [row("a", 1, 1)]).version
 
     def overtaken() -> Any:
         put(lake, "run2", "upsert", [row("a", 1, 2)])
         return reader([row("a", 1, 3)])()
 
-    write = Write("run3", Method.UPSERT, SCHEMA, KEY, DAY, follows=known)
+    write = Write("run3", Method.UPSERT, SCHEMA, KEY, DAY, follows=newest_number)
     for _ in range(2):
         # The second time, the other run is there from the beginning.
         with pytest.raises(BusyError, match=r"Run run2 made version \d of the table ads while run run3"):
             lake.commit("ads", overtaken, write)
     assert [lake_row["spend"] for lake_row in table_rows(lake)] == [2]
-    assert put(lake, "run3", "upsert", [row("a", 1, 3)], follows=known + 1).version == known + 2
+    assert put(lake, "run3", "upsert", [row("a", 1, 3)], follows=newest_number + 1).version == newest_number + 2
 
 
 def test_a_compacted_table_has_the_rows_that_a_run_knows(lake: Lake) -> None:

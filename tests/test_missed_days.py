@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adreel.advertisers import Advertiser
-from adreel.datasets.coverage import DaysOf, Reading, as_json, covering, from_json, missed_days
+from adreel.datasets.coverage import DaysOf, RunDays, as_json, covering, from_json, missed_days
 from adreel.datasets.files import read
 from adreel.datasets.lookback import with_lookback
 from adreel.datasets.validation import parse
@@ -176,14 +176,14 @@ def test_every_day_since_the_first_run_is_read_or_said_to_be_missed(history: lis
                 if expected[shop.id] or not read_days[shop.id]:
                     expected[shop.id] |= days_of(Span(min([first, *expected[shop.id]]), span.end))
             reads.append((shop, span, today))
-        coverage = covering(coverage, Reading(tuple(reads), own=not is_backfill), DATASET)
+        coverage = covering(coverage, RunDays(tuple(reads), own=not is_backfill), DATASET)
         assert from_json(as_json(coverage)) == coverage
         for shop, span, _ in reads:
             read_days[shop.id] |= days_of(span)
         for shop in SHOPS:
-            known = coverage.get(shop.id, DaysOf())
-            missing = set[date]().union(*map(days_of, known.missed))
-            assert read_days[shop.id] == set[date]().union(*map(days_of, known.read))
+            shop_days = coverage.get(shop.id, DaysOf())
+            missing = set[date]().union(*map(days_of, shop_days.missed))
+            assert read_days[shop.id] == set[date]().union(*map(days_of, shop_days.read))
             assert not missing & read_days[shop.id]
             assert expected[shop.id] <= missing | read_days[shop.id]
             assert missing == set() or missing <= set().union(*(days_of(m.days) for m in missed_days(coverage, [shop])))

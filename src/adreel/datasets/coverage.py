@@ -50,7 +50,7 @@ Coverage = Mapping[str, DaysOf]
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class RunDays:
     """What a run reads: its ad accounts with their days, and their today.
 
     `own`: these are the dates of the dataset. `alone`: no other days of these or of other ad accounts stay in the
@@ -92,33 +92,33 @@ def is_rolling(dataset: Dataset) -> bool:
     return dates is not None and not (dates.start is not None and dates.start.fixed is not None)
 
 
-def covering(before: Coverage, reading: Reading, dataset: Dataset) -> dict[str, DaysOf]:
+def covering(before: Coverage, run_days: RunDays, dataset: Dataset) -> dict[str, DaysOf]:
     """The coverage of the version that the run makes of the table, whose coverage was `before`."""
-    earlier = {who: days for who, days in before.items() if not reading.alone or who in reading.spared}
+    earlier = {who: days for who, days in before.items() if not run_days.alone or who in run_days.spared}
     first = min((days.read[0].start for days in earlier.values() if days.read), default=None)
     after = dict(earlier)
-    for advertiser, days, today in reading.days:
-        known = earlier.get(advertiser.id, DaysOf())
-        missed = known.missed
-        if reading.own and not reading.alone:
-            expected = _expected(known, first, dataset)
+    for advertiser, days, today in run_days.days:
+        days_before = earlier.get(advertiser.id, DaysOf())
+        missed = days_before.missed
+        if run_days.own and not run_days.alone:
+            expected = _expected(days_before, first, dataset)
             if expected is not None and expected < days.start:
                 missed = (*missed, Span(expected, days.start - _DAY))
-        last = known.last
-        if reading.own:
+        last = days_before.last
+        if run_days.own:
             last = LastRead(days.end, today) if is_rolling(dataset) else None
-        read = _merged((*known.read, days))
+        read = _merged((*days_before.read, days))
         after[advertiser.id] = DaysOf(read, _without(_merged(missed), read), last)
-    if reading.keep_from is not None:
-        after = {who: _from(days, reading.keep_from) for who, days in after.items()}
+    if run_days.keep_from is not None:
+        after = {who: _from(days, run_days.keep_from) for who, days in after.items()}
     return after
 
 
-def _expected(known: DaysOf, first: date | None, dataset: Dataset) -> date | None:
+def _expected(days_before: DaysOf, first: date | None, dataset: Dataset) -> date | None:
     """From which day on a person expects the days of an ad account before those that the run reads; None for none."""
-    if not known.read:
+    if not days_before.read:
         return first
-    return known.last.end + _DAY if known.last is not None and is_rolling(dataset) else None
+    return days_before.last.end + _DAY if days_before.last is not None and is_rolling(dataset) else None
 
 
 def missed_days(coverage: Coverage, advertisers: Iterable[Advertiser]) -> tuple[MissedDays, ...]:

@@ -150,7 +150,7 @@ def standings(store: Store, guard: Guard, now: datetime) -> tuple[Standing, ...]
 
 def _is_dead(store: Store, saved: SavedDataset, briefs: Mapping[int, Latest]) -> bool:
     """Whether the dataset's latest run is said to be running, and its process is gone."""
-    latest = briefs.get(saved.id, NO_RUNS).told
+    latest = briefs.get(saved.id, NO_RUNS).speaking
     return latest is not None and latest.state is RunState.RUNNING and not is_alive(store.locks, saved.slug, latest.id)
 
 

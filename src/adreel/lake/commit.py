@@ -184,11 +184,11 @@ class Landing:
 
         Versions that neither made are no reason: they have the same rows, as after Delta's own compaction.
         """
-        known = self._write.follows
-        if known is None or table is None:
+        follows = self._write.follows
+        if follows is None or table is None:
             return
         with self._storage.guard(self._what):
-            later = read_commits(self._storage, self._slug, tuple(range(known + 1, table.version + 1)))
+            later = read_commits(self._storage, self._slug, tuple(range(follows + 1, table.version + 1)))
         others = [(number, note) for number, actions in later.items() if (note := commit_info(actions).get(NOTE))]
         if others:
             number, note = others[-1]

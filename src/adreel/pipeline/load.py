@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from adreel import catalog
 from adreel.advertisers import Advertiser
-from adreel.datasets.coverage import DaysOf, Reading, as_json, covering, from_json, missed_days, missed_sentence
+from adreel.datasets.coverage import DaysOf, RunDays, as_json, covering, from_json, missed_days, missed_sentence
 from adreel.datasets.dataset import Dataset
 from adreel.datasets.freshness import incomplete_days, incomplete_sentence, late_rows
 from adreel.datasets.replacement import merges_by_day
@@ -140,7 +140,7 @@ def _covered(
         return {}
     newest = lake.newest_version(slug)
     days = tuple((advertiser, days, today_at(now, advertiser.offset)) for advertiser, days in _days_read(plan, failed))
-    reading = Reading(
+    reading = RunDays(
         days,
         own=own,
         alone=write.method is Method.REPLACE or write.whole_advertisers,

@@ -559,7 +559,7 @@ class Latest(NamedTuple):
     Runs of backfills say nothing once they have ended: a slice that was read must not hide a failed run.
     """
 
-    told: RunBrief | None
+    speaking: RunBrief | None
     good: RunBrief | None
     updated: RunBrief | None
 

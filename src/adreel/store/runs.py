@@ -376,8 +376,8 @@ class Runs:
         statements = own.where(SPEAKS), own.where(runs.c.version.is_not(None)), own.where(_UPDATES)
         with self._database.read() as connection:
             rows = [connection.execute(statement).first() for statement in statements]
-        told, good, updated = (as_run(row) if row is not None else None for row in rows)
-        return told, good, updated
+        speaking, good, updated = (as_run(row) if row is not None else None for row in rows)
+        return speaking, good, updated
 
     def briefs(self) -> Mapping[int, Latest]:
         """The latest runs of each dataset that has run, by its id."""
@@ -386,10 +386,10 @@ class Runs:
     def _read_briefs(self) -> Mapping[int, Latest]:
         with self._database.read() as connection:
             newest = _briefs(connection, true())
-            told = _of_kind(connection, newest, lambda brief: brief.speaks, SPEAKS)
+            speaking = _of_kind(connection, newest, lambda brief: brief.speaks, SPEAKS)
             good = _of_kind(connection, newest, lambda brief: brief.version is not None, runs.c.version.is_not(None))
             updated = _of_kind(connection, good, lambda brief: brief.updates, _UPDATES)
-        return {id_: Latest(told.get(id_), good.get(id_), updated.get(id_)) for id_ in newest}
+        return {id_: Latest(speaking.get(id_), good.get(id_), updated.get(id_)) for id_ in newest}
 
     def ended(self, states: Collection[RunState]) -> frozenset[int]:
         """The ids of the datasets whose latest run that says how they stand is in one of these states."""
@@ -447,11 +447,11 @@ def _briefs(connection: Connection, chosen: ColumnElement[bool], *among: ColumnE
 def _of_kind(
     connection: Connection,
     newest: Mapping[int, RunBrief],
-    is_one: Callable[[RunBrief], bool],
+    is_chosen: Callable[[RunBrief], bool],
     chosen: ColumnElement[bool],
 ) -> dict[int, RunBrief]:
     """The latest run of a kind of each dataset; only where the `newest` one is not of it, others are looked for."""
-    briefs = {dataset_id: brief for dataset_id, brief in newest.items() if is_one(brief)}
+    briefs = {dataset_id: brief for dataset_id, brief in newest.items() if is_chosen(brief)}
     others = newest.keys() - briefs.keys()
     return briefs | _briefs(connection, chosen, datasets.c.id.in_(others)) if others else briefs
 
