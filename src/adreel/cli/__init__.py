@@ -157,7 +157,7 @@ Every = Annotated[
 ]
 At = Annotated[list[str] | None, typer.Option(metavar="TIME", help="Time of the day in UTC; can be repeated.")]
 CronExpression = Annotated[str | None, typer.Argument(metavar="CRON", help="A cron expression in UTC, in quotes.")]
-CronOption = Annotated[str | None, typer.Option("--cron", hidden=True)]
+CronOption = Annotated[str | None, typer.Option("--cron", metavar="CRON", help="The same as the argument.")]
 On = Annotated[list[str] | None, typer.Option(metavar="DAY", help="Day of a weekly schedule; can be repeated.")]
 MonthDay = Annotated[str | None, typer.Option(metavar="DAY", help="Day of a monthly schedule: 1 to 31, or last.")]
 Between = Annotated[
