@@ -21,6 +21,7 @@ class Bucket(BaseHTTPRequestHandler):
     objects: ClassVar[dict[str, bytes]]
     uploads: ClassVar[dict[str, dict[int, bytes]]]
     refuse: ClassVar[Callable[[str, str], int | None]]
+    is_conditional: ClassVar[bool]
     lock: ClassVar[threading.Lock]
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name that http.server gives it
@@ -94,7 +95,7 @@ class Bucket(BaseHTTPRequestHandler):
             self.uploads[query["uploadId"]][int(query["partNumber"])] = body
             return self._answer(200, ETag='"x"')
         with self.lock:
-            if self.headers.get("If-None-Match") == "*" and key in self.objects:
+            if self.is_conditional and self.headers.get("If-None-Match") == "*" and key in self.objects:
                 return self._answer(412, b"<Error><Code>PreconditionFailed</Code></Error>")
             self.objects[key] = body
         return self._answer(type(self).refuse(self.command, key) or 200, ETag='"x"')
@@ -132,12 +133,23 @@ def _as_it_is(command: str, key: str) -> int | None:
 @contextmanager
 def object_store(
     refuse: Callable[[str, str], int | None] = _as_it_is,
+    *,
+    is_conditional: bool = True,
 ) -> Iterator[tuple[str, dict[str, bytes]]]:
-    """An S3 on this machine: its address, and its objects by key. `refuse` may spoil the answer to a PUT."""
+    """An S3 on this machine: its address, and its objects by key. `refuse` may spoil the answer to a PUT.
+
+    Unless it `is_conditional`, it overwrites objects in spite of If-None-Match, as some servers do.
+    """
     handler = type(
         "OwnBucket",
         (Bucket,),
-        {"objects": {}, "uploads": {}, "refuse": staticmethod(refuse), "lock": threading.Lock()},
+        {
+            "objects": {},
+            "uploads": {},
+            "refuse": staticmethod(refuse),
+            "is_conditional": is_conditional,
+            "lock": threading.Lock(),
+        },
     )
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True

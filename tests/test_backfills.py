@@ -13,10 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adreel.access import Actor, Guard
 from adreel.pipeline.backfill_orders import BackfillOrders, progress
 from adreel.pipeline.backfills import tick
-from adreel.pipeline.orders import Orders
 from adreel.pipeline.process import work
 from adreel.settings import Settings
 from adreel.store import (
@@ -36,7 +34,8 @@ from adreel.store.backfills import NewBackfill
 from adreel.store.datasets import NewDataset
 from adreel.worker.schedules import enqueue_due
 from api_home import program
-from home import Home, environment_of, make_home
+from desk import Desk
+from home import Home, make_home
 from postgres import PostgresServer
 from web_home import Site, open_site, words_of
 
@@ -46,29 +45,19 @@ DAYS = ("2026-08-01", "2026-10-31")
 FAILS, LASTS = 40777, 40002
 
 
-class Desk:
-    """A home whose backfills and queue are worked on step by step, at a time that the test sets."""
+class BackfillDesk(Desk):
+    """A desk with a backfill."""
 
     def __init__(self, home: Home) -> None:
-        self.home = home
-        environ = environment_of(home, "http://tiktok.test") | home.environ
-        self.settings = Settings.load({name: value for name, value in environ.items() if name.startswith("ADREEL_")})
-        self.store = Store.open(self.settings, clock=lambda: home.now)
-        self.orders = BackfillOrders(Orders(self.settings, self.store, clock=lambda: home.now))
-        self.operator = Guard(self.store, Actor(None))
+        super().__init__(home)
+        self.backfill_orders = BackfillOrders(self.orders)
 
     @property
     def backfill(self) -> Backfill:
-        (backfill,) = self.store.backfills.list()
-        return backfill
-
-    @property
-    def runs(self) -> tuple[Run, ...]:
-        return self.store.runs.list()[::-1]
+        return self.store.backfills.list()[0]
 
     def dataset(self, **keys: Any) -> SavedDataset:
-        self.home.good("datasets", "create", "-f", self.home.file(**{"update": {"method": "partition"}} | keys))
-        return self.store.datasets.get("spend")
+        return super().dataset(**{"update": {"method": "partition"}} | keys)
 
     def start(self, start: str = DAYS[0], end: str = DAYS[1]) -> Backfill:
         self.home.good("backfill", "spend", "--start", start, "--end", end)
@@ -77,18 +66,17 @@ class Desk:
     def tick(self) -> int:
         return tick(self.store, self.home.now)
 
-    def work(self, limit: int = 1) -> Run:
+    def work_next(self) -> Run:
         """Works on the next run of the queue."""
-        (claimed,) = self.store.queue.claim("a", limit, self.home.now)
-        transport = httpx2.ASGITransport(self.home.world)
-        return work(self.settings, self.store, claimed.id, clock=lambda: self.home.now, transport=transport)
+        (claimed,) = self.claim(limit=1)
+        return self.work(claimed)
 
     def finish(self) -> list[Run]:
         """Works the backfill off; its runs."""
         runs = []
         while self.tick():
             if self.backfill.run_id is not None and self.backfill.state is BackfillState.ACTIVE:
-                runs.append(self.work())
+                runs.append(self.work_next())
         return runs
 
     def trouble(self, code: int, times: int = 100) -> None:
@@ -97,11 +85,11 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
+def desk(tmp_path: Path) -> Iterator[BackfillDesk]:
     home = make_home(tmp_path / "home", today=NOW.date(), advertisers=2, ads=2)
     home.now = NOW
     home.add_account()
-    desk = Desk(home)
+    desk = BackfillDesk(home)
     with desk.store:
         yield desk
 
@@ -113,7 +101,7 @@ def table(home: Home) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("update", ["partition", "upsert"])
-def test_a_backfill_in_slices_leaves_the_table_of_one_run_for_all_its_days(desk: Desk, update: str) -> None:
+def test_a_backfill_in_slices_leaves_the_table_of_one_run_for_all_its_days(desk: BackfillDesk, update: str) -> None:
     desk.dataset(update={"method": update})
     desk.home.good("run", "spend")
     desk.start()
@@ -127,27 +115,27 @@ def test_a_backfill_in_slices_leaves_the_table_of_one_run_for_all_its_days(desk:
     assert len({row["stat_time_day"] for row in in_slices}) > 60
 
 
-def test_runs_of_a_schedule_and_of_people_go_between_two_slices(desk: Desk) -> None:
+def test_runs_of_a_schedule_and_of_people_go_between_two_slices(desk: BackfillDesk) -> None:
     saved = desk.dataset(schedule={"every": "1 hours"})
     desk.start("2026-01-01")
     desk.tick()
     desk.home.now += HOUR
     enqueue_due(desk.store, desk.home.now)
-    assert desk.work().trigger is Trigger.SCHEDULE
-    assert desk.work().trigger is Trigger.BACKFILL
+    assert desk.work_next().trigger is Trigger.SCHEDULE
+    assert desk.work_next().trigger is Trigger.BACKFILL
     desk.tick()
     desk.tick()
-    desk.orders.orders.enqueue(desk.operator, saved)
-    assert desk.work().trigger is Trigger.PERSON
-    assert desk.work().dates == desk.runs[2].dates
+    desk.orders.enqueue(desk.operator, saved)
+    assert desk.work_next().trigger is Trigger.PERSON
+    assert desk.work_next().dates == desk.runs[2].dates
     assert [run.trigger for run in desk.runs].count(Trigger.BACKFILL) == 2
 
 
-def test_a_paused_backfill_reads_no_further_slice_and_goes_on_where_it_stood(desk: Desk) -> None:
+def test_a_paused_backfill_reads_no_further_slice_and_goes_on_where_it_stood(desk: BackfillDesk) -> None:
     desk.dataset()
     desk.start("2026-01-01")
     desk.tick()
-    desk.work()
+    desk.work_next()
     desk.tick()
     desk.tick()
     assert "90 of 304 days" in desk.home.good("backfills", "list").stdout
@@ -161,7 +149,7 @@ def test_a_paused_backfill_reads_no_further_slice_and_goes_on_where_it_stood(des
     assert (desk.backfill.state, desk.backfill.reason) == (BackfillState.DONE, "")
 
 
-def test_a_slice_that_is_read_while_its_backfill_is_paused_counts(desk: Desk) -> None:
+def test_a_slice_that_is_read_while_its_backfill_is_paused_counts(desk: BackfillDesk) -> None:
     desk.dataset()
     desk.start()
     desk.tick()
@@ -173,11 +161,11 @@ def test_a_slice_that_is_read_while_its_backfill_is_paused_counts(desk: Desk) ->
     assert (desk.backfill.state, desk.backfill.days_done) == (BackfillState.PAUSED, 90)
 
 
-def test_a_cancelled_backfill_leaves_the_days_that_it_read_and_nothing_in_the_queue(desk: Desk) -> None:
+def test_a_cancelled_backfill_leaves_the_days_that_it_read_and_nothing_in_the_queue(desk: BackfillDesk) -> None:
     desk.dataset()
     desk.start("2026-01-01")
     desk.tick()
-    desk.work()
+    desk.work_next()
     desk.tick()
     desk.tick()
     rows = len(table(desk.home))
@@ -189,7 +177,7 @@ def test_a_cancelled_backfill_leaves_the_days_that_it_read_and_nothing_in_the_qu
     desk.home.good("backfill", "spend", "--start", DAYS[0], "--end", DAYS[1])
 
 
-def test_a_slice_that_fails_for_good_pauses_the_backfill_with_the_reason(desk: Desk) -> None:
+def test_a_slice_that_fails_for_good_pauses_the_backfill_with_the_reason(desk: BackfillDesk) -> None:
     desk.dataset()
     desk.start()
     desk.trouble(LASTS)
@@ -206,16 +194,16 @@ def test_a_slice_that_fails_for_good_pauses_the_backfill_with_the_reason(desk: D
     assert desk.backfill.days_done == 92
 
 
-def test_a_slice_that_fails_for_a_passing_reason_is_tried_again_as_a_scheduled_run_is(desk: Desk) -> None:
+def test_a_slice_that_fails_for_a_passing_reason_is_tried_again_as_a_scheduled_run_is(desk: BackfillDesk) -> None:
     desk.dataset(schedule={"every": "day"}, retry={"times": 1, "wait": "15 minutes"})
     desk.start()
     desk.trouble(FAILS, times=1)
     desk.tick()
-    run = desk.work()
+    run = desk.work_next()
     assert (run.state, run.attempt) == (RunState.QUEUED, 2)
     assert desk.tick() == 0
     desk.home.now += HOUR / 4
-    assert desk.work().state is RunState.VERIFIED
+    assert desk.work_next().state is RunState.VERIFIED
     assert desk.tick() == 1
     assert desk.backfill.days_done == 90
 
@@ -235,14 +223,14 @@ class Wrong(httpx2.AsyncBaseTransport):
 
 
 def test_a_slice_whose_check_failed_pauses_the_backfill_until_a_person_accepts_it_or_has_it_read_again(
-    desk: Desk,
+    desk: BackfillDesk,
 ) -> None:
     desk.dataset()
     desk.start("2026-01-01")
     for answer in ("again", "accept"):
         desk.tick()
         (claimed,) = desk.store.queue.claim("a", 1, desk.home.now)
-        clock = desk.orders.orders.clock
+        clock = desk.orders.clock
         run = work(desk.settings, desk.store, claimed.id, clock=clock, transport=Wrong(desk.home))
         assert run.state is RunState.CHECK_FAILED
         desk.tick()
@@ -257,23 +245,23 @@ def test_a_slice_without_some_ad_accounts_pauses_the_backfill(tmp_path: Path) ->
     home = make_home(tmp_path / "home", today=NOW.date(), advertisers=4, ads=2)
     home.now = NOW
     home.add_account()
-    desk = Desk(home)
+    desk = BackfillDesk(home)
     with desk.store:
         desk.dataset(skip_failing_advertisers=True)
         desk.start()
         desk.tick()
-        assert desk.work().state is RunState.ADVERTISERS_SKIPPED
+        assert desk.work_next().state is RunState.ADVERTISERS_SKIPPED
         desk.tick()
         assert "was read without 1 ad account" in desk.backfill.reason
         desk.home.good("backfills", "resume", "spend", "--accept")
         assert (desk.backfill.state, desk.backfill.days_done) == (BackfillState.ACTIVE, 90)
 
 
-def test_a_dataset_that_is_changed_meanwhile_pauses_its_backfill(desk: Desk) -> None:
+def test_a_dataset_that_is_changed_meanwhile_pauses_its_backfill(desk: BackfillDesk) -> None:
     desk.dataset()
     desk.start("2026-01-01")
     desk.tick()
-    desk.work()
+    desk.work_next()
     desk.home.good("run", "-f", desk.home.file(update={"method": "partition"}, description="Other words"))
     assert desk.tick() == 1
     assert desk.backfill.state is BackfillState.ACTIVE, "words change nothing of what is read"
@@ -286,7 +274,7 @@ def test_a_dataset_that_is_changed_meanwhile_pauses_its_backfill(desk: Desk) -> 
     assert desk.backfill.days_done == 304
 
 
-def test_a_slice_whose_process_is_killed_goes_on_and_no_second_one_begins(desk: Desk) -> None:
+def test_a_slice_whose_process_is_killed_goes_on_and_no_second_one_begins(desk: BackfillDesk) -> None:
     desk.dataset()
     desk.start()
     desk.tick()
@@ -296,12 +284,12 @@ def test_a_slice_whose_process_is_killed_goes_on_and_no_second_one_begins(desk: 
     desk.store.queue.died(claimed.id, "a", "signal 9")
     assert desk.tick() == 0
     desk.home.now += HOUR
-    assert desk.work().id == claimed.id
+    assert desk.work_next().id == claimed.id
     assert desk.tick() == 1
     assert [run.id for run in desk.runs] == [claimed.id]
 
 
-def test_a_backfill_goes_with_its_dataset(desk: Desk) -> None:
+def test_a_backfill_goes_with_its_dataset(desk: BackfillDesk) -> None:
     desk.dataset()
     desk.start()
     desk.tick()
@@ -326,14 +314,14 @@ def test_a_backfill_goes_with_its_dataset(desk: Desk) -> None:
     ],
 )
 def test_a_backfill_that_would_lose_or_double_rows_or_has_no_such_days_is_refused(
-    desk: Desk, keys: dict[str, Any], days: tuple[str, str], words: str
+    desk: BackfillDesk, keys: dict[str, Any], days: tuple[str, str], words: str
 ) -> None:
     desk.dataset(**keys)
     assert words in desk.home.bad("backfill", "spend", "--start", days[0], "--end", days[1])[1]
     assert desk.store.backfills.list() == ()
 
 
-def test_an_appending_dataset_gets_days_once_and_is_refused_them_again(desk: Desk) -> None:
+def test_an_appending_dataset_gets_days_once_and_is_refused_them_again(desk: BackfillDesk) -> None:
     desk.dataset(update={"method": "append"})
     desk.start()
     desk.finish()
@@ -350,14 +338,14 @@ def test_a_backfill_on_postgres_is_worked_off_paused_and_resumed(tmp_path: Path,
     with postgres.database() as address:
         home.environ["ADREEL_DATABASE_URL"] = address
         home.add_account()
-        desk = Desk(home)
+        desk = BackfillDesk(home)
         with desk.store:
             saved = desk.dataset()
             desk.start()
             old = desk.backfill
             desk.tick()
             assert desk.store.backfills.enqueue(old, new_run_id()) is None, "another worker was quicker"
-            desk.work()
+            desk.work_next()
             desk.home.good("backfills", "pause", "spend")
             assert desk.tick() == 1
             desk.home.good("backfills", "resume", "spend")
@@ -367,7 +355,7 @@ def test_a_backfill_on_postgres_is_worked_off_paused_and_resumed(tmp_path: Path,
             assert desk.store.backfills.list() == ()
 
 
-def test_a_dataset_has_one_backfill_at_a_time(desk: Desk) -> None:
+def test_a_dataset_has_one_backfill_at_a_time(desk: BackfillDesk) -> None:
     desk.dataset()
     desk.start()
     _, words = desk.home.bad("backfill", "spend", "--start", "2026-01-01", "--end", "2026-02-01")
@@ -375,12 +363,12 @@ def test_a_dataset_has_one_backfill_at_a_time(desk: Desk) -> None:
     assert "adreel backfills cancel spend" in words
 
 
-def test_the_progress_counts_days_and_tells_what_is_left(desk: Desk) -> None:
+def test_the_progress_counts_days_and_tells_what_is_left(desk: BackfillDesk) -> None:
     desk.dataset()
     begun = progress(desk.start("2026-01-01"))
     assert (begun.days, begun.days_done, begun.share) == (304, 0, 0.0)
     desk.tick()
-    run = desk.work()
+    run = desk.work_next()
     desk.tick()
     later = progress(desk.backfill)
     assert later.requests_left == round((304 - 90) / 90 * run.requests)
@@ -455,6 +443,39 @@ def test_the_page_of_a_dataset_starts_a_backfill_and_shows_how_far_it_is(site: S
     assert "Cancelled · 90 of 304 days" in visit.words(base)
     site.home.later(2)
     assert "Cancelled · 90" not in visit.words(base)
+
+
+def test_a_slice_hides_neither_a_failed_run_nor_that_the_dataset_is_stale(desk: BackfillDesk) -> None:
+    saved = desk.dataset(schedule={"every": "6 hours"}, retry=False)
+    desk.home.good("run", "spend")
+    desk.home.now += timedelta(days=1)
+    desk.enqueue_due()
+    desk.trouble(FAILS)
+    failed = desk.work_next()
+    assert failed.state is RunState.FAILED
+    desk.home.door("calm", {})
+    desk.start(*DAYS)
+    assert [run.state for run in desk.finish()] == [RunState.VERIFIED] * 2
+
+    def status() -> str:
+        (row,) = desk.home.json("datasets", "list")
+        assert row["rows"] == desk.home.rows("select count(*) as n from spend")[0]["n"]
+        return str(row["status"])
+
+    assert status() == "failed"
+    with open_site(desk.home) as site:
+        asking = program(site)
+        assert asking.get("/datasets/spend")["last_run"]["run_id"] == failed.id
+        assert [entry["dataset"] for entry in asking.get("/status")["failing"]] == ["spend"]
+        assert "TikTok code 40777" in site.visit("admin").words("/datasets/spend")
+    assert desk.store.activity.last_runs()[RunState.FAILED] == 1
+    assert desk.store.runs.ended({RunState.FAILED}) == {saved.id}
+    desk.home.good("run", "spend")
+    assert status() == "verified"
+    desk.home.now += timedelta(days=8)
+    desk.start("2026-07-01", "2026-07-02")
+    desk.finish()
+    assert status() == "stale"
 
 
 # -- whatever happens

@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
+from deltalake import DeltaTable
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -687,6 +688,33 @@ def test_a_commit_that_another_overtakes_is_done_again_on_top_of_it(lake: Lake) 
     done = lake.commit("ads", overtaken, Write("run3", Method.UPSERT, SCHEMA, KEY, DAY))
     assert (done.version, done.added, done.changed) == (2, 0, 2)
     assert {lake_row["ad_id"]: lake_row["spend"] for lake_row in table_rows(lake)} == {"a": 2, "b": 3, "c": 3}
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_run_commits_after_no_run_that_it_does_not_know(lake: Lake, first: bool) -> None:
+    newest_number = -1 if first else put(lake, "run1", "upsert", [row("a", 1, 1)]).version
+
+    def overtaken() -> Any:
+        put(lake, "run2", "upsert", [row("a", 1, 2)])
+        return reader([row("a", 1, 3)])()
+
+    write = Write("run3", Method.UPSERT, SCHEMA, KEY, DAY, follows=newest_number)
+    for _ in range(2):
+        # The second time, the other run is there from the beginning.
+        with pytest.raises(BusyError, match=r"Run run2 made version \d of the table ads while run run3"):
+            lake.commit("ads", overtaken, write)
+    assert [lake_row["spend"] for lake_row in table_rows(lake)] == [2]
+    assert put(lake, "run3", "upsert", [row("a", 1, 3)], follows=newest_number + 1).version == newest_number + 2
+
+
+def test_a_compacted_table_has_the_rows_that_a_run_knows(lake: Lake) -> None:
+    for number in range(1, 4):
+        put(lake, f"run{number}", "append", [row("a", number)])
+    DeltaTable(lake.table_url("ads")).optimize.compact()
+    assert put(lake, "run4", "append", [row("a", 4)], follows=2).version == 4
+    newest = lake.newest_version("ads")
+    assert newest is not None
+    assert (newest.number, len(table_rows(lake))) == (4, 4)
 
 
 def test_a_table_that_another_makes_first_is_added_to(lake: Lake) -> None:

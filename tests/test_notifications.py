@@ -68,7 +68,7 @@ class Office:
         """The worker's look, after this time."""
         self.clock.later(**later)
         tick(self.store, self.settings, self.clock())
-        deliver(self.store, self.settings, self.clock(), self.send)
+        deliver(self.store, self.settings, self.clock(), self.send, wall=self.clock())
 
     def wait(self, minutes: int = 3) -> None:
         for _ in range(minutes * 2):
@@ -440,13 +440,35 @@ def test_two_workers_send_a_message_once(office: Office, spend: SavedDataset) ->
     assert len(office.sent) == 1
 
 
+def test_a_jump_of_the_homes_clock_while_a_message_is_sent_sends_no_second_one(
+    office: Office, spend: SavedDataset
+) -> None:
+    office.subscribe()
+    office.fail(spend)
+    for _ in range(2):
+        office.clock.later(seconds=40)
+        tick(office.store, office.settings, office.clock())
+    wall, sent = office.clock(), []
+
+    def send(url: str, message: Message, is_workspace: bool) -> Outcome:
+        sent.append(url)
+        if len(sent) == 1:
+            office.clock.later(days=1)
+            with open_people(office.home, office.clock) as store:
+                assert deliver(store, office.settings, office.clock(), send, wall=wall + timedelta(seconds=1)) == 0
+        return Outcome(True)
+
+    assert deliver(office.store, office.settings, office.clock(), send, wall=wall) == 1
+    assert len(sent) == 1
+
+
 def test_a_message_whose_sender_died_is_sent_by_another(office: Office, spend: SavedDataset) -> None:
     office.subscribe()
     office.fail(spend)
     for _ in range(2):
         office.clock.later(seconds=40)
         tick(office.store, office.settings, office.clock())
-    assert len(office.store.deliveries.claim(office.clock(), 5)) == 1
+    assert len(office.store.deliveries.claim(office.clock(), 5, wall=office.clock())) == 1
     office.look(minutes=4)
     assert office.sent == []
     office.look(minutes=2)

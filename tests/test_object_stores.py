@@ -21,6 +21,7 @@ from home import Home, make_home
 from lake_rows import SCHEMA, in_order, put, row, table_rows, window
 from object_stores import ObjectStore, serving
 from running import latest, questions, run
+from s3_server import object_store
 
 KINDS = ("s3", "gs")
 
@@ -54,6 +55,11 @@ def lake_at(store: ObjectStore, name: str) -> Lake:
     return Lake(f"{store.url}/{name}")
 
 
+def left_in(store: ObjectStore, folder: str) -> list[str]:
+    """The objects of a lake, but for the note that its store was checked."""
+    return [key for key in store.stored() if key.startswith(folder) and not key.endswith("/_store.json")]
+
+
 def test_a_table_in_a_store_goes_through_the_same_versions_as_one_in_a_folder(
     store: ObjectStore, tmp_path: Path
 ) -> None:
@@ -78,7 +84,7 @@ def test_a_table_in_a_store_goes_through_the_same_versions_as_one_in_a_folder(
         assert in_order(table_rows(far)) == in_order(table_rows(near))
         far.drop("ads")
         assert not far.exists("ads")
-    assert [key for key in store.stored() if key.startswith("some/lake/")] == []
+    assert left_in(store, "some/lake/") == []
 
 
 def test_parts_and_notes_of_runs_are_written_found_and_removed(store: ObjectStore) -> None:
@@ -109,6 +115,30 @@ def test_a_run_of_more_parts_than_one_listing_holds_is_found_whole(store: Object
     assert len(lake.list_notes("run1")) == 1_005
     lake.drop_run("run1")
     assert [key for key in store.stored() if key.startswith("many/")] == []
+
+
+@pytest.mark.parametrize("is_conditional", [True, False])
+def test_a_store_that_overwrites_in_spite_of_the_condition_is_refused_before_a_run_reads(
+    home: Home, monkeypatch: pytest.MonkeyPatch, is_conditional: bool
+) -> None:
+    with object_store(is_conditional=is_conditional) as (address, objects):
+        for name, value in {"ENDPOINT_URL": address, "ACCESS_KEY_ID": "a", "SECRET_ACCESS_KEY": "b"}.items():
+            monkeypatch.setenv(f"AWS_{name}", value)
+        home.environ["ADREEL_LAKE_URL"] = "s3://bucket/lake"
+        file = home.file()
+        if not is_conditional:
+            for _ in range(2):
+                _, words = home.bad("run", "-f", file)
+                assert "ignores If-None-Match" in words
+                assert "ADREEL_LAKE_URL" in words
+            assert not home.requests()
+            assert not [key for key in objects if "_probe" in key or "spend" in key]
+            return
+        home.good("run", "-f", file)
+        assert not [key for key in objects if "_probe" in key]
+        note = objects["lake/_store.json"]
+        home.good("run", "-f", file)
+        assert objects["lake/_store.json"] is note, "it is checked once"
 
 
 CONCURRENT = """
@@ -167,7 +197,7 @@ def test_commands_leave_the_same_table_in_a_store_as_in_a_folder(store: ObjectSt
     assert answers[0] == answers[1]
     assert len(answers[0][0]) == 9
     homes[0].good("datasets", "delete", "spend", "--yes")
-    assert [key for key in store.stored() if key.startswith("commands/")] == []
+    assert left_in(store, "commands/") == []
 
 
 class GoesAway(httpx2.AsyncBaseTransport):

@@ -17,8 +17,10 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from adreel.datasets.files import read
-from adreel.errors import ExitCode
+from adreel.errors import BusyError, ExitCode
+from adreel.lake import Lake
 from adreel.pipeline.run import Watch
+from adreel.store import RunState
 from home import Home, make_home
 from running import Tampered, latest, left_behind, log_of, metrics_of_ads, questions, run, saved, table
 
@@ -501,3 +503,21 @@ def test_the_table_does_not_depend_on_the_order_of_pages(shared: Home, ranks: li
     assert report.verification["verified"]
     assert report.pages > 6
     assert table(shared, "any_order").equals(table(shared, "any_order", 0))
+
+
+def test_a_run_whose_table_another_changes_meanwhile_commits_nothing(tmp_path: Path) -> None:
+    home = make_home(tmp_path / "home", ads=2)
+    home.add_account()
+    for _ in range(2):
+        run(home, home.file())
+    lake = Lake(home.path / "lake")
+
+    def overtake(_params: dict[str, str], _data: dict[str, Any]) -> None:
+        if lake.table("spend").version == 1:
+            lake.restore("spend", 0, "other", lambda _: None)
+
+    with pytest.raises(BusyError, match="Run other made version 2 of the table spend"):
+        run(home, home.file(), transport=Tampered(home, overtake))
+    assert lake.table("spend").version == 2
+    assert latest(home).state is RunState.FAILED
+    assert run(home, home.file()).version == 3

@@ -71,7 +71,10 @@ def test_a_wrong_schedule_is_refused_with_its_field_everywhere(site: Site, home:
     asking.good("POST", "/datasets", 201, json=SPEND)
     reason = "'25' is not valid as hour"
     assert reason in home.bad("schedules", "explain", "0 25 * * *")[1]
+    assert reason in home.bad("schedules", "set", "spend", "0 25 * * *")[1]
     assert reason in home.bad("schedules", "set", "spend", "--cron", "0 25 * * *")[1]
+    assert "once" in home.bad("schedules", "set", "spend", "0 6 * * *", "--cron", "0 7 * * *")[1]
+    assert "At 06:00" in home.good("schedules", "explain", "--cron", "0 6 * * *").stdout
     error = asking.bad("POST", "/schedules/explain", 422, json={"schedule": "0 25 * * *"})
     assert reason in error["problems"][0]["reason"]
     error = asking.bad("PATCH", "/datasets/spend", 422, json={"schedule": {"cron": "0 25 * * *"}})

@@ -6,58 +6,24 @@ import signal
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import httpx2
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adreel.access import Actor, Guard
 from adreel.errors import BusyError
-from adreel.pipeline.orders import Orders
 from adreel.pipeline.process import work
 from adreel.scheduling import read_schedule
 from adreel.settings import Settings
 from adreel.store import IN_PROGRESS, Account, Run, RunOutcome, RunState, SavedDataset, Store, Trigger
 from adreel.store.datasets import NewDataset, Timing
 from adreel.worker.schedules import correct_next_times, enqueue_due
-from home import Home, environment_of, make_home
+from desk import Desk
+from home import Home, make_home
 
 HOUR = timedelta(hours=1)
 START = datetime(2026, 11, 22, 12, 30, tzinfo=UTC)
-
-
-class Desk:
-    """A home whose schedules and queue are worked on step by step, by two workers, at a time that the test sets."""
-
-    def __init__(self, home: Home) -> None:
-        self.home = home
-        environ = environment_of(home, "http://tiktok.test")
-        self.settings = Settings.load({name: value for name, value in environ.items() if name.startswith("ADREEL_")})
-        self.store = Store.open(self.settings, clock=lambda: home.now)
-        self.orders = Orders(self.settings, self.store, clock=lambda: home.now)
-
-    @property
-    def operator(self) -> Guard:
-        return Guard(self.store, Actor(None))
-
-    def dataset(self, **keys: Any) -> SavedDataset:
-        self.home.good("datasets", "create", "-f", self.home.file(**keys))
-        return self.store.datasets.get("spend")
-
-    def tick(self) -> int:
-        return enqueue_due(self.store, self.home.now)
-
-    def claim(self, worker: str = "a", limit: int = 10) -> tuple[Run, ...]:
-        return self.store.queue.claim(worker, limit, self.home.now)
-
-    def work(self, run: Run) -> Run:
-        transport = httpx2.ASGITransport(self.home.world)
-        return work(self.settings, self.store, run.id, clock=lambda: self.home.now, transport=transport)
-
-    def runs(self) -> tuple[Run, ...]:
-        return self.store.runs.list()[::-1]
 
 
 @pytest.fixture
@@ -72,9 +38,9 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 
 def test_a_schedule_runs_once_at_its_time_and_next_an_interval_later(desk: Desk) -> None:
     saved = desk.dataset(schedule={"every": "6 hours"})
-    assert desk.tick() == 0
+    assert desk.enqueue_due() == 0
     desk.home.now = due = saved.next_run_at or START
-    assert (desk.tick(), desk.tick()) == (1, 0)
+    assert (desk.enqueue_due(), desk.enqueue_due()) == (1, 0)
     (claimed,) = desk.claim()
     assert desk.claim("b") == ()
     run = desk.work(claimed)
@@ -85,9 +51,9 @@ def test_a_schedule_runs_once_at_its_time_and_next_an_interval_later(desk: Desk)
 def test_times_that_were_missed_are_caught_up_by_one_run(desk: Desk) -> None:
     saved = desk.dataset(schedule={"every": "1 hours"})
     desk.home.now += timedelta(days=3)
-    assert desk.tick() == 1
-    assert desk.tick() == 0
-    (run,) = desk.runs()
+    assert desk.enqueue_due() == 1
+    assert desk.enqueue_due() == 0
+    (run,) = desk.runs
     assert run.due_at == saved.next_run_at
     assert desk.store.datasets.get("spend").next_run_at == datetime(2026, 11, 25, 13, tzinfo=UTC)
 
@@ -95,7 +61,7 @@ def test_times_that_were_missed_are_caught_up_by_one_run(desk: Desk) -> None:
 def test_a_clock_that_was_far_ahead_does_not_stop_a_schedule(desk: Desk) -> None:
     desk.dataset(schedule={"every": "1 hours"})
     desk.home.now += timedelta(days=30)
-    desk.tick()
+    desk.enqueue_due()
     for claimed in desk.claim():
         desk.work(claimed)
     desk.home.now -= timedelta(days=30)
@@ -106,14 +72,14 @@ def test_a_clock_that_was_far_ahead_does_not_stop_a_schedule(desk: Desk) -> None
 def test_a_time_that_comes_again_when_the_clock_goes_back_is_not_run_again(desk: Desk) -> None:
     saved = desk.dataset(schedule={"every": "1 hours"})
     desk.home.now = saved.next_run_at or START
-    desk.tick()
+    desk.enqueue_due()
     for claimed in desk.claim():
         desk.work(claimed)
     desk.home.now -= timedelta(minutes=10)
     correct_next_times(desk.store, desk.home.now)
     desk.home.now += timedelta(minutes=10)
-    assert desk.tick() == 0
-    assert len(desk.runs()) == 1
+    assert desk.enqueue_due() == 0
+    assert len(desk.runs) == 1
     assert desk.store.datasets.get("spend").next_run_at == desk.home.now + HOUR
 
 
@@ -121,12 +87,12 @@ def test_a_paused_schedule_does_not_run_and_catches_nothing_up(desk: Desk) -> No
     saved = desk.dataset(schedule={"every": "1 hours"})
     desk.store.datasets.pause(saved)
     desk.home.now += timedelta(days=2)
-    assert desk.tick() == 0
+    assert desk.enqueue_due() == 0
     schedule = read_schedule({"every": "1 hours"}, lambda *_: None)
     assert schedule is not None
     resumed = desk.store.datasets.resume(saved, schedule)
     assert (resumed.paused_at, resumed.next_run_at) == (None, datetime(2026, 11, 24, 13, tzinfo=UTC))
-    assert desk.tick() == 0
+    assert desk.enqueue_due() == 0
 
 
 def test_a_changed_schedule_counts_from_now(desk: Desk) -> None:
@@ -141,7 +107,7 @@ def test_a_run_of_a_person_goes_before_those_of_schedules(desk: Desk) -> None:
     desk.dataset(schedule={"every": "1 hours"})
     desk.home.good("datasets", "create", "-f", desk.home.file(name="Other"))
     desk.home.now += HOUR
-    desk.tick()
+    desk.enqueue_due()
     desk.orders.enqueue(desk.operator, desk.store.datasets.get("other"))
     assert [run.dataset_slug for run in desk.claim()] == ["other", "spend"]
 
@@ -149,9 +115,9 @@ def test_a_run_of_a_person_goes_before_those_of_schedules(desk: Desk) -> None:
 def test_run_now_takes_the_place_of_a_scheduled_run_that_waits(desk: Desk) -> None:
     saved = desk.dataset(schedule={"every": "1 hours"})
     desk.home.now += HOUR
-    desk.tick()
+    desk.enqueue_due()
     run = desk.orders.enqueue(desk.operator, saved)
-    assert [queued.id for queued in desk.runs()] == [run.id]
+    assert [queued.id for queued in desk.runs] == [run.id]
     assert (run.trigger, run.due_at) == (Trigger.PERSON, saved.next_run_at)
     with pytest.raises(BusyError, match="already queued"):
         desk.orders.enqueue(desk.operator, saved)
@@ -160,20 +126,20 @@ def test_run_now_takes_the_place_of_a_scheduled_run_that_waits(desk: Desk) -> No
 def test_the_command_line_takes_a_scheduled_run_that_waits(desk: Desk) -> None:
     desk.dataset(schedule={"every": "1 hours"})
     desk.home.now += HOUR
-    desk.tick()
+    desk.enqueue_due()
     desk.home.good("run", "spend")
-    (run,) = desk.runs()
+    (run,) = desk.runs
     assert (run.state, run.trigger) == (RunState.VERIFIED, Trigger.PERSON)
 
 
 def test_a_scheduled_run_of_a_deleted_dataset_is_cancelled(desk: Desk) -> None:
     desk.dataset(schedule={"every": "1 hours"})
     desk.home.now += HOUR
-    desk.tick()
+    desk.enqueue_due()
     desk.home.good("datasets", "delete", "spend", "--yes")
     assert desk.claim() == ()
     assert desk.store.queue.cancel_deleted() == 1
-    (run,) = desk.runs()
+    (run,) = desk.runs
     assert (run.state, run.error) == (RunState.CANCELLED, "The dataset was deleted before the run started.")
 
 
@@ -187,10 +153,10 @@ PASSES, LASTS, DEAD_TOKEN = 40777, 40002, 40105
 
 def worked_off(desk: Desk) -> Run:
     """The only run, after the queue was worked off at this time."""
-    desk.tick()
+    desk.enqueue_due()
     for claimed in desk.claim():
         desk.work(claimed)
-    (run,) = desk.runs()
+    (run,) = desk.runs
     return run
 
 
@@ -266,7 +232,7 @@ class Stopped(httpx2.AsyncBaseTransport):
 def test_a_stopped_run_that_started_over_a_day_ago_reads_everything_again(desk: Desk) -> None:
     desk.dataset(schedule={"every": "2 days"}, dates={"start": "today-60", "end": "yesterday"})
     desk.home.now = desk.store.datasets.get("spend").next_run_at or START
-    desk.tick()
+    desk.enqueue_due()
     (claimed,) = desk.claim()
     stopped = work(desk.settings, desk.store, claimed.id, clock=lambda: desk.home.now, transport=Stopped(desk.home))
     assert (stopped.state, stopped.worker, stopped.deaths) == (RunState.QUEUED, "", 0)

@@ -158,7 +158,8 @@ def test_each_dataset_with_runs_has_a_brief(store: Store) -> None:
     briefs = store.runs.briefs()
     assert never.id not in briefs
     assert briefs[failed.id][1] is None
-    latest, made_it = briefs[good.id]
+    latest, made_it, updated = briefs[good.id]
+    assert updated == made_it
     assert isinstance(latest, RunBrief)
     assert (latest.id, latest.state, latest.error, latest.version) == (f"{9:016}", RunState.FAILED, "Reason.", None)
     assert made_it is not None

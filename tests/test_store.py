@@ -179,9 +179,11 @@ def test_lists_show_at_once_what_this_or_another_process_changed(home: Path, sto
         for seen in (store, other):
             assert [listed.name for listed in seen.accounts.list()] == ["Shop"]
             assert [listed.name for listed in seen.datasets.list()] == ["Renamed"]
-            assert seen.runs.briefs()[saved.id][0].id == run.id
+            assert [latest.speaking and latest.speaking.id for latest in seen.runs.briefs().values()] == [run.id]
         store.runs.finish(run.id, RunOutcome(RunState.CANCELLED))
-        assert other.runs.briefs()[saved.id][0].state is RunState.CANCELLED
+        assert [latest.speaking and latest.speaking.state for latest in other.runs.briefs().values()] == [
+            RunState.CANCELLED
+        ]
 
 
 def test_an_account_that_is_not_there_is_reported_with_the_nearest(store: Store) -> None:

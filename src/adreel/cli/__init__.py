@@ -156,10 +156,12 @@ Every = Annotated[
     str | None, typer.Option(metavar="INTERVAL", help="30 minutes, 6 hours, day, weekday, 2 weeks or month.")
 ]
 At = Annotated[list[str] | None, typer.Option(metavar="TIME", help="Time of the day in UTC; can be repeated.")]
+CronExpression = Annotated[str | None, typer.Argument(metavar="CRON", help="A cron expression in UTC, in quotes.")]
+CronOption = Annotated[str | None, typer.Option("--cron", metavar="CRON", help="The same as the argument.")]
 On = Annotated[list[str] | None, typer.Option(metavar="DAY", help="Day of a weekly schedule; can be repeated.")]
 MonthDay = Annotated[str | None, typer.Option(metavar="DAY", help="Day of a monthly schedule: 1 to 31, or last.")]
 Between = Annotated[
-    str | None, typer.Option(metavar="HOURS", help="Active hours in UTC, such as 08-20; the end is not included.")
+    str | None, typer.Option(metavar="HOURS", help="Active hours in UTC, such as 08:00-20:00; the end is not included.")
 ]
 ScheduleStart = Annotated[str | None, typer.Option(metavar="TIME", help="First time in UTC, such as 2026-12-01T08:30.")]
 DatasetNames = Annotated[list[str], typer.Argument(metavar="NAME...", help="Names or slugs of datasets.")]
@@ -575,19 +577,28 @@ def schedules_show(ctx: typer.Context, name: DatasetName, as_json: Json = False)
 @schedule_commands.command("explain")
 def schedules_explain(
     ctx: typer.Context,
-    cron: Annotated[str | None, typer.Argument(metavar="CRON", help="A cron expression in UTC, in quotes.")] = None,
+    cron: CronExpression = None,
     every: Every = None,
     at: At = None,
     on: On = None,
     day: MonthDay = None,
     between: Between = None,
     start: ScheduleStart = None,
+    cron_option: CronOption = None,
     as_json: Json = False,
 ) -> None:
     """Explain a schedule with its next runs, without saving it."""
     from adreel.cli import schedules as act
 
-    options = {"cron": cron, "every": every, "at": at, "on": on, "day": day, "between": between, "start": start}
+    options = {
+        "cron": act.either(cron, cron_option),
+        "every": every,
+        "at": at,
+        "on": on,
+        "day": day,
+        "between": between,
+        "start": start,
+    }
     act.explain(ctx.obj, options, as_json=as_json)
 
 
@@ -595,13 +606,14 @@ def schedules_explain(
 def schedules_set(
     ctx: typer.Context,
     name: DatasetName,
+    cron: CronExpression = None,
     every: Every = None,
     at: At = None,
     on: On = None,
     day: MonthDay = None,
     between: Between = None,
     start: ScheduleStart = None,
-    cron: Annotated[str | None, typer.Option(metavar="CRON", help="A cron expression in UTC, in quotes.")] = None,
+    cron_option: CronOption = None,
     manual: Annotated[bool, typer.Option("--manual", help="Remove the schedule: update manually.")] = False,
     retries: Annotated[
         int | None, typer.Option(metavar="TIMES", help="Retries of a scheduled run that failed; 0 for none.")
@@ -618,7 +630,7 @@ def schedules_set(
     from adreel.cli import schedules as act
 
     options = {
-        "cron": cron,
+        "cron": act.either(cron, cron_option),
         "every": every,
         "at": at,
         "on": on,

@@ -159,6 +159,13 @@ def _unwrapped(value: Any) -> Any:
     return value[0] if isinstance(value, list) and len(value) == 1 else value
 
 
+def either(cron: str | None, option: str | None) -> str | None:
+    """The cron expression, which may be an argument or an option, as `cron` is a key in dataset files."""
+    if cron is not None and option is not None:
+        raise InputError("Give the cron expression once.")
+    return cron if option is None else option
+
+
 def change(
     session: CommandContext,
     name: str,

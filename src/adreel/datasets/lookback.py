@@ -14,6 +14,7 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from adreel import catalog
+from adreel.datasets.coverage import LastRead, from_json, is_rolling
 from adreel.datasets.dataset import Dataset
 from adreel.dates import Span, today_at
 from adreel.update_methods import Method
@@ -48,12 +49,20 @@ _ATTRIBUTED_GROUPS = frozenset(
 _ATTRIBUTED_WORDS = ("conversion", "result")
 
 
+CAUGHT_UP = 90
+"""Days before today: how far back a run reads by itself after a time in which no run succeeded."""
+
+
 @dataclass(frozen=True, slots=True)
 class FirstDays:
-    """The first day that a table has, and the first that its runs read by the zone of ad accounts, where known."""
+    """The first day that a table has, and the first that its runs read by the zone of ad accounts, where known.
+
+    `last` is what the latest run read of each ad account, by its id.
+    """
 
     first: date
     by_zone: Mapping[str, date] = field(default_factory=dict)
+    last: Mapping[str, LastRead] = field(default_factory=dict)
 
     def of(self, zone: str) -> date:
         """The first day for ad accounts of the zone; the table's for one that no run is known to have read."""
@@ -94,15 +103,21 @@ def lookback_days(dataset: Dataset) -> int:
     return default_days(dataset) if dataset.update.lookback is None else dataset.update.lookback
 
 
-def with_lookback(dataset: Dataset, own: Span, today: date, first: date) -> Span:
+def with_lookback(dataset: Dataset, own: Span, today: date, first: date, last: LastRead | None = None) -> Span:
     """The dataset's own days and the days of the window before them, from `first` on, that of the table.
 
-    A start that is a calendar day stays: the dates do not move on, so each run reads all of them.
+    `last` is the latest run: where runs failed or were paused since, the window begins where that of the first missed
+    one would have, up to 90 days ago, so that each day is read as often and as late as by daily runs. A start that is a
+    calendar day stays: the dates do not move on, so each run reads all of them.
     """
-    days, dates = lookback_days(dataset), dataset.dates
-    if not days or dates is None or (dates.start is not None and dates.start.fixed is not None):
+    days = lookback_days(dataset)
+    if not days or not is_rolling(dataset):
         return own
-    starts = [first, today - timedelta(days=days)]
+    window = today - timedelta(days=days)
+    if last is not None:
+        missed = min(last.today + timedelta(days=1 - days), last.end + timedelta(days=1))
+        window = min(window, max(missed, today - timedelta(days=CAUGHT_UP)))
+    starts = [first, window]
     if dataset.update.method is Method.PARTITION and dataset.update.keep_days is not None:
         starts.append(today - timedelta(days=dataset.update.keep_days - 1))
     return Span(min(own.start, max(starts)), own.end)
@@ -129,8 +144,12 @@ def first_days(lake: Lake, slug: str, dataset: Dataset, now: datetime) -> FirstD
     if not days or not lake.exists(slug):
         return None
     ends = lake.table(slug).day_ends(day_column(dataset))
-    if ends is not None and ends[0] < today_at(now, timedelta(hours=-12)) - timedelta(days=days):
-        return FirstDays(ends[0])
+    newest = lake.newest_version(slug)
+    coverage = from_json(newest.coverage) if newest is not None else {}
+    last = {who: read.last for who, read in coverage.items() if read.last is not None}
+    since = min([today_at(now, timedelta(hours=-12)), *(read.today for read in last.values())])
+    if ends is not None and ends[0] < since - timedelta(days=days):
+        return FirstDays(ends[0], last=last)
     by_zone: dict[str, date] = {}
     for version in lake.versions(slug):
         for zone, (first, _) in version.days_read.items():
@@ -138,7 +157,7 @@ def first_days(lake: Lake, slug: str, dataset: Dataset, now: datetime) -> FirstD
         if version.only_days_read or version.restored is not None:
             break
     first_read = [*by_zone.values(), *(ends[:1] if ends else ())]
-    return FirstDays(min(first_read), by_zone) if first_read else None
+    return FirstDays(min(first_read), by_zone, last) if first_read else None
 
 
 def reason(dataset: Dataset) -> str:

@@ -20,7 +20,7 @@ from adreel.access import Guard
 from adreel.datasets.verification import checked
 from adreel.dates import read_day
 from adreel.errors import NotFoundError
-from adreel.store import Account, AccountStatus, Run, RunBrief, RunState, SavedDataset, Store, User
+from adreel.store import Account, AccountStatus, Latest, Run, RunBrief, RunState, SavedDataset, Store, User
 from adreel.store.locks import is_alive
 
 STALE_AFTER = timedelta(days=7)
@@ -28,6 +28,8 @@ STALE_AFTER = timedelta(days=7)
 
 OVERDUE_AFTER = timedelta(minutes=10)
 """How long after its time a scheduled run that no worker put into the queue is overdue; workers look every second."""
+
+NO_RUNS = Latest(None, None, None)
 
 RECENTLY = timedelta(days=1)
 """Age of the last run up to which the filter for recent runs keeps a dataset."""
@@ -145,25 +147,25 @@ def standings(store: Store, guard: Guard, now: datetime) -> tuple[Standing, ...]
         # A process ends its run before it is gone, so that the run may have ended since it was read.
         briefs = store.runs.briefs()
     return tuple(
-        _standing(saved, accounts, briefs.get(saved.id, (None, None)), now, dead=_is_dead(store, saved, briefs))
+        _standing(saved, accounts, briefs.get(saved.id, NO_RUNS), now, dead=_is_dead(store, saved, briefs))
         for saved in datasets
     )
 
 
-def _is_dead(store: Store, saved: SavedDataset, briefs: Mapping[int, tuple[RunBrief, RunBrief | None]]) -> bool:
+def _is_dead(store: Store, saved: SavedDataset, briefs: Mapping[int, Latest]) -> bool:
     """Whether the dataset's latest run is said to be running, and its process is gone."""
-    latest, _ = briefs.get(saved.id, (None, None))
+    latest = briefs.get(saved.id, NO_RUNS).speaking
     return latest is not None and latest.state is RunState.RUNNING and not is_alive(store.locks, saved.slug, latest.id)
 
 
-def newest_runs(store: Store, saved: SavedDataset) -> tuple[Run | None, Run | None]:
-    """The latest run, in its actual state, and the latest that made a version; both of the same moment."""
-    latest, good = store.runs.newest(saved)
+def newest_runs(store: Store, saved: SavedDataset) -> tuple[Run | None, Run | None, Run | None]:
+    """The runs of `store.runs.newest`, the first in its actual state."""
+    latest, good, updated = runs = store.runs.newest(saved)
     if latest is None:
-        return None, None
+        return runs
     actual = store.seen(latest)
     if actual.state in (latest.state, RunState.INTERRUPTED):
-        return actual, good
+        return actual, good, updated
     # It has ended meanwhile, perhaps with a version.
     return store.runs.newest(saved)
 
@@ -173,15 +175,15 @@ def standing(
     guard: Guard,
     saved: SavedDataset,
     now: datetime,
-    runs: tuple[Run | None, Run | None] | None = None,
+    runs: tuple[Run | None, Run | None, Run | None] | None = None,
 ) -> Standing:
     """One dataset, which the actor may see; `runs` are those of `newest_runs` if they were read before."""
     accounts = {}
     if saved.account_id is not None:
         with suppress(NotFoundError):
             accounts[saved.account_id] = guard.account(saved.account_id)
-    latest, good = (brief(run) if run is not None else None for run in runs or newest_runs(store, saved))
-    return _standing(saved, accounts, (latest, good), now)
+    latest = Latest(*(brief(run) if run is not None else None for run in runs or newest_runs(store, saved)))
+    return _standing(saved, accounts, latest, now)
 
 
 def brief(run: Run) -> RunBrief:
@@ -200,18 +202,20 @@ def brief(run: Run) -> RunBrief:
         len(run.verification.get("totals", {})),
         len(run.skipped),
         run.rows_read_at,
+        run.trigger,
+        run.dates is None,
     )
 
 
 def _standing(
     saved: SavedDataset,
     accounts: Mapping[int, Account],
-    runs: tuple[RunBrief | None, RunBrief | None],
+    runs: Latest,
     now: datetime,
     *,
     dead: bool = False,
 ) -> Standing:
-    latest, good = runs
+    latest, good, updated = runs
     values: dict[str, Any] = orjson.loads(saved.spec)
     report = str(values.get("report", ""))
     title = catalog.REPORTS[report].title if report in catalog.REPORTS else report
@@ -219,7 +223,7 @@ def _standing(
         latest = replace(latest, state=RunState.INTERRUPTED)
         latest = replace(latest, error=latest.meaning)
     account = accounts.get(saved.account_id) if saved.account_id is not None else None
-    status, words = _status_of(saved, account, latest, good, now)
+    status, words = _status_of(saved, account, latest, updated, now)
     return Standing(saved, report, title, latest, good, status, words)
 
 
@@ -227,7 +231,7 @@ def _status_of(
     saved: SavedDataset,
     account: Account | None,
     latest: RunBrief | None,
-    good: RunBrief | None,
+    updated: RunBrief | None,
     now: datetime,
 ) -> tuple[Status, str]:
     if latest and latest.state in (RunState.QUEUED, RunState.RUNNING):
@@ -242,7 +246,7 @@ def _status_of(
             Status.RECONNECT,
             f"The access token of account {account.name!r} is {account.status}. Reconnect the account, then run.",
         )
-    status, words = _status_of_run(saved, latest, good, now) if latest else (Status.NEVER, "")
+    status, words = _status_of_run(saved, latest, updated, now) if latest else (Status.NEVER, "")
     due_at = saved.next_run_at
     if due_at is not None and now - due_at > OVERDUE_AFTER and status.rank > Status.OVERDUE.rank:
         return (
@@ -252,7 +256,9 @@ def _status_of(
     return status, words
 
 
-def _status_of_run(saved: SavedDataset, latest: RunBrief, good: RunBrief | None, now: datetime) -> tuple[Status, str]:
+def _status_of_run(
+    saved: SavedDataset, latest: RunBrief, updated: RunBrief | None, now: datetime
+) -> tuple[Status, str]:
     if latest.state is RunState.FAILED:
         return Status.FAILED, latest.error
     if latest.state is RunState.INTERRUPTED:
@@ -272,24 +278,24 @@ def _status_of_run(saved: SavedDataset, latest: RunBrief, good: RunBrief | None,
         return Status.ADVERTISERS_SKIPPED, f"{skipped} {latest.warning}".strip()
     if latest.state is RunState.VERIFIED_WITH_WARNINGS:
         return Status.VERIFIED_WITH_WARNINGS, latest.warning
-    since = stale_at(saved, good)
+    since = stale_at(saved, updated)
     if since is not None and since < now:
-        age = f"The rows were read {_age(now - good.read_at)} ago." if good else "The dataset was never updated."
-        return Status.STALE, f"{age} Run the dataset to update {'them' if good else 'it'}."
+        age = f"The rows were read {_age(now - updated.read_at)} ago." if updated else "The dataset was never updated."
+        return Status.STALE, f"{age} Run the dataset to update {'them' if updated else 'it'}."
     return (Status.CANCELLED if latest.state is RunState.CANCELLED else Status.VERIFIED), ""
 
 
-def stale_at(saved: SavedDataset, good: RunBrief | None) -> datetime | None:
+def stale_at(saved: SavedDataset, updated: RunBrief | None) -> datetime | None:
     """The moment after which a dataset is stale unless it is updated; None if it never is.
 
-    `good` is its latest run with a version.
+    `updated` is its latest run that read its own dates and made a version.
 
     A dataset of fixed days reads the same again, so that it is stale only if somebody asked for that with a
     `stale_after`, which counts from its creation if it was never updated.
     """
     if saved.stale_after is not None:
-        return (good.read_at if good else saved.created_at) + timedelta(seconds=saved.stale_after)
-    return good.read_at + STALE_AFTER if good and _is_rolling(orjson.loads(saved.spec)) else None
+        return (updated.read_at if updated else saved.created_at) + timedelta(seconds=saved.stale_after)
+    return updated.read_at + STALE_AFTER if updated and _is_rolling(orjson.loads(saved.spec)) else None
 
 
 def _age(age: timedelta) -> str:

@@ -16,12 +16,24 @@ from typing import TYPE_CHECKING, Any
 
 from adreel.lake import parts
 from adreel.lake.commit import Commit, Landing, Write
+from adreel.lake.conditional_writes import refuse_unconditional
 from adreel.lake.copies import LakeFile, read_file, refuse_tables, table_files, write_file
 from adreel.lake.keys import KeyFaults, key_faults
 from adreel.lake.parts import PartInfo
 from adreel.lake.storage import Storage
 from adreel.lake.tables import Snapshot, TableCache, TableState, dataset_of, read_table
-from adreel.lake.versions import Keep, Vacuumed, Version, forget, forgettable, restorable, restore, vacuum, versions
+from adreel.lake.versions import (
+    Keep,
+    Vacuumed,
+    Version,
+    forget,
+    forgettable,
+    newest_version,
+    restorable,
+    restore,
+    vacuum,
+    versions,
+)
 from adreel.lake.windows import Window
 from adreel.update_methods import Method
 
@@ -190,11 +202,25 @@ class Lake:
         was. A run that is committed already is not committed again. Raises InputError for rows and methods that do not
         go together, BusyError if other processes are faster time and again; the table is then as it was.
         """
+        self.refuse_unsafe_store()
         return Landing(self._storage, slug, batches, write, self._clock, landing).land()
 
     def versions(self, slug: str) -> tuple[Version, ...]:
         """The versions that can be read, newest first. Raises NotFoundError if there is no table."""
         return versions(self._storage, slug)
+
+    def refuse_unsafe_store(self) -> None:
+        """Raises InputError for an object store in which simultaneous commits would overwrite each other.
+
+        Only a store with the API of S3 is asked, once for each lake.
+        """
+        if not self._storage.is_checked and self._storage.store is not None:
+            refuse_unconditional(self._storage)
+
+    def newest_version(self, slug: str) -> Version | None:
+        """The newest version that a run or a restore made, without reading the others; None if there is none."""
+        self.table_url(slug)
+        return newest_version(self._storage, slug)
 
     def dataset(self, slug: str, version: int | None = None) -> Any:
         """The table as a pyarrow Dataset. Raises NotFoundError, with the versions there are."""
@@ -234,6 +260,7 @@ class Lake:
         Raises NotFoundError for a version that cannot be read, InputError for the newest, BusyError if another
         process changes the table at the same time.
         """
+        self.refuse_unsafe_store()
         return restore(self._storage, slug, version, run_id, self._clock(), begin)
 
     def texts(self, slug: str, column: str, version: int | None = None) -> frozenset[str]:

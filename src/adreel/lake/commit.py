@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
@@ -51,7 +51,9 @@ class Write:
     `schema` has the columns of the new rows, with title and description as field metadata. `windows` are the
     advertiser-days that the run read whole: with PARTITION their rows are replaced whole, or all rows of their
     advertisers if there is no `day_column` or with `whole_advertisers`. Rows of days before `keep_from` leave with any
-    method. `days_read` are the first and last day read, by the zone of ad accounts; the version keeps them.
+    method. `days_read` are the first and last day read, by the zone of ad accounts, and `coverage` records of the
+    caller's own, JSON values; the version keeps both. `follows` is the newest version of a run or restore that the
+    caller knows, -1 if it knows that there is none: after another one there, nothing is written.
     """
 
     run_id: str
@@ -65,6 +67,8 @@ class Write:
     advertiser_column: str = "advertiser_id"
     whole_advertisers: bool = False
     days_read: Mapping[str, tuple[date, date]] = field(default_factory=lambda: MappingProxyType({}))
+    coverage: Sequence[Mapping[str, Any]] = ()
+    follows: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +135,7 @@ class Landing:
             done = self._earlier_commit(table)
             if done is not None:
                 return done
+            self._refuse_unknown(table)
             schema = joined(
                 self._slug, table.schema if table else None, self._write.schema, reset=self._write.reset_schema
             )
@@ -173,6 +178,25 @@ class Landing:
             tuple(note.get("blank", ())),
             repeated=True,
         )
+
+    def _refuse_unknown(self, table: TableState | None) -> None:
+        """Raises BusyError if a run or restore that the caller does not know has changed the table.
+
+        Versions that neither made are no reason: they have the same rows, as after Delta's own compaction.
+        """
+        follows = self._write.follows
+        if follows is None or table is None:
+            return
+        with self._storage.guard(self._what):
+            later = read_commits(self._storage, self._slug, tuple(range(follows + 1, table.version + 1)))
+        others = [(number, note) for number, actions in later.items() if (note := commit_info(actions).get(NOTE))]
+        if others:
+            number, note = others[-1]
+            raise BusyError(
+                f"Run {note['run']} made version {number} of the table {self._slug} while run {self._write.run_id} "
+                "was in progress, which is possible only if that had lost the lock of the dataset. This run changed "
+                "nothing. Run again."
+            )
 
     def _add_feature(self, table: TableState) -> None:
         """Makes the table one that may hold wall clock hours, which Delta Lake wants said beforehand.
@@ -465,6 +489,7 @@ class Landing:
             "key": list(self._write.key),
             "day_column": self._write.day_column,
             "days_read": {zone: [str(first), str(last)] for zone, (first, last) in self._write.days_read.items()},
+            "coverage": list(self._write.coverage),
             "only_days_read": self._write.method is Method.REPLACE or self._write.whole_advertisers,
             "rows": commit.rows_after,
             "rows_in": commit.rows_in,

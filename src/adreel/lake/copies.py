@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from adreel.errors import InputError, RetryError
-from adreel.lake.storage import RUNS, Storage, checked
+from adreel.lake.storage import CHECKED, PROBE, RUNS, Storage, checked
 from adreel.lake.tables import LOG, find_table, log_versions, read_commits
 
 
@@ -76,7 +76,7 @@ def refuse_tables(storage: Storage) -> None:
     """Raises InputError if there is anything in the lake."""
     with storage.guard("the lake"):
         names = [info.base_name for info in storage.list_files("", recursive=False)]
-    others = [name for name in names if name != RUNS]
+    others = [name for name in names if name not in (RUNS, CHECKED) and not name.startswith(PROBE)]
     if others:
         shown = ", ".join(others[:3])
         raise InputError(f"The lake {storage.url} is not empty ({shown}). Restore into an empty one, or move it away.")

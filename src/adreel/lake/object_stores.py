@@ -35,12 +35,13 @@ class ObjectStore:
     """An object store that holds a lake.
 
     `root` is the lake's place in the pyarrow file system that `open_files` returns, and `delta_options` lead delta-rs
-    to the same store.
+    to the same store. `endpoint` is that of a store with the API of S3 that is not Amazon's own.
     """
 
     root: str
     open_files: Callable[[], Any]
     delta_options: Mapping[str, str]
+    endpoint: str | None = None
 
 
 def object_store(url: str, environ: Mapping[str, str]) -> ObjectStore:
@@ -97,7 +98,7 @@ def _s3(parts: SplitResult, environ: Mapping[str, str]) -> ObjectStore:
         aws_s3_allow_unsafe_rename="false",
         aws_s3_locking_provider="none",
     )
-    return ObjectStore(parts.netloc + parts.path, open_files, options)
+    return ObjectStore(parts.netloc + parts.path, open_files, options, endpoint)
 
 
 def _google(parts: SplitResult, environ: Mapping[str, str]) -> ObjectStore:

@@ -23,6 +23,10 @@ from adreel.lake.object_stores import SCHEMES, object_store
 RUNS = "_runs"
 """The folder of run parts under the root; table names never begin with an underscore."""
 
+PROBE = "_probe-"
+CHECKED = "_store.json"
+"""How the folder begins in which the object store is checked, and the note that it has passed."""
+
 _REFUSALS = (
     (
         r"NO_SUCH_BUCKET|NoSuchBucket|[Bb]ucket (does not exist|not found)|ContainerNotFound|container does not exist",
@@ -59,6 +63,7 @@ class Storage:
         self.folder = _folder(url)
         self.url = str(self.folder) if self.folder else url.rstrip("/")
         self.store = object_store(self.url, os.environ) if urlsplit(url).scheme in SCHEMES else None
+        self.is_checked = False
         self._files: Any = None
         if self.folder is not None and "%" in self.url:
             raise InputError(f"{self.url} has a % in its name, which Delta Lake would decode; choose another.")

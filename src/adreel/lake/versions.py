@@ -39,7 +39,8 @@ class Version:
     `restored` is the version whose rows a restore brought back, None for a run's. `days_read` are the first and last
     day that the run read, by the zone of ad accounts; empty for a restore, for rows without dates, and for a version of
     an older adreel. `only_days_read`: the run kept no other days of the ad accounts that it read. `emptied` are columns
-    whose earlier values left the table without being read again.
+    whose earlier values left the table without being read again. `coverage` are the writer's own records of what was
+    read up to then, JSON values; empty for a version of an older adreel.
     """
 
     number: int
@@ -53,6 +54,7 @@ class Version:
     days_read: Mapping[str, tuple[date, date]] = field(default_factory=lambda: MappingProxyType({}))
     only_days_read: bool = False
     emptied: tuple[str, ...] = ()
+    coverage: tuple[Mapping[str, Any], ...] = ()
 
 
 READING = timedelta(hours=12)
@@ -88,6 +90,12 @@ def versions(storage: Storage, slug: str) -> tuple[Version, ...]:
     return tuple(reversed([version for version in made_by_runs if version is not None]))
 
 
+def newest_version(storage: Storage, slug: str) -> Version | None:
+    """The newest version that a run or a restore made; None if there is none."""
+    noted = (version_note(storage, slug, number) for number in reversed(log_versions(storage, slug)))
+    return next((version for version in noted if version is not None), None)
+
+
 def version_note(storage: Storage, slug: str, number: int) -> Version | None:
     """What is known of one version; None if no run made it."""
     with storage.guard(f"the table {slug}"):
@@ -120,6 +128,7 @@ def restore(
         "restored": number,
         "key": list(origin.key),
         "day_column": origin.day_column,
+        "coverage": list(origin.coverage),
         "rows": earlier.rows,
         "rows_in": earlier.rows,
         "added": None,
@@ -292,4 +301,5 @@ def _version(number: int, info: dict[str, Any]) -> Version | None:
         },
         only_days_read=note.get("only_days_read", False),
         emptied=tuple(note.get("emptied", ())),
+        coverage=tuple(note.get("coverage", ())),
     )

@@ -64,14 +64,14 @@ def _compare_stale(store: Store, now: datetime) -> None:
     opens: list[StaleDataset] = []
     stay: set[int | None] = set()
     for saved in watched:
-        _, good = briefs.get(saved.id, (None, None))
-        at, before = stale_at(saved, good), lasting.get(saved.id)
+        updated = briefs[saved.id].updated if saved.id in briefs else None
+        at, before = stale_at(saved, updated), lasting.get(saved.id)
         if at is None or saved.stale_after is None:
             continue
         if before is not None and (at <= before.opened_at or at < now):
             stay.add(saved.id)
         elif before is None and at < now:
-            opens.append(StaleDataset(saved.id, at, saved.stale_after, good.id if good else ""))
+            opens.append(StaleDataset(saved.id, at, saved.stale_after, updated.id if updated else ""))
     closes = [incident for dataset_id, incident in lasting.items() if dataset_id not in stay]
     if opens or closes:
         store.incidents.change_stale(opens, closes, now)

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.exc import IntegrityError
 
+from adreel.clock import wall_clock
 from adreel.errors import AdreelError
 from adreel.notify.messages import MessageWriter
 from adreel.notify.observe import measure_one, observe
@@ -40,13 +41,15 @@ def tick(store: Store, settings: Settings, now: datetime) -> None:
         return
 
 
-def deliver(store: Store, settings: Settings, now: datetime, send: Send | None = None) -> int:
+def deliver(
+    store: Store, settings: Settings, now: datetime, send: Send | None = None, *, wall: datetime | None = None
+) -> int:
     """Sends messages that are due, and returns how many were accepted. A failure is noted, and raises nothing.
 
     A message is delivered at least once: twice if the process dies between the server's answer and noting it.
-    `send` replaces the network.
+    `send` replaces the network, and `wall` the machine's own time.
     """
-    claimed = store.deliveries.claim(now, AT_ONCE)
+    claimed = store.deliveries.claim(now, AT_ONCE, wall=wall or wall_clock())
     if not claimed:
         return 0
     audience = Audience(store)

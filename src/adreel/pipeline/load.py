@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from adreel import catalog
 from adreel.advertisers import Advertiser
+from adreel.datasets.coverage import DaysOf, RunDays, as_json, covering, from_json, missed_days, missed_sentence
 from adreel.datasets.dataset import Dataset
 from adreel.datasets.freshness import incomplete_days, incomplete_sentence, late_rows
 from adreel.datasets.replacement import merges_by_day
@@ -73,12 +74,16 @@ def commit_run(
     outcomes: Iterable[ReadOutcome],
     *,
     other_days: bool = False,
+    dataset_slug: str = "",
+    follows: int | None = None,
     writing: Callable[[], None] = lambda: None,
     landing: Callable[[], None] = lambda: None,
 ) -> Committed:
     """Verifies the run's rows and commits them as one version, atomically; a second call for the same run does nothing.
 
     With `other_days`, days in place of the dataset's own, a replacement replaces only these days where it can.
+    `dataset_slug` is the dataset's name on the command line if it is not that of the table. `follows` is the newest
+    version before the run, which no other run may have changed since, -1 for none.
     `writing` is called when the rows are verified, before files are written, and `landing` right before the table
     changes: what it raises leaves the table as it was.
 
@@ -98,6 +103,8 @@ def commit_run(
         write = replace(write, method=Method.PARTITION, reset_schema=False)
     elif outcome.failed and replaces and not write.reset_schema:
         write = _sparing(write, lake, slug, plan, outcome.failed)
+    covered = _covered(lake, slug, plan, now, outcome.failed, write, own=not other_days)
+    write = replace(write, coverage=as_json(covered), follows=follows)
     writing()
     done = lake.commit(slug, rows.reader, write, landing)
     verification = verification_of(outcome, done.rows_in, _currencies(plan, outcome.failed))
@@ -110,7 +117,11 @@ def commit_run(
     # A person takes yesterday for complete, and knows that today is not.
     is_late, sentence = late_rows(plan.dataset, incomplete), incomplete_sentence(plan.dataset, incomplete)
     notes += [sentence] if sentence and not is_late else []
+    read = {advertiser.id: advertiser for advertiser, _ in _days_read(plan, outcome.failed)}
+    missed = () if other_days else missed_days(covered, read.values())
+    verification |= {"missed": [days.as_json() for days in missed]} if missed else {}
     warnings = (
+        *(missed_sentence(days, dataset_slug or slug, plan.dataset.update.method) for days in missed),
         *([sentence] if is_late else []),
         *(() if confirmed else _shrunk(done, write)),
         *_blank(done, plan),
@@ -119,6 +130,24 @@ def commit_run(
         *column_warnings(done),
     )
     return Committed(done.version, verification, tuple(notes), warnings, outcome.failed, done.rows_after, done.columns)
+
+
+def _covered(
+    lake: Lake, slug: str, plan: Plan, now: datetime, failed: Mapping[str, str], write: Write, *, own: bool
+) -> dict[str, DaysOf]:
+    """What was read of the table's days up to this run."""
+    if write.day_column is None:
+        return {}
+    newest = lake.newest_version(slug)
+    days = tuple((advertiser, days, today_at(now, advertiser.offset)) for advertiser, days in _days_read(plan, failed))
+    reading = RunDays(
+        days,
+        own=own,
+        alone=write.method is Method.REPLACE or write.whole_advertisers,
+        spared=frozenset(failed) if write.whole_advertisers else frozenset(),
+        keep_from=write.keep_from,
+    )
+    return covering(from_json(newest.coverage) if newest else {}, reading, plan.dataset)
 
 
 def _others(lake: Lake, slug: str, plan: Plan, done: Commit) -> Iterator[str]:

@@ -199,7 +199,8 @@ def _dated_reads(
         today = today_at(now, advertiser.offset)
         days = days_for(dataset, today)
         if days is not None and first_days is not None:
-            days = with_lookback(dataset, days, today, first_days.of(advertiser.zone))
+            first, last = first_days.of(advertiser.zone), first_days.last.get(advertiser.id)
+            days = with_lookback(dataset, days, today, first, last)
         if days is None:
             notes.append(
                 f"Ad account {advertiser.name} ({advertiser.id}) has no rows yet: the first day has not begun in its "

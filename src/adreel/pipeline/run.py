@@ -208,6 +208,7 @@ class _RunInProgress:
         self._parts = Parts(lake, run.id)
         self._checkpoints = Checkpoints(self._parts)
         self._committing = False
+        self._follows = -1
         self._began = time.monotonic()
         self._lines: list[str] = []
         self._notes: list[str] = []
@@ -351,6 +352,9 @@ class _RunInProgress:
 
     async def _work(self) -> Committed:
         self._enter(Phase.AD_ACCOUNTS)
+        await asyncio.to_thread(self._lake.refuse_unsafe_store)
+        newest = await asyncio.to_thread(self._lake.newest_version, self._saved.table_slug)
+        self._follows = newest.number if newest is not None else -1
         async with self._client_until(SHORTEST_DEADLINE):
             start, plan = await self._start()
         self._notes.extend(f"note: {note}" for note in plan.notes)
@@ -510,6 +514,8 @@ class _RunInProgress:
             start.now,
             outcomes,
             other_days=other_days,
+            dataset_slug=self._saved.slug,
+            follows=self._follows,
             writing=lambda: self._enter(Phase.WRITING, VERIFIED),
             landing=self._held.check,
         )

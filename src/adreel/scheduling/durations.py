@@ -40,11 +40,16 @@ def written_duration(duration: timedelta) -> str:
 
 
 def read_retry(value: Any, fault: Fault) -> Retry | None:
-    """The `retry` of a dataset file; None for `false`, the default where it is absent."""
+    """The `retry` of a dataset file; None for `false`, the default where it is absent.
+
+    A number is that of the times, as the command line's `--retries` has it.
+    """
     if value is None:
         return Retry()
     if value is False:
         return None
+    if value is not True and _times(value) is not None:
+        value = {"times": value}
     if not isinstance(value, Mapping):
         fault("retry", "must be false, or have the keys times and wait")
         return Retry()

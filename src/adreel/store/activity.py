@@ -11,6 +11,7 @@ from sqlalchemy import func, or_, select
 from adreel.store.database import Database
 from adreel.store.queue import FIRST
 from adreel.store.records import IN_PROGRESS, AccountStatus, RunState, Trigger
+from adreel.store.runs import SPEAKS, last_seq
 from adreel.store.tables import accounts, datasets, runs
 
 
@@ -91,13 +92,10 @@ class Activity:
         return {status: counts.get(status, 0) for status in AccountStatus}
 
     def last_runs(self) -> Mapping[RunState | None, int]:
-        """How many datasets have a latest run in each state; None is for those that never ran."""
-        last = (
-            select(func.max(runs.c.seq)).where(runs.c.dataset_id == datasets.c.id).correlate(datasets).scalar_subquery()
-        )
+        """How many datasets have a latest run in each state, of those that say how they stand; None is for no run."""
         statement = (
             select(runs.c.state, func.count())
-            .select_from(datasets.outerjoin(runs, runs.c.seq == last))
+            .select_from(datasets.outerjoin(runs, runs.c.seq == last_seq(SPEAKS)))
             .group_by(runs.c.state)
         )
         with self._database.read() as connection:

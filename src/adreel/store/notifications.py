@@ -558,12 +558,16 @@ class Deliveries:
                 connection.rollback()
         return taken == len(notice_ids)
 
-    def claim(self, now: datetime, limit: int) -> tuple[Claimed, ...]:
-        """Messages for this process to send: of each address the oldest, if it is due and no other process sends it."""
+    def claim(self, now: datetime, limit: int, *, wall: datetime) -> tuple[Claimed, ...]:
+        """Messages for this process to send: of each address the oldest, if it is due and no other process sends it.
+
+        `now` is the time of the home, `wall` that of the machine, by which a claim ends: the clock of a simulated
+        TikTok may jump by days while a message is being sent.
+        """
         oldest = (
             select(func.min(deliveries.c.id)).where(deliveries.c.state == WAITING).group_by(deliveries.c.address_id)
         )
-        free = or_(deliveries.c.claimed_until.is_(None), deliveries.c.claimed_until <= now)
+        free = or_(deliveries.c.claimed_until.is_(None), deliveries.c.claimed_until <= wall)
         due = (deliveries.c.state == WAITING) & (deliveries.c.next_at <= now) & free
         with self._database.read() as connection:
             statement = select(deliveries.c.id).where(deliveries.c.id.in_(oldest), due).order_by(deliveries.c.next_at)
@@ -571,7 +575,7 @@ class Deliveries:
         if not ids:
             return ()
         claim = secrets.token_hex(8)
-        values = {"claim": claim, "claimed_until": now + CLAIMED, "attempts": deliveries.c.attempts + 1}
+        values = {"claim": claim, "claimed_until": wall + CLAIMED, "attempts": deliveries.c.attempts + 1}
         columns = (deliveries.c.id, deliveries.c.address_id, deliveries.c.attempts, deliveries.c.created_at)
         with self._database.write() as connection:
             mine = update(deliveries).where(deliveries.c.id.in_(ids), due).values(values).returning(*columns)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from adreel.errors import ExitCode, ExpiredError, ReconnectError, exit_code_of
 
@@ -507,7 +507,7 @@ class RunKey:
 @dataclass(frozen=True, slots=True)
 class RunBrief:
     """What a list of datasets shows of a run. `warning` is the first of its warnings, `sums` how many sums were
-    compared with TikTok's; the rest is as in `Run`.
+    compared with TikTok's, `has_own_dates` whether it read the dataset's dates and no others; the rest is as in `Run`.
     """
 
     id: str
@@ -523,6 +523,18 @@ class RunBrief:
     sums: int = 0
     skipped: int = 0
     rows_read_at: datetime | None = None
+    trigger: Trigger = Trigger.PERSON
+    has_own_dates: bool = True
+
+    @property
+    def speaks(self) -> bool:
+        """Whether the run says how the dataset stands: the backfill itself tells how its ended slices went."""
+        return self.trigger is not Trigger.BACKFILL or self.state in IN_PROGRESS
+
+    @property
+    def updates(self) -> bool:
+        """Whether the table is as new as the run: it made a version, and read the dataset's own dates."""
+        return self.version is not None and self.has_own_dates
 
     @property
     def read_at(self) -> datetime:
@@ -538,6 +550,18 @@ class RunBrief:
     def meaning(self) -> str:
         """The state as a sentence."""
         return _meaning(self.state, self.rows_read_at)
+
+
+class Latest(NamedTuple):
+    """The latest runs of a dataset: that which says how it stands, that which made a version, and that which read the
+    dataset's own dates and made one. None where there is none.
+
+    Runs of backfills say nothing once they have ended: a slice that was read must not hide a failed run.
+    """
+
+    speaking: RunBrief | None
+    good: RunBrief | None
+    updated: RunBrief | None
 
 
 def _meaning(state: RunState, rows_read_at: datetime | None) -> str:

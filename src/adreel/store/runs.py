@@ -8,7 +8,21 @@ from dataclasses import asdict, fields
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, delete, func, insert, select, true, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    ScalarSelect,
+    Select,
+    and_,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    true,
+    update,
+)
 
 from adreel.errors import InputError, NotFoundError
 from adreel.store.audit import AuditAction, Means, Subject, acting_as, record
@@ -19,6 +33,7 @@ from adreel.store.records import (
     IN_PROGRESS,
     RESUMABLE,
     SUCCESSFUL,
+    Latest,
     LogLine,
     Phase,
     Progress,
@@ -51,7 +66,16 @@ _BRIEF = (
     json_size(runs.c.verification, "totals").label("sums"),
     json_size(runs.c.skipped).label("skipped"),
     runs.c.rows_read_at,
+    runs.c.trigger,
+    runs.c.dates.is_(None).label("has_own_dates"),
 )
+
+SPEAKS = or_(runs.c.trigger != Trigger.BACKFILL, runs.c.state.in_(sorted(IN_PROGRESS)))
+"""The runs that say how their dataset stands, as `RunBrief.speaks`."""
+
+_UPDATES = and_(runs.c.version.is_not(None), runs.c.dates.is_(None))
+"""The runs after which the table is as new as they are, as `RunBrief.updates`."""
+
 KEYS_KEPT = timedelta(days=1)
 """A key means its run for so long after that was asked for."""
 
@@ -326,8 +350,8 @@ class Runs:
         return tuple(as_run(row) for row in rows), int(total)
 
     def latest(self) -> Mapping[int, Run]:
-        """The latest run of each dataset, by the dataset's id."""
-        last = select(func.max(runs.c.seq)).where(runs.c.dataset_id.is_not(None)).group_by(runs.c.dataset_id)
+        """The latest run of each dataset that says how it stands, by the dataset's id."""
+        last = select(func.max(runs.c.seq)).where(runs.c.dataset_id.is_not(None), SPEAKS).group_by(runs.c.dataset_id)
         with self._database.read() as connection:
             rows = connection.execute(select(*PUBLIC).where(runs.c.seq.in_(last))).all()
         return {row.dataset_id: as_run(row) for row in rows}
@@ -344,39 +368,34 @@ class Runs:
             rows = connection.execute(_good(dataset).limit(limit)).all()
         return tuple(as_run(row) for row in rows)
 
-    def newest(self, dataset: SavedDataset) -> tuple[Run | None, Run | None]:
-        """The latest run and the latest that made a version, as both were at the same moment."""
-        latest = _latest_first().where(runs.c.dataset_id == dataset.id)
+    def newest(self, dataset: SavedDataset) -> tuple[Run | None, Run | None, Run | None]:
+        """The latest run that says how the dataset stands, that made a version, and that read its own dates and made
+        one, as all were at the same moment.
+        """
+        own = _latest_first().where(runs.c.dataset_id == dataset.id).limit(1)
+        statements = own.where(SPEAKS), own.where(runs.c.version.is_not(None)), own.where(_UPDATES)
         with self._database.read() as connection:
-            rows = [connection.execute(statement.limit(1)).first() for statement in (latest, _good(dataset))]
-        first, good = (as_run(row) if row is not None else None for row in rows)
-        return first, good
+            rows = [connection.execute(statement).first() for statement in statements]
+        speaking, good, updated = (as_run(row) if row is not None else None for row in rows)
+        return speaking, good, updated
 
-    def briefs(self) -> Mapping[int, tuple[RunBrief, RunBrief | None]]:
-        """Of each dataset that has run, by its id: the latest run, and the latest that made a version."""
+    def briefs(self) -> Mapping[int, Latest]:
+        """The latest runs of each dataset that has run, by its id."""
         return self._briefs.get()
 
-    def _read_briefs(self) -> Mapping[int, tuple[RunBrief, RunBrief | None]]:
-        own = runs.c.dataset_id == datasets.c.id
+    def _read_briefs(self) -> Mapping[int, Latest]:
         with self._database.read() as connection:
-            latest = _briefs(connection, own)
-            good = {dataset_id: brief for dataset_id, brief in latest.items() if brief.version is not None}
-            others = latest.keys() - good.keys()
-            if others:
-                good |= _briefs(connection, own & runs.c.version.is_not(None), datasets.c.id.in_(others))
-        return {dataset_id: (brief, good.get(dataset_id)) for dataset_id, brief in latest.items()}
+            newest = _briefs(connection, true())
+            speaking = _of_kind(connection, newest, lambda brief: brief.speaks, SPEAKS)
+            good = _of_kind(connection, newest, lambda brief: brief.version is not None, runs.c.version.is_not(None))
+            updated = _of_kind(connection, good, lambda brief: brief.updates, _UPDATES)
+        return {id_: Latest(speaking.get(id_), good.get(id_), updated.get(id_)) for id_ in newest}
 
     def ended(self, states: Collection[RunState]) -> frozenset[int]:
-        """The ids of the datasets whose latest run is in one of these states."""
-        last = (
-            select(runs.c.seq)
-            .where(runs.c.dataset_id == datasets.c.id)
-            .order_by(runs.c.seq.desc())
-            .limit(1)
-            .correlate(datasets)
-            .scalar_subquery()
+        """The ids of the datasets whose latest run that says how they stand is in one of these states."""
+        statement = (
+            select(datasets.c.id).join(runs, runs.c.seq == last_seq(SPEAKS)).where(runs.c.state.in_(sorted(states)))
         )
-        statement = select(datasets.c.id).join(runs, runs.c.seq == last).where(runs.c.state.in_(sorted(states)))
         with self._database.read() as connection:
             return frozenset(connection.execute(statement).scalars())
 
@@ -412,16 +431,35 @@ def _record_start(connection: Connection, now: datetime, run: Run, *, resumed: b
         record(connection, now, AuditAction.RUN_START, _subject(run), details)
 
 
+def last_seq(chosen: ColumnElement[bool]) -> ScalarSelect[Any]:
+    """The number of a dataset's latest run of those that are `chosen`, in a statement about datasets."""
+    # Not the greatest of each group: that would look at every run there ever was.
+    own = select(runs.c.seq).where(runs.c.dataset_id == datasets.c.id, chosen)
+    return own.order_by(runs.c.seq.desc()).limit(1).correlate(datasets).scalar_subquery()
+
+
 def _briefs(connection: Connection, chosen: ColumnElement[bool], *among: ColumnElement[bool]) -> dict[int, RunBrief]:
     """The latest run of each dataset, or of those `among` these, out of the runs that are `chosen`."""
-    # Not the greatest of each group: that would look at every run there ever was.
-    last = select(runs.c.seq).where(chosen).order_by(runs.c.seq.desc()).limit(1).correlate(datasets).scalar_subquery()
-    rows = connection.execute(select(datasets.c.id, *_BRIEF).join(runs, runs.c.seq == last).where(*among)).all()
-    return {dataset_id: _brief(*values) for dataset_id, *values in rows}
+    statement = select(datasets.c.id, *_BRIEF).join(runs, runs.c.seq == last_seq(chosen)).where(*among)
+    return {dataset_id: _brief(*values) for dataset_id, *values in connection.execute(statement)}
+
+
+def _of_kind(
+    connection: Connection,
+    newest: Mapping[int, RunBrief],
+    is_chosen: Callable[[RunBrief], bool],
+    chosen: ColumnElement[bool],
+) -> dict[int, RunBrief]:
+    """The latest run of a kind of each dataset; only where the `newest` one is not of it, others are looked for."""
+    briefs = {dataset_id: brief for dataset_id, brief in newest.items() if is_chosen(brief)}
+    others = newest.keys() - briefs.keys()
+    return briefs | _briefs(connection, chosen, datasets.c.id.in_(others)) if others else briefs
 
 
 def _brief(run_id: str, state: str, *rest: Any) -> RunBrief:
-    return RunBrief(run_id, RunState(state), *rest)
+    *others, trigger, has_own_dates = rest
+    values = (*others, Trigger(trigger), bool(has_own_dates))
+    return RunBrief(run_id, RunState(state), *values)
 
 
 def insert_run(connection: Connection, saved: Row[Any], run_id: str, now: datetime, own: Mapping[str, Any]) -> Run:

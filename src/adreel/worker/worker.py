@@ -115,7 +115,11 @@ class Worker:
         # May take long, so another thread has them: the queue waits for none. Each call does a bounded part.
         self._upkeep = (
             Duty("Looking for incidents", 5.0, lambda now: tick(self._store, self._settings, now)),
-            Duty("Sending notifications", 0.0, lambda now: deliver(self._store, self._settings, now)),
+            Duty(
+                "Sending notifications",
+                0.0,
+                lambda now: deliver(self._store, self._settings, now, wall=self._wall()),
+            ),
             Duty("Pruning", 60.0, lambda now: prune(self._store, self._settings, now)),
         )
 

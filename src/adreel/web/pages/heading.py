@@ -138,7 +138,7 @@ def heading(
 def live(deps: Deps, who: Visitor, saved: SavedDataset, *, alone: bool = False) -> Live:
     """The dataset's latest run and status, of one moment."""
     now = deps.clock()
-    latest, good = runs = newest_runs(deps.store, saved)
+    latest, good, _ = runs = newest_runs(deps.store, saved)
     current = standing(deps.store, who.guard, saved, now, runs)
     may = {right: who.guard.may(right, saved) for right in (DatasetRight.RUN, DatasetRight.EDIT)}
     account = account_of(who, saved) if current.status is Status.RECONNECT else None

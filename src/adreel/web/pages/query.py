@@ -190,7 +190,7 @@ def _tables(deps: Deps, who: Visitor, q: str) -> Tables:
     words = q.casefold().split()
     datasets = who.guard.datasets()
     runs = deps.store.runs.briefs()
-    with_table = [dataset for dataset in datasets if dataset.id in runs and runs[dataset.id][1] is not None]
+    with_table = [dataset for dataset in datasets if dataset.id in runs and runs[dataset.id].good is not None]
     matching = [
         dataset for dataset in with_table if all(word in f"{dataset.slug} {dataset.name}".casefold() for word in words)
     ]
