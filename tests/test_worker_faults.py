@@ -180,8 +180,8 @@ def test_a_limit_that_is_lowered_during_a_run_is_kept_with_few_refusals(fleet: F
     fleet.outside.home.door("limits", {"qps": 10})
     run = fleet.ended(run_id)
     assert (run.state, run.version, run.deaths) == (RunState.VERIFIED, 0, 0)
-    # Requests under way when the limit falls are refused together, and those held back are not sent.
-    assert 0 < run.refused <= REQUESTS // 2
+    # Those under way when the limit falls are refused together, and the others wait: about once each, not ever again.
+    assert 0 < run.refused <= REQUESTS - REQUESTS // 3
     assert len(set(fleet.outside.reports())) == REQUESTS
     check_table(fleet.outside.home)
 
