@@ -17,8 +17,7 @@ import pytest
 from adreel.connections import Waits
 from adreel.errors import AdreelError
 from adreel.lake import Lake
-from adreel.notify.messages import Message
-from adreel.notify.sending import Outcome
+from adreel.notify.sending import Message, Outcome
 from adreel.notify.ticking import deliver, tick
 from adreel.pipeline.process import work
 from adreel.pipeline.run import Runner, Watch
