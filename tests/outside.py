@@ -78,8 +78,8 @@ class Outside:
 
 
 def until(seen: Callable[[], bool]) -> None:
-    """Looks every few milliseconds, for at most half a minute."""
-    end = time.monotonic() + 30
+    """Looks every few milliseconds, for at most two minutes."""
+    end = time.monotonic() + 120
     while not seen():
         assert time.monotonic() < end, "it never came"
         time.sleep(0.002)

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from adreel.access import Actor, Guard
 from adreel.clock import wall_clock
+from adreel.lake import Lake
 from adreel.pipeline.orders import Orders
 from adreel.settings import Settings
 from adreel.store import FINISHED, Run, RunState, Store
 from home import environment_of
-from outside import REQUESTS, Outside, check_table, made_outside, until
+from object_stores import serving
+from outside import REQUESTS, ROWS, Outside, check_table, made_outside, until
 from postgres import PostgresServer
 
 Moment = Callable[[Outside], bool]
@@ -163,3 +167,77 @@ def test_two_workers_share_runs_and_start_each_once(fleet: Fleet) -> None:
     assert [run.deaths for run in ended] == [0, 0, 0]
     assert {run.worker for run in ended} == {worker.id for worker in fleet.store.queue.workers()}
     assert len(fleet.outside.reports()) == 3 * REQUESTS
+
+
+only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
+@only_sqlite
+def test_a_limit_that_is_lowered_to_a_tenth_during_a_run_refuses_each_request_less_than_once(fleet: Fleet) -> None:
+    run_id = fleet.queue()
+    fleet.hire()
+    until(lambda: MOMENTS["page"](fleet.outside))
+    fleet.outside.home.door("limits", {"qps": 10})
+    run = fleet.ended(run_id)
+    assert (run.state, run.version, run.deaths) == (RunState.VERIFIED, 0, 0)
+    # Those under way when the limit falls are refused, and tried again within it: no storm of refusals.
+    assert 0 < run.refused < REQUESTS
+    assert len(set(fleet.outside.reports())) == REQUESTS
+    check_table(fleet.outside.home)
+
+
+@only_sqlite
+def test_a_worker_and_its_run_whose_disk_is_full_go_on_when_there_is_room_again(fleet: Fleet) -> None:
+    """The limit on the size of files stands for the disk: neither the state nor the lake can be written."""
+    worker = fleet.hire()
+    until(lambda: len(fleet.store.queue.workers()) == 1)
+    run_id = fleet.queue()
+    until(lambda: MOMENTS["page"](fleet.outside))
+    holder = fleet.store.locks.holder("spend")
+    assert holder is not None
+    for pid in (holder.pid, worker.pid):
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (4_096, resource.RLIM_INFINITY))
+    until(lambda: fleet.store.locks.holder("spend") is None)
+    (info,) = fleet.store.queue.workers()
+    until(lambda: wall_clock() - info.heartbeat_at > timedelta(seconds=4))
+    assert fleet.store.queue.workers() == (info,), "it cannot say that it is alive"
+    assert worker.poll() is None
+    resource.prlimit(worker.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    run = fleet.ended(run_id)
+    assert (run.state, run.version) == (RunState.VERIFIED, 0)
+    check_table(fleet.outside.home)
+
+
+@only_sqlite
+@pytest.mark.parametrize("moment", ["page", "write", "commit"])
+def test_a_run_over_an_object_store_that_is_killed_goes_on_from_its_last_page(
+    store_folder: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    with ExitStack() as stack:
+        store = stack.enter_context(serving("s3"))
+        for name, value in store.environ.items():
+            monkeypatch.setenv(name, value)
+        store_folder.mkdir(mode=0o700)
+        settings_file = store_folder / "adreel.env"
+        settings_file.touch(0o600)
+        settings_file.write_text(f"ADREEL_LAKE_URL={store.url}/lake\n")
+        fleet = Fleet(stack.enter_context(made_outside(store_folder)))
+        stack.callback(fleet.close)
+        run_id = fleet.queue()
+        fleet.hire()
+        begins = {"page": "lake/_runs/", "write": "lake/spend/part", "commit": "lake/spend/_delta_log/"}[moment]
+        least = 10 if moment == "page" else 1
+        until(lambda: sum(key.startswith(begins) for key in store.stored()) >= least)
+        fleet.kill_run()
+        run = fleet.ended(run_id)
+        assert (run.state, run.version) == (RunState.VERIFIED, 0)
+        assert run.deaths == log_of(fleet, run_id).count("ended unexpectedly") <= 1
+        lake = Lake(f"{store.url}/lake")
+        assert len(lake.versions("spend")) == 1
+        rows = lake.read("spend").read_all()
+        assert (
+            rows.group_by(["advertiser_id", "ad_id", "stat_time_hour"]).aggregate([]).num_rows == rows.num_rows == ROWS
+        )
+        assert [key for key in store.stored() if key.startswith("lake/_runs/")] == []
+        # What was under way at the time is asked for again, and nothing that was stored.
+        assert len(fleet.outside.reports()) < 2 * REQUESTS

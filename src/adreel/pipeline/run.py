@@ -57,6 +57,7 @@ from adreel.store import (
     RunState,
     SavedDataset,
     Store,
+    Trigger,
     new_run_id,
 )
 from adreel.store.locks import Held
@@ -151,7 +152,11 @@ class Runner:
             if resumed:
                 watch.say(f"Resuming run {run.id}.")
             logger.info("Run resumed" if resumed else "Run started", extra=_named(run))
-            return _RunInProgress(self, lake, saved, account, dataset, run, held, watch, resumed=resumed).finish()
+            # A person at the command line may resume a run of the schedule.
+            attended = queued is None or queued.trigger is Trigger.PERSON
+            return _RunInProgress(
+                self, lake, saved, account, dataset, run, held, watch, resumed=resumed, attended=attended
+            ).finish()
 
     def _promoted(self, saved: SavedDataset, dates: DateRange | None) -> Run | None:
         """The run of the schedule that waits, which is the caller's now; None if there is none."""
@@ -190,8 +195,10 @@ class _RunInProgress:
         watch: Watch,
         *,
         resumed: bool,
+        attended: bool,
     ) -> None:
         self._runner = runner
+        self._attended = attended
         self._resumed = resumed
         self._lake = lake
         self._saved = saved
@@ -351,6 +358,7 @@ class _RunInProgress:
         self._progress = replace(self._progress, phase=phase, share=max(self._progress.share, share))
 
     async def _work(self) -> Committed:
+        await asyncio.to_thread(self._refuse_lost_table)
         self._enter(Phase.AD_ACCOUNTS)
         await asyncio.to_thread(self._lake.refuse_unsafe_store)
         newest = await asyncio.to_thread(self._lake.newest_version, self._saved.table_slug)
@@ -504,8 +512,38 @@ class _RunInProgress:
                 self._progress, requests_planned=max(planned, self._progress.requests), share=share
             )
 
+    def _lost_version(self) -> Run | None:
+        """The latest run that wrote a version, if the lake has no table: perhaps it is not mounted."""
+        if self._lake.exists(self._saved.table_slug):
+            return None
+        return next(iter(self._runner.store.runs.good(self._saved, 1)), None)
+
+    def _refuse_lost_table(self) -> None:
+        """Raises StorageError rather than begin a lost table anew with nobody there who knows why it is gone."""
+        lost = None if self._attended else self._lost_version()
+        if lost is not None:
+            raise StorageError(
+                f"{self._lost(lost)} Nothing was written. Check that the disk or share of the lake is mounted. If the "
+                f"table was removed on purpose, start a new one with: adreel run {self._saved.slug}"
+            )
+
+    def _lost(self, lost: Run) -> str:
+        table = self._lake.table_url(self._saved.table_slug)
+        return f"The table at {table} is gone: run {lost.id} wrote version {lost.version}."
+
+    def _landing(self) -> None:
+        """Right before the table changes: raises if the lock or the lake of the run is lost."""
+        self._held.check()
+        self._refuse_lost_table()
+        if self._checkpoints.read_start() is None:
+            raise StorageError(
+                f"The files of this run are gone from the lake at {self._lake.url}, as if it was unmounted meanwhile. "
+                "The table is unchanged. Check that the disk or share of the lake is mounted, then run again."
+            )
+
     def _commit(self, plan: Plan, start: RunStart, outcomes: list[ReadOutcome]) -> Committed:
         slug, other_days = self._saved.table_slug, self._run.dates is not None
+        lost = self._lost_version()
         committed = commit_run(
             self._lake,
             slug,
@@ -517,9 +555,10 @@ class _RunInProgress:
             dataset_slug=self._saved.slug,
             follows=self._follows,
             writing=lambda: self._enter(Phase.WRITING, VERIFIED),
-            landing=self._held.check,
+            landing=self._landing,
         )
-        more = (*self._missing_days(plan, start), *self._days_not_verified(committed.version))
+        anew = f"{self._lost(lost)} This run started a new table with only its own rows." if lost else ""
+        more = (*filter(None, [anew]), *self._missing_days(plan, start), *self._days_not_verified(committed.version))
         return replace(committed, warnings=(*committed.warnings, *more))
 
     def _days_not_verified(self, newest: int) -> Iterator[str]:
