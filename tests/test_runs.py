@@ -143,7 +143,7 @@ def test_restated_conversions_are_shown_by_diff_on_their_days(home: Home) -> Non
 
 
 def test_partition_replaces_the_days_that_were_read_and_keeps_the_others(home: Home) -> None:
-    file = home.file(dates={"start": "today-6", "end": "yesterday"}, update={"method": "partition"})
+    file = home.file(dates={"start": "today-6", "end": "yesterday"}, update={"method": "partition", "lookback": 0})
     home.good("run", "-f", file)
     home.later(3)
     home.good("run", "-f", file)

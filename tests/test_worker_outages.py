@@ -27,8 +27,9 @@ from adreel.store import AccountStatus, Run, RunOutcome, RunState, Store
 from adreel.store.datasets import NewDataset, Timing
 from adreel.store.notifications import NewAddress
 from adreel.worker.schedules import enqueue_due
+from desk import Desk
 from home import Home, make_home
-from test_schedules_at_work import START, Desk
+from test_schedules_at_work import START
 
 DAYS = 5
 HOURLY = {"time_dimension": "hour", "dates": {"start": "today-6", "end": "today-2"}, "update": {"method": "partition"}}
@@ -80,7 +81,7 @@ def due_run(desk: Desk) -> Run:
     due = desk.store.datasets.get("spend").next_run_at
     assert due is not None
     desk.home.now = max(desk.home.now, due)
-    desk.tick()
+    desk.enqueue_due()
     (claimed,) = desk.claim()
     return claimed
 
@@ -119,13 +120,13 @@ def test_ten_minutes_without_tiktok_delay_scheduled_runs_and_are_told_once(desk:
 
     end, transport = START + timedelta(hours=3), Hooked(home, down)
     while home.now < end:
-        desk.tick()
+        desk.enqueue_due()
         for claimed in desk.claim():
             attempt(desk, claimed, transport)
         tick(desk.store, desk.settings, home.now)
         deliver(desk.store, desk.settings, home.now, send)
         home.now += MINUTE
-    first = {run.dataset_slug: run for run in reversed(desk.runs()) if run.due_at == START + 30 * MINUTE}
+    first = {run.dataset_slug: run for run in reversed(desk.runs) if run.due_at == START + 30 * MINUTE}
     assert (first["spend"].state, first["spend"].attempt > 1) == (RunState.VERIFIED, True)
     assert "Attempt 1 failed: " in history(desk, first["spend"])
     assert (first["other"].state, first["other"].attempt) == (RunState.FAILED, 1)
@@ -206,7 +207,7 @@ def test_a_scheduled_run_begins_no_table_anew_that_is_gone_and_a_person_is_warne
     assert "mounted" in run.error
     assert "adreel run spend" in run.error
     home.good("run", "spend")
-    run = desk.runs()[-1]
+    run = desk.runs[-1]
     assert run.state is RunState.VERIFIED_WITH_WARNINGS
     assert "started a new table" in run.warnings[0]
 

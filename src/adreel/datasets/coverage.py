@@ -226,5 +226,8 @@ def _without(spans: Iterable[Span], others: Iterable[Span]) -> tuple[Span, ...]:
 
 def _from(days: DaysOf, first: date) -> DaysOf:
     """The days from the first one on that the table keeps."""
-    gone = [Span(date.min, first - _DAY)]
-    return replace(days, read=_without(days.read, gone), missed=_without(days.missed, gone))
+    read, missed = (
+        tuple(Span(max(span.start, first), span.end) for span in spans if span.end >= first)
+        for spans in (days.read, days.missed)
+    )
+    return replace(days, read=read, missed=missed)
