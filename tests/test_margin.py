@@ -252,11 +252,16 @@ def test_a_few_requests_now_and_then_prove_nothing(tmp_path: Path) -> None:
     assert network.clock.run(main) == Margin().seconds
 
 
-def test_an_app_of_a_lower_level_than_we_think_is_not_asked_in_vain_for_ever(tmp_path: Path) -> None:
-    network = Network(tmp_path, qps=10)
-    outcome = network.run(600, limits=LEVELS["advanced"])
-    assert outcome.refused < 600 / 4
-    assert outcome.margin > 0.5
+@pytest.mark.parametrize("level", ["advanced", "premium", "ultimate"])
+def test_an_app_of_a_lower_level_than_we_think_is_soon_asked_at_its_own_pace(tmp_path: Path, level: str) -> None:
+    network = Network(tmp_path, jitter_ms=100, qps=10)
+    limits = LEVELS[level]
+    first, later = network.run(180, limits=limits), network.run(600, limits=limits)
+    assert first.refused < 180
+    assert later.refused <= 6
+    # Counted by the app's own limit.
+    assert later.floors * 10 / limits.per_second < 1.4
+
 
 
 @pytest.mark.parametrize("level", ["advanced", "ultimate"])

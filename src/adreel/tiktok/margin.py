@@ -20,8 +20,9 @@ from dataclasses import dataclass, replace
 LEAST = 0.02
 """The margin on a network that does not scatter: an operating system wakes a process some milliseconds late."""
 
-MOST = 1.0
-"""Half the rate, which is right beside another program that takes the other half."""
+MOST = 9.0
+"""A tenth of the rate: 1.0 is half of it, which is right beside another program that takes the other half, and an app of
+level basic whose level was set to ultimate has a fifth."""
 
 _FIRST_CAUTION = 0.065
 _MOST_CAUTION = 0.2
@@ -71,7 +72,7 @@ class Margin:
         enough. But the wider TikTok's refusals have made the margin, the more evenly: where even a burst is too much,
         others use the app, or its level is lower than we think.
         """
-        return max(_CLOSE, self.proof**2 * (1 + self.proof)) / per_second
+        return max(_CLOSE, min(1.0, self.proof**2) * (1 + self.proof)) / per_second
 
     def tried(self, per_second: int, scatter: float) -> Margin:
         """After a request that came as early as this margin allows: one of `per_second` that use a second's budget.
