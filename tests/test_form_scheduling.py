@@ -110,3 +110,64 @@ def test_a_unit_that_is_chosen_begins_with_a_number_that_is_not_refused() -> Non
     assert (form.scheduling.every, form.at("schedule")) == ("30", ())
     assert form.scheduling.meaning is not None
     assert form.scheduling.meaning.runs_per_day == 48
+
+
+WRONG: list[dict[str, str | tuple[str, ...]]] = [
+    {"schedule__at": "7:15pm"},
+    {"schedule__every": "-2"},
+    {"schedule__start": "soon"},
+    {"schedule__tab": "advanced", "schedule__typed": "yes", "schedule__cron": "0 25 * * *"},
+    {"retry__times": "99"},
+    {"retry__wait": "soon"},
+    {"name": ""},
+    {"description": "d" * 20_001},
+    {"update__key": "stat_time_day"},
+    {"update__key": "advertiser_id, ad_id, stat_time_day, nonsense"},
+    {"update__lookback": "99"},
+]
+
+
+@pytest.mark.parametrize("wrong", WRONG, ids=map(str, WRONG))
+@pytest.mark.parametrize("method", ["upsert", "partition"])
+def test_a_wrong_field_leaves_what_the_form_says_of_the_other_fields(
+    method: str, wrong: dict[str, str | tuple[str, ...]]
+) -> None:
+    if "update__key" in wrong and method == "partition":
+        return
+    values = {
+        "metrics": ["spend", "conversion"],
+        "update": {"method": method},
+        "schedule": {"every": "2 weeks", "on": ["monday"], "at": "06:00", "start": "2026-12-07"},
+    }
+    right, form = shown(values), shown(values, **wrong)
+    assert form.problems or form.missing
+    assert form.update == replace(
+        right.update,
+        lookback=str(wrong.get("update__lookback", "")),
+        other_key=str(wrong.get("update__key", "")),
+    )
+    assert "7 days (the default)" in form.update.lookback_text
+    assert form.columns == right.columns
+    assert form.planned is not None
+    assert right.planned is not None
+    assert form.planned.estimate == right.planned.estimate
+    if not any(name.startswith("schedule") for name in wrong):
+        assert form.scheduling.meaning == right.scheduling.meaning
+
+
+@pytest.mark.parametrize("wrong", [{"dates__kind": "date", "dates__date__how": "on"}, {"account": ""}])
+def test_columns_and_look_back_are_described_while_the_dates_or_the_account_are_missing(wrong: dict[str, str]) -> None:
+    values = {"update": {"method": "upsert"}}
+    right, form = shown(values), shown(values, **wrong)
+    assert (form.missing, form.planned) != ((), right.planned)
+    assert (form.columns, form.update.key, form.update.default_lookback) == (
+        right.columns, right.update.key, right.update.default_lookback,
+    )  # fmt: skip
+    assert form.update.lookback_text.startswith("Look-back: 2 days (the default).")
+
+
+def test_a_refused_look_back_is_not_said_to_be_turned_off_by_0() -> None:
+    for update in ({"method": "replace"}, {"method": "append"}, {"method": "upsert"}):
+        text = shown({"time_dimension": None, "update": update}).update.lookback_text
+        assert "not available with" in text
+        assert "0 turns it off" not in text

@@ -129,7 +129,7 @@ def test_the_plan_says_what_lookback_costs_and_why(late: Home) -> None:
     [
         ({"update": {"method": "append", "lookback": 7}}, "not available with append"),
         ({"update": {"method": "replace", "lookback": 7}}, "not available with replace"),
-        ({"update": {"method": "upsert", "lookback": 7}, "time_dimension": "none"}, "requires a time dimension"),
+        ({"update": {"method": "upsert", "lookback": 7}, "time_dimension": "none"}, "not available without a time"),
         ({"update": {"method": "upsert", "lookback": 29}}, "not a number of days from 0 to 28"),
         ({"update": {"method": "upsert", "lookback": "-1"}}, "not a number of days from 0 to 28"),
         ({"update": {"method": "upsert"}, "lookback": 7}, "write it inside update"),
