@@ -29,7 +29,7 @@ from adreel.web.forms.dates import DatesPane, dates_of, dates_pane, names_beside
 from adreel.web.forms.fields import FormFields, advertiser_ids, left_behind, values_of
 from adreel.web.forms.pickers import Picker, Question, advertiser_picker, field_picker, metric_picker
 from adreel.web.forms.problems import Said, found_in, preventing_preview, shown_at_menus, to_fill
-from adreel.web.forms.scheduling import SchedulePane, schedule_pane
+from adreel.web.forms.scheduling import SchedulePane, at_its_field, schedule_pane
 
 UPDATE_METHODS: Mapping[Method, str] = MappingProxyType(
     {
@@ -233,7 +233,7 @@ class _Shape:
         outcome = found_in(self._values, around.now)
         tried = fields.last("tried") == "yes" or bool(refused)
         planned, unplanned = self._planned(outcome.dataset)
-        every = dict.fromkeys((*outcome.problems, *unplanned, *refused))
+        every = dict.fromkeys(at_its_field(problem, fields) for problem in (*outcome.problems, *unplanned, *refused))
         shown_problems, missing = shown_at_menus(every, report, self._values, tried=tried)
         beside = names_beside(report) if report else frozenset()
         return Form(
