@@ -180,6 +180,37 @@ def test_yesterdays_audience_data_is_not_plainly_verified_before_it_is_complete(
     assert home.json("run", "-f", file)["verification"]["incomplete"] == []
 
 
+@pytest.mark.parametrize(
+    ("keys", "state"),
+    [
+        ({"schedule": {"every": "day", "at": "18:00"}}, "verified"),
+        ({"update": {"method": "partition"}}, "verified"),
+        # No run reads the day again after it is complete.
+        ({"schedule": {"every": "week", "on": "monday"}}, "verified_with_warnings"),
+        ({"schedule": {"every": "day"}, "dates": {"period": "yesterday"}}, "verified_with_warnings"),
+        ({"schedule": {"every": "day"}, "update": {"method": "append"}}, "verified_with_warnings"),
+        (
+            {"update": {"method": "partition", "lookback": 0}, "dates": {"period": "yesterday"}},
+            "verified_with_warnings",
+        ),
+    ],
+    ids=str,
+)
+def test_an_incomplete_day_that_a_later_run_reads_again_is_a_note_and_not_a_warning(
+    late: Home, keys: dict[str, Any], state: str
+) -> None:
+    ran = late.json(
+        "run",
+        "-f",
+        late.file(
+            "again.yaml", **(AUDIENCE | {"name": "Again", "dates": {"start": "today-5", "end": "yesterday"}} | keys)
+        ),
+    )
+    assert ran["state"] == state
+    assert {day["day"] for day in ran["verification"]["incomplete"]} == {"2026-11-21"}
+    assert [text for text in ran["notes" if state == "verified" else "warnings"] if "Not complete yet" in text]
+
+
 def test_today_and_unique_users_are_said_to_be_incomplete(late: Home) -> None:
     today = late.json("run", "-f", late.file(dates={"start": "today-1", "end": "today"}, metrics=["spend", "reach"]))
     assert today["state"] == "verified"
