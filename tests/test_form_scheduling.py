@@ -195,7 +195,9 @@ def test_every_quarter_of_an_hour_on_weekdays_by_day_is_picked() -> None:
     end=st.integers(0, 24),
 )
 def test_active_hours_of_an_interval_keep_the_runs_in_them(step: str, begin: int, end: int) -> None:
-    schedule = read_schedule(Picks(how="step", step=step, begin=str(begin), end=str(end)).expression, pytest.fail)
+    schedule = read_schedule(
+        Picks(how="step", step=step, begin=str(begin), end=str(end)).expression, lambda _, reason: pytest.fail(reason)
+    )
     assert schedule is not None
     hours = {(begin + number) % 24 for number in range((end - begin) % 24 or 24)}
     just_before = AROUND.now - timedelta(seconds=1)

@@ -11,10 +11,11 @@ from typing import Any
 from adreel import catalog
 from adreel.catalog.records import Menu, Report
 from adreel.datasets import menus
-from adreel.datasets.dataset import Dataset, Dates, Source
+from adreel.datasets.dataset import Dataset, Source
 from adreel.datasets.schema import columns
 from adreel.datasets.validation import Checked, check
 from adreel.datasets.values import FIRST_DATES, scalar
+from adreel.dates import Dates
 from adreel.errors import DatasetError, Problem
 from adreel.web.wording import on_page
 
