@@ -162,7 +162,7 @@ class SchedulePane:
             if self.begin or self.end:
                 return f"{limit} Each day, intervals are counted from its minute of the first active hour."
             return f"{limit} Intervals are counted from it."
-        if self.tab == "basic" and self.unit in _COUNTED and self.every not in ("", "1"):
+        if self.tab == "basic" and self.unit in _COUNTED and self.every.isdecimal() and int(self.every) > 1:
             return f"{limit} The {self.every} {self.unit}s are counted from its {self.unit}."
         return f"{limit} Leave empty for no limit."
 
