@@ -42,7 +42,7 @@ def test_a_schedule_is_picked_typed_saved_and_paused(chromium: Browser, town: To
         expect(meaning).to_contain_text("Mon 2026-11-23 06:30 Mon 2026-11-23 07:30")
         look(page)
         page.get_by_label("At (UTC)").fill("26:00")
-        expect(page.locator("#said-schedule")).to_contain_text("'26:00' is not a time of the day")
+        expect(page.locator("[id='said-schedule.at']")).to_contain_text("'26:00' is not a time of the day")
         expect(page.get_by_label("At (UTC)")).to_be_focused()
         page.get_by_label("Advanced").check()
         page.get_by_label("Weekdays of the month, such as the second Sunday").check()

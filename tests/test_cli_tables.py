@@ -446,3 +446,18 @@ def test_escapes_are_cleaned_on_a_terminal_and_raw_in_a_pipe(shared: Home, kind:
         assert "a\ufffd[31mRED\ufffd2J\ufffd" in shown
     else:
         assert json.loads(shown) == json.loads(raw)
+
+
+def test_a_table_in_a_pipe_wraps_long_texts_and_keeps_ids_names_and_rows_of_data_whole(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    error = "TikTok refused the request. " * 40
+    ids = ", ".join(["1760244909426343936"] * 30)
+    print_table(("dataset", "reason", "run"), [("Spend by day", error, "20261122-120000-abcdef"), ("b", ids, "c")])
+    printed = capsys.readouterr().out
+    assert max(map(len, printed.splitlines())) <= 150
+    assert " ".join(printed.split()).count("TikTok refused") == 40
+    assert printed.count("1760244909426343936") == 30
+    assert "20261122-120000-abcdef" in printed
+    print_table(("text",), [(error,)], null="NULL")
+    assert error.strip() in capsys.readouterr().out

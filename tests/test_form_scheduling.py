@@ -1,13 +1,14 @@
 """The Scheduling pane as fields, without a browser."""
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adreel.scheduling import read_schedule
+from adreel.scheduling import first_times, read_schedule
 from adreel.web.forms.fields import FormFields, fields_of
 from adreel.web.forms.panes import Form, form_of, posted_values
 from adreel.web.forms.scheduling import CRON_WEEKDAYS, MONTH_DAYS, NTHS, STEPS, Picks, picks_of
@@ -30,6 +31,8 @@ SCHEDULES: list[Any] = [
     "0 */6 * 1,7 MON,FRI",
     "5 4 13 * FRI",
     "0 6 * * MON-FRI",
+    "*/15 8-19 * * MON,TUE,WED,THU,FRI",
+    "0 22-23/6,4-5/6 * * *",
     {"cron": "0 6 * * 0L", "start": "2026-12-24 09:00"},
     {"every": "30 minutes", "between": "08:00-20:00"},
     {"every": "6 hours", "start": "2026-12-24 09:00"},
@@ -63,6 +66,8 @@ def test_retries_that_are_off_and_a_stale_warning_are_kept() -> None:
         how=st.sampled_from(["at", "step"]),
         at=st.times().map(lambda time: f"{time:%H:%M}"),
         step=st.sampled_from([value for value, _ in STEPS]),
+        begin=st.sampled_from(["", *map(str, range(24))]),
+        end=st.sampled_from(["", *map(str, range(25))]),
         days=st.sampled_from(["all", "week", "month", "nth"]),
         month_days=st.lists(st.sampled_from(MONTH_DAYS), min_size=1, unique=True).map(tuple),
         weekdays=st.lists(st.sampled_from([name for name, _ in CRON_WEEKDAYS]), min_size=1, unique=True).map(tuple),
@@ -110,3 +115,134 @@ def test_a_unit_that_is_chosen_begins_with_a_number_that_is_not_refused() -> Non
     assert (form.scheduling.every, form.at("schedule")) == ("30", ())
     assert form.scheduling.meaning is not None
     assert form.scheduling.meaning.runs_per_day == 48
+
+
+WRONG: list[dict[str, str | tuple[str, ...]]] = [
+    {"schedule__at": "7:15pm"},
+    {"schedule__every": "-2"},
+    {"schedule__start": "soon"},
+    {"schedule__tab": "advanced", "schedule__typed": "yes", "schedule__cron": "0 25 * * *"},
+    {"retry__times": "99"},
+    {"retry__wait": "soon"},
+    {"name": ""},
+    {"description": "d" * 20_001},
+    {"update__key": "stat_time_day"},
+    {"update__key": "advertiser_id, ad_id, stat_time_day, nonsense"},
+    {"update__lookback": "99"},
+]
+
+
+@pytest.mark.parametrize("wrong", WRONG, ids=map(str, WRONG))
+@pytest.mark.parametrize("method", ["upsert", "partition"])
+def test_a_wrong_field_leaves_what_the_form_says_of_the_other_fields(
+    method: str, wrong: dict[str, str | tuple[str, ...]]
+) -> None:
+    if "update__key" in wrong and method == "partition":
+        return
+    values = {
+        "metrics": ["spend", "conversion"],
+        "update": {"method": method},
+        "schedule": {"every": "2 weeks", "on": ["monday"], "at": "06:00", "start": "2026-12-07"},
+    }
+    right, form = shown(values), shown(values, **wrong)
+    assert form.problems or form.missing
+    assert form.update == replace(
+        right.update,
+        lookback=str(wrong.get("update__lookback", "")),
+        other_key=str(wrong.get("update__key", "")),
+    )
+    assert "7 days (the default)" in form.update.lookback_text
+    assert form.columns == right.columns
+    assert form.planned is not None
+    assert right.planned is not None
+    assert form.planned.estimate == right.planned.estimate
+    if not any(name.startswith("schedule") for name in wrong):
+        assert form.scheduling.meaning == right.scheduling.meaning
+
+
+@pytest.mark.parametrize("wrong", [{"dates__kind": "date", "dates__date__how": "on"}, {"account": ""}])
+def test_columns_and_look_back_are_described_while_the_dates_or_the_account_are_missing(wrong: dict[str, str]) -> None:
+    values = {"update": {"method": "upsert"}}
+    right, form = shown(values), shown(values, **wrong)
+    assert (form.missing, form.planned) != ((), right.planned)
+    assert (form.columns, form.update.key, form.update.default_lookback) == (
+        right.columns, right.update.key, right.update.default_lookback,
+    )  # fmt: skip
+    assert form.update.lookback_text.startswith("Look-back: 2 days (the default).")
+
+
+def test_a_refused_look_back_is_not_said_to_be_turned_off_by_0() -> None:
+    for update in ({"method": "replace"}, {"method": "append"}, {"method": "upsert"}):
+        text = shown({"time_dimension": None, "update": update}).update.lookback_text
+        assert "not available with" in text
+        assert "0 turns it off" not in text
+
+
+def test_every_quarter_of_an_hour_on_weekdays_by_day_is_picked() -> None:
+    form = shown(
+        {"schedule": "*/15 * * * *"},
+        cron__begin="8", cron__end="20", cron__days="week", cron__weekdays=("MON", "TUE", "WED", "THU", "FRI"),
+    )  # fmt: skip
+    assert form.scheduling.expression == "*/15 8-19 * * MON,TUE,WED,THU,FRI"
+    assert form.scheduling.meaning is not None
+    assert form.scheduling.meaning.runs_per_day == 48
+    assert (form.scheduling.picks.begin, form.scheduling.picks.end) == ("8", "20")
+
+
+@given(
+    step=st.sampled_from([value for value, _ in STEPS]),
+    begin=st.integers(0, 23),
+    end=st.integers(0, 24),
+)
+def test_active_hours_of_an_interval_keep_the_runs_in_them(step: str, begin: int, end: int) -> None:
+    schedule = read_schedule(
+        Picks(how="step", step=step, begin=str(begin), end=str(end)).expression, lambda _, reason: pytest.fail(reason)
+    )
+    assert schedule is not None
+    hours = {(begin + number) % 24 for number in range((end - begin) % 24 or 24)}
+    just_before = AROUND.now - timedelta(seconds=1)
+    times = [time for time in first_times(schedule, just_before, 100) if time < AROUND.now + timedelta(days=1)]
+    assert times
+    assert {time.hour for time in times} <= hours
+    minutes, _, every = step.partition(" ")
+    gap = int(every.removeprefix("*/")) * 60 if "/" in every else 60 if minutes == "0" else int(minutes[2:])
+    # The first active hour has a run, and as many follow as fit, but for a whole day, which counts from midnight.
+    if (end - begin) % 24:
+        assert len(times) == -(-len(hours) * 60 // gap)
+        assert begin in {time.hour for time in times}
+
+
+@pytest.mark.parametrize(
+    ("changes", "menu", "title", "words"),
+    [
+        ({"schedule__at": ""}, "schedule.at", "At (UTC)", "Enter a time, such as 06:30."),
+        (
+            {"schedule__at": "6 und 9"},
+            "schedule.at",
+            "At (UTC)",
+            "'6', 'und', '9' are not times of the day; write for example '06:30'.",
+        ),
+        ({"schedule__every": "-2"}, "schedule.every", "Every", "Enter a whole number from 1 to 52."),
+        ({"schedule__every": "60"}, "schedule.every", "Every", "Enter a whole number from 1 to 52."),
+        ({"schedule__start": "soon"}, "schedule.start", "Start (UTC)", "'soon' is not a time;"),
+        (
+            {"schedule__tab": "advanced", "cron__how": "at", "cron__at": "7pm"},
+            "schedule.time",
+            "Time (UTC)",
+            "'7pm' is not a time of the day; write for example 06:30.",
+        ),
+        (
+            {"schedule__tab": "advanced", "cron__how": "at", "cron__at": ""},
+            "schedule.time",
+            "Time (UTC)",
+            "Enter a time, such as 06:30.",
+        ),
+    ],
+)
+def test_a_wrong_schedule_is_told_at_its_field_in_the_words_of_the_field(
+    changes: dict[str, str | tuple[str, ...]], menu: str, title: str, words: str
+) -> None:
+    form = shown({"schedule": {"every": "2 weeks", "on": ["monday"], "at": "06:00"}}, **changes)
+    assert [(problem.menu, problem.title) for problem in form.problems] == [(menu, title)]
+    assert form.problems[0].words.startswith(words)
+    assert form.scheduling.at == changes.get("schedule__at", "06:00") or form.scheduling.tab == "advanced"

@@ -129,7 +129,7 @@ def test_the_plan_says_what_lookback_costs_and_why(late: Home) -> None:
     [
         ({"update": {"method": "append", "lookback": 7}}, "not available with append"),
         ({"update": {"method": "replace", "lookback": 7}}, "not available with replace"),
-        ({"update": {"method": "upsert", "lookback": 7}, "time_dimension": "none"}, "requires a time dimension"),
+        ({"update": {"method": "upsert", "lookback": 7}, "time_dimension": "none"}, "not available without a time"),
         ({"update": {"method": "upsert", "lookback": 29}}, "not a number of days from 0 to 28"),
         ({"update": {"method": "upsert", "lookback": "-1"}}, "not a number of days from 0 to 28"),
         ({"update": {"method": "upsert"}, "lookback": 7}, "write it inside update"),
@@ -178,6 +178,33 @@ def test_yesterdays_audience_data_is_not_plainly_verified_before_it_is_complete(
     home.later(7)
     home.now = due + timedelta(days=7)
     assert home.json("run", "-f", file)["verification"]["incomplete"] == []
+
+
+@pytest.mark.parametrize(
+    ("keys", "state"),
+    [
+        ({"schedule": {"every": "day", "at": "18:00"}}, "verified"),
+        # No run reads the day again after it is complete, unless a person starts one.
+        ({"update": {"method": "partition"}}, "verified_with_warnings"),
+        ({"schedule": {"every": "week", "on": "monday"}}, "verified_with_warnings"),
+        ({"schedule": {"every": "day"}, "dates": {"period": "yesterday"}}, "verified_with_warnings"),
+        ({"schedule": {"every": "day"}, "update": {"method": "append"}}, "verified_with_warnings"),
+    ],
+    ids=str,
+)
+def test_an_incomplete_day_that_a_later_run_reads_again_is_a_note_and_not_a_warning(
+    late: Home, keys: dict[str, Any], state: str
+) -> None:
+    ran = late.json(
+        "run",
+        "-f",
+        late.file(
+            "again.yaml", **(AUDIENCE | {"name": "Again", "dates": {"start": "today-5", "end": "yesterday"}} | keys)
+        ),
+    )
+    assert ran["state"] == state
+    assert {day["day"] for day in ran["verification"]["incomplete"]} == {"2026-11-21"}
+    assert [text for text in ran["notes" if state == "verified" else "warnings"] if "Not complete yet" in text]
 
 
 def test_today_and_unique_users_are_said_to_be_incomplete(late: Home) -> None:

@@ -263,7 +263,6 @@ def test_an_app_of_a_lower_level_than_we_think_is_soon_asked_at_its_own_pace(tmp
     assert later.floors * 10 / limits.per_second < 1.4
 
 
-
 @pytest.mark.parametrize("level", ["advanced", "ultimate"])
 def test_higher_levels_are_used_as_well(tmp_path: Path, level: str) -> None:
     limits = LEVELS[level]

@@ -453,6 +453,11 @@ def test_when_all_advertisers_fail_the_run_fails_and_the_table_is_unchanged(home
     code, words = home.bad("run", "-f", file)
     assert code == 5
     assert "No ad account could be read. The table is unchanged." in words
+    # One reason is said once, with the ad accounts whose reason it is.
+    accounts = advertisers_of(home)
+    assert words.count("does not exist or has been deleted") == 1, words
+    assert f"{len(accounts)} ad accounts, " in words
+    assert all(advertiser in words for advertiser in accounts)
     assert [version["version"] for version in home.json("versions", "spend")] == [0]
 
 

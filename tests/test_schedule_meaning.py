@@ -1,6 +1,6 @@
 """What a schedule means to a person."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -43,6 +43,28 @@ def test_a_schedule_is_said_in_words_with_what_may_not_be_expected(
 ) -> None:
     schedule_meaning = meaning(value, zone="UTC")
     assert (schedule_meaning.words, schedule_meaning.notes, schedule_meaning.runs_per_day) == (words, notes, runs)
+
+
+@pytest.mark.parametrize(
+    ("value", "began"),
+    [
+        ({"every": "2 weeks", "on": ["monday", "thursday"]}, "weeks began on Monday, 2026-11-23"),
+        ({"every": "3 days"}, "days began on Saturday, 2026-11-28"),
+        ({"every": "4 months"}, "months began on Tuesday, 2026-09-01"),
+    ],
+)
+def test_a_schedule_without_a_start_says_from_when_it_counts(value: dict[str, Any], began: str) -> None:
+    now = datetime(2026, 11, 29, 17, tzinfo=UTC)
+    (note,) = meaning(value, now, "UTC").notes
+    number = value["every"].split()[0]
+    assert f"the current {number} {began}." in note
+    # What it says is what the times do: the first one is of the next such period.
+    unit = value["every"].split()[1]
+    length = {"days": timedelta(3), "weeks": timedelta(14), "months": timedelta(122)}[unit]
+    first = meaning(value, now, "UTC").times[0].utc
+    assert first == datetime.fromisoformat(f"{began[-10:]}T00:00+00:00") + length
+    assert meaning(value | {"start": "2026-12-01"}, now, "UTC").notes == ()
+    assert meaning(value | {"every": unit.removesuffix("s")}, now, "UTC").notes == ()
 
 
 def test_times_stand_beside_those_of_the_zone_and_a_change_of_its_clocks_is_said() -> None:

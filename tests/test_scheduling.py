@@ -127,6 +127,17 @@ FAULTS: list[tuple[Any, list[tuple[str, str]]]] = [
     ({"every": "0 days"}, [(".every", "must be from 1 to 366 days")]),
     ({"every": "2 weekdays"}, [(".every", "write weekday")]),
     ({"every": "day", "at": "24:00"}, [(".at", "'24:00' is not a time of the day; write for example '06:30'")]),
+    (
+        {"every": "day", "at": ["06:00", "und", "9"]},
+        [(".at", "'und', '9' are not times of the day; write for example '06:30'")],
+    ),
+    ({"every": "day", "at": []}, [(".at", "enter a time, such as 06:30")]),
+    ({"every": "day", "at": ""}, [(".at", "enter a time, such as 06:30")]),
+    (
+        {"every": "3 days", "on": "monday"},
+        [(".on", "'on' is not available with every 3 days; keys are at, every, start")],
+    ),
+    ("0 6 * * L5", [("", "'L5' is not valid as day of week; write the last Friday of the month as FRI#L")]),
     ({"every": "day", "at": ["06:00", "06:10"]}, [(".at", "times must be at least 15 minutes apart")]),
     (
         {"every": "day", "between": "8-20"},
@@ -145,6 +156,12 @@ FAULTS: list[tuple[Any, list[tuple[str, str]]]] = [
     ({"start": "2026-12-01"}, [("", "needs one of the keys every and cron")]),
     (7, [("", "must be manual, a cron expression, or have the keys every or cron")]),
 ]
+
+
+def test_the_last_friday_of_the_month_is_written_in_several_ways() -> None:
+    for text in ("5L", "FRIL", "FRI#L", "fri#L", "5#L"):
+        assert read(f"0 6 * * {text}") == Cron("0 6 * * 5L")
+    assert shown("0 6 * * MON#2,FRI#L")[:2] == shown("0 6 * * MON#2,5L")[:2]
 
 
 @pytest.mark.parametrize(("value", "faults"), FAULTS, ids=[str(case[0]) for case in FAULTS])

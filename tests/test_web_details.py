@@ -6,6 +6,7 @@ import html
 import json
 import re
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -721,3 +722,50 @@ def test_a_form_that_was_refused_returns_to_its_page(site: Site) -> None:
     assert kept == [pair for pair in sent(page) if pair[0] != "name"]
     answer = visit.fragment("POST", "/datasets/new", data(filled(refused.text, name="Now")))
     assert answer.headers["HX-Redirect"] == "/datasets/now"
+
+
+def test_several_weeks_begin_with_the_next_day_that_is_chosen_and_not_with_one_counted_from_1970(site: Site) -> None:
+    site.home.now = datetime(2026, 11, 29, 17, tzinfo=UTC)
+    admin = site.visit("admin")
+    page = form(admin, filled(begun(admin, name="Fortnight", account="demo"), schedule__unit="week"))
+    page = form(admin, filled(page, schedule__every="2", schedule__on=["monday", "thursday"]))
+    assert dict(sent(page))["schedule.start"] == "2026-11-30T06:00"
+    assert re.findall(r"<td>(\w+ [\d-]+ 06:00)</td>", page)[:3] == [
+        "Mon 2026-11-30 06:00",
+        "Thu 2026-12-03 06:00",
+        "Mon 2026-12-14 06:00",
+    ]
+    assert "The 2 weeks are counted from its week." in page
+    # It follows what is chosen, until a person changes it.
+    page = form(admin, filled(page, schedule__on=["friday"]))
+    assert dict(sent(page))["schedule.start"] == "2026-12-04T06:00"
+    typed = form(admin, filled(page, schedule__start="2026-12-07T00:00", schedule__on=["monday"]))
+    assert dict(sent(typed))["schedule.start"] == "2026-12-07T00:00"
+    every_week = form(admin, filled(page, schedule__every="1"))
+    assert dict(sent(every_week))["schedule.start"] == ""
+    # Also if it is saved at once, without an answer to the last change.
+    answer = admin.fragment("POST", "/datasets/new", data(filled(page, schedule__start=None, schedule__every="3")))
+    assert answer.status_code in (200, 204, 303), words_of(answer.text)
+    stored = json.loads(site.store.datasets.get("fortnight").spec)["schedule"]
+    assert stored["start"] == "2026-12-04 06:00"
+
+
+def test_a_schedule_saved_without_a_start_stays_without_one_while_its_interval_stays(site: Site) -> None:
+    admin = site.visit("admin")
+    fortnight = {"every": "2 weeks", "on": ["monday"], "at": "06:00"}
+    dataset = saved(site, schedule=fortnight)
+    assert "Set a start to count from another day." in admin.good(f"/datasets/{dataset.slug}/settings")
+    page = form(admin, settings_of(admin, dataset, schedule__on=["monday", "friday"]))
+    assert dict(sent(page))["schedule.start"] == ""
+    assert dict(sent(form(admin, filled(page, schedule__every="3"))))["schedule.start"] != ""
+
+
+def test_errors_of_the_schedule_stand_at_their_fields_in_the_page(site: Site) -> None:
+    admin = site.visit("admin")
+    page = form(admin, filled(begun(admin, name="Fortnight", account="demo"), schedule__unit="week"))
+    page = form(admin, filled(page, schedule__every="-2", schedule__at=""))
+    assert at(page, "schedule.every") == "Enter a whole number from 1 to 52."
+    assert at(page, "schedule") == ""
+    page = form(admin, filled(page, schedule__every="1"))
+    assert at(page, "schedule.at") == "Enter a time, such as 06:30."
+    assert dict(sent(page))["schedule.at"] == ""

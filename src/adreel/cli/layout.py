@@ -41,15 +41,27 @@ class Layout:
     widths: tuple[int, ...]
 
 
-def layout(heads: Sequence[str], rows: Sequence[Sequence[str]], width: int, hidden_first: Sequence[str]) -> Layout:
+def layout(
+    heads: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    width: int,
+    hidden_first: Sequence[str],
+    longest_sentence: int | None = None,
+) -> Layout:
     """Fits a table to `width` characters.
 
     Columns are left out in the order of `hidden_first`, then from the right; the first column always stays, and is
-    folded where even it is too wide.
+    folded where even it is too wide. Texts longer than `longest_sentence` are wrapped, however wide the table may be.
     """
     columns = [[head, *(row[number] for row in rows)] for number, head in enumerate(heads)]
-    natural = [max(map(cell_len, column)) for column in columns]
     least = [_least(column) for column in columns]
+    natural = [max(map(cell_len, column)) for column in columns]
+    if longest_sentence is not None:
+        # Numbers, IDs and names stay whole.
+        natural = [
+            max(narrowest, longest_sentence) if width > longest_sentence else width
+            for narrowest, width in zip(least, natural, strict=True)
+        ]
     shown = list(range(len(heads)))
     for number in _hiding_order(heads, hidden_first):
         if sum(least[column] for column in shown) + GAP * (len(shown) - 1) <= width:

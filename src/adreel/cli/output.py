@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 UNLIMITED = 1_000_000_000
 """Characters per line in a pipe or a file."""
 
+LONGEST_SENTENCE = 100
+"""Characters of a line of text in a pipe or a file; rows of data are not wrapped there."""
+
 EDGES = 2
 """Characters beside the first and the last column of a table."""
 
@@ -164,7 +167,9 @@ def print_table(
     for_all: str = "use --json",
     null: str = NONE,
 ) -> None:
-    """Prints a table on stdout, with numbers aligned right, as wide as the terminal; elsewhere without limit.
+    """Prints a table on stdout, with numbers aligned right, as wide as the terminal.
+
+    In a pipe or a file every column is shown, and longer texts are wrapped at `LONGEST_SENTENCE`, but not rows of data.
 
     Columns that do not fit are left out, those in `hidden_first` first and never the first column. A message lists
     them, and `for_all` says how to see them. `null` is shown for None.
@@ -173,7 +178,11 @@ def print_table(
     cells = [[null if cell is None else text(cell) for cell in row] for row in values]
     names = [_printable(head) for head in heads]
     console = out()
-    fitted = layout(names, cells, console.width - EDGES, hidden_first)
+    is_data = null == SQL_NULL
+    unlimited = console.width == UNLIMITED
+    fitted = layout(
+        names, cells, console.width - EDGES, hidden_first, LONGEST_SENTENCE if unlimited and not is_data else None
+    )
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for number, width in zip(fitted.shown, fitted.widths, strict=True):
         numeric = _is_numeric([row[number] for row in values])

@@ -77,7 +77,7 @@ def refusal(dataset: Dataset) -> str:
         case Method.APPEND:
             return "not available with append, which would add the rows of a day again each time it is read"
     if dataset.dates is None or dataset.time == "none":
-        return "requires a time dimension; without one, rows belong to no day that could be read again"
+        return "not available without a time dimension, as rows then belong to no day that could be read again"
     return ""
 
 

@@ -74,11 +74,16 @@ _METHOD_SYNONYMS: Mapping[str, str] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """The outcome of a check: the dataset if there are no problems, and notes on what its runs do."""
+    """The outcome of a check: the dataset if there are no problems, and notes on what its runs do.
+
+    `draft` is what was read of the file whatever its problems are, with defaults in place of what is wrong; None if its
+    report is unknown.
+    """
 
     dataset: Dataset | None
     problems: tuple[Problem, ...]
     notes: tuple[str, ...] = ()
+    draft: Dataset | None = None
 
 
 def parse(source: Source, now: datetime | None = None) -> Dataset:
@@ -115,7 +120,7 @@ def check(source: Source, now: datetime | None = None) -> Checked:
         dataset = _dataset(report, values, chosen, dates, general, problems)
     _check_update(dataset, problems)
     listed = problems.found()
-    return Checked(None if listed else replace(dataset, source=source), listed)
+    return Checked(None if listed else replace(dataset, source=source), listed, draft=dataset)
 
 
 class _Problems:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -18,7 +19,8 @@ from adreel import catalog
 from adreel.advertisers import Advertiser
 from adreel.datasets.coverage import DaysOf, RunDays, as_json, covering, from_json, missed_days, missed_sentence
 from adreel.datasets.dataset import Dataset
-from adreel.datasets.freshness import incomplete_days, incomplete_sentence, late_rows
+from adreel.datasets.freshness import IncompleteDay, incomplete_days, incomplete_sentence, late_rows
+from adreel.datasets.lookback import with_lookback
 from adreel.datasets.replacement import merges_by_day
 from adreel.datasets.schema import arrow_schema, columns, day_column, key
 from adreel.dates import Span, today_at
@@ -26,8 +28,9 @@ from adreel.errors import AdvertiserError
 from adreel.lake import Commit, Lake, Window, Write
 from adreel.pipeline.extract import batch_columns
 from adreel.pipeline.normalize import key_texts, widened
-from adreel.pipeline.plan import Chunk, Plan
+from adreel.pipeline.plan import Chunk, Plan, days_for
 from adreel.pipeline.verify import ReadOutcome
+from adreel.scheduling import next_time
 from adreel.update_methods import Method
 
 MOST_REASONS = 10
@@ -44,6 +47,8 @@ _MERGED = (
     "replace, and keeps only the dates of the dataset. To keep other days, set the update method to partition "
     "(update: {method: partition}), which pages call Replace partitions."
 )
+
+_IDS = re.compile(r"\d{10,}|page \d+")
 
 _TYPES = {"int": "a whole number", "money": "money", "rate": "a rate", "ratio": "a decimal", "float": "a decimal"}
 _TYPES |= {"day": "a date", "hour": "a time", "time": "a time", "bool": "yes or no"}
@@ -94,7 +99,7 @@ def commit_run(
     if outcome.failed and not {advertiser.id for read in plan.reads for advertiser in read.advertisers} - set(
         outcome.failed
     ):
-        raise AdvertiserError(f"No ad account could be read. The table is unchanged. {_reasons(outcome.failed)}")
+        raise AdvertiserError(f"No ad account could be read. The table is unchanged. {_reasons(plan, outcome.failed)}")
     rows = _RunRows(lake, run_id, plan, outcome.failed, outcome.fractions)
     write = _write(run_id, plan, now, outcome, rows.schema)
     replaces = write.method is Method.REPLACE and lake.exists(slug)
@@ -114,8 +119,9 @@ def commit_run(
     confirmed = other_days and not merges and _replaces_all(plan.dataset) and done.rows_before and done.rows_after
     notes = [_MERGED] if merges else [_confirmed(done)] if confirmed else []
     notes += () if other_days else _others(lake, slug, plan, done)
-    # A person takes yesterday for complete, and knows that today is not.
-    is_late, sentence = late_rows(plan.dataset, incomplete), incomplete_sentence(plan.dataset, incomplete)
+    # A person takes yesterday for complete, and knows that today is not. A later run may complete it by itself.
+    is_late = late_rows(plan.dataset, incomplete) and not all(_is_read_again(plan.dataset, day) for day in incomplete)
+    sentence = incomplete_sentence(plan.dataset, incomplete)
     notes += [sentence] if sentence and not is_late else []
     read = {advertiser.id: advertiser for advertiser, _ in _days_read(plan, outcome.failed)}
     missed = () if other_days else missed_days(covered, read.values())
@@ -148,6 +154,24 @@ def _covered(
         keep_from=write.keep_from,
     )
     return covering(from_json(newest.coverage) if newest else {}, reading, plan.dataset)
+
+
+def _is_read_again(dataset: Dataset, day: IncompleteDay) -> bool:
+    """Whether the next scheduled run after the day is complete reads it again; a manual dataset waits for a person.
+
+    The advertisers are taken to be where the latest day begins, as there the window has moved on furthest.
+    """
+    if dataset.dates is None or dataset.schedule is None or dataset.update.method is Method.APPEND:
+        return False
+    due = next_time(dataset.schedule, day.complete_at)
+    if due is None:
+        return False
+    today = today_at(due, timedelta(hours=14))
+    own = days_for(dataset, today)
+    if own is None:
+        return False
+    span = with_lookback(dataset, own, today, day.day)
+    return span.start <= day.day <= span.end
 
 
 def _others(lake: Lake, slug: str, plan: Plan, done: Commit) -> Iterator[str]:
@@ -242,11 +266,30 @@ def combined(outcomes: Iterable[ReadOutcome]) -> ReadOutcome:
     return sum((outcome.without(failed) for outcome in outcomes), ReadOutcome())
 
 
-def _reasons(failed: Mapping[str, str]) -> str:
-    """The reasons why advertisers failed: the first ones, and the number of the others."""
-    shown = "; ".join(f"{advertiser}: {reason}" for advertiser, reason in list(failed.items())[:MOST_REASONS])
-    more = len(failed) - MOST_REASONS
-    return f"{shown}; and {more} more." if more > 0 else shown
+def _reasons(plan: Plan, failed: Mapping[str, str]) -> str:
+    """The reasons why advertisers failed, each once with the advertisers: the first ones, and the number of others."""
+    names = {advertiser.id: advertiser.name for read in plan.reads for advertiser in read.advertisers}
+    by_reason: dict[str, list[str]] = defaultdict(list)
+    first_reasons: dict[str, str] = {}
+    for advertiser, reason in failed.items():
+        name = names.get(advertiser, "")
+        # The same reason of two advertisers differs in their IDs, pages, and the IDs of requests.
+        same = _IDS.sub("", reason)
+        by_reason[same].append(f"{name} ({advertiser})" if name and name != advertiser else advertiser)
+        first_reasons.setdefault(same, reason)
+    shown = "; ".join(
+        f"{_listed(whose)}: {first_reasons[same]}" for same, whose in list(by_reason.items())[:MOST_REASONS]
+    )
+    more = len(by_reason) - MOST_REASONS
+    return f"{shown}; and {more} more reasons." if more > 0 else shown
+
+
+def _listed(advertisers: Sequence[str]) -> str:
+    """The advertisers, of many the first ones, with their number."""
+    if len(advertisers) == 1:
+        return advertisers[0]
+    more = f" and {len(advertisers) - MOST_REASONS:,} more" if len(advertisers) > MOST_REASONS else ""
+    return f"{len(advertisers):,} ad accounts, {', '.join(advertisers[:MOST_REASONS])}{more}, the first one's reason"
 
 
 def warnings_of(plan: Plan, outcome: ReadOutcome) -> tuple[str, ...]:

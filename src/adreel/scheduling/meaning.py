@@ -9,14 +9,14 @@ from calendar import monthrange
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise, takewhile
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim
 
-from adreel.scheduling.schedule import Cron, Recurrence, Schedule
+from adreel.scheduling.schedule import Cron, Recurrence, Schedule, Unit
 from adreel.scheduling.times import EPOCH, first_times, interval
 from adreel.scheduling.wording import words
 
@@ -73,6 +73,7 @@ def meaning_of(schedule: Schedule | None, now: datetime, zone: str, count: int =
     notes = (
         *_of_cron(schedule),
         *_of_active_hours(schedule),
+        *_of_no_start(schedule, now),
         *_of_clocks(times, zone),
         *(() if times else ("No run is left.",)),
     )
@@ -97,6 +98,27 @@ def _of_active_hours(schedule: Schedule) -> Iterator[str]:
     """From when an interval is counted that may not fit into the active hours."""
     if isinstance(schedule, Recurrence) and schedule.active is not None and interval(schedule) > timedelta(hours=1):
         yield f"The interval is counted from {schedule.active.begin:02}:00 UTC on each day."
+
+
+def _of_no_start(schedule: Schedule, now: datetime) -> Iterator[str]:
+    """From when several days, weeks or months are counted without a start."""
+    if not isinstance(schedule, Recurrence) or schedule.start is not None or schedule.every == 1:
+        return
+    today = now.astimezone(UTC).date()
+    match schedule.unit:
+        case Unit.DAY | Unit.WEEK:
+            length = timedelta(days=schedule.every * (7 if schedule.unit is Unit.WEEK else 1))
+            began = today - (today - EPOCH.date()) % length
+        case Unit.MONTH:
+            months = (today.year - EPOCH.year) * 12 + today.month - EPOCH.month
+            first = months - months % schedule.every
+            began = date(EPOCH.year + first // 12, first % 12 + 1, 1)
+        case _:
+            return
+    yield (
+        f"Without a start, {schedule.unit}s are counted from Monday, {EPOCH:%Y-%m-%d}: the current {schedule.every} "
+        f"{schedule.unit}s began on {began:%A}, {began}. Set a start to count from another day."
+    )
 
 
 def _of_clocks(times: tuple[RunTime, ...], zone: str) -> Iterator[str]:

@@ -28,7 +28,10 @@ _EVERY = re.compile(r"(?:(?P<number>\d{1,4})\s+)?(?P<unit>[a-z]+?)s?", re.ASCII)
 _TIME = re.compile(r"(?P<hour>\d{1,2}):(?P<minute>\d\d)", re.ASCII)
 _BETWEEN = re.compile(r"(?P<begin>\d{1,2})(?::00)?\s*-\s*(?P<end>\d{1,2})(?::00)?", re.ASCII)
 _CRON_FIELDS = ("minute", "hour", "day of month", "month", "day of week")
-_MOST = {Unit.MINUTE: 24 * 60, Unit.HOUR: 24 * 31, Unit.DAY: 366, Unit.WEEKDAY: 1, Unit.WEEK: 52, Unit.MONTH: 24}
+MOST = {Unit.MINUTE: 24 * 60, Unit.HOUR: 24 * 31, Unit.DAY: 366, Unit.WEEKDAY: 1, Unit.WEEK: 52, Unit.MONTH: 24}
+"""The largest number of each unit between two runs."""
+_LAST_WEEKDAY = re.compile(r"(?P<day>SUN|MON|TUE|WED|THU|FRI|SAT|[0-7])#?L", re.ASCII | re.IGNORECASE)
+_CRON_DAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
 _KEYS = {
     Unit.MINUTE: {"between"},
     Unit.HOUR: {"between"},
@@ -68,7 +71,7 @@ def _check_keys(value: Mapping[str, Any], keys: set[str], where: str, fault: Fau
 
 def _cron(value: Any, start: datetime | None, key: str, fault: Fault) -> Cron | None:
     expression = str(value).strip()
-    fields = expression.split()
+    fields = _with_last_weekdays(expression.split())
     if len(expression) > _LONGEST_CRON:
         fault(key, f"a cron expression has {_LONGEST_CRON} characters at most")
         return None
@@ -81,11 +84,12 @@ def _cron(value: Any, start: datetime | None, key: str, fault: Fault) -> Cron | 
         if not _is_valid(number, field)
     ]
     for name, field in wrong:
-        fault(key, f"{field!r} is not valid as {name}")
+        hint = "; write the last Friday of the month as FRI#L" if name == _CRON_FIELDS[-1] and "L" in field else ""
+        fault(key, f"{field!r} is not valid as {name}{hint}")
     if wrong:
         return None
     try:
-        parsed = CronSim(expression, datetime(2026, 1, 1, tzinfo=UTC))
+        parsed = CronSim(" ".join(fields), datetime(2026, 1, 1, tzinfo=UTC))
         next(parsed)
     except (CronSimError, StopIteration):
         fault(key, "no day matches day of month and month")
@@ -94,6 +98,18 @@ def _cron(value: Any, start: datetime | None, key: str, fault: Fault) -> Cron | 
         fault(key, f"runs must be at least {SHORTEST_MINUTES} minutes apart")
         return None
     return Cron(" ".join(fields), start)
+
+
+def _with_last_weekdays(fields: list[str]) -> list[str]:
+    """The fields with the last weekday of a month, such as `FRI#L` or `FRIL`, as cronsim reads it: `5L`."""
+    if len(fields) != len(_CRON_FIELDS):
+        return fields
+    matches = [(part, _LAST_WEEKDAY.fullmatch(part)) for part in fields[-1].split(",")]
+    return [*fields[:-1], ",".join(f"{_day_number(match['day'])}L" if match else part for part, match in matches)]
+
+
+def _day_number(day: str) -> str:
+    return day if day.isdigit() else str(_CRON_DAYS.index(day.upper()))
 
 
 def _is_valid(number: int, field: str) -> bool:
@@ -122,13 +138,13 @@ def _recurrence(value: Mapping[str, Any], start: datetime | None, fault: Fault) 
         )
         return None
     every = int(match["number"] or 1)
-    if not 1 <= every <= _MOST[unit]:
-        fault("schedule.every", f"must be from 1 to {_MOST[unit]} {unit}s" if _MOST[unit] > 1 else f"write {unit}")
+    if not 1 <= every <= MOST[unit]:
+        fault("schedule.every", f"must be from 1 to {MOST[unit]} {unit}s" if MOST[unit] > 1 else f"write {unit}")
         return None
     if unit is Unit.MINUTE and every < SHORTEST_MINUTES:
         fault("schedule.every", f"must be at least {SHORTEST_MINUTES} minutes")
         return None
-    _check_keys(value, {"every", "start"} | _KEYS[unit], f"with every {unit}", fault)
+    _check_keys(value, {"every", "start"} | _KEYS[unit], f"with every {str(value['every']).strip()}", fault)
     return Recurrence(
         unit,
         every,
@@ -145,9 +161,13 @@ def _at(value: Any, fault: Fault) -> tuple[time, ...]:
         return (MIDNIGHT,)
     items = value if isinstance(value, list) else [value]
     times = [_time(item) for item in items]
-    if not times or None in times:
+    if all(str(item).strip() == "" for item in items):
+        fault("schedule.at", "enter a time, such as 06:30")
+        return (MIDNIGHT,)
+    if None in times:
         wrong = [repr(item) for item, moment in zip(items, times, strict=True) if moment is None]
-        fault("schedule.at", f"{', '.join(wrong) or 'nothing'} is not a time of the day; write for example '06:30'")
+        what = "is not a time" if len(wrong) == 1 else "are not times"
+        fault("schedule.at", f"{', '.join(wrong)} {what} of the day; write for example '06:30'")
         return (MIDNIGHT,)
     moments = sorted({moment for moment in times if moment is not None})
     minutes = [moment.hour * 60 + moment.minute for moment in moments]
@@ -173,9 +193,9 @@ def _weekdays(value: Any, fault: Fault) -> tuple[int, ...]:
     names = [str(item).strip().lower() for item in (value if isinstance(value, list) else [value])]
     wrong = [name for name in names if name not in WEEKDAYS]
     if wrong or not names:
-        fault(
-            "schedule.on", f"{', '.join(map(repr, wrong)) or 'nothing'} is not a day; choose from {', '.join(WEEKDAYS)}"
-        )
+        what = "is not a day" if len(wrong) < 2 else "are not days"
+        words = ", ".join(map(repr, wrong)) or "nothing"
+        fault("schedule.on", f"{words} {what}; choose from {', '.join(WEEKDAYS)}")
         return (0,)
     return tuple(sorted({WEEKDAYS.index(name) for name in names}))
 

@@ -21,8 +21,8 @@ LEAST = 0.02
 """The margin on a network that does not scatter: an operating system wakes a process some milliseconds late."""
 
 MOST = 9.0
-"""A tenth of the rate: 1.0 is half of it, which is right beside another program that takes the other half, and an app of
-level basic whose level was set to ultimate has a fifth."""
+"""A tenth of the rate that is set. Half (1.0) is right beside another program that takes the other half, a fifth for an
+app of level basic that is set to ultimate."""
 
 _FIRST_CAUTION = 0.065
 _MOST_CAUTION = 0.2

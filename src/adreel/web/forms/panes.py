@@ -29,7 +29,7 @@ from adreel.web.forms.dates import DatesPane, dates_of, dates_pane, names_beside
 from adreel.web.forms.fields import FormFields, advertiser_ids, left_behind, values_of
 from adreel.web.forms.pickers import Picker, Question, advertiser_picker, field_picker, metric_picker
 from adreel.web.forms.problems import Said, found_in, preventing_preview, shown_at_menus, to_fill
-from adreel.web.forms.scheduling import SchedulePane, schedule_pane
+from adreel.web.forms.scheduling import SchedulePane, at_its_field, schedule_pane
 
 UPDATE_METHODS: Mapping[Method, str] = MappingProxyType(
     {
@@ -233,7 +233,7 @@ class _Shape:
         outcome = found_in(self._values, around.now)
         tried = fields.last("tried") == "yes" or bool(refused)
         planned, unplanned = self._planned(outcome.dataset)
-        every = dict.fromkeys((*outcome.problems, *unplanned, *refused))
+        every = dict.fromkeys(at_its_field(problem, fields) for problem in (*outcome.problems, *unplanned, *refused))
         shown_problems, missing = shown_at_menus(every, report, self._values, tried=tried)
         beside = names_beside(report) if report else frozenset()
         return Form(
@@ -260,11 +260,11 @@ class _Shape:
             menus=tuple(pane for pane in panes if pane.name not in beside and pane.name != RESET),
             dating=tuple(pane for pane in panes if pane.name in beside),
             dates=self._dates(report, outcome.problems) if report else None,
-            update=self._update(outcome.dataset, planned),
+            update=self._update(outcome.described, planned),
             resetting=tuple(pane for pane in panes if pane.name == RESET),
             scheduling=schedule_pane(fields, around.now, around.zone, planned.estimate if planned else None),
             dataset=outcome.dataset,
-            columns=columns(outcome.dataset) if outcome.dataset else (),
+            columns=columns(outcome.described) if outcome.described else (),
             planned=planned,
             to_fill=to_fill(preventing_preview(outcome.problems), report, self._values),
             names={advertiser.advertiser_id: advertiser.name for advertiser in around.advertisers if advertiser.name},
@@ -378,7 +378,8 @@ class _Shape:
         """The look-back window with its price, as far as it is known; empty for a report without dates."""
         if dataset is None or dataset.dates is None:
             return ""
-        return planned.lookback.text if planned and planned.lookback else lookback.described(dataset)
+        text = planned.lookback.text if planned and planned.lookback else lookback.described(dataset)
+        return f"{text} 0 turns it off." if lookback.lookback_days(dataset) else text
 
     def _update(self, dataset: Dataset | None, planned: Planned | None) -> UpdatePane:
         method = self._fields.text("update.method") or str(Method.REPLACE)

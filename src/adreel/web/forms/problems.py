@@ -14,12 +14,16 @@ from adreel.datasets import menus
 from adreel.datasets.dataset import Dataset, Source
 from adreel.datasets.schema import columns
 from adreel.datasets.validation import Checked, check
-from adreel.datasets.values import scalar
+from adreel.datasets.values import FIRST_DATES, scalar
+from adreel.dates import Dates
 from adreel.errors import DatasetError, Problem
 from adreel.web.wording import on_page
 
 HARMLESS = frozenset({"name", "description", "tags", "update", "reset_schema", "schedule", "retry", "stale_after"})
 """Menus whose problems do not prevent a preview."""
+
+_OF_RUNS = frozenset({"account", "advertisers", "dates"})
+"""Menus that say what a run reads, and not which columns the table has."""
 
 NAMELESS = "Preview"
 """The name of a dataset without one, for its preview."""
@@ -40,11 +44,12 @@ _TITLES: Mapping[str, str] = MappingProxyType(
         "update.keep_days": "Days to keep",
         "update.lookback": "Look-back",
         "schedule": "Schedule",
-        "schedule.every": "Interval",
-        "schedule.at": "Time",
+        "schedule.every": "Every",
+        "schedule.at": "At (UTC)",
         "schedule.cron": "Cron expression",
-        "schedule.start": "Start",
-        "schedule.between": "Active hours",
+        "schedule.time": "Time (UTC)",
+        "schedule.start": "Start (UTC)",
+        "schedule.between": "Active hours (UTC)",
         "retry.times": "Retries",
         "retry.wait": "Wait between retries",
         "stale_after": "Stale warning",
@@ -63,10 +68,15 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Every problem of a form's values, and what can be read in spite of the harmless ones; None if nothing can."""
+    """Every problem of a form's values, and what can be read in spite of the harmless ones; None if nothing can.
+
+    `described` has the columns, primary key and look-back that the form describes. It is there also while dates,
+    account or ad accounts are wrong, and so for no run.
+    """
 
     problems: tuple[Problem, ...]
     dataset: Dataset | None
+    described: Dataset | None
 
 
 def found_in(values: Mapping[str, Any], now: datetime) -> Found:
@@ -75,11 +85,19 @@ def found_in(values: Mapping[str, Any], now: datetime) -> Found:
     checked = _check(values, now)
     in_file = (_of_form(problem, values) for problem in checked.problems)
     problems = tuple(dict.fromkeys((*general, *in_file, *_own_problems(values, checked.dataset))))
-    if checked.dataset is not None or not all(_root(problem) in HARMLESS for problem in problems):
-        return Found(problems, checked.dataset if all(_root(problem) in HARMLESS for problem in problems) else None)
-    return Found(
-        problems, _check({name: problem for name, problem in values.items() if name not in HARMLESS}, now).dataset
-    )
+    roots = {_root(problem) for problem in problems}
+    described = _described(checked.draft, problems) if checked.draft and roots <= HARMLESS | _OF_RUNS else None
+    return Found(problems, described if roots <= HARMLESS else None, described)
+
+
+def _described(draft: Dataset, problems: tuple[Problem, ...]) -> Dataset:
+    """The draft without what is wrong with it, so that the rest is described as if it were right."""
+    menus_at_fault = {problem.menu for problem in problems}
+    if "update.key" in menus_at_fault:
+        draft = replace(draft, update=replace(draft.update, key=None))
+    if draft.dates is None and any(menu.split(".")[0] == "dates" for menu in menus_at_fault):
+        draft = replace(draft, dates=Dates(period=FIRST_DATES["period"]))
+    return draft
 
 
 def preventing_preview(problems: Iterable[Problem]) -> tuple[Problem, ...]:

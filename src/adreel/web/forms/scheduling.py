@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from adreel.datasets.values import scalar, texts
 from adreel.dates import WEEKDAYS
+from adreel.errors import Problem
 from adreel.pipeline.estimate import Estimate
-from adreel.scheduling import Cron, Meaning, Schedule, Unit, meaning_of, read_schedule, written
+from adreel.scheduling import Cron, Meaning, Schedule, Unit, meaning_of, next_time, read_schedule, written
 from adreel.scheduling.durations import read_duration, read_retry, written_duration
-from adreel.scheduling.schedule import MOST_RETRIES, Retry
+from adreel.scheduling.reading import MOST
+from adreel.scheduling.schedule import MOST_RETRIES, SHORTEST_MINUTES, Retry
 
 if TYPE_CHECKING:
     from adreel.web.forms.fields import FormFields
@@ -22,6 +25,8 @@ Titled = tuple[tuple[str, str], ...]
 """Values with their titles."""
 
 MANUAL = "manual"
+_COUNTED = (Unit.DAY, Unit.WEEK, Unit.MONTH)
+"""Units of which several are counted from the day of the start."""
 
 UNITS: Titled = (
     (MANUAL, "Manually"),
@@ -90,6 +95,7 @@ _WEEKDAY_NUMBERS: Mapping[str, str] = MappingProxyType(
 class SchedulePane:
     """The pane. `tab` is basic or advanced; the other fields are what stands in the fields of that tab.
 
+    `start_filled` is the start that `with_start` filled in, `uncounted` the interval that was saved without a start.
     `expression` is the cron expression of the advanced tab, typed or made from what is picked. `meaning` is None while
     the schedule is not valid; `load` says what it asks of TikTok, empty if that is not known.
     """
@@ -103,6 +109,8 @@ class SchedulePane:
     begin: str
     end: str
     start: str
+    start_filled: str
+    uncounted: str
     typed: bool
     expression: str
     picks: Picks
@@ -145,6 +153,18 @@ class SchedulePane:
     def ends(self) -> Titled:
         """The hours at which active hours end."""
         return (("", "All day"), *((str(hour), f"Until {hour:02}:00") for hour in range(25)))
+
+    @property
+    def start_hint(self) -> str:
+        """What the start does to this schedule."""
+        limit = "No run starts before this time."
+        if self.tab == "basic" and self.unit in (Unit.MINUTE, Unit.HOUR):
+            if self.begin or self.end:
+                return f"{limit} Each day, intervals are counted from its minute of the first active hour."
+            return f"{limit} Intervals are counted from it."
+        if self.tab == "basic" and self.unit in _COUNTED and self.every.isdecimal() and int(self.every) > 1:
+            return f"{limit} The {self.every} {self.unit}s are counted from its {self.unit}."
+        return f"{limit} Leave empty for no limit."
 
     @property
     def steps(self) -> Titled:
@@ -199,11 +219,16 @@ class SchedulePane:
 
 @dataclass(frozen=True, slots=True)
 class Picks:
-    """What is picked for a cron expression: `how` is at (a time) or step (an interval), `days` a key of `DAYS`."""
+    """What is picked for a cron expression: `how` is at (a time) or step (an interval), `days` a key of `DAYS`.
+
+    `begin` and `end` are the active hours of an interval, empty for the whole day.
+    """
 
     how: str = "at"
     at: str = FIRST_TIME
     step: str = "0 */6"
+    begin: str = ""
+    end: str = ""
     days: str = "all"
     month_days: tuple[str, ...] = ()
     weekdays: tuple[str, ...] = ()
@@ -216,7 +241,8 @@ class Picks:
         """The cron expression."""
         hour, _, minute = self.at.strip().partition(":")
         # A time that is none is left in place, so that it is reported as a wrong field.
-        time = self.step if self.how == "step" else f"{_number(minute)} {_number(hour)}"
+        step = _step_within(self.step, self.begin, self.end)
+        time = step if self.how == "step" else f"{_number(minute)} {_number(hour)}"
         day = ",".join(self.month_days) if self.days == "month" and self.month_days else "*"
         week = "*"
         if self.days == "week" and self.weekdays:
@@ -224,6 +250,41 @@ class Picks:
         if self.days == "nth" and self.nths:
             week = ",".join(_nth(self.nth_day, nth) for nth in self.nths)
         return f"{time} {day} {','.join(self.months) or '*'} {week}"
+
+
+def _step_within(step: str, begin: str, end: str) -> str:
+    """Minute and hour of a step, in the active hours from `begin` to `end`, which is not included."""
+    first, after = (int(text) if text in _HOURS else whole for text, whole in ((begin, 0), (end, 24)))
+    if step not in dict(STEPS) or first % 24 == after % 24:
+        return step
+    minute, hour = step.split()
+    every = int(hour.removeprefix("*/")) if "/" in hour else 1
+    if first < after:
+        return f"{minute} {_hours(first, after, every)}"
+    # Over midnight: the hours of the next day go on with the same interval.
+    rest = (first - 24) % every
+    morning = f",{_hours(rest, after, every)}" if rest < after else ""
+    return f"{minute} {_hours(first, 24, every)}{morning}"
+
+
+def _hours(first: int, after: int, every: int) -> str:
+    if after - first == 1:
+        return str(first)
+    return f"{first}-{after - 1}" + (f"/{every}" if every > 1 else "")
+
+
+_HOURS = tuple(map(str, range(25)))
+
+
+@cache
+def _steps_within() -> Mapping[str, tuple[str, str, str]]:
+    """By minute and hour of an expression: the step with its active hours."""
+    steps: dict[str, tuple[str, str, str]] = {}
+    for step, _ in STEPS:
+        for begin in ("", *_HOURS[:24]):
+            for end in ("", *_HOURS):
+                steps.setdefault(_step_within(step, begin, end), (step, begin, end))
+    return steps
 
 
 def _number(text: str) -> str:
@@ -242,10 +303,10 @@ def picks_of(expression: str) -> Picks | None:
         return None
     minute, hour, day, month, week = fields
     picks = Picks(months=tuple(month.split(",")) if month != "*" else ())
-    if f"{minute} {hour}" in dict(STEPS):
-        picks = _with(picks, how="step", step=f"{minute} {hour}")
-    elif minute.isdigit() and hour.isdigit():
+    if minute.isdigit() and hour.isdigit():
         picks = _with(picks, at=f"{int(hour):02}:{int(minute):02}")
+    elif within := _steps_within().get(f"{minute} {hour}"):
+        picks = _with(picks, how="step", step=within[0], begin=within[1], end=within[2])
     if day != "*":
         picks = _with(picks, days="month", month_days=tuple(day.split(",")))
     elif "#" in week or (week.endswith("L") and week != "L"):
@@ -313,6 +374,8 @@ def _fields_of(schedule: Schedule | None) -> Iterator[tuple[str, str]]:
     if schedule is None:
         return
     value = written(schedule)
+    if schedule.start is None and schedule.every > 1:
+        yield "schedule.uncounted", f"{schedule.every} {schedule.unit}"
     yield "schedule.every", str(schedule.every)
     yield "schedule.at", ", ".join(texts(value.get("at")))
     yield "schedule.day", scalar(value.get("day"))
@@ -323,7 +386,7 @@ def _fields_of(schedule: Schedule | None) -> Iterator[tuple[str, str]]:
 
 
 def _pick_pairs(picks: Picks) -> Iterator[tuple[str, str]]:
-    for name in ("how", "at", "step", "days", "nth_day"):
+    for name in ("how", "at", "step", "begin", "end", "days", "nth_day"):
         yield f"cron.{name}", str(getattr(picks, name))
     for name in ("month_days", "weekdays", "nths", "months"):
         yield from ((f"cron.{name}", value) for value in getattr(picks, name))
@@ -378,6 +441,8 @@ def _picks(fields: FormFields) -> Picks:
         how=fields.last("cron.how", first.how),
         at=fields.text("cron.at", first.at),
         step=fields.last("cron.step", first.step),
+        begin=fields.text("cron.begin"),
+        end=fields.text("cron.end"),
         days=days,
         month_days=fields.all("cron.month_days") or none["month"],
         weekdays=fields.all("cron.weekdays") or none["week"],
@@ -399,7 +464,7 @@ def _schedule_value(fields: FormFields) -> Any:
     if unit in (Unit.MINUTE, Unit.HOUR):
         begin, end = fields.text("schedule.begin"), fields.text("schedule.end")
         return value | ({"between": f"{begin or '0'}-{end or '24'}"} if begin or end else {})
-    value["at"] = [time for time in fields.text("schedule.at", FIRST_TIME).replace(",", " ").split() if time]
+    value["at"] = fields.text("schedule.at", FIRST_TIME).replace(",", " ").split() or [""]
     if unit == Unit.WEEK:
         value["on"] = list(fields.all("schedule.on")) or [WEEKDAYS[0]]
     if unit == Unit.MONTH:
@@ -413,6 +478,46 @@ def _every(fields: FormFields) -> str:
     if fields.last("schedule.unit_before", unit) != unit or not fields.text("schedule.every"):
         return FIRST_NUMBERS.get(unit, "1")
     return fields.text("schedule.every")
+
+
+def with_start(fields: FormFields, now: datetime) -> FormFields:
+    """The fields with a start if several days, weeks or months are counted: the next time at which a run would be due.
+
+    So the first run is the next one that a person expects, and not one counted from 1970-01-05. A start that was filled
+    in follows the schedule until a person changes it. An interval that was saved without a start keeps none.
+    """
+    start, filled = fields.text("schedule.start"), fields.last("schedule.start_filled")
+    if "schedule.tab" not in fields or (start and start != filled):
+        return fields
+    empty = _started(fields, "")
+    unit, every = fields.last("schedule.unit"), _every(fields)
+    is_counted = _tab(fields) == "basic" and unit in _COUNTED and every.isdecimal() and int(every) > 1
+    if not is_counted or f"{every} {unit}" == fields.last("schedule.uncounted"):
+        return empty
+    faults: list[str] = []
+    schedule = read_schedule(_schedule_value(empty) | {"every": unit}, lambda key, _: faults.append(key))
+    due = next_time(schedule, now) if schedule and not faults else None
+    return _started(fields, f"{due:%Y-%m-%dT%H:%M}") if due else fields
+
+
+def _started(fields: FormFields, start: str) -> FormFields:
+    return replace(fields, values={**fields.values, "schedule.start": (start,), "schedule.start_filled": (start,)})
+
+
+def at_its_field(problem: Problem, fields: FormFields) -> Problem:
+    """A problem with the schedule as the field says it at which it is; other problems as they are."""
+    if problem.menu == "schedule.every":
+        unit = Unit(fields.last("schedule.unit"))
+        least = SHORTEST_MINUTES if unit is Unit.MINUTE else 1
+        return replace(problem, reason=f"enter a whole number from {least} to {MOST[unit]}.")
+    is_picked = _tab(fields) == "advanced" and fields.last("schedule.typed") != "yes"
+    if problem.menu in ("schedule", "schedule.cron") and is_picked and "not valid as" in problem.reason:
+        time = _picks(fields).at
+        reason = (
+            f"{time!r} is not a time of the day; write for example 06:30." if time else "enter a time, such as 06:30."
+        )
+        return replace(problem, menu="schedule.time", reason=reason)
+    return problem
 
 
 def _duration_text(text: str) -> str:
@@ -436,12 +541,14 @@ def schedule_pane(fields: FormFields, now: datetime, zone: str, estimate: Estima
         tab=_tab(fields),
         unit=fields.last("schedule.unit", MANUAL),
         every=_every(fields),
-        at=fields.text("schedule.at") or FIRST_TIME,
+        at=fields.text("schedule.at", FIRST_TIME),
         weekdays=fields.all("schedule.on") or (WEEKDAYS[0],),
         month_day=fields.text("schedule.day") or "1",
         begin=fields.text("schedule.begin"),
         end=fields.text("schedule.end"),
         start=fields.text("schedule.start"),
+        start_filled=fields.last("schedule.start_filled"),
+        uncounted=fields.last("schedule.uncounted"),
         typed=fields.last("schedule.typed") == "yes",
         expression=_expression(fields),
         picks=_picks(fields),

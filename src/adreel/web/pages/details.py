@@ -29,6 +29,7 @@ from adreel.web.deps import Deps, Here, Visitor, Who
 from adreel.web.forms.fields import FormFields, fields_of
 from adreel.web.forms.panes import Around, Form, form_of, posted_values
 from adreel.web.forms.problems import Said, found_in, readable, shown_at_menus, to_fill
+from adreel.web.forms.scheduling import with_start
 from adreel.web.pages import transfers
 from adreel.web.pages.heading import Heading, heading
 from adreel.web.pages.wording import sentence
@@ -101,9 +102,9 @@ class PreviewPart(Page):
     preview: Preview
 
 
-async def _posted(request: Request) -> FormFields:
+async def _posted(request: Request, deps: Here) -> FormFields:
     try:
-        return FormFields.read(await request.body())
+        return with_start(FormFields.read(await request.body()), deps.clock())
     except ClientDisconnect as error:
         # The person typed on, and the next question is on its way.
         raise InputError("The browser closed the connection. Try again.") from error
