@@ -10,6 +10,7 @@ import httpx2
 from adreel.store import Role
 from adreel.store.file_locks import FileLocks
 from api_home import API, SPEND, Program, program
+from home import Home
 from web_home import Site
 
 
@@ -127,6 +128,17 @@ def test_a_run_whose_process_died_is_shown_as_interrupted_and_resumed(site: Site
     assert asking.good("POST", f"/datasets/{slug}/runs", 202)["run_id"] == run
     site.work()
     assert asking.get(f"/runs/{run}")["state"] == "verified"
+
+
+def test_an_interrupted_run_of_a_worker_says_the_same_everywhere(site: Site, home: Home) -> None:
+    asking = program(site)
+    run = asking.good("POST", f"/datasets/{dataset(asking)}/runs", 202)["run_id"]
+    site.store.queue.claim("a", 1, home.now)
+    site.store.runs.begin(run)
+    shown = asking.get(f"/runs/{run}")
+    words = "The process ended early; a worker continues the run."
+    assert (shown["meaning"], shown["error"]) == (words, words)
+    assert home.json("history", "spend")[0]["error"] == words
 
 
 def test_a_log_is_read_from_the_last_line_on(site: Site) -> None:

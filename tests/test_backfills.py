@@ -32,6 +32,7 @@ from adreel.store import (
 )
 from adreel.store.backfills import NewBackfill
 from adreel.store.datasets import NewDataset
+from adreel.store.file_locks import FileLocks
 from adreel.worker.schedules import enqueue_due
 from api_home import program
 from desk import Desk
@@ -175,6 +176,26 @@ def test_a_cancelled_backfill_leaves_the_days_that_it_read_and_nothing_in_the_qu
     assert desk.store.queue.claim("a", 5, desk.home.now) == ()
     assert len(table(desk.home)) == rows > 0
     desk.home.good("backfill", "spend", "--start", DAYS[0], "--end", DAYS[1])
+
+
+@pytest.mark.parametrize("state", [RunState.VERIFIED, RunState.ADVERTISERS_SKIPPED, RunState.CHECK_FAILED])
+def test_a_cancelled_backfill_counts_the_slice_that_was_committed_all_the_same(
+    desk: BackfillDesk, state: RunState
+) -> None:
+    desk.dataset()
+    desk.start("2026-01-01")
+    desk.tick()
+    (claimed,) = desk.store.queue.claim("a", 1, desk.home.now)
+    desk.store.runs.begin(claimed.id)
+    with FileLocks(desk.home.path).dataset("spend", run_id=claimed.id):
+        said = desk.home.good("backfills", "cancel", "spend").stderr
+        assert "The slice in progress is being cancelled; if it ends first, its days stay too." in " ".join(
+            said.split()
+        )
+    desk.store.runs.finish(claimed.id, RunOutcome(state, version=0))
+    desk.tick()
+    assert (desk.backfill.state, desk.backfill.days_done) == (BackfillState.CANCELLED, 90)
+    assert desk.tick() == 0
 
 
 def test_a_slice_that_fails_for_good_pauses_the_backfill_with_the_reason(desk: BackfillDesk) -> None:

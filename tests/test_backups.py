@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import shutil
 import sqlite3
 import tarfile
@@ -86,11 +87,13 @@ def test_a_restored_home_is_the_same_and_goes_on(filled: Site, tmp_path: Path) -
     home, before = filled.home, seen(filled.home)
     output = home.good("backup", str(tmp_path / "a.tar"), "--with-key").stderr
     assert "2 tables" in output
+    assert re.search(r"Tables: 2 of 2, 0\.[0-9] MB\.", output)
     assert "warning: the file contains the encryption keys." in output
     assert (tmp_path / "a.tar").stat().st_mode & 0o777 == 0o600
     restored = new_home(filled, tmp_path)
     output = restored.good("restore-backup", str(tmp_path / "a.tar")).stderr
     assert "is restored in" in output
+    assert re.search(r"Tables: 2, 0\.[0-9] MB\.", output)
     assert "no key here fits" not in output
     assert seen(restored) == before
     lake = Lake(restored.path / "lake")

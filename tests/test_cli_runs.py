@@ -198,6 +198,7 @@ def test_history_lists_runs_and_shows_one(shared: Home) -> None:
     assert (with_log["run_id"], isinstance(with_log["log"], list)) == (run["run_id"], True)
     assert with_log.keys() - run.keys() == {"log"}
     page = " ".join(shared.good("history", "spend", "--run", run["run_id"]).stdout.split())
+    assert " ".join(shared.good("history", run["run_id"]).stdout.split()) == page
     assert page.startswith(f"run {run['run_id']} ")
     for words in (
         "State Verified. The rows match TikTok's own figures.",

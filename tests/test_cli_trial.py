@@ -84,6 +84,7 @@ def test_the_demo_prints_its_verification_and_leaves_a_working_account(tmp_path:
     next_steps = done.stderr.partition("Next steps:")[2]
     assert re.search(r"query \".*from ad_spend_by_day", next_steps)
     assert "export ad_spend_by_day -o spend.xlsx" in next_steps
+    assert next_steps.count(f"ADREEL_HOME={home} ") == 5
     simulate = re.search(r"simulate( .*)", next_steps)
     assert simulate is not None
     again = adreel(home, "demo", "--once", *WORLD)

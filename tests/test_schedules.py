@@ -55,11 +55,21 @@ def test_a_schedule_is_set_listed_paused_and_resumed_from_the_command_line(site:
     (listed,) = home.json("schedules", "list")
     assert (listed["dataset"], listed["next"]["utc"], listed["paused_at"]) == ("spend", "2026-11-22T14:00:00Z", None)
     home.good("schedules", "pause", "spend")
+    paused = home.good("schedules", "show", "spend").stdout
+    assert paused.startswith("Paused since 2026-11-22 12:00 UTC.")
+    assert "next runs if resumed now (UTC)" in " ".join(paused.split())
     (listed,) = home.json("schedules", "list")
     assert (listed["next"], listed["paused_at"]) == (None, "2026-11-22T12:00:00Z")
     assert [asking.get("/datasets", **query)["total"] for query in ({"paused": True}, {"scheduled": True})] == [1, 0]
     home.now = home.now.replace(hour=15)
     assert "Next run: 2026-11-23 08:00 UTC" in home.good("schedules", "resume", "spend").stderr
+    assert "Every 6 hours between 09:00 and 20:00" in home.good("schedules", "set", "spend", "--between", "9-20").stdout
+    assert (
+        "--cron and --every cannot be"
+        in home.bad("schedules", "set", "spend", "--cron", "0 6 * * *", "--every", "day")[1]
+    )
+    home.good("schedules", "set", "spend", "--cron", "0 6 * * *")
+    assert "--at needs --every" in home.bad("schedules", "set", "spend", "--at", "07:00")[1]
     home.good("schedules", "set", "spend", "--manual", "--stale-after", "1 week", "--retries", "2")
     file = asking.get("/datasets/spend")["file"]
     assert (file["stale_after"], file["retry"]["times"], file["schedule"]) == ("1 week", 2, "manual")

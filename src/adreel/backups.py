@@ -153,7 +153,7 @@ def _add_lake(writer: _Archive, store: Store, lake: Lake, versions: Mapping[str,
                 writer.stream(f"lake/{file.path}", file.size, stream)
         count += bool(files)
         if number % 10 == 0 or number == len(versions):
-            say(f"Tables: {number:,} of {len(versions):,}, {writer.size / 1e6:,.0f} MB.")
+            say(f"Tables: {number:,} of {len(versions):,}, {writer.size / 1e6:,.1f} MB.")
     return count
 
 
@@ -392,7 +392,7 @@ def _fill(settings: Settings, lake: Lake, source: Path, info: BackupInfo, say: S
                         target.write(piece)
                 if path.split("/")[0] not in slugs:
                     slugs.add(path.split("/")[0])
-                    say(f"Tables: {len(slugs):,}, {size / 1e6:,.0f} MB.")
+                    say(f"Tables: {len(slugs):,}, {size / 1e6:,.1f} MB.")
             elif name == KEY_FILE:
                 _keep_keys(settings.home, stream.read(MOST_SMALL), say)
             size += stream.size

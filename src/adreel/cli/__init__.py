@@ -787,7 +787,7 @@ def cancel(
 @app.command("history", rich_help_panel="Tables")
 def history(
     ctx: typer.Context,
-    name: DatasetName,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The dataset's name, or the ID of one of its runs.")],
     run_id: Annotated[
         str | None, typer.Option("--run", metavar="RUN", help="Show this run with its verification, warnings and log.")
     ] = None,

@@ -9,8 +9,9 @@ from adreel.cli import CommandContext
 from adreel.cli.context import OpenHome, open_home
 from adreel.cli.output import print_json, print_table, say
 from adreel.pipeline.backfill_orders import BackfillOrders, backfill_json, progress, visible
+from adreel.pipeline.backfills import run_of
 from adreel.pipeline.orders import Orders
-from adreel.store import Backfill, BackfillState, SavedDataset
+from adreel.store import IN_PROGRESS, Backfill, BackfillState, SavedDataset
 
 
 def start(session: CommandContext, name: str, days: tuple[str, str], *, as_json: bool) -> None:
@@ -79,7 +80,11 @@ def cancel(session: CommandContext, name: str) -> None:
     with open_home(session) as home:
         saved, backfill = _open(home, name)
         cancelled = _orders(home).cancel(home.guard, backfill)
-        say(f"Cancelled the backfill of {saved.name!r}. The {cancelled.days_done:,} days that it read stay.")
+        run = run_of(home.store, cancelled)
+        # The process stops when it sees the order, and a run that is already committing ends with its days.
+        in_progress = run is not None and run.state in IN_PROGRESS
+        rest = " The slice in progress is being cancelled; if it ends first, its days stay too." if in_progress else ""
+        say(f"Cancelled the backfill of {saved.name!r}. The {cancelled.days_done:,} days that it read stay.{rest}")
 
 
 def _orders(home: OpenHome) -> BackfillOrders:

@@ -162,7 +162,7 @@ def demo(session: CommandContext, *, once: bool, advertisers: int, ads: int, por
         with _simulator(config) as url, _demo_home(session, config, url) as home:
             later = config.today + timedelta(days=3)
             saved, report = _run_first(home)
-            _print_next_steps(saved, report, NEXT_ONCE, options=_simulate_options(url, config), later=later)
+            _print_next_steps(session, saved, report, NEXT_ONCE, options=_simulate_options(url, config), later=later)
         return
     with (
         listening("127.0.0.1", port, otherwise_free=port == PORT) as listener,
@@ -179,7 +179,7 @@ def demo(session: CommandContext, *, once: bool, advertisers: int, ads: int, por
             say(f"{saved.name}: {rows}. {state}.")
             if saved.next_run_at is not None:
                 say(f"{saved.name}: next run by its schedule at {saved.next_run_at:%H:%M} UTC.")
-        _print_next_steps(first, first_report, NEXT_SERVED, url=url)
+        _print_next_steps(session, first, first_report, NEXT_SERVED, url=url)
         settings = reached(home.settings, listener)
         serve_on(session, settings, home.store, listener, browser=browser)
 
@@ -398,10 +398,15 @@ def _simulate_options(url: str, config: WorldConfig) -> str:
     return "".join(f" --{name} {value}" for name, (value, usual) in options.items() if value != usual)
 
 
-def _print_next_steps(saved: SavedDataset, report: RunReport, steps: str, **values: object) -> None:
+def _print_next_steps(
+    session: CommandContext, saved: SavedDataset, report: RunReport, steps: str, **values: object
+) -> None:
     """Prints commands to try, after filling `values` into `steps`."""
     version = report.version or 0
-    names = {"adreel": _command(), "slug": saved.slug, "before": version, "after": version + 1}
+    given = session.environ.get("ADREEL_HOME")
+    # Another shell may not have it, and would look into the default home.
+    command = f"ADREEL_HOME={shlex.quote(given)} {_command()}" if given else _command()
+    names = {"adreel": command, "slug": saved.slug, "before": version, "after": version + 1}
     say(steps.format(**names, **values))
 
 

@@ -390,7 +390,12 @@ def cancel(session: CommandContext, run_id: str) -> None:
 def history(session: CommandContext, name: str, run_id: str | None, *, as_json: bool) -> None:
     """Prints the runs and restores of a dataset, or one of them with its log."""
     with open_home(session) as home:
-        saved = home.guard.dataset(name)
+        try:
+            saved = home.guard.dataset(name)
+        except NotFoundError as error:
+            if run_id is not None:
+                raise
+            saved, run_id = _dataset_of(home, name, error), name
         if run_id is not None:
             _print_run(home, saved, run_id, as_json=as_json)
             return
@@ -404,6 +409,17 @@ def history(session: CommandContext, name: str, run_id: str | None, *, as_json: 
             print_table((*heads, "details"), [_row(run, session.clock()) for run in runs], hidden_first=less)
         else:
             say(f"{saved.name!r} has 0 runs. Run it: adreel run {saved.slug}")
+
+
+def _dataset_of(home: OpenHome, run_id: str, error: NotFoundError) -> SavedDataset:
+    """The dataset of the run; raises `error` if there is no such run or its dataset was deleted."""
+    try:
+        run = home.guard.run(run_id)
+    except NotFoundError:
+        raise error from None
+    if run.dataset_id is None:
+        raise error
+    return home.guard.dataset(run.dataset_id)
 
 
 def _row(run: Run, now: datetime) -> tuple[Any, ...]:

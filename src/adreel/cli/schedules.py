@@ -19,6 +19,7 @@ from adreel.datasets.stored import retry_of, schedule_of, timing_of
 from adreel.errors import InputError
 from adreel.scheduling import Meaning, meaning_of, words
 from adreel.scheduling.durations import written_duration, written_retry
+from adreel.scheduling.reading import written
 from adreel.store import SavedDataset
 
 if TYPE_CHECKING:
@@ -97,11 +98,11 @@ def _show(home: OpenHome, saved: SavedDataset, *, as_json: bool) -> None:
             }
         )
         return
-    _print(meaning)
+    if saved.paused_at:
+        typer.echo(f"Paused since {saved.paused_at:%Y-%m-%d %H:%M} UTC. Resume: adreel schedules resume {saved.slug}")
+    _print(meaning, "next runs if resumed now" if saved.paused_at else "next runs")
     if load:
         typer.echo(f"{load[:1].upper()}{load[1:]}.")
-    if saved.paused_at:
-        say(f"Paused since {saved.paused_at:%Y-%m-%d %H:%M} UTC. Resume: adreel schedules resume {saved.slug}")
     if stale_after:
         say(f"Stale if not updated for {written_duration(stale_after)}.")
     if meaning.times:
@@ -119,7 +120,7 @@ def _estimate(home: OpenHome, saved: SavedDataset) -> Estimate | None:
     return Asking(home.settings, home.store, home.session.clock).estimate(saved)
 
 
-def _print(meaning: Meaning) -> None:
+def _print(meaning: Meaning, head: str = "next runs") -> None:
     typer.echo(f"{meaning.words}.")
     if meaning.times:
         zone = () if meaning.zone == "UTC" else (meaning.zone,)
@@ -127,7 +128,7 @@ def _print(meaning: Meaning) -> None:
             (f"{time.utc:%a %Y-%m-%d %H:%M}", f"{time.local:%a %Y-%m-%d %H:%M}")[: 1 + len(zone)]
             for time in meaning.times
         ]
-        print_table(("next runs (UTC)", *zone), rows)
+        print_table((f"{head} (UTC)", *zone), rows)
     for note in meaning.notes:
         typer.echo(note)
 
@@ -152,6 +153,8 @@ def value_of(options: Mapping[str, Any]) -> Any:
         if given:
             raise InputError(f"--manual cannot be combined with {', '.join(f'--{key}' for key in given)}.")
         return "manual"
+    if "cron" in given and "every" in given:
+        raise InputError("--cron and --every cannot be combined; give one of them.")
     return given or None
 
 
@@ -184,6 +187,8 @@ def change(
         changes["stale_after"] = None if stale_after == "never" else stale_after
     with open_home(session) as home:
         saved = home.guard.dataset(name, DatasetRight.EDIT)
+        if isinstance(schedule, dict) and not schedule.keys() & {"cron", "every"}:
+            changes["schedule"] = _completed(saved, schedule)
         if retries is not None or wait is not None:
             before = written_retry(retry_of(saved)) or {}
             times = before.get("times", 3) if retries is None else retries
@@ -194,6 +199,15 @@ def change(
         if saved.stale_after is not None and changed.stale_after is None and stale_after is None:
             say("note: the stale warning is removed: it is for datasets that are updated manually.")
         _show(home, changed, as_json=False)
+
+
+def _completed(saved: SavedDataset, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The dataset's present schedule with the options that were given. InputError without times to change."""
+    present = written(schedule_of(saved))
+    if not isinstance(present, Mapping) or "every" not in present:
+        options = ", ".join(f"--{key}" for key in given)
+        raise InputError(f"{options} needs --every. Example: adreel schedules set {saved.slug} --every day --at 07:00")
+    return {**present, **given}
 
 
 def pause(session: CommandContext, names: Iterable[str]) -> None:

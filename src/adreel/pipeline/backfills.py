@@ -45,11 +45,23 @@ def _step(store: Store, backfill: Backfill, now: datetime) -> bool:
         return _paused(store, backfill, reason) if reason else _enqueued(store, backfill)
     if run.state in IN_PROGRESS:
         return False
+    if backfill.state is BackfillState.CANCELLED:
+        return _counted(store, backfill, run, now)
     if run.state in READ and saved.request_version == backfill.request_version:
         return store.backfills.advance(backfill, run)
     if backfill.state is not BackfillState.ACTIVE or (run.state is RunState.INTERRUPTED and not _is_left(run, now)):
         return False
     return _paused(store, backfill, reason_of(run) or _changed(saved))
+
+
+def _counted(store: Store, backfill: Backfill, run: Run, now: datetime) -> bool:
+    """Counts what the run of a cancelled backfill committed before it saw that it was to stop, however it ended."""
+    if run.version is not None:
+        return store.backfills.advance(backfill, run)
+    if run.state is RunState.INTERRUPTED and not _is_left(run, now):
+        return False
+    store.backfills.release(backfill)
+    return False
 
 
 def run_of(store: Store, backfill: Backfill) -> Run | None:

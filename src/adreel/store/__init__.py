@@ -210,8 +210,7 @@ class Store:
         if not self._is_dead(run):
             return run
         interrupted = replace(run, state=RunState.INTERRUPTED)
-        goes_on = "The process ended early; a worker continues the run."
-        return replace(interrupted, error=goes_on if run.worker else interrupted.meaning)
+        return replace(interrupted, error=interrupted.meaning)
 
     def _is_dead(self, run: Run) -> bool:
         return run.state is RunState.RUNNING and not is_alive(self.locks, run.dataset_slug, run.id)

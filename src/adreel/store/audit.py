@@ -82,7 +82,7 @@ class AuditAction(StrEnum):
     SCHEDULE_PAUSE = "schedule_pause", "Paused schedule", "dataset"
     SCHEDULE_RESUME = "schedule_resume", "Resumed schedule", "dataset"
     RUN_START = "run_start", "Started run", "dataset"
-    RUN_CANCEL = "run_cancel", "Cancelled run", "dataset"
+    RUN_CANCEL = "run_cancel", "Asked to cancel run", "dataset"
     BACKFILL_START = "backfill_start", "Started backfill", "dataset"
     BACKFILL_PAUSE = "backfill_pause", "Paused backfill", "dataset"
     BACKFILL_RESUME = "backfill_resume", "Resumed backfill", "dataset"

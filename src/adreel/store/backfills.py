@@ -153,8 +153,9 @@ class Backfills:
         return as_backfill(row)
 
     def unsettled(self) -> tuple[Backfill, ...]:
-        """Those that a worker may have to do something for: active ones, and paused ones with the run of a slice."""
-        has_run = (backfills.c.state == BackfillState.PAUSED) & backfills.c.run_id.is_not(None)
+        """Those that a worker may have to do something for: active ones, and others with the run of a slice."""
+        stopped = backfills.c.state.in_([BackfillState.PAUSED, BackfillState.CANCELLED])
+        has_run = stopped & backfills.c.run_id.is_not(None)
         wanted = (backfills.c.state == BackfillState.ACTIVE) | has_run
         with self._database.read() as connection:
             return tuple(map(as_backfill, connection.execute(select(backfills).where(wanted).order_by(backfills.c.id))))
@@ -187,7 +188,9 @@ class Backfills:
         if run.requests and run.started_at and run.finished_at:
             took = max(0.0, (run.finished_at - run.started_at).total_seconds())
             changes |= {"slice_requests": run.requests * share, "slice_seconds": took * share}
-        if first <= backfill.first_day:
+        if backfill.state is BackfillState.CANCELLED:
+            pass
+        elif first <= backfill.first_day:
             changes |= {"state": BackfillState.DONE, "ended_at": self._clock(), "reason": ""}
         elif resumes:
             changes |= {"state": BackfillState.ACTIVE, "reason": ""}
@@ -198,6 +201,11 @@ class Backfills:
             if changed and resumes:
                 self._record(connection, AuditAction.BACKFILL_RESUME, backfill)
         return changed
+
+    def release(self, backfill: Backfill) -> None:
+        """Forgets the run of its slice, which committed nothing, unless the backfill has changed since it was read."""
+        with self._database.write() as connection:
+            _changed(connection, backfill, {"run_id": None})
 
     def pause(self, backfill: Backfill, reason: str) -> bool:
         """Pauses it with the reason; whether it was still as it was read."""

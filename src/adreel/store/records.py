@@ -473,6 +473,9 @@ class Run:
             return (
                 f"Attempt {self.attempt - 1} failed. The next attempt starts at {self.not_before:%Y-%m-%d %H:%M} UTC."
             )
+        # A worker's run has no end until it is given up: the worker that finds it puts it back into the queue.
+        if self.state is RunState.INTERRUPTED and self.worker and self.finished_at is None:
+            return "The process ended early; a worker continues the run."
         return _meaning(self.state, self.rows_read_at)
 
 

@@ -182,7 +182,7 @@ class Worker:
     def _take_over(self, _now: datetime) -> None:
         taken = take_over(self._store, self._processes.run_ids)
         if taken:
-            log.warning("%d runs of dead processes go on.", taken)
+            log.warning("Runs of dead processes that go on: %d.", taken)
         dead = dead_workers(self._store, self._wall(), self._me)
         self._store.queue.release_claims([worker.id for worker in dead])
         self._store.queue.cancel_deleted()
