@@ -493,6 +493,7 @@ def test_a_slice_hides_neither_a_failed_run_nor_that_the_dataset_is_stale(desk: 
     assert desk.store.runs.ended({RunState.FAILED}) == {saved.id}
     desk.home.good("run", "spend")
     assert status() == "verified"
+    desk.home.good("schedules", "pause", "spend")
     desk.home.now += timedelta(days=8)
     desk.start("2026-07-01", "2026-07-02")
     desk.finish()

@@ -358,8 +358,8 @@ class _RunInProgress:
         self._progress = replace(self._progress, phase=phase, share=max(self._progress.share, share))
 
     async def _work(self) -> Committed:
-        await asyncio.to_thread(self._refuse_lost_table)
         self._enter(Phase.AD_ACCOUNTS)
+        await asyncio.to_thread(self._refuse_lost_table)
         await asyncio.to_thread(self._lake.refuse_unsafe_store)
         newest = await asyncio.to_thread(self._lake.newest_version, self._saved.table_slug)
         self._follows = newest.number if newest is not None else -1
