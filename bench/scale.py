@@ -34,12 +34,12 @@ from adreel.worker import RUNS_AT_ONCE
 from bench.work import END, ROOT, TODAY, connected_home, dataset, order, simulator
 from postgres import PostgresServer, postgres_server
 
-ADVERTISERS, ADS = 1_000, 40
+ADVERTISERS, ADS = 1_000, 120
 DATASETS = 200
 ADVERTISERS_EACH = ADVERTISERS // DATASETS
 LEAST_DAYS, MORE_DAYS = 200, 330
 METRICS = ["ad_name", "spend", "impressions", "clicks", "conversion", "video_play_actions"]
-"""Each dataset loads up to 530 days by ad and day for the first time: 40 to 106 requests, 1,000 rows each."""
+"""Each dataset loads up to 530 days by ad and day for the first time: 120 to 318 requests, 1,000 rows each."""
 
 WORKERS = (1, 2, 4)
 LEVEL = "premium"
