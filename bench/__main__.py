@@ -170,6 +170,10 @@ def _rows() -> Iterator[str]:
     yield from ("", "### Large runs", "", *_scaling().rows_lines())
 
 
+def _takeover() -> Iterator[str]:
+    yield from ("", "### Killed workers", "", *_scaling().takeover_lines())
+
+
 def _scaling() -> ModuleType:
     # The server of the tests is Postgres.
     sys.path.append(str(ROOT / "tests"))
@@ -187,6 +191,7 @@ SECTIONS = {
     "workers": _workers,
     "scale": _scale,
     "rows": _rows,
+    "takeover": _takeover,
 }
 
 

@@ -1,7 +1,7 @@
 """Several workers on the ad accounts of one app: the share of the rate limit that they use, refusals, rows a second.
 
-`python -m bench scale` prints the table, `python -m bench rows` the memory of runs of up to ten million rows. Both need
-the tests' Postgres (tests/postgres.py).
+`python -m bench scale` prints the table, `python -m bench rows` the memory of runs of up to ten million rows, and
+`python -m bench takeover` when a run goes on whose worker was killed. All need the tests' Postgres (tests/postgres.py).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import requests
@@ -48,6 +49,9 @@ SECONDS = 50.0
 """How long is measured, from the first request on, with nothing left out; the queue is longer than that."""
 
 TOO_MANY = 40100
+
+TAKEOVERS = 10
+UNDER_WAY = 1.0
 
 LARGE_ADVERTISERS, LARGE_ADS = 10, 2_740
 SIZES = (1_000_000, 5_000_000, 10_000_000)
@@ -211,6 +215,38 @@ def rows_lines() -> Iterator[str]:
             yield f"| {run.rows:,} | {seconds:.0f} | {run.rows / seconds:,.0f} | {peak:.0f} | {worker_peak:.0f} |"
 
 
+def takeover_lines() -> Iterator[str]:
+    """The sentence about runs whose worker and process were killed."""
+    with postgres_server() as server, simulator(ADVERTISERS_EACH, ADS) as url:
+        order(url, "latency", ms=200)
+        took = sorted(_taken_over(server, url) for _ in range(TAKEOVERS))
+    yield (
+        f"Two workers on Postgres, one of which has a run in progress: after kill -9 of this worker and of the run's "
+        f"process, the next request of the run came from the other after {median(took):.1f} s (median of {TAKEOVERS}; "
+        f"at most {took[-1]:.1f} s)."
+    )
+
+
+def _taken_over(server: PostgresServer, url: str) -> float:
+    """Seconds from the kill to the next request; those under way at the kill come sooner than `UNDER_WAY`."""
+    access = access_token(WorldConfig(TODAY, advertisers=ADVERTISERS_EACH, ads=ADS, plain=True))
+    with _home(server, url, "basic", access) as home:
+        began = int(_door(url, "state")["requests"])
+        dates = {"start": str(END - timedelta(days=LEAST_DAYS)), "end": str(END)}
+        home.enqueue([dataset() | {"name": "Spend", "dates": dates}])
+        with _workers(home, 2) as workers:
+            _first_request(url, began)
+            time.sleep(3)
+            (busy,) = [worker for worker in workers if _children(worker.pid)]
+            (run,) = _children(busy.pid)
+            for pid in (busy.pid, run):
+                os.kill(pid, signal.SIGKILL)
+            killed = time.monotonic()
+            time.sleep(UNDER_WAY)
+            sent = int(_door(url, "state")["requests"])
+            return _first_request(url, sent) - killed
+
+
 def _peaks(home: Home, saved: SavedDataset, worker: int) -> tuple[Run, float, float]:
     """The run when it has ended, and the most megabytes that its process and the worker had."""
     peak = 0.0
@@ -226,7 +262,10 @@ def _peaks(home: Home, saved: SavedDataset, worker: int) -> tuple[Run, float, fl
 
 
 def _children(pid: int) -> list[int]:
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text("utf-8").split()]
+    """Its processes; none if it has ended."""
+    with suppress(OSError):
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text("utf-8").split()]
+    return []
 
 
 def _peak(pid: int) -> float:
