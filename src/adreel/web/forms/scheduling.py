@@ -454,7 +454,8 @@ def _picks(fields: FormFields) -> Picks:
 
 def _schedule_value(fields: FormFields) -> Any:
     """The schedule as a dataset file has it; None for a manual dataset."""
-    start = {"start": start} if (start := fields.text("schedule.start").replace("T", " ")) else {}
+    from_time = fields.text("schedule.start").replace("T", " ")
+    start = {"start": from_time} if from_time else {}
     if _tab(fields) == "advanced":
         return {"cron": _expression(fields)} | start if start else _expression(fields)
     unit = fields.last("schedule.unit", MANUAL)
