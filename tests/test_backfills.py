@@ -188,9 +188,9 @@ def test_a_cancelled_backfill_counts_the_slice_that_was_committed_all_the_same(
     (claimed,) = desk.store.queue.claim("a", 1, desk.home.now)
     desk.store.runs.begin(claimed.id)
     with FileLocks(desk.home.path).dataset("spend", run_id=claimed.id):
-        said = desk.home.good("backfills", "cancel", "spend").stderr
+        message = desk.home.good("backfills", "cancel", "spend").stderr
         assert "The slice in progress is being cancelled; if it ends first, its days stay too." in " ".join(
-            said.split()
+            message.split()
         )
     desk.store.runs.finish(claimed.id, RunOutcome(state, version=0))
     desk.tick()

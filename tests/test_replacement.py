@@ -368,7 +368,7 @@ def test_a_restore_is_an_entry_of_its_own_at_its_own_time(small: Home, site: Sit
     assert by_api == latest
     page = visit.words("/datasets/spend/history")
     assert f"{small.now:%Y-%m-%d %H:%M} Restored version 0 Verified" in page
-    assert re.search(rf"Restored version 0 Verified 0\.0 s \S {count} 2 .*? admin ", page)
+    assert re.search(rf"Restored version 0 Verified Verified 0\.0 s \S {count} 2 .*? admin ", page)
     line = next(line for line in small.good("history", "spend").stdout.splitlines() if latest["run_id"] in line)
     assert re.search(rf"Verified +0 +- +{count} +2 +admin +Restored version 0", line)
     detail = small.good("history", "spend", "--run", latest["run_id"]).stdout
