@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from adreel.notify.observe import observe
 from adreel.pipeline.backfill_orders import BackfillOrders, progress
 from adreel.pipeline.backfills import tick
 from adreel.pipeline.process import work
@@ -33,6 +34,7 @@ from adreel.store import (
 from adreel.store.backfills import NewBackfill
 from adreel.store.datasets import NewDataset
 from adreel.store.file_locks import FileLocks
+from adreel.store.notifications import IncidentKind
 from adreel.worker.schedules import enqueue_due
 from api_home import program
 from desk import Desk
@@ -497,6 +499,25 @@ def test_a_slice_hides_neither_a_failed_run_nor_that_the_dataset_is_stale(desk: 
     desk.start("2026-07-01", "2026-07-02")
     desk.finish()
     assert status() == "stale"
+
+
+def test_a_backfill_makes_the_latest_days_no_newer_than_their_own_run(desk: BackfillDesk) -> None:
+    desk.dataset(dates={"start": "today-6", "end": "today"}, stale_after="2 days")
+    desk.home.good("run", "spend")
+    read_at = desk.runs[0].read_at
+    desk.home.now += timedelta(days=1)
+    desk.start("2026-10-01", "2026-10-31")
+    assert desk.finish()[0].state is RunState.VERIFIED
+    with open_site(desk.home) as site:
+        asking, visit = program(site), site.visit("admin")
+        assert datetime.fromisoformat(asking.get("/datasets/spend")["read_at"]) == read_at
+        assert datetime.fromisoformat(asking.get("/datasets")["items"][0]["read_at"]) == read_at
+        assert "Rows as of 1 day ago" in visit.words("/datasets/spend")
+        facts = asking.get("/datasets/spend/cards/spend")["facts"]
+        assert facts["open_days"] == ["2026-11-22"], "it was in progress when it was read"
+    desk.home.now += timedelta(days=1, hours=1)
+    observe(desk.store, desk.home.now)
+    assert [incident.kind for incident in desk.store.incidents.list(is_open=True)] == [IncidentKind.STALE]
 
 
 # -- whatever happens

@@ -20,7 +20,7 @@ from adreel.store.audit import AuditAction, Subject, record
 from adreel.store.database import Database
 from adreel.store.names import clean_name
 from adreel.store.records import FINISHED, AccountStatus, Run, SavedDataset, User
-from adreel.store.runs import PUBLIC, as_run
+from adreel.store.runs import PUBLIC, UPDATES, as_run
 from adreel.store.secrets import ADD_AGAIN, Keys
 from adreel.store.tables import (
     accounts,
@@ -220,7 +220,7 @@ class RunEffects:
 
 @dataclass(frozen=True, slots=True)
 class StaleDataset:
-    """A dataset that is stale from `at` on: `seconds` after `updated_by`, its latest run with a version, if any."""
+    """A dataset that is stale from `at` on: `seconds` after `updated_by`, its latest run that read its own dates, if any."""
 
     dataset_id: int
     at: datetime
@@ -676,10 +676,9 @@ def _apply(connection: Connection, effect: RunEffects) -> None:
 
 def _is_as_judged(connection: Connection, stale: StaleDataset) -> bool:
     setting = select(datasets.c.stale_after).where(datasets.c.id == stale.dataset_id)
-    made_version = (runs.c.dataset_id == stale.dataset_id) & runs.c.version.is_not(None)
-    newest = select(runs.c.id).where(made_version).order_by(runs.c.seq.desc()).limit(1)
+    newest = select(runs.c.id).where(runs.c.dataset_id == stale.dataset_id, UPDATES).order_by(runs.c.seq.desc())
     same_setting = connection.execute(setting).scalar() == stale.seconds
-    return same_setting and (connection.execute(newest).scalar() or "") == stale.updated_by
+    return same_setting and (connection.execute(newest.limit(1)).scalar() or "") == stale.updated_by
 
 
 def _open(connection: Connection, new: NewIncident) -> None:
