@@ -755,7 +755,9 @@ def backfills_resume(
     accept: Annotated[
         bool,
         typer.Option(
-            "--accept", help="Leave the days of the latest slice as they are, and continue with the next slice."
+            "--accept",
+            help="Leave the days of the latest slice as they are, and continue with the next slice. Later slices may "
+            "skip the ad accounts that it skipped.",
         ),
     ] = False,
 ) -> None:

@@ -10,7 +10,6 @@ from adreel.lake import Lake
 from adreel.store import Run, SavedDataset, Store
 from adreel.update_methods import Method
 
-
 LATEST_RUNS = 20
 """Runs for other days that are looked through for one that read the latest days."""
 
