@@ -193,10 +193,8 @@ def test_a_cancelled_backfill_counts_the_slice_that_was_committed_all_the_same(
     (claimed,) = desk.store.queue.claim("a", 1, desk.home.now)
     desk.store.runs.begin(claimed.id)
     with FileLocks(desk.home.path).dataset("spend", run_id=claimed.id):
-        said = desk.home.good("backfills", "cancel", "spend").stderr
-        assert "The slice in progress is being cancelled; if it ends first, its days stay too." in " ".join(
-            said.split()
-        )
+        printed = " ".join(desk.home.good("backfills", "cancel", "spend").stderr.split())
+        assert "The slice in progress is being cancelled; if it ends first, its days stay too." in printed
     desk.store.runs.finish(claimed.id, RunOutcome(state, version=0))
     desk.tick()
     assert (desk.backfill.state, desk.backfill.days_done) == (BackfillState.CANCELLED, 90)

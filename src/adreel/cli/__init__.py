@@ -780,7 +780,7 @@ def cancel(
     ctx: typer.Context,
     run_id: Annotated[str, typer.Argument(metavar="RUN", help="The run's ID, or its first characters.")],
 ) -> None:
-    """Cancel a run. The table stays unchanged."""
+    """Cancel a run. If it is committing its rows by then, they stay; its state says how it ended."""
     from adreel.cli import runs
 
     runs.cancel(ctx.obj, run_id)
