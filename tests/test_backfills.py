@@ -221,7 +221,9 @@ def test_a_slice_that_fails_for_good_pauses_the_backfill_with_the_reason(desk: B
     assert desk.backfill.days_done == 92
 
 
-def test_a_slice_that_fails_for_a_passing_reason_is_tried_again_as_a_scheduled_run_is(desk: BackfillDesk) -> None:
+def test_a_slice_that_fails_for_a_passing_reason_is_tried_again_as_a_scheduled_run_is(
+    desk: BackfillDesk, caplog: pytest.LogCaptureFixture
+) -> None:
     desk.dataset(schedule={"every": "day"}, retry={"times": 1, "wait": "15 minutes"})
     desk.start()
     desk.trouble(FAILS, times=1)
@@ -230,7 +232,10 @@ def test_a_slice_that_fails_for_a_passing_reason_is_tried_again_as_a_scheduled_r
     assert (run.state, run.attempt) == (RunState.QUEUED, 2)
     assert desk.tick() == 0
     desk.home.now += HOUR / 4
-    assert desk.work_next().state is RunState.VERIFIED
+    with caplog.at_level("INFO", logger="adreel.pipeline.run"):
+        assert desk.work_next().state is RunState.VERIFIED
+    (ended,) = [record for record in caplog.records if record.message == "Run ended: Verified"]
+    assert vars(ended)["duration_seconds"] == 900, "from the first start, as in the history"
     assert desk.tick() == 1
     assert desk.backfill.days_done == 90
 
