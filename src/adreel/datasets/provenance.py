@@ -59,4 +59,5 @@ def _reads_latest_days(run: Run) -> bool:
     if run.dates is None:
         return True
     today = run.read_at.astimezone(UTC).date()
-    return span(Dates(*map(read_day, run.dates)), today).end >= today - timedelta(days=2)
+    start, end = map(read_day, run.dates)
+    return span(Dates(start, end), today).end >= today - timedelta(days=2)

@@ -394,7 +394,14 @@ class _RunInProgress:
         deadline = runner.waits.monotonic() + seconds
         transport, log, waits = runner.transport, self._lines.append, runner.waits
         async with connected(
-            runner.settings, runner.store, access, transport=transport, log=log, deadline=deadline, waits=waits
+            runner.settings,
+            runner.store,
+            access,
+            transport=transport,
+            log=log,
+            refused=log,
+            deadline=deadline,
+            waits=waits,
         ) as self._client:
             self._before = self._progress
             try:

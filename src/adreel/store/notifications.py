@@ -693,7 +693,7 @@ _WAITING_BACKFILLS = select(
 ).where(backfills.c.state == BackfillState.PAUSED, backfills.c.waits)
 
 
-def _backfill_key(row: Row[Any]) -> str:
+def _backfill_key(row: Any) -> str:
     """That this backfill waits, since this run of it."""
     return f"{IncidentKind.BACKFILL_PAUSED}:{row.id}:{row.run_id or ''}"
 
