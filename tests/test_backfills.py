@@ -167,6 +167,20 @@ def test_a_slice_that_is_read_while_its_backfill_is_paused_counts(desk: Backfill
     assert (desk.backfill.state, desk.backfill.days_done) == (BackfillState.PAUSED, 90)
 
 
+def test_a_slice_that_fails_while_its_backfill_is_paused_by_a_person_needs_attention_too(desk: BackfillDesk) -> None:
+    desk.dataset()
+    desk.start()
+    desk.tick()
+    (claimed,) = desk.store.queue.claim("a", 1, desk.home.now)
+    desk.store.runs.begin(claimed.id)
+    desk.home.good("backfills", "pause", "spend")
+    assert (desk.tick(), desk.backfill.waits) == (0, False)
+    desk.store.runs.finish(claimed.id, RunOutcome(RunState.FAILED, error="TikTok is away.", error_kind="StopError"))
+    assert (desk.tick(), desk.tick()) == (1, 0)
+    assert (desk.backfill.state, desk.backfill.waits) == (BackfillState.PAUSED, True)
+    assert "TikTok is away." in desk.backfill.reason
+
+
 def test_a_cancelled_backfill_leaves_the_days_that_it_read_and_nothing_in_the_queue(desk: BackfillDesk) -> None:
     desk.dataset()
     desk.start("2026-01-01")

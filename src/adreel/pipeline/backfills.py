@@ -62,8 +62,12 @@ def _step(store: Store, backfill: Backfill, now: datetime) -> bool:
         return _counted(store, backfill, run, now)
     if is_read(backfill, run) and saved.request_version == backfill.request_version:
         return store.backfills.advance(backfill, run)
-    if backfill.state is not BackfillState.ACTIVE or (run.state is RunState.INTERRUPTED and not _is_left(run, now)):
+    if run.state is RunState.INTERRUPTED and not _is_left(run, now):
         return False
+    if backfill.state is BackfillState.PAUSED:
+        # By a person, who did not know how its slice would end.
+        ended_badly = run.state is not RunState.CANCELLED and not is_read(backfill, run)
+        return ended_badly and not backfill.waits and _paused(store, backfill, reason_of(run))
     return _paused(store, backfill, _changed(saved) if is_read(backfill, run) else reason_of(run))
 
 

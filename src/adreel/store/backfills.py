@@ -38,6 +38,7 @@ class BackfillState(StrEnum):
 
 
 _GOES_ON: Mapping[str, Any] = MappingProxyType({"state": BackfillState.ACTIVE, "reason": "", "waits": False})
+"""What changes if a backfill goes on."""
 
 OPEN = frozenset({BackfillState.ACTIVE, BackfillState.PAUSED})
 """Neither done nor cancelled; a dataset has at most one such backfill."""
@@ -198,9 +199,9 @@ class Backfills:
         if backfill.state is BackfillState.CANCELLED:
             pass
         elif first <= backfill.first_day:
-            changes |= {**_GOES_ON} | {"state": BackfillState.DONE, "ended_at": self._clock()}
+            changes |= {**_GOES_ON, "state": BackfillState.DONE, "ended_at": self._clock()}
         elif resumes:
-            changes |= {**_GOES_ON} | {"accepted": sorted(backfill.accepted | run.skipped.keys())}
+            changes |= {**_GOES_ON, "accepted": sorted(backfill.accepted | run.skipped.keys())}
         with self._database.write() as connection:
             if resumes:
                 changes["request_version"] = _dataset(connection, backfill.dataset_id).request_version
@@ -230,7 +231,7 @@ class Backfills:
         """
         with self._database.write() as connection:
             version = _dataset(connection, backfill.dataset_id).request_version
-            changes = {**_GOES_ON} | {"request_version": version}
+            changes = {**_GOES_ON, "request_version": version}
             changed = _changed(connection, backfill, changes | ({} if keeps_run else {"run_id": None}))
             if changed:
                 self._record(connection, AuditAction.BACKFILL_RESUME, backfill)
@@ -238,7 +239,7 @@ class Backfills:
 
     def cancel(self, backfill: Backfill) -> Backfill:
         """Ends it. InputError if it is over."""
-        changes = {**_GOES_ON} | {"state": BackfillState.CANCELLED, "ended_at": self._clock()}
+        changes = {**_GOES_ON, "state": BackfillState.CANCELLED, "ended_at": self._clock()}
         is_open = (backfills.c.id == backfill.id) & backfills.c.state.in_(sorted(OPEN))
         with self._database.write() as connection:
             row = connection.execute(update(backfills).where(is_open).values(changes).returning(backfills)).first()
