@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import httpx2
 
-from adreel.store import Role
+from adreel.store import Role, RunOutcome, RunState
 from adreel.store.file_locks import FileLocks
 from api_home import API, SPEND, Program, program
 from home import Home
@@ -116,6 +116,29 @@ def test_a_queued_run_is_cancelled_and_a_finished_one_is_not(site: Site) -> None
     assert cancelled["state"] == "cancelled"
     assert site.work() == ()
     assert "cancelled" in asking.bad("POST", f"/runs/{run}/cancel", 422)["message"]
+
+
+def test_a_run_in_progress_is_asked_to_stop_and_not_said_to_be_cancelled(site: Site) -> None:
+    asking, visit = program(site), site.visit("admin")
+    slug = dataset(asking)
+    answers = []
+    for number in range(3):
+        run = asking.good("POST", f"/datasets/{slug}/runs", 202)["run_id"]
+        site.store.runs.begin(run)
+        with FileLocks(site.home.path).dataset(slug, run_id=run):
+            if number == 0:
+                answer = asking.good("POST", f"/runs/{run}/cancel", 202)
+                assert (answer["state"], answer["cancel_requested"]) == ("running", True)
+            elif number == 1:
+                answers.append(" ".join(site.home.good("cancel", run).output.split()))
+            else:
+                visit.sent(f"/runs/{run}/cancel")
+                answers.append(visit.words(f"/datasets/{slug}"))
+        site.store.runs.finish(run, RunOutcome(RunState.VERIFIED, version=number))
+        assert asking.get(f"/runs/{run}")["state"] == "verified"
+    for words in answers:
+        assert "of 'Spend' to stop. If it is committing by then, its rows stay; its state says how it ended." in words
+        assert "unchanged" not in words
 
 
 def test_a_run_whose_process_died_is_shown_as_interrupted_and_resumed(site: Site) -> None:

@@ -13,6 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from adreel.notify.observe import observe
+from adreel.notify.sending import Message, Outcome
+from adreel.notify.ticking import deliver
+from adreel.notify.ticking import tick as notify
 from adreel.pipeline.backfill_orders import BackfillOrders, progress
 from adreel.pipeline.backfills import tick
 from adreel.pipeline.process import work
@@ -33,6 +37,7 @@ from adreel.store import (
 from adreel.store.backfills import NewBackfill
 from adreel.store.datasets import NewDataset
 from adreel.store.file_locks import FileLocks
+from adreel.store.notifications import IncidentKind, NewAddress
 from adreel.worker.schedules import enqueue_due
 from api_home import program
 from desk import Desk
@@ -162,6 +167,20 @@ def test_a_slice_that_is_read_while_its_backfill_is_paused_counts(desk: Backfill
     assert (desk.backfill.state, desk.backfill.days_done) == (BackfillState.PAUSED, 90)
 
 
+def test_a_slice_that_fails_while_its_backfill_is_paused_by_a_person_needs_attention_too(desk: BackfillDesk) -> None:
+    desk.dataset()
+    desk.start()
+    desk.tick()
+    (claimed,) = desk.store.queue.claim("a", 1, desk.home.now)
+    desk.store.runs.begin(claimed.id)
+    desk.home.good("backfills", "pause", "spend")
+    assert (desk.tick(), desk.backfill.waits) == (0, False)
+    desk.store.runs.finish(claimed.id, RunOutcome(RunState.FAILED, error="TikTok is away.", error_kind="StopError"))
+    assert (desk.tick(), desk.tick()) == (1, 0)
+    assert (desk.backfill.state, desk.backfill.waits) == (BackfillState.PAUSED, True)
+    assert "TikTok is away." in desk.backfill.reason
+
+
 def test_a_cancelled_backfill_leaves_the_days_that_it_read_and_nothing_in_the_queue(desk: BackfillDesk) -> None:
     desk.dataset()
     desk.start("2026-01-01")
@@ -188,10 +207,8 @@ def test_a_cancelled_backfill_counts_the_slice_that_was_committed_all_the_same(
     (claimed,) = desk.store.queue.claim("a", 1, desk.home.now)
     desk.store.runs.begin(claimed.id)
     with FileLocks(desk.home.path).dataset("spend", run_id=claimed.id):
-        message = desk.home.good("backfills", "cancel", "spend").stderr
-        assert "The slice in progress is being cancelled; if it ends first, its days stay too." in " ".join(
-            message.split()
-        )
+        printed = " ".join(desk.home.good("backfills", "cancel", "spend").stderr.split())
+        assert "The slice in progress is being cancelled; if it ends first, its days stay too." in printed
     desk.store.runs.finish(claimed.id, RunOutcome(state, version=0))
     desk.tick()
     assert (desk.backfill.state, desk.backfill.days_done) == (BackfillState.CANCELLED, 90)
@@ -208,6 +225,9 @@ def test_a_slice_that_fails_for_good_pauses_the_backfill_with_the_reason(desk: B
     assert "The run of 2026-08-03 to 2026-10-31 failed" in desk.backfill.reason
     assert str(LASTS) in desk.backfill.reason
     assert "40002" in desk.home.good("backfills", "list").stderr
+    observe(desk.store, desk.home.now)
+    kinds = [incident.kind for incident in desk.store.incidents.list(is_open=True)]
+    assert kinds == [IncidentKind.BACKFILL_PAUSED], "one incident, and not of the run besides"
     desk.home.door("calm", {})
     assert "nothing to accept" in desk.home.bad("backfills", "resume", "spend", "--accept")[1]
     desk.home.good("backfills", "resume", "spend")
@@ -215,7 +235,9 @@ def test_a_slice_that_fails_for_good_pauses_the_backfill_with_the_reason(desk: B
     assert desk.backfill.days_done == 92
 
 
-def test_a_slice_that_fails_for_a_passing_reason_is_tried_again_as_a_scheduled_run_is(desk: BackfillDesk) -> None:
+def test_a_slice_that_fails_for_a_passing_reason_is_tried_again_as_a_scheduled_run_is(
+    desk: BackfillDesk, caplog: pytest.LogCaptureFixture
+) -> None:
     desk.dataset(schedule={"every": "day"}, retry={"times": 1, "wait": "15 minutes"})
     desk.start()
     desk.trouble(FAILS, times=1)
@@ -224,7 +246,10 @@ def test_a_slice_that_fails_for_a_passing_reason_is_tried_again_as_a_scheduled_r
     assert (run.state, run.attempt) == (RunState.QUEUED, 2)
     assert desk.tick() == 0
     desk.home.now += HOUR / 4
-    assert desk.work_next().state is RunState.VERIFIED
+    with caplog.at_level("INFO", logger="adreel.pipeline.run"):
+        assert desk.work_next().state is RunState.VERIFIED
+    (ended,) = [record for record in caplog.records if record.message == "Run ended: Verified"]
+    assert vars(ended)["duration_seconds"] == 900, "from the first start, as in the history"
     assert desk.tick() == 1
     assert desk.backfill.days_done == 90
 
@@ -262,20 +287,100 @@ def test_a_slice_whose_check_failed_pauses_the_backfill_until_a_person_accepts_i
     assert (desk.backfill.state, desk.backfill.days_done) == (BackfillState.ACTIVE, 90)
 
 
-def test_a_slice_without_some_ad_accounts_pauses_the_backfill(tmp_path: Path) -> None:
+@pytest.fixture
+def four(tmp_path: Path) -> Iterator[BackfillDesk]:
+    """A desk with a backfill of a dataset one of whose four ad accounts TikTok refuses; its first slice was read."""
     home = make_home(tmp_path / "home", today=NOW.date(), advertisers=4, ads=2)
     home.now = NOW
     home.add_account()
     desk = BackfillDesk(home)
     with desk.store:
         desk.dataset(skip_failing_advertisers=True)
-        desk.start()
+        desk.start("2026-01-01")
         desk.tick()
         assert desk.work_next().state is RunState.ADVERTISERS_SKIPPED
         desk.tick()
-        assert "was read without 1 ad account" in desk.backfill.reason
-        desk.home.good("backfills", "resume", "spend", "--accept")
-        assert (desk.backfill.state, desk.backfill.days_done) == (BackfillState.ACTIVE, 90)
+        yield desk
+
+
+def test_a_slice_without_some_ad_accounts_pauses_the_backfill_until_that_is_accepted_for_all_slices(
+    four: BackfillDesk,
+) -> None:
+    (skipped,) = four.runs[0].skipped
+    words = four.backfill.reason
+    assert f"The slice 2026-08-03 to 2026-10-31 was read without 1 ad account: {skipped} (run" in words
+    assert "To resume without accepting reads these days again, and pauses again while it is skipped." in words
+    with open_site(four.home) as site:
+        answer = program(site).get("/backfills")["items"][0]
+        page = site.visit("admin").words("/datasets/spend")
+    assert (answer["days_done"], answer["days_to_accept"], answer["waits"]) == (0, 90, True)
+    listed = four.home.good("backfills", "list")
+    for text in (page, " ".join(listed.stdout.split())):
+        assert "0 of 304 days · 90 more in the table, waiting for you to accept them" in text
+    assert "To accept: adreel backfills resume spend --accept" in " ".join(listed.stderr.split())
+    assert "Resume and read again Accept slice and resume Cancel backfill" in page
+    assert "Run backfill again" not in page
+    four.home.good("backfills", "resume", "spend", "--accept")
+    assert four.backfill.accepted == {skipped}
+    assert [run.state for run in four.finish()] == [RunState.ADVERTISERS_SKIPPED] * 3
+    assert (four.backfill.state, four.backfill.days_done) == (BackfillState.DONE, 304)
+
+
+def test_what_was_not_accepted_pauses_the_backfill_again(four: BackfillDesk) -> None:
+    four.home.good("backfills", "resume", "spend")
+    four.finish()
+    assert (four.backfill.state, four.backfill.days_done) == (BackfillState.PAUSED, 0)
+    four.home.good("backfills", "resume", "spend", "--accept")
+    advertiser = min(row["advertiser_id"] for row in table(four.home))
+    four.home.door("remove", {"advertiser_id": advertiser})
+    four.finish()
+    assert (four.backfill.state, four.backfill.days_done) == (BackfillState.PAUSED, 90)
+    assert f"was read without 2 ad accounts: {', '.join(four.runs[-1].skipped)}" in four.backfill.reason
+
+
+def test_a_backfill_that_paused_by_itself_needs_attention_everywhere_and_one_message(four: BackfillDesk) -> None:
+    words, about = four.backfill.reason, "Backfill 2026-01-01 to 2026-10-31"
+    url = "json://hook.example.org/all"
+    four.store.addresses.add(NewAddress("Hook", url, "json://hook.example.org/…"))
+    messages: list[Message] = []
+
+    def send(_url: str, message: Message, _private: bool) -> Outcome:
+        messages.append(message)
+        return Outcome(True)
+
+    def look() -> None:
+        for _ in range(2):
+            notify(four.store, four.settings, four.home.now)
+            deliver(four.store, four.settings, four.home.now, send, wall=four.home.now)
+            four.home.now += timedelta(minutes=1)
+
+    def attention() -> tuple[int, str, str]:
+        with open_site(four.home) as site:
+            state = program(site).get("/status")
+            assert state == {**four.home.json("status"), "at": state["at"]}
+            page = site.visit("admin").words("/status").split("Running No runs")[0]
+        return len(state["backfills"]), page, " ".join(four.home.good("status").output.split())
+
+    number, page, printed = attention()
+    assert number == 1
+    assert f"{about}" in page
+    assert "Backfill paused" in page
+    assert words in page
+    assert words[:60] in printed
+    assert "1 backfill and 0 accounts to look at" in printed
+    look()
+    (message,) = messages
+    assert message.title == "[adreel] Backfill paused: Spend"
+    assert f"{about}, which waits for a person. {words}" in message.body
+    assert "adreel backfills resume spend, or with --accept" in message.body
+    four.home.good("backfills", "resume", "spend", "--accept")
+    look()
+    assert [message.title for message in messages][1:] == ["[adreel] Backfill no longer paused: Spend (after 2 min)"]
+    four.home.good("backfills", "pause", "spend")
+    look()
+    assert len(messages) == 2
+    number, page, printed = attention()
+    assert (number, "Backfill paused" in page + printed) == (0, False)
 
 
 def test_a_dataset_that_is_changed_meanwhile_pauses_its_backfill(desk: BackfillDesk) -> None:
@@ -386,12 +491,12 @@ def test_a_dataset_has_one_backfill_at_a_time(desk: BackfillDesk) -> None:
 
 def test_the_progress_counts_days_and_tells_what_is_left(desk: BackfillDesk) -> None:
     desk.dataset()
-    begun = progress(desk.start("2026-01-01"))
+    begun = progress(desk.store, desk.start("2026-01-01"))
     assert (begun.days, begun.days_done, begun.share) == (304, 0, 0.0)
     desk.tick()
     run = desk.work_next()
     desk.tick()
-    later = progress(desk.backfill)
+    later = progress(desk.store, desk.backfill)
     assert later.requests_left == round((304 - 90) / 90 * run.requests)
     assert later.words.startswith(f"90 of 304 days · about {later.requests_left} requests left, ")
     (listed,) = desk.home.json("backfills", "list")
@@ -498,6 +603,25 @@ def test_a_slice_hides_neither_a_failed_run_nor_that_the_dataset_is_stale(desk: 
     desk.start("2026-07-01", "2026-07-02")
     desk.finish()
     assert status() == "stale"
+
+
+def test_a_backfill_makes_the_latest_days_no_newer_than_their_own_run(desk: BackfillDesk) -> None:
+    desk.dataset(dates={"start": "today-6", "end": "today"}, stale_after="2 days")
+    desk.home.good("run", "spend")
+    read_at = desk.runs[0].read_at
+    desk.home.now += timedelta(days=1)
+    desk.start("2026-10-01", "2026-10-31")
+    assert desk.finish()[0].state is RunState.VERIFIED
+    with open_site(desk.home) as site:
+        asking, visit = program(site), site.visit("admin")
+        assert datetime.fromisoformat(asking.get("/datasets/spend")["read_at"]) == read_at
+        assert datetime.fromisoformat(asking.get("/datasets")["items"][0]["read_at"]) == read_at
+        assert "Rows as of 1 day ago" in visit.words("/datasets/spend")
+        facts = asking.get("/datasets/spend/cards/spend")["facts"]
+        assert facts["open_days"] == ["2026-11-22"], "it was in progress when it was read"
+    desk.home.now += timedelta(days=1, hours=1)
+    observe(desk.store, desk.home.now)
+    assert [incident.kind for incident in desk.store.incidents.list(is_open=True)] == [IncidentKind.STALE]
 
 
 # -- whatever happens

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -157,6 +158,11 @@ def test_a_token_on_stdin_creates_an_account_and_stays_secret(empty: Home) -> No
     result = empty.good("accounts", "add", "shop", "--token-stdin", stdin=f"{empty.token}\n")
     assert "note: TikTok returned no details of" in result.stderr
     assert "No access" in result.stdout
+    assert "No permission" not in result.output, "the note and the table say it"
+    empty.now += timedelta(minutes=10)
+    planned = empty.good("plan", "-f", empty.file(account="shop")).stderr
+    assert planned.count("cannot be read") == 1
+    assert "No permission" not in planned
     assert "Nordlicht Möbel GmbH" in result.stdout
     assert empty.token not in result.output
     assert empty.token.encode() not in b"".join(path.read_bytes() for path in empty.path.rglob("*") if path.is_file())

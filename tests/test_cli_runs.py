@@ -322,3 +322,12 @@ def test_the_program_can_be_started_as_it_is_installed() -> None:
     program = Path(sys.executable).with_name("adreel")
     done = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
     assert re.fullmatch(r"adreel \d+\.\d+\.\d+\n", done.stdout)
+
+
+@pytest.mark.parametrize("word", ["runs", "logs", "list", "show", "start", "connect", "sql"])
+def test_a_word_of_another_tool_names_the_command_that_is_meant(shared: Home, word: str) -> None:
+    _, stderr = shared.bad(word)
+    meant = re.search(rf"No such command '{word}'\. Did you mean: adreel ([a-z ]+)", stderr)
+    assert meant is not None
+    shared.good(*meant[1].split(), "--help")
+    assert "Did you mean 'query'?" in shared.bad("qery")[1]

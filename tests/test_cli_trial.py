@@ -21,6 +21,7 @@ import pytest
 from adreel.errors import ExitCode
 from home import Home, make_home
 
+ROOT = Path(__file__).parent.parent
 PROGRAM = [sys.executable, "-c", "from adreel.cli import main; main()"]
 ADVERTISERS = "select distinct advertiser_id as id from ad_spend_by_day"
 WORLD = ("--advertisers", "4", "--ads", "3")
@@ -57,6 +58,23 @@ def test_simulate_prints_its_address_and_ends_when_interrupted() -> None:
     assert stdout == ""
     assert f"ADREEL_TIKTOK_URL={url}/open_api/v1.3" in stderr
     assert "Traceback" not in stderr
+
+
+def test_what_simulate_prints_and_its_page_shows_connects_an_account_and_reads(tmp_path: Path) -> None:
+    with simulated("--port", "0", "--advertisers", "3", "--ads", "3") as (process, url):
+        example = (ROOT / "docs" / "simulator.md").read_text(encoding="utf-8").split("```sh\n")[1].split("```")[0]
+        example = example.replace("http://127.0.0.1:8766", url)
+        assert process.stderr is not None
+        process.stderr.readline()
+        for line in (process.stderr.readline().strip() for _ in range(3)):
+            assert line in example, "the page shows what the command prints"
+        environ = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "HOME": str(tmp_path)}
+        done = subprocess.run(
+            ["bash", "-e", "-c", example], cwd=ROOT, env=environ, capture_output=True, text=True, check=False
+        )
+    assert done.returncode == 0, done.stderr
+    assert "Verified" in done.stdout
+    assert len(re.findall(r"17\d{17} +[\d,]+\.\d\d", done.stdout)) >= 2
 
 
 def test_a_port_in_use_is_reported(home: Home) -> None:

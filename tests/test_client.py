@@ -814,7 +814,7 @@ def test_advertisers_that_may_not_be_read_do_not_hide_the_others(visit: Callable
     bad = {"3": 40001, "120": 40300, "249": 40301}
     server = Server(advertiser_info(bad))
     lines: list[str] = []
-    rows = visit(server, lambda client: client.advertiser_info(ids, ["currency"]), log=lines.append)
+    rows = visit(server, lambda client: client.advertiser_info(ids, ["currency"]), refused=lines.append)
     assert [row["advertiser_id"] for row in rows] == [
         advertiser_id for advertiser_id in ids if advertiser_id not in bad
     ]

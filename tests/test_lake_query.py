@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 
 from adreel.errors import InputError, NotFoundError
 from adreel.lake import Lake
-from adreel.lake.query import Connection
+from adreel.lake.query import Connection, QueryError
 from lake_rows import put, row, with_columns
 
 
@@ -36,6 +37,20 @@ def test_each_name_is_a_view_of_its_table(lake: Lake) -> None:
         answer = connection.sql('select sum(spend), (select count(*) from "Other ads") from spend')
         assert answer is not None
         assert [str(value) for value in answer.fetchall()[0]] == ["7.500000", "1"]
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("depend", None), ("pg_tabels", None), ("ad", "ads"), ("ADS_DAILY", "ads_dayly")],
+)
+def test_a_table_that_does_not_exist_is_compared_only_with_those_of_the_lake(
+    lake: Lake, name: str, meant: str | None
+) -> None:
+    with lake.connect({"ads": "ads", "ads_dayly": "ads"}) as connection, pytest.raises(QueryError) as caught:
+        connection.rows(f"select * from {name}", 1)
+    words = str(caught.value)
+    assert f"Table with name {name} does not exist!" in words
+    assert re.findall('Did you mean "(.*)"', words) == ([meant] if meant else [])
 
 
 def test_a_view_stays_as_it_was_when_it_was_opened(lake: Lake) -> None:

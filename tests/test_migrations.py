@@ -151,6 +151,33 @@ def test_runs_of_an_older_home_get_their_states_and_restores_their_own_time(old:
         assert store.runs.get("good").verification["totals"] == {"spend": {"expected": 1, "actual": 1}}
 
 
+def test_paused_backfills_of_an_older_home_wait_unless_a_person_paused_them(old: Path) -> None:
+    engine = create_engine(f"sqlite:///{old / 'adreel.db'}")
+    with engine.begin() as connection:
+        upgrade(connection, "0012")
+    engine.dispose()
+    reasons = {"Paused by Ada.": False, "Paused.": False, "The run of its days failed.": True}
+    with closing(sqlite3.connect(old / "adreel.db")) as database, database:
+        for reason in reasons:
+            database.execute(
+                "INSERT INTO backfills (dataset_id, first_day, last_day, slice_days, slice_requests, slice_seconds, "
+                "state, next_day, request_version, triggered_by, reason, created_at) VALUES "
+                "(1, '2025-01-01', '2025-02-01', 7, 1, 1, 'paused', '2025-02-01', 1, '', ?, '2026-01-02 00:00:00')",
+                [reason],
+            )
+        for kinds in ('["failed", "stale"]', '["stale"]'):
+            database.execute(
+                "INSERT INTO notification_addresses (added_by_name, name, url, shown, kinds, owned_only, created_at, "
+                "failure) VALUES ('', 'Ops', '', '', ?, 0, '2026-01-02 00:00:00', '')",
+                [kinds],
+            )
+    with open_old(old) as store:
+        assert {backfill.reason: backfill.waits for backfill in store.backfills.list()} == reasons
+        assert {backfill.accepted for backfill in store.backfills.list()} == {frozenset()}
+        heard = [sorted(address.kinds) for address in store.addresses.list()]
+    assert heard == [["backfill_paused", "failed", "stale"], ["stale"]]
+
+
 def test_what_an_older_home_had_belongs_to_no_user(old: Path) -> None:
     with open_old(old) as store:
         assert not store.users.any()

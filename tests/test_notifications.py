@@ -795,6 +795,22 @@ def test_the_pages_add_test_and_remove_an_address_and_never_show_it(site: Site, 
     assert site.store.addresses.list() == ()
 
 
+def test_open_incidents_of_one_kind_and_dataset_are_told_apart_by_run_days_and_text(site: Site) -> None:
+    site.home.good("datasets", "create", "-f", site.home.file())
+    store = site.store
+    for day in ("2026-10-01", "2026-10-02"):
+        run = store.runs.add(store.datasets.get("spend"), new_run_id(), (day, day))
+        store.runs.begin(run.id)
+        store.runs.finish(run.id, RunOutcome(RunState.VERIFIED_WITH_WARNINGS, version=0, warnings=("Few rows <b>.",)))
+    tick(store, site.settings, site.home.now)
+    page = site.visit("admin").good("/notifications")
+    for run in store.runs.list():
+        assert f'<a href="/datasets/spend/history/{run.id}">' in page
+        assert run.dates is not None
+        assert f"Warnings Only {run.dates[0]} to {run.dates[1]}. Few rows <b>. Spend {run.id} 2026-" in words_of(page)
+    assert "Few rows <b>" not in page
+
+
 def test_a_viewer_has_only_their_own_addresses(site: Site) -> None:
     site.user("vic", Role.VIEWER)
     workspace = site.store.addresses.add(NewAddress("Ops", "json://hook.example.org/", "json://hook.example.org/****"))

@@ -97,6 +97,13 @@ def test_only_who_may_edit_a_dataset_pauses_it_and_the_page_says_since_when(site
     editor = site.visit("admin")
     assert editor.sent("/datasets/spend/pause") == "/datasets/spend"
     assert "Paused since 2026-11-22 12:00" in editor.words("/datasets/spend")
+    by_api = program(site).get("/datasets/spend/schedule")
+    by_command = site.home.json("schedules", "show", "spend")
+    assert {name: by_command[name] for name in by_api} == by_api
+    assert (by_api["next"], by_api["next_if_resumed"][0]["utc"]) == ([], "2026-11-23T06:30:00Z")
+    pane = editor.words("/datasets/spend/settings")
+    assert "The schedule is paused: no scheduled runs start until you resume it on Overview" in pane
+    assert "Next runs if resumed now (UTC)" in pane
     assert "Schedule paused since" in editor.words("/datasets", paused="1")
     viewer = site.user("somebody", Role.VIEWER)
     site.store.shares.set(site.store.accounts.get("demo"), viewer, Level.READ)

@@ -189,7 +189,7 @@ def several(draw: st.DrawFn, home: Path = Path("/nowhere")) -> list[Standing]:
         rows = draw(st.none() | st.integers(0, 9))
         run = draw(st.none() | st.just(RunBrief("r", RunState.VERIFIED, ran, ran, ran, 0, "", rows, rows, sums=4)))
         report = draw(st.sampled_from(["ads", "performance"]))
-        entries.append(Standing(saved, report, report.title(), run, run, draw(st.sampled_from(list(Status))), ""))
+        entries.append(Standing(saved, report, report.title(), run, run, draw(st.sampled_from(list(Status))), "", None))
     return entries
 
 

@@ -115,11 +115,12 @@ async def connected(
     transport: httpx2.AsyncBaseTransport | None = None,
     deadline: float | None = None,
     log: Callable[[str], None] | None = None,
+    refused: Callable[[str], None] | None = None,
     waits: Waits | None = None,
 ) -> AsyncIterator[Client]:
     """A client at the request rate of the app, which all processes of this store share; it counts the requests.
 
-    `deadline` is in monotonic seconds.
+    `deadline` is in monotonic seconds, `log` and `refused` are as of `Client`.
     """
     waits = waits or Waits()
     limits = limits_for(settings.tiktok_level)
@@ -137,6 +138,7 @@ async def connected(
         monotonic=waits.monotonic,
         deadline=deadline,
         log=log,
+        refused=refused,
     )
     try:
         async with client, _counted(store, app_id, client):

@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
@@ -47,6 +48,23 @@ PANELS = ("Try out", "Manage", "Look up", "Run", "Tables", "Data Center")
 """The groups of commands, in the order of `adreel --help`."""
 
 
+_MEANT = MappingProxyType(
+    {
+        "runs": "history NAME",
+        "log": "history NAME --run RUN",
+        "logs": "history NAME --run RUN",
+        "list": "datasets list",
+        "ls": "datasets list",
+        "show": "datasets show NAME",
+        "create": "datasets create",
+        "start": "run NAME",
+        "connect": "accounts connect NAME",
+        "sql": "query",
+    }
+)
+"""Words that people try as commands, and the commands that do what they mean."""
+
+
 class _Commands(TyperGroup):
     """Turns adreel's errors into a message on stderr and an exit code."""
 
@@ -54,6 +72,13 @@ class _Commands(TyperGroup):
         """The commands by panel."""
         names = super().list_commands(ctx)
         return sorted(names, key=lambda name: PANELS.index(getattr(self.commands[name], "rich_help_panel", "")))
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command; for a word of another meaning than its spelling, the error names the command that is meant."""
+        meant = _MEANT.get(args[0]) if args[0] not in self.commands else None
+        if meant:
+            ctx.fail(f"No such command {args[0]!r}. Did you mean: adreel {meant}")
+        return super().resolve_command(ctx, args)
 
     def make_context(self, *args: Any, **options: Any) -> Any:
         """Reads the arguments, and prints `--help` and `--version`."""
@@ -755,7 +780,9 @@ def backfills_resume(
     accept: Annotated[
         bool,
         typer.Option(
-            "--accept", help="Leave the days of the latest slice as they are, and continue with the next slice."
+            "--accept",
+            help="Leave the days of the latest slice as they are, and continue with the next slice. Later slices may "
+            "skip the ad accounts that it skipped.",
         ),
     ] = False,
 ) -> None:
@@ -778,7 +805,7 @@ def cancel(
     ctx: typer.Context,
     run_id: Annotated[str, typer.Argument(metavar="RUN", help="The run's ID, or its first characters.")],
 ) -> None:
-    """Cancel a run. The table stays unchanged."""
+    """Cancel a run. If it is committing its rows by then, they stay; its state says how it ended."""
     from adreel.cli import runs
 
     runs.cancel(ctx.obj, run_id)

@@ -9,9 +9,9 @@ from adreel.cli import CommandContext
 from adreel.cli.context import OpenHome, open_home
 from adreel.cli.output import print_json, print_table, say
 from adreel.pipeline.backfill_orders import BackfillOrders, backfill_json, progress, visible
-from adreel.pipeline.backfills import run_of
+from adreel.pipeline.backfills import commands, run_of
 from adreel.pipeline.orders import Orders
-from adreel.store import IN_PROGRESS, Backfill, BackfillState, SavedDataset
+from adreel.store import IN_PROGRESS, Backfill, BackfillState, SavedDataset, Store
 
 
 def start(session: CommandContext, name: str, days: tuple[str, str], *, as_json: bool) -> None:
@@ -20,13 +20,13 @@ def start(session: CommandContext, name: str, days: tuple[str, str], *, as_json:
         saved = home.guard.dataset(name, DatasetRight.RUN)
         backfill = _orders(home).start(home.guard, saved, days)
         if as_json:
-            print_json(backfill_json(backfill, saved))
+            print_json(backfill_json(home.store, backfill, saved))
             return
         slices = -(-backfill.days // backfill.slice_days)
         number = f"{slices:,} slices" if slices > 1 else "1 slice"
         length = f" of {backfill.slice_days} day{'' if backfill.slice_days == 1 else 's'}" if slices > 1 else ""
         say(f"Backfill of {saved.name!r}, {backfill.first_day} to {backfill.last_day}: {number}{length}, newest first.")
-        say(f"{progress(backfill).words}.")
+        say(f"{progress(home.store, backfill).words}.")
         say(
             "Workers (adreel serve, or adreel worker) read it; other runs of the dataset go first. Progress: adreel "
             "backfills list"
@@ -38,21 +38,21 @@ def show_all(session: CommandContext, *, as_json: bool) -> None:
     with open_home(session) as home:
         entries = list(visible(home.guard))
         if as_json:
-            print_json([backfill_json(backfill, saved) for backfill, saved in entries])
+            print_json([backfill_json(home.store, backfill, saved) for backfill, saved in entries])
         elif entries:
             heads = ("dataset", "days", "status", "progress", "started")
-            print_table(heads, [_row(*entry) for entry in entries], hidden_first=("started",))
+            print_table(heads, [_row(home.store, *entry) for entry in entries], hidden_first=("started",))
             for backfill, saved in entries:
                 if backfill.reason:
-                    say(f"{saved.name}: {backfill.reason}")
+                    say(f"{saved.name}: {backfill.reason} {commands(home.store, backfill, saved.slug)}")
         else:
             say("No backfills yet. Start one with: adreel backfill NAME --start 2026-01-01 --end 2026-06-30")
 
 
-def _row(backfill: Backfill, saved: SavedDataset) -> tuple[Any, ...]:
+def _row(store: Store, backfill: Backfill, saved: SavedDataset) -> tuple[Any, ...]:
     days = f"{backfill.first_day} to {backfill.last_day}"
     is_over = backfill.ended_at is not None
-    done = f"{backfill.days_done:,} of {backfill.days:,} days" if is_over else progress(backfill).words
+    done = f"{backfill.days_done:,} of {backfill.days:,} days" if is_over else progress(store, backfill).words
     return saved.name, days, backfill.state.label, done, f"{backfill.created_at:%Y-%m-%d %H:%M}"
 
 
@@ -72,7 +72,7 @@ def resume(session: CommandContext, name: str, *, accept: bool) -> None:
         if resumed.state is BackfillState.DONE:
             say(f"The backfill of {saved.name!r} is done.")
         else:
-            say(f"Resumed the backfill of {saved.name!r}: {progress(resumed).words}.")
+            say(f"Resumed the backfill of {saved.name!r}: {progress(home.store, resumed).words}.")
 
 
 def cancel(session: CommandContext, name: str) -> None:

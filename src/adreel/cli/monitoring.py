@@ -36,6 +36,7 @@ def _print(state: HomeStatus) -> None:
             say(f"The first {len(state.queued):,} of {counted(state.queued_total, 'queued run')}.")
     trouble = [(account.name, account.status, account.words) for account in state.accounts]
     trouble += [(dataset.dataset_name, dataset.label, dataset.words) for dataset in state.failing]
+    trouble += [(entry.dataset_name, "Backfill paused", f"{entry.words} {entry.command}") for entry in state.backfills]
     if trouble:
         print_table(("needs attention", "status", "reason"), trouble)
     if state.workers:
@@ -53,7 +54,9 @@ def _print(state: HomeStatus) -> None:
 
 def _summary(state: HomeStatus) -> str:
     parts = [f"{len(state.running):,} running", f"{state.queued_total:,} queued"]
-    parts.append(f"{counted(len(state.failing), 'dataset')} and {counted(len(state.accounts), 'account')} to look at")
+    waiting = f", {counted(len(state.backfills), 'backfill')}" if state.backfills else ""
+    datasets, accounts = counted(len(state.failing), "dataset"), counted(len(state.accounts), "account")
+    parts.append(f"{datasets}{waiting} and {accounts} to look at")
     if state.workers is not None:
         parts.append(counted(len(state.workers), "worker"))
     return f"{_moment(state.at)}: {', '.join(parts)}."

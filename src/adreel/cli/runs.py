@@ -378,13 +378,12 @@ def _number(value: float) -> str:
 
 
 def cancel(session: CommandContext, run_id: str) -> None:
-    """Cancels a run, and ends one without a live process at once."""
-    from adreel.pipeline.orders import Orders
+    """Asks a run to stop, and ends one without a live process at once."""
+    from adreel.pipeline.orders import Orders, cancel_words
 
     with open_home(session) as home:
         run = home.guard.run(run_id, DatasetRight.RUN)
-        Orders(home.settings, home.store, clock=session.clock).cancel(home.guard, run)
-        say(f"Cancelling run {run.id} of {run.dataset_name!r}. The table stays unchanged.")
+        say(cancel_words(Orders(home.settings, home.store, clock=session.clock).cancel(home.guard, run)))
 
 
 def history(session: CommandContext, name: str, run_id: str | None, *, as_json: bool) -> None:

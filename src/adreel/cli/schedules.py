@@ -89,10 +89,9 @@ def _show(home: OpenHome, saved: SavedDataset, *, as_json: bool) -> None:
     if as_json:
         print_json(
             {"dataset": saved.slug, "name": saved.name}
-            | meaning.values()
+            | schedules.times_of(saved, meaning)
             | {
                 "load": load,
-                "paused_at": saved.paused_at,
                 "retry": written_retry(retry),
                 "stale_after": written_duration(stale_after) if stale_after else None,
             }

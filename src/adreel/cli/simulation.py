@@ -47,5 +47,6 @@ def _print_address(url: str, config: WorldConfig) -> None:
         f"Simulated TikTok, today {config.today}. In another shell:\n"
         f"  export ADREEL_TIKTOK_URL={url}/open_api/v1.3 ADREEL_TIKTOK_AUTH_URL={url}/portal/auth\n"
         f"  export ADREEL_TIKTOK_APP_ID={config.app_id} ADREEL_TIKTOK_SECRET={config.secret}\n"
+        f"  curl -s -X POST {url}/_simulator/token | cut -d'\"' -f4 | adreel accounts add demo --token-stdin\n"
         "Consent page, faults on request and limits: docs/simulator.md. Stop it with Ctrl-C."
     )

@@ -14,7 +14,7 @@ from adreel.datasets.status import Standing
 from adreel.datasets.stored import schedule_of, source_of
 from adreel.datasets.validation import TIMING_KEYS, parse
 from adreel.errors import DatasetError, InputError, Problem
-from adreel.scheduling import Schedule, read_schedule
+from adreel.scheduling import Meaning, Schedule, read_schedule
 from adreel.store import SavedDataset
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
@@ -45,6 +45,20 @@ def schedule_in(value: Any) -> Schedule | None:
     if problems:
         raise DatasetError(tuple(problems))
     return schedule
+
+
+def times_of(saved: SavedDataset, meaning: Meaning) -> dict[str, Any]:
+    """The schedule's meaning and its pause by name, as the command line and the API give them.
+
+    While it is paused no run is next: its times are those of `next_if_resumed`.
+    """
+    values, is_paused = meaning.values(), saved.paused_at is not None
+    times = values["next"]
+    return values | {
+        "next": [] if is_paused else times,
+        "next_if_resumed": times if is_paused else [],
+        "paused_at": saved.paused_at,
+    }
 
 
 def pause(guard: Guard, saved: SavedDataset) -> SavedDataset:

@@ -97,6 +97,8 @@ class Standing:
 
     `words` say what is wrong and what to do next; empty if all is well. `rows` and `columns` are the table's
     as the last run that made a version left it; None if there was none, or if it was an older adreel's.
+    `read_at` is how old the rows are: when the latest run of the dataset's own dates began, as a backfill makes no
+    other day newer; of a table that only runs for other days have written, when the latest of these began.
     """
 
     saved: SavedDataset
@@ -106,6 +108,7 @@ class Standing:
     good: RunBrief | None
     status: Status
     words: str
+    read_at: datetime | None
 
     @property
     def rows(self) -> int | None:
@@ -132,11 +135,6 @@ class Standing:
     def ran_at(self) -> datetime | None:
         """When the latest run ended, or was created."""
         return (self.latest.finished_at or self.latest.created_at) if self.latest else None
-
-    @property
-    def read_at(self) -> datetime | None:
-        """When the run began whose rows the table holds."""
-        return self.good.read_at if self.good else None
 
 
 def standings(store: Store, guard: Guard, now: datetime) -> tuple[Standing, ...]:
@@ -224,7 +222,8 @@ def _standing(
         latest = replace(latest, error=latest.meaning)
     account = accounts.get(saved.account_id) if saved.account_id is not None else None
     status, words = _status_of(saved, account, latest, updated, now)
-    return Standing(saved, report, title, latest, good, status, words)
+    age = updated or good
+    return Standing(saved, report, title, latest, good, status, words, age.read_at if age else None)
 
 
 def _status_of(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import errno
 import os
 import re
@@ -50,6 +51,12 @@ _OUT_OF_MEMORY = re.compile(
     "bad_alloc|bad allocation|[Ff]ailed to allocate|malloc of size|Cannot allocate memory|memory allocation failed"
 )
 """How DuckDB and Arrow say that the system gave no more memory, in errors of other classes."""
+
+
+_ABSENT_TABLE = re.compile(
+    r'(?P<fault>Catalog Error: Table with name (?P<name>.+) does not exist!)\nDid you mean "(?P<meant>.+)"\?'
+)
+"""How DuckDB refuses a table that does not exist; it may suggest one of its catalog, which no query may read."""
 
 
 class QueryError(InputError):
@@ -194,8 +201,14 @@ class Connection:
             raise QueryError(f"The query failed: {self._reason(error)}") from error
 
     def _reason(self, error: Exception) -> str:
-        """What DuckDB says, without where it keeps what does not fit into memory."""
-        return str(error).replace(self._folder, "...")
+        """What DuckDB says, without where it keeps what does not fit into memory, and without tables of its own."""
+        text = str(error).replace(self._folder, "...")
+        absent = _ABSENT_TABLE.match(text)
+        if absent is None or absent["meant"].casefold() in self._views:
+            return text
+        names = difflib.get_close_matches(absent["name"].casefold(), self._views, 1)
+        meant = f'\nDid you mean "{names[0]}"?' if names else ""
+        return absent["fault"] + meant + text[absent.end() :]
 
 
 def create_view(

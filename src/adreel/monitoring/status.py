@@ -7,16 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from adreel.access import Guard, RoleRight
 from adreel.clock import wall_clock
 from adreel.datasets.status import Standing, standings
 from adreel.errors import ForbiddenError
+from adreel.pipeline.backfills import commands
 from adreel.pipeline.progress import progress_words
 from adreel.settings import Settings
-from adreel.store import AccountStatus, QueuedRun, RequestCounts, Run, RunState, SavedDataset, Store
+from adreel.store import AccountStatus, BackfillState, QueuedRun, RequestCounts, Run, RunState, SavedDataset, Store
 from adreel.store.app_requests import PERIOD
 from adreel.tiktok.rate_limit import limits_for
 
@@ -63,6 +64,19 @@ class FailingDataset:
     label: str
     words: str
     ran_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingBackfill:
+    """A backfill that paused by itself until a person decides; `words` say why and what to do, `command` by which."""
+
+    id: int
+    dataset: str
+    dataset_name: str
+    start: date
+    end: date
+    words: str
+    command: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +145,7 @@ class HomeStatus:
     queued: tuple[WaitingRun, ...]
     queued_total: int
     failing: tuple[FailingDataset, ...]
+    backfills: tuple[WaitingBackfill, ...]
     accounts: tuple[AccountTrouble, ...]
     workers: tuple[WorkerLoad, ...] | None
     apps: tuple[AppBudget, ...]
@@ -156,6 +171,7 @@ def home_status(store: Store, guard: Guard, settings: Settings, now: datetime) -
         queued=tuple(waiting[:MOST_QUEUED]),
         queued_total=len(waiting),
         failing=tuple(_failing(standings(store, guard, now))),
+        backfills=tuple(_backfills(store, visible)),
         accounts=tuple(_accounts(guard)),
         workers=workers if _sees_workers(guard) else None,
         apps=tuple(_apps(store, guard, settings, now)),
@@ -206,6 +222,16 @@ def _failing(entries: tuple[Standing, ...]) -> Iterator[FailingDataset]:
             words = entry.words or entry.meaning
             saved = entry.saved
             yield FailingDataset(saved.slug, saved.name, entry.status.value, entry.status.label, words, entry.ran_at)
+
+
+def _backfills(store: Store, visible: Mapping[int, SavedDataset]) -> Iterator[WaitingBackfill]:
+    for backfill in store.backfills.list(states={BackfillState.PAUSED}):
+        saved = visible.get(backfill.dataset_id)
+        if backfill.waits and saved is not None:
+            command = commands(store, backfill, saved.slug)
+            yield WaitingBackfill(
+                backfill.id, saved.slug, saved.name, backfill.first_day, backfill.last_day, backfill.reason, command
+            )
 
 
 def _accounts(guard: Guard) -> Iterator[AccountTrouble]:

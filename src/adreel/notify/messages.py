@@ -126,6 +126,8 @@ class MessageWriter:
             IncidentKind.FAILED: f"The table is unchanged. Follow the error above, then run: adreel run {slug}",
             IncidentKind.CHECK_FAILED: f"Do not use the new rows. Restore earlier rows, or run: adreel run {slug}",
             IncidentKind.WARNINGS: f"The table is updated. Review the warnings: adreel history {slug}",
+            IncidentKind.BACKFILL_PAUSED: f"Decide, then resume: adreel backfills resume {slug}, or with --accept to "
+            "leave a slice that is in the table as it is",
             IncidentKind.RECONNECT: f"Reconnect the account: adreel accounts reconnect {name!r}",
             IncidentKind.STALE: f"Run the dataset (adreel run {slug}), or give it a schedule.",
             IncidentKind.RESTATED: "Compare the versions before you report the earlier figures.",
@@ -137,6 +139,8 @@ class MessageWriter:
             return ""
         if saved is None:
             return f"{self._base}/accounts/{account.id}" if account else ""
+        if incident.kind is IncidentKind.BACKFILL_PAUSED:
+            return f"{self._base}/datasets/{saved.slug}#backfill"
         page = "versions" if incident.kind is IncidentKind.RESTATED else "history"
         return f"{self._base}/datasets/{saved.slug}/{page}"
 

@@ -9,7 +9,7 @@ from adreel.datasets.status import stale_at
 from adreel.errors import AdreelError
 from adreel.notify.restated import measured
 from adreel.settings import Settings
-from adreel.store import Run, RunState, Store
+from adreel.store import Run, RunState, Store, Trigger
 from adreel.store.notifications import (
     Address,
     IncidentKind,
@@ -41,6 +41,8 @@ def observe(store: Store, now: datetime) -> None:
         incidents.apply(effects)
     if incidents.accounts_differ():
         incidents.compare_accounts(now)
+    if incidents.backfills_differ():
+        incidents.compare_backfills(now)
     _compare_stale(store, now)
 
 
@@ -80,13 +82,16 @@ def _compare_stale(store: Store, now: datetime) -> None:
 def effects_of(run: Run, *, measure: bool = False) -> RunEffects:
     """What the run means. Restores and cancelled runs mean nothing: they show nothing of TikTok or of a schedule.
 
-    Runs for other days than the dataset's own open and close incidents of their own.
+    Runs for other days than the dataset's own open and close incidents of their own. Slices of a backfill mean nothing
+    beyond warnings: where one does not go on, the backfill itself is an incident.
     """
     if run.dataset_id is None or run.restores or run.state is RunState.CANCELLED:
         return RunEffects(run)
+    is_slice = run.trigger is Trigger.BACKFILL
     if run.state in (RunState.FAILED, RunState.INTERRUPTED):
         text = run.error or run.meaning
-        return RunEffects(run, opens=(_incident(run, IncidentKind.FAILED, failed_key(run), run.error_kind, text),))
+        failed = _incident(run, IncidentKind.FAILED, failed_key(run), run.error_kind, text)
+        return RunEffects(run, opens=() if is_slice else (failed,))
     closes = [failed_key(run)]
     opens: list[NewIncident] = []
     if run.state is RunState.CHECK_FAILED:
@@ -98,11 +103,16 @@ def effects_of(run: Run, *, measure: bool = False) -> RunEffects:
     elif run.state is RunState.VERIFIED:
         closes.append(warnings_key(run))
     measurable = measure and run.state is not RunState.CHECK_FAILED and bool(run.version)
+    if is_slice and run.state is not RunState.VERIFIED_WITH_WARNINGS:
+        opens = []
     return RunEffects(run, tuple(opens), tuple(closes), measurable)
 
 
 def _incident(run: Run, kind: IncidentKind, key: str, cause: str, text: str) -> NewIncident:
     at = run.finished_at or run.created_at
+    if run.dates:
+        of_backfill = ", a slice of a backfill" if run.trigger is Trigger.BACKFILL else ""
+        text = f"Only {run.dates[0]} to {run.dates[1]}{of_backfill}. {text}"
     return NewIncident(kind, key, at, cause=cause, text=text, dataset_id=run.dataset_id, run_id=run.id)
 
 

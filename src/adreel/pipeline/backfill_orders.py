@@ -18,11 +18,11 @@ from adreel.datasets.stored import dataset_of
 from adreel.dates import Dates, Day, Span, read_day, span, today_at
 from adreel.errors import BusyError, DatasetError, InputError, NotFoundError, Problem
 from adreel.lake import Lake
-from adreel.pipeline.backfills import READ, run_of
+from adreel.pipeline.backfills import days_to_accept, is_read, run_of
 from adreel.pipeline.orders import DateRange, Orders
 from adreel.pipeline.preview import Asking
 from adreel.pipeline.progress import duration_text
-from adreel.store import IN_PROGRESS, SUCCESSFUL, Backfill, BackfillState, Run, RunState, SavedDataset, Store
+from adreel.store import IN_PROGRESS, SUCCESSFUL, Backfill, BackfillState, RunState, SavedDataset, Store
 from adreel.store.backfills import NewBackfill, absent_backfill
 from adreel.update_methods import Method
 
@@ -48,11 +48,13 @@ WESTERNMOST = timedelta(hours=-12)
 class BackfillProgress:
     """How far a backfill is; `requests_left` and `seconds_left` are estimates, in the pace of the latest slice.
 
-    They are None while no slice was read and no ad account is known.
+    They are None while no slice was read and no ad account is known. `days_to_accept` are in the table, but not done
+    unless a person accepts them.
     """
 
     days: int
     days_done: int
+    days_to_accept: int
     requests_left: int | None
     seconds_left: float | None
 
@@ -65,27 +67,30 @@ class BackfillProgress:
     def words(self) -> str:
         """The progress for a person."""
         done = f"{self.days_done:,} of {self.days:,} day{'' if self.days == 1 else 's'}"
+        if self.days_to_accept:
+            return f"{done} · {self.days_to_accept:,} more in the table, waiting for you to accept them"
         if self.requests_left is None or self.seconds_left is None or self.days_done == self.days:
             return done
         requests = f"about {self.requests_left:,} request{'' if self.requests_left == 1 else 's'} left"
         return f"{done} · {requests}, {duration_text(self.seconds_left)} without waiting"
 
 
-def progress(backfill: Backfill) -> BackfillProgress:
+def progress(store: Store, backfill: Backfill) -> BackfillProgress:
     """How far the backfill is, for pages, programs and the command line; a slice counts once it is read."""
     slices = (backfill.days - backfill.days_done) / backfill.slice_days
     is_known = backfill.slice_requests > 0
     return BackfillProgress(
         days=backfill.days,
         days_done=backfill.days_done,
+        days_to_accept=days_to_accept(store, backfill),
         requests_left=round(slices * backfill.slice_requests) if is_known else None,
         seconds_left=slices * backfill.slice_seconds if is_known else None,
     )
 
 
-def backfill_json(backfill: Backfill, saved: SavedDataset) -> dict[str, Any]:
+def backfill_json(store: Store, backfill: Backfill, saved: SavedDataset) -> dict[str, Any]:
     """A backfill for programs: of the API and `--json`."""
-    state = progress(backfill)
+    state = progress(store, backfill)
     return {
         "id": backfill.id,
         "dataset": saved.slug,
@@ -94,9 +99,12 @@ def backfill_json(backfill: Backfill, saved: SavedDataset) -> dict[str, Any]:
         "end": backfill.last_day,
         "state": str(backfill.state),
         "reason": backfill.reason or None,
+        "waits": backfill.waits,
+        "accepted_advertisers": sorted(backfill.accepted),
         "slice_days": backfill.slice_days,
         "days": state.days,
         "days_done": state.days_done,
+        "days_to_accept": state.days_to_accept,
         "share": round(state.share, 4),
         "requests_left": state.requests_left,
         "seconds_left": None if state.seconds_left is None else round(state.seconds_left, 1),
@@ -152,14 +160,15 @@ class BackfillOrders:
     def resume(self, guard: Guard, backfill: Backfill, *, accept: bool = False) -> Backfill:
         """A paused backfill goes on: with the slice that was not read, or with `accept` with the one after it.
 
-        To accept is to leave the table as the slice's run made it. Raises ForbiddenError, as `proposed` for the
-        remaining days, InputError for one that is not paused and for a slice that left nothing to accept.
+        To accept is to leave the table as the slice's run made it, and to let later slices skip the ad accounts that
+        it skipped. Raises ForbiddenError, as `proposed` for the remaining days, InputError for one that is not paused
+        and for a slice that left nothing to accept.
         """
         saved = self._need(guard, backfill)
         self._refuse_unless(backfill, BackfillState.PAUSED)
         run = run_of(self._store, backfill)
         same = saved.request_version == backfill.request_version
-        goes_on = same and run is not None and (run.state in IN_PROGRESS or run.state in READ)
+        goes_on = same and run is not None and (run.state in IN_PROGRESS or is_read(backfill, run))
         if accept:
             if run is None or run.state not in SUCCESSFUL or run.dates is None:
                 raise InputError("The latest slice made no version of the table, so there is nothing to accept.")
@@ -315,11 +324,6 @@ def visible_backfill(guard: Guard, backfill_id: int) -> tuple[Backfill, SavedDat
         return backfill, guard.dataset(backfill.dataset_id)
     except NotFoundError:
         raise absent_backfill(backfill_id) from None
-
-
-def can_accept(run: Run | None) -> bool:
-    """Whether a paused backfill can go on with the days of this slice as they are."""
-    return run is not None and run.state in SUCCESSFUL and run.state not in READ
 
 
 def _read(word: str) -> Day:

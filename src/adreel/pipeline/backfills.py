@@ -6,17 +6,30 @@ A worker calls `tick` again and again, so it imports nothing of what reads.
 from __future__ import annotations
 
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from adreel.errors import NotFoundError
 from adreel.logs import logger_of
-from adreel.store import IN_PROGRESS, Backfill, BackfillState, Run, RunState, SavedDataset, Store, new_run_id
+from adreel.store import (
+    IN_PROGRESS,
+    SUCCESSFUL,
+    Backfill,
+    BackfillState,
+    Run,
+    RunState,
+    SavedDataset,
+    Store,
+    new_run_id,
+)
 
 READ = frozenset({RunState.VERIFIED, RunState.VERIFIED_WITH_WARNINGS})
-"""A slice whose run ended so is done."""
+"""A slice whose run ended so is done, whatever a person accepted."""
 
 INTERRUPTED_FOR = timedelta(minutes=1)
 """A run that is interrupted is put back into the queue by its process; if not within this time, that died first."""
+
+MOST_NAMED = 5
+"""Skipped ad accounts that a reason names."""
 
 logger = logger_of(__name__)
 
@@ -47,11 +60,15 @@ def _step(store: Store, backfill: Backfill, now: datetime) -> bool:
         return False
     if backfill.state is BackfillState.CANCELLED:
         return _counted(store, backfill, run, now)
-    if run.state in READ and saved.request_version == backfill.request_version:
+    if is_read(backfill, run) and saved.request_version == backfill.request_version:
         return store.backfills.advance(backfill, run)
-    if backfill.state is not BackfillState.ACTIVE or (run.state is RunState.INTERRUPTED and not _is_left(run, now)):
+    if run.state is RunState.INTERRUPTED and not _is_left(run, now):
         return False
-    return _paused(store, backfill, reason_of(run) or _changed(saved))
+    if backfill.state is BackfillState.PAUSED:
+        # By a person, who did not know how its slice would end.
+        ended_badly = run.state is not RunState.CANCELLED and not is_read(backfill, run)
+        return ended_badly and not backfill.waits and _paused(store, backfill, reason_of(run))
+    return _paused(store, backfill, _changed(saved) if is_read(backfill, run) else reason_of(run))
 
 
 def _counted(store: Store, backfill: Backfill, run: Run, now: datetime) -> bool:
@@ -73,19 +90,45 @@ def run_of(store: Store, backfill: Backfill) -> Run | None:
     return None
 
 
+def is_read(backfill: Backfill, run: Run) -> bool:
+    """Whether the run read its slice: entirely, or without ad accounts that a person accepted to be left out."""
+    without_accepted = run.state is RunState.ADVERTISERS_SKIPPED and run.skipped.keys() <= backfill.accepted
+    return run.state in READ or without_accepted
+
+
+def days_to_accept(store: Store, backfill: Backfill) -> int:
+    """Days of the latest slice that are in the table, if the backfill is paused and can go on with them as they are."""
+    run = run_of(store, backfill) if backfill.state is BackfillState.PAUSED else None
+    if run is None or run.dates is None or run.state not in SUCCESSFUL or is_read(backfill, run):
+        return 0
+    first, last = map(date.fromisoformat, run.dates)
+    return (last - first).days + 1
+
+
+def commands(store: Store, backfill: Backfill, slug: str) -> str:
+    """What to type to go on with a paused backfill."""
+    resume = f"adreel backfills resume {slug}"
+    return f"To accept: {resume} --accept" if days_to_accept(store, backfill) else f"To resume: {resume}"
+
+
 def reason_of(run: Run) -> str:
     """Why the backfill does not go on after the run of its slice, and what to do; empty if the slice was read."""
     days = f"{run.dates[0]} to {run.dates[1]}" if run.dates else "its days"
     again = "Resume the backfill to read these days again."
-    as_they_are = f"{again} To leave them as they are, resume it and accept them."
     match run.state:
         case RunState.CHECK_FAILED:
             return (
-                f"The check of {days} failed (run {run.id}): the rows differ from TikTok's own figures. {as_they_are}"
+                f"The check of {days} failed (run {run.id}): the rows differ from TikTok's own figures. {again} To "
+                "leave them as they are, accept them."
             )
         case RunState.ADVERTISERS_SKIPPED:
             number = f"{len(run.skipped):,} ad account{'' if len(run.skipped) == 1 else 's'}"
-            return f"The slice {days} was read without {number} (run {run.id}). {as_they_are}"
+            it, they = ("it", "it is") if len(run.skipped) == 1 else ("them", "they are")
+            return (
+                f"The slice {days} was read without {number}: {_named(tuple(run.skipped))} (run {run.id}). To go on "
+                f"without {it} in this and all later slices, accept this. To resume without accepting reads these days "
+                f"again, and pauses again while {they} skipped."
+            )
         case RunState.CANCELLED:
             return f"The run of {days} was cancelled (run {run.id}). {again}"
         case RunState.INTERRUPTED:
@@ -93,6 +136,12 @@ def reason_of(run: Run) -> str:
         case RunState.FAILED:
             return f"The run of {days} failed (run {run.id}): {run.error} Once this is solved, resume the backfill."
     return ""
+
+
+def _named(advertisers: tuple[str, ...]) -> str:
+    """The ids of ad accounts, of many the first."""
+    more = len(advertisers) - MOST_NAMED
+    return ", ".join(advertisers[:MOST_NAMED]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def _changed(saved: SavedDataset) -> str:
@@ -108,7 +157,7 @@ def _is_left(run: Run, now: datetime) -> bool:
 
 
 def _paused(store: Store, backfill: Backfill, reason: str) -> bool:
-    paused = store.backfills.pause(backfill, reason)
+    paused = store.backfills.pause(backfill, reason, waits=True)
     if paused:
         logger.warning("Backfill %d is paused: %s", backfill.id, reason)
     return paused

@@ -311,6 +311,14 @@ class Orders:
             yield run
 
 
+def cancel_words(run: Run) -> str:
+    """What `Orders.cancel` did, for people: a run in progress may commit before it sees that it is to stop."""
+    name = f"run {run.id} of {run.dataset_name!r}"
+    if run.state is RunState.CANCELLED:
+        return f"Cancelled {name}. The table is unchanged."
+    return f"Asked {name} to stop. If it is committing by then, its rows stay; its state says how it ended."
+
+
 def _name(guard: Guard) -> str:
     """The actor's name as runs keep it; empty for whoever runs this machine."""
     return guard.actor.user.name if guard.actor.user is not None else ""

@@ -282,7 +282,9 @@ class _RunInProgress:
 
     def _log_end(self, run: Run) -> None:
         level = logging.INFO if run.state in FINE else logging.WARNING
-        seconds = round(time.monotonic() - self._began, 3)
+        # As in the history: this process may have begun in the middle of the run.
+        lasted = run.finished_at - run.started_at if run.finished_at and run.started_at else timedelta(0)
+        seconds = round(max(0.0, lasted.total_seconds()), 3)
         counts = {"state": run.state.value, "rows": run.rows, "requests": run.requests, "duration_seconds": seconds}
         message = f"Run ended: {run.state.label}" + (f". {run.error}" if run.error else "")
         logger.log(level, "%s", message, extra=_named(run) | counts)
@@ -392,7 +394,14 @@ class _RunInProgress:
         deadline = runner.waits.monotonic() + seconds
         transport, log, waits = runner.transport, self._lines.append, runner.waits
         async with connected(
-            runner.settings, runner.store, access, transport=transport, log=log, deadline=deadline, waits=waits
+            runner.settings,
+            runner.store,
+            access,
+            transport=transport,
+            log=log,
+            refused=log,
+            deadline=deadline,
+            waits=waits,
         ) as self._client:
             self._before = self._progress
             try:

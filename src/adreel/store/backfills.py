@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select, update
@@ -36,6 +37,9 @@ class BackfillState(StrEnum):
         return state
 
 
+_GOES_ON: Mapping[str, Any] = MappingProxyType({"state": BackfillState.ACTIVE, "reason": "", "waits": False})
+"""What changes if a backfill goes on."""
+
 OPEN = frozenset({BackfillState.ACTIVE, BackfillState.PAUSED})
 """Neither done nor cancelled; a dataset has at most one such backfill."""
 
@@ -46,7 +50,8 @@ class Backfill:
 
     A slice has up to `slice_days`, which take about `slice_requests` and `slice_seconds`. `run_id` is the run of the
     slice that was begun last, None between two slices. `request_version` is the dataset's when it began or was resumed,
-    `triggered_by` as of a run, `reason` why it is paused.
+    `triggered_by` as of a run, `reason` why it is paused, and `waits` whether it paused by itself, for a person to
+    decide. `accepted` are the ids of ad accounts that a person accepted its slices to leave out.
     """
 
     id: int
@@ -62,6 +67,8 @@ class Backfill:
     request_version: int
     triggered_by: str
     reason: str
+    waits: bool
+    accepted: frozenset[str]
     created_at: datetime
     ended_at: datetime | None
 
@@ -179,7 +186,8 @@ class Backfills:
     def advance(self, backfill: Backfill, run: Run, *, resumes: bool = False) -> bool:
         """Counts the slice that the run read as done; whether the backfill was still as it was read.
 
-        Done is the backfill with its last slice. `resumes`: a paused one goes on, with the dataset as it is now.
+        Done is the backfill with its last slice. `resumes`: a paused one goes on, with the dataset as it is now, and
+        its later slices may leave out the ad accounts that this run skipped.
         """
         assert run.dates is not None, "a slice has days"
         first, last = map(date.fromisoformat, run.dates)
@@ -191,9 +199,9 @@ class Backfills:
         if backfill.state is BackfillState.CANCELLED:
             pass
         elif first <= backfill.first_day:
-            changes |= {"state": BackfillState.DONE, "ended_at": self._clock(), "reason": ""}
+            changes |= {**_GOES_ON, "state": BackfillState.DONE, "ended_at": self._clock()}
         elif resumes:
-            changes |= {"state": BackfillState.ACTIVE, "reason": ""}
+            changes |= {**_GOES_ON, "accepted": sorted(backfill.accepted | run.skipped.keys())}
         with self._database.write() as connection:
             if resumes:
                 changes["request_version"] = _dataset(connection, backfill.dataset_id).request_version
@@ -207,10 +215,11 @@ class Backfills:
         with self._database.write() as connection:
             _changed(connection, backfill, {"run_id": None})
 
-    def pause(self, backfill: Backfill, reason: str) -> bool:
-        """Pauses it with the reason; whether it was still as it was read."""
+    def pause(self, backfill: Backfill, reason: str, *, waits: bool = False) -> bool:
+        """Pauses it with the reason; whether it was still as it was read. `waits`: a person has to decide."""
+        changes = {"state": BackfillState.PAUSED, "reason": reason, "waits": waits}
         with self._database.write() as connection:
-            changed = _changed(connection, backfill, {"state": BackfillState.PAUSED, "reason": reason})
+            changed = _changed(connection, backfill, changes)
             if changed:
                 self._record(connection, AuditAction.BACKFILL_PAUSE, backfill)
         return changed
@@ -222,7 +231,7 @@ class Backfills:
         """
         with self._database.write() as connection:
             version = _dataset(connection, backfill.dataset_id).request_version
-            changes = {"state": BackfillState.ACTIVE, "reason": "", "request_version": version}
+            changes = {**_GOES_ON, "request_version": version}
             changed = _changed(connection, backfill, changes | ({} if keeps_run else {"run_id": None}))
             if changed:
                 self._record(connection, AuditAction.BACKFILL_RESUME, backfill)
@@ -230,7 +239,7 @@ class Backfills:
 
     def cancel(self, backfill: Backfill) -> Backfill:
         """Ends it. InputError if it is over."""
-        changes = {"state": BackfillState.CANCELLED, "reason": "", "ended_at": self._clock()}
+        changes = {**_GOES_ON, "state": BackfillState.CANCELLED, "ended_at": self._clock()}
         is_open = (backfills.c.id == backfill.id) & backfills.c.state.in_(sorted(OPEN))
         with self._database.write() as connection:
             row = connection.execute(update(backfills).where(is_open).values(changes).returning(backfills)).first()
@@ -254,7 +263,7 @@ def absent_backfill(backfill_id: int) -> NotFoundError:
 
 def as_backfill(row: Row[Any]) -> Backfill:
     """The record of a row."""
-    return Backfill(**{**row._mapping, "state": BackfillState(row.state)})
+    return Backfill(**{**row._mapping, "state": BackfillState(row.state), "accepted": frozenset(row.accepted)})
 
 
 def _changed(connection: Connection, backfill: Backfill, changes: dict[str, Any]) -> bool:

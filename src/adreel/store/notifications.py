@@ -17,13 +17,15 @@ from sqlalchemy import Connection, Row, delete, func, insert, or_, select, updat
 
 from adreel.errors import NotFoundError
 from adreel.store.audit import AuditAction, Subject, record
+from adreel.store.backfills import BackfillState
 from adreel.store.database import Database
 from adreel.store.names import clean_name
 from adreel.store.records import FINISHED, AccountStatus, Run, SavedDataset, User
-from adreel.store.runs import PUBLIC, as_run
+from adreel.store.runs import PUBLIC, UPDATES, as_run
 from adreel.store.secrets import ADD_AGAIN, Keys
 from adreel.store.tables import (
     accounts,
+    backfills,
     datasets,
     deliveries,
     incidents,
@@ -72,6 +74,13 @@ class IncidentKind(StrEnum):
         "runs with warnings",
         "No more warnings",
         "The run succeeded with warnings or skipped ad accounts.",
+    )
+    BACKFILL_PAUSED = (
+        "backfill_paused",
+        "Backfill paused",
+        "backfills paused",
+        "Backfill no longer paused",
+        "A backfill paused by itself and waits for a person.",
     )
     RECONNECT = (
         "reconnect",
@@ -220,7 +229,7 @@ class RunEffects:
 
 @dataclass(frozen=True, slots=True)
 class StaleDataset:
-    """A dataset that is stale from `at` on: `seconds` after `updated_by`, its latest run with a version, if any."""
+    """A dataset that is stale from `at` on: `seconds` after `updated_by`, the latest run that read its own dates."""
 
     dataset_id: int
     at: datetime
@@ -396,6 +405,35 @@ class Incidents:
         with self._database.read() as connection:
             needed = {account_key(account_id) for account_id in connection.execute(broken).scalars()}
             return needed != _open_keys(connection, IncidentKind.RECONNECT)
+
+    def compare_backfills(self, now: datetime) -> None:
+        """Opens an incident for each backfill that waits for a person, and closes those of others.
+
+        One that was resumed and waits again, for another run, is another incident.
+        """
+        with self._database.write() as connection:
+            last = _open_keys(connection, IncidentKind.BACKFILL_PAUSED)
+            waiting = {_backfill_key(row): row for row in connection.execute(_WAITING_BACKFILLS)}
+            for key in last - waiting.keys():
+                _close(connection, key, now, "")
+            for key in waiting.keys() - last:
+                row = waiting[key]
+                days = f"Backfill {row.first_day} to {row.last_day}, which waits for a person."
+                new = NewIncident(
+                    IncidentKind.BACKFILL_PAUSED,
+                    key,
+                    now,
+                    text=f"{days} {row.reason}",
+                    dataset_id=row.dataset_id,
+                    run_id=row.run_id or "",
+                )
+                _open(connection, new)
+
+    def backfills_differ(self) -> bool:
+        """Whether `compare_backfills` has anything to do; without a transaction that writes."""
+        with self._database.read() as connection:
+            waiting = {_backfill_key(row) for row in connection.execute(_WAITING_BACKFILLS)}
+            return waiting != _open_keys(connection, IncidentKind.BACKFILL_PAUSED)
 
     def lasting(self, kind: IncidentKind) -> tuple[Incident, ...]:
         """The incidents of a kind that last."""
@@ -645,6 +683,21 @@ def stale_key(dataset_id: int) -> str:
     return f"{IncidentKind.STALE}:{dataset_id}"
 
 
+_WAITING_BACKFILLS = select(
+    backfills.c.id,
+    backfills.c.dataset_id,
+    backfills.c.first_day,
+    backfills.c.last_day,
+    backfills.c.run_id,
+    backfills.c.reason,
+).where(backfills.c.state == BackfillState.PAUSED, backfills.c.waits)
+
+
+def _backfill_key(row: Any) -> str:
+    """That this backfill waits, since this run of it."""
+    return f"{IncidentKind.BACKFILL_PAUSED}:{row.id}:{row.run_id or ''}"
+
+
 def account_key(account_id: int) -> str:
     """That this account needs reconnecting."""
     return f"{IncidentKind.RECONNECT}:{account_id}"
@@ -676,10 +729,9 @@ def _apply(connection: Connection, effect: RunEffects) -> None:
 
 def _is_as_judged(connection: Connection, stale: StaleDataset) -> bool:
     setting = select(datasets.c.stale_after).where(datasets.c.id == stale.dataset_id)
-    made_version = (runs.c.dataset_id == stale.dataset_id) & runs.c.version.is_not(None)
-    newest = select(runs.c.id).where(made_version).order_by(runs.c.seq.desc()).limit(1)
+    newest = select(runs.c.id).where(runs.c.dataset_id == stale.dataset_id, UPDATES).order_by(runs.c.seq.desc())
     same_setting = connection.execute(setting).scalar() == stale.seconds
-    return same_setting and (connection.execute(newest).scalar() or "") == stale.updated_by
+    return same_setting and (connection.execute(newest.limit(1)).scalar() or "") == stale.updated_by
 
 
 def _open(connection: Connection, new: NewIncident) -> None:

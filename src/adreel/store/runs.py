@@ -73,7 +73,7 @@ _BRIEF = (
 SPEAKS = or_(runs.c.trigger != Trigger.BACKFILL, runs.c.state.in_(sorted(IN_PROGRESS)))
 """The runs that say how their dataset stands, as `RunBrief.speaks`."""
 
-_UPDATES = and_(runs.c.version.is_not(None), runs.c.dates.is_(None))
+UPDATES = and_(runs.c.version.is_not(None), runs.c.dates.is_(None))
 """The runs after which the table is as new as they are, as `RunBrief.updates`."""
 
 KEYS_KEPT = timedelta(days=1)
@@ -373,7 +373,7 @@ class Runs:
         one, as all were at the same moment.
         """
         own = _latest_first().where(runs.c.dataset_id == dataset.id).limit(1)
-        statements = own.where(SPEAKS), own.where(runs.c.version.is_not(None)), own.where(_UPDATES)
+        statements = own.where(SPEAKS), own.where(runs.c.version.is_not(None)), own.where(UPDATES)
         with self._database.read() as connection:
             rows = [connection.execute(statement).first() for statement in statements]
         speaking, good, updated = (as_run(row) if row is not None else None for row in rows)
@@ -388,7 +388,7 @@ class Runs:
             newest = _briefs(connection, true())
             speaking = _of_kind(connection, newest, lambda brief: brief.speaks, SPEAKS)
             good = _of_kind(connection, newest, lambda brief: brief.version is not None, runs.c.version.is_not(None))
-            updated = _of_kind(connection, good, lambda brief: brief.updates, _UPDATES)
+            updated = _of_kind(connection, good, lambda brief: brief.updates, UPDATES)
         return {id_: Latest(speaking.get(id_), good.get(id_), updated.get(id_)) for id_ in newest}
 
     def ended(self, states: Collection[RunState]) -> frozenset[int]:

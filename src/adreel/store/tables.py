@@ -231,6 +231,10 @@ backfills = Table(
     Column("triggered_by", String, nullable=False),
     # Why it is paused; empty otherwise.
     Column("reason", Text, nullable=False),
+    # Whether it paused by itself, and waits for a person.
+    Column("waits", Boolean, nullable=False, server_default=false()),
+    # Ids of ad accounts that a person accepted to be left out.
+    Column("accepted", JSON, nullable=False, server_default="[]"),
     Column("created_at", Utc, nullable=False),
     Column("ended_at", Utc),
     Index(None, "dataset_id"),

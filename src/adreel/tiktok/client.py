@@ -121,7 +121,7 @@ class Client:
 
     `deadline` is when the run has to end, in seconds of `monotonic`; no call goes on after it. `request_seconds` bounds
     one try from sending to the last byte, `attempts` the tries of one request. `random` gives numbers from 0 to 1 for
-    the jitter of waits. `log` gets one line for each wait and each advertiser that is left out.
+    the jitter of waits. `log` gets one line for each wait, and `refused` one for each advertiser that is left out.
     """
 
     def __init__(
@@ -140,6 +140,7 @@ class Client:
         random: Callable[[], float] = randomness.random,
         deadline: float | None = None,
         log: Callable[[str], None] | None = None,
+        refused: Callable[[str], None] | None = None,
     ) -> None:
         """`base_url` ends with the API's version; raises InputError if it is no web address.
 
@@ -158,6 +159,7 @@ class Client:
         self._random = random
         self._deadline = deadline
         self._log = log
+        self._refused = refused
         self._ways = min(_WAYS, max(8, 2 * pace.limits.per_second))
         self._in_flight = asyncio.Semaphore(self._ways)
         self._handing_on = asyncio.Lock()
@@ -255,7 +257,7 @@ class Client:
     async def advertiser_info(self, ids: Sequence[str], fields: Sequence[str] = ()) -> list[dict[str, Any]]:
         """What TikTok knows of each advertiser, all fields if none is named.
 
-        Advertisers that may not be read or are gone are absent from the list, and named in the log. Raises
+        Advertisers that may not be read or are gone are absent from the list, and told to `refused`. Raises
         AdvertiserError if there are none because the app lacks the permission.
         """
         size = LONGEST_ADVERTISER_BATCH
@@ -281,7 +283,8 @@ class Client:
             return await self.uncounted("/advertiser/info/", params)
         except AdvertiserError as error:
             if len(ids) == 1:
-                self._write_log(f"advertiser {ids[0]} was skipped: {error}")
+                if self._refused is not None:
+                    self._refused(self._clean(f"advertiser {ids[0]} was skipped: {error}"))
                 refusals.append(error)
                 return []
         except SplitError:

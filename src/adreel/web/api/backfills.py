@@ -13,7 +13,7 @@ from adreel.pipeline.backfill_orders import backfill_json, visible, visible_back
 from adreel.store import Backfill, BackfillState, SavedDataset
 from adreel.web.api.failures import failures
 from adreel.web.api.shapes import Answer, Body, Paged, Paging, Slug, located, part
-from adreel.web.deps import Here, Who
+from adreel.web.deps import Here, Visitor, Who
 
 router = APIRouter(tags=["backfills"])
 
@@ -28,9 +28,16 @@ class BackfillAnswer(Answer):
     end: date
     state: BackfillState = Field(examples=[BackfillState.ACTIVE])
     reason: str | None = Field(description="Why it is paused.", examples=[None])
+    waits: bool = Field(description="Whether it paused by itself, and waits for you.", examples=[False])
+    accepted_advertisers: list[str] = Field(
+        description="IDs of ad accounts that its slices may skip, as this was accepted.", examples=[[]]
+    )
     slice_days: int = Field(description="The most days of a slice.", examples=[90])
     days: int = Field(examples=[304])
     days_done: int = Field(description="Days that were read; a slice counts when its run was verified.", examples=[90])
+    days_to_accept: int = Field(
+        description="Days of the latest slice that are in the table and wait for you to accept them.", examples=[0]
+    )
     share: float = Field(description="From 0 to 1.", examples=[0.2961])
     requests_left: int | None = Field(description="Estimate; null if not known.", examples=[24])
     seconds_left: float | None = Field(description="Estimate without waiting for other runs.", examples=[12.4])
@@ -57,8 +64,8 @@ class ResumeBody(Body):
 
     accept: bool = Field(
         False,
-        description="Go on with the days before the latest slice, and leave those of the slice as its run wrote them; "
-        "otherwise the slice is read again.",
+        description="Go on with the days before the latest slice, and leave those of the slice as its run wrote them. "
+        "Later slices may skip the ad accounts that it skipped. Otherwise the slice is read again.",
     )
 
 
@@ -76,43 +83,43 @@ def start_backfill(deps: Here, who: Who, dataset: Slug, body: BackfillBody, answ
     saved = who.guard.dataset(dataset, DatasetRight.RUN)
     backfill = deps.backfills.start(who.guard, saved, (body.start, body.end))
     answer.headers["Location"] = f"/api/v1/backfills/{backfill.id}"
-    return _answer(backfill, saved)
+    return _answer(who, backfill, saved)
 
 
 @router.get("/backfills", summary="List backfills", responses=failures())
 def list_backfills(who: Who, query: Annotated[Paging, Query()]) -> BackfillList:
     """The backfills of all datasets that you may see, latest first."""
     entries = tuple(visible(who.guard))
-    items = [_answer(backfill, saved) for backfill, saved in part(entries, query)]
+    items = [_answer(who, backfill, saved) for backfill, saved in part(entries, query)]
     return BackfillList(items=items, total=len(entries), limit=query.limit, offset=query.offset)
 
 
 @router.get("/backfills/{backfill}", summary="Get a backfill", responses=failures(404))
 def get_backfill(who: Who, backfill: BackfillId) -> BackfillAnswer:
     """A backfill with its progress."""
-    return _answer(*visible_backfill(who.guard, backfill))
+    return _answer(who, *visible_backfill(who.guard, backfill))
 
 
 @router.post("/backfills/{backfill}/pause", summary="Pause a backfill", responses=failures(403, 404, 409))
 def pause_backfill(deps: Here, who: Who, backfill: BackfillId) -> BackfillAnswer:
     """No further slice starts; a slice in progress is read to its end. 409 if it changed at the same moment."""
     stored, saved = visible_backfill(who.guard, backfill)
-    return _answer(deps.backfills.pause(who.guard, stored), saved)
+    return _answer(who, deps.backfills.pause(who.guard, stored), saved)
 
 
 @router.post("/backfills/{backfill}/resume", summary="Resume a backfill", responses=failures(403, 404, 409))
 def resume_backfill(deps: Here, who: Who, backfill: BackfillId, body: ResumeBody | None = None) -> BackfillAnswer:
     """Continues a paused backfill. 409 as for pausing, and if its account must be reconnected."""
     stored, saved = visible_backfill(who.guard, backfill)
-    return _answer(deps.backfills.resume(who.guard, stored, accept=body is not None and body.accept), saved)
+    return _answer(who, deps.backfills.resume(who.guard, stored, accept=body is not None and body.accept), saved)
 
 
 @router.post("/backfills/{backfill}/cancel", summary="Cancel a backfill", responses=failures(403, 404))
 def cancel_backfill(deps: Here, who: Who, backfill: BackfillId) -> BackfillAnswer:
     """Ends a backfill; days that were read stay in the table."""
     stored, saved = visible_backfill(who.guard, backfill)
-    return _answer(deps.backfills.cancel(who.guard, stored), saved)
+    return _answer(who, deps.backfills.cancel(who.guard, stored), saved)
 
 
-def _answer(backfill: Backfill, saved: SavedDataset) -> BackfillAnswer:
-    return BackfillAnswer.model_validate(backfill_json(backfill, saved))
+def _answer(who: Visitor, backfill: Backfill, saved: SavedDataset) -> BackfillAnswer:
+    return BackfillAnswer.model_validate(backfill_json(who.guard.store, backfill, saved))

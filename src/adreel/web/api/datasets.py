@@ -123,7 +123,9 @@ class DatasetAnswer(Answer):
     attention: bool = Field(description="Whether it needs attention.", examples=[False])
     rows: int | None = Field(description="Rows of the table after the last successful run.", examples=[90])
     columns: int | None = Field(examples=[9])
-    read_at: datetime | None = Field(description="Start of the run that read the rows.")
+    read_at: datetime | None = Field(
+        description="Start of the latest run that read the dataset's own dates; a backfill does not change it."
+    )
     last_run: LastRun | None
     next_run_at: datetime | None = Field(description="Next scheduled run; null if manual or paused.")
     paused_at: datetime | None = Field(description="Start of the pause of the schedule.", examples=[None])

@@ -277,7 +277,10 @@ def get_log(deps: Here, who: Who, run: RunId, query: Annotated[LogQuery, Query()
 
 @router.post("/runs/{run}/cancel", summary="Cancel a run", status_code=202, responses=failures(403, 404))
 def cancel_run(deps: Here, who: Who, run: RunId) -> RunAnswer:
-    """Cancels a run; its table stays unchanged. A queued or interrupted run ends immediately."""
+    """A queued or interrupted run ends immediately. One in progress is asked to stop (`cancel_requested`).
+
+    It stops at its next step, or ends with a version if it is committing by then: `state` says how it ended.
+    """
     stored = who.guard.run(run, DatasetRight.RUN)
     deps.orders.cancel(who.guard, stored)
     return _run(deps, deps.store.runs.get(stored.id))

@@ -50,7 +50,7 @@ class ScheduleMeaning(Answer):
 
     words: str = Field(examples=["Every day at 06:00 UTC"])
     notes: list[str] = Field(description="What may not be expected of it.", examples=[[]])
-    next: list[ScheduleTime] = Field(description="The next five times; empty for manual.")
+    next: list[ScheduleTime] = Field(description="The next five times; empty for manual, and while paused.")
     runs_per_day: int = Field(description="Runs on the UTC day with most.", examples=[1])
     zone: str = Field(description="The workspace's zone.", examples=["Europe/Berlin"])
 
@@ -69,6 +69,9 @@ class DatasetSchedule(ScheduleMeaning):
 
     load: str | None = Field(
         description="Requests on a day; null if not known.", examples=["about 34 requests on a day with 1 run"]
+    )
+    next_if_resumed: list[ScheduleTime] = Field(
+        description="While paused, the times of `next` if it is resumed now; empty otherwise.", examples=[[]]
     )
     paused_at: datetime | None = Field(description="Start of the pause.", examples=[None])
 
@@ -122,11 +125,12 @@ def _schedule(deps: Deps, saved: SavedDataset) -> DatasetSchedule:
     meaning = meaning_of(schedule_of(saved), deps.clock(), deps.store.workspace.get().zone)
     estimate = deps.asking.estimate(saved) if meaning.runs_per_day else None
     load = estimate.daily_text(meaning.runs_per_day) if estimate else None
-    return DatasetSchedule(**_values(meaning.values()), load=load, paused_at=saved.paused_at)
+    return DatasetSchedule(**_values(schedules.times_of(saved, meaning)), load=load)
 
 
 def _values(values: dict[str, Any]) -> dict[str, Any]:
-    return values | {"next": [ScheduleTime(**time) for time in values["next"]]}
+    names = [name for name in ("next", "next_if_resumed") if name in values]
+    return values | {name: [ScheduleTime(**time) for time in values[name]] for name in names}
 
 
 def _time(due: datetime | None, zone: str) -> ScheduleTime | None:

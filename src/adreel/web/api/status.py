@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 
 from fastapi import APIRouter
 from pydantic import Field
@@ -53,6 +53,18 @@ class FailingDatasetAnswer(Answer):
     ran_at: datetime | None
 
 
+class WaitingBackfillAnswer(Answer):
+    """A backfill that paused by itself and waits for you."""
+
+    id: int = Field(examples=[1])
+    dataset: str = Field(description="The dataset's slug.", examples=["spend"])
+    dataset_name: str = Field(examples=["Spend"])
+    start: date
+    end: date
+    words: str = Field(description="The reason, and what to do.", examples=["The run of its days was cancelled."])
+    command: str = Field(description="The command to go on.", examples=["To resume: adreel backfills resume spend"])
+
+
 class AccountTroubleAnswer(Answer):
     """An account that needs attention."""
 
@@ -101,6 +113,7 @@ class StatusAnswer(Answer):
     queued: list[WaitingRunAnswer] = Field(description="The first 100, in the order of the queue.")
     queued_total: int = Field(examples=[0])
     failing: list[FailingDatasetAnswer] = Field(description="Most urgent first.")
+    backfills: list[WaitingBackfillAnswer] = Field(description="Paused backfills that wait for you.")
     accounts: list[AccountTroubleAnswer]
     workers: list[WorkerAnswer] | None = Field(description="null for users who are not administrators.")
     apps: list[AppBudgetAnswer] = Field(description="The apps of the accounts that you see.")

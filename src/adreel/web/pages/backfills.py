@@ -10,9 +10,8 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from adreel.access import DatasetRight
-from adreel.pipeline.backfill_orders import BackfillProgress, can_accept, progress
-from adreel.pipeline.backfills import run_of
-from adreel.store import Backfill, BackfillState, SavedDataset, Store
+from adreel.pipeline.backfill_orders import BackfillProgress, progress
+from adreel.store import Backfill, SavedDataset, Store
 from adreel.web.deps import Here, Visitor, Who
 from adreel.web.render import Page, go, is_opened, respond
 
@@ -24,13 +23,12 @@ SHOWN_FOR = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class BackfillCard:
-    """A backfill as its dataset's page shows it; `may_accept`: it can go on without reading its latest slice again."""
+    """A backfill as its dataset's page shows it."""
 
     saved: SavedDataset
     backfill: Backfill
     progress: BackfillProgress
     may_run: bool
-    may_accept: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +44,8 @@ def backfill_card(store: Store, who: Visitor, saved: SavedDataset, now: datetime
     backfill = next(iter(store.backfills.list([saved.id])), None)
     if backfill is None or (backfill.ended_at is not None and now - backfill.ended_at > SHOWN_FOR):
         return None
-    may_accept = backfill.state is BackfillState.PAUSED and can_accept(run_of(store, backfill))
     may_run = who.guard.may(DatasetRight.RUN, saved)
-    return BackfillCard(saved, backfill, progress(backfill), may_run, may_accept)
+    return BackfillCard(saved, backfill, progress(store, backfill), may_run)
 
 
 @router.get("/datasets/{slug}/backfills")

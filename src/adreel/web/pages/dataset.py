@@ -21,6 +21,7 @@ from adreel.datasets.verification import Check, checks_of, incomplete_in
 from adreel.dates import Span, offset_name, read_day
 from adreel.errors import AdreelError, BusyError, ConfirmError, DatasetError, InputError, NotFoundError, Problem
 from adreel.export.files import WRITERS, stream
+from adreel.pipeline.orders import cancel_words
 from adreel.pipeline.preview import Planned
 from adreel.scheduling import Meaning, meaning_of
 from adreel.scheduling.durations import written_duration
@@ -375,9 +376,9 @@ def resume(request: Request, who: Who, slug: str) -> Response:
 def cancel(request: Request, deps: Here, who: Who, run_id: str, onward: Text = "") -> Response:
     """Asks a run to stop."""
     run = who.guard.run(run_id, DatasetRight.RUN)
-    deps.orders.cancel(who.guard, run)
+    cancelled = deps.orders.cancel(who.guard, run)
     home = f"/datasets/{run.dataset_slug}" if run.dataset_id is not None else "/datasets"
-    return go(request, own_path(onward, home))
+    return go(request, own_path(onward, home), cancel_words(cancelled))
 
 
 @router.get("/datasets/{slug}/delete")

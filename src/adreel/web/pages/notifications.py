@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Annotated, ClassVar
@@ -53,6 +53,15 @@ class Section:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenIncident:
+    """An incident that lasts: the name of its dataset or account, and the address of that one's page."""
+
+    incident: Incident
+    name: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
 class NotificationsPage(Page):
     """The addresses that the user may see, and what is wrong now."""
 
@@ -60,7 +69,7 @@ class NotificationsPage(Page):
     sections: tuple[Section, ...]
     kinds: tuple[IncidentKind, ...]
     dataset: SavedDataset | None
-    incidents: tuple[tuple[Incident, str], ...]
+    incidents: tuple[OpenIncident, ...]
 
 
 _HELP: Mapping[str, str] = MappingProxyType(
@@ -165,16 +174,18 @@ def _page(
         sections = [section("personal", "Your addresses", subscriptions.own(), may_add=True)]
         if who.guard.may_role(RoleRight.VIEW_SETTINGS):
             sections.append(section("workspace", "Workspace", subscriptions.of_workspace(), may_add=True))
-    return NotificationsPage(tuple(sections), tuple(IncidentKind), saved, _lasting(deps, who, saved))
+    return NotificationsPage(tuple(sections), tuple(IncidentKind), saved, tuple(_lasting(deps, who, saved)))
 
 
-def _lasting(deps: Deps, who: Visitor, saved: SavedDataset | None) -> tuple[tuple[Incident, str], ...]:
-    """The incidents that last and the user may see, each with what it is about."""
-    datasets = {dataset.id: dataset.name for dataset in who.guard.datasets()}
-    accounts = {account.id: f"Account {account.name}" for account in who.guard.accounts()}
-    named = [
-        (incident, datasets.get(incident.dataset_id or 0) or accounts.get(incident.account_id or 0, ""))
-        for incident in deps.store.incidents.list(is_open=True)
-        if saved is None or incident.dataset_id == saved.id
-    ]
-    return tuple((incident, name) for incident, name in named if name)
+def _lasting(deps: Deps, who: Visitor, saved: SavedDataset | None) -> Iterator[OpenIncident]:
+    """The incidents that last and the user may see."""
+    datasets = {dataset.id: dataset for dataset in who.guard.datasets()}
+    accounts = {account.id: account for account in who.guard.accounts()}
+    for incident in deps.store.incidents.list(is_open=True):
+        dataset, account = datasets.get(incident.dataset_id or 0), accounts.get(incident.account_id or 0)
+        if saved is not None and incident.dataset_id != saved.id:
+            continue
+        if dataset is not None:
+            yield OpenIncident(incident, dataset.name, f"/datasets/{dataset.slug}")
+        elif account is not None:
+            yield OpenIncident(incident, f"Account {account.name}", f"/accounts/{account.id}")
