@@ -92,7 +92,8 @@ class Bench:
             async with connected(settings, store, access, transport=transport, waits=Hurry().waits()) as client:
                 extraction = Extraction(plan, client, Parts(lake, run_id), lambda *_: None, {})
                 outcomes = [await extraction.chunk(chunk) for chunk in plan.chunks()]
-        return commit_run(lake, slug(name), run_id, plan, self.home.now, outcomes)
+        newest = lake.newest_version(slug(name))
+        return commit_run(lake, slug(name), run_id, plan, self.home.now, outcomes, newest=newest)
 
     @property
     def lake(self) -> Lake:

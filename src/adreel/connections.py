@@ -16,6 +16,7 @@ import httpx2
 from adreel import catalog
 from adreel.advertisers import SKIP_ADVICE, Advertiser
 from adreel.dates import fixed_offset, offset_name
+from adreel.enumerations import first_of
 from adreel.errors import AbsentError, AdreelError, AdvertiserError, ExistsError, InputError, ReconnectError
 from adreel.logs import logger_of
 from adreel.settings import Settings
@@ -328,8 +329,7 @@ MOST_NAMED = 5
 def _covers(by_id: Mapping[str, AccountAdvertiser]) -> str:
     """Which ad accounts an account covers, at the end of a sentence; empty if it is not known."""
     names = [f"{key} ({advertiser.name})" if advertiser.name else key for key, advertiser in by_id.items()]
-    more = f" and {len(names) - MOST_NAMED:,} more" if len(names) > MOST_NAMED else ""
-    return f"; it covers {', '.join(names[:MOST_NAMED])}{more}" if names else ""
+    return f"; it covers {first_of(names, MOST_NAMED)}" if names else ""
 
 
 def covered(advertisers: Iterable[AccountAdvertiser], selection: tuple[str, ...] | None) -> Covered:

@@ -12,6 +12,7 @@ from adreel.charts.source import VIEW, CardSource, among, day_of, where, within
 from adreel.datasets.dataset import Dataset, key_columns
 from adreel.datasets.schema import columns
 from adreel.dates import Span, fixed_offset, today_at
+from adreel.enumerations import first_of
 from adreel.errors import InputError
 from adreel.lake.engine import literal, quoted
 from adreel.update_methods import Method
@@ -318,7 +319,7 @@ def _compared(
     if late:
         return facts, (
             f"No previous period: the table does not have all days from {before.start} on for "
-            f"{'ad account' if len(late) == 1 else 'ad accounts'} {_several(late)}."
+            f"{'ad account' if len(late) == 1 else 'ad accounts'} {first_of(late, MOST_NAMED)}."
         )
     day = day_of(dataset)
     days = {
@@ -329,7 +330,7 @@ def _compared(
     }
     missing = [str(day) for day in days_of(before) if day not in days]
     if missing:
-        return facts, f"No previous period: the table has no rows of {_several(missing)}."
+        return facts, f"No previous period: the table has no rows of {first_of(missing, MOST_NAMED)}."
     return replace(facts, previous=before), None
 
 
@@ -338,12 +339,6 @@ def _is_late(group: _Group, before: Span, window: Span) -> bool:
     if group.first is None or group.last is None:
         return False
     return before.start < group.first and window.start <= group.last
-
-
-def _several(names: Sequence[str]) -> str:
-    """The first few names, and the number of the others."""
-    more = len(names) - MOST_NAMED
-    return f"{', '.join(names[:MOST_NAMED])} and {more} more" if more > 0 else ", ".join(names)
 
 
 def _choice_notes(choices: CardChoices, currency: str | None) -> list[str]:
@@ -358,7 +353,7 @@ def _range_notes(chosen: Sequence[_Group], newest: Sequence[_Group]) -> list[str
     if len(ranges) == 1:
         notes.append(f"Figures cover {span_text(Span(*ranges[0]))}.")
     elif ranges:
-        spans = _several([span_text(Span(*days)) for days in ranges])
+        spans = first_of([span_text(Span(*days)) for days in ranges], MOST_NAMED)
         notes.append(f"Figures cover the newest range of each ad account: {spans}.")
     older = sum(group.rows for group in chosen) - sum(group.rows for group in newest)
     if older:

@@ -17,6 +17,7 @@ from typing import Any
 from adreel.advertisers import Advertiser
 from adreel.datasets.dataset import Dataset
 from adreel.dates import Span
+from adreel.enumerations import first_of
 from adreel.update_methods import Method
 
 MOST_NAMED = 10
@@ -95,7 +96,7 @@ def is_rolling(dataset: Dataset) -> bool:
 def covering(before: Coverage, run_days: RunDays, dataset: Dataset) -> dict[str, DaysOf]:
     """The coverage of the version that the run makes of the table, whose coverage was `before`."""
     earlier = {who: days for who, days in before.items() if not run_days.alone or who in run_days.spared}
-    first = min((days.read[0].start for days in earlier.values() if days.read), default=None)
+    first = _first_read(earlier)
     after = dict(earlier)
     for advertiser, days, today in run_days.days:
         days_before = earlier.get(advertiser.id, DaysOf())
@@ -121,9 +122,14 @@ def _expected(days_before: DaysOf, first: date | None, dataset: Dataset) -> date
     return days_before.last.end + _DAY if days_before.last is not None and is_rolling(dataset) else None
 
 
+def _first_read(coverage: Coverage) -> date | None:
+    """The first day that was read of any ad account."""
+    return min((days.read[0].start for days in coverage.values() if days.read), default=None)
+
+
 def missed_days(coverage: Coverage, advertisers: Iterable[Advertiser]) -> tuple[MissedDays, ...]:
     """The missed days of these ad accounts: of those added later, then those between two runs."""
-    first = min((days.read[0].start for days in coverage.values() if days.read), default=None)
+    first = _first_read(coverage)
     kinds: dict[bool, list[tuple[Advertiser, Span]]] = {True: [], False: []}
     for advertiser in sorted(advertisers, key=lambda advertiser: advertiser.id):
         days = coverage.get(advertiser.id, DaysOf())
@@ -144,9 +150,8 @@ def missed_days(coverage: Coverage, advertisers: Iterable[Advertiser]) -> tuple[
 def missed_sentence(missed: MissedDays, slug: str, method: Method) -> str:
     """The warning of a run, with the command that fills the table."""
     count = len(missed.advertisers)
-    names = ", ".join(f"{advertiser.name} ({advertiser.id})" for advertiser in missed.advertisers[:MOST_NAMED])
-    more = f" and {count - MOST_NAMED:,} more" if count > MOST_NAMED else ""
-    whose = f"{count:,} ad account{'s' if count != 1 else ''}: {names}{more}"
+    names = [f"{advertiser.name} ({advertiser.id})" for advertiser in missed.advertisers]
+    whose = f"{count:,} ad account{'s' if count != 1 else ''}: {first_of(names, MOST_NAMED)}"
     days = str(missed.days.start) if missed.days.days == 1 else f"{missed.days.start} to {missed.days.end}"
     if missed.is_new:
         why = (

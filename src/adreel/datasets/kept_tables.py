@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from adreel.enumerations import first_of
 from adreel.lake import Lake
 
 MOST_NAMED = 20
@@ -17,9 +18,7 @@ def where_kept(lake: Lake, slugs: Iterable[str]) -> str:
         return ""
     is_one = len(addresses) == 1
     subject = "The table stays in" if is_one else f"{len(addresses):,} tables stay in"
-    listed = ", ".join(addresses[:MOST_NAMED])
-    if len(addresses) > MOST_NAMED:
-        listed += f" and {len(addresses) - MOST_NAMED:,} more of {lake.url}"
+    listed = first_of(addresses, MOST_NAMED) + (f" of {lake.url}" if len(addresses) > MOST_NAMED else "")
     it, this = ("it", "this") if is_one else ("them", "these")
     things = ("folder" if is_one else "folders") if lake.is_folder else ("address" if is_one else "addresses")
     order = f"delete {this} {things}" if lake.is_folder else f"delete all objects under {this} {things}"

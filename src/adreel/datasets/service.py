@@ -24,6 +24,7 @@ from adreel.datasets.stored import (
 )
 from adreel.datasets.validation import Checked, check, parse
 from adreel.dates import FutureDays, future_days, today_at
+from adreel.enumerations import first_of
 from adreel.errors import DatasetError, ExistsError, InputError, NotFoundError, Problem
 from adreel.store import Account, SavedDataset, Store
 from adreel.store.datasets import NewDataset, Timing
@@ -182,8 +183,7 @@ def unknown_account(guard: Guard, source: Source, error: NotFoundError) -> Probl
     # The key in front says that it is an account, and the nearest come after the reason.
     reason = error.message.removeprefix("Account ").split(" Did you mean ")[0]
     if names and not near:
-        more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
-        reason += f" Available: {', '.join(names[:MOST_NAMES])}{more}."
+        reason += f" Available: {first_of(names, MOST_NAMES)}."
     advice = "" if near else f"Connect it: adreel accounts connect {shlex.quote(name)}"
     return Problem("account", reason, near, source.lines.get("account"), advice)
 

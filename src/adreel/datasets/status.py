@@ -30,6 +30,7 @@ OVERDUE_AFTER = timedelta(minutes=10)
 """How long after its time a scheduled run that no worker put into the queue is overdue; workers look every second."""
 
 NO_RUNS = Latest(None, None, None)
+"""Of a dataset that has never run."""
 
 RECENTLY = timedelta(days=1)
 """Age of the last run up to which the filter for recent runs keeps a dataset."""

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from adreel.enumerations import first_of
+
 Kind = Literal["rows", "keys", "sums"]
 
 MOST_NAMED = 5
@@ -59,9 +61,8 @@ def checked_in(verification: Mapping[str, Any]) -> str:
     Empty for a run that made no version, and for one that failed otherwise than by these checks.
     """
     differing = [check.name for check in checks_of(verification) if not check.agrees]
-    more = f" and {len(differing) - MOST_NAMED:,} more" if len(differing) > MOST_NAMED else ""
     if differing or not verification.get("verified"):
-        return ", ".join(differing[:MOST_NAMED]) + more
+        return first_of(differing, MOST_NAMED)
     return "; ".join(filter(None, (checked(len(verification.get("totals", {}))), incomplete_in(verification))))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from adreel.datasets.status import stale_at
+from adreel.datasets.status import NO_RUNS, stale_at
 from adreel.errors import AdreelError
 from adreel.notify.restated import measured
 from adreel.settings import Settings
@@ -66,7 +66,7 @@ def _compare_stale(store: Store, now: datetime) -> None:
     opens: list[StaleDataset] = []
     stay: set[int | None] = set()
     for saved in watched:
-        updated = briefs[saved.id].updated if saved.id in briefs else None
+        updated = briefs.get(saved.id, NO_RUNS).updated
         at, before = stale_at(saved, updated), lasting.get(saved.id)
         if at is None or saved.stale_after is None:
             continue

@@ -8,6 +8,7 @@ from __future__ import annotations
 from contextlib import suppress
 from datetime import date, datetime, timedelta
 
+from adreel.enumerations import first_of
 from adreel.errors import NotFoundError
 from adreel.logs import logger_of
 from adreel.store import (
@@ -123,9 +124,10 @@ def reason_of(run: Run) -> str:
             )
         case RunState.ADVERTISERS_SKIPPED:
             number = f"{len(run.skipped):,} ad account{'' if len(run.skipped) == 1 else 's'}"
+            skipped = first_of(tuple(run.skipped), MOST_NAMED)
             it, they = ("it", "it is") if len(run.skipped) == 1 else ("them", "they are")
             return (
-                f"The slice {days} was read without {number}: {_named(tuple(run.skipped))} (run {run.id}). To go on "
+                f"The slice {days} was read without {number}: {skipped} (run {run.id}). To go on "
                 f"without {it} in this and all later slices, accept this. To resume without accepting reads these days "
                 f"again, and pauses again while {they} skipped."
             )
@@ -136,12 +138,6 @@ def reason_of(run: Run) -> str:
         case RunState.FAILED:
             return f"The run of {days} failed (run {run.id}): {run.error} Once this is solved, resume the backfill."
     return ""
-
-
-def _named(advertisers: tuple[str, ...]) -> str:
-    """The ids of ad accounts, of many the first."""
-    more = len(advertisers) - MOST_NAMED
-    return ", ".join(advertisers[:MOST_NAMED]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def _changed(saved: SavedDataset) -> str:

@@ -24,8 +24,9 @@ from adreel.datasets.lookback import with_lookback
 from adreel.datasets.replacement import merges_by_day
 from adreel.datasets.schema import arrow_schema, columns, day_column, key
 from adreel.dates import Span, today_at
+from adreel.enumerations import first_of
 from adreel.errors import AdvertiserError
-from adreel.lake import Commit, Lake, Window, Write
+from adreel.lake import Commit, Lake, Version, Window, Write
 from adreel.pipeline.extract import batch_columns
 from adreel.pipeline.normalize import key_texts, widened
 from adreel.pipeline.plan import Chunk, Plan, days_for
@@ -80,15 +81,15 @@ def commit_run(
     *,
     other_days: bool = False,
     dataset_slug: str = "",
-    follows: int | None = None,
+    newest: Version | None,
     writing: Callable[[], None] = lambda: None,
     landing: Callable[[], None] = lambda: None,
 ) -> Committed:
     """Verifies the run's rows and commits them as one version, atomically; a second call for the same run does nothing.
 
     With `other_days`, days in place of the dataset's own, a replacement replaces only these days where it can.
-    `dataset_slug` is the dataset's name on the command line if it is not that of the table. `follows` is the newest
-    version before the run, which no other run may have changed since, -1 for none.
+    `dataset_slug` is the dataset's name on the command line if it is not that of the table. `newest` is the newest
+    version before the run, None for none; the commit is refused if another run has changed the table since.
     `writing` is called when the rows are verified, before files are written, and `landing` right before the table
     changes: what it raises leaves the table as it was.
 
@@ -108,8 +109,8 @@ def commit_run(
         write = replace(write, method=Method.PARTITION, reset_schema=False)
     elif outcome.failed and replaces and not write.reset_schema:
         write = _sparing(write, lake, slug, plan, outcome.failed)
-    covered = _covered(lake, slug, plan, now, outcome.failed, write, own=not other_days)
-    write = replace(write, coverage=as_json(covered), follows=follows)
+    covered = _covered(newest, plan, now, outcome.failed, write, own=not other_days)
+    write = replace(write, coverage=as_json(covered), follows=newest.number if newest is not None else -1)
     writing()
     done = lake.commit(slug, rows.reader, write, landing)
     verification = verification_of(outcome, done.rows_in, _currencies(plan, outcome.failed))
@@ -139,12 +140,11 @@ def commit_run(
 
 
 def _covered(
-    lake: Lake, slug: str, plan: Plan, now: datetime, failed: Mapping[str, str], write: Write, *, own: bool
+    newest: Version | None, plan: Plan, now: datetime, failed: Mapping[str, str], write: Write, *, own: bool
 ) -> dict[str, DaysOf]:
     """What was read of the table's days up to this run."""
     if write.day_column is None:
         return {}
-    newest = lake.newest_version(slug)
     days = tuple((advertiser, days, today_at(now, advertiser.offset)) for advertiser, days in _days_read(plan, failed))
     reading = RunDays(
         days,
@@ -181,12 +181,9 @@ def _others(lake: Lake, slug: str, plan: Plan, done: Commit) -> Iterator[str]:
     read = {advertiser.id for read in plan.reads for advertiser in read.advertisers}
     others = sorted(_advertiser_ids(lake, slug) - read)
     if others:
-        shown = ", ".join(others[:MOST_REASONS]) + (
-            f" and {len(others) - MOST_REASONS} more" * (len(others) > MOST_REASONS)
-        )
         yield (
             f"The table has rows of {len(others):,} ad account{'s' if len(others) != 1 else ''} that this run did not "
-            f"read: {shown}. They stay as earlier runs read them."
+            f"read: {first_of(others, MOST_REASONS)}. They stay as earlier runs read them."
         )
 
 
@@ -288,8 +285,7 @@ def _listed(advertisers: Sequence[str]) -> str:
     """The advertisers, of many the first ones, with their number."""
     if len(advertisers) == 1:
         return advertisers[0]
-    more = f" and {len(advertisers) - MOST_REASONS:,} more" if len(advertisers) > MOST_REASONS else ""
-    return f"{len(advertisers):,} ad accounts, {', '.join(advertisers[:MOST_REASONS])}{more}, the first one's reason"
+    return f"{len(advertisers):,} ad accounts, {first_of(advertisers, MOST_REASONS)}, the first one's reason"
 
 
 def warnings_of(plan: Plan, outcome: ReadOutcome) -> tuple[str, ...]:
@@ -330,8 +326,7 @@ def column_warnings(done: Commit) -> Iterator[str]:
 def _names(names: Iterable[str]) -> str:
     """Names of columns: the first ones, and the number of the others."""
     listed = list(names)
-    more = f" and {len(listed) - MOST_REASONS} more" if len(listed) > MOST_REASONS else ""
-    return ("column " if len(listed) == 1 else "columns ") + ", ".join(listed[:MOST_REASONS]) + more
+    return ("column " if len(listed) == 1 else "columns ") + first_of(listed, MOST_REASONS)
 
 
 def verification_of(outcome: ReadOutcome, rows: int, currencies: list[str]) -> dict[str, Any]:

@@ -35,7 +35,7 @@ from adreel.errors import (
     error_id_of,
     is_resumable,
 )
-from adreel.lake import Lake
+from adreel.lake import Lake, Version
 from adreel.logs import logger_of
 from adreel.pipeline.checkpoints import Checkpoints, Finished, RunStart, fingerprint
 from adreel.pipeline.estimate import estimated, size_of_run
@@ -215,7 +215,7 @@ class _RunInProgress:
         self._parts = Parts(lake, run.id)
         self._checkpoints = Checkpoints(self._parts)
         self._committing = False
-        self._follows = -1
+        self._newest: Version | None = None
         self._began = time.monotonic()
         self._lines: list[str] = []
         self._notes: list[str] = []
@@ -363,8 +363,7 @@ class _RunInProgress:
         self._enter(Phase.AD_ACCOUNTS)
         await asyncio.to_thread(self._refuse_lost_table)
         await asyncio.to_thread(self._lake.refuse_unsafe_store)
-        newest = await asyncio.to_thread(self._lake.newest_version, self._saved.table_slug)
-        self._follows = newest.number if newest is not None else -1
+        self._newest = await asyncio.to_thread(self._lake.newest_version, self._saved.table_slug)
         async with self._client_until(SHORTEST_DEADLINE):
             start, plan = await self._start()
         self._notes.extend(f"note: {note}" for note in plan.notes)
@@ -562,7 +561,7 @@ class _RunInProgress:
             outcomes,
             other_days=other_days,
             dataset_slug=self._saved.slug,
-            follows=self._follows,
+            newest=self._newest,
             writing=lambda: self._enter(Phase.WRITING, VERIFIED),
             landing=self._landing,
         )
