@@ -59,8 +59,8 @@ def layout(
     if longest_sentence is not None:
         # Numbers, IDs and names stay whole.
         natural = [
-            max(narrowest, longest_sentence) if width > longest_sentence else width
-            for narrowest, width in zip(least, natural, strict=True)
+            max(narrowest, longest_sentence) if widest > longest_sentence else widest
+            for narrowest, widest in zip(least, natural, strict=True)
         ]
     shown = list(range(len(heads)))
     for number in _hiding_order(heads, hidden_first):

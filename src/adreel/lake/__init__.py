@@ -214,8 +214,7 @@ class Lake:
 
         Only a store with the API of S3 is asked, once for each lake.
         """
-        if not self._storage.is_checked and self._storage.store is not None:
-            refuse_unconditional(self._storage)
+        refuse_unconditional(self._storage)
 
     def newest_version(self, slug: str) -> Version | None:
         """The newest version that a run or a restore made, without reading the others; None if there is none."""

@@ -36,6 +36,8 @@ from adreel.web.security import SAFE, Shield
 from adreel.web.sign_in import sign_in_path
 from adreel.web.status import retry_after, status_of, unexpected
 
+logger = logger_of(__name__)
+
 THREADS = 6
 """Requests that are worked on at a time. They wait for nothing but the processor (queries and TikTok are waited for
 elsewhere), so more of them would end no sooner and hold more memory."""
@@ -93,9 +95,6 @@ class _Gate(Shield):
 
 def _is_api(request: Request) -> bool:
     return bool(request.scope["path"].startswith(f"{API}/"))
-
-
-logger = logger_of(__name__)
 
 
 @asynccontextmanager
