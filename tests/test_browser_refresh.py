@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Route, expect
 
 import browser
 from browser import PASSWORD, PHONE, Town, opened, visiting
@@ -70,6 +70,17 @@ def test_the_overview_of_a_first_run_never_contradicts_itself(chromium: Browser,
         assert [False, True, False, True] in states
         assert states[-1] == [True, False, True, False]
         assert {tuple(state) for state in states} <= {(False, True, False, True), (True, False, True, False)}
+
+
+def test_charts_that_arrive_before_the_script_that_draws_them_are_drawn(chromium: Browser, town: Town) -> None:
+    with visiting(chromium, town, "admin") as person:
+        page = person.page
+        held: list[Route] = []
+        page.route("**/echarts.min.js*", lambda route: held.append(route))
+        page.goto("/datasets/spend_by_ad/cards", wait_until="commit")
+        expect(page.get_by_text("View as table").first).to_be_visible()
+        held[0].continue_()
+        expect(page.locator("figure canvas").first).to_be_visible()
 
 
 STATES = """() => {

@@ -392,5 +392,6 @@
   });
 
   if (window.htmx) window.htmx.onLoad(drawAll);
-  else document.addEventListener("DOMContentLoaded", () => drawAll(document.body));
+  // htmx does not wait for this script: on a slow connection it has already loaded the charts into the page.
+  drawAll(document.body);
 })();
