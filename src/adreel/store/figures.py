@@ -190,10 +190,10 @@ class Figures:
     def with_days(self, heads: Iterable[DailySums]) -> tuple[DailySums, ...]:
         """The same with their days; without those that were replaced meanwhile."""
         wanted = {_key(head): head for head in heads}
-        ids = {head.dataset_id for head in wanted.values()}
-        statement = select(daily_sums).where(daily_sums.c.dataset_id.in_(ids))
-        if not ids:
+        if not wanted:
             return ()
+        ids, metrics = {key[0] for key in wanted}, {key[2] for key in wanted}
+        statement = select(daily_sums).where(daily_sums.c.dataset_id.in_(ids), daily_sums.c.metric.in_(metrics))
         with self._database.read() as connection:
             rows = connection.execute(statement).all()
         return tuple(
