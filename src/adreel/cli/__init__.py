@@ -853,9 +853,9 @@ def restatements(
     as_json: Json = False,
 ) -> None:
     """List what TikTok restated: cost and conversions since yesterday, or the days of one dataset."""
-    from adreel.cli import restatements
+    from adreel.cli import restated
 
-    restatements.restatements(ctx.obj, name, metric, since, as_json=as_json)
+    restated.restatements(ctx.obj, name, metric, since, as_json=as_json)
 
 
 @app.command("diff", rich_help_panel="Tables")

@@ -150,8 +150,8 @@ class Figures:
         return self._versions(version_figures.c.dataset_id == dataset_id)
 
     def since(self, dataset_ids: Collection[int], moment: datetime) -> tuple[VersionFigures, ...]:
-        """What is kept of the versions of these datasets that were read since then, newest first."""
-        return self._versions(version_figures.c.dataset_id.in_(dataset_ids) & (version_figures.c.read_at >= moment))
+        """What is kept of the versions of these datasets that were read after that, newest first."""
+        return self._versions(version_figures.c.dataset_id.in_(dataset_ids) & (version_figures.c.read_at > moment))
 
     def _versions(self, chosen: Any) -> tuple[VersionFigures, ...]:
         heads = select(version_figures).join(runs, runs.c.id == version_figures.c.run_id).where(chosen)
