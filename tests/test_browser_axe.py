@@ -24,6 +24,7 @@ chromium = browser.chromium
 
 ADDRESSES: Mapping[str, str] = MappingProxyType(
     {
+        "/home": "/home",
         "/datasets": "/datasets",
         "/datasets/new": "/datasets/new",
         "/datasets/import": "/datasets/import",
@@ -35,6 +36,7 @@ ADDRESSES: Mapping[str, str] = MappingProxyType(
         "/datasets/{slug}/history": "/datasets/spend_by_ad/history",
         "/datasets/{slug}/history/{run_id}": "/datasets/spend_by_ad/history/{run_id}",
         "/datasets/{slug}/versions": "/datasets/spend_by_ad/versions",
+        "/datasets/{slug}/restatements": "/datasets/spend_by_ad/restatements",
         "/datasets/{slug}/versions/{version}/restore": "/datasets/spend_by_ad/versions/0/restore",
         "/datasets/{slug}/delete": "/datasets/spend_by_ad/delete",
         "/deletion": "/deletion?slug=spend_by_ad",
@@ -60,7 +62,10 @@ ADDRESSES: Mapping[str, str] = MappingProxyType(
 
 ELSEWHERE: Mapping[str, str] = MappingProxyType(
     {
-        "/": "leads to the datasets",
+        "/": "leads to the first page",
+        "/home/state": "part of the first page",
+        "/home/restated": "part of the first page",
+        "/home/spend": "part of the first page",
         "/health": "for programs",
         "/ready": "for programs",
         "/setup": "has a test of its own, in a home without users",
@@ -233,6 +238,13 @@ def faulty_import(person: Person, town: Town) -> None:
     expect(page.get_by_role("alert")).to_contain_text("Nothing was imported")
 
 
+def restated_day(person: Person, _: Town) -> None:
+    page = person.page
+    person.goto("/datasets/spend_by_ad/restatements")
+    page.get_by_role("table", name=re.compile("restated, by week")).get_by_role("link").first.press("Enter")
+    expect(page.get_by_role("region", name="Changes of")).to_be_visible()
+
+
 def new_token(person: Person, town: Town) -> None:
     page = person.page
     person.goto("/profile")
@@ -246,6 +258,10 @@ STATES: Mapping[str, tuple[str | None, Callable[[Person, Town], None]]] = Mappin
         "a wrong password": (None, wrong_password),
         "no such page": ("admin", lambda person, _: person.goto("/datasets/nothing")),
         "nothing shared": ("vera", lambda person, _: person.goto("/datasets")),
+        "first steps": ("eddy", lambda person, _: person.goto("/home")),
+        "nothing shared, at first": ("vera", lambda person, _: person.goto("/home")),
+        "no restatements yet": ("admin", lambda person, _: person.goto("/datasets/never_run/restatements")),
+        "a restated day": ("admin", restated_day),
         "no account shared": ("vera", lambda person, _: person.goto("/accounts")),
         "an account of another": ("eddy", lambda person, _: person.goto("/accounts/1")),
         "no table yet": ("admin", lambda person, _: person.goto("/datasets/never_run")),

@@ -51,7 +51,7 @@ def test_every_page_of_a_new_home_redirects_to_the_set_up(unused: Site) -> None:
 def test_only_the_first_visitor_becomes_the_administrator(unused: Site) -> None:
     visit = unused.visit()
     form = {"name": "Ada", "password": PASSWORD, "again": PASSWORD}
-    assert visit.sent("/setup", form) == "/datasets"
+    assert visit.sent("/setup", form) == "/home"
     assert unused.store.users.get("ada").role is Role.ADMIN
     assert "No accounts yet" in words_of(visit.good("/accounts"))
     other = unused.visit()

@@ -348,9 +348,15 @@ class _CardReader:
         return CardData(offer, head, tuple(rows))
 
 
+def money_decimals(currency: str | None) -> int:
+    """The decimals of amounts of money: none in a currency without a smaller unit."""
+    return 0 if currency in _WHOLE_MONEY else 2
+
+
 def _decimals(figure: CardFigure, currency: str | None) -> int:
-    is_whole = figure.unit == "count" or (isinstance(figure.computation, Sum) and currency in _WHOLE_MONEY)
-    return 0 if is_whole else 2
+    if figure.unit == "count":
+        return 0
+    return money_decimals(currency) if isinstance(figure.computation, Sum) else 2
 
 
 def _labels(axis: CardAxis) -> tuple[str, ...]:

@@ -834,6 +834,30 @@ def versions(ctx: typer.Context, name: DatasetName, as_json: Json = False) -> No
     tables.versions(ctx.obj, name, as_json=as_json)
 
 
+@app.command("restatements", rich_help_panel="Tables")
+def restatements(
+    ctx: typer.Context,
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="A dataset's name or slug. Default: all datasets.")
+    ] = None,
+    metric: Annotated[
+        str, typer.Option(metavar="METRIC", help="With NAME: a metric, such as conversion or spend:EUR.")
+    ] = "",
+    since: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DAY",
+            help="With NAME the first restated day, else the first day of runs. Default: all days; the last 24 hours.",
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """List what TikTok restated: cost and conversions since yesterday, or the days of one dataset."""
+    from adreel.cli import restated
+
+    restated.restatements(ctx.obj, name, metric, since, as_json=as_json)
+
+
 @app.command("diff", rich_help_panel="Tables")
 def diff(
     ctx: typer.Context,

@@ -20,6 +20,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from adreel import catalog
+from adreel.datasets.coverage import Coverage, DaysOf, from_json
 from adreel.datasets.freshness import USUAL_DELAY, complete_at, report_delay
 from adreel.datasets.runs import failed_check, runs_by_version
 from adreel.datasets.schema import columns
@@ -241,27 +242,77 @@ def _column_json(column: ColumnChange) -> dict[str, Any]:
 
 def compare(store: Store, lake: Lake, saved: SavedDataset, before: int, after: int, now: datetime) -> Comparison:
     """Compares two versions of the dataset's table. Raises NotFoundError for versions that cannot be read."""
+    sums = _compare_sums(store, lake, saved, (before, after), now)
+
+    def part_of(values: tuple[Any, ...], day: date | None) -> Hashable:
+        account = dict(zip(sums.identity, values, strict=True))
+        return account.get(CURRENCY) or "", sums.kinds.of(account.get(ADVERTISER), day)
+
+    from adreel.lake.difference import Grouping
+
+    difference = lake.difference(saved.table_slug, before, after, Grouping(sums.identity, part_of))
+    origin = sums.readings.origin(before, after)
+    return _Summing(difference, sums.facts, sums.accounts, sums.kinds, origin).comparison()
+
+
+@dataclass(frozen=True, slots=True)
+class RestatedSum:
+    """By how much TikTok restated the sum of a column on one day of an ad account.
+
+    `advertiser` and `currency` are empty where the table does not have them.
+    """
+
+    advertiser: str
+    currency: str
+    day: date
+    column: str
+    amount: Number
+
+
+def restated_sums(
+    store: Store, lake: Lake, saved: SavedDataset, before: int, after: int, now: datetime
+) -> tuple[RestatedSum, ...]:
+    """What of the difference of two versions' sums TikTok restated, as in `compare`, without comparing their rows.
+
+    Raises NotFoundError for versions that cannot be read.
+    """
+    sums = _compare_sums(store, lake, saved, (before, after), now)
+    return tuple(
+        RestatedSum(account.advertiser or "", account.currency, day, column, step)
+        for account in sums.accounts
+        for day, steps in account.part.days.items()
+        if day is not None and sums.kinds.of(account.advertiser, day) is DayKind.RESTATED
+        for column, step in steps.items()
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _SumComparison:
+    """The sums of two versions by ad account and day, and what tells the kinds of their days."""
+
+    identity: tuple[str, ...]
+    facts: Mapping[str, _ColumnFacts]
+    accounts: list[_AdvertiserChanges]
+    readings: Readings
+    kinds: Kinds
+
+
+def _compare_sums(
+    store: Store, lake: Lake, saved: SavedDataset, versions: tuple[int, int], now: datetime
+) -> _SumComparison:
     slug = saved.table_slug
-    schemas = [lake.table(slug, version).schema for version in (before, after)]
+    schemas = [lake.table(slug, version).schema for version in versions]
     shared = [name for name in schemas[1].names if name in schemas[0].names]
     identity = tuple(name for name in ACCOUNT_COLUMNS if name in shared and _same_type(schemas, name))
     facts = _column_facts(saved, shared, now)
     additive = tuple(name for name, column in facts.items() if column.additive)
     accounts = [
         _AdvertiserChanges(dict(zip(identity, part.values, strict=True)), part)
-        for part in lake.sum_changes(slug, before, after, additive, identity)
+        for part in lake.sum_changes(slug, *versions, additive, identity)
     ]
     readings = Readings(lake.versions(slug), store.runs.good(saved, MOST_READINGS))
-    kinds = _kinds(readings, (before, after), accounts, _delay(saved, now))
-
-    def part_of(values: tuple[Any, ...], day: date | None) -> Hashable:
-        account = dict(zip(identity, values, strict=True))
-        return account.get(CURRENCY) or "", kinds.of(account.get(ADVERTISER), day)
-
-    from adreel.lake.difference import Grouping
-
-    difference = lake.difference(slug, before, after, Grouping(identity, part_of))
-    return _Summing(difference, facts, accounts, kinds, readings.origin(before, after)).comparison()
+    kinds = _kinds(readings, versions, accounts, _delay(saved, now))
+    return _SumComparison(identity, facts, accounts, readings, kinds)
 
 
 def _delay(saved: SavedDataset, now: datetime) -> timedelta:
@@ -376,30 +427,48 @@ class Readings:
         runs = tuple(runs)
         self._read_at = {run.version: run.read_at for run in runs}
         self._runs = runs_by_version(self._versions.values(), runs)
-        self._readers: dict[tuple[int, str, date | None], tuple[int | None, bool]] = {}
+        self._coverages: dict[int, Coverage] = {}
+        self._skipped = {run.version: frozenset(run.skipped) for run in runs if run.skipped}
+        self._readers: dict[tuple[int, str, date | None, str | None], tuple[int | None, bool]] = {}
 
     def read_at(self, version: int) -> datetime | None:
         """When the run began that read the version's rows, None if that is not known."""
         return self._read_at.get(version)
 
-    def reader(self, version: int, zone: str, day: date | None) -> tuple[int | None, bool]:
+    def reader(
+        self, version: int, zone: str, day: date | None, advertiser: str | None = None
+    ) -> tuple[int | None, bool]:
         """The version whose run read the day's rows of ad accounts of `zone`, and whether that is certain.
 
-        None if no run read the day for the version. Versions of an older adreel do not keep which days were read, so
-        theirs count as all.
+        Not one that skipped the `advertiser`, whose rows stayed as they were. None if no run read the day for the
+        version. Versions of an older adreel do not keep which days were read, so theirs count as all.
         """
-        key = version, zone, day
+        key = version, zone, day, advertiser if self._skipped else None
+        if self._never_read(version, day, advertiser):
+            return None, True
         if key not in self._readers:
-            self._readers[key] = self._find(version, zone, day)
+            self._readers[key] = self._find(version, zone, day, advertiser)
         return self._readers[key]
 
-    def _find(self, number: int, zone: str, day: date | None) -> tuple[int | None, bool]:
+    def _never_read(self, number: int, day: date | None, advertiser: str | None) -> bool:
+        """Whether it is known that no run up to the version read the day, as of an ad account that came later."""
+        version = self._versions.get(number)
+        if version is None or not version.coverage or day is None or advertiser is None:
+            return False
+        if number not in self._coverages:
+            self._coverages[number] = from_json(version.coverage)
+        spans = self._coverages[number].get(advertiser, DaysOf()).read
+        return not any(span.start <= day <= span.end for span in spans)
+
+    def _find(self, number: int, zone: str, day: date | None, advertiser: str | None) -> tuple[int | None, bool]:
         version = self._versions.get(number)
         while version is not None:
             number = version.number
             days = version.days_read.get(zone)
             if version.restored is not None:
                 number = version.restored
+            elif advertiser in self._skipped.get(number, ()):
+                number = max((other for other in self._versions if other < number), default=number - 1)
             elif day is None or days is None:
                 return number, day is None
             elif days[0] <= day <= days[1]:
@@ -476,7 +545,9 @@ class Kinds:
     def of(self, advertiser: str | None, day: date | None) -> DayKind:
         """The day's kind."""
         zone = self._before.zones.get(advertiser, "")
-        (earlier, is_certain), (later, _) = (self._readings.reader(number, zone, day) for number in self._numbers)
+        (earlier, is_certain), (later, _) = (
+            self._readings.reader(number, zone, day, advertiser) for number in self._numbers
+        )
         if earlier is None:
             return DayKind.ADDED
         if later is None:

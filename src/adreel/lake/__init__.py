@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -338,6 +338,17 @@ class Lake:
         from adreel.lake.difference import sum_changes
 
         return sum_changes(self._storage, slug, before, after, additive, columns)
+
+    def day_sums(
+        self, slug: str, version: int, names: tuple[str, ...], columns: tuple[str, ...]
+    ) -> Mapping[tuple[Any, ...], Mapping[date | None, tuple[Any, ...]]]:
+        """The sums of `names` on each day, for each combination of values of `columns`.
+
+        Empty if the version lacks one of the columns. Raises NotFoundError for a version that cannot be read.
+        """
+        from adreel.lake.difference import day_sums
+
+        return day_sums(self._storage, slug, version, names, columns)
 
     def snapshot(self, tables: Mapping[str, str]) -> Snapshot:
         """What another process needs to read the newest versions of tables, each under a name.

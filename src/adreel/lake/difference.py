@@ -174,6 +174,20 @@ def sum_changes(
     )
 
 
+def day_sums(
+    storage: Storage, slug: str, version: int, names: Iterable[str], columns: Collection[str]
+) -> Mapping[tuple[Any, ...], Mapping[date | None, tuple[Any, ...]]]:
+    """The sums of `names` by the values of `columns` and by day; see `Lake.day_sums`."""
+    table = open_table(storage, slug, version)
+    if not set(table.schema.names).issuperset((*columns, *names)):
+        return {}
+    note = version_note(storage, slug, version)
+    day = note.day_column if note and note.day_column in table.schema.names else None
+    with engine(MEMORY) as connection:
+        create_view(connection, "all_rows", storage, table, table.files)
+        return _sums_by_group(connection, "all_rows", day, columns, list(names))
+
+
 def _can_sum(name: str, *tables: TableState) -> bool:
     """Whether a column is one of numbers in each of the tables."""
     kinds = [table.schema.field(name).type for table in tables]

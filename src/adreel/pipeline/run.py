@@ -22,6 +22,7 @@ import httpx2
 
 from adreel.connections import Covered, Waits, account_access, connected, covered, is_fresh, refresh, refuse_unreadable
 from adreel.datasets.dataset import Dataset
+from adreel.datasets.figures import keep_figures
 from adreel.datasets.lookback import FirstDays, first_days
 from adreel.datasets.restatement import days_not_verified
 from adreel.errors import (
@@ -244,10 +245,19 @@ class _RunInProgress:
             self._end(RunOutcome(RunState.FAILED, error=message, error_kind=type(cause).__name__))
             raise
         run = self._end(_outcome(committed))
+        self._keep_figures(run)
         if self._size is not None:
             store.sizes.save(self._size)
         self._watch.progress(replace(self._progress, share=run.share))
         return _report(run, self._lake.table_url(self._saved.table_slug), time.monotonic() - self._began, self._resumed)
+
+    def _keep_figures(self, run: Run) -> None:
+        """Keeps what the version restated. The run has ended well, whatever happens here; a page tries again."""
+        try:
+            with disk_faults_raised():
+                keep_figures(self._runner.store, self._lake, run, self._runner.clock())
+        except AdreelError as error:
+            logger.warning("The figures of the version could not be kept: %s", error, extra=_named(run))
 
     def _logged(self, error: Exception) -> str:
         """Adds where an unexpected error arose to the log of the run; what a person reads of it.

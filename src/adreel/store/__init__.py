@@ -25,6 +25,7 @@ from adreel.store.backfills import Backfill, Backfills, BackfillState
 from adreel.store.consents import Consents
 from adreel.store.database import Database, open_database
 from adreel.store.datasets import Datasets
+from adreel.store.figures import AdvertiserAmounts, DailySums, Figures, FiguresState, VersionFigures
 from adreel.store.locks import is_alive
 from adreel.store.notifications import Addresses, Deliveries, Incidents
 from adreel.store.passwords import COST, Cost, Passwords
@@ -80,6 +81,7 @@ __all__ = [
     "AccountStatus",
     "Accounts",
     "Activity",
+    "AdvertiserAmounts",
     "AdvertiserInfo",
     "ApiToken",
     "AppRequests",
@@ -91,7 +93,10 @@ __all__ = [
     "Consent",
     "Consents",
     "Cost",
+    "DailySums",
     "Datasets",
+    "Figures",
+    "FiguresState",
     "Latest",
     "Level",
     "LogLine",
@@ -122,6 +127,7 @@ __all__ = [
     "Trigger",
     "User",
     "Users",
+    "VersionFigures",
     "WorkerInfo",
     "Workspace",
     "Workspaces",
@@ -144,6 +150,7 @@ class Store:
         "consents",
         "datasets",
         "deliveries",
+        "figures",
         "incidents",
         "keys",
         "locks",
@@ -177,6 +184,7 @@ class Store:
         self.attempts = Attempts(database, clock)
         self.shares = Shares(database, clock)
         self.sizes = Sizes(database, clock)
+        self.figures = Figures(database)
         self.consents = Consents(database, clock)
         self.workspace = Workspaces(database, clock)
         self.audit = Audit(database, clock)

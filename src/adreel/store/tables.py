@@ -568,3 +568,47 @@ restatement_checks = Table(
     Column("attempts", Integer, nullable=False),
     Column("next_at", Utc, nullable=False),
 )
+
+# What a run's version changed of the days that TikTok had completed before; kept so that no page compares versions.
+version_figures = Table(
+    "version_figures",
+    metadata,
+    Column("run_id", ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
+    Column("dataset_id", ForeignKey("datasets.id", ondelete="CASCADE"), nullable=False),
+    Column("version", Integer, nullable=False),
+    # The version that it was compared with; null if it was compared with none.
+    Column("before", Integer),
+    Column("state", String, nullable=False),
+    Column("read_at", Utc, nullable=False),
+    Index(None, "dataset_id"),
+    Index(None, "read_at"),
+)
+
+restated_amounts = Table(
+    "restated_amounts",
+    metadata,
+    Column("run_id", ForeignKey("version_figures.run_id", ondelete="CASCADE"), primary_key=True),
+    Column("advertiser_id", String, primary_key=True),
+    # Empty where it is not known.
+    Column("currency", String, primary_key=True),
+    # Amounts as texts, by column, by day.
+    Column("days", JSON, nullable=False),
+)
+
+# Sums of each day of the newest version, of datasets whose rows are all figures of their ad accounts.
+daily_sums = Table(
+    "daily_sums",
+    metadata,
+    Column("dataset_id", ForeignKey("datasets.id", ondelete="CASCADE"), primary_key=True),
+    Column("advertiser_id", String, primary_key=True),
+    Column("metric", String, primary_key=True),
+    Column("currency", String, primary_key=True),
+    # The run whose version it is; of another version the sums say nothing.
+    Column("run_id", String, nullable=False),
+    # The days without a gap that were read up to the last one, and the last of them that TikTok had completed.
+    Column("first_day", Date, nullable=False),
+    Column("last_day", Date, nullable=False),
+    Column("complete_day", Date),
+    # Amounts as texts by day; a day between the first and the last that has none had no rows.
+    Column("days", JSON, nullable=False),
+)

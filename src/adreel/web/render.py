@@ -17,6 +17,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from adreel.charts.labels import cell
 from adreel.datasets.menus import level_words
+from adreel.datasets.restatement import amount
 from adreel.datasets.runs import started_by
 from adreel.store import Role, User
 from adreel.update_methods import method_title
@@ -90,6 +91,7 @@ class Pages:
             "size": size,
             "ago": ago,
             "moment": moment,
+            "restated_amount": restated_amount,
         }
 
     def html(self, page: Page, shell: Shell, now: datetime) -> str:
@@ -165,6 +167,11 @@ def number(value: Decimal | float | None, digits: int = 2) -> str:
     if value is None:
         return UNKNOWN
     return f"{value:,}" if isinstance(value, int) else f"{value:,.{digits}f}"
+
+
+def restated_amount(value: Decimal, currency: str | None) -> str:
+    """+1,234.50 EUR."""
+    return amount(value, currency, signed=True)
 
 
 def labelled(value: Any, column: str) -> Markup:

@@ -11,15 +11,18 @@ from adreel.web.pages import (
     details,
     entrance,
     history,
+    home,
     notifications,
     people,
     query,
+    restatements,
     retention,
     status,
 )
 
 ROUTERS = (
     entrance.router,
+    home.router,
     details.router,
     datasets.router,
     dataset.router,
@@ -27,6 +30,7 @@ ROUTERS = (
     data.router,
     charts.router,
     history.router,
+    restatements.router,
     accounts.router,
     people.router,
     notifications.router,

@@ -41,8 +41,8 @@ class SignIn(Page):
 
 @router.get("/")
 def home() -> Response:
-    """The list of datasets is the home page."""
-    return RedirectResponse("/datasets", 303)
+    """The first page has an address of its own."""
+    return RedirectResponse("/home", 303)
 
 
 @router.api_route("/health", methods=["GET", "HEAD"])
@@ -87,7 +87,7 @@ def create_administrator(
         user = deps.store.users.add_first(name, password)
     except InputError as error:
         return respond(request, Setup(name, error.message), 422)
-    return signed_in(request, user, "/datasets")
+    return signed_in(request, user, "/home")
 
 
 @router.get("/login")

@@ -24,6 +24,7 @@ TABS: tuple[tuple[str, str, str], ...] = (
     ("cards", "Charts", "/cards"),
     ("history", "History", "/history"),
     ("versions", "Versions", "/versions"),
+    ("restatements", "Restatements", "/restatements"),
 )
 """The tabs that every visitor sees: key, title, and how the address ends."""
 

@@ -1,0 +1,473 @@
+"""How everything is doing, for the first page: first steps, what TikTok restated, spend by day, and next runs.
+
+Page, API and command line show these records. Everyone sees what they may see. Nothing here opens a table, except for
+a few versions of which nothing was kept when they were made (`adreel.datasets.figures`).
+
+Several datasets may read the same ad account. Of each ad account and metric one dataset is used, so that nothing counts
+twice. Money of different currencies is never added.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from adreel.access import Guard
+from adreel.datasets.figures import METRICS, keep_missing
+from adreel.datasets.restatement_calendar import is_money, title_of
+from adreel.datasets.status import NO_RUNS
+from adreel.dates import Span
+from adreel.lake import Lake
+from adreel.store import AccountAdvertiser, DailySums, Latest, RunState, SavedDataset, Store, VersionFigures
+
+SPEND = "spend"
+"""The metric that the first page sums."""
+
+RESTATED_WITHIN = timedelta(days=1)
+"""Versions read within it are those since yesterday."""
+
+SHOWN_DAYS = 28
+"""Days of the chart, up to yesterday."""
+
+WEEK = 7
+
+READ_AT_ONCE = 3
+"""Versions of which nothing is kept yet that are read while a person waits."""
+
+MOST_NEXT_RUNS = 5
+
+_DAY = timedelta(days=1)
+
+
+# -- first steps
+
+
+@dataclass(frozen=True, slots=True)
+class FirstSteps:
+    """How far the person is: accounts and datasets that they see, and one of these that has a table, if any."""
+
+    accounts: int
+    datasets: int
+    dataset: str
+    dataset_name: str
+    has_table: bool
+
+    @property
+    def done(self) -> bool:
+        """Whether there are numbers to look at."""
+        return self.has_table
+
+
+def first_steps(store: Store, guard: Guard) -> FirstSteps:
+    """The first steps of the person; `dataset` is the one whose numbers to look at, else the first."""
+    datasets, briefs = guard.datasets(), store.runs.briefs()
+    with_table = next((saved for saved in datasets if briefs.get(saved.id, NO_RUNS).good), None)
+    shown = with_table or next(iter(datasets), None)
+    return FirstSteps(
+        accounts=len(guard.accounts()),
+        datasets=len(datasets),
+        dataset=shown.slug if shown else "",
+        dataset_name=shown.name if shown else "",
+        has_table=with_table is not None,
+    )
+
+
+# -- next runs
+
+
+@dataclass(frozen=True, slots=True)
+class NextRun:
+    """When the schedule of a dataset is due next."""
+
+    dataset: str
+    dataset_name: str
+    at: datetime
+
+
+def next_runs(guard: Guard) -> tuple[NextRun, ...]:
+    """The next runs of schedules, earliest first."""
+    due = [(saved.next_run_at, saved) for saved in guard.datasets() if saved.next_run_at is not None]
+    due.sort(key=lambda pair: (pair[0], pair[1].name))
+    return tuple(NextRun(saved.slug, saved.name, at) for at, saved in due[:MOST_NEXT_RUNS])
+
+
+# -- which dataset speaks for an ad account
+
+
+@dataclass(frozen=True, slots=True)
+class _Sources:
+    """The datasets that the person sees, by id, and of each ad account and metric the sums that are used.
+
+    `missing` are datasets of whose newest version nothing is kept yet, `read` how many were read just now.
+    """
+
+    datasets: Mapping[int, SavedDataset]
+    chosen: Mapping[tuple[str, str], DailySums]
+    readers: Mapping[str, int]
+    missing: int
+    read: int
+
+
+def _sources(store: Store, lake: Lake, guard: Guard, now: datetime, window: Span, read_at_once: int) -> _Sources:
+    datasets, briefs = {saved.id: saved for saved in guard.datasets()}, store.runs.briefs()
+    newest = {
+        good.id: dataset_id for dataset_id in datasets if (good := briefs.get(dataset_id, NO_RUNS).good) is not None
+    }
+    missing = sorted(newest.keys() - store.figures.known(newest), key=lambda run_id: newest[run_id])
+    read = keep_missing(store, lake, (store.runs.get(run_id) for run_id in missing[:read_at_once]), now)
+    # Sums of another version than the newest say nothing.
+    current = [head for head in store.figures.heads(datasets) if newest.get(head.run_id) == head.dataset_id]
+    by_key: dict[tuple[str, str], list[DailySums]] = defaultdict(list)
+    for head in current:
+        by_key[head.advertiser_id, head.metric].append(head)
+    chosen = {key: max(own, key=lambda head: _rank(head, briefs, window)) for key, own in by_key.items()}
+    readers = {advertiser: len(own) for (advertiser, metric), own in by_key.items() if metric == SPEND}
+    return _Sources(datasets, chosen, readers, len(missing) - read, read)
+
+
+def _rank(head: DailySums, briefs: Mapping[int, Latest], window: Span) -> tuple[Any, ...]:
+    """What makes a dataset speak for an ad account: verified, then most of the days, then the newest reading."""
+    good = briefs[head.dataset_id].good
+    start, end = max(head.first_day, window.start), min(head.last_day, window.end)
+    return (
+        good is not None and good.state is not RunState.CHECK_FAILED,
+        max(0, (end - start).days + 1),
+        head.complete_day or date.min,
+        good.read_at.timestamp() if good is not None else 0,
+        -head.dataset_id,
+    )
+
+
+def _advertisers(store: Store, guard: Guard) -> tuple[AccountAdvertiser, ...]:
+    """The ad accounts of the accounts that the person sees."""
+    return tuple(advertiser for account in guard.accounts() for advertiser in store.accounts.advertisers(account))
+
+
+def _names(advertisers: Iterable[AccountAdvertiser]) -> dict[str, str]:
+    """The names of ad accounts, by id; without those that have none."""
+    return {advertiser.advertiser_id: advertiser.name for advertiser in advertisers if advertiser.name}
+
+
+# -- what TikTok restated
+
+
+@dataclass(frozen=True, slots=True)
+class RestatedDay:
+    """By how much a day was restated."""
+
+    day: date
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class RestatedFigure:
+    """What TikTok restated of a metric of an ad account, by day, as `dataset` read it.
+
+    `currency` is None for what is no money, and empty where it is not known. `amount` is the net change of all `days`,
+    `before` and `after` the versions between which the latest of it was found.
+    """
+
+    advertiser_id: str
+    advertiser_name: str
+    metric: str
+    title: str
+    currency: str | None
+    amount: Decimal
+    days: tuple[RestatedDay, ...]
+    dataset: str
+    dataset_name: str
+    before: int | None
+    after: int
+
+    @property
+    def key(self) -> str:
+        """What the calendar of the dataset shows it as."""
+        return self.metric if self.currency is None else f"{self.metric}:{self.currency}"
+
+
+@dataclass(frozen=True, slots=True)
+class RestatedTotal:
+    """The sum of a metric, of money in one currency, over ad accounts."""
+
+    metric: str
+    title: str
+    currency: str | None
+    amount: Decimal
+    advertisers: int
+
+
+@dataclass(frozen=True, slots=True)
+class Restated:
+    """What runs that began since `since` found restated, largest amounts first; `totals` leave out unknown currencies.
+
+    `versions` is how many were compared, of `datasets` that have daily figures. `missing` are datasets of whose newest
+    version nothing is known yet, `read` how many were read just now.
+    """
+
+    since: datetime
+    figures: tuple[RestatedFigure, ...]
+    totals: tuple[RestatedTotal, ...]
+    versions: int
+    datasets: int
+    missing: int
+    read: int
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values and exact numbers, as the API and the command line give them."""
+        return {name: value for name, value in asdict(self).items() if name != "read"}
+
+
+def restated(
+    store: Store,
+    lake: Lake,
+    guard: Guard,
+    now: datetime,
+    *,
+    since: datetime | None = None,
+    read_at_once: int = READ_AT_ONCE,
+) -> Restated:
+    """What TikTok restated since that moment, by default since a day ago: cost and conversions, by ad account."""
+    since = now - RESTATED_WITHIN if since is None else since
+    today = now.date()
+    sources = _sources(store, lake, guard, now, Span(today - SHOWN_DAYS * _DAY, today), read_at_once)
+    used = {head.dataset_id for head in sources.chosen.values()}
+    versions = store.figures.since(used, since)
+    names = _names(_advertisers(store, guard))
+    figures = [
+        figure
+        for (advertiser, metric), head in sources.chosen.items()
+        if (figure := _restated_figure(advertiser, metric, head, versions, sources, names)) is not None
+    ]
+    figures.sort(
+        key=lambda each: (METRICS.index(each.metric), -abs(each.amount), each.advertiser_name, each.advertiser_id)
+    )
+    return Restated(
+        since=since,
+        figures=tuple(figures),
+        totals=tuple(_totals(figures)),
+        versions=sum(1 for version in versions if version.before is not None),
+        datasets=len(used),
+        missing=sources.missing,
+        read=sources.read,
+    )
+
+
+def _restated_figure(
+    advertiser: str,
+    metric: str,
+    head: DailySums,
+    versions: Iterable[VersionFigures],
+    sources: _Sources,
+    names: Mapping[str, str],
+) -> RestatedFigure | None:
+    """What the versions restated of the metric; None if that is nothing."""
+    days: dict[date, Decimal] = defaultdict(Decimal)
+    newest: VersionFigures | None = None
+    currency = ""
+    for version in versions:
+        if version.dataset_id != head.dataset_id:
+            continue
+        for amounts in version.amounts:
+            if amounts.advertiser_id != advertiser:
+                continue
+            for day, moved in amounts.days.items():
+                if metric in moved:
+                    days[day] += moved[metric]
+                    newest, currency = newest or version, amounts.currency or currency
+    if newest is None:
+        return None
+    saved = sources.datasets[head.dataset_id]
+    return RestatedFigure(
+        advertiser_id=advertiser,
+        advertiser_name=names.get(advertiser, ""),
+        metric=metric,
+        title=title_of(metric),
+        currency=currency if is_money(metric) else None,
+        amount=sum(days.values(), Decimal(0)),
+        days=tuple(RestatedDay(day, amount) for day, amount in sorted(days.items())),
+        dataset=saved.slug,
+        dataset_name=saved.name,
+        before=newest.before,
+        after=newest.version,
+    )
+
+
+def _totals(figures: Iterable[RestatedFigure]) -> Iterator[RestatedTotal]:
+    groups: dict[tuple[str, str | None], list[RestatedFigure]] = defaultdict(list)
+    for figure in figures:
+        if figure.currency != "":
+            groups[figure.metric, figure.currency].append(figure)
+    for (metric, currency), own in sorted(groups.items(), key=lambda group: (METRICS.index(group[0][0]), group[0][1])):
+        amount = sum((figure.amount for figure in own), Decimal(0))
+        yield RestatedTotal(metric, title_of(metric), currency, amount, len(own))
+
+
+# -- spend by day
+
+
+@dataclass(frozen=True, slots=True)
+class SpendAccount:
+    """An ad account, and the dataset whose rows are used for it, of `readers` that read it.
+
+    All days from `first_day` to `last_day` were read; `complete_day` is the last of them that TikTok had completed.
+    """
+
+    advertiser_id: str
+    advertiser_name: str
+    currency: str
+    dataset: str
+    dataset_name: str
+    first_day: date
+    last_day: date
+    complete_day: date | None
+    readers: int
+
+
+@dataclass(frozen=True, slots=True)
+class SpendDay:
+    """The spend of a day, None if it was read of no ad account.
+
+    It was read of `advertisers` of the currency, and of `complete` of them after TikTok had completed it.
+    """
+
+    day: date
+    amount: Decimal | None
+    advertisers: int
+    complete: int
+
+
+@dataclass(frozen=True, slots=True)
+class SpendPeriod:
+    """The spend of some days, None if they were read of no ad account; all of `complete` ad accounts are complete.
+
+    `change` is by how many percent it is more than that of as many days before, over the `compared` ad accounts of
+    which both are complete; None if there is none, or nothing was spent before.
+    """
+
+    days: Span
+    amount: Decimal | None
+    complete: int
+    compared: int
+    change: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class CurrencySpend:
+    """The spend of the ad accounts of one currency."""
+
+    currency: str
+    advertisers: int
+    yesterday: SpendPeriod
+    week: SpendPeriod
+    days: tuple[SpendDay, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Spend:
+    """Spend by day up to `yesterday`, over all datasets that have it, in each currency; most ad accounts first.
+
+    Days are those of each ad account's own zone. `unknown` are ad accounts whose currency is not known, which are not
+    summed; `lacking` those that the person sees and that no dataset reads by day. `missing` are datasets of whose
+    newest version nothing is known yet, `read` how many were read just now.
+    """
+
+    yesterday: date
+    currencies: tuple[CurrencySpend, ...]
+    accounts: tuple[SpendAccount, ...]
+    unknown: int
+    lacking: int
+    missing: int
+    read: int
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values and exact numbers, as the API gives them."""
+        return {name: value for name, value in asdict(self).items() if name != "read"}
+
+
+def spend_by_day(store: Store, lake: Lake, guard: Guard, now: datetime, *, read_at_once: int = READ_AT_ONCE) -> Spend:
+    """The spend of the latest days; yesterday is that of the workspace's zone."""
+    yesterday = now.astimezone(ZoneInfo(store.workspace.get().zone)).date() - _DAY
+    window = Span(yesterday - (SHOWN_DAYS - 1) * _DAY, yesterday)
+    sources = _sources(store, lake, guard, now, window, read_at_once)
+    chosen = [head for (_, metric), head in sources.chosen.items() if metric == SPEND]
+    sums = store.figures.with_days(chosen)
+    advertisers = _advertisers(store, guard)
+    names, present = _names(advertisers), {each.advertiser_id for each in advertisers if not each.gone}
+    by_currency: dict[str, list[DailySums]] = defaultdict(list)
+    for each in sums:
+        by_currency[each.currency].append(each)
+    unknown = by_currency.pop("", [])
+    return Spend(
+        yesterday=yesterday,
+        currencies=tuple(
+            _currency_spend(currency, own, window)
+            for currency, own in sorted(by_currency.items(), key=lambda group: (-len(group[1]), group[0]))
+        ),
+        accounts=tuple(
+            sorted(
+                (_account(each, sources, names) for each in sums),
+                key=lambda account: (account.advertiser_name.casefold(), account.advertiser_id),
+            )
+        ),
+        unknown=len(unknown),
+        lacking=len(present - {each.advertiser_id for each in sums}),
+        missing=sources.missing,
+        read=sources.read,
+    )
+
+
+def _account(sums: DailySums, sources: _Sources, names: Mapping[str, str]) -> SpendAccount:
+    saved = sources.datasets[sums.dataset_id]
+    return SpendAccount(
+        sums.advertiser_id,
+        names.get(sums.advertiser_id, ""),
+        sums.currency,
+        saved.slug,
+        saved.name,
+        sums.first_day,
+        sums.last_day,
+        sums.complete_day,
+        sources.readers.get(sums.advertiser_id, 1),
+    )
+
+
+def _currency_spend(currency: str, sums: Collection[DailySums], window: Span) -> CurrencySpend:
+    end = window.end
+    return CurrencySpend(
+        currency,
+        len(sums),
+        _period(sums, Span(end, end)),
+        _period(sums, Span(end - (WEEK - 1) * _DAY, end)),
+        tuple(_spend_day(sums, window.start + number * _DAY) for number in range(window.days)),
+    )
+
+
+def _spend_day(sums: Collection[DailySums], day: date) -> SpendDay:
+    read = [each for each in sums if each.first_day <= day <= each.last_day]
+    amount = sum((each.days.get(day, Decimal(0)) for each in read), Decimal(0)) if read else None
+    return SpendDay(day, amount, len(read), sum(1 for each in read if _is_complete(each, Span(day, day))))
+
+
+def _is_complete(sums: DailySums, days: Span) -> bool:
+    return sums.first_day <= days.start and sums.complete_day is not None and days.end <= sums.complete_day
+
+
+def _period(sums: Collection[DailySums], days: Span) -> SpendPeriod:
+    before = Span(days.start - days.days * _DAY, days.start - _DAY)
+    complete = [each for each in sums if _is_complete(each, days)]
+    both = [each for each in complete if _is_complete(each, before)]
+    read = [each for each in sums if each.first_day <= days.end and days.start <= each.last_day]
+    change = None
+    if both and (earlier := _sum(both, before)):
+        change = float(100 * (_sum(both, days) - earlier) / abs(earlier))
+    return SpendPeriod(days, _sum(read, days) if read else None, len(complete), len(both), change)
+
+
+def _sum(sums: Iterable[DailySums], days: Span) -> Decimal:
+    amounts = (amount for each in sums for day, amount in each.days.items() if days.start <= day <= days.end)
+    return sum(amounts, Decimal(0))

@@ -1,0 +1,180 @@
+"""The first page: what needs attention, what TikTok restated, spend by day, and what comes next."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import ClassVar
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from adreel.charts import CardTable
+from adreel.charts.labels import amount as in_words
+from adreel.charts.rows import money_decimals
+from adreel.monitoring.home import (
+    CurrencySpend,
+    FirstSteps,
+    NextRun,
+    Restated,
+    Spend,
+    SpendPeriod,
+    first_steps,
+    next_runs,
+    restated,
+    spend_by_day,
+)
+from adreel.monitoring.status import HomeStatus, home_status
+from adreel.web.deps import Here, Who
+from adreel.web.render import Page, go, is_opened, respond
+
+HOME = "/home"
+
+router = APIRouter()
+
+
+@dataclass(frozen=True, slots=True)
+class HomePage(Page):
+    """The frame: first steps while there are no numbers, else parts that are loaded after it."""
+
+    template: ClassVar[str] = "home.html"
+    steps: FirstSteps
+
+
+@dataclass(frozen=True, slots=True)
+class StatePart(Page):
+    """What needs attention, what runs next, and the requests of apps."""
+
+    template: ClassVar[str] = "_home_state.html"
+    state: HomeStatus
+    upcoming: tuple[NextRun, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RestatedPart(Page):
+    """What TikTok restated since yesterday."""
+
+    template: ClassVar[str] = "_home_restated.html"
+    restated: Restated
+
+
+@dataclass(frozen=True, slots=True)
+class LargeFigure:
+    """A figure that is shown large; `words` say what it is compared with, or what is not in it."""
+
+    title: str
+    value: str
+    change: float | None
+    words: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SpendFigure:
+    """The spend of one currency: large figures, the chart, and its table."""
+
+    currency: str
+    advertisers: int
+    numbers: tuple[LargeFigure, ...]
+    chart: str
+    table: CardTable
+
+    @property
+    def name(self) -> str:
+        """The id of the chart's element in the page."""
+        return f"spend-{self.currency}"
+
+
+@dataclass(frozen=True, slots=True)
+class SpendPart(Page):
+    """Spend by day."""
+
+    template: ClassVar[str] = "_home_spend.html"
+    spend: Spend
+    figures: tuple[SpendFigure, ...]
+
+
+@router.get(HOME)
+def home(request: Request, deps: Here, who: Who) -> Response:
+    """The page, whose parts are loaded after it."""
+    return respond(request, HomePage(first_steps(deps.store, who.guard)), visitor=who)
+
+
+@router.get("/home/state")
+def home_state(request: Request, deps: Here, who: Who) -> Response:
+    """What needs attention, for htmx."""
+    if is_opened(request):
+        return go(request, HOME)
+    state = home_status(deps.store, who.guard, deps.settings, deps.clock())
+    return respond(request, StatePart(state, next_runs(who.guard)), visitor=who)
+
+
+@router.get("/home/restated")
+def home_restated(request: Request, deps: Here, who: Who) -> Response:
+    """What TikTok restated, for htmx."""
+    if is_opened(request):
+        return go(request, HOME)
+    return respond(request, RestatedPart(restated(deps.store, deps.lake, who.guard, deps.clock())), visitor=who)
+
+
+@router.get("/home/spend")
+def home_spend(request: Request, deps: Here, who: Who) -> Response:
+    """Spend by day, for htmx."""
+    if is_opened(request):
+        return go(request, HOME)
+    spend = spend_by_day(deps.store, deps.lake, who.guard, deps.clock())
+    figures = tuple(_spend_figure(currency) for currency in spend.currencies)
+    return respond(request, SpendPart(spend, figures), visitor=who)
+
+
+def _spend_figure(spend: CurrencySpend) -> SpendFigure:
+    title = f"Cost by day in {spend.currency}"
+    days = [str(day.day) for day in spend.days]
+    opened = [number for number, day in enumerate(spend.days) if day.complete < day.advertisers]
+    amounts = [None if day.amount is None else float(day.amount) for day in spend.days]
+    decimals = money_decimals(spend.currency)
+    chart = {
+        "kind": "line",
+        "title": title,
+        "x": {"title": "Day", "type": "day", "values": days, "open": opened},
+        "panels": [
+            {
+                "title": f"Cost ({spend.currency})",
+                "format": {"unit": "money", "currency": spend.currency, "decimals": decimals},
+                "series": [{"name": "Cost", "role": "main", "values": amounts}],
+            }
+        ],
+    }
+    rows = tuple(
+        (
+            f"{day.day} (incomplete)" if day.complete < day.advertisers else str(day.day),
+            "unknown" if day.amount is None else _money(day.amount, spend.currency),
+            f"{day.advertisers:,} of {spend.advertisers:,}",
+        )
+        for day in spend.days
+    )
+    table = CardTable(title, ("Day", "Cost", "Ad accounts read"), rows, (False, True, True))
+    numbers = (
+        _large("Yesterday", "the day before", spend, spend.yesterday),
+        _large("Last 7 days", "the 7 days before", spend, spend.week),
+    )
+    return SpendFigure(spend.currency, spend.advertisers, numbers, json.dumps(chart), table)
+
+
+def _money(amount: Decimal, currency: str) -> str:
+    return in_words(float(amount), "money", currency, money_decimals(currency))
+
+
+def _large(title: str, before: str, spend: CurrencySpend, period: SpendPeriod) -> LargeFigure:
+    words = []
+    if period.complete < spend.advertisers:
+        words.append(f"Complete for {period.complete:,} of {spend.advertisers:,} ad accounts.")
+    if period.change is not None:
+        of = (
+            ""
+            if period.compared == spend.advertisers
+            else f", {period.compared:,} of {spend.advertisers:,} ad accounts"
+        )
+        words.insert(0, f"vs {before}{of}")
+    value = "Not read yet" if period.amount is None else _money(period.amount, spend.currency)
+    return LargeFigure(title, value, period.change, tuple(words))

@@ -1,0 +1,239 @@
+"""The calendar of restatements of a dataset: which days TikTok changed, by how much, and when."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import ClassVar
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from adreel.datasets.restatement import amount as in_words
+from adreel.datasets.restatement_calendar import Calendar, CalendarDay, CalendarFigure, calendar
+from adreel.dates import Span
+from adreel.errors import InputError
+from adreel.web.deps import Here, Who
+from adreel.web.pages.heading import Heading, advertiser_names, heading
+from adreel.web.render import Page, respond
+
+router = APIRouter()
+
+WEEKS = 12
+"""Weeks of the calendar."""
+
+STEPS = (0.1, 0.33, 0.66)
+"""Shares of the largest amount from which a day has the next stronger color."""
+
+_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A day of the calendar; `tone` is its color, and `short` and `words` its amount, empty without a restatement."""
+
+    day: date
+    tone: str
+    short: str
+    words: str
+    is_first: bool
+    is_future: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DayRow:
+    """A restated day in the table: its amount, how many versions changed it, and the last of them."""
+
+    day: date
+    amount: str
+    versions: int
+    latest: int
+
+
+@dataclass(frozen=True, slots=True)
+class MoveRow:
+    """One change of the selected day."""
+
+    version: int
+    before: int | None
+    run_id: str
+    read_at: datetime
+    advertiser: str
+    amount: str
+
+
+@dataclass(frozen=True, slots=True)
+class VersionRow:
+    """A version of the table, and what it changed of the days that are shown."""
+
+    version: int
+    before: int | None
+    read_at: datetime
+    amount: str
+    days: int
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """Addresses of the page for the same figure; `until` is the last day that is shown, None for the latest."""
+
+    slug: str
+    figure: str
+    until: date | None
+
+    def at(self, day: date | None = None, until: date | None = None) -> str:
+        """The address with another selected day, or other weeks."""
+        pairs = [("figure", self.figure), ("until", until or self.until), ("day", day)]
+        query = urlencode([(name, str(value)) for name, value in pairs if value])
+        base = f"/datasets/{self.slug}/restatements"
+        return f"{base}?{query}" if query else base
+
+
+@dataclass(frozen=True, slots=True)
+class Restatements(Page):
+    """The page. `weeks` are rows of the seven days of `span`, and `day` is the selected one."""
+
+    template: ClassVar[str] = "restatements.html"
+    head: Heading
+    calendar: Calendar
+    links: Links
+    weeks: tuple[tuple[Cell, ...], ...]
+    days: tuple[DayRow, ...]
+    versions: tuple[VersionRow, ...]
+    total: str
+    span: Span
+    today: date
+    day: date | None
+    moves: tuple[MoveRow, ...]
+    earlier: date
+    later: date | None
+
+
+@router.get("/datasets/{slug}/restatements")
+def restatements(
+    request: Request, deps: Here, who: Who, slug: str, figure: str = "", until: str = "", day: str = ""
+) -> Response:
+    """The calendar of twelve weeks, and the changes of the selected day."""
+    saved = who.guard.dataset(slug)
+    today = deps.clock().astimezone(ZoneInfo(deps.store.workspace.get().zone)).date()
+    selected = _day("day", day)
+    last = _day("until", until) or max(today, selected or today)
+    if selected and not until and selected < today - WEEKS * 7 * _DAY:
+        last = selected
+    # Whole weeks, from Monday to Sunday.
+    end = last + (6 - last.weekday()) * _DAY
+    span = Span(end - (WEEKS * 7 - 1) * _DAY, end)
+    shown = calendar(deps.store, deps.lake, saved, deps.clock(), key=figure, days=span)
+    names = advertiser_names(deps, who, saved)
+    later = min(span.end + WEEKS * 7 * _DAY, today) if span.end < today else None
+    by_day = {each.day: each for each in shown.days}
+    page = Restatements(
+        head=heading(deps, who, saved, "restatements", str(request.url.path) + _query(request)),
+        calendar=shown,
+        links=Links(saved.slug, shown.figure.key if shown.figure else "", later and span.end),
+        weeks=_weeks(shown, span, today),
+        days=tuple(_day_row(each, shown.figure) for each in reversed(shown.days)),
+        versions=tuple(
+            VersionRow(
+                each.version,
+                each.before,
+                each.read_at,
+                _words(each.amount, shown.figure) if each.days else "",
+                each.days,
+                "" if each.before is not None else each.state.meaning,
+            )
+            for each in shown.versions
+        ),
+        total=_words(shown.amount, shown.figure),
+        span=span,
+        today=today,
+        day=selected,
+        moves=_moves(by_day.get(selected) if selected else None, shown.figure, names),
+        earlier=span.start - _DAY,
+        later=later,
+    )
+    return respond(request, page, visitor=who)
+
+
+def _query(request: Request) -> str:
+    return f"?{request.url.query}" if request.url.query else ""
+
+
+def _day(name: str, text: str) -> date | None:
+    """The day that the address names; None without one. InputError for what is no day."""
+    if not text:
+        return None
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        raise InputError(f"{name}: {text!r} is not a day. Enter a day such as 2026-01-31.") from None
+    if not date(2000, 1, 1) <= day <= date(2999, 12, 31):
+        raise InputError(f"{name}: {text!r} is too far away. Enter a day such as 2026-01-31.")
+    return day
+
+
+def _words(amount: Decimal, figure: CalendarFigure | None) -> str:
+    return in_words(amount, figure.currency if figure else None, signed=True)
+
+
+def _weeks(shown: Calendar, span: Span, today: date) -> tuple[tuple[Cell, ...], ...]:
+    amounts = {each.day: each.amount for each in shown.days}
+    most = max((abs(amount) for amount in amounts.values()), default=Decimal(0))
+    cells = [
+        _cell(span.start + number * _DAY, amounts, most, shown.figure, span.start, today) for number in range(span.days)
+    ]
+    return tuple(tuple(cells[number : number + 7]) for number in range(0, len(cells), 7))
+
+
+def _cell(
+    day: date,
+    amounts: Mapping[date, Decimal],
+    most: Decimal,
+    figure: CalendarFigure | None,
+    first: date,
+    today: date,
+) -> Cell:
+    is_first, is_future = day.day == 1 or day == first, day > today
+    if day not in amounts:
+        return Cell(day, "", "", "", is_first, is_future)
+    amount = amounts[day]
+    if not amount:
+        return Cell(day, "move-even", "\N{PLUS-MINUS SIGN}0", _words(amount, figure), is_first, is_future)
+    level = 1 + sum(abs(amount) >= most * Decimal(str(share)) for share in STEPS)
+    tone = f"move-{'up' if amount > 0 else 'down'} move-{level}"
+    return Cell(day, tone, _short(amount), _words(amount, figure), is_first, is_future)
+
+
+def _short(amount: Decimal) -> str:
+    """At most six characters: +1.2k."""
+    size, sign = abs(float(amount)), "+" if amount > 0 else "\N{MINUS SIGN}"
+    for unit, scale in (("M", 1e6), ("k", 1e3)):
+        if size >= scale:
+            return f"{sign}{size / scale:.1f}{unit}" if size < 100 * scale else f"{sign}{size / scale:.0f}{unit}"
+    if size == int(size) or size >= 100:
+        return f"{sign}{size:.0f}"
+    return f"{sign}{size:.2f}" if size < 10 else f"{sign}{size:.1f}"
+
+
+def _day_row(day: CalendarDay, figure: CalendarFigure | None) -> DayRow:
+    versions = {move.version for move in day.moves}
+    return DayRow(day.day, _words(day.amount, figure), len(versions), day.moves[0].version)
+
+
+def _moves(day: CalendarDay | None, figure: CalendarFigure | None, names: Mapping[str, str]) -> tuple[MoveRow, ...]:
+    return tuple(
+        MoveRow(
+            move.version,
+            move.before,
+            move.run_id,
+            move.read_at,
+            names.get(move.advertiser_id, move.advertiser_id),
+            _words(move.amount, figure),
+        )
+        for move in (day.moves if day else ())
+    )

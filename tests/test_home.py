@@ -1,0 +1,392 @@
+"""The first page and the calendar of restatements: page, API and command line give one answer, and it is right."""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import date, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adreel.store import AccountStatus, Role
+from api_home import Program, program
+from home import Home, make_home
+from web_home import Site, open_site, path_of, words_of
+
+METRICS = ["spend", "impressions", "conversion"]
+DATES = {"start": "today-20", "end": "yesterday"}
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Three readings, a day apart, of ad accounts in several currencies, and a second dataset that reads the same."""
+    home = make_home(tmp_path_factory.mktemp("first") / "home", advertisers=6, ads=6)
+    # Before noon in UTC, TikTok has not corrected the cost of the day before.
+    home.now = home.now.replace(hour=9)
+    at(home)
+    home.add_account(advertisers=[0, 1, 2, 3])
+    spend = home.file(metrics=METRICS, dates=DATES, update={"method": "upsert", "lookback": 20})
+    home.good("run", "-f", spend)
+    campaigns = {"name": "Campaigns", "data_level": "campaign", "metrics": ["spend", "conversion"], "dates": DATES}
+    home.good("run", "-f", home.file("c.yaml", **campaigns))
+    by_country = {"name": "By country", "targeting_dimension": "country_code", "metrics": ["spend"], "dates": DATES}
+    home.good("run", "-f", home.file("b.yaml", **by_country))
+    for _ in range(2):
+        home.now += timedelta(days=1)
+        at(home)
+        home.good("run", "spend")
+    with open_site(home) as opened_site:
+        yield opened_site
+
+
+def at(home: Home) -> None:
+    """The simulator has the time of the home."""
+    home.door("now", {"today": home.now.date().isoformat(), "hour": home.now.hour})
+
+
+def exact(text: str) -> Any:
+    return json.loads(text, parse_float=Decimal)
+
+
+def asked(asking: Program, path: str, **query: Any) -> Any:
+    return exact(asking.ask("GET", path, params=query).text)
+
+
+def moved(home: Home, slug: str, metric: str, *pairs: tuple[int, int]) -> dict[tuple[str, str | None], Decimal]:
+    """What `adreel diff` calls restated, by day and currency, over pairs of versions."""
+    amounts: dict[tuple[str, str | None], Decimal] = defaultdict(Decimal)
+    for before, after in pairs:
+        for day in exact(home.good("diff", slug, str(before), str(after), "--json").stdout)["days"]:
+            for part in day["sums"]:
+                if day["kind"] == "restated" and part["name"] == metric:
+                    amounts[day["day"], part["currency"]] += part["change"]
+    return dict(amounts)
+
+
+def summed(calendar: Any) -> dict[str, Decimal]:
+    return {day["day"]: day["amount"] for day in calendar["days"]}
+
+
+def test_the_calendar_has_what_comparing_each_version_with_the_one_before_calls_restated(site: Site) -> None:
+    home = site.home
+    for metric in ("spend", "conversion"):
+        expected = moved(home, "spend", metric, (0, 1), (1, 2))
+        assert expected, "TikTok restated nothing, so that nothing is tested"
+        for currency in {currency for _, currency in expected}:
+            key = metric if currency is None else f"{metric}:{currency}"
+            calendar = exact(home.good("restatements", "spend", "--metric", key, "--json").stdout)
+            own = {day: amount for (day, code), amount in expected.items() if code == currency}
+            assert {day: amount for day, amount in summed(calendar).items() if amount} == {
+                day: amount for day, amount in own.items() if amount
+            }
+            assert calendar["amount"] == sum(own.values())
+            for day in calendar["days"]:
+                assert day["amount"] == sum(move["amount"] for move in day["moves"])
+
+
+def test_page_command_line_and_api_show_one_calendar(site: Site) -> None:
+    by_command = exact(site.home.good("restatements", "spend", "--json").stdout)
+    assert asked(program(site), "/datasets/spend/restatements") == by_command
+    assert by_command["figure"]["metric"] == "spend"
+    assert [version["state"] for version in by_command["versions"]] == ["compared", "compared", "first"]
+    key, currency = by_command["figure"]["key"], by_command["figure"]["currency"]
+    visit = site.visit("admin")
+    page = visit.words("/datasets/spend/restatements", figure=key)
+    terminal = " ".join(site.home.good("restatements", "spend").stdout.split())
+    for day in by_command["days"]:
+        amount = f"{day['amount']:+,.2f} {currency}"
+        assert f"{day['day']}: {amount}" in page
+        assert day["day"] in terminal
+        move = day["moves"][0]
+        detail = visit.words("/datasets/spend/restatements", figure=key, day=day["day"]).partition(
+            f"{day['day']}: Cost"
+        )[2]
+        assert f"{move['amount']:+,.2f} {currency}" in detail
+        assert f"{move['before']} to {move['version']}" in detail
+    since = by_command["days"][-1]["day"]
+    late = exact(site.home.good("restatements", "spend", "--since", since, "--json").stdout)
+    assert [day["day"] for day in late["days"]] == [since]
+    assert asked(program(site), "/datasets/spend/restatements", since=since) == late
+
+
+def test_what_is_no_figure_or_day_is_refused_everywhere(site: Site) -> None:
+    assert (
+        "No restated amounts of 'nonsense' are known"
+        in site.home.bad("restatements", "spend", "--metric", "nonsense")[1]
+    )
+    assert "is not a day" in site.home.bad("restatements", "--since", "soon")[1]
+    assert "requires the NAME" in site.home.bad("restatements", "--metric", "spend")[1]
+    program(site).bad("GET", "/datasets/spend/restatements", 422, params={"figure": "nonsense"})
+    program(site).bad("GET", "/datasets/spend/restatements", 422, params={"since": "2026-02-01", "until": "2026-01-01"})
+    visit = site.visit("admin")
+    for query in ({"figure": "nonsense"}, {"day": "soon"}, {"until": "0001-01-01"}, {"until": "9999-12-31"}):
+        assert visit.get("/datasets/spend/restatements", **query).status_code == 422, query
+
+
+def test_home_counts_each_ad_account_once_and_adds_no_currencies(site: Site) -> None:
+    answer = asked(program(site), "/home")["spend"]
+    yesterday = date.fromisoformat(answer["yesterday"])
+    assert yesterday == (site.home.now - timedelta(days=1)).date()
+    sql = "SELECT currency, stat_time_day AS day, CAST(sum(spend) AS VARCHAR) AS spend FROM spend GROUP BY ALL"
+    sums = {(row["currency"], row["day"][:10]): Decimal(row["spend"]) for row in site.home.rows(sql)}
+    zones = site.home.rows("SELECT DISTINCT currency, timezone FROM spend")
+    assert len(answer["currencies"]) > 1
+    for own in answer["currencies"]:
+        for day in own["days"]:
+            in_table = sums.get((own["currency"], day["day"]))
+            assert (day["amount"] or 0) == (in_table or 0), (own["currency"], day)
+        week = [str(yesterday - timedelta(days=number)) for number in range(7)]
+        assert own["week"]["amount"] == sum(sums.get((own["currency"], day), Decimal(0)) for day in week)
+        before = [str(yesterday - timedelta(days=number)) for number in range(7, 14)]
+        earlier = sum(sums.get((own["currency"], day), Decimal(0)) for day in before)
+        # West of UTC, TikTok has not completed yesterday at nine.
+        is_over = all(row["timezone"].startswith("UTC+") for row in zones if row["currency"] == own["currency"])
+        assert own["week"]["compared"] == own["week"]["complete"] == (own["advertisers"] if is_over else 0)
+        change = own["week"]["change"]
+        if is_over:
+            assert float(change) == pytest.approx(float(100 * (own["week"]["amount"] - earlier) / earlier))
+        else:
+            assert change is None
+    assert {own["week"]["compared"] > 0 for own in answer["currencies"]} == {True, False}
+    # Both datasets read each ad account; the one by country is of another kind.
+    assert {(account["dataset"], account["readers"]) for account in answer["accounts"]} == {("spend", 2)}
+    words = words_of(site.visit("admin").part("/home/spend").text)
+    for own in answer["currencies"]:
+        assert f"Cost by day ({own['currency']})" in words
+        decimals = 0 if own["currency"] == "JPY" else 2
+        assert f"Yesterday {own['yesterday']['amount']:,.{decimals}f} {own['currency']}" in words
+
+
+def test_home_says_what_was_restated_since_yesterday_by_ad_account(site: Site) -> None:
+    answer = asked(program(site), "/home")["restated"]
+    by_command = exact(site.home.good("restatements", "--json").stdout)
+    assert by_command == answer
+    expected = moved(site.home, "spend", "spend", (1, 2))
+    for currency in {currency for _, currency in expected}:
+        total = sum(amount for (_, code), amount in expected.items() if code == currency)
+        own = [figure for figure in answer["figures"] if (figure["metric"], figure["currency"]) == ("spend", currency)]
+        assert sum(figure["amount"] for figure in own) == total
+        totals = [
+            part["amount"] for part in answer["totals"] if (part["metric"], part["currency"]) == ("spend", currency)
+        ]
+        assert totals == [total]
+    assert {figure["dataset"] for figure in answer["figures"]} == {"spend"}
+    conversions = sum(figure["amount"] for figure in answer["figures"] if figure["metric"] == "conversion")
+    assert conversions == sum(moved(site.home, "spend", "conversion", (1, 2)).values())
+    assert len({figure["advertiser_id"] for figure in answer["figures"]}) > 1
+    page = site.visit("admin").part("/home/restated").text
+    for figure in answer["figures"]:
+        assert figure["advertiser_name"] in words_of(page)
+        assert f"day={figure['days'][-1]['day']}#day" in page
+    assert "No restatements" not in site.home.good("restatements").stdout
+
+
+def test_home_comes_first_and_leads_on(site: Site) -> None:
+    visit = site.visit("admin")
+    assert path_of(str(visit.client.get("/", follow_redirects=False).headers["location"])) == "/home"
+    page = visit.good("/home")
+    assert re.search(r'<a class="navbar-brand" href="/home">', page)
+    assert re.findall(r'class="nav-link[^"]*" href="([^"]+)"', page)[:2] == ["/home", "/datasets"]
+    state = words_of(visit.part("/home/state").text)
+    assert "All datasets and accounts are fine" in state
+    assert "No scheduled runs" in state
+    assert "Requests today" in state
+    for path in ("/home/state", "/home/restated", "/home/spend"):
+        answer = visit.client.get(path, headers={"accept": "text/html"}, follow_redirects=False)
+        assert answer.headers["location"] == "/home"
+
+
+def test_home_shows_only_what_a_person_may_see(site: Site) -> None:
+    site.user("vera", Role.VIEWER)
+    site.user("eddy", Role.EDITOR)
+    assert "Ask an administrator of" in site.visit("vera").words("/home")
+    assert "Connect an account" in site.visit("eddy").words("/home")
+    for name in ("vera", "eddy"):
+        answer = asked(program(site, name), "/home")
+        assert (answer["spend"]["accounts"], answer["restated"]["figures"]) == ([], [])
+        assert answer["spend"]["lacking"] == 0
+        program(site, name).bad("GET", "/datasets/spend/restatements", 404)
+        for path in ("/home/spend", "/home/restated", "/home/state"):
+            assert "Spend" not in words_of(site.visit(name).part(path).text)
+
+
+# -- homes of their own
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Home:
+    home = make_home(tmp_path / "home", advertisers=5, ads=3)
+    home.add_account(advertisers=[0, 1])
+    return home
+
+
+def forget(home: Home) -> None:
+    """As an older adreel left it, which kept no figures."""
+    with closing(sqlite3.connect(home.path / "adreel.db")) as database:
+        for table in ("restated_amounts", "version_figures", "daily_sums"):
+            database.execute(f"DELETE FROM {table}")
+        database.commit()
+
+
+def test_versions_that_nobody_looked_at_are_read_when_they_are_asked_for(small: Home) -> None:
+    small.good("run", "-f", small.file(metrics=METRICS, dates=DATES))
+    for _ in range(7):
+        small.later(1)
+        small.good("run", "spend")
+    kept = small.good("restatements", "spend", "--json").stdout, small.good("restatements", "--json").stdout
+    forget(small)
+    with open_site(small) as site:
+        asking = program(site)
+        assert asked(asking, "/datasets/spend/restatements")["missing"] == 3
+        page = site.visit("admin").good("/datasets/spend/restatements")
+        assert 'hx-trigger="load delay' not in page.partition("Metric")[0], "all eight are read after two looks"
+        assert asked(asking, "/datasets/spend/restatements") == exact(kept[0])
+        assert asked(asking, "/home")["restated"] == exact(kept[1])
+        assert asked(asking, "/home")["spend"]["missing"] == 0
+    forget(small)
+    assert small.good("restatements", "spend", "--json").stdout == kept[0]
+
+
+def test_a_restore_counts_no_restatement_twice(small: Home) -> None:
+    small.good("run", "-f", small.file(metrics=METRICS, dates=DATES))
+    small.later(1)
+    small.good("run", "spend")
+    once = exact(small.good("restatements", "spend", "--metric", "conversion", "--json").stdout)
+    assert once["amount"]
+    small.good("restore", "spend", "0", "--yes")
+    with open_site(small) as site:
+        restored = asked(program(site), "/home")["spend"]
+    for own in restored["currencies"]:
+        sql = f"SELECT CAST(sum(spend) AS VARCHAR) AS spend FROM spend WHERE currency = '{own['currency']}'"
+        in_days = sum(day["amount"] or 0 for day in own["days"])
+        assert in_days == Decimal(small.rows(sql)[0]["spend"]), "the sums are those of the version before the restore"
+    # The same moment, so that TikTok restates no more.
+    small.good("run", "spend")
+    again = exact(small.good("restatements", "spend", "--metric", "conversion", "--json").stdout)
+    assert summed(again) == summed(once)
+    assert [version["state"] for version in again["versions"]] == ["compared", "restored", "compared", "first"]
+    assert again["versions"][0]["before"] == 1
+
+
+def test_an_ad_account_that_comes_later_or_was_skipped_is_not_restated(small: Home) -> None:
+    small.add_account("more")
+    late = {"metrics": METRICS, "dates": DATES, "skip_failing_advertisers": True, "account": "more"}
+    small.good("datasets", "create", "-f", small.file(**late, advertisers=[advertiser(small, 0)]))
+    small.good("run", "spend")
+    small.later(1)
+    small.good(
+        "datasets", "edit", "spend", "-f", small.file(**late, advertisers=[advertiser(small, 0), advertiser(small, 1)])
+    )
+    small.good("run", "spend")
+    small.later(1)
+    small.good("run", "spend")
+    calendar = exact(small.good("restatements", "spend", "--metric", "conversion", "--json").stdout)
+    # The settings were changed, and after that both ad accounts were read twice.
+    assert [version["state"] for version in calendar["versions"]] == ["compared", "changed", "first"]
+    difference = exact(small.good("diff", "spend", "0", "1", "--json").stdout)
+    (impressions,) = (metric for metric in difference["metrics"] if metric["name"] == "impressions")
+    restated = sum(part["restated"] for part in impressions["sums"])
+    added = sum(
+        part["change"]
+        for day in difference["days"]
+        if day["kind"] == "added"
+        for part in day["sums"]
+        if part["name"] == "impressions"
+    )
+    assert restated == 0, "the days of the ad account that came later were added, and not restated"
+    assert added > 0
+
+
+def advertiser(home: Home, number: int) -> str:
+    listed = [each["advertiser_id"] for each in home.door("state")["advertisers"] if each["kind"] != "no_permission"]
+    return str(listed[number])
+
+
+def test_an_ad_account_that_could_not_be_read_has_no_zero_in_its_place(small: Home) -> None:
+    small.good("run", "-f", small.file(metrics=METRICS, dates=DATES, skip_failing_advertisers=True))
+    small.later(1)
+    failing = advertiser(small, 0)
+    refusal = {"kind": "code", "code": 40001, "times": 0, "path": "report", "where": {"advertiser_id": failing}}
+    small.door("trouble", refusal)
+    small.adreel("run", "spend")
+    with open_site(small) as site:
+        spend = asked(program(site), "/home")["spend"]
+        complete = {account["advertiser_id"]: account["complete_day"] for account in spend["accounts"]}
+        yesterday = spend["yesterday"]
+        assert complete[failing] < yesterday
+        assert [day for who, day in complete.items() if who != failing] == [yesterday]
+        currency = next(account["currency"] for account in spend["accounts"] if account["advertiser_id"] == failing)
+        (own,) = (each for each in spend["currencies"] if each["currency"] == currency)
+        assert own["yesterday"]["complete"] == own["advertisers"] - 1
+        words = words_of(site.visit("admin").part("/home/spend").text)
+        if own["advertisers"] == 1:
+            assert own["yesterday"]["amount"] is None
+            assert "Not read yet" in words
+        assert "Complete for" in words
+
+
+def test_a_dataset_takes_its_figures_along(small: Home) -> None:
+    small.good("run", "-f", small.file(metrics=METRICS, dates=DATES))
+    small.later(1)
+    small.good("run", "spend")
+    small.good("datasets", "delete", "spend", "--yes")
+    with closing(sqlite3.connect(small.path / "adreel.db")) as database:
+        for table in ("restated_amounts", "version_figures", "daily_sums"):
+            assert database.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"update": {"method": "append"}},
+        {"time_dimension": None, "dates": DATES},
+        {"targeting_dimension": "country_code"},
+        {"data_level": "campaign", "report_type": "audience", "audience_dimensions": ["gender"]},
+    ],
+    ids=["appended", "without days", "by country", "audience"],
+)
+def test_rows_that_do_not_add_up_to_an_ad_account_are_no_cost_of_it(small: Home, keys: dict[str, Any]) -> None:
+    small.good("run", "-f", small.file(**({"metrics": ["spend"], "dates": DATES} | keys)))
+    with open_site(small) as site:
+        spend = asked(program(site), "/home")["spend"]
+        assert (spend["accounts"], spend["lacking"], spend["missing"]) == ([], 2, 0)
+        assert "No dataset has cost by day" in site.visit("admin").part("/home/spend").text
+
+
+def test_the_first_steps_lead_from_an_empty_home_to_numbers(tmp_path: Path) -> None:
+    home = make_home(tmp_path / "home", advertisers=1, ads=2)
+    with open_site(home) as site:
+        visit = site.visit("admin")
+
+        def opened() -> str:
+            (step,) = re.findall(r'aria-current="step">.*?href="([^"]+)"', visit.good("/home"), re.S)
+            return str(step)
+
+        assert opened() == "/accounts/connect"
+        home.add_account()
+        assert opened() == "/datasets/new"
+        home.good("datasets", "create", "-f", home.file())
+        assert opened() == "/datasets/spend"
+        home.good("run", "spend")
+        page = visit.words("/home")
+        assert "Create a dataset" not in page
+        assert "Loading cost by day" in page
+
+
+def test_what_failed_is_said_with_the_next_step(small: Home) -> None:
+    small.good("run", "-f", small.file())
+    with open_site(small) as site:
+        site.store.accounts.set_status(site.store.accounts.get("demo"), AccountStatus.REVOKED)
+        words = words_of(site.visit("admin").part("/home/state").text)
+        status = program(site).get("/status")
+        for entry in (*status["accounts"], *status["failing"]):
+            assert entry["words"] in words
+        assert status["accounts"]
+        assert status["failing"]
