@@ -28,6 +28,7 @@ from adreel.store.datasets import Datasets
 from adreel.store.locks import is_alive
 from adreel.store.notifications import Addresses, Deliveries, Incidents
 from adreel.store.passwords import COST, Cost, Passwords
+from adreel.store.presets import MetricPresets
 from adreel.store.queue import Queue, WorkerInfo
 from adreel.store.records import (
     FINISHED,
@@ -43,6 +44,7 @@ from adreel.store.records import (
     Latest,
     Level,
     LogLine,
+    MetricPreset,
     Phase,
     Progress,
     Role,
@@ -95,6 +97,8 @@ __all__ = [
     "Latest",
     "Level",
     "LogLine",
+    "MetricPreset",
+    "MetricPresets",
     "Phase",
     "Progress",
     "Queue",
@@ -147,6 +151,7 @@ class Store:
         "incidents",
         "keys",
         "locks",
+        "presets",
         "queue",
         "retention",
         "run_totals",
@@ -174,6 +179,7 @@ class Store:
         self.users = Users(database, Passwords(cost), clock)
         self.sessions = Sessions(database, clock)
         self.tokens = Tokens(database, clock)
+        self.presets = MetricPresets(database, clock)
         self.attempts = Attempts(database, clock)
         self.shares = Shares(database, clock)
         self.sizes = Sizes(database, clock)
