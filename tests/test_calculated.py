@@ -8,6 +8,7 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from fractions import Fraction
@@ -351,12 +352,13 @@ def put(lake: Lake, dataset: Dataset, rows: Sequence[Row], run: str = "run-1") -
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Lake, Dataset]:
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Lake, Dataset]]:
     """A table of four rows, one of them without impressions and one with none counted."""
     dataset = dataset_with(MINE)
     lake = Lake(tmp_path_factory.mktemp("made") / "lake")
     put(lake, dataset, ROWS)
-    return lake, dataset
+    with closing(lake):
+        yield lake, dataset
 
 
 WANTED = {
@@ -415,6 +417,7 @@ def test_a_version_without_the_parts_has_no_such_column(tmp_path: Path) -> None:
     ]
     with pytest.raises(InputError, match="no columns hook"):
         lake.read("spend", columns=["hook"], calculated=calculated)
+    lake.close()
 
 
 def by_net(table: Any) -> list[Any]:

@@ -39,20 +39,20 @@ def test_a_preset_is_of_its_user_until_it_is_shared_and_keeps_its_order(site: Si
     assert (saved["shared"], saved["may_change"]) == (False, True)
     assert (names(site, "ada"), names(site, "grace"), names(site, "admin")) == (["Weekly video"], [], [])
     grace.bad("GET", f"/metric-presets/{saved['id']}", 404)
-    ada.good("PATCH", "/metric-presets/weekly video", json={"shared": True, "name": "Video"})
-    assert names(site, "grace") == names(site, "vera") == names(site, "admin") == ["Video"]
-    assert grace.get("/metric-presets/Video")["may_change"] is False
-    grace.bad("PATCH", "/metric-presets/Video", 403, json={"name": "Mine"})
-    grace.bad("DELETE", "/metric-presets/Video", 403)
-    assert program(site, "admin").good("PATCH", "/metric-presets/Video", json={"metrics": ["spend"]})["metrics"] == [
+    ada.good("PATCH", "/metric-presets/weekly video", json={"shared": True, "name": "Film"})
+    assert names(site, "grace") == names(site, "vera") == names(site, "admin") == ["Film"]
+    assert grace.get("/metric-presets/Film")["may_change"] is False
+    grace.bad("PATCH", "/metric-presets/Film", 403, json={"name": "Mine"})
+    grace.bad("DELETE", "/metric-presets/Film", 403)
+    assert program(site, "admin").good("PATCH", "/metric-presets/Film", json={"metrics": ["spend"]})["metrics"] == [
         "spend"
     ]
-    ada.good("DELETE", "/metric-presets/Video", 204)
+    ada.good("DELETE", "/metric-presets/Film", 204)
     assert names(site, "ada") == []
 
 
 def test_viewers_and_read_only_tokens_save_none(site: Site) -> None:
-    body = {"name": "Video", "metrics": VIDEO}
+    body = {"name": "Film", "metrics": VIDEO}
     program(site, "vera").bad("POST", "/metric-presets", 403, json=body)
     program(site, "ada", read_only=True).bad("POST", "/metric-presets", 403, json=body)
     assert ROLES[RoleRight.SAVE_PRESETS] == {Role.ADMIN, Role.EDITOR}
@@ -110,17 +110,17 @@ def test_a_preset_that_is_chosen_in_the_form_adds_its_metrics_and_the_file_has_a
 
 def test_the_command_line_saves_lists_and_expands_presets(home: Home) -> None:
     home.good("datasets", "create", "-f", home.file(metrics=["clicks", "spend"]))
-    assert "belongs to nobody" in home.bad("presets", "save", "Video", *VIDEO)[1]
-    assert "3 metrics" in home.good("presets", "save", "Video", ", ".join(VIDEO), "--shared").output
+    assert "belongs to nobody" in home.bad("presets", "save", "Film", *VIDEO)[1]
+    assert "3 metrics" in home.good("presets", "save", "Film", ", ".join(VIDEO), "--shared").output
     home.good("presets", "save", "As Spend", "--from", "spend", "--shared")
     assert home.good("presets", "show", "as spend").stdout == "metrics: [clicks, spend]\n"
     assert home.good("presets", "show", "core").stdout.startswith("metrics: [spend, impressions, ")
     listed = {preset["name"]: preset for preset in home.json("presets", "list")}
-    assert listed["Video"]["metrics"] == VIDEO
+    assert listed["Film"]["metrics"] == VIDEO
     assert listed["core"]["built_in"] is True
-    assert "Video" in home.good("presets", "list").stdout
-    home.good("presets", "save", "Video", "spend", "--replace")
-    home.good("presets", "rename", "Video", "Money")
+    assert "Film" in home.good("presets", "list").stdout
+    home.good("presets", "save", "Film", "spend", "--replace")
+    home.good("presets", "rename", "Film", "Money")
     assert home.json("presets", "show", "Money")["metrics"] == ["spend"]
     assert "stays shared" in home.bad("presets", "share", "Money", "--stop")[1]
     home.good("presets", "delete", "Money", "--yes")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from itertools import islice, product
@@ -46,7 +46,7 @@ def search_metrics(words: str, group: str = "", refused: Collection[str] = ()) -
     """
     catalogue = catalog.metrics()
     names = [name for name, metric in catalogue.items() if group in ("", metric.group)]
-    search = _search_of(words, _entries(), _vocabulary())
+    search = _search_of(words, _texts(), _vocabulary())
     if not search.words:
         return tuple(catalogue[name] for name in sorted(names, key=lambda name: name in refused))
     ranked: list[tuple[tuple[int, bool, int, bool, int], str]] = []
@@ -65,11 +65,11 @@ def search_calculated(words: str) -> tuple[CalculatedMetric, ...]:
     ready = catalog.calculated_metrics()
     texts = {name: plain(f"{name} {metric.title} {metric.meaning} {metric.formula}") for name, metric in ready.items()}
     vocabulary = frozenset(word for text in texts.values() for word in text.split())
-    spelled = [_spellings(word, texts.values(), vocabulary) for word in plain(words).split()]
+    search = _search_of(words, texts.values(), vocabulary)
     return tuple(
         ready[name]
         for name, text in texts.items()
-        if all(any(spelling in text for spelling in spellings) for spellings in spelled)
+        if all(any(spelling in text for spelling in spellings) for spellings in search.words)
     )
 
 
@@ -110,6 +110,11 @@ def _entry(metric: Metric) -> _Entry:
 
 
 @cache
+def _texts() -> tuple[str, ...]:
+    return tuple(entry.text for entry in _entries().values())
+
+
+@cache
 def _vocabulary() -> frozenset[str]:
     """Words that a typo may be of: those of names, titles and synonyms."""
     return frozenset(
@@ -120,15 +125,21 @@ def _vocabulary() -> frozenset[str]:
     )
 
 
-def _search_of(words: str, entries: Mapping[str, _Entry], vocabulary: frozenset[str]) -> _Search:
-    spelled = tuple(
-        _spellings(word, (entry.text for entry in entries.values()), vocabulary) for word in plain(words).split()
-    )
+def _search_of(words: str, texts: Collection[str], vocabulary: frozenset[str]) -> _Search:
+    spelled = tuple(_spellings(word, texts, vocabulary) for chunk in words.split() if (word := plain(chunk)))
     phrases = tuple(" ".join(spelling) for spelling in islice(product(*spelled), MOST_SPELLINGS))
     return _Search(spelled, phrases)
 
 
-def _spellings(word: str, texts: Iterable[str], vocabulary: frozenset[str]) -> tuple[str, ...]:
+def _spellings(chunk: str, texts: Collection[str], vocabulary: frozenset[str]) -> tuple[str, ...]:
+    """A word, or words that - and _ join, if a text has it so; else with words of one letter's difference."""
+    if any(chunk in text for text in texts):
+        return (chunk,)
+    near = product(*(_near(word, texts, vocabulary) for word in chunk.split()))
+    return tuple(" ".join(words) for words in islice(near, MOST_SPELLINGS))
+
+
+def _near(word: str, texts: Collection[str], vocabulary: frozenset[str]) -> tuple[str, ...]:
     """The word if a text has it, else the words of one letter's difference; the word alone if there are none."""
     if len(word) < SHORTEST_TYPO or any(word in text for text in texts):
         return (word,)
