@@ -78,6 +78,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
         "card": "spend",
         "address": "1",
         "backfill": "1",
+        "preset": "1",
     }
     return Prepared(
         home, parameters | {"report": "performance", "metric": "spend", "dimension": "country_code", "version": "0"}
@@ -145,7 +146,15 @@ def quiet(prepared: Prepared, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 NOT_THERE = {"dataset": "none", "run": "ffffffff", "card": "none", "report": "none", "metric": "none"}
-NOT_THERE |= {"address": "99", "account": "99", "user": "99", "token": "99", "dimension": "none", "version": "99"}
+NOT_THERE |= {
+    "preset": "none",
+    "address": "99",
+    "account": "99",
+    "user": "99",
+    "token": "99",
+    "dimension": "none",
+    "version": "99",
+}
 NOT_THERE |= {"backfill": "99"}
 
 

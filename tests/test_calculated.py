@@ -352,10 +352,10 @@ def put(lake: Lake, dataset: Dataset, rows: Sequence[Row], run: str = "run-1") -
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Lake, Dataset]]:
+def four_rows(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Lake, Dataset]]:
     """A table of four rows, one of them without impressions and one with none counted."""
     dataset = dataset_with(MINE)
-    lake = Lake(tmp_path_factory.mktemp("made") / "lake")
+    lake = Lake(tmp_path_factory.mktemp("four_rows") / "lake")
     put(lake, dataset, ROWS)
     with closing(lake):
         yield lake, dataset
@@ -373,8 +373,8 @@ def by_row(table: Any) -> dict[tuple[str, int], tuple[Any, Any]]:
     return {(row["campaign_id"], row["stat_time_day"].day): (row["hook"], row["net"]) for row in table.to_pylist()}
 
 
-def test_a_row_has_the_formula_of_its_own_figures(made: tuple[Lake, Dataset]) -> None:
-    lake, dataset = made
+def test_a_row_has_the_formula_of_its_own_figures(four_rows: tuple[Lake, Dataset]) -> None:
+    lake, dataset = four_rows
     calculated = lake_columns(dataset)
     assert by_row(lake.read("spend", calculated=calculated).read_all()) == WANTED
     assert by_row(lake.page("spend", calculated=calculated).rows) == WANTED
@@ -392,8 +392,8 @@ def test_a_row_has_the_formula_of_its_own_figures(made: tuple[Lake, Dataset]) ->
     assert (statistics.nulls, statistics.least, statistics.greatest, statistics.total) == (2, 10, 50, None)
 
 
-def test_another_formula_changes_every_row_at_once(made: tuple[Lake, Dataset]) -> None:
-    lake, _ = made
+def test_another_formula_changes_every_row_at_once(four_rows: tuple[Lake, Dataset]) -> None:
+    lake, _ = four_rows
     order = [Order("mine", descending=True)]
     for text, values in (
         ("clicks * 3", [3, 3, 3, 3]),
@@ -424,8 +424,8 @@ def by_net(table: Any) -> list[Any]:
     return sorted(table.column("net").to_pylist(), key=lambda value: (value is None, value))
 
 
-def test_totals_days_and_groups_of_charts_have_the_formula_of_their_sums(made: tuple[Lake, Dataset]) -> None:
-    lake, dataset = made
+def test_totals_days_and_groups_of_charts_have_the_formula_of_their_sums(four_rows: tuple[Lake, Dataset]) -> None:
+    lake, dataset = four_rows
     offers = cards_of(dataset, lake.table("spend").schema.names)
     cards = {
         card.offer.key: card

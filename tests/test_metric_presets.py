@@ -110,7 +110,7 @@ def test_a_preset_that_is_chosen_in_the_form_adds_its_metrics_and_the_file_has_a
 
 def test_the_command_line_saves_lists_and_expands_presets(home: Home) -> None:
     home.good("datasets", "create", "-f", home.file(metrics=["clicks", "spend"]))
-    assert "belongs to nobody" in home.bad("presets", "save", "Film", *VIDEO)[1]
+    assert "has no owner" in home.bad("presets", "save", "Film", *VIDEO)[1]
     assert "3 metrics" in home.good("presets", "save", "Film", ", ".join(VIDEO), "--shared").output
     home.good("presets", "save", "As Spend", "--from", "spend", "--shared")
     assert home.good("presets", "show", "as spend").stdout == "metrics: [clicks, spend]\n"

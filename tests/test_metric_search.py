@@ -17,7 +17,7 @@ from home import Home
 from web_home import open_site
 
 
-def found(words: str, most: int = 6) -> list[str]:
+def names_of(words: str, most: int = 6) -> list[str]:
     return [metric.name for metric in search_metrics(words)[:most]]
 
 
@@ -46,12 +46,12 @@ def found(words: str, most: int = 6) -> list[str]:
     ],
 )
 def test_what_marketers_say_is_found_first(words: str, names: list[str]) -> None:
-    assert found(words)[: len(names)] == names, found(words)
+    assert names_of(words)[: len(names)] == names, names_of(words)
 
 
 def test_words_that_nothing_has_find_nothing() -> None:
-    assert found("zzqqxx") == []
-    assert found("spend zzqqxx") == []
+    assert names_of("zzqqxx") == []
+    assert names_of("spend zzqqxx") == []
     assert len(search_metrics("")) == len(catalog.metrics())
     assert search_metrics("  ")[0].name == next(iter(catalog.metrics()))
 

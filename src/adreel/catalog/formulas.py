@@ -38,14 +38,14 @@ class FormulaError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Number:
+class Constant:
     """A number as it is written: digits, with a point or without."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class MetricSum:
     """The sum of a metric."""
 
     metric: str
@@ -67,11 +67,11 @@ class Operation:
     right: Expression
 
 
-Expression = Number | Part | Negative | Operation
+Expression = Constant | MetricSum | Negative | Operation
 
 
 @dataclass(frozen=True, slots=True)
-class _Token:
+class _FormulaToken:
     kind: Literal["number", "name", "sign", "end"]
     text: str
     place: int
@@ -81,10 +81,10 @@ def parse(text: str) -> Expression:
     """The formula as a tree. FormulaError with the place of what cannot be read, counted from 1."""
     if len(text) > LONGEST:
         raise FormulaError(f"the formula has {len(text):,} characters; the limit is {LONGEST}")
-    return _Reader(list(_tokens(text))).formula()
+    return _FormulaReader(list(_tokens(text))).formula()
 
 
-def _tokens(text: str) -> Iterator[_Token]:
+def _tokens(text: str) -> Iterator[_FormulaToken]:
     place = 0
     while text[place:].strip():
         match = _TOKEN.match(text, place)
@@ -95,15 +95,15 @@ def _tokens(text: str) -> Iterator[_Token]:
                 "such as 1000 or 0.5, + - * / and parentheses"
             )
         kind: Literal["number", "name", "sign"] = "number" if match["number"] else "name" if match["name"] else "sign"
-        yield _Token(kind, match[kind], match.start(kind))
+        yield _FormulaToken(kind, match[kind], match.start(kind))
         place = match.end()
-    yield _Token("end", "", len(text))
+    yield _FormulaToken("end", "", len(text))
 
 
-class _Reader:
+class _FormulaReader:
     """Reads tokens from left to right: sums of products of single values."""
 
-    def __init__(self, tokens: list[_Token]) -> None:
+    def __init__(self, tokens: list[_FormulaToken]) -> None:
         self._tokens = tokens
         self._next = 0
         self._depth = 0
@@ -115,7 +115,7 @@ class _Reader:
         return value
 
     @property
-    def _token(self) -> _Token:
+    def _token(self) -> _FormulaToken:
         return self._tokens[self._next]
 
     def _taken(self, *signs: str) -> str:
@@ -146,7 +146,7 @@ class _Reader:
         self._depth -= 1
         return value
 
-    def _inner(self, token: _Token) -> Expression:
+    def _inner(self, token: _FormulaToken) -> Expression:
         if self._taken("-"):
             return Negative(self._single())
         if self._taken("("):
@@ -158,10 +158,10 @@ class _Reader:
             self._refuse("a number or the name of a metric is missing before")
         self._next += 1
         if token.kind == "name":
-            return Part(token.text)
+            return MetricSum(token.text)
         if len(token.text.replace(".", "")) > _MOST_DIGITS:
             raise FormulaError(f"the number at character {token.place + 1} has more than {_MOST_DIGITS} digits")
-        return Number(token.text)
+        return Constant(token.text)
 
     def _refuse(self, fault: str) -> NoReturn:
         token = self._token
@@ -183,26 +183,26 @@ def divisors(expression: Expression) -> tuple[str, ...]:
 def numbers(expression: Expression) -> tuple[str, ...]:
     """The numbers of a formula as they are written."""
     match expression:
-        case Number(text):
+        case Constant(text):
             return (text,)
         case Negative(value):
             return numbers(value)
         case Operation(_, left, right):
             return (*numbers(left), *numbers(right))
-        case Part():
+        case MetricSum():
             return ()
 
 
 def _names(expression: Expression) -> Iterator[str]:
     match expression:
-        case Part(metric):
+        case MetricSum(metric):
             yield metric
         case Negative(value):
             yield from _names(value)
         case Operation(_, left, right):
             yield from _names(left)
             yield from _names(right)
-        case Number():
+        case Constant():
             return
 
 
@@ -213,12 +213,12 @@ def _divisors(expression: Expression) -> Iterator[str]:
         case Operation(sign, left, right):
             yield from _divisors(left)
             yield from (_names(right) if sign == "/" else _divisors(right))
-        case Number() | Part():
+        case Constant() | MetricSum():
             return
 
 
 @dataclass(frozen=True, slots=True)
-class _Sql:
+class _SqlPiece:
     """A piece of SQL. `places` are the decimals of an exact value, None for a value in double precision."""
 
     text: str
@@ -247,37 +247,37 @@ def table_sql_of(expression: Expression, term: Callable[[str], str]) -> str:
     return f"CAST({sql_of(expression, term)} AS {EXACT})"
 
 
-def _sql(expression: Expression, term: Callable[[str], str]) -> _Sql:
+def _sql(expression: Expression, term: Callable[[str], str]) -> _SqlPiece:
     match expression:
-        case Number(text):
+        case Constant(text):
             places = len(text.partition(".")[2])
-            return _Sql(f"CAST('{text}' AS DECIMAL(38, {places}))", places)
-        case Part(metric):
-            return _Sql(f"CAST({term(metric)} AS {EXACT})", PLACES)
+            return _SqlPiece(f"CAST('{text}' AS DECIMAL(38, {places}))", places)
+        case MetricSum(metric):
+            return _SqlPiece(f"CAST({term(metric)} AS {EXACT})", PLACES)
         case Negative(value):
             inner = _sql(value, term)
-            return _Sql(f"(-{inner.text})", inner.places)
+            return _SqlPiece(f"(-{inner.text})", inner.places)
         case Operation("/", left, right):
             over, under = _sql(left, term), _sql(right, term)
             # Asked before it is rounded to double precision, so that only zero is zero.
-            divisor = _Sql(f"nullif({under.text}, 0)", under.places)
-            return _Sql(f"({over.double} / {divisor.double})", None)
+            divisor = _SqlPiece(f"nullif({under.text}, 0)", under.places)
+            return _SqlPiece(f"({over.double} / {divisor.double})", None)
         case Operation("*", left, right):
             return _product(_sql(left, term), _sql(right, term), exact=not (parts(left) and parts(right)))
         case Operation(sign, left, right):
             first, second = _sql(left, term), _sql(right, term)
             if first.places is None or second.places is None:
-                return _Sql(f"({first.double} {sign} {second.double})", None)
-            return _Sql(f"({first.text} {sign} {second.text})", max(first.places, second.places))
+                return _SqlPiece(f"({first.double} {sign} {second.double})", None)
+            return _SqlPiece(f"({first.text} {sign} {second.text})", max(first.places, second.places))
 
 
-def _product(first: _Sql, second: _Sql, *, exact: bool) -> _Sql:
+def _product(first: _SqlPiece, second: _SqlPiece, *, exact: bool) -> _SqlPiece:
     """A product of two sums may have too many digits for a decimal, and is rounded; a multiple of one is exact."""
     if exact and first.places is not None and second.places is not None:
         places = first.places + second.places
         if places <= _MOST_PLACES:
-            return _Sql(f"({first.text} * {second.text})", places)
-    return _Sql(f"({first.double} * {second.double})", None)
+            return _SqlPiece(f"({first.text} * {second.text})", places)
+    return _SqlPiece(f"({first.double} * {second.double})", None)
 
 
 def money_power(expression: Expression, money: Collection[str]) -> int | None:
@@ -287,9 +287,9 @@ def money_power(expression: Expression, money: Collection[str]) -> int | None:
     sum of an amount and a count.
     """
     match expression:
-        case Number():
+        case Constant():
             return None
-        case Part(metric):
+        case MetricSum(metric):
             return 1 if metric in money else 0
         case Negative(value):
             return money_power(value, money)

@@ -15,7 +15,7 @@ from typing import Literal
 
 from adreel import catalog
 from adreel.catalog.calculated import CalculatedMetric
-from adreel.catalog.formulas import Expression, Number, Operation, Part, divisors, parts
+from adreel.catalog.formulas import Constant, Expression, MetricSum, Operation, divisors, parts
 from adreel.catalog.records import Metric
 from adreel.charts.definitions import MONEY, ROWS, SPENT, CardSpec, Rest
 from adreel.datasets.schema import Column
@@ -62,7 +62,7 @@ class Quotient:
     @property
     def expression(self) -> Expression:
         """The same as a formula."""
-        return Operation("/", Operation("*", Number(str(self.scale)), Part(self.over)), Part(self.under))
+        return Operation("/", Operation("*", Constant(str(self.scale)), MetricSum(self.over)), MetricSum(self.under))
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +133,7 @@ class Figures:
     def computed(self, name: str) -> CardFigure | None:
         """The figure as a sum or a quotient of sums; None if the table lacks what it needs."""
         if name == ROWS:
-            return CardFigure(ROWS, "Number", "count", has_money=False, computation=Count())
+            return CardFigure(ROWS, "Constant", "count", has_money=False, computation=Count())
         metric = catalog.metrics().get(name)
         if metric is None:
             return None

@@ -62,12 +62,12 @@ def read_calculated(
     if len(entries) > MOST:
         problems.add(KEY, f"{len(entries):,} are listed; the limit is {MOST}")
         return Calculations()
-    reading = _Reading(tuple(selected), {offer.value: offer for offer in offers}, frozenset(columns), problems)
+    reading = _EntryReader(tuple(selected), {offer.value: offer for offer in offers}, frozenset(columns), problems)
     metrics = tuple(metric for entry in entries if (metric := reading.metric(entry)) is not None)
     return Calculations(metrics, tuple(reading.added))
 
 
-class _Reading:
+class _EntryReader:
     """Reads the entries of one file."""
 
     def __init__(

@@ -19,7 +19,7 @@ MOST_SPELLINGS = 40
 
 
 @dataclass(frozen=True, slots=True)
-class _Entry:
+class _SearchedMetric:
     """What is searched of a metric, in small letters with single blanks. `phrases` are its synonyms, with ranks."""
 
     name: str
@@ -78,7 +78,7 @@ def plain(text: str) -> str:
     return " ".join(text.replace("_", " ").replace("-", " ").lower().split())
 
 
-def _rank(entry: _Entry, search: _Search) -> tuple[int, int]:
+def _rank(entry: _SearchedMetric, search: _Search) -> tuple[int, int]:
     """How well the words fit, 0 for best, and the place among the metrics of a synonym."""
     if any(phrase in (entry.name, entry.title) for phrase in search.phrases):
         return 0, 0
@@ -98,15 +98,15 @@ def _length(metric: Metric) -> int:
 
 
 @cache
-def _entries() -> Mapping[str, _Entry]:
+def _entries() -> Mapping[str, _SearchedMetric]:
     return {metric.name: _entry(metric) for metric in catalog.metrics().values()}
 
 
-def _entry(metric: Metric) -> _Entry:
+def _entry(metric: Metric) -> _SearchedMetric:
     synonyms = catalog.synonyms().get(metric.name, {})
     names = f"{metric.name} {metric.title}"
     text = f"{names} {' '.join(synonyms)} {metric.meaning} {GROUP_TITLES.get(metric.group, '')}"
-    return _Entry(plain(metric.name), plain(metric.title), plain(names), plain(text), synonyms)
+    return _SearchedMetric(plain(metric.name), plain(metric.title), plain(names), plain(text), synonyms)
 
 
 @cache
@@ -143,7 +143,7 @@ def _near(word: str, texts: Collection[str], vocabulary: frozenset[str]) -> tupl
     """The word if a text has it, else the words of one letter's difference; the word alone if there are none."""
     if len(word) < SHORTEST_TYPO or any(word in text for text in texts):
         return (word,)
-    return tuple(sorted(known for known in vocabulary if is_near(word, known))) or (word,)
+    return tuple(sorted(other for other in vocabulary if is_near(word, other))) or (word,)
 
 
 def is_near(word: str, other: str) -> bool:

@@ -66,7 +66,7 @@ def save(guard: Guard, name: str, metrics: Iterable[str], *, shared: bool) -> Me
     """
     guard.need_role(RoleRight.SAVE_PRESETS)
     if guard.actor.user is None and not shared:
-        raise InputError("A preset of the command line without a user belongs to nobody. Share it: --shared")
+        raise InputError("A preset that the command line saves without a user has no owner. Share it: --shared")
     _refuse_built_in(name)
     return guard.store.presets.add(guard.actor.user, name, _checked(metrics), shared=shared)
 
@@ -82,7 +82,7 @@ def change(
     """The preset changed in what is given. Errors as `save`; ForbiddenError for another user's."""
     _need_own(guard, saved, "change")
     if saved.user_id is None and shared is False:
-        raise InputError(f"The preset {saved.name!r} belongs to nobody and stays shared. Delete it instead.")
+        raise InputError(f"The preset {saved.name!r} has no owner and stays shared. Delete it instead.")
     if name is not None:
         _refuse_built_in(name)
     return guard.store.presets.change(

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Path, Query, Response
 from pydantic import BeforeValidator, Field, JsonValue
 
 from adreel import catalog
+from adreel.access import RoleRight
 from adreel.catalog import records
 from adreel.datasets import menus, presets, saved_presets
 from adreel.datasets.fitting import Fitted, fitted
@@ -17,7 +18,7 @@ from adreel.datasets.metric_search import search_calculated, search_metrics
 from adreel.errors import NotFoundError, did_you_mean
 from adreel.store import MetricPreset
 from adreel.web.api.failures import failures
-from adreel.web.api.shapes import Answer, Body, DatasetValues, Paged, Paging, located, ordered, part, source_of
+from adreel.web.api.shapes import Answer, Body, DatasetValues, Paged, Paging, having, located, ordered, part, source_of
 from adreel.web.deps import Visitor, Who
 
 router = APIRouter(tags=["catalogue"])
@@ -260,6 +261,7 @@ class MenusNow(Answer):
     menus: list[MenuNow]
 
 
+Saver = Annotated[Visitor, having(RoleRight.SAVE_PRESETS)]
 PresetName = Annotated[str, Path(max_length=200, description="A preset's name or ID.", examples=["Weekly video"])]
 ReportName = Annotated[str, Path(max_length=60, description="A report's name.", examples=[_NAMES["report"]])]
 
@@ -343,7 +345,7 @@ def list_metric_events(query: Annotated[Paging, Query()], _: Who) -> MetricEvent
     return MetricEventList(items=items, total=len(events), limit=query.limit, offset=query.offset)
 
 
-@router.get("/metric-sets", summary="List the metric presets", responses=failures())
+@router.get("/metric-sets", summary="List the built-in metric presets", responses=failures())
 def list_metric_sets(query: Annotated[Paging, Query()], _: Who) -> MetricSetList:
     """Presets of metrics that are often used together."""
     metric_sets = list(presets.SETS.values())
@@ -365,7 +367,7 @@ def list_metric_presets(query: Annotated[Paging, Query()], who: Who) -> MetricPr
     status_code=201,
     responses=failures(403, 409) | located(201, "The preset."),
 )
-def save_metric_preset(body: MetricPresetBody, who: Who, response: Response) -> MetricPresetAnswer:
+def save_metric_preset(body: MetricPresetBody, who: Saver, response: Response) -> MetricPresetAnswer:
     """A preset of your own, or shared with all users. Datasets get its metrics when it is chosen, and keep them."""
     preset = saved_presets.save(who.guard, body.name, body.metrics, shared=body.shared)
     response.headers["Location"] = f"/api/v1/metric-presets/{preset.id}"
@@ -379,7 +381,7 @@ def get_metric_preset(preset: PresetName, who: Who) -> MetricPresetAnswer:
 
 
 @router.patch("/metric-presets/{preset}", summary="Change a metric preset", responses=failures(403, 404, 409))
-def change_metric_preset(preset: PresetName, body: MetricPresetChanges, who: Who) -> MetricPresetAnswer:
+def change_metric_preset(preset: PresetName, body: MetricPresetChanges, who: Saver) -> MetricPresetAnswer:
     """Renames a preset, sets its metrics, or shares it: your own, and as an administrator any that is shared."""
     saved = saved_presets.preset(who.guard, preset)
     changed = saved_presets.change(who.guard, saved, name=body.name, metrics=body.metrics, shared=body.shared)
@@ -389,7 +391,7 @@ def change_metric_preset(preset: PresetName, body: MetricPresetChanges, who: Who
 @router.delete(
     "/metric-presets/{preset}", summary="Delete a metric preset", status_code=204, responses=failures(403, 404)
 )
-def delete_metric_preset(preset: PresetName, who: Who) -> None:
+def delete_metric_preset(preset: PresetName, who: Saver) -> None:
     """Deletes a preset. Datasets that were made with it stay as they are."""
     saved_presets.delete(who.guard, saved_presets.preset(who.guard, preset))
 
