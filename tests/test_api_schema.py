@@ -68,6 +68,8 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
         daily = asking.good("POST", "/datasets", 201, json=SPEND | {"name": "Daily", "update": {"method": "partition"}})
         days = {"start": "2026-11-01", "end": "2026-11-02"}
         asking.good("POST", f"/datasets/{daily['slug']}/backfills", 201, json=days)
+        preset = {"name": "Weekly", "metrics": ["spend"], "shared": True}
+        asking.good("POST", "/metric-presets", 201, json=preset)
         viewer = site.user("viewer")
     parameters = {
         "dataset": slug,

@@ -34,6 +34,8 @@ from adreel.datasets.validation import check
 from adreel.errors import InputError
 from adreel.lake import Lake, Write
 from adreel.lake.browse import Filter, Order
+from adreel.lake.query import Connection
+from adreel.lake.storage import Storage
 from adreel.update_methods import Method
 from api_home import program
 from form_page import filled, sent
@@ -65,8 +67,8 @@ def checked(calculated: Any, **keys: Any) -> Any:
 def dataset_with(calculated: Any, **keys: Any) -> Dataset:
     outcome = checked(calculated, **keys)
     assert outcome.dataset is not None, [str(problem) for problem in outcome.problems]
-    found: Dataset = outcome.dataset
-    return found
+    dataset: Dataset = outcome.dataset
+    return dataset
 
 
 def fault_of(calculated: Any, **keys: Any) -> str:
@@ -351,11 +353,16 @@ def put(lake: Lake, dataset: Dataset, rows: Sequence[Row], run: str = "run-1") -
     lake.commit("spend", reader, write)
 
 
-@pytest.fixture(scope="module")
-def four_rows(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Lake, Dataset]]:
-    """A table of four rows, one of them without impressions and one with none counted."""
+@pytest.fixture(scope="module", params=["lake", "la[k]e"])
+def four_rows(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[tuple[Lake, Dataset]]:
+    """A table of four rows, one of them without impressions and one with none counted.
+
+    DuckDB reads no files of the second folder itself, as it reads none of an object store.
+    """
     dataset = dataset_with(MINE)
-    lake = Lake(tmp_path_factory.mktemp("four_rows") / "lake")
+    lake = Lake(tmp_path_factory.mktemp("four_rows") / request.param)
     put(lake, dataset, ROWS)
     with closing(lake):
         yield lake, dataset
@@ -390,6 +397,18 @@ def test_a_row_has_the_formula_of_its_own_figures(four_rows: tuple[Lake, Dataset
     assert (filtered.matching, filtered.rows.to_pylist()) == (1, [{"campaign_id": "1", "hook": Decimal(50)}])
     (statistics,) = lake.statistics("spend", columns=["hook"], calculated=calculated)
     assert (statistics.nulls, statistics.least, statistics.greatest, statistics.total) == (2, 10, 50, None)
+
+
+def test_a_query_sees_the_formula_of_each_row_and_can_compute_that_of_sums(four_rows: tuple[Lake, Dataset]) -> None:
+    lake, dataset = four_rows
+    snapshot = lake.snapshot({"spend": "spend"}, {"spend": lake_columns(dataset)})
+    with Connection(Storage(snapshot.url), snapshot.views, read_only=True) as connection:
+        assert by_row(connection.rows("select * from spend", 10)) == WANTED
+        answer = connection.rows(
+            "select 100 * sum(video_watched_2s) / sum(impressions) as hook from spend where impressions is not null", 1
+        )
+        assert answer is not None
+        assert answer.column("hook").to_pylist() == [pytest.approx(100 * 157 / 1100)]
 
 
 def test_another_formula_changes_every_row_at_once(four_rows: tuple[Lake, Dataset]) -> None:
