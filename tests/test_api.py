@@ -43,6 +43,7 @@ KNOWN = {
     "dimension": "country_code",
     "version": "0",
     "backfill": "1",
+    "preset": "1",
     "address": "1",
 }
 """What stands in addresses."""
@@ -112,6 +113,9 @@ CHANGES: dict[str, Any] = {
     "pause_schedule": None,
     "resume_schedule": None,
     "change_retention": {},
+    "save_metric_preset": {"name": "Weekly", "metrics": ["spend"]},
+    "change_metric_preset": {"name": "Weekly"},
+    "delete_metric_preset": None,
     "add_address": {"url": "json://hook.example.org/secret", "scope": "workspace"},
     "remove_address": None,
     "test_address": None,

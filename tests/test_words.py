@@ -124,8 +124,9 @@ def test_messages_and_help_use_the_words_of_the_field(path: Path) -> None:
 def test_descriptions_in_the_catalog_use_the_words_of_the_field(path: Path) -> None:
     with path.open(encoding="utf-8", newline="") as file:
         reader = csv.DictReader(file)
-        meanings = [(reader.line_num, row.get("meaning") or row["label"]) for row in reader]
-    assert len(meanings) > 50
+        texts = ("meaning", "label", "phrase")
+        meanings = [(reader.line_num, next(row[name] for name in texts if row.get(name))) for row in reader]
+    assert len(meanings) > 10
     assert not faults(path, iter(meanings), UNWANTED | UNWANTED_MEANINGS)
 
 

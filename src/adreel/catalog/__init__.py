@@ -5,7 +5,7 @@ from adreel.catalog.labels import label
 from adreel.catalog.legacy import RULE_A as LEGACY_RULE_A
 from adreel.catalog.legacy import RULE_B as LEGACY_RULE_B
 from adreel.catalog.legacy import RULE_C as LEGACY_RULE_C
-from adreel.catalog.load import dimensions, fields, metrics, value_labels
+from adreel.catalog.load import calculated_metrics, dimensions, events, fields, metrics, synonyms, value_labels
 from adreel.catalog.reports import REPORTS
 
 __all__ = [
@@ -13,10 +13,13 @@ __all__ = [
     "LEGACY_RULE_B",
     "LEGACY_RULE_C",
     "REPORTS",
+    "calculated_metrics",
     "dimensions",
+    "events",
     "fields",
     "label",
     "legacy",
     "metrics",
+    "synonyms",
     "value_labels",
 ]

@@ -4,7 +4,9 @@ Each metric, dimension or field is one line of its file. A list is names separat
 Empty `levels` means all, empty `unit` the type's usual one. `formula` is a rate or cost such as
 `1000 * spend / impressions`; `event` is a surface and an event on it such as `app: purchase count`, from which twins
 are derived; `metrics` of a dimension may contain `@group` for a whole group; `sure` is `no` or empty. A line
-of labels.csv is the display name of a value in some columns.
+of labels.csv is the display name of a value in some columns, one of calculated.csv a ready-made calculated
+metric, one of synonyms.csv what marketers call some metrics, in small letters with single blanks, the most likely
+metric first.
 """
 
 from __future__ import annotations
@@ -17,7 +19,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import cast
 
-from adreel.catalog.records import LEVELS, Dimension, DimensionKind, Field, Level, Metric, ValueType
+from adreel.catalog.calculated import CalculatedMetric, unit_of
+from adreel.catalog.formulas import parse
+from adreel.catalog.records import LEVELS, Dimension, DimensionKind, Event, Field, Level, Metric, ValueType
 
 _HERE = Path(__file__).parent
 _ALL_LEVELS: frozenset[Level] = frozenset(LEVELS)
@@ -84,6 +88,8 @@ def _metric(row: Mapping[str, str], twins: tuple[str, ...]) -> Metric:
         meaning=row["meaning"],
         sure=row["sure"] != "no",
         doubtful=_names(row["doubtful"]),
+        surface=row["event"].partition(": ")[0],
+        event=row["event"].partition(": ")[2],
     )
 
 
@@ -132,6 +138,39 @@ def metrics() -> Mapping[str, Metric]:
     rows = _rows("metrics.csv")
     twins = _twins(rows)
     return MappingProxyType({row["name"]: _metric(row, twins.get(row["name"], ())) for row in rows})
+
+
+@cache
+def synonyms() -> Mapping[str, Mapping[str, int]]:
+    """By metric what marketers call it, each with the metric's place among those that are called so."""
+    by_metric: dict[str, dict[str, int]] = defaultdict(dict)
+    for row in _rows("synonyms.csv"):
+        for place, name in enumerate(row["metrics"].split()):
+            by_metric[name][row["phrase"]] = place
+    return MappingProxyType({name: MappingProxyType(phrases) for name, phrases in by_metric.items()})
+
+
+@cache
+def events() -> Mapping[str, Event]:
+    """Every event that is counted on several surfaces, such as `purchase count`, by name, with its metrics."""
+    by_event: dict[str, dict[str, tuple[str, ...]]] = {}
+    for metric in metrics().values():
+        if metric.twins:
+            surfaces = by_event.setdefault(metric.event, {})
+            surfaces[metric.surface] = (*surfaces.get(metric.surface, ()), metric.name)
+    return MappingProxyType({name: Event(name, MappingProxyType(surfaces)) for name, surfaces in by_event.items()})
+
+
+@cache
+def calculated_metrics() -> Mapping[str, CalculatedMetric]:
+    """The ready-made calculated metrics by name, in the order of the file."""
+    return MappingProxyType({row["name"]: _calculated(row) for row in _rows("calculated.csv")})
+
+
+def _calculated(row: Mapping[str, str]) -> CalculatedMetric:
+    expression = parse(row["formula"])
+    unit = unit_of(expression, row["unit"] or None, metrics())
+    return CalculatedMetric(row["name"], row["title"], row["formula"], unit, row["meaning"], expression)
 
 
 @cache

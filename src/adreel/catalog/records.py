@@ -60,10 +60,10 @@ class Metric:
 
     `additive` says whether values may be summed over rows. `numerator` and `denominator` name the metrics of a rate,
     cost or ratio, which is `scale` times numerator over denominator; None where unknown. `twins` are the same figure of
-    the same event on other surfaces: app, website, TikTok, TikTok Shop, offline. `reports` are TikTok's report types,
-    `needs_any` dimensions of which one is required, `refuses` dimensions that it cannot be combined with. `doubtful`
-    names reports, levels and dimensions that are allowed although sources differ; `sure` is False if the sources on the
-    metric as a whole are unreliable or outdated.
+    the same `event` on other surfaces than `surface`: app, website, onsite (TikTok), shop (TikTok Shop), offline.
+    `reports` are TikTok's report types, `needs_any` dimensions of which one is required, `refuses` dimensions that it
+    cannot be combined with. `doubtful` names reports, levels and dimensions that are allowed although sources differ;
+    `sure` is False if the sources on the metric as a whole are unreliable or outdated.
     """
 
     name: str
@@ -85,6 +85,16 @@ class Metric:
     meaning: str
     sure: bool
     doubtful: frozenset[str] = frozenset()
+    surface: str = ""
+    event: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A figure of an event, such as `purchase count`, and the metrics that have it, by the surface that counts it."""
+
+    name: str
+    surfaces: Mapping[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True)

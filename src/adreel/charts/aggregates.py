@@ -10,8 +10,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from adreel.catalog.formulas import sql_of
 from adreel.charts.available import DAY, HOUR, MONTH, CardOffer
-from adreel.charts.measures import CardFigure, Count, Own, Quotient, Sum
+from adreel.charts.measures import CardFigure, Count, Formula, Own, Quotient, Sum
 from adreel.charts.selection import CardSelection
 from adreel.charts.source import VIEW, CardSource, day_of, where, within
 from adreel.datasets.dataset import Dataset, key_columns
@@ -81,16 +82,16 @@ class Cubes:
         self._columns = columns
         self._selection = selection
         self._cubes = tuple(self._plan(offers))
-        self._paired: frozenset[Quotient] = frozenset()
+        self._paired: frozenset[Quotient | Formula] = frozenset()
         self._make()
         self.incomplete = self._incomplete()
-        """Numerators and denominators of rates that are null in some rows."""
+        """Parts of rates and calculated metrics that are null in some rows."""
         if self.incomplete:
             computations = (figure.computation for cube in self._cubes for figure in cube.figures)
             self._paired = frozenset(
                 computation
                 for computation in computations
-                if isinstance(computation, Quotient) and {computation.over, computation.under} & self.incomplete
+                if isinstance(computation, Quotient | Formula) and self.incomplete.intersection(computation.parts)
             )
             self._make()
 
@@ -116,12 +117,9 @@ class Cubes:
         match figure.computation:
             case Sum(column):
                 return f"sum({quoted('+' + column)})"
-            case Quotient(over, under, scale) as computation:
-                names = (
-                    (f"{over}|{under}", f"{under}|{over}") if computation in self._paired else ("+" + over, "+" + under)
-                )
-                above, below = (f"CAST(sum({quoted(name)}) AS DOUBLE)" for name in names)
-                return f"{scale} * {above} / nullif({below}, 0)"
+            case Quotient() | Formula() as computation:
+                prefix = _among(computation) if computation in self._paired else "+"
+                return sql_of(computation.expression, lambda part: f"sum({quoted(prefix + part)})")
             case Own(column):
                 return f"CASE WHEN sum({_ROWS}) = 1 THEN max({quoted('=' + column)}) END"
             case Count():
@@ -194,8 +192,8 @@ class Cubes:
 
     def _sums(self, cube: Cube, shape: _SumShape) -> Iterator[str]:
         computations = [figure.computation for figure in cube.figures]
-        quotients = [computation for computation in computations if isinstance(computation, Quotient)]
-        parts = dict.fromkeys(part for quotient in quotients for part in (quotient.over, quotient.under))
+        formulas = [computation for computation in computations if isinstance(computation, Quotient | Formula)]
+        parts = dict.fromkeys(part for formula in formulas for part in formula.parts)
         summed = dict.fromkeys(
             (*(computation.column for computation in computations if isinstance(computation, Sum)), *parts)
         )
@@ -203,21 +201,29 @@ class Cubes:
         yield from (f"{shape.present.format(quoted(name))} AS {quoted('#' + name)}" for name in parts)
         own_columns = dict.fromkeys(computation.column for computation in computations if isinstance(computation, Own))
         yield from (f"{shape.greatest.format(quoted(name))} AS {quoted('=' + name)}" for name in own_columns)
-        pairs = [(quotient.over, quotient.under) for quotient in quotients if quotient in self._paired]
-        for name, other in dict.fromkeys((*pairs, *((under, over) for over, under in pairs))):
-            value = f"CASE WHEN {quoted(other)} IS NOT NULL THEN {quoted(name)} END"
-            yield f"{shape.total.format(value)} AS {quoted(f'{name}|{other}')}"
+        paired = {_among(formula): formula.parts for formula in formulas if formula in self._paired}
+        for among, names in paired.items():
+            present = " AND ".join(f"{quoted(name)} IS NOT NULL" for name in names)
+            for name in names:
+                value = f"CASE WHEN {present} THEN {quoted(name)} END"
+                yield f"{shape.total.format(value)} AS {quoted(among + name)}"
 
     def _incomplete(self) -> frozenset[str]:
         incomplete: set[str] = set()
         for cube in self._cubes:
-            quotients = [figure.computation for figure in cube.figures if isinstance(figure.computation, Quotient)]
-            parts = list(dict.fromkeys(part for quotient in quotients for part in (quotient.over, quotient.under)))
+            computations = [figure.computation for figure in cube.figures]
+            formulas = [computation for computation in computations if isinstance(computation, Quotient | Formula)]
+            parts = list(dict.fromkeys(part for formula in formulas for part in formula.parts))
             if parts:
                 counts = ", ".join(f"sum({_ROWS}) > sum({quoted('#' + part)})" for part in parts)
                 ((answers),) = self._source.rows("SELECT", counts, "FROM", quoted(cube.name))
                 incomplete |= {part for part, lacking in zip(parts, answers, strict=True) if lacking}
         return frozenset(incomplete)
+
+
+def _among(computation: Quotient | Formula) -> str:
+    """What begins the names of sums over the rows that have all parts of the computation."""
+    return f"{'|'.join(sorted(computation.parts))}|"
 
 
 def _first(tables: Iterable[frozenset[str]], by: frozenset[str]) -> frozenset[str]:

@@ -21,7 +21,7 @@ from adreel.charts.definitions import (
     CardSpec,
     When,
 )
-from adreel.charts.measures import CardFigure, Count, Figures, Own, Quotient
+from adreel.charts.measures import CardFigure, Count, Figures, Formula, Own, Quotient
 from adreel.datasets.dataset import Dataset, key_columns
 from adreel.datasets.schema import Column, columns, day_column
 
@@ -97,7 +97,7 @@ class _CardFitting:
         self._columns: Mapping[str, Column] = {
             column.name: column for column in columns(dataset) if column.name in names
         }
-        self._figures = Figures(self._columns)
+        self._figures = Figures(self._columns, dataset.calculated)
         self._key = key_columns(dataset)
         self._day = day_column(dataset)
         self._breakdowns = tuple(name for name in dataset.breakdowns if name in self._columns)
@@ -185,7 +185,7 @@ class _CardFitting:
         names = {figure.name for figure in figures}
         may_include_deleted = not self._dataset.metrics and self._key[-1] in ("campaign_id", "adgroup_id", "ad_id")
         conditions: Mapping[When, bool] = {
-            "rates": any(isinstance(figure.computation, Quotient) for figure in figures),
+            "rates": any(isinstance(figure.computation, Quotient | Formula) for figure in figures),
             "several": len(figures) > 1,
             "late": LATE in names,
             "people": bool(names & PERSONS),

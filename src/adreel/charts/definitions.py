@@ -64,6 +64,8 @@ class CardSpec:
     `rest` says which other columns fill up: sums of any kind, counts, values (money that was not spent), rates, returns
     on ad spend, or the first event with its twins on other surfaces. `own` figures are shown row by row, never summed.
 
+    `calculated` is how many of the dataset's calculated metrics are shown besides.
+
     `each` is the number of cards, one for each column of the last axis. Cards about `entities` are for entity lists,
     those about `figures` for reports. `limit` is how many values are shown, those with most of the first figure;
     `at_least` leaves out values with less of a figure. `previous` adds the previous period.
@@ -86,6 +88,7 @@ class CardSpec:
     previous: bool = False
     single: str = ""
     remarks: tuple[Remark, ...] = ()
+    calculated: int = 0
 
 
 LATE = "conversion"
@@ -242,6 +245,7 @@ CARDS: tuple[CardSpec, ...] = (
             Remark("rates", "Rates and costs are computed from the sums, not averaged."),
             Remark("non-additive", "Not included, as non-additive: {people}."),
         ),
+        calculated=6,
     ),
     CardSpec(
         "spend",
@@ -292,6 +296,7 @@ CARDS: tuple[CardSpec, ...] = (
         rest="rates",
         previous=True,
         single="{figure} by day",
+        calculated=6,
     ),
     CardSpec(
         "returns",
@@ -326,6 +331,7 @@ CARDS: tuple[CardSpec, ...] = (
         rest="sums",
         limit=10,
         remarks=_OTHERS,
+        calculated=6,
     ),
     CardSpec(
         "ad_groups",
@@ -338,6 +344,7 @@ CARDS: tuple[CardSpec, ...] = (
         rest="sums",
         limit=10,
         remarks=_OTHERS,
+        calculated=6,
     ),
     CardSpec(
         "ads",
@@ -350,6 +357,7 @@ CARDS: tuple[CardSpec, ...] = (
         rest="sums",
         limit=10,
         remarks=_OTHERS,
+        calculated=6,
     ),
     CardSpec(
         "accounts",
@@ -362,6 +370,7 @@ CARDS: tuple[CardSpec, ...] = (
         rest="sums",
         limit=10,
         remarks=_OTHERS,
+        calculated=6,
     ),
     CardSpec(
         "funnel",
@@ -426,6 +435,7 @@ CARDS: tuple[CardSpec, ...] = (
         each=9,
         limit=15,
         remarks=(Remark("several", "The table below has the other figures of each value."),),
+        calculated=6,
     ),
     CardSpec(
         "breakdown_days",
@@ -449,6 +459,7 @@ CARDS: tuple[CardSpec, ...] = (
         rest="sums",
         each=3,
         limit=15,
+        calculated=6,
     ),
     CardSpec(
         "creatives",
@@ -460,6 +471,7 @@ CARDS: tuple[CardSpec, ...] = (
         most=8,
         rest="sums",
         limit=15,
+        calculated=6,
     ),
     CardSpec(
         "creative_rates",

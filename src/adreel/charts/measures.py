@@ -1,7 +1,8 @@
 """How a card's figures are computed: the only place that decides on arithmetic.
 
 An additive metric of the catalogue is summed. A rate, cost or ratio is its scale times the sum of its numerator over
-the sum of its denominator, both additive and both in the table. Anything else (reach, averages, budgets) is shown row
+the sum of its denominator, both additive and both in the table. A calculated metric of the dataset is its formula of
+sums. Anything else (reach, averages, budgets) is shown row
 by row or not at all. Money is summed in one currency at a time.
 """
 
@@ -13,6 +14,8 @@ from itertools import islice
 from typing import Literal
 
 from adreel import catalog
+from adreel.catalog.calculated import CalculatedMetric
+from adreel.catalog.formulas import Constant, Expression, MetricSum, Operation, divisors, parts
 from adreel.catalog.records import Metric
 from adreel.charts.definitions import MONEY, ROWS, SPENT, CardSpec, Rest
 from adreel.datasets.schema import Column
@@ -26,6 +29,7 @@ _UNITS: Mapping[str, Unit] = {
     "ratio": "ratio",
     "seconds": "seconds",
     "per_user": "per_user",
+    "number": "number",
 }
 _FIELD_UNITS: Mapping[str, Unit] = {"money": "money", "int": "count"}
 
@@ -45,6 +49,38 @@ class Quotient:
     under: str
     scale: int
 
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The additive columns that are summed."""
+        return (self.over, self.under)
+
+    @property
+    def divisors(self) -> tuple[str, ...]:
+        """Those that it divides by."""
+        return (self.under,)
+
+    @property
+    def expression(self) -> Expression:
+        """The same as a formula."""
+        return Operation("/", Operation("*", Constant(str(self.scale)), MetricSum(self.over)), MetricSum(self.under))
+
+
+@dataclass(frozen=True, slots=True)
+class Formula:
+    """A formula of the sums of additive columns, over the rows that have all of them."""
+
+    expression: Expression
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The additive columns that are summed."""
+        return parts(self.expression)
+
+    @property
+    def divisors(self) -> tuple[str, ...]:
+        """Those that it divides by."""
+        return divisors(self.expression)
+
 
 @dataclass(frozen=True, slots=True)
 class Own:
@@ -58,7 +94,7 @@ class Count:
     """The number of rows."""
 
 
-Computation = Sum | Quotient | Own | Count
+Computation = Sum | Quotient | Formula | Own | Count
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +111,12 @@ class CardFigure:
 class Figures:
     """The figures that can be computed from a table's columns."""
 
-    def __init__(self, columns: Mapping[str, Column]) -> None:
-        """`columns` are those of the table, by name."""
+    def __init__(self, columns: Mapping[str, Column], calculated: Iterable[CalculatedMetric] = ()) -> None:
+        """`columns` are those of the table, by name, `calculated` the calculated metrics of its dataset."""
         self._columns = columns
         self._has_currency = "currency" in columns
+        self.calculated = tuple(_present(map(self._calculated, calculated)))
+        """Those that the table has all parts of."""
         self._computable = tuple(figure for figure in map(self.computed, columns) if figure is not None)
 
     def chosen(self, card: CardSpec) -> tuple[CardFigure, ...]:
@@ -88,12 +126,14 @@ class Figures:
         else:
             candidates = self._distinct((*card.figures, *self._rest(card.rest)))
         shown = tuple(islice(candidates, card.most))
+        if card.calculated:
+            shown += tuple(figure for figure in self.calculated[: card.calculated] if figure not in shown)
         return shown if len(shown) >= card.least else ()
 
     def computed(self, name: str) -> CardFigure | None:
         """The figure as a sum or a quotient of sums; None if the table lacks what it needs."""
         if name == ROWS:
-            return CardFigure(ROWS, "Number", "count", has_money=False, computation=Count())
+            return CardFigure(ROWS, "Constant", "count", has_money=False, computation=Count())
         metric = catalog.metrics().get(name)
         if metric is None:
             return None
@@ -103,6 +143,13 @@ class Figures:
         if over and under and self._is_summable(over) and self._is_summable(under):
             return self._figure(metric, Quotient(over, under, metric.scale))
         return None
+
+    def _calculated(self, metric: CalculatedMetric) -> CardFigure | None:
+        """The calculated metric; None if the table lacks one of its parts."""
+        if not all(map(self._is_summable, metric.parts)):
+            return None
+        has_money = any(catalog.metrics()[part].type == "money" for part in metric.parts)
+        return CardFigure(metric.name, metric.title, _UNITS[metric.unit], has_money, Formula(metric.expression))
 
     def own(self, name: str) -> CardFigure | None:
         """The figure as each row's own value; None if the table lacks the column or it is not a number."""
@@ -123,8 +170,8 @@ class Figures:
 
     def _figure(self, metric: Metric, computation: Sum | Quotient) -> CardFigure:
         column = self._columns.get(metric.name)
-        parts = (computation.column,) if isinstance(computation, Sum) else (computation.over, computation.under)
-        has_money = any(catalog.metrics()[part].type == "money" for part in parts)
+        summed = (computation.column,) if isinstance(computation, Sum) else computation.parts
+        has_money = any(catalog.metrics()[part].type == "money" for part in summed)
         title = column.title if column is not None else metric.title
         return CardFigure(metric.name, title, _UNITS.get(metric.unit, "number"), has_money, computation)
 

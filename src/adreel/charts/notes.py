@@ -9,7 +9,7 @@ from typing import Any
 from adreel import catalog
 from adreel.charts.available import HOUR, CardOffer, within_sentence
 from adreel.charts.definitions import LATE
-from adreel.charts.measures import Count, Quotient, Sum
+from adreel.charts.measures import Count, Formula, Quotient, Sum
 from adreel.charts.selection import CardSelection, span_text
 from adreel.dates import Span
 
@@ -89,12 +89,12 @@ def _parts(offer: CardOffer, incomplete: Collection[str]) -> Iterator[str]:
     parts = {
         part
         for computation in computations
-        if isinstance(computation, Quotient)
-        for part in (computation.over, computation.under)
+        if isinstance(computation, Quotient | Formula)
+        for part in computation.parts
     }
     lacking = [catalog.metrics()[name].title for name in sorted(parts & set(incomplete))]
     if lacking:
-        yield f"Some rows have no value for {', '.join(lacking)}; rates use only rows with both parts."
+        yield f"Some rows have no value for {', '.join(lacking)}; rates use only rows that have all of their parts."
     if offer.is_partial:
         yield "TikTok returns this breakdown for a part of delivery only, so sums can be lower than without it."
 
@@ -106,8 +106,8 @@ def _late(offer: CardOffer, selection: CardSelection) -> Iterator[str]:
     parts |= {
         part
         for computation in computations
-        if isinstance(computation, Quotient)
-        for part in (computation.over, computation.under)
+        if isinstance(computation, Quotient | Formula)
+        for part in computation.parts
     }
     if offer.card.previous and selection.facts.previous is not None and LATE in parts:
         yield (

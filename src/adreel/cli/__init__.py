@@ -146,6 +146,7 @@ backfill_commands = typer.Typer(no_args_is_help=True, help="List, pause, resume 
 user_commands = typer.Typer(no_args_is_help=True, help="Create users, and manage their roles, passwords and sign-in.")
 secret_commands = typer.Typer(no_args_is_help=True, help="Manage the encryption keys of access tokens.")
 notification_commands = typer.Typer(no_args_is_help=True, help="Manage who is notified of failures and warnings.")
+preset_commands = typer.Typer(no_args_is_help=True, help="List, save, rename, share and delete metric presets.")
 app.add_typer(account_commands, name="accounts", rich_help_panel="Manage")
 app.add_typer(dataset_commands, name="datasets", rich_help_panel="Manage")
 app.add_typer(schedule_commands, name="schedules", rich_help_panel="Manage")
@@ -153,6 +154,7 @@ app.add_typer(backfill_commands, name="backfills", rich_help_panel="Manage")
 app.add_typer(user_commands, name="users", rich_help_panel="Manage")
 app.add_typer(secret_commands, name="secrets", rich_help_panel="Manage")
 app.add_typer(notification_commands, name="notifications", rich_help_panel="Manage")
+app.add_typer(preset_commands, name="presets", rich_help_panel="Manage")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 File = Annotated[
@@ -165,6 +167,7 @@ RequiredFile = Annotated[
 Start = Annotated[str | None, typer.Option(help="Start date; overrides the dataset's dates.", metavar="DAY")]
 End = Annotated[str | None, typer.Option(help="End date; overrides the dataset's dates.", metavar="DAY")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Skip the confirmation.")]
+PresetName = Annotated[str, typer.Argument(metavar="NAME", help="The preset's name or ID.")]
 AccountName = Annotated[str, typer.Argument(metavar="NAME", help="The account's name.")]
 UserName = Annotated[str, typer.Argument(metavar="NAME", help="The user's name.")]
 DatasetName = Annotated[str, typer.Argument(metavar="NAME", help="The dataset's name or slug.")]
@@ -401,6 +404,71 @@ def notifications_remove(
     act.remove(ctx.obj, address)
 
 
+@preset_commands.command("list")
+def presets_list(ctx: typer.Context, as_json: Json = False) -> None:
+    """List the built-in presets, your own, and those that are shared."""
+    from adreel.cli import presets as act
+
+    act.show_all(ctx.obj, as_json=as_json)
+
+
+@preset_commands.command("show")
+def presets_show(ctx: typer.Context, name: PresetName, as_json: Json = False) -> None:
+    """Print a preset's metrics as dataset files list them."""
+    from adreel.cli import presets as act
+
+    act.show(ctx.obj, name, as_json=as_json)
+
+
+@preset_commands.command("save")
+def presets_save(
+    ctx: typer.Context,
+    name: PresetName,
+    metrics: Annotated[list[str] | None, typer.Argument(metavar="METRICS", help="Names of metrics, in order.")] = None,
+    dataset: Annotated[
+        str | None, typer.Option("--from", metavar="DATASET", help="Take the metrics of this dataset.")
+    ] = None,
+    shared: Annotated[bool, typer.Option("--shared", help="Share it with all users.")] = False,
+    replace: Annotated[bool, typer.Option("--replace", help="Change the preset of that name.")] = False,
+) -> None:
+    """Save metrics as a preset; datasets get its metrics when it is chosen."""
+    from adreel.cli import presets as act
+
+    act.save(ctx.obj, name, metrics or [], dataset, shared=shared, replace=replace)
+
+
+@preset_commands.command("rename")
+def presets_rename(
+    ctx: typer.Context,
+    name: PresetName,
+    new_name: Annotated[str, typer.Argument(metavar="NEW_NAME", help="The new name.")],
+) -> None:
+    """Rename a preset."""
+    from adreel.cli import presets as act
+
+    act.rename(ctx.obj, name, new_name)
+
+
+@preset_commands.command("share")
+def presets_share(
+    ctx: typer.Context,
+    name: PresetName,
+    stop: Annotated[bool, typer.Option("--stop", help="Do not share it any longer.")] = False,
+) -> None:
+    """Share a preset with all users."""
+    from adreel.cli import presets as act
+
+    act.share(ctx.obj, name, shared=not stop)
+
+
+@preset_commands.command("delete")
+def presets_delete(ctx: typer.Context, name: PresetName, yes: Yes = False) -> None:
+    """Delete a preset; datasets made with it stay as they are."""
+    from adreel.cli import presets as act
+
+    act.delete(ctx.obj, name, yes=yes)
+
+
 @user_commands.command("list")
 def users_list(ctx: typer.Context, as_json: Json = False) -> None:
     """List the users."""
@@ -496,10 +564,18 @@ def reports(
 
 @app.command("metrics", rich_help_panel="Look up")
 def metrics(words: Words = None, as_json: Json = False) -> None:
-    """Search the metrics by name, title and meaning."""
+    """Search the metrics by name, title, synonyms and meaning."""
     from adreel.cli import catalog
 
     catalog.metrics(words or [], as_json=as_json)
+
+
+@app.command("calculated-metrics", rich_help_panel="Look up")
+def calculated_metrics(words: Words = None, as_json: Json = False) -> None:
+    """Search the ready-made calculated metrics, which datasets can have by name."""
+    from adreel.cli import catalog
+
+    catalog.calculated_metrics(words or [], as_json=as_json)
 
 
 @app.command("dimensions", rich_help_panel="Look up")

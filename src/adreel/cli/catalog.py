@@ -7,13 +7,18 @@ from dataclasses import asdict
 from typing import Any
 
 from adreel import catalog
+from adreel.catalog.calculated import CalculatedMetric
 from adreel.catalog.records import LEVELS, Dimension, Menu, Metric, Report
 from adreel.cli import CommandContext
 from adreel.cli.context import settings_of
 from adreel.cli.output import print_json, print_table, say
 from adreel.datasets import menus
+from adreel.datasets.metric_search import search_calculated, search_metrics
 from adreel.errors import NotFoundError, did_you_mean
 from adreel.settings import FILE_NAME
+
+MOST_NAMED = 5
+"""Calculated metrics that are named below the metrics."""
 
 
 def reports(name: str | None, *, as_json: bool) -> None:
@@ -68,20 +73,46 @@ def _conditions(menu: Menu) -> str:
 
 
 def metrics(words: list[str], *, as_json: bool) -> None:
-    """Prints the metrics that match all the words."""
-    matching = menus.matching_metrics(words)
+    """Prints the metrics that match all the words, the best first, and the ready-made calculated ones."""
+    matching = search_metrics(" ".join(words))
     if as_json:
         print_json([_as_json(metric) for metric in matching])
         return
-    if not matching:
+    calculated = search_calculated(" ".join(words)) if words else ()
+    if not matching and not calculated:
         say(_no_match("metrics", words, catalog.metrics()))
         return
-    print_table(
-        ("metric", "type", "additive", "meaning"),
-        [(m.name, m.type, m.additive, _meaning(m) + _twins(m)) for m in matching],
-        hidden_first=("additive", "type"),
-    )
+    if matching:
+        print_table(
+            ("metric", "type", "additive", "meaning"),
+            [(m.name, m.type, m.additive, _meaning(m) + _twins(m)) for m in matching],
+            hidden_first=("additive", "type"),
+        )
     say(f"{len(matching):,} of {len(catalog.metrics()):,} metrics.")
+    if calculated:
+        names = ", ".join(metric.name for metric in calculated[:MOST_NAMED])
+        say(f"Ready-made calculated metrics: {names}. Formulas: adreel calculated-metrics {' '.join(words)}")
+
+
+def calculated_metrics(words: list[str], *, as_json: bool) -> None:
+    """Prints the ready-made calculated metrics that match all the words."""
+    matching = search_calculated(" ".join(words))
+    if as_json:
+        print_json([_calculated_as_json(metric) for metric in matching])
+        return
+    if not matching:
+        say(_no_match("calculated-metrics", words, catalog.calculated_metrics()))
+        return
+    print_table(
+        ("calculated metric", "unit", "formula", "meaning"),
+        [(m.name, m.unit, m.formula, f"{m.title}: {m.meaning}") for m in matching],
+        hidden_first=("unit",),
+    )
+
+
+def _calculated_as_json(metric: CalculatedMetric) -> dict[str, Any]:
+    facts = {name: getattr(metric, name) for name in ("name", "title", "formula", "unit", "meaning")}
+    return facts | {"parts": list(metric.parts)}
 
 
 def dimensions(words: list[str], *, as_json: bool) -> None:
@@ -124,7 +155,8 @@ def _levels(dimension: Dimension) -> str | list[str]:
 def _as_json(record: Metric | Dimension) -> dict[str, Any]:
     """The record with levels and times in their order, as in the API."""
     times = {"times": _ordered(record.times, TIMES)} if isinstance(record, Dimension) else {}
-    return asdict(record) | {"levels": _ordered(record.levels, LEVELS)} | times
+    synonyms = {"synonyms": list(catalog.synonyms().get(record.name, ()))} if isinstance(record, Metric) else {}
+    return asdict(record) | synonyms | {"levels": _ordered(record.levels, LEVELS)} | times
 
 
 def _ordered(names: Collection[str], order: tuple[str, ...]) -> list[str]:

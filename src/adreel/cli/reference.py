@@ -269,6 +269,18 @@ def _metrics() -> Iterator[str]:
     for group, metrics in by_group.items():
         yield f"## {_heading(group)}"
         yield _table(heads, (_metric(metric, units[metric.type]) for metric in metrics))
+    yield "## Calculated metrics"
+    yield (
+        "Ready-made metrics for `calculated_metrics` in [dataset files](../dataset-files.md#calculated-metrics). They "
+        "are computed from sums when tables are read. Search them with `adreel calculated-metrics WORDS`."
+    )
+    yield _table(
+        ("name", "title", "formula", "unit", "meaning"),
+        (
+            (f"`{metric.name}`", metric.title, f"`{metric.formula}`", metric.unit, metric.meaning)
+            for metric in catalog.calculated_metrics().values()
+        ),
+    )
 
 
 def _heading(group: str) -> str:

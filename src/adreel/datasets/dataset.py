@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
+from adreel.catalog.calculated import CalculatedMetric
 from adreel.dates import Dates
 from adreel.errors import Problem
 from adreel.scheduling import Schedule
@@ -48,10 +49,11 @@ class Dataset:
     """A configuration that TikTok accepts, in the current API's words.
 
     `report` is what is asked of TikTok now; a dataset of a deprecated report has `performance` there and its old name
-    in `made_as`. `advertisers` None stands for all of the account. `time` is none, day or hour. `null_columns` are
-    metrics that the API no longer has and `titles` the column titles that differ from the catalogue's. `schedule` None
-    stands for updated manually and `retry` None for no retries; only manual datasets have a `stale_after`. `source` is
-    the file that it was read from, which is what the store keeps; two datasets that ask the same are equal without it.
+    in `made_as`. `advertisers` None stands for all of the account. `time` is none, day or hour. `calculated` are
+    computed from `metrics` when tables are read. `null_columns` are metrics that the API no longer has and `titles` the
+    column titles that differ from the catalogue's. `schedule` None stands for updated manually and `retry` None for no
+    retries; only manual datasets have a `stale_after`. `source` is the file that it was read from, which is what the
+    store keeps; two datasets that ask the same are equal without it.
     """
 
     name: str
@@ -75,6 +77,7 @@ class Dataset:
     time: str = "none"
     breakdowns: tuple[str, ...] = ()
     metrics: tuple[str, ...] = ()
+    calculated: tuple[CalculatedMetric, ...] = ()
     fields: tuple[str, ...] = ()
     material_type: str = "video"
     audiences: tuple[str, ...] = ()

@@ -8,7 +8,7 @@ from typing import Any
 
 from adreel import catalog
 from adreel.catalog.records import Menu, Report
-from adreel.datasets import menus
+from adreel.datasets import calculated, menus
 from adreel.datasets.menus import Offer
 from adreel.datasets.values import FIRST_DATES, LISTS, texts
 
@@ -55,8 +55,11 @@ class _Fitting:
         for menu in self._report.menus:
             if menu.source in LISTS and menu.name in self._chosen:
                 self._fit_list(menu)
+        values = self._values()
+        if values.get(calculated.KEY):
+            self._fit_calculated(values)
         removals = tuple(dict.fromkeys(self._notices))
-        return Fitted(self._report, self._values(), self._chosen, self._offers, removals)
+        return Fitted(self._report, values, self._chosen, self._offers, removals)
 
     def _read(self, menu: Menu) -> None:
         given = texts(self._given.get(menu.name))
@@ -98,6 +101,20 @@ class _Fitting:
         self._chosen[menu.name] = kept
         good = {*kept, "none"}
         self._tell_of([value for value in given if value not in good], menu, offered)
+
+    def _fit_calculated(self, values: dict[str, Any]) -> None:
+        """Takes out the calculated metrics whose metrics are not offered; in deprecated and entity reports all."""
+        menu = next((menu for menu in self._report.menus if menu.source == "metrics"), None)
+        if menu is None or self._report.deprecated:
+            self._notices.append(f"Calculated metrics were removed: not available in {self._report.title}.")
+            del values[calculated.KEY]
+            return
+        kept, removed = calculated.fitting_entries(values[calculated.KEY], self._offers.get(menu.name, {}))
+        for metric in removed:
+            self._tell(metric.name, metric.reason)
+        values[calculated.KEY] = kept
+        if not kept:
+            del values[calculated.KEY]
 
     def _kept_dimensions(self, menu: Menu, given: tuple[str, ...]) -> tuple[str, ...]:
         """Dimensions decide about each other, so they come one at a time, some only once another is there."""

@@ -250,18 +250,12 @@ def _plain(text: str) -> str:
     return " ".join(text.replace("_", " ").lower().split())
 
 
-def matching_metrics(words: Iterable[str]) -> tuple[Metric, ...]:
-    """The metrics whose name, title or meaning has all the words."""
-    searched = [word.lower() for word in words]
-    return tuple(metric for metric in catalog.metrics().values() if _has(searched, metric))
-
-
 def matching_dimensions(words: Iterable[str]) -> tuple[Dimension, ...]:
     """The dimensions whose name, title or meaning has all the words."""
     searched = [word.lower() for word in words]
     return tuple(dimension for dimension in catalog.dimensions().values() if _has(searched, dimension))
 
 
-def _has(words: Iterable[str], record: Metric | Dimension) -> bool:
+def _has(words: Iterable[str], record: Dimension) -> bool:
     text = " ".join((record.name, record.title, record.meaning)).lower()
     return all(word in text for word in words)

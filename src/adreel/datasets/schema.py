@@ -58,7 +58,8 @@ class Column:
     """One column: `part` is the source of its value.
 
     dimensions, metrics, info and entity are the parts of TikTok's rows; advertiser, span and buying are known from
-    the request; null is a metric that the API no longer has. A `breakdown` has a value in every row: "-" where TikTok
+    the request; null is a metric that the API no longer has; calculated is computed from others when a table is read,
+    and stored nowhere. A `breakdown` has a value in every row: "-" where TikTok
     gives none.
     """
 
@@ -86,6 +87,26 @@ def columns(dataset: Dataset) -> tuple[Column, ...]:
             (_ADVERTISER_ID, *_fields(dataset, "info"), *_span_columns(dataset), *_metrics(dataset), *_CONTEXT)
         )
     return _unique((_ADVERTISER_ID, *_fields(dataset, "entity")))
+
+
+def calculated_columns(dataset: Dataset) -> tuple[Column, ...]:
+    """The calculated metrics as columns, which whoever reads a table sees after those that are stored."""
+    return tuple(
+        Column(
+            metric.name,
+            "money" if metric.unit == "account_currency" else "ratio",
+            "calculated",
+            metric.title,
+            f"{metric.meaning.removesuffix('.')}. Calculated: {metric.formula}",
+            "" if metric.unit == "number" else metric.unit,
+        )
+        for metric in dataset.calculated
+    )
+
+
+def readable_columns(dataset: Dataset) -> tuple[Column, ...]:
+    """Every column that a reader of the table can see: those that are stored and the calculated metrics."""
+    return (*columns(dataset), *calculated_columns(dataset))
 
 
 _ADVERTISER_ID = Column("advertiser_id", "string", "advertiser", "Ad account ID", "The ad account of the row.")

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import yaml
 
 from adreel import catalog
-from adreel.datasets import menus
+from adreel.datasets import calculated, menus
 from adreel.datasets.dataset import Dataset, Source
 from adreel.datasets.validation import ENDING_KEYS, TIMING_KEYS, parse
 from adreel.errors import InputError, did_you_mean
@@ -88,7 +88,8 @@ _UNASKED = frozenset({"name", "description", "tags", *TIMING_KEYS})
 def as_file(values: Mapping[str, Any]) -> str:
     """A dataset as a dataset file, its keys in the order of the menus."""
     report = catalog.REPORTS[str(values["report"])]
-    order = ["name", "description", "tags", "account", "report", *(menu.name for menu in report.menus), *ENDING_KEYS]
+    order = ["name", "description", "tags", "account", "report", *(menu.name for menu in report.menus)]
+    order += [calculated.KEY, *ENDING_KEYS]
     ordered = {name: values[name] for name in order if name in values}
     return yaml.safe_dump(ordered, sort_keys=False, allow_unicode=True, width=100)
 

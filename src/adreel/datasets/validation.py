@@ -15,9 +15,11 @@ from typing import Any
 
 from adreel import catalog
 from adreel.catalog.records import Menu, Report
-from adreel.datasets import lookback, menus
+from adreel.datasets import calculated, lookback, menus
 from adreel.datasets.dataset import Dataset, Source, Update, key_columns
 from adreel.datasets.files import MOST_PROBLEMS
+from adreel.datasets.metric_search import search_metrics
+from adreel.datasets.schema import columns
 from adreel.dates import FIRST_DAY, PERIODS, WEEKDAYS, Dates, Day, read_day, span, span_fault, today_at
 from adreel.errors import DatasetError, Problem
 from adreel.scheduling import read_schedule
@@ -118,6 +120,8 @@ def check(source: Source, now: datetime | None = None) -> Checked:
         dataset = _legacy_dataset(report, chosen, dates, general, problems)
     else:
         dataset = _dataset(report, values, chosen, dates, general, problems)
+        if _has_figures(report):
+            dataset = _with_calculated(dataset, report, values.get(calculated.KEY), chosen, problems)
     _check_update(dataset, problems)
     listed = problems.found()
     return Checked(None if listed else replace(dataset, source=source), listed, draft=dataset)
@@ -174,13 +178,18 @@ def _check_general(values: Mapping[str, Any], problems: _Problems) -> None:
 
 
 def _check_keys(report: Report, values: Mapping[str, Any], problems: _Problems) -> None:
-    keys = [*GENERAL_KEYS, *(menu.name for menu in report.menus)]
-    every = {menu.name for other in catalog.REPORTS.values() for menu in other.menus}
+    keys = [*GENERAL_KEYS, *(menu.name for menu in report.menus), *((calculated.KEY,) * _has_figures(report))]
+    every = {calculated.KEY, *(menu.name for other in catalog.REPORTS.values() for menu in other.menus)}
     for key in values:
         if key in every and key not in keys:
             problems.add(str(key), f"not available in report {report.name}", problems.nearest(str(key), keys))
         elif key not in keys:
             _add_unknown_key(str(key), values, keys, problems)
+
+
+def _has_figures(report: Report) -> bool:
+    """Whether datasets of the report can have calculated metrics."""
+    return not report.deprecated and any(menu.source == "metrics" for menu in report.menus)
 
 
 def _add_unknown_key(key: str, values: Mapping[str, Any], keys: Iterable[str], problems: _Problems) -> None:
@@ -204,8 +213,8 @@ def _check_without_report(values: Mapping[str, Any], problems: _Problems, now: d
         for menu in report.menus:
             every.setdefault(menu.name, []).append((report, menu))
     for key in values:
-        if key not in every and key not in GENERAL_KEYS:
-            _add_unknown_key(str(key), values, [*GENERAL_KEYS, *every], problems)
+        if key not in every and key not in (*GENERAL_KEYS, calculated.KEY):
+            _add_unknown_key(str(key), values, [*GENERAL_KEYS, *every, calculated.KEY], problems)
     for name, pairs in every.items():
         if name != "dates" and values.get(name) not in (None, [], ""):
             _check_values_of_any(pairs, values[name], problems)
@@ -345,8 +354,8 @@ def _search(menu: Menu, value: str) -> str:
     if menu.source not in ("metrics", "dimensions") or not re.fullmatch(r"[\w ]{1,50}", value):
         return ""
     words = value.replace("_", " ").lower()
-    find = menus.matching_metrics if menu.source == "metrics" else menus.matching_dimensions
-    return f"Search: adreel {menu.source} {words}" if find(words.split()) else f"List them: adreel {menu.source}"
+    matching = search_metrics(words) if menu.source == "metrics" else menus.matching_dimensions(words.split())
+    return f"Search: adreel {menu.source} {words}" if matching else f"List them: adreel {menu.source}"
 
 
 def _read_dates(
@@ -564,6 +573,24 @@ def _dataset(
     ):
         problems.add("id_dimension", "without an ID dimension, a time dimension or breakdown is required")
     return dataset
+
+
+def _with_calculated(
+    dataset: Dataset, report: Report, given: Any, chosen: menus.Chosen, problems: _Problems
+) -> Dataset:
+    """The dataset with its calculated metrics, and with the metrics that they need."""
+    if given in (None, []):
+        return dataset
+    menu = next(menu for menu in report.menus if menu.source == "metrics")
+    offers = menus.offers(report, menu, {**chosen, menu.name: ()})
+    names = [column.name for column in columns(replace(dataset, metrics=()))]
+    calculations = calculated.read_calculated(given, dataset.metrics, offers, names, problems)
+    return replace(
+        dataset,
+        metrics=(*dataset.metrics, *calculations.added),
+        calculated=calculations.metrics,
+        notes=(*dataset.notes, *calculations.notes),
+    )
 
 
 def _lifetime_note(values: Mapping[str, Any], chosen: menus.Chosen) -> tuple[str, ...]:

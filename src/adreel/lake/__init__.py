@@ -15,6 +15,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from adreel.lake import parts
+from adreel.lake.calculated import CalculatedColumn
 from adreel.lake.commit import Commit, Landing, Write
 from adreel.lake.conditional_writes import refuse_unconditional
 from adreel.lake.copies import LakeFile, read_file, refuse_tables, table_files, write_file
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from adreel.lake.query import Connection
 
 __all__ = [
+    "CalculatedColumn",
     "Commit",
     "Keep",
     "KeyFaults",
@@ -182,9 +184,12 @@ class Lake:
         """Whether the dataset has a table."""
         return self._tables.find(slug) is not None
 
-    def table(self, slug: str, version: int | None = None) -> TableState:
-        """The table as `version` or the latest left it: columns, rows, bytes. Raises NotFoundError."""
-        return self._tables.open(slug, version)
+    def table(self, slug: str, version: int | None = None, calculated: Sequence[CalculatedColumn] = ()) -> TableState:
+        """The table as `version` or the latest left it: columns, rows, bytes. Raises NotFoundError.
+
+        Here and below `calculated` are columns that readers see beside the stored ones, if the version has their parts.
+        """
+        return self._tables.open(slug, version).with_calculated(calculated)
 
     def drop(self, slug: str) -> None:
         """Removes a dataset's table with all its versions; there may be none."""
@@ -233,14 +238,16 @@ class Lake:
         *,
         where: Sequence[Filter] = (),
         order: Sequence[Order] = (),
+        calculated: Sequence[CalculatedColumn] = (),
     ) -> Any:
         """A version's rows as a pyarrow RecordBatchReader, of those that all filters let through, in an order.
 
         Without filters and order it holds one row group at a time; with them DuckDB sorts, on disk where memory does
         not do. The order is that of `page`. Raises NotFoundError, and InputError for columns and values that cannot be.
         """
-        table = self._tables.open(slug, version)
-        if not where and not order:
+        table = self.table(slug, version, calculated)
+        wanted = [column for column in table.calculated if columns is None or column.name in columns]
+        if not where and not order and not wanted:
             return read_table(self._storage, table, None if columns is None else tuple(columns))
         from adreel.lake.browse import read_rows
 
@@ -350,12 +357,16 @@ class Lake:
 
         return day_sums(self._storage, slug, version, names, columns)
 
-    def snapshot(self, tables: Mapping[str, str]) -> Snapshot:
-        """What another process needs to read the newest versions of tables, each under a name.
+    def snapshot(
+        self, tables: Mapping[str, str], calculated: Mapping[str, Sequence[CalculatedColumn]] | None = None
+    ) -> Snapshot:
+        """What another process needs to read the newest versions of tables, each under a name; `calculated` by name.
 
         Raises NotFoundError for a table that does not exist.
         """
-        return Snapshot(self._storage.url, {view: self._tables.open(slug).shown for view, slug in tables.items()})
+        columns = calculated or {}
+        views = {view: self.table(slug, None, columns.get(view, ())).shown for view, slug in tables.items()}
+        return Snapshot(self._storage.url, views)
 
     def connect(self, tables: Mapping[str, str]) -> Connection:
         """A DuckDB of this process in which each name is a view of a table, for SQL that adreel itself writes.
@@ -376,13 +387,14 @@ class Lake:
         order: Sequence[Order] = (),
         offset: int = 0,
         limit: int = 50,
+        calculated: Sequence[CalculatedColumn] = (),
     ) -> RowPage:
         """Up to 1,000 rows of a version from row `offset` on, of those that all filters let through, in an order.
 
         Nulls are last in every order, and rows that are equal in it keep the table's own. Raises InputError for a
         column, operator, value or page that cannot be, naming it; NotFoundError for versions that cannot be read.
         """
-        return self._browse().page(self._tables.open(slug, version), columns, where, order, offset, limit)
+        return self._browse().page(self.table(slug, version, calculated), columns, where, order, offset, limit)
 
     def statistics(
         self,
@@ -391,9 +403,10 @@ class Lake:
         columns: Sequence[str] | None = None,
         *,
         additive: Collection[str] = (),
+        calculated: Sequence[CalculatedColumn] = (),
     ) -> tuple[ColumnStatistics, ...]:
         """What each column holds; `additive` are those that may be summed. Raises what `page` does."""
-        return self._browse().statistics(self._tables.open(slug, version), columns, additive)
+        return self._browse().statistics(self.table(slug, version, calculated), columns, additive)
 
     def _browse(self) -> Browser:
         from adreel.lake.browse import Browser

@@ -15,6 +15,7 @@ import duckdb
 import pyarrow as pa
 
 from adreel.errors import InputError
+from adreel.lake.calculated import stored_names
 from adreel.lake.engine import THREADS, engine, fault, lock, start
 from adreel.lake.filters import (
     EVERY,
@@ -31,10 +32,10 @@ from adreel.lake.filters import (
     sorted_by,
 )
 from adreel.lake.query import reads_files
-from adreel.lake.rows import TableRows
+from adreel.lake.rows import TableRows, computed
 from adreel.lake.statistics import Bin, ColumnStatistics, Frequent, statistics
 from adreel.lake.storage import Storage
-from adreel.lake.tables import Recent, TableState
+from adreel.lake.tables import Recent, TableState, read_table
 
 __all__ = [
     "OPERATORS",
@@ -105,8 +106,9 @@ class Browser:
     ) -> RowPage:
         """See `Lake.page`."""
         names = _chosen(table, columns)
-        matches = _every([condition(table.schema, column_filter) for column_filter in where])
-        keys = sorted_by(table.schema, order)
+        readable = table.readable
+        matches = _every([condition(readable, column_filter) for column_filter in where])
+        keys = sorted_by(readable, order)
         if offset < 0 or not 0 < limit <= MOST_ROWS:
             raise InputError(f"A page starts at row 0 or later and has 1 to {MOST_ROWS:,} rows.")
 
@@ -191,22 +193,30 @@ def read_rows(
 ) -> Any:
     """See `Lake.read`; in a DuckDB of its own, which goes when the last row was read or the reader is closed."""
     names = _chosen(table, columns)
-    matches = _every([condition(table.schema, column_filter) for column_filter in where])
-    keys = sorted_by(table.schema, order)
-    schema = pa.schema([table.schema.field(name) for name in names])
+    readable = table.readable
+    matches = _every([condition(readable, column_filter) for column_filter in where])
+    keys = sorted_by(readable, order)
+    schema = pa.schema([readable.field(name) for name in names])
 
     def batches() -> Iterator[Any]:
         with storage.guard(f"the table {table.slug}"), engine(MEMORY) as connection:
             lock(connection, folders=[str(storage.folder)] if reads_files(storage) else [])
-            yield from TableRows(connection, storage, table, matches).read(names, keys)
+            if where or order:
+                yield from TableRows(connection, storage, table, matches).read(names, keys)
+                return
+            # Nothing is to be sorted, so each batch is computed as it is read.
+            for batch in read_table(storage, table, stored_names(names, table.calculated)):
+                rows = computed(connection, pa.Table.from_batches([batch]), schema, table.calculated)
+                yield from rows.to_batches()
 
     return pa.RecordBatchReader.from_batches(schema, batches())
 
 
 def _chosen(table: TableState, columns: Sequence[str] | None) -> tuple[str, ...]:
     """The columns that are asked for, each once; all if none are named."""
-    names = tuple(table.schema.names if columns is None else dict.fromkeys(columns))
-    missing = [name for name in names if name not in table.schema.names]
+    available = table.readable.names
+    names = tuple(available if columns is None else dict.fromkeys(columns))
+    missing = [name for name in names if name not in available]
     if missing or not names:
         raise InputError(
             f"The table {table.slug} has no columns {', '.join(missing)}." if missing else "Name at least one column."

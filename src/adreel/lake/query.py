@@ -47,6 +47,9 @@ _READING = frozenset({duckdb.StatementType.SELECT})
 
 _GLOB = frozenset("*?[")
 
+_STORED = " (stored)"
+"""Behind the name of a view: what it reads, where that is no file. No dataset's name has it."""
+
 _OUT_OF_MEMORY = re.compile(
     "bad_alloc|bad allocation|[Ff]ailed to allocate|malloc of size|Cannot allocate memory|memory allocation failed"
 )
@@ -224,15 +227,19 @@ def create_view(
     is the way for object stores.
     """
     chosen = table.files if files is None else files
-    if not chosen:
-        connection.register(name, table.schema.empty_table())
-    elif not reads_files(storage):
-        connection.register(name, dataset_of(storage, table, chosen))
-    else:
+    if chosen and reads_files(storage):
         paths = ", ".join(map(literal, file_paths(storage, table.slug, chosen)))
-        columns = ", ".join(map(quoted, table.schema.names))
-        query = sql("SELECT", columns, f"FROM read_parquet([{paths}])")
-        connection.execute(sql("CREATE VIEW", quoted(name), "AS", query))
+        source = f"read_parquet([{paths}])"
+    else:
+        registered = f"{name}{_STORED}" if table.calculated else name
+        rows = dataset_of(storage, table, chosen) if chosen else table.schema.empty_table()
+        connection.register(registered, rows)
+        if not table.calculated:
+            return
+        source = quoted(registered)
+    columns = [*map(quoted, table.schema.names), *(column.select for column in table.calculated)]
+    query = sql("SELECT", ", ".join(columns), "FROM", source)
+    connection.execute(sql("CREATE VIEW", quoted(name), "AS", query))
 
 
 def reads_files(storage: Storage) -> bool:

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from adreel.lake.calculated import CalculatedColumn, stored_names
 from adreel.lake.columns import with_schema
 from adreel.lake.engine import literal, quoted, sql
 from adreel.lake.files import GROUP_ROWS, DataFile, read_file
@@ -44,6 +45,8 @@ a piece of each, about a megabyte."""
 _PLACE = f"(CAST(file_index AS BIGINT) * {ROWS_OF_A_FILE} + CAST(file_row_number AS BIGINT))"
 _NUMBERS = ("file_index", "file_row_number")
 _ROWS = "numbered_rows"
+_COMPUTED = "rows_to_compute"
+_RANK = "@rank"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +117,7 @@ class TableRows:
 
     def places(self, order: Sequence[Order], start: int, count: int, rows: int) -> list[int]:
         """The places of `wanted` rows from rank `start` on, of `rows` in all; equal rows keep the table's order."""
-        schema = self._table.schema
+        schema = self._table.readable
         keys = [
             _Key(
                 quoted(column_order.column),
@@ -136,7 +139,8 @@ class TableRows:
 
     def pick(self, names: Sequence[str], places: Sequence[int]) -> Any:
         """The rows at these places, in the order of the places, as an Arrow table with these columns."""
-        schema = pa.schema([self._table.schema.field(name) for name in names])
+        stored = stored_names(names, self._table.calculated)
+        schema = pa.schema([self._table.schema.field(name) for name in stored])
         rank = {place: number for number, place in enumerate(sorted(set(places)))}
         by_file: dict[int, list[int]] = defaultdict(list)
         for place in rank:
@@ -150,14 +154,15 @@ class TableRows:
             part = pa.schema(list(schema)[first : first + step])
             tables = [self._picked(self._table.files[number], rows, part) for number, rows in by_file.items()]
             columns += pa.concat_tables(tables).take(indices).columns if tables else part.empty_table().columns
-        return pa.table(columns, schema=schema)
+        shown = pa.schema([self._table.readable.field(name) for name in names])
+        return computed(self._connection, pa.table(columns, schema=schema), shown, self._table.calculated)
 
     def read(self, names: Sequence[str], order: Sequence[Order]) -> Iterator[Any]:
         """All rows in an order, batch by batch; nulls are last, and equal rows keep the table's order.
 
         DuckDB sorts them on disk where they do not fit into memory.
         """
-        schema = pa.schema([self._table.schema.field(name) for name in names])
+        schema = pa.schema([self._table.readable.field(name) for name in names])
         keys = [
             f"{quoted(column_order.column)} {'DESC' if column_order.descending else 'ASC'} NULLS LAST"
             for column_order in order
@@ -241,11 +246,36 @@ class TableRows:
 
     def _source(self, columns: Collection[str]) -> str:
         """What SQL reads the columns of, with the numbers of files and rows; a stream can be read once."""
+        chosen = [column for column in self._table.calculated if column.name in columns]
+        stored = stored_names(columns, chosen)
         if reads_files(self._storage) and self._table.files:
             paths = ", ".join(map(literal, file_paths(self._storage, self._table.slug, self._table.files)))
-            return f"read_parquet([{paths}])"
-        self._connection.register(_ROWS, _numbered(self._storage, self._table, columns))
-        return _ROWS
+            source = f"read_parquet([{paths}])"
+        else:
+            self._connection.register(_ROWS, _numbered(self._storage, self._table, stored))
+            source = _ROWS
+        if not chosen:
+            return source
+        shown = [*map(quoted, stored), *_NUMBERS, *(column.select for column in chosen)]
+        return sql("(SELECT", ", ".join(shown), "FROM", source, ")")
+
+
+def computed(
+    connection: duckdb.DuckDBPyConnection, rows: Any, schema: Any, calculated: Sequence[CalculatedColumn]
+) -> Any:
+    """The columns of `schema` as an Arrow table of `rows`, a table with what is stored of them, in its order."""
+    by_name = {column.name: column for column in calculated if column.name in schema.names}
+    if not by_name:
+        return rows.select(schema.names).cast(schema)
+    connection.register(_COMPUTED, rows.append_column(_RANK, pa.array(range(rows.num_rows), pa.int64())))
+    try:
+        select = ", ".join(column.select for column in by_name.values())
+        query = sql("SELECT", select, "FROM", _COMPUTED, "ORDER BY", quoted(_RANK))
+        values = connection.execute(query).to_arrow_table()
+    finally:
+        connection.unregister(_COMPUTED)
+    columns = [(values if field.name in by_name else rows).column(field.name).cast(field.type) for field in schema]
+    return pa.table(columns, schema=schema)
 
 
 def _both(condition: Condition, other: Condition) -> Condition:

@@ -68,7 +68,7 @@ class ColumnStatistics:
 
 def statistics(rows: TableRows, table: TableState, name: str, *, summed: bool) -> ColumnStatistics:
     """The statistics of one column; `summed` says that its values may be added up."""
-    kind = table.schema.field(name).type
+    kind = table.readable.field(name).type
     column = _ColumnReader(rows, name, kind, table.rows)
     if not table.rows or kind_of(kind) is Kind.LIST:
         nulls = table.rows - column.ask(f"count({quoted(name)}) AS filled")[0]["filled"] if table.rows else 0

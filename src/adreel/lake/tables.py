@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import date
@@ -16,6 +16,7 @@ from deltalake import DeltaTable
 from deltalake.exceptions import TableNotFoundError
 
 from adreel.errors import InputError, NotFoundError
+from adreel.lake.calculated import CalculatedColumn
 from adreel.lake.files import DataFile, read_file
 from adreel.lake.storage import Storage, checked
 
@@ -36,13 +37,28 @@ V = TypeVar("V")
 
 @dataclass(frozen=True, slots=True)
 class TableState:
-    """A table as one version left it; `delta` is delta-rs's own handle."""
+    """A table as one version left it; `delta` is delta-rs's own handle.
+
+    `schema` are the stored columns. `calculated` are computed from them when the table is read.
+    """
 
     slug: str
     version: int
     schema: Any
     files: tuple[DataFile, ...]
     delta: Any
+    calculated: tuple[CalculatedColumn, ...] = ()
+
+    @property
+    def readable(self) -> Any:
+        """The schema that readers see: the stored columns, and behind them those that are calculated."""
+        return pa.schema([*self.schema, *(column.field for column in self.calculated)])
+
+    def with_calculated(self, columns: Iterable[CalculatedColumn]) -> TableState:
+        """The table with those of these columns whose parts this version has, and whose names it does not store."""
+        names = frozenset(self.schema.names)
+        computable = (column for column in columns if names.issuperset(column.parts) and column.name not in names)
+        return replace(self, calculated=tuple(computable))
 
     @property
     def rows(self) -> int:
@@ -56,8 +72,12 @@ class TableState:
 
     @property
     def content(self) -> tuple[str, ...]:
-        """What tells the rows from those of any other version: files have names of their own and never change."""
-        return (self.slug, *self.schema.names, *(file.path for file in self.files))
+        """What tells the rows from those of any other version: files have names of their own and never change.
+
+        Formulas can, and rows are ranked and counted by what they give.
+        """
+        formulas = (f"{column.name}: {column.sql}" for column in self.calculated)
+        return (self.slug, *self.schema.names, *(file.path for file in self.files), *formulas)
 
     @property
     def shown(self) -> TableState:

@@ -29,6 +29,7 @@ from adreel.store.figures import AdvertiserAmounts, DailySums, Figures, FiguresS
 from adreel.store.locks import is_alive
 from adreel.store.notifications import Addresses, Deliveries, Incidents
 from adreel.store.passwords import COST, Cost, Passwords
+from adreel.store.presets import MetricPresets
 from adreel.store.queue import Queue, WorkerInfo
 from adreel.store.records import (
     FINISHED,
@@ -44,6 +45,7 @@ from adreel.store.records import (
     Latest,
     Level,
     LogLine,
+    MetricPreset,
     Phase,
     Progress,
     Role,
@@ -100,6 +102,8 @@ __all__ = [
     "Latest",
     "Level",
     "LogLine",
+    "MetricPreset",
+    "MetricPresets",
     "Phase",
     "Progress",
     "Queue",
@@ -154,6 +158,7 @@ class Store:
         "incidents",
         "keys",
         "locks",
+        "presets",
         "queue",
         "retention",
         "run_totals",
@@ -181,6 +186,7 @@ class Store:
         self.users = Users(database, Passwords(cost), clock)
         self.sessions = Sessions(database, clock)
         self.tokens = Tokens(database, clock)
+        self.presets = MetricPresets(database, clock)
         self.attempts = Attempts(database, clock)
         self.shares = Shares(database, clock)
         self.sizes = Sizes(database, clock)

@@ -88,6 +88,24 @@ class Session:
 
 
 @dataclass(frozen=True, slots=True)
+class MetricPreset:
+    """Metrics by their API names under a name, in the order of the columns.
+
+    `owner` is the name of the user who saved it; empty, and `user_id` None, for one of the operator and for one shared
+    by a user who was deleted. Other users see it if it is `shared`.
+    """
+
+    id: int
+    user_id: int | None
+    name: str
+    metrics: tuple[str, ...]
+    shared: bool
+    created_at: datetime
+    updated_at: datetime
+    owner: str
+
+
+@dataclass(frozen=True, slots=True)
 class ApiToken:
     """A key for programs that act as the user, or only read as the user. Its secret is not here, nor in the database.
 

@@ -612,3 +612,20 @@ daily_sums = Table(
     # Amounts as texts by day; a day between the first and the last that has none had no rows.
     Column("days", JSON, nullable=False),
 )
+
+# Lists of metrics under names. Without a user: of the operator, or shared by a user who was deleted.
+metric_presets = Table(
+    "metric_presets",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE")),
+    Column("name", String, nullable=False),
+    # As names are compared.
+    Column("name_key", String, nullable=False),
+    Column("metrics", JSON, nullable=False),
+    Column("shared", Boolean, nullable=False),
+    Column("created_at", Utc, nullable=False),
+    Column("updated_at", Utc, nullable=False),
+    Index(None, "user_id"),
+    sqlite_autoincrement=True,
+)

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Response
 from pydantic import BeforeValidator, Field, JsonValue
 
 from adreel import catalog
+from adreel.access import RoleRight
 from adreel.catalog import records
-from adreel.datasets import menus, presets
+from adreel.datasets import menus, presets, saved_presets
 from adreel.datasets.fitting import Fitted, fitted
+from adreel.datasets.metric_search import search_calculated, search_metrics
 from adreel.errors import NotFoundError, did_you_mean
+from adreel.store import MetricPreset
 from adreel.web.api.failures import failures
-from adreel.web.api.shapes import Answer, Body, DatasetValues, Paged, Paging, ordered, part, source_of
-from adreel.web.deps import Who
+from adreel.web.api.shapes import Answer, Body, DatasetValues, Paged, Paging, having, located, ordered, part, source_of
+from adreel.web.deps import Visitor, Who
 
 router = APIRouter(tags=["catalogue"])
 
@@ -104,8 +108,40 @@ class MetricAnswer(Answer):
     denominator: str | None = Field(examples=[None])
     scale: int = Field(examples=[1])
     twins: list[str] = Field(description="The same figure of the same event elsewhere.", examples=[[]])
+    surface: str = Field(
+        description="Where the event is counted: app, website, onsite (TikTok), shop or offline; empty for none.",
+        examples=[""],
+    )
+    event: str = Field(description="The event and its figure; the same as those of the twins.", examples=[""])
+    synonyms: list[str] = Field(description="What marketers call it.", examples=[["ad spend", "amount spent"]])
     meaning: str = Field(examples=["What was paid."])
     sure: bool = Field(description="False if sources do not confirm it.", examples=[True])
+
+
+class CalculatedMetricAnswer(Answer):
+    """A ready-made calculated metric."""
+
+    name: str = Field(examples=["hook_rate"])
+    title: str = Field(examples=["Hook rate"])
+    formula: str = Field(description="Of sums of additive metrics.", examples=["100 * video_watched_2s / impressions"])
+    unit: str = Field(examples=["percent"])
+    meaning: str = Field(examples=["Impressions whose video was watched for at least 2 seconds."])
+    parts: list[str] = Field(description="The metrics of the formula.", examples=[["video_watched_2s", "impressions"]])
+
+
+class CalculatedMetricList(Paged[CalculatedMetricAnswer]):
+    """Ready-made calculated metrics."""
+
+
+class MetricEventAnswer(Answer):
+    """An event and the metrics that count it, by surface."""
+
+    name: str = Field(examples=["purchase count"])
+    surfaces: dict[str, list[str]] = Field(examples=[{"website": ["complete_payment"], "app": ["total_purchase"]}])
+
+
+class MetricEventList(Paged[MetricEventAnswer]):
+    """Events that are counted on several surfaces."""
 
 
 class MetricList(Paged[MetricAnswer]):
@@ -136,6 +172,41 @@ class DimensionList(Paged[DimensionAnswer]):
 
 class MetricSetList(Paged[presets.MetricSet]):
     """Metric presets."""
+
+
+class MetricPresetAnswer(Answer):
+    """A metric preset that somebody saved."""
+
+    id: str = Field(examples=["1"])
+    name: str = Field(examples=["Weekly video"])
+    metrics: list[str] = Field(description="In the order of the columns.", examples=[["spend", "video_watched_2s"]])
+    shared: bool = Field(description="Whether all users see it.", examples=[True])
+    owner: str | None = Field(description="The user who saved it.", examples=["ada"])
+    may_change: bool = Field(description="Whether you may change and delete it.", examples=[True])
+    created_at: datetime
+    updated_at: datetime
+
+
+class MetricPresetList(Paged[MetricPresetAnswer]):
+    """Metric presets that people saved."""
+
+
+class MetricPresetBody(Body):
+    """A new metric preset."""
+
+    name: str = Field(max_length=200, examples=["Weekly video"])
+    metrics: list[str] = Field(
+        max_length=1_000, description="Names of metrics, in order.", examples=[["spend", "video_watched_2s"]]
+    )
+    shared: bool = Field(False, description="Whether all users see it.")
+
+
+class MetricPresetChanges(Body):
+    """Changes to a metric preset; omitted keys stay."""
+
+    name: str | None = Field(None, max_length=200, examples=["Weekly video"])
+    metrics: list[str] | None = Field(None, max_length=1_000, description="All metrics, in order.")
+    shared: bool | None = Field(None, description="Whether all users see it.")
 
 
 class ReportsQuery(Paging):
@@ -190,6 +261,8 @@ class MenusNow(Answer):
     menus: list[MenuNow]
 
 
+Saver = Annotated[Visitor, having(RoleRight.SAVE_PRESETS)]
+PresetName = Annotated[str, Path(max_length=200, description="A preset's name or ID.", examples=["Weekly video"])]
 ReportName = Annotated[str, Path(max_length=60, description="A report's name.", examples=[_NAMES["report"]])]
 
 
@@ -236,13 +309,12 @@ def list_fields(report: ReportName, query: Annotated[Words, Query()], _: Who) ->
 
 @router.get("/metrics", summary="Search the metrics", responses=failures())
 def list_metrics(query: Annotated[MetricsQuery, Query()], _: Who) -> MetricList:
-    """Metrics that have all the words in their name, title or meaning, in the catalogue's order."""
-    metrics = [
-        metric
-        for metric in catalog.metrics().values()
-        if query.group in ("", metric.group) and _has(query.q, metric.name, metric.title, metric.meaning)
-    ]
-    items = [MetricAnswer.model_validate(metric) for metric in part(metrics, query)]
+    """Metrics that have all the words in name, title, synonyms or meaning, the best first, as the form ranks them.
+
+    A word that no metric has is taken for one with a typo. Without words the order is that of the catalogue.
+    """
+    metrics = search_metrics(query.q, query.group)
+    items = [_metric_answer(metric) for metric in part(metrics, query)]
     return MetricList(items=items, total=len(metrics), limit=query.limit, offset=query.offset)
 
 
@@ -254,15 +326,74 @@ def get_metric(
     record = catalog.metrics().get(metric)
     if record is None:
         raise _unknown("metric", metric, catalog.metrics())
-    return MetricAnswer.model_validate(record)
+    return _metric_answer(record)
 
 
-@router.get("/metric-sets", summary="List the metric presets", responses=failures())
+@router.get("/calculated-metrics", summary="Search the ready-made calculated metrics", responses=failures())
+def list_calculated_metrics(query: Annotated[Words, Query()], _: Who) -> CalculatedMetricList:
+    """Calculated metrics that a dataset can have by their names; others have a formula of their own."""
+    calculated = search_calculated(query.q)
+    items = [CalculatedMetricAnswer.model_validate(metric) for metric in part(calculated, query)]
+    return CalculatedMetricList(items=items, total=len(calculated), limit=query.limit, offset=query.offset)
+
+
+@router.get("/metric-events", summary="List the events counted on several surfaces", responses=failures())
+def list_metric_events(query: Annotated[Paging, Query()], _: Who) -> MetricEventList:
+    """Events such as purchases with the metrics that count them in the app, on the website, on TikTok and elsewhere."""
+    events = tuple(catalog.events().values())
+    items = [MetricEventAnswer.model_validate(event) for event in part(events, query)]
+    return MetricEventList(items=items, total=len(events), limit=query.limit, offset=query.offset)
+
+
+@router.get("/metric-sets", summary="List the built-in metric presets", responses=failures())
 def list_metric_sets(query: Annotated[Paging, Query()], _: Who) -> MetricSetList:
     """Presets of metrics that are often used together."""
     metric_sets = list(presets.SETS.values())
     items = list(part(metric_sets, query))
     return MetricSetList(items=items, total=len(metric_sets), limit=query.limit, offset=query.offset)
+
+
+@router.get("/metric-presets", summary="List the saved metric presets", responses=failures())
+def list_metric_presets(query: Annotated[Paging, Query()], who: Who) -> MetricPresetList:
+    """Your own presets and those that are shared, by name. Built-in presets are `/metric-sets`."""
+    presets_seen = saved_presets.presets(who.guard)
+    items = [_preset_answer(who, preset) for preset in part(presets_seen, query)]
+    return MetricPresetList(items=items, total=len(presets_seen), limit=query.limit, offset=query.offset)
+
+
+@router.post(
+    "/metric-presets",
+    summary="Save a metric preset",
+    status_code=201,
+    responses=failures(403, 409) | located(201, "The preset."),
+)
+def save_metric_preset(body: MetricPresetBody, who: Saver, response: Response) -> MetricPresetAnswer:
+    """A preset of your own, or shared with all users. Datasets get its metrics when it is chosen, and keep them."""
+    preset = saved_presets.save(who.guard, body.name, body.metrics, shared=body.shared)
+    response.headers["Location"] = f"/api/v1/metric-presets/{preset.id}"
+    return _preset_answer(who, preset)
+
+
+@router.get("/metric-presets/{preset}", summary="Get a saved metric preset", responses=failures(404))
+def get_metric_preset(preset: PresetName, who: Who) -> MetricPresetAnswer:
+    """A preset by its name or ID."""
+    return _preset_answer(who, saved_presets.preset(who.guard, preset))
+
+
+@router.patch("/metric-presets/{preset}", summary="Change a metric preset", responses=failures(403, 404, 409))
+def change_metric_preset(preset: PresetName, body: MetricPresetChanges, who: Saver) -> MetricPresetAnswer:
+    """Renames a preset, sets its metrics, or shares it: your own, and as an administrator any that is shared."""
+    saved = saved_presets.preset(who.guard, preset)
+    changed = saved_presets.change(who.guard, saved, name=body.name, metrics=body.metrics, shared=body.shared)
+    return _preset_answer(who, changed)
+
+
+@router.delete(
+    "/metric-presets/{preset}", summary="Delete a metric preset", status_code=204, responses=failures(403, 404)
+)
+def delete_metric_preset(preset: PresetName, who: Saver) -> None:
+    """Deletes a preset. Datasets that were made with it stay as they are."""
+    saved_presets.delete(who.guard, saved_presets.preset(who.guard, preset))
 
 
 @router.get("/dimensions", summary="Search the dimensions", responses=failures())
@@ -287,6 +418,24 @@ def get_dimension(
     if record is None:
         raise _unknown("dimension", dimension, catalog.dimensions())
     return DimensionAnswer.model_validate(record)
+
+
+def _metric_answer(metric: records.Metric) -> MetricAnswer:
+    values = {field: getattr(metric, field) for field in MetricAnswer.model_fields if field != "synonyms"}
+    return MetricAnswer.model_validate(values | {"synonyms": list(catalog.synonyms().get(metric.name, ()))})
+
+
+def _preset_answer(who: Visitor, preset: MetricPreset) -> MetricPresetAnswer:
+    return MetricPresetAnswer(
+        id=str(preset.id),
+        name=preset.name,
+        metrics=list(preset.metrics),
+        shared=preset.shared,
+        owner=preset.owner or None,
+        may_change=saved_presets.may_change(who.guard, preset),
+        created_at=preset.created_at,
+        updated_at=preset.updated_at,
+    )
 
 
 def _menu_now(fitting: Fitted, menu: records.Menu) -> MenuNow:

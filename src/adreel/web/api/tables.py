@@ -10,9 +10,10 @@ from pydantic import Field
 from starlette.responses import Response
 
 from adreel.access import DatasetRight
+from adreel.datasets.calculated_columns import lake_columns_of
 from adreel.datasets.restatement import CURRENCY, DayKind, compare
 from adreel.datasets.runs import runs_by_version, version_json
-from adreel.datasets.schema import Column, columns
+from adreel.datasets.schema import Column, columns, readable_columns
 from adreel.errors import InputError, NotFoundError
 from adreel.export.exact_json import items_of, types_of
 from adreel.lake.browse import Filter, Order
@@ -88,6 +89,9 @@ class ColumnAnswer(Answer):
     unit: str = Field(examples=["account_currency"])
     additive: bool = Field(description="Whether values may be summed over rows.", examples=[True])
     key: bool = Field(description="Whether it is part of the primary key.", examples=[False])
+    calculated: bool = Field(
+        description="Whether it is computed from other columns when rows are read, and not stored.", examples=[False]
+    )
 
 
 class Schema(Answer):
@@ -299,11 +303,11 @@ def list_versions(deps: Here, who: Who, dataset: Slug, query: Annotated[Paging, 
 def get_schema(deps: Here, who: Who, dataset: Slug, query: Annotated[AtVersion, Query()]) -> Schema:
     """Columns with type, title, meaning and unit, and the primary key."""
     saved = with_table(deps, who, dataset)
-    state = deps.lake.table(saved.table_slug, query.version)
+    state = deps.lake.table(saved.table_slug, query.version, lake_columns_of(saved, deps.clock()))
     key = next((version.key for version in deps.lake.versions(saved.table_slug) if version.number == state.version), ())
     current = _columns_by_name(deps, saved)
     answers = []
-    for field in state.schema:
+    for field in state.readable:
         metadata = {name.decode(): value.decode() for name, value in (field.metadata or {}).items()}
         answers.append(
             ColumnAnswer(
@@ -314,6 +318,7 @@ def get_schema(deps: Here, who: Who, dataset: Slug, query: Annotated[AtVersion, 
                 unit=metadata.get("unit", ""),
                 additive=field.name in current and current[field.name].additive,
                 key=field.name in key,
+                calculated=field.name not in state.schema.names,
             )
         )
     return Schema(version=state.version, rows=state.rows, size=state.size, columns=answers)
@@ -333,6 +338,7 @@ def list_rows(deps: Here, who: Who, dataset: Slug, query: Annotated[RowsQuery, Q
         order=query.order,
         offset=query.offset,
         limit=query.limit,
+        calculated=lake_columns_of(saved, deps.clock()),
     )
     return Exact(
         {
@@ -357,7 +363,13 @@ def get_statistics(deps: Here, who: Who, dataset: Slug, query: Annotated[Statist
     """Nulls, distinct and frequent values, minimum, maximum and histograms; sums of additive columns only."""
     saved = with_table(deps, who, dataset)
     summable = _summable(deps, saved, deps.lake.table(saved.table_slug, query.version).version)
-    statistics = deps.lake.statistics(saved.table_slug, query.version, query.columns or None, additive=summable)
+    statistics = deps.lake.statistics(
+        saved.table_slug,
+        query.version,
+        query.columns or None,
+        additive=summable,
+        calculated=lake_columns_of(saved, deps.clock()),
+    )
     return Exact({"columns": list(statistics)})
 
 
@@ -389,7 +401,12 @@ def export(deps: Here, who: Who, dataset: Slug, query: Annotated[ExportQuery, Qu
 
     saved = with_table(deps, who, dataset)
     reader = deps.lake.read(
-        saved.table_slug, query.version, query.columns or None, where=query.where, order=query.order
+        saved.table_slug,
+        query.version,
+        query.columns or None,
+        where=query.where,
+        order=query.order,
+        calculated=lake_columns_of(saved, deps.clock()),
     )
     chunks = stream(reader, query.format, for_spreadsheet=query.for_spreadsheet)
     deps.store.audit.add(AuditAction.EXPORT, Subject.of(saved), {"format": str(query.format), "version": query.version})
@@ -407,7 +424,7 @@ def with_table(deps: Deps, who: Visitor, dataset: str) -> SavedDataset:
 def _columns_by_name(deps: Deps, saved: SavedDataset) -> dict[str, Column]:
     """The columns as the dataset has them now; none if its settings do not hold any more."""
     dataset, _ = parsed(deps, saved)
-    return {column.name: column for column in columns(dataset)} if dataset else {}
+    return {column.name: column for column in readable_columns(dataset)} if dataset else {}
 
 
 def _summable(deps: Deps, saved: SavedDataset, version: int) -> list[str]:

@@ -7,6 +7,7 @@ name; what belongs to it has a name after a dot, such as `dates.kind` or `metric
 from __future__ import annotations
 
 import csv
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from urllib.parse import parse_qsl
 
 from adreel import catalog
 from adreel.catalog.records import Menu, Report
+from adreel.datasets.calculated import KEY as CALCULATED
 from adreel.datasets.values import FIRST_DATES, LISTS, scalar, texts
 from adreel.dates import read_day
 from adreel.errors import InputError
@@ -84,6 +86,8 @@ def _pairs(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for menu in report.menus if report else ():
         if values.get(menu.name) is not None:
             yield from _menu_pairs(menu, values[menu.name])
+    if text := calculated_text(values):
+        yield CALCULATED, text
     yield from _update_pairs(values.get("update"))
     yield from schedule_pairs(values)
 
@@ -161,7 +165,23 @@ def values_of(fields: FormFields) -> dict[str, Any]:
         value = _menu_value(menu, fields)
         if value is not None:
             values[menu.name] = value
+    if fields.text(CALCULATED):
+        values[CALCULATED] = _calculated_value(fields.text(CALCULATED))
     return values | {"update": _update_value(fields)} | schedule_values(fields)
+
+
+def calculated_text(values: Mapping[str, Any]) -> str:
+    """The calculated metrics of a dataset file's values as the form carries them along; empty for none."""
+    given = values.get(CALCULATED)
+    return json.dumps(given, ensure_ascii=False) if given else ""
+
+
+def _calculated_value(text: str) -> Any:
+    """The calculated metrics, which the form carries along as JSON; what is none is told of by the check."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
 
 
 def _menu_value(menu: Menu, fields: FormFields) -> Any:

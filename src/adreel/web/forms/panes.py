@@ -18,7 +18,7 @@ from adreel.datasets import lookback, menus
 from adreel.datasets.dataset import Dataset
 from adreel.datasets.fitting import Fitted, fitted
 from adreel.datasets.menus import Offer
-from adreel.datasets.presets import SETS
+from adreel.datasets.presets import SETS, MetricSet
 from adreel.datasets.schema import Column, columns, day_column, key
 from adreel.datasets.stored import dataset_of
 from adreel.errors import DatasetError, Problem
@@ -26,7 +26,7 @@ from adreel.pipeline.preview import Planned
 from adreel.store import Account, AccountAdvertiser, AccountStatus, SavedDataset
 from adreel.update_methods import TITLES, Method
 from adreel.web.forms.dates import DatesPane, dates_of, dates_pane, names_beside, offsets_of
-from adreel.web.forms.fields import FormFields, advertiser_ids, left_behind, values_of
+from adreel.web.forms.fields import FormFields, advertiser_ids, calculated_text, left_behind, values_of
 from adreel.web.forms.pickers import Picker, Question, advertiser_picker, field_picker, metric_picker
 from adreel.web.forms.problems import Said, found_in, preventing_preview, shown_at_menus, to_fill
 from adreel.web.forms.scheduling import SchedulePane, at_its_field, schedule_pane
@@ -53,6 +53,7 @@ class Around:
     """What a form is shown among: the accounts that may be used, the chosen one's advertisers as last seen, the time.
 
     `zone` is the workspace's. `saved` is the dataset that is being changed. `plan` prices a dataset over the account.
+    `metric_sets` are the presets that can be added, built-in and saved.
     """
 
     accounts: tuple[Account, ...]
@@ -62,6 +63,7 @@ class Around:
     zone: str
     saved: SavedDataset | None
     plan: Callable[[Dataset, Account, tuple[AccountAdvertiser, ...], SavedDataset | None], Planned]
+    metric_sets: tuple[MetricSet, ...] = tuple(SETS.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +125,8 @@ class Form:
     `problems` are told at their menus, `missing` are the titles of what is yet to be filled in, `notices` is what was
     taken back. `menus` are those of the report, but for those that stand with the dates and with the update method.
     `dataset` is what can be read so far, also if its name is missing, and None if it cannot. `names` are those of the
-    account's advertisers by their ids. `to_fill` says what to choose before there is an estimate.
+    account's advertisers by their ids. `to_fill` says what to choose before there is an estimate. `calculated`
+    are the calculated metrics as JSON, which the page carries along.
     """
 
     fields: FormFields
@@ -148,6 +151,7 @@ class Form:
     planned: Planned | None
     to_fill: str
     names: Mapping[str, str]
+    calculated: str
 
     def text(self, name: str) -> str:
         """What stands in a text field."""
@@ -268,6 +272,7 @@ class _Shape:
             planned=planned,
             to_fill=to_fill(preventing_preview(outcome.problems), report, self._values),
             names={advertiser.advertiser_id: advertiser.name for advertiser in around.advertisers if advertiser.name},
+            calculated=calculated_text(self._values),
         )
 
     # -- account and report
@@ -336,7 +341,7 @@ class _Shape:
     def _asked(self, fit: Fitted, menu: Menu) -> Picker:
         question, chosen = Question.of(menu.name, self._fields), self._chosen.get(menu.name, ())
         if menu.source == "metrics":
-            return metric_picker(question, fit.offers[menu.name], chosen)
+            return metric_picker(question, fit.offers[menu.name], chosen, self._around.metric_sets)
         return field_picker(question, fit.report.name, fit.offers[menu.name], chosen)
 
     def _added(self, fit: Fitted, menu: Menu, picker: Picker) -> tuple[str, ...]:
@@ -346,14 +351,17 @@ class _Shape:
             return ()
         if verb == "add-found":
             return picker.available
-        if value not in SETS:
+        preset = next((preset for preset in self._around.metric_sets if preset.name == value), None)
+        if preset is None:
             return ()
         offered = fit.offers[menu.name]
-        refused = [metric for metric in SETS[value].metrics if offered[metric].refusal is not None]
+        # A saved preset may have a metric that an older catalogue had.
+        metrics = tuple(metric for metric in preset.metrics if metric in offered)
+        refused = [metric for metric in metrics if offered[metric].refusal is not None]
         if refused:
             why = "; ".join(f"{offered[metric].title} ({offered[metric].refusal})" for metric in refused)
-            self._notices.append(f"Not added from {SETS[value].title}: {why}.")
-        return tuple(metric for metric in SETS[value].metrics if metric not in refused)
+            self._notices.append(f"Not added from {preset.title}: {why}.")
+        return tuple(metric for metric in metrics if metric not in refused)
 
     # -- dates, update, price
 

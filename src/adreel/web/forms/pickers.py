@@ -9,7 +9,8 @@ from functools import cache
 from adreel import catalog
 from adreel.catalog.records import Metric
 from adreel.datasets.menus import MOST_METRICS, Offer
-from adreel.datasets.presets import GROUP_TITLES, SETS, MetricSet
+from adreel.datasets.metric_search import search_metrics
+from adreel.datasets.presets import GROUP_TITLES, MetricSet
 from adreel.datasets.schema import TYPE_TITLES, UNIT_TITLES
 from adreel.store import AccountAdvertiser
 from adreel.web.forms.fields import FormFields
@@ -93,15 +94,18 @@ class Picker:
 # -- metrics
 
 
-def metric_picker(question: Question, offers: Mapping[str, Offer], chosen: Collection[str]) -> Picker:
-    """The metrics, available ones first; `chosen` are in the order of the columns."""
+def metric_picker(
+    question: Question, offers: Mapping[str, Offer], chosen: Collection[str], sets: tuple[MetricSet, ...]
+) -> Picker:
+    """The metrics, available ones first; `chosen` are in the order of the columns, `sets` the presets to add."""
     catalogue = catalog.metrics()
-    metrics = [catalogue[name] for name in _ranked(question, offers)]
+    refused = frozenset(name for name, offer in offers.items() if offer.refusal is not None)
+    metrics = search_metrics(question.words, question.group, refused)
     blocks = tuple(_metric_blocks(metrics, offers, frozenset(chosen), question.most))
     return Picker(
         question=question,
         groups=tuple((name, GROUP_TITLES.get(name, name)) for name in _groups()),
-        sets=tuple(SETS.values()),
+        sets=sets,
         blocks=blocks,
         matching=len(metrics),
         total=len(catalogue),
@@ -113,53 +117,6 @@ def metric_picker(question: Question, offers: Mapping[str, Offer], chosen: Colle
 @cache
 def _groups() -> tuple[str, ...]:
     return tuple(dict.fromkeys(metric.group for metric in catalog.metrics().values()))
-
-
-@cache
-def _texts() -> Mapping[str, tuple[str, str]]:
-    """By metric: its names, and all that can be searched, in small letters."""
-    return {
-        metric.name: (
-            f"{metric.name} {metric.title}".lower(),
-            f"{metric.name} {metric.title} {metric.meaning} {GROUP_TITLES.get(metric.group, '')}".lower(),
-        )
-        for metric in catalog.metrics().values()
-    }
-
-
-def _ranked(question: Question, offers: Mapping[str, Offer]) -> list[str]:
-    """The metrics that have all the words: first those with the words in the name, then in the meaning.
-
-    Among equals available ones are first, then core metrics, then short titles, as rare metrics have long titles.
-    """
-    catalogue = catalog.metrics()
-    words = question.words.lower().split()
-    phrase = " ".join(words)
-    ranked: list[tuple[int, bool, bool, int, str]] = []
-    for name, (names, everything) in _texts().items():
-        if question.group and catalogue[name].group != question.group:
-            continue
-        if all(word in everything for word in words):
-            rank = _rank(catalogue[name], names, words, phrase) if words else 0
-            common, length = (catalogue[name].group == "core", _length(catalogue[name])) if words else (True, 0)
-            ranked.append((rank, offers[name].refusal is not None, not common, length, name))
-    # Stable: equals stay in the order of the catalogue.
-    return [name for *_, name in sorted(ranked, key=lambda entry: entry[:4])]
-
-
-def _length(metric: Metric) -> int:
-    """Of the title; what stands in brackets only says where the same thing is counted."""
-    return len(metric.title.partition(" (")[0])
-
-
-def _rank(metric: Metric, names: str, words: list[str], phrase: str) -> int:
-    title = metric.title.lower()
-    if phrase in (metric.name, title):
-        return 0
-    if metric.name.startswith(phrase) or title.startswith(phrase):
-        return 1
-    # Who asks for installs means App install too.
-    return 2 if all(word.removesuffix("s") in names for word in words) else 3
 
 
 def _metric_blocks(

@@ -15,8 +15,9 @@ from starlette.responses import Response
 
 from adreel import catalog
 from adreel.charts.labels import Cell, cell
+from adreel.datasets.calculated_columns import lake_columns_of
 from adreel.datasets.dataset import Dataset
-from adreel.datasets.schema import UNIT_TITLES, Column, columns, key
+from adreel.datasets.schema import UNIT_TITLES, Column, key, readable_columns
 from adreel.errors import InputError, NotFoundError
 from adreel.export.cells import grouped
 from adreel.lake import TableState
@@ -304,7 +305,7 @@ def filter_form(request: Request, deps: Here, who: Who, slug: str, column: str =
     saved = who.guard.dataset(slug)
     if is_opened(request):
         return go(request, f"/datasets/{saved.slug}/data")
-    table = deps.lake.table(saved.table_slug)
+    table = _table(deps, saved)
     return respond(request, FilterPart(_filter_form(table, column)), visitor=who)
 
 
@@ -366,18 +367,24 @@ def _unspelled(text: str) -> Filter | None:
     return Filter(column, op, value) if column and op else None
 
 
+def _table(deps: Deps, saved: SavedDataset, version: int | None = None) -> TableState:
+    """The table with the dataset's calculated metrics."""
+    return deps.lake.table(saved.table_slug, version, lake_columns_of(saved, deps.clock()))
+
+
 def _rows(deps: Deps, saved: SavedDataset, look: Look, without_value: Filter | None) -> Rows:
-    table = deps.lake.table(saved.table_slug, look.version)
+    table = _table(deps, saved, look.version)
+    readable = table.readable
     selected = _selected_columns(parsed(deps, saved)[0])
-    every_head = tuple(_head(table, name, selected) for name in table.schema.names)
-    show = look.shown(table.schema.names)
+    every_head = tuple(_head(readable, name, selected) for name in readable.names)
+    show = look.shown(readable.names)
     heads = tuple(head for head in every_head if head.name in show)
     error, matching = "", 0
     cells: tuple[tuple[Cell | None, ...], ...] = ()
     if len(show) == len(every_head):
         look = replace(look, show=None)
     try:
-        look, cells, matching = _cells(deps, saved, look, [head.name for head in heads])
+        look, cells, matching = _cells(deps, table, look, [head.name for head in heads])
         sentences = tuple((condition, _sentence(condition, selected)) for condition in look.where)
     except NotFoundError:
         raise
@@ -396,20 +403,21 @@ def _rows(deps: Deps, saved: SavedDataset, look: Look, without_value: Filter | N
 
 
 def _cells(
-    deps: Deps, saved: SavedDataset, look: Look, names: list[str]
+    deps: Deps, table: TableState, look: Look, names: list[str]
 ) -> tuple[Look, tuple[tuple[Cell | None, ...], ...], int]:
     """The page's rows as they are shown; the last page if the one that was asked for lies behind it."""
 
     def page(number: int) -> Any:
         offset = (number - 1) * look.size
         return deps.lake.page(
-            saved.table_slug,
+            table.slug,
             version=look.version,
             columns=names,
             where=look.where,
             order=look.order,
             offset=offset,
             limit=look.size,
+            calculated=table.calculated,
         )
 
     page_rows = page(look.page)
@@ -426,12 +434,12 @@ def _cells(
 
 def _selected_columns(dataset: Dataset | None) -> Mapping[str, Column]:
     """The columns that the dataset asks for, by name; none if its settings do not hold any more."""
-    return {column.name: column for column in columns(dataset)} if dataset else {}
+    return {column.name: column for column in readable_columns(dataset)} if dataset else {}
 
 
-def _head(table: TableState, name: str, selected: Mapping[str, Column]) -> Head:
+def _head(schema: Any, name: str, selected: Mapping[str, Column]) -> Head:
     title = selected[name].title if name in selected else name
-    return Head(name, title, kind_of(table.schema.field(name).type) is Kind.NUMBER)
+    return Head(name, title, kind_of(schema.field(name).type) is Kind.NUMBER)
 
 
 def _sentence(condition: Filter, selected: Mapping[str, Column]) -> str:
@@ -446,8 +454,9 @@ def _sentence(condition: Filter, selected: Mapping[str, Column]) -> str:
 
 def _filter_form(table: TableState, column: str, without_value: Filter | None = None) -> FilterForm:
     """How a column can be filtered; the first one for a name that the table does not have."""
-    name = column if column in table.schema.names else table.schema.names[0]
-    kind = table.schema.field(name).type
+    readable = table.readable
+    name = column if column in readable.names else readable.names[0]
+    kind = readable.field(name).type
     content = kind_of(kind)
     operators = operators_for(kind)
     keys = [operator.key for operator in operators]
@@ -489,7 +498,7 @@ def column_list(
 
 
 def _columns(deps: Deps, saved: SavedDataset, version: int | None, *, counted: bool) -> ColumnsPart:
-    table = deps.lake.table(saved.table_slug, version)
+    table = _table(deps, saved, version)
     dataset, _ = parsed(deps, saved)
     selected = _selected_columns(dataset)
     statistics: Mapping[str, ColumnStatistics] = {}
@@ -497,11 +506,13 @@ def _columns(deps: Deps, saved: SavedDataset, version: int | None, *, counted: b
         additive = [name for name, column in selected.items() if column.additive]
         statistics = {
             statistic.name: statistic
-            for statistic in deps.lake.statistics(saved.table_slug, version, additive=additive)
+            for statistic in deps.lake.statistics(
+                saved.table_slug, version, additive=additive, calculated=table.calculated
+            )
         }
     notes = _total_notes(dataset, selected, statistics) if dataset else {}
     keys = key(dataset) if dataset else ()
-    described = tuple(_described(field, selected.get(field.name), keys, statistics, notes) for field in table.schema)
+    described = tuple(_described(field, selected.get(field.name), keys, statistics, notes) for field in table.readable)
     return ColumnsPart(saved.slug, version, described, counted)
 
 

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from adreel.access import DatasetRight
 from adreel.connections import covered
 from adreel.datasets import schedules
+from adreel.datasets.calculated_columns import lake_columns_of
 from adreel.datasets.dataset import Dataset
 from adreel.datasets.replacement import Effect
 from adreel.datasets.schema import day_column, key
@@ -412,9 +413,11 @@ def export(
     if format not in WRITERS:
         raise InputError(f"{format!r} is not an export format. Use one of: {', '.join(WRITERS)}.")
     look = asked_exactly(saved.slug, request.query_params)
-    names = deps.lake.table(saved.table_slug, look.version).schema.names
-    shown = look.shown(names)
-    reader = deps.lake.read(saved.table_slug, look.version, shown, where=look.where, order=look.order)
+    table = deps.lake.table(saved.table_slug, look.version, lake_columns_of(saved, deps.clock()))
+    shown = look.shown(table.readable.names)
+    reader = deps.lake.read(
+        table.slug, look.version, shown, where=look.where, order=look.order, calculated=table.calculated
+    )
     ending = format if look.version is None else f"v{look.version}.{format}"
     chunks = stream(reader, format, for_spreadsheet=True)
     deps.store.audit.add(AuditAction.EXPORT, Subject.of(saved), {"format": format, "version": look.version})

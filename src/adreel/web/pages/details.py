@@ -19,6 +19,7 @@ from adreel.access import AccountRight, DatasetRight, RoleRight
 from adreel.datasets import service
 from adreel.datasets.dataset import Dataset, Source
 from adreel.datasets.imports import beside
+from adreel.datasets.saved_presets import metric_sets
 from adreel.datasets.schema import Column, columns
 from adreel.datasets.stored import converted, dataset_of, source_of
 from adreel.datasets.validation import parse
@@ -221,6 +222,7 @@ def _around(deps: Deps, who: Visitor, fields: FormFields, saved: SavedDataset | 
         zone=deps.store.workspace.get().zone,
         saved=saved,
         plan=deps.asking.planned,
+        metric_sets=metric_sets(who.guard),
     )
 
 

@@ -12,6 +12,7 @@ import orjson
 from fastapi import APIRouter, Form, Request
 from starlette.responses import Response
 
+from adreel.datasets.calculated_columns import lake_columns_of
 from adreel.errors import AdreelError, InputError, NotFoundError
 from adreel.export.files import WRITERS
 from adreel.sandbox import AnswerForm, column_of
@@ -201,7 +202,8 @@ def _tables(deps: Deps, who: Visitor, q: str) -> Tables:
 def _columns(deps: Deps, who: Visitor, slug: str) -> Columns:
     saved = who.guard.dataset(slug)
     try:
-        schema = deps.lake.table(saved.table_slug).schema
+        table = deps.lake.table(saved.table_slug, None, lake_columns_of(saved, deps.clock()))
+        schema = table.readable
     except NotFoundError:
         words = "The dataset has no table yet. Run it first."
         return Columns(saved.slug, (), (), words)

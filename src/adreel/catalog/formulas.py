@@ -1,0 +1,308 @@
+"""Formulas of calculated metrics: +, -, *, /, parentheses, numbers and names, read into a tree and written as SQL.
+
+A formula is computed from sums: each name stands for the sum of an additive metric over the rows at hand, one row or
+many. Division by zero and a sum of nothing give null.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from typing import Literal, NoReturn
+
+LONGEST = 500
+"""Characters of a formula."""
+
+DEEPEST = 30
+"""Levels of parentheses and signs, one inside the other."""
+
+PLACES = 6
+"""Decimals of an exact value, as of money in tables."""
+
+EXACT = f"DECIMAL(38, {PLACES})"
+"""The SQL type of sums, and of what a formula gives in a table."""
+
+_MOST_DIGITS = 18
+
+_TOKEN = re.compile(
+    r"\s*(?:(?P<number>[0-9]+(?:\.[0-9]+)?)(?![\w.])|(?P<name>[0-9]*[A-Za-z_][A-Za-z0-9_]*)(?!\w)|(?P<sign>[-+*/()]))"
+)
+"""A name may begin with digits, as that of one metric does."""
+
+Sign = Literal["+", "-", "*", "/"]
+
+
+class FormulaError(ValueError):
+    """What is wrong with a formula, in words for the person who wrote it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """A number as it is written: digits, with a point or without."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class MetricSum:
+    """The sum of a metric."""
+
+    metric: str
+
+
+@dataclass(frozen=True, slots=True)
+class Negative:
+    """A value with the other sign."""
+
+    value: Expression
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """Two values put together."""
+
+    sign: Sign
+    left: Expression
+    right: Expression
+
+
+Expression = Constant | MetricSum | Negative | Operation
+
+
+@dataclass(frozen=True, slots=True)
+class _FormulaToken:
+    kind: Literal["number", "name", "sign", "end"]
+    text: str
+    place: int
+
+
+def parse(text: str) -> Expression:
+    """The formula as a tree. FormulaError with the place of what cannot be read, counted from 1."""
+    if len(text) > LONGEST:
+        raise FormulaError(f"the formula has {len(text):,} characters; the limit is {LONGEST}")
+    return _FormulaReader(list(_tokens(text))).formula()
+
+
+def _tokens(text: str) -> Iterator[_FormulaToken]:
+    place = 0
+    while text[place:].strip():
+        match = _TOKEN.match(text, place)
+        if match is None:
+            place += len(text[place:]) - len(text[place:].lstrip())
+            raise FormulaError(
+                f"{text[place]!r} at character {place + 1} cannot be used; a formula has names of metrics, numbers "
+                "such as 1000 or 0.5, + - * / and parentheses"
+            )
+        kind: Literal["number", "name", "sign"] = "number" if match["number"] else "name" if match["name"] else "sign"
+        yield _FormulaToken(kind, match[kind], match.start(kind))
+        place = match.end()
+    yield _FormulaToken("end", "", len(text))
+
+
+class _FormulaReader:
+    """Reads tokens from left to right: sums of products of single values."""
+
+    def __init__(self, tokens: list[_FormulaToken]) -> None:
+        self._tokens = tokens
+        self._next = 0
+        self._depth = 0
+
+    def formula(self) -> Expression:
+        value = self._sum()
+        if self._token.kind != "end":
+            self._refuse("an operator (+ - * /) is missing before")
+        return value
+
+    @property
+    def _token(self) -> _FormulaToken:
+        return self._tokens[self._next]
+
+    def _taken(self, *signs: str) -> str:
+        """The sign, if one of these comes next; empty otherwise."""
+        if self._token.kind == "sign" and self._token.text in signs:
+            self._next += 1
+            return self._tokens[self._next - 1].text
+        return ""
+
+    def _sum(self) -> Expression:
+        value = self._product()
+        while sign := self._taken("+", "-"):
+            value = Operation("+" if sign == "+" else "-", value, self._product())
+        return value
+
+    def _product(self) -> Expression:
+        value = self._single()
+        while sign := self._taken("*", "/"):
+            value = Operation("*" if sign == "*" else "/", value, self._single())
+        return value
+
+    def _single(self) -> Expression:
+        token = self._token
+        self._depth += 1
+        if self._depth > DEEPEST:
+            raise FormulaError(f"the formula is nested more than {DEEPEST} levels deep")
+        value = self._inner(token)
+        self._depth -= 1
+        return value
+
+    def _inner(self, token: _FormulaToken) -> Expression:
+        if self._taken("-"):
+            return Negative(self._single())
+        if self._taken("("):
+            value = self._sum()
+            if not self._taken(")"):
+                raise FormulaError(f"the parenthesis at character {token.place + 1} is not closed")
+            return value
+        if token.kind not in ("number", "name"):
+            self._refuse("a number or the name of a metric is missing before")
+        self._next += 1
+        if token.kind == "name":
+            return MetricSum(token.text)
+        if len(token.text.replace(".", "")) > _MOST_DIGITS:
+            raise FormulaError(f"the number at character {token.place + 1} has more than {_MOST_DIGITS} digits")
+        return Constant(token.text)
+
+    def _refuse(self, fault: str) -> NoReturn:
+        token = self._token
+        if token.kind == "end":
+            raise FormulaError("the formula is not complete" if self._next else "the formula is empty")
+        raise FormulaError(f"{fault} {token.text!r} at character {token.place + 1}")
+
+
+def parts(expression: Expression) -> tuple[str, ...]:
+    """The metrics of a formula, each once, in the order in which they stand."""
+    return tuple(dict.fromkeys(_names(expression)))
+
+
+def divisors(expression: Expression) -> tuple[str, ...]:
+    """The metrics that a formula divides by, each once."""
+    return tuple(dict.fromkeys(_divisors(expression)))
+
+
+def numbers(expression: Expression) -> tuple[str, ...]:
+    """The numbers of a formula as they are written."""
+    match expression:
+        case Constant(text):
+            return (text,)
+        case Negative(value):
+            return numbers(value)
+        case Operation(_, left, right):
+            return (*numbers(left), *numbers(right))
+        case MetricSum():
+            return ()
+
+
+def _names(expression: Expression) -> Iterator[str]:
+    match expression:
+        case MetricSum(metric):
+            yield metric
+        case Negative(value):
+            yield from _names(value)
+        case Operation(_, left, right):
+            yield from _names(left)
+            yield from _names(right)
+        case Constant():
+            return
+
+
+def _divisors(expression: Expression) -> Iterator[str]:
+    match expression:
+        case Negative(value):
+            yield from _divisors(value)
+        case Operation(sign, left, right):
+            yield from _divisors(left)
+            yield from (_names(right) if sign == "/" else _divisors(right))
+        case Constant() | MetricSum():
+            return
+
+
+@dataclass(frozen=True, slots=True)
+class _SqlPiece:
+    """A piece of SQL. `places` are the decimals of an exact value, None for a value in double precision."""
+
+    text: str
+    places: int | None
+
+    @property
+    def double(self) -> str:
+        return self.text if self.places is None else f"CAST({self.text} AS DOUBLE)"
+
+
+_MOST_PLACES = 12
+"""Decimals up to which a product is computed exactly."""
+
+
+def sql_of(expression: Expression, term: Callable[[str], str]) -> str:
+    """The formula in DuckDB's SQL; `term` gives the SQL of a metric's sum, such as `sum("spend")`.
+
+    Sums, differences and multiples of exact sums are exact decimals. What is divided is exact, and each division is in
+    double precision (15 digits).
+    """
+    return _sql(expression, term).text
+
+
+def table_sql_of(expression: Expression, term: Callable[[str], str]) -> str:
+    """As `sql_of`, as a decimal with six places, which is what tables of rows have."""
+    return f"CAST({sql_of(expression, term)} AS {EXACT})"
+
+
+def _sql(expression: Expression, term: Callable[[str], str]) -> _SqlPiece:
+    match expression:
+        case Constant(text):
+            places = len(text.partition(".")[2])
+            return _SqlPiece(f"CAST('{text}' AS DECIMAL(38, {places}))", places)
+        case MetricSum(metric):
+            return _SqlPiece(f"CAST({term(metric)} AS {EXACT})", PLACES)
+        case Negative(value):
+            inner = _sql(value, term)
+            return _SqlPiece(f"(-{inner.text})", inner.places)
+        case Operation("/", left, right):
+            over, under = _sql(left, term), _sql(right, term)
+            # Asked before it is rounded to double precision, so that only zero is zero.
+            divisor = _SqlPiece(f"nullif({under.text}, 0)", under.places)
+            return _SqlPiece(f"({over.double} / {divisor.double})", None)
+        case Operation("*", left, right):
+            return _product(_sql(left, term), _sql(right, term), exact=not (parts(left) and parts(right)))
+        case Operation(sign, left, right):
+            first, second = _sql(left, term), _sql(right, term)
+            if first.places is None or second.places is None:
+                return _SqlPiece(f"({first.double} {sign} {second.double})", None)
+            return _SqlPiece(f"({first.text} {sign} {second.text})", max(first.places, second.places))
+
+
+def _product(first: _SqlPiece, second: _SqlPiece, *, exact: bool) -> _SqlPiece:
+    """A product of two sums may have too many digits for a decimal, and is rounded; a multiple of one is exact."""
+    if exact and first.places is not None and second.places is not None:
+        places = first.places + second.places
+        if places <= _MOST_PLACES:
+            return _SqlPiece(f"({first.text} * {second.text})", places)
+    return _SqlPiece(f"({first.double} * {second.double})", None)
+
+
+def money_power(expression: Expression, money: Collection[str]) -> int | None:
+    """How often money is multiplied: 1 for an amount, 0 for a plain number, -1 for a number per money.
+
+    `money` are the metrics that are amounts. None for a number alone, which goes with everything. FormulaError for a
+    sum of an amount and a count.
+    """
+    match expression:
+        case Constant():
+            return None
+        case MetricSum(metric):
+            return 1 if metric in money else 0
+        case Negative(value):
+            return money_power(value, money)
+        case Operation(sign, left, right):
+            first, second = money_power(left, money), money_power(right, money)
+            if sign in ("*", "/"):
+                return _joined_power(first, second, 1 if sign == "*" else -1)
+            if first is not None and second is not None and first != second:
+                raise FormulaError(f"an amount of money and a plain number cannot be put together with {sign}")
+            return second if first is None else first
+
+
+def _joined_power(first: int | None, second: int | None, factor: int) -> int | None:
+    if first is None and second is None:
+        return None
+    return (first or 0) + factor * (second or 0)

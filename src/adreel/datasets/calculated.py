@@ -1,0 +1,235 @@
+"""The calculated metrics of a dataset: read from its file, checked, and as columns that tables are read with.
+
+They are never stored: whoever reads a table computes them from the columns of its version.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from adreel import catalog
+from adreel.catalog.calculated import UNITS, CalculatedMetric, unit_of
+from adreel.catalog.formulas import FormulaError, parse, parts
+from adreel.datasets.menus import Offer, nearest
+from adreel.datasets.values import scalar
+
+KEY = "calculated_metrics"
+"""The key of dataset files."""
+
+MOST = 50
+"""Calculated metrics of a dataset."""
+
+LONGEST_TITLE = 100
+
+_KEYS = ("name", "title", "formula", "unit", "meaning")
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,59}")
+
+
+class ProblemList(Protocol):
+    """Collects the problems of a dataset file."""
+
+    def add(self, menu: str, reason: str, nearest: str | None = None) -> None:
+        """One more problem."""
+
+
+@dataclass(frozen=True, slots=True)
+class Calculations:
+    """The calculated metrics of a file, and the metrics that they need and that the file does not name."""
+
+    metrics: tuple[CalculatedMetric, ...] = ()
+    added: tuple[str, ...] = ()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is selected although the file does not name it, in a sentence."""
+        if not self.added:
+            return ()
+        were = "was" if len(self.added) == 1 else "were"
+        return (f"Calculated metrics need {', '.join(self.added)}, which {were} added to the metrics.",)
+
+
+def read_calculated(
+    given: Any, selected: Iterable[str], offers: Iterable[Offer], columns: Iterable[str], problems: ProblemList
+) -> Calculations:
+    """The value of the key in a dataset file; what is wrong is added to `problems`.
+
+    `selected` are the metrics of the dataset, `offers` all that its report has, `columns` the names of its columns.
+    """
+    entries = [] if given is None else given if isinstance(given, list) else [given]
+    if len(entries) > MOST:
+        problems.add(KEY, f"{len(entries):,} are listed; the limit is {MOST}")
+        return Calculations()
+    reading = _EntryReader(tuple(selected), {offer.value: offer for offer in offers}, frozenset(columns), problems)
+    metrics = tuple(metric for entry in entries if (metric := reading.metric(entry)) is not None)
+    return Calculations(metrics, tuple(reading.added))
+
+
+class _EntryReader:
+    """Reads the entries of one file."""
+
+    def __init__(
+        self, selected: tuple[str, ...], offers: Mapping[str, Offer], columns: frozenset[str], problems: ProblemList
+    ) -> None:
+        self._selected = selected
+        self._offers = offers
+        self._columns = columns
+        self._problems = problems
+        self._names: set[str] = set()
+        self.added: dict[str, None] = {}
+
+    def metric(self, entry: Any) -> CalculatedMetric | None:
+        """The calculated metric of an entry: the name of a ready-made one, or keys; None after a problem was added."""
+        values = entry if isinstance(entry, dict) else {"name": scalar(entry)}
+        if not isinstance(entry, dict) and not scalar(entry).strip():
+            self._problems.add(KEY, "must be names of ready-made ones, or name with formula")
+            return None
+        name = scalar(values.get("name")).strip()
+        unknown = [str(key) for key in values if key not in _KEYS]
+        for key in unknown:
+            self._problems.add(f"{KEY}.{key}", f"{key!r} is not a key of a calculated metric", nearest(key, _KEYS))
+        if unknown or not self._is_free(name):
+            return None
+        metric = self._own(name, values) if "formula" in values else self._ready(name, values)
+        if metric is None or not self._is_computable(metric):
+            return None
+        self._names.add(name)
+        return metric
+
+    def _is_free(self, name: str) -> bool:
+        """Whether a column may have the name."""
+        if not _NAME.fullmatch(name):
+            reason = (
+                f"{name!r} is not a name; use small letters, digits and _, such as hook_rate" if name else "required"
+            )
+            self._problems.add(f"{KEY}.name", reason)
+        elif name in self._names:
+            self._problems.add(KEY, f"{name} is listed more than once")
+        elif name in catalog.metrics() or name in catalog.dimensions() or name in self._columns:
+            self._problems.add(f"{KEY}.name", f"{name} is the name of a column of TikTok's; choose another")
+        else:
+            return True
+        return False
+
+    def _ready(self, name: str, values: Mapping[str, Any]) -> CalculatedMetric | None:
+        ready = catalog.calculated_metrics().get(name)
+        if ready is None:
+            near = nearest(name, catalog.calculated_metrics())
+            self._problems.add(KEY, f"{name} is not a ready-made calculated metric, and has no formula", near)
+            return None
+        if scalar(values.get("unit")):
+            self._problems.add(f"{KEY}.unit", f"{name} has its unit; write a formula to choose another")
+            return None
+        return replace(
+            ready,
+            title=scalar(values.get("title")).strip() or ready.title,
+            meaning=scalar(values.get("meaning")).strip() or ready.meaning,
+        )
+
+    def _own(self, name: str, values: Mapping[str, Any]) -> CalculatedMetric | None:
+        formula, unit = scalar(values.get("formula")).strip(), scalar(values.get("unit")).strip()
+        title = scalar(values.get("title")).strip() or name.replace("_", " ").capitalize()
+        if unit and unit not in UNITS:
+            listed = ", ".join(UNITS)
+            reason = f"{name}: {unit!r} is not a unit; choose from {listed}, or leave it out"
+            self._problems.add(f"{KEY}.unit", reason, nearest(unit, UNITS))
+            return None
+        if len(title) > LONGEST_TITLE:
+            self._problems.add(f"{KEY}.title", f"{name}: longer than {LONGEST_TITLE} characters")
+            return None
+        try:
+            expression = parse(formula)
+            names = parts(expression)
+            if not names:
+                raise FormulaError("the formula has no metric")
+            # Each is asked, so that every one that cannot be summed is named at once.
+            if [part for part in names if not self._is_summable(name, part)]:
+                return None
+            money_or_not = unit_of(expression, unit or None, catalog.metrics())
+        except FormulaError as error:
+            self._problems.add(f"{KEY}.formula", f"{name}: {error}")
+            return None
+        meaning = scalar(values.get("meaning")).strip() or f"{title}."
+        return CalculatedMetric(name, title, formula, money_or_not, meaning, expression)
+
+    def _is_summable(self, name: str, part: str) -> bool:
+        """Whether a metric of a formula exists and its values may be summed."""
+        metric = catalog.metrics().get(part)
+        if metric is None:
+            ready = catalog.calculated_metrics().get(part)
+            more = f"; it is calculated itself: write its formula, ({ready.formula})" if ready else ""
+            near = None if ready else _like(part)
+            self._problems.add(f"{KEY}.formula", f"{name}: {part!r} is not a metric{more}", near)
+        elif not metric.additive:
+            advice = ""
+            if metric.numerator and metric.denominator:
+                factor = f"{metric.scale} * " if metric.scale != 1 else ""
+                advice = f"; write ({factor}{metric.numerator} / {metric.denominator}) instead"
+            reason = f"{name}: {part} is non-additive: its values must not be summed over rows{advice}"
+            self._problems.add(f"{KEY}.formula", reason)
+        return metric is not None and metric.additive
+
+    def _is_computable(self, metric: CalculatedMetric) -> bool:
+        """Whether the report has every metric of the formula; those that are not selected are added."""
+        missing = [part for part in metric.parts if part not in self._selected]
+        refusals = {part: offer.refusal if (offer := self._offers.get(part)) else "unknown" for part in missing}
+        for part, refusal in refusals.items():
+            if refusal is not None:
+                self._problems.add(KEY, f"{metric.name} needs {part}: {refusal}")
+        if any(refusal is not None for refusal in refusals.values()):
+            return False
+        self.added.update(dict.fromkeys(missing))
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """A calculated metric that does not go with what is chosen, and why."""
+
+    name: str
+    reason: str
+
+
+def fitting_entries(given: Any, offers: Mapping[str, Offer]) -> tuple[list[Any], tuple[Removed, ...]]:
+    """The entries of a file whose metrics the report offers, and those removed.
+
+    Entries that cannot be read stay, to be told of by the check.
+    """
+    kept: list[Any] = []
+    removed: list[Removed] = []
+    for entry in given if isinstance(given, list) else [given]:
+        refusals = [offers[part].refusal for part in _parts_of(entry) if part in offers]
+        refusal = next((refusal for refusal in refusals if refusal is not None), None)
+        if refusal is None:
+            kept.append(entry)
+        else:
+            removed.append(Removed(_title_of(entry), refusal))
+    return kept, tuple(removed)
+
+
+def _parts_of(entry: Any) -> tuple[str, ...]:
+    values = entry if isinstance(entry, dict) else {"name": scalar(entry)}
+    ready = catalog.calculated_metrics().get(scalar(values.get("name")))
+    if "formula" not in values:
+        return ready.parts if ready else ()
+    try:
+        return parts(parse(scalar(values["formula"])))
+    except FormulaError:
+        return ()
+
+
+def _title_of(entry: Any) -> str:
+    values = entry if isinstance(entry, dict) else {"name": scalar(entry)}
+    name = scalar(values.get("name"))
+    ready = catalog.calculated_metrics().get(name)
+    return scalar(values.get("title")) or (ready.title if ready else name)
+
+
+def _like(word: str) -> str | None:
+    """Additive metrics with a name like `word`, or whose title it is."""
+    additive = [metric for metric in catalog.metrics().values() if metric.additive]
+    plain = word.replace("_", " ").lower()
+    titled = [metric.name for metric in additive if metric.title.lower() == plain]
+    return ", ".join(titled) or nearest(word, [metric.name for metric in additive])
